@@ -1,0 +1,149 @@
+//! Every bound in the program, with its reason. What comes from outside is never larger, longer or more frequent than what
+//! stands here.
+
+use super::time::Duration;
+
+/// One kibibyte and one mebibyte, for the bounds below.
+pub const KIB: usize = 1024;
+/// See [`KIB`].
+pub const MIB: usize = 1024 * KIB;
+
+// Bencode and metainfo
+
+/// Nesting of bencoded lists and dictionaries. Real metainfo has 5 levels; the parser recurses, so the stack bounds it.
+pub const BENCODE_DEPTH: u32 = 100;
+/// Values in one bencoded text: a torrent of 300,000 files has about two million. Bounds the memory of the parsed tree.
+pub const BENCODE_VALUES: usize = 2_000_000;
+/// Bytes of a `.torrent`: 64 MiB is three million piece hashes.
+pub const METAINFO_BYTES: usize = 64 * MIB;
+/// Piece length: 256 MiB is sixteen times what any creator makes; offsets in a piece are 32 bits on the wire (BEP 3).
+pub const PIECE_LENGTH: u32 = 256 * 1024 * 1024;
+/// Bytes of content: 2⁵³, what every JSON reader can still count.
+pub const CONTENT_BYTES: u64 = 1 << 53;
+/// Files in a torrent.
+pub const FILES: usize = 500_000;
+/// Trackers kept of a torrent: the rest is dropped, since asking them all would take longer than the download.
+pub const TRACKERS: usize = 200;
+/// Bytes of a URL: what common HTTP servers accept in a request line.
+pub const URL_BYTES: usize = 4 * KIB;
+
+// Frames and peers
+
+/// A frame that carries a block: 16 KiB and the 9 bytes in front of it (BEP 3). A longer one that is not a bitfield hangs up.
+pub const BLOCK_FRAME: usize = 16 * KIB + 9;
+/// A frame that may carry a bitfield or an extension message.
+pub const LONG_FRAME: usize = MIB;
+/// A block that we serve: 128 KiB, the largest that clients have asked for in practice.
+pub const SERVED_BLOCK: u32 = 128 * 1024;
+/// Requests of a peer that wait to be served: libtorrent's and ours announced `reqq`. Past it: reject, or ignore.
+pub const QUEUED_UPLOADS: usize = 500;
+/// Requests past [`QUEUED_UPLOADS`] after which we hang up: nobody who reads our rejects sends so many.
+pub const EXCESS_UPLOADS: u32 = 2_000;
+/// Requests in flight to one peer at least, so that a connection is never idle for a round trip.
+pub const DEPTH_LEAST: usize = 2;
+/// Requests in flight to one peer at most, unless it announces less: what common clients queue.
+pub const DEPTH_MOST: usize = 500;
+/// Requests in flight hold this much time of a peer's rate: long enough for any round trip and a disk's pause.
+pub const DEPTH_TIME: Duration = Duration::from_secs(3);
+/// Pieces of the allowed-fast set (BEP 6).
+pub const ALLOWED_FAST: u32 = 10;
+/// A peer's allowed-fast messages that we remember.
+pub const ALLOWED_FAST_KEPT: usize = 64;
+/// Bytes of messages (blocks aside) that wait for a peer that does not read. Past it we hang up.
+pub const UNSENT: usize = MIB;
+/// A block is late after at least this long, whatever the peer's rate: less would ask twice for nothing.
+pub const LATE_LEAST: Duration = Duration::from_secs(2);
+/// A block is late after at most this long.
+pub const LATE_MOST: Duration = Duration::from_secs(20);
+/// Connecting takes at most this long.
+pub const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// The handshake is whole within this time after connecting.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
+/// Silence after which we hang up (BEP 3: keep-alives come every two minutes).
+pub const SILENCE: Duration = Duration::from_secs(120);
+/// We say something at least this often.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(90);
+
+// Swarm
+
+/// Connections, unless `--max-peers` says otherwise.
+pub const PEERS: usize = 60;
+/// What `--max-peers` may ask for at most.
+pub const PEERS_MOST: usize = 10_000;
+/// Connections being made at one time: home routers lose track of more.
+pub const HALF_OPEN: usize = 30;
+/// Connections begun a second.
+pub const DIALS_PER_SECOND: u32 = 10;
+/// Addresses remembered; the least promising are forgotten first.
+pub const CANDIDATES: usize = 5_000;
+/// Wait after a first failure to connect; doubled each time.
+pub const REDIAL: Duration = Duration::from_secs(60);
+/// Failures after which an address is forgotten.
+pub const DIAL_FAILURES: u32 = 6;
+/// The choker decides this often (BEP 3: ten seconds, to let TCP find its rate).
+pub const CHOKE_ROUND: Duration = Duration::from_secs(10);
+/// The optimistic unchoke moves on this often (BEP 3).
+pub const OPTIMISTIC_ROUND: Duration = Duration::from_secs(30);
+/// Regular upload slots without an upload limit.
+pub const UPLOAD_SLOTS: usize = 4;
+/// A peer that owes us blocks and sent none for this long snubs us.
+pub const SNUBBED: Duration = Duration::from_secs(60);
+
+// Pieces
+
+/// Pieces picked at random before rarest first begins: the first whole piece is what we can trade with.
+pub const RANDOM_FIRST: u32 = 4;
+/// Peers that are asked for the same block in the end game.
+pub const END_GAME: usize = 2;
+/// Peers that are asked for the very last block.
+pub const LAST_BLOCK: usize = 3;
+/// Pieces begun and not finished, whatever the number of peers: bounds the memory of block maps.
+pub const OPEN_PIECES: usize = 4_096;
+
+// Disk
+
+/// Bytes hashed or read back at a time: small enough to be a few milliseconds on a slow disk.
+pub const SLICE: usize = 256 * KIB;
+/// Time one turn may spend on hashing what is on disk.
+pub const CHECK_TURN: Duration = Duration::from_millis(10);
+/// Content files held open at one time, if the process may open many more.
+pub const OPEN_FILES: usize = 128;
+/// Resume data is saved at most this often while pieces come in.
+pub const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+// Trackers
+
+/// Time for one HTTP exchange, from look-up to the last byte.
+pub const HTTP_TIME: Duration = Duration::from_secs(30);
+/// Bytes of an HTTP response, head and body.
+pub const HTTP_REPLY: usize = 2 * MIB;
+/// Bytes of an HTTP response's head.
+pub const HTTP_HEAD: usize = 16 * KIB;
+/// Header lines of an HTTP response.
+pub const HTTP_HEADERS: usize = 64;
+/// Redirects followed for one announce.
+pub const HTTP_REDIRECTS: u32 = 5;
+/// First wait after a tracker failed; doubled each time.
+pub const TRACKER_BACKOFF: Duration = Duration::from_secs(15);
+/// Longest wait after a tracker failed.
+pub const TRACKER_BACKOFF_MOST: Duration = Duration::from_secs(30 * 60);
+/// Never announce to a tracker more often than this, whatever `interval` it names.
+pub const INTERVAL_LEAST: Duration = Duration::from_secs(30);
+/// Never wait longer than this for the next announce, whatever `interval` it names.
+pub const INTERVAL_MOST: Duration = Duration::from_secs(4 * 3600);
+/// Announce interval where a tracker names none.
+pub const INTERVAL_DEFAULT: Duration = Duration::from_secs(30 * 60);
+/// A UDP request is repeated after this long, doubled each time (BEP 15).
+pub const UDP_RETRY: Duration = Duration::from_secs(15);
+/// UDP requests lost in a row before the next tracker of the tier is tried.
+pub const UDP_PATIENCE: u32 = 2;
+/// A UDP connection id may be used for this long (BEP 15).
+pub const UDP_CONNECTION: Duration = Duration::from_secs(60);
+/// Bytes of a datagram that is read: more than any tracker's reply.
+pub const DATAGRAM: usize = 16 * KIB;
+/// Peers asked for in an announce.
+pub const NUM_WANT: u32 = 80;
+/// Peers taken of one tracker's reply.
+pub const REPLY_PEERS: usize = 1_000;
+/// What leaving may take: trackers are told `stopped` within this time or not at all.
+pub const FAREWELL: Duration = Duration::from_secs(3);

@@ -1,0 +1,10 @@
+//! Rank 0: the vocabulary. Values with no behaviour of the protocol in them; everything else imports these and they import
+//! nothing of ours.
+
+pub mod bits;
+pub mod geometry;
+pub mod id;
+pub mod limits;
+pub mod rate;
+pub mod rng;
+pub mod time;

@@ -1,0 +1,148 @@
+//! How fast bytes flow, and how to keep them from flowing faster.
+
+use super::time::{Duration, Now};
+
+/// Bytes a second, averaged over about the last few seconds: a sum that decays by half in each [`Meter::HALF_LIFE`].
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
+    weight: f64,
+    at: Now,
+    total: u64,
+}
+
+impl Meter {
+    /// Short enough to follow a change, long enough to smooth a burst.
+    pub const HALF_LIFE: Duration = Duration::from_secs(3);
+
+    /// A meter that has seen nothing.
+    pub fn new(now: Now) -> Meter {
+        Meter {
+            weight: 0.0,
+            at: now,
+            total: 0,
+        }
+    }
+
+    /// Notes bytes that have just flowed.
+    pub fn add(&mut self, bytes: u64, now: Now) {
+        self.weight = self.decayed(now) + bytes as f64;
+        self.at = self.at.max(now);
+        self.total += bytes;
+    }
+
+    /// Bytes a second.
+    pub fn rate(&self, now: Now) -> u64 {
+        // The integral of the decay from now back to for ever is HALF_LIFE / ln 2.
+        (self.decayed(now) * std::f64::consts::LN_2 / Self::HALF_LIFE.as_secs_f64()) as u64
+    }
+
+    /// Bytes since the start.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn decayed(&self, now: Now) -> f64 {
+        let elapsed = now.since(self.at);
+        if elapsed.is_zero() {
+            return self.weight;
+        }
+        self.weight * (-elapsed.as_secs_f64() / Self::HALF_LIFE.as_secs_f64()).exp2()
+    }
+}
+
+/// A token bucket: what may flow now without exceeding a rate, allowing bursts of up to a quarter of a second (one block at least).
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    rate: Option<u64>,
+    tokens: f64,
+    at: Now,
+}
+
+impl Bucket {
+    /// A bucket for `rate` bytes a second; `None`: no limit.
+    pub fn new(rate: Option<u64>, now: Now) -> Bucket {
+        Bucket {
+            rate,
+            tokens: 0.0,
+            at: now,
+        }
+    }
+
+    /// The limit in bytes a second.
+    pub fn rate(&self) -> Option<u64> {
+        self.rate
+    }
+
+    /// Bytes that may flow now.
+    pub fn available(&mut self, now: Now) -> u64 {
+        let Some(rate) = self.rate else {
+            return u64::MAX;
+        };
+        let gained = now.since(self.at).as_secs_f64() * rate as f64;
+        self.tokens = (self.tokens + gained).min(Self::burst(rate));
+        self.at = self.at.max(now);
+        self.tokens.max(0.0) as u64
+    }
+
+    /// Notes that bytes flowed. More than was available is a debt that the coming time pays off.
+    pub fn take(&mut self, bytes: u64) {
+        if self.rate.is_some() {
+            self.tokens -= bytes as f64;
+        }
+    }
+
+    /// When at least `bytes` (or the whole burst, if that is less) may flow; `None` if they may now.
+    pub fn ready_at(&mut self, bytes: u64, now: Now) -> Option<Now> {
+        let rate = self.rate?;
+        let wanted = (bytes as f64).min(Self::burst(rate));
+        let lacking = wanted
+            - if self.available(now) == u64::MAX {
+                wanted
+            } else {
+                self.tokens
+            };
+        (lacking > 0.0)
+            .then(|| now + Duration::from_secs_f64((lacking / rate.max(1) as f64).min(3600.0)))
+    }
+
+    fn burst(rate: u64) -> f64 {
+        (rate as f64 / 4.0).max(f64::from(super::geometry::BLOCK))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_finds_a_steady_rate_and_forgets_it() {
+        let mut meter = Meter::new(Now::default());
+        for tenth in 0..300 {
+            meter.add(1000, Now::from_micros(tenth * 100_000));
+        }
+        let rate = meter.rate(Now::from_micros(30_000_000));
+        assert!((9_500..10_500).contains(&rate), "{rate}");
+        assert!(meter.rate(Now::from_micros(90_000_000)) < 10);
+        assert_eq!(meter.total(), 300_000);
+    }
+
+    #[test]
+    fn a_bucket_holds_its_rate() {
+        let mut bucket = Bucket::new(Some(100_000), Now::default());
+        let (mut sent, mut micros) = (0, 0);
+        while micros < 10_000_000 {
+            let now = Now::from_micros(micros);
+            if let Some(later) = bucket.ready_at(16_384, now) {
+                micros = later.as_micros().max(micros + 1);
+                continue;
+            }
+            bucket.take(16_384);
+            sent += 16_384;
+        }
+        assert!((950_000..=1_050_000).contains(&sent), "{sent}");
+        assert_eq!(
+            Bucket::new(None, Now::default()).ready_at(u64::MAX, Now::default()),
+            None
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! JSON objects, written (RFC 8259). Nothing here reads JSON.
+
+use std::fmt::Write as _;
+
+/// One JSON object under construction. Keys come out in the order of the calls.
+#[derive(Debug, Clone)]
+pub struct Object(String);
+
+impl Object {
+    /// `{}`.
+    pub fn new() -> Object {
+        Object(String::from("{"))
+    }
+
+    /// A string, escaped; `None` is `null`.
+    pub fn text<'a>(self, key: &str, value: impl Into<Option<&'a str>>) -> Object {
+        match value.into() {
+            Some(value) => self.raw(key, &quoted(value)),
+            None => self.raw(key, "null"),
+        }
+    }
+
+    /// A number or a boolean.
+    pub fn plain(self, key: &str, value: impl ToString) -> Object {
+        self.raw(key, &value.to_string())
+    }
+
+    /// A list of finished values.
+    pub fn list(self, key: &str, values: impl IntoIterator<Item = String>) -> Object {
+        self.raw(key, &array(values))
+    }
+
+    /// A value that is JSON already.
+    pub fn raw(mut self, key: &str, value: &str) -> Object {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push_str(&quoted(key));
+        self.0.push(':');
+        self.0.push_str(value);
+        self
+    }
+
+    /// The object's text, in one line.
+    pub fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+impl Default for Object {
+    fn default() -> Object {
+        Object::new()
+    }
+}
+
+/// A list of finished values as JSON text.
+pub fn array(values: impl IntoIterator<Item = String>) -> String {
+    let values: Vec<String> = values.into_iter().collect();
+    format!("[{}]", values.join(","))
+}
+
+/// A string as JSON text.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_one_line_and_escaped() {
+        let text = Object::new()
+            .text("a\"b", "x\\y\n\u{1}é")
+            .text("none", None)
+            .plain("n", 7)
+            .list("l", [quoted("q"), String::from("true")])
+            .finish();
+        assert_eq!(
+            text,
+            r#"{"a\"b":"x\\y\n\u0001é","none":null,"n":7,"l":["q",true]}"#
+        );
+        assert_eq!(Object::new().finish(), "{}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Everything the outside must do or hear of, as values.
+
+use std::net::SocketAddr;
+
+use crate::base::id::InfoHash;
+
+/// What a user may want to hear of. The command line turns these into the progress line, log lines and JSON events.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// The program is listening and begins to look at what is on disk.
+    Start {
+        /// The torrent's name.
+        name: String,
+        /// Its info hash.
+        info_hash: InfoHash,
+        /// Bytes of all its files (padding left out).
+        size: u64,
+        /// Its pieces.
+        pieces: u32,
+        /// The port we listen on.
+        port: u16,
+    },
+    /// What is on disk is known.
+    Checked {
+        /// Pieces held.
+        have: u32,
+        /// Pieces in all.
+        pieces: u32,
+        /// Bytes of selected files not yet held.
+        missing: u64,
+    },
+    /// A tracker answered or failed.
+    Tracker {
+        /// Its announce URL.
+        url: String,
+        /// Peers it named, or why it failed.
+        outcome: Result<usize, String>,
+    },
+    /// A tracker sent a warning with its answer (BEP 3's `warning message`).
+    TrackerWarning {
+        /// Its announce URL.
+        url: String,
+        /// Its words.
+        message: String,
+    },
+    /// A peer greeted us: the connection is up.
+    Connected {
+        /// Where it is.
+        addr: SocketAddr,
+        /// The front of its peer id, for people.
+        client: String,
+    },
+    /// A connection, or the attempt at one, is over.
+    Disconnected {
+        /// Where the peer is.
+        addr: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// How far it is; comes once a second.
+    Progress(Progress),
+    /// A piece was verified.
+    Piece {
+        /// Its index.
+        index: u32,
+        /// Whether its SHA-1 matched.
+        ok: bool,
+    },
+    /// Everything selected is verified and on disk.
+    Complete {
+        /// Seconds since the start.
+        seconds: f64,
+        /// Bytes of content received.
+        downloaded: u64,
+        /// Bytes of content sent.
+        uploaded: u64,
+    },
+    /// The session has ended.
+    Stopped {
+        /// Why: `complete`, `SIGINT`, `SIGTERM`, `ratio`, `seed-time`, `error`.
+        reason: String,
+    },
+    /// Something is wrong, and the session goes on.
+    Warning(String),
+    /// Something is wrong, and the session ends.
+    Error(String),
+    /// A detail for `-vv`: a message sent or received, in words.
+    Detail(String),
+}
+
+/// Where a download stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Bytes of selected content that are verified.
+    pub done: u64,
+    /// Bytes of selected content.
+    pub size: u64,
+    /// Bytes a second coming in.
+    pub down_rate: u64,
+    /// Bytes a second going out.
+    pub up_rate: u64,
+    /// Peers connected.
+    pub peers: usize,
+    /// Bytes being checked on disk: how many have been, of how many. `None` when not checking.
+    pub checking: Option<(u64, u64)>,
+}
