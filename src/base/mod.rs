@@ -3,6 +3,7 @@
 
 pub mod bits;
 pub mod geometry;
+pub mod holdings;
 pub mod id;
 pub mod limits;
 pub mod rate;
