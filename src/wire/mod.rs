@@ -1,1 +1,114 @@
-//! TODO
+//! Rank 1: bytes and values. Parsers (nom) that borrow what they read, and encoders that append to a `Vec<u8>`. Nothing here keeps
+//! state, and nothing here panics, whatever the bytes.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
+pub mod bencode;
+pub mod metainfo;
+
+pub mod magnet;
+pub mod percent;
+
+pub mod handshake;
+pub mod message;
+
+pub mod announce;
+pub mod compact;
+pub mod udp_tracker;
+
+use std::fmt;
+
+use nom::error::{ContextError, ErrorKind, ParseError};
+
+/// Bytes that are not what they should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Malformed {
+    /// What is wrong, in plain words.
+    pub what: &'static str,
+    /// Offset of the byte where it shows, from the start of what was parsed.
+    pub at: usize,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.what, self.at)
+    }
+}
+
+/// What the parsers of this room return while they are at work.
+type Parsed<'a, T> = nom::IResult<&'a [u8], T, Wrong<'a>>;
+
+/// A [`Malformed`] in the making: nom knows the bytes that are left, the offset follows when the whole is at hand.
+#[derive(Debug)]
+struct Wrong<'a> {
+    rest: &'a [u8],
+    what: &'static str,
+}
+
+const ENDS_EARLY: &str = "the data ends too soon";
+const UNEXPECTED: &str = "unexpected byte";
+
+impl<'a> Wrong<'a> {
+    /// A parser's result: `what` is wrong at the first byte of `rest`.
+    fn at<T>(rest: &'a [u8], what: &'static str) -> Parsed<'a, T> {
+        Err(nom::Err::Error(Wrong { rest, what }))
+    }
+}
+
+impl<'a> ParseError<&'a [u8]> for Wrong<'a> {
+    fn from_error_kind(rest: &'a [u8], kind: ErrorKind) -> Wrong<'a> {
+        let what = match kind {
+            ErrorKind::Eof => ENDS_EARLY,
+            _ => UNEXPECTED,
+        };
+        Wrong { rest, what }
+    }
+
+    fn append(_: &'a [u8], _: ErrorKind, inner: Wrong<'a>) -> Wrong<'a> {
+        inner
+    }
+}
+
+impl<'a> ContextError<&'a [u8]> for Wrong<'a> {
+    fn add_context(_: &'a [u8], what: &'static str, inner: Wrong<'a>) -> Wrong<'a> {
+        match inner.what {
+            UNEXPECTED => Wrong { what, ..inner },
+            _ => inner,
+        }
+    }
+}
+
+/// Ends a parser's work: what it made and the bytes it left, or where in `whole` it failed.
+fn finish<'a, T>(whole: &'a [u8], parsed: Parsed<'a, T>) -> Result<(T, &'a [u8]), Malformed> {
+    match parsed {
+        Ok((rest, value)) => Ok((value, rest)),
+        Err(nom::Err::Error(wrong) | nom::Err::Failure(wrong)) => Err(Malformed {
+            what: wrong.what,
+            at: whole.len().saturating_sub(wrong.rest.len()),
+        }),
+        Err(nom::Err::Incomplete(_)) => Err(Malformed {
+            what: ENDS_EARLY,
+            at: whole.len(),
+        }),
+    }
+}
+
+/// Like [`finish`], and nothing may be left over.
+fn finish_whole<'a, T>(whole: &'a [u8], parsed: Parsed<'a, T>) -> Result<T, Malformed> {
+    match finish(whole, parsed)? {
+        (value, []) => Ok(value),
+        (_, rest) => Err(Malformed {
+            what: "there are bytes too many",
+            at: whole.len().saturating_sub(rest.len()),
+        }),
+    }
+}

@@ -1,0 +1,252 @@
+//! Bencode (BEP 3): integers `i42e`, byte strings `4:spam`, lists `l…e`, dictionaries `d…e` whose keys are byte strings.
+//!
+//! A text is checked whole, once, and nothing is allocated for it: lists and dictionaries keep the bytes they stand in, and are read
+//! from them again as somebody looks inside. So the raw bytes of any value are at hand (the info hash needs them), and memory does
+//! not depend on what a text contains.
+
+use nom::Parser as _;
+use nom::bytes::complete::{tag, take};
+use nom::character::complete::digit1;
+use nom::combinator::{map, opt, recognize};
+use nom::sequence::{delimited, preceded, terminated};
+
+use super::{ENDS_EARLY, Malformed, Parsed, Wrong, finish};
+use crate::base::limits;
+
+/// A value, borrowed from the text it was read from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Value<'a> {
+    /// A whole number.
+    Int(i64),
+    /// A byte string, text or not.
+    Bytes(&'a [u8]),
+    /// A list.
+    List(List<'a>),
+    /// A dictionary.
+    Dict(Dict<'a>),
+}
+
+/// A list, checked and kept as it stands in the text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct List<'a> {
+    raw: &'a [u8],
+}
+
+/// A dictionary, checked and kept as it stands in the text. Its keys should be sorted and distinct (BEP 3); real torrents have
+/// others, so neither is insisted on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dict<'a> {
+    raw: &'a [u8],
+}
+
+/// Reads the value that the bytes begin with; the bytes behind it come back too. Numbers are strict (no leading zero, no `-0`,
+/// nothing past 64 bits); nesting and the number of values are limited ([`limits::BENCODE_DEPTH`], [`limits::BENCODE_VALUES`]).
+pub fn decode(text: &[u8]) -> Result<(Value<'_>, &[u8]), Malformed> {
+    let mut left = limits::BENCODE_VALUES;
+    finish(text, value(text, limits::BENCODE_DEPTH, &mut left))
+}
+
+impl<'a> Value<'a> {
+    /// The number, if it is one.
+    pub fn int(self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The byte string, if it is one.
+    pub fn bytes(self) -> Option<&'a [u8]> {
+        match self {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The list, if it is one.
+    pub fn list(self) -> Option<List<'a>> {
+        match self {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The dictionary, if it is one.
+    pub fn dict(self) -> Option<Dict<'a>> {
+        match self {
+            Value::Dict(dict) => Some(dict),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> List<'a> {
+    /// Its bytes in the text, from `l` to `e`.
+    pub fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Its items in order.
+    pub fn iter(self) -> impl Iterator<Item = Value<'a>> {
+        let mut body = self.raw.get(1..).unwrap_or_default();
+        std::iter::from_fn(move || next(&mut body))
+    }
+}
+
+impl<'a> Dict<'a> {
+    /// Its bytes in the text, from `d` to `e`.
+    pub fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Its entries in the order of the text.
+    pub fn iter(self) -> impl Iterator<Item = (&'a [u8], Value<'a>)> {
+        let mut body = self.raw.get(1..).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let key = next(&mut body)?.bytes()?;
+            Some((key, next(&mut body)?))
+        })
+    }
+
+    /// The value of a key; of two with the same key the first.
+    pub fn get(self, key: &[u8]) -> Option<Value<'a>> {
+        self.iter()
+            .find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    /// The number under a key; `None` also where something else stands there.
+    pub fn int(self, key: &[u8]) -> Option<i64> {
+        self.get(key)?.int()
+    }
+
+    /// The byte string under a key; `None` also where something else stands there.
+    pub fn bytes(self, key: &[u8]) -> Option<&'a [u8]> {
+        self.get(key)?.bytes()
+    }
+
+    /// The list under a key; `None` also where something else stands there.
+    pub fn list(self, key: &[u8]) -> Option<List<'a>> {
+        self.get(key)?.list()
+    }
+
+    /// The dictionary under a key; `None` also where something else stands there.
+    pub fn dict(self, key: &[u8]) -> Option<Dict<'a>> {
+        self.get(key)?.dict()
+    }
+}
+
+/// A number, encoded.
+pub fn int(number: i64) -> Vec<u8> {
+    format!("i{number}e").into_bytes()
+}
+
+/// A byte string, encoded.
+pub fn bytes(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let bytes = bytes.as_ref();
+    let mut out = format!("{}:", bytes.len()).into_bytes();
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// A list of encoded values, encoded.
+pub fn list(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut out = vec![b'l'];
+    out.extend(items.into_iter().flatten());
+    out.push(b'e');
+    out
+}
+
+/// A dictionary of encoded values, encoded. The entries may come in any order, their keys being distinct; they are written sorted by
+/// the bytes of the keys, as BEP 3 asks.
+pub fn dict<'k>(entries: impl IntoIterator<Item = (&'k str, Vec<u8>)>) -> Vec<u8> {
+    let mut entries: Vec<_> = entries.into_iter().collect();
+    entries.sort_by_key(|&(key, _)| key);
+    let mut out = vec![b'd'];
+    for (key, value) in entries {
+        out.extend(bytes(key));
+        out.extend(value);
+    }
+    out.push(b'e');
+    out
+}
+
+/// The next value of a body that was checked before; `None` at its end.
+fn next<'a>(body: &mut &'a [u8]) -> Option<Value<'a>> {
+    let mut left = limits::BENCODE_VALUES;
+    let (rest, value) = value(body, limits::BENCODE_DEPTH, &mut left).ok()?;
+    *body = rest;
+    Some(value)
+}
+
+/// Any value. `depth` more levels may open below here; `left` more values may come in the whole text.
+fn value<'a>(input: &'a [u8], depth: u32, left: &mut usize) -> Parsed<'a, Value<'a>> {
+    let Some(fewer) = left.checked_sub(1) else {
+        return Wrong::at(input, "there are too many values");
+    };
+    *left = fewer;
+    match input.first() {
+        Some(b'i') => integer(input),
+        Some(b'0'..=b'9') => map(string, Value::Bytes).parse(input),
+        Some(b'l' | b'd') => container(input, depth, left),
+        Some(_) => Wrong::at(input, "no value begins with this byte"),
+        None => Wrong::at(input, ENDS_EARLY),
+    }
+}
+
+fn container<'a>(input: &'a [u8], depth: u32, left: &mut usize) -> Parsed<'a, Value<'a>> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Wrong::at(input, "lists and dictionaries are nested too deep");
+    };
+    if input.first() == Some(&b'l') {
+        let items = |rest| until_end(rest, |rest| value(rest, depth, left));
+        let list = recognize(delimited(tag("l"), items, tag("e")));
+        return map(list, |raw| Value::List(List { raw })).parse(input);
+    }
+    let entries = |rest| {
+        until_end(rest, |rest| {
+            preceded(string, |rest| value(rest, depth, left)).parse(rest)
+        })
+    };
+    let dict = recognize(delimited(tag("d"), entries, tag("e")));
+    map(dict, |raw| Value::Dict(Dict { raw })).parse(input)
+}
+
+/// Items one after the other, up to the `e` that ends a container.
+fn until_end<'a, T>(
+    mut rest: &'a [u8],
+    mut item: impl FnMut(&'a [u8]) -> Parsed<'a, T>,
+) -> Parsed<'a, ()> {
+    while rest.first().is_some_and(|&byte| byte != b'e') {
+        (rest, _) = item(rest)?;
+    }
+    Ok((rest, ()))
+}
+
+fn integer(input: &[u8]) -> Parsed<'_, Value<'_>> {
+    let digits = recognize((opt(tag("-")), digit1));
+    let (rest, digits) = delimited(tag("i"), digits, tag("e")).parse(input)?;
+    match digits {
+        [b'0', _, ..] | [b'-', b'0', ..] => {
+            Wrong::at(input, "a number begins with a needless zero")
+        }
+        _ => match number(digits) {
+            Some(number) => Ok((rest, Value::Int(number))),
+            None => Wrong::at(input, "a number is too large"),
+        },
+    }
+}
+
+fn string(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, digits) = terminated(digit1, tag(":")).parse(input)?;
+    if matches!(digits, [b'0', _, ..]) {
+        return Wrong::at(input, "a length begins with a needless zero");
+    }
+    match number::<usize>(digits) {
+        Some(length) if length <= rest.len() => take(length).parse(rest),
+        _ => Wrong::at(input, "a string is longer than the data"),
+    }
+}
+
+fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}

@@ -1,0 +1,86 @@
+//! Compact addresses: six bytes for an IPv4 address and a port (BEP 23), eighteen for IPv6 (BEP 7), one after the other.
+//!
+//! A piece of an address at the end of a list is ignored: trackers that cut their reply to fit somewhere do send it, and the whole
+//! addresses before it are as good as any.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::base::limits;
+
+/// The first addresses of a list of IPv4 ones, [`limits::REPLY_PEERS`] at most.
+pub fn parse_v4(list: &[u8]) -> Vec<SocketAddr> {
+    parse::<4>(list, |ip| Ipv4Addr::from(ip).into())
+}
+
+/// The first addresses of a list of IPv6 ones, [`limits::REPLY_PEERS`] at most.
+pub fn parse_v6(list: &[u8]) -> Vec<SocketAddr> {
+    parse::<16>(list, |ip| Ipv6Addr::from(ip).into())
+}
+
+/// Appends an address in the form of its family.
+pub fn encode(addr: SocketAddr, out: &mut Vec<u8>) {
+    match addr.ip() {
+        IpAddr::V4(ip) => out.extend(ip.octets()),
+        IpAddr::V6(ip) => out.extend(ip.octets()),
+    }
+    out.extend(addr.port().to_be_bytes());
+}
+
+fn parse<const IP: usize>(mut list: &[u8], ip: fn([u8; IP]) -> IpAddr) -> Vec<SocketAddr> {
+    std::iter::from_fn(|| {
+        let (address, rest) = list.split_first_chunk::<IP>()?;
+        let (port, rest) = rest.split_first_chunk::<2>()?;
+        list = rest;
+        Some(SocketAddr::new(ip(*address), u16::from_be_bytes(*port)))
+    })
+    .take(limits::REPLY_PEERS)
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(addrs: &[SocketAddr]) -> Vec<u8> {
+        let mut out = Vec::new();
+        addrs.iter().for_each(|&addr| encode(addr, &mut out));
+        out
+    }
+
+    /// BEP 23: "The first 4 bytes contain the 32-bit ipv4 address. The remaining two bytes contain the port number. Both address and
+    /// port use network-byte order."
+    #[test]
+    fn ipv4_is_six_bytes() {
+        let addrs = [
+            "10.1.2.3:6881".parse().unwrap(),
+            "1.1.1.1:1".parse().unwrap(),
+        ];
+        let bytes = [10, 1, 2, 3, 0x1a, 0xe1, 1, 1, 1, 1, 0, 1];
+        assert_eq!(encoded(&addrs), bytes);
+        assert_eq!(parse_v4(&bytes), addrs);
+        for cut in 6..12 {
+            assert_eq!(parse_v4(&bytes[..cut]), addrs[..1], "cut to {cut}");
+        }
+        assert_eq!(parse_v4(&bytes[..5]), []);
+    }
+
+    /// BEP 7: "a list of 16 + 2 bytes".
+    #[test]
+    fn ipv6_is_eighteen_bytes() {
+        let addrs = [
+            "[2001:db8::1]:443".parse().unwrap(),
+            "[::1]:9".parse().unwrap(),
+        ];
+        let bytes = encoded(&addrs);
+        assert_eq!(bytes.len(), 36);
+        assert_eq!(bytes[..4], [0x20, 0x01, 0x0d, 0xb8]);
+        assert_eq!(bytes[15..18], [1, 0x01, 0xbb]);
+        assert_eq!(parse_v6(&bytes), addrs);
+        assert_eq!(parse_v6(&bytes[..35]), addrs[..1]);
+    }
+
+    #[test]
+    fn a_list_ends_at_the_limit() {
+        assert_eq!(parse_v4(&vec![7; 6 * 5000]).len(), limits::REPLY_PEERS);
+    }
+}

@@ -1,0 +1,136 @@
+//! The first 68 bytes that each side sends (BEP 3): the length and name of the protocol, eight reserved bytes whose bits name what the sender
+//! can do, the torrent's info hash, and the sender's peer id.
+
+use nom::bytes::streaming::{tag, take};
+use nom::combinator::map_opt;
+use nom::sequence::preceded;
+use nom::{IResult, Parser as _};
+
+use super::{Malformed, Wrong, finish};
+use crate::base::id::{InfoHash, PeerId};
+
+/// Bytes of a handshake.
+pub const LEN: usize = 68;
+
+/// Its first twenty bytes: 19, then the protocol's name.
+pub const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
+
+/// The bit of the last reserved byte that means "I speak the fast extension" (BEP 6).
+const FAST: u8 = 0x04;
+
+/// A handshake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Handshake {
+    /// Bits for what the sender can do; unknown ones mean nothing.
+    pub reserved: [u8; 8],
+    /// The torrent that the connection is about.
+    pub info_hash: InfoHash,
+    /// Who the sender is.
+    pub peer_id: PeerId,
+}
+
+impl Handshake {
+    /// The handshake of a client that speaks the fast extension (BEP 6) and no other.
+    pub fn with_fast(info_hash: InfoHash, peer_id: PeerId) -> Handshake {
+        Handshake {
+            reserved: [0, 0, 0, 0, 0, 0, 0, FAST],
+            info_hash,
+            peer_id,
+        }
+    }
+
+    /// Whether the sender speaks the fast extension (BEP 6).
+    pub fn fast(&self) -> bool {
+        let [.., last] = self.reserved;
+        last & FAST != 0
+    }
+
+    /// Reads the handshake that these bytes begin with; `None` while there are too few of them. Another protocol is refused at its first
+    /// byte that differs, so nobody has to send 68 bytes to be told.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Handshake>, Malformed> {
+        match handshake(bytes) {
+            Err(nom::Err::Incomplete(_)) => Ok(None),
+            parsed => match finish(bytes, parsed) {
+                Ok((handshake, _)) => Ok(Some(handshake)),
+                Err(_) => Err(Malformed {
+                    what: "this is not the BitTorrent protocol",
+                    at: bytes
+                        .iter()
+                        .zip(PROTOCOL)
+                        .take_while(|(theirs, ours)| theirs == ours)
+                        .count(),
+                }),
+            },
+        }
+    }
+
+    /// Appends the 68 bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(PROTOCOL);
+        out.extend_from_slice(&self.reserved);
+        out.extend_from_slice(&self.info_hash.0);
+        out.extend_from_slice(&self.peer_id.0);
+    }
+}
+
+fn handshake(input: &[u8]) -> IResult<&[u8], Handshake, Wrong<'_>> {
+    let fields = (array::<8>, array::<20>, array::<20>);
+    let (rest, (reserved, info_hash, peer_id)) =
+        preceded(tag(&PROTOCOL[..]), fields).parse(input)?;
+    let handshake = Handshake {
+        reserved,
+        info_hash: InfoHash(info_hash),
+        peer_id: PeerId(peer_id),
+    };
+    Ok((rest, handshake))
+}
+
+fn array<const N: usize>(input: &[u8]) -> IResult<&[u8], [u8; N], Wrong<'_>> {
+    map_opt(take(N), |bytes: &[u8]| bytes.try_into().ok()).parse(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INFO_HASH: InfoHash = InfoHash(*b"abcdefghijklmnopqrst");
+    const PEER_ID: PeerId = PeerId(*b"-XX0000-000000000000");
+
+    /// BEP 3: "The handshake starts with character nineteen (decimal) followed by the string 'BitTorrent protocol'. […] eight reserved
+    /// bytes […] 20 byte sha1 hash […] 20-byte peer id".
+    #[test]
+    fn layout_is_that_of_bep_3() {
+        let mut bytes = Vec::new();
+        Handshake::with_fast(INFO_HASH, PEER_ID).encode(&mut bytes);
+        let expected =
+            b"\x13BitTorrent protocol\0\0\0\0\0\0\0\x04abcdefghijklmnopqrst-XX0000-000000000000";
+        assert_eq!(bytes, expected);
+        assert_eq!(bytes.len(), LEN);
+    }
+
+    #[test]
+    fn every_prefix_waits_and_the_whole_parses() {
+        let mut bytes = Vec::new();
+        let sent = Handshake::with_fast(INFO_HASH, PEER_ID);
+        sent.encode(&mut bytes);
+        for cut in 0..LEN {
+            assert_eq!(Handshake::parse(&bytes[..cut]), Ok(None), "{cut}");
+        }
+        bytes.extend(b"\0\0\0\0");
+        assert_eq!(Handshake::parse(&bytes), Ok(Some(sent)));
+        let plain = Handshake {
+            reserved: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfb],
+            ..sent
+        };
+        assert!(sent.fast() && !plain.fast());
+    }
+
+    #[test]
+    fn another_protocol_is_refused_at_its_first_wrong_byte() {
+        let refused = |bytes: &[u8]| Handshake::parse(bytes).err().map(|wrong| wrong.at);
+        assert_eq!(refused(b"G"), Some(0));
+        assert_eq!(refused(b"\x13BitTorrent Pro"), Some(12));
+        assert_eq!(refused(b"\x13BitTorrent protocoL"), Some(19));
+        assert_eq!(refused(b"\x14"), Some(0));
+    }
+}

@@ -1,0 +1,318 @@
+//! What peers say after the handshake (BEP 3, with BEP 5's `port`, BEP 6's five, and BEP 10's `extended`). Each message is a frame: its
+//! length in four bytes, then one byte that says which message it is, then its fields, all numbers big-endian. A frame of length
+//! zero is a keep-alive.
+
+use std::fmt;
+
+use nom::Parser as _;
+use nom::combinator::{map, rest};
+use nom::number::complete::{be_u8, be_u16, be_u32};
+
+use super::{Malformed, Parsed, finish_whole};
+use crate::base::geometry::Block;
+
+const CHOKE: u8 = 0;
+const UNCHOKE: u8 = 1;
+const INTERESTED: u8 = 2;
+const NOT_INTERESTED: u8 = 3;
+const HAVE: u8 = 4;
+const BITFIELD: u8 = 5;
+const REQUEST: u8 = 6;
+const PIECE: u8 = 7;
+const CANCEL: u8 = 8;
+const PORT: u8 = 9;
+const SUGGEST: u8 = 13;
+const HAVE_ALL: u8 = 14;
+const HAVE_NONE: u8 = 15;
+const REJECT: u8 = 16;
+const ALLOWED_FAST: u8 = 17;
+const EXTENDED: u8 = 20;
+
+/// One message; what is long is borrowed from the frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message<'a> {
+    /// Nothing; sent so that the connection is not taken for dead.
+    KeepAlive,
+    /// The sender will not serve requests.
+    Choke,
+    /// The sender will serve requests.
+    Unchoke,
+    /// The sender wants something that the receiver has.
+    Interested,
+    /// The sender wants nothing that the receiver has.
+    NotInterested,
+    /// The sender has got this piece.
+    Have(u32),
+    /// All that the sender has, a bit a piece: see [`crate::base::bits::Bits::from_bytes`].
+    Bitfield(&'a [u8]),
+    /// The sender wants these bytes.
+    Request(Block),
+    /// Bytes of content.
+    Piece {
+        /// Index of the piece.
+        piece: u32,
+        /// Offset of the first byte within the piece.
+        begin: u32,
+        /// The bytes.
+        data: &'a [u8],
+    },
+    /// The sender no longer wants these bytes.
+    Cancel(Block),
+    /// The UDP port of the sender's DHT node (BEP 5).
+    Port(u16),
+    /// The sender would like to be asked for this piece (BEP 6).
+    Suggest(u32),
+    /// The sender has every piece (BEP 6).
+    HaveAll,
+    /// The sender has no piece (BEP 6).
+    HaveNone,
+    /// The sender will not answer this request (BEP 6).
+    Reject(Block),
+    /// This piece may be asked for even while choked (BEP 6).
+    AllowedFast(u32),
+    /// A message of an extension (BEP 10).
+    Extended {
+        /// 0 for the extended handshake, otherwise the number that the receiver gave the extension.
+        id: u8,
+        /// Its content.
+        payload: &'a [u8],
+    },
+    /// A message whose number we do not know.
+    Unknown(u8),
+}
+
+/// Which message it is, without its content; the handshake is among them, so that what is legal when is one table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[allow(missing_docs)] // [`Message`] says what each of them means.
+pub enum Kind {
+    Handshake,
+    KeepAlive,
+    Choke,
+    Unchoke,
+    Interested,
+    NotInterested,
+    Have,
+    Bitfield,
+    Request,
+    Piece,
+    Cancel,
+    Port,
+    Suggest,
+    HaveAll,
+    HaveNone,
+    Reject,
+    AllowedFast,
+    Extended,
+    Unknown,
+}
+
+impl Kind {
+    /// All of them, in the order in which the BEPs number them.
+    pub const ALL: [Kind; 19] = [
+        Kind::Handshake,
+        Kind::KeepAlive,
+        Kind::Choke,
+        Kind::Unchoke,
+        Kind::Interested,
+        Kind::NotInterested,
+        Kind::Have,
+        Kind::Bitfield,
+        Kind::Request,
+        Kind::Piece,
+        Kind::Cancel,
+        Kind::Port,
+        Kind::Suggest,
+        Kind::HaveAll,
+        Kind::HaveNone,
+        Kind::Reject,
+        Kind::AllowedFast,
+        Kind::Extended,
+        Kind::Unknown,
+    ];
+}
+
+/// The length of the frame that these bytes begin with (the four bytes of the length itself not counted); `None` while there are fewer
+/// than four.
+pub fn frame_len(bytes: &[u8]) -> Option<u32> {
+    bytes
+        .first_chunk()
+        .map(|length| u32::from_be_bytes(*length))
+}
+
+/// All of a `piece` message but its data, which goes from the disk to the socket by itself.
+pub fn piece_header(block: Block) -> [u8; 13] {
+    let [l0, l1, l2, l3] = block.len.saturating_add(9).to_be_bytes();
+    let [p0, p1, p2, p3] = block.piece.to_be_bytes();
+    let [b0, b1, b2, b3] = block.begin.to_be_bytes();
+    [l0, l1, l2, l3, PIECE, p0, p1, p2, p3, b0, b1, b2, b3]
+}
+
+impl<'a> Message<'a> {
+    /// Reads a frame, its length left out. A frame is exactly as long as its message needs.
+    pub fn parse(frame: &'a [u8]) -> Result<Message<'a>, Malformed> {
+        match frame {
+            [] => Ok(Message::KeepAlive),
+            _ => finish_whole(frame, message(frame)),
+        }
+    }
+
+    /// Appends the whole frame, its length in front.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Message::KeepAlive => out.extend([0; 4]),
+            Message::Choke => frame(out, CHOKE, &[]),
+            Message::Unchoke => frame(out, UNCHOKE, &[]),
+            Message::Interested => frame(out, INTERESTED, &[]),
+            Message::NotInterested => frame(out, NOT_INTERESTED, &[]),
+            Message::Have(piece) => frame(out, HAVE, &[&piece.to_be_bytes()]),
+            Message::Bitfield(bits) => frame(out, BITFIELD, &[bits]),
+            Message::Request(block) => block_frame(out, REQUEST, block),
+            Message::Piece { piece, begin, data } => {
+                let fields = [&piece.to_be_bytes()[..], &begin.to_be_bytes(), data];
+                frame(out, PIECE, &fields);
+            }
+            Message::Cancel(block) => block_frame(out, CANCEL, block),
+            Message::Port(port) => frame(out, PORT, &[&port.to_be_bytes()]),
+            Message::Suggest(piece) => frame(out, SUGGEST, &[&piece.to_be_bytes()]),
+            Message::HaveAll => frame(out, HAVE_ALL, &[]),
+            Message::HaveNone => frame(out, HAVE_NONE, &[]),
+            Message::Reject(block) => block_frame(out, REJECT, block),
+            Message::AllowedFast(piece) => frame(out, ALLOWED_FAST, &[&piece.to_be_bytes()]),
+            Message::Extended { id, payload } => frame(out, EXTENDED, &[&[id], payload]),
+            Message::Unknown(id) => frame(out, id, &[]),
+        }
+    }
+
+    /// Which message it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Message::KeepAlive => Kind::KeepAlive,
+            Message::Choke => Kind::Choke,
+            Message::Unchoke => Kind::Unchoke,
+            Message::Interested => Kind::Interested,
+            Message::NotInterested => Kind::NotInterested,
+            Message::Have(_) => Kind::Have,
+            Message::Bitfield(_) => Kind::Bitfield,
+            Message::Request(_) => Kind::Request,
+            Message::Piece { .. } => Kind::Piece,
+            Message::Cancel(_) => Kind::Cancel,
+            Message::Port(_) => Kind::Port,
+            Message::Suggest(_) => Kind::Suggest,
+            Message::HaveAll => Kind::HaveAll,
+            Message::HaveNone => Kind::HaveNone,
+            Message::Reject(_) => Kind::Reject,
+            Message::AllowedFast(_) => Kind::AllowedFast,
+            Message::Extended { .. } => Kind::Extended,
+            Message::Unknown(_) => Kind::Unknown,
+        }
+    }
+}
+
+fn message(input: &[u8]) -> Parsed<'_, Message<'_>> {
+    let (fields, id) = be_u8(input)?;
+    match id {
+        CHOKE => Ok((fields, Message::Choke)),
+        UNCHOKE => Ok((fields, Message::Unchoke)),
+        INTERESTED => Ok((fields, Message::Interested)),
+        NOT_INTERESTED => Ok((fields, Message::NotInterested)),
+        HAVE => map(be_u32, Message::Have).parse(fields),
+        BITFIELD => map(rest, Message::Bitfield).parse(fields),
+        REQUEST => map(block, Message::Request).parse(fields),
+        PIECE => map((be_u32, be_u32, rest), |(piece, begin, data)| {
+            Message::Piece { piece, begin, data }
+        })
+        .parse(fields),
+        CANCEL => map(block, Message::Cancel).parse(fields),
+        PORT => map(be_u16, Message::Port).parse(fields),
+        SUGGEST => map(be_u32, Message::Suggest).parse(fields),
+        HAVE_ALL => Ok((fields, Message::HaveAll)),
+        HAVE_NONE => Ok((fields, Message::HaveNone)),
+        REJECT => map(block, Message::Reject).parse(fields),
+        ALLOWED_FAST => map(be_u32, Message::AllowedFast).parse(fields),
+        EXTENDED => map((be_u8, rest), |(id, payload)| Message::Extended {
+            id,
+            payload,
+        })
+        .parse(fields),
+        _ => map(rest, |_| Message::Unknown(id)).parse(fields),
+    }
+}
+
+fn block(input: &[u8]) -> Parsed<'_, Block> {
+    map((be_u32, be_u32, be_u32), |(piece, begin, len)| Block {
+        piece,
+        begin,
+        len,
+    })
+    .parse(input)
+}
+
+fn frame(out: &mut Vec<u8>, id: u8, fields: &[&[u8]]) {
+    let length = fields
+        .iter()
+        .fold(1_usize, |sum, field| sum.saturating_add(field.len()));
+    debug_assert!(u32::try_from(length).is_ok(), "nothing we send is so long");
+    out.extend((length as u32).to_be_bytes());
+    out.push(id);
+    for field in fields {
+        out.extend_from_slice(field);
+    }
+}
+
+fn block_frame(out: &mut Vec<u8>, id: u8, block: Block) {
+    let Block { piece, begin, len } = block;
+    let fields = [piece, begin, len].map(u32::to_be_bytes);
+    frame(out, id, &[fields.as_flattened()]);
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Handshake => "handshake",
+            Kind::KeepAlive => "keep-alive",
+            Kind::Choke => "choke",
+            Kind::Unchoke => "unchoke",
+            Kind::Interested => "interested",
+            Kind::NotInterested => "not interested",
+            Kind::Have => "have",
+            Kind::Bitfield => "bitfield",
+            Kind::Request => "request",
+            Kind::Piece => "piece",
+            Kind::Cancel => "cancel",
+            Kind::Port => "port",
+            Kind::Suggest => "suggest piece",
+            Kind::HaveAll => "have all",
+            Kind::HaveNone => "have none",
+            Kind::Reject => "reject request",
+            Kind::AllowedFast => "allowed fast",
+            Kind::Extended => "extended",
+            Kind::Unknown => "unknown",
+        })
+    }
+}
+
+impl fmt::Display for Message<'_> {
+    /// One line for logs: the name, then the fields (content only by its length).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match *self {
+            Message::Have(piece) | Message::Suggest(piece) | Message::AllowedFast(piece) => {
+                write!(f, "{kind} {piece}")
+            }
+            Message::Request(block) | Message::Cancel(block) | Message::Reject(block) => {
+                let Block { piece, begin, len } = block;
+                write!(f, "{kind} {piece} at {begin}, {len} bytes")
+            }
+            Message::Piece { piece, begin, data } => {
+                write!(f, "{kind} {piece} at {begin}, {} bytes", data.len())
+            }
+            Message::Bitfield(bits) => write!(f, "{kind}, {} bytes", bits.len()),
+            Message::Port(port) => write!(f, "{kind} {port}"),
+            Message::Extended { id, payload } => {
+                write!(f, "{kind} {id}, {} bytes", payload.len())
+            }
+            Message::Unknown(id) => write!(f, "{kind} {id}"),
+            _ => write!(f, "{kind}"),
+        }
+    }
+}
