@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# A seeder and a download of the bundled torrent on loopback: the progress line, then the SHA-256 of what arrived beside that
+# of the original. Usage: demo.sh BROOKLET
+set -eu
+cd "$(dirname "$0")/.."
+brooklet=$1
+torrent=testdata/torrents/torrents/wt_leaves.torrent
+content=testdata/torrents/content
+name='Leaves of Grass by Walt Whitman.epub'
+quiet=(--no-trackers --no-dht --no-pex --no-lsd --bind 127.0.0.1 --port 0)
+
+work=$(mktemp -d)
+seeder=
+trap '[ -z "$seeder" ] || kill "$seeder" 2>/dev/null; rm -rf "$work"' EXIT
+
+mkfifo "$work/events"
+"$brooklet" seed "$torrent" --dir "$content" --state "$work/seeder" --json "${quiet[@]}" >"$work/events" &
+seeder=$!
+port=
+while [ -z "$port" ] && IFS= read -r event; do
+  case $event in *'"event":"start"'*) port=$(sed 's/.*"port":\([0-9]*\).*/\1/' <<<"$event") ;; esac
+done 3<&0 <"$work/events"
+[ -n "$port" ] || { echo "the seeder did not start" >&2; exit 1; }
+
+echo "A seeder listens on 127.0.0.1:$port. Downloading at 128 KiB/s, so that there is something to see:"
+"$brooklet" get "$torrent" --dir "$work/content" --state "$work/getter" --down 128K --peer "127.0.0.1:$port" "${quiet[@]}"
+
+wanted=$(sha256sum <"$content/$name")
+arrived=$(sha256sum <"$work/content/$name")
+echo "original  ${wanted%% *}"
+echo "arrived   ${arrived%% *}"
+[ "$wanted" = "$arrived" ] && echo "The same, byte for byte."

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Installs what the tests compare brooklet with: other clients, trackers, and tools to make networks. What is there already is
+# left alone. Says what it could not install and goes on: the tests that need it are then skipped (with CI=true they fail).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+packages=()
+need() { # COMMAND PACKAGE
+  command -v "$1" >/dev/null || packages+=("$2")
+}
+need transmission-cli transmission-cli
+need transmission-daemon transmission-daemon
+need aria2c aria2
+need opentracker opentracker
+need rtorrent rtorrent
+need mktorrent mktorrent
+need ip iproute2
+need node nodejs
+need npm npm
+/usr/bin/python3 -c 'import libtorrent' 2>/dev/null || packages+=(python3-libtorrent)
+
+if [ ${#packages[@]} -gt 0 ]; then
+  echo "installing: ${packages[*]}"
+  become=()
+  [ "$(id -u)" = 0 ] || become=(sudo -n)
+  # RUNLEVEL=1 keeps the packages from starting their services.
+  install=("${become[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get)
+  "${install[@]}" -qq update >/dev/null || echo "apt-get update failed" >&2
+  "${install[@]}" -qq install -y --no-install-recommends "${packages[@]}" >/dev/null ||
+    echo "could not install all of: ${packages[*]}" >&2
+fi
+
+node_folder=${CARGO_TARGET_DIR:-target}/node
+if [ ! -d "$node_folder/node_modules/bittorrent-tracker" ]; then
+  echo "installing: bittorrent-tracker (npm)"
+  mkdir -p "$node_folder"
+  npm install --prefix "$node_folder" --ignore-scripts --omit=optional --no-audit --no-fund --silent bittorrent-tracker@10 ||
+    echo "could not install bittorrent-tracker with npm" >&2
+fi
+exit 0

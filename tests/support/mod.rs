@@ -1,0 +1,59 @@
+//! What the outer tests share: temporary folders, child processes with deadlines, network namespaces, content and torrents made
+//! here, scripted peers, and drivers for the clients and trackers that others wrote.
+
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
+pub mod child;
+pub mod content;
+pub mod dir;
+pub mod json;
+pub mod net;
+pub mod torrent;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Says that a test cannot run here, and why. Where everything has to be there (`CI=true`), that is a failure.
+pub fn skip(why: &str) {
+    assert!(
+        std::env::var_os("CI").is_none_or(|value| value != "true"),
+        "cannot run: {why}"
+    );
+    eprintln!("SKIPPED: {why}");
+}
+
+/// Whether all these programs are on the path; if not, the test is skipped with a line that names what is missing.
+pub fn installed(programs: &[&str]) -> bool {
+    let found = |program: &&&str| {
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+            .any(|folder| folder.join(program).is_file())
+    };
+    match programs.iter().find(|program| !found(program)) {
+        Some(missing) => skip(&format!("{missing} is not installed (see tests/setup.sh)")),
+        None => return true,
+    }
+    false
+}
+
+/// Whether we may make namespaces and mounts; if not, the test is skipped.
+pub fn root() -> bool {
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|out| out.stdout.trim_ascii() == b"0");
+    if !root {
+        skip("namespaces and mounts need root");
+    }
+    root
+}
+
+/// The folder where `tests/setup.sh` installs packages of npm, `node_modules` and all.
+pub fn node_folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../node")
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

@@ -1,0 +1,136 @@
+//! Torrents made without the program under test.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha1::{Digest, Sha1};
+
+use super::content::Content;
+
+/// A torrent and its content.
+#[derive(Clone, Debug)]
+pub struct Torrent {
+    /// The content.
+    pub content: Content,
+    /// All of it in a row.
+    pub bytes: Vec<u8>,
+    /// Bytes of a piece.
+    pub piece_length: usize,
+    /// The bencoded `info`.
+    pub info: Vec<u8>,
+    /// Its SHA-1.
+    pub info_hash: [u8; 20],
+}
+
+impl Torrent {
+    /// Describes a content in pieces of this length.
+    pub fn new(content: Content, piece_length: usize) -> Torrent {
+        let bytes = content.bytes();
+        let pieces = bytes.chunks(piece_length).flat_map(Sha1::digest).collect();
+        let info = info(&content, piece_length, pieces);
+        Torrent {
+            info_hash: Sha1::digest(&info).into(),
+            content,
+            bytes,
+            piece_length,
+            info,
+        }
+    }
+
+    /// Pieces in all.
+    pub fn pieces(&self) -> u32 {
+        self.bytes.len().div_ceil(self.piece_length) as u32
+    }
+
+    /// The info hash in hexadecimal.
+    pub fn hex(&self) -> String {
+        self.info_hash.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// Writes a `.torrent` that names these trackers, each in a tier of its own.
+    pub fn write(&self, path: &Path, trackers: &[&str]) -> PathBuf {
+        std::fs::write(path, metainfo(&self.info, trackers)).unwrap();
+        path.to_path_buf()
+    }
+}
+
+/// The bytes of a `.torrent` around this `info`.
+pub fn metainfo(info: &[u8], trackers: &[&str]) -> Vec<u8> {
+    let mut out = b"d".to_vec();
+    if let Some(first) = trackers.first() {
+        text(&mut out, "announce");
+        text(&mut out, first);
+        text(&mut out, "announce-list");
+        out.push(b'l');
+        for tracker in trackers {
+            out.push(b'l');
+            text(&mut out, tracker);
+            out.push(b'e');
+        }
+        out.push(b'e');
+    }
+    text(&mut out, "info");
+    out.extend_from_slice(info);
+    out.push(b'e');
+    out
+}
+
+/// A torrent of one file full of zeros, which need not be there: its pieces are all alike.
+pub fn zeros(name: &str, len: u64, piece_length: usize) -> Vec<u8> {
+    assert_eq!(len % piece_length as u64, 0);
+    let hash = Sha1::digest(vec![0; piece_length]);
+    let pieces = hash.repeat((len / piece_length as u64) as usize);
+    let mut out = b"d".to_vec();
+    text(&mut out, "length");
+    number(&mut out, len as usize);
+    end(&mut out, name, piece_length, pieces);
+    out
+}
+
+fn info(content: &Content, piece_length: usize, pieces: Vec<u8>) -> Vec<u8> {
+    let mut out = b"d".to_vec();
+    match &content.files[..] {
+        [(path, bytes)] if path.is_empty() => {
+            text(&mut out, "length");
+            number(&mut out, bytes.len());
+        }
+        files => {
+            text(&mut out, "files");
+            out.push(b'l');
+            for (path, bytes) in files {
+                out.push(b'd');
+                text(&mut out, "length");
+                number(&mut out, bytes.len());
+                text(&mut out, "path");
+                out.push(b'l');
+                path.split('/').for_each(|part| text(&mut out, part));
+                out.extend_from_slice(b"ee");
+            }
+            out.push(b'e');
+        }
+    }
+    end(&mut out, &content.name, piece_length, pieces);
+    out
+}
+
+fn end(out: &mut Vec<u8>, name: &str, piece_length: usize, pieces: Vec<u8>) {
+    text(out, "name");
+    text(out, name);
+    text(out, "piece length");
+    number(out, piece_length);
+    text(out, "pieces");
+    out.extend_from_slice(format!("{}:", pieces.len()).as_bytes());
+    out.extend_from_slice(&pieces);
+    out.push(b'e');
+}
+
+fn text(out: &mut Vec<u8>, value: &str) {
+    out.extend_from_slice(format!("{}:{value}", value.len()).as_bytes());
+}
+
+fn number(out: &mut Vec<u8>, value: usize) {
+    out.extend_from_slice(format!("i{value}e").as_bytes());
+}
