@@ -1,1 +1,6 @@
-//! TODO
+//! Rank 2: the piece table of one torrent. It knows what is held, what is asked of whom and what to ask next, hashes pieces as their
+//! blocks come, and finds out who sent a bad one. It reads no disk and knows no connection: bytes and slot keys are arguments.
+
+pub mod table;
+
+pub use table::{Accepted, Pieces, Plan, State, Verdict, Who};
