@@ -1,10 +1,14 @@
 //! What we ask an HTTP tracker and what it answers (BEP 3, 7, 23, 31, 48). The question is the query of a URL, the answer one
 //! bencoded dictionary.
 
-use std::net::SocketAddr;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
-use super::{Malformed, bencode, percent};
+use super::bencode::{Dict, Value, decode};
+use super::compact::{self, Family};
+use super::{Malformed, one_line, percent};
 use crate::base::id::{InfoHash, PeerId};
+use crate::base::limits;
 use crate::base::time::Duration;
 
 /// What happened since the last announce.
@@ -39,7 +43,7 @@ pub struct Query {
     pub num_want: u32,
     /// Known to us and the tracker only: it knows us by it when our address changes.
     pub key: u32,
-    /// What this tracker gave us to send back.
+    /// What this tracker gave us to send back; HTTP only.
     pub tracker_id: Option<Vec<u8>>,
 }
 
@@ -66,7 +70,7 @@ pub enum Retry {
     Never,
 }
 
-/// What a tracker knows. Times are as it sent them, not clamped; negative ones are `None`.
+/// What a tracker knows. Times are as it sent them, however long; negative ones are `None`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reply {
     /// When to announce next.
@@ -81,45 +85,263 @@ pub struct Reply {
     pub leechers: Option<u32>,
     /// Words for the user.
     pub warning: Option<String>,
-    /// Peers, of both families.
+    /// Peers of both families, [`limits::REPLY_PEERS`] at most.
     pub peers: Vec<SocketAddr>,
-}
-
-/// What a tracker knows of a swarm (BEP 48).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Scraped {
-    /// Peers that have everything.
-    pub seeders: u32,
-    /// Downloads that ever completed.
-    pub completed: u32,
-    /// Peers that have not everything.
-    pub leechers: u32,
 }
 
 impl Query {
     /// The URL to get: the announce URL and the query, joined by `&` where it has a query already.
     pub fn url(&self, announce: &str) -> String {
-        announce.to_owned()
+        let mut url = joined(announce, "info_hash=");
+        percent::encode(&self.info_hash.0, &mut url);
+        url.push_str("&peer_id=");
+        percent::encode(&self.peer_id.0, &mut url);
+        let _ = write!(
+            url,
+            "&port={}&uploaded={}&downloaded={}&left={}&numwant={}&key={:08x}&compact=1",
+            self.port, self.uploaded, self.downloaded, self.left, self.num_want, self.key
+        );
+        match self.event {
+            Some(Event::Started) => url.push_str("&event=started"),
+            Some(Event::Completed) => url.push_str("&event=completed"),
+            Some(Event::Stopped) => url.push_str("&event=stopped"),
+            None => {}
+        }
+        if let Some(id) = &self.tracker_id {
+            url.push_str("&trackerid=");
+            percent::encode(id, &mut url);
+        }
+        url
     }
 }
 
 impl Answer {
-    /// Reads the body of an HTTP response. Bytes behind the dictionary are ignored.
-    pub fn parse(_body: &[u8]) -> Result<Answer, Malformed> {
-        todo!()
+    /// Reads the body of an HTTP response. Bytes behind the dictionary are ignored: some trackers end it with a newline.
+    pub fn parse(body: &[u8]) -> Result<Answer, Malformed> {
+        let answer = dictionary(body)?;
+        if let Some(reason) = answer.bytes("failure reason") {
+            return Ok(Answer::Failure {
+                reason: one_line(reason),
+                retry: answer.get("retry in").and_then(retry),
+            });
+        }
+        let seconds = |key| u64::try_from(answer.int(key)?).ok();
+        let mut peers = answer
+            .get("peers")
+            .map_or_else(Vec::new, |list| peers(list, Family::V4));
+        if let Some(list) = answer.get("peers6") {
+            peers.extend(self::peers(list, Family::V6));
+            peers.truncate(limits::REPLY_PEERS);
+        }
+        Ok(Answer::Reply(Reply {
+            interval: seconds("interval").map(Duration::from_secs),
+            min_interval: seconds("min interval").map(Duration::from_secs),
+            tracker_id: answer.bytes("tracker id").map(<[u8]>::to_vec),
+            seeders: answer.int("complete").map(count),
+            leechers: answer.int("incomplete").map(count),
+            warning: answer.bytes("warning message").map(one_line),
+            peers,
+        }))
     }
 }
 
-/// Where to scrape, by BEP 48's rule: the text behind the last slash of the announce URL begins with `announce`, which becomes
-/// `scrape`. `None`: this tracker cannot be scraped.
-pub fn scrape_url(_announce: &str, _info_hash: InfoHash) -> Option<String> {
-    None
+/// The dictionary that a tracker's answer is.
+pub(super) fn dictionary(body: &[u8]) -> Result<Dict<'_>, Malformed> {
+    let (value, _) = decode(body)?;
+    value.dict().ok_or(Malformed {
+        what: "the answer is no dictionary",
+        at: 0,
+    })
 }
 
-/// Reads the body of a response to a scrape.
-pub fn parse_scrape(
-    _body: &[u8],
-    _info_hash: InfoHash,
-) -> Result<Result<Scraped, String>, Malformed> {
-    todo!()
+/// A URL with one more part of the query, the fragment left out.
+pub(super) fn joined(url: &str, part: &str) -> String {
+    let url = url.split_once('#').map_or(url, |(url, _)| url);
+    let joint = match url.split_once('?') {
+        None => "?",
+        Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    format!("{url}{joint}{part}")
+}
+
+/// A number of peers, however absurd.
+pub(super) fn count(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
+}
+
+/// BEP 31: minutes, or the word `never`.
+fn retry(value: Value<'_>) -> Option<Retry> {
+    match value {
+        Value::Int(minutes) => {
+            let seconds = u64::try_from(minutes).ok()?.saturating_mul(60);
+            Some(Retry::After(Duration::from_secs(seconds)))
+        }
+        Value::Bytes(b"never") => Some(Retry::Never),
+        _ => None,
+    }
+}
+
+fn peers(list: Value<'_>, family: Family) -> Vec<SocketAddr> {
+    match list {
+        Value::Bytes(bytes) => compact::parse(bytes, family),
+        Value::List(list) => list
+            .iter()
+            .filter_map(|peer| address(peer.dict()?))
+            .take(limits::REPLY_PEERS)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A peer in BEP 3's long form. Its `ip` may be a host name; no tracker in use sends one, and looking up what a tracker names is
+/// nothing a peer should make us do.
+fn address(peer: Dict<'_>) -> Option<SocketAddr> {
+    let [ip, port] = peer.pick(["ip", "port"]);
+    let ip: IpAddr = std::str::from_utf8(ip?.bytes()?).ok()?.parse().ok()?;
+    Some(SocketAddr::new(ip, u16::try_from(port?.int()?).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query() -> Query {
+        Query {
+            info_hash: InfoHash(*b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a"),
+            peer_id: PeerId(*b"-bk0100-abcdefghijkl"),
+            port: 6881,
+            uploaded: 1,
+            downloaded: 2,
+            left: u64::MAX,
+            event: None,
+            num_want: 80,
+            key: 0xab,
+            tracker_id: None,
+        }
+    }
+
+    fn reply(body: &[u8]) -> Reply {
+        match Answer::parse(body) {
+            Ok(Answer::Reply(reply)) => reply,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_query_carries_every_field() {
+        let started = Query {
+            event: Some(Event::Started),
+            tracker_id: Some(b"a b".to_vec()),
+            ..query()
+        };
+        assert_eq!(
+            started.url("http://t/announce"),
+            "http://t/announce?info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A&peer_id=-bk0100-abcdefghijkl\
+             &port=6881&uploaded=1&downloaded=2&left=18446744073709551615&numwant=80&key=000000ab&compact=1\
+             &event=started&trackerid=a%20b"
+        );
+        let url = query().url("http://t/announce?pass=x#frag");
+        assert!(
+            url.starts_with("http://t/announce?pass=x&info_hash=%12")
+                && url.ends_with("&compact=1")
+        );
+        assert!(
+            query()
+                .url("http://t/a?")
+                .starts_with("http://t/a?info_hash=")
+        );
+        assert!(
+            query()
+                .url("http://t/a?b&")
+                .starts_with("http://t/a?b&info_hash=")
+        );
+    }
+
+    #[test]
+    fn a_reply_in_either_form_names_its_peers() {
+        let compact = reply(b"d8:completei4e10:incompletei3e8:intervali1800e12:min intervali60e5:peers7:\x01\x02\x03\x04\x1a\xe1x\
+            6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\0\x0910:tracker id2:\xff!15:warning message4:a\nb\x1be\n");
+        assert_eq!(
+            compact,
+            Reply {
+                interval: Some(Duration::from_secs(1800)),
+                min_interval: Some(Duration::from_secs(60)),
+                tracker_id: Some(vec![0xff, b'!']),
+                seeders: Some(4),
+                leechers: Some(3),
+                warning: Some(String::from("a b ")),
+                peers: vec![
+                    "1.2.3.4:6881".parse().unwrap(),
+                    "[2001:db8::1]:9".parse().unwrap()
+                ],
+            }
+        );
+        let long = reply(
+            b"d5:peersld2:ip7:1.2.3.47:peer id1:x4:porti6881eed2:ip3:::14:porti1eed2:ip9:localhost4:porti1ee\
+            d2:ip7:1.2.3.44:porti65536ee1:xd2:ip7:1.2.3.4eee",
+        );
+        let expected = ["1.2.3.4:6881", "[::1]:1"].map(|addr| addr.parse().unwrap());
+        assert_eq!(long.peers, expected);
+        assert_eq!(reply(b"de"), Reply::default());
+    }
+
+    #[test]
+    fn absurd_numbers_are_bounded() {
+        let absurd = reply(b"d8:completei-1e10:incompletei9223372036854775807e8:intervali-5e12:min intervali9223372036854775807ee");
+        assert_eq!((absurd.seeders, absurd.leechers), (Some(0), Some(u32::MAX)));
+        assert_eq!(absurd.interval, None);
+        assert_eq!(
+            absurd.min_interval,
+            Some(Duration::from_secs(i64::MAX as u64))
+        );
+        let many = reply(
+            &[
+                b"d5:peers60000:",
+                vec![1; 60000].as_slice(),
+                b"6:peers618:",
+                &[1; 18],
+                b"e",
+            ]
+            .concat(),
+        );
+        assert_eq!(many.peers.len(), limits::REPLY_PEERS);
+    }
+
+    /// BEP 31: "retry in […] an integer number of minutes […] or the string "never"".
+    #[test]
+    fn a_failure_says_why_and_when() {
+        let failure = |retry| {
+            let reason = String::from("no\u{fffd}");
+            Ok(Answer::Failure { reason, retry })
+        };
+        assert_eq!(
+            Answer::parse(b"d14:failure reason3:no\xff8:intervali1ee"),
+            failure(None)
+        );
+        let later = Some(Retry::After(Duration::from_secs(300)));
+        assert_eq!(
+            Answer::parse(b"d14:failure reason3:no\xff8:retry ini5ee"),
+            failure(later)
+        );
+        let never = Some(Retry::Never);
+        assert_eq!(
+            Answer::parse(b"d14:failure reason3:no\xff8:retry in5:nevere"),
+            failure(never)
+        );
+    }
+
+    #[test]
+    fn what_is_no_dictionary_is_refused() {
+        for body in [
+            &b""[..],
+            b"<html>",
+            b"le",
+            b"4:spam",
+            b"d8:interval",
+            b"i1e",
+        ] {
+            assert!(Answer::parse(body).is_err(), "{}", body.escape_ascii());
+        }
+    }
 }

@@ -109,28 +109,42 @@ impl<'a> Dict<'a> {
     }
 
     /// The value of a key; of two with the same key the first.
-    pub fn get(self, key: &[u8]) -> Option<Value<'a>> {
+    pub fn get(self, key: impl AsRef<[u8]>) -> Option<Value<'a>> {
+        let key = key.as_ref();
         self.iter()
             .find_map(|(name, value)| (name == key).then_some(value))
     }
 
+    /// The values of several keys in one pass: what to use on a large dictionary, since each [`Dict::get`] reads it anew.
+    pub fn pick<const N: usize>(self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
+        let mut picked = [None; N];
+        for (name, value) in self.iter() {
+            for (place, key) in picked.iter_mut().zip(keys) {
+                if place.is_none() && name == key.as_bytes() {
+                    *place = Some(value);
+                }
+            }
+        }
+        picked
+    }
+
     /// The number under a key; `None` also where something else stands there.
-    pub fn int(self, key: &[u8]) -> Option<i64> {
+    pub fn int(self, key: impl AsRef<[u8]>) -> Option<i64> {
         self.get(key)?.int()
     }
 
     /// The byte string under a key; `None` also where something else stands there.
-    pub fn bytes(self, key: &[u8]) -> Option<&'a [u8]> {
+    pub fn bytes(self, key: impl AsRef<[u8]>) -> Option<&'a [u8]> {
         self.get(key)?.bytes()
     }
 
     /// The list under a key; `None` also where something else stands there.
-    pub fn list(self, key: &[u8]) -> Option<List<'a>> {
+    pub fn list(self, key: impl AsRef<[u8]>) -> Option<List<'a>> {
         self.get(key)?.list()
     }
 
     /// The dictionary under a key; `None` also where something else stands there.
-    pub fn dict(self, key: &[u8]) -> Option<Dict<'a>> {
+    pub fn dict(self, key: impl AsRef<[u8]>) -> Option<Dict<'a>> {
         self.get(key)?.dict()
     }
 }

@@ -1,20 +1,37 @@
 //! Compact addresses: six bytes for an IPv4 address and a port (BEP 23), eighteen for IPv6 (BEP 7), one after the other.
 //!
-//! A piece of an address at the end of a list is ignored: trackers that cut their reply to fit somewhere do send it, and the whole
+//! A part of an address at the end of a list is ignored: trackers that cut their reply to fit somewhere do send it, and the whole
 //! addresses before it are as good as any.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::base::limits;
 
-/// The first addresses of a list of IPv4 ones, [`limits::REPLY_PEERS`] at most.
-pub fn parse_v4(list: &[u8]) -> Vec<SocketAddr> {
-    parse::<4>(list, |ip| Ipv4Addr::from(ip).into())
+/// The two kinds of addresses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Family {
+    /// IPv4: six bytes with the port.
+    V4,
+    /// IPv6: eighteen bytes with the port.
+    V6,
 }
 
-/// The first addresses of a list of IPv6 ones, [`limits::REPLY_PEERS`] at most.
-pub fn parse_v6(list: &[u8]) -> Vec<SocketAddr> {
-    parse::<16>(list, |ip| Ipv6Addr::from(ip).into())
+impl Family {
+    /// That of an address.
+    pub fn of(ip: IpAddr) -> Family {
+        match ip {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+}
+
+/// The addresses of a list, [`limits::REPLY_PEERS`] of them at most.
+pub fn parse(list: &[u8], family: Family) -> Vec<SocketAddr> {
+    match family {
+        Family::V4 => addresses::<4>(list, |ip| Ipv4Addr::from(ip).into()),
+        Family::V6 => addresses::<16>(list, |ip| Ipv6Addr::from(ip).into()),
+    }
 }
 
 /// Appends an address in the form of its family.
@@ -26,7 +43,7 @@ pub fn encode(addr: SocketAddr, out: &mut Vec<u8>) {
     out.extend(addr.port().to_be_bytes());
 }
 
-fn parse<const IP: usize>(mut list: &[u8], ip: fn([u8; IP]) -> IpAddr) -> Vec<SocketAddr> {
+fn addresses<const IP: usize>(mut list: &[u8], ip: fn([u8; IP]) -> IpAddr) -> Vec<SocketAddr> {
     std::iter::from_fn(|| {
         let (address, rest) = list.split_first_chunk::<IP>()?;
         let (port, rest) = rest.split_first_chunk::<2>()?;
@@ -47,8 +64,8 @@ mod tests {
         out
     }
 
-    /// BEP 23: "The first 4 bytes contain the 32-bit ipv4 address. The remaining two bytes contain the port number. Both address and
-    /// port use network-byte order."
+    /// BEP 23: "The first 4 bytes contain the 32-bit ipv4 address. The remaining two bytes contain the port number. Both address
+    /// and port use network-byte order."
     #[test]
     fn ipv4_is_six_bytes() {
         let addrs = [
@@ -57,14 +74,14 @@ mod tests {
         ];
         let bytes = [10, 1, 2, 3, 0x1a, 0xe1, 1, 1, 1, 1, 0, 1];
         assert_eq!(encoded(&addrs), bytes);
-        assert_eq!(parse_v4(&bytes), addrs);
+        assert_eq!(parse(&bytes, Family::V4), addrs);
         for cut in 6..12 {
-            assert_eq!(parse_v4(&bytes[..cut]), addrs[..1], "cut to {cut}");
+            assert_eq!(parse(&bytes[..cut], Family::V4), addrs[..1], "cut to {cut}");
         }
-        assert_eq!(parse_v4(&bytes[..5]), []);
+        assert_eq!(parse(&bytes[..5], Family::V4), []);
     }
 
-    /// BEP 7: "a list of 16 + 2 bytes".
+    /// BEP 7: an IPv6 address takes 16 bytes, and its port 2.
     #[test]
     fn ipv6_is_eighteen_bytes() {
         let addrs = [
@@ -75,12 +92,13 @@ mod tests {
         assert_eq!(bytes.len(), 36);
         assert_eq!(bytes[..4], [0x20, 0x01, 0x0d, 0xb8]);
         assert_eq!(bytes[15..18], [1, 0x01, 0xbb]);
-        assert_eq!(parse_v6(&bytes), addrs);
-        assert_eq!(parse_v6(&bytes[..35]), addrs[..1]);
+        assert_eq!(parse(&bytes, Family::V6), addrs);
+        assert_eq!(parse(&bytes[..35], Family::V6), addrs[..1]);
     }
 
     #[test]
     fn a_list_ends_at_the_limit() {
-        assert_eq!(parse_v4(&vec![7; 6 * 5000]).len(), limits::REPLY_PEERS);
+        let list = vec![7; 6 * 5000];
+        assert_eq!(parse(&list, Family::V4).len(), limits::REPLY_PEERS);
     }
 }

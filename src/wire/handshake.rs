@@ -1,12 +1,11 @@
 //! The first 68 bytes that each side sends (BEP 3): the length and name of the protocol, eight reserved bytes whose bits name what the sender
 //! can do, the torrent's info hash, and the sender's peer id.
 
-use nom::bytes::streaming::{tag, take};
-use nom::combinator::map_opt;
+use nom::Parser as _;
+use nom::bytes::streaming::tag;
 use nom::sequence::preceded;
-use nom::{IResult, Parser as _};
 
-use super::{Malformed, Wrong, finish};
+use super::{Malformed, Parsed, array, finish};
 use crate::base::id::{InfoHash, PeerId};
 
 /// Bytes of a handshake.
@@ -73,8 +72,8 @@ impl Handshake {
     }
 }
 
-fn handshake(input: &[u8]) -> IResult<&[u8], Handshake, Wrong<'_>> {
-    let fields = (array::<8>, array::<20>, array::<20>);
+fn handshake(input: &[u8]) -> Parsed<'_, Handshake> {
+    let fields = (array, array, array);
     let (rest, (reserved, info_hash, peer_id)) =
         preceded(tag(&PROTOCOL[..]), fields).parse(input)?;
     let handshake = Handshake {
@@ -83,10 +82,6 @@ fn handshake(input: &[u8]) -> IResult<&[u8], Handshake, Wrong<'_>> {
         peer_id: PeerId(peer_id),
     };
     Ok((rest, handshake))
-}
-
-fn array<const N: usize>(input: &[u8]) -> IResult<&[u8], [u8; N], Wrong<'_>> {
-    map_opt(take(N), |bytes: &[u8]| bytes.try_into().ok()).parse(input)
 }
 
 #[cfg(test)]

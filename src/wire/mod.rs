@@ -21,13 +21,18 @@ pub mod percent;
 pub mod handshake;
 pub mod message;
 
-pub mod announce;
 pub mod compact;
+
+pub mod announce;
+pub mod scrape;
 pub mod udp_tracker;
 
 use std::fmt;
 
-use nom::error::{ContextError, ErrorKind, ParseError};
+use nom::Parser as _;
+use nom::bytes::streaming::take;
+use nom::combinator::map_opt;
+use nom::error::{ErrorKind, ParseError};
 
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +60,6 @@ struct Wrong<'a> {
 }
 
 const ENDS_EARLY: &str = "the data ends too soon";
-const UNEXPECTED: &str = "unexpected byte";
 
 impl<'a> Wrong<'a> {
     /// A parser's result: `what` is wrong at the first byte of `rest`.
@@ -66,24 +70,15 @@ impl<'a> Wrong<'a> {
 
 impl<'a> ParseError<&'a [u8]> for Wrong<'a> {
     fn from_error_kind(rest: &'a [u8], kind: ErrorKind) -> Wrong<'a> {
-        let what = match kind {
-            ErrorKind::Eof => ENDS_EARLY,
-            _ => UNEXPECTED,
+        let what = match (rest, kind) {
+            ([], _) | (_, ErrorKind::Eof) => ENDS_EARLY,
+            _ => "unexpected byte",
         };
         Wrong { rest, what }
     }
 
     fn append(_: &'a [u8], _: ErrorKind, inner: Wrong<'a>) -> Wrong<'a> {
         inner
-    }
-}
-
-impl<'a> ContextError<&'a [u8]> for Wrong<'a> {
-    fn add_context(_: &'a [u8], what: &'static str, inner: Wrong<'a>) -> Wrong<'a> {
-        match inner.what {
-            UNEXPECTED => Wrong { what, ..inner },
-            _ => inner,
-        }
     }
 }
 
@@ -111,4 +106,14 @@ fn finish_whole<'a, T>(whole: &'a [u8], parsed: Parsed<'a, T>) -> Result<T, Malf
             at: whole.len().saturating_sub(rest.len()),
         }),
     }
+}
+
+/// The next `N` bytes, as they are.
+fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
+    map_opt(take(N), |bytes: &[u8]| bytes.try_into().ok()).parse(input)
+}
+
+/// Somebody's words for a user: one line, without control characters, and where they are not UTF-8 it shows.
+fn one_line(words: &[u8]) -> String {
+    String::from_utf8_lossy(words).replace(char::is_control, " ")
 }
