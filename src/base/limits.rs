@@ -12,7 +12,7 @@ pub const MIB: usize = 1024 * KIB;
 
 /// Nesting of bencoded lists and dictionaries. Real metainfo has 5 levels; the parser recurses, so the stack bounds it.
 pub const BENCODE_DEPTH: u32 = 100;
-/// Values in one bencoded text: a torrent of 300,000 files has about two million. Bounds the memory of the parsed tree.
+/// Values in one bencoded text: a torrent of 300,000 files has about two million. Bounds the work of reading it.
 pub const BENCODE_VALUES: usize = 2_000_000;
 /// Bytes of a `.torrent`: 64 MiB is three million piece hashes.
 pub const METAINFO_BYTES: usize = 64 * MIB;
@@ -24,6 +24,10 @@ pub const CONTENT_BYTES: u64 = 1 << 53;
 pub const FILES: usize = 500_000;
 /// Trackers kept of a torrent: the rest is dropped, since asking them all would take longer than the download.
 pub const TRACKERS: usize = 200;
+/// Web seeds kept of a torrent: no torrent names more than a few dozen mirrors.
+pub const WEB_SEEDS: usize = 200;
+/// DHT nodes kept of a torrent: one that answers is enough to find the others.
+pub const NODES: usize = 200;
 /// Bytes of a URL: what common HTTP servers accept in a request line.
 pub const URL_BYTES: usize = 4 * KIB;
 
@@ -78,6 +82,10 @@ pub const DIALS_PER_SECOND: u32 = 10;
 pub const CANDIDATES: usize = 5_000;
 /// Wait after a first failure to connect; doubled each time.
 pub const REDIAL: Duration = Duration::from_secs(60);
+/// The same for an address that the user named: he waits for it.
+pub const REDIAL_USER: Duration = Duration::from_secs(5);
+/// Longest wait before an address is called again.
+pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
 /// Failures after which an address is forgotten.
 pub const DIAL_FAILURES: u32 = 6;
 /// The choker decides this often (BEP 3: ten seconds, to let TCP find its rate).
@@ -86,6 +94,10 @@ pub const CHOKE_ROUND: Duration = Duration::from_secs(10);
 pub const OPTIMISTIC_ROUND: Duration = Duration::from_secs(30);
 /// Regular upload slots without an upload limit.
 pub const UPLOAD_SLOTS: usize = 4;
+/// Regular upload slots at most: more divide the rate too finely.
+pub const UPLOAD_SLOTS_MOST: usize = 50;
+/// A connection counts as new, and is three times as likely to be tried, for this long.
+pub const NEWCOMER: Duration = Duration::from_secs(60);
 /// A peer that owes us blocks and sent none for this long snubs us.
 pub const SNUBBED: Duration = Duration::from_secs(60);
 
@@ -110,6 +122,13 @@ pub const CHECK_TURN: Duration = Duration::from_millis(10);
 pub const OPEN_FILES: usize = 128;
 /// Resume data is saved at most this often while pieces come in.
 pub const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+// Memory
+
+/// Bytes that buffers may take, unless `--memory` says otherwise: small beside any board's memory.
+pub const MEMORY: u64 = 16 * MIB as u64;
+/// What `--memory` may ask for at least: the shared receive buffer, and a few blocks on their way out.
+pub const MEMORY_LEAST: u64 = MIB as u64;
 
 // Trackers
 

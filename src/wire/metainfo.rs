@@ -1,9 +1,18 @@
-//! Metainfo.
+//! A `.torrent` file (BEP 3): a dictionary whose `info` says what the content is, and whose other keys say where to find it. The
+//! SHA-1 of the bytes of `info`, as they stand in the file, is the torrent's name in the whole swarm.
+//!
+//! A torrent that describes its content by BEP 52 too (a hybrid) is read by its BEP 3 half; one that describes it by BEP 52 only is
+//! refused. What could lead out of the download folder is refused, not repaired (see [`super::paths`]).
 
 use std::fmt;
 
+use sha1::{Digest as _, Sha1};
+
+use super::bencode::{self, Dict, Value};
+use super::{paths, sources};
 use crate::base::geometry::Geometry;
 use crate::base::id::{InfoHash, PieceHash};
+use crate::base::limits;
 
 /// What a `.torrent` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +41,7 @@ pub struct Metainfo {
     pub created_by: Option<String>,
     /// When it was made, in seconds since 1970.
     pub creation_date: Option<i64>,
-    /// Whether it also describes the content by BEP 52.
+    /// Whether it describes the content by BEP 52 too.
     pub hybrid: bool,
     /// Whether it is one file, not a folder.
     pub single: bool,
@@ -58,13 +67,13 @@ pub enum FileKind {
     File,
     /// Zeros that make the next file begin with a piece. Never on disk.
     Padding,
-    /// A symbolic link: listed, never created.
+    /// A symbolic link, of no bytes: listed, never created.
     Symlink,
 }
 
-/// Why a torrent is refused, as one plain sentence.
+/// Why a torrent is refused, in one plain line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid(String);
+pub struct Invalid(pub(super) String);
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,18 +81,189 @@ impl fmt::Display for Invalid {
     }
 }
 
+/// What the `info` dictionary says.
+struct Info {
+    name: String,
+    geometry: Geometry,
+    hashes: Vec<PieceHash>,
+    files: Vec<FileEntry>,
+    private: bool,
+    hybrid: bool,
+    single: bool,
+}
+
 impl Metainfo {
     /// Reads a `.torrent`. Bytes behind its dictionary are ignored.
-    pub fn parse(_text: &[u8]) -> Result<Metainfo, Invalid> {
-        Err(Invalid(String::from("not read yet")))
+    pub fn parse(text: &[u8]) -> Result<Metainfo, Invalid> {
+        let (root, _) = bencode::decode(text)
+            .map_err(|malformed| Invalid(format!("it is not bencoded: {malformed}")))?;
+        let root = root.dict().ok_or_else(|| invalid("it is no dictionary"))?;
+        let [info, announce, announce_list, url_list, nodes] =
+            root.pick(["info", "announce", "announce-list", "url-list", "nodes"]);
+        let [comment, comment_utf8, created_by, creation_date] =
+            root.pick(["comment", "comment.utf-8", "created by", "creation date"]);
+        let raw_info = info
+            .and_then(Value::dict)
+            .ok_or_else(|| invalid("it has no info dictionary"))?;
+        let info = read_info(raw_info)?;
+        Ok(Metainfo {
+            info_hash: InfoHash(Sha1::digest(raw_info.raw()).into()),
+            name: info.name,
+            geometry: info.geometry,
+            hashes: info.hashes,
+            files: info.files,
+            private: info.private,
+            trackers: sources::trackers(announce, announce_list),
+            web_seeds: sources::web_seeds(url_list),
+            nodes: sources::nodes(nodes),
+            comment: paths::text(comment, comment_utf8),
+            created_by: paths::text(created_by, None),
+            creation_date: creation_date.and_then(Value::int),
+            hybrid: info.hybrid,
+            single: info.single,
+        })
     }
 
     /// Bytes of all its files, padding left out.
     pub fn size(&self) -> u64 {
-        let real = self
-            .files
-            .iter()
-            .filter(|file| file.kind != FileKind::Padding);
-        real.fold(0, |sum, file| sum.saturating_add(file.length))
+        real_size(&self.files)
     }
+}
+
+fn read_info(info: Dict<'_>) -> Result<Info, Invalid> {
+    let [name, name_utf8, piece_length, pieces, private] =
+        info.pick(["name", "name.utf-8", "piece length", "pieces", "private"]);
+    let [length, files, attr, meta_version, file_tree] =
+        info.pick(["length", "files", "attr", "meta version", "file tree"]);
+    let hybrid = file_tree.is_some() || meta_version == Some(Value::Int(2));
+    if hybrid && pieces.is_none() {
+        return Err(invalid(
+            "it is a v2-only torrent (BEP 52), which brooklet does not support",
+        ));
+    }
+    let name = paths::text(name, name_utf8).ok_or_else(|| invalid("it has no name"))?;
+    paths::check(&name)?;
+    let single = files.is_none();
+    let files = match files {
+        Some(files) => read_files(&name, files)?,
+        None => vec![FileEntry {
+            path: vec![name.clone()],
+            length: read_length(length)?,
+            kind: FileKind::File,
+            executable: attributes(attr).contains(&b'x'),
+        }],
+    };
+    paths::check_all(&files)?;
+    let geometry = read_geometry(&files, piece_length)?;
+    Ok(Info {
+        name,
+        geometry,
+        hashes: read_hashes(pieces, geometry.pieces())?,
+        files,
+        private: private.and_then(Value::int).is_some_and(|flag| flag != 0),
+        hybrid,
+        single,
+    })
+}
+
+fn read_files(name: &str, files: Value<'_>) -> Result<Vec<FileEntry>, Invalid> {
+    let files = files
+        .list()
+        .ok_or_else(|| invalid("its files are no list"))?;
+    if files.iter().nth(limits::FILES).is_some() {
+        return Err(Invalid(format!("it has more than {} files", limits::FILES)));
+    }
+    files.iter().map(|file| read_file(name, file)).collect()
+}
+
+fn read_file(name: &str, file: Value<'_>) -> Result<FileEntry, Invalid> {
+    let file = file
+        .dict()
+        .ok_or_else(|| invalid("a file is described by something else than a dictionary"))?;
+    let [length, path, path_utf8, attr] = file.pick(["length", "path", "path.utf-8", "attr"]);
+    let attributes = attributes(attr);
+    let kind = match attributes {
+        flags if flags.contains(&b'p') => FileKind::Padding,
+        flags if flags.contains(&b'l') => FileKind::Symlink,
+        _ => FileKind::File,
+    };
+    Ok(FileEntry {
+        path: match kind {
+            FileKind::Padding => Vec::new(),
+            _ => paths::path(name, path, path_utf8)?,
+        },
+        length: match kind {
+            FileKind::Symlink => 0,
+            _ => read_length(length)?,
+        },
+        kind,
+        executable: attributes.contains(&b'x'),
+    })
+}
+
+/// The letters of BEP 47's `attr`.
+fn attributes(attr: Option<Value<'_>>) -> &[u8] {
+    attr.and_then(Value::bytes).unwrap_or_default()
+}
+
+fn read_length(length: Option<Value<'_>>) -> Result<u64, Invalid> {
+    let length = length
+        .and_then(Value::int)
+        .ok_or_else(|| invalid("a file has no length"))?;
+    u64::try_from(length).map_err(|_| invalid("a file has a negative length"))
+}
+
+fn read_geometry(
+    files: &[FileEntry],
+    piece_length: Option<Value<'_>>,
+) -> Result<Geometry, Invalid> {
+    let piece_length = piece_length
+        .and_then(Value::int)
+        .ok_or_else(|| invalid("it has no piece length"))?;
+    let piece_length = u32::try_from(piece_length)
+        .ok()
+        .filter(|length| (1..=limits::PIECE_LENGTH).contains(length))
+        .ok_or_else(|| {
+            let most = limits::PIECE_LENGTH;
+            Invalid(format!(
+                "its piece length of {piece_length} bytes is not between 1 and {most}"
+            ))
+        })?;
+    let size = files
+        .iter()
+        .try_fold(0_u64, |sum, file| sum.checked_add(file.length))
+        .filter(|&size| size <= limits::CONTENT_BYTES)
+        .ok_or_else(|| Invalid(format!("it is larger than {} bytes", limits::CONTENT_BYTES)))?;
+    if real_size(files) == 0 {
+        return Err(invalid("it has no content: all its files are empty"));
+    }
+    Geometry::new(size, piece_length).ok_or_else(|| invalid("it has too many pieces"))
+}
+
+fn real_size(files: &[FileEntry]) -> u64 {
+    files
+        .iter()
+        .filter(|file| file.kind != FileKind::Padding)
+        .fold(0, |sum, file| sum.saturating_add(file.length))
+}
+
+fn read_hashes(pieces: Option<Value<'_>>, count: u32) -> Result<Vec<PieceHash>, Invalid> {
+    let pieces = pieces
+        .and_then(Value::bytes)
+        .ok_or_else(|| invalid("it has no piece hashes"))?;
+    let hashes = pieces.chunks(20);
+    if hashes.len() != count as usize {
+        return Err(Invalid(format!(
+            "it has hashes for {} pieces, but {count} pieces",
+            hashes.len()
+        )));
+    }
+    hashes
+        .map(|hash| hash.try_into().map(PieceHash))
+        .collect::<Result<_, _>>()
+        .map_err(|_| invalid("its last piece hash is cut short"))
+}
+
+fn invalid(why: &str) -> Invalid {
+    Invalid(why.to_owned())
 }

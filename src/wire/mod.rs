@@ -14,6 +14,8 @@
 
 pub mod bencode;
 pub mod metainfo;
+pub mod paths;
+mod sources;
 
 pub mod magnet;
 pub mod percent;
