@@ -1,8 +1,23 @@
 //! What a user sees: one file per command, and what they share: options, errors, JSON, the progress line.
 
-pub mod json;
+pub mod args;
+pub mod help;
 
+pub mod download;
+pub mod events;
+pub mod json;
+pub mod progress;
+pub mod units;
+
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use lexopt::{Arg, Parser};
+
+use crate::io::logging;
 
 /// Exit code for what could not be finished.
 pub const FAILED: u8 = 1;
@@ -12,6 +27,104 @@ pub const USAGE: u8 = 2;
 pub const INVALID: u8 = 3;
 /// Exit code of `check` when something is missing or damaged.
 pub const DAMAGED: u8 = 4;
+
+/// Runs the program: `args` are those of the process, its own name first. What went wrong is said on standard error.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Err(failure) = dispatch(&mut Parser::from_iter(args)) else {
+        return ExitCode::SUCCESS;
+    };
+    if let Some(message) = &failure.message {
+        logging::fatal(message);
+    }
+    ExitCode::from(failure.code)
+}
+
+fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
+    let command = match parser.next().map_err(|error| usage("", error))? {
+        None => return Err(Failure::usage("no command is named: see brooklet --help")),
+        Some(Arg::Short('h') | Arg::Long("help")) => return print(help::PROGRAM),
+        Some(Arg::Short('V') | Arg::Long("version")) => return print(help::VERSION),
+        Some(Arg::Value(command)) => command,
+        Some(option) => return Err(usage("", option.unexpected())),
+    };
+    match command.to_str() {
+        Some("get") => download::run(args::Command::Get, parser),
+        Some("seed") => download::run(args::Command::Seed, parser),
+        Some("help") => manual(parser),
+        Some("explain") => Err(Failure::usage("explain: not there yet")),
+        _ => {
+            let command = quote(&command);
+            let why = "no such command: see brooklet --help";
+            Err(Failure::usage(format!("{command}: {why}")))
+        }
+    }
+}
+
+/// `brooklet help` and `brooklet help COMMAND`.
+fn manual(parser: &mut Parser) -> Result<(), Failure> {
+    match parser.next().map_err(|error| usage("", error))? {
+        None => print(help::PROGRAM),
+        Some(Arg::Value(command)) => match command.to_str().and_then(help::of) {
+            Some(text) => print(text),
+            None => Err(Failure::usage(format!(
+                "{}: no such command: see brooklet --help",
+                quote(&command)
+            ))),
+        },
+        Some(option) => Err(usage("", option.unexpected())),
+    }
+}
+
+/// Writes a result to standard output, as it is. Whoever reads it may have read enough: then the program ends quietly.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::silent(0)),
+        Err(error) => Err(Failure::failed(format!("standard output: {error}"))),
+    }
+}
+
+/// An argument as it stands in a message.
+pub fn quote(argument: &OsStr) -> Cow<'_, str> {
+    if argument.is_empty() {
+        Cow::Borrowed("''")
+    } else {
+        argument.to_string_lossy()
+    }
+}
+
+/// Wrong usage of a command (none: of the program), said in our words.
+pub fn usage(command: &str, error: lexopt::Error) -> Failure {
+    let (of, see) = match command {
+        "" => (String::new(), String::from("brooklet --help")),
+        name => (format!(" of {name}"), format!("brooklet {name} --help")),
+    };
+    let (what, why) = match error {
+        lexopt::Error::MissingValue { option } => (
+            option.unwrap_or_default(),
+            String::from("its value is missing"),
+        ),
+        lexopt::Error::UnexpectedOption(option) => (option, format!("no such option{of}")),
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            (option, String::from("it takes no value"))
+        }
+        lexopt::Error::UnexpectedArgument(value) => (
+            quote(&value).into_owned(),
+            String::from("an argument too many"),
+        ),
+        lexopt::Error::NonUnicodeValue(value) => (
+            quote(&value).into_owned(),
+            String::from("this is not UTF-8"),
+        ),
+        lexopt::Error::ParsingFailed { value, error } => (value, error.to_string()),
+        lexopt::Error::Custom(error) => (String::from(command), error.to_string()),
+    };
+    Failure::usage(format!("{what}: {why}: see {see}"))
+}
 
 /// Why a command did not end with 0: the exit code, and the line for standard error (none where all has been said already).
 #[derive(Debug)]

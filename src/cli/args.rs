@@ -1,0 +1,550 @@
+//! The command line of `get` and `seed`. What is wrong with it is said in one line that names the option, what was given and what
+//! was expected.
+
+use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser};
+
+use super::units::parse_bytes;
+use super::{Failure, quote};
+use crate::base::limits;
+use crate::base::time::Duration;
+use crate::io::setup::Stay;
+
+/// The commands that take these options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Download, then leave unless told to stay.
+    Get,
+    /// Upload until stopped.
+    Seed,
+}
+
+impl Command {
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Command::Get => "get",
+            Command::Seed => "seed",
+        }
+    }
+}
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// `-q`: errors.
+    Quiet,
+    /// Progress and warnings.
+    Normal,
+    /// `-v`: trackers, peers and bad pieces as well.
+    Verbose,
+    /// `-vv`: every message in words.
+    Words,
+}
+
+/// What `get` and `seed` are told. A field is what interface.md says of the option with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The torrent: a path, or `-` for standard input.
+    pub torrent: OsString,
+    /// `--dir`.
+    pub dir: PathBuf,
+    /// `--port`; `None`: the first free one of the usual ones.
+    pub port: Option<u16>,
+    /// `--bind`; `None`: all addresses.
+    pub bind: Option<IpAddr>,
+    /// `--peer`, each: host (without brackets) and port.
+    pub peers: Vec<(String, u16)>,
+    /// `--max-peers`.
+    pub max_peers: usize,
+    /// `--memory` in bytes.
+    pub memory: u64,
+    /// `--down` in bytes a second; `None`: no limit.
+    pub down: Option<u64>,
+    /// `--up` in bytes a second; `None`: no limit.
+    pub up: Option<u64>,
+    /// `--files`, each; a file is wanted if any chooses it, and all are if there is none.
+    pub files: Vec<String>,
+    /// `--sequential`.
+    pub sequential: bool,
+    /// Unless `--no-trackers`.
+    pub trackers: bool,
+    /// `--state`; `None`: where such data is kept by custom.
+    pub state: Option<PathBuf>,
+    /// `--recheck`.
+    pub recheck: bool,
+    /// `--json`.
+    pub json: bool,
+    /// `-q`, `-v`, `-vv`; the last one counts.
+    pub verbosity: Verbosity,
+    /// `--seed`, `--ratio`, `--seed-time`.
+    pub stay: Stay,
+}
+
+/// Reads what follows the command's name; `None` if help was asked for.
+///
+/// # Errors
+/// Wrong usage, with the line that says why.
+pub fn parse(command: Command, parser: &mut Parser) -> Result<Option<Options>, Failure> {
+    let mut options = Options::new(command);
+    let mut torrent = None;
+    while let Some(arg) = parser.next().map_err(|error| wrong(command, error))? {
+        let option = match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(None),
+            Arg::Value(value) if torrent.is_none() => {
+                torrent = Some(value);
+                continue;
+            }
+            Arg::Value(value) => {
+                let value = quote(&value);
+                return Err(Failure::usage(format!("{value}: one torrent at a time")));
+            }
+            Arg::Short(letter) => format!("-{letter}"),
+            Arg::Long(name) => format!("--{name}"),
+        };
+        options.take(command, &option, parser)?;
+    }
+    let missing = || {
+        let name = command.name();
+        Failure::usage(format!(
+            "{name}: no torrent is named: see brooklet {name} --help"
+        ))
+    };
+    options.torrent = torrent.ok_or_else(missing)?;
+    let start = options.torrent.as_encoded_bytes().get(..7);
+    if start.is_some_and(|start| start.eq_ignore_ascii_case(b"magnet:")) {
+        return Err(Failure::usage("magnet links: not there yet"));
+    }
+    if options.torrent.is_empty() {
+        return Err(Failure::usage("'': a torrent's path cannot be empty"));
+    }
+    Ok(Some(options))
+}
+
+impl Options {
+    fn new(command: Command) -> Options {
+        Options {
+            torrent: OsString::new(),
+            dir: PathBuf::from("."),
+            port: None,
+            bind: None,
+            peers: Vec::new(),
+            max_peers: limits::PEERS,
+            memory: limits::MEMORY,
+            down: None,
+            up: None,
+            files: Vec::new(),
+            sequential: false,
+            trackers: true,
+            state: None,
+            recheck: false,
+            json: false,
+            verbosity: Verbosity::Normal,
+            stay: match command {
+                Command::Get => Stay::No,
+                Command::Seed => STAY,
+            },
+        }
+    }
+
+    fn take(&mut self, command: Command, option: &str, parser: &mut Parser) -> Result<(), Failure> {
+        let mut value = Value {
+            command,
+            option,
+            parser,
+        };
+        match option {
+            "-d" | "--dir" => self.dir = value.path()?,
+            "-p" | "--port" => self.port = Some(value.parsed("expected 0 to 65535", port)?),
+            "--bind" => self.bind = Some(value.parsed("expected an IP address", address)?),
+            "--peer" => self.peers.push(value.parsed(PEER, peer)?),
+            "--max-peers" => {
+                let expected = format!("expected 1 to {}", limits::PEERS_MOST);
+                self.max_peers = value.parsed(&expected, max_peers)?;
+            }
+            "--memory" => self.memory = value.checked(memory)?,
+            "--down" => self.down = Some(value.checked(rate)?),
+            "--up" => self.up = Some(value.checked(rate)?),
+            "--files" => self.files.push(value.text()?),
+            "--sequential" => self.sequential = true,
+            // These sources of peers do not exist yet, so there is nothing to leave out.
+            "--no-dht" | "--no-pex" | "--no-lsd" => {}
+            "--no-trackers" => self.trackers = false,
+            "--state" => self.state = Some(value.path()?),
+            "--recheck" => self.recheck = true,
+            "--trace" => return Err(Failure::usage("--trace: not there yet")),
+            "--json" => self.json = true,
+            "-q" => self.verbosity = Verbosity::Quiet,
+            "-v" => self.verbosity = self.verbosity.more(),
+            "--seed" if command == Command::Get => {
+                let (ratio, time) = self.limits();
+                self.stay = Stay::Until { ratio, time };
+            }
+            "--ratio" => {
+                let ratio = Some(value.parsed("expected a number such as 1.5", ratio)?);
+                let (_, time) = self.limits();
+                self.stay = Stay::Until { ratio, time };
+            }
+            "--seed-time" => {
+                let time = Some(value.parsed("expected minutes", minutes)?);
+                let (ratio, _) = self.limits();
+                self.stay = Stay::Until { ratio, time };
+            }
+            _ => {
+                let error = lexopt::Error::UnexpectedOption(option.to_string());
+                return Err(wrong(command, error));
+            }
+        }
+        Ok(())
+    }
+
+    fn limits(&self) -> (Option<f64>, Option<Duration>) {
+        match self.stay {
+            Stay::No => (None, None),
+            Stay::Until { ratio, time } => (ratio, time),
+        }
+    }
+}
+
+impl Verbosity {
+    fn more(self) -> Verbosity {
+        match self {
+            Verbosity::Quiet | Verbosity::Normal => Verbosity::Verbose,
+            Verbosity::Verbose | Verbosity::Words => Verbosity::Words,
+        }
+    }
+}
+
+const STAY: Stay = Stay::Until {
+    ratio: None,
+    time: None,
+};
+
+const PEER: &str = "expected HOST:PORT, an IPv6 address in brackets";
+
+/// The value of the option that was read last.
+struct Value<'a> {
+    command: Command,
+    option: &'a str,
+    parser: &'a mut Parser,
+}
+
+impl Value<'_> {
+    fn raw(&mut self) -> Result<OsString, Failure> {
+        let value = self.parser.value();
+        value.map_err(|error| wrong(self.command, error))
+    }
+
+    fn path(&mut self) -> Result<PathBuf, Failure> {
+        let value = self.raw()?;
+        if value.is_empty() {
+            return Err(self.refused(&value, "a path cannot be empty"));
+        }
+        Ok(PathBuf::from(value))
+    }
+
+    fn text(&mut self) -> Result<String, Failure> {
+        let value = self.raw()?;
+        value
+            .into_string()
+            .map_err(|value| self.refused(&value, "this is not UTF-8"))
+    }
+
+    fn parsed<T>(&mut self, expected: &str, read: fn(&str) -> Option<T>) -> Result<T, Failure> {
+        let text = self.text()?;
+        read(&text).ok_or_else(|| self.refused(OsStr::new(&text), expected))
+    }
+
+    fn checked<T>(&mut self, read: fn(&str) -> Result<T, String>) -> Result<T, Failure> {
+        let text = self.text()?;
+        read(&text).map_err(|why| self.refused(OsStr::new(&text), &why))
+    }
+
+    fn refused(&self, value: &OsStr, why: &str) -> Failure {
+        Failure::usage(format!("{} {}: {why}", self.option, quote(value)))
+    }
+}
+
+fn port(text: &str) -> Option<u16> {
+    number(text)?.try_into().ok()
+}
+
+fn max_peers(text: &str) -> Option<usize> {
+    let number = usize::try_from(number(text)?).ok()?;
+    (1..=limits::PEERS_MOST).contains(&number).then_some(number)
+}
+
+fn minutes(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(ratio(text)? * 60.0).ok()
+}
+
+/// Digits only: `+5` is no number of anything here.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+fn ratio(text: &str) -> Option<f64> {
+    let digits = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    let ratio: f64 = text.bytes().all(digits).then(|| text.parse().ok())??;
+    ratio.is_finite().then_some(ratio)
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        bytes if bytes < limits::MEMORY_LEAST => Err(format!(
+            "at least {} is needed",
+            super::units::Bytes(limits::MEMORY_LEAST)
+        )),
+        bytes => Ok(bytes),
+    }
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        0 => Err(String::from(
+            "nothing would ever move: leave the option out for no limit",
+        )),
+        rate => Ok(rate),
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    match inner {
+        Some(inner) => inner.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok(),
+    }
+}
+
+fn peer(text: &str) -> Option<(String, u16)> {
+    let (host, digits) = text.rsplit_once(':')?;
+    let port = port(digits).filter(|&port| port != 0 && !digits.is_empty())?;
+    let bracketed = host.starts_with('[');
+    if bracketed {
+        return Some((address(host)?.to_string(), port));
+    }
+    let named = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '-' | '_');
+    (!host.is_empty() && host.chars().all(named)).then(|| (host.to_string(), port))
+}
+
+/// lexopt's words in our form.
+fn wrong(command: Command, error: lexopt::Error) -> Failure {
+    super::usage(command.name(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(command: Command, line: &[&str]) -> Result<Option<Options>, String> {
+        parse(command, &mut Parser::from_args(line))
+            .map_err(|failure| failure.message.unwrap_or_default())
+    }
+
+    fn get(line: &[&str]) -> Options {
+        read(Command::Get, &[line, &["t"]].concat())
+            .unwrap()
+            .unwrap()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_manual() {
+        let options = get(&[]);
+        assert_eq!(options.torrent, "t");
+        assert_eq!(options.dir, PathBuf::from("."));
+        assert_eq!(
+            (options.port, options.bind, options.max_peers),
+            (None, None, 60)
+        );
+        assert_eq!(
+            (options.memory, options.down, options.up),
+            (16 << 20, None, None)
+        );
+        assert!(options.trackers && !options.sequential && !options.recheck && !options.json);
+        assert_eq!(
+            (options.stay, options.verbosity),
+            (Stay::No, Verbosity::Normal)
+        );
+        let seed = read(Command::Seed, &["t"]).unwrap().unwrap();
+        assert_eq!(
+            seed,
+            Options {
+                stay: STAY,
+                ..options
+            }
+        );
+    }
+
+    #[test]
+    fn every_way_to_give_a_value() {
+        for line in [
+            ["-d", "x"],
+            ["--dir", "x"],
+            ["--dir=x", "--json"],
+            ["-dx", "-q"],
+            ["-d=x", "-v"],
+        ] {
+            assert_eq!(get(&line).dir, PathBuf::from("x"), "{line:?}");
+        }
+        let options = read(Command::Get, &["-vqvv", "-p0", "--", "--json"])
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (options.verbosity, options.port),
+            (Verbosity::Words, Some(0))
+        );
+        assert_eq!(
+            (options.torrent.to_str(), options.json),
+            (Some("--json"), false)
+        );
+        assert_eq!(get(&["-v"]).verbosity, Verbosity::Verbose);
+        assert_eq!(get(&["-v", "-q"]).verbosity, Verbosity::Quiet);
+        assert_eq!(
+            read(Command::Get, &["--json", "-"])
+                .unwrap()
+                .unwrap()
+                .torrent,
+            "-"
+        );
+    }
+
+    #[test]
+    fn staying_is_told_by_three_options_in_any_order() {
+        let until = |ratio, minutes: Option<u64>| Stay::Until {
+            ratio,
+            time: minutes.map(|minutes| Duration::from_secs(minutes * 60)),
+        };
+        assert_eq!(get(&["--seed"]).stay, until(None, None));
+        assert_eq!(
+            get(&["--ratio", "1.5", "--seed"]).stay,
+            until(Some(1.5), None)
+        );
+        assert_eq!(
+            get(&["--seed-time=2", "--ratio=0"]).stay,
+            until(Some(0.0), Some(2))
+        );
+    }
+
+    #[test]
+    fn peers_are_hosts_and_ports() {
+        let peers = get(&[
+            "--peer=10.0.0.1:6881",
+            "--peer",
+            "[2001:db8::1]:1",
+            "--peer=a-b.example:65535",
+        ])
+        .peers;
+        let expected = [
+            ("10.0.0.1", 6881),
+            ("2001:db8::1", 1),
+            ("a-b.example", 65535),
+        ];
+        assert_eq!(peers, expected.map(|(host, port)| (host.to_string(), port)));
+        for bad in [
+            "",
+            "host",
+            "host:",
+            ":1",
+            "h:0",
+            "h:65536",
+            "h:+1",
+            "::1:6881",
+            "[::1]",
+            "[::1]6881",
+            "[h]:1",
+            "a b:1",
+            "[1.2.3.4]:1",
+        ] {
+            assert!(read(Command::Get, &["--peer", bad, "t"]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, message) in [
+            (vec!["--port", "70000"], "--port 70000: expected 0 to 65535"),
+            (vec!["-p", "x"], "-p x: expected 0 to 65535"),
+            (vec!["--port="], "--port '': expected 0 to 65535"),
+            (
+                vec!["--bind", "eth0"],
+                "--bind eth0: expected an IP address",
+            ),
+            (vec!["--max-peers=0"], "--max-peers 0: expected 1 to 10000"),
+            (
+                vec!["--memory=1K"],
+                "--memory 1K: at least 1.00 MiB is needed",
+            ),
+            (
+                vec!["--up=0"],
+                "--up 0: nothing would ever move: leave the option out for no limit",
+            ),
+            (
+                vec!["--down=fast"],
+                "--down fast: expected a number of bytes such as 512K or 1.5M",
+            ),
+            (
+                vec!["--ratio=-1"],
+                "--ratio -1: expected a number such as 1.5",
+            ),
+            (
+                vec!["--ratio=inf"],
+                "--ratio inf: expected a number such as 1.5",
+            ),
+            (
+                vec!["--seed-time=soon"],
+                "--seed-time soon: expected minutes",
+            ),
+            (vec!["--dir="], "--dir '': a path cannot be empty"),
+            (vec!["--trace=f"], "--trace: not there yet"),
+            (
+                vec!["--frob"],
+                "--frob: no such option of get: see brooklet get --help",
+            ),
+            (
+                vec!["-x"],
+                "-x: no such option of get: see brooklet get --help",
+            ),
+            (
+                vec!["--json=1"],
+                "--json: it takes no value: see brooklet get --help",
+            ),
+            (
+                vec!["-d"],
+                "-d: its value is missing: see brooklet get --help",
+            ),
+            (vec!["a", "b"], "b: one torrent at a time"),
+            (vec![], "get: no torrent is named: see brooklet get --help"),
+            (vec!["magnet:?xt=urn:btih:0"], "magnet links: not there yet"),
+        ] {
+            assert_eq!(
+                read(Command::Get, &line),
+                Err(String::from(message)),
+                "{line:?}"
+            );
+        }
+        assert!(read(Command::Seed, &["--seed", "t"]).is_err());
+    }
+
+    #[test]
+    fn help_may_stand_anywhere() {
+        assert_eq!(read(Command::Get, &["-q", "--help"]), Ok(None));
+        assert_eq!(read(Command::Seed, &["t", "-h"]), Ok(None));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_need_not_be_utf8() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let odd = OsStr::from_bytes(b"--dir=\xff");
+        let parsed = parse(Command::Get, &mut Parser::from_args([odd, OsStr::new("t")]));
+        assert_eq!(parsed.unwrap().unwrap().dir.as_os_str().as_bytes(), b"\xff");
+        let odd = OsStr::from_bytes(b"--files=\xff");
+        assert!(parse(Command::Get, &mut Parser::from_args([odd, OsStr::new("t")])).is_err());
+    }
+}

@@ -1,0 +1,231 @@
+//! `get` and `seed`: the command line becomes a [`Setup`], the event loop runs it, and what it reports becomes events, log lines and
+//! progress.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime};
+
+use lexopt::Parser;
+use log::LevelFilter;
+use signal_hook::{consts::SIGTERM, low_level};
+
+use super::args::{Command, Options, Verbosity};
+use super::progress::{Meter, Style};
+use super::units::Bytes;
+use super::{Failure, args, events, help, quote};
+use crate::io::logging;
+use crate::io::setup::{Ending, Mode, Setup};
+use crate::session::effect::Report;
+use crate::storage::select;
+use crate::wire::metainfo::Metainfo;
+
+/// Runs the command with the arguments behind its name.
+///
+/// # Errors
+/// Why it did not end with 0.
+pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
+    let Some(options) = args::parse(command, parser)? else {
+        return super::print(match command {
+            Command::Get => help::GET,
+            Command::Seed => help::SEED,
+        });
+    };
+    logging::init(match options.verbosity {
+        Verbosity::Quiet => LevelFilter::Error,
+        Verbosity::Normal => LevelFilter::Warn,
+        Verbosity::Verbose => LevelFilter::Info,
+        Verbosity::Words => LevelFilter::Debug,
+    });
+    let mut reporter = Reporter::new(command, &options);
+    let result = prepare(command, options).and_then(|setup| {
+        let ending = crate::io::run(setup, &mut |report| reporter.take(&report));
+        logging::draw("");
+        match ending {
+            Ending::Done => Ok(()),
+            Ending::Signal(signal) => Err(Failure::silent(128 + signal as u8)),
+            Ending::Failed(message) => Err(Failure::failed(message)),
+        }
+    });
+    reporter.end(result)
+}
+
+fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
+    let metainfo = load(&options.torrent)?;
+    let selection = selected(&options.files, &metainfo)?;
+    let state_dir = match options.state {
+        Some(dir) => dir,
+        None => state_dir(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))?,
+    };
+    Ok(Setup {
+        metainfo,
+        mode: match command {
+            Command::Get => Mode::Get { stay: options.stay },
+            Command::Seed => Mode::Seed { stay: options.stay },
+        },
+        dir: options.dir,
+        state_dir,
+        port: options.port,
+        bind: options.bind,
+        peers: options.peers,
+        max_peers: options.max_peers,
+        memory: options.memory,
+        down: options.down,
+        up: options.up,
+        selection,
+        sequential: options.sequential,
+        trackers: options.trackers,
+        recheck: options.recheck,
+        details: options.verbosity == Verbosity::Words,
+    })
+}
+
+fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
+    let name = quote(torrent);
+    let bytes = std::fs::read(torrent).map_err(|e| Failure::failed(format!("{name}: {e}")))?;
+    Metainfo::parse(&bytes).map_err(|why| Failure::invalid(format!("{name}: {why}")))
+}
+
+/// A file is wanted if any pattern chooses it; a pattern that chooses none is a slip of the keyboard.
+fn selected(patterns: &[String], metainfo: &Metainfo) -> Result<Option<Vec<usize>>, Failure> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut chosen = Vec::new();
+    for pattern in patterns {
+        let files = select::choose(pattern, &metainfo.files);
+        let failure = |why| Failure::usage(format!("--files {why}: see brooklet show"));
+        chosen.extend(files.map_err(failure)?);
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    Ok(Some(chosen))
+}
+
+/// The XDG base directory specification: a variable that is empty or no absolute path counts as unset.
+fn state_dir(state: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, Failure> {
+    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = absolute(state).or_else(|| absolute(home).map(|home| home.join(".local/state")));
+    base.map(|base| base.join("brooklet")).ok_or_else(|| {
+        Failure::failed("resume data: HOME is not set: say where to keep it with --state DIR")
+    })
+}
+
+/// Turns reports into what a user sees.
+struct Reporter {
+    seeding: bool,
+    json: bool,
+    meter: Meter,
+    /// Whether the `error` event is out already.
+    error: bool,
+    /// Why standard output takes no more events.
+    deaf: Option<io::Error>,
+    /// What each tracker last complained of: said once, not at every announce.
+    complaints: BTreeMap<String, String>,
+}
+
+impl Reporter {
+    fn new(command: Command, options: &Options) -> Reporter {
+        Reporter {
+            seeding: command == Command::Seed,
+            json: options.json,
+            meter: Meter::new(Style::suitable(options.verbosity == Verbosity::Quiet)),
+            error: false,
+            deaf: None,
+            complaints: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, report: &Report) {
+        self.error |= matches!(report, Report::Error(_));
+        if self.json {
+            self.send(events::event(report, SystemTime::now()));
+        }
+        if let Some(show) = self.meter.note(report, Instant::now()) {
+            show.write();
+        }
+        self.log(report);
+    }
+
+    fn send(&mut self, event: Option<String>) {
+        let Some(line) = event.filter(|_| self.deaf.is_none()) else {
+            return;
+        };
+        let mut out = io::stdout().lock();
+        if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
+            self.deaf = Some(error);
+            // Nobody listens any more: stop, cleanly, as a pipeline does.
+            let _ = low_level::raise(SIGTERM);
+        }
+    }
+
+    fn log(&mut self, report: &Report) {
+        match report {
+            Report::Checked {
+                have,
+                pieces,
+                missing,
+            } => {
+                log::info!("on disk: {have} of {pieces} pieces");
+                if self.seeding && *missing > 0 {
+                    let lacking = pieces - have;
+                    let missing = Bytes(*missing);
+                    log::warn!(
+                        "{lacking} of {pieces} pieces ({missing}) are missing or damaged: \
+                         seeding the rest"
+                    );
+                }
+            }
+            Report::Tracker { url, outcome } => match outcome {
+                Ok(peers) => log::info!("tracker {url}: {peers} peers"),
+                Err(why) => self.complain(url, why),
+            },
+            Report::TrackerWarning { url, message } => self.complain(url, message),
+            Report::Connected { addr, client } => log::info!("peer {addr}: connected ({client})"),
+            Report::Disconnected { addr, reason } => {
+                log::info!("peer {addr}: disconnected: {reason}");
+            }
+            Report::Piece { index, ok: false } => {
+                log::info!("piece {index}: its SHA-1 does not match");
+            }
+            Report::Piece { index, ok: true } => log::debug!("piece {index}: verified"),
+            Report::Warning(message) => log::warn!("{message}"),
+            Report::Detail(message) => log::debug!("{message}"),
+            // The meter shows these; the last line of the program says the error.
+            Report::Start { .. }
+            | Report::Progress(_)
+            | Report::Complete { .. }
+            | Report::Stopped { .. }
+            | Report::Error(_) => {}
+        }
+    }
+
+    fn complain(&mut self, url: &str, message: &str) {
+        let before = self.complaints.insert(url.to_string(), message.to_string());
+        if before.is_some_and(|before| before == message) {
+            log::info!("tracker {url}: {message}");
+        } else {
+            log::warn!("tracker {url}: {message}");
+        }
+    }
+
+    /// The last event, and how the command ends.
+    fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        let message = result.as_ref().err().and_then(|f| f.message.clone());
+        if let Some(message) = message.filter(|_| self.json && !self.error) {
+            self.send(Some(events::error(&message, SystemTime::now())));
+        }
+        match self.deaf {
+            None => result,
+            // We stopped ourselves, and that is no signal from outside.
+            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                result.map_err(|failure| match failure.message {
+                    None => Failure::silent(super::FAILED),
+                    Some(_) => failure,
+                })
+            }
+            Some(error) => Err(Failure::failed(format!("standard output: {error}"))),
+        }
+    }
+}

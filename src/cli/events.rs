@@ -1,0 +1,207 @@
+//! `--json`: what happens in a run, one JSON object a line.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::json::{Object, quoted};
+use crate::session::effect::Report;
+
+/// The report as a line of JSON, without its end; `None` for what is no event.
+pub fn event(report: &Report, at: SystemTime) -> Option<String> {
+    let object = match report {
+        Report::Start {
+            name,
+            info_hash,
+            size,
+            pieces,
+            port,
+        } => begin("start", at)
+            .text("name", name.as_str())
+            .text("info_hash", info_hash.to_string().as_str())
+            .plain("size", size)
+            .plain("pieces", pieces)
+            .plain("port", port),
+        Report::Checked { have, pieces, .. } => begin("checked", at)
+            .plain("have", have)
+            .plain("pieces", pieces),
+        Report::Tracker { url, outcome } => {
+            let object = begin("tracker", at)
+                .text("url", url.as_str())
+                .plain("ok", outcome.is_ok());
+            match outcome {
+                Ok(peers) => object.plain("peers", peers),
+                Err(why) => object.text("error", why.as_str()),
+            }
+        }
+        Report::Connected { addr, client } => begin("peer", at)
+            .text("addr", addr.to_string().as_str())
+            .text("state", "connected")
+            .text("client", client.as_str()),
+        Report::Disconnected { addr, reason } => begin("peer", at)
+            .text("addr", addr.to_string().as_str())
+            .text("state", "disconnected")
+            .text("reason", reason.as_str()),
+        Report::Progress(progress) => begin("progress", at)
+            .plain("done", progress.done)
+            .plain("size", progress.size)
+            .plain("down_rate", progress.down_rate)
+            .plain("up_rate", progress.up_rate)
+            .plain("peers", progress.peers),
+        Report::Piece { index, ok } => begin("piece", at).plain("index", index).plain("ok", ok),
+        Report::Complete {
+            seconds,
+            downloaded,
+            uploaded,
+        } => begin("complete", at)
+            .raw("seconds", &decimal(*seconds))
+            .plain("downloaded", downloaded)
+            .plain("uploaded", uploaded),
+        Report::Stopped { reason } => begin("stopped", at).text("reason", reason.as_str()),
+        Report::Error(message) => return Some(error(message, at)),
+        Report::TrackerWarning { .. } | Report::Warning(_) | Report::Detail(_) => return None,
+    };
+    Some(object.finish())
+}
+
+/// The `error` event.
+pub fn error(message: &str, at: SystemTime) -> String {
+    begin("error", at).text("message", message).finish()
+}
+
+fn begin(event: &str, at: SystemTime) -> Object {
+    // A clock before 1970 is wrong anyway.
+    let time = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = format!("{}.{:03}", time.as_secs(), time.subsec_millis());
+    Object::new()
+        .raw("event", &quoted(event))
+        .raw("time", &time)
+}
+
+/// JSON has no word for what is not a finite number.
+fn decimal(value: f64) -> String {
+    let value = if value.is_finite() { value } else { 0.0 };
+    format!("{value:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::InfoHash;
+    use crate::session::effect::Progress;
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    /// The fields as interface.md lists them, after `event` and `time`.
+    #[test]
+    fn every_event_has_the_fields_of_the_manual() {
+        let addr = SocketAddr::from(([10, 0, 0, 1], 6881));
+        let name = String::from("a\"\u{1b}[2J\n");
+        let hash = "00000000000000000000000000000000000000ff";
+        let info_hash = InfoHash::from_hex(hash).unwrap();
+        let (url, text) = (String::from("http://t/announce"), String::from("x"));
+        let progress = Progress {
+            done: 1,
+            size: 2,
+            down_rate: 3,
+            up_rate: 4,
+            peers: 5,
+            checking: Some((6, 7)),
+        };
+        for (report, fields) in [
+            (
+                Report::Start {
+                    name,
+                    info_hash,
+                    size: 7,
+                    pieces: 2,
+                    port: 6881,
+                },
+                format!(
+                    r#""start",T,"name":"a\"\u001b[2J\n","info_hash":"{hash}","size":7,"pieces":2,"port":6881"#
+                ),
+            ),
+            (
+                Report::Checked {
+                    have: 1,
+                    pieces: 2,
+                    missing: 3,
+                },
+                String::from(r#""checked",T,"have":1,"pieces":2"#),
+            ),
+            (
+                Report::Tracker {
+                    url: url.clone(),
+                    outcome: Ok(3),
+                },
+                String::from(r#""tracker",T,"url":"http://t/announce","ok":true,"peers":3"#),
+            ),
+            (
+                Report::Tracker {
+                    url,
+                    outcome: Err(text.clone()),
+                },
+                String::from(r#""tracker",T,"url":"http://t/announce","ok":false,"error":"x""#),
+            ),
+            (
+                Report::Connected {
+                    addr,
+                    client: text.clone(),
+                },
+                String::from(r#""peer",T,"addr":"10.0.0.1:6881","state":"connected","client":"x""#),
+            ),
+            (
+                Report::Disconnected {
+                    addr,
+                    reason: text.clone(),
+                },
+                String::from(
+                    r#""peer",T,"addr":"10.0.0.1:6881","state":"disconnected","reason":"x""#,
+                ),
+            ),
+            (
+                Report::Progress(progress),
+                String::from(
+                    r#""progress",T,"done":1,"size":2,"down_rate":3,"up_rate":4,"peers":5"#,
+                ),
+            ),
+            (
+                Report::Piece {
+                    index: 9,
+                    ok: false,
+                },
+                String::from(r#""piece",T,"index":9,"ok":false"#),
+            ),
+            (
+                Report::Complete {
+                    seconds: 1.5,
+                    downloaded: 2,
+                    uploaded: 3,
+                },
+                String::from(r#""complete",T,"seconds":1.500,"downloaded":2,"uploaded":3"#),
+            ),
+            (
+                Report::Stopped {
+                    reason: text.clone(),
+                },
+                String::from(r#""stopped",T,"reason":"x""#),
+            ),
+            (
+                Report::Error(text.clone()),
+                String::from(r#""error",T,"message":"x""#),
+            ),
+        ] {
+            let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_042);
+            let fields = fields.replace(",T", r#","time":1700000000.042"#);
+            assert_eq!(event(&report, at), Some(format!(r#"{{"event":{fields}}}"#)));
+        }
+        for silent in [Report::Warning(text.clone()), Report::Detail(text)] {
+            assert_eq!(event(&silent, UNIX_EPOCH), None);
+        }
+    }
+
+    #[test]
+    fn numbers_are_always_json() {
+        assert_eq!(decimal(f64::NAN), "0.000");
+        let before = UNIX_EPOCH - Duration::from_secs(9);
+        assert!(error("m", before).contains(r#""time":0.000,"#));
+    }
+}

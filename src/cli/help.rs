@@ -1,0 +1,199 @@
+//! What `--help` prints.
+
+/// `brooklet --version`.
+pub const VERSION: &str = concat!("brooklet ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// `brooklet --help`.
+pub const PROGRAM: &str = "\
+brooklet: a BitTorrent client in one binary and one thread
+
+Usage: brooklet COMMAND [OPTION]... ARGUMENT
+
+Commands:
+  get TORRENT     download, verify and share
+  seed TORRENT    upload what is on disk
+  create PATH     make a .torrent of a file or folder
+  show TORRENT    say what a torrent holds
+  check TORRENT   hash what is on disk, offline
+  scrape TORRENT  ask the trackers how many seed and download it
+  explain FILE    every byte of a file of the protocol (not there yet)
+  help [COMMAND]  this text, or that of a command (as COMMAND --help)
+
+TORRENT is the path of a .torrent, or - for standard input. Magnet links are
+not there yet.
+
+  -h, --help      print this help
+  -V, --version   print the version
+
+Examples:
+  brooklet show ubuntu.torrent
+  brooklet get ubuntu.torrent -d ~/Downloads
+  brooklet seed ubuntu.torrent -d ~/Downloads --up 500K
+
+Exit codes:
+  0  done
+  1  it could not be finished
+  2  wrong usage
+  3  the torrent is not valid
+  4  something is missing or damaged (check)
+  130, 143  stopped by SIGINT, SIGTERM
+";
+
+/// What `get` and `seed` have in common, as one text literal.
+macro_rules! common {
+    () => {
+        "\
+  -d, --dir DIR        where the content lies (.)
+  -p, --port N         TCP port to listen on; 0: any (first free of 6881-6889)
+      --bind ADDR      local address to listen on and connect from (all)
+      --peer HOST:PORT connect to this peer too; repeatable; [ADDR]:PORT for IPv6
+      --max-peers N    connections at most (60)
+      --memory SIZE    budget for buffers (16M)
+      --down RATE      limit of what comes in, bytes a second (none)
+      --up RATE        limit of what goes out, bytes a second (none)
+      --files WHICH    select files, by the numbers that show prints (1,4-6) or by
+                       a glob ('*.txt', 'folder/**'); repeatable (all)
+      --sequential     pieces in order
+      --no-trackers    do not ask trackers for peers
+      --no-dht, --no-pex, --no-lsd
+                       leave that source of peers out (none of them exists yet)
+      --state DIR      where resume data is kept
+                       ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
+      --recheck        hash what is on disk, whatever the resume data says
+      --trace FILE     record every byte sent and received (not there yet)
+      --json           events on standard output, one JSON object a line
+  -q                   only errors
+  -v, -vv              more; every message in words
+  -h, --help           print this help
+
+SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M.
+"
+    };
+}
+
+/// `brooklet get --help`.
+pub const GET: &str = concat!(
+    "\
+Usage: brooklet get [OPTION]... TORRENT
+
+Downloads, verifies every piece, uploads to others meanwhile, and ends as soon
+as everything selected is complete on disk. What is on disk already is checked
+and kept. TORRENT is the path of a .torrent, or - for standard input.
+
+      --seed           stay and seed until stopped
+      --ratio R        seed until R times the content's size has been uploaded
+      --seed-time MIN  seed for this many minutes
+",
+    common!(),
+    "
+Examples:
+  brooklet get debian.torrent -d ~/Downloads --up 200K
+  brooklet get album.torrent --files 1-3 --files '*.jpg'
+  brooklet get debian.torrent --ratio 1.5 --seed-time 60
+"
+);
+
+/// `brooklet seed --help`.
+pub const SEED: &str = concat!(
+    "\
+Usage: brooklet seed [OPTION]... TORRENT
+
+Checks what is on disk and uploads it until stopped. Missing pieces are not
+downloaded. TORRENT is the path of a .torrent, or - for standard input.
+
+      --ratio R        stop when R times the content's size has been uploaded
+      --seed-time MIN  stop after this many minutes
+",
+    common!(),
+    "
+Examples:
+  brooklet seed debian.torrent -d ~/Downloads
+  brooklet seed debian.torrent -d /srv --port 51413 --up 1M --json
+"
+);
+
+/// `brooklet create --help`.
+pub const CREATE: &str = "\
+Usage: brooklet create [OPTION]... PATH
+
+Makes a .torrent of a file or folder, and prints its info hash and magnet link.
+
+  -o FILE                   where to write it (NAME.torrent)
+      --tracker URL         announce URL; repeatable, each a tier of its own
+      --piece-length BYTES  a power of two, 16K to 16M (chosen by size)
+      --private             peers from the trackers only (BEP 27)
+      --web-seed URL        HTTP address of the content (BEP 19); repeatable
+      --comment TEXT        a comment
+      --no-date             leave the creation date out
+  -h, --help                print this help
+
+Examples:
+  brooklet create photos/ --tracker http://tracker.example/announce
+  brooklet create disk.img -o disk.torrent --piece-length 1M --private
+";
+
+/// `brooklet show --help`.
+pub const SHOW: &str = "\
+Usage: brooklet show [--json] TORRENT
+
+Says in words what a torrent holds. TORRENT is the path of a .torrent, or - for
+standard input.
+
+      --json  one JSON object
+  -h, --help  print this help
+
+Examples:
+  brooklet show debian.torrent
+  brooklet show --json - < debian.torrent | jq .files
+";
+
+/// `brooklet check --help`.
+pub const CHECK: &str = "\
+Usage: brooklet check [OPTION]... TORRENT
+
+Hashes what is on disk, offline, on all cores; a line for each file. Ends with 0
+if the content is whole, with 4 if something is missing or damaged. TORRENT is
+the path of a .torrent, or - for standard input.
+
+  -d, --dir DIR  where the content lies (.)
+  -h, --help     print this help
+
+Example:
+  brooklet check debian.torrent -d ~/Downloads
+";
+
+/// `brooklet scrape --help`.
+pub const SCRAPE: &str = "\
+Usage: brooklet scrape TORRENT
+
+Asks each tracker how many seeders, leechers and completed downloads it knows.
+TORRENT is the path of a .torrent, or - for standard input.
+
+  -h, --help  print this help
+
+Example:
+  brooklet scrape debian.torrent
+";
+
+/// `brooklet explain --help`.
+pub const EXPLAIN: &str = "\
+Usage: brooklet explain FILE
+
+Will print every byte of a .torrent, a tracker's response or a recorded trace
+with its meaning. It is not there yet.
+";
+
+/// The text of a command, by its name.
+pub fn of(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "get" => GET,
+        "seed" => SEED,
+        "create" => CREATE,
+        "show" => SHOW,
+        "check" => CHECK,
+        "scrape" => SCRAPE,
+        "explain" => EXPLAIN,
+        "help" => PROGRAM,
+        _ => return None,
+    })
+}

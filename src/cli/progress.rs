@@ -1,0 +1,309 @@
+//! How far a run is, for people. On a terminal one line is redrawn in place; otherwise plain lines come at the start, at most every
+//! ten seconds, and at the end, so that a log file stays short.
+
+use std::time::{Duration, Instant};
+
+use super::units::{Bytes, Span};
+use crate::io::logging;
+use crate::session::effect::{Progress, Report};
+
+/// Plain lines come at most this often.
+const EVERY: Duration = Duration::from_secs(10);
+/// Columns of a window whose width nobody told us; narrower ones cut the line.
+const COLUMNS: usize = 80;
+/// Nobody waits for what takes longer than this, and a number would pretend to know.
+const LONGEST: u64 = 100 * 86_400;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Not at all.
+    Hidden,
+    /// A line redrawn on a terminal of this many columns.
+    Redrawn(usize),
+    /// Lines from time to time.
+    Plain,
+}
+
+impl Style {
+    /// What suits standard error, unless nothing is to be said.
+    pub fn suitable(quiet: bool) -> Style {
+        let columns = std::env::var("COLUMNS").ok();
+        match columns.and_then(|text| text.parse().ok()) {
+            _ if quiet => Style::Hidden,
+            _ if !logging::terminal() => Style::Plain,
+            columns => Style::Redrawn(columns.unwrap_or(COLUMNS)),
+        }
+    }
+}
+
+/// What to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// A line that stays.
+    Line(String),
+    /// The redrawn line, in place of the last one; empty: away with it.
+    Status(String),
+}
+
+impl Show {
+    /// Writes it to standard error.
+    pub fn write(&self) {
+        match self {
+            Show::Line(line) => logging::say(line),
+            Show::Status(line) => logging::draw(line),
+        }
+    }
+}
+
+/// Where a run stands, and what has been said of it.
+#[derive(Debug)]
+pub struct Meter {
+    style: Style,
+    name: String,
+    last: Progress,
+    said: Option<(Instant, String)>,
+}
+
+impl Meter {
+    /// Nothing has been reported yet.
+    pub fn new(style: Style) -> Meter {
+        Meter {
+            style,
+            name: String::new(),
+            last: Progress::default(),
+            said: None,
+        }
+    }
+
+    /// Takes a report in; what it changes for the user is handed back.
+    pub fn note(&mut self, report: &Report, now: Instant) -> Option<Show> {
+        match report {
+            Report::Start {
+                name,
+                size,
+                pieces,
+                port,
+                ..
+            } => {
+                self.name = logging::printable(name).into_owned();
+                let size = Bytes(*size);
+                self.line(&format!("{size}, pieces: {pieces}, port: {port}"), now)
+            }
+            Report::Progress(progress) => {
+                self.last = *progress;
+                self.state(now)
+            }
+            Report::Complete {
+                seconds,
+                downloaded,
+                uploaded,
+            } => {
+                let (down, up) = (Bytes(*downloaded), Bytes(*uploaded));
+                let took = format!("complete after {seconds:.1} s, {down} down, {up} up");
+                self.line(&took, now)
+            }
+            // That has just been said.
+            Report::Stopped { reason } if reason == "complete" => None,
+            Report::Stopped { reason } => {
+                let state = describe(&self.last, usize::MAX);
+                self.line(&format!("stopped ({reason}), {}", state.trim_start()), now)
+            }
+            _ => None,
+        }
+    }
+
+    fn state(&mut self, now: Instant) -> Option<Show> {
+        match self.style {
+            Style::Hidden => None,
+            // The last column stays free: some terminals wrap as soon as it is filled.
+            Style::Redrawn(columns) => {
+                let line = describe(&self.last, columns.saturating_sub(1));
+                Some(Show::Status(line))
+            }
+            Style::Plain => {
+                let line = describe(&self.last, usize::MAX);
+                let due = |(at, said): &(Instant, String)| now >= *at + EVERY && *said != line;
+                let due = self.said.as_ref().is_none_or(due);
+                due.then(|| {
+                    self.said = Some((now, line.clone()));
+                    Show::Line(format!("{}: {}", self.name, line.trim_start()))
+                })
+            }
+        }
+    }
+
+    fn line(&mut self, text: &str, now: Instant) -> Option<Show> {
+        self.said = Some((now, String::new()));
+        (self.style != Style::Hidden).then(|| Show::Line(format!("{}: {text}", self.name)))
+    }
+}
+
+/// Percent, bytes, rate down and up, peers, time left: as much of it as fits, the first things first.
+fn describe(progress: &Progress, columns: usize) -> String {
+    let mut parts = Vec::new();
+    if let Some((done, size)) = progress.checking {
+        parts.push(format!("checking {}", percent(done, size)));
+        parts.push(amount(done, size));
+    } else {
+        let Progress { done, size, .. } = *progress;
+        parts.push(percent(done, size));
+        parts.push(amount(done, size));
+        parts.push(format!("down {}/s", Bytes(progress.down_rate)));
+        parts.push(format!("up {}/s", Bytes(progress.up_rate)));
+        let ending = if progress.peers == 1 { "" } else { "s" };
+        parts.push(format!("{} peer{ending}", progress.peers));
+        parts.extend(left(progress));
+    }
+    let mut line = String::new();
+    for part in parts {
+        let gap = if line.is_empty() { "" } else { "  " };
+        if line.len() + gap.len() + part.len() > columns {
+            break;
+        }
+        line.push_str(gap);
+        line.push_str(&part);
+    }
+    line
+}
+
+/// Rounded down: 100 % is said of what is whole, and of nothing else.
+fn percent(done: u64, size: u64) -> String {
+    let tenths = (u128::from(done) * 1_000)
+        .checked_div(u128::from(size))
+        .unwrap_or(1_000);
+    format!("{:3}.{}%", tenths / 10, tenths % 10)
+}
+
+fn amount(done: u64, size: u64) -> String {
+    if done == size {
+        Bytes(size).to_string()
+    } else {
+        format!("{} of {}", Bytes(done), Bytes(size))
+    }
+}
+
+fn left(progress: &Progress) -> Option<String> {
+    let missing = progress.size.checked_sub(progress.done)?;
+    let seconds = missing.checked_div(progress.down_rate)?;
+    (missing > 0 && seconds < LONGEST)
+        .then(|| format!("{} left", Span(Duration::from_secs(seconds))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::InfoHash;
+
+    const HALF: Progress = Progress {
+        done: 999_999,
+        size: 1_000_000,
+        down_rate: 1,
+        up_rate: 2_048,
+        peers: 1,
+        checking: None,
+    };
+
+    #[test]
+    fn the_line_says_all_and_gives_up_the_last_first() {
+        let all = "99.9%  977 KiB of 977 KiB  down 1 B/s  up 2.00 KiB/s  1 peer  1s left";
+        assert_eq!(describe(&HALF, 80).trim_start(), all);
+        for columns in 0..80 {
+            let line = describe(&HALF, columns);
+            assert!(line.len() <= columns && describe(&HALF, 80).starts_with(&line));
+        }
+        assert!(!describe(&HALF, 60).contains("left"));
+    }
+
+    #[test]
+    fn only_what_is_whole_is_a_hundred_percent() {
+        assert_eq!(percent(u64::MAX - 1, u64::MAX), " 99.9%");
+        assert_eq!(percent(5, 5), "100.0%");
+        assert_eq!(percent(0, 0), "100.0%");
+        assert_eq!(percent(0, 9), "  0.0%");
+    }
+
+    #[test]
+    fn no_time_is_named_that_nobody_knows() {
+        let stalled = Progress {
+            down_rate: 0,
+            ..HALF
+        };
+        let endless = Progress {
+            done: 0,
+            size: u64::MAX,
+            ..HALF
+        };
+        let whole = Progress {
+            done: 1_000_000,
+            ..HALF
+        };
+        assert_eq!(
+            [stalled, endless, whole].map(|progress| left(&progress)),
+            [None, None, None]
+        );
+    }
+
+    #[test]
+    fn checking_has_a_line_of_its_own() {
+        let checking = Progress {
+            checking: Some((1_024, 4_096)),
+            ..HALF
+        };
+        assert_eq!(
+            describe(&checking, 80),
+            "checking  25.0%  1.00 KiB of 4.00 KiB"
+        );
+    }
+
+    fn start() -> Report {
+        Report::Start {
+            name: String::from("n\x1b[2J"),
+            info_hash: InfoHash([0; 20]),
+            size: 1_000_000,
+            pieces: 62,
+            port: 6881,
+        }
+    }
+
+    #[test]
+    fn plain_lines_come_at_the_start_every_ten_seconds_and_at_the_end() {
+        let start_at = Instant::now();
+        let mut meter = Meter::new(Style::Plain);
+        let first = meter.note(&start(), start_at);
+        let expected = "n\\x1b[2J: 977 KiB, pieces: 62, port: 6881";
+        assert_eq!(first, Some(Show::Line(String::from(expected))));
+        let mut said = Vec::new();
+        for second in 0..60_u64 {
+            let done = second.min(30) * 1_000;
+            let report = Report::Progress(Progress { done, ..HALF });
+            if let Some(show) = meter.note(&report, start_at + Duration::from_secs(second)) {
+                assert!(matches!(show, Show::Line(_)));
+                said.push(second);
+            }
+        }
+        assert_eq!(said, [10, 20, 30], "and none while nothing changes");
+        let stopped = Report::Stopped {
+            reason: String::from("SIGINT"),
+        };
+        match meter.note(&stopped, start_at + Duration::from_secs(60)) {
+            Some(Show::Line(line)) => assert!(line.contains("stopped (SIGINT), 3.0%"), "{line}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_terminal_has_one_line_and_quiet_has_none() {
+        let now = Instant::now();
+        let mut meter = Meter::new(Style::Redrawn(30));
+        for _ in 0..3 {
+            let Some(Show::Status(line)) = meter.note(&Report::Progress(HALF), now) else {
+                panic!("no status line");
+            };
+            assert!(!line.is_empty() && line.len() < 30, "{line}");
+        }
+        let mut quiet = Meter::new(Style::Hidden);
+        assert_eq!(quiet.note(&start(), now), None);
+        assert_eq!(quiet.note(&Report::Progress(HALF), now), None);
+    }
+}

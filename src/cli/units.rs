@@ -1,0 +1,166 @@
+//! Amounts and times as people write and read them. K, M and G are powers of 1024.
+
+use std::fmt;
+
+use crate::base::time::Duration;
+
+/// Reads an amount of bytes: a number, which may have a fraction, and perhaps one of the suffixes K, M, G or T in either case.
+///
+/// # Errors
+/// Why it is none, as the second half of `WHAT: WHY`.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let wrong = || String::from("expected a number of bytes such as 512K or 1.5M");
+    let (digits, power) = match text
+        .chars()
+        .last()
+        .map(|letter| letter.to_ascii_uppercase())
+    {
+        Some('K') => (&text[..text.len() - 1], 1),
+        Some('M') => (&text[..text.len() - 1], 2),
+        Some('G') => (&text[..text.len() - 1], 3),
+        Some('T') => (&text[..text.len() - 1], 4),
+        _ => (text, 0),
+    };
+    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let dangling = digits.ends_with('.') || whole.is_empty();
+    if dangling || !plain(whole) || !plain(fraction) || (power == 0 && digits.contains('.')) {
+        return Err(wrong());
+    }
+    let unit = 1024_u64.pow(power);
+    // Twelve digits are finer than a byte of a tebibyte, and keep the product inside 128 bits.
+    let fraction = &fraction[..fraction.len().min(12)];
+    let scale = 10_u128.pow(fraction.len() as u32);
+    let part = fraction.parse::<u128>().unwrap_or(0) * u128::from(unit) / scale;
+    let bytes = whole
+        .parse::<u64>()
+        .ok()
+        .and_then(|whole| whole.checked_mul(unit))
+        .and_then(|bytes| bytes.checked_add(u64::try_from(part).ok()?));
+    bytes.ok_or_else(|| String::from("the number is too large"))
+}
+
+/// Bytes, shown with about three digits: `512 B`, `1.50 KiB`, `27.1 MiB`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1024 {
+            return write!(f, "{} B", self.0);
+        }
+        let mut amount = self.0 as f64 / 1024.0;
+        let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].iter();
+        let mut unit = units.next();
+        // From here on it would be shown as 1024 of the unit.
+        while amount >= 1023.5 {
+            amount /= 1024.0;
+            unit = units.next();
+        }
+        let unit = unit.unwrap_or(&"EiB");
+        let digits = match amount {
+            a if a < 9.995 => 2,
+            a if a < 99.95 => 1,
+            _ => 0,
+        };
+        write!(f, "{amount:.digits$} {unit}")
+    }
+}
+
+/// A span of time in its two largest units: `8s`, `3m 12s`, `2h 05m`, `3d 04h`.
+#[derive(Clone, Copy, Debug)]
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60) {
+            (0, 0, 0) => write!(f, "{seconds}s"),
+            (0, 0, minutes) => write!(f, "{minutes}m {:02}s", seconds % 60),
+            (0, hours, minutes) => write!(f, "{hours}h {minutes:02}m"),
+            (days, hours, _) => write!(f, "{days}d {hours:02}h"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1", 1),
+            ("16384", 16_384),
+            ("1K", 1_024),
+            ("1k", 1_024),
+            ("1.5M", 1_572_864),
+            ("16m", 16_777_216),
+            ("0.5K", 512),
+            ("2G", 2_147_483_648),
+            ("1T", 1_099_511_627_776),
+            ("0.0009765625K", 1),
+            ("1.00000000000000000000000000000000000000000001K", 1_024),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for bad in [
+            "",
+            "K",
+            ".",
+            "1.",
+            ".5M",
+            "1.5",
+            "-1",
+            "+1",
+            "1KB",
+            "1KiB",
+            "1 K",
+            "0x10",
+            "1e3",
+            "1,5M",
+            "1.5.5M",
+            "1.-5M",
+            "é",
+            "1é",
+            "١",
+            "18446744073709551616",
+            "16777216T",
+        ] {
+            assert!(parse_bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_shown() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1.00 KiB"),
+            (1_536, "1.50 KiB"),
+            (10_240, "10.0 KiB"),
+            (102_400, "100 KiB"),
+            (1_048_575, "1.00 MiB"),
+            (28_416_410, "27.1 MiB"),
+            (1 << 40, "1.00 TiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn spans_are_shown() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (192, "3m 12s"),
+            (7_500, "2h 05m"),
+            (273_600, "3d 04h"),
+        ] {
+            assert_eq!(Span(Duration::from_secs(seconds)).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What the event loop is started with, and how it ends: plain values between a command and [`run`](super::run).
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::base::time::Duration;
+use crate::wire::metainfo::Metainfo;
+
+/// Everything one run needs to know.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The torrent.
+    pub metainfo: Metainfo,
+    /// Whether to download, and when to stop.
+    pub mode: Mode,
+    /// Where the content lies: under `dir/NAME`.
+    pub dir: PathBuf,
+    /// Where resume data is kept.
+    pub state_dir: PathBuf,
+    /// Port to listen on; `None`: the first free one of 6881 to 6889, `Some(0)`: any.
+    pub port: Option<u16>,
+    /// Local address to listen on and connect from; `None`: all, IPv4 and IPv6.
+    pub bind: Option<IpAddr>,
+    /// Peers named by the user: host (a name, or an address without brackets) and port.
+    pub peers: Vec<(String, u16)>,
+    /// Connections at most.
+    pub max_peers: usize,
+    /// Bytes that buffers may take.
+    pub memory: u64,
+    /// Limit of what comes in, bytes a second.
+    pub down: Option<u64>,
+    /// Limit of what goes out, bytes a second.
+    pub up: Option<u64>,
+    /// Places in `metainfo.files` of the chosen files, ascending; `None`: all.
+    pub selection: Option<Vec<usize>>,
+    /// Pieces in order, instead of the rarest first.
+    pub sequential: bool,
+    /// Whether trackers are asked.
+    pub trackers: bool,
+    /// Whether what is on disk is hashed, whatever the resume data says.
+    pub recheck: bool,
+    /// Whether to report every message in words (`-vv`).
+    pub details: bool,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mode {
+    /// Download what is missing, then stay or leave.
+    Get {
+        /// How long to stay once everything selected is there.
+        stay: Stay,
+    },
+    /// Upload what is there; nothing is downloaded.
+    Seed {
+        /// How long to stay: never [`Stay::No`].
+        stay: Stay,
+    },
+}
+
+/// How long to upload with nothing left to download.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stay {
+    /// Not at all.
+    No,
+    /// Until one of these is reached; with neither, until stopped.
+    Until {
+        /// Bytes sent per byte of selected content.
+        ratio: Option<f64>,
+        /// Time since there was nothing left to download.
+        time: Option<Duration>,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// What it was for is done.
+    Done,
+    /// This signal stopped it; state is saved and trackers are told.
+    Signal(i32),
+    /// It could not go on: `WHAT: WHY`, in one line.
+    Failed(String),
+}
