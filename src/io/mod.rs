@@ -2,14 +2,26 @@
 
 pub mod setup;
 
+pub mod disk_error;
+pub mod tree;
+
+pub mod disk;
+pub mod hash;
+pub mod state;
+
+pub mod saver;
+
 pub mod logging;
 pub mod signal;
 
-use crate::session::effect::Report;
-use setup::{Ending, Setup};
+pub mod clock;
+pub mod link;
+pub mod saving;
 
-/// Runs one torrent until it is done, stopped or failed; `reporter` hears of everything a user may want to know.
-pub fn run(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Ending {
-    let _ = (setup, reporter);
-    Ending::Failed(String::from("get and seed: not there yet"))
-}
+pub mod reactor;
+
+mod flush;
+
+mod run;
+
+pub use run::run;

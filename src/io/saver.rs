@@ -1,0 +1,157 @@
+//! Saving what a restart needs, off the event loop: syncing files may take seconds. One helper thread, started by the first job,
+//! syncs the content that a resume file speaks of and only then puts that file in place.
+//!
+//! To end cleanly: save once more as before; when that is done, `Disk::settle`, and save what is clean. The first does the long
+//! work, so that there is next to no time in which a kill would find new times on the content and old ones in the resume file.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::Waker;
+
+use super::disk_error::{DiskError, Why};
+use super::state;
+use super::tree::{Access, Tree};
+
+/// What is to be saved.
+#[derive(Debug)]
+pub struct Job {
+    /// What must reach the disk first, from `Disk::unsynced`.
+    pub content: (Tree, Vec<Vec<String>>),
+    /// The resume file.
+    pub path: PathBuf,
+    /// What it is to hold.
+    pub bytes: Vec<u8>,
+}
+
+/// The helper thread and the jobs it has.
+#[derive(Debug)]
+pub struct Saver {
+    waker: Arc<Waker>,
+    thread: Option<Ends>,
+    /// The resume files of the jobs under way.
+    waiting: VecDeque<PathBuf>,
+}
+
+impl Saver {
+    /// A saver that wakes the loop whenever a job is done.
+    pub fn new(waker: Arc<Waker>) -> Saver {
+        Saver {
+            waker,
+            thread: None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Hands over a job. Jobs are done in turn.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn save(&mut self, job: Job) -> Result<(), DiskError> {
+        let path = job.path.clone();
+        let sent = match &self.thread {
+            Some((jobs, _)) => jobs.send(job).is_ok(),
+            None => {
+                let thread = start(&self.waker).map_err(|error| DiskError::new(&path, error))?;
+                let (jobs, _) = self.thread.insert(thread);
+                jobs.send(job).is_ok()
+            }
+        };
+        if !sent {
+            return Err(gone(path));
+        }
+        self.waiting.push_back(path);
+        Ok(())
+    }
+
+    /// Whether a job is under way. To save more often than that only delays.
+    pub fn busy(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The outcome of the next job that is done; `None` if none is yet. After an error it is unknown what of the content reached the
+    /// disk, so that nothing more may be recorded as held.
+    pub fn next_outcome(&mut self) -> Option<Result<(), DiskError>> {
+        let (_, outcomes) = self.thread.as_ref()?;
+        let path = self.waiting.front()?.clone();
+        let outcome = match outcomes.try_recv() {
+            Ok(outcome) => outcome,
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Disconnected) => Err(gone(path)),
+        };
+        self.waiting.pop_front();
+        Some(outcome)
+    }
+
+    /// Waits until every job is done, at most for `limit`.
+    ///
+    /// # Errors
+    /// That of the first job that failed, or that the time is over.
+    pub fn finish(&mut self, limit: Duration) -> Result<(), DiskError> {
+        let until = Instant::now() + limit;
+        let mut result = Ok(());
+        while let Some(path) = self.waiting.pop_front() {
+            let Some((_, outcomes)) = &self.thread else {
+                break;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            let outcome = match outcomes.recv_timeout(left) {
+                Ok(outcome) => outcome,
+                Err(RecvTimeoutError::Timeout) => {
+                    let why = Why::Other(String::from("not saved yet: the disk is too slow"));
+                    return result.and(Err(DiskError { path, why }));
+                }
+                Err(RecvTimeoutError::Disconnected) => Err(gone(path)),
+            };
+            result = result.and(outcome);
+        }
+        result
+    }
+}
+
+fn gone(path: PathBuf) -> DiskError {
+    let why = Why::Other(String::from("not saved: the thread that saves is gone"));
+    DiskError { path, why }
+}
+
+/// Our ends of the channels to and from the thread.
+type Ends = (Sender<Job>, Receiver<Result<(), DiskError>>);
+
+fn start(waker: &Arc<Waker>) -> io::Result<Ends> {
+    let (jobs, todo) = mpsc::channel::<Job>();
+    let (done, outcomes) = mpsc::channel();
+    let waker = Arc::clone(waker);
+    thread::Builder::new()
+        .name(String::from("saver"))
+        .spawn(move || {
+            for job in todo {
+                if done.send(save(job)).is_err() {
+                    break;
+                }
+                // A loop that cannot be woken sees it on its next turn.
+                let _ = waker.wake();
+            }
+        })?;
+    Ok((jobs, outcomes))
+}
+
+fn save(job: Job) -> Result<(), DiskError> {
+    let (mut tree, files) = job.content;
+    for path in files {
+        match tree.open(&path, Access::Read) {
+            Ok(file) => {
+                let synced = file.sync_data();
+                synced.map_err(|error| DiskError::new(tree.path(&path), error))?;
+            }
+            // Taken away under our hands: a restart sees that it is missing.
+            Err(error) if error.why == Why::Missing => {}
+            Err(error) => return Err(error),
+        }
+    }
+    state::replace(&job.path, &job.bytes)
+}

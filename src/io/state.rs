@@ -1,0 +1,44 @@
+//! The state folder: small files that outlive a run, each replaced whole or not at all.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use super::disk_error::{DiskError, Why};
+
+/// Reads a file, `None` if there is none. One longer than `most` bytes is cut there: whoever wrote it, it was not us.
+///
+/// # Errors
+/// It exists and cannot be read.
+pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most as u64).read_to_end(&mut bytes));
+    match read.map_err(|error| DiskError::new(path, error)) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if error.why == Why::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts `bytes` in the place of the file, so that after a crash at any moment either the old or the new content is there. Its folder
+/// is made if need be.
+///
+/// # Errors
+/// The folder or the file cannot be made, or the disk is full.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    // What somebody downloads is nobody else's business.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| DiskError::new(dir, error))?;
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    let written = File::create(&fresh).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|error| DiskError::new(&fresh, error))?;
+    let renamed = fs::rename(&fresh, path).and_then(|()| File::open(dir)?.sync_all());
+    renamed.map_err(|error| DiskError::new(path, error))
+}

@@ -1,0 +1,243 @@
+//! The files below one folder, reached without ever following a symbolic link: each folder on the way is opened from the one before
+//! it, so that nothing that lies on disk already can lead out. The folder itself is the user's choice and may be a link.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT,
+};
+use rustix::io::Errno;
+
+use super::disk_error::{DiskError, Why};
+use crate::storage::resume::Stamp;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To be read; it must exist.
+    Read,
+    /// To be read and written; it is made, with the folders on its way, if it does not exist.
+    Write {
+        /// Whether a new file may be executed.
+        executable: bool,
+    },
+}
+
+/// The files below a folder.
+#[derive(Debug)]
+pub struct Tree {
+    dir: PathBuf,
+    root: Option<OwnedFd>,
+    /// The folder visited last: files come in the torrent's order, which is mostly folder by folder.
+    last: Option<(Vec<String>, OwnedFd)>,
+}
+
+impl Tree {
+    /// The tree below `dir`. Nothing is touched yet.
+    pub fn new(dir: &Path) -> Tree {
+        Tree {
+            dir: dir.to_path_buf(),
+            root: None,
+            last: None,
+        }
+    }
+
+    /// The same tree, for another thread.
+    ///
+    /// # Errors
+    /// There are too many open files.
+    pub fn sibling(&self) -> Result<Tree, DiskError> {
+        let root = self.root.as_ref().map(OwnedFd::try_clone).transpose();
+        let root = root.map_err(|error| DiskError::new(&self.dir, error))?;
+        Ok(Tree {
+            root,
+            ..Tree::new(&self.dir)
+        })
+    }
+
+    /// Where a file lies, for messages.
+    pub fn path(&self, path: &[String]) -> PathBuf {
+        let start = if self.dir == Path::new(".") {
+            Path::new("")
+        } else {
+            &self.dir
+        };
+        path.iter()
+            .fold(start.to_path_buf(), |whole, part| whole.join(part))
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// It is missing (unless it is to be written), denied, or not a regular file; or a link is in the way.
+    pub fn open(&mut self, path: &[String], access: Access) -> Result<File, DiskError> {
+        let (folder, name) = split(path);
+        let (flags, mode) = match access {
+            Access::Read => (OFlags::RDONLY, Mode::empty()),
+            Access::Write { executable: false } => {
+                (OFlags::RDWR | OFlags::CREATE, Mode::from(0o666))
+            }
+            Access::Write { executable: true } => {
+                (OFlags::RDWR | OFlags::CREATE, Mode::from(0o777))
+            }
+        };
+        // Not to be kept waiting by a named pipe.
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let folder = self.folder(folder, access != Access::Read)?;
+        let opened = rustix::fs::openat(folder, name, flags, mode);
+        let regular = opened.and_then(|file| {
+            let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
+            Ok((kind == FileType::RegularFile).then_some(file))
+        });
+        match regular {
+            Ok(Some(file)) => Ok(File::from(file)),
+            Ok(None) => Err(DiskError::new(self.path(path), Why::InTheWay)),
+            Err(errno) => Err(DiskError::new(self.path(path), errno)),
+        }
+    }
+
+    /// Size and time of a file; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// It cannot be told, or something else than a regular file is there.
+    pub fn stamp(&mut self, path: &[String]) -> Result<Option<Stamp>, DiskError> {
+        let (folder, name) = split(path);
+        let folder = match self.folder(folder, false) {
+            Ok(folder) => folder,
+            Err(error) if error.why == Why::Missing => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                Ok(Some(stamp(&stat)))
+            }
+            Ok(_) => Err(DiskError::new(self.path(path), Why::InTheWay)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(DiskError::new(self.path(path), errno)),
+        }
+    }
+
+    /// Sets a file's modification time to the present.
+    ///
+    /// # Errors
+    /// As for [`Tree::open`].
+    pub fn touch(&mut self, path: &[String]) -> Result<(), DiskError> {
+        let (folder, name) = split(path);
+        let times = modified(Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        });
+        let folder = self.folder(folder, false)?;
+        rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| DiskError::new(self.path(path), errno))
+    }
+
+    /// The folder of these names, opened; made first, if `create` says so.
+    fn folder(&mut self, names: &[String], create: bool) -> Result<BorrowedFd<'_>, DiskError> {
+        if self.root.is_none() {
+            self.root = Some(open_root(&self.dir, create)?);
+        }
+        let known = names.is_empty() || self.last.as_ref().is_some_and(|(last, _)| last == names);
+        if !known {
+            let opened = self.walk(names, create)?;
+            self.last = Some((names.to_vec(), opened));
+        }
+        let folder = match &self.last {
+            Some((_, folder)) if !names.is_empty() => Some(folder),
+            _ => self.root.as_ref(),
+        };
+        let missing = || DiskError::new(&self.dir, Why::Missing);
+        folder.map(AsFd::as_fd).ok_or_else(missing)
+    }
+
+    fn walk(&self, names: &[String], create: bool) -> Result<OwnedFd, DiskError> {
+        let fail = |depth: usize, why: Why| DiskError::new(self.path(&names[..depth]), why);
+        let root = self.root.as_ref().ok_or_else(|| fail(0, Why::Missing))?;
+        let mut folder = root.try_clone().map_err(|error| fail(0, error.into()))?;
+        for (depth, name) in (1..).zip(names) {
+            assert_plain(name);
+            let open =
+                || rustix::fs::openat(&folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
+            let opened = match open() {
+                Err(Errno::NOENT) if create => {
+                    match rustix::fs::mkdirat(&folder, name, Mode::from(0o777)) {
+                        Ok(()) | Err(Errno::EXIST) => open(),
+                        Err(errno) => Err(errno),
+                    }
+                }
+                other => other,
+            };
+            folder = opened.map_err(|errno| fail(depth, errno.into()))?;
+        }
+        Ok(folder)
+    }
+}
+
+/// Size and time of an open file.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn stamp_of(file: &File) -> io::Result<Stamp> {
+    Ok(stamp(&rustix::fs::fstat(file)?))
+}
+
+/// Sets an open file's modification time back to what its stamp says.
+///
+/// # Errors
+/// The file is another user's.
+pub fn set_time(file: &File, stamp: Stamp) -> io::Result<()> {
+    let time = Timespec {
+        tv_sec: stamp.seconds,
+        tv_nsec: stamp.nanos.into(),
+    };
+    Ok(rustix::fs::futimens(file, &modified(time))?)
+}
+
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+fn open_root(dir: &Path, create: bool) -> Result<OwnedFd, DiskError> {
+    if create {
+        fs::create_dir_all(dir).map_err(|error| DiskError::new(dir, error))?;
+    }
+    rustix::fs::open(dir, FOLDER, Mode::empty()).map_err(|errno| DiskError::new(dir, errno))
+}
+
+/// The folders on the way, and the file's own name.
+fn split(path: &[String]) -> (&[String], &str) {
+    let (name, folder) = path
+        .split_last()
+        .map_or(("", path), |(name, rest)| (name.as_str(), rest));
+    assert_plain(name);
+    (folder, name)
+}
+
+/// `wire::metainfo` lets no other name through; here is where one would do harm.
+fn assert_plain(name: &str) {
+    let special = matches!(name, "" | "." | "..") || name.contains(['/', '\0']);
+    assert!(!special, "a name that leads out of its folder");
+}
+
+fn modified(time: Timespec) -> Timestamps {
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: time,
+    }
+}
+
+/// The field types differ from one processor to the next.
+#[allow(clippy::unnecessary_cast)]
+fn stamp(stat: &Stat) -> Stamp {
+    Stamp {
+        size: stat.st_size as u64,
+        seconds: stat.st_mtime as i64,
+        nanos: stat.st_mtime_nsec as u32,
+    }
+}
