@@ -43,28 +43,28 @@ Exit codes:
 macro_rules! common {
     () => {
         "\
-  -d, --dir DIR        where the content lies (.)
-  -p, --port N         TCP port to listen on; 0: any (first free of 6881-6889)
-      --bind ADDR      local address to listen on and connect from (all)
-      --peer HOST:PORT connect to this peer too; repeatable; [ADDR]:PORT for IPv6
-      --max-peers N    connections at most (60)
-      --memory SIZE    budget for buffers (16M)
-      --down RATE      limit of what comes in, bytes a second (none)
-      --up RATE        limit of what goes out, bytes a second (none)
-      --files WHICH    select files, by the numbers that show prints (1,4-6) or by
-                       a glob ('*.txt', 'folder/**'); repeatable (all)
-      --sequential     pieces in order
-      --no-trackers    do not ask trackers for peers
+  -d, --dir DIR         where the content lies (.)
+  -p, --port N          TCP port to listen on; 0: any (first free of 6881-6889)
+      --bind ADDR       local address to listen on and connect from (all)
+      --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT); repeatable
+      --max-peers N     connections at most (60)
+      --memory SIZE     budget for buffers (16M)
+      --down RATE       limit of what comes in, bytes a second (none)
+      --up RATE         limit of what goes out, bytes a second (none)
+      --files WHICH     select files, by the numbers that show prints (1,4-6) or by
+                        a glob ('*.txt', 'folder/**'); repeatable (all)
+      --sequential      pieces in order
+      --no-trackers     do not ask trackers for peers
       --no-dht, --no-pex, --no-lsd
-                       leave that source of peers out (none of them exists yet)
-      --state DIR      where resume data is kept
-                       ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
-      --recheck        hash what is on disk, whatever the resume data says
-      --trace FILE     record every byte sent and received (not there yet)
-      --json           events on standard output, one JSON object a line
-  -q                   only errors
-  -v, -vv              more; every message in words
-  -h, --help           print this help
+                        leave that source of peers out (none of them exists yet)
+      --state DIR       where resume data is kept
+                        ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
+      --recheck         hash what is on disk, whatever the resume data says
+      --trace FILE      record every byte sent and received (not there yet)
+      --json            events on standard output, one JSON object a line
+  -q                    only errors
+  -v, -vv               more; every message in words
+  -h, --help            print this help
 
 SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M.
 "
@@ -80,9 +80,9 @@ Downloads, verifies every piece, uploads to others meanwhile, and ends as soon
 as everything selected is complete on disk. What is on disk already is checked
 and kept. TORRENT is the path of a .torrent, or - for standard input.
 
-      --seed           stay and seed until stopped
-      --ratio R        seed until R times the content's size has been uploaded
-      --seed-time MIN  seed for this many minutes
+      --seed            stay and seed until stopped
+      --ratio R         seed until R times the content's size has been uploaded
+      --seed-time MIN   seed for this many minutes
 ",
     common!(),
     "
@@ -101,8 +101,8 @@ Usage: brooklet seed [OPTION]... TORRENT
 Checks what is on disk and uploads it until stopped. Missing pieces are not
 downloaded. TORRENT is the path of a .torrent, or - for standard input.
 
-      --ratio R        stop when R times the content's size has been uploaded
-      --seed-time MIN  stop after this many minutes
+      --ratio R         stop when R times the content's size has been uploaded
+      --seed-time MIN   stop after this many minutes
 ",
     common!(),
     "

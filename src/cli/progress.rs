@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::units::{Bytes, Span};
+use super::units::{Bytes, Part, Span};
 use crate::io::logging;
 use crate::session::effect::{Progress, Report};
 
@@ -107,7 +107,7 @@ impl Meter {
             Report::Stopped { reason } if reason == "complete" => None,
             Report::Stopped { reason } => {
                 let state = describe(&self.last, usize::MAX);
-                self.line(&format!("stopped ({reason}), {}", state.trim_start()), now)
+                self.line(&format!("stopped ({reason}), {}", state), now)
             }
             _ => None,
         }
@@ -127,7 +127,7 @@ impl Meter {
                 let due = self.said.as_ref().is_none_or(due);
                 due.then(|| {
                     self.said = Some((now, line.clone()));
-                    Show::Line(format!("{}: {}", self.name, line.trim_start()))
+                    Show::Line(format!("{}: {}", self.name, line))
                 })
             }
         }
@@ -144,20 +144,22 @@ fn describe(progress: &Progress, columns: usize) -> String {
     let mut parts = Vec::new();
     if let Some((done, size)) = progress.checking {
         parts.push(format!("checking {}", percent(done, size)));
-        parts.push(amount(done, size));
+        parts.push(Part { done, size }.to_string());
     } else {
         let Progress { done, size, .. } = *progress;
         parts.push(percent(done, size));
-        parts.push(amount(done, size));
+        parts.push(Part { done, size }.to_string());
         parts.push(format!("down {}/s", Bytes(progress.down_rate)));
         parts.push(format!("up {}/s", Bytes(progress.up_rate)));
         let ending = if progress.peers == 1 { "" } else { "s" };
         parts.push(format!("{} peer{ending}", progress.peers));
         parts.extend(left(progress));
     }
+    let roomy = parts.iter().map(|part| part.len() + 2).sum::<usize>() - 2 <= columns;
+    let gap = if roomy { "  " } else { " " };
     let mut line = String::new();
     for part in parts {
-        let gap = if line.is_empty() { "" } else { "  " };
+        let gap = if line.is_empty() { "" } else { gap };
         if line.len() + gap.len() + part.len() > columns {
             break;
         }
@@ -172,15 +174,7 @@ fn percent(done: u64, size: u64) -> String {
     let tenths = (u128::from(done) * 1_000)
         .checked_div(u128::from(size))
         .unwrap_or(1_000);
-    format!("{:3}.{}%", tenths / 10, tenths % 10)
-}
-
-fn amount(done: u64, size: u64) -> String {
-    if done == size {
-        Bytes(size).to_string()
-    } else {
-        format!("{} of {}", Bytes(done), Bytes(size))
-    }
+    format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
 fn left(progress: &Progress) -> Option<String> {
@@ -206,21 +200,23 @@ mod tests {
 
     #[test]
     fn the_line_says_all_and_gives_up_the_last_first() {
-        let all = "99.9%  977 KiB of 977 KiB  down 1 B/s  up 2.00 KiB/s  1 peer  1s left";
-        assert_eq!(describe(&HALF, 80).trim_start(), all);
-        for columns in 0..80 {
+        let all = "99.9%  977 of 977 KiB  down 1 B/s  up 2.00 KiB/s  1 peer  1s left";
+        let tight = all.replace("  ", " ");
+        assert_eq!(describe(&HALF, all.len()), all);
+        for columns in 0..all.len() {
             let line = describe(&HALF, columns);
-            assert!(line.len() <= columns && describe(&HALF, 80).starts_with(&line));
+            assert!(line.len() <= columns && tight.starts_with(&line));
         }
-        assert!(!describe(&HALF, 60).contains("left"));
+        assert_eq!(describe(&HALF, tight.len()), tight);
+        assert!(describe(&HALF, tight.len() - 1).ends_with("1 peer"));
     }
 
     #[test]
     fn only_what_is_whole_is_a_hundred_percent() {
-        assert_eq!(percent(u64::MAX - 1, u64::MAX), " 99.9%");
+        assert_eq!(percent(u64::MAX - 1, u64::MAX), "99.9%");
         assert_eq!(percent(5, 5), "100.0%");
         assert_eq!(percent(0, 0), "100.0%");
-        assert_eq!(percent(0, 9), "  0.0%");
+        assert_eq!(percent(0, 9), "0.0%");
     }
 
     #[test]
@@ -250,10 +246,7 @@ mod tests {
             checking: Some((1_024, 4_096)),
             ..HALF
         };
-        assert_eq!(
-            describe(&checking, 80),
-            "checking  25.0%  1.00 KiB of 4.00 KiB"
-        );
+        assert_eq!(describe(&checking, 80), "checking 25.0%  1.00 of 4.00 KiB");
     }
 
     fn start() -> Report {

@@ -46,25 +46,51 @@ pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 1024 {
-            return write!(f, "{} B", self.0);
-        }
-        let mut amount = self.0 as f64 / 1024.0;
-        let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].iter();
-        let mut unit = units.next();
-        // From here on it would be shown as 1024 of the unit.
-        while amount >= 1023.5 {
-            amount /= 1024.0;
-            unit = units.next();
-        }
-        let unit = unit.unwrap_or(&"EiB");
-        let digits = match amount {
-            a if a < 9.995 => 2,
-            a if a < 99.95 => 1,
-            _ => 0,
-        };
-        write!(f, "{amount:.digits$} {unit}")
+        let power = power(self.0);
+        write!(f, "{} {}", scaled(self.0, power), UNITS[power])
     }
+}
+
+/// A part of some bytes, shown in the unit of the whole: `12.3 of 27.1 MiB`; a whole that is complete stands alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// Bytes of the part.
+    pub done: u64,
+    /// Bytes of the whole.
+    pub size: u64,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.done != self.size {
+            write!(f, "{} of ", scaled(self.done, power(self.size)))?;
+        }
+        write!(f, "{}", Bytes(self.size))
+    }
+}
+
+const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+/// Place in [`UNITS`] of the unit that shows these bytes best: below 1024 of it, also after rounding.
+fn power(bytes: u64) -> usize {
+    let mut amount = bytes as f64;
+    let mut power = 0;
+    while amount >= 1023.5 && power + 1 < UNITS.len() {
+        amount /= 1024.0;
+        power += 1;
+    }
+    power
+}
+
+fn scaled(bytes: u64, power: usize) -> String {
+    let amount = bytes as f64 / 1024_f64.powi(power as i32);
+    let digits = match amount {
+        _ if power == 0 => 0,
+        a if a < 9.995 => 2,
+        a if a < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{amount:.digits$}")
 }
 
 /// A span of time in its two largest units: `8s`, `3m 12s`, `2h 05m`, `3d 04h`.
@@ -148,6 +174,15 @@ mod tests {
             (u64::MAX, "16.0 EiB"),
         ] {
             assert_eq!(Bytes(bytes).to_string(), text);
+        }
+        for (done, size, text) in [
+            (0, 28_416_410, "0.00 of 27.1 MiB"),
+            (13_000_000, 28_416_410, "12.4 of 27.1 MiB"),
+            (28_416_410, 28_416_410, "27.1 MiB"),
+            (0, 0, "0 B"),
+            (3, 9, "3 of 9 B"),
+        ] {
+            assert_eq!(Part { done, size }.to_string(), text);
         }
     }
 

@@ -1,0 +1,302 @@
+//! The command line from outside: what the program prints, on which stream, and with which code it ends.
+
+use std::fs::File;
+use std::process::{Command, Output, Stdio};
+
+const COMMANDS: [&str; 7] = [
+    "get", "seed", "create", "show", "check", "scrape", "explain",
+];
+
+/// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
+const SHARED: [(&str, &str); 24] = [
+    ("-d", "x"),
+    ("--dir", "x"),
+    ("-p", "0"),
+    ("--port", "65535"),
+    ("--bind", "::1"),
+    ("--peer", "[::1]:6881"),
+    ("--max-peers", "10"),
+    ("--memory", "8M"),
+    ("--down", "1.5M"),
+    ("--up", "500k"),
+    ("--files", "1,3-4"),
+    ("--sequential", ""),
+    ("--no-dht", ""),
+    ("--no-pex", ""),
+    ("--no-lsd", ""),
+    ("--no-trackers", ""),
+    ("--state", "x"),
+    ("--recheck", ""),
+    ("--trace", "x"),
+    ("--json", ""),
+    ("-q", ""),
+    ("-v", ""),
+    ("-vv", ""),
+    ("-h", ""),
+];
+
+/// The options of the other commands, and those that `get` alone has.
+const OWN: [(&str, &[&str]); 5] = [
+    ("get", &["--seed", "--ratio", "--seed-time"]),
+    (
+        "create",
+        &[
+            "-o",
+            "--tracker",
+            "--piece-length",
+            "--private",
+            "--web-seed",
+            "--comment",
+            "--no-date",
+        ],
+    ),
+    ("show", &["--json"]),
+    ("check", &["--dir"]),
+    ("scrape", &["--help"]),
+];
+
+fn brooklet(args: &[&str]) -> Output {
+    command(args).output().expect("the program runs")
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_brooklet"));
+    command.args(args).stdin(Stdio::null());
+    command.env_remove("RUST_BACKTRACE");
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("what is printed is UTF-8")
+}
+
+/// Asserts that a run failed with one line on standard error, nothing on standard output, and this code; hands back the line.
+fn refused(args: &[&str], code: i32) -> String {
+    let output = brooklet(args);
+    let line = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {line}");
+    assert_eq!(text(&output.stdout), "", "{args:?}");
+    let body = line.strip_prefix("brooklet: ").expect(line);
+    let one = body.find('\n') == Some(body.len() - 1);
+    assert!(one && body.contains(": "), "{args:?}: {line:?}");
+    body.trim_end().to_string()
+}
+
+/// Asserts that a run printed a text and nothing else, and hands the text back.
+fn printed(args: &[&str]) -> String {
+    let output = brooklet(args);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+    assert_eq!(text(&output.stderr), "", "{args:?}");
+    text(&output.stdout).to_string()
+}
+
+/// Whether a manual names an option, as a word of its own.
+fn names(manual: &str, option: &str) -> bool {
+    let breaks = |letter: char| letter.is_whitespace() || ",[]()=".contains(letter);
+    manual.split(breaks).any(|word| word == option)
+}
+
+#[test]
+fn wrong_usage_is_said_in_one_line() {
+    for args in [
+        &[][..],
+        &["frobnicate"],
+        &["--frobnicate"],
+        &["-x"],
+        &["help", "frobnicate"],
+        &["get"],
+        &["seed"],
+        &["get", "a", "b"],
+        &["get", "--frobnicate", "t"],
+        &["seed", "--seed", "t"],
+        &["get", ""],
+    ] {
+        refused(args, 2);
+    }
+    let line = refused(&["frobnicate"], 2);
+    assert_eq!(line, "frobnicate: no such command: see brooklet --help");
+}
+
+#[test]
+fn what_does_not_exist_yet_says_so() {
+    for args in [
+        &["explain", "file"][..],
+        &["get", "magnet:?xt=urn:btih:00"],
+        &["get", "MAGNET:?xt=urn:btih:00"],
+        &["seed", "--trace", "file", "t"],
+    ] {
+        assert!(refused(args, 2).contains("not there yet"), "{args:?}");
+    }
+}
+
+#[test]
+fn the_version_is_printed() {
+    let expected = format!("brooklet {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(printed(&["--version"]), expected);
+    assert_eq!(printed(&["-V"]), expected);
+}
+
+#[test]
+fn help_is_everywhere_and_fits_a_terminal() {
+    let program = printed(&["--help"]);
+    assert_eq!(printed(&["-h"]), program);
+    assert_eq!(printed(&["help"]), program);
+    for command in COMMANDS {
+        assert!(names(&program, command), "{command}");
+        let manual = printed(&["help", command]);
+        assert_ne!(manual, program, "{command}");
+        for line in manual.lines().chain(program.lines()) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+    for command in ["get", "seed"] {
+        let manual = printed(&["help", command]);
+        assert_eq!(printed(&[command, "--help"]), manual);
+        assert_eq!(printed(&[command, "-q", "t", "-h"]), manual);
+    }
+}
+
+#[test]
+fn help_names_every_option() {
+    for command in ["get", "seed"] {
+        let manual = printed(&["help", command]);
+        for (option, _) in SHARED {
+            assert!(names(&manual, option), "{command} {option}");
+        }
+    }
+    for (command, options) in OWN {
+        let manual = printed(&["help", command]);
+        for option in options {
+            assert!(names(&manual, option), "{command} {option}");
+        }
+    }
+}
+
+/// Options are read in order, so that help behind an option is printed only if the option was taken.
+#[test]
+fn every_option_that_help_names_is_taken() {
+    for command in ["get", "seed"] {
+        let manual = printed(&["help", command]);
+        let options = manual
+            .lines()
+            .filter(|line| line.starts_with(' ') && line.trim_start().starts_with('-'));
+        let words = options.flat_map(|line| line.split([' ', ',']));
+        let mut taken = 0;
+        for option in words.filter(|word| word.starts_with('-') && *word != "--trace") {
+            let own = ["--seed", "--ratio", "--seed-time", "--help"].contains(&option);
+            let shared = SHARED.iter().find(|(name, _)| *name == option);
+            assert!(
+                own || shared.is_some(),
+                "{command}: is {option} in the manual?"
+            );
+            let value = match option {
+                "--ratio" | "--seed-time" => "1.5",
+                _ => shared.map_or("", |(_, value)| value),
+            };
+            let args = [command, option, value, "--help"];
+            let args = args.iter().copied().filter(|arg| !arg.is_empty());
+            assert_eq!(printed(&args.collect::<Vec<_>>()), manual, "{option}");
+            taken += 1;
+        }
+        assert!(taken > 20, "{taken} options found");
+    }
+}
+
+#[test]
+fn an_option_without_its_value_is_wrong_usage() {
+    let valued = SHARED
+        .iter()
+        .filter(|(option, value)| !value.is_empty() && *option != "--trace");
+    for (option, _) in valued {
+        let line = refused(&["get", "t", option], 2);
+        assert!(line.starts_with(option), "{line}");
+    }
+}
+
+#[test]
+fn a_value_that_is_none_is_wrong_usage() {
+    for (option, value) in [
+        ("--port", "65536"),
+        ("--port", "-1"),
+        ("--bind", "localhost"),
+        ("--peer", "host"),
+        ("--peer", "::1:6881"),
+        ("--max-peers", "0"),
+        ("--max-peers", "many"),
+        ("--memory", "0"),
+        ("--memory", "16 MB"),
+        ("--down", "0"),
+        ("--up", "-1"),
+        ("--up", "1KB"),
+        ("--ratio", "-1"),
+        ("--ratio", "NaN"),
+        ("--seed-time", "1h"),
+        ("--dir", ""),
+        ("--state", ""),
+    ] {
+        let line = refused(&["get", &format!("{option}={value}"), "t"], 2);
+        assert!(line.starts_with(option), "{line}");
+    }
+    refused(&["get", "--json=yes", "t"], 2);
+}
+
+#[test]
+fn nothing_from_outside_moves_the_cursor() {
+    for args in [
+        &["\x1b[2J\nbrooklet: forged"][..],
+        &["get", "\x1b]0;t\x07"],
+        &["get", "--\u{9b}x", "t"],
+    ] {
+        let output = brooklet(args);
+        let line = text(&output.stderr);
+        let end = line.strip_suffix('\n').expect("a whole line");
+        assert!(!end.chars().any(char::is_control), "{line:?}");
+    }
+}
+
+#[test]
+fn a_torrent_that_is_not_there_or_none_is_named() {
+    let line = refused(&["get", "/nonexistent/a.torrent"], 1);
+    assert!(line.starts_with("/nonexistent/a.torrent: "), "{line}");
+    let line = refused(&["seed", "/dev/null"], 3);
+    assert!(line.starts_with("/dev/null: "), "{line}");
+}
+
+#[test]
+fn events_tell_of_an_early_error_too() {
+    let output = brooklet(&["get", "--json", "/dev/null"]);
+    assert_eq!(output.status.code(), Some(3));
+    let event = text(&output.stdout);
+    assert!(event.starts_with(r#"{"event":"error","time":"#), "{event}");
+    assert!(event.contains(r#""message":"/dev/null: "#), "{event}");
+    assert_eq!(event.lines().count(), 1, "{event}");
+    assert_eq!(text(&output.stderr).lines().count(), 1);
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let mut child = command(&["--help"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    // Closed before anything is read. If the text was faster it lies in the pipe, and all is well anyway.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn an_output_that_is_full_is_an_error() {
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let output = command(&["--help"])
+        .stdout(full)
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    let line = text(&output.stderr);
+    assert!(line.starts_with("brooklet: standard output: "), "{line}");
+}
