@@ -12,8 +12,9 @@ pub const MIB: usize = 1024 * KIB;
 
 /// Nesting of bencoded lists and dictionaries. Real metainfo has 5 levels; the parser recurses, so the stack bounds it.
 pub const BENCODE_DEPTH: u32 = 100;
-/// Values in one bencoded text: a torrent of 300,000 files has about two million. Bounds the work of reading it.
-pub const BENCODE_VALUES: usize = 2_000_000;
+/// Values in one bencoded text: [`FILES`] files with four components each have 3.5 million. Bounds the work of reading it; memory does
+/// not depend on it.
+pub const BENCODE_VALUES: usize = 4_000_000;
 /// Bytes of a `.torrent`: 64 MiB is three million piece hashes.
 pub const METAINFO_BYTES: usize = 64 * MIB;
 /// Piece length: 256 MiB is sixteen times what any creator makes; offsets in a piece are 32 bits on the wire (BEP 3).
@@ -111,6 +112,18 @@ pub const END_GAME: usize = 2;
 pub const LAST_BLOCK: usize = 3;
 /// Pieces begun and not finished, whatever the number of peers: bounds the memory of block maps.
 pub const OPEN_PIECES: usize = 4_096;
+/// Places looked at in the order of rarity for a new piece: one that half of the peers have is found in two.
+pub const RAREST_PROBES: usize = 64;
+/// Pieces compared for their rarity where a peer has so few that [`RAREST_PROBES`] did not find one.
+pub const RAREST_SAMPLE: usize = 16;
+/// Open pieces looked at for one peer in the end game, from a random one on: the others have their turn later.
+pub const END_GAME_PROBES: usize = 512;
+/// Pieces that failed and are remembered until they pass. Each costs a download: more at a time is an attack on memory.
+pub const SUSPECT_PIECES: usize = 64;
+/// Blocks remembered of pieces that failed: 1 GiB of content, in 640 KiB of memory.
+pub const SUSPECT_DIGESTS: usize = 65_536;
+/// Times that one peer alone begins a piece that failed and does not finish it, before all may help with it again.
+pub const SOLO_RESTARTS: u32 = 3;
 
 // Disk
 

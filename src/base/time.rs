@@ -19,6 +19,11 @@ impl Now {
         self.0
     }
 
+    /// The moment `span` after this one.
+    pub fn later(self, span: Duration) -> Now {
+        Now(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+    }
+
     /// Time gone by since `earlier`; zero if that lies ahead.
     pub fn since(self, earlier: Now) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

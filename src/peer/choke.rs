@@ -1,0 +1,26 @@
+//! The four flags of a connection (BEP 3): each end chokes or not, and is interested or not. "Connections start out choked and not
+//! interested."
+
+/// Who chokes whom, and who wants something of whom.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Choke {
+    /// We do not answer its requests.
+    pub am_choking: bool,
+    /// It has something that we want.
+    pub am_interested: bool,
+    /// It does not answer our requests.
+    pub peer_choking: bool,
+    /// We have something that it wants.
+    pub peer_interested: bool,
+}
+
+impl Default for Choke {
+    fn default() -> Choke {
+        Choke {
+            am_choking: true,
+            am_interested: false,
+            peer_choking: true,
+            peer_interested: false,
+        }
+    }
+}

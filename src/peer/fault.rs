@@ -1,0 +1,131 @@
+//! Why a connection ends: whose fault it is, and whether to try that address again.
+
+use std::fmt;
+
+use crate::wire::Malformed;
+use crate::wire::message::Kind;
+
+/// Why we hang up, or why the other end did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The first bytes are no BitTorrent handshake (BEP 3).
+    NotBitTorrent,
+    /// The handshake names a torrent that we do not have.
+    OtherTorrent,
+    /// The peer is ourselves: it has our own peer id.
+    Ourselves,
+    /// We have a connection to this peer already.
+    Duplicate,
+    /// A frame that cannot be read.
+    Malformed(Malformed),
+    /// A frame longer than its message may be, in bytes.
+    TooLong(u32),
+    /// A message that may not come at this point.
+    OutOfPlace(Kind),
+    /// A message of an extension that was not agreed on in the handshake.
+    NotAgreed(Kind),
+    /// A bitfield of the wrong size or with spare bits set (BEP 3).
+    BadBitfield,
+    /// A piece index past the end of the torrent.
+    NoSuchPiece(u32),
+    /// A request that reaches outside its piece, or is too long.
+    BadRequest,
+    /// More requests than anybody who reads our answers would send.
+    RequestFlood,
+    /// Blocks that nobody asked for, again and again.
+    UnaskedBlocks,
+    /// The peer does not read what we send.
+    NotReading,
+    /// Connecting took too long.
+    ConnectTimeout,
+    /// The handshake took too long.
+    HandshakeTimeout,
+    /// Nothing came for two minutes (BEP 3).
+    Silent,
+    /// The other end closed the connection.
+    Closed,
+    /// The network failed, in the system's words.
+    Network(String),
+    /// It sent data that do not match the torrent's hashes.
+    Poisoner,
+    /// Both of us are seeds, or neither can ever want anything of the other.
+    NoUse,
+    /// A better use for the connection's place turned up.
+    Replaced,
+    /// Our content cannot be read any more.
+    Unreadable,
+    /// We are leaving.
+    Stopping,
+}
+
+/// Whether an address is worth another try.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Redial {
+    /// After a wait that grows with each failure.
+    Later,
+    /// Not in this session.
+    Never,
+}
+
+impl Fault {
+    /// Whether to dial the address again after this.
+    pub fn redial(&self) -> Redial {
+        match self {
+            Fault::ConnectTimeout
+            | Fault::HandshakeTimeout
+            | Fault::Silent
+            | Fault::Closed
+            | Fault::Network(_)
+            | Fault::NotReading
+            | Fault::Replaced
+            | Fault::Stopping
+            | Fault::Unreadable
+            | Fault::NoUse
+            | Fault::Duplicate => Redial::Later,
+            Fault::NotBitTorrent
+            | Fault::OtherTorrent
+            | Fault::Ourselves
+            | Fault::Malformed(_)
+            | Fault::TooLong(_)
+            | Fault::OutOfPlace(_)
+            | Fault::NotAgreed(_)
+            | Fault::BadBitfield
+            | Fault::NoSuchPiece(_)
+            | Fault::BadRequest
+            | Fault::RequestFlood
+            | Fault::UnaskedBlocks
+            | Fault::Poisoner => Redial::Never,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::NotBitTorrent => write!(f, "it does not speak BitTorrent"),
+            Fault::OtherTorrent => write!(f, "it asked for another torrent"),
+            Fault::Ourselves => write!(f, "it is this very client"),
+            Fault::Duplicate => write!(f, "we are connected to it already"),
+            Fault::Malformed(why) => write!(f, "it sent a message that cannot be read: {why}"),
+            Fault::TooLong(bytes) => write!(f, "it announced a message of {bytes} bytes"),
+            Fault::OutOfPlace(kind) => write!(f, "it sent {kind} at the wrong time"),
+            Fault::NotAgreed(kind) => write!(f, "it sent {kind}, which was not agreed on"),
+            Fault::BadBitfield => write!(f, "its bitfield does not fit the torrent"),
+            Fault::NoSuchPiece(piece) => write!(f, "it named piece {piece}, which does not exist"),
+            Fault::BadRequest => write!(f, "it asked for bytes that no piece has"),
+            Fault::RequestFlood => write!(f, "it floods us with requests"),
+            Fault::UnaskedBlocks => write!(f, "it sends blocks that nobody asked for"),
+            Fault::NotReading => write!(f, "it does not read what we send"),
+            Fault::ConnectTimeout => write!(f, "it did not answer"),
+            Fault::HandshakeTimeout => write!(f, "it sent no handshake in time"),
+            Fault::Silent => write!(f, "it was silent for too long"),
+            Fault::Closed => write!(f, "it closed the connection"),
+            Fault::Network(why) => write!(f, "{why}"),
+            Fault::Poisoner => write!(f, "it sent data that do not match the torrent"),
+            Fault::NoUse => write!(f, "neither of us needs anything of the other"),
+            Fault::Replaced => write!(f, "its place was needed for another peer"),
+            Fault::Unreadable => write!(f, "our content cannot be read"),
+            Fault::Stopping => write!(f, "we are leaving"),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The only place that says what is legal when. One exhaustive match from the phase of a connection and the kind of a message to
+//! what becomes of it; PROTOCOL.md's table is printed from it.
+
+use super::fault::Fault;
+use crate::wire::message::Kind;
+
+/// How far a connection is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// We called; the network has not answered.
+    Dialing,
+    /// Connected; the peer's handshake is not whole yet.
+    Greeting,
+    /// Greeted; the peer may say once what it has.
+    Opening,
+    /// Messages flow.
+    Open,
+    /// Over; nothing counts any more.
+    Closing(Fault),
+}
+
+/// What both ends agreed on in their handshakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Capabilities {
+    /// The fast extension (BEP 6).
+    pub fast: bool,
+}
+
+/// What becomes of a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// It counts.
+    Take,
+    /// It counts, and the connection moves on.
+    Enter(Phase),
+    /// It is dropped.
+    Ignore(Why),
+    /// It ends the connection.
+    Refuse(Fault),
+}
+
+/// Why a message is dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// BEP 3: messages of unknown kinds are to be skipped.
+    Unknown,
+    /// The message belongs to an extension that we do not offer; it does no harm.
+    NotOffered,
+    /// The connection is over.
+    Over,
+}
+
+/// What becomes of a message of this kind in this phase.
+pub fn step(phase: &Phase, kind: Kind, caps: Capabilities) -> Step {
+    match phase {
+        Phase::Dialing => Step::Refuse(Fault::OutOfPlace(kind)),
+        Phase::Greeting => match kind {
+            Kind::Handshake => Step::Enter(Phase::Opening),
+            _ => Step::Refuse(Fault::OutOfPlace(kind)),
+        },
+        Phase::Opening => opening(kind, caps),
+        Phase::Open => open(kind, caps),
+        Phase::Closing(_) => Step::Ignore(Why::Over),
+    }
+}
+
+/// BEP 3: a bitfield "is only ever sent as the first message". What says nothing about pieces does not count as a first message:
+/// clients send their extension handshake or DHT port in front of it.
+fn opening(kind: Kind, caps: Capabilities) -> Step {
+    match kind {
+        Kind::Bitfield => Step::Enter(Phase::Open),
+        Kind::HaveAll | Kind::HaveNone if caps.fast => Step::Enter(Phase::Open),
+        Kind::KeepAlive | Kind::Extended | Kind::Port | Kind::Unknown => open(kind, caps),
+        _ => match open(kind, caps) {
+            Step::Take => Step::Enter(Phase::Open),
+            other => other,
+        },
+    }
+}
+
+fn open(kind: Kind, caps: Capabilities) -> Step {
+    match kind {
+        Kind::Handshake | Kind::Bitfield => Step::Refuse(Fault::OutOfPlace(kind)),
+        Kind::KeepAlive
+        | Kind::Choke
+        | Kind::Unchoke
+        | Kind::Interested
+        | Kind::NotInterested
+        | Kind::Have
+        | Kind::Request
+        | Kind::Piece
+        | Kind::Cancel => Step::Take,
+        Kind::HaveAll | Kind::HaveNone => match caps.fast {
+            true => Step::Refuse(Fault::OutOfPlace(kind)),
+            false => Step::Refuse(Fault::NotAgreed(kind)),
+        },
+        Kind::Suggest | Kind::Reject | Kind::AllowedFast => match caps.fast {
+            true => Step::Take,
+            false => Step::Refuse(Fault::NotAgreed(kind)),
+        },
+        Kind::Port | Kind::Extended => Step::Ignore(Why::NotOffered),
+        Kind::Unknown => Step::Ignore(Why::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAST: Capabilities = Capabilities { fast: true };
+    const PLAIN: Capabilities = Capabilities { fast: false };
+
+    #[test]
+    fn a_bitfield_comes_first_or_not_at_all() {
+        // BEP 3: "'bitfield' is only ever sent as the first message."
+        assert_eq!(
+            step(&Phase::Opening, Kind::Bitfield, PLAIN),
+            Step::Enter(Phase::Open)
+        );
+        assert!(matches!(
+            step(&Phase::Open, Kind::Bitfield, FAST),
+            Step::Refuse(_)
+        ));
+        assert_eq!(
+            step(&Phase::Opening, Kind::Have, PLAIN),
+            Step::Enter(Phase::Open)
+        );
+        assert_eq!(
+            step(&Phase::Opening, Kind::Extended, PLAIN),
+            Step::Ignore(Why::NotOffered)
+        );
+        assert_eq!(step(&Phase::Opening, Kind::KeepAlive, PLAIN), Step::Take);
+    }
+
+    #[test]
+    fn fast_messages_need_the_agreement() {
+        // BEP 6: the extension is enabled "only if both ends of the connection set this bit".
+        for kind in [
+            Kind::HaveAll,
+            Kind::HaveNone,
+            Kind::Suggest,
+            Kind::Reject,
+            Kind::AllowedFast,
+        ] {
+            assert_eq!(
+                step(&Phase::Opening, kind, PLAIN),
+                Step::Refuse(Fault::NotAgreed(kind))
+            );
+        }
+        assert_eq!(
+            step(&Phase::Opening, Kind::HaveAll, FAST),
+            Step::Enter(Phase::Open)
+        );
+        assert_eq!(step(&Phase::Open, Kind::Reject, FAST), Step::Take);
+        assert!(matches!(
+            step(&Phase::Open, Kind::HaveAll, FAST),
+            Step::Refuse(_)
+        ));
+    }
+
+    #[test]
+    fn nothing_but_a_handshake_greets() {
+        assert_eq!(
+            step(&Phase::Greeting, Kind::Handshake, PLAIN),
+            Step::Enter(Phase::Opening)
+        );
+        assert!(matches!(
+            step(&Phase::Greeting, Kind::Choke, PLAIN),
+            Step::Refuse(_)
+        ));
+        assert!(matches!(
+            step(&Phase::Open, Kind::Handshake, PLAIN),
+            Step::Refuse(_)
+        ));
+        let over = Phase::Closing(Fault::Silent);
+        assert_eq!(step(&over, Kind::Piece, FAST), Step::Ignore(Why::Over));
+    }
+}

@@ -1,0 +1,305 @@
+//! What we asked of a peer, and how much to ask. In flight is what the peer can send in a few seconds: the depth grows by one with
+//! each block until the rate no longer grows, then follows the rate. A block that takes much longer than this peer's blocks do is
+//! late, and may be asked of somebody else while it is still expected here.
+
+use std::collections::VecDeque;
+
+use crate::base::geometry::{BLOCK, Block};
+use crate::base::limits;
+use crate::base::rate::Meter;
+use crate::base::time::{Duration, Now, sooner};
+
+/// Requests in flight before a peer has sent anything.
+const FIRST_DEPTH: usize = 4;
+/// How often the rate is looked at while the depth grows.
+const GROWTH_ROUND: Duration = Duration::from_secs(1);
+/// No request for this long after a peer rejected one while it does not choke us: its answer to the same request would be the same.
+const REJECT_PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    block: Block,
+    at: Now,
+    late: bool,
+}
+
+/// What became of a block that came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// It was expected.
+    Expected,
+    /// It was asked for once and then called off.
+    CalledOff,
+    /// It was never asked for.
+    Unasked,
+}
+
+/// The requests in flight to one peer.
+#[derive(Debug)]
+pub struct Requests {
+    asked: VecDeque<Asked>,
+    called_off: VecDeque<Block>,
+    depth: usize,
+    growing: bool,
+    round: Option<(Now, u64)>,
+    last_round: u64,
+    mean: f64,
+    deviation: f64,
+    last_block: Option<Now>,
+    paused_until: Option<Now>,
+}
+
+impl Default for Requests {
+    fn default() -> Requests {
+        Requests {
+            asked: VecDeque::new(),
+            called_off: VecDeque::new(),
+            depth: FIRST_DEPTH,
+            growing: true,
+            round: None,
+            last_round: 0,
+            mean: 0.0,
+            deviation: 0.0,
+            last_block: None,
+            paused_until: None,
+        }
+    }
+}
+
+impl Requests {
+    /// How many more to ask for now.
+    pub fn room(&self, now: Now) -> usize {
+        if self.paused_until.is_some_and(|until| now < until) {
+            return 0;
+        }
+        let depth = if self.is_snubbing(now) { 1 } else { self.depth };
+        depth.saturating_sub(self.asked.len())
+    }
+
+    /// How many are in flight.
+    pub fn len(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Whether none is in flight.
+    pub fn is_empty(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// Whether this peer owes us blocks and has sent none for a long time, or is late with one before it ever sent any.
+    pub fn is_snubbing(&self, now: Now) -> bool {
+        let Some(oldest) = self.asked.front() else {
+            return false;
+        };
+        let quiet_since = self
+            .last_block
+            .map_or(oldest.at, |last| last.max(oldest.at));
+        now.since(quiet_since) >= limits::SNUBBED || (self.last_block.is_none() && oldest.late)
+    }
+
+    /// Notes that a block was asked for.
+    pub fn ask(&mut self, block: Block, now: Now) {
+        self.asked.push_back(Asked {
+            block,
+            at: now,
+            late: false,
+        });
+    }
+
+    /// Calls a request off; true if it was in flight. The block may still come.
+    pub fn call_off(&mut self, block: Block) -> bool {
+        let known = self.remove(block).is_some();
+        if known {
+            self.remember(block);
+        }
+        known
+    }
+
+    /// The peer will not send this block; true if it was in flight.
+    pub fn on_reject(&mut self, block: Block, choked: bool, now: Now) -> bool {
+        let known = self.remove(block).is_some();
+        if known && !choked {
+            self.paused_until = Some(now.later(REJECT_PAUSE));
+        }
+        known
+    }
+
+    /// A block came.
+    pub fn on_block(&mut self, block: Block, down: &Meter, now: Now) -> Arrival {
+        let Some(asked) = self.remove(block) else {
+            let place = self.called_off.iter().position(|&off| off == block);
+            return match place.and_then(|place| self.called_off.remove(place)) {
+                Some(_) => Arrival::CalledOff,
+                None => Arrival::Unasked,
+            };
+        };
+        self.time_block(now.since(asked.at), self.last_block.is_none());
+        self.last_block = Some(now);
+        self.adapt(down, now);
+        Arrival::Expected
+    }
+
+    /// Takes back everything in flight, for the piece table.
+    pub fn take_all(&mut self) -> Vec<Block> {
+        let blocks: Vec<Block> = self.asked.drain(..).map(|asked| asked.block).collect();
+        for &block in &blocks {
+            self.remember(block);
+        }
+        blocks
+    }
+
+    /// The blocks that have just become late. Each is named once.
+    pub fn take_late(&mut self, now: Now) -> Vec<Block> {
+        let patience = self.patience();
+        let mut late = Vec::new();
+        for asked in self.asked.iter_mut() {
+            if !asked.late && now.since(asked.at) >= patience {
+                asked.late = true;
+                late.push(asked.block);
+            }
+        }
+        late
+    }
+
+    /// When to look again: the next block becomes late, or a pause ends.
+    pub fn next_deadline(&self, now: Now) -> Option<Now> {
+        let oldest = self.asked.iter().find(|asked| !asked.late);
+        let late = oldest.map(|asked| asked.at.later(self.patience()));
+        let pause = self.paused_until.filter(|&until| now < until);
+        sooner(late, pause)
+    }
+
+    /// How long a block may take: mean and four deviations of this peer's times, within bounds.
+    fn patience(&self) -> Duration {
+        let usual = self.deviation.mul_add(4.0, self.mean);
+        Duration::from_secs_f64(usual.clamp(0.0, 3600.0))
+            .clamp(limits::LATE_LEAST, limits::LATE_MOST)
+    }
+
+    /// Smoothed as TCP does its round-trip time (RFC 6298).
+    fn time_block(&mut self, took: Duration, first: bool) {
+        let took = took.as_secs_f64();
+        if first {
+            (self.mean, self.deviation) = (took, took / 2.0);
+        } else {
+            self.deviation += ((took - self.mean).abs() - self.deviation) / 4.0;
+            self.mean += (took - self.mean) / 8.0;
+        }
+    }
+
+    fn adapt(&mut self, down: &Meter, now: Now) {
+        if self.growing {
+            self.depth = self.depth.saturating_add(1).min(limits::DEPTH_MOST);
+            let (start, before) = *self.round.get_or_insert((now, down.total()));
+            if now.since(start) >= GROWTH_ROUND {
+                let got = down.total().saturating_sub(before);
+                self.growing = got > self.last_round.saturating_add(self.last_round / 10);
+                self.last_round = got;
+                self.round = Some((now, down.total()));
+            }
+            return;
+        }
+        let bytes = down.rate(now).saturating_mul(limits::DEPTH_TIME.as_secs());
+        let held = bytes.checked_div(u64::from(BLOCK)).unwrap_or(0);
+        self.depth = usize::try_from(held)
+            .unwrap_or(limits::DEPTH_MOST)
+            .clamp(limits::DEPTH_LEAST, limits::DEPTH_MOST);
+    }
+
+    fn remove(&mut self, block: Block) -> Option<Asked> {
+        let place = self.asked.iter().position(|asked| asked.block == block)?;
+        self.asked.remove(place)
+    }
+
+    fn remember(&mut self, block: Block) {
+        if self.called_off.len() >= limits::DEPTH_MOST {
+            self.called_off.pop_front();
+        }
+        self.called_off.push_back(block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(number: u32) -> Block {
+        Block {
+            piece: 0,
+            begin: number * BLOCK,
+            len: BLOCK,
+        }
+    }
+
+    fn at(millis: u64) -> Now {
+        Now::from_micros(millis * 1000)
+    }
+
+    #[test]
+    fn depth_grows_with_the_rate_and_then_follows_it() {
+        let (mut requests, mut down) = (Requests::default(), Meter::new(at(0)));
+        // A link that brings 100 blocks a second, however many are asked for.
+        let (mut asked, mut got) = (0, 0);
+        for step in 0..2000 {
+            let now = at(step * 10);
+            while requests.room(now) > 0 {
+                requests.ask(block(asked), now);
+                asked += 1;
+            }
+            down.add(u64::from(BLOCK), now);
+            assert_eq!(requests.on_block(block(got), &down, now), Arrival::Expected);
+            got += 1;
+        }
+        // Three seconds of 100 blocks a second.
+        assert!((270..=330).contains(&requests.depth), "{}", requests.depth);
+    }
+
+    #[test]
+    fn a_late_block_is_named_once_after_two_seconds() {
+        let mut requests = Requests::default();
+        requests.ask(block(0), at(0));
+        assert_eq!(requests.next_deadline(at(0)), Some(at(2000)));
+        assert_eq!(requests.take_late(at(1999)), []);
+        assert_eq!(requests.take_late(at(2000)), [block(0)]);
+        assert_eq!(requests.take_late(at(3000)), []);
+        assert!(requests.is_snubbing(at(2000)) && requests.room(at(2000)) == 0);
+        let down = Meter::new(at(0));
+        assert_eq!(
+            requests.on_block(block(0), &down, at(3000)),
+            Arrival::Expected
+        );
+        assert!(!requests.is_snubbing(at(3000)) && requests.room(at(3000)) > 0);
+    }
+
+    #[test]
+    fn blocks_called_off_are_known_and_others_are_not() {
+        let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
+        requests.ask(block(0), at(0));
+        requests.ask(block(1), at(0));
+        assert!(requests.call_off(block(0)) && !requests.call_off(block(0)));
+        assert_eq!(requests.take_all(), [block(1)]);
+        assert_eq!(
+            requests.on_block(block(0), &down, at(1)),
+            Arrival::CalledOff
+        );
+        assert_eq!(requests.on_block(block(0), &down, at(1)), Arrival::Unasked);
+        assert_eq!(
+            requests.on_block(block(1), &down, at(1)),
+            Arrival::CalledOff
+        );
+    }
+
+    #[test]
+    fn a_reject_pauses_only_while_unchoked() {
+        let mut requests = Requests::default();
+        requests.ask(block(0), at(0));
+        requests.ask(block(1), at(0));
+        assert!(requests.on_reject(block(0), true, at(5)) && requests.room(at(5)) > 0);
+        assert!(requests.on_reject(block(1), false, at(5)));
+        assert_eq!(
+            (requests.room(at(5)), requests.next_deadline(at(5))),
+            (0, Some(at(1005)))
+        );
+        assert!(requests.room(at(1005)) > 0);
+    }
+}
