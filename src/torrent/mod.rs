@@ -1,1 +1,8 @@
-//! TODO
+//! Rank 3: what a torrent knows about its swarm: whom to call, whom to serve, and what to ask of whom.
+
+pub mod candidates;
+
+pub mod choker;
+
+#[allow(clippy::module_inception)]
+pub mod torrent;

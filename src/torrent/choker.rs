@@ -1,0 +1,193 @@
+//! Whom to serve. Every ten seconds the regular slots go to the interested peers that give us most (that take fastest, when we have
+//! everything ourselves), and one optimistic slot moves on every thirty seconds to somebody new, so that better partners are found
+//! (BEP 3, "choking and optimistic unchoking"). A slot that falls empty in between is filled at once. A peer that owes us blocks and
+//! sends none loses its regular slot.
+
+use crate::base::limits;
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+
+/// What the choker needs to know of a peer.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Its slot key.
+    pub key: usize,
+    /// It wants something of us.
+    pub interested: bool,
+    /// It is unchoked now.
+    pub unchoked: bool,
+    /// Bytes a second that it gives us; that we give it, when seeding.
+    pub rate: u64,
+    /// It owes us blocks and sends none.
+    pub snubbing: bool,
+    /// When the connection came up.
+    pub since: Now,
+}
+
+/// Decides who is unchoked.
+#[derive(Debug)]
+pub struct Choker {
+    next_round: Now,
+    next_optimistic: Now,
+    optimistic: Option<usize>,
+    rng: Rng,
+}
+
+impl Choker {
+    /// A choker whose first round is due at once.
+    pub fn new(now: Now, rng: Rng) -> Choker {
+        Choker {
+            next_round: now,
+            next_optimistic: now,
+            optimistic: None,
+            rng,
+        }
+    }
+
+    /// When the next round is due.
+    pub fn next_round(&self) -> Now {
+        self.next_round
+    }
+
+    /// Regular slots for an upload rate in bytes a second: the limit, or where there is none what flows now. Four up to 42 KiB/s, then
+    /// with the square root, as the first client did it; a slot is worth having only if it carries something.
+    pub fn slots(rate: u64) -> usize {
+        let kib = rate / 1024;
+        ((kib as f64 * 0.6).sqrt() as usize).clamp(limits::UPLOAD_SLOTS, limits::UPLOAD_SLOTS_MOST)
+    }
+
+    /// Chooses afresh: the keys of all that are to be unchoked, the others are to be choked. `slots` are the regular ones.
+    pub fn round(&mut self, views: &[View], slots: usize, now: Now) -> Vec<usize> {
+        self.next_round = now + limits::CHOKE_ROUND;
+        let mut ranked: Vec<&View> = views
+            .iter()
+            .filter(|view| view.interested && !view.snubbing)
+            .collect();
+        self.rng.shuffle(&mut ranked);
+        ranked.sort_by_key(|view| std::cmp::Reverse((view.rate, view.unchoked)));
+        let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();
+        let stays = |key| {
+            views.iter().any(|view| view.key == key && view.interested) && !chosen.contains(&key)
+        };
+        let kept = self
+            .optimistic
+            .filter(|&key| now < self.next_optimistic && stays(key));
+        self.optimistic = kept.or_else(|| {
+            self.next_optimistic = now + limits::OPTIMISTIC_ROUND;
+            self.draw(views, &chosen, now)
+        });
+        chosen.extend(self.optimistic);
+        chosen
+    }
+
+    /// Fills slots that have fallen empty since the last round: the keys to unchoke now.
+    pub fn refill(&mut self, views: &[View], slots: usize, now: Now) -> Vec<usize> {
+        let taken = views
+            .iter()
+            .filter(|view| view.interested && view.unchoked)
+            .count();
+        let mut filled: Vec<usize> = Vec::new();
+        while taken + filled.len() < slots + 1 {
+            let Some(key) = self.draw(views, &filled, now) else {
+                break;
+            };
+            filled.push(key);
+        }
+        filled
+    }
+
+    /// A choked, interested peer that is not among `chosen`, newcomers three times as likely.
+    fn draw(&mut self, views: &[View], chosen: &[usize], now: Now) -> Option<usize> {
+        let mut tickets = Vec::new();
+        for view in views
+            .iter()
+            .filter(|view| view.interested && !view.unchoked && !chosen.contains(&view.key))
+        {
+            let new = now.since(view.since) < limits::NEWCOMER;
+            tickets.extend(std::iter::repeat_n(view.key, if new { 3 } else { 1 }));
+        }
+        let place = self.rng.below(tickets.len() as u64) as usize;
+        tickets.get(place).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(key: usize, rate: u64) -> View {
+        View {
+            key,
+            interested: true,
+            unchoked: false,
+            rate,
+            snubbing: false,
+            since: Now::default(),
+        }
+    }
+
+    fn at(seconds: u64) -> Now {
+        Now::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn the_fastest_and_one_optimistic_are_served() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let views: Vec<View> = (0..10).map(|key| view(key, key as u64 * 1000)).collect();
+        let chosen = choker.round(&views, 4, at(100));
+        assert_eq!(chosen.len(), 5);
+        assert_eq!(chosen[..4], [9, 8, 7, 6]);
+        assert!(chosen[4] < 6);
+        assert_eq!(choker.next_round(), at(110));
+    }
+
+    #[test]
+    fn the_optimistic_slot_moves_on_after_thirty_seconds() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let mut views: Vec<View> = (0..50).map(|key| view(key, 50 - key as u64)).collect();
+        let first = choker.round(&views, 4, at(100))[4];
+        views[first].unchoked = true;
+        assert_eq!(choker.round(&views, 4, at(110))[4], first);
+        assert_eq!(choker.round(&views, 4, at(120))[4], first);
+        assert_ne!(choker.round(&views, 4, at(130))[4], first);
+    }
+
+    #[test]
+    fn snubbers_lose_their_slot_and_the_uninterested_have_none() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let mut views: Vec<View> = (0..3).map(|key| view(key, 1000)).collect();
+        views[0].snubbing = true;
+        views[0].unchoked = true;
+        views[1].interested = false;
+        assert_eq!(choker.round(&views, 4, at(100)), [2]);
+    }
+
+    #[test]
+    fn empty_slots_are_filled_at_once_and_newcomers_come_first() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let mut views: Vec<View> = (0..9).map(|key| view(key, 0)).collect();
+        views[0].unchoked = true;
+        let mut filled = choker.refill(&views, 4, at(0));
+        filled.sort_unstable();
+        filled.dedup();
+        assert_eq!(
+            filled.len(),
+            4,
+            "four regular and one optimistic, one of which is taken"
+        );
+        // One newcomer among three old ones: drawn half of the time (3 of 6 tickets).
+        let mut views: Vec<View> = (0..4).map(|key| view(key, 0)).collect();
+        views[3].since = at(1000);
+        let drawn = (0..2000)
+            .filter(|_| choker.draw(&views, &[], at(1001)) == Some(3))
+            .count();
+        assert!((850..1150).contains(&drawn), "{drawn}");
+    }
+
+    #[test]
+    fn slots_grow_with_the_rate() {
+        assert_eq!(Choker::slots(0), 4);
+        assert_eq!(Choker::slots(1000 * 1024), 24);
+        assert_eq!(Choker::slots(u64::MAX), limits::UPLOAD_SLOTS_MOST);
+    }
+}
