@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
+use crate::base::bits::Bits;
+use crate::base::geometry::Block;
 use crate::base::id::InfoHash;
+use crate::tracker;
 
 /// What a user may want to hear of. The command line turns these into the progress line, log lines and JSON events.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,4 +106,49 @@ pub struct Progress {
     pub peers: usize,
     /// Bytes being checked on disk: how many have been, of how many. `None` when not checking.
     pub checking: Option<(u64, u64)>,
+}
+
+/// What the outside must do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Connect to this address; the socket lies under this key.
+    Dial {
+        /// The slot.
+        key: usize,
+        /// Whom to call.
+        addr: SocketAddr,
+    },
+    /// Close the socket under this key.
+    Hangup {
+        /// The slot.
+        key: usize,
+    },
+    /// Something for a tracker.
+    Tracker(tracker::Action),
+    /// Put on disk what is known; see [`Snapshot`].
+    Save(Snapshot),
+    /// Tell the user.
+    Report(Report),
+}
+
+/// What resume data say of a moment: everything in `held` was written before it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Pieces that are verified.
+    pub held: Bits,
+    /// Content received in all sessions, in bytes.
+    pub downloaded: u64,
+    /// Content sent in all sessions, in bytes.
+    pub uploaded: u64,
+    /// Nothing will be written after this: no download is under way.
+    pub clean: bool,
+}
+
+/// A block to be written at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    /// Where it belongs.
+    pub block: Block,
+    /// Its content, in the buffer that was read into.
+    pub data: &'a [u8],
 }

@@ -1,0 +1,124 @@
+//! What a session may spend: connections, calls a second, bytes a second.
+
+use crate::base::limits;
+use crate::base::rate::{Bucket, Meter};
+use crate::base::time::{Duration, Now};
+
+/// Bytes in one direction: how many flow, and how many may.
+#[derive(Debug)]
+pub struct Flow {
+    /// What flows.
+    pub meter: Meter,
+    /// What may.
+    pub bucket: Bucket,
+}
+
+impl Flow {
+    /// A flow with this limit in bytes a second, or none.
+    pub fn new(limit: Option<u64>, now: Now) -> Flow {
+        Flow {
+            meter: Meter::new(now),
+            bucket: Bucket::new(limit, now),
+        }
+    }
+}
+
+/// How many connections there may be, and how fast new ones are begun.
+#[derive(Debug)]
+pub struct Dials {
+    most: usize,
+    half_open: usize,
+    open: usize,
+    next: Now,
+}
+
+impl Dials {
+    /// A budget of `most` connections.
+    pub fn new(most: usize, now: Now) -> Dials {
+        Dials {
+            most,
+            half_open: 0,
+            open: 0,
+            next: now,
+        }
+    }
+
+    /// Connections there are, those being made included.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Whether one more peer may come in.
+    pub fn may_accept(&self) -> bool {
+        self.open < self.most
+    }
+
+    /// Whether a call may be begun but for its time: see [`Dials::next`].
+    pub fn may_dial(&self) -> bool {
+        self.open < self.most && self.half_open < limits::HALF_OPEN
+    }
+
+    /// When the next call may be begun.
+    pub fn next(&self) -> Now {
+        self.next
+    }
+
+    /// Notes a call begun. Calls saved up while there was nobody to call may follow each other for a second.
+    pub fn on_dial(&mut self, now: Now) {
+        self.open += 1;
+        self.half_open += 1;
+        let gap = Duration::from_secs(1) / limits::DIALS_PER_SECOND;
+        let burst_start = Now::from_micros(now.as_micros().saturating_sub(1_000_000));
+        self.next = self.next.max(burst_start) + gap;
+    }
+
+    /// Notes a peer that called us.
+    pub fn on_accept(&mut self) {
+        self.open += 1;
+    }
+
+    /// Notes that a call was answered.
+    pub fn on_connected(&mut self) {
+        self.half_open = self.half_open.saturating_sub(1);
+    }
+
+    /// Notes that a connection, or the attempt at one, is over.
+    pub fn on_closed(&mut self, was_dialing: bool) {
+        self.open = self.open.saturating_sub(1);
+        if was_dialing {
+            self.half_open = self.half_open.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_calls_a_second_after_a_burst_of_ten() {
+        let start = Now::from_micros(60_000_000);
+        let mut dials = Dials::new(1000, Now::default());
+        let mut begun = 0;
+        for milli in 0..=2000 {
+            let now = Now::from_micros(start.as_micros() + milli * 1000);
+            while dials.may_dial() && dials.next() <= now {
+                dials.on_dial(now);
+                dials.on_connected();
+                begun += 1;
+            }
+        }
+        assert!((30..=32).contains(&begun), "{begun}");
+    }
+
+    #[test]
+    fn connections_are_counted() {
+        let mut dials = Dials::new(2, Now::default());
+        dials.on_accept();
+        assert!(dials.may_accept() && dials.may_dial());
+        dials.on_dial(Now::default());
+        assert!(!dials.may_accept() && !dials.may_dial());
+        dials.on_closed(true);
+        assert_eq!(dials.open(), 1);
+    }
+}

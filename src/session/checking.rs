@@ -1,0 +1,70 @@
+//! The check of what is on disk, with what it needs only as long as it lasts.
+
+use crate::base::bits::Bits;
+use crate::base::geometry::{Block, Geometry};
+use crate::base::id::PieceHash;
+use crate::storage::check::{Check, Verdict};
+
+/// A check under way.
+#[derive(Debug)]
+pub(super) struct Checking {
+    check: Check,
+    hashes: Vec<PieceHash>,
+    valid: Bits,
+}
+
+impl Checking {
+    /// A check of these pieces against all hashes of the torrent.
+    pub(super) fn new(geometry: Geometry, hashes: Vec<PieceHash>, pieces: Bits) -> Checking {
+        Checking {
+            check: Check::new(geometry, pieces),
+            hashes,
+            valid: Bits::new(geometry.pieces()),
+        }
+    }
+
+    /// What to read next; `None`: it is done.
+    pub(super) fn next_slice(&self) -> Option<Block> {
+        self.check.next_slice()
+    }
+
+    /// The piece about to be begun.
+    pub(super) fn beginning(&self) -> Option<u32> {
+        self.check.beginning()
+    }
+
+    /// The bytes of [`Checking::next_slice`].
+    pub(super) fn take(&mut self, data: &[u8]) {
+        let verdict = self.check.take(data, &self.hashes);
+        self.note(verdict);
+    }
+
+    /// The bytes of [`Checking::next_slice`] are not there.
+    pub(super) fn fail(&mut self) {
+        let verdict = self.check.fail();
+        self.note(verdict);
+    }
+
+    /// The piece about to be begun lies in a hole; whether that decided it.
+    pub(super) fn hole(&mut self) -> bool {
+        let verdict = self.check.hole(&self.hashes);
+        self.note(verdict);
+        verdict.is_some()
+    }
+
+    /// The pieces that are whole.
+    pub(super) fn valid(&self) -> &Bits {
+        &self.valid
+    }
+
+    /// Bytes decided, of how many.
+    pub(super) fn progress(&self) -> (u64, u64) {
+        self.check.progress()
+    }
+
+    fn note(&mut self, verdict: Option<Verdict>) {
+        if let Some(Verdict { piece, ok: true }) = verdict {
+            self.valid.set(piece);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a session is started with.
+
+use crate::base::bits::Bits;
+use crate::base::geometry::Geometry;
+use crate::base::id::{InfoHash, PeerId, PieceHash};
+use crate::base::time::Duration;
+use crate::tracker::{Families, Identity};
+
+/// How long to upload with nothing left to download.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stay {
+    /// Not at all.
+    No,
+    /// Until one of these is reached; with neither, until stopped.
+    Until {
+        /// Bytes sent per byte of selected content.
+        ratio: Option<f64>,
+        /// Time since there was nothing left to download.
+        time: Option<Duration>,
+    },
+}
+
+/// Everything a session needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The torrent's name.
+    pub name: String,
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Bytes of its files (padding left out).
+    pub size: u64,
+    /// Its measures.
+    pub geometry: Geometry,
+    /// SHA-1 of each piece.
+    pub hashes: Vec<PieceHash>,
+    /// Pieces to download; none when only seeding.
+    pub wanted: Bits,
+    /// Whether missing pieces are downloaded at all.
+    pub download: bool,
+    /// When to leave once nothing is left to download.
+    pub stay: Stay,
+    /// Pieces that the resume data vouch for.
+    pub trusted: Bits,
+    /// Pieces that have to be hashed first.
+    pub to_hash: Bits,
+    /// Bytes received and sent in earlier sessions.
+    pub earlier: (u64, u64),
+    /// Our name.
+    pub peer_id: PeerId,
+    /// The port we listen on.
+    pub port: u16,
+    /// Trackers by tier; none: do not ask any.
+    pub trackers: Vec<Vec<String>>,
+    /// A number that lets trackers recognise us when our address changes.
+    pub key: u32,
+    /// Address families that we can use.
+    pub families: Families,
+    /// Connections at most.
+    pub max_peers: usize,
+    /// Limits in bytes a second.
+    pub down: Option<u64>,
+    /// See `down`.
+    pub up: Option<u64>,
+    /// Pieces in order, instead of the rarest first.
+    pub sequential: bool,
+}
+
+impl Config {
+    /// What trackers are told of us.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            info_hash: self.info_hash,
+            peer_id: self.peer_id,
+            key: self.key,
+            port: self.port,
+        }
+    }
+}

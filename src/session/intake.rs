@@ -1,0 +1,254 @@
+//! What comes in: from peers, message by message, and from the disk. It changes what is known and nothing else; what follows from it
+//! is decided in `planning`.
+
+use std::net::SocketAddr;
+
+use super::checking::Checking;
+use super::effect::{Effect, Report, Write};
+use super::leaving::Stage;
+use super::session::Session;
+use super::slot::Slot;
+use crate::base::geometry::Block;
+use crate::base::id::PeerId;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::peer::fast::allowed_fast_set;
+use crate::peer::fault::{Fault, Redial};
+use crate::peer::input::Input;
+use crate::peer::peer::Event;
+use crate::peer::phase::Phase;
+use crate::pieces::Accepted;
+
+impl Session {
+    /// Takes what was read from a slot's socket, up to the next block: that is to be written before the next call. `None`: the input
+    /// is used up, or the connection is over.
+    pub fn receive<'a>(
+        &mut self,
+        key: usize,
+        input: &mut Input<'a>,
+        now: Now,
+    ) -> Option<Write<'a>> {
+        self.touch(key);
+        loop {
+            let slot = self
+                .slots
+                .get_mut(key)
+                .filter(|slot| !slot.peer.is_closing())?;
+            let handled = match slot.peer.next_event(input, now) {
+                Ok(None) => return None,
+                Ok(Some(Event::Block { block, data })) => {
+                    if self.accept(key, block, data, now) {
+                        return Some(Write { block, data });
+                    }
+                    Ok(())
+                }
+                Ok(Some(event)) => self.observe(key, event),
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = handled {
+                self.hang_up(key, fault, now);
+                return None;
+            }
+        }
+    }
+
+    /// The connection failed, or the other end closed it.
+    pub fn handle_closed(&mut self, key: usize, fault: Fault, now: Now) {
+        self.hang_up(key, fault, now);
+    }
+
+    /// What [`Session::next_read`] asked for.
+    pub fn handle_read(&mut self, block: Block, data: &[u8]) {
+        match &mut self.checking {
+            Some(checking) => checking.take(data),
+            None => self.torrent.pieces.handle_reread(block, data),
+        }
+    }
+
+    /// What [`Session::next_read`] asked for is not on disk. While checking that piece is missing; later our own file is gone.
+    pub fn handle_unreadable(&mut self, why: String, now: Now) {
+        match &mut self.checking {
+            Some(checking) => checking.fail(),
+            None => self.fail(why, now),
+        }
+    }
+
+    /// The piece of [`Session::next_hole`] lies in a hole of its file. Whether it is decided by that: if not, it must be read.
+    pub fn handle_hole(&mut self) -> bool {
+        self.checking.as_mut().is_some_and(Checking::hole)
+    }
+
+    /// A block that a peer asked for cannot be read: its piece is no longer served, to nobody.
+    pub fn handle_lost(&mut self, piece: u32, why: String) {
+        self.report(Report::Warning(why));
+        for (_, slot) in &mut self.slots {
+            slot.peer.drop_uploads(|block| block.piece == piece);
+        }
+        self.lost.set(piece);
+    }
+
+    fn accept(&mut self, key: usize, block: Block, data: &[u8], now: Now) -> bool {
+        let Some(slot) = self.slots.get(key) else {
+            return false;
+        };
+        let from = slot.peer.addr();
+        self.down.meter.add(u64::from(block.len), now);
+        if self.torrent.pieces.accept(key, from, block, data) != Accepted::Fresh {
+            return false;
+        }
+        let mut others = Vec::new();
+        self.torrent.pieces.also_asked(block, key, &mut others);
+        for other in others {
+            if let Some(slot) = self.slots.get_mut(other) {
+                slot.peer.cancel(block);
+                self.touch(other);
+            }
+        }
+        true
+    }
+
+    fn observe(&mut self, key: usize, event: Event<'_>) -> Result<(), Fault> {
+        match event {
+            Event::Greeted(remote) => self.greeted(key, remote),
+            Event::Holdings => {
+                let slot = &mut self.slots[key];
+                self.torrent.pieces.joined(slot.peer.holdings());
+                slot.useful = self.torrent.pieces.wants_of(slot.peer.holdings());
+                Ok(())
+            }
+            Event::Have(piece) => {
+                let (pieces, slot) = (&mut self.torrent.pieces, &mut self.slots[key]);
+                pieces.on_have(piece);
+                if slot.peer.holdings().is_seed() {
+                    pieces.became_seed();
+                }
+                slot.useful += u32::from(pieces.needs(piece));
+                Ok(())
+            }
+            Event::Choked(dropped) => {
+                self.give_back(key, &dropped);
+                Ok(())
+            }
+            Event::Rejected(block) => {
+                self.give_back(key, &[block]);
+                Ok(())
+            }
+            Event::Interested(_) => {
+                self.choke_due = true;
+                Ok(())
+            }
+            Event::Requested(block) => self.requested(key, block),
+            Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => Ok(()),
+        }
+    }
+
+    fn greeted(&mut self, key: usize, remote: PeerId) -> Result<(), Fault> {
+        self.resolve_duplicate(key, remote)?;
+        let info_hash = self.local.info_hash;
+        let slot = &mut self.slots[key];
+        slot.remote = Some(remote);
+        let addr = slot.peer.addr();
+        let pieces = self.local.geometry.pieces();
+        let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
+        let held = self.torrent.pieces.held();
+        allowed.retain(|&piece| held.get(piece));
+        slot.peer.introduce(held, allowed);
+        let client = remote.client();
+        self.report(Report::Connected { addr, client });
+        Ok(())
+    }
+
+    /// Two connections to one peer: both ends must close the same one. Of two that crossed on the way the one from the smaller peer id
+    /// stays; of two in the same direction the older.
+    fn resolve_duplicate(&mut self, key: usize, remote: PeerId) -> Result<(), Fault> {
+        let twin = self
+            .slots
+            .iter()
+            .find(|(other, slot)| *other != key && slot.remote == Some(remote));
+        let Some((twin, other)) = twin.filter(|(_, slot)| slot.peer.is_open()) else {
+            return Ok(());
+        };
+        let ours_stays = self.local.peer_id.0 < remote.0;
+        let (new, old) = (self.slots[key].peer.is_outbound(), other.peer.is_outbound());
+        if new == old || new != ours_stays {
+            return Err(Fault::Duplicate);
+        }
+        self.doomed.push((twin, Fault::Duplicate));
+        Ok(())
+    }
+
+    fn requested(&mut self, key: usize, block: Block) -> Result<(), Fault> {
+        let held = self.torrent.pieces.held().get(block.piece) && !self.lost.get(block.piece);
+        let peer = &mut self.slots[key].peer;
+        let choked = peer.choke_state().am_choking;
+        match held && (!choked || peer.may_ask_choked(block.piece)) {
+            true => peer.serve(block),
+            false => peer.refuse(block),
+        }
+    }
+
+    /// Blocks go back to the piece table, for anybody who has room.
+    pub(super) fn give_back(&mut self, key: usize, blocks: &[Block]) {
+        if !blocks.is_empty() {
+            self.torrent.release(key, blocks);
+            self.wake_hungry();
+        }
+    }
+
+    /// Ends a connection: its slot is free and its socket closed when this turn is over.
+    pub(super) fn hang_up(&mut self, key: usize, fault: Fault, now: Now) {
+        let Some(slot) = self
+            .slots
+            .get_mut(key)
+            .filter(|slot| !slot.peer.is_closing())
+        else {
+            return;
+        };
+        let Slot { peer, remote, .. } = slot;
+        let (was_open, was_dialing) = (peer.is_open(), *peer.phase() == Phase::Dialing);
+        let (addr, outbound, greeted) = (peer.addr(), peer.is_outbound(), remote.take().is_some());
+        let useful = peer.down().total() > 0 || peer.up().total() > 0;
+        let blocks = peer.close(fault.clone());
+        if was_open {
+            self.torrent.pieces.left_swarm(peer.holdings());
+        }
+        self.give_back(key, &blocks);
+        self.torrent.pieces.forget(key);
+        self.dials.on_closed(was_dialing);
+        self.choke_due = true;
+        if outbound {
+            self.remember(addr, &fault, useful, now);
+        }
+        if greeted || outbound {
+            self.report(Report::Disconnected {
+                addr,
+                reason: fault.to_string(),
+            });
+        }
+        self.effects.push_back(Effect::Hangup { key });
+    }
+
+    fn remember(&mut self, addr: SocketAddr, fault: &Fault, useful: bool, now: Now) {
+        let candidates = &mut self.torrent.candidates;
+        match fault.redial() {
+            Redial::Never => candidates.refuse(addr),
+            Redial::Later if useful => candidates.on_closed(addr, now),
+            Redial::Later => candidates.on_failed(addr, now),
+        }
+    }
+
+    /// Something can be asked for again: all that had room left are looked at in this turn.
+    pub(super) fn wake_hungry(&mut self) {
+        for key in std::mem::take(&mut self.hungry) {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.hungry = false;
+            }
+            self.touch(key);
+        }
+    }
+
+    /// Whether peers are talked to.
+    pub(super) fn is_running(&self) -> bool {
+        self.stage == Stage::Running
+    }
+}

@@ -1,0 +1,156 @@
+//! From the check of what is on disk to the way out: the stages of a session.
+
+use super::config::Stay;
+use super::effect::Report;
+use super::session::Session;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::peer::fault::Fault;
+
+/// How far a session is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// What is on disk is being hashed; no peers yet.
+    Checking,
+    /// In the swarm.
+    Running,
+    /// Peers are gone; trackers are being told, until this moment at the latest.
+    Leaving {
+        /// When to stop waiting for them.
+        until: Now,
+    },
+    /// Nothing is left to do.
+    Over,
+}
+
+impl Session {
+    /// Ends the session: peers are left, trackers told, state saved. `reason` is for the user.
+    pub fn stop(&mut self, reason: &str, now: Now) {
+        if matches!(self.stage, Stage::Leaving { .. } | Stage::Over) {
+            return;
+        }
+        let was_running = self.is_running();
+        self.stage = Stage::Leaving {
+            until: now + limits::FAREWELL,
+        };
+        let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.hang_up(key, Fault::Stopping, now);
+        }
+        if was_running && (self.unsaved || self.totals() != self.saved_totals) {
+            self.save(true, now);
+        }
+        self.trackers.stop(now);
+        self.report(Report::Stopped {
+            reason: reason.to_string(),
+        });
+    }
+
+    /// Something is wrong that cannot be got over: `why` is the line for the user.
+    pub fn fail(&mut self, why: String, now: Now) {
+        if self.failure.is_none() {
+            self.report(Report::Error(why.clone()));
+            self.failure = Some(why);
+        }
+        self.stop("error", now);
+    }
+
+    /// Why the session failed, if it did.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Whether all is done and said, so that the process may end.
+    pub fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    pub(super) fn finish_check(&mut self, now: Now) {
+        let busy = self
+            .checking
+            .as_ref()
+            .is_some_and(|checking| checking.next_slice().is_some());
+        if self.stage != Stage::Checking || busy {
+            return;
+        }
+        if let Some(checking) = self.checking.take() {
+            self.torrent.pieces.restore(checking.valid());
+            self.unsaved = true;
+        }
+        self.stage = Stage::Running;
+        let pieces = &self.torrent.pieces;
+        let missing = match self.config.download {
+            true => pieces.wanted() - pieces.done(),
+            false => self.config.geometry.size() - self.held_bytes(),
+        };
+        let (have, all) = (pieces.held().count(), self.config.geometry.pieces());
+        self.report(Report::Checked {
+            have,
+            pieces: all,
+            missing,
+        });
+        self.mind_completion(now);
+        if self.is_running() {
+            // Before the first write: what the resume data call clean is not hashed again after a kill.
+            if self.unsaved || self.complete_at.is_none() {
+                self.save(self.complete_at.is_some(), now);
+            }
+            self.tell_totals();
+            self.trackers.start(now);
+        }
+    }
+
+    /// Everything selected is there, perhaps: say so once, and go or stay.
+    pub(super) fn mind_completion(&mut self, now: Now) {
+        if self.complete_at.is_some() || !self.torrent.pieces.is_complete() {
+            return;
+        }
+        self.complete_at = Some(now);
+        let (downloaded, uploaded) = self.totals();
+        if self.config.download {
+            let seconds = now.since(self.started).as_secs_f64();
+            self.report(Report::Complete {
+                seconds,
+                downloaded,
+                uploaded,
+            });
+        }
+        self.tell_totals();
+        if downloaded > 0 && self.held_bytes() == self.config.geometry.size() {
+            self.trackers.completed(now);
+        }
+        self.choke_due = true;
+        if self.config.stay == Stay::No {
+            self.stop("complete", now);
+        } else if self.unsaved {
+            self.save(true, now);
+        }
+    }
+
+    pub(super) fn mind_stay(&mut self, now: Now) {
+        let (Some(since), Stay::Until { ratio, time }) = (self.complete_at, self.config.stay)
+        else {
+            return;
+        };
+        if time.is_some_and(|time| now.since(since) >= time) {
+            self.stop("seed-time", now);
+            return;
+        }
+        let size = match self.config.download {
+            true => self.torrent.pieces.wanted(),
+            false => self.config.geometry.size(),
+        };
+        let uploaded = self.config.earlier.1 + self.totals().1;
+        if ratio.is_some_and(|ratio| uploaded as f64 >= ratio * size as f64) {
+            self.stop("ratio", now);
+        }
+    }
+
+    pub(super) fn mind_leaving(&mut self, now: Now) {
+        if let Stage::Leaving { until } = self.stage {
+            if now >= until || self.trackers.is_idle() {
+                self.stage = Stage::Over;
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Decisions, derived from what is known once a turn: verdicts on pieces, interest, requests, chokes, calls, saves, reports. Only
+//! slots that something happened to are looked at, so a turn costs what happened in it and not what is connected.
+
+use super::config::Stay;
+use super::effect::{Effect, Progress, Report};
+use super::leaving::Stage;
+use super::session::Session;
+use super::slot::Timers;
+use crate::base::limits;
+use crate::base::time::{Duration, Now};
+use crate::peer::fault::Fault;
+use crate::peer::peer::Peer;
+use crate::torrent::candidates::Source;
+use crate::torrent::choker::{Choker, View};
+use crate::tracker;
+
+/// Progress is reported this often.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+impl Session {
+    /// Decides what to do. Once a turn, after all that happened was told.
+    pub fn plan(&mut self, now: Now) {
+        self.finish_check(now);
+        self.judge_pieces(now);
+        self.mind_deadlines(now);
+        for (key, fault) in std::mem::take(&mut self.doomed) {
+            self.hang_up(key, fault, now);
+        }
+        if self.is_running() {
+            self.mind_chokes(now);
+            self.mind_peers(now);
+            self.call_peers(now);
+            self.mind_stay(now);
+            if self.unsaved && now.since(self.saved_at) >= limits::SAVE_EVERY {
+                self.save(false, now);
+            }
+        }
+        self.mind_trackers(now);
+        self.mind_leaving(now);
+        self.mind_report(now);
+    }
+
+    fn judge_pieces(&mut self, now: Now) {
+        let mut held = Vec::new();
+        while let Some(verdict) = self.torrent.pieces.next_verdict() {
+            self.report(Report::Piece {
+                index: verdict.piece,
+                ok: verdict.ok,
+            });
+            if verdict.ok {
+                held.push(verdict.piece);
+            }
+            for addr in verdict.guilty {
+                self.ban(addr, now);
+            }
+            self.wake_hungry();
+        }
+        if held.is_empty() {
+            return;
+        }
+        self.unsaved = true;
+        let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let slot = &mut self.slots[key];
+            if !slot.peer.is_open() {
+                continue;
+            }
+            for &piece in &held {
+                if slot.peer.holdings().has(piece) {
+                    slot.useful = slot.useful.saturating_sub(1);
+                }
+                slot.peer.have(piece);
+            }
+            self.touch(key);
+        }
+        self.mind_completion(now);
+    }
+
+    fn ban(&mut self, addr: std::net::SocketAddr, now: Now) {
+        self.torrent.candidates.ban(addr);
+        let guilty = |peer: &Peer| {
+            peer.addr() == addr || (!addr.ip().is_loopback() && peer.addr().ip() == addr.ip())
+        };
+        let keys: Vec<usize> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| guilty(&slot.peer))
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            self.hang_up(key, Fault::Poisoner, now);
+        }
+    }
+
+    fn mind_deadlines(&mut self, now: Now) {
+        while let Some((at, key)) = self.timers.next_due(now) {
+            let Some(slot) = self.slots.get_mut(key) else {
+                continue;
+            };
+            if !Timers::disarm(slot, at) {
+                continue;
+            }
+            if let Err(fault) = slot.peer.handle_timeout(now) {
+                self.hang_up(key, fault, now);
+                continue;
+            }
+            let late = slot.peer.take_late(now);
+            for &block in &late {
+                self.torrent.pieces.late(key, block);
+            }
+            if !late.is_empty() {
+                self.wake_hungry();
+            }
+            self.touch(key);
+        }
+    }
+
+    fn mind_chokes(&mut self, now: Now) {
+        let due = now >= self.torrent.choker.next_round();
+        if !due && !self.choke_due {
+            return;
+        }
+        self.choke_due = false;
+        let seeding = self.torrent.pieces.is_complete();
+        let views: Vec<View> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.peer.is_open())
+            .map(|(key, slot)| View {
+                key,
+                interested: slot.peer.choke_state().peer_interested,
+                unchoked: !slot.peer.choke_state().am_choking,
+                rate: if seeding {
+                    slot.peer.up().rate(now)
+                } else {
+                    slot.peer.down().rate(now)
+                },
+                snubbing: slot.peer.is_snubbing(now),
+                since: slot.peer.since(),
+            })
+            .collect();
+        let slots = Choker::slots(
+            self.up
+                .bucket
+                .rate()
+                .unwrap_or_else(|| self.up.meter.rate(now)),
+        );
+        if !due {
+            for key in self.torrent.choker.refill(&views, slots, now) {
+                self.set_choking(key, false);
+            }
+            return;
+        }
+        let chosen = self.torrent.choker.round(&views, slots, now);
+        for view in &views {
+            self.set_choking(view.key, !chosen.contains(&view.key));
+        }
+    }
+
+    fn set_choking(&mut self, key: usize, choking: bool) {
+        let peer = &mut self.slots[key].peer;
+        if peer.choke_state().am_choking != choking {
+            if choking {
+                peer.choke()
+            } else {
+                peer.unchoke()
+            }
+            self.touch(key);
+        }
+    }
+
+    /// Interest, requests, deadlines and output of every slot that something happened to.
+    fn mind_peers(&mut self, now: Now) {
+        let active = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.peer.in_flight() > 0)
+            .count()
+            + 1;
+        let seeding = self.torrent.pieces.is_complete();
+        for key in std::mem::take(&mut self.touched) {
+            let Some(slot) = self.slots.get_mut(key) else {
+                continue;
+            };
+            slot.touched = false;
+            if slot.peer.is_open() {
+                if seeding && slot.peer.holdings().is_seed() {
+                    self.hang_up(key, Fault::NoUse, now);
+                    continue;
+                }
+                slot.peer.set_interested(slot.useful > 0);
+                let hungry = self.torrent.ask(key, &mut slot.peer, active, now);
+                if hungry && !slot.hungry {
+                    slot.hungry = true;
+                    self.hungry.push(key);
+                }
+            }
+            let deadline = slot.peer.next_deadline(now);
+            self.timers.arm(key, slot, deadline);
+            if slot.peer.wants_to_send(true) && !slot.unflushed {
+                slot.unflushed = true;
+                self.unflushed.push(key);
+            }
+        }
+    }
+
+    fn call_peers(&mut self, now: Now) {
+        while self.dials.may_dial() && self.dials.next() <= now {
+            let Some(addr) = self.torrent.candidates.next(now) else {
+                break;
+            };
+            if self.slots.iter().any(|(_, slot)| slot.peer.addr() == addr) {
+                self.torrent.candidates.on_closed(addr, now);
+                continue;
+            }
+            self.dials.on_dial(now);
+            let key = self.add_slot(Peer::dial(self.local, addr, now), now);
+            self.effects.push_back(Effect::Dial { key, addr });
+        }
+    }
+
+    fn mind_trackers(&mut self, now: Now) {
+        self.tell_totals();
+        if self.trackers.next_deadline().is_some_and(|at| at <= now) {
+            self.trackers.handle_timeout(now);
+        }
+        let starving =
+            self.is_running() && self.dials.may_dial() && self.torrent.candidates.waiting() == 0;
+        if starving && self.config.download && self.complete_at.is_none() {
+            self.trackers.want_peers(now);
+        }
+        while let Some(action) = self.trackers.next_action() {
+            match action {
+                tracker::Action::Report {
+                    url,
+                    outcome,
+                    warning,
+                    ..
+                } => self.heard_tracker(url, outcome, warning, now),
+                action => self.effects.push_back(Effect::Tracker(action)),
+            }
+        }
+    }
+
+    pub(super) fn tell_totals(&mut self) {
+        let (downloaded, uploaded) = self.totals();
+        let left = self.config.geometry.size() - self.held_bytes();
+        self.trackers.set_totals(uploaded, downloaded, left);
+    }
+
+    fn heard_tracker(
+        &mut self,
+        url: String,
+        outcome: Result<Vec<std::net::SocketAddr>, String>,
+        warning: Option<String>,
+        now: Now,
+    ) {
+        if let Some(message) = warning {
+            self.report(Report::TrackerWarning {
+                url: url.clone(),
+                message,
+            });
+        }
+        if let (Ok(addrs), Stage::Running) = (&outcome, &self.stage) {
+            self.add_peers(addrs, Source::Tracker, now);
+        }
+        self.report(Report::Tracker {
+            url,
+            outcome: outcome.map(|addrs| addrs.len()),
+        });
+    }
+
+    fn mind_report(&mut self, now: Now) {
+        if self.report_deadline().is_none_or(|at| now < at) {
+            return;
+        }
+        self.report_at = now + REPORT_EVERY;
+        self.reported = self.progress(now);
+        self.reported_totals = self.totals();
+        self.report(Report::Progress(self.reported));
+    }
+
+    /// Progress is reported while there is any: an idle seed sleeps.
+    pub(super) fn report_deadline(&self) -> Option<Now> {
+        let downloading = self.config.download && self.complete_at.is_none();
+        let Progress {
+            down_rate,
+            up_rate,
+            peers,
+            ..
+        } = self.reported;
+        let moving = down_rate + up_rate > 0 || self.totals() != self.reported_totals;
+        let running = self.is_running() && (downloading || moving || peers != self.open_peers());
+        (running || self.checking.is_some()).then_some(self.report_at)
+    }
+
+    pub(super) fn stay_deadline(&self) -> Option<Now> {
+        match (self.complete_at, self.config.stay) {
+            (
+                Some(since),
+                Stay::Until {
+                    time: Some(time), ..
+                },
+            ) => Some(since + time),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The session: what it holds, its clock-work, and what the outside may ask of it. What peers send arrives in `intake`, decisions
+//! are made once a turn in `planning`, and the way out is in `leaving`.
+//!
+//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::receive`] and the like for all that happened;
+//! [`Session::plan`] once; [`Session::next_effect`] and [`Session::next_read`] until they are empty; then it writes to the slots of
+//! [`Session::take_unflushed`].
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use slab::Slab;
+
+use super::budget::{Dials, Flow};
+use super::checking::Checking;
+use super::config::Config;
+use super::effect::{Effect, Progress, Report, Snapshot};
+use super::leaving::Stage;
+use super::slot::{Slot, Timers};
+use crate::base::bits::Bits;
+use crate::base::geometry::{BLOCK, Block};
+use crate::base::limits;
+use crate::base::rng::Rng;
+use crate::base::time::{Now, sooner};
+use crate::peer::fault::Fault;
+use crate::peer::peer::{Local, Peer};
+use crate::pieces::Pieces;
+use crate::torrent::candidates::Source;
+use crate::torrent::torrent::Torrent;
+use crate::tracker::Trackers;
+
+/// One torrent in its swarm.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) config: Config,
+    pub(super) local: Local,
+    pub(super) torrent: Torrent,
+    pub(super) slots: Slab<Slot>,
+    pub(super) timers: Timers,
+    pub(super) trackers: Trackers,
+    pub(super) checking: Option<Checking>,
+    pub(super) stage: Stage,
+    pub(super) dials: Dials,
+    pub(super) down: Flow,
+    pub(super) up: Flow,
+    pub(super) touched: Vec<usize>,
+    pub(super) hungry: Vec<usize>,
+    pub(super) unflushed: Vec<usize>,
+    pub(super) effects: VecDeque<Effect>,
+    pub(super) choke_due: bool,
+    pub(super) unsaved: bool,
+    pub(super) saved_at: Now,
+    pub(super) saved_totals: (u64, u64),
+    /// Pieces that are verified but can no longer be read: they are not served.
+    pub(super) lost: Bits,
+    /// Connections to be ended in this turn.
+    pub(super) doomed: Vec<(usize, Fault)>,
+    pub(super) failure: Option<String>,
+    pub(super) reported: Progress,
+    pub(super) reported_totals: (u64, u64),
+    pub(super) report_at: Now,
+    pub(super) started: Now,
+    pub(super) complete_at: Option<Now>,
+}
+
+impl Session {
+    /// A session that begins now: with the check of what is on disk, if there is anything to hash. `seed` decides everything random.
+    pub fn new(mut config: Config, seed: u64, now: Now) -> Session {
+        let mut rng = Rng::from_seed(seed);
+        let hashes = std::mem::take(&mut config.hashes);
+        let trackers = Trackers::new(
+            &config.trackers,
+            config.identity(),
+            config.families,
+            now,
+            Rng::from_seed(rng.bits64()),
+        );
+        let checking = (config.to_hash.count() > 0)
+            .then(|| Checking::new(config.geometry, hashes.clone(), config.to_hash.clone()));
+        let pieces_rng = Rng::from_seed(rng.bits64());
+        let mut pieces = Pieces::new(
+            config.geometry,
+            hashes,
+            &config.wanted,
+            config.sequential,
+            pieces_rng,
+        );
+        pieces.restore(&config.trusted);
+        let (info_hash, peer_id, geometry) = (config.info_hash, config.peer_id, config.geometry);
+        let mut session = Session {
+            local: Local {
+                info_hash,
+                peer_id,
+                geometry,
+            },
+            torrent: Torrent::new(pieces, now, &mut rng),
+            slots: Slab::new(),
+            timers: Timers::default(),
+            trackers,
+            checking,
+            stage: Stage::Checking,
+            dials: Dials::new(config.max_peers, now),
+            down: Flow::new(config.down, now),
+            up: Flow::new(config.up, now),
+            touched: Vec::new(),
+            hungry: Vec::new(),
+            unflushed: Vec::new(),
+            effects: VecDeque::new(),
+            choke_due: false,
+            unsaved: false,
+            saved_at: now,
+            saved_totals: (0, 0),
+            lost: Bits::new(geometry.pieces()),
+            doomed: Vec::new(),
+            failure: None,
+            reported: Progress::default(),
+            reported_totals: (0, 0),
+            report_at: now,
+            started: now,
+            complete_at: None,
+            config,
+        };
+        session.report(Report::Start {
+            name: session.config.name.clone(),
+            info_hash,
+            size: session.config.size,
+            pieces: geometry.pieces(),
+            port: session.config.port,
+        });
+        session
+    }
+
+    // What happened outside.
+
+    /// Somebody called us. The key of the slot for the socket, or `None`: close it.
+    pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<usize> {
+        let welcome = self.stage == Stage::Running
+            && self.dials.may_accept()
+            && !self.torrent.candidates.is_banned(addr);
+        if !welcome {
+            return None;
+        }
+        self.dials.on_accept();
+        Some(self.add_slot(Peer::accept(self.local, addr, now), now))
+    }
+
+    /// A call was answered.
+    pub fn handle_connected(&mut self, key: usize, now: Now) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            self.dials.on_connected();
+            slot.peer.handle_connected(now);
+            self.touch(key);
+        }
+    }
+
+    /// Addresses of peers that somebody named.
+    pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Now) {
+        for &addr in addrs {
+            self.torrent.candidates.add(addr, source, now);
+        }
+    }
+
+    /// Something that the user should know, and that does not end the session.
+    pub fn warn(&mut self, message: String) {
+        self.report(Report::Warning(message));
+    }
+
+    // What the outside needs to know.
+
+    /// The tracker machine, for what arrives from trackers.
+    pub fn trackers(&mut self) -> &mut Trackers {
+        &mut self.trackers
+    }
+
+    /// What to do next outside, at once: a slot whose hanging up was named may be another connection's from now on.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        let effect = self.effects.pop_front()?;
+        if let Effect::Hangup { key } = effect {
+            self.slots.try_remove(key);
+        }
+        Some(effect)
+    }
+
+    /// Bytes of content to be read from disk and handed to [`Session::handle_read`] before the next call, a slice at a time.
+    pub fn next_read(&mut self) -> Option<Block> {
+        match &self.checking {
+            Some(checking) => checking.next_slice(),
+            None => self.torrent.pieces.next_reread(),
+        }
+    }
+
+    /// The piece that the next read begins, if holes are worth looking for: then [`Session::handle_hole`] may save reading it.
+    pub fn next_hole(&self) -> Option<u32> {
+        self.checking.as_ref().and_then(Checking::beginning)
+    }
+
+    /// The machine under this key.
+    pub fn peer(&self, key: usize) -> Option<&Peer> {
+        self.slots.get(key).map(|slot| &slot.peer)
+    }
+
+    /// Bytes that may be received now.
+    pub fn may_receive(&mut self, now: Now) -> u64 {
+        self.down.bucket.available(now)
+    }
+
+    /// Notes bytes received, whatever they are.
+    pub fn received(&mut self, bytes: u64) {
+        self.down.bucket.take(bytes);
+    }
+
+    /// When a block's worth may be received again, if that is not now.
+    pub fn receive_at(&mut self, now: Now) -> Option<Now> {
+        self.down.bucket.ready_at(u64::from(BLOCK), now)
+    }
+
+    /// Bytes of content that may be sent now.
+    pub fn may_send(&mut self, now: Now) -> u64 {
+        self.up.bucket.available(now)
+    }
+
+    /// When a block's worth may be sent again, if that is not now.
+    pub fn send_at(&mut self, now: Now) -> Option<Now> {
+        self.up.bucket.ready_at(u64::from(BLOCK), now)
+    }
+
+    /// Notes bytes of a slot's [`Peer::transmit`] as sent.
+    pub fn transmitted(&mut self, key: usize, bytes: usize, now: Now) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            let content = slot.peer.transmitted(bytes, now);
+            self.up.meter.add(content, now);
+            self.up.bucket.take(content);
+        }
+    }
+
+    /// The slots that have something to send since the last call.
+    pub fn take_unflushed(&mut self) -> Vec<usize> {
+        let keys = std::mem::take(&mut self.unflushed);
+        for &key in &keys {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.unflushed = false;
+            }
+        }
+        keys
+    }
+
+    /// When [`Session::plan`] has something to do though nothing happens.
+    pub fn next_deadline(&self) -> Option<Now> {
+        let mut next = sooner(self.timers.next_deadline(), self.trackers.next_deadline());
+        next = sooner(next, self.report_deadline());
+        match self.stage {
+            Stage::Checking => {}
+            Stage::Running => {
+                if self.dials.may_dial() {
+                    let due = self.torrent.candidates.next_deadline();
+                    next = sooner(next, due.map(|due| due.max(self.dials.next())));
+                }
+                if self
+                    .slots
+                    .iter()
+                    .any(|(_, slot)| slot.peer.choke_state().peer_interested)
+                {
+                    next = sooner(next, Some(self.torrent.choker.next_round()));
+                }
+                if self.unsaved {
+                    next = sooner(next, Some(self.saved_at + limits::SAVE_EVERY));
+                }
+                next = sooner(next, self.stay_deadline());
+            }
+            Stage::Leaving { until } => next = sooner(next, Some(until)),
+            Stage::Over => return None,
+        }
+        next
+    }
+
+    /// Where the download stands.
+    pub fn progress(&self, now: Now) -> Progress {
+        let pieces = &self.torrent.pieces;
+        let (done, size) = match self.config.download {
+            true => (pieces.done(), pieces.wanted()),
+            false => (self.held_bytes(), self.config.geometry.size()),
+        };
+        Progress {
+            done,
+            size,
+            down_rate: self.down.meter.rate(now),
+            up_rate: self.up.meter.rate(now),
+            peers: self.open_peers(),
+            checking: self.checking.as_ref().map(Checking::progress),
+        }
+    }
+
+    /// Bytes of content received and sent since the start.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.down.meter.total(), self.up.meter.total())
+    }
+
+    // Helpers.
+
+    pub(super) fn add_slot(&mut self, peer: Peer, now: Now) -> usize {
+        let deadline = peer.next_deadline(now);
+        let key = self.slots.insert(Slot::new(peer));
+        self.timers.arm(key, &mut self.slots[key], deadline);
+        key
+    }
+
+    /// Puts a slot on the list of those to plan for.
+    pub(super) fn touch(&mut self, key: usize) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            if !slot.touched {
+                slot.touched = true;
+                self.touched.push(key);
+            }
+        }
+    }
+
+    pub(super) fn open_peers(&self) -> usize {
+        self.slots
+            .iter()
+            .filter(|(_, slot)| slot.peer.is_open())
+            .count()
+    }
+
+    pub(super) fn report(&mut self, report: Report) {
+        self.effects.push_back(Effect::Report(report));
+    }
+
+    pub(super) fn held_bytes(&self) -> u64 {
+        let (pieces, geometry) = (&self.torrent.pieces, self.config.geometry);
+        let last = geometry.pieces().saturating_sub(1);
+        let whole = u64::from(pieces.held().count()) * u64::from(geometry.piece_length());
+        match pieces.held().get(last) {
+            true => whole - u64::from(geometry.piece_length() - geometry.piece_size(last)),
+            false => whole,
+        }
+    }
+
+    pub(super) fn save(&mut self, clean: bool, now: Now) {
+        self.unsaved = false;
+        self.saved_at = now;
+        self.saved_totals = self.totals();
+        let (downloaded, uploaded) = self.saved_totals;
+        self.effects.push_back(Effect::Save(Snapshot {
+            held: self.torrent.pieces.held().clone(),
+            downloaded: self.config.earlier.0 + downloaded,
+            uploaded: self.config.earlier.1 + uploaded,
+            clean,
+        }));
+    }
+}
