@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::base::time::Duration;
+pub use crate::session::config::Stay;
 use crate::wire::metainfo::Metainfo;
 
 /// Everything one run needs to know.
@@ -55,20 +55,6 @@ pub enum Mode {
     Seed {
         /// How long to stay: never [`Stay::No`].
         stay: Stay,
-    },
-}
-
-/// How long to upload with nothing left to download.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Stay {
-    /// Not at all.
-    No,
-    /// Until one of these is reached; with neither, until stopped.
-    Until {
-        /// Bytes sent per byte of selected content.
-        ratio: Option<f64>,
-        /// Time since there was nothing left to download.
-        time: Option<Duration>,
     },
 }
 

@@ -1,0 +1,23 @@
+//! The clock that the machines' `Now` comes from: the system's monotonic one.
+
+use std::time::Instant;
+
+use crate::base::time::{Duration, Now};
+
+/// Counts from an hour before its start, so that no machine meets the beginning of time.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+const HEAD_START: Duration = Duration::from_secs(3600);
+
+impl Clock {
+    /// A clock that starts now.
+    pub fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    /// This moment.
+    pub fn now(&self) -> Now {
+        Now::default() + HEAD_START + self.0.elapsed()
+    }
+}

@@ -1,0 +1,128 @@
+//! Sending: messages and blocks of a peer go into one buffer, as many as it holds, and out with one write. A block's bytes come from
+//! the page cache; what a full socket does not take is read again when it does, so that no peer owns a buffer.
+
+use super::link;
+use super::reactor::Reactor;
+use crate::base::geometry::BLOCK;
+use crate::base::time::Now;
+use crate::peer::fault::Fault;
+use crate::peer::peer::Segment;
+use crate::peer::piece::HEADER;
+use crate::wire::message::piece_header;
+
+/// Bytes written to one socket at a time. More at a time would be read from the page cache in vain when a socket takes less.
+const WRITE: usize = 128 * 1024;
+/// Writes to one socket in one turn.
+const WRITES_A_TURN: usize = 4;
+
+/// What a call to write leaves to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Left {
+    /// Nothing, or nothing before the socket is writable again.
+    Nothing,
+    /// More, when the upload limit allows it.
+    Throttled,
+    /// More, in the next turn.
+    More,
+}
+
+impl Reactor {
+    /// Writes to every slot that has something to send and a socket that takes it.
+    pub(super) fn flush(&mut self, now: Now) {
+        let mut keys = self.session.take_unflushed();
+        keys.append(&mut self.unwritten);
+        if self.session.send_at(now).is_none() {
+            keys.append(&mut self.throttled);
+        }
+        for key in keys {
+            match self.flush_peer(key, now) {
+                Left::Nothing => {}
+                Left::Throttled if self.throttled.contains(&key) => {}
+                Left::Throttled => self.throttled.push(key),
+                Left::More => self.unwritten.push(key),
+            }
+        }
+    }
+
+    fn flush_peer(&mut self, key: usize, now: Now) -> Left {
+        for _ in 0..WRITES_A_TURN {
+            let writable = matches!(self.links.get(key), Some(Some(link)) if link.writable && !link.connecting);
+            let Some(peer) = self
+                .session
+                .peer(key)
+                .filter(|peer| peer.wants_to_send(true))
+            else {
+                return Left::Nothing;
+            };
+            if !writable || peer.is_closing() {
+                return Left::Nothing;
+            }
+            let filled = self.fill(key, now);
+            if filled == 0 {
+                return Left::Throttled;
+            }
+            let Some(Some(link)) = self.links.get_mut(key) else {
+                return Left::Nothing;
+            };
+            match link.write(&self.buffer[..filled]) {
+                Ok(sent) => self.session.transmitted(key, sent, now),
+                Err(error) => {
+                    self.session
+                        .handle_closed(key, Fault::Network(link::plain(&error)), now);
+                    return Left::Nothing;
+                }
+            }
+        }
+        Left::More
+    }
+
+    /// Fills the buffer with what the peer is to get next; the number of bytes. Blocks that cannot be read are dropped.
+    fn fill(&mut self, key: usize, now: Now) -> usize {
+        let mut allowance = self.session.may_send(now);
+        let most = WRITE.min(self.buffer.len());
+        let mut filled = 0;
+        let mut lost = None;
+        let Some(peer) = self.session.peer(key) else {
+            return 0;
+        };
+        for segment in peer.transmit() {
+            match segment {
+                Segment::Bytes(bytes) => {
+                    let part = bytes.len().min(most - filled);
+                    self.buffer[filled..filled + part].copy_from_slice(&bytes[..part]);
+                    filled += part;
+                    if part < bytes.len() {
+                        break;
+                    }
+                }
+                Segment::Block { block, skip } => {
+                    let size = HEADER + block.len as usize - skip;
+                    // A frame that has begun is finished: it has been paid for.
+                    let affordable = skip > 0 || allowance >= u64::from(block.len.min(BLOCK));
+                    if !affordable || (filled > 0 && filled + size > most) {
+                        break;
+                    }
+                    let header = piece_header(block);
+                    let head = header.get(skip..).unwrap_or_default();
+                    let out = &mut self.buffer[filled..filled + size];
+                    out[..head.len()].copy_from_slice(head);
+                    let begin = skip.saturating_sub(HEADER) as u64;
+                    let offset = self.disk.layout().geometry().offset(block) + begin;
+                    if let Err(error) = self.disk.read(offset, &mut out[head.len()..]) {
+                        lost = Some((block.piece, skip > 0, error.to_string()));
+                        break;
+                    }
+                    filled += size;
+                    allowance = allowance.saturating_sub(u64::from(block.len));
+                }
+            }
+        }
+        if let Some((piece, begun, why)) = lost {
+            self.session.handle_lost(piece, why);
+            if begun {
+                self.session.handle_closed(key, Fault::Unreadable, now);
+            }
+        }
+        filled
+    }
+}

@@ -1,0 +1,263 @@
+//! TCP sockets: those we listen on, and the one of each peer with what the poll loop last said of it. Readiness is edge-triggered: a
+//! link stays readable or writable until a call says that it is not.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mio::net::{TcpListener, TcpStream};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+
+/// Ports that are tried when none is named: what clients have always used.
+const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
+/// Tries to find a port that is free in both families.
+const ANY_PORT_TRIES: usize = 16;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 128;
+
+/// One peer's socket.
+#[derive(Debug)]
+pub struct Link {
+    /// The socket.
+    pub stream: TcpStream,
+    /// It is still being connected.
+    pub connecting: bool,
+    /// There may be something to read.
+    pub readable: bool,
+    /// It may take something.
+    pub writable: bool,
+    /// The other end will send nothing more: reading goes on until that has been read too.
+    pub read_closed: bool,
+    /// It is on the list of those to read from.
+    pub queued: bool,
+}
+
+impl Link {
+    /// A link of a connection that is up, or being made.
+    pub fn new(stream: TcpStream, connecting: bool) -> Link {
+        Link {
+            stream,
+            connecting,
+            readable: false,
+            writable: !connecting,
+            read_closed: false,
+            queued: false,
+        }
+    }
+
+    /// Whether a connection that was being made is up now; an error if it cannot be.
+    pub fn finish_connecting(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        match self.stream.peer_addr() {
+            Ok(_) => {
+                self.connecting = false;
+                // Requests are small and must not wait for each other; blocks are written whole anyway.
+                self.stream.set_nodelay(true)?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads once. `None`: nothing is there now. A short read means that the socket is drained.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match retry(|| self.stream.read(buffer)) {
+            Ok(n) => {
+                self.readable = n == buffer.len() || self.read_closed;
+                Ok(Some(n))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes once; the number of bytes taken. Fewer than offered mean that the socket is full.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match retry(|| self.stream.write(bytes)) {
+            Ok(n) => {
+                self.writable = n == bytes.len();
+                Ok(n)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.writable = false;
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Begins to connect, from this local address if one is named.
+pub fn dial(addr: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(local) = bind else {
+        return TcpStream::connect(addr);
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family(addr.ip()), SocketType::STREAM, flags, None)?;
+    rustix::net::bind(&socket, &SocketAddr::new(local, 0))?;
+    match rustix::net::connect(&socket, &addr) {
+        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(TcpStream::from_std(socket.into())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The sockets that peers call, one a family, all on the same port.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The sockets.
+    pub sockets: Vec<TcpListener>,
+    /// Their port.
+    pub port: u16,
+    /// Families that can be listened on, and so be used at all.
+    pub v4: bool,
+    /// See `v4`.
+    pub v6: bool,
+}
+
+impl Listeners {
+    /// Listens on this port (`None`: the first free of the usual ones, 0: any), at this address or all. The error is a line for the
+    /// user.
+    pub fn open(port: Option<u16>, bind: Option<IpAddr>) -> Result<Listeners, String> {
+        let ips = match bind {
+            Some(ip) => vec![ip],
+            None => vec![
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            ],
+        };
+        match port {
+            Some(0) => {
+                let mut last = String::new();
+                for _ in 0..ANY_PORT_TRIES {
+                    match Listeners::on(0, &ips) {
+                        Ok(listeners) => return Ok(listeners),
+                        Err(why) => last = why,
+                    }
+                }
+                Err(last)
+            }
+            Some(port) => Listeners::on(port, &ips),
+            None => USUAL_PORTS
+                .into_iter()
+                .find_map(|port| Listeners::on(port, &ips).ok())
+                .map_or_else(|| Listeners::on(*USUAL_PORTS.start(), &ips), Ok)
+                .map_err(|why| {
+                    format!("{why} (ports 6881-6889 are all taken; choose another with --port)")
+                }),
+        }
+    }
+
+    fn on(mut port: u16, ips: &[IpAddr]) -> Result<Listeners, String> {
+        let mut sockets = Vec::new();
+        let (mut v4, mut v6) = (false, false);
+        for &ip in ips {
+            match listen(SocketAddr::new(ip, port)) {
+                Ok(socket) => {
+                    port = socket.local_addr().map_or(port, |addr| addr.port());
+                    sockets.push(socket);
+                    (v4, v6) = (v4 || ip.is_ipv4(), v6 || ip.is_ipv6());
+                }
+                // A machine without IPv6, or without IPv4, is listened on with what it has.
+                Err(error) if ips.len() > 1 && lacks_family(&error) => {}
+                Err(error) => return Err(format!("port {port}: {}", plain(&error))),
+            }
+        }
+        if sockets.is_empty() {
+            return Err(format!(
+                "port {port}: this machine has neither IPv4 nor IPv6"
+            ));
+        }
+        Ok(Listeners {
+            sockets,
+            port,
+            v4,
+            v6,
+        })
+    }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family(addr.ip()), SocketType::STREAM, flags, None)?;
+    // Connections of an earlier run that linger must not keep the port.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if addr.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    rustix::net::bind(&socket, &addr)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn family(ip: IpAddr) -> AddressFamily {
+    match ip {
+        IpAddr::V4(_) => AddressFamily::INET,
+        IpAddr::V6(_) => AddressFamily::INET6,
+    }
+}
+
+fn lacks_family(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [
+        Errno::AFNOSUPPORT,
+        Errno::ADDRNOTAVAIL,
+        Errno::PROTONOSUPPORT,
+    ]
+    .iter()
+    .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// An error in plain words, without the number that Rust appends.
+pub fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => String::from("it refused the connection"),
+        io::ErrorKind::ConnectionReset => String::from("it reset the connection"),
+        io::ErrorKind::AddrInUse => String::from("another program uses it"),
+        io::ErrorKind::AddrNotAvailable => String::from("this machine does not have that address"),
+        io::ErrorKind::PermissionDenied => String::from("permission denied"),
+        _ => {
+            let text = error.to_string();
+            let end = text.find(" (os error").unwrap_or(text.len());
+            text[..end].to_lowercase()
+        }
+    }
+}
+
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let first = Listeners::open(Some(0), Some(Ipv4Addr::LOCALHOST.into())).unwrap();
+        let error =
+            Listeners::open(Some(first.port), Some(Ipv4Addr::LOCALHOST.into())).unwrap_err();
+        assert!(
+            error.contains(&first.port.to_string()) && error.contains("another program"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn both_families_share_a_port() {
+        let listeners = Listeners::open(Some(0), None).unwrap();
+        assert!(listeners.port != 0 && listeners.v4);
+        for socket in &listeners.sockets {
+            assert_eq!(socket.local_addr().unwrap().port(), listeners.port);
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! The event loop. A turn is six verbs: *gather* what happened, *observe* it (tell the session; blocks go to disk at once), *plan*
+//! (the session decides), *perform* what it decided, *flush* what is to be sent, *sweep*. There is no tick: with nothing to do the
+//! loop sleeps until the session's next deadline. Work a turn is bounded, so that no connection starves another; what is left over
+//! makes the next turn come at once.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::clock::Clock;
+use super::disk::Disk;
+use super::disk_error::DiskError;
+use super::link::{self, Link, Listeners};
+use super::outreach::Outreach;
+use super::saving::Saving;
+use super::setup::Ending;
+use super::signal::{self, Signals};
+use crate::base::limits;
+use crate::base::time::{Now, sooner};
+use crate::peer::fault::Fault;
+use crate::peer::input::Input;
+use crate::session::effect::{Effect, Report};
+use crate::session::session::Session;
+use crate::torrent::candidates::Source;
+
+/// Bytes read at a time, behind the room for a cut frame: a third of a second-level cache, so that what is received is hashed and
+/// written while it is there. Holds the largest block that is served, too.
+const AREA: usize = 256 * 1024;
+/// Readiness events taken in one turn.
+const EVENTS: usize = 512;
+/// Tokens: two listeners, the signals, the waker, then those of the trackers' sockets, then the peers'.
+const LISTENERS: std::ops::Range<usize> = 0..2;
+const SIGNALS: Token = Token(2);
+/// The token that helper threads wake the loop with.
+pub const WAKER: Token = Token(3);
+/// Tokens for the sockets of trackers.
+pub const OUTREACH: std::ops::Range<usize> = 4..1024;
+const PEERS: usize = OUTREACH.end;
+
+/// Everything the loop owns.
+pub struct Reactor {
+    pub(super) poll: Poll,
+    pub(super) session: Session,
+    pub(super) disk: Disk,
+    pub(super) outreach: Outreach,
+    pub(super) saving: Saving,
+    pub(super) clock: Clock,
+    pub(super) bind: Option<IpAddr>,
+    pub(super) links: Vec<Option<Link>>,
+    pub(super) buffer: Vec<u8>,
+    pub(super) room: usize,
+    pub(super) unread: Vec<usize>,
+    pub(super) unwritten: Vec<usize>,
+    pub(super) throttled: Vec<usize>,
+    pub(super) accepting: Vec<usize>,
+    listeners: Listeners,
+    signals: Signals,
+    caught: Option<i32>,
+    busy: bool,
+}
+
+/// What a reactor is made of.
+pub struct Parts {
+    /// The poll that everything is registered with.
+    pub poll: Poll,
+    /// The machine that decides.
+    pub session: Session,
+    /// The content.
+    pub disk: Disk,
+    /// Trackers' sockets.
+    pub outreach: Outreach,
+    /// What saves resume data.
+    pub saving: Saving,
+    /// The clock that the session was started with.
+    pub clock: Clock,
+    /// The sockets that peers call.
+    pub listeners: Listeners,
+    /// The local address to connect from.
+    pub bind: Option<IpAddr>,
+    /// Bytes of the longest frame that can be cut.
+    pub room: usize,
+}
+
+impl Reactor {
+    /// A loop that is ready to turn.
+    ///
+    /// # Errors
+    /// A socket cannot be registered.
+    pub fn new(mut parts: Parts) -> io::Result<Reactor> {
+        let registry = parts.poll.registry();
+        for (place, socket) in parts.listeners.sockets.iter_mut().enumerate() {
+            registry.register(socket, Token(LISTENERS.start + place), Interest::READABLE)?;
+        }
+        let signals = Signals::new(registry, SIGNALS)?;
+        Ok(Reactor {
+            accepting: Vec::new(),
+            signals,
+            caught: None,
+            busy: true,
+            links: Vec::new(),
+            buffer: vec![0; parts.room + AREA],
+            room: parts.room,
+            unread: Vec::new(),
+            unwritten: Vec::new(),
+            throttled: Vec::new(),
+            poll: parts.poll,
+            session: parts.session,
+            disk: parts.disk,
+            outreach: parts.outreach,
+            saving: parts.saving,
+            clock: parts.clock,
+            bind: parts.bind,
+            listeners: parts.listeners,
+        })
+    }
+
+    /// Turns until the session is over and everything is saved.
+    pub fn run(mut self, reporter: &mut dyn FnMut(Report)) -> Ending {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.session.is_over() {
+            if let Err(error) = self.gather(&mut events) {
+                return Ending::Failed(format!("poll: {}", link::plain(&error)));
+            }
+            self.observe(&events);
+            let now = self.clock.now();
+            self.session.plan(now);
+            self.perform(now, reporter);
+            self.flush(now);
+            self.sweep();
+        }
+        self.perform(self.clock.now(), reporter);
+        if let Err(error) = self.saving.finish(&mut self.disk, limits::FAREWELL) {
+            reporter(Report::Warning(not_saved(&error)));
+        }
+        match (self.session.failure(), self.caught) {
+            (Some(why), _) => Ending::Failed(why.to_string()),
+            (None, Some(signal)) => Ending::Signal(signal),
+            (None, None) => Ending::Done,
+        }
+    }
+
+    fn gather(&mut self, events: &mut Events) -> io::Result<()> {
+        let now = self.clock.now();
+        let timeout = match self.busy {
+            true => Some(std::time::Duration::ZERO),
+            false => self.next_deadline(now).map(|at| at.since(now)),
+        };
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            other => other,
+        }
+    }
+
+    fn next_deadline(&mut self, now: Now) -> Option<Now> {
+        let mut next = sooner(self.session.next_deadline(), self.outreach.next_deadline());
+        if !self.unread.is_empty() {
+            next = sooner(next, Some(self.session.receive_at(now).unwrap_or(now)));
+        }
+        if !self.throttled.is_empty() {
+            next = sooner(next, Some(self.session.send_at(now).unwrap_or(now)));
+        }
+        next
+    }
+
+    fn observe(&mut self, events: &Events) {
+        let now = self.clock.now();
+        self.busy = false;
+        for event in events {
+            match event.token() {
+                Token(n) if LISTENERS.contains(&n) => self.accepting.push(n - LISTENERS.start),
+                SIGNALS => self.on_signal(now),
+                WAKER => self.on_woken(now),
+                Token(n) if OUTREACH.contains(&n) => {
+                    let registry = self.poll.registry();
+                    self.outreach
+                        .on_event(event, registry, self.session.trackers(), now);
+                }
+                Token(n) => self.on_peer_event(n - PEERS, event, now),
+            }
+        }
+        self.outreach
+            .handle_timeout(self.poll.registry(), self.session.trackers(), now);
+        self.accept_peers(now);
+        self.read_peers(now);
+    }
+
+    fn on_signal(&mut self, now: Now) {
+        if let Some(signal) = self.signals.pending() {
+            self.caught = Some(signal);
+            self.session.stop(signal::name(signal), now);
+        }
+    }
+
+    fn on_woken(&mut self, now: Now) {
+        self.outreach.on_woken(self.session.trackers(), now);
+        if let Err(error) = self.saving.on_woken(&mut self.disk) {
+            self.session.warn(not_saved(&error));
+        }
+        let found = self.outreach.take_peers();
+        self.session.add_peers(&found, Source::User, now);
+    }
+
+    fn accept_peers(&mut self, now: Now) {
+        for place in std::mem::take(&mut self.accepting) {
+            let Some(socket) = self.listeners.sockets.get(place) else {
+                continue;
+            };
+            // Bounded, so that a flood of callers does not keep the others waiting.
+            for _ in 0..EVENTS {
+                match socket.accept() {
+                    Ok((stream, addr)) => {
+                        let Some(key) = self.session.handle_accepted(addr, now) else {
+                            continue;
+                        };
+                        let mut link = Link::new(stream, true);
+                        let kept = link
+                            .finish_connecting()
+                            .and_then(|_| add_link(&self.poll, &mut self.links, key, link));
+                        if let Err(error) = kept {
+                            self.session.handle_closed(
+                                key,
+                                Fault::Network(link::plain(&error)),
+                                now,
+                            );
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        // Out of file handles, say: whoever waits is accepted when the next one calls.
+                        log::debug!("a caller could not be accepted: {}", link::plain(&error));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_peer_event(&mut self, key: usize, event: &Event, now: Now) {
+        let Some(Some(link)) = self.links.get_mut(key) else {
+            return;
+        };
+        if link.connecting {
+            match link.finish_connecting() {
+                Ok(true) => self.session.handle_connected(key, now),
+                Ok(false) if !event.is_error() && !event.is_write_closed() => return,
+                Ok(false) => return self.session.handle_closed(key, Fault::Closed, now),
+                Err(error) => {
+                    return self.session.handle_closed(
+                        key,
+                        Fault::Network(link::plain(&error)),
+                        now,
+                    );
+                }
+            }
+        }
+        link.read_closed |= event.is_read_closed() || event.is_error();
+        link.readable |= event.is_readable() || link.read_closed;
+        if link.readable && !link.queued {
+            link.queued = true;
+            self.unread.push(key);
+        }
+        if event.is_writable() && !link.writable {
+            link.writable = true;
+            self.unwritten.push(key);
+        }
+    }
+
+    /// One read of each link that may have something, in the order in which they came to have it.
+    fn read_peers(&mut self, now: Now) {
+        for key in std::mem::take(&mut self.unread) {
+            let Some(Some(link)) = self.links.get_mut(key) else {
+                continue;
+            };
+            link.queued = false;
+            if self.session.may_receive(now) > 0 {
+                self.read_peer(key, now);
+            }
+            let Some(Some(link)) = self.links.get_mut(key) else {
+                continue;
+            };
+            if link.readable {
+                link.queued = true;
+                self.unread.push(key);
+            }
+        }
+        self.busy |= !self.unread.is_empty() && self.session.receive_at(now).is_none();
+    }
+
+    fn read_peer(&mut self, key: usize, now: Now) {
+        let (Some(Some(link)), Some(peer)) = (self.links.get_mut(key), self.session.peer(key))
+        else {
+            return;
+        };
+        let cut = peer.cut().len();
+        assert!(
+            cut <= self.room,
+            "a cut frame is shorter than the longest frame"
+        );
+        self.buffer[..cut].copy_from_slice(peer.cut());
+        let most = usize::try_from(self.session.may_receive(now)).unwrap_or(usize::MAX);
+        let end = self.buffer.len().min(cut.saturating_add(most));
+        match link.read(&mut self.buffer[cut..end]) {
+            Ok(None) => {}
+            Ok(Some(0)) => {
+                link.readable = false;
+                self.session.handle_closed(key, Fault::Closed, now);
+            }
+            Ok(Some(n)) => {
+                self.session.received(n as u64);
+                let mut input = Input::new(&self.buffer[..cut + n]);
+                while let Some(write) = self.session.receive(key, &mut input, now) {
+                    if let Err(error) = self.disk.write(write.block, write.data) {
+                        self.session.fail(error.to_string(), now);
+                    }
+                }
+            }
+            Err(error) => {
+                link.readable = false;
+                self.session
+                    .handle_closed(key, Fault::Network(link::plain(&error)), now);
+            }
+        }
+    }
+
+    fn perform(&mut self, now: Now, reporter: &mut dyn FnMut(Report)) {
+        while let Some(effect) = self.session.next_effect() {
+            match effect {
+                Effect::Dial { key, addr } => self.dial(key, addr, now),
+                Effect::Hangup { key } => {
+                    if let Some(Some(mut link)) = self.links.get_mut(key).map(Option::take) {
+                        // It is closed by being dropped; the poll forgets it by itself.
+                        let _ = self.poll.registry().deregister(&mut link.stream);
+                    }
+                }
+                Effect::Tracker(action) => {
+                    self.outreach.perform(
+                        action,
+                        self.poll.registry(),
+                        self.session.trackers(),
+                        now,
+                    );
+                }
+                Effect::Save(snapshot) => {
+                    if let Err(error) = self.saving.save(snapshot, &mut self.disk) {
+                        reporter(Report::Warning(not_saved(&error)));
+                    }
+                }
+                Effect::Report(report) => reporter(report),
+            }
+        }
+        self.read_back(now);
+    }
+
+    fn dial(&mut self, key: usize, addr: SocketAddr, now: Now) {
+        let begun = link::dial(addr, self.bind)
+            .and_then(|stream| add_link(&self.poll, &mut self.links, key, Link::new(stream, true)));
+        if let Err(error) = begun {
+            self.session
+                .handle_closed(key, Fault::Network(link::plain(&error)), now);
+        }
+    }
+
+    /// Content that is to be hashed: existing files, and blocks that came out of order. In slices, for a bounded time.
+    fn read_back(&mut self, now: Now) {
+        loop {
+            if self
+                .session
+                .next_hole()
+                .is_some_and(|piece| self.disk.is_hole(piece))
+                && self.session.handle_hole()
+            {
+                self.busy = true;
+                continue;
+            }
+            let Some(block) = self.session.next_read() else {
+                return;
+            };
+            self.busy = true;
+            let offset = self.disk.layout().geometry().offset(block);
+            let slice = &mut self.buffer[..block.len as usize];
+            match self.disk.read(offset, slice) {
+                Ok(()) => self.session.handle_read(block, slice),
+                Err(error) => self.session.handle_unreadable(error.to_string(), now),
+            }
+            if self.clock.now().since(now) >= limits::CHECK_TURN {
+                return;
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.disk.pin();
+        self.busy |= !self.unwritten.is_empty();
+    }
+}
+
+/// Puts a link under its slot's key and has it polled.
+fn add_link(
+    poll: &Poll,
+    links: &mut Vec<Option<Link>>,
+    key: usize,
+    mut link: Link,
+) -> io::Result<()> {
+    poll.registry().register(
+        &mut link.stream,
+        Token(PEERS + key),
+        Interest::READABLE | Interest::WRITABLE,
+    )?;
+    if links.len() <= key {
+        links.resize_with(key + 1, || None);
+    }
+    links[key] = Some(link);
+    Ok(())
+}
+
+fn not_saved(error: &DiskError) -> String {
+    format!("resume data not saved: {error}")
+}
+
+/// A waker for the helper threads.
+///
+/// # Errors
+/// The system has no more handles.
+pub fn waker(poll: &Poll) -> io::Result<Arc<Waker>> {
+    Waker::new(poll.registry(), WAKER).map(Arc::new)
+}
