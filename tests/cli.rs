@@ -300,3 +300,19 @@ fn an_output_that_is_full_is_an_error() {
     let line = text(&output.stderr);
     assert!(line.starts_with("brooklet: standard output: "), "{line}");
 }
+
+/// `script` (bsdutils) runs a command on a terminal of its own.
+#[test]
+fn colour_is_for_terminals_and_can_be_declined() {
+    let shown = |decline: &str| {
+        let line = format!("{} frobnicate", env!("CARGO_BIN_EXE_brooklet"));
+        let mut script = Command::new("script");
+        script.args(["-qefc", &line, "/dev/null"]);
+        script.env("TERM", "xterm").env("NO_COLOR", decline);
+        let output = script.stdin(Stdio::null()).output().expect("script runs");
+        assert_eq!(output.status.code(), Some(2));
+        text(&output.stdout).to_string()
+    };
+    assert!(shown("").contains("\x1b["), "{:?}", shown(""));
+    assert!(!shown("1").contains('\x1b'), "{:?}", shown("1"));
+}

@@ -39,6 +39,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
+/// Every command reads its own arguments, `--help` among them, from the parser that has just handed out its name.
 fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
     let command = match parser.next().map_err(|error| usage("", error))? {
         None => return Err(Failure::usage("no command is named: see brooklet --help")),

@@ -106,8 +106,10 @@ impl Meter {
             // That has just been said.
             Report::Stopped { reason } if reason == "complete" => None,
             Report::Stopped { reason } => {
-                let state = describe(&self.last, usize::MAX);
-                self.line(&format!("stopped ({reason}), {}", state), now)
+                let Progress { done, size, .. } = self.last;
+                let part = Part { done, size };
+                let state = format!("stopped ({reason}) at {}, {part}", percent(done, size));
+                self.line(&state, now)
             }
             _ => None,
         }
@@ -280,7 +282,12 @@ mod tests {
             reason: String::from("SIGINT"),
         };
         match meter.note(&stopped, start_at + Duration::from_secs(60)) {
-            Some(Show::Line(line)) => assert!(line.contains("stopped (SIGINT), 3.0%"), "{line}"),
+            Some(Show::Line(line)) => {
+                assert!(
+                    line.ends_with("stopped (SIGINT) at 3.0%, 29.3 of 977 KiB"),
+                    "{line}"
+                );
+            }
             other => panic!("{other:?}"),
         }
     }
