@@ -316,3 +316,138 @@ impl fmt::Display for Message<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: Block = Block {
+        piece: 1,
+        begin: 0x4000,
+        len: 0x102,
+    };
+
+    /// Each message and its frame, written out by hand from the BEPs.
+    const FRAMES: [(Message<'_>, &[u8]); 18] = [
+        (Message::KeepAlive, b"\0\0\0\0"),
+        (Message::Choke, b"\0\0\0\x01\x00"),
+        (Message::Unchoke, b"\0\0\0\x01\x01"),
+        (Message::Interested, b"\0\0\0\x01\x02"),
+        (Message::NotInterested, b"\0\0\0\x01\x03"),
+        (
+            Message::Have(0x0102_0304),
+            b"\0\0\0\x05\x04\x01\x02\x03\x04",
+        ),
+        (Message::Bitfield(b"\xf0\x80"), b"\0\0\0\x03\x05\xf0\x80"),
+        (
+            Message::Request(BLOCK),
+            b"\0\0\0\x0d\x06\0\0\0\x01\0\0\x40\0\0\0\x01\x02",
+        ),
+        (
+            Message::Piece {
+                piece: 1,
+                begin: 2,
+                data: b"abc",
+            },
+            b"\0\0\0\x0c\x07\0\0\0\x01\0\0\0\x02abc",
+        ),
+        (
+            Message::Cancel(BLOCK),
+            b"\0\0\0\x0d\x08\0\0\0\x01\0\0\x40\0\0\0\x01\x02",
+        ),
+        (Message::Port(6881), b"\0\0\0\x03\x09\x1a\xe1"),
+        (Message::Suggest(7), b"\0\0\0\x05\x0d\0\0\0\x07"),
+        (Message::HaveAll, b"\0\0\0\x01\x0e"),
+        (Message::HaveNone, b"\0\0\0\x01\x0f"),
+        (
+            Message::Reject(BLOCK),
+            b"\0\0\0\x0d\x10\0\0\0\x01\0\0\x40\0\0\0\x01\x02",
+        ),
+        (Message::AllowedFast(7), b"\0\0\0\x05\x11\0\0\0\x07"),
+        (
+            Message::Extended {
+                id: 3,
+                payload: b"de",
+            },
+            b"\0\0\0\x04\x14\x03de",
+        ),
+        (Message::Unknown(33), b"\0\0\0\x01\x21"),
+    ];
+
+    #[test]
+    fn frames_are_those_of_the_beps_both_ways() {
+        for (message, frame) in FRAMES {
+            let mut out = Vec::new();
+            message.encode(&mut out);
+            assert_eq!(out, frame, "{message}");
+            assert_eq!(frame_len(frame), Some(frame.len() as u32 - 4), "{message}");
+            assert_eq!(Message::parse(&frame[4..]), Ok(message));
+        }
+        assert_eq!(Message::parse(&[33, 1, 2, 3]), Ok(Message::Unknown(33)));
+        assert_eq!(frame_len(b"\0\0\0"), None);
+        assert_eq!(frame_len(b"\xff\xff\xff\xff\x07"), Some(u32::MAX));
+    }
+
+    #[test]
+    fn a_frame_is_as_long_as_its_message_needs() {
+        for (message, frame) in FRAMES {
+            let frame = &frame[4..];
+            let any_length = matches!(
+                message.kind(),
+                Kind::KeepAlive | Kind::Bitfield | Kind::Piece | Kind::Extended | Kind::Unknown
+            );
+            if !any_length {
+                let longer = [frame, &[0]].concat();
+                let refused = Message::parse(&longer).map_err(|wrong| wrong.at);
+                assert_eq!(refused, Err(frame.len()), "{message}");
+            }
+            for cut in 1..frame.len() {
+                let shorter = Message::parse(&frame[..cut]);
+                let fields = match message.kind() {
+                    Kind::Bitfield => 1,
+                    Kind::Piece => 9,
+                    Kind::Extended => 2,
+                    _ => usize::MAX,
+                };
+                assert_eq!(shorter.is_ok(), cut >= fields, "{message} cut to {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_header_is_a_piece_message_without_its_data() {
+        let data = [9; 0x102];
+        let mut whole = Vec::new();
+        Message::Piece {
+            piece: 1,
+            begin: 0x4000,
+            data: &data,
+        }
+        .encode(&mut whole);
+        assert_eq!([&piece_header(BLOCK)[..], &data].concat(), whole);
+    }
+
+    #[test]
+    fn kinds_are_told_apart_and_named() {
+        let kinds: Vec<Kind> = FRAMES.iter().map(|(message, _)| message.kind()).collect();
+        assert_eq!(kinds, Kind::ALL[1..]);
+        let names: std::collections::BTreeSet<String> =
+            Kind::ALL.iter().map(Kind::to_string).collect();
+        assert_eq!(names.len(), Kind::ALL.len());
+        let line = |message: Message<'_>| message.to_string();
+        assert_eq!(
+            line(Message::Request(BLOCK)),
+            "request 1 at 16384, 258 bytes"
+        );
+        assert_eq!(
+            line(Message::Piece {
+                piece: 1,
+                begin: 2,
+                data: b"abc"
+            }),
+            "piece 1 at 2, 3 bytes"
+        );
+        assert_eq!(line(Message::Bitfield(&[0; 9])), "bitfield, 9 bytes");
+        assert_eq!(line(Message::NotInterested), "not interested");
+    }
+}

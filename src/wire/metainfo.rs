@@ -267,3 +267,145 @@ fn read_hashes(pieces: Option<Value<'_>>, count: u32) -> Result<Vec<PieceHash>, 
 fn invalid(why: &str) -> Invalid {
     Invalid(why.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::bencode::{bytes, decode, dict, int, list};
+
+    type Entries = Vec<(&'static str, Vec<u8>)>;
+
+    fn torrent(info: Entries) -> Vec<u8> {
+        dict([("info", dict(info))])
+    }
+
+    fn folder(files: impl IntoIterator<Item = Entries>, pieces: usize) -> Vec<u8> {
+        torrent(vec![
+            ("files", list(files.into_iter().map(dict))),
+            ("name", bytes("t")),
+            ("piece length", int(10)),
+            ("pieces", bytes(vec![7; 20 * pieces])),
+        ])
+    }
+
+    fn file(name: &str, length: i64) -> Entries {
+        vec![("length", int(length)), ("path", list([bytes(name)]))]
+    }
+
+    fn with(mut entries: Entries, key: &'static str, value: Vec<u8>) -> Entries {
+        entries.push((key, value));
+        entries
+    }
+
+    fn refused(text: &[u8]) -> String {
+        Metainfo::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn padding_counts_in_pieces_and_nowhere_else() {
+        let padding = vec![("attr", bytes("p")), ("length", int(5))];
+        let link = vec![
+            ("attr", bytes("l")),
+            ("length", int(9)),
+            ("path", list([bytes("l")])),
+        ];
+        let program = with(file("b", 3), "attr", bytes("hx"));
+        let meta = Metainfo::parse(&folder([file("a", 5), padding, program, link], 2)).unwrap();
+        assert_eq!(
+            (meta.size(), meta.geometry.size(), meta.geometry.pieces()),
+            (8, 13, 2)
+        );
+        let kinds: Vec<_> = meta
+            .files
+            .iter()
+            .map(|file| (file.kind, file.length, file.executable))
+            .collect();
+        use FileKind::{File, Padding, Symlink};
+        assert_eq!(
+            kinds,
+            [
+                (File, 5, false),
+                (Padding, 5, false),
+                (File, 3, true),
+                (Symlink, 0, false)
+            ]
+        );
+        assert_eq!(meta.files[2].path, ["t", "b"]);
+        assert_eq!(meta.hashes, [PieceHash([7; 20]); 2]);
+        assert!(!meta.single && !meta.hybrid && !meta.private);
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_refused() {
+        assert_eq!(
+            refused(&folder([file("a", 11)], 1)),
+            "it has hashes for 1 pieces, but 2 pieces"
+        );
+        assert_eq!(
+            refused(&folder([file("a", -1)], 1)),
+            "a file has a negative length"
+        );
+        let huge = 1 << 52;
+        let larger = refused(&folder([file("a", huge), file("b", huge), file("c", 1)], 1));
+        assert_eq!(larger, "it is larger than 9007199254740992 bytes");
+        let overflow = refused(&folder((0..9).map(|_| file("a", i64::MAX)), 1));
+        assert_eq!(overflow, "two files are named \"t/a\"");
+        assert_eq!(
+            refused(&folder([file("a", 0)], 0)),
+            "it has no content: all its files are empty"
+        );
+        let lone = |piece_length, pieces: &[u8]| {
+            torrent(vec![
+                ("length", int(5)),
+                ("name", bytes("t")),
+                ("piece length", int(piece_length)),
+                ("pieces", bytes(pieces)),
+            ])
+        };
+        assert!(Metainfo::parse(&lone(16, &[0; 20])).is_ok_and(|meta| meta.single));
+        assert_eq!(
+            refused(&lone(16, &[0; 19])),
+            "its last piece hash is cut short"
+        );
+        for length in [0, -16, i64::from(limits::PIECE_LENGTH) + 1, i64::MIN] {
+            assert!(
+                refused(&lone(length, &[0; 20])).starts_with("its piece length of "),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hybrid_is_read_by_its_first_half() {
+        let lone = vec![
+            ("length", int(5)),
+            ("meta version", int(2)),
+            ("name", bytes("t")),
+            ("piece length", int(16)),
+        ];
+        assert_eq!(
+            refused(&torrent(lone.clone())),
+            "it is a v2-only torrent (BEP 52), which brooklet does not support"
+        );
+        let hybrid = Metainfo::parse(&torrent(with(lone, "pieces", bytes([1; 20])))).unwrap();
+        assert!(hybrid.hybrid && hybrid.files.len() == 1);
+    }
+
+    /// BEP 3: "the hash is that of the bencoded form as found in the metainfo file", whatever its order and unknown keys.
+    #[test]
+    fn the_info_hash_is_that_of_the_bytes_as_they_stand() {
+        let info = b"d4:name1:t6:lengthi5e6:pieces20:aaaaaaaaaaaaaaaaaaaa12:piece lengthi16e1:?lee";
+        let text = [b"d4:info", &info[..], b"eJUNK"].concat();
+        let meta = Metainfo::parse(&text).unwrap();
+        assert_eq!(meta.info_hash.0[..], Sha1::digest(info)[..]);
+        assert!(decode(&text).is_ok_and(|(_, rest)| rest == b"JUNK"));
+    }
+
+    #[test]
+    fn files_are_counted() {
+        let one = dict(file("a", 1));
+        let files = list(std::iter::repeat_n(one, limits::FILES + 1));
+        let text = torrent(vec![("files", files), ("name", bytes("t"))]);
+        assert_eq!(refused(&text), "it has more than 500000 files");
+    }
+}

@@ -89,3 +89,103 @@ fn shown(name: &str) -> String {
         None => format!("{name:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::bencode::{bytes, decode, int, list};
+
+    fn file(path: &[&str], kind: FileKind) -> FileEntry {
+        FileEntry {
+            path: path.iter().map(|&name| name.to_owned()).collect(),
+            length: 1,
+            kind,
+            executable: false,
+        }
+    }
+
+    fn value(text: &[u8]) -> Option<Value<'_>> {
+        Some(decode(text).unwrap().0)
+    }
+
+    fn joined(plain: &[u8], utf8: Option<Value<'_>>) -> Result<String, String> {
+        path("t", value(plain), utf8)
+            .map(|path| path.join("/"))
+            .map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn plain_names_are_taken_and_no_others() {
+        for name in ["a", "...", "a..b", " ", "ä\n", "-", "~"] {
+            assert!(is_plain(name), "{name}");
+        }
+        for name in ["", ".", "..", "/", "a/b", "/a", "a\\b", "..\\", "a\0"] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_a_list_of_plain_names() {
+        assert_eq!(
+            joined(&list([bytes("a"), bytes("b")]), None),
+            Ok(String::from("t/a/b"))
+        );
+        for bad in [
+            list([]),
+            list([bytes("")]),
+            list([bytes("a"), bytes("..")]),
+            list([bytes("a/b")]),
+            list([int(1)]),
+            bytes("a"),
+        ] {
+            assert!(joined(&bad, None).is_err(), "{}", bad.escape_ascii());
+        }
+        let refused = joined(&list([bytes("x\n/".repeat(1000))]), None).unwrap_err();
+        assert!(
+            refused.len() < 300 && !refused.contains('\n'),
+            "one short line"
+        );
+    }
+
+    #[test]
+    fn the_utf8_twin_helps_where_the_plain_one_is_not_utf8() {
+        let plain = list([bytes(b"\xe4"), bytes("b")]);
+        let twin = list([bytes("ä"), bytes("unused")]);
+        assert_eq!(joined(&plain, value(&twin)), Ok(String::from("t/ä/b")));
+        assert_eq!(joined(&plain, None), Ok(String::from("t/\u{fffd}/b")));
+        let evil = list([bytes("../x")]);
+        assert!(
+            joined(&plain, value(&evil)).is_err(),
+            "the twin is checked too"
+        );
+        assert_eq!(text(value(&int(1)), None), None);
+        assert_eq!(text(None, value(&bytes("ä"))), Some(String::from("ä")));
+    }
+
+    #[test]
+    fn files_that_need_one_place_are_refused() {
+        use FileKind::{File, Padding, Symlink};
+        let check = |paths: &[(&[&str], FileKind)]| {
+            let files: Vec<_> = paths.iter().map(|&(path, kind)| file(path, kind)).collect();
+            check_all(&files).map_err(|invalid| invalid.to_string())
+        };
+        let (a, ab, abc, ac): (&[&str], &[&str], &[&str], &[&str]) = (
+            &["t", "a"],
+            &["t", "a", "b"],
+            &["t", "a", "b", "c"],
+            &["t", "a c"],
+        );
+        assert_eq!(check(&[(ab, File), (ac, File)]), Ok(()));
+        assert_eq!(
+            check(&[(ab, File), (ac, File), (ab, File)]),
+            Err(String::from("two files are named \"t/a/b\""))
+        );
+        let folder = Err(String::from("\"t/a\" is a file and also a folder"));
+        assert_eq!(check(&[(abc, File), (ac, File), (a, File)]), folder);
+        assert_eq!(check(&[(a, File), (ac, File), (ab, File)]), folder);
+        assert_eq!(
+            check(&[(&[], Padding), (&[], Padding), (ab, Symlink), (ab, File)]),
+            Ok(())
+        );
+    }
+}
