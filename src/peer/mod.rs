@@ -28,3 +28,7 @@ pub mod input;
 
 #[allow(clippy::module_inception)]
 pub mod peer;
+
+mod hearing;
+
+mod speaking;

@@ -1,0 +1,205 @@
+//! What a peer says: the input is cut into messages, `phase` says whether each may come, and what it means for us comes out as an
+//! event.
+
+use super::fault::Fault;
+use super::input::Input;
+use super::peer::{Event, Peer};
+use super::phase::{Capabilities, Phase, Step, step};
+use super::request::Arrival;
+use crate::base::bits::Bits;
+use crate::base::geometry::Block;
+use crate::base::holdings::Holdings;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::wire::handshake::{self, Handshake};
+use crate::wire::message::{Kind, Message};
+
+/// Unasked blocks after which a peer is a nuisance: requests and cancels cross on the way, but not so often.
+const UNASKED_MOST: u32 = 64;
+
+impl Peer {
+    /// Takes the next message off the input. `None`: it is used up, and the start of a cut frame is kept.
+    pub fn next_event<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        now: Now,
+    ) -> Result<Option<Event<'a>>, Fault> {
+        self.heard = now;
+        if self.phase == Phase::Greeting {
+            return self.next_handshake(input);
+        }
+        let bitfield_bytes = self.local.geometry.pieces().div_ceil(8) as usize;
+        while let Some(frame) = input.next_frame(bitfield_bytes)? {
+            let message = Message::parse(frame).map_err(Fault::Malformed)?;
+            log::trace!("{} <- {message}", self.addr);
+            match step(&self.phase, message.kind(), self.caps) {
+                Step::Take => {}
+                Step::Enter(phase) => self.phase = phase,
+                Step::Ignore(_) => continue,
+                Step::Refuse(fault) => return Err(fault),
+            }
+            if let Some(event) = self.on_message(message, now)? {
+                return Ok(Some(event));
+            }
+        }
+        self.keep(input);
+        Ok(None)
+    }
+
+    fn keep(&mut self, input: &mut Input<'_>) {
+        let rest = input.take(input.rest().len()).unwrap_or_default();
+        if rest.is_empty() {
+            self.cut = Vec::new();
+        } else {
+            self.cut.clear();
+            self.cut.extend_from_slice(rest);
+        }
+    }
+
+    fn next_handshake<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Event<'a>>, Fault> {
+        let Some(theirs) = Handshake::parse(input.rest()).map_err(|_| Fault::NotBitTorrent)? else {
+            self.keep(input);
+            return Ok(None);
+        };
+        input.take(handshake::LEN);
+        log::trace!("{} <- handshake {:?}", self.addr, theirs.peer_id);
+        if theirs.info_hash != self.local.info_hash {
+            return Err(Fault::OtherTorrent);
+        }
+        if theirs.peer_id == self.local.peer_id {
+            return Err(Fault::Ourselves);
+        }
+        self.caps = Capabilities {
+            fast: theirs.fast(),
+        };
+        if let Step::Enter(phase) = step(&self.phase, Kind::Handshake, self.caps) {
+            self.phase = phase;
+        }
+        if !self.outbound {
+            self.greet();
+        }
+        Ok(Some(Event::Greeted(theirs.peer_id)))
+    }
+
+    fn on_message<'a>(
+        &mut self,
+        message: Message<'a>,
+        now: Now,
+    ) -> Result<Option<Event<'a>>, Fault> {
+        let pieces = self.local.geometry.pieces();
+        Ok(match message {
+            Message::Choke => self.on_choke(),
+            Message::Unchoke => self.choke.peer_choking.then(|| {
+                self.choke.peer_choking = false;
+                Event::Unchoked
+            }),
+            Message::Interested => self.on_interest(true),
+            Message::NotInterested => self.on_interest(false),
+            Message::Have(piece) => {
+                self.known(piece)?;
+                self.holdings.add(piece).then_some(Event::Have(piece))
+            }
+            Message::Bitfield(bytes) => {
+                let bits = Bits::from_bytes(bytes, pieces).ok_or(Fault::BadBitfield)?;
+                self.holdings = Holdings::from(bits);
+                Some(Event::Holdings)
+            }
+            Message::HaveAll => {
+                self.holdings = Holdings::everything(pieces);
+                Some(Event::Holdings)
+            }
+            Message::HaveNone => Some(Event::Holdings),
+            Message::Request(block) => {
+                let fair = self.local.geometry.contains(block) && block.len <= limits::SERVED_BLOCK;
+                if !fair {
+                    return Err(Fault::BadRequest);
+                }
+                Some(Event::Requested(block))
+            }
+            Message::Cancel(block) => {
+                // BEP 6: a cancelled request is answered too, by the block or by a reject.
+                if self.uploads.cancel(block) && self.caps.fast {
+                    self.say(Message::Reject(block));
+                }
+                None
+            }
+            Message::Piece { piece, begin, data } => self.on_block(piece, begin, data, now)?,
+            Message::Reject(block) => {
+                let choked = self.choke.peer_choking;
+                self.requests
+                    .on_reject(block, choked, now)
+                    .then_some(Event::Rejected(block))
+            }
+            Message::AllowedFast(piece) => {
+                self.known(piece)?;
+                let news = self.allowed_to_us.len() < limits::ALLOWED_FAST_KEPT
+                    && !self.allowed_to_us.contains(&piece);
+                news.then(|| {
+                    self.allowed_to_us.push(piece);
+                    Event::Allowed(piece)
+                })
+            }
+            Message::Suggest(piece) => {
+                self.known(piece)?;
+                None
+            }
+            Message::KeepAlive
+            | Message::Port(_)
+            | Message::Extended { .. }
+            | Message::Unknown(_) => None,
+        })
+    }
+
+    fn known(&self, piece: u32) -> Result<(), Fault> {
+        match piece < self.local.geometry.pieces() {
+            true => Ok(()),
+            false => Err(Fault::NoSuchPiece(piece)),
+        }
+    }
+
+    /// BEP 3: a choke drops what was asked. BEP 6: with the fast extension it does not; each request is answered or rejected.
+    fn on_choke<'a>(&mut self) -> Option<Event<'a>> {
+        if self.choke.peer_choking {
+            return None;
+        }
+        self.choke.peer_choking = true;
+        let dropped = if self.caps.fast {
+            Vec::new()
+        } else {
+            self.requests.take_all()
+        };
+        Some(Event::Choked(dropped))
+    }
+
+    fn on_interest<'a>(&mut self, interested: bool) -> Option<Event<'a>> {
+        if self.choke.peer_interested == interested {
+            return None;
+        }
+        self.choke.peer_interested = interested;
+        Some(Event::Interested(interested))
+    }
+
+    fn on_block<'a>(
+        &mut self,
+        piece: u32,
+        begin: u32,
+        data: &'a [u8],
+        now: Now,
+    ) -> Result<Option<Event<'a>>, Fault> {
+        let Ok(len) = u32::try_from(data.len()) else {
+            return Err(Fault::BadRequest);
+        };
+        let block = Block { piece, begin, len };
+        self.down.add(u64::from(len), now);
+        match self.requests.on_block(block, &self.down, now) {
+            Arrival::Expected | Arrival::CalledOff => Ok(Some(Event::Block { block, data })),
+            Arrival::Unasked => {
+                self.unasked = self.unasked.saturating_add(1);
+                match self.unasked > UNASKED_MOST {
+                    true => Err(Fault::UnaskedBlocks),
+                    false => Ok(None),
+                }
+            }
+        }
+    }
+}

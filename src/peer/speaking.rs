@@ -1,0 +1,205 @@
+//! What we say to a peer: commands put messages in line, and what is in line goes out as bytes and blocks.
+
+use super::fault::Fault;
+use super::peer::{Local, Peer, Segment};
+use super::phase::Phase;
+use super::piece::{HEADER, Refused, Uploads};
+use crate::base::bits::Bits;
+use crate::base::geometry::Block;
+use crate::base::time::Now;
+use crate::wire::handshake::Handshake;
+use crate::wire::message::Message;
+
+impl Peer {
+    /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while choked.
+    pub fn introduce(&mut self, held: &Bits, allowed: Vec<u32>) {
+        match (self.caps.fast, held.count()) {
+            (true, 0) => self.say(Message::HaveNone),
+            (true, count) if count == held.len() => self.say(Message::HaveAll),
+            (false, 0) => {}
+            _ => self.say(Message::Bitfield(&held.to_bytes())),
+        }
+        if self.caps.fast {
+            for &piece in &allowed {
+                self.say(Message::AllowedFast(piece));
+            }
+            self.allowed_to_peer = allowed;
+        }
+    }
+
+    /// Asks for a block.
+    pub fn request(&mut self, block: Block, now: Now) {
+        self.requests.ask(block, now);
+        self.say(Message::Request(block));
+    }
+
+    /// Calls a request off, since somebody else answered it.
+    pub fn cancel(&mut self, block: Block) {
+        if self.requests.call_off(block) {
+            self.say(Message::Cancel(block));
+        }
+    }
+
+    /// Tells it that we have a piece, unless it has that itself.
+    pub fn have(&mut self, piece: u32) {
+        if !self.holdings.has(piece) {
+            self.say(Message::Have(piece));
+        }
+    }
+
+    /// Says whether we want something of it.
+    pub fn set_interested(&mut self, interested: bool) {
+        if self.choke.am_interested != interested {
+            self.choke.am_interested = interested;
+            self.say(if interested {
+                Message::Interested
+            } else {
+                Message::NotInterested
+            });
+        }
+    }
+
+    /// Stops answering its requests; those that wait are dropped, and rejected where the fast extension wants it (BEP 6).
+    pub fn choke(&mut self) {
+        if self.choke.am_choking {
+            return;
+        }
+        self.choke.am_choking = true;
+        self.say(Message::Choke);
+        let (fast, allowed) = (self.caps.fast, &self.allowed_to_peer);
+        let dropped = self
+            .uploads
+            .drop_all(|block| fast && allowed.contains(&block.piece));
+        if fast {
+            for block in dropped {
+                self.say(Message::Reject(block));
+            }
+        }
+    }
+
+    /// Begins to answer its requests.
+    pub fn unchoke(&mut self) {
+        if self.choke.am_choking {
+            self.choke.am_choking = false;
+            self.say(Message::Unchoke);
+        }
+    }
+
+    /// Queues a block that it asked for.
+    pub fn serve(&mut self, block: Block) -> Result<(), Fault> {
+        let queued = self.uploads.queue(block);
+        self.after_queueing(block, queued)
+    }
+
+    /// Turns a request down.
+    pub fn refuse(&mut self, block: Block) -> Result<(), Fault> {
+        let refused = Err(self.uploads.refuse());
+        self.after_queueing(block, refused)
+    }
+
+    /// Drops all blocks that wait and satisfy `which`, since they cannot be read.
+    pub fn drop_uploads(&mut self, which: impl Fn(Block) -> bool) {
+        for block in self.uploads.drop_all(|block| !which(block)) {
+            if self.caps.fast {
+                self.say(Message::Reject(block));
+            }
+        }
+    }
+
+    /// Ends the connection: the requests that were in flight go back to the piece table.
+    pub fn close(&mut self, fault: Fault) -> Vec<Block> {
+        if !self.is_closing() {
+            self.phase = Phase::Closing(fault);
+        }
+        self.uploads = Uploads::default();
+        (self.out, self.out_sent, self.cut) = (Vec::new(), 0, Vec::new());
+        self.requests.take_all()
+    }
+
+    /// Whether there is anything to send; blocks count only if `blocks` does.
+    pub fn wants_to_send(&self, blocks: bool) -> bool {
+        self.out.len() > self.out_sent
+            || self.uploads.sent_of_first() > 0
+            || (blocks && !self.uploads.is_empty())
+    }
+
+    /// What to send, in order: a block that has begun, messages, the other blocks.
+    pub fn transmit(&self) -> impl Iterator<Item = Segment<'_>> {
+        let skip = self.uploads.sent_of_first();
+        let begun = usize::from(skip > 0);
+        let first = self
+            .uploads
+            .waiting()
+            .take(begun)
+            .map(move |block| Segment::Block { block, skip });
+        let bytes = self
+            .out
+            .get(self.out_sent..)
+            .filter(|bytes| !bytes.is_empty());
+        let others = self
+            .uploads
+            .waiting()
+            .skip(begun)
+            .map(|block| Segment::Block { block, skip: 0 });
+        first.chain(bytes.map(Segment::Bytes)).chain(others)
+    }
+
+    /// Notes how many bytes of that were sent. Returns how many of them were content.
+    pub fn transmitted(&mut self, bytes: usize, now: Now) -> u64 {
+        if bytes == 0 {
+            return 0;
+        }
+        self.said = now;
+        let mut left = bytes;
+        let mut content = 0;
+        let begun = self.uploads.sent_of_first();
+        if begun > 0 {
+            let frame = self
+                .uploads
+                .waiting()
+                .next()
+                .map_or(0, |block| HEADER.saturating_add(block.len as usize));
+            let part = left.min(frame.saturating_sub(begun));
+            content = self.uploads.on_sent(part);
+            left = left.saturating_sub(part);
+        }
+        let part = left.min(self.out.len().saturating_sub(self.out_sent));
+        self.out_sent = self.out_sent.saturating_add(part);
+        if self.out_sent == self.out.len() {
+            self.out.clear();
+            self.out_sent = 0;
+        }
+        content = self
+            .uploads
+            .on_sent(left.saturating_sub(part))
+            .saturating_add(content);
+        self.up.add(content, now);
+        content
+    }
+
+    pub(super) fn greet(&mut self) {
+        let Local {
+            info_hash, peer_id, ..
+        } = self.local;
+        Handshake::with_fast(info_hash, peer_id).encode(&mut self.out);
+        log::trace!("{} -> handshake", self.addr);
+    }
+
+    pub(super) fn say(&mut self, message: Message<'_>) {
+        log::trace!("{} -> {message}", self.addr);
+        message.encode(&mut self.out);
+    }
+
+    fn after_queueing(&mut self, block: Block, queued: Result<(), Refused>) -> Result<(), Fault> {
+        match queued {
+            Ok(()) => Ok(()),
+            Err(Refused::Flood) => Err(Fault::RequestFlood),
+            Err(Refused::Full) => {
+                if self.caps.fast {
+                    self.say(Message::Reject(block));
+                }
+                Ok(())
+            }
+        }
+    }
+}
