@@ -1,13 +1,13 @@
 //! The command line of `get` and `seed`. What is wrong with it is said in one line that names the option, what was given and what
 //! was expected.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
-use super::units::parse_bytes;
+use super::values::{self, Value};
 use super::{Failure, quote};
 use crate::base::limits;
 use crate::base::time::Duration;
@@ -152,22 +152,19 @@ impl Options {
 
     fn take(&mut self, command: Command, option: &str, parser: &mut Parser) -> Result<(), Failure> {
         let mut value = Value {
-            command,
+            command: command.name(),
             option,
             parser,
         };
         match option {
             "-d" | "--dir" => self.dir = value.path()?,
-            "-p" | "--port" => self.port = Some(value.parsed("expected 0 to 65535", port)?),
-            "--bind" => self.bind = Some(value.parsed("expected an IP address", address)?),
-            "--peer" => self.peers.push(value.parsed(PEER, peer)?),
-            "--max-peers" => {
-                let expected = format!("expected 1 to {}", limits::PEERS_MOST);
-                self.max_peers = value.parsed(&expected, max_peers)?;
-            }
-            "--memory" => self.memory = value.checked(memory)?,
-            "--down" => self.down = Some(value.checked(rate)?),
-            "--up" => self.up = Some(value.checked(rate)?),
+            "-p" | "--port" => self.port = Some(value.read(values::port)?),
+            "--bind" => self.bind = Some(value.read(values::address)?),
+            "--peer" => self.peers.push(value.read(values::peer)?),
+            "--max-peers" => self.max_peers = value.read(values::max_peers)?,
+            "--memory" => self.memory = value.read(values::memory)?,
+            "--down" => self.down = Some(value.read(values::rate)?),
+            "--up" => self.up = Some(value.read(values::rate)?),
             "--files" => self.files.push(value.text()?),
             "--sequential" => self.sequential = true,
             // These sources of peers do not exist yet, so there is nothing to leave out.
@@ -184,12 +181,12 @@ impl Options {
                 self.stay = Stay::Until { ratio, time };
             }
             "--ratio" => {
-                let ratio = Some(value.parsed("expected a number such as 1.5", ratio)?);
+                let ratio = Some(value.read(values::ratio)?);
                 let (_, time) = self.limits();
                 self.stay = Stay::Until { ratio, time };
             }
             "--seed-time" => {
-                let time = Some(value.parsed("expected minutes", minutes)?);
+                let time = Some(value.read(values::minutes)?);
                 let (ratio, _) = self.limits();
                 self.stay = Stay::Until { ratio, time };
             }
@@ -223,116 +220,6 @@ const STAY: Stay = Stay::Until {
     time: None,
 };
 
-const PEER: &str = "expected HOST:PORT, an IPv6 address in brackets";
-
-/// The value of the option that was read last.
-struct Value<'a> {
-    command: Command,
-    option: &'a str,
-    parser: &'a mut Parser,
-}
-
-impl Value<'_> {
-    fn raw(&mut self) -> Result<OsString, Failure> {
-        let value = self.parser.value();
-        value.map_err(|error| wrong(self.command, error))
-    }
-
-    fn path(&mut self) -> Result<PathBuf, Failure> {
-        let value = self.raw()?;
-        if value.is_empty() {
-            return Err(self.refused(&value, "a path cannot be empty"));
-        }
-        Ok(PathBuf::from(value))
-    }
-
-    fn text(&mut self) -> Result<String, Failure> {
-        let value = self.raw()?;
-        value
-            .into_string()
-            .map_err(|value| self.refused(&value, "this is not UTF-8"))
-    }
-
-    fn parsed<T>(&mut self, expected: &str, read: fn(&str) -> Option<T>) -> Result<T, Failure> {
-        let text = self.text()?;
-        read(&text).ok_or_else(|| self.refused(OsStr::new(&text), expected))
-    }
-
-    fn checked<T>(&mut self, read: fn(&str) -> Result<T, String>) -> Result<T, Failure> {
-        let text = self.text()?;
-        read(&text).map_err(|why| self.refused(OsStr::new(&text), &why))
-    }
-
-    fn refused(&self, value: &OsStr, why: &str) -> Failure {
-        Failure::usage(format!("{} {}: {why}", self.option, quote(value)))
-    }
-}
-
-fn port(text: &str) -> Option<u16> {
-    number(text)?.try_into().ok()
-}
-
-fn max_peers(text: &str) -> Option<usize> {
-    let number = usize::try_from(number(text)?).ok()?;
-    (1..=limits::PEERS_MOST).contains(&number).then_some(number)
-}
-
-fn minutes(text: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(ratio(text)? * 60.0).ok()
-}
-
-/// Digits only: `+5` is no number of anything here.
-fn number(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
-}
-
-fn ratio(text: &str) -> Option<f64> {
-    let digits = |byte: u8| byte.is_ascii_digit() || byte == b'.';
-    let ratio: f64 = text.bytes().all(digits).then(|| text.parse().ok())??;
-    ratio.is_finite().then_some(ratio)
-}
-
-fn memory(text: &str) -> Result<u64, String> {
-    match parse_bytes(text)? {
-        bytes if bytes < limits::MEMORY_LEAST => Err(format!(
-            "at least {} is needed",
-            super::units::Bytes(limits::MEMORY_LEAST)
-        )),
-        bytes => Ok(bytes),
-    }
-}
-
-fn rate(text: &str) -> Result<u64, String> {
-    match parse_bytes(text)? {
-        0 => Err(String::from(
-            "nothing would ever move: leave the option out for no limit",
-        )),
-        rate => Ok(rate),
-    }
-}
-
-fn address(text: &str) -> Option<IpAddr> {
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    match inner {
-        Some(inner) => inner.parse().ok().map(IpAddr::V6),
-        None => text.parse().ok(),
-    }
-}
-
-fn peer(text: &str) -> Option<(String, u16)> {
-    let (host, digits) = text.rsplit_once(':')?;
-    let port = port(digits).filter(|&port| port != 0 && !digits.is_empty())?;
-    let bracketed = host.starts_with('[');
-    if bracketed {
-        return Some((address(host)?.to_string(), port));
-    }
-    let named = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '-' | '_');
-    (!host.is_empty() && host.chars().all(named)).then(|| (host.to_string(), port))
-}
-
 /// lexopt's words in our form.
 fn wrong(command: Command, error: lexopt::Error) -> Failure {
     super::usage(command.name(), error)
@@ -341,6 +228,7 @@ fn wrong(command: Command, error: lexopt::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
 
     fn read(command: Command, line: &[&str]) -> Result<Option<Options>, String> {
         parse(command, &mut Parser::from_args(line))
@@ -429,40 +317,6 @@ mod tests {
             get(&["--seed-time=2", "--ratio=0"]).stay,
             until(Some(0.0), Some(2))
         );
-    }
-
-    #[test]
-    fn peers_are_hosts_and_ports() {
-        let peers = get(&[
-            "--peer=10.0.0.1:6881",
-            "--peer",
-            "[2001:db8::1]:1",
-            "--peer=a-b.example:65535",
-        ])
-        .peers;
-        let expected = [
-            ("10.0.0.1", 6881),
-            ("2001:db8::1", 1),
-            ("a-b.example", 65535),
-        ];
-        assert_eq!(peers, expected.map(|(host, port)| (host.to_string(), port)));
-        for bad in [
-            "",
-            "host",
-            "host:",
-            ":1",
-            "h:0",
-            "h:65536",
-            "h:+1",
-            "::1:6881",
-            "[::1]",
-            "[::1]6881",
-            "[h]:1",
-            "a b:1",
-            "[1.2.3.4]:1",
-        ] {
-            assert!(read(Command::Get, &["--peer", bad, "t"]).is_err(), "{bad}");
-        }
     }
 
     #[test]

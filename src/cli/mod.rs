@@ -8,6 +8,7 @@ pub mod events;
 pub mod json;
 pub mod progress;
 pub mod units;
+pub mod values;
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};

@@ -1,0 +1,233 @@
+//! The values of options: each reader takes the text as it was given, and says why where it is none.
+
+use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use lexopt::Parser;
+
+use super::units::{Bytes, parse_bytes};
+use super::{Failure, quote, usage};
+use crate::base::limits;
+use crate::base::time::Duration;
+
+/// The value of the option that the parser handed out last.
+#[derive(Debug)]
+pub struct Value<'a> {
+    /// The command's name.
+    pub command: &'a str,
+    /// The option as it was given.
+    pub option: &'a str,
+    /// The parser, which stands before the value.
+    pub parser: &'a mut Parser,
+}
+
+impl Value<'_> {
+    /// A path: any text but none.
+    ///
+    /// # Errors
+    /// Like all here: wrong usage, naming the option, the value and why.
+    pub fn path(&mut self) -> Result<PathBuf, Failure> {
+        let value = self.raw()?;
+        if value.is_empty() {
+            return Err(self.refused(&value, "a path cannot be empty"));
+        }
+        Ok(PathBuf::from(value))
+    }
+
+    /// Any UTF-8.
+    pub fn text(&mut self) -> Result<String, Failure> {
+        let value = self.raw()?;
+        value
+            .into_string()
+            .map_err(|value| self.refused(&value, "this is not UTF-8"))
+    }
+
+    /// What this reader takes.
+    pub fn read<T>(&mut self, reader: fn(&str) -> Result<T, String>) -> Result<T, Failure> {
+        let text = self.text()?;
+        reader(&text).map_err(|why| self.refused(OsStr::new(&text), &why))
+    }
+
+    fn raw(&mut self) -> Result<OsString, Failure> {
+        let value = self.parser.value();
+        value.map_err(|error| usage(self.command, error))
+    }
+
+    fn refused(&self, value: &OsStr, why: &str) -> Failure {
+        Failure::usage(format!("{} {}: {why}", self.option, quote(value)))
+    }
+}
+
+/// A port to listen on; 0 stands for any.
+pub fn port(text: &str) -> Result<u16, String> {
+    let port = number(text).and_then(|number| number.try_into().ok());
+    port.ok_or_else(|| String::from("expected 0 to 65535"))
+}
+
+/// A number of connections.
+pub fn max_peers(text: &str) -> Result<usize, String> {
+    let number = number(text).and_then(|number| number.try_into().ok());
+    number
+        .filter(|number| (1..=limits::PEERS_MOST).contains(number))
+        .ok_or_else(|| format!("expected 1 to {}", limits::PEERS_MOST))
+}
+
+/// A budget in bytes.
+pub fn memory(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        bytes if bytes >= limits::MEMORY_LEAST => Ok(bytes),
+        _ => Err(format!(
+            "at least {} is needed",
+            Bytes(limits::MEMORY_LEAST)
+        )),
+    }
+}
+
+/// A limit in bytes a second.
+pub fn rate(text: &str) -> Result<u64, String> {
+    match parse_bytes(text)? {
+        0 => Err(String::from(
+            "nothing would ever move: leave the option out for no limit",
+        )),
+        rate => Ok(rate),
+    }
+}
+
+/// Bytes sent per byte of content.
+pub fn ratio(text: &str) -> Result<f64, String> {
+    decimal(text).ok_or_else(|| String::from("expected a number such as 1.5"))
+}
+
+/// A span of time, given in minutes.
+pub fn minutes(text: &str) -> Result<Duration, String> {
+    let span = decimal(text).and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
+    span.ok_or_else(|| String::from("expected minutes"))
+}
+
+/// An IP address; one of IPv6 may stand in brackets.
+pub fn address(text: &str) -> Result<IpAddr, String> {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = match inner {
+        Some(inner) => inner.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok(),
+    };
+    address.ok_or_else(|| String::from("expected an IP address"))
+}
+
+/// `HOST:PORT`: the host is a name, an IPv4 address, or one of IPv6 in brackets, which are taken off.
+pub fn peer(text: &str) -> Result<(String, u16), String> {
+    host_and_port(text)
+        .ok_or_else(|| String::from("expected HOST:PORT, an IPv6 address in brackets"))
+}
+
+fn host_and_port(text: &str) -> Option<(String, u16)> {
+    let (host, digits) = text.rsplit_once(':')?;
+    let port = port(digits).ok().filter(|&port| port != 0)?;
+    if host.starts_with('[') {
+        return Some((address(host).ok()?.to_string(), port));
+    }
+    let named = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '-' | '_');
+    (!host.is_empty() && host.chars().all(named)).then(|| (host.to_string(), port))
+}
+
+/// Digits only: `+5` is no number of anything here.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+/// Digits and a point: neither `1e3` nor `inf`.
+fn decimal(text: &str) -> Option<f64> {
+    let plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    let digits = text.bytes().all(plain);
+    let value: f64 = digits.then(|| text.parse().ok()).flatten()?;
+    value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_hosts_and_ports() {
+        for (text, host, port) in [
+            ("10.0.0.1:6881", "10.0.0.1", 6881),
+            ("[2001:db8::1]:1", "2001:db8::1", 1),
+            ("a-b.example:65535", "a-b.example", 65535),
+        ] {
+            assert_eq!(peer(text), Ok((host.to_string(), port)));
+        }
+        for bad in [
+            "",
+            "host",
+            "host:",
+            ":1",
+            "h:0",
+            "h:65536",
+            "h:+1",
+            "::1:6881",
+            "[::1]",
+            "[::1]6881",
+            "[h]:1",
+            "a b:1",
+            "[1.2.3.4]:1",
+            "h\n:1",
+        ] {
+            assert!(peer(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_may_stand_in_brackets() {
+        let v6 = "::1".parse().unwrap();
+        assert_eq!((address("::1"), address("[::1]")), (Ok(v6), Ok(v6)));
+        assert!(address("127.0.0.1").is_ok());
+        for bad in [
+            "",
+            "[127.0.0.1]",
+            "[::1",
+            "::1]",
+            "127.1",
+            "localhost",
+            "10.0.0.1:80",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_plain() {
+        assert_eq!((port("0"), port("65535")), (Ok(0), Ok(65_535)));
+        assert_eq!((max_peers("1"), max_peers("10000")), (Ok(1), Ok(10_000)));
+        assert_eq!((ratio("0"), ratio("1.5")), (Ok(0.0), Ok(1.5)));
+        assert_eq!(minutes("0.5"), Ok(Duration::from_secs(30)));
+        for bad in [
+            "", "-1", "+1", " 1", "1e1", "0x1", "inf", "NaN", ".", "1.2.3",
+        ] {
+            let wrong = (
+                port(bad).err(),
+                max_peers(bad).err(),
+                ratio(bad).err(),
+                minutes(bad).err(),
+            );
+            assert!(
+                matches!(wrong, (Some(_), Some(_), Some(_), Some(_))),
+                "{bad}: {wrong:?}"
+            );
+        }
+        assert!(minutes("9".repeat(40).as_str()).is_err());
+        assert!(ratio("9".repeat(400).as_str()).is_err());
+    }
+
+    #[test]
+    fn a_budget_has_a_floor_and_a_limit_moves_something() {
+        assert_eq!(
+            (memory("1M"), memory("1023K").is_ok()),
+            (Ok(1 << 20), false)
+        );
+        assert_eq!((rate("1"), rate("0").is_ok()), (Ok(1), false));
+    }
+}
