@@ -29,6 +29,8 @@ pub const TRACKERS: usize = 200;
 pub const WEB_SEEDS: usize = 200;
 /// DHT nodes kept of a torrent: one that answers is enough to find the others.
 pub const NODES: usize = 200;
+/// Letters shown of what a stranger says in words: a few lines of a terminal.
+pub const WORDS: usize = 200;
 /// Bytes of a URL: what common HTTP servers accept in a request line.
 pub const URL_BYTES: usize = 4 * KIB;
 

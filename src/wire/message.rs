@@ -8,6 +8,7 @@ use nom::Parser as _;
 use nom::combinator::{map, rest};
 use nom::number::complete::{be_u8, be_u16, be_u32};
 
+pub use super::kind::Kind;
 use super::{Malformed, Parsed, finish_whole};
 use crate::base::geometry::Block;
 
@@ -79,56 +80,6 @@ pub enum Message<'a> {
     },
     /// A message whose number we do not know.
     Unknown(u8),
-}
-
-/// Which message it is, without its content; the handshake is among them, so that what is legal when is one table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[allow(missing_docs)] // [`Message`] says what each of them means.
-pub enum Kind {
-    Handshake,
-    KeepAlive,
-    Choke,
-    Unchoke,
-    Interested,
-    NotInterested,
-    Have,
-    Bitfield,
-    Request,
-    Piece,
-    Cancel,
-    Port,
-    Suggest,
-    HaveAll,
-    HaveNone,
-    Reject,
-    AllowedFast,
-    Extended,
-    Unknown,
-}
-
-impl Kind {
-    /// All of them, in the order in which the BEPs number them.
-    pub const ALL: [Kind; 19] = [
-        Kind::Handshake,
-        Kind::KeepAlive,
-        Kind::Choke,
-        Kind::Unchoke,
-        Kind::Interested,
-        Kind::NotInterested,
-        Kind::Have,
-        Kind::Bitfield,
-        Kind::Request,
-        Kind::Piece,
-        Kind::Cancel,
-        Kind::Port,
-        Kind::Suggest,
-        Kind::HaveAll,
-        Kind::HaveNone,
-        Kind::Reject,
-        Kind::AllowedFast,
-        Kind::Extended,
-        Kind::Unknown,
-    ];
 }
 
 /// The length of the frame that these bytes begin with (the four bytes of the length itself not counted); `None` while there are fewer
@@ -208,6 +159,32 @@ impl<'a> Message<'a> {
     }
 }
 
+impl fmt::Display for Message<'_> {
+    /// One line for logs: the name, then the fields (content only by its length).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match *self {
+            Message::Have(piece) | Message::Suggest(piece) | Message::AllowedFast(piece) => {
+                write!(f, "{kind} {piece}")
+            }
+            Message::Request(block) | Message::Cancel(block) | Message::Reject(block) => {
+                let Block { piece, begin, len } = block;
+                write!(f, "{kind} {piece} at {begin}, {len} bytes")
+            }
+            Message::Piece { piece, begin, data } => {
+                write!(f, "{kind} {piece} at {begin}, {} bytes", data.len())
+            }
+            Message::Bitfield(bits) => write!(f, "{kind}, {} bytes", bits.len()),
+            Message::Port(port) => write!(f, "{kind} {port}"),
+            Message::Extended { id, payload } => {
+                write!(f, "{kind} {id}, {} bytes", payload.len())
+            }
+            Message::Unknown(id) => write!(f, "{kind} {id}"),
+            _ => write!(f, "{kind}"),
+        }
+    }
+}
+
 fn message(input: &[u8]) -> Parsed<'_, Message<'_>> {
     let (fields, id) = be_u8(input)?;
     match id {
@@ -263,58 +240,6 @@ fn block_frame(out: &mut Vec<u8>, id: u8, block: Block) {
     let Block { piece, begin, len } = block;
     let fields = [piece, begin, len].map(u32::to_be_bytes);
     frame(out, id, &[fields.as_flattened()]);
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Handshake => "handshake",
-            Kind::KeepAlive => "keep-alive",
-            Kind::Choke => "choke",
-            Kind::Unchoke => "unchoke",
-            Kind::Interested => "interested",
-            Kind::NotInterested => "not interested",
-            Kind::Have => "have",
-            Kind::Bitfield => "bitfield",
-            Kind::Request => "request",
-            Kind::Piece => "piece",
-            Kind::Cancel => "cancel",
-            Kind::Port => "port",
-            Kind::Suggest => "suggest piece",
-            Kind::HaveAll => "have all",
-            Kind::HaveNone => "have none",
-            Kind::Reject => "reject request",
-            Kind::AllowedFast => "allowed fast",
-            Kind::Extended => "extended",
-            Kind::Unknown => "unknown",
-        })
-    }
-}
-
-impl fmt::Display for Message<'_> {
-    /// One line for logs: the name, then the fields (content only by its length).
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.kind();
-        match *self {
-            Message::Have(piece) | Message::Suggest(piece) | Message::AllowedFast(piece) => {
-                write!(f, "{kind} {piece}")
-            }
-            Message::Request(block) | Message::Cancel(block) | Message::Reject(block) => {
-                let Block { piece, begin, len } = block;
-                write!(f, "{kind} {piece} at {begin}, {len} bytes")
-            }
-            Message::Piece { piece, begin, data } => {
-                write!(f, "{kind} {piece} at {begin}, {} bytes", data.len())
-            }
-            Message::Bitfield(bits) => write!(f, "{kind}, {} bytes", bits.len()),
-            Message::Port(port) => write!(f, "{kind} {port}"),
-            Message::Extended { id, payload } => {
-                write!(f, "{kind} {id}, {} bytes", payload.len())
-            }
-            Message::Unknown(id) => write!(f, "{kind} {id}"),
-            _ => write!(f, "{kind}"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -428,26 +353,19 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_apart_and_named() {
-        let kinds: Vec<Kind> = FRAMES.iter().map(|(message, _)| message.kind()).collect();
-        assert_eq!(kinds, Kind::ALL[1..]);
-        let names: std::collections::BTreeSet<String> =
-            Kind::ALL.iter().map(Kind::to_string).collect();
-        assert_eq!(names.len(), Kind::ALL.len());
+    fn a_message_is_one_line_for_logs() {
         let line = |message: Message<'_>| message.to_string();
         assert_eq!(
             line(Message::Request(BLOCK)),
             "request 1 at 16384, 258 bytes"
         );
-        assert_eq!(
-            line(Message::Piece {
-                piece: 1,
-                begin: 2,
-                data: b"abc"
-            }),
-            "piece 1 at 2, 3 bytes"
-        );
         assert_eq!(line(Message::Bitfield(&[0; 9])), "bitfield, 9 bytes");
+        assert_eq!(line(Message::Have(7)), "have 7");
         assert_eq!(line(Message::NotInterested), "not interested");
+        let kinds = FRAMES.iter().map(|(message, _)| message.kind());
+        assert!(
+            kinds.eq(Kind::ALL.into_iter().skip(1)),
+            "one of each but the handshake"
+        );
     }
 }

@@ -13,6 +13,7 @@
 )]
 
 pub mod bencode;
+mod info;
 pub mod metainfo;
 pub mod paths;
 mod sources;
@@ -21,6 +22,7 @@ pub mod magnet;
 pub mod percent;
 
 pub mod handshake;
+pub mod kind;
 pub mod message;
 
 pub mod compact;
@@ -35,6 +37,8 @@ use nom::Parser as _;
 use nom::bytes::streaming::take;
 use nom::combinator::map_opt;
 use nom::error::{ErrorKind, ParseError};
+
+use crate::base::limits;
 
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,7 +119,12 @@ fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     map_opt(take(N), |bytes: &[u8]| bytes.try_into().ok()).parse(input)
 }
 
-/// Somebody's words for a user: one line, without control characters, and where they are not UTF-8 it shows.
+/// A stranger's words for a user: one line of bounded length, without control characters; where they are not UTF-8 it shows.
 fn one_line(words: &[u8]) -> String {
-    String::from_utf8_lossy(words).replace(char::is_control, " ")
+    let words = String::from_utf8_lossy(words);
+    words
+        .chars()
+        .take(limits::WORDS)
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
 }

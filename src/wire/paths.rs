@@ -3,9 +3,7 @@
 
 use super::bencode::Value;
 use super::metainfo::{FileEntry, FileKind, Invalid};
-
-/// Letters of a name that are shown where it is refused.
-const SHOWN: usize = 80;
+use crate::base::limits;
 
 /// Whether this is a plain name: one that lies in the folder where it is put, on every system.
 pub fn is_plain(name: &str) -> bool {
@@ -17,7 +15,10 @@ pub(super) fn check(name: &str) -> Result<(), Invalid> {
     if is_plain(name) {
         return Ok(());
     }
-    Err(Invalid(format!("a file is named {}", shown(name))))
+    Err(Invalid::new(format!(
+        "it names a file {}, which could lie outside the download folder",
+        shown(name)
+    )))
 }
 
 /// A text: `plain` if it is UTF-8, else its twin `utf8` (which older creators add under a name that ends in `.utf-8`) if there is one,
@@ -45,16 +46,16 @@ pub(super) fn path(
         .flat_map(|components| components.iter());
     let components = path
         .and_then(Value::list)
-        .ok_or_else(|| Invalid(String::from("a file has no path")))?;
+        .ok_or_else(|| Invalid::new("a file has no path"))?;
     let mut path = vec![name.to_owned()];
     for component in components.iter() {
         let component = text(Some(component), twin.next())
-            .ok_or_else(|| Invalid(String::from("a file's path is no list of strings")))?;
+            .ok_or_else(|| Invalid::new("a file's path is no list of strings"))?;
         check(&component)?;
         path.push(component);
     }
     match path.len() {
-        1 => Err(Invalid(String::from("a file's path is empty"))),
+        1 => Err(Invalid::new("a file's path is empty")),
         _ => Ok(path),
     }
 }
@@ -71,11 +72,11 @@ pub(super) fn check_all(files: &[FileEntry]) -> Result<(), Invalid> {
         .find(|(path, next)| next.starts_with(path));
     match clash {
         None => Ok(()),
-        Some((path, next)) if path == next => Err(Invalid(format!(
+        Some((path, next)) if path == next => Err(Invalid::new(format!(
             "two files are named {}",
             shown(&path.join("/"))
         ))),
-        Some((path, _)) => Err(Invalid(format!(
+        Some((path, _)) => Err(Invalid::new(format!(
             "{} is a file and also a folder",
             shown(&path.join("/"))
         ))),
@@ -84,7 +85,7 @@ pub(super) fn check_all(files: &[FileEntry]) -> Result<(), Invalid> {
 
 /// A name in quotes, escaped, for a line of text.
 fn shown(name: &str) -> String {
-    match name.char_indices().nth(SHOWN) {
+    match name.char_indices().nth(limits::WORDS) {
         Some((end, _)) => format!("{:?}…", name.get(..end).unwrap_or_default()),
         None => format!("{name:?}"),
     }
@@ -142,7 +143,7 @@ mod tests {
         }
         let refused = joined(&list([bytes("x\n/".repeat(1000))]), None).unwrap_err();
         assert!(
-            refused.len() < 300 && !refused.contains('\n'),
+            refused.len() < 500 && !refused.contains('\n'),
             "one short line"
         );
     }
