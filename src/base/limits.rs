@@ -56,8 +56,11 @@ pub const DEPTH_TIME: Duration = Duration::from_secs(3);
 pub const ALLOWED_FAST: u32 = 10;
 /// A peer's allowed-fast messages that we remember.
 pub const ALLOWED_FAST_KEPT: usize = 64;
-/// Bytes of messages (blocks aside) that wait for a peer that does not read. Past it we hang up.
+/// Bytes of messages (blocks aside) that wait for a peer that does not read, if `--memory` leaves room for so many. Past it we
+/// hang up.
 pub const UNSENT: usize = MIB;
+/// A peer's share of `--memory` at least: the start of a cut frame. Less would not do, so there are fewer peers instead.
+pub const PEER_SHARE: usize = 16 * KIB;
 /// A block is late after at least this long, whatever the peer's rate: less would ask twice for nothing.
 pub const LATE_LEAST: Duration = Duration::from_secs(2);
 /// A block is late after at most this long.
@@ -179,5 +182,12 @@ pub const DATAGRAM: usize = 16 * KIB;
 pub const NUM_WANT: u32 = 80;
 /// Peers taken of one tracker's reply.
 pub const REPLY_PEERS: usize = 1_000;
+/// Addresses of a tracker's name that are tried, of each family: more would only cost time.
+pub const TRACKER_ADDRESSES: usize = 3;
+/// Trackers asked at one time, when leaving and when scraping: bounds the sockets, two a tracker.
+pub const TRACKERS_AT_ONCE: usize = 32;
+/// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no `min interval`, then after
+/// twice that, doubled this many times: often while a swarm forms, seldom in one that has nobody else.
+pub const EARLY_DOUBLINGS: u32 = 3;
 /// What leaving may take: trackers are told `stopped` within this time or not at all.
 pub const FAREWELL: Duration = Duration::from_secs(3);

@@ -78,6 +78,13 @@ fn prepare(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor, St
         .state_dir
         .join(format!("{}.resume", metainfo.info_hash));
     let known = known(&state, setup.recheck, &metainfo, &disk, reporter);
+    let (max_peers, share) = shares(setup.memory, setup.max_peers);
+    if max_peers < setup.max_peers {
+        reporter(Report::Warning(format!(
+            "--memory leaves room for {max_peers} peers, not {}",
+            setup.max_peers
+        )));
+    }
     let families = Families {
         v4: listeners.v4,
         v6: listeners.v6,
@@ -106,7 +113,8 @@ fn prepare(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor, St
         },
         key: rng.bits32(),
         families,
-        max_peers: setup.max_peers,
+        max_peers,
+        share,
         down: setup.down,
         up: setup.up,
         sequential: setup.sequential,
@@ -141,6 +149,15 @@ fn prepare(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor, St
         room: longest + 4,
     };
     Reactor::new(parts).map_err(|error| format!("poll: {}", link::plain(&error)))
+}
+
+/// How many peers there may be, and the bytes that each may take, within this budget: the loop's own buffers come first.
+fn shares(memory: u64, max_peers: usize) -> (usize, usize) {
+    let left = usize::try_from(memory)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(limits::MIB);
+    let most = max_peers.min(left / limits::PEER_SHARE).max(1);
+    (most, (left / most).max(limits::PEER_SHARE))
 }
 
 /// What is known of the content without looking into it.

@@ -26,6 +26,8 @@ pub struct Local {
     pub peer_id: PeerId,
     /// The torrent's measures.
     pub geometry: Geometry,
+    /// Bytes of messages that may wait for a peer that does not read.
+    pub unsent: usize,
 }
 
 /// What happened on a connection.
@@ -246,7 +248,7 @@ impl Peer {
             Phase::Opening | Phase::Open => {}
             _ => return Ok(()),
         }
-        if self.out.len().saturating_sub(self.out_sent) > limits::UNSENT {
+        if self.out.len().saturating_sub(self.out_sent) > self.local.unsent {
             return Err(Fault::NotReading);
         }
         if now.since(self.heard) >= limits::SILENCE {

@@ -57,6 +57,8 @@ pub struct Config {
     pub families: Families,
     /// Connections at most.
     pub max_peers: usize,
+    /// Bytes that one peer's buffers may take.
+    pub share: usize,
     /// Limits in bytes a second.
     pub down: Option<u64>,
     /// See `down`.

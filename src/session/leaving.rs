@@ -41,6 +41,7 @@ impl Session {
             self.save(true, now);
         }
         self.trackers.stop(now);
+        self.report_progress(now);
         self.report(Report::Stopped {
             reason: reason.to_string(),
         });
@@ -89,6 +90,7 @@ impl Session {
             pieces: all,
             missing,
         });
+        self.report_progress(now);
         self.mind_completion(now);
         if self.is_running() {
             // Before the first write: what the resume data call clean is not hashed again after a kill.

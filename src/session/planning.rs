@@ -271,9 +271,12 @@ impl Session {
     }
 
     fn mind_report(&mut self, now: Now) {
-        if self.report_deadline().is_none_or(|at| now < at) {
-            return;
+        if self.report_deadline().is_some_and(|at| at <= now) {
+            self.report_progress(now);
         }
+    }
+
+    pub(super) fn report_progress(&mut self, now: Now) {
         self.report_at = now + REPORT_EVERY;
         self.reported = self.progress(now);
         self.reported_totals = self.totals();

@@ -86,12 +86,14 @@ impl Session {
         );
         pieces.restore(&config.trusted);
         let (info_hash, peer_id, geometry) = (config.info_hash, config.peer_id, config.geometry);
+        let local = Local {
+            info_hash,
+            peer_id,
+            geometry,
+            unsent: config.share.min(limits::UNSENT),
+        };
         let mut session = Session {
-            local: Local {
-                info_hash,
-                peer_id,
-                geometry,
-            },
+            local,
             torrent: Torrent::new(pieces, now, &mut rng),
             slots: Slab::new(),
             timers: Timers::default(),
