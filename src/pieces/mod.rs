@@ -3,4 +3,17 @@
 
 pub mod table;
 
-pub use table::{Accepted, Pieces, Plan, State, Verdict, Who};
+mod picker;
+mod rarity;
+
+mod asks;
+mod progress;
+
+mod suspects;
+mod verdict;
+
+mod invariants;
+
+pub use picker::Plan;
+pub use table::{Accepted, Pieces, State, Who};
+pub use verdict::Verdict;

@@ -1,15 +1,28 @@
 //! The piece table: each piece is Missing, Open, Held or Skipped, and what is asked of whom.
+//!
+//! A piece is Open from the first request on until its try ends; if everything asked comes back unanswered, it is Missing again. Every
+//! change to an open piece ends in `settle`, which files the piece anew: so there is one place where a piece is closed, found due
+//! for reading back, or judged. Requests leave by `pick` and come back by `accept` or `release`, and by nothing else.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use super::progress::{Filed, Progress};
+use super::rarity::Rarity;
+use super::suspects::Suspects;
+use super::verdict::Verdict;
 use crate::base::bits::Bits;
 use crate::base::geometry::{Block, Geometry};
 use crate::base::holdings::Holdings;
 use crate::base::id::PieceHash;
+use crate::base::limits;
 use crate::base::rng::Rng;
 
 /// The slot key of a peer; reused only after [`Pieces::forget`].
 pub type Who = usize;
+
+/// The owner of open pieces that have none.
+pub(super) const NOBODY: Who = Who::MAX;
 
 /// Where a piece stands. Each is in exactly one state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,46 +42,53 @@ pub enum State {
 pub enum Accepted {
     /// New: the caller writes it to disk.
     Fresh,
-    /// A duplicate, or of a piece that is not open.
+    /// A duplicate, or of a piece that is not open, or not this peer's to send.
     Unwanted,
 }
 
-/// The end of one try at a piece.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Verdict {
-    /// Its index.
-    pub piece: u32,
-    /// Whether its SHA-1 matched: it is now Held. Otherwise it is Missing again.
-    pub ok: bool,
-    /// Who is now known to have sent bad bytes, for this piece: to be banned.
-    pub guilty: Vec<SocketAddr>,
-}
-
-/// What [`Pieces::pick`] has to know of a peer.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
-    /// The peer.
-    pub who: Who,
-    /// What it has.
-    pub have: &'a Holdings,
-    /// Only these pieces (allowed-fast while choked, BEP 6); `None`: all.
-    pub only: Option<&'a [u32]>,
-    /// Blocks to ask for at most.
-    pub count: usize,
-    /// Peers that we download from.
-    pub active: usize,
-    /// Snubbed, or far slower than others: takes only what nobody else is at, one block.
-    pub slow: bool,
+/// What is remembered of a peer between picks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Peer {
+    /// Where its blocks came from.
+    pub addr: Option<SocketAddr>,
+    /// The piece of another owner that it helps with.
+    pub helps: Option<u32>,
 }
 
 /// The piece table of one torrent.
 #[derive(Clone, Debug)]
 pub struct Pieces {
-    geometry: Geometry,
-    held: Bits,
+    pub(super) geometry: Geometry,
+    pub(super) hashes: Vec<PieceHash>,
+    pub(super) sequential: bool,
+    pub(super) rng: Rng,
+    pub(super) held: Bits,
+    /// Wanted and not held: Missing or Open.
+    pub(super) needed: Bits,
+    /// The Missing ones are in it.
+    pub(super) rarity: Rarity,
+    pub(super) open: BTreeMap<u32, Progress>,
+    /// Open pieces with free blocks, by owner.
+    pub(super) partial: BTreeSet<(Who, u32)>,
+    /// Blocks of open pieces (solo ones aside) that are neither here nor asked of anybody.
+    pub(super) unasked: u64,
+    pub(super) peers: BTreeMap<Who, Peer>,
+    pub(super) suspects: Suspects,
+    /// Open pieces of which bytes are due for reading back.
+    pub(super) due: BTreeSet<u32>,
+    /// Bytes that are being read back, of tries that are over.
+    pub(super) void: Vec<Block>,
+    pub(super) verdicts: VecDeque<Verdict>,
+    pub(super) done: u64,
+    wanted: u64,
+    /// The block that came last, and who had been asked for it.
+    accepted: Option<Block>,
+    asked: Vec<Who>,
+    pub(super) news: bool,
+    /// What `repeats` was when news were taken last.
+    repeated: usize,
 }
 
-#[allow(unused_variables)]
 impl Pieces {
     /// A table of which nothing is held; `wanted` are the pieces to get, `sequential` asks for them in order.
     pub fn new(
@@ -78,107 +98,305 @@ impl Pieces {
         sequential: bool,
         rng: Rng,
     ) -> Pieces {
+        let pieces = geometry.pieces();
+        debug_assert_eq!(hashes.len(), pieces as usize, "metainfo has one per piece");
+        let (mut needed, mut rarity, mut size) = (Bits::new(pieces), Rarity::new(pieces), 0);
+        for piece in wanted.ones().take_while(|&piece| piece < pieces) {
+            needed.set(piece);
+            rarity.insert(piece);
+            size += u64::from(geometry.piece_size(piece));
+        }
         Pieces {
             geometry,
-            held: Bits::new(geometry.pieces()),
+            hashes,
+            sequential,
+            rng,
+            held: Bits::new(pieces),
+            needed,
+            rarity,
+            open: BTreeMap::new(),
+            partial: BTreeSet::new(),
+            unasked: 0,
+            peers: BTreeMap::new(),
+            suspects: Suspects::default(),
+            due: BTreeSet::new(),
+            void: Vec::new(),
+            verdicts: VecDeque::new(),
+            done: 0,
+            wanted: size,
+            accepted: None,
+            asked: Vec::new(),
+            news: false,
+            repeated: 1,
         }
     }
 
     /// Marks pieces that were found valid on disk as Held.
-    pub fn restore(&mut self, held: &Bits) {}
+    pub fn restore(&mut self, held: &Bits) {
+        let pieces = self.geometry.pieces();
+        for piece in held.ones().take_while(|&piece| piece < pieces) {
+            self.withdraw(piece);
+            self.hold(piece);
+        }
+    }
 
     /// Where this piece stands; Skipped past the end.
     pub fn state(&self, piece: u32) -> State {
-        State::Missing
+        if self.held.get(piece) {
+            State::Held
+        } else if self.rarity.missing().get(piece) {
+            State::Missing
+        } else if self.needed.get(piece) {
+            State::Open
+        } else {
+            State::Skipped
+        }
     }
 
-    /// The pieces that are Held.
+    /// The pieces that are Held, wanted or not.
     pub fn held(&self) -> &Bits {
         &self.held
     }
 
     /// Whether every wanted piece is Held.
     pub fn is_complete(&self) -> bool {
-        false
+        self.needed.count() == 0
     }
 
     /// Bytes of wanted pieces that are Held.
     pub fn done(&self) -> u64 {
-        0
+        self.done
     }
 
     /// Bytes of wanted pieces.
     pub fn wanted(&self) -> u64 {
-        0
+        self.wanted
     }
 
     /// Bytes of wanted pieces that are not Held.
     pub fn left(&self) -> u64 {
-        0
+        self.wanted - self.done
     }
 
     /// How many pieces are Open.
     pub fn open_count(&self) -> usize {
-        0
+        self.open.len()
+    }
+
+    /// Every request that stands, in the order of pieces and blocks.
+    pub fn requests(&self) -> impl Iterator<Item = (Who, Block)> + '_ {
+        self.open.values().flat_map(Progress::requests)
     }
 
     /// Whether this piece is wanted and not Held: what makes a peer interesting.
     pub fn needs(&self, piece: u32) -> bool {
-        false
+        self.needed.get(piece)
     }
 
     /// How many needed pieces somebody has. One pass over the pieces: for a bitfield, not for a `have`.
     pub fn wants_of(&self, have: &Holdings) -> u32 {
-        0
+        match have.bits() {
+            Some(theirs) => self.needed.common(theirs, 0).count() as u32,
+            None if have.is_seed() => self.needed.count(),
+            None => 0,
+        }
     }
 
     /// How many peers have this piece.
     pub fn availability(&self, piece: u32) -> u32 {
-        0
+        self.rarity.availability(piece)
     }
 
     /// A peer has told what it has (`bitfield`, `have_all`, `have_none`, or nothing yet).
-    pub fn joined(&mut self, have: &Holdings) {}
+    pub fn joined(&mut self, have: &Holdings) {
+        self.rarity.joined(have);
+    }
 
     /// A peer is gone that had this at last.
-    pub fn left_swarm(&mut self, have: &Holdings) {}
+    pub fn left_swarm(&mut self, have: &Holdings) {
+        self.rarity.left(have);
+    }
 
     /// A peer has one more piece.
-    pub fn on_have(&mut self, piece: u32) {}
+    pub fn on_have(&mut self, piece: u32) {
+        self.rarity.on_have(piece);
+    }
 
     /// The last `have` of a peer (for which [`Pieces::on_have`] was called, as for those before) made it a seed.
-    pub fn became_seed(&mut self) {}
+    pub fn became_seed(&mut self) {
+        self.rarity.became_seed();
+    }
 
-    /// Names blocks to ask of a peer and marks them as requested from it; appends to `out`.
-    pub fn pick(&mut self, plan: Plan<'_>, out: &mut Vec<Block>) {}
+    /// True once after something by which a peer that was given fewer blocks than it had room for may now be given more: a request
+    /// came back or is late, a piece failed, the end game began. What the peer itself tells (`have`, unchoke) is not meant.
+    pub fn take_news(&mut self) -> bool {
+        let repeats = self.repeats();
+        let more = repeats > std::mem::replace(&mut self.repeated, repeats);
+        std::mem::take(&mut self.news) | more
+    }
 
-    /// The one door back for a request that will not be answered: choke, reject, time-out, disconnect.
-    pub fn release(&mut self, who: Who, block: Block) {}
+    /// The one door back for a request that will not be answered: choke, reject, time-out, disconnect. Nothing happens if it
+    /// does not stand.
+    pub fn release(&mut self, who: Who, block: Block) {
+        let Some((number, progress)) = self.find(block) else {
+            return;
+        };
+        if !progress.release(number, who) {
+            return;
+        }
+        if progress.owner == Some(who) && !progress.involves(who) {
+            self.vacate(block.piece);
+        }
+        self.news = true;
+        self.settle(block.piece);
+    }
 
-    /// A block is late: others may be asked for it while this peer's request stands.
-    pub fn late(&mut self, who: Who, block: Block) {}
+    /// A block is late: others may be asked for it while this peer's request stands, and for what follows it.
+    pub fn late(&mut self, who: Who, block: Block) {
+        let Some((number, progress)) = self.find(block) else {
+            return;
+        };
+        if !progress.delay(number, who) {
+            return;
+        }
+        if progress.owner == Some(who) {
+            self.vacate(block.piece);
+        }
+        self.news = true;
+        self.settle(block.piece);
+    }
 
     /// A peer is gone; its blocks were released before.
-    pub fn forget(&mut self, who: Who) {}
+    pub fn forget(&mut self, who: Who) {
+        debug_assert!(self.open.values().all(|progress| !progress.involves(who)));
+        self.peers.remove(&who);
+        let theirs = |(_, progress): &(&u32, &Progress)| progress.owner == Some(who);
+        let pieces: Vec<u32> = self.open.iter().filter(theirs).map(|(&p, _)| p).collect();
+        for piece in pieces {
+            self.vacate(piece);
+            self.settle(piece);
+        }
+    }
 
     /// A block came in. If it is Fresh, nobody is asked for it any more and the caller writes it to disk.
     pub fn accept(&mut self, who: Who, from: SocketAddr, block: Block, data: &[u8]) -> Accepted {
-        Accepted::Unwanted
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.clear();
+        let mut accepted = Accepted::Unwanted;
+        if let Some((number, progress)) = self.find(block) {
+            if progress.solo && progress.owner != Some(who) {
+                self.news |= progress.release(number, who);
+            } else if data.len() == block.len as usize
+                && progress.receive(number, from, data, &mut asked)
+            {
+                accepted = Accepted::Fresh;
+                self.peers.entry(who).or_default().addr = Some(from);
+            }
+        }
+        self.asked = asked;
+        self.accepted = Some(block);
+        self.settle(block.piece);
+        accepted
     }
 
-    /// Who else had been asked for the block that was accepted last: they get `cancel`. Appends to `out`.
-    pub fn also_asked(&self, block: Block, who: Who, out: &mut Vec<Who>) {}
-
-    /// Bytes on disk that are now due for verification, `limits::SLICE` at most: read them and call [`Pieces::handle_reread`].
-    pub fn next_reread(&mut self) -> Option<Block> {
-        None
+    /// Who besides this peer had been asked for the block that was accepted last: they get `cancel`. Appends to `out`.
+    pub fn also_asked(&self, block: Block, who: Who, out: &mut Vec<Who>) {
+        if self.accepted == Some(block) {
+            out.extend(self.asked.iter().filter(|&&other| other != who));
+        }
     }
 
-    /// The bytes that [`Pieces::next_reread`] named.
-    pub fn handle_reread(&mut self, block: Block, data: &[u8]) {}
+    /// The open piece of a block, and the block's number in it.
+    fn find(&mut self, block: Block) -> Option<(u32, &mut Progress)> {
+        let number = self.geometry.number(block)?;
+        let progress = self.open.get_mut(&block.piece)?;
+        Some((number, progress))
+    }
 
-    /// The next piece that passed or failed.
-    pub fn next_verdict(&mut self) -> Option<Verdict> {
-        None
+    /// The owner of a piece does not continue it. A try that was its alone is void.
+    pub(super) fn vacate(&mut self, piece: u32) {
+        let Some(progress) = self.open.get_mut(&piece) else {
+            return;
+        };
+        progress.owner = None;
+        if progress.solo && progress.lacking() > 0 {
+            self.suspects.restart(piece);
+            progress.solo = self.suspects.is_solo(piece);
+            progress.reset();
+            progress.delay_all();
+            self.void.extend(progress.void_reading());
+            self.news = true;
+        }
+    }
+
+    /// Brings everything that is derived from an open piece up to date.
+    pub(super) fn settle(&mut self, piece: u32) {
+        let Some(progress) = self.open.get_mut(&piece) else {
+            return;
+        };
+        if progress.is_untouched() {
+            self.withdraw(piece);
+            self.miss(piece);
+            return;
+        }
+        let owner = progress.owner.unwrap_or(NOBODY);
+        let filed = Filed {
+            under: (progress.free() > 0).then_some(owner),
+            unasked: if progress.solo { 0 } else { progress.unasked() },
+        };
+        let before = std::mem::replace(&mut progress.filed, filed);
+        if progress.due().is_some() {
+            self.due.insert(piece);
+        }
+        self.refile(piece, before, filed);
+        self.judge(piece);
+    }
+
+    /// Takes a piece out of the open ones; the caller says what it is instead.
+    pub(super) fn withdraw(&mut self, piece: u32) {
+        let Some(mut progress) = self.open.remove(&piece) else {
+            return;
+        };
+        self.news |= self.open.len() + 1 == limits::OPEN_PIECES;
+        self.void.extend(progress.void_reading());
+        self.due.remove(&piece);
+        self.refile(piece, progress.filed, Filed::default());
+    }
+
+    /// A piece is Held from now on.
+    pub(super) fn hold(&mut self, piece: u32) {
+        self.held.set(piece);
+        self.rarity.remove(piece);
+        if self.needed.clear(piece) {
+            self.done += u64::from(self.geometry.piece_size(piece));
+        }
+    }
+
+    /// A piece that was open is Missing from now on.
+    pub(super) fn miss(&mut self, piece: u32) {
+        self.rarity.insert(piece);
+        self.news = true;
+    }
+
+    /// How many peers may be asked for one block: more than one in the end game, which begins when all that can be had is asked for.
+    pub(super) fn repeats(&self) -> usize {
+        if self.unasked > 0 || self.rarity.is_obtainable() {
+            return 1;
+        }
+        let mut open = self.open.values();
+        let last_piece = open.len() == 1 && self.rarity.missing().count() == 0;
+        match open.next() {
+            Some(progress) if last_piece && progress.lacking() == 1 => limits::LAST_BLOCK,
+            _ => limits::END_GAME,
+        }
+    }
+
+    fn refile(&mut self, piece: u32, before: Filed, now: Filed) {
+        self.unasked = self.unasked + u64::from(now.unasked) - u64::from(before.unasked);
+        if before.under != now.under {
+            let stale = before.under.map(|owner| (owner, piece));
+            stale.map(|entry| self.partial.remove(&entry));
+            self.partial.extend(now.under.map(|owner| (owner, piece)));
+        }
     }
 }

@@ -1,0 +1,218 @@
+//! What to ask a peer for.
+//!
+//! A peer is given whole pieces in order, so that blocks are hashed as they come: each open piece has an owner that continues it.
+//! What is begun is finished before more is begun; a peer that finds nothing else helps the owner of another piece. When all that
+//! is missing is asked for, the end game begins: a block is asked of a few peers, and those that did not send it first get
+//! `cancel`. No choice costs more for a torrent of more pieces: new pieces come from `rarity`, and open ones are few.
+
+use super::progress::Progress;
+use super::table::{NOBODY, Pieces, Who};
+use crate::base::geometry::Block;
+use crate::base::holdings::Holdings;
+use crate::base::limits;
+
+/// What [`Pieces::pick`] has to know of a peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The peer.
+    pub who: Who,
+    /// What it has.
+    pub have: &'a Holdings,
+    /// Only these pieces (allowed-fast while choked, BEP 6); `None`: all.
+    pub only: Option<&'a [u32]>,
+    /// Blocks to ask for at most.
+    pub count: usize,
+    /// Peers that we download from.
+    pub active: usize,
+    /// Snubbed, or far slower than others: takes only what nobody else is at, one block, and owns no piece.
+    pub slow: bool,
+}
+
+/// A plan being carried out.
+struct Hand<'a> {
+    plan: Plan<'a>,
+    out: &'a mut Vec<Block>,
+    full: usize,
+}
+
+impl Hand<'_> {
+    fn room(&self) -> usize {
+        self.full - self.out.len()
+    }
+
+    /// Whether this peer may be asked for this piece.
+    fn may(&self, piece: u32) -> bool {
+        let only = self.plan.only;
+        self.plan.have.has(piece) && only.is_none_or(|only| only.contains(&piece))
+    }
+
+    /// Whether this peer can be asked for any of the free blocks of this piece.
+    fn can(&self, piece: u32, progress: &Progress) -> bool {
+        self.may(piece) && progress.offers(self.plan.who, self.plan.slow)
+    }
+}
+
+impl Pieces {
+    /// Names blocks to ask of a peer and marks them as requested from it; appends to `out`.
+    pub fn pick(&mut self, plan: Plan<'_>, out: &mut Vec<Block>) {
+        let room = if plan.slow {
+            plan.count.min(1)
+        } else {
+            plan.count
+        };
+        let full = out.len() + room;
+        let hand = &mut Hand { plan, out, full };
+        if plan.slow {
+            self.disown(plan.who);
+        }
+        self.continue_own(hand);
+        if self.is_accused(plan.who) {
+            self.begin(hand, usize::MAX);
+        }
+        self.adopt(hand);
+        self.begin(hand, plan.active + plan.active / 2 + 1);
+        self.join(hand);
+        self.begin(hand, usize::MAX);
+        if !plan.slow {
+            self.end_game(hand);
+        }
+    }
+
+    /// The pieces that this peer owns.
+    fn continue_own(&mut self, hand: &mut Hand<'_>) {
+        while let Some(piece) = self.owned_by(hand.plan.who, hand) {
+            self.deal(piece, hand);
+        }
+    }
+
+    /// Pieces that were begun and are nobody's.
+    fn adopt(&mut self, hand: &mut Hand<'_>) {
+        while let Some(piece) = self.owned_by(NOBODY, hand) {
+            if let Some(progress) = self.open.get_mut(&piece) {
+                own(progress, &hand.plan);
+            }
+            self.deal(piece, hand);
+        }
+    }
+
+    /// New pieces, while there are fewer than `most` that have free blocks.
+    fn begin(&mut self, hand: &mut Hand<'_>, most: usize) {
+        while hand.room() > 0 && self.partial.len() < most && self.open.len() < limits::OPEN_PIECES
+        {
+            let Some(piece) = self.choose(hand) else {
+                return;
+            };
+            let mut progress = Progress::new(self.geometry, piece);
+            progress.solo = self.suspects.is_solo(piece);
+            own(&mut progress, &hand.plan);
+            self.rarity.remove(piece);
+            self.open.insert(piece, progress);
+            self.deal(piece, hand);
+        }
+    }
+
+    /// Pieces of others: the one that this peer helped with before, or the one with most left to ask for.
+    fn join(&mut self, hand: &mut Hand<'_>) {
+        while hand.room() > 0 {
+            let shared = |piece: u32| {
+                let progress = self.open.get(&piece)?;
+                let ours = !progress.solo && hand.can(piece, progress);
+                ours.then(|| (progress.free(), piece))
+            };
+            let before = self.peers.get(&hand.plan.who).and_then(|peer| peer.helps);
+            let all = self.partial.iter().filter_map(|&(_, piece)| shared(piece));
+            let chosen = match before.and_then(shared) {
+                Some(chosen) => Some(chosen),
+                None if self.sequential => all.min_by_key(|&(_, piece)| piece),
+                None => all.max(),
+            };
+            let Some((_, piece)) = chosen else {
+                return;
+            };
+            self.peers.entry(hand.plan.who).or_default().helps = Some(piece);
+            self.deal(piece, hand);
+        }
+    }
+
+    /// Blocks that others are asked for, once everything that can be had is asked for.
+    fn end_game(&mut self, hand: &mut Hand<'_>) {
+        let most = self.repeats();
+        if hand.room() == 0 || most == 1 {
+            return;
+        }
+        let middle = self.rng.below(u64::from(self.geometry.pieces())) as u32;
+        let around = self.open.range(middle..).chain(self.open.range(..middle));
+        let candidates: Vec<u32> = around
+            .take(limits::END_GAME_PROBES)
+            .filter(|&(&piece, progress)| !progress.solo && hand.may(piece))
+            .map(|(&piece, _)| piece)
+            .collect();
+        for piece in candidates {
+            if let Some(progress) = self.open.get_mut(&piece) {
+                progress.take_again(hand.plan.who, most, hand.room(), hand.out);
+            }
+            self.settle(piece);
+        }
+    }
+
+    /// A missing piece for this peer: one that failed, so that it is known soon who spoilt it; then by the order that was asked for.
+    fn choose(&mut self, hand: &Hand<'_>) -> Option<u32> {
+        let have = hand.plan.have;
+        let missing = self.rarity.missing();
+        let mut failed = self.suspects.pieces();
+        if let Some(piece) = failed.find(|&piece| missing.get(piece) && hand.may(piece)) {
+            return Some(piece);
+        }
+        match hand.plan.only {
+            Some(only) => self.rarity.rarest_among(only, have),
+            None if self.sequential => self.rarity.lowest(have),
+            None if self.held.count() < limits::RANDOM_FIRST => {
+                self.rarity.random(have, &mut self.rng)
+            }
+            None => self.rarity.rarest(have, &mut self.rng),
+        }
+    }
+
+    /// The first piece of this owner that this peer can be asked for.
+    fn owned_by(&self, owner: Who, hand: &Hand<'_>) -> Option<u32> {
+        let mut theirs = self.partial.range((owner, 0)..=(owner, u32::MAX));
+        let can = |&&(_, piece): &&(Who, u32)| {
+            let progress = self.open.get(&piece);
+            hand.room() > 0 && progress.is_some_and(|progress| hand.can(piece, progress))
+        };
+        theirs.find(can).map(|&(_, piece)| piece)
+    }
+
+    fn deal(&mut self, piece: u32, hand: &mut Hand<'_>) {
+        if let Some(progress) = self.open.get_mut(&piece) {
+            progress.take(hand.plan.who, hand.plan.slow, hand.room(), hand.out);
+        }
+        self.settle(piece);
+    }
+
+    fn disown(&mut self, who: Who) {
+        let theirs = self.partial.range((who, 0)..=(who, u32::MAX));
+        let pieces: Vec<u32> = theirs.map(|&(_, piece)| piece).collect();
+        for piece in pieces {
+            if let Some(progress) = self.open.get_mut(&piece) {
+                progress.owner = None;
+                self.news |= std::mem::take(&mut progress.solo);
+            }
+            self.settle(piece);
+        }
+    }
+
+    fn is_accused(&self, who: Who) -> bool {
+        let addr = || self.peers.get(&who).and_then(|peer| peer.addr);
+        !self.suspects.is_empty() && addr().is_some_and(|addr| self.suspects.accuses(addr))
+    }
+}
+
+/// Gives a piece to a peer. A slow one would hold up others, so what it begins is nobody's.
+fn own(progress: &mut Progress, plan: &Plan<'_>) {
+    if plan.slow {
+        progress.solo = false;
+    } else {
+        progress.owner = Some(plan.who);
+    }
+}
