@@ -314,7 +314,8 @@ impl Reactor {
                 let mut input = Input::new(&self.buffer[..cut + n]);
                 while let Some(write) = self.session.receive(key, &mut input, now) {
                     if let Err(error) = self.disk.write(write.block, write.data) {
-                        self.session.fail(error.to_string(), now);
+                        self.session
+                            .handle_unwritten(write.block, error.to_string(), now);
                     }
                 }
             }

@@ -78,6 +78,12 @@ impl Session {
         self.checking.as_mut().is_some_and(Checking::hole)
     }
 
+    /// A block could not be written: whatever its hash says, its piece is not held, and the session ends.
+    pub fn handle_unwritten(&mut self, block: Block, why: String, now: Now) {
+        self.lost.set(block.piece);
+        self.fail(why, now);
+    }
+
     /// A block that a peer asked for cannot be read: its piece is no longer served, to nobody.
     pub fn handle_lost(&mut self, piece: u32, why: String) {
         self.report(Report::Warning(why));
@@ -126,11 +132,11 @@ impl Session {
                 Ok(())
             }
             Event::Choked(dropped) => {
-                self.give_back(key, &dropped);
+                self.torrent.release(key, &dropped);
                 Ok(())
             }
             Event::Rejected(block) => {
-                self.give_back(key, &[block]);
+                self.torrent.release(key, &[block]);
                 Ok(())
             }
             Event::Interested(_) => {
@@ -187,14 +193,6 @@ impl Session {
         }
     }
 
-    /// Blocks go back to the piece table, for anybody who has room.
-    pub(super) fn give_back(&mut self, key: usize, blocks: &[Block]) {
-        if !blocks.is_empty() {
-            self.torrent.release(key, blocks);
-            self.wake_hungry();
-        }
-    }
-
     /// Ends a connection: its slot is free and its socket closed when this turn is over.
     pub(super) fn hang_up(&mut self, key: usize, fault: Fault, now: Now) {
         let Some(slot) = self
@@ -212,7 +210,7 @@ impl Session {
         if was_open {
             self.torrent.pieces.left_swarm(peer.holdings());
         }
-        self.give_back(key, &blocks);
+        self.torrent.release(key, &blocks);
         self.torrent.pieces.forget(key);
         self.dials.on_closed(was_dialing);
         self.choke_due = true;

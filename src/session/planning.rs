@@ -53,7 +53,6 @@ impl Session {
             for addr in verdict.guilty {
                 self.ban(addr, now);
             }
-            self.wake_hungry();
         }
         if held.is_empty() {
             return;
@@ -107,9 +106,6 @@ impl Session {
             let late = slot.peer.take_late(now);
             for &block in &late {
                 self.torrent.pieces.late(key, block);
-            }
-            if !late.is_empty() {
-                self.wake_hungry();
             }
             self.touch(key);
         }
@@ -178,7 +174,7 @@ impl Session {
             .count()
             + 1;
         let seeding = self.torrent.pieces.is_complete();
-        for key in std::mem::take(&mut self.touched) {
+        while let Some(key) = self.next_touched() {
             let Some(slot) = self.slots.get_mut(key) else {
                 continue;
             };
@@ -202,6 +198,14 @@ impl Session {
                 self.unflushed.push(key);
             }
         }
+    }
+
+    /// The next slot to look at. What was asked for in this turn may have made more askable: then those with room left come again.
+    fn next_touched(&mut self) -> Option<usize> {
+        if self.touched.is_empty() && self.torrent.pieces.take_news() {
+            self.wake_hungry();
+        }
+        self.touched.pop()
     }
 
     fn call_peers(&mut self, now: Now) {

@@ -50,7 +50,7 @@ pub struct Session {
     pub(super) unsaved: bool,
     pub(super) saved_at: Now,
     pub(super) saved_totals: (u64, u64),
-    /// Pieces that are verified but can no longer be read: they are not served.
+    /// Pieces that are verified but cannot be read, or were not written: they are not served, nor vouched for.
     pub(super) lost: Bits,
     /// Connections to be ended in this turn.
     pub(super) doomed: Vec<(usize, Fault)>,
@@ -341,8 +341,12 @@ impl Session {
         self.saved_at = now;
         self.saved_totals = self.totals();
         let (downloaded, uploaded) = self.saved_totals;
+        let mut held = self.torrent.pieces.held().clone();
+        for piece in self.lost.ones() {
+            held.clear(piece);
+        }
         self.effects.push_back(Effect::Save(Snapshot {
-            held: self.torrent.pieces.held().clone(),
+            held,
             downloaded: self.config.earlier.0 + downloaded,
             uploaded: self.config.earlier.1 + uploaded,
             clean,
