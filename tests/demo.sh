@@ -14,12 +14,13 @@ seeder=
 trap '[ -z "$seeder" ] || kill "$seeder" 2>/dev/null; rm -rf "$work"' EXIT
 
 mkfifo "$work/events"
-"$brooklet" seed "$torrent" --dir "$content" --state "$work/seeder" --json "${quiet[@]}" >"$work/events" &
+exec 3<>"$work/events"
+"$brooklet" seed "$torrent" --dir "$content" --state "$work/seeder" --json "${quiet[@]}" >&3 &
 seeder=$!
 port=
-while [ -z "$port" ] && IFS= read -r event; do
+while [ -z "$port" ] && IFS= read -r -t 5 -u 3 event; do
   case $event in *'"event":"start"'*) port=$(sed 's/.*"port":\([0-9]*\).*/\1/' <<<"$event") ;; esac
-done 3<&0 <"$work/events"
+done
 [ -n "$port" ] || { echo "the seeder did not start" >&2; exit 1; }
 
 echo "A seeder listens on 127.0.0.1:$port. Downloading at 128 KiB/s, so that there is something to see:"

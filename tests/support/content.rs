@@ -57,7 +57,8 @@ impl Content {
             ("empty", 0),
             ("one", 1),
             ("block and a byte", 16 * 1024 + 1),
-            ("-rf 'q\"uo`te' $HOME & ünï 文字 #1?%41.txt", 70_000),
+            // Transmission puts underscores in place of what Windows does not allow (`"`, `?`, `:` and others).
+            ("-rf 'quo`te' $HOME & ünï 文字 #1 %41;.txt", 70_000),
             ("a/b/c/d/e/f/deep", 1_234_567),
             ("one piece", piece_length),
         ];
@@ -84,6 +85,13 @@ impl Content {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
+    }
+
+    /// The same without its empty files.
+    pub fn without_empty(&self) -> Content {
+        let mut content = self.clone();
+        content.files.retain(|(_, bytes)| !bytes.is_empty());
+        content
     }
 
     /// Panics unless exactly these files lie below the folder under the torrent's name, byte for byte.

@@ -17,7 +17,7 @@ pub struct Net {
 }
 
 /// A machine of its own: a namespace with `lo` and one interface.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Host {
     namespace: String,
     /// Its IPv4 address.
@@ -111,6 +111,26 @@ impl Host {
             Family::V4 => self.v4.into(),
             Family::V6 => self.v6.into(),
         }
+    }
+
+    /// What an HTTP server answers to a GET that is sent from this host; `None` if nobody listens there.
+    pub fn http_get(&self, server: SocketAddr, path: &str) -> Option<Vec<u8>> {
+        let script =
+            r#"exec 3<>"/dev/tcp/$1/$2" && printf 'GET %s HTTP/1.0\r\n\r\n' "$3" >&3 && cat <&3"#;
+        let done = Command::new("nsenter")
+            .args([
+                &self.nsenter(),
+                "timeout",
+                "5",
+                "bash",
+                "-c",
+                script,
+                "bash",
+            ])
+            .args([&server.ip().to_string(), &server.port().to_string(), path])
+            .output()
+            .unwrap();
+        done.status.success().then_some(done.stdout)
     }
 
     /// An address and port of this host.

@@ -1,0 +1,147 @@
+//! Clients that others wrote, each run the same way: it joins the swarm of one torrent on a host of its own, checks what is in
+//! its folder, gets the rest, and stays to seed until it is dropped.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::child::{Child, Stream, command};
+use super::content::Content;
+use super::dir::Dir;
+use super::json::Json;
+use super::net::Host;
+
+/// One of the other clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `transmission-cli`
+    Transmission,
+    /// `aria2c`
+    Aria2,
+    /// libtorrent, by its Python module
+    Libtorrent,
+}
+
+/// The port that each listens on.
+pub const PORT: u16 = 6881;
+
+/// A client in a swarm.
+#[derive(Debug)]
+pub struct Client {
+    program: Program,
+    /// The running program.
+    pub child: Child,
+    _config: Dir,
+}
+
+impl Program {
+    /// Whether it is installed; if not, the test is skipped.
+    pub fn installed(self) -> bool {
+        match self {
+            Program::Transmission => super::installed(&["transmission-cli", "stdbuf"]),
+            Program::Aria2 => super::installed(&["aria2c"]),
+            Program::Libtorrent => {
+                let found = Command::new(PYTHON)
+                    .args(["-c", "import libtorrent"])
+                    .output()
+                    .is_ok_and(|out| out.status.success());
+                if !found {
+                    super::skip("python3-libtorrent is not installed (see tests/setup.sh)");
+                }
+                found
+            }
+        }
+    }
+
+    /// What of a content is on disk when it says that it has everything: Transmission 3 does not make empty files.
+    pub fn leaves_on_disk(self, content: &Content) -> Content {
+        match self {
+            Program::Transmission => content.without_empty(),
+            Program::Aria2 | Program::Libtorrent => content.clone(),
+        }
+    }
+
+    /// Joins the swarm of a torrent with content in `folder`.
+    pub fn join(self, host: &Host, torrent: &Path, folder: &Path) -> Client {
+        let config = Dir::new();
+        let mut command = match self {
+            Program::Transmission => transmission(host, torrent, folder, &config),
+            Program::Aria2 => aria2(host, torrent, folder, &config),
+            Program::Libtorrent => libtorrent(host, torrent, folder),
+        };
+        Client {
+            program: self,
+            child: Child::spawn(&format!("{self:?}"), &mut command),
+            _config: config,
+        }
+    }
+}
+
+impl Client {
+    /// Waits until it says that it has everything and seeds.
+    pub fn wait_whole(&mut self, within: Duration) {
+        let program = self.program;
+        self.child.find("whole content", within, |stream, line| {
+            let seeding = match program {
+                Program::Transmission => line.starts_with("Seeding, "),
+                Program::Aria2 => line.contains(" SEED("),
+                Program::Libtorrent => {
+                    stream == Stream::Out
+                        && Json::parse(line)
+                            .is_ok_and(|state| state.find("seeding") == Some(&Json::Bool(true)))
+                }
+            };
+            seeding.then_some(())
+        });
+    }
+}
+
+/// Debian's own, which has the module.
+const PYTHON: &str = "/usr/bin/python3";
+
+fn transmission(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
+    let settings = r#"{
+        "dht-enabled": false, "pex-enabled": false, "lpd-enabled": false, "utp-enabled": false, "rpc-enabled": false,
+        "port-forwarding-enabled": false, "blocklist-enabled": false, "rename-partial-files": false, "preallocation": 0
+    }"#;
+    config.file("settings.json", settings);
+    // It buffers its output where that is no terminal.
+    let mut command = command(Some(host), "stdbuf");
+    command
+        .args(["-o0", "transmission-cli", "--no-portmap", "--port"])
+        .arg(PORT.to_string())
+        .arg("--config-dir")
+        .arg(&**config)
+        .arg("--download-dir")
+        .args([folder, torrent]);
+    command
+}
+
+fn aria2(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
+    let metainfo = std::fs::read(torrent).unwrap();
+    // It speaks to UDP trackers only through the socket of its DHT, which finds nobody to talk to here.
+    let udp = metainfo.windows(6).any(|bytes| bytes == b"udp://");
+    let mut command = command(Some(host), "aria2c");
+    command
+        .args(["--no-conf", "--enable-color=false", "--summary-interval=1"])
+        .args(["--bt-enable-lpd=false", "--enable-peer-exchange=false"])
+        .args(["--allow-overwrite=true", "--check-integrity=true"])
+        .args(["--file-allocation=none", "--seed-ratio=0.0"])
+        .arg(format!("--enable-dht={udp}"))
+        .arg(format!("--dht-listen-port={PORT}"))
+        .arg(format!("--dht-file-path={}", config.join("dht").display()))
+        .arg(format!("--listen-port={PORT}"))
+        .arg("--dir")
+        .args([folder, torrent]);
+    command
+}
+
+fn libtorrent(host: &Host, torrent: &Path, folder: &Path) -> Command {
+    let mut command = command(Some(host), PYTHON);
+    command
+        .arg(super::repository("tests/support/lt.py"))
+        .args([torrent, folder])
+        .arg("--listen")
+        .arg(format!("0.0.0.0:{PORT},[::]:{PORT}"));
+    command
+}

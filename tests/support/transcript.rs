@@ -1,0 +1,406 @@
+//! Replays a story about one connection against the peer machine. A story is a text: what happens (a line each, below), and under
+//! each such line what the machine does about it. The first kind is written by hand, the second by the machine:
+//!
+//! ```text
+//! # a remark
+//! dial 192.0.2.7:6881              we call somebody            accept 192.0.2.7:50001     somebody calls us
+//! connected                        the network answered        closed                     the other end hung up
+//! at 1.5s                          time goes by until then     socket takes 100 bytes     … and then no more
+//! < request 3 at 0, 16384 bytes    the peer says this          < raw 00 00 00             … or these bytes
+//! 600 times < request 3 at %, 1 bytes                          … so often, % counting from 0
+//! ! interested                     we do this                  ? room                     what is it now?
+//!
+//! > unchoke                        we said this                event, fault, late         what the machine reports
+//!   00000001 01                    a message's bytes           timer 90s                  it was woken at that time
+//! ```
+//!
+//! All stories are about the torrent of *Leaves of Grass*: 23 pieces of 16 KiB, the last shorter. We are
+//! `-bk0100-ABCDEFGHIJKL`.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use brooklet::base::bits::Bits;
+use brooklet::base::geometry::Block;
+use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::limits;
+use brooklet::base::time::{Duration, Now};
+use brooklet::peer::fast::allowed_fast_set;
+use brooklet::peer::fault::{Fault, Redial};
+use brooklet::peer::input::Input;
+use brooklet::peer::peer::{Event, Local, Peer, Segment};
+use brooklet::wire::handshake::{self, Handshake};
+use brooklet::wire::message::{Message, frame_len, piece_header};
+use brooklet::wire::metainfo::Metainfo;
+
+/// How the bytes of each read are cut: from the number of bytes that are left to the number of the next read.
+pub type Cut<'c> = &'c mut dyn FnMut(usize) -> usize;
+
+/// Everything comes in one read.
+pub fn whole(left: usize) -> usize {
+    left
+}
+
+/// The names and texts of all stories.
+pub fn stories() -> Vec<(String, String)> {
+    let folder = data("transcripts");
+    let mut stories: Vec<(String, String)> = fs::read_dir(&folder)
+        .unwrap_or_else(|why| panic!("{folder}: {why}"))
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    stories.sort();
+    stories
+}
+
+/// The torrent that all stories are about, its content, and who we are.
+pub struct Setting {
+    /// What every connection of the torrent says of us.
+    pub local: Local,
+    /// The content.
+    pub content: Vec<u8>,
+}
+
+impl Setting {
+    /// Reads it.
+    pub fn load() -> Setting {
+        let torrent = fs::read(data("torrents/torrents/wt_leaves.torrent")).unwrap();
+        let content = data("torrents/content/Leaves of Grass by Walt Whitman.epub");
+        let meta = Metainfo::parse(&torrent).unwrap();
+        Setting {
+            local: Local {
+                info_hash: meta.info_hash,
+                peer_id: PeerId(*b"-bk0100-ABCDEFGHIJKL"),
+                geometry: meta.geometry,
+            },
+            content: fs::read(content).unwrap(),
+        }
+    }
+
+    /// The bytes of a block; zeros where it lies outside the content.
+    pub fn block(&self, block: Block) -> Vec<u8> {
+        let start = self.local.geometry.offset(block) as usize;
+        let mut bytes: Vec<u8> = self.content.iter().skip(start).copied().collect();
+        bytes.resize(block.len as usize, 0);
+        bytes
+    }
+}
+
+/// Plays what happens in a story and returns the story with what the machine does about it.
+pub fn replay(story: &str, setting: &Setting, cut: Cut<'_>) -> String {
+    let mut stage = Stage {
+        setting,
+        cut,
+        peer: None,
+        now: Now::default(),
+        socket: None,
+        sent: Vec::new(),
+        greeted: false,
+        out: Vec::new(),
+    };
+    let mut text = String::new();
+    for line in story.lines().filter(|line| !is_output(line)) {
+        stage.play(line);
+        for line in [line.to_string()].into_iter().chain(stage.out.drain(..)) {
+            text += &line;
+            text += "\n";
+        }
+    }
+    text
+}
+
+fn is_output(line: &str) -> bool {
+    let marks = [
+        "  ", "> ", "= ", "event ", "fault ", "late ", "timer ", "back ",
+    ];
+    marks.iter().any(|mark| line.starts_with(mark))
+}
+
+fn data(path: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    folder.join(path).display().to_string()
+}
+
+struct Stage<'s, 'c> {
+    setting: &'s Setting,
+    cut: Cut<'c>,
+    peer: Option<Peer>,
+    now: Now,
+    /// Bytes that the socket still takes; `None`: any number.
+    socket: Option<usize>,
+    /// Bytes sent that no whole message has been made of yet.
+    sent: Vec<u8>,
+    /// Our handshake has been sent.
+    greeted: bool,
+    out: Vec<String>,
+}
+
+impl Stage<'_, '_> {
+    fn play(&mut self, line: &str) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "" | "#" => {}
+            "dial" => self.begin(Peer::dial(self.setting.local, addr(rest), self.now)),
+            "accept" => self.begin(Peer::accept(self.setting.local, addr(rest), self.now)),
+            "connected" => {
+                let now = self.now;
+                self.peer().handle_connected(now);
+            }
+            "closed" => self.end(Fault::Closed),
+            "at" => self.pass_time(rest),
+            "socket" => self.socket = numbers(rest).first().map(|&n| n as usize),
+            "<" => self.hear(rest),
+            "!" => self.command(rest),
+            "?" => self.tell(rest),
+            _ => self.repeat(line),
+        }
+        self.flush();
+    }
+
+    fn peer(&mut self) -> &mut Peer {
+        self.peer.as_mut().expect("no connection: dial or accept")
+    }
+
+    fn begin(&mut self, peer: Peer) {
+        (self.peer, self.greeted, self.socket) = (Some(peer), false, None);
+        self.sent.clear();
+    }
+
+    fn end(&mut self, fault: Fault) {
+        let again = match fault.redial() {
+            Redial::Later => "call again later",
+            Redial::Never => "never call again",
+        };
+        self.out.push(format!("fault {fault}; {again}"));
+        for block in self.peer().close(fault) {
+            self.out.push(format!("back {}", words(block)));
+        }
+    }
+
+    /// Time goes by; the machine is woken whenever it asked to be.
+    fn pass_time(&mut self, until: &str) {
+        let seconds: f64 = until.trim_end_matches('s').parse().expect("at SECONDS");
+        let until = Now::default() + Duration::from_secs_f64(seconds);
+        loop {
+            let now = self.now;
+            let Some(peer) = self.peer.as_mut().filter(|peer| !peer.is_closing()) else {
+                break;
+            };
+            let Some(due) = peer.next_deadline(now).filter(|&due| due <= until) else {
+                break;
+            };
+            assert!(due > now, "a deadline that does not move on");
+            self.now = due;
+            let woken = peer.handle_timeout(due);
+            let late = peer.take_late(due);
+            let place = self.out.len();
+            if let Err(fault) = woken {
+                self.end(fault);
+            }
+            for block in late {
+                self.out.push(format!("late {}", words(block)));
+            }
+            self.flush();
+            if self.out.len() > place {
+                self.out.insert(place, format!("timer {}", seconds_of(due)));
+            }
+        }
+        self.now = until;
+    }
+
+    fn hear(&mut self, said: &str) {
+        let bytes = match said.strip_prefix("raw ") {
+            Some(digits) => hex_bytes(digits),
+            None => self.encode(said),
+        };
+        if !said.starts_with("raw ") {
+            self.out.extend(dump(&bytes));
+        }
+        let mut rest = &bytes[..];
+        while !rest.is_empty() && self.peer.as_ref().is_some_and(|peer| !peer.is_closing()) {
+            let part = (self.cut)(rest.len()).clamp(1, rest.len());
+            let (read, later) = rest.split_at(part);
+            self.feed(read);
+            rest = later;
+        }
+    }
+
+    /// One read: what is kept of a cut frame, then the new bytes.
+    fn feed(&mut self, read: &[u8]) {
+        let now = self.now;
+        let buffer = [self.peer().cut(), read].concat();
+        let mut input = Input::new(&buffer);
+        loop {
+            match self.peer().next_event(&mut input, now) {
+                Ok(Some(event)) => self.out.push(event_words(&event)),
+                Ok(None) => break,
+                Err(fault) => return self.end(fault),
+            }
+            if let Some("event greeted") = self.out.last().map(|line| &line[..13.min(line.len())]) {
+                self.flush();
+            }
+        }
+    }
+
+    fn command(&mut self, what: &str) {
+        let (now, n) = (self.now, numbers(what));
+        let block = || Block {
+            piece: n[0],
+            begin: n[1],
+            len: n[2],
+        };
+        let local = self.setting.local;
+        let peer = self.peer();
+        let done = match what.split(|c: char| c.is_ascii_digit()).next().unwrap().trim() {
+            "interested" => Ok(peer.set_interested(true)),
+            "not interested" => Ok(peer.set_interested(false)),
+            "choke" => Ok(peer.choke()),
+            "unchoke" => Ok(peer.unchoke()),
+            "have" => Ok(peer.have(n[0])),
+            "request" => Ok(peer.request(block(), now)),
+            "cancel" => Ok(peer.cancel(block())),
+            "serve" => peer.serve(block()),
+            "refuse" => peer.refuse(block()),
+            "introduce all" => Ok(introduce(peer, &local, &Bits::full(local.geometry.pieces()))),
+            "introduce none" => Ok(introduce(peer, &local, &Bits::new(local.geometry.pieces()))),
+            "introduce pieces" => {
+                let mut held = Bits::new(local.geometry.pieces());
+                n.iter().for_each(|&piece| _ = held.set(piece));
+                Ok(introduce(peer, &local, &held))
+            }
+            _ => panic!("no such command: {what}"),
+        };
+        if let Err(fault) = done {
+            self.end(fault);
+        }
+    }
+
+    fn tell(&mut self, what: &str) {
+        let now = self.now;
+        let peer = self.peer();
+        let answer = match what {
+            "phase" => format!("{:?}", peer.phase()),
+            "holdings" => format!("{} of {} pieces", peer.holdings().count(), peer.holdings().pieces()),
+            "room" => format!("{} more blocks", peer.room(now)),
+            "in flight" => format!("{} requests", peer.in_flight()),
+            "waiting" => format!("{} blocks to send", peer.uploads_waiting()),
+            "snubbing" => format!("{}", peer.is_snubbing(now)),
+            "allowed" => match peer.allowed() {
+                None => "any piece".to_string(),
+                Some(pieces) => format!("only pieces {pieces:?}"),
+            },
+            "kept" => format!("{} bytes of a cut frame", peer.cut().len()),
+            "deadline" => match peer.next_deadline(now) {
+                None => "none".to_string(),
+                Some(at) => seconds_of(at),
+            },
+            "totals" => format!("{} bytes down, {} up", peer.down().total(), peer.up().total()),
+            _ => panic!("no such question: {what}"),
+        };
+        self.out.push(format!("= {answer}"));
+    }
+
+    /// `N times LINE`: of many repetitions that end alike, only the first is told.
+    fn repeat(&mut self, line: &str) {
+        let (times, line) = line.split_once(" times ").expect("no such line");
+        let times: u32 = times.parse().expect("N times");
+        let (mut told, mut alike, mut last) = (Vec::new(), 0, Vec::new());
+        for number in 0..times {
+            if self.peer().is_closing() {
+                told.push(format!("  (that was number {number})"));
+                break;
+            }
+            self.play(&line.replace('%', &number.to_string()));
+            let said = std::mem::take(&mut self.out);
+            let shape: Vec<String> = said.iter().filter(|line| !line.starts_with(' ')).map(|line| shape(line)).collect();
+            if number > 0 && shape == last {
+                alike += 1;
+                continue;
+            }
+            told.extend(more(&mut alike));
+            told.extend(said);
+            last = shape;
+        }
+        told.extend(more(&mut alike));
+        self.out = told;
+    }
+
+    /// Sends what the machine wants to send, as far as the socket takes it, and tells the messages that are complete.
+    fn flush(&mut self) {
+        let now = self.now;
+        let Some(peer) = self.peer.as_mut() else {
+            return;
+        };
+        let mut bytes = Vec::new();
+        for segment in peer.transmit() {
+            match segment {
+                Segment::Bytes(part) => bytes.extend(part),
+                Segment::Block { block, skip } => {
+                    let frame = [&piece_header(block)[..], &self.setting.block(block)].concat();
+                    bytes.extend(&frame[skip..]);
+                }
+            }
+        }
+        if let Some(room) = &mut self.socket {
+            bytes.truncate(*room);
+            *room -= bytes.len();
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        peer.transmitted(bytes.len(), now);
+        self.sent.extend(bytes);
+        while let Some(frame) = self.next_sent() {
+            let message = match frame.len() {
+                handshake::LEN if !self.greeted => handshake_words(&frame),
+                _ => message_words(&frame),
+            };
+            self.greeted = true;
+            self.out.push(format!("> {message}"));
+            self.out.extend(dump(&frame));
+        }
+        if !self.sent.is_empty() {
+            let whole = frame_len(&self.sent).map_or(4, |len| len as usize + 4);
+            let begun = format!("  ({} of {whole} bytes of the next are gone)", self.sent.len());
+            self.out.push(begun);
+        }
+    }
+
+    fn next_sent(&mut self) -> Option<Vec<u8>> {
+        let len = match self.greeted {
+            false => handshake::LEN,
+            true => frame_len(&self.sent)? as usize + 4,
+        };
+        (self.sent.len() >= len).then(|| self.sent.drain(..len).collect())
+    }
+}
+
+/// What `session` does once a peer has greeted us.
+fn introduce(peer: &mut Peer, local: &Local, held: &Bits) {
+    let (ip, pieces) = (peer.addr().ip(), local.geometry.pieces());
+    let mut allowed = allowed_fast_set(ip, local.info_hash, pieces, limits::ALLOWED_FAST);
+    allowed.retain(|&piece| held.get(piece));
+    peer.introduce(held, allowed);
+}
+
+fn shape(line: &str) -> String {
+    line.replace(|c: char| c.is_ascii_digit(), "")
+}
+
+fn more(alike: &mut u32) -> Option<String> {
+    let count = std::mem::take(alike);
+    (count > 0).then(|| format!("  (and {count} times more like that)"))
+}
+
+fn seconds_of(at: Now) -> String {
+    format!("{}s", at.as_micros() as f64 / 1e6)
+}
+
+fn addr(text: &str) -> SocketAddr {
+    text.parse().expect("an address and port")
+}
