@@ -10,6 +10,7 @@ pub mod content;
 pub mod dir;
 pub mod json;
 pub mod net;
+pub mod source;
 pub mod torrent;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,416 @@
+//! The rules of the house, read off the source: who may import whom, what is pure, how long things may be, what the repository
+//! holds, and that its manual names nothing that is not there.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::repository;
+use support::source::{Source, has_word};
+
+/// Rooms by rank. A room imports lower ranks only; rooms of one rank do not know each other.
+const RANKS: &[&[&str]] = &[
+    &["base"],
+    &["wire"],
+    &[
+        "peer", "pieces", "storage", "tracker", "dht", "lsd", "utp", "mse", "http",
+    ],
+    &["torrent", "explain"],
+    &["session"],
+    &["io"],
+    &["cli"],
+    &["main"],
+];
+
+/// Rooms that may touch the outside.
+const IMPURE: &[&str] = &["io", "cli", "main", "lib"];
+
+/// Lines that a file may have, and files that have a reason for more.
+const FILE_LINES: usize = 450;
+const LONG_FILES: &[(&str, &str)] = &[];
+
+/// Lines that a function may have, and functions (`path::name`) that have a reason for more.
+const FUNCTION_LINES: usize = 70;
+const LONG_FUNCTIONS: &[(&str, &str)] = &[];
+
+/// Crates besides our own that the program may stand on.
+const CRATES: usize = 40;
+
+#[test]
+fn rooms_import_lower_ranks_only() {
+    let mut broken = String::new();
+    for source in &sources() {
+        if source.room() == "lib" {
+            continue;
+        }
+        let own = rank(source.room())
+            .unwrap_or_else(|| panic!("src/{}: a room without a rank", source.path));
+        for (line, path) in source.paths() {
+            let Some(room) = room_named(source, &path) else {
+                continue;
+            };
+            if room != source.room() && rank(&room).is_some_and(|other| other >= own) {
+                let _ = writeln!(
+                    broken,
+                    "src/{}:{line}: {} imports {room}",
+                    source.path,
+                    source.room()
+                );
+            }
+        }
+    }
+    report("ranks", &broken);
+}
+
+#[test]
+fn below_io_nothing_touches_the_outside() {
+    const FORBIDDEN: &[&str] = &[
+        "std::fs",
+        "std::io",
+        "std::env",
+        "std::thread",
+        "std::process",
+        "std::os",
+        "std::net::TcpStream",
+        "std::net::TcpListener",
+        "std::net::UdpSocket",
+        "std::net::ToSocketAddrs",
+        "std::time::Instant",
+        "std::time::SystemTime",
+        "std::time::UNIX_EPOCH",
+        "mio",
+        "rustix",
+        "signal_hook",
+        "simplelog",
+        "rand::rng",
+        "rand::thread_rng",
+        "rand::random",
+        "rand::rngs::SysRng",
+        "rand::rngs::OsRng",
+        "rand::rngs::ThreadRng",
+    ];
+    const MACROS: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "dbg!"];
+    let mut broken = String::new();
+    for source in &sources() {
+        if IMPURE.contains(&source.room()) {
+            continue;
+        }
+        for (line, path) in source.paths() {
+            let inside = |outer: &&&str| {
+                path.strip_prefix(**outer)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+            };
+            if FORBIDDEN.iter().any(|outer| inside(&outer)) {
+                let _ = writeln!(broken, "src/{}:{line}: {path}", source.path);
+            }
+        }
+        for (line, code) in source.code.lines().enumerate() {
+            if MACROS.iter().any(|name| has_word(code, name)) {
+                let _ = writeln!(broken, "src/{}:{}: {}", source.path, line + 1, code.trim());
+            }
+        }
+    }
+    report("purity", &broken);
+}
+
+#[test]
+fn some_things_are_not_used_at_all() {
+    let mut broken = String::new();
+    for source in &sources() {
+        let mut words = vec!["unsafe", "todo!", "unimplemented!", "RefCell", "Rc", "dbg!"];
+        if source.room() != "main" {
+            words.push("Box<dyn Error>");
+            words.push("Box<dyn std::error::Error>");
+        }
+        for (line, code) in source.code.lines().enumerate() {
+            for word in words.iter().filter(|word| has_word(code, word)) {
+                let _ = writeln!(broken, "src/{}:{}: {word}", source.path, line + 1);
+            }
+        }
+        for line in source.let_chains() {
+            let _ = writeln!(
+                broken,
+                "src/{}:{line}: a let chain (newer than rust-version)",
+                source.path
+            );
+        }
+    }
+    report("not used here", &broken);
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut broken = String::new();
+    for source in &sources() {
+        let lines = source.text.lines().count();
+        if lines > FILE_LINES && !LONG_FILES.iter().any(|(path, _)| *path == source.path) {
+            let _ = writeln!(broken, "src/{}: {lines} lines", source.path);
+        }
+        for (name, line, lines) in source.functions() {
+            let full = format!("{}::{name}", source.path);
+            if lines > FUNCTION_LINES && !LONG_FUNCTIONS.iter().any(|(name, _)| *name == full) {
+                let _ = writeln!(
+                    broken,
+                    "src/{}:{line}: {name} has {lines} lines",
+                    source.path
+                );
+            }
+        }
+    }
+    report("too long", &broken);
+}
+
+#[test]
+fn the_top_level_holds_what_it_should() {
+    const KEPT: &[&str] = &[
+        ".ci",
+        ".gitignore",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "Makefile",
+        "PROTOCOL.md",
+        "README.md",
+        "src",
+        "testdata",
+        "tests",
+    ];
+    const UNKEPT: &[&str] = &[".git", "target"];
+    let mut broken = String::new();
+    for entry in fs::read_dir(repository(".")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !KEPT.contains(&name.as_str()) && !UNKEPT.contains(&name.as_str()) {
+            let _ = writeln!(broken, "{name}");
+        }
+    }
+    report("not on the list of the top level", &broken);
+}
+
+#[test]
+fn nothing_is_left_over_and_no_machine_is_named() {
+    // Put together here, so that this file does not name them.
+    let leftovers = ["TO-DO", "FIX-ME", "XX-X"].map(|word| word.replace('-', ""));
+    let places = ["work", "tmp", "root", "home", "farm"].map(|name| format!("/{name}"));
+    let ignored = format!("#[{}]", "ignore");
+    let mut broken = String::new();
+    for path in written_files() {
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        let name = path
+            .strip_prefix(repository(""))
+            .unwrap_or(&path)
+            .display()
+            .to_string();
+        for (line, text) in text.lines().enumerate() {
+            let left = leftovers.iter().any(|word| has_word(text, word));
+            if left || text.contains(&ignored) || places.iter().any(|place| names(text, place)) {
+                let _ = writeln!(broken, "{name}:{}: {}", line + 1, text.trim());
+            }
+        }
+    }
+    report("left over", &broken);
+}
+
+#[test]
+fn what_the_manual_names_exists() {
+    let Ok(manual) = fs::read_to_string(repository("PROTOCOL.md")) else {
+        return;
+    };
+    let sources: Vec<String> = written_files()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let mut broken = String::new();
+    for (line, text) in manual.lines().enumerate() {
+        for name in text.split('`').skip(1).step_by(2) {
+            if !exists(name, &sources) {
+                let _ = writeln!(broken, "PROTOCOL.md:{}: `{name}`", line + 1);
+            }
+        }
+    }
+    report("named and not there", &broken);
+}
+
+#[test]
+fn few_crates_are_needed() {
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--locked",
+            "--offline",
+        ])
+        .current_dir(repository(""))
+        .output()
+        .unwrap();
+    assert!(
+        tree.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tree.stderr)
+    );
+    let crates: BTreeSet<String> = String::from_utf8(tree.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .filter(|name| !name.is_empty() && !name.starts_with("brooklet "))
+        .collect();
+    assert!(!crates.is_empty());
+    assert!(
+        crates.len() <= CRATES,
+        "{} crates: {crates:#?}",
+        crates.len()
+    );
+}
+
+#[test]
+fn the_reader_of_source_sees_what_is_there() {
+    let text = r##"
+use crate::{base::id::InfoHash, wire::{self, message}};
+/* unsafe { } /* nested */ */ fn short<'a>(x: &'a str) -> char { let _ = "unsafe { \" println!"; '\'' }
+fn chained() { if let Some(x) = y && z { } }
+fn plain() { if let Some(x) = (y && z) { while let Some(b'{') = r#"}"#.next() {
+} } }
+#[cfg(test)]
+mod tests { use std::fs; fn long() { } }
+"##;
+    let source = Source::new("peer/phase.rs".into(), text.into());
+    let paths: Vec<String> = source.paths().into_iter().map(|(_, path)| path).collect();
+    for path in [
+        "crate::base::id::InfoHash",
+        "crate::wire::self",
+        "crate::wire::message",
+    ] {
+        assert!(
+            paths.contains(&path.to_string()),
+            "{path} is not in {paths:?}"
+        );
+    }
+    assert!(!paths.iter().any(|path| path.starts_with("std::fs")));
+    assert!(!has_word(&source.code, "unsafe") && !has_word(&source.code, "println!"));
+    assert_eq!(source.let_chains(), [4]);
+    let functions = [("short", 3, 1), ("chained", 4, 1), ("plain", 5, 2)];
+    assert_eq!(
+        source.functions(),
+        functions.map(|(name, at, len)| (name.into(), at, len))
+    );
+    assert_eq!(
+        room_named(&source, "super::super::io::disk"),
+        Some("io".into())
+    );
+    assert_eq!(room_named(&source, "super::choke"), None);
+    assert_eq!(source.code.lines().count(), text.lines().count());
+}
+
+fn rank(room: &str) -> Option<usize> {
+    RANKS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// The room that a path leads to, if it says so: from the crate's root, or up from where it stands.
+fn room_named(source: &Source, path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split("::").collect();
+    let supers = parts.iter().take_while(|part| **part == "super").count();
+    match parts[..] {
+        ["crate" | "brooklet", room, ..] => Some(room.into()),
+        _ if supers > 0 && supers == source.module().len() => {
+            parts.get(supers).map(|r| r.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// Whether a path, type, test or other name of ours that the manual mentions is there. What does not look like one is taken.
+fn exists(name: &str, sources: &[String]) -> bool {
+    const FOLDERS: &[&str] = &["src", "tests", "testdata"];
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_:./-".contains(c));
+    if !plain || name.is_empty() {
+        return true;
+    }
+    let first = name.split('/').next().unwrap_or_default();
+    if name.ends_with(".rs") || (name.contains('/') && FOLDERS.contains(&first)) {
+        let roots = ["", "src", "tests"];
+        return roots
+            .iter()
+            .any(|root| repository(root).join(name).exists());
+    }
+    let words = || name.split("::");
+    let is_name = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let camel = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_uppercase())
+            && word.contains(|c: char| c.is_ascii_lowercase())
+    };
+    if !words().all(is_name) || name.contains('/') {
+        return true;
+    }
+    if name.contains("::") || camel(name) || name.contains('_') {
+        return words().all(|word| sources.iter().any(|source| has_word(source, word)));
+    }
+    true
+}
+
+/// Whether a line names a place on a machine: this folder at the root, not a part of a longer path or a URL.
+fn names(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + place.len()..].chars().next();
+        let joined = |c: char| c.is_ascii_alphanumeric() || "_-.}*)<>]/:$".contains(c);
+        !before.is_some_and(joined)
+            && !after.is_some_and(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    })
+}
+
+fn sources() -> Vec<Source> {
+    let root = repository("src");
+    let mut sources: Vec<Source> = files(&root)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| {
+            let name = path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_string();
+            Source::new(name, fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(sources.len() > 20);
+    sources
+}
+
+/// What people wrote here: all but data, history and what is built.
+fn written_files() -> Vec<PathBuf> {
+    ["src", "tests", ".ci"]
+        .iter()
+        .flat_map(|folder| files(&repository(folder)))
+        .chain(["Makefile", "README.md", "PROTOCOL.md", "Cargo.toml"].map(repository))
+        .collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true if path.ends_with("target") => {}
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+fn report(what: &str, broken: &str) {
+    assert!(broken.is_empty(), "{what}:\n{broken}");
+}
