@@ -7,6 +7,7 @@ pub mod tree;
 
 pub mod disk;
 pub mod hash;
+pub mod source;
 pub mod state;
 
 pub mod saver;
@@ -17,6 +18,12 @@ pub mod signal;
 pub mod clock;
 pub mod link;
 pub mod saving;
+
+pub mod fetch;
+pub mod resolve;
+pub mod udp;
+
+pub mod outreach;
 
 pub mod reactor;
 

@@ -1,6 +1,22 @@
-//! Rank 2: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and reads what they answer; it names
-//! the sockets it would like to use as [`Action`]s and never touches one.
+//! Rank 2: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and reads what they answer; what it needs
+//! of the outside it names as [`Action`]s, and never touches a socket.
 
+mod standing;
+mod url;
+
+mod schedule;
+mod tiers;
+
+mod action;
+mod http;
+mod reader;
+mod udp;
+
+mod endpoint;
+#[allow(clippy::module_inception)]
+mod tracker;
 mod trackers;
 
-pub use trackers::{Action, Counts, Families, Id, Identity, Trackers};
+pub use action::{Action, Counts, Id};
+pub use standing::{Families, Identity};
+pub use trackers::Trackers;

@@ -1,112 +1,100 @@
-//! The machine.
+//! The trackers of one torrent as one machine. Announcing goes in rounds (BEP 12): the trackers are asked in the order of their tiers,
+//! one at a time, until one answers; its interval says when the next round begins. On the way out everybody who knows us is told at
+//! once, and a scrape asks everybody.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use super::action::{Action, Counts, Id, Outbox};
+use super::standing::{Families, Identity, Stage, Standing, Turn};
+use super::tiers::Tiers;
+use super::tracker::Tracker;
+use super::url::Url;
 use crate::base::id::{InfoHash, PeerId};
+use crate::base::limits;
 use crate::base::rng::Rng;
-use crate::base::time::Now;
+use crate::base::time::{Now, sooner};
 
-/// What trackers are told of us.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The torrent.
-    pub info_hash: InfoHash,
-    /// Our name.
-    pub peer_id: PeerId,
-    /// Known to us and the trackers only: they know us by it when our address changes.
-    pub key: u32,
-    /// The port that we listen on.
-    pub port: u16,
-}
-
-/// Address families that we can use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Families {
-    /// IPv4.
-    pub v4: bool,
-    /// IPv6.
-    pub v6: bool,
-}
-
-/// What a name look-up or a connection is known by to the outside.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Id(pub u32);
-
-/// What the outside must do for the machine.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Action {
-    /// Look up a host name; the answer goes to [`Trackers::handle_resolved`].
-    Resolve {
-        /// To be given back with the answer.
-        id: Id,
-        /// The name.
-        host: String,
-        /// Where it will be connected to.
-        port: u16,
-    },
-    /// Connect by TCP, send the request, hand back what comes.
-    Connect {
-        /// To be given back with everything that happens to it.
-        id: Id,
-        /// Whom to connect to.
-        addr: SocketAddr,
-        /// What to send once it is connected.
-        request: Vec<u8>,
-    },
-    /// Close this connection, or stop making it.
-    Abort {
-        /// That of the `Connect`.
-        id: Id,
-    },
-    /// Send a datagram from the client's port.
-    Datagram {
-        /// Whom to send it to.
-        to: SocketAddr,
-        /// Its content.
-        bytes: Vec<u8>,
-    },
-    /// Tell the session, or the user, what a tracker answered.
-    Report {
-        /// The tracker's announce URL.
-        url: String,
-        /// Peers that it named, or why it failed.
-        outcome: Result<Vec<SocketAddr>, String>,
-        /// Its words for the user.
-        warning: Option<String>,
-        /// What it knows of the swarm.
-        counts: Counts,
-    },
-}
-
-/// How many take part in a swarm, as far as a tracker says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
-    /// Peers that have everything.
-    pub seeders: Option<u32>,
-    /// Peers that have not.
-    pub leechers: Option<u32>,
-    /// Downloads that ever completed.
-    pub completed: Option<u32>,
-}
-
-/// The trackers of one torrent.
+/// The machine. Commands are [`Trackers::start`], [`Trackers::completed`], [`Trackers::want_peers`] and [`Trackers::stop`]; what
+/// happens outside goes to `handle_*`; after each, [`Trackers::next_action`] is to be called until there is none.
 #[derive(Debug)]
-pub struct Trackers {}
+pub struct Trackers {
+    us: Standing,
+    trackers: Vec<Tracker>,
+    tiers: Tiers,
+    /// Trackers that are to be asked as soon as others have been.
+    queue: VecDeque<usize>,
+    /// A round of announces is under way.
+    in_round: bool,
+    /// When the next round begins.
+    due: Option<Now>,
+    /// Who answered in the last round.
+    current: Option<usize>,
+    /// Nothing was left to download when we started.
+    began_complete: bool,
+    rng: Rng,
+    out: Outbox,
+}
 
 impl Trackers {
-    /// A machine that announces.
+    /// A machine that announces, once it is started. URLs that cannot be used are reported at once and left out; so are those that
+    /// come twice, without a word.
     pub fn new(
         tiers: &[Vec<String>],
         identity: Identity,
         families: Families,
-        now: Now,
-        rng: Rng,
+        _now: Now,
+        mut rng: Rng,
     ) -> Trackers {
-        let _ = (tiers, identity, families, now, rng);
-        Trackers {}
+        let mut out = Outbox::default();
+        let mut trackers = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut numbered = Vec::new();
+        for tier in tiers {
+            let mut numbers = Vec::new();
+            for announce in tier {
+                if trackers.len() >= limits::TRACKERS || !seen.insert(announce.trim()) {
+                    continue;
+                }
+                match Url::parse(announce) {
+                    Ok(url) => {
+                        numbers.push(trackers.len());
+                        trackers.push(Tracker::new(announce.trim().to_owned(), url, families));
+                    }
+                    Err(why) => out.push(Action::Report {
+                        url: announce.clone(),
+                        outcome: Err(why),
+                        warning: None,
+                        counts: Counts::default(),
+                    }),
+                }
+            }
+            numbered.push(numbers);
+        }
+        let us = Standing {
+            identity,
+            stage: Stage::Waiting,
+            uploaded: 0,
+            downloaded: 0,
+            left: 0,
+            completed: false,
+        };
+        Trackers {
+            us,
+            trackers,
+            tiers: Tiers::new(numbered, &mut rng),
+            queue: VecDeque::new(),
+            in_round: false,
+            due: None,
+            current: None,
+            began_complete: false,
+            rng,
+            out,
+        }
     }
 
-    /// A machine that asks each tracker once how the swarm is.
+    /// A machine that asks each tracker once how the swarm of a torrent is, beginning at once, and takes no part in it. It is done
+    /// when it is idle.
     pub fn scraper(
         tiers: &[Vec<String>],
         info_hash: InfoHash,
@@ -114,57 +102,224 @@ impl Trackers {
         now: Now,
         rng: Rng,
     ) -> Trackers {
-        let _ = (tiers, info_hash, families, now, rng);
-        Trackers {}
+        // A scrape names the torrent only.
+        let nobody = Identity {
+            info_hash,
+            peer_id: PeerId([0; 20]),
+            key: 0,
+            port: 0,
+        };
+        let mut trackers = Trackers::new(tiers, nobody, families, now, rng);
+        trackers.us.stage = Stage::Scraping;
+        trackers.queue = (0..trackers.trackers.len()).collect();
+        trackers.settle(now);
+        trackers
+    }
+
+    /// Bytes of content sent and received since the start, and bytes still to come.
+    pub fn set_totals(&mut self, uploaded: u64, downloaded: u64, left: u64) {
+        (self.us.uploaded, self.us.downloaded, self.us.left) = (uploaded, downloaded, left);
     }
 
     /// Begins to announce.
-    pub fn start(&mut self, _now: Now) {}
+    pub fn start(&mut self, now: Now) {
+        if self.us.stage == Stage::Waiting {
+            self.us.stage = Stage::Announcing;
+            self.began_complete = self.us.left == 0;
+            self.begin_round(now);
+        }
+    }
 
-    /// The download is complete.
-    pub fn completed(&mut self, _now: Now) {}
+    /// The download is complete. Whoever knows us is told so when asked next, the tracker in use now. Nothing is said if there was
+    /// nothing to download at the start (BEP 3).
+    pub fn completed(&mut self, now: Now) {
+        if self.us.stage != Stage::Announcing || self.began_complete || self.us.completed {
+            return;
+        }
+        self.us.completed = true;
+        if !self.in_round {
+            self.begin_round(now);
+        }
+    }
 
-    /// Tells those who know us that we leave; nothing else is said afterwards.
-    pub fn stop(&mut self, _now: Now) {}
+    /// More peers would be welcome: the next round begins as soon as the tracker in use allows.
+    pub fn want_peers(&mut self, now: Now) {
+        let Some(current) = self.current.and_then(|number| self.trackers.get(number)) else {
+            return;
+        };
+        if self.us.stage == Stage::Announcing && !self.in_round {
+            self.due = sooner(self.due, Some(current.schedule().early().max(now)));
+            self.handle_timeout(now);
+        }
+    }
 
-    /// More peers would be welcome.
-    pub fn want_peers(&mut self, _now: Now) {}
-
-    /// Bytes sent and received since the start, and bytes still to come.
-    pub fn set_totals(&mut self, _uploaded: u64, _downloaded: u64, _left: u64) {}
+    /// Tells every tracker that knows us that we leave, within [`limits::FAREWELL`]; nothing else is said afterwards.
+    pub fn stop(&mut self, now: Now) {
+        if self.us.is_leaving() {
+            return;
+        }
+        let until = now + limits::FAREWELL;
+        self.us.stage = Stage::Leaving { until };
+        self.in_round = false;
+        self.due = None;
+        for tracker in &mut self.trackers {
+            tracker.leave(until, &mut self.out);
+        }
+        let known = |number: &usize| self.trackers[*number].has_last_words(&self.us);
+        self.queue = (0..self.trackers.len()).filter(known).collect();
+        self.settle(now);
+    }
 
     /// A name was looked up.
-    pub fn handle_resolved(&mut self, _id: Id, _addrs: Result<Vec<IpAddr>, String>, _now: Now) {}
+    pub fn handle_resolved(&mut self, id: Id, found: Result<Vec<IpAddr>, String>, now: Now) {
+        self.offer(now, |tracker, turn| {
+            tracker.handle_resolved(id, &found, turn)
+        });
+    }
 
     /// A connection is up.
-    pub fn handle_connected(&mut self, _id: Id, _now: Now) {}
+    pub fn handle_connected(&mut self, id: Id, now: Now) {
+        self.offer(now, |tracker, turn| tracker.handle_connected(id, turn));
+    }
 
-    /// Bytes came over a connection.
-    pub fn handle_bytes(&mut self, _id: Id, _bytes: &[u8], _now: Now) {}
+    /// Bytes came over a connection. Those of a connection that was aborted are ignored.
+    pub fn handle_bytes(&mut self, id: Id, bytes: &[u8], now: Now) {
+        self.offer(now, |tracker, turn| tracker.handle_bytes(id, bytes, turn));
+    }
 
-    /// A connection has ended: in order, or for this reason.
-    pub fn handle_closed(&mut self, _id: Id, _how: Result<(), String>, _now: Now) {}
+    /// A connection could not be made or has ended: in order, or for this reason. It need not be aborted any more.
+    pub fn handle_closed(&mut self, id: Id, how: Result<(), String>, now: Now) {
+        self.offer(now, |tracker, turn| tracker.handle_closed(id, &how, turn));
+    }
 
-    /// A datagram came. False: it is none of ours.
-    pub fn handle_datagram(&mut self, _from: SocketAddr, _bytes: &[u8], _now: Now) -> bool {
-        false
+    /// A datagram came. False: it answers nothing that a tracker was asked.
+    pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> bool {
+        // A socket for both families shows IPv4 addresses inside IPv6 ones.
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        self.offer(now, |tracker, turn| {
+            tracker.handle_datagram(from, bytes, turn)
+        })
+    }
+
+    /// A datagram to this address can never get there.
+    pub fn handle_undeliverable(&mut self, to: SocketAddr, why: &str, now: Now) {
+        self.offer(now, |tracker, turn| {
+            tracker.handle_undeliverable(to, why, turn);
+            false
+        });
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, _now: Now) {}
-
-    /// When [`Trackers::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Option<Now> {
-        None
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.offer(now, |tracker, turn| {
+            tracker.handle_timeout(turn);
+            false
+        });
+        if self.due.is_some_and(|due| due <= now) {
+            self.begin_round(now);
+        }
     }
 
-    /// Whether nothing is under way.
+    /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
+    pub fn next_deadline(&self) -> Option<Now> {
+        let deadlines = self.trackers.iter().map(Tracker::next_deadline);
+        deadlines.fold(self.due, sooner)
+    }
+
+    /// Whether nothing is under way: no tracker is being asked, and no action waits to be taken.
     pub fn is_idle(&self) -> bool {
-        true
+        self.out.is_empty() && self.queue.is_empty() && !self.trackers.iter().any(Tracker::is_busy)
     }
 
     /// What the outside must do next.
     pub fn next_action(&mut self) -> Option<Action> {
-        None
+        self.out.pop()
+    }
+
+    /// Lets the trackers try an input until one takes it; false if none does.
+    fn offer(
+        &mut self,
+        now: Now,
+        mut input: impl FnMut(&mut Tracker, &mut Turn<'_>) -> bool,
+    ) -> bool {
+        let mut turn = Turn {
+            now,
+            us: &self.us,
+            rng: &mut self.rng,
+            out: &mut self.out,
+        };
+        let taken = self
+            .trackers
+            .iter_mut()
+            .any(|tracker| input(tracker, &mut turn));
+        self.settle(now);
+        taken
+    }
+
+    /// Asks the trackers anew, but those that are left alone after a failure.
+    fn begin_round(&mut self, now: Now) {
+        self.in_round = true;
+        self.due = None;
+        self.current = None;
+        let may = |number: &usize| self.trackers[*number].schedule().may_ask(now);
+        self.queue = self.tiers.order().filter(may).collect();
+        self.settle(now);
+    }
+
+    /// Draws the consequences of what trackers answered, and asks those who are next.
+    fn settle(&mut self, now: Now) {
+        let announcing = self.us.stage == Stage::Announcing;
+        let at_once = if announcing {
+            1
+        } else {
+            limits::TRACKERS_AT_ONCE
+        };
+        loop {
+            for number in 0..self.trackers.len() {
+                if self.trackers[number].take_end() == Some(true) && announcing {
+                    self.tiers.promote(number);
+                    self.current = Some(number);
+                    self.queue.clear();
+                }
+            }
+            let busy = self
+                .trackers
+                .iter()
+                .filter(|tracker| tracker.is_busy())
+                .count();
+            if busy >= at_once {
+                return;
+            }
+            let Some(next) = self.queue.pop_front() else {
+                if busy == 0 && self.in_round {
+                    self.end_round(now);
+                }
+                return;
+            };
+            let mut turn = Turn {
+                now,
+                us: &self.us,
+                rng: &mut self.rng,
+                out: &mut self.out,
+            };
+            if !self.trackers[next].is_busy() {
+                self.trackers[next].ask(&mut turn);
+            }
+        }
+    }
+
+    /// The next round begins when the tracker that answered says so, at once if it is to be told something; if none answered, when
+    /// the first may be tried again.
+    fn end_round(&mut self, now: Now) {
+        self.in_round = false;
+        self.due = match self.current.map(|number| &self.trackers[number]) {
+            Some(current) if current.owes(&self.us) => Some(now),
+            Some(current) => current.schedule().next(),
+            None => self
+                .trackers
+                .iter()
+                .filter_map(|tracker| tracker.schedule().next())
+                .min(),
+        };
     }
 }

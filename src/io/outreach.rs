@@ -1,0 +1,196 @@
+//! Everything that trackers need of the outside: names looked up, HTTP exchanges over TCP, datagrams. It performs the machine's
+//! actions and tells it what came of them; the poll loop only forwards.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::sync::Arc;
+
+use mio::event::Event;
+use mio::{Registry, Token, Waker};
+
+use super::fetch::{Fetcher, Step};
+use super::link;
+use super::resolve::Resolver;
+use super::udp::Udp;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::tracker::{Action, Families, Id, Trackers};
+
+/// Sockets and look-ups for trackers, and look-ups for the peers that a user names.
+#[derive(Debug)]
+pub struct Outreach {
+    resolver: Resolver<Asker>,
+    fetcher: Fetcher,
+    udp: Udp,
+    tokens: Range<usize>,
+    /// Tokens of sockets that had more than a turn reads.
+    unread: Vec<Token>,
+    /// Addresses of peers whose names were looked up.
+    peers: Vec<SocketAddr>,
+    buffer: Vec<u8>,
+}
+
+/// Who wanted a name looked up.
+#[derive(Debug)]
+enum Asker {
+    Tracker(Id),
+    Peer { host: String, port: u16 },
+}
+
+/// Reads of one socket in one turn.
+const READS: usize = 16;
+
+impl Outreach {
+    /// Opens the UDP sockets on the client's port (0: any). `tokens` are those of its sockets and bound their number; `waker` is that
+    /// of the poll loop, which then calls [`Outreach::on_woken`].
+    ///
+    /// # Errors
+    /// The port is taken, or cannot be used.
+    pub fn new(
+        registry: &Registry,
+        tokens: Range<usize>,
+        port: u16,
+        bind: Option<IpAddr>,
+        families: Families,
+        waker: Arc<Waker>,
+    ) -> io::Result<Outreach> {
+        let (v4, v6) = (Token(tokens.start), Token(tokens.start + 1));
+        Ok(Outreach {
+            resolver: Resolver::new(waker),
+            fetcher: Fetcher::new(tokens.start + 2..tokens.end, bind),
+            udp: Udp::open(port, bind, families, [v4, v6], registry)?,
+            tokens,
+            unread: Vec::new(),
+            peers: Vec::new(),
+            buffer: vec![0; limits::DATAGRAM],
+        })
+    }
+
+    /// Whether this token is that of a socket here.
+    pub fn owns(&self, token: Token) -> bool {
+        self.tokens.contains(&token.0)
+    }
+
+    /// Does what the machine asks for. A report is none of its business.
+    pub fn perform(
+        &mut self,
+        action: Action,
+        registry: &Registry,
+        trackers: &mut Trackers,
+        now: Now,
+    ) {
+        match action {
+            Action::Resolve { id, host, .. } => self.resolver.look_up(Asker::Tracker(id), host),
+            Action::Connect { id, addr, request } => {
+                if let Err(why) = self.fetcher.start(id, addr, request, registry) {
+                    trackers.handle_closed(id, Err(why), now);
+                }
+            }
+            Action::Abort { id } => self.fetcher.abort(id, registry),
+            Action::Datagram { to, bytes } => {
+                if let Err(error) = self.udp.send(to, &bytes) {
+                    trackers.handle_undeliverable(to, &link::plain(&error), now);
+                }
+            }
+            Action::Report { .. } => {}
+        }
+    }
+
+    /// A socket is ready.
+    pub fn on_event(
+        &mut self,
+        event: &Event,
+        registry: &Registry,
+        trackers: &mut Trackers,
+        now: Now,
+    ) {
+        self.read(event.token(), registry, trackers, now);
+    }
+
+    /// The loop was woken: names may have been found.
+    pub fn on_woken(&mut self, trackers: &mut Trackers, now: Now) {
+        while let Some((asker, found)) = self.resolver.next_found() {
+            match (asker, found) {
+                (Asker::Tracker(id), found) => trackers.handle_resolved(id, found, now),
+                (Asker::Peer { port, .. }, Ok(ips)) => {
+                    let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
+                    self.peers.extend(addrs);
+                }
+                (Asker::Peer { host, .. }, Err(why)) => log::warn!("peer {host}: {why}"),
+            }
+        }
+    }
+
+    /// Looks up a peer that the user named; see [`Outreach::take_peers`].
+    pub fn look_up_peer(&mut self, host: String, port: u16) {
+        let asker = Asker::Peer {
+            host: host.clone(),
+            port,
+        };
+        self.resolver.look_up(asker, host);
+    }
+
+    /// Addresses of the user's peers found since the last call.
+    pub fn take_peers(&mut self) -> Vec<SocketAddr> {
+        std::mem::take(&mut self.peers)
+    }
+
+    /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
+    pub fn next_deadline(&self) -> Option<Now> {
+        (!self.unread.is_empty()).then_some(Now::default())
+    }
+
+    /// Reads on where the last turn stopped.
+    pub fn handle_timeout(&mut self, registry: &Registry, trackers: &mut Trackers, now: Now) {
+        for token in std::mem::take(&mut self.unread) {
+            self.read(token, registry, trackers, now);
+        }
+    }
+
+    /// Reads from a socket until it is empty or has had its turn.
+    fn read(&mut self, token: Token, registry: &Registry, trackers: &mut Trackers, now: Now) {
+        let drained = match token.0.wrapping_sub(self.tokens.start) {
+            0 => self.read_datagrams(false, trackers, now),
+            1 => self.read_datagrams(true, trackers, now),
+            _ => self.read_stream(token, registry, trackers, now),
+        };
+        if !drained && !self.unread.contains(&token) {
+            self.unread.push(token);
+        }
+    }
+
+    fn read_datagrams(&mut self, v6: bool, trackers: &mut Trackers, now: Now) -> bool {
+        for _ in 0..READS {
+            let Some((from, n)) = self.udp.receive(v6, &mut self.buffer) else {
+                return true;
+            };
+            trackers.handle_datagram(from, &self.buffer[..n], now);
+        }
+        false
+    }
+
+    fn read_stream(
+        &mut self,
+        token: Token,
+        registry: &Registry,
+        trackers: &mut Trackers,
+        now: Now,
+    ) -> bool {
+        let Some(id) = self.fetcher.id(token) else {
+            return true;
+        };
+        for _ in 0..READS {
+            match self.fetcher.step(token, &mut self.buffer, registry) {
+                Step::Connected => trackers.handle_connected(id, now),
+                Step::Bytes(n) => trackers.handle_bytes(id, &self.buffer[..n], now),
+                Step::Wait => return true,
+                Step::Closed(how) => {
+                    trackers.handle_closed(id, how, now);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,95 @@
+//! What the machine wants of the outside, as values.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+/// What a name look-up or a connection is known by to the outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Id(pub u32);
+
+/// What the outside must do, or tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Look up a host name; the answer goes to [`Trackers::handle_resolved`](super::Trackers::handle_resolved).
+    Resolve {
+        /// To be given back with the answer.
+        id: Id,
+        /// The name.
+        host: String,
+        /// The port that will be asked there.
+        port: u16,
+    },
+    /// Connect by TCP, send the request, hand back all that comes until the other end closes.
+    Connect {
+        /// To be given back with everything that happens to the connection.
+        id: Id,
+        /// Whom to connect to.
+        addr: SocketAddr,
+        /// What to send.
+        request: Vec<u8>,
+    },
+    /// Close this connection, or stop making it. Nothing more is to be said of it.
+    Abort {
+        /// That of the `Connect`.
+        id: Id,
+    },
+    /// Send a datagram from the client's port.
+    Datagram {
+        /// Whom to send it to.
+        to: SocketAddr,
+        /// Its content.
+        bytes: Vec<u8>,
+    },
+    /// Tell the user, and the session, how a tracker answered. One that is reached over both families answers twice.
+    Report {
+        /// Its announce URL.
+        url: String,
+        /// Peers that it named, or why it failed.
+        outcome: Result<Vec<SocketAddr>, String>,
+        /// Its words for the user.
+        warning: Option<String>,
+        /// How many take part, as far as it said.
+        counts: Counts,
+    },
+}
+
+/// How many take part in a swarm, as far as a tracker says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Peers that have everything.
+    pub seeders: Option<u32>,
+    /// Peers that have not.
+    pub leechers: Option<u32>,
+    /// Downloads that ever completed; known from a scrape only.
+    pub completed: Option<u32>,
+}
+
+/// Actions on their way out.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    actions: VecDeque<Action>,
+    last: u32,
+}
+
+impl Outbox {
+    /// Asks for an action.
+    pub fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    /// The oldest action.
+    pub fn pop(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Whether all actions are out.
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// An id that nothing under way has.
+    pub fn new_id(&mut self) -> Id {
+        self.last = self.last.wrapping_add(1);
+        Id(self.last)
+    }
+}

@@ -1,0 +1,259 @@
+//! One tracker over one address family. Each family is told everything by itself (BEP 7), since many trackers keep a swarm for each.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::action::{Id, Outbox};
+use super::standing::{Over, Question, Stage, Standing, Turn, failed};
+use super::url::{Scheme, Url};
+use super::{http, udp};
+use crate::base::time::Now;
+use crate::wire::announce::Event;
+use crate::wire::compact::Family;
+use crate::wire::scrape::scrape_url;
+use crate::wire::udp_tracker::Body;
+
+/// What both families of a tracker have in common.
+#[derive(Debug)]
+pub struct Site {
+    /// The announce URL as the torrent has it.
+    pub announce: String,
+    /// The same, taken apart.
+    pub url: Url,
+    /// What the tracker gave us to send back.
+    pub tracker_id: Option<Vec<u8>>,
+}
+
+/// What was told over a family, and what is being told.
+#[derive(Debug)]
+pub struct Endpoint {
+    family: Family,
+    addrs: Vec<SocketAddr>,
+    failures: usize,
+    /// The last question was answered.
+    answered: bool,
+    started: bool,
+    completed: bool,
+    stopped: bool,
+    connection: Option<udp::Connection>,
+    talk: Option<Talk>,
+}
+
+/// A question under way.
+#[derive(Debug)]
+struct Talk {
+    event: Option<Event>,
+    exchange: Exchange,
+}
+
+#[derive(Debug)]
+enum Exchange {
+    Http(http::Exchange),
+    Udp(udp::Exchange),
+}
+
+impl Endpoint {
+    /// An endpoint that knows nothing of us.
+    pub fn new(family: Family) -> Endpoint {
+        Endpoint {
+            family,
+            addrs: Vec::new(),
+            failures: 0,
+            answered: false,
+            started: false,
+            completed: false,
+            stopped: false,
+            connection: None,
+            talk: None,
+        }
+    }
+
+    /// Its family.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The tracker's name has these addresses now, of both families. True if there is one of this. After a failure another one is
+    /// the first to be tried.
+    pub fn set_addrs(&mut self, ips: &[IpAddr], port: u16) -> bool {
+        let mut addrs = http::addresses(ips, self.family, port);
+        if !addrs.is_empty() {
+            let first = self.failures % addrs.len();
+            addrs.rotate_left(first);
+        }
+        self.addrs = addrs;
+        !self.addrs.is_empty()
+    }
+
+    /// Whether a question is under way.
+    pub fn is_busy(&self) -> bool {
+        self.talk.is_some()
+    }
+
+    /// Whether the tracker answers and there is an event that it has not been told.
+    pub fn owes(&self, us: &Standing) -> bool {
+        self.answered && self.due(us).is_some()
+    }
+
+    /// Whether the tracker knows us and has to be told something on the way out.
+    pub fn has_last_words(&self, us: &Standing) -> bool {
+        self.last_words(us).is_some()
+    }
+
+    /// Asks what is to be asked now: a scrape, or an announce with the event that is due. HTTP gives up at this moment, UDP too
+    /// if somebody waits.
+    pub fn ask(&mut self, site: &Site, give_up: Now, turn: &mut Turn<'_>) -> Over {
+        let event = match turn.us.is_leaving() {
+            true => self.last_words(turn.us),
+            false => self.due(turn.us),
+        };
+        let question = turn.us.question(event, site.tracker_id.clone());
+        let exchange = match site.url.scheme {
+            Scheme::Http => match question_url(&question, &site.announce) {
+                Ok(url) => {
+                    let begun = http::Exchange::begin(question, url, &self.addrs, give_up, turn);
+                    Exchange::Http(begun)
+                }
+                Err(why) => return failed(why),
+            },
+            Scheme::Udp => {
+                let Some(&to) = self.addrs.first() else {
+                    return failed("no address");
+                };
+                let give_up = (turn.us.stage != Stage::Announcing).then_some(give_up);
+                let connection = self.connection;
+                Exchange::Udp(udp::Exchange::begin(
+                    question, to, connection, give_up, turn,
+                ))
+            }
+        };
+        self.talk = Some(Talk { event, exchange });
+        None
+    }
+
+    /// We leave: what the tracker may have read goes on until this moment, the rest is dropped.
+    pub fn leave(&mut self, until: Now, out: &mut Outbox) {
+        let Some(talk) = &mut self.talk else { return };
+        match &mut talk.exchange {
+            Exchange::Http(exchange) if exchange.has_asked() => exchange.limit(until),
+            Exchange::Udp(exchange) if exchange.has_asked() => exchange.limit(until),
+            _ => self.abort(out),
+        }
+    }
+
+    /// Drops the question under way.
+    pub fn abort(&mut self, out: &mut Outbox) {
+        if let Some(Talk {
+            exchange: Exchange::Http(exchange),
+            ..
+        }) = self.talk.take()
+        {
+            exchange.abort(out);
+        }
+    }
+
+    /// When [`Endpoint::handle_timeout`] is due.
+    pub fn next_deadline(&self) -> Option<Now> {
+        Some(match &self.talk.as_ref()?.exchange {
+            Exchange::Http(exchange) => exchange.next_deadline(),
+            Exchange::Udp(exchange) => exchange.next_deadline(),
+        })
+    }
+
+    /// The HTTP exchange that this look-up or connection belongs to, if it is under way here.
+    pub fn owner(&mut self, id: Id) -> Option<&mut http::Exchange> {
+        match &mut self.talk.as_mut()?.exchange {
+            Exchange::Http(exchange) if exchange.owns(id) => Some(exchange),
+            _ => None,
+        }
+    }
+
+    /// What a datagram answers, if it is one for the question under way here.
+    pub fn recognise(&self, from: SocketAddr, bytes: &[u8]) -> Option<Body> {
+        match &self.talk.as_ref()?.exchange {
+            Exchange::Udp(exchange) => exchange.recognise(from, bytes),
+            Exchange::Http(_) => None,
+        }
+    }
+
+    /// Whether datagrams to this address come from the question under way here.
+    pub fn sends_to(&self, to: SocketAddr) -> bool {
+        let exchange = self.talk.as_ref().map(|talk| &talk.exchange);
+        matches!(exchange, Some(Exchange::Udp(exchange)) if exchange.to() == to)
+    }
+
+    /// The answer that was recognised.
+    pub fn handle_response(&mut self, body: Body, turn: &mut Turn<'_>) -> Over {
+        match &mut self.talk.as_mut()?.exchange {
+            Exchange::Udp(exchange) => exchange.handle_response(body, turn),
+            Exchange::Http(_) => None,
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
+        match &mut self.talk.as_mut()?.exchange {
+            Exchange::Http(exchange) => exchange.handle_timeout(turn),
+            Exchange::Udp(exchange) => exchange.handle_timeout(turn),
+        }
+    }
+
+    /// Notes that the question under way was answered, or not.
+    pub fn finish(&mut self, answered: bool) {
+        let Some(Talk { event, exchange }) = self.talk.take() else {
+            return;
+        };
+        if let Exchange::Udp(exchange) = exchange {
+            self.connection = exchange.connection();
+        }
+        self.answered = answered;
+        self.failures = match answered {
+            true => 0,
+            false => self.failures.wrapping_add(1),
+        };
+        match event {
+            Some(Event::Started) => self.started |= answered,
+            Some(Event::Completed) => self.completed |= answered,
+            // Said once, heard or not.
+            Some(Event::Stopped) => self.stopped = true,
+            None => {}
+        }
+    }
+
+    /// The tracker does not answer on the way out: nothing more is said.
+    pub fn give_up(&mut self) {
+        self.stopped = true;
+    }
+
+    /// BEP 3: `started` first; `completed` when the download is complete.
+    fn due(&self, us: &Standing) -> Option<Event> {
+        if !self.started {
+            Some(Event::Started)
+        } else if us.completed && !self.completed {
+            Some(Event::Completed)
+        } else {
+            None
+        }
+    }
+
+    fn last_words(&self, us: &Standing) -> Option<Event> {
+        match self.due(us) {
+            _ if self.stopped => None,
+            Some(Event::Started) => None,
+            Some(event) => Some(event),
+            None => Some(Event::Stopped),
+        }
+    }
+}
+
+/// The URL that a question over HTTP gets.
+fn question_url(question: &Question, announce: &str) -> Result<Url, String> {
+    match question {
+        Question::Announce(query) => Url::parse(&query.url(announce)),
+        Question::Scrape(info_hash) => match scrape_url(announce, *info_hash) {
+            Some(url) => Url::parse(&url),
+            None => Err(String::from(
+                "it cannot be scraped: its URL does not end in \"announce\"",
+            )),
+        },
+    }
+}

@@ -1,0 +1,349 @@
+//! One question to a tracker over HTTP (BEP 3, BEP 48), over one address family: a connection to the first of its addresses that
+//! takes one, a GET, the response; then perhaps a redirect, and the same again. One deadline covers it all.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use super::action::{Action, Id, Outbox};
+use super::reader::{Reader, Response};
+use super::standing::{Failure, Heard, Over, Question, Turn, failed};
+use super::url::Url;
+use crate::base::id::CLIENT_NAME;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::wire::announce::Answer;
+use crate::wire::compact::Family;
+use crate::wire::scrape::ScrapeAnswer;
+
+/// An exchange under way.
+#[derive(Debug)]
+pub struct Exchange {
+    question: Question,
+    family: Family,
+    url: Url,
+    redirects: u32,
+    id: Id,
+    step: Step,
+    give_up: Now,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// The name that a redirect leads to is looked up.
+    Resolving,
+    /// A connection is made; these addresses are left if it fails.
+    Connecting {
+        others: VecDeque<SocketAddr>,
+        until: Now,
+    },
+    /// The request is out.
+    Reading(Reader),
+}
+
+impl Exchange {
+    /// Asks, at the first of these addresses (all of one family) that takes a connection. `url` is that of the question.
+    pub fn begin(
+        question: Question,
+        url: Url,
+        addrs: &[SocketAddr],
+        give_up: Now,
+        turn: &mut Turn<'_>,
+    ) -> Exchange {
+        let family = addrs
+            .first()
+            .map_or(Family::V4, |addr| Family::of(addr.ip()));
+        let mut exchange = Exchange {
+            question,
+            family,
+            url,
+            redirects: 0,
+            id: turn.out.new_id(),
+            step: Step::Resolving,
+            give_up,
+        };
+        exchange.connect(addrs.iter().copied().collect(), turn);
+        exchange
+    }
+
+    /// Whether this look-up or connection belongs to it.
+    pub fn owns(&self, id: Id) -> bool {
+        self.id == id
+    }
+
+    /// Whether the tracker may have read the question.
+    pub fn has_asked(&self) -> bool {
+        matches!(self.step, Step::Reading(_)) || self.redirects > 0
+    }
+
+    /// When [`Exchange::handle_timeout`] is due.
+    pub fn next_deadline(&self) -> Now {
+        match self.step {
+            Step::Connecting { until, .. } => until.min(self.give_up),
+            Step::Resolving | Step::Reading(_) => self.give_up,
+        }
+    }
+
+    /// Gives up no later than this.
+    pub fn limit(&mut self, give_up: Now) {
+        self.give_up = self.give_up.min(give_up);
+    }
+
+    /// The name that a redirect leads to is looked up.
+    pub fn handle_resolved(
+        &mut self,
+        found: &Result<Vec<IpAddr>, String>,
+        turn: &mut Turn<'_>,
+    ) -> Over {
+        match found {
+            Ok(ips) => self.follow(ips, turn),
+            Err(why) => failed(format!("redirected to {}: {why}", self.url.host)),
+        }
+    }
+
+    /// The connection is up.
+    pub fn handle_connected(&mut self) {
+        if let Step::Connecting { .. } = self.step {
+            self.step = Step::Reading(Reader::new());
+        }
+    }
+
+    /// Bytes came.
+    pub fn handle_bytes(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
+        self.handle_connected();
+        let Step::Reading(reader) = &mut self.step else {
+            return None;
+        };
+        match reader.take(bytes) {
+            Ok(false) => None,
+            Ok(true) => {
+                self.close(turn.out);
+                self.digest(turn)
+            }
+            Err(why) => {
+                self.close(turn.out);
+                failed(why)
+            }
+        }
+    }
+
+    /// The connection has ended: in order, or for this reason.
+    pub fn handle_closed(&mut self, how: Result<(), String>, turn: &mut Turn<'_>) -> Over {
+        match (&mut self.step, how) {
+            (Step::Resolving, _) => None,
+            (Step::Connecting { others, .. }, how) => {
+                let others = std::mem::take(others);
+                let why = how.err().unwrap_or_else(|| String::from("closed at once"));
+                if others.is_empty() {
+                    return failed(why);
+                }
+                self.connect(others, turn);
+                None
+            }
+            (Step::Reading(_), Err(why)) => failed(why),
+            (Step::Reading(reader), Ok(())) => match reader.end() {
+                Ok(()) => self.digest(turn),
+                Err(why) => failed(why),
+            },
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
+        if turn.now < self.next_deadline() {
+            return None;
+        }
+        self.close(turn.out);
+        let late = turn.now >= self.give_up;
+        match &mut self.step {
+            Step::Resolving => failed(format!(
+                "redirected to {}: look-up takes too long",
+                self.url.host
+            )),
+            Step::Reading(_) => failed("no answer in time"),
+            Step::Connecting { others, .. } => {
+                let others = std::mem::take(others);
+                if late || others.is_empty() {
+                    return failed("no connection in time");
+                }
+                self.connect(others, turn);
+                None
+            }
+        }
+    }
+
+    /// Ends it without an answer.
+    pub fn abort(self, out: &mut Outbox) {
+        self.close(out);
+    }
+
+    fn close(&self, out: &mut Outbox) {
+        if !matches!(self.step, Step::Resolving) {
+            out.push(Action::Abort { id: self.id });
+        }
+    }
+
+    fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, turn: &mut Turn<'_>) {
+        let Some(addr) = addrs.pop_front() else {
+            return;
+        };
+        self.id = turn.out.new_id();
+        self.step = Step::Connecting {
+            others: addrs,
+            until: turn.now + limits::CONNECT_TIME,
+        };
+        turn.out.push(Action::Connect {
+            id: self.id,
+            addr,
+            request: request(&self.url),
+        });
+    }
+
+    /// The response is whole and the connection is over.
+    fn digest(&mut self, turn: &mut Turn<'_>) -> Over {
+        let Step::Reading(reader) = std::mem::replace(&mut self.step, Step::Resolving) else {
+            return failed("closed without an answer");
+        };
+        let response = reader.into_response();
+        match (response.status, &response.location) {
+            (301 | 302 | 303 | 307 | 308, Some(location)) => self.redirect(location, turn),
+            _ => Some(read(&self.question, &response)),
+        }
+    }
+
+    fn redirect(&mut self, location: &str, turn: &mut Turn<'_>) -> Over {
+        self.redirects += 1;
+        if self.redirects > limits::HTTP_REDIRECTS {
+            return failed(format!(
+                "redirected more than {} times",
+                limits::HTTP_REDIRECTS
+            ));
+        }
+        self.url = match self.url.join(location) {
+            Ok(url) => url,
+            Err(why) => return failed(format!("redirected to {location:?}: {why}")),
+        };
+        if let Some(ip) = self.url.ip() {
+            return self.follow(&[ip], turn);
+        }
+        self.id = turn.out.new_id();
+        turn.out.push(Action::Resolve {
+            id: self.id,
+            host: self.url.host.clone(),
+            port: self.url.port,
+        });
+        None
+    }
+
+    /// Goes where a redirect leads, staying in the family.
+    fn follow(&mut self, ips: &[IpAddr], turn: &mut Turn<'_>) -> Over {
+        let addrs = addresses(ips, self.family, self.url.port);
+        if addrs.is_empty() {
+            return failed(format!(
+                "redirected to {}: no {} address",
+                self.url.host,
+                name(self.family)
+            ));
+        }
+        self.connect(addrs.into(), turn);
+        None
+    }
+}
+
+/// The addresses of one family, those that are tried: more would only cost time.
+pub fn addresses(ips: &[IpAddr], family: Family, port: u16) -> Vec<SocketAddr> {
+    ips.iter()
+        .map(IpAddr::to_canonical)
+        .filter(|&ip| Family::of(ip) == family)
+        .take(limits::TRACKER_ADDRESSES)
+        .map(|ip| SocketAddr::new(ip, port))
+        .collect()
+}
+
+/// A family's name.
+pub fn name(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    }
+}
+
+fn request(url: &Url) -> Vec<u8> {
+    let mut request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {CLIENT_NAME}\r\nAccept-Encoding: identity\r\nConnection: close\r\n",
+        url.target,
+        url.authority()
+    );
+    if let Some(login) = &url.login {
+        request.push_str("Authorization: Basic ");
+        request.push_str(&base64(&percent_decoded(login)));
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    request.into_bytes()
+}
+
+/// What a response that redirects nowhere says.
+fn read(question: &Question, response: &Response) -> Result<Heard, Failure> {
+    let failure = |why| Failure { why, retry: None };
+    if response.status != 200 {
+        let status = response.status;
+        return Err(match Answer::parse(&response.body) {
+            Ok(Answer::Failure { reason, retry }) => Failure {
+                why: format!("HTTP {status}: {reason}"),
+                retry,
+            },
+            _ => failure(format!("HTTP {status}")),
+        });
+    }
+    let nonsense = |what| failure(format!("the answer makes no sense: {what}"));
+    match question {
+        Question::Announce(_) => match Answer::parse(&response.body).map_err(nonsense)? {
+            Answer::Reply(reply) => Ok(Heard::Announced(reply)),
+            Answer::Failure { reason, retry } => Err(Failure { why: reason, retry }),
+        },
+        Question::Scrape(torrent) => {
+            match ScrapeAnswer::parse(&response.body, *torrent).map_err(nonsense)? {
+                ScrapeAnswer::Known(scraped) => Ok(Heard::Scraped(scraped)),
+                ScrapeAnswer::Unknown => Err(failure(String::from("it does not know the torrent"))),
+                ScrapeAnswer::Failure(reason) => Err(failure(reason)),
+            }
+        }
+    }
+}
+
+/// Base64 (RFC 4648), as Basic authentication wants it (RFC 7617).
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in bytes.chunks(3) {
+        let all = (0..3).fold(0_u32, |all, place| {
+            all << 8 | group.get(place).map_or(0, |&byte| u32::from(byte))
+        });
+        for place in 0..4 {
+            let digit = all >> (18 - 6 * place) & 63;
+            out.push(match place <= group.len() {
+                true => char::from(DIGITS[digit as usize]),
+                false => '=',
+            });
+        }
+    }
+    out
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let hex = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        out.push(*first);
+        if let (b'%', [high, low, behind @ ..]) = (first, behind) {
+            if let (Some(high), Some(low)) = (hex(high), hex(low)) {
+                out.pop();
+                out.push((high * 16 + low) as u8);
+                rest = behind;
+            }
+        }
+    }
+    out
+}

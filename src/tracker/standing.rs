@@ -1,0 +1,158 @@
+//! What a tracker may be told of us at a moment, and the questions made of it.
+
+use super::action::Outbox;
+use crate::base::id::{InfoHash, PeerId};
+use crate::base::limits;
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+use crate::wire::announce::{Event, Query, Reply, Retry};
+use crate::wire::compact::Family;
+use crate::wire::scrape::Scraped;
+
+/// What trackers are told of us throughout.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Our name.
+    pub peer_id: PeerId,
+    /// Known to us and the trackers only: they know us by it when our address changes.
+    pub key: u32,
+    /// The port that we listen on.
+    pub port: u16,
+}
+
+/// Address families that we can use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Families {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
+}
+
+impl Families {
+    /// Those that can be used.
+    pub fn iter(self) -> impl Iterator<Item = Family> {
+        let all = [(self.v4, Family::V4), (self.v6, Family::V6)];
+        all.into_iter()
+            .filter_map(|(usable, family)| usable.then_some(family))
+    }
+}
+
+/// How far we are with the trackers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Nobody has been told anything.
+    Waiting,
+    /// In the swarm.
+    Announcing,
+    /// Those who know us are told that we leave, until this moment at the latest.
+    Leaving {
+        /// When to give up.
+        until: Now,
+    },
+    /// Not in the swarm: everybody is asked once how it is.
+    Scraping,
+}
+
+/// Where we stand.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Who we are.
+    pub identity: Identity,
+    /// How far we are.
+    pub stage: Stage,
+    /// Bytes of content sent since the start.
+    pub uploaded: u64,
+    /// Bytes of content received since the start.
+    pub downloaded: u64,
+    /// Bytes of content still to come.
+    pub left: u64,
+    /// Whether the download became complete since the start.
+    pub completed: bool,
+}
+
+/// What is at hand while an input is handled.
+pub struct Turn<'a> {
+    /// The moment.
+    pub now: Now,
+    /// Where we stand.
+    pub us: &'a Standing,
+    /// For transaction ids.
+    pub rng: &'a mut Rng,
+    /// Where actions go.
+    pub out: &'a mut Outbox,
+}
+
+/// What a tracker is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Question {
+    /// An announce.
+    Announce(Query),
+    /// How the swarm of this torrent is.
+    Scrape(InfoHash),
+}
+
+/// What it answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// To an announce.
+    Announced(Reply),
+    /// To a scrape.
+    Scraped(Scraped),
+}
+
+/// Why there is no answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// For the user: what happened, or the tracker's words.
+    pub why: String,
+    /// What the tracker says of the next try (BEP 31).
+    pub retry: Option<Retry>,
+}
+
+/// How an exchange with a tracker has ended; `None` while it goes on.
+pub type Over = Option<Result<Heard, Failure>>;
+
+/// An exchange that has failed for a reason of its own, not by the tracker's word.
+pub fn failed(why: impl Into<String>) -> Over {
+    Some(Err(Failure {
+        why: why.into(),
+        retry: None,
+    }))
+}
+
+impl Standing {
+    /// What to ask now: an announce with this event, or a scrape.
+    pub fn question(&self, event: Option<Event>, tracker_id: Option<Vec<u8>>) -> Question {
+        let Identity {
+            info_hash,
+            peer_id,
+            key,
+            port,
+        } = self.identity;
+        let num_want = match self.stage {
+            Stage::Scraping => return Question::Scrape(info_hash),
+            Stage::Leaving { .. } => 0,
+            Stage::Waiting | Stage::Announcing => limits::NUM_WANT,
+        };
+        Question::Announce(Query {
+            info_hash,
+            peer_id,
+            port,
+            uploaded: self.uploaded,
+            downloaded: self.downloaded,
+            left: self.left,
+            event,
+            num_want,
+            key,
+            tracker_id,
+        })
+    }
+
+    /// Whether we are on the way out.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.stage, Stage::Leaving { .. })
+    }
+}

@@ -1,0 +1,395 @@
+//! One tracker of a torrent: its name is looked up, each family that we can use is asked, and what comes back over both makes one
+//! answer; it failed only if neither answered.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::action::{Action, Counts, Id, Outbox};
+use super::endpoint::{Endpoint, Site};
+use super::http;
+use super::schedule::Schedule;
+use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
+use super::url::Url;
+use crate::base::limits;
+use crate::base::time::{Duration, Now, sooner};
+use crate::wire::announce::{Reply, Retry};
+use crate::wire::scrape::Scraped;
+
+/// A tracker and what is under way with it.
+#[derive(Debug)]
+pub struct Tracker {
+    site: Site,
+    schedule: Schedule,
+    lookup: Option<Lookup>,
+    endpoints: Vec<Endpoint>,
+    attempt: Option<Attempt>,
+    ended: Option<bool>,
+}
+
+#[derive(Debug)]
+struct Lookup {
+    id: Id,
+    until: Now,
+}
+
+/// What has come of asking, over all families.
+#[derive(Debug)]
+struct Attempt {
+    give_up: Now,
+    answered: bool,
+    interval: Option<Duration>,
+    min_interval: Option<Duration>,
+    failures: Vec<(Option<&'static str>, Failure)>,
+}
+
+impl Tracker {
+    /// A tracker that was never asked.
+    pub fn new(announce: String, url: Url, families: Families) -> Tracker {
+        let endpoints = families.iter().map(Endpoint::new).collect();
+        Tracker {
+            site: Site {
+                announce,
+                url,
+                tracker_id: None,
+            },
+            schedule: Schedule::default(),
+            lookup: None,
+            endpoints,
+            attempt: None,
+            ended: None,
+        }
+    }
+
+    /// When it may be asked.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Whether it answers and there is an event that it has not been told.
+    pub fn owes(&self, us: &Standing) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.owes(us))
+    }
+
+    /// Whether it has to be told something on the way out.
+    pub fn has_last_words(&self, us: &Standing) -> bool {
+        self.endpoints
+            .iter()
+            .any(|endpoint| endpoint.has_last_words(us))
+    }
+
+    /// Whether it is being asked.
+    pub fn is_busy(&self) -> bool {
+        self.attempt.is_some()
+    }
+
+    /// Once after each time it was asked: whether it answered.
+    pub fn take_end(&mut self) -> Option<bool> {
+        self.ended.take()
+    }
+
+    /// Asks: looks up the name, then announces or scrapes over each family. On the way out, says the last words where it is
+    /// known already.
+    pub fn ask(&mut self, turn: &mut Turn<'_>) {
+        let give_up = match turn.us.stage {
+            Stage::Leaving { until } => until,
+            _ => turn.now + limits::HTTP_TIME,
+        };
+        self.attempt = Some(Attempt {
+            give_up,
+            answered: false,
+            interval: None,
+            min_interval: None,
+            failures: Vec::new(),
+        });
+        if turn.us.is_leaving() {
+            for place in 0..self.endpoints.len() {
+                self.say_last_words(place, turn);
+            }
+        } else if let Some(ip) = self.site.url.ip() {
+            self.found(&[ip], turn);
+        } else {
+            let id = turn.out.new_id();
+            self.lookup = Some(Lookup { id, until: give_up });
+            let (host, port) = (self.site.url.host.clone(), self.site.url.port);
+            turn.out.push(Action::Resolve { id, host, port });
+        }
+        self.settle(turn);
+    }
+
+    /// We leave: questions that the tracker may have read go on until this moment, the rest is dropped.
+    pub fn leave(&mut self, until: Now, out: &mut Outbox) {
+        self.lookup = None;
+        self.endpoints
+            .iter_mut()
+            .for_each(|endpoint| endpoint.leave(until, out));
+        if !self.endpoints.iter().any(Endpoint::is_busy) {
+            self.attempt = None;
+        }
+    }
+
+    /// When [`Tracker::handle_timeout`] is due.
+    pub fn next_deadline(&self) -> Option<Now> {
+        let lookup = self.lookup.as_ref().map(|lookup| lookup.until);
+        let deadlines = self.endpoints.iter().map(Endpoint::next_deadline);
+        deadlines.fold(lookup, sooner)
+    }
+
+    /// A name was looked up. False: not for this tracker.
+    pub fn handle_resolved(
+        &mut self,
+        id: Id,
+        found: &Result<Vec<IpAddr>, String>,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        if self.lookup.as_ref().is_none_or(|lookup| lookup.id != id) {
+            return self.with_owner(id, turn, |exchange, turn| {
+                exchange.handle_resolved(found, turn)
+            });
+        }
+        self.lookup = None;
+        match found {
+            Ok(ips) => self.found(ips, turn),
+            Err(why) => self.note(None, why.clone()),
+        }
+        self.settle(turn);
+        true
+    }
+
+    /// A connection is up. False: not of this tracker.
+    pub fn handle_connected(&mut self, id: Id, turn: &mut Turn<'_>) -> bool {
+        self.with_owner(id, turn, |exchange, _| {
+            exchange.handle_connected();
+            None
+        })
+    }
+
+    /// Bytes came over a connection. False: not of this tracker.
+    pub fn handle_bytes(&mut self, id: Id, bytes: &[u8], turn: &mut Turn<'_>) -> bool {
+        self.with_owner(id, turn, |exchange, turn| {
+            exchange.handle_bytes(bytes, turn)
+        })
+    }
+
+    /// A connection has ended. False: not of this tracker.
+    pub fn handle_closed(&mut self, id: Id, how: &Result<(), String>, turn: &mut Turn<'_>) -> bool {
+        self.with_owner(id, turn, |exchange, turn| {
+            exchange.handle_closed(how.clone(), turn)
+        })
+    }
+
+    /// A datagram came. False: not from this tracker.
+    pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], turn: &mut Turn<'_>) -> bool {
+        for place in 0..self.endpoints.len() {
+            if let Some(body) = self.endpoints[place].recognise(from, bytes) {
+                let over = self.endpoints[place].handle_response(body, turn);
+                self.digest(place, over, turn);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A datagram to this address can never get there.
+    pub fn handle_undeliverable(&mut self, to: SocketAddr, why: &str, turn: &mut Turn<'_>) {
+        for place in 0..self.endpoints.len() {
+            if self.endpoints[place].sends_to(to) {
+                self.digest(place, failed(why), turn);
+            }
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        if self
+            .lookup
+            .as_ref()
+            .is_some_and(|lookup| lookup.until <= turn.now)
+        {
+            self.lookup = None;
+            self.note(None, String::from("its name is not found in time"));
+            self.settle(turn);
+        }
+        for place in 0..self.endpoints.len() {
+            let over = self.endpoints[place].handle_timeout(turn);
+            self.digest(place, over, turn);
+        }
+    }
+
+    fn with_owner(
+        &mut self,
+        id: Id,
+        turn: &mut Turn<'_>,
+        input: impl FnOnce(&mut http::Exchange, &mut Turn<'_>) -> Over,
+    ) -> bool {
+        for place in 0..self.endpoints.len() {
+            if let Some(exchange) = self.endpoints[place].owner(id) {
+                let over = input(exchange, turn);
+                self.digest(place, over, turn);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The addresses are known: each family of which there are some is asked.
+    fn found(&mut self, ips: &[IpAddr], turn: &mut Turn<'_>) {
+        let give_up = self
+            .attempt
+            .as_ref()
+            .map_or(turn.now, |attempt| attempt.give_up);
+        let mut usable = false;
+        for place in 0..self.endpoints.len() {
+            if self.endpoints[place].set_addrs(ips, self.site.url.port) {
+                usable = true;
+                let over = self.endpoints[place].ask(&self.site, give_up, turn);
+                self.absorb(place, over, turn);
+            }
+        }
+        if !usable {
+            let why = match self.endpoints[..] {
+                [ref only] => format!("it has no {} address", http::name(only.family())),
+                _ => String::from("it has no address that can be used"),
+            };
+            self.note(None, why);
+        }
+    }
+
+    fn say_last_words(&mut self, place: usize, turn: &mut Turn<'_>) {
+        let Stage::Leaving { until } = turn.us.stage else {
+            return;
+        };
+        let endpoint = &mut self.endpoints[place];
+        if !endpoint.is_busy() && endpoint.has_last_words(turn.us) {
+            let over = endpoint.ask(&self.site, until, turn);
+            self.absorb(place, over, turn);
+        }
+    }
+
+    /// What came of an input, and whether that was the last thing to wait for.
+    fn digest(&mut self, place: usize, over: Over, turn: &mut Turn<'_>) {
+        if over.is_some() {
+            self.absorb(place, over, turn);
+            self.settle(turn);
+        }
+    }
+
+    /// An exchange over one family has ended, or goes on.
+    fn absorb(&mut self, place: usize, over: Over, turn: &mut Turn<'_>) {
+        let Some(result) = over else { return };
+        let endpoint = &mut self.endpoints[place];
+        endpoint.finish(result.is_ok());
+        match result {
+            Err(failure) if turn.us.is_leaving() => {
+                let _ = failure;
+                endpoint.give_up();
+            }
+            Err(failure) => {
+                let family = Some(http::name(endpoint.family()));
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.failures.push((family, failure));
+                }
+            }
+            Ok(_) if turn.us.is_leaving() => self.say_last_words(place, turn),
+            Ok(Heard::Announced(reply)) => self.heard(reply, turn.out),
+            Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, turn.out),
+        }
+    }
+
+    fn heard(&mut self, reply: Reply, out: &mut Outbox) {
+        if reply.tracker_id.is_some() {
+            self.site.tracker_id = reply.tracker_id;
+        }
+        if let Some(attempt) = &mut self.attempt {
+            attempt.answered = true;
+            attempt.interval = attempt.interval.max(reply.interval);
+            attempt.min_interval = attempt.min_interval.max(reply.min_interval);
+        }
+        out.push(Action::Report {
+            url: self.site.announce.clone(),
+            outcome: Ok(reply.peers),
+            warning: reply.warning,
+            counts: Counts {
+                seeders: reply.seeders,
+                leechers: reply.leechers,
+                completed: None,
+            },
+        });
+    }
+
+    /// One family is enough to know how a swarm is.
+    fn heard_scrape(&mut self, scraped: Scraped, out: &mut Outbox) {
+        self.endpoints
+            .iter_mut()
+            .for_each(|endpoint| endpoint.abort(out));
+        if let Some(attempt) = &mut self.attempt {
+            attempt.answered = true;
+        }
+        out.push(Action::Report {
+            url: self.site.announce.clone(),
+            outcome: Ok(Vec::new()),
+            warning: None,
+            counts: Counts {
+                seeders: Some(scraped.seeders),
+                leechers: Some(scraped.leechers),
+                completed: Some(scraped.completed),
+            },
+        });
+    }
+
+    fn note(&mut self, family: Option<&'static str>, why: String) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt
+                .failures
+                .push((family, Failure { why, retry: None }));
+        }
+    }
+
+    /// If nothing is under way any more, the attempt has ended: the schedule learns of it, and the user of a failure.
+    fn settle(&mut self, turn: &mut Turn<'_>) {
+        if self.lookup.is_some() || self.endpoints.iter().any(Endpoint::is_busy) {
+            return;
+        }
+        let Some(attempt) = self.attempt.take() else {
+            return;
+        };
+        self.ended = Some(attempt.answered);
+        if turn.us.is_leaving() {
+            return;
+        }
+        if attempt.answered {
+            self.schedule
+                .answered(attempt.interval, attempt.min_interval, turn.now);
+            return;
+        }
+        self.schedule.failed(retry(&attempt.failures), turn.now);
+        turn.out.push(Action::Report {
+            url: self.site.announce.clone(),
+            outcome: Err(reasons(&attempt.failures)),
+            warning: None,
+            counts: Counts::default(),
+        });
+    }
+}
+
+/// What a tracker that refused said of the next try: the strictest of what came over its families.
+fn retry(failures: &[(Option<&'static str>, Failure)]) -> Option<Retry> {
+    let said = failures.iter().filter_map(|(_, failure)| failure.retry);
+    said.max_by_key(|retry| match retry {
+        Retry::After(span) => *span,
+        Retry::Never => Duration::MAX,
+    })
+}
+
+/// Why a tracker did not answer, in one line; with the families where they differ.
+fn reasons(failures: &[(Option<&'static str>, Failure)]) -> String {
+    let Some((_, first)) = failures.first() else {
+        return String::from("no answer");
+    };
+    if failures.iter().all(|(_, failure)| failure.why == first.why) {
+        return first.why.clone();
+    }
+    let named = failures.iter().map(|(family, failure)| match family {
+        Some(family) => format!("{family}: {}", failure.why),
+        None => failure.why.clone(),
+    });
+    named.collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,180 @@
+//! One question to a tracker over UDP (BEP 15): a connection id is asked for, unless there is one that still holds, then the question
+//! is put under it. What is lost is sent again after 15 seconds, then after 30, and so on; a few losses in a row end it.
+
+use std::net::SocketAddr;
+
+use super::action::Action;
+use super::standing::{Failure, Heard, Over, Question, Turn, failed};
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::wire::compact::Family;
+use crate::wire::udp_tracker::{Body, Request, Response};
+
+/// A connection id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Connection {
+    with: SocketAddr,
+    id: u64,
+    until: Now,
+}
+
+/// An exchange under way.
+#[derive(Debug)]
+pub struct Exchange {
+    question: Question,
+    to: SocketAddr,
+    connection: Option<Connection>,
+    /// The connection id came in this exchange, so that it is not to blame for an error.
+    fresh: bool,
+    /// The last request is the question itself, not one for a connection id.
+    asked: bool,
+    transaction: u32,
+    losses: u32,
+    repeat_at: Now,
+    give_up: Option<Now>,
+}
+
+impl Exchange {
+    /// Asks at an address, under this connection id if it belongs to that address and still holds. `give_up`: when to, at the
+    /// latest.
+    pub fn begin(
+        question: Question,
+        to: SocketAddr,
+        connection: Option<Connection>,
+        give_up: Option<Now>,
+        turn: &mut Turn<'_>,
+    ) -> Exchange {
+        let mut exchange = Exchange {
+            question,
+            to,
+            connection: connection.filter(|connection| connection.with == to),
+            fresh: false,
+            asked: false,
+            transaction: 0,
+            losses: 0,
+            repeat_at: turn.now,
+            give_up,
+        };
+        exchange.ask(turn);
+        exchange
+    }
+
+    /// Whom it asks.
+    pub fn to(&self) -> SocketAddr {
+        self.to
+    }
+
+    /// The connection id, for the next exchange.
+    pub fn connection(&self) -> Option<Connection> {
+        self.connection
+    }
+
+    /// Whether the tracker may have read the question.
+    pub fn has_asked(&self) -> bool {
+        self.asked
+    }
+
+    /// When [`Exchange::handle_timeout`] is due.
+    pub fn next_deadline(&self) -> Now {
+        self.give_up.unwrap_or(self.repeat_at).min(self.repeat_at)
+    }
+
+    /// Gives up no later than this.
+    pub fn limit(&mut self, give_up: Now) {
+        self.give_up = Some(self.give_up.unwrap_or(give_up).min(give_up));
+    }
+
+    /// What a datagram answers, if it comes from whom we asked and carries the transaction id of the last request. Anybody can
+    /// send datagrams in a tracker's name, but not guess that number.
+    pub fn recognise(&self, from: SocketAddr, bytes: &[u8]) -> Option<Body> {
+        if from != self.to {
+            return None;
+        }
+        let response = Response::parse(bytes, Family::of(from.ip())).ok()?;
+        (response.transaction == self.transaction).then_some(response.body)
+    }
+
+    /// The tracker has answered.
+    pub fn handle_response(&mut self, body: Body, turn: &mut Turn<'_>) -> Over {
+        match (body, &self.question) {
+            (Body::Connect(id), _) if !self.asked => {
+                self.connection = Some(Connection {
+                    with: self.to,
+                    id,
+                    until: turn.now + limits::UDP_CONNECTION,
+                });
+                self.fresh = true;
+                self.losses = 0;
+                self.ask(turn);
+                None
+            }
+            (Body::Announce(reply), Question::Announce(_)) if self.asked => {
+                Some(Ok(Heard::Announced(reply)))
+            }
+            (Body::Scrape(swarms), Question::Scrape(_)) if self.asked => match swarms.first() {
+                Some(&swarm) => Some(Ok(Heard::Scraped(swarm))),
+                None => failed("the answer is empty"),
+            },
+            // It may have forgotten the connection id, by a restart say.
+            (Body::Error(_), _) if self.asked && !self.fresh => {
+                self.connection = None;
+                self.ask(turn);
+                None
+            }
+            (Body::Error(why), _) => Some(Err(Failure { why, retry: None })),
+            _ => None,
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
+        if turn.now < self.next_deadline() {
+            return None;
+        }
+        self.losses += 1;
+        let late = self.give_up.is_some_and(|give_up| turn.now >= give_up);
+        if late || self.losses >= limits::UDP_PATIENCE {
+            return failed("no answer");
+        }
+        if self.asked && self.valid(turn.now).is_none() {
+            self.ask(turn);
+        } else {
+            self.send(turn);
+        }
+        None
+    }
+
+    fn valid(&self, now: Now) -> Option<Connection> {
+        self.connection.filter(|connection| now < connection.until)
+    }
+
+    /// Begins the next request: the question, or one for a connection id.
+    fn ask(&mut self, turn: &mut Turn<'_>) {
+        self.asked = self.valid(turn.now).is_some();
+        self.transaction = turn.rng.bits32();
+        self.send(turn);
+    }
+
+    fn send(&mut self, turn: &mut Turn<'_>) {
+        let transaction = self.transaction;
+        let request = match self.connection.filter(|_| self.asked) {
+            None => Request::Connect { transaction },
+            Some(Connection { id, .. }) => match &self.question {
+                Question::Announce(query) => Request::Announce {
+                    connection: id,
+                    transaction,
+                    query: query.clone(),
+                },
+                Question::Scrape(info_hash) => Request::Scrape {
+                    connection: id,
+                    transaction,
+                    info_hashes: vec![*info_hash],
+                },
+            },
+        };
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes);
+        turn.out.push(Action::Datagram { to: self.to, bytes });
+        self.repeat_at = turn.now + limits::UDP_RETRY * 2_u32.saturating_pow(self.losses);
+    }
+}
