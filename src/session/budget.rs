@@ -39,7 +39,7 @@ impl Dials {
             most,
             half_open: 0,
             open: 0,
-            next: now,
+            next: before(now),
         }
     }
 
@@ -68,8 +68,7 @@ impl Dials {
         self.open += 1;
         self.half_open += 1;
         let gap = Duration::from_secs(1) / limits::DIALS_PER_SECOND;
-        let burst_start = Now::from_micros(now.as_micros().saturating_sub(1_000_000));
-        self.next = self.next.max(burst_start) + gap;
+        self.next = self.next.max(before(now)) + gap;
     }
 
     /// Notes a peer that called us.
@@ -89,6 +88,11 @@ impl Dials {
             self.half_open = self.half_open.saturating_sub(1);
         }
     }
+}
+
+/// A second ago: the calls of one second may be saved up.
+fn before(now: Now) -> Now {
+    Now::from_micros(now.as_micros().saturating_sub(1_000_000))
 }
 
 #[cfg(test)]
