@@ -35,7 +35,7 @@ impl Torrent {
     /// more than there was to ask.
     pub fn ask(&mut self, who: Who, peer: &mut Peer, active: usize, now: Now) -> bool {
         let count = peer.room(now);
-        if count == 0 {
+        if count == 0 || peer.allowed().is_some_and(<[u32]>::is_empty) {
             return false;
         }
         self.picked.clear();
