@@ -31,7 +31,7 @@ impl Peer {
         let bitfield_bytes = self.local.geometry.pieces().div_ceil(8) as usize;
         while let Some(frame) = input.next_frame(bitfield_bytes)? {
             let message = Message::parse(frame).map_err(Fault::Malformed)?;
-            log::trace!("{} <- {message}", self.addr);
+            log::debug!("{} <- {message}", self.addr);
             match step(&self.phase, message.kind(), self.caps) {
                 Step::Take => {}
                 Step::Enter(phase) => self.phase = phase,
@@ -62,7 +62,7 @@ impl Peer {
             return Ok(None);
         };
         input.take(handshake::LEN);
-        log::trace!("{} <- handshake {:?}", self.addr, theirs.peer_id);
+        log::debug!("{} <- handshake {:?}", self.addr, theirs.peer_id);
         if theirs.info_hash != self.local.info_hash {
             return Err(Fault::OtherTorrent);
         }

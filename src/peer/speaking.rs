@@ -10,6 +10,9 @@ use crate::base::time::Now;
 use crate::wire::handshake::Handshake;
 use crate::wire::message::Message;
 
+/// Bytes of an empty message buffer that a peer keeps: what a turn's requests take.
+const OUT_KEPT: usize = 1024;
+
 impl Peer {
     /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while choked.
     pub fn introduce(&mut self, held: &Bits, allowed: Vec<u32>) {
@@ -150,6 +153,10 @@ impl Peer {
             return 0;
         }
         self.said = now;
+        let addr = self.addr;
+        let done = |Block { piece, begin, len }| {
+            log::debug!("{addr} -> piece {piece} {begin} with {len} bytes");
+        };
         let mut left = bytes;
         let mut content = 0;
         let begun = self.uploads.sent_of_first();
@@ -160,18 +167,19 @@ impl Peer {
                 .next()
                 .map_or(0, |block| HEADER.saturating_add(block.len as usize));
             let part = left.min(frame.saturating_sub(begun));
-            content = self.uploads.on_sent(part);
+            content = self.uploads.on_sent(part, done);
             left = left.saturating_sub(part);
         }
         let part = left.min(self.out.len().saturating_sub(self.out_sent));
         self.out_sent = self.out_sent.saturating_add(part);
         if self.out_sent == self.out.len() {
             self.out.clear();
+            self.out.shrink_to(OUT_KEPT);
             self.out_sent = 0;
         }
         content = self
             .uploads
-            .on_sent(left.saturating_sub(part))
+            .on_sent(left.saturating_sub(part), done)
             .saturating_add(content);
         self.up.add(content, now);
         content
@@ -182,11 +190,11 @@ impl Peer {
             info_hash, peer_id, ..
         } = self.local;
         Handshake::with_fast(info_hash, peer_id).encode(&mut self.out);
-        log::trace!("{} -> handshake", self.addr);
+        log::debug!("{} -> handshake", self.addr);
     }
 
     pub(super) fn say(&mut self, message: Message<'_>) {
-        log::trace!("{} -> {message}", self.addr);
+        log::debug!("{} -> {message}", self.addr);
         message.encode(&mut self.out);
     }
 
