@@ -155,7 +155,7 @@ impl Peer {
         self.said = now;
         let addr = self.addr;
         let done = |Block { piece, begin, len }| {
-            log::debug!("{addr} -> piece {piece} {begin} with {len} bytes");
+            log::debug!("{addr} -> piece {piece} at {begin}, {len} bytes");
         };
         let mut left = bytes;
         let mut content = 0;
