@@ -18,7 +18,7 @@ use rustix::fs::{Advice, SeekFrom};
 use rustix::io::Errno;
 use rustix::process::Resource;
 
-use super::disk_error::DiskError;
+use super::disk_error::{DiskError, Why};
 use super::tree::{self, Access, Tree};
 use crate::base::geometry::Block;
 use crate::base::limits;
@@ -128,6 +128,7 @@ impl Disk {
                 continue;
             }
             self.hold(span.file)?;
+            self.hole = None;
             let written = self
                 .handle(span.file, true)?
                 .write_all_at(bytes, span.offset);
@@ -196,7 +197,7 @@ impl Disk {
     /// nothing more will be written to them and all is synced: a kill before the resume data record the new time costs a full check.
     ///
     /// # Errors
-    /// A file is gone, or its time cannot be set.
+    /// A file's time cannot be set. One that is gone is none.
     pub fn settle(&mut self, most: usize) -> Result<bool, DiskError> {
         for _ in 0..most {
             let Some((file, _)) = self.held.pop_first() else {
@@ -204,9 +205,12 @@ impl Disk {
             };
             self.touched.remove(&file);
             let path = &self.metainfo.files[file].path;
-            self.tree.touch(path)?;
-            if let Some(stamp) = &mut self.stamps[file] {
-                *stamp = self.tree.stamp(path)?.unwrap_or(*stamp);
+            // Unknown until it is looked at again, so that an error leaves nothing untrue on record.
+            let known = self.stamps[file].take();
+            match self.tree.touch(path) {
+                Ok(()) if known.is_some() => self.stamps[file] = self.tree.stamp(path)?,
+                Err(error) if error.why != Why::Missing => return Err(error),
+                _ => {}
             }
         }
         Ok(self.held.is_empty())
@@ -272,7 +276,6 @@ impl Disk {
             Ok((before, tree::stamp_of(open)?))
         });
         let (before, after) = prepared.map_err(|error| DiskError::new(self.path(file), error))?;
-        self.hole = None;
         self.held.insert(file, after);
         // Whoever changed the file since we looked at it may have damaged what we count as held: better recorded as unknown.
         let ours = known.is_none_or(|known| known == before);

@@ -49,7 +49,7 @@ impl From<Errno> for Why {
             Errno::ACCESS | Errno::PERM => Why::Denied,
             Errno::NOENT => Why::Missing,
             // A link where none is followed, a file where a folder belongs, a folder where a file belongs.
-            Errno::LOOP | Errno::NOTDIR | Errno::ISDIR => Why::InTheWay,
+            Errno::LOOP | Errno::NOTDIR | Errno::ISDIR | Errno::EXIST => Why::InTheWay,
             errno => {
                 let text = io::Error::from(errno).to_string();
                 let words = text.split(" (os error").next().unwrap_or(&text);

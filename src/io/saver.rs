@@ -4,8 +4,9 @@
 //! To end cleanly: save once more as before; when that is done, `Disk::settle`, and save what is clean. The first does the long
 //! work, so that there is next to no time in which a kill would find new times on the content and old ones in the resume file.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -17,6 +18,10 @@ use mio::Waker;
 use super::disk_error::{DiskError, Why};
 use super::state;
 use super::tree::{Access, Tree};
+
+/// With more files than this, their whole file system is synced at once: one file after the other would take a millisecond and more
+/// for each.
+const MANY: usize = 64;
 
 /// What is to be saved.
 #[derive(Debug)]
@@ -75,7 +80,7 @@ impl Saver {
     }
 
     /// The outcome of the next job that is done; `None` if none is yet. After an error it is unknown what of the content reached the
-    /// disk, so that nothing more may be recorded as held.
+    /// disk, so that nothing more may be recorded as held: the jobs behind it fail too.
     pub fn next_outcome(&mut self) -> Option<Result<(), DiskError>> {
         let (_, outcomes) = self.thread.as_ref()?;
         let path = self.waiting.front()?.clone();
@@ -115,7 +120,7 @@ impl Saver {
 }
 
 fn gone(path: PathBuf) -> DiskError {
-    let why = Why::Other(String::from("not saved: the thread that saves is gone"));
+    let why = Why::Other(String::from("not saved, since an earlier save failed"));
     DiskError { path, why }
 }
 
@@ -130,11 +135,14 @@ fn start(waker: &Arc<Waker>) -> io::Result<Ends> {
         .name(String::from("saver"))
         .spawn(move || {
             for job in todo {
-                if done.send(save(job)).is_err() {
-                    break;
-                }
+                let outcome = save(job);
+                let failed = outcome.is_err();
+                let alone = done.send(outcome).is_err();
                 // A loop that cannot be woken sees it on its next turn.
                 let _ = waker.wake();
+                if failed || alone {
+                    break;
+                }
             }
         })?;
     Ok((jobs, outcomes))
@@ -142,16 +150,25 @@ fn start(waker: &Arc<Waker>) -> io::Result<Ends> {
 
 fn save(job: Job) -> Result<(), DiskError> {
     let (mut tree, files) = job.content;
+    let many = files.len() > MANY;
+    let mut synced = BTreeSet::new();
     for path in files {
-        match tree.open(&path, Access::Read) {
-            Ok(file) => {
-                let synced = file.sync_data();
-                synced.map_err(|error| DiskError::new(tree.path(&path), error))?;
-            }
+        let file = match tree.open(&path, Access::Read) {
+            Ok(file) => file,
             // Taken away under our hands: a restart sees that it is missing.
-            Err(error) if error.why == Why::Missing => {}
+            Err(error) if error.why == Why::Missing => continue,
             Err(error) => return Err(error),
-        }
+        };
+        let done = if many {
+            file.metadata()
+                .and_then(|found| match synced.insert(found.dev()) {
+                    true => Ok(rustix::fs::syncfs(&file)?),
+                    false => Ok(()),
+                })
+        } else {
+            file.sync_data()
+        };
+        done.map_err(|error| DiskError::new(tree.path(&path), error))?;
     }
     state::replace(&job.path, &job.bytes)
 }

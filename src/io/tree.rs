@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::disk_error::{DiskError, Why};
 use crate::storage::resume::Stamp;
+use crate::wire::paths;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,8 +219,10 @@ fn split(path: &[String]) -> (&[String], &str) {
 
 /// `wire::metainfo` lets no other name through; here is where one would do harm.
 fn assert_plain(name: &str) {
-    let special = matches!(name, "" | "." | "..") || name.contains(['/', '\0']);
-    assert!(!special, "a name that leads out of its folder");
+    assert!(
+        paths::is_plain(name),
+        "a name that may lead out of its folder"
+    );
 }
 
 fn modified(time: Timespec) -> Timestamps {

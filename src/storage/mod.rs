@@ -7,3 +7,5 @@ pub mod select;
 
 pub mod check;
 pub mod resume;
+
+pub mod create;

@@ -1,0 +1,173 @@
+//! `show`: what a torrent holds, in words or as one JSON object. Nothing in it reaches the terminal unescaped.
+
+use std::fmt::Write as _;
+
+use lexopt::{Arg, Parser};
+
+use super::units::Bytes;
+use super::{Failure, help, json, target, usage};
+use crate::io::logging::printable;
+use crate::storage::select;
+use crate::wire::metainfo::Metainfo;
+
+/// Runs the command with the arguments behind its name.
+///
+/// # Errors
+/// Why it did not end with 0.
+pub fn run(parser: &mut Parser) -> Result<(), Failure> {
+    let (mut torrent, mut json) = (None, false);
+    while let Some(arg) = parser.next().map_err(|error| usage("show", error))? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return super::print(help::SHOW),
+            Arg::Long("json") => json = true,
+            Arg::Value(value) if torrent.is_none() => torrent = Some(value),
+            other => return Err(usage("show", other.unexpected())),
+        }
+    }
+    let missing = || Failure::usage("show: no torrent is named: see brooklet show --help");
+    let metainfo = target::load(&torrent.ok_or_else(missing)?)?;
+    super::print(&if json {
+        object(&metainfo)
+    } else {
+        words(&metainfo)
+    })
+}
+
+fn object(metainfo: &Metainfo) -> String {
+    let files = select::numbered(&metainfo.files).map(|(_, file)| {
+        let object = json::Object::new().text("path", file.path.join("/").as_str());
+        object.plain("size", file.length).finish()
+    });
+    let quoted =
+        |texts: &[String]| -> Vec<String> { texts.iter().map(|text| json::quoted(text)).collect() };
+    let tiers = metainfo
+        .trackers
+        .iter()
+        .map(|tier| json::array(quoted(tier)));
+    let date = metainfo.creation_date.map(|date| date.to_string());
+    let object = json::Object::new()
+        .text("name", metainfo.name.as_str())
+        .text("info_hash", metainfo.info_hash.to_string().as_str())
+        .plain("size", metainfo.size())
+        .plain("piece_length", metainfo.geometry.piece_length())
+        .plain("pieces", metainfo.geometry.pieces())
+        .plain("private", metainfo.private)
+        .list("files", files)
+        .list("trackers", tiers)
+        .list("web_seeds", quoted(&metainfo.web_seeds))
+        .list("nodes", quoted(&metainfo.nodes))
+        .text("comment", metainfo.comment.as_deref())
+        .text("created_by", metainfo.created_by.as_deref())
+        .raw("creation_date", date.as_deref().unwrap_or("null"))
+        .finish();
+    object + "\n"
+}
+
+fn words(metainfo: &Metainfo) -> String {
+    let mut page = Page(String::new());
+    let geometry = metainfo.geometry;
+    let size = metainfo.size();
+    let count = select::numbered(&metainfo.files).count();
+    let plural = if count == 1 { "" } else { "s" };
+    page.line("name", &metainfo.name);
+    page.line("info hash", &metainfo.info_hash.to_string());
+    let shown = match Bytes(size).to_string() {
+        small if size < 1024 => small,
+        rounded => format!("{rounded} ({size} bytes)"),
+    };
+    page.line("size", &format!("{shown} in {count} file{plural}"));
+    let piece = Bytes(geometry.piece_length().into());
+    page.line("pieces", &format!("{} of {piece}", geometry.pieces()));
+    page.line(
+        "private",
+        if metainfo.private {
+            "yes: peers from its trackers only"
+        } else {
+            "no"
+        },
+    );
+    if metainfo.hybrid {
+        page.line("version", "1 and 2 (BEP 52); used as version 1");
+    }
+    for (tier, urls) in (1..).zip(&metainfo.trackers) {
+        let label = format!("tracker, tier {tier}");
+        urls.iter().for_each(|url| page.line(&label, url));
+    }
+    metainfo
+        .web_seeds
+        .iter()
+        .for_each(|url| page.line("web seed", url));
+    metainfo
+        .nodes
+        .iter()
+        .for_each(|node| page.line("DHT node", node));
+    let texts = [
+        ("comment", &metainfo.comment),
+        ("created by", &metainfo.created_by),
+    ];
+    for (label, text) in texts {
+        text.iter().for_each(|text| page.line(label, text));
+    }
+    if let Some(date) = metainfo.creation_date {
+        page.line("created on", &calendar(date));
+    }
+    page.0.push('\n');
+    for (number, (_, file)) in (1..).zip(select::numbered(&metainfo.files)) {
+        let path = file.path.join("/");
+        let size = Bytes(file.length).to_string();
+        let _ = writeln!(page.0, "{number:>6}  {size:>9}  {}", printable(&path));
+    }
+    page.0
+}
+
+/// Lines of a label and a text.
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, label: &str, text: &str) {
+        let label = format!("{label}:");
+        let _ = writeln!(self.0, "{label:<16} {}", printable(text));
+    }
+}
+
+/// A moment in seconds since 1970 as date and time of day (UTC); the bare number where it is no plausible date.
+fn calendar(seconds: i64) -> String {
+    let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    if !(-719_162..2_932_897).contains(&days) {
+        return seconds.to_string();
+    }
+    // Years are counted from March, so that the leap day is the last of its year: then a month's first day is 153 days in five months.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_become_dates() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_359_599_503, "2013-01-31 02:31:43 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+            (-1, "1969-12-31 23:59:59 UTC"),
+            (253_402_300_799, "9999-12-31 23:59:59 UTC"),
+            (-62_135_596_800, "0001-01-01 00:00:00 UTC"),
+            (253_402_300_800, "253402300800"),
+            (i64::MIN, "-9223372036854775808"),
+        ] {
+            assert_eq!(calendar(seconds), text);
+        }
+    }
+}

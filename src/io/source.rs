@@ -1,0 +1,189 @@
+//! Content that a `.torrent` is to be made of: what lies under a path, and its hashes.
+//!
+//! As with mktorrent, symbolic links are followed, to files and to folders, and a broken one is an error; named pipes, sockets and
+//! devices are left out.
+
+use std::fs::{self, File, Metadata};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::disk_error::{DiskError, Why};
+use super::hash;
+use crate::base::geometry::Geometry;
+use crate::base::id::PieceHash;
+use crate::base::limits;
+use crate::storage::create;
+use crate::storage::layout::Layout;
+use crate::wire::metainfo::FileEntry;
+use crate::wire::paths;
+
+/// What lies under a path.
+#[derive(Debug)]
+pub struct Source {
+    /// The name it has there, which will be the torrent's.
+    pub name: String,
+    /// Its files, in the torrent's order.
+    pub files: Vec<FileEntry>,
+    /// Whether it is one file, not a folder.
+    pub single: bool,
+    /// What is neither file nor folder, and was left out.
+    pub skipped: Vec<PathBuf>,
+    dir: PathBuf,
+    /// Device and inode of each file, in no order.
+    ids: Vec<(u64, u64)>,
+}
+
+impl Source {
+    /// Looks at everything under `path`.
+    ///
+    /// # Errors
+    /// Something cannot be looked at, or has a name that a torrent cannot hold.
+    pub fn find(path: &Path) -> Result<Source, DiskError> {
+        let metadata = fs::metadata(path).map_err(|error| DiskError::new(path, error))?;
+        // `.` and the like have no name of their own.
+        let named = match path.file_name() {
+            Some(_) => path.to_path_buf(),
+            None => fs::canonicalize(path).map_err(|error| DiskError::new(path, error))?,
+        };
+        let name = name_of(&named)?;
+        let dir = named.parent().unwrap_or(Path::new("")).to_path_buf();
+        let mut source = Source {
+            name: name.clone(),
+            files: Vec::new(),
+            single: metadata.is_file(),
+            skipped: Vec::new(),
+            dir,
+            ids: Vec::new(),
+        };
+        source.add(&named, vec![name], &metadata, &mut Vec::new())?;
+        create::sort(&mut source.files);
+        Ok(source)
+    }
+
+    /// Bytes in all.
+    pub fn size(&self) -> u64 {
+        self.files
+            .iter()
+            .fold(0, |sum, file| sum.saturating_add(file.length))
+    }
+
+    /// Whether the file at `path`, if there is one, is part of this.
+    pub fn contains(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|metadata| self.ids.contains(&id(&metadata)))
+    }
+
+    /// Hashes all of it on all cores. `tick` is told now and then how many bytes are done.
+    ///
+    /// # Errors
+    /// The first file that could not be read, or became shorter.
+    pub fn hash(
+        &self,
+        geometry: Geometry,
+        tick: impl FnMut(u64),
+    ) -> Result<Vec<PieceHash>, DiskError> {
+        let layout = Layout::new(&self.files, geometry);
+        let failed = OnceLock::new();
+        let reader = || {
+            let mut open = None;
+            let (layout, failed) = (&layout, &failed);
+            move |offset, buffer: &mut [u8]| {
+                failed.get().is_none()
+                    && self
+                        .read(layout, &mut open, offset, buffer)
+                        .map_err(|error| failed.set(error))
+                        .is_ok()
+            }
+        };
+        let hashes: Option<Vec<PieceHash>> =
+            hash::pieces(geometry, reader, tick).into_iter().collect();
+        let lost = || {
+            DiskError::new(
+                self.dir.join(&self.name),
+                Why::Other(String::from("not read to its end")),
+            )
+        };
+        hashes.ok_or_else(|| failed.into_inner().unwrap_or_else(lost))
+    }
+
+    fn add(
+        &mut self,
+        place: &Path,
+        path: Vec<String>,
+        metadata: &Metadata,
+        above: &mut Vec<(u64, u64)>,
+    ) -> Result<(), DiskError> {
+        let refuse = |why: &str| Err(DiskError::new(place, Why::Other(String::from(why))));
+        if metadata.is_file() {
+            if self.files.len() == limits::FILES {
+                return refuse("there are too many files for a torrent");
+            }
+            self.ids.push(id(metadata));
+            self.files.push(create::file(path, metadata.len()));
+            return Ok(());
+        }
+        if !metadata.is_dir() {
+            self.skipped.push(place.to_path_buf());
+            return Ok(());
+        }
+        if above.contains(&id(metadata)) {
+            return refuse("this link leads back to a folder that it lies in");
+        }
+        above.push(id(metadata));
+        let entries = fs::read_dir(place).map_err(|error| DiskError::new(place, error))?;
+        for entry in entries {
+            let below = entry.map_err(|error| DiskError::new(place, error))?.path();
+            let metadata = fs::metadata(&below).map_err(|error| DiskError::new(&below, error))?;
+            let mut path = path.clone();
+            path.push(name_of(&below)?);
+            self.add(&below, path, &metadata, above)?;
+        }
+        above.pop();
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        layout: &Layout,
+        open: &mut Option<(usize, File)>,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), DiskError> {
+        for span in layout.spans(offset, buffer.len()) {
+            let path = || {
+                self.files[span.file]
+                    .path
+                    .iter()
+                    .fold(self.dir.clone(), |dir, name| dir.join(name))
+            };
+            let file = match open {
+                Some((file, open)) if *file == span.file => open,
+                _ => {
+                    let opened =
+                        File::open(path()).map_err(|error| DiskError::new(path(), error))?;
+                    &mut open.insert((span.file, opened)).1
+                }
+            };
+            let part = &mut buffer[span.at..span.at + span.len];
+            file.read_exact_at(part, span.offset)
+                .map_err(|error| DiskError::new(path(), error))?;
+        }
+        Ok(())
+    }
+}
+
+fn id(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+fn name_of(path: &Path) -> Result<String, DiskError> {
+    let refuse = |why: &str| DiskError::new(path, Why::Other(String::from(why)));
+    let name = path.file_name().ok_or_else(|| refuse("it has no name"))?;
+    let name = name
+        .to_str()
+        .ok_or_else(|| refuse("its name is not UTF-8, and a torrent's must be"))?;
+    match paths::is_plain(name) {
+        true => Ok(String::from(name)),
+        false => Err(refuse("a torrent cannot hold a name with a backslash")),
+    }
+}
