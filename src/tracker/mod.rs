@@ -20,3 +20,6 @@ mod trackers;
 pub use action::{Action, Counts, Id};
 pub use standing::{Families, Identity};
 pub use trackers::Trackers;
+
+#[cfg(test)]
+mod tests;

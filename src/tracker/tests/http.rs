@@ -1,0 +1,266 @@
+//! One exchange over HTTP: redirects, statuses, bodies, deadlines.
+
+use super::*;
+
+const A: &str = "http://10.0.0.1/announce";
+
+/// What is reported of a tracker that sends these bytes and closes.
+fn sent(bytes: impl AsRef<[u8]>) -> String {
+    let mut bench = Bench::started(&[&[A]]);
+    let get = bench.get();
+    bench.send(&get, bytes);
+    let said = bench.said();
+    assert_eq!(said.len(), 1, "{said:?}");
+    said[0].strip_prefix(A).unwrap().to_owned()
+}
+
+fn redirect(status: u16, location: &str) -> String {
+    format!("HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
+}
+
+#[test]
+fn answers_come_in_every_form() {
+    for (bytes, said) in [
+        (format!("HTTP/1.0 200 OK\r\n\r\n{PEER}"), " 1"),
+        (
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{PEER}",
+                PEER.len()
+            ),
+            " 1",
+        ),
+        (
+            format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{PEER}\r\n0\r\n\r\n",
+                PEER.len()
+            ),
+            " 1",
+        ),
+        (
+            String::from("HTTP/1.1 200 OK\r\n\r\nd14:failure reason6:no\x1b[2Je"),
+            ": no [2J",
+        ),
+        (
+            String::from("HTTP/1.1 404 Not Found\r\n\r\n<html>"),
+            ": HTTP 404",
+        ),
+        (
+            String::from("HTTP/1.1 403 No\r\n\r\nd14:failure reason6:bannede"),
+            ": HTTP 403: banned",
+        ),
+        (String::from("HTTP/1.1 302 Found\r\n\r\n"), ": HTTP 302"),
+        (String::from("HTTP/1.1 204 Nothing\r\n\r\n"), ": HTTP 204"),
+        (
+            String::from("HTTP/1.1 200 OK\r\n\r\n<html>"),
+            ": the answer makes no sense: no value begins with this byte at byte 0",
+        ),
+        (
+            String::from("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nde"),
+            ": the answer is cut short",
+        ),
+        (
+            String::from("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"),
+            ": compressed (\"gzip\"), which was not asked for",
+        ),
+        (String::new(), ": closed without an answer"),
+        (String::from("\0\x01\x02"), ": the answer is not HTTP"),
+    ] {
+        assert_eq!(sent(&bytes), said, "{bytes:?}");
+    }
+}
+
+#[test]
+fn an_answer_counts_as_soon_as_it_is_whole() {
+    let mut bench = Bench::started(&[&[A]]);
+    let get = bench.get();
+    bench.trackers.handle_connected(get.id, bench.now);
+    let bytes = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{PEER} and more",
+        PEER.len()
+    );
+    for byte in bytes.bytes() {
+        bench.trackers.handle_bytes(get.id, &[byte], bench.now);
+    }
+    assert_eq!(bench.said(), [format!("{A} 1")]);
+    assert_eq!(bench.next(), Some(Action::Abort { id: get.id }));
+    bench
+        .trackers
+        .handle_closed(get.id, Err(String::from("late")), bench.now);
+    bench.quiet();
+    assert!(bench.said().is_empty());
+}
+
+#[test]
+fn redirects_are_followed() {
+    let mut bench = Bench::started(&[&["http://me:pa%3Ass@t:81/x/announce"]]);
+    let (id, _) = bench.lookup();
+    bench.found(id, &["10.0.0.1"]);
+    let get = bench.get();
+    assert!(
+        get.text.contains("Authorization: Basic bWU6cGE6c3M=\r\n"),
+        "{}",
+        get.text
+    );
+    assert_eq!(get.host(), "t:81");
+    bench.send(&get, redirect(301, "../y?k=1"));
+    let (id, host) = bench.lookup();
+    assert_eq!(host, "t");
+    bench.found(id, &["::1", "10.0.0.2"]);
+    let get = bench.get();
+    assert_eq!(
+        get.addr.to_string(),
+        "10.0.0.2:81",
+        "it stays in the family"
+    );
+    assert!(get.text.starts_with("GET /y?k=1 HTTP/1.1\r\n") && get.text.contains("Authorization"));
+    bench.send(&get, redirect(307, "http://10.0.0.3/z"));
+    let get = bench.get();
+    assert_eq!(
+        (get.addr.to_string().as_str(), get.host()),
+        ("10.0.0.3:80", "10.0.0.3")
+    );
+    assert!(get.text.starts_with("GET /z HTTP/1.1\r\n"));
+    assert!(
+        !get.text.contains("Authorization"),
+        "another host gets no password"
+    );
+    bench.answer(&get, PEER);
+    assert_eq!(bench.said(), ["http://me:pa%3Ass@t:81/x/announce 1"]);
+    bench.pass(1800);
+    let (_, host) = bench.lookup();
+    assert_eq!(
+        host, "t",
+        "the next announce begins at the tracker's own URL"
+    );
+}
+
+#[test]
+fn redirects_end_somewhere() {
+    let mut bench = Bench::started(&[&[A]]);
+    for _ in 0..=5 {
+        let get = bench.get();
+        bench.send(&get, redirect(302, "/announce"));
+    }
+    bench.quiet();
+    assert_eq!(bench.said(), [format!("{A}: redirected more than 5 times")]);
+
+    for (location, why) in [
+        (
+            "udp://10.0.0.1:9/",
+            "redirected to \"udp://10.0.0.1:9/\": not an http URL",
+        ),
+        (
+            "https://t/",
+            "redirected to \"https://t/\": https trackers need a build with TLS, which this one lacks",
+        ),
+        ("http://[::1]/", "redirected to ::1: no IPv4 address"),
+    ] {
+        assert_eq!(sent(redirect(302, location)), format!(": {why}"));
+    }
+
+    let mut bench = Bench::started(&[&[A]]);
+    let get = bench.get();
+    bench.send(&get, redirect(302, "http://nowhere/"));
+    let (id, _) = bench.lookup();
+    bench
+        .trackers
+        .handle_resolved(id, Err(String::from("no such name")), bench.now);
+    assert_eq!(
+        bench.said(),
+        [format!("{A}: redirected to nowhere: no such name")]
+    );
+}
+
+#[test]
+fn the_other_addresses_of_a_name_are_tried() {
+    let mut bench = Bench::started(&[&["http://t/announce"]]);
+    let (id, _) = bench.lookup();
+    bench.found(id, &["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]);
+    let get = bench.get();
+    bench.refuse(&get);
+    let get = bench.get();
+    assert_eq!(get.addr.ip().to_string(), "10.0.0.2");
+    bench.pass(10);
+    assert_eq!(
+        bench.next(),
+        Some(Action::Abort { id: get.id }),
+        "ten seconds to connect"
+    );
+    let get = bench.get();
+    assert_eq!(get.addr.ip().to_string(), "10.0.0.3");
+    bench.refuse(&get);
+    bench.quiet();
+    assert_eq!(
+        bench.said(),
+        ["http://t/announce: it refused the connection"]
+    );
+    bench.pass(15);
+    let (id, _) = bench.lookup();
+    bench.found(id, &["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(
+        bench.get().addr.ip().to_string(),
+        "10.0.0.2",
+        "another one first"
+    );
+}
+
+#[test]
+fn all_of_it_takes_half_a_minute_at_most() {
+    let mut bench = Bench::started(&[&[A]]);
+    let get = bench.get();
+    bench.trackers.handle_connected(get.id, bench.now);
+    for _ in 0..29 {
+        bench.pass(1);
+        bench
+            .trackers
+            .handle_bytes(get.id, b"H".get(..0).unwrap(), bench.now);
+    }
+    bench.quiet();
+    bench.pass(1);
+    assert_eq!(bench.next(), Some(Action::Abort { id: get.id }));
+    assert_eq!(bench.said(), [format!("{A}: no answer in time")]);
+
+    let mut bench = Bench::started(&[&[A]]);
+    bench.get();
+    bench.pass(10);
+    assert_eq!(bench.said(), [format!("{A}: no connection in time")]);
+}
+
+#[test]
+fn a_body_without_end_is_cut() {
+    let mut bench = Bench::started(&[&[A]]);
+    let get = bench.get();
+    bench
+        .trackers
+        .handle_bytes(get.id, b"HTTP/1.0 200 OK\r\n\r\n", bench.now);
+    let mut taken = 0;
+    while bench.next().is_none() {
+        bench
+            .trackers
+            .handle_bytes(get.id, &[b'd'; 16384], bench.now);
+        taken += 16384;
+        assert!(taken < 3 << 20);
+    }
+    assert!(taken >= 2 << 20);
+    assert_eq!(
+        bench.said(),
+        [format!("{A}: the answer is longer than 2 MiB")]
+    );
+}
+
+#[test]
+fn an_address_in_brackets_is_connected_to() {
+    let mut bench = Bench::started(&[&["http://[2001:db8::1]:6969/announce"]]);
+    let get = bench.get();
+    assert_eq!(get.addr.to_string(), "[2001:db8::1]:6969");
+    assert_eq!(get.host(), "[2001:db8::1]:6969");
+    bench.answer(
+        &get,
+        "d8:intervali60e6:peers618:\x20\x01\x0d\x0e\0\0\0\0\0\0\0\0\0\0\0\x02\x00\x09e",
+    );
+    bench.take_actions();
+    assert_eq!(
+        bench.reports[0].outcome,
+        Ok(vec!["[2001:d0e::2]:9".parse().unwrap()])
+    );
+}

@@ -1,0 +1,307 @@
+//! The machine as the outside sees it: its actions in, answers out, on a clock of the test's own.
+
+mod announce;
+mod events;
+mod http;
+mod scrape;
+mod udp;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Action, Counts, Families, Id, Identity, Trackers};
+use crate::base::id::{InfoHash, PeerId};
+use crate::base::rng::Rng;
+use crate::base::time::{Duration, Now};
+
+const HASH: InfoHash = InfoHash(*b"hhhhhhhhhhhhhhhhhhhh");
+const BOTH: Families = Families { v4: true, v6: true };
+
+/// A machine and the outside that it asks for things.
+struct Bench {
+    trackers: Trackers,
+    now: Now,
+    actions: VecDeque<Action>,
+    reports: Vec<Report>,
+}
+
+struct Report {
+    url: String,
+    outcome: Result<Vec<SocketAddr>, String>,
+    warning: Option<String>,
+    counts: Counts,
+}
+
+/// A GET that was asked for.
+struct Get {
+    id: Id,
+    addr: SocketAddr,
+    text: String,
+}
+
+/// An answer that names no peers.
+const FINE: &str = "d8:intervali1800e5:peers0:e";
+/// An answer that names one.
+const PEER: &str = "d8:intervali1800e5:peers6:\x01\x02\x03\x04\x00\x09e";
+
+impl Bench {
+    /// A download of 1000 bytes that is about to start.
+    fn new(tiers: &[&[&str]]) -> Bench {
+        Bench::with(tiers, BOTH)
+    }
+
+    fn with(tiers: &[&[&str]], families: Families) -> Bench {
+        let identity = Identity {
+            info_hash: HASH,
+            peer_id: PeerId(*b"-bk0100-abcdefghijkl"),
+            key: 0x1234_abcd,
+            port: 6881,
+        };
+        let now = Now::from_micros(3_600_000_000);
+        let trackers = Trackers::new(&owned(tiers), identity, families, now, Rng::from_seed(1));
+        let mut bench = Bench::around(trackers, now);
+        bench.trackers.set_totals(0, 0, 1000);
+        bench
+    }
+
+    /// The same, started.
+    fn started(tiers: &[&[&str]]) -> Bench {
+        let mut bench = Bench::new(tiers);
+        bench.trackers.start(bench.now);
+        bench
+    }
+
+    fn scraper(tiers: &[&[&str]]) -> Bench {
+        let now = Now::from_micros(3_600_000_000);
+        let trackers = Trackers::scraper(&owned(tiers), HASH, BOTH, now, Rng::from_seed(1));
+        Bench::around(trackers, now)
+    }
+
+    fn around(trackers: Trackers, now: Now) -> Bench {
+        Bench {
+            trackers,
+            now,
+            actions: VecDeque::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    fn take_actions(&mut self) {
+        while let Some(action) = self.trackers.next_action() {
+            match action {
+                Action::Report {
+                    url,
+                    outcome,
+                    warning,
+                    counts,
+                } => self.reports.push(Report {
+                    url,
+                    outcome,
+                    warning,
+                    counts,
+                }),
+                action => self.actions.push_back(action),
+            }
+        }
+    }
+
+    /// The next thing that is asked of the outside, reports aside.
+    fn next(&mut self) -> Option<Action> {
+        self.take_actions();
+        self.actions.pop_front()
+    }
+
+    /// The same, connections that are given up aside.
+    fn wanted(&mut self) -> Option<Action> {
+        std::iter::from_fn(|| self.next()).find(|action| !matches!(action, Action::Abort { .. }))
+    }
+
+    /// Nothing is asked of the outside.
+    #[track_caller]
+    fn quiet(&mut self) {
+        let next = self.wanted();
+        assert!(next.is_none(), "{next:?}");
+    }
+
+    /// A connection and a GET are asked for.
+    #[track_caller]
+    fn get(&mut self) -> Get {
+        match self.wanted() {
+            Some(Action::Connect { id, addr, request }) => {
+                let text = String::from_utf8(request).unwrap();
+                Get { id, addr, text }
+            }
+            other => panic!("no GET but {other:?}"),
+        }
+    }
+
+    /// A look-up is asked for.
+    #[track_caller]
+    fn lookup(&mut self) -> (Id, String) {
+        match self.wanted() {
+            Some(Action::Resolve { id, host, .. }) => (id, host),
+            other => panic!("no look-up but {other:?}"),
+        }
+    }
+
+    /// A datagram is asked for.
+    #[track_caller]
+    fn datagram(&mut self) -> (SocketAddr, Vec<u8>) {
+        match self.wanted() {
+            Some(Action::Datagram { to, bytes }) => (to, bytes),
+            other => panic!("no datagram but {other:?}"),
+        }
+    }
+
+    fn found(&mut self, id: Id, ips: &[&str]) {
+        let ips = ips.iter().map(|ip| ip.parse::<IpAddr>().unwrap());
+        self.trackers
+            .handle_resolved(id, Ok(ips.collect()), self.now);
+    }
+
+    /// The server sends these bytes and closes.
+    fn send(&mut self, get: &Get, bytes: impl AsRef<[u8]>) {
+        self.trackers.handle_connected(get.id, self.now);
+        self.trackers.handle_bytes(get.id, bytes.as_ref(), self.now);
+        self.trackers.handle_closed(get.id, Ok(()), self.now);
+    }
+
+    /// The server answers with this body.
+    fn answer(&mut self, get: &Get, body: &str) {
+        self.send(get, format!("HTTP/1.1 200 OK\r\n\r\n{body}"));
+    }
+
+    fn refuse(&mut self, get: &Get) {
+        let why = String::from("it refused the connection");
+        self.trackers.handle_closed(get.id, Err(why), self.now);
+    }
+
+    /// Time passes, in seconds; the machine is told at each of its deadlines.
+    fn pass(&mut self, seconds: u64) {
+        let end = self.now + Duration::from_secs(seconds);
+        while let Some(due) = self.trackers.next_deadline().filter(|&due| due <= end) {
+            self.now = self.now.max(due);
+            self.trackers.handle_timeout(self.now);
+            let again = self.trackers.next_deadline();
+            assert!(
+                again.is_none_or(|again| again > self.now),
+                "it does not sleep"
+            );
+        }
+        self.now = end;
+        self.trackers.handle_timeout(self.now);
+    }
+
+    /// Seconds until the machine has something to do.
+    fn idle_for(&mut self) -> Option<u64> {
+        self.take_actions();
+        let due = self.trackers.next_deadline()?;
+        Some(due.since(self.now).as_secs())
+    }
+
+    /// What was reported since the last call, as `URL peers` or `URL: why`.
+    fn said(&mut self) -> Vec<String> {
+        self.take_actions();
+        let said = self.reports.drain(..).map(|report| match report.outcome {
+            Ok(peers) => format!("{} {}", report.url, peers.len()),
+            Err(why) => format!("{}: {why}", report.url),
+        });
+        said.collect()
+    }
+}
+
+impl Get {
+    /// The value of a parameter of the query, percent-encoded.
+    fn param(&self, name: &str) -> Option<&str> {
+        let line = self.text.lines().next().unwrap();
+        let target = line
+            .strip_prefix("GET ")
+            .unwrap()
+            .strip_suffix(" HTTP/1.1")
+            .unwrap();
+        let (_, query) = target.split_once('?').unwrap();
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    fn event(&self) -> &str {
+        self.param("event").unwrap_or("")
+    }
+
+    fn host(&self) -> &str {
+        let mut lines = self.text.lines();
+        lines.find_map(|line| line.strip_prefix("Host: ")).unwrap()
+    }
+}
+
+fn owned(tiers: &[&[&str]]) -> Vec<Vec<String>> {
+    let tier = |tier: &&[&str]| tier.iter().map(|&url| url.to_owned()).collect();
+    tiers.iter().map(tier).collect()
+}
+
+/// Whatever happens in whatever order, the machine does not panic, keeps within its bounds, and comes to rest after `stop`.
+#[test]
+fn any_order_of_events_is_survived() {
+    for seed in 0..300 {
+        let mut rng = Rng::from_seed(seed);
+        let mut bench = Bench::new(&[
+            &["http://a/announce", "udp://10.0.0.1:9"],
+            &["http://[::1]:81/announce", "udp://b:9"],
+        ]);
+        let mut ids = Vec::new();
+        let mut sent: Vec<(SocketAddr, Vec<u8>)> = Vec::new();
+        for _ in 0..200 {
+            while let Some(action) = bench.next() {
+                match action {
+                    Action::Resolve { id, .. } | Action::Connect { id, .. } => ids.push(id),
+                    Action::Datagram { to, bytes } => sent.push((to, bytes)),
+                    _ => {}
+                }
+            }
+            any_event(&mut bench, &ids, &sent, &mut rng);
+        }
+        bench.trackers.stop(bench.now);
+        bench.pass(4);
+        bench.take_actions();
+        bench.actions.clear();
+        assert!(bench.trackers.is_idle(), "seed {seed}");
+        assert_eq!(bench.trackers.next_deadline(), None, "seed {seed}");
+    }
+}
+
+fn any_event(bench: &mut Bench, ids: &[Id], sent: &[(SocketAddr, Vec<u8>)], rng: &mut Rng) {
+    let now = bench.now;
+    let id = ids.get(rng.below(ids.len() as u64) as usize).copied();
+    let trackers = &mut bench.trackers;
+    match (rng.below(12), id) {
+        (0, _) => trackers.start(now),
+        (1, _) => trackers.completed(now),
+        (2, _) => trackers.want_peers(now),
+        (3, Some(id)) => {
+            let found = ["10.0.0.2", "::2", "10.0.0.3"].map(|ip| ip.parse().unwrap());
+            trackers.handle_resolved(id, Ok(found[..rng.below(4) as usize].to_vec()), now);
+        }
+        (4, Some(id)) => trackers.handle_connected(id, now),
+        (5 | 6, Some(id)) => {
+            let answers = [
+                "HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\nd8:intervali1800e5:peers0:e",
+                "HTTP/1.1 302 Found\r\nLocation: http://c/x\r\n\r\n",
+                "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n",
+                "garbage",
+            ];
+            let bytes = answers[rng.below(4) as usize].as_bytes();
+            let cut = rng.below(bytes.len() as u64 * 2) as usize;
+            trackers.handle_bytes(id, &bytes[..cut.min(bytes.len())], now);
+        }
+        (7, Some(id)) => trackers.handle_closed(id, Ok(()), now),
+        (8, Some(id)) => trackers.handle_closed(id, Err(String::from("reset")), now),
+        (9 | 10, _) if !sent.is_empty() => {
+            let (to, request) = &sent[rng.below(sent.len() as u64) as usize];
+            let mut response = vec![0, 0, 0, rng.below(5) as u8];
+            response.extend(request.get(12..16).unwrap_or_default());
+            response.extend((0..rng.below(40)).map(|_| rng.bits32() as u8));
+            trackers.handle_datagram(*to, &response, now);
+        }
+        _ => bench.pass(rng.below(40)),
+    }
+}
