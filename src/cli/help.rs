@@ -164,12 +164,15 @@ Example:
 
 /// `brooklet scrape --help`.
 pub const SCRAPE: &str = "\
-Usage: brooklet scrape TORRENT
+Usage: brooklet scrape [OPTION]... TORRENT
 
 Asks each tracker how many seeders, leechers and completed downloads it knows.
-TORRENT is the path of a .torrent, or - for standard input.
+Ends with 0 if at least one of them says. TORRENT is the path of a .torrent, or
+- for standard input.
 
-  -h, --help  print this help
+      --json       one JSON object for each tracker, a line each
+      --bind ADDR  local address to ask from
+  -h, --help       print this help
 
 Example:
   brooklet scrape debian.torrent

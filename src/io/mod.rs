@@ -24,6 +24,7 @@ pub mod resolve;
 pub mod udp;
 
 pub mod outreach;
+pub mod scrape;
 
 pub mod reactor;
 

@@ -38,7 +38,11 @@ impl Udp {
                 Some(_) => continue,
                 None => ip,
             };
-            let mut socket = open(SocketAddr::new(local, port))?;
+            let mut socket = match open(SocketAddr::new(local, port)) {
+                // A machine without one of the families is one with the other.
+                Err(error) if bind.is_none() && lacks_family(&error) => continue,
+                other => other?,
+            };
             registry.register(&mut socket, token, Interest::READABLE)?;
             *place = Some(socket);
         }
@@ -83,6 +87,12 @@ impl Udp {
             }
         }
     }
+}
+
+fn lacks_family(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }
 
 fn open(addr: SocketAddr) -> io::Result<UdpSocket> {

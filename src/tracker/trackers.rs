@@ -62,7 +62,7 @@ impl Trackers {
                         trackers.push(Tracker::new(announce.trim().to_owned(), url, families));
                     }
                     Err(why) => out.push(Action::Report {
-                        url: announce.clone(),
+                        url: announce.trim().to_owned(),
                         outcome: Err(why),
                         warning: None,
                         counts: Counts::default(),

@@ -1,0 +1,131 @@
+//! `scrape`: what each tracker of a torrent knows of its swarm, as a table or as JSON objects, one a line.
+
+use std::fmt::Write as _;
+
+use lexopt::{Arg, Parser};
+
+use super::values::{self, Value};
+use super::{Failure, help, json, target, usage};
+use crate::io::logging::printable;
+use crate::io::scrape::{Answer, scrape};
+
+/// Runs the command with the arguments behind its name.
+///
+/// # Errors
+/// Why it did not end with 0: no tracker answered.
+pub fn run(parser: &mut Parser) -> Result<(), Failure> {
+    let (mut torrent, mut json, mut bind) = (None, false, None);
+    while let Some(arg) = parser.next().map_err(|error| usage("scrape", error))? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return super::print(help::SCRAPE),
+            Arg::Long("json") => json = true,
+            Arg::Long("bind") => {
+                let mut value = Value {
+                    command: "scrape",
+                    option: "--bind",
+                    parser,
+                };
+                bind = Some(value.read(values::address)?);
+            }
+            Arg::Value(value) if torrent.is_none() => torrent = Some(value),
+            other => return Err(usage("scrape", other.unexpected())),
+        }
+    }
+    let missing = || Failure::usage("scrape: no torrent is named: see brooklet scrape --help");
+    let metainfo = target::load(&torrent.ok_or_else(missing)?)?;
+    if metainfo.trackers.iter().all(Vec::is_empty) {
+        let name = &metainfo.name;
+        return Err(Failure::failed(format!("{name}: it names no tracker")));
+    }
+    let answers = scrape(&metainfo.trackers, metainfo.info_hash, bind).map_err(Failure::failed)?;
+    super::print(&match json {
+        true => objects(&answers),
+        false => table(&answers),
+    })?;
+    match answers.iter().any(|answer| answer.outcome.is_ok()) {
+        true => Ok(()),
+        false => Err(Failure::failed(format!(
+            "{}: no tracker answered",
+            metainfo.name
+        ))),
+    }
+}
+
+fn objects(answers: &[Answer]) -> String {
+    let mut lines = String::new();
+    for Answer { url, outcome } in answers {
+        let object = json::Object::new().text("url", url.as_str());
+        let object = match outcome {
+            Ok(counts) => object
+                .plain("seeders", counts.seeders.unwrap_or(0))
+                .plain("leechers", counts.leechers.unwrap_or(0))
+                .plain("completed", counts.completed.unwrap_or(0)),
+            Err(why) => object.text("error", why.as_str()),
+        };
+        lines += &object.finish();
+        lines.push('\n');
+    }
+    lines
+}
+
+fn table(answers: &[Answer]) -> String {
+    let mut lines = String::from(" seeders  leechers  completed  tracker\n");
+    let shown = |number: Option<u32>| number.map_or(String::from("-"), |n| n.to_string());
+    for Answer { url, outcome } in answers {
+        let counts = outcome.as_ref().copied().unwrap_or_default();
+        let _ = write!(
+            lines,
+            "{:>8}  {:>8}  {:>9}  {}",
+            shown(counts.seeders),
+            shown(counts.leechers),
+            shown(counts.completed),
+            printable(url)
+        );
+        if let Err(why) = outcome {
+            let _ = write!(lines, ": {}", printable(why));
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracker::Counts;
+
+    fn answers() -> [Answer; 2] {
+        let counts = Counts {
+            seeders: Some(12),
+            leechers: Some(0),
+            completed: Some(4_000_000_000),
+        };
+        let answer = |url: &str, outcome| Answer {
+            url: String::from(url),
+            outcome,
+        };
+        [
+            answer("http://a/announce", Ok(counts)),
+            answer("udp://b:1", Err(String::from("no \"answer\"\x1b[2J"))),
+        ]
+    }
+
+    #[test]
+    fn a_line_for_each_tracker() {
+        assert_eq!(
+            table(&answers()),
+            " seeders  leechers  completed  tracker\n\
+             \x20     12         0  4000000000  http://a/announce\n\
+             \x20      -         -          -  udp://b:1: no \"answer\"\\x1b[2J\n"
+        );
+    }
+
+    #[test]
+    fn an_object_for_each_tracker() {
+        assert_eq!(
+            objects(&answers()),
+            "{\"url\":\"http://a/announce\",\"seeders\":12,\"leechers\":0,\"completed\":4000000000}\n\
+             {\"url\":\"udp://b:1\",\"error\":\"no \\\"answer\\\"\\u001b[2J\"}\n"
+        );
+    }
+}

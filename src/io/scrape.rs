@@ -1,0 +1,116 @@
+//! Asking all trackers of a torrent once how its swarm is, on a poll loop that lives as long as the questions.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use mio::{Events, Poll, Token, Waker};
+
+use super::clock::Clock;
+use super::link;
+use super::outreach::Outreach;
+use crate::base::id::InfoHash;
+use crate::base::rng::Rng;
+use crate::tracker::{Action, Counts, Families, Trackers};
+
+/// What a tracker answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Its announce URL.
+    pub url: String,
+    /// How many take part, or why it does not say.
+    pub outcome: Result<Counts, String>,
+}
+
+const WAKER: Token = Token(0);
+const OUTREACH: std::ops::Range<usize> = 1..1024;
+/// Readiness events taken in one turn.
+const EVENTS: usize = 128;
+
+/// Asks, from this local address if one is named. The answers are in the order of the trackers. Takes as long as the slowest of
+/// them, or as the machine's patience.
+///
+/// # Errors
+/// Nobody can be asked at all: a line for the user.
+pub fn scrape(
+    tiers: &[Vec<String>],
+    info_hash: InfoHash,
+    bind: Option<IpAddr>,
+) -> Result<Vec<Answer>, String> {
+    let clock = Clock::start();
+    let seed = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
+        .map_err(|error| format!("random numbers: {error}"))?;
+    let broken = |error| format!("poll: {}", link::plain(&error));
+    let mut poll = Poll::new().map_err(broken)?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
+    let families = Families {
+        v4: bind.is_none_or(|ip| ip.is_ipv4()),
+        v6: bind.is_none_or(|ip| ip.is_ipv6()),
+    };
+    let mut outreach =
+        Outreach::new(poll.registry(), OUTREACH, 0, bind, families, waker).map_err(|error| {
+            match bind {
+                Some(ip) => format!("{ip}: {}", link::plain(&error)),
+                None => format!("UDP: {}", link::plain(&error)),
+            }
+        })?;
+    let rng = Rng::from_seed(seed);
+    let mut trackers = Trackers::scraper(tiers, info_hash, families, clock.now(), rng);
+    let mut answers = Vec::new();
+    let mut events = Events::with_capacity(EVENTS);
+    loop {
+        while let Some(action) = trackers.next_action() {
+            match action {
+                Action::Report {
+                    url,
+                    outcome,
+                    counts,
+                    ..
+                } => {
+                    let outcome = outcome.map(|_| counts);
+                    answers.push(Answer { url, outcome });
+                }
+                action => outreach.perform(action, poll.registry(), &mut trackers, clock.now()),
+            }
+        }
+        if trackers.is_idle() {
+            break;
+        }
+        turn(&mut poll, &mut events, &mut outreach, &mut trackers, &clock)?;
+    }
+    let place = |answer: &Answer| {
+        tiers
+            .iter()
+            .flatten()
+            .position(|url| url.trim() == answer.url)
+    };
+    answers.sort_by_key(place);
+    Ok(answers)
+}
+
+/// Sleeps until something happens, and tells the machine.
+fn turn(
+    poll: &mut Poll,
+    events: &mut Events,
+    outreach: &mut Outreach,
+    trackers: &mut Trackers,
+    clock: &Clock,
+) -> Result<(), String> {
+    let due = crate::base::time::sooner(trackers.next_deadline(), outreach.next_deadline());
+    let timeout = due.map(|due| due.since(clock.now()));
+    match poll.poll(events, timeout) {
+        Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
+            return Err(format!("poll: {}", link::plain(&error)));
+        }
+        _ => {}
+    }
+    let now = clock.now();
+    for event in events.iter() {
+        match event.token() {
+            WAKER => outreach.on_woken(trackers, now),
+            _ => outreach.on_event(event, poll.registry(), trackers, now),
+        }
+    }
+    outreach.handle_timeout(poll.registry(), trackers, now);
+    trackers.handle_timeout(now);
+    Ok(())
+}
