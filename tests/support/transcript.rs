@@ -5,6 +5,7 @@
 //! # a remark
 //! dial 192.0.2.7:6881              we call somebody            accept 192.0.2.7:50001     somebody calls us
 //! connected                        the network answered        closed                     the other end hung up
+//! outbound fast 192.0.2.7:6881     dial, connected, and both handshakes; inbound plain …  accept and both handshakes
 //! at 1.5s                          time goes by until then     socket takes 100 bytes     … and then no more
 //! < request 3 at 0, 16384 bytes    the peer says this          < raw 00 00 00             … or these bytes
 //! 600 times < request 3 at %, 1 bytes                          … so often, % counting from 0
@@ -17,23 +18,28 @@
 //! All stories are about the torrent of *Leaves of Grass*: 23 pieces of 16 KiB, the last shorter. We are
 //! `-bk0100-ABCDEFGHIJKL`.
 
-use std::collections::VecDeque;
+#[path = "words.rs"]
+pub mod words;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Block;
-use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::id::PeerId;
 use brooklet::base::limits;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fast::allowed_fast_set;
 use brooklet::peer::fault::{Fault, Redial};
 use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Event, Local, Peer, Segment};
-use brooklet::wire::handshake::{self, Handshake};
-use brooklet::wire::message::{Message, frame_len, piece_header};
+use brooklet::peer::peer::{Local, Peer, Segment};
+use brooklet::wire::handshake;
+use brooklet::wire::message::{frame_len, piece_header};
 use brooklet::wire::metainfo::Metainfo;
+use words::{
+    block, dump, encode, event_words, handshake_words, message_words, name, number, numbers, words,
+};
 
 /// How the bytes of each read are cut: from the number of bytes that are left to the number of the next read.
 pub type Cut<'c> = &'c mut dyn FnMut(usize) -> usize;
@@ -58,6 +64,11 @@ pub fn stories() -> Vec<(String, String)> {
     stories
 }
 
+/// The file of a story.
+pub fn path_of(name: &str) -> String {
+    data(&format!("transcripts/{name}.txt"))
+}
+
 /// The torrent that all stories are about, its content, and who we are.
 pub struct Setting {
     /// What every connection of the torrent says of us.
@@ -77,6 +88,7 @@ impl Setting {
                 info_hash: meta.info_hash,
                 peer_id: PeerId(*b"-bk0100-ABCDEFGHIJKL"),
                 geometry: meta.geometry,
+                unsent: limits::UNSENT,
             },
             content: fs::read(content).unwrap(),
         }
@@ -85,7 +97,8 @@ impl Setting {
     /// The bytes of a block; zeros where it lies outside the content.
     pub fn block(&self, block: Block) -> Vec<u8> {
         let start = self.local.geometry.offset(block) as usize;
-        let mut bytes: Vec<u8> = self.content.iter().skip(start).copied().collect();
+        let rest = self.content.get(start..).unwrap_or_default();
+        let mut bytes = rest[..rest.len().min(block.len as usize)].to_vec();
         bytes.resize(block.len as usize, 0);
         bytes
     }
@@ -151,6 +164,7 @@ impl Stage<'_, '_> {
                 let now = self.now;
                 self.peer().handle_connected(now);
             }
+            "outbound" | "inbound" => self.begin_greeted(word, rest),
             "closed" => self.end(Fault::Closed),
             "at" => self.pass_time(rest),
             "socket" => self.socket = numbers(rest).first().map(|&n| n as usize),
@@ -169,6 +183,20 @@ impl Stage<'_, '_> {
     fn begin(&mut self, peer: Peer) {
         (self.peer, self.greeted, self.socket) = (Some(peer), false, None);
         self.sent.clear();
+    }
+
+    /// What the first stories tell at length.
+    fn begin_greeted(&mut self, direction: &str, rest: &str) {
+        let (caps, addr) = rest.split_once(' ').expect("fast or plain, and an address");
+        match direction {
+            "outbound" => {
+                self.play(&format!("dial {addr}"));
+                self.play("connected");
+            }
+            _ => self.play(&format!("accept {addr}")),
+        }
+        self.play(&format!("< handshake {caps} -TR3000-abcdefghijkl"));
+        self.out.clear();
     }
 
     fn end(&mut self, fault: Fault) {
@@ -214,10 +242,7 @@ impl Stage<'_, '_> {
     }
 
     fn hear(&mut self, said: &str) {
-        let bytes = match said.strip_prefix("raw ") {
-            Some(digits) => hex_bytes(digits),
-            None => self.encode(said),
-        };
+        let bytes = encode(said, self.setting);
         if !said.starts_with("raw ") {
             self.out.extend(dump(&bytes));
         }
@@ -241,40 +266,35 @@ impl Stage<'_, '_> {
                 Ok(None) => break,
                 Err(fault) => return self.end(fault),
             }
-            if let Some("event greeted") = self.out.last().map(|line| &line[..13.min(line.len())]) {
-                self.flush();
-            }
         }
     }
 
     fn command(&mut self, what: &str) {
-        let (now, n) = (self.now, numbers(what));
-        let block = || Block {
-            piece: n[0],
-            begin: n[1],
-            len: n[2],
-        };
-        let local = self.setting.local;
+        let (now, local) = (self.now, self.setting.local);
+        let pieces = local.geometry.pieces();
         let peer = self.peer();
-        let done = match what.split(|c: char| c.is_ascii_digit()).next().unwrap().trim() {
-            "interested" => Ok(peer.set_interested(true)),
-            "not interested" => Ok(peer.set_interested(false)),
-            "choke" => Ok(peer.choke()),
-            "unchoke" => Ok(peer.unchoke()),
-            "have" => Ok(peer.have(n[0])),
-            "request" => Ok(peer.request(block(), now)),
-            "cancel" => Ok(peer.cancel(block())),
-            "serve" => peer.serve(block()),
-            "refuse" => peer.refuse(block()),
-            "introduce all" => Ok(introduce(peer, &local, &Bits::full(local.geometry.pieces()))),
-            "introduce none" => Ok(introduce(peer, &local, &Bits::new(local.geometry.pieces()))),
+        let mut done = Ok(());
+        match name(what) {
+            "interested" => peer.set_interested(true),
+            "not interested" => peer.set_interested(false),
+            "choke" => peer.choke(),
+            "unchoke" => peer.unchoke(),
+            "have" => peer.have(number(what)),
+            "request" => peer.request(block(what), now),
+            "cancel" => peer.cancel(block(what)),
+            "serve" => done = peer.serve(block(what)),
+            "refuse" => done = peer.refuse(block(what)),
+            "introduce all" => introduce(peer, &local, &Bits::full(pieces)),
+            "introduce none" => introduce(peer, &local, &Bits::new(pieces)),
             "introduce pieces" => {
-                let mut held = Bits::new(local.geometry.pieces());
-                n.iter().for_each(|&piece| _ = held.set(piece));
-                Ok(introduce(peer, &local, &held))
+                let mut held = Bits::new(pieces);
+                for piece in numbers(what) {
+                    held.set(piece);
+                }
+                introduce(peer, &local, &held);
             }
             _ => panic!("no such command: {what}"),
-        };
+        }
         if let Err(fault) = done {
             self.end(fault);
         }
@@ -285,7 +305,11 @@ impl Stage<'_, '_> {
         let peer = self.peer();
         let answer = match what {
             "phase" => format!("{:?}", peer.phase()),
-            "holdings" => format!("{} of {} pieces", peer.holdings().count(), peer.holdings().pieces()),
+            "holdings" => format!(
+                "{} of {} pieces",
+                peer.holdings().count(),
+                peer.holdings().pieces()
+            ),
             "room" => format!("{} more blocks", peer.room(now)),
             "in flight" => format!("{} requests", peer.in_flight()),
             "waiting" => format!("{} blocks to send", peer.uploads_waiting()),
@@ -299,7 +323,11 @@ impl Stage<'_, '_> {
                 None => "none".to_string(),
                 Some(at) => seconds_of(at),
             },
-            "totals" => format!("{} bytes down, {} up", peer.down().total(), peer.up().total()),
+            "totals" => format!(
+                "{} bytes down, {} up",
+                peer.down().total(),
+                peer.up().total()
+            ),
             _ => panic!("no such question: {what}"),
         };
         self.out.push(format!("= {answer}"));
@@ -317,7 +345,11 @@ impl Stage<'_, '_> {
             }
             self.play(&line.replace('%', &number.to_string()));
             let said = std::mem::take(&mut self.out);
-            let shape: Vec<String> = said.iter().filter(|line| !line.starts_with(' ')).map(|line| shape(line)).collect();
+            let shape: Vec<String> = said
+                .iter()
+                .filter(|line| !line.starts_with(' '))
+                .map(|line| shape(line))
+                .collect();
             if number > 0 && shape == last {
                 alike += 1;
                 continue;
@@ -333,10 +365,10 @@ impl Stage<'_, '_> {
     /// Sends what the machine wants to send, as far as the socket takes it, and tells the messages that are complete.
     fn flush(&mut self) {
         let now = self.now;
-        let Some(peer) = self.peer.as_mut() else {
+        let Some(peer) = self.peer.as_mut().filter(|_| self.socket != Some(0)) else {
             return;
         };
-        let mut bytes = Vec::new();
+        let mut bytes: Vec<u8> = Vec::new();
         for segment in peer.transmit() {
             match segment {
                 Segment::Bytes(part) => bytes.extend(part),
@@ -366,7 +398,10 @@ impl Stage<'_, '_> {
         }
         if !self.sent.is_empty() {
             let whole = frame_len(&self.sent).map_or(4, |len| len as usize + 4);
-            let begun = format!("  ({} of {whole} bytes of the next are gone)", self.sent.len());
+            let begun = format!(
+                "  ({} of {whole} bytes of the next are gone)",
+                self.sent.len()
+            );
             self.out.push(begun);
         }
     }
