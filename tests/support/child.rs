@@ -216,19 +216,23 @@ impl Child {
         Duration::from_millis(ticks * 10)
     }
 
-    /// Panics with a message and everything the program printed.
+    /// Panics with a message and what the program printed.
     pub fn fail(&mut self, message: &str) -> ! {
+        let (story, name, age) = (self.story(200), &self.name, self.age());
+        panic!("{name}: {message}, {age:?} after its start; it said:\n{story}");
+    }
+
+    /// The last lines of what it printed, without repetitions and progress.
+    fn story(&mut self, lines: usize) -> String {
         self.lines.extend(self.incoming.try_iter());
-        let mut text = String::new();
-        let hidden = self.lines.len().saturating_sub(200);
-        for (stream, line) in &self.lines[hidden..] {
-            text += &format!("  {stream:?} | {line}\n");
-        }
-        panic!(
-            "{}: {message}, {:?} after its start; it said (last 200 lines):\n{text}",
-            self.name,
-            self.age()
-        );
+        let mut told: Vec<String> = self
+            .lines
+            .iter()
+            .filter(|(_, line)| !line.contains("\"event\":\"progress\""))
+            .map(|(stream, line)| format!("  {stream:?} | {line}\n"))
+            .collect();
+        told.dedup();
+        told.split_off(told.len().saturating_sub(lines)).concat()
     }
 }
 
@@ -236,12 +240,8 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
         if thread::panicking() {
-            self.lines.extend(self.incoming.try_iter());
-            let hidden = self.lines.len().saturating_sub(40);
-            eprintln!("--- last words of {} ---", self.name);
-            for (_, line) in &self.lines[hidden..] {
-                eprintln!("  {line}");
-            }
+            let story = self.story(60);
+            eprintln!("--- {} said ---\n{story}", self.name);
         }
     }
 }

@@ -4,14 +4,17 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
+pub mod bench;
 pub mod child;
 pub mod clients;
 pub mod content;
 pub mod dir;
 pub mod json;
 pub mod net;
+pub mod peer;
 pub mod source;
 pub mod torrent;
+pub mod trackers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -78,11 +78,15 @@ pub fn metainfo(info: &[u8], trackers: &[&str]) -> Vec<u8> {
     out
 }
 
-/// A torrent of one file full of zeros, which need not be there: its pieces are all alike.
-pub fn zeros(name: &str, len: u64, piece_length: usize) -> Vec<u8> {
-    assert_eq!(len % piece_length as u64, 0);
-    let hash = Sha1::digest(vec![0; piece_length]);
-    let pieces = hash.repeat((len / piece_length as u64) as usize);
+/// The `info` of one file of this length that begins with `written` and goes on with zeros.
+pub fn sparse(name: &str, written: &[u8], len: u64, piece_length: usize) -> Vec<u8> {
+    assert!(len % piece_length as u64 == 0 && written.len() % piece_length == 0);
+    let mut pieces: Vec<u8> = written
+        .chunks(piece_length)
+        .flat_map(Sha1::digest)
+        .collect();
+    let zeros = Sha1::digest(vec![0; piece_length]);
+    pieces.extend(zeros.repeat((len / piece_length as u64) as usize - pieces.len() / 20));
     let mut out = b"d".to_vec();
     text(&mut out, "length");
     number(&mut out, len as usize);
