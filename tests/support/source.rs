@@ -221,10 +221,10 @@ fn blanked_beyond_ascii(text: &str) -> String {
 
 fn utf8_length(first: u8) -> usize {
     match first {
-        0..=0x7f => 1,
-        0..=0xdf => 2,
-        0..=0xef => 3,
-        _ => 4,
+        ..0x80 => 1,
+        0x80..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0.. => 4,
     }
 }
 
