@@ -1,0 +1,123 @@
+//! Trackers that others wrote, on loopback, each on a free port for HTTP and UDP alike and killed on drop.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::child::{Child, command};
+use super::dir::Dir;
+use super::net::free_port;
+
+/// Debian's opentracker: IPv4.
+#[derive(Debug)]
+pub struct OpenTracker {
+    /// `http://127.0.0.1:PORT/announce`.
+    pub http_url: String,
+    /// `udp://127.0.0.1:PORT/announce`.
+    pub udp_url: String,
+    child: Child,
+    // It holds the whitelist.
+    _dir: Dir,
+}
+
+/// npm's bittorrent-tracker: IPv6.
+#[derive(Debug)]
+pub struct NodeTracker {
+    /// `http://[::1]:PORT/announce`.
+    pub http_url: String,
+    /// `udp://[::1]:PORT/announce`.
+    pub udp_url: String,
+    child: Child,
+}
+
+impl OpenTracker {
+    /// Starts one that serves these torrents, and waits until it answers. `None`, and the test is skipped, where it is not installed.
+    pub fn start(info_hashes: &[[u8; 20]]) -> Option<OpenTracker> {
+        if !super::installed(&["opentracker"]) {
+            return None;
+        }
+        let mut whitelist = String::new();
+        for hash in info_hashes {
+            hash.iter()
+                .for_each(|byte| write!(whitelist, "{byte:02x}").unwrap());
+            whitelist.push('\n');
+        }
+        let dir = Dir::new();
+        dir.file("whitelist", whitelist);
+        let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port());
+        let port = addr.port().to_string();
+        let mut program = command(None, "opentracker");
+        program.args(["-i", "127.0.0.1", "-p", &port, "-P", &port]);
+        program.args(["-w", "whitelist", "-d"]).arg(&*dir);
+        let child = await_answer(Child::spawn("opentracker", &mut program), addr);
+        Some(OpenTracker {
+            http_url: format!("http://{addr}/announce"),
+            udp_url: format!("udp://{addr}/announce"),
+            child,
+            _dir: dir,
+        })
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill();
+    }
+}
+
+impl NodeTracker {
+    /// Starts one that serves any torrent, and waits until it answers. `None`, and the test is skipped, where it is not installed.
+    pub fn start() -> Option<NodeTracker> {
+        if !super::installed(&["node"]) {
+            return None;
+        }
+        let folder = super::node_folder();
+        if !folder.join("node_modules/bittorrent-tracker").is_dir() {
+            super::skip("bittorrent-tracker is not installed (see tests/setup.sh)");
+            return None;
+        }
+        let addr = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), free_port());
+        let mut program = command(None, "node");
+        program.arg(super::repository("tests/support/tracker.mjs"));
+        program.arg(folder);
+        program.args([addr.ip().to_string(), addr.port().to_string()]);
+        let child = await_answer(Child::spawn("bittorrent-tracker", &mut program), addr);
+        Some(NodeTracker {
+            http_url: format!("http://{addr}/announce"),
+            udp_url: format!("udp://{addr}/announce"),
+            child,
+        })
+    }
+
+    /// Waits until it has said this line.
+    pub fn heard(&mut self, line: &str) {
+        self.child.line(line, Duration::from_secs(10));
+    }
+}
+
+/// Waits until an HTTP tracker says anything at all.
+fn await_answer(mut child: Child, addr: SocketAddr) -> Child {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !answers(addr) {
+        if Instant::now() > deadline || !child.is_running() {
+            child.fail("no answer");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+fn answers(addr: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(addr) else {
+        return false;
+    };
+    let mut answer = [0; 5];
+    stream
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
+    stream
+        .write_all(b"GET /scrape?info_hash=aaaaaaaaaaaaaaaaaaaa HTTP/1.0\r\n\r\n")
+        .is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && &answer == b"HTTP/"
+}

@@ -1,0 +1,176 @@
+//! The machine and its sockets on a poll loop of the test's own.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::rng::Rng;
+use brooklet::base::time::{Now, sooner};
+use brooklet::io::outreach::Outreach;
+use brooklet::tracker::{Action, Counts, Families, Identity, Trackers};
+use mio::{Events, Poll, Token, Waker};
+
+/// The torrent of all these tests.
+pub const HASH: [u8; 20] = *b"trackers on loopback";
+const BOTH: Families = Families { v4: true, v6: true };
+const PATIENCE: Duration = Duration::from_secs(20);
+const WAKER: Token = Token(0);
+
+/// The machine with real sockets.
+pub struct Client {
+    poll: Poll,
+    outreach: Outreach,
+    pub trackers: Trackers,
+    pub reports: Vec<(String, Result<Vec<SocketAddr>, String>, Counts)>,
+    pub warnings: Vec<String>,
+    /// Turns of the poll loop.
+    pub turns: usize,
+    pub began: Instant,
+    /// Seconds that the machine sees for each that passes.
+    speed: u32,
+}
+
+impl Client {
+    /// One that listens on this port, as far as trackers are concerned, and downloads.
+    pub fn new(tiers: &[&[&str]], port: u16) -> Client {
+        Client::hurried(tiers, port, 1)
+    }
+
+    /// One for which time passes faster.
+    pub fn hurried(tiers: &[&[&str]], port: u16, speed: u32) -> Client {
+        let mut rng = Rng::from_seed(port.into());
+        let identity = Identity {
+            info_hash: InfoHash(HASH),
+            peer_id: PeerId::generate(&mut rng),
+            key: rng.bits32(),
+            port,
+        };
+        let tiers = owned(tiers);
+        let mut client = Client::around(Trackers::new(&tiers, identity, BOTH, START, rng), speed);
+        client.trackers.set_totals(0, 0, 1000);
+        client
+    }
+
+    pub fn scraper(tiers: &[&[&str]]) -> Client {
+        let (hash, rng) = (InfoHash(HASH), Rng::from_seed(9));
+        Client::around(Trackers::scraper(&owned(tiers), hash, BOTH, START, rng), 1)
+    }
+
+    fn around(trackers: Trackers, speed: u32) -> Client {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
+        let outreach = Outreach::new(poll.registry(), 1..100, 0, None, BOTH, waker).unwrap();
+        let (reports, warnings, began) = (Vec::new(), Vec::new(), Instant::now());
+        Client {
+            poll,
+            outreach,
+            trackers,
+            reports,
+            warnings,
+            turns: 0,
+            began,
+            speed,
+        }
+    }
+
+    pub fn start(&mut self) {
+        self.trackers.start(self.now());
+    }
+
+    pub fn now(&self) -> Now {
+        START + self.began.elapsed() * self.speed
+    }
+
+    /// Runs until so many reports have come; the last one.
+    #[track_caller]
+    pub fn report(&mut self, count: usize) -> (String, Result<Vec<SocketAddr>, String>) {
+        self.run(|client| client.reports.len() >= count);
+        let (url, outcome, _) = &self.reports[count - 1];
+        (url.clone(), outcome.clone())
+    }
+
+    /// Why the only tracker failed.
+    #[track_caller]
+    pub fn failure(&mut self) -> String {
+        self.start();
+        self.report(1).1.unwrap_err()
+    }
+
+    /// Leaves, and runs until all has been said.
+    #[track_caller]
+    pub fn leave(&mut self) {
+        self.trackers.stop(self.now());
+        self.run(|client| client.trackers.is_idle());
+    }
+
+    #[track_caller]
+    pub fn run(&mut self, done: impl Fn(&Client) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut events = Events::with_capacity(16);
+        loop {
+            self.perform();
+            if done(self) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "nothing came; reports: {:?}",
+                self.reports
+            );
+            let due = sooner(self.trackers.next_deadline(), self.outreach.next_deadline());
+            let sleep = due.map_or(PATIENCE, |due| due.since(self.now()) / self.speed);
+            self.poll
+                .poll(&mut events, Some(sleep.min(PATIENCE)))
+                .unwrap();
+            self.turns += 1;
+            let now = self.now();
+            for event in events.iter() {
+                let registry = self.poll.registry();
+                match event.token() {
+                    WAKER => self.outreach.on_woken(&mut self.trackers, now),
+                    _ => self
+                        .outreach
+                        .on_event(event, registry, &mut self.trackers, now),
+                }
+            }
+            self.outreach
+                .handle_timeout(self.poll.registry(), &mut self.trackers, now);
+            self.trackers.handle_timeout(now);
+        }
+    }
+
+    fn perform(&mut self) {
+        while let Some(action) = self.trackers.next_action() {
+            let now = self.now();
+            match action {
+                Action::Report {
+                    url,
+                    outcome,
+                    counts,
+                    warning,
+                } => {
+                    self.reports.push((url, outcome, counts));
+                    self.warnings.extend(warning);
+                }
+                // A name with addresses of both families, whatever this machine's name service says.
+                Action::Resolve { id, host, .. } if host == "both" => {
+                    let ips = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+                    self.trackers.handle_resolved(id, Ok(ips), now);
+                }
+                action => {
+                    let registry = self.poll.registry();
+                    self.outreach
+                        .perform(action, registry, &mut self.trackers, now);
+                }
+            }
+        }
+    }
+}
+
+const START: Now = Now::from_micros(3_600_000_000);
+
+fn owned(tiers: &[&[&str]]) -> Vec<Vec<String>> {
+    let tier = |tier: &&[&str]| tier.iter().map(|&url| url.to_owned()).collect();
+    tiers.iter().map(tier).collect()
+}

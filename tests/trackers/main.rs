@@ -1,0 +1,10 @@
+//! The tracker machine over real sockets on loopback: trackers that others wrote, and scripted ones that do what they should not.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod command;
+mod http;
+mod real;
+mod udp;
