@@ -137,7 +137,7 @@ mod tests {
 
     /// Content of three and a half pieces, the third all zeros, with its hashes.
     fn content() -> (Vec<u8>, Geometry, Vec<PieceHash>) {
-        let mut content: Vec<u8> = (0..PIECE * 7 / 2).map(|i| (i * 31 >> 3) as u8).collect();
+        let mut content: Vec<u8> = (0..PIECE * 7 / 2).map(|i| (i * 31 / 8) as u8).collect();
         content[2 * PIECE..3 * PIECE].fill(0);
         let hashes = content.chunks(PIECE).map(hash).collect();
         let geometry = Geometry::new(content.len() as u64, PIECE as u32).unwrap();

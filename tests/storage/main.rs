@@ -1,0 +1,63 @@
+//! Content on a real disk: where it may lie, what a restart may believe of it, and what happens when the disk refuses.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod places;
+mod refusals;
+mod restart;
+mod saving;
+
+use std::sync::Arc;
+
+use brooklet::base::geometry::{Block, Geometry};
+use brooklet::base::id::InfoHash;
+use brooklet::io::disk::Disk;
+use brooklet::wire::metainfo::{FileEntry, FileKind, Metainfo};
+
+const PIECE: u32 = 16 * 1024;
+
+/// A torrent of these files; a name that begins with a dot is padding.
+fn torrent(files: &[(&str, u64)]) -> Arc<Metainfo> {
+    let files: Vec<FileEntry> = files
+        .iter()
+        .map(|&(path, length)| FileEntry {
+            path: path.split('/').map(String::from).collect(),
+            length,
+            kind: if path.starts_with('.') {
+                FileKind::Padding
+            } else {
+                FileKind::File
+            },
+            executable: path.ends_with(".sh"),
+        })
+        .collect();
+    let size = files.iter().map(|file| file.length).sum();
+    Arc::new(Metainfo {
+        info_hash: InfoHash([7; 20]),
+        name: files[0].path[0].clone(),
+        geometry: Geometry::new(size, PIECE).unwrap(),
+        hashes: Vec::new(),
+        single: files[0].path.len() == 1,
+        files,
+        private: false,
+        trackers: Vec::new(),
+        web_seeds: Vec::new(),
+        nodes: Vec::new(),
+        comment: None,
+        created_by: None,
+        creation_date: None,
+        hybrid: false,
+    })
+}
+
+/// The block that is the whole of a piece.
+fn whole(torrent: &Metainfo, piece: u32) -> Block {
+    torrent.geometry.block(piece, 0)
+}
+
+fn write_all(disk: &mut Disk, torrent: &Metainfo, content: &[u8]) {
+    for (piece, data) in (0..).zip(content.chunks(PIECE as usize)) {
+        disk.write(whole(torrent, piece), data).unwrap();
+    }
+}

@@ -1,0 +1,163 @@
+//! A disk that is full, a user who may not, a process that may open few files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use brooklet::base::geometry::Block;
+use brooklet::io::disk::Disk;
+use brooklet::io::disk_error::Why;
+use brooklet::io::saver::{Job, Saver};
+use brooklet::io::state;
+
+use crate::restart::{resumed, snapshot};
+use crate::saving::waker;
+use crate::support::content::noise;
+use crate::support::dir::Dir;
+use crate::{PIECE, support, torrent, whole, write_all};
+
+#[test]
+fn a_full_disk_says_so_and_loses_nothing() {
+    if !support::root() {
+        return;
+    }
+    let dir = Dir::new();
+    let mount = dir.folder("small");
+    let tmpfs = ["-t", "tmpfs", "-o", "size=1M", "tmpfs"];
+    assert!(
+        Command::new("mount")
+            .args(tmpfs)
+            .arg(&mount)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let torrent = torrent(&[("t", 4 << 20)]);
+    let mut disk = Disk::new(&mount, Arc::clone(&torrent));
+    let data = noise(1, PIECE as usize);
+    let failed =
+        (0..256).find_map(|piece| Some((piece, disk.write(whole(&torrent, piece), &data).err()?)));
+    let mut back = vec![0; data.len()];
+    disk.read(0, &mut back).unwrap();
+    let replaced = state::replace(&mount.join("x.resume"), &noise(2, 100_000));
+    drop(disk);
+    assert!(
+        Command::new("umount")
+            .arg(&mount)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let (piece, error) = failed.unwrap();
+    assert!((10..=64).contains(&piece), "{piece}");
+    assert_eq!((error.path, error.why), (mount.join("t"), Why::Full));
+    assert!(back == data);
+    assert_eq!(replaced.unwrap_err().why, Why::Full);
+}
+
+/// Twenty thousand files in a process that may open 64: written, read, held, synced, settled.
+#[test]
+fn twenty_thousand_files_need_few_handles() {
+    const INSIDE: &str = "BROOKLET_FEW_HANDLES";
+    if std::env::var_os(INSIDE).is_none() {
+        let own = std::env::current_exe().unwrap();
+        let script =
+            "ulimit -n 64; exec \"$0\" --exact refusals::twenty_thousand_files_need_few_handles";
+        let mut few = Command::new("sh");
+        few.args(["-c", script]).arg(own).env(INSIDE, "1");
+        // Some disks take half a minute to make so many files.
+        if Path::new("/dev/shm").is_dir() {
+            few.env("TMPDIR", "/dev/shm");
+        }
+        passes(&mut few);
+        return;
+    }
+    let dir = Dir::new();
+    let names: Vec<String> = (0..20_000).map(|n| format!("t/{}/{n}", n / 500)).collect();
+    let files: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 100)).collect();
+    let torrent = torrent(&files);
+    let content = noise(1, 2_000_000);
+    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    assert_eq!(disk.look(), []);
+    write_all(&mut disk, &torrent, &content);
+    disk.pin();
+    let open = fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(open < 32, "{open}");
+    let mut back = vec![0; content.len()];
+    disk.read(0, &mut back).unwrap();
+    assert!(back == content);
+    let waker = waker();
+    let mut saver = Saver::new(waker);
+    let (content, path) = (disk.unsynced().unwrap(), dir.join("state/x"));
+    assert_eq!(content.1.len(), 20_000);
+    saver
+        .save(Job {
+            content,
+            path,
+            bytes: vec![1],
+        })
+        .unwrap();
+    saver.finish(Duration::from_secs(120)).unwrap();
+    assert_eq!(disk.settle(1_000), Ok(false));
+    assert_eq!(disk.settle(usize::MAX), Ok(true));
+    assert!(
+        resumed(&dir, &torrent, &snapshot(&disk, &torrent, true))
+            .hash
+            .count()
+            == 0
+    );
+}
+
+#[test]
+fn what_may_not_be_read_or_written_is_denied() {
+    const INSIDE: &str = "BROOKLET_AS_NOBODY";
+    if let Some(dir) = std::env::var_os(INSIDE) {
+        let torrent = torrent(&[("t/secret", 100), ("t/new", 100)]);
+        let mut disk = Disk::new(Path::new(&dir), Arc::clone(&torrent));
+        assert_eq!(disk.look(), []);
+        assert_eq!(disk.read(0, &mut [0; 9]).unwrap_err().why, Why::Denied);
+        for begin in [0, 100] {
+            let block = Block {
+                piece: 0,
+                begin,
+                len: 100,
+            };
+            assert_eq!(disk.write(block, &[0; 100]).unwrap_err().why, Why::Denied);
+        }
+        return;
+    }
+    if !support::root() {
+        return;
+    }
+    let dir = Dir::new();
+    let secret = dir.file("t/secret", noise(1, 100));
+    fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
+    // Nobody may not look into every folder that a build lies in.
+    let own = dir.join("test");
+    fs::copy(std::env::current_exe().unwrap(), &own).unwrap();
+    let mut nobody = Command::new("setpriv");
+    nobody
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(own);
+    nobody
+        .args([
+            "--exact",
+            "refusals::what_may_not_be_read_or_written_is_denied",
+        ])
+        .env(INSIDE, &*dir);
+    passes(&mut nobody);
+}
+
+/// Runs this test program again, under other conditions.
+fn passes(command: &mut Command) {
+    let done = command.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        done.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}

@@ -1,0 +1,172 @@
+//! What a restart may believe of what it finds, after a clean end and after a kill.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use brooklet::base::bits::Bits;
+use brooklet::io::disk::Disk;
+use brooklet::storage::resume::{self, Resume, Verdict};
+use brooklet::wire::metainfo::Metainfo;
+
+use crate::support::content::noise;
+use crate::support::dir::Dir;
+use crate::{PIECE, torrent, whole, write_all};
+
+/// What would be saved now, every other piece held.
+pub fn snapshot(disk: &Disk, torrent: &Metainfo, clean: bool) -> Vec<u8> {
+    let mut held = Bits::new(torrent.geometry.pieces());
+    for piece in (0..torrent.geometry.pieces()).step_by(2) {
+        held.set(piece);
+    }
+    let resume = Resume {
+        info_hash: torrent.info_hash,
+        held,
+        files: disk.stamps().to_vec(),
+        clean,
+        downloaded: 1,
+        uploaded: 2,
+    };
+    resume.encode()
+}
+
+/// What another run would make of this.
+pub fn resumed(dir: &Path, torrent: &Arc<Metainfo>, saved: &[u8]) -> Verdict {
+    let mut disk = Disk::new(dir, Arc::clone(torrent));
+    assert_eq!(disk.look(), []);
+    let resume = Resume::decode(saved, torrent.info_hash, disk.layout());
+    resume::verdict(resume.as_ref(), disk.layout(), disk.stamps())
+}
+
+/// A download of eight pieces that was killed: everything written, half of it saved as held. Time goes by before each step.
+fn killed(dir: &Path, torrent: &Arc<Metainfo>) -> Vec<u8> {
+    let mut disk = Disk::new(dir, Arc::clone(torrent));
+    disk.look();
+    let content = noise(1, torrent.geometry.size() as usize);
+    write_all(&mut disk, torrent, &content[..5 * PIECE as usize]);
+    disk.pin();
+    let saved = snapshot(&disk, torrent, false);
+    std::thread::sleep(Duration::from_millis(20));
+    write_all(&mut disk, torrent, &content);
+    disk.pin();
+    saved
+}
+
+fn even(pieces: u32) -> Vec<u32> {
+    (0..pieces).step_by(2).collect()
+}
+
+fn odd(pieces: u32) -> Vec<u32> {
+    (1..pieces).step_by(2).collect()
+}
+
+fn list(bits: &Bits) -> Vec<u32> {
+    bits.ones().collect()
+}
+
+#[test]
+fn after_a_kill_what_was_saved_is_trusted_and_only_the_rest_is_hashed() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
+    let saved = killed(&dir, &torrent);
+    let found = resumed(&dir, &torrent, &saved);
+    assert_eq!((list(&found.trusted), list(&found.hash)), (even(8), odd(8)));
+}
+
+#[test]
+fn another_programs_write_is_noticed_even_after_a_kill() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
+    let saved = killed(&dir, &torrent);
+    std::thread::sleep(Duration::from_millis(20));
+    let mut bytes = fs::read(dir.join("t/b")).unwrap();
+    bytes[0] ^= 1;
+    fs::write(dir.join("t/b"), bytes).unwrap();
+    let found = resumed(&dir, &torrent, &saved);
+    assert_eq!(list(&found.trusted), [0, 2]);
+    assert_eq!(list(&found.hash), [1, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn a_write_by_others_between_look_and_download_is_noticed() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t", 4 * 16_384)]);
+    dir.file("t", noise(5, 4 * 16_384));
+    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    disk.look();
+    std::thread::sleep(Duration::from_millis(20));
+    dir.file("t", noise(6, 4 * 16_384));
+    disk.write(whole(&torrent, 1), &noise(7, PIECE as usize))
+        .unwrap();
+    disk.pin();
+    let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, false));
+    assert_eq!(
+        (list(&found.trusted), list(&found.hash)),
+        (vec![], vec![0, 1, 2, 3])
+    );
+    disk.settle(usize::MAX).unwrap();
+    let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
+    assert_eq!(found.hash.count(), 4);
+}
+
+#[test]
+fn after_a_clean_end_nothing_is_hashed_and_times_are_real() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
+    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    disk.look();
+    write_all(&mut disk, &torrent, &noise(1, 8 * PIECE as usize));
+    disk.pin();
+    std::thread::sleep(Duration::from_millis(50));
+    let before = SystemTime::now() - Duration::from_millis(20);
+    assert_eq!(disk.settle(usize::MAX), Ok(true));
+    let modified = |path| fs::metadata(dir.join(path)).unwrap().modified().unwrap();
+    assert!(modified("t/a") > before && modified("t/b") > before);
+    let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
+    assert_eq!((list(&found.trusted), list(&found.hash)), (even(8), vec![]));
+}
+
+#[test]
+fn a_file_gone_at_the_end_does_not_keep_the_rest_from_being_recorded() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
+    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    write_all(&mut disk, &torrent, &noise(1, 8 * PIECE as usize));
+    fs::remove_file(dir.join("t/a")).unwrap();
+    assert_eq!(disk.settle(usize::MAX), Ok(true));
+    let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
+    assert_eq!(
+        (list(&found.trusted), list(&found.hash)),
+        (vec![4, 6], vec![])
+    );
+}
+
+/// interface.md: "Files that are already complete keep their modification time."
+#[test]
+fn a_complete_file_keeps_its_time_when_a_piece_it_shares_comes_again() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t/whole", 20_000), ("t/gone", 20_000)]);
+    let content = noise(1, 40_000);
+    dir.file("t/whole", &content[..20_000]);
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    File::options()
+        .write(true)
+        .open(dir.join("t/whole"))
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
+    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    disk.look();
+    write_all(&mut disk, &torrent, &content);
+    disk.pin();
+    assert_eq!(disk.settle(usize::MAX), Ok(true));
+    assert_eq!(
+        fs::metadata(dir.join("t/whole"))
+            .unwrap()
+            .modified()
+            .unwrap(),
+        old
+    );
+    assert!(fs::read(dir.join("t/gone")).unwrap() == content[20_000..]);
+}
