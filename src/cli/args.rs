@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
+use super::Failure;
 use super::values::{self, Value};
-use super::{Failure, quote};
 use crate::base::limits;
 use crate::base::time::Duration;
 use crate::io::setup::Stay;
@@ -98,10 +98,7 @@ pub fn parse(command: Command, parser: &mut Parser) -> Result<Option<Options>, F
                 torrent = Some(value);
                 continue;
             }
-            Arg::Value(value) => {
-                let value = quote(&value);
-                return Err(Failure::usage(format!("{value}: one torrent at a time")));
-            }
+            value @ Arg::Value(_) => return Err(wrong(command, value.unexpected())),
             Arg::Short(letter) => format!("-{letter}"),
             Arg::Long(name) => format!("--{name}"),
         };
@@ -114,13 +111,6 @@ pub fn parse(command: Command, parser: &mut Parser) -> Result<Option<Options>, F
         ))
     };
     options.torrent = torrent.ok_or_else(missing)?;
-    let start = options.torrent.as_encoded_bytes().get(..7);
-    if start.is_some_and(|start| start.eq_ignore_ascii_case(b"magnet:")) {
-        return Err(Failure::usage("magnet links: not there yet"));
-    }
-    if options.torrent.is_empty() {
-        return Err(Failure::usage("'': a torrent's path cannot be empty"));
-    }
     Ok(Some(options))
 }
 
@@ -372,9 +362,11 @@ mod tests {
                 vec!["-d"],
                 "-d: its value is missing: see brooklet get --help",
             ),
-            (vec!["a", "b"], "b: one torrent at a time"),
+            (
+                vec!["a", "b"],
+                "b: an argument too many: see brooklet get --help",
+            ),
             (vec![], "get: no torrent is named: see brooklet get --help"),
-            (vec!["magnet:?xt=urn:btih:0"], "magnet links: not there yet"),
         ] {
             assert_eq!(
                 read(Command::Get, &line),

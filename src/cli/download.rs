@@ -2,7 +2,7 @@
 //! progress.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
@@ -14,7 +14,7 @@ use signal_hook::{consts::SIGTERM, low_level};
 use super::args::{Command, Options, Verbosity};
 use super::progress::{Meter, Style};
 use super::units::Bytes;
-use super::{Failure, args, events, help, quote};
+use super::{Failure, args, events, help, target};
 use crate::io::logging;
 use crate::io::setup::{Ending, Mode, Setup};
 use crate::session::effect::Report;
@@ -52,7 +52,7 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
 }
 
 fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
-    let metainfo = load(&options.torrent)?;
+    let metainfo = target::load(&options.torrent)?;
     let selection = selected(&options.files, &metainfo)?;
     let state_dir = match options.state {
         Some(dir) => dir,
@@ -79,12 +79,6 @@ fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
         recheck: options.recheck,
         details: options.verbosity == Verbosity::Words,
     })
-}
-
-fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
-    let name = quote(torrent);
-    let bytes = std::fs::read(torrent).map_err(|e| Failure::failed(format!("{name}: {e}")))?;
-    Metainfo::parse(&bytes).map_err(|why| Failure::invalid(format!("{name}: {why}")))
 }
 
 /// A file is wanted if any pattern chooses it; a pattern that chooses none is a slip of the keyboard.

@@ -3,10 +3,15 @@
 pub mod args;
 pub mod help;
 
+pub mod check;
+pub mod create;
 pub mod download;
 pub mod events;
 pub mod json;
 pub mod progress;
+pub mod scrape;
+pub mod show;
+pub mod target;
 pub mod units;
 pub mod values;
 
@@ -52,13 +57,25 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
     match command.to_str() {
         Some("get") => download::run(args::Command::Get, parser),
         Some("seed") => download::run(args::Command::Seed, parser),
+        Some("create") => create::run(parser),
+        Some("show") => show::run(parser),
+        Some("check") => check::run(parser),
         Some("help") => manual(parser),
-        Some("explain") => Err(Failure::usage("explain: not there yet")),
+        Some("scrape") => scrape::run(parser),
+        Some("explain") => absent("explain", help::EXPLAIN, parser),
         _ => {
             let command = quote(&command);
             let why = "no such command: see brooklet --help";
             Err(Failure::usage(format!("{command}: {why}")))
         }
+    }
+}
+
+/// A command that has a manual and nothing else.
+fn absent(name: &str, manual: &str, parser: &mut Parser) -> Result<(), Failure> {
+    match parser.next() {
+        Ok(Some(Arg::Short('h') | Arg::Long("help"))) => print(manual),
+        _ => Err(Failure::usage(format!("{name}: not there yet"))),
     }
 }
 
@@ -77,16 +94,17 @@ fn manual(parser: &mut Parser) -> Result<(), Failure> {
     }
 }
 
-/// Writes a result to standard output, as it is. Whoever reads it may have read enough: then the program ends quietly.
+/// Writes a result to standard output, as it is. Whoever reads it may have read enough and left: that is no error.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::silent(0)),
-        Err(error) => Err(Failure::failed(format!("standard output: {error}"))),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 
