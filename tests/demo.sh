@@ -11,11 +11,15 @@ quiet=(--no-trackers --no-dht --no-pex --no-lsd --bind 127.0.0.1 --port 0)
 
 work=$(mktemp -d)
 seeder=
-trap '[ -z "$seeder" ] || kill "$seeder" 2>/dev/null; rm -rf "$work"' EXIT
+cleanup() {
+  [ -z "$seeder" ] || { kill "$seeder" && wait "$seeder"; } 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
 
 mkfifo "$work/events"
 exec 3<>"$work/events"
-"$brooklet" seed "$torrent" --dir "$content" --state "$work/seeder" --json "${quiet[@]}" >&3 &
+"$brooklet" seed "$torrent" --dir "$content" --state "$work/seeder" --json -q "${quiet[@]}" >&3 &
 seeder=$!
 port=
 while [ -z "$port" ] && IFS= read -r -t 5 -u 3 event; do
