@@ -57,7 +57,10 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
     ),
     ("show", &[("--json", ""), ("-h", "")]),
     ("check", &[("-d", "x"), ("--dir", "x"), ("-h", "")]),
-    ("scrape", &[("-h", "")]),
+    (
+        "scrape",
+        &[("--json", ""), ("--bind", "127.0.0.1"), ("-h", "")],
+    ),
     ("explain", &[]),
 ];
 
@@ -113,6 +116,7 @@ fn wrong_usage_is_said_in_one_line() {
         &["get", "a", "b"],
         &["create", "a", "b"],
         &["show", "a", "b"],
+        &["scrape", "a", "b"],
         &["check", "a", "b"],
         &["seed", "--seed", "t"],
         &["show", "-d", "x", "t"],
@@ -199,7 +203,9 @@ fn every_option_that_help_names_is_taken() {
         let words = lines
             .filter(|line| line.starts_with('-'))
             .flat_map(|line| line.split([' ', ',']));
-        let mut named: Vec<&str> = words.filter(|word| word.starts_with('-')).collect();
+        let mut named: Vec<&str> = words
+            .filter(|word| word.starts_with('-') && word.len() > 1)
+            .collect();
         named.retain(|option| !["--help", "--trace"].contains(option));
         assert!(
             named.len() + 2 > options(command).len(),
@@ -284,7 +290,7 @@ fn nothing_from_outside_moves_the_cursor() {
 
 #[test]
 fn a_torrent_that_is_not_there_or_none_is_named() {
-    for command in ["get", "seed", "show", "check"] {
+    for command in ["get", "seed", "show", "check", "scrape"] {
         let line = refused(&[command, "/nonexistent/a.torrent"], 1);
         assert!(line.starts_with("/nonexistent/a.torrent: "), "{line}");
         let line = refused(&[command, "/dev"], 1);

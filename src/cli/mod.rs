@@ -60,9 +60,9 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
         Some("create") => create::run(parser),
         Some("show") => show::run(parser),
         Some("check") => check::run(parser),
-        Some("help") => manual(parser),
         Some("scrape") => scrape::run(parser),
         Some("explain") => absent("explain", help::EXPLAIN, parser),
+        Some("help") => manual(parser),
         _ => {
             let command = quote(&command);
             let why = "no such command: see brooklet --help";
@@ -71,7 +71,7 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
     }
 }
 
-/// A command that has a manual and nothing else.
+/// A command that has a manual and nothing else yet.
 fn absent(name: &str, manual: &str, parser: &mut Parser) -> Result<(), Failure> {
     match parser.next() {
         Ok(Some(Arg::Short('h') | Arg::Long("help"))) => print(manual),
