@@ -25,7 +25,7 @@ impl Pieces {
             progress.assert_invariants();
             assert!(!progress.is_untouched(), "piece {piece} should be Missing");
             if progress.free() > 0 {
-                let owner = progress.owner.unwrap_or(NOBODY);
+                let owner = progress.keeper().unwrap_or(NOBODY);
                 assert!(self.partial.contains(&(owner, piece)), "piece {piece}");
                 partial += 1;
             }

@@ -5,7 +5,7 @@
 //! is missing is asked for, the end game begins: a block is asked of a few peers, and those that did not send it first get
 //! `cancel`. No choice costs more for a torrent of more pieces: new pieces come from `rarity`, and open ones are few.
 
-use super::progress::Progress;
+use super::progress::{Grip, Progress};
 use super::table::{NOBODY, Pieces, Who};
 use crate::base::geometry::Block;
 use crate::base::holdings::Holdings;
@@ -31,6 +31,8 @@ pub struct Plan<'a> {
 /// A plan being carried out.
 struct Hand<'a> {
     plan: Plan<'a>,
+    /// The only pieces for this peer, where it is confined.
+    parts: Option<Vec<u32>>,
     out: &'a mut Vec<Block>,
     full: usize,
 }
@@ -40,15 +42,28 @@ impl Hand<'_> {
         self.full - self.out.len()
     }
 
+    /// Only these pieces; `None`: all.
+    fn only(&self) -> Option<&[u32]> {
+        self.plan.only.or(self.parts.as_deref())
+    }
+
     /// Whether this peer may be asked for this piece.
     fn may(&self, piece: u32) -> bool {
-        let only = self.plan.only;
+        let only = self.only();
         self.plan.have.has(piece) && only.is_none_or(|only| only.contains(&piece))
     }
 
     /// Whether this peer can be asked for any of the free blocks of this piece.
     fn can(&self, piece: u32, progress: &Progress) -> bool {
-        self.may(piece) && progress.offers(self.plan.who, self.plan.slow)
+        let Plan { who, slow, .. } = self.plan;
+        let ours = progress.owner.is_none_or(|owner| owner == who);
+        let free = match progress.grip {
+            _ if ours || !progress.solo => true,
+            Grip::Firm => false,
+            Grip::Slow => !slow,
+            Grip::Loose => true,
+        };
+        free && self.may(piece) && progress.offers(who, slow)
     }
 }
 
@@ -61,11 +76,17 @@ impl Pieces {
             plan.count
         };
         let full = out.len() + room;
-        let hand = &mut Hand { plan, out, full };
+        let hand = &mut Hand {
+            plan,
+            parts: None,
+            out,
+            full,
+        };
         if plan.slow {
             self.disown(plan.who);
         }
         self.continue_own(hand);
+        hand.parts = self.confinement(plan.who);
         if self.is_accused(plan.who) {
             self.begin(hand, usize::MAX);
         }
@@ -85,9 +106,13 @@ impl Pieces {
         }
     }
 
-    /// Pieces that were begun and are nobody's.
+    /// Pieces that were begun and that nobody continues.
     fn adopt(&mut self, hand: &mut Hand<'_>) {
         while let Some(piece) = self.owned_by(NOBODY, hand) {
+            let owner = self.open.get(&piece).and_then(|progress| progress.owner);
+            if owner.is_some_and(|owner| owner != hand.plan.who) {
+                self.seize(piece);
+            }
             if let Some(progress) = self.open.get_mut(&piece) {
                 own(progress, &hand.plan);
             }
@@ -136,8 +161,12 @@ impl Pieces {
 
     /// Blocks that others are asked for, once everything that can be had is asked for.
     fn end_game(&mut self, hand: &mut Hand<'_>) {
+        if hand.room() == 0 {
+            return;
+        }
         let most = self.repeats();
-        if hand.room() == 0 || most == 1 {
+        self.repeated = self.repeated.min(most);
+        if most == 1 {
             return;
         }
         let middle = self.rng.below(u64::from(self.geometry.pieces())) as u32;
@@ -163,7 +192,7 @@ impl Pieces {
         if let Some(piece) = failed.find(|&piece| missing.get(piece) && hand.may(piece)) {
             return Some(piece);
         }
-        match hand.plan.only {
+        match hand.only() {
             Some(only) => self.rarity.rarest_among(only, have),
             None if self.sequential => self.rarity.lowest(have),
             None if self.held.count() < limits::RANDOM_FIRST => {
@@ -195,11 +224,23 @@ impl Pieces {
         let pieces: Vec<u32> = theirs.map(|&(_, piece)| piece).collect();
         for piece in pieces {
             if let Some(progress) = self.open.get_mut(&piece) {
-                progress.owner = None;
-                self.news |= std::mem::take(&mut progress.solo);
+                if progress.solo {
+                    progress.grip = Grip::Slow;
+                } else {
+                    progress.owner = None;
+                }
+                self.news = true;
             }
             self.settle(piece);
         }
+    }
+
+    /// Where a peer has a part in as many unverified pieces as it may: those. It goes on with them and its own, and nothing else.
+    fn confinement(&mut self, who: Who) -> Option<Vec<u32>> {
+        let peer = self.peers.get_mut(&who).filter(|peer| peer.is_confined())?;
+        peer.parts
+            .retain(|&piece| self.open.contains_key(&piece) || self.suspects.contain(piece));
+        peer.is_confined().then(|| peer.parts.clone())
     }
 
     fn is_accused(&self, who: Who) -> bool {
@@ -208,11 +249,10 @@ impl Pieces {
     }
 }
 
-/// Gives a piece to a peer. A slow one would hold up others, so what it begins is nobody's.
+/// Gives a piece to a peer. A slow one would hold up others: it owns only what must be one peer's alone, until a quicker one comes.
 fn own(progress: &mut Progress, plan: &Plan<'_>) {
-    if plan.slow {
-        progress.solo = false;
-    } else {
+    progress.grip = if plan.slow { Grip::Slow } else { Grip::Firm };
+    if progress.solo || !plan.slow {
         progress.owner = Some(plan.who);
     }
 }

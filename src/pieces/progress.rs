@@ -24,6 +24,17 @@ pub(super) enum Exam {
     Compare,
 }
 
+/// Who may take over a piece that is one peer's alone, and begin it anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Grip {
+    /// Nobody.
+    Firm,
+    /// Whoever is not as slow as its owner.
+    Slow,
+    /// Anybody: its owner choked us or is late.
+    Loose,
+}
+
 /// A piece that was begun.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
@@ -44,6 +55,8 @@ pub(super) struct Progress {
     pub owner: Option<Who>,
     /// Only the owner may send it.
     pub solo: bool,
+    /// How firmly the owner holds a piece that is its alone.
+    pub grip: Grip,
     /// How the table has filed it.
     pub filed: Filed,
 }
@@ -75,6 +88,7 @@ impl Progress {
             exam: None,
             owner: None,
             solo: false,
+            grip: Grip::Firm,
             filed: Filed::default(),
         }
     }
@@ -105,6 +119,11 @@ impl Progress {
         self.asks
             .iter()
             .map(move |(number, who)| (who, block(number)))
+    }
+
+    /// Who continues it and will not be interrupted.
+    pub fn keeper(&self) -> Option<Who> {
+        self.owner.filter(|_| self.grip == Grip::Firm)
     }
 
     /// Whether this peer is asked for any of it.
@@ -202,6 +221,11 @@ impl Progress {
     pub fn digest(&self) -> Option<[u8; 20]> {
         let whole = self.hashed == self.geometry.piece_size(self.piece);
         whole.then(|| self.hash.clone().finalize().into())
+    }
+
+    /// Whether anything came from there.
+    pub fn is_from(&self, sender: Option<SocketAddr>) -> bool {
+        sender.is_some_and(|sender| self.senders.include(sender))
     }
 
     /// Who sent the blocks that are here.
@@ -340,5 +364,75 @@ impl Progress {
         let mut hashed = 0..self.hashed.div_ceil(BLOCK);
         assert!(hashed.all(|number| self.received.get(number)));
         assert!(self.exam.is_none() || self.digest().is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(last: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, last], 1))
+    }
+
+    fn open(blocks: u32) -> Progress {
+        let geometry = Geometry::new(u64::from(blocks * BLOCK) - 100, blocks * BLOCK);
+        Progress::new(geometry.expect("a geometry"), 0)
+    }
+
+    fn receive(progress: &mut Progress, number: u32, from: u8) -> bool {
+        let len = progress.geometry.block(0, number).len as usize;
+        progress.receive(number, addr(from), &vec![from; len], &mut Vec::new())
+    }
+
+    #[test]
+    fn hashing_follows_what_comes_in_order_and_what_is_read_back() {
+        let mut progress = open(3);
+        progress.take(1, false, 3, &mut Vec::new());
+        assert!(receive(&mut progress, 1, 7) && !receive(&mut progress, 1, 7));
+        assert_eq!(progress.due(), None, "block 0 is not here");
+        assert!(receive(&mut progress, 0, 7) && receive(&mut progress, 2, 8));
+        let due = progress.start_reading().expect("blocks 1 and 2 are due");
+        assert_eq!((due.begin, due.len), (BLOCK, 2 * BLOCK - 100));
+        assert!(!progress.end_reading(Block { begin: 0, ..due }));
+        assert!(progress.end_reading(due) && !progress.end_reading(due));
+        assert_eq!(progress.digest(), None);
+        progress.hash(&vec![7; BLOCK as usize]);
+        progress.hash(&vec![8; BLOCK as usize - 100]);
+        let mut whole = vec![7; 2 * BLOCK as usize];
+        whole.resize(3 * BLOCK as usize - 100, 8);
+        assert_eq!(progress.digest(), Some(Sha1::digest(&whole).into()));
+        assert_eq!(progress.contributors(), [addr(7), addr(8)]);
+        progress.assert_invariants();
+    }
+
+    #[test]
+    fn what_a_liar_sent_is_wanted_again_and_hashed_anew() {
+        let mut progress = open(4);
+        for (number, from) in [(0, 1), (1, 2), (2, 1)] {
+            receive(&mut progress, number, from);
+        }
+        assert!(progress.strike(addr(2)) && !progress.strike(addr(3)));
+        assert_eq!((progress.lacking(), progress.free()), (2, 2));
+        assert_eq!(progress.contributors(), [addr(1)]);
+        let due = progress.due().map(|due| (due.begin, due.len));
+        assert_eq!(due, Some((0, BLOCK)), "from the front on, up to the gap");
+        progress.assert_invariants();
+        progress.reset();
+        assert!(progress.is_untouched() && progress.due().is_none());
+        progress.assert_invariants();
+    }
+
+    #[test]
+    fn a_long_piece_costs_little_until_it_has_several_senders() {
+        let mut progress = open(1024);
+        progress.take(1, false, 64, &mut Vec::new());
+        (0..1000).for_each(|number| {
+            receive(&mut progress, number, 1);
+        });
+        assert!(progress.senders.is_sole());
+        receive(&mut progress, 1000, 2);
+        assert!(!progress.senders.is_sole());
+        assert_eq!(progress.contributors(), [addr(1), addr(2)]);
     }
 }

@@ -5,8 +5,9 @@
 //! sent other bytes than the right ones. Meanwhile the senders are accused, and get pieces of their own to work on as long as
 //! there are any, so that what they send next speaks for or against them alone.
 //!
-//! The waste is bounded: a peer is found out by the first piece it spoils alone, and by the repetition of the first piece it
-//! spoils together with others; so it costs one piece, and what it shared with others until then.
+//! The waste is bounded: the first piece that a peer spoils alone is its last, and of those it shares with others it has a part
+//! in no more than `limits::SHARED_PARTS` before they are verified; after that it gets no others. What a guilty peer sent of
+//! pieces that are not whole yet is dropped, so that they do not fail as well.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -39,6 +40,17 @@ impl Senders {
         if let Some(by) = self.by.get_mut(number as usize) {
             *by = index as u16;
         }
+    }
+
+    /// Whether there was never more than one.
+    #[cfg(test)]
+    pub fn is_sole(&self) -> bool {
+        self.by.is_empty()
+    }
+
+    /// Whether any block came from there.
+    pub fn include(&self, from: SocketAddr) -> bool {
+        self.addrs.contains(&from)
     }
 
     /// Who sent any of these blocks.
@@ -167,6 +179,11 @@ impl Suspects {
         case.guilty
     }
 
+    /// Whether this piece failed and has not passed since.
+    pub fn contain(&self, piece: u32) -> bool {
+        self.cases.contains_key(&piece)
+    }
+
     /// Whether nobody is accused of anything.
     pub fn is_empty(&self) -> bool {
         self.cases.is_empty()
@@ -209,4 +226,72 @@ impl Suspects {
 fn digest_of(block: &[u8]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..]: [u8; 20] = Sha1::digest(block).into();
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(last: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, last], 1))
+    }
+
+    /// Two senders, one block each.
+    fn senders() -> (Senders, Vec<SocketAddr>) {
+        let mut senders = Senders::default();
+        senders.note(0, addr(1), 2);
+        senders.note(1, addr(2), 2);
+        (senders, vec![addr(1), addr(2)])
+    }
+
+    fn open(suspects: &mut Suspects, piece: u32, blocks: u32) -> bool {
+        let (senders, accused) = senders();
+        let room = suspects.open(piece, senders, accused, blocks);
+        suspects.assert_invariants();
+        room
+    }
+
+    #[test]
+    fn whoever_sent_other_bytes_is_guilty() {
+        let mut suspects = Suspects::default();
+        assert!(open(&mut suspects, 5, 2) && suspects.can_compare(5));
+        let mut bytes = vec![1; 2 * BLOCK as usize];
+        suspects.learn(5, 0, &bytes[..BLOCK as usize]);
+        suspects.learn(5, BLOCK, &bytes[BLOCK as usize..]);
+        assert!(suspects.accuses(addr(2)) && !suspects.accuses(addr(3)));
+        bytes[BLOCK as usize + 9] = 2;
+        suspects.compare(5, 0, &bytes);
+        assert_eq!(suspects.close(5), [addr(2)]);
+        assert!(suspects.is_empty() && !suspects.accuses(addr(2)));
+        assert_eq!(suspects.close(5), []);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_rest_is_repeated_without_evidence() {
+        let mut suspects = Suspects::default();
+        let most = limits::SUSPECT_DIGESTS as u32;
+        assert!(open(&mut suspects, 0, most - 1));
+        assert!(!open(&mut suspects, 1, 2), "no room for two digests");
+        assert!(suspects.contain(1) && suspects.is_solo(1) && !suspects.can_compare(1));
+        suspects.give_up(0);
+        suspects.assert_invariants();
+        assert!(!suspects.can_compare(0) && open(&mut suspects, 2, 2));
+        for piece in 3..limits::SUSPECT_PIECES as u32 + 9 {
+            open(&mut suspects, piece, 1);
+        }
+        assert_eq!(suspects.pieces().count(), limits::SUSPECT_PIECES);
+    }
+
+    #[test]
+    fn one_peer_alone_gets_so_many_chances() {
+        let mut suspects = Suspects::default();
+        open(&mut suspects, 3, 2);
+        for _ in 0..limits::SOLO_RESTARTS {
+            assert!(suspects.is_solo(3));
+            suspects.restart(3);
+        }
+        assert!(!suspects.is_solo(3) && !suspects.is_solo(4));
+        assert!(!open(&mut suspects, 3, 2), "it is remembered already");
+        assert!(suspects.is_solo(3), "it failed again among several");
+    }
 }

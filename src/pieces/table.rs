@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use super::progress::{Filed, Progress};
+use super::progress::{Filed, Grip, Progress};
 use super::rarity::Rarity;
 use super::suspects::Suspects;
 use super::verdict::Verdict;
@@ -21,7 +21,7 @@ use crate::base::rng::Rng;
 /// The slot key of a peer; reused only after [`Pieces::forget`].
 pub type Who = usize;
 
-/// The owner of open pieces that have none.
+/// The keeper of open pieces that have none.
 pub(super) const NOBODY: Who = Who::MAX;
 
 /// Where a piece stands. Each is in exactly one state.
@@ -47,12 +47,22 @@ pub enum Accepted {
 }
 
 /// What is remembered of a peer between picks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Peer {
     /// Where its blocks came from.
     pub addr: Option<SocketAddr>,
     /// The piece of another owner that it helps with.
     pub helps: Option<u32>,
+    /// Pieces that it sent blocks of while another owned them, or that it left. Those that are verified by now are sorted out
+    /// when that matters.
+    pub parts: Vec<u32>,
+}
+
+impl Peer {
+    /// Whether it has a part in as many pieces as it may.
+    pub fn is_confined(&self) -> bool {
+        self.parts.len() >= limits::SHARED_PARTS
+    }
 }
 
 /// The piece table of one torrent.
@@ -68,7 +78,7 @@ pub struct Pieces {
     /// The Missing ones are in it.
     pub(super) rarity: Rarity,
     pub(super) open: BTreeMap<u32, Progress>,
-    /// Open pieces with free blocks, by owner.
+    /// Open pieces with free blocks, by keeper.
     pub(super) partial: BTreeSet<(Who, u32)>,
     /// Blocks of open pieces (solo ones aside) that are neither here nor asked of anybody.
     pub(super) unasked: u64,
@@ -85,8 +95,8 @@ pub struct Pieces {
     accepted: Option<Block>,
     asked: Vec<Who>,
     pub(super) news: bool,
-    /// What `repeats` was when news were taken last.
-    repeated: usize,
+    /// The least that `repeats` was when a peer went away with less than it had room for, since news were taken.
+    pub(super) repeated: usize,
 }
 
 impl Pieces {
@@ -228,7 +238,8 @@ impl Pieces {
     }
 
     /// True once after something by which a peer that was given fewer blocks than it had room for may now be given more: a request
-    /// came back or is late, a piece failed, the end game began. What the peer itself tells (`have`, unchoke) is not meant.
+    /// came back or is late, a piece failed, the end game began. What the peer itself did (`have`, unchoke, a block) is not
+    /// meant: it is asked again anyway.
     pub fn take_news(&mut self) -> bool {
         let repeats = self.repeats();
         let more = repeats > std::mem::replace(&mut self.repeated, repeats);
@@ -273,9 +284,15 @@ impl Pieces {
         let theirs = |(_, progress): &(&u32, &Progress)| progress.owner == Some(who);
         let pieces: Vec<u32> = self.open.iter().filter(theirs).map(|(&p, _)| p).collect();
         for piece in pieces {
-            self.vacate(piece);
+            let alone = |progress: &Progress| progress.solo && progress.lacking() > 0;
+            if self.open.get(&piece).is_some_and(alone) {
+                self.seize(piece);
+            } else {
+                self.vacate(piece);
+            }
             self.settle(piece);
         }
+        self.news = true;
     }
 
     /// A block came in. If it is Fresh, nobody is asked for it any more and the caller writes it to disk.
@@ -290,7 +307,12 @@ impl Pieces {
                 && progress.receive(number, from, data, &mut asked)
             {
                 accepted = Accepted::Fresh;
-                self.peers.entry(who).or_default().addr = Some(from);
+                let owned = progress.owner == Some(who);
+                let peer = self.peers.entry(who).or_default();
+                peer.addr = Some(from);
+                if !owned && !peer.parts.contains(&block.piece) {
+                    peer.parts.push(block.piece);
+                }
             }
         }
         self.asked = asked;
@@ -313,20 +335,36 @@ impl Pieces {
         Some((number, progress))
     }
 
-    /// The owner of a piece does not continue it. A try that was its alone is void.
-    pub(super) fn vacate(&mut self, piece: u32) {
+    /// The owner of a piece does not continue it.
+    fn vacate(&mut self, piece: u32) {
         let Some(progress) = self.open.get_mut(&piece) else {
             return;
         };
-        progress.owner = None;
-        if progress.solo && progress.lacking() > 0 {
-            self.suspects.restart(piece);
-            progress.solo = self.suspects.is_solo(piece);
-            progress.reset();
+        if progress.solo {
+            progress.grip = Grip::Loose;
             progress.delay_all();
-            self.void.extend(progress.void_reading());
-            self.news = true;
+            return;
         }
+        let owner = progress.owner.take();
+        if let Some(peer) = owner.and_then(|owner| self.peers.get_mut(&owner)) {
+            if progress.is_from(peer.addr) && !peer.parts.contains(&piece) {
+                peer.parts.push(piece);
+            }
+        }
+    }
+
+    /// A piece that was one peer's alone is taken from it: the try is void.
+    pub(super) fn seize(&mut self, piece: u32) {
+        let Some(progress) = self.open.get_mut(&piece) else {
+            return;
+        };
+        self.suspects.restart(piece);
+        progress.solo = self.suspects.is_solo(piece);
+        progress.owner = None;
+        progress.reset();
+        progress.delay_all();
+        self.void.extend(progress.void_reading());
+        self.news = true;
     }
 
     /// Brings everything that is derived from an open piece up to date.
@@ -339,7 +377,7 @@ impl Pieces {
             self.miss(piece);
             return;
         }
-        let owner = progress.owner.unwrap_or(NOBODY);
+        let owner = progress.keeper().unwrap_or(NOBODY);
         let filed = Filed {
             under: (progress.free() > 0).then_some(owner),
             unasked: if progress.solo { 0 } else { progress.unasked() },
@@ -389,6 +427,12 @@ impl Pieces {
             Some(progress) if last_piece && progress.lacking() == 1 => limits::LAST_BLOCK,
             _ => limits::END_GAME,
         }
+    }
+
+    /// Whether some peer is given no new pieces because of this one.
+    pub(super) fn confines(&self, piece: u32) -> bool {
+        let mut peers = self.peers.values();
+        peers.any(|peer| peer.is_confined() && peer.parts.contains(&piece))
     }
 
     fn refile(&mut self, piece: u32, before: Filed, now: Filed) {

@@ -120,6 +120,7 @@ impl Pieces {
 
     fn conclude(&mut self, piece: u32, ok: bool, guilty: Vec<SocketAddr>) {
         self.withdraw(piece);
+        self.news |= self.confines(piece);
         if ok {
             self.hold(piece);
         } else {

@@ -1,0 +1,222 @@
+//! Who is banned for a bad piece, and who is not.
+
+use brooklet::base::geometry::BLOCK;
+use brooklet::base::holdings::Holdings;
+use brooklet::base::limits;
+use brooklet::pieces::{Accepted, Plan, State};
+
+use crate::support::*;
+
+#[test]
+fn who_alone_sent_a_bad_piece_is_guilty_and_its_other_blocks_are_dropped() {
+    let mut table = Table::of(3, 4);
+    let seed = table.seed();
+    table.pieces.joined(&seed);
+    let blocks = table.pick(1, &seed, 8);
+    let (bad, half) = (blocks[0].piece, blocks[4].piece);
+    for number in [0, 2] {
+        table.send_wrong(1, half, number);
+        table.pieces.release(1, table.block(half, number + 1));
+    }
+    assert_eq!(table.picked(2, &seed, 2), numbers(half, [1, 3]));
+    table.send(2, half, 1);
+    for number in 0..3 {
+        table.send(1, bad, number);
+    }
+    table.send_wrong(1, bad, 3);
+    assert_eq!(table.verdicts(), [(bad, false, vec![addr(1)])]);
+    assert_eq!(table.pieces.state(bad), State::Missing);
+    assert_eq!(
+        table.picked(2, &seed, 2),
+        numbers(half, [0, 2]),
+        "what it sent of another piece is asked for again"
+    );
+    table.send(2, half, 0);
+    table.send(2, half, 2);
+    table.send(2, half, 3);
+    assert_eq!(table.verdicts(), [(half, true, vec![])]);
+}
+
+/// Piece 0 of a table of eight, four blocks each, comes from peers 1 and 2; what 2 sent of it is wrong. Both have all.
+fn spoilt_by_two() -> (Table, Holdings) {
+    let mut table = Table::new(u64::from(8 * 4 * BLOCK), 4 * BLOCK, true, 1);
+    let seed = table.seed();
+    table.pieces.joined(&seed);
+    assert_eq!(table.picked(1, &seed, 2), numbers(0, 0..2));
+    table.pieces.late(1, table.block(0, 0));
+    table.pieces.late(1, table.block(0, 1));
+    assert_eq!(table.picked(2, &seed, 4), numbers(0, 0..4));
+    table.send(1, 0, 0);
+    table.send(1, 0, 1);
+    table.send_wrong(2, 0, 2);
+    table.send(2, 0, 3);
+    assert_eq!(
+        table.verdicts(),
+        [(0, false, vec![])],
+        "nobody is known to be guilty"
+    );
+    (table, seed)
+}
+
+#[test]
+fn of_several_senders_the_repetition_tells_who_lied() {
+    let (mut table, seed) = spoilt_by_two();
+    // It is repeated first, and by one peer alone.
+    assert_eq!(table.picked(3, &seed, 3), numbers(0, 0..3));
+    assert!(
+        table
+            .picked(4, &seed, 8)
+            .iter()
+            .all(|&(piece, _)| piece != 0)
+    );
+    assert_eq!(table.send(2, 0, 2), Accepted::Unwanted);
+    assert_eq!(table.picked(3, &seed, 1), numbers(0, 3..4));
+    for number in 0..4 {
+        table.send(3, 0, number);
+    }
+    assert_eq!(table.verdicts(), [(0, true, vec![addr(2)])]);
+    assert_eq!(table.pieces.state(0), State::Held);
+}
+
+#[test]
+fn a_liar_that_repeats_the_piece_is_guilty_at_once() {
+    let (mut table, seed) = spoilt_by_two();
+    assert_eq!(table.picked(2, &seed, 4), numbers(0, 0..4));
+    for number in 0..4 {
+        table.send_wrong(2, 0, number);
+    }
+    assert_eq!(table.verdicts(), [(0, false, vec![addr(2)])]);
+    assert_eq!(table.picked(1, &seed, 4), numbers(0, 0..4));
+    for number in 0..4 {
+        table.send(1, 0, number);
+    }
+    assert_eq!(
+        table.verdicts(),
+        [(0, true, vec![addr(2)])],
+        "1 is innocent"
+    );
+}
+
+#[test]
+fn the_accused_work_alone_while_there_is_work() {
+    let (mut table, seed) = spoilt_by_two();
+    assert_eq!(table.pick(3, &seed, 4).len(), 4);
+    assert_eq!(table.picked(4, &seed, 1), [(1, 0)]);
+    table.send(4, 1, 0);
+    table.pieces.forget(4);
+    assert_eq!(table.pieces.state(1), State::Open);
+    assert_eq!(table.picked(2, &seed, 1), [(2, 0)], "not with what 4 began");
+    assert_eq!(table.picked(5, &seed, 1), [(1, 1)]);
+    let only_that = table.having([1]);
+    assert_eq!(
+        table.picked(1, &only_that, 1),
+        [(1, 2)],
+        "better than nothing"
+    );
+}
+
+#[test]
+fn a_repetition_stays_with_its_peer_until_another_takes_it_over() {
+    let (mut table, seed) = spoilt_by_two();
+    assert_eq!(table.picked(10, &seed, 2), numbers(0, 0..2));
+    table.send(10, 0, 0);
+    table.pieces.release(10, table.block(0, 1));
+    assert_eq!(table.picked(10, &seed, 2), numbers(0, 1..3), "it is back");
+    table.pieces.late(10, table.block(0, 1));
+    assert_eq!(
+        table.send(10, 0, 1),
+        Accepted::Fresh,
+        "late, and still its own"
+    );
+    assert_eq!(
+        table.picked(11, &seed, 4),
+        numbers(0, 0..4),
+        "from the front"
+    );
+    assert_eq!(table.send(10, 0, 2), Accepted::Unwanted);
+    for number in 0..4 {
+        assert_eq!(table.send(11, 0, number), Accepted::Fresh);
+    }
+    assert_eq!(table.verdicts(), [(0, true, vec![addr(2)])]);
+}
+
+#[test]
+fn a_quick_peer_takes_a_repetition_over_from_a_slow_one() {
+    let (mut table, seed) = spoilt_by_two();
+    let slow = |who| Plan {
+        slow: true,
+        ..plan(who, &seed, 9)
+    };
+    assert_eq!(table.pick_by(slow(10)), [table.block(0, 0)]);
+    table.send(10, 0, 0);
+    assert_ne!(
+        table.pick_by(slow(11))[0].piece,
+        0,
+        "not for another slow one"
+    );
+    assert_eq!(table.pick_by(slow(10)), [table.block(0, 1)]);
+    assert_eq!(table.picked(12, &seed, 1), [(0, 0)]);
+    assert_eq!(table.send(10, 0, 1), Accepted::Unwanted);
+}
+
+#[test]
+fn a_repetition_that_comes_to_nothing_too_often_is_everybodys() {
+    let (mut table, seed) = spoilt_by_two();
+    for who in (10..).take(limits::SOLO_RESTARTS as usize) {
+        assert_eq!(table.picked(who, &seed, 2), numbers(0, 0..2));
+        table.send(who, 0, 0);
+        table.pieces.release(who, table.block(0, 1));
+        table.pieces.forget(who);
+        table.pieces.assert_invariants();
+        assert_eq!(table.pieces.state(0), State::Missing);
+    }
+    assert_eq!(table.picked(20, &seed, 2), numbers(0, 0..2));
+    table.send(20, 0, 0);
+    table.pieces.release(20, table.block(0, 1));
+    assert_eq!(table.picked(21, &seed, 3), numbers(0, 1..4));
+    for number in 1..4 {
+        table.send(21, 0, number);
+    }
+    assert_eq!(table.verdicts(), [(0, true, vec![addr(2)])]);
+}
+
+#[test]
+fn who_has_a_part_in_many_unverified_pieces_gets_no_more() {
+    let mut table = Table::of(20, 4);
+    let seed = table.seed();
+    table.pieces.joined(&seed);
+    let mut parts = Vec::new();
+    for _ in 0..limits::SHARED_PARTS {
+        let piece = table.pick(1, &seed, 2)[0].piece;
+        table.send(1, piece, 0);
+        table.pieces.release(1, table.block(piece, 1));
+        table.pick(2, &seed, 3);
+        parts.push(piece);
+    }
+    table.pieces.take_news();
+    assert_eq!(
+        table.pick(1, &seed, 9),
+        [],
+        "it left what it began four times"
+    );
+    let piece = parts[2];
+    for number in 1..4 {
+        table.send(2, piece, number);
+    }
+    assert_eq!(table.verdicts(), [(piece, true, vec![])]);
+    assert!(table.pieces.take_news());
+    assert!(!parts.contains(&table.pick(1, &seed, 1)[0].piece));
+}
+
+#[test]
+fn a_late_answer_to_a_lost_repetition_is_not_taken_for_the_next_one() {
+    let (mut table, seed) = spoilt_by_two();
+    assert_eq!(table.picked(3, &seed, 4), numbers(0, 0..4));
+    table.pieces.late(3, table.block(0, 2));
+    assert_eq!(table.picked(4, &seed, 4), numbers(0, 0..4));
+    assert_eq!(table.send(3, 0, 0), Accepted::Unwanted);
+    for number in 0..4 {
+        assert_eq!(table.send(4, 0, number), Accepted::Fresh);
+    }
+    assert_eq!(table.verdicts(), [(0, true, vec![addr(2)])]);
+}
