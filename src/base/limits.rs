@@ -127,7 +127,7 @@ pub const END_GAME_PROBES: usize = 512;
 pub const SUSPECT_PIECES: usize = 64;
 /// Blocks remembered of pieces that failed: 1 GiB of content, in 640 KiB of memory.
 pub const SUSPECT_DIGESTS: usize = 65_536;
-/// Pieces of others that one peer may have a part in before any of them is verified: what a liar can spoil before it is known.
+/// Pieces shared with others that one peer may have a part in before they are verified: what a liar can spoil before it is known.
 pub const SHARED_PARTS: usize = 4;
 /// Times that one peer alone begins a piece that failed and does not finish it, before all may help with it again.
 pub const SOLO_RESTARTS: u32 = 3;
