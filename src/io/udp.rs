@@ -81,9 +81,10 @@ impl Udp {
         loop {
             match socket.recv_from(buffer) {
                 Ok((n, from)) => return Some((from, n)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-                // What became of an earlier datagram of ours.
-                Err(_) => {}
+                // What became of an earlier datagram of ours is no reason to stop.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return None,
             }
         }
     }

@@ -93,7 +93,7 @@ impl Tracker {
             Stage::Leaving { until } => until,
             _ => turn.now + limits::HTTP_TIME,
         };
-        self.attempt = Some(Attempt {
+        self.attempt.get_or_insert_with(|| Attempt {
             give_up,
             answered: false,
             interval: None,
@@ -278,10 +278,7 @@ impl Tracker {
         let endpoint = &mut self.endpoints[place];
         endpoint.finish(result.is_ok());
         match result {
-            Err(failure) if turn.us.is_leaving() => {
-                let _ = failure;
-                endpoint.give_up();
-            }
+            Err(_) if turn.us.is_leaving() => endpoint.give_up(),
             Err(failure) => {
                 let family = Some(http::name(endpoint.family()));
                 if let Some(attempt) = &mut self.attempt {

@@ -47,30 +47,7 @@ impl Trackers {
         mut rng: Rng,
     ) -> Trackers {
         let mut out = Outbox::default();
-        let mut trackers = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut numbered = Vec::new();
-        for tier in tiers {
-            let mut numbers = Vec::new();
-            for announce in tier {
-                if trackers.len() >= limits::TRACKERS || !seen.insert(announce.trim()) {
-                    continue;
-                }
-                match Url::parse(announce) {
-                    Ok(url) => {
-                        numbers.push(trackers.len());
-                        trackers.push(Tracker::new(announce.trim().to_owned(), url, families));
-                    }
-                    Err(why) => out.push(Action::Report {
-                        url: announce.trim().to_owned(),
-                        outcome: Err(why),
-                        warning: None,
-                        counts: Counts::default(),
-                    }),
-                }
-            }
-            numbered.push(numbers);
-        }
+        let (trackers, tiers) = usable(tiers, families, &mut out);
         let us = Standing {
             identity,
             stage: Stage::Waiting,
@@ -82,7 +59,7 @@ impl Trackers {
         Trackers {
             us,
             trackers,
-            tiers: Tiers::new(numbered, &mut rng),
+            tiers: Tiers::new(tiers, &mut rng),
             queue: VecDeque::new(),
             in_round: false,
             due: None,
@@ -148,8 +125,8 @@ impl Trackers {
             return;
         };
         if self.us.stage == Stage::Announcing && !self.in_round {
-            self.due = sooner(self.due, Some(current.schedule().early().max(now)));
-            self.handle_timeout(now);
+            self.due = sooner(self.due, Some(current.schedule().early()));
+            self.begin_if_due(now);
         }
     }
 
@@ -215,9 +192,7 @@ impl Trackers {
             tracker.handle_timeout(turn);
             false
         });
-        if self.due.is_some_and(|due| due <= now) {
-            self.begin_round(now);
-        }
+        self.begin_if_due(now);
     }
 
     /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
@@ -256,6 +231,12 @@ impl Trackers {
         taken
     }
 
+    fn begin_if_due(&mut self, now: Now) {
+        if self.due.is_some_and(|due| due <= now) {
+            self.begin_round(now);
+        }
+    }
+
     /// Asks the trackers anew, but those that are left alone after a failure.
     fn begin_round(&mut self, now: Now) {
         self.in_round = true;
@@ -269,10 +250,9 @@ impl Trackers {
     /// Draws the consequences of what trackers answered, and asks those who are next.
     fn settle(&mut self, now: Now) {
         let announcing = self.us.stage == Stage::Announcing;
-        let at_once = if announcing {
-            1
-        } else {
-            limits::TRACKERS_AT_ONCE
+        let at_once = match announcing {
+            true => 1,
+            false => limits::TRACKERS_AT_ONCE,
         };
         loop {
             for number in 0..self.trackers.len() {
@@ -282,11 +262,8 @@ impl Trackers {
                     self.queue.clear();
                 }
             }
-            let busy = self
-                .trackers
-                .iter()
-                .filter(|tracker| tracker.is_busy())
-                .count();
+            let busy = self.trackers.iter().filter(|tracker| tracker.is_busy());
+            let busy = busy.count();
             if busy >= at_once {
                 return;
             }
@@ -302,9 +279,7 @@ impl Trackers {
                 rng: &mut self.rng,
                 out: &mut self.out,
             };
-            if !self.trackers[next].is_busy() {
-                self.trackers[next].ask(&mut turn);
-            }
+            self.trackers[next].ask(&mut turn);
         }
     }
 
@@ -315,11 +290,47 @@ impl Trackers {
         self.due = match self.current.map(|number| &self.trackers[number]) {
             Some(current) if current.owes(&self.us) => Some(now),
             Some(current) => current.schedule().next(),
-            None => self
-                .trackers
-                .iter()
-                .filter_map(|tracker| tracker.schedule().next())
-                .min(),
+            None => {
+                let nexts = self
+                    .trackers
+                    .iter()
+                    .map(|tracker| tracker.schedule().next());
+                nexts.fold(None, sooner)
+            }
         };
     }
+}
+
+/// The trackers that can be asked, and their numbers by tier. Why one cannot is reported.
+fn usable(
+    tiers: &[Vec<String>],
+    families: Families,
+    out: &mut Outbox,
+) -> (Vec<Tracker>, Vec<Vec<usize>>) {
+    let mut trackers = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut numbered = Vec::new();
+    for tier in tiers {
+        let mut numbers = Vec::new();
+        for announce in tier.iter().map(|url| url.trim()) {
+            if trackers.len() >= limits::TRACKERS || !seen.insert(announce) {
+                continue;
+            }
+            let url = announce.to_owned();
+            match Url::parse(announce) {
+                Ok(parsed) => {
+                    numbers.push(trackers.len());
+                    trackers.push(Tracker::new(url, parsed, families));
+                }
+                Err(why) => out.push(Action::Report {
+                    url,
+                    outcome: Err(why),
+                    warning: None,
+                    counts: Counts::default(),
+                }),
+            }
+        }
+        numbered.push(numbers);
+    }
+    (trackers, numbered)
 }

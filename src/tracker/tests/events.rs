@@ -215,6 +215,26 @@ fn a_question_that_the_tracker_has_read_is_ended_in_order() {
 }
 
 #[test]
+fn each_family_is_left_as_soon_as_it_can_be() {
+    let mut bench = Bench::started(&[&["http://t/announce"]]);
+    let (id, _) = bench.lookup();
+    bench.found(id, &["10.0.0.1", "::1"]);
+    let (v4, v6) = (bench.get(), bench.get());
+    bench.answer(&v4, FINE);
+    bench.trackers.handle_connected(v6.id, bench.now);
+    bench.trackers.stop(bench.now);
+    let get = bench.get();
+    assert_eq!((get.addr, get.event()), (v4.addr, "stopped"));
+    bench.answer(&get, FINE);
+    bench.quiet();
+    bench.answer(&v6, FINE);
+    let get = bench.get();
+    assert_eq!((get.addr, get.event()), (v6.addr, "stopped"));
+    bench.answer(&get, FINE);
+    assert!(bench.trackers.is_idle());
+}
+
+#[test]
 fn who_never_heard_of_us_is_told_nothing() {
     let mut bench = Bench::started(&[&["http://t/announce"]]);
     bench.lookup();
