@@ -22,7 +22,7 @@ demo: build
 
 test:
 	tests/setup.sh
-	cargo test --locked $(tested)
+	cargo test --locked --no-fail-fast $(tested)
 
 check:
 	cargo fmt --check
