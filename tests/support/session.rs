@@ -1,0 +1,309 @@
+//! A session in memory, among peers that say what a test has them say, in the words of `transcript`. Nothing here touches a socket, a
+//! file or a clock: the content is a `Vec`, and time goes by when a test says so.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use sha1::{Digest as _, Sha1};
+
+use brooklet::base::bits::Bits;
+use brooklet::base::geometry::{BLOCK, Block, Geometry};
+use brooklet::base::id::{InfoHash, PeerId, PieceHash};
+use brooklet::base::limits;
+use brooklet::base::time::{Duration, Now};
+use brooklet::peer::input::Input;
+use brooklet::peer::peer::{Local, Segment};
+use brooklet::session::config::{Config, Stay};
+use brooklet::session::effect::{Effect, Report};
+use brooklet::session::session::Session;
+use brooklet::torrent::candidates::Source;
+use brooklet::tracker::Families;
+use brooklet::wire::handshake;
+use brooklet::wire::message::{frame_len, piece_header};
+
+use crate::transcript::Setting;
+use crate::transcript::words::{encode, message_words};
+
+/// Blocks in each piece.
+pub const BLOCKS: u32 = 2;
+/// Bytes of each piece.
+pub const PIECE: u32 = BLOCKS * BLOCK;
+
+/// One session and what the world around it knows.
+pub struct Bench {
+    /// It.
+    pub session: Session,
+    /// The torrent and its content.
+    pub setting: Setting,
+    /// What the session has written.
+    pub disk: Vec<u8>,
+    /// What it reported.
+    pub reports: Vec<Report>,
+    /// The time.
+    pub now: Now,
+    peers: BTreeMap<usize, Other>,
+    dialled: Vec<(usize, SocketAddr)>,
+}
+
+/// The other end of a connection.
+#[derive(Default)]
+struct Other {
+    greeted: bool,
+    bytes: Vec<u8>,
+    said: Vec<String>,
+    hung_up: bool,
+}
+
+impl Bench {
+    /// A download of so many pieces that has some of them.
+    pub fn getter(pieces: u32, held: &[u32]) -> Bench {
+        Bench::new(pieces, held, true)
+    }
+
+    /// A seed.
+    pub fn seeder(pieces: u32) -> Bench {
+        let all: Vec<u32> = (0..pieces).collect();
+        Bench::new(pieces, &all, false)
+    }
+
+    fn new(pieces: u32, held: &[u32], download: bool) -> Bench {
+        let size = pieces * PIECE;
+        let content: Vec<u8> = (0..size).map(|at| (at ^ at >> 9) as u8).collect();
+        let setting = Setting {
+            local: Local {
+                info_hash: InfoHash(*b"abcdefghijklmnopqrst"),
+                peer_id: PeerId(*b"-bk0100-ABCDEFGHIJKL"),
+                geometry: Geometry::new(u64::from(size), PIECE).unwrap(),
+                unsent: limits::UNSENT,
+            },
+            content,
+        };
+        let mut trusted = Bits::new(pieces);
+        let mut disk = vec![0; size as usize];
+        for &piece in held {
+            trusted.set(piece);
+            let range = (piece * PIECE) as usize..((piece + 1) * PIECE) as usize;
+            disk[range.clone()].copy_from_slice(&setting.content[range]);
+        }
+        let session = Session::new(config(&setting, trusted, download), 1, Now::default());
+        let mut bench = Bench {
+            session,
+            setting,
+            disk,
+            reports: Vec::new(),
+            now: Now::default(),
+            peers: BTreeMap::new(),
+            dialled: Vec::new(),
+        };
+        bench.turn();
+        bench
+    }
+
+    /// A peer calls us, and both handshakes are exchanged. Its key.
+    pub fn join(&mut self, number: u8, fast: bool) -> usize {
+        let addr = SocketAddr::from(([192, 0, 2, number], 50_001));
+        let key = self
+            .session
+            .handle_accepted(addr, self.now)
+            .expect("there is room");
+        self.peers.insert(key, Other::default());
+        self.greet(key, number, fast);
+        key
+    }
+
+    /// We are told of a peer and call it; it answers, and both handshakes are exchanged. Its key.
+    pub fn call(&mut self, number: u8, fast: bool) -> usize {
+        let addr = SocketAddr::from(([192, 0, 2, number], 6881));
+        self.session.add_peers(&[addr], Source::User, self.now);
+        self.turn();
+        let place = self
+            .dialled
+            .iter()
+            .position(|&(_, dialled)| dialled == addr);
+        let (key, _) = self.dialled.remove(place.expect("we call it"));
+        self.peers.insert(key, Other::default());
+        self.session.handle_connected(key, self.now);
+        self.turn();
+        self.greet(key, number, fast);
+        key
+    }
+
+    fn greet(&mut self, key: usize, number: u8, fast: bool) {
+        let caps = if fast { "fast" } else { "plain" };
+        self.says(
+            key,
+            &format!("handshake {caps} -TR3000-abcdefghi{number:03}"),
+        );
+    }
+
+    /// A peer says something; then the session has its turn.
+    pub fn says(&mut self, key: usize, words: &str) {
+        let bytes = encode(words, &self.setting);
+        self.sends(key, &bytes);
+    }
+
+    /// A peer sends these bytes, which must be whole messages; then the session has its turn.
+    pub fn sends(&mut self, key: usize, bytes: &[u8]) {
+        let mut input = Input::new(bytes);
+        while let Some(write) = self.session.receive(key, &mut input, self.now) {
+            let start = self.setting.local.geometry.offset(write.block) as usize;
+            self.disk[start..start + write.data.len()].copy_from_slice(write.data);
+        }
+        self.turn();
+    }
+
+    /// A peer answers these requests (`request 3 at 0, 16384 bytes`, as [`Bench::hears`] gives them).
+    pub fn sends_blocks(&mut self, key: usize, requests: &[String]) {
+        for request in requests.iter().filter(|said| said.starts_with("request ")) {
+            self.says(key, &request.replace("request ", "piece "));
+        }
+    }
+
+    /// Whatever is asked for comes, from everybody, until nothing more is asked for.
+    pub fn everything_comes(&mut self) {
+        let keys: Vec<usize> = self.peers.keys().copied().collect();
+        while keys.iter().any(|&key| {
+            let asked = self.hears(key);
+            self.sends_blocks(key, &asked);
+            asked.iter().any(|said| said.starts_with("request "))
+        }) {}
+    }
+
+    /// The session's turn, as the loop would give it one.
+    pub fn turn(&mut self) {
+        loop {
+            self.session.plan(self.now);
+            while let Some(effect) = self.session.next_effect() {
+                match effect {
+                    Effect::Dial { key, addr } => self.dialled.push((key, addr)),
+                    Effect::Hangup { key } => {
+                        if let Some(other) = self.peers.get_mut(&key) {
+                            other.hung_up = true;
+                        }
+                    }
+                    Effect::Report(report) => self.reports.push(report),
+                    Effect::Tracker(_) | Effect::Save(_) => {}
+                }
+            }
+            let Some(block) = self.session.next_read() else {
+                break;
+            };
+            let start = self.setting.local.geometry.offset(block) as usize;
+            let data = self.disk[start..start + block.len as usize].to_vec();
+            self.session.handle_read(block, &data);
+        }
+        for key in self.session.take_unflushed() {
+            self.flush(key);
+        }
+    }
+
+    fn flush(&mut self, key: usize) {
+        let Some(peer) = self.session.peer(key) else {
+            return;
+        };
+        let mut bytes: Vec<u8> = Vec::new();
+        for segment in peer.transmit() {
+            match segment {
+                Segment::Bytes(part) => bytes.extend(part),
+                Segment::Block { block, skip } => {
+                    let frame = [&piece_header(block)[..], &self.read(block)].concat();
+                    bytes.extend(&frame[skip..]);
+                }
+            }
+        }
+        self.session.transmitted(key, bytes.len(), self.now);
+        let other = self.peers.entry(key).or_default();
+        other.bytes.extend(bytes);
+        loop {
+            let whole = match other.greeted {
+                false => Some(handshake::LEN),
+                true => frame_len(&other.bytes).map(|len| len as usize + 4),
+            };
+            let Some(whole) = whole.filter(|&whole| whole <= other.bytes.len()) else {
+                break;
+            };
+            let frame: Vec<u8> = other.bytes.drain(..whole).collect();
+            match std::mem::replace(&mut other.greeted, true) {
+                false => other.said.push("handshake".to_string()),
+                true => other.said.push(message_words(&frame)),
+            }
+        }
+    }
+
+    fn read(&self, block: Block) -> Vec<u8> {
+        let start = self.setting.local.geometry.offset(block) as usize;
+        self.disk[start..start + block.len as usize].to_vec()
+    }
+
+    /// What we have said to a peer since this was called last.
+    pub fn hears(&mut self, key: usize) -> Vec<String> {
+        std::mem::take(&mut self.peers.entry(key).or_default().said)
+    }
+
+    /// Whether we hung up on it.
+    pub fn is_gone(&self, key: usize) -> bool {
+        self.peers.get(&key).is_some_and(|other| other.hung_up)
+    }
+
+    /// The pieces that were verified, in that order.
+    pub fn verified(&self) -> Vec<u32> {
+        let pieces = self.reports.iter().filter_map(|report| match report {
+            Report::Piece { index, ok: true } => Some(*index),
+            _ => None,
+        });
+        pieces.collect()
+    }
+
+    /// Time goes by, with a turn whenever the session has something to do.
+    pub fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        let mut turns = 0;
+        while let Some(due) = self.session.next_deadline().filter(|&due| due <= until) {
+            turns = if due > self.now { 0 } else { turns + 1 };
+            assert!(turns < 3, "a deadline that is past does not go away");
+            self.now = self.now.max(due);
+            self.turn();
+        }
+        self.now = self.now.max(until);
+        self.turn();
+    }
+}
+
+fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
+    let Local {
+        info_hash,
+        peer_id,
+        geometry,
+        unsent,
+    } = setting.local;
+    let hash = |piece: &[u8]| PieceHash(Sha1::digest(piece).into());
+    Config {
+        name: "content".to_string(),
+        info_hash,
+        size: geometry.size(),
+        geometry,
+        hashes: setting.content.chunks(PIECE as usize).map(hash).collect(),
+        wanted: match download {
+            true => Bits::full(geometry.pieces()),
+            false => Bits::new(geometry.pieces()),
+        },
+        download,
+        stay: Stay::Until {
+            ratio: None,
+            time: None,
+        },
+        to_hash: Bits::new(geometry.pieces()),
+        trusted,
+        earlier: (0, 0),
+        peer_id,
+        port: 6881,
+        trackers: Vec::new(),
+        key: 0,
+        families: Families { v4: true, v6: true },
+        max_peers: limits::PEERS,
+        share: unsent,
+        down: None,
+        up: None,
+        sequential: false,
+    }
+}
