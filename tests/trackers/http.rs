@@ -1,7 +1,7 @@
 //! HTTP servers that do what they should, or not.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,11 +10,14 @@ use std::time::Duration;
 use super::client::Client;
 
 /// A scripted HTTP server: `script` gets each connection with its number and the head of the request.
-fn server(
-    ip: IpAddr,
+fn server(script: impl Fn(usize, &mut TcpStream, &str) + Send + Sync + 'static) -> SocketAddr {
+    serve(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), script)
+}
+
+fn serve(
+    listener: TcpListener,
     script: impl Fn(usize, &mut TcpStream, &str) + Send + Sync + 'static,
 ) -> SocketAddr {
-    let listener = TcpListener::bind((ip, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
     let script = Arc::new(script);
     thread::spawn(move || {
@@ -37,12 +40,11 @@ fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const FINE: &str = "d8:intervali1800e5:peers6:\x01\x02\x03\x04\x00\x09e";
 
 /// A client of a server that sends these bytes on each connection.
 fn client_of(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Client {
-    let addr = server(LOOPBACK, move |_, stream, _| {
+    let addr = server(move |_, stream, _| {
         let _ = stream.write_all(bytes.as_ref());
     });
     Client::new(&[&[&format!("http://{addr}/announce")]], 4001)
@@ -126,7 +128,7 @@ fn a_server_that_never_stops_is_stopped() {
         };
         let sent = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&sent);
-        let addr = server(LOOPBACK, move |_, stream, _| {
+        let addr = server(move |_, stream, _| {
             let _ = stream.write_all(head.as_bytes());
             while stream.write_all(&part).is_ok() {
                 count.fetch_add(part.len(), Ordering::Relaxed);
@@ -143,7 +145,7 @@ fn a_server_that_never_stops_is_stopped() {
 
 #[test]
 fn a_server_that_hangs_is_given_up_without_spinning() {
-    let addr = server(LOOPBACK, |number, stream, _| {
+    let addr = server(|number, stream, _| {
         // Half an answer, a byte at a time, or nothing at all.
         let answer = ["HTTP/1.1 200 OK\r\nContent-Len", ""][number % 2];
         let _ = stream.write_all(answer.as_bytes());
@@ -155,7 +157,7 @@ fn a_server_that_hangs_is_given_up_without_spinning() {
     assert_eq!(client.report(2).1, Err(String::from("no answer in time")));
     let seconds = client.began.elapsed().as_secs_f64();
     assert!(
-        (3.6..6.0).contains(&seconds),
+        (3.6..15.0).contains(&seconds),
         "30 s, 15 s, 30 s: {seconds} s"
     );
     assert!(client.turns < 40, "{} turns", client.turns);
@@ -164,7 +166,7 @@ fn a_server_that_hangs_is_given_up_without_spinning() {
 
 #[test]
 fn redirects_are_followed_and_end() {
-    let addr = server(LOOPBACK, |_, stream, head| {
+    let addr = server(|_, stream, head| {
         let target = head.split(' ').nth(1).unwrap_or_default();
         let answer = match target.split('?').next().unwrap_or_default() {
             "/a/announce" => {
@@ -186,52 +188,55 @@ fn redirects_are_followed_and_end() {
     assert_eq!(why, "redirected more than 5 times");
 }
 
+/// Listeners of both families on one port.
+fn listeners() -> (TcpListener, TcpListener) {
+    loop {
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = v4.local_addr().unwrap().port();
+        if let Ok(v6) = TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+            return (v4, v6);
+        }
+    }
+}
+
 #[test]
 fn both_families_of_a_name_are_announced() {
-    let v4 = server(LOOPBACK, |_, stream, _| {
+    let (v4, v6) = listeners();
+    let addr = serve(v4, |_, stream, _| {
         let _ = stream.write_all(format!("HTTP/1.0 200 OK\r\n\r\n{FINE}").as_bytes());
     });
-    // The same port on the other family.
-    let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, v4.port())).unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            read_head(&mut stream);
-            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nd8:intervali60e6:peers618:\x20\x01\x0d\x0e\0\0\0\0\0\0\0\0\0\0\0\x02\x00\x09e");
-        }
+    serve(v6, |_, stream, _| {
+        let peer = b"\x20\x01\x0d\x0e\0\0\0\0\0\0\0\0\0\0\0\x02\x00\x09";
+        let head = b"HTTP/1.0 200 OK\r\n\r\nd8:intervali60e6:peers618:";
+        let _ = stream.write_all(&[&head[..], peer, b"e"].concat());
     });
-    let mut client = Client::new(&[&[&format!("http://both:{}/announce", v4.port())]], 4001);
+    let mut client = Client::new(&[&[&format!("http://both:{}/announce", addr.port())]], 4001);
     client.start();
     client.run(|client| client.reports.len() == 2);
-    let mut peers: Vec<_> = client
-        .reports
-        .iter()
-        .flat_map(|(_, outcome, _)| outcome.clone().unwrap())
-        .collect();
+    let outcomes = client.reports.iter().map(|(_, outcome, _)| outcome);
+    let mut peers: Vec<_> = outcomes.flat_map(|peers| peers.clone().unwrap()).collect();
     peers.sort();
-    let expected: [SocketAddr; 2] = [
-        "1.2.3.4:9".parse().unwrap(),
-        "[2001:d0e::2]:9".parse().unwrap(),
-    ];
+    let expected = ["1.2.3.4:9", "[2001:d0e::2]:9"].map(|peer| peer.parse().unwrap());
     assert_eq!(peers, expected);
+}
 
-    let v4 = server(LOOPBACK, |_, stream, _| {
+#[test]
+fn one_family_of_a_name_is_enough() {
+    let (v4, v6) = listeners();
+    drop(v6);
+    let addr = serve(v4, |_, stream, _| {
         let _ = stream.write_all(format!("HTTP/1.0 200 OK\r\n\r\n{FINE}").as_bytes());
     });
-    let mut client = Client::new(&[&[&format!("http://both:{}/announce", v4.port())]], 4001);
+    let mut client = Client::new(&[&[&format!("http://both:{}/announce", addr.port())]], 4001);
     client.start();
-    assert_eq!(
-        client.report(1).1.map(|peers| peers.len()),
-        Ok(1),
-        "one family is enough"
-    );
+    assert_eq!(client.report(1).1.map(|peers| peers.len()), Ok(1));
     client.run(|client| client.trackers.is_idle());
     assert_eq!(client.reports.len(), 1);
 }
 
 #[test]
 fn names_are_looked_up() {
-    let addr = server(LOOPBACK, |_, stream, head| {
+    let addr = server(|_, stream, head| {
         let expected = format!(
             "\r\nHost: localhost:{}\r\n",
             stream.local_addr().unwrap().port()

@@ -133,5 +133,5 @@ fn a_dead_tracker_does_not_keep_us_from_leaving() {
     let began = Instant::now();
     client.leave();
     let took = began.elapsed();
-    assert!(took < Duration::from_millis(3500), "{took:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}");
 }

@@ -49,7 +49,7 @@ fn over_udp_silence_is_met_with_patience() {
     let mut client = Client::hurried(&[&[&url]], 4001, 20);
     assert_eq!(client.failure(), "no answer");
     let seconds = client.began.elapsed().as_secs_f64();
-    assert!((2.2..4.0).contains(&seconds), "45 s: {seconds} s");
+    assert!((2.2..12.0).contains(&seconds), "45 s: {seconds} s");
     silent.set_nonblocking(true).unwrap();
     let mut datagrams = 0;
     while silent.recv_from(&mut [0; 2048]).is_ok() {
