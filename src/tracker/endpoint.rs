@@ -213,8 +213,7 @@ impl Endpoint {
         match event {
             Some(Event::Started) => self.started |= answered,
             Some(Event::Completed) => self.completed |= answered,
-            // Said once, heard or not.
-            Some(Event::Stopped) => self.stopped = true,
+            Some(Event::Stopped) => self.stopped |= answered,
             None => {}
         }
     }

@@ -320,7 +320,7 @@ mod tests {
         let moved = read(b"HTTP/1.1 302 Found\r\nLocation:  /x \r\nContent-Length: 0\r\n\r\n");
         let moved = moved.unwrap();
         assert_eq!((moved.status, moved.location.as_deref()), (302, Some("/x")));
-        let empty = read(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        let empty = read(b"HTTP/1.1 204 No Content\r\n\r\nmore").unwrap();
         assert_eq!((empty.status, empty.body), (204, vec![]));
     }
 

@@ -357,6 +357,7 @@ mod tests {
         let login = |location| base.join(location).unwrap().login;
         assert_eq!(login("/x").as_deref(), Some("me:secret"));
         assert_eq!(login("http://h:81/x").as_deref(), Some("me:secret"));
+        assert_eq!(login("http://you@h:81/x").as_deref(), Some("you"));
         assert_eq!(login("http://h/x"), None);
         assert_eq!(login("http://other:81/x"), None);
     }

@@ -202,6 +202,26 @@ fn both_families_are_announced() {
 }
 
 #[test]
+fn the_family_that_asks_for_more_patience_is_heeded() {
+    for places in [[0, 1], [1, 0]] {
+        let mut bench = Bench::started(&[&["http://t/announce"]]);
+        let (id, _) = bench.lookup();
+        bench.found(id, &["2001:db8::1", "10.0.0.1"]);
+        let gets = [bench.get(), bench.get()];
+        let answers = [
+            "d8:intervali1800ee",
+            "d8:intervali600e12:min intervali300ee",
+        ];
+        for place in places {
+            bench.answer(&gets[place], answers[place]);
+        }
+        assert_eq!(bench.idle_for(), Some(1800));
+        bench.trackers.want_peers(bench.now);
+        assert_eq!(bench.idle_for(), Some(300));
+    }
+}
+
+#[test]
 fn a_tracker_fails_only_if_no_family_answers() {
     let mut bench = Bench::started(&[&["http://t/announce"], &[B]]);
     let (id, _) = bench.lookup();

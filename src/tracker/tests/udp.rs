@@ -222,6 +222,35 @@ fn a_connection_id_lasts_a_minute() {
     assert!(bench.trackers.is_idle());
 }
 
+/// BEP 15: "Note that it is necessary to rerequest a connection ID when it has expired."
+#[test]
+fn a_connection_id_that_expires_meanwhile_is_asked_for_anew() {
+    let mut bench = Bench::started(&[&[U]]);
+    let announce = connect(&mut bench, 5);
+    reply(&mut bench, &announce, announced(&[]));
+    bench.pass(50);
+    bench.trackers.completed(bench.now);
+    let lost = sent(&mut bench);
+    assert_eq!(lost.event(), Some(Event::Completed));
+    bench.pass(15);
+    let announce = connect(&mut bench, 6);
+    assert_eq!(announce.event(), Some(Event::Completed));
+    assert_ne!(announce.transaction(), lost.transaction());
+}
+
+#[test]
+fn a_connection_id_belongs_to_one_address() {
+    let mut bench = Bench::started(&[&["udp://t:9"]]);
+    let (id, _) = bench.lookup();
+    bench.found(id, &["10.0.0.1"]);
+    let announce = connect(&mut bench, 5);
+    reply(&mut bench, &announce, announced(&[]));
+    bench.trackers.completed(bench.now);
+    let (id, _) = bench.lookup();
+    bench.found(id, &["10.0.0.2"]);
+    assert!(sent(&mut bench).is_connect());
+}
+
 #[test]
 fn an_error_is_the_answer() {
     let mut bench = Bench::started(&[&[U]]);
