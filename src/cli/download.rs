@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use lexopt::Parser;
@@ -52,14 +53,15 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
 }
 
 fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
-    let metainfo = target::load(&options.torrent)?;
+    let mut metainfo = target::load(&options.torrent)?;
     let selection = selected(&options.files, &metainfo)?;
     let state_dir = match options.state {
         Some(dir) => dir,
         None => state_dir(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))?,
     };
     Ok(Setup {
-        metainfo,
+        hashes: std::mem::take(&mut metainfo.hashes),
+        metainfo: Arc::new(metainfo),
         mode: match command {
             Command::Get => Mode::Get { stay: options.stay },
             Command::Seed => Mode::Seed { stay: options.stay },
@@ -77,7 +79,6 @@ fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
         sequential: options.sequential,
         trackers: options.trackers,
         recheck: options.recheck,
-        details: options.verbosity == Verbosity::Words,
     })
 }
 
@@ -185,7 +186,6 @@ impl Reporter {
             }
             Report::Piece { index, ok: true } => log::debug!("piece {index}: verified"),
             Report::Warning(message) => log::warn!("{message}"),
-            Report::Detail(message) => log::debug!("{message}"),
             // The meter shows these; the last line of the program says the error.
             Report::Start { .. }
             | Report::Progress(_)

@@ -57,7 +57,7 @@ pub fn event(report: &Report, at: SystemTime) -> Option<String> {
             .plain("uploaded", uploaded),
         Report::Stopped { reason } => begin("stopped", at).text("reason", reason.as_str()),
         Report::Error(message) => return Some(error(message, at)),
-        Report::TrackerWarning { .. } | Report::Warning(_) | Report::Detail(_) => return None,
+        Report::TrackerWarning { .. } | Report::Warning(_) => return None,
     };
     Some(object.finish())
 }
@@ -193,7 +193,7 @@ mod tests {
             let fields = fields.replace(",T", r#","time":1700000000.042"#);
             assert_eq!(event(&report, at), Some(format!(r#"{{"event":{fields}}}"#)));
         }
-        for silent in [Report::Warning(text.clone()), Report::Detail(text)] {
+        for silent in [Report::Warning(text)] {
             assert_eq!(event(&silent, UNIX_EPOCH), None);
         }
     }

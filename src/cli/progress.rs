@@ -28,11 +28,12 @@ pub enum Style {
 impl Style {
     /// What suits standard error, unless nothing is to be said.
     pub fn suitable(quiet: bool) -> Style {
-        let columns = std::env::var("COLUMNS").ok();
-        match columns.and_then(|text| text.parse().ok()) {
-            _ if quiet => Style::Hidden,
-            _ if !logging::terminal() => Style::Plain,
-            columns => Style::Redrawn(columns.unwrap_or(COLUMNS)),
+        let window = || rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+        let columns = || window().map(|size| usize::from(size.ws_col));
+        match (quiet, logging::terminal()) {
+            (true, _) => Style::Hidden,
+            (false, false) => Style::Plain,
+            (false, true) => Style::Redrawn(columns().filter(|&n| n > 0).unwrap_or(COLUMNS)),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::net::{TcpListener, TcpStream};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+use crate::tracker::Families;
+
 /// Ports that are tried when none is named: what clients have always used.
 const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 /// Tries to find a port that is free in both families.
@@ -114,9 +116,7 @@ pub struct Listeners {
     /// Their port.
     pub port: u16,
     /// Families that can be listened on, and so be used at all.
-    pub v4: bool,
-    /// See `v4`.
-    pub v6: bool,
+    pub families: Families,
 }
 
 impl Listeners {
@@ -146,21 +146,26 @@ impl Listeners {
                 .into_iter()
                 .find_map(|port| Listeners::on(port, &ips).ok())
                 .map_or_else(|| Listeners::on(*USUAL_PORTS.start(), &ips), Ok)
-                .map_err(|why| {
-                    format!("{why} (ports 6881-6889 are all taken; choose another with --port)")
+                .map_err(|why| match bind {
+                    None => format!("{why}, as do all up to 6889: choose another with --port"),
+                    Some(ip) => format!("{ip}, {why}"),
                 }),
         }
     }
 
     fn on(mut port: u16, ips: &[IpAddr]) -> Result<Listeners, String> {
         let mut sockets = Vec::new();
-        let (mut v4, mut v6) = (false, false);
+        let mut families = Families {
+            v4: false,
+            v6: false,
+        };
         for &ip in ips {
             match listen(SocketAddr::new(ip, port)) {
                 Ok(socket) => {
                     port = socket.local_addr().map_or(port, |addr| addr.port());
                     sockets.push(socket);
-                    (v4, v6) = (v4 || ip.is_ipv4(), v6 || ip.is_ipv6());
+                    families.v4 |= ip.is_ipv4();
+                    families.v6 |= ip.is_ipv6();
                 }
                 // A machine without IPv6, or without IPv4, is listened on with what it has.
                 Err(error) if ips.len() > 1 && lacks_family(&error) => {}
@@ -175,8 +180,7 @@ impl Listeners {
         Ok(Listeners {
             sockets,
             port,
-            v4,
-            v6,
+            families,
         })
     }
 }
@@ -255,7 +259,7 @@ mod tests {
     #[test]
     fn both_families_share_a_port() {
         let listeners = Listeners::open(Some(0), None).unwrap();
-        assert!(listeners.port != 0 && listeners.v4);
+        assert!(listeners.port != 0 && listeners.families.v4);
         for socket in &listeners.sockets {
             assert_eq!(socket.local_addr().unwrap().port(), listeners.port);
         }

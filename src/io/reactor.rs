@@ -345,6 +345,7 @@ impl Reactor {
                         now,
                     );
                 }
+                Effect::ReadAhead(block) => self.disk.read_ahead(block),
                 Effect::Save(snapshot) => {
                     if let Err(error) = self.saving.save(snapshot, &mut self.disk) {
                         reporter(Report::Warning(not_saved(&error)));
@@ -367,13 +368,9 @@ impl Reactor {
 
     /// Content that is to be hashed: existing files, and blocks that came out of order. In slices, for a bounded time.
     fn read_back(&mut self, now: Now) {
-        loop {
-            if self
-                .session
-                .next_hole()
-                .is_some_and(|piece| self.disk.is_hole(piece))
-                && self.session.handle_hole()
-            {
+        while self.clock.now().since(now) < limits::CHECK_TURN {
+            let hole = self.session.next_hole();
+            if hole.is_some_and(|piece| self.disk.is_hole(piece)) && self.session.handle_hole() {
                 self.busy = true;
                 continue;
             }
@@ -386,9 +383,6 @@ impl Reactor {
             match self.disk.read(offset, slice) {
                 Ok(()) => self.session.handle_read(block, slice),
                 Err(error) => self.session.handle_unreadable(error.to_string(), now),
-            }
-            if self.clock.now().since(now) >= limits::CHECK_TURN {
-                return;
             }
         }
     }

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use mio::Poll;
+use mio::{Poll, Waker};
 
 use super::clock::Clock;
 use super::disk::Disk;
+use super::disk_error::DiskError;
 use super::link::{self, Listeners};
 use super::outreach::Outreach;
 use super::reactor::{self, Parts, Reactor};
@@ -24,7 +25,6 @@ use crate::session::session::Session;
 use crate::storage::layout::Layout;
 use crate::storage::resume::{self, Resume};
 use crate::torrent::candidates::Source;
-use crate::tracker::Families;
 use crate::wire::metainfo::Metainfo;
 
 /// Runs one torrent until it is done, stopped or failed; `reporter` hears of everything a user may want to know.
@@ -38,22 +38,79 @@ pub fn run(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Ending {
     }
 }
 
-fn prepare(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor, String> {
+fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor, String> {
+    let failed = |error| format!("poll: {}", link::plain(&error));
     let clock = Clock::start();
     let now = clock.now();
     let seed = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
         .map_err(|error| format!("random numbers: {error}"))?;
     let mut rng = Rng::from_seed(seed);
-    let poll = Poll::new().map_err(|error| format!("poll: {}", link::plain(&error)))?;
-    let waker = reactor::waker(&poll).map_err(|error| format!("poll: {}", link::plain(&error)))?;
-    let listeners = Listeners::open(setup.port, setup.bind)?;
+    let poll = Poll::new().map_err(failed)?;
+    let waker = reactor::waker(&poll).map_err(failed)?;
+    let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
+    let disk = open_content(&mut setup, reporter)?;
 
-    let Setup {
-        mut metainfo, mode, ..
-    } = setup;
-    let hashes = std::mem::take(&mut metainfo.hashes);
-    let metainfo = Arc::new(metainfo);
-    let mut disk = Disk::new(&setup.dir, Arc::clone(&metainfo));
+    let metainfo = &setup.metainfo;
+    let state = setup
+        .state_dir
+        .join(format!("{}.resume", metainfo.info_hash));
+    let known = known(&state, setup.recheck, metainfo, &disk, reporter);
+    // The longest frame but one byte can be cut, its length not counted.
+    let bitfield = metainfo.geometry.pieces().div_ceil(8) as usize + 1;
+    let room = bitfield.max(limits::BLOCK_FRAME) + 4;
+    let (bind, info_hash) = (setup.bind, metainfo.info_hash);
+    let peers = std::mem::take(&mut setup.peers);
+    let config = config(setup, known, &disk, &listeners, &mut rng, reporter);
+    let mut session = Session::new(config, rng.bits64(), now);
+    for (host, port) in peers {
+        match host.parse() {
+            Ok(ip) => session.add_peers(&[SocketAddr::new(ip, port)], Source::User, now),
+            Err(_) => outreach.look_up_peer(host, port),
+        }
+    }
+    let parts = Parts {
+        saving: Saving::new(waker, state, info_hash),
+        poll,
+        session,
+        disk,
+        outreach,
+        clock,
+        listeners,
+        bind,
+        room,
+    };
+    Reactor::new(parts).map_err(failed)
+}
+
+/// The sockets that peers call, and those for trackers, on the same port.
+fn open_ports(
+    setup: &Setup,
+    poll: &Poll,
+    waker: &Arc<Waker>,
+) -> Result<(Listeners, Outreach), String> {
+    let listeners = Listeners::open(setup.port, setup.bind)?;
+    let outreach = Outreach::new(
+        poll.registry(),
+        reactor::OUTREACH,
+        listeners.port,
+        setup.bind,
+        listeners.families,
+        Arc::clone(waker),
+    )
+    .map_err(|error| format!("port {} (UDP): {}", listeners.port, link::plain(&error)))?;
+    Ok((listeners, outreach))
+}
+
+/// The content as it is on disk. What would make every write fail is an error now.
+fn open_content(setup: &mut Setup, reporter: &mut dyn FnMut(Report)) -> Result<Disk, String> {
+    let dir = &setup.dir;
+    let download = matches!(setup.mode, Mode::Get { .. });
+    if download {
+        std::fs::create_dir_all(dir).map_err(|error| DiskError::new(dir, error).to_string())?;
+    } else if !dir.is_dir() {
+        return Err(format!("{}: there is no such folder", dir.display()));
+    }
+    let mut disk = Disk::new(dir, Arc::clone(&setup.metainfo));
     for error in disk.look() {
         reporter(Report::Warning(error.to_string()));
     }
@@ -63,21 +120,26 @@ fn prepare(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor, St
             "{path}: longer than the torrent says; the surplus is left alone"
         )));
     }
-    let (download, stay) = match mode {
-        Mode::Get { stay } => (true, stay),
-        Mode::Seed { stay } => (false, stay),
-    };
-    let chosen = setup
-        .selection
-        .unwrap_or_else(|| (0..metainfo.files.len()).collect());
     if download {
-        disk.make_empty(chosen.iter().copied())
-            .map_err(|error| error.to_string())?;
+        let all = 0..setup.metainfo.files.len();
+        let made = match &setup.selection {
+            Some(chosen) => disk.make_empty(chosen.iter().copied()),
+            None => disk.make_empty(all),
+        };
+        made.map_err(|error| error.to_string())?;
     }
-    let state = setup
-        .state_dir
-        .join(format!("{}.resume", metainfo.info_hash));
-    let known = known(&state, setup.recheck, &metainfo, &disk, reporter);
+    Ok(disk)
+}
+
+fn config(
+    setup: Setup,
+    known: Known,
+    disk: &Disk,
+    listeners: &Listeners,
+    rng: &mut Rng,
+    reporter: &mut dyn FnMut(Report),
+) -> Config {
+    let metainfo = &setup.metainfo;
     let (max_peers, share) = shares(setup.memory, setup.max_peers);
     if max_peers < setup.max_peers {
         reporter(Report::Warning(format!(
@@ -85,70 +147,41 @@ fn prepare(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor, St
             setup.max_peers
         )));
     }
-    let families = Families {
-        v4: listeners.v4,
-        v6: listeners.v6,
+    let (download, stay) = match setup.mode {
+        Mode::Get { stay } => (true, stay),
+        Mode::Seed { stay } => (false, stay),
     };
-    let config = Config {
+    let chosen = setup.selection;
+    Config {
         name: metainfo.name.clone(),
         info_hash: metainfo.info_hash,
         size: metainfo.size(),
         geometry: metainfo.geometry,
-        hashes,
-        wanted: match download {
-            true => disk.layout().select(chosen).pieces,
-            false => Bits::new(metainfo.geometry.pieces()),
+        hashes: setup.hashes,
+        wanted: match (download, chosen) {
+            (true, Some(chosen)) => disk.layout().select(chosen).pieces,
+            (true, None) => Bits::full(metainfo.geometry.pieces()),
+            (false, _) => Bits::new(metainfo.geometry.pieces()),
         },
         download,
         stay,
         trusted: known.trusted,
         to_hash: known.to_hash,
         earlier: known.totals,
-        peer_id: PeerId::generate(&mut rng),
+        peer_id: PeerId::generate(rng),
         port: listeners.port,
-        trackers: if setup.trackers {
-            metainfo.trackers.clone()
-        } else {
-            Vec::new()
+        trackers: match setup.trackers {
+            true => metainfo.trackers.clone(),
+            false => Vec::new(),
         },
         key: rng.bits32(),
-        families,
+        families: listeners.families,
         max_peers,
         share,
         down: setup.down,
         up: setup.up,
         sequential: setup.sequential,
-    };
-    let longest = (config.geometry.pieces().div_ceil(8) as usize + 1).max(limits::BLOCK_FRAME);
-    let mut session = Session::new(config, rng.bits64(), now);
-    let mut outreach = Outreach::new(
-        poll.registry(),
-        reactor::OUTREACH,
-        listeners.port,
-        setup.bind,
-        families,
-        Arc::clone(&waker),
-    )
-    .map_err(|error| format!("port {}: {}", listeners.port, link::plain(&error)))?;
-    for (host, port) in setup.peers {
-        match host.parse() {
-            Ok(ip) => session.add_peers(&[SocketAddr::new(ip, port)], Source::User, now),
-            Err(_) => outreach.look_up_peer(host, port),
-        }
     }
-    let parts = Parts {
-        saving: Saving::new(waker, state, metainfo.info_hash),
-        poll,
-        session,
-        disk,
-        outreach,
-        clock,
-        listeners,
-        bind: setup.bind,
-        // The longest frame but one byte can be cut, its length not counted.
-        room: longest + 4,
-    };
-    Reactor::new(parts).map_err(|error| format!("poll: {}", link::plain(&error)))
 }
 
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's own buffers come first.

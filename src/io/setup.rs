@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::base::id::PieceHash;
 pub use crate::session::config::Stay;
 use crate::wire::metainfo::Metainfo;
 
@@ -10,7 +12,9 @@ use crate::wire::metainfo::Metainfo;
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The torrent.
-    pub metainfo: Metainfo,
+    pub metainfo: Arc<Metainfo>,
+    /// SHA-1 of each piece, taken out of `metainfo`: only the session needs them.
+    pub hashes: Vec<PieceHash>,
     /// Whether to download, and when to stop.
     pub mode: Mode,
     /// Where the content lies: under `dir/NAME`.
@@ -39,8 +43,6 @@ pub struct Setup {
     pub trackers: bool,
     /// Whether what is on disk is hashed, whatever the resume data says.
     pub recheck: bool,
-    /// Whether to report every message in words (`-vv`).
-    pub details: bool,
 }
 
 /// What a run is for.

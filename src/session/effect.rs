@@ -87,8 +87,6 @@ pub enum Report {
     Warning(String),
     /// Something is wrong, and the session ends.
     Error(String),
-    /// A detail for `-vv`: a message sent or received, in words.
-    Detail(String),
 }
 
 /// Where a download stands.
@@ -125,6 +123,8 @@ pub enum Effect {
     },
     /// Something for a tracker.
     Tracker(tracker::Action),
+    /// These bytes will be sent soon: have them in memory by then.
+    ReadAhead(Block),
     /// Put on disk what is known; see [`Snapshot`].
     Save(Snapshot),
     /// Tell the user.

@@ -187,9 +187,22 @@ impl Session {
         let held = self.torrent.pieces.held().get(block.piece) && !self.lost.get(block.piece);
         let peer = &mut self.slots[key].peer;
         let choked = peer.choke_state().am_choking;
-        match held && (!choked || peer.may_ask_choked(block.piece)) {
-            true => peer.serve(block),
-            false => peer.refuse(block),
+        if !held || (choked && !peer.may_ask_choked(block.piece)) {
+            return peer.refuse(block);
+        }
+        let served = peer.serve(block);
+        self.read_ahead(block);
+        served
+    }
+
+    /// Peers ask for what follows, too: a stretch of the piece at a time, so that most requests cost no hint.
+    fn read_ahead(&mut self, block: Block) {
+        let stretch = limits::SLICE as u32;
+        if block.begin % stretch == 0 {
+            let left = self.local.geometry.piece_size(block.piece) - block.begin;
+            let len = left.min(stretch);
+            self.effects
+                .push_back(Effect::ReadAhead(Block { len, ..block }));
         }
     }
 

@@ -122,16 +122,6 @@ impl Layout {
             .pieces_of(range.start, range.end - range.start)
     }
 
-    /// The files that have any byte in these pieces. Zero-length files between them are in the range too.
-    pub fn files_of(&self, pieces: Range<u32>) -> Range<usize> {
-        let start = self.geometry.piece_start(pieces.start);
-        let end = (self.geometry.piece_start(pieces.end)).min(self.geometry.size());
-        if start >= end {
-            return 0..0;
-        }
-        self.file_at(start)..self.file_at(end - 1) + 1
-    }
-
     /// What choosing these files means.
     pub fn select(&self, files: impl IntoIterator<Item = usize>) -> Selection {
         let mut selection = Selection {
@@ -239,10 +229,6 @@ mod tests {
         assert_eq!(layout.pieces_of(0), 0..2);
         assert_eq!(layout.pieces_of(1), 0..0);
         assert_eq!(layout.pieces_of(4), 2..3);
-        assert_eq!(layout.files_of(0..1), 0..1);
-        assert_eq!(layout.files_of(1..2), 0..3);
-        assert_eq!(layout.files_of(0..3), 0..5);
-        assert_eq!(layout.files_of(3..9), 0..0);
     }
 
     #[test]
