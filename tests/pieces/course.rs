@@ -205,7 +205,9 @@ impl Course {
             let place = self.rng.below(asked as u64) as usize;
             let peer = self.peers.get_mut(&who);
             let block = peer.map(|peer| peer.asked.remove(place));
-            block.map(|block| self.table.pieces.release(who, block));
+            if let Some(block) = block {
+                self.table.pieces.release(who, block);
+            }
         }
     }
 
@@ -239,7 +241,9 @@ impl Course {
                 assert!(self.liars.contains(&guilty), "an innocent peer is blamed");
                 let theirs = |(_, peer): &(&Who, &Peer)| peer.addr == guilty;
                 let who = self.peers.iter().find(theirs).map(|(&who, _)| who);
-                who.map(|who| self.leave(who));
+                if let Some(who) = who {
+                    self.leave(who);
+                }
             }
         }
     }
