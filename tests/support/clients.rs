@@ -67,7 +67,10 @@ impl Program {
         let mut command = match self {
             Program::Transmission => transmission(host, torrent, folder, &config),
             Program::Aria2 => aria2(host, torrent, folder, &config),
-            Program::Libtorrent => libtorrent(host, torrent, folder),
+            Program::Libtorrent => {
+                let everywhere = format!("0.0.0.0:{PORT},[::]:{PORT}");
+                libtorrent(Some(host), torrent, folder, &everywhere)
+            }
         };
         Client {
             program: self,
@@ -136,12 +139,12 @@ fn aria2(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
     command
 }
 
-fn libtorrent(host: &Host, torrent: &Path, folder: &Path) -> Command {
-    let mut command = command(Some(host), PYTHON);
+/// libtorrent in the swarm of a torrent, listening on these addresses and ports; it prints its state as JSON.
+pub fn libtorrent(host: Option<&Host>, torrent: &Path, folder: &Path, listen: &str) -> Command {
+    let mut command = command(host, PYTHON);
     command
         .arg(super::repository("tests/support/lt.py"))
         .args([torrent, folder])
-        .arg("--listen")
-        .arg(format!("0.0.0.0:{PORT},[::]:{PORT}"));
+        .args(["--listen", listen]);
     command
 }
