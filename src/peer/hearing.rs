@@ -66,17 +66,21 @@ impl Peer {
         if theirs.info_hash != self.local.info_hash {
             return Err(Fault::OtherTorrent);
         }
+        if !self.outbound {
+            self.greet();
+        }
         if theirs.peer_id == self.local.peer_id {
-            return Err(Fault::Ourselves);
+            // The calling end hangs up, and forgets the address that it called; this end lets our handshake reach it.
+            return match self.outbound {
+                true => Err(Fault::Ourselves),
+                false => Ok(None),
+            };
         }
         self.caps = Capabilities {
             fast: theirs.fast(),
         };
         if let Step::Enter(phase) = step(&self.phase, Kind::Handshake, self.caps) {
             self.phase = phase;
-        }
-        if !self.outbound {
-            self.greet();
         }
         Ok(Some(Event::Greeted(theirs.peer_id)))
     }

@@ -237,23 +237,6 @@ impl Session {
             });
         }
         self.effects.push_back(Effect::Hangup { key });
-        if fault == Fault::Ourselves && !outbound {
-            self.hang_up_on_ourselves(now);
-        }
-    }
-
-    /// The other end of a call from ourselves to ourselves, which has not heard of it: it called our port and was not greeted yet.
-    fn hang_up_on_ourselves(&mut self, now: Now) {
-        let calls = |slot: &Slot| slot.peer.is_outbound() && *slot.peer.phase() == Phase::Greeting;
-        let ours = |slot: &Slot| calls(slot) && slot.peer.addr().port() == self.config.port;
-        let found = self
-            .slots
-            .iter()
-            .find(|(_, slot)| ours(slot))
-            .map(|(key, _)| key);
-        if let Some(key) = found {
-            self.hang_up(key, Fault::Ourselves, now);
-        }
     }
 
     fn remember(&mut self, addr: SocketAddr, fault: &Fault, useful: bool, now: Now) {
