@@ -105,14 +105,10 @@ impl Peer {
             }
             Message::Bitfield(bytes) => {
                 let bits = Bits::from_bytes(bytes, pieces).ok_or(Fault::BadBitfield)?;
-                self.holdings = Holdings::from(bits);
-                Some(Event::Holdings)
+                Some(self.on_holdings(Holdings::from(bits)))
             }
-            Message::HaveAll => {
-                self.holdings = Holdings::everything(pieces);
-                Some(Event::Holdings)
-            }
-            Message::HaveNone => Some(Event::Holdings),
+            Message::HaveAll => Some(self.on_holdings(Holdings::everything(pieces))),
+            Message::HaveNone => Some(self.on_holdings(Holdings::nothing(pieces))),
             Message::Request(block) => {
                 let fair = self.local.geometry.contains(block) && block.len <= limits::SERVED_BLOCK;
                 if !fair {
@@ -152,6 +148,10 @@ impl Peer {
             | Message::Extended { .. }
             | Message::Unknown(_) => None,
         })
+    }
+
+    fn on_holdings<'a>(&mut self, holdings: Holdings) -> Event<'a> {
+        Event::Holdings(std::mem::replace(&mut self.holdings, holdings))
     }
 
     fn known(&self, piece: u32) -> Result<(), Fault> {

@@ -35,8 +35,8 @@ pub struct Local {
 pub enum Event<'a> {
     /// The peer's handshake came and is right.
     Greeted(PeerId),
-    /// It said what it has: see [`Peer::holdings`].
-    Holdings,
+    /// It said what it has: see [`Peer::holdings`]. This is what it was thought to have.
+    Holdings(Holdings),
     /// It has one more piece.
     Have(u32),
     /// It does not answer our requests any more; these are off.

@@ -64,8 +64,8 @@ pub fn step(phase: &Phase, kind: Kind, caps: Capabilities) -> Step {
     }
 }
 
-/// BEP 3: a bitfield "is only ever sent as the first message". What says nothing about pieces does not count as a first message:
-/// clients send their extension handshake or DHT port in front of it.
+/// BEP 3: a bitfield "is only ever sent as the first message", and BEP 6 says the same of what stands for one. What says nothing about
+/// pieces does not count as a first message: clients send their extension handshake or DHT port in front of it.
 fn opening(kind: Kind, caps: Capabilities) -> Step {
     match kind {
         Kind::Bitfield => Step::Enter(Phase::Open),
@@ -80,8 +80,10 @@ fn opening(kind: Kind, caps: Capabilities) -> Step {
 
 fn open(kind: Kind, caps: Capabilities) -> Step {
     match kind {
-        Kind::Handshake | Kind::Bitfield => Step::Refuse(Fault::OutOfPlace(kind)),
+        Kind::Handshake => Step::Refuse(Fault::OutOfPlace(kind)),
+        // aria2 sends a bitfield, or have all, in place of many haves. It says nothing that haves could not.
         Kind::KeepAlive
+        | Kind::Bitfield
         | Kind::Choke
         | Kind::Unchoke
         | Kind::Interested
@@ -90,14 +92,12 @@ fn open(kind: Kind, caps: Capabilities) -> Step {
         | Kind::Request
         | Kind::Piece
         | Kind::Cancel => Step::Take,
-        Kind::HaveAll | Kind::HaveNone => match caps.fast {
-            true => Step::Refuse(Fault::OutOfPlace(kind)),
-            false => Step::Refuse(Fault::NotAgreed(kind)),
-        },
-        Kind::Suggest | Kind::Reject | Kind::AllowedFast => match caps.fast {
-            true => Step::Take,
-            false => Step::Refuse(Fault::NotAgreed(kind)),
-        },
+        Kind::HaveAll | Kind::HaveNone | Kind::Suggest | Kind::Reject | Kind::AllowedFast => {
+            match caps.fast {
+                true => Step::Take,
+                false => Step::Refuse(Fault::NotAgreed(kind)),
+            }
+        }
         Kind::Port | Kind::Extended => Step::Ignore(Why::NotOffered),
         Kind::Unknown => Step::Ignore(Why::Unknown),
     }
@@ -111,16 +111,13 @@ mod tests {
     const PLAIN: Capabilities = Capabilities { fast: false };
 
     #[test]
-    fn a_bitfield_comes_first_or_not_at_all() {
-        // BEP 3: "'bitfield' is only ever sent as the first message."
+    fn a_bitfield_opens_and_may_come_again() {
+        // BEP 3: "'bitfield' is only ever sent as the first message." aria2 sends another.
         assert_eq!(
             step(&Phase::Opening, Kind::Bitfield, PLAIN),
             Step::Enter(Phase::Open)
         );
-        assert!(matches!(
-            step(&Phase::Open, Kind::Bitfield, FAST),
-            Step::Refuse(_)
-        ));
+        assert_eq!(step(&Phase::Open, Kind::Bitfield, FAST), Step::Take);
         assert_eq!(
             step(&Phase::Opening, Kind::Have, PLAIN),
             Step::Enter(Phase::Open)
@@ -152,10 +149,7 @@ mod tests {
             Step::Enter(Phase::Open)
         );
         assert_eq!(step(&Phase::Open, Kind::Reject, FAST), Step::Take);
-        assert!(matches!(
-            step(&Phase::Open, Kind::HaveAll, FAST),
-            Step::Refuse(_)
-        ));
+        assert_eq!(step(&Phase::Open, Kind::HaveAll, FAST), Step::Take);
     }
 
     #[test]

@@ -116,8 +116,9 @@ impl Session {
     fn observe(&mut self, key: usize, event: Event<'_>) -> Result<(), Fault> {
         match event {
             Event::Greeted(remote) => self.greeted(key, remote),
-            Event::Holdings => {
+            Event::Holdings(before) => {
                 let slot = &mut self.slots[key];
+                self.torrent.pieces.left_swarm(&before);
                 self.torrent.pieces.joined(slot.peer.holdings());
                 slot.useful = self.torrent.pieces.wants_of(slot.peer.holdings());
                 Ok(())
