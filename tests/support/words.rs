@@ -114,7 +114,7 @@ pub fn words(block: Block) -> String {
 pub fn event_words(event: &Event<'_>) -> String {
     match event {
         Event::Greeted(name) => format!("event greeted {name:?}"),
-        Event::Holdings => "event holdings".to_string(),
+        Event::Holdings(_) => "event holdings".to_string(),
         Event::Have(piece) => format!("event have {piece}"),
         Event::Choked(dropped) => {
             let dropped: Vec<String> = dropped
