@@ -105,7 +105,7 @@ const PYTHON: &str = "/usr/bin/python3";
 fn transmission(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
     let settings = r#"{
         "dht-enabled": false, "pex-enabled": false, "lpd-enabled": false, "utp-enabled": false, "rpc-enabled": false,
-        "port-forwarding-enabled": false, "blocklist-enabled": false, "rename-partial-files": false, "preallocation": 0
+        "port-forwarding-enabled": false, "blocklist-enabled": false, "rename-partial-files": false, "preallocation": 0, "cache-size-mb": 0
     }"#;
     config.file("settings.json", settings);
     // It buffers its output where that is no terminal.
@@ -129,7 +129,11 @@ fn aria2(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
         .args(["--no-conf", "--enable-color=false", "--summary-interval=1"])
         .args(["--bt-enable-lpd=false", "--enable-peer-exchange=false"])
         .args(["--allow-overwrite=true", "--check-integrity=true"])
-        .args(["--file-allocation=none", "--seed-ratio=0.0"])
+        .args([
+            "--file-allocation=none",
+            "--disk-cache=0",
+            "--seed-ratio=0.0",
+        ])
         .arg(format!("--enable-dht={udp}"))
         .arg(format!("--dht-listen-port={PORT}"))
         .arg(format!("--dht-file-path={}", config.join("dht").display()))

@@ -1,6 +1,6 @@
 """libtorrent as a client to test against: joins one torrent's swarm and prints its state as JSON, a line each.
 
-usage: lt.py TORRENT DIR --listen ADDR:PORT [--peer ADDR:PORT]... [--down BYTES] [--exit]
+usage: lt.py TORRENT DIR --listen ADDR:PORT[,ADDR:PORT]...
 """
 
 import argparse
@@ -14,9 +14,6 @@ def arguments():
     parser.add_argument("torrent")
     parser.add_argument("dir")
     parser.add_argument("--listen", required=True)
-    parser.add_argument("--peer", action="append", default=[])
-    parser.add_argument("--down", type=int, default=0)
-    parser.add_argument("--exit", action="store_true", help="end as soon as everything is there")
     return parser.parse_args()
 
 
@@ -50,21 +47,23 @@ def main():
     params.ti = lt.torrent_info(args.torrent)
     params.save_path = args.dir
     params.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
-    params.download_limit = args.down
     handle = ses.add_torrent(params)
-    for peer in args.peer:
-        address, port = peer.rsplit(":", 1)
-        handle.connect_peer((address.strip("[]"), int(port)))
     before = None
+    flushed = None  # None: not asked for yet; False: asked for; True: all that was got is on disk
     while True:
         ses.wait_for_alert(200)
         for alert in ses.pop_alerts():
             say(event="alert", kind=alert.what(), message=alert.message())
+            if flushed is False and isinstance(alert, lt.cache_flushed_alert):
+                flushed = True
         now = handle.status()
+        if now.is_seeding and flushed is None:
+            handle.flush_cache()
+            flushed = False
         state = {
             "event": "state",
             "state": str(now.state),
-            "seeding": now.is_seeding,
+            "seeding": bool(flushed),
             "done": now.total_done,
             "downloaded": now.total_payload_download,
             "uploaded": now.total_payload_upload,
@@ -73,8 +72,6 @@ def main():
         if state != before:
             say(**state)
             before = state
-        if args.exit and now.is_seeding:
-            break
 
 
 main()
