@@ -182,7 +182,7 @@ impl Bench {
                         }
                     }
                     Effect::Report(report) => self.reports.push(report),
-                    Effect::Tracker(_) | Effect::Save(_) => {}
+                    _ => {}
                 }
             }
             let Some(block) = self.session.next_read() else {
