@@ -7,7 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use support::child::{Child, brooklet, command};
+use support::child::{Child, brooklet, command, command_as_nobody};
 use support::clients::{PORT, Program};
 use support::content::Content;
 use support::dir::Dir;
@@ -257,7 +257,7 @@ impl Tracker {
         let (address, mut program) = match family {
             V4 if support::installed(&["opentracker"]) => {
                 dir.file("whitelist", torrent.hex() + "\n");
-                let mut program = command(Some(hub), "opentracker");
+                let mut program = command_as_nobody(Some(hub), "opentracker");
                 program.args(["-i", &hub.v4.to_string(), "-p", "6969", "-P", "6969"]);
                 program.args(["-w", "whitelist", "-d"]).arg(&*dir);
                 (hub.socket(V4, 6969), program)

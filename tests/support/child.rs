@@ -41,6 +41,14 @@ pub fn command(host: Option<&Host>, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The same for a program that would give up root by itself: that would also undo its dying with us.
+pub fn command_as_nobody(host: Option<&Host>, program: impl AsRef<OsStr>) -> Command {
+    let mut command = command(host, "setpriv");
+    command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
 /// A command that runs brooklet.
 pub fn brooklet(host: Option<&Host>) -> Command {
     command(host, env!("CARGO_BIN_EXE_brooklet"))
