@@ -34,6 +34,7 @@ ci: check test
 
 golden:
 	GOLDEN=write cargo test --locked $(tested) --test transcripts
+	GOLDEN=write cargo test --locked $(tested) --test docs
 
 clean:
 	cargo clean

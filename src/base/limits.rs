@@ -38,8 +38,6 @@ pub const URL_BYTES: usize = 4 * KIB;
 
 /// A frame that carries a block: 16 KiB and the 9 bytes in front of it (BEP 3). A longer one that is not a bitfield hangs up.
 pub const BLOCK_FRAME: usize = 16 * KIB + 9;
-/// A frame that may carry a bitfield or an extension message.
-pub const LONG_FRAME: usize = MIB;
 /// A block that we serve: 128 KiB, the largest that clients have asked for in practice.
 pub const SERVED_BLOCK: u32 = 128 * 1024;
 /// Requests of a peer that wait to be served: libtorrent's and ours announced `reqq`. Past it: reject, or ignore.
@@ -52,8 +50,12 @@ pub const DEPTH_LEAST: usize = 2;
 pub const DEPTH_MOST: usize = 500;
 /// Requests in flight hold this much time of a peer's rate: long enough for any round trip and a disk's pause.
 pub const DEPTH_TIME: Duration = Duration::from_secs(3);
+/// Blocks that nobody asked for, after which a peer is a nuisance: requests and cancels cross on the way, but not so often.
+pub const UNASKED: u32 = 64;
 /// Pieces of the allowed-fast set (BEP 6).
 pub const ALLOWED_FAST: u32 = 10;
+/// Times its allowed-fast set that a peer may have got when it asks for more of it while choked: blocks get lost, but not so often.
+pub const ALLOWED_FAST_AGAIN: u64 = 3;
 /// A peer's allowed-fast messages that we remember.
 pub const ALLOWED_FAST_KEPT: usize = 64;
 /// Bytes of messages (blocks aside) that wait for a peer that does not read, if `--memory` leaves room for so many. Past it we
@@ -65,12 +67,16 @@ pub const PEER_SHARE: usize = 16 * KIB;
 pub const LATE_LEAST: Duration = Duration::from_secs(2);
 /// A block is late after at most this long.
 pub const LATE_MOST: Duration = Duration::from_secs(20);
+/// A request is lost when this many times the requests in flight have been answered since: nobody answers in such disorder.
+pub const SKIPPED: usize = 2;
+/// The same, at least this many: with few in flight a little disorder is no sign.
+pub const SKIPPED_LEAST: usize = 32;
 /// Connecting takes at most this long.
 pub const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// The handshake is whole within this time after connecting.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
-/// Silence after which we hang up (BEP 3: keep-alives come every two minutes).
-pub const SILENCE: Duration = Duration::from_secs(120);
+/// Silence after which we hang up: keep-alives come every two minutes (BEP 3), and take time to arrive.
+pub const SILENCE: Duration = Duration::from_secs(180);
 /// We say something at least this often.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(90);
 
@@ -92,8 +98,12 @@ pub const REDIAL: Duration = Duration::from_secs(60);
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
 /// Longest wait before an address is called again.
 pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
-/// Failures after which an address is forgotten.
+/// Calls repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
+/// Without traffic for this long, a peer that has nothing for us makes room for another when places are short.
+pub const IDLE: Duration = Duration::from_secs(60);
+/// Handles that are for neither peers, trackers nor content: the streams, the poll, listeners, state.
+pub const OTHER_HANDLES: usize = 32;
 /// The choker decides this often (BEP 3: ten seconds, to let TCP find its rate).
 pub const CHOKE_ROUND: Duration = Duration::from_secs(10);
 /// The optimistic unchoke moves on this often (BEP 3).
@@ -191,5 +201,7 @@ pub const TRACKERS_AT_ONCE: usize = 32;
 /// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no `min interval`, then after
 /// twice that, doubled this many times: often while a swarm forms, seldom in one that has nobody else.
 pub const EARLY_DOUBLINGS: u32 = 3;
+/// What saving the state of a complete download may take: a slow card's write-back of all that is unsaved.
+pub const SAVE_PATIENCE: Duration = Duration::from_secs(600);
 /// What leaving may take: trackers are told `stopped` within this time or not at all.
 pub const FAREWELL: Duration = Duration::from_secs(3);

@@ -4,6 +4,7 @@
 use super::link;
 use super::reactor::Reactor;
 use crate::base::geometry::BLOCK;
+use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
 use crate::peer::peer::Segment;
@@ -11,7 +12,7 @@ use crate::peer::piece::HEADER;
 use crate::wire::message::piece_header;
 
 /// Bytes written to one socket at a time. More at a time would be read from the page cache in vain when a socket takes less.
-const WRITE: usize = 128 * 1024;
+const WRITE: usize = limits::SERVED_BLOCK as usize + HEADER;
 /// Writes to one socket in one turn.
 const WRITES_A_TURN: usize = 4;
 
@@ -87,6 +88,7 @@ impl Reactor {
         };
         for segment in peer.transmit() {
             match segment {
+                _ if filled >= most => break,
                 Segment::Bytes(bytes) => {
                     let part = bytes.len().min(most - filled);
                     self.buffer[filled..filled + part].copy_from_slice(&bytes[..part]);

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 
 use mio::net::{TcpListener, TcpStream};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -160,7 +161,12 @@ impl Listeners {
             v6: false,
         };
         for &ip in ips {
-            match listen(SocketAddr::new(ip, port)) {
+            let listening = listen(SocketAddr::new(ip, port)).and_then(|socket| {
+                // Trackers are spoken to from the same port over UDP; whether that can be had is known by trying.
+                bound(socket.local_addr()?, SocketType::DGRAM)?;
+                Ok(socket)
+            });
+            match listening {
                 Ok(socket) => {
                     port = socket.local_addr().map_or(port, |addr| addr.port());
                     sockets.push(socket);
@@ -186,16 +192,23 @@ impl Listeners {
 }
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(addr, SocketType::STREAM)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn bound(addr: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family(addr.ip()), SocketType::STREAM, flags, None)?;
-    // Connections of an earlier run that linger must not keep the port.
-    sockopt::set_socket_reuseaddr(&socket, true)?;
+    let socket = rustix::net::socket_with(family(addr.ip()), kind, flags, None)?;
+    if kind == SocketType::STREAM {
+        // Connections of an earlier run that linger must not keep the port.
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
     if addr.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
     rustix::net::bind(&socket, &addr)?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
+    Ok(socket)
 }
 
 fn family(ip: IpAddr) -> AddressFamily {
@@ -254,6 +267,16 @@ mod tests {
             error.contains(&first.port.to_string()) && error.contains("another program"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_port_is_free_only_if_it_is_for_datagrams_too() {
+        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let taken = std::net::UdpSocket::bind((ip, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert!(Listeners::open(Some(port), Some(ip)).is_err());
+        drop(taken);
+        assert!(Listeners::open(Some(port), Some(ip)).is_ok());
     }
 
     #[test]

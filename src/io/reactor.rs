@@ -132,7 +132,11 @@ impl Reactor {
             self.sweep();
         }
         self.perform(self.clock.now(), reporter);
-        if let Err(error) = self.saving.finish(&mut self.disk, limits::FAREWELL) {
+        let patience = match self.caught {
+            Some(_) => limits::FAREWELL,
+            None => limits::SAVE_PATIENCE,
+        };
+        if let Err(error) = self.saving.finish(&mut self.disk, patience) {
             reporter(Report::Warning(not_saved(&error)));
         }
         match (self.session.failure(), self.caught) {
@@ -389,7 +393,7 @@ impl Reactor {
 
     fn sweep(&mut self) {
         self.disk.pin();
-        self.busy |= !self.unwritten.is_empty();
+        self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
     }
 }
 

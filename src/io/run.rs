@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Poll, Waker};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::clock::Clock;
 use super::disk::Disk;
@@ -140,12 +141,15 @@ fn config(
     reporter: &mut dyn FnMut(Report),
 ) -> Config {
     let metainfo = &setup.metainfo;
-    let (max_peers, share) = shares(setup.memory, setup.max_peers);
-    if max_peers < setup.max_peers {
-        reporter(Report::Warning(format!(
-            "--memory leaves room for {max_peers} peers, not {}",
-            setup.max_peers
-        )));
+    let sockets = sockets(setup.max_peers);
+    let (max_peers, share) = shares(setup.memory, sockets);
+    for (least, what) in [(sockets, "ulimit -n"), (max_peers, "--memory")] {
+        if least < setup.max_peers {
+            let asked = setup.max_peers;
+            let message = format!("{what} leaves room for {least} peers, not {asked}");
+            reporter(Report::Warning(message));
+            break;
+        }
     }
     let (download, stay) = match setup.mode {
         Mode::Get { stay } => (true, stay),
@@ -182,6 +186,24 @@ fn config(
         up: setup.up,
         sequential: setup.sequential,
     }
+}
+
+/// How many sockets there may be for peers: as many as the system lets us have handles, but for those that others need.
+fn sockets(max_peers: usize) -> usize {
+    let before = getrlimit(Resource::Nofile);
+    // A caller that asks for many peers need not know of `ulimit`.
+    let raised = Rlimit {
+        current: before.maximum,
+        ..before
+    };
+    let allowed = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => before.maximum,
+        Err(_) => before.current,
+    };
+    let handles = allowed.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let content = limits::OPEN_FILES.min(handles / 4);
+    let others = content + 2 * limits::TRACKERS_AT_ONCE + limits::OTHER_HANDLES;
+    max_peers.min(handles.saturating_sub(others)).max(1)
 }
 
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's own buffers come first.

@@ -61,6 +61,8 @@ pub enum Fault {
 /// Whether an address is worth another try.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Redial {
+    /// Soon: both ends of two crossing calls may have hung up.
+    Soon,
     /// After a wait that grows with each failure.
     Later,
     /// Not in this session.
@@ -71,6 +73,7 @@ impl Fault {
     /// Whether to dial the address again after this.
     pub fn redial(&self) -> Redial {
         match self {
+            Fault::Duplicate => Redial::Soon,
             Fault::ConnectTimeout
             | Fault::HandshakeTimeout
             | Fault::Silent
@@ -80,8 +83,7 @@ impl Fault {
             | Fault::Replaced
             | Fault::Stopping
             | Fault::Unreadable
-            | Fault::NoUse
-            | Fault::Duplicate => Redial::Later,
+            | Fault::NoUse => Redial::Later,
             Fault::NotBitTorrent
             | Fault::OtherTorrent
             | Fault::Ourselves

@@ -14,9 +14,6 @@ use crate::base::time::Now;
 use crate::wire::handshake::{self, Handshake};
 use crate::wire::message::{Kind, Message};
 
-/// Unasked blocks after which a peer is a nuisance: requests and cancels cross on the way, but not so often.
-const UNASKED_MOST: u32 = 64;
-
 impl Peer {
     /// Takes the next message off the input. `None`: it is used up, and the start of a cut frame is kept.
     pub fn next_event<'a>(
@@ -25,11 +22,18 @@ impl Peer {
         now: Now,
     ) -> Result<Option<Event<'a>>, Fault> {
         self.heard = now;
+        if self.mute {
+            input.take(input.rest().len());
+            return Ok(None);
+        }
         if self.phase == Phase::Greeting {
             return self.next_handshake(input);
         }
         let bitfield_bytes = self.local.geometry.pieces().div_ceil(8) as usize;
         while let Some(frame) = input.next_frame(bitfield_bytes)? {
+            if self.out.len().saturating_sub(self.out_sent) > self.local.unsent {
+                return Err(Fault::NotReading);
+            }
             let message = Message::parse(frame).map_err(Fault::Malformed)?;
             log::debug!("{} <- {message}", self.addr);
             match step(&self.phase, message.kind(), self.caps) {
@@ -71,6 +75,9 @@ impl Peer {
         }
         if theirs.peer_id == self.local.peer_id {
             // The calling end hangs up, and forgets the address that it called; this end lets our handshake reach it.
+            self.mute = true;
+            self.keep(input);
+            self.cut.clear();
             return match self.outbound {
                 true => Err(Fault::Ourselves),
                 false => Ok(None),
@@ -126,6 +133,9 @@ impl Peer {
             Message::Piece { piece, begin, data } => self.on_block(piece, begin, data, now)?,
             Message::Reject(block) => {
                 let choked = self.choke.peer_choking;
+                if choked {
+                    self.allowed_to_us.retain(|&piece| piece != block.piece);
+                }
                 self.requests
                     .on_reject(block, choked, now)
                     .then_some(Event::Rejected(block))
@@ -199,7 +209,7 @@ impl Peer {
             Arrival::Expected | Arrival::CalledOff => Ok(Some(Event::Block { block, data })),
             Arrival::Unasked => {
                 self.unasked = self.unasked.saturating_add(1);
-                match self.unasked > UNASKED_MOST {
+                match self.unasked > limits::UNASKED {
                     true => Err(Fault::UnaskedBlocks),
                     false => Ok(None),
                 }

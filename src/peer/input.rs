@@ -38,10 +38,15 @@ impl<'a> Input<'a> {
         let Some(len) = frame_len(self.0) else {
             return Ok(None);
         };
+        let bitfield = bitfield_bytes.saturating_add(1);
+        let longest = bitfield.max(limits::BLOCK_FRAME);
+        if len as usize > longest {
+            return Err(Fault::TooLong(len));
+        }
         let most = match self.0.get(PREFIX) {
-            Some(&BITFIELD) => bitfield_bytes.saturating_add(1),
+            Some(&BITFIELD) => bitfield,
             Some(_) => limits::BLOCK_FRAME,
-            None => limits::LONG_FRAME,
+            None => longest,
         };
         if len as usize > most {
             return Err(match self.0.get(PREFIX) {

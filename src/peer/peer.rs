@@ -89,6 +89,8 @@ pub struct Peer {
     pub(super) allowed_to_us: Vec<u32>,
     pub(super) allowed_to_peer: Vec<u32>,
     pub(super) unasked: u32,
+    /// Nothing it says counts any more.
+    pub(super) mute: bool,
     pub(super) cut: Vec<u8>,
     pub(super) out: Vec<u8>,
     pub(super) out_sent: usize,
@@ -124,6 +126,7 @@ impl Peer {
             allowed_to_us: Vec::new(),
             allowed_to_peer: Vec::new(),
             unasked: 0,
+            mute: false,
             cut: Vec::new(),
             out: Vec::new(),
             out_sent: 0,
@@ -202,9 +205,15 @@ impl Peer {
             .then_some(self.allowed_to_us.as_slice())
     }
 
-    /// Whether the fast extension lets it ask for this piece even while we choke it.
-    pub fn may_ask_choked(&self, piece: u32) -> bool {
-        self.allowed_to_peer.contains(&piece)
+    /// Whether the fast extension lets it have this block even while we choke it: of its allowed pieces, until it has some pieces to
+    /// trade with (BEP 6), and not again and again.
+    pub fn may_have_choked(&self, block: Block) -> bool {
+        let geometry = self.local.geometry;
+        let allowed = self.allowed_to_peer.contains(&block.piece);
+        let poor = self.holdings.count() < limits::ALLOWED_FAST;
+        let most =
+            u64::from(limits::ALLOWED_FAST).saturating_mul(u64::from(geometry.piece_length()));
+        allowed && poor && self.up.total() < most.saturating_mul(limits::ALLOWED_FAST_AGAIN)
     }
 
     /// Requests in flight.
@@ -248,9 +257,6 @@ impl Peer {
             Phase::Opening | Phase::Open => {}
             _ => return Ok(()),
         }
-        if self.out.len().saturating_sub(self.out_sent) > self.local.unsent {
-            return Err(Fault::NotReading);
-        }
         if now.since(self.heard) >= limits::SILENCE {
             return Err(Fault::Silent);
         }
@@ -267,7 +273,12 @@ impl Peer {
         self.requests.take_late(now)
     }
 
-    /// When to call [`Peer::handle_timeout`] and [`Peer::take_late`].
+    /// The requests that are lost: they are taken back.
+    pub fn take_lost(&mut self, now: Now) -> Vec<Block> {
+        self.requests.take_lost(now)
+    }
+
+    /// When to call [`Peer::handle_timeout`], [`Peer::take_late`] and [`Peer::take_lost`].
     pub fn next_deadline(&self, now: Now) -> Option<Now> {
         match self.phase {
             Phase::Dialing => Some(self.since.later(limits::CONNECT_TIME)),

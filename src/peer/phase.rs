@@ -42,7 +42,7 @@ pub enum Step {
 /// Why a message is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Why {
-    /// BEP 3: messages of unknown kinds are to be skipped.
+    /// It is of no kind that we know: an extension's, which its sender may not know that we lack.
     Unknown,
     /// The message belongs to an extension that we do not offer; it does no harm.
     NotOffered,

@@ -35,7 +35,6 @@ impl Uploads {
         if self.queue.len() >= limits::QUEUED_UPLOADS {
             return Err(self.refuse());
         }
-        self.excess = 0;
         self.queue.push_back(block);
         Ok(())
     }
@@ -105,7 +104,7 @@ impl Uploads {
             if self.sent < frame {
                 break;
             }
-            self.sent = 0;
+            (self.sent, self.excess) = (0, 0);
             done(*first);
             self.queue.pop_front();
         }

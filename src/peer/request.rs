@@ -1,6 +1,7 @@
 //! What we asked of a peer, and how much to ask. In flight is what the peer can send in a few seconds: the depth grows by one with
 //! each block until the rate no longer grows, then follows the rate. A block that takes much longer than this peer's blocks do is
-//! late, and may be asked of somebody else while it is still expected here.
+//! late, and may be asked of somebody else while it is still expected here. One that was passed over, or does not come for a minute, is
+//! lost: peers drop requests without a word.
 
 use std::collections::VecDeque;
 
@@ -21,6 +22,8 @@ struct Asked {
     block: Block,
     at: Now,
     late: bool,
+    /// Requests made after it that may still be answered before it counts as lost.
+    patience: usize,
 }
 
 /// What became of a block that came.
@@ -103,6 +106,10 @@ impl Requests {
             block,
             at: now,
             late: false,
+            patience: self
+                .depth
+                .saturating_mul(limits::SKIPPED)
+                .max(limits::SKIPPED_LEAST),
         });
     }
 
@@ -126,6 +133,10 @@ impl Requests {
 
     /// A block came.
     pub fn on_block(&mut self, block: Block, down: &Meter, now: Now) -> Arrival {
+        let place = self.asked.iter().position(|asked| asked.block == block);
+        for passed in self.asked.iter_mut().take(place.unwrap_or(0)) {
+            passed.patience = passed.patience.saturating_sub(1);
+        }
         let Some(asked) = self.remove(block) else {
             let place = self.called_off.iter().position(|&off| off == block);
             return match place.and_then(|place| self.called_off.remove(place)) {
@@ -161,12 +172,36 @@ impl Requests {
         late
     }
 
-    /// When to look again: the next block becomes late, or a pause ends.
+    /// Takes back the requests that are lost. Their blocks may still come.
+    pub fn take_lost(&mut self, now: Now) -> Vec<Block> {
+        let lost = |asked: &Asked| self.is_lost(asked, now);
+        let blocks: Vec<Block> = self
+            .asked
+            .iter()
+            .filter(|asked| lost(asked))
+            .map(|asked| asked.block)
+            .collect();
+        for &block in &blocks {
+            self.call_off(block);
+        }
+        blocks
+    }
+
+    fn is_lost(&self, asked: &Asked, now: Now) -> bool {
+        asked.patience == 0 || now.since(asked.at) >= limits::SNUBBED
+    }
+
+    /// When to look again: the next block becomes late or lost, or a pause ends.
     pub fn next_deadline(&self, now: Now) -> Option<Now> {
         let oldest = self.asked.iter().find(|asked| !asked.late);
         let late = oldest.map(|asked| asked.at.later(self.patience()));
         let pause = self.paused_until.filter(|&until| now < until);
-        sooner(late, pause)
+        let first = self.asked.front();
+        let lost = first.map(|asked| match self.is_lost(asked, now) {
+            true => now,
+            false => asked.at.later(limits::SNUBBED),
+        });
+        sooner(lost, sooner(late, pause))
     }
 
     /// How long a block may take: mean and four deviations of this peer's times, within bounds.
@@ -287,6 +322,31 @@ mod tests {
             requests.on_block(block(1), &down, at(1)),
             Arrival::CalledOff
         );
+    }
+
+    #[test]
+    fn requests_passed_over_or_too_old_are_lost() {
+        let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
+        requests.ask(block(0), at(0));
+        for number in 1..100 {
+            assert_eq!(requests.take_lost(at(1)), [], "{number} were asked since");
+            requests.ask(block(number), at(0));
+            requests.on_block(block(number), &down, at(1));
+            if number as usize == limits::SKIPPED_LEAST {
+                break;
+            }
+        }
+        assert_eq!(requests.next_deadline(at(1)), Some(at(1)));
+        assert_eq!(requests.take_lost(at(1)), [block(0)]);
+        assert_eq!(
+            requests.on_block(block(0), &down, at(2)),
+            Arrival::CalledOff
+        );
+
+        requests.ask(block(200), at(0));
+        assert_eq!(requests.take_lost(at(59_999)), []);
+        assert_eq!(requests.take_lost(at(60_000)), [block(200)]);
+        assert!(requests.is_empty());
     }
 
     #[test]

@@ -30,6 +30,8 @@ impl Session {
     ) -> Option<Write<'a>> {
         self.touch(key);
         loop {
+            // What is known of pieces comes before what a peer says of them, and a block is written by the time its piece counts.
+            self.judge_pieces(now);
             let slot = self
                 .slots
                 .get_mut(key)
@@ -87,10 +89,14 @@ impl Session {
     /// A block that a peer asked for cannot be read: its piece is no longer served, to nobody.
     pub fn handle_lost(&mut self, piece: u32, why: String) {
         self.report(Report::Warning(why));
-        for (_, slot) in &mut self.slots {
-            slot.peer.drop_uploads(|block| block.piece == piece);
-        }
         self.lost.set(piece);
+        let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.slots[key]
+                .peer
+                .drop_uploads(|block| block.piece == piece);
+            self.touch(key);
+        }
     }
 
     fn accept(&mut self, key: usize, block: Block, data: &[u8], now: Now) -> bool {
@@ -157,9 +163,9 @@ impl Session {
         let addr = slot.peer.addr();
         let pieces = self.local.geometry.pieces();
         let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
-        let held = self.torrent.pieces.held();
+        let held = self.served();
         allowed.retain(|&piece| held.get(piece));
-        slot.peer.introduce(held, allowed);
+        self.slots[key].peer.introduce(&held, allowed);
         let client = remote.client();
         self.report(Report::Connected { addr, client });
         Ok(())
@@ -188,7 +194,7 @@ impl Session {
         let held = self.torrent.pieces.held().get(block.piece) && !self.lost.get(block.piece);
         let peer = &mut self.slots[key].peer;
         let choked = peer.choke_state().am_choking;
-        if !held || (choked && !peer.may_ask_choked(block.piece)) {
+        if !held || (choked && !peer.may_have_choked(block)) {
             return peer.refuse(block);
         }
         let served = peer.serve(block);
@@ -244,6 +250,7 @@ impl Session {
         let candidates = &mut self.torrent.candidates;
         match fault.redial() {
             Redial::Never => candidates.refuse(addr),
+            Redial::Soon => candidates.on_crossed(addr, now),
             Redial::Later if useful => candidates.on_closed(addr, now),
             Redial::Later => candidates.on_failed(addr, now),
         }

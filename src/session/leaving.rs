@@ -37,7 +37,8 @@ impl Session {
         for key in keys {
             self.hang_up(key, Fault::Stopping, now);
         }
-        if was_running && (self.unsaved || self.totals() != self.saved_totals) {
+        let changed = self.unsaved || !self.saved_clean || self.totals() != self.saved_totals;
+        if was_running && changed {
             self.save(true, now);
         }
         self.trackers.stop(now);
@@ -104,7 +105,8 @@ impl Session {
 
     /// Everything selected is there, perhaps: say so once, and go or stay.
     pub(super) fn mind_completion(&mut self, now: Now) {
-        if self.complete_at.is_some() || !self.torrent.pieces.is_complete() {
+        let whole = self.is_running() && self.torrent.pieces.is_complete();
+        if self.complete_at.is_some() || !whole {
             return;
         }
         self.complete_at = Some(now);

@@ -40,9 +40,12 @@ impl Session {
         self.mind_report(now);
     }
 
-    fn judge_pieces(&mut self, now: Now) {
+    pub(super) fn judge_pieces(&mut self, now: Now) {
         let mut held = Vec::new();
         while let Some(verdict) = self.torrent.pieces.next_verdict() {
+            if self.lost.get(verdict.piece) {
+                continue;
+            }
             self.report(Report::Piece {
                 index: verdict.piece,
                 ok: verdict.ok,
@@ -104,9 +107,11 @@ impl Session {
                 continue;
             }
             let late = slot.peer.take_late(now);
+            let lost = slot.peer.take_lost(now);
             for &block in &late {
                 self.torrent.pieces.late(key, block);
             }
+            self.torrent.release(key, &lost);
             self.touch(key);
         }
     }
@@ -208,7 +213,33 @@ impl Session {
         self.touched.pop()
     }
 
+    /// With all places taken, one that is of no use goes to an address that could be called. While there is nothing left to download
+    /// those who call us matter more.
+    fn make_room(&mut self, now: Now) {
+        let due = self
+            .torrent
+            .candidates
+            .next_deadline()
+            .is_some_and(|at| at <= now);
+        if !due || self.dials.may_accept() || self.complete_at.is_some() {
+            return;
+        }
+        let idle = |peer: &Peer| {
+            let moving = peer.down().rate(now) + peer.up().rate(now) > 0;
+            !moving && now.since(peer.since()) >= limits::IDLE
+        };
+        let useless = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.useful == 0 && idle(&slot.peer));
+        let longest = useless.min_by_key(|(_, slot)| slot.peer.since());
+        if let Some(key) = longest.map(|(key, _)| key) {
+            self.hang_up(key, Fault::Replaced, now);
+        }
+    }
+
     fn call_peers(&mut self, now: Now) {
+        self.make_room(now);
         while self.dials.may_dial() && self.dials.next() <= now {
             let Some(addr) = self.torrent.candidates.next(now) else {
                 break;
@@ -228,9 +259,10 @@ impl Session {
         if self.trackers.next_deadline().is_some_and(|at| at <= now) {
             self.trackers.handle_timeout(now);
         }
-        let starving =
-            self.is_running() && self.dials.may_dial() && self.torrent.candidates.waiting() == 0;
-        if starving && self.config.download && self.complete_at.is_none() {
+        let next = self.torrent.candidates.next_deadline();
+        let nobody = next.is_none_or(|at| at > now + limits::REDIAL);
+        let wanting = self.is_running() && self.config.download && self.complete_at.is_none();
+        if wanting && nobody && self.dials.may_dial() {
             self.trackers.want_peers(now);
         }
         while let Some(action) = self.trackers.next_action() {

@@ -50,6 +50,7 @@ pub struct Session {
     pub(super) unsaved: bool,
     pub(super) saved_at: Now,
     pub(super) saved_totals: (u64, u64),
+    pub(super) saved_clean: bool,
     /// Pieces that are verified but cannot be read, or were not written: they are not served, nor vouched for.
     pub(super) lost: Bits,
     /// Connections to be ended in this turn.
@@ -111,6 +112,7 @@ impl Session {
             unsaved: false,
             saved_at: now,
             saved_totals: (0, 0),
+            saved_clean: true,
             lost: Bits::new(geometry.pieces()),
             doomed: Vec::new(),
             failure: None,
@@ -180,6 +182,11 @@ impl Session {
             self.slots.try_remove(key);
         }
         Some(effect)
+    }
+
+    /// Whether the next turn has something to do though nothing happens.
+    pub fn is_pending(&self) -> bool {
+        !self.effects.is_empty() || !self.touched.is_empty()
     }
 
     /// Bytes of content to be read from disk and handed to [`Session::handle_read`] before the next call, a slice at a time.
@@ -336,15 +343,21 @@ impl Session {
         }
     }
 
-    pub(super) fn save(&mut self, clean: bool, now: Now) {
-        self.unsaved = false;
-        self.saved_at = now;
-        self.saved_totals = self.totals();
-        let (downloaded, uploaded) = self.saved_totals;
+    /// The pieces that we can vouch for: those held but for those lost.
+    pub(super) fn served(&self) -> Bits {
         let mut held = self.torrent.pieces.held().clone();
         for piece in self.lost.ones() {
             held.clear(piece);
         }
+        held
+    }
+
+    pub(super) fn save(&mut self, clean: bool, now: Now) {
+        self.unsaved = false;
+        self.saved_at = now;
+        (self.saved_totals, self.saved_clean) = (self.totals(), clean);
+        let (downloaded, uploaded) = self.saved_totals;
+        let held = self.served();
         self.effects.push_back(Effect::Save(Snapshot {
             held,
             downloaded: self.config.earlier.0 + downloaded,

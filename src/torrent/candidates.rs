@@ -111,6 +111,15 @@ impl Candidates {
     /// The call failed, or ended before the peer was of any use: wait, longer each time, then forget. What the user named is never
     /// forgotten, and waits least.
     pub fn on_failed(&mut self, addr: SocketAddr, now: Now) {
+        self.fail(addr, limits::REDIAL, now);
+    }
+
+    /// The call crossed another one on the way. If both ends gave up theirs, calling again soon mends it.
+    pub fn on_crossed(&mut self, addr: SocketAddr, now: Now) {
+        self.fail(addr, limits::REDIAL_USER, now);
+    }
+
+    fn fail(&mut self, addr: SocketAddr, first: Duration, now: Now) {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
@@ -121,11 +130,7 @@ impl Candidates {
             self.forget(addr);
             return;
         }
-        let first = if by_user {
-            limits::REDIAL_USER
-        } else {
-            limits::REDIAL
-        };
+        let first = if by_user { limits::REDIAL_USER } else { first };
         let wait = (first * (1 << doublings)).min(limits::REDIAL_MOST);
         let jitter = Duration::from_millis(self.rng.below(wait.as_millis() as u64 / 4 + 1));
         self.schedule(addr, now + wait + jitter);
