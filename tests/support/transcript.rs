@@ -227,12 +227,16 @@ impl Stage<'_, '_> {
             self.now = due;
             let woken = peer.handle_timeout(due);
             let late = peer.take_late(due);
+            let lost = peer.take_lost(due);
             let place = self.out.len();
             if let Err(fault) = woken {
                 self.end(fault);
             }
             for block in late {
                 self.out.push(format!("late {}", words(block)));
+            }
+            for block in lost {
+                self.out.push(format!("lost {}", words(block)));
             }
             self.flush();
             if self.out.len() > place {
