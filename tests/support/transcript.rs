@@ -11,7 +11,7 @@
 //! 600 times < request 3 at %, 1 bytes                          … so often, % counting from 0
 //! ! interested                     we do this                  ? room                     what is it now?
 //!
-//! > unchoke                        we said this                event, fault, late         what the machine reports
+//! > unchoke                        we said this                event, fault, late, lost   what the machine reports
 //!   00000001 01                    a message's bytes           timer 90s                  it was woken at that time
 //! ```
 //!
@@ -129,7 +129,7 @@ pub fn replay(story: &str, setting: &Setting, cut: Cut<'_>) -> String {
 
 fn is_output(line: &str) -> bool {
     let marks = [
-        "  ", "> ", "= ", "event ", "fault ", "late ", "timer ", "back ",
+        "  ", "> ", "= ", "event ", "fault ", "late ", "lost ", "timer ", "back ",
     ];
     marks.iter().any(|mark| line.starts_with(mark))
 }
