@@ -52,6 +52,8 @@ pub const DEPTH_MOST: usize = 500;
 pub const DEPTH_TIME: Duration = Duration::from_secs(3);
 /// Blocks that nobody asked for, after which a peer is a nuisance: requests and cancels cross on the way, but not so often.
 pub const UNASKED: u32 = 64;
+/// Bytes asked for at a time under a download limit that holds us back: fewer wake-ups than one for each block.
+pub const ASKED_AT_ONCE: u64 = 64 * KIB as u64;
 /// Pieces of the allowed-fast set (BEP 6).
 pub const ALLOWED_FAST: u32 = 10;
 /// Times its allowed-fast set that a peer may have got when it asks for more of it while choked: blocks get lost, but not so often.

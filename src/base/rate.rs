@@ -6,6 +6,7 @@ use super::time::{Duration, Now};
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     weight: f64,
+    since: Now,
     at: Now,
     total: u64,
 }
@@ -14,10 +15,14 @@ impl Meter {
     /// Short enough to follow a change, long enough to smooth a burst.
     pub const HALF_LIFE: Duration = Duration::from_secs(3);
 
+    /// Until it is this old a meter counts as so old: a first burst is no rate.
+    const YOUNGEST: Duration = Duration::from_secs(1);
+
     /// A meter that has seen nothing.
     pub fn new(now: Now) -> Meter {
         Meter {
             weight: 0.0,
+            since: now,
             at: now,
             total: 0,
         }
@@ -32,8 +37,11 @@ impl Meter {
 
     /// Bytes a second.
     pub fn rate(&self, now: Now) -> u64 {
-        // The integral of the decay from now back to for ever is HALF_LIFE / ln 2.
-        (self.decayed(now) * std::f64::consts::LN_2 / Self::HALF_LIFE.as_secs_f64()) as u64
+        // The integral of the decay from now back to for ever is HALF_LIFE / ln 2; a young meter has only seen a part of that.
+        let half_life = Self::HALF_LIFE.as_secs_f64();
+        let age = now.since(self.since).max(Self::YOUNGEST).as_secs_f64();
+        let span = half_life / std::f64::consts::LN_2 * (1.0 - (-age / half_life).exp2());
+        (self.decayed(now) / span) as u64
     }
 
     /// Bytes since the start.
@@ -91,6 +99,13 @@ impl Bucket {
         }
     }
 
+    /// Takes back what was noted and did not flow after all.
+    pub fn give_back(&mut self, bytes: u64) {
+        if self.rate.is_some() {
+            self.tokens += bytes as f64;
+        }
+    }
+
     /// When at least `bytes` (or the whole burst, if that is less) may flow; `None` if they may now.
     pub fn ready_at(&mut self, bytes: u64, now: Now) -> Option<Now> {
         let rate = self.rate?;
@@ -123,6 +138,12 @@ mod tests {
         let rate = meter.rate(Now::from_micros(30_000_000));
         assert!((9_500..10_500).contains(&rate), "{rate}");
         assert!(meter.rate(Now::from_micros(90_000_000)) < 10);
+        let mut young = Meter::new(Now::default());
+        for tenth in 0..20 {
+            young.add(1000, Now::from_micros(tenth * 100_000));
+        }
+        let rate = young.rate(Now::from_micros(2_000_000));
+        assert!((9_500..10_500).contains(&rate), "{rate}");
         assert_eq!(meter.total(), 300_000);
     }
 

@@ -21,7 +21,9 @@ impl Now {
 
     /// The moment `span` after this one.
     pub fn later(self, span: Duration) -> Now {
-        Now(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Now(self
+            .0
+            .saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
     }
 
     /// Time gone by since `earlier`; zero if that lies ahead.

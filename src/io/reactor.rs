@@ -160,9 +160,6 @@ impl Reactor {
 
     fn next_deadline(&mut self, now: Now) -> Option<Now> {
         let mut next = sooner(self.session.next_deadline(), self.outreach.next_deadline());
-        if !self.unread.is_empty() {
-            next = sooner(next, Some(self.session.receive_at(now).unwrap_or(now)));
-        }
         if !self.throttled.is_empty() {
             next = sooner(next, Some(self.session.send_at(now).unwrap_or(now)));
         }
@@ -280,9 +277,7 @@ impl Reactor {
                 continue;
             };
             link.queued = false;
-            if self.session.may_receive(now) > 0 {
-                self.read_peer(key, now);
-            }
+            self.read_peer(key, now);
             let Some(Some(link)) = self.links.get_mut(key) else {
                 continue;
             };
@@ -291,7 +286,7 @@ impl Reactor {
                 self.unread.push(key);
             }
         }
-        self.busy |= !self.unread.is_empty() && self.session.receive_at(now).is_none();
+        self.busy |= !self.unread.is_empty();
     }
 
     fn read_peer(&mut self, key: usize, now: Now) {
@@ -305,16 +300,13 @@ impl Reactor {
             "a cut frame is shorter than the longest frame"
         );
         self.buffer[..cut].copy_from_slice(peer.cut());
-        let most = usize::try_from(self.session.may_receive(now)).unwrap_or(usize::MAX);
-        let end = self.buffer.len().min(cut.saturating_add(most));
-        match link.read(&mut self.buffer[cut..end]) {
+        match link.read(&mut self.buffer[cut..]) {
             Ok(None) => {}
             Ok(Some(0)) => {
                 link.readable = false;
                 self.session.handle_closed(key, Fault::Closed, now);
             }
             Ok(Some(n)) => {
-                self.session.received(n as u64);
                 let mut input = Input::new(&self.buffer[..cut + n]);
                 while let Some(write) = self.session.receive(key, &mut input, now) {
                     if let Err(error) = self.disk.write(write.block, write.data) {

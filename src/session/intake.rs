@@ -139,11 +139,11 @@ impl Session {
                 Ok(())
             }
             Event::Choked(dropped) => {
-                self.torrent.release(key, &dropped);
+                self.give_back(key, &dropped);
                 Ok(())
             }
             Event::Rejected(block) => {
-                self.torrent.release(key, &[block]);
+                self.give_back(key, &[block]);
                 Ok(())
             }
             Event::Interested(_) => {
@@ -202,6 +202,13 @@ impl Session {
         served
     }
 
+    /// Blocks that a peer will not send go back to the piece table, and to what may be asked for.
+    pub(super) fn give_back(&mut self, key: usize, blocks: &[Block]) {
+        self.torrent.release(key, blocks);
+        let bytes = blocks.iter().map(|block| u64::from(block.len)).sum();
+        self.down.bucket.give_back(bytes);
+    }
+
     /// Peers ask for what follows, too: a stretch of the piece at a time, so that most requests cost no hint.
     fn read_ahead(&mut self, block: Block) {
         let stretch = limits::SLICE as u32;
@@ -230,7 +237,7 @@ impl Session {
         if was_open {
             self.torrent.pieces.left_swarm(peer.holdings());
         }
-        self.torrent.release(key, &blocks);
+        self.give_back(key, &blocks);
         self.torrent.pieces.forget(key);
         self.dials.on_closed(was_dialing);
         self.choke_due = true;

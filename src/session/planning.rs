@@ -6,6 +6,7 @@ use super::effect::{Effect, Progress, Report};
 use super::leaving::Stage;
 use super::session::Session;
 use super::slot::Timers;
+use crate::base::geometry::BLOCK;
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
 use crate::peer::fault::Fault;
@@ -25,6 +26,10 @@ impl Session {
         self.mind_deadlines(now);
         for (key, fault) in std::mem::take(&mut self.doomed) {
             self.hang_up(key, fault, now);
+        }
+        if self.ask_at.is_some_and(|at| at <= now) {
+            self.ask_at = None;
+            self.wake_hungry();
         }
         if self.is_running() {
             self.mind_chokes(now);
@@ -111,7 +116,7 @@ impl Session {
             for &block in &late {
                 self.torrent.pieces.late(key, block);
             }
-            self.torrent.release(key, &lost);
+            self.give_back(key, &lost);
             self.touch(key);
         }
     }
@@ -179,6 +184,7 @@ impl Session {
             .count()
             + 1;
         let seeding = self.torrent.pieces.is_complete();
+        let mut held_back = false;
         while let Some(key) = self.next_touched() {
             let Some(slot) = self.slots.get_mut(key) else {
                 continue;
@@ -190,8 +196,14 @@ impl Session {
                     continue;
                 }
                 slot.peer.set_interested(slot.useful > 0);
-                let hungry = self.torrent.ask(key, &mut slot.peer, active, now);
-                if hungry && !slot.hungry {
+                // A limited rate is shared by those that wait for it.
+                let allowance = self.down.bucket.available(now) / u64::from(BLOCK);
+                let waiting = self.hungry.len() as u64 + 1;
+                let most = allowance.div_ceil(waiting) as usize;
+                let asked = self.torrent.ask(key, &mut slot.peer, active, most, now);
+                self.down.bucket.take(asked.bytes);
+                held_back |= asked.held_back;
+                if asked.hungry && !slot.hungry {
                     slot.hungry = true;
                     self.hungry.push(key);
                 }
@@ -203,6 +215,13 @@ impl Session {
                 self.unflushed.push(key);
             }
         }
+        if held_back {
+            self.ask_at = self
+                .down
+                .bucket
+                .ready_at(limits::ASKED_AT_ONCE, now)
+                .or(Some(now));
+        }
     }
 
     /// The next slot to look at. What was asked for in this turn may have made more askable: then those with room left come again.
@@ -210,7 +229,7 @@ impl Session {
         if self.touched.is_empty() && self.torrent.pieces.take_news() {
             self.wake_hungry();
         }
-        self.touched.pop()
+        self.touched.pop_front()
     }
 
     /// With all places taken, one that is of no use goes to an address that could be called. While there is nothing left to download

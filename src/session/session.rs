@@ -42,8 +42,10 @@ pub struct Session {
     pub(super) dials: Dials,
     pub(super) down: Flow,
     pub(super) up: Flow,
-    pub(super) touched: Vec<usize>,
+    pub(super) touched: VecDeque<usize>,
     pub(super) hungry: Vec<usize>,
+    /// When the download limit allows more to be asked for.
+    pub(super) ask_at: Option<Now>,
     pub(super) unflushed: Vec<usize>,
     pub(super) effects: VecDeque<Effect>,
     pub(super) choke_due: bool,
@@ -104,8 +106,9 @@ impl Session {
             dials: Dials::new(config.max_peers, now),
             down: Flow::new(config.down, now),
             up: Flow::new(config.up, now),
-            touched: Vec::new(),
+            touched: VecDeque::new(),
             hungry: Vec::new(),
+            ask_at: None,
             unflushed: Vec::new(),
             effects: VecDeque::new(),
             choke_due: false,
@@ -207,21 +210,6 @@ impl Session {
         self.slots.get(key).map(|slot| &slot.peer)
     }
 
-    /// Bytes that may be received now.
-    pub fn may_receive(&mut self, now: Now) -> u64 {
-        self.down.bucket.available(now)
-    }
-
-    /// Notes bytes received, whatever they are.
-    pub fn received(&mut self, bytes: u64) {
-        self.down.bucket.take(bytes);
-    }
-
-    /// When a block's worth may be received again, if that is not now.
-    pub fn receive_at(&mut self, now: Now) -> Option<Now> {
-        self.down.bucket.ready_at(u64::from(BLOCK), now)
-    }
-
     /// Bytes of content that may be sent now.
     pub fn may_send(&mut self, now: Now) -> u64 {
         self.up.bucket.available(now)
@@ -255,7 +243,7 @@ impl Session {
     /// When [`Session::plan`] has something to do though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
         let mut next = sooner(self.timers.next_deadline(), self.trackers.next_deadline());
-        next = sooner(next, self.report_deadline());
+        next = sooner(next, sooner(self.ask_at, self.report_deadline()));
         match self.stage {
             Stage::Checking => {}
             Stage::Running => {
@@ -317,7 +305,7 @@ impl Session {
         if let Some(slot) = self.slots.get_mut(key) {
             if !slot.touched {
                 slot.touched = true;
-                self.touched.push(key);
+                self.touched.push_back(key);
             }
         }
     }

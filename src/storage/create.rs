@@ -90,7 +90,7 @@ impl Recipe {
     }
 }
 
-/// The piece length for so many bytes: the least power of two that leaves no more than [`PIECES`], within bounds.
+/// The piece length for so many bytes: the least power of two that leaves no more than `PIECES`, within bounds.
 pub fn piece_length(size: u64) -> u32 {
     let mut length = LEAST_PIECE;
     while length < MOST_PIECE && size / u64::from(length) > PIECES {

@@ -20,6 +20,17 @@ pub struct Torrent {
     picked: Vec<Block>,
 }
 
+/// What was asked of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Asked {
+    /// Bytes of content.
+    pub bytes: u64,
+    /// It could take more than it was asked for.
+    pub hungry: bool,
+    /// It was not asked for more because that was not allowed.
+    pub held_back: bool,
+}
+
 impl Torrent {
     /// A torrent with these pieces and no swarm yet.
     pub fn new(pieces: Pieces, now: Now, rng: &mut Rng) -> Torrent {
@@ -31,13 +42,20 @@ impl Torrent {
         }
     }
 
-    /// Asks a peer for as many blocks as it can take. `active` is the number of peers that we download from. True if it could take
-    /// more than there was to ask.
-    pub fn ask(&mut self, who: Who, peer: &mut Peer, active: usize, now: Now) -> bool {
-        let count = peer.room(now);
-        if count == 0 || peer.allowed().is_some_and(<[u32]>::is_empty) {
-            return false;
+    /// Asks a peer for as many blocks as it can take, at most `most`. `active` is the number of peers that we download from.
+    pub fn ask(
+        &mut self,
+        who: Who,
+        peer: &mut Peer,
+        active: usize,
+        most: usize,
+        now: Now,
+    ) -> Asked {
+        let room = peer.room(now);
+        if room == 0 || peer.allowed().is_some_and(<[u32]>::is_empty) {
+            return Asked::default();
         }
+        let count = room.min(most);
         self.picked.clear();
         let (have, only, slow) = (peer.holdings(), peer.allowed(), peer.is_snubbing(now));
         self.pieces.pick(
@@ -54,7 +72,11 @@ impl Torrent {
         for &block in &self.picked {
             peer.request(block, now);
         }
-        self.picked.len() < count
+        Asked {
+            bytes: self.picked.iter().map(|block| u64::from(block.len)).sum(),
+            hungry: self.picked.len() < room,
+            held_back: count < room && self.picked.len() == count,
+        }
     }
 
     /// Gives blocks back that a peer will not send.
