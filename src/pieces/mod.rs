@@ -9,6 +9,7 @@ mod rarity;
 mod asks;
 mod progress;
 
+mod sharing;
 mod suspects;
 mod verdict;
 

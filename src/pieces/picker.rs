@@ -59,7 +59,7 @@ impl Hand<'_> {
         let ours = progress.owner.is_none_or(|owner| owner == who);
         let free = match progress.grip {
             _ if ours || !progress.solo => true,
-            Grip::Firm => false,
+            Grip::Firm => progress.is_idle(),
             Grip::Slow => !slow,
             Grip::Loose => true,
         };
@@ -109,15 +109,20 @@ impl Pieces {
     /// Pieces that were begun and that nobody continues.
     fn adopt(&mut self, hand: &mut Hand<'_>) {
         while let Some(piece) = self.owned_by(NOBODY, hand) {
-            let owner = self.open.get(&piece).and_then(|progress| progress.owner);
-            if owner.is_some_and(|owner| owner != hand.plan.who) {
-                self.seize(piece);
-            }
-            if let Some(progress) = self.open.get_mut(&piece) {
-                own(progress, &hand.plan);
-            }
-            self.deal(piece, hand);
+            self.take_over(piece, hand);
         }
+    }
+
+    /// A piece changes its owner.
+    fn take_over(&mut self, piece: u32, hand: &mut Hand<'_>) {
+        let owner = self.open.get(&piece).and_then(|progress| progress.owner);
+        if owner.is_some_and(|owner| owner != hand.plan.who) {
+            self.seize(piece);
+        }
+        if let Some(progress) = self.open.get_mut(&piece) {
+            own(progress, &hand.plan);
+        }
+        self.deal(piece, hand);
     }
 
     /// New pieces, while there are fewer than `most` that have free blocks.
@@ -138,13 +143,14 @@ impl Pieces {
 
     /// Pieces of others: the one that this peer helped with before, or the one with most left to ask for.
     fn join(&mut self, hand: &mut Hand<'_>) {
+        let who = hand.plan.who;
         while hand.room() > 0 {
             let shared = |piece: u32| {
                 let progress = self.open.get(&piece)?;
-                let ours = !progress.solo && hand.can(piece, progress);
+                let ours = !self.is_shunned(progress, who) && hand.can(piece, progress);
                 ours.then(|| (progress.free(), piece))
             };
-            let before = self.peers.get(&hand.plan.who).and_then(|peer| peer.helps);
+            let before = self.peers.get(&who).and_then(|peer| peer.helps);
             let all = self.partial.iter().filter_map(|&(_, piece)| shared(piece));
             let chosen = match before.and_then(shared) {
                 Some(chosen) => Some(chosen),
@@ -154,8 +160,13 @@ impl Pieces {
             let Some((_, piece)) = chosen else {
                 return;
             };
-            self.peers.entry(hand.plan.who).or_default().helps = Some(piece);
+            if self.open.get(&piece).is_some_and(|progress| progress.solo) {
+                self.take_over(piece, hand);
+                continue;
+            }
+            self.peers.entry(who).or_default().helps = Some(piece);
             self.deal(piece, hand);
+            self.join_in(piece, hand);
         }
     }
 
@@ -173,14 +184,31 @@ impl Pieces {
         let around = self.open.range(middle..).chain(self.open.range(..middle));
         let candidates: Vec<u32> = around
             .take(limits::END_GAME_PROBES)
-            .filter(|&(&piece, progress)| !progress.solo && hand.may(piece))
+            .filter(|&(&piece, progress)| {
+                let alone = progress.solo || self.is_shunned(progress, hand.plan.who);
+                hand.may(piece) && !alone
+            })
             .map(|(&piece, _)| piece)
             .collect();
         for piece in candidates {
-            if let Some(progress) = self.open.get_mut(&piece) {
+            let taken = hand.out.len();
+            let progress = self.open.get_mut(&piece).filter(|_| hand.may(piece));
+            if let Some(progress) = progress {
                 progress.take_again(hand.plan.who, most, hand.room(), hand.out);
             }
             self.settle(piece);
+            if hand.out.len() > taken {
+                self.join_in(piece, hand);
+            }
+        }
+    }
+
+    /// A peer shares a piece with others now.
+    fn join_in(&mut self, piece: u32, hand: &mut Hand<'_>) {
+        if self.is_shareable(piece) {
+            let peer = self.peers.entry(hand.plan.who).or_default();
+            peer.take_part(piece);
+            hand.parts = self.confinement(hand.plan.who);
         }
     }
 
@@ -233,14 +261,6 @@ impl Pieces {
             }
             self.settle(piece);
         }
-    }
-
-    /// Where a peer has a part in as many unverified pieces as it may: those. It goes on with them and its own, and nothing else.
-    fn confinement(&mut self, who: Who) -> Option<Vec<u32>> {
-        let peer = self.peers.get_mut(&who).filter(|peer| peer.is_confined())?;
-        peer.parts
-            .retain(|&piece| self.open.contains_key(&piece) || self.suspects.contain(piece));
-        peer.is_confined().then(|| peer.parts.clone())
     }
 
     fn is_accused(&self, who: Who) -> bool {

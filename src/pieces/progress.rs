@@ -126,6 +126,11 @@ impl Progress {
         self.owner.filter(|_| self.grip == Grip::Firm)
     }
 
+    /// Whether its owner, if it has one, is asked for none of it: it may have choked us with nothing on its way.
+    pub fn is_idle(&self) -> bool {
+        self.owner.is_none_or(|owner| !self.involves(owner))
+    }
+
     /// Whether this peer is asked for any of it.
     pub fn involves(&self, who: Who) -> bool {
         self.asks.involves(who)
@@ -221,11 +226,6 @@ impl Progress {
     pub fn digest(&self) -> Option<[u8; 20]> {
         let whole = self.hashed == self.geometry.piece_size(self.piece);
         whole.then(|| self.hash.clone().finalize().into())
-    }
-
-    /// Whether anything came from there.
-    pub fn is_from(&self, sender: Option<SocketAddr>) -> bool {
-        sender.is_some_and(|sender| self.senders.include(sender))
     }
 
     /// Who sent the blocks that are here.

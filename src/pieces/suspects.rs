@@ -6,8 +6,9 @@
 //! there are any, so that what they send next speaks for or against them alone.
 //!
 //! The waste is bounded: the first piece that a peer spoils alone is its last, and of those it shares with others it has a part
-//! in no more than `limits::SHARED_PARTS` before they are verified; after that it gets no others. What a guilty peer sent of
-//! pieces that are not whole yet is dropped, so that they do not fail as well.
+//! in no more than `limits::SHARED_PARTS` before they are verified. Then it goes on with these and its own; others keep away
+//! from those, and what it leaves of them is dropped. What a guilty peer sent of pieces that are not whole yet is dropped as
+//! well, so that they do not fail, too.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -46,11 +47,6 @@ impl Senders {
     #[cfg(test)]
     pub fn is_sole(&self) -> bool {
         self.by.is_empty()
-    }
-
-    /// Whether any block came from there.
-    pub fn include(&self, from: SocketAddr) -> bool {
-        self.addrs.contains(&from)
     }
 
     /// Who sent any of these blocks.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use super::progress::{Filed, Grip, Progress};
 use super::rarity::Rarity;
+use super::sharing::Peer;
 use super::suspects::Suspects;
 use super::verdict::Verdict;
 use crate::base::bits::Bits;
@@ -44,25 +45,6 @@ pub enum Accepted {
     Fresh,
     /// A duplicate, or of a piece that is not open, or not this peer's to send.
     Unwanted,
-}
-
-/// What is remembered of a peer between picks.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Peer {
-    /// Where its blocks came from.
-    pub addr: Option<SocketAddr>,
-    /// The piece of another owner that it helps with.
-    pub helps: Option<u32>,
-    /// Pieces that it sent blocks of while another owned them, or that it left. Those that are verified by now are sorted out
-    /// when that matters.
-    pub parts: Vec<u32>,
-}
-
-impl Peer {
-    /// Whether it has a part in as many pieces as it may.
-    pub fn is_confined(&self) -> bool {
-        self.parts.len() >= limits::SHARED_PARTS
-    }
 }
 
 /// The piece table of one torrent.
@@ -300,24 +282,29 @@ impl Pieces {
         let mut asked = std::mem::take(&mut self.asked);
         asked.clear();
         let mut accepted = Accepted::Unwanted;
+        let barred = self.is_barred(who, block.piece);
         if let Some((number, progress)) = self.find(block) {
-            if progress.solo && progress.owner != Some(who) {
+            if barred {
                 self.news |= progress.release(number, who);
             } else if data.len() == block.len as usize
                 && progress.receive(number, from, data, &mut asked)
             {
                 accepted = Accepted::Fresh;
-                let owned = progress.owner == Some(who);
+                let owner = progress.owner;
                 let peer = self.peers.entry(who).or_default();
                 peer.addr = Some(from);
-                if !owned && !peer.parts.contains(&block.piece) {
-                    peer.parts.push(block.piece);
+                if owner != Some(who) {
+                    peer.take_part(block.piece);
+                    if let Some(owner) = owner {
+                        self.expose(owner, block.piece);
+                    }
                 }
             }
         }
         self.asked = asked;
         self.accepted = Some(block);
         self.settle(block.piece);
+        self.news |= self.is_left(block.piece);
         accepted
     }
 
@@ -342,14 +329,10 @@ impl Pieces {
         };
         if progress.solo {
             progress.grip = Grip::Loose;
-            progress.delay_all();
             return;
         }
-        let owner = progress.owner.take();
-        if let Some(peer) = owner.and_then(|owner| self.peers.get_mut(&owner)) {
-            if progress.is_from(peer.addr) && !peer.parts.contains(&piece) {
-                peer.parts.push(piece);
-            }
+        if let Some(owner) = progress.owner.take() {
+            self.expose(owner, piece);
         }
     }
 
@@ -427,12 +410,6 @@ impl Pieces {
             Some(progress) if last_piece && progress.lacking() == 1 => limits::LAST_BLOCK,
             _ => limits::END_GAME,
         }
-    }
-
-    /// Whether some peer is given no new pieces because of this one.
-    pub(super) fn confines(&self, piece: u32) -> bool {
-        let mut peers = self.peers.values();
-        peers.any(|peer| peer.is_confined() && peer.parts.contains(&piece))
     }
 
     fn refile(&mut self, piece: u32, before: Filed, now: Filed) {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::progress::Exam;
+use super::sharing::Peer;
 use super::table::Pieces;
 use crate::base::geometry::Block;
 use crate::base::id::PieceHash;
@@ -110,6 +111,10 @@ impl Pieces {
         }
         let blocks = self.geometry.blocks(piece);
         let senders = progress.take_senders();
+        let theirs = |peer: &&mut Peer| peer.addr.is_some_and(|addr| contributors.contains(&addr));
+        for peer in self.peers.values_mut().filter(theirs) {
+            peer.take_part(piece);
+        }
         if self.suspects.open(piece, senders, contributors, blocks) {
             progress.examine(Exam::Learn);
             self.due.insert(piece);

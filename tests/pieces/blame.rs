@@ -160,6 +160,17 @@ fn a_quick_peer_takes_a_repetition_over_from_a_slow_one() {
 }
 
 #[test]
+fn a_repetition_whose_peer_choked_us_with_nothing_on_its_way_is_not_stuck() {
+    let (mut table, _) = spoilt_by_two();
+    let only = table.having([0]);
+    assert_eq!(table.picked(10, &only, 1), [(0, 0)]);
+    assert_eq!(table.pick(11, &only, 1), [], "it is the other one's");
+    table.send(10, 0, 0);
+    assert_eq!(table.picked(11, &only, 2), numbers(0, 0..2));
+    assert_eq!(table.pick(10, &only, 2), []);
+}
+
+#[test]
 fn a_repetition_that_comes_to_nothing_too_often_is_everybodys() {
     let (mut table, seed) = spoilt_by_two();
     for who in (10..).take(limits::SOLO_RESTARTS as usize) {
@@ -181,34 +192,6 @@ fn a_repetition_that_comes_to_nothing_too_often_is_everybodys() {
 }
 
 #[test]
-fn who_has_a_part_in_many_unverified_pieces_gets_no_more() {
-    let mut table = Table::of(20, 4);
-    let seed = table.seed();
-    table.pieces.joined(&seed);
-    let mut parts = Vec::new();
-    for _ in 0..limits::SHARED_PARTS {
-        let piece = table.pick(1, &seed, 2)[0].piece;
-        table.send(1, piece, 0);
-        table.pieces.release(1, table.block(piece, 1));
-        table.pick(2, &seed, 3);
-        parts.push(piece);
-    }
-    table.pieces.take_news();
-    assert_eq!(
-        table.pick(1, &seed, 9),
-        [],
-        "it left what it began four times"
-    );
-    let piece = parts[2];
-    for number in 1..4 {
-        table.send(2, piece, number);
-    }
-    assert_eq!(table.verdicts(), [(piece, true, vec![])]);
-    assert!(table.pieces.take_news());
-    assert!(!parts.contains(&table.pick(1, &seed, 1)[0].piece));
-}
-
-#[test]
 fn a_late_answer_to_a_lost_repetition_is_not_taken_for_the_next_one() {
     let (mut table, seed) = spoilt_by_two();
     assert_eq!(table.picked(3, &seed, 4), numbers(0, 0..4));
@@ -219,4 +202,60 @@ fn a_late_answer_to_a_lost_repetition_is_not_taken_for_the_next_one() {
         assert_eq!(table.send(4, 0, number), Accepted::Fresh);
     }
     assert_eq!(table.verdicts(), [(0, true, vec![addr(2)])]);
+}
+
+#[test]
+fn bytes_read_of_a_try_that_is_over_are_not_taken_for_the_next_one() {
+    let (mut table, seed) = spoilt_by_two();
+    assert_eq!(table.picked(2, &seed, 4), numbers(0, 0..4));
+    table.send_wrong(2, 0, 1);
+    table.send_wrong(2, 0, 0);
+    let old = table.pieces.next_reread().expect("block 1 is due");
+    let bytes = table.disk[BLOCK as usize..2 * BLOCK as usize].to_vec();
+    table.pieces.late(2, table.block(0, 2));
+    assert_eq!(table.picked(3, &seed, 4), numbers(0, 0..4));
+    table.send(3, 0, 1);
+    table.send(3, 0, 0);
+    assert_eq!(
+        table.pieces.next_reread(),
+        None,
+        "the old ones are on their way"
+    );
+    table.pieces.handle_reread(old, &bytes);
+    table.pieces.assert_invariants();
+    table.send(3, 0, 2);
+    table.send(3, 0, 3);
+    assert_eq!(table.verdicts(), [(0, true, vec![addr(2)])]);
+}
+
+#[test]
+fn bytes_read_of_what_a_liar_sent_are_void_once_it_is_known() {
+    let mut table = Table::of(3, 4);
+    let seed = table.seed();
+    table.pieces.joined(&seed);
+    let blocks = table.pick(1, &seed, 8);
+    let (bad, half) = (blocks[0].piece, blocks[4].piece);
+    table.send_wrong(1, half, 1);
+    table.send(1, half, 0);
+    let old = table.pieces.next_reread().expect("block 1 is due");
+    let bytes = table.wrong(old);
+    table.pieces.late(1, table.block(half, 3));
+    assert_eq!(table.picked(2, &seed, 1), [(half, 3)]);
+    table.send(2, half, 3);
+    for number in 0..4 {
+        table.send_wrong(1, bad, number);
+    }
+    assert_eq!(table.verdicts(), [(bad, false, vec![addr(1)])]);
+    table.pieces.release(1, table.block(half, 2));
+    assert_eq!(table.picked(2, &seed, 3), numbers(half, 0..3));
+    table.send(2, half, 1);
+    table.send(2, half, 0);
+    assert_eq!(
+        table.pieces.next_reread(),
+        None,
+        "the old ones are on their way"
+    );
+    table.pieces.handle_reread(old, &bytes);
+    table.send(2, half, 2);
+    assert_eq!(table.verdicts(), [(half, true, vec![])]);
 }

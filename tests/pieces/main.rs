@@ -6,4 +6,5 @@ mod blame;
 mod course;
 mod picking;
 mod poison;
+mod sharing;
 mod table;

@@ -60,6 +60,13 @@ fn in_sequence_the_lowest_comes_first() {
     assert_eq!(table.picked(2, &seed, 2), [(2, 0), (2, 1)]);
     let late = table.having([4, 5]);
     assert_eq!(table.picked(3, &late, 1), [(4, 0)]);
+    let begun = table.having([1, 4]);
+    assert_eq!(
+        table.picked(4, &begun, 1),
+        [(1, 1)],
+        "the lowest to help with"
+    );
+    table.pieces.release(4, table.block(1, 1));
     let block = table.block(2, 0);
     table.pieces.release(2, block);
     let block = table.block(2, 1);
@@ -94,6 +101,16 @@ fn what_is_begun_and_nobodys_comes_before_a_new_piece() {
     table.pieces.forget(1);
     assert_eq!(table.pieces.state(piece), State::Open);
     assert_eq!(table.picked(2, &seed, 7), numbers(piece, 1..8));
+}
+
+#[test]
+fn a_peer_that_rejects_one_block_keeps_its_piece() {
+    let mut table = Table::of(8, 8);
+    let seed = table.seed();
+    let piece = table.pick(1, &seed, 4)[0].piece;
+    table.pieces.release(1, table.block(piece, 1));
+    assert_ne!(table.pick(2, &seed, 1)[0].piece, piece);
+    assert_eq!(table.picked(1, &seed, 2), numbers(piece, [1, 4]));
 }
 
 #[test]
@@ -166,6 +183,21 @@ fn in_the_end_game_a_block_is_asked_of_two() {
     table.pieces.also_asked(block, 1, &mut others);
     assert_eq!(others, [] as [Who; 0]);
     assert_eq!(table.pieces.requests().count(), 6);
+}
+
+#[test]
+fn the_end_game_is_news_however_often_it_begins() {
+    let mut table = Table::of(3, 1);
+    let (seed, two) = (table.seed(), table.having([0, 1]));
+    table.pieces.joined(&two);
+    assert_eq!(table.pick(1, &two, 9).len(), 2);
+    assert!(table.pieces.take_news(), "nobody has the third piece");
+    table.pieces.joined(&seed);
+    assert_eq!(table.pick(3, &two, 9), [], "now somebody has it");
+    assert!(!table.pieces.take_news());
+    assert_eq!(table.picked(2, &seed, 1), [(2, 0)]);
+    assert!(table.pieces.take_news());
+    assert_eq!(table.pick(3, &two, 9).len(), 2);
 }
 
 #[test]
