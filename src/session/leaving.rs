@@ -113,6 +113,7 @@ impl Session {
         let (downloaded, uploaded) = self.totals();
         if self.config.download {
             let seconds = now.since(self.started).as_secs_f64();
+            self.report_progress(now);
             self.report(Report::Complete {
                 seconds,
                 downloaded,
