@@ -14,7 +14,7 @@ use brooklet::base::time::{Duration, Now};
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::{Local, Segment};
 use brooklet::session::config::{Config, Stay};
-use brooklet::session::effect::{Effect, Report};
+use brooklet::session::effect::{Effect, Report, Snapshot};
 use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
 use brooklet::tracker::Families;
@@ -39,6 +39,8 @@ pub struct Bench {
     pub disk: Vec<u8>,
     /// What it reported.
     pub reports: Vec<Report>,
+    /// What it wanted saved.
+    pub saves: Vec<Snapshot>,
     /// The time.
     pub now: Now,
     peers: BTreeMap<usize, Other>,
@@ -91,12 +93,46 @@ impl Bench {
             setting,
             disk,
             reports: Vec::new(),
+            saves: Vec::new(),
             now: Now::default(),
             peers: BTreeMap::new(),
             dialled: Vec::new(),
         };
         bench.turn();
         bench
+    }
+
+    /// A download that has nothing, of a client with this name.
+    pub fn named(pieces: u32, name: [u8; 20]) -> Bench {
+        let mut bench = Bench::getter(pieces, &[]);
+        bench.setting.local.peer_id = PeerId(name);
+        let config = config(&bench.setting, Bits::new(pieces), true);
+        bench.session = Session::new(config, 1, bench.now);
+        bench.turn();
+        bench
+    }
+
+    /// Somebody calls us and says nothing yet. The key.
+    pub fn accepts(&mut self, addr: SocketAddr) -> usize {
+        let key = self.session.handle_accepted(addr, self.now);
+        let key = key.expect("there is room");
+        self.peers.insert(key, Other::default());
+        key
+    }
+
+    /// We are told of an address, and call it: the network is still to answer. The key.
+    pub fn dials(&mut self, addr: SocketAddr) -> usize {
+        self.session.add_peers(&[addr], Source::Tracker, self.now);
+        self.turn();
+        let key = self.dialled(addr).expect("we call it");
+        self.peers.insert(key, Other::default());
+        key
+    }
+
+    /// The key of a call to this address that nobody has asked for yet.
+    pub fn dialled(&mut self, addr: SocketAddr) -> Option<usize> {
+        let place = self.dialled.iter().position(|&(_, to)| to == addr)?;
+        Some(self.dialled.remove(place).0)
     }
 
     /// A peer calls us, and both handshakes are exchanged. Its key.
@@ -152,6 +188,15 @@ impl Bench {
         self.turn();
     }
 
+    /// A peer sends these bytes, whole messages, and the session's turn is not over.
+    pub fn hands(&mut self, key: usize, bytes: &[u8]) {
+        let mut input = Input::new(bytes);
+        while let Some(write) = self.session.receive(key, &mut input, self.now) {
+            let start = self.setting.local.geometry.offset(write.block) as usize;
+            self.disk[start..start + write.data.len()].copy_from_slice(write.data);
+        }
+    }
+
     /// A peer answers these requests (`request 3 at 0, 16384 bytes`, as [`Bench::hears`] gives them).
     pub fn sends_blocks(&mut self, key: usize, requests: &[String]) {
         for request in requests.iter().filter(|said| said.starts_with("request ")) {
@@ -182,6 +227,7 @@ impl Bench {
                         }
                     }
                     Effect::Report(report) => self.reports.push(report),
+                    Effect::Save(snapshot) => self.saves.push(snapshot),
                     _ => {}
                 }
             }

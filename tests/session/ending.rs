@@ -1,0 +1,74 @@
+//! How a session ends: what it says at last is true, and so is what it leaves for the next one.
+
+use brooklet::peer::input::Input;
+use brooklet::session::effect::Report;
+
+use crate::requests;
+use crate::session::Bench;
+use crate::transcript::words::encode;
+
+/// A download of which this many pieces have come, and the last block of one more is about to.
+fn almost(pieces: u32) -> (Bench, usize, u32, Vec<u8>) {
+    let mut bench = Bench::getter(pieces + 1, &[]);
+    let peer = bench.join(1, true);
+    bench.says(peer, "have all");
+    bench.says(peer, "unchoke");
+    let mut asked = requests(&mut bench, peer);
+    while bench.verified().len() < pieces as usize || asked.len() > 1 {
+        let next = asked.remove(0);
+        bench.sends_blocks(peer, &[next]);
+        asked.extend(requests(&mut bench, peer));
+    }
+    let last = asked[0].replace("request ", "piece ");
+    let bytes = encode(&last, &bench.setting);
+    let piece = crate::transcript::words::block(&last).piece;
+    (bench, peer, piece, bytes)
+}
+
+#[test]
+fn a_block_that_could_not_be_written_makes_no_piece() {
+    for pieces in [0, 3] {
+        let (mut bench, peer, piece, bytes) = almost(pieces);
+        let mut input = Input::new(&bytes);
+        let write = bench.session.receive(peer, &mut input, bench.now);
+        let block = write.expect("it is to be written").block;
+        let why = "content: no space left on device".to_string();
+        bench
+            .session
+            .handle_unwritten(block, why.clone(), bench.now);
+        // What else was read is handed in before the turn is over.
+        while bench.session.receive(peer, &mut input, bench.now).is_some() {}
+        bench.turn();
+        let said = |report: &Report| bench.reports.iter().position(|other| other == report);
+        let error = said(&Report::Error(why)).expect("the error is told");
+        let reason = "error".to_string();
+        assert!(said(&Report::Stopped { reason }) > Some(error));
+        assert_eq!(bench.verified().len(), pieces as usize);
+        let complete = |report: &Report| matches!(report, Report::Complete { .. });
+        assert!(!bench.reports.iter().any(complete));
+        let saved = bench.saves.last().expect("something is saved");
+        assert_eq!(saved.held.count(), pieces);
+        assert!(!saved.held.get(piece));
+    }
+}
+
+#[test]
+fn a_stop_says_that_nothing_more_is_written() {
+    let mut bench = Bench::getter(4, &[0]);
+    let clean = |bench: &Bench| {
+        bench
+            .saves
+            .iter()
+            .map(|save| save.clean)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(clean(&bench), [false], "content is about to come");
+    bench.session.stop("SIGINT", bench.now);
+    bench.turn();
+    assert_eq!(clean(&bench), [false, true]);
+    assert_eq!(bench.saves[1].held.ones().collect::<Vec<_>>(), [0]);
+    // The next signal changes nothing.
+    bench.session.stop("SIGTERM", bench.now);
+    bench.turn();
+    assert_eq!(bench.saves.len(), 2);
+}

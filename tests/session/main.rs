@@ -1,0 +1,44 @@
+//! What a session does about peers that forget, hold back, take too much or are simply many, seen from the other ends of its
+//! connections.
+
+#[path = "../support/session.rs"]
+#[allow(dead_code)]
+mod session;
+#[path = "../support/transcript.rs"]
+#[allow(dead_code)]
+mod transcript;
+
+mod asking;
+mod crossing;
+mod ending;
+mod places;
+mod serving;
+
+use brooklet::base::time::Duration;
+use brooklet::session::effect::Report;
+use session::Bench;
+
+/// The requests that a peer has heard since it was listened to last.
+fn requests(bench: &mut Bench, key: usize) -> Vec<String> {
+    let mut said = bench.hears(key);
+    said.retain(|said| said.starts_with("request "));
+    said
+}
+
+/// A number of seconds goes by, in which these peers keep their connections alive.
+fn seconds_pass(bench: &mut Bench, keys: &[usize], seconds: u64) {
+    for second in 1..=seconds {
+        bench.wait(Duration::from_secs(1));
+        for &key in keys.iter().filter(|_| second % 30 == 0) {
+            bench.says(key, "keep-alive");
+        }
+    }
+}
+
+/// Whether a connection ended for this reason.
+fn ended_since(bench: &Bench, why: &str) -> bool {
+    bench.reports.iter().any(|report| match report {
+        Report::Disconnected { reason, .. } => reason == why,
+        _ => false,
+    })
+}

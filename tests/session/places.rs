@@ -1,0 +1,101 @@
+//! Who keeps a place among our connections: not ourselves, not who is silent, and not who is of no use while others wait.
+
+use std::net::SocketAddr;
+
+use brooklet::base::limits;
+use brooklet::base::time::Duration;
+use brooklet::peer::fault::Fault;
+
+use crate::session::Bench;
+use crate::transcript::words::encode;
+use crate::{ended_since, seconds_pass};
+
+#[test]
+fn a_peer_of_no_use_makes_room_for_another() {
+    let mut bench = Bench::getter(4, &[0]);
+    let keys: Vec<usize> = (1..=limits::PEERS as u8)
+        .map(|number| bench.join(number, true))
+        .collect();
+    // The oldest is of use to us, the next gets something of us all the time.
+    bench.says(keys[0], "bitfield 10");
+    bench.says(keys[1], "interested");
+    let waiting = SocketAddr::from(([192, 0, 2, 200], 6881));
+    let source = brooklet::torrent::candidates::Source::Tracker;
+    bench.session.add_peers(&[waiting], source, bench.now);
+    let gone = |bench: &Bench| {
+        let gone = keys.iter().filter(|&&key| bench.is_gone(key));
+        gone.copied().collect::<Vec<usize>>()
+    };
+    for _ in 0..11 {
+        seconds_pass(&mut bench, &keys, 5);
+        bench.says(keys[1], "request 0 at 0, 16384 bytes");
+    }
+    assert_eq!(gone(&bench), [0; 0], "all may yet be of use");
+    assert_eq!(bench.dialled(waiting), None);
+    for _ in 0..3 {
+        seconds_pass(&mut bench, &keys, 5);
+        bench.says(keys[1], "request 0 at 0, 16384 bytes");
+    }
+    assert!(ended_since(&bench, &Fault::Replaced.to_string()));
+    let gone = gone(&bench);
+    assert!(gone.len() == 1 && !keys[..2].contains(&gone[0]), "{gone:?}");
+    assert!(bench.dialled(waiting).is_some());
+}
+
+#[test]
+fn a_call_from_ourselves_is_answered_once_and_then_not_listened_to() {
+    let setting = Bench::getter(2, &[0]).setting;
+    let name = String::from_utf8(setting.local.peer_id.0.to_vec()).unwrap();
+    let greeting = encode(&format!("handshake fast {name}"), &setting);
+    // Whole, in two parts, and with more behind it.
+    for cut in [0, 1, 20, 47, 48, 67, 68] {
+        let mut bench = Bench::getter(2, &[0]);
+        let key = bench.accepts(([192, 0, 2, 1], 50_001).into());
+        let more = [
+            "have all",
+            "unchoke",
+            "interested",
+            "request 0 at 0, 16384 bytes",
+        ];
+        let more: Vec<u8> = more
+            .iter()
+            .flat_map(|more| encode(more, &setting))
+            .collect();
+        let (first, second) = greeting.split_at(cut);
+        for part in [
+            first,
+            second,
+            &more,
+            &greeting,
+            &more[..3],
+            &more,
+            &greeting,
+        ] {
+            // What was cut off is read again with what follows.
+            let kept = bench.session.peer(key).expect("it is there").cut().to_vec();
+            bench.sends(key, &[&kept, part].concat());
+        }
+        assert_eq!(bench.hears(key), ["handshake"], "cut at {cut}");
+        assert!(!bench.is_gone(key), "the caller hangs up");
+        bench.wait(limits::HANDSHAKE_TIME);
+        assert_eq!(bench.hears(key), [""; 0]);
+        assert!(bench.is_gone(key), "but we do not wait for ever");
+    }
+}
+
+#[test]
+fn keep_alives_every_two_minutes_are_enough() {
+    for fast in [false, true] {
+        let mut bench = Bench::getter(2, &[0]);
+        let key = bench.join(1, fast);
+        // BEP 3: "generally sent once every two minutes", and then on their way.
+        for _ in 0..5 {
+            bench.wait(Duration::from_millis(120_900));
+            assert!(!bench.is_gone(key));
+            bench.says(key, "keep-alive");
+        }
+        bench.wait(Duration::from_secs(300));
+        assert!(bench.is_gone(key));
+        assert!(ended_since(&bench, &Fault::Silent.to_string()));
+    }
+}
