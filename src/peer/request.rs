@@ -207,7 +207,8 @@ impl Requests {
     /// How long a block may take: mean and four deviations of this peer's times, within bounds.
     fn patience(&self) -> Duration {
         let usual = self.deviation.mul_add(4.0, self.mean);
-        Duration::from_secs_f64(usual.clamp(0.0, 3600.0))
+        // Whole microseconds, as moments are: a deadline that is reached has passed.
+        Duration::from_micros((usual.clamp(0.0, 3600.0) * 1e6) as u64)
             .clamp(limits::LATE_LEAST, limits::LATE_MOST)
     }
 

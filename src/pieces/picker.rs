@@ -24,6 +24,8 @@ pub struct Plan<'a> {
     pub count: usize,
     /// Peers that we download from.
     pub active: usize,
+    /// In the end game, name blocks that others are asked for too.
+    pub repeat: bool,
     /// Snubbed, or far slower than others: takes only what nobody else is at, one block, and owns no piece.
     pub slow: bool,
 }
@@ -172,7 +174,7 @@ impl Pieces {
 
     /// Blocks that others are asked for, once everything that can be had is asked for.
     fn end_game(&mut self, hand: &mut Hand<'_>) {
-        if hand.room() == 0 {
+        if hand.room() == 0 || !hand.plan.repeat {
             return;
         }
         let most = self.repeats();

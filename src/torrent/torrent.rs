@@ -57,18 +57,21 @@ impl Torrent {
         }
         let count = room.min(most);
         self.picked.clear();
-        let (have, only, slow) = (peer.holdings(), peer.allowed(), peer.is_snubbing(now));
-        self.pieces.pick(
-            Plan {
-                who,
-                have,
-                only,
-                count,
-                active,
-                slow,
-            },
-            &mut self.picked,
-        );
+        let mut plan = Plan {
+            who,
+            have: peer.holdings(),
+            only: peer.allowed(),
+            count,
+            active,
+            repeat: false,
+            slow: peer.is_snubbing(now),
+        };
+        self.pieces.pick(plan, &mut self.picked);
+        if self.picked.is_empty() && peer.in_flight() == 0 {
+            // What is asked twice is mostly sent twice: only of a peer that has nothing else to do, and a block at a time.
+            (plan.repeat, plan.count) = (true, count.min(1));
+            self.pieces.pick(plan, &mut self.picked);
+        }
         for &block in &self.picked {
             peer.request(block, now);
         }

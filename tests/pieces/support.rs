@@ -171,6 +171,7 @@ pub fn plan(who: Who, have: &Holdings, count: usize) -> Plan<'_> {
         only: None,
         count,
         active: ACTIVE,
+        repeat: true,
         slow: false,
     }
 }

@@ -136,7 +136,7 @@ fn a_request_that_was_passed_over_is_made_again_soon() {
         let mut answered = 0;
         while !asked.contains(&dropped) {
             assert!(answered < 100, "it is not asked again");
-            bench.now = bench.now + Duration::from_millis(100);
+            bench.wait(Duration::from_millis(100));
             let next = asked.remove(0);
             bench.sends_blocks(peer, &[next]);
             asked.extend(requests(&mut bench, peer));
