@@ -65,7 +65,7 @@ pub enum Redial {
     Soon,
     /// After a wait that grows with each failure.
     Later,
-    /// Not in this session.
+    /// Not in this run.
     Never,
 }
 

@@ -22,7 +22,7 @@ use crate::wire::message::Message;
 pub struct Local {
     /// The torrent.
     pub info_hash: InfoHash,
-    /// Our name in this session.
+    /// Our name in this run.
     pub peer_id: PeerId,
     /// The torrent's measures.
     pub geometry: Geometry,

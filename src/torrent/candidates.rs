@@ -144,7 +144,7 @@ impl Candidates {
         }
     }
 
-    /// The address is not worth another call in this session.
+    /// The address is not worth another call in this run.
     pub fn refuse(&mut self, addr: SocketAddr) {
         self.forget(addr);
         if self.refused.len() < limits::CANDIDATES {
