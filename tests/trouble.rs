@@ -46,6 +46,18 @@ fn a_folder_that_is_a_file_ends_it_with_a_line() {
 }
 
 #[test]
+fn a_state_folder_that_cannot_be_used_costs_the_resume_data_only() {
+    let bench = Bench::new(11, MIB);
+    let seed = Peer::start(&bench.torrent, Manners::default());
+    let state = bench.content().join("state");
+    fs::write(&state, "in the way").unwrap();
+    let mut get = bench.get(&[seed.addr()], &["--state", state.to_str().unwrap()]);
+    get.success(SOON);
+    bench.assert_whole();
+    assert_eq!(fs::read(&state).unwrap(), b"in the way");
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

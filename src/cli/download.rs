@@ -61,6 +61,7 @@ fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
     };
     Ok(Setup {
         hashes: std::mem::take(&mut metainfo.hashes),
+        heartbeat: options.json,
         metainfo: Arc::new(metainfo),
         mode: match command {
             Command::Get => Mode::Get { stay: options.stay },

@@ -42,8 +42,7 @@ Exit codes:
 /// What `get` and `seed` have in common, as one text literal.
 macro_rules! common {
     () => {
-        "\
-  -d, --dir DIR         where the content lies (.)
+        "  -d, --dir DIR         where the content lies (.)
   -p, --port N          TCP port to listen on; 0: any (first free of 6881-6889)
       --bind ADDR       local address to listen on and connect from (all)
       --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT); repeatable
@@ -81,7 +80,8 @@ as everything selected is complete on disk. What is on disk already is checked
 and kept. TORRENT is the path of a .torrent, or - for standard input.
 
       --seed            stay and seed until stopped
-      --ratio R         seed until R times the content's size has been uploaded
+      --ratio R         seed until R times the content's size has been uploaded,
+                        earlier runs counted
       --seed-time MIN   seed for this many minutes
 ",
     common!(),
@@ -101,7 +101,8 @@ Usage: brooklet seed [OPTION]... TORRENT
 Checks what is on disk and uploads it until stopped. Missing pieces are not
 downloaded. TORRENT is the path of a .torrent, or - for standard input.
 
-      --ratio R         stop when R times the content's size has been uploaded
+      --ratio R         stop when R times the content's size has been uploaded,
+                        earlier runs counted
       --seed-time MIN   stop after this many minutes
 ",
     common!(),

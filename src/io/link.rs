@@ -142,7 +142,8 @@ impl Listeners {
                 }
                 Err(last)
             }
-            Some(port) => Listeners::on(port, &ips),
+            Some(port) => Listeners::on(port, &ips)
+                .map_err(|why| format!("{why}: choose another with --port (0: any that is free)")),
             None => USUAL_PORTS
                 .into_iter()
                 .find_map(|port| Listeners::on(port, &ips).ok())

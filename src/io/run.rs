@@ -1,5 +1,6 @@
 //! From a [`Setup`] to a turning loop: what is on disk is looked at, ports are opened, and the session is given what it needs.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,14 +107,19 @@ fn open_ports(
 fn open_content(setup: &mut Setup, reporter: &mut dyn FnMut(Report)) -> Result<Disk, String> {
     let dir = &setup.dir;
     let download = matches!(setup.mode, Mode::Get { .. });
+    if dir.exists() && !dir.is_dir() {
+        return Err(format!("{}: it is not a folder", dir.display()));
+    }
     if download {
         std::fs::create_dir_all(dir).map_err(|error| DiskError::new(dir, error).to_string())?;
     } else if !dir.is_dir() {
         return Err(format!("{}: there is no such folder", dir.display()));
     }
     let mut disk = Disk::new(dir, Arc::clone(&setup.metainfo));
-    for error in disk.look() {
-        reporter(Report::Warning(error.to_string()));
+    // One obstacle may be in the way of every file.
+    let errors: BTreeSet<String> = disk.look().iter().map(ToString::to_string).collect();
+    for error in errors {
+        reporter(Report::Warning(error));
     }
     for file in disk.oversized() {
         let path = disk.path(file).display().to_string();
@@ -185,6 +191,7 @@ fn config(
         down: setup.down,
         up: setup.up,
         sequential: setup.sequential,
+        heartbeat: setup.heartbeat,
     }
 }
 

@@ -42,6 +42,9 @@ impl Saving {
     /// # Errors
     /// It cannot be saved; nothing is saved any more then.
     pub fn save(&mut self, snapshot: Snapshot, disk: &mut Disk) -> Result<(), DiskError> {
+        if self.failed {
+            return Ok(());
+        }
         self.next = Some(snapshot);
         self.go_on(disk)
     }
@@ -73,7 +76,7 @@ impl Saving {
     }
 
     fn go_on(&mut self, disk: &mut Disk) -> Result<(), DiskError> {
-        if self.saver.busy() || self.failed {
+        if self.saver.busy() {
             return Ok(());
         }
         let Some(snapshot) = self.next.take() else {

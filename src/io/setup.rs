@@ -41,6 +41,8 @@ pub struct Setup {
     pub sequential: bool,
     /// Whether trackers are asked.
     pub trackers: bool,
+    /// Progress is reported once a second even while nothing changes.
+    pub heartbeat: bool,
     /// Whether what is on disk is hashed, whatever the resume data says.
     pub recheck: bool,
 }

@@ -65,6 +65,8 @@ pub struct Config {
     pub up: Option<u64>,
     /// Pieces in order, instead of the rarest first.
     pub sequential: bool,
+    /// Report progress once a second even while nothing changes.
+    pub heartbeat: bool,
 }
 
 impl Config {

@@ -16,7 +16,7 @@ use crate::torrent::choker::{Choker, View};
 use crate::tracker;
 
 /// Progress is reported this often.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
+pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Decides what to do. Once a turn, after all that happened was told.
@@ -338,7 +338,7 @@ impl Session {
         self.report(Report::Progress(self.reported));
     }
 
-    /// Progress is reported while there is any: an idle seed sleeps.
+    /// Progress is reported while there is any, unless somebody counts on it: an idle seed sleeps.
     pub(super) fn report_deadline(&self) -> Option<Now> {
         let downloading = self.config.download && self.complete_at.is_none();
         let Progress {
@@ -348,7 +348,8 @@ impl Session {
             ..
         } = self.reported;
         let moving = down_rate + up_rate > 0 || self.totals() != self.reported_totals;
-        let running = self.is_running() && (downloading || moving || peers != self.open_peers());
+        let lively = self.config.heartbeat || downloading || moving || peers != self.open_peers();
+        let running = self.is_running() && lively;
         (running || self.checking.is_some()).then_some(self.report_at)
     }
 

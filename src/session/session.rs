@@ -15,6 +15,7 @@ use super::checking::Checking;
 use super::config::Config;
 use super::effect::{Effect, Progress, Report, Snapshot};
 use super::leaving::Stage;
+use super::planning::REPORT_EVERY;
 use super::slot::{Slot, Timers};
 use crate::base::bits::Bits;
 use crate::base::geometry::{BLOCK, Block};
@@ -121,7 +122,7 @@ impl Session {
             failure: None,
             reported: Progress::default(),
             reported_totals: (0, 0),
-            report_at: now,
+            report_at: now + REPORT_EVERY,
             started: now,
             complete_at: None,
             config,

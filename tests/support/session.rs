@@ -351,5 +351,6 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
         down: None,
         up: None,
         sequential: false,
+        heartbeat: false,
     }
 }
