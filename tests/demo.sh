@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A seeder and a download of the bundled torrent on loopback: the progress line, then the SHA-256 of what arrived beside that
 # of the original. Usage: demo.sh BROOKLET
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")/.."
 brooklet=$1
 torrent=testdata/torrents/torrents/wt_leaves.torrent
@@ -28,7 +28,13 @@ done
 [ -n "$port" ] || { echo "the seeder did not start" >&2; exit 1; }
 
 echo "A seeder listens on 127.0.0.1:$port. Downloading at 128 KiB/s, so that there is something to see:"
-"$brooklet" get "$torrent" --dir "$work/content" --state "$work/getter" --down 128K --peer "127.0.0.1:$port" "${quiet[@]}"
+get=("$brooklet" get "$torrent" --dir "$work/content" --state "$work/getter" --down 128K --peer "127.0.0.1:$port" "${quiet[@]}")
+if [ -t 2 ] || ! command -v script >/dev/null; then
+  "${get[@]}"
+else
+  # The progress line is for terminals: here each state of it gets a line of its own.
+  script -qefc "${get[*]@Q}" /dev/null </dev/null | tr '\r' '\n' | sed -e 's/\x1b\[[?0-9]*[a-zA-Z]//g' -e '/^$/d'
+fi
 
 wanted=$(sha256sum <"$content/$name")
 arrived=$(sha256sum <"$work/content/$name")
