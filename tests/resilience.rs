@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use support::child::Child;
 use support::clients::{Program, libtorrent};
 use support::content::noise;
 use support::net::free_port;
-use support::peer::{Answer, Block, Manners, Peer, Server, visit};
+use support::peer::{Answer, Block, Manners, Peer, Server, handshake, visit};
 use support::torrent::{metainfo, sparse};
 
 const MIB: usize = 1024 * 1024;
@@ -460,6 +461,47 @@ impl Tracker {
         let (incoming, lines) = &mut *self.heard.lock().unwrap();
         while !lines.iter().any(|line| line.contains(text)) {
             lines.push(incoming.recv_timeout(SOON).unwrap());
+        }
+    }
+}
+
+/// Transmission asks for ten seconds' worth at once, whatever the rate, and answers a reject by asking again.
+#[test]
+fn who_asks_for_everything_at_once_gets_everything() {
+    const BLOCK: usize = 16 * 1024;
+    let bench = Bench::new(77, 1500 * BLOCK);
+    bench.fill();
+    let mut seed = bench.run("seed", &[]);
+    let addr = listening(&mut seed);
+    checked(&mut seed);
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let mut said = handshake(&bench.torrent.info_hash, 1);
+    said.extend([0, 0, 0, 1, 2]);
+    for number in 0..1500_u32 {
+        let (piece, begin) = (number / 4, number % 4 * BLOCK as u32);
+        said.extend([0, 0, 0, 13, 6]);
+        said.extend(
+            [piece, begin, BLOCK as u32]
+                .iter()
+                .flat_map(|word| word.to_be_bytes()),
+        );
+    }
+    let unchoked = said.len() - 1500 * 17;
+    stream.write_all(&said[..unchoked]).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    reader.read_exact(&mut [0; 68]).unwrap();
+    let mut blocks = 0;
+    while blocks < 1500 {
+        let mut length = [0; 4];
+        reader.read_exact(&mut length).unwrap();
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+        reader.read_exact(&mut frame).unwrap();
+        match frame.first() {
+            Some(1) => stream.write_all(&said[unchoked..]).unwrap(),
+            Some(7) => blocks += 1,
+            Some(16) => panic!("a reject after {blocks} blocks"),
+            _ => {}
         }
     }
 }

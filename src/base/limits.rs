@@ -40,8 +40,11 @@ pub const URL_BYTES: usize = 4 * KIB;
 pub const BLOCK_FRAME: usize = 16 * KIB + 9;
 /// A block that we serve: 128 KiB, the largest that clients have asked for in practice.
 pub const SERVED_BLOCK: u32 = 128 * 1024;
-/// Requests of a peer that wait to be served: libtorrent's and ours announced `reqq`. Past it: reject, or ignore.
-pub const QUEUED_UPLOADS: usize = 500;
+/// Requests of a peer that wait to be served before we stop listening to it for a while. Transmission asks for ten seconds' worth at any
+/// rate, and a reject only makes it ask again.
+pub const PAUSED_UPLOADS: usize = 500;
+/// Requests of a peer that wait to be served at most: those of [`PAUSED_UPLOADS`] and of one more read. Past it: reject, or ignore.
+pub const QUEUED_UPLOADS: usize = 16_384;
 /// Requests past [`QUEUED_UPLOADS`] after which we hang up: nobody who reads our rejects sends so many.
 pub const EXCESS_UPLOADS: u32 = 2_000;
 /// Requests in flight to one peer at least, so that a connection is never idle for a round trip.

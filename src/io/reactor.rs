@@ -22,6 +22,7 @@ use crate::base::limits;
 use crate::base::time::{Now, sooner};
 use crate::peer::fault::Fault;
 use crate::peer::input::Input;
+use crate::peer::peer::Peer;
 use crate::session::effect::{Effect, Report};
 use crate::session::session::Session;
 use crate::torrent::candidates::Source;
@@ -53,6 +54,8 @@ pub struct Reactor {
     pub(super) buffer: Vec<u8>,
     pub(super) room: usize,
     pub(super) unread: Vec<usize>,
+    /// Links that are not read from until some of what their peers asked for is sent.
+    pub(super) paused: Vec<usize>,
     pub(super) unwritten: Vec<usize>,
     pub(super) throttled: Vec<usize>,
     pub(super) accepting: Vec<usize>,
@@ -104,6 +107,7 @@ impl Reactor {
             buffer: vec![0; parts.room + AREA],
             room: parts.room,
             unread: Vec::new(),
+            paused: Vec::new(),
             unwritten: Vec::new(),
             throttled: Vec::new(),
             poll: parts.poll,
@@ -276,6 +280,10 @@ impl Reactor {
             let Some(Some(link)) = self.links.get_mut(key) else {
                 continue;
             };
+            if self.session.peer(key).is_some_and(Peer::is_sated) {
+                self.paused.push(key);
+                continue;
+            }
             link.queued = false;
             self.read_peer(key, now);
             let Some(Some(link)) = self.links.get_mut(key) else {
@@ -384,6 +392,13 @@ impl Reactor {
     }
 
     fn sweep(&mut self) {
+        let session = &self.session;
+        let (paused, ready): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.paused)
+            .into_iter()
+            .partition(|&key| session.peer(key).is_some_and(Peer::is_sated));
+        self.busy |= !ready.is_empty();
+        self.paused = paused;
+        self.unread.extend(ready);
         self.disk.pin();
         self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
     }

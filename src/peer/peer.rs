@@ -231,6 +231,11 @@ impl Peer {
         self.uploads.len()
     }
 
+    /// Whether it has asked for so much that it is not listened to until some of that is sent.
+    pub fn is_sated(&self) -> bool {
+        self.uploads.len() >= limits::PAUSED_UPLOADS
+    }
+
     /// The start of a frame that the last read cut in two. It belongs in front of what is read next.
     pub fn cut(&self) -> &[u8] {
         &self.cut
@@ -257,7 +262,8 @@ impl Peer {
             Phase::Opening | Phase::Open => {}
             _ => return Ok(()),
         }
-        if now.since(self.heard) >= limits::SILENCE {
+        let listened_to = !self.is_sated() || self.up.rate(now) == 0;
+        if now.since(self.heard) >= limits::SILENCE && listened_to {
             return Err(Fault::Silent);
         }
         if now.since(self.said) >= limits::KEEP_ALIVE {
@@ -284,7 +290,11 @@ impl Peer {
             Phase::Dialing => Some(self.since.later(limits::CONNECT_TIME)),
             Phase::Greeting => Some(self.since.later(limits::HANDSHAKE_TIME)),
             Phase::Opening | Phase::Open => {
-                let silence = self.heard.later(limits::SILENCE);
+                let mut silence = self.heard.later(limits::SILENCE);
+                if self.is_sated() {
+                    // We are the ones who do not listen.
+                    silence = silence.max(now.later(limits::CHOKE_ROUND));
+                }
                 let keep_alive = self.said.later(limits::KEEP_ALIVE);
                 sooner(
                     Some(silence.min(keep_alive)),

@@ -29,7 +29,8 @@ pub enum Refused {
 impl Uploads {
     /// Queues a block; one that waits already is not queued twice.
     pub fn queue(&mut self, block: Block) -> Result<(), Refused> {
-        if self.queue.contains(&block) {
+        // In a long queue the search costs more than a block sent twice now and then.
+        if self.queue.len() < limits::PAUSED_UPLOADS && self.queue.contains(&block) {
             return Ok(());
         }
         if self.queue.len() >= limits::QUEUED_UPLOADS {
