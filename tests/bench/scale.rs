@@ -1,0 +1,3 @@
+//! What a piece and a peer cost, by number.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Measures brooklet and other clients side by side.
+
+fn main() {}
