@@ -46,6 +46,8 @@ pub(super) struct Progress {
     asks: Asks,
     /// Blocks neither received nor asked of anybody.
     unasked: u32,
+    /// Blocks received, in this try or one before, that are not on disk yet.
+    unwritten: u32,
     hash: Sha1,
     hashed: u32,
     senders: Senders,
@@ -81,6 +83,7 @@ impl Progress {
             free: Bits::full(blocks),
             asks: Asks::default(),
             unasked: blocks,
+            unwritten: 0,
             hash: Sha1::new(),
             hashed: 0,
             senders: Senders::default(),
@@ -108,9 +111,15 @@ impl Progress {
         self.unasked
     }
 
-    /// Whether nothing is received or asked.
+    /// Whether nothing is received or asked, nor on its way to the disk.
     pub fn is_untouched(&self) -> bool {
-        self.received.count() == 0 && self.asks.is_empty()
+        self.received.count() == 0 && self.asks.is_empty() && self.unwritten == 0
+    }
+
+    /// A block that was received is on disk.
+    pub fn written(&mut self) {
+        debug_assert!(self.unwritten > 0, "each block is written once");
+        self.unwritten = self.unwritten.saturating_sub(1);
     }
 
     /// Every request, in the order of blocks.
@@ -213,6 +222,7 @@ impl Progress {
         if !self.asks.any(number) {
             self.unasked -= 1;
         }
+        self.unwritten += 1;
         self.asks.clear(number, asked);
         self.free.clear(number);
         self.senders.note(number, from, self.received.len());
@@ -222,9 +232,9 @@ impl Progress {
         true
     }
 
-    /// The SHA-1 of the piece, once it is all received and hashed.
+    /// The SHA-1 of the piece, once it is all received, written and hashed.
     pub fn digest(&self) -> Option<[u8; 20]> {
-        let whole = self.hashed == self.geometry.piece_size(self.piece);
+        let whole = self.hashed == self.geometry.piece_size(self.piece) && self.unwritten == 0;
         whole.then(|| self.hash.clone().finalize().into())
     }
 
@@ -248,9 +258,9 @@ impl Progress {
         self.exam = Some((exam, 0));
     }
 
-    /// The bytes that are to be read back next; none while others are on their way.
+    /// The bytes that are to be read back next; none while others are on their way, in either direction.
     pub fn due(&self) -> Option<Block> {
-        if self.reading.is_some() {
+        if self.reading.is_some() || self.unwritten > 0 {
             return None;
         }
         let most = limits::SLICE as u32 / BLOCK;
@@ -382,7 +392,11 @@ mod tests {
 
     fn receive(progress: &mut Progress, number: u32, from: u8) -> bool {
         let len = progress.geometry.block(0, number).len as usize;
-        progress.receive(number, addr(from), &vec![from; len], &mut Vec::new())
+        let fresh = progress.receive(number, addr(from), &vec![from; len], &mut Vec::new());
+        if fresh {
+            progress.written();
+        }
+        fresh
     }
 
     #[test]
@@ -404,6 +418,36 @@ mod tests {
         assert_eq!(progress.digest(), Some(Sha1::digest(&whole).into()));
         assert_eq!(progress.contributors(), [addr(7), addr(8)]);
         progress.assert_invariants();
+    }
+
+    #[test]
+    fn what_is_not_written_is_neither_judged_nor_read_back() {
+        let mut progress = open(3);
+        let all = [vec![7; BLOCK as usize], vec![7; BLOCK as usize - 100]];
+        for (number, data) in [(0, &all[0]), (2, &all[1])] {
+            assert!(progress.receive(number, addr(1), data, &mut Vec::new()));
+        }
+        progress.written();
+        assert!(progress.receive(1, addr(1), &all[0], &mut Vec::new()));
+        assert_eq!(progress.due(), None, "two blocks are on their way");
+        progress.written();
+        assert_eq!(progress.due(), None, "one still is");
+        progress.written();
+        let due = progress.start_reading().expect("block 2 is due");
+        assert!(progress.end_reading(due));
+        progress.hash(&all[1]);
+        assert!(progress.digest().is_some());
+
+        let mut again = open(1);
+        assert!(again.receive(0, addr(1), &vec![7; BLOCK as usize - 100], &mut Vec::new()));
+        assert_eq!(again.digest(), None, "it is hashed but not written");
+        again.reset();
+        assert!(
+            !again.is_untouched(),
+            "the write of the try before is to come"
+        );
+        again.written();
+        assert!(again.is_untouched());
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub enum State {
 /// What became of a block that came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Accepted {
-    /// New: the caller writes it to disk.
+    /// New: the caller writes it to disk, and then calls [`Pieces::written`].
     Fresh,
     /// A duplicate, or of a piece that is not open, or not this peer's to send.
     Unwanted,
@@ -306,6 +306,14 @@ impl Pieces {
         self.settle(block.piece);
         self.news |= self.is_left(block.piece);
         accepted
+    }
+
+    /// A block that was Fresh is on disk. Its piece is neither Held nor read back before they all are.
+    pub fn written(&mut self, block: Block) {
+        if let Some((_, progress)) = self.find(block) {
+            progress.written();
+        }
+        self.settle(block.piece);
     }
 
     /// Who besides this peer had been asked for the block that was accepted last: they get `cancel`. Appends to `out`.

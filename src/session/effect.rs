@@ -144,7 +144,7 @@ pub struct Snapshot {
     pub clean: bool,
 }
 
-/// A block to be written at once.
+/// A block to be written; blocks in the order in which they come, since one may come again.
 #[derive(Clone, Copy, Debug)]
 pub struct Write<'a> {
     /// Where it belongs.

@@ -20,8 +20,8 @@ use crate::peer::phase::Phase;
 use crate::pieces::Accepted;
 
 impl Session {
-    /// Takes what was read from a slot's socket, up to the next block: that is to be written before the next call. `None`: the input
-    /// is used up, or the connection is over.
+    /// Takes what was read from a slot's socket, up to the next block: that is to be written, and then [`Session::handle_written`] or
+    /// [`Session::handle_unwritten`] to be called. `None`: the input is used up, or the connection is over.
     pub fn receive<'a>(
         &mut self,
         key: usize,
@@ -30,7 +30,7 @@ impl Session {
     ) -> Option<Write<'a>> {
         self.touch(key);
         loop {
-            // What is known of pieces comes before what a peer says of them, and a block is written by the time its piece counts.
+            // What is known of pieces comes before what a peer says of them.
             self.judge_pieces(now);
             let slot = self
                 .slots
@@ -78,6 +78,11 @@ impl Session {
     /// The piece of [`Session::next_hole`] lies in a hole of its file. Whether it is decided by that: if not, it must be read.
     pub fn handle_hole(&mut self) -> bool {
         self.checking.as_mut().is_some_and(Checking::hole)
+    }
+
+    /// A block of [`Session::receive`] is on disk: what is read from its file from now on is that. Its piece does not count before.
+    pub fn handle_written(&mut self, block: Block) {
+        self.torrent.pieces.written(block);
     }
 
     /// A block could not be written: whatever its hash says, its piece is not held, and the session ends.

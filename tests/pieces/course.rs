@@ -1,4 +1,4 @@
-//! A random course of events: peers come, grow, choke, reject, stall, lie and leave, and reads from disk take their time. After each
+//! A random course of events: peers come, grow, choke, reject, stall, lie and leave, and the disk takes its time to read and write. After each
 //! step the table agrees with itself and with what was handed out and came back; in the end the content is there.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -57,6 +57,7 @@ impl Course {
             comers: 0,
             liars: Vec::new(),
         };
+        course.table.slow = true;
         let seed = course.table.seed();
         course.join(GOOD, seed, 0);
         course
@@ -236,6 +237,9 @@ impl Course {
             self.bad += usize::from(!verdict.ok);
             if verdict.ok {
                 assert_eq!(self.table.pieces.state(verdict.piece), State::Held);
+                let from = self.table.geometry.piece_start(verdict.piece) as usize;
+                let piece = from..from + self.table.geometry.piece_size(verdict.piece) as usize;
+                assert!(self.table.disk[piece.clone()] == self.table.content[piece]);
             }
             for guilty in verdict.guilty {
                 assert!(self.liars.contains(&guilty), "an innocent peer is blamed");
@@ -282,6 +286,9 @@ impl Course {
             45..55 => self.begin_read(),
             55..65 => self.end_read(),
             65..70 => self.judge(),
+            70..80 => {
+                self.table.write();
+            }
             _ => self.deliver(who),
         }
         self.check();
@@ -299,6 +306,8 @@ impl Course {
                 self.deliver(who);
                 self.begin_read();
                 self.end_read();
+                self.table.write();
+                self.table.write();
             }
             self.judge();
             self.check();

@@ -1,5 +1,6 @@
 //! A piece table with the content that it is about, a disk, and short names for what tests do with them.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use brooklet::base::bits::Bits;
@@ -20,6 +21,9 @@ pub struct Table {
     pub content: Vec<u8>,
     pub disk: Vec<u8>,
     pub rereads: Vec<Block>,
+    /// Blocks wait to be written until [`Table::write`] is called.
+    pub slow: bool,
+    pub writes: VecDeque<(Block, usize, Vec<u8>)>,
 }
 
 pub fn addr(who: Who) -> SocketAddr {
@@ -54,6 +58,8 @@ impl Table {
             disk: vec![0; size as usize],
             content,
             rereads: Vec::new(),
+            slow: false,
+            writes: VecDeque::new(),
         }
     }
 
@@ -119,9 +125,20 @@ impl Table {
         let accepted = self.pieces.accept(who, from, block, data);
         if accepted == Accepted::Fresh {
             let start = self.geometry.offset(block) as usize;
-            self.disk[start..start + data.len()].copy_from_slice(data);
+            self.writes.push_back((block, start, data.to_vec()));
+            while !self.slow && self.write() {}
         }
         accepted
+    }
+
+    /// Writes the block that has waited longest to be written; false if none waits.
+    pub fn write(&mut self) -> bool {
+        let Some((block, start, data)) = self.writes.pop_front() else {
+            return false;
+        };
+        self.disk[start..start + data.len()].copy_from_slice(&data);
+        self.pieces.written(block);
+        true
     }
 
     pub fn send(&mut self, who: Who, piece: u32, number: u32) -> Accepted {

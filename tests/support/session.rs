@@ -180,11 +180,7 @@ impl Bench {
 
     /// A peer sends these bytes, which must be whole messages; then the session has its turn.
     pub fn sends(&mut self, key: usize, bytes: &[u8]) {
-        let mut input = Input::new(bytes);
-        while let Some(write) = self.session.receive(key, &mut input, self.now) {
-            let start = self.setting.local.geometry.offset(write.block) as usize;
-            self.disk[start..start + write.data.len()].copy_from_slice(write.data);
-        }
+        self.hands(key, bytes);
         self.turn();
     }
 
@@ -194,6 +190,7 @@ impl Bench {
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             let start = self.setting.local.geometry.offset(write.block) as usize;
             self.disk[start..start + write.data.len()].copy_from_slice(write.data);
+            self.session.handle_written(write.block);
         }
     }
 
