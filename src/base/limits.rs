@@ -153,7 +153,19 @@ pub const SOLO_RESTARTS: u32 = 3;
 pub const SLICE: usize = 256 * KIB;
 /// Time one turn may spend on hashing what is on disk.
 pub const CHECK_TURN: Duration = Duration::from_millis(10);
-/// Content files held open at one time, if the process may open many more.
+/// A write that takes this long is slow: from then on a thread of its own writes, so that the loop does not wait again.
+pub const SLOW_WRITE: Duration = Duration::from_millis(50);
+/// Receive buffers that may wait to be written, of those that a quarter of `--memory` has room for: 2 MiB, a disk's pause.
+pub const BUFFERS: usize = 16;
+/// Content that may be written and not synced is what the disk takes in this time: a stop waits for it.
+pub const UNSYNCED_TIME: Duration = Duration::from_millis(800);
+/// The same in bytes, before it is known how fast the disk is.
+pub const UNSYNCED_FIRST: u64 = 8 * MIB as u64;
+/// The same at least, so that syncing pays.
+pub const UNSYNCED_LEAST: u64 = 2 * MIB as u64;
+/// The same at most: on a fast disk it is worth nothing to hold back more.
+pub const UNSYNCED_MOST: u64 = 256 * MIB as u64;
+/// Content files held open at one time, for reading and for writing, if the process may open many more.
 pub const OPEN_FILES: usize = 128;
 /// Resume data is saved at most this often while pieces come in.
 pub const SAVE_EVERY: Duration = Duration::from_secs(10);
@@ -208,5 +220,9 @@ pub const TRACKERS_AT_ONCE: usize = 32;
 pub const EARLY_DOUBLINGS: u32 = 3;
 /// What saving the state of a complete download may take: a slow card's write-back of all that is unsaved.
 pub const SAVE_PATIENCE: Duration = Duration::from_secs(600);
+/// What writing and saving may take after a signal: what was not saved by then is fetched again.
+pub const STOP_PATIENCE: Duration = Duration::from_millis(1500);
+/// The same at least, however long the trackers took.
+pub const STOP_PATIENCE_LEAST: Duration = Duration::from_millis(500);
 /// What leaving may take: trackers are told `stopped` within this time or not at all.
 pub const FAREWELL: Duration = Duration::from_secs(3);

@@ -5,12 +5,16 @@ pub mod setup;
 pub mod disk_error;
 pub mod tree;
 
+pub mod files;
+pub mod pen;
+
 pub mod disk;
 pub mod hash;
 pub mod source;
 pub mod state;
 
 pub mod saver;
+pub mod writer;
 
 pub mod logging;
 pub mod signal;
@@ -29,6 +33,7 @@ pub mod scrape;
 pub mod reactor;
 
 mod flush;
+mod receive;
 
 mod run;
 

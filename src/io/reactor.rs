@@ -15,20 +15,19 @@ use super::disk::Disk;
 use super::disk_error::DiskError;
 use super::link::{self, Link, Listeners};
 use super::outreach::Outreach;
-use super::saving::Saving;
+use super::saving::{Saving, Standing};
 use super::setup::Ending;
 use super::signal::{self, Signals};
+use super::writer::{Writer, Written};
 use crate::base::limits;
 use crate::base::time::{Now, sooner};
 use crate::peer::fault::Fault;
-use crate::peer::input::Input;
 use crate::peer::peer::Peer;
 use crate::session::effect::{Effect, Report};
 use crate::session::session::Session;
 use crate::torrent::candidates::Source;
 
-/// Bytes read at a time, behind the room for a cut frame: a third of a second-level cache, so that what is received is hashed and
-/// written while it is there. Holds the largest block that is served, too.
+/// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
 const AREA: usize = 256 * 1024;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 512;
@@ -46,23 +45,31 @@ pub struct Reactor {
     pub(super) poll: Poll,
     pub(super) session: Session,
     pub(super) disk: Disk,
+    pub(super) writer: Writer,
     pub(super) outreach: Outreach,
     pub(super) saving: Saving,
     pub(super) clock: Clock,
     pub(super) bind: Option<IpAddr>,
     pub(super) links: Vec<Option<Link>>,
+    /// For what is sent, and read back.
     pub(super) buffer: Vec<u8>,
+    /// Receive buffers that hold nothing.
+    pub(super) free: Vec<Vec<u8>>,
+    /// What is written and the session has not heard of.
+    pub(super) written: Vec<Written>,
     pub(super) room: usize,
     pub(super) unread: Vec<usize>,
     /// Links that are not read from until some of what their peers asked for is sent.
     pub(super) paused: Vec<usize>,
+    /// Links whose peers owe us blocks, which are not read from until some of what came before is on disk.
+    pub(super) held_up: Vec<usize>,
     pub(super) unwritten: Vec<usize>,
     pub(super) throttled: Vec<usize>,
     pub(super) accepting: Vec<usize>,
     listeners: Listeners,
     signals: Signals,
-    caught: Option<i32>,
-    busy: bool,
+    caught: Option<(i32, Now)>,
+    pub(super) busy: bool,
 }
 
 /// What a reactor is made of.
@@ -73,6 +80,8 @@ pub struct Parts {
     pub session: Session,
     /// The content.
     pub disk: Disk,
+    /// What writes to it.
+    pub writer: Writer,
     /// Trackers' sockets.
     pub outreach: Outreach,
     /// What saves resume data.
@@ -104,15 +113,19 @@ impl Reactor {
             caught: None,
             busy: true,
             links: Vec::new(),
-            buffer: vec![0; parts.room + AREA],
+            buffer: vec![0; AREA],
+            free: Vec::new(),
+            written: Vec::new(),
             room: parts.room,
             unread: Vec::new(),
             paused: Vec::new(),
+            held_up: Vec::new(),
             unwritten: Vec::new(),
             throttled: Vec::new(),
             poll: parts.poll,
             session: parts.session,
             disk: parts.disk,
+            writer: parts.writer,
             outreach: parts.outreach,
             saving: parts.saving,
             clock: parts.clock,
@@ -124,7 +137,7 @@ impl Reactor {
     /// Turns until the session is over and everything is saved.
     pub fn run(mut self, reporter: &mut dyn FnMut(Report)) -> Ending {
         let mut events = Events::with_capacity(EVENTS);
-        while !self.session.is_over() {
+        while !self.is_over() {
             if let Err(error) = self.gather(&mut events) {
                 return Ending::Failed(format!("poll: {}", link::plain(&error)));
             }
@@ -135,19 +148,37 @@ impl Reactor {
             self.flush(now);
             self.sweep();
         }
-        self.perform(self.clock.now(), reporter);
-        let patience = match self.caught {
-            Some(_) => limits::FAREWELL,
+        let now = self.clock.now();
+        self.perform(now, reporter);
+        let patience = match self.stop_by() {
+            Some(until) => until.since(now).max(limits::STOP_PATIENCE_LEAST),
             None => limits::SAVE_PATIENCE,
         };
-        if let Err(error) = self.saving.finish(&mut self.disk, patience) {
+        let standing = Standing {
+            disk: &mut self.disk,
+            writing: !self.writer.is_idle(),
+        };
+        if let Err(error) = self.saving.finish(standing, patience) {
             reporter(Report::Warning(not_saved(&error)));
         }
         match (self.session.failure(), self.caught) {
             (Some(why), _) => Ending::Failed(why.to_string()),
-            (None, Some(signal)) => Ending::Signal(signal),
+            (None, Some((signal, _))) => Ending::Signal(signal),
             (None, None) => Ending::Done,
         }
+    }
+
+    /// Whether nothing is left to do, or there is no more time for it.
+    fn is_over(&self) -> bool {
+        let late = self
+            .stop_by()
+            .is_some_and(|until| until <= self.clock.now());
+        self.session.is_over() && (self.writer.is_idle() || late)
+    }
+
+    /// When everything is to be written and saved after a signal.
+    fn stop_by(&self) -> Option<Now> {
+        self.caught.map(|(_, at)| at + limits::STOP_PATIENCE)
     }
 
     fn gather(&mut self, events: &mut Events) -> io::Result<()> {
@@ -164,6 +195,9 @@ impl Reactor {
 
     fn next_deadline(&mut self, now: Now) -> Option<Now> {
         let mut next = sooner(self.session.next_deadline(), self.outreach.next_deadline());
+        if self.session.is_over() {
+            next = sooner(next, self.stop_by());
+        }
         if !self.throttled.is_empty() {
             next = sooner(next, Some(self.session.send_at(now).unwrap_or(now)));
         }
@@ -194,18 +228,31 @@ impl Reactor {
 
     fn on_signal(&mut self, now: Now) {
         if let Some(signal) = self.signals.pending() {
-            self.caught = Some(signal);
+            self.caught = Some((signal, now));
             self.session.stop(signal::name(signal), now);
         }
     }
 
     fn on_woken(&mut self, now: Now) {
         self.outreach.on_woken(self.session.trackers(), now);
-        if let Err(error) = self.saving.on_woken(&mut self.disk) {
-            self.session.warn(not_saved(&error));
+        while let Some(written) = self.writer.next_outcome() {
+            self.take_written(written, now);
         }
+        self.tell_written(now);
+        self.mind_saving();
         let found = self.outreach.take_peers();
         self.session.add_peers(&found, Source::User, now);
+    }
+
+    /// Begins to sync what was written, if that is due, and to save what waits for it.
+    fn mind_saving(&mut self) {
+        let standing = Standing {
+            disk: &mut self.disk,
+            writing: !self.writer.is_idle(),
+        };
+        if let Err(error) = self.saving.go_on(standing) {
+            self.session.warn(not_saved(&error));
+        }
     }
 
     fn accept_peers(&mut self, now: Now) {
@@ -274,63 +321,6 @@ impl Reactor {
         }
     }
 
-    /// One read of each link that may have something, in the order in which they came to have it.
-    fn read_peers(&mut self, now: Now) {
-        for key in std::mem::take(&mut self.unread) {
-            let Some(Some(link)) = self.links.get_mut(key) else {
-                continue;
-            };
-            if self.session.peer(key).is_some_and(Peer::is_sated) {
-                self.paused.push(key);
-                continue;
-            }
-            link.queued = false;
-            self.read_peer(key, now);
-            let Some(Some(link)) = self.links.get_mut(key) else {
-                continue;
-            };
-            if link.readable {
-                link.queued = true;
-                self.unread.push(key);
-            }
-        }
-        self.busy |= !self.unread.is_empty();
-    }
-
-    fn read_peer(&mut self, key: usize, now: Now) {
-        let (Some(Some(link)), Some(peer)) = (self.links.get_mut(key), self.session.peer(key))
-        else {
-            return;
-        };
-        let cut = peer.cut().len();
-        assert!(
-            cut <= self.room,
-            "a cut frame is shorter than the longest frame"
-        );
-        self.buffer[..cut].copy_from_slice(peer.cut());
-        match link.read(&mut self.buffer[cut..]) {
-            Ok(None) => {}
-            Ok(Some(0)) => {
-                link.readable = false;
-                self.session.handle_closed(key, Fault::Closed, now);
-            }
-            Ok(Some(n)) => {
-                let mut input = Input::new(&self.buffer[..cut + n]);
-                while let Some(write) = self.session.receive(key, &mut input, now) {
-                    if let Err(error) = self.disk.write(write.block, write.data) {
-                        self.session
-                            .handle_unwritten(write.block, error.to_string(), now);
-                    }
-                }
-            }
-            Err(error) => {
-                link.readable = false;
-                self.session
-                    .handle_closed(key, Fault::Network(link::plain(&error)), now);
-            }
-        }
-    }
-
     fn perform(&mut self, now: Now, reporter: &mut dyn FnMut(Report)) {
         while let Some(effect) = self.session.next_effect() {
             match effect {
@@ -351,7 +341,11 @@ impl Reactor {
                 }
                 Effect::ReadAhead(block) => self.disk.read_ahead(block),
                 Effect::Save(snapshot) => {
-                    if let Err(error) = self.saving.save(snapshot, &mut self.disk) {
+                    let standing = Standing {
+                        disk: &mut self.disk,
+                        writing: !self.writer.is_idle(),
+                    };
+                    if let Err(error) = self.saving.save(snapshot, standing) {
                         reporter(Report::Warning(not_saved(&error)));
                     }
                 }
@@ -370,27 +364,6 @@ impl Reactor {
         }
     }
 
-    /// Content that is to be hashed: existing files, and blocks that came out of order. In slices, for a bounded time.
-    fn read_back(&mut self, now: Now) {
-        while self.clock.now().since(now) < limits::CHECK_TURN {
-            let hole = self.session.next_hole();
-            if hole.is_some_and(|piece| self.disk.is_hole(piece)) && self.session.handle_hole() {
-                self.busy = true;
-                continue;
-            }
-            let Some(block) = self.session.next_read() else {
-                return;
-            };
-            self.busy = true;
-            let offset = self.disk.layout().geometry().offset(block);
-            let slice = &mut self.buffer[..block.len as usize];
-            match self.disk.read(offset, slice) {
-                Ok(()) => self.session.handle_read(block, slice),
-                Err(error) => self.session.handle_unreadable(error.to_string(), now),
-            }
-        }
-    }
-
     fn sweep(&mut self) {
         let session = &self.session;
         let (paused, ready): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.paused)
@@ -399,7 +372,11 @@ impl Reactor {
         self.busy |= !ready.is_empty();
         self.paused = paused;
         self.unread.extend(ready);
-        self.disk.pin();
+        if !self.held_up.is_empty() && !self.is_held_up() {
+            self.unread.append(&mut self.held_up);
+            self.busy = true;
+        }
+        self.mind_saving();
         self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
     }
 }

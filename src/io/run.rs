@@ -14,9 +14,11 @@ use super::disk_error::DiskError;
 use super::link::{self, Listeners};
 use super::outreach::Outreach;
 use super::reactor::{self, Parts, Reactor};
+use super::receive;
 use super::saving::Saving;
 use super::setup::{Ending, Mode, Setup};
 use super::state;
+use super::writer::Writer;
 use crate::base::bits::Bits;
 use crate::base::id::PeerId;
 use crate::base::limits;
@@ -51,6 +53,7 @@ fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor
     let waker = reactor::waker(&poll).map_err(failed)?;
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
     let disk = open_content(&mut setup, reporter)?;
+    let pen = disk.pen().map_err(|error| error.to_string())?;
 
     let metainfo = &setup.metainfo;
     let state = setup
@@ -61,6 +64,7 @@ fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor
     let bitfield = metainfo.geometry.pieces().div_ceil(8) as usize + 1;
     let room = bitfield.max(limits::BLOCK_FRAME) + 4;
     let (bind, info_hash) = (setup.bind, metainfo.info_hash);
+    let buffers = buffers(setup.memory, room);
     let peers = std::mem::take(&mut setup.peers);
     let config = config(setup, known, &disk, &listeners, &mut rng, reporter);
     let mut session = Session::new(config, rng.bits64(), now);
@@ -70,7 +74,9 @@ fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor
             Err(_) => outreach.look_up_peer(host, port),
         }
     }
+    let pen = pen.at_pace(pace());
     let parts = Parts {
+        writer: Writer::new(pen, Arc::clone(&waker), buffers),
         saving: Saving::new(waker, state, info_hash),
         poll,
         session,
@@ -213,11 +219,23 @@ fn sockets(max_peers: usize) -> usize {
     max_peers.min(handles.saturating_sub(others)).max(1)
 }
 
+/// How many receive buffers may wait for the disk: a quarter of the budget's worth, and one at least.
+fn buffers(memory: u64, room: usize) -> usize {
+    let quarter = usize::try_from(memory / 4).unwrap_or(usize::MAX);
+    (quarter / (room + receive::READ)).clamp(1, limits::BUFFERS)
+}
+
+/// A pace in bytes a second that writing keeps to, for tests of what a slow disk does to everything else.
+fn pace() -> Option<u64> {
+    std::env::var("BROOKLET_WRITE_PACE").ok()?.parse().ok()
+}
+
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's own buffers come first.
 fn shares(memory: u64, max_peers: usize) -> (usize, usize) {
+    let buffers = buffers(memory, limits::BLOCK_FRAME) * receive::READ;
     let left = usize::try_from(memory)
         .unwrap_or(usize::MAX)
-        .saturating_sub(limits::MIB);
+        .saturating_sub(limits::MIB + buffers);
     let most = max_peers.min(left / limits::PEER_SHARE).max(1);
     (most, (left / most).max(limits::PEER_SHARE))
 }

@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
+use super::disk::Unsynced;
 use super::disk_error::{DiskError, Why};
 use super::state;
-use super::tree::{Access, Tree};
+use super::tree::Access;
 
 /// With more files than this, their whole file system is synced at once: one file after the other would take a millisecond and more
 /// for each.
@@ -27,11 +28,20 @@ const MANY: usize = 64;
 #[derive(Debug)]
 pub struct Job {
     /// What must reach the disk first, from `Disk::unsynced`.
-    pub content: (Tree, Vec<Vec<String>>),
+    pub content: Unsynced,
     /// The resume file.
     pub path: PathBuf,
-    /// What it is to hold.
-    pub bytes: Vec<u8>,
+    /// What it is to hold; `None`: it stays as it is, only the content is synced.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// Content that reached the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Synced {
+    /// Bytes of it.
+    pub bytes: u64,
+    /// How long that took.
+    pub time: Duration,
 }
 
 /// The helper thread and the jobs it has.
@@ -81,7 +91,7 @@ impl Saver {
 
     /// The outcome of the next job that is done; `None` if none is yet. After an error it is unknown what of the content reached the
     /// disk, so that nothing more may be recorded as held: the jobs behind it fail too.
-    pub fn next_outcome(&mut self) -> Option<Result<(), DiskError>> {
+    pub fn next_outcome(&mut self) -> Option<Result<Synced, DiskError>> {
         let (_, outcomes) = self.thread.as_ref()?;
         let path = self.waiting.front()?.clone();
         let outcome = match outcomes.try_recv() {
@@ -113,7 +123,7 @@ impl Saver {
                 }
                 Err(RecvTimeoutError::Disconnected) => Err(gone(path)),
             };
-            result = result.and(outcome);
+            result = result.and(outcome.map(|_| ()));
         }
         result
     }
@@ -125,7 +135,7 @@ fn gone(path: PathBuf) -> DiskError {
 }
 
 /// Our ends of the channels to and from the thread.
-type Ends = (Sender<Job>, Receiver<Result<(), DiskError>>);
+type Ends = (Sender<Job>, Receiver<Result<Synced, DiskError>>);
 
 fn start(waker: &Arc<Waker>) -> io::Result<Ends> {
     let (jobs, todo) = mpsc::channel::<Job>();
@@ -148,11 +158,21 @@ fn start(waker: &Arc<Waker>) -> io::Result<Ends> {
     Ok((jobs, outcomes))
 }
 
-fn save(job: Job) -> Result<(), DiskError> {
-    let (mut tree, files) = job.content;
-    let many = files.len() > MANY;
+fn save(job: Job) -> Result<Synced, DiskError> {
+    let bytes = job.content.bytes;
+    let begun = Instant::now();
+    sync(job.content)?;
+    let time = begun.elapsed();
+    if let Some(bytes) = job.bytes {
+        state::replace(&job.path, &bytes)?;
+    }
+    Ok(Synced { bytes, time })
+}
+
+fn sync(content: Unsynced) -> Result<(), DiskError> {
+    let (mut tree, many) = (content.tree, content.paths.len() > MANY);
     let mut synced = BTreeSet::new();
-    for path in files {
+    for path in content.paths {
         let file = match tree.open(&path, Access::Read) {
             Ok(file) => file,
             // Taken away under our hands: a restart sees that it is missing.
@@ -170,5 +190,5 @@ fn save(job: Job) -> Result<(), DiskError> {
         };
         done.map_err(|error| DiskError::new(tree.path(&path), error))?;
     }
-    state::replace(&job.path, &job.bytes)
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod picker;
 mod rarity;
 
 mod asks;
+mod lanes;
 mod progress;
 
 mod sharing;

@@ -1,8 +1,8 @@
 //! One open piece: which blocks came and from whom, who is asked for the others, and its running SHA-1.
 //!
-//! Blocks are hashed as they come while they come in order. One that comes early waits on disk: when the gap before it closes, the
-//! run that begins there is read back at once, so that what comes after that run is hashed in place again. The piece is whole
-//! when it is all received and hashed.
+//! Blocks are hashed when they are written, while they come in order. One that comes early waits on disk: when the gap before it
+//! closes, the run that begins there is read back at once, so that what comes after that run is hashed in place again. The piece is
+//! whole when it is all received, written and hashed.
 
 use std::net::SocketAddr;
 
@@ -46,8 +46,10 @@ pub(super) struct Progress {
     asks: Asks,
     /// Blocks neither received nor asked of anybody.
     unasked: u32,
-    /// Blocks received, in this try or one before, that are not on disk yet.
+    /// Blocks received that are not on disk yet, in the order in which they came.
     unwritten: u32,
+    /// The first of these, which came before some of the piece was dropped: the disk will have them, if nothing newer follows.
+    stale: u32,
     hash: Sha1,
     hashed: u32,
     senders: Senders,
@@ -84,6 +86,7 @@ impl Progress {
             asks: Asks::default(),
             unasked: blocks,
             unwritten: 0,
+            stale: 0,
             hash: Sha1::new(),
             hashed: 0,
             senders: Senders::default(),
@@ -116,10 +119,24 @@ impl Progress {
         self.received.count() == 0 && self.asks.is_empty() && self.unwritten == 0
     }
 
-    /// A block that was received is on disk.
-    pub fn written(&mut self) {
+    /// A block that was received is on disk. If it is the next to be hashed, its data are to be hashed: here is the hash so far.
+    pub fn written(&mut self, number: u32) -> Option<&mut Sha1> {
         debug_assert!(self.unwritten > 0, "each block is written once");
         self.unwritten = self.unwritten.saturating_sub(1);
+        if self.stale > 0 {
+            self.stale -= 1;
+            return None;
+        }
+        if !self.received.get(number) || number * BLOCK != self.hashed {
+            return None;
+        }
+        self.hashed += self.geometry.block(self.piece, number).len;
+        Some(&mut self.hash)
+    }
+
+    /// The hash of what was written in order.
+    pub fn hash_mut(&mut self) -> &mut Sha1 {
+        &mut self.hash
     }
 
     /// Every request, in the order of blocks.
@@ -209,13 +226,7 @@ impl Progress {
     }
 
     /// A block came: nobody is asked for it any more, `asked` gets who was. False if it was here before.
-    pub fn receive(
-        &mut self,
-        number: u32,
-        from: SocketAddr,
-        data: &[u8],
-        asked: &mut Vec<Who>,
-    ) -> bool {
+    pub fn receive(&mut self, number: u32, from: SocketAddr, asked: &mut Vec<Who>) -> bool {
         if !self.received.set(number) {
             return false;
         }
@@ -226,9 +237,6 @@ impl Progress {
         self.asks.clear(number, asked);
         self.free.clear(number);
         self.senders.note(number, from, self.received.len());
-        if number * BLOCK == self.hashed {
-            self.hash(data);
-        }
         true
     }
 
@@ -313,7 +321,9 @@ impl Progress {
     /// Drops what this peer sent; true if there was any.
     pub fn strike(&mut self, sender: SocketAddr) -> bool {
         let struck = self.senders.sent(sender, &self.received);
-        self.drop_blocks(&struck);
+        if !struck.is_empty() {
+            self.drop_blocks(&struck);
+        }
         !struck.is_empty()
     }
 
@@ -331,6 +341,7 @@ impl Progress {
 
     /// What was hashed of a piece that lost some of it is hashed again.
     fn drop_blocks(&mut self, numbers: &[u32]) {
+        self.stale = self.unwritten;
         for &number in numbers {
             self.received.clear(number);
             self.free.set(number);
@@ -391,12 +402,18 @@ mod tests {
     }
 
     fn receive(progress: &mut Progress, number: u32, from: u8) -> bool {
-        let len = progress.geometry.block(0, number).len as usize;
-        let fresh = progress.receive(number, addr(from), &vec![from; len], &mut Vec::new());
+        let fresh = progress.receive(number, addr(from), &mut Vec::new());
         if fresh {
-            progress.written();
+            write(progress, number, from);
         }
         fresh
+    }
+
+    fn write(progress: &mut Progress, number: u32, from: u8) {
+        let len = progress.geometry.block(0, number).len as usize;
+        if let Some(hash) = progress.written(number) {
+            hash.update(vec![from; len]);
+        }
     }
 
     #[test]
@@ -423,31 +440,34 @@ mod tests {
     #[test]
     fn what_is_not_written_is_neither_judged_nor_read_back() {
         let mut progress = open(3);
-        let all = [vec![7; BLOCK as usize], vec![7; BLOCK as usize - 100]];
-        for (number, data) in [(0, &all[0]), (2, &all[1])] {
-            assert!(progress.receive(number, addr(1), data, &mut Vec::new()));
+        for number in [0, 2, 1] {
+            assert!(progress.receive(number, addr(1), &mut Vec::new()));
         }
-        progress.written();
-        assert!(progress.receive(1, addr(1), &all[0], &mut Vec::new()));
-        assert_eq!(progress.due(), None, "two blocks are on their way");
-        progress.written();
-        assert_eq!(progress.due(), None, "one still is");
-        progress.written();
+        for number in [0, 2] {
+            write(&mut progress, number, 7);
+            assert_eq!(progress.due(), None, "block 1 is on its way");
+        }
+        write(&mut progress, 1, 7);
         let due = progress.start_reading().expect("block 2 is due");
+        assert_eq!((due.begin, due.len), (2 * BLOCK, BLOCK - 100));
         assert!(progress.end_reading(due));
-        progress.hash(&all[1]);
-        assert!(progress.digest().is_some());
-
-        let mut again = open(1);
-        assert!(again.receive(0, addr(1), &vec![7; BLOCK as usize - 100], &mut Vec::new()));
-        assert_eq!(again.digest(), None, "it is hashed but not written");
-        again.reset();
-        assert!(
-            !again.is_untouched(),
-            "the write of the try before is to come"
+        progress.hash(&vec![7; BLOCK as usize - 100]);
+        assert_eq!(
+            progress.digest(),
+            Some(Sha1::digest(vec![7; 3 * BLOCK as usize - 100]).into())
         );
-        again.written();
-        assert!(again.is_untouched());
+    }
+
+    #[test]
+    fn what_was_dropped_before_it_was_written_is_not_hashed() {
+        let mut progress = open(2);
+        assert!(progress.receive(0, addr(1), &mut Vec::new()));
+        progress.reset();
+        assert!(!progress.is_untouched(), "the disk is still to get it");
+        assert!(progress.receive(0, addr(2), &mut Vec::new()));
+        assert!(progress.written(0).is_none(), "this is the one dropped");
+        assert!(progress.written(0).is_some(), "this is the one that counts");
+        progress.assert_invariants();
     }
 
     #[test]

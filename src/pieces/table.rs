@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use super::lanes::{self, Lane};
 use super::progress::{Filed, Grip, Progress};
 use super::rarity::Rarity;
 use super::sharing::Peer;
@@ -286,8 +287,7 @@ impl Pieces {
         if let Some((number, progress)) = self.find(block) {
             if barred {
                 self.news |= progress.release(number, who);
-            } else if data.len() == block.len as usize
-                && progress.receive(number, from, data, &mut asked)
+            } else if data.len() == block.len as usize && progress.receive(number, from, &mut asked)
             {
                 accepted = Accepted::Fresh;
                 let owner = progress.owner;
@@ -308,12 +308,38 @@ impl Pieces {
         accepted
     }
 
-    /// A block that was Fresh is on disk. Its piece is neither Held nor read back before they all are.
-    pub fn written(&mut self, block: Block) {
-        if let Some((_, progress)) = self.find(block) {
-            progress.written();
+    /// Blocks that were Fresh are on disk, in the order in which they came. A piece is neither Held nor read back before they all are.
+    pub fn written(&mut self, blocks: &[(Block, &[u8])]) {
+        let mut lanes: Vec<Lane<'_>> = Vec::new();
+        let mut pieces: Vec<u32> = Vec::new();
+        for &(block, data) in blocks {
+            if !pieces.contains(&block.piece) {
+                pieces.push(block.piece);
+            }
+            let next = self
+                .find(block)
+                .and_then(|(number, progress)| progress.written(number));
+            let Some(hash) = next else {
+                continue;
+            };
+            match lanes.iter_mut().find(|lane| lane.piece == block.piece) {
+                Some(lane) => lane.parts.push(data),
+                None => lanes.push(Lane {
+                    piece: block.piece,
+                    hash: std::mem::take(hash),
+                    parts: vec![data],
+                }),
+            }
         }
-        self.settle(block.piece);
+        lanes::hash(&mut lanes);
+        for lane in lanes {
+            if let Some(progress) = self.open.get_mut(&lane.piece) {
+                *progress.hash_mut() = lane.hash;
+            }
+        }
+        for piece in pieces {
+            self.settle(piece);
+        }
     }
 
     /// Who besides this peer had been asked for the block that was accepted last: they get `cancel`. Appends to `out`.

@@ -80,9 +80,10 @@ impl Session {
         self.checking.as_mut().is_some_and(Checking::hole)
     }
 
-    /// A block of [`Session::receive`] is on disk: what is read from its file from now on is that. Its piece does not count before.
-    pub fn handle_written(&mut self, block: Block) {
-        self.torrent.pieces.written(block);
+    /// Blocks of [`Session::receive`] are on disk: what is read from their files from now on is that. Their pieces do not count before.
+    /// In the order in which they came; of as many peers at once as may be, since several pieces are hashed faster than one.
+    pub fn handle_written(&mut self, blocks: &[(Block, &[u8])]) {
+        self.torrent.pieces.written(blocks);
     }
 
     /// A block could not be written: whatever its hash says, its piece is not held, and the session ends.

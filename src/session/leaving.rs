@@ -152,6 +152,10 @@ impl Session {
     }
 
     pub(super) fn mind_leaving(&mut self, now: Now) {
+        // What was still being written when we stopped.
+        if self.unsaved && matches!(self.stage, Stage::Leaving { .. } | Stage::Over) {
+            self.save(true, now);
+        }
         if let Stage::Leaving { until } = self.stage {
             if now >= until || self.trackers.is_idle() {
                 self.stage = Stage::Over;

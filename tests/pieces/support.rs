@@ -137,7 +137,7 @@ impl Table {
             return false;
         };
         self.disk[start..start + data.len()].copy_from_slice(&data);
-        self.pieces.written(block);
+        self.pieces.written(&[(block, &data)]);
         true
     }
 

@@ -8,11 +8,15 @@ mod refusals;
 mod restart;
 mod saving;
 
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::sync::Arc;
 
 use brooklet::base::geometry::{Block, Geometry};
 use brooklet::base::id::InfoHash;
 use brooklet::io::disk::Disk;
+use brooklet::io::disk_error::DiskError;
+use brooklet::io::pen::Pen;
 use brooklet::wire::metainfo::{FileEntry, FileKind, Metainfo};
 
 const PIECE: u32 = 16 * 1024;
@@ -56,8 +60,44 @@ fn whole(torrent: &Metainfo, piece: u32) -> Block {
     torrent.geometry.block(piece, 0)
 }
 
-fn write_all(disk: &mut Disk, torrent: &Metainfo, content: &[u8]) {
-    for (piece, data) in (0..).zip(content.chunks(PIECE as usize)) {
-        disk.write(whole(torrent, piece), data).unwrap();
+/// Both halves of the content on disk: the one that reads, with what the other writes noted.
+struct Content {
+    disk: Disk,
+    pen: Pen,
+}
+
+impl Content {
+    fn new(dir: &Path, torrent: &Arc<Metainfo>) -> Content {
+        let disk = Disk::new(dir, Arc::clone(torrent));
+        let pen = disk.pen().unwrap();
+        Content { disk, pen }
+    }
+
+    fn write(&mut self, block: Block, data: &[u8]) -> Result<(), DiskError> {
+        let written = self.pen.write(data, &[(block, 0)]);
+        self.disk.note(self.pen.take_news());
+        written.map_err(|unwritten| unwritten.error)
+    }
+
+    /// Writes whole pieces, from the first on.
+    fn write_all(&mut self, content: &[u8]) {
+        for (piece, data) in (0..).zip(content.chunks(PIECE as usize)) {
+            let block = self.disk.layout().geometry().block(piece, 0);
+            self.write(block, data).unwrap();
+        }
+    }
+}
+
+impl Deref for Content {
+    type Target = Disk;
+
+    fn deref(&self) -> &Disk {
+        &self.disk
+    }
+}
+
+impl DerefMut for Content {
+    fn deref_mut(&mut self) -> &mut Disk {
+        &mut self.disk
     }
 }

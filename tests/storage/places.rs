@@ -13,7 +13,7 @@ use brooklet::wire::metainfo::Metainfo;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;
-use crate::{PIECE, torrent, whole, write_all};
+use crate::{Content, PIECE, torrent, whole};
 
 #[test]
 fn content_lies_where_bep_3_says_and_padding_nowhere() {
@@ -25,8 +25,8 @@ fn content_lies_where_bep_3_says_and_padding_nowhere() {
         ("t/d/e/f", 40_000),
     ]);
     let content = noise(1, torrent.geometry.size() as usize);
-    let mut disk = Disk::new(&dir.join("new/folder"), Arc::clone(&torrent));
-    write_all(&mut disk, &torrent, &content);
+    let mut disk = Content::new(&dir.join("new/folder"), &torrent);
+    disk.write_all(&content);
     let read = |path: &str| fs::read(dir.join("new/folder/t").join(path)).unwrap();
     assert!(read("a") == content[..20_000]);
     assert!(read("b/c.sh") == content[32_768..32_769]);
@@ -62,7 +62,7 @@ fn links_on_disk_are_not_followed() {
     symlink(&outside, dir.join("in/t/sub")).unwrap();
     symlink(outside.join("f"), dir.join("in/t/g")).unwrap();
     symlink(outside.join("new"), dir.join("in/t/x/y")).unwrap();
-    let mut disk = Disk::new(&dir.join("in"), Arc::clone(&torrent));
+    let mut disk = Content::new(&dir.join("in"), &torrent);
     let refused = disk.look();
     assert_eq!(refused.len(), 3, "{refused:?}");
     assert!(refused.iter().all(|error| error.why == Why::InTheWay));
@@ -94,7 +94,7 @@ fn the_torrents_own_name_may_be_no_link_but_its_folder_may() {
     let one = torrent(&[("s", 5)]);
     let free = torrent(&[("u/f", 5)]);
     let write = |torrent: &Arc<Metainfo>| {
-        let mut disk = Disk::new(&dir.join("linked"), Arc::clone(torrent));
+        let mut disk = Content::new(&dir.join("linked"), torrent);
         disk.write(whole(torrent, 0), b"12345")
             .map_err(|error| error.why)
     };
@@ -120,7 +120,7 @@ fn what_is_no_file_is_in_the_way() {
     );
     for path in ["t/f", "t/sub/x", "t/p"] {
         let torrent = torrent(&[(path, 5)]);
-        let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+        let mut disk = Content::new(&dir, &torrent);
         assert_eq!(
             disk.write(whole(&torrent, 0), b"12345").unwrap_err().why,
             Why::InTheWay,
@@ -141,7 +141,7 @@ fn short_missing_and_long_files_are_told_apart() {
     dir.file("t/short", noise(1, 100));
     dir.file("t/long", noise(2, 70_000));
     let torrent = torrent(&[("t/short", 60_000), ("t/long", 60_000), ("t/gone", 60_000)]);
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = Content::new(&dir, &torrent);
     assert_eq!(disk.look(), []);
     assert_eq!(disk.oversized().collect::<Vec<_>>(), [1]);
     let mut read = |offset: u64, len: usize| {
@@ -216,7 +216,6 @@ fn nothing_is_touched_by_looking_and_reading() {
     assert_eq!(disk.look(), []);
     disk.read(0, &mut [0; 20_000]).unwrap();
     disk.make_empty(0..2).unwrap();
-    disk.pin();
     assert_eq!(disk.settle(usize::MAX), Ok(true));
     assert_eq!([stat("t"), stat("t/a"), stat("t/empty")], before);
 }
@@ -225,7 +224,7 @@ fn nothing_is_touched_by_looking_and_reading() {
 fn holes_are_found_and_data_is_none() {
     let dir = Dir::new();
     let torrent = torrent(&[("t/a", 40 * 16_384), ("t/b", 40 * 16_384)]);
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = Content::new(&dir, &torrent);
     let data = noise(1, PIECE as usize);
     disk.write(whole(&torrent, 20), &data).unwrap();
     disk.write(whole(&torrent, 79), &data).unwrap();
@@ -240,6 +239,6 @@ fn holes_are_found_and_data_is_none() {
     disk.write(whole(&torrent, 2), &data).unwrap();
     assert!(!disk.is_hole(2), "what was a hole is none any more");
     fs::remove_file(dir.join("t/b")).unwrap();
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = Content::new(&dir, &torrent);
     assert!(!disk.is_hole(50), "a file that is not there has no holes");
 }

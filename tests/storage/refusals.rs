@@ -4,11 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use brooklet::base::geometry::Block;
-use brooklet::io::disk::Disk;
 use brooklet::io::disk_error::Why;
 use brooklet::io::saver::{Job, Saver};
 use brooklet::io::state;
@@ -17,7 +15,7 @@ use crate::restart::{resumed, snapshot};
 use crate::saving::waker;
 use crate::support::content::noise;
 use crate::support::dir::Dir;
-use crate::{PIECE, support, torrent, whole, write_all};
+use crate::{Content, PIECE, support, torrent, whole};
 
 #[test]
 fn a_full_disk_says_so_and_loses_nothing() {
@@ -36,7 +34,7 @@ fn a_full_disk_says_so_and_loses_nothing() {
             .success()
     );
     let torrent = torrent(&[("t", 4 << 20)]);
-    let mut disk = Disk::new(&mount, Arc::clone(&torrent));
+    let mut disk = Content::new(&mount, &torrent);
     let data = noise(1, PIECE as usize);
     let failed =
         (0..256).find_map(|piece| Some((piece, disk.write(whole(&torrent, piece), &data).err()?)));
@@ -80,10 +78,9 @@ fn twenty_thousand_files_need_few_handles() {
     let files: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 100)).collect();
     let torrent = torrent(&files);
     let content = noise(1, 2_000_000);
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = Content::new(&dir, &torrent);
     assert_eq!(disk.look(), []);
-    write_all(&mut disk, &torrent, &content);
-    disk.pin();
+    disk.write_all(&content);
     let open = fs::read_dir("/proc/self/fd").unwrap().count();
     assert!(open < 32, "{open}");
     let mut back = vec![0; content.len()];
@@ -92,12 +89,12 @@ fn twenty_thousand_files_need_few_handles() {
     let waker = waker();
     let mut saver = Saver::new(waker);
     let (content, path) = (disk.unsynced().unwrap(), dir.join("state/x"));
-    assert_eq!(content.1.len(), 20_000);
+    assert_eq!(content.paths.len(), 20_000);
     saver
         .save(Job {
             content,
             path,
-            bytes: vec![1],
+            bytes: Some(vec![1]),
         })
         .unwrap();
     saver.finish(Duration::from_secs(120)).unwrap();
@@ -116,7 +113,7 @@ fn what_may_not_be_read_or_written_is_denied() {
     const INSIDE: &str = "BROOKLET_AS_NOBODY";
     if let Some(dir) = std::env::var_os(INSIDE) {
         let torrent = torrent(&[("t/secret", 100), ("t/new", 100)]);
-        let mut disk = Disk::new(Path::new(&dir), Arc::clone(&torrent));
+        let mut disk = Content::new(Path::new(&dir), &torrent);
         assert_eq!(disk.look(), []);
         assert_eq!(disk.read(0, &mut [0; 9]).unwrap_err().why, Why::Denied);
         for begin in [0, 100] {

@@ -12,7 +12,7 @@ use brooklet::wire::metainfo::Metainfo;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;
-use crate::{PIECE, torrent, whole, write_all};
+use crate::{Content, PIECE, torrent, whole};
 
 /// What would be saved now, every other piece held.
 pub fn snapshot(disk: &Disk, torrent: &Metainfo, clean: bool) -> Vec<u8> {
@@ -41,15 +41,13 @@ pub fn resumed(dir: &Path, torrent: &Arc<Metainfo>, saved: &[u8]) -> Verdict {
 
 /// A download of eight pieces that was killed: everything written, half of it saved as held. Time goes by before each step.
 fn killed(dir: &Path, torrent: &Arc<Metainfo>) -> Vec<u8> {
-    let mut disk = Disk::new(dir, Arc::clone(torrent));
+    let mut disk = Content::new(dir, torrent);
     disk.look();
     let content = noise(1, torrent.geometry.size() as usize);
-    write_all(&mut disk, torrent, &content[..5 * PIECE as usize]);
-    disk.pin();
+    disk.write_all(&content[..5 * PIECE as usize]);
     let saved = snapshot(&disk, torrent, false);
     std::thread::sleep(Duration::from_millis(20));
-    write_all(&mut disk, torrent, &content);
-    disk.pin();
+    disk.write_all(&content);
     saved
 }
 
@@ -93,13 +91,12 @@ fn a_write_by_others_between_look_and_download_is_noticed() {
     let dir = Dir::new();
     let torrent = torrent(&[("t", 4 * 16_384)]);
     dir.file("t", noise(5, 4 * 16_384));
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = Content::new(&dir, &torrent);
     disk.look();
     std::thread::sleep(Duration::from_millis(20));
     dir.file("t", noise(6, 4 * 16_384));
     disk.write(whole(&torrent, 1), &noise(7, PIECE as usize))
         .unwrap();
-    disk.pin();
     let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, false));
     assert_eq!(
         (list(&found.trusted), list(&found.hash)),
@@ -114,10 +111,9 @@ fn a_write_by_others_between_look_and_download_is_noticed() {
 fn after_a_clean_end_nothing_is_hashed_and_times_are_real() {
     let dir = Dir::new();
     let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = Content::new(&dir, &torrent);
     disk.look();
-    write_all(&mut disk, &torrent, &noise(1, 8 * PIECE as usize));
-    disk.pin();
+    disk.write_all(&noise(1, 8 * PIECE as usize));
     std::thread::sleep(Duration::from_millis(50));
     let before = SystemTime::now() - Duration::from_millis(20);
     assert_eq!(disk.settle(usize::MAX), Ok(true));
@@ -131,8 +127,8 @@ fn after_a_clean_end_nothing_is_hashed_and_times_are_real() {
 fn a_file_gone_at_the_end_does_not_keep_the_rest_from_being_recorded() {
     let dir = Dir::new();
     let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
-    write_all(&mut disk, &torrent, &noise(1, 8 * PIECE as usize));
+    let mut disk = Content::new(&dir, &torrent);
+    disk.write_all(&noise(1, 8 * PIECE as usize));
     fs::remove_file(dir.join("t/a")).unwrap();
     assert_eq!(disk.settle(usize::MAX), Ok(true));
     let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
@@ -156,10 +152,9 @@ fn a_complete_file_keeps_its_time_when_a_piece_it_shares_comes_again() {
         .unwrap()
         .set_modified(old)
         .unwrap();
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = Content::new(&dir, &torrent);
     disk.look();
-    write_all(&mut disk, &torrent, &content);
-    disk.pin();
+    disk.write_all(&content);
     assert_eq!(disk.settle(usize::MAX), Ok(true));
     assert_eq!(
         fs::metadata(dir.join("t/whole"))

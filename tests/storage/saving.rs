@@ -5,14 +5,13 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::sync::Arc;
 use std::time::Duration;
 
-use brooklet::io::disk::Disk;
 use brooklet::io::disk_error::Why;
 use brooklet::io::saver::{Job, Saver};
 use brooklet::io::state;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;
-use crate::{PIECE, torrent, whole, write_all};
+use crate::{Content, PIECE, torrent, whole};
 
 pub fn waker() -> Arc<mio::Waker> {
     let poll = mio::Poll::new().unwrap();
@@ -48,12 +47,12 @@ fn the_state_is_replaced_whole_and_a_wrong_length_is_bounded() {
 fn jobs_are_saved_in_turn_and_errors_come_back() {
     let dir = Dir::new();
     let torrent = torrent(&[("t/a", 20_000), ("t/b", 20_000)]);
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = Content::new(&dir, &torrent);
     let mut poll = mio::Poll::new().unwrap();
     let waker = mio::Waker::new(poll.registry(), mio::Token(3)).unwrap();
     let mut saver = Saver::new(Arc::new(waker));
     assert!(!saver.busy() && saver.next_outcome().is_none());
-    write_all(&mut disk, &torrent, &noise(1, 40_000));
+    disk.write_all(&noise(1, 40_000));
     // What is gone needs no sync; a restart sees that it is gone.
     fs::remove_file(dir.join("t/b")).unwrap();
     let path = dir.join("state/x");
@@ -61,7 +60,7 @@ fn jobs_are_saved_in_turn_and_errors_come_back() {
         .save(Job {
             content: disk.unsynced().unwrap(),
             path: path.clone(),
-            bytes: b"one".to_vec(),
+            bytes: Some(b"one".to_vec()),
         })
         .unwrap();
     assert!(saver.busy());
@@ -72,7 +71,8 @@ fn jobs_are_saved_in_turn_and_errors_come_back() {
         events.iter().next().map(|event| event.token()),
         Some(mio::Token(3))
     );
-    assert_eq!(saver.next_outcome(), Some(Ok(())));
+    let synced = saver.next_outcome().unwrap().unwrap();
+    assert_eq!(synced.bytes, 40_000);
     assert!(!saver.busy() && saver.next_outcome().is_none());
     assert_eq!(fs::read(&path).unwrap(), b"one");
     // A link where content was: it cannot be synced, and then nothing may be recorded.
@@ -84,13 +84,13 @@ fn jobs_are_saved_in_turn_and_errors_come_back() {
         .save(Job {
             content: disk.unsynced().unwrap(),
             path: path.clone(),
-            bytes: b"two".to_vec(),
+            bytes: Some(b"two".to_vec()),
         })
         .unwrap();
     let later = Job {
         content: disk.unsynced().unwrap(),
         path: path.clone(),
-        bytes: b"three".to_vec(),
+        bytes: Some(b"three".to_vec()),
     };
     let _ = saver.save(later);
     let error = saver.finish(Duration::from_secs(60)).unwrap_err();

@@ -190,7 +190,7 @@ impl Bench {
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             let start = self.setting.local.geometry.offset(write.block) as usize;
             self.disk[start..start + write.data.len()].copy_from_slice(write.data);
-            self.session.handle_written(write.block);
+            self.session.handle_written(&[(write.block, write.data)]);
         }
     }
 

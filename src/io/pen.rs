@@ -1,0 +1,218 @@
+//! The half of the content on disk that writes. The other half, which reads and knows what is there, is `disk`; it hears of what was
+//! written by [`News`], since the two may be in different threads.
+//!
+//! A file that is written is made as long as it will be at once, as a hole; what is longer than it should be is left so, since content
+//! is never thrown away. While a download lasts, the modification time of the files it writes is held: after each write it is set
+//! back to what the resume data say. So after a `kill -9` our own writes are told from anybody else's (see `storage::resume`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::disk_error::DiskError;
+use super::files::Files;
+use super::tree::{self, Access};
+use crate::base::geometry::Block;
+use crate::storage::layout::{Layout, Span};
+use crate::storage::resume::Stamp;
+
+/// Blocks in a buffer that was read into: each with the place of its first byte there.
+pub type Blocks = Vec<(Block, usize)>;
+
+/// Writes the files of one torrent.
+#[derive(Debug)]
+pub struct Pen {
+    layout: Arc<Layout>,
+    files: Files,
+    /// Files written, with the time they are held at.
+    held: BTreeMap<usize, Stamp>,
+    news: News,
+    pace: Option<u64>,
+}
+
+/// What writing changed.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Files that are written for the first time: what they were before, and what they are held at.
+    pub held: Vec<(usize, Stamp, Stamp)>,
+    /// Files written.
+    pub written: BTreeSet<usize>,
+    /// Bytes written.
+    pub bytes: u64,
+}
+
+/// What was not written of some blocks.
+#[derive(Debug)]
+pub struct Unwritten {
+    /// The first block of which that is uncertain.
+    pub from: usize,
+    /// Why.
+    pub error: DiskError,
+}
+
+/// Neighbouring bytes of one file that lie apart in a buffer. Written by one call, they cost half of what a call for each block does.
+#[derive(Debug)]
+struct Run<'a> {
+    first: usize,
+    file: usize,
+    offset: u64,
+    end: u64,
+    parts: Vec<IoSlice<'a>>,
+}
+
+impl Pen {
+    /// Writes to these files.
+    pub fn new(layout: Arc<Layout>, files: Files) -> Pen {
+        Pen {
+            layout,
+            files,
+            held: BTreeMap::new(),
+            news: News::default(),
+            pace: None,
+        }
+    }
+
+    /// As if the disk took only so many bytes a second: for tests of what a slow disk does to the rest.
+    pub fn at_pace(self, pace: Option<u64>) -> Pen {
+        Pen { pace, ..self }
+    }
+
+    /// Writes blocks that lie in a buffer to their files. Padding in them is dropped.
+    ///
+    /// # Errors
+    /// A file cannot be made or written. What was written before that stays.
+    pub fn write(&mut self, buffer: &[u8], blocks: &[(Block, usize)]) -> Result<(), Unwritten> {
+        let layout = Arc::clone(&self.layout);
+        let mut run: Option<Run<'_>> = None;
+        for (place, &(block, at)) in blocks.iter().enumerate() {
+            let data = &buffer[at..at + block.len as usize];
+            let start = layout.geometry().offset(block);
+            for span in layout.spans(start, data.len()).filter(|span| !span.padding) {
+                let part = IoSlice::new(&data[span.at..span.at + span.len]);
+                match &mut run {
+                    Some(run) if run.file == span.file && run.end == span.offset => {
+                        run.parts.push(part);
+                        run.end += span.len as u64;
+                    }
+                    _ => {
+                        self.put(run.replace(Run::new(place, span, part)))?;
+                    }
+                }
+            }
+        }
+        self.put(run)
+    }
+
+    /// What writing changed since the last call.
+    pub fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
+    }
+
+    fn put(&mut self, run: Option<Run<'_>>) -> Result<(), Unwritten> {
+        let Some(run) = run else { return Ok(()) };
+        let from = run.first;
+        self.put_down(run)
+            .map_err(|error| Unwritten { from, error })
+    }
+
+    fn put_down(&mut self, run: Run<'_>) -> Result<(), DiskError> {
+        if self.is_there(&run) {
+            return Ok(());
+        }
+        let (file, bytes) = (run.file, run.end - run.offset);
+        self.hold(file)?;
+        self.news.written.insert(file);
+        self.news.bytes += bytes;
+        let open = self.files.get(file)?;
+        let written = write_all(open, run.parts, run.offset);
+        set_back(open, self.held.get(&file));
+        if let Some(pace) = self.pace {
+            std::thread::sleep(Duration::from_secs_f64(bytes as f64 / pace as f64));
+        }
+        written.map_err(|error| DiskError::new(self.files.path(file), error))
+    }
+
+    /// Whether these bytes are on disk already, in a file of full size that we did not write. A file that is complete then keeps its
+    /// time, though a piece that it shares with an incomplete one comes in again.
+    fn is_there(&mut self, run: &Run<'_>) -> bool {
+        if self.held.contains_key(&run.file) {
+            return false;
+        }
+        let metainfo = Arc::clone(self.files.metainfo());
+        let entry = &metainfo.files[run.file];
+        let tree = &mut self.files.tree;
+        let found = tree.stamp(&entry.path).ok().flatten();
+        if found.is_none_or(|found| found.size < entry.length) {
+            return false;
+        }
+        let Ok(open) = tree.open(&entry.path, Access::Read) else {
+            return false;
+        };
+        let mut offset = run.offset;
+        run.parts.iter().all(|part| {
+            let mut present = vec![0; part.len()];
+            let read = open.read_exact_at(&mut present, offset);
+            offset += part.len() as u64;
+            read.is_ok() && present[..] == part[..]
+        })
+    }
+
+    /// Before the first write to a file: makes it as long as it will be, and notes the time to hold it at.
+    fn hold(&mut self, file: usize) -> Result<(), DiskError> {
+        if self.held.contains_key(&file) {
+            return Ok(());
+        }
+        let length = self.layout.length(file);
+        let open = self.files.get(file)?;
+        let prepared = tree::stamp_of(open).and_then(|before| {
+            if before.size < length {
+                open.set_len(length)?;
+            }
+            Ok((before, tree::stamp_of(open)?))
+        });
+        let prepared = prepared.map_err(|error| DiskError::new(self.files.path(file), error));
+        let (before, after) = prepared?;
+        self.held.insert(file, after);
+        self.news.held.push((file, before, after));
+        Ok(())
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(first: usize, span: Span, part: IoSlice<'a>) -> Run<'a> {
+        Run {
+            first,
+            file: span.file,
+            offset: span.offset,
+            end: span.offset + span.len as u64,
+            parts: vec![part],
+        }
+    }
+}
+
+fn write_all(file: &File, mut parts: Vec<IoSlice<'_>>, mut offset: u64) -> io::Result<()> {
+    let mut left = &mut parts[..];
+    while !left.is_empty() {
+        match rustix::io::pwritev(file, left, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                offset += written as u64;
+                IoSlice::advance_slices(&mut left, written);
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Sets a file's time back. That fails on another user's file: then its content is hashed after a kill, which is right too.
+fn set_back(file: &File, stamp: Option<&Stamp>) {
+    let set: io::Result<()> = stamp.map_or(Ok(()), |stamp| tree::set_time(file, *stamp));
+    drop(set);
+}

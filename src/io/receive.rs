@@ -1,0 +1,148 @@
+//! Receiving: sockets are read into the loop's buffer, what is in it goes to the session, and the blocks among that to the disk. Content
+//! that came before its turn, or lay on the disk already, is read back from there.
+
+use super::link;
+use super::pen::Blocks;
+use super::reactor::Reactor;
+use super::writer::Written;
+use crate::base::geometry::Block;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::peer::fault::Fault;
+use crate::peer::input::Input;
+use crate::peer::peer::Peer;
+
+/// Bytes read at a time, behind the room for a cut frame.
+pub const READ: usize = 192 * 1024;
+/// Reads whose blocks are hashed together: with those of several peers there are several pieces, which go faster together than one after
+/// the other. What was read must still be in the second-level cache then.
+pub const GATHERED: usize = 4;
+
+impl Reactor {
+    /// One read of each link that may have something, in the order in which they came to have it.
+    pub(super) fn read_peers(&mut self, now: Now) {
+        for key in std::mem::take(&mut self.unread) {
+            let peer = self.session.peer(key);
+            if peer.is_some_and(Peer::is_sated) {
+                self.paused.push(key);
+                continue;
+            }
+            if peer.is_some_and(|peer| peer.in_flight() > 0) && self.is_held_up() {
+                self.held_up.push(key);
+                continue;
+            }
+            let Some(Some(link)) = self.links.get_mut(key) else {
+                continue;
+            };
+            link.queued = false;
+            self.read_peer(key, now);
+            let Some(Some(link)) = self.links.get_mut(key) else {
+                continue;
+            };
+            if link.readable {
+                link.queued = true;
+                self.unread.push(key);
+            }
+        }
+        self.tell_written(now);
+        self.busy |= !self.unread.is_empty();
+    }
+
+    fn read_peer(&mut self, key: usize, now: Now) {
+        let (Some(Some(link)), Some(peer)) = (self.links.get_mut(key), self.session.peer(key))
+        else {
+            return;
+        };
+        let cut = peer.cut().len();
+        assert!(
+            cut <= self.room,
+            "a cut frame is shorter than the longest frame"
+        );
+        let mut buffer = self.free.pop().unwrap_or_default();
+        buffer.resize(self.room + READ, 0);
+        buffer[..cut].copy_from_slice(peer.cut());
+        let mut blocks = Blocks::new();
+        match link.read(&mut buffer[cut..]) {
+            Ok(None) => {}
+            Ok(Some(0)) => {
+                link.readable = false;
+                self.session.handle_closed(key, Fault::Closed, now);
+            }
+            Ok(Some(n)) => {
+                let mut input = Input::new(&buffer[..cut + n]);
+                while let Some(write) = self.session.receive(key, &mut input, now) {
+                    // A block's data are the end of its frame, behind which the rest of the input begins.
+                    blocks.push((write.block, cut + n - input.rest().len() - write.data.len()));
+                }
+            }
+            Err(error) => {
+                link.readable = false;
+                self.session
+                    .handle_closed(key, Fault::Network(link::plain(&error)), now);
+            }
+        }
+        if blocks.is_empty() {
+            self.free.push(buffer);
+        } else if let Some(written) = self.writer.write(buffer, blocks) {
+            self.take_written(written, now);
+        }
+    }
+
+    /// Whether what sends blocks must wait for the disk.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.writer.is_full() || self.saving.is_behind(&self.disk)
+    }
+
+    /// Takes what was written of one buffer; the session hears of several at once.
+    pub(super) fn take_written(&mut self, written: Written, now: Now) {
+        self.written.push(written);
+        if self.written.len() == GATHERED {
+            self.tell_written(now);
+        }
+    }
+
+    /// Tells the session what was written.
+    pub(super) fn tell_written(&mut self, now: Now) {
+        let mut good: Vec<(Block, &[u8])> = Vec::new();
+        for written in &mut self.written {
+            self.disk.note(std::mem::take(&mut written.news));
+            let sure = written.failed.as_ref().map(|failed| failed.from);
+            let blocks = &written.blocks[..sure.unwrap_or(written.blocks.len())];
+            let data = |at: usize, block: &Block| &written.buffer[at..at + block.len as usize];
+            good.extend(blocks.iter().map(|&(block, at)| (block, data(at, &block))));
+        }
+        if !good.is_empty() {
+            self.session.handle_written(&good);
+        }
+        for written in self.written.drain(..) {
+            if let Some(failed) = &written.failed {
+                for &(block, _) in &written.blocks[failed.from..] {
+                    self.session
+                        .handle_unwritten(block, failed.error.to_string(), now);
+                }
+            }
+            self.free.push(written.buffer);
+        }
+    }
+
+    /// Content that is to be hashed: existing files, and blocks that came out of order. In slices, for a bounded time.
+    pub(super) fn read_back(&mut self, now: Now) {
+        while self.clock.now().since(now) < limits::CHECK_TURN {
+            let hole = self.session.next_hole();
+            if hole.is_some_and(|piece| self.disk.is_hole(piece)) && self.session.handle_hole() {
+                self.busy = true;
+                continue;
+            }
+            let Some(block) = self.session.next_read() else {
+                return;
+            };
+            self.busy = true;
+            let offset = self.disk.layout().geometry().offset(block);
+            let slice = &mut self.buffer[..block.len as usize];
+            match self.disk.read(offset, slice) {
+                Ok(()) => self.session.handle_read(block, slice),
+                Err(error) => self.session.handle_unreadable(error.to_string(), now),
+            }
+        }
+    }
+}
