@@ -114,20 +114,16 @@ impl Lane {
         self.sha = Some(Sha1::new());
     }
 
-    /// Reads the next slice; false where there is none any more, or it cannot be read.
-    fn fill(&mut self, read: &mut impl FnMut(u64, &mut [u8]) -> bool) -> bool {
+    /// Reads the next slice, and answers its length: 0 where there is none any more, or it cannot be read.
+    fn fill(&mut self, read: &mut impl FnMut(u64, &mut [u8]) -> bool) -> usize {
         let offset = self.unread.start;
         self.filled = (self.unread.end - offset).min(READ as u64) as usize;
-        if self.filled == 0 {
-            return false;
-        }
-        if !read(offset, &mut self.buffer[..self.filled]) {
+        if self.filled > 0 && !read(offset, &mut self.buffer[..self.filled]) {
             (self.sha, self.filled) = (None, 0);
             self.unread.start = self.unread.end;
-            return false;
         }
         self.unread.start += self.filled as u64;
-        true
+        self.filled
     }
 
     /// Hashes what stands at this offset in the buffer.
@@ -157,15 +153,12 @@ fn hash<'a>(
         lane.begin(geometry, piece);
     }
     loop {
-        let mut filled = false;
-        for lane in &mut lanes[..used] {
-            filled |= lane.fill(read);
-        }
-        if !filled {
+        let filled = lanes[..used].iter_mut().map(|lane| lane.fill(read)).max();
+        let Some(most) = filled.filter(|&most| most > 0) else {
             return lanes[..used].iter_mut().map(Lane::hash);
-        }
-        // All lanes are full but where a piece ends, and then the unused have nothing.
-        for at in (0..READ).step_by(STEP) {
+        };
+        // A lane that is not in use is empty.
+        for at in (0..most).step_by(STEP) {
             for lane in &mut *lanes {
                 lane.step(at);
             }
