@@ -13,13 +13,16 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 9;
 
 fn main() {
+    let connections = [10, 100, 1_000];
+    let memory = session::memory(&connections);
     let sizes = [1_000, 10_000, 100_000, 200_000];
     let heads = sizes.map(|pieces| format!("{pieces} pieces"));
     print(&heads, &pieces::rows(&sizes));
     println!();
-    let connections = [10, 100, 1_000];
     let heads = connections.map(|peers| format!("{peers} peers"));
-    print(&heads, &session::rows(&connections));
+    let mut rows = session::rows(&connections);
+    rows.push(memory);
+    print(&heads, &rows);
 }
 
 /// A line of the table: a value for each size.

@@ -52,20 +52,31 @@ pub fn rows(connections: &[usize]) -> Vec<Row> {
             "ns",
             values(4),
         ),
-        row(
-            "  its memory, with its share of the session's",
-            "bytes",
-            values(5),
-        ),
     ]
+}
+
+/// What a peer takes, with its share of the session's own: to be measured before anything else has left memory behind.
+pub fn memory(connections: &[usize]) -> Row {
+    let each = |&count: &usize| {
+        let before = resident();
+        let worlds: Vec<World> = (0..10_000 / count)
+            .map(|_| World::new(count, &mut Watch::default()))
+            .collect();
+        let peers = worlds.len() * count;
+        std::mem::forget(worlds);
+        (resident() - before) / peers as f64
+    };
+    row(
+        "memory of a peer",
+        "bytes",
+        connections.iter().map(each).collect(),
+    )
 }
 
 /// The same session a few times; see [`rows`].
 fn column(count: usize) -> Vec<f64> {
     let mut joining = Watch::default();
-    let before = resident();
     let mut world = World::new(count, &mut joining);
-    let memory = (resident() - before) / count as f64;
     let mut rounds = Vec::new();
     let quiet = median(|| {
         let mut watch = Watch::default();
@@ -91,7 +102,6 @@ fn column(count: usize) -> Vec<f64> {
         middle(|round| round.1),
         middle(|round| round.2),
         joining.nanos_each(count),
-        memory,
     ]
 }
 
