@@ -3,6 +3,9 @@
 # make test    everything, with real clients and trackers (installs them, needs root for network namespaces)
 # make check   format, lints, documentation, rules of the house
 # make ci      check and test
+# make bench   brooklet and other clients side by side (needs root; ARGS="--only download" and others, see ARGS=--help; RQBIT=1 builds
+#              rqbit for it); the tables on standard output, the same as JSON in target/bench/bench.json
+# make bench-quick   the core of it in two minutes
 # make golden  rewrites the golden transcripts; read the diff before committing it
 
 MAKEFLAGS += --no-print-directory
@@ -12,7 +15,7 @@ tested := --config 'profile.dev.opt-level=1' --config 'profile.dev.package."*".o
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: build demo test check ci golden clean
+.PHONY: build demo test check ci bench bench-quick golden clean
 
 build:
 	cargo build --release --locked
@@ -31,6 +34,16 @@ check:
 	cargo test --locked $(tested) --test tidy
 
 ci: check test
+
+# Building the bench builds another brooklet over the one of the release profile, so that is put aside.
+bench: build
+	RQBIT=$(RQBIT) tests/bench/setup.sh
+	mkdir -p $(target)/bench
+	cp $(target)/release/brooklet $(target)/bench/brooklet
+	@cargo bench --locked --bench side -- --brooklet $(target)/bench/brooklet $(ARGS)
+
+bench-quick: override ARGS := --quick $(ARGS)
+bench-quick: bench
 
 golden:
 	GOLDEN=write cargo test --locked $(tested) --test transcripts

@@ -37,6 +37,8 @@ struct Hand<'a> {
     parts: Option<Vec<u32>>,
     out: &'a mut Vec<Block>,
     full: usize,
+    /// No piece that could be begun is to be had of this peer: to look again would be in vain.
+    dry: bool,
 }
 
 impl Hand<'_> {
@@ -83,6 +85,7 @@ impl Pieces {
             parts: None,
             out,
             full,
+            dry: false,
         };
         if plan.slow {
             self.disown(plan.who);
@@ -129,9 +132,13 @@ impl Pieces {
 
     /// New pieces, while there are fewer than `most` that have free blocks.
     fn begin(&mut self, hand: &mut Hand<'_>, most: usize) {
-        while hand.room() > 0 && self.partial.len() < most && self.open.len() < limits::OPEN_PIECES
+        while hand.room() > 0
+            && !hand.dry
+            && self.partial.len() < most
+            && self.open.len() < limits::OPEN_PIECES
         {
             let Some(piece) = self.choose(hand) else {
+                hand.dry = true;
                 return;
             };
             let mut progress = Progress::new(self.geometry, piece);
@@ -153,7 +160,11 @@ impl Pieces {
                 ours.then(|| (progress.free(), piece))
             };
             let before = self.peers.get(&who).and_then(|peer| peer.helps);
-            let all = self.partial.iter().filter_map(|&(_, piece)| shared(piece));
+            // A peer that is bound to few pieces need not look at all.
+            let few = hand.only().into_iter().flatten().copied();
+            let any = || self.partial.iter().map(|&(_, piece)| piece);
+            let any = hand.only().is_none().then(any).into_iter().flatten();
+            let all = few.chain(any).filter_map(shared);
             let chosen = match before.and_then(shared) {
                 Some(chosen) => Some(chosen),
                 None if self.sequential => all.min_by_key(|&(_, piece)| piece),

@@ -28,7 +28,12 @@ impl Session {
         input: &mut Input<'a>,
         now: Now,
     ) -> Option<Write<'a>> {
+        let write = self.next_write(key, input, now);
         self.touch(key);
+        write
+    }
+
+    fn next_write<'a>(&mut self, key: usize, input: &mut Input<'a>, now: Now) -> Option<Write<'a>> {
         loop {
             // What is known of pieces comes before what a peer says of them.
             self.judge_pieces(now);
@@ -132,7 +137,9 @@ impl Session {
                 let slot = &mut self.slots[key];
                 self.torrent.pieces.left_swarm(&before);
                 self.torrent.pieces.joined(slot.peer.holdings());
-                slot.useful = self.torrent.pieces.wants_of(slot.peer.holdings());
+                let have = slot.peer.holdings();
+                let untold = self.news.untold.iter().filter(|&&piece| have.has(piece));
+                slot.useful = self.torrent.pieces.wants_of(have) + untold.count() as u32;
                 Ok(())
             }
             Event::Have(piece) => {
@@ -141,7 +148,8 @@ impl Session {
                 if slot.peer.holdings().is_seed() {
                     pieces.became_seed();
                 }
-                slot.useful += u32::from(pieces.needs(piece));
+                let counts = pieces.needs(piece) || self.news.untold.contains(&piece);
+                slot.useful += u32::from(counts);
                 Ok(())
             }
             Event::Choked(dropped) => {
@@ -169,7 +177,11 @@ impl Session {
         let addr = slot.peer.addr();
         let pieces = self.local.geometry.pieces();
         let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
-        let held = self.served();
+        let mut held = self.served();
+        // It is told of these with the others.
+        for &piece in &self.news.untold {
+            held.clear(piece);
+        }
         allowed.retain(|&piece| held.get(piece));
         self.slots[key].peer.introduce(&held, allowed);
         let client = remote.client();
@@ -240,6 +252,9 @@ impl Session {
         let (addr, outbound, greeted) = (peer.addr(), peer.is_outbound(), remote.take().is_some());
         let useful = peer.down().total() > 0 || peer.up().total() > 0;
         let blocks = peer.close(fault.clone());
+        self.timers.disarm(key, slot);
+        self.census.recount(slot);
+        let peer = &slot.peer;
         if was_open {
             self.torrent.pieces.left_swarm(peer.holdings());
         }

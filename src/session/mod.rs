@@ -7,6 +7,8 @@ pub mod effect;
 
 pub mod slot;
 
+pub mod census;
+
 pub mod budget;
 
 #[allow(clippy::module_inception)]
@@ -17,5 +19,7 @@ mod checking;
 mod intake;
 
 mod planning;
+
+mod telling;
 
 mod leaving;

@@ -1,11 +1,11 @@
 //! Decisions, derived from what is known once a turn: verdicts on pieces, interest, requests, chokes, calls, saves, reports. Only
 //! slots that something happened to are looked at, so a turn costs what happened in it and not what is connected.
 
+use super::census::Census;
 use super::config::Stay;
 use super::effect::{Effect, Progress, Report};
 use super::leaving::Stage;
 use super::session::Session;
-use super::slot::Timers;
 use crate::base::geometry::BLOCK;
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
@@ -15,6 +15,8 @@ use crate::torrent::candidates::Source;
 use crate::torrent::choker::{Choker, View};
 use crate::tracker;
 
+/// With all places taken, one of no use is looked for this often: that is a look at all connections.
+const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// Progress is reported this often.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -33,6 +35,7 @@ impl Session {
         }
         if self.is_running() {
             self.mind_chokes(now);
+            self.tell_pieces(now);
             self.mind_peers(now);
             self.call_peers(now);
             self.mind_stay(now);
@@ -43,10 +46,11 @@ impl Session {
         self.mind_trackers(now);
         self.mind_leaving(now);
         self.mind_report(now);
+        debug_assert!(self.counts_agree());
     }
 
     pub(super) fn judge_pieces(&mut self, now: Now) {
-        let mut held = Vec::new();
+        let told = self.news.untold.len();
         while let Some(verdict) = self.torrent.pieces.next_verdict() {
             if self.lost.get(verdict.piece) {
                 continue;
@@ -56,31 +60,16 @@ impl Session {
                 ok: verdict.ok,
             });
             if verdict.ok {
-                held.push(verdict.piece);
+                self.news.untold.push(verdict.piece);
             }
             for addr in verdict.guilty {
                 self.ban(addr, now);
             }
         }
-        if held.is_empty() {
-            return;
+        if self.news.untold.len() > told {
+            self.unsaved = true;
+            self.mind_completion(now);
         }
-        self.unsaved = true;
-        let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            let slot = &mut self.slots[key];
-            if !slot.peer.is_open() {
-                continue;
-            }
-            for &piece in &held {
-                if slot.peer.holdings().has(piece) {
-                    slot.useful = slot.useful.saturating_sub(1);
-                }
-                slot.peer.have(piece);
-            }
-            self.touch(key);
-        }
-        self.mind_completion(now);
     }
 
     fn ban(&mut self, addr: std::net::SocketAddr, now: Now) {
@@ -100,13 +89,9 @@ impl Session {
     }
 
     fn mind_deadlines(&mut self, now: Now) {
-        while let Some((at, key)) = self.timers.next_due(now) {
-            let Some(slot) = self.slots.get_mut(key) else {
-                continue;
-            };
-            if !Timers::disarm(slot, at) {
-                continue;
-            }
+        while let Some(key) = self.timers.next_due(now) {
+            let slot = &mut self.slots[key];
+            self.timers.disarm(key, slot);
             if let Err(fault) = slot.peer.handle_timeout(now) {
                 self.hang_up(key, fault, now);
                 continue;
@@ -127,6 +112,18 @@ impl Session {
             return;
         }
         self.choke_due = false;
+        let slots = Choker::slots(
+            self.up
+                .bucket
+                .rate()
+                .unwrap_or_else(|| self.up.meter.rate(now)),
+        );
+        let Census {
+            interested, served, ..
+        } = self.census;
+        if !due && (served == interested || served > slots) {
+            return;
+        }
         let seeding = self.torrent.pieces.is_complete();
         let views: Vec<View> = self
             .slots
@@ -145,12 +142,6 @@ impl Session {
                 since: slot.peer.since(),
             })
             .collect();
-        let slots = Choker::slots(
-            self.up
-                .bucket
-                .rate()
-                .unwrap_or_else(|| self.up.meter.rate(now)),
-        );
         if !due {
             for key in self.torrent.choker.refill(&views, slots, now) {
                 self.set_choking(key, false);
@@ -171,18 +162,13 @@ impl Session {
             } else {
                 peer.unchoke()
             }
-            self.touch(key);
+            self.enlist(key);
         }
     }
 
     /// Interest, requests, deadlines and output of every slot that something happened to.
     fn mind_peers(&mut self, now: Now) {
-        let active = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.peer.in_flight() > 0)
-            .count()
-            + 1;
+        let active = self.census.active + 1;
         let seeding = self.torrent.pieces.is_complete();
         let mut held_back = false;
         while let Some(key) = self.next_touched() {
@@ -196,18 +182,21 @@ impl Session {
                     continue;
                 }
                 slot.peer.set_interested(slot.useful > 0);
-                // A limited rate is shared by those that wait for it.
-                let allowance = self.down.bucket.available(now) / u64::from(BLOCK);
-                let waiting = self.hungry.len() as u64 + 1;
-                let most = allowance.div_ceil(waiting) as usize;
-                let asked = self.torrent.ask(key, &mut slot.peer, active, most, now);
-                self.down.bucket.take(asked.bytes);
-                held_back |= asked.held_back;
-                if asked.hungry && !slot.hungry {
-                    slot.hungry = true;
-                    self.hungry.push(key);
+                if std::mem::take(&mut slot.askable) {
+                    // A limited rate is shared by those that wait for it.
+                    let allowance = self.down.bucket.available(now) / u64::from(BLOCK);
+                    let waiting = self.hungry.len() as u64 + 1;
+                    let most = allowance.div_ceil(waiting) as usize;
+                    let asked = self.torrent.ask(key, &mut slot.peer, active, most, now);
+                    self.down.bucket.take(asked.bytes);
+                    held_back |= asked.held_back;
+                    if asked.hungry && !slot.hungry {
+                        slot.hungry = true;
+                        self.hungry.push(key);
+                    }
                 }
             }
+            self.census.recount(slot);
             let deadline = slot.peer.next_deadline(now);
             self.timers.arm(key, slot, deadline);
             if slot.peer.wants_to_send(true) && !slot.unflushed {
@@ -240,9 +229,11 @@ impl Session {
             .candidates
             .next_deadline()
             .is_some_and(|at| at <= now);
-        if !due || self.dials.may_accept() || self.complete_at.is_some() {
+        let full = !self.dials.may_accept() && self.complete_at.is_none();
+        if !due || !full || now < self.room_at {
             return;
         }
+        self.room_at = now + MAKE_ROOM_EVERY;
         let idle = |peer: &Peer| {
             let moving = peer.down().rate(now) + peer.up().rate(now) > 0;
             !moving && now.since(peer.since()) >= limits::IDLE
@@ -348,7 +339,7 @@ impl Session {
             ..
         } = self.reported;
         let moving = down_rate + up_rate > 0 || self.totals() != self.reported_totals;
-        let lively = self.config.heartbeat || downloading || moving || peers != self.open_peers();
+        let lively = self.config.heartbeat || downloading || moving || peers != self.census.open;
         let running = self.is_running() && lively;
         (running || self.checking.is_some()).then_some(self.report_at)
     }

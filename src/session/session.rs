@@ -11,12 +11,14 @@ use std::net::SocketAddr;
 use slab::Slab;
 
 use super::budget::{Dials, Flow};
+use super::census::Census;
 use super::checking::Checking;
 use super::config::Config;
 use super::effect::{Effect, Progress, Report, Snapshot};
 use super::leaving::Stage;
 use super::planning::REPORT_EVERY;
 use super::slot::{Slot, Timers};
+use super::telling::News;
 use crate::base::bits::Bits;
 use crate::base::geometry::{BLOCK, Block};
 use crate::base::limits;
@@ -37,6 +39,7 @@ pub struct Session {
     pub(super) torrent: Torrent,
     pub(super) slots: Slab<Slot>,
     pub(super) timers: Timers,
+    pub(super) census: Census,
     pub(super) trackers: Trackers,
     pub(super) checking: Option<Checking>,
     pub(super) stage: Stage,
@@ -48,6 +51,9 @@ pub struct Session {
     /// When the download limit allows more to be asked for.
     pub(super) ask_at: Option<Now>,
     pub(super) unflushed: Vec<usize>,
+    pub(super) news: News,
+    /// Not before then is another connection given up for the sake of a new one.
+    pub(super) room_at: Now,
     pub(super) effects: VecDeque<Effect>,
     pub(super) choke_due: bool,
     pub(super) unsaved: bool,
@@ -80,13 +86,12 @@ impl Session {
         );
         let checking = (config.to_hash.count() > 0)
             .then(|| Checking::new(config.geometry, hashes.clone(), config.to_hash.clone()));
-        let pieces_rng = Rng::from_seed(rng.bits64());
         let mut pieces = Pieces::new(
             config.geometry,
             hashes,
             &config.wanted,
             config.sequential,
-            pieces_rng,
+            Rng::from_seed(rng.bits64()),
         );
         pieces.restore(&config.trusted);
         let (info_hash, peer_id, geometry) = (config.info_hash, config.peer_id, config.geometry);
@@ -101,6 +106,7 @@ impl Session {
             torrent: Torrent::new(pieces, now, &mut rng),
             slots: Slab::new(),
             timers: Timers::default(),
+            census: Census::default(),
             trackers,
             checking,
             stage: Stage::Checking,
@@ -111,6 +117,8 @@ impl Session {
             hungry: Vec::new(),
             ask_at: None,
             unflushed: Vec::new(),
+            news: News::default(),
+            room_at: now,
             effects: VecDeque::new(),
             choke_due: false,
             unsaved: false,
@@ -252,17 +260,13 @@ impl Session {
                     let due = self.torrent.candidates.next_deadline();
                     next = sooner(next, due.map(|due| due.max(self.dials.next())));
                 }
-                if self
-                    .slots
-                    .iter()
-                    .any(|(_, slot)| slot.peer.choke_state().peer_interested)
-                {
+                if self.census.interested > 0 {
                     next = sooner(next, Some(self.torrent.choker.next_round()));
                 }
                 if self.unsaved {
                     next = sooner(next, Some(self.saved_at + limits::SAVE_EVERY));
                 }
-                next = sooner(next, self.stay_deadline());
+                next = sooner(next, sooner(self.telling_deadline(), self.stay_deadline()));
             }
             Stage::Leaving { until } => next = sooner(next, Some(until)),
             Stage::Over => return None,
@@ -282,7 +286,7 @@ impl Session {
             size,
             down_rate: self.down.meter.rate(now),
             up_rate: self.up.meter.rate(now),
-            peers: self.open_peers(),
+            peers: self.census.open,
             checking: self.checking.as_ref().map(Checking::progress),
         }
     }
@@ -301,21 +305,24 @@ impl Session {
         key
     }
 
-    /// Puts a slot on the list of those to plan for.
+    /// Something has happened to a connection: it is looked at in this turn, and asked for more if it can take more.
     pub(super) fn touch(&mut self, key: usize) {
         if let Some(slot) = self.slots.get_mut(key) {
+            slot.askable = true;
+        }
+        self.enlist(key);
+    }
+
+    /// We have something to say on a connection: it is looked at in this turn. Each change of a peer's machine ends here or in
+    /// [`Session::touch`], so that it is counted.
+    pub(super) fn enlist(&mut self, key: usize) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            self.census.recount(slot);
             if !slot.touched {
                 slot.touched = true;
                 self.touched.push_back(key);
             }
         }
-    }
-
-    pub(super) fn open_peers(&self) -> usize {
-        self.slots
-            .iter()
-            .filter(|(_, slot)| slot.peer.is_open())
-            .count()
     }
 
     pub(super) fn report(&mut self, report: Report) {

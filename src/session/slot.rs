@@ -1,8 +1,8 @@
 //! A connection's place, and the deadlines of all places. A slot's key is also its socket's.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
+use super::census::Standing;
 use crate::base::id::PeerId;
 use crate::base::time::Now;
 use crate::peer::peer::Peer;
@@ -14,14 +14,18 @@ pub struct Slot {
     pub peer: Peer,
     /// Its name, once it greeted us.
     pub remote: Option<PeerId>,
-    /// Pieces it has that we need: we are interested while there are any.
+    /// Pieces it has that we need, or needed when the peers were last told what we have: we are interested while there are any.
     pub useful: u32,
     /// It could take more requests than there was to ask.
     pub hungry: bool,
+    /// Something happened by which it may be asked for more than when it was asked last.
+    pub askable: bool,
     /// It is on the list of those to plan for.
     pub touched: bool,
     /// It is on the list of those to write to.
     pub unflushed: bool,
+    /// What it counts as in the session's census.
+    pub counted: Standing,
     armed: Option<Now>,
 }
 
@@ -33,48 +37,56 @@ impl Slot {
             remote: None,
             useful: 0,
             hungry: false,
+            askable: false,
             touched: false,
             unflushed: false,
+            counted: Standing::default(),
             armed: None,
         }
     }
 }
 
-/// Deadlines by slot, soonest first. An entry is only a reminder to look: most deadlines move away before they come, so a slot is
-/// armed anew when its reminder comes up, not each time the deadline moves.
+/// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look: most deadlines move away before they
+/// come, so a slot is armed anew when its reminder comes up, not each time the deadline moves.
 #[derive(Debug, Default)]
-pub struct Timers(BinaryHeap<Reverse<(Now, usize)>>);
+pub struct Timers(BTreeSet<(Now, usize)>);
 
 impl Timers {
     /// Sees to it that the slot is looked at by `at`.
     pub fn arm(&mut self, key: usize, slot: &mut Slot, at: Option<Now>) {
         let Some(at) = at else { return };
         if slot.armed.is_none_or(|armed| at < armed) {
+            self.disarm(key, slot);
             slot.armed = Some(at);
-            self.0.push(Reverse((at, key)));
+            self.0.insert((at, key));
         }
     }
 
-    /// The next slot whose reminder has come up. The slot may be another one by now, or none.
-    pub fn next_due(&mut self, now: Now) -> Option<(Now, usize)> {
-        let &Reverse((at, _)) = self.0.peek()?;
-        if at > now {
-            return None;
+    /// The slot need not be looked at: its reminder has come up, or it is over.
+    pub fn disarm(&mut self, key: usize, slot: &mut Slot) {
+        if let Some(at) = slot.armed.take() {
+            self.0.remove(&(at, key));
         }
-        self.0.pop().map(|Reverse(entry)| entry)
     }
 
-    /// Whether a reminder is this slot's own; then it is not armed any more.
-    pub fn disarm(slot: &mut Slot, at: Now) -> bool {
-        let own = slot.armed == Some(at);
-        if own {
-            slot.armed = None;
-        }
-        own
+    /// A slot whose reminder has come up: to be disarmed.
+    pub fn next_due(&self, now: Now) -> Option<usize> {
+        let &(at, key) = self.0.first()?;
+        (at <= now).then_some(key)
     }
 
     /// When the next reminder comes up.
     pub fn next_deadline(&self) -> Option<Now> {
-        self.0.peek().map(|&Reverse((at, _))| at)
+        self.0.first().map(|&(at, _)| at)
+    }
+
+    /// How many reminders there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }

@@ -52,7 +52,10 @@ impl Torrent {
         now: Now,
     ) -> Asked {
         let room = peer.room(now);
-        if room == 0 || peer.allowed().is_some_and(<[u32]>::is_empty) {
+        // While it chokes us there is mostly nothing to ask for, and nothing that others do changes that.
+        let wanted = |&piece: &u32| self.pieces.needs(piece) && peer.holdings().has(piece);
+        let choked = |only: &[u32]| !only.iter().any(wanted);
+        if room == 0 || peer.allowed().is_some_and(choked) {
             return Asked::default();
         }
         let count = room.min(most);

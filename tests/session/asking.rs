@@ -1,5 +1,6 @@
 //! What we ask for: interest follows what peers have and what is missing, and no block waits for ever for somebody who forgot it.
 
+use brooklet::base::limits;
 use brooklet::base::time::Duration;
 
 use crate::session::Bench;
@@ -26,6 +27,8 @@ fn a_bitfield_may_come_at_any_time_and_replaces_what_was_known() {
         bench.says(giver, "unchoke");
         bench.everything_comes();
         assert_eq!(bench.verified().len(), 3);
+        // What follows from several pieces at a time is found out in one round.
+        bench.wait(2 * limits::TELL_GAP);
         assert!(!is_interested(&bench, peer));
 
         for (words, useful) in [

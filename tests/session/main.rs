@@ -10,6 +10,7 @@ mod transcript;
 
 mod asking;
 mod crossing;
+mod crowd;
 mod ending;
 mod places;
 mod serving;

@@ -45,6 +45,8 @@ pub struct Bench {
     pub now: Now,
     peers: BTreeMap<usize, Other>,
     dialled: Vec<(usize, SocketAddr)>,
+    held: Bits,
+    download: bool,
 }
 
 /// The other end of a connection.
@@ -87,6 +89,7 @@ impl Bench {
             let range = (piece * PIECE) as usize..((piece + 1) * PIECE) as usize;
             disk[range.clone()].copy_from_slice(&setting.content[range]);
         }
+        let held = trusted.clone();
         let session = Session::new(config(&setting, trusted, download), 1, Now::default());
         let mut bench = Bench {
             session,
@@ -97,6 +100,8 @@ impl Bench {
             now: Now::default(),
             peers: BTreeMap::new(),
             dialled: Vec::new(),
+            held,
+            download,
         };
         bench.turn();
         bench
@@ -162,6 +167,24 @@ impl Bench {
         self.turn();
         self.greet(key, number, fast);
         key
+    }
+
+    /// Many peers call us, more than the usual number of places. Their keys.
+    pub fn crowd(&mut self, count: u16) -> Vec<usize> {
+        let config = Config {
+            max_peers: count.into(),
+            ..config(&self.setting, self.held.clone(), self.download)
+        };
+        self.session = Session::new(config, 1, self.now);
+        self.turn();
+        let numbers = 1..=count;
+        let join = |number: u16| {
+            let [high, low] = number.to_be_bytes();
+            let key = self.accepts(SocketAddr::from(([198, 18, high, low], 50_001)));
+            self.says(key, &format!("handshake fast -TR3000-abcdefg{number:05}"));
+            key
+        };
+        numbers.map(join).collect()
     }
 
     fn greet(&mut self, key: usize, number: u8, fast: bool) {

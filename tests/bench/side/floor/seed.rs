@@ -1,0 +1,213 @@
+//! The upload: what is asked for is read into one buffer and written, up to sixteen blocks at a time; or goes from file to socket
+//! by sendfile, a block at a time.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use brooklet::base::geometry::{BLOCK, Block};
+use brooklet::wire::handshake;
+use brooklet::wire::message::{Message, frame_len, piece_header};
+use brooklet::wire::metainfo::Metainfo;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use rustix::net::SendFlags;
+
+use super::{BUFFER, Failure, hello};
+
+const HEADER: usize = 13;
+
+const LISTENER: Token = Token(usize::MAX / 2);
+
+/// A connection to a leecher.
+struct Taker {
+    stream: TcpStream,
+    /// The beginning of a message whose end has not come.
+    cut: Vec<u8>,
+    heard: bool,
+    wanted: VecDeque<Block>,
+    /// What the socket would not take.
+    unsent: Vec<u8>,
+    /// With sendfile: where what is left of the block under way lies.
+    offset: u64,
+    left: usize,
+}
+
+struct Upload<'a> {
+    torrent: &'a Metainfo,
+    file: File,
+    sendfile: bool,
+    buffer: Vec<u8>,
+}
+
+/// Serves whoever connects, until it is killed.
+pub fn run(torrent: &Metainfo, path: &Path, port: u16, sendfile: bool) -> Result<(), Failure> {
+    let mut poll = Poll::new()?;
+    let mut listener = TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], port)))?;
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    let mut upload = Upload {
+        torrent,
+        file: File::open(path)?,
+        sendfile,
+        buffer: vec![0; BUFFER],
+    };
+    let mut takers: Vec<Option<Taker>> = Vec::new();
+    let mut events = Events::with_capacity(256);
+    loop {
+        poll.poll(&mut events, None)?;
+        for event in &events {
+            if event.token() == LISTENER {
+                while let Ok((mut stream, _)) = listener.accept() {
+                    let both = Interest::READABLE | Interest::WRITABLE;
+                    let token = Token(takers.len());
+                    poll.registry().register(&mut stream, token, both)?;
+                    takers.push(Some(Taker::new(stream)));
+                }
+            } else if let Some(taker) = &mut takers[event.token().0] {
+                let done = upload.read(taker).and_then(|()| upload.send(taker));
+                if done.is_err() {
+                    takers[event.token().0] = None;
+                }
+            }
+        }
+    }
+}
+
+impl Taker {
+    fn new(stream: TcpStream) -> Taker {
+        Taker {
+            stream,
+            cut: Vec::new(),
+            heard: false,
+            wanted: VecDeque::new(),
+            unsent: Vec::new(),
+            offset: 0,
+            left: 0,
+        }
+    }
+}
+
+impl Upload<'_> {
+    fn read(&mut self, taker: &mut Taker) -> Result<(), Failure> {
+        loop {
+            let kept = taker.cut.len();
+            self.buffer[..kept].copy_from_slice(&taker.cut);
+            let count = match taker.stream.read(&mut self.buffer[kept..]) {
+                Ok(0) => return Err("gone".into()),
+                Ok(count) => count,
+                Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(why) => return Err(why.into()),
+            };
+            let bytes = &self.buffer[..kept + count];
+            let mut at = 0;
+            if !taker.heard && bytes.len() >= handshake::LEN {
+                taker.heard = true;
+                at = handshake::LEN;
+                taker.unsent = hello(self.torrent);
+                let pieces = self.torrent.geometry.pieces();
+                Message::Bitfield(&bitfield(pieces)).encode(&mut taker.unsent);
+                Message::Unchoke.encode(&mut taker.unsent);
+            }
+            while let Some(len) = frame_len(&bytes[at..]).filter(|_| taker.heard) {
+                let Some(frame) = bytes.get(at + 4..at + 4 + len as usize) else {
+                    break;
+                };
+                if let Ok(Message::Request(block)) = Message::parse(frame) {
+                    taker.wanted.push_back(block);
+                }
+                at += 4 + frame.len();
+            }
+            taker.cut.clear();
+            taker.cut.extend_from_slice(&bytes[at..]);
+        }
+    }
+
+    /// Sends until there is no more to send, or the socket is full.
+    fn send(&mut self, taker: &mut Taker) -> Result<(), Failure> {
+        loop {
+            let full = match self.sendfile {
+                true => self.send_file(taker)?,
+                false => self.send_copy(taker)?,
+            };
+            if full || (taker.unsent.is_empty() && taker.left == 0 && taker.wanted.is_empty()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Blocks, as many as fit into the buffer, by one write. Whether the socket is full.
+    fn send_copy(&mut self, taker: &mut Taker) -> Result<bool, Failure> {
+        if !taker.unsent.is_empty() {
+            let sent = sent(taker.stream.write(&taker.unsent))?;
+            taker.unsent.drain(..sent.unwrap_or(0));
+            return Ok(sent.is_none());
+        }
+        let mut end = 0;
+        while end + HEADER + BLOCK as usize <= self.buffer.len() {
+            let Some(block) = taker.wanted.pop_front() else {
+                break;
+            };
+            let data = end + HEADER;
+            let next = data + block.len as usize;
+            self.buffer[end..data].copy_from_slice(&piece_header(block));
+            let offset = self.torrent.geometry.offset(block);
+            self.file
+                .read_exact_at(&mut self.buffer[data..next], offset)?;
+            end = next;
+        }
+        let sent = sent(taker.stream.write(&self.buffer[..end]))?;
+        let start = sent.unwrap_or(0);
+        taker.unsent.extend_from_slice(&self.buffer[start..end]);
+        Ok(sent.is_none())
+    }
+
+    /// A header, or what follows it. Whether the socket is full.
+    fn send_file(&mut self, taker: &mut Taker) -> Result<bool, Failure> {
+        if taker.unsent.is_empty() && taker.left > 0 {
+            let (socket, offset) = (&taker.stream, Some(&mut taker.offset));
+            let count = rustix::fs::sendfile(socket, &self.file, offset, taker.left);
+            let count = sent(count.map_err(Into::into))?;
+            taker.left -= count.unwrap_or(0);
+            return Ok(count.is_none());
+        }
+        if taker.unsent.is_empty() {
+            let Some(block) = taker.wanted.pop_front() else {
+                return Ok(false);
+            };
+            taker.unsent.extend_from_slice(&piece_header(block));
+            taker.offset = self.torrent.geometry.offset(block);
+            taker.left = block.len as usize;
+        }
+        // The header goes into one packet with the bytes after it.
+        let flags = match taker.left {
+            0 => SendFlags::empty(),
+            _ => SendFlags::MORE,
+        };
+        let count = rustix::net::send(&taker.stream, &taker.unsent, flags);
+        let count = sent(count.map_err(Into::into))?;
+        taker.unsent.drain(..count.unwrap_or(0));
+        Ok(count.is_none())
+    }
+}
+
+/// How much was sent; `None` where the socket is full.
+fn sent(result: std::io::Result<usize>) -> Result<Option<usize>, Failure> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(why) if why.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(why) => Err(why.into()),
+    }
+}
+
+/// A bitfield of somebody who has everything.
+pub fn bitfield(pieces: u32) -> Vec<u8> {
+    let mut bits = vec![0xff; pieces.div_ceil(8) as usize];
+    if let Some(last) = bits.last_mut().filter(|_| pieces % 8 != 0) {
+        *last = 0xff << (8 - pieces % 8);
+    }
+    bits
+}

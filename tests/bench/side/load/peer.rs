@@ -1,0 +1,268 @@
+//! A connection to the client under test, as a seed, a leecher, or somebody who says nothing.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read as _};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use brooklet::base::geometry::Block;
+use brooklet::base::id::PeerId;
+use brooklet::wire::handshake::{self, Handshake};
+use brooklet::wire::message::{Message, frame_len, piece_header};
+use mio::net::TcpStream;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
+
+use super::super::{Failure, floor::bitfield};
+use super::asker::Asker;
+use super::world::World;
+
+/// What a connection may send before others have their turn.
+const TURN: usize = 1 << 20;
+
+/// Bytes of a `piece` message before its data.
+const HEADER: usize = 13;
+
+/// The number of `piece`.
+const PIECE: u8 = 7;
+
+/// What a peer is there for.
+pub enum Role {
+    Seed,
+    Leecher(Asker),
+    Idle,
+}
+
+/// A connection.
+pub struct Peer {
+    pub stream: TcpStream,
+    pub number: usize,
+    role: Role,
+    greeted: bool,
+    heard: bool,
+    /// The beginning of a message whose end has not come.
+    cut: Vec<u8>,
+    /// Data of a block that is still to come.
+    coming: usize,
+    /// Messages to send.
+    out: Vec<u8>,
+    /// Blocks to send after them.
+    wanted: VecDeque<Block>,
+    /// What is left of the block under way.
+    offset: u64,
+    left: usize,
+}
+
+impl Role {
+    /// A leecher that begins with this piece.
+    pub fn leecher(piece: u32) -> Role {
+        Role::Leecher(Asker::new(piece))
+    }
+}
+
+/// Begins to connect from an address of our own.
+pub fn dial(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream, Failure> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    rustix::net::bind(&socket, &SocketAddr::from((from, 0)))?;
+    match rustix::net::connect(&socket, &to) {
+        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+        Err(why) => return Err(format!("{to}: {why}").into()),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+impl Peer {
+    /// A connection that is made or being made.
+    pub fn new(stream: TcpStream, role: Role, number: usize) -> Peer {
+        // Requests must not wait for answers to others. Where that cannot be set, the connection is broken and will say so.
+        let _ = stream.set_nodelay(true);
+        Peer {
+            stream,
+            number,
+            role,
+            greeted: false,
+            heard: false,
+            cut: Vec::new(),
+            coming: 0,
+            out: Vec::new(),
+            wanted: VecDeque::new(),
+            offset: 0,
+            left: 0,
+        }
+    }
+
+    /// Says that it is still there, if there is nothing else to say.
+    pub fn keep_alive(&mut self) {
+        if self.heard && self.left == 0 && self.out.is_empty() {
+            Message::KeepAlive.encode(&mut self.out);
+        }
+    }
+
+    /// Bytes that it was asked for and did not send.
+    pub fn unanswered(&self) -> u64 {
+        match &self.role {
+            Role::Leecher(asker) => asker.outstanding_bytes(),
+            _ => 0,
+        }
+    }
+
+    /// Reads all that is there and sends what it can. Whether there is more to send that the socket would take; an error where the
+    /// connection is gone.
+    pub fn serve(
+        &mut self,
+        writable: bool,
+        buffer: &mut [u8],
+        world: &mut World,
+    ) -> Result<bool, Failure> {
+        if !self.greeted && writable {
+            self.greet(world);
+        }
+        self.read(buffer, world)?;
+        if let Role::Leecher(asker) = &mut self.role {
+            asker.ask(world, &mut self.out);
+        }
+        self.write(world)
+    }
+
+    fn greet(&mut self, world: &World) {
+        self.greeted = true;
+        let mut peer_id = *b"-LG0100-000000000000";
+        peer_id[8..].copy_from_slice(format!("{:012}", self.number).as_bytes());
+        let handshake = Handshake {
+            reserved: [0; 8],
+            info_hash: world.torrent.info_hash,
+            peer_id: PeerId(peer_id),
+        };
+        handshake.encode(&mut self.out);
+        match self.role {
+            Role::Seed => {
+                let bits = bitfield(world.geometry().pieces());
+                Message::Bitfield(&bits).encode(&mut self.out);
+                Message::Unchoke.encode(&mut self.out);
+            }
+            Role::Leecher(_) => Message::Interested.encode(&mut self.out),
+            Role::Idle => {}
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8], world: &mut World) -> Result<(), Failure> {
+        loop {
+            let kept = self.cut.len();
+            buffer[..kept].copy_from_slice(&self.cut);
+            let count = match self.stream.read(&mut buffer[kept..]) {
+                Ok(0) => return Err("hung up".into()),
+                Ok(count) => count,
+                Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(()),
+                // Still connecting.
+                Err(why) if why.kind() == ErrorKind::NotConnected => return Ok(()),
+                Err(why) => return Err(why.into()),
+            };
+            let bytes = &buffer[..kept + count];
+            let used = self.take(bytes, world)?;
+            self.cut.clear();
+            self.cut.extend_from_slice(&bytes[used..]);
+            if kept + count < buffer.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes all that can be taken; how many bytes that was.
+    fn take(&mut self, bytes: &[u8], world: &mut World) -> Result<usize, Failure> {
+        let mut at = 0;
+        if !self.heard {
+            let Some(theirs) = Handshake::parse(bytes).map_err(|why| why.what)? else {
+                return Ok(0);
+            };
+            if theirs.info_hash != world.torrent.info_hash {
+                return Err("another torrent".into());
+            }
+            self.heard = true;
+            world.greeted += 1;
+            at = handshake::LEN;
+        }
+        loop {
+            let data = self.coming.min(bytes.len() - at);
+            if let (Role::Leecher(asker), 1..) = (&mut self.role, data) {
+                asker.part(&bytes[at..at + data], world)?;
+            }
+            at += data;
+            self.coming -= data;
+            let rest = &bytes[at..];
+            let Some(len) = frame_len(rest).map(|len| len as usize) else {
+                return Ok(at);
+            };
+            if rest.get(4) == Some(&PIECE) && rest.len() >= HEADER {
+                let [piece, begin] = [5, 9].map(|at| frame_len(&rest[at..]).unwrap_or_default());
+                let Some(data) = len.checked_sub(HEADER - 4) else {
+                    return Err("a piece message too short".into());
+                };
+                let Role::Leecher(asker) = &mut self.role else {
+                    return Err("a block that nobody asked for".into());
+                };
+                let len = data as u32;
+                asker.begins(Block { piece, begin, len }, world)?;
+                self.coming = data;
+                at += HEADER;
+            } else if let Some(frame) = rest.get(4..4 + len) {
+                self.hear(Message::parse(frame).map_err(|why| why.what)?, world);
+                at += 4 + len;
+            } else {
+                return Ok(at);
+            }
+        }
+    }
+
+    fn hear(&mut self, message: Message<'_>, world: &mut World) {
+        match (message, &mut self.role) {
+            (Message::Request(block), Role::Seed) => self.wanted.push_back(block),
+            (Message::Cancel(block), Role::Seed) => self.wanted.retain(|wanted| *wanted != block),
+            (Message::Choke, Role::Leecher(asker)) => asker.choked(true, world),
+            (Message::Unchoke, Role::Leecher(asker)) => asker.choked(false, world),
+            (Message::Reject(block), Role::Leecher(asker)) => asker.refused(block, world),
+            _ => {}
+        }
+    }
+
+    /// Sends for one turn: messages first, then block after block. Whether there is more that the socket would take.
+    fn write(&mut self, world: &mut World) -> Result<bool, Failure> {
+        let mut turn = 0;
+        while turn < TURN {
+            if self.out.is_empty() && self.left == 0 {
+                let Some(block) = self.wanted.pop_front() else {
+                    return Ok(false);
+                };
+                self.out.extend_from_slice(&piece_header(block));
+                self.offset = world.geometry().offset(block);
+                self.left = block.len as usize;
+            }
+            let sent = match self.out.is_empty() {
+                true => rustix::fs::sendfile(
+                    &self.stream,
+                    &world.content,
+                    Some(&mut self.offset),
+                    self.left,
+                ),
+                false => rustix::net::send(&self.stream, &self.out, self.flags()),
+            };
+            match sent {
+                Ok(count) if self.out.is_empty() => {
+                    self.left -= count;
+                    world.sent(self.number, count);
+                    turn += count;
+                }
+                Ok(count) => drop(self.out.drain(..count)),
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::NOTCONN) => return Ok(false),
+                Err(why) => return Err(why.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Messages go into one packet with the data after them.
+    fn flags(&self) -> SendFlags {
+        match self.left {
+            0 => SendFlags::NOSIGNAL,
+            _ => SendFlags::NOSIGNAL | SendFlags::MORE,
+        }
+    }
+}
