@@ -142,10 +142,10 @@ impl Lane {
 }
 
 /// Hashes these pieces, no more than there are lanes.
-fn hash<'a>(
+fn hash(
     geometry: Geometry,
     pieces: Range<u32>,
-    lanes: &'a mut [Lane; LANES],
+    lanes: &mut [Lane; LANES],
     read: &mut impl FnMut(u64, &mut [u8]) -> bool,
 ) -> impl Iterator<Item = (u32, Option<PieceHash>)> {
     let used = pieces.len();

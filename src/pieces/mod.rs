@@ -7,8 +7,10 @@ mod picker;
 mod rarity;
 
 mod asks;
-mod lanes;
 mod progress;
+
+mod arrival;
+mod lanes;
 
 mod sharing;
 mod suspects;

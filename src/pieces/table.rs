@@ -5,9 +5,7 @@
 //! for reading back, or judged. Requests leave by `pick` and come back by `accept` or `release`, and by nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 
-use super::lanes::{self, Lane};
 use super::progress::{Filed, Grip, Progress};
 use super::rarity::Rarity;
 use super::sharing::Peer;
@@ -75,8 +73,8 @@ pub struct Pieces {
     pub(super) done: u64,
     wanted: u64,
     /// The block that came last, and who had been asked for it.
-    accepted: Option<Block>,
-    asked: Vec<Who>,
+    pub(super) accepted: Option<Block>,
+    pub(super) asked: Vec<Who>,
     pub(super) news: bool,
     /// The least that `repeats` was when a peer went away with less than it had room for, since news were taken.
     pub(super) repeated: usize,
@@ -278,79 +276,8 @@ impl Pieces {
         self.news = true;
     }
 
-    /// A block came in. If it is Fresh, nobody is asked for it any more and the caller writes it to disk.
-    pub fn accept(&mut self, who: Who, from: SocketAddr, block: Block, data: &[u8]) -> Accepted {
-        let mut asked = std::mem::take(&mut self.asked);
-        asked.clear();
-        let mut accepted = Accepted::Unwanted;
-        let barred = self.is_barred(who, block.piece);
-        if let Some((number, progress)) = self.find(block) {
-            if barred {
-                self.news |= progress.release(number, who);
-            } else if data.len() == block.len as usize && progress.receive(number, from, &mut asked)
-            {
-                accepted = Accepted::Fresh;
-                let owner = progress.owner;
-                let peer = self.peers.entry(who).or_default();
-                peer.addr = Some(from);
-                if owner != Some(who) {
-                    peer.take_part(block.piece);
-                    if let Some(owner) = owner {
-                        self.expose(owner, block.piece);
-                    }
-                }
-            }
-        }
-        self.asked = asked;
-        self.accepted = Some(block);
-        self.settle(block.piece);
-        self.news |= self.is_left(block.piece);
-        accepted
-    }
-
-    /// Blocks that were Fresh are on disk, in the order in which they came. A piece is neither Held nor read back before they all are.
-    pub fn written(&mut self, blocks: &[(Block, &[u8])]) {
-        let mut lanes: Vec<Lane<'_>> = Vec::new();
-        let mut pieces: Vec<u32> = Vec::new();
-        for &(block, data) in blocks {
-            if !pieces.contains(&block.piece) {
-                pieces.push(block.piece);
-            }
-            let next = self
-                .find(block)
-                .and_then(|(number, progress)| progress.written(number));
-            let Some(hash) = next else {
-                continue;
-            };
-            match lanes.iter_mut().find(|lane| lane.piece == block.piece) {
-                Some(lane) => lane.parts.push(data),
-                None => lanes.push(Lane {
-                    piece: block.piece,
-                    hash: std::mem::take(hash),
-                    parts: vec![data],
-                }),
-            }
-        }
-        lanes::hash(&mut lanes);
-        for lane in lanes {
-            if let Some(progress) = self.open.get_mut(&lane.piece) {
-                *progress.hash_mut() = lane.hash;
-            }
-        }
-        for piece in pieces {
-            self.settle(piece);
-        }
-    }
-
-    /// Who besides this peer had been asked for the block that was accepted last: they get `cancel`. Appends to `out`.
-    pub fn also_asked(&self, block: Block, who: Who, out: &mut Vec<Who>) {
-        if self.accepted == Some(block) {
-            out.extend(self.asked.iter().filter(|&&other| other != who));
-        }
-    }
-
     /// The open piece of a block, and the block's number in it.
-    fn find(&mut self, block: Block) -> Option<(u32, &mut Progress)> {
+    pub(super) fn find(&mut self, block: Block) -> Option<(u32, &mut Progress)> {
         let number = self.geometry.number(block)?;
         let progress = self.open.get_mut(&block.piece)?;
         Some((number, progress))

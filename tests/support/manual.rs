@@ -408,6 +408,9 @@ fn amount(value: &str) -> String {
     if let Some(millis) = inner("Duration::from_millis(") {
         return format!("{millis} ms");
     }
+    if let Some(micros) = inner("Duration::from_micros(") {
+        return format!("{micros} µs");
+    }
     let value = value
         .replace(" * 1024 * 1024", " MiB")
         .replace(" * 1024", " KiB")
