@@ -1,5 +1,6 @@
 //! The clients, and how each is made to download one torrent and end, or to seed one whose content is complete: with its defaults,
-//! but without what would leave the machine, and with room for all peers of a case.
+//! but without what would leave the machine and without encryption (the load generator has none), and with room for all peers of a
+//! case.
 
 use std::ffi::OsString;
 use std::fs;
@@ -229,7 +230,8 @@ fn libtorrent(verb: &str, job: &Job<'_>) -> Vec<OsString> {
 fn transmission(job: &Job<'_>, finish: &Path) -> Result<Vec<OsString>, Failure> {
     let settings = r#"{
         "dht-enabled": false, "pex-enabled": false, "lpd-enabled": false, "utp-enabled": false, "rpc-enabled": false,
-        "port-forwarding-enabled": false, "blocklist-enabled": false, "upload-slots-per-torrent": 50
+        "port-forwarding-enabled": false, "blocklist-enabled": false, "upload-slots-per-torrent": 50,
+        "encryption": 0
     }"#;
     fs::write(job.state.join("settings.json"), settings)?;
     let mut command = words(&["transmission-cli", "--no-portmap", "--port", PORT]);
@@ -266,14 +268,12 @@ fn rqbit(program: &Path, job: &Job<'_>) -> Vec<OsString> {
     command.extend(words(&[
         "--disable-dht",
         "--disable-lsd",
-        "--disable-upnp-port-forward",
+        "--ipv4-only",
         "--listen-port",
         PORT,
-        "--http-api-listen-addr",
-        "127.0.0.1:0",
         "download",
+        "--disable-http-api",
         "--overwrite",
-        "--disable-persistence",
         "--output-folder",
     ]));
     command.extend(words(&[job.folder, job.torrent]));

@@ -1,4 +1,5 @@
-"""libtorrent as a client to measure, with its default settings but for what would leave the machine.
+"""libtorrent as a client to measure, with its default settings but for what would leave the machine, and
+without encryption and uTP, which the load generator has not.
 
 usage: lt.py get|seed TORRENT DIR PORT
 """
@@ -18,6 +19,9 @@ def main():
         "enable_lsd": False,
         "enable_upnp": False,
         "enable_natpmp": False,
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "out_enc_policy": lt.enc_policy.pe_disabled,
         "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.storage_notification,
     }
     if verb == "seed":

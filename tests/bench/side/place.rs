@@ -53,12 +53,16 @@ impl Place {
             state: root.join("state"),
             logs: root.join("logs"),
             keep,
-            root,
+            root: root.clone(),
         };
         for folder in [&place.content, &place.logs] {
             fs::create_dir_all(folder)?;
         }
         torrent::write_noise(&place.content.join(NAME), SIZE)?;
+        // Memory that a virtual machine has never touched is slow at first; the first client should not pay for that.
+        let warm = root.join("warm");
+        torrent::write_noise(&warm, 2 * SIZE)?;
+        fs::remove_file(warm)?;
         let url = format!("http://{}:{}/announce", TRACKER.0, TRACKER.1);
         for kib in piece_kibs {
             let path = place.torrent(*kib);

@@ -133,6 +133,10 @@ impl Peer {
             peer_id: PeerId(peer_id),
         };
         handshake.encode(&mut self.out);
+    }
+
+    /// What comes after the handshakes. Not before theirs has come: aria2 hangs up on who connects and is so quick.
+    fn introduce(&mut self, world: &World) {
         match self.role {
             Role::Seed => {
                 let bits = bitfield(world.geometry().pieces());
@@ -178,6 +182,7 @@ impl Peer {
             }
             self.heard = true;
             world.greeted += 1;
+            self.introduce(world);
             at = handshake::LEN;
         }
         loop {
