@@ -12,6 +12,8 @@ use crate::base::time::{Duration, Now, sooner};
 
 /// Requests in flight before a peer has sent anything.
 const FIRST_DEPTH: usize = 4;
+/// The part of all requests in flight that is asked for at a time, at least.
+const BATCH: usize = 8;
 /// How often the rate is looked at while the depth grows.
 const GROWTH_ROUND: Duration = Duration::from_secs(1);
 /// No request for this long after a peer rejected one while it does not choke us: its answer to the same request would be the same.
@@ -70,13 +72,18 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// How many more to ask for now.
+    /// How many more to ask for now. Where many are in flight anyway, they are asked for in batches: a write for each few that came would
+    /// cost a twentieth of a whole download.
     pub fn room(&self, now: Now) -> usize {
         if self.paused_until.is_some_and(|until| now < until) {
             return 0;
         }
         let depth = if self.is_snubbing(now) { 1 } else { self.depth };
-        depth.saturating_sub(self.asked.len())
+        let room = depth.saturating_sub(self.asked.len());
+        match room < depth / BATCH {
+            true => 0,
+            false => room,
+        }
     }
 
     /// How many are in flight.
