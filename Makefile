@@ -6,6 +6,8 @@
 # make bench   brooklet and other clients side by side (needs root; ARGS="--only download" and others, see ARGS=--help; RQBIT=1 builds
 #              rqbit for it); the tables on standard output, the same as JSON in target/bench/bench.json
 # make bench-quick   the core of it in two minutes
+# make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
+# make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make golden  rewrites the golden transcripts; read the diff before committing it
 
 MAKEFLAGS += --no-print-directory
@@ -51,3 +53,10 @@ golden:
 
 clean:
 	cargo clean
+
+.PHONY: bench-check bench-size
+bench-check: build
+	@tests/bench/check.sh $(target)/release/brooklet
+
+bench-size:
+	@tests/bench/size.sh
