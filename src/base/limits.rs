@@ -158,7 +158,7 @@ pub const SOLO_RESTARTS: u32 = 3;
 pub const SLICE: usize = 256 * KIB;
 /// Time one turn may spend on hashing what is on disk.
 pub const CHECK_TURN: Duration = Duration::from_millis(10);
-/// A write that takes this long is slow: from then on a thread of its own writes, so that the loop does not wait again.
+/// The disk is slow when the writes of one turn take this long: from then on a thread writes, so that the loop does not wait again.
 pub const SLOW_WRITE: Duration = Duration::from_millis(50);
 /// Receive buffers that may wait to be written, of those that a quarter of `--memory` has room for: 2 MiB, a disk's pause.
 pub const BUFFERS: usize = 16;

@@ -21,6 +21,7 @@ pub const GATHERED: usize = 4;
 impl Reactor {
     /// One read of each link that may have something, in the order in which they came to have it.
     pub(super) fn read_peers(&mut self, now: Now) {
+        self.writer.begin_turn();
         for key in std::mem::take(&mut self.unread) {
             let peer = self.session.peer(key);
             if peer.is_some_and(Peer::is_sated) {

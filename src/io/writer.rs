@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Waker;
 
@@ -21,6 +21,8 @@ pub struct Writer {
     waker: Arc<Waker>,
     /// Buffers that may be away at one time.
     most: usize,
+    /// What the loop has spent on writing in this turn.
+    spent: Duration,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,13 @@ impl Writer {
             place: Place::Here(pen),
             waker,
             most: most.max(1),
+            spent: Duration::ZERO,
         }
+    }
+
+    /// To be called once a turn: many peers send at once, and what makes the loop late is all that one turn writes.
+    pub fn begin_turn(&mut self) {
+        self.spent = Duration::ZERO;
     }
 
     /// Writes these blocks of `buffer`. `None`: they are not written yet, and the outcome comes from [`Writer::next_outcome`].
@@ -65,7 +73,8 @@ impl Writer {
             Place::Here(pen) => {
                 let begun = Instant::now();
                 let written = write(pen, buffer, blocks);
-                if begun.elapsed() >= limits::SLOW_WRITE {
+                self.spent += begun.elapsed();
+                if self.spent >= limits::SLOW_WRITE {
                     self.go_away();
                 }
                 Some(written)
