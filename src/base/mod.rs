@@ -5,6 +5,7 @@ pub mod bits;
 pub mod geometry;
 pub mod holdings;
 pub mod id;
+pub mod lanes;
 pub mod limits;
 pub mod rate;
 pub mod rng;

@@ -50,6 +50,8 @@ pub struct Requests {
     last_round: u64,
     mean: f64,
     deviation: f64,
+    /// The shortest time that a block took, in seconds.
+    quickest: f64,
     last_block: Option<Now>,
     paused_until: Option<Now>,
 }
@@ -65,6 +67,7 @@ impl Default for Requests {
             last_round: 0,
             mean: 0.0,
             deviation: 0.0,
+            quickest: f64::INFINITY,
             last_block: None,
             paused_until: None,
         }
@@ -78,7 +81,13 @@ impl Requests {
         if self.paused_until.is_some_and(|until| now < until) {
             return 0;
         }
-        let depth = if self.is_snubbing(now) { 1 } else { self.depth };
+        let depth = match self.is_snubbing(now) {
+            true => 1,
+            false if self.quickest < limits::NEAR.as_secs_f64() => {
+                self.depth.min(limits::DEPTH_NEAR)
+            }
+            false => self.depth,
+        };
         let room = depth.saturating_sub(self.asked.len());
         match room < depth / BATCH {
             true => 0,
@@ -222,6 +231,7 @@ impl Requests {
     /// Smoothed as TCP does its round-trip time (RFC 6298).
     fn time_block(&mut self, took: Duration, first: bool) {
         let took = took.as_secs_f64();
+        self.quickest = self.quickest.min(took);
         if first {
             (self.mean, self.deviation) = (took, took / 2.0);
         } else {
@@ -278,23 +288,46 @@ mod tests {
         Now::from_micros(millis * 1000)
     }
 
+    /// The depth, and the requests in flight, after twenty seconds on a link that brings a block every `gap`, each `latency` after it was
+    /// asked for at the soonest, in microseconds.
+    fn in_flight(latency: u64, gap: u64) -> (usize, usize) {
+        let (mut requests, mut down) = (Requests::default(), Meter::new(at(0)));
+        let (mut asked, mut next) = (VecDeque::new(), 0);
+        for step in 0..20_000_000 / gap {
+            let now = Now::from_micros(step * gap);
+            while requests.room(now) > 0 {
+                requests.ask(block(next), now);
+                asked.push_back((block(next), now));
+                next += 1;
+            }
+            let due = |since| now.since(since) >= Duration::from_micros(latency);
+            if asked.front().is_some_and(|&(_, since)| due(since)) {
+                let (block, _) = asked.pop_front().expect("one is there");
+                down.add(u64::from(BLOCK), now);
+                assert_eq!(requests.on_block(block, &down, now), Arrival::Expected);
+            }
+        }
+        (requests.depth, requests.len())
+    }
+
     #[test]
     fn depth_grows_with_the_rate_and_then_follows_it() {
-        let (mut requests, mut down) = (Requests::default(), Meter::new(at(0)));
-        // A link that brings 100 blocks a second, however many are asked for.
-        let (mut asked, mut got) = (0, 0);
-        for step in 0..2000 {
-            let now = at(step * 10);
-            while requests.room(now) > 0 {
-                requests.ask(block(asked), now);
-                asked += 1;
-            }
-            down.add(u64::from(BLOCK), now);
-            assert_eq!(requests.on_block(block(got), &down, now), Arrival::Expected);
-            got += 1;
-        }
         // Three seconds of 100 blocks a second.
-        assert!((270..=330).contains(&requests.depth), "{}", requests.depth);
+        let (depth, in_flight) = in_flight(30_000, 10_000);
+        assert!((270..=330).contains(&depth), "{depth}");
+        assert!(
+            (depth * 7 / 8 - 1..=depth).contains(&in_flight),
+            "{in_flight}"
+        );
+    }
+
+    #[test]
+    fn a_near_peer_is_asked_for_little_at_a_time() {
+        let (_, in_flight) = in_flight(500, 250);
+        assert!(
+            (limits::DEPTH_NEAR * 7 / 8..=limits::DEPTH_NEAR).contains(&in_flight),
+            "{in_flight}"
+        );
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::lanes::{self, Lane};
 use super::table::{Accepted, Pieces, Who};
 use crate::base::geometry::Block;
+use crate::base::lanes::{self, Lane};
 
 impl Pieces {
     /// A block came in. If it is Fresh, nobody is asked for it any more and the caller writes it to disk.

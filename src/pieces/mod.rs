@@ -10,7 +10,6 @@ mod asks;
 mod progress;
 
 mod arrival;
-mod lanes;
 
 mod sharing;
 mod suspects;

@@ -22,6 +22,9 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
 }
 
+/// Who takes longer, in seconds, is not measured again.
+const SLOW: f64 = 15.0;
+
 /// A column: its heading, the value's name, what it is divided by, and digits after the point.
 type Column = (&'static str, &'static str, f64, usize);
 
@@ -72,6 +75,22 @@ fn columns(kind: Kind) -> Vec<Column> {
 }
 
 impl Report {
+    /// Whether this client is not to run again: it took long, failed twice, or said all that there is to say.
+    pub fn settled(&self, case: &Case, client: &Client) -> bool {
+        let mine =
+            |outcome: &&Outcome| outcome.case == case.name && outcome.client == client.name();
+        let (mut slow, mut failed) = (false, 0);
+        for outcome in self.outcomes.iter().filter(mine) {
+            match &outcome.result {
+                Ok(values) => {
+                    slow |= case.once() || values.get("wall").is_some_and(|wall| *wall > SLOW)
+                }
+                Err(_) => failed += 1,
+            }
+        }
+        slow || failed >= 2
+    }
+
     /// The median over the rounds.
     pub fn median(&self, case: &str, client: &str, value: &str) -> Option<f64> {
         let mut values: Vec<f64> = self

@@ -94,6 +94,7 @@ impl Source {
         let mut out = hello(torrent);
         Message::Interested.encode(&mut out);
         self.greeted = true;
+        self.stream.set_nodelay(true)?;
         Ok(self.stream.write_all(&out)?)
     }
 

@@ -11,6 +11,7 @@ mod world;
 
 use std::io::{BufRead as _, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,7 +75,9 @@ pub fn main(args: Args) -> Result<(), Failure> {
     let mut visitors = TcpListener::bind(any(TRACKER.1))?;
     registry.register(&mut peers, PEERS, Interest::READABLE)?;
     registry.register(&mut visitors, VISITORS, Interest::READABLE)?;
-    let orders = orders(Waker::new(registry, ORDERS)?);
+    // Kept until the end: a wake-up is lost with its waker.
+    let waker = Arc::new(Waker::new(registry, ORDERS)?);
+    let orders = orders(Arc::clone(&waker));
     let mut load = Load {
         world: World::new(args)?,
         poll,
@@ -220,7 +223,7 @@ impl Connection {
 }
 
 /// Lines of standard input. A thread of its own waits for them: a pipe is nothing that mio polls.
-fn orders(waker: Waker) -> Receiver<String> {
+fn orders(waker: Arc<Waker>) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
