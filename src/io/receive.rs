@@ -28,7 +28,9 @@ impl Reactor {
                 self.paused.push(key);
                 continue;
             }
-            if peer.is_some_and(|peer| peer.in_flight() > 0) && self.is_held_up() {
+            let owes = peer.is_some_and(|peer| peer.in_flight() > 0);
+            if self.writer.is_overfull() || owes && self.is_held_up() {
+                self.session.stop_listening(key, now);
                 self.held_up.push(key);
                 continue;
             }
@@ -89,7 +91,19 @@ impl Reactor {
         }
     }
 
-    /// Whether what sends blocks must wait for the disk.
+    /// Links that were held up and need not be any more are read again.
+    pub(super) fn let_go(&mut self, now: Now) {
+        if self.held_up.is_empty() || self.is_held_up() {
+            return;
+        }
+        for key in std::mem::take(&mut self.held_up) {
+            self.session.listen(key, now);
+            self.unread.push(key);
+        }
+        self.busy = true;
+    }
+
+    /// Whether what sends blocks must wait for the disk. What else such a peer says, requests of its own, waits behind its blocks.
     pub(super) fn is_held_up(&self) -> bool {
         self.writer.is_full() || self.saving.is_behind(&self.disk)
     }
@@ -122,7 +136,9 @@ impl Reactor {
                         .handle_unwritten(block, failed.error.to_string(), now);
                 }
             }
-            self.free.push(written.buffer);
+            if self.free.len() < GATHERED + self.writer.spare() {
+                self.free.push(written.buffer);
+            }
         }
     }
 

@@ -103,6 +103,19 @@ impl Writer {
         matches!(&self.place, Place::Away(away) if away.out >= self.most)
     }
 
+    /// How many more buffers a thread may be given.
+    pub fn spare(&self) -> usize {
+        match &self.place {
+            Place::Here(_) => 0,
+            Place::Away(away) => self.most.saturating_sub(away.out),
+        }
+    }
+
+    /// Whether nothing more should be read at all: blocks come from who owes us none, too, if they were on their way.
+    pub fn is_overfull(&self) -> bool {
+        matches!(&self.place, Place::Away(away) if away.out >= 2 * self.most)
+    }
+
     /// Whether everything is written.
     pub fn is_idle(&self) -> bool {
         !matches!(&self.place, Place::Away(away) if away.out > 0)
@@ -120,7 +133,7 @@ impl Writer {
                 if outcomes.send(write(&mut pen, buffer, blocks)).is_err() {
                     return;
                 }
-                // A loop that cannot be woken sees it on its next turn.
+                // A loop that cannot be woken looks on its next turn.
                 let _ = waker.wake();
             }
         };
