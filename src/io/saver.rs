@@ -22,7 +22,7 @@ use super::tree::{Access, Tree};
 
 /// With more files than this, their whole file system is synced at once: one file after the other would take a millisecond and more
 /// for each.
-const MANY: usize = 64;
+const MANY: usize = 8;
 
 /// What is to be saved.
 #[derive(Debug)]
