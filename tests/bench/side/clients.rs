@@ -210,6 +210,10 @@ fn brooklet(program: &Path, verb: &str, job: &Job<'_>) -> Vec<OsString> {
     if job.peers > 60 {
         command.extend(words(&["--max-peers", &job.peers.to_string()]));
     }
+    // Its default budget has room for 768 peers. What it takes in fact is measured.
+    if job.peers > 768 {
+        command.extend(words(&["--memory", "24M"]));
+    }
     command
 }
 

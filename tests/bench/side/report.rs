@@ -22,6 +22,12 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
 }
 
+/// What the columns mean.
+const LEGEND: &str = "
+Medians of the runs. Wall: from start to end, for uploads from the first block to the last. RSS: peak, with the pages of files
+that a client maps into its memory (libtorrent, rtorrent). Load: the share of a core that the load generator took.
+";
+
 /// Who takes longer, in seconds, is not measured again.
 const SLOW: f64 = 15.0;
 
@@ -117,6 +123,7 @@ impl Report {
         for missing in &self.missing {
             let _ = writeln!(out, "- left out: {missing}");
         }
+        out.push_str(LEGEND);
         for case in cases {
             self.case(case, clients, &mut out);
         }
