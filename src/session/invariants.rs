@@ -1,4 +1,5 @@
-//! What is always true of a session between two turns, in one place. Tests and simulations call it after some or all of them.
+//! What is true of a session whenever [`Session::plan`] was called and its effects were performed, before anything else happens. Tests
+//! and simulations ask for it.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

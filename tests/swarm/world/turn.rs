@@ -29,6 +29,7 @@ impl World {
         let mut busy = self.read(n, session_ref);
         session_ref.plan(self.now);
         busy |= self.perform(n, session_ref);
+        self.nodes[n].watch.look(session_ref);
         let reread = self.read_back(n, session_ref);
         busy |= self.flush(n, session_ref);
         let now = self.now;

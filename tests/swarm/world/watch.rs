@@ -50,6 +50,14 @@ impl Watch {
         assert!(self.held.set(piece), "piece {piece} is held twice");
     }
 
+    /// Plans are made and performed: now and then, what is costly to look at is looked at.
+    pub fn look(&mut self, session: &Session) {
+        self.turns += 1;
+        if self.turns % THOROUGH == 0 || session.is_over() {
+            session.assert_invariants();
+        }
+    }
+
     /// A block is about to be written: nothing wrong may go over what is held.
     pub fn on_write(&mut self, block: Block, data: &[u8], source: &Source) {
         let harmless = !self.held.get(block.piece) || data == source.read(block);
@@ -61,18 +69,16 @@ impl Node {
     /// A turn is over; `busy`: something happened in it.
     pub fn watch(&mut self, session: &Session, busy: bool, now: Now) {
         let watch = &mut self.watch;
-        watch.turns += 1;
         let close = now.since(watch.last) < CLOSE;
         watch.idle = if busy || !close { 0 } else { watch.idle + 1 };
         watch.last = now;
         assert!(
             watch.idle < IDLE_TURNS,
-            "node {} turns and turns",
-            self.number
+            "node {} turns in vain at {now:?}, pending: {}, next: {:?}",
+            self.number,
+            session.is_pending(),
+            session.next_deadline()
         );
         assert_eq!(session.connections(), self.links.len(), "a slot leaks");
-        if watch.turns % THOROUGH == 0 || session.is_over() {
-            session.assert_invariants();
-        }
     }
 }
