@@ -108,6 +108,7 @@ impl Scenario {
         let mut world = World::new(&source, seed);
         world.cuts = self.cuts;
         world.seeds_leave = self.seeds_leave;
+        world.told = std::env::var_os("SWARM").is_some();
         self.populate(&mut world);
         self.befall(&mut world);
         let digest = world.run(Duration::from_secs(self.limit));

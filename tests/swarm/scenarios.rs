@@ -98,7 +98,35 @@ fn liars() -> Vec<Scenario> {
             others: &[(5, Manners::OnlyTakes)],
             clients: 30,
             stay: Some(10),
-            seeds: (1, 128),
+            seeds: (1, 512),
+            content: (8 * 1024, 64),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "takers-16",
+            others: &[(5, Manners::OnlyTakes)],
+            clients: 30,
+            stay: Some(10),
+            seeds: (1, 512),
+            content: (16 * 1024, 64),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "takers-256",
+            others: &[(5, Manners::OnlyTakes)],
+            clients: 30,
+            stay: Some(10),
+            seeds: (1, 256),
+            content: (16 * 1024, 64),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "takers-0",
+            others: &[(5, Manners::OnlyTakes)],
+            clients: 30,
+            stay: Some(1),
+            seeds: (1, 512),
+            content: (16 * 1024, 64),
             ..Scenario::default()
         },
     ]

@@ -160,6 +160,10 @@ impl World {
 
     fn hear(&mut self, n: usize, report: Report) {
         let node = &mut self.nodes[n];
+        if self.told && !matches!(report, Report::Progress(_)) {
+            let seconds = self.now.as_micros() as f64 / 1e6;
+            println!("{seconds:10.4} node {n} at {}: {report:?}", node.addr.ip());
+        }
         match report {
             Report::Piece { index, ok: true } => {
                 assert!(node.disk.is_right(index), "piece {index} is held and wrong");
@@ -226,7 +230,6 @@ impl World {
         let mut sent = 0;
         for segment in peer.transmit() {
             if room == 0 {
-                pipe.room();
                 break;
             }
             let part = match segment {
@@ -255,6 +258,8 @@ impl World {
             room = room.saturating_sub(part);
             sent += part;
         }
+        // A full socket tells when it has room again.
+        pipe.room();
         if sent > 0 {
             session.transmitted(key, sent, self.now);
             self.offer(conn, end);

@@ -32,6 +32,8 @@ pub struct World {
     pub cuts: bool,
     /// Seeds leave as soon as clients have another copy.
     pub seeds_leave: bool,
+    /// What sessions report is printed.
+    pub told: bool,
     /// What any client has.
     pub copied: Bits,
     /// Events that happened.
@@ -55,6 +57,7 @@ impl World {
             parted: false,
             cuts: false,
             seeds_leave: false,
+            told: false,
             copied: Bits::new(source.geometry.pieces()),
             events: 0,
             buffer: Vec::new(),
