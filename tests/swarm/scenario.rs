@@ -1,13 +1,11 @@
 //! A swarm to be: who takes part, how they are connected, what befalls them, and how well they could do.
 
-use std::rc::Rc;
-
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Duration, Now};
 
 use crate::world::disk::Source;
 use crate::world::manners::Manners;
-use crate::world::node::{Link, Role};
+use crate::world::node::{Link, Node, Role};
 use crate::world::queue::{Act, Event};
 use crate::world::world::World;
 
@@ -209,7 +207,7 @@ impl Scenario {
         };
         let failed = world.nodes.iter().map(|node| node.fate.failed);
         Outcome {
-            least: self.least(world, &world.source),
+            least: self.least(world),
             times: times(false),
             takers: times(true),
             failed: (failed.clone().sum(), failed.max().unwrap_or(0)),
@@ -218,29 +216,27 @@ impl Scenario {
         }
     }
 
-    /// The content's size over the least of what the seeds send, what all send on average for each who wants it, and what the
-    /// slowest receives; and the latency of handshakes and of one request. In milliseconds.
-    fn least(&self, world: &World, source: &Rc<Source>) -> u64 {
-        let honest = || {
-            world
-                .nodes
-                .iter()
-                .filter(|node| node.manners == Manners::Honest)
-        };
-        let ups = honest().map(|node| node.link.up).sum::<u64>();
-        let wanting = world.nodes.iter().filter(|node| node.role != Role::Seed);
-        let wanting = wanting.filter(|node| !node.is_mute()).count() as u64;
-        let seeds = honest().filter(|node| node.role == Role::Seed);
-        let seeds: u64 = seeds.map(|node| node.link.up).sum();
-        let down = honest()
-            .filter(|node| node.is_client())
-            .map(|node| node.link.down)
-            .min();
-        let rate = seeds.min(ups / wanting).min(down.unwrap_or(u64::MAX));
+    /// The content's size over the least of: what the seeds send; what all send, for each who wants it; what those send who can be
+    /// called, for each who cannot, and so gets it of nobody else; what the slowest receives. Besides, the latency of handshakes and
+    /// of one request. In milliseconds.
+    fn least(&self, world: &World) -> u64 {
+        let all = || world.nodes.iter().filter(|node| !node.is_mute());
+        let honest = || all().filter(|node| node.manners == Manners::Honest);
+        let up = |which: fn(&&Node) -> bool| honest().filter(which).map(|node| node.link.up);
+        let wanting = all().filter(|node| node.role != Role::Seed).count() as u64;
+        let hidden = all().filter(|node| node.link.natted).count() as u64;
+        let clients = honest().filter(|node| node.is_client());
+        let rates = [
+            up(|node| node.role == Role::Seed).sum::<u64>(),
+            up(|_| true).sum::<u64>() / wanting,
+            up(|node| !node.link.natted).sum::<u64>() / hidden.max(1),
+            clients.map(|node| node.link.down).min().unwrap_or(u64::MAX),
+        ];
+        let rate = rates.into_iter().min().unwrap_or(1).max(1);
         // The tracker's answer takes two ways to it and back, a call one, greetings one, and the first block one.
         let ways = 5;
         let way = 2 * (5 + 18);
-        source.geometry.size() * 1000 / rate + ways * way
+        world.source.geometry.size() * 1000 / rate + ways * way
     }
 }
 

@@ -32,6 +32,8 @@ pub struct World {
     pub cuts: bool,
     /// Seeds leave as soon as clients have another copy.
     pub seeds_leave: bool,
+    /// All is done: nobody comes back.
+    over: bool,
     /// What sessions report is printed.
     pub told: bool,
     /// What any client has.
@@ -57,6 +59,7 @@ impl World {
             parted: false,
             cuts: false,
             seeds_leave: false,
+            over: false,
             told: false,
             copied: Bits::new(source.geometry.pieces()),
             events: 0,
@@ -112,6 +115,7 @@ impl World {
 
     /// Everybody leaves, and nothing is left over.
     fn finish(&mut self) {
+        self.over = true;
         for node in 0..self.nodes.len() {
             self.act(Act::Leave(node));
         }
@@ -184,7 +188,7 @@ impl World {
     fn act(&mut self, act: Act) {
         match act {
             Act::Join(n) => {
-                if self.nodes[n].session.is_none() {
+                if self.nodes[n].session.is_none() && !self.over {
                     let seed = self.rng.bits64();
                     self.nodes[n].start(&self.source, seed, self.now);
                     self.wake(n, self.now);
