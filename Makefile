@@ -8,6 +8,7 @@
 # make bench-quick   the core of it in two minutes
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
+# make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
 # make golden  rewrites the golden transcripts; read the diff before committing it
 
 MAKEFLAGS += --no-print-directory
@@ -60,3 +61,7 @@ bench-check: build
 
 bench-size:
 	@tests/bench/size.sh
+
+.PHONY: bench-slow
+bench-slow: build
+	@tests/bench/slow_disk.py $(target)/release/brooklet

@@ -22,9 +22,7 @@ use crate::wire::metainfo::{FileKind, Metainfo};
 /// Files to be synced, by another thread.
 #[derive(Debug)]
 pub struct Unsynced {
-    /// The folder that they are in.
-    pub tree: Tree,
-    /// Their paths there.
+    /// Their paths below the tree.
     pub paths: Vec<Vec<String>>,
     /// Bytes written to them.
     pub bytes: u64,
@@ -71,11 +69,7 @@ impl Disk {
     /// # Errors
     /// There are too many open files.
     pub fn pen(&self) -> Result<Pen, DiskError> {
-        let files = Files::new(
-            self.files.tree.sibling()?,
-            Arc::clone(self.files.metainfo()),
-            true,
-        );
+        let files = Files::new(self.tree()?, Arc::clone(self.files.metainfo()), true);
         Ok(Pen::new(Arc::clone(&self.layout), files))
     }
 
@@ -195,23 +189,26 @@ impl Disk {
         Ok(self.held.is_empty())
     }
 
-    /// What must be synced before resume data may say that everything noted so far is held. The next call names only what is written
-    /// from now on.
+    /// The same files, for another thread.
     ///
     /// # Errors
     /// There are too many open files.
-    pub fn unsynced(&mut self) -> Result<Unsynced, DiskError> {
-        let tree = self.files.tree.sibling()?;
+    pub fn tree(&self) -> Result<Tree, DiskError> {
+        self.files.tree.sibling()
+    }
+
+    /// What must be synced before resume data may say that everything noted so far is held. The next call names only what is written
+    /// from now on.
+    pub fn unsynced(&mut self) -> Unsynced {
         let (files, bytes) = std::mem::take(&mut self.unsynced);
         let metainfo = self.files.metainfo();
         let paths = files
             .into_iter()
             .map(|file| metainfo.files[file].path.clone());
-        Ok(Unsynced {
-            tree,
+        Unsynced {
             paths: paths.collect(),
             bytes,
-        })
+        }
     }
 
     /// Bytes written since [`Disk::unsynced`] was called.

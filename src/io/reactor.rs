@@ -146,7 +146,7 @@ impl Reactor {
             self.session.plan(now);
             self.perform(now, reporter);
             self.flush(now);
-            self.sweep();
+            self.sweep(now);
         }
         let now = self.clock.now();
         self.perform(now, reporter);
@@ -207,6 +207,10 @@ impl Reactor {
     fn observe(&mut self, events: &Events) {
         let now = self.clock.now();
         self.busy = false;
+        while let Some(written) = self.writer.next_outcome() {
+            self.take_written(written, now);
+        }
+        self.tell_written(now);
         for event in events {
             match event.token() {
                 Token(n) if LISTENERS.contains(&n) => self.accepting.push(n - LISTENERS.start),
@@ -235,11 +239,6 @@ impl Reactor {
 
     fn on_woken(&mut self, now: Now) {
         self.outreach.on_woken(self.session.trackers(), now);
-        while let Some(written) = self.writer.next_outcome() {
-            self.take_written(written, now);
-        }
-        self.tell_written(now);
-        self.mind_saving();
         let found = self.outreach.take_peers();
         self.session.add_peers(&found, Source::User, now);
     }
@@ -364,7 +363,7 @@ impl Reactor {
         }
     }
 
-    fn sweep(&mut self) {
+    fn sweep(&mut self, now: Now) {
         let session = &self.session;
         let (paused, ready): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.paused)
             .into_iter()
@@ -372,10 +371,7 @@ impl Reactor {
         self.busy |= !ready.is_empty();
         self.paused = paused;
         self.unread.extend(ready);
-        if !self.held_up.is_empty() && !self.is_held_up() {
-            self.unread.append(&mut self.held_up);
-            self.busy = true;
-        }
+        self.let_go(now);
         self.mind_saving();
         self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
     }

@@ -21,13 +21,16 @@ pub const GATHERED: usize = 4;
 impl Reactor {
     /// One read of each link that may have something, in the order in which they came to have it.
     pub(super) fn read_peers(&mut self, now: Now) {
+        self.writer.begin_turn();
         for key in std::mem::take(&mut self.unread) {
             let peer = self.session.peer(key);
             if peer.is_some_and(Peer::is_sated) {
                 self.paused.push(key);
                 continue;
             }
-            if peer.is_some_and(|peer| peer.in_flight() > 0) && self.is_held_up() {
+            let owes = peer.is_some_and(|peer| peer.in_flight() > 0);
+            if self.writer.is_overfull() || owes && self.is_held_up() {
+                self.session.stop_listening(key, now);
                 self.held_up.push(key);
                 continue;
             }
@@ -88,7 +91,19 @@ impl Reactor {
         }
     }
 
-    /// Whether what sends blocks must wait for the disk.
+    /// Links that were held up and need not be any more are read again.
+    pub(super) fn let_go(&mut self, now: Now) {
+        if self.held_up.is_empty() || self.is_held_up() {
+            return;
+        }
+        for key in std::mem::take(&mut self.held_up) {
+            self.session.listen(key, now);
+            self.unread.push(key);
+        }
+        self.busy = true;
+    }
+
+    /// Whether what sends blocks must wait for the disk. What else such a peer says, requests of its own, waits behind its blocks.
     pub(super) fn is_held_up(&self) -> bool {
         self.writer.is_full() || self.saving.is_behind(&self.disk)
     }
@@ -121,7 +136,9 @@ impl Reactor {
                         .handle_unwritten(block, failed.error.to_string(), now);
                 }
             }
-            self.free.push(written.buffer);
+            if self.free.len() < GATHERED + self.writer.spare() {
+                self.free.push(written.buffer);
+            }
         }
     }
 

@@ -54,15 +54,14 @@ fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
     let disk = open_content(&mut setup, reporter)?;
     let pen = disk.pen().map_err(|error| error.to_string())?;
+    let tree = disk.tree().map_err(|error| error.to_string())?;
 
     let metainfo = &setup.metainfo;
     let state = setup
         .state_dir
         .join(format!("{}.resume", metainfo.info_hash));
     let known = known(&state, setup.recheck, metainfo, &disk, reporter);
-    // The longest frame but one byte can be cut, its length not counted.
-    let bitfield = metainfo.geometry.pieces().div_ceil(8) as usize + 1;
-    let room = bitfield.max(limits::BLOCK_FRAME) + 4;
+    let room = room(metainfo);
     let (bind, info_hash) = (setup.bind, metainfo.info_hash);
     let buffers = buffers(setup.memory, room);
     let peers = std::mem::take(&mut setup.peers);
@@ -77,7 +76,7 @@ fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor
     let pen = pen.at_pace(pace());
     let parts = Parts {
         writer: Writer::new(pen, Arc::clone(&waker), buffers),
-        saving: Saving::new(waker, state, info_hash),
+        saving: Saving::new(waker, tree, state, info_hash),
         poll,
         session,
         disk,
@@ -154,7 +153,7 @@ fn config(
 ) -> Config {
     let metainfo = &setup.metainfo;
     let sockets = sockets(setup.max_peers);
-    let (max_peers, share) = shares(setup.memory, sockets);
+    let (max_peers, share) = shares(setup.memory, sockets, room(metainfo));
     for (least, what) in [(sockets, "ulimit -n"), (max_peers, "--memory")] {
         if least < setup.max_peers {
             let asked = setup.max_peers;
@@ -219,6 +218,12 @@ fn sockets(max_peers: usize) -> usize {
     max_peers.min(handles.saturating_sub(others)).max(1)
 }
 
+/// Bytes of the longest frame that a read can cut: all but one byte of it, and its length.
+fn room(metainfo: &Metainfo) -> usize {
+    let bitfield = metainfo.geometry.pieces().div_ceil(8) as usize + 1;
+    bitfield.max(limits::BLOCK_FRAME) + 4
+}
+
 /// How many receive buffers may wait for the disk: a quarter of the budget's worth, and one at least.
 fn buffers(memory: u64, room: usize) -> usize {
     let quarter = usize::try_from(memory / 4).unwrap_or(usize::MAX);
@@ -231,8 +236,8 @@ fn pace() -> Option<u64> {
 }
 
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's own buffers come first.
-fn shares(memory: u64, max_peers: usize) -> (usize, usize) {
-    let buffers = buffers(memory, limits::BLOCK_FRAME) * receive::READ;
+fn shares(memory: u64, max_peers: usize, room: usize) -> (usize, usize) {
+    let buffers = buffers(memory, room) * (room + receive::READ);
     let left = usize::try_from(memory)
         .unwrap_or(usize::MAX)
         .saturating_sub(limits::MIB + buffers);

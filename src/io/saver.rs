@@ -18,11 +18,11 @@ use mio::Waker;
 use super::disk::Unsynced;
 use super::disk_error::{DiskError, Why};
 use super::state;
-use super::tree::Access;
+use super::tree::{Access, Tree};
 
 /// With more files than this, their whole file system is synced at once: one file after the other would take a millisecond and more
 /// for each.
-const MANY: usize = 64;
+const MANY: usize = 8;
 
 /// What is to be saved.
 #[derive(Debug)]
@@ -48,16 +48,19 @@ pub struct Synced {
 #[derive(Debug)]
 pub struct Saver {
     waker: Arc<Waker>,
+    /// Until the thread has it.
+    tree: Option<Tree>,
     thread: Option<Ends>,
     /// The resume files of the jobs under way.
     waiting: VecDeque<PathBuf>,
 }
 
 impl Saver {
-    /// A saver that wakes the loop whenever a job is done.
-    pub fn new(waker: Arc<Waker>) -> Saver {
+    /// A saver of content below this tree, which wakes the loop whenever a job is done.
+    pub fn new(waker: Arc<Waker>, tree: Tree) -> Saver {
         Saver {
             waker,
+            tree: Some(tree),
             thread: None,
             waiting: VecDeque::new(),
         }
@@ -72,7 +75,9 @@ impl Saver {
         let sent = match &self.thread {
             Some((jobs, _)) => jobs.send(job).is_ok(),
             None => {
-                let thread = start(&self.waker).map_err(|error| DiskError::new(&path, error))?;
+                let tree = self.tree.take().ok_or_else(|| gone(path.clone()))?;
+                let thread = start(&self.waker, tree);
+                let thread = thread.map_err(|error| DiskError::new(&path, error))?;
                 let (jobs, _) = self.thread.insert(thread);
                 jobs.send(job).is_ok()
             }
@@ -137,7 +142,7 @@ fn gone(path: PathBuf) -> DiskError {
 /// Our ends of the channels to and from the thread.
 type Ends = (Sender<Job>, Receiver<Result<Synced, DiskError>>);
 
-fn start(waker: &Arc<Waker>) -> io::Result<Ends> {
+fn start(waker: &Arc<Waker>, mut tree: Tree) -> io::Result<Ends> {
     let (jobs, todo) = mpsc::channel::<Job>();
     let (done, outcomes) = mpsc::channel();
     let waker = Arc::clone(waker);
@@ -145,7 +150,7 @@ fn start(waker: &Arc<Waker>) -> io::Result<Ends> {
         .name(String::from("saver"))
         .spawn(move || {
             for job in todo {
-                let outcome = save(job);
+                let outcome = save(job, &mut tree);
                 let failed = outcome.is_err();
                 let alone = done.send(outcome).is_err();
                 // A loop that cannot be woken sees it on its next turn.
@@ -158,10 +163,10 @@ fn start(waker: &Arc<Waker>) -> io::Result<Ends> {
     Ok((jobs, outcomes))
 }
 
-fn save(job: Job) -> Result<Synced, DiskError> {
+fn save(job: Job, tree: &mut Tree) -> Result<Synced, DiskError> {
     let bytes = job.content.bytes;
     let begun = Instant::now();
-    sync(job.content)?;
+    sync(job.content, tree)?;
     let time = begun.elapsed();
     if let Some(bytes) = job.bytes {
         state::replace(&job.path, &bytes)?;
@@ -169,8 +174,8 @@ fn save(job: Job) -> Result<Synced, DiskError> {
     Ok(Synced { bytes, time })
 }
 
-fn sync(content: Unsynced) -> Result<(), DiskError> {
-    let (mut tree, many) = (content.tree, content.paths.len() > MANY);
+fn sync(content: Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
+    let many = content.paths.len() > MANY;
     let mut synced = BTreeSet::new();
     for path in content.paths {
         let file = match tree.open(&path, Access::Read) {

@@ -14,10 +14,11 @@ use mio::Waker;
 
 use super::disk::{Disk, Unsynced};
 use super::disk_error::DiskError;
-use super::saver::{Job, Saver, Synced};
+use super::saver::{Job, Saver};
+use super::tree::Tree;
 use crate::base::id::InfoHash;
-use crate::base::limits;
 use crate::session::effect::Snapshot;
+use crate::storage::backlog::Backlog;
 use crate::storage::resume::Resume;
 
 /// Where the content stands when something is to be saved.
@@ -39,21 +40,21 @@ pub struct Saving {
     failed: bool,
     /// Bytes that are being synced.
     syncing: u64,
-    /// Bytes that may be written and not synced.
-    budget: u64,
+    /// How many bytes may be written and not synced.
+    backlog: Backlog,
 }
 
 impl Saving {
-    /// Saves to this file.
-    pub fn new(waker: Arc<Waker>, path: PathBuf, info_hash: InfoHash) -> Saving {
+    /// Saves to this file; the content is below this tree.
+    pub fn new(waker: Arc<Waker>, tree: Tree, path: PathBuf, info_hash: InfoHash) -> Saving {
         Saving {
-            saver: Saver::new(waker),
+            saver: Saver::new(waker, tree),
             path,
             info_hash,
             next: None,
             failed: false,
             syncing: 0,
-            budget: limits::UNSYNCED_FIRST,
+            backlog: Backlog::default(),
         }
     }
 
@@ -76,7 +77,10 @@ impl Saving {
     pub fn go_on(&mut self, at: Standing<'_>) -> Result<(), DiskError> {
         while let Some(outcome) = self.saver.next_outcome() {
             if let Ok(synced) = &outcome {
-                self.learn(*synced);
+                self.syncing = 0;
+                if synced.bytes > 0 {
+                    self.backlog.on_synced(synced.bytes, synced.time);
+                }
             }
             self.note(outcome.map(|_| ()))?;
         }
@@ -85,8 +89,8 @@ impl Saving {
         }
         match self.next.take() {
             Some(snapshot) => self.begin(snapshot, at),
-            None if at.disk.unsynced_bytes() >= self.budget / 2 => {
-                let content = at.disk.unsynced()?;
+            None if at.disk.unsynced_bytes() >= self.backlog.most() / 2 => {
+                let content = at.disk.unsynced();
                 self.hand(content, None)
             }
             None => Ok(()),
@@ -95,7 +99,7 @@ impl Saving {
 
     /// Whether so much is written and not synced that no more should be read from who sends blocks.
     pub fn is_behind(&self, disk: &Disk) -> bool {
-        !self.failed && self.syncing + disk.unsynced_bytes() >= self.budget
+        !self.failed && self.syncing + disk.unsynced_bytes() >= self.backlog.most()
     }
 
     /// Waits until everything is saved, at most for `limit`.
@@ -117,7 +121,7 @@ impl Saving {
     }
 
     fn begin(&mut self, snapshot: Snapshot, at: Standing<'_>) -> Result<(), DiskError> {
-        let content = at.disk.unsynced()?;
+        let content = at.disk.unsynced();
         let mut clean = snapshot.clean;
         if clean && (at.writing || !content.paths.is_empty()) {
             // First what was written; this comes again when that is on the disk.
@@ -127,7 +131,8 @@ impl Saving {
             }
             clean = false;
         } else if clean {
-            at.disk.settle(usize::MAX)?;
+            let settled = at.disk.settle(usize::MAX);
+            self.note(settled.map(|_| ()))?;
         }
         let resume = Resume {
             info_hash: self.info_hash,
@@ -149,19 +154,6 @@ impl Saving {
             bytes,
         });
         self.note(begun)
-    }
-
-    /// How much may be unsynced follows from how fast the last of it was synced. What is little says little; and a disk's own cache
-    /// may have taken it, so that it grows step by step.
-    fn learn(&mut self, synced: Synced) {
-        self.syncing = 0;
-        if synced.bytes < limits::UNSYNCED_LEAST / 4 {
-            return;
-        }
-        let seconds = synced.time.as_secs_f64().max(1e-6);
-        let taken = synced.bytes as f64 / seconds * limits::UNSYNCED_TIME.as_secs_f64();
-        let most = limits::UNSYNCED_MOST.min(2 * self.budget);
-        self.budget = (taken as u64).clamp(limits::UNSYNCED_LEAST, most);
     }
 
     fn note(&mut self, outcome: Result<(), DiskError>) -> Result<(), DiskError> {

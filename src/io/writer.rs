@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Waker;
 
@@ -21,6 +21,8 @@ pub struct Writer {
     waker: Arc<Waker>,
     /// Buffers that may be away at one time.
     most: usize,
+    /// What the loop has spent on writing in this turn.
+    spent: Duration,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,13 @@ impl Writer {
             place: Place::Here(pen),
             waker,
             most: most.max(1),
+            spent: Duration::ZERO,
         }
+    }
+
+    /// To be called once a turn: many peers send at once, and what makes the loop late is all that one turn writes.
+    pub fn begin_turn(&mut self) {
+        self.spent = Duration::ZERO;
     }
 
     /// Writes these blocks of `buffer`. `None`: they are not written yet, and the outcome comes from [`Writer::next_outcome`].
@@ -65,7 +73,8 @@ impl Writer {
             Place::Here(pen) => {
                 let begun = Instant::now();
                 let written = write(pen, buffer, blocks);
-                if begun.elapsed() >= limits::SLOW_WRITE {
+                self.spent += begun.elapsed();
+                if self.spent >= limits::SLOW_WRITE {
                     self.go_away();
                 }
                 Some(written)
@@ -94,6 +103,19 @@ impl Writer {
         matches!(&self.place, Place::Away(away) if away.out >= self.most)
     }
 
+    /// How many more buffers a thread may be given.
+    pub fn spare(&self) -> usize {
+        match &self.place {
+            Place::Here(_) => 0,
+            Place::Away(away) => self.most.saturating_sub(away.out),
+        }
+    }
+
+    /// Whether nothing more should be read at all: blocks come from who owes us none, too, if they were on their way.
+    pub fn is_overfull(&self) -> bool {
+        matches!(&self.place, Place::Away(away) if away.out >= 2 * self.most)
+    }
+
     /// Whether everything is written.
     pub fn is_idle(&self) -> bool {
         !matches!(&self.place, Place::Away(away) if away.out > 0)
@@ -111,7 +133,7 @@ impl Writer {
                 if outcomes.send(write(&mut pen, buffer, blocks)).is_err() {
                     return;
                 }
-                // A loop that cannot be woken sees it on its next turn.
+                // A loop that cannot be woken looks on its next turn.
                 let _ = waker.wake();
             }
         };

@@ -99,6 +99,8 @@ pub struct Peer {
     pub(super) since: Now,
     pub(super) heard: Now,
     pub(super) said: Now,
+    /// Since when nobody listens to it: until then, its time stands still.
+    pub(super) deaf: Option<Now>,
 }
 
 impl Peer {
@@ -135,6 +137,7 @@ impl Peer {
             since: now,
             heard: now,
             said: now,
+            deaf: None,
         }
     }
 
@@ -193,8 +196,8 @@ impl Peer {
     /// How many more blocks to ask for. While it chokes us only those of [`Peer::allowed`] count.
     pub fn room(&self, now: Now) -> usize {
         match self.is_open() && self.choke.am_interested {
-            true => self.requests.room(now),
-            false => 0,
+            true if self.deaf.is_none() => self.requests.room(now),
+            _ => 0,
         }
     }
 
@@ -233,7 +236,7 @@ impl Peer {
 
     /// Whether it owes us blocks and sends none.
     pub fn is_snubbing(&self, now: Now) -> bool {
-        self.requests.is_snubbing(now)
+        self.requests.is_snubbing(self.its_time(now))
     }
 
     /// Blocks that wait to be sent to it.
@@ -273,7 +276,7 @@ impl Peer {
             _ => return Ok(()),
         }
         let listened_to = !self.is_sated() || self.up.rate(now) == 0;
-        if now.since(self.heard) >= limits::SILENCE && listened_to {
+        if self.its_time(now).since(self.heard) >= limits::SILENCE && listened_to {
             return Err(Fault::Silent);
         }
         if now.since(self.said) >= limits::KEEP_ALIVE {
@@ -286,12 +289,30 @@ impl Peer {
 
     /// The blocks that have just become late: they may be asked of others. Each is named once.
     pub fn take_late(&mut self, now: Now) -> Vec<Block> {
-        self.requests.take_late(now)
+        self.requests.take_late(self.its_time(now))
     }
 
     /// The requests that are lost: they are taken back.
     pub fn take_lost(&mut self, now: Now) -> Vec<Block> {
-        self.requests.take_lost(now)
+        self.requests.take_lost(self.its_time(now))
+    }
+
+    /// It is not listened to from now on, for a reason of ours: nothing that it owes us is late.
+    pub fn stop_listening(&mut self, now: Now) {
+        self.deaf.get_or_insert(now);
+    }
+
+    /// It is listened to again.
+    pub fn listen(&mut self, now: Now) {
+        if let Some(since) = self.deaf.take() {
+            let pause = now.since(since);
+            self.heard = self.heard.later(pause);
+            self.requests.postpone(pause);
+        }
+    }
+
+    fn its_time(&self, now: Now) -> Now {
+        self.deaf.unwrap_or(now)
     }
 
     /// When to call [`Peer::handle_timeout`], [`Peer::take_late`] and [`Peer::take_lost`].
@@ -306,6 +327,9 @@ impl Peer {
                     silence = silence.max(now.later(limits::CHOKE_ROUND));
                 }
                 let keep_alive = self.said.later(limits::KEEP_ALIVE);
+                if self.deaf.is_some() {
+                    return Some(keep_alive);
+                }
                 sooner(
                     Some(silence.min(keep_alive)),
                     self.requests.next_deadline(now),

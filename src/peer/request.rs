@@ -26,6 +26,8 @@ struct Asked {
     late: bool,
     /// Requests made after it that may still be answered before it counts as lost.
     patience: usize,
+    /// One that was asked for later came before it.
+    passed: bool,
 }
 
 /// What became of a block that came.
@@ -50,6 +52,8 @@ pub struct Requests {
     last_round: u64,
     mean: f64,
     deviation: f64,
+    /// The shortest time that a block took, in seconds.
+    quickest: f64,
     last_block: Option<Now>,
     paused_until: Option<Now>,
 }
@@ -65,6 +69,7 @@ impl Default for Requests {
             last_round: 0,
             mean: 0.0,
             deviation: 0.0,
+            quickest: f64::INFINITY,
             last_block: None,
             paused_until: None,
         }
@@ -78,9 +83,17 @@ impl Requests {
         if self.paused_until.is_some_and(|until| now < until) {
             return 0;
         }
-        let depth = if self.is_snubbing(now) { 1 } else { self.depth };
+        let depth = match self.is_snubbing(now) {
+            true => 1,
+            false if self.quickest < limits::NEAR.as_secs_f64() => {
+                self.depth.min(limits::DEPTH_NEAR)
+            }
+            false => self.depth,
+        };
         let room = depth.saturating_sub(self.asked.len());
-        match room < depth / BATCH {
+        // A peer that drops what it has no room for gets them one by one, as it answers.
+        let orderly = self.asked.front().is_none_or(|first| !first.passed);
+        match orderly && room < depth / BATCH {
             true => 0,
             false => room,
         }
@@ -118,6 +131,7 @@ impl Requests {
             block,
             at: now,
             late: false,
+            passed: false,
             patience: self
                 .depth
                 .saturating_mul(limits::SKIPPED)
@@ -148,6 +162,7 @@ impl Requests {
         let place = self.asked.iter().position(|asked| asked.block == block);
         for passed in self.asked.iter_mut().take(place.unwrap_or(0)) {
             passed.patience = passed.patience.saturating_sub(1);
+            passed.passed = true;
         }
         let Some(asked) = self.remove(block) else {
             let place = self.called_off.iter().position(|&off| off == block);
@@ -199,6 +214,14 @@ impl Requests {
         blocks
     }
 
+    /// For so long nobody listened to the peer: its blocks may have been there.
+    pub fn postpone(&mut self, by: Duration) {
+        for asked in &mut self.asked {
+            asked.at = asked.at.later(by);
+        }
+        self.last_block = self.last_block.map(|at| at.later(by));
+    }
+
     fn is_lost(&self, asked: &Asked, now: Now) -> bool {
         asked.patience == 0 || now.since(asked.at) >= limits::SNUBBED
     }
@@ -227,6 +250,7 @@ impl Requests {
     /// Smoothed as TCP does its round-trip time (RFC 6298).
     fn time_block(&mut self, took: Duration, first: bool) {
         let took = took.as_secs_f64();
+        self.quickest = self.quickest.min(took);
         if first {
             (self.mean, self.deviation) = (took, took / 2.0);
         } else {
@@ -268,111 +292,4 @@ impl Requests {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn block(number: u32) -> Block {
-        Block {
-            piece: 0,
-            begin: number * BLOCK,
-            len: BLOCK,
-        }
-    }
-
-    fn at(millis: u64) -> Now {
-        Now::from_micros(millis * 1000)
-    }
-
-    #[test]
-    fn depth_grows_with_the_rate_and_then_follows_it() {
-        let (mut requests, mut down) = (Requests::default(), Meter::new(at(0)));
-        // A link that brings 100 blocks a second, however many are asked for.
-        let (mut asked, mut got) = (0, 0);
-        for step in 0..2000 {
-            let now = at(step * 10);
-            while requests.room(now) > 0 {
-                requests.ask(block(asked), now);
-                asked += 1;
-            }
-            down.add(u64::from(BLOCK), now);
-            assert_eq!(requests.on_block(block(got), &down, now), Arrival::Expected);
-            got += 1;
-        }
-        // Three seconds of 100 blocks a second.
-        assert!((270..=330).contains(&requests.depth), "{}", requests.depth);
-    }
-
-    #[test]
-    fn a_late_block_is_named_once_after_two_seconds() {
-        let mut requests = Requests::default();
-        requests.ask(block(0), at(0));
-        assert_eq!(requests.next_deadline(at(0)), Some(at(2000)));
-        assert_eq!(requests.take_late(at(1999)), []);
-        assert_eq!(requests.take_late(at(2000)), [block(0)]);
-        assert_eq!(requests.take_late(at(3000)), []);
-        assert!(requests.is_snubbing(at(2000)) && requests.room(at(2000)) == 0);
-        let down = Meter::new(at(0));
-        assert_eq!(
-            requests.on_block(block(0), &down, at(3000)),
-            Arrival::Expected
-        );
-        assert!(!requests.is_snubbing(at(3000)) && requests.room(at(3000)) > 0);
-    }
-
-    #[test]
-    fn blocks_called_off_are_known_and_others_are_not() {
-        let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
-        requests.ask(block(0), at(0));
-        requests.ask(block(1), at(0));
-        assert!(requests.call_off(block(0)) && !requests.call_off(block(0)));
-        assert_eq!(requests.take_all(), [block(1)]);
-        assert_eq!(
-            requests.on_block(block(0), &down, at(1)),
-            Arrival::CalledOff
-        );
-        assert_eq!(requests.on_block(block(0), &down, at(1)), Arrival::Unasked);
-        assert_eq!(
-            requests.on_block(block(1), &down, at(1)),
-            Arrival::CalledOff
-        );
-    }
-
-    #[test]
-    fn requests_passed_over_or_too_old_are_lost() {
-        let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
-        requests.ask(block(0), at(0));
-        for number in 1..100 {
-            assert_eq!(requests.take_lost(at(1)), [], "{number} were asked since");
-            requests.ask(block(number), at(0));
-            requests.on_block(block(number), &down, at(1));
-            if number as usize == limits::SKIPPED_LEAST {
-                break;
-            }
-        }
-        assert_eq!(requests.next_deadline(at(1)), Some(at(1)));
-        assert_eq!(requests.take_lost(at(1)), [block(0)]);
-        assert_eq!(
-            requests.on_block(block(0), &down, at(2)),
-            Arrival::CalledOff
-        );
-
-        requests.ask(block(200), at(0));
-        assert_eq!(requests.take_lost(at(59_999)), []);
-        assert_eq!(requests.take_lost(at(60_000)), [block(200)]);
-        assert!(requests.is_empty());
-    }
-
-    #[test]
-    fn a_reject_pauses_only_while_unchoked() {
-        let mut requests = Requests::default();
-        requests.ask(block(0), at(0));
-        requests.ask(block(1), at(0));
-        assert!(requests.on_reject(block(0), true, at(5)) && requests.room(at(5)) > 0);
-        assert!(requests.on_reject(block(1), false, at(5)));
-        assert_eq!(
-            (requests.room(at(5)), requests.next_deadline(at(5))),
-            (0, Some(at(1005)))
-        );
-        assert!(requests.room(at(1005)) > 0);
-    }
-}
+mod tests;

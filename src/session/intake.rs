@@ -59,6 +59,21 @@ impl Session {
         }
     }
 
+    /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that its peer owes us is late.
+    pub fn stop_listening(&mut self, key: usize, now: Now) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.peer.stop_listening(now);
+        }
+    }
+
+    /// It is read again.
+    pub fn listen(&mut self, key: usize, now: Now) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.peer.listen(now);
+            self.touch(key);
+        }
+    }
+
     /// The connection failed, or the other end closed it.
     pub fn handle_closed(&mut self, key: usize, fault: Fault, now: Now) {
         self.hang_up(key, fault, now);

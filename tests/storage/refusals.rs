@@ -87,8 +87,8 @@ fn twenty_thousand_files_need_few_handles() {
     disk.read(0, &mut back).unwrap();
     assert!(back == content);
     let waker = waker();
-    let mut saver = Saver::new(waker);
-    let (content, path) = (disk.unsynced().unwrap(), dir.join("state/x"));
+    let mut saver = Saver::new(waker, disk.tree().unwrap());
+    let (content, path) = (disk.unsynced(), dir.join("state/x"));
     assert_eq!(content.paths.len(), 20_000);
     saver
         .save(Job {

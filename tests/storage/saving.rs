@@ -50,7 +50,7 @@ fn jobs_are_saved_in_turn_and_errors_come_back() {
     let mut disk = Content::new(&dir, &torrent);
     let mut poll = mio::Poll::new().unwrap();
     let waker = mio::Waker::new(poll.registry(), mio::Token(3)).unwrap();
-    let mut saver = Saver::new(Arc::new(waker));
+    let mut saver = Saver::new(Arc::new(waker), disk.tree().unwrap());
     assert!(!saver.busy() && saver.next_outcome().is_none());
     disk.write_all(&noise(1, 40_000));
     // What is gone needs no sync; a restart sees that it is gone.
@@ -58,7 +58,7 @@ fn jobs_are_saved_in_turn_and_errors_come_back() {
     let path = dir.join("state/x");
     saver
         .save(Job {
-            content: disk.unsynced().unwrap(),
+            content: disk.unsynced(),
             path: path.clone(),
             bytes: Some(b"one".to_vec()),
         })
@@ -82,13 +82,13 @@ fn jobs_are_saved_in_turn_and_errors_come_back() {
     symlink("/dev/null", dir.join("t/a")).unwrap();
     saver
         .save(Job {
-            content: disk.unsynced().unwrap(),
+            content: disk.unsynced(),
             path: path.clone(),
             bytes: Some(b"two".to_vec()),
         })
         .unwrap();
     let later = Job {
-        content: disk.unsynced().unwrap(),
+        content: disk.unsynced(),
         path: path.clone(),
         bytes: Some(b"three".to_vec()),
     };

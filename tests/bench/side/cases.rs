@@ -346,10 +346,20 @@ impl Run<'_> {
         let start = self.client.get(&job)?;
         let mut process = self.start(&start.words)?;
         load.event("announced", PATIENCE)?;
+        load.order("go idle")?;
+        pause(SETTLING)?;
+        // Measured from here on, when only who has something to give is missing.
+        let (began, before, load_before) = (Instant::now(), process.usage(), load.usage());
         load.order("go")?;
-        let used = finish(&mut process, start.finished.as_deref())?;
+        let mut used = finish(&mut process, start.finished.as_deref())?;
+        used = Usage {
+            wall: began.elapsed().as_secs_f64(),
+            user: used.user - before.user,
+            system: used.system - before.system,
+            cpu: used.cpu - before.cpu,
+        };
         let mut values = usual(&used, &process);
-        values.insert("load", load.usage().cpu / used.wall);
+        values.insert("load", (load.usage().cpu - load_before.cpu) / used.wall);
         let end = load.end()?;
         values.insert("connected", end.get("greeted").number());
         let mut sent: Vec<f64> = end.get("sent").list().iter().map(Json::number).collect();

@@ -105,6 +105,11 @@ impl Client {
         !matches!(self, Client::Brooklet { .. } | Client::Floor { .. })
     }
 
+    /// Whether it is left out where time is short.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Client::Transmission | Client::Rtorrent)
+    }
+
     /// What it says of its version.
     pub fn version(&self) -> String {
         let (program, words): (PathBuf, &[&str]) = match self {
@@ -135,9 +140,6 @@ impl Client {
     /// The command that downloads.
     pub fn get(&self, job: &Job<'_>) -> Result<Start, Failure> {
         let finished = job.state.join("finished");
-        let Job {
-            torrent, folder, ..
-        } = job;
         let mut start = Start {
             words: Vec::new(),
             finished: None,
@@ -169,11 +171,10 @@ impl Client {
                 start.finished = Some(finished);
             }
         }
-        debug_assert!(torrent.is_file() && folder.is_dir(), "the job is set up");
         Ok(start)
     }
 
-    /// The command that seeds, until it is stopped; `None` for what there is no such thing.
+    /// The command that seeds, until it is stopped.
     pub fn seed(&self, job: &Job<'_>) -> Result<Vec<OsString>, Failure> {
         Ok(match self {
             Client::Brooklet { program, .. } => brooklet(program, "seed", job),
@@ -208,6 +209,10 @@ fn brooklet(program: &Path, verb: &str, job: &Job<'_>) -> Vec<OsString> {
     // What fits its default is left to it.
     if job.peers > 60 {
         command.extend(words(&["--max-peers", &job.peers.to_string()]));
+    }
+    // Its default budget has room for 768 peers. What it takes in fact is measured.
+    if job.peers > 768 {
+        command.extend(words(&["--memory", "24M"]));
     }
     command
 }

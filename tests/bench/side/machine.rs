@@ -15,6 +15,7 @@ pub fn facts(clients: &[Client]) -> Vec<(String, String)> {
         ("memory".into(), memory()),
         ("kernel".into(), read("/proc/sys/kernel/osrelease")),
         ("distribution".into(), distribution()),
+        ("dirty pages at most".into(), dirty()),
     ];
     for client in clients {
         facts.push((client.name().into(), client.version()));
@@ -52,6 +53,15 @@ fn memory() -> String {
         .and_then(|word| word.parse().ok())
         .unwrap_or(0);
     format!("{:.1} GiB", kib as f64 / f64::from(1 << 20))
+}
+
+/// How much the kernel lets wait for the disk: what a download to the disk depends on.
+fn dirty() -> String {
+    let limit = |name| read(&format!("/proc/sys/vm/dirty_{name}"));
+    match limit("bytes").as_str() {
+        "0" | "" => format!("{} % of memory", limit("ratio")),
+        bytes => format!("{bytes} bytes"),
+    }
 }
 
 fn distribution() -> String {

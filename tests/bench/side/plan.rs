@@ -12,7 +12,8 @@ use super::clients::Client;
 pub const USAGE: &str = "\
 make bench ARGS=\"[OPTION]...\"
 
-  --quick            three rounds of download-4 and upload-4, slow clients once
+  --quick            three rounds of download-4 and upload-4, without
+                     transmission and rtorrent
   --only CASE,...    these cases only; a part of a name stands for all that begin
                      with it
   --clients NAME,... these clients only
@@ -21,7 +22,8 @@ make bench ARGS=\"[OPTION]...\"
   --brooklet PATH    the build to measure
   --also NAME=PATH   another build of brooklet beside it; repeatable
   --keep             leave content and logs in place
-  --list             print cases and clients";
+  --list             print cases and clients
+Who takes longer than 15 s for a case is measured in its first round only.";
 
 /// What is to be measured.
 pub struct Plan {
@@ -31,7 +33,6 @@ pub struct Plan {
     /// Clients that are not installed.
     pub missing: Vec<String>,
     pub rounds: usize,
-    pub quick: bool,
     pub idle: Duration,
     pub keep: bool,
     pub list: bool,
@@ -71,8 +72,6 @@ impl Plan {
             clients.insert(at + 1, Client::Brooklet { name, program });
         }
         let standard = if quick { "download-4,upload-4" } else { "" };
-        let wanted = wanted.unwrap_or_default();
-        clients.retain(|client| named(&wanted, client.name(), str::eq));
         let only = only.unwrap_or_else(|| standard.into());
         let prefix = |name: &str, part: &str| name.starts_with(part);
         let mut cases = CASES.to_vec();
@@ -80,6 +79,11 @@ impl Plan {
             true => cases.retain(|case| named(&only, case.name, str::eq)),
             false => cases.retain(|case| named(&only, case.name, prefix)),
         }
+        let wanted = wanted.unwrap_or_default();
+        clients.retain(|client| match wanted.is_empty() {
+            true => !(quick && client.is_slow()),
+            false => named(&wanted, client.name(), str::eq),
+        });
         Ok(Plan {
             cases,
             clients,
@@ -89,7 +93,6 @@ impl Plan {
                 Vec::new()
             },
             rounds: rounds.unwrap_or(if quick { 3 } else { 5 }),
-            quick,
             idle: Duration::from_secs(idle.unwrap_or(if quick { 30 } else { 60 })),
             keep,
             list,
@@ -110,12 +113,6 @@ impl Plan {
         lengths.sort_unstable();
         lengths.dedup();
         lengths
-    }
-
-    /// Whether a client takes part in a case in this round.
-    pub fn runs(&self, case: &Case, client: &Client, round: usize) -> bool {
-        let slow = self.quick && matches!(client, Client::Transmission | Client::Rtorrent);
-        case.takes(client) && (round == 1 || !(case.once() || slow))
     }
 }
 

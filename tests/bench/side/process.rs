@@ -146,14 +146,7 @@ impl Process {
 
     /// An error with the end of what it printed.
     pub fn failed(&self, why: &str) -> Failure {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&log[log.len().saturating_sub(2000)..]).into_owned();
-        let said: Vec<&str> = text
-            .split(['\n', '\r'])
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        let last = said.get(said.len().saturating_sub(3)..).unwrap_or_default();
-        format!("{why}; it said: {}", last.join(" / ")).into()
+        format!("{why}; it said: {}", end_of(&self.log)).into()
     }
 }
 
@@ -169,6 +162,7 @@ impl Drop for Process {
 pub struct LoadProcess {
     child: Child,
     events: Receiver<Json>,
+    log: PathBuf,
 }
 
 impl LoadProcess {
@@ -192,7 +186,8 @@ impl LoadProcess {
                 }
             }
         });
-        let mut load = LoadProcess { child, events };
+        let log = log.into();
+        let mut load = LoadProcess { child, events, log };
         load.event("listening", Duration::from_secs(10))?;
         Ok(load)
     }
@@ -222,7 +217,12 @@ impl LoadProcess {
                 }
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
-                Err(_) => return Err(format!("the load generator saw no {name:?}").into()),
+                Err(_) => {
+                    let said = end_of(&self.log);
+                    return Err(
+                        format!("the load generator saw no {name:?}; it said: {said}").into(),
+                    );
+                }
             }
         }
     }
@@ -267,6 +267,19 @@ pub fn sleeps(pid: u32) -> u64 {
             )
         })
         .sum()
+}
+
+/// The last lines of a log, as one.
+fn end_of(log: &Path) -> String {
+    let log = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&log[log.len().saturating_sub(2000)..]).into_owned();
+    let lines: Vec<&str> = text
+        .split(['\n', '\r'])
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = lines.get(lines.len().saturating_sub(3)..);
+    last.unwrap_or_default().join(" / ")
 }
 
 fn usage(pid: u32) -> Usage {

@@ -22,6 +22,15 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
 }
 
+/// What the columns mean.
+const LEGEND: &str = "
+Medians of the runs. Wall: from start to end, for uploads from the first block to the last. RSS: peak, with the pages of files
+that a client maps into its memory (libtorrent, rtorrent). Load: the share of a core that the load generator took.
+";
+
+/// Who takes longer, in seconds, is not measured again.
+const SLOW: f64 = 15.0;
+
 /// A column: its heading, the value's name, what it is divided by, and digits after the point.
 type Column = (&'static str, &'static str, f64, usize);
 
@@ -72,6 +81,22 @@ fn columns(kind: Kind) -> Vec<Column> {
 }
 
 impl Report {
+    /// Whether this client is not to run again: it took long, failed twice, or said all that there is to say.
+    pub fn settled(&self, case: &Case, client: &Client) -> bool {
+        let mine =
+            |outcome: &&Outcome| outcome.case == case.name && outcome.client == client.name();
+        let (mut slow, mut failed) = (false, 0);
+        for outcome in self.outcomes.iter().filter(mine) {
+            match &outcome.result {
+                Ok(values) => {
+                    slow |= case.once() || values.get("wall").is_some_and(|wall| *wall > SLOW)
+                }
+                Err(_) => failed += 1,
+            }
+        }
+        slow || failed >= 2
+    }
+
     /// The median over the rounds.
     pub fn median(&self, case: &str, client: &str, value: &str) -> Option<f64> {
         let mut values: Vec<f64> = self
@@ -98,6 +123,7 @@ impl Report {
         for missing in &self.missing {
             let _ = writeln!(out, "- left out: {missing}");
         }
+        out.push_str(LEGEND);
         for case in cases {
             self.case(case, clients, &mut out);
         }

@@ -21,7 +21,8 @@ pub fn write_noise(path: &Path, len: u64) -> Result<(), Failure> {
     assert!(len % CHUNK as u64 == 0, "content is whole mebibytes");
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut chunk = vec![0; CHUNK];
-    let mut file = File::create(path)?;
+    let failed = |why| format!("{}: {why}", path.display());
+    let mut file = File::create(path).map_err(failed)?;
     for _ in 0..len / CHUNK as u64 {
         for word in chunk.chunks_exact_mut(8) {
             state ^= state << 13;
@@ -29,7 +30,7 @@ pub fn write_noise(path: &Path, len: u64) -> Result<(), Failure> {
             state ^= state << 17;
             word.copy_from_slice(&state.to_le_bytes());
         }
-        file.write_all(&chunk)?;
+        file.write_all(&chunk).map_err(failed)?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use sha1::{Digest as _, Sha1};
 
-use super::{BUFFER, Failure, hello};
+use super::{BUFFER, Failure, hello, wait};
 
 /// Blocks asked for and not come, a connection: more than the kernel's buffers hold.
 const DEPTH: usize = 256;
@@ -61,7 +61,7 @@ pub fn run(torrent: &Metainfo, path: &Path, peers: &[String]) -> Result<(), Fail
     let mut buffer = vec![0; BUFFER];
     let mut events = Events::with_capacity(256);
     while download.pieces_left > 0 {
-        poll.poll(&mut events, None)?;
+        wait(&mut poll, &mut events)?;
         for event in &events {
             let source = &mut sources[event.token().0];
             if event.is_writable() && !source.greeted {
@@ -94,6 +94,7 @@ impl Source {
         let mut out = hello(torrent);
         Message::Interested.encode(&mut out);
         self.greeted = true;
+        self.stream.set_nodelay(true)?;
         Ok(self.stream.write_all(&out)?)
     }
 

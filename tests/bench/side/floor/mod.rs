@@ -6,11 +6,13 @@ mod seed;
 
 pub use seed::bitfield;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use brooklet::base::id::PeerId;
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::metainfo::Metainfo;
+use mio::{Events, Poll};
 
 use super::{Failure, args::Args, torrent};
 
@@ -30,6 +32,14 @@ pub fn main(mut args: Args) -> Result<(), Failure> {
             seed::run(&torrent, &path, u16::try_from(port)?, sendfile)
         }
         other => Err(format!("floor {other}: get or seed").into()),
+    }
+}
+
+/// Waits for events; tracers interrupt that.
+fn wait(poll: &mut Poll, events: &mut Events) -> Result<(), Failure> {
+    match poll.poll(events, None) {
+        Err(why) if why.kind() == ErrorKind::Interrupted => Ok(()),
+        result => Ok(result?),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The upload: what is asked for is read into one buffer and written, up to sixteen blocks at a time; or goes from file to socket
+//! The upload: what is asked for is read into one buffer and written, seven blocks at a time; or goes from file to socket
 //! by sendfile, a block at a time.
 
 use std::collections::VecDeque;
@@ -8,17 +8,22 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use brooklet::base::geometry::{BLOCK, Block};
+use brooklet::base::geometry::Block;
 use brooklet::wire::handshake;
 use brooklet::wire::message::{Message, frame_len, piece_header};
 use brooklet::wire::metainfo::Metainfo;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use rustix::fs::sendfile;
 use rustix::net::SendFlags;
 
-use super::{BUFFER, Failure, hello};
+use super::{BUFFER, Failure, hello, wait};
 
 const HEADER: usize = 13;
+
+/// Blocks of a write: little less than two packets of the 64 KiB that the kernel makes at most. Eight blocks are a little more, and
+/// cost a third more.
+const BATCH: usize = 7;
 
 const LISTENER: Token = Token(usize::MAX / 2);
 
@@ -29,7 +34,10 @@ struct Taker {
     cut: Vec<u8>,
     heard: bool,
     wanted: VecDeque<Block>,
-    /// What the socket would not take.
+    full: bool,
+    /// What of the first wanted block has been sent.
+    skip: usize,
+    /// Messages that go before any block; with sendfile also a block's header.
     unsent: Vec<u8>,
     /// With sendfile: where what is left of the block under way lies.
     offset: u64,
@@ -58,18 +66,20 @@ pub fn run(torrent: &Metainfo, path: &Path, port: u16, sendfile: bool) -> Result
     let mut takers: Vec<Option<Taker>> = Vec::new();
     let mut events = Events::with_capacity(256);
     loop {
-        poll.poll(&mut events, None)?;
+        wait(&mut poll, &mut events)?;
         for event in &events {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {
                     let both = Interest::READABLE | Interest::WRITABLE;
                     let token = Token(takers.len());
+                    stream.set_nodelay(true)?;
                     poll.registry().register(&mut stream, token, both)?;
                     takers.push(Some(Taker::new(stream)));
                 }
             } else if let Some(taker) = &mut takers[event.token().0] {
-                let done = upload.read(taker).and_then(|()| upload.send(taker));
-                if done.is_err() {
+                // A full socket is left alone until a third of it is free: many small writes cost more than few big ones.
+                taker.full &= !event.is_writable();
+                if upload.serve(taker).is_err() {
                     takers[event.token().0] = None;
                 }
             }
@@ -84,6 +94,8 @@ impl Taker {
             cut: Vec::new(),
             heard: false,
             wanted: VecDeque::new(),
+            full: false,
+            skip: 0,
             unsent: Vec::new(),
             offset: 0,
             left: 0,
@@ -123,84 +135,93 @@ impl Upload<'_> {
             }
             taker.cut.clear();
             taker.cut.extend_from_slice(&bytes[at..]);
-        }
-    }
-
-    /// Sends until there is no more to send, or the socket is full.
-    fn send(&mut self, taker: &mut Taker) -> Result<(), Failure> {
-        loop {
-            let full = match self.sendfile {
-                true => self.send_file(taker)?,
-                false => self.send_copy(taker)?,
-            };
-            if full || (taker.unsent.is_empty() && taker.left == 0 && taker.wanted.is_empty()) {
+            if kept + count < self.buffer.len() {
                 return Ok(());
             }
         }
     }
 
-    /// Blocks, as many as fit into the buffer, by one write. Whether the socket is full.
-    fn send_copy(&mut self, taker: &mut Taker) -> Result<bool, Failure> {
-        if !taker.unsent.is_empty() {
-            let sent = sent(taker.stream.write(&taker.unsent))?;
-            taker.unsent.drain(..sent.unwrap_or(0));
-            return Ok(sent.is_none());
-        }
-        let mut end = 0;
-        while end + HEADER + BLOCK as usize <= self.buffer.len() {
-            let Some(block) = taker.wanted.pop_front() else {
+    /// Reads requests, and sends until there is no more to send or the socket is full.
+    fn serve(&mut self, taker: &mut Taker) -> Result<(), Failure> {
+        self.read(taker)?;
+        while !taker.full {
+            if !taker.unsent.is_empty() {
+                self.send_unsent(taker)?;
+            } else if taker.left > 0 {
+                let offset = Some(&mut taker.offset);
+                let count = sendfile(&taker.stream, &self.file, offset, taker.left);
+                taker.left -= sent(count.map_err(Into::into), taker.left, &mut taker.full)?;
+            } else if taker.wanted.is_empty() {
                 break;
-            };
-            let data = end + HEADER;
-            let next = data + block.len as usize;
-            self.buffer[end..data].copy_from_slice(&piece_header(block));
-            let offset = self.torrent.geometry.offset(block);
-            self.file
-                .read_exact_at(&mut self.buffer[data..next], offset)?;
-            end = next;
+            } else if self.sendfile {
+                self.begin_file(taker);
+            } else {
+                self.send_copies(taker)?;
+            }
         }
-        let sent = sent(taker.stream.write(&self.buffer[..end]))?;
-        let start = sent.unwrap_or(0);
-        taker.unsent.extend_from_slice(&self.buffer[start..end]);
-        Ok(sent.is_none())
+        Ok(())
     }
 
-    /// A header, or what follows it. Whether the socket is full.
-    fn send_file(&mut self, taker: &mut Taker) -> Result<bool, Failure> {
-        if taker.unsent.is_empty() && taker.left > 0 {
-            let (socket, offset) = (&taker.stream, Some(&mut taker.offset));
-            let count = rustix::fs::sendfile(socket, &self.file, offset, taker.left);
-            let count = sent(count.map_err(Into::into))?;
-            taker.left -= count.unwrap_or(0);
-            return Ok(count.is_none());
-        }
-        if taker.unsent.is_empty() {
-            let Some(block) = taker.wanted.pop_front() else {
-                return Ok(false);
-            };
-            taker.unsent.extend_from_slice(&piece_header(block));
-            taker.offset = self.torrent.geometry.offset(block);
-            taker.left = block.len as usize;
-        }
-        // The header goes into one packet with the bytes after it.
+    fn send_unsent(&self, taker: &mut Taker) -> Result<(), Failure> {
+        // A header goes into one packet with the bytes after it.
         let flags = match taker.left {
             0 => SendFlags::empty(),
             _ => SendFlags::MORE,
         };
         let count = rustix::net::send(&taker.stream, &taker.unsent, flags);
-        let count = sent(count.map_err(Into::into))?;
-        taker.unsent.drain(..count.unwrap_or(0));
-        Ok(count.is_none())
+        let count = sent(
+            count.map_err(Into::into),
+            taker.unsent.len(),
+            &mut taker.full,
+        )?;
+        taker.unsent.drain(..count);
+        Ok(())
+    }
+
+    /// The next block: its header, then the file.
+    fn begin_file(&self, taker: &mut Taker) {
+        if let Some(block) = taker.wanted.pop_front() {
+            taker.unsent.extend_from_slice(&piece_header(block));
+            taker.offset = self.torrent.geometry.offset(block);
+            taker.left = block.len as usize;
+        }
+    }
+
+    /// A few blocks by one write. What a full socket does not take is read again later.
+    fn send_copies(&mut self, taker: &mut Taker) -> Result<(), Failure> {
+        let mut end = 0;
+        for block in taker.wanted.iter().take(BATCH) {
+            let data = end + HEADER;
+            let next = data + block.len as usize;
+            self.buffer[end..data].copy_from_slice(&piece_header(*block));
+            let offset = self.torrent.geometry.offset(*block);
+            self.file
+                .read_exact_at(&mut self.buffer[data..next], offset)?;
+            end = next;
+        }
+        let rest = &self.buffer[taker.skip..end];
+        taker.skip += sent(taker.stream.write(rest), rest.len(), &mut taker.full)?;
+        while let Some(block) = taker.wanted.front() {
+            let size = HEADER + block.len as usize;
+            if taker.skip < size {
+                break;
+            }
+            taker.skip -= size;
+            taker.wanted.pop_front();
+        }
+        Ok(())
     }
 }
 
-/// How much was sent; `None` where the socket is full.
-fn sent(result: std::io::Result<usize>) -> Result<Option<usize>, Failure> {
-    match result {
-        Ok(count) => Ok(Some(count)),
-        Err(why) if why.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(why) => Err(why.into()),
-    }
+/// How much of so many bytes was sent. The socket is full if that was not all.
+fn sent(result: std::io::Result<usize>, of: usize, full: &mut bool) -> Result<usize, Failure> {
+    let count = match result {
+        Ok(count) => count,
+        Err(why) if why.kind() == ErrorKind::WouldBlock => 0,
+        Err(why) => return Err(why.into()),
+    };
+    *full = count < of;
+    Ok(count)
 }
 
 /// A bitfield of somebody who has everything.

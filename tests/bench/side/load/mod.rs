@@ -1,8 +1,9 @@
 //! The load generator: one thread that plays all other peers of a swarm, and its tracker. It holds the content once, as a file on
 //! tmpfs, and does as little as the protocol allows, so that the client under test is what limits a run.
 //!
-//! It is told what to do by its command line and by lines on standard input (`go`: connect to the client; `verify BYTES`: fetch so
-//! much more and compare it with the content; the end: report and exit), and tells what happens as JSON, a line each.
+//! It is told what to do by its command line and by lines on standard input (`go`: who has to connect to the client does;
+//! `go idle`: of them only who says nothing; `verify BYTES`: fetch so much more and compare it with the content; the end: report
+//! and exit), and tells what happens as JSON, a line each.
 
 mod asker;
 mod peer;
@@ -11,6 +12,7 @@ mod world;
 
 use std::io::{BufRead as _, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,7 +76,9 @@ pub fn main(args: Args) -> Result<(), Failure> {
     let mut visitors = TcpListener::bind(any(TRACKER.1))?;
     registry.register(&mut peers, PEERS, Interest::READABLE)?;
     registry.register(&mut visitors, VISITORS, Interest::READABLE)?;
-    let orders = orders(Waker::new(registry, ORDERS)?);
+    // Kept until the end: a wake-up is lost with its waker.
+    let waker = Arc::new(Waker::new(registry, ORDERS)?);
+    let orders = orders(Arc::clone(&waker));
     let mut load = Load {
         world: World::new(args)?,
         poll,
@@ -186,21 +190,22 @@ impl Load {
             match orders.try_recv() {
                 Err(TryRecvError::Empty) => return Ok(true),
                 Err(TryRecvError::Disconnected) => return Ok(false),
-                Ok(line) => match line.strip_prefix("verify ") {
-                    Some(bytes) => {
+                Ok(line) => match line.split_once(' ') {
+                    Some(("verify", bytes)) => {
                         self.world.verify(bytes.parse()?);
                         self.busy
                             .extend(self.connections.iter().map(|(key, _)| key));
                     }
-                    None => self.connect()?,
+                    Some(_) => self.connect(true)?,
+                    None => self.connect(false)?,
                 },
             }
         }
     }
 
-    /// Connects everybody who has to be the one to connect.
-    fn connect(&mut self) -> Result<(), Failure> {
-        for number in self.world.dialers() {
+    /// Connects everybody who has to be the one to connect and has not; or of them only who is idle.
+    fn connect(&mut self, idle: bool) -> Result<(), Failure> {
+        for number in self.world.dialers(idle) {
             let role = self.world.role(number);
             let stream = peer::dial(address(number), self.world.client()?)?;
             self.add(Connection::Peer(Peer::new(stream, role, number)))?;
@@ -220,7 +225,7 @@ impl Connection {
 }
 
 /// Lines of standard input. A thread of its own waits for them: a pipe is nothing that mio polls.
-fn orders(waker: Waker) -> Receiver<String> {
+fn orders(waker: Arc<Waker>) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {

@@ -20,6 +20,8 @@ pub struct World {
     idle: usize,
     /// Whether seeds connect to the client, not it to them.
     dial: bool,
+    /// Peers from this number on have connected to the client.
+    undialled: usize,
     /// Requests that a leecher keeps outstanding.
     pub depth: usize,
     /// Bytes not yet asked for, over all leechers.
@@ -53,6 +55,7 @@ impl World {
             leechers: 0,
             idle: 0,
             dial: false,
+            undialled: 0,
             depth: 200,
             left_to_ask: 0,
             left_to_come: 0,
@@ -78,7 +81,8 @@ impl World {
                 other => return Err(format!("load: {other}: unknown").into()),
             }
         }
-        world.sent = vec![0; world.seeds + world.leechers + world.idle];
+        world.undialled = world.seeds + world.leechers + world.idle;
+        world.sent = vec![0; world.undialled];
         Ok(world)
     }
 
@@ -102,9 +106,13 @@ impl World {
         }
     }
 
-    /// Who connects to the client.
-    pub fn dialers(&self) -> std::ops::Range<usize> {
-        self.listed().end..self.sent.len()
+    /// Who connects to the client, or only who is idle of them; each is named once.
+    pub fn dialers(&mut self, idle: bool) -> std::ops::Range<usize> {
+        let from = match idle {
+            true => self.seeds + self.leechers,
+            false => self.listed().end,
+        };
+        from..std::mem::replace(&mut self.undialled, from)
     }
 
     /// The measures of the torrent.
