@@ -224,6 +224,16 @@ impl Peer {
         self.requests.len()
     }
 
+    /// The blocks of these.
+    pub fn requested(&self) -> impl Iterator<Item = Block> + '_ {
+        self.requests.iter()
+    }
+
+    /// Bytes of messages (blocks aside) that wait to be sent to it.
+    pub fn unsent(&self) -> usize {
+        self.out.len().saturating_sub(self.out_sent)
+    }
+
     /// Whether it owes us blocks and sends none.
     pub fn is_snubbing(&self, now: Now) -> bool {
         self.requests.is_snubbing(self.its_time(now))

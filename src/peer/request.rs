@@ -104,6 +104,11 @@ impl Requests {
         self.asked.len()
     }
 
+    /// What is in flight, in the order in which it was asked for.
+    pub fn iter(&self) -> impl Iterator<Item = Block> + '_ {
+        self.asked.iter().map(|asked| asked.block)
+    }
+
     /// Whether none is in flight.
     pub fn is_empty(&self) -> bool {
         self.asked.is_empty()

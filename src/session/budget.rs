@@ -48,6 +48,11 @@ impl Dials {
         self.open
     }
 
+    /// Those of them that are being made.
+    pub fn half_open(&self) -> usize {
+        self.half_open
+    }
+
     /// Whether one more peer may come in.
     pub fn may_accept(&self) -> bool {
         self.open < self.most

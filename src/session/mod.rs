@@ -23,3 +23,5 @@ mod planning;
 mod telling;
 
 mod leaving;
+
+mod invariants;

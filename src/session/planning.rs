@@ -42,6 +42,9 @@ impl Session {
             if self.unsaved && now.since(self.saved_at) >= limits::SAVE_EVERY {
                 self.save(false, now);
             }
+        } else {
+            // Connections are looked at no more: the loop must not turn for their sake.
+            self.touched.clear();
         }
         self.mind_trackers(now);
         self.mind_leaving(now);

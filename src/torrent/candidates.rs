@@ -171,6 +171,11 @@ impl Candidates {
         self.banned.contains(&addr) || self.banned_hosts.contains(&addr.ip())
     }
 
+    /// The addresses that [`Candidates::ban`] was told of.
+    pub fn banned(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.banned.iter().copied()
+    }
+
     fn schedule(&mut self, addr: SocketAddr, at: Now) {
         let tie = self.rng.bits32();
         if let Some(candidate) = self.known.get_mut(&addr) {

@@ -72,3 +72,14 @@ fn a_stop_says_that_nothing_more_is_written() {
     bench.turn();
     assert_eq!(bench.saves.len(), 2);
 }
+
+#[test]
+fn a_stop_leaves_nothing_to_turn_for() {
+    let mut bench = Bench::getter(4, &[]);
+    let peer = bench.join(1, true);
+    // What comes in the turn of the stop is not planned for any more.
+    bench.hands(peer, &encode("have all", &bench.setting));
+    bench.session.stop("SIGINT", bench.now);
+    bench.turn();
+    assert!(!bench.session.is_pending());
+}

@@ -1,0 +1,251 @@
+//! A swarm to be: who takes part, how they are connected, what befalls them, and how well they could do.
+
+use brooklet::base::rng::Rng;
+use brooklet::base::time::{Duration, Now};
+
+use crate::world::disk::Source;
+use crate::world::manners::Manners;
+use crate::world::node::{Link, Node, Role};
+use crate::world::queue::{Act, Event};
+use crate::world::world::World;
+
+const KIB: u64 = 1024;
+
+/// How clients come and go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Churn {
+    /// They come at once and stay.
+    None,
+    /// Each leaves after a random time of up to so many seconds, in order or by vanishing, comes back after as long, and so on, for a
+    /// number of times.
+    Seconds(u64, u32),
+}
+
+/// What a swarm is made of.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name, by which it can be repeated.
+    pub name: &'static str,
+    /// KiB of content, and of a piece.
+    pub content: (u32, u32),
+    /// Seeds, and KiB/s that each sends.
+    pub seeds: (usize, u64),
+    /// Clients.
+    pub clients: usize,
+    /// KiB/s that clients send, least and most.
+    pub up: (u64, u64),
+    /// KiB/s that clients receive, least and most.
+    pub down: (u64, u64),
+    /// Of a hundred clients, those that cannot be called.
+    pub natted: u64,
+    /// Others, so many of each kind.
+    pub others: &'static [(usize, Manners)],
+    /// Seconds within which the clients come.
+    pub arrival: u64,
+    /// How they come and go.
+    pub churn: Churn,
+    /// Milliseconds between breaks of a connection anywhere, on average.
+    pub breaks: Option<u64>,
+    /// From when to when, in seconds, the network is in two parts.
+    pub parted: Option<(u64, u64)>,
+    /// Seeds leave as soon as there is another copy.
+    pub seeds_leave: bool,
+    /// Seconds that clients stay when they have everything; for ever, if none.
+    pub stay: Option<u64>,
+    /// Reads are cut at random places.
+    pub cuts: bool,
+    /// Virtual seconds after which it has failed.
+    pub limit: u64,
+}
+
+impl Default for Scenario {
+    fn default() -> Scenario {
+        Scenario {
+            name: "",
+            content: (8 * 1024, 64),
+            seeds: (1, 512),
+            clients: 20,
+            up: (128, 128),
+            down: (1024, 1024),
+            natted: 0,
+            others: &[],
+            arrival: 0,
+            churn: Churn::None,
+            breaks: None,
+            parted: None,
+            seeds_leave: false,
+            stay: None,
+            cuts: false,
+            limit: 3600,
+        }
+    }
+}
+
+/// How a run went. Times are in milliseconds from a client's coming to its having everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What no swarm could do better.
+    pub least: u64,
+    /// The honest clients' times, sorted.
+    pub times: Vec<u64>,
+    /// Those of the ones that only take.
+    pub takers: Vec<u64>,
+    /// Bad pieces that clients got, in all, and the most that one of them got.
+    pub failed: (u32, u32),
+    /// Equal runs have equal numbers.
+    pub digest: u64,
+    /// Events that happened.
+    pub events: u64,
+}
+
+impl Scenario {
+    /// Runs it with this seed.
+    pub fn run(&self, seed: u64) -> Outcome {
+        let replay = Replay(self.name, seed);
+        let source = Source::new(self.content.0 * 1024, self.content.1 * 1024);
+        let mut world = World::new(&source, seed);
+        world.cuts = self.cuts;
+        world.seeds_leave = self.seeds_leave;
+        world.told = std::env::var_os("SWARM").is_some();
+        self.populate(&mut world);
+        self.befall(&mut world);
+        let digest = world.run(Duration::from_secs(self.limit));
+        std::mem::forget(replay);
+        self.outcome(&world, digest)
+    }
+
+    fn populate(&self, world: &mut World) {
+        let mut rng = Rng::from_seed(world.rng.bits64());
+        for _ in 0..self.seeds.0 {
+            let link = Link {
+                up: self.seeds.1 * KIB,
+                down: self.down.1 * KIB,
+                natted: false,
+                ..self.link(&mut rng)
+            };
+            world.add(Role::Seed, Manners::Honest, link, Now::default());
+        }
+        let client = Role::Client(self.stay.map(Duration::from_secs));
+        let joins = |rng: &mut Rng| Now::from_micros(rng.below(1 + self.arrival * 1_000_000));
+        for _ in 0..self.clients {
+            let link = self.link(&mut rng);
+            let at = joins(&mut rng);
+            world.add(client, Manners::Honest, link, at);
+        }
+        for &(count, manners) in self.others {
+            for _ in 0..count {
+                let role = if manners.claims_all() {
+                    Role::Seed
+                } else {
+                    client
+                };
+                let link = self.link(&mut rng);
+                let at = joins(&mut rng);
+                world.add(role, manners, link, at);
+            }
+        }
+    }
+
+    fn link(&self, rng: &mut Rng) -> Link {
+        let mut between = |(least, most): (u64, u64)| (least + rng.below(most - least + 1)) * KIB;
+        Link {
+            up: between(self.up),
+            down: between(self.down),
+            latency: Duration::from_millis(5 + rng.below(36)),
+            natted: rng.below(100) < self.natted,
+            side: rng.below(2) == 0,
+        }
+    }
+
+    fn befall(&self, world: &mut World) {
+        let seconds = |at: u64| Now::from_micros(at * 1_000_000);
+        if let Some(mean) = self.breaks {
+            let first = Act::Break(mean);
+            world.queue.push(seconds(1), Event::Script(first));
+        }
+        if let Some((from, to)) = self.parted {
+            world.queue.push(seconds(from), Event::Script(Act::Part));
+            world.queue.push(seconds(to), Event::Script(Act::Heal));
+        }
+        if let Churn::Seconds(most, times) = self.churn {
+            let clients: Vec<usize> = world
+                .nodes
+                .iter()
+                .filter(|node| node.is_client())
+                .map(|node| node.number)
+                .collect();
+            for n in clients {
+                let mut at = 5;
+                for _ in 0..times {
+                    at += 1 + world.rng.below(most);
+                    let vanishes = world.rng.below(2) == 0;
+                    let go = if vanishes {
+                        Act::Crash(n)
+                    } else {
+                        Act::Leave(n)
+                    };
+                    world.queue.push(seconds(at), Event::Script(go));
+                    at += 5 + world.rng.below(most);
+                    world.queue.push(seconds(at), Event::Script(Act::Join(n)));
+                }
+            }
+        }
+    }
+
+    fn outcome(&self, world: &World, digest: u64) -> Outcome {
+        let times = |taker: bool| {
+            let theirs = world.nodes.iter().filter(|node| match taker {
+                true => node.manners == Manners::OnlyTakes,
+                false => node.is_client(),
+            });
+            let times = theirs.filter_map(|node| Some((node.fate.joined?, node.fate.done?)));
+            let mut times: Vec<u64> = times
+                .map(|(from, to)| to.since(from).as_millis() as u64)
+                .collect();
+            times.sort_unstable();
+            times
+        };
+        let failed = world.nodes.iter().map(|node| node.fate.failed);
+        Outcome {
+            least: self.least(world),
+            times: times(false),
+            takers: times(true),
+            failed: (failed.clone().sum(), failed.max().unwrap_or(0)),
+            digest,
+            events: world.events,
+        }
+    }
+
+    /// The content's size over the least of: what the seeds send; what all send, for each who wants it; what those send who can be
+    /// called, for each who cannot, and so gets it of nobody else; what the slowest receives. Besides, the latency of handshakes and
+    /// of one request. In milliseconds.
+    fn least(&self, world: &World) -> u64 {
+        let all = || world.nodes.iter().filter(|node| !node.is_mute());
+        let honest = || all().filter(|node| node.manners == Manners::Honest);
+        let up = |which: fn(&&Node) -> bool| honest().filter(which).map(|node| node.link.up);
+        let wanting = all().filter(|node| node.role != Role::Seed).count() as u64;
+        let hidden = all().filter(|node| node.link.natted).count() as u64;
+        let clients = honest().filter(|node| node.is_client());
+        let rates = [
+            up(|node| node.role == Role::Seed).sum::<u64>(),
+            up(|_| true).sum::<u64>() / wanting,
+            up(|node| !node.link.natted).sum::<u64>() / hidden.max(1),
+            clients.map(|node| node.link.down).min().unwrap_or(u64::MAX),
+        ];
+        let rate = rates.into_iter().min().unwrap_or(1).max(1);
+        // The tracker's answer takes two ways to it and back, a call one, greetings one, and the first block one.
+        let ways = 5;
+        let way = 2 * (5 + 18);
+        world.source.geometry.size() * 1000 / rate + ways * way
+    }
+}
+
+/// Says how to repeat a run that panics.
+struct Replay(&'static str, u64);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        let Replay(name, seed) = self;
+        eprintln!("{name} failed; to repeat it: SWARM={name}:{seed} cargo test --test swarm");
+    }
+}

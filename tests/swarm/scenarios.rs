@@ -1,0 +1,162 @@
+//! The scenarios. Small contents and slow links make a run that is quick to simulate and long beside the times that sessions keep, as
+//! real downloads are: a client that sends 128 KiB/s takes over a minute.
+
+use crate::scenario::{Churn, Scenario};
+use crate::world::manners::Manners;
+
+/// All that `make sweep` runs with many seeds, and `cargo test` with a few.
+pub fn all() -> Vec<Scenario> {
+    let mut all = crowds();
+    all.extend(liars());
+    all.extend(troubles());
+    all
+}
+
+/// The large ones.
+pub fn large() -> Vec<Scenario> {
+    vec![
+        Scenario {
+            name: "flash-100",
+            clients: 100,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "flash-1000",
+            clients: 1000,
+            content: (16 * 1024, 128),
+            ..Scenario::default()
+        },
+    ]
+}
+
+/// Swarms of those who mean well.
+fn crowds() -> Vec<Scenario> {
+    vec![
+        Scenario {
+            name: "two",
+            clients: 2,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "flash",
+            clients: 50,
+            ..Scenario::default()
+        },
+        // Each byte that the seed sends twice delays everybody.
+        Scenario {
+            name: "slow-seed",
+            clients: 30,
+            seeds: (1, 128),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "trickle",
+            clients: 30,
+            arrival: 120,
+            stay: Some(30),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "mixed",
+            clients: 30,
+            up: (32, 512),
+            down: (256, 4096),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "seeds-leave",
+            clients: 30,
+            seeds: (2, 256),
+            seeds_leave: true,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "nat-half",
+            clients: 30,
+            natted: 50,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "nat-most",
+            clients: 30,
+            natted: 80,
+            ..Scenario::default()
+        },
+    ]
+}
+
+/// Swarms with some that harm it.
+fn liars() -> Vec<Scenario> {
+    let among = |name, others| Scenario {
+        name,
+        others,
+        seeds: (2, 256),
+        cuts: true,
+        ..Scenario::default()
+    };
+    vec![
+        among("poison", &[(3, Manners::Poisons)]),
+        among("poison-seldom", &[(3, Manners::PoisonsOneIn(50))]),
+        among("poison-late", &[(3, Manners::PoisonsAfter(64))]),
+        among("withhold", &[(3, Manners::Withholds)]),
+        among("mute", &[(10, Manners::Mute)]),
+        // The seed is no bottleneck, and who has everything leaves: what is sent is scarce.
+        Scenario {
+            name: "takers",
+            others: &[(5, Manners::OnlyTakes)],
+            clients: 30,
+            stay: Some(1),
+            content: (32 * 1024, 128),
+            ..Scenario::default()
+        },
+    ]
+}
+
+/// Swarms in bad networks.
+fn troubles() -> Vec<Scenario> {
+    vec![
+        Scenario {
+            name: "churn",
+            churn: Churn::Seconds(60, 2),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "breaks",
+            breaks: Some(300),
+            cuts: true,
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "parted",
+            parted: Some((15, 45)),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "long-parted",
+            parted: Some((15, 315)),
+            ..Scenario::default()
+        },
+        Scenario {
+            name: "everything",
+            seeds: (3, 256),
+            clients: 30,
+            up: (64, 512),
+            down: (256, 4096),
+            natted: 40,
+            arrival: 60,
+            others: &[
+                (1, Manners::Poisons),
+                (1, Manners::PoisonsOneIn(50)),
+                (1, Manners::PoisonsAfter(64)),
+                (2, Manners::Withholds),
+                (3, Manners::Mute),
+                (3, Manners::OnlyTakes),
+            ],
+            churn: Churn::Seconds(90, 1),
+            breaks: Some(1000),
+            parted: Some((40, 70)),
+            cuts: true,
+            ..Scenario::default()
+        },
+    ]
+}

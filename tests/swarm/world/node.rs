@@ -1,0 +1,242 @@
+//! A node: a real session with its disk, its place in the network, and what became of it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::rc::Rc;
+
+use brooklet::base::bits::Bits;
+use brooklet::base::geometry::Geometry;
+use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::limits;
+use brooklet::base::time::{Duration, Now};
+use brooklet::session::config::{Config, Stay};
+use brooklet::session::effect::Snapshot;
+use brooklet::session::session::Session;
+use brooklet::tracker::Families;
+
+use super::disk::{Disk, Source};
+use super::manners::Manners;
+use super::tracker;
+use super::watch::Watch;
+
+/// Where everybody listens.
+const PORT: u16 = 6881;
+
+/// A node's place in the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    /// Bytes a second out.
+    pub up: u64,
+    /// Bytes a second in.
+    pub down: u64,
+    /// From here to the middle of the network.
+    pub latency: Duration,
+    /// It cannot be called.
+    pub natted: bool,
+    /// Where it is when the network falls apart.
+    pub side: bool,
+}
+
+/// What a node is there for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// It has everything.
+    Seed,
+    /// It wants everything, and stays as long as this when it has it.
+    Client(Option<Duration>),
+}
+
+/// What became of a node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fate {
+    /// When it first came.
+    pub joined: Option<Now>,
+    /// When it had everything.
+    pub done: Option<Now>,
+    /// Pieces that came and were wrong.
+    pub failed: u32,
+}
+
+/// What is remembered of a connection, beside what the session does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Out {
+    /// Our handshake is out.
+    pub greeted: bool,
+    /// What spoils the block that is being sent.
+    pub spoilt: Option<u8>,
+}
+
+/// One of them.
+pub struct Node {
+    pub number: usize,
+    pub addr: SocketAddrV4,
+    pub link: Link,
+    pub role: Role,
+    pub manners: Manners,
+    pub session: Option<Session>,
+    pub disk: Disk,
+    pub fate: Fate,
+    pub watch: Watch,
+    /// Connection and end by the session's key.
+    pub links: BTreeMap<usize, (usize, usize)>,
+    pub outs: BTreeMap<usize, Out>,
+    /// Directions to read from.
+    pub unread: VecDeque<(usize, usize)>,
+    /// Keys whose sockets have room again.
+    pub writable: Vec<usize>,
+    /// Directions that wait for the uplink.
+    pub turns: VecDeque<(usize, usize)>,
+    pub sending: bool,
+    pub down_free: Now,
+    pub wake_at: Option<Now>,
+    pub turned_at: Option<Now>,
+    pub blocks_sent: u32,
+    /// How often its session was started.
+    pub run: u32,
+    pub saved: Option<Snapshot>,
+    /// It vanished: it does not even refuse calls.
+    pub gone: bool,
+}
+
+impl Node {
+    /// One that has not started.
+    pub fn new(
+        number: usize,
+        role: Role,
+        manners: Manners,
+        link: Link,
+        source: &Rc<Source>,
+    ) -> Node {
+        // Spread over the address space, since some choices depend on the network (BEP 6).
+        let host = (number as u32 + 1).wrapping_mul(0x9e_3779) & 0xff_ffff;
+        let full = role == Role::Seed && !manners.claims_all();
+        let disk = if full {
+            Disk::full(source)
+        } else {
+            Disk::new(source)
+        };
+        Node {
+            number,
+            addr: SocketAddrV4::new(Ipv4Addr::from_bits(0x0b00_0000 | host), PORT),
+            link,
+            role,
+            manners,
+            session: None,
+            disk,
+            fate: Fate::default(),
+            watch: Watch::new(source.geometry.pieces(), full),
+            links: BTreeMap::new(),
+            outs: BTreeMap::new(),
+            unread: VecDeque::new(),
+            writable: Vec::new(),
+            turns: VecDeque::new(),
+            sending: false,
+            down_free: Now::default(),
+            wake_at: None,
+            turned_at: None,
+            blocks_sent: 0,
+            run: 0,
+            saved: None,
+            gone: false,
+        }
+    }
+
+    /// Whether it answers calls without a session.
+    pub fn is_mute(&self) -> bool {
+        self.manners == Manners::Mute
+    }
+
+    /// Whether it is a client that means well.
+    pub fn is_client(&self) -> bool {
+        self.role != Role::Seed && self.manners == Manners::Honest
+    }
+
+    /// Whether it has all it came for, or came for nothing.
+    pub fn is_satisfied(&self) -> bool {
+        self.role == Role::Seed || self.is_mute() || self.fate.done.is_some()
+    }
+
+    /// The address that a call comes from.
+    pub fn caller_addr(&self, conn: usize) -> SocketAddr {
+        let port = 49_152 + (conn % 16_384) as u16;
+        SocketAddr::from((*self.addr.ip(), port))
+    }
+
+    /// Starts the session, with what is on disk.
+    pub fn start(&mut self, source: &Source, seed: u64, now: Now) {
+        self.run += 1;
+        self.outs.clear();
+        self.unread.clear();
+        self.writable.clear();
+        self.gone = false;
+        self.fate.joined.get_or_insert(now);
+        let config = self.config(source);
+        self.watch.restart(&config.trusted);
+        self.session = Some(Session::new(config, seed, now));
+    }
+
+    fn config(&self, source: &Source) -> Config {
+        let geometry = source.geometry;
+        let pieces = geometry.pieces();
+        let download = self.role != Role::Seed;
+        let trusted = match &self.saved {
+            _ if !download => Bits::full(pieces),
+            Some(saved) => saved.held.clone(),
+            None => Bits::new(pieces),
+        };
+        let time = match self.role {
+            Role::Seed => None,
+            Role::Client(time) => time,
+        };
+        Config {
+            name: "content".to_string(),
+            info_hash: InfoHash(*b"abcdefghijklmnopqrst"),
+            size: geometry.size(),
+            geometry,
+            hashes: source.hashes.clone(),
+            wanted: match download {
+                true => Bits::full(pieces),
+                false => Bits::new(pieces),
+            },
+            download,
+            stay: Stay::Until { ratio: None, time },
+            to_hash: self.unsure(geometry, &trusted),
+            trusted,
+            earlier: (0, 0),
+            peer_id: self.peer_id(),
+            port: PORT,
+            trackers: vec![vec![tracker::URL.to_string()]],
+            key: self.number as u32,
+            families: Families {
+                v4: true,
+                v6: false,
+            },
+            max_peers: limits::PEERS,
+            share: limits::UNSENT,
+            down: None,
+            up: None,
+            sequential: false,
+            heartbeat: false,
+        }
+    }
+
+    /// The pieces that a restart hashes: after a stop in order none, else whatever was written and is not known to be right.
+    fn unsure(&self, geometry: Geometry, trusted: &Bits) -> Bits {
+        let mut unsure = Bits::new(geometry.pieces());
+        let clean = self.saved.as_ref().is_some_and(|saved| saved.clean);
+        let pieces = (0..geometry.pieces()).filter(|&piece| !trusted.get(piece));
+        for piece in pieces.filter(|&piece| !clean && self.disk.has_any(piece)) {
+            unsure.set(piece);
+        }
+        unsure
+    }
+
+    fn peer_id(&self) -> PeerId {
+        // Which of two crossing calls stays depends on its order, so this must not be the order of coming.
+        let name = (self.number as u32 + 1).wrapping_mul(0x9e37_79b9);
+        let mut id = *b"-bk0100-............";
+        id[8..16].copy_from_slice(format!("{name:08x}").as_bytes());
+        id[16..].copy_from_slice(&self.run.to_be_bytes());
+        PeerId(id)
+    }
+}

@@ -1,0 +1,269 @@
+//! A session's turn, as the real loop gives it: what came is read, plans are made, effects performed, and what is to be said is
+//! written as far as the sockets take it.
+
+use brooklet::base::geometry::Block;
+use brooklet::peer::fault::Fault;
+use brooklet::peer::input::Input;
+use brooklet::peer::peer::{Peer, Segment};
+use brooklet::peer::piece::HEADER;
+use brooklet::session::effect::{Effect, Report, Snapshot};
+use brooklet::session::session::Session;
+use brooklet::tracker::Action;
+
+use super::manners::Manners;
+use super::node::Role;
+use super::queue::{Act, Event};
+use super::world::World;
+
+/// Bytes read at a time, as the real loop does.
+const READ: usize = 192 * 1024;
+
+impl World {
+    /// A node's session has its turn.
+    pub fn turn(&mut self, n: usize) {
+        let Some(mut session) = self.nodes[n].session.take() else {
+            return;
+        };
+        self.nodes[n].turned_at = Some(self.now);
+        let session_ref = &mut session;
+        let mut busy = self.read(n, session_ref);
+        session_ref.plan(self.now);
+        busy |= self.perform(n, session_ref);
+        self.nodes[n].watch.look(session_ref);
+        let reread = self.read_back(n, session_ref);
+        busy |= self.flush(n, session_ref);
+        let now = self.now;
+        self.nodes[n].watch(session_ref, busy || reread, now);
+        if session.is_over() {
+            assert!(self.nodes[n].links.is_empty(), "connections outlive it");
+            let lied = |addr| {
+                self.node_at(addr)
+                    .map(|liar| self.nodes[liar].manners.lies())
+            };
+            let mut banned = session.banned();
+            assert!(
+                banned.all(|addr| lied(addr) == Some(true)),
+                "an honest peer is banned"
+            );
+            return;
+        }
+        if reread || session.is_pending() || !self.nodes[n].unread.is_empty() {
+            self.wake(n, now);
+        }
+        if let Some(due) = session.next_deadline() {
+            self.wake(n, due);
+        }
+        self.nodes[n].session = Some(session);
+    }
+
+    /// Reads once from each connection that something came on. Whether there was any.
+    fn read(&mut self, n: usize, session: &mut Session) -> bool {
+        let mut busy = false;
+        for _ in 0..self.nodes[n].unread.len() {
+            let Some((conn, dir)) = self.nodes[n].unread.pop_front() else {
+                break;
+            };
+            let side = &mut self.conns[conn];
+            side.pipes[dir].queued = false;
+            let Some(key) = side.keys[1 - dir] else {
+                continue;
+            };
+            if session.peer(key).is_some_and(Peer::is_sated) {
+                side.pipes[dir].queued = true;
+                self.nodes[n].unread.push_back((conn, dir));
+                continue;
+            }
+            busy = true;
+            self.read_one(n, session, key, (conn, dir));
+        }
+        busy
+    }
+
+    fn read_one(&mut self, n: usize, session: &mut Session, key: usize, way: (usize, usize)) {
+        let (conn, dir) = way;
+        let most = match self.cuts {
+            true => 1 + self.rng.below(20_000) as usize,
+            false => READ,
+        };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        if let Some(peer) = session.peer(key) {
+            buffer.extend_from_slice(peer.cut());
+        }
+        let pipe = &mut self.conns[conn].pipes[dir];
+        let got = pipe.inbox.read(most, &self.source, &mut buffer);
+        let left = !pipe.inbox.is_empty();
+        match pipe.ended {
+            Some(in_order) if got == 0 => {
+                let network = || Fault::Network("connection reset".to_string());
+                let fault = if in_order { Fault::Closed } else { network() };
+                session.handle_closed(key, fault, self.now);
+            }
+            ended if left || ended.is_some() => self.alert(conn, dir),
+            _ => {}
+        }
+        let mut input = Input::new(&buffer);
+        let mut written: Vec<(Block, &[u8])> = Vec::new();
+        while let Some(write) = (got > 0)
+            .then(|| session.receive(key, &mut input, self.now))
+            .flatten()
+        {
+            let node = &mut self.nodes[n];
+            node.watch.on_write(write.block, write.data, &self.source);
+            node.disk.write(write.block, write.data);
+            written.push((write.block, write.data));
+        }
+        if !written.is_empty() {
+            session.handle_written(&written);
+        }
+        self.buffer = buffer;
+        self.offer(conn, dir);
+    }
+
+    fn perform(&mut self, n: usize, session: &mut Session) -> bool {
+        let mut busy = false;
+        while let Some(effect) = session.next_effect() {
+            busy = true;
+            match effect {
+                Effect::Dial { key, addr } => match self.node_at(addr) {
+                    Some(to) => {
+                        let conn = self.call(n, to, key);
+                        self.nodes[n].links.insert(key, (conn, 0));
+                    }
+                    None => session.handle_closed(key, Fault::Closed, self.now),
+                },
+                Effect::Hangup { key } => {
+                    self.nodes[n].outs.remove(&key);
+                    if let Some((conn, end)) = self.nodes[n].links.remove(&key) {
+                        self.close(conn, end);
+                    }
+                }
+                Effect::Tracker(Action::Connect { id, request, .. }) => {
+                    let way = self.nodes[n].link.latency * 4;
+                    let event = Event::Tracker(n, self.nodes[n].run, id, request);
+                    self.queue.push(self.now + way, event);
+                }
+                Effect::Tracker(_) | Effect::ReadAhead(_) => {}
+                Effect::Save(snapshot) => self.save(n, snapshot),
+                Effect::Report(report) => self.hear(n, report),
+            }
+        }
+        busy
+    }
+
+    fn save(&mut self, n: usize, snapshot: Snapshot) {
+        let node = &mut self.nodes[n];
+        let right = snapshot.held.ones().all(|piece| node.disk.is_right(piece));
+        assert!(right || node.manners.claims_all(), "what is saved is wrong");
+        node.saved = Some(snapshot);
+    }
+
+    fn hear(&mut self, n: usize, report: Report) {
+        let node = &mut self.nodes[n];
+        if self.told && !matches!(report, Report::Progress(_)) {
+            let seconds = self.now.as_micros() as f64 / 1e6;
+            println!("{seconds:10.4} node {n} at {}: {report:?}", node.addr.ip());
+        }
+        match report {
+            Report::Piece { index, ok: true } => {
+                assert!(node.disk.is_right(index), "piece {index} is held and wrong");
+                node.watch.hold(index);
+                self.spread(n, index);
+            }
+            Report::Piece { ok: false, .. } => node.fate.failed += 1,
+            Report::Complete { .. } => {
+                node.fate.done.get_or_insert(self.now);
+            }
+            Report::Error(why) => panic!("node {n} failed: {why}"),
+            _ => {}
+        }
+    }
+
+    /// A client has a piece: seeds that leave as soon as there is another copy may do so now.
+    fn spread(&mut self, n: usize, piece: u32) {
+        if self.nodes[n].is_client() && self.copied.set(piece) && self.copied.all() {
+            for seed in 0..self.nodes.len() {
+                if self.seeds_leave && self.nodes[seed].role == Role::Seed {
+                    self.queue.push(self.now, Event::Script(Act::Leave(seed)));
+                }
+            }
+        }
+    }
+
+    /// Content that is to be hashed, a slice at a time. Whether there was any.
+    fn read_back(&mut self, n: usize, session: &mut Session) -> bool {
+        let mut slices = 0;
+        while slices < 16 {
+            let Some(block) = session.next_read() else {
+                break;
+            };
+            slices += 1;
+            self.buffer.clear();
+            self.nodes[n].disk.read(block, &mut self.buffer);
+            session.handle_read(block, &self.buffer);
+        }
+        slices > 0
+    }
+
+    /// Writes to every connection that has something to send and a socket that takes it. Whether anything went.
+    fn flush(&mut self, n: usize, session: &mut Session) -> bool {
+        let mut keys = session.take_unflushed();
+        keys.append(&mut self.nodes[n].writable);
+        let mut busy = false;
+        for key in keys {
+            busy |= self.flush_one(n, session, key) > 0;
+        }
+        busy
+    }
+
+    fn flush_one(&mut self, n: usize, session: &mut Session, key: usize) -> usize {
+        let node = &mut self.nodes[n];
+        let (Some(&(conn, end)), Some(peer)) = (node.links.get(&key), session.peer(key)) else {
+            return 0;
+        };
+        if !peer.wants_to_send(true) || peer.is_closing() {
+            return 0;
+        }
+        let (manners, out) = (node.manners, node.outs.entry(key).or_default());
+        let pipe = &mut self.conns[conn].pipes[end];
+        let mut room = pipe.room();
+        let mut sent = 0;
+        for segment in peer.transmit() {
+            if room == 0 {
+                break;
+            }
+            let part = match segment {
+                Segment::Bytes(bytes) if manners == Manners::OnlyTakes => {
+                    let kept = manners.filter(bytes, &mut out.greeted);
+                    pipe.socket().push_bytes(&kept);
+                    bytes.len()
+                }
+                Segment::Bytes(bytes) => {
+                    let part = bytes.len().min(room);
+                    pipe.socket().push_bytes(&bytes[..part]);
+                    part
+                }
+                Segment::Block { .. } if manners == Manners::Withholds => break,
+                Segment::Block { block, skip } => {
+                    if skip == 0 {
+                        out.spoilt = manners.spoils(node.blocks_sent, n, block, &mut self.rng);
+                        node.blocks_sent += 1;
+                    }
+                    let part = (HEADER + block.len as usize - skip).min(room);
+                    let to = skip + part;
+                    pipe.socket().push_frame(block, skip, to, out.spoilt);
+                    part
+                }
+            };
+            room = room.saturating_sub(part);
+            sent += part;
+        }
+        // A full socket tells when it has room again.
+        pipe.room();
+        if sent > 0 {
+            session.transmitted(key, sent, self.now);
+            self.offer(conn, end);
+        }
+        sent
+    }
+}

@@ -1,0 +1,84 @@
+//! What must be true of every node at all times, whatever others do to it.
+
+use brooklet::base::bits::Bits;
+use brooklet::base::geometry::Block;
+use brooklet::base::time::{Duration, Now};
+use brooklet::session::session::Session;
+
+use super::disk::Source;
+use super::node::Node;
+
+/// Every so many turns what is costly to look at is looked at.
+const THOROUGH: u32 = 256;
+/// Turns in a row, at one moment or close to it, in which nothing happens though the session wanted them.
+const IDLE_TURNS: u32 = 20;
+/// Turns are close to each other if not so far apart.
+const CLOSE: Duration = Duration::from_millis(5);
+
+/// What is remembered of a node to see that.
+pub struct Watch {
+    /// The pieces that its session said were right.
+    held: Bits,
+    turns: u32,
+    idle: u32,
+    last: Now,
+}
+
+impl Watch {
+    /// Of a node that has nothing, or everything.
+    pub fn new(pieces: u32, full: bool) -> Watch {
+        let held = if full {
+            Bits::full(pieces)
+        } else {
+            Bits::new(pieces)
+        };
+        Watch {
+            held,
+            turns: 0,
+            idle: 0,
+            last: Now::default(),
+        }
+    }
+
+    /// A session starts that has these.
+    pub fn restart(&mut self, held: &Bits) {
+        self.held = held.clone();
+    }
+
+    /// A piece is right, says the session.
+    pub fn hold(&mut self, piece: u32) {
+        assert!(self.held.set(piece), "piece {piece} is held twice");
+    }
+
+    /// Plans are made and performed: now and then, what is costly to look at is looked at.
+    pub fn look(&mut self, session: &Session) {
+        self.turns += 1;
+        if self.turns % THOROUGH == 0 || session.is_over() {
+            session.assert_invariants();
+        }
+    }
+
+    /// A block is about to be written: nothing wrong may go over what is held.
+    pub fn on_write(&mut self, block: Block, data: &[u8], source: &Source) {
+        let harmless = !self.held.get(block.piece) || data == source.read(block);
+        assert!(harmless, "{block:?} spoils a piece that is held");
+    }
+}
+
+impl Node {
+    /// A turn is over; `busy`: something happened in it.
+    pub fn watch(&mut self, session: &Session, busy: bool, now: Now) {
+        let watch = &mut self.watch;
+        let close = now.since(watch.last) < CLOSE;
+        watch.idle = if busy || !close { 0 } else { watch.idle + 1 };
+        watch.last = now;
+        assert!(
+            watch.idle < IDLE_TURNS,
+            "node {} turns in vain at {now:?}, pending: {}, next: {:?}",
+            self.number,
+            session.is_pending(),
+            session.next_deadline()
+        );
+        assert_eq!(session.connections(), self.links.len(), "a slot leaks");
+    }
+}

@@ -1,0 +1,229 @@
+//! The world and its clock.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use brooklet::base::bits::Bits;
+use brooklet::base::rng::Rng;
+use brooklet::base::time::{Duration, Now};
+use brooklet::tracker::Id;
+
+use super::disk::Source;
+use super::manners::Manners;
+use super::net::{Conn, round_up};
+use super::node::{Link, Node, Role};
+use super::queue::{Act, Event, Queue};
+use super::tracker::Tracker;
+
+/// Everything there is.
+pub struct World {
+    pub now: Now,
+    pub queue: Queue,
+    pub rng: Rng,
+    pub source: Rc<Source>,
+    pub nodes: Vec<Node>,
+    pub conns: Vec<Conn>,
+    pub tracker: Tracker,
+    /// The network is in two parts.
+    pub parted: bool,
+    /// Reads are cut at random.
+    pub cuts: bool,
+    /// Seeds leave as soon as clients have another copy.
+    pub seeds_leave: bool,
+    /// All is done: nobody comes back.
+    over: bool,
+    /// What sessions report is printed.
+    pub told: bool,
+    /// What any client has.
+    pub copied: Bits,
+    /// Events that happened.
+    pub events: u64,
+    pub buffer: Vec<u8>,
+    hosts: BTreeMap<IpAddr, usize>,
+    digest: DefaultHasher,
+}
+
+impl World {
+    /// One without nodes.
+    pub fn new(source: &Rc<Source>, seed: u64) -> World {
+        World {
+            now: Now::default(),
+            queue: Queue::default(),
+            rng: Rng::from_seed(seed),
+            source: Rc::clone(source),
+            nodes: Vec::new(),
+            conns: Vec::new(),
+            tracker: Tracker::default(),
+            parted: false,
+            cuts: false,
+            seeds_leave: false,
+            over: false,
+            told: false,
+            copied: Bits::new(source.geometry.pieces()),
+            events: 0,
+            buffer: Vec::new(),
+            hosts: BTreeMap::new(),
+            digest: DefaultHasher::new(),
+        }
+    }
+
+    /// Another node, which comes at this time. Its number.
+    pub fn add(&mut self, role: Role, manners: Manners, link: Link, joins: Now) -> usize {
+        let number = self.nodes.len();
+        let node = Node::new(number, role, manners, link, &self.source);
+        self.hosts.insert((*node.addr.ip()).into(), number);
+        if node.is_mute() {
+            self.tracker.enter(node.addr);
+        } else {
+            self.queue.push(joins, Event::Script(Act::Join(number)));
+        }
+        self.nodes.push(node);
+        number
+    }
+
+    /// The node at this address.
+    pub fn node_at(&self, addr: SocketAddr) -> Option<usize> {
+        self.hosts.get(&addr.ip()).copied()
+    }
+
+    /// Lets time pass until all have what they came for. The number of the run: equal runs have equal numbers.
+    pub fn run(&mut self, limit: Duration) -> u64 {
+        let limit = Now::default() + limit;
+        while self.nodes.iter().any(|node| !node.is_satisfied()) {
+            self.step_many(limit);
+        }
+        self.finish();
+        self.digest.finish()
+    }
+
+    fn step_many(&mut self, limit: Now) {
+        for _ in 0..1000 {
+            if !self.step() || self.now > limit {
+                let left = self.nodes.iter().filter(|node| !node.is_satisfied());
+                let left: Vec<usize> = left.map(|node| node.number).collect();
+                assert!(
+                    left.is_empty(),
+                    "at {:?} nodes {left:?} lack some",
+                    self.now
+                );
+                return;
+            }
+        }
+    }
+
+    /// Everybody leaves, and nothing is left over.
+    fn finish(&mut self) {
+        self.over = true;
+        for node in 0..self.nodes.len() {
+            self.act(Act::Leave(node));
+        }
+        let patience = self.now + Duration::from_secs(30);
+        while self.nodes.iter().any(|node| node.session.is_some()) {
+            assert!(
+                self.step() && self.now < patience,
+                "somebody does not leave"
+            );
+        }
+    }
+
+    /// The next thing happens; false: nothing does.
+    fn step(&mut self) -> bool {
+        let Some((at, event)) = self.queue.pop() else {
+            return false;
+        };
+        debug_assert!(at >= self.now);
+        self.now = at;
+        self.events += 1;
+        (at, &event).hash(&mut self.digest);
+        match event {
+            Event::Wake(node) => {
+                if self.nodes[node].wake_at == Some(at) {
+                    self.nodes[node].wake_at = None;
+                    self.turn(node);
+                }
+            }
+            Event::Sent(node) => {
+                self.nodes[node].sending = false;
+                self.send(node);
+            }
+            Event::Arrive(conn, dir, bytes) => self.on_arrive(conn, dir, bytes),
+            Event::Deliver(conn, dir, bytes) => self.on_deliver(conn, dir, bytes),
+            Event::Fin(conn, dir) => self.on_fin(conn, dir),
+            Event::Ended(conn, dir) => self.end(conn, dir, true),
+            Event::Syn(conn) => self.on_syn(conn),
+            Event::Answered(conn, answer) => self.on_answered(conn, answer),
+            Event::Tracker(node, run, id, request) => self.announce(node, run, id, &request),
+            Event::Script(act) => self.act(act),
+        }
+        true
+    }
+
+    /// A node is to have a turn then, or as soon after as turns may be.
+    pub fn wake(&mut self, n: usize, at: Now) {
+        let node = &mut self.nodes[n];
+        let after = node
+            .turned_at
+            .map_or(self.now, |last| last + Duration::from_micros(1));
+        let at = round_up(at.max(self.now).max(after));
+        if node.wake_at.is_none_or(|wake| at < wake) {
+            node.wake_at = Some(at);
+            self.queue.push(at, Event::Wake(n));
+        }
+    }
+
+    fn announce(&mut self, n: usize, run: u32, id: Id, request: &[u8]) {
+        let (now, from) = (self.now, *self.nodes[n].addr.ip());
+        let reply = self.tracker.answer(from, request, now, &mut self.rng);
+        let node = &mut self.nodes[n];
+        if let Some(session) = node.session.as_mut().filter(|_| node.run == run) {
+            session.trackers().handle_connected(id, now);
+            session.trackers().handle_bytes(id, &reply, now);
+            session.trackers().handle_closed(id, Ok(()), now);
+            self.wake(n, now);
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Join(n) => {
+                if self.nodes[n].session.is_none() && !self.over {
+                    let seed = self.rng.bits64();
+                    self.nodes[n].start(&self.source, seed, self.now);
+                    self.wake(n, self.now);
+                }
+            }
+            Act::Leave(n) => {
+                let now = self.now;
+                if let Some(session) = &mut self.nodes[n].session {
+                    session.stop("SIGINT", now);
+                    self.wake(n, now);
+                }
+            }
+            Act::Crash(n) => {
+                self.nodes[n].session = None;
+                self.nodes[n].gone = true;
+                self.nodes[n].turns.clear();
+                let links = std::mem::take(&mut self.nodes[n].links);
+                for (conn, end) in links.into_values() {
+                    self.forsake(conn, end);
+                }
+            }
+            Act::Break(mean) => {
+                let n = self.rng.below(self.nodes.len() as u64) as usize;
+                let links = &self.nodes[n].links;
+                let place = self.rng.below(links.len() as u64) as usize;
+                let chosen = links.values().nth(place).copied();
+                if let Some((conn, _)) = chosen {
+                    self.break_off(conn);
+                }
+                let next = Duration::from_millis(self.rng.below(2 * mean));
+                self.queue
+                    .push(self.now + next, Event::Script(Act::Break(mean)));
+            }
+            Act::Part => self.parted = true,
+            Act::Heal => self.heal(),
+        }
+    }
+}
