@@ -241,8 +241,9 @@ fn shares(memory: u64, max_peers: usize, room: usize) -> (usize, usize) {
     let left = usize::try_from(memory)
         .unwrap_or(usize::MAX)
         .saturating_sub(limits::MIB + buffers);
-    let most = max_peers.min(left / limits::PEER_SHARE).max(1);
-    (most, (left / most).max(limits::PEER_SHARE))
+    let least = limits::PEER_SHARE.max(room);
+    let most = max_peers.min(left / least).max(1);
+    (most, (left / most).max(least))
 }
 
 /// What is known of the content without looking into it.

@@ -26,6 +26,8 @@ pub enum Fault {
     NotAgreed(Kind),
     /// A bitfield of the wrong size or with spare bits set (BEP 3).
     BadBitfield,
+    /// It says again and again what it has.
+    HoldingsFlood,
     /// A piece index past the end of the torrent.
     NoSuchPiece(u32),
     /// A request that reaches outside its piece, or is too long.
@@ -92,6 +94,7 @@ impl Fault {
             | Fault::OutOfPlace(_)
             | Fault::NotAgreed(_)
             | Fault::BadBitfield
+            | Fault::HoldingsFlood
             | Fault::NoSuchPiece(_)
             | Fault::BadRequest
             | Fault::RequestFlood
@@ -113,6 +116,7 @@ impl fmt::Display for Fault {
             Fault::OutOfPlace(kind) => write!(f, "it sent {kind} at the wrong time"),
             Fault::NotAgreed(kind) => write!(f, "it sent {kind}, which was not agreed on"),
             Fault::BadBitfield => write!(f, "its bitfield does not fit the torrent"),
+            Fault::HoldingsFlood => write!(f, "it says again and again what it has"),
             Fault::NoSuchPiece(piece) => write!(f, "it named piece {piece}, which does not exist"),
             Fault::BadRequest => write!(f, "it asked for bytes that no piece has"),
             Fault::RequestFlood => write!(f, "it floods us with requests"),

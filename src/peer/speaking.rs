@@ -12,6 +12,8 @@ use crate::wire::message::Message;
 
 /// Bytes of an empty message buffer that a peer keeps: what a turn's requests take.
 const OUT_KEPT: usize = 1024;
+/// Bytes of the longest message but for a bitfield and a block.
+const SHORT_MESSAGE: usize = 32;
 
 impl Peer {
     /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while choked.
@@ -172,11 +174,7 @@ impl Peer {
         }
         let part = left.min(self.out.len().saturating_sub(self.out_sent));
         self.out_sent = self.out_sent.saturating_add(part);
-        if self.out_sent == self.out.len() {
-            self.out.clear();
-            self.out.shrink_to(OUT_KEPT);
-            self.out_sent = 0;
-        }
+        self.drop_sent();
         content = self
             .uploads
             .on_sent(left.saturating_sub(part), done)
@@ -195,7 +193,22 @@ impl Peer {
 
     pub(super) fn say(&mut self, message: Message<'_>) {
         log::debug!("{} -> {message}", self.addr);
+        // In steps of a quarter: of many peers that do not read, half of the memory would be unused otherwise.
+        if self.out.capacity().saturating_sub(self.out.len()) < SHORT_MESSAGE {
+            self.out.reserve_exact((self.out.len() / 4).max(OUT_KEPT));
+        }
         message.encode(&mut self.out);
+    }
+
+    /// Forgets messages that are gone. A peer that never reads all of what waits would have us keep them for ever otherwise.
+    fn drop_sent(&mut self) {
+        let whole = self.out_sent == self.out.len();
+        if whole || self.out_sent >= OUT_KEPT.max(self.out.len() / 2) {
+            self.out.drain(..self.out_sent);
+            self.out_sent = 0;
+            let room = self.out.len().saturating_mul(2).max(OUT_KEPT);
+            self.out.shrink_to(room);
+        }
     }
 
     fn after_queueing(&mut self, block: Block, queued: Result<(), Refused>) -> Result<(), Fault> {

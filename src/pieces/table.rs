@@ -261,7 +261,7 @@ impl Pieces {
     /// A peer is gone; its blocks were released before.
     pub fn forget(&mut self, who: Who) {
         debug_assert!(self.open.values().all(|progress| !progress.involves(who)));
-        self.peers.remove(&who);
+        let known = self.peers.remove(&who).is_some();
         let theirs = |(_, progress): &(&u32, &Progress)| progress.owner == Some(who);
         let pieces: Vec<u32> = self.open.iter().filter(theirs).map(|(&p, _)| p).collect();
         for piece in pieces {
@@ -272,8 +272,10 @@ impl Pieces {
                 self.vacate(piece);
             }
             self.settle(piece);
+            self.news = true;
         }
-        self.news = true;
+        // Who was never asked for anything leaves nothing to others: many who come and go must not make work.
+        self.news |= known;
     }
 
     /// The open piece of a block, and the block's number in it.

@@ -52,7 +52,7 @@ pub struct Session {
     pub(super) ask_at: Option<Now>,
     pub(super) unflushed: Vec<usize>,
     pub(super) news: News,
-    /// Not before then is another connection given up for the sake of a new one.
+    /// Not before then are connections given up again for the sake of a new one.
     pub(super) room_at: Now,
     pub(super) effects: VecDeque<Effect>,
     pub(super) choke_due: bool,
@@ -99,7 +99,9 @@ impl Session {
             info_hash,
             peer_id,
             geometry,
-            unsent: config.share.min(limits::UNSENT),
+            unsent: config
+                .share
+                .min(limits::UNSENT + geometry.pieces() as usize / 8),
         };
         let mut session = Session {
             local,
@@ -149,10 +151,12 @@ impl Session {
 
     /// Somebody called us. The key of the slot for the socket, or `None`: close it.
     pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<usize> {
-        let welcome = self.stage == Stage::Running
-            && self.dials.may_accept()
-            && !self.torrent.candidates.is_banned(addr);
+        let welcome = self.stage == Stage::Running && !self.torrent.candidates.is_banned(addr);
         if !welcome {
+            return None;
+        }
+        self.make_room(now);
+        if !self.dials.may_accept() {
             return None;
         }
         self.dials.on_accept();

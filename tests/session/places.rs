@@ -16,7 +16,10 @@ fn a_peer_of_no_use_makes_room_for_another() {
     let keys: Vec<usize> = (1..=limits::PEERS as u8)
         .map(|number| bench.join(number, true))
         .collect();
-    // The oldest is of use to us, the next gets something of us all the time.
+    // The oldest is of use to us, the next gets something of us all the time, and all have said something.
+    for &key in &keys[1..] {
+        bench.says(key, "have none");
+    }
     bench.says(keys[0], "bitfield 10");
     bench.says(keys[1], "interested");
     let waiting = SocketAddr::from(([192, 0, 2, 200], 6881));
