@@ -180,10 +180,13 @@ impl Requests {
         }
         let Some(asked) = self.remove(block) else {
             let place = self.called_off.iter().position(|&off| off == block);
-            return match place.and_then(|place| self.called_off.remove(place)) {
-                Some(_) => Arrival::CalledOff,
-                None => Arrival::Unasked,
-            };
+            let off = place.and_then(|place| self.called_off.remove(place));
+            if off.is_none() {
+                return Arrival::Unasked;
+            }
+            // It crossed a choke on the way: an answer after all.
+            (self.answered, self.paused_until) = (true, None);
+            return Arrival::CalledOff;
         };
         self.time_block(now.since(asked.at), self.last_block.is_none());
         self.last_block = Some(now);

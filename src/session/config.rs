@@ -3,6 +3,7 @@
 use crate::base::bits::Bits;
 use crate::base::geometry::Geometry;
 use crate::base::id::{InfoHash, PeerId, PieceHash};
+use crate::base::limits;
 use crate::base::time::Duration;
 use crate::tracker::{Families, Identity};
 
@@ -70,6 +71,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Bytes of messages that may wait for a peer that does not read.
+    pub fn unsent(&self) -> usize {
+        let bitfield = self.geometry.pieces() as usize / 8;
+        self.share.min(limits::UNSENT + bitfield)
+    }
+
     /// What trackers are told of us.
     pub fn identity(&self) -> Identity {
         Identity {

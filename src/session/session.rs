@@ -99,9 +99,7 @@ impl Session {
             info_hash,
             peer_id,
             geometry,
-            unsent: config
-                .share
-                .min(limits::UNSENT + geometry.pieces() as usize / 8),
+            unsent: config.unsent(),
         };
         let mut session = Session {
             local,
