@@ -218,6 +218,10 @@ impl Reader {
             State::ChunkEnd if empty => Ok(State::ChunkSize),
             State::Trailer if empty => Ok(State::Done),
             State::Trailer => Ok(State::Trailer),
+            // A size without digits would be taken for 0.
+            State::ChunkSize if !line.first().is_some_and(u8::is_ascii_hexdigit) => {
+                Err(bad_chunk())
+            }
             State::ChunkSize => match httparse::parse_chunk_size(line) {
                 Ok(httparse::Status::Complete((_, 0))) => Ok(State::Trailer),
                 Ok(httparse::Status::Complete((_, size))) => match usize::try_from(size) {
@@ -353,6 +357,10 @@ mod tests {
             ),
             (
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+                "the answer's chunks make no sense",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
                 "the answer's chunks make no sense",
             ),
             (

@@ -31,67 +31,77 @@ fn led(first: &[&str], path: &str, hops: &[(&str, &[&str])]) -> String {
     }
 }
 
-/// As libtorrent's `ssrf_mitigation`: a local tracker's path is a tracker's; from outside nobody leads inside.
+/// Where a tracker's name leads to, its path, where it redirects to and where that leads to; and what comes of it.
+type Case<'a> = (
+    &'a [&'a str],
+    &'a str,
+    &'a [(&'a str, &'a [&'a str])],
+    &'a str,
+);
+
+const PLAIN: &str = "where only paths with \"announce\" are asked for";
+
+#[track_caller]
+fn all_end_so(cases: &[Case<'_>]) {
+    for (first, path, hops, end) in cases {
+        let end = end.replace("PLAIN", PLAIN);
+        assert_eq!(led(first, path, hops), end, "{first:?} {path} {hops:?}");
+    }
+}
+
+/// As libtorrent's `ssrf_mitigation`: a local tracker's path is a tracker's.
 #[test]
-fn nobody_leads_us_inside() {
-    let plain = "where only paths with \"announce\" are asked for";
-    for (first, path, hops, end) in [
-        (&["192.0.2.1"][..], "x", &[][..], "asks 192.0.2.1:80"),
+fn a_local_tracker_has_a_trackers_path() {
+    let told = "T: 127.0.0.1 is a local address, PLAIN";
+    let mapped = "T: 10.0.0.1 is a local address, PLAIN";
+    all_end_so(&[
+        (&["192.0.2.1"], "x", &[], "asks 192.0.2.1:80"),
         (&["127.0.0.1"], "announce", &[], "asks 127.0.0.1:80"),
-        (
-            &["127.0.0.1"],
-            "x",
-            &[],
-            &format!("T: 127.0.0.1 is a local address, {plain}"),
-        ),
+        (&["127.0.0.1"], "x", &[], told),
         (&["10.0.0.1", "192.0.2.1"], "x", &[], "asks 192.0.2.1:80"),
-        (
-            &["::ffff:10.0.0.1"],
-            "x",
-            &[],
-            &format!("T: 10.0.0.1 is a local address, {plain}"),
-        ),
+        (&["::ffff:10.0.0.1"], "x", &[], mapped),
         (
             &["0.0.0.0"],
             "announce",
             &[],
             "T: it has no address that can be used",
         ),
-        (
-            &["192.0.2.1"],
-            "x",
-            &[("http://192.0.2.2/y", &[][..])],
-            "asks 192.0.2.2:80",
-        ),
+    ]);
+}
+
+/// From outside nobody leads inside, in however many steps; from inside one may, to a tracker.
+#[test]
+fn nobody_leads_us_inside() {
+    let to = |host: &str, ip: &str| format!("T: redirected to {host}: {ip} is a local address");
+    let (here, named) = (to("127.0.0.1", "127.0.0.1"), to("localhost", "127.0.0.1"));
+    let (rebound, back) = (to("rebound", "192.168.0.1"), to("10.0.0.1", "10.0.0.1"));
+    let admin = format!("{here}, PLAIN");
+    let away = ("http://192.0.2.2/y", &[][..]);
+    all_end_so(&[
+        (&["192.0.2.1"], "x", &[away], "asks 192.0.2.2:80"),
         (
             &["192.0.2.1"],
             "announce",
             &[("http://127.0.0.1/announce", &[])],
-            "T: redirected to 127.0.0.1: 127.0.0.1 is a local address",
+            &here,
         ),
         (
             &["192.0.2.1"],
             "announce",
             &[("http://localhost/announce", &["127.0.0.1"])],
-            "T: redirected to localhost: 127.0.0.1 is a local address",
+            &named,
         ),
         (
             &["192.0.2.1"],
             "announce",
-            &[
-                ("http://192.0.2.2/", &[]),
-                ("http://rebound/announce", &["192.168.0.1"]),
-            ],
-            "T: redirected to rebound: 192.168.0.1 is a local address",
+            &[away, ("http://rebound/announce", &["192.168.0.1"])],
+            &rebound,
         ),
         (
             &["10.0.0.1"],
             "announce",
-            &[
-                ("http://192.0.2.2/", &[]),
-                ("http://10.0.0.1/announce", &[]),
-            ],
-            "T: redirected to 10.0.0.1: 10.0.0.1 is a local address",
+            &[away, ("http://10.0.0.1/announce", &[])],
+            &back,
         ),
         (
             &["10.0.0.1"],
@@ -103,11 +113,9 @@ fn nobody_leads_us_inside() {
             &["10.0.0.1"],
             "announce",
             &[("http://127.0.0.1/admin", &[])],
-            &format!("T: redirected to 127.0.0.1: 127.0.0.1 is a local address, {plain}"),
+            &admin,
         ),
-    ] {
-        assert_eq!(led(first, path, hops), end, "{first:?} {path} {hops:?}");
-    }
+    ]);
 }
 
 /// A name is looked up for each announce, and judged each time: what it said before counts for nothing.

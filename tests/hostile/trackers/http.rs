@@ -133,7 +133,7 @@ const WRONG: &[(Act, &str)] = &[
     ),
     (
         |stream, _| status(stream, "101 Switching"),
-        "the answer is cut short",
+        "the answer is not HTTP",
     ),
     (|stream, _| status(stream, "204 Nothing"), "HTTP 204"),
     (|stream, _| status(stream, "304 As before"), "HTTP 304"),
