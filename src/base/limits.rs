@@ -117,6 +117,9 @@ pub const REDIAL: Duration = Duration::from_secs(60);
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
 /// Longest wait before an address is called again.
 pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
+/// Ports of one host in the world that strangers may have us call: a home shares its address, but a list of ports is a scan, or a flood
+/// of somebody who never asked for it.
+pub const HOST_PORTS: usize = 16;
 /// Calls repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
 /// When places are short, who connected this long ago and has not said anything but its handshake makes room for another.
@@ -236,6 +239,11 @@ pub const NUM_WANT: u32 = 80;
 pub const REPLY_PEERS: usize = 1_000;
 /// Addresses of a tracker's name that are tried, of each family: more would only cost time.
 pub const TRACKER_ADDRESSES: usize = 3;
+/// Bytes of a tracker id that is sent back: it goes into a URL, and real ones have a dozen.
+pub const TRACKER_ID: usize = 256;
+/// Questions to one address within [`INTERVAL_LEAST`], whatever a torrent names there and whoever redirects there. It takes four to come
+/// and go at a tracker that is known under two URLs; two hundred would be an attack on somebody by all who load the torrent.
+pub const TRACKER_VISITS: usize = 10;
 /// Trackers asked at one time, when leaving and when scraping: bounds the sockets, two a tracker.
 pub const TRACKERS_AT_ONCE: usize = 32;
 /// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no `min interval`, then after

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::base::limits;
+use crate::base::reach::Reach;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Now};
 
@@ -52,8 +53,9 @@ impl Candidates {
     /// Adds an address; true if it is new and can be called at all.
     pub fn add(&mut self, addr: SocketAddr, source: Source, now: Now) -> bool {
         let addr = canonical(addr);
-        let callable = addr.port() != 0 && is_host(addr.ip());
+        let callable = addr.port() != 0 && Reach::of(addr.ip()) != Reach::Nowhere;
         if !callable
+            || (source != Source::User && self.is_crowded(addr.ip()))
             || self.known.contains_key(&addr)
             || self.refused.contains(&addr)
             || self.is_banned(addr)
@@ -73,6 +75,16 @@ impl Candidates {
         );
         self.schedule(addr, now);
         true
+    }
+
+    /// Whether strangers named so many ports of this host that another is not called. Around us, each knows his own.
+    fn is_crowded(&self, ip: IpAddr) -> bool {
+        if Reach::of(ip).is_local() {
+            return false;
+        }
+        let ports = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
+        let known = self.known.range(ports.clone()).count();
+        known + self.refused.range(ports).count() >= limits::HOST_PORTS
     }
 
     /// How many addresses are known.
@@ -215,11 +227,6 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-fn is_host(ip: IpAddr) -> bool {
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast() || ip.octets()[0] == 0);
-    !ip.is_unspecified() && !ip.is_multicast() && !broadcast
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,6 +294,30 @@ mod tests {
         assert!(candidates.is_banned(mapped));
     }
 
+    /// A tracker that names every port of a host would have all its swarm scan or flood it.
+    #[test]
+    fn a_host_in_the_world_is_called_on_a_few_ports_only() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        let host = |ip: [u8; 4], port| SocketAddr::from((ip, port));
+        let victim = |port| host([192, 0, 2, 1], port);
+        for port in 1..=u16::MAX {
+            candidates.add(victim(port), Source::Tracker, at(0));
+        }
+        assert_eq!(candidates.len(), limits::HOST_PORTS);
+        while let Some(addr) = candidates.next(at(0)) {
+            candidates.refuse(addr);
+        }
+        assert!(
+            !candidates.add(victim(9999), Source::Tracker, at(1)),
+            "they were tried"
+        );
+        assert!(candidates.add(victim(9999), Source::User, at(1)));
+        assert!(candidates.add(host([192, 0, 2, 2], 1), Source::Tracker, at(1)));
+        for port in 1..=100 {
+            assert!(candidates.add(host([10, 0, 0, 1], port), Source::Tracker, at(1)));
+        }
+    }
+
     #[test]
     fn junk_is_not_called_and_the_number_is_bounded() {
         let mut candidates = Candidates::new(Rng::from_seed(1));
@@ -295,6 +326,7 @@ mod tests {
             "10.0.0.1:0",
             "224.0.0.1:1",
             "255.255.255.255:1",
+            "240.0.0.1:1",
             "0.1.2.3:9",
             "[::]:1",
             "[ff02::1]:1",

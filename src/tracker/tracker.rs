@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Counts, Id, Outbox};
 use super::endpoint::{Endpoint, Site};
-use super::http;
 use super::schedule::Schedule;
 use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
 use super::url::Url;
+use super::{guard, http};
 use crate::base::limits;
 use crate::base::time::{Duration, Now, sooner};
 use crate::wire::announce::{Reply, Retry};
@@ -276,6 +276,7 @@ impl Tracker {
     fn absorb(&mut self, place: usize, over: Over, turn: &mut Turn<'_>) {
         let Some(result) = over else { return };
         let endpoint = &mut self.endpoints[place];
+        let outside = endpoint.is_outside();
         endpoint.finish(result.is_ok());
         match result {
             Err(_) if turn.us.is_leaving() => endpoint.give_up(),
@@ -286,15 +287,19 @@ impl Tracker {
                 }
             }
             Ok(_) if turn.us.is_leaving() => self.say_last_words(place, turn),
-            Ok(Heard::Announced(reply)) => self.heard(reply, turn.out),
+            Ok(Heard::Announced(reply)) => self.heard(reply, outside, turn.out),
             Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, turn.out),
         }
     }
 
-    fn heard(&mut self, reply: Reply, out: &mut Outbox) {
-        if reply.tracker_id.is_some() {
-            self.site.tracker_id = reply.tracker_id;
+    /// An answer, from somebody somewhere in the world or around here.
+    fn heard(&mut self, mut reply: Reply, outside: bool, out: &mut Outbox) {
+        let fits = |id: &Vec<u8>| id.len() <= limits::TRACKER_ID;
+        if let Some(id) = reply.tracker_id.filter(fits) {
+            self.site.tracker_id = Some(id);
         }
+        let callable = |peer: &SocketAddr| guard::is_callable(*peer, outside);
+        reply.peers.retain(callable);
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
             attempt.interval = attempt.interval.max(reply.interval);

@@ -170,16 +170,19 @@ pub(super) fn count(number: i64) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
-/// BEP 31: minutes, or the word `never`.
+/// BEP 31: minutes, or the word `never`. The minutes are a number, or a string of digits.
 fn retry(value: Value<'_>) -> Option<Retry> {
-    match value {
-        Value::Int(minutes) => {
-            let seconds = u64::try_from(minutes).ok()?.saturating_mul(60);
-            Some(Retry::After(Duration::from_secs(seconds)))
+    let minutes = match value {
+        Value::Bytes(b"never") => return Some(Retry::Never),
+        Value::Int(minutes) => u64::try_from(minutes).ok()?,
+        Value::Bytes(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            let digits = std::str::from_utf8(digits).ok()?;
+            digits.parse().unwrap_or(u64::MAX)
         }
-        Value::Bytes(b"never") => Some(Retry::Never),
-        _ => None,
-    }
+        _ => return None,
+    };
+    let seconds = minutes.saturating_mul(60);
+    Some(Retry::After(Duration::from_secs(seconds)))
 }
 
 fn peers(list: Value<'_>, family: Family) -> Vec<SocketAddr> {
@@ -324,6 +327,25 @@ mod tests {
             Answer::parse(b"d14:failure reason3:no\xff8:retry ini5ee"),
             failure(later)
         );
+        let far = Some(Retry::After(Duration::from_secs(u64::MAX)));
+        for (text, retry) in [
+            (&b"1:5"[..], later),
+            (b"3:005", later),
+            (b"20:99999999999999999999", far),
+            (b"0:", None),
+            (b"2:-5", None),
+            (b"2:+5", None),
+            (b"2:5 ", None),
+            (b"i-5e", None),
+        ] {
+            let body = [b"d14:failure reason3:no\xff8:retry in", text, b"e"].concat();
+            assert_eq!(
+                Answer::parse(&body),
+                failure(retry),
+                "{}",
+                text.escape_ascii()
+            );
+        }
         let never = Some(Retry::Never);
         assert_eq!(
             Answer::parse(b"d14:failure reason3:no\xff8:retry in5:nevere"),

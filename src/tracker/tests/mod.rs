@@ -2,6 +2,7 @@
 
 mod announce;
 mod events;
+mod guard;
 mod http;
 mod scrape;
 mod udp;

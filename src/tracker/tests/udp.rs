@@ -257,7 +257,7 @@ fn an_error_is_the_answer() {
     let request = sent(&mut bench);
     reply(&mut bench, &request, Body::Error(String::from("go away")));
     assert_eq!(bench.said(), [format!("{U}: go away")]);
-    assert_eq!(bench.idle_for(), Some(15));
+    assert_eq!(bench.idle_for(), Some(30));
 
     let mut bench = Bench::started(&[&[U]]);
     let announce = connect(&mut bench, 5);
