@@ -167,36 +167,44 @@ impl Disk {
     /// # Errors
     /// As for [`Disk::read`].
     pub fn read_to_send(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        self.read(offset, buffer).map_err(|error| match error.why {
+            // It was long enough when it was verified.
+            Why::Short => DiskError::new(error.path, Why::Changed),
+            _ => error,
+        })?;
         let spans = self.layout.spans(offset, buffer.len());
         for span in spans.filter(|span| !span.padding) {
             if !self.to_send.contains(&span.file) {
                 self.to_send.push(span.file);
             }
         }
-        self.read(offset, buffer)
+        Ok(())
     }
 
     /// Whether the files that were read to be sent are still what was verified, as far as size and time tell. Asked after reading, it
     /// answers for what was read.
     ///
     /// # Errors
-    /// One is not.
-    pub fn vouch(&mut self) -> Result<(), DiskError> {
-        while let Some(file) = self.to_send.pop() {
-            let known = self.stamps[file];
-            let found = tree::look_at(self.files.get(file)?)
-                .map_err(|error| DiskError::new(self.files.path(file), error))?;
-            let intact = match self.held.get(&file) {
-                // Its time is another one while it is being written to.
-                Some(held) => held.change(found) != Some(Change::Gone),
-                None => known == Some(found.1),
-            };
-            if !intact || known.is_none() {
-                self.to_send.clear();
-                return Err(DiskError::new(self.path(file), Why::Changed));
-            }
+    /// This one is not.
+    pub fn vouch(&mut self) -> Result<(), (usize, DiskError)> {
+        let files = std::mem::take(&mut self.to_send);
+        let other = files.into_iter().find(|&file| !self.is_intact(file));
+        other.map_or(Ok(()), |file| {
+            Err((file, DiskError::new(self.path(file), Why::Changed)))
+        })
+    }
+
+    fn is_intact(&mut self, file: usize) -> bool {
+        let (known, held) = (self.stamps[file], self.held.get(&file).copied());
+        let open = self.files.get(file).ok();
+        let Some(found) = open.and_then(|open| tree::look_at(open).ok()) else {
+            return false;
+        };
+        match held {
+            // Its time is another one while it is being written to.
+            Some(held) => known.is_some() && held.change(found) != Some(Change::Gone),
+            None => known == Some(found.1),
         }
-        Ok(())
     }
 
     /// A file that another program has changed since it was looked at or written first. What is recorded of it is that nothing is known.

@@ -141,14 +141,16 @@ impl Reactor {
                 }
             }
         }
-        match self.disk.vouch() {
-            // Who knows what was read: none of it is sent.
-            Err(error) if !blocks.is_empty() => Filled {
+        if let Err((file, error)) = self.disk.vouch() {
+            // Who knows what was read: nothing is sent, and what lies in that file never again.
+            let range = self.disk.layout().pieces_of(file);
+            blocks.retain(|(piece, _)| range.contains(piece));
+            return Filled {
                 bytes: 0,
-                lost: Some((blocks.iter().map(|(piece, _)| *piece).collect(), error)),
                 broken: blocks.iter().any(|(_, begun)| *begun),
-            },
-            _ => filled,
+                lost: Some((blocks.into_iter().map(|(piece, _)| piece).collect(), error)),
+            };
         }
+        filled
     }
 }

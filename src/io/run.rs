@@ -65,7 +65,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         .state_dir
         .join(format!("{}.resume", metainfo.info_hash));
     let known = known(&state, setup.recheck, metainfo, &disk, warn);
-    let room = room(metainfo);
+    let (clean, room) = (known.clean, room(metainfo));
     let (bind, info_hash) = (setup.bind, metainfo.info_hash);
     let buffers = buffers(setup.memory, room);
     let peers = std::mem::take(&mut setup.peers);
@@ -80,7 +80,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let pen = pen.at_pace(pace());
     let parts = Parts {
         writer: Writer::new(pen, Arc::clone(&waker), buffers),
-        saving: Saving::new(waker, tree, state, info_hash),
+        saving: Saving::new(waker, tree, state, info_hash, clean),
         poll,
         session,
         disk,
@@ -254,6 +254,8 @@ struct Known {
     trusted: Bits,
     to_hash: Bits,
     totals: (u64, u64),
+    /// The resume file says that nothing else is there.
+    clean: bool,
 }
 
 fn known(
@@ -283,5 +285,6 @@ fn known(
         trusted: verdict.trusted,
         to_hash: verdict.hash,
         totals,
+        clean: resume.is_some_and(|resume| resume.clean),
     }
 }

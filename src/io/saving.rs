@@ -1,6 +1,7 @@
 //! What becomes of a [`Snapshot`]: resume data, written by the saver's thread. One save is under way at a time; of those that come
 //! meanwhile only the newest counts. A clean one, which says that nothing is being written, waits until that is so. It names the time
-//! that the files are to get, and when it is safe they get it.
+//! that the files are to get, and when it is safe they get it. As long as the resume file is clean, nothing may be written: after a kill
+//! nobody would look for it.
 //!
 //! What is written and not synced is bounded, too, by what the disk takes in about a second: it is synced before that is reached, and
 //! past it the loop waits. So a save, which is what a stop waits for, never takes long, however slow the disk is; and no other program
@@ -38,6 +39,9 @@ pub struct Saving {
     next: Option<Snapshot>,
     /// The clean one that is being saved, and the time that the files get when it is safe.
     settling: Option<(Snapshot, i64)>,
+    /// Whether the resume file says that nothing is being written, and what the one will say that is being saved.
+    clean: bool,
+    next_clean: Option<bool>,
     failed: bool,
     /// Bytes that are being synced.
     syncing: u64,
@@ -46,14 +50,22 @@ pub struct Saving {
 }
 
 impl Saving {
-    /// Saves to this file; the content is below this tree.
-    pub fn new(waker: Arc<Waker>, tree: Tree, path: PathBuf, info_hash: InfoHash) -> Saving {
+    /// Saves to this file, which says now that nothing is being written if it is `clean`; the content is below this tree.
+    pub fn new(
+        waker: Arc<Waker>,
+        tree: Tree,
+        path: PathBuf,
+        info_hash: InfoHash,
+        clean: bool,
+    ) -> Saving {
         Saving {
             saver: Saver::new(waker, tree),
             path,
             info_hash,
             next: None,
             settling: None,
+            clean,
+            next_clean: None,
             failed: false,
             syncing: 0,
             backlog: Backlog::default(),
@@ -97,9 +109,10 @@ impl Saving {
         }
     }
 
-    /// Whether so much is written and not synced that no more should be read from who sends blocks.
+    /// Whether no more should be read from who sends blocks: so much is written and not synced, or nothing may be written yet.
     pub fn is_behind(&self, disk: &Disk) -> bool {
-        !self.failed && self.syncing + disk.unsynced_bytes() >= self.backlog.most()
+        let behind = self.syncing + disk.unsynced_bytes() >= self.backlog.most();
+        !self.failed && (self.clean || behind)
     }
 
     /// Waits until everything is saved, at most for `limit`. Nothing more will be written, though some may still be on its way: then what
@@ -143,6 +156,7 @@ impl Saving {
             downloaded: snapshot.downloaded,
             uploaded: snapshot.uploaded,
         };
+        self.next_clean = Some(snapshot.clean);
         self.settling = settled.map(|time| (snapshot, time));
         self.hand(content, Some(resume.encode()))
     }
@@ -162,6 +176,10 @@ impl Saving {
     fn take(&mut self, outcome: Result<Synced, Unsaved>, disk: &mut Disk) -> Result<(), Unsaved> {
         self.syncing = 0;
         let settling = self.settling.take();
+        if let Some(clean) = self.next_clean.take() {
+            // Where it cannot be saved, a kill costs more; but waiting would not help.
+            self.clean = clean && outcome.is_ok();
+        }
         match &outcome {
             Ok(synced) if synced.bytes > 0 => self.backlog.on_synced(synced.bytes, synced.time),
             _ => {}
