@@ -62,6 +62,8 @@ pub struct Session {
     pub(super) saved_clean: bool,
     /// Pieces that are verified but cannot be read, or were not written: they are not served, nor vouched for.
     pub(super) lost: Bits,
+    /// Pieces that could not be read when they were to be checked or sent: whether they are there is not known.
+    pub(super) unread: Vec<u32>,
     /// Connections to be ended in this turn.
     pub(super) doomed: Vec<(usize, Fault)>,
     pub(super) failure: Option<String>,
@@ -126,6 +128,7 @@ impl Session {
             saved_totals: (0, 0),
             saved_clean: true,
             lost: Bits::new(geometry.pieces()),
+            unread: Vec::new(),
             doomed: Vec::new(),
             failure: None,
             reported: Progress::default(),
@@ -351,11 +354,13 @@ impl Session {
     }
 
     pub(super) fn save(&mut self, clean: bool, now: Now) {
+        let held = self.served();
+        // What is clean calls a piece missing that is not held, and then nobody looks for it again.
+        let clean = clean && self.unread.iter().all(|&piece| held.get(piece));
         self.unsaved = false;
         self.saved_at = now;
         (self.saved_totals, self.saved_clean) = (self.totals(), clean);
         let (downloaded, uploaded) = self.saved_totals;
-        let held = self.served();
         self.effects.push_back(Effect::Save(Snapshot {
             held,
             downloaded: self.config.earlier.0 + downloaded,
