@@ -111,6 +111,8 @@ pub const HALF_OPEN: usize = 30;
 pub const DIALS_PER_SECOND: u32 = 10;
 /// Addresses remembered; the least promising are forgotten first.
 pub const CANDIDATES: usize = 5_000;
+/// Hosts that are banned, and addresses that are not worth another call: as many as addresses are remembered.
+pub const BANNED: usize = 5_000;
 /// Wait after a first failure to connect; doubled each time.
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named: he waits for it.
@@ -170,8 +172,10 @@ pub const SUSPECT_PIECES: usize = 64;
 pub const SUSPECT_DIGESTS: usize = 65_536;
 /// Pieces shared with others that one peer may have a part in before they are verified: what a liar can spoil before it is known.
 pub const SHARED_PARTS: usize = 4;
-/// Times that one peer alone begins a piece that failed and does not finish it, before all may help with it again.
-pub const SOLO_RESTARTS: u32 = 3;
+/// Hosts of which one peer alone may begin a piece that failed and not finish it, before all may help with it again.
+pub const SOLO_RESTARTS: usize = 3;
+/// The same in tries, whosesoever they are: a host that often loses its connection may be the only one that has the piece.
+pub const SOLO_TRIES: u32 = 12;
 
 // Disk
 

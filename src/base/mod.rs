@@ -4,6 +4,7 @@
 pub mod bits;
 pub mod geometry;
 pub mod holdings;
+pub mod host;
 pub mod id;
 pub mod lanes;
 pub mod limits;

@@ -1,9 +1,10 @@
 //! Addresses of peers: where each came from, when to call it next, and who is banned. All sources of peers end in
 //! [`Candidates::add`]; each address is called by one connection at a time, and after a failure only after a wait that doubles.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use crate::base::host::Host;
 use crate::base::limits;
 use crate::base::reach::Reach;
 use crate::base::rng::Rng;
@@ -32,8 +33,9 @@ pub struct Candidates {
     known: BTreeMap<SocketAddr, Candidate>,
     due: BTreeSet<(Now, u32, SocketAddr)>,
     refused: BTreeSet<SocketAddr>,
-    banned: BTreeSet<SocketAddr>,
-    banned_hosts: BTreeSet<IpAddr>,
+    /// In the order in which they were banned.
+    banned: VecDeque<SocketAddr>,
+    banned_hosts: BTreeSet<Host>,
     rng: Rng,
 }
 
@@ -44,7 +46,7 @@ impl Candidates {
             known: BTreeMap::new(),
             due: BTreeSet::new(),
             refused: BTreeSet::new(),
-            banned: BTreeSet::new(),
+            banned: VecDeque::new(),
             banned_hosts: BTreeSet::new(),
             rng,
         }
@@ -159,31 +161,34 @@ impl Candidates {
     /// The address is not worth another call in this run.
     pub fn refuse(&mut self, addr: SocketAddr) {
         self.forget(addr);
-        if self.refused.len() < limits::CANDIDATES {
+        if self.refused.len() < limits::BANNED {
             self.refused.insert(addr);
         }
     }
 
-    /// Never again, in neither direction. A host is banned whole, but for this very machine, where many clients share an address.
+    /// Never again, in neither direction, and whoever else is of its [`Host`]: if a port were enough to come back, a ban would mean
+    /// nothing. With too many, those banned first are forgotten.
     pub fn ban(&mut self, addr: SocketAddr) {
-        let addr = canonical(addr);
-        self.forget(addr);
-        if self.banned.len() >= limits::CANDIDATES {
+        let (addr, host) = (canonical(addr), Host::of(addr));
+        let theirs = |known: &&SocketAddr| Host::of(**known) == host;
+        let known: Vec<SocketAddr> = self.known.keys().filter(theirs).copied().collect();
+        known.into_iter().for_each(|known| self.forget(known));
+        if !self.banned_hosts.insert(host) {
             return;
         }
-        self.banned.insert(addr);
-        if !addr.ip().is_loopback() {
-            self.banned_hosts.insert(addr.ip());
+        self.banned.push_back(addr);
+        if self.banned.len() > limits::BANNED {
+            let first = self.banned.pop_front();
+            first.map(|first| self.banned_hosts.remove(&Host::of(first)));
         }
     }
 
     /// Whether [`Candidates::ban`] covers this address.
     pub fn is_banned(&self, addr: SocketAddr) -> bool {
-        let addr = canonical(addr);
-        self.banned.contains(&addr) || self.banned_hosts.contains(&addr.ip())
+        self.banned_hosts.contains(&Host::of(addr))
     }
 
-    /// The addresses that [`Candidates::ban`] was told of.
+    /// The addresses that [`Candidates::ban`] was told of, one for each host.
     pub fn banned(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.banned.iter().copied()
     }
@@ -282,8 +287,10 @@ mod tests {
     #[test]
     fn bans_cover_the_host_but_not_this_machine() {
         let mut candidates = Candidates::new(Rng::from_seed(1));
-        candidates.ban(addr(1));
         let other_port = SocketAddr::from(([10, 0, 0, 1], 1));
+        assert!(candidates.add(other_port, Source::Tracker, at(0)));
+        candidates.ban(addr(1));
+        assert_eq!(candidates.next(at(0)), None, "it is not called either");
         assert!(
             candidates.is_banned(other_port) && !candidates.add(other_port, Source::User, at(0))
         );
@@ -316,6 +323,20 @@ mod tests {
         for port in 1..=100 {
             assert!(candidates.add(host([10, 0, 0, 1], port), Source::Tracker, at(1)));
         }
+    }
+
+    #[test]
+    fn bans_are_bounded_and_the_oldest_are_forgotten() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        let host = |n: u32| SocketAddr::from(((0x0a00_0000 + n).to_be_bytes(), 7));
+        for n in 0..limits::BANNED as u32 {
+            candidates.ban(host(n));
+            candidates.ban(host(n));
+        }
+        assert!(candidates.is_banned(host(0)) && candidates.banned().count() == limits::BANNED);
+        candidates.ban(host(limits::BANNED as u32));
+        assert!(!candidates.is_banned(host(0)) && candidates.is_banned(host(1)));
+        assert_eq!(candidates.banned().count(), limits::BANNED);
     }
 
     #[test]
