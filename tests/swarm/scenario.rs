@@ -1,5 +1,6 @@
 //! A swarm to be: who takes part, how they are connected, what befalls them, and how well they could do.
 
+use brooklet::base::limits;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Duration, Now};
 
@@ -52,6 +53,8 @@ pub struct Scenario {
     pub seeds_leave: bool,
     /// Seconds that clients stay when they have everything; for ever, if none.
     pub stay: Option<u64>,
+    /// The median of those who only take comes so many times as late as the others', at least.
+    pub takers_later: f64,
     /// Reads are cut at random places.
     pub cuts: bool,
     /// Virtual seconds after which it has failed.
@@ -75,6 +78,7 @@ impl Default for Scenario {
             parted: None,
             seeds_leave: false,
             stay: None,
+            takers_later: 0.0,
             cuts: false,
             limit: 3600,
         }
@@ -110,8 +114,10 @@ impl Scenario {
         self.populate(&mut world);
         self.befall(&mut world);
         let digest = world.run(Duration::from_secs(self.limit));
+        let outcome = self.outcome(&world, digest);
+        self.judge(&world, &outcome);
         std::mem::forget(replay);
-        self.outcome(&world, digest)
+        outcome
     }
 
     fn populate(&self, world: &mut World) {
@@ -192,6 +198,23 @@ impl Scenario {
         }
     }
 
+    /// Asserts what is expected of the whole run.
+    fn judge(&self, world: &World, outcome: &Outcome) {
+        let poisoners = world.nodes.iter().filter(|node| node.manners.lies());
+        // The first piece that one spoils alone is its last, and of those it shares it has a part in no more than so many at a time.
+        let each = 1 + limits::SHARED_PARTS;
+        let most = (poisoners.count() * each) as u32;
+        for node in &world.nodes {
+            // Who starts anew knows nobody.
+            let failed = node.fate.failed;
+            assert!(failed <= most * node.run.max(1), "{failed} bad pieces");
+        }
+        let (takers, givers) = (middle(&outcome.takers), middle(&outcome.times));
+        let later = takers as f64 / givers as f64;
+        let enough = outcome.takers.is_empty() || later >= self.takers_later;
+        assert!(enough, "takers come {later:.2} times as late as others");
+    }
+
     fn outcome(&self, world: &World, digest: u64) -> Outcome {
         let times = |taker: bool| {
             let theirs = world.nodes.iter().filter(|node| match taker {
@@ -238,6 +261,11 @@ impl Scenario {
         let way = 2 * (5 + 18);
         world.source.geometry.size() * 1000 / rate + ways * way
     }
+}
+
+/// The median of sorted times.
+pub fn middle(sorted: &[u64]) -> u64 {
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
 }
 
 /// Says how to repeat a run that panics.

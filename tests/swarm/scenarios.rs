@@ -96,6 +96,11 @@ fn liars() -> Vec<Scenario> {
     };
     vec![
         among("poison", &[(3, Manners::Poisons)]),
+        Scenario {
+            clients: 1,
+            seeds: (3, 128),
+            ..among("poison-four", &[(1, Manners::Poisons)])
+        },
         among("poison-seldom", &[(3, Manners::PoisonsOneIn(50))]),
         among("poison-late", &[(3, Manners::PoisonsAfter(64))]),
         among("withhold", &[(3, Manners::Withholds)]),
@@ -107,6 +112,7 @@ fn liars() -> Vec<Scenario> {
             clients: 30,
             stay: Some(1),
             content: (32 * 1024, 128),
+            takers_later: 1.2,
             ..Scenario::default()
         },
     ]

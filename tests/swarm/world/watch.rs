@@ -10,10 +10,10 @@ use super::node::Node;
 
 /// Every so many turns what is costly to look at is looked at.
 const THOROUGH: u32 = 256;
-/// Turns in a row, at one moment or close to it, in which nothing happens though the session wanted them.
+/// Turns in a row, close to each other, in which nothing happens though the session wanted them.
 const IDLE_TURNS: u32 = 20;
 /// Turns are close to each other if not so far apart.
-const CLOSE: Duration = Duration::from_millis(5);
+const CLOSE: Duration = Duration::from_millis(100);
 
 /// What is remembered of a node to see that.
 pub struct Watch {
