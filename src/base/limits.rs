@@ -170,7 +170,7 @@ pub const BUFFERS: usize = 16;
 /// Content that may be written and not synced is what the disk takes in this time: a stop waits for it.
 pub const UNSYNCED_TIME: Duration = Duration::from_millis(800);
 /// The same in bytes, before it is known how fast the disk is.
-pub const UNSYNCED_FIRST: u64 = 8 * MIB as u64;
+pub const UNSYNCED_FIRST: u64 = 4 * MIB as u64;
 /// The same at least, so that syncing pays.
 pub const UNSYNCED_LEAST: u64 = 2 * MIB as u64;
 /// The same at most: on a fast disk it is worth nothing to hold back more.
@@ -234,5 +234,6 @@ pub const SAVE_PATIENCE: Duration = Duration::from_secs(600);
 pub const STOP_PATIENCE: Duration = Duration::from_millis(1500);
 /// The same at least, however long the trackers took.
 pub const STOP_PATIENCE_LEAST: Duration = Duration::from_millis(500);
-/// What leaving may take: trackers are told `stopped` within this time or not at all.
-pub const FAREWELL: Duration = Duration::from_secs(3);
+/// What leaving may take: trackers are told `stopped` within this time or not at all. With [`STOP_PATIENCE_LEAST`] it is two seconds,
+/// which is what one waits for a Ctrl-C.
+pub const FAREWELL: Duration = Duration::from_millis(1500);

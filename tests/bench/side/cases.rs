@@ -24,6 +24,9 @@ const SETTLING: Duration = Duration::from_secs(10);
 /// What all leechers of an upload fetch together, bytes.
 const UPLOADED: u64 = 2 << 30;
 
+/// Who has not uploaded it after so long is stopped, and its numbers are scaled up.
+const ENOUGH: Duration = Duration::from_secs(30);
+
 /// What they fetch once more to compare it, untimed.
 const COMPARED: u64 = 64 << 20;
 
@@ -258,30 +261,29 @@ impl Run<'_> {
         self.ready(&mut load, &mut process)?;
         let (before, load_before) = (process.usage(), load.usage());
         load.order("go")?;
-        let mut done = None;
-        let ended = process.until(PATIENCE, |_| {
-            done = load.seen("done");
-            done.as_ref().map(|_| ())
+        let deadline = Instant::now() + ENOUGH;
+        let done = process.until(PATIENCE, |_| {
+            if Instant::now() > deadline {
+                let _ = load.order("enough");
+            }
+            load.seen("done")
         })?;
-        let (Some(done), Some(())) = (done, ended) else {
-            return Err(process.failed("it ended"));
-        };
+        let done = done.ok_or_else(|| process.failed("it ended"))?;
         let (after, load_after) = (process.usage(), load.usage());
-        let seconds = done.get("seconds").number();
+        let (seconds, bytes) = (done.get("seconds").number(), done.get("bytes").number());
+        let scale = UPLOADED as f64 / bytes;
         let used = Usage {
-            wall: seconds,
-            user: after.user - before.user,
-            system: after.system - before.system,
-            cpu: after.cpu - before.cpu,
+            wall: seconds * scale,
+            user: (after.user - before.user) * scale,
+            system: (after.system - before.system) * scale,
+            cpu: (after.cpu - before.cpu) * scale,
         };
         let mut values = usual(&used, &process);
-        values.insert(
-            "rate",
-            done.get("bytes").number() / seconds / f64::from(1 << 20),
-        );
+        values.insert("rate", bytes / seconds / f64::from(1 << 20));
         values.insert("load", (load_after.cpu - load_before.cpu) / seconds);
         values.insert("lost", done.get("lost").number());
-        if self.compare {
+        values.insert("scaled", scale);
+        if self.compare && bytes == UPLOADED as f64 {
             load.order(&format!("verify {COMPARED}"))?;
             load.event("done", PATIENCE)?;
         }

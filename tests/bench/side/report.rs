@@ -25,7 +25,8 @@ pub struct Report {
 /// What the columns mean.
 const LEGEND: &str = "
 Medians of the runs. Wall: from start to end, for uploads from the first block to the last. RSS: peak, with the pages of files
-that a client maps into its memory (libtorrent, rtorrent). Load: the share of a core that the load generator took.
+that a client maps into its memory (libtorrent, rtorrent). Load: the share of a core that the load generator took. Who has not
+uploaded 2 GiB after 30 s is stopped, and its numbers are scaled up to that.
 ";
 
 /// Who takes longer, in seconds, is not measured again.

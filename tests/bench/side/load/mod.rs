@@ -2,8 +2,8 @@
 //! tmpfs, and does as little as the protocol allows, so that the client under test is what limits a run.
 //!
 //! It is told what to do by its command line and by lines on standard input (`go`: who has to connect to the client does;
-//! `go idle`: of them only who says nothing; `verify BYTES`: fetch so much more and compare it with the content; the end: report
-//! and exit), and tells what happens as JSON, a line each.
+//! `go idle`: of them only who says nothing; `verify BYTES`: fetch so much more and compare it with the content; `enough`: report
+//! what has come; the end: report and exit), and tells what happens as JSON, a line each.
 
 mod asker;
 mod peer;
@@ -176,10 +176,9 @@ impl Load {
             }
         };
         if let Err(why) = open {
+            // A visitor goes when it has its answer.
             if let Connection::Peer(peer) = self.connections.remove(key) {
                 self.world.lost(peer, &why);
-            } else {
-                // The answer was sent, or the client did not want it.
             }
         }
     }
@@ -197,6 +196,7 @@ impl Load {
                             .extend(self.connections.iter().map(|(key, _)| key));
                     }
                     Some(_) => self.connect(true)?,
+                    None if line == "enough" => self.world.report_done(),
                     None => self.connect(false)?,
                 },
             }

@@ -167,13 +167,18 @@ impl World {
         }
         self.left_to_come -= data.len() as u64;
         if self.left_to_come == 0 {
-            let seconds = self
-                .first
-                .map_or(0.0, |first| first.elapsed().as_secs_f64());
-            let (bytes, lost) = (self.wanted, self.lost);
-            println!(r#"{{"event":"done","seconds":{seconds:.6},"bytes":{bytes},"lost":{lost}}}"#);
+            self.report_done();
         }
         Ok(())
+    }
+
+    /// Tells how much has come in which time.
+    pub fn report_done(&self) {
+        let seconds = self
+            .first
+            .map_or(0.0, |first| first.elapsed().as_secs_f64());
+        let (bytes, lost) = (self.wanted - self.left_to_come, self.lost);
+        println!(r#"{{"event":"done","seconds":{seconds:.6},"bytes":{bytes},"lost":{lost}}}"#);
     }
 
     /// A peer sent some bytes of content.

@@ -1,7 +1,4 @@
-//! Peers that send anything at all. Whatever they send, to a download or to a seed: it goes on, its memory stays small, and it
-//! does not spin.
-
-mod support;
+//! Peers that do every wrong thing that a byte stream allows, to a download and to a seed.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -9,11 +6,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use support::bench::{Bench, SOON, checked, listening};
-use support::child::Child;
-use support::content::noise;
-use support::peer::{Block, Manners, Peer, Server, frame, greet, handshake, numbers, piece};
-use support::torrent::Torrent;
+use crate::support::bench::{Bench, SOON, checked, listening};
+use crate::support::child::Child;
+use crate::support::content::noise;
+use crate::support::peer::{Block, Manners, Peer, Server, frame, greet, handshake, numbers, piece};
+use crate::support::torrent::Torrent;
 
 const MIB: usize = 1024 * 1024;
 
