@@ -91,7 +91,7 @@ fn liars() -> Vec<Scenario> {
         name,
         others,
         seeds: (2, 256),
-        cuts: true,
+        rough: true,
         ..Scenario::default()
     };
     vec![
@@ -129,7 +129,7 @@ fn troubles() -> Vec<Scenario> {
         Scenario {
             name: "breaks",
             breaks: Some(300),
-            cuts: true,
+            rough: true,
             ..Scenario::default()
         },
         Scenario {
@@ -161,7 +161,7 @@ fn troubles() -> Vec<Scenario> {
             churn: Churn::Seconds(90, 1),
             breaks: Some(1000),
             parted: Some((40, 70)),
-            cuts: true,
+            rough: true,
             ..Scenario::default()
         },
     ]
