@@ -9,7 +9,9 @@
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
-# make golden  rewrites the golden transcripts; read the diff before committing it
+# make sweep   simulated swarms with many seeds on all cores (SEEDS=500 for more than 20, FROM=1000 to begin elsewhere, ONLY=churn,breaks for
+#              some scenarios), and crowds of 100 and 1,000; a line each, as in testdata/swarm/table.txt
+# make golden  rewrites the golden transcripts and the table of swarms; read the diff before committing it
 
 MAKEFLAGS += --no-print-directory
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -18,7 +20,7 @@ tested := --config 'profile.dev.opt-level=1' --config 'profile.dev.package."*".o
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: build demo test check ci bench bench-quick golden clean
+.PHONY: build demo test check ci bench bench-quick sweep golden clean
 
 build:
 	cargo build --release --locked
@@ -48,9 +50,15 @@ bench: build
 bench-quick: override ARGS := --quick $(ARGS)
 bench-quick: bench
 
+# As fast as it can be without the slow link of a release, with overflow checks. A run that fails says how to repeat it.
+swept := --config profile.release.lto=false --config profile.release.codegen-units=16 --config profile.release.overflow-checks=true
+sweep:
+	@cargo test --release --locked $(swept) --test swarm sweep -- --ignored --nocapture --exact
+
 golden:
 	GOLDEN=write cargo test --locked $(tested) --test transcripts
 	GOLDEN=write cargo test --locked $(tested) --test docs
+	GOLDEN=write cargo test --locked $(tested) --test swarm
 
 clean:
 	cargo clean

@@ -1,5 +1,6 @@
 //! Running scenarios on all cores, and what they gave as a table.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -7,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::scenario::{Outcome, Scenario};
+use crate::scenario::{Outcome, Scenario, middle};
 
 /// What there is to do: a scenario with a seed.
 pub struct Job {
@@ -118,7 +119,8 @@ pub fn compare_with_table(runs: &[Run]) {
     let mut differences = String::new();
     for (kept, line) in kept.lines().zip(table.lines()) {
         if kept != line {
-            let _ = write!(differences, "\n- {kept}\n+ {line}");
+            let judgement = compared(kept, line);
+            let _ = write!(differences, "\n- {kept}\n+ {line}   {judgement}");
         }
     }
     assert!(
@@ -127,18 +129,31 @@ pub fn compare_with_table(runs: &[Run]) {
     );
 }
 
+/// What became of a row, by the typical slowest client and else by the median one.
+fn compared(kept: &str, line: &str) -> &'static str {
+    let column = |row: &str, number| -> f64 {
+        let text = row.split_whitespace().nth(number);
+        text.and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+    };
+    let (slowest, median) = (5, 4);
+    let change = |number| column(line, number).partial_cmp(&column(kept, number));
+    let changes = [change(slowest), change(median)];
+    match changes.iter().flatten().find(|change| change.is_ne()) {
+        Some(Ordering::Greater) => "worse",
+        Some(_) => "better",
+        None => "",
+    }
+}
+
 /// What stands over the table.
 const HEAD: &str = "\
 # How well simulated swarms do, in scenarios of tests/swarm/scenarios.rs. `least`: seconds that no swarm could undercut, the content's size
-# over the least of what seeds send, what all send for each who wants it, and what the slowest receives. `median`, `slowest`: the
+# over the least of what seeds send, what all send for each who wants it, what those send who can be called for each who cannot, and what
+# the slowest receives; partitions and absences are not reckoned with. `median`, `slow`: the
 # median client's and the slowest client's time in units of that, in the median run; `worst`: the slowest client's of all runs. `takers`:
 # the time of clients that only take, in units of the others'. `bad`: pieces that failed at the client that had most of them.
-# scenario     runs fail    least median slowest worst takers  bad
+# scenario     runs fail    least median   slow  worst takers  bad
 ";
-
-fn middle(sorted: &[u64]) -> u64 {
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
-}
 
 fn last(sorted: &[u64]) -> u64 {
     sorted.last().copied().unwrap_or(0)

@@ -91,11 +91,16 @@ fn liars() -> Vec<Scenario> {
         name,
         others,
         seeds: (2, 256),
-        cuts: true,
+        rough: true,
         ..Scenario::default()
     };
     vec![
         among("poison", &[(3, Manners::Poisons)]),
+        Scenario {
+            clients: 1,
+            seeds: (3, 128),
+            ..among("poison-four", &[(1, Manners::Poisons)])
+        },
         among("poison-seldom", &[(3, Manners::PoisonsOneIn(50))]),
         among("poison-late", &[(3, Manners::PoisonsAfter(64))]),
         among("withhold", &[(3, Manners::Withholds)]),
@@ -107,6 +112,7 @@ fn liars() -> Vec<Scenario> {
             clients: 30,
             stay: Some(1),
             content: (32 * 1024, 128),
+            takers_later: 1.2,
             ..Scenario::default()
         },
     ]
@@ -123,7 +129,7 @@ fn troubles() -> Vec<Scenario> {
         Scenario {
             name: "breaks",
             breaks: Some(300),
-            cuts: true,
+            rough: true,
             ..Scenario::default()
         },
         Scenario {
@@ -155,7 +161,7 @@ fn troubles() -> Vec<Scenario> {
             churn: Churn::Seconds(90, 1),
             breaks: Some(1000),
             parted: Some((40, 70)),
-            cuts: true,
+            rough: true,
             ..Scenario::default()
         },
     ]
