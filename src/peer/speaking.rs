@@ -224,3 +224,37 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::geometry::Geometry;
+    use crate::base::id::{InfoHash, PeerId};
+    use crate::base::limits;
+
+    #[test]
+    fn messages_that_are_gone_take_no_memory_though_some_always_wait() {
+        let local = Local {
+            info_hash: InfoHash([1; 20]),
+            peer_id: PeerId([2; 20]),
+            geometry: Geometry::new(1 << 20, 1 << 14).unwrap(),
+            unsent: limits::UNSENT,
+        };
+        let now = Now::default();
+        let mut peer = Peer::accept(local, ([192, 0, 2, 1], 6881).into(), now);
+        peer.say(Message::Choke);
+        for _ in 0..100_000 {
+            peer.say(Message::Choke);
+            peer.transmitted(5, now);
+            assert_eq!(peer.unsent(), 5);
+        }
+        assert!(peer.out.capacity() <= 4 * OUT_KEPT);
+        while !peer.is_overfull() {
+            peer.say(Message::Choke);
+        }
+        let (len, capacity) = (peer.out.len(), peer.out.capacity());
+        assert!(capacity <= len + len / 4 + OUT_KEPT, "{capacity} for {len}");
+        peer.transmitted(peer.unsent(), now);
+        assert!(peer.out.capacity() <= OUT_KEPT);
+    }
+}

@@ -102,3 +102,90 @@ fn keep_alives_every_two_minutes_are_enough() {
         assert!(ended_since(&bench, &Fault::Silent.to_string()));
     }
 }
+
+/// So many peers call that all places are taken, and say this. Their keys.
+fn full_house(bench: &mut Bench, words: &[&str]) -> Vec<usize> {
+    let join = |number: usize| {
+        let key = bench.join(number as u8, true);
+        words.iter().for_each(|words| bench.says(key, words));
+        key
+    };
+    (1..=limits::PEERS).map(join).collect()
+}
+
+/// Whether somebody who calls now is let in.
+fn lets_in(bench: &mut Bench) -> bool {
+    let caller = SocketAddr::from(([192, 0, 2, 201], 50_001));
+    let key = bench.session.handle_accepted(caller, bench.now);
+    bench.turn();
+    key.is_some()
+}
+
+#[test]
+fn who_has_not_said_a_word_makes_room_at_once_for_one_who_calls() {
+    for greets in [true, false] {
+        let mut bench = Bench::getter(4, &[0]);
+        let call = |number: usize| {
+            let addr = SocketAddr::from(([192, 0, 2, number as u8], 50_001));
+            if greets {
+                return bench.join(number as u8, true);
+            }
+            bench.accepts(addr)
+        };
+        let keys: Vec<usize> = (1..=limits::PEERS).map(call).collect();
+        assert!(!lets_in(&mut bench), "they may yet say something");
+        // A keep-alive says nothing.
+        bench.wait(limits::WORDLESS);
+        if greets {
+            bench.says(keys[0], "keep-alive");
+        }
+        assert!(lets_in(&mut bench));
+        assert!(keys.iter().all(|&key| bench.is_gone(key)));
+    }
+}
+
+#[test]
+fn who_waits_for_its_turn_keeps_its_place_and_who_wants_nothing_gives_way_in_a_minute() {
+    for (words, after) in [
+        (&["have none"][..], limits::IDLE),
+        (&["have none", "interested"], limits::BARREN),
+        (&["bitfield 40"], limits::BARREN),
+    ] {
+        let mut bench = Bench::getter(4, &[0]);
+        let keys = full_house(&mut bench, words);
+        seconds_pass(&mut bench, &keys, after.as_secs() - 2);
+        assert!(!lets_in(&mut bench), "{words:?}");
+        seconds_pass(&mut bench, &keys, 3);
+        assert!(lets_in(&mut bench), "{words:?}");
+        let gone = keys.iter().filter(|&&key| bench.is_gone(key)).count();
+        assert_eq!(gone, 1, "{words:?}");
+        assert!(!lets_in(&mut bench), "one a second");
+    }
+}
+
+#[test]
+fn a_seed_makes_room_as_well() {
+    let mut bench = Bench::seeder(4);
+    let keys = full_house(&mut bench, &["have none"]);
+    seconds_pass(&mut bench, &keys, limits::IDLE.as_secs());
+    assert!(lets_in(&mut bench));
+}
+
+#[test]
+fn who_borrows_a_peer_id_gets_nobody_out() {
+    // Names smaller and greater than ours decide which of two crossed calls stays.
+    for name in ["-AA3000-abcdefghi001", "-zz3000-abcdefghi001"] {
+        let mut bench = Bench::getter(4, &[0]);
+        let owner = SocketAddr::from(([192, 0, 2, name.as_bytes()[1]], 6881));
+        let key = bench.dials(owner);
+        bench.session.handle_connected(key, bench.now);
+        bench.says(key, &format!("handshake fast {name}"));
+        let thief = bench.accepts(SocketAddr::from(([198, 51, 100, 1], 50_001)));
+        bench.says(thief, &format!("handshake fast {name}"));
+        assert!(!bench.is_gone(key) && !bench.is_gone(thief), "{name}");
+        // From the owner's own address it is the owner, and one connection is enough.
+        let twin = bench.accepts(SocketAddr::from((owner.ip(), 50_001)));
+        bench.says(twin, &format!("handshake fast {name}"));
+        assert!(bench.is_gone(key) != bench.is_gone(twin), "{name}");
+    }
+}

@@ -45,6 +45,8 @@ pub struct Bench {
     pub now: Now,
     peers: BTreeMap<usize, Other>,
     dialled: Vec<(usize, SocketAddr)>,
+    /// Peers that read nothing.
+    deaf: Vec<usize>,
     held: Bits,
     download: bool,
 }
@@ -100,6 +102,7 @@ impl Bench {
             now: Now::default(),
             peers: BTreeMap::new(),
             dialled: Vec::new(),
+            deaf: Vec::new(),
             held,
             download,
         };
@@ -259,7 +262,9 @@ impl Bench {
             self.session.handle_read(block, &data);
         }
         for key in self.session.take_unflushed() {
-            self.flush(key);
+            if !self.deaf.contains(&key) {
+                self.flush(key);
+            }
         }
     }
 
@@ -299,6 +304,11 @@ impl Bench {
     fn read(&self, block: Block) -> Vec<u8> {
         let start = self.setting.local.geometry.offset(block) as usize;
         self.disk[start..start + block.len as usize].to_vec()
+    }
+
+    /// A peer does not read from now on.
+    pub fn deafen(&mut self, key: usize) {
+        self.deaf.push(key);
     }
 
     /// What we have said to a peer since this was called last.

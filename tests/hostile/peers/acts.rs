@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -99,7 +100,7 @@ impl Acts {
         words: impl Fn(&Torrent) -> Vec<u8> + Send + Sync + 'static,
     ) {
         self.add(name, (end, end), move |stream, torrent| {
-            greet(stream, torrent, id(stream)?)?;
+            greet(stream, torrent, unique())?;
             stream.write_all(&words(torrent))
         });
     }
@@ -112,7 +113,7 @@ impl Acts {
         words: impl Fn(&Torrent) -> Vec<u8> + Send + Sync + 'static,
     ) {
         self.add(name, ends, move |stream, torrent| {
-            greet_fast(stream, torrent, id(stream)?)?;
+            greet_fast(stream, torrent, unique())?;
             stream.write_all(&words(torrent))
         });
     }
@@ -125,7 +126,7 @@ impl Acts {
         answer: impl Fn(&mut TcpStream, &Torrent, Block) -> io::Result<()> + Send + Sync + 'static,
     ) {
         self.add(name, (get, NO_USE), move |stream, torrent| {
-            greet_fast(stream, torrent, id(stream)?)?;
+            greet_fast(stream, torrent, unique())?;
             stream.write_all(&[frame(14, &[]), frame(1, &[])].concat())?;
             loop {
                 let block = next_request(stream)?;
@@ -135,10 +136,10 @@ impl Acts {
     }
 }
 
-/// A number that no other connection has as long as this one is open.
-fn id(stream: &TcpStream) -> io::Result<u16> {
-    let (here, there) = (stream.local_addr()?.port(), stream.peer_addr()?.port());
-    Ok(here ^ there.rotate_left(8))
+/// A number that no other connection has.
+fn unique() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// All acts that a peer can perform whatever the other side does.
@@ -179,7 +180,7 @@ fn handshakes(acts: &mut Acts) {
     acts.add(
         "a handshake a byte at a time",
         (Stays, Stays),
-        |stream, torrent| drip(stream, &handshake(&torrent.info_hash, id(stream)?)),
+        |stream, torrent| drip(stream, &handshake(&torrent.info_hash, unique())),
     );
     // The last bytes of the handshake are the peer id, whatever they look like.
     acts.add(
@@ -441,7 +442,7 @@ fn blocks(acts: &mut Acts) {
         "a choke for each request, without rejects",
         (Stays, NO_USE),
         |stream, torrent| {
-            greet(stream, torrent, id(stream)?)?;
+            greet(stream, torrent, unique())?;
             stream.write_all(&[bitfield(torrent, |_| true), frame(1, &[])].concat())?;
             loop {
                 next_request(stream)?;
@@ -461,7 +462,7 @@ fn blocks(acts: &mut Acts) {
         "allowed, and then rejected, without end",
         (Stays, Stays),
         |stream, torrent| {
-            greet_fast(stream, torrent, id(stream)?)?;
+            greet_fast(stream, torrent, unique())?;
             stream.write_all(&half(torrent))?;
             stream.write_all(&numbers(17, &[0]))?;
             loop {
@@ -519,7 +520,7 @@ fn ends(acts: &mut Acts) {
         "the end after the handshake",
         (CLOSED, CLOSED),
         |stream, torrent| {
-            greet(stream, torrent, id(stream)?)?;
+            greet(stream, torrent, unique())?;
             stream.shutdown(Shutdown::Write)
         },
     );
@@ -527,7 +528,7 @@ fn ends(acts: &mut Acts) {
         "a reset after the handshake",
         (RESET, RESET),
         |stream, torrent| {
-            greet(stream, torrent, id(stream)?)?;
+            greet(stream, torrent, unique())?;
             read_until_quiet(stream)?;
             reset(stream)
         },
@@ -536,7 +537,7 @@ fn ends(acts: &mut Acts) {
         "the end in the middle of a message",
         (CLOSED, CLOSED),
         |stream, torrent| {
-            greet(stream, torrent, id(stream)?)?;
+            greet(stream, torrent, unique())?;
             stream.write_all(&whole_block(torrent)[..5_000])?;
             stream.shutdown(Shutdown::Write)
         },
@@ -545,7 +546,7 @@ fn ends(acts: &mut Acts) {
         "a reset in the middle of a message",
         (RESET, RESET),
         |stream, torrent| {
-            greet(stream, torrent, id(stream)?)?;
+            greet(stream, torrent, unique())?;
             stream.write_all(&whole_block(torrent)[..5_000])?;
             read_until_quiet(stream)?;
             reset(stream)

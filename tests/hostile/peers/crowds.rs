@@ -14,7 +14,10 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use crate::support::bench::{Bench, SOON, checked, listening};
 use crate::support::child::{Child, brooklet};
 use crate::support::dir::Dir;
-use crate::support::peer::{Manners, Server, frame, greet_fast, handshake, numbers, reset, visit};
+use crate::support::peer::{
+    Manners, Server, frame, greet_fast, handshake, next_request, numbers, piece, read_frame, reset,
+    visit,
+};
 use crate::support::torrent::{Torrent, metainfo, sparse};
 
 /// Far more than the 60 places that there are by default.
