@@ -138,14 +138,18 @@ impl Session {
             complete_at: None,
             config,
         };
-        session.report(Report::Start {
-            name: session.config.name.clone(),
-            info_hash,
-            size: session.config.size,
-            pieces: geometry.pieces(),
-            port: session.config.port,
-        });
+        session.report_start();
         session
+    }
+
+    fn report_start(&mut self) {
+        self.report(Report::Start {
+            name: self.config.name.clone(),
+            info_hash: self.local.info_hash,
+            size: self.config.size,
+            pieces: self.local.geometry.pieces(),
+            port: self.config.port,
+        });
     }
 
     // What happened outside.
