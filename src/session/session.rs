@@ -138,13 +138,7 @@ impl Session {
             complete_at: None,
             config,
         };
-        session.report(Report::Start {
-            name: session.config.name.clone(),
-            info_hash,
-            size: session.config.size,
-            pieces: geometry.pieces(),
-            port: session.config.port,
-        });
+        session.report_start();
         session
     }
 
@@ -326,6 +320,16 @@ impl Session {
                 self.touched.push_back(key);
             }
         }
+    }
+
+    fn report_start(&mut self) {
+        self.report(Report::Start {
+            name: self.config.name.clone(),
+            info_hash: self.config.info_hash,
+            size: self.config.size,
+            pieces: self.config.geometry.pieces(),
+            port: self.config.port,
+        });
     }
 
     pub(super) fn report(&mut self, report: Report) {
