@@ -120,13 +120,19 @@ impl Disk {
     pub fn look(&mut self) -> Vec<DiskError> {
         let mut errors = Vec::new();
         let metainfo = Arc::clone(self.files.metainfo());
+        let mut absent: Vec<String> = Vec::new();
         for (file, entry) in metainfo.files.iter().enumerate() {
-            if entry.kind == FileKind::File {
-                self.stamps[file] = self.files.tree.stamp(&entry.path).unwrap_or_else(|error| {
-                    errors.push(error);
-                    None
-                });
+            let known = !absent.is_empty() && entry.path.starts_with(&absent);
+            if known || entry.kind != FileKind::File {
+                self.stamps[file] = None;
+                continue;
             }
+            let tree = &mut self.files.tree;
+            self.stamps[file] = tree.stamp(&entry.path).unwrap_or_else(|error| {
+                errors.push(error);
+                None
+            });
+            absent = tree.absent().map_or(absent, <[String]>::to_vec);
         }
         errors
     }

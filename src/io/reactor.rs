@@ -404,8 +404,9 @@ impl Reactor {
         self.busy |= !ready.is_empty();
         self.paused = paused;
         self.unread.extend(ready);
-        self.let_go(now);
+        // What is saved may let links go.
         self.mind_saving();
+        self.let_go(now);
         self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
     }
 }

@@ -43,6 +43,8 @@ pub struct Tree {
     root: Option<OwnedFd>,
     /// The folder visited last: files come in the torrent's order, which is mostly folder by folder.
     last: Option<(Vec<String>, OwnedFd)>,
+    /// The folder that the last call did not find.
+    absent: Option<Vec<String>>,
 }
 
 impl Tree {
@@ -52,6 +54,7 @@ impl Tree {
             dir: dir.to_path_buf(),
             root: None,
             last: None,
+            absent: None,
         }
     }
 
@@ -120,6 +123,11 @@ impl Tree {
         Ok(self.look(path)?.map(|(_, stamp)| stamp))
     }
 
+    /// The folder that does not exist, where that is why the last call found no file: nothing else below it exists either.
+    pub fn absent(&self) -> Option<&[String]> {
+        self.absent.as_deref()
+    }
+
     /// Which file this is, and its size and time; `None` if it does not exist.
     ///
     /// # Errors
@@ -186,12 +194,21 @@ impl Tree {
 
     /// The folder of these names, opened; made first, if `create` says so.
     fn folder(&mut self, names: &[String], create: bool) -> Result<BorrowedFd<'_>, DiskError> {
+        self.absent = None;
         if self.root.is_none() {
             self.root = Some(open_root(&self.dir, create)?);
         }
         let known = names.is_empty() || self.last.as_ref().is_some_and(|(last, _)| last == names);
         if !known {
-            let opened = self.walk(names, create)?;
+            let opened = match self.walk(names, create) {
+                Ok(opened) => opened,
+                Err((depth, why)) => {
+                    if why == Why::Missing {
+                        self.absent = Some(names[..depth].to_vec());
+                    }
+                    return Err(DiskError::new(self.path(&names[..depth]), why));
+                }
+            };
             self.last = Some((names.to_vec(), opened));
         }
         let folder = match &self.last {
@@ -202,10 +219,10 @@ impl Tree {
         folder.map(AsFd::as_fd).ok_or_else(missing)
     }
 
-    fn walk(&self, names: &[String], create: bool) -> Result<OwnedFd, DiskError> {
-        let fail = |depth: usize, why: Why| DiskError::new(self.path(&names[..depth]), why);
-        let root = self.root.as_ref().ok_or_else(|| fail(0, Why::Missing))?;
-        let mut folder = root.try_clone().map_err(|error| fail(0, error.into()))?;
+    /// An error comes with the number of names that led to it.
+    fn walk(&self, names: &[String], create: bool) -> Result<OwnedFd, (usize, Why)> {
+        let root = self.root.as_ref().ok_or((0, Why::Missing))?;
+        let mut folder = root.try_clone().map_err(|error| (0, error.into()))?;
         for (depth, name) in (1..).zip(names) {
             assert_plain(name);
             let open =
@@ -219,7 +236,7 @@ impl Tree {
                 }
                 other => other,
             };
-            folder = opened.map_err(|errno| fail(depth, errno.into()))?;
+            folder = opened.map_err(|errno| (depth, errno.into()))?;
         }
         Ok(folder)
     }

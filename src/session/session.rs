@@ -334,6 +334,16 @@ impl Session {
         }
     }
 
+    fn report_start(&mut self) {
+        self.report(Report::Start {
+            name: self.config.name.clone(),
+            info_hash: self.config.info_hash,
+            size: self.config.size,
+            pieces: self.config.geometry.pieces(),
+            port: self.config.port,
+        });
+    }
+
     pub(super) fn report(&mut self, report: Report) {
         self.effects.push_back(Effect::Report(report));
     }

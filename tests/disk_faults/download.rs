@@ -3,12 +3,13 @@
 use std::fs;
 
 use crate::support::bench::{Bench, SOON, checked};
+use crate::support::child::{Child, brooklet};
 use crate::support::content::Content;
 use crate::support::peer::{Manners, Peer};
 use crate::support::torrent::Torrent;
 use crate::{
-    KIB, MIB, assert_fails, assert_nothing_lost, assert_recovers, assert_warned, faulty, file, get,
-    lines, paced, resume,
+    FAULTS, KIB, MIB, assert_fails, assert_nothing_lost, assert_recovers, assert_warned, faulty,
+    file, get, lines, paced, resume,
 };
 
 #[test]
@@ -138,4 +139,35 @@ fn resume_data_that_cannot_be_read_are_named_and_cost_a_check() {
     child.success(SOON);
     assert_warned(&mut child, &[&bench.torrent.hex(), "input/output error"]);
     assert_eq!(seed.sent(), MIB as u64);
+}
+
+/// What waits for the disk is given up: at this pace it would take a minute.
+#[test]
+fn an_error_behind_a_slow_disk_does_not_wait_for_what_is_queued() {
+    let bench = Bench::new(8, 16 * MIB);
+    let seed = Peer::start(&bench.torrent, Manners::default());
+    let mut command = brooklet(None);
+    bench.arguments(&mut command, "get");
+    command.args(["--peer", &seed.addr()]);
+    command.env(FAULTS, "write:4:EIO");
+    command.env("BROOKLET_WRITE_PACE", (48 * KIB).to_string());
+    let mut child = Child::spawn("brooklet", &mut command);
+    child.line("input/output error", 3 * SOON);
+    let since = std::time::Instant::now();
+    assert_fails(&mut child, &["content.bin: input/output error"]);
+    assert!(since.elapsed() < SOON / 2, "{:?}", since.elapsed());
+    assert_nothing_lost(&bench, &mut child);
+}
+
+#[test]
+fn check_names_what_cannot_be_read() {
+    let bench = Bench::new(9, MIB);
+    bench.fill();
+    let mut command = brooklet(None);
+    command.arg("check").arg(bench.dir.join("torrent"));
+    command.arg("--dir").arg(bench.content());
+    command.env(FAULTS, "read:3:EIO");
+    let mut child = Child::spawn("brooklet", &mut command);
+    assert_eq!(child.code(SOON), 4);
+    child.line("unreadable content.bin: input/output error", SOON);
 }

@@ -194,6 +194,31 @@ fn short_missing_and_long_files_are_told_apart() {
 }
 
 #[test]
+fn what_lies_in_a_missing_folder_is_missing_and_nothing_else_is() {
+    let dir = Dir::new();
+    let torrent = torrent(&[
+        ("t/a/b/1", 5),
+        ("t/a/b/2", 5),
+        ("t/a/bc", 5),
+        ("t/a/c/d/3", 5),
+        ("t/a/c/4", 5),
+        ("t/e", 5),
+    ]);
+    for path in ["t/a/bc", "t/a/c/4", "t/e"] {
+        dir.file(path, "12345");
+    }
+    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut there = || {
+        assert_eq!(disk.look(), []);
+        let stamps = disk.stamps().iter();
+        stamps.map(Option::is_some).collect::<Vec<_>>()
+    };
+    assert_eq!(there(), [false, false, true, false, true, true]);
+    dir.file("t/a/b/2", "12345");
+    assert_eq!(there(), [false, true, true, false, true, true]);
+}
+
+#[test]
 fn files_without_bytes_are_made_when_asked_for() {
     let dir = Dir::new();
     let torrent = torrent(&[("t/a/one", 0), ("t/b/two", 0), ("t/c", 9)]);

@@ -6,9 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use brooklet::base::bits::Bits;
+use brooklet::io::disk::Disk;
 use brooklet::io::disk_error::Why;
 use brooklet::io::saver::{Job, Saver, Unsaved};
+use brooklet::io::saving::{Saving, Standing};
 use brooklet::io::state;
+use brooklet::session::effect::Snapshot;
+use brooklet::storage::resume::Resume;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;
@@ -139,6 +144,62 @@ fn what_is_not_where_it_was_written_is_not_saved() {
             other => panic!("{case}: {other:?}"),
         }
         assert!(!dir.join("state").exists(), "{case}");
+    }
+}
+
+fn standing(disk: &mut Disk, writing: bool) -> Standing<'_> {
+    Standing { disk, writing }
+}
+
+/// What was verified when the time is over counts, though more is still on its way to the disk.
+#[test]
+fn what_waits_for_the_disk_does_not_keep_the_rest_from_being_recorded() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t", 4 * 16_384)]);
+    let path = dir.join("state/x");
+    let mut disk = Content::new(&dir, &torrent);
+    disk.look();
+    let tree = disk.tree().unwrap();
+    let mut saving = Saving::new(waker(), tree, path.clone(), torrent.info_hash, false);
+    disk.write_all(&noise(1, 3 * PIECE as usize));
+    let mut held = Bits::new(4);
+    held.set(1);
+    let snapshot = Snapshot {
+        held: held.clone(),
+        downloaded: 1,
+        uploaded: 2,
+        clean: true,
+    };
+    saving.save(snapshot, standing(&mut disk, true)).unwrap();
+    assert!(!path.exists(), "it waits");
+    saving.finish(standing(&mut disk, true), MINUTE).unwrap();
+    let saved = fs::read(&path).unwrap();
+    let saved = Resume::decode(&saved, torrent.info_hash, disk.layout()).unwrap();
+    assert_eq!((saved.held, saved.clean), (held, false));
+}
+
+/// After a kill nobody would look for what was written under a resume file that says that nothing is.
+#[test]
+fn nothing_may_be_written_while_the_resume_file_is_clean() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t", 4 * 16_384)]);
+    let path = dir.join("state/x");
+    let mut disk = Content::new(&dir, &torrent);
+    let tree = disk.tree().unwrap();
+    let mut saving = Saving::new(waker(), tree, path, torrent.info_hash, true);
+    assert!(saving.is_behind(&disk));
+    let snapshot = |clean| Snapshot {
+        held: Bits::new(4),
+        downloaded: 0,
+        uploaded: 0,
+        clean,
+    };
+    for clean in [false, true, false] {
+        saving
+            .save(snapshot(clean), standing(&mut disk, false))
+            .unwrap();
+        saving.finish(standing(&mut disk, false), MINUTE).unwrap();
+        assert_eq!(saving.is_behind(&disk), clean);
     }
 }
 
