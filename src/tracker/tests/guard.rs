@@ -195,6 +195,9 @@ fn a_tracker_outside_names_nobody_inside() {
     }
 }
 
+/// What comes of a GET.
+type Answer<'a> = &'a dyn Fn(&mut Bench, &Get);
+
 /// How many times each address is asked, and datagrams are sent, while time passes; `answer` is what comes of a GET.
 fn flood(
     urls: Vec<String>,
@@ -243,7 +246,7 @@ fn densest(times: &[Now]) -> usize {
 /// Two hundred URLs, by as many names, lead to one host. It never asked for that, and refuses, fails or redirects to itself.
 #[test]
 fn a_list_of_trackers_is_no_weapon() {
-    let answers: [&dyn Fn(&mut Bench, &Get); 3] = [
+    let answers: [Answer; 3] = [
         &|bench, get| bench.refuse(get),
         &|bench, get| bench.send(get, "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n"),
         &|bench, get| bench.send(get, redirect("/again")),
