@@ -49,7 +49,7 @@ fn all_end_so(cases: &[Case<'_>]) {
     }
 }
 
-/// As libtorrent's `ssrf_mitigation`: a local tracker's path is a tracker's.
+/// The rule of libtorrent's `ssrf_mitigation`: a local tracker's path is a tracker's.
 #[test]
 fn a_local_tracker_has_a_trackers_path() {
     let told = "T: 127.0.0.1 is a local address, PLAIN";
@@ -337,7 +337,10 @@ fn no_answer_makes_us_announce_more_often() {
                     ),
                 ),
                 2 => bench.send(&get, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"),
-                3 => bench.answer(&get, "<html>"),
+                3 => {
+                    let junk = ["<html>", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"];
+                    bench.send(&get, junk[rng.below(2) as usize]);
+                }
                 _ => {
                     let body = format!("d8:intervali{interval}e12:min intervali{least}e5:peers0:e");
                     bench.answer(&get, &body);
