@@ -3,7 +3,7 @@
 //! when it is about to be asked, after all names are looked up and all redirects read.
 //!
 //! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a path that is plainly a tracker's; nobody
-//! outside may redirect to one (as libtorrent's `ssrf_mitigation` does). No address is asked more often than a few times in half a
+//! outside may redirect to one. (libtorrent's `ssrf_mitigation` is the model.) No address is asked more often than a few times in half a
 //! minute. What trackers name as peers is judged the same way: outside, nobody knows of hosts that only we can reach.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -34,7 +34,7 @@ pub fn judge(ip: IpAddr, url: &Url, word: &str, outside: bool) -> Result<(), Str
 }
 
 /// Whether a path has a part that begins with this word, and is written so plainly that no server can take it for another path: letters,
-/// digits, `-`, `_`, `~` and single dots.
+/// digits, `-`, `_`, `~`, and dots inside.
 fn is_trackers(target: &str, word: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

@@ -136,7 +136,7 @@ impl Exchange {
             }
             Err(why) => {
                 self.close(turn.out);
-                failed(why)
+                Some(Err(refused(why, None)))
             }
         }
     }
@@ -249,14 +249,16 @@ impl Exchange {
     fn redirect(&mut self, location: &str, turn: &mut Turn<'_>) -> Over {
         self.redirects += 1;
         if self.redirects > limits::HTTP_REDIRECTS {
-            return failed(format!(
-                "redirected more than {} times",
-                limits::HTTP_REDIRECTS
-            ));
+            let most = limits::HTTP_REDIRECTS;
+            let why = format!("redirected more than {most} times");
+            return Some(Err(refused(why, None)));
         }
         self.url = match self.url.join(location) {
             Ok(url) => url,
-            Err(why) => return failed(format!("redirected to {}: {why}", shown(location))),
+            Err(why) => {
+                let why = format!("redirected to {}: {why}", shown(location));
+                return Some(Err(refused(why, None)));
+            }
         };
         if let Some(ip) = self.url.ip() {
             return self.follow(&[ip], turn);

@@ -49,7 +49,7 @@ fn all_end_so(cases: &[Case<'_>]) {
     }
 }
 
-/// As libtorrent's `ssrf_mitigation`: a local tracker's path is a tracker's.
+/// The rule of libtorrent's `ssrf_mitigation`: a local tracker's path is a tracker's.
 #[test]
 fn a_local_tracker_has_a_trackers_path() {
     let told = "T: 127.0.0.1 is a local address, PLAIN";
@@ -195,6 +195,9 @@ fn a_tracker_outside_names_nobody_inside() {
     }
 }
 
+/// What comes of a GET.
+type Answer<'a> = &'a dyn Fn(&mut Bench, &Get);
+
 /// How many times each address is asked, and datagrams are sent, while time passes; `answer` is what comes of a GET.
 fn flood(
     urls: Vec<String>,
@@ -243,7 +246,7 @@ fn densest(times: &[Now]) -> usize {
 /// Two hundred URLs, by as many names, lead to one host. It never asked for that, and refuses, fails or redirects to itself.
 #[test]
 fn a_list_of_trackers_is_no_weapon() {
-    let answers: [&dyn Fn(&mut Bench, &Get); 3] = [
+    let answers: [Answer; 3] = [
         &|bench, get| bench.refuse(get),
         &|bench, get| bench.send(get, "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n"),
         &|bench, get| bench.send(get, redirect("/again")),
@@ -334,7 +337,10 @@ fn no_answer_makes_us_announce_more_often() {
                     ),
                 ),
                 2 => bench.send(&get, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"),
-                3 => bench.answer(&get, "<html>"),
+                3 => {
+                    let junk = ["<html>", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"];
+                    bench.send(&get, junk[rng.below(2) as usize]);
+                }
                 _ => {
                     let body = format!("d8:intervali{interval}e12:min intervali{least}e5:peers0:e");
                     bench.answer(&get, &body);

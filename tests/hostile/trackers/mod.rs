@@ -4,6 +4,7 @@
 mod http;
 mod inside;
 mod odd;
+mod outside;
 mod own;
 mod peers;
 mod udp;
