@@ -19,6 +19,7 @@ mod frames;
 mod handles;
 mod metainfo;
 mod pieces;
+mod poisoners;
 mod requests;
 mod swarm;
 mod trackers;
