@@ -202,6 +202,8 @@ pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 
 // Memory
 
+/// Bytes read of a socket at a time: what the second-level cache still has when it is hashed.
+pub const READ: usize = 192 * KIB;
 /// Bytes that buffers may take, unless `--memory` says otherwise: small beside any board's memory.
 pub const MEMORY: u64 = 16 * MIB as u64;
 /// What `--memory` may ask for at least: the shared receive buffer, and a few blocks on their way out.
@@ -217,6 +219,8 @@ pub const HTTP_REPLY: usize = 2 * MIB;
 pub const HTTP_HEAD: usize = 16 * KIB;
 /// Header lines of an HTTP response.
 pub const HTTP_HEADERS: usize = 64;
+/// Bytes of a line with a chunk's size: extensions may stand in it that nobody uses.
+pub const HTTP_CHUNK_LINE: usize = 256;
 /// Redirects followed for one announce.
 pub const HTTP_REDIRECTS: u32 = 5;
 /// First wait after a tracker failed; doubled each time.
@@ -237,6 +241,8 @@ pub const UDP_PATIENCE: u32 = 2;
 pub const UDP_CONNECTION: Duration = Duration::from_secs(60);
 /// Bytes of a datagram that is read: more than any tracker's reply.
 pub const DATAGRAM: usize = 16 * KIB;
+/// Bytes of a tracker id that is sent back with each announce: a longer one is dropped, since an announce must stay small.
+pub const TRACKER_ID: usize = 256;
 /// Peers asked for in an announce.
 pub const NUM_WANT: u32 = 80;
 /// Peers taken of one tracker's reply.

@@ -43,9 +43,6 @@ enum State {
     Done,
 }
 
-/// Bytes of a line with a chunk's size. Extensions may stand in it that nobody uses.
-const CHUNK_LINE: usize = 256;
-
 impl Reader {
     /// A reader that has seen nothing.
     pub fn new() -> Reader {
@@ -199,7 +196,7 @@ impl Reader {
         let (mine, behind) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
         let most = match self.state {
             State::Trailer => limits::HTTP_HEAD,
-            _ => CHUNK_LINE,
+            _ => limits::HTTP_CHUNK_LINE,
         };
         self.line.extend_from_slice(mine);
         if self.line.len() > most {

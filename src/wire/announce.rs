@@ -136,7 +136,10 @@ impl Answer {
         Ok(Answer::Reply(Reply {
             interval: seconds("interval").map(Duration::from_secs),
             min_interval: seconds("min interval").map(Duration::from_secs),
-            tracker_id: answer.bytes("tracker id").map(<[u8]>::to_vec),
+            tracker_id: answer
+                .bytes("tracker id")
+                .filter(|id| id.len() <= limits::TRACKER_ID)
+                .map(<[u8]>::to_vec),
             seeders: answer.int("complete").map(count),
             leechers: answer.int("incomplete").map(count),
             warning: answer.bytes("warning message").map(one_line),

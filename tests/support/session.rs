@@ -72,7 +72,16 @@ impl Bench {
         Bench::new(pieces, &all, false)
     }
 
+    /// A download with other settings than the usual ones.
+    pub fn getter_with(pieces: u32, held: &[u32], adjust: impl FnOnce(&mut Config)) -> Bench {
+        Bench::with(pieces, held, true, adjust)
+    }
+
     fn new(pieces: u32, held: &[u32], download: bool) -> Bench {
+        Bench::with(pieces, held, download, |_| ())
+    }
+
+    fn with(pieces: u32, held: &[u32], download: bool, adjust: impl FnOnce(&mut Config)) -> Bench {
         let size = pieces * PIECE;
         let content: Vec<u8> = (0..size).map(|at| (at ^ at >> 9) as u8).collect();
         let setting = Setting {
@@ -92,7 +101,9 @@ impl Bench {
             disk[range.clone()].copy_from_slice(&setting.content[range]);
         }
         let held = trusted.clone();
-        let session = Session::new(config(&setting, trusted, download), 1, Now::default());
+        let mut config = config(&setting, trusted, download);
+        adjust(&mut config);
+        let session = Session::new(config, 1, Now::default());
         let mut bench = Bench {
             session,
             setting,

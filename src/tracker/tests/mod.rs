@@ -1,6 +1,7 @@
 //! The machine as the outside sees it: its actions in, answers out, on a clock of the test's own.
 
 mod announce;
+mod bounds;
 mod events;
 mod guard;
 mod http;
