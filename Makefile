@@ -65,3 +65,26 @@ bench-size:
 .PHONY: bench-slow
 bench-slow: build
 	@tests/bench/slow_disk.py $(target)/release/brooklet
+
+# Fuzzing needs a C++ compiler and cargo-fuzz, which is installed into the target folder if it is not there. The corpus begins with seeds of
+# testdata/, and grows from run to run.
+.PHONY: fuzz fuzz-corpus fuzz-check
+fuzz: corpus := $(target)/fuzz/corpus/$(TARGET)
+fuzz: dictionary := $(wildcard tests/fuzz/dictionaries/$(TARGET).dict)
+fuzz: fuzz-corpus
+	@tests/fuzz/setup.sh
+	mkdir -p $(target)/fuzz/found
+	PATH="$(abspath $(target))/tools/bin:$$PATH" cargo fuzz run -s none --fuzz-dir tests/fuzz --target-dir $(abspath $(target))/fuzz/build \
+	  $(TARGET) $(abspath $(corpus)) -- -max_total_time=$(or $(SECONDS),60) -timeout=60 -print_final_stats=1 \
+	  -artifact_prefix=$(abspath $(target))/fuzz/found/$(TARGET)- $(addprefix -dict=,$(abspath $(dictionary)))
+
+fuzz-corpus:
+	@test -n "$(TARGET)" || { echo "make fuzz: TARGET=$$(ls tests/fuzz/targets | sed 's/\.rs$$//' | paste -sd '|')" >&2; exit 2; }
+	cargo run --locked --quiet --manifest-path tests/fuzz/Cargo.toml --target-dir $(target)/fuzz/build --example seeds -- \
+	  $(target)/fuzz/corpus
+
+# Lines covered by the tests, by folder and file, and those that are not. Needs cargo-llvm-cov and the LLVM tools of rustc's version: both
+# are installed if they are not there.
+.PHONY: coverage
+coverage:
+	@tests/coverage.sh $(tested)

@@ -382,11 +382,19 @@ fn reasons(failures: &[(Option<&'static str>, Failure)]) -> String {
         return String::from("no answer");
     };
     if failures.iter().all(|(_, failure)| failure.why == first.why) {
-        return first.why.clone();
+        return words(first).to_owned();
     }
     let named = failures.iter().map(|(family, failure)| match family {
-        Some(family) => format!("{family}: {}", failure.why),
-        None => failure.why.clone(),
+        Some(family) => format!("{family}: {}", words(failure)),
+        None => words(failure).to_owned(),
     });
     named.collect::<Vec<_>>().join("; ")
+}
+
+/// Why, for the user: a tracker may refuse without a word.
+fn words(failure: &Failure) -> &str {
+    match failure.why.trim() {
+        "" => "it refuses and gives no reason",
+        why => why,
+    }
 }

@@ -99,3 +99,36 @@ fn keep_alives_every_two_minutes_are_enough() {
         assert!(ended_since(&bench, &Fault::Silent.to_string()));
     }
 }
+
+#[test]
+fn who_is_connected_already_is_not_called() {
+    let mut bench = Bench::getter(4, &[]);
+    let addr = SocketAddr::from(([192, 0, 2, 7], 6881));
+    let theirs = bench.accepts(addr);
+    bench.says(theirs, "handshake fast -TR3000-abcdefghi007");
+    let source = brooklet::torrent::candidates::Source::Tracker;
+    bench.session.add_peers(&[addr], source, bench.now);
+    bench.wait(Duration::from_secs(30));
+    assert_eq!(bench.dialled(addr), None);
+    bench
+        .session
+        .handle_closed(theirs, Fault::Closed, bench.now);
+    bench.wait(2 * limits::REDIAL);
+    assert!(bench.dialled(addr).is_some(), "it is called later");
+}
+
+#[test]
+fn who_calls_finds_a_place_while_there_is_one_and_only_then() {
+    let mut bench = Bench::getter(4, &[]);
+    bench.begins(|config| config.max_peers = 2);
+    bench.turn();
+    let caller = |number| SocketAddr::from(([192, 0, 2, number], 50_001));
+    let (first, _) = (bench.accepts(caller(1)), bench.accepts(caller(2)));
+    assert_eq!(bench.session.handle_accepted(caller(3), bench.now), None);
+    bench.session.handle_closed(first, Fault::Closed, bench.now);
+    bench.turn();
+    bench.accepts(caller(3));
+    bench.session.stop("SIGINT", bench.now);
+    bench.turn();
+    assert_eq!(bench.session.handle_accepted(caller(4), bench.now), None);
+}
