@@ -132,3 +132,20 @@ fn who_calls_finds_a_place_while_there_is_one_and_only_then() {
     bench.turn();
     assert_eq!(bench.session.handle_accepted(caller(4), bench.now), None);
 }
+
+#[test]
+fn a_call_that_is_answered_when_it_was_given_up_is_counted_once() {
+    let mut bench = Bench::getter(4, &[]);
+    let callee = |number| SocketAddr::from(([192, 0, 2, number], 6881));
+    bench.wait(Duration::from_secs(1));
+    let [one, other] = [1, 2].map(|number| bench.dials(callee(number)));
+    let why = Fault::Network("connection reset".to_string());
+    bench.session.handle_closed(one, why, bench.now);
+    bench.session.handle_connected(one, bench.now);
+    bench.turn();
+    bench.session.assert_invariants();
+    bench.session.handle_connected(other, bench.now);
+    bench.session.handle_connected(other, bench.now);
+    bench.turn();
+    bench.session.assert_invariants();
+}
