@@ -9,12 +9,17 @@
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
+# make fuzz    TARGET=wire SECONDS=60: fuzzes one target (tests/fuzz/Cargo.toml) for so long; needs a C++ compiler, installs cargo-fuzz
+# make coverage   lines of each folder that the tests run, and those of the deciding ones that they do not; installs cargo-llvm-cov
 # make golden  rewrites the golden transcripts; read the diff before committing it
 
 MAKEFLAGS += --no-print-directory
 target := $(or $(CARGO_TARGET_DIR),target)
 # Tests hash a lot: dependencies are optimised, our own code a little, all its assertions and overflow checks are kept.
 tested := --config 'profile.dev.opt-level=1' --config 'profile.dev.package."*".opt-level=3'
+# What is fuzzed with is a crate of its own. To read it through, libFuzzer need not be built: nothing is linked.
+fuzz_lint = CUSTOM_LIBFUZZER_PATH=none.a cargo clippy --locked --quiet --manifest-path tests/fuzz/Cargo.toml --all-targets \
+  --target-dir $(target)/fuzz/lint -- -D warnings
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
@@ -33,6 +38,8 @@ test:
 check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+	$(fuzz_lint)
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo test --locked $(tested) --test tidy
 
@@ -68,7 +75,7 @@ bench-slow: build
 
 # Fuzzing needs a C++ compiler and cargo-fuzz, which is installed into the target folder if it is not there. The corpus begins with seeds of
 # testdata/, and grows from run to run.
-.PHONY: fuzz fuzz-corpus fuzz-check
+.PHONY: fuzz fuzz-corpus
 fuzz: corpus := $(target)/fuzz/corpus/$(TARGET)
 fuzz: dictionary := $(wildcard tests/fuzz/dictionaries/$(TARGET).dict)
 fuzz: fuzz-corpus

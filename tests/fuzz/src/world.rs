@@ -49,6 +49,8 @@ pub struct Disk {
     pub slow: bool,
     /// Pieces that cannot be read.
     pub broken: BTreeSet<u32>,
+    /// Those of them that the session was told of.
+    lost: BTreeSet<u32>,
     waiting: VecDeque<(Block, Vec<u8>)>,
 }
 
@@ -77,6 +79,7 @@ impl World {
                 bytes: disk,
                 slow: false,
                 broken: BTreeSet::new(),
+                lost: BTreeSet::new(),
                 waiting: VecDeque::new(),
             },
             peers: BTreeMap::new(),
@@ -331,6 +334,8 @@ impl World {
                         break;
                     }
                     if self.disk.broken.contains(&block.piece) {
+                        let known = self.disk.lost.contains(&block.piece);
+                        assert!(!known || skip > 0, "{block:?} is served and cannot be read");
                         lost = Some((block.piece, skip > 0));
                         break;
                     }
@@ -347,6 +352,7 @@ impl World {
         other.hear(&bytes, self.torrent);
         self.session.transmitted(key, bytes.len(), self.now);
         if let Some((piece, begun)) = lost {
+            self.disk.lost.insert(piece);
             self.session.handle_lost(piece, "the disk is broken".into());
             match begun {
                 true => self.session.handle_closed(key, Fault::Unreadable, self.now),
