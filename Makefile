@@ -18,7 +18,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # Tests hash a lot: dependencies are optimised, our own code a little, all its assertions and overflow checks are kept.
 tested := --config 'profile.dev.opt-level=1' --config 'profile.dev.package."*".opt-level=3'
 # What is fuzzed with is a crate of its own. To read it through, libFuzzer need not be built: nothing is linked.
-fuzz_lint = CUSTOM_LIBFUZZER_PATH=none.a cargo clippy --locked --quiet --manifest-path tests/fuzz/Cargo.toml --all-targets \
+fuzz_lint = CUSTOM_LIBFUZZER_PATH=./none.a cargo clippy --locked --quiet --manifest-path tests/fuzz/Cargo.toml --all-targets \
   --target-dir $(target)/fuzz/lint -- -D warnings
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4

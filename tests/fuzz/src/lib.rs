@@ -1,4 +1,11 @@
-//! What the targets share.
+//! What is fuzzed, and what must hold: see `targets`. Nothing here knows of libFuzzer, so that the tests can do with a few inputs what a
+//! fuzzer does with many.
+
+#[path = "../../support/transcript.rs"]
+#[allow(dead_code)]
+mod transcript;
+
+pub mod targets;
 
 pub mod script;
 pub mod torrent;
@@ -7,6 +14,8 @@ pub mod outside;
 pub mod speech;
 
 pub mod world;
+
+pub mod seeds;
 
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;

@@ -7,7 +7,7 @@ use brooklet::tracker::{Action, Id, Trackers};
 use brooklet::wire::announce::Reply;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
 
-use crate::script::Script;
+use super::script::Script;
 
 /// Trackers of every kind.
 pub const URLS: &[&str] = &[

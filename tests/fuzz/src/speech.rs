@@ -5,8 +5,8 @@ use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::Message;
 
-use crate::script::Script;
-use crate::torrent::Torrent;
+use super::script::Script;
+use super::torrent::Torrent;
 
 /// A handshake: mostly right.
 pub fn greeting(script: &mut Script<'_>, torrent: &Torrent) -> Vec<u8> {

@@ -16,8 +16,8 @@ use brooklet::session::session::Session;
 use brooklet::wire::handshake;
 use brooklet::wire::message::{Message, frame_len, piece_header};
 
-use crate::outside::Outside;
-use crate::torrent::Torrent;
+use super::outside::Outside;
+use super::torrent::Torrent;
 
 /// Turns after which nothing may be left to do at one moment.
 const TURNS: usize = 40;
