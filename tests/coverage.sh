@@ -31,7 +31,7 @@ fi
 export CARGO_TARGET_DIR=$target/coverage
 tests/setup.sh
 eval "$(cargo llvm-cov show-env --sh --no-cfg-coverage)"
-cargo llvm-cov clean --workspace --profraw-only
+cargo llvm-cov clean --profraw-only
 cargo test --locked --no-fail-fast "$@"
 cargo llvm-cov report --lcov --output-path "$target/coverage.lcov"
 exec tests/coverage.py "$target/coverage.lcov"
