@@ -137,7 +137,9 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
         (21, _) => world.write(1 + script.below(5)),
         (22, _) if script.byte() > 0xf0 => world.fail_write(),
         (23, _) if script.byte() > 0xd0 => {
-            let piece = u32::from(script.byte()) % torrent.geometry().pieces();
+            let held: Vec<u32> = world.session.pieces().held().ones().collect();
+            let any = u32::from(script.byte()) % torrent.geometry().pieces();
+            let piece = script.pick(&held).unwrap_or(any);
             world.disk.broken.insert(piece);
         }
         (24..=26, _) => world.outside.happen(script, world.session.trackers(), now),
@@ -165,7 +167,29 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
             let deaf = script.flag();
             world.listen(key, !deaf);
         }
+        (31, Some(key)) => take(world, key, script),
         _ => {}
+    }
+}
+
+/// A peer wants what we have, and asks for it.
+fn take(world: &mut World, key: usize, script: &mut Script<'_>) {
+    let mut bytes = Vec::new();
+    Message::Interested.encode(&mut bytes);
+    world.hear(key, &bytes);
+    if script.flag() {
+        world.turn();
+    }
+    let held: Vec<u32> = world.session.pieces().held().ones().collect();
+    let geometry = world.torrent.geometry();
+    for _ in 0..1 + script.below(8) {
+        let Some(piece) = script.pick(&held) else {
+            return;
+        };
+        let number = script.below(geometry.blocks(piece) as usize);
+        bytes.clear();
+        Message::Request(geometry.block(piece, number as u32)).encode(&mut bytes);
+        world.hear(key, &bytes);
     }
 }
 
