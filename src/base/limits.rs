@@ -249,8 +249,6 @@ pub const NUM_WANT: u32 = 80;
 pub const REPLY_PEERS: usize = 1_000;
 /// Addresses of a tracker's name that are tried, of each family: more would only cost time.
 pub const TRACKER_ADDRESSES: usize = 3;
-/// Bytes of a tracker id that is sent back: it goes into a URL, and real ones have a dozen.
-pub const TRACKER_ID: usize = 256;
 /// Questions to one address within [`INTERVAL_LEAST`], whatever a torrent names there and whoever redirects there. It takes four to come
 /// and go at a tracker that is known under two URLs; two hundred would be an attack on somebody by all who load the torrent.
 pub const TRACKER_VISITS: usize = 10;

@@ -60,7 +60,7 @@ impl Reactor {
             "a cut frame is shorter than the longest frame"
         );
         let most = match peer.in_flight() > 0 {
-            true => READ,
+            true => limits::READ,
             false => limits::ASKING_READ,
         };
         let mut buffer = self.free.pop().unwrap_or_default();

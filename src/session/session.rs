@@ -26,6 +26,7 @@ use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
 use crate::peer::fault::Fault;
 use crate::peer::peer::{Local, Peer};
+use crate::peer::phase::Phase;
 use crate::pieces::Pieces;
 use crate::torrent::candidates::Source;
 use crate::torrent::torrent::Torrent;
@@ -142,16 +143,6 @@ impl Session {
         session
     }
 
-    fn report_start(&mut self) {
-        self.report(Report::Start {
-            name: self.config.name.clone(),
-            info_hash: self.local.info_hash,
-            size: self.config.size,
-            pieces: self.local.geometry.pieces(),
-            port: self.config.port,
-        });
-    }
-
     // What happened outside.
 
     /// Somebody called us. The key of the slot for the socket, or `None`: close it.
@@ -168,9 +159,10 @@ impl Session {
         Some(self.add_slot(Peer::accept(self.local, addr, now), now))
     }
 
-    /// A call was answered.
+    /// A call was answered. It may have been given up in the same turn.
     pub fn handle_connected(&mut self, key: usize, now: Now) {
-        if let Some(slot) = self.slots.get_mut(key) {
+        let slot = self.slots.get_mut(key);
+        if let Some(slot) = slot.filter(|slot| *slot.peer.phase() == Phase::Dialing) {
             self.dials.on_connected();
             slot.peer.handle_connected(now);
             self.touch(key);

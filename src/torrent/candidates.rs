@@ -99,11 +99,6 @@ impl Candidates {
         self.known.is_empty()
     }
 
-    /// How many could be called at some time.
-    pub fn waiting(&self) -> usize {
-        self.due.len()
-    }
-
     /// The next address to call, if one is due. Its call ends in [`Candidates::on_closed`] or [`Candidates::on_failed`].
     pub fn next(&mut self, now: Now) -> Option<SocketAddr> {
         let &(at, tie, addr) = self.due.first()?;
@@ -247,6 +242,7 @@ mod tests {
     #[test]
     fn each_address_is_called_by_one_connection_at_a_time() {
         let mut candidates = Candidates::new(Rng::from_seed(1));
+        assert!(candidates.is_empty());
         assert!(candidates.add(addr(1), Source::Tracker, at(0)));
         assert!(!candidates.add(addr(1), Source::Tracker, at(0)));
         assert_eq!(
@@ -299,6 +295,28 @@ mod tests {
         assert!(candidates.is_banned(here(1)) && !candidates.is_banned(here(2)));
         let mapped: SocketAddr = "[::ffff:10.0.0.1]:6881".parse().unwrap();
         assert!(candidates.is_banned(mapped));
+    }
+
+    fn numbered(number: usize) -> SocketAddr {
+        let [_, b, c, d] = (number as u32).to_be_bytes();
+        SocketAddr::from(([10, b, c, d], 7))
+    }
+
+    #[test]
+    fn addresses_that_are_being_called_are_not_forgotten_for_others() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        for number in 0..limits::CANDIDATES {
+            assert!(candidates.add(numbered(number), Source::Tracker, at(0)));
+            assert!(candidates.next(at(0)).is_some());
+        }
+        let one_more = numbered(limits::CANDIDATES);
+        assert!(!candidates.add(one_more, Source::Tracker, at(0)));
+        candidates.on_failed(numbered(7), at(0));
+        assert!(candidates.add(one_more, Source::Tracker, at(0)));
+        assert_eq!(candidates.len(), limits::CANDIDATES);
+        // Of an address that is not known any more nothing is to be learnt.
+        candidates.on_failed(numbered(7), at(0));
+        assert_eq!(candidates.next_deadline(), Some(at(0)));
     }
 
     /// A tracker that names every port of a host would have all its swarm scan or flood it.

@@ -294,8 +294,7 @@ impl Tracker {
 
     /// An answer, from somebody somewhere in the world or around here.
     fn heard(&mut self, mut reply: Reply, outside: bool, out: &mut Outbox) {
-        let fits = |id: &Vec<u8>| id.len() <= limits::TRACKER_ID;
-        if let Some(id) = reply.tracker_id.filter(fits) {
+        if let Some(id) = reply.tracker_id.take() {
             self.site.tracker_id = Some(id);
         }
         let callable = |peer: &SocketAddr| guard::is_callable(*peer, outside);
@@ -387,11 +386,19 @@ fn reasons(failures: &[(Option<&'static str>, Failure)]) -> String {
         return String::from("no answer");
     };
     if failures.iter().all(|(_, failure)| failure.why == first.why) {
-        return first.why.clone();
+        return words(first).to_owned();
     }
     let named = failures.iter().map(|(family, failure)| match family {
-        Some(family) => format!("{family}: {}", failure.why),
-        None => failure.why.clone(),
+        Some(family) => format!("{family}: {}", words(failure)),
+        None => words(failure).to_owned(),
     });
     named.collect::<Vec<_>>().join("; ")
+}
+
+/// Why, for the user: a tracker may refuse without a word.
+fn words(failure: &Failure) -> &str {
+    match failure.why.trim() {
+        "" => "it refuses and gives no reason",
+        why => why,
+    }
 }

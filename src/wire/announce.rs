@@ -290,6 +290,12 @@ mod tests {
         let expected = ["1.2.3.4:6881", "[::1]:1"].map(|addr| addr.parse().unwrap());
         assert_eq!(long.peers, expected);
         assert_eq!(reply(b"de"), Reply::default());
+        // Peers in no form that there is are none, and the rest counts.
+        let strange = reply(b"d8:intervali60e5:peersd1:a6:\x01\x02\x03\x04\x1a\xe1ee");
+        assert_eq!(
+            (strange.peers, strange.interval),
+            (Vec::new(), Some(Duration::from_secs(60)))
+        );
     }
 
     #[test]

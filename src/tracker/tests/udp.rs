@@ -270,6 +270,17 @@ fn an_error_is_the_answer() {
 }
 
 #[test]
+fn an_error_without_words_is_said_to_be_one() {
+    for words in ["", " "] {
+        let mut bench = Bench::started(&[&[U]]);
+        let request = sent(&mut bench);
+        assert!(reply(&mut bench, &request, Body::Error(words.to_string())));
+        let why = format!("{U}: it refuses and gives no reason");
+        assert_eq!(bench.said(), [why]);
+    }
+}
+
+#[test]
 fn a_connection_id_that_the_tracker_forgot_is_asked_for_anew() {
     let mut bench = Bench::started(&[&[U]]);
     let announce = connect(&mut bench, 5);
