@@ -71,6 +71,7 @@ fn made_up(script: &mut Script<'_>, layout: &Layout) -> Resume {
         held,
         files: LENGTHS.iter().map(|_| stamp(script)).collect(),
         clean: script.flag(),
+        settled: script.flag().then(|| script.byte().into()),
         downloaded: script.number().into(),
         uploaded: script.number().into(),
     }
