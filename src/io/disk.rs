@@ -45,8 +45,10 @@ pub struct Disk {
     held: BTreeMap<usize, Held>,
     /// A file that another program has changed: the first that was noticed.
     changed: Option<usize>,
-    /// Files read to be sent, and not vouched for.
-    to_send: Vec<usize>,
+    /// The file that was read last to be sent.
+    to_send: Option<usize>,
+    /// A file that was read to be sent and is not what it was.
+    other: Option<usize>,
     /// Files written since they were last handed out to be synced, and how many bytes.
     unsynced: (BTreeSet<usize>, u64),
     /// A run of bytes of a file known to be a hole: from, to.
@@ -61,7 +63,8 @@ impl Disk {
             stamps: vec![None; metainfo.files.len()],
             held: BTreeMap::new(),
             changed: None,
-            to_send: Vec::new(),
+            to_send: None,
+            other: None,
             unsynced: (BTreeSet::new(), 0),
             hole: None,
             files: Files::new(Tree::new(dir), metainfo, false),
@@ -157,13 +160,7 @@ impl Disk {
     pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
         let layout = Arc::clone(&self.layout);
         for span in layout.spans(offset, buffer.len()) {
-            let part = &mut buffer[span.at..span.at + span.len];
-            if span.padding {
-                part.fill(0);
-                continue;
-            }
-            let read = read_exact(self.files.get(span.file)?, part, span.offset);
-            read.map_err(|error| DiskError::new(self.path(span.file), error))?;
+            self.read_span(span, &mut buffer[span.at..span.at + span.len])?;
         }
         Ok(())
     }
@@ -173,16 +170,18 @@ impl Disk {
     /// # Errors
     /// As for [`Disk::read`].
     pub fn read_to_send(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.read(offset, buffer).map_err(|error| match error.why {
-            // It was long enough when it was verified.
-            Why::Short => DiskError::new(error.path, Why::Changed),
-            _ => error,
-        })?;
-        let spans = self.layout.spans(offset, buffer.len());
-        for span in spans.filter(|span| !span.padding) {
-            if !self.to_send.contains(&span.file) {
-                self.to_send.push(span.file);
+        let layout = Arc::clone(&self.layout);
+        for span in layout.spans(offset, buffer.len()) {
+            if self.to_send != Some(span.file) && !span.padding {
+                self.look_again();
+                self.to_send = Some(span.file);
             }
+            let read = self.read_span(span, &mut buffer[span.at..span.at + span.len]);
+            read.map_err(|error| match error.why {
+                // It was long enough when it was verified.
+                Why::Short => DiskError::new(error.path, Why::Changed),
+                _ => error,
+            })?;
         }
         Ok(())
     }
@@ -193,11 +192,29 @@ impl Disk {
     /// # Errors
     /// This one is not.
     pub fn vouch(&mut self) -> Result<(), (usize, DiskError)> {
-        let files = std::mem::take(&mut self.to_send);
-        let other = files.into_iter().find(|&file| !self.is_intact(file));
-        other.map_or(Ok(()), |file| {
-            Err((file, DiskError::new(self.path(file), Why::Changed)))
-        })
+        self.look_again();
+        let Some(file) = self.other.take() else {
+            return Ok(());
+        };
+        Err((file, DiskError::new(self.path(file), Why::Changed)))
+    }
+
+    /// Looks at the file that was read last, while it is still open: there may be a thousand of them in a block.
+    fn look_again(&mut self) {
+        if let Some(file) = self.to_send.take() {
+            if !self.is_intact(file) {
+                self.other.get_or_insert(file);
+            }
+        }
+    }
+
+    fn read_span(&mut self, span: Span, part: &mut [u8]) -> Result<(), DiskError> {
+        if span.padding {
+            part.fill(0);
+            return Ok(());
+        }
+        let read = read_exact(self.files.get(span.file)?, part, span.offset);
+        read.map_err(|error| DiskError::new(self.path(span.file), error))
     }
 
     fn is_intact(&mut self, file: usize) -> bool {

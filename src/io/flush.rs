@@ -145,10 +145,12 @@ impl Reactor {
             // Who knows what was read: nothing is sent, and what lies in that file never again.
             let range = self.disk.layout().pieces_of(file);
             blocks.retain(|(piece, _)| range.contains(piece));
+            let (mut pieces, error) = filled.lost.unwrap_or((Vec::new(), error));
+            pieces.extend(blocks.iter().map(|(piece, _)| piece));
             return Filled {
                 bytes: 0,
-                broken: blocks.iter().any(|(_, begun)| *begun),
-                lost: Some((blocks.into_iter().map(|(piece, _)| piece).collect(), error)),
+                broken: filled.broken || blocks.iter().any(|(_, begun)| *begun),
+                lost: Some((pieces, error)),
             };
         }
         filled

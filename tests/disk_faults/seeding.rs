@@ -8,8 +8,9 @@ use std::path::Path;
 
 use crate::support::bench::{Bench, SOON, checked, listening};
 use crate::support::child::Child;
-use crate::support::content::noise;
+use crate::support::content::{Content, noise};
 use crate::support::peer::{Manners, Peer, frame, handshake, numbers, read_frame};
+use crate::support::torrent::Torrent;
 use crate::{KIB, MIB, assert_recovers, assert_warned, faulty, file, get};
 
 const BLOCK: u32 = 16 * KIB as u32;
@@ -253,6 +254,44 @@ fn a_file_that_another_program_changes_is_never_served_wrong() {
             let _ = fs::remove_file(path.with_extension("old"));
             assert_recovers(&bench);
         }
+    }
+}
+
+/// A block of a hundred files, of which one is not what it was: what lies in it is refused, and what lies beside it is served.
+#[test]
+fn one_file_of_many_is_refused_alone() {
+    let files: Vec<(String, usize)> = (0..400).map(|n| (format!("{n}"), 320)).collect();
+    let files: Vec<(&str, usize)> = files.iter().map(|(path, len)| (&path[..], *len)).collect();
+    for gone in [true, false] {
+        let content = Content::folder(6, "many", &files);
+        let bench = Bench::of(Torrent::new(content, BLOCK as usize));
+        let seed = Peer::start(&bench.torrent, Manners::default());
+        get(&bench, &seed, "").success(SOON);
+        let mut child = bench.run("seed", &[]);
+        let mut leecher = Leecher::join(&mut child, &bench, true);
+        // Its bytes are in the third block.
+        let path = bench.content().join("many/120");
+        match gone {
+            true => fs::remove_file(&path).unwrap(),
+            false => fs::write(&path, noise(9, 320)).unwrap(),
+        }
+        let blocks: Vec<(u32, u32)> = (0..7).map(|piece| (piece, 0)).collect();
+        leecher.ask(&blocks);
+        let heard = leecher.hear(blocks.len());
+        for piece in 0..7 {
+            let wanted = match piece {
+                2 => Got::Reject(2, 0),
+                _ => Got::Block(piece, 0),
+            };
+            assert!(heard.contains(&wanted), "{gone}: {wanted:?} of {heard:?}");
+        }
+        assert_warned(&mut child, &["many/120: "]);
+        let cpu = child.cpu();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(
+            child.cpu() - cpu < std::time::Duration::from_millis(150),
+            "it is busy"
+        );
     }
 }
 
