@@ -123,16 +123,16 @@ fn answers(addr: SocketAddr) -> bool {
         .is_some_and(|said| said.starts_with(b"HTTP/"))
 }
 
-/// Whether a tracker knows a torrent: it lets somebody go who never came.
+/// Whether a tracker knows a torrent: it takes somebody in, who leaves at once.
 fn serves(addr: SocketAddr, info_hash: &[u8; 20]) -> bool {
-    let mut path = String::from(
-        "/announce?peer_id=-ZZ0001-aaaaaaaaaaaa&port=9&left=1&event=stopped&info_hash=",
-    );
+    let mut path = String::from("/announce?peer_id=-ZZ0001-aaaaaaaaaaaa&port=9&left=1&info_hash=");
     for byte in info_hash {
         write!(path, "%{byte:02x}").unwrap();
     }
     let refusal: &[u8] = b"failure reason";
-    get(addr, &path).is_some_and(|said| !said.windows(refusal.len()).any(|part| part == refusal))
+    let refused = |said: Vec<u8>| said.windows(refusal.len()).any(|part| part == refusal);
+    let took_in = get(addr, &path).is_some_and(|said| !refused(said));
+    took_in && get(addr, &format!("{path}&event=stopped")).is_some()
 }
 
 /// What an HTTP server answers, up to its end or a pause of two seconds.

@@ -68,7 +68,7 @@ impl Stage {
     /// A command line of brooklet with this torrent; `content` is not there, or cannot be written.
     fn command(&self, verb: &str, options: &[&str]) -> Command {
         let mut command = Command::new("timeout");
-        command.args(["--signal", "INT", "4", env!("CARGO_BIN_EXE_brooklet"), verb]);
+        command.args(["--signal", "INT", "6", env!("CARGO_BIN_EXE_brooklet"), verb]);
         command.arg(self.bench.dir.join("torrent"));
         command.args(options).stdin(Stdio::null());
         command
