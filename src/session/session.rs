@@ -96,13 +96,7 @@ impl Session {
             Rng::from_seed(rng.bits64()),
         );
         pieces.restore(&config.trusted);
-        let (info_hash, peer_id, geometry) = (config.info_hash, config.peer_id, config.geometry);
-        let local = Local {
-            info_hash,
-            peer_id,
-            geometry,
-            unsent: config.unsent(),
-        };
+        let (local, geometry) = (config.local(), config.geometry);
         let mut session = Session {
             local,
             torrent: Torrent::new(pieces, now, &mut rng),
@@ -140,7 +134,7 @@ impl Session {
         };
         session.report(Report::Start {
             name: session.config.name.clone(),
-            info_hash,
+            info_hash: local.info_hash,
             size: session.config.size,
             pieces: geometry.pieces(),
             port: session.config.port,
