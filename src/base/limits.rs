@@ -124,6 +124,8 @@ pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
 pub const HOST_PORTS: usize = 16;
 /// Calls repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
+/// Of so many places one is kept from those who call us, as long as there is somebody to call.
+pub const KEPT_TO_CALL: usize = 8;
 /// When places are short, who connected this long ago and has not said anything but its handshake makes room for another.
 pub const WORDLESS: Duration = Duration::from_secs(5);
 /// Without traffic for this long, a peer that has nothing for us makes room for another when places are short.

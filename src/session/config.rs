@@ -5,6 +5,7 @@ use crate::base::geometry::Geometry;
 use crate::base::id::{InfoHash, PeerId, PieceHash};
 use crate::base::limits;
 use crate::base::time::Duration;
+use crate::peer::peer::Local;
 use crate::tracker::{Families, Identity};
 
 /// How long to upload with nothing left to download.
@@ -71,10 +72,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// Bytes of messages that may wait for a peer that does not read.
-    pub fn unsent(&self) -> usize {
+    /// What every connection says of us.
+    pub fn local(&self) -> Local {
         let bitfield = self.geometry.pieces() as usize / 8;
-        self.share.min(limits::UNSENT + bitfield)
+        Local {
+            info_hash: self.info_hash,
+            peer_id: self.peer_id,
+            geometry: self.geometry,
+            unsent: self.share.min(limits::UNSENT + bitfield),
+        }
     }
 
     /// What trackers are told of us.

@@ -3,7 +3,8 @@
 //!
 //! First go those who have not said a word for some seconds. Then, one at a time, who has nothing for us and has been idle, and at last
 //! who promises much and has given and taken nothing for minutes. Whoever calls us does not take the place of one that is interested in
-//! what we have, as long as that may just be waiting for its turn.
+//! what we have, as long as that may just be waiting for its turn; nor the last places, while we have somebody to call: or a flood of
+//! callers would leave us with nobody that we chose.
 
 use super::session::Session;
 use super::slot::Slot;
@@ -19,24 +20,34 @@ impl Session {
     /// With all places taken, makes room for an address that is to be called. While there is nothing left to download those who call us
     /// matter more.
     pub(super) fn make_room_to_call(&mut self, now: Now) {
-        let due = self.torrent.candidates.next_deadline();
-        if due.is_some_and(|at| at <= now) && self.complete_at.is_none() {
+        if !self.dials.may_accept() && self.room_at <= now && self.is_to_call(now) {
+            self.room_at = now + LOOK_EVERY;
             self.give_way(now, |slot| slot.useful == 0);
         }
     }
 
-    /// With all places taken, makes room for somebody who calls us.
-    pub(super) fn make_room(&mut self, now: Now) {
-        self.give_way(now, |slot| {
-            slot.useful == 0 && !slot.peer.choke_state().peer_interested
-        });
+    /// Whether there is a place for somebody who calls us; with all taken, after making room.
+    pub(super) fn has_room_for_caller(&mut self, now: Now) -> bool {
+        if !self.dials.may_accept() && self.door_at <= now {
+            self.door_at = now + LOOK_EVERY;
+            self.give_way(now, |slot| {
+                slot.useful == 0 && !slot.peer.choke_state().peer_interested
+            });
+        }
+        let kept = match self.is_to_call(now) {
+            true => self.config.max_peers / limits::KEPT_TO_CALL,
+            false => 0,
+        };
+        self.dials.free() > kept
+    }
+
+    /// Whether there is an address to call, and something that it could give us.
+    fn is_to_call(&self, now: Now) -> bool {
+        let due = self.torrent.candidates.next_deadline();
+        due.is_some_and(|at| at <= now) && self.complete_at.is_none()
     }
 
     fn give_way(&mut self, now: Now, is_useless: impl Fn(&Slot) -> bool) {
-        if self.dials.may_accept() || now < self.room_at {
-            return;
-        }
-        self.room_at = now + LOOK_EVERY;
         let age = |slot: &Slot| now.since(slot.peer.since());
         let wordless = |slot: &Slot| {
             let silent = matches!(slot.peer.phase(), Phase::Greeting | Phase::Opening);

@@ -53,8 +53,10 @@ pub struct Session {
     pub(super) ask_at: Option<Now>,
     pub(super) unflushed: Vec<usize>,
     pub(super) news: News,
-    /// Not before then are connections given up again for the sake of a new one.
+    /// Not before then are connections given up again for the sake of one to call.
     pub(super) room_at: Now,
+    /// The same for the sake of one that calls us.
+    pub(super) door_at: Now,
     pub(super) effects: VecDeque<Effect>,
     pub(super) choke_due: bool,
     pub(super) unsaved: bool,
@@ -97,13 +99,7 @@ impl Session {
             Rng::from_seed(rng.bits64()),
         );
         pieces.restore(&config.trusted);
-        let (info_hash, peer_id, geometry) = (config.info_hash, config.peer_id, config.geometry);
-        let local = Local {
-            info_hash,
-            peer_id,
-            geometry,
-            unsent: config.unsent(),
-        };
+        let (local, geometry) = (config.local(), config.geometry);
         let mut session = Session {
             local,
             torrent: Torrent::new(pieces, now, &mut rng),
@@ -122,6 +118,7 @@ impl Session {
             unflushed: Vec::new(),
             news: News::default(),
             room_at: now,
+            door_at: now,
             effects: VecDeque::new(),
             choke_due: false,
             unsaved: false,
@@ -147,12 +144,10 @@ impl Session {
 
     /// Somebody called us. The key of the slot for the socket, or `None`: close it.
     pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<usize> {
-        let welcome = self.stage == Stage::Running && !self.torrent.candidates.is_banned(addr);
+        let welcome = self.stage == Stage::Running
+            && !self.torrent.candidates.is_banned(addr)
+            && self.has_room_for_caller(now);
         if !welcome {
-            return None;
-        }
-        self.make_room(now);
-        if !self.dials.may_accept() {
             return None;
         }
         self.dials.on_accept();

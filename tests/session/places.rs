@@ -172,6 +172,59 @@ fn a_seed_makes_room_as_well() {
 }
 
 #[test]
+fn the_last_places_are_for_those_we_call() {
+    let mut bench = Bench::getter(4, &[0]);
+    let kept = limits::PEERS / limits::KEPT_TO_CALL;
+    (1..=limits::PEERS - kept - 1).for_each(|number| {
+        bench.join(number as u8, true);
+    });
+    let source = brooklet::torrent::candidates::Source::Tracker;
+    let good = SocketAddr::from(([192, 0, 2, 200], 6881));
+    bench.session.add_peers(&[good], source, bench.now);
+    let caller = |n| SocketAddr::from(([198, 51, 100, n], 50_001));
+    let mut call = |n| {
+        bench
+            .session
+            .handle_accepted(caller(n), bench.now)
+            .is_some()
+    };
+    assert!(call(1) && !call(2));
+    bench.turn();
+    assert!(bench.dialled(good).is_some());
+    assert!(
+        bench
+            .session
+            .handle_accepted(caller(3), bench.now)
+            .is_some(),
+        "nobody is left to call"
+    );
+}
+
+#[test]
+fn a_flood_of_callers_keeps_us_from_calling_nobody() {
+    let mut bench = Bench::getter(4, &[0]);
+    let mut number = 0_u32;
+    let mut flood = |bench: &mut Bench| {
+        for _ in 0..2 * limits::PEERS {
+            let [_, b, c, d] = number.to_be_bytes();
+            let caller = SocketAddr::from(([10, b, c, d], 50_001));
+            bench.session.handle_accepted(caller, bench.now);
+            number += 1;
+        }
+        bench.turn();
+    };
+    flood(&mut bench);
+    let source = brooklet::torrent::candidates::Source::Tracker;
+    let good = SocketAddr::from(([192, 0, 2, 200], 6881));
+    bench.session.add_peers(&[good], source, bench.now);
+    for _ in 0..10 {
+        bench.wait(Duration::from_secs(1));
+        flood(&mut bench);
+    }
+    assert!(bench.dialled(good).is_some());
+}
+
+#[test]
 fn who_borrows_a_peer_id_gets_nobody_out() {
     // Names smaller and greater than ours decide which of two crossed calls stays.
     for name in ["-AA3000-abcdefghi001", "-zz3000-abcdefghi001"] {

@@ -177,6 +177,16 @@ fn handshakes(acts: &mut Acts) {
         stream.write_all(&handshake(&torrent.info_hash, 1)[..40])?;
         stream.shutdown(Shutdown::Write)
     });
+    let end = Door("it reset the connection");
+    acts.add(
+        "half a handshake and a reset",
+        (end, end),
+        |stream, torrent| {
+            stream.write_all(&handshake(&torrent.info_hash, 1)[..40])?;
+            read_until_quiet(stream)?;
+            reset(stream)
+        },
+    );
     acts.add(
         "a handshake a byte at a time",
         (Stays, Stays),

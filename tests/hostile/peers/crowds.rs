@@ -23,17 +23,41 @@ use crate::support::torrent::{Torrent, metainfo, sparse};
 /// Far more than the 60 places that there are by default.
 const CROWD: u16 = 500;
 
-/// Who says nothing, or nothing but its handshake.
-fn silent(addr: SocketAddr, torrent: &Torrent, greets: bool) -> Vec<TcpStream> {
+/// How one takes up a place without being of use.
+#[derive(Clone, Copy, PartialEq)]
+enum Silence {
+    /// Says nothing.
+    Mute,
+    /// Says its handshake and nothing more.
+    Greeted,
+    /// Says its handshake a byte at a time, far too slowly.
+    Slow,
+}
+
+const SILENCES: [Silence; 3] = [Silence::Mute, Silence::Greeted, Silence::Slow];
+
+/// Many who take up places.
+fn silent(addr: SocketAddr, torrent: &Torrent, silence: Silence) -> Vec<TcpStream> {
     let call = |number: u16| {
         let mut stream = TcpStream::connect(addr).unwrap();
-        if greets {
+        if silence == Silence::Greeted {
             // Most are not let in.
             let _ = stream.write_all(&handshake(&torrent.info_hash, number));
         }
         stream
     };
-    (1..=CROWD).map(call).collect()
+    let crowd: Vec<TcpStream> = (1..=CROWD).map(call).collect();
+    if silence == Silence::Slow {
+        let mut streams: Vec<TcpStream> = crowd.iter().flat_map(TcpStream::try_clone).collect();
+        let hello = handshake(&torrent.info_hash, 1);
+        thread::spawn(move || {
+            for byte in hello {
+                streams.retain_mut(|stream| stream.write_all(&[byte]).is_ok());
+                thread::sleep(Duration::from_secs(1));
+            }
+        });
+    }
+    crowd
 }
 
 /// A good peer that calls again whenever it is not let in, until told to stop.
@@ -52,11 +76,11 @@ fn keep_calling(
 }
 
 /// A download whose places a silent crowd has taken completes from a good peer that calls.
-fn who_calls_gets_in(seed: u64, greets: bool) {
+fn who_calls_gets_in(seed: u64, silence: Silence) {
     let bench = bench(seed);
     let mut get = bench.run("get", &["--seed"]);
     let addr = listening(&mut get);
-    let crowd = silent(addr, &bench.torrent, greets);
+    let crowd = silent(addr, &bench.torrent, silence);
     let stop = Arc::new(AtomicBool::new(false));
     let good = keep_calling(addr, &bench.torrent, &stop);
     get.event("complete", 2 * SOON);
@@ -68,7 +92,7 @@ fn who_calls_gets_in(seed: u64, greets: bool) {
 }
 
 /// The same from a good peer that can only be called.
-fn who_is_called_is_called(seed: u64, greets: bool) {
+fn who_is_called_is_called(seed: u64, silence: Silence) {
     let bench = bench(seed);
     let open = Arc::new(AtomicBool::new(false));
     let (ready, torrent) = (Arc::clone(&open), Arc::clone(&bench.torrent));
@@ -91,7 +115,7 @@ fn who_is_called_is_called(seed: u64, greets: bool) {
         &good.addr.to_string(),
         "disconnected",
     );
-    let crowd = silent(addr, &bench.torrent, greets);
+    let crowd = silent(addr, &bench.torrent, silence);
     open.store(true, Ordering::SeqCst);
     get.event("complete", 2 * SOON);
     bench.assert_whole();
@@ -100,13 +124,13 @@ fn who_is_called_is_called(seed: u64, greets: bool) {
 }
 
 /// A seed whose places a silent crowd has taken serves one that comes later.
-fn a_seed_lets_others_in(seed: u64, greets: bool) {
+fn a_seed_lets_others_in(seed: u64, silence: Silence) {
     let bench = bench(seed);
     bench.fill();
     let mut seed = bench.run("seed", &[]);
     let addr = listening(&mut seed);
     checked(&mut seed);
-    let crowd = silent(addr, &bench.torrent, greets);
+    let crowd = silent(addr, &bench.torrent, silence);
     let getter = Bench::of(Torrent::clone(&bench.torrent));
     getter.get(&[addr.to_string()], &[]).success(2 * SOON);
     getter.assert_whole();
@@ -114,28 +138,28 @@ fn a_seed_lets_others_in(seed: u64, greets: bool) {
     drop(crowd);
 }
 
+/// The same with each kind of crowd, at one time.
+fn with_each(seed: u64, test: fn(u64, Silence)) {
+    thread::scope(|scope| {
+        for (seed, silence) in (seed..).zip(SILENCES) {
+            scope.spawn(move || test(seed, silence));
+        }
+    });
+}
+
 #[test]
 fn a_silent_crowd_keeps_nobody_out() {
-    thread::scope(|scope| {
-        scope.spawn(|| who_calls_gets_in(21, false));
-        scope.spawn(|| who_calls_gets_in(22, true));
-    });
+    with_each(20, who_calls_gets_in);
 }
 
 #[test]
 fn a_silent_crowd_keeps_nobody_from_being_called() {
-    thread::scope(|scope| {
-        scope.spawn(|| who_is_called_is_called(23, false));
-        scope.spawn(|| who_is_called_is_called(24, true));
-    });
+    with_each(23, who_is_called_is_called);
 }
 
 #[test]
 fn a_silent_crowd_keeps_no_seed_from_serving() {
-    thread::scope(|scope| {
-        scope.spawn(|| a_seed_lets_others_in(25, false));
-        scope.spawn(|| a_seed_lets_others_in(26, true));
-    });
+    with_each(26, a_seed_lets_others_in);
 }
 
 /// Thousands come and go. No handle and no memory is lost on them.
@@ -181,7 +205,7 @@ fn settle(child: &Child, handles: usize) {
 
 #[test]
 fn who_comes_and_goes_leaves_nothing_behind() {
-    let bench = bench(27);
+    let bench = bench(29);
     let mut get = bench.run("get", &["--seed"]);
     let addr = listening(&mut get);
     storm(&mut get, addr, &bench.torrent);
@@ -204,7 +228,7 @@ fn who_comes_and_goes_leaves_nothing_behind() {
 /// message. The sum stays inside of what we may have.
 #[test]
 fn memory_has_a_bound_however_many_fill_it() {
-    let bench = bench(28);
+    let bench = bench(30);
     bench.fill();
     let mut seed = bench.run("seed", &[]);
     let addr = listening(&mut seed);
