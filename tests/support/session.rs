@@ -47,6 +47,7 @@ pub struct Bench {
     dialled: Vec<(usize, SocketAddr)>,
     held: Bits,
     download: bool,
+    deaf: Vec<usize>,
 }
 
 /// The other end of a connection.
@@ -113,6 +114,7 @@ impl Bench {
             dialled: Vec::new(),
             held,
             download,
+            deaf: Vec::new(),
         };
         bench.turn();
         bench
@@ -270,8 +272,15 @@ impl Bench {
             self.session.handle_read(block, &data);
         }
         for key in self.session.take_unflushed() {
-            self.flush(key);
+            if !self.deaf.contains(&key) {
+                self.flush(key);
+            }
         }
+    }
+
+    /// From now on this peer reads nothing.
+    pub fn stops_reading(&mut self, key: usize) {
+        self.deaf.push(key);
     }
 
     fn flush(&mut self, key: usize) {
