@@ -206,25 +206,50 @@ fn allowed_fast_messages() {
 
 #[test]
 fn what_waits_for_who_does_not_read() {
-    let mut peer = open(0);
-    let mut piece = 0;
-    while peer.unsent() < limits::UNSENT - 8 {
-        assert_eq!(hear(&mut peer, &[Message::KeepAlive]), Ok(()));
-        peer.have(piece % PIECES);
-        piece += 1;
+    let mut bench = Bench::getter_with(4, &[0], |config| config.share = 4 * limits::UNSENT);
+    let key = bench.join(1, true);
+    bench.says(key, "interested");
+    bench.stops_reading(key);
+    // Each pair is answered by a reject.
+    let words = ["request 0 at 0, 16384 bytes", "cancel 0 at 0, 16384 bytes"];
+    let pair: Vec<u8> = words
+        .iter()
+        .flat_map(|words| encode(words, &bench.setting))
+        .collect();
+    let many = pair.repeat(100);
+    let mut most = 0;
+    while !bench.is_gone(key) {
+        bench.sends(key, &many);
+        most = most.max(bench.session.peer(key).map_or(0, Peer::unsent));
     }
-    assert!(peer.unsent() <= limits::UNSENT);
-    assert_eq!(
-        hear(&mut peer, &[Message::KeepAlive]),
-        Ok(()),
-        "as much may wait"
+    assert!(
+        (limits::UNSENT - 1700..=limits::UNSENT + 17).contains(&most),
+        "{most} bytes"
     );
-    peer.have(0);
-    assert!(peer.unsent() > limits::UNSENT);
-    assert_eq!(
-        hear(&mut peer, &[Message::KeepAlive]),
-        Err(Fault::NotReading)
-    );
+}
+
+/// Who neither reads nor says a word is told of pieces up to the same bound.
+#[test]
+fn what_waits_for_who_does_not_read_and_is_silent() {
+    let unsent = 4096;
+    let mut bench = Bench::getter_with(1_200, &[], |config| config.share = unsent);
+    let (deaf, seed) = (bench.join(1, true), bench.join(2, true));
+    bench.stops_reading(deaf);
+    bench.says(seed, "have all");
+    bench.says(seed, "unchoke");
+    let mut most = 0;
+    while bench.verified().len() < 1_100 {
+        let asked = bench.hears(seed);
+        assert!(!asked.is_empty());
+        bench.sends_blocks(seed, &asked);
+        if let Some(peer) = bench.session.peer(deaf) {
+            most = most.max(peer.unsent());
+        }
+    }
+    // A bitfield's room beside it, and what is told at one time.
+    let told = unsent + 150 + 9 * limits::TOLD_AT_ONCE;
+    assert!((unsent..=told).contains(&most), "{most} bytes waited");
+    assert!(bench.is_gone(deaf) && !bench.is_gone(seed));
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub struct Bench {
     deaf: Vec<usize>,
     held: Bits,
     download: bool,
+    deaf: Vec<usize>,
 }
 
 /// The other end of a connection.
@@ -119,6 +120,7 @@ impl Bench {
             deaf: Vec::new(),
             held,
             download,
+            deaf: Vec::new(),
         };
         bench.turn();
         bench
@@ -290,6 +292,11 @@ impl Bench {
                 self.flush(key);
             }
         }
+    }
+
+    /// From now on this peer reads nothing.
+    pub fn stops_reading(&mut self, key: usize) {
+        self.deaf.push(key);
     }
 
     fn flush(&mut self, key: usize) {
