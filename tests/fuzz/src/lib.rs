@@ -10,6 +10,7 @@ pub mod targets;
 pub mod script;
 pub mod torrent;
 
+pub mod other;
 pub mod outside;
 pub mod speech;
 

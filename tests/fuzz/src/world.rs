@@ -13,9 +13,9 @@ use brooklet::peer::input::Input;
 use brooklet::peer::peer::Segment;
 use brooklet::session::effect::{Effect, Report};
 use brooklet::session::session::Session;
-use brooklet::wire::handshake;
-use brooklet::wire::message::{Message, frame_len, piece_header};
+use brooklet::wire::message::piece_header;
 
+use super::other::Other;
 use super::outside::Outside;
 use super::torrent::Torrent;
 
@@ -52,19 +52,6 @@ pub struct Disk {
     /// Those of them that the session was told of.
     lost: BTreeSet<u32>,
     waiting: VecDeque<(Block, Vec<u8>)>,
-}
-
-/// The other end of a connection.
-#[derive(Default)]
-pub struct Other {
-    /// What we asked it for.
-    pub asked: Vec<Block>,
-    /// Bytes that it reads before it stops reading.
-    pub window: usize,
-    /// It is not read from.
-    unheard: bool,
-    greeted: bool,
-    heard: Vec<u8>,
 }
 
 impl World {
@@ -126,6 +113,9 @@ impl World {
             return;
         }
         let read = [peer.cut(), bytes].concat();
+        if let Some(other) = self.peers.get_mut(&key) {
+            other.say(bytes);
+        }
         let mut input = Input::new(&read);
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             assert_eq!(write.data.len(), write.block.len as usize);
@@ -226,11 +216,7 @@ impl World {
     }
 
     fn add(&mut self, key: usize) {
-        let other = Other {
-            window: usize::MAX,
-            ..Other::default()
-        };
-        let before = self.peers.insert(key, other);
+        let before = self.peers.insert(key, Other::reading());
         assert!(before.is_none(), "slot {key} is somebody's");
     }
 
@@ -407,35 +393,5 @@ impl World {
             self.disk.bytes[range.clone()] == self.torrent.content[range],
             "piece {piece} is held and wrong"
         );
-    }
-}
-
-impl Other {
-    /// What we say arrives: all of it can be read, and requests are remembered.
-    fn hear(&mut self, bytes: &[u8], torrent: &Torrent) {
-        self.heard.extend(bytes);
-        loop {
-            let whole = match self.greeted {
-                false => Some(handshake::LEN),
-                true => frame_len(&self.heard).map(|len| len as usize + 4),
-            };
-            let Some(whole) = whole.filter(|&whole| whole <= self.heard.len()) else {
-                return;
-            };
-            let frame: Vec<u8> = self.heard.drain(..whole).collect();
-            if !std::mem::replace(&mut self.greeted, true) {
-                continue;
-            }
-            match Message::parse(&frame[4..]).expect("what we say can be read") {
-                Message::Request(block) => {
-                    assert!(torrent.geometry().number(block).is_some());
-                    // Once more, where the first request was lost.
-                    self.asked.retain(|&asked| asked != block);
-                    self.asked.push(block);
-                }
-                Message::Cancel(block) => self.asked.retain(|&asked| asked != block),
-                _ => {}
-            }
-        }
     }
 }

@@ -64,7 +64,7 @@ fn world(script: &mut Script<'_>) -> World {
         }
     }
     let limit = |byte: u8| (byte >= 0xe0).then(|| u64::from(byte - 0xdf) * 3000);
-    let config = Config {
+    let mut config = Config {
         name: "content".to_string(),
         info_hash: torrent.local.info_hash,
         size: torrent.geometry().size(),
@@ -99,8 +99,12 @@ fn world(script: &mut Script<'_>) -> World {
         down: limit(script.byte()),
         up: limit(script.byte()),
         sequential: script.flag(),
-        heartbeat: script.flag(),
+        heartbeat: false,
     };
+    let odd = script.byte();
+    config.heartbeat = odd & 1 == 1;
+    // Little memory for each peer, now and then.
+    config.share >>= odd >> 5;
     let session = Session::new(config, script.byte().into(), Now::default());
     World::new(torrent, session, disk)
 }
