@@ -106,6 +106,9 @@ pub const CANDIDATES: usize = 5_000;
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named: he waits for it.
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
+/// The same for a peer that was of use when the network failed: it may be back at once. Doubled up to [`REDIAL`], [`DIAL_FAILURES`]
+/// times; after that it is called as others are.
+pub const REDIAL_LOST: Duration = Duration::from_secs(5);
 /// Longest wait before an address is called again.
 pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
 /// Calls repeated after failures; the next failure makes us forget the address.

@@ -105,14 +105,16 @@ fn liars() -> Vec<Scenario> {
         among("poison-late", &[(3, Manners::PoisonsAfter(64))]),
         among("withhold", &[(3, Manners::Withholds)]),
         among("mute", &[(10, Manners::Mute)]),
-        // The seed is no bottleneck, and who has everything leaves: what is sent is scarce.
+        // The seed sends no more than two clients, and who has everything leaves: what counts is what clients give each other. Afterwards
+        // the takers have the seed for themselves, so what they come later by is what nobody gave them before.
         Scenario {
             name: "takers",
-            others: &[(5, Manners::OnlyTakes)],
+            others: &[(10, Manners::OnlyTakes)],
             clients: 30,
+            seeds: (1, 256),
             stay: Some(1),
-            content: (32 * 1024, 128),
-            takers_later: 1.2,
+            content: (16 * 1024, 64),
+            takers_later: 2.0,
             ..Scenario::default()
         },
     ]
