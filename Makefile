@@ -9,8 +9,9 @@
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
-# make sweep   simulated swarms with many seeds on all cores (SEEDS=500 for more than 20, FROM=1000 to begin elsewhere, ONLY=churn,breaks for
-#              some scenarios), and crowds of 100 and 1,000; a line each, as in testdata/swarm/table.txt
+# make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: half an hour (SEEDS=20 for fewer, FROM=1000 to
+#              begin elsewhere, ONLY=churn,breaks for some scenarios); a line each, as in testdata/swarm/table.txt
+# make crowd   simulated swarms of 100 and of 1,000 clients
 # make fuzz    TARGET=wire SECONDS=60: fuzzes one target (tests/fuzz/Cargo.toml) for so long; needs a C++ compiler, installs cargo-fuzz
 # make coverage   lines of each folder that the tests run, and those of the deciding ones that they do not; installs cargo-llvm-cov
 # make golden  rewrites the golden transcripts and the table of swarms; read the diff before committing it
@@ -25,7 +26,7 @@ fuzz_lint = CUSTOM_LIBFUZZER_PATH=./none.a cargo clippy --locked --quiet --manif
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: build demo test check ci bench bench-quick sweep golden clean
+.PHONY: build demo test check ci bench bench-quick sweep crowd golden clean
 
 build:
 	cargo build --release --locked
@@ -61,6 +62,9 @@ bench-quick: bench
 swept := --config profile.release.lto=false --config profile.release.codegen-units=16 --config profile.release.overflow-checks=true
 sweep:
 	@cargo test --release --locked $(swept) --test swarm sweep -- --ignored --nocapture --exact
+
+crowd:
+	@cargo test --release --locked $(swept) --test swarm crowds -- --ignored --nocapture --exact
 
 golden:
 	GOLDEN=write cargo test --locked $(tested) --test transcripts

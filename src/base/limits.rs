@@ -117,6 +117,9 @@ pub const BANNED: usize = 5_000;
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named: he waits for it.
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
+/// The same for a peer that was of use when the network failed: it may be back at once. Doubled up to [`REDIAL`], [`DIAL_FAILURES`]
+/// times; after that it is called as others are.
+pub const REDIAL_LOST: Duration = Duration::from_secs(5);
 /// Longest wait before an address is called again.
 pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
 /// Ports of one host in the world that strangers may have us call: a home shares its address, but a list of ports is a scan, or a flood

@@ -102,6 +102,11 @@ impl Fault {
             | Fault::Poisoner => Redial::Never,
         }
     }
+
+    /// Whether the network broke the connection, and neither end wanted that.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Fault::Silent | Fault::Network(_))
+    }
 }
 
 impl fmt::Display for Fault {

@@ -309,6 +309,7 @@ impl Session {
         match fault.redial() {
             Redial::Never => candidates.refuse(addr),
             Redial::Soon => candidates.on_crossed(addr, now),
+            Redial::Later if useful && fault.is_loss() => candidates.on_lost(addr, now),
             Redial::Later if useful => candidates.on_closed(addr, now),
             Redial::Later => candidates.on_failed(addr, now),
         }

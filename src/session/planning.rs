@@ -143,12 +143,12 @@ impl Session {
             })
             .collect();
         if !due {
-            for key in self.torrent.choker.refill(&views, slots, now) {
+            for key in self.torrent.choker.refill(&views, slots, seeding, now) {
                 self.set_choking(key, false);
             }
             return;
         }
-        let chosen = self.torrent.choker.round(&views, slots, now);
+        let chosen = self.torrent.choker.round(&views, slots, seeding, now);
         for view in &views {
             self.set_choking(view.key, !chosen.contains(&view.key));
         }

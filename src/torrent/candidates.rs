@@ -1,5 +1,6 @@
 //! Addresses of peers: where each came from, when to call it next, and who is banned. All sources of peers end in
-//! [`Candidates::add`]; each address is called by one connection at a time, and after a failure only after a wait that doubles.
+//! [`Candidates::add`]; each address is called by one connection at a time, and after a failure only after a wait that doubles. A peer that
+//! was of use and that the network took from us may be back at once: it is called soon, and more often than others.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +24,8 @@ pub enum Source {
 struct Candidate {
     source: Source,
     failures: u32,
+    /// The network took it from us when it had been of use.
+    lost: bool,
     /// When it may be called, and a random number that decides between those due together. `None`: it is being called.
     turn: Option<(Now, u32)>,
 }
@@ -72,6 +75,7 @@ impl Candidates {
             Candidate {
                 source,
                 failures: 0,
+                lost: false,
                 turn: None,
             },
         );
@@ -132,23 +136,40 @@ impl Candidates {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
+        let by_user = candidate.source == Source::User;
+        if candidate.failures >= limits::DIAL_FAILURES && candidate.lost {
+            (candidate.lost, candidate.failures) = (false, 0);
+        }
         let doublings = candidate.failures.min(limits::DIAL_FAILURES);
         candidate.failures += 1;
-        let by_user = candidate.source == Source::User;
+        let (first, most) = match candidate.lost {
+            true => (limits::REDIAL_LOST, limits::REDIAL),
+            false if by_user => (limits::REDIAL_USER, limits::REDIAL_MOST),
+            false => (first, limits::REDIAL_MOST),
+        };
         if candidate.failures > limits::DIAL_FAILURES && !by_user {
             self.forget(addr);
             return;
         }
-        let first = if by_user { limits::REDIAL_USER } else { first };
-        let wait = (first * (1 << doublings)).min(limits::REDIAL_MOST);
+        let wait = (first * (1 << doublings)).min(most);
         let jitter = Duration::from_millis(self.rng.below(wait.as_millis() as u64 / 4 + 1));
         self.schedule(addr, now + wait + jitter);
     }
 
     /// A connection that was of use is over: the first wait again.
     pub fn on_closed(&mut self, addr: SocketAddr, now: Now) {
+        self.reset(addr, false, now);
+    }
+
+    /// A connection that was of use failed, and neither end wanted that: a short wait, and for some failures none longer than the first
+    /// after others.
+    pub fn on_lost(&mut self, addr: SocketAddr, now: Now) {
+        self.reset(addr, true, now);
+    }
+
+    fn reset(&mut self, addr: SocketAddr, lost: bool, now: Now) {
         if let Some(candidate) = self.known.get_mut(&addr) {
-            candidate.failures = 0;
+            (candidate.failures, candidate.lost) = (0, lost);
             self.on_failed(addr, now);
         }
     }
@@ -278,6 +299,37 @@ mod tests {
             candidates.add(addr(1), Source::Tracker, at(now)),
             "named again, it is new again"
         );
+    }
+
+    #[test]
+    fn what_the_network_took_is_called_soon_and_then_as_others_are() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        candidates.add(addr(1), Source::Tracker, at(0));
+        candidates.next(at(0));
+        candidates.on_lost(addr(1), at(0));
+        let (mut now, mut waits) = (at(0), Vec::new());
+        while let Some(due) = candidates.next_deadline() {
+            waits.push(due.since(now).as_millis() as u64);
+            now = due;
+            assert_eq!(candidates.next(now), Some(addr(1)));
+            candidates.on_failed(addr(1), now);
+        }
+        let least = [5, 10, 20, 40, 60, 60, 60, 120, 240, 480, 960, 1800];
+        assert_eq!(waits.len(), least.len(), "{waits:?}");
+        for (wait, least) in waits.iter().zip(least) {
+            assert!((least * 1000..=least * 1250).contains(wait), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn who_was_lost_and_hung_up_later_waits_as_others_do() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        candidates.add(addr(1), Source::Tracker, at(0));
+        candidates.next(at(0));
+        candidates.on_lost(addr(1), at(0));
+        assert_eq!(candidates.next(at(7)), Some(addr(1)));
+        candidates.on_closed(addr(1), at(100));
+        assert_eq!(candidates.next(at(159)), None);
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn who_says_nothing_and_never_reads_is_hung_up_on_too() {
     bench.says(seed, "have all");
     bench.says(seed, "unchoke");
     // Its socket takes nothing of what it is told of piece after piece.
-    bench.deafen(deaf);
+    bench.stops_reading(deaf);
     let mut most = 0;
     while !bench.is_gone(deaf) {
         let asked = bench.hears(seed);

@@ -51,7 +51,6 @@ pub struct Bench {
     deaf: Vec<usize>,
     held: Bits,
     download: bool,
-    deaf: Vec<usize>,
 }
 
 /// The other end of a connection.
@@ -120,7 +119,6 @@ impl Bench {
             deaf: Vec::new(),
             held,
             download,
-            deaf: Vec::new(),
         };
         bench.turn();
         bench
@@ -335,11 +333,6 @@ impl Bench {
     fn read(&self, block: Block) -> Vec<u8> {
         let start = self.setting.local.geometry.offset(block) as usize;
         self.disk[start..start + block.len as usize].to_vec()
-    }
-
-    /// A peer does not read from now on.
-    pub fn deafen(&mut self, key: usize) {
-        self.deaf.push(key);
     }
 
     /// What we have said to a peer since this was called last.

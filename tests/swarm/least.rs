@@ -251,7 +251,7 @@ fn kind(node: &Node, parts: bool) -> Option<Kind> {
             .collect(),
         until,
         source: node.role == Role::Seed,
-        down: node.link.down,
+        down: node.disk_rate.unwrap_or(u64::MAX).min(node.link.down),
     })
 }
 

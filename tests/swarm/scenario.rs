@@ -1,5 +1,7 @@
 //! A swarm to be: who takes part, how they are connected, what befalls them, and how well they could do.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use brooklet::base::limits;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Duration, Now};
@@ -56,6 +58,8 @@ pub struct Scenario {
     pub stay: Option<u64>,
     /// The median of those who only take comes so many times as late as the others', at least.
     pub takers_later: f64,
+    /// The median client and the slowest one take so many times the least time, at most.
+    pub within: (f64, f64),
     /// Reads are cut at random places, and packets and reads of different connections overtake each other.
     pub rough: bool,
     /// Of a hundred clients, those whose disk is slow, and KiB/s that it takes.
@@ -84,6 +88,7 @@ impl Default for Scenario {
             seeds_leave: false,
             stay: None,
             takers_later: 0.0,
+            within: (f64::INFINITY, f64::INFINITY),
             rough: false,
             slow_disks: (0, 0),
             strict: false,
@@ -109,10 +114,36 @@ pub struct Outcome {
     pub events: u64,
 }
 
+/// A run that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// A line that says how to repeat it.
+    pub to_repeat: String,
+    /// What was asserted, and is not so.
+    pub why: String,
+}
+
 impl Scenario {
+    /// Runs it with this seed; a run that fails is told, with how to repeat it.
+    pub fn attempt(&self, seed: u64) -> Result<Outcome, Failure> {
+        catch_unwind(AssertUnwindSafe(|| self.run(seed))).map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let literal = panic
+                .downcast_ref::<&str>()
+                .map(|literal| literal.to_string());
+            let name = self.name;
+            let to_repeat =
+                format!("{name} failed; to repeat it: SWARM={name}:{seed} cargo test --test swarm");
+            eprintln!("{to_repeat}");
+            Failure {
+                to_repeat,
+                why: text.or(literal).unwrap_or_default(),
+            }
+        })
+    }
+
     /// Runs it with this seed.
     pub fn run(&self, seed: u64) -> Outcome {
-        let replay = Replay(self.name, seed);
         let source = Source::new(self.content.0 * 1024, self.content.1 * 1024);
         let mut world = World::new(&source, seed);
         world.rough = self.rough;
@@ -124,7 +155,6 @@ impl Scenario {
         let digest = world.run(Duration::from_secs(self.limit));
         let outcome = self.outcome(&world, digest);
         self.judge(&world, &outcome);
-        std::mem::forget(replay);
         outcome
     }
 
@@ -221,6 +251,12 @@ impl Scenario {
             let failed = node.fate.failed;
             assert!(failed <= most * node.run.max(1), "{failed} bad pieces");
         }
+        let slowest = outcome.times.last().copied().unwrap_or(0);
+        assert!(slowest >= outcome.least, "the least time is none");
+        let times = |time: u64| time as f64 / outcome.least as f64;
+        let (median, slowest) = (times(middle(&outcome.times)), times(slowest));
+        let within = median <= self.within.0 && slowest <= self.within.1;
+        assert!(within, "{median:.2} and {slowest:.2} times the least time");
         let (takers, givers) = (middle(&outcome.takers), middle(&outcome.times));
         let later = takers as f64 / givers as f64;
         let enough = outcome.takers.is_empty() || later >= self.takers_later;
@@ -255,14 +291,4 @@ impl Scenario {
 /// The median of sorted times.
 pub fn middle(sorted: &[u64]) -> u64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(0)
-}
-
-/// Says how to repeat a run that panics.
-struct Replay(&'static str, u64);
-
-impl Drop for Replay {
-    fn drop(&mut self) {
-        let Replay(name, seed) = self;
-        eprintln!("{name} failed; to repeat it: SWARM={name}:{seed} cargo test --test swarm");
-    }
 }

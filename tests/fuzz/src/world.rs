@@ -339,7 +339,8 @@ impl World {
         self.session.transmitted(key, bytes.len(), self.now);
         if let Some((piece, begun)) = lost {
             self.disk.lost.insert(piece);
-            self.session.handle_lost(&[piece], "the disk is broken".into());
+            self.session
+                .handle_lost(&[piece], "the disk is broken".into());
             match begun {
                 true => self.session.handle_closed(key, Fault::Unreadable, self.now),
                 // What comes behind it may be sent.

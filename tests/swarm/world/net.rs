@@ -199,8 +199,8 @@ impl World {
         if !pipe.queued {
             pipe.queued = true;
             self.nodes[reader].unread.push_back((conn, dir));
+            self.wake(reader, self.now);
         }
-        self.wake(reader, self.now);
     }
 
     /// A direction may have something to send: it comes to its turn on the uplink.

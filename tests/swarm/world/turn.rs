@@ -29,7 +29,8 @@ impl World {
         };
         self.nodes[n].turned_at = Some(self.now);
         let session_ref = &mut session;
-        let mut busy = self.read(n, session_ref);
+        let mut busy = std::mem::take(&mut self.nodes[n].writer.news);
+        busy |= self.read(n, session_ref);
         session_ref.plan(self.now);
         busy |= self.perform(n, session_ref);
         let nodes = self.nodes.len();

@@ -20,6 +20,8 @@ const PAUSES: (u64, u64) = (100, 2000);
 #[derive(Default)]
 pub struct Writer {
     buffers: VecDeque<Vec<(Block, Vec<u8>)>>,
+    /// Something was written since the last turn.
+    pub news: bool,
 }
 
 impl Writer {
@@ -83,6 +85,7 @@ impl World {
             .map(|(block, data)| (*block, &data[..]))
             .collect();
         let node = &mut self.nodes[n];
+        node.writer.news = true;
         if let Some(session) = node.session.as_mut() {
             session.handle_written(&written);
             if !node.writer.is_full() {
