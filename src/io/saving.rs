@@ -1,7 +1,7 @@
 //! What becomes of a [`Snapshot`]: resume data, written by the saver's thread. One save is under way at a time; of those that come
-//! meanwhile only the newest counts. A clean one, which says that nothing is being written, waits until that is so. It names the time
-//! that the files are to get, and when it is safe they get it. As long as the resume file is clean, nothing may be written: after a kill
-//! nobody would look for it.
+//! meanwhile only the newest counts. A clean one, which says that nothing is being written, waits until that is so; what is written by
+//! then is saved as not clean. It names the time that the files are to get, and when it is safe they get it. As long as the resume file
+//! is clean, nothing may be written: after a kill nobody would look for it.
 //!
 //! What is written and not synced is bounded, too, by what the disk takes in about a second: it is synced before that is reached, and
 //! past it the loop waits. So a save, which is what a stop waits for, never takes long, however slow the disk is; and no other program
@@ -97,8 +97,15 @@ impl Saving {
         }
         match self.next.take() {
             Some(snapshot) if snapshot.clean && at.writing => {
-                self.next = Some(snapshot);
-                Ok(())
+                self.next = Some(snapshot.clone());
+                // What is written already need not wait: there may be little time.
+                match at.disk.unsynced_bytes() {
+                    0 => Ok(()),
+                    _ => {
+                        let clean = false;
+                        self.begin(Snapshot { clean, ..snapshot }, at.disk)
+                    }
+                }
             }
             Some(snapshot) => self.begin(snapshot, at.disk),
             None if at.disk.unsynced_bytes() >= self.backlog.most() / 2 => {
