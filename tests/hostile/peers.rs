@@ -6,7 +6,7 @@ mod crowds;
 mod takers;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -181,7 +181,7 @@ fn a_borrowed_peer_id_gets_nobody_out() {
         let mut get = bench.run("get", &[]);
         let addr = listening(&mut get);
         let call = |from: [u8; 4]| {
-            let stream = from_address(from.into(), addr);
+            let stream = connect_from(from.into(), addr, 64 * KIB);
             let name = stream.local_addr().unwrap().to_string();
             (stream, name)
         };
@@ -308,11 +308,12 @@ fn assert_over<T>(name: &str, visit: &thread::JoinHandle<T>) {
     }
 }
 
-/// Connects from this address.
-fn from_address(from: std::net::Ipv4Addr, to: std::net::SocketAddr) -> TcpStream {
-    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+/// Connects from this address; the system takes no more than so many bytes for us.
+fn connect_from(from: Ipv4Addr, to: SocketAddr, takes: usize) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
     let stream = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&stream, &std::net::SocketAddr::from((from, 0))).unwrap();
+    sockopt::set_socket_recv_buffer_size(&stream, takes).unwrap();
+    bind(&stream, &SocketAddr::from((from, 0))).unwrap();
     connect(&stream, &to).unwrap();
     stream.into()
 }
