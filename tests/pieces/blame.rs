@@ -173,7 +173,7 @@ fn a_repetition_whose_peer_choked_us_with_nothing_on_its_way_is_not_stuck() {
 #[test]
 fn a_repetition_that_comes_to_nothing_too_often_is_everybodys() {
     let (mut table, seed) = spoilt_by_two();
-    for who in (10..).take(limits::SOLO_RESTARTS as usize) {
+    for who in (10..).take(limits::SOLO_RESTARTS) {
         assert_eq!(table.picked(who, &seed, 2), numbers(0, 0..2));
         table.send(who, 0, 0);
         table.pieces.release(who, table.block(0, 1));

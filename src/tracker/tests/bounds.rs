@@ -157,7 +157,7 @@ fn early_announces() {
         bench.pass_time(TICK);
         bench.trackers.want_peers(bench.now);
         if round < limits::EARLY_DOUBLINGS {
-            wait = wait * 2;
+            wait *= 2;
         }
     }
 }
@@ -171,7 +171,7 @@ fn udp_requests_that_are_lost() {
         bench.pass_time(wait - TICK);
         bench.quiet();
         bench.pass_time(TICK);
-        wait = wait * 2;
+        wait *= 2;
     }
     assert_eq!(sent(&mut bench).to, "10.0.0.2:9".parse().unwrap());
 }
