@@ -20,9 +20,6 @@ MAKEFLAGS += --no-print-directory
 target := $(or $(CARGO_TARGET_DIR),target)
 # Tests hash a lot: dependencies are optimised, our own code a little, all its assertions and overflow checks are kept.
 tested := --config 'profile.dev.opt-level=1' --config 'profile.dev.package."*".opt-level=3'
-# What is fuzzed with is a crate of its own. To read it through, libFuzzer need not be built: nothing is linked.
-fuzz_lint = CUSTOM_LIBFUZZER_PATH=./none.a cargo clippy --locked --quiet --manifest-path tests/fuzz/Cargo.toml --all-targets \
-  --target-dir $(target)/fuzz/lint -- -D warnings
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
@@ -38,11 +35,13 @@ test:
 	tests/setup.sh
 	cargo test --locked --no-fail-fast $(tested)
 
+# What is fuzzed with is a crate of its own. To read it through, libFuzzer need not be built: nothing is linked.
 check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-	$(fuzz_lint)
+	CUSTOM_LIBFUZZER_PATH=./none.a cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml --all-targets \
+	  --target-dir $(target)/fuzz/lint -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo test --locked $(tested) --test tidy
 
@@ -91,7 +90,6 @@ bench-slow: build
 fuzz: corpus := $(target)/fuzz/corpus/$(TARGET)
 fuzz: dictionary := $(wildcard tests/fuzz/dictionaries/$(TARGET).dict)
 fuzz: fuzz-corpus
-	@tests/fuzz/setup.sh
 	mkdir -p $(target)/fuzz/found
 	PATH="$(abspath $(target))/tools/bin:$$PATH" cargo fuzz run -s none --fuzz-dir tests/fuzz --target-dir $(abspath $(target))/fuzz/build \
 	  $(TARGET) $(abspath $(corpus)) -- -max_total_time=$(or $(SECONDS),60) -timeout=60 -print_final_stats=1 \
@@ -99,6 +97,7 @@ fuzz: fuzz-corpus
 
 fuzz-corpus:
 	@test -n "$(TARGET)" || { echo "make fuzz: TARGET=$$(ls tests/fuzz/targets | sed 's/\.rs$$//' | paste -sd '|')" >&2; exit 2; }
+	@tests/fuzz/setup.sh
 	cargo run --locked --quiet --manifest-path tests/fuzz/Cargo.toml --target-dir $(target)/fuzz/build --example seeds -- \
 	  $(target)/fuzz/corpus
 
