@@ -109,7 +109,7 @@ impl World {
         let bytes = bytes.map(|(_, data)| data.len()).sum();
         let mut takes = span(bytes, node.disk_rate.unwrap_or(u64::MAX));
         if self.rng.below(PAUSES.0) == 0 {
-            takes = takes + Duration::from_millis(self.rng.below(PAUSES.1));
+            takes += Duration::from_millis(self.rng.below(PAUSES.1));
         }
         let event = Event::Written(n, node.run);
         self.queue.push(self.now + takes, event);
