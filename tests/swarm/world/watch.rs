@@ -11,7 +11,7 @@ use super::node::Node;
 /// Nodes in a world in which each turn of each is looked at closely, unless every world is to be.
 const FEW: usize = 12;
 /// In a larger one, one turn in so many is; and in one with more nodes than that.
-const SOMETIMES: u32 = 16;
+const SOMETIMES: u32 = 4;
 const MANY: (usize, u32) = (50, 256);
 /// What is on disk is looked at once in so many turns.
 const SELDOM: u32 = 64;
