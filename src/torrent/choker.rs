@@ -69,8 +69,9 @@ impl Choker {
             .collect();
         self.rng.shuffle(&mut ranked);
         let first = |view: &&View| match seeding {
-            true => (u64::from(view.unchoked), view.rate),
-            false => (view.rate, u64::from(view.unchoked)),
+            // Where nothing flows, having the slot is no reason to keep it.
+            true => (if view.unchoked { view.rate } else { 0 }, false),
+            false => (view.rate, view.unchoked),
         };
         ranked.sort_by_key(|view| std::cmp::Reverse(first(view)));
         let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();
@@ -186,6 +187,15 @@ mod tests {
         assert!(chosen[4] > 4);
         let leeching = choker.round(&views, 4, false, at(200));
         assert!(leeching[..4].iter().all(|&key| key >= 15), "{leeching:?}");
+    }
+
+    #[test]
+    fn who_takes_nothing_does_not_keep_the_slot_of_a_seed() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let mut views: Vec<View> = (0..50).map(|key| view(key, 0)).collect();
+        views[..4].iter_mut().for_each(|view| view.unchoked = true);
+        let chosen = choker.round(&views, 4, true, at(100));
+        assert!(chosen.iter().filter(|&&key| key < 4).count() < 4);
     }
 
     #[test]

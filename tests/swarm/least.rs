@@ -177,7 +177,8 @@ impl Swarm {
         let apart = self
             .parted
             .is_some_and(|(from, to)| (from..to).contains(&at));
-        !(a.0 && b.0 || apart && a.1 != b.1)
+        let hidden = a.0 && b.0;
+        !(hidden || apart && a.1 != b.1)
     }
 
     /// How long some client must wait at least until the seeds have sent everything once to its part of the network.

@@ -202,9 +202,10 @@ const HEAD: &str = "\
 # 5 %, `slow` by 10 % or `takers` by 20 %.
 #
 # What limits the slow ones. slow-seed: what a seed is sending to one it sends to others as well, since nobody knows of it before it is
-# whole (BEP 16 would help). mixed, takers, everything: who sends little gets little, and the least time is that of a swarm without
-# such justice. trickle, nat-half: content is scarce where it could be sent at first, which a fluid is not. churn, slow-disks: who
-# comes back starts with the peers that its tracker names, and what was on its way when it vanished is lost.
+# whole (BEP 16 would help). trickle: the first to come wait for the seed, too; nobody who comes later does. nat-half: those who cannot
+# be called get all they get from those who can, who would have to send to nobody else. mixed, takers: who sends little gets little, and
+# when the others have left there is little to get; the least time knows no such justice. churn: it knows who is about to go, and would
+# serve him first.
 # scenario     runs fail    least median   slow  worst takers  bad
 ";
 

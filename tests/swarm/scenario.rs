@@ -154,6 +154,9 @@ impl Scenario {
         self.befall(&mut world);
         let digest = world.run(Duration::from_secs(self.limit));
         let outcome = self.outcome(&world, digest);
+        if world.told {
+            tell(&world);
+        }
         self.judge(&world, &outcome);
         outcome
     }
@@ -284,6 +287,22 @@ impl Scenario {
             failed: (failed.clone().sum(), failed.max().unwrap_or(0)),
             digest,
             events: world.events,
+        }
+    }
+}
+
+/// Prints what became of each client.
+fn tell(world: &World) {
+    for node in world.nodes.iter().filter(|node| node.is_client()) {
+        let Link {
+            up, down, natted, ..
+        } = node.link;
+        if let (Some(from), Some(to)) = (node.fate.joined, node.fate.done) {
+            let (came, took) = (from.as_micros() / 1_000_000, to.since(from).as_secs_f64());
+            let (number, up, down) = (node.number, up / KIB, down / KIB);
+            println!(
+                "client {number}: came at {came} s, {up} up, {down} down, NAT {natted}: {took:.1} s"
+            );
         }
     }
 }

@@ -10,8 +10,9 @@ use super::node::Node;
 
 /// Nodes in a world in which each turn of each is looked at closely, unless every world is to be.
 const FEW: usize = 12;
-/// In a larger one, one turn in so many is.
-const SOMETIMES: u32 = 16;
+/// In a larger one, one turn in so many is; and in one with more nodes than that.
+const SOMETIMES: u32 = 4;
+const MANY: (usize, u32) = (50, 256);
 /// What is on disk is looked at once in so many turns.
 const SELDOM: u32 = 64;
 /// Turns in a row, close to each other, in which nothing happens though the session wanted them.
@@ -57,7 +58,13 @@ impl Watch {
     /// Plans are made and performed, in a world of so many nodes. `strict`: it is not to be passed over.
     pub fn look(&mut self, session: &Session, nodes: usize, strict: bool) {
         self.turns += 1;
-        if strict || nodes <= FEW || self.turns % SOMETIMES == 0 || session.is_over() {
+        let every = match nodes {
+            _ if strict => 1,
+            0..=FEW => 1,
+            many if many > MANY.0 => MANY.1,
+            _ => SOMETIMES,
+        };
+        if self.turns % every == 0 || session.is_over() {
             session.assert_invariants();
         }
     }
