@@ -356,6 +356,7 @@ impl Reactor {
                     if let Some(Some(mut link)) = self.links.get_mut(key).map(Option::take) {
                         // It is closed by being dropped; the poll forgets it by itself.
                         let _ = self.poll.registry().deregister(&mut link.stream);
+                        self.stop_reading(key);
                     }
                 }
                 Effect::Tracker(action) => {

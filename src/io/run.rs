@@ -14,7 +14,6 @@ use super::disk_error::DiskError;
 use super::link::{self, Listeners};
 use super::outreach::Outreach;
 use super::reactor::{self, Parts, Reactor, Reporter};
-use super::receive;
 use super::saving::Saving;
 use super::setup::{Ending, Mode, Setup};
 use super::state;
@@ -231,7 +230,7 @@ fn room(metainfo: &Metainfo) -> usize {
 /// How many receive buffers may wait for the disk: a quarter of the budget's worth, and one at least.
 fn buffers(memory: u64, room: usize) -> usize {
     let quarter = usize::try_from(memory / 4).unwrap_or(usize::MAX);
-    (quarter / (room + receive::READ)).clamp(1, limits::BUFFERS)
+    (quarter / (room + limits::READ)).clamp(1, limits::BUFFERS)
 }
 
 /// A pace in bytes a second that writing keeps to, for tests of what a slow disk does to everything else.
@@ -241,12 +240,13 @@ fn pace() -> Option<u64> {
 
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's own buffers come first.
 fn shares(memory: u64, max_peers: usize, room: usize) -> (usize, usize) {
-    let buffers = buffers(memory, room) * (room + receive::READ);
+    let buffers = buffers(memory, room) * (room + limits::READ);
     let left = usize::try_from(memory)
         .unwrap_or(usize::MAX)
         .saturating_sub(limits::MIB + buffers);
-    let most = max_peers.min(left / limits::PEER_SHARE).max(1);
-    (most, (left / most).max(limits::PEER_SHARE))
+    let least = limits::PEER_SHARE.max(room);
+    let most = max_peers.min(left / least).max(1);
+    (most, (left / most).max(least))
 }
 
 /// What is known of the content without looking into it.

@@ -13,6 +13,7 @@ impl Pieces {
         let mut asked = std::mem::take(&mut self.asked);
         asked.clear();
         let mut accepted = Accepted::Unwanted;
+        self.meet(who, from);
         let barred = self.is_barred(who, block.piece);
         if let Some((number, progress)) = self.find(block) {
             if barred {
@@ -21,10 +22,8 @@ impl Pieces {
             {
                 accepted = Accepted::Fresh;
                 let owner = progress.owner;
-                let peer = self.peers.entry(who).or_default();
-                peer.addr = Some(from);
                 if owner != Some(who) {
-                    peer.take_part(block.piece);
+                    self.take_part(from, block.piece);
                     if let Some(owner) = owner {
                         self.expose(owner, block.piece);
                     }

@@ -26,6 +26,7 @@ use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
 use crate::peer::fault::Fault;
 use crate::peer::peer::{Local, Peer};
+use crate::peer::phase::Phase;
 use crate::pieces::Pieces;
 use crate::torrent::candidates::Source;
 use crate::torrent::torrent::Torrent;
@@ -52,8 +53,10 @@ pub struct Session {
     pub(super) ask_at: Option<Now>,
     pub(super) unflushed: Vec<usize>,
     pub(super) news: News,
-    /// Not before then is another connection given up for the sake of a new one.
+    /// Not before then are connections given up again for the sake of one to call.
     pub(super) room_at: Now,
+    /// The same for the sake of one that calls us.
+    pub(super) door_at: Now,
     pub(super) effects: VecDeque<Effect>,
     pub(super) choke_due: bool,
     pub(super) unsaved: bool,
@@ -96,13 +99,7 @@ impl Session {
             Rng::from_seed(rng.bits64()),
         );
         pieces.restore(&config.trusted);
-        let (info_hash, peer_id, geometry) = (config.info_hash, config.peer_id, config.geometry);
-        let local = Local {
-            info_hash,
-            peer_id,
-            geometry,
-            unsent: config.share.min(limits::UNSENT),
-        };
+        let (local, geometry) = (config.local(), config.geometry);
         let mut session = Session {
             local,
             torrent: Torrent::new(pieces, now, &mut rng),
@@ -121,6 +118,7 @@ impl Session {
             unflushed: Vec::new(),
             news: News::default(),
             room_at: now,
+            door_at: now,
             effects: VecDeque::new(),
             choke_due: false,
             unsaved: false,
@@ -147,8 +145,8 @@ impl Session {
     /// Somebody called us. The key of the slot for the socket, or `None`: close it.
     pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<usize> {
         let welcome = self.stage == Stage::Running
-            && self.dials.may_accept()
-            && !self.torrent.candidates.is_banned(addr);
+            && !self.torrent.candidates.is_banned(addr)
+            && self.has_room_for_caller(now);
         if !welcome {
             return None;
         }
@@ -156,9 +154,10 @@ impl Session {
         Some(self.add_slot(Peer::accept(self.local, addr, now), now))
     }
 
-    /// A call was answered.
+    /// A call was answered. It may have been given up in the same turn.
     pub fn handle_connected(&mut self, key: usize, now: Now) {
-        if let Some(slot) = self.slots.get_mut(key) {
+        let slot = self.slots.get_mut(key);
+        if let Some(slot) = slot.filter(|slot| *slot.peer.phase() == Phase::Dialing) {
             self.dials.on_connected();
             slot.peer.handle_connected(now);
             self.touch(key);
