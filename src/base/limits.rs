@@ -111,12 +111,20 @@ pub const HALF_OPEN: usize = 30;
 pub const DIALS_PER_SECOND: u32 = 10;
 /// Addresses remembered; the least promising are forgotten first.
 pub const CANDIDATES: usize = 5_000;
+/// Hosts that are banned, and addresses that are not worth another call: as many as addresses are remembered.
+pub const BANNED: usize = 5_000;
 /// Wait after a first failure to connect; doubled each time.
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named: he waits for it.
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
+/// The same for a peer that was of use when the network failed: it may be back at once. Doubled up to [`REDIAL`], [`DIAL_FAILURES`]
+/// times; after that it is called as others are.
+pub const REDIAL_LOST: Duration = Duration::from_secs(5);
 /// Longest wait before an address is called again.
 pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
+/// Ports of one host in the world that strangers may have us call: a home shares its address, but a list of ports is a scan, or a flood
+/// of somebody who never asked for it.
+pub const HOST_PORTS: usize = 16;
 /// Calls repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
 /// Of so many places one is kept from those who call us, as long as there is somebody to call.
@@ -169,8 +177,10 @@ pub const SUSPECT_PIECES: usize = 64;
 pub const SUSPECT_DIGESTS: usize = 65_536;
 /// Pieces shared with others that one peer may have a part in before they are verified: what a liar can spoil before it is known.
 pub const SHARED_PARTS: usize = 4;
-/// Times that one peer alone begins a piece that failed and does not finish it, before all may help with it again.
-pub const SOLO_RESTARTS: u32 = 3;
+/// Hosts of which one peer alone may begin a piece that failed and not finish it, before all may help with it again.
+pub const SOLO_RESTARTS: usize = 3;
+/// The same in tries, whosesoever they are: a host that often loses its connection may be the only one that has the piece.
+pub const SOLO_TRIES: u32 = 12;
 
 // Disk
 
@@ -197,6 +207,8 @@ pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 
 // Memory
 
+/// Bytes read of a socket at a time: what the second-level cache still has when it is hashed.
+pub const READ: usize = 192 * KIB;
 /// Bytes that buffers may take, unless `--memory` says otherwise: small beside any board's memory.
 pub const MEMORY: u64 = 16 * MIB as u64;
 /// What `--memory` may ask for at least: the shared receive buffer, and a few blocks on their way out.
@@ -212,6 +224,8 @@ pub const HTTP_REPLY: usize = 2 * MIB;
 pub const HTTP_HEAD: usize = 16 * KIB;
 /// Header lines of an HTTP response.
 pub const HTTP_HEADERS: usize = 64;
+/// Bytes of a line with a chunk's size: extensions may stand in it that nobody uses.
+pub const HTTP_CHUNK_LINE: usize = 256;
 /// Redirects followed for one announce.
 pub const HTTP_REDIRECTS: u32 = 5;
 /// First wait after a tracker failed; doubled each time.
@@ -232,12 +246,17 @@ pub const UDP_PATIENCE: u32 = 2;
 pub const UDP_CONNECTION: Duration = Duration::from_secs(60);
 /// Bytes of a datagram that is read: more than any tracker's reply.
 pub const DATAGRAM: usize = 16 * KIB;
+/// Bytes of a tracker id that is sent back with each announce: a longer one is dropped, since an announce must stay small.
+pub const TRACKER_ID: usize = 256;
 /// Peers asked for in an announce.
 pub const NUM_WANT: u32 = 80;
 /// Peers taken of one tracker's reply.
 pub const REPLY_PEERS: usize = 1_000;
 /// Addresses of a tracker's name that are tried, of each family: more would only cost time.
 pub const TRACKER_ADDRESSES: usize = 3;
+/// Questions to one address within [`INTERVAL_LEAST`], whatever a torrent names there and whoever redirects there. It takes four to come
+/// and go at a tracker that is known under two URLs; two hundred would be an attack on somebody by all who load the torrent.
+pub const TRACKER_VISITS: usize = 10;
 /// Trackers asked at one time, when leaving and when scraping: bounds the sockets, two a tracker.
 pub const TRACKERS_AT_ONCE: usize = 32;
 /// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no `min interval`, then after

@@ -102,6 +102,11 @@ impl Fault {
             | Fault::Poisoner => Redial::Never,
         }
     }
+
+    /// Whether the network broke the connection, and neither end wanted that.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Fault::Silent | Fault::Network(_))
+    }
 }
 
 impl fmt::Display for Fault {
@@ -132,6 +137,63 @@ impl fmt::Display for Fault {
             Fault::Replaced => write!(f, "its place was needed for another peer"),
             Fault::Unreadable => write!(f, "our content cannot be read"),
             Fault::Stopping => write!(f, "we are leaving"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_says_why_in_a_line_of_its_own() {
+        let faults = [
+            Fault::NotBitTorrent,
+            Fault::OtherTorrent,
+            Fault::Ourselves,
+            Fault::Duplicate,
+            Fault::Malformed(Malformed {
+                what: "the data ends too soon",
+                at: 3,
+            }),
+            Fault::TooLong(4_294_967_295),
+            Fault::OutOfPlace(Kind::Handshake),
+            Fault::NotAgreed(Kind::HaveAll),
+            Fault::BadBitfield,
+            Fault::NoSuchPiece(7),
+            Fault::BadRequest,
+            Fault::RequestFlood,
+            Fault::UnaskedBlocks,
+            Fault::NotReading,
+            Fault::ConnectTimeout,
+            Fault::HandshakeTimeout,
+            Fault::Silent,
+            Fault::Closed,
+            Fault::Network("connection refused".to_string()),
+            Fault::Poisoner,
+            Fault::NoUse,
+            Fault::Replaced,
+            Fault::Unreadable,
+            Fault::Stopping,
+        ];
+        let lines: BTreeSet<String> = faults.iter().map(Fault::to_string).collect();
+        assert_eq!(lines.len(), faults.len());
+        assert!(
+            lines
+                .iter()
+                .all(|line| !line.is_empty() && !line.contains(char::is_control))
+        );
+        // What it did is named where that tells more.
+        for (fault, word) in [
+            (Fault::TooLong(4_294_967_295), "4294967295"),
+            (Fault::OutOfPlace(Kind::Handshake), "handshake"),
+            (Fault::NotAgreed(Kind::HaveAll), "have all"),
+            (Fault::NoSuchPiece(7), "piece 7"),
+            (Fault::Network("connection refused".to_string()), "refused"),
+        ] {
+            assert!(fault.to_string().contains(word), "{fault}");
         }
     }
 }

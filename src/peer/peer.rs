@@ -350,3 +350,6 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,12 +87,15 @@ impl Session {
         }
     }
 
-    /// What [`Session::next_read`] asked for is not on disk. While checking that piece is missing; later our own file is gone.
+    /// What [`Session::next_read`] asked for cannot be read. While checking that piece does not count; later our own file is gone.
     pub fn handle_unreadable(&mut self, why: String, now: Now) {
-        match &mut self.checking {
-            Some(checking) => checking.fail(),
-            None => self.fail(why, now),
-        }
+        let Some(checking) = &mut self.checking else {
+            return self.fail(why, now);
+        };
+        self.unread
+            .extend(checking.next_slice().map(|slice| slice.piece));
+        checking.fail();
+        self.report(Report::Warning(why));
     }
 
     /// The piece of [`Session::next_hole`] lies in a hole of its file. Whether it is decided by that: if not, it must be read.
@@ -112,15 +115,20 @@ impl Session {
         self.fail(why, now);
     }
 
-    /// A block that a peer asked for cannot be read: its piece is no longer served, to nobody.
-    pub fn handle_lost(&mut self, piece: u32, why: String) {
+    /// Blocks that a peer asked for cannot be read: their pieces are no longer served, to nobody.
+    pub fn handle_lost(&mut self, pieces: &[u32], why: String) {
         self.report(Report::Warning(why));
-        self.lost.set(piece);
+        for &piece in pieces {
+            if !self.lost.get(piece) {
+                self.lost.set(piece);
+                self.unread.push(piece);
+            }
+        }
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.slots[key]
                 .peer
-                .drop_uploads(|block| block.piece == piece);
+                .drop_uploads(|block| pieces.contains(&block.piece));
             self.touch(key);
         }
     }
@@ -301,6 +309,7 @@ impl Session {
         match fault.redial() {
             Redial::Never => candidates.refuse(addr),
             Redial::Soon => candidates.on_crossed(addr, now),
+            Redial::Later if useful && fault.is_loss() => candidates.on_lost(addr, now),
             Redial::Later if useful => candidates.on_closed(addr, now),
             Redial::Later => candidates.on_failed(addr, now),
         }

@@ -7,6 +7,7 @@ use super::effect::{Effect, Progress, Report};
 use super::leaving::Stage;
 use super::session::Session;
 use crate::base::geometry::BLOCK;
+use crate::base::host::Host;
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
 use crate::peer::fault::Fault;
@@ -75,9 +76,7 @@ impl Session {
 
     fn ban(&mut self, addr: std::net::SocketAddr, now: Now) {
         self.torrent.candidates.ban(addr);
-        let guilty = |peer: &Peer| {
-            peer.addr() == addr || (!addr.ip().is_loopback() && peer.addr().ip() == addr.ip())
-        };
+        let guilty = |peer: &Peer| Host::of(peer.addr()) == Host::of(addr);
         let keys: Vec<usize> = self
             .slots
             .iter()
@@ -144,12 +143,12 @@ impl Session {
             })
             .collect();
         if !due {
-            for key in self.torrent.choker.refill(&views, slots, now) {
+            for key in self.torrent.choker.refill(&views, slots, seeding, now) {
                 self.set_choking(key, false);
             }
             return;
         }
-        let chosen = self.torrent.choker.round(&views, slots, now);
+        let chosen = self.torrent.choker.round(&views, slots, seeding, now);
         for view in &views {
             self.set_choking(view.key, !chosen.contains(&view.key));
         }

@@ -242,3 +242,53 @@ fn who_borrows_a_peer_id_gets_nobody_out() {
         assert!(bench.is_gone(key) != bench.is_gone(twin), "{name}");
     }
 }
+
+#[test]
+fn who_is_connected_already_is_not_called() {
+    let mut bench = Bench::getter(4, &[]);
+    let addr = SocketAddr::from(([192, 0, 2, 7], 6881));
+    let theirs = bench.accepts(addr);
+    bench.says(theirs, "handshake fast -TR3000-abcdefghi007");
+    let source = brooklet::torrent::candidates::Source::Tracker;
+    bench.session.add_peers(&[addr], source, bench.now);
+    bench.wait(Duration::from_secs(30));
+    assert_eq!(bench.dialled(addr), None);
+    bench
+        .session
+        .handle_closed(theirs, Fault::Closed, bench.now);
+    bench.wait(2 * limits::REDIAL);
+    assert!(bench.dialled(addr).is_some(), "it is called later");
+}
+
+#[test]
+fn who_calls_finds_a_place_while_there_is_one_and_only_then() {
+    let mut bench = Bench::getter(4, &[]);
+    bench.begins(|config| config.max_peers = 2);
+    bench.turn();
+    let caller = |number| SocketAddr::from(([192, 0, 2, number], 50_001));
+    let (first, _) = (bench.accepts(caller(1)), bench.accepts(caller(2)));
+    assert_eq!(bench.session.handle_accepted(caller(3), bench.now), None);
+    bench.session.handle_closed(first, Fault::Closed, bench.now);
+    bench.turn();
+    bench.accepts(caller(3));
+    bench.session.stop("SIGINT", bench.now);
+    bench.turn();
+    assert_eq!(bench.session.handle_accepted(caller(4), bench.now), None);
+}
+
+#[test]
+fn a_call_that_is_answered_when_it_was_given_up_is_counted_once() {
+    let mut bench = Bench::getter(4, &[]);
+    let callee = |number| SocketAddr::from(([192, 0, 2, number], 6881));
+    bench.wait(Duration::from_secs(1));
+    let [one, other] = [1, 2].map(|number| bench.dials(callee(number)));
+    let why = Fault::Network("connection reset".to_string());
+    bench.session.handle_closed(one, why, bench.now);
+    bench.session.handle_connected(one, bench.now);
+    bench.turn();
+    bench.session.assert_invariants();
+    bench.session.handle_connected(other, bench.now);
+    bench.session.handle_connected(other, bench.now);
+    bench.turn();
+    bench.session.assert_invariants();
+}

@@ -85,7 +85,7 @@ fn what_waits_of_a_piece_that_cannot_be_read_is_rejected_at_once() {
     }
     bench.session.plan(bench.now);
     assert_eq!(bench.session.take_unflushed(), [key]);
-    bench.session.handle_lost(1, "content: gone".to_string());
+    bench.session.handle_lost(&[1], "content: gone".to_string());
     bench.turn();
     let answers = [
         "reject request 1 at 0, 16384 bytes",
@@ -99,7 +99,7 @@ fn what_waits_of_a_piece_that_cannot_be_read_is_rejected_at_once() {
 fn a_piece_that_cannot_be_read_is_not_named_to_newcomers() {
     for fast in [true, false] {
         let mut bench = Bench::seeder(4);
-        bench.session.handle_lost(1, "content: gone".to_string());
+        bench.session.handle_lost(&[1], "content: gone".to_string());
         let newcomer = bench.join(1, fast);
         let said = bench.hears(newcomer);
         assert_eq!(said[..2], ["handshake", "bitfield b0"]);
@@ -165,7 +165,7 @@ fn who_says_nothing_and_never_reads_is_hung_up_on_too() {
     bench.says(seed, "have all");
     bench.says(seed, "unchoke");
     // Its socket takes nothing of what it is told of piece after piece.
-    bench.deafen(deaf);
+    bench.stops_reading(deaf);
     let mut most = 0;
     while !bench.is_gone(deaf) {
         let asked = bench.hears(seed);
