@@ -4,9 +4,11 @@
 pub mod bits;
 pub mod geometry;
 pub mod holdings;
+pub mod host;
 pub mod id;
 pub mod lanes;
 pub mod limits;
 pub mod rate;
+pub mod reach;
 pub mod rng;
 pub mod time;

@@ -8,6 +8,7 @@ impl Pieces {
     pub fn assert_invariants(&self) {
         self.rarity.assert_invariants();
         self.suspects.assert_invariants();
+        self.assert_parties();
         let mut done = 0;
         for piece in 0..self.geometry.pieces() {
             let missing = self.rarity.missing().get(piece);

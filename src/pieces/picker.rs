@@ -5,6 +5,8 @@
 //! is missing is asked for, the end game begins: a block is asked of a few peers, and those that did not send it first get
 //! `cancel`. No choice costs more for a torrent of more pieces: new pieces come from `rarity`, and open ones are few.
 
+use std::net::SocketAddr;
+
 use super::progress::{Grip, Progress};
 use super::table::{NOBODY, Pieces, Who};
 use crate::base::geometry::Block;
@@ -16,6 +18,8 @@ use crate::base::limits;
 pub struct Plan<'a> {
     /// The peer.
     pub who: Who,
+    /// Where it is.
+    pub addr: SocketAddr,
     /// What it has.
     pub have: &'a Holdings,
     /// Only these pieces (allowed-fast while choked, BEP 6); `None`: all.
@@ -87,12 +91,13 @@ impl Pieces {
             full,
             dry: false,
         };
+        self.meet(plan.who, plan.addr);
         if plan.slow {
             self.disown(plan.who);
         }
         self.continue_own(hand);
         hand.parts = self.confinement(plan.who);
-        if self.is_accused(plan.who) {
+        if self.suspects.accuse(plan.addr) {
             self.begin(hand, usize::MAX);
         }
         self.adopt(hand);
@@ -177,7 +182,9 @@ impl Pieces {
                 self.take_over(piece, hand);
                 continue;
             }
-            self.peers.entry(who).or_default().helps = Some(piece);
+            if let Some(peer) = self.peers.get_mut(&who) {
+                peer.helps = Some(piece);
+            }
             self.deal(piece, hand);
             self.join_in(piece, hand);
         }
@@ -219,8 +226,7 @@ impl Pieces {
     /// A peer shares a piece with others now.
     fn join_in(&mut self, piece: u32, hand: &mut Hand<'_>) {
         if self.is_shareable(piece) {
-            let peer = self.peers.entry(hand.plan.who).or_default();
-            peer.take_part(piece);
+            self.take_part(hand.plan.addr, piece);
             hand.parts = self.confinement(hand.plan.who);
         }
     }
@@ -274,11 +280,6 @@ impl Pieces {
             }
             self.settle(piece);
         }
-    }
-
-    fn is_accused(&self, who: Who) -> bool {
-        let addr = || self.peers.get(&who).and_then(|peer| peer.addr);
-        !self.suspects.is_empty() && addr().is_some_and(|addr| self.suspects.accuses(addr))
     }
 }
 

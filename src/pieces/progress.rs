@@ -251,6 +251,11 @@ impl Progress {
         self.senders.of(&self.received)
     }
 
+    /// Whether any of the blocks that are here came from this host.
+    pub fn is_from(&self, sender: SocketAddr) -> bool {
+        !self.senders.sent(sender, &self.received).is_empty()
+    }
+
     /// Who sent which block; to be taken when the try is over.
     pub fn take_senders(&mut self) -> Senders {
         std::mem::take(&mut self.senders)

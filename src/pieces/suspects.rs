@@ -1,14 +1,23 @@
 //! Who sent bad blocks.
 //!
-//! Where a single peer sent a piece that fails, it is guilty. Where several did, each block is remembered by a digest with its
+//! Where a single host sent a piece that fails, it is guilty. Where several did, each block is remembered by a digest with its
 //! sender, and one peer alone repeats the piece: if that fails too, this peer is guilty, and if it passes, so is whoever had
-//! sent other bytes than the right ones. Meanwhile the senders are accused, and get pieces of their own to work on as long as
+//! sent other bytes than the right ones. Nobody is guilty by suspicion: only by bytes that differ from those that matched the hash, or by
+//! a failed piece that is all its own. Meanwhile the senders are accused, and get pieces of their own to work on as long as
 //! there are any, so that what they send next speaks for or against them alone.
 //!
-//! The waste is bounded: the first piece that a peer spoils alone is its last, and of those it shares with others it has a part
-//! in no more than `limits::SHARED_PARTS` before they are verified. Then it goes on with these and its own; others keep away
-//! from those, and what it leaves of them is dropped. What a guilty peer sent of pieces that are not whole yet is dropped as
-//! well, so that they do not fail, too.
+//! What a poisoner costs is bounded. A host that sends whatever it likes, whenever it likes, has a part in at most
+//! [`limits::SHARED_PARTS`] pieces, for each of its connections, that are shared with others and not verified; a failed one stays
+//! among them until it passes, and then it is found out. The first piece that it spoils alone is its last. So one connection makes
+//! `SHARED_PARTS + 1` tries fail at most, n poisoners n times as many, which costs the swarm as many pieces' bytes: those that the others
+//! sent for them. What else a guilty peer sent of pieces that are not whole yet is dropped as well, so that they do not fail, too: that
+//! costs no more than what it sent itself.
+//!
+//! Two things lie outside this bound, and have bounds of their own. One peer alone may begin the repetition of a piece and not finish
+//! it: after [`limits::SOLO_RESTARTS`] hosts did, or [`limits::SOLO_TRIES`] such tries, several may help with it again, and a poisoner
+//! among them spoil it again; each such failure is remembered beside the first. And evidence takes room: with [`limits::SUSPECT_PIECES`] pieces or
+//! [`limits::SUSPECT_DIGESTS`] blocks remembered, what fails next is repeated without any, so that nobody can flush out what is
+//! remembered already. A poisoner gets away with that piece, but not with the next one that there is room for.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,11 +26,13 @@ use sha1::{Digest, Sha1};
 
 use crate::base::bits::Bits;
 use crate::base::geometry::BLOCK;
+use crate::base::host::Host;
 use crate::base::limits;
 
 /// Who sent which block of a piece. One sender for all of them, the usual case, costs no memory per block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Senders {
+    /// An address of each host.
     addrs: Vec<SocketAddr>,
     /// For each block an index into `addrs`; empty while there is one sender. A piece has at most 2¹⁴ blocks.
     by: Vec<u16>,
@@ -30,16 +41,18 @@ pub(super) struct Senders {
 impl Senders {
     /// This block, of so many, came from there.
     pub fn note(&mut self, number: u32, from: SocketAddr, blocks: u32) {
-        let known = self.addrs.iter().position(|&addr| addr == from);
+        let known = self.place(from);
         let index = known.unwrap_or(self.addrs.len());
-        if known.is_none() {
+        // Past what an index can say, nobody is named rather than somebody else.
+        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        if known.is_none() && index < u16::MAX {
             self.addrs.push(from);
         }
         if index > 0 && self.by.is_empty() {
             self.by = vec![0; blocks as usize];
         }
         if let Some(by) = self.by.get_mut(number as usize) {
-            *by = index as u16;
+            *by = index;
         }
     }
 
@@ -60,12 +73,17 @@ impl Senders {
             .collect()
     }
 
-    /// Which of these blocks came from there.
+    /// Which of these blocks came from this host.
     pub fn sent(&self, from: SocketAddr, blocks: &Bits) -> Vec<u32> {
-        match self.addrs.iter().position(|&addr| addr == from) {
+        match self.place(from) {
             Some(index) => blocks.ones().filter(|&n| self.index(n) == index).collect(),
             None => Vec::new(),
         }
+    }
+
+    fn place(&self, from: SocketAddr) -> Option<usize> {
+        let host = Host::of(from);
+        self.addrs.iter().position(|&addr| Host::of(addr) == host)
     }
 
     fn index(&self, number: u32) -> usize {
@@ -79,16 +97,35 @@ impl Senders {
     }
 }
 
-/// The first failed try of a piece that had several senders.
+/// A failed try of a piece that had several senders.
 #[derive(Clone, Debug)]
-struct Case {
+struct Try {
     senders: Senders,
-    accused: Vec<SocketAddr>,
-    /// A digest for each block; empty where there was no room for them.
+    accused: Vec<Host>,
+    /// A digest for each block.
     digests: Vec<u64>,
     guilty: Vec<SocketAddr>,
-    /// Tries by one peer alone that came to nothing.
+}
+
+impl Try {
+    fn compare(&mut self, begin: u32, data: &[u8]) {
+        for (number, block) in (begin / BLOCK..).zip(data.chunks(BLOCK as usize)) {
+            let same = self.digests.get(number as usize) == Some(&digest_of(block));
+            let sender = self.senders.sender(number).filter(|_| !same);
+            let news = sender.filter(|sender| !self.guilty.contains(sender));
+            self.guilty.extend(news);
+        }
+    }
+}
+
+/// A piece that failed: the tries for which there was room, the last one being read back perhaps.
+#[derive(Clone, Debug, Default)]
+struct Case {
+    tries: Vec<Try>,
+    /// Since it failed last: tries by one peer alone that came to nothing,
     restarts: u32,
+    /// and whose they were.
+    idlers: Vec<Host>,
 }
 
 /// Pieces that failed, until they pass.
@@ -99,80 +136,83 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    /// Opens a case; true if its blocks, so many, are to be read and given to [`Suspects::learn`].
+    /// A try of several senders failed; true if its blocks, so many, are to be read and given to [`Suspects::learn`].
     pub fn open(
         &mut self,
         piece: u32,
         senders: Senders,
-        accused: Vec<SocketAddr>,
+        accused: &[SocketAddr],
         blocks: u32,
     ) -> bool {
-        if let Some(case) = self.cases.get_mut(&piece) {
-            case.restarts = 0;
+        let full = self.cases.len() >= limits::SUSPECT_PIECES;
+        if full && !self.cases.contains_key(&piece) {
             return false;
         }
-        if self.cases.len() >= limits::SUSPECT_PIECES {
-            return false;
-        }
-        let room = self.digests + blocks as usize <= limits::SUSPECT_DIGESTS;
+        let case = self.cases.entry(piece).or_default();
+        case.restarts = 0;
+        case.idlers.clear();
+        let blocks = blocks as usize;
+        let room = self.digests + blocks <= limits::SUSPECT_DIGESTS;
         if room {
-            self.digests += blocks as usize;
+            self.digests += blocks;
+            case.tries.push(Try {
+                senders,
+                accused: accused.iter().copied().map(Host::of).collect(),
+                digests: vec![0; blocks],
+                guilty: Vec::new(),
+            });
         }
-        let case = Case {
-            senders,
-            accused,
-            digests: vec![0; if room { blocks as usize } else { 0 }],
-            guilty: Vec::new(),
-            restarts: 0,
-        };
-        self.cases.insert(piece, case);
         room
     }
 
-    /// Remembers what the blocks from `begin` on were.
+    /// Remembers what the blocks of the last try were, from `begin` on.
     pub fn learn(&mut self, piece: u32, begin: u32, data: &[u8]) {
-        if let Some(case) = self.cases.get_mut(&piece) {
-            let kept = case.digests.iter_mut().skip((begin / BLOCK) as usize);
+        let last = self.cases.get_mut(&piece).map(|case| case.tries.last_mut());
+        if let Some(last) = last.flatten() {
+            let kept = last.digests.iter_mut().skip((begin / BLOCK) as usize);
             for (digest, block) in kept.zip(data.chunks(BLOCK as usize)) {
                 *digest = digest_of(block);
             }
         }
     }
 
-    /// What the blocks were cannot be learnt.
+    /// What the blocks of the last try were cannot be learnt.
     pub fn give_up(&mut self, piece: u32) {
-        if let Some(case) = self.cases.get_mut(&piece) {
-            self.digests -= std::mem::take(&mut case.digests).len();
+        let last = self.cases.get_mut(&piece).map(|case| case.tries.pop());
+        if let Some(last) = last.flatten() {
+            self.digests -= last.digests.len();
         }
     }
 
     /// Compares the right bytes from `begin` on with what is remembered.
     pub fn compare(&mut self, piece: u32, begin: u32, data: &[u8]) {
-        let Some(case) = self.cases.get_mut(&piece) else {
-            return;
-        };
-        for (number, block) in (begin / BLOCK..).zip(data.chunks(BLOCK as usize)) {
-            let same = case.digests.get(number as usize) == Some(&digest_of(block));
-            let sender = case.senders.sender(number).filter(|_| !same);
-            let news = sender.filter(|sender| !case.guilty.contains(sender));
-            case.guilty.extend(news);
+        let tries = self.cases.get_mut(&piece).map(|case| case.tries.iter_mut());
+        for failed in tries.into_iter().flatten() {
+            failed.compare(begin, data);
         }
     }
 
     /// Whether [`Suspects::compare`] can find out anything about this piece.
     pub fn can_compare(&self, piece: u32) -> bool {
-        self.cases
-            .get(&piece)
-            .is_some_and(|case| !case.digests.is_empty())
+        let case = self.cases.get(&piece);
+        case.is_some_and(|case| !case.tries.is_empty())
     }
 
-    /// The piece passed: who is guilty of its failure, as far as it was compared.
+    /// The piece passed: who is guilty of its failures, as far as it was compared.
     pub fn close(&mut self, piece: u32) -> Vec<SocketAddr> {
-        let Some(case) = self.cases.remove(&piece) else {
-            return Vec::new();
-        };
-        self.digests -= case.digests.len();
-        case.guilty
+        let mut guilty: Vec<SocketAddr> = Vec::new();
+        for failed in self.cases.remove(&piece).unwrap_or_default().tries {
+            self.digests -= failed.digests.len();
+            for addr in failed.guilty {
+                if !guilty
+                    .iter()
+                    .any(|&known| Host::of(known) == Host::of(addr))
+                {
+                    guilty.push(addr);
+                }
+            }
+        }
+        guilty
     }
 
     /// Whether this piece failed and has not passed since.
@@ -180,14 +220,11 @@ impl Suspects {
         self.cases.contains_key(&piece)
     }
 
-    /// Whether nobody is accused of anything.
-    pub fn is_empty(&self) -> bool {
-        self.cases.is_empty()
-    }
-
-    /// Whether this peer had a part in a piece that failed and has not passed since.
-    pub fn accuses(&self, addr: SocketAddr) -> bool {
-        self.cases.values().any(|case| case.accused.contains(&addr))
+    /// Whether this peer's host had a part in a piece that failed and has not passed since.
+    pub fn accuse(&self, addr: SocketAddr) -> bool {
+        let host = Host::of(addr);
+        let mut tries = self.cases.values().flat_map(|case| &case.tries);
+        tries.any(|failed| failed.accused.contains(&host))
     }
 
     /// The pieces that failed.
@@ -197,21 +234,26 @@ impl Suspects {
 
     /// Whether the next try of this piece is one peer's alone.
     pub fn is_solo(&self, piece: u32) -> bool {
-        self.cases
-            .get(&piece)
-            .is_some_and(|case| case.restarts < limits::SOLO_RESTARTS)
+        let alone = |case: &Case| {
+            case.idlers.len() < limits::SOLO_RESTARTS && case.restarts < limits::SOLO_TRIES
+        };
+        self.cases.get(&piece).is_some_and(alone)
     }
 
-    /// A try of one peer alone came to nothing.
-    pub fn restart(&mut self, piece: u32) {
+    /// A try of this peer alone came to nothing.
+    pub fn restart(&mut self, piece: u32, addr: Option<SocketAddr>) {
         if let Some(case) = self.cases.get_mut(&piece) {
             case.restarts += 1;
+            let host = addr.map(Host::of);
+            let news = host.filter(|host| !case.idlers.contains(host));
+            case.idlers.extend(news);
         }
     }
 
     /// Asserts that the bounds hold.
     pub fn assert_invariants(&self) {
-        let digests: usize = self.cases.values().map(|case| case.digests.len()).sum();
+        let tries = self.cases.values().flat_map(|case| &case.tries);
+        let digests: usize = tries.map(|failed| failed.digests.len()).sum();
         assert_eq!(self.digests, digests);
         assert!(digests <= limits::SUSPECT_DIGESTS);
         assert!(self.cases.len() <= limits::SUSPECT_PIECES);
@@ -242,7 +284,7 @@ mod tests {
 
     fn open(suspects: &mut Suspects, piece: u32, blocks: u32) -> bool {
         let (senders, accused) = senders();
-        let room = suspects.open(piece, senders, accused, blocks);
+        let room = suspects.open(piece, senders, &accused, blocks);
         suspects.assert_invariants();
         room
     }
@@ -254,12 +296,30 @@ mod tests {
         let mut bytes = vec![1; 2 * BLOCK as usize];
         suspects.learn(5, 0, &bytes[..BLOCK as usize]);
         suspects.learn(5, BLOCK, &bytes[BLOCK as usize..]);
-        assert!(suspects.accuses(addr(2)) && !suspects.accuses(addr(3)));
+        assert!(suspects.accuse(addr(2)) && !suspects.accuse(addr(3)));
         bytes[BLOCK as usize + 9] = 2;
         suspects.compare(5, 0, &bytes);
         assert_eq!(suspects.close(5), [addr(2)]);
-        assert!(suspects.is_empty() && !suspects.accuses(addr(2)));
+        assert!(!suspects.contain(5) && !suspects.accuse(addr(2)));
         assert_eq!(suspects.close(5), []);
+    }
+
+    #[test]
+    fn each_failed_try_is_compared() {
+        let mut suspects = Suspects::default();
+        let right = vec![1; 2 * BLOCK as usize];
+        for wrong in [9, BLOCK as usize + 9] {
+            assert!(open(&mut suspects, 5, 2));
+            let mut bytes = right.clone();
+            bytes[wrong] = 2;
+            suspects.learn(5, 0, &bytes);
+        }
+        assert!(open(&mut suspects, 5, 2));
+        suspects.give_up(5);
+        suspects.assert_invariants();
+        suspects.compare(5, 0, &right);
+        assert_eq!(suspects.close(5), [addr(1), addr(2)]);
+        suspects.assert_invariants();
     }
 
     #[test]
@@ -276,18 +336,39 @@ mod tests {
             open(&mut suspects, piece, 1);
         }
         assert_eq!(suspects.pieces().count(), limits::SUSPECT_PIECES);
+        assert!(open(&mut suspects, 2, 2), "what is known may fail again");
     }
 
     #[test]
     fn one_peer_alone_gets_so_many_chances() {
         let mut suspects = Suspects::default();
         open(&mut suspects, 3, 2);
-        for _ in 0..limits::SOLO_RESTARTS {
+        for host in 1..=limits::SOLO_RESTARTS as u8 {
             assert!(suspects.is_solo(3));
-            suspects.restart(3);
+            suspects.restart(3, Some(addr(host)));
         }
         assert!(!suspects.is_solo(3) && !suspects.is_solo(4));
-        assert!(!open(&mut suspects, 3, 2), "it is remembered already");
+        open(&mut suspects, 3, 2);
         assert!(suspects.is_solo(3), "it failed again among several");
+        // One that comes back and begins it again counts once, but not for ever.
+        for _ in 0..limits::SOLO_TRIES {
+            assert!(suspects.is_solo(3));
+            suspects.restart(3, Some(addr(1)));
+        }
+        assert!(!suspects.is_solo(3));
+    }
+
+    #[test]
+    fn nobody_is_named_where_there_are_too_many_to_tell_apart() {
+        let host = |n: u32| SocketAddr::from(((0x0a00_0000 + n).to_be_bytes(), 1));
+        let most = u32::from(u16::MAX);
+        let mut senders = Senders {
+            addrs: (0..most - 1).map(host).collect(),
+            by: vec![0; 2],
+        };
+        senders.note(0, host(most - 1), 2);
+        senders.note(1, host(most), 2);
+        assert_eq!(senders.sender(1), None, "the last one");
+        assert_eq!(senders.sender(0), Some(host(most - 1)));
     }
 }

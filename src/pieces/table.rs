@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::progress::{Filed, Grip, Progress};
 use super::rarity::Rarity;
-use super::sharing::Peer;
+use super::sharing::{Party, Peer};
 use super::suspects::Suspects;
 use super::verdict::Verdict;
 use crate::base::bits::Bits;
 use crate::base::geometry::{Block, Geometry};
 use crate::base::holdings::Holdings;
+use crate::base::host::Host;
 use crate::base::id::PieceHash;
 use crate::base::limits;
 use crate::base::rng::Rng;
@@ -64,6 +65,9 @@ pub struct Pieces {
     /// Blocks of open pieces (solo ones aside) that are neither here nor asked of anybody.
     pub(super) unasked: u64,
     pub(super) peers: BTreeMap<Who, Peer>,
+    pub(super) parties: BTreeMap<Host, Party>,
+    /// Those of them that are not connected any more.
+    pub(super) gone: BTreeSet<Host>,
     pub(super) suspects: Suspects,
     /// Open pieces of which bytes are due for reading back.
     pub(super) due: BTreeSet<u32>,
@@ -109,6 +113,8 @@ impl Pieces {
             partial: BTreeSet::new(),
             unasked: 0,
             peers: BTreeMap::new(),
+            parties: BTreeMap::new(),
+            gone: BTreeSet::new(),
             suspects: Suspects::default(),
             due: BTreeSet::new(),
             void: Vec::new(),
@@ -261,7 +267,7 @@ impl Pieces {
     /// A peer is gone; its blocks were released before.
     pub fn forget(&mut self, who: Who) {
         debug_assert!(self.open.values().all(|progress| !progress.involves(who)));
-        self.peers.remove(&who);
+        let known = self.peers.contains_key(&who);
         let theirs = |(_, progress): &(&u32, &Progress)| progress.owner == Some(who);
         let pieces: Vec<u32> = self.open.iter().filter(theirs).map(|(&p, _)| p).collect();
         for piece in pieces {
@@ -272,8 +278,11 @@ impl Pieces {
                 self.vacate(piece);
             }
             self.settle(piece);
+            self.news = true;
         }
-        self.news = true;
+        self.part_with(who);
+        // Who was never asked for anything leaves nothing to others: many who come and go must not make work.
+        self.news |= known;
     }
 
     /// The open piece of a block, and the block's number in it.
@@ -302,7 +311,8 @@ impl Pieces {
         let Some(progress) = self.open.get_mut(&piece) else {
             return;
         };
-        self.suspects.restart(piece);
+        let owner = progress.owner.and_then(|owner| self.peers.get(&owner));
+        self.suspects.restart(piece, owner.map(|owner| owner.addr));
         progress.solo = self.suspects.is_solo(piece);
         progress.owner = None;
         progress.reset();

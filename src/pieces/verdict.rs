@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use super::progress::Exam;
-use super::sharing::Peer;
 use super::table::Pieces;
 use crate::base::geometry::Block;
 use crate::base::id::PieceHash;
@@ -15,7 +14,7 @@ pub struct Verdict {
     pub piece: u32,
     /// Whether its SHA-1 matched: it is now Held. Otherwise it is Missing again.
     pub ok: bool,
-    /// Who is now known to have sent bad bytes for this piece: to be banned.
+    /// Who is now known to have sent bad bytes for this piece, an address of each host: to be banned.
     pub guilty: Vec<SocketAddr>,
 }
 
@@ -111,15 +110,16 @@ impl Pieces {
         }
         let blocks = self.geometry.blocks(piece);
         let senders = progress.take_senders();
-        let theirs = |peer: &&mut Peer| peer.addr.is_some_and(|addr| contributors.contains(&addr));
-        for peer in self.peers.values_mut().filter(theirs) {
-            peer.take_part(piece);
+        for &addr in &contributors {
+            self.take_part(addr, piece);
         }
-        if self.suspects.open(piece, senders, contributors, blocks) {
-            progress.examine(Exam::Learn);
-            self.due.insert(piece);
-        } else {
-            self.conclude(piece, false, Vec::new());
+        let room = self.suspects.open(piece, senders, &contributors, blocks);
+        match self.open.get_mut(&piece).filter(|_| room) {
+            Some(progress) => {
+                progress.examine(Exam::Learn);
+                self.due.insert(piece);
+            }
+            None => self.conclude(piece, false, Vec::new()),
         }
     }
 

@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::base::limits;
 use crate::peer::peer::Peer;
 use crate::peer::phase::Phase;
+use crate::pieces::Pieces;
 use crate::wire::message::frame_len;
 
 impl Session {
@@ -36,6 +37,11 @@ impl Session {
             assert!(!slot.peer.is_closing(), "slot {key} is over and not free");
             self.assert_bounds(&slot.peer);
         }
+    }
+
+    /// The piece table, to look at.
+    pub fn pieces(&self) -> &Pieces {
+        &self.torrent.pieces
     }
 
     /// How many connections there are, those being made included.

@@ -2,10 +2,12 @@
 //! [`Candidates::add`]; each address is called by one connection at a time, and after a failure only after a wait that doubles. A peer that
 //! was of use and that the network took from us may be back at once: it is called soon, and more often than others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use crate::base::host::Host;
 use crate::base::limits;
+use crate::base::reach::Reach;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Now};
 
@@ -34,8 +36,9 @@ pub struct Candidates {
     known: BTreeMap<SocketAddr, Candidate>,
     due: BTreeSet<(Now, u32, SocketAddr)>,
     refused: BTreeSet<SocketAddr>,
-    banned: BTreeSet<SocketAddr>,
-    banned_hosts: BTreeSet<IpAddr>,
+    /// In the order in which they were banned.
+    banned: VecDeque<SocketAddr>,
+    banned_hosts: BTreeSet<Host>,
     rng: Rng,
 }
 
@@ -46,7 +49,7 @@ impl Candidates {
             known: BTreeMap::new(),
             due: BTreeSet::new(),
             refused: BTreeSet::new(),
-            banned: BTreeSet::new(),
+            banned: VecDeque::new(),
             banned_hosts: BTreeSet::new(),
             rng,
         }
@@ -55,8 +58,9 @@ impl Candidates {
     /// Adds an address; true if it is new and can be called at all.
     pub fn add(&mut self, addr: SocketAddr, source: Source, now: Now) -> bool {
         let addr = canonical(addr);
-        let callable = addr.port() != 0 && is_host(addr.ip());
+        let callable = addr.port() != 0 && Reach::of(addr.ip()) != Reach::Nowhere;
         if !callable
+            || (source != Source::User && self.is_crowded(addr.ip()))
             || self.known.contains_key(&addr)
             || self.refused.contains(&addr)
             || self.is_banned(addr)
@@ -79,6 +83,16 @@ impl Candidates {
         true
     }
 
+    /// Whether strangers named so many ports of this host that another is not called. Around us, each knows his own.
+    fn is_crowded(&self, ip: IpAddr) -> bool {
+        if Reach::of(ip).is_local() {
+            return false;
+        }
+        let ports = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
+        let known = self.known.range(ports.clone()).count();
+        known + self.refused.range(ports).count() >= limits::HOST_PORTS
+    }
+
     /// How many addresses are known.
     pub fn len(&self) -> usize {
         self.known.len()
@@ -87,11 +101,6 @@ impl Candidates {
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
-    }
-
-    /// How many could be called at some time.
-    pub fn waiting(&self) -> usize {
-        self.due.len()
     }
 
     /// The next address to call, if one is due. Its call ends in [`Candidates::on_closed`] or [`Candidates::on_failed`].
@@ -168,31 +177,34 @@ impl Candidates {
     /// The address is not worth another call in this run.
     pub fn refuse(&mut self, addr: SocketAddr) {
         self.forget(addr);
-        if self.refused.len() < limits::CANDIDATES {
+        if self.refused.len() < limits::BANNED {
             self.refused.insert(addr);
         }
     }
 
-    /// Never again, in neither direction. A host is banned whole, but for this very machine, where many clients share an address.
+    /// Never again, in neither direction, and whoever else is of its [`Host`]: if a port were enough to come back, a ban would mean
+    /// nothing. With too many, those banned first are forgotten.
     pub fn ban(&mut self, addr: SocketAddr) {
-        let addr = canonical(addr);
-        self.forget(addr);
-        if self.banned.len() >= limits::CANDIDATES {
+        let (addr, host) = (canonical(addr), Host::of(addr));
+        let theirs = |known: &&SocketAddr| Host::of(**known) == host;
+        let known: Vec<SocketAddr> = self.known.keys().filter(theirs).copied().collect();
+        known.into_iter().for_each(|known| self.forget(known));
+        if !self.banned_hosts.insert(host) {
             return;
         }
-        self.banned.insert(addr);
-        if !addr.ip().is_loopback() {
-            self.banned_hosts.insert(addr.ip());
+        self.banned.push_back(addr);
+        if self.banned.len() > limits::BANNED {
+            let first = self.banned.pop_front();
+            first.map(|first| self.banned_hosts.remove(&Host::of(first)));
         }
     }
 
     /// Whether [`Candidates::ban`] covers this address.
     pub fn is_banned(&self, addr: SocketAddr) -> bool {
-        let addr = canonical(addr);
-        self.banned.contains(&addr) || self.banned_hosts.contains(&addr.ip())
+        self.banned_hosts.contains(&Host::of(addr))
     }
 
-    /// The addresses that [`Candidates::ban`] was told of.
+    /// The addresses that [`Candidates::ban`] was told of, one for each host.
     pub fn banned(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.banned.iter().copied()
     }
@@ -236,11 +248,6 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-fn is_host(ip: IpAddr) -> bool {
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast() || ip.octets()[0] == 0);
-    !ip.is_unspecified() && !ip.is_multicast() && !broadcast
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +263,7 @@ mod tests {
     #[test]
     fn each_address_is_called_by_one_connection_at_a_time() {
         let mut candidates = Candidates::new(Rng::from_seed(1));
+        assert!(candidates.is_empty());
         assert!(candidates.add(addr(1), Source::Tracker, at(0)));
         assert!(!candidates.add(addr(1), Source::Tracker, at(0)));
         assert_eq!(
@@ -327,8 +335,10 @@ mod tests {
     #[test]
     fn bans_cover_the_host_but_not_this_machine() {
         let mut candidates = Candidates::new(Rng::from_seed(1));
-        candidates.ban(addr(1));
         let other_port = SocketAddr::from(([10, 0, 0, 1], 1));
+        assert!(candidates.add(other_port, Source::Tracker, at(0)));
+        candidates.ban(addr(1));
+        assert_eq!(candidates.next(at(0)), None, "it is not called either");
         assert!(
             candidates.is_banned(other_port) && !candidates.add(other_port, Source::User, at(0))
         );
@@ -339,6 +349,66 @@ mod tests {
         assert!(candidates.is_banned(mapped));
     }
 
+    fn numbered(number: usize) -> SocketAddr {
+        let [_, b, c, d] = (number as u32).to_be_bytes();
+        SocketAddr::from(([10, b, c, d], 7))
+    }
+
+    #[test]
+    fn addresses_that_are_being_called_are_not_forgotten_for_others() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        for number in 0..limits::CANDIDATES {
+            assert!(candidates.add(numbered(number), Source::Tracker, at(0)));
+            assert!(candidates.next(at(0)).is_some());
+        }
+        let one_more = numbered(limits::CANDIDATES);
+        assert!(!candidates.add(one_more, Source::Tracker, at(0)));
+        candidates.on_failed(numbered(7), at(0));
+        assert!(candidates.add(one_more, Source::Tracker, at(0)));
+        assert_eq!(candidates.len(), limits::CANDIDATES);
+        // Of an address that is not known any more nothing is to be learnt.
+        candidates.on_failed(numbered(7), at(0));
+        assert_eq!(candidates.next_deadline(), Some(at(0)));
+    }
+
+    /// A tracker that names every port of a host would have all its swarm scan or flood it.
+    #[test]
+    fn a_host_in_the_world_is_called_on_a_few_ports_only() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        let host = |ip: [u8; 4], port| SocketAddr::from((ip, port));
+        let victim = |port| host([192, 0, 2, 1], port);
+        for port in 1..=u16::MAX {
+            candidates.add(victim(port), Source::Tracker, at(0));
+        }
+        assert_eq!(candidates.len(), limits::HOST_PORTS);
+        while let Some(addr) = candidates.next(at(0)) {
+            candidates.refuse(addr);
+        }
+        assert!(
+            !candidates.add(victim(9999), Source::Tracker, at(1)),
+            "they were tried"
+        );
+        assert!(candidates.add(victim(9999), Source::User, at(1)));
+        assert!(candidates.add(host([192, 0, 2, 2], 1), Source::Tracker, at(1)));
+        for port in 1..=100 {
+            assert!(candidates.add(host([10, 0, 0, 1], port), Source::Tracker, at(1)));
+        }
+    }
+
+    #[test]
+    fn bans_are_bounded_and_the_oldest_are_forgotten() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        let host = |n: u32| SocketAddr::from(((0x0a00_0000 + n).to_be_bytes(), 7));
+        for n in 0..limits::BANNED as u32 {
+            candidates.ban(host(n));
+            candidates.ban(host(n));
+        }
+        assert!(candidates.is_banned(host(0)) && candidates.banned().count() == limits::BANNED);
+        candidates.ban(host(limits::BANNED as u32));
+        assert!(!candidates.is_banned(host(0)) && candidates.is_banned(host(1)));
+        assert_eq!(candidates.banned().count(), limits::BANNED);
+    }
+
     #[test]
     fn junk_is_not_called_and_the_number_is_bounded() {
         let mut candidates = Candidates::new(Rng::from_seed(1));
@@ -347,6 +417,7 @@ mod tests {
             "10.0.0.1:0",
             "224.0.0.1:1",
             "255.255.255.255:1",
+            "240.0.0.1:1",
             "0.1.2.3:9",
             "[::]:1",
             "[ff02::1]:1",

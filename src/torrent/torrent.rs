@@ -62,6 +62,7 @@ impl Torrent {
         self.picked.clear();
         let mut plan = Plan {
             who,
+            addr: peer.addr(),
             have: peer.holdings(),
             only: peer.allowed(),
             count,

@@ -131,6 +131,7 @@ impl Course {
         let plan = Plan {
             only: peer.choked.then_some(&only),
             slow: peer.slow,
+            addr: peer.addr,
             ..plan(who, &peer.have, count)
         };
         let blocks = self.table.pick_by(plan);

@@ -184,6 +184,7 @@ impl Table {
 pub fn plan(who: Who, have: &Holdings, count: usize) -> Plan<'_> {
     Plan {
         who,
+        addr: addr(who),
         have,
         only: None,
         count,

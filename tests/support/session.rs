@@ -17,7 +17,7 @@ use brooklet::session::config::{Config, Stay};
 use brooklet::session::effect::{Effect, Report, Snapshot};
 use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
-use brooklet::tracker::Families;
+use brooklet::tracker::{Action, Families};
 use brooklet::wire::handshake;
 use brooklet::wire::message::{frame_len, piece_header};
 
@@ -41,10 +41,14 @@ pub struct Bench {
     pub reports: Vec<Report>,
     /// What it wanted saved.
     pub saves: Vec<Snapshot>,
+    /// What it wants of trackers.
+    pub announces: Vec<Action>,
     /// The time.
     pub now: Now,
     peers: BTreeMap<usize, Other>,
     dialled: Vec<(usize, SocketAddr)>,
+    /// Peers that read nothing.
+    deaf: Vec<usize>,
     held: Bits,
     download: bool,
 }
@@ -70,7 +74,16 @@ impl Bench {
         Bench::new(pieces, &all, false)
     }
 
+    /// A download with other settings than the usual ones.
+    pub fn getter_with(pieces: u32, held: &[u32], adjust: impl FnOnce(&mut Config)) -> Bench {
+        Bench::with(pieces, held, true, adjust)
+    }
+
     fn new(pieces: u32, held: &[u32], download: bool) -> Bench {
+        Bench::with(pieces, held, download, |_| ())
+    }
+
+    fn with(pieces: u32, held: &[u32], download: bool, adjust: impl FnOnce(&mut Config)) -> Bench {
         let size = pieces * PIECE;
         let content: Vec<u8> = (0..size).map(|at| (at ^ at >> 9) as u8).collect();
         let setting = Setting {
@@ -90,16 +103,20 @@ impl Bench {
             disk[range.clone()].copy_from_slice(&setting.content[range]);
         }
         let held = trusted.clone();
-        let session = Session::new(config(&setting, trusted, download), 1, Now::default());
+        let mut config = config(&setting, trusted, download);
+        adjust(&mut config);
+        let session = Session::new(config, 1, Now::default());
         let mut bench = Bench {
             session,
             setting,
             disk,
             reports: Vec::new(),
             saves: Vec::new(),
+            announces: Vec::new(),
             now: Now::default(),
             peers: BTreeMap::new(),
             dialled: Vec::new(),
+            deaf: Vec::new(),
             held,
             download,
         };
@@ -115,6 +132,15 @@ impl Bench {
         bench.session = Session::new(config, 1, bench.now);
         bench.turn();
         bench
+    }
+
+    /// Begins anew, otherwise than by the rules of the house; what it does first is still to come.
+    pub fn begins(&mut self, change: impl FnOnce(&mut Config)) {
+        let mut config = config(&self.setting, self.held.clone(), self.download);
+        change(&mut config);
+        self.session = Session::new(config, 1, self.now);
+        self.reports.clear();
+        self.saves.clear();
     }
 
     /// Somebody calls us and says nothing yet. The key.
@@ -248,7 +274,8 @@ impl Bench {
                     }
                     Effect::Report(report) => self.reports.push(report),
                     Effect::Save(snapshot) => self.saves.push(snapshot),
-                    _ => {}
+                    Effect::Tracker(action) => self.announces.push(action),
+                    Effect::ReadAhead(_) => {}
                 }
             }
             let Some(block) = self.session.next_read() else {
@@ -259,8 +286,15 @@ impl Bench {
             self.session.handle_read(block, &data);
         }
         for key in self.session.take_unflushed() {
-            self.flush(key);
+            if !self.deaf.contains(&key) {
+                self.flush(key);
+            }
         }
+    }
+
+    /// From now on this peer reads nothing.
+    pub fn stops_reading(&mut self, key: usize) {
+        self.deaf.push(key);
     }
 
     fn flush(&mut self, key: usize) {

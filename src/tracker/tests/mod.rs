@@ -1,7 +1,9 @@
 //! The machine as the outside sees it: its actions in, answers out, on a clock of the test's own.
 
 mod announce;
+mod bounds;
 mod events;
+mod guard;
 mod http;
 mod scrape;
 mod udp;

@@ -6,12 +6,12 @@ use crate::wire::compact::Family;
 use crate::wire::scrape::Scraped;
 use crate::wire::udp_tracker::{Body, Request, Response};
 
-const U: &str = "udp://10.0.0.1:9/announce";
+pub(super) const U: &str = "udp://10.0.0.1:9/announce";
 
 /// A datagram that we sent, read as the tracker reads it.
-struct Sent {
-    to: SocketAddr,
-    request: Request,
+pub(super) struct Sent {
+    pub(super) to: SocketAddr,
+    pub(super) request: Request,
 }
 
 impl Sent {
@@ -36,7 +36,7 @@ impl Sent {
 }
 
 #[track_caller]
-fn sent(bench: &mut Bench) -> Sent {
+pub(super) fn sent(bench: &mut Bench) -> Sent {
     let (to, bytes) = bench.datagram();
     Sent {
         to,
@@ -44,7 +44,7 @@ fn sent(bench: &mut Bench) -> Sent {
     }
 }
 
-fn reply(bench: &mut Bench, sent: &Sent, body: Body) -> bool {
+pub(super) fn reply(bench: &mut Bench, sent: &Sent, body: Body) -> bool {
     let mut bytes = Vec::new();
     Response {
         transaction: sent.transaction(),
@@ -54,7 +54,7 @@ fn reply(bench: &mut Bench, sent: &Sent, body: Body) -> bool {
     bench.trackers.handle_datagram(sent.to, &bytes, bench.now)
 }
 
-fn announced(peers: &[&str]) -> Body {
+pub(super) fn announced(peers: &[&str]) -> Body {
     Body::Announce(Reply {
         interval: Some(Duration::from_secs(1800)),
         seeders: Some(3),
@@ -65,7 +65,7 @@ fn announced(peers: &[&str]) -> Body {
 }
 
 /// Answers a connect request and returns the announce that follows.
-fn connect(bench: &mut Bench, id: u64) -> Sent {
+pub(super) fn connect(bench: &mut Bench, id: u64) -> Sent {
     let request = sent(bench);
     assert!(request.is_connect());
     assert!(reply(bench, &request, Body::Connect(id)));
@@ -257,7 +257,7 @@ fn an_error_is_the_answer() {
     let request = sent(&mut bench);
     reply(&mut bench, &request, Body::Error(String::from("go away")));
     assert_eq!(bench.said(), [format!("{U}: go away")]);
-    assert_eq!(bench.idle_for(), Some(15));
+    assert_eq!(bench.idle_for(), Some(30));
 
     let mut bench = Bench::started(&[&[U]]);
     let announce = connect(&mut bench, 5);
@@ -267,6 +267,17 @@ fn an_error_is_the_answer() {
         Body::Error(String::from("unregistered")),
     );
     assert_eq!(bench.said(), [format!("{U}: unregistered")]);
+}
+
+#[test]
+fn an_error_without_words_is_said_to_be_one() {
+    for words in ["", " "] {
+        let mut bench = Bench::started(&[&[U]]);
+        let request = sent(&mut bench);
+        assert!(reply(&mut bench, &request, Body::Error(words.to_string())));
+        let why = format!("{U}: it refuses and gives no reason");
+        assert_eq!(bench.said(), [why]);
+    }
 }
 
 #[test]

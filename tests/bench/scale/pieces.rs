@@ -126,6 +126,7 @@ fn have(pieces: u32) -> f64 {
 fn plan(who: usize, have: &Holdings, count: usize) -> Plan<'_> {
     Plan {
         who,
+        addr: addr(who),
         have,
         only: None,
         count,

@@ -1,0 +1,47 @@
+//! Who is behind an address, as far as an address tells: what bans, and the reckoning of who spoilt what, go by.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// The host of an address. A port says nothing, since whoever connects anew has another one; nor do the last 64 bits of an IPv6 address,
+/// since every host may take as many as it likes (RFC 8981). So those who share an IPv4 address, behind one router, count as one, and so
+/// does a home network of IPv6. Only on this very machine, where many clients share an address, and among link-local addresses, which
+/// share their first 64 bits, is it otherwise: there each is its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Host(SocketAddr);
+
+impl Host {
+    /// The host of this address. IPv4 addresses that arrive in IPv6 clothes are the same hosts.
+    pub fn of(addr: SocketAddr) -> Host {
+        let (ip, port) = (addr.ip().to_canonical(), addr.port());
+        Host(match ip {
+            _ if ip.is_loopback() => SocketAddr::new(ip, port),
+            IpAddr::V6(v6) if !v6.is_unicast_link_local() => {
+                let network = v6.to_bits() >> 64 << 64;
+                SocketAddr::new(Ipv6Addr::from_bits(network).into(), 0)
+            }
+            _ => SocketAddr::new(ip, 0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(one: &str, other: &str) -> bool {
+        let host = |text: &str| Host::of(text.parse().unwrap());
+        host(one) == host(other)
+    }
+
+    #[test]
+    fn a_host_is_what_costs_something_to_change() {
+        assert!(same("192.0.2.1:6881", "192.0.2.1:50000"), "a port is free");
+        assert!(!same("192.0.2.1:6881", "192.0.2.2:6881"));
+        assert!(same("192.0.2.1:6881", "[::ffff:192.0.2.1]:1"));
+        assert!(same("[2001:db8::1]:1", "[2001:db8::ffff:0:0:2]:2"));
+        assert!(!same("[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1"));
+        assert!(!same("127.0.0.1:1", "127.0.0.1:2") && same("[::1]:1", "[::1]:1"));
+        assert!(!same("[::1]:1", "[::1]:2") && !same("[fe80::1]:1", "[fe80::2]:1"));
+        assert!(same("[fe80::1]:1", "[fe80::1]:2"));
+    }
+}
