@@ -114,7 +114,12 @@ fn long_words_are_cut_and_plain() {
     each(&words, AT_ONCE, |words| {
         let tracker = Tracker::saying(answer(&refusal(words)));
         let error = swarm.failure(&tracker.url(), SOON);
-        assert_eq!(error.chars().count(), 200);
+        // The first letter may be a control character, a blank by now, and blanks at the ends are left out.
+        match words[0] {
+            b'\n' => assert_eq!(error, "it refuses and gives no reason"),
+            0x1b => assert_eq!(error.chars().count(), 199),
+            _ => assert_eq!(error.chars().count(), 200),
+        }
         let warning = [
             b"d8:intervali1800e5:peers0:",
             &bytes("warning message", words)[..],

@@ -171,7 +171,8 @@ fn huge_datagrams_are_cut() {
         request.send(&request.response(3, &words.as_bytes()[..60_000]));
     });
     let error = swarm.failure(&tracker.url(), SOON);
-    assert_eq!(error.chars().count(), 200);
+    // The first of the two hundred is a blank by now, the last is one, and blanks at the ends are left out.
+    assert_eq!(error.chars().count(), 198);
 }
 
 #[test]
