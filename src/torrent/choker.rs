@@ -2,9 +2,12 @@
 //! thirty seconds to somebody new, so that better partners are found (BEP 3, "choking and optimistic unchoking"). A slot that falls empty
 //! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot.
 //!
-//! When we have everything ourselves, those keep their slots that take fastest, but for the slowest, whose slot moves on with the
-//! optimistic one. Only those being served can show how fast they take; and who lost his slot every ten seconds would be left with
-//! parts of pieces that are of no use to the swarm.
+//! When we have everything ourselves nobody gives us anything, and each is served in turn: in each round one newcomer comes, and who was
+//! served longest goes, as the first client did it in its later years. So nobody can hold a slot who takes fast and gives nothing to the
+//! swarm; and a turn lasts long enough for some whole pieces, since parts of pieces are of no use to others.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::limits;
 use crate::base::rng::Rng;
@@ -19,7 +22,7 @@ pub struct View {
     pub interested: bool,
     /// It is unchoked now.
     pub unchoked: bool,
-    /// Bytes a second that it gives us; that we give it, when seeding.
+    /// Bytes a second that it gives us; that we give it, when seeding (there it counts only whether there are any).
     pub rate: u64,
     /// It owes us blocks and sends none.
     pub snubbing: bool,
@@ -33,6 +36,8 @@ pub struct Choker {
     next_round: Now,
     next_optimistic: Now,
     optimistic: Option<usize>,
+    /// Since when those have been served who are.
+    turns: BTreeMap<usize, Now>,
     rng: Rng,
 }
 
@@ -43,6 +48,7 @@ impl Choker {
             next_round: now,
             next_optimistic: now,
             optimistic: None,
+            turns: BTreeMap::new(),
             rng,
         }
     }
@@ -63,29 +69,44 @@ impl Choker {
     /// Chooses afresh: the keys of all that are to be unchoked, the others are to be choked. `slots` are the regular ones.
     pub fn round(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         self.next_round = now + limits::CHOKE_ROUND;
+        let served: BTreeSet<usize> = views
+            .iter()
+            .filter(|view| view.unchoked)
+            .map(|view| view.key)
+            .collect();
+        self.turns.retain(|key, _| served.contains(key));
         let mut ranked: Vec<&View> = views
             .iter()
             .filter(|view| view.interested && !view.snubbing)
             .collect();
         self.rng.shuffle(&mut ranked);
+        let turns = &self.turns;
         let first = |view: &&View| match seeding {
             // Where nothing flows, having the slot is no reason to keep it.
-            true => (if view.unchoked { view.rate } else { 0 }, false),
-            false => (view.rate, view.unchoked),
+            true => (
+                turns.get(&view.key).filter(|_| view.rate > 0).copied(),
+                0,
+                false,
+            ),
+            false => (None, view.rate, view.unchoked),
         };
-        ranked.sort_by_key(|view| std::cmp::Reverse(first(view)));
+        ranked.sort_by_key(|view| Reverse(first(view)));
         let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();
         let stays = |key| {
             views.iter().any(|view| view.key == key && view.interested) && !chosen.contains(&key)
         };
         let kept = self
             .optimistic
-            .filter(|&key| now < self.next_optimistic && stays(key));
+            .filter(|&key| !seeding && now < self.next_optimistic && stays(key));
         self.optimistic = kept.or_else(|| {
             self.next_optimistic = now + limits::OPTIMISTIC_ROUND;
-            self.draw(views, &chosen, now)
+            let next = || ranked.get(slots).map(|view| view.key);
+            self.draw(views, &chosen, now).or_else(next)
         });
         chosen.extend(self.optimistic);
+        for &key in &chosen {
+            self.turns.entry(key).or_insert(now);
+        }
         chosen
     }
 
@@ -104,6 +125,7 @@ impl Choker {
                 break;
             };
             filled.push(key);
+            self.turns.insert(key, now);
         }
         filled
     }
@@ -174,28 +196,53 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_keeps_on_serving_those_it_serves_but_for_the_slowest() {
+    fn a_seed_serves_each_in_turn_for_some_rounds() {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let mut views: Vec<View> = (0..20).map(|key| view(key, 0)).collect();
-        // What others still show is what their sockets took when they were choked.
-        views[15..].iter_mut().for_each(|view| view.rate = 9000);
-        for (view, rate) in views.iter_mut().zip([50, 40, 30, 20, 10]) {
-            (view.unchoked, view.rate) = (true, rate);
+        let mut first = choker.refill(&views, 4, true, at(99));
+        let mut turns = [0; 20];
+        for round in 0..100 {
+            for view in &mut views {
+                view.unchoked = first.contains(&view.key);
+                // A fast one, and what others still show of the time before they were choked.
+                view.rate = if view.key == 7 { 9000 } else { 10 };
+            }
+            let chosen = choker.round(&views, 4, true, at(100 + 10 * round));
+            let stayed = chosen.iter().filter(|key| first.contains(key)).count();
+            assert_eq!((chosen.len(), stayed), (5, 4), "round {round}");
+            chosen.iter().for_each(|&key| turns[key] += 1);
+            first = chosen;
         }
-        let chosen = choker.round(&views, 4, true, at(100));
-        assert_eq!(chosen[..4], [0, 1, 2, 3]);
-        assert!(chosen[4] > 4);
-        let leeching = choker.round(&views, 4, false, at(200));
-        assert!(leeching[..4].iter().all(|&key| key >= 15), "{leeching:?}");
+        // Five of twenty are served at a time: a quarter of the rounds for each, the fast one too.
+        assert!(
+            turns.iter().all(|turns| (5..=75).contains(turns)),
+            "{turns:?}"
+        );
     }
 
     #[test]
     fn who_takes_nothing_does_not_keep_the_slot_of_a_seed() {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let mut views: Vec<View> = (0..50).map(|key| view(key, 0)).collect();
-        views[..4].iter_mut().for_each(|view| view.unchoked = true);
-        let chosen = choker.round(&views, 4, true, at(100));
-        assert!(chosen.iter().filter(|&&key| key < 4).count() < 4);
+        let first = choker.refill(&views, 4, true, at(0));
+        for &key in &first {
+            views[key].unchoked = true;
+        }
+        views[first[0]].rate = 10;
+        let chosen = choker.round(&views, 4, true, at(10));
+        let stayed = chosen.iter().filter(|key| first.contains(key)).count();
+        assert!(chosen.contains(&first[0]) && stayed < 4, "{stayed}");
+    }
+
+    #[test]
+    fn nobody_is_choked_while_there_is_room() {
+        for seeding in [true, false] {
+            let mut choker = Choker::new(at(0), Rng::from_seed(3));
+            let mut views: Vec<View> = (0..5).map(|key| view(key, 10)).collect();
+            views.iter_mut().for_each(|view| view.unchoked = true);
+            assert_eq!(choker.round(&views, 4, seeding, at(100)).len(), 5);
+            assert_eq!(choker.round(&views, 4, seeding, at(130)).len(), 5);
+        }
     }
 
     #[test]

@@ -108,13 +108,12 @@ fn liars() -> Vec<Scenario> {
         among("boast", &[(3, Manners::Boasts)]),
         among("reject", &[(3, Manners::Rejects)]),
         among("mute", &[(10, Manners::Mute)]),
-        // The seed sends no more than two clients, and who has everything leaves: what counts is what clients give each other. Afterwards
+        // What clients give each other is what counts: the seed sends as much as four of them, and who has everything leaves. Afterwards
         // the takers have the seed for themselves, so what they come later by is what nobody gave them before.
         Scenario {
             name: "takers",
-            others: &[(10, Manners::OnlyTakes)],
+            others: &[(20, Manners::OnlyTakes)],
             clients: 30,
-            seeds: (1, 256),
             stay: Some(1),
             content: (16 * 1024, 64),
             takers_later: 2.0,
