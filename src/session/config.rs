@@ -74,12 +74,12 @@ pub struct Config {
 impl Config {
     /// What every connection says of us.
     pub fn local(&self) -> Local {
-        let bitfield = self.geometry.pieces() as usize / 8;
+        let bitfield = self.geometry.pieces().div_ceil(8) as usize;
         Local {
             info_hash: self.info_hash,
             peer_id: self.peer_id,
             geometry: self.geometry,
-            unsent: self.share.min(limits::UNSENT + bitfield),
+            unsent: self.share.min(limits::UNSENT) + bitfield,
         }
     }
 

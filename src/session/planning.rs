@@ -177,6 +177,7 @@ impl Session {
             };
             slot.touched = false;
             if slot.peer.is_open() {
+                // One that says nothing either would not be noticed otherwise until it has been silent for too long.
                 let fault = match slot.peer.is_overfull() {
                     true => Some(Fault::NotReading),
                     false => (seeding && slot.peer.holdings().is_seed()).then_some(Fault::NoUse),

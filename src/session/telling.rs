@@ -6,7 +6,6 @@ use super::census::Census;
 use super::session::Session;
 use crate::base::limits;
 use crate::base::time::Now;
-use crate::peer::fault::Fault;
 
 /// What peers do not know yet.
 #[derive(Debug, Default)]
@@ -37,18 +36,10 @@ impl Session {
             return;
         }
         self.news.told_at = Some(now);
-        // What it has not read yet may be a bitfield that has only just been said.
-        let bitfield = self.local.geometry.pieces().div_ceil(8) as usize;
-        let most = self.local.unsent + bitfield;
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             let slot = &mut self.slots[key];
             if !slot.peer.is_open() {
-                continue;
-            }
-            if slot.peer.unsent() > most {
-                // One that says nothing either would not be noticed otherwise until it has been silent for too long.
-                self.hang_up(key, Fault::NotReading, now);
                 continue;
             }
             let (mut theirs, mut said) = (0, false);

@@ -151,7 +151,7 @@ fn shares(memory: u64) -> usize {
     let buffer = limits::BLOCK_FRAME + 4 + limits::READ;
     let buffers = (memory as usize / 4 / buffer).clamp(1, limits::BUFFERS);
     let left = memory as usize - limits::MIB - buffers * buffer;
-    left / limits::PEER_SHARE
+    left / limits::PEER_SHARE.max(limits::BLOCK_FRAME + 4)
 }
 
 #[test]

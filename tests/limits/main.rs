@@ -18,6 +18,7 @@ mod disk;
 mod frames;
 mod handles;
 mod metainfo;
+mod newcomers;
 mod pieces;
 mod poisoners;
 mod requests;

@@ -129,6 +129,9 @@ fn connections_and_the_idle_among_them() {
     let keys: Vec<usize> = (0..limits::PEERS as u8)
         .map(|n| bench.join(n, true))
         .collect();
+    for &key in &keys {
+        bench.says(key, "have none");
+    }
     let late = SocketAddr::from(([198, 51, 100, 1], 6881));
     assert_eq!(bench.session.handle_accepted(late, bench.now), None);
     bench.session.add_peers(&[late], Source::Tracker, bench.now);

@@ -4,7 +4,6 @@ use brooklet::base::geometry::BLOCK;
 use brooklet::base::limits;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::peer::Segment;
-use brooklet::session::effect::Effect;
 
 use crate::ended_since;
 use crate::session::{BLOCKS, Bench, PIECE};
@@ -181,29 +180,4 @@ fn who_says_nothing_and_never_reads_is_hung_up_on_too() {
         "{most}"
     );
     assert!(ended_since(&bench, &Fault::NotReading.to_string()));
-}
-
-#[test]
-fn the_disk_reads_ahead_no_more_than_may_be_sent() {
-    let mut bench = Bench::seeder(4_096);
-    let key = taker(&mut bench, true);
-    let mut ahead = 0;
-    for round in 0..4_000 {
-        for words in ["request", "cancel"] {
-            let words = format!("{words} {round} at 0, 16384 bytes");
-            bench.hands(key, &encode(&words, &bench.setting));
-        }
-        bench.session.plan(bench.now);
-        while let Some(effect) = bench.session.next_effect() {
-            if let Effect::ReadAhead(block) = effect {
-                ahead += u64::from(block.len);
-            }
-        }
-        bench.session.take_unflushed();
-        let waits = unsent(&bench, key);
-        bench.session.transmitted(key, waits, bench.now);
-    }
-    assert!(!bench.is_gone(key), "it did nothing wrong");
-    assert!(ahead >= limits::READ_AHEAD, "{ahead}");
-    assert!(ahead <= limits::READ_AHEAD + u64::from(PIECE), "{ahead}");
 }
