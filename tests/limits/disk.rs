@@ -160,11 +160,12 @@ fn time_that_a_turn_may_take_for_the_check() {
         waits.push(asked.elapsed());
         assert!(seed.is_running() && begun.elapsed() < 6 * SOON);
     }
-    // Here all of it takes seconds. The usual wait is what counts: others use the processor, too.
+    // All of it takes a second or more: who has to wait for all of it, waits once. The usual wait is what counts, since others use the
+    // processor, too.
     waits.sort_unstable();
-    let usual = waits[waits.len() / 2];
-    assert!(waits.len() > 10, "{waits:?}");
-    assert!(usual < limits::CHECK_TURN * 10, "{usual:?} of {waits:?}");
+    let (usual, all) = (waits[waits.len() / 2], begun.elapsed());
+    assert!(all > 10 * limits::CHECK_TURN, "it takes too little time");
+    assert!(usual < all / 8, "{usual:?} of {all:?}: {waits:?}");
 }
 
 /// A download from a peer that sends a block now and then, to a disk that takes so long for each.

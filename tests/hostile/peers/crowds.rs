@@ -265,7 +265,7 @@ fn memory_has_a_bound_however_many_fill_it() {
     let visits: Vec<_> = (1..=60).map(fill).collect();
     let began = Instant::now();
     let mut last = 0;
-    while seed.peak() < before + 2 * MIB || seed.peak() != last {
+    while seed.peak() < before + MIB || seed.peak() != last {
         last = seed.peak();
         let kib = last / KIB;
         assert!(began.elapsed() < SOON, "{kib} KiB: they fill nothing");
