@@ -9,7 +9,7 @@
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
-# make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: half an hour (SEEDS=20 for fewer, FROM=1000 to
+# make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: about an hour (SEEDS=20 for fewer, FROM=1000 to
 #              begin elsewhere, ONLY=churn,breaks for some scenarios); a line each, as in testdata/swarm/table.txt
 # make crowd   simulated swarms of 100 and of 1,000 clients
 # make fuzz    TARGET=wire SECONDS=60: fuzzes one target (tests/fuzz/Cargo.toml) for so long; needs a C++ compiler, installs cargo-fuzz

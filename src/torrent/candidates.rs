@@ -314,7 +314,9 @@ mod tests {
             assert_eq!(candidates.next(now), Some(addr(1)));
             candidates.on_failed(addr(1), now);
         }
-        let least = [5, 10, 20, 40, 60, 60, 60, 120, 240, 480, 960, 1800];
+        let first = limits::REDIAL_LOST.as_secs();
+        assert_eq!(first, 5);
+        let least = [first, 10, 20, 40, 60, 60, 60, 120, 240, 480, 960, 1800];
         assert_eq!(waits.len(), least.len(), "{waits:?}");
         for (wait, least) in waits.iter().zip(least) {
             assert!((least * 1000..=least * 1250).contains(wait), "{waits:?}");

@@ -184,7 +184,7 @@ fn upload_slots() {
     assert_eq!(Choker::slots(0), limits::UPLOAD_SLOTS);
     assert_eq!(Choker::slots(40 * 1024), limits::UPLOAD_SLOTS);
     // The rate at which a formula without bounds would give as many as may be, and one more.
-    let rate = |slots: usize| ((slots * slots) as f64 / 0.6 * 1024.0) as u64 + 1024;
+    let rate = |slots: usize| ((slots * slots) as f64 / 0.15 * 1024.0) as u64 + 1024;
     assert_eq!(
         Choker::slots(rate(limits::UPLOAD_SLOTS_MOST)),
         limits::UPLOAD_SLOTS_MOST
