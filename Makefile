@@ -9,7 +9,12 @@
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
-# make golden  rewrites the golden transcripts; read the diff before committing it
+# make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: half an hour (SEEDS=20 for fewer, FROM=1000 to
+#              begin elsewhere, ONLY=churn,breaks for some scenarios); a line each, as in testdata/swarm/table.txt
+# make crowd   simulated swarms of 100 and of 1,000 clients
+# make fuzz    TARGET=wire SECONDS=60: fuzzes one target (tests/fuzz/Cargo.toml) for so long; needs a C++ compiler, installs cargo-fuzz
+# make coverage   lines of each folder that the tests run, and those of the deciding ones that they do not; installs cargo-llvm-cov
+# make golden  rewrites the golden transcripts and the table of swarms; read the diff before committing it
 
 MAKEFLAGS += --no-print-directory
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -18,7 +23,7 @@ tested := --config 'profile.dev.opt-level=1' --config 'profile.dev.package."*".o
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: build demo test check ci bench bench-quick golden clean
+.PHONY: build demo test check ci bench bench-quick sweep crowd golden clean
 
 build:
 	cargo build --release --locked
@@ -30,9 +35,13 @@ test:
 	tests/setup.sh
 	cargo test --locked --no-fail-fast $(tested)
 
+# What is fuzzed with is a crate of its own. To read it through, libFuzzer need not be built: nothing is linked.
 check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+	CUSTOM_LIBFUZZER_PATH=./none.a cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml --all-targets \
+	  --target-dir $(target)/fuzz/lint -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo test --locked $(tested) --test tidy
 
@@ -48,9 +57,18 @@ bench: build
 bench-quick: override ARGS := --quick $(ARGS)
 bench-quick: bench
 
+# As fast as it can be without the slow link of a release, with overflow checks. A run that fails says how to repeat it.
+swept := --config profile.release.lto=false --config profile.release.codegen-units=16 --config profile.release.overflow-checks=true
+sweep:
+	@cargo test --release --locked $(swept) --test swarm sweep -- --ignored --nocapture --exact
+
+crowd:
+	@cargo test --release --locked $(swept) --test swarm crowds -- --ignored --nocapture --exact
+
 golden:
 	GOLDEN=write cargo test --locked $(tested) --test transcripts
 	GOLDEN=write cargo test --locked $(tested) --test docs
+	GOLDEN=write cargo test --locked $(tested) --test swarm
 
 clean:
 	cargo clean
@@ -65,3 +83,26 @@ bench-size:
 .PHONY: bench-slow
 bench-slow: build
 	@tests/bench/slow_disk.py $(target)/release/brooklet
+
+# Fuzzing needs a C++ compiler and cargo-fuzz, which is installed into the target folder if it is not there. The corpus begins with seeds of
+# testdata/, and grows from run to run.
+.PHONY: fuzz fuzz-corpus
+fuzz: corpus := $(target)/fuzz/corpus/$(TARGET)
+fuzz: dictionary := $(wildcard tests/fuzz/dictionaries/$(TARGET).dict)
+fuzz: fuzz-corpus
+	mkdir -p $(target)/fuzz/found
+	PATH="$(abspath $(target))/tools/bin:$$PATH" cargo fuzz run -s none --fuzz-dir tests/fuzz --target-dir $(abspath $(target))/fuzz/build \
+	  $(TARGET) $(abspath $(corpus)) -- -max_total_time=$(or $(SECONDS),60) -timeout=60 -print_final_stats=1 \
+	  -artifact_prefix=$(abspath $(target))/fuzz/found/$(TARGET)- $(addprefix -dict=,$(abspath $(dictionary)))
+
+fuzz-corpus:
+	@test -n "$(TARGET)" || { echo "make fuzz: TARGET=$$(ls tests/fuzz/targets | sed 's/\.rs$$//' | paste -sd '|')" >&2; exit 2; }
+	@tests/fuzz/setup.sh
+	cargo run --locked --quiet --manifest-path tests/fuzz/Cargo.toml --target-dir $(target)/fuzz/build --example seeds -- \
+	  $(target)/fuzz/corpus
+
+# Lines covered by the tests, by folder and file, and those that are not. Needs cargo-llvm-cov and the LLVM tools of rustc's version: both
+# are installed if they are not there.
+.PHONY: coverage
+coverage:
+	@tests/coverage.sh $(tested)

@@ -8,8 +8,7 @@ use std::fs;
 use std::io;
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,9 +17,10 @@ use brooklet::storage::layout::Layout;
 use brooklet::storage::resume::Resume;
 use brooklet::wire::metainfo::Metainfo;
 use support::bench::{Bench, SOON, checked, listening, verified, wait_verified};
-use support::child::{Child, Stream, brooklet, command};
+use support::child::{Child, Stream, brooklet};
 use support::content::Content;
 use support::peer::{Manners, Peer, frame, greet, numbers, read_frame};
+use support::room::Room;
 use support::torrent::Torrent;
 
 /// As if the disk took only so many bytes a second.
@@ -150,13 +150,13 @@ fn memory_stays_inside_the_budget_and_the_processor_rests() {
 
 #[test]
 fn a_disk_that_fills_up_behind_the_loop_ends_it_with_a_line() {
-    if !support::root() || !support::installed(&["unshare", "nsenter", "mount"]) {
+    if !Room::possible() {
         return;
     }
     let bench = Bench::new(6, 8 * MIB);
     let seed = Peer::start(&bench.torrent, Manners::default());
     let room = Room::make(&bench.content(), "size=2m");
-    let mut get = room.get(&bench, &seed, Some(MIB));
+    let mut get = room.get(&bench, &seed.addr(), &[(PACE, MIB.to_string())]);
     // One write is as slow as it must be for the thread to be there; the disk is full only two seconds later.
     wait_verified(&mut get, 2);
     wait_until("a thread writes", || {
@@ -180,7 +180,7 @@ fn a_disk_that_fills_up_behind_the_loop_ends_it_with_a_line() {
 
     room.run("mount -o remount,size=20m \"$1\"");
     let before = seed.sent();
-    let mut again = room.get(&bench, &seed, None);
+    let mut again = room.get(&bench, &seed.addr(), &[]);
     let have = checked(&mut again);
     assert!(
         have >= written,
@@ -222,55 +222,6 @@ fn assert_served_while_busy(count: usize, pace: usize, most: usize) {
     }
     let there = ((before + taken) * BLOCK) as u64;
     assert!(sent(&seeds) > there, "the disk has had a rest: {there}");
-}
-
-/// A content folder that is a file system of its own, which only a holder and what is started with its namespace see.
-struct Room {
-    holder: Child,
-    folder: PathBuf,
-    /// The folder as it is seen from outside.
-    inside: PathBuf,
-}
-
-impl Room {
-    fn make(folder: &Path, options: &str) -> Room {
-        let script = "mount -t tmpfs -o \"$1\" none \"$2\" && echo mounted && exec sleep 600";
-        let mut mounting = command(None, "unshare");
-        mounting.args(["--mount", "sh", "-c", script, "sh", options]);
-        let mut holder = Child::spawn("holder", mounting.arg(folder));
-        holder.line("mounted", SOON);
-        let seen = format!("/proc/{}/root{}", holder.pid(), folder.display());
-        Room {
-            holder,
-            folder: folder.into(),
-            inside: seen.into(),
-        }
-    }
-
-    /// A download into it.
-    fn get(&self, bench: &Bench, seed: &Peer, pace: Option<usize>) -> Child {
-        let mut command = self.enter();
-        command.arg(env!("CARGO_BIN_EXE_brooklet"));
-        bench.arguments(&mut command, "get");
-        command.args(["--peer", &seed.addr()]);
-        if let Some(pace) = pace {
-            command.env(PACE, pace.to_string());
-        }
-        Child::spawn("brooklet", &mut command)
-    }
-
-    /// Runs a line of shell; `$1` is the folder.
-    fn run(&self, script: &str) {
-        let mut command = self.enter();
-        command.args(["sh", "-c", script, "sh"]).arg(&self.folder);
-        Child::spawn("sh", &mut command).success(SOON);
-    }
-
-    fn enter(&self) -> Command {
-        let mut command = command(None, "nsenter");
-        command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.pid()));
-        command
-    }
 }
 
 /// Names of a process's threads.

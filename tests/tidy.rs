@@ -122,6 +122,8 @@ fn some_things_are_not_used_at_all() {
     let mut broken = String::new();
     for source in &sources() {
         let mut words = vec!["unsafe", "todo!", "unimplemented!", "RefCell", "Rc", "dbg!"];
+        // Their order differs from run to run, and strangers choose our keys: trees have an order, and no worst case.
+        words.extend(["HashMap", "HashSet", "hash_map", "hash_set"]);
         if source.room() != "main" {
             words.push("Box<dyn Error>");
             words.push("Box<dyn std::error::Error>");

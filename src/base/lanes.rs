@@ -28,21 +28,23 @@ pub fn hash(lanes: &mut [Lane<'_>]) {
         // The next part is the last, where it is cheap to take.
         lane.parts.reverse();
     }
-    loop {
-        let left = lanes.iter_mut().filter_map(|lane| {
-            let Lane { hash, parts, .. } = lane;
+    let mut waiting = lanes.iter_mut().filter(|lane| !lane.parts.is_empty());
+    let mut active: Vec<&mut Lane<'_>> = waiting.by_ref().take(LANES).collect();
+    while !active.is_empty() {
+        let heads = active.iter_mut().filter_map(|lane| {
+            let Lane { hash, parts, .. } = &mut **lane;
             parts.last_mut().map(|part| (hash, part))
         });
-        let mut heads: Vec<(&mut Sha1, &mut &[u8])> = left.take(LANES).collect();
-        let Some(shortest) = heads.iter().map(|(_, part)| part.len()).min() else {
-            return;
-        };
-        together(&mut heads, shortest);
-        for lane in &mut *lanes {
+        let mut heads: Vec<(&mut Sha1, &mut &[u8])> = heads.collect();
+        let shortest = heads.iter().map(|(_, part)| part.len()).min();
+        together(&mut heads, shortest.unwrap_or(0));
+        for lane in &mut active {
             if lane.parts.last().is_some_and(|part| part.is_empty()) {
                 lane.parts.pop();
             }
         }
+        active.retain(|lane| !lane.parts.is_empty());
+        active.extend(waiting.by_ref().take(LANES - active.len()));
     }
 }
 
@@ -78,6 +80,7 @@ mod tests {
             vec![5000],
             vec![64, 64],
             vec![1, 63, 64, 65, 1000, 128, 0],
+            vec![9000, 1, 1, 1, 1, 1, 1, 1, 1, 1],
             vec![10_000, 640, 3],
         ] {
             let cut = |piece: usize, len: usize| {

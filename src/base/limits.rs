@@ -43,8 +43,14 @@ pub const SERVED_BLOCK: u32 = 128 * 1024;
 /// Requests of a peer that wait to be served before we stop listening to it for a while. Transmission asks for ten seconds' worth at any
 /// rate, and a reject only makes it ask again.
 pub const PAUSED_UPLOADS: usize = 500;
-/// Requests of a peer that wait to be served at most: those of [`PAUSED_UPLOADS`] and of one more read. Past it: reject, or ignore.
-pub const QUEUED_UPLOADS: usize = 16_384;
+/// Requests of a peer that wait to be served at most: those of [`PAUSED_UPLOADS`] and of one more read ([`ASKING_READ`]). Past it:
+/// reject, or ignore.
+pub const QUEUED_UPLOADS: usize = 2_048;
+/// Bytes read at a time of a peer that owes us no blocks: as many requests as serve it for a while, so that few of them wait.
+pub const ASKING_READ: usize = 16 * KIB;
+/// Bytes of content that the disk is told to read ahead for a peer and that were not sent to it, at most: what [`PAUSED_UPLOADS`]
+/// requests ask for. Requests that are called off again would have the disk read for nothing.
+pub const READ_AHEAD: u64 = 8 * MIB as u64;
 /// Requests past [`QUEUED_UPLOADS`] after which we hang up: nobody who reads our rejects sends so many.
 pub const EXCESS_UPLOADS: u32 = 2_000;
 /// Requests in flight to one peer at least, so that a connection is never idle for a round trip.
@@ -62,15 +68,18 @@ pub const DEPTH_TIME: Duration = Duration::from_secs(3);
 pub const UNASKED: u32 = 64;
 /// Bytes asked for at a time under a download limit that holds us back: fewer wake-ups than one for each block.
 pub const ASKED_AT_ONCE: u64 = 64 * KIB as u64;
+/// Times that a peer may say all that it has: by a bitfield, `have all` or `have none`. aria2 says it again wherever that is shorter
+/// than a `have` for each new piece, which is 72 times at most, whatever the torrent; each costs a look at all pieces.
+pub const HOLDINGS_TOLD: u32 = 100;
 /// Pieces of the allowed-fast set (BEP 6).
 pub const ALLOWED_FAST: u32 = 10;
 /// Times its allowed-fast set that a peer may have got when it asks for more of it while choked: blocks get lost, but not so often.
 pub const ALLOWED_FAST_AGAIN: u64 = 3;
-/// A peer's allowed-fast messages that we remember.
-pub const ALLOWED_FAST_KEPT: usize = 64;
-/// Bytes of messages (blocks aside) that wait for a peer that does not read, if `--memory` leaves room for so many. Past it we
-/// hang up.
-pub const UNSENT: usize = MIB;
+/// A peer's allowed-fast messages that count: more than any client sends.
+pub const ALLOWED_FAST_KEPT: u32 = 64;
+/// Bytes of messages (blocks aside) that wait for a peer that does not read, beside a bitfield, if `--memory` leaves room for so
+/// many. Past it we hang up. The system keeps a few times as many by itself.
+pub const UNSENT: usize = 96 * KIB;
 /// A peer's share of `--memory` at least: the start of a cut frame. Less would not do, so there are fewer peers instead.
 pub const PEER_SHARE: usize = 16 * KIB;
 /// A block is late after at least this long, whatever the peer's rate: less would ask twice for nothing.
@@ -108,12 +117,24 @@ pub const BANNED: usize = 5_000;
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named: he waits for it.
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
+/// The same for a peer that was of use when the network failed: it may be back at once. Doubled up to [`REDIAL`], [`DIAL_FAILURES`]
+/// times; after that it is called as others are.
+pub const REDIAL_LOST: Duration = Duration::from_secs(5);
 /// Longest wait before an address is called again.
 pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
+/// Ports of one host in the world that strangers may have us call: a home shares its address, but a list of ports is a scan, or a flood
+/// of somebody who never asked for it.
+pub const HOST_PORTS: usize = 16;
 /// Calls repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
+/// Of so many places one is kept from those who call us, as long as there is somebody to call.
+pub const KEPT_TO_CALL: usize = 8;
+/// When places are short, who connected this long ago and has not said anything but its handshake makes room for another.
+pub const WORDLESS: Duration = Duration::from_secs(5);
 /// Without traffic for this long, a peer that has nothing for us makes room for another when places are short.
 pub const IDLE: Duration = Duration::from_secs(60);
+/// When places are short, who gave and took nothing for this long since it connected makes room for another, whatever it promises.
+pub const BARREN: Duration = Duration::from_secs(300);
 /// Handles that are for neither peers, trackers nor content: the streams, the poll, listeners, state.
 pub const OTHER_HANDLES: usize = 32;
 /// The choker decides this often (BEP 3: ten seconds, to let TCP find its rate).
@@ -233,6 +254,9 @@ pub const NUM_WANT: u32 = 80;
 pub const REPLY_PEERS: usize = 1_000;
 /// Addresses of a tracker's name that are tried, of each family: more would only cost time.
 pub const TRACKER_ADDRESSES: usize = 3;
+/// Questions to one address within [`INTERVAL_LEAST`], whatever a torrent names there and whoever redirects there. It takes four to come
+/// and go at a tracker that is known under two URLs; two hundred would be an attack on somebody by all who load the torrent.
+pub const TRACKER_VISITS: usize = 10;
 /// Trackers asked at one time, when leaving and when scraping: bounds the sockets, two a tracker.
 pub const TRACKERS_AT_ONCE: usize = 32;
 /// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no `min interval`, then after

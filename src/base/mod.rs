@@ -9,5 +9,6 @@ pub mod id;
 pub mod lanes;
 pub mod limits;
 pub mod rate;
+pub mod reach;
 pub mod rng;
 pub mod time;

@@ -1,7 +1,7 @@
 //! `get` and `seed`: the command line becomes a [`Setup`], the event loop runs it, and what it reports becomes events, log lines and
 //! progress.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -10,7 +10,6 @@ use std::time::{Instant, SystemTime};
 
 use lexopt::Parser;
 use log::LevelFilter;
-use signal_hook::{consts::SIGTERM, low_level};
 
 use super::args::{Command, Options, Verbosity};
 use super::progress::{Meter, Style};
@@ -116,7 +115,9 @@ struct Reporter {
     /// Whether the `error` event is out already.
     error: bool,
     /// Why standard output takes no more events.
-    deaf: Option<io::Error>,
+    deaf: Option<String>,
+    /// What has been warned of: said once, not for every piece of a file.
+    warned: BTreeSet<String>,
     /// What each tracker last complained of: said once, not at every announce.
     complaints: BTreeMap<String, String>,
 }
@@ -129,31 +130,35 @@ impl Reporter {
             meter: Meter::new(Style::suitable(options.verbosity == Verbosity::Quiet)),
             error: false,
             deaf: None,
+            warned: BTreeSet::new(),
             complaints: BTreeMap::new(),
         }
     }
 
-    fn take(&mut self, report: &Report) {
+    /// An error, if nobody takes the events any more.
+    fn take(&mut self, report: &Report) -> Result<(), String> {
         self.error |= matches!(report, Report::Error(_));
-        if self.json {
-            self.send(events::event(report, SystemTime::now()));
-        }
+        let sent = match self.json {
+            true => self.send(events::event(report, SystemTime::now())),
+            false => Ok(()),
+        };
         if let Some(show) = self.meter.note(report, Instant::now()) {
             show.write();
         }
         self.log(report);
+        sent
     }
 
-    fn send(&mut self, event: Option<String>) {
+    fn send(&mut self, event: Option<String>) -> Result<(), String> {
         let Some(line) = event.filter(|_| self.deaf.is_none()) else {
-            return;
+            return Ok(());
         };
         let mut out = io::stdout().lock();
-        if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
-            self.deaf = Some(error);
-            // Nobody listens any more: stop, cleanly, as a pipeline does.
-            let _ = low_level::raise(SIGTERM);
-        }
+        let written = writeln!(out, "{line}").and_then(|()| out.flush());
+        written.map_err(|error| {
+            let why = super::unwritten(error);
+            self.deaf.insert(why).clone()
+        })
     }
 
     fn log(&mut self, report: &Report) {
@@ -186,7 +191,11 @@ impl Reporter {
                 log::info!("piece {index}: its SHA-1 does not match");
             }
             Report::Piece { index, ok: true } => log::debug!("piece {index}: verified"),
-            Report::Warning(message) => log::warn!("{message}"),
+            Report::Warning(message) => {
+                if self.warned.insert(message.clone()) {
+                    log::warn!("{message}");
+                }
+            }
             // The meter shows these; the last line of the program says the error.
             Report::Start { .. }
             | Report::Progress(_)
@@ -209,18 +218,12 @@ impl Reporter {
     fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         let message = result.as_ref().err().and_then(|f| f.message.clone());
         if let Some(message) = message.filter(|_| self.json && !self.error) {
-            self.send(Some(events::error(&message, SystemTime::now())));
+            // What could not be written is said below.
+            let _ = self.send(Some(events::error(&message, SystemTime::now())));
         }
-        match self.deaf {
-            None => result,
-            // We stopped ourselves, and that is no signal from outside.
-            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                result.map_err(|failure| match failure.message {
-                    None => Failure::silent(super::FAILED),
-                    Some(_) => failure,
-                })
-            }
-            Some(error) => Err(Failure::failed(format!("standard output: {error}"))),
+        match (result, self.deaf) {
+            (Ok(()), Some(why)) => Err(Failure::failed(why)),
+            (result, _) => result,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::io::logging::is_unsafe;
+
 /// One JSON object under construction. Keys come out in the order of the calls.
 #[derive(Debug, Clone)]
 pub struct Object(String);
@@ -71,8 +73,11 @@ pub fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
+            // Who reads JSON gets the letter; who looks at it on a terminal is not deceived.
+            c if is_unsafe(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
             }
             c => out.push(c),
         }
@@ -88,14 +93,14 @@ mod tests {
     #[test]
     fn objects_are_one_line_and_escaped() {
         let text = Object::new()
-            .text("a\"b", "x\\y\n\u{1}é")
+            .text("a\"b", "x\\y\n\u{1}é\u{202e}\u{e0041}")
             .text("none", None)
             .plain("n", 7)
             .list("l", [quoted("q"), String::from("true")])
             .finish();
         assert_eq!(
             text,
-            r#"{"a\"b":"x\\y\n\u0001é","none":null,"n":7,"l":["q",true]}"#
+            r#"{"a\"b":"x\\y\n\u0001é\u202e\udb40\udc41","none":null,"n":7,"l":["q",true]}"#
         );
         assert_eq!(Object::new().finish(), "{}");
     }

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
 
+use crate::io::disk_error::DiskError;
 use crate::io::logging;
 
 /// Exit code for what could not be finished.
@@ -102,10 +103,15 @@ pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("standard output: {error}")))
+            Err(Failure::failed(unwritten(error)))
         }
         _ => Ok(()),
     }
+}
+
+/// Why standard output takes nothing more, in one line.
+fn unwritten(error: io::Error) -> String {
+    DiskError::new("standard output", error).to_string()
 }
 
 /// An argument as it stands in a message.

@@ -1,8 +1,13 @@
 //! The content of one torrent on disk: the half that reads and knows what is there, owned by the event loop. The half that writes is
 //! the [`Pen`]; what that did is noted here, so that it can be synced, recorded and settled: [`Disk::settle`] gives the files that
 //! were written, whose times were held until then, their real ones.
+//!
+//! Another program may write to these files, cut them off, move or replace them meanwhile. What is then found to be another file than
+//! it should be is recorded as unknown, so that a restart hashes it, and never sent to anybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,8 +16,9 @@ use rustix::fs::{Advice, SeekFrom};
 use rustix::io::Errno;
 
 use super::disk_error::{DiskError, Why};
+use super::faults::{self, Call};
 use super::files::Files;
-use super::pen::{News, Pen};
+use super::pen::{Change, Held, News, Pen};
 use super::tree::{self, Access, Tree};
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
@@ -22,8 +28,8 @@ use crate::wire::metainfo::{FileKind, Metainfo};
 /// Files to be synced, by another thread.
 #[derive(Debug)]
 pub struct Unsynced {
-    /// Their paths below the tree.
-    pub paths: Vec<Vec<String>>,
+    /// Each with its path below the tree.
+    pub files: Vec<(Vec<String>, Held)>,
     /// Bytes written to them.
     pub bytes: u64,
 }
@@ -36,7 +42,13 @@ pub struct Disk {
     /// Each file as the resume data may call it; `None`: missing, or changed by somebody else while we looked.
     stamps: Vec<Option<Stamp>>,
     /// Files written since the last settling.
-    held: BTreeSet<usize>,
+    held: BTreeMap<usize, Held>,
+    /// A file that another program has changed: the first that was noticed.
+    changed: Option<usize>,
+    /// The file that was read last to be sent.
+    to_send: Option<usize>,
+    /// A file that was read to be sent and is not what it was.
+    other: Option<usize>,
     /// Files written since they were last handed out to be synced, and how many bytes.
     unsynced: (BTreeSet<usize>, u64),
     /// A run of bytes of a file known to be a hole: from, to.
@@ -49,7 +61,10 @@ impl Disk {
         Disk {
             layout: Arc::new(Layout::new(&metainfo.files, metainfo.geometry)),
             stamps: vec![None; metainfo.files.len()],
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
+            changed: None,
+            to_send: None,
+            other: None,
             unsynced: (BTreeSet::new(), 0),
             hole: None,
             files: Files::new(Tree::new(dir), metainfo, false),
@@ -75,11 +90,17 @@ impl Disk {
 
     /// Notes what was written.
     pub fn note(&mut self, news: News) {
-        for (file, before, after) in news.held {
-            self.held.insert(file);
-            // Whoever changed the file since we looked at it may have damaged what we count as held: better recorded as unknown.
+        for (file, before, held) in news.held {
+            self.held.insert(file, held);
+            // Whoever changed the file since we looked at it may have damaged what we count as held.
             let ours = self.stamps[file].is_none_or(|known| known == before);
-            self.stamps[file] = ours.then_some(after);
+            self.stamps[file] = Some(held.stamp);
+            if !ours {
+                self.on_changed(file);
+            }
+        }
+        for file in news.changed {
+            self.on_changed(file);
         }
         if news.bytes > 0 {
             self.hole = None;
@@ -102,13 +123,19 @@ impl Disk {
     pub fn look(&mut self) -> Vec<DiskError> {
         let mut errors = Vec::new();
         let metainfo = Arc::clone(self.files.metainfo());
+        let mut absent: Vec<String> = Vec::new();
         for (file, entry) in metainfo.files.iter().enumerate() {
-            if entry.kind == FileKind::File {
-                self.stamps[file] = self.files.tree.stamp(&entry.path).unwrap_or_else(|error| {
-                    errors.push(error);
-                    None
-                });
+            let known = !absent.is_empty() && entry.path.starts_with(&absent);
+            if known || entry.kind != FileKind::File {
+                self.stamps[file] = None;
+                continue;
             }
+            let tree = &mut self.files.tree;
+            self.stamps[file] = tree.stamp(&entry.path).unwrap_or_else(|error| {
+                errors.push(error);
+                None
+            });
+            absent = tree.absent().map_or(absent, <[String]>::to_vec);
         }
         errors
     }
@@ -133,15 +160,80 @@ impl Disk {
     pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
         let layout = Arc::clone(&self.layout);
         for span in layout.spans(offset, buffer.len()) {
-            let part = &mut buffer[span.at..span.at + span.len];
-            if span.padding {
-                part.fill(0);
-                continue;
-            }
-            let read = self.files.get(span.file)?.read_exact_at(part, span.offset);
-            read.map_err(|error| DiskError::new(self.path(span.file), error))?;
+            self.read_span(span, &mut buffer[span.at..span.at + span.len])?;
         }
         Ok(())
+    }
+
+    /// The same for what is to be sent, once [`Disk::vouch`] has vouched for it.
+    ///
+    /// # Errors
+    /// As for [`Disk::read`].
+    pub fn read_to_send(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+        let layout = Arc::clone(&self.layout);
+        for span in layout.spans(offset, buffer.len()) {
+            if self.to_send != Some(span.file) && !span.padding {
+                self.look_again();
+                self.to_send = Some(span.file);
+            }
+            let read = self.read_span(span, &mut buffer[span.at..span.at + span.len]);
+            read.map_err(|error| match error.why {
+                // It was long enough when it was verified.
+                Why::Short => DiskError::new(error.path, Why::Changed),
+                _ => error,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the files that were read to be sent are still what was verified, as far as size and time tell. Asked after reading, it
+    /// answers for what was read.
+    ///
+    /// # Errors
+    /// This one is not.
+    pub fn vouch(&mut self) -> Result<(), (usize, DiskError)> {
+        self.look_again();
+        let Some(file) = self.other.take() else {
+            return Ok(());
+        };
+        Err((file, DiskError::new(self.path(file), Why::Changed)))
+    }
+
+    /// Looks at the file that was read last, while it is still open: there may be a thousand of them in a block.
+    fn look_again(&mut self) {
+        if let Some(file) = self.to_send.take() {
+            if !self.is_intact(file) {
+                self.other.get_or_insert(file);
+            }
+        }
+    }
+
+    fn read_span(&mut self, span: Span, part: &mut [u8]) -> Result<(), DiskError> {
+        if span.padding {
+            part.fill(0);
+            return Ok(());
+        }
+        let read = read_exact(self.files.get(span.file)?, part, span.offset);
+        read.map_err(|error| DiskError::new(self.path(span.file), error))
+    }
+
+    fn is_intact(&mut self, file: usize) -> bool {
+        let (known, held) = (self.stamps[file], self.held.get(&file).copied());
+        let open = self.files.get(file).ok();
+        let Some(found) = open.and_then(|open| tree::look_at(open).ok()) else {
+            return false;
+        };
+        match held {
+            // Its time is another one while it is being written to.
+            Some(held) => known.is_some() && held.change(found) != Some(Change::Gone),
+            None => known == Some(found.1),
+        }
+    }
+
+    /// A file that another program has changed since it was looked at or written first. What is recorded of it is that nothing is known.
+    pub fn changed(&self) -> Option<DiskError> {
+        let file = self.changed?;
+        Some(DiskError::new(self.path(file), Why::Changed))
     }
 
     /// Asks the system to have a block in memory soon. Only a hint, so that failing is no error.
@@ -166,27 +258,33 @@ impl Disk {
         spans.all(|span| span.padding || self.is_in_hole(span))
     }
 
-    /// Gives files that were written their real modification time, at most `most` of them; true when none is left. To be called when
-    /// nothing more will be written to them and all is synced: a kill before the resume data record the new time costs a full check.
-    ///
-    /// # Errors
-    /// A file's time cannot be set. One that is gone is none.
-    pub fn settle(&mut self, most: usize) -> Result<bool, DiskError> {
-        for _ in 0..most {
-            let Some(file) = self.held.pop_first() else {
-                break;
-            };
+    /// Gives all files that were written the modification time `time`, in seconds since 1970. To be called when nothing more will be
+    /// written to them, all is synced, and the resume data name that time. True if every file that is still ours has it now.
+    pub fn settle(&mut self, time: i64) -> bool {
+        let mut exact = true;
+        while let Some((file, held)) = self.held.pop_first() {
             let metainfo = Arc::clone(self.files.metainfo());
             let path = &metainfo.files[file].path;
-            // Unknown until it is looked at again, so that an error leaves nothing untrue on record.
-            let known = self.stamps[file].take();
-            match self.files.tree.touch(path) {
-                Ok(()) if known.is_some() => self.stamps[file] = self.files.tree.stamp(path)?,
-                Err(error) if error.why != Why::Missing => return Err(error),
-                _ => {}
+            let tree = &mut self.files.tree;
+            let found = tree.look(path).unwrap_or_default();
+            if self.stamps[file].is_none() || found.is_none_or(|found| held.change(found).is_some())
+            {
+                self.on_changed(file);
+                exact = false;
+                continue;
             }
+            if let Err(error) = tree.set_time(path, time) {
+                log::debug!("its time is not set: {error}");
+            }
+            self.stamps[file] = tree.stamp(path).unwrap_or_default();
+            exact &= self.stamps[file].is_some_and(|stamp| stamp.is_of(time));
         }
-        Ok(self.held.is_empty())
+        exact
+    }
+
+    /// Whether files were written and not settled.
+    pub fn is_settled(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// The same files, for another thread.
@@ -202,11 +300,13 @@ impl Disk {
     pub fn unsynced(&mut self) -> Unsynced {
         let (files, bytes) = std::mem::take(&mut self.unsynced);
         let metainfo = self.files.metainfo();
-        let paths = files
-            .into_iter()
-            .map(|file| metainfo.files[file].path.clone());
+        let named = files.into_iter().filter_map(|file| {
+            let held = self.held.get_mut(&file)?;
+            let new = std::mem::take(&mut held.new);
+            Some((metainfo.files[file].path.clone(), Held { new, ..*held }))
+        });
         Unsynced {
-            paths: paths.collect(),
+            files: named.collect(),
             bytes,
         }
     }
@@ -238,6 +338,11 @@ impl Disk {
         Ok(())
     }
 
+    fn on_changed(&mut self, file: usize) {
+        self.stamps[file] = None;
+        self.changed.get_or_insert(file);
+    }
+
     fn is_in_hole(&mut self, span: Span) -> bool {
         let end = span.offset + span.len as u64;
         if let Some((file, from, to)) = self.hole {
@@ -261,4 +366,11 @@ impl Disk {
         self.hole = Some((span.file, span.offset, to));
         end <= to
     }
+}
+
+fn read_exact(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    faults::call(Call::Read, String::new, |short| match short {
+        false => file.read_exact_at(buffer, offset),
+        true => Err(io::ErrorKind::UnexpectedEof.into()),
+    })
 }

@@ -18,8 +18,10 @@ pub struct DiskError {
 /// What is wrong with a file or folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// No room is left on the disk, or for this user.
+    /// No room is left on the disk.
     Full,
+    /// This user may have no more room.
+    Quota,
     /// We may not.
     Denied,
     /// It does not exist.
@@ -28,6 +30,8 @@ pub enum Why {
     Short,
     /// A symbolic link, or something else that is not what should stand there.
     InTheWay,
+    /// It is not as we left it: another program has written to it, cut it off, moved it, or put something else in its place.
+    Changed,
     /// Anything else, in the system's words.
     Other(String),
 }
@@ -45,7 +49,8 @@ impl DiskError {
 impl From<Errno> for Why {
     fn from(errno: Errno) -> Why {
         match errno {
-            Errno::NOSPC | Errno::DQUOT => Why::Full,
+            Errno::NOSPC => Why::Full,
+            Errno::DQUOT => Why::Quota,
             Errno::ACCESS | Errno::PERM => Why::Denied,
             Errno::NOENT => Why::Missing,
             // A link where none is followed, a file where a folder belongs, a folder where a file belongs.
@@ -73,11 +78,17 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Why::Full => "the disk is full: make room and start again, what is there is kept",
+            Why::Quota => {
+                "the disk quota is used up: make room and start again, what is there is kept"
+            }
             Why::Denied => "permission denied",
             Why::Missing => "no such file or folder",
             Why::Short => "the file is shorter than it should be",
             Why::InTheWay => {
                 "a symbolic link (none is followed here) or something else is in the way: move it aside"
+            }
+            Why::Changed => {
+                "another program has changed, moved or replaced it: start again, what is there is checked"
             }
             Why::Other(words) => words,
         })

@@ -1,6 +1,7 @@
 //! Sending: messages and blocks of a peer go into one buffer, as many as it holds, and out with one write. A block's bytes come from
 //! the page cache; what a full socket does not take is read again when it does, so that no peer owns a buffer.
 
+use super::disk_error::DiskError;
 use super::link;
 use super::reactor::Reactor;
 use crate::base::geometry::BLOCK;
@@ -15,6 +16,16 @@ use crate::wire::message::piece_header;
 const WRITE: usize = limits::SERVED_BLOCK as usize + HEADER;
 /// Writes to one socket in one turn.
 const WRITES_A_TURN: usize = 4;
+
+/// What is to be written to a socket.
+#[derive(Default)]
+struct Filled {
+    bytes: usize,
+    /// Blocks that cannot be sent, and why. They come behind all that is to be written.
+    lost: Option<(Vec<u32>, DiskError)>,
+    /// The first of them has been sent in part.
+    broken: bool,
+}
 
 /// What a call to write leaves to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,13 +70,13 @@ impl Reactor {
                 return Left::Nothing;
             }
             let filled = self.fill(key, now);
-            if filled == 0 {
+            if filled.bytes == 0 && filled.lost.is_none() {
                 return Left::Throttled;
             }
             let Some(Some(link)) = self.links.get_mut(key) else {
                 return Left::Nothing;
             };
-            match link.write(&self.buffer[..filled]) {
+            match link.write(&self.buffer[..filled.bytes]) {
                 Ok(sent) => self.session.transmitted(key, sent, now),
                 Err(error) => {
                     self.session
@@ -73,26 +84,35 @@ impl Reactor {
                     return Left::Nothing;
                 }
             }
+            // Only now: what a peer is told of it would come between what was to be sent.
+            if let Some((pieces, error)) = filled.lost {
+                self.session.handle_lost(&pieces, error.to_string());
+            }
+            if filled.broken {
+                self.session.handle_closed(key, Fault::Unreadable, now);
+                return Left::Nothing;
+            }
         }
         Left::More
     }
 
-    /// Fills the buffer with what the peer is to get next; the number of bytes. Blocks that cannot be read are dropped.
-    fn fill(&mut self, key: usize, now: Now) -> usize {
+    /// Fills the buffer with what the peer is to get next.
+    fn fill(&mut self, key: usize, now: Now) -> Filled {
         let mut allowance = self.session.may_send(now);
         let most = WRITE.min(self.buffer.len());
-        let mut filled = 0;
-        let mut lost = None;
+        let mut filled = Filled::default();
+        let mut blocks = Vec::new();
         let Some(peer) = self.session.peer(key) else {
-            return 0;
+            return filled;
         };
         for segment in peer.transmit() {
+            let at = filled.bytes;
             match segment {
-                _ if filled >= most => break,
+                _ if at >= most => break,
                 Segment::Bytes(bytes) => {
-                    let part = bytes.len().min(most - filled);
-                    self.buffer[filled..filled + part].copy_from_slice(&bytes[..part]);
-                    filled += part;
+                    let part = bytes.len().min(most - at);
+                    self.buffer[at..at + part].copy_from_slice(&bytes[..part]);
+                    filled.bytes += part;
                     if part < bytes.len() {
                         break;
                     }
@@ -101,29 +121,37 @@ impl Reactor {
                     let size = HEADER + block.len as usize - skip;
                     // A frame that has begun is finished: it has been paid for.
                     let affordable = skip > 0 || allowance >= u64::from(block.len.min(BLOCK));
-                    if !affordable || (filled > 0 && filled + size > most) {
+                    if !affordable || (at > 0 && at + size > most) {
                         break;
                     }
                     let header = piece_header(block);
                     let head = header.get(skip..).unwrap_or_default();
-                    let out = &mut self.buffer[filled..filled + size];
+                    let out = &mut self.buffer[at..at + size];
                     out[..head.len()].copy_from_slice(head);
                     let begin = skip.saturating_sub(HEADER) as u64;
                     let offset = self.disk.layout().geometry().offset(block) + begin;
-                    if let Err(error) = self.disk.read(offset, &mut out[head.len()..]) {
-                        lost = Some((block.piece, skip > 0, error.to_string()));
+                    if let Err(error) = self.disk.read_to_send(offset, &mut out[head.len()..]) {
+                        filled.lost = Some((vec![block.piece], error));
+                        filled.broken = skip > 0;
                         break;
                     }
-                    filled += size;
+                    blocks.push((block.piece, skip > 0));
+                    filled.bytes += size;
                     allowance = allowance.saturating_sub(u64::from(block.len));
                 }
             }
         }
-        if let Some((piece, begun, why)) = lost {
-            self.session.handle_lost(piece, why);
-            if begun {
-                self.session.handle_closed(key, Fault::Unreadable, now);
-            }
+        if let Err((file, error)) = self.disk.vouch() {
+            // Who knows what was read: nothing is sent, and what lies in that file never again.
+            let range = self.disk.layout().pieces_of(file);
+            blocks.retain(|(piece, _)| range.contains(piece));
+            let (mut pieces, error) = filled.lost.unwrap_or((Vec::new(), error));
+            pieces.extend(blocks.iter().map(|(piece, _)| piece));
+            return Filled {
+                bytes: 0,
+                broken: filled.broken || blocks.iter().any(|(_, begun)| *begun),
+                lost: Some((pieces, error)),
+            };
         }
         filled
     }

@@ -82,15 +82,14 @@ pub fn draw(line: &str) {
     put(&format!("{ERASE}{}", drawn(&status)));
 }
 
-/// The text with everything that is not plainly visible written out: control characters (C0, DEL, C1), and those that are
-/// invisible, break lines or change the direction of writing.
+/// The text with everything that is not plainly visible ([`is_unsafe`]) written out.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(unsafe_to_print) {
+    if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
     for letter in text.chars() {
-        if !unsafe_to_print(letter) {
+        if !is_unsafe(letter) {
             out.push(letter);
         } else if letter.is_ascii() {
             let _ = write!(out, "\\x{:02x}", letter as u32);
@@ -101,7 +100,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn unsafe_to_print(letter: char) -> bool {
+/// Whether a letter is more than it shows: a control character, or one that is invisible, breaks lines or turns the direction of writing.
+pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -3,6 +3,7 @@
 pub mod setup;
 
 pub mod disk_error;
+pub mod faults;
 pub mod tree;
 
 pub mod files;

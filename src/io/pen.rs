@@ -3,20 +3,25 @@
 //!
 //! A file that is written is made as long as it will be at once, as a hole; what is longer than it should be is left so, since content
 //! is never thrown away. While a download lasts, the modification time of the files it writes is held: after each write it is set
-//! back to what the resume data say. So after a `kill -9` our own writes are told from anybody else's (see `storage::resume`).
+//! back to what the resume data say. So after a `kill -9` our own writes are told from anybody else's (see `storage::resume`); and before
+//! each write it shows whether the file is still as we left it.
+//!
+//! After an error nothing more is written: the download is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::disk_error::DiskError;
+use super::disk_error::{DiskError, Why};
+use super::faults::{self, Call};
 use super::files::Files;
-use super::tree::{self, Access};
+use super::tree::{self, Access, Identity};
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
 use crate::storage::resume::Stamp;
@@ -29,17 +34,33 @@ pub type Blocks = Vec<(Block, usize)>;
 pub struct Pen {
     layout: Arc<Layout>,
     files: Files,
-    /// Files written, with the time they are held at.
-    held: BTreeMap<usize, Stamp>,
+    /// Files written.
+    held: BTreeMap<usize, Held>,
     news: News,
+    broken: Option<DiskError>,
     pace: Option<u64>,
+}
+
+/// A file under download.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Which file it is.
+    pub identity: Identity,
+    /// What its size and time are held at.
+    pub stamp: Stamp,
+    /// Whether that time is what the file system gives back, so that another one is another program's doing.
+    pub exact: bool,
+    /// Whether it had no bytes before, so that its name may be new, too.
+    pub new: bool,
 }
 
 /// What writing changed.
 #[derive(Debug, Default)]
 pub struct News {
     /// Files that are written for the first time: what they were before, and what they are held at.
-    pub held: Vec<(usize, Stamp, Stamp)>,
+    pub held: Vec<(usize, Stamp, Held)>,
+    /// Files that another program has changed meanwhile.
+    pub changed: BTreeSet<usize>,
     /// Files written.
     pub written: BTreeSet<usize>,
     /// Bytes written.
@@ -73,6 +94,7 @@ impl Pen {
             files,
             held: BTreeMap::new(),
             news: News::default(),
+            broken: None,
             pace: None,
         }
     }
@@ -85,8 +107,17 @@ impl Pen {
     /// Writes blocks that lie in a buffer to their files. Padding in them is dropped.
     ///
     /// # Errors
-    /// A file cannot be made or written. What was written before that stays.
+    /// A file cannot be made or written, or is not as we left it. What was written before that stays.
     pub fn write(&mut self, buffer: &[u8], blocks: &[(Block, usize)]) -> Result<(), Unwritten> {
+        if let Some(error) = self.broken.clone() {
+            return Err(Unwritten { from: 0, error });
+        }
+        let written = self.write_runs(buffer, blocks);
+        self.broken = written.as_ref().err().map(|failed| failed.error.clone());
+        written
+    }
+
+    fn write_runs(&mut self, buffer: &[u8], blocks: &[(Block, usize)]) -> Result<(), Unwritten> {
         let layout = Arc::clone(&self.layout);
         let mut run: Option<Run<'_>> = None;
         for (place, &(block, at)) in blocks.iter().enumerate() {
@@ -128,13 +159,26 @@ impl Pen {
         self.hold(file)?;
         self.news.written.insert(file);
         self.news.bytes += bytes;
+        let path = self.files.path(file);
+        let fail = |error: io::Error| DiskError::new(&path, error);
+        let held = self.held.get(&file).copied();
         let open = self.files.get(file)?;
-        let written = write_all(open, run.parts, run.offset);
-        set_back(open, self.held.get(&file));
+        let found = tree::look_at(open).map_err(fail)?;
+        if let Some(change) = held.and_then(|held| held.change(found)) {
+            self.news.changed.insert(file);
+            if change == Change::Gone {
+                return Err(DiskError::new(&path, Why::Changed));
+            }
+        }
+        let written = write_all(open, run.parts, run.offset, &path);
+        if let Some(held) = held.filter(|held| held.exact) {
+            // Where it fails, the file is found to have been changed: then it is hashed, which is right.
+            let _ = set_time(open, held.stamp, &path);
+        }
         if let Some(pace) = self.pace {
             std::thread::sleep(Duration::from_secs_f64(bytes as f64 / pace as f64));
         }
-        written.map_err(|error| DiskError::new(self.files.path(file), error))
+        written.map_err(fail)
     }
 
     /// Whether these bytes are on disk already, in a file of full size that we did not write. A file that is complete then keeps its
@@ -168,18 +212,35 @@ impl Pen {
             return Ok(());
         }
         let length = self.layout.length(file);
+        let path = self.files.path(file);
         let open = self.files.get(file)?;
-        let prepared = tree::stamp_of(open).and_then(|before| {
-            if before.size < length {
-                open.set_len(length)?;
-            }
-            Ok((before, tree::stamp_of(open)?))
-        });
-        let prepared = prepared.map_err(|error| DiskError::new(self.files.path(file), error));
-        let (before, after) = prepared?;
-        self.held.insert(file, after);
-        self.news.held.push((file, before, after));
+        let prepared = prepare(open, length, &path);
+        let (before, held) = prepared.map_err(|error| DiskError::new(&path, error))?;
+        self.held.insert(file, held);
+        self.news.held.push((file, before, held));
         Ok(())
+    }
+}
+
+/// What another program did to a file under download.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It wrote to it.
+    Written,
+    /// What was there is gone: cut off, or replaced by something else.
+    Gone,
+}
+
+impl Held {
+    /// Whether a file that is found where this one was is not as we left it.
+    pub fn change(&self, (identity, stamp): (Identity, Stamp)) -> Option<Change> {
+        if identity != self.identity || stamp.size < self.stamp.size {
+            Some(Change::Gone)
+        } else if self.exact && stamp != self.stamp {
+            Some(Change::Written)
+        } else {
+            None
+        }
     }
 }
 
@@ -195,10 +256,40 @@ impl<'a> Run<'a> {
     }
 }
 
-fn write_all(file: &File, mut parts: Vec<IoSlice<'_>>, mut offset: u64) -> io::Result<()> {
+/// Makes a file as long as it will be. What it was before, and what it is held at.
+fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held)> {
+    let before = tree::stamp_of(file)?;
+    if before.size < length {
+        let what = || format!("{length} {}", path.display());
+        faults::call(Call::Resize, what, |_| file.set_len(length))?;
+    }
+    let (identity, stamp) = tree::look_at(file)?;
+    // Another user's file keeps the time of each write, and some file systems round.
+    let set = set_time(file, stamp, path).and_then(|()| tree::stamp_of(file));
+    let held = Held {
+        identity,
+        stamp,
+        exact: set.is_ok_and(|found| found == stamp),
+        new: before.size == 0,
+    };
+    Ok((before, held))
+}
+
+fn write_all(
+    file: &File,
+    mut parts: Vec<IoSlice<'_>>,
+    mut offset: u64,
+    path: &Path,
+) -> io::Result<()> {
     let mut left = &mut parts[..];
     while !left.is_empty() {
-        match rustix::io::pwritev(file, left, offset) {
+        let bytes: usize = left.iter().map(|part| part.len()).sum();
+        let what = || format!("{offset} {bytes} {}", path.display());
+        let written = faults::call(Call::Write, what, |short| match short {
+            false => rustix::io::pwritev(file, left, offset),
+            true => rustix::io::pwrite(file, &left[0][..left[0].len().div_ceil(2)], offset),
+        });
+        match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 offset += written as u64;
@@ -211,8 +302,7 @@ fn write_all(file: &File, mut parts: Vec<IoSlice<'_>>, mut offset: u64) -> io::R
     Ok(())
 }
 
-/// Sets a file's time back. That fails on another user's file: then its content is hashed after a kill, which is right too.
-fn set_back(file: &File, stamp: Option<&Stamp>) {
-    let set: io::Result<()> = stamp.map_or(Ok(()), |stamp| tree::set_time(file, *stamp));
-    drop(set);
+fn set_time(file: &File, stamp: Stamp, path: &Path) -> io::Result<()> {
+    let what = || format!("{}.{:09} {}", stamp.seconds, stamp.nanos, path.display());
+    faults::call(Call::Time, what, |_| tree::set_time(file, stamp))
 }

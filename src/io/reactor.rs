@@ -12,9 +12,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::clock::Clock;
 use super::disk::Disk;
-use super::disk_error::DiskError;
 use super::link::{self, Link, Listeners};
 use super::outreach::Outreach;
+use super::saver::Unsaved;
 use super::saving::{Saving, Standing};
 use super::setup::Ending;
 use super::signal::{self, Signals};
@@ -39,6 +39,9 @@ pub const WAKER: Token = Token(3);
 /// Tokens for the sockets of trackers.
 pub const OUTREACH: std::ops::Range<usize> = 4..1024;
 const PEERS: usize = OUTREACH.end;
+
+/// Hears of everything that a user may want to know. An error, in one line, ends the session: nobody can be told any more.
+pub type Reporter<'a> = dyn FnMut(Report) -> Result<(), String> + 'a;
 
 /// Everything the loop owns.
 pub struct Reactor {
@@ -69,6 +72,8 @@ pub struct Reactor {
     listeners: Listeners,
     signals: Signals,
     caught: Option<(i32, Now)>,
+    /// When the session was over.
+    over: Option<Now>,
     pub(super) busy: bool,
 }
 
@@ -111,6 +116,7 @@ impl Reactor {
             accepting: Vec::new(),
             signals,
             caught: None,
+            over: None,
             busy: true,
             links: Vec::new(),
             buffer: vec![0; AREA],
@@ -135,7 +141,7 @@ impl Reactor {
     }
 
     /// Turns until the session is over and everything is saved.
-    pub fn run(mut self, reporter: &mut dyn FnMut(Report)) -> Ending {
+    pub fn run(mut self, reporter: &mut Reporter<'_>) -> Ending {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_over() {
             if let Err(error) = self.gather(&mut events) {
@@ -150,35 +156,49 @@ impl Reactor {
         }
         let now = self.clock.now();
         self.perform(now, reporter);
-        let patience = match self.stop_by() {
-            Some(until) => until.since(now).max(limits::STOP_PATIENCE_LEAST),
+        let patience = match self.caught {
+            Some((_, at)) => (at + limits::STOP_PATIENCE)
+                .since(now)
+                .max(limits::STOP_PATIENCE_LEAST),
             None => limits::SAVE_PATIENCE,
         };
         let standing = Standing {
             disk: &mut self.disk,
             writing: !self.writer.is_idle(),
         };
-        if let Err(error) = self.saving.finish(standing, patience) {
-            reporter(Report::Warning(not_saved(&error)));
+        if let Err(unsaved) = self.saving.finish(standing, patience) {
+            self.on_unsaved(unsaved, now);
+            self.perform(now, reporter);
         }
-        match (self.session.failure(), self.caught) {
-            (Some(why), _) => Ending::Failed(why.to_string()),
-            (None, Some((signal, _))) => Ending::Signal(signal),
-            (None, None) => Ending::Done,
+        // Another program's doing: what we verified may not be there any more.
+        let changed = self.disk.changed().map(|error| error.to_string());
+        match (self.session.failure(), self.caught, changed) {
+            (Some(why), _, _) => Ending::Failed(why.to_string()),
+            (None, None, Some(why)) => Ending::Failed(why),
+            (None, None, None) => Ending::Done,
+            (None, Some((signal, _)), changed) => {
+                if let Some(why) = changed {
+                    let _ = reporter(Report::Warning(why));
+                }
+                Ending::Signal(signal)
+            }
         }
     }
 
     /// Whether nothing is left to do, or there is no more time for it.
-    fn is_over(&self) -> bool {
-        let late = self
-            .stop_by()
-            .is_some_and(|until| until <= self.clock.now());
-        self.session.is_over() && (self.writer.is_idle() || late)
+    fn is_over(&mut self) -> bool {
+        if !self.session.is_over() {
+            return false;
+        }
+        let now = self.clock.now();
+        self.over.get_or_insert(now);
+        self.writer.is_idle() || self.stop_by().is_some_and(|until| until <= now)
     }
 
-    /// When everything is to be written and saved after a signal.
+    /// When everything is to be written, after a signal or the end of the session.
     fn stop_by(&self) -> Option<Now> {
-        self.caught.map(|(_, at)| at + limits::STOP_PATIENCE)
+        let caught = self.caught.map(|(_, at)| at + limits::STOP_PATIENCE);
+        caught.or(self.over.map(|at| at + limits::SAVE_PATIENCE))
     }
 
     fn gather(&mut self, events: &mut Events) -> io::Result<()> {
@@ -249,8 +269,16 @@ impl Reactor {
             disk: &mut self.disk,
             writing: !self.writer.is_idle(),
         };
-        if let Err(error) = self.saving.go_on(standing) {
-            self.session.warn(not_saved(&error));
+        if let Err(unsaved) = self.saving.go_on(standing) {
+            self.on_unsaved(unsaved, self.clock.now());
+        }
+    }
+
+    /// Content that did not reach the disk is the end of it; resume data that were not saved only cost the next run a check.
+    fn on_unsaved(&mut self, unsaved: Unsaved, now: Now) {
+        match unsaved {
+            Unsaved::Content(error) => self.session.fail(error.to_string(), now),
+            Unsaved::Record(error) => self.session.warn(format!("resume data not saved: {error}")),
         }
     }
 
@@ -320,7 +348,7 @@ impl Reactor {
         }
     }
 
-    fn perform(&mut self, now: Now, reporter: &mut dyn FnMut(Report)) {
+    fn perform(&mut self, now: Now, reporter: &mut Reporter<'_>) {
         while let Some(effect) = self.session.next_effect() {
             match effect {
                 Effect::Dial { key, addr } => self.dial(key, addr, now),
@@ -328,6 +356,7 @@ impl Reactor {
                     if let Some(Some(mut link)) = self.links.get_mut(key).map(Option::take) {
                         // It is closed by being dropped; the poll forgets it by itself.
                         let _ = self.poll.registry().deregister(&mut link.stream);
+                        self.stop_reading(key);
                     }
                 }
                 Effect::Tracker(action) => {
@@ -344,11 +373,15 @@ impl Reactor {
                         disk: &mut self.disk,
                         writing: !self.writer.is_idle(),
                     };
-                    if let Err(error) = self.saving.save(snapshot, standing) {
-                        reporter(Report::Warning(not_saved(&error)));
+                    if let Err(unsaved) = self.saving.save(snapshot, standing) {
+                        self.on_unsaved(unsaved, now);
                     }
                 }
-                Effect::Report(report) => reporter(report),
+                Effect::Report(report) => {
+                    if let Err(why) = reporter(report) {
+                        self.session.fail(why, now);
+                    }
+                }
             }
         }
         self.read_back(now);
@@ -371,8 +404,9 @@ impl Reactor {
         self.busy |= !ready.is_empty();
         self.paused = paused;
         self.unread.extend(ready);
-        self.let_go(now);
+        // What is saved may let links go.
         self.mind_saving();
+        self.let_go(now);
         self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
     }
 }
@@ -394,10 +428,6 @@ fn add_link(
     }
     links[key] = Some(link);
     Ok(())
-}
-
-fn not_saved(error: &DiskError) -> String {
-    format!("resume data not saved: {error}")
 }
 
 /// A waker for the helper threads.

@@ -59,11 +59,15 @@ impl Reactor {
             cut <= self.room,
             "a cut frame is shorter than the longest frame"
         );
+        let most = match peer.in_flight() > 0 {
+            true => limits::READ,
+            false => limits::ASKING_READ,
+        };
         let mut buffer = self.free.pop().unwrap_or_default();
         buffer.resize(self.room + limits::READ, 0);
         buffer[..cut].copy_from_slice(peer.cut());
         let mut blocks = Blocks::new();
-        match link.read(&mut buffer[cut..]) {
+        match link.read(&mut buffer[cut..cut + most]) {
             Ok(None) => {}
             Ok(Some(0)) => {
                 link.readable = false;
@@ -86,6 +90,13 @@ impl Reactor {
             self.free.push(buffer);
         } else if let Some(written) = self.writer.write(buffer, blocks) {
             self.take_written(written, now);
+        }
+    }
+
+    /// A link is closed: its key may soon be another's, which is not to be read in its place.
+    pub(super) fn stop_reading(&mut self, key: usize) {
+        for keys in [&mut self.unread, &mut self.paused, &mut self.held_up] {
+            keys.retain(|&other| other != key);
         }
     }
 

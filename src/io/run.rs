@@ -13,7 +13,7 @@ use super::disk::Disk;
 use super::disk_error::DiskError;
 use super::link::{self, Listeners};
 use super::outreach::Outreach;
-use super::reactor::{self, Parts, Reactor};
+use super::reactor::{self, Parts, Reactor, Reporter};
 use super::saving::Saving;
 use super::setup::{Ending, Mode, Setup};
 use super::state;
@@ -30,18 +30,22 @@ use crate::storage::resume::{self, Resume};
 use crate::torrent::candidates::Source;
 use crate::wire::metainfo::Metainfo;
 
-/// Runs one torrent until it is done, stopped or failed; `reporter` hears of everything a user may want to know.
-pub fn run(setup: Setup, reporter: &mut dyn FnMut(Report)) -> Ending {
-    match prepare(setup, reporter) {
+/// Runs one torrent until it is done, stopped or failed.
+pub fn run(setup: Setup, reporter: &mut Reporter<'_>) -> Ending {
+    let mut warn = |message| {
+        // It is no result: there is nothing that could not be written.
+        let _ = reporter(Report::Warning(message));
+    };
+    match prepare(setup, &mut warn) {
         Ok(reactor) => reactor.run(reporter),
         Err(why) => {
-            reporter(Report::Error(why.clone()));
+            let _ = reporter(Report::Error(why.clone()));
             Ending::Failed(why)
         }
     }
 }
 
-fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor, String> {
+fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, String> {
     let failed = |error| format!("poll: {}", link::plain(&error));
     let clock = Clock::start();
     let now = clock.now();
@@ -51,7 +55,7 @@ fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor
     let poll = Poll::new().map_err(failed)?;
     let waker = reactor::waker(&poll).map_err(failed)?;
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
-    let disk = open_content(&mut setup, reporter)?;
+    let disk = open_content(&mut setup, warn)?;
     let pen = disk.pen().map_err(|error| error.to_string())?;
     let tree = disk.tree().map_err(|error| error.to_string())?;
 
@@ -59,12 +63,12 @@ fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor
     let state = setup
         .state_dir
         .join(format!("{}.resume", metainfo.info_hash));
-    let known = known(&state, setup.recheck, metainfo, &disk, reporter);
-    let room = room(metainfo);
+    let known = known(&state, setup.recheck, metainfo, &disk, warn);
+    let (clean, room) = (known.clean, room(metainfo));
     let (bind, info_hash) = (setup.bind, metainfo.info_hash);
     let buffers = buffers(setup.memory, room);
     let peers = std::mem::take(&mut setup.peers);
-    let config = config(setup, known, &disk, &listeners, &mut rng, reporter);
+    let config = config(setup, known, &disk, &listeners, &mut rng, warn);
     let mut session = Session::new(config, rng.bits64(), now);
     for (host, port) in peers {
         match host.parse() {
@@ -75,7 +79,7 @@ fn prepare(mut setup: Setup, reporter: &mut dyn FnMut(Report)) -> Result<Reactor
     let pen = pen.at_pace(pace());
     let parts = Parts {
         writer: Writer::new(pen, Arc::clone(&waker), buffers),
-        saving: Saving::new(waker, tree, state, info_hash),
+        saving: Saving::new(waker, tree, state, info_hash, clean),
         poll,
         session,
         disk,
@@ -108,7 +112,7 @@ fn open_ports(
 }
 
 /// The content as it is on disk. What would make every write fail is an error now.
-fn open_content(setup: &mut Setup, reporter: &mut dyn FnMut(Report)) -> Result<Disk, String> {
+fn open_content(setup: &mut Setup, warn: &mut dyn FnMut(String)) -> Result<Disk, String> {
     let dir = &setup.dir;
     let download = matches!(setup.mode, Mode::Get { .. });
     if dir.exists() && !dir.is_dir() {
@@ -123,13 +127,13 @@ fn open_content(setup: &mut Setup, reporter: &mut dyn FnMut(Report)) -> Result<D
     // One obstacle may be in the way of every file.
     let errors: BTreeSet<String> = disk.look().iter().map(ToString::to_string).collect();
     for error in errors {
-        reporter(Report::Warning(error));
+        warn(error);
     }
     for file in disk.oversized() {
         let path = disk.path(file).display().to_string();
-        reporter(Report::Warning(format!(
+        warn(format!(
             "{path}: longer than the torrent says; the surplus is left alone"
-        )));
+        ));
     }
     if download {
         let all = 0..setup.metainfo.files.len();
@@ -148,7 +152,7 @@ fn config(
     disk: &Disk,
     listeners: &Listeners,
     rng: &mut Rng,
-    reporter: &mut dyn FnMut(Report),
+    warn: &mut dyn FnMut(String),
 ) -> Config {
     let metainfo = &setup.metainfo;
     let sockets = sockets(setup.max_peers);
@@ -157,7 +161,7 @@ fn config(
         if least < setup.max_peers {
             let asked = setup.max_peers;
             let message = format!("{what} leaves room for {least} peers, not {asked}");
-            reporter(Report::Warning(message));
+            warn(message);
             break;
         }
     }
@@ -240,8 +244,9 @@ fn shares(memory: u64, max_peers: usize, room: usize) -> (usize, usize) {
     let left = usize::try_from(memory)
         .unwrap_or(usize::MAX)
         .saturating_sub(limits::MIB + buffers);
-    let most = max_peers.min(left / limits::PEER_SHARE).max(1);
-    (most, (left / most).max(limits::PEER_SHARE))
+    let least = limits::PEER_SHARE.max(room);
+    let most = max_peers.min(left / least).max(1);
+    (most, (left / most).max(least))
 }
 
 /// What is known of the content without looking into it.
@@ -249,6 +254,8 @@ struct Known {
     trusted: Bits,
     to_hash: Bits,
     totals: (u64, u64),
+    /// The resume file says that nothing else is there.
+    clean: bool,
 }
 
 fn known(
@@ -256,11 +263,11 @@ fn known(
     recheck: bool,
     metainfo: &Metainfo,
     disk: &Disk,
-    reporter: &mut dyn FnMut(Report),
+    warn: &mut dyn FnMut(String),
 ) -> Known {
     let layout: &Layout = disk.layout();
     let bytes = state::load(path, Resume::most_bytes(layout) + 1).unwrap_or_else(|error| {
-        reporter(Report::Warning(error.to_string()));
+        warn(error.to_string());
         None
     });
     let resume = bytes
@@ -268,9 +275,7 @@ fn known(
         .and_then(|bytes| Resume::decode(bytes, metainfo.info_hash, layout));
     if bytes.is_some() && resume.is_none() {
         let path = path.display();
-        reporter(Report::Warning(format!(
-            "{path}: damaged; the content is hashed again"
-        )));
+        warn(format!("{path}: damaged; the content is hashed again"));
     }
     let totals = resume
         .as_ref()
@@ -280,5 +285,6 @@ fn known(
         trusted: verdict.trusted,
         to_hash: verdict.hash,
         totals,
+        clean: resume.is_some_and(|resume| resume.clean),
     }
 }

@@ -1,12 +1,13 @@
 //! Saving what a restart needs, off the event loop: syncing files may take seconds. One helper thread, started by the first job,
 //! syncs the content that a resume file speaks of and only then puts that file in place.
 //!
-//! To end cleanly: save once more as before; when that is done, `Disk::settle`, and save what is clean. The first does the long
-//! work, so that there is next to no time in which a kill would find new times on the content and old ones in the resume file.
+//! Content that does not reach the disk is lost, though it may still be read: the system says so once, and then calls what it has in
+//! memory clean. So that is dropped from memory, nothing is recorded any more, and the download is over: the next run sees what is
+//! really there. A resume file that cannot be written only costs the next run a check.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -14,11 +15,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::Waker;
+use rustix::fs::Advice;
 
 use super::disk::Unsynced;
 use super::disk_error::{DiskError, Why};
+use super::faults::{self, Call};
+use super::pen::Change;
 use super::state;
-use super::tree::{Access, Tree};
+use super::tree::{self, Access, Tree};
 
 /// With more files than this, their whole file system is synced at once: one file after the other would take a millisecond and more
 /// for each.
@@ -42,6 +46,15 @@ pub struct Synced {
     pub bytes: u64,
     /// How long that took.
     pub time: Duration,
+}
+
+/// Why a job was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsaved {
+    /// Content did not reach the disk, or is not there any more. Nothing that comes later may be recorded.
+    Content(DiskError),
+    /// The resume file was not replaced.
+    Record(DiskError),
 }
 
 /// The helper thread and the jobs it has.
@@ -70,14 +83,15 @@ impl Saver {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn save(&mut self, job: Job) -> Result<(), DiskError> {
+    pub fn save(&mut self, job: Job) -> Result<(), Unsaved> {
         let path = job.path.clone();
         let sent = match &self.thread {
             Some((jobs, _)) => jobs.send(job).is_ok(),
             None => {
                 let tree = self.tree.take().ok_or_else(|| gone(path.clone()))?;
                 let thread = start(&self.waker, tree);
-                let thread = thread.map_err(|error| DiskError::new(&path, error))?;
+                let thread =
+                    thread.map_err(|error| Unsaved::Content(DiskError::new(&path, error)))?;
                 let (jobs, _) = self.thread.insert(thread);
                 jobs.send(job).is_ok()
             }
@@ -94,9 +108,8 @@ impl Saver {
         !self.waiting.is_empty()
     }
 
-    /// The outcome of the next job that is done; `None` if none is yet. After an error it is unknown what of the content reached the
-    /// disk, so that nothing more may be recorded as held: the jobs behind it fail too.
-    pub fn next_outcome(&mut self) -> Option<Result<Synced, DiskError>> {
+    /// The outcome of the next job that is done; `None` if none is yet. After [`Unsaved::Content`] the jobs behind it fail too.
+    pub fn next_outcome(&mut self) -> Option<Result<Synced, Unsaved>> {
         let (_, outcomes) = self.thread.as_ref()?;
         let path = self.waiting.front()?.clone();
         let outcome = match outcomes.try_recv() {
@@ -108,39 +121,28 @@ impl Saver {
         Some(outcome)
     }
 
-    /// Waits until every job is done, at most for `limit`.
-    ///
-    /// # Errors
-    /// That of the first job that failed, or that the time is over.
-    pub fn finish(&mut self, limit: Duration) -> Result<(), DiskError> {
-        let until = Instant::now() + limit;
-        let mut result = Ok(());
-        while let Some(path) = self.waiting.pop_front() {
-            let Some((_, outcomes)) = &self.thread else {
-                break;
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            let outcome = match outcomes.recv_timeout(left) {
-                Ok(outcome) => outcome,
-                Err(RecvTimeoutError::Timeout) => {
-                    let why = Why::Other(String::from("not saved yet: the disk is too slow"));
-                    return result.and(Err(DiskError { path, why }));
-                }
-                Err(RecvTimeoutError::Disconnected) => Err(gone(path)),
-            };
-            result = result.and(outcome.map(|_| ()));
-        }
-        result
+    /// The outcome of the next job, waited for at most for `limit`; `None` if there is no job.
+    pub fn next_outcome_within(&mut self, limit: Duration) -> Option<Result<Synced, Unsaved>> {
+        let path = self.waiting.pop_front()?;
+        let (_, outcomes) = self.thread.as_ref()?;
+        Some(match outcomes.recv_timeout(limit) {
+            Ok(outcome) => outcome,
+            Err(RecvTimeoutError::Timeout) => {
+                let why = Why::Other(String::from("not saved yet: the disk is too slow"));
+                Err(Unsaved::Record(DiskError { path, why }))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(gone(path)),
+        })
     }
 }
 
-fn gone(path: PathBuf) -> DiskError {
+fn gone(path: PathBuf) -> Unsaved {
     let why = Why::Other(String::from("not saved, since an earlier save failed"));
-    DiskError { path, why }
+    Unsaved::Content(DiskError { path, why })
 }
 
 /// Our ends of the channels to and from the thread.
-type Ends = (Sender<Job>, Receiver<Result<Synced, DiskError>>);
+type Ends = (Sender<Job>, Receiver<Result<Synced, Unsaved>>);
 
 fn start(waker: &Arc<Waker>, mut tree: Tree) -> io::Result<Ends> {
     let (jobs, todo) = mpsc::channel::<Job>();
@@ -151,7 +153,7 @@ fn start(waker: &Arc<Waker>, mut tree: Tree) -> io::Result<Ends> {
         .spawn(move || {
             for job in todo {
                 let outcome = save(job, &mut tree);
-                let failed = outcome.is_err();
+                let failed = matches!(outcome, Err(Unsaved::Content(_)));
                 let alone = done.send(outcome).is_err();
                 // A loop that cannot be woken sees it on its next turn.
                 let _ = waker.wake();
@@ -163,37 +165,63 @@ fn start(waker: &Arc<Waker>, mut tree: Tree) -> io::Result<Ends> {
     Ok((jobs, outcomes))
 }
 
-fn save(job: Job, tree: &mut Tree) -> Result<Synced, DiskError> {
+fn save(job: Job, tree: &mut Tree) -> Result<Synced, Unsaved> {
     let bytes = job.content.bytes;
     let begun = Instant::now();
-    sync(job.content, tree)?;
+    sync(&job.content, tree).map_err(Unsaved::Content)?;
     let time = begun.elapsed();
     if let Some(bytes) = job.bytes {
-        state::replace(&job.path, &bytes)?;
+        state::replace(&job.path, &bytes).map_err(Unsaved::Record)?;
     }
     Ok(Synced { bytes, time })
 }
 
-fn sync(content: Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
-    let many = content.paths.len() > MANY;
-    let mut synced = BTreeSet::new();
-    for path in content.paths {
-        let file = match tree.open(&path, Access::Read) {
-            Ok(file) => file,
-            // Taken away under our hands: a restart sees that it is missing.
-            Err(error) if error.why == Why::Missing => continue,
-            Err(error) => return Err(error),
+fn sync(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
+    let done = sync_files(content, tree);
+    if done.is_err() {
+        for (path, _) in &content.files {
+            if let Ok(file) = tree.open(path, Access::Read) {
+                let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+            }
+        }
+    }
+    done
+}
+
+fn sync_files(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
+    let many = content.files.len() > MANY;
+    let mut devices = BTreeSet::new();
+    for (path, held) in &content.files {
+        let file = match tree.open(path, Access::Read) {
+            Err(error) if matches!(error.why, Why::Missing | Why::InTheWay) => {
+                return Err(DiskError::new(error.path, Why::Changed));
+            }
+            opened => opened?,
         };
-        let done = if many {
-            file.metadata()
-                .and_then(|found| match synced.insert(found.dev()) {
-                    true => Ok(rustix::fs::syncfs(&file)?),
-                    false => Ok(()),
-                })
-        } else {
-            file.sync_data()
-        };
-        done.map_err(|error| DiskError::new(tree.path(&path), error))?;
+        let fail = |error: io::Error| DiskError::new(tree.path(path), error);
+        // Its name may lead elsewhere now. What has no name there any more is not content.
+        let found = tree::look_at(&file).map_err(fail)?;
+        if held.change(found) == Some(Change::Gone) {
+            return Err(DiskError::new(tree.path(path), Why::Changed));
+        }
+        if !many || devices.insert(found.0.device) {
+            sync_file(&file, many, path).map_err(fail)?;
+        }
+        if !many && held.new {
+            tree.sync_names(path)?;
+        }
     }
     Ok(())
+}
+
+/// Syncs a file with its time, or the whole file system that it lies on.
+fn sync_file(file: &File, whole: bool, path: &[String]) -> io::Result<()> {
+    let what = || match whole {
+        true => String::from("*"),
+        false => path.join("/"),
+    };
+    faults::call(Call::Sync, what, |_| match whole {
+        true => Ok(rustix::fs::syncfs(file)?),
+        false => file.sync_all(),
+    })
 }

@@ -5,7 +5,10 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::disk_error::{DiskError, Why};
+use super::faults::{self, Call};
 
 /// Reads a file, `None` if there is none. One longer than `most` bytes is cut there: whoever wrote it, it was not us.
 ///
@@ -13,7 +16,9 @@ use super::disk_error::{DiskError, Why};
 /// It exists and cannot be read.
 pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(most as u64).read_to_end(&mut bytes));
+    let read = faults::call(Call::Load, String::new, |_| {
+        File::open(path).and_then(|file| file.take(most as u64).read_to_end(&mut bytes))
+    });
     match read.map_err(|error| DiskError::new(path, error)) {
         Ok(_) => Ok(Some(bytes)),
         Err(error) if error.why == Why::Missing => Ok(None),
@@ -34,11 +39,32 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);
-    let written = File::create(&fresh).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
+    let made = faults::call(Call::Create, what_of(&fresh), |_| File::create(&fresh));
+    let written = made.and_then(|mut file| {
+        let what = || format!("{} {}", hex(bytes), fresh.display());
+        faults::call(Call::Fill, what, |short| match short {
+            false => file.write_all(bytes),
+            true => file.write_all(&bytes[..bytes.len() / 2]),
+        })?;
+        faults::call(Call::Flush, what_of(&fresh), |_| file.sync_all())
     });
     written.map_err(|error| DiskError::new(&fresh, error))?;
-    let renamed = fs::rename(&fresh, path).and_then(|()| File::open(dir)?.sync_all());
-    renamed.map_err(|error| DiskError::new(path, error))
+    let renamed = faults::call(Call::Rename, what_of(path), |_| fs::rename(&fresh, path));
+    let settled = renamed
+        .and_then(|()| faults::call(Call::Settle, what_of(dir), |_| File::open(dir)?.sync_all()));
+    match settled {
+        // Some network file systems have no such thing as a folder to be synced.
+        Err(error) if error.raw_os_error() != Some(Errno::INVAL.raw_os_error()) => {
+            Err(DiskError::new(path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn what_of(path: &Path) -> impl FnOnce() -> String {
+    || path.display().to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,6 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::disk_error::{DiskError, Why};
+use super::faults::{self, Call};
 use crate::storage::resume::Stamp;
 use crate::wire::paths;
 
@@ -27,6 +28,14 @@ pub enum Access {
     },
 }
 
+/// Which file it is, by whatever name it is called.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Identity {
+    /// The device that it lies on.
+    pub device: u64,
+    inode: u64,
+}
+
 /// The files below a folder.
 #[derive(Debug)]
 pub struct Tree {
@@ -34,6 +43,8 @@ pub struct Tree {
     root: Option<OwnedFd>,
     /// The folder visited last: files come in the torrent's order, which is mostly folder by folder.
     last: Option<(Vec<String>, OwnedFd)>,
+    /// The folder that the last call did not find.
+    absent: Option<Vec<String>>,
 }
 
 impl Tree {
@@ -43,6 +54,7 @@ impl Tree {
             dir: dir.to_path_buf(),
             root: None,
             last: None,
+            absent: None,
         }
     }
 
@@ -88,7 +100,10 @@ impl Tree {
         // Not to be kept waiting by a named pipe.
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let folder = self.folder(folder, access != Access::Read)?;
-        let opened = rustix::fs::openat(folder, name, flags, mode);
+        let what = || path.join("/");
+        let opened = faults::call(Call::Open, what, |_| {
+            rustix::fs::openat(folder, name, flags, mode)
+        });
         let regular = opened.and_then(|file| {
             let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
             Ok((kind == FileType::RegularFile).then_some(file))
@@ -105,6 +120,19 @@ impl Tree {
     /// # Errors
     /// It cannot be told, or something else than a regular file is there.
     pub fn stamp(&mut self, path: &[String]) -> Result<Option<Stamp>, DiskError> {
+        Ok(self.look(path)?.map(|(_, stamp)| stamp))
+    }
+
+    /// The folder that does not exist, where that is why the last call found no file: nothing else below it exists either.
+    pub fn absent(&self) -> Option<&[String]> {
+        self.absent.as_deref()
+    }
+
+    /// Which file this is, and its size and time; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// It cannot be told, or something else than a regular file is there.
+    pub fn look(&mut self, path: &[String]) -> Result<Option<(Identity, Stamp)>, DiskError> {
         let (folder, name) = split(path);
         let folder = match self.folder(folder, false) {
             Ok(folder) => folder,
@@ -113,7 +141,7 @@ impl Tree {
         };
         match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                Ok(Some(stamp(&stat)))
+                Ok(Some((identity(&stat), stamp(&stat))))
             }
             Ok(_) => Err(DiskError::new(self.path(path), Why::InTheWay)),
             Err(Errno::NOENT) => Ok(None),
@@ -121,29 +149,66 @@ impl Tree {
         }
     }
 
-    /// Sets a file's modification time to the present.
+    /// Has the names on the way to a file reach the disk, its own among them.
+    ///
+    /// # Errors
+    /// A folder cannot be opened, or the system says so.
+    pub fn sync_names(&mut self, path: &[String]) -> Result<(), DiskError> {
+        let (folder, _) = split(path);
+        for depth in (0..=folder.len()).rev() {
+            let opened = self.folder(&folder[..depth], false)?;
+            let what = || folder[..depth].join("/");
+            match faults::call(Call::SyncName, what, |_| rustix::fs::fsync(opened)) {
+                // Some network file systems have no such thing as a folder to be synced.
+                Ok(()) | Err(Errno::INVAL) => {}
+                Err(errno) => return Err(DiskError::new(self.path(&folder[..depth]), errno)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets a file's modification time, in seconds since 1970; to the present, where only that is allowed.
     ///
     /// # Errors
     /// As for [`Tree::open`].
-    pub fn touch(&mut self, path: &[String]) -> Result<(), DiskError> {
+    pub fn set_time(&mut self, path: &[String], time: i64) -> Result<(), DiskError> {
         let (folder, name) = split(path);
-        let times = modified(Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_NOW,
-        });
         let folder = self.folder(folder, false)?;
-        rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| DiskError::new(self.path(path), errno))
+        let set = |seconds: i64, nanos| {
+            let times = modified(Timespec {
+                tv_sec: seconds,
+                tv_nsec: nanos,
+            });
+            let what = || format!("{seconds} {}", path.join("/"));
+            faults::call(Call::Time, what, |_| {
+                rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+            })
+        };
+        let done = match set(time, 0) {
+            // Another user's file, which we may write to.
+            Err(Errno::PERM) => set(0, UTIME_NOW),
+            done => done,
+        };
+        done.map_err(|errno| DiskError::new(self.path(path), errno))
     }
 
     /// The folder of these names, opened; made first, if `create` says so.
     fn folder(&mut self, names: &[String], create: bool) -> Result<BorrowedFd<'_>, DiskError> {
+        self.absent = None;
         if self.root.is_none() {
             self.root = Some(open_root(&self.dir, create)?);
         }
         let known = names.is_empty() || self.last.as_ref().is_some_and(|(last, _)| last == names);
         if !known {
-            let opened = self.walk(names, create)?;
+            let opened = match self.walk(names, create) {
+                Ok(opened) => opened,
+                Err((depth, why)) => {
+                    if why == Why::Missing {
+                        self.absent = Some(names[..depth].to_vec());
+                    }
+                    return Err(DiskError::new(self.path(&names[..depth]), why));
+                }
+            };
             self.last = Some((names.to_vec(), opened));
         }
         let folder = match &self.last {
@@ -154,10 +219,10 @@ impl Tree {
         folder.map(AsFd::as_fd).ok_or_else(missing)
     }
 
-    fn walk(&self, names: &[String], create: bool) -> Result<OwnedFd, DiskError> {
-        let fail = |depth: usize, why: Why| DiskError::new(self.path(&names[..depth]), why);
-        let root = self.root.as_ref().ok_or_else(|| fail(0, Why::Missing))?;
-        let mut folder = root.try_clone().map_err(|error| fail(0, error.into()))?;
+    /// An error comes with the number of names that led to it.
+    fn walk(&self, names: &[String], create: bool) -> Result<OwnedFd, (usize, Why)> {
+        let root = self.root.as_ref().ok_or((0, Why::Missing))?;
+        let mut folder = root.try_clone().map_err(|error| (0, error.into()))?;
         for (depth, name) in (1..).zip(names) {
             assert_plain(name);
             let open =
@@ -171,7 +236,7 @@ impl Tree {
                 }
                 other => other,
             };
-            folder = opened.map_err(|errno| fail(depth, errno.into()))?;
+            folder = opened.map_err(|errno| (depth, errno.into()))?;
         }
         Ok(folder)
     }
@@ -182,7 +247,16 @@ impl Tree {
 /// # Errors
 /// Whatever the system says.
 pub fn stamp_of(file: &File) -> io::Result<Stamp> {
-    Ok(stamp(&rustix::fs::fstat(file)?))
+    look_at(file).map(|(_, stamp)| stamp)
+}
+
+/// Which file an open one is, and its size and time.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn look_at(file: &File) -> io::Result<(Identity, Stamp)> {
+    let stat = rustix::fs::fstat(file)?;
+    Ok((identity(&stat), stamp(&stat)))
 }
 
 /// Sets an open file's modification time back to what its stamp says.
@@ -236,6 +310,15 @@ fn modified(time: Timespec) -> Timestamps {
 }
 
 /// The field types differ from one processor to the next.
+#[allow(clippy::unnecessary_cast)]
+fn identity(stat: &Stat) -> Identity {
+    Identity {
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+    }
+}
+
+/// See [`identity`].
 #[allow(clippy::unnecessary_cast)]
 fn stamp(stat: &Stat) -> Stamp {
     Stamp {

@@ -27,7 +27,7 @@ pub struct Writer {
 
 #[derive(Debug)]
 enum Place {
-    Here(Pen),
+    Here(Box<Pen>),
     Away(Away),
 }
 
@@ -55,7 +55,7 @@ impl Writer {
     /// Writes with this pen; `waker` is woken when something is written by a thread. At most `most` buffers are in its hands.
     pub fn new(pen: Pen, waker: Arc<Waker>, most: usize) -> Writer {
         Writer {
-            place: Place::Here(pen),
+            place: Place::Here(Box::new(pen)),
             waker,
             most: most.max(1),
             spent: Duration::ZERO,
@@ -125,7 +125,7 @@ impl Writer {
     fn go_away(&mut self) {
         let (jobs, todo) = mpsc::channel::<(Vec<u8>, Blocks)>();
         let (outcomes, done) = mpsc::channel();
-        let (hand, handed) = mpsc::channel::<Pen>();
+        let (hand, handed) = mpsc::channel::<Box<Pen>>();
         let waker = Arc::clone(&self.waker);
         let work = move || {
             let Ok(mut pen) = handed.recv() else { return };

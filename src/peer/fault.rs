@@ -26,6 +26,8 @@ pub enum Fault {
     NotAgreed(Kind),
     /// A bitfield of the wrong size or with spare bits set (BEP 3).
     BadBitfield,
+    /// It says again and again what it has.
+    HoldingsFlood,
     /// A piece index past the end of the torrent.
     NoSuchPiece(u32),
     /// A request that reaches outside its piece, or is too long.
@@ -92,12 +94,18 @@ impl Fault {
             | Fault::OutOfPlace(_)
             | Fault::NotAgreed(_)
             | Fault::BadBitfield
+            | Fault::HoldingsFlood
             | Fault::NoSuchPiece(_)
             | Fault::BadRequest
             | Fault::RequestFlood
             | Fault::UnaskedBlocks
             | Fault::Poisoner => Redial::Never,
         }
+    }
+
+    /// Whether the network broke the connection, and neither end wanted that.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Fault::Silent | Fault::Network(_))
     }
 }
 
@@ -113,6 +121,7 @@ impl fmt::Display for Fault {
             Fault::OutOfPlace(kind) => write!(f, "it sent {kind} at the wrong time"),
             Fault::NotAgreed(kind) => write!(f, "it sent {kind}, which was not agreed on"),
             Fault::BadBitfield => write!(f, "its bitfield does not fit the torrent"),
+            Fault::HoldingsFlood => write!(f, "it says again and again what it has"),
             Fault::NoSuchPiece(piece) => write!(f, "it named piece {piece}, which does not exist"),
             Fault::BadRequest => write!(f, "it asked for bytes that no piece has"),
             Fault::RequestFlood => write!(f, "it floods us with requests"),
@@ -128,6 +137,63 @@ impl fmt::Display for Fault {
             Fault::Replaced => write!(f, "its place was needed for another peer"),
             Fault::Unreadable => write!(f, "our content cannot be read"),
             Fault::Stopping => write!(f, "we are leaving"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_says_why_in_a_line_of_its_own() {
+        let faults = [
+            Fault::NotBitTorrent,
+            Fault::OtherTorrent,
+            Fault::Ourselves,
+            Fault::Duplicate,
+            Fault::Malformed(Malformed {
+                what: "the data ends too soon",
+                at: 3,
+            }),
+            Fault::TooLong(4_294_967_295),
+            Fault::OutOfPlace(Kind::Handshake),
+            Fault::NotAgreed(Kind::HaveAll),
+            Fault::BadBitfield,
+            Fault::NoSuchPiece(7),
+            Fault::BadRequest,
+            Fault::RequestFlood,
+            Fault::UnaskedBlocks,
+            Fault::NotReading,
+            Fault::ConnectTimeout,
+            Fault::HandshakeTimeout,
+            Fault::Silent,
+            Fault::Closed,
+            Fault::Network("connection refused".to_string()),
+            Fault::Poisoner,
+            Fault::NoUse,
+            Fault::Replaced,
+            Fault::Unreadable,
+            Fault::Stopping,
+        ];
+        let lines: BTreeSet<String> = faults.iter().map(Fault::to_string).collect();
+        assert_eq!(lines.len(), faults.len());
+        assert!(
+            lines
+                .iter()
+                .all(|line| !line.is_empty() && !line.contains(char::is_control))
+        );
+        // What it did is named where that tells more.
+        for (fault, word) in [
+            (Fault::TooLong(4_294_967_295), "4294967295"),
+            (Fault::OutOfPlace(Kind::Handshake), "handshake"),
+            (Fault::NotAgreed(Kind::HaveAll), "have all"),
+            (Fault::NoSuchPiece(7), "piece 7"),
+            (Fault::Network("connection refused".to_string()), "refused"),
+        ] {
+            assert!(fault.to_string().contains(word), "{fault}");
         }
     }
 }

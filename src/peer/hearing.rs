@@ -31,7 +31,7 @@ impl Peer {
         }
         let bitfield_bytes = self.local.geometry.pieces().div_ceil(8) as usize;
         while let Some(frame) = input.next_frame(bitfield_bytes)? {
-            if self.out.len().saturating_sub(self.out_sent) > self.local.unsent {
+            if self.is_overfull() {
                 return Err(Fault::NotReading);
             }
             let message = Message::parse(frame).map_err(Fault::Malformed)?;
@@ -52,12 +52,11 @@ impl Peer {
 
     fn keep(&mut self, input: &mut Input<'_>) {
         let rest = input.take(input.rest().len()).unwrap_or_default();
-        if rest.is_empty() {
+        if self.cut.capacity() / 4 >= rest.len() {
             self.cut = Vec::new();
-        } else {
-            self.cut.clear();
-            self.cut.extend_from_slice(rest);
         }
+        self.cut.clear();
+        self.cut.extend_from_slice(rest);
     }
 
     fn next_handshake<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Event<'a>>, Fault> {
@@ -99,7 +98,7 @@ impl Peer {
     ) -> Result<Option<Event<'a>>, Fault> {
         let pieces = self.local.geometry.pieces();
         Ok(match message {
-            Message::Choke => self.on_choke(),
+            Message::Choke => self.on_choke(now),
             Message::Unchoke => self.choke.peer_choking.then(|| {
                 self.choke.peer_choking = false;
                 Event::Unchoked
@@ -112,10 +111,10 @@ impl Peer {
             }
             Message::Bitfield(bytes) => {
                 let bits = Bits::from_bytes(bytes, pieces).ok_or(Fault::BadBitfield)?;
-                Some(self.on_holdings(Holdings::from(bits)))
+                Some(self.on_holdings(Holdings::from(bits))?)
             }
-            Message::HaveAll => Some(self.on_holdings(Holdings::everything(pieces))),
-            Message::HaveNone => Some(self.on_holdings(Holdings::nothing(pieces))),
+            Message::HaveAll => Some(self.on_holdings(Holdings::everything(pieces))?),
+            Message::HaveNone => Some(self.on_holdings(Holdings::nothing(pieces))?),
             Message::Request(block) => {
                 let fair = self.local.geometry.contains(block) && block.len <= limits::SERVED_BLOCK;
                 if !fair {
@@ -142,9 +141,10 @@ impl Peer {
             }
             Message::AllowedFast(piece) => {
                 self.known(piece)?;
-                let news = self.allowed_to_us.len() < limits::ALLOWED_FAST_KEPT
+                let news = self.allowed_told < limits::ALLOWED_FAST_KEPT
                     && !self.allowed_to_us.contains(&piece);
                 news.then(|| {
+                    self.allowed_told = self.allowed_told.saturating_add(1);
                     self.allowed_to_us.push(piece);
                     Event::Allowed(piece)
                 })
@@ -160,8 +160,13 @@ impl Peer {
         })
     }
 
-    fn on_holdings<'a>(&mut self, holdings: Holdings) -> Event<'a> {
-        Event::Holdings(std::mem::replace(&mut self.holdings, holdings))
+    fn on_holdings<'a>(&mut self, holdings: Holdings) -> Result<Event<'a>, Fault> {
+        self.holdings_told = self.holdings_told.saturating_add(1);
+        if self.holdings_told > limits::HOLDINGS_TOLD {
+            return Err(Fault::HoldingsFlood);
+        }
+        let before = std::mem::replace(&mut self.holdings, holdings);
+        Ok(Event::Holdings(before))
     }
 
     fn known(&self, piece: u32) -> Result<(), Fault> {
@@ -172,11 +177,12 @@ impl Peer {
     }
 
     /// BEP 3: a choke drops what was asked. BEP 6: with the fast extension it does not; each request is answered or rejected.
-    fn on_choke<'a>(&mut self) -> Option<Event<'a>> {
+    fn on_choke<'a>(&mut self, now: Now) -> Option<Event<'a>> {
         if self.choke.peer_choking {
             return None;
         }
         self.choke.peer_choking = true;
+        self.requests.on_choke(now);
         let dropped = if self.caps.fast {
             Vec::new()
         } else {

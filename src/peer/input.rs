@@ -66,6 +66,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn room_for_a_bitfield_is_room_for_nothing_else() {
+        // A torrent of 800,000 pieces: its bitfield has 100,000 bytes and its kind.
+        let frame = |len: u32, id: u8| [&len.to_be_bytes()[..], &[id]].concat();
+        let begun = |len, id| Input::new(&frame(len, id)).next_frame(100_000).map(|_| ());
+        assert_eq!(begun(100_001, 5), Ok(()));
+        assert_eq!(begun(100_002, 5), Err(Fault::TooLong(100_002)));
+        assert_eq!(begun(16_393, 7), Ok(()));
+        for id in [0, 4, 6, 7, 20, 255] {
+            assert_eq!(begun(16_394, id), Err(Fault::TooLong(16_394)), "{id}");
+        }
+        // Before its kind is known it may be one.
+        let unknown = 100_001_u32.to_be_bytes();
+        assert_eq!(Input::new(&unknown).next_frame(100_000), Ok(None));
+    }
+
+    #[test]
     fn frames_come_whole_or_not_at_all() {
         let mut input = Input::new(&[0, 0, 0, 0, 0, 0, 0, 2, 9, 9, 0, 0]);
         assert_eq!(input.next_frame(1), Ok(Some(&[][..])));

@@ -31,4 +31,6 @@ pub mod peer;
 
 mod hearing;
 
+mod queue;
+
 mod speaking;

@@ -86,7 +86,11 @@ pub struct Peer {
     pub(super) choke: Choke,
     pub(super) requests: Requests,
     pub(super) uploads: Uploads,
+    /// How many times it said all that it has.
+    pub(super) holdings_told: u32,
     pub(super) allowed_to_us: Vec<u32>,
+    /// How many of its allowed-fast messages counted.
+    pub(super) allowed_told: u32,
     pub(super) allowed_to_peer: Vec<u32>,
     pub(super) unasked: u32,
     /// Nothing it says counts any more.
@@ -125,7 +129,9 @@ impl Peer {
             choke: Choke::default(),
             requests: Requests::default(),
             uploads: Uploads::default(),
+            holdings_told: 0,
             allowed_to_us: Vec::new(),
+            allowed_told: 0,
             allowed_to_peer: Vec::new(),
             unasked: 0,
             mute: false,
@@ -234,6 +240,11 @@ impl Peer {
         self.out.len().saturating_sub(self.out_sent)
     }
 
+    /// Whether more waits for it than may: it does not read.
+    pub fn is_overfull(&self) -> bool {
+        self.unsent() > self.local.unsent
+    }
+
     /// Whether it owes us blocks and sends none.
     pub fn is_snubbing(&self, now: Now) -> bool {
         self.requests.is_snubbing(self.its_time(now))
@@ -339,3 +350,6 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,6 +166,11 @@ mod tests {
             step(&Phase::Open, Kind::Handshake, PLAIN),
             Step::Refuse(_)
         ));
+        // Nothing can come before there is a connection.
+        assert_eq!(
+            step(&Phase::Dialing, Kind::Handshake, PLAIN),
+            Step::Refuse(Fault::OutOfPlace(Kind::Handshake))
+        );
         let over = Phase::Closing(Fault::Silent);
         assert_eq!(step(&over, Kind::Piece, FAST), Step::Ignore(Why::Over));
     }

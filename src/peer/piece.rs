@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::queue::slim;
 use crate::base::geometry::Block;
 use crate::base::limits;
 
@@ -57,9 +58,9 @@ impl Uploads {
             .iter()
             .skip(first)
             .position(|&queued| queued == block);
-        place
-            .and_then(|place| self.queue.remove(place.saturating_add(first)))
-            .is_some()
+        let removed = place.and_then(|place| self.queue.remove(place.saturating_add(first)));
+        slim(&mut self.queue);
+        removed.is_some()
     }
 
     /// Takes back everything that is not partly sent and for which `keep` is false.
@@ -69,6 +70,7 @@ impl Uploads {
             .zip(self.queue.drain(..))
             .partition(|&(place, block)| place < first || keep(block));
         self.queue.extend(kept.into_iter().map(|(_, block)| block));
+        slim(&mut self.queue);
         dropped.into_iter().map(|(_, block)| block).collect()
     }
 
@@ -109,6 +111,7 @@ impl Uploads {
             done(*first);
             self.queue.pop_front();
         }
+        slim(&mut self.queue);
         content
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use super::queue::slim;
 use crate::base::geometry::{BLOCK, Block};
 use crate::base::limits;
 use crate::base::rate::Meter;
@@ -16,7 +17,8 @@ const FIRST_DEPTH: usize = 4;
 const BATCH: usize = 8;
 /// How often the rate is looked at while the depth grows.
 const GROWTH_ROUND: Duration = Duration::from_secs(1);
-/// No request for this long after a peer rejected one while it does not choke us: its answer to the same request would be the same.
+/// No request for this long after a peer rejected one while it does not choke us, since its answer to the same request would be the
+/// same; and after it choked us without having answered any.
 const REJECT_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,8 @@ pub struct Requests {
     /// The shortest time that a block took, in seconds.
     quickest: f64,
     last_block: Option<Now>,
+    /// A block came since the peer choked us last.
+    answered: bool,
     paused_until: Option<Now>,
 }
 
@@ -71,6 +75,7 @@ impl Default for Requests {
             deviation: 0.0,
             quickest: f64::INFINITY,
             last_block: None,
+            answered: false,
             paused_until: None,
         }
     }
@@ -157,6 +162,15 @@ impl Requests {
         known
     }
 
+    /// The peer chokes us. One that lets us ask, answers nothing and chokes us again makes work for nothing: it is not asked at once
+    /// when it lets us ask again.
+    pub fn on_choke(&mut self, now: Now) {
+        let answered = std::mem::take(&mut self.answered);
+        if !answered && !self.asked.is_empty() {
+            self.paused_until = Some(now.later(REJECT_PAUSE));
+        }
+    }
+
     /// A block came.
     pub fn on_block(&mut self, block: Block, down: &Meter, now: Now) -> Arrival {
         let place = self.asked.iter().position(|asked| asked.block == block);
@@ -166,13 +180,17 @@ impl Requests {
         }
         let Some(asked) = self.remove(block) else {
             let place = self.called_off.iter().position(|&off| off == block);
-            return match place.and_then(|place| self.called_off.remove(place)) {
-                Some(_) => Arrival::CalledOff,
-                None => Arrival::Unasked,
-            };
+            let off = place.and_then(|place| self.called_off.remove(place));
+            if off.is_none() {
+                return Arrival::Unasked;
+            }
+            // It crossed a choke on the way: an answer after all.
+            (self.answered, self.paused_until) = (true, None);
+            return Arrival::CalledOff;
         };
         self.time_block(now.since(asked.at), self.last_block.is_none());
         self.last_block = Some(now);
+        self.answered = true;
         self.adapt(down, now);
         Arrival::Expected
     }
@@ -180,6 +198,7 @@ impl Requests {
     /// Takes back everything in flight, for the piece table.
     pub fn take_all(&mut self) -> Vec<Block> {
         let blocks: Vec<Block> = self.asked.drain(..).map(|asked| asked.block).collect();
+        slim(&mut self.asked);
         for &block in &blocks {
             self.remember(block);
         }
@@ -280,7 +299,9 @@ impl Requests {
 
     fn remove(&mut self, block: Block) -> Option<Asked> {
         let place = self.asked.iter().position(|asked| asked.block == block)?;
-        self.asked.remove(place)
+        let removed = self.asked.remove(place);
+        slim(&mut self.asked);
+        removed
     }
 
     fn remember(&mut self, block: Block) {

@@ -12,6 +12,8 @@ use crate::wire::message::Message;
 
 /// Bytes of an empty message buffer that a peer keeps: what a turn's requests take.
 const OUT_KEPT: usize = 1024;
+/// Bytes of the longest message but for a bitfield and a block.
+const SHORT_MESSAGE: usize = 32;
 
 impl Peer {
     /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while choked.
@@ -172,11 +174,7 @@ impl Peer {
         }
         let part = left.min(self.out.len().saturating_sub(self.out_sent));
         self.out_sent = self.out_sent.saturating_add(part);
-        if self.out_sent == self.out.len() {
-            self.out.clear();
-            self.out.shrink_to(OUT_KEPT);
-            self.out_sent = 0;
-        }
+        self.drop_sent();
         content = self
             .uploads
             .on_sent(left.saturating_sub(part), done)
@@ -195,7 +193,22 @@ impl Peer {
 
     pub(super) fn say(&mut self, message: Message<'_>) {
         log::debug!("{} -> {message}", self.addr);
+        // In steps of a quarter: of many peers that do not read, half of the memory would be unused otherwise.
+        if self.out.capacity().saturating_sub(self.out.len()) < SHORT_MESSAGE {
+            self.out.reserve_exact((self.out.len() / 4).max(OUT_KEPT));
+        }
         message.encode(&mut self.out);
+    }
+
+    /// Forgets messages that are gone. A peer that never reads all of what waits would have us keep them for ever otherwise.
+    fn drop_sent(&mut self) {
+        let whole = self.out_sent == self.out.len();
+        if whole || self.out_sent >= OUT_KEPT.max(self.out.len() / 2) {
+            self.out.drain(..self.out_sent);
+            self.out_sent = 0;
+            let room = self.out.len().saturating_mul(2).max(OUT_KEPT);
+            self.out.shrink_to(room);
+        }
     }
 
     fn after_queueing(&mut self, block: Block, queued: Result<(), Refused>) -> Result<(), Fault> {
@@ -209,5 +222,39 @@ impl Peer {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::geometry::Geometry;
+    use crate::base::id::{InfoHash, PeerId};
+    use crate::base::limits;
+
+    #[test]
+    fn messages_that_are_gone_take_no_memory_though_some_always_wait() {
+        let local = Local {
+            info_hash: InfoHash([1; 20]),
+            peer_id: PeerId([2; 20]),
+            geometry: Geometry::new(1 << 20, 1 << 14).unwrap(),
+            unsent: limits::UNSENT,
+        };
+        let now = Now::default();
+        let mut peer = Peer::accept(local, ([192, 0, 2, 1], 6881).into(), now);
+        peer.say(Message::Choke);
+        for _ in 0..100_000 {
+            peer.say(Message::Choke);
+            peer.transmitted(5, now);
+            assert_eq!(peer.unsent(), 5);
+        }
+        assert!(peer.out.capacity() <= 4 * OUT_KEPT);
+        while !peer.is_overfull() {
+            peer.say(Message::Choke);
+        }
+        let (len, capacity) = (peer.out.len(), peer.out.capacity());
+        assert!(capacity <= len + len / 4 + OUT_KEPT, "{capacity} for {len}");
+        peer.transmitted(peer.unsent(), now);
+        assert!(peer.out.capacity() <= OUT_KEPT);
     }
 }

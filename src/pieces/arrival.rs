@@ -1,5 +1,6 @@
 //! What comes in: a block is accepted when it arrives, and hashed when it is written.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::table::{Accepted, Pieces, Who};
@@ -40,23 +41,28 @@ impl Pieces {
     pub fn written(&mut self, blocks: &[(Block, &[u8])]) {
         let mut lanes: Vec<Lane<'_>> = Vec::new();
         let mut pieces: Vec<u32> = Vec::new();
+        // Where a piece's lane is, if it has one. There may be a piece for each byte: nothing is searched for.
+        let mut places: BTreeMap<u32, Option<usize>> = BTreeMap::new();
         for &(block, data) in blocks {
-            if !pieces.contains(&block.piece) {
+            let place = places.entry(block.piece).or_insert_with(|| {
                 pieces.push(block.piece);
-            }
+                None
+            });
             let next = self
                 .find(block)
                 .and_then(|(number, progress)| progress.written(number));
             let Some(hash) = next else {
                 continue;
             };
-            match lanes.iter_mut().find(|lane| lane.piece == block.piece) {
-                Some(lane) => lane.parts.push(data),
-                None => lanes.push(Lane {
+            if let Some(lane) = place.and_then(|place| lanes.get_mut(place)) {
+                lane.parts.push(data);
+            } else {
+                *place = Some(lanes.len());
+                lanes.push(Lane {
                     piece: block.piece,
                     hash: std::mem::take(hash),
                     parts: vec![data],
-                }),
+                });
             }
         }
         lanes::hash(&mut lanes);

@@ -257,10 +257,13 @@ impl Rarity {
 
     /// Asserts that every piece lies in the run that it belongs to.
     pub fn assert_invariants(&self) {
+        let mut runs = 0;
         for (place, &piece) in self.order.iter().enumerate() {
             assert_eq!(self.position[piece as usize] as usize, place);
-            let after = |&&start: &&u32| start as usize <= place;
-            let runs = self.starts.iter().take_while(after).count();
+            let after = |&start: &u32| start as usize <= place;
+            while self.starts.get(runs).is_some_and(after) {
+                runs += 1;
+            }
             let own = match self.missing.get(piece) {
                 true => self.peers_with(piece) + 1,
                 false => 0,

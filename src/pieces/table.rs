@@ -267,6 +267,7 @@ impl Pieces {
     /// A peer is gone; its blocks were released before.
     pub fn forget(&mut self, who: Who) {
         debug_assert!(self.open.values().all(|progress| !progress.involves(who)));
+        let known = self.peers.contains_key(&who);
         let theirs = |(_, progress): &(&u32, &Progress)| progress.owner == Some(who);
         let pieces: Vec<u32> = self.open.iter().filter(theirs).map(|(&p, _)| p).collect();
         for piece in pieces {
@@ -277,9 +278,11 @@ impl Pieces {
                 self.vacate(piece);
             }
             self.settle(piece);
+            self.news = true;
         }
         self.part_with(who);
-        self.news = true;
+        // Who was never asked for anything leaves nothing to others: many who come and go must not make work.
+        self.news |= known;
     }
 
     /// The open piece of a block, and the block's number in it.

@@ -53,6 +53,11 @@ impl Dials {
         self.half_open
     }
 
+    /// Connections that there may be beside those there are.
+    pub fn free(&self) -> usize {
+        self.most.saturating_sub(self.open)
+    }
+
     /// Whether one more peer may come in.
     pub fn may_accept(&self) -> bool {
         self.open < self.most

@@ -3,7 +3,9 @@
 use crate::base::bits::Bits;
 use crate::base::geometry::Geometry;
 use crate::base::id::{InfoHash, PeerId, PieceHash};
+use crate::base::limits;
 use crate::base::time::Duration;
+use crate::peer::peer::Local;
 use crate::tracker::{Families, Identity};
 
 /// How long to upload with nothing left to download.
@@ -70,6 +72,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// What every connection says of us.
+    pub fn local(&self) -> Local {
+        let bitfield = self.geometry.pieces() as usize / 8;
+        Local {
+            info_hash: self.info_hash,
+            peer_id: self.peer_id,
+            geometry: self.geometry,
+            unsent: self.share.min(limits::UNSENT + bitfield),
+        }
+    }
+
     /// What trackers are told of us.
     pub fn identity(&self) -> Identity {
         Identity {

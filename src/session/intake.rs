@@ -87,12 +87,15 @@ impl Session {
         }
     }
 
-    /// What [`Session::next_read`] asked for is not on disk. While checking that piece is missing; later our own file is gone.
+    /// What [`Session::next_read`] asked for cannot be read. While checking that piece does not count; later our own file is gone.
     pub fn handle_unreadable(&mut self, why: String, now: Now) {
-        match &mut self.checking {
-            Some(checking) => checking.fail(),
-            None => self.fail(why, now),
-        }
+        let Some(checking) = &mut self.checking else {
+            return self.fail(why, now);
+        };
+        self.unread
+            .extend(checking.next_slice().map(|slice| slice.piece));
+        checking.fail();
+        self.report(Report::Warning(why));
     }
 
     /// The piece of [`Session::next_hole`] lies in a hole of its file. Whether it is decided by that: if not, it must be read.
@@ -112,15 +115,20 @@ impl Session {
         self.fail(why, now);
     }
 
-    /// A block that a peer asked for cannot be read: its piece is no longer served, to nobody.
-    pub fn handle_lost(&mut self, piece: u32, why: String) {
+    /// Blocks that a peer asked for cannot be read: their pieces are no longer served, to nobody.
+    pub fn handle_lost(&mut self, pieces: &[u32], why: String) {
         self.report(Report::Warning(why));
-        self.lost.set(piece);
+        for &piece in pieces {
+            if !self.lost.get(piece) {
+                self.lost.set(piece);
+                self.unread.push(piece);
+            }
+        }
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.slots[key]
                 .peer
-                .drop_uploads(|block| block.piece == piece);
+                .drop_uploads(|block| pieces.contains(&block.piece));
             self.touch(key);
         }
     }
@@ -205,12 +213,14 @@ impl Session {
     }
 
     /// Two connections to one peer: both ends must close the same one. Of two that crossed on the way the one from the smaller peer id
-    /// stays; of two in the same direction the older.
+    /// stays; of two in the same direction the older. A peer id is no secret: somebody else who uses it, at another address, must not be
+    /// able to end the connection to its owner, or to keep it away.
     fn resolve_duplicate(&mut self, key: usize, remote: PeerId) -> Result<(), Fault> {
-        let twin = self
-            .slots
-            .iter()
-            .find(|(other, slot)| *other != key && slot.remote == Some(remote));
+        let host = |slot: &Slot| slot.peer.addr().ip().to_canonical();
+        let new = host(&self.slots[key]);
+        let twin = self.slots.iter().find(|(other, slot)| {
+            *other != key && slot.remote == Some(remote) && host(slot) == new
+        });
         let Some((twin, other)) = twin.filter(|(_, slot)| slot.peer.is_open()) else {
             return Ok(());
         };
@@ -231,7 +241,7 @@ impl Session {
             return peer.refuse(block);
         }
         let served = peer.serve(block);
-        self.read_ahead(block);
+        self.read_ahead(key, block);
         served
     }
 
@@ -243,11 +253,14 @@ impl Session {
     }
 
     /// Peers ask for what follows, too: a stretch of the piece at a time, so that most requests cost no hint.
-    fn read_ahead(&mut self, block: Block) {
+    fn read_ahead(&mut self, key: usize, block: Block) {
         let stretch = limits::SLICE as u32;
-        if block.begin % stretch == 0 {
+        let slot = &mut self.slots[key];
+        let sent = slot.peer.up().total();
+        if block.begin % stretch == 0 && slot.read_ahead <= sent + limits::READ_AHEAD {
             let left = self.local.geometry.piece_size(block.piece) - block.begin;
             let len = left.min(stretch);
+            slot.read_ahead += u64::from(len);
             self.effects
                 .push_back(Effect::ReadAhead(Block { len, ..block }));
         }
@@ -274,7 +287,9 @@ impl Session {
             self.torrent.pieces.left_swarm(peer.holdings());
         }
         self.give_back(key, &blocks);
-        self.torrent.pieces.forget(key);
+        if was_open {
+            self.torrent.pieces.forget(key);
+        }
         self.dials.on_closed(was_dialing);
         self.choke_due = true;
         if outbound {
@@ -294,6 +309,7 @@ impl Session {
         match fault.redial() {
             Redial::Never => candidates.refuse(addr),
             Redial::Soon => candidates.on_crossed(addr, now),
+            Redial::Later if useful && fault.is_loss() => candidates.on_lost(addr, now),
             Redial::Later if useful => candidates.on_closed(addr, now),
             Redial::Later => candidates.on_failed(addr, now),
         }

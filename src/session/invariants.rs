@@ -1,13 +1,13 @@
 //! What is true of a session whenever [`Session::plan`] was called and its effects were performed, before anything else happens. Tests
 //! and simulations ask for it.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::session::Session;
 use crate::base::limits;
 use crate::peer::peer::Peer;
 use crate::peer::phase::Phase;
+use crate::pieces::Pieces;
 use crate::wire::message::frame_len;
 
 impl Session {
@@ -16,12 +16,14 @@ impl Session {
     pub fn assert_invariants(&self) {
         self.torrent.pieces.assert_invariants();
         assert!(self.counts_agree());
-        let marked: BTreeSet<_> = self.torrent.pieces.requests().collect();
-        let in_flight: BTreeSet<_> = self
+        let mut marked: Vec<_> = self.torrent.pieces.requests().collect();
+        let mut in_flight: Vec<_> = self
             .slots
             .iter()
             .flat_map(|(key, slot)| slot.peer.requested().map(move |block| (key, block)))
             .collect();
+        marked.sort_unstable();
+        in_flight.sort_unstable();
         assert_eq!(marked, in_flight, "requests, in the table and in flight");
         let dialing = |peer: &Peer| *peer.phase() == Phase::Dialing;
         let dialing = self.slots.iter().filter(|(_, slot)| dialing(&slot.peer));
@@ -35,6 +37,11 @@ impl Session {
             assert!(!slot.peer.is_closing(), "slot {key} is over and not free");
             self.assert_bounds(&slot.peer);
         }
+    }
+
+    /// The piece table, to look at.
+    pub fn pieces(&self) -> &Pieces {
+        &self.torrent.pieces
     }
 
     /// How many connections there are, those being made included.

@@ -20,6 +20,8 @@ mod intake;
 
 mod planning;
 
+mod room;
+
 mod telling;
 
 mod leaving;

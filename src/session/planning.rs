@@ -16,8 +16,6 @@ use crate::torrent::candidates::Source;
 use crate::torrent::choker::{Choker, View};
 use crate::tracker;
 
-/// With all places taken, one of no use is looked for this often: that is a look at all connections.
-const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// Progress is reported this often.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -145,12 +143,12 @@ impl Session {
             })
             .collect();
         if !due {
-            for key in self.torrent.choker.refill(&views, slots, now) {
+            for key in self.torrent.choker.refill(&views, slots, seeding, now) {
                 self.set_choking(key, false);
             }
             return;
         }
-        let chosen = self.torrent.choker.round(&views, slots, now);
+        let chosen = self.torrent.choker.round(&views, slots, seeding, now);
         for view in &views {
             self.set_choking(view.key, !chosen.contains(&view.key));
         }
@@ -179,8 +177,12 @@ impl Session {
             };
             slot.touched = false;
             if slot.peer.is_open() {
-                if seeding && slot.peer.holdings().is_seed() {
-                    self.hang_up(key, Fault::NoUse, now);
+                let fault = match slot.peer.is_overfull() {
+                    true => Some(Fault::NotReading),
+                    false => (seeding && slot.peer.holdings().is_seed()).then_some(Fault::NoUse),
+                };
+                if let Some(fault) = fault {
+                    self.hang_up(key, fault, now);
                     continue;
                 }
                 slot.peer.set_interested(slot.useful > 0);
@@ -223,35 +225,8 @@ impl Session {
         self.touched.pop_front()
     }
 
-    /// With all places taken, one that is of no use goes to an address that could be called. While there is nothing left to download
-    /// those who call us matter more.
-    fn make_room(&mut self, now: Now) {
-        let due = self
-            .torrent
-            .candidates
-            .next_deadline()
-            .is_some_and(|at| at <= now);
-        let full = !self.dials.may_accept() && self.complete_at.is_none();
-        if !due || !full || now < self.room_at {
-            return;
-        }
-        self.room_at = now + MAKE_ROOM_EVERY;
-        let idle = |peer: &Peer| {
-            let moving = peer.down().rate(now) + peer.up().rate(now) > 0;
-            !moving && now.since(peer.since()) >= limits::IDLE
-        };
-        let useless = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.useful == 0 && idle(&slot.peer));
-        let longest = useless.min_by_key(|(_, slot)| slot.peer.since());
-        if let Some(key) = longest.map(|(key, _)| key) {
-            self.hang_up(key, Fault::Replaced, now);
-        }
-    }
-
     fn call_peers(&mut self, now: Now) {
-        self.make_room(now);
+        self.make_room_to_call(now);
         while self.dials.may_dial() && self.dials.next() <= now {
             let Some(addr) = self.torrent.candidates.next(now) else {
                 break;

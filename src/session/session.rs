@@ -26,6 +26,7 @@ use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
 use crate::peer::fault::Fault;
 use crate::peer::peer::{Local, Peer};
+use crate::peer::phase::Phase;
 use crate::pieces::Pieces;
 use crate::torrent::candidates::Source;
 use crate::torrent::torrent::Torrent;
@@ -52,8 +53,10 @@ pub struct Session {
     pub(super) ask_at: Option<Now>,
     pub(super) unflushed: Vec<usize>,
     pub(super) news: News,
-    /// Not before then is another connection given up for the sake of a new one.
+    /// Not before then are connections given up again for the sake of one to call.
     pub(super) room_at: Now,
+    /// The same for the sake of one that calls us.
+    pub(super) door_at: Now,
     pub(super) effects: VecDeque<Effect>,
     pub(super) choke_due: bool,
     pub(super) unsaved: bool,
@@ -62,6 +65,8 @@ pub struct Session {
     pub(super) saved_clean: bool,
     /// Pieces that are verified but cannot be read, or were not written: they are not served, nor vouched for.
     pub(super) lost: Bits,
+    /// Pieces that could not be read when they were to be checked or sent: whether they are there is not known.
+    pub(super) unread: Vec<u32>,
     /// Connections to be ended in this turn.
     pub(super) doomed: Vec<(usize, Fault)>,
     pub(super) failure: Option<String>,
@@ -94,13 +99,7 @@ impl Session {
             Rng::from_seed(rng.bits64()),
         );
         pieces.restore(&config.trusted);
-        let (info_hash, peer_id, geometry) = (config.info_hash, config.peer_id, config.geometry);
-        let local = Local {
-            info_hash,
-            peer_id,
-            geometry,
-            unsent: config.share.min(limits::UNSENT),
-        };
+        let (local, geometry) = (config.local(), config.geometry);
         let mut session = Session {
             local,
             torrent: Torrent::new(pieces, now, &mut rng),
@@ -119,6 +118,7 @@ impl Session {
             unflushed: Vec::new(),
             news: News::default(),
             room_at: now,
+            door_at: now,
             effects: VecDeque::new(),
             choke_due: false,
             unsaved: false,
@@ -126,6 +126,7 @@ impl Session {
             saved_totals: (0, 0),
             saved_clean: true,
             lost: Bits::new(geometry.pieces()),
+            unread: Vec::new(),
             doomed: Vec::new(),
             failure: None,
             reported: Progress::default(),
@@ -135,13 +136,7 @@ impl Session {
             complete_at: None,
             config,
         };
-        session.report(Report::Start {
-            name: session.config.name.clone(),
-            info_hash,
-            size: session.config.size,
-            pieces: geometry.pieces(),
-            port: session.config.port,
-        });
+        session.report_start();
         session
     }
 
@@ -150,8 +145,8 @@ impl Session {
     /// Somebody called us. The key of the slot for the socket, or `None`: close it.
     pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<usize> {
         let welcome = self.stage == Stage::Running
-            && self.dials.may_accept()
-            && !self.torrent.candidates.is_banned(addr);
+            && !self.torrent.candidates.is_banned(addr)
+            && self.has_room_for_caller(now);
         if !welcome {
             return None;
         }
@@ -159,9 +154,10 @@ impl Session {
         Some(self.add_slot(Peer::accept(self.local, addr, now), now))
     }
 
-    /// A call was answered.
+    /// A call was answered. It may have been given up in the same turn.
     pub fn handle_connected(&mut self, key: usize, now: Now) {
-        if let Some(slot) = self.slots.get_mut(key) {
+        let slot = self.slots.get_mut(key);
+        if let Some(slot) = slot.filter(|slot| *slot.peer.phase() == Phase::Dialing) {
             self.dials.on_connected();
             slot.peer.handle_connected(now);
             self.touch(key);
@@ -325,6 +321,16 @@ impl Session {
         }
     }
 
+    fn report_start(&mut self) {
+        self.report(Report::Start {
+            name: self.config.name.clone(),
+            info_hash: self.config.info_hash,
+            size: self.config.size,
+            pieces: self.config.geometry.pieces(),
+            port: self.config.port,
+        });
+    }
+
     pub(super) fn report(&mut self, report: Report) {
         self.effects.push_back(Effect::Report(report));
     }
@@ -349,11 +355,13 @@ impl Session {
     }
 
     pub(super) fn save(&mut self, clean: bool, now: Now) {
+        let held = self.served();
+        // What is clean calls a piece missing that is not held, and then nobody looks for it again.
+        let clean = clean && self.unread.iter().all(|&piece| held.get(piece));
         self.unsaved = false;
         self.saved_at = now;
         (self.saved_totals, self.saved_clean) = (self.totals(), clean);
         let (downloaded, uploaded) = self.saved_totals;
-        let held = self.served();
         self.effects.push_back(Effect::Save(Snapshot {
             held,
             downloaded: self.config.earlier.0 + downloaded,

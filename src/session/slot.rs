@@ -20,6 +20,8 @@ pub struct Slot {
     pub hungry: bool,
     /// Something happened by which it may be asked for more than when it was asked last.
     pub askable: bool,
+    /// Bytes of content that the disk was told to read ahead for it.
+    pub read_ahead: u64,
     /// It is on the list of those to plan for.
     pub touched: bool,
     /// It is on the list of those to write to.
@@ -38,6 +40,7 @@ impl Slot {
             useful: 0,
             hungry: false,
             askable: false,
+            read_ahead: 0,
             touched: false,
             unflushed: false,
             counted: Standing::default(),
@@ -81,12 +84,7 @@ impl Timers {
     }
 
     /// How many reminders there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }

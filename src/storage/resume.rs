@@ -8,6 +8,9 @@
 //! after a `kill -9` a matching time means: nobody but us has written here since; what is held can be trusted, and only the
 //! rest may hold more than the file says. Any other program's write shows as another time or size, and everything that
 //! touches such a file is hashed. Before a first write, a clean resume file is replaced by one that is not.
+//!
+//! At the end files get a real time, all the same one, which the clean resume file names beforehand. So whenever the power fails, each
+//! file has the time it was held at or that one, and both are known.
 
 use sha1::{Digest as _, Sha1};
 
@@ -36,6 +39,13 @@ pub struct Stamp {
     pub nanos: u32,
 }
 
+impl Stamp {
+    /// Whether the modification time is this whole second.
+    pub fn is_of(&self, time: i64) -> bool {
+        (self.seconds, self.nanos) == (time, 0)
+    }
+}
+
 /// What is remembered of a torrent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resume {
@@ -47,6 +57,9 @@ pub struct Resume {
     pub files: Vec<Option<Stamp>>,
     /// Whether nothing was written after this: what is not held is not there.
     pub clean: bool,
+    /// The time, in whole seconds since 1970, that the files get when this is safe, if they get one. A file with that time and the size
+    /// on record is unchanged, too.
+    pub settled: Option<i64>,
     /// Bytes of content received over all runs.
     pub downloaded: u64,
     /// Bytes of content sent over all runs.
@@ -71,7 +84,8 @@ impl Resume {
             .flat_map(|file| stamp_bytes(*file))
             .collect();
         let count = |number: u64| bencode::int(i64::try_from(number).unwrap_or(i64::MAX));
-        let body = bencode::dict([
+        let settled = self.settled.map(|time| ("settled", bencode::int(time)));
+        let fields = [
             ("clean", bencode::int(i64::from(self.clean))),
             ("downloaded", count(self.downloaded)),
             ("files", bencode::bytes(stamps)),
@@ -79,7 +93,8 @@ impl Resume {
             ("pieces", bencode::bytes(self.held.to_bytes())),
             ("uploaded", count(self.uploaded)),
             ("version", bencode::int(VERSION)),
-        ]);
+        ];
+        let body = bencode::dict(fields.into_iter().chain(settled));
         bencode::dict([
             ("sha1", bencode::bytes(Sha1::digest(&body))),
             ("body", bencode::bytes(body)),
@@ -104,9 +119,22 @@ impl Resume {
             held: Bits::from_bytes(body.bytes(b"pieces")?, layout.geometry().pieces())?,
             files: stamps.chunks_exact(STAMP).map(stamp).collect(),
             clean: body.int(b"clean")? == 1,
+            settled: body.int(b"settled"),
             downloaded: u64::try_from(body.int(b"downloaded")?).ok()?,
             uploaded: u64::try_from(body.int(b"uploaded")?).ok()?,
         })
+    }
+
+    /// Whether a file that is like this now, `None` if it is missing, was not changed since.
+    fn is_unchanged(&self, file: usize, now: Option<Stamp>) -> bool {
+        let before = self.files.get(file).copied().flatten();
+        let settled = |now: Stamp, before: Stamp| {
+            now.size == before.size && self.settled.is_some_and(|time| now.is_of(time))
+        };
+        now == before
+            || now
+                .zip(before)
+                .is_some_and(|(now, before)| settled(now, before))
     }
 
     /// Bytes that a resume file of such a torrent has at most. A longer file is none.
@@ -132,8 +160,7 @@ pub fn verdict(resume: Option<&Resume>, layout: &Layout, present: &[Option<Stamp
     }
     for file in (0..layout.files()).filter(|&file| !layout.is_padding(file)) {
         let now = present.get(file).copied().flatten();
-        let before = resume.and_then(|resume| resume.files.get(file).copied().flatten());
-        if now != before {
+        if !resume.is_some_and(|resume| resume.is_unchanged(file, now)) {
             for piece in layout.pieces_of(file) {
                 trusted.clear(piece);
                 hash.set(piece);
@@ -233,6 +260,7 @@ mod tests {
             held: bits(held),
             files: vec![at(10, 100), None, at(14, -200)],
             clean,
+            settled: None,
             downloaded: 1 << 40,
             uploaded: 3,
         }
@@ -241,7 +269,11 @@ mod tests {
     #[test]
     fn survives_a_round_trip() {
         for clean in [false, true] {
-            let resume = resume(&[0, 5], clean);
+            let settled = clean.then_some(1_700_000_000);
+            let resume = Resume {
+                settled,
+                ..resume(&[0, 5], clean)
+            };
             let text = resume.encode();
             assert!(text.len() <= Resume::most_bytes(&layout()));
             let back = Resume::decode(&text, resume.info_hash, &layout());

@@ -1,11 +1,13 @@
 //! Addresses of peers: where each came from, when to call it next, and who is banned. All sources of peers end in
-//! [`Candidates::add`]; each address is called by one connection at a time, and after a failure only after a wait that doubles.
+//! [`Candidates::add`]; each address is called by one connection at a time, and after a failure only after a wait that doubles. A peer that
+//! was of use and that the network took from us may be back at once: it is called soon, and more often than others.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::base::host::Host;
 use crate::base::limits;
+use crate::base::reach::Reach;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Now};
 
@@ -22,6 +24,8 @@ pub enum Source {
 struct Candidate {
     source: Source,
     failures: u32,
+    /// The network took it from us when it had been of use.
+    lost: bool,
     /// When it may be called, and a random number that decides between those due together. `None`: it is being called.
     turn: Option<(Now, u32)>,
 }
@@ -54,8 +58,9 @@ impl Candidates {
     /// Adds an address; true if it is new and can be called at all.
     pub fn add(&mut self, addr: SocketAddr, source: Source, now: Now) -> bool {
         let addr = canonical(addr);
-        let callable = addr.port() != 0 && is_host(addr.ip());
+        let callable = addr.port() != 0 && Reach::of(addr.ip()) != Reach::Nowhere;
         if !callable
+            || (source != Source::User && self.is_crowded(addr.ip()))
             || self.known.contains_key(&addr)
             || self.refused.contains(&addr)
             || self.is_banned(addr)
@@ -70,11 +75,22 @@ impl Candidates {
             Candidate {
                 source,
                 failures: 0,
+                lost: false,
                 turn: None,
             },
         );
         self.schedule(addr, now);
         true
+    }
+
+    /// Whether strangers named so many ports of this host that another is not called. Around us, each knows his own.
+    fn is_crowded(&self, ip: IpAddr) -> bool {
+        if Reach::of(ip).is_local() {
+            return false;
+        }
+        let ports = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
+        let known = self.known.range(ports.clone()).count();
+        known + self.refused.range(ports).count() >= limits::HOST_PORTS
     }
 
     /// How many addresses are known.
@@ -85,11 +101,6 @@ impl Candidates {
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
-    }
-
-    /// How many could be called at some time.
-    pub fn waiting(&self) -> usize {
-        self.due.len()
     }
 
     /// The next address to call, if one is due. Its call ends in [`Candidates::on_closed`] or [`Candidates::on_failed`].
@@ -125,23 +136,40 @@ impl Candidates {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
+        let by_user = candidate.source == Source::User;
+        if candidate.failures >= limits::DIAL_FAILURES && candidate.lost {
+            (candidate.lost, candidate.failures) = (false, 0);
+        }
         let doublings = candidate.failures.min(limits::DIAL_FAILURES);
         candidate.failures += 1;
-        let by_user = candidate.source == Source::User;
+        let (first, most) = match candidate.lost {
+            true => (limits::REDIAL_LOST, limits::REDIAL),
+            false if by_user => (limits::REDIAL_USER, limits::REDIAL_MOST),
+            false => (first, limits::REDIAL_MOST),
+        };
         if candidate.failures > limits::DIAL_FAILURES && !by_user {
             self.forget(addr);
             return;
         }
-        let first = if by_user { limits::REDIAL_USER } else { first };
-        let wait = (first * (1 << doublings)).min(limits::REDIAL_MOST);
+        let wait = (first * (1 << doublings)).min(most);
         let jitter = Duration::from_millis(self.rng.below(wait.as_millis() as u64 / 4 + 1));
         self.schedule(addr, now + wait + jitter);
     }
 
     /// A connection that was of use is over: the first wait again.
     pub fn on_closed(&mut self, addr: SocketAddr, now: Now) {
+        self.reset(addr, false, now);
+    }
+
+    /// A connection that was of use failed, and neither end wanted that: a short wait, and for some failures none longer than the first
+    /// after others.
+    pub fn on_lost(&mut self, addr: SocketAddr, now: Now) {
+        self.reset(addr, true, now);
+    }
+
+    fn reset(&mut self, addr: SocketAddr, lost: bool, now: Now) {
         if let Some(candidate) = self.known.get_mut(&addr) {
-            candidate.failures = 0;
+            (candidate.failures, candidate.lost) = (0, lost);
             self.on_failed(addr, now);
         }
     }
@@ -220,11 +248,6 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-fn is_host(ip: IpAddr) -> bool {
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast() || ip.octets()[0] == 0);
-    !ip.is_unspecified() && !ip.is_multicast() && !broadcast
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,6 +263,7 @@ mod tests {
     #[test]
     fn each_address_is_called_by_one_connection_at_a_time() {
         let mut candidates = Candidates::new(Rng::from_seed(1));
+        assert!(candidates.is_empty());
         assert!(candidates.add(addr(1), Source::Tracker, at(0)));
         assert!(!candidates.add(addr(1), Source::Tracker, at(0)));
         assert_eq!(
@@ -278,6 +302,37 @@ mod tests {
     }
 
     #[test]
+    fn what_the_network_took_is_called_soon_and_then_as_others_are() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        candidates.add(addr(1), Source::Tracker, at(0));
+        candidates.next(at(0));
+        candidates.on_lost(addr(1), at(0));
+        let (mut now, mut waits) = (at(0), Vec::new());
+        while let Some(due) = candidates.next_deadline() {
+            waits.push(due.since(now).as_millis() as u64);
+            now = due;
+            assert_eq!(candidates.next(now), Some(addr(1)));
+            candidates.on_failed(addr(1), now);
+        }
+        let least = [5, 10, 20, 40, 60, 60, 60, 120, 240, 480, 960, 1800];
+        assert_eq!(waits.len(), least.len(), "{waits:?}");
+        for (wait, least) in waits.iter().zip(least) {
+            assert!((least * 1000..=least * 1250).contains(wait), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn who_was_lost_and_hung_up_later_waits_as_others_do() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        candidates.add(addr(1), Source::Tracker, at(0));
+        candidates.next(at(0));
+        candidates.on_lost(addr(1), at(0));
+        assert_eq!(candidates.next(at(7)), Some(addr(1)));
+        candidates.on_closed(addr(1), at(100));
+        assert_eq!(candidates.next(at(159)), None);
+    }
+
+    #[test]
     fn bans_cover_the_host_but_not_this_machine() {
         let mut candidates = Candidates::new(Rng::from_seed(1));
         let other_port = SocketAddr::from(([10, 0, 0, 1], 1));
@@ -292,6 +347,52 @@ mod tests {
         assert!(candidates.is_banned(here(1)) && !candidates.is_banned(here(2)));
         let mapped: SocketAddr = "[::ffff:10.0.0.1]:6881".parse().unwrap();
         assert!(candidates.is_banned(mapped));
+    }
+
+    fn numbered(number: usize) -> SocketAddr {
+        let [_, b, c, d] = (number as u32).to_be_bytes();
+        SocketAddr::from(([10, b, c, d], 7))
+    }
+
+    #[test]
+    fn addresses_that_are_being_called_are_not_forgotten_for_others() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        for number in 0..limits::CANDIDATES {
+            assert!(candidates.add(numbered(number), Source::Tracker, at(0)));
+            assert!(candidates.next(at(0)).is_some());
+        }
+        let one_more = numbered(limits::CANDIDATES);
+        assert!(!candidates.add(one_more, Source::Tracker, at(0)));
+        candidates.on_failed(numbered(7), at(0));
+        assert!(candidates.add(one_more, Source::Tracker, at(0)));
+        assert_eq!(candidates.len(), limits::CANDIDATES);
+        // Of an address that is not known any more nothing is to be learnt.
+        candidates.on_failed(numbered(7), at(0));
+        assert_eq!(candidates.next_deadline(), Some(at(0)));
+    }
+
+    /// A tracker that names every port of a host would have all its swarm scan or flood it.
+    #[test]
+    fn a_host_in_the_world_is_called_on_a_few_ports_only() {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        let host = |ip: [u8; 4], port| SocketAddr::from((ip, port));
+        let victim = |port| host([192, 0, 2, 1], port);
+        for port in 1..=u16::MAX {
+            candidates.add(victim(port), Source::Tracker, at(0));
+        }
+        assert_eq!(candidates.len(), limits::HOST_PORTS);
+        while let Some(addr) = candidates.next(at(0)) {
+            candidates.refuse(addr);
+        }
+        assert!(
+            !candidates.add(victim(9999), Source::Tracker, at(1)),
+            "they were tried"
+        );
+        assert!(candidates.add(victim(9999), Source::User, at(1)));
+        assert!(candidates.add(host([192, 0, 2, 2], 1), Source::Tracker, at(1)));
+        for port in 1..=100 {
+            assert!(candidates.add(host([10, 0, 0, 1], port), Source::Tracker, at(1)));
+        }
     }
 
     #[test]
@@ -316,6 +417,7 @@ mod tests {
             "10.0.0.1:0",
             "224.0.0.1:1",
             "255.255.255.255:1",
+            "240.0.0.1:1",
             "0.1.2.3:9",
             "[::]:1",
             "[ff02::1]:1",

@@ -1,7 +1,13 @@
-//! Whom to serve. Every ten seconds the regular slots go to the interested peers that give us most (that take fastest, when we have
-//! everything ourselves), and one optimistic slot moves on every thirty seconds to somebody new, so that better partners are found
-//! (BEP 3, "choking and optimistic unchoking"). A slot that falls empty in between is filled at once. A peer that owes us blocks and
-//! sends none loses its regular slot.
+//! Whom to serve. Every ten seconds the regular slots go to the interested peers that give us most, and one optimistic slot moves on every
+//! thirty seconds to somebody new, so that better partners are found (BEP 3, "choking and optimistic unchoking"). A slot that falls empty
+//! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot.
+//!
+//! When we have everything ourselves nobody gives us anything, and each is served in turn: in each round one newcomer comes, and who was
+//! served longest goes, as the first client did it in its later years. So nobody can hold a slot who takes fast and gives nothing to the
+//! swarm; and a turn lasts long enough for some whole pieces, since parts of pieces are of no use to others.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::limits;
 use crate::base::rng::Rng;
@@ -16,7 +22,7 @@ pub struct View {
     pub interested: bool,
     /// It is unchoked now.
     pub unchoked: bool,
-    /// Bytes a second that it gives us; that we give it, when seeding.
+    /// Bytes a second that it gives us; that we give it, when seeding (there it counts only whether there are any).
     pub rate: u64,
     /// It owes us blocks and sends none.
     pub snubbing: bool,
@@ -30,6 +36,8 @@ pub struct Choker {
     next_round: Now,
     next_optimistic: Now,
     optimistic: Option<usize>,
+    /// Since when those have been served who are.
+    turns: BTreeMap<usize, Now>,
     rng: Rng,
 }
 
@@ -40,6 +48,7 @@ impl Choker {
             next_round: now,
             next_optimistic: now,
             optimistic: None,
+            turns: BTreeMap::new(),
             rng,
         }
     }
@@ -49,49 +58,74 @@ impl Choker {
         self.next_round
     }
 
-    /// Regular slots for an upload rate in bytes a second: the limit, or where there is none what flows now. Four up to 42 KiB/s, then
-    /// with the square root, as the first client did it; a slot is worth having only if it carries something.
+    /// Regular slots for an upload rate in bytes a second: the limit, or where there is none what flows now. Four up to 167 KiB/s, then
+    /// with the square root, half as many as the first client had: a slot is worth having only if it carries something, and each one
+    /// more at a seed is somebody more to ask it for what another gets at that moment.
     pub fn slots(rate: u64) -> usize {
         let kib = rate / 1024;
-        ((kib as f64 * 0.6).sqrt() as usize).clamp(limits::UPLOAD_SLOTS, limits::UPLOAD_SLOTS_MOST)
+        ((kib as f64 * 0.15).sqrt() as usize).clamp(limits::UPLOAD_SLOTS, limits::UPLOAD_SLOTS_MOST)
     }
 
     /// Chooses afresh: the keys of all that are to be unchoked, the others are to be choked. `slots` are the regular ones.
-    pub fn round(&mut self, views: &[View], slots: usize, now: Now) -> Vec<usize> {
+    pub fn round(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         self.next_round = now + limits::CHOKE_ROUND;
+        let served: BTreeSet<usize> = views
+            .iter()
+            .filter(|view| view.unchoked)
+            .map(|view| view.key)
+            .collect();
+        self.turns.retain(|key, _| served.contains(key));
         let mut ranked: Vec<&View> = views
             .iter()
             .filter(|view| view.interested && !view.snubbing)
             .collect();
         self.rng.shuffle(&mut ranked);
-        ranked.sort_by_key(|view| std::cmp::Reverse((view.rate, view.unchoked)));
+        let turns = &self.turns;
+        let first = |view: &&View| match seeding {
+            // Where nothing flows, having the slot is no reason to keep it.
+            true => (
+                turns.get(&view.key).filter(|_| view.rate > 0).copied(),
+                0,
+                false,
+            ),
+            false => (None, view.rate, view.unchoked),
+        };
+        ranked.sort_by_key(|view| Reverse(first(view)));
         let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();
         let stays = |key| {
             views.iter().any(|view| view.key == key && view.interested) && !chosen.contains(&key)
         };
         let kept = self
             .optimistic
-            .filter(|&key| now < self.next_optimistic && stays(key));
+            .filter(|&key| !seeding && now < self.next_optimistic && stays(key));
         self.optimistic = kept.or_else(|| {
             self.next_optimistic = now + limits::OPTIMISTIC_ROUND;
-            self.draw(views, &chosen, now)
+            let next = || ranked.get(slots).map(|view| view.key);
+            self.draw(views, &chosen, now).or_else(next)
         });
         chosen.extend(self.optimistic);
+        for &key in &chosen {
+            self.turns.entry(key).or_insert(now);
+        }
         chosen
     }
 
-    /// Fills slots that have fallen empty since the last round: the keys to unchoke now.
-    pub fn refill(&mut self, views: &[View], slots: usize, now: Now) -> Vec<usize> {
+    /// Fills slots that have fallen empty since the last round: the keys to unchoke now. Regular ones go to who gives us most, as in a
+    /// round: drawing lots would serve those well who never give anything and so are always waiting.
+    pub fn refill(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         let taken = views
             .iter()
             .filter(|view| view.interested && view.unchoked)
             .count();
         let mut filled: Vec<usize> = Vec::new();
         while taken + filled.len() < slots + 1 {
-            let Some(key) = self.draw(views, &filled, now) else {
+            let regular = !seeding && taken + filled.len() < slots;
+            let best = regular.then(|| best(views, &filled)).flatten();
+            let Some(key) = best.or_else(|| self.draw(views, &filled, now)) else {
                 break;
             };
             filled.push(key);
+            self.turns.insert(key, now);
         }
         filled
     }
@@ -109,6 +143,15 @@ impl Choker {
         let place = self.rng.below(tickets.len() as u64) as usize;
         tickets.get(place).copied()
     }
+}
+
+/// The choked, interested peer not among `chosen` that gives us most, if any gives us something.
+fn best(views: &[View], chosen: &[usize]) -> Option<usize> {
+    let giving = views.iter().filter(|view| {
+        let waits = view.interested && !view.unchoked && !view.snubbing;
+        waits && view.rate > 0 && !chosen.contains(&view.key)
+    });
+    giving.max_by_key(|view| view.rate).map(|view| view.key)
 }
 
 #[cfg(test)]
@@ -134,7 +177,7 @@ mod tests {
     fn the_fastest_and_one_optimistic_are_served() {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let views: Vec<View> = (0..10).map(|key| view(key, key as u64 * 1000)).collect();
-        let chosen = choker.round(&views, 4, at(100));
+        let chosen = choker.round(&views, 4, false, at(100));
         assert_eq!(chosen.len(), 5);
         assert_eq!(chosen[..4], [9, 8, 7, 6]);
         assert!(chosen[4] < 6);
@@ -145,11 +188,77 @@ mod tests {
     fn the_optimistic_slot_moves_on_after_thirty_seconds() {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let mut views: Vec<View> = (0..50).map(|key| view(key, 50 - key as u64)).collect();
-        let first = choker.round(&views, 4, at(100))[4];
+        let first = choker.round(&views, 4, false, at(100))[4];
         views[first].unchoked = true;
-        assert_eq!(choker.round(&views, 4, at(110))[4], first);
-        assert_eq!(choker.round(&views, 4, at(120))[4], first);
-        assert_ne!(choker.round(&views, 4, at(130))[4], first);
+        assert_eq!(choker.round(&views, 4, false, at(110))[4], first);
+        assert_eq!(choker.round(&views, 4, false, at(120))[4], first);
+        assert_ne!(choker.round(&views, 4, false, at(130))[4], first);
+    }
+
+    #[test]
+    fn a_seed_serves_each_in_turn_for_some_rounds() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let mut views: Vec<View> = (0..20).map(|key| view(key, 0)).collect();
+        let mut first = choker.refill(&views, 4, true, at(99));
+        let mut turns = [0; 20];
+        for round in 0..100 {
+            for view in &mut views {
+                view.unchoked = first.contains(&view.key);
+                // A fast one, and what others still show of the time before they were choked.
+                view.rate = if view.key == 7 { 9000 } else { 10 };
+            }
+            let chosen = choker.round(&views, 4, true, at(100 + 10 * round));
+            let stayed = chosen.iter().filter(|key| first.contains(key)).count();
+            assert_eq!((chosen.len(), stayed), (5, 4), "round {round}");
+            chosen.iter().for_each(|&key| turns[key] += 1);
+            first = chosen;
+        }
+        // Five of twenty are served at a time: a quarter of the rounds for each, the fast one too.
+        assert!(
+            turns.iter().all(|turns| (5..=75).contains(turns)),
+            "{turns:?}"
+        );
+    }
+
+    #[test]
+    fn who_takes_nothing_does_not_keep_the_slot_of_a_seed() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let mut views: Vec<View> = (0..50).map(|key| view(key, 0)).collect();
+        let first = choker.refill(&views, 4, true, at(0));
+        for &key in &first {
+            views[key].unchoked = true;
+        }
+        views[first[0]].rate = 10;
+        let chosen = choker.round(&views, 4, true, at(10));
+        let stayed = chosen.iter().filter(|key| first.contains(key)).count();
+        assert!(chosen.contains(&first[0]) && stayed < 4, "{stayed}");
+    }
+
+    #[test]
+    fn nobody_is_choked_while_there_is_room() {
+        for seeding in [true, false] {
+            let mut choker = Choker::new(at(0), Rng::from_seed(3));
+            let mut views: Vec<View> = (0..5).map(|key| view(key, 10)).collect();
+            views.iter_mut().for_each(|view| view.unchoked = true);
+            assert_eq!(choker.round(&views, 4, seeding, at(100)).len(), 5);
+            assert_eq!(choker.round(&views, 4, seeding, at(130)).len(), 5);
+        }
+    }
+
+    #[test]
+    fn slots_that_fall_empty_go_to_who_gives_and_one_by_lot() {
+        let mut views: Vec<View> = (0..30).map(|key| view(key, 0)).collect();
+        (views[7].rate, views[8].rate, views[9].rate) = (100, 300, 200);
+        let mut last = std::collections::BTreeSet::new();
+        for seed in 0..20 {
+            let mut choker = Choker::new(at(0), Rng::from_seed(seed));
+            let filled = choker.refill(&views, 2, false, at(0));
+            assert_eq!(filled[..2], [8, 9]);
+            last.insert(filled[2]);
+            let seeding = choker.refill(&views, 2, true, at(0));
+            assert_ne!(seeding[..2], [8, 9], "their rates say nothing here");
+        }
+        assert!(last.len() > 5, "the optimistic slot is for anybody");
     }
 
     #[test]
@@ -159,7 +268,7 @@ mod tests {
         views[0].snubbing = true;
         views[0].unchoked = true;
         views[1].interested = false;
-        assert_eq!(choker.round(&views, 4, at(100)), [2]);
+        assert_eq!(choker.round(&views, 4, false, at(100)), [2]);
     }
 
     #[test]
@@ -167,7 +276,7 @@ mod tests {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let mut views: Vec<View> = (0..9).map(|key| view(key, 0)).collect();
         views[0].unchoked = true;
-        let mut filled = choker.refill(&views, 4, at(0));
+        let mut filled = choker.refill(&views, 4, false, at(0));
         filled.sort_unstable();
         filled.dedup();
         assert_eq!(
@@ -187,7 +296,8 @@ mod tests {
     #[test]
     fn slots_grow_with_the_rate() {
         assert_eq!(Choker::slots(0), 4);
-        assert_eq!(Choker::slots(1000 * 1024), 24);
+        assert_eq!(Choker::slots(150 * 1024), 4);
+        assert_eq!(Choker::slots(1000 * 1024), 12);
         assert_eq!(Choker::slots(u64::MAX), limits::UPLOAD_SLOTS_MOST);
     }
 }

@@ -6,6 +6,7 @@ use super::action::{Id, Outbox};
 use super::standing::{Over, Question, Stage, Standing, Turn, failed};
 use super::url::{Scheme, Url};
 use super::{http, udp};
+use crate::base::reach::Reach;
 use crate::base::time::Now;
 use crate::wire::announce::Event;
 use crate::wire::compact::Family;
@@ -109,16 +110,19 @@ impl Endpoint {
         let question = turn.us.question(event, site.tracker_id.clone());
         let exchange = match site.url.scheme {
             Scheme::Http => match question_url(&question, &site.announce) {
-                Ok(url) => {
-                    let begun = http::Exchange::begin(question, url, &self.addrs, give_up, turn);
-                    Exchange::Http(begun)
-                }
+                Ok(url) => match http::Exchange::begin(question, url, &self.addrs, give_up, turn) {
+                    Ok(begun) => Exchange::Http(begun),
+                    Err(failure) => return Some(Err(failure)),
+                },
                 Err(why) => return failed(why),
             },
             Scheme::Udp => {
                 let Some(&to) = self.addrs.first() else {
                     return failed("no address");
                 };
+                if let Err(why) = turn.us.enter(to.ip(), turn.visits, turn.now) {
+                    return failed(why);
+                }
                 let give_up = (turn.us.stage != Stage::Announcing).then_some(give_up);
                 let connection = self.connection;
                 Exchange::Udp(udp::Exchange::begin(
@@ -157,6 +161,15 @@ impl Endpoint {
             Exchange::Http(exchange) => exchange.next_deadline(),
             Exchange::Udp(exchange) => exchange.next_deadline(),
         })
+    }
+
+    /// Whether who is asked, or redirected us, is somewhere in the world.
+    pub fn is_outside(&self) -> bool {
+        match self.talk.as_ref().map(|talk| &talk.exchange) {
+            Some(Exchange::Http(exchange)) => exchange.is_outside(),
+            Some(Exchange::Udp(exchange)) => !Reach::of(exchange.to().ip()).is_local(),
+            None => true,
+        }
     }
 
     /// The HTTP exchange that this look-up or connection belongs to, if it is under way here.

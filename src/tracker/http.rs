@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Id, Outbox};
-use super::reader::{Reader, Response};
-use super::standing::{Failure, Heard, Over, Question, Turn, failed};
+use super::guard;
+use super::reader::{Reader, Response, shown};
+use super::standing::{Failure, Heard, Over, Question, Turn, failed, refused};
 use super::url::Url;
 use crate::base::id::CLIENT_NAME;
 use crate::base::limits;
+use crate::base::reach::Reach;
 use crate::base::time::Now;
 use crate::wire::announce::Answer;
 use crate::wire::compact::Family;
@@ -22,6 +24,8 @@ pub struct Exchange {
     family: Family,
     url: Url,
     redirects: u32,
+    /// Whoever answered so far, or redirected, is or was somewhere in the world.
+    outside: bool,
     id: Id,
     step: Step,
     give_up: Now,
@@ -42,13 +46,16 @@ enum Step {
 
 impl Exchange {
     /// Asks, at the first of these addresses (all of one family) that takes a connection. `url` is that of the question.
+    ///
+    /// # Errors
+    /// None of them may be asked.
     pub fn begin(
         question: Question,
         url: Url,
         addrs: &[SocketAddr],
         give_up: Now,
         turn: &mut Turn<'_>,
-    ) -> Exchange {
+    ) -> Result<Exchange, Failure> {
         let family = addrs
             .first()
             .map_or(Family::V4, |addr| Family::of(addr.ip()));
@@ -57,12 +64,20 @@ impl Exchange {
             family,
             url,
             redirects: 0,
+            outside: false,
             id: turn.out.new_id(),
             step: Step::Resolving,
             give_up,
         };
-        exchange.connect(addrs.iter().copied().collect(), turn);
-        exchange
+        match exchange.connect(addrs.iter().copied().collect(), turn) {
+            Some(Err(failure)) => Err(failure),
+            _ => Ok(exchange),
+        }
+    }
+
+    /// Whether it is, or was, led by somebody somewhere in the world.
+    pub fn is_outside(&self) -> bool {
+        self.outside
     }
 
     /// Whether this look-up or connection belongs to it.
@@ -96,7 +111,7 @@ impl Exchange {
     ) -> Over {
         match found {
             Ok(ips) => self.follow(ips, turn),
-            Err(why) => failed(format!("redirected to {}: {why}", self.url.host)),
+            Err(why) => failed(self.told(why)),
         }
     }
 
@@ -121,7 +136,7 @@ impl Exchange {
             }
             Err(why) => {
                 self.close(turn.out);
-                failed(why)
+                Some(Err(refused(why, None)))
             }
         }
     }
@@ -134,10 +149,9 @@ impl Exchange {
                 let others = std::mem::take(others);
                 let why = how.err().unwrap_or_else(|| String::from("closed at once"));
                 if others.is_empty() {
-                    return failed(why);
+                    return failed(self.told(&why));
                 }
-                self.connect(others, turn);
-                None
+                self.connect(others, turn)
             }
             (Step::Reading(_), Err(why)) => failed(why),
             (Step::Reading(reader), Ok(())) => match reader.end() {
@@ -155,18 +169,14 @@ impl Exchange {
         self.close(turn.out);
         let late = turn.now >= self.give_up;
         match &mut self.step {
-            Step::Resolving => failed(format!(
-                "redirected to {}: look-up takes too long",
-                self.url.host
-            )),
+            Step::Resolving => failed(self.told("look-up takes too long")),
             Step::Reading(_) => failed("no answer in time"),
             Step::Connecting { others, .. } => {
                 let others = std::mem::take(others);
                 if late || others.is_empty() {
                     return failed("no connection in time");
                 }
-                self.connect(others, turn);
-                None
+                self.connect(others, turn)
             }
         }
     }
@@ -182,20 +192,46 @@ impl Exchange {
         }
     }
 
-    fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, turn: &mut Turn<'_>) {
-        let Some(addr) = addrs.pop_front() else {
-            return;
+    /// Connects to the first of these addresses that may be asked.
+    fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, turn: &mut Turn<'_>) -> Over {
+        let mut why = String::from("no address");
+        while let Some(addr) = addrs.pop_front() {
+            if let Err(refusal) = self.enter(addr.ip(), turn) {
+                why = refusal;
+                continue;
+            }
+            self.id = turn.out.new_id();
+            self.step = Step::Connecting {
+                others: addrs,
+                until: turn.now + limits::CONNECT_TIME,
+            };
+            turn.out.push(Action::Connect {
+                id: self.id,
+                addr,
+                request: request(&self.url),
+            });
+            return None;
+        }
+        failed(self.told(&why))
+    }
+
+    fn enter(&mut self, ip: IpAddr, turn: &mut Turn<'_>) -> Result<(), String> {
+        let word = match self.question {
+            Question::Announce(_) => "announce",
+            Question::Scrape(_) => "scrape",
         };
-        self.id = turn.out.new_id();
-        self.step = Step::Connecting {
-            others: addrs,
-            until: turn.now + limits::CONNECT_TIME,
-        };
-        turn.out.push(Action::Connect {
-            id: self.id,
-            addr,
-            request: request(&self.url),
-        });
+        guard::judge(ip, &self.url, word, self.outside)?;
+        turn.us.enter(ip, turn.visits, turn.now)?;
+        self.outside |= !Reach::of(ip).is_local();
+        Ok(())
+    }
+
+    /// A reason, with where the tracker has led us.
+    fn told(&self, why: &str) -> String {
+        match self.redirects {
+            0 => why.to_owned(),
+            _ => format!("redirected to {}: {why}", self.url.host),
+        }
     }
 
     /// The response is whole and the connection is over.
@@ -213,14 +249,16 @@ impl Exchange {
     fn redirect(&mut self, location: &str, turn: &mut Turn<'_>) -> Over {
         self.redirects += 1;
         if self.redirects > limits::HTTP_REDIRECTS {
-            return failed(format!(
-                "redirected more than {} times",
-                limits::HTTP_REDIRECTS
-            ));
+            let most = limits::HTTP_REDIRECTS;
+            let why = format!("redirected more than {most} times");
+            return Some(Err(refused(why, None)));
         }
         self.url = match self.url.join(location) {
             Ok(url) => url,
-            Err(why) => return failed(format!("redirected to {location:?}: {why}")),
+            Err(why) => {
+                let why = format!("redirected to {}: {why}", shown(location));
+                return Some(Err(refused(why, None)));
+            }
         };
         if let Some(ip) = self.url.ip() {
             return self.follow(&[ip], turn);
@@ -238,14 +276,9 @@ impl Exchange {
     fn follow(&mut self, ips: &[IpAddr], turn: &mut Turn<'_>) -> Over {
         let addrs = addresses(ips, self.family, self.url.port);
         if addrs.is_empty() {
-            return failed(format!(
-                "redirected to {}: no {} address",
-                self.url.host,
-                name(self.family)
-            ));
+            return failed(self.told(&format!("no {} address", name(self.family))));
         }
-        self.connect(addrs.into(), turn);
-        None
+        self.connect(addrs.into(), turn)
     }
 }
 
@@ -253,7 +286,7 @@ impl Exchange {
 pub fn addresses(ips: &[IpAddr], family: Family, port: u16) -> Vec<SocketAddr> {
     ips.iter()
         .map(IpAddr::to_canonical)
-        .filter(|&ip| Family::of(ip) == family)
+        .filter(|&ip| Family::of(ip) == family && Reach::of(ip) != Reach::Nowhere)
         .take(limits::TRACKER_ADDRESSES)
         .map(|ip| SocketAddr::new(ip, port))
         .collect()
@@ -284,14 +317,13 @@ fn request(url: &Url) -> Vec<u8> {
 
 /// What a response that redirects nowhere says.
 fn read(question: &Question, response: &Response) -> Result<Heard, Failure> {
-    let failure = |why| Failure { why, retry: None };
+    let failure = |why| refused(why, None);
     if response.status != 200 {
         let status = response.status;
         return Err(match Answer::parse(&response.body) {
-            Ok(Answer::Failure { reason, retry }) => Failure {
-                why: format!("HTTP {status}: {reason}"),
-                retry,
-            },
+            Ok(Answer::Failure { reason, retry }) => {
+                refused(format!("HTTP {status}: {reason}"), retry)
+            }
             _ => failure(format!("HTTP {status}")),
         });
     }
@@ -299,7 +331,7 @@ fn read(question: &Question, response: &Response) -> Result<Heard, Failure> {
     match question {
         Question::Announce(_) => match Answer::parse(&response.body).map_err(nonsense)? {
             Answer::Reply(reply) => Ok(Heard::Announced(reply)),
-            Answer::Failure { reason, retry } => Err(Failure { why: reason, retry }),
+            Answer::Failure { reason, retry } => Err(refused(reason, retry)),
         },
         Question::Scrape(torrent) => {
             match ScrapeAnswer::parse(&response.body, *torrent).map_err(nonsense)? {

@@ -1,8 +1,10 @@
 //! Rank 2: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and reads what they answer; what it needs
 //! of the outside it names as [`Action`]s, and never touches a socket.
 
-mod standing;
 mod url;
+
+mod guard;
+mod standing;
 
 mod schedule;
 mod tiers;

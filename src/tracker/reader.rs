@@ -146,7 +146,10 @@ impl Reader {
         ] {
             let coding = field(name).filter(|coding| !coding.eq_ignore_ascii_case(plain));
             if let Some(coding) = coding.filter(|coding| !coding.is_empty()) {
-                return Err(format!("compressed ({coding:?}), which was not asked for"));
+                return Err(format!(
+                    "compressed ({}), which was not asked for",
+                    shown(&coding)
+                ));
             }
         }
         if status == 204 || status == 304 {
@@ -161,7 +164,7 @@ impl Reader {
                 Ok(0) => Ok(State::Done),
                 Ok(length) if length > limits::HTTP_REPLY => Err(too_long()),
                 Ok(length) => Ok(State::Length(length)),
-                Err(_) => Err(format!("a body of {length:?} bytes makes no sense")),
+                Err(_) => Err(format!("a body of {} bytes makes no sense", shown(&length))),
             },
         }
     }
@@ -212,6 +215,10 @@ impl Reader {
             State::ChunkEnd if empty => Ok(State::ChunkSize),
             State::Trailer if empty => Ok(State::Done),
             State::Trailer => Ok(State::Trailer),
+            // A size without digits would be taken for 0.
+            State::ChunkSize if !line.first().is_some_and(u8::is_ascii_hexdigit) => {
+                Err(bad_chunk())
+            }
             State::ChunkSize => match httparse::parse_chunk_size(line) {
                 Ok(httparse::Status::Complete((_, 0))) => Ok(State::Trailer),
                 Ok(httparse::Status::Complete((_, size))) => match usize::try_from(size) {
@@ -236,6 +243,14 @@ fn head_end(head: &[u8], known: usize) -> Option<usize> {
     (0..fresh.len())
         .find(|&at| ends(at))
         .map(|at| from + at + 1)
+}
+
+/// A header's value in quotes, not all of it if it is long: it becomes a part of a line.
+pub fn shown(value: &str) -> String {
+    match value.char_indices().nth(limits::WORDS) {
+        Some((end, _)) => format!("{:?}…", value.get(..end).unwrap_or_default()),
+        None => format!("{value:?}"),
+    }
 }
 
 fn too_long() -> String {
@@ -339,6 +354,10 @@ mod tests {
             ),
             (
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+                "the answer's chunks make no sense",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
                 "the answer's chunks make no sense",
             ),
             (

@@ -36,7 +36,6 @@ impl Schedule {
         min_interval: Option<Duration>,
         now: Now,
     ) {
-        let bounded = |span: Duration| span.clamp(limits::INTERVAL_LEAST, limits::INTERVAL_MOST);
         let interval = bounded(interval.unwrap_or(limits::INTERVAL_DEFAULT));
         let doublings = self.answers.min(limits::EARLY_DOUBLINGS);
         let unnamed = limits::INTERVAL_LEAST * 2_u32.saturating_pow(doublings);
@@ -47,14 +46,14 @@ impl Schedule {
         self.again = Again::At(now + interval.max(early));
     }
 
-    /// The tracker did not answer, or refused and perhaps said when to come again (BEP 31).
+    /// The tracker did not answer (`None`), or refused and said when to come again (BEP 31).
     pub fn failed(&mut self, retry: Option<Retry>, now: Now) {
         let doubled = limits::TRACKER_BACKOFF * 2_u32.saturating_pow(self.failures.min(20));
         let wait = doubled.min(limits::TRACKER_BACKOFF_MOST);
         self.failures = self.failures.saturating_add(1);
         self.again = match retry {
             Some(Retry::Never) => Again::Never,
-            Some(Retry::After(span)) => Again::At(now + span.min(limits::INTERVAL_MOST).max(wait)),
+            Some(Retry::After(span)) => Again::At(now + bounded(span).max(wait)),
             None => Again::At(now + wait),
         };
     }
@@ -79,6 +78,11 @@ impl Schedule {
             Again::Never => false,
         }
     }
+}
+
+/// A time that a tracker names, within ours.
+fn bounded(span: Duration) -> Duration {
+    span.clamp(limits::INTERVAL_LEAST, limits::INTERVAL_MOST)
 }
 
 #[cfg(test)]
@@ -156,10 +160,22 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.failed(Some(Retry::After(secs(600))), START);
         assert_eq!(schedule.next(), Some(START + secs(600)));
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            schedule.answered(None, None, START);
+            schedule.failed(Some(Retry::After(Duration::ZERO)), START);
+            waits.push(schedule.next());
+        }
+        let least = Some(START + limits::INTERVAL_LEAST);
+        assert_eq!(
+            waits, [least; 4],
+            "who speaks is not asked more often than that"
+        );
+        schedule.failed(None, START);
         schedule.failed(Some(Retry::After(Duration::ZERO)), START);
         assert_eq!(
             schedule.next(),
-            Some(START + secs(30)),
+            Some(START + secs(60)),
             "not sooner than without it"
         );
         schedule.failed(Some(Retry::After(Duration::MAX)), START);

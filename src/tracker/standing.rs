@@ -1,10 +1,13 @@
 //! What a tracker may be told of us at a moment, and the questions made of it.
 
+use std::net::IpAddr;
+
 use super::action::Outbox;
+use super::guard::Visits;
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::limits;
 use crate::base::rng::Rng;
-use crate::base::time::Now;
+use crate::base::time::{Duration, Now};
 use crate::wire::announce::{Event, Query, Reply, Retry};
 use crate::wire::compact::Family;
 use crate::wire::scrape::Scraped;
@@ -81,6 +84,8 @@ pub struct Turn<'a> {
     pub us: &'a Standing,
     /// For transaction ids.
     pub rng: &'a mut Rng,
+    /// Whom we asked lately.
+    pub visits: &'a mut Visits,
     /// Where actions go.
     pub out: &'a mut Outbox,
 }
@@ -108,12 +113,20 @@ pub enum Heard {
 pub struct Failure {
     /// For the user: what happened, or the tracker's words.
     pub why: String,
-    /// What the tracker says of the next try (BEP 31).
+    /// What the tracker says of the next try (BEP 31). No time at all if it says nothing of it; `None` if it was not it that spoke.
     pub retry: Option<Retry>,
 }
 
 /// How an exchange with a tracker has ended; `None` while it goes on.
 pub type Over = Option<Result<Heard, Failure>>;
+
+/// A tracker that answered, and has nothing for us: it is not asked again in a hurry, whatever it says.
+pub fn refused(why: impl Into<String>, retry: Option<Retry>) -> Failure {
+    Failure {
+        why: why.into(),
+        retry: retry.or(Some(Retry::After(Duration::ZERO))),
+    }
+}
 
 /// An exchange that has failed for a reason of its own, not by the tracker's word.
 pub fn failed(why: impl Into<String>) -> Over {
@@ -149,6 +162,17 @@ impl Standing {
             key,
             tracker_id,
         })
+    }
+
+    /// Notes that we are about to ask somebody at this address. Who knows us already may be told that we leave.
+    ///
+    /// # Errors
+    /// It is not to be asked now.
+    pub fn enter(&self, ip: IpAddr, visits: &mut Visits, now: Now) -> Result<(), String> {
+        match self.is_leaving() {
+            true => Ok(()),
+            false => visits.enter(ip, now),
+        }
     }
 
     /// Whether we are on the way out.

@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Counts, Id, Outbox};
 use super::endpoint::{Endpoint, Site};
-use super::http;
 use super::schedule::Schedule;
 use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
 use super::url::Url;
+use super::{guard, http};
 use crate::base::limits;
 use crate::base::time::{Duration, Now, sooner};
 use crate::wire::announce::{Reply, Retry};
@@ -276,6 +276,7 @@ impl Tracker {
     fn absorb(&mut self, place: usize, over: Over, turn: &mut Turn<'_>) {
         let Some(result) = over else { return };
         let endpoint = &mut self.endpoints[place];
+        let outside = endpoint.is_outside();
         endpoint.finish(result.is_ok());
         match result {
             Err(_) if turn.us.is_leaving() => endpoint.give_up(),
@@ -286,15 +287,18 @@ impl Tracker {
                 }
             }
             Ok(_) if turn.us.is_leaving() => self.say_last_words(place, turn),
-            Ok(Heard::Announced(reply)) => self.heard(reply, turn.out),
+            Ok(Heard::Announced(reply)) => self.heard(reply, outside, turn.out),
             Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, turn.out),
         }
     }
 
-    fn heard(&mut self, reply: Reply, out: &mut Outbox) {
-        if reply.tracker_id.is_some() {
-            self.site.tracker_id = reply.tracker_id;
+    /// An answer, from somebody somewhere in the world or around here.
+    fn heard(&mut self, mut reply: Reply, outside: bool, out: &mut Outbox) {
+        if let Some(id) = reply.tracker_id.take() {
+            self.site.tracker_id = Some(id);
         }
+        let callable = |peer: &SocketAddr| guard::is_callable(*peer, outside);
+        reply.peers.retain(callable);
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
             attempt.interval = attempt.interval.max(reply.interval);
@@ -382,11 +386,19 @@ fn reasons(failures: &[(Option<&'static str>, Failure)]) -> String {
         return String::from("no answer");
     };
     if failures.iter().all(|(_, failure)| failure.why == first.why) {
-        return first.why.clone();
+        return words(first).to_owned();
     }
     let named = failures.iter().map(|(family, failure)| match family {
-        Some(family) => format!("{family}: {}", failure.why),
-        None => failure.why.clone(),
+        Some(family) => format!("{family}: {}", words(failure)),
+        None => words(failure).to_owned(),
     });
     named.collect::<Vec<_>>().join("; ")
+}
+
+/// Why, for the user: a tracker may refuse without a word.
+fn words(failure: &Failure) -> &str {
+    match failure.why.trim() {
+        "" => "it refuses and gives no reason",
+        why => why,
+    }
 }

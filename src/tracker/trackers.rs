@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Counts, Id, Outbox};
+use super::guard::Visits;
 use super::standing::{Families, Identity, Stage, Standing, Turn};
 use super::tiers::Tiers;
 use super::tracker::Tracker;
@@ -32,6 +33,9 @@ pub struct Trackers {
     current: Option<usize>,
     /// Nothing was left to download when we started.
     began_complete: bool,
+    /// When the first of the questions under way is to be seen to.
+    patience: Option<Now>,
+    visits: Visits,
     rng: Rng,
     out: Outbox,
 }
@@ -65,6 +69,8 @@ impl Trackers {
             due: None,
             current: None,
             began_complete: false,
+            patience: None,
+            visits: Visits::default(),
             rng,
             out,
         }
@@ -180,25 +186,22 @@ impl Trackers {
 
     /// A datagram to this address can never get there.
     pub fn handle_undeliverable(&mut self, to: SocketAddr, why: &str, now: Now) {
-        self.offer(now, |tracker, turn| {
+        self.tell(now, |tracker, turn| {
             tracker.handle_undeliverable(to, why, turn);
-            false
         });
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
-        self.offer(now, |tracker, turn| {
-            tracker.handle_timeout(turn);
-            false
-        });
+        if self.patience.is_some_and(|until| until <= now) {
+            self.tell(now, Tracker::handle_timeout);
+        }
         self.begin_if_due(now);
     }
 
     /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        let deadlines = self.trackers.iter().map(Tracker::next_deadline);
-        deadlines.fold(self.due, sooner)
+        sooner(self.due, self.patience)
     }
 
     /// Whether nothing is under way: no tracker is being asked, and no action waits to be taken.
@@ -217,18 +220,32 @@ impl Trackers {
         now: Now,
         mut input: impl FnMut(&mut Tracker, &mut Turn<'_>) -> bool,
     ) -> bool {
-        let mut turn = Turn {
+        let (trackers, mut turn) = self.turn(now);
+        let taken = trackers.iter_mut().any(|tracker| input(tracker, &mut turn));
+        if taken {
+            self.settle(now);
+        }
+        taken
+    }
+
+    /// Tells all trackers.
+    fn tell(&mut self, now: Now, mut input: impl FnMut(&mut Tracker, &mut Turn<'_>)) {
+        let (trackers, mut turn) = self.turn(now);
+        trackers
+            .iter_mut()
+            .for_each(|tracker| input(tracker, &mut turn));
+        self.settle(now);
+    }
+
+    fn turn(&mut self, now: Now) -> (&mut [Tracker], Turn<'_>) {
+        let turn = Turn {
             now,
             us: &self.us,
             rng: &mut self.rng,
+            visits: &mut self.visits,
             out: &mut self.out,
         };
-        let taken = self
-            .trackers
-            .iter_mut()
-            .any(|tracker| input(tracker, &mut turn));
-        self.settle(now);
-        taken
+        (&mut self.trackers, turn)
     }
 
     fn begin_if_due(&mut self, now: Now) {
@@ -247,8 +264,14 @@ impl Trackers {
         self.settle(now);
     }
 
-    /// Draws the consequences of what trackers answered, and asks those who are next.
+    /// Draws the consequences of what trackers answered, asks those who are next, and looks when there is more to do.
     fn settle(&mut self, now: Now) {
+        self.go_on(now);
+        let deadlines = self.trackers.iter().map(Tracker::next_deadline);
+        self.patience = deadlines.fold(None, sooner);
+    }
+
+    fn go_on(&mut self, now: Now) {
         let announcing = self.us.stage == Stage::Announcing;
         let at_once = match announcing {
             true => 1,
@@ -273,13 +296,8 @@ impl Trackers {
                 }
                 return;
             };
-            let mut turn = Turn {
-                now,
-                us: &self.us,
-                rng: &mut self.rng,
-                out: &mut self.out,
-            };
-            self.trackers[next].ask(&mut turn);
+            let (trackers, mut turn) = self.turn(now);
+            trackers[next].ask(&mut turn);
         }
     }
 

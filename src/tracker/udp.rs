@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::action::Action;
-use super::standing::{Failure, Heard, Over, Question, Turn, failed};
+use super::standing::{Heard, Over, Question, Turn, failed, refused};
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::wire::compact::Family;
@@ -121,7 +121,7 @@ impl Exchange {
                 self.ask(turn);
                 None
             }
-            (Body::Error(why), _) => Some(Err(Failure { why, retry: None })),
+            (Body::Error(why), _) => Some(Err(refused(why, None))),
             _ => None,
         }
     }

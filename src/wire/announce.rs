@@ -173,16 +173,19 @@ pub(super) fn count(number: i64) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
-/// BEP 31: minutes, or the word `never`.
+/// BEP 31: minutes, or the word `never`. The minutes are a number, or a string of digits.
 fn retry(value: Value<'_>) -> Option<Retry> {
-    match value {
-        Value::Int(minutes) => {
-            let seconds = u64::try_from(minutes).ok()?.saturating_mul(60);
-            Some(Retry::After(Duration::from_secs(seconds)))
+    let minutes = match value {
+        Value::Bytes(b"never") => return Some(Retry::Never),
+        Value::Int(minutes) => u64::try_from(minutes).ok()?,
+        Value::Bytes(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            let digits = std::str::from_utf8(digits).ok()?;
+            digits.parse().unwrap_or(u64::MAX)
         }
-        Value::Bytes(b"never") => Some(Retry::Never),
-        _ => None,
-    }
+        _ => return None,
+    };
+    let seconds = minutes.saturating_mul(60);
+    Some(Retry::After(Duration::from_secs(seconds)))
 }
 
 fn peers(list: Value<'_>, family: Family) -> Vec<SocketAddr> {
@@ -287,6 +290,12 @@ mod tests {
         let expected = ["1.2.3.4:6881", "[::1]:1"].map(|addr| addr.parse().unwrap());
         assert_eq!(long.peers, expected);
         assert_eq!(reply(b"de"), Reply::default());
+        // Peers in no form that there is are none, and the rest counts.
+        let strange = reply(b"d8:intervali60e5:peersd1:a6:\x01\x02\x03\x04\x1a\xe1ee");
+        assert_eq!(
+            (strange.peers, strange.interval),
+            (Vec::new(), Some(Duration::from_secs(60)))
+        );
     }
 
     #[test]
@@ -327,6 +336,25 @@ mod tests {
             Answer::parse(b"d14:failure reason3:no\xff8:retry ini5ee"),
             failure(later)
         );
+        let far = Some(Retry::After(Duration::from_secs(u64::MAX)));
+        for (text, retry) in [
+            (&b"1:5"[..], later),
+            (b"3:005", later),
+            (b"20:99999999999999999999", far),
+            (b"0:", None),
+            (b"2:-5", None),
+            (b"2:+5", None),
+            (b"2:5 ", None),
+            (b"i-5e", None),
+        ] {
+            let body = [b"d14:failure reason3:no\xff8:retry in", text, b"e"].concat();
+            assert_eq!(
+                Answer::parse(&body),
+                failure(retry),
+                "{}",
+                text.escape_ascii()
+            );
+        }
         let never = Some(Retry::Never);
         assert_eq!(
             Answer::parse(b"d14:failure reason3:no\xff8:retry in5:nevere"),

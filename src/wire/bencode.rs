@@ -81,11 +81,6 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> List<'a> {
-    /// Its bytes in the text, from `l` to `e`.
-    pub fn raw(self) -> &'a [u8] {
-        self.raw
-    }
-
     /// Its items in order.
     pub fn iter(self) -> impl Iterator<Item = Value<'a>> {
         let mut body = self.raw.get(1..).unwrap_or_default();
@@ -136,11 +131,6 @@ impl<'a> Dict<'a> {
     /// The byte string under a key; `None` also where something else stands there.
     pub fn bytes(self, key: impl AsRef<[u8]>) -> Option<&'a [u8]> {
         self.get(key)?.bytes()
-    }
-
-    /// The list under a key; `None` also where something else stands there.
-    pub fn list(self, key: impl AsRef<[u8]>) -> Option<List<'a>> {
-        self.get(key)?.list()
     }
 
     /// The dictionary under a key; `None` also where something else stands there.

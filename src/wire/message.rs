@@ -362,6 +362,7 @@ mod tests {
         assert_eq!(line(Message::Bitfield(&[0; 9])), "bitfield, 9 bytes");
         assert_eq!(line(Message::Have(7)), "have 7");
         assert_eq!(line(Message::NotInterested), "not interested");
+        assert_eq!(line(Message::Unknown(200)), "unknown 200");
         let kinds = FRAMES.iter().map(|(message, _)| message.kind());
         assert!(
             kinds.eq(Kind::ALL.into_iter().skip(1)),

@@ -121,7 +121,9 @@ fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
 
 /// A stranger's words for a user: one line of bounded length, without control characters; where they are not UTF-8 it shows.
 fn one_line(words: &[u8]) -> String {
-    let words = String::from_utf8_lossy(words);
+    // No letter has more than four bytes; what is not looked at need not be copied.
+    let most = limits::WORDS.saturating_mul(4).min(words.len());
+    let words = String::from_utf8_lossy(words.get(..most).unwrap_or(words));
     words
         .chars()
         .take(limits::WORDS)

@@ -193,7 +193,7 @@ fn choked_in(bench: &Bench) -> impl Fn(&&usize) -> bool + '_ {
 fn allowed_fast_messages() {
     let mut peer = open(0);
     let messages: Vec<Message<'_>> = (0..PIECES).map(Message::AllowedFast).collect();
-    let most = limits::ALLOWED_FAST_KEPT;
+    let most = limits::ALLOWED_FAST_KEPT as usize;
     assert_eq!(hear(&mut peer, &messages[..most]), Ok(()));
     assert_eq!(peer.allowed().map(<[u32]>::len), Some(most));
     assert_eq!(

@@ -160,13 +160,13 @@ fn rounds_of_the_choker() {
         .map(|key| view(key, 1_000 - key as u64))
         .collect();
     let mut now = after(Duration::from_secs(3600));
-    let optimistic = choker.round(&views, limits::UPLOAD_SLOTS, now)[limits::UPLOAD_SLOTS];
+    let optimistic = choker.round(&views, limits::UPLOAD_SLOTS, false, now)[limits::UPLOAD_SLOTS];
     views[optimistic].unchoked = true;
     let (start, mut stays) = (now, Duration::ZERO);
     loop {
         assert_eq!(choker.next_round(), now + limits::CHOKE_ROUND);
         now = choker.next_round();
-        let chosen = choker.round(&views, limits::UPLOAD_SLOTS, now);
+        let chosen = choker.round(&views, limits::UPLOAD_SLOTS, false, now);
         if chosen[limits::UPLOAD_SLOTS] != optimistic {
             break;
         }
@@ -203,7 +203,7 @@ fn newcomers_are_tried_first() {
             let mut choker = Choker::new(Now::default(), Rng::from_seed(seed));
             let mut views: Vec<View> = (0..9).map(|key| view(key, 0)).collect();
             views[0].since = Now::from_micros(now.as_micros() - age.as_micros() as u64);
-            choker.round(&views, 0, now) == [0]
+            choker.round(&views, 0, false, now) == [0]
         });
         tried.count() as f64 / draws as f64
     };

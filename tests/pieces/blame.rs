@@ -37,8 +37,8 @@ fn who_alone_sent_a_bad_piece_is_guilty_and_its_other_blocks_are_dropped() {
     assert_eq!(table.verdicts(), [(half, true, vec![])]);
 }
 
-/// Piece 0 of a table of eight, four blocks each, comes from peers 1 and 2; what 2 sent of it is wrong. Both have all.
-fn spoilt_by_two() -> (Table, Holdings) {
+/// Piece 0 of a table of eight, four blocks each, has come from peers 1 and 2; what 2 sent of it is wrong. Both have all.
+fn come_from_two() -> (Table, Holdings) {
     let mut table = Table::new(u64::from(8 * 4 * BLOCK), 4 * BLOCK, true, 1);
     let seed = table.seed();
     table.pieces.joined(&seed);
@@ -50,12 +50,36 @@ fn spoilt_by_two() -> (Table, Holdings) {
     table.send(1, 0, 1);
     table.send_wrong(2, 0, 2);
     table.send(2, 0, 3);
+    (table, seed)
+}
+
+/// The same, and it is known to be wrong.
+fn spoilt_by_two() -> (Table, Holdings) {
+    let (mut table, seed) = come_from_two();
     assert_eq!(
         table.verdicts(),
         [(0, false, vec![])],
         "nobody is known to be guilty"
     );
     (table, seed)
+}
+
+#[test]
+fn of_what_cannot_be_read_again_nobody_is_guilty() {
+    for (unread, guilty) in [(true, vec![]), (false, vec![addr(2)])] {
+        let (mut table, seed) = come_from_two();
+        if unread {
+            let due = table.pieces.next_reread().expect("its blocks are noted");
+            table.pieces.handle_reread(due, &[]);
+        }
+        assert_eq!(table.verdicts(), [(0, false, vec![])]);
+        assert_eq!(table.pieces.state(0), State::Missing);
+        assert_eq!(table.picked(3, &seed, 4), numbers(0, 0..4));
+        for number in 0..4 {
+            table.send(3, 0, number);
+        }
+        assert_eq!(table.verdicts(), [(0, true, guilty)]);
+    }
 }
 
 #[test]

@@ -195,3 +195,51 @@ fn an_allowed_piece_that_is_rejected_is_not_allowed() {
     bench.everything_comes();
     assert_eq!(bench.verified().len(), 8);
 }
+
+#[test]
+fn a_piece_that_is_allowed_and_rejected_in_turns_is_not_asked_for_for_ever() {
+    let mut bench = Bench::getter(4, &[]);
+    let key = bench.join(1, true);
+    bench.says(key, "have all");
+    let mut asked = 0;
+    for _ in 0..1_000 {
+        bench.says(key, "allowed fast 2");
+        for request in requests(&mut bench, key) {
+            asked += 1;
+            bench.says(key, &request.replace("request", "reject request"));
+        }
+    }
+    let most = limits::ALLOWED_FAST_KEPT * crate::session::BLOCKS;
+    assert!((1..=most).contains(&asked), "{asked} requests");
+}
+
+#[test]
+fn who_unchokes_and_chokes_and_answers_nothing_is_asked_once_a_second() {
+    for fast in [true, false] {
+        let mut bench = Bench::getter(64, &[]);
+        let key = bench.join(1, fast);
+        bench.says(
+            key,
+            if fast {
+                "have all"
+            } else {
+                "bitfield ffffffffffffffff"
+            },
+        );
+        let mut asked = 0;
+        for _ in 0..1_000 {
+            bench.says(key, "unchoke");
+            let requests = requests(&mut bench, key);
+            asked += requests.len();
+            bench.says(key, "choke");
+            for request in requests.iter().filter(|_| fast) {
+                bench.says(key, &request.replace("request", "reject request"));
+            }
+            bench.wait(Duration::from_millis(10));
+        }
+        assert!(
+            (1..=4 * 11).contains(&asked),
+            "{asked} requests in ten seconds"
+        );
+    }
+}

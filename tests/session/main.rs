@@ -8,12 +8,16 @@ mod session;
 #[allow(dead_code)]
 mod transcript;
 
+mod announcing;
 mod asking;
+mod checking;
 mod crossing;
 mod crowd;
 mod ending;
 mod places;
+mod rates;
 mod serving;
+mod staying;
 
 use brooklet::base::time::Duration;
 use brooklet::session::effect::Report;

@@ -16,7 +16,10 @@ fn a_peer_of_no_use_makes_room_for_another() {
     let keys: Vec<usize> = (1..=limits::PEERS as u8)
         .map(|number| bench.join(number, true))
         .collect();
-    // The oldest is of use to us, the next gets something of us all the time.
+    // The oldest is of use to us, the next gets something of us all the time, and all have said something.
+    for &key in &keys[1..] {
+        bench.says(key, "have none");
+    }
     bench.says(keys[0], "bitfield 10");
     bench.says(keys[1], "interested");
     let waiting = SocketAddr::from(([192, 0, 2, 200], 6881));
@@ -98,4 +101,194 @@ fn keep_alives_every_two_minutes_are_enough() {
         assert!(bench.is_gone(key));
         assert!(ended_since(&bench, &Fault::Silent.to_string()));
     }
+}
+
+/// So many peers call that all places are taken, and say this. Their keys.
+fn full_house(bench: &mut Bench, words: &[&str]) -> Vec<usize> {
+    let join = |number: usize| {
+        let key = bench.join(number as u8, true);
+        words.iter().for_each(|words| bench.says(key, words));
+        key
+    };
+    (1..=limits::PEERS).map(join).collect()
+}
+
+/// Whether somebody who calls now is let in.
+fn lets_in(bench: &mut Bench) -> bool {
+    let caller = SocketAddr::from(([192, 0, 2, 201], 50_001));
+    let key = bench.session.handle_accepted(caller, bench.now);
+    bench.turn();
+    key.is_some()
+}
+
+#[test]
+fn who_has_not_said_a_word_makes_room_at_once_for_one_who_calls() {
+    for greets in [true, false] {
+        let mut bench = Bench::getter(4, &[0]);
+        let call = |number: usize| {
+            let addr = SocketAddr::from(([192, 0, 2, number as u8], 50_001));
+            if greets {
+                return bench.join(number as u8, true);
+            }
+            bench.accepts(addr)
+        };
+        let keys: Vec<usize> = (1..=limits::PEERS).map(call).collect();
+        assert!(!lets_in(&mut bench), "they may yet say something");
+        // A keep-alive says nothing.
+        bench.wait(limits::WORDLESS);
+        if greets {
+            bench.says(keys[0], "keep-alive");
+        }
+        assert!(lets_in(&mut bench));
+        assert!(keys.iter().all(|&key| bench.is_gone(key)));
+    }
+}
+
+#[test]
+fn who_waits_for_its_turn_keeps_its_place_and_who_wants_nothing_gives_way_in_a_minute() {
+    for (words, after) in [
+        (&["have none"][..], limits::IDLE),
+        (&["have none", "interested"], limits::BARREN),
+        (&["bitfield 40"], limits::BARREN),
+    ] {
+        let mut bench = Bench::getter(4, &[0]);
+        let keys = full_house(&mut bench, words);
+        seconds_pass(&mut bench, &keys, after.as_secs() - 2);
+        assert!(!lets_in(&mut bench), "{words:?}");
+        seconds_pass(&mut bench, &keys, 3);
+        assert!(lets_in(&mut bench), "{words:?}");
+        let gone = keys.iter().filter(|&&key| bench.is_gone(key)).count();
+        assert_eq!(gone, 1, "{words:?}");
+        assert!(!lets_in(&mut bench), "one a second");
+    }
+}
+
+#[test]
+fn a_seed_makes_room_as_well() {
+    let mut bench = Bench::seeder(4);
+    let keys = full_house(&mut bench, &["have none"]);
+    seconds_pass(&mut bench, &keys, limits::IDLE.as_secs());
+    assert!(lets_in(&mut bench));
+}
+
+#[test]
+fn the_last_places_are_for_those_we_call() {
+    let mut bench = Bench::getter(4, &[0]);
+    let kept = limits::PEERS / limits::KEPT_TO_CALL;
+    (1..=limits::PEERS - kept - 1).for_each(|number| {
+        bench.join(number as u8, true);
+    });
+    let source = brooklet::torrent::candidates::Source::Tracker;
+    let good = SocketAddr::from(([192, 0, 2, 200], 6881));
+    bench.session.add_peers(&[good], source, bench.now);
+    let caller = |n| SocketAddr::from(([198, 51, 100, n], 50_001));
+    let mut call = |n| {
+        bench
+            .session
+            .handle_accepted(caller(n), bench.now)
+            .is_some()
+    };
+    assert!(call(1) && !call(2));
+    bench.turn();
+    assert!(bench.dialled(good).is_some());
+    assert!(
+        bench
+            .session
+            .handle_accepted(caller(3), bench.now)
+            .is_some(),
+        "nobody is left to call"
+    );
+}
+
+#[test]
+fn a_flood_of_callers_keeps_us_from_calling_nobody() {
+    let mut bench = Bench::getter(4, &[0]);
+    let mut number = 0_u32;
+    let mut flood = |bench: &mut Bench| {
+        for _ in 0..2 * limits::PEERS {
+            let [_, b, c, d] = number.to_be_bytes();
+            let caller = SocketAddr::from(([10, b, c, d], 50_001));
+            bench.session.handle_accepted(caller, bench.now);
+            number += 1;
+        }
+        bench.turn();
+    };
+    flood(&mut bench);
+    let source = brooklet::torrent::candidates::Source::Tracker;
+    let good = SocketAddr::from(([192, 0, 2, 200], 6881));
+    bench.session.add_peers(&[good], source, bench.now);
+    for _ in 0..10 {
+        bench.wait(Duration::from_secs(1));
+        flood(&mut bench);
+    }
+    assert!(bench.dialled(good).is_some());
+}
+
+#[test]
+fn who_borrows_a_peer_id_gets_nobody_out() {
+    // Names smaller and greater than ours decide which of two crossed calls stays.
+    for name in ["-AA3000-abcdefghi001", "-zz3000-abcdefghi001"] {
+        let mut bench = Bench::getter(4, &[0]);
+        let owner = SocketAddr::from(([192, 0, 2, name.as_bytes()[1]], 6881));
+        let key = bench.dials(owner);
+        bench.session.handle_connected(key, bench.now);
+        bench.says(key, &format!("handshake fast {name}"));
+        let thief = bench.accepts(SocketAddr::from(([198, 51, 100, 1], 50_001)));
+        bench.says(thief, &format!("handshake fast {name}"));
+        assert!(!bench.is_gone(key) && !bench.is_gone(thief), "{name}");
+        // From the owner's own address it is the owner, and one connection is enough.
+        let twin = bench.accepts(SocketAddr::from((owner.ip(), 50_001)));
+        bench.says(twin, &format!("handshake fast {name}"));
+        assert!(bench.is_gone(key) != bench.is_gone(twin), "{name}");
+    }
+}
+
+#[test]
+fn who_is_connected_already_is_not_called() {
+    let mut bench = Bench::getter(4, &[]);
+    let addr = SocketAddr::from(([192, 0, 2, 7], 6881));
+    let theirs = bench.accepts(addr);
+    bench.says(theirs, "handshake fast -TR3000-abcdefghi007");
+    let source = brooklet::torrent::candidates::Source::Tracker;
+    bench.session.add_peers(&[addr], source, bench.now);
+    bench.wait(Duration::from_secs(30));
+    assert_eq!(bench.dialled(addr), None);
+    bench
+        .session
+        .handle_closed(theirs, Fault::Closed, bench.now);
+    bench.wait(2 * limits::REDIAL);
+    assert!(bench.dialled(addr).is_some(), "it is called later");
+}
+
+#[test]
+fn who_calls_finds_a_place_while_there_is_one_and_only_then() {
+    let mut bench = Bench::getter(4, &[]);
+    bench.begins(|config| config.max_peers = 2);
+    bench.turn();
+    let caller = |number| SocketAddr::from(([192, 0, 2, number], 50_001));
+    let (first, _) = (bench.accepts(caller(1)), bench.accepts(caller(2)));
+    assert_eq!(bench.session.handle_accepted(caller(3), bench.now), None);
+    bench.session.handle_closed(first, Fault::Closed, bench.now);
+    bench.turn();
+    bench.accepts(caller(3));
+    bench.session.stop("SIGINT", bench.now);
+    bench.turn();
+    assert_eq!(bench.session.handle_accepted(caller(4), bench.now), None);
+}
+
+#[test]
+fn a_call_that_is_answered_when_it_was_given_up_is_counted_once() {
+    let mut bench = Bench::getter(4, &[]);
+    let callee = |number| SocketAddr::from(([192, 0, 2, number], 6881));
+    bench.wait(Duration::from_secs(1));
+    let [one, other] = [1, 2].map(|number| bench.dials(callee(number)));
+    let why = Fault::Network("connection reset".to_string());
+    bench.session.handle_closed(one, why, bench.now);
+    bench.session.handle_connected(one, bench.now);
+    bench.turn();
+    bench.session.assert_invariants();
+    bench.session.handle_connected(other, bench.now);
+    bench.session.handle_connected(other, bench.now);
+    bench.turn();
+    bench.session.assert_invariants();
 }

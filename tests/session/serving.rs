@@ -4,6 +4,7 @@ use brooklet::base::geometry::BLOCK;
 use brooklet::base::limits;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::peer::Segment;
+use brooklet::session::effect::Effect;
 
 use crate::ended_since;
 use crate::session::{BLOCKS, Bench, PIECE};
@@ -84,7 +85,7 @@ fn what_waits_of_a_piece_that_cannot_be_read_is_rejected_at_once() {
     }
     bench.session.plan(bench.now);
     assert_eq!(bench.session.take_unflushed(), [key]);
-    bench.session.handle_lost(1, "content: gone".to_string());
+    bench.session.handle_lost(&[1], "content: gone".to_string());
     bench.turn();
     let answers = [
         "reject request 1 at 0, 16384 bytes",
@@ -98,7 +99,7 @@ fn what_waits_of_a_piece_that_cannot_be_read_is_rejected_at_once() {
 fn a_piece_that_cannot_be_read_is_not_named_to_newcomers() {
     for fast in [true, false] {
         let mut bench = Bench::seeder(4);
-        bench.session.handle_lost(1, "content: gone".to_string());
+        bench.session.handle_lost(&[1], "content: gone".to_string());
         let newcomer = bench.join(1, fast);
         let said = bench.hears(newcomer);
         assert_eq!(said[..2], ["handshake", "bitfield b0"]);
@@ -153,4 +154,56 @@ fn the_allowed_set_is_for_those_who_have_nothing_and_is_not_given_for_ever() {
             false => assert!((set..=5 * set).contains(&served), "{served} bytes of {set}"),
         }
     }
+}
+
+#[test]
+fn who_says_nothing_and_never_reads_is_hung_up_on_too() {
+    let pieces = 20_000;
+    let mut bench = Bench::getter(pieces, &[]);
+    let (seed, deaf) = (bench.join(1, true), bench.join(2, true));
+    bench.says(deaf, "have none");
+    bench.says(seed, "have all");
+    bench.says(seed, "unchoke");
+    // Its socket takes nothing of what it is told of piece after piece.
+    bench.stops_reading(deaf);
+    let mut most = 0;
+    while !bench.is_gone(deaf) {
+        let asked = bench.hears(seed);
+        assert!(
+            asked.iter().any(|said| said.starts_with("request ")),
+            "{most} bytes wait"
+        );
+        bench.sends_blocks(seed, &asked);
+        most = most.max(unsent(&bench, deaf));
+    }
+    assert!(
+        most <= limits::UNSENT + pieces as usize / 8 + 4096,
+        "{most}"
+    );
+    assert!(ended_since(&bench, &Fault::NotReading.to_string()));
+}
+
+#[test]
+fn the_disk_reads_ahead_no_more_than_may_be_sent() {
+    let mut bench = Bench::seeder(4_096);
+    let key = taker(&mut bench, true);
+    let mut ahead = 0;
+    for round in 0..4_000 {
+        for words in ["request", "cancel"] {
+            let words = format!("{words} {round} at 0, 16384 bytes");
+            bench.hands(key, &encode(&words, &bench.setting));
+        }
+        bench.session.plan(bench.now);
+        while let Some(effect) = bench.session.next_effect() {
+            if let Effect::ReadAhead(block) = effect {
+                ahead += u64::from(block.len);
+            }
+        }
+        bench.session.take_unflushed();
+        let waits = unsent(&bench, key);
+        bench.session.transmitted(key, waits, bench.now);
+    }
+    assert!(!bench.is_gone(key), "it did nothing wrong");
+    assert!(ahead >= limits::READ_AHEAD, "{ahead}");
+    assert!(ahead <= limits::READ_AHEAD + u64::from(PIECE), "{ahead}");
 }

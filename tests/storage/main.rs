@@ -7,6 +7,7 @@ mod places;
 mod refusals;
 mod restart;
 mod saving;
+mod swapped;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;

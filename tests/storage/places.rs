@@ -11,6 +11,7 @@ use brooklet::io::disk::Disk;
 use brooklet::io::disk_error::Why;
 use brooklet::wire::metainfo::Metainfo;
 
+use crate::restart::TIME;
 use crate::support::content::noise;
 use crate::support::dir::Dir;
 use crate::{Content, PIECE, torrent, whole};
@@ -62,13 +63,16 @@ fn links_on_disk_are_not_followed() {
     symlink(&outside, dir.join("in/t/sub")).unwrap();
     symlink(outside.join("f"), dir.join("in/t/g")).unwrap();
     symlink(outside.join("new"), dir.join("in/t/x/y")).unwrap();
-    let mut disk = Content::new(&dir.join("in"), &torrent);
+    // One for each: after an error nothing more is written.
+    let content = || Content::new(&dir.join("in"), &torrent);
+    let mut disk = content();
     let refused = disk.look();
     assert_eq!(refused.len(), 3, "{refused:?}");
     assert!(refused.iter().all(|error| error.why == Why::InTheWay));
     assert_eq!(disk.stamps(), [None; 3]);
     for (piece, path) in [(0, "in/t/sub"), (2, "in/t/g"), (3, "in/t/x/y")] {
         let block = whole(&torrent, piece);
+        let mut disk = content();
         let error = disk
             .write(block, &noise(1, block.len as usize))
             .unwrap_err();
@@ -190,6 +194,31 @@ fn short_missing_and_long_files_are_told_apart() {
 }
 
 #[test]
+fn what_lies_in_a_missing_folder_is_missing_and_nothing_else_is() {
+    let dir = Dir::new();
+    let torrent = torrent(&[
+        ("t/a/b/1", 5),
+        ("t/a/b/2", 5),
+        ("t/a/bc", 5),
+        ("t/a/c/d/3", 5),
+        ("t/a/c/4", 5),
+        ("t/e", 5),
+    ]);
+    for path in ["t/a/bc", "t/a/c/4", "t/e"] {
+        dir.file(path, "12345");
+    }
+    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut there = || {
+        assert_eq!(disk.look(), []);
+        let stamps = disk.stamps().iter();
+        stamps.map(Option::is_some).collect::<Vec<_>>()
+    };
+    assert_eq!(there(), [false, false, true, false, true, true]);
+    dir.file("t/a/b/2", "12345");
+    assert_eq!(there(), [false, true, true, false, true, true]);
+}
+
+#[test]
 fn files_without_bytes_are_made_when_asked_for() {
     let dir = Dir::new();
     let torrent = torrent(&[("t/a/one", 0), ("t/b/two", 0), ("t/c", 9)]);
@@ -216,7 +245,7 @@ fn nothing_is_touched_by_looking_and_reading() {
     assert_eq!(disk.look(), []);
     disk.read(0, &mut [0; 20_000]).unwrap();
     disk.make_empty(0..2).unwrap();
-    assert_eq!(disk.settle(usize::MAX), Ok(true));
+    assert!(disk.settle(TIME));
     assert_eq!([stat("t"), stat("t/a"), stat("t/empty")], before);
 }
 

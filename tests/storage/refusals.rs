@@ -11,7 +11,7 @@ use brooklet::io::disk_error::Why;
 use brooklet::io::saver::{Job, Saver};
 use brooklet::io::state;
 
-use crate::restart::{resumed, snapshot};
+use crate::restart::{TIME, resumed, snapshot};
 use crate::saving::waker;
 use crate::support::content::noise;
 use crate::support::dir::Dir;
@@ -89,7 +89,7 @@ fn twenty_thousand_files_need_few_handles() {
     let waker = waker();
     let mut saver = Saver::new(waker, disk.tree().unwrap());
     let (content, path) = (disk.unsynced(), dir.join("state/x"));
-    assert_eq!(content.paths.len(), 20_000);
+    assert_eq!(content.files.len(), 20_000);
     saver
         .save(Job {
             content,
@@ -97,9 +97,9 @@ fn twenty_thousand_files_need_few_handles() {
             bytes: Some(vec![1]),
         })
         .unwrap();
-    saver.finish(Duration::from_secs(120)).unwrap();
-    assert_eq!(disk.settle(1_000), Ok(false));
-    assert_eq!(disk.settle(usize::MAX), Ok(true));
+    let outcome = saver.next_outcome_within(Duration::from_secs(120));
+    assert_eq!(outcome.unwrap().unwrap().bytes, 2_000_000);
+    assert!(disk.settle(TIME));
     assert!(
         resumed(&dir, &torrent, &snapshot(&disk, &torrent, true))
             .hash

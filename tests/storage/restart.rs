@@ -7,12 +7,16 @@ use std::time::{Duration, SystemTime};
 
 use brooklet::base::bits::Bits;
 use brooklet::io::disk::Disk;
+use brooklet::io::disk_error::Why;
 use brooklet::storage::resume::{self, Resume, Verdict};
 use brooklet::wire::metainfo::Metainfo;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;
 use crate::{Content, PIECE, torrent, whole};
+
+/// What files get for a modification time, in seconds since 1970.
+pub const TIME: i64 = 1_700_000_000;
 
 /// What would be saved now, every other piece held.
 pub fn snapshot(disk: &Disk, torrent: &Metainfo, clean: bool) -> Vec<u8> {
@@ -25,6 +29,7 @@ pub fn snapshot(disk: &Disk, torrent: &Metainfo, clean: bool) -> Vec<u8> {
         held,
         files: disk.stamps().to_vec(),
         clean,
+        settled: None,
         downloaded: 1,
         uploaded: 2,
     };
@@ -37,6 +42,11 @@ pub fn resumed(dir: &Path, torrent: &Arc<Metainfo>, saved: &[u8]) -> Verdict {
     assert_eq!(disk.look(), []);
     let resume = Resume::decode(saved, torrent.info_hash, disk.layout());
     resume::verdict(resume.as_ref(), disk.layout(), disk.stamps())
+}
+
+fn decode(saved: &[u8], torrent: &Arc<Metainfo>) -> Resume {
+    let disk = Disk::new(Path::new("nowhere"), Arc::clone(torrent));
+    Resume::decode(saved, torrent.info_hash, disk.layout()).unwrap()
 }
 
 /// A download of eight pieces that was killed: everything written, half of it saved as held. Time goes by before each step.
@@ -102,23 +112,59 @@ fn a_write_by_others_between_look_and_download_is_noticed() {
         (list(&found.trusted), list(&found.hash)),
         (vec![], vec![0, 1, 2, 3])
     );
-    disk.settle(usize::MAX).unwrap();
+    assert!(!disk.settle(TIME));
     let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
     assert_eq!(found.hash.count(), 4);
+    let changed = disk.changed().unwrap();
+    assert_eq!((changed.path, changed.why), (dir.join("t"), Why::Changed));
 }
 
+/// Whatever of the times reaches the disk, and in whatever order: what the resume data say beforehand is enough.
 #[test]
-fn after_a_clean_end_nothing_is_hashed_and_times_are_real() {
+fn after_a_clean_end_nothing_is_hashed_whether_times_were_set_or_not() {
     let dir = Dir::new();
     let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
     let mut disk = Content::new(&dir, &torrent);
     disk.look();
     disk.write_all(&noise(1, 8 * PIECE as usize));
-    std::thread::sleep(Duration::from_millis(50));
-    let before = SystemTime::now() - Duration::from_millis(20);
-    assert_eq!(disk.settle(usize::MAX), Ok(true));
-    let modified = |path| fs::metadata(dir.join(path)).unwrap().modified().unwrap();
-    assert!(modified("t/a") > before && modified("t/b") > before);
+    let saved = Resume {
+        settled: Some(TIME),
+        ..decode(&snapshot(&disk, &torrent, true), &torrent)
+    };
+    let saved = saved.encode();
+    let trusted = |saved: &[u8]| {
+        let found = resumed(&dir, &torrent, saved);
+        assert_eq!((list(&found.trusted), list(&found.hash)), (even(8), vec![]));
+    };
+    trusted(&saved);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(TIME as u64);
+    let file = File::options().write(true).open(dir.join("t/b")).unwrap();
+    file.set_modified(time).unwrap();
+    trusted(&saved);
+    file.set_modified(SystemTime::now()).unwrap();
+    assert_eq!(list(&resumed(&dir, &torrent, &saved).trusted), [0, 2]);
+    // One that has the time and another size is another file.
+    file.set_len(9 * 16_384).unwrap();
+    file.set_modified(time).unwrap();
+    assert_eq!(list(&resumed(&dir, &torrent, &saved).trusted), [0, 2]);
+}
+
+#[test]
+fn files_get_their_time_at_the_end() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
+    let mut disk = Content::new(&dir, &torrent);
+    disk.look();
+    disk.write_all(&noise(1, 8 * PIECE as usize));
+    assert!(disk.settle(TIME));
+    assert_eq!(disk.changed(), None);
+    for path in ["t/a", "t/b"] {
+        let modified = fs::metadata(dir.join(path)).unwrap().modified().unwrap();
+        assert_eq!(
+            modified.duration_since(SystemTime::UNIX_EPOCH).unwrap(),
+            Duration::from_secs(TIME as u64)
+        );
+    }
     let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
     assert_eq!((list(&found.trusted), list(&found.hash)), (even(8), vec![]));
 }
@@ -130,7 +176,9 @@ fn a_file_gone_at_the_end_does_not_keep_the_rest_from_being_recorded() {
     let mut disk = Content::new(&dir, &torrent);
     disk.write_all(&noise(1, 8 * PIECE as usize));
     fs::remove_file(dir.join("t/a")).unwrap();
-    assert_eq!(disk.settle(usize::MAX), Ok(true));
+    assert!(!disk.settle(TIME));
+    let changed = disk.changed().unwrap();
+    assert_eq!((changed.path, changed.why), (dir.join("t/a"), Why::Changed));
     let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
     assert_eq!(
         (list(&found.trusted), list(&found.hash)),
@@ -155,7 +203,7 @@ fn a_complete_file_keeps_its_time_when_a_piece_it_shares_comes_again() {
     let mut disk = Content::new(&dir, &torrent);
     disk.look();
     disk.write_all(&content);
-    assert_eq!(disk.settle(usize::MAX), Ok(true));
+    assert!(disk.settle(TIME));
     assert_eq!(
         fs::metadata(dir.join("t/whole"))
             .unwrap()

@@ -212,6 +212,20 @@ impl Child {
         field.and_then(|number| number.parse().ok()).unwrap()
     }
 
+    /// The most memory that it ever had, in bytes (`VmHWM` of `/proc/PID/status`).
+    pub fn peak(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|text| text.trim().strip_suffix(" kB"));
+        kib.and_then(|text| text.parse::<usize>().ok()).unwrap() * 1024
+    }
+
+    /// How many file handles it has open.
+    pub fn handles(&self) -> usize {
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        folder.unwrap().count()
+    }
+
     /// Processor time used so far, user and system.
     pub fn cpu(&self) -> Duration {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();

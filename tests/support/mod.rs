@@ -12,6 +12,7 @@ pub mod dir;
 pub mod json;
 pub mod net;
 pub mod peer;
+pub mod room;
 pub mod source;
 pub mod torrent;
 pub mod trackers;

@@ -157,21 +157,10 @@ fn serve(
     stream.set_nodelay(true)?;
     let port = stream.local_addr()?.port();
     greet(&mut stream, torrent, port)?;
-    let mut bits = vec![0_u8; torrent.pieces().div_ceil(8) as usize];
-    for piece in (0..torrent.pieces()).filter(|&piece| (manners.has)(piece)) {
-        bits[piece as usize / 8] |= 0x80 >> (piece % 8);
-    }
-    stream.write_all(&frame(5, &bits))?;
+    stream.write_all(&bitfield(torrent, &manners.has))?;
     stream.write_all(&frame(1, &[]))?;
     loop {
-        let Some((6, payload)) = read_frame(&mut stream)? else {
-            continue;
-        };
-        let block = Block {
-            piece: number(&payload, 0),
-            begin: number(&payload, 4),
-            len: number(&payload, 8),
-        };
+        let block = next_request(&mut stream)?;
         match (manners.answer)(block) {
             Answer::Hold => continue,
             Answer::Hangup => return stream.shutdown(Shutdown::Both),
@@ -187,8 +176,42 @@ fn serve(
 /// Sends our handshake, whose peer id is made of `number`, and reads theirs.
 pub fn greet(stream: &mut TcpStream, torrent: &Torrent, number: u16) -> io::Result<()> {
     stream.write_all(&handshake(&torrent.info_hash, number))?;
-    let mut theirs = [0; 68];
-    stream.read_exact(&mut theirs)
+    stream.read_exact(&mut [0; 68])
+}
+
+/// The same with the fast extension (BEP 6).
+pub fn greet_fast(stream: &mut TcpStream, torrent: &Torrent, number: u16) -> io::Result<()> {
+    let mut hello = handshake(&torrent.info_hash, number);
+    hello[27] |= 4;
+    stream.write_all(&hello)?;
+    stream.read_exact(&mut [0; 68])
+}
+
+/// A `bitfield` of these pieces.
+pub fn bitfield(torrent: &Torrent, has: impl Fn(u32) -> bool) -> Vec<u8> {
+    let mut bits = vec![0_u8; torrent.pieces().div_ceil(8) as usize];
+    for piece in (0..torrent.pieces()).filter(|&piece| has(piece)) {
+        bits[piece as usize / 8] |= 0x80 >> (piece % 8);
+    }
+    frame(5, &bits)
+}
+
+/// Reads on until the next request.
+pub fn next_request(stream: &mut TcpStream) -> io::Result<Block> {
+    loop {
+        if let Some((6, payload)) = read_frame(stream)? {
+            return Ok(Block {
+                piece: number(&payload, 0),
+                begin: number(&payload, 4),
+                len: number(&payload, 8),
+            });
+        }
+    }
+}
+
+/// Ends the connection with a reset, whatever is on its way.
+pub fn reset(stream: &TcpStream) -> io::Result<()> {
+    Ok(rustix::net::connect_unspec(stream)?)
 }
 
 /// A handshake without extensions.

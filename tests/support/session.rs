@@ -17,7 +17,7 @@ use brooklet::session::config::{Config, Stay};
 use brooklet::session::effect::{Effect, Report, Snapshot};
 use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
-use brooklet::tracker::Families;
+use brooklet::tracker::{Action, Families};
 use brooklet::wire::handshake;
 use brooklet::wire::message::{frame_len, piece_header};
 
@@ -41,13 +41,16 @@ pub struct Bench {
     pub reports: Vec<Report>,
     /// What it wanted saved.
     pub saves: Vec<Snapshot>,
+    /// What it wants of trackers.
+    pub announces: Vec<Action>,
     /// The time.
     pub now: Now,
     peers: BTreeMap<usize, Other>,
     dialled: Vec<(usize, SocketAddr)>,
+    /// Peers that read nothing.
+    deaf: Vec<usize>,
     held: Bits,
     download: bool,
-    deaf: Vec<usize>,
 }
 
 /// The other end of a connection.
@@ -109,12 +112,13 @@ impl Bench {
             disk,
             reports: Vec::new(),
             saves: Vec::new(),
+            announces: Vec::new(),
             now: Now::default(),
             peers: BTreeMap::new(),
             dialled: Vec::new(),
+            deaf: Vec::new(),
             held,
             download,
-            deaf: Vec::new(),
         };
         bench.turn();
         bench
@@ -128,6 +132,15 @@ impl Bench {
         bench.session = Session::new(config, 1, bench.now);
         bench.turn();
         bench
+    }
+
+    /// Begins anew, otherwise than by the rules of the house; what it does first is still to come.
+    pub fn begins(&mut self, change: impl FnOnce(&mut Config)) {
+        let mut config = config(&self.setting, self.held.clone(), self.download);
+        change(&mut config);
+        self.session = Session::new(config, 1, self.now);
+        self.reports.clear();
+        self.saves.clear();
     }
 
     /// Somebody calls us and says nothing yet. The key.
@@ -261,7 +274,8 @@ impl Bench {
                     }
                     Effect::Report(report) => self.reports.push(report),
                     Effect::Save(snapshot) => self.saves.push(snapshot),
-                    _ => {}
+                    Effect::Tracker(action) => self.announces.push(action),
+                    Effect::ReadAhead(_) => {}
                 }
             }
             let Some(block) = self.session.next_read() else {

@@ -9,6 +9,9 @@ use super::child::{Child, command};
 use super::dir::Dir;
 use super::net::free_port;
 
+/// What a tracker gets to come up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Debian's opentracker: IPv4.
 #[derive(Debug)]
 pub struct OpenTracker {
@@ -50,7 +53,15 @@ impl OpenTracker {
         let mut program = command(None, "opentracker");
         program.args(["-i", "127.0.0.1", "-p", &port, "-P", &port]);
         program.args(["-w", "whitelist", "-d"]).arg(&*dir);
-        let child = await_answer(Child::spawn("opentracker", &mut program), addr);
+        let mut child = await_answer(Child::spawn("opentracker", &mut program), addr);
+        // It reads the whitelist in a thread of its own.
+        let deadline = Instant::now() + PATIENCE;
+        while !info_hashes.iter().all(|hash| serves(addr, hash)) {
+            if Instant::now() > deadline {
+                child.fail("it does not serve its whitelist");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Some(OpenTracker {
             http_url: format!("http://{addr}/announce"),
             udp_url: format!("udp://{addr}/announce"),
@@ -97,7 +108,7 @@ impl NodeTracker {
 
 /// Waits until an HTTP tracker says anything at all.
 fn await_answer(mut child: Child, addr: SocketAddr) -> Child {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     while !answers(addr) {
         if Instant::now() > deadline || !child.is_running() {
             child.fail("no answer");
@@ -108,16 +119,28 @@ fn await_answer(mut child: Child, addr: SocketAddr) -> Child {
 }
 
 fn answers(addr: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(addr) else {
-        return false;
-    };
-    let mut answer = [0; 5];
-    stream
-        .set_read_timeout(Some(Duration::from_secs(2)))
-        .unwrap();
-    stream
-        .write_all(b"GET /scrape?info_hash=aaaaaaaaaaaaaaaaaaaa HTTP/1.0\r\n\r\n")
-        .is_ok()
-        && stream.read_exact(&mut answer).is_ok()
-        && &answer == b"HTTP/"
+    get(addr, "/scrape?info_hash=aaaaaaaaaaaaaaaaaaaa")
+        .is_some_and(|said| said.starts_with(b"HTTP/"))
+}
+
+/// Whether a tracker knows a torrent: it takes somebody in, who leaves at once.
+fn serves(addr: SocketAddr, info_hash: &[u8; 20]) -> bool {
+    let mut path = String::from("/announce?peer_id=-ZZ0001-aaaaaaaaaaaa&port=9&left=1&info_hash=");
+    for byte in info_hash {
+        write!(path, "%{byte:02x}").unwrap();
+    }
+    let refusal: &[u8] = b"failure reason";
+    let refused = |said: Vec<u8>| said.windows(refusal.len()).any(|part| part == refusal);
+    let took_in = get(addr, &path).is_some_and(|said| !refused(said));
+    took_in && get(addr, &format!("{path}&event=stopped")).is_some()
+}
+
+/// What an HTTP server answers, up to its end or a pause of two seconds.
+fn get(addr: SocketAddr, path: &str) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(addr).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = Vec::new();
+    let ended = stream.read_to_end(&mut answer);
+    (ended.is_ok() || !answer.is_empty()).then_some(answer)
 }

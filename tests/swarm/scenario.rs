@@ -1,11 +1,15 @@
 //! A swarm to be: who takes part, how they are connected, what befalls them, and how well they could do.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use brooklet::base::limits;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Duration, Now};
 
+use crate::least::least;
 use crate::world::disk::Source;
 use crate::world::manners::Manners;
-use crate::world::node::{Link, Node, Role};
+use crate::world::node::{Link, Role};
 use crate::world::queue::{Act, Event};
 use crate::world::world::World;
 
@@ -52,8 +56,16 @@ pub struct Scenario {
     pub seeds_leave: bool,
     /// Seconds that clients stay when they have everything; for ever, if none.
     pub stay: Option<u64>,
-    /// Reads are cut at random places.
-    pub cuts: bool,
+    /// The median of those who only take comes so many times as late as the others', at least.
+    pub takers_later: f64,
+    /// The median client and the slowest one take so many times the least time, at most.
+    pub within: (f64, f64),
+    /// Reads are cut at random places, and packets and reads of different connections overtake each other.
+    pub rough: bool,
+    /// Of a hundred clients, those whose disk is slow, and KiB/s that it takes.
+    pub slow_disks: (u64, u64),
+    /// Each turn is looked at closely, which takes its time where there are many clients.
+    pub strict: bool,
     /// Virtual seconds after which it has failed.
     pub limit: u64,
 }
@@ -75,7 +87,11 @@ impl Default for Scenario {
             parted: None,
             seeds_leave: false,
             stay: None,
-            cuts: false,
+            takers_later: 0.0,
+            within: (f64::INFINITY, f64::INFINITY),
+            rough: false,
+            slow_disks: (0, 0),
+            strict: false,
             limit: 3600,
         }
     }
@@ -98,20 +114,51 @@ pub struct Outcome {
     pub events: u64,
 }
 
+/// A run that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// A line that says how to repeat it.
+    pub to_repeat: String,
+    /// What was asserted, and is not so.
+    pub why: String,
+}
+
 impl Scenario {
+    /// Runs it with this seed; a run that fails is told, with how to repeat it.
+    pub fn attempt(&self, seed: u64) -> Result<Outcome, Failure> {
+        catch_unwind(AssertUnwindSafe(|| self.run(seed))).map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let literal = panic
+                .downcast_ref::<&str>()
+                .map(|literal| literal.to_string());
+            let name = self.name;
+            let to_repeat =
+                format!("{name} failed; to repeat it: SWARM={name}:{seed} cargo test --test swarm");
+            eprintln!("{to_repeat}");
+            Failure {
+                to_repeat,
+                why: text.or(literal).unwrap_or_default(),
+            }
+        })
+    }
+
     /// Runs it with this seed.
     pub fn run(&self, seed: u64) -> Outcome {
-        let replay = Replay(self.name, seed);
         let source = Source::new(self.content.0 * 1024, self.content.1 * 1024);
         let mut world = World::new(&source, seed);
-        world.cuts = self.cuts;
+        world.rough = self.rough;
+        world.strict = self.strict;
         world.seeds_leave = self.seeds_leave;
         world.told = std::env::var_os("SWARM").is_some();
         self.populate(&mut world);
         self.befall(&mut world);
         let digest = world.run(Duration::from_secs(self.limit));
-        std::mem::forget(replay);
-        self.outcome(&world, digest)
+        let outcome = self.outcome(&world, digest);
+        if world.told {
+            tell(&world);
+        }
+        self.judge(&world, &outcome);
+        outcome
     }
 
     fn populate(&self, world: &mut World) {
@@ -130,7 +177,9 @@ impl Scenario {
         for _ in 0..self.clients {
             let link = self.link(&mut rng);
             let at = joins(&mut rng);
-            world.add(client, Manners::Honest, link, at);
+            let n = world.add(client, Manners::Honest, link, at);
+            let slow = rng.below(100) < self.slow_disks.0;
+            world.nodes[n].disk_rate = slow.then_some(self.slow_disks.1 * KIB);
         }
         for &(count, manners) in self.others {
             for _ in 0..count {
@@ -185,11 +234,36 @@ impl Scenario {
                         Act::Leave(n)
                     };
                     world.queue.push(seconds(at), Event::Script(go));
+                    let from = seconds(at);
                     at += 5 + world.rng.below(most);
                     world.queue.push(seconds(at), Event::Script(Act::Join(n)));
+                    world.nodes[n].absent.push((from, seconds(at)));
                 }
             }
         }
+    }
+
+    /// Asserts what is expected of the whole run.
+    fn judge(&self, world: &World, outcome: &Outcome) {
+        let poisoners = world.nodes.iter().filter(|node| node.manners.lies());
+        // The first piece that one spoils alone is its last, and of those it shares it has a part in no more than so many at a time.
+        let each = 1 + limits::SHARED_PARTS;
+        let most = (poisoners.count() * each) as u32;
+        for node in &world.nodes {
+            // Who starts anew knows nobody.
+            let failed = node.fate.failed;
+            assert!(failed <= most * node.run.max(1), "{failed} bad pieces");
+        }
+        let slowest = outcome.times.last().copied().unwrap_or(0);
+        assert!(slowest >= outcome.least, "the least time is none");
+        let times = |time: u64| time as f64 / outcome.least as f64;
+        let (median, slowest) = (times(middle(&outcome.times)), times(slowest));
+        let within = median <= self.within.0 && slowest <= self.within.1;
+        assert!(within, "{median:.2} and {slowest:.2} times the least time");
+        let (takers, givers) = (middle(&outcome.takers), middle(&outcome.times));
+        let later = takers as f64 / givers as f64;
+        let enough = outcome.takers.is_empty() || later >= self.takers_later;
+        assert!(enough, "takers come {later:.2} times as late as others");
     }
 
     fn outcome(&self, world: &World, digest: u64) -> Outcome {
@@ -207,7 +281,7 @@ impl Scenario {
         };
         let failed = world.nodes.iter().map(|node| node.fate.failed);
         Outcome {
-            least: self.least(world),
+            least: least(world, self.parted).as_millis() as u64,
             times: times(false),
             takers: times(true),
             failed: (failed.clone().sum(), failed.max().unwrap_or(0)),
@@ -215,37 +289,25 @@ impl Scenario {
             events: world.events,
         }
     }
+}
 
-    /// The content's size over the least of: what the seeds send; what all send, for each who wants it; what those send who can be
-    /// called, for each who cannot, and so gets it of nobody else; what the slowest receives. Besides, the latency of handshakes and
-    /// of one request. In milliseconds.
-    fn least(&self, world: &World) -> u64 {
-        let all = || world.nodes.iter().filter(|node| !node.is_mute());
-        let honest = || all().filter(|node| node.manners == Manners::Honest);
-        let up = |which: fn(&&Node) -> bool| honest().filter(which).map(|node| node.link.up);
-        let wanting = all().filter(|node| node.role != Role::Seed).count() as u64;
-        let hidden = all().filter(|node| node.link.natted).count() as u64;
-        let clients = honest().filter(|node| node.is_client());
-        let rates = [
-            up(|node| node.role == Role::Seed).sum::<u64>(),
-            up(|_| true).sum::<u64>() / wanting,
-            up(|node| !node.link.natted).sum::<u64>() / hidden.max(1),
-            clients.map(|node| node.link.down).min().unwrap_or(u64::MAX),
-        ];
-        let rate = rates.into_iter().min().unwrap_or(1).max(1);
-        // The tracker's answer takes two ways to it and back, a call one, greetings one, and the first block one.
-        let ways = 5;
-        let way = 2 * (5 + 18);
-        world.source.geometry.size() * 1000 / rate + ways * way
+/// Prints what became of each client.
+fn tell(world: &World) {
+    for node in world.nodes.iter().filter(|node| node.is_client()) {
+        let Link {
+            up, down, natted, ..
+        } = node.link;
+        if let (Some(from), Some(to)) = (node.fate.joined, node.fate.done) {
+            let (came, took) = (from.as_micros() / 1_000_000, to.since(from).as_secs_f64());
+            let (number, up, down) = (node.number, up / KIB, down / KIB);
+            println!(
+                "client {number}: came at {came} s, {up} up, {down} down, NAT {natted}: {took:.1} s"
+            );
+        }
     }
 }
 
-/// Says how to repeat a run that panics.
-struct Replay(&'static str, u64);
-
-impl Drop for Replay {
-    fn drop(&mut self) {
-        let Replay(name, seed) = self;
-        eprintln!("{name} failed; to repeat it: SWARM={name}:{seed} cargo test --test swarm");
-    }
+/// The median of sorted times.
+pub fn middle(sorted: &[u64]) -> u64 {
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
 }

@@ -24,6 +24,7 @@ pub fn large() -> Vec<Scenario> {
             name: "flash-1000",
             clients: 1000,
             content: (16 * 1024, 128),
+            within: (1.3, 1.6),
             ..Scenario::default()
         },
     ]
@@ -91,22 +92,31 @@ fn liars() -> Vec<Scenario> {
         name,
         others,
         seeds: (2, 256),
-        cuts: true,
+        rough: true,
         ..Scenario::default()
     };
     vec![
         among("poison", &[(3, Manners::Poisons)]),
+        Scenario {
+            clients: 1,
+            seeds: (3, 128),
+            ..among("poison-four", &[(1, Manners::Poisons)])
+        },
         among("poison-seldom", &[(3, Manners::PoisonsOneIn(50))]),
         among("poison-late", &[(3, Manners::PoisonsAfter(64))]),
         among("withhold", &[(3, Manners::Withholds)]),
+        among("boast", &[(3, Manners::Boasts)]),
+        among("reject", &[(3, Manners::Rejects)]),
         among("mute", &[(10, Manners::Mute)]),
-        // The seed is no bottleneck, and who has everything leaves: what is sent is scarce.
+        // What clients give each other is what counts: the seed sends as much as four of them, and who has everything leaves. Afterwards
+        // the takers have the seed for themselves, so what they come later by is what nobody gave them before.
         Scenario {
             name: "takers",
-            others: &[(5, Manners::OnlyTakes)],
+            others: &[(20, Manners::OnlyTakes)],
             clients: 30,
             stay: Some(1),
-            content: (32 * 1024, 128),
+            content: (16 * 1024, 64),
+            takers_later: 2.0,
             ..Scenario::default()
         },
     ]
@@ -123,7 +133,7 @@ fn troubles() -> Vec<Scenario> {
         Scenario {
             name: "breaks",
             breaks: Some(300),
-            cuts: true,
+            rough: true,
             ..Scenario::default()
         },
         Scenario {
@@ -134,6 +144,14 @@ fn troubles() -> Vec<Scenario> {
         Scenario {
             name: "long-parted",
             parted: Some((15, 315)),
+            ..Scenario::default()
+        },
+        // Half of the disks take less than the network brings, and what they have not written is lost in a crash.
+        Scenario {
+            name: "slow-disks",
+            slow_disks: (50, 100),
+            churn: Churn::Seconds(90, 1),
+            rough: true,
             ..Scenario::default()
         },
         Scenario {
@@ -148,14 +166,17 @@ fn troubles() -> Vec<Scenario> {
                 (1, Manners::Poisons),
                 (1, Manners::PoisonsOneIn(50)),
                 (1, Manners::PoisonsAfter(64)),
-                (2, Manners::Withholds),
+                (1, Manners::Withholds),
+                (1, Manners::Boasts),
+                (1, Manners::Rejects),
                 (3, Manners::Mute),
                 (3, Manners::OnlyTakes),
             ],
             churn: Churn::Seconds(90, 1),
             breaks: Some(1000),
             parted: Some((40, 70)),
-            cuts: true,
+            slow_disks: (20, 300),
+            rough: true,
             ..Scenario::default()
         },
     ]

@@ -169,14 +169,16 @@ fn redirects_are_followed_and_end() {
     let addr = server(|_, stream, head| {
         let target = head.split(' ').nth(1).unwrap_or_default();
         let answer = match target.split('?').next().unwrap_or_default() {
-            "/a/announce" => {
-                String::from("HTTP/1.1 301 Moved\r\nLocation: ../b\r\nContent-Length: 0\r\n\r\n")
-            }
-            "/b" => format!(
-                "HTTP/1.0 302 Found\r\nLocation: http://{}/c?x=y\r\n\r\n",
+            "/a/announce" => String::from(
+                "HTTP/1.1 301 Moved\r\nLocation: ../announce-b\r\nContent-Length: 0\r\n\r\n",
+            ),
+            "/announce-b" => format!(
+                "HTTP/1.0 302 Found\r\nLocation: http://{}/announce-c?x=y\r\n\r\n",
                 stream.local_addr().unwrap()
             ),
-            "/c" if target == "/c?x=y" => format!("HTTP/1.1 200 OK\r\n\r\n{FINE}"),
+            "/announce-c" if target == "/announce-c?x=y" => {
+                format!("HTTP/1.1 200 OK\r\n\r\n{FINE}")
+            }
             _ => format!("HTTP/1.1 302 Found\r\nLocation: {target}\r\n\r\n"),
         };
         let _ = stream.write_all(answer.as_bytes());
@@ -184,7 +186,7 @@ fn redirects_are_followed_and_end() {
     let mut client = Client::new(&[&[&format!("http://{addr}/a/announce")]], 4001);
     client.start();
     assert_eq!(client.report(1).1.map(|peers| peers.len()), Ok(1));
-    let why = Client::new(&[&[&format!("http://{addr}/loop")]], 4001).failure();
+    let why = Client::new(&[&[&format!("http://{addr}/announce/loop")]], 4001).failure();
     assert_eq!(why, "redirected more than 5 times");
 }
 

@@ -31,7 +31,8 @@ fn meet(seed_url: &str, other_url: &str, completed: [u32; 3]) {
     let mut seed = Client::new(&[&[seed_url]], 4001);
     seed.trackers.set_totals(0, 0, 0);
     seed.start();
-    assert!(seed.report(1).1.is_ok());
+    let (_, outcome) = seed.report(1);
+    assert!(outcome.is_ok(), "{outcome:?}");
     let mut other = Client::new(&[&[other_url]], 4002);
     other.start();
     let (_, peers) = other.report(1);

@@ -124,6 +124,20 @@ fn blocks_called_off_are_known_and_others_are_not() {
 }
 
 #[test]
+fn no_more_is_remembered_of_what_was_called_off_than_may_be_in_flight() {
+    let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
+    let most = limits::DEPTH_MOST as u32;
+    for number in 0..=most {
+        requests.ask(block(number), at(0));
+        assert!(requests.call_off(block(number)));
+    }
+    let mut comes = |number| requests.on_block(block(number), &down, at(1));
+    assert_eq!(comes(0), Arrival::Unasked);
+    assert_eq!(comes(1), Arrival::CalledOff);
+    assert_eq!(comes(most), Arrival::CalledOff);
+}
+
+#[test]
 fn requests_passed_over_or_too_old_are_lost() {
     let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
     requests.ask(block(0), at(0));

@@ -70,7 +70,7 @@ fn events_are_told_until_they_are_heard() {
     assert_eq!(get.event(), "started");
     bench.answer(&get, FINE);
     bench.trackers.completed(bench.now);
-    for wait in [15, 30] {
+    for wait in [30, 30] {
         let get = bench.get();
         assert_eq!(get.event(), "completed");
         bench.answer(&get, "d14:failure reason4:busye");

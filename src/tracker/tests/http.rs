@@ -94,7 +94,7 @@ fn an_answer_counts_as_soon_as_it_is_whole() {
 fn redirects_are_followed() {
     let mut bench = Bench::started(&[&["http://me:pa%3Ass@t:81/x/announce"]]);
     let (id, _) = bench.lookup();
-    bench.found(id, &["10.0.0.1"]);
+    bench.found(id, &["192.0.2.1"]);
     let get = bench.get();
     assert!(
         get.text.contains("Authorization: Basic bWU6cGE6c3M=\r\n"),
@@ -105,19 +105,19 @@ fn redirects_are_followed() {
     bench.send(&get, redirect(301, "../y?k=1"));
     let (id, host) = bench.lookup();
     assert_eq!(host, "t");
-    bench.found(id, &["::1", "10.0.0.2"]);
+    bench.found(id, &["::1", "192.0.2.2"]);
     let get = bench.get();
     assert_eq!(
         get.addr.to_string(),
-        "10.0.0.2:81",
+        "192.0.2.2:81",
         "it stays in the family"
     );
     assert!(get.text.starts_with("GET /y?k=1 HTTP/1.1\r\n") && get.text.contains("Authorization"));
-    bench.send(&get, redirect(307, "http://10.0.0.3/z"));
+    bench.send(&get, redirect(307, "http://192.0.2.3/z"));
     let get = bench.get();
     assert_eq!(
         (get.addr.to_string().as_str(), get.host()),
-        ("10.0.0.3:80", "10.0.0.3")
+        ("192.0.2.3:80", "192.0.2.3")
     );
     assert!(get.text.starts_with("GET /z HTTP/1.1\r\n"));
     assert!(

@@ -3,6 +3,7 @@
 mod announce;
 mod bounds;
 mod events;
+mod guard;
 mod http;
 mod scrape;
 mod udp;

@@ -257,7 +257,7 @@ fn an_error_is_the_answer() {
     let request = sent(&mut bench);
     reply(&mut bench, &request, Body::Error(String::from("go away")));
     assert_eq!(bench.said(), [format!("{U}: go away")]);
-    assert_eq!(bench.idle_for(), Some(15));
+    assert_eq!(bench.idle_for(), Some(30));
 
     let mut bench = Bench::started(&[&[U]]);
     let announce = connect(&mut bench, 5);
@@ -267,6 +267,17 @@ fn an_error_is_the_answer() {
         Body::Error(String::from("unregistered")),
     );
     assert_eq!(bench.said(), [format!("{U}: unregistered")]);
+}
+
+#[test]
+fn an_error_without_words_is_said_to_be_one() {
+    for words in ["", " "] {
+        let mut bench = Bench::started(&[&[U]]);
+        let request = sent(&mut bench);
+        assert!(reply(&mut bench, &request, Body::Error(words.to_string())));
+        let why = format!("{U}: it refuses and gives no reason");
+        assert_eq!(bench.said(), [why]);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How a node behaves. Its session is always the real one: bad manners are put on what the session sends, on its way out.
 
-use brooklet::base::geometry::Block;
+use brooklet::base::geometry::{BLOCK, Block};
 use brooklet::base::rng::Rng;
 use brooklet::wire::handshake;
 use brooklet::wire::message::frame_len;
@@ -8,6 +8,19 @@ use brooklet::wire::message::frame_len;
 /// Ids of the messages by which a peer lets others ask (BEP 3 and 6).
 const UNCHOKE: u8 = 1;
 const ALLOWED_FAST: u8 = 17;
+
+/// What becomes of a block that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is sent.
+    Send,
+    /// It is never sent, nor what would follow it.
+    Nothing,
+    /// It is never sent; what follows is.
+    Drop,
+    /// A reject is sent for it.
+    Reject,
+}
 
 /// What a node does to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +35,10 @@ pub enum Manners {
     PoisonsAfter(u32),
     /// It says that it has everything, lets others ask, and never answers.
     Withholds,
+    /// It says so, sends every other piece, and never answers for the rest.
+    Boasts,
+    /// It says so, lets others ask, and rejects all they ask for (BEP 6).
+    Rejects,
     /// It never lets anybody ask.
     OnlyTakes,
     /// It has no session: it answers calls and says nothing.
@@ -39,7 +56,31 @@ impl Manners {
 
     /// Whether it claims to have everything from the start.
     pub fn claims_all(self) -> bool {
-        self.lies() || self == Manners::Withholds
+        let idle = [Manners::Withholds, Manners::Boasts, Manners::Rejects];
+        self.lies() || idle.contains(&self)
+    }
+
+    /// Bytes that it gives before others know better, if any.
+    pub fn gives(self) -> Option<u64> {
+        match self {
+            Manners::Honest | Manners::PoisonsOneIn(_) | Manners::Boasts => Some(u64::MAX),
+            Manners::PoisonsAfter(blocks) => Some(u64::from(blocks * BLOCK)),
+            Manners::Poisons
+            | Manners::Withholds
+            | Manners::Rejects
+            | Manners::OnlyTakes
+            | Manners::Mute => None,
+        }
+    }
+
+    /// What it does with a block that it is to send.
+    pub fn answers(self, block: Block) -> Answer {
+        match self {
+            Manners::Withholds => Answer::Nothing,
+            Manners::Boasts if block.piece % 2 == 1 => Answer::Drop,
+            Manners::Rejects => Answer::Reject,
+            _ => Answer::Send,
+        }
     }
 
     /// What is done to the next block, the one after so many: the number that spoils its bytes.

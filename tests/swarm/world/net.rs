@@ -1,7 +1,8 @@
 //! The network: connections like TCP's between nodes. Each direction delivers its bytes in order, or ends. A node's uplink sends packets
 //! of its connections in turn, a packet takes its time there and on the receiver's downlink, and between them the latency of the
 //! way; so each of the connections in progress gets its fair share at both ends. What a reader has not taken keeps a sender from
-//! sending more (a window), and what could not be sent keeps a session from writing more (a socket's buffer).
+//! sending more (a window), and what could not be sent keeps a session from writing more (a socket's buffer). In a rough network packets
+//! of different connections overtake each other.
 
 use brooklet::base::time::{Duration, Now};
 
@@ -15,6 +16,10 @@ const PACKET: usize = 16 * 1024 + 13;
 const WINDOW: usize = 6 * PACKET;
 /// Bytes that wait in a socket to be sent.
 const SOCKET: usize = 2 * PACKET;
+/// Milliseconds that a packet may be delayed by in a rough network.
+const JITTER: u64 = 30;
+/// Seconds until a call that is not answered is repeated, each time.
+const CALLS: [u64; 3] = [1, 2, 4];
 
 /// A connection, from 0, who called, to 1.
 pub struct Conn {
@@ -24,9 +29,21 @@ pub struct Conn {
     pub keys: [Option<usize>; 2],
     /// From end 0, and from end 1.
     pub pipes: [Pipe; 2],
-    /// An end has vanished: nothing that is sent to it is ever acknowledged.
-    pub lost: bool,
-    latency: Duration,
+    pub way: Way,
+    pub latency: Duration,
+}
+
+/// What becomes of what is sent on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// It arrives.
+    Open,
+    /// Nothing arrives any more, and nobody is told: an end has vanished, or what is between has forgotten them.
+    Lost,
+    /// One end has forgotten the connection and refuses what the other sends; that one knows nothing before it sends something.
+    HalfOpen,
+    /// It did, and its packet is on its way back.
+    Refused,
 }
 
 /// One direction.
@@ -38,6 +55,8 @@ pub struct Pipe {
     flight: Stream,
     /// In the receiver's socket.
     pub inbox: Stream,
+    /// When the last of what is on the way comes.
+    arrives: Now,
     /// How the receiver will see it end, once the rest is read: in order, or not.
     pub ended: Option<bool>,
     /// The receiver is to look at it.
@@ -61,6 +80,18 @@ impl Pipe {
         &mut self.waiting
     }
 
+    /// Drops all that is on its way.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.flight.clear();
+        self.inbox.clear();
+    }
+
+    /// Whether something was sent that has not arrived.
+    pub fn is_unsettled(&self) -> bool {
+        !self.waiting.is_empty() || !self.flight.is_empty()
+    }
+
     fn may_send(&self) -> bool {
         !self.waiting.is_empty() && self.flight.len() + self.inbox.len() + PACKET <= WINDOW
     }
@@ -74,23 +105,30 @@ impl World {
             nodes: [from, to],
             keys: [Some(key), None],
             pipes: Default::default(),
-            lost: false,
+            way: Way::Open,
             latency,
         });
         let conn = self.conns.len() - 1;
-        self.queue.push(self.now + latency, Event::Syn(conn));
+        self.queue.push(self.now + latency, Event::Syn(conn, 0));
         conn
     }
 
     /// A call has come; what becomes of it.
-    pub fn on_syn(&mut self, conn: usize) {
+    pub fn on_syn(&mut self, conn: usize, repeated: usize) {
         let Conn {
             nodes: [from, to],
             latency,
             ..
         } = self.conns[conn];
         let silent = self.nodes[to].link.natted || self.is_apart(conn) || self.nodes[to].gone;
-        if silent || self.conns[conn].keys[0].is_none() {
+        if self.conns[conn].keys[0].is_none() {
+            return;
+        }
+        if silent {
+            if let Some(&wait) = CALLS.get(repeated) {
+                let at = self.now + Duration::from_secs(wait);
+                self.queue.push(at, Event::Syn(conn, repeated + 1));
+            }
             return;
         }
         let answered = self.now + latency;
@@ -148,30 +186,10 @@ impl World {
         }
         let side = &self.conns[conn];
         if side.pipes[end].waiting.is_empty() {
-            self.queue
-                .push(self.now + side.latency, Event::Fin(conn, end));
+            let at = side.pipes[end].arrives.max(self.now + side.latency);
+            self.queue.push(at, Event::Fin(conn, end));
         }
         self.offer(conn, 1 - end);
-    }
-
-    /// A connection breaks: both ends see it.
-    pub fn break_off(&mut self, conn: usize) {
-        for dir in 0..2 {
-            let pipe = &mut self.conns[conn].pipes[dir];
-            pipe.waiting.clear();
-            pipe.flight.clear();
-            pipe.inbox.clear();
-            self.end(conn, dir, false);
-        }
-    }
-
-    /// A node vanishes: whoever talks to it hears nothing more.
-    pub fn forsake(&mut self, conn: usize, end: usize) {
-        let side = &mut self.conns[conn];
-        side.lost = true;
-        side.keys[end] = None;
-        side.pipes[end].waiting.clear();
-        side.pipes[1 - end].inbox.clear();
     }
 
     /// The reader of a direction is to look at it.
@@ -181,8 +199,8 @@ impl World {
         if !pipe.queued {
             pipe.queued = true;
             self.nodes[reader].unread.push_back((conn, dir));
+            self.wake(reader, self.now);
         }
-        self.wake(reader, self.now);
     }
 
     /// A direction may have something to send: it comes to its turn on the uplink.
@@ -190,7 +208,12 @@ impl World {
         let apart = self.is_apart(conn);
         let side = &mut self.conns[conn];
         let pipe = &mut side.pipes[dir];
-        if pipe.in_turn || !pipe.may_send() || apart || side.lost {
+        if side.way == Way::HalfOpen && side.keys[dir].is_some() && pipe.is_unsettled() && !apart {
+            side.way = Way::Refused;
+            let back = self.now + side.latency * 2;
+            self.queue.push(back, Event::Refused(conn, dir));
+        }
+        if pipe.in_turn || !pipe.may_send() || apart || side.way != Way::Open {
             return;
         }
         pipe.in_turn = true;
@@ -209,7 +232,7 @@ impl World {
             let side = &mut self.conns[conn];
             let pipe = &mut side.pipes[dir];
             pipe.in_turn = false;
-            if !pipe.may_send() || apart || side.lost {
+            if !pipe.may_send() || apart || side.way != Way::Open {
                 continue;
             }
             let before = pipe.waiting.len();
@@ -221,11 +244,17 @@ impl World {
             let took = span(before - left, self.nodes[node].link.up);
             self.nodes[node].sending = true;
             let sent = self.now + took;
+            let jitter = match self.rough {
+                true => Duration::from_millis(self.rng.below(JITTER)),
+                false => Duration::default(),
+            };
+            pipe.arrives = pipe.arrives.max(sent + latency + jitter);
+            let arrives = pipe.arrives;
             self.queue.push(sent, Event::Sent(node));
             self.queue
-                .push(sent + latency, Event::Arrive(conn, dir, before - left));
+                .push(arrives, Event::Arrive(conn, dir, before - left));
             if last {
-                self.queue.push(sent + latency, Event::Fin(conn, dir));
+                self.queue.push(arrives, Event::Fin(conn, dir));
             }
             if let (true, Some(key)) = (free, key) {
                 self.nodes[node].writable.push(key);
@@ -247,7 +276,7 @@ impl World {
     /// A packet is there.
     pub fn on_deliver(&mut self, conn: usize, dir: usize, bytes: usize) {
         let side = &mut self.conns[conn];
-        if side.lost {
+        if side.way != Way::Open {
             return;
         }
         let pipe = &mut side.pipes[dir];
@@ -262,15 +291,17 @@ impl World {
 
     /// The end of a direction comes to the downlink, behind all that came before.
     pub fn on_fin(&mut self, conn: usize, dir: usize) {
-        let reader = self.conns[conn].nodes[1 - dir];
-        let at = self.nodes[reader].down_free.max(self.now);
-        self.queue.push(at, Event::Ended(conn, dir));
+        if self.conns[conn].way == Way::Open {
+            let reader = self.conns[conn].nodes[1 - dir];
+            let at = self.nodes[reader].down_free.max(self.now);
+            self.queue.push(at, Event::Ended(conn, dir));
+        }
     }
 
     /// A direction ends for its reader, in order or not.
     pub fn end(&mut self, conn: usize, dir: usize, in_order: bool) {
         let side = &mut self.conns[conn];
-        if side.keys[1 - dir].is_some() && !side.lost {
+        if side.keys[1 - dir].is_some() && side.way != Way::Lost {
             side.pipes[dir].ended = Some(in_order);
             self.alert(conn, dir);
         }
@@ -281,19 +312,10 @@ impl World {
         let [a, b] = self.conns[conn].nodes;
         self.parted && self.nodes[a].link.side != self.nodes[b].link.side
     }
-
-    /// Everything that waited for the network goes on.
-    pub fn heal(&mut self) {
-        self.parted = false;
-        for conn in 0..self.conns.len() {
-            self.offer(conn, 0);
-            self.offer(conn, 1);
-        }
-    }
 }
 
 /// How long so many bytes take at so many a second.
-fn span(bytes: usize, rate: u64) -> Duration {
+pub fn span(bytes: usize, rate: u64) -> Duration {
     Duration::from_micros(bytes as u64 * 1_000_000 / rate)
 }
 

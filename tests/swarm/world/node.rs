@@ -18,6 +18,7 @@ use super::disk::{Disk, Source};
 use super::manners::Manners;
 use super::tracker;
 use super::watch::Watch;
+use super::writer::Writer;
 
 /// Where everybody listens.
 const PORT: u16 = 6881;
@@ -96,6 +97,17 @@ pub struct Node {
     pub saved: Option<Snapshot>,
     /// It vanished: it does not even refuse calls.
     pub gone: bool,
+    /// Connections that it had then.
+    pub forsaken: Vec<usize>,
+    /// Bytes a second that its disk takes; none: any number at once.
+    pub disk_rate: Option<u64>,
+    pub writer: Writer,
+    /// Directions that are not read while the disk is behind.
+    pub held_up: Vec<(usize, usize)>,
+    /// When it is to come.
+    pub joins: Now,
+    /// From when to when it is to be away.
+    pub absent: Vec<(Now, Now)>,
 }
 
 impl Node {
@@ -138,6 +150,12 @@ impl Node {
             run: 0,
             saved: None,
             gone: false,
+            forsaken: Vec::new(),
+            disk_rate: None,
+            writer: Writer::default(),
+            held_up: Vec::new(),
+            joins: Now::default(),
+            absent: Vec::new(),
         }
     }
 
@@ -168,6 +186,8 @@ impl Node {
         self.outs.clear();
         self.unread.clear();
         self.writable.clear();
+        self.held_up.clear();
+        self.writer = Writer::default();
         self.gone = false;
         self.fate.joined.get_or_insert(now);
         let config = self.config(source);

@@ -21,10 +21,14 @@ pub enum Event {
     Fin(usize, usize),
     /// A direction has ended for who reads it.
     Ended(usize, usize),
-    /// A call reaches whom it is for.
-    Syn(usize),
+    /// A call, repeated so many times, reaches whom it is for.
+    Syn(usize, usize),
     /// A call was answered (true) or refused.
     Answered(usize, bool),
+    /// What an end (0: the caller) sent comes back refused: the other end knows nothing of the connection.
+    Refused(usize, usize),
+    /// A node's disk has written what it got first, in this run of its session.
+    Written(usize, u32),
     /// A node's announce has come to the tracker and back, in this run of its session.
     Tracker(usize, u32, Id, Vec<u8>),
     /// What the scenario has in store.

@@ -1,6 +1,8 @@
 //! A session's turn, as the real loop gives it: what came is read, plans are made, effects performed, and what is to be said is
 //! written as far as the sockets take it.
 
+use std::hash::Hash as _;
+
 use brooklet::base::geometry::Block;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
@@ -9,8 +11,9 @@ use brooklet::peer::piece::HEADER;
 use brooklet::session::effect::{Effect, Report, Snapshot};
 use brooklet::session::session::Session;
 use brooklet::tracker::Action;
+use brooklet::wire::message::Message;
 
-use super::manners::Manners;
+use super::manners::{Answer, Manners};
 use super::node::Role;
 use super::queue::{Act, Event};
 use super::world::World;
@@ -26,15 +29,18 @@ impl World {
         };
         self.nodes[n].turned_at = Some(self.now);
         let session_ref = &mut session;
-        let mut busy = self.read(n, session_ref);
+        let mut busy = std::mem::take(&mut self.nodes[n].writer.news);
+        busy |= self.read(n, session_ref);
         session_ref.plan(self.now);
         busy |= self.perform(n, session_ref);
-        self.nodes[n].watch.look(session_ref);
+        let nodes = self.nodes.len();
+        self.nodes[n].watch.look(session_ref, nodes, self.strict);
+        self.nodes[n].look_at_disk();
         let reread = self.read_back(n, session_ref);
         busy |= self.flush(n, session_ref);
         let now = self.now;
         self.nodes[n].watch(session_ref, busy || reread, now);
-        if session.is_over() {
+        if session.is_over() && self.nodes[n].writer.is_idle() {
             assert!(self.nodes[n].links.is_empty(), "connections outlive it");
             let lied = |addr| {
                 self.node_at(addr)
@@ -59,6 +65,9 @@ impl World {
     /// Reads once from each connection that something came on. Whether there was any.
     fn read(&mut self, n: usize, session: &mut Session) -> bool {
         let mut busy = false;
+        if self.rough {
+            self.rng.shuffle(self.nodes[n].unread.make_contiguous());
+        }
         for _ in 0..self.nodes[n].unread.len() {
             let Some((conn, dir)) = self.nodes[n].unread.pop_front() else {
                 break;
@@ -73,6 +82,11 @@ impl World {
                 self.nodes[n].unread.push_back((conn, dir));
                 continue;
             }
+            if self.holds_up(n, session, key) {
+                self.conns[conn].pipes[dir].queued = true;
+                self.nodes[n].held_up.push((conn, dir));
+                continue;
+            }
             busy = true;
             self.read_one(n, session, key, (conn, dir));
         }
@@ -81,7 +95,7 @@ impl World {
 
     fn read_one(&mut self, n: usize, session: &mut Session, key: usize, way: (usize, usize)) {
         let (conn, dir) = way;
-        let most = match self.cuts {
+        let most = match self.rough {
             true => 1 + self.rng.below(20_000) as usize,
             false => READ,
         };
@@ -108,13 +122,10 @@ impl World {
             .then(|| session.receive(key, &mut input, self.now))
             .flatten()
         {
-            let node = &mut self.nodes[n];
-            node.watch.on_write(write.block, write.data, &self.source);
-            node.disk.write(write.block, write.data);
             written.push((write.block, write.data));
         }
         if !written.is_empty() {
-            session.handle_written(&written);
+            self.write(n, session, &written);
         }
         self.buffer = buffer;
         self.offer(conn, dir);
@@ -234,23 +245,43 @@ impl World {
             }
             let part = match segment {
                 Segment::Bytes(bytes) if manners == Manners::OnlyTakes => {
+                    bytes.hash(&mut self.digest);
                     let kept = manners.filter(bytes, &mut out.greeted);
                     pipe.socket().push_bytes(&kept);
                     bytes.len()
                 }
                 Segment::Bytes(bytes) => {
                     let part = bytes.len().min(room);
+                    bytes[..part].hash(&mut self.digest);
                     pipe.socket().push_bytes(&bytes[..part]);
                     part
                 }
-                Segment::Block { .. } if manners == Manners::Withholds => break,
                 Segment::Block { block, skip } => {
+                    let whole = HEADER + block.len as usize;
+                    match manners.answers(block) {
+                        Answer::Send => {}
+                        Answer::Nothing => break,
+                        Answer::Drop => {
+                            sent += whole - skip;
+                            continue;
+                        }
+                        Answer::Reject => {
+                            let mut reject = Vec::new();
+                            Message::Reject(block).encode(&mut reject);
+                            pipe.socket().push_bytes(&reject);
+                            sent += whole - skip;
+                            continue;
+                        }
+                    }
                     if skip == 0 {
+                        let has = node.disk.is_right(block.piece);
+                        assert!(has || manners.claims_all(), "{block:?} is not on disk");
                         out.spoilt = manners.spoils(node.blocks_sent, n, block, &mut self.rng);
                         node.blocks_sent += 1;
                     }
-                    let part = (HEADER + block.len as usize - skip).min(room);
+                    let part = (whole - skip).min(room);
                     let to = skip + part;
+                    (block, skip, to, out.spoilt).hash(&mut self.digest);
                     pipe.socket().push_frame(block, skip, to, out.spoilt);
                     part
                 }

@@ -8,12 +8,17 @@ use brooklet::session::session::Session;
 use super::disk::Source;
 use super::node::Node;
 
-/// Every so many turns what is costly to look at is looked at.
-const THOROUGH: u32 = 256;
-/// Turns in a row, at one moment or close to it, in which nothing happens though the session wanted them.
+/// Nodes in a world in which each turn of each is looked at closely, unless every world is to be.
+const FEW: usize = 12;
+/// In a larger one, one turn in so many is; and in one with more nodes than that.
+const SOMETIMES: u32 = 4;
+const MANY: (usize, u32) = (50, 256);
+/// What is on disk is looked at once in so many turns.
+const SELDOM: u32 = 64;
+/// Turns in a row, close to each other, in which nothing happens though the session wanted them.
 const IDLE_TURNS: u32 = 20;
 /// Turns are close to each other if not so far apart.
-const CLOSE: Duration = Duration::from_millis(5);
+const CLOSE: Duration = Duration::from_millis(100);
 
 /// What is remembered of a node to see that.
 pub struct Watch {
@@ -50,10 +55,16 @@ impl Watch {
         assert!(self.held.set(piece), "piece {piece} is held twice");
     }
 
-    /// Plans are made and performed: now and then, what is costly to look at is looked at.
-    pub fn look(&mut self, session: &Session) {
+    /// Plans are made and performed, in a world of so many nodes. `strict`: it is not to be passed over.
+    pub fn look(&mut self, session: &Session, nodes: usize, strict: bool) {
         self.turns += 1;
-        if self.turns % THOROUGH == 0 || session.is_over() {
+        let every = match nodes {
+            _ if strict => 1,
+            0..=FEW => 1,
+            many if many > MANY.0 => MANY.1,
+            _ => SOMETIMES,
+        };
+        if self.turns % every == 0 || session.is_over() {
             session.assert_invariants();
         }
     }
@@ -66,6 +77,14 @@ impl Watch {
 }
 
 impl Node {
+    /// Asserts that the content of each piece that is held is on disk, now and then.
+    pub fn look_at_disk(&self) {
+        if self.watch.turns % SELDOM == 0 && !self.manners.claims_all() {
+            let mut held = self.watch.held.ones();
+            assert!(held.all(|piece| self.disk.is_right(piece)), "lost content");
+        }
+    }
+
     /// A turn is over; `busy`: something happened in it.
     pub fn watch(&mut self, session: &Session, busy: bool, now: Now) {
         let watch = &mut self.watch;

@@ -28,12 +28,14 @@ pub struct World {
     pub tracker: Tracker,
     /// The network is in two parts.
     pub parted: bool,
-    /// Reads are cut at random.
-    pub cuts: bool,
+    /// Reads are cut at random places and done in any order, and packets overtake each other.
+    pub rough: bool,
     /// Seeds leave as soon as clients have another copy.
     pub seeds_leave: bool,
     /// All is done: nobody comes back.
     over: bool,
+    /// Each turn of each node is looked at closely, however many there are.
+    pub strict: bool,
     /// What sessions report is printed.
     pub told: bool,
     /// What any client has.
@@ -42,7 +44,8 @@ pub struct World {
     pub events: u64,
     pub buffer: Vec<u8>,
     hosts: BTreeMap<IpAddr, usize>,
-    digest: DefaultHasher,
+    /// All that happened and all that was sent.
+    pub digest: DefaultHasher,
 }
 
 impl World {
@@ -57,9 +60,10 @@ impl World {
             conns: Vec::new(),
             tracker: Tracker::default(),
             parted: false,
-            cuts: false,
+            rough: false,
             seeds_leave: false,
             over: false,
+            strict: false,
             told: false,
             copied: Bits::new(source.geometry.pieces()),
             events: 0,
@@ -72,7 +76,8 @@ impl World {
     /// Another node, which comes at this time. Its number.
     pub fn add(&mut self, role: Role, manners: Manners, link: Link, joins: Now) -> usize {
         let number = self.nodes.len();
-        let node = Node::new(number, role, manners, link, &self.source);
+        let mut node = Node::new(number, role, manners, link, &self.source);
+        node.joins = joins;
         self.hosts.insert((*node.addr.ip()).into(), number);
         if node.is_mute() {
             self.tracker.enter(node.addr);
@@ -152,8 +157,10 @@ impl World {
             Event::Deliver(conn, dir, bytes) => self.on_deliver(conn, dir, bytes),
             Event::Fin(conn, dir) => self.on_fin(conn, dir),
             Event::Ended(conn, dir) => self.end(conn, dir, true),
-            Event::Syn(conn) => self.on_syn(conn),
+            Event::Syn(conn, repeated) => self.on_syn(conn, repeated),
             Event::Answered(conn, answer) => self.on_answered(conn, answer),
+            Event::Refused(conn, end) => self.on_refused(conn, end),
+            Event::Written(node, run) => self.on_written(node, run),
             Event::Tracker(node, run, id, request) => self.announce(node, run, id, &request),
             Event::Script(act) => self.act(act),
         }
@@ -189,6 +196,7 @@ impl World {
         match act {
             Act::Join(n) => {
                 if self.nodes[n].session.is_none() && !self.over {
+                    self.come_back(n);
                     let seed = self.rng.bits64();
                     self.nodes[n].start(&self.source, seed, self.now);
                     self.wake(n, self.now);
@@ -201,27 +209,8 @@ impl World {
                     self.wake(n, now);
                 }
             }
-            Act::Crash(n) => {
-                self.nodes[n].session = None;
-                self.nodes[n].gone = true;
-                self.nodes[n].turns.clear();
-                let links = std::mem::take(&mut self.nodes[n].links);
-                for (conn, end) in links.into_values() {
-                    self.forsake(conn, end);
-                }
-            }
-            Act::Break(mean) => {
-                let n = self.rng.below(self.nodes.len() as u64) as usize;
-                let links = &self.nodes[n].links;
-                let place = self.rng.below(links.len() as u64) as usize;
-                let chosen = links.values().nth(place).copied();
-                if let Some((conn, _)) = chosen {
-                    self.break_off(conn);
-                }
-                let next = Duration::from_millis(self.rng.below(2 * mean));
-                self.queue
-                    .push(self.now + next, Event::Script(Act::Break(mean)));
-            }
+            Act::Crash(n) => self.crash(n),
+            Act::Break(mean) => self.break_one(mean),
             Act::Part => self.parted = true,
             Act::Heal => self.heal(),
         }

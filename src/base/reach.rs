@@ -1,0 +1,97 @@
+//! How far away an address is: in this machine, in the networks around it, or anywhere in the world. What strangers name is trusted by
+//! that: nobody outside needs to tell us of an address inside.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Where an address leads to, the nearest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Reach {
+    /// To no single host: unspecified, multicast, broadcast, reserved.
+    Nowhere,
+    /// To this machine.
+    Machine,
+    /// To the same wire: link-local addresses, where clouds also keep their keys (169.254.169.254).
+    Link,
+    /// To private networks (RFC 1918, RFC 4193, RFC 6598).
+    Site,
+    /// To anybody.
+    World,
+}
+
+impl Reach {
+    /// That of an address. One that carries an IPv4 address inside (mapped, NAT64, 6to4) leads no farther than that.
+    pub fn of(ip: IpAddr) -> Reach {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => of_v4(ip),
+            IpAddr::V6(ip) => of_v6(ip),
+        }
+    }
+
+    /// Whether it stays inside: this machine and the networks around it.
+    pub fn is_local(self) -> bool {
+        self < Reach::World
+    }
+}
+
+fn of_v4(ip: Ipv4Addr) -> Reach {
+    match ip.octets() {
+        [0 | 224..=255, ..] => Reach::Nowhere,
+        [127, ..] => Reach::Machine,
+        [169, 254, ..] => Reach::Link,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Reach::Site,
+        _ => Reach::World,
+    }
+}
+
+fn of_v6(ip: Ipv6Addr) -> Reach {
+    let inside = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        of_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 1] => Reach::Machine,
+        // Among them addresses that embed IPv4 ones in a way long abandoned (RFC 4291).
+        [0, 0, 0, 0, 0, 0, ..] | [0xff00..=0xffff, ..] => Reach::Nowhere,
+        [0xfe80..=0xfebf, ..] => Reach::Link,
+        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] | [0x64, 0xff9b, 1, ..] => Reach::Site,
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => inside(high, low),
+        _ => Reach::World,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_address_is_known() {
+        for (reach, ips) in [
+            (
+                Reach::Nowhere,
+                "0.0.0.0 0.1.2.3 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 :: ff02::1 ::ffff:0.0.0.0 ::7f00:1",
+            ),
+            (
+                Reach::Machine,
+                "127.0.0.1 127.255.255.254 ::1 ::ffff:127.0.0.1 64:ff9b::127.0.0.1 2002:7f00:1::1",
+            ),
+            (
+                Reach::Link,
+                "169.254.169.254 fe80::1 febf::1 ::ffff:169.254.0.1 64:ff9b::169.254.169.254",
+            ),
+            (
+                Reach::Site,
+                "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 fc00::1 fd12::1 fec0::1 \
+                 ::ffff:10.0.0.1 64:ff9b::10.1.2.3 64:ff9b:1::1 2002:c0a8:101::1",
+            ),
+            (
+                Reach::World,
+                "1.1.1.1 9.255.255.255 11.0.0.1 100.63.0.1 100.128.0.1 126.1.1.1 128.0.0.1 172.15.1.1 172.32.0.1 \
+                 192.0.2.1 192.167.1.1 223.255.255.255 2001:db8::1 ::ffff:8.8.8.8 64:ff9b::8.8.8.8 2002:808:808::1",
+            ),
+        ] {
+            for ip in ips.split_whitespace() {
+                assert_eq!(Reach::of(ip.parse().unwrap()), reach, "{ip}");
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a torrent may make us do to others. Its trackers are whatever its creator wrote there, and a tracker can redirect anywhere: to a
+//! page inside the user's networks that trusts whoever asks from there, or to somebody who is to be flooded. So each address is judged
+//! when it is about to be asked, after all names are looked up and all redirects read.
+//!
+//! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a path that is plainly a tracker's; nobody
+//! outside may redirect to one. (libtorrent's `ssrf_mitigation` is the model.) No address is asked more often than a few times in half a
+//! minute. What trackers name as peers is judged the same way: outside, nobody knows of hosts that only we can reach.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use super::url::Url;
+use crate::base::limits;
+use crate::base::reach::Reach;
+use crate::base::time::Now;
+
+/// Whether this URL may be asked for at this address. `word` is what a tracker's path has (`announce`, `scrape`); `outside`: somebody in
+/// the world redirected to it.
+///
+/// # Errors
+/// Why not.
+pub fn judge(ip: IpAddr, url: &Url, word: &str, outside: bool) -> Result<(), String> {
+    if !Reach::of(ip).is_local() {
+        Ok(())
+    } else if outside {
+        Err(format!("{ip} is a local address"))
+    } else if is_trackers(&url.target, word) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{ip} is a local address, where only paths with \"{word}\" are asked for"
+        ))
+    }
+}
+
+/// Whether a path has a part that begins with this word, and is written so plainly that no server can take it for another path: letters,
+/// digits, `-`, `_`, `~`, and dots inside.
+fn is_trackers(target: &str, word: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let plain = |part: &str| !part.starts_with('.') && part.bytes().all(letter);
+    let mut parts = path.split('/');
+    path.split('/').all(plain) && parts.any(|part| part.starts_with(word))
+}
+
+/// Whether a peer is worth a call that a tracker names. `outside`: the tracker is somewhere in the world.
+pub fn is_callable(peer: SocketAddr, outside: bool) -> bool {
+    let least = match outside {
+        // Those who share a private network with us may have told it their addresses there.
+        true => Reach::Site,
+        false => Reach::Machine,
+    };
+    peer.port() != 0 && Reach::of(peer.ip()) >= least
+}
+
+/// How often addresses were asked lately.
+#[derive(Debug, Default)]
+pub struct Visits(BTreeMap<IpAddr, VecDeque<Now>>);
+
+impl Visits {
+    /// Notes that an address is about to be asked something.
+    ///
+    /// # Errors
+    /// It is not to be asked now.
+    pub fn enter(&mut self, ip: IpAddr, now: Now) -> Result<(), String> {
+        let recent = |at: &Now| now.since(*at) < limits::INTERVAL_LEAST;
+        self.0.retain(|_, times| times.back().is_some_and(recent));
+        let times = self.0.entry(ip).or_default();
+        if times.len() >= limits::TRACKER_VISITS {
+            if times.front().is_some_and(recent) {
+                return Err(format!("{ip} was asked too often just now"));
+            }
+            times.pop_front();
+        }
+        times.push_back(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Duration;
+
+    fn verdict(ip: &str, url: &str, outside: bool) -> Result<(), String> {
+        let url = Url::parse(url).unwrap();
+        judge(ip.parse().unwrap(), &url, "announce", outside)
+    }
+
+    #[test]
+    fn a_local_address_is_asked_for_a_trackers_path_only() {
+        for path in [
+            "announce",
+            "announce.php?x=1",
+            "0123abcdef/announce",
+            "announce/0123abcdef",
+            "x//announce?a=../..",
+        ] {
+            for ip in [
+                "127.0.0.1",
+                "169.254.169.254",
+                "192.168.1.1",
+                "::1",
+                "fd00::1",
+            ] {
+                assert_eq!(
+                    verdict(ip, &format!("http://h/{path}"), false),
+                    Ok(()),
+                    "{path}"
+                );
+            }
+        }
+        for path in [
+            "",
+            "?announce",
+            "admin?x=/announce",
+            "latest/meta-data/",
+            "xannounce",
+            "Announce",
+            "announce/../admin",
+            "announce/./x",
+            "announce/..;/admin",
+            "announce/%2e%2e/admin",
+            "announce/..%2fadmin",
+            "announce/..\\admin",
+            "announce%2f..%2fadmin",
+            "announce;x",
+            "admin#/announce",
+        ] {
+            let url = format!("http://h/{path}");
+            let why = verdict("127.0.0.1", &url, false).unwrap_err();
+            assert_eq!(
+                why,
+                "127.0.0.1 is a local address, where only paths with \"announce\" are asked for",
+                "{path}"
+            );
+            assert_eq!(verdict("192.0.2.1", &url, false), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn nobody_outside_leads_inside() {
+        let url = "http://h/announce";
+        for ip in [
+            "127.0.0.1",
+            "169.254.169.254",
+            "10.0.0.1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::10.0.0.1",
+        ] {
+            assert!(
+                verdict(ip, url, true).is_err_and(|why| why.ends_with("a local address")),
+                "{ip}"
+            );
+        }
+        assert_eq!(verdict("192.0.2.1", "http://h/any", true), Ok(()));
+    }
+
+    #[test]
+    fn peers_are_callable_as_far_as_their_tracker_sees() {
+        for (peer, here, outside) in [
+            ("127.0.0.1:6881", true, false),
+            ("[::1]:6881", true, false),
+            ("[::ffff:127.0.0.1]:6881", true, false),
+            ("169.254.1.1:6881", true, false),
+            ("[fe80::1]:6881", true, false),
+            ("192.168.1.1:6881", true, true),
+            ("192.0.2.1:80", true, true),
+            ("[2001:db8::1]:6881", true, true),
+            ("192.0.2.1:0", false, false),
+            ("0.0.0.0:6881", false, false),
+            ("224.0.0.1:6881", false, false),
+            ("255.255.255.255:6881", false, false),
+            ("[::]:6881", false, false),
+            ("[ff02::1]:6881", false, false),
+        ] {
+            let addr = peer.parse().unwrap();
+            let found = (is_callable(addr, false), is_callable(addr, true));
+            assert_eq!(found, (here, outside), "{peer}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_asked_a_few_times_in_half_a_minute() {
+        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let at = |millis| Now::default() + Duration::from_millis(millis);
+        let mut visits = Visits::default();
+        let asked = (0..300_000).filter(|&millis| visits.enter(one, at(millis)).is_ok());
+        assert_eq!(asked.count(), 10 * limits::TRACKER_VISITS);
+        assert_eq!(visits.enter(other, at(300_000)), Ok(()));
+        assert_eq!(visits.0.len(), 2);
+        assert_eq!(visits.enter(other, at(400_000)), Ok(()));
+        assert_eq!(visits.0.len(), 1, "who was not asked lately is forgotten");
+    }
+}

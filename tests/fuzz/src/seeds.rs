@@ -1,0 +1,204 @@
+//! A first corpus for each target: what testdata/ has for it, and some scripts by chance for those that read a script.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::limits::UNSENT;
+use brooklet::base::rng::Rng;
+use brooklet::base::time::Duration;
+use brooklet::peer::peer::Local;
+use brooklet::wire::announce::{Event, Query, Reply};
+use brooklet::wire::metainfo::Metainfo;
+use brooklet::wire::scrape::Scraped;
+use brooklet::wire::udp_tracker::{Body, Request, Response};
+
+use super::outside::{BODIES, HEADS};
+use super::transcript::{Setting, words};
+
+/// Larger files make a fuzzer slow, and it learns nothing from them.
+const MOST: usize = 40_000;
+/// Scripts by chance for each target that reads one, and their bytes.
+const SCRIPTS: u64 = 60;
+const SCRIPT: u64 = 400;
+
+/// Seeds by target.
+pub type Seeds = BTreeMap<&'static str, Vec<Vec<u8>>>;
+
+/// All seeds, from this folder of test data; the same each time.
+pub fn all(testdata: &Path) -> Seeds {
+    let files = |folder: &str| files(&testdata.join("torrents").join(folder));
+    let malformed = files("malformed");
+    let torrents: Vec<Vec<u8>> = files("torrents").into_iter().chain(malformed).collect();
+    let (wire, texts) = (files("wire"), texts(testdata));
+    let said = said(testdata);
+    let mut seeds = Seeds::new();
+    let mut add = |target, more: &[Vec<u8>]| {
+        let short = more.iter().filter(|seed| seed.len() <= MOST).cloned();
+        seeds.entry(target).or_default().extend(short);
+    };
+    add("metainfo", &torrents);
+    add("bencode", &[&texts[..], &torrents, &wire].concat());
+    add("announce", &[&texts[..], &wire].concat());
+    add("resume", &texts);
+    add("udp_tracker", &datagrams());
+    add("http", &answers(&wire));
+    add("wire", &streams(&wire, &said));
+    add("peer", &dialogues(said));
+    for target in ["session", "peer", "trackers", "resume"] {
+        add(target, &scripts(target.len() as u64));
+    }
+    seeds
+}
+
+/// The files of a folder.
+fn files(folder: &Path) -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("testdata is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .iter()
+        .filter_map(|path| fs::read(path).ok())
+        .collect()
+}
+
+/// The table of bencoded texts.
+fn texts(testdata: &Path) -> Vec<Vec<u8>> {
+    let table =
+        fs::read_to_string(testdata.join("torrents/BENCODE.tsv")).expect("the table is there");
+    let hex = |row: &str| {
+        let digits = row.split('\t').next()?.as_bytes();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()
+    };
+    table.lines().skip(1).filter_map(hex).collect()
+}
+
+/// What peers say in the stories: in each line one message.
+fn said(testdata: &Path) -> Vec<Vec<Vec<u8>>> {
+    let torrent =
+        fs::read(testdata.join("torrents/torrents/wt_leaves.torrent")).expect("it is there");
+    let meta = Metainfo::parse(&torrent).expect("it is a torrent");
+    let setting = Setting {
+        local: Local {
+            info_hash: meta.info_hash,
+            peer_id: PeerId(*b"-bk0100-ABCDEFGHIJKL"),
+            geometry: meta.geometry,
+            unsent: UNSENT,
+        },
+        content: Vec::new(),
+    };
+    let lines = |story: &Vec<u8>| {
+        let text = String::from_utf8_lossy(story).into_owned();
+        let said = text.lines().filter_map(|line| line.strip_prefix("< "));
+        said.map(|line| words::encode(line.trim(), &setting))
+            .collect()
+    };
+    files(&testdata.join("transcripts"))
+        .iter()
+        .map(lines)
+        .collect()
+}
+
+/// For `wire`: bytes of a bitfield, cuts, and the stream itself.
+fn streams(wire: &[Vec<u8>], said: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
+    let stories = said.iter().map(|said| said.concat());
+    let streams: Vec<Vec<u8>> = stories
+        .chain(wire.iter().cloned())
+        .chain(said.concat())
+        .collect();
+    streams
+        .iter()
+        .map(|stream| [&[3, 2, 7, 100], &stream[..]].concat())
+        .collect()
+}
+
+/// For `peer`: the stories as scripts. The blocks in them are cut short: a part of a script has 255 bytes at most.
+fn dialogues(said: Vec<Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
+    let dialogue = |said: Vec<Vec<u8>>| {
+        // The first torrent, much may wait, they call us; they greet us; then each message, in cuts.
+        let mut script = vec![0, 255, 0, 0, 0, 0, 7, 2, 5, 90];
+        for message in said {
+            let len = message.len().min(255);
+            script.extend([3, len as u8]);
+            script.extend(&message[..len]);
+        }
+        script
+    };
+    said.into_iter().map(dialogue).collect()
+}
+
+/// For `http`: which question, cuts, and an answer.
+fn answers(wire: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut answers = Vec::new();
+    for head in HEADS {
+        let bodies = BODIES.iter().map(|body| body.as_bytes());
+        for body in bodies.chain(wire.iter().map(|body| &body[..])) {
+            for scrape in [0, 1] {
+                answers.push([&[scrape, 1, 9], head.as_bytes(), body].concat());
+            }
+        }
+    }
+    answers
+}
+
+fn datagrams() -> Vec<Vec<u8>> {
+    let (transaction, connection) = (7, 9);
+    let query = Query {
+        info_hash: InfoHash([b'i'; 20]),
+        peer_id: PeerId([b'p'; 20]),
+        port: 6881,
+        uploaded: 1,
+        downloaded: 2,
+        left: 3,
+        event: Some(Event::Started),
+        num_want: 80,
+        key: 5,
+        tracker_id: None,
+    };
+    let info_hashes = vec![InfoHash([b'i'; 20]); 2];
+    let requests = [
+        Request::Connect { transaction },
+        Request::Announce {
+            connection,
+            transaction,
+            query,
+        },
+        Request::Scrape {
+            connection,
+            transaction,
+            info_hashes,
+        },
+    ];
+    let reply = Reply {
+        interval: Some(Duration::from_secs(1800)),
+        peers: vec!["192.0.2.1:6881".parse().unwrap(); 6],
+        ..Reply::default()
+    };
+    let responses = [
+        Body::Connect(connection),
+        Body::Announce(reply),
+        Body::Scrape(vec![Scraped::default(); 2]),
+        Body::Error("no".to_string()),
+    ];
+    let mut datagrams = vec![Vec::new(); requests.len() + responses.len()];
+    for (request, out) in requests.iter().zip(&mut datagrams) {
+        request.encode(out);
+    }
+    for (body, out) in responses.into_iter().zip(&mut datagrams[requests.len()..]) {
+        Response { transaction, body }.encode(out);
+    }
+    datagrams
+}
+
+/// Scripts by chance, the same each time. Small bytes are more likely, as they mean more.
+fn scripts(seed: u64) -> Vec<Vec<u8>> {
+    let mut rng = Rng::from_seed(seed);
+    let mut byte = move || {
+        let most = [32, 256][rng.below(2) as usize];
+        rng.below(most) as u8
+    };
+    let mut script = |number: u64| (0..SCRIPT * number / SCRIPTS).map(|_| byte()).collect();
+    (1..=SCRIPTS).map(&mut script).collect()
+}

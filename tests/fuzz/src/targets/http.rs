@@ -1,0 +1,62 @@
+//! A whole HTTP answer, head and body, given to the tracker machine in pieces of any size.
+
+use super::super::cut;
+use super::super::script::Script;
+use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::limits;
+use brooklet::base::rng::Rng;
+use brooklet::base::time::Now;
+use brooklet::tracker::{Action, Families, Identity, Trackers};
+
+/// Fails where a promise is broken.
+pub fn run(data: &[u8]) {
+    let mut script = Script::new(data);
+    let (scrape, cuts) = (script.flag(), script.bytes());
+    let bytes = script.rest();
+    let whole = what_follows(scrape, bytes, &[]);
+    assert_eq!(what_follows(scrape, bytes, cuts), whole, "cut by {cuts:?}");
+    for action in &whole {
+        if let Action::Report {
+            outcome: Ok(peers),
+            warning,
+            ..
+        } = action
+        {
+            assert!(peers.len() <= limits::REPLY_PEERS);
+            assert!(
+                !warning.iter().any(|words| words.contains(char::is_control)),
+                "{warning:?}"
+            );
+        }
+    }
+}
+
+/// What the tracker machine does about an answer, after which the connection is closed.
+fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> Vec<Action> {
+    let url = String::from("http://192.0.2.1:6969/announce");
+    let (info_hash, now) = (InfoHash(*b"abcdefghijklmnopqrst"), Now::default());
+    let (families, rng) = (Families { v4: true, v6: true }, Rng::from_seed(1));
+    let mut trackers = match scrape {
+        true => Trackers::scraper(&[vec![url]], info_hash, families, now, rng),
+        false => {
+            let identity = Identity {
+                info_hash,
+                peer_id: PeerId([b'p'; 20]),
+                key: 1,
+                port: 6881,
+            };
+            let mut trackers = Trackers::new(&[vec![url]], identity, families, now, rng);
+            trackers.start(now);
+            trackers
+        }
+    };
+    let Some(Action::Connect { id, .. }) = trackers.next_action() else {
+        panic!("a tracker whose address is known is connected to");
+    };
+    trackers.handle_connected(id, now);
+    for part in cut(answer, cuts) {
+        trackers.handle_bytes(id, part, now);
+    }
+    trackers.handle_closed(id, Ok(()), now);
+    std::iter::from_fn(|| trackers.next_action()).collect()
+}

@@ -1,0 +1,29 @@
+//! What may come, and what must hold whatever comes: a promise for each target.
+
+pub mod announce;
+pub mod bencode;
+pub mod http;
+pub mod metainfo;
+pub mod peer;
+pub mod resume;
+pub mod session;
+pub mod trackers;
+pub mod udp_tracker;
+pub mod wire;
+
+/// Takes anything, and panics where a promise is broken.
+pub type Target = fn(&[u8]);
+
+/// The targets by name.
+pub const ALL: &[(&str, Target)] = &[
+    ("bencode", bencode::run),
+    ("metainfo", metainfo::run),
+    ("wire", wire::run),
+    ("announce", announce::run),
+    ("udp_tracker", udp_tracker::run),
+    ("http", http::run),
+    ("trackers", trackers::run),
+    ("resume", resume::run),
+    ("peer", peer::run),
+    ("session", session::run),
+];

@@ -1,0 +1,90 @@
+//! The tracker machine: any URLs, and anything that may happen to what it asks for, in any order.
+
+use super::super::outside::{Outside, URLS};
+use super::super::script::Script;
+use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::limits;
+use brooklet::base::rng::Rng;
+use brooklet::base::time::{Duration, Now};
+use brooklet::tracker::{Families, Identity, Trackers};
+
+/// Fails where a promise is broken.
+pub fn run(data: &[u8]) {
+    let script = &mut Script::new(data);
+    let (mut now, mut outside) = (Now::default(), Outside::default());
+    let mut trackers = machine(script, now);
+    while let Some(step) = script.step() {
+        match step % 8 {
+            0 => trackers.start(now),
+            1 => trackers.completed(now),
+            2 => trackers.want_peers(now),
+            3 => trackers.set_totals(
+                script.number().into(),
+                script.number().into(),
+                script.number().into(),
+            ),
+            4 => now = now + Duration::from_millis(u64::from(script.short()) * 10),
+            5 => now = trackers.next_deadline().map_or(now, |due| due.max(now)),
+            6 if step & 0x70 == 0x70 => trackers.stop(now),
+            _ => outside.happen(script, &mut trackers, now),
+        }
+        settle(&mut trackers, &mut outside, now);
+    }
+    trackers.stop(now);
+    settle(&mut trackers, &mut outside, now);
+    let until = now + limits::FAREWELL;
+    while let Some(due) = trackers.next_deadline().filter(|&due| due <= until) {
+        now = now.max(due);
+        settle(&mut trackers, &mut outside, now);
+    }
+    assert!(trackers.is_idle(), "leaving takes no longer than it may");
+    assert_eq!(outside.links(), 0, "no connection is left");
+}
+
+fn machine(script: &mut Script<'_>, now: Now) -> Trackers {
+    let families = script.byte();
+    let families = Families {
+        v4: families & 1 == 0,
+        v6: families & 2 == 0,
+    };
+    let tiers: Vec<Vec<String>> = (0..1 + script.below(3))
+        .map(|_| (0..1 + script.below(3)).map(|_| url(script)).collect())
+        .collect();
+    let (info_hash, peer_id) = (InfoHash([b'i'; 20]), PeerId([b'p'; 20]));
+    let rng = Rng::from_seed(script.byte().into());
+    if script.byte() & 7 == 7 {
+        return Trackers::scraper(&tiers, info_hash, families, now, rng);
+    }
+    let identity = Identity {
+        info_hash,
+        peer_id,
+        key: 1,
+        port: 6881,
+    };
+    Trackers::new(&tiers, identity, families, now, rng)
+}
+
+fn url(script: &mut Script<'_>) -> String {
+    match URLS.get(script.below(URLS.len() + 2)) {
+        Some(url) => url.to_string(),
+        // What a torrent names has no control characters (wire::sources).
+        None => String::from_utf8_lossy(script.bytes()).replace(char::is_control, "."),
+    }
+}
+
+/// What is due is done, and what the machine wants is noted.
+fn settle(trackers: &mut Trackers, outside: &mut Outside, now: Now) {
+    for _ in 0..4 {
+        if trackers.next_deadline().is_some_and(|due| due <= now) {
+            trackers.handle_timeout(now);
+        }
+        while let Some(action) = trackers.next_action() {
+            outside.perform(action);
+        }
+    }
+    let due = trackers.next_deadline();
+    assert!(
+        due.is_none_or(|due| due > now),
+        "a deadline that is past does not go away"
+    );
+}

@@ -1,0 +1,398 @@
+//! A session in a small world: a disk that may be slow or fail, peers that do anything, trackers, and time that jumps. A script says what
+//! happens; after each turn it is asserted that the session keeps its promises.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use brooklet::base::bits::Bits;
+use brooklet::base::geometry::{BLOCK, Block};
+use brooklet::base::limits;
+use brooklet::base::time::{Duration, Now, sooner};
+use brooklet::peer::fault::Fault;
+use brooklet::peer::input::Input;
+use brooklet::peer::peer::Segment;
+use brooklet::session::effect::{Effect, Report};
+use brooklet::session::session::Session;
+use brooklet::wire::message::piece_header;
+
+use super::other::Other;
+use super::outside::Outside;
+use super::torrent::Torrent;
+
+/// Turns after which nothing may be left to do at one moment.
+const TURNS: usize = 40;
+/// The least time that a turn takes.
+const TICK: Duration = Duration::from_micros(1);
+
+/// The session and all around it.
+pub struct World {
+    pub torrent: &'static Torrent,
+    pub session: Session,
+    pub now: Now,
+    pub outside: Outside,
+    pub disk: Disk,
+    pub peers: BTreeMap<usize, Other>,
+    /// Calls that the network has not answered.
+    pub calls: Vec<usize>,
+    pub stopped: bool,
+    /// Who has room again for what we send, and who waits for the upload limit.
+    unwritten: BTreeSet<usize>,
+    throttled: BTreeSet<usize>,
+    complete: bool,
+    held: Bits,
+}
+
+/// The content on disk, and what is on its way there.
+pub struct Disk {
+    pub bytes: Vec<u8>,
+    /// Writes take their time.
+    pub slow: bool,
+    /// Pieces that cannot be read.
+    pub broken: BTreeSet<u32>,
+    /// Those of them that the session was told of.
+    lost: BTreeSet<u32>,
+    waiting: VecDeque<(Block, Vec<u8>)>,
+}
+
+impl World {
+    /// A world with this session.
+    pub fn new(torrent: &'static Torrent, session: Session, disk: Vec<u8>) -> World {
+        let mut world = World {
+            torrent,
+            session,
+            now: Now::default(),
+            outside: Outside::default(),
+            disk: Disk {
+                bytes: disk,
+                slow: false,
+                broken: BTreeSet::new(),
+                lost: BTreeSet::new(),
+                waiting: VecDeque::new(),
+            },
+            peers: BTreeMap::new(),
+            calls: Vec::new(),
+            stopped: false,
+            unwritten: BTreeSet::new(),
+            throttled: BTreeSet::new(),
+            complete: false,
+            held: Bits::new(torrent.geometry().pieces()),
+        };
+        world.turn();
+        world
+    }
+
+    /// Somebody calls us.
+    pub fn accept(&mut self, addr: SocketAddr) -> Option<usize> {
+        let key = self.session.handle_accepted(addr, self.now)?;
+        self.add(key);
+        Some(key)
+    }
+
+    /// The network answers a call, one way or the other.
+    pub fn answer_call(&mut self, place: usize, through: bool) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let key = self.calls.swap_remove(place % self.calls.len());
+        match through {
+            true => self.session.handle_connected(key, self.now),
+            false => self
+                .session
+                .handle_closed(key, Fault::Network("refused".into()), self.now),
+        }
+    }
+
+    /// Bytes come from a peer.
+    pub fn hear(&mut self, key: usize, bytes: &[u8]) {
+        let Some(peer) = self.session.peer(key) else {
+            return;
+        };
+        // The loop does not read from those who wait for the disk or for what they asked for.
+        let deaf = self.peers.get(&key).is_some_and(|other| other.unheard);
+        if self.calls.contains(&key) || peer.is_sated() || deaf {
+            return;
+        }
+        let read = [peer.cut(), bytes].concat();
+        if let Some(other) = self.peers.get_mut(&key) {
+            other.say(bytes);
+        }
+        let mut input = Input::new(&read);
+        while let Some(write) = self.session.receive(key, &mut input, self.now) {
+            assert_eq!(write.data.len(), write.block.len as usize);
+            self.disk
+                .waiting
+                .push_back((write.block, write.data.to_vec()));
+        }
+        if !self.disk.slow {
+            self.write(usize::MAX);
+        }
+    }
+
+    /// A peer is read from no longer, or again.
+    pub fn listen(&mut self, key: usize, listen: bool) {
+        if let Some(other) = self.peers.get_mut(&key) {
+            other.unheard = !listen;
+            match listen {
+                true => self.session.listen(key, self.now),
+                false => self.session.stop_listening(key, self.now),
+            }
+        }
+    }
+
+    /// So many of the waiting blocks reach the disk, and the session hears of them together.
+    pub fn write(&mut self, most: usize) {
+        let most = most.min(self.disk.waiting.len());
+        let written: Vec<(Block, Vec<u8>)> = self.disk.waiting.drain(..most).collect();
+        for (block, data) in &written {
+            let held = self.session.pieces().held().get(block.piece);
+            assert!(!held, "{block:?} is written to a piece that is held");
+            self.disk.bytes[self.torrent.range(*block)].copy_from_slice(data);
+        }
+        let told: Vec<(Block, &[u8])> = written
+            .iter()
+            .map(|(block, data)| (*block, &data[..]))
+            .collect();
+        if !told.is_empty() {
+            self.session.handle_written(&told);
+        }
+    }
+
+    /// The first of the waiting blocks cannot be written.
+    pub fn fail_write(&mut self) {
+        if let Some((block, _)) = self.disk.waiting.pop_front() {
+            self.session
+                .handle_unwritten(block, "the disk is full".into(), self.now);
+            self.stopped = true;
+        }
+    }
+
+    /// The loop's turn, until there is nothing more to do at this moment.
+    pub fn turn(&mut self) {
+        for _ in 0..TURNS {
+            self.session.plan(self.now);
+            self.perform();
+            self.session.assert_invariants();
+            let read = self.read_back();
+            self.flush();
+            self.check();
+            let due = self
+                .session
+                .next_deadline()
+                .is_some_and(|due| due <= self.now);
+            if !read && !due && self.unwritten.is_empty() && !self.session.is_pending() {
+                return;
+            }
+            // A turn takes time.
+            self.now = self.now + TICK;
+        }
+        panic!("the session does not come to rest: {:?}", self.session);
+    }
+
+    /// Time goes by, with a turn for each of the session's deadlines.
+    pub fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(due) = self.next_deadline().filter(|&due| due <= until) {
+            self.now = self.now.max(due);
+            self.turn();
+        }
+        self.now = self.now.max(until);
+        self.turn();
+    }
+
+    fn next_deadline(&mut self) -> Option<Now> {
+        let due = self.session.next_deadline();
+        let waits = !self.throttled.is_empty();
+        let room = self.session.send_at(self.now).filter(|_| waits);
+        // What is due in less than a microsecond is due now: some time goes by in any case.
+        sooner(due, room.map(|at| at.max(self.now + TICK)))
+    }
+
+    /// A peer takes so many bytes from now on.
+    pub fn read(&mut self, key: usize, bytes: usize) {
+        if let Some(other) = self.peers.get_mut(&key) {
+            other.window = bytes;
+            self.unwritten.insert(key);
+        }
+    }
+
+    fn add(&mut self, key: usize) {
+        let before = self.peers.insert(key, Other::reading());
+        assert!(before.is_none(), "slot {key} is somebody's");
+    }
+
+    fn perform(&mut self) {
+        while let Some(effect) = self.session.next_effect() {
+            match effect {
+                Effect::Dial { key, .. } => {
+                    self.add(key);
+                    self.calls.push(key);
+                }
+                Effect::Hangup { key } => {
+                    assert!(self.peers.remove(&key).is_some(), "slot {key} is nobody's");
+                    self.calls.retain(|&call| call != key);
+                    assert!(self.session.peer(key).is_none());
+                }
+                Effect::Tracker(action) => self.outside.perform(action),
+                Effect::ReadAhead(block) => assert!(self.torrent.geometry().contains(block)),
+                Effect::Save(snapshot) => {
+                    snapshot
+                        .held
+                        .ones()
+                        .for_each(|piece| self.check_piece(piece));
+                }
+                Effect::Report(Report::Stopped { .. }) => self.stopped = true,
+                Effect::Report(Report::Complete { .. }) => {
+                    assert!(
+                        !std::mem::replace(&mut self.complete, true),
+                        "complete twice"
+                    );
+                }
+                Effect::Report(_) => {}
+            }
+        }
+    }
+
+    /// Reads what the session wants to see of the disk; whether there was anything.
+    fn read_back(&mut self) -> bool {
+        let mut any = false;
+        // In parts, as when time is short.
+        for _ in 0..8 {
+            let zeros = |piece: u32| {
+                let block = Block {
+                    piece,
+                    begin: 0,
+                    len: self.torrent.geometry().piece_size(piece),
+                };
+                self.disk.bytes[self.torrent.range(block)]
+                    .iter()
+                    .all(|&byte| byte == 0)
+            };
+            if self.session.next_hole().is_some_and(zeros) && self.session.handle_hole() {
+                any = true;
+                continue;
+            }
+            let Some(block) = self.session.next_read() else {
+                return any;
+            };
+            any = true;
+            assert!(self.torrent.geometry().contains(block) && block.len as usize <= limits::SLICE);
+            if self.disk.broken.contains(&block.piece) {
+                self.session
+                    .handle_unreadable("the disk is broken".into(), self.now);
+                continue;
+            }
+            let data = &self.disk.bytes[self.torrent.range(block)];
+            self.session.handle_read(block, data);
+        }
+        any
+    }
+
+    /// Writes to every slot that has something to send and a socket that takes it, as the loop does.
+    fn flush(&mut self) {
+        let mut keys = self.session.take_unflushed();
+        keys.extend(std::mem::take(&mut self.unwritten));
+        if self.session.send_at(self.now).is_none() {
+            keys.extend(std::mem::take(&mut self.throttled));
+        }
+        for key in keys {
+            self.flush_peer(key);
+        }
+    }
+
+    /// Writes to a peer's socket as much as its window and the upload limit have room for, and has the peer hear it.
+    fn flush_peer(&mut self, key: usize) {
+        let mut allowance = self.session.may_send(self.now);
+        let (Some(peer), Some(other)) = (self.session.peer(key), self.peers.get_mut(&key)) else {
+            return;
+        };
+        if self.calls.contains(&key) {
+            return;
+        }
+        let (mut bytes, mut lost) = (Vec::new(), None);
+        for segment in peer.transmit() {
+            match segment {
+                _ if bytes.len() >= other.window => break,
+                Segment::Bytes(part) => bytes.extend(part),
+                Segment::Block { block, skip } => {
+                    // A frame that has begun has been paid for.
+                    if skip == 0 && allowance < u64::from(block.len.min(BLOCK)) {
+                        self.throttled.insert(key);
+                        break;
+                    }
+                    if self.disk.broken.contains(&block.piece) {
+                        let known = self.disk.lost.contains(&block.piece);
+                        assert!(!known || skip > 0, "{block:?} is served and cannot be read");
+                        lost = Some((block.piece, skip > 0));
+                        break;
+                    }
+                    let data = &self.disk.bytes[self.torrent.range(block)];
+                    let right = data == self.torrent.block(block);
+                    assert!(right, "{block:?} is served and wrong");
+                    bytes.extend(&[&piece_header(block)[..], data].concat()[skip..]);
+                    allowance = allowance.saturating_sub(block.len.into());
+                }
+            }
+        }
+        bytes.truncate(other.window);
+        other.window -= bytes.len();
+        other.hear(&bytes, self.torrent);
+        self.session.transmitted(key, bytes.len(), self.now);
+        if let Some((piece, begun)) = lost {
+            self.disk.lost.insert(piece);
+            self.session
+                .handle_lost(&[piece], "the disk is broken".into());
+            match begun {
+                true => self.session.handle_closed(key, Fault::Unreadable, self.now),
+                // What comes behind it may be sent.
+                false => drop(self.unwritten.insert(key)),
+            }
+        }
+    }
+
+    /// The promises that hold between any two things that happen.
+    fn check(&mut self) {
+        let fresh: Vec<u32> = self
+            .session
+            .pieces()
+            .held()
+            .ones()
+            .filter(|&piece| !self.held.get(piece))
+            .collect();
+        for piece in fresh {
+            self.held.set(piece);
+            self.check_piece(piece);
+        }
+        for &key in self.peers.keys() {
+            let peer = self
+                .session
+                .peer(key)
+                .expect("whoever is connected has a slot");
+            let waiting: usize = peer
+                .transmit()
+                .map(|segment| match segment {
+                    Segment::Bytes(bytes) => bytes.len(),
+                    Segment::Block { .. } => 0,
+                })
+                .sum();
+            // What comes next is refused, but a turn's own messages may still be said.
+            assert!(
+                waiting <= self.torrent.local.unsent + 32 * 1024,
+                "{waiting} bytes wait"
+            );
+            assert!(peer.uploads_waiting() <= limits::QUEUED_UPLOADS);
+        }
+    }
+
+    fn check_piece(&self, piece: u32) {
+        let block = Block {
+            piece,
+            begin: 0,
+            len: self.torrent.geometry().piece_size(piece),
+        };
+        let range = self.torrent.range(block);
+        assert!(
+            self.disk.bytes[range.clone()] == self.torrent.content[range],
+            "piece {piece} is held and wrong"
+        );
+    }
+}

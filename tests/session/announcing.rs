@@ -1,0 +1,122 @@
+//! A session and its trackers: what they say reaches the user and the peers that they name, and what they do not say keeps nobody up.
+
+use std::net::SocketAddr;
+
+use brooklet::base::limits;
+use brooklet::base::time::Duration;
+use brooklet::session::effect::Report;
+use brooklet::tracker::{Action, Id};
+
+use crate::session::Bench;
+
+const URL: &str = "http://192.0.2.9:6969/announce";
+
+/// A download that asks a tracker.
+fn asking() -> Bench {
+    let mut bench = Bench::getter(4, &[]);
+    bench.begins(|config| config.trackers = vec![vec![URL.to_string()]]);
+    bench.turn();
+    bench
+}
+
+/// The connection to the tracker that is being made, and what it is to be asked.
+fn connection(bench: &mut Bench) -> Option<(Id, String)> {
+    let actions = std::mem::take(&mut bench.announces);
+    actions.into_iter().find_map(|action| match action {
+        Action::Connect { id, addr, request } => {
+            assert_eq!(addr.to_string(), "192.0.2.9:6969");
+            Some((id, String::from_utf8(request).unwrap()))
+        }
+        _ => None,
+    })
+}
+
+/// The tracker answers with this body.
+fn answers(bench: &mut Bench, id: Id, body: &[u8]) {
+    let now = bench.now;
+    let trackers = bench.session.trackers();
+    trackers.handle_connected(id, now);
+    trackers.handle_bytes(id, &[b"HTTP/1.1 200 OK\r\n\r\n", body].concat(), now);
+    trackers.handle_closed(id, Ok(()), now);
+    bench.turn();
+}
+
+fn outcomes(bench: &Bench) -> Vec<Result<usize, String>> {
+    let outcomes = bench.reports.iter().filter_map(|report| match report {
+        Report::Tracker { url, outcome } if url == URL => Some(outcome.clone()),
+        _ => None,
+    });
+    outcomes.collect()
+}
+
+#[test]
+fn peers_that_a_tracker_names_are_called_and_its_warning_is_passed_on() {
+    let mut bench = asking();
+    let (id, request) = connection(&mut bench).expect("it is asked");
+    assert!(request.contains("event=started") && request.contains("left=131072"));
+    let body = b"d8:intervali1800e5:peers6:\xc0\x00\x02\x07\x1a\xe115:warning message4:slowe";
+    answers(&mut bench, id, body);
+    assert_eq!(outcomes(&bench), [Ok(1)]);
+    let warning = Report::TrackerWarning {
+        url: URL.to_string(),
+        message: "slow".to_string(),
+    };
+    assert!(bench.reports.contains(&warning));
+    bench.wait(Duration::from_secs(1));
+    let peer = SocketAddr::from(([192, 0, 2, 7], 6881));
+    assert!(bench.dialled(peer).is_some());
+}
+
+#[test]
+fn a_tracker_that_fails_is_asked_again_later() {
+    let mut bench = asking();
+    let (id, _) = connection(&mut bench).expect("it is asked");
+    let now = bench.now;
+    let refused = Err("connection refused".to_string());
+    bench.session.trackers().handle_closed(id, refused, now);
+    bench.turn();
+    let [Err(why)] = &outcomes(&bench)[..] else {
+        panic!("it is told once");
+    };
+    assert!(why.contains("connection refused"), "{why}");
+    assert_eq!(connection(&mut bench), None);
+    // Within half an hour at most, whatever came before.
+    bench.wait(limits::TRACKER_BACKOFF_MOST);
+    assert!(connection(&mut bench).is_some());
+}
+
+#[test]
+fn trackers_are_told_of_the_end_and_name_nobody_any_more() {
+    let mut bench = asking();
+    let (id, _) = connection(&mut bench).expect("it is asked");
+    answers(&mut bench, id, b"d8:intervali1800e5:peers0:e");
+    bench.session.stop("SIGINT", bench.now);
+    bench.turn();
+    let (id, request) = connection(&mut bench).expect("it is told");
+    assert!(request.contains("event=stopped"));
+    assert!(!bench.session.is_over());
+    let body = b"d8:intervali1800e5:peers6:\xc0\x00\x02\x07\x1a\xe1e";
+    answers(&mut bench, id, body);
+    assert!(bench.session.is_over());
+    bench.wait(Duration::from_secs(1));
+    let peer = SocketAddr::from(([192, 0, 2, 7], 6881));
+    assert_eq!(bench.dialled(peer), None);
+}
+
+#[test]
+fn a_tracker_that_does_not_answer_at_the_end_is_not_waited_for_long() {
+    let mut bench = asking();
+    let (id, _) = connection(&mut bench).expect("it is asked");
+    answers(&mut bench, id, b"d8:intervali1800e5:peers0:e");
+    bench.session.stop("SIGINT", bench.now);
+    bench.turn();
+    let (id, _) = connection(&mut bench).expect("it is told");
+    bench.session.trackers().handle_connected(id, bench.now);
+    let due = bench.session.next_deadline().expect("it is waited for");
+    assert!(due <= bench.now + limits::FAREWELL);
+    assert!(!bench.session.is_over());
+    bench.wait(limits::FAREWELL);
+    assert!(bench.session.is_over());
+    let aborted = |action: &Action| matches!(action, Action::Abort { id: other } if *other == id);
+    assert!(bench.announces.iter().any(aborted), "{:?}", bench.announces);
+}

@@ -1,0 +1,67 @@
+//! A folder that is a file system of its own, which only a holder and what is started with its namespace see.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::bench::{Bench, SOON};
+use super::child::{Child, command};
+use super::{installed, root};
+
+/// A mount in a namespace that lasts as long as this.
+#[derive(Debug)]
+pub struct Room {
+    holder: Child,
+    folder: PathBuf,
+    /// The folder as it is seen from outside.
+    pub inside: PathBuf,
+}
+
+impl Room {
+    /// Whether rooms can be made here; if not, the test is skipped.
+    pub fn possible() -> bool {
+        root() && installed(&["unshare", "nsenter", "mount"])
+    }
+
+    /// Mounts a file system in memory on this folder.
+    pub fn make(folder: &Path, options: &str) -> Room {
+        Room::with(folder, "mount -t tmpfs -o \"$1\" none \"$2\"", options)
+    }
+
+    /// Mounts by a line of shell: `$1` is `argument`, `$2` the folder.
+    pub fn with(folder: &Path, mount: &str, argument: &str) -> Room {
+        let script = format!("{mount} && echo mounted && exec sleep 600");
+        let mut mounting = command(None, "unshare");
+        mounting.args(["--mount", "sh", "-c", &script, "sh", argument]);
+        let mut holder = Child::spawn("holder", mounting.arg(folder));
+        holder.line("mounted", SOON);
+        let seen = format!("/proc/{}/root{}", holder.pid(), folder.display());
+        Room {
+            holder,
+            folder: folder.into(),
+            inside: seen.into(),
+        }
+    }
+
+    /// A download into it, with these variables of the environment.
+    pub fn get(&self, bench: &Bench, seed: &str, variables: &[(&str, String)]) -> Child {
+        let mut command = self.enter();
+        command.arg(env!("CARGO_BIN_EXE_brooklet"));
+        bench.arguments(&mut command, "get");
+        command.args(["--peer", seed]);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        Child::spawn("brooklet", &mut command)
+    }
+
+    /// Runs a line of shell; `$1` is the folder.
+    pub fn run(&self, script: &str) {
+        let mut command = self.enter();
+        command.args(["sh", "-c", script, "sh"]).arg(&self.folder);
+        Child::spawn("sh", &mut command).success(SOON);
+    }
+
+    fn enter(&self) -> Command {
+        let mut command = command(None, "nsenter");
+        command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.pid()));
+        command
+    }
+}

@@ -1,0 +1,123 @@
+//! Slow disks: what a session wants written waits, buffer by buffer, and is there only when its time has come, as when the real loop has a
+//! thread that writes. Meanwhile no more is read from who sends blocks than the buffers hold.
+
+use std::collections::VecDeque;
+
+use brooklet::base::geometry::Block;
+use brooklet::base::limits;
+use brooklet::base::time::Duration;
+use brooklet::peer::peer::Peer;
+use brooklet::session::session::Session;
+
+use super::net::span;
+use super::queue::Event;
+use super::world::World;
+
+/// One write in so many takes a pause besides, of up to so many milliseconds, as cards do.
+const PAUSES: (u64, u64) = (100, 2000);
+
+/// What a node's disk has to write.
+#[derive(Default)]
+pub struct Writer {
+    buffers: VecDeque<Vec<(Block, Vec<u8>)>>,
+    /// Something was written since the last turn.
+    pub news: bool,
+}
+
+impl Writer {
+    /// Whether nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.buffers.is_empty()
+    }
+
+    /// Whether no more should be read from who sends blocks.
+    fn is_full(&self) -> bool {
+        self.buffers.len() >= limits::BUFFERS
+    }
+
+    /// Whether nothing should be read at all.
+    fn is_overfull(&self) -> bool {
+        self.buffers.len() >= 2 * limits::BUFFERS
+    }
+}
+
+impl World {
+    /// Writes these blocks, now or later.
+    pub fn write(&mut self, n: usize, session: &mut Session, blocks: &[(Block, &[u8])]) {
+        if self.nodes[n].disk_rate.is_some() {
+            let buffer = blocks.iter().map(|&(block, data)| (block, data.to_vec()));
+            let idle = self.nodes[n].writer.is_idle();
+            self.nodes[n].writer.buffers.push_back(buffer.collect());
+            if idle {
+                self.begin_write(n);
+            }
+            return;
+        }
+        for &(block, data) in blocks {
+            self.put_on_disk(n, block, data);
+        }
+        session.handle_written(blocks);
+    }
+
+    /// Whether this connection of a node is not read for now: the disk is behind.
+    pub fn holds_up(&mut self, n: usize, session: &mut Session, key: usize) -> bool {
+        let writer = &self.nodes[n].writer;
+        let owes = session.peer(key).map(Peer::in_flight) > Some(0);
+        let held_up = writer.is_overfull() || owes && writer.is_full();
+        if held_up {
+            session.stop_listening(key, self.now);
+        }
+        held_up
+    }
+
+    /// The disk has written what came first.
+    pub fn on_written(&mut self, n: usize, run: u32) {
+        if self.nodes[n].run != run || self.nodes[n].session.is_none() {
+            return;
+        }
+        let buffer = self.nodes[n].writer.buffers.pop_front();
+        let buffer = buffer.expect("something was being written");
+        for (block, data) in &buffer {
+            self.put_on_disk(n, *block, data);
+        }
+        let written: Vec<(Block, &[u8])> = buffer
+            .iter()
+            .map(|(block, data)| (*block, &data[..]))
+            .collect();
+        let node = &mut self.nodes[n];
+        node.writer.news = true;
+        if let Some(session) = node.session.as_mut() {
+            session.handle_written(&written);
+            if !node.writer.is_full() {
+                for (conn, dir) in std::mem::take(&mut node.held_up) {
+                    if let Some(key) = self.conns[conn].keys[1 - dir] {
+                        session.listen(key, self.now);
+                        node.unread.push_back((conn, dir));
+                    }
+                }
+            }
+        }
+        if !self.nodes[n].writer.is_idle() {
+            self.begin_write(n);
+        }
+        self.wake(n, self.now);
+    }
+
+    fn begin_write(&mut self, n: usize) {
+        let node = &self.nodes[n];
+        let bytes = node.writer.buffers.front().into_iter().flatten();
+        let bytes = bytes.map(|(_, data)| data.len()).sum();
+        let mut takes = span(bytes, node.disk_rate.unwrap_or(u64::MAX));
+        if self.rng.below(PAUSES.0) == 0 {
+            takes += Duration::from_millis(self.rng.below(PAUSES.1));
+        }
+        let event = Event::Written(n, node.run);
+        self.queue.push(self.now + takes, event);
+    }
+
+    fn put_on_disk(&mut self, n: usize, block: Block, data: &[u8]) {
+        let node = &mut self.nodes[n];
+        node.watch.on_write(block, data, &self.source);
+        node.disk.write(block, data);
+    }
+}
