@@ -224,7 +224,8 @@ impl Scenario {
                 .map(|node| node.number)
                 .collect();
             for n in clients {
-                let mut at = 5;
+                // Who has not come yet cannot leave.
+                let mut at = 5 + world.nodes[n].joins.as_micros() / 1_000_000;
                 for _ in 0..times {
                     at += 1 + world.rng.below(most);
                     let vanishes = world.rng.below(2) == 0;
