@@ -10,7 +10,8 @@
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
 # make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: about an hour (SEEDS=20 for fewer, FROM=1000 to
-#              begin elsewhere, ONLY=churn,breaks for some scenarios); a line each, as in testdata/swarm/table.txt
+#              begin elsewhere, ONLY=churn,breaks for some scenarios, LAX=1 to look at fewer turns of the sessions, in half the time); a
+#              line each, as in testdata/swarm/table.txt
 # make crowd   simulated swarms of 100 and of 1,000 clients
 # make fuzz    TARGET=wire SECONDS=60: fuzzes one target (tests/fuzz/Cargo.toml) for so long; needs a C++ compiler, installs cargo-fuzz
 # make coverage   lines of each folder that the tests run, and those of the deciding ones that they do not; installs cargo-llvm-cov

@@ -61,7 +61,7 @@ fn a_run_that_fails_is_told_by_its_name_and_seed_and_fails_again() {
 }
 
 /// Many seeds of each scenario of up to fifty clients (`SEEDS=500`, from `FROM=1` on), or of those named in `ONLY`. Each turn of each
-/// session is looked at closely.
+/// session is looked at closely; with `LAX` as often as in the table's runs, in half the time.
 #[test]
 #[ignore = "it takes long: make sweep"]
 fn sweep() {
@@ -76,7 +76,7 @@ fn sweep() {
         if !only.is_empty() && !only.split(',').any(|name| name == scenario.name) {
             continue;
         }
-        scenario.strict = true;
+        scenario.strict = std::env::var_os("LAX").is_none();
         failures += run_and_tell(scenario, from..=from + seeds - 1);
     }
     assert_eq!(failures, 0, "runs failed");
