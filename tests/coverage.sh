@@ -32,6 +32,8 @@ export CARGO_TARGET_DIR=$target/coverage
 tests/setup.sh
 eval "$(cargo llvm-cov show-env --sh --no-cfg-coverage)"
 cargo llvm-cov clean --profraw-only
-cargo test --locked --no-fail-fast "$@"
+tested=0
+cargo test --locked --no-fail-fast "$@" || tested=$?
 cargo llvm-cov report --lcov --output-path "$target/coverage.lcov"
-exec tests/coverage.py "$target/coverage.lcov"
+tests/coverage.py "$target/coverage.lcov"
+exit "$tested"

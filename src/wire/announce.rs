@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::bencode::{Dict, Value, decode};
+use super::bencode::{Dict, Value, decode_nearest};
 use super::compact::{self, Family};
 use super::{Malformed, one_line, percent};
 use crate::base::id::{InfoHash, PeerId};
@@ -150,7 +150,7 @@ impl Answer {
 
 /// The dictionary that a tracker's answer is.
 pub(super) fn dictionary(body: &[u8]) -> Result<Dict<'_>, Malformed> {
-    let (value, _) = decode(body)?;
+    let (value, _) = decode_nearest(body)?;
     value.dict().ok_or(Malformed {
         what: "the answer is no dictionary",
         at: 0,

@@ -42,8 +42,19 @@ pub struct Dict<'a> {
 /// Reads the value that the bytes begin with; the bytes behind it come back too. Numbers are strict (no leading zero, no `-0`,
 /// nothing past 64 bits); nesting and the number of values are limited ([`limits::BENCODE_DEPTH`], [`limits::BENCODE_VALUES`]).
 pub fn decode(text: &[u8]) -> Result<(Value<'_>, &[u8]), Malformed> {
-    let mut left = limits::BENCODE_VALUES;
-    finish(text, value(text, limits::BENCODE_DEPTH, &mut left))
+    finish(
+        text,
+        value(text, limits::BENCODE_DEPTH, &mut Reading::new(false)),
+    )
+}
+
+/// The same, but a number past 64 bits becomes the one nearest to it: for what trackers say, of which one absurd number should not
+/// spoil the rest.
+pub fn decode_nearest(text: &[u8]) -> Result<(Value<'_>, &[u8]), Malformed> {
+    finish(
+        text,
+        value(text, limits::BENCODE_DEPTH, &mut Reading::new(true)),
+    )
 }
 
 impl<'a> Value<'a> {
@@ -174,41 +185,58 @@ pub fn dict<'k>(entries: impl IntoIterator<Item = (&'k str, Vec<u8>)>) -> Vec<u8
     out
 }
 
+/// How a text is being read.
+struct Reading {
+    /// So many more values may come.
+    left: usize,
+    /// A number past 64 bits is taken as the nearest that is not.
+    nearest: bool,
+}
+
+impl Reading {
+    fn new(nearest: bool) -> Reading {
+        Reading {
+            left: limits::BENCODE_VALUES,
+            nearest,
+        }
+    }
+}
+
 /// The next value of a body that was checked before; `None` at its end.
 fn next<'a>(body: &mut &'a [u8]) -> Option<Value<'a>> {
-    let mut left = limits::BENCODE_VALUES;
-    let (rest, value) = value(body, limits::BENCODE_DEPTH, &mut left).ok()?;
+    // If large numbers were let through, so they are now.
+    let (rest, value) = value(body, limits::BENCODE_DEPTH, &mut Reading::new(true)).ok()?;
     *body = rest;
     Some(value)
 }
 
-/// Any value. `depth` more levels may open below here; `left` more values may come in the whole text.
-fn value<'a>(input: &'a [u8], depth: u32, left: &mut usize) -> Parsed<'a, Value<'a>> {
-    let Some(fewer) = left.checked_sub(1) else {
+/// Any value. `depth` more levels may open below here.
+fn value<'a>(input: &'a [u8], depth: u32, reading: &mut Reading) -> Parsed<'a, Value<'a>> {
+    let Some(fewer) = reading.left.checked_sub(1) else {
         return Wrong::at(input, "there are too many values");
     };
-    *left = fewer;
+    reading.left = fewer;
     match input.first() {
-        Some(b'i') => integer(input),
+        Some(b'i') => integer(input, reading.nearest),
         Some(b'0'..=b'9') => map(string, Value::Bytes).parse(input),
-        Some(b'l' | b'd') => container(input, depth, left),
+        Some(b'l' | b'd') => container(input, depth, reading),
         Some(_) => Wrong::at(input, "no value begins with this byte"),
         None => Wrong::at(input, ENDS_EARLY),
     }
 }
 
-fn container<'a>(input: &'a [u8], depth: u32, left: &mut usize) -> Parsed<'a, Value<'a>> {
+fn container<'a>(input: &'a [u8], depth: u32, reading: &mut Reading) -> Parsed<'a, Value<'a>> {
     let Some(depth) = depth.checked_sub(1) else {
         return Wrong::at(input, "lists and dictionaries are nested too deep");
     };
     if input.first() == Some(&b'l') {
-        let items = |rest| until_end(rest, |rest| value(rest, depth, left));
+        let items = |rest| until_end(rest, |rest| value(rest, depth, reading));
         let list = recognize(delimited(tag("l"), items, tag("e")));
         return map(list, |raw| Value::List(List { raw })).parse(input);
     }
     let entries = |rest| {
         until_end(rest, |rest| {
-            preceded(string, |rest| value(rest, depth, left)).parse(rest)
+            preceded(string, |rest| value(rest, depth, reading)).parse(rest)
         })
     };
     let dict = recognize(delimited(tag("d"), entries, tag("e")));
@@ -226,7 +254,7 @@ fn until_end<'a, T>(
     Ok((rest, ()))
 }
 
-fn integer(input: &[u8]) -> Parsed<'_, Value<'_>> {
+fn integer(input: &[u8], nearest: bool) -> Parsed<'_, Value<'_>> {
     let digits = recognize((opt(tag("-")), digit1));
     let (rest, digits) = delimited(tag("i"), digits, tag("e")).parse(input)?;
     match digits {
@@ -235,6 +263,11 @@ fn integer(input: &[u8]) -> Parsed<'_, Value<'_>> {
         }
         _ => match number(digits) {
             Some(number) => Ok((rest, Value::Int(number))),
+            None if nearest => {
+                let negative = digits.first() == Some(&b'-');
+                let number = if negative { i64::MIN } else { i64::MAX };
+                Ok((rest, Value::Int(number)))
+            }
             None => Wrong::at(input, "a number is too large"),
         },
     }
@@ -262,6 +295,16 @@ mod tests {
     fn refused(text: &[u8]) -> (&'static str, usize) {
         let malformed = decode(text).unwrap_err();
         (malformed.what, malformed.at)
+    }
+
+    #[test]
+    fn a_number_past_64_bits_is_refused_or_the_nearest_one() {
+        let text = b"d1:ai9223372036854775808e1:bi-99999999999999999999e1:ci1ee";
+        assert_eq!(refused(text), ("a number is too large", 4));
+        let dict = decode_nearest(text).unwrap().0.dict().unwrap();
+        assert_eq!(dict.int("a"), Some(i64::MAX));
+        assert_eq!((dict.int("b"), dict.int("c")), (Some(i64::MIN), Some(1)));
+        assert!(decode_nearest(b"i01e").is_err() && decode_nearest(b"i-e").is_err());
     }
 
     #[test]

@@ -214,6 +214,10 @@ fn content_is_synced_before_the_resume_file_that_vouches_for_it_is_in_place() {
 /// What is recorded is what the system was asked for: strace counts the same. Where there is no strace this is left out.
 #[test]
 fn the_record_leaves_nothing_out() {
+    if std::env::var_os("LLVM_PROFILE_FILE").is_some() {
+        eprintln!("left out: a program that counts its lines makes calls of its own");
+        return;
+    }
     let Ok(version) = Command::new("strace").arg("-V").output() else {
         eprintln!("left out: there is no strace");
         return;

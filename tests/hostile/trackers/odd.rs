@@ -33,10 +33,6 @@ fn bombs_are_no_answers() {
             "the answer makes no sense: the answer is no dictionary",
         ),
         (b"d8:interval".to_vec(), "the answer makes no sense"),
-        (
-            b"d8:intervali18446744073709551616ee".to_vec(),
-            "the answer makes no sense",
-        ),
         (b"d8:intervali-0ee".to_vec(), "the answer makes no sense"),
         (
             b"99999999999999999999:x".to_vec(),
@@ -69,6 +65,8 @@ fn absurd_times_change_nothing() {
         "8:intervali0e",
         "8:intervali-1e",
         "8:intervali9223372036854775807e",
+        "8:intervali9223372036854775808e",
+        "8:intervali-99999999999999999999e12:min intervali18446744073709551616e",
         "8:intervali1e12:min intervali0e",
         "8:intervali0e12:min intervali9223372036854775807e",
         "8:intervali0e12:min intervali-9223372036854775808e",
