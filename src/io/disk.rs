@@ -28,10 +28,21 @@ use crate::wire::metainfo::{FileKind, Metainfo};
 /// Files to be synced, by another thread.
 #[derive(Debug)]
 pub struct Unsynced {
-    /// Each with its path below the tree.
-    pub files: Vec<(Vec<String>, Held)>,
+    /// Each by its number.
+    pub files: Vec<(usize, Held)>,
     /// Bytes written to them.
     pub bytes: u64,
+    metainfo: Arc<Metainfo>,
+}
+
+impl Unsynced {
+    /// Where each lies below the tree, with what is known of it.
+    pub fn each(&self) -> impl Iterator<Item = (&[String], &Held)> {
+        let path = |file: usize| &self.metainfo.files[file].path[..];
+        self.files
+            .iter()
+            .map(move |(file, held)| (path(*file), held))
+    }
 }
 
 /// The files of one torrent.
@@ -299,15 +310,15 @@ impl Disk {
     /// from now on.
     pub fn unsynced(&mut self) -> Unsynced {
         let (files, bytes) = std::mem::take(&mut self.unsynced);
-        let metainfo = self.files.metainfo();
-        let named = files.into_iter().filter_map(|file| {
+        let known = files.into_iter().filter_map(|file| {
             let held = self.held.get_mut(&file)?;
             let new = std::mem::take(&mut held.new);
-            Some((metainfo.files[file].path.clone(), Held { new, ..*held }))
+            Some((file, Held { new, ..*held }))
         });
         Unsynced {
-            files: named.collect(),
+            files: known.collect(),
             bytes,
+            metainfo: Arc::clone(self.files.metainfo()),
         }
     }
 

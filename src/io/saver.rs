@@ -179,7 +179,7 @@ fn save(job: Job, tree: &mut Tree) -> Result<Synced, Unsaved> {
 fn sync(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
     let done = sync_files(content, tree);
     if done.is_err() {
-        for (path, _) in &content.files {
+        for (path, _) in content.each() {
             if let Ok(file) = tree.open(path, Access::Read) {
                 let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
             }
@@ -191,7 +191,7 @@ fn sync(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
 fn sync_files(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
     let many = content.files.len() > MANY;
     let mut devices = BTreeSet::new();
-    for (path, held) in &content.files {
+    for (path, held) in content.each() {
         let file = match tree.open(path, Access::Read) {
             Err(error) if matches!(error.why, Why::Missing | Why::InTheWay) => {
                 return Err(DiskError::new(error.path, Why::Changed));
