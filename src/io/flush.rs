@@ -35,6 +35,20 @@ struct Lost {
     error: DiskError,
 }
 
+impl Lost {
+    /// What was lost before, if anything, with this found on top. What ends it comes before what does not.
+    fn worse(before: Option<Lost>, file: usize, error: DiskError) -> Lost {
+        match before {
+            Some(lost) if error.why != Why::Changed => lost,
+            before => Lost {
+                pieces: before.map_or(Vec::new(), |lost| lost.pieces),
+                file,
+                error,
+            },
+        }
+    }
+}
+
 /// What a call to write leaves to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Left {
@@ -179,21 +193,7 @@ impl Reactor {
             // Who knows what was read: nothing is sent, and what lies in that file never again.
             let range = self.disk.layout().pieces_of(file);
             blocks.retain(|(piece, _)| range.contains(piece));
-            let none = Vec::new();
-            let vouched = Lost {
-                pieces: none,
-                file,
-                error,
-            };
-            // What ends it comes before what does not.
-            let mut lost = match filled.lost {
-                Some(lost) if vouched.error.why != Why::Changed => lost,
-                Some(lost) => Lost {
-                    pieces: lost.pieces,
-                    ..vouched
-                },
-                None => vouched,
-            };
+            let mut lost = Lost::worse(filled.lost, file, error);
             lost.pieces.extend(blocks.iter().map(|(piece, _)| piece));
             return Filled {
                 bytes: 0,
