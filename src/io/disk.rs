@@ -58,8 +58,8 @@ pub struct Disk {
     changed: Option<usize>,
     /// The file that was read last to be sent.
     to_send: Option<usize>,
-    /// A file that was read to be sent and is not what it was.
-    other: Option<usize>,
+    /// A file that was read to be sent and is not what it was, or cannot be looked at.
+    other: Option<(usize, DiskError)>,
     /// Files written since they were last handed out to be synced, and how many bytes.
     unsynced: (BTreeSet<usize>, u64),
     /// A run of bytes of a file known to be a hole: from, to.
@@ -176,23 +176,24 @@ impl Disk {
         Ok(())
     }
 
-    /// The same for what is to be sent, once [`Disk::vouch`] has vouched for it.
+    /// The same for what is to be sent, once [`Disk::vouch`] has vouched for it. `writing` (to both): a thread of ours writes meanwhile.
     ///
     /// # Errors
-    /// As for [`Disk::read`].
-    pub fn read_to_send(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+    /// This file cannot be read; or it is not what was verified: [`Why::Changed`].
+    pub fn read_to_send(
+        &mut self,
+        offset: u64,
+        buffer: &mut [u8],
+        writing: bool,
+    ) -> Result<(), (usize, DiskError)> {
         let layout = Arc::clone(&self.layout);
         for span in layout.spans(offset, buffer.len()) {
             if self.to_send != Some(span.file) && !span.padding {
-                self.look_again();
+                self.look_again(writing);
                 self.to_send = Some(span.file);
             }
             let read = self.read_span(span, &mut buffer[span.at..span.at + span.len]);
-            read.map_err(|error| match error.why {
-                // It was long enough when it was verified.
-                Why::Short => DiskError::new(error.path, Why::Changed),
-                _ => error,
-            })?;
+            read.map_err(|error| (span.file, self.since_verified(span.file, error)))?;
         }
         Ok(())
     }
@@ -201,20 +202,18 @@ impl Disk {
     /// answers for what was read.
     ///
     /// # Errors
-    /// This one is not.
-    pub fn vouch(&mut self) -> Result<(), (usize, DiskError)> {
-        self.look_again();
-        let Some(file) = self.other.take() else {
-            return Ok(());
-        };
-        Err((file, DiskError::new(self.path(file), Why::Changed)))
+    /// This one is not ([`Why::Changed`]), or cannot be looked at.
+    pub fn vouch(&mut self, writing: bool) -> Result<(), (usize, DiskError)> {
+        self.look_again(writing);
+        self.other.take().map_or(Ok(()), Err)
     }
 
     /// Looks at the file that was read last, while it is still open: there may be a thousand of them in a block.
-    fn look_again(&mut self) {
+    fn look_again(&mut self, writing: bool) {
         if let Some(file) = self.to_send.take() {
-            if !self.is_intact(file) {
-                self.other.get_or_insert(file);
+            if let Err(error) = self.look_at(file, writing) {
+                let error = self.since_verified(file, error);
+                self.other.get_or_insert((file, error));
             }
         }
     }
@@ -228,17 +227,59 @@ impl Disk {
         read.map_err(|error| DiskError::new(self.path(span.file), error))
     }
 
-    fn is_intact(&mut self, file: usize) -> bool {
-        let (known, held) = (self.stamps[file], self.held.get(&file).copied());
-        let open = self.files.get(file).ok();
-        let Some(found) = open.and_then(|open| tree::look_at(open).ok()) else {
-            return false;
-        };
-        match held {
-            // Its time is another one while it is being written to.
-            Some(held) => known.is_some() && held.change(found) != Some(Change::Gone),
-            None => known == Some(found.1),
+    /// What an error says of a file that was there, and long enough, when it was verified.
+    fn since_verified(&self, file: usize, error: DiskError) -> DiskError {
+        match error.why {
+            Why::Missing | Why::Short | Why::InTheWay => {
+                DiskError::new(self.path(file), Why::Changed)
+            }
+            _ => error,
         }
+    }
+
+    fn look_at(&mut self, file: usize, writing: bool) -> Result<(), DiskError> {
+        let (known, held) = (self.stamps[file], self.held.get(&file).copied());
+        let found = tree::look_at(self.files.get(file)?);
+        let found = found.map_err(|error| DiskError::new(self.path(file), error))?;
+        let intact = match held {
+            Some(held) => {
+                let change = held.change(found);
+                // Its time is another one while it is being written to.
+                let ours = change == Some(Change::Written) && writing;
+                known.is_some() && (change.is_none() || ours)
+            }
+            None => known == Some(found.1),
+        };
+        match intact {
+            true => Ok(()),
+            false => Err(DiskError::new(self.path(file), Why::Changed)),
+        }
+    }
+
+    /// Whether this file was written to and not settled.
+    pub fn is_held(&self, file: usize) -> bool {
+        self.held.contains_key(&file)
+    }
+
+    /// Looks for changes by others in all files that were written and not settled, where their names lead. To be called when nothing
+    /// is being written. The first file that was ever found to be changed.
+    pub fn find_changed(&mut self) -> Option<DiskError> {
+        let metainfo = Arc::clone(self.files.metainfo());
+        let mut changed = Vec::new();
+        for (&file, held) in &self.held {
+            let changes = match self.files.tree.look(&metainfo.files[file].path) {
+                Ok(found) => found.is_none_or(|found| held.change(found).is_some()),
+                // What cannot be looked at now may be well: that is asked again when it is settled.
+                Err(error) => error.why == Why::InTheWay,
+            };
+            if changes {
+                changed.push(file);
+            }
+        }
+        for file in changed {
+            self.on_changed(file);
+        }
+        self.changed()
     }
 
     /// A file that another program has changed since it was looked at or written first. What is recorded of it is that nothing is known.
@@ -349,7 +390,8 @@ impl Disk {
         Ok(())
     }
 
-    fn on_changed(&mut self, file: usize) {
+    /// Another program has changed this file: what is recorded of it from now on is that nothing is known.
+    pub fn on_changed(&mut self, file: usize) {
         self.stamps[file] = None;
         self.changed.get_or_insert(file);
     }

@@ -30,7 +30,7 @@ pub enum Why {
     Short,
     /// A symbolic link, or something else that is not what should stand there.
     InTheWay,
-    /// It is not as we left it: another program has written to it, cut it off, moved it, or put something else in its place.
+    /// It is not as we left it: another program has written to it, cut it off, moved or deleted it, or put something else in its place.
     Changed,
     /// Anything else, in the system's words.
     Other(String),
@@ -88,7 +88,7 @@ impl fmt::Display for Why {
                 "a symbolic link (none is followed here) or something else is in the way: move it aside"
             }
             Why::Changed => {
-                "another program has changed, moved or replaced it: start again, what is there is checked"
+                "another program has changed, replaced, moved or deleted it: start again, what is there is hashed"
             }
             Why::Other(words) => words,
         })

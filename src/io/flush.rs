@@ -1,7 +1,7 @@
 //! Sending: messages and blocks of a peer go into one buffer, as many as it holds, and out with one write. A block's bytes come from
 //! the page cache; what a full socket does not take is read again when it does, so that no peer owns a buffer.
 
-use super::disk_error::DiskError;
+use super::disk_error::{DiskError, Why};
 use super::link;
 use super::reactor::Reactor;
 use crate::base::geometry::BLOCK;
@@ -21,10 +21,32 @@ const WRITES_A_TURN: usize = 4;
 #[derive(Default)]
 struct Filled {
     bytes: usize,
-    /// Blocks that cannot be sent, and why. They come behind all that is to be written.
-    lost: Option<(Vec<u32>, DiskError)>,
+    /// What cannot be sent. It comes behind all that is to be written.
+    lost: Option<Lost>,
     /// The first of them has been sent in part.
     broken: bool,
+}
+
+/// Blocks that cannot be sent.
+struct Lost {
+    pieces: Vec<u32>,
+    /// The file that is why, and what is wrong with it.
+    file: usize,
+    error: DiskError,
+}
+
+impl Lost {
+    /// What was lost before, if anything, with this found on top. What ends it comes before what does not.
+    fn worse(before: Option<Lost>, file: usize, error: DiskError) -> Lost {
+        match before {
+            Some(lost) if error.why != Why::Changed => lost,
+            before => Lost {
+                pieces: before.map_or(Vec::new(), |lost| lost.pieces),
+                file,
+                error,
+            },
+        }
+    }
 }
 
 /// What a call to write leaves to be done.
@@ -85,8 +107,8 @@ impl Reactor {
                 }
             }
             // Only now: what a peer is told of it would come between what was to be sent.
-            if let Some((pieces, error)) = filled.lost {
-                self.session.handle_lost(&pieces, error.to_string());
+            if let Some(lost) = filled.lost {
+                self.on_lost(lost, now);
             }
             if filled.broken {
                 self.session.handle_closed(key, Fault::Unreadable, now);
@@ -96,12 +118,30 @@ impl Reactor {
         Left::More
     }
 
+    /// A file that another program has changed ends it: who knows what else it did. What cannot be read otherwise may be read later.
+    fn on_lost(&mut self, lost: Lost, now: Now) {
+        let Lost {
+            pieces,
+            file,
+            error,
+        } = lost;
+        // Where a thread writes, a file may be another one by our own doing, of which we have not heard.
+        let ours = !self.writer.is_idle() && !self.disk.is_held(file);
+        if error.why == Why::Changed && !ours {
+            self.disk.on_changed(file);
+            self.session.handle_changed(error.to_string(), now);
+        } else {
+            self.session.handle_lost(&pieces, error.to_string());
+        }
+    }
+
     /// Fills the buffer with what the peer is to get next.
     fn fill(&mut self, key: usize, now: Now) -> Filled {
         let mut allowance = self.session.may_send(now);
         let most = WRITE.min(self.buffer.len());
         let mut filled = Filled::default();
         let mut blocks = Vec::new();
+        let writing = !self.writer.is_idle();
         let Some(peer) = self.session.peer(key) else {
             return filled;
         };
@@ -130,8 +170,16 @@ impl Reactor {
                     out[..head.len()].copy_from_slice(head);
                     let begin = skip.saturating_sub(HEADER) as u64;
                     let offset = self.disk.layout().geometry().offset(block) + begin;
-                    if let Err(error) = self.disk.read_to_send(offset, &mut out[head.len()..]) {
-                        filled.lost = Some((vec![block.piece], error));
+                    let read = self
+                        .disk
+                        .read_to_send(offset, &mut out[head.len()..], writing);
+                    if let Err((file, error)) = read {
+                        let pieces = vec![block.piece];
+                        filled.lost = Some(Lost {
+                            pieces,
+                            file,
+                            error,
+                        });
                         filled.broken = skip > 0;
                         break;
                     }
@@ -141,16 +189,16 @@ impl Reactor {
                 }
             }
         }
-        if let Err((file, error)) = self.disk.vouch() {
+        if let Err((file, error)) = self.disk.vouch(writing) {
             // Who knows what was read: nothing is sent, and what lies in that file never again.
             let range = self.disk.layout().pieces_of(file);
             blocks.retain(|(piece, _)| range.contains(piece));
-            let (mut pieces, error) = filled.lost.unwrap_or((Vec::new(), error));
-            pieces.extend(blocks.iter().map(|(piece, _)| piece));
+            let mut lost = Lost::worse(filled.lost, file, error);
+            lost.pieces.extend(blocks.iter().map(|(piece, _)| piece));
             return Filled {
                 bytes: 0,
                 broken: filled.broken || blocks.iter().any(|(_, begun)| *begun),
-                lost: Some((pieces, error)),
+                lost: Some(lost),
             };
         }
         filled

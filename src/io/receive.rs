@@ -138,6 +138,7 @@ impl Reactor {
         if !good.is_empty() {
             self.session.handle_written(&good);
         }
+        let whole = !good.is_empty() && self.session.is_whole();
         for written in self.written.drain(..) {
             if let Some(failed) = &written.failed {
                 for &(block, _) in &written.blocks[failed.from..] {
@@ -148,6 +149,20 @@ impl Reactor {
             if self.free.len() < GATHERED + self.writer.spare() {
                 self.free.push(written.buffer);
             }
+        }
+        if whole {
+            self.look_for_changes(now);
+        }
+    }
+
+    /// The download is about to be called complete: not if another program has changed what was written.
+    fn look_for_changes(&mut self, now: Now) {
+        // A file that is being written to has another time.
+        if !self.writer.is_idle() {
+            return;
+        }
+        if let Some(error) = self.disk.find_changed() {
+            self.session.handle_changed(error.to_string(), now);
         }
     }
 
@@ -166,7 +181,12 @@ impl Reactor {
             let offset = self.disk.layout().geometry().offset(block);
             let slice = &mut self.buffer[..block.len as usize];
             match self.disk.read(offset, slice) {
-                Ok(()) => self.session.handle_read(block, slice),
+                Ok(()) => {
+                    self.session.handle_read(block, slice);
+                    if self.session.is_whole() {
+                        self.look_for_changes(now);
+                    }
+                }
                 Err(error) => self.session.handle_unreadable(error.to_string(), now),
             }
         }

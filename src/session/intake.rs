@@ -133,6 +133,12 @@ impl Session {
         }
     }
 
+    /// Another program has changed a file: the session ends, and what is recorded of that file is recorded anew.
+    pub fn handle_changed(&mut self, why: String, now: Now) {
+        self.unsaved = true;
+        self.fail(why, now);
+    }
+
     fn accept(&mut self, key: usize, block: Block, data: &[u8], now: Now) -> bool {
         let Some(slot) = self.slots.get(key) else {
             return false;

@@ -103,6 +103,12 @@ impl Session {
         }
     }
 
+    /// Whether a download has become whole and has not said so yet: that is the moment to look at its files.
+    pub fn is_whole(&self) -> bool {
+        let download = self.config.download && self.is_running();
+        download && self.complete_at.is_none() && self.torrent.pieces.is_complete()
+    }
+
     /// Everything selected is there, perhaps: say so once, and go or stay.
     pub(super) fn mind_completion(&mut self, now: Now) {
         let whole = self.is_running() && self.torrent.pieces.is_complete();

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::Path;
 
 use crate::support::bench::{Bench, SOON, wait_verified};
+use crate::support::child::Child;
 use crate::support::content::{Content, noise};
 use crate::support::peer::Peer;
 use crate::support::torrent::Torrent;
@@ -32,8 +33,17 @@ fn assert_noticed(deed: &str, run: Deed, mend: Deed) {
     run(&file(&bench));
     eprintln!("{deed}");
     assert_fails(&mut child, &["content.bin: ", "another program"]);
+    assert_never_complete(&mut child);
     mend(&file(&bench));
     assert_recovers(&bench);
+}
+
+/// Whoever reads the events must not take a damaged download for a complete one.
+fn assert_never_complete(child: &mut Child) {
+    assert_eq!(child.events("complete").len(), 0);
+    assert_eq!(child.events("error").len(), 1);
+    let stopped = child.event("stopped", SOON);
+    assert_eq!(stopped.get("reason").text(), "error");
 }
 
 #[test]
@@ -119,6 +129,7 @@ fn a_file_that_goes_when_it_is_complete_is_noticed_at_the_end() {
     wait_verified(&mut child, 6);
     fs::remove_file(bench.content().join("t/a")).unwrap();
     assert_fails(&mut child, &["t/a: ", "another program"]);
+    assert_never_complete(&mut child);
     assert_eq!(assert_recovers(&bench), 12);
 }
 
