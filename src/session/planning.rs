@@ -108,14 +108,14 @@ impl Session {
 
     fn mind_chokes(&mut self, now: Now) {
         let due = now >= self.torrent.choker.next_round();
-        let unused_due = self.unused_at.is_some_and(|at| at <= now);
+        // Unused slots matter while places are short: else a round is soon enough.
+        let short = !self.dials.may_accept();
+        let unused_due = short && self.unused_at.is_some_and(|at| at <= now);
         if !due && !unused_due && !self.choke_due {
             return;
         }
         self.choke_due = false;
-        if unused_due {
-            self.unused_at = None;
-        }
+        self.unused_at = self.unused_at.filter(|&at| at > now);
         let slots = Choker::slots(
             self.up
                 .bucket
@@ -143,7 +143,7 @@ impl Session {
                     slot.peer.down().rate(now)
                 },
                 snubbing: slot.peer.is_snubbing(now),
-                wasteful: slot.is_wasteful(now),
+                wasteful: short && slot.is_wasteful(now),
                 since: slot.peer.since(),
             })
             .collect();

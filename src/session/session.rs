@@ -262,7 +262,7 @@ impl Session {
                 if self.census.interested > 0 {
                     next = sooner(next, Some(self.torrent.choker.next_round()));
                 }
-                next = sooner(next, self.unused_at);
+                next = sooner(next, self.unused_at.filter(|_| !self.dials.may_accept()));
                 if self.unsaved {
                     next = sooner(next, Some(self.saved_at + limits::SAVE_EVERY));
                 }
