@@ -131,6 +131,9 @@ pub const DIAL_FAILURES: u32 = 6;
 pub const KEPT_TO_CALL: usize = 8;
 /// When places are short, who connected this long ago and has not said anything but its handshake makes room for another.
 pub const WORDLESS: Duration = Duration::from_secs(5);
+/// Who may ask us and for this long neither asked nor got anything does not use its upload slot, and makes room for another when places
+/// are short: whoever wants something asks within a round trip. Half of [`CHOKE_ROUND`], so that two may be tried in each.
+pub const UNUSED: Duration = Duration::from_secs(5);
 /// Without traffic for this long, a peer that has nothing for us makes room for another when places are short.
 pub const IDLE: Duration = Duration::from_secs(60);
 /// When places are short, who gave and took nothing for this long since it connected makes room for another, whatever it promises.

@@ -49,7 +49,7 @@ impl Session {
                     }
                     Ok(())
                 }
-                Ok(Some(event)) => self.observe(key, event),
+                Ok(Some(event)) => self.observe(key, event, now),
                 Err(fault) => Err(fault),
             };
             if let Err(fault) = handled {
@@ -159,7 +159,7 @@ impl Session {
         true
     }
 
-    fn observe(&mut self, key: usize, event: Event<'_>) -> Result<(), Fault> {
+    fn observe(&mut self, key: usize, event: Event<'_>, now: Now) -> Result<(), Fault> {
         match event {
             Event::Greeted(remote) => self.greeted(key, remote),
             Event::Holdings(before) => {
@@ -193,7 +193,7 @@ impl Session {
                 self.choke_due = true;
                 Ok(())
             }
-            Event::Requested(block) => self.requested(key, block),
+            Event::Requested(block) => self.requested(key, block, now),
             Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => Ok(()),
         }
     }
@@ -239,13 +239,19 @@ impl Session {
         Ok(())
     }
 
-    fn requested(&mut self, key: usize, block: Block) -> Result<(), Fault> {
+    fn requested(&mut self, key: usize, block: Block, now: Now) -> Result<(), Fault> {
         let held = self.torrent.pieces.held().get(block.piece) && !self.lost.get(block.piece);
-        let peer = &mut self.slots[key].peer;
+        let Slot {
+            peer,
+            offered,
+            wasted,
+            ..
+        } = &mut self.slots[key];
         let choked = peer.choke_state().am_choking;
         if !held || (choked && !peer.may_have_choked(block)) {
             return peer.refuse(block);
         }
+        (*offered, *wasted) = (now, None);
         let served = peer.serve(block);
         self.read_ahead(key, block);
         served

@@ -108,10 +108,14 @@ impl Session {
 
     fn mind_chokes(&mut self, now: Now) {
         let due = now >= self.torrent.choker.next_round();
-        if !due && !self.choke_due {
+        // Unused slots matter while places are short: else a round is soon enough.
+        let short = !self.dials.may_accept();
+        let unused_due = short && self.unused_at.is_some_and(|at| at <= now);
+        if !due && !unused_due && !self.choke_due {
             return;
         }
         self.choke_due = false;
+        self.unused_at = self.unused_at.filter(|&at| at > now);
         let slots = Choker::slots(
             self.up
                 .bucket
@@ -121,7 +125,7 @@ impl Session {
         let Census {
             interested, served, ..
         } = self.census;
-        if !due && (served == interested || served > slots) {
+        if !due && (served == interested || (served > slots && !unused_due)) {
             return;
         }
         let seeding = self.torrent.pieces.is_complete();
@@ -139,28 +143,35 @@ impl Session {
                     slot.peer.down().rate(now)
                 },
                 snubbing: slot.peer.is_snubbing(now),
+                wasteful: short && slot.is_wasteful(now),
                 since: slot.peer.since(),
             })
             .collect();
         if !due {
             for key in self.torrent.choker.refill(&views, slots, seeding, now) {
-                self.set_choking(key, false);
+                self.set_choking(key, false, now);
             }
             return;
         }
         let chosen = self.torrent.choker.round(&views, slots, seeding, now);
         for view in &views {
-            self.set_choking(view.key, !chosen.contains(&view.key));
+            self.set_choking(view.key, !chosen.contains(&view.key), now);
         }
     }
 
-    fn set_choking(&mut self, key: usize, choking: bool) {
-        let peer = &mut self.slots[key].peer;
-        if peer.choke_state().am_choking != choking {
+    fn set_choking(&mut self, key: usize, choking: bool, now: Now) {
+        let slot = &mut self.slots[key];
+        if slot.peer.choke_state().am_choking != choking {
             if choking {
-                peer.choke()
+                if slot.is_unused(now) {
+                    slot.wasted = Some(now);
+                }
+                slot.peer.choke()
             } else {
-                peer.unchoke()
+                slot.offered = now;
+                slot.peer.unchoke();
+                let due = now + limits::UNUSED;
+                self.unused_at = self.unused_at.filter(|&at| at > now).or(Some(due));
             }
             self.enlist(key);
         }

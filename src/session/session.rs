@@ -59,6 +59,8 @@ pub struct Session {
     pub(super) door_at: Now,
     pub(super) effects: VecDeque<Effect>,
     pub(super) choke_due: bool,
+    /// When it is seen whether those unchoked last use their slots.
+    pub(super) unused_at: Option<Now>,
     pub(super) unsaved: bool,
     pub(super) saved_at: Now,
     pub(super) saved_totals: (u64, u64),
@@ -121,6 +123,7 @@ impl Session {
             door_at: now,
             effects: VecDeque::new(),
             choke_due: false,
+            unused_at: None,
             unsaved: false,
             saved_at: now,
             saved_totals: (0, 0),
@@ -146,7 +149,7 @@ impl Session {
     pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<usize> {
         let welcome = self.stage == Stage::Running
             && !self.torrent.candidates.is_banned(addr)
-            && self.has_room_for_caller(now);
+            && self.has_room_for_caller(addr, now);
         if !welcome {
             return None;
         }
@@ -259,6 +262,7 @@ impl Session {
                 if self.census.interested > 0 {
                     next = sooner(next, Some(self.torrent.choker.next_round()));
                 }
+                next = sooner(next, self.unused_at.filter(|_| !self.dials.may_accept()));
                 if self.unsaved {
                     next = sooner(next, Some(self.saved_at + limits::SAVE_EVERY));
                 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::census::Standing;
 use crate::base::id::PeerId;
+use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::peer::Peer;
 
@@ -22,6 +23,10 @@ pub struct Slot {
     pub askable: bool,
     /// Bytes of content that the disk was told to read ahead for it.
     pub read_ahead: u64,
+    /// When it was unchoked, or asked for something after that.
+    pub offered: Now,
+    /// When it was choked after it had not used its upload slot.
+    pub wasted: Option<Now>,
     /// It is on the list of those to plan for.
     pub touched: bool,
     /// It is on the list of those to write to.
@@ -41,11 +46,27 @@ impl Slot {
             hungry: false,
             askable: false,
             read_ahead: 0,
+            offered: Now::default(),
+            wasted: None,
             touched: false,
             unflushed: false,
             counted: Standing::default(),
             armed: None,
         }
+    }
+
+    /// Whether it may ask, says that it wants something, and for [`limits::UNUSED`] neither asked nor got anything.
+    pub fn is_unused(&self, now: Now) -> bool {
+        let choke = self.peer.choke_state();
+        let may_ask = self.peer.is_open() && choke.peer_interested && !choke.am_choking;
+        let served = self.peer.uploads_waiting() > 0 || self.peer.up().rate(now) > 0;
+        may_ask && !served && now.since(self.offered) >= limits::UNUSED
+    }
+
+    /// Whether that is so, or was so when it might ask last. It is forgotten after [`limits::BARREN`], so that it is tried again.
+    pub fn is_wasteful(&self, now: Now) -> bool {
+        let lately = |at| now.since(at) < limits::BARREN;
+        self.wasted.is_some_and(lately) || self.is_unused(now)
     }
 }
 

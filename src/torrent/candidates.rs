@@ -116,6 +116,12 @@ impl Candidates {
         Some(addr)
     }
 
+    /// The address that [`Candidates::next`] would give.
+    pub fn peek(&self, now: Now) -> Option<SocketAddr> {
+        let due = self.due.first().filter(|(at, _, _)| *at <= now);
+        due.map(|&(_, _, addr)| addr)
+    }
+
     /// When the next address is due.
     pub fn next_deadline(&self) -> Option<Now> {
         self.due.first().map(|&(at, _, _)| at)

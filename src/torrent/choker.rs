@@ -1,6 +1,7 @@
 //! Whom to serve. Every ten seconds the regular slots go to the interested peers that give us most, and one optimistic slot moves on every
 //! thirty seconds to somebody new, so that better partners are found (BEP 3, "choking and optimistic unchoking"). A slot that falls empty
-//! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot.
+//! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot; and who asks for nothing when it may
+//! does not count as having one, and comes last from then on.
 //!
 //! When we have everything ourselves nobody gives us anything, and each is served in turn: in each round one newcomer comes, and who was
 //! served longest goes, as the first client did it in its later years. So nobody can hold a slot who takes fast and gives nothing to the
@@ -26,6 +27,8 @@ pub struct View {
     pub rate: u64,
     /// It owes us blocks and sends none.
     pub snubbing: bool,
+    /// It has its slot, or had it lately, and asked for nothing.
+    pub wasteful: bool,
     /// When the connection came up.
     pub since: Now,
 }
@@ -71,7 +74,7 @@ impl Choker {
         self.next_round = now + limits::CHOKE_ROUND;
         let served: BTreeSet<usize> = views
             .iter()
-            .filter(|view| view.unchoked)
+            .filter(|view| view.unchoked && !view.wasteful)
             .map(|view| view.key)
             .collect();
         self.turns.retain(|key, _| served.contains(key));
@@ -84,16 +87,18 @@ impl Choker {
         let first = |view: &&View| match seeding {
             // Where nothing flows, having the slot is no reason to keep it.
             true => (
+                !view.wasteful,
                 turns.get(&view.key).filter(|_| view.rate > 0).copied(),
                 0,
                 false,
             ),
-            false => (None, view.rate, view.unchoked),
+            false => (!view.wasteful, None, view.rate, view.unchoked),
         };
         ranked.sort_by_key(|view| Reverse(first(view)));
         let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();
         let stays = |key| {
-            views.iter().any(|view| view.key == key && view.interested) && !chosen.contains(&key)
+            let wants = |view: &View| view.key == key && view.interested && !view.wasteful;
+            views.iter().any(wants) && !chosen.contains(&key)
         };
         let kept = self
             .optimistic
@@ -115,7 +120,7 @@ impl Choker {
     pub fn refill(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         let taken = views
             .iter()
-            .filter(|view| view.interested && view.unchoked)
+            .filter(|view| view.interested && view.unchoked && !view.wasteful)
             .count();
         let mut filled: Vec<usize> = Vec::new();
         while taken + filled.len() < slots + 1 {
@@ -132,11 +137,11 @@ impl Choker {
 
     /// A choked, interested peer that is not among `chosen`, newcomers three times as likely.
     fn draw(&mut self, views: &[View], chosen: &[usize], now: Now) -> Option<usize> {
+        let waits = |view: &&View| view.interested && !view.unchoked && !chosen.contains(&view.key);
+        let waiting = views.iter().filter(waits);
+        let (wasteful, others): (Vec<&View>, Vec<&View>) = waiting.partition(|view| view.wasteful);
         let mut tickets = Vec::new();
-        for view in views
-            .iter()
-            .filter(|view| view.interested && !view.unchoked && !chosen.contains(&view.key))
-        {
+        for view in if others.is_empty() { wasteful } else { others } {
             let new = now.since(view.since) < limits::NEWCOMER;
             tickets.extend(std::iter::repeat_n(view.key, if new { 3 } else { 1 }));
         }
@@ -148,7 +153,7 @@ impl Choker {
 /// The choked, interested peer not among `chosen` that gives us most, if any gives us something.
 fn best(views: &[View], chosen: &[usize]) -> Option<usize> {
     let giving = views.iter().filter(|view| {
-        let waits = view.interested && !view.unchoked && !view.snubbing;
+        let waits = view.interested && !view.unchoked && !view.snubbing && !view.wasteful;
         waits && view.rate > 0 && !chosen.contains(&view.key)
     });
     giving.max_by_key(|view| view.rate).map(|view| view.key)
@@ -165,6 +170,7 @@ mod tests {
             unchoked: false,
             rate,
             snubbing: false,
+            wasteful: false,
             since: Now::default(),
         }
     }
@@ -269,6 +275,24 @@ mod tests {
         views[0].unchoked = true;
         views[1].interested = false;
         assert_eq!(choker.round(&views, 4, false, at(100)), [2]);
+    }
+
+    #[test]
+    fn who_does_not_use_its_slot_holds_none_and_comes_last() {
+        for seeding in [true, false] {
+            let mut choker = Choker::new(at(0), Rng::from_seed(3));
+            let mut views: Vec<View> = (0..15).map(|key| view(key, 0)).collect();
+            for view in &mut views[..5] {
+                (view.unchoked, view.wasteful) = (true, true);
+            }
+            let filled = choker.refill(&views, 4, seeding, at(5));
+            assert!(filled.len() == 5 && filled.iter().all(|&key| key >= 5));
+            let chosen = choker.round(&views, 4, seeding, at(10));
+            assert!(chosen.len() == 5 && chosen.iter().all(|&key| key >= 5));
+            // Better they than nobody.
+            let chosen = choker.round(&views[..8], 4, seeding, at(50));
+            assert!(chosen.len() >= 4 && (5..8).all(|key| chosen.contains(&key)));
+        }
     }
 
     #[test]

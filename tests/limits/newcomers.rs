@@ -62,10 +62,10 @@ fn who_has_not_said_a_word_makes_room_at_once_for_one_who_calls() {
 }
 
 #[test]
-fn who_waits_for_its_turn_keeps_its_place_and_who_wants_nothing_gives_way_in_a_minute() {
+fn who_does_not_use_its_turn_gives_way_at_once_and_who_wants_nothing_in_a_minute() {
     for (words, after) in [
         (&["have none"][..], limits::IDLE),
-        (&["have none", "interested"], limits::BARREN),
+        (&["have none", "interested"], limits::UNUSED),
         (&["bitfield 40"], limits::BARREN),
     ] {
         let mut bench = Bench::getter(4, &[0]);

@@ -152,6 +152,7 @@ fn view(key: usize, rate: u64) -> View {
         unchoked: false,
         rate,
         snubbing: false,
+        wasteful: false,
         since: Now::default(),
     }
 }

@@ -22,6 +22,7 @@ fn a_peer_of_no_use_makes_room_for_another() {
     }
     bench.says(keys[0], "bitfield 10");
     bench.says(keys[1], "interested");
+    bench.says(keys[1], "request 0 at 0, 16384 bytes");
     let waiting = SocketAddr::from(([192, 0, 2, 200], 6881));
     let source = brooklet::torrent::candidates::Source::Tracker;
     bench.session.add_peers(&[waiting], source, bench.now);
@@ -43,6 +44,103 @@ fn a_peer_of_no_use_makes_room_for_another() {
     let gone = gone(&bench);
     assert!(gone.len() == 1 && !keys[..2].contains(&gone[0]), "{gone:?}");
     assert!(bench.dialled(waiting).is_some());
+}
+
+/// A seed whose places are all taken, by peers that say this and then only that they are there. Their keys.
+fn full_seed(words: &str) -> (Bench, Vec<usize>) {
+    let mut bench = Bench::seeder(4);
+    let keys: Vec<usize> = (1..=limits::PEERS as u8)
+        .map(|number| bench.join(number, true))
+        .collect();
+    for &key in &keys {
+        bench.says(key, words);
+    }
+    (bench, keys)
+}
+
+/// Calls every second until there is a place: the key, and the seconds that it took.
+fn calls_until_let_in(bench: &mut Bench, keys: &[usize], most: u64) -> (usize, u64) {
+    let caller = SocketAddr::from(([198, 51, 100, 1], 50_001));
+    for second in 0..=most {
+        if let Some(key) = bench.session.handle_accepted(caller, bench.now) {
+            bench.turn();
+            return (key, second);
+        }
+        bench.turn();
+        seconds_pass(bench, keys, 1);
+    }
+    panic!("no place in {most} s");
+}
+
+#[test]
+fn who_only_says_that_it_wants_something_keeps_nobody_out_of_a_seed() {
+    let (mut bench, keys) = full_seed("interested");
+    let (good, waited) = calls_until_let_in(&mut bench, &keys, 2 * limits::UNUSED.as_secs());
+    assert!(waited >= limits::UNUSED.as_secs(), "{waited} s");
+    bench.says(good, "handshake fast -TR3000-abcdefghi200");
+    bench.says(good, "interested");
+    let mut served = 0;
+    while bench.session.peer(good).unwrap().choke_state().am_choking {
+        seconds_pass(&mut bench, &keys, 1);
+        served += 1;
+        assert!(served <= 60, "it is its turn within a minute");
+    }
+    bench.says(good, "request 0 at 0, 16384 bytes");
+    assert!(
+        bench
+            .hears(good)
+            .iter()
+            .any(|said| said.starts_with("piece"))
+    );
+    // Nobody lost its place but for the one that got it.
+    assert_eq!(keys.iter().filter(|&&key| bench.is_gone(key)).count(), 1);
+}
+
+#[test]
+fn whoever_has_asked_or_waits_for_its_turn_keeps_its_place() {
+    let (mut bench, keys) = full_seed("interested");
+    let caller = SocketAddr::from(([198, 51, 100, 1], 50_001));
+    for _ in 0..100 {
+        for &key in &keys {
+            if !bench.session.peer(key).unwrap().choke_state().am_choking {
+                bench.says(key, "request 0 at 0, 16384 bytes");
+            }
+        }
+        assert_eq!(bench.session.handle_accepted(caller, bench.now), None);
+        bench.turn();
+        seconds_pass(&mut bench, &keys, 1);
+    }
+    assert!(keys.iter().all(|&key| !bench.is_gone(key)));
+}
+
+#[test]
+fn one_host_does_not_have_all_places_while_others_call() {
+    let mut bench = Bench::seeder(4);
+    let callers = |host: u8| (0..).map(move |n| SocketAddr::from(([192, 0, 2, host], 40_000 + n)));
+    let of_one: Vec<usize> = callers(1)
+        .take(limits::PEERS)
+        .map(|addr| bench.accepts(addr))
+        .collect();
+    for (n, &key) in of_one.iter().enumerate() {
+        bench.says(key, &format!("handshake fast -TR3000-abcdefghi{n:03}"));
+        bench.says(key, "have none");
+    }
+    bench.says(of_one[59], "interested");
+    bench.says(of_one[59], "request 0 at 0, 16384 bytes");
+    let one_more = callers(1).nth(100).unwrap();
+    assert_eq!(bench.session.handle_accepted(one_more, bench.now), None);
+    let mut others = 0;
+    for caller in callers(2).take(limits::PEERS) {
+        bench.wait(Duration::from_secs(1));
+        let key = bench.session.handle_accepted(caller, bench.now);
+        bench.turn();
+        let Some(key) = key else { break };
+        bench.says(key, &format!("handshake fast -TR3000-zzzzzzzzz{others:03}"));
+        bench.says(key, "have none");
+        others += 1;
+    }
+    assert_eq!(others, limits::PEERS / 2, "half for each");
+    assert!(!bench.is_gone(of_one[59]), "it gets something of us");
 }
 
 #[test]
