@@ -276,10 +276,11 @@ impl World {
     /// A packet is there.
     pub fn on_deliver(&mut self, conn: usize, dir: usize, bytes: usize) {
         let side = &mut self.conns[conn];
-        if side.way != Way::Open {
+        let pipe = &mut side.pipes[dir];
+        // What is written to a connection that is reset, by who has not heard of it yet, comes nowhere.
+        if side.way != Way::Open || pipe.ended == Some(false) {
             return;
         }
-        let pipe = &mut side.pipes[dir];
         pipe.flight.shift(bytes, &mut pipe.inbox);
         if pipe.deaf {
             pipe.inbox.clear();

@@ -46,11 +46,14 @@ impl World {
                 self.node_at(addr)
                     .map(|liar| self.nodes[liar].manners.lies())
             };
-            let mut banned = session.banned();
-            assert!(
-                banned.all(|addr| lied(addr) == Some(true)),
-                "an honest peer is banned"
-            );
+            for addr in session.banned() {
+                assert_eq!(
+                    lied(addr),
+                    Some(true),
+                    "node {n} has banned {addr}, node {:?}, which never lied",
+                    self.node_at(addr)
+                );
+            }
             return;
         }
         if reread || session.is_pending() || !self.nodes[n].unread.is_empty() {

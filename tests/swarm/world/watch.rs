@@ -15,8 +15,9 @@ const SOMETIMES: u32 = 4;
 const MANY: (usize, u32) = (50, 256);
 /// What is on disk is looked at once in so many turns.
 const SELDOM: u32 = 64;
-/// Turns in a row, close to each other, in which nothing happens though the session wanted them.
-const IDLE_TURNS: u32 = 20;
+/// Turns in a row, close to each other, in which nothing happens though the session wanted them; and more for each connection: one in
+/// which it has become readable and is not read, since the disk is behind, and one for its reminder, which may have moved away.
+const IDLE_TURNS: (usize, usize) = (10, 2);
 /// Turns are close to each other if not so far apart.
 const CLOSE: Duration = Duration::from_millis(100);
 
@@ -25,7 +26,7 @@ pub struct Watch {
     /// The pieces that its session said were right.
     held: Bits,
     turns: u32,
-    idle: u32,
+    idle: usize,
     last: Now,
 }
 
@@ -91,8 +92,9 @@ impl Node {
         let close = now.since(watch.last) < CLOSE;
         watch.idle = if busy || !close { 0 } else { watch.idle + 1 };
         watch.last = now;
+        let (few, each) = IDLE_TURNS;
         assert!(
-            watch.idle < IDLE_TURNS,
+            watch.idle < few + each * self.links.len(),
             "node {} turns in vain at {now:?}, pending: {}, next: {:?}",
             self.number,
             session.is_pending(),

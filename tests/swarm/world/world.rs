@@ -194,13 +194,17 @@ impl World {
 
     fn act(&mut self, act: Act) {
         match act {
+            Act::Join(_) if self.over => {}
+            Act::Join(n) if self.nodes[n].session.is_some() => {
+                // It was to go, and its disk has not written all it had by then.
+                let later = self.now + Duration::from_secs(1);
+                self.queue.push(later, Event::Script(act));
+            }
             Act::Join(n) => {
-                if self.nodes[n].session.is_none() && !self.over {
-                    self.come_back(n);
-                    let seed = self.rng.bits64();
-                    self.nodes[n].start(&self.source, seed, self.now);
-                    self.wake(n, self.now);
-                }
+                self.come_back(n);
+                let seed = self.rng.bits64();
+                self.nodes[n].start(&self.source, seed, self.now);
+                self.wake(n, self.now);
             }
             Act::Leave(n) => {
                 let now = self.now;

@@ -121,3 +121,37 @@ impl World {
         node.disk.write(block, data);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use brooklet::base::time::Now;
+
+    use super::super::disk::Source;
+    use super::super::manners::Manners;
+    use super::super::node::{Link, Role};
+    use super::super::queue::Act;
+    use super::*;
+
+    #[test]
+    fn who_is_to_come_back_while_its_disk_still_writes_comes_when_it_has() {
+        let source = Source::new(4 << 20, 64 << 10);
+        let mut world = World::new(&source, 1);
+        let link = Link {
+            up: 4 << 20,
+            down: 4 << 20,
+            latency: Duration::from_millis(5),
+            natted: false,
+            side: false,
+        };
+        let start = Now::default();
+        world.add(Role::Seed, Manners::Honest, link, start);
+        let client = world.add(Role::Client(None), Manners::Honest, link, start);
+        world.nodes[client].disk_rate = Some(100 << 10);
+        for (second, act) in [(5, Act::Leave(client)), (6, Act::Join(client))] {
+            let at = start + Duration::from_secs(second);
+            world.queue.push(at, Event::Script(act));
+        }
+        world.run(Duration::from_secs(120));
+        assert_eq!(world.nodes[client].run, 2);
+    }
+}
