@@ -57,6 +57,8 @@ pub struct Requests {
     /// The shortest time that a block took, in seconds.
     quickest: f64,
     last_block: Option<Now>,
+    /// A request was lost, and no block came since it was made.
+    silent: bool,
     /// A block came since the peer choked us last.
     answered: bool,
     paused_until: Option<Now>,
@@ -75,6 +77,7 @@ impl Default for Requests {
             deviation: 0.0,
             quickest: f64::INFINITY,
             last_block: None,
+            silent: false,
             answered: false,
             paused_until: None,
         }
@@ -119,8 +122,12 @@ impl Requests {
         self.asked.is_empty()
     }
 
-    /// Whether this peer owes us blocks and has sent none for a long time, or is late with one before it ever sent any.
+    /// Whether this peer owes us blocks and has sent none for a long time, or is late with one before it ever sent any. It does until it
+    /// sends one, even if what it owed is no longer expected.
     pub fn is_snubbing(&self, now: Now) -> bool {
+        if self.silent {
+            return true;
+        }
         let Some(oldest) = self.asked.front() else {
             return false;
         };
@@ -185,12 +192,12 @@ impl Requests {
                 return Arrival::Unasked;
             }
             // It crossed a choke on the way: an answer after all.
-            (self.answered, self.paused_until) = (true, None);
+            (self.answered, self.silent, self.paused_until) = (true, false, None);
             return Arrival::CalledOff;
         };
         self.time_block(now.since(asked.at), self.last_block.is_none());
         self.last_block = Some(now);
-        self.answered = true;
+        (self.answered, self.silent) = (true, false);
         self.adapt(down, now);
         Arrival::Expected
     }
@@ -220,17 +227,14 @@ impl Requests {
 
     /// Takes back the requests that are lost. Their blocks may still come.
     pub fn take_lost(&mut self, now: Now) -> Vec<Block> {
-        let lost = |asked: &Asked| self.is_lost(asked, now);
-        let blocks: Vec<Block> = self
-            .asked
-            .iter()
-            .filter(|asked| lost(asked))
-            .map(|asked| asked.block)
-            .collect();
-        for &block in &blocks {
-            self.call_off(block);
+        let asked = self.asked.iter().copied();
+        let lost: Vec<Asked> = asked.filter(|asked| self.is_lost(asked, now)).collect();
+        let unanswered = |asked: &Asked| self.last_block.is_none_or(|last| last < asked.at);
+        self.silent |= lost.iter().any(unanswered);
+        for asked in &lost {
+            self.call_off(asked.block);
         }
-        blocks
+        lost.into_iter().map(|asked| asked.block).collect()
     }
 
     /// For so long nobody listened to the peer: its blocks may have been there.

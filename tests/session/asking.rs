@@ -2,6 +2,7 @@
 
 use brooklet::base::limits;
 use brooklet::base::time::Duration;
+use brooklet::peer::peer::Peer;
 
 use crate::session::Bench;
 use crate::transcript::words::encode;
@@ -124,6 +125,25 @@ fn a_request_that_was_dropped_without_a_word_is_made_again_within_a_minute_or_so
         bench.sends_blocks(peer, &again);
         assert_eq!(bench.verified().len(), 2);
     }
+}
+
+#[test]
+fn who_swallows_requests_is_asked_for_a_block_a_minute_until_it_answers() {
+    let mut bench = Bench::getter(8, &[]);
+    let peer = bench.join(1, true);
+    bench.says(peer, "have all");
+    bench.says(peer, "unchoke");
+    assert!(requests(&mut bench, peer).len() > 1);
+    for _ in 0..3 {
+        seconds_pass(&mut bench, &[peer], 61);
+        assert_eq!(requests(&mut bench, peer).len(), 1);
+    }
+    seconds_pass(&mut bench, &[peer], 61);
+    let asked = requests(&mut bench, peer);
+    bench.sends_blocks(peer, &asked);
+    assert!(bench.session.peer(peer).map_or(0, Peer::in_flight) > 1);
+    bench.everything_comes();
+    assert_eq!(bench.verified().len(), 8);
 }
 
 #[test]

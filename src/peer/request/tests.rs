@@ -106,6 +106,37 @@ fn a_late_block_is_named_once_after_two_seconds() {
 }
 
 #[test]
+fn who_answers_nothing_for_a_minute_is_asked_for_one_block_at_a_time_until_it_sends_one() {
+    let mut requests = Requests::default();
+    let lost = limits::SNUBBED.as_micros() as u64 / 1000;
+    for number in 0..4 {
+        requests.ask(block(number), at(0));
+    }
+    assert_eq!(requests.take_lost(at(lost)).len(), 4);
+    assert!(requests.is_snubbing(at(lost)));
+    assert_eq!(requests.room(at(lost)), 1);
+    requests.ask(block(4), at(lost));
+    assert_eq!(requests.room(at(lost)), 0);
+    let down = Meter::new(at(0));
+    let arrival = requests.on_block(block(4), &down, at(lost + 10));
+    assert_eq!(arrival, Arrival::Expected);
+    assert!(!requests.is_snubbing(at(lost + 10)));
+    assert!(requests.room(at(lost + 10)) > 1);
+}
+
+#[test]
+fn who_sends_what_was_asked_for_later_does_not_snub_us() {
+    let mut requests = Requests::default();
+    let lost = limits::SNUBBED.as_micros() as u64 / 1000;
+    requests.ask(block(0), at(0));
+    requests.ask(block(1), at(lost - 1000));
+    let down = Meter::new(at(0));
+    requests.on_block(block(1), &down, at(lost - 900));
+    assert_eq!(requests.take_lost(at(lost)), [block(0)]);
+    assert!(!requests.is_snubbing(at(lost)) && requests.room(at(lost)) > 1);
+}
+
+#[test]
 fn blocks_called_off_are_known_and_others_are_not() {
     let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
     requests.ask(block(0), at(0));

@@ -55,7 +55,7 @@ pub struct Disk {
 }
 
 impl World {
-    /// A world with this session.
+    /// A world around this `Session`.
     pub fn new(torrent: &'static Torrent, session: Session, disk: Vec<u8>) -> World {
         let mut world = World {
             torrent,
