@@ -305,6 +305,12 @@ fn a_torrent_that_is_not_there_or_none_is_named() {
 }
 
 #[test]
+fn a_folder_in_the_place_of_a_new_torrent_is_named() {
+    let why = refused(&["create", "Cargo.toml", "-o", "src"], 1);
+    assert!(why.contains("src: this is a folder"), "{why}");
+}
+
+#[test]
 fn events_tell_of_an_early_error_too() {
     let output = brooklet(&["get", "--json", "/dev/null"]);
     assert_eq!(output.status.code(), Some(3));

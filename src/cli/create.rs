@@ -96,6 +96,10 @@ fn finish(text: &[u8], output: &Path) -> Result<(), Failure> {
         let why = "the torrent is too long: choose a larger --piece-length";
         return Err(Failure::failed(format!("{name}: {why}")));
     }
+    if output.is_dir() {
+        let why = "this is a folder: name a file in it with -o";
+        return Err(Failure::failed(format!("{name}: {why}")));
+    }
     fs::write(output, text)
         .map_err(|error| Failure::failed(format!("{name}: {}", Why::from(error))))?;
     let (pieces, length) = (metainfo.geometry.pieces(), metainfo.geometry.piece_length());
