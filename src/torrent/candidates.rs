@@ -313,13 +313,18 @@ mod tests {
         );
     }
 
-    #[test]
-    fn what_the_network_took_is_called_soon_and_then_as_others_are() {
+    /// The first address, whose connection the network took at once.
+    fn lost() -> Candidates {
         let mut candidates = Candidates::new(Rng::from_seed(1));
         candidates.add(addr(1), Source::Tracker, at(0));
         candidates.next(at(0));
         candidates.on_lost(addr(1), at(0));
-        let (_, waits) = never_answers(&mut candidates);
+        candidates
+    }
+
+    #[test]
+    fn what_the_network_took_is_called_soon_and_then_as_others_are() {
+        let (_, waits) = never_answers(&mut lost());
         let first = limits::REDIAL_LOST.as_secs();
         assert_eq!(first, 5);
         let least = [first, 10, 20, 40, 60, 60, 60, 120, 240, 480, 960, 1800];
@@ -331,10 +336,7 @@ mod tests {
 
     #[test]
     fn who_was_lost_and_hung_up_later_waits_as_others_do() {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        candidates.add(addr(1), Source::Tracker, at(0));
-        candidates.next(at(0));
-        candidates.on_lost(addr(1), at(0));
+        let mut candidates = lost();
         assert_eq!(candidates.next(at(7)), Some(addr(1)));
         candidates.on_closed(addr(1), at(100));
         assert_eq!(candidates.next(at(159)), None);
