@@ -127,13 +127,13 @@ fn the_waste_of_the_end_game() {
         let mut table = Table::of(count, blocks);
         let seed = table.seed();
         (0..PEERS).for_each(|_| table.pieces.joined(&seed));
-        // The first is asked for everything: all that is outstanding when the end game begins.
         let ask = |table: &mut Table, asked: &mut Vec<_>| {
             for who in 0..PEERS {
                 let blocks = table.pick(who, &seed, 9_999);
                 asked.extend(blocks.into_iter().map(|block| (who, block)));
             }
         };
+        // The first is asked for everything: all that is outstanding when the end game begins.
         let mut asked = Vec::new();
         ask(&mut table, &mut asked);
         let outstanding = (count * blocks) as usize;
