@@ -335,7 +335,7 @@ impl Disk {
         exact
     }
 
-    /// Whether files were written and not settled.
+    /// Whether no file was written to and not settled.
     pub fn is_settled(&self) -> bool {
         self.held.is_empty()
     }
