@@ -1,6 +1,8 @@
 //! Every parser of `wire`, over what was recorded of real programs (`testdata/torrents/WIRE.tsv`), and over samples of each kind that are
 //! cut at every byte and changed at every byte: nothing panics, and what is taken encodes to what it was read from.
 
+#[path = "support/datagrams.rs"]
+mod datagrams;
 #[path = "support/json.rs"]
 #[allow(dead_code)]
 mod json;
@@ -12,13 +14,14 @@ use std::path::Path;
 use brooklet::base::geometry::Block;
 use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::limits;
-use brooklet::wire::announce::{Answer, Event, Query, Reply};
+use brooklet::wire::announce::Answer;
 use brooklet::wire::bencode::{self, Value};
 use brooklet::wire::compact::{self, Family};
 use brooklet::wire::handshake::{Handshake, LEN};
 use brooklet::wire::message::{Kind, Message, frame_len};
-use brooklet::wire::scrape::{ScrapeAnswer, Scraped};
-use brooklet::wire::udp_tracker::{Body, Request, Response};
+use brooklet::wire::scrape::ScrapeAnswer;
+use brooklet::wire::udp_tracker::{Request, Response};
+use datagrams::datagrams;
 use json::Json;
 
 fn read(path: &str) -> Vec<u8> {
@@ -214,50 +217,6 @@ fn damaged_answers_of_http_trackers_never_panic() {
             let _ = ScrapeAnswer::parse(bytes, InfoHash([b'a'; 20]));
         });
     }
-}
-
-fn datagrams() -> (Vec<Request>, Vec<Response>) {
-    let (connection, transaction) = (0x0102_0304_0506_0708, 9);
-    let query = Query {
-        info_hash: InfoHash([1; 20]),
-        peer_id: PeerId([2; 20]),
-        port: 6881,
-        uploaded: 1,
-        downloaded: 2,
-        left: 3,
-        event: Some(Event::Stopped),
-        num_want: 80,
-        key: 4,
-        tracker_id: None,
-    };
-    let info_hashes = vec![InfoHash([3; 20]), InfoHash([4; 20])];
-    let requests = vec![
-        Request::Connect { transaction },
-        Request::Announce {
-            connection,
-            transaction,
-            query,
-        },
-        Request::Scrape {
-            connection,
-            transaction,
-            info_hashes,
-        },
-    ];
-    let reply = Reply {
-        seeders: Some(1),
-        leechers: Some(2),
-        peers: vec![SocketAddr::from(([1, 2, 3, 4], 5)); 3],
-        ..Reply::default()
-    };
-    let bodies = [
-        Body::Connect(connection),
-        Body::Announce(reply),
-        Body::Scrape(vec![Scraped::default(); 2]),
-        Body::Error(String::from("no")),
-    ];
-    let responses = bodies.map(|body| Response { transaction, body });
-    (requests, responses.into())
 }
 
 #[test]

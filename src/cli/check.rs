@@ -133,8 +133,7 @@ fn report(metainfo: &Metainfo, found: &Found) -> (String, usize) {
             let fault = fault(found, index, file.length);
             wrong += usize::from(fault.is_some());
             let (word, detail) = fault.unwrap_or(("ok", String::new()));
-            let path = file.path.join("/");
-            let _ = writeln!(page, "{word:<10} {}{detail}", printable(&path));
+            let _ = writeln!(page, "{word:<10} {}{detail}", printable(&file.path));
         }
     }
     (page, wrong)

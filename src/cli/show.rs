@@ -35,7 +35,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
 
 fn object(metainfo: &Metainfo) -> String {
     let files = select::numbered(&metainfo.files).map(|(_, file)| {
-        let object = json::Object::new().text("path", file.path.join("/").as_str());
+        let object = json::Object::new().text("path", &*file.path);
         object.plain("size", file.length).finish()
     });
     let quoted =
@@ -113,9 +113,8 @@ fn words(metainfo: &Metainfo) -> String {
     }
     page.0.push('\n');
     for (number, (_, file)) in (1..).zip(select::numbered(&metainfo.files)) {
-        let path = file.path.join("/");
         let size = Bytes(file.length).to_string();
-        let _ = writeln!(page.0, "{number:>6}  {size:>9}  {}", printable(&path));
+        let _ = writeln!(page.0, "{number:>6}  {size:>9}  {}", printable(&file.path));
     }
     page.0
 }

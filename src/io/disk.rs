@@ -24,6 +24,7 @@ use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
 use crate::storage::resume::Stamp;
 use crate::wire::metainfo::{FileKind, Metainfo};
+use crate::wire::paths;
 
 /// Files to be synced, by another thread.
 #[derive(Debug)]
@@ -37,8 +38,8 @@ pub struct Unsynced {
 
 impl Unsynced {
     /// Where each lies below the tree, with what is known of it.
-    pub fn each(&self) -> impl Iterator<Item = (&[String], &Held)> {
-        let path = |file: usize| &self.metainfo.files[file].path[..];
+    pub fn each(&self) -> impl Iterator<Item = (&str, &Held)> {
+        let path = |file: usize| &*self.metainfo.files[file].path;
         self.files
             .iter()
             .map(move |(file, held)| (path(*file), held))
@@ -134,9 +135,9 @@ impl Disk {
     pub fn look(&mut self) -> Vec<DiskError> {
         let mut errors = Vec::new();
         let metainfo = Arc::clone(self.files.metainfo());
-        let mut absent: Vec<String> = Vec::new();
+        let mut absent = String::new();
         for (file, entry) in metainfo.files.iter().enumerate() {
-            let known = !absent.is_empty() && entry.path.starts_with(&absent);
+            let known = !absent.is_empty() && paths::is_in(&absent, &entry.path);
             if known || entry.kind != FileKind::File {
                 self.stamps[file] = None;
                 continue;
@@ -146,7 +147,7 @@ impl Disk {
                 errors.push(error);
                 None
             });
-            absent = tree.absent().map_or(absent, <[String]>::to_vec);
+            absent = tree.absent().map_or(absent, String::from);
         }
         errors
     }
@@ -334,7 +335,7 @@ impl Disk {
         exact
     }
 
-    /// Whether files were written and not settled.
+    /// Whether no file was written to and not settled.
     pub fn is_settled(&self) -> bool {
         self.held.is_empty()
     }

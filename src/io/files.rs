@@ -52,7 +52,7 @@ impl Files {
     /// Where a file lies, for messages.
     pub fn path(&self, file: usize) -> PathBuf {
         let entry = self.metainfo.files.get(file);
-        self.tree.path(entry.map_or(&[], |entry| &entry.path))
+        self.tree.path(entry.map_or("", |entry| &entry.path))
     }
 
     /// An open file.

@@ -67,11 +67,6 @@ impl Outreach {
         })
     }
 
-    /// Whether this token is that of a socket here.
-    pub fn owns(&self, token: Token) -> bool {
-        self.tokens.contains(&token.0)
-    }
-
     /// Does what the machine asks for. A report is none of its business.
     pub fn perform(
         &mut self,

@@ -215,10 +215,10 @@ fn sync_files(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
 }
 
 /// Syncs a file with its time, or the whole file system that it lies on.
-fn sync_file(file: &File, whole: bool, path: &[String]) -> io::Result<()> {
+fn sync_file(file: &File, whole: bool, path: &str) -> io::Result<()> {
     let what = || match whole {
         true => String::from("*"),
-        false => path.join("/"),
+        false => String::from(path),
     };
     faults::call(Call::Sync, what, |_| match whole {
         true => Ok(rustix::fs::syncfs(file)?),

@@ -56,7 +56,7 @@ impl Source {
             dir,
             ids: Vec::new(),
         };
-        source.add(&named, vec![name], &metadata, &mut Vec::new())?;
+        source.add(&named, name, &metadata, &mut Vec::new())?;
         create::sort(&mut source.files);
         Ok(source)
     }
@@ -109,7 +109,7 @@ impl Source {
     fn add(
         &mut self,
         place: &Path,
-        path: Vec<String>,
+        path: String,
         metadata: &Metadata,
         above: &mut Vec<(u64, u64)>,
     ) -> Result<(), DiskError> {
@@ -119,7 +119,7 @@ impl Source {
                 return refuse("there are too many files for a torrent");
             }
             self.ids.push(id(metadata));
-            self.files.push(create::file(path, metadata.len()));
+            self.files.push(create::file(path.into(), metadata.len()));
             return Ok(());
         }
         if !metadata.is_dir() {
@@ -134,8 +134,7 @@ impl Source {
         for entry in entries {
             let below = entry.map_err(|error| DiskError::new(place, error))?.path();
             let metadata = fs::metadata(&below).map_err(|error| DiskError::new(&below, error))?;
-            let mut path = path.clone();
-            path.push(name_of(&below)?);
+            let path = format!("{path}/{}", name_of(&below)?);
             self.add(&below, path, &metadata, above)?;
         }
         above.pop();
@@ -150,12 +149,7 @@ impl Source {
         buffer: &mut [u8],
     ) -> Result<(), DiskError> {
         for span in layout.spans(offset, buffer.len()) {
-            let path = || {
-                self.files[span.file]
-                    .path
-                    .iter()
-                    .fold(self.dir.clone(), |dir, name| dir.join(name))
-            };
+            let path = || self.dir.join(&*self.files[span.file].path);
             let file = match open {
                 Some((file, open)) if *file == span.file => open,
                 _ => {

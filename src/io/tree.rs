@@ -42,9 +42,9 @@ pub struct Tree {
     dir: PathBuf,
     root: Option<OwnedFd>,
     /// The folder visited last: files come in the torrent's order, which is mostly folder by folder.
-    last: Option<(Vec<String>, OwnedFd)>,
+    last: Option<(String, OwnedFd)>,
     /// The folder that the last call did not find.
-    absent: Option<Vec<String>>,
+    absent: Option<String>,
 }
 
 impl Tree {
@@ -72,21 +72,19 @@ impl Tree {
     }
 
     /// Where a file lies, for messages.
-    pub fn path(&self, path: &[String]) -> PathBuf {
-        let start = if self.dir == Path::new(".") {
-            Path::new("")
-        } else {
-            &self.dir
-        };
-        path.iter()
-            .fold(start.to_path_buf(), |whole, part| whole.join(part))
+    pub fn path(&self, path: &str) -> PathBuf {
+        match path {
+            "" => self.dir.clone(),
+            _ if self.dir == Path::new(".") => PathBuf::from(path),
+            _ => self.dir.join(path),
+        }
     }
 
     /// Opens a file.
     ///
     /// # Errors
     /// It is missing (unless it is to be written), denied, or not a regular file; or a link is in the way.
-    pub fn open(&mut self, path: &[String], access: Access) -> Result<File, DiskError> {
+    pub fn open(&mut self, path: &str, access: Access) -> Result<File, DiskError> {
         let (folder, name) = split(path);
         let (flags, mode) = match access {
             Access::Read => (OFlags::RDONLY, Mode::empty()),
@@ -100,7 +98,7 @@ impl Tree {
         // Not to be kept waiting by a named pipe.
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let folder = self.folder(folder, access != Access::Read)?;
-        let what = || path.join("/");
+        let what = || String::from(path);
         let opened = faults::call(Call::Open, what, |_| {
             rustix::fs::openat(folder, name, flags, mode)
         });
@@ -119,12 +117,12 @@ impl Tree {
     ///
     /// # Errors
     /// It cannot be told, or something else than a regular file is there.
-    pub fn stamp(&mut self, path: &[String]) -> Result<Option<Stamp>, DiskError> {
+    pub fn stamp(&mut self, path: &str) -> Result<Option<Stamp>, DiskError> {
         Ok(self.look(path)?.map(|(_, stamp)| stamp))
     }
 
     /// The folder that does not exist, where that is why the last call found no file: nothing else below it exists either.
-    pub fn absent(&self) -> Option<&[String]> {
+    pub fn absent(&self) -> Option<&str> {
         self.absent.as_deref()
     }
 
@@ -132,7 +130,7 @@ impl Tree {
     ///
     /// # Errors
     /// It cannot be told, or something else than a regular file is there.
-    pub fn look(&mut self, path: &[String]) -> Result<Option<(Identity, Stamp)>, DiskError> {
+    pub fn look(&mut self, path: &str) -> Result<Option<(Identity, Stamp)>, DiskError> {
         let (folder, name) = split(path);
         let folder = match self.folder(folder, false) {
             Ok(folder) => folder,
@@ -153,16 +151,18 @@ impl Tree {
     ///
     /// # Errors
     /// A folder cannot be opened, or the system says so.
-    pub fn sync_names(&mut self, path: &[String]) -> Result<(), DiskError> {
-        let (folder, _) = split(path);
-        for depth in (0..=folder.len()).rev() {
-            let opened = self.folder(&folder[..depth], false)?;
-            let what = || folder[..depth].join("/");
+    pub fn sync_names(&mut self, path: &str) -> Result<(), DiskError> {
+        let mut below = path;
+        while !below.is_empty() {
+            let (folder, _) = split(below);
+            let opened = self.folder(folder, false)?;
+            let what = || String::from(folder);
             match faults::call(Call::SyncName, what, |_| rustix::fs::fsync(opened)) {
                 // Some network file systems have no such thing as a folder to be synced.
                 Ok(()) | Err(Errno::INVAL) => {}
-                Err(errno) => return Err(DiskError::new(self.path(&folder[..depth]), errno)),
+                Err(errno) => return Err(DiskError::new(self.path(folder), errno)),
             }
+            below = folder;
         }
         Ok(())
     }
@@ -171,7 +171,7 @@ impl Tree {
     ///
     /// # Errors
     /// As for [`Tree::open`].
-    pub fn set_time(&mut self, path: &[String], time: i64) -> Result<(), DiskError> {
+    pub fn set_time(&mut self, path: &str, time: i64) -> Result<(), DiskError> {
         let (folder, name) = split(path);
         let folder = self.folder(folder, false)?;
         let set = |seconds: i64, nanos| {
@@ -179,7 +179,7 @@ impl Tree {
                 tv_sec: seconds,
                 tv_nsec: nanos,
             });
-            let what = || format!("{seconds} {}", path.join("/"));
+            let what = || format!("{seconds} {path}");
             faults::call(Call::Time, what, |_| {
                 rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
             })
@@ -193,7 +193,7 @@ impl Tree {
     }
 
     /// The folder of these names, opened; made first, if `create` says so.
-    fn folder(&mut self, names: &[String], create: bool) -> Result<BorrowedFd<'_>, DiskError> {
+    fn folder(&mut self, names: &str, create: bool) -> Result<BorrowedFd<'_>, DiskError> {
         self.absent = None;
         if self.root.is_none() {
             self.root = Some(open_root(&self.dir, create)?);
@@ -202,14 +202,14 @@ impl Tree {
         if !known {
             let opened = match self.walk(names, create) {
                 Ok(opened) => opened,
-                Err((depth, why)) => {
+                Err((way, why)) => {
                     if why == Why::Missing {
-                        self.absent = Some(names[..depth].to_vec());
+                        self.absent = Some(String::from(way));
                     }
-                    return Err(DiskError::new(self.path(&names[..depth]), why));
+                    return Err(DiskError::new(self.path(way), why));
                 }
             };
-            self.last = Some((names.to_vec(), opened));
+            self.last = Some((String::from(names), opened));
         }
         let folder = match &self.last {
             Some((_, folder)) if !names.is_empty() => Some(folder),
@@ -219,11 +219,14 @@ impl Tree {
         folder.map(AsFd::as_fd).ok_or_else(missing)
     }
 
-    /// An error comes with the number of names that led to it.
-    fn walk(&self, names: &[String], create: bool) -> Result<OwnedFd, (usize, Why)> {
-        let root = self.root.as_ref().ok_or((0, Why::Missing))?;
-        let mut folder = root.try_clone().map_err(|error| (0, error.into()))?;
-        for (depth, name) in (1..).zip(names) {
+    /// An error comes with the names that led to it.
+    fn walk<'a>(&self, names: &'a str, create: bool) -> Result<OwnedFd, (&'a str, Why)> {
+        let root = self.root.as_ref().ok_or(("", Why::Missing))?;
+        let mut folder = root.try_clone().map_err(|error| ("", error.into()))?;
+        let mut start = 0;
+        let ends = names.match_indices('/').map(|(end, _)| end);
+        for end in ends.chain([names.len()]) {
+            let name = &names[start..end];
             assert_plain(name);
             let open =
                 || rustix::fs::openat(&folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
@@ -236,7 +239,8 @@ impl Tree {
                 }
                 other => other,
             };
-            folder = opened.map_err(|errno| (depth, errno.into()))?;
+            folder = opened.map_err(|errno| (&names[..end], errno.into()))?;
+            start = end + 1;
         }
         Ok(folder)
     }
@@ -283,10 +287,8 @@ fn open_root(dir: &Path, create: bool) -> Result<OwnedFd, DiskError> {
 }
 
 /// The folders on the way, and the file's own name.
-fn split(path: &[String]) -> (&[String], &str) {
-    let (name, folder) = path
-        .split_last()
-        .map_or(("", path), |(name, rest)| (name.as_str(), rest));
+fn split(path: &str) -> (&str, &str) {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     assert_plain(name);
     (folder, name)
 }

@@ -162,6 +162,7 @@ mod tests {
             Fault::OutOfPlace(Kind::Handshake),
             Fault::NotAgreed(Kind::HaveAll),
             Fault::BadBitfield,
+            Fault::HoldingsFlood,
             Fault::NoSuchPiece(7),
             Fault::BadRequest,
             Fault::RequestFlood,

@@ -18,8 +18,8 @@ const BATCH: usize = 8;
 /// How often the rate is looked at while the depth grows.
 const GROWTH_ROUND: Duration = Duration::from_secs(1);
 /// No request for this long after a peer rejected one while it does not choke us, since its answer to the same request would be the
-/// same; and after it choked us without having answered any.
-const REJECT_PAUSE: Duration = Duration::from_secs(1);
+/// same; after it choked us without having answered any; and after one was lost and it is silent, so that others are asked for it first.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
@@ -164,7 +164,7 @@ impl Requests {
     pub fn on_reject(&mut self, block: Block, choked: bool, now: Now) -> bool {
         let known = self.remove(block).is_some();
         if known && !choked {
-            self.paused_until = Some(now.later(REJECT_PAUSE));
+            self.paused_until = Some(now.later(PAUSE));
         }
         known
     }
@@ -174,7 +174,7 @@ impl Requests {
     pub fn on_choke(&mut self, now: Now) {
         let answered = std::mem::take(&mut self.answered);
         if !answered && !self.asked.is_empty() {
-            self.paused_until = Some(now.later(REJECT_PAUSE));
+            self.paused_until = Some(now.later(PAUSE));
         }
     }
 
@@ -230,7 +230,10 @@ impl Requests {
         let asked = self.asked.iter().copied();
         let lost: Vec<Asked> = asked.filter(|asked| self.is_lost(asked, now)).collect();
         let unanswered = |asked: &Asked| self.last_block.is_none_or(|last| last < asked.at);
-        self.silent |= lost.iter().any(unanswered);
+        if lost.iter().any(unanswered) {
+            self.silent = true;
+            self.paused_until = Some(now.later(PAUSE));
+        }
         for asked in &lost {
             self.call_off(asked.block);
         }

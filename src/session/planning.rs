@@ -142,7 +142,8 @@ impl Session {
                 } else {
                     slot.peer.down().rate(now)
                 },
-                snubbing: slot.peer.is_snubbing(now),
+                // Who has nothing for us is not asked for anything: it cannot show that it has changed its mind.
+                snubbing: slot.useful > 0 && slot.peer.is_snubbing(now),
                 wasteful: short && slot.is_wasteful(now),
                 since: slot.peer.since(),
             })

@@ -101,11 +101,11 @@ pub fn piece_length(size: u64) -> u32 {
 
 /// Puts files in the order that the info hash wants.
 pub fn sort(files: &mut [FileEntry]) {
-    files.sort_by_cached_key(|file| file.path.join("/"));
+    files.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// A file of the content.
-pub fn file(path: Vec<String>, length: u64) -> FileEntry {
+pub fn file(path: Box<str>, length: u64) -> FileEntry {
     FileEntry {
         path,
         length,
@@ -115,7 +115,7 @@ pub fn file(path: Vec<String>, length: u64) -> FileEntry {
 }
 
 fn entry(file: &FileEntry) -> Vec<u8> {
-    let below = file.path.iter().skip(1);
+    let below = file.path.split('/').skip(1);
     bencode::dict([
         ("length", length(file.length)),
         ("path", bencode::list(below.map(bencode::bytes))),
@@ -132,8 +132,8 @@ mod tests {
     use crate::wire::metainfo::Metainfo;
 
     fn recipe(names: &[&str]) -> Recipe {
-        let path = |name: &str| format!("t/{name}").split('/').map(String::from).collect();
-        let mut files: Vec<FileEntry> = names.iter().map(|name| file(path(name), 10)).collect();
+        let entry = |name: &&str| file(format!("t/{name}").into(), 10);
+        let mut files: Vec<FileEntry> = names.iter().map(entry).collect();
         sort(&mut files);
         Recipe {
             name: String::from("t"),
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn files_come_in_the_order_of_their_whole_paths() {
         let sorted = recipe(&["a/x", "a.b", "a b", "B", "é", "a/b/c"]).files;
-        let paths: Vec<String> = sorted.iter().map(|file| file.path[1..].join("/")).collect();
+        let paths: Vec<&str> = sorted.iter().map(|file| &file.path[2..]).collect();
         assert_eq!(paths, ["B", "a b", "a.b", "a/b/c", "a/x", "é"]);
     }
 

@@ -155,7 +155,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(index, &(length, kind))| FileEntry {
-                path: vec![String::from("t"), index.to_string()],
+                path: format!("t/{index}").into(),
                 length,
                 kind,
                 executable: false,

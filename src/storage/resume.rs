@@ -228,7 +228,7 @@ mod tests {
     /// Three files of 10, 0 and 14 bytes in six pieces of 4; the third piece lies in two files.
     fn layout() -> Layout {
         let file = |name: &str, length| FileEntry {
-            path: vec![String::from("t"), String::from(name)],
+            path: format!("t/{name}").into(),
             length,
             kind: FileKind::File,
             executable: false,

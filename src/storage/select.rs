@@ -56,12 +56,12 @@ fn by_glob(pattern: &str, files: &[FileEntry]) -> Vec<usize> {
     let glob = Glob::new(pattern.trim_start_matches("./"));
     let whole_path = pattern.contains('/');
     let chosen = numbered(files).filter(|(_, file)| {
-        let below = file.path.get(1..).filter(|rest| !rest.is_empty());
         if whole_path {
-            glob.matches(&file.path.join("/"))
-                || below.is_some_and(|rest| glob.matches(&rest.join("/")))
+            let below = file.path.split_once('/');
+            glob.matches(&file.path) || below.is_some_and(|(_, below)| glob.matches(below))
         } else {
-            file.path.last().is_some_and(|name| glob.matches(name))
+            let name = file.path.rsplit('/').next();
+            name.is_some_and(|name| glob.matches(name))
         }
     });
     chosen.map(|(index, _)| index).collect()
@@ -200,7 +200,7 @@ mod tests {
             ("t/é.bin", FileKind::File),
         ];
         let entry = |&(path, kind): &(&str, FileKind)| FileEntry {
-            path: path.split('/').map(String::from).collect(),
+            path: path.into(),
             length: 3,
             kind,
             executable: false,

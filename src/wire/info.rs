@@ -56,7 +56,7 @@ pub(super) fn read(info: Dict<'_>) -> Result<Info, Invalid> {
     let files = match files {
         Some(files) => read_files(&name, files)?,
         None => vec![FileEntry {
-            path: vec![name.clone()],
+            path: name.as_str().into(),
             length: read_length(length)?,
             kind: FileKind::File,
             executable: attributes(attr).contains(&b'x'),
@@ -110,7 +110,7 @@ fn read_file(name: &str, file: Value<'_>) -> Result<FileEntry, Invalid> {
     };
     Ok(FileEntry {
         path: match kind {
-            FileKind::Padding => Vec::new(),
+            FileKind::Padding => Box::default(),
             _ => paths::path(name, path, path_utf8)?,
         },
         length: match kind {
@@ -243,7 +243,7 @@ mod tests {
                 (Symlink, 0, false)
             ]
         );
-        assert_eq!(meta.files[2].path, ["t", "b"]);
+        assert_eq!(&*meta.files[2].path, "t/b");
         assert_eq!(meta.hashes, [PieceHash([7; 20]); 2]);
         assert!(!meta.single && !meta.hybrid && !meta.private);
     }

@@ -49,8 +49,9 @@ pub struct Metainfo {
 /// A file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileEntry {
-    /// Where it lies below the download folder; the first component is the torrent's name. Empty for padding.
-    pub path: Vec<String>,
+    /// Where it lies below the download folder: plain names (see [`paths::is_plain`]) with a `/` between them, the first of which is the
+    /// torrent's name. Empty for padding.
+    pub path: Box<str>,
     /// Its size in bytes.
     pub length: u64,
     /// What it is.

@@ -39,7 +39,7 @@ pub(super) fn path(
     name: &str,
     path: Option<Value<'_>>,
     utf8: Option<Value<'_>>,
-) -> Result<Vec<String>, Invalid> {
+) -> Result<Box<str>, Invalid> {
     let mut twin = utf8
         .and_then(Value::list)
         .into_iter()
@@ -47,40 +47,43 @@ pub(super) fn path(
     let components = path
         .and_then(Value::list)
         .ok_or_else(|| Invalid::new("a file has no path"))?;
-    let mut path = vec![name.to_owned()];
+    let mut path = name.to_owned();
     for component in components.iter() {
         let component = text(Some(component), twin.next())
             .ok_or_else(|| Invalid::new("a file's path is no list of strings"))?;
         check(&component)?;
-        path.push(component);
+        path.push('/');
+        path.push_str(&component);
     }
-    match path.len() {
-        1 => Err(Invalid::new("a file's path is empty")),
-        _ => Ok(path),
+    if path.len() == name.len() {
+        return Err(Invalid::new("a file's path is empty"));
     }
+    Ok(path.into())
 }
 
 /// Refuses files that cannot lie on one disk: two at one path, or one where another needs a folder.
 pub(super) fn check_all(files: &[FileEntry]) -> Result<(), Invalid> {
     let on_disk = files.iter().filter(|file| file.kind == FileKind::File);
-    let mut paths: Vec<&[String]> = on_disk.map(|file| &file.path[..]).collect();
-    // Sorted, the paths that begin with a path stand right behind it.
-    paths.sort_unstable();
-    let clash = paths
-        .iter()
-        .zip(paths.iter().skip(1))
-        .find(|(path, next)| next.starts_with(path));
-    match clash {
+    let mut paths: Vec<&str> = on_disk.map(|file| &*file.path).collect();
+    // Sorted by their names, the paths that begin with a path stand right behind it.
+    paths.sort_unstable_by(|a, b| a.split('/').cmp(b.split('/')));
+    let mut pairs = paths.iter().zip(paths.iter().skip(1));
+    match pairs.find(|(path, next)| is_in(path, next)) {
         None => Ok(()),
-        Some((path, next)) if path == next => Err(Invalid::new(format!(
-            "two files are named {}",
-            shown(&path.join("/"))
-        ))),
+        Some((path, next)) if path == next => {
+            Err(Invalid::new(format!("two files are named {}", shown(path))))
+        }
         Some((path, _)) => Err(Invalid::new(format!(
             "{} is a file and also a folder",
-            shown(&path.join("/"))
+            shown(path)
         ))),
     }
+}
+
+/// Whether a path is this folder's, or lies in it.
+pub fn is_in(folder: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A name in quotes, escaped, for a line of text.
@@ -98,7 +101,7 @@ mod tests {
 
     fn file(path: &[&str], kind: FileKind) -> FileEntry {
         FileEntry {
-            path: path.iter().map(|&name| name.to_owned()).collect(),
+            path: path.join("/").into(),
             length: 1,
             kind,
             executable: false,
@@ -111,7 +114,7 @@ mod tests {
 
     fn joined(plain: &[u8], utf8: Option<Value<'_>>) -> Result<String, String> {
         path("t", value(plain), utf8)
-            .map(|path| path.join("/"))
+            .map(String::from)
             .map_err(|invalid| invalid.to_string())
     }
 

@@ -65,6 +65,13 @@ fn a_disk_that_turns_read_only_ends_it_with_a_line() {
     recovers_in(&room, &bench);
 }
 
+/// It completes; only what it knows of that is not recorded, and it says why.
+fn assert_costs_resume_data(mut child: Child, bench: &Bench, why: &str) {
+    child.success(SOON);
+    assert_warned(&mut child, &["resume data not saved: ", why]);
+    bench.assert_whole();
+}
+
 #[test]
 fn a_state_folder_that_is_full_costs_the_resume_data_only() {
     if !Room::possible() {
@@ -76,10 +83,8 @@ fn a_state_folder_that_is_full_costs_the_resume_data_only() {
     let fill = "mount -t tmpfs -o \"$1\" none \"$2\" && ! cat /dev/zero > \"$2\"/ballast";
     let room = Room::with(&state, &format!("{{ {fill}; }} 2>&1"), "size=64k");
     let seed = Peer::start(&bench.torrent, Manners::default());
-    let mut child = room.get(&bench, &seed.addr(), &[]);
-    child.success(SOON);
-    assert_warned(&mut child, &["resume data not saved: ", "the disk is full"]);
-    bench.assert_whole();
+    let child = room.get(&bench, &seed.addr(), &[]);
+    assert_costs_resume_data(child, &bench, "the disk is full");
     assert_eq!(assert_recovers(&bench), 16);
 }
 
@@ -132,13 +137,7 @@ fn a_state_folder_of_another_user_costs_the_resume_data_only() {
     let seed = Peer::start(&bench.torrent, Manners::default());
     allow(&bench.dir.folder("state"), 0o755);
     allow(&bench.content(), 0o777);
-    let mut child = as_nobody(&bench, &seed);
-    child.success(SOON);
-    assert_warned(
-        &mut child,
-        &["resume data not saved: ", "permission denied"],
-    );
-    bench.assert_whole();
+    assert_costs_resume_data(as_nobody(&bench, &seed), &bench, "permission denied");
     get(&bench, &seed, "").success(SOON);
     assert_eq!(seed.sent(), MIB as u64);
 }

@@ -5,7 +5,7 @@ mod acts;
 mod crowds;
 mod takers;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -32,6 +32,16 @@ fn bench(seed: u64) -> Bench {
     Bench::new(seed, 16 * MIB - 100 * KIB)
 }
 
+/// A seed of all that, and where it listens.
+fn seeding(seed: u64) -> (Bench, Child, SocketAddr) {
+    let bench = bench(seed);
+    bench.fill();
+    let mut seed = bench.run("seed", &[]);
+    let addr = listening(&mut seed);
+    checked(&mut seed);
+    (bench, seed, addr)
+}
+
 #[test]
 fn a_download_goes_on() {
     let bench = bench(1);
@@ -53,10 +63,7 @@ fn a_download_goes_on() {
         }
     }
     // Only now comes one that is any good.
-    let torrent = Arc::clone(&bench.torrent);
-    let good = thread::spawn(move || visit(addr, &torrent, &Manners::default()));
-    get.event("complete", 2 * SOON);
-    bench.assert_whole();
+    let good = completes(&bench, &mut get, addr);
     for (act, addr) in acts.iter().zip(&addresses) {
         // Who says that it has everything is of no use to us from now on.
         let ended = ended(&mut get, addr).filter(|why| !why.contains("neither of us"));
@@ -73,11 +80,7 @@ fn a_download_goes_on() {
 
 #[test]
 fn a_seed_goes_on() {
-    let bench = bench(2);
-    bench.fill();
-    let mut seed = bench.run("seed", &[]);
-    let addr = listening(&mut seed);
-    checked(&mut seed);
+    let (bench, mut seed, addr) = seeding(2);
     let mut staying = Vec::new();
     for wave in acts().chunks(AT_ONCE) {
         let begin = |act: &Act| {
@@ -104,9 +107,7 @@ fn a_seed_goes_on() {
             }
         }
     }
-    let getter = Bench::of(Torrent::clone(&bench.torrent));
-    getter.get(&[addr.to_string()], &[]).success(2 * SOON);
-    getter.assert_whole();
+    assert_serves(&bench, addr);
     assert_calm(&mut seed, Duration::from_secs(60));
     for (name, from, own, visit) in staying {
         let ended = ended(&mut seed, &from);
@@ -119,11 +120,7 @@ fn a_seed_goes_on() {
 
 #[test]
 fn who_takes_too_long_to_greet_is_hung_up_on() {
-    let bench = bench(3);
-    bench.fill();
-    let mut seed = bench.run("seed", &[]);
-    let addr = listening(&mut seed);
-    checked(&mut seed);
+    let (bench, mut seed, addr) = seeding(3);
     let began = Instant::now();
     let slow = || {
         let (mut stream, torrent) = (
@@ -190,7 +187,7 @@ fn a_borrowed_peer_id_gets_nobody_out() {
         event(&mut get, "the first", &name, "connected");
         let (mut second, twin) = call([127, 0, 0, 1]);
         let _ = greet(&mut second, &bench.torrent, number);
-        let closed = std::io::copy(&mut second, &mut std::io::sink());
+        let closed = io::copy(&mut second, &mut io::sink());
         assert!(closed.is_ok() || closed.is_err(), "it is over");
         assert_eq!(ended(&mut get, &twin), None, "it was never greeted");
         let (mut other, thief) = call([127, 0, 0, 2]);
@@ -210,7 +207,7 @@ fn our_own_peer_id_is_nobody_elses() {
         stream.read_exact(&mut theirs)?;
         stream.write_all(&theirs)?;
         stream.write_all(&bitfield(&torrent, |_| true))?;
-        std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+        io::copy(&mut stream, &mut io::sink()).map(drop)
     });
     let good = Peer::start(&bench.torrent, Manners::default());
     let mut get = bench.get(&[mirror.addr.to_string(), good.addr()], &["--seed"]);
@@ -260,13 +257,30 @@ fn who_sends_the_rarest_piece_a_byte_a_second_holds_nobody_up() {
     let addr = listening(&mut get);
     let pieces = bench.torrent.pieces() as usize;
     crate::support::bench::wait_verified(&mut get, pieces - 1);
+    let good = completes(&bench, &mut get, addr);
+    assert_calm(&mut get, Duration::from_secs(30));
+    drop(get);
+    let _ = good.join().unwrap();
+}
+
+/// A good peer calls the download, which completes; its visit is over when the download is.
+fn completes(
+    bench: &Bench,
+    get: &mut Child,
+    addr: SocketAddr,
+) -> thread::JoinHandle<io::Result<()>> {
     let torrent = Arc::clone(&bench.torrent);
     let good = thread::spawn(move || visit(addr, &torrent, &Manners::default()));
     get.event("complete", 2 * SOON);
     bench.assert_whole();
-    assert_calm(&mut get, Duration::from_secs(30));
-    drop(get);
-    let _ = good.join().unwrap();
+    good
+}
+
+/// Another brooklet gets the whole content from this one.
+fn assert_serves(bench: &Bench, addr: SocketAddr) {
+    let getter = Bench::of(Torrent::clone(&bench.torrent));
+    getter.get(&[addr.to_string()], &[]).success(2 * SOON);
+    getter.assert_whole();
 }
 
 /// Waits until brooklet says that this connection is `state`.

@@ -253,14 +253,19 @@ fn what_waits_for_who_does_not_read_and_is_silent() {
     assert!(bench.is_gone(deaf) && !bench.is_gone(seed));
 }
 
+/// The connection ends when this time is over, and not before.
+fn assert_gone_after(bench: &mut Bench, key: usize, time: Duration) {
+    bench.wait(time - TICK);
+    assert!(!bench.is_gone(key));
+    bench.wait(TICK);
+    assert!(bench.is_gone(key));
+}
+
 #[test]
 fn time_to_connect() {
     let mut bench = Bench::getter(2, &[]);
     let key = bench.dials(SocketAddr::from(([192, 0, 2, 1], 6881)));
-    bench.wait(limits::CONNECT_TIME - TICK);
-    assert!(!bench.is_gone(key));
-    bench.wait(TICK);
-    assert!(bench.is_gone(key));
+    assert_gone_after(&mut bench, key, limits::CONNECT_TIME);
 }
 
 #[test]
@@ -271,10 +276,7 @@ fn time_for_the_handshake() {
         key,
         &encode("handshake fast -XX0000-000000000000", &bench.setting)[..67],
     );
-    bench.wait(limits::HANDSHAKE_TIME - TICK);
-    assert!(!bench.is_gone(key));
-    bench.wait(TICK);
-    assert!(bench.is_gone(key));
+    assert_gone_after(&mut bench, key, limits::HANDSHAKE_TIME);
 }
 
 #[test]
@@ -286,10 +288,7 @@ fn silence_and_keep_alives() {
     assert_eq!(bench.hears(key), [""; 0]);
     bench.wait(TICK);
     assert_eq!(bench.hears(key), ["keep-alive"]);
-    bench.wait(limits::SILENCE - limits::KEEP_ALIVE - TICK);
-    assert!(!bench.is_gone(key));
-    bench.wait(TICK);
-    assert!(bench.is_gone(key));
+    assert_gone_after(&mut bench, key, limits::SILENCE - limits::KEEP_ALIVE);
     // A word in time keeps it.
     let mut bench = Bench::getter(2, &[]);
     let key = bench.join(1, true);

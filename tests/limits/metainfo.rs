@@ -28,6 +28,11 @@ fn torrent(
     dict(before.into_iter().chain([("info", info)]).chain(after))
 }
 
+/// What is read of a torrent of one byte with these keys.
+fn small(before: Option<(&str, Vec<u8>)>, after: Option<(&str, Vec<u8>)>) -> Metainfo {
+    Metainfo::parse(&torrent(before, info(1, 1 << 14, 1), after)).unwrap()
+}
+
 fn refused(torrent: &[u8]) -> String {
     match Metainfo::parse(torrent) {
         Ok(_) => panic!("it is taken"),
@@ -125,8 +130,7 @@ fn trackers() {
     let of = |count: usize| {
         let tiers = urls(count).into_iter().map(|url| list([url]));
         let tiers = Some(("announce-list", list(tiers)));
-        let torrent = torrent(tiers, info(1, 1 << 14, 1), None);
-        Metainfo::parse(&torrent).unwrap().trackers.concat()
+        small(tiers, None).trackers.concat()
     };
     assert_eq!(of(limits::TRACKERS).len(), limits::TRACKERS);
     let kept = of(limits::TRACKERS + 1);
@@ -138,8 +142,7 @@ fn trackers() {
 fn web_seeds() {
     let of = |count: usize| {
         let seeds = Some(("url-list", list(urls(count))));
-        let torrent = torrent(None, info(1, 1 << 14, 1), seeds);
-        Metainfo::parse(&torrent).unwrap().web_seeds.len()
+        small(None, seeds).web_seeds.len()
     };
     let (at, past) = (of(limits::WEB_SEEDS), of(limits::WEB_SEEDS + 1));
     assert_eq!((at, past), (limits::WEB_SEEDS, limits::WEB_SEEDS));
@@ -149,8 +152,7 @@ fn web_seeds() {
 fn nodes() {
     let of = |count: usize| {
         let nodes = (0..count).map(|n| list([bytes(format!("node{n}")), int(6881)]));
-        let torrent = torrent(None, info(1, 1 << 14, 1), Some(("nodes", list(nodes))));
-        Metainfo::parse(&torrent).unwrap().nodes.len()
+        small(None, Some(("nodes", list(nodes)))).nodes.len()
     };
     let (at, past) = (of(limits::NODES), of(limits::NODES + 1));
     assert_eq!((at, past), (limits::NODES, limits::NODES));
@@ -173,8 +175,7 @@ fn words() {
 fn bytes_of_a_url() {
     let of = |length: usize| {
         let url = format!("http://a/{}", "x".repeat(length - 9));
-        let torrent = torrent(Some(("announce", bytes(url))), info(1, 1 << 14, 1), None);
-        Metainfo::parse(&torrent).unwrap().trackers.len()
+        small(Some(("announce", bytes(url))), None).trackers.len()
     };
     assert_eq!((of(limits::URL_BYTES), of(limits::URL_BYTES + 1)), (1, 0));
 }

@@ -127,16 +127,15 @@ fn the_waste_of_the_end_game() {
         let mut table = Table::of(count, blocks);
         let seed = table.seed();
         (0..PEERS).for_each(|_| table.pieces.joined(&seed));
+        let ask = |table: &mut Table, asked: &mut Vec<_>| {
+            for who in 0..PEERS {
+                let blocks = table.pick(who, &seed, 9_999);
+                asked.extend(blocks.into_iter().map(|block| (who, block)));
+            }
+        };
         // The first is asked for everything: all that is outstanding when the end game begins.
-        let mut asked: Vec<(usize, _)> = Vec::new();
-        for who in 0..PEERS {
-            asked.extend(
-                table
-                    .pick(who, &seed, 9_999)
-                    .into_iter()
-                    .map(|block| (who, block)),
-            );
-        }
+        let mut asked = Vec::new();
+        ask(&mut table, &mut asked);
         let outstanding = (count * blocks) as usize;
         let (mut fresh, mut wasted) = (0, 0);
         while !asked.is_empty() {
@@ -147,14 +146,7 @@ fn the_waste_of_the_end_game() {
                 Accepted::Unwanted => wasted += 1,
             }
             table.verdicts();
-            for who in 0..PEERS {
-                asked.extend(
-                    table
-                        .pick(who, &seed, 9_999)
-                        .into_iter()
-                        .map(|block| (who, block)),
-                );
-            }
+            ask(&mut table, &mut asked);
         }
         assert!(table.pieces.is_complete() && fresh == outstanding);
         let most = (limits::END_GAME - 1) * outstanding + (limits::LAST_BLOCK - limits::END_GAME);

@@ -41,6 +41,17 @@ fn answers(bench: &mut Bench, id: Id, body: &[u8]) {
     bench.turn();
 }
 
+/// One that was told to end, the connection on which it tells its tracker, and how.
+fn stopping() -> (Bench, Id, String) {
+    let mut bench = asking();
+    let (id, _) = connection(&mut bench).expect("it is asked");
+    answers(&mut bench, id, b"d8:intervali1800e5:peers0:e");
+    bench.session.stop("SIGINT", bench.now);
+    bench.turn();
+    let (id, request) = connection(&mut bench).expect("it is told");
+    (bench, id, request)
+}
+
 fn outcomes(bench: &Bench) -> Vec<Result<usize, String>> {
     let outcomes = bench.reports.iter().filter_map(|report| match report {
         Report::Tracker { url, outcome } if url == URL => Some(outcome.clone()),
@@ -87,12 +98,7 @@ fn a_tracker_that_fails_is_asked_again_later() {
 
 #[test]
 fn trackers_are_told_of_the_end_and_name_nobody_any_more() {
-    let mut bench = asking();
-    let (id, _) = connection(&mut bench).expect("it is asked");
-    answers(&mut bench, id, b"d8:intervali1800e5:peers0:e");
-    bench.session.stop("SIGINT", bench.now);
-    bench.turn();
-    let (id, request) = connection(&mut bench).expect("it is told");
+    let (mut bench, id, request) = stopping();
     assert!(request.contains("event=stopped"));
     assert!(!bench.session.is_over());
     let body = b"d8:intervali1800e5:peers6:\xc0\x00\x02\x07\x1a\xe1e";
@@ -105,12 +111,7 @@ fn trackers_are_told_of_the_end_and_name_nobody_any_more() {
 
 #[test]
 fn a_tracker_that_does_not_answer_at_the_end_is_not_waited_for_long() {
-    let mut bench = asking();
-    let (id, _) = connection(&mut bench).expect("it is asked");
-    answers(&mut bench, id, b"d8:intervali1800e5:peers0:e");
-    bench.session.stop("SIGINT", bench.now);
-    bench.turn();
-    let (id, _) = connection(&mut bench).expect("it is told");
+    let (mut bench, id, _) = stopping();
     bench.session.trackers().handle_connected(id, bench.now);
     let due = bench.session.next_deadline().expect("it is waited for");
     assert!(due <= bench.now + limits::FAREWELL);

@@ -263,3 +263,28 @@ fn who_unchokes_and_chokes_and_answers_nothing_is_asked_once_a_second() {
         );
     }
 }
+
+#[test]
+fn the_last_block_is_not_asked_for_ever_of_one_who_swallows_requests() {
+    let mut bench = Bench::getter(1, &[]);
+    let silent = [bench.join(1, true), bench.join(2, true)];
+    for key in silent {
+        bench.says(key, "have all");
+        bench.says(key, "unchoke");
+    }
+    seconds_pass(&mut bench, &silent, 130);
+    // Somebody else sends one of the two blocks, and goes.
+    let giver = bench.join(3, false);
+    bench.says(giver, "have 0");
+    bench.says(giver, "unchoke");
+    seconds_pass(&mut bench, &silent, 25);
+    let asked = requests(&mut bench, giver);
+    bench.sends_blocks(giver, &asked[..1]);
+    bench.says(giver, "choke");
+    for key in silent {
+        bench.hears(key);
+    }
+    seconds_pass(&mut bench, &silent, 300);
+    let asked = silent.map(|key| requests(&mut bench, key).len());
+    assert!(asked.iter().all(|&asked| asked > 0), "{asked:?}");
+}

@@ -5,9 +5,9 @@ use brooklet::base::limits;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::peer::Segment;
 
-use crate::ended_since;
 use crate::session::{BLOCKS, Bench, PIECE};
 use crate::transcript::words::encode;
+use crate::{ended_since, requests, seconds_pass};
 
 /// A peer that has nothing, wants something, and is served.
 fn taker(bench: &mut Bench, fast: bool) -> usize {
@@ -180,4 +180,45 @@ fn who_says_nothing_and_never_reads_is_hung_up_on_too() {
         "{most}"
     );
     assert!(ended_since(&bench, &Fault::NotReading.to_string()));
+}
+
+#[test]
+fn who_swallowed_requests_is_served_as_others_are_once_nothing_is_asked_of_it() {
+    let mut bench = Bench::getter(2, &[0]);
+    let keys = [1, 2, 3, 4].map(|number| bench.join(number, true));
+    for key in keys {
+        for words in ["bitfield 40", "unchoke", "interested"] {
+            bench.says(key, words);
+        }
+    }
+    // Two blocks are not enough for all: who swallows one leaves it to the next.
+    seconds_pass(&mut bench, &keys, 600);
+    let snubbing = |bench: &Bench, key| {
+        let peer = bench.session.peer(key).expect("it is there");
+        peer.is_snubbing(bench.now)
+    };
+    assert!(keys.iter().any(|&key| snubbing(&bench, key)));
+    let giver = bench.join(5, true);
+    bench.says(giver, "bitfield 40");
+    bench.says(giver, "unchoke");
+    for _ in 0..4 {
+        let asked = requests(&mut bench, giver);
+        bench.sends_blocks(giver, &asked);
+        seconds_pass(&mut bench, &keys, 30);
+    }
+    assert_eq!(bench.verified(), [1]);
+    let served = |bench: &Bench| {
+        let served = keys.iter().filter(|&&key| {
+            let peer = bench.session.peer(key).expect("it is there");
+            !peer.choke_state().am_choking
+        });
+        served.count()
+    };
+    for _ in 0..40 {
+        seconds_pass(&mut bench, &keys, 1);
+        for key in keys {
+            bench.says(key, "request 0 at 0, 16384 bytes");
+        }
+    }
+    assert_eq!(served(&bench), keys.len());
 }

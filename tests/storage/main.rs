@@ -27,7 +27,7 @@ fn torrent(files: &[(&str, u64)]) -> Arc<Metainfo> {
     let files: Vec<FileEntry> = files
         .iter()
         .map(|&(path, length)| FileEntry {
-            path: path.split('/').map(String::from).collect(),
+            path: path.into(),
             length,
             kind: if path.starts_with('.') {
                 FileKind::Padding
@@ -38,12 +38,13 @@ fn torrent(files: &[(&str, u64)]) -> Arc<Metainfo> {
         })
         .collect();
     let size = files.iter().map(|file| file.length).sum();
+    let name = files[0].path.split('/').next().unwrap();
     Arc::new(Metainfo {
         info_hash: InfoHash([7; 20]),
-        name: files[0].path[0].clone(),
+        name: String::from(name),
         geometry: Geometry::new(size, PIECE).unwrap(),
         hashes: Vec::new(),
-        single: files[0].path.len() == 1,
+        single: name == &*files[0].path,
         files,
         private: false,
         trackers: Vec::new(),

@@ -114,6 +114,10 @@ fn who_answers_nothing_for_a_minute_is_asked_for_one_block_at_a_time_until_it_se
     }
     assert_eq!(requests.take_lost(at(lost)).len(), 4);
     assert!(requests.is_snubbing(at(lost)));
+    // Others have a second to be asked for it first.
+    assert_eq!(requests.room(at(lost)), 0);
+    let lost = lost + 1000;
+    assert_eq!(requests.next_deadline(at(lost - 1)), Some(at(lost)));
     assert_eq!(requests.room(at(lost)), 1);
     requests.ask(block(4), at(lost));
     assert_eq!(requests.room(at(lost)), 0);

@@ -1,6 +1,8 @@
 //! What is fuzzed, and what must hold: see `targets`. Nothing here knows of libFuzzer, so that the tests can do with a few inputs what a
 //! fuzzer does with many.
 
+#[path = "../../support/datagrams.rs"]
+mod datagrams;
 #[path = "../../support/transcript.rs"]
 #[allow(dead_code)]
 mod transcript;

@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::id::PeerId;
 use brooklet::base::limits::UNSENT;
 use brooklet::base::rng::Rng;
-use brooklet::base::time::Duration;
 use brooklet::peer::peer::Local;
-use brooklet::wire::announce::{Event, Query, Reply};
 use brooklet::wire::metainfo::Metainfo;
-use brooklet::wire::scrape::Scraped;
-use brooklet::wire::udp_tracker::{Body, Request, Response};
 
 use super::outside::{BODIES, HEADS};
 use super::transcript::{Setting, words};
@@ -144,50 +140,13 @@ fn answers(wire: &[Vec<u8>]) -> Vec<Vec<u8>> {
 }
 
 fn datagrams() -> Vec<Vec<u8>> {
-    let (transaction, connection) = (7, 9);
-    let query = Query {
-        info_hash: InfoHash([b'i'; 20]),
-        peer_id: PeerId([b'p'; 20]),
-        port: 6881,
-        uploaded: 1,
-        downloaded: 2,
-        left: 3,
-        event: Some(Event::Started),
-        num_want: 80,
-        key: 5,
-        tracker_id: None,
-    };
-    let info_hashes = vec![InfoHash([b'i'; 20]); 2];
-    let requests = [
-        Request::Connect { transaction },
-        Request::Announce {
-            connection,
-            transaction,
-            query,
-        },
-        Request::Scrape {
-            connection,
-            transaction,
-            info_hashes,
-        },
-    ];
-    let reply = Reply {
-        interval: Some(Duration::from_secs(1800)),
-        peers: vec!["192.0.2.1:6881".parse().unwrap(); 6],
-        ..Reply::default()
-    };
-    let responses = [
-        Body::Connect(connection),
-        Body::Announce(reply),
-        Body::Scrape(vec![Scraped::default(); 2]),
-        Body::Error("no".to_string()),
-    ];
+    let (requests, responses) = super::datagrams::datagrams();
     let mut datagrams = vec![Vec::new(); requests.len() + responses.len()];
     for (request, out) in requests.iter().zip(&mut datagrams) {
         request.encode(out);
     }
-    for (body, out) in responses.into_iter().zip(&mut datagrams[requests.len()..]) {
-        Response { transaction, body }.encode(out);
+    for (response, out) in responses.iter().zip(&mut datagrams[requests.len()..]) {
+        response.encode(out);
     }
     datagrams
 }

@@ -1,6 +1,8 @@
 //! What hostile peers do with a connection, and how brooklet ends it: each act stands here once and is performed to a download and to a
 //! seed.
 
+mod blocks;
+
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -17,6 +19,12 @@ use crate::support::torrent::Torrent;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 const BLOCK: u32 = 16 * 1024;
+/// The first block of a piece somewhere in the content.
+const SAMPLE: Block = Block {
+    piece: 3,
+    begin: 0,
+    len: BLOCK,
+};
 
 /// How it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,8 +157,8 @@ pub fn acts() -> Vec<Act> {
     lengths(&mut acts);
     holdings(&mut acts);
     disorder(&mut acts);
-    ranges(&mut acts);
-    blocks(&mut acts);
+    blocks::ranges(&mut acts);
+    blocks::blocks(&mut acts);
     floods(&mut acts);
     ends(&mut acts);
     acts.0
@@ -172,21 +180,23 @@ fn handshakes(acts: &mut Acts) {
         Door("it asked for another torrent"),
         other,
     );
-    let end = Door("it closed the connection");
-    acts.add("half a handshake", (end, end), |stream, torrent| {
-        stream.write_all(&handshake(&torrent.info_hash, 1)[..40])?;
-        stream.shutdown(Shutdown::Write)
-    });
-    let end = Door("it reset the connection");
-    acts.add(
-        "half a handshake and a reset",
-        (end, end),
-        |stream, torrent| {
+    for (name, why, leave) in [
+        (
+            "half a handshake",
+            "it closed the connection",
+            hang_up as Leave,
+        ),
+        (
+            "half a handshake and a reset",
+            "it reset the connection",
+            break_off,
+        ),
+    ] {
+        acts.add(name, (Door(why), Door(why)), move |stream, torrent| {
             stream.write_all(&handshake(&torrent.info_hash, 1)[..40])?;
-            read_until_quiet(stream)?;
-            reset(stream)
-        },
-    );
+            leave(stream)
+        });
+    }
     acts.add(
         "a handshake a byte at a time",
         (Stays, Stays),
@@ -323,167 +333,6 @@ fn disorder(acts: &mut Acts) {
     }
 }
 
-fn ranges(acts: &mut Acts) {
-    for beyond in [0, 1, 1 << 31] {
-        for (kind, id) in [("have", 4), ("suggest", 13), ("allowed fast", 17)] {
-            let name = format!("{kind} of a piece {beyond} beyond the end");
-            acts.say_fast(name, (NO_PIECE, NO_PIECE), move |torrent| {
-                numbers(id, &[torrent.pieces() + beyond])
-            });
-        }
-    }
-    let length = 64 * 1024;
-    for (piece, begin, len) in [
-        (u32::MAX, 0, BLOCK),
-        (0, length, BLOCK),
-        (0, length - BLOCK + 1, BLOCK),
-        (0, u32::MAX - BLOCK + 1, BLOCK),
-        (0, u32::MAX, 2),
-        (0, 1, u32::MAX),
-        (0, 0, 0),
-        (0, 0, u32::MAX),
-        (0, 0, length + 1),
-    ] {
-        let name = format!("a request for {len} at {begin} of piece {piece}");
-        acts.say(name, NO_BYTES, move |_| request(piece, begin, len));
-        // These call off, or reject, what nobody asked for: no harm.
-        let name = format!("cancel and reject of {len} at {begin} of piece {piece}");
-        acts.say_fast(name, (Stays, Stays), move |_| {
-            let numbers = |id| numbers(id, &[piece, begin, len]);
-            [numbers(8), numbers(16)].concat().repeat(100)
-        });
-    }
-    for (piece, begin) in [
-        (u32::MAX, u32::MAX),
-        (0, u32::MAX - 1),
-        (u32::MAX, 0),
-        (254, length),
-    ] {
-        let name = format!("blocks at {begin} of piece {piece}");
-        acts.say(name, UNASKED, move |_| {
-            let head = [piece.to_be_bytes(), begin.to_be_bytes()].concat();
-            frame(7, &[&head[..], &[1; 100]].concat()).repeat(100)
-        });
-    }
-}
-
-fn blocks(acts: &mut Acts) {
-    acts.say("blocks that nobody asked for", UNASKED, |torrent| {
-        whole_block(torrent).repeat(100)
-    });
-    acts.say("blocks of no bytes", UNASKED, |_| {
-        numbers(7, &[0, 0]).repeat(100)
-    });
-    acts.answer("each block twice", UNASKED, |stream, torrent, block| {
-        stream.write_all(&piece(torrent, block, false).repeat(2))
-    });
-    acts.answer(
-        "blocks that are too short",
-        UNASKED,
-        |stream, torrent, block| {
-            let len = block.len - 1;
-            stream.write_all(&piece(torrent, Block { len, ..block }, false).repeat(20))
-        },
-    );
-    let end = Because("it announced a message of 16394 bytes");
-    acts.answer("a block that is too long", end, |stream, torrent, _| {
-        let block = Block {
-            piece: 3,
-            begin: 0,
-            len: BLOCK + 1,
-        };
-        stream.write_all(&piece(torrent, block, false))
-    });
-    acts.answer("blocks of other places", UNASKED, |stream, torrent, _| {
-        let block = Block {
-            piece: 3,
-            begin: 1,
-            len: BLOCK,
-        };
-        stream.write_all(&piece(torrent, block, false).repeat(20))
-    });
-    acts.answer("wrong bytes", POISON, |stream, torrent, block| {
-        stream.write_all(&piece(torrent, block, true))
-    });
-    acts.answer(
-        "half a block and the end",
-        CLOSED,
-        |stream, torrent, block| {
-            stream.write_all(&piece(torrent, block, false)[..8_000])?;
-            stream.shutdown(Shutdown::Write)
-        },
-    );
-    acts.answer(
-        "half a block and a reset",
-        RESET,
-        |stream, torrent, block| {
-            stream.write_all(&piece(torrent, block, false)[..8_000])?;
-            read_until_quiet(stream)?;
-            reset(stream)
-        },
-    );
-    acts.answer(
-        "half a block and silence",
-        Stays,
-        |stream, torrent, block| {
-            stream.write_all(&piece(torrent, block, false)[..8_000])?;
-            io::copy(stream, &mut io::sink()).map(drop)
-        },
-    );
-    acts.answer("a byte a second", Stays, |stream, torrent, block| {
-        for byte in piece(torrent, block, false) {
-            stream.write_all(&[byte])?;
-            thread::sleep(Duration::from_secs(1));
-        }
-        Ok(())
-    });
-    acts.answer("nothing at all", Stays, |_, _, _| Ok(()));
-    acts.answer("a reject of each request", Stays, |stream, _, block| {
-        stream.write_all(&numbers(16, &[block.piece, block.begin, block.len]))
-    });
-    acts.answer("a choke for each request", Stays, |stream, _, block| {
-        let reject = numbers(16, &[block.piece, block.begin, block.len]);
-        stream.write_all(&[frame(0, &[]), reject, frame(1, &[])].concat())
-    });
-    acts.answer("a hang-up for each request", CLOSED, |stream, _, _| {
-        stream.shutdown(Shutdown::Both)
-    });
-    acts.add(
-        "a choke for each request, without rejects",
-        (Stays, NO_USE),
-        |stream, torrent| {
-            greet(stream, torrent, unique())?;
-            stream.write_all(&[bitfield(torrent, |_| true), frame(1, &[])].concat())?;
-            loop {
-                next_request(stream)?;
-                stream.write_all(&[frame(0, &[]), frame(1, &[])].concat())?;
-            }
-        },
-    );
-    acts.say_fast(
-        "all pieces allowed, then silence",
-        (Stays, Stays),
-        |torrent| {
-            let allowed = (0..torrent.pieces()).flat_map(|piece| numbers(17, &[piece]));
-            [half(torrent), allowed.collect()].concat()
-        },
-    );
-    acts.add(
-        "allowed, and then rejected, without end",
-        (Stays, Stays),
-        |stream, torrent| {
-            greet_fast(stream, torrent, unique())?;
-            stream.write_all(&half(torrent))?;
-            stream.write_all(&numbers(17, &[0]))?;
-            loop {
-                let block = next_request(stream)?;
-                let reject = numbers(16, &[block.piece, block.begin, block.len]);
-                stream.write_all(&[reject, numbers(17, &[block.piece])].concat())?;
-            }
-        },
-    );
-}
-
 fn floods(acts: &mut Acts) {
     acts.say("keep-alives without end", Stays, |_| vec![0; 8 * MIB]);
     acts.say("choke and unchoke without end", Stays, |_| {
@@ -526,42 +375,35 @@ fn floods(acts: &mut Acts) {
 }
 
 fn ends(acts: &mut Acts) {
-    acts.add(
-        "the end after the handshake",
-        (CLOSED, CLOSED),
-        |stream, torrent| {
+    for (how, end, leave) in [
+        ("the end", CLOSED, hang_up as Leave),
+        ("a reset", RESET, break_off),
+    ] {
+        let name = format!("{how} after the handshake");
+        acts.add(name, (end, end), move |stream, torrent| {
             greet(stream, torrent, unique())?;
-            stream.shutdown(Shutdown::Write)
-        },
-    );
-    acts.add(
-        "a reset after the handshake",
-        (RESET, RESET),
-        |stream, torrent| {
-            greet(stream, torrent, unique())?;
-            read_until_quiet(stream)?;
-            reset(stream)
-        },
-    );
-    acts.add(
-        "the end in the middle of a message",
-        (CLOSED, CLOSED),
-        |stream, torrent| {
+            leave(stream)
+        });
+        let name = format!("{how} in the middle of a message");
+        acts.add(name, (end, end), move |stream, torrent| {
             greet(stream, torrent, unique())?;
             stream.write_all(&whole_block(torrent)[..5_000])?;
-            stream.shutdown(Shutdown::Write)
-        },
-    );
-    acts.add(
-        "a reset in the middle of a message",
-        (RESET, RESET),
-        |stream, torrent| {
-            greet(stream, torrent, unique())?;
-            stream.write_all(&whole_block(torrent)[..5_000])?;
-            read_until_quiet(stream)?;
-            reset(stream)
-        },
-    );
+            leave(stream)
+        });
+    }
+}
+
+type Leave = fn(&mut TcpStream) -> io::Result<()>;
+
+/// Says its last word.
+fn hang_up(stream: &mut TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)
+}
+
+/// Resets the connection once what we wrote has arrived.
+fn break_off(stream: &mut TcpStream) -> io::Result<()> {
+    read_until_quiet(stream)?;
+    reset(stream)
 }
 
 /// Reads what there is: a reset with something unread on our side is sent at once, before what we wrote has arrived.
@@ -589,10 +431,5 @@ fn request(piece: u32, begin: u32, len: u32) -> Vec<u8> {
 }
 
 fn whole_block(torrent: &Torrent) -> Vec<u8> {
-    let block = Block {
-        piece: 3,
-        begin: 0,
-        len: BLOCK,
-    };
-    piece(torrent, block, true)
+    piece(torrent, SAMPLE, true)
 }

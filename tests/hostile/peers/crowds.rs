@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{KIB, MIB, assert_calm, assert_over, bench, connect_from, event};
-use crate::support::bench::{Bench, SOON, checked, listening};
+use super::{
+    KIB, MIB, assert_calm, assert_over, assert_serves, bench, connect_from, event, seeding,
+};
+use crate::support::bench::{SOON, listening};
 use crate::support::child::{Child, brooklet};
 use crate::support::dir::Dir;
 use crate::support::peer::{
@@ -123,15 +125,9 @@ fn who_is_called_is_called(seed: u64, silence: Silence) {
 
 /// A seed whose places a silent crowd has taken serves one that comes later.
 fn a_seed_lets_others_in(seed: u64, silence: Silence) {
-    let bench = bench(seed);
-    bench.fill();
-    let mut seed = bench.run("seed", &[]);
-    let addr = listening(&mut seed);
-    checked(&mut seed);
+    let (bench, mut seed, addr) = seeding(seed);
     let crowd = silent(addr, &bench.torrent, silence);
-    let getter = Bench::of(Torrent::clone(&bench.torrent));
-    getter.get(&[addr.to_string()], &[]).success(2 * SOON);
-    getter.assert_whole();
+    assert_serves(&bench, addr);
     assert_calm(&mut seed, Duration::from_secs(30));
     drop(crowd);
 }
@@ -213,9 +209,7 @@ fn who_comes_and_goes_leaves_nothing_behind() {
     bench.assert_whole();
     // As a seed it goes on.
     storm(&mut get, addr, &bench.torrent);
-    let getter = Bench::of(Torrent::clone(&bench.torrent));
-    getter.get(&[addr.to_string()], &[]).success(2 * SOON);
-    getter.assert_whole();
+    assert_serves(&bench, addr);
     assert_calm(&mut get, Duration::from_secs(60));
     stop.store(true, Ordering::SeqCst);
     drop(get);
@@ -226,11 +220,7 @@ fn who_comes_and_goes_leaves_nothing_behind() {
 /// message. The sum stays inside of what we may have.
 #[test]
 fn memory_has_a_bound_however_many_fill_it() {
-    let bench = bench(30);
-    bench.fill();
-    let mut seed = bench.run("seed", &[]);
-    let addr = listening(&mut seed);
-    checked(&mut seed);
+    let (bench, mut seed, addr) = seeding(30);
     let before = seed.peak();
     let fill = |number: u16| {
         let torrent = Arc::clone(&bench.torrent);

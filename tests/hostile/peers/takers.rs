@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::acts::End::{self, Because, Stays};
-use super::{assert_calm, assert_ends, bench, ended, event};
-use crate::support::bench::{Bench, SOON, checked, listening};
+use super::{assert_calm, assert_ends, assert_serves, bench, completes, ended, event, seeding};
+use crate::support::bench::{Bench, checked, listening};
 use crate::support::child::Child;
-use crate::support::peer::{Manners, frame, greet_fast, numbers, read_frame, reset, visit};
+use crate::support::peer::{frame, greet_fast, numbers, read_frame, reset};
 use crate::support::torrent::Torrent;
 
 const BLOCK: u32 = 16 * 1024;
@@ -156,15 +156,9 @@ fn perform_all(child: &mut Child, bench: &Bench, addr: SocketAddr) {
 
 #[test]
 fn a_seed_serves_on() {
-    let bench = bench(11);
-    bench.fill();
-    let mut seed = bench.run("seed", &[]);
-    let addr = listening(&mut seed);
-    checked(&mut seed);
+    let (bench, mut seed, addr) = seeding(11);
     perform_all(&mut seed, &bench, addr);
-    let getter = Bench::of(Torrent::clone(&bench.torrent));
-    getter.get(&[addr.to_string()], &[]).success(2 * SOON);
-    getter.assert_whole();
+    assert_serves(&bench, addr);
     assert_calm(&mut seed, Duration::from_secs(60));
 }
 
@@ -180,10 +174,7 @@ fn a_download_serves_on() {
     let addr = listening(&mut get);
     assert_eq!(checked(&mut get), u64::from(bench.torrent.pieces()) - 1);
     perform_all(&mut get, &bench, addr);
-    let torrent = Arc::clone(&bench.torrent);
-    let good = thread::spawn(move || visit(addr, &torrent, &Manners::default()));
-    get.event("complete", 2 * SOON);
-    bench.assert_whole();
+    let good = completes(&bench, &mut get, addr);
     assert_calm(&mut get, Duration::from_secs(60));
     drop(get);
     let _ = good.join().unwrap();

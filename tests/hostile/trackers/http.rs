@@ -7,152 +7,136 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-use super::{AT_ONCE, MIB, Swarm, Tracker, each, endless};
+use super::{AT_ONCE, Swarm, Tracker, each, endless};
 use crate::support::bench::SOON;
 
-type Act = fn(&mut TcpStream, &str) -> io::Result<()>;
+/// What a tracker does with a request.
+enum Say {
+    /// Sends this.
+    Once(&'static [u8]),
+    /// Sends the first, then the second without end.
+    Endless(&'static str, &'static [u8]),
+    /// The same in chunks.
+    Chunks(&'static str, &'static [u8]),
+    /// The start of a body of this length.
+    Length(&'static str),
+    /// The start of a chunk of this size.
+    Chunk(&'static str),
+    /// This status, and a word.
+    Status(&'static str),
+}
 
-/// What a tracker does with a request, and the beginning of what the user is told.
-const WRONG: &[(Act, &str)] = &[
-    (|_, _| Ok(()), "closed without an answer"),
+use Say::*;
+
+impl Say {
+    fn to(&self, stream: &mut TcpStream) -> io::Result<()> {
+        let text = match self {
+            Once(bytes) => return stream.write_all(bytes),
+            Endless(begin, rest) => {
+                stream.write_all(begin.as_bytes())?;
+                return endless(stream, rest);
+            }
+            Chunks(begin, rest) => {
+                stream.write_all(format!("{CHUNKED}{begin}").as_bytes())?;
+                return endless(stream, rest);
+            }
+            Length(length) => format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nd8:"),
+            Chunk(size) => format!("{CHUNKED}{size}\r\nd8:interval"),
+            Status(status) => format!("HTTP/1.1 {status}\r\n\r\n<html>"),
+        };
+        stream.write_all(text.as_bytes())
+    }
+}
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// The beginning of what the user is told, and the answers of which.
+const WRONG: &[(&str, &[Say])] = &[
+    ("closed without an answer", &[Once(b"")]),
     (
-        |stream, _| stream.write_all(b"HTT"),
         "the answer is cut short",
+        &[
+            Once(b"HTT"),
+            Once(b"HTTP/1.1 200 OK\r\nContent-Le"),
+            Length("100"),
+            Chunk("200000"),
+        ],
     ),
     (
-        |stream, _| stream.write_all(b"\x16\x03\x01\x02\x00"),
         "the answer is not HTTP",
+        &[
+            Once(b"\x16\x03\x01\x02\x00"),
+            Endless("", &[b'x'; 4096]),
+            Status("101 Switching"),
+        ],
     ),
     (
-        |stream, _| endless(stream, &[b'x'; 4096]),
-        "the answer is not HTTP",
-    ),
-    (
-        |stream, _| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Le"),
-        "the answer is cut short",
-    ),
-    (
-        |stream, _| begin(stream, "HTTP/1.1 200 ", &[b'x'; 4096]),
         "the answer's head is longer than 16 KiB",
+        &[
+            Endless("HTTP/1.1 200 ", &[b'x'; 4096]),
+            Endless("HTTP/1.1 200 OK\r\nX: ", &[b'x'; 4096]),
+            Endless("HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        ],
     ),
     (
-        |stream, _| begin(stream, "HTTP/1.1 200 OK\r\nX: ", &[b'x'; 4096]),
-        "the answer's head is longer than 16 KiB",
+        "the answer's head makes no sense",
+        &[Status("99999 What"), Status("-20 What")],
     ),
     (
-        |stream, _| begin(stream, "HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-        "the answer's head is longer than 16 KiB",
-    ),
-    (
-        |stream, _| begin(stream, "HTTP/1.1 200 OK\r\n\r\n", &[b'l'; 65536]),
         "the answer is longer than 2 MiB",
+        &[
+            Endless("HTTP/1.1 200 OK\r\n\r\n", &[b'l'; 65536]),
+            Endless(
+                "HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n",
+                &[b'l'; 65536],
+            ),
+            Endless("", b"HTTP/1.1 100 Continue\r\n\r\n"),
+            Length("9223372036854775808"),
+            Chunk("ffffffffffffffff"),
+            Chunks("", b"1\r\nl\r\n"),
+            Chunks("0\r\n", b"X: y\r\n"),
+        ],
     ),
     (
-        |stream, _| {
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 50 * MIB);
-            begin(stream, &head, &[b'l'; 65536])
-        },
-        "the answer is longer than 2 MiB",
-    ),
-    (
-        |stream, _| length(stream, "9223372036854775808"),
-        "the answer is longer than 2 MiB",
-    ),
-    (
-        |stream, _| length(stream, "99999999999999999999999"),
         "a body of \"99999999999999999999999\" bytes makes no sense",
+        &[Length("99999999999999999999999")],
     ),
+    ("a body of \"-1\" bytes makes no sense", &[Length("-1")]),
+    ("a body of \"0x10\" bytes makes no sense", &[Length("0x10")]),
+    ("a body of \"1,2\" bytes makes no sense", &[Length("1,2")]),
     (
-        |stream, _| length(stream, "-1"),
-        "a body of \"-1\" bytes makes no sense",
-    ),
-    (
-        |stream, _| length(stream, "0x10"),
-        "a body of \"0x10\" bytes makes no sense",
-    ),
-    (
-        |stream, _| length(stream, "1,2"),
-        "a body of \"1,2\" bytes makes no sense",
-    ),
-    (|stream, _| length(stream, "100"), "the answer is cut short"),
-    (
-        |stream, _| chunk(stream, "ffffffffffffffff"),
-        "the answer is longer than 2 MiB",
-    ),
-    (
-        |stream, _| chunk(stream, "10000000000000000"),
         "the answer's chunks make no sense",
+        &[
+            Chunk("10000000000000000"),
+            Chunk("-1"),
+            Chunk("0x5"),
+            Chunk(""),
+            Chunks("", b"1;x"),
+            Chunks("0\r\nX: ", &[b'y'; 4096]),
+        ],
     ),
     (
-        |stream, _| chunk(stream, "-1"),
-        "the answer's chunks make no sense",
-    ),
-    (
-        |stream, _| chunk(stream, "0x5"),
-        "the answer's chunks make no sense",
-    ),
-    (
-        |stream, _| chunk(stream, ""),
-        "the answer's chunks make no sense",
-    ),
-    (
-        |stream, _| chunk(stream, "200000"),
-        "the answer is cut short",
-    ),
-    (
-        |stream, _| chunks(stream, b"1\r\nl\r\n"),
-        "the answer is longer than 2 MiB",
-    ),
-    (
-        |stream, _| chunks(stream, b"1;x"),
-        "the answer's chunks make no sense",
-    ),
-    (
-        |stream, _| begin(stream, &format!("{CHUNKED}0\r\n"), b"X: y\r\n"),
-        "the answer is longer than 2 MiB",
-    ),
-    (
-        |stream, _| begin(stream, &format!("{CHUNKED}0\r\nX: "), &[b'y'; 4096]),
-        "the answer's chunks make no sense",
-    ),
-    (
-        |stream, _| {
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00")
-        },
         "compressed (\"gzip\"), which was not asked for",
+        &[Once(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00",
+        )],
     ),
     (
-        |stream, _| {
-            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")
-        },
         "compressed (\"gzip, chunked\"), which was not asked for",
+        &[Once(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        )],
     ),
-    (
-        |stream, _| endless(stream, b"HTTP/1.1 100 Continue\r\n\r\n"),
-        "the answer is longer than 2 MiB",
-    ),
-    (
-        |stream, _| status(stream, "101 Switching"),
-        "the answer is not HTTP",
-    ),
-    (|stream, _| status(stream, "204 Nothing"), "HTTP 204"),
-    (|stream, _| status(stream, "304 As before"), "HTTP 304"),
-    (|stream, _| status(stream, "402 Pay"), "HTTP 402"),
-    (|stream, _| status(stream, "500 Oops"), "HTTP 500"),
-    (|stream, _| status(stream, "999 What"), "HTTP 999"),
-    (|stream, _| status(stream, "000 What"), "HTTP 0"),
-    (
-        |stream, _| status(stream, "99999 What"),
-        "the answer's head makes no sense",
-    ),
-    (
-        |stream, _| status(stream, "-20 What"),
-        "the answer's head makes no sense",
-    ),
-    (|stream, _| status(stream, "302 Nowhere"), "HTTP 302"),
+    ("HTTP 204", &[Status("204 Nothing")]),
+    ("HTTP 302", &[Status("302 Nowhere")]),
+    ("HTTP 304", &[Status("304 As before")]),
+    ("HTTP 402", &[Status("402 Pay")]),
+    ("HTTP 500", &[Status("500 Oops")]),
+    ("HTTP 999", &[Status("999 What")]),
+    ("HTTP 0", &[Status("000 What")]),
 ];
 
-/// The same for redirects to a fixed place.
+/// Where a tracker redirects us to, and the beginning of what the user is told.
 const AWAY: &[(&str, &str)] = &[
     ("", "redirected more than 5 times"),
     ("?again", "redirected more than 5 times"),
@@ -211,35 +195,15 @@ const AWAY: &[(&str, &str)] = &[
     ),
 ];
 
-const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-
-fn begin(stream: &mut TcpStream, head: &str, rest: &[u8]) -> io::Result<()> {
-    stream.write_all(head.as_bytes())?;
-    endless(stream, rest)
-}
-
-fn length(stream: &mut TcpStream, length: &str) -> io::Result<()> {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nd8:");
-    stream.write_all(head.as_bytes())
-}
-
-fn chunk(stream: &mut TcpStream, size: &str) -> io::Result<()> {
-    stream.write_all(format!("{CHUNKED}{size}\r\nd8:interval").as_bytes())
-}
-
-fn chunks(stream: &mut TcpStream, chunk: &[u8]) -> io::Result<()> {
-    begin(stream, CHUNKED, chunk)
-}
-
-fn status(stream: &mut TcpStream, status: &str) -> io::Result<()> {
-    stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n<html>").as_bytes())
-}
-
 #[test]
 fn what_is_no_answer_is_named_and_the_next_tracker_asked() {
     let swarm = Swarm::new(11);
-    each(WRONG, AT_ONCE, |&(act, told)| {
-        let tracker = Tracker::start(act);
+    let mut all: Vec<(&str, &Say)> = Vec::new();
+    for (told, says) in WRONG {
+        all.extend(says.iter().map(|say| (*told, say)));
+    }
+    each(&all, AT_ONCE, |&(told, say)| {
+        let tracker = Tracker::start(move |stream, _| say.to(stream));
         let error = swarm.failure(&tracker.url(), SOON);
         assert!(error.starts_with(told), "{error:?} instead of {told:?}");
         assert_eq!(tracker.asked(), 1, "{told}");

@@ -87,7 +87,7 @@ fn stamp(script: &mut Script<'_>) -> Option<Stamp> {
 
 fn layout() -> Layout {
     let entry = |(number, length): (usize, u64)| FileEntry {
-        path: vec!["name".to_string(), number.to_string()],
+        path: format!("name/{number}").into(),
         length,
         kind: if number == 2 {
             FileKind::Padding
