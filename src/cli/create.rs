@@ -1,8 +1,10 @@
 //! `create`: makes a `.torrent` of a file or folder.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lexopt::{Arg, Parser};
@@ -87,6 +89,22 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     finish(&text, &output)
 }
 
+/// Puts the whole torrent there, or leaves what is there as it was. What is no plain file is written to: a link, a pipe, a device.
+fn write(output: &Path, text: &[u8]) -> io::Result<()> {
+    if fs::symlink_metadata(output).is_ok_and(|found| !found.is_file()) {
+        return fs::write(output, text);
+    }
+    let mut fresh = output.as_os_str().to_owned();
+    fresh.push(format!(".{}", process::id()));
+    let mut file = File::create_new(&fresh)?;
+    let written = file.write_all(text).and_then(|()| file.sync_all());
+    let done = written.and_then(|()| fs::rename(&fresh, output));
+    if done.is_err() {
+        let _ = fs::remove_file(&fresh);
+    }
+    done
+}
+
 /// Writes the torrent, once it is sure that it can be read, and tells its name in the swarm.
 fn finish(text: &[u8], output: &Path) -> Result<(), Failure> {
     let name = quote(output.as_os_str());
@@ -100,7 +118,7 @@ fn finish(text: &[u8], output: &Path) -> Result<(), Failure> {
         let why = "this is a folder: name a file in it with -o";
         return Err(Failure::failed(format!("{name}: {why}")));
     }
-    fs::write(output, text)
+    write(output, text)
         .map_err(|error| Failure::failed(format!("{name}: {}", Why::from(error))))?;
     let (pieces, length) = (metainfo.geometry.pieces(), metainfo.geometry.piece_length());
     let (size, length) = (Bytes(metainfo.size()), Bytes(length.into()));

@@ -251,7 +251,7 @@ impl Disk {
             }
             None => known == Some(found.1),
         };
-        match intact {
+        match intact && self.files.is_named(file)? {
             true => Ok(()),
             false => Err(DiskError::new(self.path(file), Why::Changed)),
         }

@@ -4,13 +4,17 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustix::process::Resource;
 
 use super::disk_error::DiskError;
-use super::tree::{Access, Tree};
+use super::tree::{self, Access, Tree};
 use crate::base::limits;
 use crate::wire::metainfo::Metainfo;
+
+/// For so long the name of an open file need not be looked at: that can take a walk through its folders, and what is read is right anyway.
+const NAMED: Duration = Duration::from_secs(1);
 
 /// Open files, below a folder.
 #[derive(Debug)]
@@ -20,8 +24,17 @@ pub struct Files {
     pub tree: Tree,
     writable: bool,
     /// The last used first.
-    open: Vec<(usize, File)>,
+    open: Vec<Open>,
     most: usize,
+}
+
+/// An open file.
+#[derive(Debug)]
+struct Open {
+    number: usize,
+    file: File,
+    /// When its name was known to lead to it last.
+    named: Instant,
 }
 
 impl Files {
@@ -60,7 +73,7 @@ impl Files {
     /// # Errors
     /// It is missing (if it is only to be read), denied, not a regular file, or a link is in the way.
     pub fn get(&mut self, file: usize) -> Result<&File, DiskError> {
-        match self.open.iter().position(|&(open, _)| open == file) {
+        match self.open.iter().position(|open| open.number == file) {
             Some(place) => self.open[..=place].rotate_right(1),
             None => {
                 self.open.truncate(self.most - 1);
@@ -72,10 +85,33 @@ impl Files {
                     false => Access::Read,
                 };
                 let opened = self.tree.open(&entry.path, access)?;
-                self.open.insert(0, (file, opened));
+                let open = Open {
+                    number: file,
+                    file: opened,
+                    named: Instant::now(),
+                };
+                self.open.insert(0, open);
             }
         }
-        Ok(&self.open[0].1)
+        Ok(&self.open[0].file)
+    }
+
+    /// Whether the name of an open file still leads to it, or did within [`NAMED`].
+    ///
+    /// # Errors
+    /// As for [`Files::get`]; and the name cannot be looked at.
+    pub fn is_named(&mut self, file: usize) -> Result<bool, DiskError> {
+        self.get(file)?;
+        let open = &mut self.open[0];
+        if open.named.elapsed() < NAMED {
+            return Ok(true);
+        }
+        let path = &self.metainfo.files[file].path;
+        let found = self.tree.look(path)?.map(|(identity, _)| identity);
+        let opened = tree::look_at(&open.file);
+        let (identity, _) = opened.map_err(|error| DiskError::new(self.tree.path(path), error))?;
+        open.named = Instant::now();
+        Ok(found == Some(identity))
     }
 }
 

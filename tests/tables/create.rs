@@ -326,3 +326,41 @@ fn create_names_the_torrent_after_the_content() {
         .unwrap();
     assert!(inside.status.success() && dir.join("deep/photos/photos.torrent").exists());
 }
+
+/// A shell that lets no file grow, as a full disk does.
+#[test]
+fn a_torrent_that_cannot_be_written_leaves_what_was_there() {
+    let dir = Dir::new();
+    let content = dir.file("content", [1; 1000]);
+    let output = dir.join("x.torrent");
+    let create = |limit: &str| {
+        let script =
+            format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" create -o \"$1\" \"$2\"");
+        let program = env!("CARGO_BIN_EXE_brooklet");
+        let mut shell = Command::new("sh");
+        run(shell
+            .args(["-c", &script, program])
+            .args([&output, &content]))
+    };
+    for before in [None, Some("an older torrent")] {
+        if let Some(text) = before {
+            fs::write(&output, text).unwrap();
+        }
+        let ended = create("0");
+        assert_eq!(ended.code, 1, "{}", ended.err);
+        let line = format!("brooklet: {}: ", output.display());
+        assert!(ended.err.starts_with(&line), "{}", ended.err);
+        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+        let names: Vec<_> = fs::read_dir(dir.join("")).unwrap().collect();
+        assert_eq!(names.len(), 1 + usize::from(before.is_some()), "{names:?}");
+        assert_eq!(fs::read_to_string(&output).ok().as_deref(), before);
+    }
+    // What is there is replaced, and what a link or a pipe leads to is written to.
+    assert_eq!(create("unlimited").code, 0);
+    let torrent = fs::read(&output).unwrap();
+    assert!(torrent.starts_with(b"d"));
+    fs::remove_file(&output).unwrap();
+    std::os::unix::fs::symlink(dir.join("target"), &output).unwrap();
+    assert_eq!(create("unlimited").code, 0);
+    assert!(output.is_symlink() && fs::read(dir.join("target")).unwrap().starts_with(b"d"));
+}
