@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Poll, Waker};
+use rustix::fs::Access;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::clock::Clock;
@@ -28,7 +29,7 @@ use crate::session::session::Session;
 use crate::storage::layout::Layout;
 use crate::storage::resume::{self, Resume};
 use crate::torrent::candidates::Source;
-use crate::wire::metainfo::Metainfo;
+use crate::wire::metainfo::{FileKind, Metainfo};
 
 /// Runs one torrent until it is done, stopped or failed.
 pub fn run(setup: Setup, reporter: &mut Reporter<'_>) -> Ending {
@@ -136,14 +137,36 @@ fn open_content(setup: &mut Setup, warn: &mut dyn FnMut(String)) -> Result<Disk,
         ));
     }
     if download {
-        let all = 0..setup.metainfo.files.len();
-        let made = match &setup.selection {
-            Some(chosen) => disk.make_empty(chosen.iter().copied()),
-            None => disk.make_empty(all),
-        };
-        made.map_err(|error| error.to_string())?;
+        let all = || (0..setup.metainfo.files.len()).collect();
+        let chosen = setup.selection.clone().unwrap_or_else(all);
+        let made = disk.make_empty(chosen.iter().copied());
+        made.and_then(|()| may_write(&disk, &setup.metainfo, &chosen))
+            .map_err(|error| error.to_string())?;
     }
     Ok(disk)
+}
+
+/// Whether the first of these files that is not there as a whole may be written to, or made: the first block would come late to find out.
+fn may_write(disk: &Disk, metainfo: &Metainfo, chosen: &[usize]) -> Result<(), DiskError> {
+    let unfinished = |file: &&usize| {
+        let (entry, found) = (&metainfo.files[**file], disk.stamps()[**file]);
+        entry.kind == FileKind::File && found.is_none_or(|found| found.size < entry.length)
+    };
+    let Some(&file) = chosen.iter().find(unfinished) else {
+        return Ok(());
+    };
+    let path = disk.path(file);
+    let (there, access) = match path.exists() {
+        true => (Some(&*path), Access::WRITE_OK),
+        false => {
+            let mut folders = path.ancestors().skip(1);
+            let there = folders.find(|folder| folder.exists());
+            (there, Access::WRITE_OK | Access::EXEC_OK)
+        }
+    };
+    // The path of what lies in the folder where we are may have no folder in it.
+    let there = there.unwrap_or(Path::new("."));
+    rustix::fs::access(there, access).map_err(|errno| DiskError::new(path, errno))
 }
 
 fn config(

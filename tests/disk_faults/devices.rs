@@ -128,6 +128,30 @@ fn folders_and_files_of_another_user_are_named() {
     assert_eq!(assert_recovers(&bench), 16);
 }
 
+/// It does not take a peer to find out.
+#[test]
+fn a_folder_that_cannot_be_written_to_ends_it_at_once() {
+    if !Room::possible() {
+        return;
+    }
+    let bench = Bench::new(6, MIB);
+    let nobody = "127.0.0.1:1";
+    let room = Room::make(&bench.content(), "size=3m,ro");
+    let refused = ["content.bin: ", "read-only"];
+    assert_fails(&mut room.get(&bench, nobody, &[]), &refused);
+    // Part of it is there.
+    let half = MIB / 2;
+    let part =
+        format!("mount -o remount,rw \"$1\" && head -c {half} /dev/zero > \"$1\"/content.bin");
+    room.run(&format!("{part} && mount -o remount,ro \"$1\""));
+    assert_fails(&mut room.get(&bench, nobody, &[]), &refused);
+    // What is whole need not be written.
+    room.run("mount -o remount,rw \"$1\"");
+    recovers_in(&room, &bench);
+    room.run("mount -o remount,ro \"$1\"");
+    room.get(&bench, nobody, &[]).success(SOON);
+}
+
 #[test]
 fn a_state_folder_of_another_user_costs_the_resume_data_only() {
     if !support::root() {
