@@ -103,8 +103,8 @@ fn world(script: &mut Script<'_>) -> World {
     };
     let odd = script.byte();
     config.heartbeat = odd & 1 == 1;
-    // Little memory for each peer, now and then.
-    config.share >>= odd >> 5;
+    // Little memory for each peer, now and then, but as much as the program gives it.
+    config.share = (config.share >> (odd >> 5)).max(limits::PEER_SHARE);
     let session = Session::new(config, script.byte().into(), Now::default());
     World::new(torrent, session, disk)
 }
