@@ -345,19 +345,34 @@ fn exists(name: &str, sources: &[String]) -> bool {
             .iter()
             .any(|root| repository(root).join(name).exists());
     }
-    let words = || name.split("::");
     let is_name = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let camel = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_uppercase())
-            && word.contains(|c: char| c.is_ascii_lowercase())
-    };
-    if !words().all(is_name) || name.contains('/') {
+    if !name.split("::").all(is_name) || name.contains('/') {
         return true;
     }
-    if name.contains("::") || camel(name) || name.contains('_') {
-        return words().all(|word| sources.iter().any(|source| has_word(source, word)));
+    let known = |word: &str| sources.iter().any(|source| has_word(source, word));
+    match name.rsplit_once("::") {
+        Some((outer, last)) => {
+            outer.split("::").all(known) && sources.iter().any(|source| declares(source, last))
+        }
+        None if camel(name) || name.contains('_') => known(name),
+        None => true,
     }
-    true
+}
+
+fn camel(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.contains(|c: char| c.is_ascii_lowercase())
+}
+
+/// Whether a function, a constant or a variant of this name stands there, not only a word.
+fn declares(source: &str, name: &str) -> bool {
+    source.lines().any(|line| {
+        let line = line.trim_start();
+        let variant = line.strip_prefix(name).filter(|_| camel(name));
+        variant.is_some_and(|rest| rest.starts_with([',', '(', ' ']))
+            || line.contains(&format!("const {name}:"))
+            || (line.contains(&format!("fn {name}")) && has_word(line, name))
+    })
 }
 
 /// Whether a line names a place on a machine: this folder at the root, not a part of a longer path or a URL.

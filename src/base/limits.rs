@@ -55,7 +55,7 @@ pub const READ_AHEAD: u64 = 8 * MIB as u64;
 pub const EXCESS_UPLOADS: u32 = 2_000;
 /// Requests in flight to one peer at least, so that a connection is never idle for a round trip.
 pub const DEPTH_LEAST: usize = 2;
-/// Requests in flight to one peer at most, unless it announces less: what common clients queue.
+/// Requests in flight to one peer at most: what common clients queue.
 pub const DEPTH_MOST: usize = 500;
 /// A peer that once sent a block within this time is near: in this machine or next to it.
 pub const NEAR: Duration = Duration::from_millis(1);
@@ -134,7 +134,7 @@ pub const WORDLESS: Duration = Duration::from_secs(5);
 /// Who may ask us and for this long neither asked nor got anything does not use its upload slot, and makes room for another when places
 /// are short: whoever wants something asks within a round trip. Half of [`CHOKE_ROUND`], so that two may be tried in each.
 pub const UNUSED: Duration = Duration::from_secs(5);
-/// Without traffic for this long, a peer that has nothing for us makes room for another when places are short.
+/// When places are short, who came this long ago, has nothing for us and moves no bytes makes room for another.
 pub const IDLE: Duration = Duration::from_secs(60);
 /// When places are short, who gave and took nothing for this long since it connected makes room for another, whatever it promises.
 pub const BARREN: Duration = Duration::from_secs(300);
@@ -144,7 +144,7 @@ pub const OTHER_HANDLES: usize = 32;
 pub const CHOKE_ROUND: Duration = Duration::from_secs(10);
 /// The optimistic unchoke moves on this often (BEP 3).
 pub const OPTIMISTIC_ROUND: Duration = Duration::from_secs(30);
-/// Regular upload slots without an upload limit.
+/// Regular upload slots at least, however little flows or may flow.
 pub const UPLOAD_SLOTS: usize = 4;
 /// Regular upload slots at most: more divide the rate too finely.
 pub const UPLOAD_SLOTS_MOST: usize = 50;

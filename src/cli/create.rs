@@ -42,12 +42,15 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         return super::print(help::CREATE);
     };
     let source = Source::find(&options.path).map_err(Failure::failed)?;
-    for path in &source.skipped {
-        logging::say(&format!(
-            "brooklet: {}: neither a file nor a folder: left out",
-            logging::printable(&path.to_string_lossy())
-        ));
-    }
+    let remark = |paths: &[PathBuf], what| {
+        for path in paths {
+            let path = path.to_string_lossy();
+            logging::say(&format!("brooklet: {}: {what}", logging::printable(&path)));
+        }
+    };
+    remark(&source.skipped, "neither a file nor a folder: left out");
+    let followed = "a symbolic link: followed, but not by seed and check";
+    remark(&source.links, followed);
     let path = quote(options.path.as_os_str());
     let size = source.size();
     let piece_length = options

@@ -199,8 +199,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Whether the files that were read to be sent are still what was verified, as far as size and time tell. Asked after reading, it
-    /// answers for what was read.
+    /// Whether the files that were read to be sent are still what was verified, as far as size, time and name tell. Asked after reading,
+    /// it answers for what was read.
     ///
     /// # Errors
     /// This one is not ([`Why::Changed`]), or cannot be looked at.

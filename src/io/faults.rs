@@ -1,8 +1,8 @@
 //! Calls to the file system that fail, or end the process, when a test says so: a bad disk cannot be had at a chosen moment otherwise.
 //!
 //! `BROOKLET_FAULTS` holds rules `CALL:WHEN:WHAT` with commas between them. CALL is one of [`Call::name`], or `any`; WHEN is `3` for
-//! the third such call of the process and `3+` for all from the third on; WHAT is the name of an error (`EIO`), `SHORT` for half of
-//! what was to be read or written, or `KILL` for the end of the process, as by `kill -9`, just before the call. A rule that cannot be
+//! the third such call of the process and `3+` for all from the third on; WHAT is the name of an error (`EIO`), `SHORT` for a write of
+//! half or a read past the end, or `KILL` for the end of the process, as by `kill -9`, just before the call. A rule that cannot be
 //! read makes every call fail. `BROOKLET_CALLS` names a file to which each call that changes the disk is appended, a line before it and
 //! a line after it. Without these variables a call costs one look at a static.
 
@@ -88,7 +88,7 @@ impl Call {
     }
 }
 
-/// Makes a call, unless it is to fail. `what` says what it is about, for the record; `run` is told whether to do half of it only.
+/// Makes a call, unless it is to fail. `what` says what it is about, for the record; `run` is told whether to fall short of it.
 ///
 /// # Errors
 /// What the call returns, or what a rule says.

@@ -96,7 +96,7 @@ impl Files {
         Ok(&self.open[0].file)
     }
 
-    /// Whether the name of an open file still leads to it, or did within [`NAMED`].
+    /// Whether the name of an open file still leads to it, or did within the last second.
     ///
     /// # Errors
     /// As for [`Files::get`]; and the name cannot be looked at.

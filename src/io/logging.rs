@@ -1,6 +1,6 @@
 //! Standard error, shared by log lines and the progress line. Everything that is written there comes through here, so that a log
 //! line never tears the progress line, and so that nothing a torrent, a tracker or a peer says can move the cursor, forge a
-//! line or change a colour: control characters are escaped on the way out.
+//! line or change a colour: control characters, and what cannot be seen, are escaped on the way out.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -100,12 +100,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a letter is more than it shows: a control character, or one that is invisible, breaks lines or turns the direction of writing.
+/// Whether a letter is more than it shows: a control character, or one that is invisible (Unicode's "default ignorable"), breaks lines or
+/// turns the direction of writing. What only chooses the form of the letter in front of it, as emoji do, is left.
 pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 const RED: u8 = 31;
@@ -210,6 +212,11 @@ mod tests {
             ("\u{9b}31m", "\\u{9b}31m"),
             ("gpj.\u{202e}exe\u{2066}", "gpj.\\u{202e}exe\\u{2066}"),
             ("\u{2028}\u{feff}\u{200b}", "\\u{2028}\\u{feff}\\u{200b}"),
+            (
+                "a\u{34f}\u{3164}.\u{e0101}",
+                "a\\u{34f}\\u{3164}.\\u{e0101}",
+            ),
+            ("❤\u{fe0f}", "❤\u{fe0f}"),
         ] {
             assert_eq!(printable(raw), shown);
         }

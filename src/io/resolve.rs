@@ -1,5 +1,5 @@
-//! Host names. The system's look-up blocks, for many seconds if a name server is silent, so it has a thread of its own: the only
-//! one, started when the first name is asked for. It answers in the order of the questions and wakes the poll loop each time.
+//! Host names. The system's look-up blocks, for many seconds if a name server is silent, so it has a thread of its own,
+//! one for all names, started when the first is asked for. It answers in the order of the questions and wakes the poll loop each time.
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};

@@ -1,7 +1,7 @@
 //! Content that a `.torrent` is to be made of: what lies under a path, and its hashes.
 //!
 //! As with mktorrent, symbolic links are followed, to files and to folders, and a broken one is an error; named pipes, sockets and
-//! devices are left out.
+//! devices are left out. Where content is read to be sent no link is followed, so those that are here are named.
 
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -29,6 +29,8 @@ pub struct Source {
     pub single: bool,
     /// What is neither file nor folder, and was left out.
     pub skipped: Vec<PathBuf>,
+    /// The symbolic links that lead to any of it.
+    pub links: Vec<PathBuf>,
     dir: PathBuf,
     /// Device and inode of each file, in no order.
     ids: Vec<(u64, u64)>,
@@ -53,11 +55,17 @@ impl Source {
             files: Vec::new(),
             single: metadata.is_file(),
             skipped: Vec::new(),
+            links: Vec::new(),
             dir,
             ids: Vec::new(),
         };
+        let own = source.dir.join(&name);
+        if fs::symlink_metadata(&own).is_ok_and(|found| found.is_symlink()) {
+            source.links.push(own);
+        }
         source.add(&named, name, &metadata, &mut Vec::new())?;
         create::sort(&mut source.files);
+        source.links.sort_unstable();
         Ok(source)
     }
 
@@ -132,7 +140,11 @@ impl Source {
         above.push(id(metadata));
         let entries = fs::read_dir(place).map_err(|error| DiskError::new(place, error))?;
         for entry in entries {
-            let below = entry.map_err(|error| DiskError::new(place, error))?.path();
+            let entry = entry.map_err(|error| DiskError::new(place, error))?;
+            let below = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                self.links.push(below.clone());
+            }
             let metadata = fs::metadata(&below).map_err(|error| DiskError::new(&below, error))?;
             let path = format!("{path}/{}", name_of(&below)?);
             self.add(&below, path, &metadata, above)?;

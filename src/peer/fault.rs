@@ -42,7 +42,7 @@ pub enum Fault {
     ConnectTimeout,
     /// The handshake took too long.
     HandshakeTimeout,
-    /// Nothing came for two minutes (BEP 3).
+    /// Nothing came for [`limits::SILENCE`](crate::base::limits::SILENCE) (BEP 3).
     Silent,
     /// The other end closed the connection.
     Closed,

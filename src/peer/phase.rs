@@ -11,7 +11,7 @@ pub enum Phase {
     Dialing,
     /// Connected; the peer's handshake is not whole yet.
     Greeting,
-    /// Greeted; the peer may say once what it has.
+    /// Greeted; the peer has not said yet what it has.
     Opening,
     /// Messages flow.
     Open,

@@ -1,5 +1,5 @@
 //! Making a `.torrent` (BEP 3), version 1 only. What decides the info hash is done as mktorrent does it, so that the same content,
-//! name, piece length and `private` give the same hash: keys sorted, nothing but what BEP 3 names, and the files of a folder in the
+//! name, piece length and `private` give the same hash: keys sorted, nothing else but what BEP 3 names, and the files of a folder in the
 //! order of their paths, compared byte by byte with `/` between the names. (libtorrent takes them as the file system
 //! lists them; given that order it comes to the same hash.)
 
@@ -12,7 +12,7 @@ use crate::wire::metainfo::{FileEntry, FileKind};
 pub const LEAST_PIECE: u32 = 16 * 1024;
 /// The largest piece length that is made: what every client takes.
 pub const MOST_PIECE: u32 = 16 * 1024 * 1024;
-/// Pieces to aim at, at most: enough to be traded early, few enough for a small `.torrent`.
+/// Whole pieces to aim at, at most: enough to be traded early, few enough for a small `.torrent`.
 const PIECES: u64 = 2_000;
 
 /// What is to be in a `.torrent`.
@@ -90,7 +90,7 @@ impl Recipe {
     }
 }
 
-/// The piece length for so many bytes: the least power of two that leaves no more than `PIECES`, within bounds.
+/// The piece length for so many bytes: the least power of two that leaves no more than `PIECES` whole ones, within bounds.
 pub fn piece_length(size: u64) -> u32 {
     let mut length = LEAST_PIECE;
     while length < MOST_PIECE && size / u64::from(length) > PIECES {

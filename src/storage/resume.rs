@@ -4,7 +4,7 @@
 //! counts as none. It records each file's size and modification time. What is *held* was verified and had reached the disk before
 //! the resume file was written; of the rest it says nothing, unless it is *clean*: written after the last write to content.
 //!
-//! While content is written, its files' modification times are set back to the recorded value each time (`io::disk` does it). So
+//! While content is written, its files' modification times are set back to the recorded value each time (`io::pen` does it). So
 //! after a `kill -9` a matching time means: nobody but us has written here since; what is held can be trusted, and only the
 //! rest may hold more than the file says. Any other program's write shows as another time or size, and everything that
 //! touches such a file is hashed. Before a first write, a clean resume file is replaced by one that is not.

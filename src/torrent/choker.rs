@@ -1,7 +1,7 @@
 //! Whom to serve. Every ten seconds the regular slots go to the interested peers that give us most, and one optimistic slot moves on every
 //! thirty seconds to somebody new, so that better partners are found (BEP 3, "choking and optimistic unchoking"). A slot that falls empty
-//! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot; and who asks for nothing when it may
-//! does not count as having one, and comes last from then on.
+//! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot; and who asks for nothing when it may,
+//! while places are short, does not count as having one, and comes last for some minutes.
 //!
 //! When we have everything ourselves nobody gives us anything, and each is served in turn: in each round one newcomer comes, and who was
 //! served longest goes, as the first client did it in its later years. So nobody can hold a slot who takes fast and gives nothing to the

@@ -327,6 +327,51 @@ fn create_names_the_torrent_after_the_content() {
     assert!(inside.status.success() && dir.join("deep/photos/photos.torrent").exists());
 }
 
+/// A link is followed here, as by mktorrent, and by nothing else: what it leads to is not seeded from there.
+#[test]
+fn create_says_which_links_it_followed() {
+    let dir = Dir::new();
+    dir.file("else/where", "x");
+    dir.file("photos/1.jpg", "x");
+    for (to, link) in [
+        ("../else/where", "photos/2.jpg"),
+        ("../else", "photos/more"),
+        ("photos", "mine"),
+    ] {
+        std::os::unix::fs::symlink(to, dir.join(link)).unwrap();
+    }
+    for (path, links) in [
+        ("photos", &["photos/2.jpg", "photos/more"][..]),
+        ("mine/", &["mine", "mine/2.jpg", "mine/more"]),
+        ("else", &[]),
+    ] {
+        let output = dir.join(format!("{}.torrent", path.trim_end_matches('/')));
+        let mut create = brooklet(None);
+        let made = run(create
+            .arg("create")
+            .arg("-o")
+            .arg(&output)
+            .arg(dir.join(path)));
+        assert_eq!(made.code, 0, "{}", made.err);
+        let said = |link: &&str| {
+            let link = dir.join(link);
+            format!(
+                "brooklet: {}: a symbolic link: followed, but not by seed and check",
+                link.display()
+            )
+        };
+        let mut heard: Vec<&str> = made.err.lines().collect();
+        heard.retain(|line| line.contains("link"));
+        assert_eq!(heard, links.iter().map(said).collect::<Vec<_>>(), "{path}");
+        let check = run(brooklet(None)
+            .arg("check")
+            .arg("-d")
+            .arg(&*dir)
+            .arg(&output));
+        assert_eq!(check.code, if links.is_empty() { 0 } else { 4 }, "{path}");
+    }
+}
+
 /// A shell that lets no file grow, as a full disk does.
 #[test]
 fn a_torrent_that_cannot_be_written_leaves_what_was_there() {

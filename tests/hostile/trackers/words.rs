@@ -16,7 +16,7 @@ use crate::support::torrent::{Torrent, metainfo};
 use crate::support::{installed, repository};
 
 /// Everything that moves a cursor, breaks a line, hides, or turns the direction of writing.
-const EVIL: &str = "a\u{1b}[2J\u{1b}]0;owned\u{7}\r\nbrooklet: forged\u{8}\u{7f}\u{9b}31m\u{85}\u{202e}\u{2066}\u{200b}\u{200f}\u{2028}\u{feff}\u{ad}\u{e0041}z";
+const EVIL: &str = "a\u{1b}[2J\u{1b}]0;owned\u{7}\r\nbrooklet: forged\u{8}\u{7f}\u{9b}31m\u{85}\u{202e}\u{2066}\u{200b}\u{200f}\u{2028}\u{feff}\u{ad}\u{3164}\u{e0041}z";
 
 /// What [`EVIL`] is made of, and would do harm.
 fn is_evil(letter: char) -> bool {
