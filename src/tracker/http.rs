@@ -221,7 +221,11 @@ impl Exchange {
             Question::Scrape(_) => "scrape",
         };
         guard::judge(ip, &self.url, word, self.outside)?;
-        turn.us.enter(ip, turn.visits, turn.now)?;
+        match self.redirects {
+            0 => turn.us.enter(ip, turn.visits, turn.now)?,
+            // Whoever is meant does not know us.
+            _ => turn.visits.enter(ip, turn.now)?,
+        }
         self.outside |= !Reach::of(ip).is_local();
         Ok(())
     }

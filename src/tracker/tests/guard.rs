@@ -1,6 +1,6 @@
 //! What a torrent and its trackers can make us do to others, and how often.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::base::limits;
@@ -258,6 +258,45 @@ fn a_list_of_trackers_is_no_weapon() {
         assert_eq!(densest(victim), limits::TRACKER_VISITS);
         assert!(victim.len() < 900, "{} in an hour", victim.len());
     }
+}
+
+/// Who knows us is told that we leave, however many they are; where they lead us then is none of them.
+#[test]
+fn a_farewell_is_no_weapon_either() {
+    let urls: Vec<String> = (1..=20)
+        .map(|number| format!("http://198.51.100.{number}/announce"))
+        .collect();
+    let tiers: Vec<Vec<&str>> = urls.iter().map(|url| vec![url.as_str()]).collect();
+    let tiers: Vec<&[&str]> = tiers.iter().map(Vec::as_slice).collect();
+    let mut bench = Bench::started(&tiers);
+    let asked = |bench: &mut Bench| match bench.wanted() {
+        Some(Action::Connect { id, addr, request }) => {
+            let text = String::from_utf8(request).unwrap();
+            Some(Get { id, addr, text })
+        }
+        other => other.map(|other| panic!("{other:?}")),
+    };
+    // Each answers once, and then no more, so that the next is asked.
+    let mut known = BTreeSet::new();
+    while known.len() < urls.len() {
+        match asked(&mut bench) {
+            Some(get) if known.insert(get.addr) => bench.answer(&get, FINE),
+            Some(get) => bench.refuse(&get),
+            None => bench.pass(10),
+        }
+    }
+    bench.trackers.stop(bench.now);
+    let (mut farewells, mut led) = (0, 0);
+    while let Some(get) = asked(&mut bench) {
+        if known.contains(&get.addr) {
+            farewells += 1;
+            bench.send(&get, redirect("http://192.0.2.1/announce"));
+        } else {
+            led += 1;
+            bench.answer(&get, FINE);
+        }
+    }
+    assert_eq!((farewells, led), (urls.len(), limits::TRACKER_VISITS));
 }
 
 /// Over UDP each URL costs a host that never answers two datagrams of 16 bytes, one after the other.
