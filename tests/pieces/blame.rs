@@ -184,6 +184,20 @@ fn a_quick_peer_takes_a_repetition_over_from_a_slow_one() {
 }
 
 #[test]
+fn a_repetition_is_taken_over_from_a_peer_that_grows_slow() {
+    let (mut table, seed) = spoilt_by_two();
+    assert_eq!(table.picked(10, &seed, 1), [(0, 0)]);
+    table.send(10, 0, 0);
+    let slow = Plan {
+        slow: true,
+        ..plan(10, &seed, 9)
+    };
+    assert_eq!(table.pick_by(slow), [table.block(0, 1)]);
+    assert_eq!(table.picked(12, &seed, 1), [(0, 0)]);
+    assert_eq!(table.send(10, 0, 1), Accepted::Unwanted);
+}
+
+#[test]
 fn a_repetition_whose_peer_choked_us_with_nothing_on_its_way_is_not_stuck() {
     let (mut table, _) = spoilt_by_two();
     let only = table.having([0]);
