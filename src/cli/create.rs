@@ -69,11 +69,17 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let output = options
         .output
         .unwrap_or_else(|| PathBuf::from(format!("{}.torrent", source.name)));
-    if source.contains(&output) {
+    // Hashing may take an hour.
+    let unfit = if output.is_dir() {
+        Some("this is a folder: name a file in it with -o")
+    } else if source.contains(&output) {
+        Some("this is part of the content: choose another with -o")
+    } else {
+        None
+    };
+    if let Some(why) = unfit {
         let output = quote(output.as_os_str());
-        return Err(Failure::failed(format!(
-            "{output}: this is part of the content: choose another with -o"
-        )));
+        return Err(Failure::failed(format!("{output}: {why}")));
     }
     let hashes = source.hash(geometry, |done| draw_progress(done, size));
     logging::draw("");
@@ -115,10 +121,6 @@ fn finish(text: &[u8], output: &Path) -> Result<(), Failure> {
         Metainfo::parse(text).map_err(|why| Failure::failed(format!("{name}: {why}")))?;
     if text.len() > limits::METAINFO_BYTES {
         let why = "the torrent is too long: choose a larger --piece-length";
-        return Err(Failure::failed(format!("{name}: {why}")));
-    }
-    if output.is_dir() {
-        let why = "this is a folder: name a file in it with -o";
         return Err(Failure::failed(format!("{name}: {why}")));
     }
     write(output, text)
