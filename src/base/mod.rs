@@ -6,6 +6,7 @@ pub mod geometry;
 pub mod holdings;
 pub mod host;
 pub mod id;
+pub mod key;
 pub mod lanes;
 pub mod limits;
 pub mod rate;

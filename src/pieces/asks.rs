@@ -1,15 +1,15 @@
-//! Who is asked for which block of one open piece: a list in the order of blocks, so that its memory follows what is outstanding
-//! and not the length of the piece.
+//! Which peer is asked for which block of one open piece: a list in the order of blocks, so that
+//! its memory follows what is outstanding and not the length of the piece.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::table::Who;
+use crate::base::key::PeerKey;
 
 #[derive(Clone, Copy, Debug)]
 struct Ask {
     number: u32,
-    who: Who,
+    peer: PeerKey,
     late: bool,
 }
 
@@ -18,72 +18,72 @@ struct Ask {
 pub(super) struct Asks(VecDeque<Ask>);
 
 impl Asks {
-    /// Whether nobody is asked for anything.
+    /// Whether no request is outstanding.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Every request, in the order of blocks.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, Who)> + '_ {
-        self.0.iter().map(|ask| (ask.number, ask.who))
+    pub fn iter(&self) -> impl Iterator<Item = (u32, PeerKey)> + '_ {
+        self.0.iter().map(|ask| (ask.number, ask.peer))
     }
 
-    /// Whether somebody is asked for this block.
+    /// Whether any peer is asked for this block.
     pub fn any(&self, number: u32) -> bool {
         !self.span(number).is_empty()
     }
 
     /// Whether this peer is asked for this block.
-    pub fn has(&self, number: u32, who: Who) -> bool {
-        self.0.range(self.span(number)).any(|ask| ask.who == who)
+    pub fn has(&self, number: u32, peer: PeerKey) -> bool {
+        self.0.range(self.span(number)).any(|ask| ask.peer == peer)
     }
 
-    /// How many are asked for this block and not late with it.
+    /// How many peers are asked for this block and not late with it.
     pub fn timely(&self, number: u32) -> usize {
         let asks = self.0.range(self.span(number));
         asks.filter(|ask| !ask.late).count()
     }
 
     /// Whether this peer is asked for anything.
-    pub fn involves(&self, who: Who) -> bool {
-        self.0.iter().any(|ask| ask.who == who)
+    pub fn involves(&self, peer: PeerKey) -> bool {
+        self.0.iter().any(|ask| ask.peer == peer)
     }
 
     /// This peer is asked for this block, for which it was not.
-    pub fn add(&mut self, number: u32, who: Who) {
+    pub fn add(&mut self, number: u32, peer: PeerKey) {
         let ask = Ask {
             number,
-            who,
+            peer,
             late: false,
         };
         self.0.insert(self.span(number).end, ask);
     }
 
     /// This peer is late with this block; true if it was asked and not late before.
-    pub fn delay(&mut self, number: u32, who: Who) -> bool {
+    pub fn delay(&mut self, number: u32, peer: PeerKey) -> bool {
         let span = self.span(number);
-        let ask = self.0.range_mut(span).find(|ask| ask.who == who);
+        let ask = self.0.range_mut(span).find(|ask| ask.peer == peer);
         ask.is_some_and(|ask| !std::mem::replace(&mut ask.late, true))
     }
 
-    /// All are late with all.
+    /// Every request is late.
     pub fn delay_all(&mut self) {
         self.0.iter_mut().for_each(|ask| ask.late = true);
     }
 
     /// This peer is not asked for this block any more; true if it was.
-    pub fn remove(&mut self, number: u32, who: Who) -> bool {
+    pub fn remove(&mut self, number: u32, peer: PeerKey) -> bool {
         let mut span = self.span(number);
-        match span.find(|&place| self.0[place].who == who) {
+        match span.find(|&place| self.0[place].peer == peer) {
             Some(place) => self.0.remove(place).is_some(),
             None => false,
         }
     }
 
-    /// Nobody is asked for this block any more; `peers` gets who was.
-    pub fn clear(&mut self, number: u32, peers: &mut Vec<Who>) {
+    /// This block is asked of no peer any more; `peers` gets those that were asked.
+    pub fn clear(&mut self, number: u32, peers: &mut Vec<PeerKey>) {
         let span = self.span(number);
-        peers.extend(self.0.drain(span).map(|ask| ask.who));
+        peers.extend(self.0.drain(span).map(|ask| ask.peer));
     }
 
     fn span(&self, number: u32) -> Range<usize> {
@@ -100,8 +100,8 @@ mod tests {
     #[test]
     fn requests_are_kept_by_block_and_peer() {
         let mut asks = Asks::default();
-        for (number, who) in [(5, 1), (2, 1), (5, 3), (9, 2)] {
-            asks.add(number, who);
+        for (number, peer) in [(5, 1), (2, 1), (5, 3), (9, 2)] {
+            asks.add(number, peer);
         }
         assert_eq!(
             asks.iter().collect::<Vec<_>>(),

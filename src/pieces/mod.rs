@@ -1,22 +1,23 @@
-//! Rank 2: the piece table of one torrent. It knows what is held, what is asked of whom and what to ask next, hashes pieces as their
-//! blocks come, and finds out who sent a bad one. It reads no disk and knows no connection: bytes and slot keys are arguments.
+//! Rank 2: the piece table of one torrent. It knows what is held, what is asked of which peer and
+//! what to ask next, hashes pieces as their blocks come, and finds out which peer sent a bad one.
+//! It reads no disk and knows no connection: bytes and slot keys are arguments.
 
-pub mod table;
-
-mod picker;
-mod rarity;
+mod outcome;
 
 mod asks;
-mod progress;
-
-mod arrival;
-
-mod sharing;
+mod hashing;
+mod rarity;
 mod suspects;
-mod verdict;
 
-mod invariants;
+mod open_piece;
+mod open_pieces;
+mod sharing;
 
+mod table;
+
+mod judging;
+mod picker;
+
+pub use outcome::{Accepted, State, Verdict};
 pub use picker::Plan;
-pub use table::{Accepted, Pieces, State, Who};
-pub use verdict::Verdict;
+pub use table::Pieces;

@@ -1,23 +1,26 @@
 //! What to ask a peer for.
 //!
-//! A peer is given whole pieces in order, so that blocks are hashed as they come: each open piece has an owner that continues it.
-//! What is begun is finished before more is begun; a peer that finds nothing else helps the owner of another piece. When all that
-//! is missing is asked for, the end game begins: a block is asked of a few peers, and those that did not send it first get
-//! `cancel`. No choice costs more for a torrent of more pieces: new pieces come from `rarity`, and open ones are few.
+//! A peer is given whole pieces in order, so that blocks are hashed as they come: each open piece
+//! has an owner that continues it. What is begun is finished before more is begun; a peer that
+//! finds nothing else helps the owner of another piece. When all that is missing is asked for, the
+//! end game begins: a block is asked of a few peers, and those that did not send it first get
+//! `cancel`. No choice costs more for a torrent of more pieces: new pieces come from `rarity`, and
+//! open ones are few.
 
 use std::net::SocketAddr;
 
-use super::progress::{Grip, Progress};
-use super::table::{NOBODY, Pieces, Who};
+use super::open_piece::{Claim, NO_OWNER, OpenPiece};
+use super::table::Pieces;
 use crate::base::geometry::Block;
 use crate::base::holdings::Holdings;
+use crate::base::key::PeerKey;
 use crate::base::limits;
 
 /// What [`Pieces::pick`] has to know of a peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
     /// The peer.
-    pub who: Who,
+    pub peer: PeerKey,
     /// Where it is.
     pub addr: SocketAddr,
     /// What it has.
@@ -30,22 +33,23 @@ pub struct Plan<'a> {
     pub active: usize,
     /// In the end game, name blocks that others are asked for too.
     pub repeat: bool,
-    /// Snubbed, or far slower than others: takes only what nobody else is at, one block, and owns no piece.
+    /// Snubbed, or far slower than others: it takes one block that no other peer is asked for, and
+    /// owns no piece.
     pub slow: bool,
 }
 
-/// A plan being carried out.
-struct Hand<'a> {
+/// A pick under way.
+struct Picking<'a> {
     plan: Plan<'a>,
     /// The only pieces for this peer, where it is confined.
     parts: Option<Vec<u32>>,
     out: &'a mut Vec<Block>,
     full: usize,
-    /// No piece that could be begun is to be had of this peer: to look again would be in vain.
+    /// This peer has no piece to begin.
     dry: bool,
 }
 
-impl Hand<'_> {
+impl Picking<'_> {
     fn room(&self) -> usize {
         self.full - self.out.len()
     }
@@ -62,16 +66,16 @@ impl Hand<'_> {
     }
 
     /// Whether this peer can be asked for any of the free blocks of this piece.
-    fn can(&self, piece: u32, progress: &Progress) -> bool {
-        let Plan { who, slow, .. } = self.plan;
-        let ours = progress.owner.is_none_or(|owner| owner == who);
-        let free = match progress.grip {
-            _ if ours || !progress.solo => true,
-            Grip::Firm => progress.is_idle(),
-            Grip::Slow => !slow,
-            Grip::Loose => true,
+    fn can(&self, piece: u32, open_piece: &OpenPiece) -> bool {
+        let Plan { peer, slow, .. } = self.plan;
+        let ours = open_piece.owner.is_none_or(|owner| owner == peer);
+        let free = match open_piece.claim {
+            _ if ours || !open_piece.solo => true,
+            Claim::Firm => open_piece.is_idle(),
+            Claim::Slow => !slow,
+            Claim::Loose => true,
         };
-        free && self.may(piece) && progress.offers(who, slow)
+        free && self.may(piece) && open_piece.offers(peer, slow)
     }
 }
 
@@ -84,115 +88,124 @@ impl Pieces {
             plan.count
         };
         let full = out.len() + room;
-        let hand = &mut Hand {
+        let picking = &mut Picking {
             plan,
             parts: None,
             out,
             full,
             dry: false,
         };
-        self.meet(plan.who, plan.addr);
+        self.meet(plan.peer, plan.addr);
         if plan.slow {
-            self.disown(plan.who);
+            self.disown(plan.peer);
         }
-        self.continue_own(hand);
-        hand.parts = self.confinement(plan.who);
+        self.continue_own(picking);
+        picking.parts = self.confinement(plan.peer);
         if self.suspects.accuse(plan.addr) {
-            self.begin(hand, usize::MAX);
+            self.begin(picking, usize::MAX);
         }
-        self.adopt(hand);
-        self.begin(hand, plan.active + plan.active / 2 + 1);
-        self.join(hand);
-        self.begin(hand, usize::MAX);
+        self.adopt(picking);
+        self.begin(picking, plan.active + plan.active / 2 + 1);
+        self.join(picking);
+        self.begin(picking, usize::MAX);
         if !plan.slow {
-            self.end_game(hand);
+            self.end_game(picking);
         }
     }
 
     /// The pieces that this peer owns.
-    fn continue_own(&mut self, hand: &mut Hand<'_>) {
-        while let Some(piece) = self.owned_by(hand.plan.who, hand) {
-            self.deal(piece, hand);
+    fn continue_own(&mut self, picking: &mut Picking<'_>) {
+        while let Some(piece) = self.owned_by(picking.plan.peer, picking) {
+            self.deal(piece, picking);
         }
     }
 
-    /// Pieces that were begun and that nobody continues.
-    fn adopt(&mut self, hand: &mut Hand<'_>) {
-        while let Some(piece) = self.owned_by(NOBODY, hand) {
-            self.take_over(piece, hand);
+    /// Pieces that were begun and have no owner.
+    fn adopt(&mut self, picking: &mut Picking<'_>) {
+        while let Some(piece) = self.owned_by(NO_OWNER, picking) {
+            self.take_over(piece, picking);
         }
     }
 
     /// A piece changes its owner.
-    fn take_over(&mut self, piece: u32, hand: &mut Hand<'_>) {
-        let owner = self.open.get(&piece).and_then(|progress| progress.owner);
-        if owner.is_some_and(|owner| owner != hand.plan.who) {
+    fn take_over(&mut self, piece: u32, picking: &mut Picking<'_>) {
+        let owner = self.open.get(piece).and_then(|open_piece| open_piece.owner);
+        if owner.is_some_and(|owner| owner != picking.plan.peer) {
             self.seize(piece);
         }
-        if let Some(progress) = self.open.get_mut(&piece) {
-            own(progress, &hand.plan);
+        if let Some(open_piece) = self.open.get_mut(piece) {
+            own(open_piece, &picking.plan);
         }
-        self.deal(piece, hand);
+        self.deal(piece, picking);
     }
 
     /// New pieces, while there are fewer than `most` that have free blocks.
-    fn begin(&mut self, hand: &mut Hand<'_>, most: usize) {
-        while hand.room() > 0
-            && !hand.dry
-            && self.partial.len() < most
+    fn begin(&mut self, picking: &mut Picking<'_>, most: usize) {
+        while picking.room() > 0
+            && !picking.dry
+            && self.open.partial_count() < most
             && self.open.len() < limits::OPEN_PIECES
         {
-            let Some(piece) = self.choose(hand) else {
-                hand.dry = true;
+            let Some(piece) = self.choose(picking) else {
+                picking.dry = true;
                 return;
             };
-            let mut progress = Progress::new(self.geometry, piece);
-            progress.solo = self.suspects.is_solo(piece);
-            own(&mut progress, &hand.plan);
+            let mut open_piece = OpenPiece::new(self.geometry, piece);
+            open_piece.solo = self.suspects.is_solo(piece);
+            own(&mut open_piece, &picking.plan);
             self.rarity.remove(piece);
-            self.open.insert(piece, progress);
-            self.deal(piece, hand);
+            self.open.insert(piece, open_piece);
+            self.deal(piece, picking);
         }
     }
 
-    /// Pieces of others: the one that this peer helped with before, or the one with most left to ask for.
-    fn join(&mut self, hand: &mut Hand<'_>) {
-        let who = hand.plan.who;
-        while hand.room() > 0 {
-            let shared = |piece: u32| {
-                let progress = self.open.get(&piece)?;
-                let ours = !self.is_shunned(progress, who) && hand.can(piece, progress);
-                ours.then(|| (progress.free(), piece))
-            };
-            let before = self.peers.get(&who).and_then(|peer| peer.helps);
-            // A peer that is bound to few pieces need not look at all.
-            let few = hand.only().into_iter().flatten().copied();
-            let any = || self.partial.iter().map(|&(_, piece)| piece);
-            let any = hand.only().is_none().then(any).into_iter().flatten();
-            let all = few.chain(any).filter_map(shared);
-            let chosen = match before.and_then(shared) {
-                Some(chosen) => Some(chosen),
-                None if self.sequential => all.min_by_key(|&(_, piece)| piece),
-                None => all.max(),
-            };
-            let Some((_, piece)) = chosen else {
-                return;
-            };
-            if self.open.get(&piece).is_some_and(|progress| progress.solo) {
-                self.take_over(piece, hand);
+    /// Pieces of others, while there is one that this peer can help with.
+    fn join(&mut self, picking: &mut Picking<'_>) {
+        while let Some(piece) = self.shared_piece(picking) {
+            if self
+                .open
+                .get(piece)
+                .is_some_and(|open_piece| open_piece.solo)
+            {
+                self.take_over(piece, picking);
                 continue;
             }
-            if let Some(peer) = self.peers.get_mut(&who) {
-                peer.helps = Some(piece);
-            }
-            self.deal(piece, hand);
-            self.join_in(piece, hand);
+            self.sharing.set_helps(picking.plan.peer, piece);
+            self.deal(piece, picking);
+            self.join_in(piece, picking);
         }
+    }
+
+    /// A piece of another owner: the one that this peer helped with before, or the one with most
+    /// left to ask for.
+    fn shared_piece(&self, picking: &Picking<'_>) -> Option<u32> {
+        if picking.room() == 0 {
+            return None;
+        }
+        let peer = picking.plan.peer;
+        let shared = |piece: u32| {
+            let open_piece = self.open.get(piece)?;
+            let ours = !self.is_shunned(open_piece, peer) && picking.can(piece, open_piece);
+            ours.then(|| (open_piece.free(), piece))
+        };
+        if let Some((_, piece)) = self.sharing.helps(peer).and_then(shared) {
+            return Some(piece);
+        }
+        // A peer that is bound to few pieces need not look at all.
+        let few = picking.only().into_iter().flatten().copied();
+        let any = picking.only().is_none().then(|| self.open.partial());
+        let all = few.chain(any.into_iter().flatten()).filter_map(shared);
+        let chosen = if self.sequential {
+            all.min_by_key(|&(_, piece)| piece)
+        } else {
+            all.max()
+        };
+        chosen.map(|(_, piece)| piece)
     }
 
     /// Blocks that others are asked for, once everything that can be had is asked for.
-    fn end_game(&mut self, hand: &mut Hand<'_>) {
-        if hand.room() == 0 || !hand.plan.repeat {
+    fn end_game(&mut self, picking: &mut Picking<'_>) {
+        if picking.room() == 0 || !picking.plan.repeat {
             return;
         }
         let most = self.repeats();
@@ -201,45 +214,47 @@ impl Pieces {
             return;
         }
         let middle = self.rng.below(u64::from(self.geometry.pieces())) as u32;
-        let around = self.open.range(middle..).chain(self.open.range(..middle));
-        let candidates: Vec<u32> = around
+        let candidates: Vec<u32> = self
+            .open
+            .around(middle)
             .take(limits::END_GAME_PROBES)
-            .filter(|&(&piece, progress)| {
-                let alone = progress.solo || self.is_shunned(progress, hand.plan.who);
-                hand.may(piece) && !alone
+            .filter(|&(piece, open_piece)| {
+                let alone = open_piece.solo || self.is_shunned(open_piece, picking.plan.peer);
+                picking.may(piece) && !alone
             })
-            .map(|(&piece, _)| piece)
+            .map(|(piece, _)| piece)
             .collect();
         for piece in candidates {
-            let taken = hand.out.len();
-            let progress = self.open.get_mut(&piece).filter(|_| hand.may(piece));
-            if let Some(progress) = progress {
-                progress.take_again(hand.plan.who, most, hand.room(), hand.out);
+            let taken = picking.out.len();
+            let open_piece = self.open.get_mut(piece).filter(|_| picking.may(piece));
+            if let Some(open_piece) = open_piece {
+                open_piece.take_again(picking.plan.peer, most, picking.room(), picking.out);
             }
             self.settle(piece);
-            if hand.out.len() > taken {
-                self.join_in(piece, hand);
+            if picking.out.len() > taken {
+                self.join_in(piece, picking);
             }
         }
     }
 
     /// A peer shares a piece with others now.
-    fn join_in(&mut self, piece: u32, hand: &mut Hand<'_>) {
+    fn join_in(&mut self, piece: u32, picking: &mut Picking<'_>) {
         if self.is_shareable(piece) {
-            self.take_part(hand.plan.addr, piece);
-            hand.parts = self.confinement(hand.plan.who);
+            self.sharing.take_part(picking.plan.addr, piece);
+            picking.parts = self.confinement(picking.plan.peer);
         }
     }
 
-    /// A missing piece for this peer: one that failed, so that it is known soon who spoilt it; then by the order that was asked for.
-    fn choose(&mut self, hand: &Hand<'_>) -> Option<u32> {
-        let have = hand.plan.have;
+    /// A missing piece for this peer: one that failed, so that the peer that spoilt it is known
+    /// soon; then by the order that the user asked for.
+    fn choose(&mut self, picking: &Picking<'_>) -> Option<u32> {
+        let have = picking.plan.have;
         let missing = self.rarity.missing();
         let mut failed = self.suspects.pieces();
-        if let Some(piece) = failed.find(|&piece| missing.get(piece) && hand.may(piece)) {
+        if let Some(piece) = failed.find(|&piece| missing.get(piece) && picking.may(piece)) {
             return Some(piece);
         }
-        match hand.only() {
+        match picking.only() {
             Some(only) => self.rarity.rarest_among(only, have),
             None if self.sequential => self.rarity.lowest(have),
             None if self.held.count() < limits::RANDOM_FIRST => {
@@ -250,43 +265,119 @@ impl Pieces {
     }
 
     /// The first piece of this owner that this peer can be asked for.
-    fn owned_by(&self, owner: Who, hand: &Hand<'_>) -> Option<u32> {
-        let mut theirs = self.partial.range((owner, 0)..=(owner, u32::MAX));
-        let can = |&&(_, piece): &&(Who, u32)| {
-            let progress = self.open.get(&piece);
-            hand.room() > 0 && progress.is_some_and(|progress| hand.can(piece, progress))
+    fn owned_by(&self, owner: PeerKey, picking: &Picking<'_>) -> Option<u32> {
+        let mut theirs = self.open.partial_of(owner);
+        let can = |&piece: &u32| {
+            let open_piece = self.open.get(piece);
+            picking.room() > 0
+                && open_piece.is_some_and(|open_piece| picking.can(piece, open_piece))
         };
-        theirs.find(can).map(|&(_, piece)| piece)
+        theirs.find(can)
     }
 
-    fn deal(&mut self, piece: u32, hand: &mut Hand<'_>) {
-        if let Some(progress) = self.open.get_mut(&piece) {
-            progress.take(hand.plan.who, hand.plan.slow, hand.room(), hand.out);
+    fn deal(&mut self, piece: u32, picking: &mut Picking<'_>) {
+        if let Some(open_piece) = self.open.get_mut(piece) {
+            open_piece.take(
+                picking.plan.peer,
+                picking.plan.slow,
+                picking.room(),
+                picking.out,
+            );
         }
         self.settle(piece);
     }
 
-    fn disown(&mut self, who: Who) {
-        let theirs = self.partial.range((who, 0)..=(who, u32::MAX));
-        let pieces: Vec<u32> = theirs.map(|&(_, piece)| piece).collect();
+    fn disown(&mut self, peer: PeerKey) {
+        let pieces: Vec<u32> = self.open.partial_of(peer).collect();
         for piece in pieces {
-            if let Some(progress) = self.open.get_mut(&piece) {
-                if progress.solo {
-                    progress.grip = Grip::Slow;
+            if let Some(open_piece) = self.open.get_mut(piece) {
+                if open_piece.solo {
+                    open_piece.claim = Claim::Slow;
                 } else {
-                    progress.owner = None;
+                    open_piece.owner = None;
                 }
                 self.news = true;
             }
             self.settle(piece);
         }
     }
+
+    /// A peer is about to be asked for something, or sent something, from there.
+    pub(super) fn meet(&mut self, peer: PeerKey, addr: SocketAddr) {
+        let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
+        self.sharing.meet(peer, addr, unverified);
+    }
+
+    /// Where a peer has a part in as many unverified pieces as it may: those.
+    fn confinement(&mut self, peer: PeerKey) -> Option<Vec<u32>> {
+        let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
+        self.sharing.confinement(peer, unverified)
+    }
+
+    fn is_confined(&self, peer: PeerKey) -> bool {
+        let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
+        self.sharing.is_confined(peer, unverified)
+    }
+
+    /// Whether others keep away from a piece: only its owner may send it, or its owner shares too
+    /// many already.
+    fn is_shunned(&self, open_piece: &OpenPiece, peer: PeerKey) -> bool {
+        open_piece.owner != Some(peer) && self.is_kept(open_piece) && !open_piece.is_idle()
+    }
+
+    /// Whether others may go on with a piece that they kept away from, since its owner does not.
+    pub(super) fn is_left(&self, piece: u32) -> bool {
+        let left = |open_piece: &OpenPiece| self.is_kept(open_piece) && open_piece.is_idle();
+        self.open.get(piece).is_some_and(left)
+    }
+
+    fn is_kept(&self, open_piece: &OpenPiece) -> bool {
+        let keeps = |owner| open_piece.solo || self.is_confined(owner);
+        open_piece.owner.is_some_and(keeps)
+    }
+
+    /// Others go on with a piece that this peer owned: if it sent any of it, it has a part in it,
+    /// or, if it has too many, its blocks are dropped.
+    pub(super) fn expose(&mut self, owner: PeerKey, piece: u32) {
+        let Some(addr) = self.sharing.addr(owner) else {
+            return;
+        };
+        let confined = self.is_confined(owner) && !self.sharing.has_part(owner, piece);
+        let sent = |open_piece: &&mut OpenPiece| open_piece.is_from(addr);
+        let Some(open_piece) = self.open.get_mut(piece).filter(sent) else {
+            return;
+        };
+        if !confined {
+            self.sharing.take_part(addr, piece);
+        } else if open_piece.strike(addr) {
+            open_piece.owner = None;
+            self.open.void_reading(piece);
+            self.news = true;
+        }
+    }
+
+    /// Whether a peer may not send blocks of this piece: it is another's alone, or one too many to
+    /// share.
+    pub(super) fn is_barred(&self, peer: PeerKey, piece: u32) -> bool {
+        let open_piece = self.open.get(piece);
+        let Some(open_piece) = open_piece.filter(|piece| piece.owner != Some(peer)) else {
+            return false;
+        };
+        let part = self.sharing.has_part(peer, piece);
+        open_piece.solo || !part && self.is_shareable(piece) && self.is_confined(peer)
+    }
+
+    /// Whether several peers can send it: not if it is a single block.
+    fn is_shareable(&self, piece: u32) -> bool {
+        self.geometry.blocks(piece) > 1
+    }
 }
 
-/// Gives a piece to a peer. A slow one would hold up others: it owns only what must be one peer's alone, until a quicker one comes.
-fn own(progress: &mut Progress, plan: &Plan<'_>) {
-    progress.grip = if plan.slow { Grip::Slow } else { Grip::Firm };
-    if progress.solo || !plan.slow {
-        progress.owner = Some(plan.who);
+/// Gives a piece to a peer. A slow one would hold up others: it owns only what must be one peer's
+/// alone, until a quicker one comes.
+fn own(open_piece: &mut OpenPiece, plan: &Plan<'_>) {
+    open_piece.claim = if plan.slow { Claim::Slow } else { Claim::Firm };
+    if open_piece.solo || !plan.slow {
+        open_piece.owner = Some(plan.peer);
     }
 }

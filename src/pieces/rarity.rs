@@ -1,9 +1,10 @@
 //! Which pieces are missing, in the order of how few peers have them.
 //!
-//! `order` is a permutation of all pieces, cut into runs: first the pieces that are not missing, then the missing ones that no
-//! peer has, then those that one has, and so on; `starts` says where each run begins. A `have` moves its piece to the edge of its
-//! run and the boundary over it: one swap, however many pieces there are. A piece that is begun, or given up, crosses one
-//! boundary for each peer that has it. Seeds have everything, so they change no order and are only counted.
+//! `order` is a permutation of all pieces, cut into runs: first the pieces that are not missing,
+//! then the missing ones that no peer has, then those that one has, and so on; `starts` says where
+//! each run begins. A `have` moves its piece to the edge of its run and the boundary over it: one
+//! swap, however many pieces there are. A piece that is begun, or given up, crosses one boundary
+//! for each peer that has it. Seeds have everything, so they change no order and are only counted.
 
 use std::collections::VecDeque;
 
@@ -18,9 +19,11 @@ pub(super) struct Rarity {
     missing: Bits,
     order: Vec<u32>,
     position: Vec<u32>,
-    /// Peers (not seeds) that have each piece, plus `zero`. There are fewer peers than 2¹⁶ (`limits::PEERS_MOST`).
+    /// Peers (not seeds) that have each piece, plus `zero`. There are fewer peers than 2¹⁶
+    /// (`limits::PEERS_MOST`).
     counts: Vec<u16>,
-    /// What stands for none in `counts`. A peer that becomes a seed counted in each of them: raising this takes it out of all.
+    /// What stands for none in `counts`. A peer that becomes a seed counted in each of them:
+    /// raising this takes it out of all.
     zero: u16,
     starts: VecDeque<u32>,
     seeds: u32,
@@ -130,8 +133,8 @@ impl Rarity {
 
     /// A missing piece that this peer has, as rare as any of them; ties are broken at random.
     ///
-    /// Only so many places are looked at in the order of rarity. Where the peer has none of them, it has little, and a scan of
-    /// its bits, a word at a time, gives a few to take the rarest of.
+    /// Only so many places are looked at in the order of rarity. Where the peer has none of them,
+    /// it has little, and a scan of its bits, a word at a time, gives a few to take the rarest of.
     pub fn rarest(&self, have: &Holdings, rng: &mut Rng) -> Option<u32> {
         let mut probes = limits::RAREST_PROBES;
         // What no other peer has only a seed can give.

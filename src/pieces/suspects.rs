@@ -1,23 +1,29 @@
-//! Who sent bad blocks.
+//! Which peers sent bad blocks.
 //!
-//! Where a single host sent a piece that fails, it is guilty. Where several did, each block is remembered by a digest with its
-//! sender, and one peer alone repeats the piece: if that fails too, this peer is guilty, and if it passes, so is whoever had
-//! sent other bytes than the right ones. Nobody is guilty by suspicion: only by bytes that differ from those that matched the hash, or by
-//! a failed piece that is all its own. Meanwhile the senders are accused, and get pieces of their own to work on as long as
-//! there are any, so that what they send next speaks for or against them alone.
+//! Where a single host sent a piece that fails, it is guilty. Where several did, each block is
+//! remembered by a digest with its sender, and one peer alone repeats the piece: if that fails too,
+//! this peer is guilty, and if it passes, so is each peer that had sent other bytes than the right
+//! ones. Nobody is guilty by suspicion: only by bytes that differ from those that matched the hash,
+//! or by a failed piece that is all its own. Meanwhile the senders are accused, and get pieces of
+//! their own to work on as long as there are any, so that what they send next speaks for or against
+//! them alone.
 //!
-//! What a poisoner costs is bounded. A host that sends whatever it likes, whenever it likes, has a part in at most
-//! [`limits::SHARED_PARTS`] pieces, for each of its connections, that are shared with others and not verified; a failed one stays
-//! among them until it passes, and then it is found out. The first piece that it spoils alone is its last. So one connection makes
-//! `SHARED_PARTS + 1` tries fail at most, n poisoners n times as many, which costs the swarm as many pieces' bytes: those that the others
-//! sent for them. What else a guilty peer sent of pieces that are not whole yet is dropped as well, so that they do not fail, too: that
-//! costs no more than what it sent itself.
+//! What a poisoner costs is bounded. A host that sends whatever it likes, whenever it likes, has a
+//! part in at most [`limits::SHARED_PARTS`] pieces, for each of its connections, that are shared
+//! with others and not verified; a failed one stays among them until it passes, and then it is
+//! found out. The first piece that it spoils alone is its last. So one connection makes
+//! `SHARED_PARTS + 1` tries fail at most, n poisoners n times as many, which costs the swarm as
+//! many pieces' bytes: those that the others sent for them. What else a guilty peer sent of pieces
+//! that are not whole yet is dropped as well, so that they do not fail, too: that costs no more
+//! than what it sent itself.
 //!
-//! Two things lie outside this bound, and have bounds of their own. One peer alone may begin the repetition of a piece and not finish
-//! it: after [`limits::SOLO_RESTARTS`] hosts did, or [`limits::SOLO_TRIES`] such tries, several may help with it again, and a poisoner
-//! among them spoil it again; each such failure is remembered beside the first. And evidence takes room: with [`limits::SUSPECT_PIECES`] pieces or
-//! [`limits::SUSPECT_DIGESTS`] blocks remembered, what fails next is repeated without any, so that nobody can flush out what is
-//! remembered already. A poisoner gets away with that piece, but not with the next one that there is room for.
+//! Two things lie outside this bound, and have bounds of their own. One peer alone may begin the
+//! repetition of a piece and not finish it: after [`limits::SOLO_RESTARTS`] hosts did, or
+//! [`limits::SOLO_TRIES`] such tries, several may help with it again, and a poisoner among them
+//! spoil it again; each such failure is remembered beside the first. And evidence takes room: with
+//! [`limits::SUSPECT_PIECES`] pieces or [`limits::SUSPECT_DIGESTS`] blocks remembered, what fails
+//! next is repeated without any, so that no peer can flush out what is remembered already. A
+//! poisoner gets away with that piece, but not with the next one that there is room for.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,12 +35,14 @@ use crate::base::geometry::BLOCK;
 use crate::base::host::Host;
 use crate::base::limits;
 
-/// Who sent which block of a piece. One sender for all of them, the usual case, costs no memory per block.
+/// The sender of each block of a piece. One sender for all of them, the usual case, costs no memory
+/// per block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Senders {
     /// An address of each host.
     addrs: Vec<SocketAddr>,
-    /// For each block an index into `addrs`; empty while there is one sender. A piece has at most 2¹⁴ blocks.
+    /// For each block an index into `addrs`; empty while there is one sender. A piece has at most
+    /// 2¹⁴ blocks.
     by: Vec<u16>,
 }
 
@@ -43,7 +51,7 @@ impl Senders {
     pub fn note(&mut self, number: u32, from: SocketAddr, blocks: u32) {
         let known = self.place(from);
         let index = known.unwrap_or(self.addrs.len());
-        // Past what an index can say, nobody is named rather than somebody else.
+        // Past what an index can say, no sender is named rather than a wrong one.
         let index = u16::try_from(index).unwrap_or(u16::MAX);
         if known.is_none() && index < u16::MAX {
             self.addrs.push(from);
@@ -62,7 +70,7 @@ impl Senders {
         self.by.is_empty()
     }
 
-    /// Who sent any of these blocks.
+    /// The senders of these blocks.
     pub fn of(&self, blocks: &Bits) -> Vec<SocketAddr> {
         let mut indices: Vec<usize> = blocks.ones().map(|number| self.index(number)).collect();
         indices.sort_unstable();
@@ -122,9 +130,9 @@ impl Try {
 #[derive(Clone, Debug, Default)]
 struct Case {
     tries: Vec<Try>,
-    /// Since it failed last: tries by one peer alone that came to nothing,
+    /// Tries by one peer alone since the last failure that were not finished.
     restarts: u32,
-    /// and whose they were.
+    /// The hosts that began those tries.
     idlers: Vec<Host>,
 }
 
@@ -136,7 +144,8 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    /// A try of several senders failed; true if its blocks, so many, are to be read and given to [`Suspects::learn`].
+    /// A try of several senders failed; true if its blocks, so many, are to be read and given to
+    /// [`Suspects::learn`].
     pub fn open(
         &mut self,
         piece: u32,
@@ -198,7 +207,7 @@ impl Suspects {
         case.is_some_and(|case| !case.tries.is_empty())
     }
 
-    /// The piece passed: who is guilty of its failures, as far as it was compared.
+    /// The piece passed: the hosts guilty of its failures, as far as it was compared.
     pub fn close(&mut self, piece: u32) -> Vec<SocketAddr> {
         let mut guilty: Vec<SocketAddr> = Vec::new();
         for failed in self.cases.remove(&piece).unwrap_or_default().tries {
@@ -260,7 +269,8 @@ impl Suspects {
     }
 }
 
-/// The front of a block's SHA-1. Finding other bytes with the same 64 bits costs a liar more than a ban does.
+/// The front of a block's SHA-1. Finding other bytes with the same 64 bits costs a liar more than a
+/// ban does.
 fn digest_of(block: &[u8]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..]: [u8; 20] = Sha1::digest(block).into();
     u64::from_be_bytes([a, b, c, d, e, f, g, h])

@@ -1,50 +1,32 @@
-//! The piece table: each piece is Missing, Open, Held or Skipped, and what is asked of whom.
+//! The piece table: each piece is Missing, Open, Held or Skipped, and which peers are asked for
+//! what of it.
 //!
-//! A piece is Open from the first request on until its try ends; if everything asked comes back unanswered, it is Missing again. Every
-//! change to an open piece ends in `settle`, which files the piece anew: so there is one place where a piece is closed, found due
-//! for reading back, or judged. Requests leave by `pick` and come back by `accept` or `release`, and by nothing else.
+//! A piece is Open from the first request on until its try ends; if everything asked comes back
+//! unanswered, it is Missing again. Every change to an open piece ends in `settle`, which files the
+//! piece anew: so there is one place where a piece is closed, found due for reading back, or
+//! judged. Requests leave by `pick` and come back by `accept` or `release`, and by nothing else.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use super::progress::{Filed, Grip, Progress};
+use super::open_piece::{Claim, OpenPiece};
+use super::open_pieces::OpenPieces;
+use super::outcome::{State, Verdict};
 use super::rarity::Rarity;
-use super::sharing::{Party, Peer};
+use super::sharing::Sharing;
 use super::suspects::Suspects;
-use super::verdict::Verdict;
 use crate::base::bits::Bits;
 use crate::base::geometry::{Block, Geometry};
 use crate::base::holdings::Holdings;
-use crate::base::host::Host;
 use crate::base::id::PieceHash;
+use crate::base::key::PeerKey;
 use crate::base::limits;
 use crate::base::rng::Rng;
 
-/// The slot key of a peer; reused only after [`Pieces::forget`].
-pub type Who = usize;
-
-/// The keeper of open pieces that have none.
-pub(super) const NOBODY: Who = Who::MAX;
-
-/// Where a piece stands. Each is in exactly one state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
-    /// Wanted, and nothing of it is asked or received.
-    Missing,
-    /// Begun: some of it is asked, received, or being verified.
-    Open,
-    /// Verified.
-    Held,
-    /// Not wanted and not held.
-    Skipped,
-}
-
-/// What became of a block that came in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Accepted {
-    /// New: the caller writes it to disk, and then calls [`Pieces::written`].
-    Fresh,
-    /// A duplicate, or of a piece that is not open, or not this peer's to send.
-    Unwanted,
+/// The block that came last, and the peers that had been asked for it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastBlock {
+    pub block: Option<Block>,
+    pub asked: Vec<PeerKey>,
 }
 
 /// The piece table of one torrent.
@@ -59,33 +41,25 @@ pub struct Pieces {
     pub(super) needed: Bits,
     /// The Missing ones are in it.
     pub(super) rarity: Rarity,
-    pub(super) open: BTreeMap<u32, Progress>,
-    /// Open pieces with free blocks, by keeper.
-    pub(super) partial: BTreeSet<(Who, u32)>,
-    /// Blocks of open pieces (solo ones aside) that are neither here nor asked of anybody.
-    pub(super) unasked: u64,
-    pub(super) peers: BTreeMap<Who, Peer>,
-    pub(super) parties: BTreeMap<Host, Party>,
-    /// Those of them that are not connected any more.
-    pub(super) gone: BTreeSet<Host>,
+    pub(super) open: OpenPieces,
+    pub(super) sharing: Sharing,
     pub(super) suspects: Suspects,
-    /// Open pieces of which bytes are due for reading back.
-    pub(super) due: BTreeSet<u32>,
-    /// Bytes that are being read back, of tries that are over.
-    pub(super) void: Vec<Block>,
     pub(super) verdicts: VecDeque<Verdict>,
-    pub(super) done: u64,
+    pub(super) last: LastBlock,
+    /// Bytes of wanted pieces that are Held.
+    done: u64,
+    /// Bytes of wanted pieces.
     wanted: u64,
-    /// The block that came last, and who had been asked for it.
-    pub(super) accepted: Option<Block>,
-    pub(super) asked: Vec<Who>,
+    /// A peer that was given fewer blocks than it had room for may be given more now.
     pub(super) news: bool,
-    /// The least that `repeats` was when a peer went away with less than it had room for, since news were taken.
+    /// How many peers could be asked for one block, at the least, when a pick ended with room left;
+    /// reset when news are taken.
     pub(super) repeated: usize,
 }
 
 impl Pieces {
-    /// A table of which nothing is held; `wanted` are the pieces to get, `sequential` asks for them in order.
+    /// A table of which nothing is held; `wanted` are the pieces to get, `sequential` asks for them
+    /// in order.
     pub fn new(
         geometry: Geometry,
         hashes: Vec<PieceHash>,
@@ -109,20 +83,13 @@ impl Pieces {
             held: Bits::new(pieces),
             needed,
             rarity,
-            open: BTreeMap::new(),
-            partial: BTreeSet::new(),
-            unasked: 0,
-            peers: BTreeMap::new(),
-            parties: BTreeMap::new(),
-            gone: BTreeSet::new(),
+            open: OpenPieces::default(),
+            sharing: Sharing::default(),
             suspects: Suspects::default(),
-            due: BTreeSet::new(),
-            void: Vec::new(),
             verdicts: VecDeque::new(),
+            last: LastBlock::default(),
             done: 0,
             wanted: size,
-            accepted: None,
-            asked: Vec::new(),
             news: false,
             repeated: 1,
         }
@@ -181,8 +148,8 @@ impl Pieces {
     }
 
     /// Every request that stands, in the order of pieces and blocks.
-    pub fn requests(&self) -> impl Iterator<Item = (Who, Block)> + '_ {
-        self.open.values().flat_map(Progress::requests)
+    pub fn requests(&self) -> impl Iterator<Item = (PeerKey, Block)> + '_ {
+        self.open.iter().flat_map(|(_, piece)| piece.requests())
     }
 
     /// Whether this piece is wanted and not Held: what makes a peer interesting.
@@ -190,7 +157,8 @@ impl Pieces {
         self.needed.get(piece)
     }
 
-    /// How many needed pieces somebody has. One pass over the pieces: for a bitfield, not for a `have`.
+    /// How many needed pieces a peer has. One pass over the pieces: for a bitfield, not for a
+    /// `have`.
     pub fn wants_of(&self, have: &Holdings) -> u32 {
         match have.bits() {
             Some(theirs) => self.needed.common(theirs, 0).count() as u32,
@@ -209,7 +177,7 @@ impl Pieces {
         self.rarity.joined(have);
     }
 
-    /// A peer is gone that had this at last.
+    /// A peer that had these pieces is gone.
     pub fn left_swarm(&mut self, have: &Holdings) {
         self.rarity.left(have);
     }
@@ -219,45 +187,47 @@ impl Pieces {
         self.rarity.on_have(piece);
     }
 
-    /// The last `have` of a peer (for which [`Pieces::on_have`] was called, as for those before) made it a seed.
+    /// The last `have` of a peer (for which [`Pieces::on_have`] was called, as for those before)
+    /// made it a seed.
     pub fn became_seed(&mut self) {
         self.rarity.became_seed();
     }
 
-    /// True once after something by which a peer that was given fewer blocks than it had room for may now be given more: a request
-    /// came back or is late, a piece failed, the end game began. What the peer itself did (`have`, unchoke, a block) is not
-    /// meant: it is asked again anyway.
+    /// True once after something by which a peer that was given fewer blocks than it had room for
+    /// may now be given more: a request came back or is late, a piece failed, the end game began.
+    /// What the peer itself did (`have`, unchoke, a block) is not meant: it is asked again anyway.
     pub fn take_news(&mut self) -> bool {
         let repeats = self.repeats();
         let more = repeats > std::mem::replace(&mut self.repeated, repeats);
         std::mem::take(&mut self.news) | more
     }
 
-    /// The one door back for a request that will not be answered: choke, reject, time-out, disconnect. Nothing happens if it
-    /// does not stand.
-    pub fn release(&mut self, who: Who, block: Block) {
-        let Some((number, progress)) = self.find(block) else {
+    /// The one door back for a request that will not be answered: choke, reject, time-out,
+    /// disconnect. Nothing happens if it does not stand.
+    pub fn release(&mut self, peer: PeerKey, block: Block) {
+        let Some((number, open_piece)) = self.find(block) else {
             return;
         };
-        if !progress.release(number, who) {
+        if !open_piece.release(number, peer) {
             return;
         }
-        if progress.owner == Some(who) && !progress.involves(who) {
+        if open_piece.owner == Some(peer) && !open_piece.involves(peer) {
             self.vacate(block.piece);
         }
         self.news = true;
         self.settle(block.piece);
     }
 
-    /// A block is late: others may be asked for it while this peer's request stands, and for what follows it.
-    pub fn late(&mut self, who: Who, block: Block) {
-        let Some((number, progress)) = self.find(block) else {
+    /// A block is late: others may be asked for it while this peer's request stands, and for what
+    /// follows it.
+    pub fn late(&mut self, peer: PeerKey, block: Block) {
+        let Some((number, open_piece)) = self.find(block) else {
             return;
         };
-        if !progress.delay(number, who) {
+        if !open_piece.delay(number, peer) {
             return;
         }
-        if progress.owner == Some(who) {
+        if open_piece.owner == Some(peer) {
             self.vacate(block.piece);
         }
         self.news = true;
@@ -265,14 +235,13 @@ impl Pieces {
     }
 
     /// A peer is gone; its blocks were released before.
-    pub fn forget(&mut self, who: Who) {
-        debug_assert!(self.open.values().all(|progress| !progress.involves(who)));
-        let known = self.peers.contains_key(&who);
-        let theirs = |(_, progress): &(&u32, &Progress)| progress.owner == Some(who);
-        let pieces: Vec<u32> = self.open.iter().filter(theirs).map(|(&p, _)| p).collect();
+    pub fn forget(&mut self, peer: PeerKey) {
+        debug_assert!(self.open.iter().all(|(_, piece)| !piece.involves(peer)));
+        let theirs = |(_, piece): &(u32, &OpenPiece)| piece.owner == Some(peer);
+        let pieces: Vec<u32> = self.open.iter().filter(theirs).map(|(p, _)| p).collect();
         for piece in pieces {
-            let alone = |progress: &Progress| progress.solo && progress.lacking() > 0;
-            if self.open.get(&piece).is_some_and(alone) {
+            let alone = |open_piece: &OpenPiece| open_piece.solo && open_piece.lacking() > 0;
+            if self.open.get(piece).is_some_and(alone) {
                 self.seize(piece);
             } else {
                 self.vacate(piece);
@@ -280,79 +249,66 @@ impl Pieces {
             self.settle(piece);
             self.news = true;
         }
-        self.part_with(who);
-        // Who was never asked for anything leaves nothing to others: many who come and go must not make work.
-        self.news |= known;
+        let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
+        // A peer that was never asked for anything leaves nothing to others: many that come and go
+        // must not make work.
+        self.news |= self.sharing.part_with(peer, unverified);
     }
 
     /// The open piece of a block, and the block's number in it.
-    pub(super) fn find(&mut self, block: Block) -> Option<(u32, &mut Progress)> {
+    pub(super) fn find(&mut self, block: Block) -> Option<(u32, &mut OpenPiece)> {
         let number = self.geometry.number(block)?;
-        let progress = self.open.get_mut(&block.piece)?;
-        Some((number, progress))
+        let open_piece = self.open.get_mut(block.piece)?;
+        Some((number, open_piece))
     }
 
     /// The owner of a piece does not continue it.
     fn vacate(&mut self, piece: u32) {
-        let Some(progress) = self.open.get_mut(&piece) else {
+        let Some(open_piece) = self.open.get_mut(piece) else {
             return;
         };
-        if progress.solo {
-            progress.grip = Grip::Loose;
+        if open_piece.solo {
+            open_piece.claim = Claim::Loose;
             return;
         }
-        if let Some(owner) = progress.owner.take() {
+        if let Some(owner) = open_piece.owner.take() {
             self.expose(owner, piece);
         }
     }
 
     /// A piece that was one peer's alone is taken from it: the try is void.
     pub(super) fn seize(&mut self, piece: u32) {
-        let Some(progress) = self.open.get_mut(&piece) else {
+        let Some(open_piece) = self.open.get_mut(piece) else {
             return;
         };
-        let owner = progress.owner.and_then(|owner| self.peers.get(&owner));
-        self.suspects.restart(piece, owner.map(|owner| owner.addr));
-        progress.solo = self.suspects.is_solo(piece);
-        progress.owner = None;
-        progress.reset();
-        progress.delay_all();
-        self.void.extend(progress.void_reading());
+        let owner = open_piece.owner.and_then(|owner| self.sharing.addr(owner));
+        self.suspects.restart(piece, owner);
+        open_piece.solo = self.suspects.is_solo(piece);
+        open_piece.owner = None;
+        open_piece.reset();
+        open_piece.delay_all();
+        self.open.void_reading(piece);
         self.news = true;
     }
 
     /// Brings everything that is derived from an open piece up to date.
     pub(super) fn settle(&mut self, piece: u32) {
-        let Some(progress) = self.open.get_mut(&piece) else {
+        let Some(open_piece) = self.open.get(piece) else {
             return;
         };
-        if progress.is_untouched() {
+        if open_piece.is_untouched() {
             self.withdraw(piece);
             self.miss(piece);
             return;
         }
-        let owner = progress.keeper().unwrap_or(NOBODY);
-        let filed = Filed {
-            under: (progress.free() > 0).then_some(owner),
-            unasked: if progress.solo { 0 } else { progress.unasked() },
-        };
-        let before = std::mem::replace(&mut progress.filed, filed);
-        if progress.due().is_some() {
-            self.due.insert(piece);
-        }
-        self.refile(piece, before, filed);
+        self.open.refile(piece);
         self.judge(piece);
     }
 
     /// Takes a piece out of the open ones; the caller says what it is instead.
     pub(super) fn withdraw(&mut self, piece: u32) {
-        let Some(mut progress) = self.open.remove(&piece) else {
-            return;
-        };
-        self.news |= self.open.len() + 1 == limits::OPEN_PIECES;
-        self.void.extend(progress.void_reading());
-        self.due.remove(&piece);
-        self.refile(piece, progress.filed, Filed::default());
+        let full = self.open.len() == limits::OPEN_PIECES;
+        self.news |= self.open.remove(piece) && full;
     }
 
     /// A piece is Held from now on.
@@ -370,25 +326,37 @@ impl Pieces {
         self.news = true;
     }
 
-    /// How many peers may be asked for one block: more than one in the end game, which begins when all that can be had is asked for.
+    /// How many peers may be asked for one block: more than one in the end game, which begins when
+    /// all that can be had is asked for.
     pub(super) fn repeats(&self) -> usize {
-        if self.unasked > 0 || self.rarity.is_obtainable() {
+        if self.open.unasked() > 0 || self.rarity.is_obtainable() {
             return 1;
         }
-        let mut open = self.open.values();
-        let last_piece = open.len() == 1 && self.rarity.missing().count() == 0;
+        let mut open = self.open.iter();
+        let last_piece = self.open.len() == 1 && self.rarity.missing().count() == 0;
         match open.next() {
-            Some(progress) if last_piece && progress.lacking() == 1 => limits::LAST_BLOCK,
+            Some((_, open_piece)) if last_piece && open_piece.lacking() == 1 => limits::LAST_BLOCK,
             _ => limits::END_GAME,
         }
     }
 
-    fn refile(&mut self, piece: u32, before: Filed, now: Filed) {
-        self.unasked = self.unasked + u64::from(now.unasked) - u64::from(before.unasked);
-        if before.under != now.under {
-            let stale = before.under.map(|owner| (owner, piece));
-            stale.map(|entry| self.partial.remove(&entry));
-            self.partial.extend(now.under.map(|owner| (owner, piece)));
+    /// Asserts that each piece is in exactly one state, that everything derived from the open
+    /// pieces agrees with them, and that bounds hold. Costs a pass over all pieces.
+    pub fn assert_invariants(&self) {
+        self.rarity.assert_invariants();
+        self.suspects.assert_invariants();
+        self.sharing.assert_invariants();
+        self.open.assert_invariants();
+        let mut done = 0;
+        for piece in 0..self.geometry.pieces() {
+            let missing = self.rarity.missing().get(piece);
+            let open = self.open.contains(piece);
+            let held = self.held.get(piece);
+            let states = u32::from(missing) + u32::from(open) + u32::from(held);
+            assert!(states <= 1, "piece {piece} is in {states} states");
+            assert_eq!(self.needed.get(piece), missing || open, "piece {piece}");
+            done += u64::from(held) * u64::from(self.geometry.piece_size(piece));
         }
+        assert!(self.done <= done && self.done <= self.wanted());
     }
 }

@@ -3,10 +3,11 @@
 use super::candidates::Candidates;
 use super::choker::Choker;
 use crate::base::geometry::Block;
+use crate::base::key::PeerKey;
 use crate::base::rng::Rng;
 use crate::base::time::Now;
 use crate::peer::peer::Peer;
-use crate::pieces::{Pieces, Plan, Who};
+use crate::pieces::{Pieces, Plan};
 
 /// One torrent: its pieces, the addresses of its swarm, and whom of it we serve.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ impl Torrent {
     /// Asks a peer for as many blocks as it can take, at most `most`. `active` is the number of peers that we download from.
     pub fn ask(
         &mut self,
-        who: Who,
+        key: PeerKey,
         peer: &mut Peer,
         active: usize,
         most: usize,
@@ -61,7 +62,7 @@ impl Torrent {
         let count = room.min(most);
         self.picked.clear();
         let mut plan = Plan {
-            who,
+            peer: key,
             addr: peer.addr(),
             have: peer.holdings(),
             only: peer.allowed(),
@@ -87,9 +88,9 @@ impl Torrent {
     }
 
     /// Gives blocks back that a peer will not send.
-    pub fn release(&mut self, who: Who, blocks: &[Block]) {
+    pub fn release(&mut self, key: PeerKey, blocks: &[Block]) {
         for &block in blocks {
-            self.pieces.release(who, block);
+            self.pieces.release(key, block);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who is banned for a bad piece, and who is not.
+//! Which peer is banned for a bad piece, and which is not.
 
 use brooklet::base::geometry::BLOCK;
 use brooklet::base::holdings::Holdings;
@@ -37,7 +37,8 @@ fn who_alone_sent_a_bad_piece_is_guilty_and_its_other_blocks_are_dropped() {
     assert_eq!(table.verdicts(), [(half, true, vec![])]);
 }
 
-/// Piece 0 of a table of eight, four blocks each, has come from peers 1 and 2; what 2 sent of it is wrong. Both have all.
+/// Piece 0 of a table of eight, four blocks each, has come from peers 1 and 2; what 2 sent of it is
+/// wrong. Both have all.
 fn come_from_two() -> (Table, Holdings) {
     let mut table = Table::new(u64::from(8 * 4 * BLOCK), 4 * BLOCK, true, 1);
     let seed = table.seed();
@@ -167,9 +168,9 @@ fn a_repetition_stays_with_its_peer_until_another_takes_it_over() {
 #[test]
 fn a_quick_peer_takes_a_repetition_over_from_a_slow_one() {
     let (mut table, seed) = spoilt_by_two();
-    let slow = |who| Plan {
+    let slow = |key| Plan {
         slow: true,
-        ..plan(who, &seed, 9)
+        ..plan(key, &seed, 9)
     };
     assert_eq!(table.pick_by(slow(10)), [table.block(0, 0)]);
     table.send(10, 0, 0);
@@ -211,11 +212,11 @@ fn a_repetition_whose_peer_choked_us_with_nothing_on_its_way_is_not_stuck() {
 #[test]
 fn a_repetition_that_comes_to_nothing_too_often_is_everybodys() {
     let (mut table, seed) = spoilt_by_two();
-    for who in (10..).take(limits::SOLO_RESTARTS) {
-        assert_eq!(table.picked(who, &seed, 2), numbers(0, 0..2));
-        table.send(who, 0, 0);
-        table.pieces.release(who, table.block(0, 1));
-        table.pieces.forget(who);
+    for key in (10..).take(limits::SOLO_RESTARTS) {
+        assert_eq!(table.picked(key, &seed, 2), numbers(0, 0..2));
+        table.send(key, 0, 0);
+        table.pieces.release(key, table.block(0, 1));
+        table.pieces.forget(key);
         table.pieces.assert_invariants();
         assert_eq!(table.pieces.state(0), State::Missing);
     }

@@ -1,18 +1,20 @@
-//! A random course of events: peers come, grow, choke, reject, stall, lie and leave, and the disk takes its time to read and write. After each
-//! step the table agrees with itself and with what was handed out and came back; in the end the content is there.
+//! A random course of events: peers come, grow, choke, reject, stall, lie and leave, and the disk
+//! takes its time to read and write. After each step the table agrees with itself and with what was
+//! handed out and came back; in the end the content is there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use brooklet::base::geometry::{BLOCK, Block};
 use brooklet::base::holdings::Holdings;
+use brooklet::base::key::PeerKey;
 use brooklet::base::rng::Rng;
-use brooklet::pieces::{Accepted, Plan, State, Who};
+use brooklet::pieces::{Accepted, Plan, State};
 
 use crate::support::*;
 
 /// The peer that has everything, tells the truth and stays.
-const GOOD: Who = 0;
+const GOOD: PeerKey = 0;
 
 struct Peer {
     /// Keys are used again, addresses are not.
@@ -32,7 +34,7 @@ struct Peer {
 
 struct Course {
     table: Table,
-    peers: BTreeMap<Who, Peer>,
+    peers: BTreeMap<PeerKey, Peer>,
     reads: VecDeque<Block>,
     rng: Rng,
     bad: usize,
@@ -63,7 +65,7 @@ impl Course {
         course
     }
 
-    fn join(&mut self, who: Who, have: Holdings, lies: u64) {
+    fn join(&mut self, key: PeerKey, have: Holdings, lies: u64) {
         self.table.pieces.joined(&have);
         self.comers += 1;
         let peer = Peer {
@@ -79,11 +81,11 @@ impl Course {
         if lies > 0 {
             self.liars.push(peer.addr);
         }
-        self.peers.insert(who, peer);
+        self.peers.insert(key, peer);
     }
 
     fn newcomer(&mut self) {
-        let Some(who) = (1..12).find(|who| !self.peers.contains_key(who)) else {
+        let Some(key) = (1..12).find(|key| !self.peers.contains_key(key)) else {
             return;
         };
         let share = self.rng.below(5);
@@ -91,23 +93,23 @@ impl Course {
         let theirs = (0..self.table.geometry.pieces()).filter(|_| rng.below(4) < share);
         let have = self.table.having(theirs.collect::<Vec<_>>());
         let lies = [0, 0, 1, 20][self.rng.below(4) as usize];
-        self.join(who, have, lies);
+        self.join(key, have, lies);
     }
 
-    fn leave(&mut self, who: Who) {
-        let Some(peer) = self.peers.remove(&who) else {
+    fn leave(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.remove(&key) else {
             return;
         };
         for block in peer.asked {
-            self.table.pieces.release(who, block);
+            self.table.pieces.release(key, block);
         }
-        self.table.pieces.forget(who);
+        self.table.pieces.forget(key);
         self.table.pieces.left_swarm(&peer.have);
     }
 
-    fn grow(&mut self, who: Who) {
+    fn grow(&mut self, key: PeerKey) {
         let piece = self.rng.below(u64::from(self.table.geometry.pieces())) as u32;
-        let Some(peer) = self.peers.get_mut(&who) else {
+        let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
         if peer.have.add(piece) {
@@ -119,20 +121,20 @@ impl Course {
         }
     }
 
-    fn pick(&mut self, who: Who) {
+    fn pick(&mut self, key: PeerKey) {
         if self.table.pieces.take_news() {
             self.peers.values_mut().for_each(|peer| peer.sated = false);
         }
         let only = [self.rng.below(9) as u32, self.rng.below(99) as u32];
         let count = 1 + self.rng.below(30) as usize;
-        let Some(peer) = self.peers.get_mut(&who) else {
+        let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
         let plan = Plan {
             only: peer.choked.then_some(&only),
             slow: peer.slow,
             addr: peer.addr,
-            ..plan(who, &peer.have, count)
+            ..plan(key, &peer.have, count)
         };
         let blocks = self.table.pick_by(plan);
         assert!(blocks.len() <= if peer.slow { 1 } else { count });
@@ -145,20 +147,20 @@ impl Course {
         peer.asked.extend(blocks);
     }
 
-    fn choke(&mut self, who: Who, choked: bool) {
-        let Some(peer) = self.peers.get_mut(&who) else {
+    fn choke(&mut self, key: PeerKey, choked: bool) {
+        let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
         peer.choked = choked;
         peer.sated = false;
         for block in std::mem::take(&mut peer.asked) {
-            self.table.pieces.release(who, block);
+            self.table.pieces.release(key, block);
         }
     }
 
     /// Takes one of what a peer was asked for out of its list, the first more often than others.
-    fn answer(&mut self, who: Who) -> Option<Block> {
-        let peer = self.peers.get_mut(&who)?;
+    fn answer(&mut self, key: PeerKey) -> Option<Block> {
+        let peer = self.peers.get_mut(&key)?;
         let old = self.rng.below(8) == 0 && !peer.cancelled.is_empty();
         let list = if old {
             &mut peer.cancelled
@@ -170,11 +172,11 @@ impl Course {
         Some(list.remove(place))
     }
 
-    fn deliver(&mut self, who: Who) {
-        let Some(block) = self.answer(who) else {
+    fn deliver(&mut self, key: PeerKey) {
+        let Some(block) = self.answer(key) else {
             return;
         };
-        let Some(peer) = self.peers.get(&who) else {
+        let Some(peer) = self.peers.get(&key) else {
             return;
         };
         let (from, lies) = (peer.addr, peer.lies);
@@ -182,14 +184,14 @@ impl Course {
             true => self.table.wrong(block),
             false => self.table.right(block),
         };
-        let accepted = self.table.take_from(from, who, block, &data);
+        let accepted = self.table.take_from(from, key, block, &data);
         let mut others = Vec::new();
-        self.table.pieces.also_asked(block, who, &mut others);
+        self.table.pieces.also_asked(block, key, &mut others);
         assert!(accepted == Accepted::Fresh || others.is_empty());
         // What was cancelled may have been asked for anew by now: this answers both.
-        if let Some(peer) = self.peers.get_mut(&who) {
+        if let Some(peer) = self.peers.get_mut(&key) {
             let open = self.table.pieces.requests();
-            let stands = open.into_iter().any(|request| request == (who, block));
+            let stands = open.into_iter().any(|request| request == (key, block));
             peer.asked.retain(|&asked| asked != block || stands);
             peer.sated = false;
         }
@@ -201,22 +203,22 @@ impl Course {
         }
     }
 
-    fn reject(&mut self, who: Who) {
-        let asked = self.peers.get(&who).map_or(0, |peer| peer.asked.len());
+    fn reject(&mut self, key: PeerKey) {
+        let asked = self.peers.get(&key).map_or(0, |peer| peer.asked.len());
         if asked > 0 {
             let place = self.rng.below(asked as u64) as usize;
-            let peer = self.peers.get_mut(&who);
+            let peer = self.peers.get_mut(&key);
             let block = peer.map(|peer| peer.asked.remove(place));
             if let Some(block) = block {
-                self.table.pieces.release(who, block);
+                self.table.pieces.release(key, block);
             }
         }
     }
 
-    fn stall(&mut self, who: Who) {
-        if let Some(peer) = self.peers.get(&who) {
+    fn stall(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get(&key) {
             for &block in peer.asked.iter().take(3) {
-                self.table.pieces.late(who, block);
+                self.table.pieces.late(key, block);
             }
         }
     }
@@ -244,10 +246,10 @@ impl Course {
             }
             for guilty in verdict.guilty {
                 assert!(self.liars.contains(&guilty), "an innocent peer is blamed");
-                let theirs = |(_, peer): &(&Who, &Peer)| peer.addr == guilty;
-                let who = self.peers.iter().find(theirs).map(|(&who, _)| who);
-                if let Some(who) = who {
-                    self.leave(who);
+                let theirs = |(_, peer): &(&PeerKey, &Peer)| peer.addr == guilty;
+                let key = self.peers.iter().find(theirs).map(|(&key, _)| key);
+                if let Some(key) = key {
+                    self.leave(key);
                 }
             }
         }
@@ -255,12 +257,12 @@ impl Course {
 
     fn check(&self) {
         self.table.pieces.assert_invariants();
-        let marked: Vec<(Who, Block)> = self.table.pieces.requests().collect();
-        let mut outstanding: Vec<(Who, Block)> = Vec::new();
-        for (&who, peer) in &self.peers {
-            outstanding.extend(peer.asked.iter().map(|&block| (who, block)));
+        let marked: Vec<(PeerKey, Block)> = self.table.pieces.requests().collect();
+        let mut outstanding: Vec<(PeerKey, Block)> = Vec::new();
+        for (&key, peer) in &self.peers {
+            outstanding.extend(peer.asked.iter().map(|&block| (key, block)));
         }
-        let sorted = |mut list: Vec<(Who, Block)>| {
+        let sorted = |mut list: Vec<(PeerKey, Block)>| {
             list.sort_unstable();
             list
         };
@@ -268,43 +270,43 @@ impl Course {
     }
 
     fn step(&mut self) {
-        let who = self.rng.below(12) as Who;
+        let key = self.rng.below(12) as PeerKey;
         match self.rng.below(100) {
             0..3 => self.newcomer(),
-            3 if who != GOOD => self.leave(who),
-            4..9 => self.grow(who),
-            9..12 => self.choke(who, true),
-            12..18 => self.choke(who, false),
-            18..22 => self.reject(who),
-            22..26 => self.stall(who),
+            3 if key != GOOD => self.leave(key),
+            4..9 => self.grow(key),
+            9..12 => self.choke(key, true),
+            12..18 => self.choke(key, false),
+            18..22 => self.reject(key),
+            22..26 => self.stall(key),
             26..28 => {
-                if let Some(peer) = self.peers.get_mut(&who) {
+                if let Some(peer) = self.peers.get_mut(&key) {
                     peer.slow = !peer.slow;
                     peer.sated = false;
                 }
             }
-            28..45 => self.pick(who),
+            28..45 => self.pick(key),
             45..55 => self.begin_read(),
             55..65 => self.end_read(),
             65..70 => self.judge(),
             70..80 => {
                 self.table.write();
             }
-            _ => self.deliver(who),
+            _ => self.deliver(key),
         }
         self.check();
     }
 
     /// From now on everybody answers.
     fn finish(&mut self) {
-        for who in 0..12 {
-            self.choke(who, false);
+        for key in 0..12 {
+            self.choke(key, false);
         }
         for _ in 0..5_000 {
-            for who in 0..12 {
-                self.pick(who);
-                self.deliver(who);
-                self.deliver(who);
+            for key in 0..12 {
+                self.pick(key);
+                self.deliver(key);
+                self.deliver(key);
                 self.begin_read();
                 self.end_read();
                 self.table.write();

@@ -1,8 +1,9 @@
-//! What is asked of whom.
+//! Which block is asked of which peer.
 
 use brooklet::base::geometry::BLOCK;
+use brooklet::base::key::PeerKey;
 use brooklet::base::limits;
-use brooklet::pieces::{Accepted, Plan, State, Who};
+use brooklet::pieces::{Accepted, Plan, State};
 
 use crate::support::*;
 
@@ -119,7 +120,7 @@ fn no_more_pieces_are_begun_than_one_and_a_half_for_each_peer() {
     let seed = table.seed();
     let most = ACTIVE * 3 / 2 + 1;
     let begun: Vec<u32> = (0..most)
-        .map(|who| table.pick(who, &seed, who + 1)[0].piece)
+        .map(|key| table.pick(key, &seed, key + 1)[0].piece)
         .collect();
     assert_eq!(table.pieces.open_count(), most);
     // The first owner has asked for least of its piece: most is left of it.
@@ -140,8 +141,8 @@ fn no_more_pieces_are_begun_than_one_and_a_half_for_each_peer() {
 fn small_pieces_limit_no_pipeline() {
     let mut table = Table::of(2_500, 1);
     let seed = table.seed();
-    for who in 0..4 {
-        assert_eq!(table.pick(who, &seed, 500).len(), 500);
+    for key in 0..4 {
+        assert_eq!(table.pick(key, &seed, 500).len(), 500);
     }
     assert_eq!(table.pieces.open_count(), 2_000);
 }
@@ -181,7 +182,7 @@ fn in_the_end_game_a_block_is_asked_of_two() {
     assert_eq!(table.send(1, 0, 0), Accepted::Unwanted);
     others.clear();
     table.pieces.also_asked(block, 1, &mut others);
-    assert_eq!(others, [] as [Who; 0]);
+    assert_eq!(others, [] as [PeerKey; 0]);
     assert_eq!(table.pieces.requests().count(), 6);
 }
 
@@ -205,8 +206,8 @@ fn the_very_last_block_is_asked_of_three() {
     let mut table = Table::of(1, 2);
     let seed = table.seed();
     table.pieces.joined(&seed);
-    for who in 1..4 {
-        table.pick(who, &seed, 9);
+    for key in 1..4 {
+        table.pick(key, &seed, 9);
     }
     table.pieces.take_news();
     table.send(1, 0, 0);
@@ -258,9 +259,9 @@ fn a_slow_peer_takes_one_block_that_nobody_else_is_at() {
     let mut table = Table::of(2, 3);
     let seed = table.seed();
     table.pieces.joined(&seed);
-    let slow = |who| Plan {
+    let slow = |key| Plan {
         slow: true,
-        ..plan(who, &seed, 9)
+        ..plan(key, &seed, 9)
     };
     let first = table.pick_by(slow(1));
     assert_eq!(first.len(), 1);

@@ -1,16 +1,19 @@
-//! What poisoners cost, and that nobody else is banned: whole downloads from four seeds and some liars, with liars of every kind.
+//! What poisoners cost, and that nobody else is banned: whole downloads from four seeds and some
+//! liars, with liars of every kind.
 //!
-//! The bound, as `pieces/suspects.rs` states it: tries that fail are `SHARED_PARTS + 1` for each poisoner at most. Those of a piece that
-//! had failed among several before are counted apart: each takes `SOLO_RESTARTS` tries of one peer alone that came to nothing.
+//! The bound, as `pieces/suspects.rs` states it: tries that fail are `SHARED_PARTS + 1` for each
+//! poisoner at most. Those of a piece that had failed among several before are counted apart: each
+//! takes `SOLO_RESTARTS` tries of one peer alone that came to nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use brooklet::base::geometry::{BLOCK, Block};
 use brooklet::base::host::Host;
+use brooklet::base::key::PeerKey;
 use brooklet::base::limits;
 use brooklet::base::rng::Rng;
-use brooklet::pieces::{Accepted, Plan, Who};
+use brooklet::pieces::{Accepted, Plan};
 
 use crate::support::*;
 
@@ -69,8 +72,8 @@ struct Party {
 struct Download {
     table: Table,
     rng: Rng,
-    parties: BTreeMap<Who, Party>,
-    next: Who,
+    parties: BTreeMap<PeerKey, Party>,
+    next: PeerKey,
     poisoned: BTreeSet<(u32, u32)>,
     banned: BTreeSet<Host>,
     /// Pieces that failed among several.
@@ -118,20 +121,20 @@ impl Download {
         self.next += 1;
     }
 
-    fn leave(&mut self, who: Who) {
-        self.take_back(who);
-        self.table.pieces.forget(who);
+    fn leave(&mut self, key: PeerKey) {
+        self.take_back(key);
+        self.table.pieces.forget(key);
         self.table.pieces.left_swarm(&self.table.seed());
-        self.parties.remove(&who);
+        self.parties.remove(&key);
     }
 
     /// Runs to the end; what it cost.
     fn run(mut self, depth: usize) -> Cost {
         let everything = self.table.seed();
         for round in 0..50_000 {
-            let all: Vec<Who> = self.parties.keys().copied().collect();
-            for who in all {
-                let here = self.parties.get(&who);
+            let all: Vec<PeerKey> = self.parties.keys().copied().collect();
+            for key in all {
+                let here = self.parties.get(&key);
                 let Some(party) = here.filter(|party| round >= party.choked_until) else {
                     continue;
                 };
@@ -140,13 +143,13 @@ impl Download {
                 }
                 let plan = Plan {
                     addr: party.addr,
-                    ..plan(who, &everything, depth.saturating_sub(party.asked.len()))
+                    ..plan(key, &everything, depth.saturating_sub(party.asked.len()))
                 };
                 let blocks = self.table.pick_by(plan);
-                if let Some(party) = self.parties.get_mut(&who) {
+                if let Some(party) = self.parties.get_mut(&key) {
                     party.asked.extend(blocks);
                 }
-                self.deliver(who, round);
+                self.deliver(key, round);
             }
             if self.table.pieces.is_complete() {
                 assert!(self.table.disk == self.table.content);
@@ -156,11 +159,11 @@ impl Download {
         panic!("it is stuck");
     }
 
-    fn deliver(&mut self, who: Who, round: usize) {
-        let Some(block) = self.answer(who) else {
+    fn deliver(&mut self, key: PeerKey, round: usize) {
+        let Some(block) = self.answer(key) else {
             return;
         };
-        let party = &self.parties[&who];
+        let party = &self.parties[&key];
         let (from, habit) = (party.addr, party.habit);
         let lies = habit.is_some_and(|habit| self.lies(habit, block));
         let data = match lies {
@@ -171,16 +174,16 @@ impl Download {
         if lies {
             self.poisoned.insert((block.piece, block.begin));
         }
-        let fresh = self.table.take_from(from, who, block, &data) == Accepted::Fresh;
+        let fresh = self.table.take_from(from, key, block, &data) == Accepted::Fresh;
         let mut others = Vec::new();
-        self.table.pieces.also_asked(block, who, &mut others);
+        self.table.pieces.also_asked(block, key, &mut others);
         for other in others {
             if let Some(other) = self.parties.get_mut(&other) {
                 other.asked.retain(|&asked| asked != block);
             }
         }
         self.judge();
-        let Some(party) = self.parties.get_mut(&who) else {
+        let Some(party) = self.parties.get_mut(&key) else {
             return;
         };
         let bites = match habit {
@@ -190,9 +193,9 @@ impl Download {
         };
         if bites {
             party.choked_until = round + 4;
-            self.take_back(who);
+            self.take_back(key);
         } else if lies && matches!(habit, Some(Reconnects | ReconnectsInTheMiddle)) {
-            self.leave(who);
+            self.leave(key);
             self.join(SocketAddr::new(from.ip(), from.port() + 1), habit);
         }
     }
@@ -220,8 +223,8 @@ impl Download {
     }
 
     /// The next block that a peer sends.
-    fn answer(&mut self, who: Who) -> Option<Block> {
-        let party = self.parties.get_mut(&who)?;
+    fn answer(&mut self, key: PeerKey) -> Option<Block> {
+        let party = self.parties.get_mut(&key)?;
         let first = match party.habit {
             Some(BiteAllAndChoke) => party.asked.iter().position(|block| block.begin == 0),
             _ => None,
@@ -229,10 +232,10 @@ impl Download {
         party.asked.remove(first.unwrap_or(0))
     }
 
-    fn take_back(&mut self, who: Who) {
-        let asked = self.parties.get_mut(&who).map(|party| &mut party.asked);
+    fn take_back(&mut self, key: PeerKey) {
+        let asked = self.parties.get_mut(&key).map(|party| &mut party.asked);
         for block in asked.map(std::mem::take).into_iter().flatten() {
-            self.table.pieces.release(who, block);
+            self.table.pieces.release(key, block);
         }
     }
 
@@ -245,16 +248,16 @@ impl Download {
             }
             for addr in guilty {
                 let host = Host::of(addr);
-                let theirs = |(_, party): &(&Who, &Party)| Host::of(party.addr) == host;
-                let theirs: Vec<Who> = self
+                let theirs = |(_, party): &(&PeerKey, &Party)| Host::of(party.addr) == host;
+                let theirs: Vec<PeerKey> = self
                     .parties
                     .iter()
                     .filter(theirs)
-                    .map(|(&who, _)| who)
+                    .map(|(&key, _)| key)
                     .collect();
-                for who in theirs {
-                    assert!(self.parties[&who].habit.is_some(), "{addr} is innocent");
-                    self.leave(who);
+                for key in theirs {
+                    assert!(self.parties[&key].habit.is_some(), "{addr} is innocent");
+                    self.leave(key);
                 }
                 self.banned.insert(host);
             }

@@ -1,4 +1,5 @@
-//! How many unverified pieces a peer may have a part in together with others, and what happens beyond.
+//! How many unverified pieces a peer may have a part in together with others, and what happens
+//! beyond.
 
 use brooklet::base::limits;
 use brooklet::pieces::{Accepted, State};
@@ -35,7 +36,8 @@ fn who_has_a_part_in_many_unverified_pieces_gets_no_more() {
     assert!(!parts.contains(&table.pick(1, &seed, 1)[0].piece));
 }
 
-/// Peer 1 owns two pieces more than it may share, has sent the first block of each, and is asked for the others.
+/// Peer 1 owns two pieces more than it may share, has sent the first block of each, and is asked
+/// for the others.
 fn many_begun() -> (Table, Vec<u32>) {
     let mut table = Table::of(20, 4);
     let seed = table.seed();

@@ -1,4 +1,5 @@
-//! A piece table with the content that it is about, a disk, and short names for what tests do with them.
+//! A piece table with the content that it is about, a disk, and short names for what tests do with
+//! them.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,9 +8,10 @@ use brooklet::base::bits::Bits;
 use brooklet::base::geometry::{BLOCK, Block, Geometry};
 use brooklet::base::holdings::Holdings;
 use brooklet::base::id::PieceHash;
+use brooklet::base::key::PeerKey;
 use brooklet::base::limits;
 use brooklet::base::rng::Rng;
-use brooklet::pieces::{Accepted, Pieces, Plan, Who};
+use brooklet::pieces::{Accepted, Pieces, Plan};
 use sha1::{Digest, Sha1};
 
 pub const ACTIVE: usize = 4;
@@ -26,8 +28,8 @@ pub struct Table {
     pub writes: VecDeque<(Block, usize, Vec<u8>)>,
 }
 
-pub fn addr(who: Who) -> SocketAddr {
-    SocketAddr::from(([10, 0, (who >> 8) as u8, who as u8], 6881))
+pub fn addr(key: PeerKey) -> SocketAddr {
+    SocketAddr::from(([10, 0, (key >> 8) as u8, key as u8], 6881))
 }
 
 pub fn bits(len: u32, ones: impl IntoIterator<Item = u32>) -> Bits {
@@ -84,13 +86,13 @@ impl Table {
         out
     }
 
-    pub fn pick(&mut self, who: Who, have: &Holdings, count: usize) -> Vec<Block> {
-        self.pick_by(plan(who, have, count))
+    pub fn pick(&mut self, key: PeerKey, have: &Holdings, count: usize) -> Vec<Block> {
+        self.pick_by(plan(key, have, count))
     }
 
     /// Picks without any number in the way, as piece and block number.
-    pub fn picked(&mut self, who: Who, have: &Holdings, count: usize) -> Vec<(u32, u32)> {
-        let blocks = self.pick(who, have, count);
+    pub fn picked(&mut self, key: PeerKey, have: &Holdings, count: usize) -> Vec<(u32, u32)> {
+        let blocks = self.pick(key, have, count);
         blocks.iter().map(|b| (b.piece, b.begin / BLOCK)).collect()
     }
 
@@ -109,20 +111,26 @@ impl Table {
         data
     }
 
-    pub fn accept(&mut self, who: Who, block: Block, data: &[u8]) -> Accepted {
-        let accepted = self.take(who, block, data);
+    pub fn accept(&mut self, key: PeerKey, block: Block, data: &[u8]) -> Accepted {
+        let accepted = self.take(key, block, data);
         self.pieces.assert_invariants();
         accepted
     }
 
     /// As [`Table::accept`], where looking at everything each time would take too long.
-    pub fn take(&mut self, who: Who, block: Block, data: &[u8]) -> Accepted {
-        self.take_from(addr(who), who, block, data)
+    pub fn take(&mut self, key: PeerKey, block: Block, data: &[u8]) -> Accepted {
+        self.take_from(addr(key), key, block, data)
     }
 
     /// A block of a peer that is not at the address which goes with its key.
-    pub fn take_from(&mut self, from: SocketAddr, who: Who, block: Block, data: &[u8]) -> Accepted {
-        let accepted = self.pieces.accept(who, from, block, data);
+    pub fn take_from(
+        &mut self,
+        from: SocketAddr,
+        key: PeerKey,
+        block: Block,
+        data: &[u8],
+    ) -> Accepted {
+        let accepted = self.pieces.accept(key, from, block, data);
         if accepted == Accepted::Fresh {
             let start = self.geometry.offset(block) as usize;
             self.writes.push_back((block, start, data.to_vec()));
@@ -141,16 +149,16 @@ impl Table {
         true
     }
 
-    pub fn send(&mut self, who: Who, piece: u32, number: u32) -> Accepted {
+    pub fn send(&mut self, key: PeerKey, piece: u32, number: u32) -> Accepted {
         let block = self.block(piece, number);
         let data = self.right(block);
-        self.accept(who, block, &data)
+        self.accept(key, block, &data)
     }
 
-    pub fn send_wrong(&mut self, who: Who, piece: u32, number: u32) -> Accepted {
+    pub fn send_wrong(&mut self, key: PeerKey, piece: u32, number: u32) -> Accepted {
         let block = self.block(piece, number);
         let data = self.wrong(block);
-        self.accept(who, block, &data)
+        self.accept(key, block, &data)
     }
 
     pub fn reread(&mut self) {
@@ -181,10 +189,10 @@ impl Table {
     }
 }
 
-pub fn plan(who: Who, have: &Holdings, count: usize) -> Plan<'_> {
+pub fn plan(key: PeerKey, have: &Holdings, count: usize) -> Plan<'_> {
     Plan {
-        who,
-        addr: addr(who),
+        peer: key,
+        addr: addr(key),
         have,
         only: None,
         count,

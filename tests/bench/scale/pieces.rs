@@ -97,8 +97,8 @@ fn somebody(pieces: u32, of: u64, rng: &mut Rng) -> Holdings {
 
 /// A quarter seeds, half with half of the pieces, and a quarter with about thirty.
 fn swarm(table: &mut Pieces, pieces: u32, peers: usize, rng: &mut Rng) -> Vec<Other> {
-    let others = (0..peers).map(|who| {
-        let have = match who % 4 {
+    let others = (0..peers).map(|peer| {
+        let have = match peer % 4 {
             0 => Holdings::everything(pieces),
             1 | 2 => somebody(pieces, 2, rng),
             _ => somebody(pieces, u64::from(pieces / 30), rng),
@@ -123,10 +123,10 @@ fn have(pieces: u32) -> f64 {
     })
 }
 
-fn plan(who: usize, have: &Holdings, count: usize) -> Plan<'_> {
+fn plan(peer: usize, have: &Holdings, count: usize) -> Plan<'_> {
     Plan {
-        who,
-        addr: addr(who),
+        peer,
+        addr: addr(peer),
         have,
         only: None,
         count,
@@ -155,17 +155,17 @@ fn churn(pieces: u32) -> (f64, f64) {
             (picking, accepting) = (Watch::default(), Watch::default());
             (picked, accepted) = (0, 0);
         }
-        let who = rng.below(others.len() as u64) as usize;
-        let other = &mut others[who];
+        let peer = rng.below(others.len() as u64) as usize;
+        let other = &mut others[peer];
         if rng.below(50) == 0 {
             other
                 .asked
                 .drain(..)
-                .for_each(|block| table.release(who, block));
+                .for_each(|block| table.release(peer, block));
         } else if let Some(block) = other.asked.pop_front() {
-            let from = addr(who);
+            let from = addr(peer);
             accepting.time(|| {
-                if table.accept(who, from, block, &zeros) == Accepted::Fresh {
+                if table.accept(peer, from, block, &zeros) == Accepted::Fresh {
                     table.written(&[(block, &zeros)]);
                 }
             });
@@ -173,7 +173,7 @@ fn churn(pieces: u32) -> (f64, f64) {
             read_back(&mut table);
         }
         out.clear();
-        let plan = plan(who, &other.have, DEPTH - other.asked.len());
+        let plan = plan(peer, &other.have, DEPTH - other.asked.len());
         picking.time(|| table.pick(plan, &mut out));
         picked += out.len();
         other.asked.extend(&out);
@@ -198,14 +198,14 @@ fn whole(pieces: u32) -> (f64, f64) {
     let (mut table, mut rng) = (table(pieces, SMALL), Rng::from_seed(4));
     let rare = |piece: u32| piece % 20 == 0;
     let mut others: Vec<Other> = (0..8)
-        .map(|who| {
+        .map(|peer| {
             let mut bits = Bits::new(pieces);
             for piece in (0..pieces).filter(|&piece| !rare(piece)) {
-                if who % 4 == 0 || rng.below(2) == 0 {
+                if peer % 4 == 0 || rng.below(2) == 0 {
                     bits.set(piece);
                 }
             }
-            let have = match who {
+            let have = match peer {
                 0 => Holdings::everything(pieces),
                 _ => Holdings::from(bits),
             };
@@ -220,24 +220,24 @@ fn whole(pieces: u32) -> (f64, f64) {
     let (count, mut sent, mut out) = (left, 0, Vec::new());
     let start = Instant::now();
     while !table.is_complete() {
-        for (who, other) in others.iter_mut().enumerate() {
+        for (peer, other) in others.iter_mut().enumerate() {
             if table.take_news() {
                 hungry.fill(false);
             }
             let room = DEPTH - other.asked.len();
             out.clear();
-            if !hungry[who] {
-                table.pick(plan(who, &other.have, room), &mut out);
-                hungry[who] = out.len() < room;
+            if !hungry[peer] {
+                table.pick(plan(peer, &other.have, room), &mut out);
+                hungry[peer] = out.len() < room;
                 other.asked.extend(&out);
             }
             let Some(block) = other.asked.pop_front() else {
                 continue;
             };
-            hungry[who] = false;
-            if table.accept(who, addr(who), block, &zeros) == Accepted::Fresh {
+            hungry[peer] = false;
+            if table.accept(peer, addr(peer), block, &zeros) == Accepted::Fresh {
                 table.written(&[(block, &zeros)]);
-                sent += usize::from(who == 0 && left > 0);
+                sent += usize::from(peer == 0 && left > 0);
                 left -= usize::from(rare(block.piece));
             }
             read_back(&mut table);
@@ -292,6 +292,6 @@ fn memory(pieces: u32) -> f64 {
     each
 }
 
-fn addr(who: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, who as u8], 6881))
+fn addr(peer: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, peer as u8], 6881))
 }

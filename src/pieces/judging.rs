@@ -1,0 +1,226 @@
+//! From a block that came in to the verdict on its piece: a block is accepted when it arrives and
+//! hashed when it is written; what came out of order is read back; when the whole piece is hashed
+//! the hashes are compared and the senders of bad bytes named.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::hashing::Exam;
+use super::outcome::{Accepted, Verdict};
+use super::table::Pieces;
+use crate::base::geometry::Block;
+use crate::base::id::PieceHash;
+use crate::base::key::PeerKey;
+use crate::base::lanes::{self, Lane};
+
+impl Pieces {
+    /// A block came in. If it is Fresh, no peer is asked for it any more and the caller writes it
+    /// to disk.
+    pub fn accept(
+        &mut self,
+        peer: PeerKey,
+        from: SocketAddr,
+        block: Block,
+        data: &[u8],
+    ) -> Accepted {
+        let mut asked = std::mem::take(&mut self.last.asked);
+        asked.clear();
+        let mut accepted = Accepted::Unwanted;
+        self.meet(peer, from);
+        let barred = self.is_barred(peer, block.piece);
+        if let Some((number, open_piece)) = self.find(block) {
+            if barred {
+                self.news |= open_piece.release(number, peer);
+            } else if data.len() == block.len as usize
+                && open_piece.receive(number, from, &mut asked)
+            {
+                accepted = Accepted::Fresh;
+                let owner = open_piece.owner;
+                if owner != Some(peer) {
+                    self.sharing.take_part(from, block.piece);
+                    if let Some(owner) = owner {
+                        self.expose(owner, block.piece);
+                    }
+                }
+            }
+        }
+        self.last.asked = asked;
+        self.last.block = Some(block);
+        self.settle(block.piece);
+        self.news |= self.is_left(block.piece);
+        accepted
+    }
+
+    /// Blocks that were Fresh are on disk, in the order in which they came. A piece is neither Held
+    /// nor read back before they all are.
+    pub fn written(&mut self, blocks: &[(Block, &[u8])]) {
+        let mut lanes: Vec<Lane<'_>> = Vec::new();
+        let mut pieces: Vec<u32> = Vec::new();
+        // Where a piece's lane is, if it has one. There may be a piece for each byte: nothing is
+        // searched for.
+        let mut places: BTreeMap<u32, Option<usize>> = BTreeMap::new();
+        for &(block, data) in blocks {
+            let place = places.entry(block.piece).or_insert_with(|| {
+                pieces.push(block.piece);
+                None
+            });
+            let next = self
+                .find(block)
+                .and_then(|(number, open_piece)| open_piece.written(number));
+            let Some(hash) = next else {
+                continue;
+            };
+            if let Some(lane) = place.and_then(|place| lanes.get_mut(place)) {
+                lane.parts.push(data);
+            } else {
+                *place = Some(lanes.len());
+                lanes.push(Lane {
+                    piece: block.piece,
+                    hash: std::mem::take(hash),
+                    parts: vec![data],
+                });
+            }
+        }
+        lanes::hash(&mut lanes);
+        for lane in lanes {
+            if let Some(open_piece) = self.open.get_mut(lane.piece) {
+                *open_piece.sha1_mut() = lane.hash;
+            }
+        }
+        for piece in pieces {
+            self.settle(piece);
+        }
+    }
+
+    /// The peers besides this one that had been asked for the block that was accepted last: they
+    /// get `cancel`. Appends to `out`.
+    pub fn also_asked(&self, block: Block, peer: PeerKey, out: &mut Vec<PeerKey>) {
+        if self.last.block == Some(block) {
+            out.extend(self.last.asked.iter().filter(|&&other| other != peer));
+        }
+    }
+
+    /// Bytes on disk that are now due for verification, `limits::SLICE` at most: read them and call
+    /// [`Pieces::handle_reread`]. Each is named once, and its answer awaited before another of the
+    /// same piece is.
+    pub fn next_reread(&mut self) -> Option<Block> {
+        self.open.start_reading()
+    }
+
+    /// The bytes that [`Pieces::next_reread`] named; none if they could not be read.
+    pub fn handle_reread(&mut self, block: Block, data: &[u8]) {
+        if self.open.take_void(block) {
+            self.settle(block.piece);
+            return;
+        }
+        let Some(open_piece) = self.open.get_mut(block.piece) else {
+            return;
+        };
+        if !open_piece.end_reading(block) {
+            return;
+        }
+        let lost = data.len() != block.len as usize;
+        match open_piece.exam() {
+            // What the disk lost is asked for again.
+            None if lost => {
+                open_piece.reset();
+                self.news = true;
+            }
+            None => open_piece.hash(data),
+            Some(Exam::Learn) => {
+                if lost {
+                    self.suspects.give_up(block.piece);
+                } else {
+                    self.suspects.learn(block.piece, block.begin, data);
+                }
+                if lost || open_piece.examined(block.len) {
+                    self.conclude(block.piece, false, Vec::new());
+                }
+            }
+            Some(Exam::Compare) => {
+                if !lost {
+                    self.suspects.compare(block.piece, block.begin, data);
+                }
+                if lost || open_piece.examined(block.len) {
+                    let guilty = self.suspects.close(block.piece);
+                    self.conclude(block.piece, true, guilty);
+                }
+            }
+        }
+        self.settle(block.piece);
+    }
+
+    /// The next piece that passed or failed.
+    pub fn next_verdict(&mut self) -> Option<Verdict> {
+        self.verdicts.pop_front()
+    }
+
+    /// Ends the try of a piece that is whole, or has it examined first.
+    pub(super) fn judge(&mut self, piece: u32) {
+        let Some(open_piece) = self.open.get_mut(piece) else {
+            return;
+        };
+        let digest = open_piece.digest().filter(|_| open_piece.exam().is_none());
+        let Some(digest) = digest else {
+            return;
+        };
+        let ok = self.hashes.get(piece as usize) == Some(&PieceHash(digest));
+        if ok && self.suspects.can_compare(piece) {
+            open_piece.examine(Exam::Compare);
+            self.open.set_due(piece);
+            return;
+        }
+        if ok {
+            self.suspects.close(piece);
+            self.conclude(piece, true, Vec::new());
+            return;
+        }
+        let contributors = open_piece.contributors();
+        if contributors.len() == 1 {
+            self.conclude(piece, false, contributors);
+            return;
+        }
+        let blocks = self.geometry.blocks(piece);
+        let senders = open_piece.take_senders();
+        for &addr in &contributors {
+            self.sharing.take_part(addr, piece);
+        }
+        let room = self.suspects.open(piece, senders, &contributors, blocks);
+        match self.open.get_mut(piece).filter(|_| room) {
+            Some(open_piece) => {
+                open_piece.examine(Exam::Learn);
+                self.open.set_due(piece);
+            }
+            None => self.conclude(piece, false, Vec::new()),
+        }
+    }
+
+    fn conclude(&mut self, piece: u32, ok: bool, guilty: Vec<SocketAddr>) {
+        self.withdraw(piece);
+        self.news |= self.sharing.confines(piece);
+        if ok {
+            self.hold(piece);
+        } else {
+            self.miss(piece);
+        }
+        for &sender in &guilty {
+            self.condemn(sender);
+        }
+        self.verdicts.push_back(Verdict { piece, ok, guilty });
+    }
+
+    /// Drops what a guilty peer sent of pieces that are not whole yet: they would fail as well.
+    fn condemn(&mut self, sender: SocketAddr) {
+        let pieces: Vec<u32> = self.open.iter().map(|(piece, _)| piece).collect();
+        for piece in pieces {
+            let Some(open_piece) = self.open.get_mut(piece) else {
+                continue;
+            };
+            if open_piece.exam().is_none() && open_piece.strike(sender) {
+                self.open.void_reading(piece);
+                self.news = true;
+                self.settle(piece);
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the piece table says: where a piece stands, what became of a block, how a try at a piece
+//! ended.
+
+use std::net::SocketAddr;
+
+/// Where a piece stands. Each is in exactly one state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Wanted, and nothing of it is asked or received.
+    Missing,
+    /// Begun: some of it is asked, received, or being verified.
+    Open,
+    /// Verified.
+    Held,
+    /// Not wanted and not held.
+    Skipped,
+}
+
+/// What became of a block that came in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Accepted {
+    /// New: the caller writes it to disk, and then calls [`super::Pieces::written`].
+    Fresh,
+    /// A duplicate, or of a piece that is not open, or not this peer's to send.
+    Unwanted,
+}
+
+/// The end of one try at a piece.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// Its index.
+    pub piece: u32,
+    /// Whether its SHA-1 matched: it is now Held. Otherwise it is Missing again.
+    pub ok: bool,
+    /// The peers now known to have sent bad bytes for this piece, one address for each host: to be
+    /// banned.
+    pub guilty: Vec<SocketAddr>,
+}
