@@ -177,6 +177,7 @@ fn the_top_level_holds_what_it_should() {
         "Makefile",
         "PROTOCOL.md",
         "README.md",
+        "findings",
         "src",
         "testdata",
         "tests",
