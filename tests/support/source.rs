@@ -72,6 +72,49 @@ impl Source {
         found
     }
 
+    /// Whether this file only lists the modules of a room and passes on their names.
+    pub fn is_index(&self) -> bool {
+        self.path.ends_with("mod.rs") || self.room() == "lib"
+    }
+
+    /// Structs with named fields: name, and how many fields.
+    pub fn structs(&self) -> Vec<(String, usize)> {
+        let mut found = Vec::new();
+        for rest in after_word(&self.code, "struct") {
+            let name: String = rest.chars().take_while(|c| is_word(*c as u8)).collect();
+            let body = rest.find(['{', ';']);
+            let Some(open) = body.filter(|&at| rest.as_bytes()[at] == b'{') else {
+                continue;
+            };
+            // In `struct Pair(…);` a brace that follows belongs to something else.
+            if rest[..open].contains('(') && !rest[..open].contains("where") {
+                continue;
+            }
+            let inside = &rest[open + 1..block_end(rest, open)];
+            found.push((name, count_fields(inside)));
+        }
+        found
+    }
+
+    /// Types that an `impl` of their own, not of a trait, stands in this file for; each as often as
+    /// it does.
+    pub fn inherent_impls(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for rest in after_word(&self.code, "impl") {
+            let Some(open) = rest.find(['{', ';']) else {
+                continue;
+            };
+            let head = rest[..open].trim();
+            if rest.as_bytes()[open] != b'{' || has_word(head, "for") {
+                continue;
+            }
+            let head = head.strip_prefix('<').map_or(head, after_generics).trim();
+            let name: String = head.chars().take_while(|c| is_word(*c as u8)).collect();
+            found.push(name);
+        }
+        found
+    }
+
     /// Lines (counted from 1) with an `if` or `while` that chains a `let` to something else.
     pub fn let_chains(&self) -> Vec<usize> {
         let mut found = Vec::new();
@@ -112,6 +155,54 @@ pub fn has_word(text: &str, word: &str) -> bool {
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// What follows a keyword that begins a line (after `pub` and the like), wherever it does.
+fn after_word<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
+    code.match_indices(word).filter_map(move |(at, _)| {
+        let line = code[..at].rfind('\n').map_or(0, |place| place + 1);
+        let before = code[line..at].trim();
+        let rest = &code[at + word.len()..];
+        let item = before.is_empty() || before.starts_with("pub") && !before.contains(' ');
+        (item && rest.starts_with([' ', '<'])).then(|| rest.trim_start_matches(' '))
+    })
+}
+
+/// What follows generic parameters whose `<` was taken off.
+fn after_generics(text: &str) -> &str {
+    let mut depth = 1;
+    let mut before = ' ';
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '<' => depth += 1,
+            '>' if before != '-' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[at + 1..];
+        }
+        before = letter;
+    }
+    ""
+}
+
+/// Fields between the braces of a struct.
+fn count_fields(inside: &str) -> usize {
+    let (mut depth, mut fields, mut begun, mut before) = (0, 0, false, ' ');
+    for letter in inside.chars() {
+        match letter {
+            '(' | '[' | '{' | '<' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            '>' if before != '-' => depth -= 1,
+            ',' if depth == 0 => {
+                fields += usize::from(begun);
+                begun = false;
+            }
+            _ => begun |= !letter.is_whitespace(),
+        }
+        before = letter;
+    }
+    fields + usize::from(begun)
 }
 
 /// Reads a path that begins at `at`, each branch of a group in braces on its own; returns where it ends.

@@ -1,7 +1,10 @@
 //! The rules of the house, read off the source: who may import whom, what is pure, how long things may be, what the repository
 //! holds, and that its manual names nothing that is not there.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod structure;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,0 +1,204 @@
+//! The shape of what is inside a room: files that import each other in one direction, structs of few
+//! fields, types that are not spread over many files, and lines that fit a window.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::support::source::Source;
+use super::{report, sources};
+
+/// Fields that a struct may have, and structs (`path::name`) that have a reason for more.
+const FIELDS: usize = 20;
+const WIDE_STRUCTS: &[&str] = &[
+    "io/reactor.rs::Reactor",
+    "peer/peer.rs::Peer",
+    "session/config.rs::Config",
+    "session/session.rs::Session",
+];
+
+/// Files over which the methods of one type may be spread, and types (`room::name`) that are spread
+/// over more.
+const IMPL_FILES: usize = 3;
+const SPREAD_TYPES: &[&str] = &["session::Session"];
+
+/// Rooms in which files still import each other in a circle.
+const CIRCULAR: &[&str] = &["session", "wire"];
+
+#[test]
+fn files_of_a_room_import_each_other_without_a_circle() {
+    let sources = sources();
+    let modules: BTreeSet<String> = sources.iter().map(|s| s.module().join("::")).collect();
+    let exported = exports(&sources);
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !source.is_index()) {
+        let own = source.module().join("::");
+        for (_, path) in source.paths() {
+            let Some(path) = absolute(source, &path) else {
+                continue;
+            };
+            let target = owner(&path, &modules, &exported);
+            if let Some(target) = target.filter(|target| *target != own) {
+                arrows.entry(own.clone()).or_default().insert(target);
+            }
+        }
+    }
+    assert!(arrows.len() > 50, "imports are seen");
+    let mut broken = String::new();
+    let mut circular = BTreeSet::new();
+    for (from, targets) in &arrows {
+        for to in targets.iter().filter(|to| reaches(&arrows, to, from)) {
+            let room = from.split("::").next().unwrap_or_default();
+            circular.insert(room);
+            if !CIRCULAR.contains(&room) {
+                let _ = writeln!(broken, "{from} and {to} import each other in a circle");
+            }
+        }
+    }
+    for room in CIRCULAR.iter().filter(|room| !circular.contains(*room)) {
+        let _ = writeln!(
+            broken,
+            "{room} has no circle any more: take it off the list"
+        );
+    }
+    report("circles", &broken);
+}
+
+#[test]
+fn structs_have_few_fields() {
+    let mut broken = String::new();
+    let mut seen = 0;
+    for source in &sources() {
+        for (name, fields) in source.structs() {
+            seen += 1;
+            let full = format!("{}::{name}", source.path);
+            if (fields > FIELDS) != WIDE_STRUCTS.contains(&full.as_str()) {
+                let _ = writeln!(broken, "src/{}: {name} has {fields} fields", source.path);
+            }
+        }
+    }
+    assert!(seen > 100, "structs are seen");
+    report("too many fields", &broken);
+}
+
+#[test]
+fn a_type_stands_in_few_files() {
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in &sources() {
+        for name in source.inherent_impls() {
+            let name = format!("{}::{name}", source.room());
+            places.entry(name).or_default().insert(source.path.clone());
+        }
+    }
+    assert!(places.len() > 100, "types are seen");
+    let mut broken = String::new();
+    for (name, files) in places {
+        if (files.len() > IMPL_FILES) != SPREAD_TYPES.contains(&name.as_str()) {
+            let _ = writeln!(broken, "{name}: {files:?}");
+        }
+    }
+    report("spread over too many files", &broken);
+}
+
+#[test]
+fn the_reader_of_structure_sees_what_is_there() {
+    let text = "
+pub struct Unit;
+struct Pair(u32, Vec<(u8, u8)>);
+/// One.
+pub(super) struct Wide<'a, T> where T: Fn(u8, u8) -> u8 {
+    /// A, b.
+    pub a: Map<u8, Vec<(T, T)>>,
+    b: Option<fn(u8, u8) -> [u8; 4]>,
+    c: &'a str,
+}
+impl<'a, T: Fn(u8) -> u8> Wide<'a, T> {}
+impl Unit { fn f() -> impl Iterator<Item = u8> { None.into_iter() } }
+impl std::fmt::Debug for Pair {}
+impl<T> From<T> for Unit {}
+";
+    let source = Source::new("wire/info.rs".into(), text.into());
+    assert_eq!(source.structs(), [("Wide".to_string(), 3)]);
+    assert_eq!(source.inherent_impls(), ["Wide", "Unit"]);
+    let path = |path| absolute(&source, path);
+    assert_eq!(
+        path("super::paths::is_in").as_deref(),
+        Some("wire::paths::is_in")
+    );
+    assert_eq!(path("crate::base::id").as_deref(), Some("base::id"));
+    assert_eq!(path("std::fmt"), None);
+    let index = Source::new("wire/mod.rs".into(), "pub use info::{Info, Other};".into());
+    let exported = exports(&[index]);
+    assert_eq!(
+        exported.get("wire::Other").map(String::as_str),
+        Some("wire::info")
+    );
+    let modules = BTreeSet::from(["wire".to_string(), "wire::info".to_string()]);
+    let owner = |path| owner(path, &modules, &exported);
+    assert_eq!(owner("wire::Info").as_deref(), Some("wire::info"));
+    assert_eq!(owner("wire::info::parse").as_deref(), Some("wire::info"));
+    assert_eq!(owner("base::id::InfoHash"), None);
+}
+
+/// What each index file (`mod.rs`) passes on: the full name, and the module that declares it.
+fn exports(sources: &[Source]) -> BTreeMap<String, String> {
+    let mut exported = BTreeMap::new();
+    for source in sources.iter().filter(|source| source.is_index()) {
+        let room = source.module().join("::");
+        for (_, path) in source.paths() {
+            if let Some((module, name)) = path.rsplit_once("::") {
+                let module = module.strip_prefix("self::").unwrap_or(module);
+                exported.insert(format!("{room}::{name}"), format!("{room}::{module}"));
+            }
+        }
+    }
+    exported
+}
+
+/// A path as it is from the crate's root; `None` if it leads out of the crate or says no more than a
+/// name.
+fn absolute(source: &Source, path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split("::").collect();
+    let supers = parts.iter().take_while(|part| **part == "super").count();
+    match parts[..] {
+        ["crate" | "brooklet", ..] => Some(parts[1..].join("::")),
+        _ if supers > 0 => {
+            let module = source.module();
+            let kept = module.len().checked_sub(supers)?;
+            Some([&module[..kept], &parts[supers..]].concat().join("::"))
+        }
+        _ => None,
+    }
+}
+
+/// The file in which what a path names is declared.
+fn owner(
+    path: &str,
+    modules: &BTreeSet<String>,
+    exported: &BTreeMap<String, String>,
+) -> Option<String> {
+    let mut path = path.to_string();
+    loop {
+        if let Some(module) = exported.get(&path) {
+            return modules.contains(module).then(|| module.clone());
+        }
+        if modules.contains(&path) {
+            return path.contains("::").then_some(path);
+        }
+        path.truncate(path.rfind("::")?);
+    }
+}
+
+/// Whether one follows the arrows from a file to another.
+fn reaches(arrows: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
+    let mut known = BTreeSet::new();
+    let mut next = vec![from];
+    while let Some(file) = next.pop() {
+        if file == to {
+            return true;
+        }
+        if known.insert(file) {
+            next.extend(arrows.get(file).into_iter().flatten().map(String::as_str));
+        }
+    }
+    false
+}
