@@ -16,6 +16,7 @@ need rtorrent rtorrent
 need mktorrent mktorrent
 need ip iproute2
 need mkfs.ext4 e2fsprogs
+need bindfs bindfs
 need node nodejs
 need npm npm
 /usr/bin/python3 -c 'import libtorrent' 2>/dev/null || packages+=(python3-libtorrent)

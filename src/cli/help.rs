@@ -51,7 +51,8 @@ macro_rules! common {
       --down RATE       limit of what comes in, bytes a second (none)
       --up RATE         limit of what goes out, bytes a second (none)
       --files WHICH     select files, by the numbers that show prints (1,4-6) or
-                        by a glob ('*.txt', 'folder/**'); repeatable (all)
+                        by a name or path as it prints them, or by a glob
+                        ('*.txt', 'folder/**'); repeatable (all)
       --sequential      pieces in order
       --no-trackers     do not ask trackers for peers
       --no-dht, --no-pex, --no-lsd

@@ -1,11 +1,9 @@
 //! The content of one torrent on disk: the half that reads and knows what is there, owned by the event loop. The half that writes is
-//! the [`Pen`]; what that did is noted here, so that it can be synced, recorded and settled: [`Disk::settle`] gives the files that
-//! were written, whose times were held until then, their real ones.
+//! the [`Pen`]; what that did is noted in the [`Ledger`], so that it can be synced, recorded and settled.
 //!
 //! Another program may write to these files, cut them off, move or replace them meanwhile. What is then found to be another file than
 //! it should be is recorded as unknown, so that a restart hashes it, and never sent to anybody.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -18,51 +16,24 @@ use rustix::io::Errno;
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
 use super::files::Files;
-use super::pen::{Change, Held, News, Pen};
+use super::ledger::{Ledger, Unsynced};
+use super::pen::{Change, News, Pen};
 use super::tree::{self, Access, Tree};
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
 use crate::storage::resume::Stamp;
 use crate::wire::metainfo::{FileKind, Metainfo};
-use crate::wire::paths;
-
-/// Files to be synced, by another thread.
-#[derive(Debug)]
-pub struct Unsynced {
-    /// Each by its number.
-    pub files: Vec<(usize, Held)>,
-    /// Bytes written to them.
-    pub bytes: u64,
-    metainfo: Arc<Metainfo>,
-}
-
-impl Unsynced {
-    /// Where each lies below the tree, with what is known of it.
-    pub fn each(&self) -> impl Iterator<Item = (&str, &Held)> {
-        let path = |file: usize| &*self.metainfo.files[file].path;
-        self.files
-            .iter()
-            .map(move |(file, held)| (path(*file), held))
-    }
-}
 
 /// The files of one torrent.
 #[derive(Debug)]
 pub struct Disk {
     layout: Arc<Layout>,
     files: Files,
-    /// Each file as the resume data may call it; `None`: missing, or changed by somebody else while we looked.
-    stamps: Vec<Option<Stamp>>,
-    /// Files written since the last settling.
-    held: BTreeMap<usize, Held>,
-    /// A file that another program has changed: the first that was noticed.
-    changed: Option<usize>,
+    ledger: Ledger,
     /// The file that was read last to be sent.
     to_send: Option<usize>,
     /// A file that was read to be sent and is not what it was, or cannot be looked at.
     other: Option<(usize, DiskError)>,
-    /// Files written since they were last handed out to be synced, and how many bytes.
-    unsynced: (BTreeSet<usize>, u64),
     /// A run of bytes of a file known to be a hole: from, to.
     hole: Option<(usize, u64, u64)>,
 }
@@ -72,12 +43,9 @@ impl Disk {
     pub fn new(dir: &Path, metainfo: Arc<Metainfo>) -> Disk {
         Disk {
             layout: Arc::new(Layout::new(&metainfo.files, metainfo.geometry)),
-            stamps: vec![None; metainfo.files.len()],
-            held: BTreeMap::new(),
-            changed: None,
+            ledger: Ledger::new(Arc::clone(&metainfo)),
             to_send: None,
             other: None,
-            unsynced: (BTreeSet::new(), 0),
             hole: None,
             files: Files::new(Tree::new(dir), metainfo, false),
         }
@@ -102,23 +70,15 @@ impl Disk {
 
     /// Notes what was written.
     pub fn note(&mut self, news: News) {
-        for (file, before, held) in news.held {
-            self.held.insert(file, held);
-            // Whoever changed the file since we looked at it may have damaged what we count as held.
-            let ours = self.stamps[file].is_none_or(|known| known == before);
-            self.stamps[file] = Some(held.stamp);
-            if !ours {
-                self.on_changed(file);
-            }
-        }
-        for file in news.changed {
-            self.on_changed(file);
-        }
         if news.bytes > 0 {
             self.hole = None;
         }
-        self.unsynced.0.extend(news.written);
-        self.unsynced.1 += news.bytes;
+        self.ledger.note(news);
+    }
+
+    /// What is known of the files.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Where the files lie in the content.
@@ -131,36 +91,19 @@ impl Disk {
         self.files.path(file)
     }
 
-    /// Looks at every file's size and time. Where that fails, the file counts as missing; the reasons come back.
+    /// Looks at every file: see [`Ledger::look`].
     pub fn look(&mut self) -> Vec<DiskError> {
-        let mut errors = Vec::new();
-        let metainfo = Arc::clone(self.files.metainfo());
-        let mut absent = String::new();
-        for (file, entry) in metainfo.files.iter().enumerate() {
-            let known = !absent.is_empty() && paths::is_in(&absent, &entry.path);
-            if known || entry.kind != FileKind::File {
-                self.stamps[file] = None;
-                continue;
-            }
-            let tree = &mut self.files.tree;
-            self.stamps[file] = tree.stamp(&entry.path).unwrap_or_else(|error| {
-                errors.push(error);
-                None
-            });
-            absent = tree.absent().map_or(absent, String::from);
-        }
-        errors
+        self.ledger.look(&mut self.files.tree)
     }
 
-    /// Each file as the resume data are to record it; `None` where it is missing, and for padding and links. Costs nothing: files
-    /// are looked at by [`Disk::look`], and after that only our own writes change what is known.
+    /// What is known of each file: see [`Ledger::stamps`].
     pub fn stamps(&self) -> &[Option<Stamp>] {
-        &self.stamps
+        self.ledger.stamps()
     }
 
     /// Files that are longer than the torrent says. Their surplus is left alone.
     pub fn oversized(&self) -> impl Iterator<Item = usize> + '_ {
-        let sized = self.stamps.iter().enumerate();
+        let sized = self.stamps().iter().enumerate();
         sized
             .filter_map(|(file, stamp)| ((*stamp)?.size > self.layout.length(file)).then_some(file))
     }
@@ -239,7 +182,7 @@ impl Disk {
     }
 
     fn look_at(&mut self, file: usize, writing: bool) -> Result<(), DiskError> {
-        let (known, held) = (self.stamps[file], self.held.get(&file).copied());
+        let (known, held) = (self.stamps()[file], self.ledger.held(file));
         let found = tree::look_at(self.files.get(file)?);
         let found = found.map_err(|error| DiskError::new(self.path(file), error))?;
         let intact = match held {
@@ -257,36 +200,33 @@ impl Disk {
         }
     }
 
-    /// Whether this file was written to and not settled.
-    pub fn is_held(&self, file: usize) -> bool {
-        self.held.contains_key(&file)
-    }
-
-    /// Looks for changes by others in all files that were written and not settled, where their names lead. To be called when nothing
-    /// is being written. The first file that was ever found to be changed.
+    /// Looks for changes by other programs: see [`Ledger::find_changed`]. The first file that was
+    /// ever found to be changed.
     pub fn find_changed(&mut self) -> Option<DiskError> {
-        let metainfo = Arc::clone(self.files.metainfo());
-        let mut changed = Vec::new();
-        for (&file, held) in &self.held {
-            let changes = match self.files.tree.look(&metainfo.files[file].path) {
-                Ok(found) => found.is_none_or(|found| held.change(found).is_some()),
-                // What cannot be looked at now may be well: that is asked again when it is settled.
-                Err(error) => error.why == Why::InTheWay,
-            };
-            if changes {
-                changed.push(file);
-            }
-        }
-        for file in changed {
-            self.on_changed(file);
-        }
+        self.ledger.find_changed(&mut self.files.tree);
         self.changed()
     }
 
-    /// A file that another program has changed since it was looked at or written first. What is recorded of it is that nothing is known.
+    /// A file that another program has changed: see [`Ledger::changed`].
     pub fn changed(&self) -> Option<DiskError> {
-        let file = self.changed?;
+        let file = self.ledger.changed()?;
         Some(DiskError::new(self.path(file), Why::Changed))
+    }
+
+    /// Another program has changed this file: see [`Ledger::on_changed`].
+    pub fn on_changed(&mut self, file: usize) {
+        self.ledger.on_changed(file);
+    }
+
+    /// What a user is told, once, where a file's time cannot be held.
+    pub fn take_unheld(&mut self) -> Option<String> {
+        let file = self.ledger.take_unheld()?;
+        let path = self.path(file);
+        let path = path.display();
+        Some(format!(
+            "{path}: its modification time cannot be set here: after a kill or a power cut, files \
+             that were written since the last save are hashed again"
+        ))
     }
 
     /// Asks the system to have a block in memory soon. Only a hint, so that failing is no error.
@@ -311,33 +251,9 @@ impl Disk {
         spans.all(|span| span.padding || self.is_in_hole(span))
     }
 
-    /// Gives all files that were written the modification time `time`, in seconds since 1970. To be called when nothing more will be
-    /// written to them, all is synced, and the resume data name that time. True if every file that is still ours has it now.
+    /// Gives files their real times: see [`Ledger::settle`].
     pub fn settle(&mut self, time: i64) -> bool {
-        let mut exact = true;
-        while let Some((file, held)) = self.held.pop_first() {
-            let metainfo = Arc::clone(self.files.metainfo());
-            let path = &metainfo.files[file].path;
-            let tree = &mut self.files.tree;
-            let found = tree.look(path).unwrap_or_default();
-            if self.stamps[file].is_none() || found.is_none_or(|found| held.change(found).is_some())
-            {
-                self.on_changed(file);
-                exact = false;
-                continue;
-            }
-            if let Err(error) = tree.set_time(path, time) {
-                log::debug!("its time is not set: {error}");
-            }
-            self.stamps[file] = tree.stamp(path).unwrap_or_default();
-            exact &= self.stamps[file].is_some_and(|stamp| stamp.is_of(time));
-        }
-        exact
-    }
-
-    /// Whether no file was written to and not settled.
-    pub fn is_settled(&self) -> bool {
-        self.held.is_empty()
+        self.ledger.settle(&mut self.files.tree, time)
     }
 
     /// The same files, for another thread.
@@ -348,25 +264,9 @@ impl Disk {
         self.files.tree.sibling()
     }
 
-    /// What must be synced before resume data may say that everything noted so far is held. The next call names only what is written
-    /// from now on.
+    /// What must be synced: see [`Ledger::unsynced`].
     pub fn unsynced(&mut self) -> Unsynced {
-        let (files, bytes) = std::mem::take(&mut self.unsynced);
-        let known = files.into_iter().filter_map(|file| {
-            let held = self.held.get_mut(&file)?;
-            let new = std::mem::take(&mut held.new);
-            Some((file, Held { new, ..*held }))
-        });
-        Unsynced {
-            files: known.collect(),
-            bytes,
-            metainfo: Arc::clone(self.files.metainfo()),
-        }
-    }
-
-    /// Bytes written since [`Disk::unsynced`] was called.
-    pub fn unsynced_bytes(&self) -> u64 {
-        self.unsynced.1
+        self.ledger.unsynced()
     }
 
     /// Makes those of `files` that have no bytes, with the folders they lie in.
@@ -380,21 +280,15 @@ impl Disk {
                 continue;
             };
             let executable = entry.executable;
-            if entry.kind == FileKind::File && entry.length == 0 && self.stamps[file].is_none() {
+            if entry.kind == FileKind::File && entry.length == 0 && self.stamps()[file].is_none() {
                 let made = self
                     .files
                     .tree
                     .open(&entry.path, Access::Write { executable })?;
-                self.stamps[file] = tree::stamp_of(&made).ok();
+                self.ledger.set(file, tree::stamp_of(&made).ok());
             }
         }
         Ok(())
-    }
-
-    /// Another program has changed this file: what is recorded of it from now on is that nothing is known.
-    pub fn on_changed(&mut self, file: usize) {
-        self.stamps[file] = None;
-        self.changed.get_or_insert(file);
     }
 
     fn is_in_hole(&mut self, span: Span) -> bool {

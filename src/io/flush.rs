@@ -126,7 +126,7 @@ impl Reactor {
             error,
         } = lost;
         // Where a thread writes, a file may be another one by our own doing, of which we have not heard.
-        let ours = !self.writer.is_idle() && !self.disk.is_held(file);
+        let ours = !self.writer.is_idle() && self.disk.ledger().held(file).is_none();
         if error.why == Why::Changed && !ours {
             self.disk.on_changed(file);
             self.session.handle_changed(error.to_string(), now);

@@ -9,6 +9,8 @@ pub mod tree;
 pub mod files;
 pub mod pen;
 
+pub mod ledger;
+
 pub mod disk;
 pub mod hash;
 pub mod source;

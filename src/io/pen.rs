@@ -6,6 +6,12 @@
 //! back to what the resume data say. So after a `kill -9` our own writes are told from anybody else's (see `storage::resume`); and before
 //! each write it shows whether the file is still as we left it.
 //!
+//! Some file systems ignore the call that sets a time, or take it only together with the time of
+//! access, and another user's file keeps its own. So before a file's first write another time is set
+//! and read back. Where no time can be held, the resume data are given the time after the last write:
+//! then a `kill -9` costs another hashing of the files written since the last save. A time that was
+//! not left by us accuses nobody there, but has the file hashed by the next run.
+//!
 //! After an error nothing more is written: the download is over.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,10 +27,10 @@ use rustix::io::Errno;
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
 use super::files::Files;
-use super::tree::{self, Access, Identity};
+use super::tree::{self, Access, Identity, Times};
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
-use crate::storage::resume::Stamp;
+use crate::storage::resume::{COARSEST, Stamp};
 
 /// Blocks in a buffer that was read into: each with the place of its first byte there.
 pub type Blocks = Vec<(Block, usize)>;
@@ -46,10 +52,10 @@ pub struct Pen {
 pub struct Held {
     /// Which file it is.
     pub identity: Identity,
-    /// What its size and time are held at.
+    /// What its size and time are held at; where the time cannot be held, what they were last.
     pub stamp: Stamp,
-    /// Whether that time is what the file system gives back, so that another one is another program's doing.
-    pub exact: bool,
+    /// How its time is held; `None` where it cannot be: then another time says nothing of who wrote.
+    pub times: Option<Times>,
     /// Whether it had no bytes before, so that its name may be new, too.
     pub new: bool,
 }
@@ -61,6 +67,10 @@ pub struct News {
     pub held: Vec<(usize, Stamp, Held)>,
     /// Files that another program has changed meanwhile.
     pub changed: BTreeSet<usize>,
+    /// Files whose time cannot be held, and their size and time after the last write.
+    pub unheld: BTreeMap<usize, Stamp>,
+    /// Files whose time cannot be held and is not the one that the last write left.
+    pub doubtful: BTreeSet<usize>,
     /// Files written.
     pub written: BTreeSet<usize>,
     /// Bytes written.
@@ -161,19 +171,29 @@ impl Pen {
         self.news.bytes += bytes;
         let path = self.files.path(file);
         let fail = |error: io::Error| DiskError::new(&path, error);
-        let held = self.held.get(&file).copied();
         let open = self.files.get(file)?;
         let found = tree::look_at(open).map_err(fail)?;
-        if let Some(change) = held.and_then(|held| held.change(found)) {
+        let held = self.held.get_mut(&file);
+        if let Some(change) = held.as_ref().and_then(|held| held.change(found)) {
             self.news.changed.insert(file);
             if change == Change::Gone {
                 return Err(DiskError::new(&path, Why::Changed));
             }
         }
         let written = write_all(open, run.parts, run.offset, &path);
-        if let Some(held) = held.filter(|held| held.exact) {
+        match held.map(|held| (held.times, held)) {
             // Where it fails, the file is found to have been changed: then it is hashed, which is right.
-            let _ = set_time(open, held.stamp, &path);
+            Some((Some(times), held)) => {
+                let _ = set_time(open, held.stamp, times, &path);
+            }
+            Some((None, held)) => {
+                if found.1 != held.stamp {
+                    self.news.doubtful.insert(file);
+                }
+                held.stamp = tree::stamp_of(open).map_err(fail)?;
+                self.news.unheld.insert(file, held.stamp);
+            }
+            None => {}
         }
         if let Some(pace) = self.pace {
             std::thread::sleep(Duration::from_secs_f64(bytes as f64 / pace as f64));
@@ -236,7 +256,7 @@ impl Held {
     pub fn change(&self, (identity, stamp): (Identity, Stamp)) -> Option<Change> {
         if identity != self.identity || stamp.size < self.stamp.size {
             Some(Change::Gone)
-        } else if self.exact && stamp != self.stamp {
+        } else if stamp.size != self.stamp.size || self.times.is_some() && stamp != self.stamp {
             Some(Change::Written)
         } else {
             None
@@ -263,16 +283,40 @@ fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held)> {
         let what = || format!("{length} {}", path.display());
         faults::call(Call::Resize, what, |_| file.set_len(length))?;
     }
-    let (identity, stamp) = tree::look_at(file)?;
-    // Another user's file keeps the time of each write, and some file systems round.
-    let set = set_time(file, stamp, path).and_then(|()| tree::stamp_of(file));
+    let (identity, mut stamp) = tree::look_at(file)?;
+    if before.size == 0 {
+        // In the past, so that no write that comes has this time, however the file system rounds.
+        stamp = stamp.rounded();
+        stamp.seconds -= COARSEST;
+    }
+    let (times, stamp) = match probe(file, stamp, path) {
+        Some((times, stamp)) => (Some(times), stamp),
+        None => (None, tree::stamp_of(file)?),
+    };
     let held = Held {
         identity,
         stamp,
-        exact: set.is_ok_and(|found| found == stamp),
+        times,
         new: before.size == 0,
     };
     Ok((before, held))
+}
+
+/// How a file's time can be held, and at what: `stamp`, or that time as any file system can keep it.
+/// `None` if it cannot be held. Another time is set first and read back: the time that the file has
+/// would also be read back from a file system that ignores the call.
+fn probe(file: &File, stamp: Stamp, path: &Path) -> Option<(Times, Stamp)> {
+    let holds = |stamp: Stamp, times| {
+        let set = set_time(file, stamp, times, path).and_then(|()| tree::stamp_of(file));
+        set.is_ok_and(|found| found == stamp)
+    };
+    let mut other = stamp.rounded();
+    other.seconds -= 2 * COARSEST;
+    let times = [Times::Modified, Times::Both];
+    let times = times.into_iter().find(|&times| holds(other, times))?;
+    let stamps = [stamp, stamp.rounded()];
+    let stamp = stamps.into_iter().find(|&stamp| holds(stamp, times))?;
+    Some((times, stamp))
 }
 
 fn write_all(
@@ -302,7 +346,10 @@ fn write_all(
     Ok(())
 }
 
-fn set_time(file: &File, stamp: Stamp, path: &Path) -> io::Result<()> {
+fn set_time(file: &File, stamp: Stamp, times: Times, path: &Path) -> io::Result<()> {
     let what = || format!("{}.{:09} {}", stamp.seconds, stamp.nanos, path.display());
-    faults::call(Call::Time, what, |_| tree::set_time(file, stamp))
+    faults::call(Call::Time, what, |ignored| match ignored {
+        false => tree::set_time(file, stamp, times),
+        true => Ok(()),
+    })
 }

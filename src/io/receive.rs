@@ -130,6 +130,9 @@ impl Reactor {
         let mut good: Vec<(Block, &[u8])> = Vec::new();
         for written in &mut self.written {
             self.disk.note(std::mem::take(&mut written.news));
+            if let Some(message) = self.disk.take_unheld() {
+                self.session.warn(message);
+            }
             let sure = written.failed.as_ref().map(|failed| failed.from);
             let blocks = &written.blocks[..sure.unwrap_or(written.blocks.len())];
             let data = |at: usize, block: &Block| &written.buffer[at..at + block.len as usize];

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 use rustix::fs::Advice;
 
-use super::disk::Unsynced;
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
+use super::ledger::Unsynced;
 use super::pen::Change;
 use super::state;
 use super::tree::{self, Access, Tree};
@@ -31,7 +31,7 @@ const MANY: usize = 8;
 /// What is to be saved.
 #[derive(Debug)]
 pub struct Job {
-    /// What must reach the disk first, from `Disk::unsynced`.
+    /// What must reach the disk first, from `Ledger::unsynced`.
     pub content: Unsynced,
     /// The resume file.
     pub path: PathBuf,

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::Waker;
 
-use super::disk::{Disk, Unsynced};
+use super::disk::Disk;
+use super::ledger::Unsynced;
 use super::saver::{Job, Saver, Synced, Unsaved};
 use super::tree::Tree;
 use crate::base::id::InfoHash;
@@ -99,7 +100,7 @@ impl Saving {
             Some(snapshot) if snapshot.clean && at.writing => {
                 self.next = Some(snapshot.clone());
                 // What is written already need not wait: there may be little time.
-                match at.disk.unsynced_bytes() {
+                match at.disk.ledger().unsynced_bytes() {
                     0 => Ok(()),
                     _ => {
                         let clean = false;
@@ -108,7 +109,7 @@ impl Saving {
                 }
             }
             Some(snapshot) => self.begin(snapshot, at.disk),
-            None if at.disk.unsynced_bytes() >= self.backlog.most() / 2 => {
+            None if at.disk.ledger().unsynced_bytes() >= self.backlog.most() / 2 => {
                 let content = at.disk.unsynced();
                 self.hand(content, None)
             }
@@ -118,7 +119,7 @@ impl Saving {
 
     /// Whether no more should be read from who sends blocks: so much is written and not synced, or nothing may be written yet.
     pub fn is_behind(&self, disk: &Disk) -> bool {
-        let behind = self.syncing + disk.unsynced_bytes() >= self.backlog.most();
+        let behind = self.syncing + disk.ledger().unsynced_bytes() >= self.backlog.most();
         !self.failed && (self.clean || behind)
     }
 
@@ -153,11 +154,11 @@ impl Saving {
     /// Begins to save what this says, and what must reach the disk before.
     fn begin(&mut self, snapshot: Snapshot, disk: &mut Disk) -> Result<(), Unsaved> {
         let content = disk.unsynced();
-        let settled = (snapshot.clean && !disk.is_settled()).then(time_now);
+        let settled = (snapshot.clean && !disk.ledger().is_settled()).then(time_now);
         let resume = Resume {
             info_hash: self.info_hash,
             held: snapshot.held.clone(),
-            files: disk.stamps().to_vec(),
+            files: disk.ledger().record(),
             clean: snapshot.clean,
             settled,
             downloaded: snapshot.downloaded,

@@ -28,6 +28,15 @@ pub enum Access {
     },
 }
 
+/// Which of a file's times are set to hold its modification time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Times {
+    /// That time alone.
+    Modified,
+    /// The time of access with it: file systems made with libfuse 2 ignore the one without the other.
+    Both,
+}
+
 /// Which file it is, by whatever name it is called.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Identity {
@@ -171,17 +180,19 @@ impl Tree {
     ///
     /// # Errors
     /// As for [`Tree::open`].
-    pub fn set_time(&mut self, path: &str, time: i64) -> Result<(), DiskError> {
+    pub fn set_time(&mut self, path: &str, time: i64, which: Times) -> Result<(), DiskError> {
         let (folder, name) = split(path);
         let folder = self.folder(folder, false)?;
         let set = |seconds: i64, nanos| {
-            let times = modified(Timespec {
+            let time = Timespec {
                 tv_sec: seconds,
                 tv_nsec: nanos,
-            });
+            };
+            let times = timestamps(time, which);
             let what = || format!("{seconds} {path}");
-            faults::call(Call::Time, what, |_| {
-                rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+            faults::call(Call::Time, what, |ignored| match ignored {
+                false => rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW),
+                true => Ok(()),
             })
         };
         let done = match set(time, 0) {
@@ -267,12 +278,12 @@ pub fn look_at(file: &File) -> io::Result<(Identity, Stamp)> {
 ///
 /// # Errors
 /// The file is another user's.
-pub fn set_time(file: &File, stamp: Stamp) -> io::Result<()> {
+pub fn set_time(file: &File, stamp: Stamp, which: Times) -> io::Result<()> {
     let time = Timespec {
         tv_sec: stamp.seconds,
         tv_nsec: stamp.nanos.into(),
     };
-    Ok(rustix::fs::futimens(file, &modified(time))?)
+    Ok(rustix::fs::futimens(file, &timestamps(time, which))?)
 }
 
 const FOLDER: OFlags = OFlags::RDONLY
@@ -301,11 +312,15 @@ fn assert_plain(name: &str) {
     );
 }
 
-fn modified(time: Timespec) -> Timestamps {
+fn timestamps(time: Timespec, which: Times) -> Timestamps {
+    let untouched = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_OMIT,
+    };
     Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
+        last_access: match which {
+            Times::Modified => untouched,
+            Times::Both => time,
         },
         last_modification: time,
     }

@@ -28,6 +28,9 @@ const MISSING: u64 = u64::MAX;
 /// Bytes of a resume file besides the bits and the stamps.
 const FRAME: usize = 1024;
 
+/// The coarsest step, in seconds, in which a file system keeps times (FAT).
+pub const COARSEST: i64 = 2;
+
 /// What tells whether a file has been changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
@@ -40,6 +43,22 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// On record for a file that another program has changed: no file is like this, so it is hashed.
+    pub const UNKNOWN: Stamp = Stamp {
+        size: u64::MAX - 1,
+        seconds: 0,
+        nanos: 0,
+    };
+
+    /// The same with its time rounded down as any file system can keep it.
+    pub fn rounded(self) -> Stamp {
+        Stamp {
+            seconds: self.seconds - self.seconds.rem_euclid(COARSEST),
+            nanos: 0,
+            ..self
+        }
+    }
+
     /// Whether the modification time is this whole second.
     pub fn is_of(&self, time: i64) -> bool {
         (self.seconds, self.nanos) == (time, 0)

@@ -3,7 +3,13 @@
 //! Files are numbered from 1 in the torrent's order; padding (BEP 47) has no number, as nobody can want it. In a glob `?` is any
 //! letter and `*` any run of letters but neither is a `/`, `**` is any run at all, and `[a-z]` is one of a set (`[!a-z]`: none of it).
 //! A glob without `/` is matched against the file's own name, one with `/` against its path, with or without the torrent's name.
+//!
+//! Names may hold the signs of a glob. So a pattern that is a file's name or path, letter by letter
+//! or as `show` prints it, chooses that file; only another one is a glob. Where a glob with brackets
+//! chooses no file, its brackets are taken as letters. File numbers come before all of that: a file
+//! whose name is a number of some file is chosen by its path (`NAME/2` or `./2`).
 
+use crate::base::printable::printable;
 use crate::wire::metainfo::{FileEntry, FileKind};
 
 /// The files that have a number, in order: number `n` stands at place `n - 1`. Each with its index among the torrent's files.
@@ -18,15 +24,53 @@ pub fn numbered(files: &[FileEntry]) -> impl Iterator<Item = (usize, &FileEntry)
 /// What is wrong with the pattern, as `PATTERN: WHY`.
 pub fn choose(pattern: &str, files: &[FileEntry]) -> Result<Vec<usize>, String> {
     let digits = |letter: char| letter.is_ascii_digit() || matches!(letter, ',' | '-' | ' ');
-    let chosen = if pattern.chars().all(digits) {
-        by_number(pattern, files).map_err(|why| format!("{pattern}: {why}"))?
-    } else {
-        by_glob(pattern, files)
-    };
-    if chosen.is_empty() {
-        return Err(format!("{pattern}: no file of the torrent matches"));
+    let numbers = pattern.chars().all(digits);
+    let numbered = by_number(pattern, files);
+    if let (true, Ok(chosen)) = (numbers, &numbered) {
+        return Ok(chosen.clone());
     }
-    Ok(chosen)
+    let glob = |sets| {
+        by_glob(
+            &Glob::new(pattern.trim_start_matches("./"), sets),
+            pattern,
+            files,
+        )
+    };
+    let chosen = by_name(pattern, files)
+        .or_else(|| {
+            (!numbers)
+                .then(|| glob(true))
+                .filter(|chosen| !chosen.is_empty())
+        })
+        .or_else(|| {
+            (!numbers)
+                .then(|| glob(false))
+                .filter(|chosen| !chosen.is_empty())
+        });
+    match (chosen, numbered) {
+        (Some(chosen), _) => Ok(chosen),
+        (None, Err(why)) if numbers => Err(format!("{pattern}: {why}")),
+        (None, _) => Err(format!("{pattern}: no file of the torrent matches")),
+    }
+}
+
+/// The files whose own name, or with a `/` whose path, is `pattern`. A path with the torrent's name
+/// counts before one without it.
+fn by_name(pattern: &str, files: &[FileEntry]) -> Option<Vec<usize>> {
+    let short = pattern.strip_prefix("./").unwrap_or(pattern);
+    let is = |name: &str| [pattern, short].contains(&name) || printable(name) == pattern;
+    let below = |path: &str| path.split_once('/').is_some_and(|(_, below)| is(below));
+    let own = |path: &str| path.rsplit('/').next().is_some_and(is);
+    let find = |test: &dyn Fn(&str) -> bool| {
+        let found = numbered(files).filter(|(_, file)| test(&file.path));
+        let found: Vec<usize> = found.map(|(index, _)| index).collect();
+        (!found.is_empty()).then_some(found)
+    };
+    if pattern.contains('/') {
+        find(&is).or_else(|| find(&below))
+    } else {
+        find(&own)
+    }
 }
 
 fn by_number(pattern: &str, files: &[FileEntry]) -> Result<Vec<usize>, String> {
@@ -52,8 +96,7 @@ fn by_number(pattern: &str, files: &[FileEntry]) -> Result<Vec<usize>, String> {
     Ok(chosen)
 }
 
-fn by_glob(pattern: &str, files: &[FileEntry]) -> Vec<usize> {
-    let glob = Glob::new(pattern.trim_start_matches("./"));
+fn by_glob(glob: &Glob, pattern: &str, files: &[FileEntry]) -> Vec<usize> {
     let whole_path = pattern.contains('/');
     let chosen = numbered(files).filter(|(_, file)| {
         if whole_path {
@@ -85,7 +128,8 @@ enum Token {
 }
 
 impl Glob {
-    fn new(pattern: &str) -> Glob {
+    /// Takes a pattern apart; without `sets`, a bracket is a letter.
+    fn new(pattern: &str, sets: bool) -> Glob {
         let mut tokens = Vec::new();
         let mut rest = pattern;
         while let Some(letter) = rest.chars().next() {
@@ -99,7 +143,7 @@ impl Glob {
                     Token::Run { slashes }
                 }
                 // A set that is not closed is an ordinary bracket, as in a shell.
-                '[' => match set(rest) {
+                '[' if sets => match set(rest) {
                     Some((token, after)) => {
                         rest = after;
                         token
@@ -249,14 +293,72 @@ mod tests {
         assert!(choose("ub/*", &files).is_err());
     }
 
+    fn named(names: &[&str]) -> Vec<FileEntry> {
+        let entry = |name: &&str| FileEntry {
+            path: (*name).into(),
+            length: 3,
+            kind: FileKind::File,
+            executable: false,
+        };
+        names.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn a_name_as_it_is_shown_chooses_its_file_whatever_signs_it_has() {
+        let names = [
+            "t/[Group] Show - 01 [1080p].mkv",
+            "t/[Group] Show - 02 [1080p].mkv",
+            "t/Season [1]/what?.txt",
+            "t/Season [1]/what!.txt",
+            "t/a*b",
+            "t/ab",
+            "t/axb",
+            "t/2024",
+            "t/1",
+            "t/[!x]",
+            "t/y",
+            "t/new\nline",
+            "t/t/ab",
+            "t/ ./odd",
+        ];
+        let files = named(&names);
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(choose(name, &files), Ok(vec![index]), "{name}");
+            assert_eq!(choose(&printable(name), &files), Ok(vec![index]), "{name}");
+        }
+        let chosen = |pattern| choose(pattern, &files).unwrap_or_default();
+        assert_eq!(chosen("[Group] Show - 01 [1080p].mkv"), [0]);
+        assert_eq!(chosen("./[Group] Show - 02 [1080p].mkv"), [1]);
+        assert_eq!(chosen("Season [1]/what?.txt"), [2]);
+        assert_eq!(chosen("what?.txt"), [2]);
+        assert_eq!(chosen("a*b"), [4]);
+        assert_eq!(chosen("[!x]"), [9]);
+        assert_eq!(chosen("new\\x0aline"), [11]);
+        // A name at any depth, as a glob chooses names; a path is that of one file.
+        assert_eq!(chosen("ab"), [5, 12]);
+        assert_eq!(chosen("t/ab"), [5]);
+        assert_eq!(chosen("./ab"), [5]);
+        // Numbers are numbers; a name that is none of them is a name.
+        assert_eq!(chosen("1"), [0]);
+        assert_eq!(chosen("./1"), [8]);
+        assert_eq!(chosen("2024"), [7]);
+        assert!(choose("2025", &files).is_err());
+        // What is no name is a glob, and where its brackets choose nothing they are letters.
+        assert_eq!(chosen("*Show - 02*"), [1]);
+        assert_eq!(chosen("what[!x].txt"), [2, 3]);
+        assert_eq!(chosen("[Group] Show*"), [0, 1]);
+        assert_eq!(chosen("Season [1]/*"), [2, 3]);
+        assert!(choose("[Kk]*", &files).is_err());
+    }
+
     #[test]
     fn hostile_patterns_take_no_time() {
         let name = "a".repeat(2_000);
-        assert!(!Glob::new(&format!("{}b", "*a".repeat(200))).matches(&name));
+        assert!(!Glob::new(&format!("{}b", "*a".repeat(200)), true).matches(&name));
         for odd in ["[", "[]", "[!]", "[a-", "]", "[]a]"] {
-            let _ = Glob::new(odd).matches("a");
+            let _ = Glob::new(odd, true).matches("a");
         }
-        assert!(Glob::new("[").matches("["));
-        assert!(Glob::new("[]a]").matches("]"));
+        assert!(Glob::new("[", true).matches("["));
+        assert!(Glob::new("[]a]", true).matches("]"));
     }
 }

@@ -66,7 +66,9 @@ fn short_writes_and_times_that_cannot_be_set_do_no_harm() {
         let seed = Peer::start(&bench.torrent, Manners::default());
         let mut child = get(&bench, &seed, faults);
         child.success(SOON);
-        assert!(lines(&mut child, true).is_empty(), "{faults}");
+        // One that fails once is tried with the time of access, too.
+        let warned = usize::from(faults == "time:1+:EACCES");
+        assert_eq!(lines(&mut child, true).len(), warned, "{faults}");
         bench.assert_whole();
         // Known without a look into it, or hashed: all is there.
         assert_eq!(assert_recovers(&bench), 16, "{faults}");

@@ -15,6 +15,7 @@ mod model;
 mod output;
 mod record;
 mod seeding;
+mod times;
 
 use std::path::PathBuf;
 

@@ -13,6 +13,7 @@ use brooklet::wire::metainfo::Metainfo;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;
+use crate::support::room::Room;
 use crate::{Content, PIECE, torrent, whole};
 
 /// What files get for a modification time, in seconds since 1970.
@@ -80,6 +81,26 @@ fn after_a_kill_what_was_saved_is_trusted_and_only_the_rest_is_hashed() {
     let saved = killed(&dir, &torrent);
     let found = resumed(&dir, &torrent, &saved);
     assert_eq!((list(&found.trusted), list(&found.hash)), (even(8), odd(8)));
+}
+
+/// After a kill on this file system, what was saved is trusted, and another program's write shows.
+fn assert_times_are_held(dir: &Path) {
+    let torrent = torrent(&[("t/a", 4 * 16_384), ("t/b", 4 * 16_384)]);
+    let saved = killed(dir, &torrent);
+    let found = resumed(dir, &torrent, &saved);
+    assert_eq!((list(&found.trusted), list(&found.hash)), (even(8), odd(8)));
+    fs::write(dir.join("t/b"), noise(9, 4 * 16_384)).unwrap();
+    let found = resumed(dir, &torrent, &saved);
+    assert_eq!(list(&found.trusted), [0, 2]);
+}
+
+#[test]
+fn times_are_held_where_they_are_only_set_together() {
+    if Room::can_bind() {
+        let dir = Dir::new();
+        let room = Room::bind(&dir.folder("mount"), &dir.folder("real"));
+        assert_times_are_held(&room.inside);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::bench::{Bench, SOON};
 use super::child::{Child, command};
-use super::{installed, root};
+use super::{installed, root, skip};
 
 /// A mount in a namespace that lasts as long as this.
 #[derive(Debug)]
@@ -40,6 +40,23 @@ impl Room {
             folder: folder.into(),
             inside: seen.into(),
         }
+    }
+
+    /// Whether [`Room::bind`] can be had here; if not, the test is skipped.
+    pub fn can_bind() -> bool {
+        let fuse = Path::new("/dev/fuse").exists();
+        if !fuse {
+            skip("there is no /dev/fuse");
+        }
+        fuse && Room::possible() && installed(&["bindfs", "mountpoint"])
+    }
+
+    /// Mounts `real` on this folder once more, by bindfs: a file system made with libfuse 2, which
+    /// ignores a modification time that is set without the time of access.
+    pub fn bind(folder: &Path, real: &Path) -> Room {
+        let bind = "setpriv --pdeathsig KILL bindfs -f \"$1\" \"$2\" & ";
+        let mount = format!("{{ {bind} while ! mountpoint -q \"$2\"; do :; done; }}");
+        Room::with(folder, &mount, real.to_str().unwrap())
     }
 
     /// A download into it, with these variables of the environment.

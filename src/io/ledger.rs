@@ -1,0 +1,235 @@
+//! What is known of each file of a torrent: its size and time as the resume data may name them,
+//! which files are being written, which other programs have changed, and what is not synced yet.
+//! [`Ledger::settle`] gives the files that were written, whose times were held until then, their
+//! real ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::disk_error::{DiskError, Why};
+use super::pen::{Held, News};
+use super::tree::{Times, Tree};
+use crate::storage::resume::Stamp;
+use crate::wire::metainfo::{FileKind, Metainfo};
+use crate::wire::paths;
+
+/// Files to be synced, by another thread.
+#[derive(Debug)]
+pub struct Unsynced {
+    /// Each by its number.
+    pub files: Vec<(usize, Held)>,
+    /// Bytes written to them.
+    pub bytes: u64,
+    metainfo: Arc<Metainfo>,
+}
+
+impl Unsynced {
+    /// Where each lies below the tree, with what is known of it.
+    pub fn each(&self) -> impl Iterator<Item = (&str, &Held)> {
+        let path = |file: usize| &*self.metainfo.files[file].path;
+        self.files
+            .iter()
+            .map(move |(file, held)| (path(*file), held))
+    }
+}
+
+/// What is known of the files of one torrent.
+#[derive(Debug)]
+pub struct Ledger {
+    metainfo: Arc<Metainfo>,
+    /// Each file as it was found or written; `None`: missing, or changed by another program.
+    stamps: Vec<Option<Stamp>>,
+    /// Files written since the last settling.
+    held: BTreeMap<usize, Held>,
+    /// Files that another program has changed, and the first of them that was noticed.
+    changed: BTreeSet<usize>,
+    first_changed: Option<usize>,
+    /// Files whose time cannot be held and was not what our last write left.
+    doubtful: BTreeSet<usize>,
+    /// The first file whose time cannot be held, and whether that was told.
+    unheld: Option<(usize, bool)>,
+    /// Files written since they were last handed out to be synced, and how many bytes.
+    unsynced: (BTreeSet<usize>, u64),
+}
+
+impl Ledger {
+    /// Nothing is known yet.
+    pub fn new(metainfo: Arc<Metainfo>) -> Ledger {
+        Ledger {
+            stamps: vec![None; metainfo.files.len()],
+            metainfo,
+            held: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            first_changed: None,
+            doubtful: BTreeSet::new(),
+            unheld: None,
+            unsynced: (BTreeSet::new(), 0),
+        }
+    }
+
+    /// Notes what was written.
+    pub fn note(&mut self, news: News) {
+        for (file, before, held) in news.held {
+            self.held.insert(file, held);
+            if held.times.is_none() {
+                self.unheld.get_or_insert((file, false));
+            }
+            // Whoever changed the file since we looked at it may have damaged what we count as held.
+            let ours = self.stamps[file].is_none_or(|known| known == before);
+            self.stamps[file] = Some(held.stamp);
+            if !ours {
+                self.on_changed(file);
+            }
+        }
+        for (file, stamp) in news.unheld {
+            if let Some(held) = self.held.get_mut(&file) {
+                held.stamp = stamp;
+            }
+            self.stamps[file] = self.stamps[file].map(|_| stamp);
+        }
+        self.doubtful.extend(news.doubtful);
+        for file in news.changed {
+            self.on_changed(file);
+        }
+        self.unsynced.0.extend(news.written);
+        self.unsynced.1 += news.bytes;
+    }
+
+    /// Looks at every file's size and time. Where that fails, the file counts as missing; the
+    /// reasons come back.
+    pub fn look(&mut self, tree: &mut Tree) -> Vec<DiskError> {
+        let mut errors = Vec::new();
+        let mut absent = String::new();
+        for (file, entry) in self.metainfo.files.iter().enumerate() {
+            let known = !absent.is_empty() && paths::is_in(&absent, &entry.path);
+            if known || entry.kind != FileKind::File {
+                self.stamps[file] = None;
+                continue;
+            }
+            self.stamps[file] = tree.stamp(&entry.path).unwrap_or_else(|error| {
+                errors.push(error);
+                None
+            });
+            absent = tree.absent().map_or(absent, String::from);
+        }
+        errors
+    }
+
+    /// Each file as it was found or written last; `None` where it is missing, and for padding and
+    /// links. Costs nothing: files are looked at by [`Ledger::look`], and after that only our own
+    /// writes change what is known.
+    pub fn stamps(&self) -> &[Option<Stamp>] {
+        &self.stamps
+    }
+
+    /// Each file as the resume data are to record it: what another program has changed, or may
+    /// have changed, matches no file.
+    pub fn record(&self) -> Vec<Option<Stamp>> {
+        let mut record = self.stamps.clone();
+        for &file in self.changed.iter().chain(&self.doubtful) {
+            record[file] = Some(Stamp::UNKNOWN);
+        }
+        record
+    }
+
+    /// Notes a file that we have made or cut to its length.
+    pub fn set(&mut self, file: usize, stamp: Option<Stamp>) {
+        self.stamps[file] = stamp;
+    }
+
+    /// What is known of a file that was written to and not settled.
+    pub fn held(&self, file: usize) -> Option<Held> {
+        self.held.get(&file).copied()
+    }
+
+    /// Looks for changes by other programs in all files that were written and not settled, where
+    /// their names lead. To be called when nothing is being written.
+    pub fn find_changed(&mut self, tree: &mut Tree) {
+        let metainfo = Arc::clone(&self.metainfo);
+        let mut changed = Vec::new();
+        for (&file, held) in &self.held {
+            let changes = match tree.look(&metainfo.files[file].path) {
+                Ok(found) => found.is_none_or(|found| held.change(found).is_some()),
+                // What cannot be looked at now may be well: that is asked again when it is settled.
+                Err(error) => error.why == Why::InTheWay,
+            };
+            if changes {
+                changed.push(file);
+            }
+        }
+        for file in changed {
+            self.on_changed(file);
+        }
+    }
+
+    /// The first file that another program was found to have changed since it was looked at or
+    /// written first. What is recorded of it is that nothing is known.
+    pub fn changed(&self) -> Option<usize> {
+        self.first_changed
+    }
+
+    /// Another program has changed this file: what is recorded of it from now on is that nothing
+    /// is known.
+    pub fn on_changed(&mut self, file: usize) {
+        self.stamps[file] = None;
+        self.changed.insert(file);
+        self.first_changed.get_or_insert(file);
+    }
+
+    /// A file whose time cannot be held, the first time that there is one.
+    pub fn take_unheld(&mut self) -> Option<usize> {
+        let (file, told) = self.unheld.as_mut()?;
+        (!std::mem::replace(told, true)).then_some(*file)
+    }
+
+    /// Gives all files that were written the modification time `time`, in seconds since 1970. To
+    /// be called when nothing more will be written to them, all is synced, and the resume data
+    /// name that time. True if every file that is still ours has it now.
+    pub fn settle(&mut self, tree: &mut Tree, time: i64) -> bool {
+        let mut exact = true;
+        let metainfo = Arc::clone(&self.metainfo);
+        while let Some((file, held)) = self.held.pop_first() {
+            let path = &metainfo.files[file].path;
+            let found = tree.look(path).unwrap_or_default();
+            let changed = found.is_none_or(|found| held.change(found).is_some());
+            if self.stamps[file].is_none() || changed {
+                self.on_changed(file);
+                exact = false;
+                continue;
+            }
+            let times = held.times.unwrap_or(Times::Modified);
+            if let Err(error) = tree.set_time(path, time, times) {
+                log::debug!("its time is not set: {error}");
+            }
+            self.stamps[file] = tree.stamp(path).unwrap_or_default();
+            exact &= self.stamps[file].is_some_and(|stamp| stamp.is_of(time));
+        }
+        exact
+    }
+
+    /// Whether no file was written to and not settled.
+    pub fn is_settled(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// What must be synced before resume data may say that everything noted so far is held. The
+    /// next call names only what is written from now on.
+    pub fn unsynced(&mut self) -> Unsynced {
+        let (files, bytes) = std::mem::take(&mut self.unsynced);
+        let known = files.into_iter().filter_map(|file| {
+            let held = self.held.get_mut(&file)?;
+            let new = std::mem::take(&mut held.new);
+            Some((file, Held { new, ..*held }))
+        });
+        Unsynced {
+            files: known.collect(),
+            bytes,
+            metainfo: Arc::clone(&self.metainfo),
+        }
+    }
+
+    /// Bytes written since [`Ledger::unsynced`] was called.
+    pub fn unsynced_bytes(&self) -> u64 {
+        self.unsynced.1
+    }
+}
