@@ -55,7 +55,10 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
             ("-h", ""),
         ],
     ),
-    ("show", &[("--json", ""), ("-h", "")]),
+    (
+        "show",
+        &[("-d", "x"), ("--dir", "x"), ("--json", ""), ("-h", "")],
+    ),
     ("check", &[("-d", "x"), ("--dir", "x"), ("-h", "")]),
     (
         "scrape",
@@ -119,7 +122,7 @@ fn wrong_usage_is_said_in_one_line() {
         &["scrape", "a", "b"],
         &["check", "a", "b"],
         &["seed", "--seed", "t"],
-        &["show", "-d", "x", "t"],
+        &["show", "-p", "x", "t"],
         &["check", "--json", "t"],
     ] {
         refused(args, 2);

@@ -17,6 +17,8 @@ need mktorrent mktorrent
 need ip iproute2
 need mkfs.ext4 e2fsprogs
 need bindfs bindfs
+need mkfs.exfat exfatprogs
+need mount.exfat-fuse exfat-fuse
 need node nodejs
 need npm npm
 /usr/bin/python3 -c 'import libtorrent' 2>/dev/null || packages+=(python3-libtorrent)

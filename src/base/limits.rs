@@ -31,6 +31,8 @@ pub const WEB_SEEDS: usize = 200;
 pub const NODES: usize = 200;
 /// Letters shown of what a stranger says in words: a few lines of a terminal.
 pub const WORDS: usize = 200;
+/// Bytes of a file's name: NAME_MAX of Linux, whose file systems take no longer one.
+pub const NAME_BYTES: usize = 255;
 /// Bytes of a URL: what common HTTP servers accept in a request line.
 pub const URL_BYTES: usize = 4 * KIB;
 

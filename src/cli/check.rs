@@ -14,6 +14,7 @@ use crate::io::disk::Disk;
 use crate::io::disk_error::{DiskError, Why};
 use crate::io::hash;
 use crate::io::logging::{self, printable};
+use crate::io::places;
 use crate::storage::resume;
 use crate::wire::metainfo::{FileKind, Metainfo};
 
@@ -40,7 +41,10 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         }
     }
     let missing = || Failure::usage("check: no torrent is named: see brooklet check --help");
-    let metainfo = Arc::new(target::load(&torrent.ok_or_else(missing)?)?);
+    let mut metainfo = target::load(&torrent.ok_or_else(missing)?)?;
+    places::fold(&dir, &mut metainfo, false);
+    places::find(&dir, &mut metainfo);
+    let metainfo = Arc::new(metainfo);
     let found = look(&dir, &metainfo);
     let (page, wrong) = report(&metainfo, &found);
     super::print(&page)?;

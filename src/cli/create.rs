@@ -20,6 +20,7 @@ use crate::io::source::Source;
 use crate::storage::create::{self, Recipe};
 use crate::wire::magnet;
 use crate::wire::metainfo::Metainfo;
+use crate::wire::paths;
 
 /// What the command line says. A field is what interface.md says of the option with its name.
 struct Options {
@@ -68,7 +69,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     };
     let output = options
         .output
-        .unwrap_or_else(|| PathBuf::from(format!("{}.torrent", source.name)));
+        .unwrap_or_else(|| PathBuf::from(torrent_name(&source.name)));
     // Hashing may take an hour.
     let unfit = if output.is_dir() {
         Some("this is a folder: name a file in it with -o")
@@ -98,13 +99,22 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     finish(&text, &output)
 }
 
+/// The name of a torrent of this content, as long as a name may be.
+fn torrent_name(name: &str) -> String {
+    let whole = format!("{name}.torrent");
+    if whole.len() <= limits::NAME_BYTES {
+        return whole;
+    }
+    paths::shortened(&whole, "~")
+}
+
 /// Puts the whole torrent there, or leaves what is there as it was. What is no plain file is written to: a link, a pipe, a device.
 fn write(output: &Path, text: &[u8]) -> io::Result<()> {
     if fs::symlink_metadata(output).is_ok_and(|found| !found.is_file()) {
         return fs::write(output, text);
     }
-    let mut fresh = output.as_os_str().to_owned();
-    fresh.push(format!(".{}", process::id()));
+    // A suffix could make the name too long.
+    let fresh = output.with_file_name(format!(".brooklet-{}.torrent", process::id()));
     let mut file = File::create_new(&fresh)?;
     let written = file.write_all(text).and_then(|()| file.sync_all());
     let done = written.and_then(|()| fs::rename(&fresh, output));

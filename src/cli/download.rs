@@ -16,6 +16,7 @@ use super::progress::{Meter, Style};
 use super::units::Bytes;
 use super::{Failure, args, events, help, target};
 use crate::io::logging;
+use crate::io::places;
 use crate::io::setup::{Ending, Mode, Setup};
 use crate::session::effect::Report;
 use crate::storage::select;
@@ -53,7 +54,9 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
 
 fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
     let mut metainfo = target::load(&options.torrent)?;
+    places::fold(&options.dir, &mut metainfo, command == Command::Get);
     let selection = selected(&options.files, &metainfo)?;
+    places::find(&options.dir, &mut metainfo);
     let state_dir = match options.state {
         Some(dir) => dir,
         None => state_dir(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))?,

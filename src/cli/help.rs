@@ -136,13 +136,16 @@ Examples:
 
 /// `brooklet show --help`.
 pub const SHOW: &str = "\
-Usage: brooklet show [--json] TORRENT
+Usage: brooklet show [OPTION]... TORRENT
 
 Says in words what a torrent holds. TORRENT is the path of a .torrent, or - for
-standard input.
+standard input. A file that cannot have its name on disk is shown with the one
+it gets, and what the torrent calls it.
 
-      --json  one JSON object
-  -h, --help  print this help
+  -d, --dir DIR  where the content lies or will lie: decides whether names that
+                 differ only by capitals are two files there (.)
+      --json     one JSON object
+  -h, --help     print this help
 
 Examples:
   brooklet show debian.torrent

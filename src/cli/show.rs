@@ -1,31 +1,40 @@
 //! `show`: what a torrent holds, in words or as one JSON object. Nothing in it reaches the terminal unescaped.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
 use super::units::Bytes;
 use super::{Failure, help, json, target, usage};
 use crate::io::logging::printable;
+use crate::io::places;
 use crate::storage::select;
-use crate::wire::metainfo::Metainfo;
+use crate::wire::metainfo::{FileEntry, FileKind, Metainfo};
+use crate::wire::paths;
 
 /// Runs the command with the arguments behind its name.
 ///
 /// # Errors
 /// Why it did not end with 0.
 pub fn run(parser: &mut Parser) -> Result<(), Failure> {
-    let (mut torrent, mut json) = (None, false);
+    let (mut torrent, mut json, mut dir) = (None, false, PathBuf::from("."));
     while let Some(arg) = parser.next().map_err(|error| usage("show", error))? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return super::print(help::SHOW),
             Arg::Long("json") => json = true,
+            Arg::Short('d') | Arg::Long("dir") => {
+                dir = parser.value().map_err(|error| usage("show", error))?.into();
+            }
             Arg::Value(value) if torrent.is_none() => torrent = Some(value),
             other => return Err(usage("show", other.unexpected())),
         }
     }
     let missing = || Failure::usage("show: no torrent is named: see brooklet show --help");
-    let metainfo = target::load(&torrent.ok_or_else(missing)?)?;
+    let mut metainfo = target::load(&torrent.ok_or_else(missing)?)?;
+    places::fold(&dir, &mut metainfo, false);
     super::print(&if json {
         object(&metainfo)
     } else {
@@ -34,9 +43,22 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
 }
 
 fn object(metainfo: &Metainfo) -> String {
-    let files = select::numbered(&metainfo.files).map(|(_, file)| {
-        let object = json::Object::new().text("path", &*file.path);
-        object.plain("size", file.length).finish()
+    let folded = places::folded_names(metainfo);
+    let files = select::numbered(&metainfo.files).map(|(index, file)| {
+        let mut object = json::Object::new()
+            .text("path", &*file.path)
+            .plain("size", file.length);
+        if let Some((name, why)) = given_name(metainfo, index, file) {
+            object = object.text("torrent_path", &*name).text("renamed", why);
+        }
+        if let Some(path) = folded.get(&index) {
+            object = object.text("folded_path", &**path);
+        }
+        if file.kind == FileKind::Symlink {
+            let target = metainfo.names.links.get(&index);
+            object = object.text("symlink", target.map(|target| &**target));
+        }
+        object.finish()
     });
     let quoted =
         |texts: &[String]| -> Vec<String> { texts.iter().map(|text| json::quoted(text)).collect() };
@@ -58,9 +80,65 @@ fn object(metainfo: &Metainfo) -> String {
         .list("nodes", quoted(&metainfo.nodes))
         .text("comment", metainfo.comment.as_deref())
         .text("created_by", metainfo.created_by.as_deref())
-        .raw("creation_date", date.as_deref().unwrap_or("null"))
-        .finish();
-    object + "\n"
+        .raw("creation_date", date.as_deref().unwrap_or("null"));
+    let object = match given_root(metainfo) {
+        Some((name, why)) => object.text("torrent_name", &*name).text("renamed", why),
+        None => object,
+    };
+    object.finish() + "\n"
+}
+
+/// What the torrent calls itself, and why it is called otherwise on disk.
+fn given_root(metainfo: &Metainfo) -> Option<(String, &'static str)> {
+    let given = metainfo.names.root.as_ref()?;
+    Some((given.shown(), given.why(&metainfo.name)?))
+}
+
+/// What the torrent calls a file, below the torrent's name, and why it is called otherwise on disk.
+fn given_name(
+    metainfo: &Metainfo,
+    index: usize,
+    file: &FileEntry,
+) -> Option<(String, &'static str)> {
+    let (_, below) = file.path.split_once('/')?;
+    let given = metainfo.names.files.get(&index)?;
+    Some((given.shown(), given.why(below)?))
+}
+
+/// What is to be said of a file besides its path: in turn.
+fn remarks(
+    metainfo: &Metainfo,
+    index: usize,
+    file: &FileEntry,
+    folded: &BTreeMap<usize, Box<str>>,
+) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some((name, why)) = given_name(metainfo, index, file) {
+        let name = printable(&name);
+        remarks.push(format!("in the torrent: {name} ({why})"));
+    }
+    if let Some(path) = folded.get(&index) {
+        let path = printable(path);
+        remarks.push(format!("where capitals make no difference: {path}"));
+    }
+    remarks
+}
+
+/// Where a symbolic link leads, and whether there is anything; empty for a file.
+fn arrow(metainfo: &Metainfo, index: usize) -> Cow<'static, str> {
+    let Some(target) = metainfo.names.links.get(&index) else {
+        return Cow::Borrowed("");
+    };
+    let path = format!("{}/{target}", metainfo.name);
+    let mut files = metainfo.files.iter().filter(|file| !file.path.is_empty());
+    let what = if target.is_empty() {
+        "symbolic link"
+    } else if files.any(|file| paths::is_in(&path, &file.path)) {
+        "symbolic link, not made"
+    } else {
+        "dangling symbolic link, not made: the torrent has nothing there"
+    };
+    Cow::Owned(format!(" -> {} ({what})", printable(&path)))
 }
 
 fn words(metainfo: &Metainfo) -> String {
@@ -70,6 +148,9 @@ fn words(metainfo: &Metainfo) -> String {
     let count = select::numbered(&metainfo.files).count();
     let plural = if count == 1 { "" } else { "s" };
     page.line("name", &metainfo.name);
+    if let Some((name, why)) = given_root(metainfo) {
+        page.line("in the torrent", &format!("{name} ({why})"));
+    }
     page.line("info hash", &metainfo.info_hash.to_string());
     let shown = match Bytes(size).to_string() {
         small if size < 1024 => small,
@@ -112,9 +193,14 @@ fn words(metainfo: &Metainfo) -> String {
         page.line("created on", &calendar(date));
     }
     page.0.push('\n');
-    for (number, (_, file)) in (1..).zip(select::numbered(&metainfo.files)) {
+    let folded = places::folded_names(metainfo);
+    for (number, (index, file)) in (1..).zip(select::numbered(&metainfo.files)) {
         let size = Bytes(file.length).to_string();
-        let _ = writeln!(page.0, "{number:>6}  {size:>9}  {}", printable(&file.path));
+        let (path, arrow) = (printable(&file.path), arrow(metainfo, index));
+        let _ = writeln!(page.0, "{number:>6}  {size:>9}  {path}{arrow}");
+        for remark in remarks(metainfo, index, file, &folded) {
+            let _ = writeln!(page.0, "{:>17}  {remark}", "");
+        }
     }
     page.0
 }

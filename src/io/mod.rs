@@ -4,6 +4,7 @@ pub mod setup;
 
 pub mod disk_error;
 pub mod faults;
+pub mod places;
 pub mod tree;
 
 pub mod files;

@@ -4,6 +4,7 @@
 //! devices are left out. Where content is read to be sent no link is followed, so those that are here are named.
 
 use std::fs::{self, File, Metadata};
+use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -16,7 +17,6 @@ use crate::base::limits;
 use crate::storage::create;
 use crate::storage::layout::Layout;
 use crate::wire::metainfo::FileEntry;
-use crate::wire::paths;
 
 /// What lies under a path.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Source {
     /// # Errors
     /// Something cannot be looked at, or has a name that a torrent cannot hold.
     pub fn find(path: &Path) -> Result<Source, DiskError> {
-        let metadata = fs::metadata(path).map_err(|error| DiskError::new(path, error))?;
+        let metadata = look(path)?;
         // `.` and the like have no name of their own.
         let named = match path.file_name() {
             Some(_) => path.to_path_buf(),
@@ -145,7 +145,7 @@ impl Source {
             if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
                 self.links.push(below.clone());
             }
-            let metadata = fs::metadata(&below).map_err(|error| DiskError::new(&below, error))?;
+            let metadata = look(&below)?;
             let path = format!("{path}/{}", name_of(&below)?);
             self.add(&below, path, &metadata, above)?;
         }
@@ -178,6 +178,21 @@ impl Source {
     }
 }
 
+/// What lies at a path, where a symbolic link leads.
+fn look(path: &Path) -> Result<Metadata, DiskError> {
+    fs::metadata(path).map_err(|error| {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        let link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+        if missing && link {
+            let target = fs::read_link(path).unwrap_or_default();
+            let target = target.display();
+            let why = format!("a dangling symbolic link: there is no {target}");
+            return DiskError::new(path, Why::Other(why));
+        }
+        DiskError::new(path, error)
+    })
+}
+
 fn id(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
@@ -188,8 +203,5 @@ fn name_of(path: &Path) -> Result<String, DiskError> {
     let name = name
         .to_str()
         .ok_or_else(|| refuse("its name is not UTF-8, and a torrent's must be"))?;
-    match paths::is_plain(name) {
-        true => Ok(String::from(name)),
-        false => Err(refuse("a torrent cannot hold a name with a backslash")),
-    }
+    Ok(String::from(name))
 }

@@ -1,8 +1,11 @@
 //! The `info` dictionary of a torrent (BEP 3, BEP 27, BEP 47): its files and how they are cut into pieces. All of it is checked here once, so
-//! that nothing behind has to: there is a hash for each piece, sizes add up without overflow, and each path is safe.
+//! that nothing behind has to: there is a hash for each piece, sizes add up without overflow, and each path is safe and
+//! another file's nowhere.
 
 use super::bencode::{Dict, Value};
+use super::given::Names;
 use super::metainfo::{FileEntry, FileKind, Invalid};
+use super::naming::{self, Matching};
 use super::paths;
 use crate::base::geometry::Geometry;
 use crate::base::id::PieceHash;
@@ -17,6 +20,7 @@ pub(super) struct Info {
     pub(super) private: bool,
     pub(super) hybrid: bool,
     pub(super) single: bool,
+    pub(super) names: Names,
 }
 
 /// Reads the dictionary.
@@ -50,11 +54,14 @@ pub(super) fn read(info: Dict<'_>) -> Result<Info, Invalid> {
             "it is a v2-only torrent (BEP 52), which brooklet does not support",
         ));
     }
-    let name = paths::text(name, name_utf8).ok_or_else(|| Invalid::new("it has no name"))?;
-    paths::check(&name)?;
+    let (name, root) = paths::name(name, name_utf8)?;
     let single = files.is_none();
-    let files = match files {
-        Some(files) => read_files(&name, files)?,
+    let mut names = Names {
+        root,
+        ..Names::default()
+    };
+    let mut files = match files {
+        Some(files) => read_files(&name, files, &mut names)?,
         None => vec![FileEntry {
             path: name.as_str().into(),
             length: read_length(length)?,
@@ -62,16 +69,17 @@ pub(super) fn read(info: Dict<'_>) -> Result<Info, Invalid> {
             executable: attributes(attr).contains(&b'x'),
         }],
     };
-    paths::check_all(&files)?;
+    naming::separate(&mut files, &mut names, Matching::Exact);
     let geometry = read_geometry(&files, piece_length)?;
     Ok(Info {
         name,
         geometry,
-        hashes: read_hashes(pieces, geometry.pieces())?,
+        hashes: read_hashes(pieces, geometry)?,
         files,
         private: private.and_then(Value::int).is_some_and(|flag| flag != 0),
         hybrid,
         single,
+        names,
     })
 }
 
@@ -83,12 +91,12 @@ pub(super) fn real_size(files: &[FileEntry]) -> u64 {
         .fold(0, |sum, file| sum.saturating_add(file.length))
 }
 
-fn read_files(name: &str, files: Value<'_>) -> Result<Vec<FileEntry>, Invalid> {
+fn read_files(name: &str, files: Value<'_>, names: &mut Names) -> Result<Vec<FileEntry>, Invalid> {
     let files = files
         .list()
         .ok_or_else(|| Invalid::new("its files are no list"))?;
     let entry = |(number, file)| match number {
-        number if number < limits::FILES => read_file(name, file),
+        number if number < limits::FILES => read_file(name, number, file, names),
         _ => Err(Invalid::new(format!(
             "it has more than {} files",
             limits::FILES
@@ -97,22 +105,41 @@ fn read_files(name: &str, files: Value<'_>) -> Result<Vec<FileEntry>, Invalid> {
     files.iter().enumerate().map(entry).collect()
 }
 
-fn read_file(name: &str, file: Value<'_>) -> Result<FileEntry, Invalid> {
+fn read_file(
+    name: &str,
+    number: usize,
+    file: Value<'_>,
+    names: &mut Names,
+) -> Result<FileEntry, Invalid> {
     let file = file
         .dict()
         .ok_or_else(|| Invalid::new("a file is described by something else than a dictionary"))?;
-    let [length, path, path_utf8, attr] = file.pick(["length", "path", "path.utf-8", "attr"]);
+    let [length, path, path_utf8, attr, target] =
+        file.pick(["length", "path", "path.utf-8", "attr", "symlink path"]);
     let attributes = attributes(attr);
     let kind = match attributes {
         flags if flags.contains(&b'p') => FileKind::Padding,
         flags if flags.contains(&b'l') => FileKind::Symlink,
         _ => FileKind::File,
     };
+    let path = if kind == FileKind::Padding {
+        String::new()
+    } else {
+        let (below, given) = paths::path(path, path_utf8)?;
+        names.files.extend(given.map(|given| (number, given)));
+        format!("{name}/{below}")
+    };
+    if kind == FileKind::Symlink {
+        let target = target.and_then(Value::list).into_iter();
+        let target: Vec<_> = target
+            .flat_map(|components| components.iter())
+            .filter_map(Value::bytes)
+            .map(String::from_utf8_lossy)
+            .collect();
+        names.links.insert(number, target.join("/").into());
+    }
     Ok(FileEntry {
-        path: match kind {
-            FileKind::Padding => Box::default(),
-            _ => paths::path(name, path, path_utf8)?,
-        },
+        path: path.into(),
         length: match kind {
             FileKind::Symlink => 0,
             _ => read_length(length)?,
@@ -163,11 +190,17 @@ fn read_geometry(
     Geometry::new(size, piece_length).ok_or_else(|| Invalid::new("it has too many pieces"))
 }
 
-fn read_hashes(pieces: Option<Value<'_>>, count: u32) -> Result<Vec<PieceHash>, Invalid> {
+fn read_hashes(pieces: Option<Value<'_>>, geometry: Geometry) -> Result<Vec<PieceHash>, Invalid> {
+    let (count, length) = (geometry.pieces(), u64::from(geometry.piece_length()));
+    let full = geometry.size().checked_rem(length) == Some(0);
     let pieces = pieces
         .and_then(Value::bytes)
         .ok_or_else(|| Invalid::new("it has no piece hashes"))?;
-    let hashes = pieces.chunks(20);
+    let mut hashes = pieces.chunks(20);
+    // Some makers add one of no bytes where the last piece is a full one.
+    if full && hashes.len() == (count as usize).saturating_add(1) {
+        hashes.next_back();
+    }
     if hashes.len() != count as usize {
         let found = hashes.len();
         return Err(Invalid::new(format!(
@@ -262,7 +295,7 @@ mod tests {
         let larger = refused(&folder([file("a", huge), file("b", huge), file("c", 1)], 1));
         assert_eq!(larger, "it is larger than 9007199254740992 bytes");
         let overflow = refused(&folder((0..9).map(|_| file("a", i64::MAX)), 1));
-        assert_eq!(overflow, "two files are named \"t/a\"");
+        assert_eq!(overflow, "it is larger than 9007199254740992 bytes");
         assert_eq!(
             refused(&folder([file("a", 0)], 0)),
             "it has no content: all its files are empty"
@@ -285,6 +318,26 @@ mod tests {
                 refused(&lone(length, &[0; 20])).starts_with("its piece length of "),
                 "{length}"
             );
+        }
+    }
+
+    /// rqbit and py3createtorrent add the SHA-1 of no bytes where the last piece is a full one.
+    #[test]
+    fn one_piece_hash_too_many_behind_a_full_last_piece_is_dropped() {
+        let with_hashes = |size: i64, hashes: usize| {
+            let pieces: Vec<u8> = (0..hashes).flat_map(|hash| [hash as u8; 20]).collect();
+            Metainfo::parse(&torrent(vec![
+                ("length", int(size)),
+                ("name", bytes("t")),
+                ("piece length", int(16)),
+                ("pieces", bytes(pieces)),
+            ]))
+        };
+        let meta = with_hashes(48, 4).unwrap();
+        assert_eq!(meta.geometry.pieces(), 3);
+        assert_eq!(meta.hashes, [0, 1, 2].map(|hash| PieceHash([hash; 20])));
+        for (size, hashes) in [(48, 5), (48, 2), (47, 4), (49, 5)] {
+            assert!(with_hashes(size, hashes).is_err(), "{size} {hashes}");
         }
     }
 

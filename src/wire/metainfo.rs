@@ -2,13 +2,16 @@
 //! SHA-1 of the bytes of `info`, as they stand in the file, is the torrent's name in the whole swarm.
 //!
 //! A torrent that describes its content by BEP 52 too (a hybrid) is read by its BEP 3 half; one that describes it by BEP 52 only is
-//! refused. What could lead out of the download folder is refused, not repaired (see [`super::paths`]).
+//! refused. What could lead out of the download folder is refused; a name that cannot be written gets
+//! one of its own (see [`super::paths`]).
 
 use std::fmt;
 
 use sha1::{Digest as _, Sha1};
 
 use super::bencode::{self, Value};
+use super::given::Names;
+use super::naming::{self, Matching};
 use super::{info, paths, sources};
 use crate::base::geometry::Geometry;
 use crate::base::id::{InfoHash, PieceHash};
@@ -18,7 +21,7 @@ use crate::base::id::{InfoHash, PieceHash};
 pub struct Metainfo {
     /// SHA-1 of the raw bytes of the `info` value.
     pub info_hash: InfoHash,
-    /// The torrent's name: that of its file, or of the folder of its files.
+    /// The torrent's name on disk: that of its file, or of the folder of its files.
     pub name: String,
     /// How the content is cut. Padding belongs to the content here.
     pub geometry: Geometry,
@@ -44,6 +47,8 @@ pub struct Metainfo {
     pub hybrid: bool,
     /// Whether it is one file, not a folder.
     pub single: bool,
+    /// How the torrent spells its names, where that is not how they are on disk.
+    pub names: Names,
 }
 
 /// A file of a torrent.
@@ -135,6 +140,17 @@ impl Metainfo {
             creation_date: creation_date.and_then(Value::int),
             hybrid: info.hybrid,
             single: info.single,
+            names: info.names,
+        })
+    }
+
+    /// The same for a file system that folds letters (see [`super::fold`]): files whose names it
+    /// would take for one get names of their own. `None` where there are no such files.
+    pub fn folded(&self) -> Option<Metainfo> {
+        naming::clashes(&self.files, Matching::Folded).then(|| {
+            let mut folded = self.clone();
+            naming::separate(&mut folded.files, &mut folded.names, Matching::Folded);
+            folded
         })
     }
 

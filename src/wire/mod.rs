@@ -13,8 +13,12 @@
 )]
 
 pub mod bencode;
+pub mod elsewhere;
+pub mod fold;
+pub mod given;
 mod info;
 pub mod metainfo;
+pub mod naming;
 pub mod paths;
 mod sources;
 

@@ -18,6 +18,7 @@ use brooklet::base::id::InfoHash;
 use brooklet::io::disk::Disk;
 use brooklet::io::disk_error::DiskError;
 use brooklet::io::pen::Pen;
+use brooklet::wire::given::Names;
 use brooklet::wire::metainfo::{FileEntry, FileKind, Metainfo};
 
 const PIECE: u32 = 16 * 1024;
@@ -54,6 +55,7 @@ fn torrent(files: &[(&str, u64)]) -> Arc<Metainfo> {
         created_by: None,
         creation_date: None,
         hybrid: false,
+        names: Names::default(),
     })
 }
 

@@ -6,6 +6,7 @@ mod support;
 
 mod check;
 mod create;
+mod names;
 mod show;
 
 use std::collections::BTreeMap;

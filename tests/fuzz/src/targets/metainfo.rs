@@ -20,6 +20,7 @@ pub fn run(text: &[u8]) {
     };
     the_content_is_whole(&meta);
     the_paths_are_safe(&meta);
+    the_other_paths_are_safe(&meta);
     the_link_is_a_link(&meta);
 }
 
@@ -62,6 +63,16 @@ fn the_paths_are_safe(meta: &Metainfo) {
             assert!(names.iter().all(|name| paths::is_plain(name)), "{path}");
             assert!(names[0] == meta.name && meta.single == (names.len() == 1));
         }
+    }
+}
+
+/// Nor where letters are folded, nor where other clients put the content.
+fn the_other_paths_are_safe(meta: &Metainfo) {
+    if let Some(folded) = meta.folded() {
+        the_paths_are_safe(&folded);
+    }
+    for (_, path) in meta.elsewhere().values().flatten() {
+        assert!(path.split('/').all(paths::is_plain), "{path}");
     }
 }
 

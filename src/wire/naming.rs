@@ -1,0 +1,260 @@
+//! No two files of a torrent may need the same place on disk. Where they do, the first one keeps
+//! its name and the others get a number in front of their extension, as libtorrent does it:
+//! `a.txt`, `a.1.txt`. A file also makes way for a folder of its name. Names that stand in the
+//! torrent as they are go before those that were made from others, so that no made name takes the
+//! place of a real one.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher as _};
+
+use super::given::{Given, Names};
+use super::metainfo::{FileEntry, FileKind};
+use super::{fold, paths};
+use crate::base::limits;
+
+/// Bytes that a number and its dot may take.
+const NUMBER: usize = 12;
+
+/// Which names are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Matching {
+    /// Those of the same bytes.
+    Exact,
+    /// Those that differ only in what some file systems fold: see [`fold`].
+    Folded,
+    /// Those that differ only in ASCII capitals; numbers are given in the order of the files, as
+    /// libtorrent does it.
+    Libtorrent,
+}
+
+/// Whether [`separate`] would change any path.
+pub(super) fn clashes(files: &[FileEntry], matching: Matching) -> bool {
+    let mut places = Places::new(files, matching);
+    let mut on_disk = files.iter().filter(|file| file.kind == FileKind::File);
+    !on_disk.all(|file| places.take(&file.path))
+}
+
+/// Gives each file that lies on disk a path that no other file or folder has. Returns whether any
+/// path was changed.
+pub(super) fn separate(files: &mut [FileEntry], names: &mut Names, matching: Matching) -> bool {
+    let mut places = Places::new(files, matching);
+    let (mut made, mut clashing) = (Vec::new(), Vec::new());
+    for (index, file) in files.iter_mut().enumerate() {
+        if file.kind != FileKind::File {
+            continue;
+        }
+        if matching == Matching::Libtorrent {
+            if !places.take(&file.path) {
+                file.path = places.number(&file.path).into();
+            }
+        } else if names.files.contains_key(&index) {
+            made.push(index);
+        } else if !places.take(&file.path) {
+            clashing.push(index);
+        }
+    }
+    for index in made {
+        if files
+            .get(index)
+            .is_some_and(|file| !places.take(&file.path))
+        {
+            clashing.push(index);
+        }
+    }
+    for &index in &clashing {
+        let Some(file) = files.get_mut(index) else {
+            continue;
+        };
+        let below = file.path.split('/').skip(1);
+        let given = || Given {
+            components: below.map(|name| name.as_bytes().into()).collect(),
+            plain: None,
+        };
+        names.files.entry(index).or_insert_with(given);
+        file.path = places.number(&file.path).into();
+    }
+    !clashing.is_empty()
+}
+
+/// The places that are taken, each by a hash: two that are alike by chance cost a number, no more.
+struct Places {
+    matching: Matching,
+    folders: BTreeSet<u64>,
+    files: BTreeSet<u64>,
+    /// The number that was given last, for each folder, stem and extension.
+    numbers: BTreeMap<u64, u32>,
+}
+
+impl Places {
+    /// Only the folders of these files are taken.
+    fn new(files: &[FileEntry], matching: Matching) -> Places {
+        let mut places = Places {
+            matching,
+            folders: BTreeSet::new(),
+            files: BTreeSet::new(),
+            numbers: BTreeMap::new(),
+        };
+        let on_disk = files.iter().filter(|file| file.kind == FileKind::File);
+        on_disk.for_each(|file| places.add_folders(&file.path));
+        places
+    }
+
+    fn key<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        match self.matching {
+            Matching::Exact => Cow::Borrowed(path),
+            Matching::Folded => fold::path(path),
+            Matching::Libtorrent => Cow::Owned(path.to_ascii_lowercase()),
+        }
+    }
+
+    /// All folders on the way to a file.
+    fn add_folders(&mut self, path: &str) {
+        let key = self.key(path);
+        let mut hasher = DefaultHasher::new();
+        let Some((way, _)) = key.rsplit_once('/') else {
+            return;
+        };
+        let mut found = Vec::new();
+        for name in way.split('/') {
+            hasher.write(name.as_bytes());
+            hasher.write_u8(b'/');
+            found.push(hasher.finish());
+        }
+        self.folders.extend(found);
+    }
+
+    /// Takes a place, unless it is taken.
+    fn take(&mut self, path: &str) -> bool {
+        let hash = hash(&self.key(path));
+        !self.folders.contains(&hash) && self.files.insert(hash)
+    }
+
+    /// The first place that is free of those that differ from this one by a number.
+    fn number(&mut self, path: &str) -> String {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let (stem, extension) = paths::split(name);
+        let room = limits::NAME_BYTES.saturating_sub(extension.len().saturating_add(NUMBER));
+        let stem = paths::cut(stem, room);
+        let family = hash(&self.key(&format!("{folder}/{stem}/{extension}")));
+        let mut number = self.numbers.get(&family).copied().unwrap_or(0);
+        loop {
+            number = number.saturating_add(1);
+            let numbered = match folder {
+                "" => format!("{stem}.{number}{extension}"),
+                folder => format!("{folder}/{stem}.{number}{extension}"),
+            };
+            if self.take(&numbered) {
+                self.numbers.insert(family, number);
+                return numbered;
+            }
+        }
+    }
+}
+
+/// The hash of a path: that of its names, each with a `/` behind it.
+fn hash(path: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for name in path.split('/') {
+        hasher.write(name.as_bytes());
+        hasher.write_u8(b'/');
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(paths: &[&str], made: &[usize], matching: Matching) -> Vec<String> {
+        let entry = |path: &&str| FileEntry {
+            path: format!("t/{path}").into(),
+            length: 1,
+            kind: FileKind::File,
+            executable: false,
+        };
+        let mut files: Vec<FileEntry> = paths.iter().map(entry).collect();
+        let mut names = Names::default();
+        for &index in made {
+            names.files.insert(index, Given::default());
+        }
+        let changed = separate(&mut files, &mut names, matching);
+        let named: Vec<String> = files.iter().map(|file| file.path[2..].to_owned()).collect();
+        let expected: Vec<&str> = named.iter().map(String::as_str).collect();
+        assert_eq!(changed, expected != paths);
+        named
+    }
+
+    fn exact(paths: &[&str]) -> Vec<String> {
+        named(paths, &[], Matching::Exact)
+    }
+
+    #[test]
+    fn files_that_need_one_place_get_a_number() {
+        assert_eq!(exact(&["b", "a/b", "a c"]), ["b", "a/b", "a c"]);
+        assert_eq!(
+            exact(&["a.txt", "a.txt", "a.txt"]),
+            ["a.txt", "a.1.txt", "a.2.txt"]
+        );
+        assert_eq!(exact(&["a", "a.1", "a"]), ["a", "a.1", "a.2"]);
+        assert_eq!(exact(&["a", "a", "a.1"]), ["a", "a.2", "a.1"]);
+        assert_eq!(
+            exact(&["A", "a", "É", "e\u{301}"]),
+            ["A", "a", "É", "e\u{301}"]
+        );
+    }
+
+    #[test]
+    fn a_file_makes_way_for_a_folder() {
+        assert_eq!(exact(&["a", "a/b", "a/b/c"]), ["a.1", "a/b.1", "a/b/c"]);
+        assert_eq!(exact(&["a.1/x", "a/b", "a"]), ["a.1/x", "a/b", "a.2"]);
+    }
+
+    #[test]
+    fn a_name_that_stands_in_the_torrent_goes_before_one_that_was_made() {
+        let names = named(&["%C9", "%C9", "%C9.1"], &[0], Matching::Exact);
+        assert_eq!(names, ["%C9.2", "%C9", "%C9.1"]);
+    }
+
+    #[test]
+    fn names_that_a_file_system_may_fold_are_told_apart() {
+        let names = [
+            "README",
+            "readme",
+            "e\u{301}.txt",
+            "É.txt",
+            "x/a",
+            "X",
+            "dot.",
+            "dot",
+        ];
+        assert_eq!(
+            named(&names, &[], Matching::Folded),
+            [
+                "README",
+                "readme.1",
+                "e\u{301}.txt",
+                "É.1.txt",
+                "x/a",
+                "X.1",
+                "dot.",
+                "dot.1"
+            ]
+        );
+    }
+
+    #[test]
+    fn numbered_names_are_not_too_long() {
+        let long = "ü".repeat(127) + "x";
+        let names = exact(&[&long, &long, &long]);
+        let lengths: Vec<usize> = names.iter().map(String::len).collect();
+        assert_eq!(lengths[0], 255);
+        assert!(lengths[1] < 255 && lengths[2] < 255 && names[1] != names[2]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_files_of_one_name_take_no_time() {
+        let names = exact(&["a"; 100_000]);
+        assert_eq!(names[99_999], "a.99999");
+    }
+}
