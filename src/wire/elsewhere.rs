@@ -191,10 +191,16 @@ fn letter(bytes: &[u8]) -> Option<(Option<char>, usize)> {
 }
 
 fn is_dropped(letter: char, newer: bool) -> bool {
-    matches!(
+    let old = matches!(
         letter,
         '/' | '\\' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-    ) || newer && matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    );
+    let new = matches!(
+        letter,
+        '\u{61c}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    );
+    old || newer && new
 }
 
 fn is_replaced(letter: char, newer: bool) -> bool {
@@ -277,15 +283,26 @@ mod tests {
     /// Right values: `file_path` of libtorrent 2.1.1, where it differs.
     #[test]
     fn libtorrent_2_1_drops_and_replaces_more() {
-        let names: [&[u8]; 4] = [
+        let names: [&[u8]; 7] = [
             b"a\x7fb",
             "c\u{85}d".as_bytes(),
             "e\u{200d}f".as_bytes(),
             "g\u{feff}h".as_bytes(),
+            "i\u{61c}j".as_bytes(),
+            "k\u{2069}l".as_bytes(),
+            "m\u{2065}\u{ad}n".as_bytes(),
         ];
         let paths: Vec<&[&[u8]]> = names.iter().map(std::slice::from_ref).collect();
         let meta = torrent(b"r", &paths);
-        let expected = ["r/a_b", "r/c_d", "r/ef", "r/gh"];
+        let expected = [
+            "r/a_b",
+            "r/c_d",
+            "r/ef",
+            "r/gh",
+            "r/ij",
+            "r/kl",
+            "r/m\u{2065}\u{ad}n",
+        ];
         assert_eq!(paths_in(&meta, Style::Libtorrent21), expected);
     }
 
