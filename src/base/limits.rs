@@ -247,6 +247,9 @@ pub const INTERVAL_DEFAULT: Duration = Duration::from_secs(30 * 60);
 pub const UDP_RETRY: Duration = Duration::from_secs(15);
 /// UDP requests lost in a row before the next tracker of the tier is tried.
 pub const UDP_PATIENCE: u32 = 2;
+/// After a UDP answer that makes no sense, a better one is waited for this long: a duplicate or
+/// a straggler arrives within a round trip or two.
+pub const UDP_SECOND_ANSWER: Duration = Duration::from_secs(2);
 /// A UDP connection id may be used for this long (BEP 15).
 pub const UDP_CONNECTION: Duration = Duration::from_secs(60);
 /// Bytes of a datagram that is read: more than any tracker's reply.

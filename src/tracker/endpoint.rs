@@ -11,7 +11,6 @@ use crate::base::time::Now;
 use crate::wire::announce::Event;
 use crate::wire::compact::Family;
 use crate::wire::scrape::scrape_url;
-use crate::wire::udp_tracker::Body;
 
 /// What both families of a tracker have in common.
 #[derive(Debug)]
@@ -180,12 +179,10 @@ impl Endpoint {
         }
     }
 
-    /// What a datagram answers, if it is one for the question under way here.
-    pub fn recognise(&self, from: SocketAddr, bytes: &[u8]) -> Option<Body> {
-        match &self.talk.as_ref()?.exchange {
-            Exchange::Udp(exchange) => exchange.recognise(from, bytes),
-            Exchange::Http(_) => None,
-        }
+    /// Whether a datagram answers the question under way here.
+    pub fn recognises(&self, from: SocketAddr, bytes: &[u8]) -> bool {
+        let exchange = self.talk.as_ref().map(|talk| &talk.exchange);
+        matches!(exchange, Some(Exchange::Udp(exchange)) if exchange.recognises(from, bytes))
     }
 
     /// Whether datagrams to this address come from the question under way here.
@@ -195,9 +192,9 @@ impl Endpoint {
     }
 
     /// The answer that was recognised.
-    pub fn handle_response(&mut self, body: Body, turn: &mut Turn<'_>) -> Over {
+    pub fn handle_response(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
         match &mut self.talk.as_mut()?.exchange {
-            Exchange::Udp(exchange) => exchange.handle_response(body, turn),
+            Exchange::Udp(exchange) => exchange.handle_response(bytes, turn),
             Exchange::Http(_) => None,
         }
     }

@@ -179,8 +179,8 @@ impl Tracker {
     /// A datagram came. False: not from this tracker.
     pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], turn: &mut Turn<'_>) -> bool {
         for place in 0..self.endpoints.len() {
-            if let Some(body) = self.endpoints[place].recognise(from, bytes) {
-                let over = self.endpoints[place].handle_response(body, turn);
+            if self.endpoints[place].recognises(from, bytes) {
+                let over = self.endpoints[place].handle_response(bytes, turn);
                 self.digest(place, over, turn);
                 return true;
             }
@@ -398,7 +398,7 @@ fn reasons(failures: &[(Option<&'static str>, Failure)]) -> String {
 /// Why, for the user: a tracker may refuse without a word.
 fn words(failure: &Failure) -> &str {
     match failure.why.trim() {
-        "" => "it refuses and gives no reason",
+        "" => "it refused without a reason",
         why => why,
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::action::Action;
 use super::standing::{Heard, Over, Question, Turn, failed, refused};
 use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::time::{Now, sooner};
 use crate::wire::compact::Family;
 use crate::wire::udp_tracker::{Body, Request, Response};
 
@@ -32,6 +32,14 @@ pub struct Exchange {
     losses: u32,
     repeat_at: Now,
     give_up: Option<Now>,
+    nonsense: Option<Nonsense>,
+}
+
+/// An answer to the last request that is none, and until when a better one may follow it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Nonsense {
+    why: String,
+    until: Now,
 }
 
 impl Exchange {
@@ -54,6 +62,7 @@ impl Exchange {
             losses: 0,
             repeat_at: turn.now,
             give_up,
+            nonsense: None,
         };
         exchange.ask(turn);
         exchange
@@ -76,7 +85,8 @@ impl Exchange {
 
     /// When [`Exchange::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Now {
-        self.give_up.unwrap_or(self.repeat_at).min(self.repeat_at)
+        let late = self.nonsense.as_ref().map(|nonsense| nonsense.until);
+        sooner(late, self.give_up).map_or(self.repeat_at, |late| late.min(self.repeat_at))
     }
 
     /// Gives up no later than this.
@@ -84,18 +94,18 @@ impl Exchange {
         self.give_up = Some(self.give_up.unwrap_or(give_up).min(give_up));
     }
 
-    /// What a datagram answers, if it comes from whom we asked and carries the transaction id of the last request. Anybody can
-    /// send datagrams in a tracker's name, but not guess that number.
-    pub fn recognise(&self, from: SocketAddr, bytes: &[u8]) -> Option<Body> {
-        if from != self.to {
-            return None;
-        }
-        let response = Response::parse(bytes, Family::of(from.ip())).ok()?;
-        (response.transaction == self.transaction).then_some(response.body)
+    /// Whether a datagram answers the last request: it comes from the tracker and has the
+    /// transaction id. Anybody can send datagrams in a tracker's name, but not guess that number.
+    pub fn recognises(&self, from: SocketAddr, bytes: &[u8]) -> bool {
+        from == self.to && Response::transaction(bytes) == Some(self.transaction)
     }
 
     /// The tracker has answered.
-    pub fn handle_response(&mut self, body: Body, turn: &mut Turn<'_>) -> Over {
+    pub fn handle_response(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
+        let body = match Response::parse(bytes, Family::of(self.to.ip())) {
+            Ok(response) => response.body,
+            Err(why) => return self.doubt(&why.to_string(), turn.now),
+        };
         match (body, &self.question) {
             (Body::Connect(id), _) if !self.asked => {
                 self.connection = Some(Connection {
@@ -122,14 +132,27 @@ impl Exchange {
                 None
             }
             (Body::Error(why), _) => Some(Err(refused(why, None))),
-            _ => None,
+            _ => self.doubt("it answers another question", turn.now),
         }
+    }
+
+    /// Notes an answer that makes no sense. A better one may follow it, but is not waited for as
+    /// long as a lost one.
+    fn doubt(&mut self, why: &str, now: Now) -> Over {
+        self.nonsense.get_or_insert_with(|| Nonsense {
+            why: format!("the answer makes no sense: {why}"),
+            until: now + limits::UDP_SECOND_ANSWER,
+        });
+        None
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
         if turn.now < self.next_deadline() {
             return None;
+        }
+        if let Some(Nonsense { why, .. }) = self.nonsense.take() {
+            return Some(Err(refused(why, None)));
         }
         self.losses += 1;
         let late = self.give_up.is_some_and(|give_up| turn.now >= give_up);
@@ -152,6 +175,7 @@ impl Exchange {
     fn ask(&mut self, turn: &mut Turn<'_>) {
         self.asked = self.valid(turn.now).is_some();
         self.transaction = turn.rng.bits32();
+        self.nonsense = None;
         self.send(turn);
     }
 

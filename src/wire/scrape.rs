@@ -1,6 +1,7 @@
 //! Asking an HTTP tracker how a swarm is (BEP 48): which URL to get, and what comes back.
 
 use super::announce::{count, dictionary, joined};
+use super::bencode::Dict;
 use super::{Malformed, one_line, percent};
 use crate::base::id::InfoHash;
 
@@ -44,7 +45,7 @@ impl ScrapeAnswer {
             return Ok(ScrapeAnswer::Failure(one_line(reason)));
         }
         let swarms = answer.dict("files");
-        let Some(swarm) = swarms.and_then(|swarms| swarms.get(info_hash.0)?.dict()) else {
+        let Some(swarm) = swarms.and_then(|swarms| swarm_of(swarms, info_hash)) else {
             return Ok(ScrapeAnswer::Unknown);
         };
         let number = |key| swarm.int(key).map_or(0, count);
@@ -54,6 +55,24 @@ impl ScrapeAnswer {
             leechers: number("incomplete"),
         }))
     }
+}
+
+/// The entry of a torrent. Its key should be the 20 bytes of the info hash, but npm's
+/// `bittorrent-tracker` writes each byte from 0x80 on as the two bytes that UTF-8 has for the
+/// character of that number. Only one torrent is asked for, so an only entry is about that one,
+/// unless its key is the info hash of another.
+fn swarm_of<'a>(swarms: Dict<'a>, info_hash: InfoHash) -> Option<Dict<'a>> {
+    let exact = swarms.get(info_hash.0);
+    let twice_encoded = || {
+        let key: String = info_hash.0.iter().copied().map(char::from).collect();
+        swarms.get(key.as_bytes())
+    };
+    let only = || {
+        let mut entries = swarms.iter();
+        let (key, swarm) = entries.next()?;
+        (entries.next().is_none() && key.len() != info_hash.0.len()).then_some(swarm)
+    };
+    exact.or_else(twice_encoded).or_else(only)?.dict()
 }
 
 #[cfg(test)]
@@ -114,5 +133,48 @@ mod tests {
             Ok(failure)
         );
         assert!(ScrapeAnswer::parse(b"5:filesx", HASH).is_err());
+    }
+
+    const REAL: InfoHash = InfoHash([
+        0x81, 0x7f, 0xff, 0x00, 0xc3, 0x24, 0x9c, 0x80, 0x41, 0xe9, 0x12, 0xd0, 0x0a, 0xfe, 0x5b,
+        0xb5, 0x33, 0x88, 0x62, 0xa0,
+    ]);
+
+    fn answer_under(keys: &[&[u8]]) -> Result<ScrapeAnswer, Malformed> {
+        let mut body = b"d5:filesd".to_vec();
+        for (seeders, key) in (1..).zip(keys) {
+            body.extend(format!("{}:", key.len()).as_bytes());
+            body.extend(*key);
+            body.extend(format!("d8:completei{seeders}ee").as_bytes());
+        }
+        body.extend(b"ee");
+        ScrapeAnswer::parse(&body, REAL)
+    }
+
+    fn seeders(number: u32) -> Result<ScrapeAnswer, Malformed> {
+        Ok(ScrapeAnswer::Known(Scraped {
+            seeders: number,
+            ..Scraped::default()
+        }))
+    }
+
+    /// What `bittorrent-tracker` 10.0.12 and 11.2.3 send for the hash above.
+    #[test]
+    fn a_key_that_is_encoded_twice_is_ours() {
+        let key = b"\xc2\x81\x7f\xc3\xbf\x00\xc3\x83$\xc2\x9c\xc2\x80A\xc3\xa9\x12\xc3\x90\n\xc3\xbe[\xc2\xb53\xc2\x88b\xc2\xa0";
+        assert_eq!(answer_under(&[key]), seeders(1));
+        assert_eq!(answer_under(&[&[b'b'; 20], key]), seeders(2));
+        assert_eq!(answer_under(&[&REAL.0, key]), seeders(1));
+    }
+
+    #[test]
+    fn the_only_entry_is_ours_unless_it_names_another_torrent() {
+        let hex = REAL.to_string();
+        assert_eq!(answer_under(&[hex.as_bytes()]), seeders(1));
+        assert_eq!(answer_under(&[b""]), seeders(1));
+        let unknown = Ok(ScrapeAnswer::Unknown);
+        assert_eq!(answer_under(&[&[b'b'; 20]]), unknown);
+        assert_eq!(answer_under(&[b"x", b"y"]), unknown);
+        assert_eq!(answer_under(&[]), unknown);
     }
 }

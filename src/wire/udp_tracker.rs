@@ -68,7 +68,7 @@ pub enum Body {
     Announce(Reply),
     /// The answer to a scrape, in the order of the question.
     Scrape(Vec<Scraped>),
-    /// It refuses, in its words.
+    /// It refuses, in its words; in none where it answers an announce with nothing.
     Error(String),
 }
 
@@ -106,6 +106,12 @@ impl Response {
     /// Reads a datagram. The addresses in it are of the family that it came over.
     pub fn parse(datagram: &[u8], family: Family) -> Result<Response, Malformed> {
         finish(datagram, response(datagram, family)).map(|(response, _)| response)
+    }
+
+    /// The transaction of a datagram, whatever else is in it.
+    pub fn transaction(datagram: &[u8]) -> Option<u32> {
+        let field = datagram.get(4..8)?;
+        field.try_into().ok().map(u32::from_be_bytes)
     }
 
     /// Appends the datagram, as a tracker does.
@@ -219,6 +225,8 @@ fn response(input: &[u8], family: Family) -> Parsed<'_, Response> {
     let (fields, (action, transaction)) = (be_u32, be_u32).parse(input)?;
     let (rest, body) = match action {
         CONNECT => map(be_u64, Body::Connect).parse(fields)?,
+        // opentracker's answer for a torrent that it does not serve.
+        ANNOUNCE if fields.is_empty() => (fields, Body::Error(String::new())),
         ANNOUNCE => map(|input| reply(input, family), Body::Announce).parse(fields)?,
         SCRAPE => map(many0(scraped), Body::Scrape).parse(fields)?,
         ERROR => map(rest, |words| Body::Error(one_line(words))).parse(fields)?,
@@ -367,6 +375,10 @@ mod tests {
             Ok((7, Body::Error(String::from("no"))))
         );
         assert!(parse(b"\0\0\0\x04\0\0\0\x07").is_err(), "no such action");
+        let nothing = b"\0\0\0\x01\0\0\0\x07";
+        assert_eq!(parse(nothing), Ok((7, Body::Error(String::new()))));
+        assert_eq!(Response::transaction(nothing), Some(7));
+        assert_eq!(Response::transaction(&nothing[..7]), None);
         let negative = b"\0\0\0\x01\0\0\0\x07\xff\xff\xff\xff\0\0\0\0\0\0\0\0";
         let Ok((_, Body::Announce(reply))) = parse(negative) else {
             panic!("a negative interval is no reason to refuse");

@@ -11,8 +11,8 @@ use brooklet::io::outreach::Outreach;
 use brooklet::tracker::{Action, Counts, Families, Identity, Trackers};
 use mio::{Events, Poll, Token, Waker};
 
-/// The torrent of all these tests.
-pub const HASH: [u8; 20] = *b"trackers on loopback";
+/// The torrent of all these tests. As any real info hash, it is no text: half of its bytes are 0x80 or more.
+pub const HASH: [u8; 20] = *b"\x81\x7f\xff\0\xc3$\x9c\x80A\xe9\x12\xd0\n\xfe[\xb53\x88b\xa0";
 const BOTH: Families = Families { v4: true, v6: true };
 const PATIENCE: Duration = Duration::from_secs(20);
 const WAKER: Token = Token(0);

@@ -80,6 +80,10 @@ fn opentracker_refuses_a_torrent_that_it_does_not_know() {
     let mut client = Client::new(&[&[&tracker.http_url]], 4001);
     let why = client.failure();
     assert!(why.contains("not authorized"), "{why}");
+    // Over UDP it answers with the transaction id alone.
+    let mut client = Client::new(&[&[&tracker.udp_url]], 4001);
+    assert_eq!(client.failure(), "it refused without a reason");
+    assert!(client.began.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

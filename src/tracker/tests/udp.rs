@@ -1,6 +1,7 @@
 //! One exchange over UDP, by the clock of BEP 15.
 
 use super::*;
+use crate::base::limits;
 use crate::wire::announce::{Event, Reply};
 use crate::wire::compact::Family;
 use crate::wire::scrape::Scraped;
@@ -133,12 +134,6 @@ fn only_the_answer_to_the_question_is_taken() {
             "{stranger}"
         );
     }
-    assert!(
-        !bench
-            .trackers
-            .handle_datagram(request.to, &bytes[..15], bench.now),
-        "cut short"
-    );
     reply(&mut bench, &request, announced(&[]));
     bench.quiet();
     let disguised = "[::ffff:10.0.0.1]:9".parse().unwrap();
@@ -275,8 +270,70 @@ fn an_error_without_words_is_said_to_be_one() {
         let mut bench = Bench::started(&[&[U]]);
         let request = sent(&mut bench);
         assert!(reply(&mut bench, &request, Body::Error(words.to_string())));
-        let why = format!("{U}: it refuses and gives no reason");
+        let why = format!("{U}: it refused without a reason");
         assert_eq!(bench.said(), [why]);
+    }
+}
+
+/// opentracker's answer for a torrent that is not on its whitelist: action 1, the transaction, and
+/// nothing else.
+#[test]
+fn an_announce_answered_with_nothing_is_refused_at_once() {
+    let mut bench = Bench::started(&[&[U], &["udp://10.0.0.2:9"]]);
+    let announce = connect(&mut bench, 5);
+    let mut bytes = vec![0, 0, 0, 1];
+    bytes.extend(announce.transaction().to_be_bytes());
+    assert!(
+        bench
+            .trackers
+            .handle_datagram(announce.to, &bytes, bench.now)
+    );
+    assert_eq!(sent(&mut bench).to, "10.0.0.2:9".parse().unwrap());
+    assert_eq!(bench.said(), [format!("{U}: it refused without a reason")]);
+}
+
+/// Answers under the right transaction that are none. A right one may follow for two seconds; then
+/// the user is told what is wrong, and the next tracker has its turn.
+#[test]
+fn an_answer_that_makes_no_sense_is_not_waited_out() {
+    let cut = "the answer makes no sense: the data ends too soon";
+    for (action, rest, why) in [
+        (1, 3, cut),
+        (1, 11, cut),
+        (
+            0,
+            8,
+            "the answer makes no sense: it answers another question",
+        ),
+        (
+            2,
+            12,
+            "the answer makes no sense: it answers another question",
+        ),
+        (4, 20, "the answer makes no sense: this is no response"),
+    ] {
+        for better in [true, false] {
+            let mut bench = Bench::started(&[&[U], &["udp://10.0.0.2:9"]]);
+            let announce = connect(&mut bench, 5);
+            let mut bytes = vec![0, 0, 0, action];
+            bytes.extend(announce.transaction().to_be_bytes());
+            bytes.extend(vec![0; rest]);
+            let to = announce.to;
+            assert!(bench.trackers.handle_datagram(to, &bytes, bench.now));
+            bench.quiet();
+            let patience = limits::UDP_SECOND_ANSWER.as_secs();
+            bench.pass(patience - 1);
+            if better {
+                assert!(reply(&mut bench, &announce, announced(&[])));
+                assert_eq!(bench.said(), [format!("{U} 0")]);
+                continue;
+            }
+            assert!(bench.said().is_empty());
+            bench.pass(1);
+            assert_eq!(sent(&mut bench).to, "10.0.0.2:9".parse().unwrap());
+            let said = bench.said();
+            assert!(said[0].starts_with(&format!("{U}: {why}")), "{said:?}");
+        }
     }
 }
 
