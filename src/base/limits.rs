@@ -223,7 +223,7 @@ pub const MEMORY_LEAST: u64 = MIB as u64;
 
 /// Time for one HTTP exchange, from look-up to the last byte.
 pub const HTTP_TIME: Duration = Duration::from_secs(30);
-/// Bytes of an HTTP response, head and body.
+/// Bytes of an HTTP response, head and body; and of the body when it is unpacked.
 pub const HTTP_REPLY: usize = 2 * MIB;
 /// Bytes of an HTTP response's head.
 pub const HTTP_HEAD: usize = 16 * KIB;
@@ -231,6 +231,9 @@ pub const HTTP_HEAD: usize = 16 * KIB;
 pub const HTTP_HEADERS: usize = 64;
 /// Bytes of a line with a chunk's size: extensions may stand in it that nobody uses.
 pub const HTTP_CHUNK_LINE: usize = 256;
+/// Codings of an HTTP body one around the other: two are a server behind a proxy that compresses
+/// once more, and each costs a pass over the body.
+pub const HTTP_CODINGS: usize = 3;
 /// Redirects followed for one announce.
 pub const HTTP_REDIRECTS: u32 = 5;
 /// First wait after a tracker failed; doubled each time.
@@ -252,10 +255,16 @@ pub const UDP_PATIENCE: u32 = 2;
 pub const UDP_SECOND_ANSWER: Duration = Duration::from_secs(2);
 /// A UDP connection id may be used for this long (BEP 15).
 pub const UDP_CONNECTION: Duration = Duration::from_secs(60);
+/// uTP connections refused a second. A refusal is as long as the packet that asks for it, so nobody
+/// is flooded by way of us with more than he could send himself; and with so many we hardly notice.
+pub const UTP_REFUSALS: u32 = 50;
 /// Bytes of a datagram that is read: more than any tracker's reply.
 pub const DATAGRAM: usize = 16 * KIB;
 /// Bytes of a tracker id that is sent back with each announce: a longer one is dropped, since an announce must stay small.
 pub const TRACKER_ID: usize = 256;
+/// Local addresses of ours remembered, by which a tracker's answer shows us to ourselves: one a
+/// family, and those of a network that was left.
+pub const LOCAL_ADDRESSES: usize = 8;
 /// Peers asked for in an announce.
 pub const NUM_WANT: u32 = 80;
 /// Peers taken of one tracker's reply.

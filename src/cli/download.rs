@@ -181,8 +181,17 @@ impl Reporter {
                     );
                 }
             }
-            Report::Tracker { url, outcome } => match outcome {
-                Ok(peers) => log::info!("tracker {url}: {peers} peers"),
+            Report::Tracker {
+                url,
+                outcome,
+                remark,
+            } => match outcome {
+                Ok(peers) => {
+                    let ending = if *peers == 1 { "" } else { "s" };
+                    let remark = remark.iter().map(|words| format!(" ({words})"));
+                    let remark: String = remark.collect();
+                    log::info!("tracker {url}: {peers} peer{ending}{remark}");
+                }
                 Err(why) => self.complain(url, why),
             },
             Report::TrackerWarning { url, message } => self.complain(url, message),

@@ -23,7 +23,7 @@ pub fn event(report: &Report, at: SystemTime) -> Option<String> {
         Report::Checked { have, pieces, .. } => begin("checked", at)
             .plain("have", have)
             .plain("pieces", pieces),
-        Report::Tracker { url, outcome } => {
+        Report::Tracker { url, outcome, .. } => {
             let object = begin("tracker", at)
                 .text("url", url.as_str())
                 .plain("ok", outcome.is_ok());
@@ -131,6 +131,7 @@ mod tests {
                 Report::Tracker {
                     url: url.clone(),
                     outcome: Ok(3),
+                    remark: None,
                 },
                 String::from(r#""tracker",T,"url":"http://t/announce","ok":true,"peers":3"#),
             ),
@@ -138,6 +139,7 @@ mod tests {
                 Report::Tracker {
                     url,
                     outcome: Err(text.clone()),
+                    remark: None,
                 },
                 String::from(r#""tracker",T,"url":"http://t/announce","ok":false,"error":"x""#),
             ),

@@ -31,8 +31,8 @@ struct Fetch {
 /// What a step has come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// The connection is up.
-    Connected,
+    /// The connection is up, from this local address.
+    Connected(IpAddr),
     /// So many bytes are in the buffer.
     Bytes(usize),
     /// It is over: in order, or for this reason. The exchange is gone.
@@ -106,7 +106,10 @@ impl Fetcher {
         let closed = match fetch.step(buffer) {
             Ok(Some(0)) => Ok(()),
             Ok(Some(n)) => return Step::Bytes(n),
-            Ok(None) => return Step::Connected,
+            Ok(None) => match fetch.stream.local_addr() {
+                Ok(local) => return Step::Connected(local.ip()),
+                Err(error) => Err(link::plain(&error)),
+            },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Step::Wait,
             Err(error) => Err(link::plain(&error)),
         };

@@ -10,12 +10,13 @@ use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
 use super::fetch::{Fetcher, Step};
-use super::link;
 use super::resolve::Resolver;
-use super::udp::Udp;
+use super::udp::{self, Received, Udp};
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::tracker::{Action, Families, Id, Trackers};
+use crate::wire::datagram::Protocol;
+use crate::wire::utp_packet::Packet;
 
 /// Sockets and look-ups for trackers, and look-ups for the peers that a user names.
 #[derive(Debug)]
@@ -23,11 +24,12 @@ pub struct Outreach {
     resolver: Resolver<Asker>,
     fetcher: Fetcher,
     udp: Udp,
-    tokens: Range<usize>,
     /// Tokens of sockets that had more than a turn reads.
     unread: Vec<Token>,
     /// Addresses of peers whose names were looked up.
     peers: Vec<SocketAddr>,
+    /// uTP packets that came, and from where.
+    packets: Vec<(SocketAddr, Packet)>,
     buffer: Vec<u8>,
 }
 
@@ -38,7 +40,7 @@ enum Asker {
     Peer { host: String, port: u16 },
 }
 
-/// Reads of one socket in one turn.
+/// Reads of one socket in one turn; also the uTP packets that wait to be taken.
 const READS: usize = 16;
 
 impl Outreach {
@@ -55,14 +57,14 @@ impl Outreach {
         families: Families,
         waker: Arc<Waker>,
     ) -> io::Result<Outreach> {
-        let (v4, v6) = (Token(tokens.start), Token(tokens.start + 1));
+        let streams = tokens.start + Udp::TOKENS..tokens.end;
         Ok(Outreach {
             resolver: Resolver::new(waker),
-            fetcher: Fetcher::new(tokens.start + 2..tokens.end, bind),
-            udp: Udp::open(port, bind, families, [v4, v6], registry)?,
-            tokens,
+            fetcher: Fetcher::new(streams, bind),
+            udp: Udp::open(port, bind, families, tokens.start, registry)?,
             unread: Vec::new(),
             peers: Vec::new(),
+            packets: Vec::new(),
             buffer: vec![0; limits::DATAGRAM],
         })
     }
@@ -83,11 +85,10 @@ impl Outreach {
                 }
             }
             Action::Abort { id } => self.fetcher.abort(id, registry),
-            Action::Datagram { to, bytes } => {
-                if let Err(error) = self.udp.send(to, &bytes) {
-                    trackers.handle_undeliverable(to, &link::plain(&error), now);
-                }
-            }
+            Action::Datagram { to, bytes } => match self.udp.ask(to, &bytes, registry, now) {
+                Ok(local) => local.into_iter().for_each(|ip| trackers.note_local(ip)),
+                Err(error) => trackers.handle_undeliverable(to, &udp::plain(&error), now),
+            },
             Action::Report { .. } => {}
         }
     }
@@ -131,6 +132,19 @@ impl Outreach {
         std::mem::take(&mut self.peers)
     }
 
+    /// uTP packets that came since the last call.
+    pub fn take_packets(&mut self) -> Vec<(SocketAddr, Packet)> {
+        std::mem::take(&mut self.packets)
+    }
+
+    /// Sends a uTP packet, or loses it.
+    pub fn send_packet(&self, to: SocketAddr, packet: &Packet) {
+        let mut bytes = Vec::new();
+        packet.encode(&mut bytes);
+        // Nothing is lost that the other side does not send again.
+        let _ = self.udp.send(to, &bytes);
+    }
+
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
     pub fn next_deadline(&self) -> Option<Now> {
         (!self.unread.is_empty()).then_some(Now::default())
@@ -145,24 +159,40 @@ impl Outreach {
 
     /// Reads from a socket until it is empty or has had its turn.
     fn read(&mut self, token: Token, registry: &Registry, trackers: &mut Trackers, now: Now) {
-        let drained = match token.0.wrapping_sub(self.tokens.start) {
-            0 => self.read_datagrams(false, trackers, now),
-            1 => self.read_datagrams(true, trackers, now),
-            _ => self.read_stream(token, registry, trackers, now),
+        let drained = if self.udp.tokens().contains(&token.0) {
+            self.read_datagrams(token, trackers, now)
+        } else {
+            self.read_stream(token, registry, trackers, now)
         };
         if !drained && !self.unread.contains(&token) {
             self.unread.push(token);
         }
     }
 
-    fn read_datagrams(&mut self, v6: bool, trackers: &mut Trackers, now: Now) -> bool {
+    fn read_datagrams(&mut self, token: Token, trackers: &mut Trackers, now: Now) -> bool {
         for _ in 0..READS {
-            let Some((from, n)) = self.udp.receive(v6, &mut self.buffer) else {
-                return true;
-            };
-            trackers.handle_datagram(from, &self.buffer[..n], now);
+            match self.udp.receive(token, &mut self.buffer) {
+                Received::Datagram(from, n) => self.on_datagram(from, n, trackers, now),
+                Received::Refused(to, why) => trackers.handle_undeliverable(to, &why, now),
+                Received::Nothing => return true,
+            }
         }
         false
+    }
+
+    /// Hands on a datagram, the first bytes of the buffer, to whom it is for.
+    fn on_datagram(&mut self, from: SocketAddr, len: usize, trackers: &mut Trackers, now: Now) {
+        let datagram = &self.buffer[..len];
+        match Protocol::of(datagram) {
+            Protocol::Tracker => {
+                trackers.handle_datagram(from, datagram, now);
+            }
+            Protocol::Utp if self.packets.len() < READS => {
+                self.packets
+                    .extend(Packet::parse(datagram).map(|packet| (from, packet)));
+            }
+            Protocol::Utp | Protocol::Dht | Protocol::Unknown => {}
+        }
     }
 
     fn read_stream(
@@ -177,7 +207,10 @@ impl Outreach {
         };
         for _ in 0..READS {
             match self.fetcher.step(token, &mut self.buffer, registry) {
-                Step::Connected => trackers.handle_connected(id, now),
+                Step::Connected(local) => {
+                    trackers.note_local(local);
+                    trackers.handle_connected(id, now);
+                }
                 Step::Bytes(n) => trackers.handle_bytes(id, &self.buffer[..n], now),
                 Step::Wait => return true,
                 Step::Closed(how) => {

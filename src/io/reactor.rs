@@ -246,6 +246,11 @@ impl Reactor {
         }
         self.outreach
             .handle_timeout(self.poll.registry(), self.session.trackers(), now);
+        for (from, packet) in self.outreach.take_packets() {
+            if let Some(answer) = self.session.answer_utp(from, &packet, now) {
+                self.outreach.send_packet(from, &answer);
+            }
+        }
         self.accept_peers(now);
         self.read_peers(now);
     }

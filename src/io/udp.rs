@@ -1,29 +1,64 @@
 //! The client's UDP sockets, one a family on the same port: an IPv6 socket that also took IPv4 would show its addresses in
 //! disguise, and not every system has such.
+//!
+//! Each tracker that is asked gets a socket of its own beside them, on the same port and connected to
+//! the tracker. Only to a connected socket does the system report that a datagram was refused
+//! (ICMP), unless it keeps a queue of errors, which no safe interface can switch on. All other
+//! datagrams go on arriving at the sockets that are not connected, as do a tracker's after its
+//! socket is closed.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
+use super::link;
+use crate::base::limits;
+use crate::base::time::Now;
 use crate::tracker::Families;
 
-/// The sockets, IPv4 and IPv6.
+/// The sockets of both families, and those connected to trackers.
 #[derive(Debug)]
 pub struct Udp {
-    sockets: [Option<UdpSocket>; 2],
+    open: [Option<UdpSocket>; 2],
+    connected: [Option<Connected>; limits::TRACKERS_AT_ONCE],
+    first: usize,
+}
+
+/// A socket that is connected to a tracker.
+#[derive(Debug)]
+struct Connected {
+    to: SocketAddr,
+    local: IpAddr,
+    socket: UdpSocket,
+    used: Now,
+}
+
+/// What a socket had for us.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Received {
+    /// A datagram from this address, of so many bytes.
+    Datagram(SocketAddr, usize),
+    /// Datagrams to this address do not get there: why, in a few words.
+    Refused(SocketAddr, String),
+    /// Nothing more now.
+    Nothing,
 }
 
 impl Udp {
+    /// Tokens that the sockets need.
+    pub const TOKENS: usize = 2 + limits::TRACKERS_AT_ONCE;
+
     /// Opens the sockets of these families on a port (0: any, perhaps a different one each), at this local address or all. The
-    /// tokens are for IPv4 and IPv6.
+    /// [`Udp::TOKENS`] tokens from `first` on are for IPv4, IPv6 and the connected sockets.
     pub fn open(
         port: u16,
         bind: Option<IpAddr>,
         families: Families,
-        tokens: [Token; 2],
+        first: usize,
         registry: &Registry,
     ) -> io::Result<Udp> {
         let all = [
@@ -31,7 +66,7 @@ impl Udp {
             families.v6.then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         ];
         let mut sockets = [None, None];
-        for ((ip, token), place) in all.into_iter().zip(tokens).zip(&mut sockets) {
+        for (number, ip) in all.into_iter().enumerate() {
             let Some(ip) = ip else { continue };
             let local = match bind {
                 Some(bind) if bind.is_ipv4() == ip.is_ipv4() => bind,
@@ -43,10 +78,14 @@ impl Udp {
                 Err(error) if bind.is_none() && lacks_family(&error) => continue,
                 other => other?,
             };
-            registry.register(&mut socket, token, Interest::READABLE)?;
-            *place = Some(socket);
+            registry.register(&mut socket, Token(first + number), Interest::READABLE)?;
+            sockets[number] = Some(socket);
         }
-        Ok(Udp { sockets })
+        Ok(Udp {
+            open: sockets,
+            connected: [const { None }; limits::TRACKERS_AT_ONCE],
+            first,
+        })
     }
 
     /// Sends a datagram, or loses it: whoever wants an answer sends again.
@@ -54,39 +93,136 @@ impl Udp {
     /// # Errors
     /// It can never get there.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        use io::ErrorKind;
-        let Some(socket) = &self.sockets[usize::from(to.is_ipv6())] else {
-            return Err(ErrorKind::NetworkUnreachable.into());
+        let Some(socket) = &self.open[usize::from(to.is_ipv6())] else {
+            return Err(io::ErrorKind::NetworkUnreachable.into());
         };
-        match socket.send_to(bytes, to) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::NetworkUnreachable
-                        | ErrorKind::HostUnreachable
-                        | ErrorKind::AddrNotAvailable
-                        | ErrorKind::PermissionDenied
-                        | ErrorKind::InvalidInput
-                ) =>
-            {
-                Err(error)
+        sent(socket.send_to(bytes, to))
+    }
+
+    /// The same for a tracker, whose refusal will be heard of. Returns the local address that the
+    /// tracker sees, if that is known.
+    ///
+    /// # Errors
+    /// It can never get there, or an earlier one was refused.
+    pub fn ask(
+        &mut self,
+        to: SocketAddr,
+        bytes: &[u8],
+        registry: &Registry,
+        now: Now,
+    ) -> io::Result<Option<IpAddr>> {
+        match self.connected_to(to, registry, now) {
+            Some(connected) => {
+                sent(connected.socket.send(bytes))?;
+                Ok(Some(connected.local))
             }
-            _ => Ok(()),
+            // Without a socket of its own a refusal looks like silence, and that is all.
+            None => self.send(to, bytes).map(|()| None),
         }
     }
 
-    /// The next datagram of a socket, and who sent it; `None`: there is none now.
-    pub fn receive(&self, v6: bool, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
-        let socket = self.sockets[usize::from(v6)].as_ref()?;
+    /// The next thing that the socket of this token has.
+    pub fn receive(&mut self, token: Token, buffer: &mut [u8]) -> Received {
+        let place = token.0.wrapping_sub(self.first);
+        let (socket, to) = match place {
+            0 | 1 => (self.open[place].as_ref(), None),
+            _ => match self.connected.get(place - 2).and_then(Option::as_ref) {
+                Some(connected) => (Some(&connected.socket), Some(connected.to)),
+                None => (None, None),
+            },
+        };
+        let Some(socket) = socket else {
+            return Received::Nothing;
+        };
         loop {
             match socket.recv_from(buffer) {
-                Ok((n, from)) => return Some((from, n)),
-                // What became of an earlier datagram of ours is no reason to stop.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Ok((n, from)) => return Received::Datagram(from, n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Received::Nothing;
+                }
+                Err(error) => match to {
+                    Some(to) => return Received::Refused(to, plain(&error)),
+                    // What became of an earlier datagram of ours is no reason to stop.
+                    None if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                    None => return Received::Nothing,
+                },
             }
         }
+    }
+
+    /// The tokens of all its sockets.
+    pub fn tokens(&self) -> Range<usize> {
+        self.first..self.first + Udp::TOKENS
+    }
+
+    /// The socket that is connected to this address, or a new one if there is a place for it: that
+    /// of a socket that was not used for as long as any exchange lasts.
+    fn connected_to(
+        &mut self,
+        to: SocketAddr,
+        registry: &Registry,
+        now: Now,
+    ) -> Option<&Connected> {
+        let is_ours = |place: &Option<Connected>| place.as_ref().is_some_and(|it| it.to == to);
+        let place = match self.connected.iter().position(is_ours) {
+            Some(place) => place,
+            None => {
+                for place in &mut self.connected {
+                    let idle = |it: &mut Connected| now.since(it.used) >= limits::UDP_CONNECTION;
+                    if let Some(mut old) = place.take_if(idle) {
+                        // It is closed next, which takes it off the poll anyway.
+                        let _ = registry.deregister(&mut old.socket);
+                    }
+                }
+                let place = self.connected.iter().position(Option::is_none)?;
+                let beside = self.open[usize::from(to.is_ipv6())].as_ref()?;
+                let mut socket = connect(beside, to).ok()?;
+                let local = socket.local_addr().ok()?.ip();
+                let token = Token(self.first + 2 + place);
+                registry
+                    .register(&mut socket, token, Interest::READABLE)
+                    .ok()?;
+                self.connected[place] = Some(Connected {
+                    to,
+                    local,
+                    socket,
+                    used: now,
+                });
+                place
+            }
+        };
+        let connected = self.connected[place].as_mut()?;
+        connected.used = now;
+        Some(connected)
+    }
+}
+
+/// Why a datagram does not get there, in plain words.
+pub fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => String::from("nothing listens on its port"),
+        _ => link::plain(error),
+    }
+}
+
+fn sent(result: io::Result<usize>) -> io::Result<()> {
+    use io::ErrorKind;
+    match result {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NetworkUnreachable
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::AddrNotAvailable
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::InvalidInput
+                    | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Err(error)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -97,6 +233,26 @@ fn lacks_family(error: &io::Error) -> bool {
 }
 
 fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = unbound(addr)?;
+    rustix::net::bind(&socket, &addr)?;
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+/// A socket on the port of another and connected to this address. The other lets it in for a moment
+/// only, so that no other program of the user can share the port.
+fn connect(beside: &UdpSocket, to: SocketAddr) -> io::Result<UdpSocket> {
+    let local = beside.local_addr()?;
+    let socket = unbound(local)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    sockopt::set_socket_reuseport(beside, true)?;
+    let bound = rustix::net::bind(&socket, &local);
+    sockopt::set_socket_reuseport(beside, false)?;
+    bound?;
+    rustix::net::connect(&socket, &to)?;
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+fn unbound(addr: SocketAddr) -> io::Result<std::os::fd::OwnedFd> {
     let family = match addr {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -106,6 +262,5 @@ fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
     if addr.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    rustix::net::bind(&socket, &addr)?;
-    Ok(UdpSocket::from_std(socket.into()))
+    Ok(socket)
 }

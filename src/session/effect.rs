@@ -38,6 +38,8 @@ pub enum Report {
         url: String,
         /// Peers it named, or why it failed.
         outcome: Result<usize, String>,
+        /// What else there was in its answer.
+        remark: Option<String>,
     },
     /// A tracker sent a warning with its answer (BEP 3's `warning message`).
     TrackerWarning {

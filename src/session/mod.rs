@@ -24,6 +24,8 @@ mod room;
 
 mod telling;
 
+mod datagrams;
+
 mod leaving;
 
 mod invariants;

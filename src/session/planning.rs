@@ -271,8 +271,16 @@ impl Session {
                     url,
                     outcome,
                     warning,
+                    remark,
                     ..
-                } => self.heard_tracker(url, outcome, warning, now),
+                } => {
+                    self.heard_tracker(&url, &outcome, warning, now);
+                    self.report(Report::Tracker {
+                        url,
+                        outcome: outcome.map(|addrs| addrs.len()),
+                        remark,
+                    });
+                }
                 action => self.effects.push_back(Effect::Tracker(action)),
             }
         }
@@ -286,24 +294,20 @@ impl Session {
 
     fn heard_tracker(
         &mut self,
-        url: String,
-        outcome: Result<Vec<std::net::SocketAddr>, String>,
+        url: &str,
+        outcome: &Result<Vec<std::net::SocketAddr>, String>,
         warning: Option<String>,
         now: Now,
     ) {
         if let Some(message) = warning {
             self.report(Report::TrackerWarning {
-                url: url.clone(),
+                url: url.to_owned(),
                 message,
             });
         }
-        if let (Ok(addrs), Stage::Running) = (&outcome, &self.stage) {
+        if let (Ok(addrs), Stage::Running) = (outcome, &self.stage) {
             self.add_peers(addrs, Source::Tracker, now);
         }
-        self.report(Report::Tracker {
-            url,
-            outcome: outcome.map(|addrs| addrs.len()),
-        });
     }
 
     fn mind_report(&mut self, now: Now) {

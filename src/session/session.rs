@@ -14,6 +14,7 @@ use super::budget::{Dials, Flow};
 use super::census::Census;
 use super::checking::Checking;
 use super::config::Config;
+use super::datagrams::Refusals;
 use super::effect::{Effect, Progress, Report, Snapshot};
 use super::leaving::Stage;
 use super::planning::REPORT_EVERY;
@@ -43,6 +44,7 @@ pub struct Session {
     pub(super) census: Census,
     pub(super) trackers: Trackers,
     pub(super) checking: Option<Checking>,
+    pub(super) refusals: Refusals,
     pub(super) stage: Stage,
     pub(super) dials: Dials,
     pub(super) down: Flow,
@@ -110,6 +112,7 @@ impl Session {
             census: Census::default(),
             trackers,
             checking,
+            refusals: Refusals::default(),
             stage: Stage::Checking,
             dials: Dials::new(config.max_peers, now),
             down: Flow::new(config.down, now),

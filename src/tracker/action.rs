@@ -33,7 +33,7 @@ pub enum Action {
         /// That of the `Connect`.
         id: Id,
     },
-    /// Send a datagram from the client's port.
+    /// Send a datagram from the client's port, and hear of it if nobody takes it there.
     Datagram {
         /// Whom to send it to.
         to: SocketAddr,
@@ -48,6 +48,8 @@ pub enum Action {
         outcome: Result<Vec<SocketAddr>, String>,
         /// Its words for the user.
         warning: Option<String>,
+        /// What else there was in its answer than these peers: other entries, counts.
+        remark: Option<String>,
         /// How many take part, as far as it said.
         counts: Counts,
     },

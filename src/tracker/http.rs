@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Id, Outbox};
-use super::guard;
 use super::reader::{Reader, Response, shown};
 use super::standing::{Failure, Heard, Over, Question, Turn, failed, refused};
 use super::url::Url;
+use super::{coding, guard};
 use crate::base::id::CLIENT_NAME;
 use crate::base::limits;
 use crate::base::reach::Reach;
@@ -246,7 +246,7 @@ impl Exchange {
         let response = reader.into_response();
         match (response.status, &response.location) {
             (301 | 302 | 303 | 307 | 308, Some(location)) => self.redirect(location, turn),
-            _ => Some(read(&self.question, &response)),
+            _ => Some(read(&self.question, response)),
         }
     }
 
@@ -320,25 +320,27 @@ fn request(url: &Url) -> Vec<u8> {
 }
 
 /// What a response that redirects nowhere says.
-fn read(question: &Question, response: &Response) -> Result<Heard, Failure> {
+fn read(question: &Question, response: Response) -> Result<Heard, Failure> {
     let failure = |why| refused(why, None);
-    if response.status != 200 {
-        let status = response.status;
-        return Err(match Answer::parse(&response.body) {
+    let status = response.status;
+    let body = coding::plain(response.body, &response.codings);
+    if status != 200 {
+        return Err(match Answer::parse(&body.unwrap_or_default()) {
             Ok(Answer::Failure { reason, retry }) => {
                 refused(format!("HTTP {status}: {reason}"), retry)
             }
             _ => failure(format!("HTTP {status}")),
         });
     }
+    let body = body.map_err(failure)?;
     let nonsense = |what| failure(format!("the answer makes no sense: {what}"));
     match question {
-        Question::Announce(_) => match Answer::parse(&response.body).map_err(nonsense)? {
+        Question::Announce(_) => match Answer::parse(&body).map_err(nonsense)? {
             Answer::Reply(reply) => Ok(Heard::Announced(reply)),
             Answer::Failure { reason, retry } => Err(refused(reason, retry)),
         },
         Question::Scrape(torrent) => {
-            match ScrapeAnswer::parse(&response.body, *torrent).map_err(nonsense)? {
+            match ScrapeAnswer::parse(&body, *torrent).map_err(nonsense)? {
                 ScrapeAnswer::Known(scraped) => Ok(Heard::Scraped(scraped)),
                 ScrapeAnswer::Unknown => Err(failure(String::from("it does not know the torrent"))),
                 ScrapeAnswer::Failure(reason) => Err(failure(reason)),

@@ -4,12 +4,14 @@
 mod url;
 
 mod guard;
+mod naming;
 mod standing;
 
 mod schedule;
 mod tiers;
 
 mod action;
+mod coding;
 mod http;
 mod reader;
 mod udp;

@@ -1,5 +1,5 @@
 //! An HTTP response, read as its bytes come in (RFC 9112): a head, then a body that ends by `Content-Length`, by its last chunk, or
-//! with the connection. Nothing is kept that is longer than the limits, and what was not asked for (compression) is refused.
+//! with the connection. Nothing is kept that is longer than the limits.
 
 use crate::base::limits;
 
@@ -10,6 +10,8 @@ pub struct Response {
     pub status: u16,
     /// Where a redirect leads to.
     pub location: Option<String>,
+    /// What the head says that was done to the body (compression), apart from chunks.
+    pub codings: Vec<String>,
     /// The body, its chunks joined.
     pub body: Vec<u8>,
 }
@@ -53,6 +55,7 @@ impl Reader {
             response: Response {
                 status: 0,
                 location: None,
+                codings: Vec::new(),
                 body: Vec::new(),
             },
         }
@@ -140,22 +143,26 @@ impl Reader {
             Some(String::from_utf8_lossy(header.value.trim_ascii()).into_owned())
         };
         self.response.location = field("location");
-        for (name, plain) in [
-            ("content-encoding", "identity"),
-            ("transfer-encoding", "chunked"),
-        ] {
-            let coding = field(name).filter(|coding| !coding.eq_ignore_ascii_case(plain));
-            if let Some(coding) = coding.filter(|coding| !coding.is_empty()) {
-                return Err(format!(
-                    "compressed ({}), which was not asked for",
-                    shown(&coding)
-                ));
-            }
-        }
+        let list = |name: &str| {
+            let named = parsed.headers.iter();
+            let values = named.filter(|header| header.name.eq_ignore_ascii_case(name));
+            let values = values.map(|header| String::from_utf8_lossy(header.value).into_owned());
+            let values = values.collect::<Vec<_>>().join(",");
+            let items = values
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty());
+            items.map(String::from).collect::<Vec<_>>()
+        };
+        let (transfer, content) = (list("transfer-encoding"), list("content-encoding"));
+        let is_chunked = |coding: &String| coding.eq_ignore_ascii_case("chunked");
+        let chunked = transfer.iter().any(is_chunked);
+        let codings = content.into_iter().chain(transfer);
+        self.response.codings = codings.filter(|coding| !is_chunked(coding)).collect();
         if status == 204 || status == 304 {
             return Ok(State::Done);
         }
-        if field("transfer-encoding").is_some_and(|coding| !coding.is_empty()) {
+        if chunked {
             return Ok(State::ChunkSize);
         }
         match field("content-length") {
@@ -265,154 +272,4 @@ fn bad_chunk() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Reads a response whole, then a byte at a time, which must come to the same.
-    fn read(bytes: &[u8]) -> Result<Response, String> {
-        let read_in = |size: usize| {
-            let mut reader = Reader::new();
-            for part in bytes.chunks(size) {
-                if reader.take(part)? {
-                    return Ok(reader.into_response());
-                }
-            }
-            reader.end().map(|()| reader.into_response())
-        };
-        let whole = read_in(bytes.len().max(1));
-        for size in [1, 2, 3, 7] {
-            assert_eq!(read_in(size), whole, "in parts of {size}");
-        }
-        whole
-    }
-
-    fn body(bytes: &[u8]) -> Vec<u8> {
-        let response = read(bytes).unwrap();
-        assert_eq!(response.status, 200);
-        response.body
-    }
-
-    #[test]
-    fn a_body_ends_in_any_of_three_ways() {
-        assert_eq!(
-            body(b"HTTP/1.1 200 OK\r\ncontent-LENGTH: 5\r\n\r\nhello, and more"),
-            b"hello"
-        );
-        assert_eq!(
-            body(b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\nuntil the end"),
-            b"until the end"
-        );
-        assert_eq!(
-            body(
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
-                5\r\nhello\r\nA;x=y\r\n, in parts\r\n0\r\nTrailer: t\r\n\r\nmore"
-            ),
-            b"hello, in parts"
-        );
-        assert_eq!(body(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), b"");
-        assert_eq!(body(b"HTTP/1.1 200\n\nbare line feeds"), b"bare line feeds");
-    }
-
-    /// RFC 9112, section 6.3: "If a message is received with both a Transfer-Encoding and a Content-Length header field, the
-    /// Transfer-Encoding overrides the Content-Length."
-    #[test]
-    fn chunks_override_a_length() {
-        let both = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-        assert_eq!(body(both), b"abc");
-    }
-
-    #[test]
-    fn interim_answers_are_passed_over() {
-        let answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
-        assert_eq!(body(answer), b"x");
-    }
-
-    #[test]
-    fn a_redirect_says_where_to() {
-        let moved = read(b"HTTP/1.1 302 Found\r\nLocation:  /x \r\nContent-Length: 0\r\n\r\n");
-        let moved = moved.unwrap();
-        assert_eq!((moved.status, moved.location.as_deref()), (302, Some("/x")));
-        let empty = read(b"HTTP/1.1 204 No Content\r\n\r\nmore").unwrap();
-        assert_eq!((empty.status, empty.body), (204, vec![]));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        for (bytes, why) in [
-            (&b""[..], "closed without an answer"),
-            (b"d8:intervali1800ee", "the answer is not HTTP"),
-            (b"\x16\x03\x01", "the answer is not HTTP"),
-            (b"HTT", "the answer is cut short"),
-            (b"HTTP/1.1 200 OK\r\nContent-Le", "the answer is cut short"),
-            (
-                b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
-                "the answer is cut short",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-                "the answer is cut short",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
-                "the answer's chunks make no sense",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
-                "the answer's chunks make no sense",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
-                "the answer's chunks make no sense",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
-                "the answer is longer than 2 MiB",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n",
-                "the answer is longer than 2 MiB",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-                "a body of \"-1\" bytes makes no sense",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
-                "compressed (\"gzip\"), which was not asked for",
-            ),
-            (
-                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-                "compressed (\"gzip, chunked\"), which was not asked for",
-            ),
-            (
-                b"HTTP/1.1 abc\r\n\r\n",
-                "the answer's head makes no sense: invalid response status",
-            ),
-        ] {
-            let bytes_shown = bytes.escape_ascii();
-            assert_eq!(read(bytes), Err(String::from(why)), "{bytes_shown}");
-        }
-    }
-
-    #[test]
-    fn length_is_bounded_everywhere() {
-        let mut reader = Reader::new();
-        let _ = reader.take(b"HTTP/1.0 200 OK\r\n\r\n");
-        let most = std::iter::repeat_n([0; 1024], limits::HTTP_REPLY / 1024);
-        let failed = most.map(|part| reader.take(&part)).find(Result::is_err);
-        assert_eq!(failed, Some(Err(too_long())));
-
-        let endless = |line: &[u8]| {
-            let mut reader = Reader::new();
-            let _ = reader.take(b"HTTP/1.1 200 OK\r\n");
-            (0..limits::HTTP_REPLY)
-                .find(|_| reader.take(line).is_err())
-                .map(|lines| lines * line.len())
-        };
-        assert!(endless(b"X: y\r\n").is_some_and(|bytes| bytes <= limits::HTTP_HEAD));
-        assert!(endless(b"x").is_some_and(|bytes| bytes <= limits::HTTP_HEAD));
-        let many = b"X: y\r\n".repeat(limits::HTTP_HEADERS + 1);
-        let head = [b"HTTP/1.1 200 OK\r\n", &many[..], b"\r\n"].concat();
-        assert!(read(&head).is_err());
-    }
-}
+mod tests;

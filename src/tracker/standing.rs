@@ -59,6 +59,31 @@ pub enum Stage {
     Scraping,
 }
 
+/// Local addresses that trackers see us at, those used last.
+#[derive(Clone, Debug, Default)]
+pub struct Locals(Vec<IpAddr>);
+
+impl Locals {
+    /// Notes one.
+    pub fn note(&mut self, ip: IpAddr) {
+        let ip = ip.to_canonical();
+        self.0.retain(|&known| known != ip);
+        self.0.insert(0, ip);
+        self.0.truncate(limits::LOCAL_ADDRESSES);
+    }
+
+    /// Whether this is one.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        self.0.contains(&ip)
+    }
+
+    /// How many are known.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Where we stand.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -74,6 +99,8 @@ pub struct Standing {
     pub left: u64,
     /// Whether the download became complete since the start.
     pub completed: bool,
+    /// Where trackers see us, as far as this machine knows.
+    pub locals: Locals,
 }
 
 /// What is at hand while an input is handled.

@@ -8,7 +8,7 @@ use super::endpoint::{Endpoint, Site};
 use super::schedule::Schedule;
 use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
 use super::url::Url;
-use super::{guard, http};
+use super::{http, naming};
 use crate::base::limits;
 use crate::base::time::{Duration, Now, sooner};
 use crate::wire::announce::{Reply, Retry};
@@ -287,27 +287,27 @@ impl Tracker {
                 }
             }
             Ok(_) if turn.us.is_leaving() => self.say_last_words(place, turn),
-            Ok(Heard::Announced(reply)) => self.heard(reply, outside, turn.out),
+            Ok(Heard::Announced(reply)) => self.heard(reply, outside, turn),
             Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, turn.out),
         }
     }
 
     /// An answer, from somebody somewhere in the world or around here.
-    fn heard(&mut self, mut reply: Reply, outside: bool, out: &mut Outbox) {
+    fn heard(&mut self, mut reply: Reply, outside: bool, turn: &mut Turn<'_>) {
         if let Some(id) = reply.tracker_id.take() {
             self.site.tracker_id = Some(id);
         }
-        let callable = |peer: &SocketAddr| guard::is_callable(*peer, outside);
-        reply.peers.retain(callable);
+        let remark = naming::judge(&mut reply, outside, turn.us);
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
             attempt.interval = attempt.interval.max(reply.interval);
             attempt.min_interval = attempt.min_interval.max(reply.min_interval);
         }
-        out.push(Action::Report {
+        turn.out.push(Action::Report {
             url: self.site.announce.clone(),
             outcome: Ok(reply.peers),
             warning: reply.warning,
+            remark,
             counts: Counts {
                 seeders: reply.seeders,
                 leechers: reply.leechers,
@@ -328,6 +328,7 @@ impl Tracker {
             url: self.site.announce.clone(),
             outcome: Ok(Vec::new()),
             warning: None,
+            remark: None,
             counts: Counts {
                 seeders: Some(scraped.seeders),
                 leechers: Some(scraped.leechers),
@@ -366,6 +367,7 @@ impl Tracker {
             url: self.site.announce.clone(),
             outcome: Err(reasons(&attempt.failures)),
             warning: None,
+            remark: None,
             counts: Counts::default(),
         });
     }

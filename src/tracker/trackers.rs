@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Counts, Id, Outbox};
 use super::guard::Visits;
-use super::standing::{Families, Identity, Stage, Standing, Turn};
+use super::standing::{Families, Identity, Locals, Stage, Standing, Turn};
 use super::tiers::Tiers;
 use super::tracker::Tracker;
 use super::url::Url;
@@ -59,6 +59,7 @@ impl Trackers {
             downloaded: 0,
             left: 0,
             completed: false,
+            locals: Locals::default(),
         };
         Trackers {
             us,
@@ -184,7 +185,12 @@ impl Trackers {
         })
     }
 
-    /// A datagram to this address can never get there.
+    /// A tracker is spoken to from this local address: a peer there, on our port, is ourselves.
+    pub fn note_local(&mut self, ip: IpAddr) {
+        self.us.locals.note(ip);
+    }
+
+    /// A datagram to this address can never get there, or nobody takes it there.
     pub fn handle_undeliverable(&mut self, to: SocketAddr, why: &str, now: Now) {
         self.tell(now, |tracker, turn| {
             tracker.handle_undeliverable(to, why, turn);
@@ -344,6 +350,7 @@ fn usable(
                     url,
                     outcome: Err(why),
                     warning: None,
+                    remark: None,
                     counts: Counts::default(),
                 }),
             }

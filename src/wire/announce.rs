@@ -87,6 +87,10 @@ pub struct Reply {
     pub warning: Option<String>,
     /// Peers of both families, [`limits::REPLY_PEERS`] at most.
     pub peers: Vec<SocketAddr>,
+    /// The peers are IPv4 addresses where IPv6 ones are due (UDP only).
+    pub misplaced: bool,
+    /// Where it sees us (BEP 24; HTTP only).
+    pub external: Option<IpAddr>,
 }
 
 impl Query {
@@ -144,6 +148,8 @@ impl Answer {
             leechers: answer.int("incomplete").map(count),
             warning: answer.bytes("warning message").map(one_line),
             peers,
+            misplaced: false,
+            external: answer.bytes("external ip").and_then(external),
         }))
     }
 }
@@ -186,6 +192,13 @@ fn retry(value: Value<'_>) -> Option<Retry> {
     };
     let seconds = minutes.saturating_mul(60);
     Some(Retry::After(Duration::from_secs(seconds)))
+}
+
+/// BEP 24: the four or sixteen bytes of an address.
+fn external(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }
 
 fn peers(list: Value<'_>, family: Family) -> Vec<SocketAddr> {
@@ -281,6 +294,7 @@ mod tests {
                     "1.2.3.4:6881".parse().unwrap(),
                     "[2001:db8::1]:9".parse().unwrap()
                 ],
+                ..Reply::default()
             }
         );
         let long = reply(
@@ -290,6 +304,10 @@ mod tests {
         let expected = ["1.2.3.4:6881", "[::1]:1"].map(|addr| addr.parse().unwrap());
         assert_eq!(long.peers, expected);
         assert_eq!(reply(b"de"), Reply::default());
+        // BEP 24.
+        let seen = reply(b"d11:external ip4:\x05\x06\x07\x08e").external;
+        assert_eq!(seen, Some(IpAddr::from([5, 6, 7, 8])));
+        assert_eq!(reply(b"d11:external ip3:abce").external, None);
         // Peers in no form that there is are none, and the rest counts.
         let strange = reply(b"d8:intervali60e5:peersd1:a6:\x01\x02\x03\x04\x1a\xe1ee");
         assert_eq!(

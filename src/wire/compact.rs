@@ -7,6 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::base::limits;
 
+/// Bytes of an IPv4 address and its port.
+const V4: usize = 6;
+/// Bytes of an IPv6 address and its port.
+const V6: usize = 18;
+
 /// The two kinds of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Family {
@@ -32,6 +37,37 @@ pub fn parse(list: &[u8], family: Family) -> Vec<SocketAddr> {
         Family::V4 => addresses::<4>(list, |ip| Ipv4Addr::from(ip).into()),
         Family::V6 => addresses::<16>(list, |ip| Ipv6Addr::from(ip).into()),
     }
+}
+
+/// Whether a list that should be of IPv6 addresses is one of IPv4 addresses, as npm's
+/// `bittorrent-tracker` sends to everybody. Its length tells, but where it is a multiple of both; then
+/// it is of IPv4 if that makes every entry an address that a peer may have, and IPv6 does not so for
+/// more than half of them.
+pub fn is_v4(list: &[u8]) -> bool {
+    if list.is_empty() || list.len() % V4 != 0 {
+        return false;
+    }
+    let plausible = |addrs: &[SocketAddr]| {
+        let plausible = addrs.iter().filter(|addr| is_plausible(**addr));
+        plausible.count()
+    };
+    let (v4, v6) = (parse(list, Family::V4), parse(list, Family::V6));
+    let is_v6 = list.len() % V6 == 0 && plausible(&v6).saturating_mul(2) > v6.len();
+    !is_v6 && plausible(&v4) == v4.len()
+}
+
+/// Whether a peer may have this address: global, private, link-local or loopback.
+fn is_plausible(addr: SocketAddr) -> bool {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) => !matches!(ip.octets(), [0 | 224..=255, ..]),
+        IpAddr::V6(ip) => {
+            let first = ip.segments().into_iter().next().unwrap_or(0);
+            matches!(first, 0x2000..=0x3fff | 0xfc00..=0xfdff | 0xfe80..=0xfebf)
+                || ip.is_loopback()
+                || ip.to_ipv4_mapped().is_some()
+        }
+    };
+    ip && addr.port() != 0
 }
 
 /// Appends an address in the form of its family.
@@ -94,6 +130,37 @@ mod tests {
         assert_eq!(bytes[15..18], [1, 0x01, 0xbb]);
         assert_eq!(parse(&bytes, Family::V6), addrs);
         assert_eq!(parse(&bytes[..35], Family::V6), addrs[..1]);
+    }
+
+    #[test]
+    fn ipv4_where_ipv6_is_due_is_known() {
+        let list = |addrs: &[&str]| {
+            let addrs: Vec<_> = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
+            encoded(&addrs)
+        };
+        let v4 = [
+            "10.1.2.3:6881",
+            "91.5.6.7:51413",
+            "203.0.113.9:1",
+            "36.1.2.3:9",
+        ];
+        for count in 1..=4 {
+            assert!(is_v4(&list(&v4[..count])), "{count}");
+        }
+        assert!(is_v4(&list(&v4[..3].repeat(7))));
+        for v6 in [
+            &["[2001:db8::1]:443"][..],
+            &["[2a02:8109:9a40:1c3e:5d2f:8fa1:9be3:7c5d]:6881"; 2],
+            &["[fd12:3456:789a:bcde:f012:3456:789a:bcde]:51413"],
+            &["[fe80::1]:1", "[::]:6881", "[::1]:1"],
+            &["[::1]:6881"],
+            &["[::]:6881"],
+            &["[::ffff:10.0.0.1]:6881"],
+        ] {
+            assert!(!is_v4(&list(v6)), "{v6:?}");
+        }
+        assert!(!is_v4(&[]) && !is_v4(&[7; 7]));
+        assert!(!is_v4(&list(&["0.0.0.0:6881", "10.1.2.3:1"])));
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub mod announce;
 pub mod scrape;
 pub mod udp_tracker;
 
+pub mod datagram;
+pub mod utp_packet;
+
 use std::fmt;
 
 use nom::Parser as _;

@@ -237,11 +237,14 @@ fn response(input: &[u8], family: Family) -> Parsed<'_, Response> {
 
 fn reply(input: &[u8], family: Family) -> Parsed<'_, Reply> {
     let (addresses, (interval, leechers, seeders)) = (be_i32, be_u32, be_u32).parse(input)?;
+    let misplaced = family == Family::V6 && compact::is_v4(addresses);
+    let family = if misplaced { Family::V4 } else { family };
     let reply = Reply {
         interval: u64::try_from(interval).ok().map(Duration::from_secs),
         leechers: Some(leechers),
         seeders: Some(seeders),
         peers: compact::parse(addresses, family),
+        misplaced,
         ..Reply::default()
     };
     Ok((&[], reply))
@@ -384,6 +387,21 @@ mod tests {
             panic!("a negative interval is no reason to refuse");
         };
         assert_eq!(reply.interval, None);
+    }
+
+    /// `bittorrent-tracker` answers over IPv6 with the addresses of IPv4 peers.
+    #[test]
+    fn ipv4_peers_in_an_answer_over_ipv6_are_read_as_such() {
+        let answer =
+            b"\0\0\0\x01\0\0\0\x07\0\0\x07\x08\0\0\0\x02\0\0\0\x03\x5b\x02\x03\x04\x1a\xe1";
+        for (family, misplaced) in [(Family::V4, false), (Family::V6, true)] {
+            let Ok(Body::Announce(reply)) = Response::parse(answer, family).map(|it| it.body)
+            else {
+                panic!("it is an answer");
+            };
+            assert_eq!(reply.peers, ["91.2.3.4:6881".parse().unwrap()]);
+            assert_eq!(reply.misplaced, misplaced);
+        }
     }
 
     #[test]

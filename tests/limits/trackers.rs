@@ -3,6 +3,8 @@
 use std::net::UdpSocket;
 
 use brooklet::base::limits;
+use brooklet::base::time::Duration;
+use brooklet::wire::utp_packet::{Kind, Packet};
 
 use crate::support::bench::{Bench, SOON};
 
@@ -47,4 +49,29 @@ fn bytes_of_a_datagram() {
     assert!((most as usize) < limits::REPLY_PEERS);
     assert_eq!(announce(most), most.into());
     assert_eq!(announce(most + 1), most.into());
+}
+
+#[test]
+fn utp_connections_refused_a_second() {
+    let mut bench = crate::session::Bench::getter(4, &[]);
+    bench.turn();
+    let syn = Packet {
+        kind: Kind::Syn,
+        connection: 7,
+        timestamp: 1,
+        difference: 0,
+        window: 0,
+        seq: 9,
+        ack: 0,
+    };
+    for _ in 0..3 {
+        let now = bench.now;
+        let mut answered = 0;
+        for number in 0..10 * limits::UTP_REFUSALS {
+            let from = ([192, 0, 2, (number % 250) as u8], 6881).into();
+            answered += u32::from(bench.session.answer_utp(from, &syn, now).is_some());
+        }
+        assert_eq!(answered, limits::UTP_REFUSALS);
+        bench.now = now + Duration::from_secs(1);
+    }
 }

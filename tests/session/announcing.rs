@@ -54,7 +54,7 @@ fn stopping() -> (Bench, Id, String) {
 
 fn outcomes(bench: &Bench) -> Vec<Result<usize, String>> {
     let outcomes = bench.reports.iter().filter_map(|report| match report {
-        Report::Tracker { url, outcome } if url == URL => Some(outcome.clone()),
+        Report::Tracker { url, outcome, .. } if url == URL => Some(outcome.clone()),
         _ => None,
     });
     outcomes.collect()

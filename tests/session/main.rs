@@ -13,6 +13,7 @@ mod asking;
 mod checking;
 mod crossing;
 mod crowd;
+mod datagrams;
 mod ending;
 mod places;
 mod rates;

@@ -149,6 +149,7 @@ impl Client {
                     outcome,
                     counts,
                     warning,
+                    ..
                 } => {
                     self.reports.push((url, outcome, counts));
                     self.warnings.extend(warning);

@@ -80,6 +80,35 @@ fn answers_of_every_form_are_read() {
     }
 }
 
+/// The same answer as gzip, zlib and raw deflate, said and not said.
+#[test]
+fn compressed_answers_are_read() {
+    let raw: &[u8] = b"K\xb1\xb0\xca\xcc+I-*K\xcc\xc94\xb400H5\xb5*HM-*6\xb3bdbfa\xe0L\x05\0";
+    let gzip = [
+        b"\x1f\x8b\x08\0\0\0\0\0\x02\x03",
+        raw,
+        b"\x1d\x8bl\xa5!\0\0\0",
+    ]
+    .concat();
+    let zlib = [b"\x78\xda", raw, b"\xb8\x92\x09\x49"].concat();
+    for body in [&gzip, &zlib, raw, FINE.as_bytes()] {
+        for head in [
+            "",
+            "Content-Encoding: gzip\r\n",
+            "Content-Encoding: deflate\r\n",
+        ] {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n",
+                body.len()
+            );
+            let mut client = client_of([head.as_bytes(), body].concat());
+            client.start();
+            let peers = client.report(1).1;
+            assert_eq!(peers, Ok(vec!["1.2.3.4:9".parse().unwrap()]), "{head}");
+        }
+    }
+}
+
 #[test]
 fn what_a_server_does_wrong_is_said() {
     let gzip =
@@ -103,7 +132,7 @@ fn what_a_server_does_wrong_is_said() {
             b"HTTP/1.1 200 OK\r\n\r\nd14:failure reason12:unregisterede",
             "unregistered",
         ),
-        (gzip, "compressed"),
+        (gzip, "it answers in gzip, which is cut short"),
         (b"", "closed without an answer"),
     ] {
         let found = client_of(bytes).failure();

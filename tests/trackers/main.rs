@@ -6,5 +6,6 @@ mod support;
 mod client;
 mod command;
 mod http;
+mod port;
 mod real;
 mod udp;

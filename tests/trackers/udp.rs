@@ -42,6 +42,22 @@ fn over_udp_only_the_tracker_is_believed() {
     assert_eq!(client.report(1).1, Ok(vec!["1.2.3.4:9".parse().unwrap()]));
 }
 
+/// The system reports that nothing listens there (ICMP), over either family.
+#[test]
+fn over_udp_a_closed_port_is_no_silence() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let closed = UdpSocket::bind(address).unwrap().local_addr().unwrap();
+        let url = format!("udp://{closed}/announce");
+        let mut client = Client::new(&[&[&url]], 4001);
+        assert_eq!(client.failure(), "nothing listens on its port", "{url}");
+        let took = client.began.elapsed();
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        let mut client = Client::scraper(&[&[&url]]);
+        let outcome = client.report(1).1;
+        assert_eq!(outcome, Err(String::from("nothing listens on its port")));
+    }
+}
+
 #[test]
 fn over_udp_silence_is_met_with_patience() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -59,8 +59,20 @@ fn answers_come_in_every_form() {
             ": the answer is cut short",
         ),
         (
-            String::from("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"),
-            ": compressed (\"gzip\"), which was not asked for",
+            String::from("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n\x0b\x02"),
+            ": it answers in \"br\", which brooklet does not read",
+        ),
+        (
+            String::from("HTTP/1.1 404 Gone\r\nContent-Encoding: br\r\n\r\n\x0b\x02"),
+            ": HTTP 404",
+        ),
+        (
+            format!("HTTP/1.1 200 OK\r\nContent-Encoding: utf-8\r\n\r\n{PEER}"),
+            " 1",
+        ),
+        (
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: none\r\n\r\n{PEER}"),
+            " 1",
         ),
         (String::new(), ": closed without an answer"),
         (String::from("\0\x01\x02"), ": the answer is not HTTP"),

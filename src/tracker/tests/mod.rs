@@ -5,6 +5,7 @@ mod bounds;
 mod events;
 mod guard;
 mod http;
+mod naming;
 mod scrape;
 mod udp;
 
@@ -31,6 +32,7 @@ struct Report {
     url: String,
     outcome: Result<Vec<SocketAddr>, String>,
     warning: Option<String>,
+    remark: Option<String>,
     counts: Counts,
 }
 
@@ -95,11 +97,13 @@ impl Bench {
                     url,
                     outcome,
                     warning,
+                    remark,
                     counts,
                 } => self.reports.push(Report {
                     url,
                     outcome,
                     warning,
+                    remark,
                     counts,
                 }),
                 action => self.actions.push_back(action),

@@ -116,15 +116,15 @@ const WRONG: &[(&str, &[Say])] = &[
         ],
     ),
     (
-        "compressed (\"gzip\"), which was not asked for",
+        "it answers in gzip, which is cut short",
         &[Once(
             b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00",
         )],
     ),
     (
-        "compressed (\"gzip, chunked\"), which was not asked for",
+        "it answers in \"br\", which brooklet does not read",
         &[Once(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: br, chunked\r\n\r\n2\r\n\x0b\x02\r\n0\r\n\r\n",
         )],
     ),
     ("HTTP 204", &[Status("204 Nothing")]),

@@ -1,0 +1,339 @@
+//! Bodies of HTTP responses that come compressed (RFC 9110, section 8.4.1). Nobody asks for that,
+//! but some servers compress whatever was asked, with or without saying so, and others name a coding
+//! that they do not use. So the body itself tells what it is; the head only helps to explain why a
+//! body cannot be read.
+
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+
+use super::reader::shown;
+use crate::base::limits;
+use crate::wire::bencode::decode_nearest;
+
+/// Codings that are in use and that are not read here.
+const UNREAD: [&str; 8] = [
+    "br",
+    "zstd",
+    "compress",
+    "x-compress",
+    "bzip2",
+    "x-bzip2",
+    "lzma",
+    "xz",
+];
+/// The first bytes of a gzip member, with deflate as its only method (RFC 1952).
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+
+/// A tracker's answer without its compression. `said`: the codings that the head names. A body that
+/// is a dictionary as it stands is taken as such, and one of an unknown kind is returned unchanged.
+///
+/// # Errors
+/// It is compressed and cannot be read: why, in a few words.
+pub fn plain(body: Vec<u8>, said: &[String]) -> Result<Vec<u8>, String> {
+    if is_dictionary(&body) {
+        return Ok(body);
+    }
+    if let Some(plain) = unpacked(&body, limits::HTTP_CODINGS)? {
+        return Ok(plain);
+    }
+    let unread = |name: &&String| UNREAD.iter().any(|known| name.eq_ignore_ascii_case(known));
+    match said.iter().find(unread) {
+        Some(name) => Err(format!(
+            "it answers in {}, which brooklet does not read",
+            shown(name)
+        )),
+        None => Ok(body),
+    }
+}
+
+/// Whether this is what a tracker should answer.
+fn is_dictionary(body: &[u8]) -> bool {
+    decode_nearest(body).is_ok_and(|(value, _)| value.dict().is_some())
+}
+
+/// What is compressed here, in up to so many codings one around the other; `None`: nothing is.
+fn unpacked(packed: &[u8], codings: usize) -> Result<Option<Vec<u8>>, String> {
+    if codings == 0 {
+        return Ok(None);
+    }
+    if packed.starts_with(&GZIP) {
+        let inner = gunzip(packed).map_err(|why| format!("it answers in gzip, {why}"))?;
+        return deeper(inner, codings).map(Some);
+    }
+    if is_zlib(packed) {
+        match inflate(packed, true) {
+            Ok((inner, _)) => return deeper(inner, codings).map(Some),
+            Err(TOO_LONG) => return Err(format!("it answers in deflate, {TOO_LONG}")),
+            // Two bytes may look like its head by chance.
+            Err(_) => {}
+        }
+    }
+    // Raw deflate has no mark of its own: only an answer inside proves it.
+    let Ok((inner, _)) = inflate(packed, false) else {
+        return Ok(None);
+    };
+    let answer = deeper(inner, codings)?;
+    Ok(Some(answer).filter(|answer| is_dictionary(answer)))
+}
+
+/// The same for what was inside a coding.
+fn deeper(inner: Vec<u8>, codings: usize) -> Result<Vec<u8>, String> {
+    if is_dictionary(&inner) {
+        return Ok(inner);
+    }
+    Ok(unpacked(&inner, codings - 1)?.unwrap_or(inner))
+}
+
+/// Whether this begins as zlib's format does, which "deflate" means in a head (RFC 1950).
+fn is_zlib(bytes: &[u8]) -> bool {
+    match bytes {
+        [method, flags, ..] => {
+            method & 0x8f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0
+        }
+        _ => false,
+    }
+}
+
+/// The content of all members of a gzip file. Their checksums are not compared: what was damaged
+/// on the way does not reach us over TCP, and a server that counts wrong has still answered.
+fn gunzip(mut packed: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let mut all = Vec::new();
+    while packed.starts_with(&GZIP) {
+        let stream = behind_head(packed).ok_or(CUT_SHORT)?;
+        let (content, used) = inflate(stream, false)?;
+        if all.len() + content.len() > limits::HTTP_REPLY {
+            return Err(TOO_LONG);
+        }
+        all.extend(content);
+        // A checksum and a length stand between two members.
+        packed = stream.get(used + 8..).unwrap_or_default();
+    }
+    Ok(all)
+}
+
+const CUT_SHORT: &str = "which is cut short";
+const DAMAGED: &str = "which is damaged";
+const TOO_LONG: &str = "which is longer than 2 MiB when it is unpacked";
+
+/// What follows the head of a gzip member; `None`: the head is cut short.
+fn behind_head(member: &[u8]) -> Option<&[u8]> {
+    let (flags, mut rest) = (*member.get(3)?, member.get(10..)?);
+    if flags & 4 != 0 {
+        let (length, extra) = rest.split_first_chunk()?;
+        rest = extra.get(usize::from(u16::from_le_bytes(*length))..)?;
+    }
+    for words in [8, 16] {
+        if flags & words != 0 {
+            let end = rest.iter().position(|&byte| byte == 0)?;
+            rest = &rest[end + 1..];
+        }
+    }
+    if flags & 2 != 0 {
+        rest.get(2..)
+    } else {
+        Some(rest)
+    }
+}
+
+/// The content of a deflate stream, and how many bytes the stream has. The buffer grows with the
+/// content, up to the bound, so that little comes of little whatever the stream claims.
+fn inflate(packed: &[u8], zlib: bool) -> Result<(Vec<u8>, usize), &'static str> {
+    let mut flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    if zlib {
+        flags |= TINFL_FLAG_PARSE_ZLIB_HEADER;
+    }
+    let mut machine = Box::<DecompressorOxide>::default();
+    let (mut out, mut written, mut used) = (vec![0; 4 * limits::KIB], 0, 0);
+    loop {
+        let (status, read, more) =
+            decompress(&mut machine, &packed[used..], &mut out, written, flags);
+        (used, written) = (used + read, written + more);
+        match status {
+            TINFLStatus::Done => {
+                out.truncate(written);
+                return Ok((out, used));
+            }
+            TINFLStatus::HasMoreOutput if out.len() >= limits::HTTP_REPLY => return Err(TOO_LONG),
+            TINFLStatus::HasMoreOutput => {
+                out.resize(limits::HTTP_REPLY.min(2 * out.len()), 0);
+            }
+            TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
+                return Err(CUT_SHORT);
+            }
+            _ => return Err(DAMAGED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &[u8] = b"d8:intervali1800e5:peers6:\x01\x02\x03\x04\x00\x09e";
+    /// The same in deflate, by zlib 1.2.13.
+    const RAW: &[u8] = b"K\xb1\xb0\xca\xcc+I-*K\xcc\xc94\xb400H5\xb5*HM-*6\xb3bdbfa\xe0L\x05\x00";
+    const GZIP_HEAD: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03";
+    const GZIP_END: &[u8] = b"\x1d\x8bl\xa5!\0\0\0";
+
+    fn gzip(raw: &[u8]) -> Vec<u8> {
+        [GZIP_HEAD, raw, GZIP_END].concat()
+    }
+
+    fn zlib() -> Vec<u8> {
+        [b"\x78\xda", RAW, b"\xb8\x92\x09\x49"].concat()
+    }
+
+    /// Deflate that compresses nothing: stored blocks (RFC 1951, section 3.2.4).
+    fn stored(content: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let blocks = content.chunks(0xffff);
+        let last = blocks.len() - 1;
+        for (place, block) in blocks.enumerate() {
+            let length = block.len() as u16;
+            out.push(u8::from(place == last));
+            out.extend(length.to_le_bytes());
+            out.extend((!length).to_le_bytes());
+            out.extend(block);
+        }
+        out
+    }
+
+    fn read(body: &[u8], said: &[&str]) -> Result<Vec<u8>, String> {
+        let said: Vec<String> = said.iter().map(|name| String::from(*name)).collect();
+        plain(body.to_vec(), &said)
+    }
+
+    #[test]
+    fn whatever_the_head_says_the_body_tells_what_it_is() {
+        let named = [
+            &GZIP_HEAD[..3],
+            b"\x08\0\0\0\0\x02\xffannounce\0",
+            RAW,
+            GZIP_END,
+        ]
+        .concat();
+        let all = [
+            &GZIP_HEAD[..3],
+            b"\x1e\0\0\0\0\x02\xff\x03\0abcname\0words\0\x12\x34",
+            RAW,
+        ];
+        let extra_head = all.concat();
+        let (first, second) = ANSWER.split_at(9);
+        let members = [gzip(&stored(first)), gzip(&stored(second))].concat();
+        let bodies = [
+            ANSWER.to_vec(),
+            RAW.to_vec(),
+            zlib(),
+            gzip(RAW),
+            named,
+            extra_head,
+            members,
+            gzip(&stored(&gzip(RAW))),
+            gzip(&stored(RAW)),
+            stored(&zlib()),
+            [&gzip(RAW)[..], b"\0\0\0"].concat(),
+        ];
+        for body in &bodies {
+            for said in [
+                &[][..],
+                &["gzip"],
+                &["x-gzip"],
+                &["deflate"],
+                &["identity"],
+                &["none"],
+                &["utf-8"],
+                &["br"],
+                &["deflate", "gzip"],
+            ] {
+                let shown = body.escape_ascii();
+                assert_eq!(read(body, said).as_deref(), Ok(ANSWER), "{shown} {said:?}");
+            }
+        }
+    }
+
+    /// Deflate may begin with any byte, a `d` and a digit among them.
+    #[test]
+    fn what_only_begins_like_a_dictionary_is_looked_at() {
+        let page = b"d8:interval";
+        assert_eq!(read(page, &[]).as_deref(), Ok(&page[..]));
+        assert!(!is_dictionary(b"de".split_at(1).0) && is_dictionary(b"de\n"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_explained() {
+        let cut = gzip(RAW);
+        for end in 3..GZIP_HEAD.len() + RAW.len() {
+            let why = read(&cut[..end], &["gzip"]).unwrap_err();
+            assert_eq!(why, "it answers in gzip, which is cut short", "{end}");
+        }
+        let why = read(&gzip(b"\x07"), &[]).unwrap_err();
+        assert_eq!(why, "it answers in gzip, which is damaged");
+        for name in ["br", "BR", "zstd", "compress"] {
+            let why = read(b"\x8b\x0f\x80", &["identity", name]).unwrap_err();
+            assert_eq!(
+                why,
+                format!("it answers in {name:?}, which brooklet does not read")
+            );
+        }
+        for page in [&b""[..], b"<html>", b"x\x9c", b"\x1f\x8b", b"d", b"5:peers"] {
+            assert_eq!(read(page, &["gzip", "none"]).as_deref(), Ok(page));
+        }
+        let page = b"<html>404</html>";
+        assert_eq!(read(&gzip(&stored(page)), &[]).as_deref(), Ok(&page[..]));
+    }
+
+    #[test]
+    fn codings_around_each_other_are_bounded() {
+        let mut body = ANSWER.to_vec();
+        for _ in 0..limits::HTTP_CODINGS {
+            body = gzip(&stored(&body));
+            assert_eq!(read(&body, &[]).as_deref(), Ok(ANSWER));
+        }
+        let once_more = gzip(&stored(&body));
+        assert_ne!(read(&once_more, &[]).as_deref(), Ok(ANSWER));
+    }
+
+    /// A bomb: a letter, then the 258 bytes before again and again, 13 bits each.
+    fn bomb(repeats: usize) -> Vec<u8> {
+        // A last block in fixed codes, the letter `l`; then length 258 at distance 1; the end.
+        let mut bits = vec![1, 1, 0];
+        let mut code = |value: u32, length: u32| {
+            bits.extend((0..length).rev().map(|place| value >> place & 1));
+        };
+        code(0x30 + u32::from(b'l'), 8);
+        (0..repeats).for_each(|_| {
+            code(0xc5, 8);
+            code(0, 5);
+        });
+        code(0, 7);
+        let byte = |bits: &[u32]| {
+            bits.iter()
+                .rev()
+                .fold(0, |byte, bit| byte << 1 | *bit as u8)
+        };
+        bits.chunks(8).map(byte).collect()
+    }
+
+    #[test]
+    fn a_bomb_ends_at_the_bound() {
+        let most = limits::HTTP_REPLY / 258;
+        let whole = inflate(&bomb(most), false).unwrap().0;
+        assert_eq!(whole, vec![b'l'; most * 258 + 1]);
+        for repeats in [most + 1, 100 * most] {
+            assert_eq!(inflate(&bomb(repeats), false), Err(TOO_LONG));
+            let why = read(&gzip(&bomb(repeats)), &[]).unwrap_err();
+            let longer = "it answers in gzip, which is longer than 2 MiB when it is unpacked";
+            assert_eq!(why, longer);
+        }
+        let halves = [gzip(&bomb(most / 2 + 1)), gzip(&bomb(most / 2 + 1))].concat();
+        assert!(read(&halves, &[]).is_err());
+        let exact = stored(&vec![b'l'; limits::HTTP_REPLY]);
+        assert_eq!(inflate(&exact, false).unwrap().0.len(), limits::HTTP_REPLY);
+        let more = stored(&vec![b'l'; limits::HTTP_REPLY + 1]);
+        assert_eq!(inflate(&more, false), Err(TOO_LONG));
+        assert!(TOO_LONG.contains(&format!("{} MiB", limits::HTTP_REPLY / limits::MIB)));
+    }
+}

@@ -1,0 +1,81 @@
+//! The peers that a tracker's answer names: which of them are worth dialing, and what the others
+//! are. A user reads "0 peers" otherwise, and cannot see that the tracker is at fault.
+
+use std::net::IpAddr;
+
+use super::guard;
+use super::standing::Standing;
+use crate::base::reach::Reach;
+use crate::wire::announce::Reply;
+
+/// What is left out of an answer, in numbers.
+#[derive(Debug, Default)]
+struct Left {
+    ourselves: usize,
+    nowhere: Vec<IpAddr>,
+    portless: usize,
+    inside: usize,
+}
+
+/// Takes from an answer the peers that are not worth dialing. `outside`: the tracker is somewhere in
+/// the world. Returns a remark for the user, if the number of peers alone would mislead him.
+pub fn judge(reply: &mut Reply, outside: bool, us: &Standing) -> Option<String> {
+    let mut left = Left::default();
+    let named = reply.peers.len();
+    let external = reply.external.map(|ip| ip.to_canonical());
+    reply.peers.retain(|&peer| {
+        let ip = peer.ip().to_canonical();
+        let is_local = us.locals.has(ip) || external == Some(ip);
+        if peer.port() == us.identity.port && is_local {
+            left.ourselves += 1;
+        } else if Reach::of(ip) == Reach::Nowhere {
+            left.nowhere.push(ip);
+        } else if peer.port() == 0 {
+            left.portless += 1;
+        } else if !guard::is_callable(peer, outside) {
+            left.inside += 1;
+        } else {
+            return true;
+        }
+        false
+    });
+    let mut remarks = left.remarks();
+    if reply.misplaced {
+        remarks.push(String::from("IPv4 addresses in an answer over IPv6"));
+    }
+    let others = others(reply, us);
+    if named == 0 && others > 0 {
+        remarks.push(format!("it counts {others} and names none"));
+    }
+    (!remarks.is_empty()).then(|| remarks.join(", "))
+}
+
+/// How many take part besides us, by the tracker's counts.
+fn others(reply: &Reply, us: &Standing) -> u32 {
+    let (seeders, leechers) = (reply.seeders.unwrap_or(0), reply.leechers.unwrap_or(0));
+    let (ours, theirs) = if us.left == 0 {
+        (seeders, leechers)
+    } else {
+        (leechers, seeders)
+    };
+    ours.saturating_sub(1).saturating_add(theirs)
+}
+
+impl Left {
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.ourselves > 0 {
+            remarks.push(String::from("besides this very client"));
+        }
+        if let Some(first) = self.nowhere.first() {
+            let count = self.nowhere.len();
+            remarks.push(format!("{count} left out at {first}, where nobody can be"));
+        }
+        for (count, what) in [(self.portless, "port 0"), (self.inside, "a local address")] {
+            if count > 0 {
+                remarks.push(format!("{count} left out at {what}"));
+            }
+        }
+        remarks
+    }
+}

@@ -1,0 +1,173 @@
+//! The packets of uTP (BEP 29): a head of 20 bytes, extensions one behind the other, content.
+
+use nom::Parser as _;
+use nom::bytes::streaming::take;
+use nom::number::streaming::{be_u8, be_u16, be_u32};
+
+use super::{Malformed, Parsed, Wrong, finish};
+
+const VERSION: u8 = 1;
+
+/// What a packet is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// It carries content.
+    Data,
+    /// The last one of its sender.
+    Fin,
+    /// It acknowledges only.
+    State,
+    /// The receiver is to forget the connection.
+    Reset,
+    /// It opens a connection.
+    Syn,
+}
+
+/// The head of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packet {
+    /// What it is for.
+    pub kind: Kind,
+    /// The connection; the two sides number it differently, but both know the number of a `Syn`.
+    pub connection: u16,
+    /// The sender's clock, in microseconds.
+    pub timestamp: u32,
+    /// How long the last packet of the other side was under way by both clocks, in microseconds.
+    pub difference: u32,
+    /// Bytes that the sender would take.
+    pub window: u32,
+    /// The number of this packet.
+    pub seq: u16,
+    /// The number of the last packet received.
+    pub ack: u16,
+}
+
+impl Packet {
+    /// Reads the head of a datagram; the extensions behind it are passed over and must be whole.
+    pub fn parse(datagram: &[u8]) -> Result<Packet, Malformed> {
+        finish(datagram, packet(datagram)).map(|(packet, _)| packet)
+    }
+
+    /// Appends the datagram, without extensions or content: 20 bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let kind: u8 = match self.kind {
+            Kind::Data => 0,
+            Kind::Fin => 1,
+            Kind::State => 2,
+            Kind::Reset => 3,
+            Kind::Syn => 4,
+        };
+        out.extend([kind << 4 | VERSION, 0]);
+        out.extend(self.connection.to_be_bytes());
+        for field in [self.timestamp, self.difference, self.window] {
+            out.extend(field.to_be_bytes());
+        }
+        out.extend(self.seq.to_be_bytes());
+        out.extend(self.ack.to_be_bytes());
+    }
+
+    /// The refusal of a connection that this packet opens, sent at this moment by our clock.
+    pub fn refusal(&self, timestamp: u32) -> Packet {
+        Packet {
+            kind: Kind::Reset,
+            connection: self.connection,
+            timestamp,
+            difference: timestamp.wrapping_sub(self.timestamp),
+            window: 0,
+            seq: 0,
+            ack: self.seq,
+        }
+    }
+}
+
+fn packet(input: &[u8]) -> Parsed<'_, Packet> {
+    let (rest, (first, extension, connection)) = (be_u8, be_u8, be_u16).parse(input)?;
+    if first & 0x0f != VERSION {
+        return Wrong::at(input, "this is no uTP of version 1");
+    }
+    let kind = match first >> 4 {
+        0 => Kind::Data,
+        1 => Kind::Fin,
+        2 => Kind::State,
+        3 => Kind::Reset,
+        4 => Kind::Syn,
+        _ => return Wrong::at(input, "there is no such type of packet"),
+    };
+    let (rest, (timestamp, difference, window)) = (be_u32, be_u32, be_u32).parse(rest)?;
+    let (mut rest, (seq, ack)) = (be_u16, be_u16).parse(rest)?;
+    let mut next = extension;
+    while next != 0 {
+        let (behind, (following, length)) = (be_u8, be_u8).parse(rest)?;
+        (rest, _) = take(length).parse(behind)?;
+        next = following;
+    }
+    let packet = Packet {
+        kind,
+        connection,
+        timestamp,
+        difference,
+        window,
+        seq,
+        ack,
+    };
+    Ok((rest, packet))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A SYN as Transmission 4.1 sends it.
+    const SYN: [u8; 20] = [
+        0x41, 0, 0x12, 0x34, 1, 2, 3, 4, 0, 0, 0, 0, 0, 4, 0, 0, 0xab, 0xcd, 0, 0,
+    ];
+
+    /// The table of BEP 29, field by field.
+    #[test]
+    fn a_head_is_laid_out_as_in_bep_29() {
+        let syn = Packet {
+            kind: Kind::Syn,
+            connection: 0x1234,
+            timestamp: 0x0102_0304,
+            difference: 0,
+            window: 0x0004_0000,
+            seq: 0xabcd,
+            ack: 0,
+        };
+        assert_eq!(Packet::parse(&SYN), Ok(syn));
+        let mut out = Vec::new();
+        syn.encode(&mut out);
+        assert_eq!(out, SYN);
+        for cut in 0..20 {
+            assert!(Packet::parse(&SYN[..cut]).is_err(), "{cut}");
+        }
+        for first in [0x40, 0x42, 0x51, 0xf1] {
+            let other = [&[first], &SYN[1..]].concat();
+            assert!(Packet::parse(&other).is_err(), "{first:x}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_passed_over() {
+        let head = [&SYN[..1], &[1], &SYN[2..]].concat();
+        let whole = [&head[..], &[3, 4, 9, 9, 9, 9, 0, 1, 7]].concat();
+        let packet = Packet::parse(&SYN).unwrap();
+        assert_eq!(Packet::parse(&whole), Ok(packet));
+        for cut in 20..whole.len() {
+            assert!(Packet::parse(&whole[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    /// What libtorrent and Transmission take as a refusal: type 3, the connection and the number of
+    /// their SYN, window 0.
+    #[test]
+    fn a_refusal_names_the_connection_and_the_packet() {
+        let refusal = Packet::parse(&SYN).unwrap().refusal(0x0102_0305);
+        let mut out = Vec::new();
+        refusal.encode(&mut out);
+        let expected = [
+            0x31, 0, 0x12, 0x34, 1, 2, 3, 5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xab, 0xcd,
+        ];
+        assert_eq!(out, expected);
+    }
+}
