@@ -89,26 +89,6 @@ fn a_file_that_is_too_short_is_completed() {
 }
 
 #[test]
-fn a_file_that_is_too_long_keeps_its_surplus() {
-    let bench = Bench::new(6, 4 * MIB);
-    let mut bytes = bench.torrent.bytes.clone();
-    bytes[MIB] ^= 1;
-    bytes.extend_from_slice(b"and something of the user's own");
-    let file = bench.content().join("content.bin");
-    fs::write(&file, &bytes).unwrap();
-    let seed = Peer::start(&bench.torrent, Manners::default());
-    let mut get = bench.get(&[seed.addr()], &[]);
-    get.success(SOON);
-    assert!(
-        get.text(Stream::Err).contains("content.bin"),
-        "no word of it"
-    );
-    bytes[MIB] ^= 1;
-    assert!(fs::read(&file).unwrap() == bytes);
-    assert_eq!(seed.sent(), 64 * 1024, "one piece was wrong");
-}
-
-#[test]
 fn a_folder_in_the_place_of_a_file_ends_it_with_a_line() {
     let bench = Bench::new(7, MIB);
     fs::create_dir(bench.content().join("content.bin")).unwrap();

@@ -76,6 +76,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// `--recheck`.
     pub recheck: bool,
+    /// `--overwrite`.
+    pub overwrite: bool,
     /// `--json`.
     pub json: bool,
     /// `-q`, `-v`, `-vv`; the last one counts.
@@ -131,6 +133,7 @@ impl Options {
             trackers: true,
             state: None,
             recheck: false,
+            overwrite: false,
             json: false,
             verbosity: Verbosity::Normal,
             stay: match command {
@@ -162,6 +165,7 @@ impl Options {
             "--no-trackers" => self.trackers = false,
             "--state" => self.state = Some(value.path()?),
             "--recheck" => self.recheck = true,
+            "--overwrite" => self.overwrite = true,
             "--trace" => return Err(Failure::usage("--trace: not there yet")),
             "--json" => self.json = true,
             "-q" => self.verbosity = Verbosity::Quiet,

@@ -82,6 +82,7 @@ fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
         sequential: options.sequential,
         trackers: options.trackers,
         recheck: options.recheck,
+        overwrite: options.overwrite,
     })
 }
 

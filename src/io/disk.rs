@@ -4,6 +4,7 @@
 //! Another program may write to these files, cut them off, move or replace them meanwhile. What is then found to be another file than
 //! it should be is recorded as unknown, so that a restart hashes it, and never sent to anybody.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -14,12 +15,14 @@ use rustix::fs::{Advice, SeekFrom};
 use rustix::io::Errno;
 
 use super::disk_error::{DiskError, Why};
+use super::elsewhere::Elsewhere;
 use super::faults::{self, Call};
 use super::files::Files;
 use super::ledger::{Ledger, Unsynced};
 use super::pen::{Change, News, Pen};
 use super::tree::{self, Access, Tree};
 use crate::base::geometry::Block;
+use crate::base::limits;
 use crate::storage::layout::{Layout, Span};
 use crate::storage::resume::Stamp;
 use crate::wire::metainfo::{FileKind, Metainfo};
@@ -36,6 +39,10 @@ pub struct Disk {
     other: Option<(usize, DiskError)>,
     /// A run of bytes of a file known to be a hole: from, to.
     hole: Option<(usize, u64, u64)>,
+    /// Where the bytes of barred files are; `None`: there are none.
+    elsewhere: Option<Elsewhere>,
+    /// Files to be written to only with what they hold already.
+    precious: BTreeSet<usize>,
 }
 
 impl Disk {
@@ -47,6 +54,8 @@ impl Disk {
             to_send: None,
             other: None,
             hole: None,
+            elsewhere: None,
+            precious: BTreeSet::new(),
             files: Files::new(Tree::new(dir), metainfo, false),
         }
     }
@@ -59,19 +68,47 @@ impl Disk {
         }
     }
 
+    /// Notes files that are not known to be ours: see [`Ledger::set_strangers`].
+    pub fn set_strangers(&mut self, files: BTreeSet<usize>) {
+        self.ledger.set_strangers(files);
+    }
+
+    /// Has nothing else written to these files than what they hold. To be called before
+    /// [`Disk::pen`].
+    pub fn spare(&mut self, precious: BTreeSet<usize>) {
+        self.precious = precious;
+    }
+
+    /// Has the bytes of barred files kept there. To be called before [`Disk::pen`].
+    pub fn keep_elsewhere(&mut self, elsewhere: Elsewhere) {
+        self.ledger.bar(elsewhere.files());
+        self.elsewhere = Some(elsewhere);
+    }
+
+    /// Where the bytes of barred files are, if there are any.
+    pub fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.elsewhere.as_ref()
+    }
+
     /// The half that writes: what it does is to be told to [`Disk::note`].
     ///
     /// # Errors
     /// There are too many open files.
     pub fn pen(&self) -> Result<Pen, DiskError> {
         let files = Files::new(self.tree()?, Arc::clone(self.files.metainfo()), true);
-        Ok(Pen::new(Arc::clone(&self.layout), files))
+        let pen = Pen::new(Arc::clone(&self.layout), files);
+        Ok(pen.sparing(self.elsewhere.clone(), self.precious.clone()))
     }
 
     /// Notes what was written.
     pub fn note(&mut self, news: News) {
         if news.bytes > 0 {
             self.hole = None;
+        }
+        if let Some(elsewhere) = &mut self.elsewhere {
+            news.elsewhere
+                .iter()
+                .for_each(|&piece| elsewhere.note(piece));
         }
         self.ledger.note(news);
     }
@@ -115,7 +152,9 @@ impl Disk {
     pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
         let layout = Arc::clone(&self.layout);
         for span in layout.spans(offset, buffer.len()) {
-            self.read_span(span, &mut buffer[span.at..span.at + span.len])?;
+            if !self.read_elsewhere(offset, span, buffer)? {
+                self.read_span(span, &mut buffer[span.at..span.at + span.len])?;
+            }
         }
         Ok(())
     }
@@ -132,6 +171,10 @@ impl Disk {
     ) -> Result<(), (usize, DiskError)> {
         let layout = Arc::clone(&self.layout);
         for span in layout.spans(offset, buffer.len()) {
+            let away = self.read_elsewhere(offset, span, buffer);
+            if away.map_err(|error| (span.file, error))? {
+                continue;
+            }
             if self.to_send != Some(span.file) && !span.padding {
                 self.look_again(writing);
                 self.to_send = Some(span.file);
@@ -160,6 +203,29 @@ impl Disk {
                 self.other.get_or_insert((file, error));
             }
         }
+    }
+
+    /// Reads what is kept elsewhere of a span of the content from `start` on; false if its file is
+    /// where it belongs.
+    fn read_elsewhere(
+        &mut self,
+        start: u64,
+        span: Span,
+        buffer: &mut [u8],
+    ) -> Result<bool, DiskError> {
+        let away = |elsewhere: &&Elsewhere| !span.padding && elsewhere.takes(span.file);
+        let Some(elsewhere) = self.elsewhere.as_ref().filter(away).cloned() else {
+            return Ok(false);
+        };
+        for (part, own) in elsewhere.parts(start, span) {
+            let out = &mut buffer[own.at..own.at + own.len];
+            if elsewhere.kept().get(part.piece) {
+                elsewhere.read(part, out)?;
+            } else {
+                self.read_span(own, out)?;
+            }
+        }
+        Ok(true)
     }
 
     fn read_span(&mut self, span: Span, part: &mut [u8]) -> Result<(), DiskError> {
@@ -248,7 +314,13 @@ impl Disk {
         let geometry = layout.geometry();
         let len = geometry.piece_size(piece) as usize;
         let mut spans = layout.spans(geometry.piece_start(piece), len);
-        spans.all(|span| span.padding || self.is_in_hole(span))
+        spans.all(|span| {
+            let away = self
+                .elsewhere
+                .as_ref()
+                .is_some_and(|away| away.takes(span.file));
+            span.padding || (!away && self.is_in_hole(span))
+        })
     }
 
     /// Gives files their real times: see [`Ledger::settle`].
@@ -267,6 +339,54 @@ impl Disk {
     /// What must be synced: see [`Ledger::unsynced`].
     pub fn unsynced(&mut self) -> Unsynced {
         self.ledger.unsynced()
+    }
+
+    /// Whether a file can be written to, or made: see [`Tree::check_writable`].
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check_writable(&mut self, file: usize) -> Result<(), DiskError> {
+        let metainfo = Arc::clone(self.files.metainfo());
+        self.files.tree.check_writable(&metainfo.files[file].path)
+    }
+
+    /// Whether a file holds nothing but zeros. False where that cannot be told.
+    pub fn is_blank(&mut self, file: usize) -> bool {
+        let Ok(open) = self.files.get(file) else {
+            return false;
+        };
+        let mut buffer = vec![0; limits::SLICE];
+        let mut next = 0;
+        loop {
+            match rustix::fs::seek(open, SeekFrom::Data(next)) {
+                Ok(data) => next = data,
+                Err(Errno::NXIO) => return true,
+                // Holes cannot be asked for here.
+                Err(_) => {}
+            }
+            match open.read_at(&mut buffer, next) {
+                Ok(0) => return true,
+                Ok(len) if buffer[..len].iter().all(|&byte| byte == 0) => next += len as u64,
+                _ => return false,
+            }
+        }
+    }
+
+    /// Cuts off what those of `files` have too much.
+    ///
+    /// # Errors
+    /// One cannot be written to.
+    pub fn cut_off(&mut self, files: &[usize]) -> Result<(), DiskError> {
+        let long: Vec<usize> = self.oversized().collect();
+        let metainfo = Arc::clone(self.files.metainfo());
+        for file in long.into_iter().filter(|file| files.contains(file)) {
+            let access = Access::Write { executable: false };
+            let open = self.files.tree.open(&metainfo.files[file].path, access)?;
+            let cut = open.set_len(self.layout.length(file));
+            cut.map_err(|error| DiskError::new(self.path(file), error))?;
+            self.ledger.set(file, tree::stamp_of(&open).ok());
+        }
+        Ok(())
     }
 
     /// Makes those of `files` that have no bytes, with the folders they lie in.

@@ -32,9 +32,15 @@ pub enum Why {
     InTheWay,
     /// It is not as we left it: another program has written to it, cut it off, moved or deleted it, or put something else in its place.
     Changed,
+    /// It is not this torrent's, so far as is known: it may be the user's own.
+    Foreign,
     /// Anything else, in the system's words.
     Other(String),
 }
+
+/// What is said of a file that may be the user's own.
+pub const FOREIGN: &str =
+    "nothing in it is of this torrent: move it away, or write over it with --overwrite";
 
 impl DiskError {
     /// This is wrong with this file or folder.
@@ -90,6 +96,7 @@ impl fmt::Display for Why {
             Why::Changed => {
                 "another program has changed, replaced, moved or deleted it: start again, what is there is hashed"
             }
+            Why::Foreign => FOREIGN,
             Why::Other(words) => words,
         })
     }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use super::disk_error::{DiskError, Why};
 use super::pen::{Held, News};
 use super::tree::{Times, Tree};
+use crate::base::bits::Bits;
+use crate::storage::layout::Layout;
 use crate::storage::resume::Stamp;
 use crate::wire::metainfo::{FileKind, Metainfo};
 use crate::wire::paths;
@@ -46,6 +48,10 @@ pub struct Ledger {
     first_changed: Option<usize>,
     /// Files whose time cannot be held and was not what our last write left.
     doubtful: BTreeSet<usize>,
+    /// Files that are there and not known to be ours.
+    strangers: BTreeSet<usize>,
+    /// Those of them that nothing is written to.
+    barred: BTreeSet<usize>,
     /// The first file whose time cannot be held, and whether that was told.
     unheld: Option<(usize, bool)>,
     /// Files written since they were last handed out to be synced, and how many bytes.
@@ -62,6 +68,8 @@ impl Ledger {
             changed: BTreeSet::new(),
             first_changed: None,
             doubtful: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            barred: BTreeSet::new(),
             unheld: None,
             unsynced: (BTreeSet::new(), 0),
         }
@@ -71,6 +79,7 @@ impl Ledger {
     pub fn note(&mut self, news: News) {
         for (file, before, held) in news.held {
             self.held.insert(file, held);
+            self.strangers.remove(&file);
             if held.times.is_none() {
                 self.unheld.get_or_insert((file, false));
             }
@@ -122,10 +131,27 @@ impl Ledger {
         &self.stamps
     }
 
-    /// Each file as the resume data are to record it: what another program has changed, or may
-    /// have changed, matches no file.
-    pub fn record(&self) -> Vec<Option<Stamp>> {
+    /// Notes files that are there and not known to be ours.
+    pub fn set_strangers(&mut self, files: BTreeSet<usize>) {
+        self.strangers = files;
+    }
+
+    /// Notes files that nothing is written to: pieces in them are verified by bytes elsewhere.
+    pub fn bar(&mut self, files: impl Iterator<Item = usize>) {
+        self.barred = files.collect();
+    }
+
+    /// Each file as the resume data are to record it, with these pieces verified. What another
+    /// program has changed, or may have changed, matches no file; what may be the user's own, since
+    /// no piece in it is verified, is not on record.
+    pub fn record(&self, layout: &Layout, held: &Bits) -> Vec<Option<Stamp>> {
         let mut record = self.stamps.clone();
+        for &file in &self.strangers {
+            let proven = layout.pieces_of(file).any(|piece| held.get(piece));
+            if self.barred.contains(&file) || !proven {
+                record[file] = None;
+            }
+        }
         for &file in self.changed.iter().chain(&self.doubtful) {
             record[file] = Some(Stamp::UNKNOWN);
         }

@@ -7,12 +7,14 @@ pub mod faults;
 pub mod places;
 pub mod tree;
 
+pub mod elsewhere;
 pub mod files;
 pub mod pen;
 
 pub mod ledger;
 
 pub mod disk;
+pub mod existing;
 pub mod hash;
 pub mod source;
 pub mod state;

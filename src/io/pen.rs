@@ -25,6 +25,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::disk_error::{DiskError, Why};
+use super::elsewhere::Elsewhere;
 use super::faults::{self, Call};
 use super::files::Files;
 use super::tree::{self, Access, Identity, Times};
@@ -44,6 +45,10 @@ pub struct Pen {
     held: BTreeMap<usize, Held>,
     news: News,
     broken: Option<DiskError>,
+    /// Takes the bytes of barred files.
+    elsewhere: Option<Elsewhere>,
+    /// Files to be written to only with what they hold already.
+    precious: BTreeSet<usize>,
     pace: Option<u64>,
 }
 
@@ -71,6 +76,8 @@ pub struct News {
     pub unheld: BTreeMap<usize, Stamp>,
     /// Files whose time cannot be held and is not the one that the last write left.
     pub doubtful: BTreeSet<usize>,
+    /// Pieces of which bytes of barred files were kept elsewhere.
+    pub elsewhere: BTreeSet<u32>,
     /// Files written.
     pub written: BTreeSet<usize>,
     /// Bytes written.
@@ -105,7 +112,19 @@ impl Pen {
             held: BTreeMap::new(),
             news: News::default(),
             broken: None,
+            elsewhere: None,
+            precious: BTreeSet::new(),
             pace: None,
+        }
+    }
+
+    /// The same with the bytes of barred files kept elsewhere, and nothing else written to
+    /// `precious` files than what they hold.
+    pub fn sparing(self, elsewhere: Option<Elsewhere>, precious: BTreeSet<usize>) -> Pen {
+        Pen {
+            elsewhere,
+            precious,
+            ..self
         }
     }
 
@@ -134,6 +153,16 @@ impl Pen {
             let data = &buffer[at..at + block.len as usize];
             let start = layout.geometry().offset(block);
             for span in layout.spans(start, data.len()).filter(|span| !span.padding) {
+                if self
+                    .elsewhere
+                    .as_ref()
+                    .is_some_and(|away| away.takes(span.file))
+                {
+                    self.put(run.take())?;
+                    let kept = self.keep_elsewhere(start, span, data);
+                    kept.map_err(|error| Unwritten { from: place, error })?;
+                    continue;
+                }
                 let part = IoSlice::new(&data[span.at..span.at + span.len]);
                 match &mut run {
                     Some(run) if run.file == span.file && run.end == span.offset => {
@@ -154,6 +183,17 @@ impl Pen {
         std::mem::take(&mut self.news)
     }
 
+    fn keep_elsewhere(&mut self, start: u64, span: Span, data: &[u8]) -> Result<(), DiskError> {
+        let Some(elsewhere) = &mut self.elsewhere else {
+            return Ok(());
+        };
+        for (part, own) in elsewhere.parts(start, span) {
+            elsewhere.write(part, &data[own.at..own.at + own.len])?;
+            self.news.elsewhere.insert(part.piece);
+        }
+        Ok(())
+    }
+
     fn put(&mut self, run: Option<Run<'_>>) -> Result<(), Unwritten> {
         let Some(run) = run else { return Ok(()) };
         let from = run.first;
@@ -166,6 +206,9 @@ impl Pen {
             return Ok(());
         }
         let (file, bytes) = (run.file, run.end - run.offset);
+        if self.precious.contains(&file) {
+            return Err(DiskError::new(self.files.path(file), Why::Foreign));
+        }
         self.hold(file)?;
         self.news.written.insert(file);
         self.news.bytes += bytes;

@@ -69,6 +69,9 @@ pub struct Reactor {
     pub(super) unwritten: Vec<usize>,
     pub(super) throttled: Vec<usize>,
     pub(super) accepting: Vec<usize>,
+    /// What is to be downloaded, and whether what files have too much is cut off.
+    pub(super) chosen: Vec<usize>,
+    pub(super) overwrite: bool,
     listeners: Listeners,
     signals: Signals,
     caught: Option<(i32, Now)>,
@@ -97,6 +100,10 @@ pub struct Parts {
     pub listeners: Listeners,
     /// The local address to connect from.
     pub bind: Option<IpAddr>,
+    /// The files to be downloaded.
+    pub chosen: Vec<usize>,
+    /// Whether what those have too much is cut off.
+    pub overwrite: bool,
     /// Bytes of the longest frame that can be cut.
     pub room: usize,
 }
@@ -123,6 +130,8 @@ impl Reactor {
             free: Vec::new(),
             written: Vec::new(),
             room: parts.room,
+            chosen: parts.chosen,
+            overwrite: parts.overwrite,
             unread: Vec::new(),
             paused: Vec::new(),
             held_up: Vec::new(),
@@ -382,6 +391,7 @@ impl Reactor {
                         self.on_unsaved(unsaved, now);
                     }
                 }
+                Effect::Begin => self.make_ready(now),
                 Effect::Report(report) => {
                     if let Err(why) = reporter(report) {
                         self.session.fail(why, now);

@@ -158,6 +158,18 @@ impl Reactor {
         }
     }
 
+    /// Makes the files that have no bytes, and cuts those that are too long to their length.
+    pub(super) fn make_ready(&mut self, now: Now) {
+        let cut = match self.overwrite {
+            true => self.disk.cut_off(&self.chosen),
+            false => Ok(()),
+        };
+        let made = cut.and_then(|()| self.disk.make_empty(self.chosen.iter().copied()));
+        if let Err(error) = made {
+            self.session.fail(error.to_string(), now);
+        }
+    }
+
     /// The download is about to be called complete: not if another program has changed what was written.
     fn look_for_changes(&mut self, now: Now) {
         // A file that is being written to has another time.

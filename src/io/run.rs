@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Poll, Waker};
-use rustix::fs::Access;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::clock::Clock;
 use super::disk::Disk;
 use super::disk_error::DiskError;
+use super::elsewhere::Elsewhere;
+use super::existing::{Strangers, Survey};
 use super::link::{self, Listeners};
 use super::outreach::Outreach;
 use super::reactor::{self, Parts, Reactor, Reporter};
@@ -23,11 +24,11 @@ use crate::base::bits::Bits;
 use crate::base::id::PeerId;
 use crate::base::limits;
 use crate::base::rng::Rng;
-use crate::session::config::Config;
+use crate::session::config::{Config, Existing};
 use crate::session::effect::Report;
 use crate::session::session::Session;
 use crate::storage::layout::Layout;
-use crate::storage::resume::{self, Resume};
+use crate::storage::resume::{self, Resume, Verdict};
 use crate::torrent::candidates::Source;
 use crate::wire::metainfo::{FileKind, Metainfo};
 
@@ -56,16 +57,28 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let poll = Poll::new().map_err(failed)?;
     let waker = reactor::waker(&poll).map_err(failed)?;
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
-    let disk = open_content(&mut setup, warn)?;
-    let pen = disk.pen().map_err(|error| error.to_string())?;
-    let tree = disk.tree().map_err(|error| error.to_string())?;
-
+    let mut disk = open_content(&setup, warn)?;
     let metainfo = &setup.metainfo;
     let state = setup
         .state_dir
         .join(format!("{}.resume", metainfo.info_hash));
-    let known = known(&state, setup.recheck, metainfo, &disk, warn);
-    let (clean, room) = (known.clean, room(metainfo));
+    let resume = recorded(&state, metainfo, disk.layout(), warn);
+    let believed = resume.as_ref().filter(|_| !setup.recheck);
+    let mut verdict = resume::verdict(believed, disk.layout(), disk.stamps());
+    let parts = state.with_extension("parts");
+    let (chosen, doubted) = admit(&setup, resume.as_ref(), &mut disk, &mut verdict, &parts)?;
+    let overwrite = setup.overwrite;
+    let pen = disk.pen().map_err(|error| error.to_string())?;
+    let tree = disk.tree().map_err(|error| error.to_string())?;
+    // Before the first write it must be on record that files may be ours that are not whole.
+    let clean = resume.as_ref().is_none_or(|resume| resume.clean);
+    let totals = resume.map_or((0, 0), |resume| (resume.downloaded, resume.uploaded));
+    let known = Known {
+        verdict,
+        doubted,
+        totals,
+    };
+    let room = room(metainfo);
     let (bind, info_hash) = (setup.bind, metainfo.info_hash);
     let buffers = buffers(setup.memory, room);
     let peers = std::mem::take(&mut setup.peers);
@@ -88,6 +101,8 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         clock,
         listeners,
         bind,
+        chosen,
+        overwrite,
         room,
     };
     Reactor::new(parts).map_err(failed)
@@ -113,7 +128,7 @@ fn open_ports(
 }
 
 /// The content as it is on disk. What would make every write fail is an error now.
-fn open_content(setup: &mut Setup, warn: &mut dyn FnMut(String)) -> Result<Disk, String> {
+fn open_content(setup: &Setup, warn: &mut dyn FnMut(String)) -> Result<Disk, String> {
     let dir = &setup.dir;
     let download = matches!(setup.mode, Mode::Get { .. });
     if dir.exists() && !dir.is_dir() {
@@ -127,6 +142,9 @@ fn open_content(setup: &mut Setup, warn: &mut dyn FnMut(String)) -> Result<Disk,
     let mut disk = Disk::new(dir, Arc::clone(&setup.metainfo));
     // One obstacle may be in the way of every file.
     let errors: BTreeSet<String> = disk.look().iter().map(ToString::to_string).collect();
+    if download {
+        return Ok(disk);
+    }
     for error in errors {
         warn(error);
     }
@@ -136,37 +154,82 @@ fn open_content(setup: &mut Setup, warn: &mut dyn FnMut(String)) -> Result<Disk,
             "{path}: longer than the torrent says; the surplus is left alone"
         ));
     }
-    if download {
-        let all = || (0..setup.metainfo.files.len()).collect();
-        let chosen = setup.selection.clone().unwrap_or_else(all);
-        let made = disk.make_empty(chosen.iter().copied());
-        made.and_then(|()| may_write(&disk, &setup.metainfo, &chosen))
-            .map_err(|error| error.to_string())?;
-    }
     Ok(disk)
 }
 
-/// Whether the first of these files that is not there as a whole may be written to, or made: the first block would come late to find out.
-fn may_write(disk: &Disk, metainfo: &Metainfo, chosen: &[usize]) -> Result<(), DiskError> {
-    let unfinished = |file: &&usize| {
-        let (entry, found) = (&metainfo.files[**file], disk.stamps()[**file]);
-        entry.kind == FileKind::File && found.is_none_or(|found| found.size < entry.length)
+/// The files to be downloaded and those that must prove to be this torrent's. What cannot be
+/// written, or may not be, is an error before anything is written or fetched.
+fn admit(
+    setup: &Setup,
+    resume: Option<&Resume>,
+    disk: &mut Disk,
+    known: &mut Verdict,
+    parts: &Path,
+) -> Result<(Vec<usize>, Vec<Existing>), String> {
+    let metainfo = &setup.metainfo;
+    let all = 0..metainfo.files.len();
+    let every = || all.clone().collect();
+    let chosen = setup.selection.clone().unwrap_or_else(every);
+    let survey = Survey {
+        metainfo,
+        chosen: &chosen,
+        resume,
     };
-    let Some(&file) = chosen.iter().find(unfinished) else {
-        return Ok(());
-    };
-    let path = disk.path(file);
-    let (there, access) = match path.exists() {
-        true => (Some(&*path), Access::WRITE_OK),
-        false => {
-            let mut folders = path.ancestors().skip(1);
-            let there = folders.find(|folder| folder.exists());
-            (there, Access::WRITE_OK | Access::EXEC_OK)
+    disk.set_strangers(survey.foreign(disk));
+    if matches!(setup.mode, Mode::Seed { .. }) {
+        let absent = |&file: &usize| {
+            metainfo.files[file].kind == FileKind::File && disk.stamps()[file].is_none()
+        };
+        let elsewhere = Elsewhere::new(parts, metainfo.geometry, all.filter(absent).collect());
+        keep_elsewhere(disk, known, elsewhere);
+        return Ok((Vec::new(), Vec::new()));
+    }
+    survey.check_writable(disk)?;
+    let mut strangers = Strangers::default();
+    if !setup.overwrite {
+        survey.check_lengths(disk)?;
+        strangers = survey.strangers(disk, known);
+    }
+    let wanted = disk.layout().select(chosen.iter().copied()).pieces;
+    let barred = survey.barred(disk, &wanted);
+    disk.spare(strangers.precious);
+    if barred.is_empty() {
+        Elsewhere::clear(parts);
+    } else {
+        keep_elsewhere(
+            disk,
+            known,
+            Elsewhere::new(parts, metainfo.geometry, barred),
+        );
+    }
+    Ok((chosen, strangers.doubted))
+}
+
+/// Has the bytes of barred files kept there; the pieces that may be whole with them are hashed.
+fn keep_elsewhere(disk: &mut Disk, known: &mut Verdict, elsewhere: Elsewhere) {
+    let layout = disk.layout();
+    let geometry = layout.geometry();
+    for piece in elsewhere.kept().ones() {
+        let len = geometry.piece_size(piece) as usize;
+        let whole = layout.spans(geometry.piece_start(piece), len).all(|span| {
+            let size = disk.stamps()[span.file].map_or(0, |stamp| stamp.size);
+            let there = size >= span.offset + span.len as u64;
+            span.padding || there || elsewhere.takes(span.file)
+        });
+        if whole {
+            known.trusted.clear(piece);
+            known.hash.set(piece);
         }
-    };
-    // The path of what lies in the folder where we are may have no folder in it.
-    let there = there.unwrap_or(Path::new("."));
-    rustix::fs::access(there, access).map_err(|errno| DiskError::new(path, errno))
+    }
+    disk.keep_elsewhere(elsewhere);
+}
+
+/// What is known of the content without looking into it.
+struct Known {
+    verdict: Verdict,
+    doubted: Vec<Existing>,
+    /// Bytes received and sent in earlier runs.
+    totals: (u64, u64),
 }
 
 fn config(
@@ -206,8 +269,9 @@ fn config(
         },
         download,
         stay,
-        trusted: known.trusted,
-        to_hash: known.to_hash,
+        trusted: known.verdict.trusted,
+        to_hash: known.verdict.hash,
+        doubted: known.doubted,
         earlier: known.totals,
         peer_id: PeerId::generate(rng),
         port: listeners.port,
@@ -272,42 +336,21 @@ fn shares(memory: u64, max_peers: usize, room: usize) -> (usize, usize) {
     (most, (left / most).max(least))
 }
 
-/// What is known of the content without looking into it.
-struct Known {
-    trusted: Bits,
-    to_hash: Bits,
-    totals: (u64, u64),
-    /// The resume file says that nothing else is there.
-    clean: bool,
-}
-
-fn known(
+/// What an earlier run recorded, if it can be believed.
+fn recorded(
     path: &Path,
-    recheck: bool,
     metainfo: &Metainfo,
-    disk: &Disk,
+    layout: &Layout,
     warn: &mut dyn FnMut(String),
-) -> Known {
-    let layout: &Layout = disk.layout();
+) -> Option<Resume> {
     let bytes = state::load(path, Resume::most_bytes(layout) + 1).unwrap_or_else(|error| {
         warn(error.to_string());
         None
-    });
-    let resume = bytes
-        .as_ref()
-        .and_then(|bytes| Resume::decode(bytes, metainfo.info_hash, layout));
-    if bytes.is_some() && resume.is_none() {
+    })?;
+    let resume = Resume::decode(&bytes, metainfo.info_hash, layout);
+    if resume.is_none() {
         let path = path.display();
         warn(format!("{path}: damaged; the content is hashed again"));
     }
-    let totals = resume
-        .as_ref()
-        .map_or((0, 0), |resume| (resume.downloaded, resume.uploaded));
-    let verdict = resume::verdict(resume.as_ref().filter(|_| !recheck), layout, disk.stamps());
-    Known {
-        trusted: verdict.trusted,
-        to_hash: verdict.hash,
-        totals,
-        clean: resume.is_some_and(|resume| resume.clean),
-    }
+    resume
 }

@@ -158,7 +158,7 @@ impl Saving {
         let resume = Resume {
             info_hash: self.info_hash,
             held: snapshot.held.clone(),
-            files: disk.ledger().record(),
+            files: disk.ledger().record(disk.layout(), &snapshot.held),
             clean: snapshot.clean,
             settled,
             downloaded: snapshot.downloaded,

@@ -43,6 +43,8 @@ pub struct Setup {
     pub trackers: bool,
     /// Progress is reported once a second even while nothing changes.
     pub heartbeat: bool,
+    /// Whether files that are not this torrent's are written over.
+    pub overwrite: bool,
     /// Whether what is on disk is hashed, whatever the resume data says.
     pub recheck: bool,
 }

@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT,
+    Access as Permission, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW,
+    UTIME_OMIT,
 };
 use rustix::io::Errno;
 
@@ -154,6 +155,39 @@ impl Tree {
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(DiskError::new(self.path(path), errno)),
         }
+    }
+
+    /// Whether a file can be written to, or made with the folders on its way, as far as that can be
+    /// told without doing it.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check_writable(&mut self, path: &str) -> Result<(), DiskError> {
+        let fail = |tree: &Tree, errno| DiskError::new(tree.path(path), Why::from(errno));
+        let (mut folder, name) = split(path);
+        if self.look(path)?.is_some() {
+            let opened = self.folder(folder, false)?;
+            let may = rustix::fs::accessat(opened, name, Permission::WRITE_OK, AtFlags::empty());
+            return may.map_err(|errno| fail(self, errno));
+        }
+        let found = loop {
+            match self.folder(folder, false) {
+                Ok(_) => break self.folder(folder, false)?,
+                Err(error) if error.why != Why::Missing || folder.is_empty() => return Err(error),
+                Err(_) => folder = split(folder).0,
+            }
+        };
+        let most = rustix::fs::fstatvfs(found).map_or(u64::MAX, |found| found.f_namemax);
+        let may = Permission::WRITE_OK | Permission::EXEC_OK;
+        let may = rustix::fs::accessat(found, ".", may, AtFlags::empty());
+        let rest = path[folder.len()..].split('/');
+        let fits = rest.map(|name| name.len() as u64).all(|len| len <= most);
+        let fits = if fits {
+            Ok(())
+        } else {
+            Err(Errno::NAMETOOLONG)
+        };
+        may.and(fits).map_err(|errno| fail(self, errno))
     }
 
     /// Has the names on the way to a file reach the disk, its own among them.

@@ -22,6 +22,15 @@ pub enum Stay {
     },
 }
 
+/// A file on disk that is not known to be ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Existing {
+    /// Where it lies, for messages.
+    pub name: String,
+    /// The pieces that hold bytes of it.
+    pub pieces: std::ops::Range<u32>,
+}
+
 /// Everything a session needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -45,6 +54,8 @@ pub struct Config {
     pub trusted: Bits,
     /// Pieces that have to be hashed first.
     pub to_hash: Bits,
+    /// Files that may be written to only if a piece in them is this torrent's.
+    pub doubted: Vec<Existing>,
     /// Bytes received and sent in earlier sessions.
     pub earlier: (u64, u64),
     /// Our name.

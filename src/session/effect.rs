@@ -129,6 +129,8 @@ pub enum Effect {
     ReadAhead(Block),
     /// Put on disk what is known; see [`Snapshot`].
     Save(Snapshot),
+    /// The check is over, and the download begins: files may be made and cut to their length.
+    Begin,
     /// Tell the user.
     Report(Report),
 }

@@ -1,7 +1,7 @@
 //! From the check of what is on disk to the way out: the stages of a session.
 
-use super::config::Stay;
-use super::effect::Report;
+use super::config::{Existing, Stay};
+use super::effect::{Effect, Report};
 use super::session::Session;
 use crate::base::limits;
 use crate::base::time::Now;
@@ -79,7 +79,14 @@ impl Session {
             self.torrent.pieces.restore(checking.valid());
             self.unsaved = true;
         }
+        if let Some(why) = self.find_foreign() {
+            self.unsaved = false;
+            return self.fail(why, now);
+        }
         self.stage = Stage::Running;
+        if self.config.download {
+            self.effects.push_back(Effect::Begin);
+        }
         let pieces = &self.torrent.pieces;
         let missing = match self.config.download {
             true => pieces.wanted() - pieces.done(),
@@ -101,6 +108,24 @@ impl Session {
             self.tell_totals();
             self.trackers.start(now);
         }
+    }
+
+    /// Why nothing may be written: a file that is there may be the user's own, since no piece in it
+    /// is this torrent's.
+    fn find_foreign(&self) -> Option<String> {
+        let held = self.torrent.pieces.held();
+        let foreign = |file: &&Existing| !file.pieces.clone().any(|piece| held.get(piece));
+        let mut foreign = self.config.doubted.iter().filter(foreign);
+        let first = foreign.next()?;
+        let more = match foreign.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!(
+            "{}{more}: nothing in it is of this torrent: move it away, or write over it with \
+             --overwrite",
+            first.name
+        ))
     }
 
     /// Whether a download has become whole and has not said so yet: that is the moment to look at its files.

@@ -156,6 +156,16 @@ impl Resume {
                 .is_some_and(|(now, before)| settled(now, before))
     }
 
+    /// Whether a file that is like this now, and should have this length, is one that we wrote or
+    /// recorded. After a kill that may be one that was not there when this was saved: we make
+    /// files as long as they will be at once.
+    pub fn is_ours(&self, file: usize, now: Stamp, length: u64) -> bool {
+        let recorded = self.files.get(file).copied().flatten();
+        recorded == Some(Stamp::UNKNOWN)
+            || self.is_unchanged(file, Some(now))
+            || (!self.clean && now.size == length)
+    }
+
     /// Bytes that a resume file of such a torrent has at most. A longer file is none.
     pub fn most_bytes(layout: &Layout) -> usize {
         FRAME + layout.files() * STAMP + layout.geometry().pieces() as usize / 8

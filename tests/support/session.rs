@@ -275,7 +275,7 @@ impl Bench {
                     Effect::Report(report) => self.reports.push(report),
                     Effect::Save(snapshot) => self.saves.push(snapshot),
                     Effect::Tracker(action) => self.announces.push(action),
-                    Effect::ReadAhead(_) => {}
+                    Effect::ReadAhead(_) | Effect::Begin => {}
                 }
             }
             let Some(block) = self.session.next_read() else {
@@ -394,6 +394,7 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
         },
         to_hash: Bits::new(geometry.pieces()),
         trusted,
+        doubted: Vec::new(),
         earlier: (0, 0),
         peer_id,
         port: 6881,

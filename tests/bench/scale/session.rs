@@ -279,6 +279,7 @@ fn config(count: usize) -> Config {
         },
         trusted: Bits::new(PIECES),
         to_hash: Bits::new(PIECES),
+        doubted: Vec::new(),
         earlier: (0, 0),
         peer_id: PeerId([b'b'; 20]),
         port: 6881,

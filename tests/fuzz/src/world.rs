@@ -247,7 +247,7 @@ impl World {
                         "complete twice"
                     );
                 }
-                Effect::Report(_) => {}
+                Effect::Report(_) | Effect::Begin => {}
             }
         }
     }

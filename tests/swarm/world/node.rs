@@ -222,6 +222,7 @@ impl Node {
             stay: Stay::Until { ratio: None, time },
             to_hash: self.unsure(geometry, &trusted),
             trusted,
+            doubted: Vec::new(),
             earlier: (0, 0),
             peer_id: self.peer_id(),
             port: PORT,

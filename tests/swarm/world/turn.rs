@@ -157,7 +157,7 @@ impl World {
                     let event = Event::Tracker(n, self.nodes[n].run, id, request);
                     self.queue.push(self.now + way, event);
                 }
-                Effect::Tracker(_) | Effect::ReadAhead(_) => {}
+                Effect::Tracker(_) | Effect::ReadAhead(_) | Effect::Begin => {}
                 Effect::Save(snapshot) => self.save(n, snapshot),
                 Effect::Report(report) => self.hear(n, report),
             }

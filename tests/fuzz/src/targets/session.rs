@@ -85,6 +85,7 @@ fn world(script: &mut Script<'_>) -> World {
         },
         trusted,
         to_hash,
+        doubted: Vec::new(),
         earlier: (0, 0),
         peer_id: torrent.local.peer_id,
         port: 6881,

@@ -1,0 +1,142 @@
+//! Bytes of files that were not chosen and whose place is barred, kept in the state folder: a piece
+//! does not end where a file does, and cannot be verified, sent or checked without them. A place
+//! is barred if it cannot be written to, or holds a file of the user's own. `INFOHASH.parts/` holds
+//! a file for each such piece, in which each byte lies where it lies in the piece. None of it is
+//! believed without hashing it.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
+use std::path::{Path, PathBuf};
+
+use super::disk_error::DiskError;
+use crate::base::bits::Bits;
+use crate::base::geometry::Geometry;
+use crate::storage::layout::Span;
+
+/// Where the bytes of barred files are.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    dir: PathBuf,
+    geometry: Geometry,
+    barred: BTreeSet<usize>,
+    /// Pieces of which something is kept here.
+    kept: Bits,
+}
+
+/// A run of bytes of one piece.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// The piece.
+    pub piece: u32,
+    /// Where in the piece.
+    pub begin: u64,
+}
+
+impl Elsewhere {
+    /// The bytes of these files, in this folder. What an earlier run kept there is found.
+    pub fn new(dir: &Path, geometry: Geometry, barred: BTreeSet<usize>) -> Elsewhere {
+        let mut kept = Bits::new(geometry.pieces());
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let number = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            if let Some(piece) = number.filter(|&piece: &u32| piece < geometry.pieces()) {
+                kept.set(piece);
+            }
+        }
+        Elsewhere {
+            dir: dir.to_path_buf(),
+            geometry,
+            barred,
+            kept,
+        }
+    }
+
+    /// The files whose bytes are written here.
+    pub fn files(&self) -> impl Iterator<Item = usize> + '_ {
+        self.barred.iter().copied()
+    }
+
+    /// Whether the bytes of this file are written here.
+    pub fn takes(&self, file: usize) -> bool {
+        self.barred.contains(&file)
+    }
+
+    /// Pieces of which something is kept here.
+    pub fn kept(&self) -> &Bits {
+        &self.kept
+    }
+
+    /// Notes that something of this piece is kept here now.
+    pub fn note(&mut self, piece: u32) {
+        self.kept.set(piece);
+    }
+
+    /// The parts of pieces that these bytes are, `start` being where the bytes begin in the content.
+    pub fn parts(&self, start: u64, span: Span) -> impl Iterator<Item = (Part, Span)> + use<> {
+        let length = u64::from(self.geometry.piece_length());
+        let mut done = 0;
+        std::iter::from_fn(move || {
+            let at = start + (span.at + done) as u64;
+            let begin = at % length;
+            let len = usize::try_from(length - begin).unwrap_or(usize::MAX);
+            let len = len.min(span.len - done);
+            let part = Part {
+                piece: u32::try_from(at / length).ok()?,
+                begin,
+            };
+            let own = Span {
+                offset: span.offset + done as u64,
+                at: span.at + done,
+                len,
+                ..span
+            };
+            done += len;
+            (len > 0).then_some((part, own))
+        })
+    }
+
+    /// Keeps these bytes.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be made or written.
+    pub fn write(&mut self, part: Part, data: &[u8]) -> Result<(), DiskError> {
+        let path = self.path(part.piece);
+        let fail = |error: io::Error| DiskError::new(&path, error);
+        let mut made = DirBuilder::new();
+        // What somebody downloads is nobody else's business.
+        made.recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .map_err(fail)?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        let file = options.open(&path).map_err(fail)?;
+        file.write_all_at(data, part.begin).map_err(fail)?;
+        self.kept.set(part.piece);
+        Ok(())
+    }
+
+    /// Reads bytes that were kept.
+    ///
+    /// # Errors
+    /// They were not, or cannot be read.
+    pub fn read(&self, part: Part, buffer: &mut [u8]) -> Result<(), DiskError> {
+        let path = self.path(part.piece);
+        let read = File::open(&path).and_then(|file| file.read_exact_at(buffer, part.begin));
+        read.map_err(|error| DiskError::new(path, error))
+    }
+
+    /// Removes what earlier runs kept: every file is in its own place now.
+    pub fn clear(dir: &Path) {
+        // What stays is found by nobody and costs some room.
+        let _ = fs::remove_dir_all(dir);
+    }
+
+    fn path(&self, piece: u32) -> PathBuf {
+        self.dir.join(piece.to_string())
+    }
+}

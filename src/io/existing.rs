@@ -1,0 +1,141 @@
+//! What lies on disk before a download: which files can be written to, and which are not ours to
+//! write to. A file is ours if the resume data know it as it is. Another one may be written over
+//! only if a piece in it is this torrent's, or if it holds nothing but zeros, as files do that
+//! other clients make before they have anything to put into them.
+
+use std::collections::BTreeSet;
+
+use super::disk::Disk;
+use super::disk_error::DiskError;
+use crate::base::bits::Bits;
+use crate::session::config::Existing;
+use crate::storage::resume::{Resume, Verdict};
+use crate::wire::metainfo::{FileKind, Metainfo};
+
+/// The files of a torrent that is to be downloaded.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    /// The torrent.
+    pub metainfo: &'a Metainfo,
+    /// The chosen files, ascending.
+    pub chosen: &'a [usize],
+    /// What an earlier run recorded.
+    pub resume: Option<&'a Resume>,
+}
+
+/// Files that are not known to be ours, by what becomes of them.
+#[derive(Debug, Default)]
+pub struct Strangers {
+    /// Chosen files of which a piece must prove to be this torrent's.
+    pub doubted: Vec<Existing>,
+    /// Chosen files of the right length, of which no piece can be hashed, since other files lack
+    /// bytes of each: nothing else may be written to them than what they hold.
+    pub precious: BTreeSet<usize>,
+}
+
+impl Survey<'_> {
+    /// Whether every chosen file can be written to, as far as it is not whole.
+    ///
+    /// # Errors
+    /// The line for the user: the first that cannot, and how many more.
+    pub fn check_writable(&self, disk: &mut Disk) -> Result<(), String> {
+        let mut refused = Vec::new();
+        for &file in self.chosen {
+            let entry = &self.metainfo.files[file];
+            let whole = disk.stamps()[file].is_some_and(|found| found.size >= entry.length);
+            if entry.kind == FileKind::File && !whole {
+                refused.extend(disk.check_writable(file).err());
+            }
+        }
+        first_of(&refused, DiskError::to_string, "--files can leave it out")
+    }
+
+    /// Whether no chosen file is longer than it should be: check would call it damaged.
+    ///
+    /// # Errors
+    /// The line for the user: the first that is, and how many more.
+    pub fn check_lengths(&self, disk: &Disk) -> Result<(), String> {
+        let long: Vec<usize> = disk
+            .oversized()
+            .filter(|file| self.chosen.binary_search(file).is_ok())
+            .collect();
+        let words = |&file: &usize| {
+            let found = disk.stamps()[file].map_or(0, |stamp| stamp.size);
+            let surplus = found - disk.layout().length(file);
+            let path = disk.path(file);
+            let path = path.display();
+            format!("{path}: it is {surplus} bytes longer than the torrent says")
+        };
+        first_of(
+            &long,
+            words,
+            "move it away, or have it cut off by --overwrite",
+        )
+    }
+
+    /// The chosen files that are not known to be ours.
+    pub fn strangers(&self, disk: &mut Disk, verdict: &Verdict) -> Strangers {
+        let mut strangers = Strangers::default();
+        for &file in self.chosen {
+            let Some(size) = self.foreign_size(disk, file) else {
+                continue;
+            };
+            let pieces = disk.layout().pieces_of(file);
+            let known = |piece| verdict.hash.get(piece) || verdict.trusted.get(piece);
+            if size == disk.layout().length(file) && !pieces.clone().any(known) {
+                strangers.precious.insert(file);
+            } else if !disk.is_blank(file) {
+                let name = disk.path(file).display().to_string();
+                strangers.doubted.push(Existing { name, pieces });
+            }
+        }
+        strangers
+    }
+
+    /// The files that were not chosen, share a wanted piece, and may not or cannot be written to.
+    pub fn barred(&self, disk: &mut Disk, wanted: &Bits) -> BTreeSet<usize> {
+        let all = 0..self.metainfo.files.len();
+        let others = all.filter(|file| self.chosen.binary_search(file).is_err());
+        let mut barred = BTreeSet::new();
+        for file in others {
+            let pieces = disk.layout().pieces_of(file);
+            let shares =
+                !pieces.is_empty() && (wanted.get(pieces.start) || wanted.get(pieces.end - 1));
+            if shares && self.metainfo.files[file].kind == FileKind::File {
+                let stranger = self.foreign_size(disk, file).is_some();
+                if stranger || disk.check_writable(file).is_err() {
+                    barred.insert(file);
+                }
+            }
+        }
+        barred
+    }
+
+    /// All files that are there and not known to be ours.
+    pub fn foreign(&self, disk: &Disk) -> BTreeSet<usize> {
+        let all = 0..self.metainfo.files.len();
+        all.filter(|&file| self.foreign_size(disk, file).is_some())
+            .collect()
+    }
+
+    /// The size of a file that is there, has bytes, and is not known to be ours.
+    fn foreign_size(&self, disk: &Disk, file: usize) -> Option<u64> {
+        let found = disk.stamps()[file].filter(|found| found.size > 0)?;
+        let length = disk.layout().length(file);
+        let ours = |resume: &Resume| resume.is_ours(file, found, length);
+        (!self.resume.is_some_and(ours)).then_some(found.size)
+    }
+}
+
+/// An error that names the first of these, with what to do about it; none where there are none.
+fn first_of<T>(all: &[T], words: impl Fn(&T) -> String, advice: &str) -> Result<(), String> {
+    match all {
+        [] => Ok(()),
+        [one] => Err(format!("{}: {advice}", words(one))),
+        [one, more @ ..] => Err(format!(
+            "{} (and {} more): {advice}",
+            words(one),
+            more.len()
+        )),
+    }
+}
