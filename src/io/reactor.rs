@@ -14,7 +14,6 @@ use super::clock::Clock;
 use super::disk::Disk;
 use super::link::{self, Link, Listeners};
 use super::outreach::Outreach;
-use super::saver::Unsaved;
 use super::saving::{Saving, Standing};
 use super::setup::Ending;
 use super::signal::{self, Signals};
@@ -285,14 +284,6 @@ impl Reactor {
         };
         if let Err(unsaved) = self.saving.go_on(standing) {
             self.on_unsaved(unsaved, self.clock.now());
-        }
-    }
-
-    /// Content that did not reach the disk is the end of it; resume data that were not saved only cost the next run a check.
-    fn on_unsaved(&mut self, unsaved: Unsaved, now: Now) {
-        match unsaved {
-            Unsaved::Content(error) => self.session.fail(error.to_string(), now),
-            Unsaved::Record(error) => self.session.warn(format!("resume data not saved: {error}")),
         }
     }
 

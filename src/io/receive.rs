@@ -4,6 +4,7 @@
 use super::link;
 use super::pen::Blocks;
 use super::reactor::Reactor;
+use super::saver::Unsaved;
 use super::writer::Written;
 use crate::base::geometry::Block;
 use crate::base::limits;
@@ -155,6 +156,14 @@ impl Reactor {
         }
         if whole {
             self.look_for_changes(now);
+        }
+    }
+
+    /// Content that did not reach the disk is the end of it; resume data that were not saved only cost the next run a check.
+    pub(super) fn on_unsaved(&mut self, unsaved: Unsaved, now: Now) {
+        match unsaved {
+            Unsaved::Content(error) => self.session.fail(error.to_string(), now),
+            Unsaved::Record(error) => self.session.warn(format!("resume data not saved: {error}")),
         }
     }
 
