@@ -175,7 +175,7 @@ fn interest_follows_what_the_peer_has_and_we_lack() {
     let asked = bench.hears(source);
     bench.sends_blocks(source, &asked);
     assert_eq!(bench.verified(), [5]);
-    assert_eq!(bench.hears(other), ["not interested"]);
+    assert_eq!(bench.hears(other), ["have 5", "not interested"]);
     bench.says(other, "have 6");
     assert_eq!(bench.hears(other), ["interested"]);
 }

@@ -165,6 +165,7 @@ impl Peer {
         if self.holdings_told > limits::HOLDINGS_TOLD {
             return Err(Fault::HoldingsFlood);
         }
+        self.declared_whole = holdings.is_seed();
         let before = std::mem::replace(&mut self.holdings, holdings);
         Ok(Event::Holdings(before))
     }

@@ -86,6 +86,8 @@ pub struct Peer {
     pub(super) choke: Choke,
     pub(super) requests: Requests,
     pub(super) uploads: Uploads,
+    /// It said in one message that it has every piece.
+    pub(super) declared_whole: bool,
     /// How many times it said all that it has.
     pub(super) holdings_told: u32,
     pub(super) allowed_to_us: Vec<u32>,
@@ -129,6 +131,7 @@ impl Peer {
             choke: Choke::default(),
             requests: Requests::default(),
             uploads: Uploads::default(),
+            declared_whole: false,
             holdings_told: 0,
             allowed_to_us: Vec::new(),
             allowed_told: 0,
@@ -177,6 +180,11 @@ impl Peer {
     /// Which pieces it has.
     pub fn holdings(&self) -> &Holdings {
         &self.holdings
+    }
+
+    /// Whether it said in one message that it has every piece, so that it needs no `have`.
+    pub fn declared_whole(&self) -> bool {
+        self.declared_whole
     }
 
     /// Who chokes whom.

@@ -45,9 +45,11 @@ impl Peer {
         }
     }
 
-    /// Tells it that we have a piece, unless it has that itself.
+    /// Tells it that we have a piece, even if it has that piece itself: a super-seed (BEP 16) shows
+    /// the next piece to a peer only when that peer has said `have` for the last one. A peer that
+    /// said in one message that it has everything is no super-seed and is not told.
     pub fn have(&mut self, piece: u32) {
-        if !self.holdings.has(piece) {
+        if !self.declared_whole {
             self.say(Message::Have(piece));
         }
     }

@@ -1,6 +1,9 @@
-//! Telling peers what we have. Each is told of each piece (BEP 3), which is a write to each socket: with many peers and many pieces that
-//! would be most of all work. So pieces that are verified soon after one another are told together, the more of them the more
-//! peers there are. What follows for our interest is found out on the same round.
+//! Telling peers what we have. Each peer is told of each piece (BEP 3), even of one that it has
+//! itself, since a super-seed waits for that (BEP 16); only a peer that said at once that it has
+//! everything is left out. That is a write to each socket: with many peers and many pieces it would
+//! be most of all work. So pieces that are verified soon after one another are told together, the
+//! more of them the more peers there are. What follows for our interest is found out on the same
+//! round.
 
 use super::census::Census;
 use super::session::Session;
@@ -42,15 +45,12 @@ impl Session {
             if !slot.peer.is_open() {
                 continue;
             }
-            let (mut theirs, mut said) = (0, false);
+            let mut theirs = 0;
             for &piece in &news {
-                if slot.peer.holdings().has(piece) {
-                    theirs += 1;
-                } else {
-                    slot.peer.have(piece);
-                    said = true;
-                }
+                theirs += u32::from(slot.peer.holdings().has(piece));
+                slot.peer.have(piece);
             }
+            let said = !slot.peer.declared_whole();
             slot.useful -= theirs;
             if said || slot.useful == 0 {
                 self.enlist(key);

@@ -19,6 +19,7 @@ mod places;
 mod rates;
 mod serving;
 mod staying;
+mod telling;
 
 use brooklet::base::time::Duration;
 use brooklet::session::effect::Report;
