@@ -127,6 +127,13 @@ pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
 /// Ports of one host in the world that strangers may have us call: a home shares its address, but a list of ports is a scan, or a flood
 /// of somebody who never asked for it.
 pub const HOST_PORTS: usize = 16;
+/// Once so many ports of a host were named, one more may be tried each time that this has passed: a
+/// list of ports is no faster scan than the repeated calls to [`HOST_PORTS`] ports are.
+pub const HOST_PORT_GAP: Duration = Duration::from_secs(30);
+/// Two connections to one peer, one begun by each end, that came up within this time crossed on the
+/// way; if both ended within this time, each end may have closed another one. It is longer than any
+/// handshake takes to arrive, and too short for a connection to have been of use.
+pub const CROSSING: Duration = Duration::from_secs(1);
 /// Calls repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
 /// Of so many places one is kept from those who call us, as long as there is somebody to call.

@@ -63,8 +63,6 @@ pub enum Fault {
 /// Whether an address is worth another try.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Redial {
-    /// Soon: both ends of two crossing calls may have hung up.
-    Soon,
     /// After a wait that grows with each failure.
     Later,
     /// Not in this run.
@@ -75,8 +73,8 @@ impl Fault {
     /// Whether to dial the address again after this.
     pub fn redial(&self) -> Redial {
         match self {
-            Fault::Duplicate => Redial::Soon,
-            Fault::ConnectTimeout
+            Fault::Duplicate
+            | Fault::ConnectTimeout
             | Fault::HandshakeTimeout
             | Fault::Silent
             | Fault::Closed

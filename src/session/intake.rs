@@ -1,8 +1,6 @@
 //! What comes in: from peers, message by message, and from the disk. It changes what is known and nothing else; what follows from it
 //! is decided in `planning`.
 
-use std::net::SocketAddr;
-
 use super::checking::Checking;
 use super::effect::{Effect, Report, Write};
 use super::leaving::Stage;
@@ -13,7 +11,7 @@ use crate::base::id::PeerId;
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fast::allowed_fast_set;
-use crate::peer::fault::{Fault, Redial};
+use crate::peer::fault::Fault;
 use crate::peer::input::Input;
 use crate::peer::peer::Event;
 use crate::peer::phase::Phase;
@@ -161,7 +159,7 @@ impl Session {
 
     fn observe(&mut self, key: usize, event: Event<'_>, now: Now) -> Result<(), Fault> {
         match event {
-            Event::Greeted(remote) => self.greeted(key, remote),
+            Event::Greeted(remote) => self.greeted(key, remote, now),
             Event::Holdings(before) => {
                 let slot = &mut self.slots[key];
                 self.torrent.pieces.left_swarm(&before);
@@ -198,8 +196,8 @@ impl Session {
         }
     }
 
-    fn greeted(&mut self, key: usize, remote: PeerId) -> Result<(), Fault> {
-        self.resolve_duplicate(key, remote)?;
+    fn greeted(&mut self, key: usize, remote: PeerId, now: Now) -> Result<(), Fault> {
+        self.resolve_duplicate(key, remote, now)?;
         let info_hash = self.local.info_hash;
         let slot = &mut self.slots[key];
         slot.remote = Some(remote);
@@ -215,27 +213,6 @@ impl Session {
         self.slots[key].peer.introduce(&held, allowed);
         let client = remote.client();
         self.report(Report::Connected { addr, client });
-        Ok(())
-    }
-
-    /// Two connections to one peer: both ends must close the same one. Of two that crossed on the way the one from the smaller peer id
-    /// stays; of two in the same direction the older. A peer id is no secret: somebody else who uses it, at another address, must not be
-    /// able to end the connection to its owner, or to keep it away.
-    fn resolve_duplicate(&mut self, key: usize, remote: PeerId) -> Result<(), Fault> {
-        let host = |slot: &Slot| slot.peer.addr().ip().to_canonical();
-        let new = host(&self.slots[key]);
-        let twin = self.slots.iter().find(|(other, slot)| {
-            *other != key && slot.remote == Some(remote) && host(slot) == new
-        });
-        let Some((twin, other)) = twin.filter(|(_, slot)| slot.peer.is_open()) else {
-            return Ok(());
-        };
-        let ours_stays = self.local.peer_id.0 < remote.0;
-        let (new, old) = (self.slots[key].peer.is_outbound(), other.peer.is_outbound());
-        if new == old || new != ours_stays {
-            return Err(Fault::Duplicate);
-        }
-        self.doomed.push((twin, Fault::Duplicate));
         Ok(())
     }
 
@@ -290,7 +267,6 @@ impl Session {
         let Slot { peer, remote, .. } = slot;
         let (was_open, was_dialing) = (peer.is_open(), *peer.phase() == Phase::Dialing);
         let (addr, outbound, greeted) = (peer.addr(), peer.is_outbound(), remote.take().is_some());
-        let useful = peer.down().total() > 0 || peer.up().total() > 0;
         let blocks = peer.close(fault.clone());
         self.timers.disarm(key, slot);
         self.census.recount(slot);
@@ -304,9 +280,7 @@ impl Session {
         }
         self.dials.on_closed(was_dialing);
         self.choke_due = true;
-        if outbound {
-            self.remember(addr, &fault, useful, now);
-        }
+        self.on_connection_over(key, was_dialing, &fault, now);
         if greeted || outbound {
             self.report(Report::Disconnected {
                 addr,
@@ -314,17 +288,6 @@ impl Session {
             });
         }
         self.effects.push_back(Effect::Hangup { key });
-    }
-
-    fn remember(&mut self, addr: SocketAddr, fault: &Fault, useful: bool, now: Now) {
-        let candidates = &mut self.torrent.candidates;
-        match fault.redial() {
-            Redial::Never => candidates.refuse(addr),
-            Redial::Soon => candidates.on_crossed(addr, now),
-            Redial::Later if useful && fault.is_loss() => candidates.on_lost(addr, now),
-            Redial::Later if useful => candidates.on_closed(addr, now),
-            Redial::Later => candidates.on_failed(addr, now),
-        }
     }
 
     /// Something can be asked for again: all that had room left are looked at in this turn.

@@ -23,6 +23,7 @@ mod planning;
 mod room;
 
 mod telling;
+mod twins;
 
 mod datagrams;
 

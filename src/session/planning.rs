@@ -241,13 +241,10 @@ impl Session {
     fn call_peers(&mut self, now: Now) {
         self.make_room_to_call(now);
         while self.dials.may_dial() && self.dials.next() <= now {
+            self.hold_connected(now);
             let Some(addr) = self.torrent.candidates.next(now) else {
                 break;
             };
-            if self.slots.iter().any(|(_, slot)| slot.peer.addr() == addr) {
-                self.torrent.candidates.on_closed(addr, now);
-                continue;
-            }
             self.dials.on_dial(now);
             let key = self.add_slot(Peer::dial(self.local, addr, now), now);
             self.effects.push_back(Effect::Dial { key, addr });

@@ -30,6 +30,7 @@ impl Session {
         if self.dials.may_accept() || self.room_at > now {
             return;
         }
+        self.hold_connected(now);
         if let Some(addr) = self.to_call(now) {
             self.room_at = now + LOOK_EVERY;
             self.give_way(addr, now, |slot| slot.useful == 0);

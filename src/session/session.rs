@@ -20,6 +20,7 @@ use super::leaving::Stage;
 use super::planning::REPORT_EVERY;
 use super::slot::{Slot, Timers};
 use super::telling::News;
+use super::twins::Ended;
 use crate::base::bits::Bits;
 use crate::base::geometry::{BLOCK, Block};
 use crate::base::limits;
@@ -73,6 +74,8 @@ pub struct Session {
     pub(super) unread: Vec<u32>,
     /// Connections to be ended in this turn.
     pub(super) doomed: Vec<(usize, Fault)>,
+    /// The connection that ended last, but for those that we ended for a reason of our own.
+    pub(super) ended: Option<Ended>,
     pub(super) failure: Option<String>,
     pub(super) reported: Progress,
     pub(super) reported_totals: (u64, u64),
@@ -134,6 +137,7 @@ impl Session {
             lost: Bits::new(geometry.pieces()),
             unread: Vec::new(),
             doomed: Vec::new(),
+            ended: None,
             failure: None,
             reported: Progress::default(),
             reported_totals: (0, 0),

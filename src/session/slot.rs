@@ -1,6 +1,7 @@
 //! A connection's place, and the deadlines of all places. A slot's key is also its socket's.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use super::census::Standing;
 use crate::base::id::PeerId;
@@ -15,6 +16,9 @@ pub struct Slot {
     pub peer: Peer,
     /// Its name, once it greeted us.
     pub remote: Option<PeerId>,
+    /// Addresses among the candidates at which its peer listens, as far as that is known. They are
+    /// not dialed while it is connected.
+    pub listens_at: Vec<SocketAddr>,
     /// Pieces it has that we need, or needed when the peers were last told what we have: we are interested while there are any.
     pub useful: u32,
     /// It could take more requests than there was to ask.
@@ -39,9 +43,15 @@ pub struct Slot {
 impl Slot {
     /// A place for this connection.
     pub fn new(peer: Peer) -> Slot {
+        let listens_at = if peer.is_outbound() {
+            vec![peer.addr()]
+        } else {
+            Vec::new()
+        };
         Slot {
             peer,
             remote: None,
+            listens_at,
             useful: 0,
             hungry: false,
             askable: false,

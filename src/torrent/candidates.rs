@@ -1,10 +1,14 @@
-//! Addresses of peers: where each came from, when to call it next, and who is banned. All sources of peers end in
-//! [`Candidates::add`]; each address is called by one connection at a time, and after a failure only after a wait that doubles. A peer that
-//! was of use and that the network took from us may be back at once: it is called soon, and more often than others.
+//! Addresses of peers: where each came from, and when to dial it next. All sources of peers end in
+//! [`Candidates::add`]. Each address is dialed by one connection at a time, and after a failure only
+//! after a wait that doubles. A peer that was of use and that the network took from us may be back at
+//! once: it is dialed soon, and more often than others.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
+use super::bans::Bans;
+use super::ports::Ports;
 use crate::base::host::Host;
 use crate::base::limits;
 use crate::base::reach::Reach;
@@ -20,14 +24,34 @@ pub enum Source {
     Tracker,
 }
 
+/// What becomes of an address next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Turn {
+    /// It may be dialed from this moment on; the random number decides between those due together.
+    Waits(Now, u32),
+    /// It is being dialed, or the peer that listens there is connected.
+    Busy,
+    /// The peer that listens there is probably connected, by a connection of its own: it is not
+    /// dialed before [`Candidates::release`].
+    Held,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     source: Source,
     failures: u32,
     /// The network took it from us when it had been of use.
     lost: bool,
-    /// When it may be called, and a random number that decides between those due together. `None`: it is being called.
-    turn: Option<(Now, u32)>,
+    /// A connection to it has been of use.
+    worked: bool,
+    turn: Turn,
+}
+
+impl Candidate {
+    /// It was dialed in vain and has never been of use.
+    fn is_dead(&self) -> bool {
+        self.failures > 0 && !self.worked
+    }
 }
 
 /// The addresses that a torrent knows.
@@ -35,10 +59,10 @@ struct Candidate {
 pub struct Candidates {
     known: BTreeMap<SocketAddr, Candidate>,
     due: BTreeSet<(Now, u32, SocketAddr)>,
-    refused: BTreeSet<SocketAddr>,
-    /// In the order in which they were banned.
-    banned: VecDeque<SocketAddr>,
-    banned_hosts: BTreeSet<Host>,
+    /// Addresses that are not worth a dial: until this moment, or (`None`) in this run.
+    refused: BTreeMap<SocketAddr, Option<Now>>,
+    ports: Ports,
+    bans: Bans,
     rng: Rng,
 }
 
@@ -48,22 +72,22 @@ impl Candidates {
         Candidates {
             known: BTreeMap::new(),
             due: BTreeSet::new(),
-            refused: BTreeSet::new(),
-            banned: VecDeque::new(),
-            banned_hosts: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            ports: Ports::default(),
+            bans: Bans::default(),
             rng,
         }
     }
 
-    /// Adds an address; true if it is new and can be called at all.
+    /// Adds an address; true if it is new and can be dialed at all.
     pub fn add(&mut self, addr: SocketAddr, source: Source, now: Now) -> bool {
         let addr = canonical(addr);
         let callable = addr.port() != 0 && Reach::of(addr.ip()) != Reach::Nowhere;
         if !callable
-            || (source != Source::User && self.is_crowded(addr.ip()))
             || self.known.contains_key(&addr)
-            || self.refused.contains(&addr)
+            || self.is_refused(addr, now)
             || self.is_banned(addr)
+            || (source != Source::User && !self.has_place(addr.ip(), now))
         {
             return false;
         }
@@ -76,21 +100,39 @@ impl Candidates {
                 source,
                 failures: 0,
                 lost: false,
-                turn: None,
+                worked: false,
+                turn: Turn::Busy,
             },
         );
         self.schedule(addr, now);
+        // With one address more, another peer of that host may be the one that is connected.
+        self.release(addr.ip(), now);
         true
     }
 
-    /// Whether strangers named so many ports of this host that another is not called. Around us, each knows his own.
-    fn is_crowded(&self, ip: IpAddr) -> bool {
+    /// Whether strangers may name one more port of this host. In the world a host has
+    /// [`limits::HOST_PORTS`] places, and a port that failed gives its place to one that is named
+    /// later, at the pace of [`Ports`]. Around us each machine knows its own ports.
+    fn has_place(&mut self, ip: IpAddr, now: Now) -> bool {
         if Reach::of(ip).is_local() {
+            return true;
+        }
+        let known = || self.known.range(ports(ip));
+        let worst = known()
+            .filter(|(_, c)| c.source != Source::User && c.failures > 0)
+            .filter(|(_, c)| matches!(c.turn, Turn::Waits(..)))
+            .max_by_key(|(_, c)| (c.is_dead(), c.failures));
+        let crowded = known().count() >= limits::HOST_PORTS;
+        let worst = worst.map(|(&addr, _)| addr).filter(|_| crowded);
+        if (crowded && worst.is_none()) || !self.ports.take(ip, now) {
             return false;
         }
-        let ports = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
-        let known = self.known.range(ports.clone()).count();
-        known + self.refused.range(ports).count() >= limits::HOST_PORTS
+        if let Some(addr) = worst {
+            // Named again, it would take the place of a port that was not tried yet.
+            self.forget(addr);
+            self.set_refused(addr, Some(now + limits::REDIAL_MOST), now);
+        }
+        true
     }
 
     /// How many addresses are known.
@@ -103,16 +145,11 @@ impl Candidates {
         self.known.is_empty()
     }
 
-    /// The next address to call, if one is due. Its call ends in [`Candidates::on_closed`] or [`Candidates::on_failed`].
+    /// The next address to dial, if one is due. Its dial ends in [`Candidates::on_closed`],
+    /// [`Candidates::on_failed`] and the like.
     pub fn next(&mut self, now: Now) -> Option<SocketAddr> {
-        let &(at, tie, addr) = self.due.first()?;
-        if at > now {
-            return None;
-        }
-        self.due.remove(&(at, tie, addr));
-        if let Some(candidate) = self.known.get_mut(&addr) {
-            candidate.turn = None;
-        }
+        let addr = self.peek(now)?;
+        self.set_turn(addr, Turn::Busy);
         Some(addr)
     }
 
@@ -127,15 +164,46 @@ impl Candidates {
         self.due.first().map(|&(at, _, _)| at)
     }
 
-    /// The call failed, or ended before the peer was of any use: wait, longer each time, then forget. What the user named is never
-    /// forgotten, and waits least.
+    /// Whether this address may be that of one of `callers` peers of its host that dialed us and
+    /// whose listening ports nobody knows: if the host has fewer other addresses to dial than that.
+    /// Another address that was dialed in vain does not count; one that the user named is dialed
+    /// anyway.
+    pub fn may_be_caller(&self, addr: SocketAddr, callers: usize) -> bool {
+        let by_user = |c: &Candidate| c.source == Source::User;
+        let counts = |c: &Candidate| c.turn != Turn::Busy && !c.is_dead();
+        let others = self.known.range(ports(addr.ip()));
+        let others = others.filter(|&(&other, c)| other != addr && counts(c));
+        callers > others.count() && !self.known.get(&addr).is_none_or(by_user)
+    }
+
+    /// Does not dial an address until [`Candidates::release`].
+    pub fn hold(&mut self, addr: SocketAddr) {
+        self.set_turn(addr, Turn::Held);
+    }
+
+    /// Lets the addresses of a host be dialed from `at` on that [`Candidates::hold`] kept back.
+    pub fn release(&mut self, ip: IpAddr, at: Now) {
+        let known = self.known.range(ports(ip.to_canonical()));
+        let held = known.filter(|(_, c)| c.turn == Turn::Held);
+        let held: Vec<SocketAddr> = held.map(|(&addr, _)| addr).collect();
+        held.into_iter().for_each(|addr| self.schedule(addr, at));
+    }
+
+    /// The dial failed, or the connection ended before the peer was of any use: wait, longer each
+    /// time, then forget. What the user named is never forgotten, and waits least.
     pub fn on_failed(&mut self, addr: SocketAddr, now: Now) {
         self.fail(addr, limits::REDIAL, now);
     }
 
-    /// The call crossed another one on the way. If both ends gave up theirs, calling again soon mends it.
+    /// Two connections to the peer that listens there are over, each perhaps for the sake of the
+    /// other: dialing again soon mends it. To be called after [`Candidates::on_closed`] and the like.
     pub fn on_crossed(&mut self, addr: SocketAddr, now: Now) {
-        self.fail(addr, limits::REDIAL_USER, now);
+        let candidate = self.known.get_mut(&addr);
+        if let Some(candidate) = candidate.filter(|c| c.turn != Turn::Busy) {
+            // The end of its connection counted already.
+            candidate.failures = candidate.failures.saturating_sub(1);
+            self.fail(addr, limits::REDIAL_USER, now);
+        }
     }
 
     fn fail(&mut self, addr: SocketAddr, first: Duration, now: Now) {
@@ -167,8 +235,8 @@ impl Candidates {
         self.reset(addr, false, now);
     }
 
-    /// A connection that was of use failed, and neither end wanted that: a short wait, and for some failures none longer than the first
-    /// after others.
+    /// A connection that was of use failed, and neither end wanted that: a short wait, and for some
+    /// failures none longer than the first after others.
     pub fn on_lost(&mut self, addr: SocketAddr, now: Now) {
         self.reset(addr, true, now);
     }
@@ -176,64 +244,76 @@ impl Candidates {
     fn reset(&mut self, addr: SocketAddr, lost: bool, now: Now) {
         if let Some(candidate) = self.known.get_mut(&addr) {
             (candidate.failures, candidate.lost) = (0, lost);
+            candidate.worked = true;
             self.on_failed(addr, now);
         }
     }
 
-    /// The address is not worth another call in this run.
-    pub fn refuse(&mut self, addr: SocketAddr) {
+    /// The address is not worth another dial in this run.
+    pub fn refuse(&mut self, addr: SocketAddr, now: Now) {
         self.forget(addr);
+        self.set_refused(addr, None, now);
+    }
+
+    fn set_refused(&mut self, addr: SocketAddr, until: Option<Now>, now: Now) {
+        if self.refused.len() >= limits::BANNED {
+            self.refused
+                .retain(|_, until| until.is_none_or(|until| until > now));
+        }
         if self.refused.len() < limits::BANNED {
-            self.refused.insert(addr);
+            self.refused.insert(addr, until);
         }
     }
 
-    /// Never again, in neither direction, and whoever else is of its [`Host`]: if a port were enough to come back, a ban would mean
-    /// nothing. With too many, those banned first are forgotten.
+    fn is_refused(&self, addr: SocketAddr, now: Now) -> bool {
+        let until = self.refused.get(&addr);
+        until.is_some_and(|until| until.is_none_or(|until| until > now))
+    }
+
+    /// Bans the whole host of an address, in both directions: see [`Bans`].
     pub fn ban(&mut self, addr: SocketAddr) {
         let (addr, host) = (canonical(addr), Host::of(addr));
         let theirs = |known: &&SocketAddr| Host::of(**known) == host;
         let known: Vec<SocketAddr> = self.known.keys().filter(theirs).copied().collect();
         known.into_iter().for_each(|known| self.forget(known));
-        if !self.banned_hosts.insert(host) {
-            return;
-        }
-        self.banned.push_back(addr);
-        if self.banned.len() > limits::BANNED {
-            let first = self.banned.pop_front();
-            first.map(|first| self.banned_hosts.remove(&Host::of(first)));
-        }
+        self.bans.add(addr);
     }
 
     /// Whether [`Candidates::ban`] covers this address.
     pub fn is_banned(&self, addr: SocketAddr) -> bool {
-        self.banned_hosts.contains(&Host::of(addr))
+        self.bans.covers(addr)
     }
 
     /// The addresses that [`Candidates::ban`] was told of, one for each host.
     pub fn banned(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.banned.iter().copied()
+        self.bans.addresses()
     }
 
     fn schedule(&mut self, addr: SocketAddr, at: Now) {
         let tie = self.rng.bits32();
-        if let Some(candidate) = self.known.get_mut(&addr) {
-            candidate.turn = Some((at, tie));
+        self.set_turn(addr, Turn::Waits(at, tie));
+    }
+
+    /// The only place, but for [`Candidates::forget`], that changes whether an address is due.
+    fn set_turn(&mut self, addr: SocketAddr, turn: Turn) {
+        let Some(candidate) = self.known.get_mut(&addr) else {
+            return;
+        };
+        if let Turn::Waits(at, tie) = std::mem::replace(&mut candidate.turn, turn) {
+            self.due.remove(&(at, tie, addr));
+        }
+        if let Turn::Waits(at, tie) = turn {
             self.due.insert((at, tie, addr));
         }
     }
 
     fn forget(&mut self, addr: SocketAddr) {
-        if let Some((at, tie)) = self
-            .known
-            .remove(&addr)
-            .and_then(|candidate| candidate.turn)
-        {
-            self.due.remove(&(at, tie, addr));
-        }
+        self.set_turn(addr, Turn::Busy);
+        self.known.remove(&addr);
     }
 
-    /// Makes room by forgetting the address whose turn is furthest away, unless it has never been tried.
+    /// Makes room by forgetting the address whose turn is furthest away, unless it has never been
+    /// tried.
     fn forget_one(&mut self) -> bool {
         let Some(&(_, _, addr)) = self.due.last() else {
             return false;
@@ -249,202 +329,15 @@ impl Candidates {
     }
 }
 
-/// IPv4 addresses that arrive in IPv6 clothes are the same hosts.
+/// The address with its IPv4-mapped IPv6 form replaced by the plain IPv4 one.
 fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Now {
-        Now::from_micros(seconds * 1_000_000)
-    }
-
-    fn addr(last: u8) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, last], 6881))
-    }
-
-    #[test]
-    fn each_address_is_called_by_one_connection_at_a_time() {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        assert!(candidates.is_empty());
-        assert!(candidates.add(addr(1), Source::Tracker, at(0)));
-        assert!(!candidates.add(addr(1), Source::Tracker, at(0)));
-        assert_eq!(
-            (candidates.next(at(0)), candidates.next(at(0))),
-            (Some(addr(1)), None)
-        );
-        assert!(
-            !candidates.add(addr(1), Source::Tracker, at(0)),
-            "it is being called"
-        );
-        candidates.on_closed(addr(1), at(10));
-        assert_eq!(candidates.next(at(69)), None);
-        assert_eq!(candidates.next(at(10 + 75)), Some(addr(1)));
-    }
-
-    /// Calls the first address until it is forgotten: when that is, and the waits before each call, in milliseconds.
-    fn never_answers(candidates: &mut Candidates) -> (Now, Vec<u64>) {
-        let (mut now, mut waits) = (at(0), Vec::new());
-        while let Some(due) = candidates.next_deadline() {
-            waits.push(due.since(now).as_millis() as u64);
-            now = due;
-            assert_eq!(candidates.next(now), Some(addr(1)));
-            candidates.on_failed(addr(1), now);
-        }
-        (now, waits)
-    }
-
-    #[test]
-    fn waits_double_and_then_the_address_is_forgotten() {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        candidates.add(addr(1), Source::Tracker, at(0));
-        let (now, waits) = never_answers(&mut candidates);
-        assert_eq!(waits.len() as u32, limits::DIAL_FAILURES + 1);
-        for (n, wait) in waits.iter().skip(1).enumerate() {
-            let least = (60 << n).min(limits::REDIAL_MOST.as_secs());
-            assert!((least * 1000..=least * 1250).contains(wait), "{waits:?}");
-        }
-        assert!(
-            candidates.add(addr(1), Source::Tracker, now),
-            "named again, it is new again"
-        );
-    }
-
-    /// The first address, whose connection the network took at once.
-    fn lost() -> Candidates {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        candidates.add(addr(1), Source::Tracker, at(0));
-        candidates.next(at(0));
-        candidates.on_lost(addr(1), at(0));
-        candidates
-    }
-
-    #[test]
-    fn what_the_network_took_is_called_soon_and_then_as_others_are() {
-        let (_, waits) = never_answers(&mut lost());
-        let first = limits::REDIAL_LOST.as_secs();
-        assert_eq!(first, 5);
-        let least = [first, 10, 20, 40, 60, 60, 60, 120, 240, 480, 960, 1800];
-        assert_eq!(waits.len(), least.len(), "{waits:?}");
-        for (wait, least) in waits.iter().zip(least) {
-            assert!((least * 1000..=least * 1250).contains(wait), "{waits:?}");
-        }
-    }
-
-    #[test]
-    fn who_was_lost_and_hung_up_later_waits_as_others_do() {
-        let mut candidates = lost();
-        assert_eq!(candidates.next(at(7)), Some(addr(1)));
-        candidates.on_closed(addr(1), at(100));
-        assert_eq!(candidates.next(at(159)), None);
-    }
-
-    #[test]
-    fn bans_cover_the_host_but_not_this_machine() {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        let other_port = SocketAddr::from(([10, 0, 0, 1], 1));
-        assert!(candidates.add(other_port, Source::Tracker, at(0)));
-        candidates.ban(addr(1));
-        assert_eq!(candidates.next(at(0)), None, "it is not called either");
-        assert!(
-            candidates.is_banned(other_port) && !candidates.add(other_port, Source::User, at(0))
-        );
-        let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        candidates.ban(here(1));
-        assert!(candidates.is_banned(here(1)) && !candidates.is_banned(here(2)));
-        let mapped: SocketAddr = "[::ffff:10.0.0.1]:6881".parse().unwrap();
-        assert!(candidates.is_banned(mapped));
-    }
-
-    fn numbered(number: usize) -> SocketAddr {
-        let [_, b, c, d] = (number as u32).to_be_bytes();
-        SocketAddr::from(([10, b, c, d], 7))
-    }
-
-    #[test]
-    fn addresses_that_are_being_called_are_not_forgotten_for_others() {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        for number in 0..limits::CANDIDATES {
-            assert!(candidates.add(numbered(number), Source::Tracker, at(0)));
-            assert!(candidates.next(at(0)).is_some());
-        }
-        let one_more = numbered(limits::CANDIDATES);
-        assert!(!candidates.add(one_more, Source::Tracker, at(0)));
-        candidates.on_failed(numbered(7), at(0));
-        assert!(candidates.add(one_more, Source::Tracker, at(0)));
-        assert_eq!(candidates.len(), limits::CANDIDATES);
-        // Of an address that is not known any more nothing is to be learnt.
-        candidates.on_failed(numbered(7), at(0));
-        assert_eq!(candidates.next_deadline(), Some(at(0)));
-    }
-
-    /// A tracker that names every port of a host would have all its swarm scan or flood it.
-    #[test]
-    fn a_host_in_the_world_is_called_on_a_few_ports_only() {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        let host = |ip: [u8; 4], port| SocketAddr::from((ip, port));
-        let victim = |port| host([192, 0, 2, 1], port);
-        for port in 1..=u16::MAX {
-            candidates.add(victim(port), Source::Tracker, at(0));
-        }
-        assert_eq!(candidates.len(), limits::HOST_PORTS);
-        while let Some(addr) = candidates.next(at(0)) {
-            candidates.refuse(addr);
-        }
-        assert!(
-            !candidates.add(victim(9999), Source::Tracker, at(1)),
-            "they were tried"
-        );
-        assert!(candidates.add(victim(9999), Source::User, at(1)));
-        assert!(candidates.add(host([192, 0, 2, 2], 1), Source::Tracker, at(1)));
-        for port in 1..=100 {
-            assert!(candidates.add(host([10, 0, 0, 1], port), Source::Tracker, at(1)));
-        }
-    }
-
-    #[test]
-    fn bans_are_bounded_and_the_oldest_are_forgotten() {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        let host = |n: u32| SocketAddr::from(((0x0a00_0000 + n).to_be_bytes(), 7));
-        for n in 0..limits::BANNED as u32 {
-            candidates.ban(host(n));
-            candidates.ban(host(n));
-        }
-        assert!(candidates.is_banned(host(0)) && candidates.banned().count() == limits::BANNED);
-        candidates.ban(host(limits::BANNED as u32));
-        assert!(!candidates.is_banned(host(0)) && candidates.is_banned(host(1)));
-        assert_eq!(candidates.banned().count(), limits::BANNED);
-    }
-
-    #[test]
-    fn junk_is_not_called_and_the_number_is_bounded() {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        for junk in [
-            "0.0.0.0:1",
-            "10.0.0.1:0",
-            "224.0.0.1:1",
-            "255.255.255.255:1",
-            "240.0.0.1:1",
-            "0.1.2.3:9",
-            "[::]:1",
-            "[ff02::1]:1",
-        ] {
-            assert!(
-                !candidates.add(junk.parse().unwrap(), Source::Tracker, at(0)),
-                "{junk}"
-            );
-        }
-        for n in 0..limits::CANDIDATES as u32 + 10 {
-            let [_, b, c, d] = n.to_be_bytes();
-            candidates.add(SocketAddr::from(([10, b, c, d], 7)), Source::Tracker, at(0));
-        }
-        assert_eq!(candidates.len(), limits::CANDIDATES);
-        let first = candidates.next(at(0)).unwrap();
-        candidates.on_failed(first, at(0));
-        assert!(candidates.add(SocketAddr::from(([11, 0, 0, 1], 7)), Source::Tracker, at(0)));
-        assert_eq!(candidates.len(), limits::CANDIDATES);
-    }
+/// All addresses of a host.
+fn ports(ip: IpAddr) -> RangeInclusive<SocketAddr> {
+    SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::Duration;
 use brooklet::peer::fault::Fault;
+use brooklet::torrent::candidates::Source;
 
+use crate::seconds_pass;
 use crate::session::Bench;
 use crate::transcript::words::encode;
 
@@ -88,6 +90,21 @@ impl Swarm {
         }
     }
 
+    /// A connection comes up, and all that is said on it arrives, before anything else happens.
+    fn comes_up(&mut self, wire: usize) {
+        let addr = SocketAddr::from(([192, 0, 2, 1 + wire as u8], 50_001));
+        self.keys[wire][1 - wire] = Some(self.ends[1 - wire].accepts(addr));
+        let (end, key) = (&mut self.ends[wire], self.keys[wire][wire].unwrap());
+        end.session.handle_connected(key, end.now);
+        while (0..2).any(|end| self.turn(end)) {
+            for (wire, end) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                while !self.wires[wire][end].is_empty() {
+                    self.arrive(wire, end);
+                }
+            }
+        }
+    }
+
     fn arrive(&mut self, wire: usize, end: usize) {
         let said = self.wires[wire][end]
             .pop_front()
@@ -151,13 +168,186 @@ fn of_two_connections_that_crossed_one_stays_and_both_ends_keep_the_same() {
 }
 
 #[test]
+fn of_two_connections_apart_in_time_both_ends_keep_the_older() {
+    let apart = [Duration::from_millis(1_001), Duration::from_secs(9)];
+    for (gap, first) in apart.iter().flat_map(|gap| [(gap, 0), (gap, 1)]) {
+        let mut swarm = Swarm::new();
+        swarm.comes_up(first);
+        swarm.ends.iter_mut().for_each(|end| end.wait(*gap));
+        swarm.comes_up(1 - first);
+        assert_eq!(swarm.over[first], [false, false], "{first} after {gap:?}");
+        assert_eq!(swarm.over[1 - first], [true, true], "{first} after {gap:?}");
+    }
+}
+
+/// Both an id that is smaller than ours and one that is greater.
+const IDS: [&str; 2] = ["-TR3000-abcdefghijkl", "-zz3000-abcdefghijkl"];
+
+fn port(port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], port))
+}
+
+/// A peer of 192.0.2.1 dials us from this port and greets us.
+fn caller(bench: &mut Bench, from: u16, id: &str) -> usize {
+    let key = bench.accepts(port(from));
+    bench.says(key, &format!("handshake fast {id}"));
+    key
+}
+
+/// A peer answers our dial, and greets us.
+fn answers(bench: &mut Bench, key: usize, id: &str) {
+    bench.hears(key);
+    bench.session.handle_connected(key, bench.now);
+    bench.says(key, &format!("handshake fast {id}"));
+}
+
+/// Whether any of these ports is dialed within this time, in which the peers under these keys stay.
+fn dialed(bench: &mut Bench, ports: &[u16], stay: &[usize], seconds: u64) -> Option<u16> {
+    for _ in 0..seconds {
+        seconds_pass(bench, stay, 1);
+        stay.iter().for_each(|&key| bench.says(key, "keep-alive"));
+        let found = ports.iter().find(|&&to| bench.dialled(port(to)).is_some());
+        if found.is_some() {
+            return found.copied();
+        }
+    }
+    None
+}
+
+/// A peer that dialed us, and that the user names, too: both are one, which is found out once.
+#[test]
+fn a_connection_that_works_is_not_closed_for_one_to_the_peers_listening_port() {
+    for id in IDS {
+        let mut bench = Bench::seeder(4);
+        let old = caller(&mut bench, 50_001, id);
+        seconds_pass(&mut bench, &[old], 10);
+        bench
+            .session
+            .add_peers(&[port(6881)], Source::User, bench.now);
+        bench.turn();
+        let new = bench.dialled(port(6881)).expect("the user named it");
+        answers(&mut bench, new, id);
+        assert!(bench.is_gone(new) && !bench.is_gone(old), "{id}");
+        // Now it is known where the peer listens.
+        bench
+            .session
+            .add_peers(&[port(6881)], Source::Tracker, bench.now);
+        assert_eq!(dialed(&mut bench, &[6881], &[old], 3600), None, "{id}");
+        bench.session.handle_closed(old, Fault::Closed, bench.now);
+        assert_eq!(dialed(&mut bench, &[6881], &[], 80), Some(6881), "{id}");
+    }
+}
+
+#[test]
+fn a_peer_that_we_dialed_and_that_dials_us_later_keeps_the_older_connection() {
+    for id in IDS {
+        let mut bench = Bench::seeder(4);
+        let old = bench.dials(port(6881));
+        answers(&mut bench, old, id);
+        seconds_pass(&mut bench, &[old], 10);
+        let new = caller(&mut bench, 50_001, id);
+        assert!(bench.is_gone(new) && !bench.is_gone(old), "{id}");
+    }
+}
+
+/// libtorrent closes both connections when we dial its listening port while its own call to us is
+/// open. We do not dial an address that may be its: those of its host, unless there are more of them
+/// than callers.
+#[test]
+fn an_address_of_a_callers_host_is_dialed_only_if_it_is_somebody_elses() {
+    let mapped: SocketAddr = "[::ffff:192.0.2.1]:50001".parse().unwrap();
+    for from in [port(50_001), mapped] {
+        let mut bench = Bench::getter(4, &[]);
+        let first = bench.accepts(from);
+        bench.says(first, &format!("handshake fast {}", IDS[0]));
+        let name = |bench: &mut Bench, number| {
+            bench
+                .session
+                .add_peers(&[port(number)], Source::Tracker, bench.now);
+        };
+        name(&mut bench, 6881);
+        assert_eq!(dialed(&mut bench, &[6881], &[first], 3600), None);
+        // Two addresses, one caller: there are two peers behind this router.
+        name(&mut bench, 6882);
+        let to = dialed(&mut bench, &[6881, 6882], &[first], 2).expect("one is dialed");
+        let other = 6881 + 6882 - to;
+        assert_eq!(dialed(&mut bench, &[other], &[first], 9), None);
+        // The caller goes: its address is dialed later.
+        bench.session.handle_closed(first, Fault::Closed, bench.now);
+        assert_eq!(dialed(&mut bench, &[other], &[], 61), Some(other));
+    }
+}
+
+/// ... and each of several peers behind one router is connected once, those that dialed us and the
+/// others, whichever of their addresses is dialed first.
+#[test]
+fn several_peers_of_one_address_are_all_connected() {
+    let id = |number| format!("-TR3000-abcdefghij{number:02}");
+    let mut bench = Bench::getter(4, &[]);
+    let mut open: Vec<usize> = (1..=3)
+        .map(|number| caller(&mut bench, 50_000 + number, &id(number)))
+        .collect();
+    let all: Vec<SocketAddr> = (1..=6).map(port).collect();
+    let mut dials = 0;
+    for _ in 0..300 {
+        bench.session.add_peers(&all, Source::Tracker, bench.now);
+        seconds_pass(&mut bench, &open, 1);
+        open.iter().for_each(|&key| bench.says(key, "keep-alive"));
+        for number in 1..=6 {
+            if let Some(key) = bench.dialled(port(number)) {
+                answers(&mut bench, key, &id(number));
+                dials += 1;
+                match number {
+                    1..=3 => assert!(bench.is_gone(key), "{number} is a caller"),
+                    _ => open.push(key),
+                }
+            }
+        }
+    }
+    assert!(open.iter().all(|&key| !bench.is_gone(key)));
+    assert_eq!(bench.session.progress(bench.now).peers, 6);
+    assert!(dials <= 6, "{dials} dials for six addresses");
+}
+
+/// Whichever of the two it closes first, and whether it greets on the newer one or not.
+#[test]
+fn a_peer_that_closes_both_connections_is_dialed_again_soon() {
+    for (greets, newer_first) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut bench = Bench::seeder(4);
+        let old = caller(&mut bench, 50_001, IDS[0]);
+        seconds_pass(&mut bench, &[old], 10);
+        // With another address of that host the first is dialed, too.
+        bench
+            .session
+            .add_peers(&[port(1), port(2)], Source::Tracker, bench.now);
+        bench.turn();
+        let found = [1, 2].map(|number| bench.dialled(port(number)).map(|key| (number, key)));
+        let (number, new) = found.into_iter().flatten().next().expect("one is dialed");
+        bench.session.handle_connected(new, bench.now);
+        if newer_first {
+            bench.session.handle_closed(new, Fault::Closed, bench.now);
+            bench.session.handle_closed(old, Fault::Closed, bench.now);
+        } else {
+            bench.session.handle_closed(old, Fault::Closed, bench.now);
+            if greets {
+                bench.says(new, &format!("handshake fast {}", IDS[0]));
+            }
+            bench.session.handle_closed(new, Fault::Closed, bench.now);
+        }
+        bench.turn();
+        let again = dialed(&mut bench, &[number], &[], 7);
+        assert_eq!(again, Some(number), "{greets} {newer_first}");
+    }
+}
+
+#[test]
 fn a_call_that_gave_way_is_made_again_soon_if_the_other_one_ends_too() {
     let mut bench = Bench::getter(4, &[]);
     let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
     // Its name is smaller than ours: the connection that it began stays.
     let name = "handshake fast -TR3000-abcdefghi001";
-    let theirs = bench.join(1, true);
     let ours = bench.dials(addr);
+    let theirs = bench.join(1, true);
     bench.session.handle_connected(ours, bench.now);
     bench.says(ours, name);
     assert!(bench.is_gone(ours) && !bench.is_gone(theirs));

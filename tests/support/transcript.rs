@@ -201,7 +201,6 @@ impl Stage<'_, '_> {
 
     fn end(&mut self, fault: Fault) {
         let again = match fault.redial() {
-            Redial::Soon => "call again soon",
             Redial::Later => "call again later",
             Redial::Never => "never call again",
         };

@@ -1,0 +1,305 @@
+use super::*;
+
+fn at(seconds: u64) -> Now {
+    Now::from_micros(seconds * 1_000_000)
+}
+
+fn addr(last: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, last], 6881))
+}
+
+#[test]
+fn each_address_is_called_by_one_connection_at_a_time() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    assert!(candidates.is_empty());
+    assert!(candidates.add(addr(1), Source::Tracker, at(0)));
+    assert!(!candidates.add(addr(1), Source::Tracker, at(0)));
+    assert_eq!(
+        (candidates.next(at(0)), candidates.next(at(0))),
+        (Some(addr(1)), None)
+    );
+    assert!(
+        !candidates.add(addr(1), Source::Tracker, at(0)),
+        "it is being called"
+    );
+    candidates.on_closed(addr(1), at(10));
+    assert_eq!(candidates.next(at(69)), None);
+    assert_eq!(candidates.next(at(10 + 75)), Some(addr(1)));
+}
+
+/// Calls the first address until it is forgotten: when that is, and the waits before each call, in milliseconds.
+fn never_answers(candidates: &mut Candidates) -> (Now, Vec<u64>) {
+    let (mut now, mut waits) = (at(0), Vec::new());
+    while let Some(due) = candidates.next_deadline() {
+        waits.push(due.since(now).as_millis() as u64);
+        now = due;
+        assert_eq!(candidates.next(now), Some(addr(1)));
+        candidates.on_failed(addr(1), now);
+    }
+    (now, waits)
+}
+
+#[test]
+fn waits_double_and_then_the_address_is_forgotten() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    candidates.add(addr(1), Source::Tracker, at(0));
+    let (now, waits) = never_answers(&mut candidates);
+    assert_eq!(waits.len() as u32, limits::DIAL_FAILURES + 1);
+    for (n, wait) in waits.iter().skip(1).enumerate() {
+        let least = (60 << n).min(limits::REDIAL_MOST.as_secs());
+        assert!((least * 1000..=least * 1250).contains(wait), "{waits:?}");
+    }
+    assert!(
+        candidates.add(addr(1), Source::Tracker, now),
+        "named again, it is new again"
+    );
+}
+
+/// The first address, whose connection the network took at once.
+fn lost() -> Candidates {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    candidates.add(addr(1), Source::Tracker, at(0));
+    candidates.next(at(0));
+    candidates.on_lost(addr(1), at(0));
+    candidates
+}
+
+#[test]
+fn what_the_network_took_is_called_soon_and_then_as_others_are() {
+    let (_, waits) = never_answers(&mut lost());
+    let first = limits::REDIAL_LOST.as_secs();
+    assert_eq!(first, 5);
+    let least = [first, 10, 20, 40, 60, 60, 60, 120, 240, 480, 960, 1800];
+    assert_eq!(waits.len(), least.len(), "{waits:?}");
+    for (wait, least) in waits.iter().zip(least) {
+        assert!((least * 1000..=least * 1250).contains(wait), "{waits:?}");
+    }
+}
+
+#[test]
+fn who_was_lost_and_hung_up_later_waits_as_others_do() {
+    let mut candidates = lost();
+    assert_eq!(candidates.next(at(7)), Some(addr(1)));
+    candidates.on_closed(addr(1), at(100));
+    assert_eq!(candidates.next(at(159)), None);
+}
+
+#[test]
+fn bans_cover_the_host_but_not_this_machine() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let other_port = SocketAddr::from(([10, 0, 0, 1], 1));
+    assert!(candidates.add(other_port, Source::Tracker, at(0)));
+    candidates.ban(addr(1));
+    assert_eq!(candidates.next(at(0)), None, "it is not called either");
+    assert!(candidates.is_banned(other_port) && !candidates.add(other_port, Source::User, at(0)));
+    let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    candidates.ban(here(1));
+    assert!(candidates.is_banned(here(1)) && !candidates.is_banned(here(2)));
+    let mapped: SocketAddr = "[::ffff:10.0.0.1]:6881".parse().unwrap();
+    assert!(candidates.is_banned(mapped));
+}
+
+fn numbered(number: usize) -> SocketAddr {
+    let [_, b, c, d] = (number as u32).to_be_bytes();
+    SocketAddr::from(([10, b, c, d], 7))
+}
+
+#[test]
+fn addresses_that_are_being_called_are_not_forgotten_for_others() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    for number in 0..limits::CANDIDATES {
+        assert!(candidates.add(numbered(number), Source::Tracker, at(0)));
+        assert!(candidates.next(at(0)).is_some());
+    }
+    let one_more = numbered(limits::CANDIDATES);
+    assert!(!candidates.add(one_more, Source::Tracker, at(0)));
+    candidates.on_failed(numbered(7), at(0));
+    assert!(candidates.add(one_more, Source::Tracker, at(0)));
+    assert_eq!(candidates.len(), limits::CANDIDATES);
+    // Of an address that is not known any more nothing is to be learnt.
+    candidates.on_failed(numbered(7), at(0));
+    assert_eq!(candidates.next_deadline(), Some(at(0)));
+}
+
+/// A tracker that names every port of a host would have all its swarm scan or flood it.
+#[test]
+fn a_host_in_the_world_is_called_on_a_few_ports_only() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let host = |ip: [u8; 4], port| SocketAddr::from((ip, port));
+    let victim = |port| host([192, 0, 2, 1], port);
+    for port in 1..=u16::MAX {
+        candidates.add(victim(port), Source::Tracker, at(0));
+    }
+    assert_eq!(candidates.len(), limits::HOST_PORTS);
+    while let Some(addr) = candidates.next(at(0)) {
+        candidates.refuse(addr, at(0));
+    }
+    assert!(
+        !candidates.add(victim(9999), Source::Tracker, at(1)),
+        "they were tried"
+    );
+    assert!(candidates.add(victim(9999), Source::User, at(1)));
+    assert!(candidates.add(host([192, 0, 2, 2], 1), Source::Tracker, at(1)));
+    for port in 1..=100 {
+        assert!(candidates.add(host([10, 0, 0, 1], port), Source::Tracker, at(1)));
+    }
+}
+
+#[test]
+fn bans_are_bounded_and_the_oldest_are_forgotten() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let host = |n: u32| SocketAddr::from(((0x0a00_0000 + n).to_be_bytes(), 7));
+    for n in 0..limits::BANNED as u32 {
+        candidates.ban(host(n));
+        candidates.ban(host(n));
+    }
+    assert!(candidates.is_banned(host(0)) && candidates.banned().count() == limits::BANNED);
+    candidates.ban(host(limits::BANNED as u32));
+    assert!(!candidates.is_banned(host(0)) && candidates.is_banned(host(1)));
+    assert_eq!(candidates.banned().count(), limits::BANNED);
+}
+
+#[test]
+fn junk_is_not_called_and_the_number_is_bounded() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    for junk in [
+        "0.0.0.0:1",
+        "10.0.0.1:0",
+        "224.0.0.1:1",
+        "255.255.255.255:1",
+        "240.0.0.1:1",
+        "0.1.2.3:9",
+        "[::]:1",
+        "[ff02::1]:1",
+    ] {
+        assert!(
+            !candidates.add(junk.parse().unwrap(), Source::Tracker, at(0)),
+            "{junk}"
+        );
+    }
+    for n in 0..limits::CANDIDATES as u32 + 10 {
+        let [_, b, c, d] = n.to_be_bytes();
+        candidates.add(SocketAddr::from(([10, b, c, d], 7)), Source::Tracker, at(0));
+    }
+    assert_eq!(candidates.len(), limits::CANDIDATES);
+    let first = candidates.next(at(0)).unwrap();
+    candidates.on_failed(first, at(0));
+    assert!(candidates.add(SocketAddr::from(([11, 0, 0, 1], 7)), Source::Tracker, at(0)));
+    assert_eq!(candidates.len(), limits::CANDIDATES);
+}
+
+/// Names ports of one host in the world, each time all of them, every half minute, as a tracker
+/// does; nobody answers at any but the last. How many seconds pass until that one is dialed.
+fn found_after(dead: u16, fails: impl Fn(&mut Candidates, SocketAddr, Now)) -> Option<u64> {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let port = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    for second in 0..3600 {
+        if second % 30 == 0 {
+            for number in 1..=dead + 1 {
+                candidates.add(port(number), Source::Tracker, at(second));
+            }
+        }
+        while let Some(addr) = candidates.next(at(second)) {
+            if addr == port(dead + 1) {
+                return Some(second);
+            }
+            fails(&mut candidates, addr, at(second));
+        }
+    }
+    None
+}
+
+/// A peer that is started anew has another port each time, and trackers go on naming the old ones.
+#[test]
+fn ports_that_failed_give_their_place_to_another() {
+    let dead = |candidates: &mut Candidates, addr, now| candidates.on_failed(addr, now);
+    let refused = |candidates: &mut Candidates, addr, now| candidates.refuse(addr, now);
+    let most = limits::HOST_PORTS as u16;
+    for fails in [&dead as &dyn Fn(&mut Candidates, SocketAddr, Now), &refused] {
+        assert_eq!(found_after(most - 1, fails), Some(0));
+        assert_eq!(found_after(most, fails), Some(30));
+        assert_eq!(
+            found_after(most + 9, fails),
+            Some(300),
+            "one each half minute"
+        );
+    }
+}
+
+#[test]
+fn a_list_of_ports_is_still_no_scan() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let mut dialed = BTreeSet::new();
+    for second in 0..3600 {
+        for number in 0..50 {
+            let port = (second * 50 + number) as u16 + 1;
+            let addr = SocketAddr::from(([192, 0, 2, 1], port));
+            candidates.add(addr, Source::Tracker, at(second));
+        }
+        while let Some(addr) = candidates.next(at(second)) {
+            dialed.insert(addr);
+            candidates.on_failed(addr, at(second));
+        }
+        assert!(candidates.len() <= limits::HOST_PORTS);
+    }
+    let most = limits::HOST_PORTS + 3600 / limits::HOST_PORT_GAP.as_secs() as usize;
+    assert!(dialed.len() <= most, "{} ports in an hour", dialed.len());
+}
+
+#[test]
+fn a_port_that_was_of_use_is_displaced_last_and_one_that_the_user_named_never() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let port = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    candidates.add(port(100), Source::User, at(0));
+    for number in 1..limits::HOST_PORTS as u16 {
+        assert!(candidates.add(port(number), Source::Tracker, at(0)));
+    }
+    while let Some(addr) = candidates.next(at(0)) {
+        match addr.port() {
+            1 => candidates.on_closed(addr, at(0)),
+            _ => candidates.on_failed(addr, at(0)),
+        }
+    }
+    for number in 1..limits::HOST_PORTS as u16 - 1 {
+        let now = at(30 * u64::from(number));
+        assert!(candidates.add(port(1000 + number), Source::Tracker, now));
+        assert!(candidates.known.contains_key(&port(1)));
+        candidates.set_turn(port(1000 + number), Turn::Busy);
+    }
+    assert!(candidates.add(port(2000), Source::Tracker, at(1000)));
+    assert!(!candidates.known.contains_key(&port(1)));
+    candidates.set_turn(port(2000), Turn::Busy);
+    assert!(!candidates.add(port(2001), Source::Tracker, at(2000)));
+    assert!(candidates.known.contains_key(&port(100)));
+}
+
+#[test]
+fn an_address_that_may_be_a_callers_is_held_until_it_is_released() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let port = |port| SocketAddr::from(([10, 0, 0, 1], port));
+    candidates.add(port(1), Source::Tracker, at(0));
+    assert!(!candidates.may_be_caller(port(1), 0) && candidates.may_be_caller(port(1), 1));
+    candidates.hold(port(1));
+    assert_eq!(
+        (candidates.next(at(9)), candidates.next_deadline()),
+        (None, None)
+    );
+    // With two addresses and one caller, one of them is somebody else's: either may be.
+    candidates.add(port(2), Source::Tracker, at(10));
+    for number in [1, 2] {
+        assert!(!candidates.may_be_caller(port(number), 1));
+        assert!(candidates.may_be_caller(port(number), 2));
+    }
+    // One that nobody answers at is not the caller's, as long as there is another.
+    let first = candidates.next(at(10)).expect("both are due");
+    candidates.on_failed(first, at(10));
+    let other = candidates.next(at(10)).expect("the other is due, too");
+    candidates.hold(other);
+    assert!(candidates.may_be_caller(other, 1) && !candidates.may_be_caller(first, 1));
+    candidates.release("::ffff:10.0.0.1".parse().unwrap(), at(20));
+    assert_eq!(candidates.next(at(19)), None);
+    assert_eq!(candidates.next(at(20)), Some(other));
+    // The user waits for what he named.
+    candidates.add(port(3), Source::User, at(20));
+    assert!(!candidates.may_be_caller(port(3), 9));
+}
