@@ -100,6 +100,16 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 pub const SILENCE: Duration = Duration::from_secs(180);
 /// We say something at least this often.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(90);
+/// The same to a peer whose patience is short: rqbit hangs up after ten seconds of silence. Any
+/// shorter, and two might come within the five seconds in which aria2 takes two for a flood.
+pub const KEEP_ALIVE_SHORT: Duration = Duration::from_secs(7);
+/// A peer that hangs up after we have been silent for this long, and less than [`KEEP_ALIVE`], may
+/// have waited for us to say something: its host is remembered.
+pub const IMPATIENCE: Duration = Duration::from_secs(8);
+/// Hosts remembered whose patience is short: few clients are like that.
+pub const IMPATIENT_HOSTS: usize = 1_000;
+/// The user hears of callers that failed at most this often: there may be many.
+pub const CALLERS_EVERY: Duration = Duration::from_secs(10);
 
 // Swarm
 

@@ -200,6 +200,16 @@ impl Reporter {
             Report::Disconnected { addr, reason } => {
                 log::info!("peer {addr}: disconnected: {reason}");
             }
+            Report::Callers(counts) => {
+                let parts: Vec<String> = counts
+                    .iter()
+                    .map(|(failed, count)| format!("{count} {failed}"))
+                    .collect();
+                log::info!(
+                    "callers that failed before their handshake: {}",
+                    parts.join(", ")
+                );
+            }
             Report::Piece { index, ok: false } => {
                 log::info!("piece {index}: its SHA-1 does not match");
             }

@@ -11,6 +11,7 @@ use crate::base::geometry::Block;
 use crate::base::holdings::Holdings;
 use crate::base::limits;
 use crate::base::time::Now;
+use crate::wire::foreign::Foreign;
 use crate::wire::handshake::{self, Handshake};
 use crate::wire::message::{Kind, Message};
 
@@ -60,7 +61,11 @@ impl Peer {
     }
 
     fn next_handshake<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Event<'a>>, Fault> {
-        let Some(theirs) = Handshake::parse(input.rest()).map_err(|_| Fault::NotBitTorrent)? else {
+        let theirs = Handshake::parse(input.rest()).map_err(|_| {
+            self.foreign = Some(Foreign::of(input.rest()));
+            Fault::NotBitTorrent
+        })?;
+        let Some(theirs) = theirs else {
             self.keep(input);
             return Ok(None);
         };

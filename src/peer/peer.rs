@@ -14,7 +14,8 @@ use crate::base::holdings::Holdings;
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::limits;
 use crate::base::rate::Meter;
-use crate::base::time::{Now, sooner};
+use crate::base::time::{Duration, Now, sooner};
+use crate::wire::foreign::Foreign;
 use crate::wire::message::Message;
 
 /// What every connection of a torrent says of us.
@@ -95,6 +96,8 @@ pub struct Peer {
     pub(super) allowed_told: u32,
     pub(super) allowed_to_peer: Vec<u32>,
     pub(super) unasked: u32,
+    /// What it speaks instead of BitTorrent.
+    pub(super) foreign: Option<Foreign>,
     /// Nothing it says counts any more.
     pub(super) mute: bool,
     pub(super) cut: Vec<u8>,
@@ -105,6 +108,8 @@ pub struct Peer {
     pub(super) since: Now,
     pub(super) heard: Now,
     pub(super) said: Now,
+    /// We say something at least this often.
+    keep_alive: Duration,
     /// Since when nobody listens to it: until then, its time stands still.
     pub(super) deaf: Option<Now>,
 }
@@ -137,6 +142,7 @@ impl Peer {
             allowed_told: 0,
             allowed_to_peer: Vec::new(),
             unasked: 0,
+            foreign: None,
             mute: false,
             cut: Vec::new(),
             out: Vec::new(),
@@ -146,6 +152,7 @@ impl Peer {
             since: now,
             heard: now,
             said: now,
+            keep_alive: limits::KEEP_ALIVE,
             deaf: None,
         }
     }
@@ -170,6 +177,27 @@ impl Peer {
     /// Whether it is over.
     pub fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing(_))
+    }
+
+    /// What it speaks instead of BitTorrent, as far as the bytes tell that had come by then.
+    pub fn foreign(&self) -> Option<Foreign> {
+        self.foreign
+    }
+
+    /// Whether it turned out to be this very client, which dialed itself: the dialing end hangs up.
+    pub fn is_ourselves(&self) -> bool {
+        self.mute
+    }
+
+    /// How long we have said nothing to it.
+    pub fn unspoken(&self, now: Now) -> Duration {
+        now.since(self.said)
+    }
+
+    /// Says something at least each [`limits::KEEP_ALIVE_SHORT`] from now on, since its patience is
+    /// short.
+    pub fn hurry_keep_alives(&mut self) {
+        self.keep_alive = limits::KEEP_ALIVE_SHORT;
     }
 
     /// How far the connection is.
@@ -298,7 +326,7 @@ impl Peer {
         if self.its_time(now).since(self.heard) >= limits::SILENCE && listened_to {
             return Err(Fault::Silent);
         }
-        if now.since(self.said) >= limits::KEEP_ALIVE {
+        if now.since(self.said) >= self.keep_alive {
             self.say(Message::KeepAlive);
             // What waits already will be said as soon as the peer reads; one keep-alive at a time is enough.
             self.said = now;
@@ -345,7 +373,7 @@ impl Peer {
                     // We are the ones who do not listen.
                     silence = silence.max(now.later(limits::CHOKE_ROUND));
                 }
-                let keep_alive = self.said.later(limits::KEEP_ALIVE);
+                let keep_alive = self.said.later(self.keep_alive);
                 if self.deaf.is_some() {
                     return Some(keep_alive);
                 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::callers::Failed;
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::base::id::InfoHash;
@@ -62,6 +63,8 @@ pub enum Report {
         /// Why.
         reason: String,
     },
+    /// How many callers failed before their handshake was whole, by what went wrong, since the start.
+    Callers(Vec<(Failed, u64)>),
     /// How far it is; comes once a second.
     Progress(Progress),
     /// A piece was verified.

@@ -4,6 +4,7 @@
 use super::checking::Checking;
 use super::effect::{Effect, Report, Write};
 use super::leaving::Stage;
+use super::patience;
 use super::session::Session;
 use super::slot::Slot;
 use crate::base::geometry::Block;
@@ -202,6 +203,9 @@ impl Session {
         let slot = &mut self.slots[key];
         slot.remote = Some(remote);
         let addr = slot.peer.addr();
+        if patience::is_short(&remote) || self.impatient.contains(&addr.ip().to_canonical()) {
+            slot.peer.hurry_keep_alives();
+        }
         let pieces = self.local.geometry.pieces();
         let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
         let mut held = self.served();
@@ -264,6 +268,11 @@ impl Session {
         else {
             return;
         };
+        if *slot.peer.phase() == Phase::Greeting && !slot.peer.is_outbound() {
+            self.count_failed(key, &fault, now);
+        }
+        self.note_patience(key, &fault, now);
+        let slot = &mut self.slots[key];
         let Slot { peer, remote, .. } = slot;
         let (was_open, was_dialing) = (peer.is_open(), *peer.phase() == Phase::Dialing);
         let (addr, outbound, greeted) = (peer.addr(), peer.is_outbound(), remote.take().is_some());

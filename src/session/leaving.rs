@@ -43,6 +43,7 @@ impl Session {
         }
         self.trackers.stop(now);
         self.report_progress(now);
+        self.report_callers(true, now);
         self.report(Report::Stopped {
             reason: reason.to_string(),
         });

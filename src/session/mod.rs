@@ -23,6 +23,11 @@ mod planning;
 mod room;
 
 mod telling;
+
+pub mod callers;
+
+mod patience;
+
 mod twins;
 
 mod datagrams;

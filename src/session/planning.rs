@@ -308,6 +308,7 @@ impl Session {
     }
 
     fn mind_report(&mut self, now: Now) {
+        self.report_callers(false, now);
         if self.report_deadline().is_some_and(|at| at <= now) {
             self.report_progress(now);
         }

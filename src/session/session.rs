@@ -5,12 +5,13 @@
 //! [`Session::plan`] once; [`Session::next_effect`] and [`Session::next_read`] until they are empty; then it writes to the slots of
 //! [`Session::take_unflushed`].
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 
 use slab::Slab;
 
 use super::budget::{Dials, Flow};
+use super::callers::Callers;
 use super::census::Census;
 use super::checking::Checking;
 use super::config::Config;
@@ -76,6 +77,9 @@ pub struct Session {
     pub(super) doomed: Vec<(usize, Fault)>,
     /// The connection that ended last, but for those that we ended for a reason of our own.
     pub(super) ended: Option<Ended>,
+    pub(super) callers: Callers,
+    /// Addresses of peers that hung up when we had been silent for a while.
+    pub(super) impatient: BTreeSet<IpAddr>,
     pub(super) failure: Option<String>,
     pub(super) reported: Progress,
     pub(super) reported_totals: (u64, u64),
@@ -138,6 +142,8 @@ impl Session {
             unread: Vec::new(),
             doomed: Vec::new(),
             ended: None,
+            callers: Callers::default(),
+            impatient: BTreeSet::new(),
             failure: None,
             reported: Progress::default(),
             reported_totals: (0, 0),
@@ -154,10 +160,11 @@ impl Session {
 
     /// Somebody called us. The key of the slot for the socket, or `None`: close it.
     pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<usize> {
-        let welcome = self.stage == Stage::Running
-            && !self.torrent.candidates.is_banned(addr)
-            && self.has_room_for_caller(addr, now);
+        let banned = self.torrent.candidates.is_banned(addr);
+        let welcome =
+            self.stage == Stage::Running && !banned && self.has_room_for_caller(addr, now);
         if !welcome {
+            self.count_turned_away(banned, now);
             return None;
         }
         self.dials.on_accept();
@@ -259,6 +266,7 @@ impl Session {
     pub fn next_deadline(&self) -> Option<Now> {
         let mut next = sooner(self.timers.next_deadline(), self.trackers.next_deadline());
         next = sooner(next, sooner(self.ask_at, self.report_deadline()));
+        next = sooner(next, self.callers_deadline());
         match self.stage {
             Stage::Checking => {}
             Stage::Running => {

@@ -26,6 +26,8 @@ pub mod magnet;
 pub mod percent;
 
 pub mod handshake;
+
+pub mod foreign;
 pub mod kind;
 pub mod message;
 

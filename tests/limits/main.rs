@@ -19,6 +19,7 @@ mod frames;
 mod handles;
 mod metainfo;
 mod newcomers;
+mod patience;
 mod pieces;
 mod poisoners;
 mod requests;

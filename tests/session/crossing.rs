@@ -196,7 +196,6 @@ fn caller(bench: &mut Bench, from: u16, id: &str) -> usize {
 
 /// A peer answers our dial, and greets us.
 fn answers(bench: &mut Bench, key: usize, id: &str) {
-    bench.hears(key);
     bench.session.handle_connected(key, bench.now);
     bench.says(key, &format!("handshake fast {id}"));
 }

@@ -10,11 +10,13 @@ mod transcript;
 
 mod announcing;
 mod asking;
+mod callers;
 mod checking;
 mod crossing;
 mod crowd;
 mod datagrams;
 mod ending;
+mod patience;
 mod places;
 mod rates;
 mod serving;

@@ -155,15 +155,15 @@ impl Bench {
     pub fn dials(&mut self, addr: SocketAddr) -> usize {
         self.session.add_peers(&[addr], Source::Tracker, self.now);
         self.turn();
-        let key = self.dialled(addr).expect("we call it");
-        self.peers.insert(key, Other::default());
-        key
+        self.dialled(addr).expect("we call it")
     }
 
     /// The key of a call to this address that nobody has asked for yet.
     pub fn dialled(&mut self, addr: SocketAddr) -> Option<usize> {
         let place = self.dialled.iter().position(|&(_, to)| to == addr)?;
-        Some(self.dialled.remove(place).0)
+        let (key, _) = self.dialled.remove(place);
+        self.peers.insert(key, Other::default());
+        Some(key)
     }
 
     /// A peer calls us, and both handshakes are exchanged. Its key.

@@ -1,0 +1,130 @@
+//! Callers that never greet us are counted, each by what went wrong.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use brooklet::base::limits;
+use brooklet::base::rng::Rng;
+use brooklet::base::time::Duration;
+use brooklet::peer::fault::Fault;
+use brooklet::session::effect::Report;
+
+use crate::session::Bench;
+
+/// The last report on callers, in the words that the user sees, and how many there were.
+fn counted(bench: &Bench) -> (BTreeMap<String, u64>, usize) {
+    let reports = bench.reports.iter().filter_map(|report| match report {
+        Report::Callers(counts) => Some(counts),
+        _ => None,
+    });
+    let reports: Vec<_> = reports.collect();
+    let last = reports.last().into_iter().flat_map(|counts| counts.iter());
+    let words = last.map(|(failed, count)| (failed.to_string(), *count));
+    (words.collect(), reports.len())
+}
+
+fn addr(number: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], number))
+}
+
+#[test]
+fn callers_that_fail_before_their_handshake_are_counted_by_kind() {
+    let mut bench = Bench::seeder(4);
+    let mut rng = Rng::from_seed(1);
+    let key: Vec<u8> = (0..140).map(|_| rng.below(256) as u8).collect();
+    let syn = [&[0x41, 0][..], &[7; 18]].concat();
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    let openings: [&[u8]; 7] = [
+        &key,
+        &key,
+        b"GET / HTTP/1.1\r\n\r\n",
+        hello,
+        &syn,
+        b"SSH-2.0-x\r\n",
+        b"USER a\r\n",
+    ];
+    for (number, bytes) in (1..).zip(openings) {
+        let caller = bench.accepts(addr(number));
+        bench.sends(caller, bytes);
+        assert!(bench.is_gone(caller));
+    }
+    let other = bench.accepts(addr(100));
+    let mut greeting = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".to_vec();
+    greeting.extend(b"another torrent     -XX0001-abcdefghijkl");
+    bench.sends(other, &greeting);
+    let ended = [
+        (&b""[..], Fault::Closed),
+        (&greeting[..30], Fault::Closed),
+        (
+            &b""[..],
+            Fault::Network("it reset the connection".to_string()),
+        ),
+    ];
+    for (number, (bytes, fault)) in (200..).zip(ended) {
+        let caller = bench.accepts(addr(number));
+        bench.hands(caller, bytes);
+        bench.session.handle_closed(caller, fault, bench.now);
+    }
+    bench.accepts(addr(300));
+    let slow = bench.accepts(addr(301));
+    bench.sends(slow, &greeting[..30]);
+    bench.wait(limits::HANDSHAKE_TIME + limits::CALLERS_EVERY);
+    let expected = [
+        ("encrypted (MSE)", 2),
+        ("HTTP", 1),
+        ("TLS", 1),
+        ("uTP inside TCP", 1),
+        ("SSH", 1),
+        ("text", 1),
+        ("for another torrent", 1),
+        ("closed without a word", 1),
+        ("closed within the handshake", 1),
+        ("reset", 1),
+        ("silent", 1),
+        ("too slow", 1),
+    ];
+    let expected = expected.map(|(what, count)| (what.to_string(), count));
+    let (counts, reports) = counted(&bench);
+    assert_eq!(counts, BTreeMap::from(expected));
+    assert!(reports <= 4, "{reports} in half a minute");
+}
+
+#[test]
+fn a_peer_that_greeted_us_is_no_caller_that_failed() {
+    let mut bench = Bench::seeder(4);
+    let twin = bench.join(1, true);
+    let again = bench.accepts(SocketAddr::from(([192, 0, 2, 1], 7)));
+    bench.says(again, "handshake fast -TR3000-abcdefghi001");
+    assert!(bench.is_gone(again) && !bench.is_gone(twin));
+    bench.session.handle_closed(twin, Fault::Closed, bench.now);
+    bench.wait(Duration::from_secs(60));
+    assert_eq!(counted(&bench).1, 0);
+}
+
+#[test]
+fn callers_that_are_turned_away_are_counted_and_all_is_said_at_the_end() {
+    let mut bench = Bench::getter_with(4, &[], |config| config.max_peers = 1);
+    let only = bench.join(1, true);
+    assert!(bench.session.handle_accepted(addr(2), bench.now).is_none());
+    bench.turn();
+    assert_eq!(counted(&bench).1, 0, "others may come in the same second");
+    bench.session.stop("SIGTERM", bench.now);
+    bench.turn();
+    let expected = BTreeMap::from([("without a free slot".to_string(), 1)]);
+    assert_eq!(counted(&bench), (expected, 1));
+    assert!(bench.is_gone(only));
+}
+
+/// We dialed ourselves: the dialing end says so.
+#[test]
+fn this_very_client_is_a_kind_of_its_own() {
+    let mut bench = Bench::seeder(4);
+    let caller = bench.accepts(addr(1));
+    bench.says(caller, "handshake fast -bk0100-ABCDEFGHIJKL");
+    bench
+        .session
+        .handle_closed(caller, Fault::Closed, bench.now);
+    bench.wait(limits::CALLERS_EVERY);
+    let expected = BTreeMap::from([("from this very client".to_string(), 1)]);
+    assert_eq!(counted(&bench), (expected, 1));
+}
