@@ -270,7 +270,7 @@ impl Candidates {
         until.is_some_and(|until| until.is_none_or(|until| until > now))
     }
 
-    /// Bans the whole host of an address, in both directions: see [`Bans`].
+    /// Bans the whole host of an address, in both directions: a port is free to change.
     pub fn ban(&mut self, addr: SocketAddr) {
         let (addr, host) = (canonical(addr), Host::of(addr));
         let theirs = |known: &&SocketAddr| Host::of(**known) == host;
