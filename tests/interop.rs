@@ -262,7 +262,7 @@ impl Tracker {
                 program.args(["-w", "whitelist", "-d"]).arg(&*dir);
                 (hub.socket(V4, 6969), program)
             }
-            V6 if support::installed(&["node"]) => {
+            V6 if support::node_tracker_installed() => {
                 let mut program = command(Some(hub), "node");
                 program.arg(support::repository("tests/support/tracker.mjs"));
                 program.arg(support::node_folder());
@@ -271,14 +271,14 @@ impl Tracker {
             }
             _ => return None,
         };
-        let escaped: String = torrent
+        let escaped: Vec<String> = torrent
             .info_hash
             .iter()
             .map(|b| format!("%{b:02x}"))
             .collect();
         let mut tracker = Tracker {
             address,
-            asking: format!("/scrape?info_hash={escaped}"),
+            asking: format!("/scrape?info_hash={}", escaped.concat()),
             hub: hub.clone(),
             child: Child::spawn("tracker", &mut program),
             _dir: dir,

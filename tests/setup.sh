@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests compare brooklet with: other clients, trackers, and tools to make networks. What is there already is
-# left alone. Says what it could not install and goes on: the tests that need it are then skipped (with CI=true they fail).
+# left alone. Says what it could not install and goes on: the tests that need it are then skipped, each with a line that says
+# so (with CI=true they fail).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -19,6 +20,9 @@ need mkfs.ext4 e2fsprogs
 need bindfs bindfs
 need mkfs.exfat exfatprogs
 need mount.exfat-fuse exfat-fuse
+need strace strace
+need make make
+need python3 python3
 need node nodejs
 need npm npm
 /usr/bin/python3 -c 'import libtorrent' 2>/dev/null || packages+=(python3-libtorrent)

@@ -144,14 +144,16 @@ impl Listeners {
             }
             Some(port) => Listeners::on(port, &ips)
                 .map_err(|why| format!("{why}: choose another with --port (0: any that is free)")),
-            None => USUAL_PORTS
-                .into_iter()
-                .find_map(|port| Listeners::on(port, &ips).ok())
-                .map_or_else(|| Listeners::on(*USUAL_PORTS.start(), &ips), Ok)
-                .map_err(|why| match bind {
-                    None => format!("{why}, as do all up to 6889: choose another with --port"),
-                    Some(ip) => format!("{ip}, {why}"),
-                }),
+            None => {
+                let mut usual = USUAL_PORTS;
+                usual
+                    .find_map(|port| Listeners::on(port, &ips).ok())
+                    .map_or_else(|| Listeners::on(*USUAL_PORTS.start(), &ips), Ok)
+                    .map_err(|why| match bind {
+                        None => format!("{why}, as do all up to 6889: choose another with --port"),
+                        Some(ip) => format!("{ip}, {why}"),
+                    })
+            }
         }
     }
 

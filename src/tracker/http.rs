@@ -355,10 +355,10 @@ fn base64(bytes: &[u8]) -> String {
     let mut out = String::new();
     for group in bytes.chunks(3) {
         let all = (0..3).fold(0_u32, |all, place| {
-            all << 8 | group.get(place).map_or(0, |&byte| u32::from(byte))
+            (all << 8) | group.get(place).map_or(0, |&byte| u32::from(byte))
         });
         for place in 0..4 {
-            let digit = all >> (18 - 6 * place) & 63;
+            let digit = (all >> (18 - 6 * place)) & 63;
             out.push(match place <= group.len() {
                 true => char::from(DIGITS[digit as usize]),
                 false => '=',

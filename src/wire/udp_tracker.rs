@@ -306,7 +306,7 @@ mod tests {
         let field = |at: usize, len: usize| {
             bytes[at..at + len]
                 .iter()
-                .fold(0, |sum, &byte| sum << 8 | u64::from(byte))
+                .fold(0, |sum, &byte| (sum << 8) | u64::from(byte))
         };
         assert_eq!(field(0, 8), 0x0102_0304_0506_0708, "connection_id");
         assert_eq!(

@@ -183,8 +183,10 @@ impl Child {
 
     /// Sends it a signal by name, such as `INT`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.pid().to_string()])
+        // The kill of the shell itself: the program of that name is no part of a small Debian.
+        let sent = Command::new("sh")
+            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name])
+            .arg(self.pid().to_string())
             .status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
     }
@@ -198,11 +200,12 @@ impl Child {
     /// What it printed on a stream so far (after its end: all of it), a line each.
     pub fn text(&mut self, wanted: Stream) -> String {
         self.lines.extend(self.incoming.try_iter());
-        self.lines
-            .iter()
-            .filter(|(stream, _)| *stream == wanted)
-            .map(|(_, line)| format!("{line}\n"))
-            .collect()
+        let mut text = String::new();
+        for (_, line) in self.lines.iter().filter(|(stream, _)| *stream == wanted) {
+            text += line;
+            text.push('\n');
+        }
+        text
     }
 
     /// Bytes that it has asked the kernel to read, files and pipes alike (`rchar` of `/proc/PID/io`).

@@ -53,11 +53,12 @@ impl Program {
         }
     }
 
-    /// What of a content is on disk when it says that it has everything: Transmission 3 does not make empty files.
+    /// What of a content is on disk when it says that it has everything: Transmission makes empty
+    /// files since version 4.1.
     pub fn leaves_on_disk(self, content: &Content) -> Content {
         match self {
-            Program::Transmission => content.without_empty(),
-            Program::Aria2 | Program::Libtorrent => content.clone(),
+            Program::Transmission if transmission_version() < (4, 1) => content.without_empty(),
+            _ => content.clone(),
         }
     }
 
@@ -101,6 +102,27 @@ impl Client {
 
 /// Debian's own, which has the module.
 const PYTHON: &str = "/usr/bin/python3";
+
+/// The version of `transmission-cli`, its first two numbers.
+fn transmission_version() -> (u32, u32) {
+    let said = Command::new("transmission-cli")
+        .arg("--version")
+        .output()
+        .unwrap();
+    // On one of the two streams, by version: `transmission-cli 4.1.0-beta.2 (ac5c9e082d)`.
+    let said = [said.stdout, said.stderr].concat();
+    version(&String::from_utf8(said).unwrap())
+}
+
+/// The first two numbers of the version in what a program says of itself.
+pub fn version(said: &str) -> (u32, u32) {
+    let word = said.split_whitespace().nth(1).unwrap_or_default();
+    let mut numbers = word.split('.').map(|number| number.parse().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) => (major, minor),
+        _ => panic!("no version in {said:?}"),
+    }
+}
 
 fn transmission(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
     let settings = r#"{

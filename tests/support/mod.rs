@@ -17,16 +17,27 @@ pub mod source;
 pub mod torrent;
 pub mod trackers;
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Says that a test cannot run here, and why. Where everything has to be there (`CI=true`), that is a failure.
+/// Says on standard error that this test cannot run here, and why; and in the file that `SKIPPED`
+/// names, if it is set. Where everything has to be there (`CI=true`), that is a failure.
 pub fn skip(why: &str) {
     assert!(
         std::env::var_os("CI").is_none_or(|value| value != "true"),
         "cannot run: {why}"
     );
-    eprintln!("SKIPPED: {why}");
+    let thread = std::thread::current();
+    let line = format!("SKIPPED {}: {why}\n", thread.name().unwrap_or("a test"));
+    // The harness shows what `eprintln!` prints only of tests that fail.
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    if let Some(list) = std::env::var_os("SKIPPED") {
+        let mut options = OpenOptions::new();
+        let mut list = options.create(true).append(true).open(list).unwrap();
+        list.write_all(line.as_bytes()).unwrap();
+    }
 }
 
 /// Whether all these programs are on the path; if not, the test is skipped with a line that names what is missing.
@@ -57,6 +68,20 @@ pub fn root() -> bool {
 /// The folder where `tests/setup.sh` installs packages of npm, `node_modules` and all.
 pub fn node_folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../node")
+}
+
+/// Whether npm's bittorrent-tracker and what runs it are there; if not, the test is skipped.
+pub fn node_tracker_installed() -> bool {
+    if !installed(&["node"]) {
+        return false;
+    }
+    let there = node_folder()
+        .join("node_modules/bittorrent-tracker")
+        .is_dir();
+    if !there {
+        skip("bittorrent-tracker is not installed (see tests/setup.sh)");
+    }
+    there
 }
 
 /// A file of the repository.

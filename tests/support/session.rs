@@ -85,7 +85,7 @@ impl Bench {
 
     fn with(pieces: u32, held: &[u32], download: bool, adjust: impl FnOnce(&mut Config)) -> Bench {
         let size = pieces * PIECE;
-        let content: Vec<u8> = (0..size).map(|at| (at ^ at >> 9) as u8).collect();
+        let content: Vec<u8> = (0..size).map(|at| (at ^ (at >> 9)) as u8).collect();
         let setting = Setting {
             local: Local {
                 info_hash: InfoHash(*b"abcdefghijklmnopqrst"),

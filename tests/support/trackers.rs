@@ -79,14 +79,10 @@ impl OpenTracker {
 impl NodeTracker {
     /// Starts one that serves any torrent, and waits until it answers. `None`, and the test is skipped, where it is not installed.
     pub fn start() -> Option<NodeTracker> {
-        if !super::installed(&["node"]) {
+        if !super::node_tracker_installed() {
             return None;
         }
         let folder = super::node_folder();
-        if !folder.join("node_modules/bittorrent-tracker").is_dir() {
-            super::skip("bittorrent-tracker is not installed (see tests/setup.sh)");
-            return None;
-        }
         let addr = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), free_port());
         let mut program = command(None, "node");
         program.arg(super::repository("tests/support/tracker.mjs"));

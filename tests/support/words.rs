@@ -186,7 +186,8 @@ pub fn dump(bytes: &[u8]) -> Vec<String> {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 fn hex_bytes(digits: &str) -> Vec<u8> {

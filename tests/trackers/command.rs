@@ -82,11 +82,12 @@ fn the_command_scrape_says_what_each_tracker_knows() {
 }
 
 fn announce_by_hand(url: &str, torrent: &Torrent) {
-    let hash: String = torrent
+    let hash: Vec<String> = torrent
         .info_hash
         .iter()
         .map(|byte| format!("%{byte:02x}"))
         .collect();
+    let hash = hash.concat();
     let place = url
         .strip_prefix("http://")
         .unwrap()

@@ -14,11 +14,11 @@ fn main() {
         fs::create_dir_all(&folder).expect("the folder can be made");
         for seed in seeds {
             // Named by what it is, as libFuzzer does: written again it is the same file.
-            let name: String = Sha1::digest(&seed)
+            let name: Vec<String> = Sha1::digest(&seed)
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect();
-            fs::write(folder.join(name), seed).expect("a seed can be written");
+            fs::write(folder.join(name.concat()), seed).expect("a seed can be written");
         }
     }
 }

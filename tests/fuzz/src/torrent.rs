@@ -41,7 +41,7 @@ impl Torrent {
 
     fn new(&(size, piece): &(u32, u32)) -> Torrent {
         let content: Vec<u8> = (0..size)
-            .map(|at| (at ^ at >> 7 ^ at >> 14) as u8)
+            .map(|at| (at ^ (at >> 7) ^ (at >> 14)) as u8)
             .collect();
         let hash = |piece: &[u8]| PieceHash(Sha1::digest(piece).into());
         Torrent {

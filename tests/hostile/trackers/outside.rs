@@ -66,7 +66,8 @@ fn somebody_in_the_world_does_not_lead_to_this_machine() {
             ip[15] |= u8::from(place == 0);
             let port = if place == 0 { 8080_u16 } else { 9 };
             let bytes = ip.into_iter().chain(port.to_be_bytes());
-            bytes.map(|byte| format!("\\x{byte:02x}")).collect()
+            let letters: Vec<String> = bytes.map(|byte| format!("\\x{byte:02x}")).collect();
+            letters.concat()
         })
         .collect();
     let list = format!(
