@@ -10,11 +10,16 @@ mod support;
 mod transcript;
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use support::bench::listening;
-use support::child::{Child, brooklet};
+use support::bench::SOON;
 use support::dir::Dir;
+use support::net::free_port;
 use support::repository;
 
 const MANUALS: [&str; 2] = ["PROTOCOL.md", "README.md"];
@@ -124,44 +129,136 @@ fn without_numbers(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-#[test]
-fn what_the_readme_shows_happens() {
-    let dir = Dir::new();
-    let leaves = repository("testdata/torrents/torrents/wt_leaves.torrent");
-    fs::copy(&leaves, dir.join("leaves.torrent")).unwrap();
-    dir.file("photos/1.jpg", "one\n");
-    dir.file("photos/2.jpg", "two\n");
-    let mut seeder = brooklet(None);
-    seeder.arg("seed").arg(&leaves).arg("--dir");
-    seeder.arg(repository("testdata/torrents/content"));
-    seeder.arg("--state").arg(dir.folder("seeder"));
-    seeder.args(["--json", "--port", "0", "--bind", "127.0.0.1"]);
-    let mut seeder = Child::spawn("the seeder", &mut seeder);
-    let seeder = listening(&mut seeder).to_string();
+/// A shell that is given one line after the other, as a reader of the manual types them.
+struct Shell {
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    // Last: it ends when its input does, and what it has started in the background with it.
+    process: std::process::Child,
+}
 
-    let commands = shown(&read("README.md"));
-    assert!(commands.len() >= 6, "{commands:?}");
-    for (command, expected, loose) in commands {
-        // As it stands there, but with a peer that is there and a port that is free.
-        let real = command
-            .replace("192.0.2.7:6881", &seeder)
-            .replace("brooklet get", "brooklet get --port 0 --bind 127.0.0.1")
-            .replace("brooklet ", concat!(env!("CARGO_BIN_EXE_brooklet"), " "));
-        let output = Command::new("sh")
-            .args(["-c", &format!("{{ {real}; }} 2>&1")])
-            .current_dir(&*dir)
-            .env("XDG_STATE_HOME", dir.join("state"))
-            .stdin(Stdio::null())
-            .output()
+impl Shell {
+    const DONE: &str = "-- done --";
+
+    fn start(folder: &Path) -> Shell {
+        let mut process = Command::new("bash")
+            .current_dir(folder)
+            .env("XDG_STATE_HOME", folder.join("state"))
+            .env_remove("RUST_BACKTRACE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
             .unwrap();
-        let output = String::from_utf8(output.stdout).unwrap();
-        match loose {
-            true => assert_eq!(
-                without_numbers(&output),
-                without_numbers(&expected),
-                "$ {command}"
-            ),
-            false => assert_eq!(output, expected, "$ {command}"),
+        let stdin = process.stdin.take().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut shell = Shell {
+            stdin,
+            stdout,
+            process,
+        };
+        shell.run("exec 2>&1; trap 'kill $(jobs -p) 2>/dev/null' EXIT");
+        shell
+    }
+
+    /// What a line prints.
+    fn run(&mut self, line: &str) -> String {
+        writeln!(self.stdin, "{line}\necho '{}'", Shell::DONE).unwrap();
+        let mut output = String::new();
+        loop {
+            let before = output.len();
+            let read = self.stdout.read_line(&mut output).unwrap();
+            assert_ne!(read, 0, "the shell has ended: {output}");
+            if output[before..].trim_end() == Shell::DONE {
+                output.truncate(before);
+                return output;
+            }
         }
     }
+
+    /// Ends it as Ctrl-D does, and waits for it.
+    fn end(mut self) {
+        drop(self.stdin);
+        self.process.wait().unwrap();
+    }
+}
+
+/// Waits until somebody listens there.
+fn wait_for_listener(addr: &str) {
+    let deadline = Instant::now() + SOON;
+    while TcpStream::connect(addr).is_err() {
+        assert!(Instant::now() < deadline, "nobody listens on {addr}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_the_readme_shows_happens() {
+    // A clone in which the program is built.
+    let dir = Dir::new();
+    symlink(repository("testdata"), dir.join("testdata")).unwrap();
+    let built = dir.folder("target/release").join("brooklet");
+    symlink(env!("CARGO_BIN_EXE_brooklet"), built).unwrap();
+    let mut shell = Shell::start(&dir);
+
+    let commands = shown(&read("README.md"));
+    assert!(commands.len() >= 12, "{commands:?}");
+    let port = free_port().to_string();
+    for (command, expected, loose) in commands {
+        // As it stands there, but with a port that is free, and nobody from outside.
+        let real = command
+            .replace("6881", &port)
+            .replace("brooklet get", "brooklet get --port 0 --bind 127.0.0.1")
+            .replace("brooklet seed", "brooklet seed --bind 127.0.0.1");
+        let output = shell.run(&real);
+        if real.ends_with('&') {
+            wait_for_listener(&format!("127.0.0.1:{port}"));
+        }
+        let (is, should) = match loose {
+            true => (without_numbers(&output), without_numbers(&expected)),
+            false => (output, expected),
+        };
+        assert_eq!(is, should, "$ {command}");
+    }
+    shell.end();
+    // Nothing outside the folder that the manual names, and what it downloads is right.
+    let book = "Leaves of Grass by Walt Whitman.epub";
+    let original = repository("testdata/torrents/content").join(book);
+    let got = dir.join("target/try/books").join(book);
+    assert_eq!(fs::read(got).unwrap(), fs::read(original).unwrap());
+    let mut left: Vec<String> = fs::read_dir(&*dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["state", "target", "testdata"]);
+}
+
+/// What a reader can type has to work: commands are shown in parts that are run, or need a tracker.
+#[test]
+fn every_command_that_the_readme_shows_is_run() {
+    let text = read("README.md");
+    let (mut run, mut console) = (false, 0);
+    for line in text.lines() {
+        match line {
+            "<!-- run -->" | "<!-- run, numbers differ -->" => run = true,
+            "```console" => {
+                assert!(run, "a part of README.md that shows commands is not run");
+                console += 1;
+            }
+            "```" => run = false,
+            _ => {}
+        }
+    }
+    assert!(console >= 6, "{console}");
+    let mut fence = "";
+    for line in text.lines() {
+        if let Some(kind) = line.strip_prefix("```") {
+            fence = kind;
+        }
+        assert!(
+            fence != "sh" || !line.starts_with("brooklet "),
+            "not run: {line}"
+        );
+    }
+    assert!(!text.contains("192.0.2."), "an address that nobody has");
 }
