@@ -14,9 +14,31 @@ use support::repository;
 
 /// Programs of packages that every Debian has: bash, bsdutils, coreutils, dash, mount, util-linux.
 const EVERYWHERE: &[&str] = &[
-    "bash", "cat", "chmod", "chown", "cp", "dd", "env", "id", "losetup", "mkdir", "mkfifo",
-    "mount", "mountpoint", "nsenter", "script", "setpriv", "sh", "sleep", "stdbuf", "sync", "timeout", "true",
-    "truncate", "umount", "unshare",
+    "bash",
+    "cat",
+    "chmod",
+    "chown",
+    "cp",
+    "dd",
+    "env",
+    "id",
+    "losetup",
+    "mkdir",
+    "mkfifo",
+    "mount",
+    "mountpoint",
+    "nsenter",
+    "script",
+    "setpriv",
+    "sh",
+    "sleep",
+    "stdbuf",
+    "sync",
+    "timeout",
+    "true",
+    "truncate",
+    "umount",
+    "unshare",
 ];
 
 /// What stands before the name of a program that is started or looked for.
