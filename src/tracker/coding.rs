@@ -301,7 +301,7 @@ mod tests {
         // A last block in fixed codes, the letter `l`; then length 258 at distance 1; the end.
         let mut bits = vec![1, 1, 0];
         let mut code = |value: u32, length: u32| {
-            bits.extend((0..length).rev().map(|place| value >> place & 1));
+            bits.extend((0..length).rev().map(|place| (value >> place) & 1));
         };
         code(0x30 + u32::from(b'l'), 8);
         (0..repeats).for_each(|_| {
@@ -312,7 +312,7 @@ mod tests {
         let byte = |bits: &[u32]| {
             bits.iter()
                 .rev()
-                .fold(0, |byte, bit| byte << 1 | *bit as u8)
+                .fold(0, |byte, bit| (byte << 1) | *bit as u8)
         };
         bits.chunks(8).map(byte).collect()
     }

@@ -57,7 +57,7 @@ impl Packet {
             Kind::Reset => 3,
             Kind::Syn => 4,
         };
-        out.extend([kind << 4 | VERSION, 0]);
+        out.extend([(kind << 4) | VERSION, 0]);
         out.extend(self.connection.to_be_bytes());
         for field in [self.timestamp, self.difference, self.window] {
             out.extend(field.to_be_bytes());
