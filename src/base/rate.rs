@@ -93,8 +93,10 @@ impl Bucket {
     }
 
     /// Notes that bytes flowed. More than was available is a debt that the coming time pays off.
-    pub fn take(&mut self, bytes: u64) {
+    pub fn take(&mut self, bytes: u64, now: Now) {
         if self.rate.is_some() {
+            // What time has brought so far is bounded by the burst, whatever is taken now.
+            self.available(now);
             self.tokens -= bytes as f64;
         }
     }
@@ -116,8 +118,9 @@ impl Bucket {
             } else {
                 self.tokens
             };
-        (lacking > 0.0)
-            .then(|| now + Duration::from_secs_f64((lacking / rate.max(1) as f64).min(3600.0)))
+        let wait = Duration::from_secs_f64((lacking.max(0.0) / rate.max(1) as f64).min(3600.0));
+        // Less than a moment is no wait.
+        Some(now + wait).filter(|&at| at > now)
     }
 
     fn burst(rate: u64) -> f64 {
@@ -157,10 +160,14 @@ mod tests {
                 micros = later.as_micros().max(micros + 1);
                 continue;
             }
-            bucket.take(16_384);
+            bucket.take(16_384, now);
             sent += 16_384;
         }
         assert!((950_000..=1_050_000).contains(&sent), "{sent}");
+        // A debt is not paid by time that had filled the bucket before.
+        let later = Now::from_micros(100_000_000);
+        bucket.take(100_000, later);
+        assert!(bucket.ready_at(16_384, later).is_some());
         assert_eq!(
             Bucket::new(None, Now::default()).ready_at(u64::MAX, Now::default()),
             None

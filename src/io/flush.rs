@@ -16,6 +16,8 @@ use crate::wire::message::piece_header;
 const WRITE: usize = limits::SERVED_BLOCK as usize + HEADER;
 /// Writes to one socket in one turn.
 const WRITES_A_TURN: usize = 4;
+/// Blocks sent in one turn of the loop under an upload limit.
+const BLOCKS_A_TURN: usize = 64;
 
 /// What is to be written to a socket.
 #[derive(Default)]
@@ -49,73 +51,84 @@ impl Lost {
     }
 }
 
-/// What a call to write leaves to be done.
+/// What a write leaves to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Left {
     /// Nothing, or nothing before the socket is writable again.
     Nothing,
-    /// More, when the upload limit allows it.
+    /// Only blocks, which wait for the upload limit.
     Throttled,
-    /// More, in the next turn.
+    /// More, at once or in the next turn.
     More,
 }
 
 impl Reactor {
-    /// Writes to every slot that has something to send and a socket that takes it.
+    /// Writes to every slot that has something to send and a socket that takes it. Under an upload limit that is messages and blocks
+    /// that have begun; then the slots with blocks left are sent one each, in the order of their turns, as far as the limit allows.
     pub(super) fn flush(&mut self, now: Now) {
         let mut keys = self.session.take_unflushed();
         keys.append(&mut self.unwritten);
-        if self.session.send_at(now).is_none() {
-            keys.append(&mut self.throttled);
-        }
+        let out_of_turn = self.session.may_send();
         for key in keys {
-            match self.flush_peer(key, now) {
+            let mut left = Left::More;
+            for _ in 0..WRITES_A_TURN {
+                if left == Left::More {
+                    left = self.write_once(key, out_of_turn, now);
+                }
+            }
+            match left {
                 Left::Nothing => {}
-                Left::Throttled if self.throttled.contains(&key) => {}
-                Left::Throttled => self.throttled.push(key),
+                Left::Throttled => self.session.await_turn(key),
                 Left::More => self.unwritten.push(key),
+            }
+        }
+        for _ in 0..BLOCKS_A_TURN {
+            let Some(key) = self.session.next_turn(now) else {
+                break;
+            };
+            if self.write_once(key, u64::from(BLOCK), now) != Left::Nothing {
+                self.session.await_turn(key);
             }
         }
     }
 
-    fn flush_peer(&mut self, key: usize, now: Now) -> Left {
-        for _ in 0..WRITES_A_TURN {
-            let writable = matches!(self.links.get(key), Some(Some(link)) if link.writable && !link.connecting);
-            let Some(peer) = self
-                .session
-                .peer(key)
-                .filter(|peer| peer.wants_to_send(true))
-            else {
-                return Left::Nothing;
-            };
-            if !writable || peer.is_closing() {
-                return Left::Nothing;
-            }
-            let filled = self.fill(key, now);
-            if filled.bytes == 0 && filled.lost.is_none() {
-                return Left::Throttled;
-            }
-            let Some(Some(link)) = self.links.get_mut(key) else {
-                return Left::Nothing;
-            };
-            match link.write(&self.buffer[..filled.bytes]) {
-                Ok(sent) => self.session.transmitted(key, sent, now),
-                Err(error) => {
-                    self.session
-                        .handle_closed(key, Fault::Network(link::plain(&error)), now);
-                    return Left::Nothing;
-                }
-            }
-            // Only now: what a peer is told of it would come between what was to be sent.
-            if let Some(lost) = filled.lost {
-                self.on_lost(lost, now);
-            }
-            if filled.broken {
-                self.session.handle_closed(key, Fault::Unreadable, now);
+    /// Writes to a slot's socket once: what is to be said, and blocks that may be sent. `allowance`: bytes of blocks that may begin.
+    fn write_once(&mut self, key: usize, allowance: u64, now: Now) -> Left {
+        let writable =
+            matches!(self.links.get(key), Some(Some(link)) if link.writable && !link.connecting);
+        let peer = self.session.peer(key);
+        if !writable || !peer.is_some_and(|peer| peer.wants_to_send(true) && !peer.is_closing()) {
+            return Left::Nothing;
+        }
+        let filled = self.fill(key, allowance);
+        if filled.bytes == 0 && filled.lost.is_none() {
+            return Left::Throttled;
+        }
+        let Some(Some(link)) = self.links.get_mut(key) else {
+            return Left::Nothing;
+        };
+        let written = link.write(&self.buffer[..filled.bytes]);
+        let left = match link.writable {
+            true => Left::More,
+            false => Left::Nothing,
+        };
+        match written {
+            Ok(sent) => self.session.transmitted(key, sent, now),
+            Err(error) => {
+                self.session
+                    .handle_closed(key, Fault::Network(link::plain(&error)), now);
                 return Left::Nothing;
             }
         }
-        Left::More
+        // Only now: what a peer is told of it would come between what was to be sent.
+        if let Some(lost) = filled.lost {
+            self.on_lost(lost, now);
+        }
+        if filled.broken {
+            self.session.handle_closed(key, Fault::Unreadable, now);
+            return Left::Nothing;
+        }
+        left
     }
 
     /// A file that another program has changed ends it: who knows what else it did. What cannot be read otherwise may be read later.
@@ -135,9 +148,8 @@ impl Reactor {
         }
     }
 
-    /// Fills the buffer with what the peer is to get next.
-    fn fill(&mut self, key: usize, now: Now) -> Filled {
-        let mut allowance = self.session.may_send(now);
+    /// Fills the buffer with what the peer is to get next. `allowance`: bytes of blocks that may begin.
+    fn fill(&mut self, key: usize, mut allowance: u64) -> Filled {
         let most = WRITE.min(self.buffer.len());
         let mut filled = Filled::default();
         let mut blocks = Vec::new();

@@ -32,6 +32,8 @@ pub struct Link {
     pub read_closed: bool,
     /// It is on the list of those to read from.
     pub queued: bool,
+    /// Something was read and nothing written since.
+    pub unanswered: bool,
 }
 
 impl Link {
@@ -44,6 +46,7 @@ impl Link {
             writable: !connecting,
             read_closed: false,
             queued: false,
+            unanswered: false,
         }
     }
 
@@ -69,6 +72,7 @@ impl Link {
         match retry(|| self.stream.read(buffer)) {
             Ok(n) => {
                 self.readable = n == buffer.len() || self.read_closed;
+                self.unanswered |= n > 0;
                 Ok(Some(n))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -79,11 +83,21 @@ impl Link {
         }
     }
 
+    /// Has the kernel acknowledge at once what was read. Linux delays that by 40 ms in the hope of something to send with it, and some
+    /// clients leave Nagle's algorithm on: they hold back their next requests until their last message is acknowledged. Measured
+    /// with torrent-stream 1.2.1 and pieces of 16 KiB: 110 pieces a second without, 3,900 to 7,100 with it.
+    pub fn acknowledge(&mut self) {
+        self.unanswered = false;
+        // Without it the acknowledgement comes later, and nothing is lost.
+        let _ = sockopt::set_tcp_quickack(&self.stream, true);
+    }
+
     /// Writes once; the number of bytes taken. Fewer than offered mean that the socket is full.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match retry(|| self.stream.write(bytes)) {
             Ok(n) => {
                 self.writable = n == bytes.len();
+                self.unanswered &= n == 0;
                 Ok(n)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

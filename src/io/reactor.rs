@@ -66,7 +66,8 @@ pub struct Reactor {
     /// Links whose peers owe us blocks, which are not read from until some of what came before is on disk.
     pub(super) held_up: Vec<usize>,
     pub(super) unwritten: Vec<usize>,
-    pub(super) throttled: Vec<usize>,
+    /// Links of peers that only take, which were read from in this turn.
+    pub(super) heard: Vec<usize>,
     pub(super) accepting: Vec<usize>,
     /// What is to be downloaded, and whether what files have too much is cut off.
     pub(super) chosen: Vec<usize>,
@@ -135,7 +136,7 @@ impl Reactor {
             paused: Vec::new(),
             held_up: Vec::new(),
             unwritten: Vec::new(),
-            throttled: Vec::new(),
+            heard: Vec::new(),
             poll: parts.poll,
             session: parts.session,
             disk: parts.disk,
@@ -160,6 +161,7 @@ impl Reactor {
             self.session.plan(now);
             self.perform(now, reporter);
             self.flush(now);
+            self.acknowledge();
             self.sweep(now);
         }
         let now = self.clock.now();
@@ -226,10 +228,7 @@ impl Reactor {
         if self.session.is_over() {
             next = sooner(next, self.stop_by());
         }
-        if !self.throttled.is_empty() {
-            next = sooner(next, Some(self.session.send_at(now).unwrap_or(now)));
-        }
-        next
+        sooner(next, self.session.turn_at(now))
     }
 
     fn observe(&mut self, events: &Events) {

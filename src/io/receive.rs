@@ -21,7 +21,13 @@ impl Reactor {
     /// One read of each link that may have something, in the order in which they came to have it.
     pub(super) fn read_peers(&mut self, now: Now) {
         self.writer.begin_turn();
-        for key in std::mem::take(&mut self.unread) {
+        // Links that were held up have waited longer than those that were read since.
+        let mut keys = Vec::new();
+        if !self.held_up.is_empty() && !self.is_held_up() {
+            keys = self.take_held_up(now);
+        }
+        keys.append(&mut self.unread);
+        for key in keys {
             let peer = self.session.peer(key);
             if peer.is_some_and(Peer::is_sated) {
                 self.paused.push(key);
@@ -87,10 +93,27 @@ impl Reactor {
                     .handle_closed(key, Fault::Network(link::plain(&error)), now);
             }
         }
+        if self.session.peer(key).is_some_and(only_takes) {
+            self.heard.push(key);
+        }
         if blocks.is_empty() {
             self.free.push(buffer);
         } else if let Some(written) = self.writer.write(buffer, blocks) {
             self.take_written(written, now);
+        }
+    }
+
+    /// Peers that have got all they asked for and are not answered in this turn: what they said is acknowledged, since it may be all that
+    /// they wait for. While blocks wait for them, these are the answer.
+    pub(super) fn acknowledge(&mut self) {
+        for key in self.heard.drain(..) {
+            let served = |peer: &Peer| only_takes(peer) && peer.uploads_waiting() == 0;
+            let link = self.links.get_mut(key).and_then(Option::as_mut);
+            if let Some(link) = link.filter(|link| link.unanswered) {
+                if self.session.peer(key).is_some_and(served) {
+                    link.acknowledge();
+                }
+            }
         }
     }
 
@@ -106,11 +129,18 @@ impl Reactor {
         if self.held_up.is_empty() || self.is_held_up() {
             return;
         }
-        for key in std::mem::take(&mut self.held_up) {
-            self.session.listen(key, now);
-            self.unread.push(key);
-        }
+        let mut keys = self.take_held_up(now);
+        keys.append(&mut self.unread);
+        self.unread = keys;
         self.busy = true;
+    }
+
+    fn take_held_up(&mut self, now: Now) -> Vec<usize> {
+        let keys = std::mem::take(&mut self.held_up);
+        for &key in &keys {
+            self.session.listen(key, now);
+        }
+        keys
     }
 
     /// Whether what sends blocks must wait for the disk. What else such a peer says, requests of its own, waits behind its blocks.
@@ -215,4 +245,10 @@ impl Reactor {
             }
         }
     }
+}
+
+/// Whether a peer may ask us for blocks and wants to, and owes us none: those would be acknowledged by themselves.
+fn only_takes(peer: &Peer) -> bool {
+    let choke = peer.choke_state();
+    peer.is_open() && !choke.am_choking && choke.peer_interested && peer.in_flight() == 0
 }

@@ -1,5 +1,6 @@
 //! What a session may spend: connections, calls a second, bytes a second.
 
+use super::fair_queue::FairQueue;
 use crate::base::limits;
 use crate::base::rate::{Bucket, Meter};
 use crate::base::time::{Duration, Now};
@@ -11,6 +12,8 @@ pub struct Flow {
     pub meter: Meter,
     /// What may.
     pub bucket: Bucket,
+    /// The peers that wait for the limit.
+    pub queue: FairQueue,
 }
 
 impl Flow {
@@ -19,7 +22,13 @@ impl Flow {
         Flow {
             meter: Meter::new(now),
             bucket: Bucket::new(limit, now),
+            queue: FairQueue::default(),
         }
+    }
+
+    /// Whether there is a limit, for which peers must wait.
+    pub fn is_limited(&self) -> bool {
+        self.bucket.rate().is_some()
     }
 }
 

@@ -243,6 +243,7 @@ impl Session {
         self.torrent.release(key, blocks);
         let bytes = blocks.iter().map(|block| u64::from(block.len)).sum();
         self.down.bucket.give_back(bytes);
+        self.down.queue.refund(key, bytes);
     }
 
     /// Peers ask for what follows, too: a stretch of the piece at a time, so that most requests cost no hint.
@@ -284,6 +285,8 @@ impl Session {
             self.torrent.pieces.left_swarm(peer.holdings());
         }
         self.give_back(key, &blocks);
+        self.down.queue.forget(key);
+        self.up.queue.forget(key);
         if was_open {
             self.torrent.pieces.forget(key);
         }

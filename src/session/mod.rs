@@ -9,6 +9,8 @@ pub mod slot;
 
 pub mod census;
 
+pub mod fair_queue;
+
 pub mod budget;
 
 #[allow(clippy::module_inception)]

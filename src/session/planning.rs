@@ -28,10 +28,6 @@ impl Session {
         for (key, fault) in std::mem::take(&mut self.doomed) {
             self.hang_up(key, fault, now);
         }
-        if self.ask_at.is_some_and(|at| at <= now) {
-            self.ask_at = None;
-            self.wake_hungry();
-        }
         if self.is_running() {
             self.mind_chokes(now);
             self.tell_pieces(now);
@@ -144,8 +140,10 @@ impl Session {
                 },
                 // Who has nothing for us is not asked for anything: it cannot show that it has changed its mind.
                 snubbing: slot.useful > 0 && slot.peer.is_snubbing(now),
+                starved: self.up.queue.waits(key),
                 wasteful: short && slot.is_wasteful(now),
                 since: slot.peer.since(),
+                waits_since: slot.waits_since.max(slot.peer.since()),
             })
             .collect();
         if !due {
@@ -167,7 +165,8 @@ impl Session {
                 if slot.is_unused(now) {
                     slot.wasted = Some(now);
                 }
-                slot.peer.choke()
+                slot.waits_since = now;
+                slot.peer.choke();
             } else {
                 slot.offered = now;
                 slot.peer.unchoke();
@@ -178,55 +177,87 @@ impl Session {
         }
     }
 
-    /// Interest, requests, deadlines and output of every slot that something happened to.
+    /// Interest, requests, deadlines and output of every slot that something happened to. Under a download limit the slots that could be
+    /// asked for more wait for their turn, and are asked for a block at a time.
     fn mind_peers(&mut self, now: Now) {
         let active = self.census.active + 1;
-        let seeding = self.torrent.pieces.is_complete();
-        let mut held_back = false;
-        while let Some(key) = self.next_touched() {
-            let Some(slot) = self.slots.get_mut(key) else {
-                continue;
-            };
-            slot.touched = false;
-            if slot.peer.is_open() {
-                // One that says nothing either would not be noticed otherwise until it has been silent for too long.
-                let fault = match slot.peer.is_overfull() {
-                    true => Some(Fault::NotReading),
-                    false => (seeding && slot.peer.holdings().is_seed()).then_some(Fault::NoUse),
-                };
-                if let Some(fault) = fault {
-                    self.hang_up(key, fault, now);
-                    continue;
-                }
-                slot.peer.set_interested(slot.useful > 0);
-                if std::mem::take(&mut slot.askable) {
-                    // A limited rate is shared by those that wait for it.
-                    let allowance = self.down.bucket.available(now) / u64::from(BLOCK);
-                    let waiting = self.hungry.len() as u64 + 1;
-                    let most = allowance.div_ceil(waiting) as usize;
-                    let asked = self.torrent.ask(key, &mut slot.peer, active, most, now);
-                    self.down.bucket.take(asked.bytes);
-                    held_back |= asked.held_back;
-                    if asked.hungry && !slot.hungry {
-                        slot.hungry = true;
-                        self.hungry.push(key);
-                    }
-                }
+        let allowed = |session: &mut Session, bytes| {
+            let ready_at = session.down.bucket.ready_at(bytes, now);
+            ready_at.is_none()
+        };
+        let open = self.down.is_limited() && allowed(self, limits::ASKED_AT_ONCE);
+        loop {
+            while let Some(key) = self.next_touched() {
+                self.mind_peer(key, active, now);
             }
-            self.census.recount(slot);
-            let deadline = slot.peer.next_deadline(now);
-            self.timers.arm(key, slot, deadline);
-            if slot.peer.wants_to_send(true) && !slot.unflushed {
-                slot.unflushed = true;
-                self.unflushed.push(key);
+            let turn = open && allowed(self, u64::from(BLOCK));
+            let Some(key) = turn.then(|| self.down.queue.pop()).flatten() else {
+                break;
+            };
+            self.ask(key, active, 1, now);
+            self.settle(key, now);
+        }
+        let waits = !self.down.queue.is_empty();
+        let ready_at = self.down.bucket.ready_at(limits::ASKED_AT_ONCE, now);
+        self.ask_at = waits.then(|| ready_at.unwrap_or(now));
+    }
+
+    fn mind_peer(&mut self, key: usize, active: usize, now: Now) {
+        let seeding = self.torrent.pieces.is_complete();
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        slot.touched = false;
+        if slot.peer.is_open() {
+            // One that says nothing either would not be noticed otherwise until it has been silent for too long.
+            let fault = match slot.peer.is_overfull() {
+                true => Some(Fault::NotReading),
+                false => (seeding && slot.peer.holdings().is_seed()).then_some(Fault::NoUse),
+            };
+            if let Some(fault) = fault {
+                self.hang_up(key, fault, now);
+                return;
+            }
+            slot.peer.set_interested(slot.useful > 0);
+            if std::mem::take(&mut slot.askable) {
+                match self.down.is_limited() {
+                    true if slot.peer.room(now) > 0 => self.down.queue.join(key),
+                    true => {}
+                    false => self.ask(key, active, usize::MAX, now),
+                }
             }
         }
-        if held_back {
-            self.ask_at = self
-                .down
-                .bucket
-                .ready_at(limits::ASKED_AT_ONCE, now)
-                .or(Some(now));
+        self.settle(key, now);
+    }
+
+    /// Asks a slot for as many blocks as it can take, at most `most`. If it could take more, it waits: for the download limit, or for
+    /// something to ask it for.
+    fn ask(&mut self, key: usize, active: usize, most: usize, now: Now) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let asked = self.torrent.ask(key, &mut slot.peer, active, most, now);
+        self.down.bucket.take(asked.bytes, now);
+        self.down.queue.charge(key, asked.bytes);
+        if asked.held_back {
+            self.down.queue.join(key);
+        } else if asked.hungry && !slot.hungry {
+            slot.hungry = true;
+            self.hungry.push(key);
+        }
+    }
+
+    /// A slot's turn is over: it is counted, looked at again in time, and written to if there is something to say.
+    fn settle(&mut self, key: usize, now: Now) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        self.census.recount(slot);
+        let deadline = slot.peer.next_deadline(now);
+        self.timers.arm(key, slot, deadline);
+        if slot.peer.wants_to_send(true) && !slot.unflushed {
+            slot.unflushed = true;
+            self.unflushed.push(key);
         }
     }
 

@@ -232,14 +232,40 @@ impl Session {
         self.slots.get(key).map(|slot| &slot.peer)
     }
 
-    /// Bytes of content that may be sent now.
-    pub fn may_send(&mut self, now: Now) -> u64 {
-        self.up.bucket.available(now)
+    /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any number without an upload limit,
+    /// none with one.
+    pub fn may_send(&self) -> u64 {
+        match self.up.is_limited() {
+            true => 0,
+            false => u64::MAX,
+        }
     }
 
-    /// When a block's worth may be sent again, if that is not now.
-    pub fn send_at(&mut self, now: Now) -> Option<Now> {
-        self.up.bucket.ready_at(u64::from(BLOCK), now)
+    /// A slot's socket takes more: if blocks wait for it under an upload limit, it comes to its turn, see [`Session::next_turn`].
+    pub fn await_turn(&mut self, key: usize) {
+        let peer = self.peer(key);
+        if peer.is_some_and(|peer| peer.uploads_waiting() > 0) {
+            self.up.queue.join(key);
+        }
+    }
+
+    /// The slot whose turn it is to be sent a block under the upload limit; `None`: nobody waits, or the limit allows nothing yet.
+    /// A slot that has more to be sent after its turn is to wait again.
+    pub fn next_turn(&mut self, now: Now) -> Option<usize> {
+        match self.up.bucket.ready_at(u64::from(BLOCK), now) {
+            Some(_) => None,
+            None => self.up.queue.pop(),
+        }
+    }
+
+    /// When to ask for the next turn, if any slot waits for one. Where the limit is high that is not for each block.
+    pub fn turn_at(&mut self, now: Now) -> Option<Now> {
+        if self.up.queue.is_empty() {
+            return None;
+        }
+        let rate = self.up.bucket.rate().unwrap_or_default();
+        let bytes = (rate / limits::TURNS_PER_SECOND).max(u64::from(BLOCK));
+        Some(self.up.bucket.ready_at(bytes, now).unwrap_or(now))
     }
 
     /// Notes bytes of a slot's [`Peer::transmit`] as sent.
@@ -247,7 +273,8 @@ impl Session {
         if let Some(slot) = self.slots.get_mut(key) {
             let content = slot.peer.transmitted(bytes, now);
             self.up.meter.add(content, now);
-            self.up.bucket.take(content);
+            self.up.bucket.take(content, now);
+            self.up.queue.charge(key, content);
         }
     }
 

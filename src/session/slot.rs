@@ -29,6 +29,8 @@ pub struct Slot {
     pub read_ahead: u64,
     /// When it was unchoked, or asked for something after that.
     pub offered: Now,
+    /// When it was choked last, or else connected.
+    pub waits_since: Now,
     /// When it was choked after it had not used its upload slot.
     pub wasted: Option<Now>,
     /// It is on the list of those to plan for.
@@ -57,6 +59,7 @@ impl Slot {
             askable: false,
             read_ahead: 0,
             offered: Now::default(),
+            waits_since: Now::default(),
             wasted: None,
             touched: false,
             unflushed: false,

@@ -3,9 +3,10 @@
 //! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot; and who asks for nothing when it may,
 //! while places are short, does not count as having one, and comes last for some minutes.
 //!
-//! When we have everything ourselves nobody gives us anything, and each is served in turn: in each round one newcomer comes, and who was
-//! served longest goes, as the first client did it in its later years. So nobody can hold a slot who takes fast and gives nothing to the
-//! swarm; and a turn lasts long enough for some whole pieces, since parts of pieces are of no use to others.
+//! When we have everything ourselves nobody gives us anything, and each is served in turn: in each round the peer that was served longest
+//! goes, as the first client did it in its later years, and the one that has waited longest comes. So no peer can hold a slot that
+//! takes fast and gives nothing to the swarm, and none is passed over; and a turn lasts long enough for some whole pieces, since parts
+//! of pieces are of no use to others.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,12 +26,16 @@ pub struct View {
     pub unchoked: bool,
     /// Bytes a second that it gives us; that we give it, when seeding (there it counts only whether there are any).
     pub rate: u64,
+    /// It has asked for blocks and waits for our upload limit: that nothing flows to it is our doing.
+    pub starved: bool,
     /// It owes us blocks and sends none.
     pub snubbing: bool,
     /// It has its slot, or had it lately, and asked for nothing.
     pub wasteful: bool,
     /// When the connection came up.
     pub since: Now,
+    /// While it is choked: since when it has waited for a slot.
+    pub waits_since: Now,
 }
 
 /// Decides who is unchoked.
@@ -84,15 +89,23 @@ impl Choker {
             .collect();
         self.rng.shuffle(&mut ranked);
         let turns = &self.turns;
+        let waits_since = |view: &View| match view.unchoked {
+            true => now,
+            false => view.waits_since,
+        };
         let first = |view: &&View| match seeding {
-            // Where nothing flows, having the slot is no reason to keep it.
+            // Where nothing flows, having the slot is no reason to keep it, unless it is we who let nothing flow.
             true => (
                 !view.wasteful,
-                turns.get(&view.key).filter(|_| view.rate > 0).copied(),
+                turns
+                    .get(&view.key)
+                    .filter(|_| view.rate > 0 || view.starved)
+                    .copied(),
+                Reverse(waits_since(view)),
                 0,
                 false,
             ),
-            false => (!view.wasteful, None, view.rate, view.unchoked),
+            false => (!view.wasteful, None, Reverse(now), view.rate, view.unchoked),
         };
         ranked.sort_by_key(|view| Reverse(first(view)));
         let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();
@@ -106,7 +119,7 @@ impl Choker {
         self.optimistic = kept.or_else(|| {
             self.next_optimistic = now + limits::OPTIMISTIC_ROUND;
             let next = || ranked.get(slots).map(|view| view.key);
-            self.draw(views, &chosen, now).or_else(next)
+            self.draw(views, &chosen, seeding, now).or_else(next)
         });
         chosen.extend(self.optimistic);
         for &key in &chosen {
@@ -126,7 +139,7 @@ impl Choker {
         while taken + filled.len() < slots + 1 {
             let regular = !seeding && taken + filled.len() < slots;
             let best = regular.then(|| best(views, &filled)).flatten();
-            let Some(key) = best.or_else(|| self.draw(views, &filled, now)) else {
+            let Some(key) = best.or_else(|| self.draw(views, &filled, seeding, now)) else {
                 break;
             };
             filled.push(key);
@@ -135,13 +148,19 @@ impl Choker {
         filled
     }
 
-    /// A choked, interested peer that is not among `chosen`, newcomers three times as likely.
-    fn draw(&mut self, views: &[View], chosen: &[usize], now: Now) -> Option<usize> {
+    /// A choked, interested peer that is not among `chosen`: when seeding, the one that has waited longest; else newcomers are three
+    /// times as likely.
+    fn draw(&mut self, views: &[View], chosen: &[usize], seeding: bool, now: Now) -> Option<usize> {
         let waits = |view: &&View| view.interested && !view.unchoked && !chosen.contains(&view.key);
         let waiting = views.iter().filter(waits);
         let (wasteful, others): (Vec<&View>, Vec<&View>) = waiting.partition(|view| view.wasteful);
+        let mut views = if others.is_empty() { wasteful } else { others };
+        if seeding {
+            let longest = views.iter().map(|view| view.waits_since).min();
+            views.retain(|view| Some(view.waits_since) == longest);
+        }
         let mut tickets = Vec::new();
-        for view in if others.is_empty() { wasteful } else { others } {
+        for view in views {
             let new = now.since(view.since) < limits::NEWCOMER;
             tickets.extend(std::iter::repeat_n(view.key, if new { 3 } else { 1 }));
         }
@@ -169,9 +188,11 @@ mod tests {
             interested: true,
             unchoked: false,
             rate,
+            starved: false,
             snubbing: false,
             wasteful: false,
             since: Now::default(),
+            waits_since: Now::default(),
         }
     }
 
@@ -209,7 +230,11 @@ mod tests {
         let mut turns = [0; 20];
         for round in 0..100 {
             for view in &mut views {
-                view.unchoked = first.contains(&view.key);
+                let served = first.contains(&view.key);
+                if view.unchoked && !served {
+                    view.waits_since = at(100 + 10 * round);
+                }
+                view.unchoked = served;
                 // A fast one, and what others still show of the time before they were choked.
                 view.rate = if view.key == 7 { 9000 } else { 10 };
             }
@@ -219,9 +244,9 @@ mod tests {
             chosen.iter().for_each(|&key| turns[key] += 1);
             first = chosen;
         }
-        // Five of twenty are served at a time: a quarter of the rounds for each, the fast one too.
+        // Five of twenty are served at a time: a quarter of the rounds for each, the fast one too, but for one turn of five rounds.
         assert!(
-            turns.iter().all(|turns| (5..=75).contains(turns)),
+            turns.iter().all(|turns| (20..=30).contains(turns)),
             "{turns:?}"
         );
     }
@@ -238,6 +263,41 @@ mod tests {
         let chosen = choker.round(&views, 4, true, at(10));
         let stayed = chosen.iter().filter(|key| first.contains(key)).count();
         assert!(chosen.contains(&first[0]) && stayed < 4, "{stayed}");
+    }
+
+    #[test]
+    fn who_waits_for_our_limit_keeps_the_slot_of_a_seed() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let mut views: Vec<View> = (0..50).map(|key| view(key, 0)).collect();
+        let first = choker.refill(&views, 4, true, at(0));
+        for &key in &first {
+            (views[key].unchoked, views[key].starved) = (true, true);
+        }
+        // One of them got something; that the others did not is no reason to choke them.
+        (views[first[0]].rate, views[first[0]].starved) = (10, false);
+        let chosen = choker.round(&views, 4, true, at(10));
+        let stayed = chosen.iter().filter(|key| first.contains(key)).count();
+        assert_eq!(stayed, 4);
+    }
+
+    #[test]
+    fn a_seed_gives_a_slot_to_who_has_waited_longest() {
+        let mut choker = Choker::new(at(0), Rng::from_seed(3));
+        let mut views: Vec<View> = (0..50).map(|key| view(key, 0)).collect();
+        for view in &mut views {
+            view.waits_since = at(100 - view.key as u64);
+        }
+        assert_eq!(
+            choker.refill(&views, 4, true, at(100)),
+            [49, 48, 47, 46, 45]
+        );
+        for view in &mut views[45..] {
+            view.unchoked = true;
+        }
+        // Nothing flows: all make room, for the next five.
+        let mut chosen = choker.round(&views, 4, true, at(110));
+        chosen.sort_unstable();
+        assert_eq!(chosen, [40, 41, 42, 43, 44]);
     }
 
     #[test]
@@ -312,7 +372,7 @@ mod tests {
         let mut views: Vec<View> = (0..4).map(|key| view(key, 0)).collect();
         views[3].since = at(1000);
         let drawn = (0..2000)
-            .filter(|_| choker.draw(&views, &[], at(1001)) == Some(3))
+            .filter(|_| choker.draw(&views, &[], false, at(1001)) == Some(3))
             .count();
         assert!((850..1150).contains(&drawn), "{drawn}");
     }

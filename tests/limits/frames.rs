@@ -10,6 +10,7 @@ use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::{Event, Local, Peer};
+use brooklet::peer::piece::HEADER;
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::Message;
 
@@ -296,6 +297,43 @@ fn silence_and_keep_alives() {
     bench.says(key, "keep-alive");
     bench.wait(limits::SILENCE - TICK);
     assert!(!bench.is_gone(key) && at(limits::SILENCE) < bench.now);
+}
+
+/// Under a high upload limit there are so many wake-ups a second for the peers that wait, and all that may flow by then flows.
+#[test]
+fn turns_per_second() {
+    let rate = 10 << 20;
+    let mut bench = Bench::seeder(400);
+    bench.begins(|config| config.up = Some(rate));
+    bench.turn();
+    let key = bench.join(1, true);
+    bench.says(key, "interested");
+    bench.stops_reading(key);
+    for block in 0..700 {
+        let (piece, begin) = (block / 2, block % 2 * BLOCK);
+        let words = format!("request {piece} at {begin}, {BLOCK} bytes");
+        bench.hands(key, &encode(&words, &bench.setting));
+    }
+    bench.session.await_turn(key);
+    let (start, mut now) = (bench.now, bench.now);
+    let (mut turns, mut blocks) = (0, 0);
+    while now.since(start) < Duration::from_secs(1) {
+        while let Some(key) = bench.session.next_turn(now) {
+            bench.session.transmitted(key, HEADER + BLOCK as usize, now);
+            bench.session.await_turn(key);
+            blocks += 1;
+        }
+        now = bench.session.turn_at(now).expect("more waits");
+        turns += 1;
+    }
+    // A part of a block that is left from one to the next makes some come earlier.
+    let most = limits::TURNS_PER_SECOND;
+    assert!(turns <= most * 5 / 4 && turns >= most * 9 / 10, "{turns}");
+    let (sent, burst) = (blocks * u64::from(BLOCK), rate / 4);
+    assert!(
+        sent >= rate * 9 / 10 && sent <= rate + burst + u64::from(BLOCK),
+        "{sent}"
+    );
 }
 
 /// Under a limit that holds us back, requests come in lots of this size.

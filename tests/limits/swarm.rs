@@ -151,9 +151,11 @@ fn view(key: usize, rate: u64) -> View {
         interested: true,
         unchoked: false,
         rate,
+        starved: false,
         snubbing: false,
         wasteful: false,
         since: Now::default(),
+        waits_since: Now::default(),
     }
 }
 

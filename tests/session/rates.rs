@@ -2,9 +2,11 @@
 
 use brooklet::base::geometry::BLOCK;
 use brooklet::base::time::Duration;
+use brooklet::peer::fault::Fault;
 
 use crate::requests;
 use crate::session::Bench;
+use crate::transcript::words::encode;
 
 const RATE: u64 = 100_000;
 
@@ -56,12 +58,11 @@ fn what_a_choke_leaves_unsent_is_asked_for_elsewhere_within_the_limit() {
 #[test]
 fn what_is_sent_counts_against_the_limit_and_time_makes_up_for_it() {
     let mut bench = Bench::seeder(4);
-    assert_eq!(bench.session.may_send(bench.now), u64::MAX);
-    assert_eq!(bench.session.send_at(bench.now), None);
+    assert_eq!(bench.session.may_send(), u64::MAX);
     bench.begins(|config| config.up = Some(RATE));
     bench.turn();
     bench.wait(Duration::from_secs(10));
-    assert_eq!(bench.session.send_at(bench.now), None);
+    assert_eq!(bench.session.may_send(), 0);
     let taker = bench.join(1, true);
     bench.says(taker, "interested");
     // This network takes whatever there is, so that the limit is passed.
@@ -70,12 +71,68 @@ fn what_is_sent_counts_against_the_limit_and_time_makes_up_for_it() {
             bench.says(taker, &format!("request {piece} at {begin}, 16384 bytes"));
         }
     }
-    assert_eq!(bench.session.may_send(bench.now), 0);
-    let at = bench.session.send_at(bench.now).expect("there is a debt");
+    assert_eq!(bench.session.turn_at(bench.now), None, "nobody waits");
+    bench.stops_reading(taker);
+    bench.hands(
+        taker,
+        &encode("request 0 at 0, 16384 bytes", &bench.setting),
+    );
+    bench.session.plan(bench.now);
+    bench.session.await_turn(taker);
+    assert_eq!(bench.session.next_turn(bench.now), None);
+    let at = bench.session.turn_at(bench.now).expect("a peer waits");
     let sent = 8 * u64::from(BLOCK);
     let most = Duration::from_secs_f64((sent + u64::from(BLOCK)) as f64 / RATE as f64);
     assert!(at > bench.now && at.since(bench.now) <= most);
     bench.wait(at.since(bench.now) + Duration::from_millis(1));
-    assert_eq!(bench.session.send_at(bench.now), None);
-    assert!(bench.session.may_send(bench.now) >= u64::from(BLOCK));
+    assert_eq!(bench.session.next_turn(bench.now), Some(taker));
+    assert_eq!(bench.session.next_turn(bench.now), None, "it had its turn");
+}
+
+#[test]
+fn who_has_nothing_to_be_sent_or_is_gone_does_not_wait_for_the_limit() {
+    let mut bench = Bench::seeder(4);
+    bench.begins(|config| config.up = Some(RATE));
+    bench.wait(Duration::from_secs(10));
+    let takers = [bench.join(1, true), bench.join(2, true)];
+    for taker in takers {
+        bench.says(taker, "interested");
+        bench.session.await_turn(taker);
+    }
+    assert_eq!(bench.session.turn_at(bench.now), None);
+    let [stays, goes] = takers;
+    for taker in takers {
+        bench.hands(
+            taker,
+            &encode("request 0 at 0, 16384 bytes", &bench.setting),
+        );
+        bench.session.await_turn(taker);
+    }
+    bench.session.handle_closed(goes, Fault::Closed, bench.now);
+    assert_eq!(bench.session.next_turn(bench.now), Some(stays));
+    assert_eq!(bench.session.next_turn(bench.now), None);
+}
+
+#[test]
+fn a_limit_on_what_comes_is_shared_by_those_who_are_as_quick() {
+    let mut bench = Bench::getter(1000, &[]);
+    bench.begins(|config| config.down = Some(RATE));
+    bench.turn();
+    let givers = [1, 2, 3, 4].map(|number| bench.join(number, true));
+    for giver in givers {
+        bench.says(giver, "have all");
+        bench.says(giver, "unchoke");
+    }
+    // Half a minute in which whatever is asked for comes within a tenth of a second.
+    let mut asked = [0; 4];
+    for _ in 0..300 {
+        bench.wait(Duration::from_millis(100));
+        for (giver, asked) in givers.into_iter().zip(&mut asked) {
+            let blocks = requests(&mut bench, giver);
+            *asked += blocks.len();
+            bench.sends_blocks(giver, &blocks);
+        }
+    }
+    let equal = asked.iter().sum::<usize>() / 4;
+    assert!(asked.iter().all(|&asked| 2 * asked >= equal), "{asked:?}");
 }

@@ -7,6 +7,7 @@ mod least;
 mod runs;
 mod scenario;
 mod scenarios;
+mod sharing;
 mod world;
 
 use std::ops::RangeInclusive;

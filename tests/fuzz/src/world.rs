@@ -35,9 +35,8 @@ pub struct World {
     /// Calls that the network has not answered.
     pub calls: Vec<usize>,
     pub stopped: bool,
-    /// Who has room again for what we send, and who waits for the upload limit.
+    /// Who has room again for what we send.
     unwritten: BTreeSet<usize>,
-    throttled: BTreeSet<usize>,
     complete: bool,
     held: Bits,
 }
@@ -73,7 +72,6 @@ impl World {
             calls: Vec::new(),
             stopped: false,
             unwritten: BTreeSet::new(),
-            throttled: BTreeSet::new(),
             complete: false,
             held: Bits::new(torrent.geometry().pieces()),
         };
@@ -201,10 +199,9 @@ impl World {
 
     fn next_deadline(&mut self) -> Option<Now> {
         let due = self.session.next_deadline();
-        let waits = !self.throttled.is_empty();
-        let room = self.session.send_at(self.now).filter(|_| waits);
+        let turn = self.session.turn_at(self.now);
         // What is due in less than a microsecond is due now: some time goes by in any case.
-        sooner(due, room.map(|at| at.max(self.now + TICK)))
+        sooner(due, turn.map(|at| at.max(self.now + TICK)))
     }
 
     /// A peer takes so many bytes from now on.
@@ -291,17 +288,17 @@ impl World {
     fn flush(&mut self) {
         let mut keys = self.session.take_unflushed();
         keys.extend(std::mem::take(&mut self.unwritten));
-        if self.session.send_at(self.now).is_none() {
-            keys.extend(std::mem::take(&mut self.throttled));
-        }
         for key in keys {
-            self.flush_peer(key);
+            self.flush_peer(key, self.session.may_send());
+        }
+        while let Some(key) = self.session.next_turn(self.now) {
+            self.flush_peer(key, BLOCK.into());
         }
     }
 
-    /// Writes to a peer's socket as much as its window and the upload limit have room for, and has the peer hear it.
-    fn flush_peer(&mut self, key: usize) {
-        let mut allowance = self.session.may_send(self.now);
+    /// Writes to a peer's socket as much as its window has room for, and has the peer hear it; of blocks that have not begun no more than
+    /// `allowance` bytes.
+    fn flush_peer(&mut self, key: usize, mut allowance: u64) {
         let (Some(peer), Some(other)) = (self.session.peer(key), self.peers.get_mut(&key)) else {
             return;
         };
@@ -316,7 +313,6 @@ impl World {
                 Segment::Block { block, skip } => {
                     // A frame that has begun has been paid for.
                     if skip == 0 && allowance < u64::from(block.len.min(BLOCK)) {
-                        self.throttled.insert(key);
                         break;
                     }
                     if self.disk.broken.contains(&block.piece) {
@@ -335,8 +331,12 @@ impl World {
         }
         bytes.truncate(other.window);
         other.window -= bytes.len();
+        let takes_more = other.window > 0;
         other.hear(&bytes, self.torrent);
         self.session.transmitted(key, bytes.len(), self.now);
+        if takes_more && self.session.may_send() == 0 {
+            self.session.await_turn(key);
+        }
         if let Some((piece, begun)) = lost {
             self.disk.lost.insert(piece);
             self.session

@@ -92,6 +92,8 @@ pub struct Node {
     pub wake_at: Option<Now>,
     pub turned_at: Option<Now>,
     pub blocks_sent: u32,
+    /// Bytes of block frames written to the sockets of each other node, by its number.
+    pub sent_to: BTreeMap<usize, u64>,
     /// How often its session was started.
     pub run: u32,
     pub saved: Option<Snapshot>,
@@ -101,6 +103,8 @@ pub struct Node {
     pub forsaken: Vec<usize>,
     /// Bytes a second that its disk takes; none: any number at once.
     pub disk_rate: Option<u64>,
+    /// Bytes a second that its session may receive and send; none: any number.
+    pub limits: (Option<u64>, Option<u64>),
     pub writer: Writer,
     /// Directions that are not read while the disk is behind.
     pub held_up: Vec<(usize, usize)>,
@@ -147,11 +151,13 @@ impl Node {
             wake_at: None,
             turned_at: None,
             blocks_sent: 0,
+            sent_to: BTreeMap::new(),
             run: 0,
             saved: None,
             gone: false,
             forsaken: Vec::new(),
             disk_rate: None,
+            limits: (None, None),
             writer: Writer::default(),
             held_up: Vec::new(),
             joins: Now::default(),
@@ -234,8 +240,8 @@ impl Node {
             },
             max_peers: limits::PEERS,
             share: limits::UNSENT,
-            down: None,
-            up: None,
+            down: self.limits.0,
+            up: self.limits.1,
             sequential: false,
             heartbeat: false,
         }

@@ -73,6 +73,11 @@ impl Queue {
         self.heap.push(Reverse(Entry { at, number, event }));
     }
 
+    /// When something happens next.
+    pub fn next_at(&self) -> Option<Now> {
+        self.heap.peek().map(|Reverse(entry)| entry.at)
+    }
+
     /// What happens next, and when.
     pub fn pop(&mut self) -> Option<(Now, Event)> {
         let Reverse(Entry { at, event, .. }) = self.heap.pop()?;

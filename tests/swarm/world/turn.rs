@@ -3,7 +3,8 @@
 
 use std::hash::Hash as _;
 
-use brooklet::base::geometry::Block;
+use brooklet::base::geometry::{BLOCK, Block};
+use brooklet::base::time::sooner;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::{Peer, Segment};
@@ -59,7 +60,8 @@ impl World {
         if reread || session.is_pending() || !self.nodes[n].unread.is_empty() {
             self.wake(n, now);
         }
-        if let Some(due) = session.next_deadline() {
+        let turn_at = session.turn_at(now);
+        if let Some(due) = sooner(session.next_deadline(), turn_at) {
             self.wake(n, due);
         }
         self.nodes[n].session = Some(session);
@@ -219,18 +221,23 @@ impl World {
         slices > 0
     }
 
-    /// Writes to every connection that has something to send and a socket that takes it. Whether anything went.
+    /// Writes to every connection that has something to send and a socket that takes it; under an upload limit blocks in the order
+    /// of their turns. Whether anything went.
     fn flush(&mut self, n: usize, session: &mut Session) -> bool {
         let mut keys = session.take_unflushed();
         keys.append(&mut self.nodes[n].writable);
         let mut busy = false;
+        let out_of_turn = session.may_send();
         for key in keys {
-            busy |= self.flush_one(n, session, key) > 0;
+            busy |= self.flush_one(n, session, key, out_of_turn) > 0;
+        }
+        while let Some(key) = session.next_turn(self.now) {
+            busy |= self.flush_one(n, session, key, BLOCK.into()) > 0;
         }
         busy
     }
 
-    fn flush_one(&mut self, n: usize, session: &mut Session, key: usize) -> usize {
+    fn flush_one(&mut self, n: usize, session: &mut Session, key: usize, most: u64) -> usize {
         let node = &mut self.nodes[n];
         let (Some(&(conn, end)), Some(peer)) = (node.links.get(&key), session.peer(key)) else {
             return 0;
@@ -239,9 +246,10 @@ impl World {
             return 0;
         }
         let (manners, out) = (node.manners, node.outs.entry(key).or_default());
+        let other = self.conns[conn].nodes[1 - end];
         let pipe = &mut self.conns[conn].pipes[end];
         let mut room = pipe.room();
-        let mut sent = 0;
+        let (mut sent, mut allowance) = (0, most);
         for segment in peer.transmit() {
             if room == 0 {
                 break;
@@ -259,7 +267,8 @@ impl World {
                     pipe.socket().push_bytes(&bytes[..part]);
                     part
                 }
-                Segment::Block { block, skip } => {
+                Segment::Block { block, skip } if skip > 0 || allowance >= block.len.into() => {
+                    allowance = allowance.saturating_sub(block.len.into());
                     let whole = HEADER + block.len as usize;
                     match manners.answers(block) {
                         Answer::Send => {}
@@ -286,17 +295,22 @@ impl World {
                     let to = skip + part;
                     (block, skip, to, out.spoilt).hash(&mut self.digest);
                     pipe.socket().push_frame(block, skip, to, out.spoilt);
+                    *node.sent_to.entry(other).or_default() += part as u64;
                     part
                 }
+                Segment::Block { .. } => break,
             };
             room = room.saturating_sub(part);
             sent += part;
         }
         // A full socket tells when it has room again.
-        pipe.room();
+        let takes_more = pipe.room() > 0;
         if sent > 0 {
             session.transmitted(key, sent, self.now);
             self.offer(conn, end);
+        }
+        if takes_more && session.may_send() == 0 {
+            session.await_turn(key);
         }
         sent
     }

@@ -103,6 +103,14 @@ impl World {
         self.digest.finish()
     }
 
+    /// Lets time pass until then.
+    pub fn run_until(&mut self, until: Now) {
+        while self.queue.next_at().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.now = until;
+    }
+
     fn step_many(&mut self, limit: Now) {
         for _ in 0..1000 {
             if !self.step() || self.now > limit {

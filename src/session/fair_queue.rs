@@ -1,0 +1,155 @@
+//! The order in which peers share a limited rate. The rule: of the peers that wait for the limit, the one that has got the fewest bytes
+//! under it is served next, a block at a time. So peers that wait all the time get equal shares, whatever their keys, the size of
+//! their requests and the moments at which they ask; what one cannot use goes to the others.
+//!
+//! Time in which a peer did not wait is not made up for: when it waits again, it counts as having got at least as much as the peer that
+//! was served last had got. This is start-time fair queueing with equal weights.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The peers that wait for a limited rate, by the key of their slot, and what each has got under it.
+#[derive(Debug, Default)]
+pub struct FairQueue {
+    /// Bytes that count as got, of each peer that has ever waited.
+    got: BTreeMap<usize, u64>,
+    /// The peers that wait, those with the fewest bytes first.
+    waiting: BTreeSet<(u64, usize)>,
+    /// What the peer that was served last had got before.
+    level: u64,
+}
+
+impl FairQueue {
+    /// A peer waits from now on, if it did not yet.
+    pub fn join(&mut self, key: usize) {
+        let got = self.got.entry(key).or_default();
+        if !self.waiting.contains(&(*got, key)) {
+            *got = (*got).max(self.level);
+            self.waiting.insert((*got, key));
+        }
+    }
+
+    /// The peer to serve next. It does not wait any more: if one block was not all, it joins again.
+    pub fn pop(&mut self) -> Option<usize> {
+        let (got, key) = self.waiting.pop_first()?;
+        self.level = self.level.max(got);
+        Some(key)
+    }
+
+    /// Notes bytes that a peer got under the limit.
+    pub fn charge(&mut self, key: usize, bytes: u64) {
+        self.change(key, |got| got.saturating_add(bytes));
+    }
+
+    /// Takes back bytes that were noted and that the peer did not get.
+    pub fn refund(&mut self, key: usize, bytes: u64) {
+        self.change(key, |got| got.saturating_sub(bytes));
+    }
+
+    /// Whether a peer waits.
+    pub fn waits(&self, key: usize) -> bool {
+        let got = self.got.get(&key);
+        got.is_some_and(|&got| self.waiting.contains(&(got, key)))
+    }
+
+    /// Whether no peer waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// A connection is over: its key may be another's next.
+    pub fn forget(&mut self, key: usize) {
+        if let Some(got) = self.got.remove(&key) {
+            self.waiting.remove(&(got, key));
+        }
+    }
+
+    fn change(&mut self, key: usize, change: impl Fn(u64) -> u64) {
+        if let Some(got) = self.got.get_mut(&key) {
+            let waits = self.waiting.remove(&(*got, key));
+            *got = change(*got);
+            if waits {
+                self.waiting.insert((*got, key));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Serves the next peer a block of its size; it waits on.
+    fn serve(queue: &mut FairQueue, sizes: &[u64]) -> usize {
+        let key = queue.pop().expect("somebody waits");
+        queue.charge(key, sizes[key]);
+        queue.join(key);
+        key
+    }
+
+    #[test]
+    fn peers_that_always_wait_get_equal_bytes_whatever_their_blocks() {
+        let sizes = [16, 128, 1, 16, 50];
+        let (mut queue, mut got) = (FairQueue::default(), [0; 5]);
+        (0..5).for_each(|key| queue.join(key));
+        while got.iter().sum::<u64>() < 10_000 {
+            let key = serve(&mut queue, &sizes);
+            got[key] += sizes[key];
+        }
+        // Nobody is ahead of or behind an equal share by more than the longest block.
+        assert!(got.iter().all(|got| got.abs_diff(2_000) <= 128), "{got:?}");
+    }
+
+    #[test]
+    fn time_without_waiting_is_not_made_up_for() {
+        let mut queue = FairQueue::default();
+        (0..2).for_each(|key| queue.join(key));
+        for _ in 0..100 {
+            serve(&mut queue, &[10, 10]);
+        }
+        queue.join(2);
+        let served: Vec<usize> = (0..30).map(|_| serve(&mut queue, &[10; 3])).collect();
+        let count = |key| served.iter().filter(|&&other| other == key).count();
+        assert_eq!([count(0), count(1), count(2)], [10, 10, 10]);
+    }
+
+    #[test]
+    fn who_leaves_the_queue_and_joins_again_gains_nothing() {
+        let (mut queue, mut got) = (FairQueue::default(), [0; 2]);
+        (0..2).for_each(|key| queue.join(key));
+        for _ in 0..100 {
+            let key = serve(&mut queue, &[10, 10]);
+            got[key] += 10;
+            queue.join(1);
+        }
+        assert_eq!(got, [500, 500]);
+    }
+
+    #[test]
+    fn a_key_that_passes_to_another_connection_begins_anew() {
+        let mut queue = FairQueue::default();
+        (0..2).for_each(|key| queue.join(key));
+        assert!(queue.waits(0) && queue.waits(1));
+        queue.forget(0);
+        assert!(!queue.waits(0) && !queue.is_empty());
+        queue.charge(0, 1_000);
+        queue.join(0);
+        assert_eq!(
+            (queue.pop(), queue.pop(), queue.pop()),
+            (Some(0), Some(1), None)
+        );
+    }
+
+    #[test]
+    fn what_did_not_come_is_taken_back() {
+        let mut queue = FairQueue::default();
+        (0..2).for_each(|key| queue.join(key));
+        assert_eq!(queue.pop(), Some(0));
+        queue.charge(0, 100);
+        queue.join(0);
+        assert_eq!(queue.pop(), Some(1));
+        queue.charge(1, 50);
+        queue.join(1);
+        queue.refund(0, 100);
+        assert_eq!(queue.pop(), Some(0));
+    }
+}
