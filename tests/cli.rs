@@ -8,7 +8,7 @@ const COMMANDS: [&str; 7] = [
 ];
 
 /// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
-const SHARED: [(&str, &str); 24] = [
+const SHARED: [(&str, &str); 25] = [
     ("-d", "x"),
     ("--dir", "x"),
     ("-p", "0"),
@@ -25,6 +25,7 @@ const SHARED: [(&str, &str); 24] = [
     ("--no-pex", ""),
     ("--no-lsd", ""),
     ("--no-trackers", ""),
+    ("--allow-local", ""),
     ("--state", "x"),
     ("--recheck", ""),
     ("--trace", "x"),
@@ -62,7 +63,12 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
     ("check", &[("-d", "x"), ("--dir", "x"), ("-h", "")]),
     (
         "scrape",
-        &[("--json", ""), ("--bind", "127.0.0.1"), ("-h", "")],
+        &[
+            ("--json", ""),
+            ("--bind", "127.0.0.1"),
+            ("--allow-local", ""),
+            ("-h", ""),
+        ],
     ),
     ("explain", &[]),
 ];

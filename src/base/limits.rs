@@ -290,9 +290,12 @@ pub const NUM_WANT: u32 = 80;
 pub const REPLY_PEERS: usize = 1_000;
 /// Addresses of a tracker's name that are tried, of each family: more would only cost time.
 pub const TRACKER_ADDRESSES: usize = 3;
-/// Questions to one address within [`INTERVAL_LEAST`], whatever a torrent names there and whoever redirects there. It takes four to come
-/// and go at a tracker that is known under two URLs; two hundred would be an attack on somebody by all who load the torrent.
-pub const TRACKER_VISITS: usize = 10;
+/// Questions that one address may be asked without a pause, whatever a torrent names there and
+/// whoever redirects there. Two hundred at once would be an attack by all who load the torrent.
+pub const TRACKER_VISITS: u32 = 10;
+/// After [`TRACKER_VISITS`] questions the next ones to that address follow each other after this
+/// long: two hundred trackers of one host take ten minutes, and none of them is left out.
+pub const VISIT_GAP: Duration = Duration::from_secs(3);
 /// Trackers asked at one time, when leaving and when scraping: bounds the sockets, two a tracker.
 pub const TRACKERS_AT_ONCE: usize = 32;
 /// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no `min interval`, then after

@@ -72,6 +72,8 @@ pub struct Options {
     pub sequential: bool,
     /// Unless `--no-trackers`.
     pub trackers: bool,
+    /// `--allow-local`.
+    pub allow_local: bool,
     /// `--state`; `None`: where such data is kept by custom.
     pub state: Option<PathBuf>,
     /// `--recheck`.
@@ -131,6 +133,7 @@ impl Options {
             files: Vec::new(),
             sequential: false,
             trackers: true,
+            allow_local: false,
             state: None,
             recheck: false,
             overwrite: false,
@@ -163,6 +166,7 @@ impl Options {
             // These sources of peers do not exist yet, so there is nothing to leave out.
             "--no-dht" | "--no-pex" | "--no-lsd" => {}
             "--no-trackers" => self.trackers = false,
+            "--allow-local" => self.allow_local = true,
             "--state" => self.state = Some(value.path()?),
             "--recheck" => self.recheck = true,
             "--overwrite" => self.overwrite = true,

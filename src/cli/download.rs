@@ -81,6 +81,7 @@ fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
         selection,
         sequential: options.sequential,
         trackers: options.trackers,
+        allow_local: options.allow_local,
         recheck: options.recheck,
         overwrite: options.overwrite,
     })

@@ -55,6 +55,8 @@ macro_rules! common {
                         ('*.txt', 'folder/**'); repeatable (all)
       --sequential      pieces in order
       --no-trackers     do not ask trackers for peers
+      --allow-local     ask trackers at local addresses whatever their path, and
+                        follow redirects to them
       --no-dht, --no-pex, --no-lsd
                         leave that source of peers out (none of them exists yet)
       --state DIR       where resume data is kept
@@ -177,9 +179,10 @@ Asks each tracker how many seeders, leechers and completed downloads it knows.
 Ends with 0 if at least one of them says. TORRENT is the path of a .torrent, or
 - for standard input.
 
-      --json       one JSON object for each tracker, a line each
-      --bind ADDR  local address to ask from
-  -h, --help       print this help
+      --json         one JSON object for each tracker, a line each
+      --bind ADDR    local address to ask from
+      --allow-local  ask trackers at local addresses whatever their path
+  -h, --help         print this help
 
 Example:
   brooklet scrape debian.torrent

@@ -14,11 +14,12 @@ use crate::io::scrape::{Answer, scrape};
 /// # Errors
 /// Why it did not end with 0: no tracker answered.
 pub fn run(parser: &mut Parser) -> Result<(), Failure> {
-    let (mut torrent, mut json, mut bind) = (None, false, None);
+    let (mut torrent, mut json, mut bind, mut allow_local) = (None, false, None, false);
     while let Some(arg) = parser.next().map_err(|error| usage("scrape", error))? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return super::print(help::SCRAPE),
             Arg::Long("json") => json = true,
+            Arg::Long("allow-local") => allow_local = true,
             Arg::Long("bind") => {
                 let mut value = Value {
                     command: "scrape",
@@ -37,7 +38,8 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         let name = &metainfo.name;
         return Err(Failure::failed(format!("{name}: it names no tracker")));
     }
-    let answers = scrape(&metainfo.trackers, metainfo.info_hash, bind).map_err(Failure::failed)?;
+    let answers = scrape(&metainfo.trackers, metainfo.info_hash, bind, allow_local);
+    let answers = answers.map_err(Failure::failed)?;
     super::print(&match json {
         true => objects(&answers),
         false => table(&answers),

@@ -279,6 +279,7 @@ fn config(
             true => metainfo.trackers.clone(),
             false => Vec::new(),
         },
+        allow_local: setup.allow_local,
         key: rng.bits32(),
         families: listeners.families,
         max_peers,

@@ -26,7 +26,8 @@ const OUTREACH: std::ops::Range<usize> = 1..1024;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 128;
 
-/// Asks, from this local address if one is named. The answers are in the order of the trackers. Takes as long as the slowest of
+/// Asks, from this local address if one is named, and trackers at local addresses by any path if that
+/// is allowed. The answers are in the order of the trackers. Takes as long as the slowest of
 /// them, or as the machine's patience.
 ///
 /// # Errors
@@ -35,6 +36,7 @@ pub fn scrape(
     tiers: &[Vec<String>],
     info_hash: InfoHash,
     bind: Option<IpAddr>,
+    allow_local: bool,
 ) -> Result<Vec<Answer>, String> {
     let clock = Clock::start();
     let seed = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
@@ -54,7 +56,7 @@ pub fn scrape(
             }
         })?;
     let rng = Rng::from_seed(seed);
-    let mut trackers = Trackers::scraper(tiers, info_hash, families, clock.now(), rng);
+    let mut trackers = Trackers::scraper(tiers, info_hash, families, allow_local, clock.now(), rng);
     let mut answers = Vec::new();
     let mut events = Events::with_capacity(EVENTS);
     loop {

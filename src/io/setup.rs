@@ -41,6 +41,8 @@ pub struct Setup {
     pub sequential: bool,
     /// Whether trackers are asked.
     pub trackers: bool,
+    /// Whether trackers at local addresses are asked whatever their path.
+    pub allow_local: bool,
     /// Progress is reported once a second even while nothing changes.
     pub heartbeat: bool,
     /// Whether files that are not this torrent's are written over.

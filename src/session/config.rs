@@ -64,6 +64,8 @@ pub struct Config {
     pub port: u16,
     /// Trackers by tier; none: do not ask any.
     pub trackers: Vec<Vec<String>>,
+    /// Whether trackers at local addresses are asked whatever their path.
+    pub allow_local: bool,
     /// A number that lets trackers recognise us when our address changes.
     pub key: u32,
     /// Address families that we can use.

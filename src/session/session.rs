@@ -93,13 +93,14 @@ impl Session {
     pub fn new(mut config: Config, seed: u64, now: Now) -> Session {
         let mut rng = Rng::from_seed(seed);
         let hashes = std::mem::take(&mut config.hashes);
-        let trackers = Trackers::new(
+        let mut trackers = Trackers::new(
             &config.trackers,
             config.identity(),
             config.families,
             now,
             Rng::from_seed(rng.bits64()),
         );
+        trackers.allow_local(config.allow_local);
         let checking = (config.to_hash.count() > 0)
             .then(|| Checking::new(config.geometry, hashes.clone(), config.to_hash.clone()));
         let mut pieces = Pieces::new(

@@ -119,13 +119,12 @@ impl Endpoint {
                 let Some(&to) = self.addrs.first() else {
                     return failed("no address");
                 };
-                if let Err(why) = turn.us.enter(to.ip(), turn.visits, turn.now) {
-                    return failed(why);
-                }
+                let at = turn.us.book(to.ip(), turn.visits, turn.now);
+                let give_up = give_up + at.since(turn.now);
                 let give_up = (turn.us.stage != Stage::Announcing).then_some(give_up);
                 let connection = self.connection;
                 Exchange::Udp(udp::Exchange::begin(
-                    question, to, connection, give_up, turn,
+                    question, to, connection, at, give_up, turn,
                 ))
             }
         };

@@ -3,16 +3,20 @@
 //! when it is about to be asked, after all names are looked up and all redirects read.
 //!
 //! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a path that is plainly a tracker's; nobody
-//! outside may redirect to one. (libtorrent's `ssrf_mitigation` is the model.) No address is asked more often than a few times in half a
-//! minute. What trackers name as peers is judged the same way: outside, nobody knows of hosts that only we can reach.
+//! outside may redirect to one. (libtorrent's `ssrf_mitigation` is the model.) A user who runs such a
+//! tracker lifts that rule with `--allow-local`. Questions to one address are spaced. What trackers
+//! name as peers is judged the same way: outside, nobody knows of hosts that only we can reach.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::url::Url;
 use crate::base::limits;
 use crate::base::reach::Reach;
 use crate::base::time::Now;
+
+/// What a refusal says of the way around it.
+const ALLOWING: &str = "--allow-local lifts this";
 
 /// Whether this URL may be asked for at this address. `word` is what a tracker's path has (`announce`, `scrape`); `outside`: somebody in
 /// the world redirected to it.
@@ -23,12 +27,12 @@ pub fn judge(ip: IpAddr, url: &Url, word: &str, outside: bool) -> Result<(), Str
     if !Reach::of(ip).is_local() {
         Ok(())
     } else if outside {
-        Err(format!("{ip} is a local address"))
+        Err(format!("{ip} is a local address ({ALLOWING})"))
     } else if is_trackers(&url.target, word) {
         Ok(())
     } else {
         Err(format!(
-            "{ip} is a local address, where only paths with \"{word}\" are asked for"
+            "{ip} is a local address, where only paths with \"{word}\" are asked for ({ALLOWING})"
         ))
     }
 }
@@ -53,27 +57,21 @@ pub fn is_callable(peer: SocketAddr, outside: bool) -> bool {
     peer.port() != 0 && Reach::of(peer.ip()) >= least
 }
 
-/// How often addresses were asked lately.
+/// When addresses may be asked: [`limits::TRACKER_VISITS`] questions without a pause, then one each
+/// [`limits::VISIT_GAP`]. A question is never refused here: it waits. Nothing in this belongs to one
+/// torrent, so that several may share it.
 #[derive(Debug, Default)]
-pub struct Visits(BTreeMap<IpAddr, VecDeque<Now>>);
+pub struct Visits(BTreeMap<IpAddr, Now>);
 
 impl Visits {
-    /// Notes that an address is about to be asked something.
-    ///
-    /// # Errors
-    /// It is not to be asked now.
-    pub fn enter(&mut self, ip: IpAddr, now: Now) -> Result<(), String> {
-        let recent = |at: &Now| now.since(*at) < limits::INTERVAL_LEAST;
-        self.0.retain(|_, times| times.back().is_some_and(recent));
-        let times = self.0.entry(ip).or_default();
-        if times.len() >= limits::TRACKER_VISITS {
-            if times.front().is_some_and(recent) {
-                return Err(format!("{ip} was asked too often just now"));
-            }
-            times.pop_front();
-        }
-        times.push_back(now);
-        Ok(())
+    /// Books the next question to an address: it may be asked from the returned moment on.
+    pub fn book(&mut self, ip: IpAddr, now: Now) -> Now {
+        // Each address is kept with the moment when all of its questions are a gap apart.
+        self.0.retain(|_, even| *even > now);
+        let even = self.0.get(&ip).copied().unwrap_or(now);
+        self.0.insert(ip, even + limits::VISIT_GAP);
+        let ahead = limits::VISIT_GAP * (limits::TRACKER_VISITS - 1);
+        now + even.since(now).saturating_sub(ahead)
     }
 }
 
@@ -131,7 +129,8 @@ mod tests {
             let why = verdict("127.0.0.1", &url, false).unwrap_err();
             assert_eq!(
                 why,
-                "127.0.0.1 is a local address, where only paths with \"announce\" are asked for",
+                "127.0.0.1 is a local address, where only paths with \"announce\" are asked for \
+                 (--allow-local lifts this)",
                 "{path}"
             );
             assert_eq!(verdict("192.0.2.1", &url, false), Ok(()), "{path}");
@@ -149,7 +148,7 @@ mod tests {
             "64:ff9b::10.0.0.1",
         ] {
             assert!(
-                verdict(ip, url, true).is_err_and(|why| why.ends_with("a local address")),
+                verdict(ip, url, true).is_err_and(|why| why.contains("is a local address (")),
                 "{ip}"
             );
         }
@@ -181,15 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_asked_a_few_times_in_half_a_minute() {
+    fn questions_to_one_address_are_spaced_and_none_is_refused() {
         let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let at = |millis| Now::default() + Duration::from_millis(millis);
+        let at = |secs| Now::default() + Duration::from_secs(secs);
         let mut visits = Visits::default();
-        let asked = (0..300_000).filter(|&millis| visits.enter(one, at(millis)).is_ok());
-        assert_eq!(asked.count(), 10 * limits::TRACKER_VISITS);
-        assert_eq!(visits.enter(other, at(300_000)), Ok(()));
-        assert_eq!(visits.0.len(), 2);
-        assert_eq!(visits.enter(other, at(400_000)), Ok(()));
-        assert_eq!(visits.0.len(), 1, "who was not asked lately is forgotten");
+        let booked: Vec<Now> = (0..1000).map(|_| visits.book(one, at(100))).collect();
+        let most = limits::TRACKER_VISITS as usize;
+        assert!(booked[..most].iter().all(|&booked| booked == at(100)));
+        for (place, &booked) in booked[most..].iter().enumerate() {
+            assert_eq!(booked, at(100) + limits::VISIT_GAP * (place as u32 + 1));
+        }
+        assert_eq!(visits.book(other, at(100)), at(100), "others do not wait");
+        assert_eq!(visits.book(other, at(5000)), at(5000));
+        assert_eq!(visits.0.len(), 1, "an idle address is forgotten");
+        let calm = (0..500).map(|n| at(6000) + limits::VISIT_GAP * n);
+        assert!(calm.into_iter().all(|now| visits.book(one, now) == now));
     }
 }

@@ -6,10 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Id, Outbox};
 use super::reader::{Reader, Response, shown};
+use super::request::request;
 use super::standing::{Failure, Heard, Over, Question, Turn, failed, refused};
 use super::url::Url;
 use super::{coding, guard};
-use crate::base::id::CLIENT_NAME;
 use crate::base::limits;
 use crate::base::reach::Reach;
 use crate::base::time::Now;
@@ -35,6 +35,12 @@ pub struct Exchange {
 enum Step {
     /// The name that a redirect leads to is looked up.
     Resolving,
+    /// Other questions to the same address come first: it is connected to at this moment.
+    Waiting {
+        addr: SocketAddr,
+        others: VecDeque<SocketAddr>,
+        at: Now,
+    },
     /// A connection is made; these addresses are left if it fails.
     Connecting {
         others: VecDeque<SocketAddr>,
@@ -93,6 +99,7 @@ impl Exchange {
     /// When [`Exchange::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Now {
         match self.step {
+            Step::Waiting { at, .. } => at.min(self.give_up),
             Step::Connecting { until, .. } => until.min(self.give_up),
             Step::Resolving | Step::Reading(_) => self.give_up,
         }
@@ -144,7 +151,7 @@ impl Exchange {
     /// The connection has ended: in order, or for this reason.
     pub fn handle_closed(&mut self, how: Result<(), String>, turn: &mut Turn<'_>) -> Over {
         match (&mut self.step, how) {
-            (Step::Resolving, _) => None,
+            (Step::Resolving | Step::Waiting { .. }, _) => None,
             (Step::Connecting { others, .. }, how) => {
                 let others = std::mem::take(others);
                 let why = how.err().unwrap_or_else(|| String::from("closed at once"));
@@ -171,6 +178,14 @@ impl Exchange {
         match &mut self.step {
             Step::Resolving => failed(self.told("look-up takes too long")),
             Step::Reading(_) => failed("no answer in time"),
+            Step::Waiting { addr, others, .. } => {
+                if late {
+                    return failed(self.told("not asked in time"));
+                }
+                let (addr, others) = (*addr, std::mem::take(others));
+                self.dial(addr, others, turn);
+                None
+            }
             Step::Connecting { others, .. } => {
                 let others = std::mem::take(others);
                 if late || others.is_empty() {
@@ -187,44 +202,56 @@ impl Exchange {
     }
 
     fn close(&self, out: &mut Outbox) {
-        if !matches!(self.step, Step::Resolving) {
+        if !matches!(self.step, Step::Resolving | Step::Waiting { .. }) {
             out.push(Action::Abort { id: self.id });
         }
     }
 
-    /// Connects to the first of these addresses that may be asked.
+    /// Connects to the first of these addresses that may be asked, perhaps later.
     fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, turn: &mut Turn<'_>) -> Over {
         let mut why = String::from("no address");
         while let Some(addr) = addrs.pop_front() {
-            if let Err(refusal) = self.enter(addr.ip(), turn) {
+            if let Err(refusal) = self.judge(addr.ip(), turn) {
                 why = refusal;
                 continue;
             }
-            self.id = turn.out.new_id();
-            self.step = Step::Connecting {
-                others: addrs,
-                until: turn.now + limits::CONNECT_TIME,
+            let at = match self.redirects {
+                0 => turn.us.book(addr.ip(), turn.visits, turn.now),
+                // Whoever is meant does not know us.
+                _ => turn.visits.book(addr.ip(), turn.now),
             };
-            turn.out.push(Action::Connect {
-                id: self.id,
-                addr,
-                request: request(&self.url),
-            });
+            if at > turn.now {
+                if !turn.us.is_leaving() {
+                    self.give_up = self.give_up + at.since(turn.now);
+                }
+                let others = addrs;
+                self.step = Step::Waiting { addr, others, at };
+            } else {
+                self.dial(addr, addrs, turn);
+            }
             return None;
         }
         failed(self.told(&why))
     }
 
-    fn enter(&mut self, ip: IpAddr, turn: &mut Turn<'_>) -> Result<(), String> {
+    fn dial(&mut self, addr: SocketAddr, others: VecDeque<SocketAddr>, turn: &mut Turn<'_>) {
+        self.id = turn.out.new_id();
+        let until = turn.now + limits::CONNECT_TIME;
+        self.step = Step::Connecting { others, until };
+        turn.out.push(Action::Connect {
+            id: self.id,
+            addr,
+            request: request(&self.url),
+        });
+    }
+
+    fn judge(&mut self, ip: IpAddr, turn: &Turn<'_>) -> Result<(), String> {
         let word = match self.question {
             Question::Announce(_) => "announce",
             Question::Scrape(_) => "scrape",
         };
-        guard::judge(ip, &self.url, word, self.outside)?;
-        match self.redirects {
-            0 => turn.us.enter(ip, turn.visits, turn.now)?,
-            // Whoever is meant does not know us.
-            _ => turn.visits.enter(ip, turn.now)?,
+        if !turn.us.allow_local {
+            guard::judge(ip, &self.url, word, self.outside)?;
         }
         self.outside |= !Reach::of(ip).is_local();
         Ok(())
@@ -304,21 +331,6 @@ pub fn name(family: Family) -> &'static str {
     }
 }
 
-fn request(url: &Url) -> Vec<u8> {
-    let mut request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {CLIENT_NAME}\r\nAccept-Encoding: identity\r\nConnection: close\r\n",
-        url.target,
-        url.authority()
-    );
-    if let Some(login) = &url.login {
-        request.push_str("Authorization: Basic ");
-        request.push_str(&base64(&percent_decoded(login)));
-        request.push_str("\r\n");
-    }
-    request.push_str("\r\n");
-    request.into_bytes()
-}
-
 /// What a response that redirects nowhere says.
 fn read(question: &Question, response: Response) -> Result<Heard, Failure> {
     let failure = |why| refused(why, None);
@@ -347,41 +359,4 @@ fn read(question: &Question, response: Response) -> Result<Heard, Failure> {
             }
         }
     }
-}
-
-/// Base64 (RFC 4648), as Basic authentication wants it (RFC 7617).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for group in bytes.chunks(3) {
-        let all = (0..3).fold(0_u32, |all, place| {
-            (all << 8) | group.get(place).map_or(0, |&byte| u32::from(byte))
-        });
-        for place in 0..4 {
-            let digit = (all >> (18 - 6 * place)) & 63;
-            out.push(match place <= group.len() {
-                true => char::from(DIGITS[digit as usize]),
-                false => '=',
-            });
-        }
-    }
-    out
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let hex = |byte: &u8| char::from(*byte).to_digit(16);
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        out.push(*first);
-        if let (b'%', [high, low, behind @ ..]) = (first, behind) {
-            if let (Some(high), Some(low)) = (hex(high), hex(low)) {
-                out.pop();
-                out.push((high * 16 + low) as u8);
-                rest = behind;
-            }
-        }
-    }
-    out
 }

@@ -14,6 +14,7 @@ mod action;
 mod coding;
 mod http;
 mod reader;
+mod request;
 mod udp;
 
 mod endpoint;

@@ -101,6 +101,8 @@ pub struct Standing {
     pub completed: bool,
     /// Where trackers see us, as far as this machine knows.
     pub locals: Locals,
+    /// Whether trackers at local addresses are asked whatever their path.
+    pub allow_local: bool,
 }
 
 /// What is at hand while an input is handled.
@@ -111,7 +113,7 @@ pub struct Turn<'a> {
     pub us: &'a Standing,
     /// For transaction ids.
     pub rng: &'a mut Rng,
-    /// Whom we asked lately.
+    /// When addresses may be asked.
     pub visits: &'a mut Visits,
     /// Where actions go.
     pub out: &'a mut Outbox,
@@ -191,14 +193,13 @@ impl Standing {
         })
     }
 
-    /// Notes that we are about to ask somebody at this address. Who knows us already may be told that we leave.
-    ///
-    /// # Errors
-    /// It is not to be asked now.
-    pub fn enter(&self, ip: IpAddr, visits: &mut Visits, now: Now) -> Result<(), String> {
-        match self.is_leaving() {
-            true => Ok(()),
-            false => visits.enter(ip, now),
+    /// Books a question to this address: it may be asked from the returned moment on. A tracker that
+    /// knows us is told at once that we leave.
+    pub fn book(&self, ip: IpAddr, visits: &mut Visits, now: Now) -> Now {
+        if self.is_leaving() {
+            now
+        } else {
+            visits.book(ip, now)
         }
     }
 

@@ -60,6 +60,7 @@ impl Trackers {
             left: 0,
             completed: false,
             locals: Locals::default(),
+            allow_local: false,
         };
         Trackers {
             us,
@@ -78,11 +79,12 @@ impl Trackers {
     }
 
     /// A machine that asks each tracker once how the swarm of a torrent is, beginning at once, and takes no part in it. It is done
-    /// when it is idle.
+    /// when it is idle. `allow_local`: see [`Trackers::allow_local`].
     pub fn scraper(
         tiers: &[Vec<String>],
         info_hash: InfoHash,
         families: Families,
+        allow_local: bool,
         now: Now,
         rng: Rng,
     ) -> Trackers {
@@ -95,9 +97,16 @@ impl Trackers {
         };
         let mut trackers = Trackers::new(tiers, nobody, families, now, rng);
         trackers.us.stage = Stage::Scraping;
+        trackers.us.allow_local = allow_local;
         trackers.queue = (0..trackers.trackers.len()).collect();
         trackers.settle(now);
         trackers
+    }
+
+    /// Whether trackers at local addresses are asked whatever their path, and redirects to them
+    /// followed: the user wants it so.
+    pub fn allow_local(&mut self, allow: bool) {
+        self.us.allow_local = allow;
     }
 
     /// Bytes of content sent and received since the start, and bytes still to come.

@@ -30,6 +30,8 @@ pub struct Exchange {
     asked: bool,
     transaction: u32,
     losses: u32,
+    /// Nothing is sent yet: other questions to that address come first.
+    waiting: bool,
     repeat_at: Now,
     give_up: Option<Now>,
     nonsense: Option<Nonsense>,
@@ -43,12 +45,13 @@ struct Nonsense {
 }
 
 impl Exchange {
-    /// Asks at an address, under this connection id if it belongs to that address and still holds. `give_up`: when to, at the
-    /// latest.
+    /// Asks at an address from this moment on, under this connection id if it belongs to that address
+    /// and still holds. `give_up`: when to, at the latest.
     pub fn begin(
         question: Question,
         to: SocketAddr,
         connection: Option<Connection>,
+        at: Now,
         give_up: Option<Now>,
         turn: &mut Turn<'_>,
     ) -> Exchange {
@@ -60,11 +63,14 @@ impl Exchange {
             asked: false,
             transaction: 0,
             losses: 0,
-            repeat_at: turn.now,
+            waiting: at > turn.now,
+            repeat_at: at,
             give_up,
             nonsense: None,
         };
-        exchange.ask(turn);
+        if !exchange.waiting {
+            exchange.ask(turn);
+        }
         exchange
     }
 
@@ -97,7 +103,7 @@ impl Exchange {
     /// Whether a datagram answers the last request: it comes from the tracker and has the
     /// transaction id. Anybody can send datagrams in a tracker's name, but not guess that number.
     pub fn recognises(&self, from: SocketAddr, bytes: &[u8]) -> bool {
-        from == self.to && Response::transaction(bytes) == Some(self.transaction)
+        !self.waiting && from == self.to && Response::transaction(bytes) == Some(self.transaction)
     }
 
     /// The tracker has answered.
@@ -149,6 +155,11 @@ impl Exchange {
     /// Time has passed.
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
         if turn.now < self.next_deadline() {
+            return None;
+        }
+        if self.waiting && turn.now >= self.repeat_at {
+            self.waiting = false;
+            self.ask(turn);
             return None;
         }
         if let Some(Nonsense { why, .. }) = self.nonsense.take() {

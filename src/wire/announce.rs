@@ -56,12 +56,12 @@ pub enum Answer {
     Failure {
         /// Why, in its words.
         reason: String,
-        /// Whether to come again (BEP 31).
+        /// When to come again: by `retry in` (BEP 31), `min interval` or `interval`.
         retry: Option<Retry>,
     },
 }
 
-/// What a tracker that refuses says of the next try (BEP 31).
+/// What a tracker that refuses says of the next try.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Retry {
     /// Not before so much time.
@@ -126,10 +126,9 @@ impl Answer {
         if let Some(reason) = answer.bytes("failure reason") {
             return Ok(Answer::Failure {
                 reason: one_line(reason),
-                retry: answer.get("retry in").and_then(retry),
+                retry: retry(answer),
             });
         }
-        let seconds = |key| u64::try_from(answer.int(key)?).ok();
         let mut peers = answer
             .get("peers")
             .map_or_else(Vec::new, |list| peers(list, Family::V4));
@@ -138,8 +137,8 @@ impl Answer {
             peers.truncate(limits::REPLY_PEERS);
         }
         Ok(Answer::Reply(Reply {
-            interval: seconds("interval").map(Duration::from_secs),
-            min_interval: seconds("min interval").map(Duration::from_secs),
+            interval: seconds(answer, "interval"),
+            min_interval: seconds(answer, "min interval"),
             tracker_id: answer
                 .bytes("tracker id")
                 .filter(|id| id.len() <= limits::TRACKER_ID)
@@ -179,8 +178,24 @@ pub(super) fn count(number: i64) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
+fn seconds(answer: Dict<'_>, key: &str) -> Option<Duration> {
+    let seconds = u64::try_from(answer.int(key)?).ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// What stands beside a `failure reason`: BEP 31's `retry in`, and the times of BEP 3, by which
+/// trackers say the same. `min interval` is never undercut; `interval` counts where neither is given.
+fn retry(answer: Dict<'_>) -> Option<Retry> {
+    let least = seconds(answer, "min interval");
+    match answer.get("retry in").and_then(retry_in) {
+        Some(Retry::After(span)) => Some(Retry::After(span.max(least.unwrap_or(span)))),
+        Some(Retry::Never) => Some(Retry::Never),
+        None => least.or(seconds(answer, "interval")).map(Retry::After),
+    }
+}
+
 /// BEP 31: minutes, or the word `never`. The minutes are a number, or a string of digits.
-fn retry(value: Value<'_>) -> Option<Retry> {
+fn retry_in(value: Value<'_>) -> Option<Retry> {
     let minutes = match value {
         Value::Bytes(b"never") => return Some(Retry::Never),
         Value::Int(minutes) => u64::try_from(minutes).ok()?,
@@ -346,7 +361,7 @@ mod tests {
             Ok(Answer::Failure { reason, retry })
         };
         assert_eq!(
-            Answer::parse(b"d14:failure reason3:no\xff8:intervali1ee"),
+            Answer::parse(b"d14:failure reason3:no\xff5:peers0:e"),
             failure(None)
         );
         let later = Some(Retry::After(Duration::from_secs(300)));
@@ -378,6 +393,41 @@ mod tests {
             Answer::parse(b"d14:failure reason3:no\xff8:retry in5:nevere"),
             failure(never)
         );
+    }
+
+    /// BEP 3's times stand beside a `failure reason` as well: a tracker bans whoever comes sooner.
+    #[test]
+    fn a_failure_with_the_times_of_an_answer_is_heeded() {
+        let after = |secs| Some(Retry::After(Duration::from_secs(secs)));
+        for (interval, least, retry_in, retry) in [
+            ("i3600e", "", "", after(3600)),
+            ("", "i3600e", "", after(3600)),
+            ("i3600e", "i900e", "", after(900)),
+            ("i60e", "i900e", "", after(900)),
+            ("i3600e", "", "i5e", after(300)),
+            ("i3600e", "i900e", "i5e", after(900)),
+            ("i3600e", "i900e", "i30e", after(1800)),
+            ("i3600e", "i900e", "5:never", Some(Retry::Never)),
+            ("i-1e", "", "", None),
+            ("4:3600", "i-5e", "", None),
+            ("", "", "", None),
+        ] {
+            let pair = |key: &str, value: &str| match value {
+                "" => String::new(),
+                _ => format!("{}:{key}{value}", key.len()),
+            };
+            let body = [
+                "d14:failure reason2:no",
+                &pair("interval", interval),
+                &pair("min interval", least),
+                &pair("retry in", retry_in),
+                "e",
+            ];
+            let body = body.concat();
+            let reason = String::from("no");
+            let expected = Ok(Answer::Failure { reason, retry });
+            assert_eq!(Answer::parse(body.as_bytes()), expected, "{body}");
+        }
     }
 
     #[test]

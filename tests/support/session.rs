@@ -399,6 +399,7 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
         peer_id,
         port: 6881,
         trackers: Vec::new(),
+        allow_local: false,
         key: 0,
         families: Families { v4: true, v6: true },
         max_peers: limits::PEERS,

@@ -54,7 +54,8 @@ impl Client {
 
     pub fn scraper(tiers: &[&[&str]]) -> Client {
         let (hash, rng) = (InfoHash(HASH), Rng::from_seed(9));
-        Client::around(Trackers::scraper(&owned(tiers), hash, BOTH, START, rng), 1)
+        let trackers = Trackers::scraper(&owned(tiers), hash, BOTH, false, START, rng);
+        Client::around(trackers, 1)
     }
 
     fn around(trackers: Trackers, speed: u32) -> Client {

@@ -316,6 +316,27 @@ fn what_cannot_be_used_is_said_once_and_left_out() {
     assert!(none.trackers.is_idle());
 }
 
+/// A tracker that refuses names the time of the next announce, with any status and by any of the keys.
+#[test]
+fn a_refusal_with_an_interval_is_not_repeated_sooner() {
+    for (head, times, waits) in [
+        ("200 OK", "8:intervali3600e12:min intervali3600e", 3600),
+        ("200 OK", "12:min intervali3600e", 3600),
+        ("200 OK", "8:intervali3600e", 3600),
+        ("403 Forbidden", "8:intervali3600e", 3600),
+        ("200 OK", "8:intervali5e", 30),
+        ("200 OK", "8:intervali99999999e", 4 * 3600),
+        ("200 OK", "", 30),
+    ] {
+        let mut bench = Bench::started(&[&[A]]);
+        let get = bench.get();
+        let body = format!("d14:failure reason2:no{times}e");
+        bench.send(&get, format!("HTTP/1.1 {head}\r\n\r\n{body}"));
+        bench.trackers.want_peers(bench.now);
+        assert_eq!(bench.idle_for(), Some(waits), "{head} {times}");
+    }
+}
+
 /// BEP 31: "The latter [never] specifies that the client should never send this query again."
 #[test]
 fn a_tracker_that_says_never_is_left_alone() {

@@ -3,6 +3,7 @@
 mod announce;
 mod bounds;
 mod events;
+mod flood;
 mod guard;
 mod http;
 mod naming;
@@ -77,7 +78,7 @@ impl Bench {
 
     fn scraper(tiers: &[&[&str]]) -> Bench {
         let now = Now::from_micros(3_600_000_000);
-        let trackers = Trackers::scraper(&owned(tiers), HASH, BOTH, now, Rng::from_seed(1));
+        let trackers = Trackers::scraper(&owned(tiers), HASH, BOTH, false, now, Rng::from_seed(1));
         Bench::around(trackers, now)
     }
 

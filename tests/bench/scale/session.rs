@@ -284,6 +284,7 @@ fn config(count: usize) -> Config {
         peer_id: PeerId([b'b'; 20]),
         port: 6881,
         trackers: Vec::new(),
+        allow_local: false,
         key: 0,
         families: Families { v4: true, v6: true },
         max_peers: count,

@@ -233,6 +233,7 @@ impl Node {
             peer_id: self.peer_id(),
             port: PORT,
             trackers: vec![vec![tracker::URL.to_string()]],
+            allow_local: false,
             key: self.number as u32,
             families: Families {
                 v4: true,

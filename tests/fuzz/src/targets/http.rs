@@ -37,7 +37,7 @@ fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> Vec<Action> {
     let (info_hash, now) = (InfoHash(*b"abcdefghijklmnopqrst"), Now::default());
     let (families, rng) = (Families { v4: true, v6: true }, Rng::from_seed(1));
     let mut trackers = match scrape {
-        true => Trackers::scraper(&[vec![url]], info_hash, families, now, rng),
+        true => Trackers::scraper(&[vec![url]], info_hash, families, false, now, rng),
         false => {
             let identity = Identity {
                 info_hash,

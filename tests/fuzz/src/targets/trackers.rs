@@ -53,7 +53,7 @@ fn machine(script: &mut Script<'_>, now: Now) -> Trackers {
     let (info_hash, peer_id) = (InfoHash([b'i'; 20]), PeerId([b'p'; 20]));
     let rng = Rng::from_seed(script.byte().into());
     if script.byte() & 7 == 7 {
-        return Trackers::scraper(&tiers, info_hash, families, now, rng);
+        return Trackers::scraper(&tiers, info_hash, families, false, now, rng);
     }
     let identity = Identity {
         info_hash,
