@@ -293,10 +293,15 @@ pub const TRACKER_ADDRESSES: usize = 3;
 /// Questions that one address may be asked without a pause, whatever a torrent names there and
 /// whoever redirects there. Two hundred at once would be an attack by all who load the torrent.
 pub const TRACKER_VISITS: u32 = 10;
+/// Names looked up at one time, a thread each: as many as trackers are asked at one time.
+pub const LOOKUPS: usize = 32;
+/// While no peer is connected, trackers that come next are asked beside those that were silent for
+/// this long: many times what an answer takes, and with ten silent ones in front six seconds in all.
+pub const TRACKER_HURRY: Duration = Duration::from_secs(2);
 /// After [`TRACKER_VISITS`] questions the next ones to that address follow each other after this
 /// long: two hundred trackers of one host take ten minutes, and none of them is left out.
 pub const VISIT_GAP: Duration = Duration::from_secs(3);
-/// Trackers asked at one time, when leaving and when scraping: bounds the sockets, two a tracker.
+/// Trackers asked at one time: bounds the sockets, two a tracker.
 pub const TRACKERS_AT_ONCE: usize = 32;
 /// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no `min interval`, then after
 /// twice that, doubled this many times: often while a swarm forms, seldom in one that has nobody else.

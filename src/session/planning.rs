@@ -14,7 +14,7 @@ use crate::peer::fault::Fault;
 use crate::peer::peer::Peer;
 use crate::torrent::candidates::Source;
 use crate::torrent::choker::{Choker, View};
-use crate::tracker;
+use crate::tracker::{self, Need};
 
 /// Progress is reported this often.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -287,12 +287,25 @@ impl Session {
         if self.trackers.next_deadline().is_some_and(|at| at <= now) {
             self.trackers.handle_timeout(now);
         }
+        // What they answered comes first: whether peers are known follows from it.
+        self.hear_trackers(now);
         let next = self.torrent.candidates.next_deadline();
         let nobody = next.is_none_or(|at| at > now + limits::REDIAL);
         let wanting = self.is_running() && self.config.download && self.complete_at.is_none();
         if wanting && nobody && self.dials.may_dial() {
             self.trackers.want_peers(now);
         }
+        let trying = !self.slots.is_empty() || next.is_some_and(|at| at <= now);
+        let need = match self.census.open {
+            0 if wanting && !trying => Need::Peers,
+            0 => Need::Answer,
+            _ => Need::Nothing,
+        };
+        self.trackers.set_need(need, now);
+        self.hear_trackers(now);
+    }
+
+    fn hear_trackers(&mut self, now: Now) {
         while let Some(action) = self.trackers.next_action() {
             match action {
                 tracker::Action::Report {

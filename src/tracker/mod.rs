@@ -7,6 +7,7 @@ mod guard;
 mod naming;
 mod standing;
 
+mod round;
 mod schedule;
 mod tiers;
 
@@ -23,6 +24,7 @@ mod tracker;
 mod trackers;
 
 pub use action::{Action, Counts, Id};
+pub use round::Need;
 pub use standing::{Families, Identity};
 pub use trackers::Trackers;
 

@@ -66,17 +66,19 @@ impl Schedule {
         }
     }
 
-    /// When the tracker may be asked for more peers.
-    pub fn early(&self) -> Now {
-        self.early
+    /// From when on it may be asked if there is reason to: not while it is left alone after a
+    /// failure, nor too soon after an answer. `None`: never.
+    pub fn free(&self) -> Option<Now> {
+        if self.failures == 0 {
+            Some(self.early)
+        } else {
+            self.next()
+        }
     }
 
-    /// Whether it may be asked now if there is reason to: not while it is left alone after a failure.
+    /// Whether it may be asked now.
     pub fn may_ask(&self, now: Now) -> bool {
-        match self.again {
-            Again::At(at) => self.failures == 0 || at <= now,
-            Again::Never => false,
-        }
+        self.free().is_some_and(|at| at <= now)
     }
 }
 
@@ -99,7 +101,7 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.answered(interval.map(secs), min_interval.map(secs), START);
         let next = schedule.next().unwrap();
-        (next.since(START), schedule.early().since(START))
+        (next.since(START), schedule.free().unwrap().since(START))
     }
 
     /// BEP 3: "interval, which maps to the number of seconds the downloader should wait between regular rerequests".
@@ -128,7 +130,7 @@ mod tests {
         let waits: Vec<Duration> = (0..6)
             .map(|_| {
                 schedule.answered(Some(secs(1800)), None, START);
-                schedule.early().since(START)
+                schedule.free().unwrap().since(START)
             })
             .collect();
         assert_eq!(waits, [30, 60, 120, 240, 240, 240].map(secs));
@@ -148,7 +150,7 @@ mod tests {
         assert!(waits[8..].iter().all(|&wait| wait == secs(1800)));
         assert!(!schedule.may_ask(START) && schedule.may_ask(START + secs(1800)));
         schedule.answered(None, None, START);
-        assert!(schedule.may_ask(START), "an answer forgives");
+        assert!(!schedule.may_ask(START) && schedule.may_ask(schedule.free().unwrap()));
         schedule.failed(None, START);
         assert_eq!(schedule.next(), Some(START + secs(15)));
     }

@@ -22,7 +22,11 @@ pub struct Tracker {
     lookup: Option<Lookup>,
     endpoints: Vec<Endpoint>,
     attempt: Option<Attempt>,
-    ended: Option<bool>,
+    /// It answered since that was last looked at, and whether it named peers.
+    heard: Option<bool>,
+    ended: bool,
+    /// Its last answer named peers.
+    useful: bool,
 }
 
 #[derive(Debug)]
@@ -55,7 +59,9 @@ impl Tracker {
             lookup: None,
             endpoints,
             attempt: None,
-            ended: None,
+            heard: None,
+            ended: false,
+            useful: false,
         }
     }
 
@@ -81,9 +87,19 @@ impl Tracker {
         self.attempt.is_some()
     }
 
-    /// Once after each time it was asked: whether it answered.
-    pub fn take_end(&mut self) -> Option<bool> {
-        self.ended.take()
+    /// Whether its last answer named peers.
+    pub fn is_useful(&self) -> bool {
+        self.useful
+    }
+
+    /// Once after each answer, over either family: whether it named peers.
+    pub fn take_heard(&mut self) -> Option<bool> {
+        self.heard.take()
+    }
+
+    /// Once after each time it was asked: true when nothing is under way any more.
+    pub fn take_end(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
     }
 
     /// Asks: looks up the name, then announces or scrapes over each family. On the way out, says the last words where it is
@@ -303,6 +319,8 @@ impl Tracker {
             attempt.interval = attempt.interval.max(reply.interval);
             attempt.min_interval = attempt.min_interval.max(reply.min_interval);
         }
+        self.useful = !reply.peers.is_empty();
+        self.heard = Some(self.useful || self.heard == Some(true));
         turn.out.push(Action::Report {
             url: self.site.announce.clone(),
             outcome: Ok(reply.peers),
@@ -353,7 +371,7 @@ impl Tracker {
         let Some(attempt) = self.attempt.take() else {
             return;
         };
-        self.ended = Some(attempt.answered);
+        self.ended = true;
         if turn.us.is_leaving() {
             return;
         }

@@ -1,12 +1,14 @@
-//! The trackers of one torrent as one machine. Announcing goes in rounds (BEP 12): the trackers are asked in the order of their tiers,
-//! one at a time, until one answers; its interval says when the next round begins. On the way out everybody who knows us is told at
-//! once, and a scrape asks everybody.
+//! The trackers of one torrent as one machine. Announcing goes in rounds (BEP 12, `round`): the trackers
+//! are asked in the order of their tiers until one answers; its interval says when the next round
+//! begins. Every tracker that knows us is told when the download is complete, and on the way out. A
+//! scrape asks all trackers.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Counts, Id, Outbox};
 use super::guard::Visits;
+use super::round::{Need, Round};
 use super::standing::{Families, Identity, Locals, Stage, Standing, Turn};
 use super::tiers::Tiers;
 use super::tracker::Tracker;
@@ -16,21 +18,22 @@ use crate::base::limits;
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
 
-/// The machine. Commands are [`Trackers::start`], [`Trackers::completed`], [`Trackers::want_peers`] and [`Trackers::stop`]; what
-/// happens outside goes to `handle_*`; after each, [`Trackers::next_action`] is to be called until there is none.
+/// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
+/// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to `handle_*`; after each, [`Trackers::next_action`] is to be called until there is none.
 #[derive(Debug)]
 pub struct Trackers {
     us: Standing,
     trackers: Vec<Tracker>,
     tiers: Tiers,
-    /// Trackers that are to be asked as soon as others have been.
+    /// Trackers that are to be told that we leave, or scraped, as soon as others have been.
     queue: VecDeque<usize>,
-    /// A round of announces is under way.
-    in_round: bool,
+    /// The last round of announces.
+    round: Round,
+    need: Need,
+    /// More peers would be welcome before the next round is due.
+    wanting: bool,
     /// When the next round begins.
     due: Option<Now>,
-    /// Who answered in the last round.
-    current: Option<usize>,
     /// Nothing was left to download when we started.
     began_complete: bool,
     /// When the first of the questions under way is to be seen to.
@@ -67,9 +70,10 @@ impl Trackers {
             trackers,
             tiers: Tiers::new(tiers, &mut rng),
             queue: VecDeque::new(),
-            in_round: false,
+            round: Round::default(),
+            need: Need::Nothing,
+            wanting: false,
             due: None,
-            current: None,
             began_complete: false,
             patience: None,
             visits: Visits::default(),
@@ -123,25 +127,33 @@ impl Trackers {
         }
     }
 
-    /// The download is complete. Whoever knows us is told so when asked next, the tracker in use now. Nothing is said if there was
+    /// The download is complete. All trackers that know us are told so. Nothing is said if there was
     /// nothing to download at the start (BEP 3).
     pub fn completed(&mut self, now: Now) {
         if self.us.stage != Stage::Announcing || self.began_complete || self.us.completed {
             return;
         }
         self.us.completed = true;
-        if !self.in_round {
-            self.begin_round(now);
-        }
+        self.settle(now);
     }
 
     /// More peers would be welcome: the next round begins as soon as the tracker in use allows.
     pub fn want_peers(&mut self, now: Now) {
-        let Some(current) = self.current.and_then(|number| self.trackers.get(number)) else {
+        if self.us.stage == Stage::Announcing && !self.wanting {
+            self.wanting = true;
+            self.due = self.next_round();
+        }
+        self.begin_if_due(now);
+    }
+
+    /// What is wanted of trackers from now on.
+    pub fn set_need(&mut self, need: Need, now: Now) {
+        if self.need == need {
             return;
-        };
-        if self.us.stage == Stage::Announcing && !self.in_round {
-            self.due = sooner(self.due, Some(current.schedule().early()));
+        }
+        self.need = need;
+        if self.us.stage == Stage::Announcing {
+            self.settle(now);
             self.begin_if_due(now);
         }
     }
@@ -153,8 +165,7 @@ impl Trackers {
         }
         let until = now + limits::FAREWELL;
         self.us.stage = Stage::Leaving { until };
-        self.in_round = false;
-        self.due = None;
+        self.round = Round::default();
         for tracker in &mut self.trackers {
             tracker.leave(until, &mut self.out);
         }
@@ -211,17 +222,32 @@ impl Trackers {
         if self.patience.is_some_and(|until| until <= now) {
             self.tell(now, Tracker::handle_timeout);
         }
+        if self.widening().is_some_and(|at| at <= now) {
+            self.settle(now);
+        }
         self.begin_if_due(now);
     }
 
     /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        sooner(self.due, self.patience)
+        sooner(sooner(self.due, self.patience), self.widening())
+    }
+
+    /// When the round is to be widened: not while as many trackers as may be are asked already.
+    fn widening(&self) -> Option<Now> {
+        let at = self.round.next_deadline(self.need)?;
+        (self.busy() < limits::TRACKERS_AT_ONCE).then_some(at)
+    }
+
+    /// How many trackers are being asked.
+    fn busy(&self) -> usize {
+        let busy = self.trackers.iter().filter(|tracker| tracker.is_busy());
+        busy.count()
     }
 
     /// Whether nothing is under way: no tracker is being asked, and no action waits to be taken.
     pub fn is_idle(&self) -> bool {
-        self.out.is_empty() && self.queue.is_empty() && !self.trackers.iter().any(Tracker::is_busy)
+        self.out.is_empty() && self.queue.is_empty() && self.busy() == 0
     }
 
     /// What the outside must do next.
@@ -269,68 +295,107 @@ impl Trackers {
         }
     }
 
-    /// Asks the trackers anew, but those that are left alone after a failure.
+    /// Asks the trackers anew, but those that are to be left alone, and those still being asked.
     fn begin_round(&mut self, now: Now) {
-        self.in_round = true;
-        self.due = None;
-        self.current = None;
-        let may = |number: &usize| self.trackers[*number].schedule().may_ask(now);
-        self.queue = self.tiers.order().filter(may).collect();
+        let may = |number: &usize| {
+            let tracker = &self.trackers[*number];
+            !tracker.is_busy() && tracker.schedule().may_ask(now)
+        };
+        self.round = Round::new(self.tiers.order().filter(may).collect(), now);
+        self.wanting = false;
         self.settle(now);
     }
 
     /// Draws the consequences of what trackers answered, asks those who are next, and looks when there is more to do.
     fn settle(&mut self, now: Now) {
-        self.go_on(now);
+        if self.us.stage == Stage::Announcing {
+            self.announce(now);
+            self.due = self.next_round();
+        } else {
+            self.ask_queued(now);
+            self.due = None;
+        }
         let deadlines = self.trackers.iter().map(Tracker::next_deadline);
         self.patience = deadlines.fold(None, sooner);
     }
 
-    fn go_on(&mut self, now: Now) {
-        let announcing = self.us.stage == Stage::Announcing;
-        let at_once = match announcing {
-            true => 1,
-            false => limits::TRACKERS_AT_ONCE,
-        };
-        loop {
-            for number in 0..self.trackers.len() {
-                if self.trackers[number].take_end() == Some(true) && announcing {
-                    self.tiers.promote(number);
-                    self.current = Some(number);
-                    self.queue.clear();
-                }
-            }
-            let busy = self.trackers.iter().filter(|tracker| tracker.is_busy());
-            let busy = busy.count();
-            if busy >= at_once {
-                return;
-            }
+    /// Asks all in the queue, as many at a time as may be.
+    fn ask_queued(&mut self, now: Now) {
+        while self.busy() < limits::TRACKERS_AT_ONCE {
             let Some(next) = self.queue.pop_front() else {
-                if busy == 0 && self.in_round {
-                    self.end_round(now);
-                }
                 return;
             };
-            let (trackers, mut turn) = self.turn(now);
-            trackers[next].ask(&mut turn);
+            self.ask(next, now);
         }
     }
 
-    /// The next round begins when the tracker that answered says so, at once if it is to be told something; if none answered, when
-    /// the first may be tried again.
-    fn end_round(&mut self, now: Now) {
-        self.in_round = false;
-        self.due = match self.current.map(|number| &self.trackers[number]) {
-            Some(current) if current.owes(&self.us) => Some(now),
-            Some(current) => current.schedule().next(),
-            None => {
-                let nexts = self
-                    .trackers
-                    .iter()
-                    .map(|tracker| tracker.schedule().next());
-                nexts.fold(None, sooner)
+    /// Goes on with the round, and tells the trackers that know us what they have not been told.
+    fn announce(&mut self, now: Now) {
+        loop {
+            (0..self.trackers.len()).for_each(|number| self.hear(number));
+            if self.busy() >= limits::TRACKERS_AT_ONCE {
+                return;
             }
+            let owed = |tracker: &Tracker| !tracker.is_busy() && tracker.owes(&self.us);
+            if let Some(number) = self.trackers.iter().position(owed) {
+                self.round.leave_out(number);
+                self.ask(number, now);
+            } else if let Some(number) = self.round.next(self.need, now) {
+                self.ask(number, now);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// What a tracker has answered, or that it has not, counts for the round.
+    fn hear(&mut self, number: usize) {
+        if let Some(named) = self.trackers[number].take_heard() {
+            // Where peers were, we go on announcing: those who come there look for us.
+            let kept = |other: usize| self.trackers[other].is_useful();
+            if self.round.on_answer(number, named, self.need, kept) {
+                self.tiers.promote(number);
+            }
+            if named && self.need == Need::Peers {
+                // Whether they are of any use is seen when they were dialed.
+                self.need = Need::Answer;
+            }
+        }
+        if self.trackers[number].take_end() {
+            self.round.on_end(number);
+        }
+    }
+
+    fn ask(&mut self, number: usize, now: Now) {
+        let (trackers, mut turn) = self.turn(now);
+        trackers[number].ask(&mut turn);
+    }
+
+    /// The next round begins when the tracker that answered says so; if none answered, when the first
+    /// may be tried again. While no peer is known, each may be asked as soon as it allows.
+    fn next_round(&self) -> Option<Now> {
+        if !self.round.is_over() {
+            return None;
+        }
+        let idle = || self.trackers.iter().filter(|tracker| !tracker.is_busy());
+        let next = match self.round.answered().map(|number| &self.trackers[number]) {
+            Some(current) if current.is_busy() => None,
+            Some(current) if self.wanting => {
+                let schedule = current.schedule();
+                sooner(schedule.free(), schedule.next())
+            }
+            Some(current) => current.schedule().next(),
+            None => idle().fold(None, |next, tracker| {
+                sooner(next, tracker.schedule().next())
+            }),
         };
+        if self.need == Need::Peers {
+            idle().fold(next, |next, tracker| {
+                sooner(next, tracker.schedule().free())
+            })
+        } else {
+            next
+        }
     }
 }
 

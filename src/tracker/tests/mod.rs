@@ -8,12 +8,13 @@ mod guard;
 mod http;
 mod naming;
 mod scrape;
+mod search;
 mod udp;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Action, Counts, Families, Id, Identity, Trackers};
+use super::{Action, Counts, Families, Id, Identity, Need, Trackers};
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Now};
@@ -280,10 +281,14 @@ fn any_event(bench: &mut Bench, ids: &[Id], sent: &[(SocketAddr, Vec<u8>)], rng:
     let now = bench.now;
     let id = ids.get(rng.below(ids.len() as u64) as usize).copied();
     let trackers = &mut bench.trackers;
-    match (rng.below(12), id) {
+    match (rng.below(13), id) {
         (0, _) => trackers.start(now),
         (1, _) => trackers.completed(now),
         (2, _) => trackers.want_peers(now),
+        (11, _) => {
+            let needs = [Need::Nothing, Need::Answer, Need::Peers];
+            trackers.set_need(needs[rng.below(3) as usize], now);
+        }
         (3, Some(id)) => {
             let found = ["10.0.0.2", "::2", "10.0.0.3"].map(|ip| ip.parse().unwrap());
             trackers.handle_resolved(id, Ok(found[..rng.below(4) as usize].to_vec()), now);
