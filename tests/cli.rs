@@ -8,7 +8,7 @@ const COMMANDS: [&str; 7] = [
 ];
 
 /// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
-const SHARED: [(&str, &str); 25] = [
+const SHARED: [(&str, &str); 26] = [
     ("-d", "x"),
     ("--dir", "x"),
     ("-p", "0"),
@@ -26,6 +26,7 @@ const SHARED: [(&str, &str); 25] = [
     ("--no-lsd", ""),
     ("--no-trackers", ""),
     ("--allow-local", ""),
+    ("--timeout", "0.5"),
     ("--state", "x"),
     ("--recheck", ""),
     ("--trace", "x"),

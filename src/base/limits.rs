@@ -293,6 +293,12 @@ pub const TRACKER_ADDRESSES: usize = 3;
 /// Questions that one address may be asked without a pause, whatever a torrent names there and
 /// whoever redirects there. Two hundred at once would be an attack by all who load the torrent.
 pub const TRACKER_VISITS: u32 = 10;
+/// A download without a peer says so after this long: by then ten silent trackers were passed.
+pub const ALONE: Duration = Duration::from_secs(8);
+/// It says so again after this long: for a log that is read the next day.
+pub const ALONE_AGAIN: Duration = Duration::from_secs(600);
+/// Reasons of failed dials that are told apart then: the words are a system's or a peer's doing.
+pub const ALONE_REASONS: usize = 8;
 /// Names looked up at one time, a thread each: as many as trackers are asked at one time.
 pub const LOOKUPS: usize = 32;
 /// While no peer is connected, trackers that come next are asked beside those that were silent for

@@ -74,6 +74,8 @@ pub struct Options {
     pub trackers: bool,
     /// `--allow-local`.
     pub allow_local: bool,
+    /// `--timeout`; `None`: wait for ever.
+    pub timeout: Option<Duration>,
     /// `--state`; `None`: where such data is kept by custom.
     pub state: Option<PathBuf>,
     /// `--recheck`.
@@ -134,6 +136,7 @@ impl Options {
             sequential: false,
             trackers: true,
             allow_local: false,
+            timeout: None,
             state: None,
             recheck: false,
             overwrite: false,
@@ -167,6 +170,7 @@ impl Options {
             "--no-dht" | "--no-pex" | "--no-lsd" => {}
             "--no-trackers" => self.trackers = false,
             "--allow-local" => self.allow_local = true,
+            "--timeout" => self.timeout = Some(value.read(values::patience)?),
             "--state" => self.state = Some(value.path()?),
             "--recheck" => self.recheck = true,
             "--overwrite" => self.overwrite = true,
@@ -351,6 +355,14 @@ mod tests {
             (
                 vec!["--seed-time=soon"],
                 "--seed-time soon: expected minutes",
+            ),
+            (
+                vec!["--timeout=0"],
+                "--timeout 0: expected minutes, more than 0",
+            ),
+            (
+                vec!["--timeout=soon"],
+                "--timeout soon: expected minutes, more than 0",
             ),
             (vec!["--dir="], "--dir '': a path cannot be empty"),
             (vec!["--trace=f"], "--trace: not there yet"),

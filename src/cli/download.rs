@@ -82,6 +82,7 @@ fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
         sequential: options.sequential,
         trackers: options.trackers,
         allow_local: options.allow_local,
+        timeout: options.timeout,
         recheck: options.recheck,
         overwrite: options.overwrite,
     })
@@ -215,6 +216,7 @@ impl Reporter {
                 log::info!("piece {index}: its SHA-1 does not match");
             }
             Report::Piece { index, ok: true } => log::debug!("piece {index}: verified"),
+            Report::Alone(why) => log::warn!("{why}"),
             Report::Warning(message) => {
                 if self.warned.insert(message.clone()) {
                     log::warn!("{message}");

@@ -57,7 +57,10 @@ pub fn event(report: &Report, at: SystemTime) -> Option<String> {
             .plain("uploaded", uploaded),
         Report::Stopped { reason } => begin("stopped", at).text("reason", reason.as_str()),
         Report::Error(message) => return Some(error(message, at)),
-        Report::TrackerWarning { .. } | Report::Warning(_) | Report::Callers(_) => return None,
+        Report::TrackerWarning { .. }
+        | Report::Alone(_)
+        | Report::Warning(_)
+        | Report::Callers(_) => return None,
     };
     Some(object.finish())
 }

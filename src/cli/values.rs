@@ -105,6 +105,12 @@ pub fn minutes(text: &str) -> Result<Duration, String> {
     span.ok_or_else(|| String::from("expected minutes"))
 }
 
+/// A span of time to wait for, given in minutes.
+pub fn patience(text: &str) -> Result<Duration, String> {
+    let span = minutes(text).ok().filter(|span| !span.is_zero());
+    span.ok_or_else(|| String::from("expected minutes, more than 0"))
+}
+
 /// An IP address; one of IPv6 may stand in brackets.
 pub fn address(text: &str) -> Result<IpAddr, String> {
     let inner = text

@@ -286,6 +286,7 @@ fn config(
         share,
         down: setup.down,
         up: setup.up,
+        timeout: setup.timeout,
         sequential: setup.sequential,
         heartbeat: setup.heartbeat,
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::base::id::PieceHash;
+use crate::base::time::Duration;
 pub use crate::session::config::Stay;
 use crate::wire::metainfo::Metainfo;
 
@@ -43,6 +44,8 @@ pub struct Setup {
     pub trackers: bool,
     /// Whether trackers at local addresses are asked whatever their path.
     pub allow_local: bool,
+    /// The run fails after so long without progress.
+    pub timeout: Option<Duration>,
     /// Progress is reported once a second even while nothing changes.
     pub heartbeat: bool,
     /// Whether files that are not this torrent's are written over.

@@ -78,6 +78,8 @@ pub struct Config {
     pub down: Option<u64>,
     /// See `down`.
     pub up: Option<u64>,
+    /// The session fails after so long without progress; `None`: it never does for that.
+    pub timeout: Option<Duration>,
     /// Pieces in order, instead of the rarest first.
     pub sequential: bool,
     /// Report progress once a second even while nothing changes.

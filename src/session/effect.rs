@@ -88,6 +88,8 @@ pub enum Report {
         /// Why: `complete`, `SIGINT`, `SIGTERM`, `ratio`, `seed-time`, `error`.
         reason: String,
     },
+    /// A download has no peer, and why: after some seconds, then rarely.
+    Alone(String),
     /// Something is wrong, and the session goes on.
     Warning(String),
     /// Something is wrong, and the session ends.

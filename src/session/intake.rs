@@ -292,6 +292,9 @@ impl Session {
         }
         self.dials.on_closed(was_dialing);
         self.choke_due = true;
+        if outbound && !greeted {
+            self.tell_failed_dial(addr, &fault);
+        }
         self.on_connection_over(key, was_dialing, &fault, now);
         if greeted || outbound {
             self.report(Report::Disconnected {

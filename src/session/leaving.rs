@@ -88,6 +88,7 @@ impl Session {
         if self.config.download {
             self.effects.push_back(Effect::Begin);
         }
+        self.search.restart(now);
         let pieces = &self.torrent.pieces;
         let missing = match self.config.download {
             true => pieces.wanted() - pieces.done(),

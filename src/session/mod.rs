@@ -18,7 +18,11 @@ pub mod session;
 
 mod checking;
 
+mod search;
+
 mod intake;
+
+mod announcing;
 
 mod planning;
 

@@ -4,7 +4,6 @@
 use super::census::Census;
 use super::config::Stay;
 use super::effect::{Effect, Progress, Report};
-use super::leaving::Stage;
 use super::session::Session;
 use crate::base::geometry::BLOCK;
 use crate::base::host::Host;
@@ -12,9 +11,7 @@ use crate::base::limits;
 use crate::base::time::{Duration, Now};
 use crate::peer::fault::Fault;
 use crate::peer::peer::Peer;
-use crate::torrent::candidates::Source;
 use crate::torrent::choker::{Choker, View};
-use crate::tracker::{self, Need};
 
 /// Progress is reported this often.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +39,9 @@ impl Session {
             self.touched.clear();
         }
         self.mind_trackers(now);
+        if self.is_running() {
+            self.mind_search(now);
+        }
         self.mind_leaving(now);
         self.mind_report(now);
         debug_assert!(self.counts_agree());
@@ -282,75 +282,6 @@ impl Session {
         }
     }
 
-    fn mind_trackers(&mut self, now: Now) {
-        self.tell_totals();
-        if self.trackers.next_deadline().is_some_and(|at| at <= now) {
-            self.trackers.handle_timeout(now);
-        }
-        // What they answered comes first: whether peers are known follows from it.
-        self.hear_trackers(now);
-        let next = self.torrent.candidates.next_deadline();
-        let nobody = next.is_none_or(|at| at > now + limits::REDIAL);
-        let wanting = self.is_running() && self.config.download && self.complete_at.is_none();
-        if wanting && nobody && self.dials.may_dial() {
-            self.trackers.want_peers(now);
-        }
-        let trying = !self.slots.is_empty() || next.is_some_and(|at| at <= now);
-        let need = match self.census.open {
-            0 if wanting && !trying => Need::Peers,
-            0 => Need::Answer,
-            _ => Need::Nothing,
-        };
-        self.trackers.set_need(need, now);
-        self.hear_trackers(now);
-    }
-
-    fn hear_trackers(&mut self, now: Now) {
-        while let Some(action) = self.trackers.next_action() {
-            match action {
-                tracker::Action::Report {
-                    url,
-                    outcome,
-                    warning,
-                    remark,
-                    ..
-                } => {
-                    self.heard_tracker(&url, &outcome, warning, now);
-                    self.report(Report::Tracker {
-                        url,
-                        outcome: outcome.map(|addrs| addrs.len()),
-                        remark,
-                    });
-                }
-                action => self.effects.push_back(Effect::Tracker(action)),
-            }
-        }
-    }
-
-    pub(super) fn tell_totals(&mut self) {
-        let (downloaded, uploaded) = self.totals();
-        let left = self.config.geometry.size() - self.held_bytes();
-        self.trackers.set_totals(uploaded, downloaded, left);
-    }
-
-    fn heard_tracker(
-        &mut self,
-        url: &str,
-        outcome: &Result<Vec<std::net::SocketAddr>, String>,
-        warning: Option<String>,
-        now: Now,
-    ) {
-        if let Some(message) = warning {
-            self.report(Report::TrackerWarning {
-                url: url.to_owned(),
-                message,
-            });
-        }
-        if let (Ok(addrs), Stage::Running) = (outcome, &self.stage) {
-            self.add_peers(addrs, Source::Tracker, now);
-        }
-    }
-
     fn mind_report(&mut self, now: Now) {
         self.report_callers(false, now);
         if self.report_deadline().is_some_and(|at| at <= now) {
@@ -367,7 +298,7 @@ impl Session {
 
     /// Progress is reported while there is any, unless somebody counts on it: an idle seed sleeps.
     pub(super) fn report_deadline(&self) -> Option<Now> {
-        let downloading = self.config.download && self.complete_at.is_none();
+        let downloading = self.is_downloading();
         let Progress {
             down_rate,
             up_rate,

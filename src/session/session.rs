@@ -19,6 +19,7 @@ use super::datagrams::Refusals;
 use super::effect::{Effect, Progress, Report, Snapshot};
 use super::leaving::Stage;
 use super::planning::REPORT_EVERY;
+use super::search::Search;
 use super::slot::{Slot, Timers};
 use super::telling::News;
 use super::twins::Ended;
@@ -45,6 +46,7 @@ pub struct Session {
     pub(super) timers: Timers,
     pub(super) census: Census,
     pub(super) trackers: Trackers,
+    pub(super) search: Search,
     pub(super) checking: Option<Checking>,
     pub(super) refusals: Refusals,
     pub(super) stage: Stage,
@@ -119,6 +121,7 @@ impl Session {
             timers: Timers::default(),
             census: Census::default(),
             trackers,
+            search: Search::new(&config.trackers, now),
             checking,
             refusals: Refusals::default(),
             stage: Stage::Checking,
@@ -184,6 +187,9 @@ impl Session {
 
     /// Addresses of peers that somebody named.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Now) {
+        if source == Source::User {
+            self.search.add_named(addrs);
+        }
         for &addr in addrs {
             self.torrent.candidates.add(addr, source, now);
         }
@@ -310,6 +316,7 @@ impl Session {
                     next = sooner(next, Some(self.saved_at + limits::SAVE_EVERY));
                 }
                 next = sooner(next, sooner(self.telling_deadline(), self.stay_deadline()));
+                next = sooner(next, self.search_deadline());
             }
             Stage::Leaving { until } => next = sooner(next, Some(until)),
             Stage::Over => return None,

@@ -400,6 +400,7 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
         port: 6881,
         trackers: Vec::new(),
         allow_local: false,
+        timeout: None,
         key: 0,
         families: Families { v4: true, v6: true },
         max_peers: limits::PEERS,

@@ -8,4 +8,5 @@ mod command;
 mod http;
 mod port;
 mod real;
+mod search;
 mod udp;

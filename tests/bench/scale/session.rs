@@ -285,6 +285,7 @@ fn config(count: usize) -> Config {
         port: 6881,
         trackers: Vec::new(),
         allow_local: false,
+        timeout: None,
         key: 0,
         families: Families { v4: true, v6: true },
         max_peers: count,

@@ -234,6 +234,7 @@ impl Node {
             port: PORT,
             trackers: vec![vec![tracker::URL.to_string()]],
             allow_local: false,
+            timeout: None,
             key: self.number as u32,
             families: Families {
                 v4: true,

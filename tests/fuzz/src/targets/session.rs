@@ -93,6 +93,8 @@ fn world(script: &mut Script<'_>) -> World {
             0 => vec![URLS.iter().map(|url| url.to_string()).collect()],
             _ => Vec::new(),
         },
+        allow_local: false,
+        timeout: None,
         key: 0,
         families: Families { v4: true, v6: true },
         max_peers: 1 + script.below(8),

@@ -1,0 +1,265 @@
+//! Why a download has no peer, in words for its user, and when to say so; and since when nothing has
+//! moved, for `--timeout`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use crate::base::limits;
+use crate::base::time::{Duration, Now};
+
+/// What is known of it.
+#[derive(Debug)]
+pub struct Search {
+    /// Trackers that are asked, by URL, and how many peers each named last. `None`: it has neither
+    /// answered nor failed.
+    trackers: BTreeMap<String, Option<Result<usize, String>>>,
+    /// Peers that the user named.
+    named: BTreeSet<SocketAddr>,
+    /// Why dials failed since a peer was connected last, and how many.
+    failed: BTreeMap<String, usize>,
+    /// Since when no peer is connected.
+    alone: Option<Now>,
+    /// When that was said last.
+    told: Option<Now>,
+    /// Bytes that count as progress, and when they grew last.
+    moved: u64,
+    moved_at: Now,
+}
+
+impl Search {
+    /// A search that has not begun, with these trackers.
+    pub fn new(tiers: &[Vec<String>], now: Now) -> Search {
+        let urls: BTreeSet<&str> = tiers.iter().flatten().map(|url| url.trim()).collect();
+        let urls = urls.into_iter().take(limits::TRACKERS);
+        Search {
+            trackers: urls.map(|url| (url.to_owned(), None)).collect(),
+            named: BTreeSet::new(),
+            failed: BTreeMap::new(),
+            alone: None,
+            told: None,
+            moved: 0,
+            moved_at: now,
+        }
+    }
+
+    /// A tracker answered and named so many peers, or failed.
+    pub fn on_tracker(&mut self, url: &str, outcome: Result<usize, String>) {
+        if let Some(known) = self.trackers.get_mut(url) {
+            *known = Some(outcome);
+        }
+    }
+
+    /// The user named these peers.
+    pub fn add_named(&mut self, addrs: &[SocketAddr]) {
+        self.named.extend(addrs.iter().copied().map(canonical));
+    }
+
+    /// Whether the user named this peer.
+    pub fn is_named(&self, addr: SocketAddr) -> bool {
+        self.named.contains(&canonical(addr))
+    }
+
+    /// A dial failed.
+    pub fn on_failed(&mut self, why: &str) {
+        let full = self.failed.len() >= limits::ALONE_REASONS && !self.failed.contains_key(why);
+        let why = if full { "other reasons" } else { why };
+        *self.failed.entry(why.to_owned()).or_default() += 1;
+    }
+
+    /// Whether a download is without a peer now.
+    pub fn set_alone(&mut self, alone: bool, now: Now) {
+        if !alone {
+            self.alone = None;
+            self.failed.clear();
+        } else if self.alone.is_none() {
+            self.alone = Some(now);
+        }
+    }
+
+    /// When the user is to be told. `idle`: nothing is being tried, so that no news can come.
+    pub fn tell_at(&self, idle: bool) -> Option<Now> {
+        let wait = if idle {
+            limits::TRACKER_HURRY
+        } else {
+            limits::ALONE
+        };
+        let due = self.alone? + wait;
+        Some(match self.told {
+            Some(told) => due.max(told + limits::ALONE_AGAIN),
+            None => due,
+        })
+    }
+
+    /// What to tell, if that is due. `dialing`: peers that are being dialed.
+    pub fn tell(&mut self, idle: bool, dialing: usize, now: Now) -> Option<String> {
+        if self.tell_at(idle).is_none_or(|at| at > now) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(self.words(dialing))
+    }
+
+    /// Notes how many bytes have moved in all; since when there were no more.
+    pub fn on_moved(&mut self, bytes: u64, now: Now) -> Now {
+        if bytes != self.moved {
+            (self.moved, self.moved_at) = (bytes, now);
+        }
+        self.moved_at
+    }
+
+    /// Time counts from now on.
+    pub fn restart(&mut self, now: Now) {
+        self.moved_at = now;
+    }
+
+    /// When so much time will have passed without progress.
+    pub fn patient_until(&self, patience: Duration) -> Now {
+        self.moved_at + patience
+    }
+
+    /// Why no peer is connected.
+    pub fn words(&self, dialing: usize) -> String {
+        let mut words = format!("no peer is connected: {}", self.tracker_words());
+        let mut dials: Vec<String> = self
+            .failed
+            .iter()
+            .map(|(why, count)| format!("{count} failed ({why})"))
+            .collect();
+        if dialing > 0 {
+            dials.push(format!("{dialing} not answered yet"));
+        }
+        if !dials.is_empty() {
+            words += &format!("; dials of peers: {}", dials.join(", "));
+        }
+        words
+    }
+
+    fn tracker_words(&self) -> String {
+        let count = |of: fn(&Option<Result<usize, String>>) -> bool| {
+            self.trackers.values().filter(|outcome| of(outcome)).count()
+        };
+        let failed = count(|outcome| matches!(outcome, Some(Err(_))));
+        let silent = count(Option::is_none);
+        let empty = count(|outcome| matches!(outcome, Some(Ok(0))));
+        let all = self.trackers.len();
+        let useful = all - failed - silent - empty;
+        let of = match all {
+            0 => return String::from("no tracker is asked, so only --peer HOST:PORT names one"),
+            1 => String::from("its tracker"),
+            _ if failed == all => format!("all {all} trackers"),
+            _ => format!("of {all} trackers"),
+        };
+        let why = |(url, outcome): (&String, &Option<Result<usize, String>>)| match outcome {
+            Some(Err(why)) => Some(format!("{url}: {why}")),
+            _ => None,
+        };
+        let example = self.trackers.iter().find_map(why).unwrap_or_default();
+        let parts = [
+            (failed, format!("failed ({example})")),
+            (silent, String::from("silent so far")),
+            (empty, String::from("without a peer")),
+            (useful, String::from("with peers that are of no use")),
+        ];
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+        let one = all == 1 || failed == all;
+        let parts = parts.map(|(count, what)| match (one, what) {
+            (true, what) if silent + empty + useful > 0 => format!("is {what}"),
+            (true, what) => what,
+            (false, what) => format!("{count} {what}"),
+        });
+        format!("{of} {}", parts.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// IPv4-mapped IPv6 addresses are the same hosts.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Now {
+        Now::default() + Duration::from_secs(secs)
+    }
+
+    fn search(outcomes: &[Option<Result<usize, &str>>]) -> Search {
+        let urls = (0..outcomes.len()).map(|n| format!("udp://t{n}"));
+        let urls: Vec<String> = urls.collect();
+        let mut search = Search::new(std::slice::from_ref(&urls), at(0));
+        for (url, outcome) in urls.iter().zip(outcomes) {
+            if let Some(outcome) = outcome {
+                search.on_tracker(url, outcome.map_err(str::to_owned));
+            }
+        }
+        search
+    }
+
+    #[test]
+    fn the_reasons_are_named() {
+        let no = Some(Err("no answer"));
+        for (outcomes, words) in [
+            (
+                &[][..],
+                "no tracker is asked, so only --peer HOST:PORT names one",
+            ),
+            (&[no], "its tracker failed (udp://t0: no answer)"),
+            (&[None], "its tracker is silent so far"),
+            (&[Some(Ok(0))], "its tracker is without a peer"),
+            (&[no, no], "all 2 trackers failed (udp://t0: no answer)"),
+            (
+                &[Some(Ok(0)), no, None, Some(Ok(2)), no],
+                "of 5 trackers 2 failed (udp://t1: no answer), 1 silent so far, \
+                 1 without a peer, 1 with peers that are of no use",
+            ),
+        ] {
+            let expected = format!("no peer is connected: {words}");
+            assert_eq!(search(outcomes).words(0), expected);
+        }
+        let mut search = search(&[Some(Ok(3))]);
+        search.on_failed("it refused the connection");
+        search.on_failed("it refused the connection");
+        assert_eq!(
+            search.words(1),
+            "no peer is connected: its tracker is with peers that are of no use; \
+             dials of peers: 2 failed (it refused the connection), 1 not answered yet"
+        );
+        for number in 0..1000 {
+            search.on_failed(&number.to_string());
+        }
+        assert_eq!(search.failed.len(), limits::ALONE_REASONS + 1);
+    }
+
+    #[test]
+    fn it_is_said_within_seconds_and_then_rarely() {
+        let mut search = search(&[None]);
+        assert_eq!(search.tell_at(true), None, "not before it is alone");
+        search.set_alone(true, at(100));
+        assert_eq!(search.tell_at(true), Some(at(100) + limits::TRACKER_HURRY));
+        assert_eq!(search.tell_at(false), Some(at(100) + limits::ALONE));
+        assert!(limits::ALONE < Duration::from_secs(10));
+        let mut told = Vec::new();
+        for secs in 100..100 + 3600 {
+            // A peer comes and goes, now and then.
+            search.set_alone(secs % 100 != 0, at(secs));
+            told.extend(search.tell(false, 0, at(secs)).map(|_| secs));
+        }
+        assert_eq!(told.len(), 6, "{told:?}");
+        let again = limits::ALONE_AGAIN.as_secs();
+        assert!(
+            told.windows(2).all(|two| two[1] - two[0] >= again),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn time_without_progress_counts_from_the_last_byte() {
+        let mut search = search(&[]);
+        search.restart(at(10));
+        assert_eq!(search.on_moved(0, at(20)), at(10));
+        assert_eq!(search.on_moved(1, at(30)), at(30));
+        assert_eq!(search.on_moved(1, at(90)), at(30));
+        assert_eq!(search.patient_until(Duration::from_secs(60)), at(90));
+    }
+}
