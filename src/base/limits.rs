@@ -302,7 +302,8 @@ pub const ALONE_REASONS: usize = 8;
 /// Names looked up at one time, a thread each: as many as trackers are asked at one time.
 pub const LOOKUPS: usize = 32;
 /// While no peer is connected, trackers that come next are asked beside those that were silent for
-/// this long: many times what an answer takes, and with ten silent ones in front six seconds in all.
+/// this long: many times what an answer takes, and with ten silent ones in front six seconds in
+/// all.
 pub const TRACKER_HURRY: Duration = Duration::from_secs(2);
 /// After [`TRACKER_VISITS`] questions the next ones to that address follow each other after this
 /// long: two hundred trackers of one host take ten minutes, and none of them is left out.

@@ -1,6 +1,6 @@
-//! Host names. The system's look-up blocks, for many seconds if a name server is silent, so each has a
-//! thread of its own while it lasts: a name that is not found in time keeps no other one waiting. They
-//! are bounded in number; each wakes the poll loop when its answer is there.
+//! Host names. The system's look-up blocks, for many seconds if a name server is silent, so each
+//! has a thread of its own while it lasts: a name that is not found in time keeps no other one
+//! waiting. They are bounded in number; each wakes the poll loop when its answer is there.
 
 use std::collections::VecDeque;
 use std::io;

@@ -26,8 +26,8 @@ const OUTREACH: std::ops::Range<usize> = 1..1024;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 128;
 
-/// Asks, from this local address if one is named, and trackers at local addresses by any path if that
-/// is allowed. The answers are in the order of the trackers. Takes as long as the slowest of
+/// Asks, from this local address if one is named, and trackers at local addresses by any path if
+/// that is allowed. The answers are in the order of the trackers. Takes as long as the slowest of
 /// them, or as the machine's patience.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! The search for peers: what trackers are told and asked for, and what the user hears of a search that
-//! finds nobody.
+//! The search for peers: what trackers are told and asked for, and what the user hears of a search
+//! that finds nobody.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! Why a download has no peer, in words for its user, and when to say so; and since when nothing has
-//! moved, for `--timeout`.
+//! Why a download has no peer, in words for its user, and when to say so; and since when nothing
+//! has moved, for `--timeout`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -144,7 +144,7 @@ impl Search {
         let all = self.trackers.len();
         let useful = all - failed - silent - empty;
         let of = match all {
-            0 => return String::from("no tracker is asked, so only --peer HOST:PORT names one"),
+            0 => return String::from("no tracker is asked; name a peer with --peer HOST:PORT"),
             1 => String::from("its tracker"),
             _ if failed == all => format!("all {all} trackers"),
             _ => format!("of {all} trackers"),
@@ -202,7 +202,7 @@ mod tests {
         for (outcomes, words) in [
             (
                 &[][..],
-                "no tracker is asked, so only --peer HOST:PORT names one",
+                "no tracker is asked; name a peer with --peer HOST:PORT",
             ),
             (&[no], "its tracker failed (udp://t0: no answer)"),
             (&[None], "its tracker is silent so far"),

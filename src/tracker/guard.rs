@@ -2,10 +2,11 @@
 //! page inside the user's networks that trusts whoever asks from there, or to somebody who is to be flooded. So each address is judged
 //! when it is about to be asked, after all names are looked up and all redirects read.
 //!
-//! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a path that is plainly a tracker's; nobody
-//! outside may redirect to one. (libtorrent's `ssrf_mitigation` is the model.) A user who runs such a
-//! tracker lifts that rule with `--allow-local`. Questions to one address are spaced. What trackers
-//! name as peers is judged the same way: outside, nobody knows of hosts that only we can reach.
+//! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a
+//! path that is plainly a tracker's; nobody outside may redirect to one. (libtorrent's
+//! `ssrf_mitigation` is the model.) A user who runs such a tracker lifts that rule with
+//! `--allow-local`. Questions to one address are spaced. What trackers name as peers is judged the
+//! same way: outside, nobody knows of hosts that only we can reach.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -58,8 +59,8 @@ pub fn is_callable(peer: SocketAddr, outside: bool) -> bool {
 }
 
 /// When addresses may be asked: [`limits::TRACKER_VISITS`] questions without a pause, then one each
-/// [`limits::VISIT_GAP`]. A question is never refused here: it waits. Nothing in this belongs to one
-/// torrent, so that several may share it.
+/// [`limits::VISIT_GAP`]. A question is never refused here: it waits. Nothing in this belongs to
+/// one torrent, so that several may share it.
 #[derive(Debug, Default)]
 pub struct Visits(BTreeMap<IpAddr, Now>);
 

@@ -1,6 +1,6 @@
-//! A round of announces (BEP 12): trackers are asked in the order of their tiers, one at a time, until
-//! one answers. While no peer is connected, a silent tracker does not hold the round up: after
-//! [`limits::TRACKER_HURRY`] others are asked beside it, twice as many each time.
+//! A round of announces (BEP 12): trackers are asked in the order of their tiers, one at a time,
+//! until one answers. While no peer is connected, a silent tracker does not hold the round up:
+//! after [`limits::TRACKER_HURRY`] others are asked beside it, twice as many each time.
 
 use std::collections::VecDeque;
 

@@ -193,8 +193,8 @@ impl Standing {
         })
     }
 
-    /// Books a question to this address: it may be asked from the returned moment on. A tracker that
-    /// knows us is told at once that we leave.
+    /// Books a question to this address: it may be asked from the returned moment on. A tracker
+    /// that knows us is told at once that we leave.
     pub fn book(&self, ip: IpAddr, visits: &mut Visits, now: Now) -> Now {
         if self.is_leaving() {
             now

@@ -1,7 +1,7 @@
-//! The trackers of one torrent as one machine. Announcing goes in rounds (BEP 12, `round`): the trackers
-//! are asked in the order of their tiers until one answers; its interval says when the next round
-//! begins. Every tracker that knows us is told when the download is complete, and on the way out. A
-//! scrape asks all trackers.
+//! The trackers of one torrent as one machine. Announcing goes in rounds (BEP 12, `round`): the
+//! trackers are asked in the order of their tiers until one answers; its interval says when the
+//! next round begins. Every tracker that knows us is told when the download is complete, and on the
+//! way out. A scrape asks all trackers.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,8 @@ use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
-/// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to `handle_*`; after each, [`Trackers::next_action`] is to be called until there is none.
+/// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to `handle_*`; after
+/// each, [`Trackers::next_action`] is to be called until there is none.
 #[derive(Debug)]
 pub struct Trackers {
     us: Standing,
@@ -127,8 +128,8 @@ impl Trackers {
         }
     }
 
-    /// The download is complete. All trackers that know us are told so. Nothing is said if there was
-    /// nothing to download at the start (BEP 3).
+    /// The download is complete. All trackers that know us are told so. Nothing is said if there
+    /// was nothing to download at the start (BEP 3).
     pub fn completed(&mut self, now: Now) {
         if self.us.stage != Stage::Announcing || self.began_complete || self.us.completed {
             return;
@@ -371,8 +372,8 @@ impl Trackers {
         trackers[number].ask(&mut turn);
     }
 
-    /// The next round begins when the tracker that answered says so; if none answered, when the first
-    /// may be tried again. While no peer is known, each may be asked as soon as it allows.
+    /// The next round begins when the tracker that answered says so; if none answered, when the
+    /// first may be tried again. While no peer is known, each may be asked as soon as it allows.
     fn next_round(&self) -> Option<Now> {
         if !self.round.is_over() {
             return None;

@@ -45,8 +45,8 @@ struct Nonsense {
 }
 
 impl Exchange {
-    /// Asks at an address from this moment on, under this connection id if it belongs to that address
-    /// and still holds. `give_up`: when to, at the latest.
+    /// Asks at an address from this moment on, under this connection id if it belongs to that
+    /// address and still holds. `give_up`: when to, at the latest.
     pub fn begin(
         question: Question,
         to: SocketAddr,

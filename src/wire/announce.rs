@@ -184,7 +184,8 @@ fn seconds(answer: Dict<'_>, key: &str) -> Option<Duration> {
 }
 
 /// What stands beside a `failure reason`: BEP 31's `retry in`, and the times of BEP 3, by which
-/// trackers say the same. `min interval` is never undercut; `interval` counts where neither is given.
+/// trackers say the same. `min interval` is never undercut; `interval` counts where neither is
+/// given.
 fn retry(answer: Dict<'_>) -> Option<Retry> {
     let least = seconds(answer, "min interval");
     match answer.get("retry in").and_then(retry_in) {

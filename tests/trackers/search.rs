@@ -1,5 +1,5 @@
-//! A download that looks for peers, from outside: trackers that are silent, many, or none; and what the
-//! user hears when nobody is found.
+//! A download that looks for peers, from outside: trackers that are silent, many, or none; and what
+//! the user hears when nobody is found.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -170,7 +170,8 @@ fn a_user_who_runs_a_local_tracker_under_any_path_may_say_so() {
     }
 }
 
-/// What is said on standard error, without `-v`, of a download that finds nobody; and its exit code.
+/// What is said on standard error, without `-v`, of a download that finds nobody; and its exit
+/// code.
 fn lonely(trackers: &[&str], options: &[&str], lines: &[&str]) {
     let bench = Bench::new(205, 300_000);
     bench.trackers(trackers);

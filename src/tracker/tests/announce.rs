@@ -316,7 +316,8 @@ fn what_cannot_be_used_is_said_once_and_left_out() {
     assert!(none.trackers.is_idle());
 }
 
-/// A tracker that refuses names the time of the next announce, with any status and by any of the keys.
+/// A tracker that refuses names the time of the next announce, with any status and by any of the
+/// keys.
 #[test]
 fn a_refusal_with_an_interval_is_not_repeated_sooner() {
     for (head, times, waits) in [

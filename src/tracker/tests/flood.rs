@@ -6,8 +6,8 @@ use super::guard::redirect;
 use super::*;
 use crate::base::limits;
 
-/// Twelve trackers of one host, as a list of passkeys has them: each is asked, those past the bound a
-/// moment later.
+/// Twelve trackers of one host, as a list of passkeys has them: each is asked, those past the bound
+/// a moment later.
 #[test]
 fn many_trackers_of_one_host_are_all_asked() {
     for udp in [false, true] {
@@ -51,7 +51,8 @@ fn many_trackers_of_one_host_are_all_asked() {
 /// What comes of a GET.
 type Answer<'a> = &'a dyn Fn(&mut Bench, &Get);
 
-/// How many times each address is asked, and datagrams are sent, while time passes; `answer` is what comes of a GET.
+/// How many times each address is asked, and datagrams are sent, while time passes; `answer` is
+/// what comes of a GET.
 fn flood(
     urls: Vec<String>,
     seconds: u64,
@@ -96,7 +97,8 @@ fn densest(times: &[Now]) -> usize {
         .unwrap_or(0)
 }
 
-/// Two hundred URLs, by as many names, lead to one host. It never asked for that, and refuses, fails or redirects to itself.
+/// Two hundred URLs, by as many names, lead to one host. It never asked for that, and refuses,
+/// fails or redirects to itself.
 #[test]
 fn a_list_of_trackers_is_no_weapon() {
     let answers: [Answer; 3] = [
@@ -119,7 +121,8 @@ fn a_list_of_trackers_is_no_weapon() {
     }
 }
 
-/// Who knows us is told that we leave, however many they are; where they lead us then is none of them.
+/// Who knows us is told that we leave, however many they are; where they lead us then is none of
+/// them.
 #[test]
 fn a_farewell_is_no_weapon_either() {
     let urls: Vec<String> = (1..=20)
@@ -161,7 +164,8 @@ fn a_farewell_is_no_weapon_either() {
     );
 }
 
-/// Over UDP each URL costs a host that never answers two datagrams of 16 bytes, one after the other.
+/// Over UDP each URL costs a host that never answers two datagrams of 16 bytes, one after the
+/// other.
 #[test]
 fn silence_is_not_amplified() {
     let urls = (0..200).map(|number| format!("udp://n{number}.example:7/announce"));
@@ -175,8 +179,8 @@ fn silence_is_not_amplified() {
     );
 }
 
-/// For each byte that comes, over UDP, at most this many go out to where it came from: 98 for the 16 of a connection id, and that only
-/// to who knows a random number of 32 bits.
+/// For each byte that comes, over UDP, at most this many go out to where it came from: 98 for the
+/// 16 of a connection id, and that only to who knows a random number of 32 bits.
 #[test]
 fn nobody_gets_more_than_he_sends_many_times() {
     let mut bench = Bench::started(&[&["udp://192.0.2.1:7"]]);
@@ -196,7 +200,8 @@ fn nobody_gets_more_than_he_sends_many_times() {
     }
 }
 
-/// Whatever a tracker says, it is not announced to more often than every half minute, but for the events that it must hear of.
+/// Whatever a tracker says, it is not announced to more often than every half minute, but for the
+/// events that it must hear of.
 #[test]
 fn no_answer_makes_us_announce_more_often() {
     let times = [

@@ -18,7 +18,8 @@ fn silent(kind: usize) -> Vec<String> {
 
 const GOOD: &str = "http://10.0.0.1/announce";
 
-/// The seconds until the good tracker is asked, and its GET. HTTP connections come up, nothing else comes.
+/// The seconds until the good tracker is asked, and its GET. HTTP connections come up, nothing else
+/// comes.
 fn asked_after(bench: &mut Bench) -> (u64, Get) {
     let began = bench.now;
     loop {
@@ -168,7 +169,8 @@ fn a_search_goes_on_where_it_stopped() {
     assert_eq!(bench.get().addr.to_string(), "10.0.0.1:80");
 }
 
-/// Where peers were found, they are looked for again, though a tracker before it answers with nobody.
+/// Where peers were found, they are looked for again, though a tracker before it answers with
+/// nobody.
 #[test]
 fn a_tracker_that_named_peers_is_kept() {
     let mut bench = Bench::new(&[&["http://10.0.1.1/announce"], &[GOOD]]);
