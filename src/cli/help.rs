@@ -59,7 +59,7 @@ macro_rules! common {
                         follow redirects to them
       --no-dht, --no-pex, --no-lsd
                         leave that source of peers out (none of them exists yet)
-      --timeout MIN     end with 1 after so many minutes without progress (never)
+      --timeout MIN     fail after so many minutes without progress (never)
       --state DIR       where resume data is kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
       --recheck         hash what is on disk, whatever the resume data says
