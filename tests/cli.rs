@@ -8,7 +8,7 @@ const COMMANDS: [&str; 7] = [
 ];
 
 /// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
-const SHARED: [(&str, &str); 26] = [
+const SHARED: [(&str, &str); 27] = [
     ("-d", "x"),
     ("--dir", "x"),
     ("-p", "0"),
@@ -29,6 +29,7 @@ const SHARED: [(&str, &str); 26] = [
     ("--timeout", "0.5"),
     ("--state", "x"),
     ("--recheck", ""),
+    ("--overwrite", ""),
     ("--trace", "x"),
     ("--json", ""),
     ("-q", ""),

@@ -43,7 +43,8 @@ Exit codes:
 macro_rules! common {
     () => {
         "  -d, --dir DIR         where the content lies (.)
-  -p, --port N          TCP and UDP port to listen on; 0: any (first free of 6881-6889)
+  -p, --port N          TCP and UDP port to listen on; 0: any
+                        (first free of 6881-6889)
       --bind ADDR       local address to listen on and connect from (all)
       --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT); repeatable
       --max-peers N     connections at most (60)
