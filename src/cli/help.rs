@@ -64,8 +64,8 @@ macro_rules! common {
       --state DIR       where resume data is kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
       --recheck         hash what is on disk, whatever the resume data says
-      --overwrite       write over files that are not this torrent's, and cut off
-                        what files have too much
+      --overwrite       write over files that are not this torrent's, and cut
+                        off what files have too much
       --trace FILE      record every byte sent and received (not there yet)
       --json            events on standard output, one JSON object a line
   -q                    only errors
