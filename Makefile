@@ -24,7 +24,8 @@
 MAKEFLAGS += --no-print-directory
 target := $(or $(CARGO_TARGET_DIR),target)
 # Tests hash a lot: dependencies are optimised, our own code a little, all its assertions and overflow checks are kept.
-tested := --config 'profile.dev.opt-level=1' --config 'profile.dev.package."*".opt-level=3'
+# The feature adds faults of the disk that tests make to order; the program that is released has none.
+tested := --features faults --config 'profile.dev.opt-level=1' --config 'profile.dev.package."*".opt-level=3'
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
@@ -59,7 +60,8 @@ lints := -A unknown_lints -D clippy::format_collect -D clippy::precedence_bits
 # What is fuzzed with is a crate of its own. To read it through, libFuzzer need not be built: nothing is linked.
 check:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings $(lints)
+	cargo clippy --locked --all-targets --features faults -- -D warnings $(lints)
+	cargo clippy --locked -- -D warnings $(lints)
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	CUSTOM_LIBFUZZER_PATH=./none.a cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml --all-targets \
 	  --target-dir $(target)/fuzz/lint -- -D warnings $(lints)
@@ -105,8 +107,9 @@ bench-size:
 	@tests/bench/size.sh
 
 .PHONY: bench-slow
-bench-slow: build
-	@tests/bench/slow_disk.py $(target)/release/brooklet
+bench-slow:
+	cargo build --release --locked --features faults --target-dir $(target)/faults
+	@tests/bench/slow_disk.py $(target)/faults/release/brooklet
 
 # Fuzzing needs a C++ compiler and cargo-fuzz, which is installed into the target folder if it is not there. The corpus begins with seeds of
 # testdata/, and grows from run to run.

@@ -20,7 +20,6 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -49,7 +48,6 @@ pub struct Pen {
     elsewhere: Option<Elsewhere>,
     /// Files to be written to only with what they hold already.
     precious: BTreeSet<usize>,
-    pace: Option<u64>,
 }
 
 /// A file under download.
@@ -114,7 +112,6 @@ impl Pen {
             broken: None,
             elsewhere: None,
             precious: BTreeSet::new(),
-            pace: None,
         }
     }
 
@@ -126,11 +123,6 @@ impl Pen {
             precious,
             ..self
         }
-    }
-
-    /// As if the disk took only so many bytes a second: for tests of what a slow disk does to the rest.
-    pub fn at_pace(self, pace: Option<u64>) -> Pen {
-        Pen { pace, ..self }
     }
 
     /// Writes blocks that lie in a buffer to their files. Padding in them is dropped.
@@ -238,9 +230,7 @@ impl Pen {
             }
             None => {}
         }
-        if let Some(pace) = self.pace {
-            std::thread::sleep(Duration::from_secs_f64(bytes as f64 / pace as f64));
-        }
+        faults::keep_pace(bytes);
         written.map_err(fail)
     }
 

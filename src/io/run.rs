@@ -90,7 +90,6 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
             Err(_) => outreach.look_up_peer(host, port),
         }
     }
-    let pen = pen.at_pace(pace());
     let parts = Parts {
         writer: Writer::new(pen, Arc::clone(&waker), buffers),
         saving: Saving::new(waker, tree, state, info_hash, clean),
@@ -320,11 +319,6 @@ fn room(metainfo: &Metainfo) -> usize {
 fn buffers(memory: u64, room: usize) -> usize {
     let quarter = usize::try_from(memory / 4).unwrap_or(usize::MAX);
     (quarter / (room + limits::READ)).clamp(1, limits::BUFFERS)
-}
-
-/// A pace in bytes a second that writing keeps to, for tests of what a slow disk does to everything else.
-fn pace() -> Option<u64> {
-    std::env::var("BROOKLET_WRITE_PACE").ok()?.parse().ok()
 }
 
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's own buffers come first.

@@ -5,7 +5,7 @@ Usage: slow_disk.py BROOKLET; in the environment SEEDS ("1 8 24"), SECONDS (20),
 
 Prints, for each number of seeds, how long the leecher waited for a block (half of its requests, 99 of 100, all), how soon the program
 was gone after SIGINT, the most memory it took (VmHWM), and its processor time. Once the program slows its own writes down
-(BROOKLET_WRITE_PACE), once it writes to a loop device that the kernel throttles (root, and cgroups with a block controller), where
+(BROOKLET_WRITE_PACE, for which it is built with --features faults), once it writes to a loop device that the kernel throttles (root, and cgroups with a block controller), where
 reads, syncs and journals wait as they do on a real disk. The seeds are other processes of the same program on loopback.
 """
 

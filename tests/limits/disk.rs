@@ -208,6 +208,9 @@ fn has_writer(child: &Child) -> bool {
 
 #[test]
 fn time_that_a_turn_may_take_for_writing() {
+    if !cfg!(feature = "faults") {
+        return crate::support::skip("it needs --features faults");
+    }
     assert!(!has_writer(&paced(limits::SLOW_WRITE / 16)));
     assert!(has_writer(&paced(
         limits::SLOW_WRITE + limits::SLOW_WRITE / 4
