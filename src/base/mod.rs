@@ -9,6 +9,7 @@ pub mod id;
 pub mod key;
 pub mod lanes;
 pub mod limits;
+pub mod padding;
 pub mod printable;
 pub mod rate;
 pub mod reach;

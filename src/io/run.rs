@@ -260,6 +260,7 @@ fn config(
         info_hash: metainfo.info_hash,
         size: metainfo.size(),
         geometry: metainfo.geometry,
+        padding: disk.layout().padding(),
         hashes: setup.hashes,
         wanted: match (download, chosen) {
             (true, Some(chosen)) => disk.layout().select(chosen).pieces,

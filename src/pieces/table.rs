@@ -20,6 +20,7 @@ use crate::base::holdings::Holdings;
 use crate::base::id::PieceHash;
 use crate::base::key::PeerKey;
 use crate::base::limits;
+use crate::base::padding::Padding;
 use crate::base::rng::Rng;
 
 /// The block that came last, and the peers that had been asked for it.
@@ -46,10 +47,13 @@ pub struct Pieces {
     pub(super) suspects: Suspects,
     pub(super) verdicts: VecDeque<Verdict>,
     pub(super) last: LastBlock,
-    /// Bytes of wanted pieces that are Held.
+    padding: Padding,
+    /// Bytes of wanted pieces that are Held, padding left out, as in the next two.
     done: u64,
     /// Bytes of wanted pieces.
     wanted: u64,
+    /// Bytes of pieces that are Held.
+    held_bytes: u64,
     /// A peer that was given fewer blocks than it had room for may be given more now.
     pub(super) news: bool,
     /// How many peers could be asked for one block, at the least, when a pick ended with room left;
@@ -88,11 +92,22 @@ impl Pieces {
             suspects: Suspects::default(),
             verdicts: VecDeque::new(),
             last: LastBlock::default(),
+            padding: Padding::default(),
             done: 0,
             wanted: size,
+            held_bytes: 0,
             news: false,
             repeated: 1,
         }
+    }
+
+    /// The same for content of which some is padding: that is downloaded and counts for nothing.
+    pub fn with_padding(mut self, padding: Padding) -> Pieces {
+        debug_assert_eq!(self.held_bytes, 0, "nothing is held yet");
+        self.padding = padding;
+        let needed = self.needed.ones();
+        self.wanted = needed.map(|piece| self.content_size(piece)).sum();
+        self
     }
 
     /// Marks pieces that were found valid on disk as Held.
@@ -127,19 +142,30 @@ impl Pieces {
         self.needed.count() == 0
     }
 
-    /// Bytes of wanted pieces that are Held.
+    /// Bytes of wanted pieces that are Held, padding left out.
     pub fn done(&self) -> u64 {
         self.done
     }
 
-    /// Bytes of wanted pieces.
+    /// Bytes of pieces that are Held, wanted or not, padding left out.
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    /// Bytes of wanted pieces, padding left out.
     pub fn wanted(&self) -> u64 {
         self.wanted
     }
 
-    /// Bytes of wanted pieces that are not Held.
+    /// Bytes of wanted pieces that are not Held, padding left out.
     pub fn left(&self) -> u64 {
         self.wanted - self.done
+    }
+
+    /// Bytes of a block, padding left out.
+    pub fn content_of(&self, block: Block) -> u64 {
+        let (start, len) = (self.geometry.offset(block), u64::from(block.len));
+        len - self.padding.within(start..start + len)
     }
 
     /// How many pieces are Open.
@@ -311,12 +337,22 @@ impl Pieces {
         self.news |= self.open.remove(piece) && full;
     }
 
+    /// Bytes of a piece, padding left out.
+    fn content_size(&self, piece: u32) -> u64 {
+        let start = self.geometry.piece_start(piece);
+        let size = u64::from(self.geometry.piece_size(piece));
+        size - self.padding.within(start..start + size)
+    }
+
     /// A piece is Held from now on.
     pub(super) fn hold(&mut self, piece: u32) {
-        self.held.set(piece);
+        let size = self.content_size(piece);
+        if self.held.set(piece) {
+            self.held_bytes += size;
+        }
         self.rarity.remove(piece);
         if self.needed.clear(piece) {
-            self.done += u64::from(self.geometry.piece_size(piece));
+            self.done += size;
         }
     }
 
@@ -355,8 +391,9 @@ impl Pieces {
             let states = u32::from(missing) + u32::from(open) + u32::from(held);
             assert!(states <= 1, "piece {piece} is in {states} states");
             assert_eq!(self.needed.get(piece), missing || open, "piece {piece}");
-            done += u64::from(held) * u64::from(self.geometry.piece_size(piece));
+            done += u64::from(held) * self.content_size(piece);
         }
+        assert_eq!(self.held_bytes, done);
         assert!(self.done <= done && self.done <= self.wanted());
     }
 }

@@ -61,7 +61,7 @@ impl Session {
 
     pub(super) fn tell_totals(&mut self) {
         let (downloaded, uploaded) = self.totals();
-        let left = self.config.geometry.size() - self.held_bytes();
+        let left = self.config.size - self.torrent.pieces.held_bytes();
         self.trackers.set_totals(uploaded, downloaded, left);
     }
 

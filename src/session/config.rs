@@ -4,6 +4,7 @@ use crate::base::bits::Bits;
 use crate::base::geometry::Geometry;
 use crate::base::id::{InfoHash, PeerId, PieceHash};
 use crate::base::limits;
+use crate::base::padding::Padding;
 use crate::base::time::Duration;
 use crate::peer::peer::Local;
 use crate::tracker::{Families, Identity};
@@ -40,8 +41,10 @@ pub struct Config {
     pub info_hash: InfoHash,
     /// Bytes of its files (padding left out).
     pub size: u64,
-    /// Its measures.
+    /// Its measures. Padding belongs to the content here.
     pub geometry: Geometry,
+    /// Where the padding lies.
+    pub padding: Padding,
     /// SHA-1 of each piece.
     pub hashes: Vec<PieceHash>,
     /// Pieces to download; none when only seeding.

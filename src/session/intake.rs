@@ -143,7 +143,8 @@ impl Session {
             return false;
         };
         let from = slot.peer.addr();
-        self.down.meter.add(u64::from(block.len), now);
+        let content = self.torrent.pieces.content_of(block);
+        self.down.meter.add(content, now);
         if self.torrent.pieces.accept(key, from, block, data) != Accepted::Fresh {
             return false;
         }

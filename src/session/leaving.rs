@@ -92,7 +92,7 @@ impl Session {
         let pieces = &self.torrent.pieces;
         let missing = match self.config.download {
             true => pieces.wanted() - pieces.done(),
-            false => self.config.geometry.size() - self.held_bytes(),
+            false => self.config.size - pieces.held_bytes(),
         };
         let (have, all) = (pieces.held().count(), self.config.geometry.pieces());
         self.report(Report::Checked {
@@ -154,7 +154,7 @@ impl Session {
             });
         }
         self.tell_totals();
-        if downloaded > 0 && self.held_bytes() == self.config.geometry.size() {
+        if downloaded > 0 && self.torrent.pieces.held_bytes() == self.config.size {
             self.trackers.completed(now);
         }
         self.choke_due = true;
@@ -176,7 +176,7 @@ impl Session {
         }
         let size = match self.config.download {
             true => self.torrent.pieces.wanted(),
-            false => self.config.geometry.size(),
+            false => self.config.size,
         };
         let uploaded = self.config.earlier.1 + self.totals().1;
         if ratio.is_some_and(|ratio| uploaded as f64 >= ratio * size as f64) {

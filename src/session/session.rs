@@ -112,6 +112,7 @@ impl Session {
             config.sequential,
             Rng::from_seed(rng.bits64()),
         );
+        pieces = pieces.with_padding(std::mem::take(&mut config.padding));
         pieces.restore(&config.trusted);
         let (local, geometry) = (config.local(), config.geometry);
         let mut session = Session {
@@ -329,7 +330,7 @@ impl Session {
         let pieces = &self.torrent.pieces;
         let (done, size) = match self.config.download {
             true => (pieces.done(), pieces.wanted()),
-            false => (self.held_bytes(), self.config.geometry.size()),
+            false => (pieces.held_bytes(), self.config.size),
         };
         Progress {
             done,
@@ -387,16 +388,6 @@ impl Session {
 
     pub(super) fn report(&mut self, report: Report) {
         self.effects.push_back(Effect::Report(report));
-    }
-
-    pub(super) fn held_bytes(&self) -> u64 {
-        let (pieces, geometry) = (&self.torrent.pieces, self.config.geometry);
-        let last = geometry.pieces().saturating_sub(1);
-        let whole = u64::from(pieces.held().count()) * u64::from(geometry.piece_length());
-        match pieces.held().get(last) {
-            true => whole - u64::from(geometry.piece_length() - geometry.piece_size(last)),
-            false => whole,
-        }
     }
 
     /// The pieces that we can vouch for: those held but for those lost.

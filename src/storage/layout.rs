@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::base::bits::Bits;
 use crate::base::geometry::Geometry;
+use crate::base::padding::Padding;
 use crate::wire::metainfo::{FileEntry, FileKind};
 
 /// Where each file of a torrent begins and ends in its content.
@@ -88,6 +89,12 @@ impl Layout {
     /// Whether this file is padding.
     pub fn is_padding(&self, file: usize) -> bool {
         self.padding.get(u32::try_from(file).unwrap_or(u32::MAX))
+    }
+
+    /// Where the padding lies.
+    pub fn padding(&self) -> Padding {
+        let files = self.padding.ones().map(|file| file as usize);
+        Padding::new(files.map(|file| self.range(file)))
     }
 
     /// The spans that `len` bytes from `offset` in the content are made of, in order. Bytes past the end are left out.

@@ -10,6 +10,7 @@ use brooklet::base::bits::Bits;
 use brooklet::base::geometry::{BLOCK, Block, Geometry};
 use brooklet::base::id::{InfoHash, PeerId, PieceHash};
 use brooklet::base::limits;
+use brooklet::base::padding::Padding;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::{Local, Segment};
@@ -381,6 +382,7 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
         name: "content".to_string(),
         info_hash,
         size: geometry.size(),
+        padding: Padding::default(),
         geometry,
         hashes: setting.content.chunks(PIECE as usize).map(hash).collect(),
         wanted: match download {

@@ -37,6 +37,32 @@ impl Torrent {
         }
     }
 
+    /// The same with padding after each file but the last, so that each begins with a piece (BEP 47).
+    pub fn aligned(content: Content, piece_length: usize) -> Torrent {
+        let mut bytes = Vec::new();
+        let mut entries = Vec::new();
+        for (place, (path, data)) in content.files.iter().enumerate() {
+            entries.push((path.clone(), data.len(), false));
+            bytes.extend_from_slice(data);
+            let gap = bytes.len().next_multiple_of(piece_length) - bytes.len();
+            if gap > 0 && place + 1 < content.files.len() {
+                entries.push((format!(".pad/{gap}"), gap, true));
+                bytes.resize(bytes.len() + gap, 0);
+            }
+        }
+        let pieces = bytes.chunks(piece_length).flat_map(Sha1::digest).collect();
+        let mut info = b"d".to_vec();
+        files(&mut info, entries);
+        end(&mut info, &content.name, piece_length, pieces);
+        Torrent {
+            info_hash: Sha1::digest(&info).into(),
+            content,
+            bytes,
+            piece_length,
+            info,
+        }
+    }
+
     /// Pieces in all.
     pub fn pieces(&self) -> u32 {
         self.bytes.len().div_ceil(self.piece_length) as u32
@@ -101,23 +127,34 @@ fn info(content: &Content, piece_length: usize, pieces: Vec<u8>) -> Vec<u8> {
             text(&mut out, "length");
             number(&mut out, bytes.len());
         }
-        files => {
-            text(&mut out, "files");
-            out.push(b'l');
-            for (path, bytes) in files {
-                out.push(b'd');
-                text(&mut out, "length");
-                number(&mut out, bytes.len());
-                text(&mut out, "path");
-                out.push(b'l');
-                path.split('/').for_each(|part| text(&mut out, part));
-                out.extend_from_slice(b"ee");
-            }
-            out.push(b'e');
+        named => {
+            let entries = named.iter();
+            let entries = entries.map(|(path, bytes)| (path.clone(), bytes.len(), false));
+            files(&mut out, entries);
         }
     }
     end(&mut out, &content.name, piece_length, pieces);
     out
+}
+
+/// The list of files: path, length, and whether it is padding.
+fn files(out: &mut Vec<u8>, entries: impl IntoIterator<Item = (String, usize, bool)>) {
+    text(out, "files");
+    out.push(b'l');
+    for (path, length, padding) in entries {
+        out.push(b'd');
+        if padding {
+            text(out, "attr");
+            text(out, "p");
+        }
+        text(out, "length");
+        number(out, length);
+        text(out, "path");
+        out.push(b'l');
+        path.split('/').for_each(|part| text(out, part));
+        out.extend_from_slice(b"ee");
+    }
+    out.push(b'e');
 }
 
 fn end(out: &mut Vec<u8>, name: &str, piece_length: usize, pieces: Vec<u8>) {

@@ -7,6 +7,7 @@ use brooklet::base::bits::Bits;
 use brooklet::base::geometry::{BLOCK, Block, Geometry};
 use brooklet::base::id::{InfoHash, PeerId, PieceHash};
 use brooklet::base::limits;
+use brooklet::base::padding::Padding;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::Segment;
@@ -270,6 +271,7 @@ fn config(count: usize) -> Config {
         info_hash: InfoHash([7; 20]),
         size,
         geometry: Geometry::new(size, piece).expect("measures"),
+        padding: Padding::default(),
         hashes: vec![hash; PIECES as usize],
         wanted: Bits::full(PIECES),
         download: true,

@@ -8,6 +8,7 @@ use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Geometry;
 use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::limits;
+use brooklet::base::padding::Padding;
 use brooklet::base::time::{Duration, Now};
 use brooklet::session::config::{Config, Stay};
 use brooklet::session::effect::Snapshot;
@@ -218,6 +219,7 @@ impl Node {
             name: "content".to_string(),
             info_hash: InfoHash(*b"abcdefghijklmnopqrst"),
             size: geometry.size(),
+            padding: Padding::default(),
             geometry,
             hashes: source.hashes.clone(),
             wanted: match download {

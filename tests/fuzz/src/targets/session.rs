@@ -9,6 +9,7 @@ use super::super::world::World;
 use super::super::{cut, speech};
 use brooklet::base::bits::Bits;
 use brooklet::base::limits;
+use brooklet::base::padding::Padding;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fault::Fault;
 use brooklet::session::config::{Config, Stay};
@@ -69,6 +70,7 @@ fn world(script: &mut Script<'_>) -> World {
         info_hash: torrent.local.info_hash,
         size: torrent.geometry().size(),
         geometry: torrent.geometry(),
+        padding: Padding::default(),
         hashes: torrent.hashes.clone(),
         wanted,
         download,
