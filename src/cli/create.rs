@@ -1,92 +1,44 @@
 //! `create`: makes a `.torrent` of a file or folder.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+mod args;
+mod output;
+
 use std::path::{Path, PathBuf};
-use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lexopt::{Arg, Parser};
+use lexopt::Parser;
 
+use self::args::Options;
+use self::output::Output;
 use super::check::draw_progress;
-use super::units::{Bytes, parse_bytes};
-use super::{Failure, help, quote, usage};
+use super::units::Bytes;
+use super::{Failure, help, json, quote};
 use crate::base::geometry::Geometry;
+use crate::base::id::PieceHash;
 use crate::base::limits;
-use crate::io::disk_error::Why;
 use crate::io::logging;
-use crate::io::source::Source;
+use crate::io::source::{Omit, Source};
 use crate::storage::create::{self, Recipe};
 use crate::wire::magnet;
 use crate::wire::metainfo::Metainfo;
-use crate::wire::paths;
 
-/// What the command line says. A field is what interface.md says of the option with its name.
-struct Options {
-    path: PathBuf,
-    output: Option<PathBuf>,
-    trackers: Vec<String>,
-    web_seeds: Vec<String>,
-    piece_length: Option<u32>,
-    private: bool,
-    comment: Option<String>,
-    date: bool,
-}
-
-/// Runs the command with the arguments behind its name.
+/// Runs the command with the arguments behind its name. Hashing may take an hour, so whatever may
+/// be wrong is looked for before it.
 ///
 /// # Errors
 /// Why it did not end with 0.
 pub fn run(parser: &mut Parser) -> Result<(), Failure> {
-    let Some(options) = parse(parser)? else {
+    let Some(options) = args::parse(parser)? else {
         return super::print(help::CREATE);
     };
-    let source = Source::find(&options.path).map_err(Failure::failed)?;
-    let remark = |paths: &[PathBuf], what| {
-        for path in paths {
-            let path = path.to_string_lossy();
-            logging::say(&format!("brooklet: {}: {what}", logging::printable(&path)));
-        }
-    };
-    remark(&source.skipped, "neither a file nor a folder: left out");
-    let followed = "a symbolic link: followed, but not by seed and check";
-    remark(&source.links, followed);
-    let path = quote(options.path.as_os_str());
-    let size = source.size();
-    let piece_length = options
-        .piece_length
-        .unwrap_or_else(|| create::piece_length(size));
-    if size > limits::CONTENT_BYTES {
-        return Err(Failure::failed(format!(
-            "{path}: it is too large for a torrent"
-        )));
-    }
-    let Some(geometry) = Geometry::new(size, piece_length) else {
-        return Err(Failure::failed(format!(
-            "{path}: there are no bytes in it to make a torrent of"
-        )));
-    };
-    let output = options
-        .output
-        .unwrap_or_else(|| PathBuf::from(torrent_name(&source.name)));
-    // Hashing may take an hour.
-    let unfit = if output.is_dir() {
-        Some("this is a folder: name a file in it with -o")
-    } else if source.contains(&output) {
-        Some("this is part of the content: choose another with -o")
-    } else {
-        None
-    };
-    if let Some(why) = unfit {
-        let output = quote(output.as_os_str());
-        return Err(Failure::failed(format!("{output}: {why}")));
-    }
-    let hashes = source.hash(geometry, |done| draw_progress(done, size));
-    logging::draw("");
+    let name = Source::name(&options.path).map_err(Failure::failed)?;
+    let output = Output::new(options.output.clone(), &name);
+    output.look(options.force)?;
+    let source = find(&options, &output)?;
+    let (size, geometry) = measure(&options, &source)?;
     let recipe = Recipe {
-        name: source.name,
-        files: source.files,
+        name: source.name.clone(),
+        files: source.files.clone(),
         single: source.single,
         geometry,
         trackers: options.trackers,
@@ -95,146 +47,124 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         comment: options.comment,
         date: options.date.then(now),
     };
-    let text = recipe.encode(&hashes.map_err(Failure::failed)?);
-    finish(&text, &output)
-}
-
-/// The name of a torrent of this content, as long as a name may be.
-fn torrent_name(name: &str) -> String {
-    let whole = format!("{name}.torrent");
-    if whole.len() <= limits::NAME_BYTES {
-        return whole;
-    }
-    paths::shortened(&whole, "~")
-}
-
-/// Puts the whole torrent there, or leaves what is there as it was. What is no plain file is written to: a link, a pipe, a device.
-fn write(output: &Path, text: &[u8]) -> io::Result<()> {
-    if fs::symlink_metadata(output).is_ok_and(|found| !found.is_file()) {
-        return fs::write(output, text);
-    }
-    // A suffix could make the name too long.
-    let fresh = output.with_file_name(format!(".brooklet-{}.torrent", process::id()));
-    let mut file = File::create_new(&fresh)?;
-    let written = file.write_all(text).and_then(|()| file.sync_all());
-    let done = written.and_then(|()| fs::rename(&fresh, output));
-    if done.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    done
-}
-
-/// Writes the torrent, once it is sure that it can be read, and tells its name in the swarm.
-fn finish(text: &[u8], output: &Path) -> Result<(), Failure> {
-    let name = quote(output.as_os_str());
-    let metainfo =
-        Metainfo::parse(text).map_err(|why| Failure::failed(format!("{name}: {why}")))?;
-    if text.len() > limits::METAINFO_BYTES {
-        let why = "the torrent is too long: choose a larger --piece-length";
-        return Err(Failure::failed(format!("{name}: {why}")));
-    }
-    write(output, text)
-        .map_err(|error| Failure::failed(format!("{name}: {}", Why::from(error))))?;
-    let (pieces, length) = (metainfo.geometry.pieces(), metainfo.geometry.piece_length());
-    let (size, length) = (Bytes(metainfo.size()), Bytes(length.into()));
-    logging::say(&format!(
-        "{}: {size}, pieces: {pieces} of {length}",
-        logging::printable(&name)
-    ));
-    let (hash, trackers) = (metainfo.info_hash, &metainfo.trackers);
-    let link = magnet::link(hash, &metainfo.name, trackers, &metainfo.web_seeds);
-    super::print(&format!("{hash}\n{link}\n"))
-}
-
-fn parse(parser: &mut Parser) -> Result<Option<Options>, Failure> {
-    let mut options = Options {
-        path: PathBuf::new(),
-        output: None,
-        trackers: Vec::new(),
-        web_seeds: Vec::new(),
-        piece_length: None,
-        private: false,
-        comment: None,
-        date: true,
+    let too_long = || {
+        let why = "the torrent would be too long: choose a larger --piece-length";
+        Failure::failed(format!("{}: {why}", output.name()))
     };
-    let wrong = |error| usage("create", error);
-    while let Some(arg) = parser.next().map_err(wrong)? {
-        match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(None),
-            Arg::Short('o') => options.output = Some(parser.value().map_err(wrong)?.into()),
-            Arg::Long("tracker") => {
-                options.trackers.push(url(
-                    parser,
-                    "--tracker",
-                    &["http", "https", "udp", "ws", "wss"],
-                )?);
-            }
-            Arg::Long("web-seed") => {
-                options
-                    .web_seeds
-                    .push(url(parser, "--web-seed", &["http", "https", "ftp"])?);
-            }
-            Arg::Long("piece-length") => {
-                options.piece_length = Some(piece_length(&text(parser, "--piece-length")?)?)
-            }
-            Arg::Long("private") => options.private = true,
-            Arg::Long("comment") => options.comment = Some(text(parser, "--comment")?),
-            Arg::Long("no-date") => options.date = false,
-            Arg::Value(value) if options.path.as_os_str().is_empty() => options.path = value.into(),
-            other => return Err(usage("create", other.unexpected())),
+    let pieces = geometry.pieces() as usize;
+    if pieces > limits::METAINFO_BYTES / size_of::<PieceHash>() {
+        return Err(too_long());
+    }
+    // As long as the torrent will be, and like it but for the hashes.
+    let draft = recipe.encode(&vec![PieceHash([0; 20]); pieces]);
+    let invalid = |why| Failure::failed(format!("{}: {why}", output.name()));
+    Metainfo::parse(&draft).map_err(invalid)?;
+    if draft.len() > limits::METAINFO_BYTES {
+        return Err(too_long());
+    }
+    output.probe(&draft)?;
+    drop(draft);
+    let quiet = options.quiet;
+    let hashes = source.hash(geometry, |done| {
+        if !quiet {
+            draw_progress(done, size);
+        }
+    });
+    logging::draw("");
+    let text = recipe.encode(&hashes.map_err(Failure::failed)?);
+    let metainfo = Metainfo::parse(&text).map_err(invalid)?;
+    output.put(&text)?;
+    tell(&metainfo, &output, options.json, quiet)
+}
+
+/// What lies under the path; what is odd about it is said.
+fn find(options: &Options, output: &Output) -> Result<Source, Failure> {
+    let mut omit = Omit::new(&options.exclude, output.path());
+    let source = Source::find(&options.path, &mut omit).map_err(Failure::failed)?;
+    if let (Some(own), Some(output)) = (source.own.first(), output.path()) {
+        if source.single || !is_torrent(own) {
+            let why = "this is part of the content: choose another with -o";
+            let output = quote(output.as_os_str());
+            return Err(Failure::failed(format!("{output}: {why}")));
         }
     }
-    if options.path.as_os_str().is_empty() {
-        return Err(Failure::usage(
-            "create: no file or folder is named: see brooklet create --help",
+    if options.quiet {
+        return Ok(source);
+    }
+    let remark = |paths: &[PathBuf], what| {
+        for path in paths {
+            let path = path.to_string_lossy();
+            logging::say(&format!("brooklet: {}: {what}", logging::printable(&path)));
+        }
+    };
+    remark(&source.skipped, "neither a file nor a folder: left out");
+    remark(&source.own, "the torrent that is replaced: left out");
+    let followed = "a symbolic link: followed, but not by seed and check";
+    remark(&source.links, followed);
+    for place in omit.idle() {
+        let pattern = logging::printable(&options.exclude[place]);
+        logging::say(&format!(
+            "brooklet: --exclude {pattern}: it matches nothing"
         ));
     }
-    if options.trackers.len() > limits::TRACKERS {
-        let most = limits::TRACKERS;
-        return Err(Failure::usage(format!(
-            "--tracker: more than {most} are never asked"
-        )));
+    Ok(source)
+}
+
+/// Whether a file that is to be replaced is a torrent, not content that only lies in its place.
+fn is_torrent(path: &Path) -> bool {
+    let named = path
+        .extension()
+        .is_some_and(|extension| extension == "torrent");
+    named || std::fs::read(path).is_ok_and(|text| Metainfo::parse(&text).is_ok())
+}
+
+/// The content's size, and how it is cut.
+fn measure(options: &Options, source: &Source) -> Result<(u64, Geometry), Failure> {
+    let path = quote(options.path.as_os_str());
+    let size = source.size();
+    let chosen = options.piece_length;
+    let piece_length = chosen.unwrap_or_else(|| create::piece_length(size));
+    let why = match Geometry::new(size, piece_length) {
+        Some(geometry) if size <= limits::CONTENT_BYTES => return Ok((size, geometry)),
+        None if size == 0 => "there are no bytes in it to make a torrent of",
+        _ => "it is too large for a torrent",
+    };
+    Err(Failure::failed(format!("{path}: {why}")))
+}
+
+/// Tells what was made, and its name in the swarm. What cannot go to standard output, because the
+/// torrent does, goes to standard error.
+fn tell(metainfo: &Metainfo, output: &Output, json: bool, quiet: bool) -> Result<(), Failure> {
+    let (pieces, length) = (metainfo.geometry.pieces(), metainfo.geometry.piece_length());
+    let (hash, trackers) = (metainfo.info_hash, &metainfo.trackers);
+    let link = magnet::link(hash, &metainfo.name, trackers, &metainfo.web_seeds);
+    if json {
+        let path = output.path().map(|path| path.to_string_lossy());
+        let object = json::Object::new()
+            .text("torrent", path.as_deref())
+            .text("name", metainfo.name.as_str())
+            .text("info_hash", hash.to_string().as_str())
+            .text("magnet", link.as_str())
+            .plain("size", metainfo.size())
+            .plain("piece_length", length)
+            .plain("pieces", pieces)
+            .plain("files", metainfo.files.len());
+        return super::print(&(object.finish() + "\n"));
     }
-    Ok(Some(options))
-}
-
-fn text(parser: &mut Parser, option: &str) -> Result<String, Failure> {
-    let value: OsString = parser.value().map_err(|error| usage("create", error))?;
-    let refused =
-        |value: OsString| Failure::usage(format!("{option} {}: this is not UTF-8", quote(&value)));
-    value.into_string().map_err(refused)
-}
-
-fn url(parser: &mut Parser, option: &str, schemes: &[&str]) -> Result<String, Failure> {
-    let url = text(parser, option)?;
-    let fits = url.split_once("://").is_some_and(|(scheme, rest)| {
-        schemes
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(scheme))
-            && !rest.is_empty()
-    });
-    let odd = url.len() > limits::URL_BYTES
-        || url.contains(|letter: char| letter.is_control() || letter == ' ');
-    if fits && !odd {
-        return Ok(url);
+    let name = output.name();
+    let name = logging::printable(&name);
+    if !quiet {
+        let (size, length) = (Bytes(metainfo.size()), Bytes(length.into()));
+        logging::say(&format!("{name}: {size}, pieces: {pieces} of {length}"));
     }
-    let expected = schemes.join("://, ");
-    Err(Failure::usage(format!(
-        "{option} {url}: expected a URL with one of {expected}://"
-    )))
-}
-
-fn piece_length(text: &str) -> Result<u32, Failure> {
-    let range = create::LEAST_PIECE..=create::MOST_PIECE;
-    let length = parse_bytes(text)
-        .ok()
-        .and_then(|bytes| u32::try_from(bytes).ok());
-    length
-        .filter(|length| length.is_power_of_two() && range.contains(length))
-        .ok_or_else(|| {
-            let expected = "expected a power of two from 16384 (16K) to 16777216 (16M)";
-            Failure::usage(format!("--piece-length {text}: {expected}"))
-        })
+    match output {
+        Output::File(_) => super::print(&format!("{hash}\n{link}\n")),
+        Output::Standard if quiet => Ok(()),
+        Output::Standard => {
+            logging::say(&format!("{hash}\n{link}"));
+            Ok(())
+        }
+    }
 }
 
 /// Seconds since 1970.

@@ -133,7 +133,10 @@ impl Reporter {
         Reporter {
             seeding: command == Command::Seed,
             json: options.json,
-            meter: Meter::new(Style::suitable(options.verbosity == Verbosity::Quiet)),
+            meter: Meter::new(Style::suitable(
+                options.verbosity == Verbosity::Quiet,
+                options.json,
+            )),
             error: false,
             deaf: None,
             warned: BTreeSet::new(),
@@ -148,6 +151,9 @@ impl Reporter {
             true => self.send(events::event(report, SystemTime::now())),
             false => Ok(()),
         };
+        if matches!(report, Report::Progress(_)) {
+            self.meter.fit();
+        }
         if let Some(show) = self.meter.note(report, Instant::now()) {
             show.write();
         }

@@ -36,7 +36,7 @@ Exit codes:
   2  wrong usage
   3  the torrent is not valid
   4  something is missing or damaged (check)
-  130, 143  stopped by SIGINT, SIGTERM
+  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM (others: 128 + number)
 ";
 
 /// What `get` and `seed` have in common, as one text literal.
@@ -126,13 +126,18 @@ Usage: brooklet create [OPTION]... PATH
 
 Makes a .torrent of a file or folder, and prints its info hash and magnet link.
 
-  -o FILE                   where to write it (NAME.torrent)
+  -o FILE                   where to write it; -: standard output (NAME.torrent)
+      --force               replace FILE if it exists
+      --exclude GLOB        leave out files and folders by name ('*.tmp') or by
+                            path ('folder/*.txt'); repeatable
       --tracker URL         announce URL; repeatable, each a tier of its own
       --piece-length BYTES  a power of two, 16K to 16M (chosen by size)
       --private             peers from the trackers only (BEP 27)
       --web-seed URL        HTTP address of the content (BEP 19); repeatable
       --comment TEXT        a comment
       --no-date             leave the creation date out
+      --json                what was made as one JSON object
+  -q                        no remarks and no progress
   -h, --help                print this help
 
 Examples:

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use crate::io::disk_error::DiskError;
-use crate::io::logging;
+use crate::io::{logging, signal};
 
 /// Exit code for what could not be finished.
 pub const FAILED: u8 = 1;
@@ -37,7 +37,9 @@ pub const DAMAGED: u8 = 4;
 
 /// Runs the program: `args` are those of the process, its own name first. What went wrong is said on standard error.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Err(failure) = dispatch(&mut Parser::from_iter(args)) else {
+    let watched = signal::watch().map_err(|error| Failure::failed(format!("signals: {error}")));
+    let result = watched.and_then(|()| dispatch(&mut Parser::from_iter(args)));
+    let Err(failure) = result else {
         return ExitCode::SUCCESS;
     };
     if let Some(message) = &failure.message {

@@ -1,6 +1,7 @@
 //! How far a run is, for people. On a terminal one line is redrawn in place; otherwise plain lines come at the start, at most every
 //! ten seconds, and at the end, so that a log file stays short.
 
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use super::units::{Bytes, Part, Span};
@@ -9,8 +10,6 @@ use crate::session::effect::{Progress, Report};
 
 /// Plain lines come at most this often.
 const EVERY: Duration = Duration::from_secs(10);
-/// Columns of a window whose width nobody told us; narrower ones cut the line.
-const COLUMNS: usize = 80;
 /// Nobody waits for what takes longer than this, and a number would pretend to know.
 const LONGEST: u64 = 100 * 86_400;
 
@@ -19,21 +18,20 @@ const LONGEST: u64 = 100 * 86_400;
 pub enum Style {
     /// Not at all.
     Hidden,
-    /// A line redrawn on a terminal of this many columns.
+    /// A line redrawn on a terminal, of this many columns at most.
     Redrawn(usize),
     /// Lines from time to time.
     Plain,
 }
 
 impl Style {
-    /// What suits standard error, unless nothing is to be said.
-    pub fn suitable(quiet: bool) -> Style {
-        let window = || rustix::termios::tcgetwinsize(std::io::stderr()).ok();
-        let columns = || window().map(|size| usize::from(size.ws_col));
-        match (quiet, logging::terminal()) {
-            (true, _) => Style::Hidden,
-            (false, false) => Style::Plain,
-            (false, true) => Style::Redrawn(columns().filter(|&n| n > 0).unwrap_or(COLUMNS)),
+    /// What suits standard error, unless nothing is to be said. Events that go to a terminal say it
+    /// all, and must not be mixed with a line that is redrawn.
+    pub fn suitable(quiet: bool, json: bool) -> Style {
+        match logging::terminal() {
+            _ if quiet || (json && std::io::stdout().is_terminal()) => Style::Hidden,
+            false => Style::Plain,
+            true => Style::Redrawn(logging::columns()),
         }
     }
 }
@@ -74,6 +72,13 @@ impl Meter {
             name: String::new(),
             last: Progress::default(),
             said: None,
+        }
+    }
+
+    /// The window may have got another width since.
+    pub fn fit(&mut self) {
+        if matches!(self.style, Style::Redrawn(_)) {
+            self.style = Style::Redrawn(logging::columns());
         }
     }
 
@@ -119,11 +124,7 @@ impl Meter {
     fn state(&mut self, now: Instant) -> Option<Show> {
         match self.style {
             Style::Hidden => None,
-            // The last column stays free: some terminals wrap as soon as it is filled.
-            Style::Redrawn(columns) => {
-                let line = describe(&self.last, columns.saturating_sub(1));
-                Some(Show::Status(line))
-            }
+            Style::Redrawn(columns) => Some(Show::Status(describe(&self.last, columns))),
             Style::Plain => {
                 let line = describe(&self.last, usize::MAX);
                 let due = |(at, said): &(Instant, String)| now >= *at + EVERY && *said != line;
@@ -301,7 +302,7 @@ mod tests {
             let Some(Show::Status(line)) = meter.note(&Report::Progress(HALF), now) else {
                 panic!("no status line");
             };
-            assert!(!line.is_empty() && line.len() < 30, "{line}");
+            assert!(!line.is_empty() && line.len() <= 30, "{line}");
         }
         let mut quiet = Meter::new(Style::Hidden);
         assert_eq!(quiet.note(&start(), now), None);

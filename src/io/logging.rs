@@ -15,9 +15,12 @@ pub use crate::base::printable::{is_unsafe, printable};
 /// The progress line on the terminal now; empty if there is none. The lock also keeps two threads from writing at once.
 static STATUS: Mutex<String> = Mutex::new(String::new());
 
-/// Returns to the line's start and erases it.
-const ERASE: &str = "\r\x1b[K";
-/// What does not fit the window is cut by the terminal, not wrapped: a wrapped line could not be erased.
+/// Erases the progress line, before which the cursor stands, and the rows below: a window that was
+/// made narrower may have folded the line into several.
+const ERASE: &str = "\r\x1b[J";
+/// Columns of a window whose width nobody told us.
+const COLUMNS: usize = 80;
+/// What does not fit the window is cut by the terminal, not wrapped.
 const WRAP_OFF: &str = "\x1b[?7l";
 /// See [`WRAP_OFF`].
 const WRAP_ON: &str = "\x1b[?7h";
@@ -83,6 +86,21 @@ pub fn draw(line: &str) {
     put(&format!("{ERASE}{}", drawn(&status)));
 }
 
+/// Draws the progress line anew, as the window may have changed.
+pub fn redraw() {
+    let status = status();
+    if !status.is_empty() {
+        put(&format!("{ERASE}{}", drawn(&status)));
+    }
+}
+
+/// Columns of the terminal that may be filled: in some, the last one would begin a new row.
+pub fn columns() -> usize {
+    let window = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    let columns = window.map(|size| usize::from(size.ws_col));
+    columns.filter(|&columns| columns > 0).unwrap_or(COLUMNS) - 1
+}
+
 const RED: u8 = 31;
 const YELLOW: u8 = 33;
 
@@ -103,7 +121,9 @@ fn drawn(status: &str) -> String {
     if status.is_empty() {
         String::new()
     } else {
-        format!("{WRAP_OFF}{status}{WRAP_ON}")
+        // A window that is made narrower moves the cursor along with what it stands on.
+        let fitting: String = status.chars().take(columns()).collect();
+        format!("{WRAP_OFF}{fitting}{WRAP_ON}\r")
     }
 }
 

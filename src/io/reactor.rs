@@ -13,10 +13,11 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::clock::Clock;
 use super::disk::Disk;
 use super::link::{self, Link, Listeners};
+use super::logging;
 use super::outreach::Outreach;
 use super::saving::{Saving, Standing};
 use super::setup::Ending;
-use super::signal::{self, Signals};
+use super::signal;
 use super::writer::{Writer, Written};
 use crate::base::limits;
 use crate::base::time::{Now, sooner};
@@ -30,13 +31,12 @@ use crate::torrent::candidates::Source;
 const AREA: usize = 256 * 1024;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 512;
-/// Tokens: two listeners, the signals, the waker, then those of the trackers' sockets, then the peers'.
+/// Tokens: two listeners, the waker, then those of the trackers' sockets, then the peers'.
 const LISTENERS: std::ops::Range<usize> = 0..2;
-const SIGNALS: Token = Token(2);
-/// The token that helper threads wake the loop with.
-pub const WAKER: Token = Token(3);
+/// The token that helper threads, and signals, wake the loop with.
+pub const WAKER: Token = Token(2);
 /// Tokens for the sockets of trackers.
-pub const OUTREACH: std::ops::Range<usize> = 4..1024;
+pub const OUTREACH: std::ops::Range<usize> = 3..1024;
 const PEERS: usize = OUTREACH.end;
 
 /// Hears of everything that a user may want to know. An error, in one line, ends the session: nobody can be told any more.
@@ -73,7 +73,6 @@ pub struct Reactor {
     pub(super) chosen: Vec<usize>,
     pub(super) overwrite: bool,
     listeners: Listeners,
-    signals: Signals,
     caught: Option<(i32, Now)>,
     /// When the session was over.
     over: Option<Now>,
@@ -118,10 +117,8 @@ impl Reactor {
         for (place, socket) in parts.listeners.sockets.iter_mut().enumerate() {
             registry.register(socket, Token(LISTENERS.start + place), Interest::READABLE)?;
         }
-        let signals = Signals::new(registry, SIGNALS)?;
         Ok(Reactor {
             accepting: Vec::new(),
-            signals,
             caught: None,
             over: None,
             busy: true,
@@ -241,7 +238,6 @@ impl Reactor {
         for event in events {
             match event.token() {
                 Token(n) if LISTENERS.contains(&n) => self.accepting.push(n - LISTENERS.start),
-                SIGNALS => self.on_signal(now),
                 WAKER => self.on_woken(now),
                 Token(n) if OUTREACH.contains(&n) => {
                     let registry = self.poll.registry();
@@ -263,13 +259,17 @@ impl Reactor {
     }
 
     fn on_signal(&mut self, now: Now) {
-        if let Some(signal) = self.signals.pending() {
+        if let Some(signal) = signal::pending() {
             self.caught = Some((signal, now));
-            self.session.stop(signal::name(signal), now);
+            self.session.stop(&signal::name(signal), now);
         }
     }
 
     fn on_woken(&mut self, now: Now) {
+        self.on_signal(now);
+        if signal::resized() {
+            logging::redraw();
+        }
         self.outreach.on_woken(self.session.trackers(), now);
         let found = self.outreach.take_peers();
         self.session.add_peers(&found, Source::User, now);
@@ -383,8 +383,10 @@ impl Reactor {
                 }
                 Effect::Begin => self.make_ready(now),
                 Effect::Report(report) => {
-                    if let Err(why) = reporter(report) {
-                        self.session.fail(why, now);
+                    match reporter(report) {
+                        // The terminal that is closed takes nothing more, but that is known.
+                        Err(why) if self.caught.is_none() => self.session.fail(why, now),
+                        _ => {}
                     }
                 }
             }

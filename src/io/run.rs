@@ -18,6 +18,7 @@ use super::outreach::Outreach;
 use super::reactor::{self, Parts, Reactor, Reporter};
 use super::saving::Saving;
 use super::setup::{Ending, Mode, Setup};
+use super::signal;
 use super::state;
 use super::writer::Writer;
 use crate::base::bits::Bits;
@@ -56,6 +57,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let mut rng = Rng::from_seed(seed);
     let poll = Poll::new().map_err(failed)?;
     let waker = reactor::waker(&poll).map_err(failed)?;
+    signal::hand_over(Arc::clone(&waker));
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
     let mut disk = open_content(&setup, warn)?;
     let metainfo = &setup.metainfo;

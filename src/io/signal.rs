@@ -1,93 +1,207 @@
-//! A clean stop. The first SIGINT or SIGTERM wakes the event loop through a pair of sockets that it polls like any other; a
-//! second one ends the process at once, from within the signal handler.
+//! What a signal does. One thread waits for them all. The first that asks for an end is given to the
+//! event loop, which stops cleanly; where there is no loop, the process ends with a line that says
+//! so. One more ends the process at once; but what comes right behind the first is the same wish,
+//! said twice: a shell and a service manager both pass on what they get.
 
-use std::io::{self, Read as _};
-use std::os::unix::net::UnixStream as Pipe;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::io;
+use std::os::raw::c_int;
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use mio::net::UnixStream;
-use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use mio::Waker;
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM,
+    SIGWINCH, SIGXCPU, SIGXFSZ,
+};
+use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
-/// The signals that stop us, as the event loop sees them. To be made once: from then on, for the rest of the process, the default
-/// action of these signals is replaced.
-#[derive(Debug)]
-pub struct Signals {
-    wake: UnixStream,
-    caught: Arc<AtomicUsize>,
+use super::logging;
+
+/// Signals that end a program that does nothing about them, and that are no fault of its own.
+const ENDS: [c_int; 13] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU, SIGVTALRM,
+    SIGPROF, SIGIO, SIGPWR,
+];
+/// Signals of Linux that signal-hook has no name for.
+const SIGSTKFLT: c_int = 16;
+const SIGPWR: c_int = 30;
+/// The real-time signals that the C library leaves to programs.
+const REAL_TIME: std::ops::RangeInclusive<c_int> = 34..=64;
+/// A signal that comes so soon after the first counts as the same.
+const SAME: Duration = Duration::from_millis(100);
+/// The thread that waits does little.
+const STACK: usize = 64 * 1024;
+
+/// The signal that asked for an end; 0: none yet.
+static CAUGHT: AtomicI32 = AtomicI32::new(0);
+/// Whether the terminal has got another size.
+static RESIZED: AtomicBool = AtomicBool::new(false);
+/// Wakes the event loop, if there is one.
+static LOOP: Mutex<Option<Arc<Waker>>> = Mutex::new(None);
+
+/// Takes over the signals, for the rest of the process. To be called once, before anything else.
+///
+/// # Errors
+/// The system has no more handles or threads.
+pub fn watch() -> io::Result<()> {
+    let ignored = ignored();
+    let kept = |signal: &c_int| ![SIGINT, SIGTERM].contains(signal) && ignored(*signal);
+    let mut wanted: Vec<c_int> = ENDS.into_iter().chain(REAL_TIME).collect();
+    wanted.retain(|signal| !kept(signal));
+    let leaving = Arc::new(AtomicBool::new(false));
+    let (told, result) = mpsc::channel();
+    // The thread comes first: a signal that is taken over and not waited for would be lost.
+    let begin = {
+        let (wanted, leaving) = (wanted.clone(), Arc::clone(&leaving));
+        move || match Signals::new(wanted.iter().chain([&SIGWINCH])) {
+            Ok(signals) => {
+                let _ = told.send(Ok(()));
+                wait(signals, &leaving);
+            }
+            Err(error) => {
+                let _ = told.send(Err(error));
+            }
+        }
+    };
+    let thread = thread::Builder::new().name(String::from("signals"));
+    thread.stack_size(STACK).spawn(begin)?;
+    result
+        .recv()
+        .unwrap_or_else(|lost| Err(io::Error::other(lost)))?;
+    for signal in wanted {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&leaving))?;
+    }
+    // A write that would make a file longer than the shell allows then fails, as any write may.
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    Ok(())
 }
 
-impl Signals {
-    /// Takes over SIGINT and SIGTERM; the poll reports `token` readable when one comes.
-    pub fn new(registry: &Registry, token: Token) -> io::Result<Signals> {
-        let (wake, handler) = Pipe::pair()?;
-        wake.set_nonblocking(true)?;
-        let mut wake = UnixStream::from_std(wake);
-        registry.register(&mut wake, token, Interest::READABLE)?;
-        let caught = Arc::new(AtomicUsize::new(0));
-        let stopping = Arc::new(AtomicBool::new(false));
-        for (signal, number) in [(SIGINT, SIGINT as usize), (SIGTERM, SIGTERM as usize)] {
-            // They run in this order: the first signal finds `stopping` unset, and sets it.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopping))?;
-            flag::register(signal, Arc::clone(&stopping))?;
-            flag::register_usize(signal, Arc::clone(&caught), number)?;
-            low_level::pipe::register(signal, handler.try_clone()?)?;
-        }
-        Ok(Signals { wake, caught })
-    }
+/// From now on a signal is told to the event loop, by this waker.
+pub fn hand_over(waker: Arc<Waker>) {
+    *LOOP.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker);
+}
 
-    /// The signal that came, once.
-    pub fn pending(&mut self) -> Option<i32> {
-        while matches!(self.wake.read(&mut [0; 16]), Ok(1..)) {}
-        i32::try_from(self.caught.swap(0, Ordering::SeqCst))
-            .ok()
-            .filter(|&signal| signal != 0)
-    }
+/// The signal that asked for an end, once.
+pub fn pending() -> Option<i32> {
+    let signal = CAUGHT.swap(0, Ordering::SeqCst);
+    (signal != 0).then_some(signal)
+}
+
+/// Whether the terminal has got another size since this was asked.
+pub fn resized() -> bool {
+    RESIZED.swap(false, Ordering::SeqCst)
 }
 
 /// A signal's name.
-pub fn name(signal: i32) -> &'static str {
-    low_level::signal_name(signal).unwrap_or("signal")
+pub fn name(signal: i32) -> String {
+    match (signal, low_level::signal_name(signal)) {
+        (_, Some(name)) => String::from(name),
+        (SIGSTKFLT, None) => String::from("SIGSTKFLT"),
+        (SIGPWR, None) => String::from("SIGPWR"),
+        (_, None) => format!("signal {signal}"),
+    }
+}
+
+fn wait(mut signals: Signals, leaving: &AtomicBool) {
+    let mut first: Option<Instant> = None;
+    for signal in signals.forever() {
+        match first {
+            _ if signal == SIGWINCH => {
+                RESIZED.store(true, Ordering::SeqCst);
+                wake();
+            }
+            None => {
+                first = Some(Instant::now());
+                ask(signal, leaving);
+            }
+            Some(at) if at.elapsed() < SAME => {}
+            Some(_) => {
+                // What is said may never get through a terminal that stands still: one more signal
+                // does not wait for it.
+                leaving.store(true, Ordering::SeqCst);
+                logging::draw("");
+                process::exit(128 + signal);
+            }
+        }
+    }
+}
+
+/// Asks the event loop for an end; without one, ends the process.
+fn ask(signal: c_int, leaving: &AtomicBool) {
+    CAUGHT.store(signal, Ordering::SeqCst);
+    if !wake() {
+        leaving.store(true, Ordering::SeqCst);
+        logging::draw("");
+        logging::fatal(&format!("stopped: {}", name(signal)));
+        process::exit(128 + signal);
+    }
+}
+
+/// Wakes the event loop, if there is one.
+fn wake() -> bool {
+    let waker = LOOP.lock().unwrap_or_else(PoisonError::into_inner);
+    // A wake fails only if the loop is gone, and then the process ends anyway.
+    waker.as_ref().is_some_and(|waker| {
+        let _ = waker.wake();
+        true
+    })
+}
+
+/// Which signals were ignored when the program was started, as `nohup` sees to.
+fn ignored() -> impl Fn(c_int) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mask = mask.unwrap_or_default();
+    move |signal| mask >> (signal - 1) & 1 == 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mio::{Events, Poll};
+    use mio::{Events, Poll, Token};
     use std::process::Command;
-    use std::time::Duration;
 
     /// Run in a process of its own: a signal's action outlives the test.
     #[test]
     #[ignore = "the other test runs it"]
     fn a_process_that_is_signalled() {
+        watch().unwrap();
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(8);
-        let mut signals = Signals::new(poll.registry(), Token(7)).unwrap();
-        assert_eq!(signals.pending(), None);
+        hand_over(Arc::new(Waker::new(poll.registry(), Token(7)).unwrap()));
+        assert_eq!(pending(), None);
+        low_level::raise(SIGHUP).unwrap();
         low_level::raise(SIGTERM).unwrap();
         poll.poll(&mut events, Some(Duration::from_secs(5)))
             .unwrap();
         assert!(events.iter().any(|event| event.token() == Token(7)));
-        assert_eq!(signals.pending(), Some(SIGTERM));
-        assert_eq!(signals.pending(), None);
+        assert_eq!((pending(), pending()), (Some(SIGHUP), None));
+        println!("still here");
+        thread::sleep(2 * SAME);
         low_level::raise(SIGINT).unwrap();
+        thread::sleep(Duration::from_secs(5));
     }
 
     #[test]
-    fn the_first_signal_wakes_the_poll_and_the_second_ends_the_process() {
+    fn the_first_signal_wakes_the_poll_and_a_later_one_ends_the_process() {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact"])
+            .args(["--ignored", "--exact", "--nocapture"])
             .arg("io::signal::tests::a_process_that_is_signalled")
             .output()
             .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
         assert_eq!(child.status.code(), Some(130), "{child:?}");
+        assert!(said.contains("still here"), "{said}");
     }
 
     #[test]
     fn signals_have_names() {
-        assert_eq!((name(SIGINT), name(SIGTERM)), ("SIGINT", "SIGTERM"));
+        let names = [SIGINT, SIGHUP, SIGPWR, 40].map(name);
+        assert_eq!(names, ["SIGINT", "SIGHUP", "SIGPWR", "signal 40"]);
     }
 }

@@ -9,6 +9,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use rustix::fs::{Access, access};
+
 use super::disk_error::{DiskError, Why};
 use super::hash;
 use crate::base::geometry::Geometry;
@@ -16,6 +18,7 @@ use crate::base::id::PieceHash;
 use crate::base::limits;
 use crate::storage::create;
 use crate::storage::layout::Layout;
+use crate::storage::select::Pattern;
 use crate::wire::metainfo::FileEntry;
 
 /// What lies under a path.
@@ -31,23 +34,67 @@ pub struct Source {
     pub skipped: Vec<PathBuf>,
     /// The symbolic links that lead to any of it.
     pub links: Vec<PathBuf>,
+    /// Files that are the output itself, and were left out.
+    pub own: Vec<PathBuf>,
     dir: PathBuf,
-    /// Device and inode of each file, in no order.
-    ids: Vec<(u64, u64)>,
+}
+
+/// What is left out of a torrent.
+#[derive(Debug)]
+pub struct Omit {
+    /// Files and folders that any of these patterns means.
+    exclude: Vec<[Pattern; 2]>,
+    /// Whether each pattern has meant something.
+    used: Vec<bool>,
+    /// Device and inode of the file that the torrent will be written to, if it exists.
+    output: Option<(u64, u64)>,
+}
+
+impl Omit {
+    /// Leaves out what these globs mean, and the file at `output`.
+    pub fn new(exclude: &[String], output: Option<&Path>) -> Omit {
+        let metadata = output.and_then(|output| fs::metadata(output).ok());
+        Omit {
+            exclude: exclude.iter().map(|text| patterns(text)).collect(),
+            used: vec![false; exclude.len()],
+            output: metadata.filter(Metadata::is_file).as_ref().map(id),
+        }
+    }
+
+    /// Places of the patterns that have meant nothing so far.
+    pub fn idle(&self) -> impl Iterator<Item = usize> {
+        let used = self.used.iter().enumerate();
+        used.filter(|(_, used)| !**used).map(|(place, _)| place)
+    }
+
+    fn excludes(&mut self, path: &str) -> bool {
+        let mut out = false;
+        for (patterns, used) in self.exclude.iter().zip(&mut self.used) {
+            let means = patterns.iter().any(|pattern| pattern.means(path));
+            *used |= means;
+            out |= means;
+        }
+        out
+    }
 }
 
 impl Source {
-    /// Looks at everything under `path`.
+    /// The name that a torrent of what lies at `path` has.
     ///
     /// # Errors
-    /// Something cannot be looked at, or has a name that a torrent cannot hold.
-    pub fn find(path: &Path) -> Result<Source, DiskError> {
+    /// Nothing is there, or its name is none that a torrent can hold.
+    pub fn name(path: &Path) -> Result<String, DiskError> {
+        look(path)?;
+        name_of(&named(path)?)
+    }
+
+    /// Looks at everything under `path`, but for what is left out.
+    ///
+    /// # Errors
+    /// Something cannot be looked at or read, or has a name that a torrent cannot hold.
+    pub fn find(path: &Path, omit: &mut Omit) -> Result<Source, DiskError> {
         let metadata = look(path)?;
-        // `.` and the like have no name of their own.
-        let named = match path.file_name() {
-            Some(_) => path.to_path_buf(),
-            None => fs::canonicalize(path).map_err(|error| DiskError::new(path, error))?,
-        };
+        let named = named(path)?;
         let name = name_of(&named)?;
         let dir = named.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut source = Source {
@@ -56,14 +103,14 @@ impl Source {
             single: metadata.is_file(),
             skipped: Vec::new(),
             links: Vec::new(),
+            own: Vec::new(),
             dir,
-            ids: Vec::new(),
         };
         let own = source.dir.join(&name);
         if fs::symlink_metadata(&own).is_ok_and(|found| found.is_symlink()) {
             source.links.push(own);
         }
-        source.add(&named, name, &metadata, &mut Vec::new())?;
+        source.add(&named, name, &metadata, &mut Walk::new(omit))?;
         create::sort(&mut source.files);
         source.links.sort_unstable();
         Ok(source)
@@ -74,11 +121,6 @@ impl Source {
         self.files
             .iter()
             .fold(0, |sum, file| sum.saturating_add(file.length))
-    }
-
-    /// Whether the file at `path`, if there is one, is part of this.
-    pub fn contains(&self, path: &Path) -> bool {
-        fs::metadata(path).is_ok_and(|metadata| self.ids.contains(&id(&metadata)))
     }
 
     /// Hashes all of it on all cores. `tick` is told now and then how many bytes are done.
@@ -119,14 +161,19 @@ impl Source {
         place: &Path,
         path: String,
         metadata: &Metadata,
-        above: &mut Vec<(u64, u64)>,
+        walk: &mut Walk<'_>,
     ) -> Result<(), DiskError> {
         let refuse = |why: &str| Err(DiskError::new(place, Why::Other(String::from(why))));
         if metadata.is_file() {
             if self.files.len() == limits::FILES {
                 return refuse("there are too many files for a torrent");
             }
-            self.ids.push(id(metadata));
+            if walk.omit.output == Some(id(metadata)) {
+                self.own.push(place.to_path_buf());
+                return Ok(());
+            }
+            // Hashing may take an hour before it comes to this file.
+            access(place, Access::READ_OK).map_err(|errno| DiskError::new(place, errno))?;
             self.files.push(create::file(path.into(), metadata.len()));
             return Ok(());
         }
@@ -134,22 +181,26 @@ impl Source {
             self.skipped.push(place.to_path_buf());
             return Ok(());
         }
-        if above.contains(&id(metadata)) {
+        if walk.above.contains(&id(metadata)) {
             return refuse("this link leads back to a folder that it lies in");
         }
-        above.push(id(metadata));
+        walk.above.push(id(metadata));
         let entries = fs::read_dir(place).map_err(|error| DiskError::new(place, error))?;
         for entry in entries {
             let entry = entry.map_err(|error| DiskError::new(place, error))?;
             let below = entry.path();
+            let lossy = format!("{path}/{}", entry.file_name().to_string_lossy());
+            if walk.omit.excludes(&lossy) {
+                continue;
+            }
             if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
                 self.links.push(below.clone());
             }
             let metadata = look(&below)?;
             let path = format!("{path}/{}", name_of(&below)?);
-            self.add(&below, path, &metadata, above)?;
+            self.add(&below, path, &metadata, walk)?;
         }
-        above.pop();
+        walk.above.pop();
         Ok(())
     }
 
@@ -191,6 +242,35 @@ fn look(path: &Path) -> Result<Metadata, DiskError> {
         }
         DiskError::new(path, error)
     })
+}
+
+/// What a glob may mean: brackets may be letters of a name. A `/` at its end only says that it is
+/// meant for folders.
+fn patterns(text: &str) -> [Pattern; 2] {
+    let text = text.trim_end_matches('/');
+    [true, false].map(|sets| Pattern::new(text, sets))
+}
+
+/// A walk through folders.
+struct Walk<'a> {
+    omit: &'a mut Omit,
+    /// Device and inode of each folder that we are in.
+    above: Vec<(u64, u64)>,
+}
+
+impl Walk<'_> {
+    fn new(omit: &mut Omit) -> Walk<'_> {
+        let above = Vec::new();
+        Walk { omit, above }
+    }
+}
+
+/// The path with a name at its end: `.` and the like have none of their own.
+fn named(path: &Path) -> Result<PathBuf, DiskError> {
+    match path.file_name() {
+        Some(_) => Ok(path.to_path_buf()),
+        None => fs::canonicalize(path).map_err(|error| DiskError::new(path, error)),
+    }
 }
 
 fn id(metadata: &Metadata) -> (u64, u64) {

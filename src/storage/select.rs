@@ -29,13 +29,7 @@ pub fn choose(pattern: &str, files: &[FileEntry]) -> Result<Vec<usize>, String> 
     if let (true, Ok(chosen)) = (numbers, &numbered) {
         return Ok(chosen.clone());
     }
-    let glob = |sets| {
-        by_glob(
-            &Glob::new(pattern.trim_start_matches("./"), sets),
-            pattern,
-            files,
-        )
-    };
+    let glob = |sets| by_glob(&Pattern::new(pattern, sets), files);
     let chosen = by_name(pattern, files)
         .or_else(|| {
             (!numbers)
@@ -96,18 +90,38 @@ fn by_number(pattern: &str, files: &[FileEntry]) -> Result<Vec<usize>, String> {
     Ok(chosen)
 }
 
-fn by_glob(glob: &Glob, pattern: &str, files: &[FileEntry]) -> Vec<usize> {
-    let whole_path = pattern.contains('/');
-    let chosen = numbered(files).filter(|(_, file)| {
-        if whole_path {
-            let below = file.path.split_once('/');
-            glob.matches(&file.path) || below.is_some_and(|(_, below)| glob.matches(below))
-        } else {
-            let name = file.path.rsplit('/').next();
-            name.is_some_and(|name| glob.matches(name))
-        }
-    });
+fn by_glob(pattern: &Pattern, files: &[FileEntry]) -> Vec<usize> {
+    let chosen = numbered(files).filter(|(_, file)| pattern.means(&file.path));
     chosen.map(|(index, _)| index).collect()
+}
+
+/// A glob as a user types it: one without `/` is about names, one with `/` about paths.
+#[derive(Debug)]
+pub struct Pattern {
+    glob: Glob,
+    whole_path: bool,
+}
+
+impl Pattern {
+    /// Reads a pattern; every text is one. Without `sets`, a bracket is a letter.
+    pub fn new(text: &str, sets: bool) -> Pattern {
+        let text = text.trim_start_matches("./");
+        Pattern {
+            glob: Glob::new(text, sets),
+            whole_path: text.contains('/'),
+        }
+    }
+
+    /// Whether it matches this path, which begins with the torrent's name.
+    pub fn means(&self, path: &str) -> bool {
+        if self.whole_path {
+            let below = path.split_once('/');
+            self.glob.matches(path) || below.is_some_and(|(_, below)| self.glob.matches(below))
+        } else {
+            let name = path.rsplit('/').next();
+            name.is_some_and(|name| self.glob.matches(name))
+        }
+    }
 }
 
 /// A glob, taken apart.

@@ -7,6 +7,7 @@ mod support;
 mod check;
 mod create;
 mod names;
+mod output;
 mod show;
 
 use std::collections::BTreeMap;

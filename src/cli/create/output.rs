@@ -1,0 +1,175 @@
+//! Where `create` writes the torrent: what is wrong with the place is found before the content is
+//! hashed.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use rustix::fs::{Access, access};
+
+use super::super::{Failure, quote, unwritten};
+use crate::io::disk_error::Why;
+
+/// Where a torrent goes.
+pub(super) enum Output {
+    /// `-o -`.
+    Standard,
+    /// A file, or what stands in the place of one: a link, a pipe, a device.
+    File(PathBuf),
+}
+
+impl Output {
+    /// What `-o` names; by default a file with the content's name.
+    pub fn new(option: Option<PathBuf>, name: &str) -> Output {
+        match option {
+            Some(path) if path.as_os_str() == "-" => Output::Standard,
+            Some(path) => Output::File(path),
+            None => Output::File(PathBuf::from(format!("{name}.torrent"))),
+        }
+    }
+
+    /// Its path, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Output::Standard => None,
+            Output::File(path) => Some(path),
+        }
+    }
+
+    /// What it is called in messages.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            Output::Standard => Cow::Borrowed("standard output"),
+            Output::File(path) => quote(path.as_os_str()),
+        }
+    }
+
+    /// Whether what stands there now lets a torrent be written; a file must not, unless `force`.
+    pub fn look(&self, force: bool) -> Result<(), Failure> {
+        match self {
+            Output::Standard => Ok(()),
+            Output::File(path) => look(path, force).map_err(|why| self.refused(&why)),
+        }
+    }
+
+    /// Whether a file with these bytes can be made there. It is made beside it, and taken away.
+    pub fn probe(&self, draft: &[u8]) -> Result<(), Failure> {
+        match self {
+            Output::File(path) if is_replaced(path) => {
+                let made = Fresh::make(path).and_then(|fresh| fresh.fill(draft, false));
+                made.map_err(|error| self.refused(&Why::from(error).to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the whole torrent there, or leaves what is there as it was. What is no plain file is
+    /// written to.
+    pub fn put(&self, text: &[u8]) -> Result<(), Failure> {
+        let path = match self {
+            Output::Standard => {
+                let mut out = io::stdout().lock();
+                let written = out.write_all(text).and_then(|()| out.flush());
+                return written.map_err(|error| Failure::failed(unwritten(error)));
+            }
+            Output::File(path) => path,
+        };
+        let written = match is_replaced(path) {
+            true => Fresh::make(path).and_then(|fresh| {
+                fresh.fill(text, true)?;
+                fs::rename(&fresh.path, path)
+            }),
+            false => fs::write(path, text),
+        };
+        written.map_err(|error| self.refused(&Why::from(error).to_string()))
+    }
+
+    fn refused(&self, why: &str) -> Failure {
+        Failure::failed(format!("{}: {why}", self.name()))
+    }
+}
+
+/// Whether a new file takes the place of what is there, if anything is.
+fn is_replaced(path: &Path) -> bool {
+    fs::symlink_metadata(path).map_or(true, |found| found.is_file())
+}
+
+fn look(path: &Path, force: bool) -> Result<(), String> {
+    let words = |error: io::Error| Why::from(error).to_string();
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err("this is a folder: name a file in it with -o".into()),
+        Ok(found) if found.is_file() && !force => Err(
+            "this file exists already: replace it with --force, or choose another with -o".into(),
+        ),
+        Ok(_) if is_replaced(path) => look_at_folder(path),
+        // What a link leads to, a pipe, a device.
+        Ok(_) => access(path, Access::WRITE_OK).map_err(|errno| Why::from(errno).to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(target) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                look_at_folder(&folder.join(target))
+            }
+            Err(_) => look_at_folder(path),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => look_at_folder(path),
+        Err(error) => Err(words(error)),
+    }
+}
+
+/// Whether a file of this path can be made, as far as its folder says.
+fn look_at_folder(path: &Path) -> Result<(), String> {
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err("there is no such folder, and a file's name has no / at its end".into());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let shown = quote(folder.as_os_str());
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => access(folder, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|errno| format!("the folder {shown}: {}", Why::from(errno))),
+        Ok(_) => Err(format!("{shown} is a file, not a folder")),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Err(format!(
+                "there is no folder {shown}: make it first, or choose another with -o"
+            )),
+            io::ErrorKind::NotADirectory => Err(format!("{shown}: a part of it is a file")),
+            _ => Err(format!("the folder {shown}: {}", Why::from(error))),
+        },
+    }
+}
+
+/// A new file beside the output, which is gone again when it has not been put in its place.
+struct Fresh {
+    path: PathBuf,
+}
+
+impl Fresh {
+    fn make(output: &Path) -> io::Result<Fresh> {
+        // A short name: the output's own may be as long as a name can be.
+        let name = format!(".brooklet-{}.torrent", process::id());
+        let path = output.with_file_name(name);
+        File::create_new(&path)?;
+        Ok(Fresh { path })
+    }
+
+    fn fill(&self, text: &[u8], sync: bool) -> io::Result<()> {
+        let mut file = File::options().write(true).open(&self.path)?;
+        file.write_all(text)?;
+        match sync {
+            true => file.sync_all(),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        // After the rename nothing of this name is there.
+        let _ = fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,7 @@
+//! The program at a shell: signals, terminals, and what users give it by mistake.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod signals;
+mod terminal;
