@@ -8,7 +8,7 @@ const COMMANDS: [&str; 7] = [
 ];
 
 /// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
-const SHARED: [(&str, &str); 27] = [
+const SHARED: [(&str, &str); 29] = [
     ("-d", "x"),
     ("--dir", "x"),
     ("-p", "0"),
@@ -35,6 +35,8 @@ const SHARED: [(&str, &str); 27] = [
     ("-q", ""),
     ("-v", ""),
     ("-vv", ""),
+    ("--quiet", ""),
+    ("--verbose", ""),
     ("-h", ""),
 ];
 
@@ -59,6 +61,7 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
             ("--force", ""),
             ("--json", ""),
             ("-q", ""),
+            ("--quiet", ""),
             ("-h", ""),
         ],
     ),
@@ -66,7 +69,18 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
         "show",
         &[("-d", "x"), ("--dir", "x"), ("--json", ""), ("-h", "")],
     ),
-    ("check", &[("-d", "x"), ("--dir", "x"), ("-h", "")]),
+    (
+        "check",
+        &[
+            ("-d", "x"),
+            ("--dir", "x"),
+            ("--files", "1-"),
+            ("--json", ""),
+            ("-q", ""),
+            ("--quiet", ""),
+            ("-h", ""),
+        ],
+    ),
     (
         "scrape",
         &[
@@ -135,7 +149,7 @@ fn wrong_usage_is_said_in_one_line() {
         &["check", "a", "b"],
         &["seed", "--seed", "t"],
         &["show", "-p", "x", "t"],
-        &["check", "--json", "t"],
+        &["check", "--ratio", "1", "t"],
     ] {
         refused(args, 2);
     }
@@ -147,6 +161,24 @@ fn wrong_usage_is_said_in_one_line() {
     }
     let line = refused(&["frobnicate"], 2);
     assert_eq!(line, "frobnicate: no such command: see brooklet --help");
+    for (args, meant) in [
+        (&["sede", "t"][..], "did you mean seed?"),
+        (&["download", "t"], "did you mean get?"),
+        (&["help", "verify"], "did you mean check?"),
+        (&["a.torrent"], "did you mean brooklet get a.torrent?"),
+        (&["get", "--sequental", "t"], "did you mean --sequential?"),
+        (&["get", "--output", "x", "t"], "did you mean --dir?"),
+        (&["check", "--fils", "1", "t"], "did you mean --files?"),
+        (&["-v"], "did you mean -V?"),
+        (&["get", "--up", "2Mb", "t"], "did you mean 2M (bytes)?"),
+        (&["get", "a.torrent", "b.torrent"], "one torrent at a time"),
+        (
+            &["check", "a.torrent", "b.torrent"],
+            "one torrent at a time",
+        ),
+    ] {
+        assert!(refused(args, 2).contains(meant), "{args:?}");
+    }
 }
 
 #[test]
@@ -260,13 +292,13 @@ fn a_value_that_is_none_is_wrong_usage() {
         ("--max-peers", "0"),
         ("--max-peers", "many"),
         ("--memory", "0"),
-        ("--memory", "16 MB"),
+        ("--memory", "16 Mb"),
         ("--down", "0"),
         ("--up", "-1"),
-        ("--up", "1KB"),
+        ("--up", "1Kbit"),
         ("--ratio", "-1"),
         ("--ratio", "NaN"),
-        ("--seed-time", "1h"),
+        ("--seed-time", "1w"),
         ("--dir", ""),
         ("--state", ""),
     ] {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use super::Failure;
+use super::slip;
 use super::values::{self, Value};
 use crate::base::limits;
 use crate::base::time::Duration;
@@ -104,7 +105,9 @@ pub fn parse(command: Command, parser: &mut Parser) -> Result<Option<Options>, F
                 torrent = Some(value);
                 continue;
             }
-            value @ Arg::Value(_) => return Err(wrong(command, value.unexpected())),
+            Arg::Value(value) => {
+                return Err(slip::another(command.name(), torrent.as_deref(), &value));
+            }
             Arg::Short(letter) => format!("-{letter}"),
             Arg::Long(name) => format!("--{name}"),
         };
@@ -176,8 +179,8 @@ impl Options {
             "--overwrite" => self.overwrite = true,
             "--trace" => return Err(Failure::usage("--trace: not there yet")),
             "--json" => self.json = true,
-            "-q" => self.verbosity = Verbosity::Quiet,
-            "-v" => self.verbosity = self.verbosity.more(),
+            "-q" | "--quiet" => self.verbosity = Verbosity::Quiet,
+            "-v" | "--verbose" => self.verbosity = self.verbosity.more(),
             "--seed" if command == Command::Get => {
                 let (ratio, time) = self.limits();
                 self.stay = Stay::Until { ratio, time };
@@ -354,7 +357,7 @@ mod tests {
             ),
             (
                 vec!["--seed-time=soon"],
-                "--seed-time soon: expected minutes",
+                "--seed-time soon: expected minutes, or a time such as 90s or 1h30m",
             ),
             (
                 vec!["--timeout=0"],

@@ -1,14 +1,16 @@
 //! `check`: hashes what is on disk, and says of each file whether it is what the torrent describes.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lexopt::{Arg, Parser};
 
-use super::units::Bytes;
-use super::{DAMAGED, Failure, help, target, usage};
+use super::units::{Bytes, Part};
+use super::values::Value;
+use super::{DAMAGED, Failure, help, json, slip, target, usage};
 use crate::base::bits::Bits;
 use crate::io::disk::Disk;
 use crate::io::disk_error::{DiskError, Why};
@@ -16,53 +18,93 @@ use crate::io::hash;
 use crate::io::logging::{self, printable};
 use crate::io::places;
 use crate::storage::resume;
-use crate::wire::metainfo::{FileKind, Metainfo};
+use crate::wire::metainfo::{FileEntry, FileKind, Metainfo};
 
 /// Files held open by each core: pieces come almost in order, so more would lie idle.
 const HANDLES: usize = 4;
+
+/// What the command line says. A field is what interface.md says of the option with its name.
+#[derive(Default)]
+struct Options {
+    torrent: OsString,
+    dir: PathBuf,
+    files: Vec<String>,
+    json: bool,
+    quiet: bool,
+}
+
+fn parse(parser: &mut Parser) -> Result<Option<Options>, Failure> {
+    let mut options = Options {
+        dir: PathBuf::from("."),
+        ..Options::default()
+    };
+    let mut torrent = None;
+    while let Some(arg) = parser.next().map_err(|error| usage("check", error))? {
+        let option = match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(None),
+            Arg::Value(value) if torrent.is_none() => {
+                torrent = Some(value);
+                continue;
+            }
+            Arg::Value(value) => return Err(slip::another("check", torrent.as_deref(), &value)),
+            Arg::Short(letter) => format!("-{letter}"),
+            Arg::Long(name) => format!("--{name}"),
+        };
+        let mut value = Value {
+            command: "check",
+            option: &option,
+            parser,
+        };
+        match option.as_str() {
+            "-d" | "--dir" => options.dir = value.path()?,
+            "--files" => options.files.push(value.text()?),
+            "--json" => options.json = true,
+            "-q" | "--quiet" => options.quiet = true,
+            "-v" | "--verbose" => {}
+            _ => return Err(usage("check", lexopt::Error::UnexpectedOption(option))),
+        }
+    }
+    let missing = || Failure::usage("check: no torrent is named: see brooklet check --help");
+    options.torrent = torrent.ok_or_else(missing)?;
+    Ok(Some(options))
+}
 
 /// Runs the command with the arguments behind its name.
 ///
 /// # Errors
 /// Why it did not end with 0.
 pub fn run(parser: &mut Parser) -> Result<(), Failure> {
-    let (mut torrent, mut dir) = (None, PathBuf::from("."));
-    while let Some(arg) = parser.next().map_err(|error| usage("check", error))? {
-        match arg {
-            Arg::Short('h') | Arg::Long("help") => return super::print(help::CHECK),
-            Arg::Short('d') | Arg::Long("dir") => {
-                dir = parser
-                    .value()
-                    .map_err(|error| usage("check", error))?
-                    .into();
-            }
-            Arg::Value(value) if torrent.is_none() => torrent = Some(value),
-            other => return Err(usage("check", other.unexpected())),
-        }
-    }
-    let missing = || Failure::usage("check: no torrent is named: see brooklet check --help");
-    let mut metainfo = target::load(&torrent.ok_or_else(missing)?)?;
-    places::fold(&dir, &mut metainfo, false);
-    places::find(&dir, &mut metainfo);
+    let Some(mut options) = parse(parser)? else {
+        return super::print(help::CHECK);
+    };
+    let mut metainfo = target::load(&options.torrent)?;
+    places::fold(&options.dir, &mut metainfo, false);
+    let chosen = target::selected(&options.files, &metainfo)?;
+    let quiet = options.quiet;
+    let (torrent, dir) = (&options.torrent, &mut options.dir);
+    // Where nothing is, each file is said to be missing.
+    let _ = target::find_content(torrent, dir, &mut metainfo, quiet);
     let metainfo = Arc::new(metainfo);
-    let found = look(&dir, &metainfo);
-    let (page, wrong) = report(&metainfo, &found);
-    super::print(&page)?;
+    let found = look(dir, &metainfo, chosen.as_deref(), quiet);
+    let states = states(&metainfo, &found, chosen.as_deref());
+    let sum = Sum::of(&metainfo, &found, &states, chosen.as_deref());
+    match (options.json, quiet) {
+        (true, _) => super::print(&object(&metainfo, &sum, &states))?,
+        (false, true) => {}
+        (false, false) => super::print(&table(&metainfo, &sum, &states))?,
+    }
+    let wrong = sum.files - sum.whole;
     if wrong == 0 {
         return Ok(());
     }
-    let files = metainfo
-        .files
-        .iter()
-        .filter(|file| file.kind == FileKind::File);
-    let pieces = metainfo.geometry.pieces();
     Err(Failure {
         code: DAMAGED,
         message: Some(format!(
-            "{}: {wrong} of {} files are not whole: {} of {pieces} pieces are missing or damaged",
+            "{}: {wrong} of {} files are not whole: {} of {} pieces are missing or damaged",
             metainfo.name,
-            files.count(),
-            pieces - found.good.count(),
+            sum.files,
+            sum.pieces - sum.have,
+            sum.pieces,
         )),
     })
 }
@@ -92,7 +134,7 @@ struct Found {
     errors: BTreeMap<PathBuf, Why>,
 }
 
-fn look(dir: &Path, metainfo: &Arc<Metainfo>) -> Found {
+fn look(dir: &Path, metainfo: &Arc<Metainfo>, chosen: Option<&[usize]>, quiet: bool) -> Found {
     let mut disk = Disk::new(dir, Arc::clone(metainfo));
     let errors = Mutex::new(BTreeMap::new());
     let note = |error: DiskError| {
@@ -102,16 +144,20 @@ fn look(dir: &Path, metainfo: &Arc<Metainfo>) -> Found {
     disk.look().into_iter().for_each(note);
     let geometry = metainfo.geometry;
     let there = resume::verdict(None, disk.layout(), disk.stamps()).hash;
+    let wanted = chosen.map(|chosen| disk.layout().select(chosen.iter().copied()).pieces);
     let reader = || {
         let mut disk = Disk::new(dir, Arc::clone(metainfo)).with_handles(HANDLES);
-        let (there, note) = (&there, &note);
+        let (there, wanted, note) = (&there, &wanted, &note);
         move |offset, buffer: &mut [u8]| {
             let piece = geometry.pieces_of(offset, 1).start;
-            there.get(piece) && disk.read(offset, buffer).map_err(note).is_ok()
+            let wanted = wanted.as_ref().is_none_or(|wanted| wanted.get(piece));
+            wanted && there.get(piece) && disk.read(offset, buffer).map_err(note).is_ok()
         }
     };
     let hashes = hash::pieces(geometry, reader, |done| {
-        draw_progress(done, geometry.size())
+        if !quiet {
+            draw_progress(done, geometry.size());
+        }
     });
     logging::draw("");
     let mut good = Bits::new(geometry.pieces());
@@ -129,18 +175,117 @@ fn look(dir: &Path, metainfo: &Arc<Metainfo>) -> Found {
     }
 }
 
-/// A line for each file, and how many files are not whole.
-fn report(metainfo: &Metainfo, found: &Found) -> (String, usize) {
-    let (mut page, mut wrong) = (String::new(), 0);
-    for (index, file) in metainfo.files.iter().enumerate() {
-        if file.kind == FileKind::File {
-            let fault = fault(found, index, file.length);
-            wrong += usize::from(fault.is_some());
-            let (word, detail) = fault.unwrap_or(("ok", String::new()));
-            let _ = writeln!(page, "{word:<10} {}{detail}", printable(&file.path));
+/// What a file is on disk.
+struct State {
+    /// Its place among the torrent's files.
+    index: usize,
+    /// `ok`, or what is wrong with it.
+    word: &'static str,
+    /// More of what is wrong.
+    detail: String,
+}
+
+/// The state of each file that is looked at.
+fn states(metainfo: &Metainfo, found: &Found, chosen: Option<&[usize]>) -> Vec<State> {
+    let files = metainfo.files.iter().enumerate();
+    let files = files.filter(|(index, file)| {
+        let wanted = chosen.is_none_or(|chosen| chosen.contains(index));
+        wanted && file.kind == FileKind::File
+    });
+    let state = |(index, file): (usize, &FileEntry)| {
+        let fault = fault(found, index, file.length);
+        let (word, detail) = fault.unwrap_or(("ok", String::new()));
+        State {
+            index,
+            word,
+            detail,
+        }
+    };
+    files.map(state).collect()
+}
+
+/// All files together: how much there is, and how much of it is right.
+struct Sum {
+    files: usize,
+    whole: usize,
+    pieces: u32,
+    have: u32,
+    size: u64,
+    done: u64,
+}
+
+impl Sum {
+    fn of(metainfo: &Metainfo, found: &Found, states: &[State], chosen: Option<&[usize]>) -> Sum {
+        let geometry = metainfo.geometry;
+        let wanted = match chosen {
+            Some(chosen) => found.disk.layout().select(chosen.iter().copied()).pieces,
+            None => Bits::full(geometry.pieces()),
+        };
+        let good = || wanted.ones().filter(|&piece| found.good.get(piece));
+        let bytes = |piece| u64::from(geometry.piece_size(piece));
+        Sum {
+            files: states.len(),
+            whole: states.iter().filter(|state| state.word == "ok").count(),
+            pieces: wanted.count(),
+            have: good().count() as u32,
+            size: wanted.ones().map(bytes).sum(),
+            done: good().map(bytes).sum(),
         }
     }
-    (page, wrong)
+}
+
+/// A line for each file, and the sum.
+fn table(metainfo: &Metainfo, sum: &Sum, states: &[State]) -> String {
+    let mut page = String::new();
+    for State {
+        index,
+        word,
+        detail,
+    } in states
+    {
+        let path = printable(&metainfo.files[*index].path);
+        let _ = writeln!(page, "{word:<10} {path}{detail}");
+    }
+    let Sum {
+        files,
+        whole,
+        pieces,
+        have,
+        size,
+        done,
+    } = *sum;
+    let plural = if files == 1 { "" } else { "s" };
+    let part = Part { done, size };
+    let _ = writeln!(
+        page,
+        "{:<10} {whole} of {files} file{plural} whole, {have} of {pieces} pieces, {part}",
+        "sum"
+    );
+    page
+}
+
+/// The same as one JSON object.
+fn object(metainfo: &Metainfo, sum: &Sum, states: &[State]) -> String {
+    let files = states.iter().map(|state| {
+        let file = &metainfo.files[state.index];
+        let detail = state.detail.strip_prefix(": ");
+        json::Object::new()
+            .text("path", &*file.path)
+            .plain("size", file.length)
+            .text("state", state.word)
+            .text("detail", detail)
+            .finish()
+    });
+    let object = json::Object::new()
+        .text("name", metainfo.name.as_str())
+        .text("info_hash", metainfo.info_hash.to_string().as_str())
+        .plain("whole", sum.whole == sum.files)
+        .plain("size", sum.size)
+        .plain("done", sum.done)
+        .plain("pieces", sum.pieces)
+        .plain("have", sum.have)
+        .list("files", files);
+    object.finish() + "\n"
 }
 
 /// What is wrong with a file, in a word and a few more; `None` if it is whole.

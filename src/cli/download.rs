@@ -14,13 +14,11 @@ use log::LevelFilter;
 use super::args::{Command, Options, Verbosity};
 use super::progress::{Meter, Style};
 use super::units::Bytes;
-use super::{Failure, args, events, help, target};
+use super::{DAMAGED, Failure, args, events, help, target};
 use crate::io::logging;
 use crate::io::places;
 use crate::io::setup::{Ending, Mode, Setup};
 use crate::session::effect::Report;
-use crate::storage::select;
-use crate::wire::metainfo::Metainfo;
 
 /// Runs the command with the arguments behind its name.
 ///
@@ -46,17 +44,31 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
         match ending {
             Ending::Done => Ok(()),
             Ending::Signal(signal) => Err(Failure::silent(128 + signal as u8)),
+            Ending::Failed(message) if reporter.nothing => Err(Failure {
+                code: DAMAGED,
+                message: Some(message),
+            }),
             Ending::Failed(message) => Err(Failure::failed(message)),
         }
     });
     reporter.end(result)
 }
 
-fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
+fn prepare(command: Command, mut options: Options) -> Result<Setup, Failure> {
     let mut metainfo = target::load(&options.torrent)?;
     places::fold(&options.dir, &mut metainfo, command == Command::Get);
-    let selection = selected(&options.files, &metainfo)?;
-    places::find(&options.dir, &mut metainfo);
+    let selection = target::selected(&options.files, &metainfo)?;
+    if command == Command::Seed {
+        let quiet = options.verbosity == Verbosity::Quiet;
+        let (torrent, dir) = (&options.torrent, &mut options.dir);
+        let found = target::find_content(torrent, dir, &mut metainfo, quiet);
+        // A folder that does not exist is said to be that.
+        if dir.is_dir() {
+            found?;
+        }
+    } else {
+        places::find(&options.dir, &mut metainfo);
+    }
     let state_dir = match options.state {
         Some(dir) => dir,
         None => state_dir(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))?,
@@ -88,22 +100,6 @@ fn prepare(command: Command, options: Options) -> Result<Setup, Failure> {
     })
 }
 
-/// A file is wanted if any pattern chooses it; a pattern that chooses none is a slip of the keyboard.
-fn selected(patterns: &[String], metainfo: &Metainfo) -> Result<Option<Vec<usize>>, Failure> {
-    if patterns.is_empty() {
-        return Ok(None);
-    }
-    let mut chosen = Vec::new();
-    for pattern in patterns {
-        let files = select::choose(pattern, &metainfo.files);
-        let failure = |why| Failure::usage(format!("--files {why}: see brooklet show"));
-        chosen.extend(files.map_err(failure)?);
-    }
-    chosen.sort_unstable();
-    chosen.dedup();
-    Ok(Some(chosen))
-}
-
 /// The XDG base directory specification: a variable that is empty or no absolute path counts as unset.
 fn state_dir(state: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, Failure> {
     let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|p| p.is_absolute());
@@ -118,6 +114,8 @@ struct Reporter {
     seeding: bool,
     json: bool,
     meter: Meter,
+    /// A seed has found nothing that it could send.
+    nothing: bool,
     /// Whether the `error` event is out already.
     error: bool,
     /// Why standard output takes no more events.
@@ -137,6 +135,7 @@ impl Reporter {
                 options.verbosity == Verbosity::Quiet,
                 options.json,
             )),
+            nothing: false,
             error: false,
             deaf: None,
             warned: BTreeSet::new(),
@@ -144,7 +143,7 @@ impl Reporter {
         }
     }
 
-    /// An error, if nobody takes the events any more.
+    /// An error, if nobody takes the events any more, or there is nothing to seed.
     fn take(&mut self, report: &Report) -> Result<(), String> {
         self.error |= matches!(report, Report::Error(_));
         let sent = match self.json {
@@ -158,7 +157,14 @@ impl Reporter {
             show.write();
         }
         self.log(report);
-        sent
+        match report {
+            Report::Checked { have: 0, .. } if self.seeding => {
+                self.nothing = true;
+                let (name, why) = (self.meter.name(), "not one piece of it is whole on disk");
+                sent.and(Err(format!("{name}: {why}: there is nothing to seed")))
+            }
+            _ => sent,
+        }
     }
 
     fn send(&mut self, event: Option<String>) -> Result<(), String> {

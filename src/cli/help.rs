@@ -35,7 +35,7 @@ Exit codes:
   1  it could not be finished
   2  wrong usage
   3  the torrent is not valid
-  4  something is missing or damaged (check)
+  4  something is missing or damaged (check), nothing is there (seed)
   129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM (others: 128 + number)
 ";
 
@@ -51,7 +51,7 @@ macro_rules! common {
       --memory SIZE     budget for buffers (16M)
       --down RATE       limit of what comes in, bytes a second (none)
       --up RATE         limit of what goes out, bytes a second (none)
-      --files WHICH     select files, by the numbers that show prints (1,4-6) or
+      --files WHICH     select files, by the numbers that show prints (1,4-) or
                         by a name or path as it prints them, or by a glob
                         ('*.txt', 'folder/**'); repeatable (all)
       --sequential      pieces in order
@@ -68,11 +68,12 @@ macro_rules! common {
                         off what files have too much
       --trace FILE      record every byte sent and received (not there yet)
       --json            events on standard output, one JSON object a line
-  -q                    only errors
-  -v, -vv               more; every message in words
+  -q, --quiet           only errors
+  -v, -vv, --verbose    more; every message in words
   -h, --help            print this help
 
-SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M.
+SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M, 2MiB. MIN
+are minutes; 90s, 1h and 1h30m are taken too.
 "
     };
 }
@@ -106,7 +107,8 @@ pub const SEED: &str = concat!(
 Usage: brooklet seed [OPTION]... TORRENT
 
 Checks what is on disk and uploads it until stopped. Missing pieces are not
-downloaded. TORRENT is the path of a .torrent, or - for standard input.
+downloaded; with nothing at all on disk it ends with 4. Content that is not
+under DIR is looked for in DIR itself and beside the torrent. TORRENT is the path of a .torrent, or - for standard input.
 
       --ratio R         stop when R times the content's size has been uploaded,
                         earlier runs counted
@@ -137,7 +139,7 @@ Makes a .torrent of a file or folder, and prints its info hash and magnet link.
       --comment TEXT        a comment
       --no-date             leave the creation date out
       --json                what was made as one JSON object
-  -q                        no remarks and no progress
+  -q, --quiet               no remarks and no progress
   -h, --help                print this help
 
 Examples:
@@ -167,12 +169,16 @@ Examples:
 pub const CHECK: &str = "\
 Usage: brooklet check [OPTION]... TORRENT
 
-Hashes what is on disk, offline, on all cores; a line for each file. Ends with 0
-if the content is whole, with 4 if something is missing or damaged. TORRENT is
-the path of a .torrent, or - for standard input.
+Hashes what is on disk, offline, on all cores; a line for each file, and a sum.
+Ends with 0 if the content is whole, with 4 if something is missing or damaged.
+Content that is not under DIR is looked for in DIR itself and beside the
+torrent. TORRENT is the path of a .torrent, or - for standard input.
 
-  -d, --dir DIR  where the content lies (.)
-  -h, --help     print this help
+  -d, --dir DIR      where the content lies (.)
+      --files WHICH  these files alone, chosen as for brooklet get; repeatable
+      --json         one JSON object
+  -q, --quiet        only errors: the exit code says the rest
+  -h, --help         print this help
 
 Example:
   brooklet check debian.torrent -d ~/Downloads
@@ -202,6 +208,11 @@ Usage: brooklet explain FILE
 Will print every byte of a .torrent, a tracker's response or a recorded trace
 with its meaning. It is not there yet.
 ";
+
+/// Every command.
+pub const COMMANDS: [&str; 8] = [
+    "get", "seed", "create", "show", "check", "scrape", "explain", "help",
+];
 
 /// The text of a command, by its name.
 pub fn of(command: &str) -> Option<&'static str> {

@@ -11,6 +11,7 @@ pub mod json;
 pub mod progress;
 pub mod scrape;
 pub mod show;
+pub mod slip;
 pub mod target;
 pub mod units;
 pub mod values;
@@ -66,11 +67,7 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
         Some("scrape") => scrape::run(parser),
         Some("explain") => absent("explain", help::EXPLAIN, parser),
         Some("help") => manual(parser),
-        _ => {
-            let command = quote(&command);
-            let why = "no such command: see brooklet --help";
-            Err(Failure::usage(format!("{command}: {why}")))
-        }
+        _ => Err(slip::command(&command)),
     }
 }
 
@@ -88,10 +85,7 @@ fn manual(parser: &mut Parser) -> Result<(), Failure> {
         None => print(help::PROGRAM),
         Some(Arg::Value(command)) => match command.to_str().and_then(help::of) {
             Some(text) => print(text),
-            None => Err(Failure::usage(format!(
-                "{}: no such command: see brooklet --help",
-                quote(&command)
-            ))),
+            None => Err(slip::command(&command)),
         },
         Some(option) => Err(usage("", option.unexpected())),
     }
@@ -136,7 +130,11 @@ pub fn usage(command: &str, error: lexopt::Error) -> Failure {
             option.unwrap_or_default(),
             String::from("its value is missing"),
         ),
-        lexopt::Error::UnexpectedOption(option) => (option, format!("no such option{of}")),
+        lexopt::Error::UnexpectedOption(option) => {
+            let meant = slip::option(command, &option);
+            let meant = meant.map_or(String::new(), |meant| format!(": did you mean {meant}?"));
+            (option, format!("no such option{of}{meant}"))
+        }
         lexopt::Error::UnexpectedValue { option, .. } => {
             (option, String::from("it takes no value"))
         }
@@ -151,7 +149,8 @@ pub fn usage(command: &str, error: lexopt::Error) -> Failure {
         lexopt::Error::ParsingFailed { value, error } => (value, error.to_string()),
         lexopt::Error::Custom(error) => (String::from(command), error.to_string()),
     };
-    Failure::usage(format!("{what}: {why}: see {see}"))
+    let gap = if why.ends_with('?') { "" } else { ":" };
+    Failure::usage(format!("{what}: {why}{gap} see {see}"))
 }
 
 /// Why a command did not end with 0: the exit code, and the line for standard error (none where all has been said already).

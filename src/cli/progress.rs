@@ -75,6 +75,11 @@ impl Meter {
         }
     }
 
+    /// What the torrent is called; empty before it has started.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The window may have got another width since.
     pub fn fit(&mut self) {
         if matches!(self.style, Style::Redrawn(_)) {

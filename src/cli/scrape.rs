@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use lexopt::{Arg, Parser};
 
 use super::values::{self, Value};
-use super::{Failure, help, json, target, usage};
+use super::{Failure, help, json, slip, target, usage};
 use crate::io::logging::printable;
 use crate::io::scrape::{Answer, scrape};
 
@@ -29,6 +29,9 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
                 bind = Some(value.read(values::address)?);
             }
             Arg::Value(value) if torrent.is_none() => torrent = Some(value),
+            Arg::Value(value) => return Err(slip::another("scrape", torrent.as_deref(), &value)),
+            // What could be said less or more is said already.
+            Arg::Short('q' | 'v') | Arg::Long("quiet" | "verbose") => {}
             other => return Err(usage("scrape", other.unexpected())),
         }
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use super::units::Bytes;
-use super::{Failure, help, json, target, usage};
+use super::{Failure, help, json, slip, target, usage};
 use crate::io::logging::printable;
 use crate::io::places;
 use crate::storage::select;
@@ -29,6 +29,9 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
                 dir = parser.value().map_err(|error| usage("show", error))?.into();
             }
             Arg::Value(value) if torrent.is_none() => torrent = Some(value),
+            Arg::Value(value) => return Err(slip::another("show", torrent.as_deref(), &value)),
+            // What could be said less or more is said already.
+            Arg::Short('q' | 'v') | Arg::Long("quiet" | "verbose") => {}
             other => return Err(usage("show", other.unexpected())),
         }
     }

@@ -1,41 +1,232 @@
-//! The TORRENT argument: the path of a `.torrent`, or `-` for standard input.
+//! The TORRENT argument: the path of a `.torrent`, or `-` for standard input. What is none is named as
+//! what it is, with what to do.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-use super::{Failure, quote};
+use super::{DAMAGED, Failure, quote};
 use crate::base::limits;
 use crate::io::disk_error::Why;
+use crate::io::locate::{Place, locate};
+use crate::io::{logging, places};
+use crate::storage::select;
 use crate::wire::magnet;
 use crate::wire::metainfo::Metainfo;
 
 /// Reads the torrent that an argument names.
 ///
 /// # Errors
-/// It cannot be read, or it is not valid; a magnet link is wrong usage as yet.
+/// It cannot be read, or it is not valid; a magnet link, a URL or an info hash is wrong usage as yet.
 pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
-    if torrent.to_str().is_some_and(magnet::is_magnet) {
-        return Err(Failure::usage("magnet links: not there yet"));
-    }
-    if torrent.is_empty() {
-        return Err(Failure::usage("'': a torrent's path cannot be empty"));
+    if let Some(why) = torrent.to_str().and_then(no_path) {
+        return Err(Failure::usage(why));
     }
     let (name, text) = match torrent == "-" {
         true => ("standard input".into(), bounded(io::stdin().lock())),
         false => (quote(torrent), File::open(torrent).and_then(bounded)),
     };
-    let text = text.map_err(|error| match error.kind() {
-        io::ErrorKind::IsADirectory => Failure::failed(format!("{name}: this is a folder")),
-        _ => Failure::failed(format!("{name}: {}", Why::from(error))),
+    let path = Path::new(torrent);
+    let text = text.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::IsADirectory => folder(path),
+            io::ErrorKind::NotFound => missing(path),
+            _ => Why::from(error).to_string(),
+        };
+        Failure::failed(format!("{name}: {why}"))
     })?;
+    let invalid = |why: &str| Failure::invalid(format!("{name}: {why}"));
+    if text.first() != Some(&b'd') {
+        let beside = described_by(path)
+            .map(|path| format!("this is no torrent: did you mean {}?", path.display()));
+        return Err(invalid(
+            &beside.unwrap_or_else(|| String::from(other(&text))),
+        ));
+    }
     if text.len() > limits::METAINFO_BYTES {
         let most = limits::METAINFO_BYTES / limits::MIB;
-        return Err(Failure::invalid(format!(
-            "{name}: it is longer than {most} MiB, which no torrent is"
+        return Err(invalid(&format!(
+            "it is longer than {most} MiB, which no torrent is"
         )));
     }
-    Metainfo::parse(&text).map_err(|why| Failure::invalid(format!("{name}: {why}")))
+    Metainfo::parse(&text).map_err(|why| invalid(&why.to_string()))
+}
+
+/// Looks for the content of a torrent that was loaded, if need be elsewhere than under `dir`; where it
+/// lies elsewhere is said, unless `quiet`.
+///
+/// # Errors
+/// Nothing of it is anywhere: exit code 4.
+pub fn find_content(
+    torrent: &OsStr,
+    dir: &mut PathBuf,
+    metainfo: &mut Metainfo,
+    quiet: bool,
+) -> Result<(), Failure> {
+    let named = quote(dir.as_os_str()).into_owned();
+    let name = metainfo.name.clone();
+    places::find(dir, metainfo);
+    let place = locate(dir, Path::new(torrent), metainfo);
+    if matches!(place, Place::Elsewhere(_)) {
+        places::find(dir, metainfo);
+    }
+    match place {
+        Place::Here => {}
+        Place::Elsewhere(_) if quiet => {}
+        Place::Elsewhere(place) => {
+            let line = format!("{name}: not in {named}, but here: {}", place.display());
+            logging::say(&format!("brooklet: {}", logging::printable(&line)));
+        }
+        Place::Nowhere => {
+            let why = format!("nothing of it is in {named} or beside the torrent");
+            return Err(Failure {
+                code: DAMAGED,
+                message: Some(format!("{name}: {why}: say with -d where it lies")),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The files that any of the patterns of `--files` chooses, all (`None`) without one.
+///
+/// # Errors
+/// A pattern that chooses none is a slip of the keyboard.
+pub fn selected(patterns: &[String], metainfo: &Metainfo) -> Result<Option<Vec<usize>>, Failure> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut chosen = Vec::new();
+    for pattern in patterns {
+        let files = select::choose(pattern, &metainfo.files);
+        let failure = |why| Failure::usage(format!("--files {why}: see brooklet show"));
+        chosen.extend(files.map_err(failure)?);
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    Ok(Some(chosen))
+}
+
+/// Why an argument is no path, and what to do.
+fn no_path(text: &str) -> Option<String> {
+    let scheme = text
+        .split_once("://")
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let shown = quote(OsStr::new(text));
+    match scheme.as_deref() {
+        _ if magnet::is_magnet(text) => Some(String::from("magnet links: not there yet")),
+        _ if text.is_empty() => Some(String::from("'': a torrent's path cannot be empty")),
+        Some("http" | "https" | "ftp") => Some(format!(
+            "{shown}: URLs are not there yet: fetch it first, with curl -LO, and name the file"
+        )),
+        Some("file") => Some(format!(
+            "{shown}: name the file by its path, without file://"
+        )),
+        None if is_info_hash(text) && !Path::new(text).exists() => Some(format!(
+            "{shown}: an info hash: these are not there yet: name the .torrent"
+        )),
+        _ => None,
+    }
+}
+
+/// BEP 9: 40 hexadecimal digits or 32 of base32; BEP 52: 64 of the former.
+fn is_info_hash(text: &str) -> bool {
+    let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let base32 = |byte: u8| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte);
+    match text.len() {
+        40 | 64 => hex,
+        32 => text.bytes().all(base32),
+        _ => false,
+    }
+}
+
+/// The `.torrent` that a user may have meant by a path without that ending.
+fn described_by(path: &Path) -> Option<PathBuf> {
+    let mut longer = path.as_os_str().to_owned();
+    longer.push(".torrent");
+    let named = [PathBuf::from(longer), path.with_extension("torrent")];
+    named
+        .into_iter()
+        .find(|named| named != path && named.is_file())
+}
+
+fn missing(path: &Path) -> String {
+    match described_by(path) {
+        Some(torrent) => format!("no such file: did you mean {}?", torrent.display()),
+        None => Why::Missing.to_string(),
+    }
+}
+
+fn folder(path: &Path) -> String {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut torrents = entries.map(|entry| entry.path()).filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "torrent")
+    });
+    let beside = described_by(path);
+    match (torrents.next().or(beside), torrents.next()) {
+        (Some(torrent), None) => {
+            format!("this is a folder: did you mean {}?", torrent.display())
+        }
+        _ => {
+            String::from("this is a folder: name a .torrent; brooklet create makes one of a folder")
+        }
+    }
+}
+
+/// What a file is that does not begin as a torrent does, and what to do.
+fn other(text: &[u8]) -> &'static str {
+    let start = text
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(text)
+        .trim_ascii_start();
+    let head = start[..start.len().min(1024)].to_ascii_lowercase();
+    let holds = |what: &[u8]| head.windows(what.len()).any(|part| part == what);
+    let magic: [(&[u8], &str); 7] = [
+        (
+            b"\x1f\x8b",
+            "this is compressed with gzip: unpack it first, with gunzip",
+        ),
+        (
+            b"BZh",
+            "this is compressed with bzip2: unpack it first, with bunzip2",
+        ),
+        (
+            b"\xfd7zXZ",
+            "this is compressed with xz: unpack it first, with unxz",
+        ),
+        (
+            b"\x28\xb5\x2f\xfd",
+            "this is compressed with zstd: unpack it first, with unzstd",
+        ),
+        (
+            b"PK\x03\x04",
+            "this is a zip archive: unpack it first, with unzip",
+        ),
+        (b"Rar!", "this is a rar archive: unpack it first"),
+        (b"7z\xbc\xaf", "this is a 7z archive: unpack it first"),
+    ];
+    if let Some((_, why)) = magic.iter().find(|(magic, _)| text.starts_with(magic)) {
+        why
+    } else if text.is_empty() {
+        "this file is empty: fetch the torrent again"
+    } else if start.is_empty() {
+        "there is nothing but white space in it: fetch the torrent again"
+    } else if start.starts_with(b"<") && (holds(b"<html") || holds(b"<!doctype html")) {
+        "this is a web page, not a torrent: fetch the .torrent itself, perhaps after logging in"
+    } else if start.starts_with(b"<") {
+        "this is XML, not a torrent: fetch the .torrent itself"
+    } else if head.starts_with(b"magnet:") {
+        "this is a text file with a magnet link: these are not there yet"
+    } else if head.starts_with(b"http://") || head.starts_with(b"https://") {
+        "this is a text file with a URL: fetch that first, with curl -LO"
+    } else if start.starts_with(b"{") {
+        "this is JSON, not a torrent: a server's error, perhaps: fetch the .torrent itself"
+    } else {
+        "this is no torrent but some other file: name the .torrent that describes it; \
+         brooklet create makes one of a file or folder"
+    }
 }
 
 /// Everything there is, up to one byte more than a torrent may have.

@@ -4,22 +4,29 @@ use std::fmt;
 
 use crate::base::time::Duration;
 
-/// Reads an amount of bytes: a number, which may have a fraction, and perhaps one of the suffixes K, M, G or T in either case.
+/// Reads an amount of bytes: a number, which may have a fraction, and perhaps one of the suffixes K,
+/// M, G or T in either case, with or without `B` or `iB` behind it.
 ///
 /// # Errors
 /// Why it is none, as the second half of `WHAT: WHY`.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let wrong = || String::from("expected a number of bytes such as 512K or 1.5M");
-    let (digits, power) = match text
-        .chars()
-        .last()
-        .map(|letter| letter.to_ascii_uppercase())
-    {
-        Some('K') => (&text[..text.len() - 1], 1),
-        Some('M') => (&text[..text.len() - 1], 2),
-        Some('G') => (&text[..text.len() - 1], 3),
-        Some('T') => (&text[..text.len() - 1], 4),
-        _ => (text, 0),
+    let number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let end = text.find(|letter| !number(letter)).unwrap_or(text.len());
+    let (digits, unit) = (&text[..end], text[end..].trim_start());
+    if ["Kb", "Mb", "Gb", "Tb"].contains(&unit) || unit.to_lowercase().contains("bit") {
+        let letter = unit[..1].to_uppercase();
+        return Err(format!(
+            "these are bits: did you mean {digits}{letter} (bytes)?"
+        ));
+    }
+    let power = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        _ => return Err(wrong()),
     };
     let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -121,6 +128,12 @@ mod tests {
             ("16384", 16_384),
             ("1K", 1_024),
             ("1k", 1_024),
+            ("1KB", 1_024),
+            ("1KiB", 1_024),
+            ("1 K", 1_024),
+            ("2MiB", 2_097_152),
+            ("2 mb", 2_097_152),
+            ("512B", 512),
             ("1.5M", 1_572_864),
             ("16m", 16_777_216),
             ("0.5K", 512),
@@ -141,9 +154,10 @@ mod tests {
             "1.5",
             "-1",
             "+1",
-            "1KB",
-            "1KiB",
-            "1 K",
+            "1Kb",
+            "2Mbit",
+            "1.5B",
+            "1KK",
             "0x10",
             "1e3",
             "1,5M",

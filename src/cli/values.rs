@@ -86,7 +86,7 @@ pub fn memory(text: &str) -> Result<u64, String> {
 
 /// A limit in bytes a second.
 pub fn rate(text: &str) -> Result<u64, String> {
-    match parse_bytes(text)? {
+    match parse_bytes(text.strip_suffix("/s").unwrap_or(text))? {
         0 => Err(String::from(
             "nothing would ever move: leave the option out for no limit",
         )),
@@ -99,10 +99,34 @@ pub fn ratio(text: &str) -> Result<f64, String> {
     decimal(text).ok_or_else(|| String::from("expected a number such as 1.5"))
 }
 
-/// A span of time, given in minutes.
+/// A span of time, given in minutes, or with units: `90s`, `1h30m`.
 pub fn minutes(text: &str) -> Result<Duration, String> {
-    let span = decimal(text).and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
-    span.ok_or_else(|| String::from("expected minutes"))
+    let seconds = match decimal(text) {
+        Some(minutes) => Some(minutes * 60.0),
+        None => with_units(text),
+    };
+    let span = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    span.ok_or_else(|| String::from("expected minutes, or a time such as 90s or 1h30m"))
+}
+
+/// Seconds of a number and its unit, or of several in a row.
+fn with_units(text: &str) -> Option<f64> {
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() {
+        let (number, behind) = rest.split_at(rest.find(char::is_alphabetic)?);
+        let end = behind.find(|letter: char| !letter.is_alphabetic());
+        let (unit, after) = behind.split_at(end.unwrap_or(behind.len()));
+        let scale = match unit {
+            "s" | "sec" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3_600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        seconds += decimal(number)? * scale;
+        rest = after;
+    }
+    (!text.is_empty()).then_some(seconds)
 }
 
 /// A span of time to wait for, given in minutes.
@@ -209,7 +233,21 @@ mod tests {
         assert_eq!((port("0"), port("65535")), (Ok(0), Ok(65_535)));
         assert_eq!((max_peers("1"), max_peers("10000")), (Ok(1), Ok(10_000)));
         assert_eq!((ratio("0"), ratio("1.5")), (Ok(0.0), Ok(1.5)));
-        assert_eq!(minutes("0.5"), Ok(Duration::from_secs(30)));
+        for (text, seconds) in [
+            ("0.5", 30),
+            ("90s", 90),
+            ("30m", 1_800),
+            ("30min", 1_800),
+            ("1h", 3_600),
+            ("1h30m", 5_400),
+            ("1.5h", 5_400),
+            ("2d", 172_800),
+        ] {
+            assert_eq!(minutes(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["h", "1h30", "1 h", "1w", "-1h", "1hh", "soon"] {
+            assert!(minutes(bad).is_err(), "{bad}");
+        }
         for bad in [
             "", "-1", "+1", " 1", "1e1", "0x1", "inf", "NaN", ".", "1.2.3",
         ] {
@@ -235,5 +273,6 @@ mod tests {
             (Ok(1 << 20), false)
         );
         assert_eq!((rate("1"), rate("0").is_ok()), (Ok(1), false));
+        assert_eq!((rate("2MB/s"), rate("2M/s")), (Ok(2 << 20), Ok(2 << 20)));
     }
 }

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod disk;
 pub mod existing;
 pub mod hash;
+pub mod locate;
 pub mod source;
 pub mod state;
 

@@ -94,7 +94,14 @@ impl Session {
             true => pieces.wanted() - pieces.done(),
             false => self.config.size - pieces.held_bytes(),
         };
-        let (have, all) = (pieces.held().count(), self.config.geometry.pieces());
+        let (held, wanted) = (pieces.held(), &self.config.wanted);
+        let (have, all) = match self.config.download {
+            true => {
+                let wanted_held = held.ones().filter(|&piece| wanted.get(piece)).count();
+                (wanted_held as u32, wanted.count())
+            }
+            false => (held.count(), self.config.geometry.pieces()),
+        };
         self.report(Report::Checked {
             have,
             pieces: all,

@@ -380,8 +380,14 @@ impl Session {
         self.report(Report::Start {
             name: self.config.name.clone(),
             info_hash: self.config.info_hash,
-            size: self.config.size,
-            pieces: self.config.geometry.pieces(),
+            size: match self.config.download {
+                true => self.torrent.pieces.wanted(),
+                false => self.config.size,
+            },
+            pieces: match self.config.download {
+                true => self.config.wanted.count(),
+                false => self.config.geometry.pieces(),
+            },
             port: self.config.port,
         });
     }

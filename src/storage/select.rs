@@ -76,6 +76,9 @@ fn by_number(pattern: &str, files: &[FileEntry]) -> Result<Vec<usize>, String> {
             number.map_err(|_| String::from("expected file numbers such as 1,3-5"))
         };
         let (first, last) = match part.split_once('-') {
+            // An end that is left out is that of the list.
+            Some((first, "")) if !first.is_empty() => (number(first)?, indices.len()),
+            Some(("", last)) if !last.is_empty() => (1, number(last)?),
             Some((first, last)) => (number(first)?, number(last)?),
             None => (number(part)?, number(part)?),
         };
@@ -271,10 +274,14 @@ mod tests {
         let files = files();
         assert_eq!(choose("2", &files), Ok(vec![2]));
         assert_eq!(choose("4,1-2,2", &files), Ok(vec![0, 2, 4]));
+        assert_eq!(choose("3-", &files), Ok(vec![3, 4]));
+        assert_eq!(choose("-2", &files), Ok(vec![0, 2]));
         for bad in [
             "0",
             "5",
             "3-2",
+            "5-",
+            "-0",
             "1-9",
             "-",
             "1,",

@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod content;
 mod signals;
+mod sources;
 mod terminal;

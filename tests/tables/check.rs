@@ -23,6 +23,13 @@ fn check_finds_whole_content_whole() {
         let Ended { code, out, err } = check(&dir, &row["file"]);
         assert_eq!(code, 0, "{}: {out}{err}", row["file"]);
         let lines: Vec<&str> = out.lines().collect();
+        let (sum, lines) = lines.split_last().unwrap();
+        let (count, pieces) = (files.len(), &row["pieces"]);
+        let plural = if count == 1 { "" } else { "s" };
+        let start = format!(
+            "sum        {count} of {count} file{plural} whole, {pieces} of {pieces} pieces, "
+        );
+        assert!(sum.starts_with(&start), "{}: {sum}", row["file"]);
         let expected: Vec<String> = files
             .iter()
             .map(|(path, _)| format!("ok         {}", path.display()))
@@ -60,7 +67,7 @@ fn check_finds_every_kind_of_damage() {
                     line.starts_with(word) && line.contains(path.to_str().unwrap()),
                     "{said}"
                 );
-                assert_eq!(out.lines().count(), files.len(), "{said}");
+                assert_eq!(out.lines().count(), files.len() + 1, "{said}");
                 assert!(
                     err.starts_with("brooklet: ") && err.lines().count() == 1,
                     "{said}"
@@ -83,7 +90,8 @@ fn check_of_nothing_is_all_missing() {
         let Ended { code, out, err } = check(&dir.join("no such folder"), &row["file"]);
         assert_eq!(code, 4, "{}: {out}{err}", row["file"]);
         assert!(
-            out.lines().all(|line| line.starts_with("missing ")),
+            out.lines()
+                .all(|line| line.starts_with("missing ") || line.starts_with("sum ")),
             "{}: {out}",
             row["file"]
         );

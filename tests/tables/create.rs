@@ -299,7 +299,9 @@ fn create_puts_in_what_it_is_told() {
     assert!(shown.get("created_by").text().starts_with("brooklet"));
     assert_eq!(shown.get("piece_length").count(), 16_384);
     let Ended { code, out, .. } = run(brooklet(None).arg("check").arg("-d").arg(&*dir).arg(&file));
-    assert_eq!((code, out.as_str()), (0, "ok         content\n"));
+    let expected = "ok         content\n\
+                    sum        1 of 1 file whole, 7 of 7 pieces, 97.7 KiB\n";
+    assert_eq!((code, out.as_str()), (0, expected));
     let (_, dated) = create(&[], &path);
     assert!(dated.windows(13).any(|part| part == b"creation date"));
 }

@@ -1,0 +1,101 @@
+//! What is given as a torrent by mistake: each is named as what it is, with what to do.
+
+use std::path::Path;
+
+use crate::support::bench::SOON;
+use crate::support::child::{Child, Stream, brooklet};
+use crate::support::content::Content;
+use crate::support::dir::Dir;
+use crate::support::torrent::Torrent;
+
+/// How `show` ends in this folder: its exit code, and its line.
+fn show(dir: &Path, torrent: &str) -> (i32, String) {
+    let mut command = brooklet(None);
+    let mut child = Child::spawn("show", command.args(["show", torrent]).current_dir(dir));
+    let code = child.code(SOON);
+    let said = child.text(Stream::Err);
+    assert_eq!(said.lines().count(), usize::from(code != 0), "{said}");
+    (code, said)
+}
+
+#[test]
+fn every_other_kind_of_file_is_named() {
+    let dir = Dir::new();
+    let page = "\u{feff}\n<!DOCTYPE HTML>\n<html><body>log in</body></html>";
+    for (name, content, what) in [
+        ("page.torrent", page.as_bytes(), "a web page"),
+        (
+            "xhtml.torrent",
+            b"<?xml version='1.0'?>\n<html xmlns=''/>",
+            "a web page",
+        ),
+        ("rss.torrent", b"<?xml version='1.0'?><rss/>", "XML"),
+        ("gz.torrent", b"\x1f\x8b\x08\0\0\0\0\0\0\x03", "gunzip"),
+        ("zip.torrent", b"PK\x03\x04\x14\0", "unzip"),
+        ("xz.torrent", b"\xfd7zXZ\0", "unxz"),
+        ("zstd.torrent", b"\x28\xb5\x2f\xfd\x04", "unzstd"),
+        ("bz2.torrent", b"BZh91AY", "bunzip2"),
+        ("empty.torrent", b"", "empty"),
+        ("blank.torrent", b"\n\n \n", "white space"),
+        ("link.magnet", b"magnet:?xt=urn:btih:00", "magnet link"),
+        ("url.txt", b"https://example.org/a.torrent\n", "URL"),
+        ("error.torrent", b"{\"error\": \"not found\"}", "JSON"),
+        ("film.mkv", b"\x1a\x45\xdf\xa3\x01\0", "some other file"),
+        ("disk.iso", &[0; 40_000], "some other file"),
+        ("notes.txt", b"hello", "some other file"),
+    ] {
+        dir.file(name, content);
+        let (code, line) = show(&dir, name);
+        assert_eq!(code, 3, "{line}");
+        let start = format!("brooklet: {name}: ");
+        assert!(line.starts_with(&start) && line.contains(what), "{line}");
+    }
+}
+
+#[test]
+fn what_was_meant_is_named_where_it_lies_beside() {
+    let dir = Dir::new();
+    let content = Content::file(1, "film.mkv", 40_000);
+    content.write(&dir);
+    Torrent::new(content, 16_384).write(&dir.join("film.mkv.torrent"), &[]);
+    dir.folder("nothing here");
+    dir.folder("one/sub");
+    dir.file("one/x.torrent", "d");
+    for (torrent, code, what) in [
+        ("film.mkv", 3, "did you mean film.mkv.torrent?"),
+        ("film", 1, "no such file or folder"),
+        ("film.mkv.torren", 1, "did you mean film.mkv.torrent?"),
+        ("one", 1, "did you mean one/x.torrent?"),
+        ("nothing here", 1, "this is a folder"),
+        (".", 1, "did you mean ./film.mkv.torrent?"),
+        ("http://example.org/x.torrent", 2, "URLs are not there yet"),
+        ("HTTPS://example.org/x.torrent", 2, "URLs are not there yet"),
+        ("file:///etc/passwd", 2, "without file://"),
+        ("magnet:?xt=urn:btih:00", 2, "not there yet"),
+        (
+            "d2474e86c95b19b8bcfdb92bc12c9d44667cfa36",
+            2,
+            "an info hash",
+        ),
+        ("2JDU5BWJLMM3RPH53EV4CLE5IRTHZ6RW", 2, "an info hash"),
+    ] {
+        let (ended, line) = show(&dir, torrent);
+        assert_eq!(ended, code, "{line}");
+        assert!(line.contains(what), "{line}");
+    }
+    assert_eq!(show(&dir, "film.mkv.torrent").0, 0);
+}
+
+#[test]
+fn a_name_with_spaces_that_was_not_quoted_is_noticed() {
+    let dir = Dir::new();
+    dir.file("my film.torrent", "d");
+    let mut command = brooklet(None);
+    command
+        .args(["get", "my", "film.torrent"])
+        .current_dir(&*dir);
+    let mut child = Child::spawn("get", &mut command);
+    assert_eq!(child.code(SOON), 2);
+    let line = child.text(Stream::Err);
+    assert!(line.contains("did you mean 'my film.torrent'?"), "{line}");
+}
