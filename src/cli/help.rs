@@ -108,7 +108,8 @@ Usage: brooklet seed [OPTION]... TORRENT
 
 Checks what is on disk and uploads it until stopped. Missing pieces are not
 downloaded; with nothing at all on disk it ends with 4. Content that is not
-under DIR is looked for in DIR itself and beside the torrent. TORRENT is the path of a .torrent, or - for standard input.
+under DIR is looked for in DIR itself and beside the torrent. TORRENT is the
+path of a .torrent, or - for standard input.
 
       --ratio R         stop when R times the content's size has been uploaded,
                         earlier runs counted
@@ -128,7 +129,8 @@ Usage: brooklet create [OPTION]... PATH
 
 Makes a .torrent of a file or folder, and prints its info hash and magnet link.
 
-  -o FILE                   where to write it; -: standard output (NAME.torrent)
+  -o FILE                   where to write it; - is standard output
+                            (NAME.torrent)
       --force               replace FILE if it exists
       --exclude GLOB        leave out files and folders by name ('*.tmp') or by
                             path ('folder/*.txt'); repeatable

@@ -1,8 +1,8 @@
 //! Where content lies that is to be seeded or checked, and is not where one looks first: beside the
 //! `.torrent`, or in the very folder that was named, whatever its name.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::wire::metainfo::{FileEntry, FileKind, Metainfo};
 
@@ -65,13 +65,16 @@ fn moved(root: &str, file: &FileEntry) -> String {
     }
 }
 
-/// Whether any file of the torrent is there; to be sure of a root that has another name, one of the
-/// same size.
+/// Whether anything is in the place of any file of the torrent; to be sure of a root that has another
+/// name, a file of the same size.
 fn lies(dir: &Path, root: &str, metainfo: &Metainfo, sure: bool) -> bool {
     let plain = |file: &&FileEntry| file.kind == FileKind::File && file.length > 0;
     let mut files = metainfo.files.iter().filter(plain);
     files.any(|file| {
-        let found = fs::symlink_metadata(dir.join(moved(root, file)));
-        found.is_ok_and(|found| found.is_file() && (!sure || found.len() == file.length))
+        match fs::symlink_metadata(dir.join(moved(root, file))) {
+            Ok(found) => !sure || (found.is_file() && found.len() == file.length),
+            // Something is there, though it cannot be looked at.
+            Err(error) => !sure && error.kind() == io::ErrorKind::PermissionDenied,
+        }
     })
 }
