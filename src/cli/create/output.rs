@@ -11,7 +11,9 @@ use std::process;
 use rustix::fs::{Access, access};
 
 use super::super::{Failure, quote, unwritten};
+use crate::base::limits;
 use crate::io::disk_error::Why;
+use crate::wire::paths;
 
 /// Where a torrent goes.
 pub(super) enum Output {
@@ -27,7 +29,7 @@ impl Output {
         match option {
             Some(path) if path.as_os_str() == "-" => Output::Standard,
             Some(path) => Output::File(path),
-            None => Output::File(PathBuf::from(format!("{name}.torrent"))),
+            None => Output::File(PathBuf::from(torrent_name(name))),
         }
     }
 
@@ -90,6 +92,15 @@ impl Output {
     fn refused(&self, why: &str) -> Failure {
         Failure::failed(format!("{}: {why}", self.name()))
     }
+}
+
+/// The name of a torrent of this content, as long as a name may be.
+fn torrent_name(name: &str) -> String {
+    let whole = format!("{name}.torrent");
+    if whole.len() <= limits::NAME_BYTES {
+        return whole;
+    }
+    paths::shortened(&whole, "~")
 }
 
 /// Whether a new file takes the place of what is there, if anything is.
