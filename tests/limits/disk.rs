@@ -21,7 +21,7 @@ use crate::session;
 use crate::support::bench::{Bench, SOON, checked, listening, wait_verified};
 use crate::support::child::{Child, Stream, brooklet};
 use crate::support::content::Content;
-use crate::support::peer::{Answer, Manners, Peer, Server};
+use crate::support::peer::{Manners, Peer, Server, visit};
 use crate::support::torrent::{Torrent, metainfo, sparse};
 
 #[test]
@@ -283,13 +283,21 @@ fn time_for_the_last_save_after_slow_trackers() {
 #[test]
 fn time_for_the_last_save_of_a_complete_download() {
     let bench = Bench::new(12, 1 << 16);
+    let mut get = bench.get(&[], &[]);
+    let addr = listening(&mut get);
+    // The first record is there before the first block is written.
+    let record = bench
+        .dir
+        .join("state")
+        .join(format!("{}.resume", bench.torrent.hex()));
+    let deadline = Instant::now() + SOON;
+    while !record.exists() {
+        assert!(Instant::now() < deadline, "no record is saved");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let fifo = stuck(&bench);
-    let manners = Manners {
-        answer: Box::new(|_| Answer::Serve),
-        ..Manners::default()
-    };
-    let seed = Peer::start(&bench.torrent, manners);
-    let mut get = bench.get(&[seed.addr()], &[]);
+    let torrent = Arc::clone(&bench.torrent);
+    std::thread::spawn(move || visit(addr, &torrent, &Manners::default()));
     get.event("complete", SOON);
     let waited = limits::STOP_PATIENCE + limits::STOP_PATIENCE_LEAST;
     std::thread::sleep(waited);
