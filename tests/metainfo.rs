@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use brooklet::base::id::{InfoHash, PieceHash};
 use brooklet::wire::bencode::{self, Value};
-use brooklet::wire::metainfo::{FileEntry, FileKind, Metainfo};
+use brooklet::wire::files::{FileEntry, FileKind};
+use brooklet::wire::metainfo::Metainfo;
 use json::Json;
 use sha1::{Digest as _, Sha1};
 

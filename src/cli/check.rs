@@ -18,7 +18,8 @@ use crate::io::hash;
 use crate::io::logging::{self, printable};
 use crate::io::places;
 use crate::storage::resume;
-use crate::wire::metainfo::{FileEntry, FileKind, Metainfo};
+use crate::wire::files::{FileEntry, FileKind};
+use crate::wire::metainfo::Metainfo;
 
 /// Files held open by each core: pieces come almost in order, so more would lie idle.
 const HANDLES: usize = 4;

@@ -12,7 +12,8 @@ use super::{Failure, help, json, slip, target, usage};
 use crate::io::logging::printable;
 use crate::io::places;
 use crate::storage::select;
-use crate::wire::metainfo::{FileEntry, FileKind, Metainfo};
+use crate::wire::files::{FileEntry, FileKind};
+use crate::wire::metainfo::Metainfo;
 use crate::wire::paths;
 
 /// Runs the command with the arguments behind its name.

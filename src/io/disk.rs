@@ -25,7 +25,8 @@ use crate::base::geometry::Block;
 use crate::base::limits;
 use crate::storage::layout::{Layout, Span};
 use crate::storage::resume::Stamp;
-use crate::wire::metainfo::{FileKind, Metainfo};
+use crate::wire::files::FileKind;
+use crate::wire::metainfo::Metainfo;
 
 /// The files of one torrent.
 #[derive(Debug)]

@@ -10,7 +10,8 @@ use super::disk_error::DiskError;
 use crate::base::bits::Bits;
 use crate::session::config::Existing;
 use crate::storage::resume::{Resume, Verdict};
-use crate::wire::metainfo::{FileKind, Metainfo};
+use crate::wire::files::FileKind;
+use crate::wire::metainfo::Metainfo;
 
 /// The files of a torrent that is to be downloaded.
 #[derive(Debug)]

@@ -12,7 +12,8 @@ use super::tree::{Times, Tree};
 use crate::base::bits::Bits;
 use crate::storage::layout::Layout;
 use crate::storage::resume::Stamp;
-use crate::wire::metainfo::{FileKind, Metainfo};
+use crate::wire::files::FileKind;
+use crate::wire::metainfo::Metainfo;
 use crate::wire::paths;
 
 /// Files to be synced, by another thread.

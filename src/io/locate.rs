@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::wire::metainfo::{FileEntry, FileKind, Metainfo};
+use crate::wire::files::{FileEntry, FileKind};
+use crate::wire::metainfo::Metainfo;
 
 /// Where content was looked for, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use rustix::fs::{IFlags, Mode, OFlags};
 
 use super::tree::Tree;
 use crate::wire::elsewhere::Style;
-use crate::wire::metainfo::{FileKind, Metainfo};
+use crate::wire::files::FileKind;
+use crate::wire::metainfo::Metainfo;
 
 /// Names of a folder that are looked at to find one that tells.
 const NAMES: usize = 1_000;

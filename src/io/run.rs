@@ -31,7 +31,8 @@ use crate::session::session::Session;
 use crate::storage::layout::Layout;
 use crate::storage::resume::{self, Resume, Verdict};
 use crate::torrent::candidates::Source;
-use crate::wire::metainfo::{FileKind, Metainfo};
+use crate::wire::files::FileKind;
+use crate::wire::metainfo::Metainfo;
 
 /// Runs one torrent until it is done, stopped or failed.
 pub fn run(setup: Setup, reporter: &mut Reporter<'_>) -> Ending {

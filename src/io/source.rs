@@ -19,7 +19,7 @@ use crate::base::limits;
 use crate::storage::create;
 use crate::storage::layout::Layout;
 use crate::storage::select::Pattern;
-use crate::wire::metainfo::FileEntry;
+use crate::wire::files::FileEntry;
 
 /// What lies under a path.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 use crate::base::geometry::Geometry;
 use crate::base::id::{CLIENT_NAME, PieceHash};
 use crate::wire::bencode;
-use crate::wire::metainfo::{FileEntry, FileKind};
+use crate::wire::files::{FileEntry, FileKind};
 
 /// The smallest piece length that is made: that of a block, so that every block lies in one piece.
 pub const LEAST_PIECE: u32 = 16 * 1024;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::base::bits::Bits;
 use crate::base::geometry::Geometry;
 use crate::base::padding::Padding;
-use crate::wire::metainfo::{FileEntry, FileKind};
+use crate::wire::files::{FileEntry, FileKind};
 
 /// Where each file of a torrent begins and ends in its content.
 #[derive(Clone, Debug)]

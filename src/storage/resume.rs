@@ -252,7 +252,7 @@ fn stamp(bytes: &[u8]) -> Option<Stamp> {
 mod tests {
     use super::*;
     use crate::base::geometry::Geometry;
-    use crate::wire::metainfo::{FileEntry, FileKind};
+    use crate::wire::files::{FileEntry, FileKind};
 
     /// Three files of 10, 0 and 14 bytes in six pieces of 4; the third piece lies in two files.
     fn layout() -> Layout {

@@ -10,7 +10,7 @@
 //! whose name is a number of some file is chosen by its path (`NAME/2` or `./2`).
 
 use crate::base::printable::printable;
-use crate::wire::metainfo::{FileEntry, FileKind};
+use crate::wire::files::{FileEntry, FileKind};
 
 /// The files that have a number, in order: number `n` stands at place `n - 1`. Each with its index among the torrent's files.
 pub fn numbered(files: &[FileEntry]) -> impl Iterator<Item = (usize, &FileEntry)> {

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use super::files::{FileEntry, FileKind};
 use super::given::{Given, Names};
-use super::metainfo::{FileEntry, FileKind, Metainfo};
+use super::metainfo::Metainfo;
 use super::naming::{self, Matching};
 use super::paths;
 

@@ -3,8 +3,8 @@
 //! another file's nowhere.
 
 use super::bencode::{Dict, Value};
+use super::files::{FileEntry, FileKind, Invalid};
 use super::given::Names;
-use super::metainfo::{FileEntry, FileKind, Invalid};
 use super::naming::{self, Matching};
 use super::paths;
 use crate::base::geometry::Geometry;

@@ -5,11 +5,10 @@
 //! refused. What could lead out of the download folder is refused; a name that cannot be written gets
 //! one of its own (see [`super::paths`]).
 
-use std::fmt;
-
 use sha1::{Digest as _, Sha1};
 
 use super::bencode::{self, Value};
+use super::files::{FileEntry, Invalid};
 use super::given::Names;
 use super::naming::{self, Matching};
 use super::{info, paths, sources};
@@ -49,47 +48,6 @@ pub struct Metainfo {
     pub single: bool,
     /// How the torrent spells its names, where that is not how they are on disk.
     pub names: Names,
-}
-
-/// A file of a torrent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileEntry {
-    /// Where it lies below the download folder: plain names (see [`paths::is_plain`]) with a `/` between them, the first of which is the
-    /// torrent's name. Empty for padding.
-    pub path: Box<str>,
-    /// Its size in bytes.
-    pub length: u64,
-    /// What it is.
-    pub kind: FileKind,
-    /// Whether it is to be executable (BEP 47).
-    pub executable: bool,
-}
-
-/// What a file of a torrent is (BEP 47).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
-    /// A file that lies on disk.
-    File,
-    /// Zeros that make the next file begin with a piece. Never on disk.
-    Padding,
-    /// A symbolic link, of no bytes: listed, never created.
-    Symlink,
-}
-
-/// Why a torrent is refused, in one plain line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid(String);
-
-impl Invalid {
-    pub(super) fn new(why: impl Into<String>) -> Invalid {
-        Invalid(why.into())
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl Metainfo {

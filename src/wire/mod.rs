@@ -14,6 +14,7 @@
 
 pub mod bencode;
 pub mod elsewhere;
+pub mod files;
 pub mod fold;
 pub mod given;
 mod info;

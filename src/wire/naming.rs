@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher as _};
 
+use super::files::{FileEntry, FileKind};
 use super::given::{Given, Names};
-use super::metainfo::{FileEntry, FileKind};
 use super::{fold, paths};
 use crate::base::limits;
 

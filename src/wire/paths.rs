@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 use sha1::{Digest as _, Sha1};
 
 use super::bencode::Value;
+use super::files::Invalid;
 use super::given::{Components, Given};
-use super::metainfo::Invalid;
 use crate::base::limits;
 
 /// Bytes of an extension that is kept when a name is cut: a longer one is no extension.

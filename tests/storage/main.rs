@@ -18,8 +18,9 @@ use brooklet::base::id::InfoHash;
 use brooklet::io::disk::Disk;
 use brooklet::io::disk_error::DiskError;
 use brooklet::io::pen::Pen;
+use brooklet::wire::files::{FileEntry, FileKind};
 use brooklet::wire::given::Names;
-use brooklet::wire::metainfo::{FileEntry, FileKind, Metainfo};
+use brooklet::wire::metainfo::Metainfo;
 
 const PIECE: u32 = 16 * 1024;
 

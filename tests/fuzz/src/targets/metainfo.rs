@@ -2,7 +2,8 @@
 
 use brooklet::base::limits;
 use brooklet::storage::layout::Layout;
-use brooklet::wire::metainfo::{FileKind, Metainfo};
+use brooklet::wire::files::FileKind;
+use brooklet::wire::metainfo::Metainfo;
 use brooklet::wire::{magnet, paths};
 
 /// Fails where a promise is broken.

@@ -7,7 +7,7 @@ use brooklet::base::id::InfoHash;
 use brooklet::storage::layout::Layout;
 use brooklet::storage::resume::{Resume, Stamp, verdict};
 use brooklet::wire::bencode;
-use brooklet::wire::metainfo::{FileEntry, FileKind};
+use brooklet::wire::files::{FileEntry, FileKind};
 use sha1::{Digest as _, Sha1};
 
 const OURS: InfoHash = InfoHash(*b"abcdefghijklmnopqrst");
