@@ -157,7 +157,7 @@ fn ignored() -> impl Fn(c_int) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     let mask = mask.unwrap_or_default();
-    move |signal| mask >> (signal - 1) & 1 == 1
+    move |signal| (mask >> (signal - 1)) & 1 == 1
 }
 
 #[cfg(test)]

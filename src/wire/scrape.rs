@@ -61,7 +61,7 @@ impl ScrapeAnswer {
 /// `bittorrent-tracker` writes each byte from 0x80 on as the two bytes that UTF-8 has for the
 /// character of that number. Only one torrent is asked for, so an only entry is about that one,
 /// unless its key is the info hash of another.
-fn swarm_of<'a>(swarms: Dict<'a>, info_hash: InfoHash) -> Option<Dict<'a>> {
+fn swarm_of(swarms: Dict<'_>, info_hash: InfoHash) -> Option<Dict<'_>> {
     let exact = swarms.get(info_hash.0);
     let twice_encoded = || {
         let key: String = info_hash.0.iter().copied().map(char::from).collect();
