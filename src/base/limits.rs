@@ -253,6 +253,10 @@ pub const HTTP_CHUNK_LINE: usize = 256;
 /// Codings of an HTTP body one around the other: two are a server behind a proxy that compresses
 /// once more, and each costs a pass over the body.
 pub const HTTP_CODINGS: usize = 3;
+/// Bytes of an HTTP body that is unpacked: a thousand peers take half of it, each in a dictionary of
+/// its own. A bit of deflate may cost many times as much as it yields, so [`HTTP_REPLY`] of them would
+/// hold up everything for seconds.
+pub const HTTP_PACKED: usize = 64 * KIB;
 /// Redirects followed for one announce.
 pub const HTTP_REDIRECTS: u32 = 5;
 /// First wait after a tracker failed; doubled each time.

@@ -60,8 +60,15 @@ fn unpacked(packed: &[u8], codings: usize) -> Result<Option<Vec<u8>>, String> {
         return Ok(None);
     }
     if packed.starts_with(&GZIP) {
+        if packed.len() > limits::HTTP_PACKED {
+            return Err(format!("it answers in gzip, {TOO_BIG}"));
+        }
         let inner = gunzip(packed).map_err(|why| format!("it answers in gzip, {why}"))?;
         return deeper(inner, codings).map(Some);
+    }
+    // What is longer and has no sure mark is taken for something else.
+    if packed.len() > limits::HTTP_PACKED {
+        return Ok(None);
     }
     if is_zlib(packed) {
         match inflate(packed, true) {
@@ -116,6 +123,7 @@ fn gunzip(mut packed: &[u8]) -> Result<Vec<u8>, &'static str> {
 
 const CUT_SHORT: &str = "which is cut short";
 const DAMAGED: &str = "which is damaged";
+const TOO_BIG: &str = "which is longer than 64 KiB";
 const TOO_LONG: &str = "which is longer than 2 MiB when it is unpacked";
 
 /// What follows the head of a gzip member; `None`: the head is cut short.
@@ -322,7 +330,7 @@ mod tests {
         let most = limits::HTTP_REPLY / 258;
         let whole = inflate(&bomb(most), false).unwrap().0;
         assert_eq!(whole, vec![b'l'; most * 258 + 1]);
-        for repeats in [most + 1, 100 * most] {
+        for repeats in [most + 1, 4 * most] {
             assert_eq!(inflate(&bomb(repeats), false), Err(TOO_LONG));
             let why = read(&gzip(&bomb(repeats)), &[]).unwrap_err();
             let longer = "it answers in gzip, which is longer than 2 MiB when it is unpacked";
@@ -334,6 +342,14 @@ mod tests {
         assert_eq!(inflate(&exact, false).unwrap().0.len(), limits::HTTP_REPLY);
         let more = stored(&vec![b'l'; limits::HTTP_REPLY + 1]);
         assert_eq!(inflate(&more, false), Err(TOO_LONG));
+        let big = [&gzip(RAW)[..], &[0; limits::HTTP_PACKED]].concat();
+        assert_eq!(
+            read(&big[..limits::HTTP_PACKED], &[]).as_deref(),
+            Ok(ANSWER)
+        );
+        let why = read(&big, &[]).unwrap_err();
+        assert_eq!(why, "it answers in gzip, which is longer than 64 KiB");
+        assert!(TOO_BIG.contains(&format!("{} KiB", limits::HTTP_PACKED / limits::KIB)));
         assert!(TOO_LONG.contains(&format!("{} MiB", limits::HTTP_REPLY / limits::MIB)));
     }
 }
