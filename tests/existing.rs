@@ -102,6 +102,40 @@ fn a_file_in_which_nothing_matches_is_not_written_over_unless_that_is_asked_for(
     }
 }
 
+/// Pieces of one byte match in any file, as text does in text; zeros lie in many files at the same
+/// place. Neither makes the user's file the torrent's.
+#[test]
+fn what_matches_by_chance_does_not_make_a_file_the_torrents() {
+    for (number, piece) in [(80, 1), (81, 2)] {
+        let bench = Bench::of(Torrent::new(
+            Content::file(number, "content.bin", 64 * KIB),
+            piece,
+        ));
+        let seed = Peer::start(&bench.torrent, Manners::default());
+        put(&bench, "content.bin", &noise(99, 64 * KIB));
+        assert_refused(&bench, &seed, &[], &["content.bin: ", "--overwrite"]);
+        get(&bench, &seed, &["--overwrite"]).success(SOON);
+        bench.assert_whole();
+    }
+    for byte in [0, 0xff] {
+        let mut content = Content::file(82, "content.bin", MIB);
+        content.files[0].1[PIECE..4 * PIECE].fill(byte);
+        let bench = Bench::of(Torrent::new(content, PIECE));
+        let seed = Peer::start(&bench.torrent, Manners::default());
+        let mut own = noise(99, MIB);
+        own[PIECE..4 * PIECE].fill(byte);
+        put(&bench, "content.bin", &own);
+        assert_refused(&bench, &seed, &[], &["content.bin: ", "--overwrite"]);
+        // Where another piece matches, those count, too.
+        own[..PIECE].copy_from_slice(&bench.torrent.bytes[..PIECE]);
+        put(&bench, "content.bin", &own);
+        let mut child = get(&bench, &seed, &[]);
+        assert_eq!(checked(&mut child), 4);
+        child.success(SOON);
+        bench.assert_whole();
+    }
+}
+
 #[test]
 fn one_such_file_among_several_stops_it_before_the_first_write() {
     let (bench, seed) = three(4);
@@ -285,4 +319,19 @@ fn what_cannot_be_written_is_said_before_anything_is_fetched() {
     fs::create_dir_all(bench.content().join("t")).unwrap();
     symlink("nowhere", bench.content().join("t/b")).unwrap();
     assert_refused(&bench, &seed, &[], &["t/b: ", "--files"]);
+}
+
+/// Names that some file systems take for one make us try which kind this one is.
+#[test]
+fn nothing_is_made_behind_a_link_in_the_place_of_the_torrents_folder() {
+    let files = [("a", 100 * KIB), ("A", 100 * KIB)];
+    let bench = Bench::of(Torrent::new(Content::folder(83, "t", &files), PIECE));
+    let seed = Peer::start(&bench.torrent, Manners::default());
+    let outside = bench.dir.join("outside");
+    fs::create_dir(&outside).unwrap();
+    symlink(&outside, bench.content().join("t")).unwrap();
+    let changed = || fs::metadata(&outside).unwrap().modified().unwrap();
+    let before = changed();
+    assert_refused(&bench, &seed, &[], &["a symbolic link"]);
+    assert_eq!(changed(), before, "a file was made and removed there");
 }

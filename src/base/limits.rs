@@ -226,6 +226,10 @@ pub const UNSYNCED_LEAST: u64 = 2 * MIB as u64;
 pub const UNSYNCED_MOST: u64 = 256 * MIB as u64;
 /// Content files held open at one time, for reading and for writing, if the process may open many more.
 pub const OPEN_FILES: usize = 128;
+/// Bytes in a row of a file that was there before, of which whole pieces must be this torrent's if it
+/// is to be written over: pieces may have one byte, which is right by chance in many a file, and
+/// files of one kind begin alike, but not for so long. Half of a shorter file is enough.
+pub const PROOF: u64 = KIB as u64;
 /// Resume data is saved at most this often while pieces come in.
 pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 

@@ -1,6 +1,6 @@
 //! What lies on disk before a download: which files can be written to, and which are not ours to
 //! write to. A file is ours if the resume data know it as it is. Another one may be written over
-//! only if a piece in it is this torrent's, or if it holds nothing but zeros, as files do that
+//! only if enough in it is this torrent's, or if it holds nothing but zeros, as files do that
 //! other clients make before they have anything to put into them.
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ pub struct Survey<'a> {
 /// Files that are not known to be ours, by what becomes of them.
 #[derive(Debug, Default)]
 pub struct Strangers {
-    /// Chosen files of which a piece must prove to be this torrent's.
+    /// Chosen files that must prove to be this torrent's.
     pub doubted: Vec<Existing>,
     /// Chosen files of the right length, of which no piece can be hashed, since other files lack
     /// bytes of each: nothing else may be written to them than what they hold.
@@ -81,13 +81,14 @@ impl Survey<'_> {
             let Some(size) = self.foreign_size(disk, file) else {
                 continue;
             };
-            let pieces = disk.layout().pieces_of(file);
+            let mut pieces = disk.layout().pieces_of(file);
             let known = |piece| verdict.hash.get(piece) || verdict.trusted.get(piece);
-            if size == disk.layout().length(file) && !pieces.clone().any(known) {
+            if size == disk.layout().length(file) && !pieces.any(known) {
                 strangers.precious.insert(file);
             } else if !disk.is_blank(file) {
                 let name = disk.path(file).display().to_string();
-                strangers.doubted.push(Existing { name, pieces });
+                let bytes = disk.layout().range(file);
+                strangers.doubted.push(Existing { name, bytes });
             }
         }
         strangers

@@ -11,6 +11,10 @@ pub(super) struct Checking {
     check: Check,
     hashes: Vec<PieceHash>,
     valid: Bits,
+    /// Those of the valid pieces that hold different bytes.
+    telling: Bits,
+    /// The byte that is repeated in what was read of the piece at hand.
+    repeated: Option<u8>,
 }
 
 impl Checking {
@@ -20,6 +24,8 @@ impl Checking {
             check: Check::new(geometry, pieces),
             hashes,
             valid: Bits::new(geometry.pieces()),
+            telling: Bits::new(geometry.pieces()),
+            repeated: None,
         }
     }
 
@@ -35,8 +41,16 @@ impl Checking {
 
     /// The bytes of [`Checking::next_slice`].
     pub(super) fn take(&mut self, data: &[u8]) {
+        if self.check.beginning().is_some() {
+            self.repeated = data.first().copied();
+        }
+        let repeated = self.repeated;
+        self.repeated = repeated.filter(|byte| data.iter().all(|other| other == byte));
         let verdict = self.check.take(data, &self.hashes);
         self.note(verdict);
+        if let (Some(Verdict { piece, ok: true }), None) = (verdict, self.repeated) {
+            self.telling.set(piece);
+        }
     }
 
     /// The bytes of [`Checking::next_slice`] are not there.
@@ -55,6 +69,11 @@ impl Checking {
     /// The pieces that are whole.
     pub(super) fn valid(&self) -> &Bits {
         &self.valid
+    }
+
+    /// The pieces that are whole and more than one byte again and again: zeros lie in many files.
+    pub(super) fn telling(&self) -> &Bits {
+        &self.telling
     }
 
     /// Bytes decided, of how many.

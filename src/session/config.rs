@@ -28,8 +28,24 @@ pub enum Stay {
 pub struct Existing {
     /// Where it lies, for messages.
     pub name: String,
-    /// The pieces that hold bytes of it.
-    pub pieces: std::ops::Range<u32>,
+    /// Where its bytes lie in the content.
+    pub bytes: std::ops::Range<u64>,
+}
+
+impl Existing {
+    /// Whether enough in it is this torrent's: that of which pieces in a row prove it.
+    pub(super) fn is_proven(&self, telling: &Bits, geometry: Geometry) -> bool {
+        let length = self.bytes.end - self.bytes.start;
+        let enough = limits::PROOF.min(length.div_ceil(2));
+        let mut run = 0;
+        geometry.pieces_of(self.bytes.start, length).any(|piece| {
+            let start = geometry.piece_start(piece);
+            let end = start + u64::from(geometry.piece_size(piece));
+            let own = end.min(self.bytes.end) - start.max(self.bytes.start);
+            run = if telling.get(piece) { run + own } else { 0 };
+            run >= enough
+        })
+    }
 }
 
 /// Everything a session needs to know.
@@ -57,7 +73,7 @@ pub struct Config {
     pub trusted: Bits,
     /// Pieces that have to be hashed first.
     pub to_hash: Bits,
-    /// Files that may be written to only if a piece in them is this torrent's.
+    /// Files that may be written to only if enough in them is this torrent's.
     pub doubted: Vec<Existing>,
     /// Bytes received and sent in earlier sessions.
     pub earlier: (u64, u64),

@@ -1,8 +1,9 @@
 //! From the check of what is on disk to the way out: the stages of a session.
 
-use super::config::{Existing, Stay};
+use super::config::Stay;
 use super::effect::{Effect, Report};
 use super::session::Session;
+use crate::base::bits::Bits;
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
@@ -76,11 +77,15 @@ impl Session {
         if self.stage != Stage::Checking || busy {
             return;
         }
+        let mut telling = self.config.trusted.clone();
         if let Some(checking) = self.checking.take() {
             self.torrent.pieces.restore(checking.valid());
+            for piece in checking.telling().ones() {
+                telling.set(piece);
+            }
             self.unsaved = true;
         }
-        if let Some(why) = self.find_foreign() {
+        if let Some(why) = self.find_foreign(&telling) {
             self.unsaved = false;
             return self.fail(why, now);
         }
@@ -119,12 +124,12 @@ impl Session {
         }
     }
 
-    /// Why nothing may be written: a file that is there may be the user's own, since no piece in it
-    /// is this torrent's.
-    fn find_foreign(&self) -> Option<String> {
-        let held = self.torrent.pieces.held();
-        let foreign = |file: &&Existing| !file.pieces.clone().any(|piece| held.get(piece));
-        let mut foreign = self.config.doubted.iter().filter(foreign);
+    /// Why nothing may be written: a file that is there may be the user's own. `telling`: the pieces
+    /// that prove a file to be this torrent's.
+    fn find_foreign(&self, telling: &Bits) -> Option<String> {
+        let geometry = self.config.geometry;
+        let doubted = self.config.doubted.iter();
+        let mut foreign = doubted.filter(|file| !file.is_proven(telling, geometry));
         let first = foreign.next()?;
         let more = match foreign.count() {
             0 => String::new(),

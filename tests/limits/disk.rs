@@ -308,3 +308,23 @@ fn time_for_the_last_save_of_a_complete_download() {
     drop(reader);
     bench.assert_whole();
 }
+
+/// A file of the user's own is written over if so many bytes in a row are the torrent's, or half of
+/// a shorter one, and not if there is one piece less.
+#[test]
+fn bytes_that_prove_a_file_to_be_the_torrents() {
+    let proof = limits::PROOF as usize;
+    let piece = 64;
+    for (len, enough) in [(64 * proof, proof), (proof, proof / 2)] {
+        for (right, code) in [(enough, 0), (enough - piece, 1)] {
+            let content = Content::file(len as u64, "content.bin", len);
+            let bench = Bench::of(Torrent::new(content, piece));
+            let seed = Peer::start(&bench.torrent, Manners::default());
+            let own: Vec<u8> = bench.torrent.bytes.iter().map(|byte| !byte).collect();
+            let own = [&bench.torrent.bytes[..right], &own[right..]].concat();
+            fs::write(bench.content().join("content.bin"), &own).unwrap();
+            let mut child = bench.get(&[seed.addr()], &[]);
+            assert_eq!(child.code(SOON), code, "{right} bytes of {len}");
+        }
+    }
+}
