@@ -29,7 +29,8 @@ pub fn fold(dir: &Path, metainfo: &mut Metainfo, trial: bool) {
         return;
     };
     let own = dir.join(&metainfo.name);
-    let folds = match own.is_dir() {
+    // Nothing is made behind a link.
+    let folds = match fs::symlink_metadata(&own).is_ok_and(|found| found.is_dir()) {
         true => folds(&own, trial),
         false => folds(dir, trial),
     };
