@@ -87,10 +87,12 @@ impl Metainfo {
     }
 
     fn root_in(&self, style: Style) -> Option<String> {
-        match &self.names.root {
+        let root = match &self.names.root {
             Some(given) => spelled(style, given),
             None => spelled(style, &as_given(&self.name)),
-        }
+        };
+        // A name that does not look like it must not lead into the folder of some program's settings.
+        root.filter(|root| !root.starts_with('.') || self.name.starts_with('.'))
     }
 
     fn path_in(&self, style: Style, index: usize, file: &FileEntry, root: &str) -> Option<String> {
@@ -342,6 +344,18 @@ mod tests {
         // A folder `X` stands in the torrent too, so the file of that name has its number anyway.
         let expected: Vec<String> = expected.iter().map(|path| format!("r/{path}")).collect();
         assert_eq!(paths_in(&meta, Style::Libtorrent2), expected);
+    }
+
+    #[test]
+    fn no_other_name_is_a_hidden_folders_unless_the_torrents_is() {
+        for name in ["\u{202e}.config", "\\.config", "\u{200b}.config"] {
+            let meta = torrent(name.as_bytes(), &[&[b"a"]]);
+            let others = meta.elsewhere();
+            let mut others = others.values().flatten();
+            assert!(others.all(|(_, path)| !path.starts_with('.')), "{name:?}");
+        }
+        let meta = torrent(".x\\".as_bytes(), &[&[b"a"]]);
+        assert_eq!(paths_in(&meta, Style::Libtorrent2), [".x/a"]);
     }
 
     #[test]
