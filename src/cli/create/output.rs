@@ -157,6 +157,7 @@ fn look_at_folder(path: &Path) -> Result<(), String> {
 /// A new file beside the output, which is gone again when it has not been put in its place.
 struct Fresh {
     path: PathBuf,
+    file: File,
 }
 
 impl Fresh {
@@ -164,15 +165,14 @@ impl Fresh {
         // A short name: the output's own may be as long as a name can be.
         let name = format!(".brooklet-{}.torrent", process::id());
         let path = output.with_file_name(name);
-        File::create_new(&path)?;
-        Ok(Fresh { path })
+        let file = File::create_new(&path)?;
+        Ok(Fresh { path, file })
     }
 
     fn fill(&self, text: &[u8], sync: bool) -> io::Result<()> {
-        let mut file = File::options().write(true).open(&self.path)?;
-        file.write_all(text)?;
+        (&self.file).write_all(text)?;
         match sync {
-            true => file.sync_all(),
+            true => self.file.sync_all(),
             false => Ok(()),
         }
     }
