@@ -2,7 +2,8 @@
 
 use super::time::{Duration, Now};
 
-/// Bytes a second, averaged over about the last few seconds: a sum that decays by half in each [`Meter::HALF_LIFE`].
+/// Bytes a second, averaged over about the last few seconds: a sum that decays by half in each
+/// [`Meter::HALF_LIFE`].
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     weight: f64,
@@ -37,7 +38,8 @@ impl Meter {
 
     /// Bytes a second.
     pub fn rate(&self, now: Now) -> u64 {
-        // The integral of the decay from now back to for ever is HALF_LIFE / ln 2; a young meter has only seen a part of that.
+        // The integral of the decay from now back to for ever is HALF_LIFE / ln 2; a young meter
+        // has only seen a part of that.
         let half_life = Self::HALF_LIFE.as_secs_f64();
         let age = now.since(self.since).max(Self::YOUNGEST).as_secs_f64();
         let span = half_life / std::f64::consts::LN_2 * (1.0 - left_after(age / half_life));
@@ -58,8 +60,29 @@ impl Meter {
     }
 }
 
-/// What is left of one after this many half-lives: two to the power of minus that. The C library has
-/// a function for it, too, but nothing else here needs that library, and mapping it takes 0.4 MiB.
+/// Bytes of content that came in and went out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Received.
+    pub down: u64,
+    /// Sent.
+    pub up: u64,
+}
+
+impl std::ops::Add for Totals {
+    type Output = Totals;
+
+    fn add(self, other: Totals) -> Totals {
+        Totals {
+            down: self.down + other.down,
+            up: self.up + other.up,
+        }
+    }
+}
+
+/// What is left of one after this many half-lives: two to the power of minus that. The C library
+/// has a function for it, too, but nothing else here needs that library, and mapping it takes 0.4
+/// MiB.
 fn left_after(half_lives: f64) -> f64 {
     let whole = half_lives as u64;
     if whole >= 1023 {
@@ -74,7 +97,8 @@ fn left_after(half_lives: f64) -> f64 {
     halved * power
 }
 
-/// A token bucket: what may flow now without exceeding a rate, allowing bursts of up to a quarter of a second (one block at least).
+/// A token bucket: what may flow now without exceeding a rate, allowing bursts of up to a quarter
+/// of a second (one block at least).
 #[derive(Clone, Debug)]
 pub struct Bucket {
     rate: Option<u64>,
@@ -124,7 +148,8 @@ impl Bucket {
         }
     }
 
-    /// When at least `bytes` (or the whole burst, if that is less) may flow; `None` if they may now.
+    /// When at least `bytes` (or the whole burst, if that is less) may flow; `None` if they may
+    /// now.
     pub fn ready_at(&mut self, bytes: u64, now: Now) -> Option<Now> {
         let rate = self.rate?;
         let wanted = (bytes as f64).min(Self::burst(rate));

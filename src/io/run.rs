@@ -24,6 +24,7 @@ use super::writer::Writer;
 use crate::base::bits::Bits;
 use crate::base::id::PeerId;
 use crate::base::limits;
+use crate::base::rate::Totals;
 use crate::base::rng::Rng;
 use crate::session::config::{Config, Existing};
 use crate::session::effect::Report;
@@ -75,7 +76,10 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let tree = disk.tree().map_err(|error| error.to_string())?;
     // Before the first write it must be on record that files may be ours that are not whole.
     let clean = resume.as_ref().is_none_or(|resume| resume.clean);
-    let totals = resume.map_or((0, 0), |resume| (resume.downloaded, resume.uploaded));
+    let totals = resume.map_or(Totals::default(), |resume| Totals {
+        down: resume.downloaded,
+        up: resume.uploaded,
+    });
     let known = Known {
         verdict,
         doubted,
@@ -231,7 +235,7 @@ struct Known {
     verdict: Verdict,
     doubted: Vec<Existing>,
     /// Bytes received and sent in earlier runs.
-    totals: (u64, u64),
+    totals: Totals,
 }
 
 fn config(

@@ -161,8 +161,8 @@ impl Saving {
             files: disk.ledger().record(disk.layout(), &snapshot.held),
             clean: snapshot.clean,
             settled,
-            downloaded: snapshot.downloaded,
-            uploaded: snapshot.uploaded,
+            downloaded: snapshot.totals.down,
+            uploaded: snapshot.totals.up,
         };
         self.next_clean = Some(snapshot.clean);
         self.settling = settled.map(|time| (snapshot, time));

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use super::effect::{Effect, Report};
-use super::leaving::Stage;
 use super::session::Session;
+use super::stage::Stage;
 use crate::base::limits;
 use crate::base::time::{Duration, Now, sooner};
 use crate::peer::fault::Fault;
@@ -60,9 +60,9 @@ impl Session {
     }
 
     pub(super) fn tell_totals(&mut self) {
-        let (downloaded, uploaded) = self.totals();
+        let totals = self.totals();
         let left = self.config.size - self.torrent.pieces.held_bytes();
-        self.trackers.set_totals(uploaded, downloaded, left);
+        self.trackers.set_totals(totals.up, totals.down, left);
     }
 
     fn heard_tracker(
@@ -110,9 +110,9 @@ impl Session {
         }
         let totals = self.totals();
         let moved = if self.config.download {
-            totals.0
+            totals.down
         } else {
-            totals.1
+            totals.up
         };
         let since = self.search.on_moved(moved, now);
         let Some(patience) = self.search_patience() else {

@@ -1,4 +1,4 @@
-//! What a session may spend: connections, calls a second, bytes a second.
+//! What a session may spend: connections, dials a second, bytes a second, refusals a second.
 
 use super::fair_queue::FairQueue;
 use crate::base::limits;
@@ -82,7 +82,8 @@ impl Dials {
         self.next
     }
 
-    /// Notes a call begun. Calls saved up while there was nobody to call may follow each other for a second.
+    /// Notes a call begun. Calls saved up while there was nobody to call may follow each other for
+    /// a second.
     pub fn on_dial(&mut self, now: Now) {
         self.open += 1;
         self.half_open += 1;
@@ -106,6 +107,24 @@ impl Dials {
         if was_dialing {
             self.half_open = self.half_open.saturating_sub(1);
         }
+    }
+}
+
+/// How many uTP connections were refused in the second that began last.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    since: Now,
+    count: u32,
+}
+
+impl Refusals {
+    /// Counts one more; false: there were enough.
+    pub(super) fn enter(&mut self, now: Now) -> bool {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            (self.since, self.count) = (now, 0);
+        }
+        self.count += 1;
+        self.count <= limits::UTP_REFUSALS
     }
 }
 

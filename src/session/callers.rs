@@ -4,9 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::effect::Report;
-use super::leaving::Stage;
-use super::session::Session;
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
 use crate::peer::fault::Fault;
@@ -44,9 +41,9 @@ pub enum Failed {
 }
 
 impl Failed {
-    /// What became of a caller that did not greet us and whose connection ends by this fault; `None`
-    /// if it is no failure of the caller.
-    fn of(peer: &Peer, fault: &Fault) -> Option<Failed> {
+    /// What became of a caller that did not greet us and whose connection ends by this fault;
+    /// `None` if it is no failure of the caller.
+    pub(super) fn of(peer: &Peer, fault: &Fault) -> Option<Failed> {
         let begun = !peer.cut().is_empty();
         Some(match fault {
             Fault::NotBitTorrent => Failed::Foreign(peer.foreign().unwrap_or(Foreign::Unknown)),
@@ -92,51 +89,26 @@ pub(super) struct Callers {
 }
 
 impl Callers {
-    fn count(&mut self, failed: Failed, now: Now) {
+    /// Counts a caller.
+    pub(super) fn count(&mut self, failed: Failed, now: Now) {
         *self.counts.entry(failed).or_default() += 1;
         let next = self
             .reported
             .map_or(now, |last| last + limits::CALLERS_EVERY);
         self.due.get_or_insert(next.max(now + GATHER));
     }
-}
 
-impl Session {
-    /// Counts a caller that is turned away at once.
-    pub(super) fn count_turned_away(&mut self, banned: bool, now: Now) {
-        let failed = match self.stage {
-            Stage::Running if banned => Failed::Banned,
-            Stage::Running => Failed::NoRoom,
-            Stage::Checking => Failed::TooEarly,
-            Stage::Leaving { .. } | Stage::Over => return,
-        };
-        self.callers.count(failed, now);
+    /// When the user is to hear of them.
+    pub(super) fn deadline(&self) -> Option<Now> {
+        self.due
     }
 
-    /// Counts a caller whose connection ends before it greeted us.
-    pub(super) fn count_failed(&mut self, key: usize, fault: &Fault, now: Now) {
-        let failed = self
-            .slots
-            .get(key)
-            .and_then(|slot| Failed::of(&slot.peer, fault));
-        if let Some(failed) = failed {
-            self.callers.count(failed, now);
-        }
-    }
-
-    /// When the user is to hear of callers that failed.
-    pub(super) fn callers_deadline(&self) -> Option<Now> {
-        self.callers.due
-    }
-
-    /// Reports the callers that failed, if it is time; all that are new, if the session is ending.
-    pub(super) fn report_callers(&mut self, ending: bool, now: Now) {
-        if self.callers.due.is_some_and(|at| ending || at <= now) {
-            self.callers.due = None;
-            self.callers.reported = Some(now);
-            let counts = self.callers.counts.iter();
-            let counts = counts.map(|(&failed, &count)| (failed, count)).collect();
-            self.report(Report::Callers(counts));
-        }
+    /// The counts, if it is time to report them; all that are new, if the session is ending.
+    pub(super) fn take_due(&mut self, ending: bool, now: Now) -> Option<Vec<(Failed, u64)>> {
+        self.due.filter(|&at| ending || at <= now)?;
+        self.due = None;
+        self.reported = Some(now);
+        let counts = self.counts.iter();
+        Some(counts.map(|(&failed, &count)| (failed, count)).collect())
     }
 }

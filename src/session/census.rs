@@ -1,31 +1,9 @@
-//! How many connections stand how, kept up as they change: a turn asks for these numbers and must not cost what is connected.
+//! How many connections stand how, kept up as they change: a turn asks for these numbers and must
+//! not cost what is connected.
 
 use slab::Slab;
 
-use super::slot::Slot;
-use crate::peer::peer::Peer;
-
-/// What one connection counts as.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Standing {
-    open: bool,
-    active: bool,
-    interested: bool,
-    served: bool,
-}
-
-impl Standing {
-    fn of(peer: &Peer) -> Standing {
-        let (open, choke) = (peer.is_open(), peer.choke_state());
-        let interested = open && choke.peer_interested;
-        Standing {
-            open,
-            active: open && peer.in_flight() > 0,
-            interested,
-            served: interested && !choke.am_choking,
-        }
-    }
-}
+use super::slot::{Counted, Slot};
 
 /// The numbers of all connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -41,9 +19,10 @@ pub struct Census {
 }
 
 impl Census {
-    /// Counts a connection anew. To be called after each change of its machine, and before its slot goes to another.
+    /// Counts a connection anew. To be called after each change of its machine, and before its slot
+    /// goes to another.
     pub fn recount(&mut self, slot: &mut Slot) {
-        let now = Standing::of(&slot.peer);
+        let now = Counted::of(&slot.peer);
         let before = std::mem::replace(&mut slot.counted, now);
         if now != before {
             self.add(now);
@@ -58,12 +37,12 @@ impl Census {
     pub fn of(slots: &Slab<Slot>) -> Census {
         let mut census = Census::default();
         for (_, slot) in slots {
-            census.add(Standing::of(&slot.peer));
+            census.add(Counted::of(&slot.peer));
         }
         census
     }
 
-    fn add(&mut self, standing: Standing) {
+    fn add(&mut self, standing: Counted) {
         self.open += usize::from(standing.open);
         self.active += usize::from(standing.active);
         self.interested += usize::from(standing.interested);

@@ -5,6 +5,7 @@ use crate::base::geometry::Geometry;
 use crate::base::id::{InfoHash, PeerId, PieceHash};
 use crate::base::limits;
 use crate::base::padding::Padding;
+use crate::base::rate::Totals;
 use crate::base::time::Duration;
 use crate::peer::peer::Local;
 use crate::tracker::{Families, Identity};
@@ -76,7 +77,7 @@ pub struct Config {
     /// Files that may be written to only if enough in them is this torrent's.
     pub doubted: Vec<Existing>,
     /// Bytes received and sent in earlier sessions.
-    pub earlier: (u64, u64),
+    pub earlier: Totals,
     /// Our name.
     pub peer_id: PeerId,
     /// The port we listen on.

@@ -4,30 +4,11 @@
 
 use std::net::SocketAddr;
 
-use super::leaving::Stage;
 use super::session::Session;
-use crate::base::limits;
+use super::stage::Stage;
 use crate::base::reach::Reach;
-use crate::base::time::{Duration, Now};
+use crate::base::time::Now;
 use crate::wire::utp_packet::{Kind, Packet};
-
-/// How many uTP connections were refused in the second that began last.
-#[derive(Debug, Default)]
-pub(super) struct Refusals {
-    since: Now,
-    count: u32,
-}
-
-impl Refusals {
-    /// Counts one more; false: there were enough.
-    fn enter(&mut self, now: Now) -> bool {
-        if now.since(self.since) >= Duration::from_secs(1) {
-            (self.since, self.count) = (now, 0);
-        }
-        self.count += 1;
-        self.count <= limits::UTP_REFUSALS
-    }
-}
 
 impl Session {
     /// The answer to a uTP packet from this address: a refusal of the connection that it opens, so

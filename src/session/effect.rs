@@ -6,9 +6,11 @@ use super::callers::Failed;
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::base::id::InfoHash;
+use crate::base::rate::Totals;
 use crate::tracker;
 
-/// What a user may want to hear of. The command line turns these into the progress line, log lines and JSON events.
+/// What a user may want to hear of. The command line turns these into the progress line, log lines
+/// and JSON events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
     /// The program is listening and begins to look at what is on disk.
@@ -63,7 +65,8 @@ pub enum Report {
         /// Why.
         reason: String,
     },
-    /// How many callers failed before their handshake was whole, by what went wrong, since the start.
+    /// How many callers failed before their handshake was whole, by what went wrong, since the
+    /// start.
     Callers(Vec<(Failed, u64)>),
     /// How far it is; comes once a second.
     Progress(Progress),
@@ -145,10 +148,8 @@ pub enum Effect {
 pub struct Snapshot {
     /// Pieces that are verified.
     pub held: Bits,
-    /// Content received in all sessions, in bytes.
-    pub downloaded: u64,
-    /// Content sent in all sessions, in bytes.
-    pub uploaded: u64,
+    /// Content received and sent in all sessions.
+    pub totals: Totals,
     /// Nothing will be written after this: no download is under way.
     pub clean: bool,
 }

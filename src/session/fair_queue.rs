@@ -1,13 +1,16 @@
-//! The order in which peers share a limited rate. The rule: of the peers that wait for the limit, the one that has got the fewest bytes
-//! under it is served next, a block at a time. So peers that wait all the time get equal shares, whatever their keys, the size of
-//! their requests and the moments at which they ask; what one cannot use goes to the others.
+//! The order in which peers share a limited rate. The rule: of the peers that wait for the limit,
+//! the one that has got the fewest bytes under it is served next, a block at a time. So peers that
+//! wait all the time get equal shares, whatever their keys, the size of their requests and the
+//! moments at which they ask; what one cannot use goes to the others.
 //!
-//! Time in which a peer did not wait is not made up for: when it waits again, it counts as having got at least as much as the peer that
-//! was served last had got. This is start-time fair queueing with equal weights.
+//! Time in which a peer did not wait is not made up for: when it waits again, it counts as having
+//! got at least as much as the peer that was served last had got. This is start-time fair queueing
+//! with equal weights.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The peers that wait for a limited rate, by the key of their slot, and what each has got under it.
+/// The peers that wait for a limited rate, by the key of their slot, and what each has got under
+/// it.
 #[derive(Debug, Default)]
 pub struct FairQueue {
     /// Bytes that count as got, of each peer that has ever waited.

@@ -1,12 +1,13 @@
-//! What comes in: from peers, message by message, and from the disk. It changes what is known and nothing else; what follows from it
-//! is decided in `planning`.
+//! What comes in: from peers, message by message, and from the disk. It changes what is known and
+//! nothing else; what follows from it is decided in `planning`.
 
+use super::callers::Failed;
 use super::checking::Checking;
 use super::effect::{Effect, Report, Write};
-use super::leaving::Stage;
 use super::patience;
 use super::session::Session;
 use super::slot::Slot;
+use super::stage::Stage;
 use crate::base::geometry::Block;
 use crate::base::id::PeerId;
 use crate::base::limits;
@@ -19,8 +20,9 @@ use crate::peer::phase::Phase;
 use crate::pieces::Accepted;
 
 impl Session {
-    /// Takes what was read from a slot's socket, up to the next block: that is to be written, and then [`Session::handle_written`] or
-    /// [`Session::handle_unwritten`] to be called. `None`: the input is used up, or the connection is over.
+    /// Takes what was read from a slot's socket, up to the next block: that is to be written, and
+    /// then [`Session::handle_written`] or [`Session::handle_unwritten`] to be called. `None`: the
+    /// input is used up, or the connection is over.
     pub fn receive<'a>(
         &mut self,
         key: usize,
@@ -58,7 +60,8 @@ impl Session {
         }
     }
 
-    /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that its peer owes us is late.
+    /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that
+    /// its peer owes us is late.
     pub fn stop_listening(&mut self, key: usize, now: Now) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.peer.stop_listening(now);
@@ -86,31 +89,36 @@ impl Session {
         }
     }
 
-    /// What [`Session::next_read`] asked for cannot be read. While checking that piece does not count; later our own file is gone.
+    /// What [`Session::next_read`] asked for cannot be read. While checking that piece does not
+    /// count; later our own file is gone.
     pub fn handle_unreadable(&mut self, why: String, now: Now) {
         let Some(checking) = &mut self.checking else {
             return self.fail(why, now);
         };
-        self.unread
-            .extend(checking.next_slice().map(|slice| slice.piece));
+        if let Some(slice) = checking.next_slice() {
+            self.damage.on_unchecked(slice.piece);
+        }
         checking.fail();
         self.report(Report::Warning(why));
     }
 
-    /// The piece of [`Session::next_hole`] lies in a hole of its file. Whether it is decided by that: if not, it must be read.
+    /// The piece of [`Session::next_hole`] lies in a hole of its file. Whether it is decided by
+    /// that: if not, it must be read.
     pub fn handle_hole(&mut self) -> bool {
         self.checking.as_mut().is_some_and(Checking::hole)
     }
 
-    /// Blocks of [`Session::receive`] are on disk: what is read from their files from now on is that. Their pieces do not count before.
-    /// In the order in which they came; of as many peers at once as may be, since several pieces are hashed faster than one.
+    /// Blocks of [`Session::receive`] are on disk: what is read from their files from now on is
+    /// that. Their pieces do not count before. In the order in which they came; of as many peers at
+    /// once as may be, since several pieces are hashed faster than one.
     pub fn handle_written(&mut self, blocks: &[(Block, &[u8])]) {
         self.torrent.pieces.written(blocks);
     }
 
-    /// A block could not be written: whatever its hash says, its piece is not held, and the session ends.
+    /// A block could not be written: whatever its hash says, its piece is not held, and the session
+    /// ends.
     pub fn handle_unwritten(&mut self, block: Block, why: String, now: Now) {
-        self.lost.set(block.piece);
+        self.damage.on_unwritten(block.piece);
         self.fail(why, now);
     }
 
@@ -118,10 +126,7 @@ impl Session {
     pub fn handle_lost(&mut self, pieces: &[u32], why: String) {
         self.report(Report::Warning(why));
         for &piece in pieces {
-            if !self.lost.get(piece) {
-                self.lost.set(piece);
-                self.unread.push(piece);
-            }
+            self.damage.on_unreadable(piece);
         }
         let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
@@ -132,9 +137,10 @@ impl Session {
         }
     }
 
-    /// Another program has changed a file: the session ends, and what is recorded of that file is recorded anew.
+    /// Another program has changed a file: the session ends, and what is recorded of that file is
+    /// recorded anew.
     pub fn handle_changed(&mut self, why: String, now: Now) {
-        self.unsaved = true;
+        self.record.set_outdated();
         self.fail(why, now);
     }
 
@@ -222,7 +228,7 @@ impl Session {
     }
 
     fn requested(&mut self, key: usize, block: Block, now: Now) -> Result<(), Fault> {
-        let held = self.torrent.pieces.held().get(block.piece) && !self.lost.get(block.piece);
+        let held = self.torrent.pieces.held().get(block.piece) && !self.damage.is_lost(block.piece);
         let Slot {
             peer,
             offered,
@@ -247,7 +253,8 @@ impl Session {
         self.down.queue.refund(key, bytes);
     }
 
-    /// Peers ask for what follows, too: a stretch of the piece at a time, so that most requests cost no hint.
+    /// Peers ask for what follows, too: a stretch of the piece at a time, so that most requests
+    /// cost no hint.
     fn read_ahead(&mut self, key: usize, block: Block) {
         let stretch = limits::SLICE as u32;
         let slot = &mut self.slots[key];
@@ -307,12 +314,34 @@ impl Session {
     }
 
     /// Something can be asked for again: all that had room left are looked at in this turn.
-    pub(super) fn wake_hungry(&mut self) {
-        for key in std::mem::take(&mut self.hungry) {
+    pub(super) fn wake_wanting(&mut self) {
+        for key in std::mem::take(&mut self.agenda.wants_more) {
             if let Some(slot) = self.slots.get_mut(key) {
-                slot.hungry = false;
+                slot.wants_more = false;
             }
             self.touch(key);
+        }
+    }
+
+    /// Counts a caller that is turned away at once.
+    pub(super) fn count_turned_away(&mut self, banned: bool, now: Now) {
+        let failed = match self.stage {
+            Stage::Running if banned => Failed::Banned,
+            Stage::Running => Failed::NoRoom,
+            Stage::Checking => Failed::TooEarly,
+            Stage::Leaving { .. } | Stage::Over => return,
+        };
+        self.callers.count(failed, now);
+    }
+
+    /// Counts a caller whose connection ends before it greeted us.
+    pub(super) fn count_failed(&mut self, key: usize, fault: &Fault, now: Now) {
+        let failed = self
+            .slots
+            .get(key)
+            .and_then(|slot| Failed::of(&slot.peer, fault));
+        if let Some(failed) = failed {
+            self.callers.count(failed, now);
         }
     }
 

@@ -1,5 +1,5 @@
-//! What is true of a session whenever [`Session::plan`] was called and its effects were performed, before anything else happens. Tests
-//! and simulations ask for it.
+//! What is true of a session whenever [`Session::plan`] was called and its effects were performed,
+//! before anything else happens. Tests and simulations ask for it.
 
 use std::net::SocketAddr;
 
@@ -11,8 +11,9 @@ use crate::pieces::Pieces;
 use crate::wire::message::frame_len;
 
 impl Session {
-    /// Asserts that what is counted is what is there, that what the piece table holds for requested is what the connections have in
-    /// flight, and that bounds hold. Costs a pass over all pieces and all connections.
+    /// Asserts that what is counted is what is there, that what the piece table holds for requested
+    /// is what the connections have in flight, and that bounds hold. Costs a pass over all pieces
+    /// and all connections.
     pub fn assert_invariants(&self) {
         self.torrent.pieces.assert_invariants();
         assert!(self.counts_agree());

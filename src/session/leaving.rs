@@ -3,26 +3,11 @@
 use super::config::Stay;
 use super::effect::{Effect, Report};
 use super::session::Session;
+use super::stage::Stage;
 use crate::base::bits::Bits;
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
-
-/// How far a session is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stage {
-    /// What is on disk is being hashed; no peers yet.
-    Checking,
-    /// In the swarm.
-    Running,
-    /// Peers are gone; trackers are being told, until this moment at the latest.
-    Leaving {
-        /// When to stop waiting for them.
-        until: Now,
-    },
-    /// Nothing is left to do.
-    Over,
-}
 
 impl Session {
     /// Ends the session: peers are left, trackers told, state saved. `reason` is for the user.
@@ -38,7 +23,7 @@ impl Session {
         for key in keys {
             self.hang_up(key, Fault::Stopping, now);
         }
-        let changed = self.unsaved || !self.saved_clean || self.totals() != self.saved_totals;
+        let changed = self.record.is_worth_closing(self.totals());
         if was_running && changed {
             self.save(true, now);
         }
@@ -83,10 +68,10 @@ impl Session {
             for piece in checking.telling().ones() {
                 telling.set(piece);
             }
-            self.unsaved = true;
+            self.record.set_outdated();
         }
         if let Some(why) = self.find_foreign(&telling) {
-            self.unsaved = false;
+            self.record.set_current();
             return self.fail(why, now);
         }
         self.stage = Stage::Running;
@@ -115,8 +100,9 @@ impl Session {
         self.report_progress(now);
         self.mind_completion(now);
         if self.is_running() {
-            // Before the first write: what the resume data call clean is not hashed again after a kill.
-            if self.unsaved || self.complete_at.is_none() {
+            // Before the first write: what the resume data call clean is not hashed again after a
+            // kill.
+            if self.record.is_outdated() || self.complete_at.is_none() {
                 self.save(self.complete_at.is_some(), now);
             }
             self.tell_totals();
@@ -142,7 +128,8 @@ impl Session {
         ))
     }
 
-    /// Whether a download has become whole and has not said so yet: that is the moment to look at its files.
+    /// Whether a download has become whole and has not said so yet: that is the moment to look at
+    /// its files.
     pub fn is_whole(&self) -> bool {
         let download = self.config.download && self.is_running();
         download && self.complete_at.is_none() && self.torrent.pieces.is_complete()
@@ -155,24 +142,24 @@ impl Session {
             return;
         }
         self.complete_at = Some(now);
-        let (downloaded, uploaded) = self.totals();
+        let totals = self.totals();
         if self.config.download {
             let seconds = now.since(self.started).as_secs_f64();
             self.report_progress(now);
             self.report(Report::Complete {
                 seconds,
-                downloaded,
-                uploaded,
+                downloaded: totals.down,
+                uploaded: totals.up,
             });
         }
         self.tell_totals();
-        if downloaded > 0 && self.torrent.pieces.held_bytes() == self.config.size {
+        if totals.down > 0 && self.torrent.pieces.held_bytes() == self.config.size {
             self.trackers.completed(now);
         }
         self.choke_due = true;
         if self.config.stay == Stay::No {
             self.stop("complete", now);
-        } else if self.unsaved {
+        } else if self.record.is_outdated() {
             self.save(true, now);
         }
     }
@@ -190,7 +177,7 @@ impl Session {
             true => self.torrent.pieces.wanted(),
             false => self.config.size,
         };
-        let uploaded = self.config.earlier.1 + self.totals().1;
+        let uploaded = (self.config.earlier + self.totals()).up;
         if ratio.is_some_and(|ratio| uploaded as f64 >= ratio * size as f64) {
             self.stop("ratio", now);
         }
@@ -198,7 +185,7 @@ impl Session {
 
     pub(super) fn mind_leaving(&mut self, now: Now) {
         // What was still being written when we stopped.
-        if self.unsaved && matches!(self.stage, Stage::Leaving { .. } | Stage::Over) {
+        if self.record.is_outdated() && matches!(self.stage, Stage::Leaving { .. } | Stage::Over) {
             self.save(true, now);
         }
         if let Stage::Leaving { until } = self.stage {

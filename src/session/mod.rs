@@ -1,24 +1,32 @@
-//! Rank 4: one torrent in its swarm. A [`session::Session`] is told what happened and answers with effects; it owns every peer
-//! machine and touches nothing outside, so a simulated world can drive it as well as the real one.
+//! Rank 4: one torrent in its swarm. A [`session::Session`] is told what happened and answers with
+//! effects; it owns every peer machine and touches nothing outside, so a simulated world can drive
+//! it as well as the real one.
 
 pub mod config;
+mod stage;
 
+pub mod callers;
 pub mod effect;
+
+mod damage;
+mod news;
+mod record;
+mod reporting;
 
 pub mod slot;
 
+mod agenda;
 pub mod census;
 
 pub mod fair_queue;
 
 pub mod budget;
 
+mod checking;
+mod search;
+
 #[allow(clippy::module_inception)]
 pub mod session;
-
-mod checking;
-
-mod search;
 
 mod intake;
 
@@ -29,8 +37,6 @@ mod planning;
 mod room;
 
 mod telling;
-
-pub mod callers;
 
 mod patience;
 

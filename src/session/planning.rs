@@ -1,20 +1,18 @@
-//! Decisions, derived from what is known once a turn: verdicts on pieces, interest, requests, chokes, calls, saves, reports. Only
-//! slots that something happened to are looked at, so a turn costs what happened in it and not what is connected.
+//! Decisions, derived from what is known once a turn: verdicts on pieces, interest, requests,
+//! chokes, calls, saves, reports. Only slots that something happened to are looked at, so a turn
+//! costs what happened in it and not what is connected.
 
 use super::census::Census;
 use super::config::Stay;
-use super::effect::{Effect, Progress, Report};
+use super::effect::{Effect, Report};
 use super::session::Session;
 use crate::base::geometry::BLOCK;
 use crate::base::host::Host;
 use crate::base::limits;
-use crate::base::time::{Duration, Now};
+use crate::base::time::Now;
 use crate::peer::fault::Fault;
 use crate::peer::peer::Peer;
 use crate::torrent::choker::{Choker, View};
-
-/// Progress is reported this often.
-pub(super) const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Decides what to do. Once a turn, after all that happened was told.
@@ -22,7 +20,7 @@ impl Session {
         self.finish_check(now);
         self.judge_pieces(now);
         self.mind_deadlines(now);
-        for (key, fault) in std::mem::take(&mut self.doomed) {
+        for (key, fault) in std::mem::take(&mut self.agenda.closing) {
             self.hang_up(key, fault, now);
         }
         if self.is_running() {
@@ -31,12 +29,12 @@ impl Session {
             self.mind_peers(now);
             self.call_peers(now);
             self.mind_stay(now);
-            if self.unsaved && now.since(self.saved_at) >= limits::SAVE_EVERY {
+            if self.record.deadline().is_some_and(|at| at <= now) {
                 self.save(false, now);
             }
         } else {
             // Connections are looked at no more: the loop must not turn for their sake.
-            self.touched.clear();
+            self.agenda.touched.clear();
         }
         self.mind_trackers(now);
         if self.is_running() {
@@ -50,7 +48,7 @@ impl Session {
     pub(super) fn judge_pieces(&mut self, now: Now) {
         let told = self.news.untold.len();
         while let Some(verdict) = self.torrent.pieces.next_verdict() {
-            if self.lost.get(verdict.piece) {
+            if self.damage.is_lost(verdict.piece) {
                 continue;
             }
             self.report(Report::Piece {
@@ -65,7 +63,7 @@ impl Session {
             }
         }
         if self.news.untold.len() > told {
-            self.unsaved = true;
+            self.record.set_outdated();
             self.mind_completion(now);
         }
     }
@@ -138,7 +136,8 @@ impl Session {
                 } else {
                     slot.peer.down().rate(now)
                 },
-                // Who has nothing for us is not asked for anything: it cannot show that it has changed its mind.
+                // Who has nothing for us is not asked for anything: it cannot show that it has
+                // changed its mind.
                 snubbing: slot.useful > 0 && slot.peer.is_snubbing(now),
                 starved: self.up.queue.waits(key),
                 wasteful: short && slot.is_wasteful(now),
@@ -177,8 +176,9 @@ impl Session {
         }
     }
 
-    /// Interest, requests, deadlines and output of every slot that something happened to. Under a download limit the slots that could be
-    /// asked for more wait for their turn, and are asked for a block at a time.
+    /// Interest, requests, deadlines and output of every slot that something happened to. Under a
+    /// download limit the slots that could be asked for more wait for their turn, and are asked for
+    /// a block at a time.
     fn mind_peers(&mut self, now: Now) {
         let active = self.census.active + 1;
         let allowed = |session: &mut Session, bytes| {
@@ -199,7 +199,7 @@ impl Session {
         }
         let waits = !self.down.queue.is_empty();
         let ready_at = self.down.bucket.ready_at(limits::ASKED_AT_ONCE, now);
-        self.ask_at = waits.then(|| ready_at.unwrap_or(now));
+        self.agenda.ask_at = waits.then(|| ready_at.unwrap_or(now));
     }
 
     fn mind_peer(&mut self, key: usize, active: usize, now: Now) {
@@ -209,7 +209,8 @@ impl Session {
         };
         slot.touched = false;
         if slot.peer.is_open() {
-            // One that says nothing either would not be noticed otherwise until it has been silent for too long.
+            // One that says nothing either would not be noticed otherwise until it has been silent
+            // for too long.
             let fault = match slot.peer.is_overfull() {
                 true => Some(Fault::NotReading),
                 false => (seeding && slot.peer.holdings().is_seed()).then_some(Fault::NoUse),
@@ -230,8 +231,8 @@ impl Session {
         self.settle(key, now);
     }
 
-    /// Asks a slot for as many blocks as it can take, at most `most`. If it could take more, it waits: for the download limit, or for
-    /// something to ask it for.
+    /// Asks a slot for as many blocks as it can take, at most `most`. If it could take more, it
+    /// waits: for the download limit, or for something to ask it for.
     fn ask(&mut self, key: usize, active: usize, most: usize, now: Now) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
@@ -241,13 +242,14 @@ impl Session {
         self.down.queue.charge(key, asked.bytes);
         if asked.held_back {
             self.down.queue.join(key);
-        } else if asked.hungry && !slot.hungry {
-            slot.hungry = true;
-            self.hungry.push(key);
+        } else if asked.hungry && !slot.wants_more {
+            slot.wants_more = true;
+            self.agenda.wants_more.push(key);
         }
     }
 
-    /// A slot's turn is over: it is counted, looked at again in time, and written to if there is something to say.
+    /// A slot's turn is over: it is counted, looked at again in time, and written to if there is
+    /// something to say.
     fn settle(&mut self, key: usize, now: Now) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
@@ -257,16 +259,17 @@ impl Session {
         self.timers.arm(key, slot, deadline);
         if slot.peer.wants_to_send(true) && !slot.unflushed {
             slot.unflushed = true;
-            self.unflushed.push(key);
+            self.agenda.unflushed.push(key);
         }
     }
 
-    /// The next slot to look at. What was asked for in this turn may have made more askable: then those with room left come again.
+    /// The next slot to look at. What was asked for in this turn may have made more askable: then
+    /// those with room left come again.
     fn next_touched(&mut self) -> Option<usize> {
-        if self.touched.is_empty() && self.torrent.pieces.take_news() {
-            self.wake_hungry();
+        if self.agenda.touched.is_empty() && self.torrent.pieces.take_news() {
+            self.wake_wanting();
         }
-        self.touched.pop_front()
+        self.agenda.touched.pop_front()
     }
 
     fn call_peers(&mut self, now: Now) {
@@ -289,26 +292,26 @@ impl Session {
         }
     }
 
+    /// Reports the callers that failed, if it is time; all that are new, if the session is ending.
+    pub(super) fn report_callers(&mut self, ending: bool, now: Now) {
+        if let Some(counts) = self.callers.take_due(ending, now) {
+            self.report(Report::Callers(counts));
+        }
+    }
+
     pub(super) fn report_progress(&mut self, now: Now) {
-        self.report_at = now + REPORT_EVERY;
-        self.reported = self.progress(now);
-        self.reported_totals = self.totals();
-        self.report(Report::Progress(self.reported));
+        let progress = self.progress(now);
+        self.reporting.on_reported(progress, self.totals(), now);
+        self.report(Report::Progress(progress));
     }
 
     /// Progress is reported while there is any, unless somebody counts on it: an idle seed sleeps.
     pub(super) fn report_deadline(&self) -> Option<Now> {
         let downloading = self.is_downloading();
-        let Progress {
-            down_rate,
-            up_rate,
-            peers,
-            ..
-        } = self.reported;
-        let moving = down_rate + up_rate > 0 || self.totals() != self.reported_totals;
-        let lively = self.config.heartbeat || downloading || moving || peers != self.census.open;
+        let stale = self.reporting.is_stale(self.totals(), self.census.open);
+        let lively = self.config.heartbeat || downloading || stale;
         let running = self.is_running() && lively;
-        (running || self.checking.is_some()).then_some(self.report_at)
+        (running || self.checking.is_some()).then(|| self.reporting.next())
     }
 
     pub(super) fn stay_deadline(&self) -> Option<Now> {

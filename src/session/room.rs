@@ -1,12 +1,16 @@
-//! Who gives up its place when all are taken and somebody else could have it: an address that we could call, or one that calls us.
-//! Strangers who connect and are of no use would hold all places for ever otherwise.
+//! Who gives up its place when all are taken and somebody else could have it: an address that we
+//! could call, or one that calls us. Strangers who connect and are of no use would hold all places
+//! for ever otherwise.
 //!
-//! First go those who have not said a word for some seconds. Then, one at a time: who says that it wants something, was let and asked for
-//! nothing; who has nothing for us and has been idle; who promises much and has given and taken nothing for minutes; and at last, of a host
-//! that has more places than another would have, the connection that is of least use: what one host can have of us is not all.
+//! First go those who have not said a word for some seconds. Then, one at a time: who says that it
+//! wants something, was let and asked for nothing; who has nothing for us and has been idle; who
+//! promises much and has given and taken nothing for minutes; and at last, of a host that has more
+//! places than another would have, the connection that is of least use: what one host can have of
+//! us is not all.
 //!
-//! Whoever calls us does not take the place of one that is interested in what we have, as long as that may just be waiting for its turn;
-//! nor the last places, while we have somebody to call: or a flood of callers would leave us with nobody that we chose.
+//! Whoever calls us does not take the place of one that is interested in what we have, as long as
+//! that may just be waiting for its turn; nor the last places, while we have somebody to call: or a
+//! flood of callers would leave us with nobody that we chose.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -20,12 +24,13 @@ use crate::base::time::{Duration, Now};
 use crate::peer::fault::Fault;
 use crate::peer::phase::Phase;
 
-/// With all places taken, those of no use are looked for this often: that is a look at all connections.
+/// With all places taken, those of no use are looked for this often: that is a look at all
+/// connections.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Session {
-    /// With all places taken, makes room for an address that is to be called. While there is nothing left to download those who call us
-    /// matter more.
+    /// With all places taken, makes room for an address that is to be called. While there is
+    /// nothing left to download those who call us matter more.
     pub(super) fn make_room_to_call(&mut self, now: Now) {
         if self.dials.may_accept() || self.room_at > now {
             return;
@@ -90,8 +95,8 @@ impl Session {
         }
     }
 
-    /// Of the host with most places, if another that calls would still not have more with one of them: the connection that moves
-    /// nothing, or else the youngest.
+    /// Of the host with most places, if another that calls would still not have more with one of
+    /// them: the connection that moves nothing, or else the youngest.
     fn one_too_many(&self, caller: Host, now: Now) -> Option<usize> {
         let host = |slot: &Slot| Host::of(slot.peer.addr());
         let mut places: BTreeMap<Host, usize> = BTreeMap::new();

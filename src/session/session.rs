@@ -1,8 +1,10 @@
-//! The session: what it holds, its clock-work, and what the outside may ask of it. What peers send arrives in `intake`, decisions
-//! are made once a turn in `planning`, and the way out is in `leaving`.
+//! The session: what it holds, its clock-work, and what the outside may ask of it. What peers send
+//! arrives in `intake`, decisions are made once a turn in `planning`, and the way out is in
+//! `leaving`.
 //!
-//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::receive`] and the like for all that happened;
-//! [`Session::plan`] once; [`Session::next_effect`] and [`Session::next_read`] until they are empty; then it writes to the slots of
+//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::receive`] and
+//! the like for all that happened; [`Session::plan`] once; [`Session::next_effect`] and
+//! [`Session::next_read`] until they are empty; then it writes to the slots of
 //! [`Session::take_unflushed`].
 
 use std::collections::{BTreeSet, VecDeque};
@@ -10,25 +12,26 @@ use std::net::{IpAddr, SocketAddr};
 
 use slab::Slab;
 
-use super::budget::{Dials, Flow};
+use super::agenda::Agenda;
+use super::budget::{Dials, Flow, Refusals};
 use super::callers::Callers;
 use super::census::Census;
 use super::checking::Checking;
 use super::config::Config;
-use super::datagrams::Refusals;
+use super::damage::Damage;
 use super::effect::{Effect, Progress, Report, Snapshot};
-use super::leaving::Stage;
-use super::planning::REPORT_EVERY;
+use super::news::News;
+use super::record::Record;
+use super::reporting::Reporting;
 use super::search::Search;
-use super::slot::{Slot, Timers};
-use super::telling::News;
-use super::twins::Ended;
+use super::slot::{Ended, Slot, Timers};
+use super::stage::Stage;
 use crate::base::bits::Bits;
 use crate::base::geometry::{BLOCK, Block};
 use crate::base::limits;
+use crate::base::rate::Totals;
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
-use crate::peer::fault::Fault;
 use crate::peer::peer::{Local, Peer};
 use crate::peer::phase::Phase;
 use crate::pieces::Pieces;
@@ -53,11 +56,7 @@ pub struct Session {
     pub(super) dials: Dials,
     pub(super) down: Flow,
     pub(super) up: Flow,
-    pub(super) touched: VecDeque<usize>,
-    pub(super) hungry: Vec<usize>,
-    /// When the download limit allows more to be asked for.
-    pub(super) ask_at: Option<Now>,
-    pub(super) unflushed: Vec<usize>,
+    pub(super) agenda: Agenda,
     pub(super) news: News,
     /// Not before then are connections given up again for the sake of one to call.
     pub(super) room_at: Now,
@@ -67,31 +66,22 @@ pub struct Session {
     pub(super) choke_due: bool,
     /// When it is seen whether those unchoked last use their slots.
     pub(super) unused_at: Option<Now>,
-    pub(super) unsaved: bool,
-    pub(super) saved_at: Now,
-    pub(super) saved_totals: (u64, u64),
-    pub(super) saved_clean: bool,
-    /// Pieces that are verified but cannot be read, or were not written: they are not served, nor vouched for.
-    pub(super) lost: Bits,
-    /// Pieces that could not be read when they were to be checked or sent: whether they are there is not known.
-    pub(super) unread: Vec<u32>,
-    /// Connections to be ended in this turn.
-    pub(super) doomed: Vec<(usize, Fault)>,
+    pub(super) record: Record,
+    pub(super) damage: Damage,
     /// The connection that ended last, but for those that we ended for a reason of our own.
     pub(super) ended: Option<Ended>,
     pub(super) callers: Callers,
     /// Addresses of peers that hung up when we had been silent for a while.
     pub(super) impatient: BTreeSet<IpAddr>,
     pub(super) failure: Option<String>,
-    pub(super) reported: Progress,
-    pub(super) reported_totals: (u64, u64),
-    pub(super) report_at: Now,
+    pub(super) reporting: Reporting,
     pub(super) started: Now,
     pub(super) complete_at: Option<Now>,
 }
 
 impl Session {
-    /// A session that begins now: with the check of what is on disk, if there is anything to hash. `seed` decides everything random.
+    /// A session that begins now: with the check of what is on disk, if there is anything to hash.
+    /// `seed` decides everything random.
     pub fn new(mut config: Config, seed: u64, now: Now) -> Session {
         let mut rng = Rng::from_seed(seed);
         let hashes = std::mem::take(&mut config.hashes);
@@ -129,30 +119,20 @@ impl Session {
             dials: Dials::new(config.max_peers, now),
             down: Flow::new(config.down, now),
             up: Flow::new(config.up, now),
-            touched: VecDeque::new(),
-            hungry: Vec::new(),
-            ask_at: None,
-            unflushed: Vec::new(),
+            agenda: Agenda::default(),
             news: News::default(),
             room_at: now,
             door_at: now,
             effects: VecDeque::new(),
             choke_due: false,
             unused_at: None,
-            unsaved: false,
-            saved_at: now,
-            saved_totals: (0, 0),
-            saved_clean: true,
-            lost: Bits::new(geometry.pieces()),
-            unread: Vec::new(),
-            doomed: Vec::new(),
+            record: Record::new(now),
+            damage: Damage::new(geometry.pieces()),
             ended: None,
             callers: Callers::default(),
             impatient: BTreeSet::new(),
             failure: None,
-            reported: Progress::default(),
-            reported_totals: (0, 0),
-            report_at: now + REPORT_EVERY,
+            reporting: Reporting::new(now),
             started: now,
             complete_at: None,
             config,
@@ -208,7 +188,8 @@ impl Session {
         &mut self.trackers
     }
 
-    /// What to do next outside, at once: a slot whose hanging up was named may be another connection's from now on.
+    /// What to do next outside, at once: a slot whose hanging up was named may be another
+    /// connection's from now on.
     pub fn next_effect(&mut self) -> Option<Effect> {
         let effect = self.effects.pop_front()?;
         if let Effect::Hangup { key } = effect {
@@ -219,10 +200,11 @@ impl Session {
 
     /// Whether the next turn has something to do though nothing happens.
     pub fn is_pending(&self) -> bool {
-        !self.effects.is_empty() || !self.touched.is_empty()
+        !self.effects.is_empty() || !self.agenda.touched.is_empty()
     }
 
-    /// Bytes of content to be read from disk and handed to [`Session::handle_read`] before the next call, a slice at a time.
+    /// Bytes of content to be read from disk and handed to [`Session::handle_read`] before the next
+    /// call, a slice at a time.
     pub fn next_read(&mut self) -> Option<Block> {
         match &self.checking {
             Some(checking) => checking.next_slice(),
@@ -230,7 +212,8 @@ impl Session {
         }
     }
 
-    /// The piece that the next read begins, if holes are worth looking for: then [`Session::handle_hole`] may save reading it.
+    /// The piece that the next read begins, if holes are worth looking for: then
+    /// [`Session::handle_hole`] may save reading it.
     pub fn next_hole(&self) -> Option<u32> {
         self.checking.as_ref().and_then(Checking::beginning)
     }
@@ -240,8 +223,8 @@ impl Session {
         self.slots.get(key).map(|slot| &slot.peer)
     }
 
-    /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any number without an upload limit,
-    /// none with one.
+    /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any
+    /// number without an upload limit, none with one.
     pub fn may_send(&self) -> u64 {
         match self.up.is_limited() {
             true => 0,
@@ -249,7 +232,8 @@ impl Session {
         }
     }
 
-    /// A slot's socket takes more: if blocks wait for it under an upload limit, it comes to its turn, see [`Session::next_turn`].
+    /// A slot's socket takes more: if blocks wait for it under an upload limit, it comes to its
+    /// turn, see [`Session::next_turn`].
     pub fn await_turn(&mut self, key: usize) {
         let peer = self.peer(key);
         if peer.is_some_and(|peer| peer.uploads_waiting() > 0) {
@@ -257,8 +241,9 @@ impl Session {
         }
     }
 
-    /// The slot whose turn it is to be sent a block under the upload limit; `None`: nobody waits, or the limit allows nothing yet.
-    /// A slot that has more to be sent after its turn is to wait again.
+    /// The slot whose turn it is to be sent a block under the upload limit; `None`: nobody waits,
+    /// or the limit allows nothing yet. A slot that has more to be sent after its turn is to wait
+    /// again.
     pub fn next_turn(&mut self, now: Now) -> Option<usize> {
         match self.up.bucket.ready_at(u64::from(BLOCK), now) {
             Some(_) => None,
@@ -266,7 +251,8 @@ impl Session {
         }
     }
 
-    /// When to ask for the next turn, if any slot waits for one. Where the limit is high that is not for each block.
+    /// When to ask for the next turn, if any slot waits for one. Where the limit is high that is
+    /// not for each block.
     pub fn turn_at(&mut self, now: Now) -> Option<Now> {
         if self.up.queue.is_empty() {
             return None;
@@ -288,7 +274,7 @@ impl Session {
 
     /// The slots that have something to send since the last call.
     pub fn take_unflushed(&mut self) -> Vec<usize> {
-        let keys = std::mem::take(&mut self.unflushed);
+        let keys = std::mem::take(&mut self.agenda.unflushed);
         for &key in &keys {
             if let Some(slot) = self.slots.get_mut(key) {
                 slot.unflushed = false;
@@ -300,8 +286,8 @@ impl Session {
     /// When [`Session::plan`] has something to do though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
         let mut next = sooner(self.timers.next_deadline(), self.trackers.next_deadline());
-        next = sooner(next, sooner(self.ask_at, self.report_deadline()));
-        next = sooner(next, self.callers_deadline());
+        next = sooner(next, sooner(self.agenda.ask_at, self.report_deadline()));
+        next = sooner(next, self.callers.deadline());
         match self.stage {
             Stage::Checking => {}
             Stage::Running => {
@@ -313,9 +299,7 @@ impl Session {
                     next = sooner(next, Some(self.torrent.choker.next_round()));
                 }
                 next = sooner(next, self.unused_at.filter(|_| !self.dials.may_accept()));
-                if self.unsaved {
-                    next = sooner(next, Some(self.saved_at + limits::SAVE_EVERY));
-                }
+                next = sooner(next, self.record.deadline());
                 next = sooner(next, sooner(self.telling_deadline(), self.stay_deadline()));
                 next = sooner(next, self.search_deadline());
             }
@@ -343,8 +327,11 @@ impl Session {
     }
 
     /// Bytes of content received and sent since the start.
-    pub fn totals(&self) -> (u64, u64) {
-        (self.down.meter.total(), self.up.meter.total())
+    pub fn totals(&self) -> Totals {
+        Totals {
+            down: self.down.meter.total(),
+            up: self.up.meter.total(),
+        }
     }
 
     // Helpers.
@@ -356,7 +343,8 @@ impl Session {
         key
     }
 
-    /// Something has happened to a connection: it is looked at in this turn, and asked for more if it can take more.
+    /// Something has happened to a connection: it is looked at in this turn, and asked for more if
+    /// it can take more.
     pub(super) fn touch(&mut self, key: usize) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.askable = true;
@@ -364,14 +352,14 @@ impl Session {
         self.enlist(key);
     }
 
-    /// We have something to say on a connection: it is looked at in this turn. Each change of a peer's machine ends here or in
-    /// [`Session::touch`], so that it is counted.
+    /// We have something to say on a connection: it is looked at in this turn. Each change of a
+    /// peer's machine ends here or in [`Session::touch`], so that it is counted.
     pub(super) fn enlist(&mut self, key: usize) {
         if let Some(slot) = self.slots.get_mut(key) {
             self.census.recount(slot);
             if !slot.touched {
                 slot.touched = true;
-                self.touched.push_back(key);
+                self.agenda.touched.push_back(key);
             }
         }
     }
@@ -396,27 +384,19 @@ impl Session {
         self.effects.push_back(Effect::Report(report));
     }
 
-    /// The pieces that we can vouch for: those held but for those lost.
+    /// Verified pieces, except unreadable ones.
     pub(super) fn served(&self) -> Bits {
-        let mut held = self.torrent.pieces.held().clone();
-        for piece in self.lost.ones() {
-            held.clear(piece);
-        }
-        held
+        self.damage.served(self.torrent.pieces.held())
     }
 
     pub(super) fn save(&mut self, clean: bool, now: Now) {
         let held = self.served();
-        // What is clean calls a piece missing that is not held, and then nobody looks for it again.
-        let clean = clean && self.unread.iter().all(|&piece| held.get(piece));
-        self.unsaved = false;
-        self.saved_at = now;
-        (self.saved_totals, self.saved_clean) = (self.totals(), clean);
-        let (downloaded, uploaded) = self.saved_totals;
+        let clean = clean && self.damage.allows_clean(&held);
+        let totals = self.totals();
+        self.record.on_saved(totals, clean, now);
         self.effects.push_back(Effect::Save(Snapshot {
             held,
-            downloaded: self.config.earlier.0 + downloaded,
-            uploaded: self.config.earlier.1 + uploaded,
+            totals: self.config.earlier + totals,
             clean,
         }));
     }

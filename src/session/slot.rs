@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::census::Standing;
 use crate::base::id::PeerId;
 use crate::base::limits;
 use crate::base::time::Now;
@@ -19,10 +18,11 @@ pub struct Slot {
     /// Addresses among the candidates at which its peer listens, as far as that is known. They are
     /// not dialed while it is connected.
     pub listens_at: Vec<SocketAddr>,
-    /// Pieces it has that we need, or needed when the peers were last told what we have: we are interested while there are any.
+    /// Pieces it has that we need, or needed when the peers were last told what we have: we are
+    /// interested while there are any.
     pub useful: u32,
     /// It could take more requests than there was to ask.
-    pub hungry: bool,
+    pub wants_more: bool,
     /// Something happened by which it may be asked for more than when it was asked last.
     pub askable: bool,
     /// Bytes of content that the disk was told to read ahead for it.
@@ -38,7 +38,7 @@ pub struct Slot {
     /// It is on the list of those to write to.
     pub unflushed: bool,
     /// What it counts as in the session's census.
-    pub counted: Standing,
+    pub counted: Counted,
     armed: Option<Now>,
 }
 
@@ -55,7 +55,7 @@ impl Slot {
             remote: None,
             listens_at,
             useful: 0,
-            hungry: false,
+            wants_more: false,
             askable: false,
             read_ahead: 0,
             offered: Now::default(),
@@ -63,12 +63,13 @@ impl Slot {
             wasted: None,
             touched: false,
             unflushed: false,
-            counted: Standing::default(),
+            counted: Counted::default(),
             armed: None,
         }
     }
 
-    /// Whether it may ask, says that it wants something, and for [`limits::UNUSED`] neither asked nor got anything.
+    /// Whether it may ask, says that it wants something, and for [`limits::UNUSED`] neither asked
+    /// nor got anything.
     pub fn is_unused(&self, now: Now) -> bool {
         let choke = self.peer.choke_state();
         let may_ask = self.peer.is_open() && choke.peer_interested && !choke.am_choking;
@@ -76,15 +77,48 @@ impl Slot {
         may_ask && !served && now.since(self.offered) >= limits::UNUSED
     }
 
-    /// Whether that is so, or was so when it might ask last. It is forgotten after [`limits::BARREN`], so that it is tried again.
+    /// Whether that is so, or was so when it might ask last. It is forgotten after
+    /// [`limits::BARREN`], so that it is tried again.
     pub fn is_wasteful(&self, now: Now) -> bool {
         let lately = |at| now.since(at) < limits::BARREN;
         self.wasted.is_some_and(lately) || self.is_unused(now)
     }
 }
 
-/// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look: most deadlines move away before they
-/// come, so a slot is armed anew when its reminder comes up, not each time the deadline moves.
+/// What one connection counts as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counted {
+    pub(super) open: bool,
+    pub(super) active: bool,
+    pub(super) interested: bool,
+    pub(super) served: bool,
+}
+
+impl Counted {
+    /// What a connection with this machine counts as.
+    pub(super) fn of(peer: &Peer) -> Counted {
+        let (open, choke) = (peer.is_open(), peer.choke_state());
+        let interested = open && choke.peer_interested;
+        Counted {
+            open,
+            active: open && peer.in_flight() > 0,
+            interested,
+            served: interested && !choke.am_choking,
+        }
+    }
+}
+
+/// A connection that ended otherwise than by a decision about its peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    pub(super) addr: SocketAddr,
+    pub(super) outbound: bool,
+    pub(super) at: Now,
+}
+
+/// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look:
+/// most deadlines move away before they come, so a slot is armed anew when its reminder comes up,
+/// not each time the deadline moves.
 #[derive(Debug, Default)]
 pub struct Timers(BTreeSet<(Now, usize)>);
 

@@ -10,15 +10,6 @@ use super::session::Session;
 use crate::base::limits;
 use crate::base::time::Now;
 
-/// What peers do not know yet.
-#[derive(Debug, Default)]
-pub(super) struct News {
-    /// Pieces that we have and that they have not been told of.
-    pub(super) untold: Vec<u32>,
-    /// When they were last told of any.
-    told_at: Option<Now>,
-}
-
 impl Session {
     /// When peers are to be told of pieces.
     pub(super) fn telling_deadline(&self) -> Option<Now> {
@@ -27,7 +18,8 @@ impl Session {
         (!self.news.untold.is_empty()).then_some(next)
     }
 
-    /// Tells peers of the pieces they have not been told of, if it is time; at once, if there are many, or no more will come.
+    /// Tells peers of the pieces they have not been told of, if it is time; at once, if there are
+    /// many, or no more will come.
     pub(super) fn tell_pieces(&mut self, now: Now) {
         let due = self.telling_deadline().is_some_and(|at| at <= now);
         let many = self.news.untold.len() >= limits::TOLD_AT_ONCE;
@@ -58,8 +50,8 @@ impl Session {
         }
     }
 
-    /// Whether what is counted as it changes is what a look at all connections gives. For debug builds: it costs a pass over the pieces
-    /// of each peer.
+    /// Whether what is counted as it changes is what a look at all connections gives. For debug
+    /// builds: it costs a pass over the pieces of each peer.
     pub(super) fn counts_agree(&self) -> bool {
         let pieces = &self.torrent.pieces;
         let useful = self.slots.iter().all(|(_, slot)| {

@@ -2,32 +2,24 @@
 //! the same one at both ends, and never the one that has worked for long.
 //!
 //! A connection that has come up beside an older one ends, whichever side began it. Only where the
-//! two crossed on the way (see [`limits::CROSSING`]) does neither end know which was first: there the
-//! one that the smaller peer id began stays. A peer id is no secret, so it counts only if the host is
-//! the same, too: else a stranger who borrows an id could end the connection to its owner.
+//! two crossed on the way (see [`limits::CROSSING`]) does neither end know which was first: there
+//! the one that the smaller peer id began stays. A peer id is no secret, so it counts only if the
+//! host is the same, too: else a stranger who borrows an id could end the connection to its owner.
 //!
 //! Better than to end a second connection is not to begin it, since some clients close both then. A
-//! peer that dialed us does not say at which port it listens (BEP 3), but once it was reached there,
-//! too, that is known, and the port is not dialed while the peer is connected. Before that, an address
-//! of its host is not dialed either, unless the host has more addresses than callers: peers behind
-//! one router share an address, and one of those is not connected yet.
+//! peer that dialed us does not say at which port it listens (BEP 3), but once it was reached
+//! there, too, that is known, and the port is not dialed while the peer is connected. Before that,
+//! an address of its host is not dialed either, unless the host has more addresses than callers:
+//! peers behind one router share an address, and one of those is not connected yet.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::session::Session;
-use super::slot::Slot;
+use super::slot::{Ended, Slot};
 use crate::base::id::PeerId;
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
 use crate::peer::fault::{Fault, Redial};
-
-/// A connection that ended otherwise than by a decision about its peer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
-    addr: SocketAddr,
-    outbound: bool,
-    at: Now,
-}
 
 impl Session {
     /// Ends the new connection under this key, by an error, or an older one to the same peer.
@@ -46,7 +38,7 @@ impl Session {
             && apart(new.since(), old.since()) <= limits::CROSSING;
         if crossed && new.is_outbound() == ours_stays {
             self.inherit(twin, key, now);
-            self.doomed.push((twin, Fault::Duplicate));
+            self.agenda.closing.push((twin, Fault::Duplicate));
             Ok(())
         } else {
             self.inherit(key, twin, now);
@@ -62,13 +54,17 @@ impl Session {
                 && slot.remote == Some(remote)
                 && slot.peer.is_open()
                 && self::host(slot) == host
-                && self.doomed.iter().all(|&(doomed, _)| doomed != other)
+                && self
+                    .agenda
+                    .closing
+                    .iter()
+                    .all(|&(closing, _)| closing != other)
         });
         twins.next().map(|(twin, _)| twin)
     }
 
-    /// What is known of the addresses of a connection's peer is known of the one that stays. With one
-    /// caller less whose address is not known, others of its host may be dialed.
+    /// What is known of the addresses of a connection's peer is known of the one that stays. With
+    /// one caller less whose address is not known, others of its host may be dialed.
     fn inherit(&mut self, from: usize, to: usize, now: Now) {
         let listens_at = std::mem::take(&mut self.slots[from].listens_at);
         let slot = &mut self.slots[to];
@@ -111,9 +107,10 @@ impl Session {
         callers > 0 && self.torrent.candidates.may_be_caller(addr, callers)
     }
 
-    /// Decides when the addresses of a peer are dialed again whose connection, or the attempt at one,
-    /// is over. If a connection begun by us and one begun by a peer of the same host end at nearly the
-    /// same time, each end may have closed another one, or the peer both: then we dial again soon.
+    /// Decides when the addresses of a peer are dialed again whose connection, or the attempt at
+    /// one, is over. If a connection begun by us and one begun by a peer of the same host end at
+    /// nearly the same time, each end may have closed another one, or the peer both: then we dial
+    /// again soon.
     pub(super) fn on_connection_over(
         &mut self,
         key: usize,

@@ -1,5 +1,6 @@
 //! How long a session stays when there is nothing left to download, and what it leaves behind when it goes.
 
+use brooklet::base::rate::Totals;
 use brooklet::base::time::Duration;
 use brooklet::peer::input::Input;
 use brooklet::session::config::Stay;
@@ -36,7 +37,10 @@ fn a_seed_stays_for_its_ratio_and_earlier_runs_count() {
     let mut bench = Bench::seeder(4);
     let size = u64::from(4 * PIECE);
     bench.begins(|config| {
-        config.earlier = (size, size);
+        config.earlier = Totals {
+            down: size,
+            up: size,
+        };
         config.stay = Stay::Until {
             ratio: Some(1.25),
             time: None,
@@ -56,7 +60,7 @@ fn a_seed_stays_for_its_ratio_and_earlier_runs_count() {
     assert_eq!(stopped(&bench), Some("ratio"));
     assert!(bench.is_gone(taker));
     let saved = bench.saves.last().expect("what was sent is saved");
-    assert_eq!(saved.uploaded, size + u64::from(PIECE));
+    assert_eq!(saved.totals.up, size + u64::from(PIECE));
 }
 
 #[test]
@@ -75,7 +79,7 @@ fn a_download_that_does_not_stay_ends_with_its_last_piece() {
     let complete = |report: &Report| matches!(report, Report::Complete { downloaded, uploaded: 0, .. } if *downloaded == size);
     assert!(bench.reports.iter().any(complete));
     let saved = bench.saves.last().expect("it is saved");
-    assert!(saved.clean && saved.held.count() == 2 && saved.downloaded == size);
+    assert!(saved.clean && saved.held.count() == 2 && saved.totals.down == size);
 }
 
 #[test]

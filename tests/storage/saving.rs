@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brooklet::base::bits::Bits;
+use brooklet::base::rate::Totals;
 use brooklet::io::disk::Disk;
 use brooklet::io::disk_error::Why;
 use brooklet::io::saver::{Job, Saver, Unsaved};
@@ -166,8 +167,7 @@ fn what_waits_for_the_disk_does_not_keep_the_rest_from_being_recorded() {
     held.set(1);
     let snapshot = Snapshot {
         held: held.clone(),
-        downloaded: 1,
-        uploaded: 2,
+        totals: Totals { down: 1, up: 2 },
         clean: true,
     };
     saving.save(snapshot, standing(&mut disk, true)).unwrap();
@@ -189,8 +189,7 @@ fn nothing_may_be_written_while_the_resume_file_is_clean() {
     assert!(saving.is_behind(&disk));
     let snapshot = |clean| Snapshot {
         held: Bits::new(4),
-        downloaded: 0,
-        uploaded: 0,
+        totals: Totals::default(),
         clean,
     };
     for clean in [false, true, false] {

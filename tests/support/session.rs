@@ -11,6 +11,7 @@ use brooklet::base::geometry::{BLOCK, Block, Geometry};
 use brooklet::base::id::{InfoHash, PeerId, PieceHash};
 use brooklet::base::limits;
 use brooklet::base::padding::Padding;
+use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::{Local, Segment};
@@ -397,7 +398,7 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
         to_hash: Bits::new(geometry.pieces()),
         trusted,
         doubted: Vec::new(),
-        earlier: (0, 0),
+        earlier: Totals::default(),
         peer_id,
         port: 6881,
         trackers: Vec::new(),

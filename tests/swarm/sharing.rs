@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use brooklet::base::bits::Bits;
 use brooklet::base::limits;
+use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::session::effect::Snapshot;
 
@@ -131,8 +132,7 @@ fn who_download_share_their_upload_limits_with_each_other() {
             }
             node.saved = Some(Snapshot {
                 held,
-                downloaded: 0,
-                uploaded: 0,
+                totals: Totals::default(),
                 clean: true,
             });
         }

@@ -8,6 +8,7 @@ use brooklet::base::geometry::{BLOCK, Block, Geometry};
 use brooklet::base::id::{InfoHash, PeerId, PieceHash};
 use brooklet::base::limits;
 use brooklet::base::padding::Padding;
+use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::Segment;
@@ -282,7 +283,7 @@ fn config(count: usize) -> Config {
         trusted: Bits::new(PIECES),
         to_hash: Bits::new(PIECES),
         doubted: Vec::new(),
-        earlier: (0, 0),
+        earlier: Totals::default(),
         peer_id: PeerId([b'b'; 20]),
         port: 6881,
         trackers: Vec::new(),

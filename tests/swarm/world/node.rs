@@ -9,6 +9,7 @@ use brooklet::base::geometry::Geometry;
 use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::limits;
 use brooklet::base::padding::Padding;
+use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::session::config::{Config, Stay};
 use brooklet::session::effect::Snapshot;
@@ -231,7 +232,7 @@ impl Node {
             to_hash: self.unsure(geometry, &trusted),
             trusted,
             doubted: Vec::new(),
-            earlier: (0, 0),
+            earlier: Totals::default(),
             peer_id: self.peer_id(),
             port: PORT,
             trackers: vec![vec![tracker::URL.to_string()]],

@@ -10,6 +10,7 @@ use super::super::{cut, speech};
 use brooklet::base::bits::Bits;
 use brooklet::base::limits;
 use brooklet::base::padding::Padding;
+use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fault::Fault;
 use brooklet::session::config::{Config, Stay};
@@ -88,7 +89,7 @@ fn world(script: &mut Script<'_>) -> World {
         trusted,
         to_hash,
         doubted: Vec::new(),
-        earlier: (0, 0),
+        earlier: Totals::default(),
         peer_id: torrent.local.peer_id,
         port: 6881,
         trackers: match script.below(4) {

@@ -1,0 +1,60 @@
+//! Pieces that are verified and that the disk has lost since, or may have.
+
+use crate::base::bits::Bits;
+
+/// What is wrong with the content on disk.
+#[derive(Debug)]
+pub(super) struct Damage {
+    /// Pieces that cannot be read, or were not written: they are neither served nor recorded as
+    /// held.
+    lost: Bits,
+    /// Pieces that could not be read when they were to be checked or sent: they may be there.
+    unknown: Vec<u32>,
+}
+
+impl Damage {
+    /// No damage to a content of so many pieces.
+    pub fn new(pieces: u32) -> Damage {
+        Damage {
+            lost: Bits::new(pieces),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Whether this piece is lost.
+    pub fn is_lost(&self, piece: u32) -> bool {
+        self.lost.get(piece)
+    }
+
+    /// A block of this piece was not written.
+    pub fn on_unwritten(&mut self, piece: u32) {
+        self.lost.set(piece);
+    }
+
+    /// This piece could not be read to be checked.
+    pub fn on_unchecked(&mut self, piece: u32) {
+        self.unknown.push(piece);
+    }
+
+    /// This piece could not be read to be sent.
+    pub fn on_unreadable(&mut self, piece: u32) {
+        if self.lost.set(piece) {
+            self.unknown.push(piece);
+        }
+    }
+
+    /// Verified pieces, except lost ones.
+    pub fn served(&self, held: &Bits) -> Bits {
+        let mut served = held.clone();
+        for piece in self.lost.ones() {
+            served.clear(piece);
+        }
+        served
+    }
+
+    /// Whether a record of these pieces may be clean. A clean record means that every piece it
+    /// omits is missing, so it must not omit one that we merely failed to read.
+    pub fn allows_clean(&self, served: &Bits) -> bool {
+        self.unknown.iter().all(|&piece| served.get(piece))
+    }
+}

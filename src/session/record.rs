@@ -1,0 +1,63 @@
+//! What the resume data of a torrent say, and when they are saved again.
+
+use crate::base::limits;
+use crate::base::rate::Totals;
+use crate::base::time::Now;
+
+/// The record of a torrent as it was saved last.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// Something has happened since then that belongs in it.
+    outdated: bool,
+    at: Now,
+    totals: Totals,
+    /// It says that nothing is being written.
+    clean: bool,
+}
+
+impl Record {
+    /// A record that is as it should be now.
+    pub fn new(now: Now) -> Record {
+        Record {
+            outdated: false,
+            at: now,
+            totals: Totals::default(),
+            clean: true,
+        }
+    }
+
+    /// Something has happened that belongs in the record.
+    pub fn set_outdated(&mut self) {
+        self.outdated = true;
+    }
+
+    /// What has happened is not to be recorded.
+    pub fn set_current(&mut self) {
+        self.outdated = false;
+    }
+
+    /// Whether something has happened that belongs in the record.
+    pub fn is_outdated(&self) -> bool {
+        self.outdated
+    }
+
+    /// Whether a clean record of these totals would say anything new.
+    pub fn is_worth_closing(&self, totals: Totals) -> bool {
+        self.outdated || !self.clean || totals != self.totals
+    }
+
+    /// When the record is to be saved again.
+    pub fn deadline(&self) -> Option<Now> {
+        self.outdated.then(|| self.at + limits::SAVE_EVERY)
+    }
+
+    /// It is being saved.
+    pub fn on_saved(&mut self, totals: Totals, clean: bool, now: Now) {
+        *self = Record {
+            outdated: false,
+            at: now,
+            totals,
+            clean,
+        };
+    }
+}

@@ -1,0 +1,47 @@
+//! When the user hears of progress: once a second while there is any.
+
+use super::effect::Progress;
+use crate::base::rate::Totals;
+use crate::base::time::{Duration, Now};
+
+/// Progress is reported this often.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What was reported last, and when the next report is due.
+#[derive(Debug)]
+pub(super) struct Reporting {
+    last: Progress,
+    totals: Totals,
+    next: Now,
+}
+
+impl Reporting {
+    /// Nothing has been reported yet.
+    pub fn new(now: Now) -> Reporting {
+        Reporting {
+            last: Progress::default(),
+            totals: Totals::default(),
+            next: now + EVERY,
+        }
+    }
+
+    /// This is being reported.
+    pub fn on_reported(&mut self, progress: Progress, totals: Totals, now: Now) {
+        *self = Reporting {
+            last: progress,
+            totals,
+            next: now + EVERY,
+        };
+    }
+
+    /// Whether the user was told of something that has changed since, or of bytes that flow.
+    pub fn is_stale(&self, totals: Totals, peers: usize) -> bool {
+        let flowing = self.last.down_rate + self.last.up_rate > 0;
+        flowing || totals != self.totals || peers != self.last.peers
+    }
+
+    /// When the next report is due.
+    pub fn next(&self) -> Now {
+        self.next
+    }
+}
