@@ -37,6 +37,8 @@ pub fn command(host: Option<&Host>, program: impl AsRef<OsStr>) -> Command {
     if let Some(host) = host {
         command.arg("nsenter").arg(host.nsenter());
     }
+    // Signals that were ignored when the tests were started are not ignored by what they start.
+    command.args(["env", "--default-signal"]);
     command.arg(program);
     command
 }

@@ -179,11 +179,11 @@ fn a_terminal_gets_no_sequence_but_ours() {
         .unwrap();
     let mut text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains("owned") && text.contains("\x1b[K"),
+        text.contains("owned") && text.contains("\x1b[J"),
         "{text:?}"
     );
     for ours in [
-        "\r\x1b[K", "\x1b[?7l", "\x1b[?7h", "\x1b[33m", "\x1b[31m", "\x1b[0m", "\r\n", "^C",
+        "\r\x1b[J", "\x1b[?7l", "\x1b[?7h", "\x1b[33m", "\x1b[31m", "\x1b[0m", "\r\n", "^C",
     ] {
         text = text.replace(ours, "\n");
     }
