@@ -33,6 +33,7 @@ const EVERYWHERE: &[&str] = &[
     "sh",
     "sleep",
     "stdbuf",
+    "stty",
     "sync",
     "timeout",
     "true",
