@@ -229,7 +229,7 @@ pub const OPEN_FILES: usize = 128;
 /// Bytes in a row of a file that was there before, of which whole pieces must be this torrent's if it
 /// is to be written over: pieces may have one byte, which is right by chance in many a file, and
 /// files of one kind begin alike, but not for so long. Half of a shorter file is enough.
-pub const PROOF: u64 = KIB as u64;
+pub const PROOF: u64 = 1_024;
 /// Resume data is saved at most this often while pieces come in.
 pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 
