@@ -89,7 +89,6 @@ impl Outreach {
                 Ok(local) => local.into_iter().for_each(|ip| trackers.note_local(ip)),
                 Err(error) => trackers.handle_undeliverable(to, &udp::plain(&error), now),
             },
-            Action::Report { .. } => {}
         }
     }
 

@@ -10,7 +10,7 @@ use super::link;
 use super::outreach::Outreach;
 use crate::base::id::InfoHash;
 use crate::base::rng::Rng;
-use crate::tracker::{Action, Counts, Families, Trackers};
+use crate::tracker::{Counts, Families, Trackers};
 
 /// What a tracker answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,18 +61,12 @@ pub fn scrape(
     let mut events = Events::with_capacity(EVENTS);
     loop {
         while let Some(action) = trackers.next_action() {
-            match action {
-                Action::Report {
-                    url,
-                    outcome,
-                    counts,
-                    ..
-                } => {
-                    let outcome = outcome.map(|_| counts);
-                    answers.push(Answer { url, outcome });
-                }
-                action => outreach.perform(action, poll.registry(), &mut trackers, clock.now()),
-            }
+            outreach.perform(action, poll.registry(), &mut trackers, clock.now());
+        }
+        while let Some(response) = trackers.next_response() {
+            let outcome = response.outcome.map(|_| response.counts);
+            let url = response.url;
+            answers.push(Answer { url, outcome });
         }
         if trackers.is_idle() {
             break;

@@ -10,7 +10,7 @@ use crate::base::limits;
 use crate::base::time::{Duration, Now, sooner};
 use crate::peer::fault::Fault;
 use crate::torrent::candidates::Source;
-use crate::tracker::{self, Need};
+use crate::tracker::{Need, Response};
 
 impl Session {
     pub(super) fn mind_trackers(&mut self, now: Now) {
@@ -36,26 +36,11 @@ impl Session {
     }
 
     fn hear_trackers(&mut self, now: Now) {
+        while let Some(response) = self.trackers.next_response() {
+            self.heard_tracker(response, now);
+        }
         while let Some(action) = self.trackers.next_action() {
-            match action {
-                tracker::Action::Report {
-                    url,
-                    outcome,
-                    warning,
-                    remark,
-                    ..
-                } => {
-                    self.heard_tracker(&url, &outcome, warning, now);
-                    let outcome = outcome.map(|addrs| addrs.len());
-                    self.search.on_tracker(&url, outcome.clone());
-                    self.report(Report::Tracker {
-                        url,
-                        outcome,
-                        remark,
-                    });
-                }
-                action => self.effects.push_back(Effect::Tracker(action)),
-            }
+            self.effects.push_back(Effect::Tracker(action));
         }
     }
 
@@ -65,22 +50,28 @@ impl Session {
         self.trackers.set_totals(totals.up, totals.down, left);
     }
 
-    fn heard_tracker(
-        &mut self,
-        url: &str,
-        outcome: &Result<Vec<SocketAddr>, String>,
-        warning: Option<String>,
-        now: Now,
-    ) {
+    fn heard_tracker(&mut self, response: Response, now: Now) {
+        let Response {
+            url,
+            outcome,
+            warning,
+            remark,
+            ..
+        } = response;
         if let Some(message) = warning {
-            self.report(Report::TrackerWarning {
-                url: url.to_owned(),
-                message,
-            });
+            let url = url.clone();
+            self.report(Report::TrackerWarning { url, message });
         }
-        if let (Ok(addrs), Stage::Running) = (outcome, &self.stage) {
+        if let (Ok(addrs), Stage::Running) = (&outcome, &self.stage) {
             self.add_peers(addrs, Source::Tracker, now);
         }
+        let outcome = outcome.map(|addrs| addrs.len());
+        self.search.on_tracker(&url, outcome.clone());
+        self.report(Report::Tracker {
+            url,
+            outcome,
+            remark,
+        });
     }
 
     /// Whether something is still to be downloaded.

@@ -27,7 +27,6 @@ impl Session {
             self.mind_chokes(now);
             self.tell_pieces(now);
             self.mind_peers(now);
-            self.call_peers(now);
             self.mind_stay(now);
             if self.record.deadline().is_some_and(|at| at <= now) {
                 self.save(false, now);
@@ -38,6 +37,8 @@ impl Session {
         }
         self.mind_trackers(now);
         if self.is_running() {
+            // Addresses that a tracker has just named are dialed in this turn.
+            self.dial_peers(now);
             self.mind_search(now);
         }
         self.mind_leaving(now);
@@ -272,7 +273,7 @@ impl Session {
         self.agenda.touched.pop_front()
     }
 
-    fn call_peers(&mut self, now: Now) {
+    fn dial_peers(&mut self, now: Now) {
         self.make_room_to_call(now);
         while self.dials.may_dial() && self.dials.next() <= now {
             self.hold_connected(now);

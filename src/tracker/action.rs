@@ -1,4 +1,4 @@
-//! What the machine wants of the outside, as values.
+//! What the machine wants of the outside, and what it has heard, as values.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Id(pub u32);
 
-/// What the outside must do, or tell.
+/// What the outside must do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Look up a host name; the answer goes to [`Trackers::handle_resolved`](super::Trackers::handle_resolved).
@@ -40,19 +40,35 @@ pub enum Action {
         /// Its content.
         bytes: Vec<u8>,
     },
-    /// Tell the user, and the session, how a tracker answered. One that is reached over both families answers twice.
-    Report {
-        /// Its announce URL.
-        url: String,
-        /// Peers that it named, or why it failed.
-        outcome: Result<Vec<SocketAddr>, String>,
-        /// Its words for the user.
-        warning: Option<String>,
-        /// What else there was in its answer than these peers: other entries, counts.
-        remark: Option<String>,
-        /// How many take part, as far as it said.
-        counts: Counts,
-    },
+}
+
+/// How a tracker answered, for the session and the user. A tracker that is reached over both
+/// families answers twice.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Response {
+    /// Its announce URL.
+    pub url: String,
+    /// Peers that it named, or why it failed.
+    pub outcome: Result<Vec<SocketAddr>, String>,
+    /// Its words for the user.
+    pub warning: Option<String>,
+    /// What else there was in its answer than these peers: other entries, counts.
+    pub remark: Option<String>,
+    /// How many take part, as far as it said.
+    pub counts: Counts,
+}
+
+impl Response {
+    /// A tracker failed.
+    pub fn failed(url: String, why: String) -> Response {
+        Response {
+            url,
+            outcome: Err(why),
+            warning: None,
+            remark: None,
+            counts: Counts::default(),
+        }
+    }
 }
 
 /// How many take part in a swarm, as far as a tracker says.
@@ -66,10 +82,11 @@ pub struct Counts {
     pub completed: Option<u32>,
 }
 
-/// Actions on their way out.
+/// Actions on their way out, and responses on their way to the session.
 #[derive(Debug, Default)]
 pub struct Outbox {
     actions: VecDeque<Action>,
+    responses: VecDeque<Response>,
     last: u32,
 }
 
@@ -84,9 +101,19 @@ impl Outbox {
         self.actions.pop_front()
     }
 
-    /// Whether all actions are out.
+    /// A tracker has answered, or failed.
+    pub fn respond(&mut self, response: Response) {
+        self.responses.push_back(response);
+    }
+
+    /// The oldest response.
+    pub fn pop_response(&mut self) -> Option<Response> {
+        self.responses.pop_front()
+    }
+
+    /// Whether all actions and responses are out.
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty()
+        self.actions.is_empty() && self.responses.is_empty()
     }
 
     /// An id that nothing under way has.

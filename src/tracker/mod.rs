@@ -1,5 +1,5 @@
 //! Rank 2: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and reads what they answer; what it needs
-//! of the outside it names as [`Action`]s, and never touches a socket.
+//! of the outside it names as [`Action`]s, what it heard as [`Response`]s, and never touches a socket.
 
 mod url;
 
@@ -23,7 +23,7 @@ mod endpoint;
 mod tracker;
 mod trackers;
 
-pub use action::{Action, Counts, Id};
+pub use action::{Action, Counts, Id, Response};
 pub use round::Need;
 pub use standing::{Families, Identity};
 pub use trackers::Trackers;

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::action::{Action, Counts, Id, Outbox};
+use super::action::{Action, Counts, Id, Outbox, Response};
 use super::endpoint::{Endpoint, Site};
 use super::schedule::Schedule;
 use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
@@ -321,7 +321,7 @@ impl Tracker {
         }
         self.useful = !reply.peers.is_empty();
         self.heard = Some(self.useful || self.heard == Some(true));
-        turn.out.push(Action::Report {
+        turn.out.respond(Response {
             url: self.site.announce.clone(),
             outcome: Ok(reply.peers),
             warning: reply.warning,
@@ -342,7 +342,7 @@ impl Tracker {
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
         }
-        out.push(Action::Report {
+        out.respond(Response {
             url: self.site.announce.clone(),
             outcome: Ok(Vec::new()),
             warning: None,
@@ -381,13 +381,9 @@ impl Tracker {
             return;
         }
         self.schedule.failed(retry(&attempt.failures), turn.now);
-        turn.out.push(Action::Report {
-            url: self.site.announce.clone(),
-            outcome: Err(reasons(&attempt.failures)),
-            warning: None,
-            remark: None,
-            counts: Counts::default(),
-        });
+        let why = reasons(&attempt.failures);
+        let url = self.site.announce.clone();
+        turn.out.respond(Response::failed(url, why));
     }
 }
 

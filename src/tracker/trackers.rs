@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use super::action::{Action, Counts, Id, Outbox};
+use super::action::{Action, Id, Outbox, Response};
 use super::guard::Visits;
 use super::round::{Need, Round};
 use super::standing::{Families, Identity, Locals, Stage, Standing, Turn};
@@ -20,7 +20,7 @@ use crate::base::time::{Now, sooner};
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to `handle_*`; after
-/// each, [`Trackers::next_action`] is to be called until there is none.
+/// each, [`Trackers::next_action`] and [`Trackers::next_response`] are to be called until there is none.
 #[derive(Debug)]
 pub struct Trackers {
     us: Standing,
@@ -246,7 +246,7 @@ impl Trackers {
         busy.count()
     }
 
-    /// Whether nothing is under way: no tracker is being asked, and no action waits to be taken.
+    /// Whether nothing is under way: no tracker is being asked, and no action or response waits to be taken.
     pub fn is_idle(&self) -> bool {
         self.out.is_empty() && self.queue.is_empty() && self.busy() == 0
     }
@@ -254,6 +254,11 @@ impl Trackers {
     /// What the outside must do next.
     pub fn next_action(&mut self) -> Option<Action> {
         self.out.pop()
+    }
+
+    /// How the next tracker answered, or failed.
+    pub fn next_response(&mut self) -> Option<Response> {
+        self.out.pop_response()
     }
 
     /// Lets the trackers try an input until one takes it; false if none does.
@@ -421,13 +426,7 @@ fn usable(
                     numbers.push(trackers.len());
                     trackers.push(Tracker::new(url, parsed, families));
                 }
-                Err(why) => out.push(Action::Report {
-                    url,
-                    outcome: Err(why),
-                    warning: None,
-                    remark: None,
-                    counts: Counts::default(),
-                }),
+                Err(why) => out.respond(Response::failed(url, why)),
             }
         }
         numbered.push(numbers);

@@ -8,7 +8,7 @@ use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Now, sooner};
 use brooklet::io::outreach::Outreach;
-use brooklet::tracker::{Action, Counts, Families, Identity, Trackers};
+use brooklet::tracker::{Action, Counts, Families, Identity, Response, Trackers};
 use mio::{Events, Poll, Token, Waker};
 
 /// The torrent of all these tests. As any real info hash, it is no text: half of its bytes are 0x80 or more.
@@ -142,19 +142,20 @@ impl Client {
     }
 
     fn perform(&mut self) {
+        while let Some(response) = self.trackers.next_response() {
+            let Response {
+                url,
+                outcome,
+                counts,
+                warning,
+                ..
+            } = response;
+            self.reports.push((url, outcome, counts));
+            self.warnings.extend(warning);
+        }
         while let Some(action) = self.trackers.next_action() {
             let now = self.now();
             match action {
-                Action::Report {
-                    url,
-                    outcome,
-                    counts,
-                    warning,
-                    ..
-                } => {
-                    self.reports.push((url, outcome, counts));
-                    self.warnings.extend(warning);
-                }
                 // A name with addresses of both families, whatever this machine's name service says.
                 Action::Resolve { id, host, .. } if host == "both" => {
                     let ips = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];

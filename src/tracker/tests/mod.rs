@@ -14,7 +14,7 @@ mod udp;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Action, Counts, Families, Id, Identity, Need, Trackers};
+use super::{Action, Counts, Families, Id, Identity, Need, Response, Trackers};
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Now};
@@ -27,15 +27,7 @@ struct Bench {
     trackers: Trackers,
     now: Now,
     actions: VecDeque<Action>,
-    reports: Vec<Report>,
-}
-
-struct Report {
-    url: String,
-    outcome: Result<Vec<SocketAddr>, String>,
-    warning: Option<String>,
-    remark: Option<String>,
-    counts: Counts,
+    reports: Vec<Response>,
 }
 
 /// A GET that was asked for.
@@ -94,22 +86,10 @@ impl Bench {
 
     fn take_actions(&mut self) {
         while let Some(action) = self.trackers.next_action() {
-            match action {
-                Action::Report {
-                    url,
-                    outcome,
-                    warning,
-                    remark,
-                    counts,
-                } => self.reports.push(Report {
-                    url,
-                    outcome,
-                    warning,
-                    remark,
-                    counts,
-                }),
-                action => self.actions.push_back(action),
-            }
+            self.actions.push_back(action);
+        }
+        while let Some(response) = self.trackers.next_response() {
+            self.reports.push(response);
         }
     }
 

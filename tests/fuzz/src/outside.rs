@@ -72,11 +72,6 @@ impl Outside {
                 assert!(Request::parse(&bytes).is_ok());
                 self.datagrams.push((to, bytes));
             }
-            Action::Report { outcome, .. } => {
-                if let Err(why) = outcome {
-                    assert!(!why.trim().is_empty(), "a reason is given");
-                }
-            }
         }
     }
 

@@ -6,7 +6,7 @@ use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::limits;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::Now;
-use brooklet::tracker::{Action, Families, Identity, Trackers};
+use brooklet::tracker::{Action, Families, Identity, Response, Trackers};
 
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {
@@ -15,24 +15,19 @@ pub fn run(data: &[u8]) {
     let bytes = script.rest();
     let whole = what_follows(scrape, bytes, &[]);
     assert_eq!(what_follows(scrape, bytes, cuts), whole, "cut by {cuts:?}");
-    for action in &whole {
-        if let Action::Report {
-            outcome: Ok(peers),
-            warning,
-            ..
-        } = action
-        {
-            assert!(peers.len() <= limits::REPLY_PEERS);
-            assert!(
-                !warning.iter().any(|words| words.contains(char::is_control)),
-                "{warning:?}"
-            );
-        }
+    for response in &whole.1 {
+        let (outcome, warning) = (&response.outcome, &response.warning);
+        let peers = outcome.as_ref().map_or(0, Vec::len);
+        assert!(peers <= limits::REPLY_PEERS);
+        assert!(
+            !warning.iter().any(|words| words.contains(char::is_control)),
+            "{warning:?}"
+        );
     }
 }
 
 /// What the tracker machine does about an answer, after which the connection is closed.
-fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> Vec<Action> {
+fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> (Vec<Action>, Vec<Response>) {
     let url = String::from("http://192.0.2.1:6969/announce");
     let (info_hash, now) = (InfoHash(*b"abcdefghijklmnopqrst"), Now::default());
     let (families, rng) = (Families { v4: true, v6: true }, Rng::from_seed(1));
@@ -58,5 +53,7 @@ fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> Vec<Action> {
         trackers.handle_bytes(id, part, now);
     }
     trackers.handle_closed(id, Ok(()), now);
-    std::iter::from_fn(|| trackers.next_action()).collect()
+    let actions = std::iter::from_fn(|| trackers.next_action()).collect();
+    let responses = std::iter::from_fn(|| trackers.next_response()).collect();
+    (actions, responses)
 }

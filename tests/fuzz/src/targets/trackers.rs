@@ -81,6 +81,11 @@ fn settle(trackers: &mut Trackers, outside: &mut Outside, now: Now) {
         while let Some(action) = trackers.next_action() {
             outside.perform(action);
         }
+        while let Some(response) = trackers.next_response() {
+            if let Err(why) = response.outcome {
+                assert!(!why.trim().is_empty(), "a reason is given");
+            }
+        }
     }
     let due = trackers.next_deadline();
     assert!(
