@@ -75,14 +75,16 @@ pub fn find_content(
         Place::Here => {}
         Place::Elsewhere(_) if quiet => {}
         Place::Elsewhere(place) => {
-            let line = format!("{name}: not in {named}, but here: {}", place.display());
+            let line = format!("{name}: not in {named}; using {}", place.display());
             logging::say(&format!("brooklet: {}", logging::printable(&line)));
         }
         Place::Nowhere => {
             let why = format!("nothing of it is in {named} or beside the torrent");
             return Err(Failure {
                 code: DAMAGED,
-                message: Some(format!("{name}: {why}: say with -d where it lies")),
+                message: Some(format!(
+                    "{name}: {why}: name the folder that holds it with -d"
+                )),
             });
         }
     }

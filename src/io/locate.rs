@@ -26,6 +26,8 @@ pub fn locate(dir: &mut PathBuf, torrent: &Path, metainfo: &mut Metainfo) -> Pla
         return Place::Here;
     }
     let beside = match torrent.parent() {
+        // A bare file name is in the current folder.
+        Some(folder) if torrent.is_file() && folder.as_os_str().is_empty() => Some(Path::new(".")),
         Some(folder) if torrent.is_file() => Some(folder),
         _ => None,
     };

@@ -78,6 +78,15 @@ fn content_is_found_beside_the_torrent_and_in_the_folder_itself() {
         seed.signal("INT");
         assert_eq!(seed.code(SOON), 130);
     }
+    // A torrent that is named without its folder lies in the current one.
+    for args in [
+        &["t.torrent", "-d", "../empty"][..],
+        &["t.torrent", "-d", "nothing"],
+    ] {
+        let (code, out, err) = check(&dir.join("beside"), args);
+        assert_eq!(code, 0, "{args:?}: {out}{err}");
+        assert!(err.contains("using ./album"), "{args:?}: {err}");
+    }
     // One file, by its own path.
     let film = Content::file(8, "film", 40_000);
     film.write(&dir.folder("films"));
