@@ -223,7 +223,7 @@ impl Page {
 fn calendar(seconds: i64) -> String {
     let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     if !(-719_162..2_932_897).contains(&days) {
-        return seconds.to_string();
+        return format!("{seconds} (no date: seconds since 1970 are expected)");
     }
     // Years are counted from March, so that the leap day is the last of its year: then a month's first day is 153 days in five months.
     let days = days + 719_468;
@@ -253,8 +253,14 @@ mod tests {
             (-1, "1969-12-31 23:59:59 UTC"),
             (253_402_300_799, "9999-12-31 23:59:59 UTC"),
             (-62_135_596_800, "0001-01-01 00:00:00 UTC"),
-            (253_402_300_800, "253402300800"),
-            (i64::MIN, "-9223372036854775808"),
+            (
+                253_402_300_800,
+                "253402300800 (no date: seconds since 1970 are expected)",
+            ),
+            (
+                i64::MIN,
+                "-9223372036854775808 (no date: seconds since 1970 are expected)",
+            ),
         ] {
             assert_eq!(calendar(seconds), text);
         }

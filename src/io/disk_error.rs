@@ -91,7 +91,7 @@ impl fmt::Display for Why {
             Why::Missing => "no such file or folder",
             Why::Short => "the file is shorter than it should be",
             Why::InTheWay => {
-                "a symbolic link (none is followed here) or something else is in the way: move it aside"
+                "something else is in the way (a folder, a file, or a symbolic link, which is not followed): move it away"
             }
             Why::Changed => {
                 "another program has changed, replaced, moved or deleted it: start again, what is there is hashed"

@@ -40,15 +40,23 @@ impl Survey<'_> {
     /// # Errors
     /// The line for the user: the first that cannot, and how many more.
     pub fn check_writable(&self, disk: &mut Disk) -> Result<(), String> {
-        let mut refused = Vec::new();
+        let (mut refused, mut writable) = (Vec::new(), 0);
         for &file in self.chosen {
             let entry = &self.metainfo.files[file];
             let whole = disk.stamps()[file].is_some_and(|found| found.size >= entry.length);
             if entry.kind == FileKind::File && !whole {
-                refused.extend(disk.check_writable(file).err());
+                match disk.check_writable(file) {
+                    Ok(()) => writable += 1,
+                    Err(error) => refused.push(error),
+                }
             }
         }
-        first_of(&refused, DiskError::to_string, "--files can leave it out")
+        let advice = if writable > 0 {
+            "--files can leave it out"
+        } else {
+            "choose another folder with -d"
+        };
+        first_of(&refused, DiskError::to_string, advice)
     }
 
     /// Whether no chosen file is longer than it should be: check would call it damaged.

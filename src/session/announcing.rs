@@ -115,9 +115,9 @@ impl Session {
                 (true, 0) => self.search.words(dialing),
                 (true, peers) => format!("{peers} peers are connected and send nothing"),
             };
-            let (name, minutes) = (&self.config.name, patience.as_secs_f64() / 60.0);
+            let (name, waited) = (&self.config.name, words_of(patience));
             self.fail(
-                format!("{name}: no progress for {minutes} minutes (--timeout): {why}"),
+                format!("{name}: no progress for {waited} (--timeout): {why}"),
                 now,
             );
         }
@@ -148,5 +148,15 @@ impl Session {
         if self.search.is_named(addr) {
             self.warn(format!("peer {addr}: {why}"));
         }
+    }
+}
+
+/// A span for people: minutes if they are whole ones, otherwise seconds.
+fn words_of(span: Duration) -> String {
+    let seconds = span.as_secs_f64();
+    if seconds % 60.0 == 0.0 {
+        format!("{} min", seconds / 60.0)
+    } else {
+        format!("{seconds} s")
     }
 }

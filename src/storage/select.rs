@@ -43,9 +43,28 @@ pub fn choose(pattern: &str, files: &[FileEntry]) -> Result<Vec<usize>, String> 
         });
     match (chosen, numbered) {
         (Some(chosen), _) => Ok(chosen),
+        (None, Err(_)) if pattern.is_empty() => Err(String::from("'': expected numbers or a glob")),
         (None, Err(why)) if numbers => Err(format!("{pattern}: {why}")),
-        (None, _) => Err(format!("{pattern}: no file of the torrent matches")),
+        (None, _) => Err(match folder(pattern, files) {
+            Some(name) => format!("{pattern}: a folder: '{name}/**' chooses what is in it"),
+            None => format!("{pattern}: no file of the torrent matches"),
+        }),
     }
+}
+
+/// A pattern without `/` at its end, if it is the path of a folder that holds files.
+fn folder<'a>(pattern: &'a str, files: &[FileEntry]) -> Option<&'a str> {
+    let path = pattern.trim_start_matches("./").trim_end_matches('/');
+    let holds = |whole: &str| {
+        let below = whole.strip_prefix(path);
+        below.is_some_and(|rest| rest.starts_with('/'))
+    };
+    let mut paths = numbered(files).map(|(_, file)| &*file.path);
+    let found = paths.any(|whole| {
+        let below = whole.split_once('/');
+        holds(whole) || below.is_some_and(|(_, below)| holds(below))
+    });
+    (found && !path.is_empty()).then_some(path)
 }
 
 /// The files whose own name, or with a `/` whose path, is `pattern`. A path with the torrent's name
@@ -82,6 +101,9 @@ fn by_number(pattern: &str, files: &[FileEntry]) -> Result<Vec<usize>, String> {
             Some((first, last)) => (number(first)?, number(last)?),
             None => (number(part)?, number(part)?),
         };
+        if first > last && (1..=indices.len()).contains(&first) {
+            return Err(String::from("the range ends before it begins"));
+        }
         if first == 0 || first > last || last > indices.len() {
             let count = indices.len();
             return Err(format!("the torrent's files are numbered 1 to {count}"));
@@ -370,6 +392,27 @@ mod tests {
         assert_eq!(chosen("[Group] Show*"), [0, 1]);
         assert_eq!(chosen("Season [1]/*"), [2, 3]);
         assert!(choose("[Kk]*", &files).is_err());
+    }
+
+    #[test]
+    fn a_folder_is_told_from_a_mistake() {
+        let files = named(&["t/live/b.flac", "t/lively"]);
+        for pattern in ["live", "live/", "t/live", "./live"] {
+            let why = choose(pattern, &files).unwrap_err();
+            assert!(why.contains("a folder: '"), "{why}");
+            let glob = why.split('\'').nth(1).unwrap();
+            assert_eq!(choose(glob, &files), Ok(vec![0]), "{why}");
+        }
+        for pattern in ["liv", "live/b", "/"] {
+            let why = choose(pattern, &files).unwrap_err();
+            assert!(why.ends_with("no file of the torrent matches"), "{why}");
+        }
+        assert_eq!(
+            choose("", &files),
+            Err(String::from("'': expected numbers or a glob"))
+        );
+        let why = choose("2-1", &files).unwrap_err();
+        assert_eq!(why, "2-1: the range ends before it begins");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Left {
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.ourselves > 0 {
-            remarks.push(String::from("besides this very client"));
+            remarks.push(String::from("not counting this client"));
         }
         if let Some(first) = self.nowhere.first() {
             let count = self.nowhere.len();

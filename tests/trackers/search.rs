@@ -190,7 +190,7 @@ fn lonely(trackers: &[&str], options: &[&str], lines: &[&str]) {
     let said = get.text(Stream::Err);
     let last = said.lines().last().unwrap();
     assert!(
-        last.contains("no progress for 0.2 minutes (--timeout): no peer is"),
+        last.contains("no progress for 12 s (--timeout): no peer is"),
         "{said}"
     );
     let alone = said

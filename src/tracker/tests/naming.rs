@@ -38,12 +38,12 @@ fn what_a_number_would_hide_is_said() {
         (&["192.168.1.6:6881"][..], (1, 1), 1, None),
         (&[], (0, 1), 0, None),
         (&[], (0, 0), 0, None),
-        (&[own], (0, 1), 0, Some("besides this very client")),
+        (&[own], (0, 1), 0, Some("not counting this client")),
         (
             &[own, "192.168.1.6:1"],
             (1, 1),
             1,
-            Some("besides this very client"),
+            Some("not counting this client"),
         ),
         // Another client on this machine has another port.
         (&["192.168.1.5:6882"], (1, 1), 1, None),
@@ -60,7 +60,7 @@ fn what_a_number_would_hide_is_said() {
             &[own, "0.0.0.0:6881"],
             (1, 1),
             0,
-            Some("besides this very client, 1 left out at 0.0.0.0, where nobody can be"),
+            Some("not counting this client, 1 left out at 0.0.0.0, where nobody can be"),
         ),
     ] {
         let expected = (found, remark.map(String::from));
@@ -83,7 +83,7 @@ fn ipv4_peers_over_ipv6_are_taken_and_named_as_that() {
     assert_eq!(heard(V6, &["[2001:db8::1]:9"], (1, 1)), (1, None));
     assert_eq!(
         heard(V6, &["[fd00::5]:6881"], (0, 1)).1.unwrap(),
-        "besides this very client"
+        "not counting this client"
     );
     let none = String::from("it counts 1 and names none");
     assert_eq!(heard(V6, &[], (1, 1)), (0, Some(none)));
@@ -101,7 +101,7 @@ fn a_tracker_may_say_which_peer_is_ourselves() {
     let get = bench.get();
     let head = b"HTTP/1.1 200 OK\r\n\r\nd11:external ip4:\xc6\x33\x64\x075:peers12:";
     bench.send(&get, [&head[..], &compact, b"e"].concat());
-    let remark = String::from("besides this very client");
+    let remark = String::from("not counting this client");
     assert_eq!(said(&mut bench), (1, Some(remark)));
 }
 
