@@ -12,6 +12,7 @@ use crate::base::time::Now;
 use crate::peer::fault::Fault;
 use crate::peer::input::Input;
 use crate::peer::peer::Peer;
+use crate::session::appetite::{Appetite, DiskLoad};
 
 /// Reads whose blocks are hashed together: with those of several peers there are several pieces, which go faster together than one after
 /// the other. What was read must still be in the second-level cache then.
@@ -28,22 +29,24 @@ impl Reactor {
         }
         keys.append(&mut self.unread);
         for key in keys {
-            let peer = self.session.peer(key);
-            if peer.is_some_and(Peer::is_sated) {
-                self.paused.push(key);
-                continue;
-            }
-            let owes = peer.is_some_and(|peer| peer.in_flight() > 0);
-            if self.writer.is_overfull() || owes && self.is_held_up() {
-                self.session.stop_listening(key, now);
-                self.held_up.push(key);
-                continue;
-            }
+            let most = match self.session.appetite(key, self.disk_load()) {
+                None => continue,
+                Some(Appetite::Read(most)) => most,
+                Some(Appetite::Pause) => {
+                    self.paused.push(key);
+                    continue;
+                }
+                Some(Appetite::HoldUp) => {
+                    self.session.stop_listening(key, now);
+                    self.held_up.push(key);
+                    continue;
+                }
+            };
             let Some(Some(link)) = self.links.get_mut(key) else {
                 continue;
             };
             link.queued = false;
-            self.read_peer(key, now);
+            self.read_peer(key, most, now);
             let Some(Some(link)) = self.links.get_mut(key) else {
                 continue;
             };
@@ -56,7 +59,8 @@ impl Reactor {
         self.busy |= !self.unread.is_empty();
     }
 
-    fn read_peer(&mut self, key: usize, now: Now) {
+    /// Reads at most so many bytes of a link.
+    fn read_peer(&mut self, key: usize, most: usize, now: Now) {
         let (Some(Some(link)), Some(peer)) = (self.links.get_mut(key), self.session.peer(key))
         else {
             return;
@@ -66,10 +70,6 @@ impl Reactor {
             cut <= self.room,
             "a cut frame is shorter than the longest frame"
         );
-        let most = match peer.in_flight() > 0 {
-            true => limits::READ,
-            false => limits::ASKING_READ,
-        };
         let mut buffer = self.free.pop().unwrap_or_default();
         buffer.resize(self.room + limits::READ, 0);
         buffer[..cut].copy_from_slice(peer.cut());
@@ -83,8 +83,7 @@ impl Reactor {
             Ok(Some(n)) => {
                 let mut input = Input::new(&buffer[..cut + n]);
                 while let Some(write) = self.session.receive(key, &mut input, now) {
-                    // A block's data are the end of its frame, behind which the rest of the input begins.
-                    blocks.push((write.block, cut + n - input.rest().len() - write.data.len()));
+                    blocks.push((write.block, write.at));
                 }
             }
             Err(error) => {
@@ -141,6 +140,13 @@ impl Reactor {
             self.session.listen(key, now);
         }
         keys
+    }
+
+    fn disk_load(&self) -> DiskLoad {
+        DiskLoad {
+            full: self.is_held_up(),
+            overfull: self.writer.is_overfull(),
+        }
     }
 
     /// Whether what sends blocks must wait for the disk. What else such a peer says, requests of its own, waits behind its blocks.

@@ -12,30 +12,39 @@ const BITFIELD: u8 = 5;
 
 /// The bytes of one read that no frame has been taken of yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a>(&'a [u8]);
+pub struct Input<'a> {
+    rest: &'a [u8],
+    at: usize,
+}
 
 impl<'a> Input<'a> {
     /// What a read brought: the kept start of a frame, then the new bytes.
     pub fn new(bytes: &'a [u8]) -> Input<'a> {
-        Input(bytes)
+        Input { rest: bytes, at: 0 }
     }
 
     /// What is left.
     pub fn rest(&self) -> &'a [u8] {
-        self.0
+        self.rest
+    }
+
+    /// How many bytes of the buffer have been taken.
+    pub fn at(&self) -> usize {
+        self.at
     }
 
     /// Takes so many bytes; `None`, and nothing taken, if there are fewer.
     pub fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(bytes)?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at_checked(bytes)?;
+        self.rest = rest;
+        self.at = self.at.saturating_add(bytes);
         Some(taken)
     }
 
     /// Takes the next whole frame, without its length. A frame that may never become legal is refused as soon as its length and id
     /// are there: `bitfield_bytes` is what the torrent's bitfield has, and nothing else may be longer than a block.
     pub fn next_frame(&mut self, bitfield_bytes: usize) -> Result<Option<&'a [u8]>, Fault> {
-        let Some(len) = frame_len(self.0) else {
+        let Some(len) = frame_len(self.rest) else {
             return Ok(None);
         };
         let bitfield = bitfield_bytes.saturating_add(1);
@@ -43,13 +52,13 @@ impl<'a> Input<'a> {
         if len as usize > longest {
             return Err(Fault::TooLong(len));
         }
-        let most = match self.0.get(PREFIX) {
+        let most = match self.rest.get(PREFIX) {
             Some(&BITFIELD) => bitfield,
             Some(_) => limits::BLOCK_FRAME,
             None => longest,
         };
         if len as usize > most {
-            return Err(match self.0.get(PREFIX) {
+            return Err(match self.rest.get(PREFIX) {
                 Some(&BITFIELD) => Fault::BadBitfield,
                 _ => Fault::TooLong(len),
             });

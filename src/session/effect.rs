@@ -159,6 +159,8 @@ pub struct Snapshot {
 pub struct Write<'a> {
     /// Where it belongs.
     pub block: Block,
-    /// Its content, in the buffer that was read into.
+    /// Where its content begins in the buffer that was read into.
+    pub at: usize,
+    /// Its content there.
     pub data: &'a [u8],
 }

@@ -1,6 +1,7 @@
 //! What comes in: from peers, message by message, and from the disk. It changes what is known and
 //! nothing else; what follows from it is decided in `planning`.
 
+use super::appetite::{Appetite, DiskLoad};
 use super::callers::Failed;
 use super::checking::Checking;
 use super::effect::{Effect, Report, Write};
@@ -46,7 +47,9 @@ impl Session {
                 Ok(None) => return None,
                 Ok(Some(Event::Block { block, data })) => {
                     if self.accept(key, block, data, now) {
-                        return Some(Write { block, data });
+                        // A block's data are the end of its frame, up to which the input is read.
+                        let at = input.at() - data.len();
+                        return Some(Write { block, at, data });
                     }
                     Ok(())
                 }
@@ -58,6 +61,12 @@ impl Session {
                 return None;
             }
         }
+    }
+
+    /// Whether this slot's socket is to be read, and how much of it. `None`: there is no such slot.
+    pub fn appetite(&self, key: usize, disk: DiskLoad) -> Option<Appetite> {
+        let slot = self.slots.get(key)?;
+        Some(Appetite::of(&slot.peer, disk))
     }
 
     /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that

@@ -16,6 +16,7 @@ mod reporting;
 pub mod slot;
 
 mod agenda;
+pub mod appetite;
 pub mod census;
 
 pub mod fair_queue;

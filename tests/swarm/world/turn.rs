@@ -7,8 +7,9 @@ use brooklet::base::geometry::{BLOCK, Block};
 use brooklet::base::time::sooner;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Peer, Segment};
+use brooklet::peer::peer::Segment;
 use brooklet::peer::piece::HEADER;
+use brooklet::session::appetite::Appetite;
 use brooklet::session::effect::{Effect, Report, Snapshot};
 use brooklet::session::session::Session;
 use brooklet::tracker::Action;
@@ -82,15 +83,19 @@ impl World {
             let Some(key) = side.keys[1 - dir] else {
                 continue;
             };
-            if session.peer(key).is_some_and(Peer::is_sated) {
-                side.pipes[dir].queued = true;
-                self.nodes[n].unread.push_back((conn, dir));
-                continue;
-            }
-            if self.holds_up(n, session, key) {
-                self.conns[conn].pipes[dir].queued = true;
-                self.nodes[n].held_up.push((conn, dir));
-                continue;
+            match session.appetite(key, self.nodes[n].writer.load()) {
+                Some(Appetite::Pause) => {
+                    side.pipes[dir].queued = true;
+                    self.nodes[n].unread.push_back((conn, dir));
+                    continue;
+                }
+                Some(Appetite::HoldUp) => {
+                    session.stop_listening(key, self.now);
+                    side.pipes[dir].queued = true;
+                    self.nodes[n].held_up.push((conn, dir));
+                    continue;
+                }
+                Some(Appetite::Read(_)) | None => {}
             }
             busy = true;
             self.read_one(n, session, key, (conn, dir));

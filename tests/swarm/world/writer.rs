@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use brooklet::base::geometry::Block;
 use brooklet::base::limits;
 use brooklet::base::time::Duration;
-use brooklet::peer::peer::Peer;
+use brooklet::session::appetite::DiskLoad;
 use brooklet::session::session::Session;
 
 use super::net::span;
@@ -35,9 +35,12 @@ impl Writer {
         self.buffers.len() >= limits::BUFFERS
     }
 
-    /// Whether nothing should be read at all.
-    fn is_overfull(&self) -> bool {
-        self.buffers.len() >= 2 * limits::BUFFERS
+    /// How far the disk is behind.
+    pub fn load(&self) -> DiskLoad {
+        DiskLoad {
+            full: self.is_full(),
+            overfull: self.buffers.len() >= 2 * limits::BUFFERS,
+        }
     }
 }
 
@@ -57,17 +60,6 @@ impl World {
             self.put_on_disk(n, block, data);
         }
         session.handle_written(blocks);
-    }
-
-    /// Whether this connection of a node is not read for now: the disk is behind.
-    pub fn holds_up(&mut self, n: usize, session: &mut Session, key: usize) -> bool {
-        let writer = &self.nodes[n].writer;
-        let owes = session.peer(key).map(Peer::in_flight) > Some(0);
-        let held_up = writer.is_overfull() || owes && writer.is_full();
-        if held_up {
-            session.stop_listening(key, self.now);
-        }
-        held_up
     }
 
     /// The disk has written what came first.

@@ -1,0 +1,42 @@
+//! Whether a peer is read from, and how much at a time. The network is kept waiting for the disk, and
+//! a peer for what it asked of us, by not reading: then its own window fills, and it stops sending.
+
+use crate::base::limits;
+use crate::peer::peer::Peer;
+
+/// How far the disk is behind what peers sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DiskLoad {
+    /// No more should be read from peers that owe us blocks.
+    pub full: bool,
+    /// Nothing more should be read at all: blocks also come from peers that owe us none, if they were
+    /// on their way.
+    pub overfull: bool,
+}
+
+/// What to do with a peer that has sent something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Appetite {
+    /// Read so many bytes at most.
+    Read(usize),
+    /// Do not read before some of what it asked for is sent.
+    Pause,
+    /// Do not read before the disk has caught up.
+    HoldUp,
+}
+
+impl Appetite {
+    /// The appetite for what this peer sends.
+    pub(super) fn of(peer: &Peer, disk: DiskLoad) -> Appetite {
+        let owes = peer.in_flight() > 0;
+        if peer.is_sated() {
+            Appetite::Pause
+        } else if disk.overfull || owes && disk.full {
+            Appetite::HoldUp
+        } else if owes {
+            Appetite::Read(limits::READ)
+        } else {
+            Appetite::Read(limits::ASKING_READ)
+        }
+    }
+}
