@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::support;
 use crate::support::bench::{Bench, SOON, checked, wait_verified};
-use crate::support::child::{Child, command_as_nobody};
+use crate::support::child::{Child, command_as_nobody, copy_program};
 use crate::support::peer::{Manners, Peer};
 use crate::support::room::Room;
 use crate::{MIB, assert_fails, assert_recovers, assert_warned, get, missing, paced};
@@ -93,7 +93,7 @@ fn as_nobody(bench: &Bench, seed: &Peer) -> Child {
     // Nobody may not look into every folder that a build lies in.
     let own = bench.dir.join("brooklet");
     if !own.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_brooklet"), &own).unwrap();
+        copy_program(env!("CARGO_BIN_EXE_brooklet"), &own);
     }
     let mut command = command_as_nobody(None, own);
     bench.arguments(&mut command, "get");

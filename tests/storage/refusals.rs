@@ -13,6 +13,7 @@ use brooklet::io::state;
 
 use crate::restart::{TIME, resumed, snapshot};
 use crate::saving::waker;
+use crate::support::child::copy_program;
 use crate::support::content::noise;
 use crate::support::dir::Dir;
 use crate::{Content, PIECE, support, torrent, whole};
@@ -134,7 +135,7 @@ fn what_may_not_be_read_or_written_is_denied() {
     fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
     // Nobody may not look into every folder that a build lies in.
     let own = dir.join("test");
-    fs::copy(std::env::current_exe().unwrap(), &own).unwrap();
+    copy_program(std::env::current_exe().unwrap(), &own);
     let mut nobody = Command::new("setpriv");
     nobody
         .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])

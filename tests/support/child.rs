@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -10,6 +11,14 @@ use std::time::{Duration, Instant};
 
 use super::json::Json;
 use super::net::Host;
+
+/// Copies a program that is run afterwards. Another process does it: if this one had the copy open
+/// for writing, a child started meanwhile by another test would hold it open, and it could not be run.
+pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let mut copy = Command::new("cp");
+    copy.arg(from.as_ref()).arg(to.as_ref());
+    assert!(copy.status().unwrap().success(), "{copy:?}");
+}
 
 /// Which stream a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

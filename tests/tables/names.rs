@@ -23,7 +23,11 @@ type Entry<'a> = (&'a [&'a [u8]], Option<&'a str>);
 
 /// A torrent of these files, the first of 20,000 bytes and each of the others a byte longer.
 fn torrent(name: &[u8], utf8: Option<&str>, entries: &[Entry<'_>]) -> (Torrent, Vec<Vec<u8>>) {
-    let content = |place: usize| vec![b'a' + place as u8; 20_000 + place];
+    // A file of one byte again and again is not known to be the torrent's.
+    let content = |place: usize| -> Vec<u8> {
+        let byte = |at: usize| (b'a' + place as u8).wrapping_add((at % 7) as u8);
+        (0..20_000 + place).map(byte).collect()
+    };
     let contents: Vec<Vec<u8>> = (0..entries.len()).map(content).collect();
     let file = |(&(path, utf8), content): (&Entry<'_>, &Vec<u8>)| {
         let path = list(path.iter().map(|name| bytes(*name)));

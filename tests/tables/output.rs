@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::child::{brooklet, command, command_as_nobody};
+use crate::support::child::{brooklet, command, command_as_nobody, copy_program};
 use crate::support::dir::Dir;
 use crate::support::json::Json;
 use crate::{Ended, run};
@@ -66,7 +66,7 @@ fn what_may_not_be_written_or_read_is_found_before_anything_is_hashed() {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
     let program = dir.join("brooklet");
-    fs::copy(env!("CARGO_BIN_EXE_brooklet"), &program).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_brooklet"), &program);
     allow(&dir.folder("locked"), 0o555);
     allow(&dir.file("content/secret", "x"), 0o000);
     std::os::unix::fs::symlink("../big", dir.join("content/big")).unwrap();
