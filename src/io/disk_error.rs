@@ -40,7 +40,7 @@ pub enum Why {
 
 /// What is said of a file that may be the user's own.
 pub const FOREIGN: &str =
-    "nothing in it is of this torrent: move it away, or write over it with --overwrite";
+    "its content is not that of this torrent: move it away, or write over it with --overwrite";
 
 impl DiskError {
     /// This is wrong with this file or folder.

@@ -134,7 +134,7 @@ impl fmt::Display for Fault {
             Fault::NoUse => write!(f, "neither of us needs anything of the other"),
             Fault::Replaced => write!(f, "its place was needed for another peer"),
             Fault::Unreadable => write!(f, "our content cannot be read"),
-            Fault::Stopping => write!(f, "we are leaving"),
+            Fault::Stopping => write!(f, "this client is leaving"),
         }
     }
 }

@@ -122,7 +122,7 @@ impl Session {
             more => format!(" (and {more} more)"),
         };
         Some(format!(
-            "{}{more}: nothing in it is of this torrent: move it away, or write over it with \
+            "{}{more}: its content is not that of this torrent: move it away, or write over it with \
              --overwrite",
             first.name
         ))

@@ -69,7 +69,9 @@ impl Left {
         }
         if let Some(first) = self.nowhere.first() {
             let count = self.nowhere.len();
-            remarks.push(format!("{count} left out at {first}, where nobody can be"));
+            remarks.push(format!(
+                "{count} left out at {first}, which cannot be a peer"
+            ));
         }
         for (count, what) in [(self.portless, "port 0"), (self.inside, "a local address")] {
             if count > 0 {

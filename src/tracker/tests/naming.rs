@@ -51,7 +51,7 @@ fn what_a_number_would_hide_is_said() {
             &["0.0.0.0:6881", "0.0.0.0:1"],
             (1, 1),
             0,
-            Some("2 left out at 0.0.0.0, where nobody can be"),
+            Some("2 left out at 0.0.0.0, which cannot be a peer"),
         ),
         (&["192.168.1.6:0"], (1, 1), 0, Some("1 left out at port 0")),
         (&[], (1, 1), 0, Some("it counts 1 and names none")),
@@ -60,7 +60,7 @@ fn what_a_number_would_hide_is_said() {
             &[own, "0.0.0.0:6881"],
             (1, 1),
             0,
-            Some("not counting this client, 1 left out at 0.0.0.0, where nobody can be"),
+            Some("not counting this client, 1 left out at 0.0.0.0, which cannot be a peer"),
         ),
     ] {
         let expected = (found, remark.map(String::from));
@@ -87,7 +87,7 @@ fn ipv4_peers_over_ipv6_are_taken_and_named_as_that() {
     );
     let none = String::from("it counts 1 and names none");
     assert_eq!(heard(V6, &[], (1, 1)), (0, Some(none)));
-    let nowhere = String::from("1 left out at ::, where nobody can be");
+    let nowhere = String::from("1 left out at ::, which cannot be a peer");
     assert_eq!(heard(V6, &["[::]:6881"], (1, 1)), (0, Some(nowhere)));
 }
 
