@@ -3,6 +3,9 @@
 //! wait all the time get equal shares, whatever their keys, the size of their requests and the
 //! moments at which they ask; what one cannot use goes to the others.
 //!
+//! A connection that is new here comes behind all that wait, and behind all that have left: else whoever
+//! connects anew for each block would always be the next, and the others would get nothing.
+//!
 //! Time in which a peer did not wait is not made up for: when it waits again, it counts as having
 //! got at least as much as the peer that was served last had got. This is start-time fair queueing
 //! with equal weights.
@@ -19,12 +22,16 @@ pub struct FairQueue {
     waiting: BTreeSet<(u64, usize)>,
     /// What the peer that was served last had got before.
     level: u64,
+    /// The most that any peer had got whose connection is over.
+    left: u64,
 }
 
 impl FairQueue {
     /// A peer waits from now on, if it did not yet.
     pub fn join(&mut self, key: usize) {
-        let got = self.got.entry(key).or_default();
+        let last = self.waiting.last().map_or(0, |(got, _)| *got);
+        let behind = last.max(self.left).saturating_add(1);
+        let got = self.got.entry(key).or_insert(behind);
         if !self.waiting.contains(&(*got, key)) {
             *got = (*got).max(self.level);
             self.waiting.insert((*got, key));
@@ -63,6 +70,7 @@ impl FairQueue {
     pub fn forget(&mut self, key: usize) {
         if let Some(got) = self.got.remove(&key) {
             self.waiting.remove(&(got, key));
+            self.left = self.left.max(got);
         }
     }
 
@@ -127,6 +135,29 @@ mod tests {
         assert_eq!(got, [500, 500]);
     }
 
+    /// The churner's connection ends after each block, and the next has the lower key, or another.
+    #[test]
+    fn who_connects_anew_for_each_block_gains_nothing() {
+        for (block, step) in [(16, 0), (128, 0), (128, 2)] {
+            let (mut queue, mut got) = (FairQueue::default(), [0_u64; 2]);
+            let mut churner = 0;
+            (0..2).for_each(|key| queue.join(key));
+            while got.iter().sum::<u64>() < 10_000 {
+                let key = queue.pop().expect("somebody waits");
+                let (who, bytes) = if key == 1 { (1, 16) } else { (0, block) };
+                queue.charge(key, bytes);
+                got[who] += bytes;
+                if key == churner {
+                    queue.forget(key);
+                    churner += step;
+                }
+                queue.join(if who == 0 { churner } else { key });
+            }
+            assert!(got[0] <= got[1] + 128, "it gains: {got:?}");
+            assert!(got[0] >= 4_500, "it is not starved either: {got:?}");
+        }
+    }
+
     #[test]
     fn a_key_that_passes_to_another_connection_begins_anew() {
         let mut queue = FairQueue::default();
@@ -138,7 +169,8 @@ mod tests {
         queue.join(0);
         assert_eq!(
             (queue.pop(), queue.pop(), queue.pop()),
-            (Some(0), Some(1), None)
+            (Some(1), Some(0), None),
+            "a new connection comes last"
         );
     }
 
