@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use support::bench::{Bench, SOON, checked};
+use support::bench::{Bench, SOON, checked, wait_verified};
 use support::child::{Child, Stream, brooklet};
 use support::content::{Content, noise};
 use support::peer::{Manners, Peer};
@@ -334,4 +334,36 @@ fn nothing_is_made_behind_a_link_in_the_place_of_the_torrents_folder() {
     let before = changed();
     assert_refused(&bench, &seed, &[], &["a symbolic link"]);
     assert_eq!(changed(), before, "a file was made and removed there");
+}
+
+/// What was not chosen is looked at, too: a match by chance must not be on record as ours.
+#[test]
+fn a_match_by_chance_in_a_file_that_was_not_chosen_does_not_make_it_ours() {
+    let files = [("a", 4 * KIB), ("b", 4 * KIB)];
+    let bench = Bench::of(Torrent::new(Content::folder(84, "t", &files), 1));
+    let seed = Peer::start(&bench.torrent, Manners::default());
+    put(&bench, "t/b", &noise(97, 4 * KIB));
+    get(&bench, &seed, &["--files", "1"]).success(SOON);
+    let child = get(&bench, &seed, &[]).code(SOON);
+    assert_eq!(child, 1);
+    assert!(found(&bench, "t/b") == noise(97, 4 * KIB));
+}
+
+/// A file of the user's that comes while the download is under way is no less the user's.
+#[test]
+fn a_file_that_comes_before_the_first_write_to_it_is_not_written_over() {
+    let files = [("a", 256 * KIB), ("b", 256 * KIB)];
+    let bench = Bench::of(Torrent::new(Content::folder(85, "t", &files), PIECE));
+    let seed = Peer::start(&bench.torrent, Manners::default());
+    let options = ["--sequential", "--down", "64K"];
+    let mut child = get(&bench, &seed, &options);
+    wait_verified(&mut child, 1);
+    put(&bench, "t/b", b"my own words");
+    assert_eq!(child.code(SOON), 1);
+    let said = child.text(Stream::Err);
+    assert!(
+        said.contains("t/b: ") && said.contains("--overwrite"),
+        "{said}"
+    );
+    assert!(found(&bench, "t/b") == b"my own words");
 }

@@ -91,13 +91,17 @@ impl Disk {
         self.elsewhere.as_ref()
     }
 
-    /// The half that writes: what it does is to be told to [`Disk::note`].
+    /// The half that writes: what it does is to be told to [`Disk::note`]. Unless `overwrite`, it
+    /// writes to no file that has come since the last look.
     ///
     /// # Errors
     /// There are too many open files.
-    pub fn pen(&self) -> Result<Pen, DiskError> {
+    pub fn pen(&self, overwrite: bool) -> Result<Pen, DiskError> {
         let files = Files::new(self.tree()?, Arc::clone(self.files.metainfo()), true);
-        let pen = Pen::new(Arc::clone(&self.layout), files);
+        let mut pen = Pen::new(Arc::clone(&self.layout), files);
+        if !overwrite {
+            pen = pen.expecting(self.stamps());
+        }
         Ok(pen.sparing(self.elsewhere.clone(), self.precious.clone()))
     }
 

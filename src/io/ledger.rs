@@ -144,11 +144,20 @@ impl Ledger {
 
     /// Each file as the resume data are to record it, with these pieces verified. What another
     /// program has changed, or may have changed, matches no file; what may be the user's own, since
-    /// no piece in it is verified, is not on record.
+    /// less than half of it is verified, is not on record.
     pub fn record(&self, layout: &Layout, held: &Bits) -> Vec<Option<Stamp>> {
         let mut record = self.stamps.clone();
         for &file in &self.strangers {
-            let proven = layout.pieces_of(file).any(|piece| held.get(piece));
+            let geometry = layout.geometry();
+            let range = layout.range(file);
+            let own = |piece| {
+                let start = geometry.piece_start(piece);
+                let end = start + u64::from(geometry.piece_size(piece));
+                end.min(range.end) - start.max(range.start)
+            };
+            let pieces = layout.pieces_of(file).filter(|&piece| held.get(piece));
+            let verified: u64 = pieces.map(own).sum();
+            let proven = verified >= layout.length(file).div_ceil(2);
             if self.barred.contains(&file) || !proven {
                 record[file] = None;
             }

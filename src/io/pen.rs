@@ -28,6 +28,7 @@ use super::elsewhere::Elsewhere;
 use super::faults::{self, Call};
 use super::files::Files;
 use super::tree::{self, Access, Identity, Times};
+use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
 use crate::storage::resume::{COARSEST, Stamp};
@@ -48,6 +49,8 @@ pub struct Pen {
     elsewhere: Option<Elsewhere>,
     /// Files to be written to only with what they hold already.
     precious: BTreeSet<usize>,
+    /// Files that were there when we looked: what another one holds by now is somebody else's.
+    there: Option<Bits>,
 }
 
 /// A file under download.
@@ -112,6 +115,7 @@ impl Pen {
             broken: None,
             elsewhere: None,
             precious: BTreeSet::new(),
+            there: None,
         }
     }
 
@@ -121,6 +125,23 @@ impl Pen {
         Pen {
             elsewhere,
             precious,
+            ..self
+        }
+    }
+
+    /// The same with all files but those found expected to have no bytes when they are first written
+    /// to.
+    pub fn expecting(self, found: &[Option<Stamp>]) -> Pen {
+        let mut there = Bits::new(found.len() as u32);
+        for (file, _) in found
+            .iter()
+            .enumerate()
+            .filter(|(_, stamp)| stamp.is_some())
+        {
+            there.set(file as u32);
+        }
+        Pen {
+            there: Some(there),
             ..self
         }
     }
@@ -267,6 +288,11 @@ impl Pen {
         let length = self.layout.length(file);
         let path = self.files.path(file);
         let open = self.files.get(file)?;
+        let absent = |there: &Bits| !there.get(file as u32);
+        let expected = !self.there.as_ref().is_some_and(absent);
+        if !expected && open.metadata().is_ok_and(|found| found.len() > 0) {
+            return Err(DiskError::new(&path, Why::Foreign));
+        }
         let prepared = prepare(open, length, &path);
         let (before, held) = prepared.map_err(|error| DiskError::new(&path, error))?;
         self.held.insert(file, held);

@@ -72,7 +72,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let parts = state.with_extension("parts");
     let (chosen, doubted) = admit(&setup, resume.as_ref(), &mut disk, &mut verdict, &parts)?;
     let overwrite = setup.overwrite;
-    let pen = disk.pen().map_err(|error| error.to_string())?;
+    let pen = disk.pen(overwrite).map_err(|error| error.to_string())?;
     let tree = disk.tree().map_err(|error| error.to_string())?;
     // Before the first write it must be on record that files may be ours that are not whole.
     let clean = resume.as_ref().is_none_or(|resume| resume.clean);

@@ -74,7 +74,7 @@ struct Content {
 impl Content {
     fn new(dir: &Path, torrent: &Arc<Metainfo>) -> Content {
         let disk = Disk::new(dir, Arc::clone(torrent));
-        let pen = disk.pen().unwrap();
+        let pen = disk.pen(true).unwrap();
         Content { disk, pen }
     }
 
