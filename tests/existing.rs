@@ -73,6 +73,15 @@ fn check(bench: &Bench) -> i32 {
     Child::spawn("check", &mut command).code(SOON)
 }
 
+/// `check` of these files alone, with what was kept in the state folder.
+fn check_files(bench: &Bench, files: &str) -> i32 {
+    let mut command = brooklet(None);
+    command.arg("check").arg(bench.dir.join("torrent"));
+    command.arg("--dir").arg(bench.content());
+    command.arg("--state").arg(bench.dir.join("state"));
+    Child::spawn("check", command.args(["--files", files])).code(SOON)
+}
+
 fn put(bench: &Bench, path: &str, bytes: &[u8]) {
     let path = bench.content().join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -286,7 +295,84 @@ fn a_chosen_file_arrives_whatever_is_in_the_place_of_its_neighbours() {
         let mut again = bench.get(&[], &["--files", "b"]);
         assert_eq!(checked(&mut again), 4, "{what}");
         again.success(SOON);
+        assert_eq!(check_files(&bench, "b"), 0, "{what}");
+        assert_eq!(check(&bench), 4, "{what}");
     }
+}
+
+/// Bytes that are kept elsewhere excuse no damage.
+#[test]
+fn a_chosen_file_that_is_damaged_beside_a_barred_one_is_damaged() {
+    let (bench, seed) = three(34);
+    put(&bench, "t/a", &noise(97, 100 * KIB));
+    get(&bench, &seed, &["--files", "b"]).success(SOON);
+    assert_eq!(check_files(&bench, "b"), 0);
+    for at in [0, 10 * KIB, 200 * KIB - 1] {
+        let mut bytes = right(&bench, 1);
+        bytes[at] ^= 1;
+        put(&bench, "t/b", &bytes);
+        assert_eq!(check_files(&bench, "b"), 4, "byte {at}");
+    }
+    put(&bench, "t/b", &right(&bench, 1));
+    let kept = bench.dir.join("state");
+    let parts = fs::read_dir(kept).unwrap().flatten();
+    let parts = parts.map(|entry| entry.path()).find(|path| path.is_dir());
+    let piece = parts.unwrap().join("1");
+    let mut bytes = fs::read(&piece).unwrap();
+    bytes[0] ^= 1;
+    fs::write(piece, bytes).unwrap();
+    assert_eq!(check_files(&bench, "b"), 4);
+}
+
+/// What is in the way may come only while the download runs.
+#[test]
+fn a_neighbour_that_cannot_be_made_after_all_is_kept_elsewhere() {
+    let (bench, _) = three(35);
+    let mut child = bench.get(&[], &["--files", "b"]);
+    let addr = support::bench::listening(&mut child).to_string();
+    checked(&mut child);
+    fs::create_dir_all(bench.content().join("t/a/within")).unwrap();
+    put(&bench, "t/sub", b"my own words");
+    let (other, state) = (bench.dir.folder("other"), bench.dir.folder("other-state"));
+    bench.torrent.content.write(&other);
+    let (other, state) = (other.to_str().unwrap(), state.to_str().unwrap());
+    let options = ["--dir", other, "--state", state, "--peer", &addr];
+    let _seeder = bench.run("seed", &options);
+    child.success(SOON);
+    assert!(found(&bench, "t/b") == right(&bench, 1));
+    assert!(found(&bench, "t/sub") == b"my own words");
+    assert_eq!(check_files(&bench, "b"), 0);
+    let mut again = bench.get(&[], &["--files", "b"]);
+    assert_eq!(checked(&mut again), 4);
+    again.success(SOON);
+    // What was kept stays as long as it stands in for anything.
+    fs::remove_dir_all(bench.content().join("t/a")).unwrap();
+    fs::remove_file(bench.content().join("t/sub")).unwrap();
+    let mut again = bench.get(&[], &["--files", "b"]);
+    assert_eq!(checked(&mut again), 4);
+    again.success(SOON);
+}
+
+/// The shell's limit is one of those that are known beforehand.
+#[test]
+fn a_file_longer_than_the_shell_allows_is_refused_or_kept_elsewhere() {
+    let limited = |bench: &Bench, seed: &Peer, options: &[&str]| {
+        let mut command = support::child::command(None, "sh");
+        // In blocks of 512 bytes: 150 KiB.
+        command.args(["-c", "ulimit -f 300 && exec \"$@\"", "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_brooklet"));
+        bench.arguments(&mut command, "get");
+        command.args(["--peer", &seed.addr()]).args(options);
+        Child::spawn("brooklet", &mut command)
+    };
+    let (bench, seed) = three(36);
+    let mut child = limited(&bench, &seed, &[]);
+    assert_eq!(child.code(SOON), 1);
+    assert!(child.text(Stream::Err).contains("t/b: file too large"));
+    assert_eq!((seed.sent(), listing(&bench.content()).len()), (0, 0));
+    limited(&bench, &seed, &["--files", "a"]).success(SOON);
+    assert!(found(&bench, "t/a") == right(&bench, 0));
+    assert_eq!(check_files(&bench, "a"), 0);
 }
 
 /// What lies elsewhere is sent as anything else.

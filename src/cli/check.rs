@@ -1,6 +1,6 @@
 //! `check`: hashes what is on disk, and says of each file whether it is what the torrent describes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use lexopt::{Arg, Parser};
 
 use super::units::{Bytes, Part};
 use super::values::Value;
-use super::{DAMAGED, Failure, help, json, slip, target, usage};
+use super::{DAMAGED, Failure, download, help, json, slip, target, usage};
 use crate::base::bits::Bits;
 use crate::io::disk::Disk;
 use crate::io::disk_error::{DiskError, Why};
 use crate::io::hash;
 use crate::io::logging::{self, printable};
-use crate::io::places;
+use crate::io::{patched, places};
 use crate::storage::resume;
 use crate::wire::files::{FileEntry, FileKind};
 use crate::wire::metainfo::Metainfo;
@@ -30,6 +30,7 @@ struct Options {
     torrent: OsString,
     dir: PathBuf,
     files: Vec<String>,
+    state: Option<PathBuf>,
     json: bool,
     quiet: bool,
 }
@@ -59,6 +60,7 @@ fn parse(parser: &mut Parser) -> Result<Option<Options>, Failure> {
         match option.as_str() {
             "-d" | "--dir" => options.dir = value.path()?,
             "--files" => options.files.push(value.text()?),
+            "--state" => options.state = Some(value.path()?),
             "--json" => options.json = true,
             "-q" | "--quiet" => options.quiet = true,
             "-v" | "--verbose" => {}
@@ -86,7 +88,11 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     // Where nothing is, each file is said to be missing.
     let _ = target::find_content(torrent, dir, &mut metainfo, quiet);
     let metainfo = Arc::new(metainfo);
-    let found = look(dir, &metainfo, chosen.as_deref(), quiet);
+    let mut found = look(dir, &metainfo, chosen.as_deref(), quiet);
+    if let Some(state) = options.state.or_else(|| download::default_state().ok()) {
+        let parts = state.join(format!("{}.parts", metainfo.info_hash));
+        found.patch(&parts, &metainfo);
+    }
     let states = states(&metainfo, &found, chosen.as_deref());
     let sum = Sum::of(&metainfo, &found, &states, chosen.as_deref());
     match (options.json, quiet) {
@@ -131,6 +137,8 @@ struct Found {
     good: Bits,
     /// Pieces all of whose bytes are there.
     there: Bits,
+    /// Pieces whose SHA-1 is right with bytes of these files that are kept in the state folder.
+    patched: BTreeMap<u32, BTreeSet<usize>>,
     /// Files and folders that could not be looked at or read.
     errors: BTreeMap<PathBuf, Why>,
 }
@@ -172,7 +180,25 @@ fn look(dir: &Path, metainfo: &Arc<Metainfo>, chosen: Option<&[usize]>, quiet: b
         disk,
         good,
         there,
+        patched: BTreeMap::new(),
         errors,
+    }
+}
+
+impl Found {
+    /// Looks for pieces that are right with what is kept below `parts`.
+    fn patch(&mut self, parts: &Path, metainfo: &Metainfo) {
+        let mut lost = Bits::full(metainfo.geometry.pieces());
+        for piece in self.good.ones() {
+            lost.clear(piece);
+        }
+        self.patched = patched::pieces(&mut self.disk, parts, &lost, &metainfo.hashes);
+    }
+
+    /// Whether the bytes that a file has in a piece are right, where it belongs.
+    fn holds(&self, file: usize, piece: u32) -> bool {
+        let patched = self.patched.get(&piece);
+        self.good.get(piece) || patched.is_some_and(|away| !away.contains(&file))
     }
 }
 
@@ -222,7 +248,15 @@ impl Sum {
             Some(chosen) => found.disk.layout().select(chosen.iter().copied()).pieces,
             None => Bits::full(geometry.pieces()),
         };
-        let good = || wanted.ones().filter(|&piece| found.good.get(piece));
+        let away = |piece: u32| {
+            let mut away = found.patched.get(&piece).into_iter().flatten();
+            away.any(|file| states.iter().any(|state| state.index == *file))
+        };
+        let patched = |piece: u32| found.patched.contains_key(&piece) && !away(piece);
+        let good = || {
+            let good = |piece: &u32| found.good.get(*piece) || patched(*piece);
+            wanted.ones().filter(good)
+        };
         let bytes = |piece| u64::from(geometry.piece_size(piece));
         Sum {
             files: states.len(),
@@ -303,7 +337,7 @@ fn fault(found: &Found, file: usize, length: u64) -> Option<(&'static str, Strin
         return Some(("short", format!(": {} of {length} bytes", stamp.size)));
     }
     let pieces = found.disk.layout().pieces_of(file);
-    let (all, lost) = (pieces.len(), |piece: &u32| !found.good.get(*piece));
+    let (all, lost) = (pieces.len(), |piece: &u32| !found.holds(file, *piece));
     let unsure = pieces
         .clone()
         .filter(lost)

@@ -71,7 +71,7 @@ fn prepare(command: Command, mut options: Options) -> Result<Setup, Failure> {
     }
     let state_dir = match options.state {
         Some(dir) => dir,
-        None => state_dir(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))?,
+        None => default_state()?,
     };
     Ok(Setup {
         hashes: std::mem::take(&mut metainfo.hashes),
@@ -98,6 +98,14 @@ fn prepare(command: Command, mut options: Options) -> Result<Setup, Failure> {
         recheck: options.recheck,
         overwrite: options.overwrite,
     })
+}
+
+/// Where resume data are kept if `--state` does not say it.
+///
+/// # Errors
+/// Neither variable of the environment says where the user's files are.
+pub fn default_state() -> Result<PathBuf, Failure> {
+    state_dir(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))
 }
 
 /// The XDG base directory specification: a variable that is empty or no absolute path counts as unset.

@@ -178,6 +178,8 @@ torrent. TORRENT is the path of a .torrent, or - for standard input.
 
   -d, --dir DIR      where the content lies (.)
       --files WHICH  these files alone, chosen as for brooklet get; repeatable
+      --state DIR    where get kept bytes of files that were not chosen
+                     ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
       --json         one JSON object
   -q, --quiet        only errors: the exit code says the rest
   -h, --help         print this help

@@ -32,6 +32,9 @@ pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
         let why = match error.kind() {
             io::ErrorKind::IsADirectory => folder(path),
             io::ErrorKind::NotFound => missing(path),
+            io::ErrorKind::NotADirectory => {
+                String::from("part of this path is a file, not a folder")
+            }
             _ => Why::from(error).to_string(),
         };
         Failure::failed(format!("{name}: {why}"))

@@ -111,9 +111,8 @@ impl Disk {
             self.hole = None;
         }
         if let Some(elsewhere) = &mut self.elsewhere {
-            news.elsewhere
-                .iter()
-                .for_each(|&piece| elsewhere.note(piece));
+            elsewhere.note(&news.barred, &news.elsewhere);
+            self.ledger.bar(elsewhere.files());
         }
         self.ledger.note(news);
     }
@@ -352,7 +351,8 @@ impl Disk {
     /// Why it cannot.
     pub fn check_writable(&mut self, file: usize) -> Result<(), DiskError> {
         let metainfo = Arc::clone(self.files.metainfo());
-        self.files.tree.check_writable(&metainfo.files[file].path)
+        let entry = &metainfo.files[file];
+        self.files.tree.check_writable(&entry.path, entry.length)
     }
 
     /// Whether a file holds nothing but zeros. False where that cannot be told.

@@ -70,6 +70,12 @@ impl From<Errno> for Why {
     }
 }
 
+impl From<String> for Why {
+    fn from(words: String) -> Why {
+        Why::Other(words)
+    }
+}
+
 impl From<io::Error> for Why {
     fn from(error: io::Error) -> Why {
         match Errno::from_io_error(&error) {

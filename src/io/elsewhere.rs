@@ -7,8 +7,10 @@
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::disk_error::DiskError;
 use crate::base::bits::Bits;
@@ -21,6 +23,8 @@ pub struct Elsewhere {
     dir: PathBuf,
     geometry: Geometry,
     barred: BTreeSet<usize>,
+    /// Files that were not chosen and become barred if they cannot be made after all.
+    neighbours: BTreeSet<usize>,
     /// Pieces of which something is kept here.
     kept: Bits,
 }
@@ -51,8 +55,24 @@ impl Elsewhere {
             dir: dir.to_path_buf(),
             geometry,
             barred,
+            neighbours: BTreeSet::new(),
             kept,
         }
+    }
+
+    /// The same, where these files may be barred later.
+    pub fn with_neighbours(self, neighbours: BTreeSet<usize>) -> Elsewhere {
+        Elsewhere { neighbours, ..self }
+    }
+
+    /// Whether this file may be barred.
+    pub fn may_bar(&self, file: usize) -> bool {
+        self.neighbours.contains(&file)
+    }
+
+    /// From now on the bytes of this file are written here, too.
+    pub fn bar(&mut self, file: usize) {
+        self.barred.insert(file);
     }
 
     /// The files whose bytes are written here.
@@ -70,9 +90,12 @@ impl Elsewhere {
         &self.kept
     }
 
-    /// Notes that something of this piece is kept here now.
-    pub fn note(&mut self, piece: u32) {
-        self.kept.set(piece);
+    /// Notes that these files are barred, too, and that something of these pieces is kept here now.
+    pub fn note(&mut self, files: &BTreeSet<usize>, pieces: &BTreeSet<u32>) {
+        self.barred.extend(files);
+        for &piece in pieces {
+            self.kept.set(piece);
+        }
     }
 
     /// The parts of pieces that these bytes are, `start` being where the bytes begin in the content.
@@ -114,6 +137,8 @@ impl Elsewhere {
             .map_err(fail)?;
         let mut options = File::options();
         options.write(true).create(true).truncate(false);
+        // Not to be kept waiting by a named pipe.
+        options.custom_flags(OFlags::NONBLOCK.bits() as i32);
         let file = options.open(&path).map_err(fail)?;
         file.write_all_at(data, part.begin).map_err(fail)?;
         self.kept.set(part.piece);
@@ -126,7 +151,11 @@ impl Elsewhere {
     /// They were not, or cannot be read.
     pub fn read(&self, part: Part, buffer: &mut [u8]) -> Result<(), DiskError> {
         let path = self.path(part.piece);
-        let read = File::open(&path).and_then(|file| file.read_exact_at(buffer, part.begin));
+        let mut options = File::options();
+        options.read(true);
+        options.custom_flags(OFlags::NONBLOCK.bits() as i32);
+        let read = options.open(&path);
+        let read = read.and_then(|file| file.read_exact_at(buffer, part.begin));
         read.map_err(|error| DiskError::new(path, error))
     }
 

@@ -34,6 +34,15 @@ pub struct Strangers {
     pub precious: BTreeSet<usize>,
 }
 
+/// Files that were not chosen and share a wanted piece.
+#[derive(Debug, Default)]
+pub struct Neighbours {
+    /// Those that may not or cannot be written to, or whose bytes were kept elsewhere before.
+    pub barred: BTreeSet<usize>,
+    /// Those that seem to be writable.
+    pub others: BTreeSet<usize>,
+}
+
 impl Survey<'_> {
     /// Whether every chosen file can be written to, as far as it is not whole.
     ///
@@ -102,23 +111,29 @@ impl Survey<'_> {
         strangers
     }
 
-    /// The files that were not chosen, share a wanted piece, and may not or cannot be written to.
-    pub fn barred(&self, disk: &mut Disk, wanted: &Bits) -> BTreeSet<usize> {
+    /// The files that were not chosen and share a wanted piece. `kept`: pieces of which an earlier
+    /// run kept something elsewhere.
+    pub fn neighbours(&self, disk: &mut Disk, wanted: &Bits, kept: &Bits) -> Neighbours {
         let all = 0..self.metainfo.files.len();
         let others = all.filter(|file| self.chosen.binary_search(file).is_err());
-        let mut barred = BTreeSet::new();
+        let mut neighbours = Neighbours::default();
         for file in others {
             let pieces = disk.layout().pieces_of(file);
-            let shares =
-                !pieces.is_empty() && (wanted.get(pieces.start) || wanted.get(pieces.end - 1));
-            if shares && self.metainfo.files[file].kind == FileKind::File {
-                let stranger = self.foreign_size(disk, file).is_some();
-                if stranger || disk.check_writable(file).is_err() {
-                    barred.insert(file);
-                }
+            let at_an_end =
+                |of: &Bits| !pieces.is_empty() && (of.get(pieces.start) || of.get(pieces.end - 1));
+            if !at_an_end(wanted) || self.metainfo.files[file].kind != FileKind::File {
+                continue;
+            }
+            let size = disk.stamps()[file].map_or(0, |found| found.size);
+            let away = size < disk.layout().length(file) && at_an_end(kept);
+            let stranger = self.foreign_size(disk, file).is_some();
+            if away || stranger || disk.check_writable(file).is_err() {
+                neighbours.barred.insert(file);
+            } else {
+                neighbours.others.insert(file);
             }
         }
-        barred
+        neighbours
     }
 
     /// All files that are there and not known to be ours.

@@ -17,8 +17,10 @@ pub mod disk;
 pub mod existing;
 pub mod hash;
 pub mod locate;
+pub mod patched;
 pub mod source;
 pub mod state;
+pub mod waiting;
 
 pub mod saver;
 pub mod writer;

@@ -77,6 +77,8 @@ pub struct News {
     pub unheld: BTreeMap<usize, Stamp>,
     /// Files whose time cannot be held and is not the one that the last write left.
     pub doubtful: BTreeSet<usize>,
+    /// Files that were not chosen and cannot be made: barred from now on.
+    pub barred: BTreeSet<usize>,
     /// Pieces of which bytes of barred files were kept elsewhere.
     pub elsewhere: BTreeSet<u32>,
     /// Files written.
@@ -222,7 +224,9 @@ impl Pen {
         if self.precious.contains(&file) {
             return Err(DiskError::new(self.files.path(file), Why::Foreign));
         }
-        self.hold(file)?;
+        if let Err(error) = self.hold(file) {
+            return self.bar(&run, error);
+        }
         self.news.written.insert(file);
         self.news.bytes += bytes;
         let path = self.files.path(file);
@@ -253,6 +257,37 @@ impl Pen {
         }
         faults::keep_pace(bytes);
         written.map_err(fail)
+    }
+
+    /// A file cannot be made, or not as long as it will be: if it was not chosen its bytes are kept
+    /// elsewhere. Where there is no room for it, there is none elsewhere either.
+    fn bar(&mut self, run: &Run<'_>, error: DiskError) -> Result<(), DiskError> {
+        let file = run.file;
+        let length = self.layout.length(file);
+        let metainfo = Arc::clone(self.files.metainfo());
+        let found = self.files.tree.stamp(&metainfo.files[file].path);
+        let whole = found.ok().flatten().is_some_and(|it| it.size >= length);
+        let room = !matches!(error.why, Why::Full | Why::Quota);
+        match &mut self.elsewhere {
+            Some(elsewhere) if elsewhere.may_bar(file) && room && !whole => elsewhere.bar(file),
+            _ => return Err(error),
+        }
+        log::debug!("its bytes are kept in the state folder: {error}");
+        self.news.barred.insert(file);
+        let data: Vec<u8> = run
+            .parts
+            .iter()
+            .flat_map(|part| part.iter())
+            .copied()
+            .collect();
+        let span = Span {
+            file,
+            offset: run.offset,
+            len: data.len(),
+            padding: false,
+            at: 0,
+        };
+        self.keep_elsewhere(self.layout.range(file).start + run.offset, span, &data)
     }
 
     /// Whether these bytes are on disk already, in a file of full size that we did not write. A file that is complete then keeps its

@@ -20,6 +20,7 @@ use super::saving::Saving;
 use super::setup::{Ending, Mode, Setup};
 use super::signal;
 use super::state;
+use super::waiting;
 use super::writer::Writer;
 use crate::base::bits::Bits;
 use crate::base::id::PeerId;
@@ -59,7 +60,6 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let mut rng = Rng::from_seed(seed);
     let poll = Poll::new().map_err(failed)?;
     let waker = reactor::waker(&poll).map_err(failed)?;
-    signal::hand_over(Arc::clone(&waker));
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
     let mut disk = open_content(&setup, warn)?;
     let metainfo = &setup.metainfo;
@@ -97,6 +97,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
             Err(_) => outreach.look_up_peer(host, port),
         }
     }
+    let handed = Arc::clone(&waker);
     let parts = Parts {
         writer: Writer::new(pen, Arc::clone(&waker), buffers),
         saving: Saving::new(waker, tree, state, info_hash, clean),
@@ -111,6 +112,8 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         overwrite,
         room,
     };
+    // Until here a signal ends the process, however long the disk keeps it waiting.
+    signal::hand_over(handed);
     Reactor::new(parts).map_err(failed)
 }
 
@@ -147,7 +150,8 @@ fn open_content(setup: &Setup, warn: &mut dyn FnMut(String)) -> Result<Disk, Str
     }
     let mut disk = Disk::new(dir, Arc::clone(&setup.metainfo));
     // One obstacle may be in the way of every file.
-    let errors: BTreeSet<String> = disk.look().iter().map(ToString::to_string).collect();
+    let errors = waiting::tell_of(dir, || disk.look());
+    let errors: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
     if download {
         return Ok(disk);
     }
@@ -197,17 +201,14 @@ fn admit(
         strangers = survey.strangers(disk, known);
     }
     let wanted = disk.layout().select(chosen.iter().copied()).pieces;
-    let barred = survey.barred(disk, &wanted);
+    let earlier = Elsewhere::new(parts, metainfo.geometry, BTreeSet::new());
+    let neighbours = survey.neighbours(disk, &wanted, earlier.kept());
     disk.spare(strangers.precious);
-    if barred.is_empty() {
+    if neighbours.barred.is_empty() {
         Elsewhere::clear(parts);
-    } else {
-        keep_elsewhere(
-            disk,
-            known,
-            Elsewhere::new(parts, metainfo.geometry, barred),
-        );
     }
+    let elsewhere = Elsewhere::new(parts, metainfo.geometry, neighbours.barred);
+    keep_elsewhere(disk, known, elsewhere.with_neighbours(neighbours.others));
     Ok((chosen, strangers.doubted))
 }
 
@@ -347,7 +348,9 @@ fn recorded(
     layout: &Layout,
     warn: &mut dyn FnMut(String),
 ) -> Option<Resume> {
-    let bytes = state::load(path, Resume::most_bytes(layout) + 1).unwrap_or_else(|error| {
+    let most = Resume::most_bytes(layout) + 1;
+    let loaded = waiting::tell_of(path, || state::load(path, most));
+    let bytes = loaded.unwrap_or_else(|error| {
         warn(error.to_string());
         None
     })?;

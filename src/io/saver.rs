@@ -23,6 +23,7 @@ use super::ledger::Unsynced;
 use super::pen::Change;
 use super::state;
 use super::tree::{self, Access, Tree};
+use super::waiting;
 
 /// With more files than this, their whole file system is synced at once: one file after the other would take a millisecond and more
 /// for each.
@@ -171,7 +172,8 @@ fn save(job: Job, tree: &mut Tree) -> Result<Synced, Unsaved> {
     sync(&job.content, tree).map_err(Unsaved::Content)?;
     let time = begun.elapsed();
     if let Some(bytes) = job.bytes {
-        state::replace(&job.path, &bytes).map_err(Unsaved::Record)?;
+        let replaced = waiting::tell_of(&job.path, || state::replace(&job.path, &bytes));
+        replaced.map_err(Unsaved::Record)?;
     }
     Ok(Synced { bytes, time })
 }

@@ -1,14 +1,18 @@
 //! The state folder: small files that outlive a run, each replaced whole or not at all.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
+
+/// A named pipe would keep whoever opens it waiting for the other end.
+const WITHOUT_WAITING: i32 = OFlags::NONBLOCK.bits() as i32;
 
 /// Reads a file, `None` if there is none. One longer than `most` bytes is cut there: whoever wrote it, it was not us.
 ///
@@ -17,7 +21,13 @@ use super::faults::{self, Call};
 pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
     let mut bytes = Vec::new();
     let read = faults::call(Call::Load, String::new, |_| {
-        File::open(path).and_then(|file| file.take(most as u64).read_to_end(&mut bytes))
+        let mut options = File::options();
+        options.read(true);
+        let file = options.custom_flags(WITHOUT_WAITING).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(Errno::NOTDIR.into());
+        }
+        file.take(most as u64).read_to_end(&mut bytes)
     });
     match read.map_err(|error| DiskError::new(path, error)) {
         Ok(_) => Ok(Some(bytes)),
@@ -39,7 +49,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);
-    let made = faults::call(Call::Create, what_of(&fresh), |_| File::create(&fresh));
+    let made = faults::call(Call::Create, what_of(&fresh), |_| create(&fresh));
     let written = made.and_then(|mut file| {
         let what = || format!("{} {}", hex(bytes), fresh.display());
         faults::call(Call::Fill, what, |short| match short {
@@ -59,6 +69,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
         }
         _ => Ok(()),
     }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    // What else stands there is none of ours.
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        fs::remove_file(path)?;
+    }
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    options.custom_flags(WITHOUT_WAITING).open(path)
 }
 
 fn what_of(path: &Path) -> impl FnOnce() -> String {

@@ -11,6 +11,7 @@ use rustix::fs::{
     UTIME_OMIT,
 };
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
@@ -157,14 +158,19 @@ impl Tree {
         }
     }
 
-    /// Whether a file can be written to, or made with the folders on its way, as far as that can be
-    /// told without doing it.
+    /// Whether a file of this length can be written to, or made with the folders on its way, as far
+    /// as that can be told without doing it. Names that some file systems do not take are tried.
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn check_writable(&mut self, path: &str) -> Result<(), DiskError> {
+    pub fn check_writable(&mut self, path: &str, length: u64) -> Result<(), DiskError> {
         let fail = |tree: &Tree, errno| DiskError::new(tree.path(path), Why::from(errno));
         let (mut folder, name) = split(path);
+        let most = getrlimit(Resource::Fsize).current;
+        if most.is_some_and(|most| length > most) {
+            let words = String::from("file too large: the shell allows none so long (ulimit -f)");
+            return Err(DiskError::new(self.path(path), words));
+        }
         if self.look(path)?.is_some() {
             let opened = self.folder(folder, false)?;
             let may = rustix::fs::accessat(opened, name, Permission::WRITE_OK, AtFlags::empty());
@@ -180,14 +186,27 @@ impl Tree {
         let most = rustix::fs::fstatvfs(found).map_or(u64::MAX, |found| found.f_namemax);
         let may = Permission::WRITE_OK | Permission::EXEC_OK;
         let may = rustix::fs::accessat(found, ".", may, AtFlags::empty());
-        let rest = path[folder.len()..].split('/');
-        let fits = rest.map(|name| name.len() as u64).all(|len| len <= most);
+        let rest = || {
+            path[folder.len()..]
+                .split('/')
+                .filter(|name| !name.is_empty())
+        };
+        let fits = rest().map(|name| name.len() as u64).all(|len| len <= most);
         let fits = if fits {
             Ok(())
         } else {
             Err(Errno::NAMETOOLONG)
         };
-        may.and(fits).map_err(|errno| fail(self, errno))
+        let mut odd = rest().filter(|name| is_odd(name));
+        let taken = may.and(fits).map(|()| odd.all(|name| takes(found, name)));
+        match taken {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let words = String::from("the file system does not take this name");
+                Err(DiskError::new(self.path(path), words))
+            }
+            Err(errno) => Err(fail(self, errno)),
+        }
     }
 
     /// Has the names on the way to a file reach the disk, its own among them.
@@ -318,6 +337,21 @@ pub fn set_time(file: &File, stamp: Stamp, which: Times) -> io::Result<()> {
         tv_nsec: stamp.nanos.into(),
     };
     Ok(rustix::fs::futimens(file, &timestamps(time, which))?)
+}
+
+/// Whether FAT, exFAT or NTFS do not take a name, or another one in its place.
+fn is_odd(name: &str) -> bool {
+    let letter = |c: char| "\"*:<>?\\|".contains(c) || c.is_ascii_control();
+    name.contains(letter) || name.ends_with(['.', ' '])
+}
+
+/// Makes a file of this name, and removes it. What is there already is left alone.
+fn takes(folder: BorrowedFd<'_>, name: &str) -> bool {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    match rustix::fs::openat(folder, name, flags, Mode::from(0o666)) {
+        Ok(_) => rustix::fs::unlinkat(folder, name, AtFlags::empty()).is_ok(),
+        Err(errno) => errno == Errno::EXIST,
+    }
 }
 
 const FOLDER: OFlags = OFlags::RDONLY

@@ -197,4 +197,19 @@ fn a_file_that_may_not_grow_is_an_error_of_the_disk() {
     let said = get.text(Stream::Err);
     let last = said.lines().last().unwrap();
     assert!(last.contains("content.bin: file too large"), "{said}");
+    // That is known beforehand; of a torrent that is made it shows when it is written.
+    bench.fill();
+    let mut shell = command(None, "sh");
+    let script = "ulimit -f 1; exec \"$@\"";
+    shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_brooklet"), "create"]);
+    let made = bench.dir.join("made.torrent");
+    shell
+        .arg(bench.content().join("content.bin"))
+        .arg("-o")
+        .arg(&made);
+    let mut create = Child::spawn("brooklet", &mut shell);
+    assert_eq!(create.code(SOON), 1);
+    let said = create.text(Stream::Err);
+    let last = said.lines().last().unwrap();
+    assert!(last.contains("made.torrent: file too large"), "{said}");
 }

@@ -448,6 +448,35 @@ fn names_that_the_file_system_folds_are_two_files() {
     assert_eq!(shown, names);
 }
 
+/// What exFAT does not take is said before anything is fetched, and keeps no other file away.
+#[test]
+fn names_that_the_file_system_does_not_take_are_known_beforehand() {
+    let Some(mount) = Mount::exfat() else { return };
+    let entries: [Entry<'_>; 3] = [(&[b"a"], None), (&[b"b?"], None), (&[b"c"], None)];
+    let (torrent, contents) = torrent(b"t", None, &entries);
+    let bench = Bench::of(torrent);
+    let seed = Peer::start(&bench.torrent, Manners::default());
+    let get = |files: &str| {
+        let mut command = brooklet(None);
+        command.arg("get").arg(bench.dir.join("torrent"));
+        command.arg("-d").arg(&mount.at);
+        command.arg("--state").arg(bench.dir.join("state"));
+        command.args(["--port", "0", "--peer", &seed.addr(), "--files", files]);
+        run(&mut command)
+    };
+    let Ended { code, err, .. } = get("1-3");
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("t/b?: the file system does not take this name"),
+        "{err}"
+    );
+    assert_eq!((seed.sent(), on_disk(&mount.at).len()), (0, 0));
+    let Ended { code, err, .. } = get("1,3");
+    assert_eq!(code, 0, "{err}");
+    let found = on_disk(&mount.at);
+    assert!(found["t/a"] == contents[0] && found["t/c"] == contents[2]);
+}
+
 /// An exFAT file system in a file, mounted as long as this lives.
 struct Mount {
     dir: crate::support::dir::Dir,
@@ -460,22 +489,26 @@ impl Mount {
     fn exfat() -> Option<Mount> {
         use crate::support;
         let tools = ["losetup", "mkfs.exfat", "mount.exfat-fuse", "umount"];
-        if !support::root() || !support::installed(&tools) || !Path::new("/dev/fuse").exists() {
-            eprintln!("SKIPPED: no exFAT can be mounted here");
+        if !support::root() || !support::installed(&tools) {
             return None;
         }
         let dir = support::dir::Dir::new();
         let image = dir.file("image", vec![0; 16 << 20]);
-        let done = |command: &mut std::process::Command| command.output().ok();
+        let done = |command: &mut std::process::Command| command.output().unwrap();
         let new = |program: &str| std::process::Command::new(program);
-        done(new("mkfs.exfat").arg(&image))?;
-        let found = done(new("losetup").args(["-f", "--show"]).arg(&image))?;
-        let device = String::from_utf8(found.stdout).ok()?.trim().to_owned();
+        let made = done(new("mkfs.exfat").arg(&image));
+        assert!(made.status.success(), "{made:?}");
+        let found = done(new("losetup").args(["-f", "--show"]).arg(&image));
+        if !found.status.success() {
+            support::skip("no loop device can be had");
+            return None;
+        }
+        let device = String::from_utf8(found.stdout).unwrap().trim().to_owned();
         let at = dir.folder("mount");
-        let mounted = done(new("mount.exfat-fuse").arg(&device).arg(&at))?;
+        let mounted = done(new("mount.exfat-fuse").arg(&device).arg(&at));
         let mount = Mount { dir, at, device };
         if !mounted.status.success() {
-            eprintln!("SKIPPED: no loop device, or no FUSE");
+            support::skip("exFAT cannot be mounted with FUSE");
             return None;
         }
         assert!(mount.dir.join("image").exists());

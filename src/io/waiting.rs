@@ -1,0 +1,35 @@
+//! Words for a user who is kept waiting by a disk: the mount of a server that is gone, or a disk that
+//! sleeps, makes a call last as long as it likes. Meanwhile a signal can end the process only if the
+//! main thread is not in that call, since it is the one that signals are given to.
+
+use std::panic;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+/// How long nothing is said.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Makes calls to the disk at this path, in a thread. If they last long, that is said once.
+pub fn tell_of<T: Send>(path: &Path, mut calls: impl FnMut() -> T + Send) -> T {
+    let made = thread::scope(|scope| {
+        let (done, ended) = mpsc::channel::<()>();
+        let calls = || {
+            let _ends = done;
+            calls()
+        };
+        let thread = thread::Builder::new().name(String::from("waiting"));
+        let thread = thread.spawn_scoped(scope, calls).ok()?;
+        if ended.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
+            let path = path.display();
+            log::warn!("{path}: the disk does not answer: still waiting");
+        }
+        Some(thread.join())
+    });
+    match made {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => panic::resume_unwind(panic),
+        None => calls(),
+    }
+}
