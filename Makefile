@@ -55,7 +55,7 @@ test:
 	  if [ -s $(skipped) ]; then echo "could not run here:"; sort -u $(skipped); fi; exit $$code
 
 # Lints that clippy of Rust 1.85 has among its usual ones and later ones have not, so that both find the same.
-lints := -A unknown_lints -D clippy::format_collect -D clippy::precedence_bits
+lints := -A unknown_lints -D clippy::format_collect -D clippy::precedence_bits -D clippy::match_bool
 
 # What is fuzzed with is a crate of its own. To read it through, libFuzzer need not be built: nothing is linked.
 check:

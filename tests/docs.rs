@@ -213,9 +213,10 @@ fn what_the_readme_shows_happens() {
         if real.ends_with('&') {
             wait_for_listener(&format!("127.0.0.1:{port}"));
         }
-        let (is, should) = match loose {
-            true => (without_numbers(&output), without_numbers(&expected)),
-            false => (output, expected),
+        let (is, should) = if loose {
+            (without_numbers(&output), without_numbers(&expected))
+        } else {
+            (output, expected)
         };
         assert_eq!(is, should, "$ {command}");
     }

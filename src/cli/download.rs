@@ -154,9 +154,10 @@ impl Reporter {
     /// An error, if nobody takes the events any more, or there is nothing to seed.
     fn take(&mut self, report: &Report) -> Result<(), String> {
         self.error |= matches!(report, Report::Error(_));
-        let sent = match self.json {
-            true => self.send(events::event(report, SystemTime::now())),
-            false => Ok(()),
+        let sent = if self.json {
+            self.send(events::event(report, SystemTime::now()))
+        } else {
+            Ok(())
         };
         if matches!(report, Report::Progress(_)) {
             self.meter.fit();

@@ -28,10 +28,12 @@ impl Style {
     /// What suits standard error, unless nothing is to be said. Events that go to a terminal say it
     /// all, and must not be mixed with a line that is redrawn.
     pub fn suitable(quiet: bool, json: bool) -> Style {
-        match logging::terminal() {
-            _ if quiet || (json && std::io::stdout().is_terminal()) => Style::Hidden,
-            false => Style::Plain,
-            true => Style::Redrawn(logging::columns()),
+        if quiet || (json && std::io::stdout().is_terminal()) {
+            Style::Hidden
+        } else if logging::terminal() {
+            Style::Redrawn(logging::columns())
+        } else {
+            Style::Plain
         }
     }
 }

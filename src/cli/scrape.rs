@@ -43,16 +43,18 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     }
     let answers = scrape(&metainfo.trackers, metainfo.info_hash, bind, allow_local);
     let answers = answers.map_err(Failure::failed)?;
-    super::print(&match json {
-        true => objects(&answers),
-        false => table(&answers),
+    super::print(&if json {
+        objects(&answers)
+    } else {
+        table(&answers)
     })?;
-    match answers.iter().any(|answer| answer.outcome.is_ok()) {
-        true => Ok(()),
-        false => Err(Failure::failed(format!(
+    if answers.iter().any(|answer| answer.outcome.is_ok()) {
+        Ok(())
+    } else {
+        Err(Failure::failed(format!(
             "{}: no tracker answered",
             metainfo.name
-        ))),
+        )))
     }
 }
 

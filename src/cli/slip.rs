@@ -108,9 +108,10 @@ pub fn another(command: &str, first: Option<&OsStr>, next: &OsStr) -> Failure {
             return Failure::usage(format!("{name}: {why}"));
         }
     }
-    Failure::usage(match is_torrent(next) {
-        true => format!("{name}: one torrent at a time: run brooklet {command} once for each"),
-        false => format!("{name}: an argument too many: see brooklet {command} --help"),
+    Failure::usage(if is_torrent(next) {
+        format!("{name}: one torrent at a time: run brooklet {command} once for each")
+    } else {
+        format!("{name}: an argument too many: see brooklet {command} --help")
     })
 }
 

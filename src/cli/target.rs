@@ -23,9 +23,10 @@ pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
     if let Some(why) = torrent.to_str().and_then(no_path) {
         return Err(Failure::usage(why));
     }
-    let (name, text) = match torrent == "-" {
-        true => ("standard input".into(), bounded(io::stdin().lock())),
-        false => (quote(torrent), File::open(torrent).and_then(bounded)),
+    let (name, text) = if torrent == "-" {
+        ("standard input".into(), bounded(io::stdin().lock()))
+    } else {
+        (quote(torrent), File::open(torrent).and_then(bounded))
     };
     let path = Path::new(torrent);
     let text = text.map_err(|error| {

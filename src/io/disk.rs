@@ -264,9 +264,10 @@ impl Disk {
             }
             None => known == Some(found.1),
         };
-        match intact && self.files.is_named(file)? {
-            true => Ok(()),
-            false => Err(DiskError::new(self.path(file), Why::Changed)),
+        if intact && self.files.is_named(file)? {
+            Ok(())
+        } else {
+            Err(DiskError::new(self.path(file), Why::Changed))
         }
     }
 
@@ -442,8 +443,11 @@ impl Disk {
 }
 
 fn read_exact(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    faults::call(Call::Read, String::new, |short| match short {
-        false => file.read_exact_at(buffer, offset),
-        true => Err(io::ErrorKind::UnexpectedEof.into()),
+    faults::call(Call::Read, String::new, |short| {
+        if !short {
+            file.read_exact_at(buffer, offset)
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
     })
 }

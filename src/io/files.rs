@@ -78,11 +78,12 @@ impl Files {
             None => {
                 self.open.truncate(self.most - 1);
                 let entry = &self.metainfo.files[file];
-                let access = match self.writable {
-                    true => Access::Write {
+                let access = if self.writable {
+                    Access::Write {
                         executable: entry.executable,
-                    },
-                    false => Access::Read,
+                    }
+                } else {
+                    Access::Read
                 };
                 let opened = self.tree.open(&entry.path, access)?;
                 let open = Open {

@@ -108,9 +108,10 @@ impl Reactor {
             return Left::Nothing;
         };
         let written = link.write(&self.buffer[..filled.bytes]);
-        let left = match link.writable {
-            true => Left::More,
-            false => Left::Nothing,
+        let left = if link.writable {
+            Left::More
+        } else {
+            Left::Nothing
         };
         match written {
             Ok(sent) => self.session.transmitted(key, sent, now),

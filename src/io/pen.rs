@@ -423,9 +423,12 @@ fn write_all(
     while !left.is_empty() {
         let bytes: usize = left.iter().map(|part| part.len()).sum();
         let what = || format!("{offset} {bytes} {}", path.display());
-        let written = faults::call(Call::Write, what, |short| match short {
-            false => rustix::io::pwritev(file, left, offset),
-            true => rustix::io::pwrite(file, &left[0][..left[0].len().div_ceil(2)], offset),
+        let written = faults::call(Call::Write, what, |short| {
+            if !short {
+                rustix::io::pwritev(file, left, offset)
+            } else {
+                rustix::io::pwrite(file, &left[0][..left[0].len().div_ceil(2)], offset)
+            }
         });
         match written {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -442,8 +445,11 @@ fn write_all(
 
 fn set_time(file: &File, stamp: Stamp, times: Times, path: &Path) -> io::Result<()> {
     let what = || format!("{}.{:09} {}", stamp.seconds, stamp.nanos, path.display());
-    faults::call(Call::Time, what, |ignored| match ignored {
-        false => tree::set_time(file, stamp, times),
-        true => Ok(()),
+    faults::call(Call::Time, what, |ignored| {
+        if !ignored {
+            tree::set_time(file, stamp, times)
+        } else {
+            Ok(())
+        }
     })
 }

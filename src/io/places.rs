@@ -30,9 +30,10 @@ pub fn fold(dir: &Path, metainfo: &mut Metainfo, trial: bool) {
     };
     let own = dir.join(&metainfo.name);
     // Nothing is made behind a link.
-    let folds = match fs::symlink_metadata(&own).is_ok_and(|found| found.is_dir()) {
-        true => folds(&own, trial),
-        false => folds(dir, trial),
+    let folds = if fs::symlink_metadata(&own).is_ok_and(|found| found.is_dir()) {
+        folds(&own, trial)
+    } else {
+        folds(dir, trial)
     };
     if folds {
         *metainfo = folded;
@@ -110,9 +111,12 @@ fn folds_its_names(folder: &Path) -> Option<bool> {
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let names: BTreeSet<String> = names.collect();
     let exchanged = |name: &String| -> String {
-        let exchange = |letter: char| match letter.is_ascii_lowercase() {
-            true => letter.to_ascii_uppercase(),
-            false => letter.to_ascii_lowercase(),
+        let exchange = |letter: char| {
+            if letter.is_ascii_lowercase() {
+                letter.to_ascii_uppercase()
+            } else {
+                letter.to_ascii_lowercase()
+            }
         };
         name.chars().map(exchange).collect()
     };

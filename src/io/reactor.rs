@@ -210,9 +210,10 @@ impl Reactor {
 
     fn gather(&mut self, events: &mut Events) -> io::Result<()> {
         let now = self.clock.now();
-        let timeout = match self.busy {
-            true => Some(std::time::Duration::ZERO),
-            false => self.next_deadline(now).map(|at| at.since(now)),
+        let timeout = if self.busy {
+            Some(std::time::Duration::ZERO)
+        } else {
+            self.next_deadline(now).map(|at| at.since(now))
         };
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),

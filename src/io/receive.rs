@@ -205,9 +205,10 @@ impl Reactor {
 
     /// Makes the files that have no bytes, and cuts those that are too long to their length.
     pub(super) fn make_ready(&mut self, now: Now) {
-        let cut = match self.overwrite {
-            true => self.disk.cut_off(&self.chosen),
-            false => Ok(()),
+        let cut = if self.overwrite {
+            self.disk.cut_off(&self.chosen)
+        } else {
+            Ok(())
         };
         let made = cut.and_then(|()| self.disk.make_empty(self.chosen.iter().copied()));
         if let Err(error) = made {

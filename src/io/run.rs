@@ -283,9 +283,10 @@ fn config(
         earlier: known.totals,
         peer_id: PeerId::generate(rng),
         port: listeners.port,
-        trackers: match setup.trackers {
-            true => metainfo.trackers.clone(),
-            false => Vec::new(),
+        trackers: if setup.trackers {
+            metainfo.trackers.clone()
+        } else {
+            Vec::new()
         },
         allow_local: setup.allow_local,
         key: rng.bits32(),

@@ -218,12 +218,18 @@ fn sync_files(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
 
 /// Syncs a file with its time, or the whole file system that it lies on.
 fn sync_file(file: &File, whole: bool, path: &str) -> io::Result<()> {
-    let what = || match whole {
-        true => String::from("*"),
-        false => String::from(path),
+    let what = || {
+        if whole {
+            String::from("*")
+        } else {
+            String::from(path)
+        }
     };
-    faults::call(Call::Sync, what, |_| match whole {
-        true => Ok(rustix::fs::syncfs(file)?),
-        false => file.sync_all(),
+    faults::call(Call::Sync, what, |_| {
+        if whole {
+            Ok(rustix::fs::syncfs(file)?)
+        } else {
+            file.sync_all()
+        }
     })
 }

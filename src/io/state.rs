@@ -52,9 +52,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let made = faults::call(Call::Create, what_of(&fresh), |_| create(&fresh));
     let written = made.and_then(|mut file| {
         let what = || format!("{} {}", hex(bytes), fresh.display());
-        faults::call(Call::Fill, what, |short| match short {
-            false => file.write_all(bytes),
-            true => file.write_all(&bytes[..bytes.len() / 2]),
+        faults::call(Call::Fill, what, |short| {
+            if !short {
+                file.write_all(bytes)
+            } else {
+                file.write_all(&bytes[..bytes.len() / 2])
+            }
         })?;
         faults::call(Call::Flush, what_of(&fresh), |_| file.sync_all())
     });

@@ -243,9 +243,12 @@ impl Tree {
             };
             let times = timestamps(time, which);
             let what = || format!("{seconds} {path}");
-            faults::call(Call::Time, what, |ignored| match ignored {
-                false => rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW),
-                true => Ok(()),
+            faults::call(Call::Time, what, |ignored| {
+                if !ignored {
+                    rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+                } else {
+                    Ok(())
+                }
             })
         };
         let done = match set(time, 0) {

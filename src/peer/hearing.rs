@@ -82,9 +82,10 @@ impl Peer {
             self.mute = true;
             self.keep(input);
             self.cut.clear();
-            return match self.outbound {
-                true => Err(Fault::Ourselves),
-                false => Ok(None),
+            return if self.outbound {
+                Err(Fault::Ourselves)
+            } else {
+                Ok(None)
             };
         }
         self.caps = Capabilities {
@@ -176,9 +177,10 @@ impl Peer {
     }
 
     fn known(&self, piece: u32) -> Result<(), Fault> {
-        match piece < self.local.geometry.pieces() {
-            true => Ok(()),
-            false => Err(Fault::NoSuchPiece(piece)),
+        if piece < self.local.geometry.pieces() {
+            Ok(())
+        } else {
+            Err(Fault::NoSuchPiece(piece))
         }
     }
 
@@ -221,9 +223,10 @@ impl Peer {
             Arrival::Expected | Arrival::CalledOff => Ok(Some(Event::Block { block, data })),
             Arrival::Unasked => {
                 self.unasked = self.unasked.saturating_add(1);
-                match self.unasked > limits::UNASKED {
-                    true => Err(Fault::UnaskedBlocks),
-                    false => Ok(None),
+                if self.unasked > limits::UNASKED {
+                    Err(Fault::UnaskedBlocks)
+                } else {
+                    Ok(None)
                 }
             }
         }

@@ -237,9 +237,10 @@ impl Peer {
 
     /// How many more blocks to ask for. While it chokes us only those of [`Peer::allowed`] count.
     pub fn room(&self, now: Now) -> usize {
-        match self.is_open() && self.choke.am_interested {
-            true if self.deaf.is_none() => self.requests.room(now),
-            _ => 0,
+        if self.is_open() && self.choke.am_interested && self.deaf.is_none() {
+            self.requests.room(now)
+        } else {
+            0
         }
     }
 

@@ -93,9 +93,10 @@ fn open(kind: Kind, caps: Capabilities) -> Step {
         | Kind::Piece
         | Kind::Cancel => Step::Take,
         Kind::HaveAll | Kind::HaveNone | Kind::Suggest | Kind::Reject | Kind::AllowedFast => {
-            match caps.fast {
-                true => Step::Take,
-                false => Step::Refuse(Fault::NotAgreed(kind)),
+            if caps.fast {
+                Step::Take
+            } else {
+                Step::Refuse(Fault::NotAgreed(kind))
             }
         }
         Kind::Port | Kind::Extended => Step::Ignore(Why::NotOffered),

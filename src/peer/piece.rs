@@ -44,9 +44,10 @@ impl Uploads {
     /// Counts a request that was not queued.
     pub fn refuse(&mut self) -> Refused {
         self.excess = self.excess.saturating_add(1);
-        match self.excess > limits::EXCESS_UPLOADS {
-            true => Refused::Flood,
-            false => Refused::Full,
+        if self.excess > limits::EXCESS_UPLOADS {
+            Refused::Flood
+        } else {
+            Refused::Full
         }
     }
 

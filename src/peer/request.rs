@@ -91,19 +91,20 @@ impl Requests {
         if self.paused_until.is_some_and(|until| now < until) {
             return 0;
         }
-        let depth = match self.is_snubbing(now) {
-            true => 1,
-            false if self.quickest < limits::NEAR.as_secs_f64() => {
-                self.depth.min(limits::DEPTH_NEAR)
-            }
-            false => self.depth,
+        let depth = if self.is_snubbing(now) {
+            1
+        } else if self.quickest < limits::NEAR.as_secs_f64() {
+            self.depth.min(limits::DEPTH_NEAR)
+        } else {
+            self.depth
         };
         let room = depth.saturating_sub(self.asked.len());
         // A peer that drops what it has no room for gets them one by one, as it answers.
         let orderly = self.asked.front().is_none_or(|first| !first.passed);
-        match orderly && room < depth / BATCH {
-            true => 0,
-            false => room,
+        if orderly && room < depth / BATCH {
+            0
+        } else {
+            room
         }
     }
 
@@ -258,9 +259,12 @@ impl Requests {
         let late = oldest.map(|asked| asked.at.later(self.patience()));
         let pause = self.paused_until.filter(|&until| now < until);
         let first = self.asked.front();
-        let lost = first.map(|asked| match self.is_lost(asked, now) {
-            true => now,
-            false => asked.at.later(limits::SNUBBED),
+        let lost = first.map(|asked| {
+            if self.is_lost(asked, now) {
+                now
+            } else {
+                asked.at.later(limits::SNUBBED)
+            }
         });
         sooner(lost, sooner(late, pause))
     }

@@ -267,9 +267,10 @@ impl Rarity {
             while self.starts.get(runs).is_some_and(after) {
                 runs += 1;
             }
-            let own = match self.missing.get(piece) {
-                true => self.peers_with(piece) + 1,
-                false => 0,
+            let own = if self.missing.get(piece) {
+                self.peers_with(piece) + 1
+            } else {
+                0
             };
             assert_eq!(runs, own, "piece {piece} lies in the wrong run");
         }

@@ -80,17 +80,17 @@ impl Session {
         }
         self.search.restart(now);
         let pieces = &self.torrent.pieces;
-        let missing = match self.config.download {
-            true => pieces.wanted() - pieces.done(),
-            false => self.config.size - pieces.held_bytes(),
+        let missing = if self.config.download {
+            pieces.wanted() - pieces.done()
+        } else {
+            self.config.size - pieces.held_bytes()
         };
         let (held, wanted) = (pieces.held(), &self.config.wanted);
-        let (have, all) = match self.config.download {
-            true => {
-                let wanted_held = held.ones().filter(|&piece| wanted.get(piece)).count();
-                (wanted_held as u32, wanted.count())
-            }
-            false => (held.count(), self.config.geometry.pieces()),
+        let (have, all) = if self.config.download {
+            let wanted_held = held.ones().filter(|&piece| wanted.get(piece)).count();
+            (wanted_held as u32, wanted.count())
+        } else {
+            (held.count(), self.config.geometry.pieces())
         };
         self.report(Report::Checked {
             have,
@@ -173,9 +173,10 @@ impl Session {
             self.stop("seed-time", now);
             return;
         }
-        let size = match self.config.download {
-            true => self.torrent.pieces.wanted(),
-            false => self.config.size,
+        let size = if self.config.download {
+            self.torrent.pieces.wanted()
+        } else {
+            self.config.size
         };
         let uploaded = (self.config.earlier + self.totals()).up;
         if ratio.is_some_and(|ratio| uploaded as f64 >= ratio * size as f64) {

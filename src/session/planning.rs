@@ -212,9 +212,10 @@ impl Session {
         if slot.peer.is_open() {
             // One that says nothing either would not be noticed otherwise until it has been silent
             // for too long.
-            let fault = match slot.peer.is_overfull() {
-                true => Some(Fault::NotReading),
-                false => (seeding && slot.peer.holdings().is_seed()).then_some(Fault::NoUse),
+            let fault = if slot.peer.is_overfull() {
+                Some(Fault::NotReading)
+            } else {
+                (seeding && slot.peer.holdings().is_seed()).then_some(Fault::NoUse)
             };
             if let Some(fault) = fault {
                 self.hang_up(key, fault, now);
@@ -222,10 +223,10 @@ impl Session {
             }
             slot.peer.set_interested(slot.useful > 0);
             if std::mem::take(&mut slot.askable) {
-                match self.down.is_limited() {
-                    true if slot.peer.room(now) > 0 => self.down.queue.join(key),
-                    true => {}
-                    false => self.ask(key, active, usize::MAX, now),
+                if !self.down.is_limited() {
+                    self.ask(key, active, usize::MAX, now);
+                } else if slot.peer.room(now) > 0 {
+                    self.down.queue.join(key);
                 }
             }
         }

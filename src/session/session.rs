@@ -226,10 +226,7 @@ impl Session {
     /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any
     /// number without an upload limit, none with one.
     pub fn may_send(&self) -> u64 {
-        match self.up.is_limited() {
-            true => 0,
-            false => u64::MAX,
-        }
+        if self.up.is_limited() { 0 } else { u64::MAX }
     }
 
     /// A slot's socket takes more: if blocks wait for it under an upload limit, it comes to its
@@ -312,9 +309,10 @@ impl Session {
     /// Where the download stands.
     pub fn progress(&self, now: Now) -> Progress {
         let pieces = &self.torrent.pieces;
-        let (done, size) = match self.config.download {
-            true => (pieces.done(), pieces.wanted()),
-            false => (pieces.held_bytes(), self.config.size),
+        let (done, size) = if self.config.download {
+            (pieces.done(), pieces.wanted())
+        } else {
+            (pieces.held_bytes(), self.config.size)
         };
         Progress {
             done,
@@ -368,13 +366,15 @@ impl Session {
         self.report(Report::Start {
             name: self.config.name.clone(),
             info_hash: self.config.info_hash,
-            size: match self.config.download {
-                true => self.torrent.pieces.wanted(),
-                false => self.config.size,
+            size: if self.config.download {
+                self.torrent.pieces.wanted()
+            } else {
+                self.config.size
             },
-            pieces: match self.config.download {
-                true => self.config.wanted.count(),
-                false => self.config.geometry.pieces(),
+            pieces: if self.config.download {
+                self.config.wanted.count()
+            } else {
+                self.config.geometry.pieces()
             },
             port: self.config.port,
         });

@@ -58,9 +58,10 @@ impl Backlog {
         let surprise = expected.is_some_and(|expected| batch.seconds > SURPRISE * expected);
         match self.last {
             Some(last) if !surprise => {
-                let (small, large) = match last.bytes < batch.bytes {
-                    true => (last, batch),
-                    false => (batch, last),
+                let (small, large) = if last.bytes < batch.bytes {
+                    (last, batch)
+                } else {
+                    (batch, last)
                 };
                 if large.bytes >= DIFFERENT * small.bytes {
                     let slope = (large.seconds - small.seconds) / (large.bytes - small.bytes);

@@ -216,10 +216,12 @@ impl Candidates {
         }
         let doublings = candidate.failures.min(limits::DIAL_FAILURES);
         candidate.failures += 1;
-        let (first, most) = match candidate.lost {
-            true => (limits::REDIAL_LOST, limits::REDIAL),
-            false if by_user => (limits::REDIAL_USER, limits::REDIAL_MOST),
-            false => (first, limits::REDIAL_MOST),
+        let (first, most) = if candidate.lost {
+            (limits::REDIAL_LOST, limits::REDIAL)
+        } else if by_user {
+            (limits::REDIAL_USER, limits::REDIAL_MOST)
+        } else {
+            (first, limits::REDIAL_MOST)
         };
         if candidate.failures > limits::DIAL_FAILURES && !by_user {
             self.forget(addr);

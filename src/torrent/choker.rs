@@ -89,23 +89,24 @@ impl Choker {
             .collect();
         self.rng.shuffle(&mut ranked);
         let turns = &self.turns;
-        let waits_since = |view: &View| match view.unchoked {
-            true => now,
-            false => view.waits_since,
-        };
-        let first = |view: &&View| match seeding {
-            // Where nothing flows, having the slot is no reason to keep it, unless it is we who let nothing flow.
-            true => (
-                !view.wasteful,
-                turns
-                    .get(&view.key)
-                    .filter(|_| view.rate > 0 || view.starved)
-                    .copied(),
-                Reverse(waits_since(view)),
-                0,
-                false,
-            ),
-            false => (!view.wasteful, None, Reverse(now), view.rate, view.unchoked),
+        let waits_since = |view: &View| if view.unchoked { now } else { view.waits_since };
+        let first = |view: &&View| {
+            if seeding {
+                // Where nothing flows, having the slot is no reason to keep it, unless our own
+                // limit is why nothing flows.
+                (
+                    !view.wasteful,
+                    turns
+                        .get(&view.key)
+                        .filter(|_| view.rate > 0 || view.starved)
+                        .copied(),
+                    Reverse(waits_since(view)),
+                    0,
+                    false,
+                )
+            } else {
+                (!view.wasteful, None, Reverse(now), view.rate, view.unchoked)
+            }
         };
         ranked.sort_by_key(|view| Reverse(first(view)));
         let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();

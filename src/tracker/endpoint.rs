@@ -102,9 +102,10 @@ impl Endpoint {
     /// Asks what is to be asked now: a scrape, or an announce with the event that is due. HTTP gives up at this moment, UDP too
     /// if somebody waits.
     pub fn ask(&mut self, site: &Site, give_up: Now, turn: &mut Turn<'_>) -> Over {
-        let event = match turn.us.is_leaving() {
-            true => self.last_words(turn.us),
-            false => self.due(turn.us),
+        let event = if turn.us.is_leaving() {
+            self.last_words(turn.us)
+        } else {
+            self.due(turn.us)
         };
         let question = turn.us.question(event, site.tracker_id.clone());
         let exchange = match site.url.scheme {
@@ -215,9 +216,10 @@ impl Endpoint {
             self.connection = exchange.connection();
         }
         self.answered = answered;
-        self.failures = match answered {
-            true => 0,
-            false => self.failures.wrapping_add(1),
+        self.failures = if answered {
+            0
+        } else {
+            self.failures.wrapping_add(1)
         };
         match event {
             Some(Event::Started) => self.started |= answered,

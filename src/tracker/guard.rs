@@ -50,11 +50,8 @@ fn is_trackers(target: &str, word: &str) -> bool {
 
 /// Whether a peer is worth a call that a tracker names. `outside`: the tracker is somewhere in the world.
 pub fn is_callable(peer: SocketAddr, outside: bool) -> bool {
-    let least = match outside {
-        // Those who share a private network with us may have told it their addresses there.
-        true => Reach::Site,
-        false => Reach::Machine,
-    };
+    // A peer in a private network that we share may have told the tracker its address there.
+    let least = if outside { Reach::Site } else { Reach::Machine };
     peer.port() != 0 && Reach::of(peer.ip()) >= least
 }
 

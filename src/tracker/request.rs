@@ -29,9 +29,10 @@ fn base64(bytes: &[u8]) -> String {
         });
         for place in 0..4 {
             let digit = (all >> (18 - 6 * place)) & 63;
-            out.push(match place <= group.len() {
-                true => char::from(DIGITS[digit as usize]),
-                false => '=',
+            out.push(if place <= group.len() {
+                char::from(DIGITS[digit as usize])
+            } else {
+                '='
             });
         }
     }

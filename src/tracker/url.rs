@@ -111,9 +111,10 @@ impl Url {
 
     /// Host and port, as a `Host` header has them.
     pub fn authority(&self) -> String {
-        let host = match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => self.host.clone(),
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
         };
         match (self.scheme, self.port) {
             (Scheme::Http, HTTP_PORT) => host,

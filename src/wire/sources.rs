@@ -41,9 +41,10 @@ fn node(node: Value<'_>) -> Option<String> {
     let mut fields = node.list()?.iter();
     let host = usable(fields.next()?.bytes()?)?;
     let port = u16::try_from(fields.next()?.int()?).ok()?;
-    Some(match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
+    Some(if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     })
 }
 

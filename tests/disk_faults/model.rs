@@ -317,9 +317,10 @@ fn contents(calls: &[Call], start: &Start, layout: &Layout) -> Vec<Vec<bool>> {
                 matches!(sync.what, What::Sync { file: own } if own.is_none_or(|own| own == file));
             covers && sync.done.is_some() && call.done.is_some_and(|done| done < sync.begun)
         });
-        match synced {
-            true => safe.push((base + from, base + to)),
-            false => loose.push((base + from, base + to)),
+        if synced {
+            safe.push((base + from, base + to))
+        } else {
+            loose.push((base + from, base + to))
         }
     }
     let mut found = Vec::new();

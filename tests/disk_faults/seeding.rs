@@ -157,9 +157,10 @@ fn what_cannot_be_read_is_refused_and_the_rest_is_served() {
         }
         // It is not tried again, and nothing else suffers.
         leecher.ask(&[(5, 1), (6, 3)]);
-        match fast {
-            true => assert_eq!(leecher.hear(2), [Got::Reject(5, 1), Got::Block(6, 3)]),
-            false => assert_eq!(leecher.hear(1), [Got::Block(6, 3)]),
+        if fast {
+            assert_eq!(leecher.hear(2), [Got::Reject(5, 1), Got::Block(6, 3)])
+        } else {
+            assert_eq!(leecher.hear(1), [Got::Block(6, 3)])
         }
         assert_warned(&mut child, &["content.bin: input/output error"]);
         // The disk is well again: the piece is looked at, and found.
@@ -181,9 +182,10 @@ fn a_block_that_cannot_be_read_does_not_disturb_those_before_it() {
         for (place, &(piece, number)) in (1..).zip(&blocks) {
             // Of the piece that is lost, what was read before.
             let served = piece != lost || place < bad;
-            let wanted = match served {
-                true => Got::Block(piece, number),
-                false => Got::Reject(piece, number),
+            let wanted = if served {
+                Got::Block(piece, number)
+            } else {
+                Got::Reject(piece, number)
             };
             assert!(heard.contains(&wanted), "{bad}: {wanted:?} of {heard:?}");
         }
@@ -358,9 +360,10 @@ fn one_file_of_many_ends_it() {
         let mut leecher = Leecher::join(&mut child, &bench, true);
         // Its bytes are in the third block.
         let path = bench.content().join("many/120");
-        match gone {
-            true => fs::remove_file(&path).unwrap(),
-            false => fs::write(&path, noise(9, 320)).unwrap(),
+        if gone {
+            fs::remove_file(&path).unwrap()
+        } else {
+            fs::write(&path, noise(9, 320)).unwrap()
         }
         // Nobody asks for that one: nothing is wrong with the others.
         leecher.ask(&[(0, 0), (5, 0)]);

@@ -52,9 +52,10 @@ fn tests() -> String {
         let text = fs::read_to_string(&path).unwrap();
         let whole =
             path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
-        let tests = match whole {
-            true => Some(&text[..]),
-            false => text.split_once("#[cfg(test)]\nmod tests").map(|it| it.1),
+        let tests = if whole {
+            Some(&text[..])
+        } else {
+            text.split_once("#[cfg(test)]\nmod tests").map(|it| it.1)
         };
         all.extend(tests);
     }

@@ -45,12 +45,13 @@ fn download(len: usize, piece_length: usize, habit: Habit, what: &str, options: 
         .collect();
     let answers = AtomicU64::new(0);
     let manners = Manners {
-        answer: Box::new(
-            move |_| match habit(answers.fetch_add(1, Ordering::SeqCst)) {
-                true => Answer::Corrupt,
-                false => Answer::Serve,
-            },
-        ),
+        answer: Box::new(move |_| {
+            if habit(answers.fetch_add(1, Ordering::SeqCst)) {
+                Answer::Corrupt
+            } else {
+                Answer::Serve
+            }
+        }),
         rate,
         ..Manners::default()
     };
@@ -76,10 +77,7 @@ fn download(len: usize, piece_length: usize, habit: Habit, what: &str, options: 
         .filter(|peer| peer.find("reason").is_some_and(|why| why.text() == reason))
         .map(|peer| peer.get("addr").text().to_string())
         .collect();
-    let guilty: &[String] = match bad.is_empty() {
-        true => &[],
-        false => &addrs[SEEDS..],
-    };
+    let guilty: &[String] = if bad.is_empty() { &[] } else { &addrs[SEEDS..] };
     assert_eq!(banned, guilty, "{what}: {bad:?} failed");
     let calls: Vec<usize> = seeds
         .iter()

@@ -180,9 +180,10 @@ impl Course {
             return;
         };
         let (from, lies) = (peer.addr, peer.lies);
-        let data = match lies > 0 && self.rng.below(lies) == 0 {
-            true => self.table.wrong(block),
-            false => self.table.right(block),
+        let data = if lies > 0 && self.rng.below(lies) == 0 {
+            self.table.wrong(block)
+        } else {
+            self.table.right(block)
         };
         let accepted = self.table.take_from(from, key, block, &data);
         let mut others = Vec::new();

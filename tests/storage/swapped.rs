@@ -34,9 +34,10 @@ fn links_put_there_meanwhile_lead_nowhere() {
             } else {
                 fs::create_dir_all(at.parent().unwrap()).unwrap();
             }
-            let target = match at.ends_with("f") || at.ends_with("g") {
-                true => outside.join("f"),
-                false => outside.clone(),
+            let target = if at.ends_with("f") || at.ends_with("g") {
+                outside.join("f")
+            } else {
+                outside.clone()
             };
             symlink(target, &at).unwrap();
             for piece in 0..4 {

@@ -115,9 +115,10 @@ fn scalar(raw: &[u8]) -> String {
     let colon = raw.iter().position(|&byte| byte == b':');
     let (length, bytes) = raw.split_at(colon.map_or(0, |colon| colon + 1));
     let length = String::from_utf8_lossy(length);
-    match bytes.iter().all(is_plain) {
-        true => format!("{length}{}", String::from_utf8_lossy(bytes)),
-        false => format!("{length}<{}>", hex(bytes)),
+    if bytes.iter().all(is_plain) {
+        format!("{length}{}", String::from_utf8_lossy(bytes))
+    } else {
+        format!("{length}<{}>", hex(bytes))
     }
 }
 

@@ -317,17 +317,19 @@ impl Bench {
         let other = self.peers.entry(key).or_default();
         other.bytes.extend(bytes);
         loop {
-            let whole = match other.greeted {
-                false => Some(handshake::LEN),
-                true => frame_len(&other.bytes).map(|len| len as usize + 4),
+            let whole = if !other.greeted {
+                Some(handshake::LEN)
+            } else {
+                frame_len(&other.bytes).map(|len| len as usize + 4)
             };
             let Some(whole) = whole.filter(|&whole| whole <= other.bytes.len()) else {
                 break;
             };
             let frame: Vec<u8> = other.bytes.drain(..whole).collect();
-            match std::mem::replace(&mut other.greeted, true) {
-                false => other.said.push("handshake".to_string()),
-                true => other.said.push(message_words(&frame)),
+            if !std::mem::replace(&mut other.greeted, true) {
+                other.said.push("handshake".to_string())
+            } else {
+                other.said.push(message_words(&frame))
             }
         }
     }
@@ -386,9 +388,10 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
         padding: Padding::default(),
         geometry,
         hashes: setting.content.chunks(PIECE as usize).map(hash).collect(),
-        wanted: match download {
-            true => Bits::full(geometry.pieces()),
-            false => Bits::new(geometry.pieces()),
+        wanted: if download {
+            Bits::full(geometry.pieces())
+        } else {
+            Bits::new(geometry.pieces())
         },
         download,
         stay: Stay::Until {

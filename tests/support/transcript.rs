@@ -411,9 +411,10 @@ impl Stage<'_, '_> {
     }
 
     fn next_sent(&mut self) -> Option<Vec<u8>> {
-        let len = match self.greeted {
-            false => handshake::LEN,
-            true => frame_len(&self.sent)? as usize + 4,
+        let len = if !self.greeted {
+            handshake::LEN
+        } else {
+            frame_len(&self.sent)? as usize + 4
         };
         (self.sent.len() >= len).then(|| self.sent.drain(..len).collect())
     }

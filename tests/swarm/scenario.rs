@@ -269,9 +269,12 @@ impl Scenario {
 
     fn outcome(&self, world: &World, digest: u64) -> Outcome {
         let times = |taker: bool| {
-            let theirs = world.nodes.iter().filter(|node| match taker {
-                true => node.manners == Manners::OnlyTakes,
-                false => node.is_client(),
+            let theirs = world.nodes.iter().filter(|node| {
+                if taker {
+                    node.manners == Manners::OnlyTakes
+                } else {
+                    node.is_client()
+                }
             });
             let times = theirs.filter_map(|node| Some((node.fate.joined?, node.fate.done?)));
             let mut times: Vec<u64> = times

@@ -79,9 +79,10 @@ fn what_may_not_be_written_or_read_is_found_before_anything_is_hashed() {
         ),
         ("content", "/dev/null", "content/secret: permission denied"),
     ] {
-        let mut create = match superuser {
-            true => command_as_nobody(None, &program),
-            false => command(None, &program),
+        let mut create = if superuser {
+            command_as_nobody(None, &program)
+        } else {
+            command(None, &program)
         };
         create
             .args(["create", content, "-o", output])

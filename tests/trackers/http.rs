@@ -152,9 +152,10 @@ fn a_server_that_never_stops_is_stopped() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX: ",
     ] {
-        let part = match head.contains("chunked") {
-            true => [b"4000\r\n".as_slice(), &[b'x'; 0x4000], b"\r\n"].concat(),
-            false => vec![b'x'; 0x4000],
+        let part = if head.contains("chunked") {
+            [b"4000\r\n".as_slice(), &[b'x'; 0x4000], b"\r\n"].concat()
+        } else {
+            vec![b'x'; 0x4000]
         };
         let sent = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&sent);

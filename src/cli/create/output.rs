@@ -79,12 +79,13 @@ impl Output {
             }
             Output::File(path) => path,
         };
-        let written = match is_replaced(path) {
-            true => Fresh::make(path).and_then(|fresh| {
+        let written = if is_replaced(path) {
+            Fresh::make(path).and_then(|fresh| {
                 fresh.fill(text, true)?;
                 fs::rename(&fresh.path, path)
-            }),
-            false => fs::write(path, text),
+            })
+        } else {
+            fs::write(path, text)
         };
         written.map_err(|error| self.refused(&Why::from(error).to_string()))
     }
@@ -171,10 +172,7 @@ impl Fresh {
 
     fn fill(&self, text: &[u8], sync: bool) -> io::Result<()> {
         (&self.file).write_all(text)?;
-        match sync {
-            true => self.file.sync_all(),
-            false => Ok(()),
-        }
+        if sync { self.file.sync_all() } else { Ok(()) }
     }
 }
 

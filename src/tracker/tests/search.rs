@@ -52,13 +52,15 @@ fn ten_silent_trackers_do_not_hide_a_good_one() {
     for need in [Need::Answer, Need::Peers] {
         for kind in 0..5 {
             for one_tier in [false, true] {
-                let mut urls: Vec<Vec<String>> = match one_tier {
-                    false => silent(kind).into_iter().map(|url| vec![url]).collect(),
-                    true => vec![silent(kind)],
+                let mut urls: Vec<Vec<String>> = if !one_tier {
+                    silent(kind).into_iter().map(|url| vec![url]).collect()
+                } else {
+                    vec![silent(kind)]
                 };
-                match one_tier {
-                    false => urls.push(vec![String::from(GOOD)]),
-                    true => urls[0].push(String::from(GOOD)),
+                if !one_tier {
+                    urls.push(vec![String::from(GOOD)])
+                } else {
+                    urls[0].push(String::from(GOOD))
                 }
                 let mut bench = tiers(&urls);
                 bench.trackers.set_need(need, bench.now);

@@ -232,9 +232,10 @@ impl World {
             frame.extend_from_slice(&zeros);
             let (before, mut watch) = (self.ended, Watch::default());
             self.turn(self.keys[place], &frame, &mut watch);
-            let (total, count) = match self.ended == before {
-                true => (&mut inner, &mut inners),
-                false => (&mut last, &mut lasts),
+            let (total, count) = if self.ended == before {
+                (&mut inner, &mut inners)
+            } else {
+                (&mut last, &mut lasts)
             };
             total.spent += watch.spent;
             total.spans += watch.spans;

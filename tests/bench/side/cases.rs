@@ -220,9 +220,10 @@ impl Run<'_> {
 
     fn download(&self, seeds: usize, piece_kib: u32, disk: bool) -> Result<Values, Failure> {
         let torrent = self.place.torrent(piece_kib);
-        let folder = match disk {
-            true => &self.place.disk,
-            false => &self.place.result,
+        let folder = if disk {
+            &self.place.disk
+        } else {
+            &self.place.result
         };
         let start = self.client.get(&self.job(&torrent, folder, seeds))?;
         let load = self.load(piece_kib, &["--seeds".into(), seeds.to_string()])?;
@@ -306,15 +307,13 @@ impl Run<'_> {
     fn idle(&self, peers: usize, seed: bool, span: Duration) -> Result<Values, Failure> {
         let torrent = self.place.torrent(1024);
         let mut load = self.load(1024, &["--idle".into(), peers.to_string()])?;
-        let words = match seed {
-            true => self
-                .client
-                .seed(&self.job(&torrent, &self.place.content, peers))?,
-            false => {
-                self.client
-                    .get(&self.job(&torrent, &self.place.result, peers))?
-                    .words
-            }
+        let words = if seed {
+            self.client
+                .seed(&self.job(&torrent, &self.place.content, peers))?
+        } else {
+            self.client
+                .get(&self.job(&torrent, &self.place.result, peers))?
+                .words
         };
         let mut process = self.start(&words)?;
         load.event("announced", PATIENCE)?;
@@ -414,8 +413,9 @@ fn pause(span: Duration) -> Result<(), Failure> {
 fn sync(folder: &Path) -> Result<(), Failure> {
     let path: PathBuf = folder.into();
     let done = Command::new("sync").arg("-f").arg(path).status()?;
-    match done.success() {
-        true => Ok(()),
-        false => Err("sync failed".into()),
+    if done.success() {
+        Ok(())
+    } else {
+        Err("sync failed".into())
     }
 }

@@ -64,9 +64,12 @@ impl Client {
             Client::Floor { sendfile: true },
         ];
         let mut missing = Vec::new();
-        let mut add = |client: Client, there: bool, how: &str| match there {
-            true => found.push(client),
-            false => missing.push(format!("{}: {how}", client.name())),
+        let mut add = |client: Client, there: bool, how: &str| {
+            if there {
+                found.push(client)
+            } else {
+                missing.push(format!("{}: {how}", client.name()))
+            }
         };
         let module = Command::new(PYTHON)
             .args(["-c", "import libtorrent"])

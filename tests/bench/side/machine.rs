@@ -35,9 +35,10 @@ fn processor() -> String {
         Some(line.split_once(':')?.1.trim().to_string())
     };
     let model = value("model name").or_else(|| value("Processor"));
-    let sha = match text.contains("sha_ni") {
-        true => "with SHA instructions",
-        false => "without SHA instructions",
+    let sha = if text.contains("sha_ni") {
+        "with SHA instructions"
+    } else {
+        "without SHA instructions"
     };
     format!(
         "{}, {sha}",

@@ -58,12 +58,13 @@ static STOPPED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// An error once a signal has come.
 fn interrupted() -> Result<(), Failure> {
-    match STOPPED
+    if STOPPED
         .get()
         .is_some_and(|stopped| stopped.load(Ordering::Relaxed))
     {
-        true => Err("stopped".into()),
-        false => Ok(()),
+        Err("stopped".into())
+    } else {
+        Ok(())
     }
 }
 

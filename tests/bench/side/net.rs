@@ -72,9 +72,10 @@ impl Drop for Net {
 fn ip(words: &str) -> Result<(), Failure> {
     let done = Command::new("ip").args(words.split(' ')).output();
     let done = done.map_err(|why| format!("ip: {why}"))?;
-    match done.status.success() {
-        true => Ok(()),
-        false => Err(format!("ip {words}: {}", String::from_utf8_lossy(&done.stderr)).into()),
+    if done.status.success() {
+        Ok(())
+    } else {
+        Err(format!("ip {words}: {}", String::from_utf8_lossy(&done.stderr)).into())
     }
 }
 

@@ -36,9 +36,10 @@ impl Place {
     /// Makes it all, for torrents with pieces of these lengths, with a folder for results below `disk`; `keep` it in the end.
     pub fn new(piece_kibs: &[u32], disk: &Path, keep: bool) -> Result<Place, Failure> {
         let net = Net::new()?;
-        let parent = match Path::new("/dev/shm").is_dir() {
-            true => PathBuf::from("/dev/shm"),
-            false => std::env::temp_dir(),
+        let parent = if Path::new("/dev/shm").is_dir() {
+            PathBuf::from("/dev/shm")
+        } else {
+            std::env::temp_dir()
         };
         for folder in [&parent, disk] {
             sweep(folder);
@@ -94,9 +95,10 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.disk);
-        match self.keep {
-            true => eprintln!("kept: {}", self.root.display()),
-            false => drop(fs::remove_dir_all(&self.root)),
+        if self.keep {
+            eprintln!("kept: {}", self.root.display())
+        } else {
+            drop(fs::remove_dir_all(&self.root))
         }
     }
 }

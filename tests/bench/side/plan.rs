@@ -75,14 +75,18 @@ impl Plan {
         let only = only.unwrap_or_else(|| standard.into());
         let prefix = |name: &str, part: &str| name.starts_with(part);
         let mut cases = CASES.to_vec();
-        match quick {
-            true => cases.retain(|case| named(&only, case.name, str::eq)),
-            false => cases.retain(|case| named(&only, case.name, prefix)),
+        if quick {
+            cases.retain(|case| named(&only, case.name, str::eq))
+        } else {
+            cases.retain(|case| named(&only, case.name, prefix))
         }
         let wanted = wanted.unwrap_or_default();
-        clients.retain(|client| match wanted.is_empty() {
-            true => !(quick && client.is_slow()),
-            false => named(&wanted, client.name(), str::eq),
+        clients.retain(|client| {
+            if wanted.is_empty() {
+                !(quick && client.is_slow())
+            } else {
+                named(&wanted, client.name(), str::eq)
+            }
         });
         Ok(Plan {
             cases,

@@ -307,9 +307,10 @@ fn usage(pid: u32) -> Usage {
         .sum::<f64>();
     // Threads that have ended are in the ticks only.
     let exact = nanoseconds / 1e9;
-    let cpu = match user + system - exact > 0.05 {
-        true => user + system,
-        false => exact,
+    let cpu = if user + system - exact > 0.05 {
+        user + system
+    } else {
+        exact
     };
     Usage {
         wall: 0.0,

@@ -92,11 +92,11 @@ impl World {
             return;
         }
         let key = self.calls.swap_remove(place % self.calls.len());
-        match through {
-            true => self.session.handle_connected(key, self.now),
-            false => self
-                .session
-                .handle_closed(key, Fault::Network("refused".into()), self.now),
+        if through {
+            self.session.handle_connected(key, self.now)
+        } else {
+            self.session
+                .handle_closed(key, Fault::Network("refused".into()), self.now)
         }
     }
 
@@ -130,9 +130,10 @@ impl World {
     pub fn listen(&mut self, key: usize, listen: bool) {
         if let Some(other) = self.peers.get_mut(&key) {
             other.unheard = !listen;
-            match listen {
-                true => self.session.listen(key, self.now),
-                false => self.session.stop_listening(key, self.now),
+            if listen {
+                self.session.listen(key, self.now)
+            } else {
+                self.session.stop_listening(key, self.now)
             }
         }
     }
@@ -341,10 +342,11 @@ impl World {
             self.disk.lost.insert(piece);
             self.session
                 .handle_lost(&[piece], "the disk is broken".into());
-            match begun {
-                true => self.session.handle_closed(key, Fault::Unreadable, self.now),
+            if begun {
+                self.session.handle_closed(key, Fault::Unreadable, self.now);
+            } else {
                 // What comes behind it may be sent.
-                false => drop(self.unwritten.insert(key)),
+                self.unwritten.insert(key);
             }
         }
     }

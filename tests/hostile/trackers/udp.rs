@@ -183,9 +183,10 @@ fn huge_datagrams_are_cut() {
 fn an_error_with_each_answer_ends_it() {
     let swarm = Swarm::new(54);
     let tracker = Udp::start(|request| {
-        request.send(&match request.is_connect() {
-            true => request.good(0, &[]),
-            false => request.response(3, b"no more"),
+        request.send(&if request.is_connect() {
+            request.good(0, &[])
+        } else {
+            request.response(3, b"no more")
         });
     });
     assert_eq!(swarm.failure(&tracker.url(), SOON), "no more");

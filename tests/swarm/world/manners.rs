@@ -103,9 +103,10 @@ impl Manners {
         let mut kept = Vec::new();
         let mut rest = bytes;
         while !rest.is_empty() {
-            let whole = match std::mem::replace(greeted, true) {
-                false => handshake::LEN,
-                true => frame_len(rest).expect("whole frames") as usize + 4,
+            let whole = if !std::mem::replace(greeted, true) {
+                handshake::LEN
+            } else {
+                frame_len(rest).expect("whole frames") as usize + 4
             };
             let (frame, others) = rest.split_at(whole);
             rest = others;

@@ -244,9 +244,10 @@ impl World {
             let took = span(before - left, self.nodes[node].link.up);
             self.nodes[node].sending = true;
             let sent = self.now + took;
-            let jitter = match self.rough {
-                true => Duration::from_millis(self.rng.below(JITTER)),
-                false => Duration::default(),
+            let jitter = if self.rough {
+                Duration::from_millis(self.rng.below(JITTER))
+            } else {
+                Duration::default()
             };
             pipe.arrives = pipe.arrives.max(sent + latency + jitter);
             let arrives = pipe.arrives;

@@ -223,9 +223,10 @@ impl Node {
             padding: Padding::default(),
             geometry,
             hashes: source.hashes.clone(),
-            wanted: match download {
-                true => Bits::full(pieces),
-                false => Bits::new(pieces),
+            wanted: if download {
+                Bits::full(pieces)
+            } else {
+                Bits::new(pieces)
             },
             download,
             stay: Stay::Until { ratio: None, time },

@@ -105,9 +105,10 @@ impl World {
 
     fn read_one(&mut self, n: usize, session: &mut Session, key: usize, way: (usize, usize)) {
         let (conn, dir) = way;
-        let most = match self.rough {
-            true => 1 + self.rng.below(20_000) as usize,
-            false => READ,
+        let most = if self.rough {
+            1 + self.rng.below(20_000) as usize
+        } else {
+            READ
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();

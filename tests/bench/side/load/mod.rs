@@ -122,9 +122,10 @@ impl Load {
                 }
             }
         }
-        let timeout = match self.busy.is_empty() {
-            true => self.next_keep_alive - now,
-            false => Duration::ZERO,
+        let timeout = if self.busy.is_empty() {
+            self.next_keep_alive - now
+        } else {
+            Duration::ZERO
         };
         match self.poll.poll(events, Some(timeout)) {
             Err(why) if why.kind() == ErrorKind::Interrupted => Ok(()),

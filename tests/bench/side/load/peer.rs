@@ -240,14 +240,15 @@ impl Peer {
                 self.offset = world.geometry().offset(block);
                 self.left = block.len as usize;
             }
-            let sent = match self.out.is_empty() {
-                true => rustix::fs::sendfile(
+            let sent = if self.out.is_empty() {
+                rustix::fs::sendfile(
                     &self.stream,
                     &world.content,
                     Some(&mut self.offset),
                     self.left,
-                ),
-                false => rustix::net::send(&self.stream, &self.out, self.flags()),
+                )
+            } else {
+                rustix::net::send(&self.stream, &self.out, self.flags())
             };
             match sent {
                 Ok(count) if self.out.is_empty() => {

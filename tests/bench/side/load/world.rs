@@ -100,17 +100,15 @@ impl World {
 
     /// Who the tracker names.
     pub fn listed(&self) -> std::ops::Range<usize> {
-        match self.dial {
-            true => 0..0,
-            false => 0..self.seeds,
-        }
+        if self.dial { 0..0 } else { 0..self.seeds }
     }
 
     /// Who connects to the client, or only who is idle of them; each is named once.
     pub fn dialers(&mut self, idle: bool) -> std::ops::Range<usize> {
-        let from = match idle {
-            true => self.seeds + self.leechers,
-            false => self.listed().end,
+        let from = if idle {
+            self.seeds + self.leechers
+        } else {
+            self.listed().end
         };
         from..std::mem::replace(&mut self.undialled, from)
     }

@@ -31,19 +31,18 @@ fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> (Vec<Action>, Vec<R
     let url = String::from("http://192.0.2.1:6969/announce");
     let (info_hash, now) = (InfoHash(*b"abcdefghijklmnopqrst"), Now::default());
     let (families, rng) = (Families { v4: true, v6: true }, Rng::from_seed(1));
-    let mut trackers = match scrape {
-        true => Trackers::scraper(&[vec![url]], info_hash, families, false, now, rng),
-        false => {
-            let identity = Identity {
-                info_hash,
-                peer_id: PeerId([b'p'; 20]),
-                key: 1,
-                port: 6881,
-            };
-            let mut trackers = Trackers::new(&[vec![url]], identity, families, now, rng);
-            trackers.start(now);
-            trackers
-        }
+    let mut trackers = if scrape {
+        Trackers::scraper(&[vec![url]], info_hash, families, false, now, rng)
+    } else {
+        let identity = Identity {
+            info_hash,
+            peer_id: PeerId([b'p'; 20]),
+            key: 1,
+            port: 6881,
+        };
+        let mut trackers = Trackers::new(&[vec![url]], identity, families, now, rng);
+        trackers.start(now);
+        trackers
     };
     let Some(Action::Connect { id, .. }) = trackers.next_action() else {
         panic!("a tracker whose address is known is connected to");

@@ -43,9 +43,10 @@ impl Story<'_> {
             ..torrent.local
         };
         let outbound = script.flag();
-        let peer = match outbound {
-            true => Peer::dial(local, addr, now),
-            false => Peer::accept(local, addr, now),
+        let peer = if outbound {
+            Peer::dial(local, addr, now)
+        } else {
+            Peer::accept(local, addr, now)
         };
         let mut story = Story {
             torrent,
