@@ -1,8 +1,9 @@
 //! brooklet: a BitTorrent client in one binary and one thread.
 //!
-//! The rooms in reading order, each allowed to import only what stands above it: [`base`] (vocabulary), [`wire`] (bytes and
-//! values), the machines [`peer`], [`pieces`], [`storage`] and [`tracker`] (which do not know each other), [`torrent`],
-//! [`session`], then [`io`], the only room that touches sockets, files, clocks and threads, and [`cli`], what a user sees.
+//! The rooms in reading order, each allowed to import only what stands above it: [`base`]
+//! (vocabulary), [`wire`] (bytes and values), the machines [`peer`], [`pieces`], [`storage`] and
+//! [`tracker`] (which do not know each other), [`torrent`], [`session`], then [`io`], the only room
+//! that touches sockets, files, clocks and threads, and [`cli`], what a user sees.
 
 pub mod base;
 pub mod cli;

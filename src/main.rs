@@ -6,7 +6,8 @@ use std::process::{ExitCode, exit};
 use brooklet::{cli, io::logging};
 
 fn main() -> ExitCode {
-    // A bug of ours is said in one line like any error; who hunts it asks for the whole story by the usual variable.
+    // A bug of ours is said in one line like any error; who hunts it asks for the whole story by
+    // the usual variable.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         set_hook(Box::new(confess));
     }

@@ -1,5 +1,5 @@
-//! BEP 3, the BitTorrent protocol: what it says of peers, sentence by sentence, in its order. (What it says of metainfo is tested in
-//! `metainfo.rs`, what it says of trackers in `trackers/`.)
+//! BEP 3, the BitTorrent protocol: what it says of peers, sentence by sentence, in its order. (What
+//! it says of metainfo is tested in `metainfo.rs`, what it says of trackers in `trackers/`.)
 
 #[path = "support/session.rs"]
 #[allow(dead_code)]
@@ -51,8 +51,9 @@ fn requests(said: &[String]) -> Vec<String> {
 
 // bencoding
 
-/// "`4:spam` corresponds to 'spam'. […] `i3e` corresponds to 3 and `i-3e` corresponds to -3. […] `l4:spam4:eggse` corresponds to
-/// ['spam', 'eggs']. […] `d3:cow3:moo4:spam4:eggse` corresponds to {'cow': 'moo', 'spam': 'eggs'}"
+/// "`4:spam` corresponds to 'spam'. […] `i3e` corresponds to 3 and `i-3e` corresponds to -3. […]
+/// `l4:spam4:eggse` corresponds to ['spam', 'eggs']. […] `d3:cow3:moo4:spam4:eggse` corresponds to
+/// {'cow': 'moo', 'spam': 'eggs'}"
 #[test]
 fn bencoded_values_are_those_of_the_examples() {
     let read = |text: &'static str| bencode::decode(text.as_bytes()).unwrap();
@@ -67,8 +68,8 @@ fn bencoded_values_are_those_of_the_examples() {
     assert_eq!(dict.get("spam"), Some(Value::Bytes(b"eggs")));
 }
 
-/// "`i-0e` is invalid. All encodings with a leading zero, such as `i03e`, are invalid, other than `i0e`, which of course corresponds
-/// to 0."
+/// "`i-0e` is invalid. All encodings with a leading zero, such as `i03e`, are invalid, other than
+/// `i0e`, which of course corresponds to 0."
 #[test]
 fn integers_have_one_form() {
     assert!(bencode::decode(b"i-0e").is_err());
@@ -76,8 +77,8 @@ fn integers_have_one_form() {
     assert_eq!(bencode::decode(b"i0e").unwrap().0, Value::Int(0));
 }
 
-/// "The info-hash must be the hash of the encoded form as found in the .torrent file […]. They must not perform a decode-encode
-/// roundtrip on invalid data."
+/// "The info-hash must be the hash of the encoded form as found in the .torrent file […]. They must
+/// not perform a decode-encode roundtrip on invalid data."
 #[test]
 fn the_info_hash_is_that_of_the_bytes_as_found() {
     use sha1::{Digest as _, Sha1};
@@ -92,8 +93,8 @@ fn the_info_hash_is_that_of_the_bytes_as_found() {
 
 // peer protocol
 
-/// "When a peer finishes downloading a piece and checks that the hash matches, it announces that it has that piece to all of its
-/// peers."
+/// "When a peer finishes downloading a piece and checks that the hash matches, it announces that it
+/// has that piece to all of its peers."
 #[test]
 fn a_verified_piece_is_announced_to_all() {
     let mut bench = Bench::getter(4, &[]);
@@ -158,8 +159,9 @@ fn connections_start_choked_and_not_interested() {
     );
 }
 
-/// "Interest state must be kept up to date at all times - whenever a downloader doesn't have something they currently would ask a peer
-/// for in unchoked, they must express lack of interest, despite being choked."
+/// "Interest state must be kept up to date at all times - whenever a downloader doesn't have
+/// something they currently would ask a peer for in unchoked, they must express lack of interest,
+/// despite being choked."
 #[test]
 fn interest_follows_what_the_peer_has_and_we_lack() {
     let mut bench = Bench::getter(8, &[0]);
@@ -180,8 +182,9 @@ fn interest_follows_what_the_peer_has_and_we_lack() {
     assert_eq!(bench.hears(other), ["interested"]);
 }
 
-/// "Data transfer takes place whenever one side is interested and the other side is not choking. […] downloaders should keep several
-/// piece requests queued up at once in order to get good TCP performance (this is called 'pipelining'.)"
+/// "Data transfer takes place whenever one side is interested and the other side is not choking.
+/// […] downloaders should keep several piece requests queued up at once in order to get good TCP
+/// performance (this is called 'pipelining'.)"
 #[test]
 fn several_requests_are_queued_at_once() {
     let mut bench = Bench::getter(8, &[]);
@@ -196,8 +199,9 @@ fn several_requests_are_queued_at_once() {
     assert!(!requests(&bench.hears(seed)).is_empty());
 }
 
-/// "requests which can't be written out to the TCP buffer immediately should be queued up in memory rather than kept in an
-/// application-level network buffer, so they can all be thrown out when a choke happens."
+/// "requests which can't be written out to the TCP buffer immediately should be queued up in memory
+/// rather than kept in an application-level network buffer, so they can all be thrown out when a
+/// choke happens."
 #[test]
 fn a_choke_throws_out_what_waits() {
     let setting = Setting::load();
@@ -215,9 +219,10 @@ fn a_choke_throws_out_what_waits() {
     assert!(peer.choke_state().am_choking);
 }
 
-/// "The handshake starts with character ninteen (decimal) followed by the string 'BitTorrent protocol'. […] After the fixed headers
-/// come eight reserved bytes […]. Next comes the 20 byte sha1 hash of the bencoded form of the info value […]. After the download hash
-/// comes the 20-byte peer id"
+/// "The handshake starts with character ninteen (decimal) followed by the string 'BitTorrent
+/// protocol'. […] After the fixed headers come eight reserved bytes […]. Next comes the 20 byte
+/// sha1 hash of the bencoded form of the info value […]. After the download hash comes the 20-byte
+/// peer id"
 #[test]
 fn the_handshake_is_laid_out_like_that() {
     let info_hash = InfoHash(*b"abcdefghijklmnopqrst");
@@ -258,7 +263,8 @@ fn another_info_hash_severs_the_connection() {
     assert_eq!(heard, Err(Fault::OtherTorrent));
 }
 
-/// "they may wait for incoming connections to give a download hash first, and respond with the same one if it's in their list."
+/// "they may wait for incoming connections to give a download hash first, and respond with the same
+/// one if it's in their list."
 #[test]
 fn the_called_side_speaks_second() {
     let setting = Setting::load();
@@ -273,7 +279,8 @@ fn the_called_side_speaks_second() {
     assert_eq!(caller.transmit().count(), 1);
 }
 
-/// "Messages of length zero are keepalives, and ignored. Keepalives are generally sent once every two minutes"
+/// "Messages of length zero are keepalives, and ignored. Keepalives are generally sent once every
+/// two minutes"
 #[test]
 fn keepalives_are_sent_in_time_and_ignored() {
     let setting = Setting::load();
@@ -294,8 +301,9 @@ fn keepalives_are_sent_in_time_and_ignored() {
 
 // peer messages
 
-/// "All non-keepalive messages start with a single byte which gives their type. The possible values are: 0 - choke, 1 - unchoke, 2 -
-/// interested, 3 - not interested, 4 - have, 5 - bitfield, 6 - request, 7 - piece, 8 - cancel"
+/// "All non-keepalive messages start with a single byte which gives their type. The possible values
+/// are: 0 - choke, 1 - unchoke, 2 - interested, 3 - not interested, 4 - have, 5 - bitfield, 6 -
+/// request, 7 - piece, 8 - cancel"
 #[test]
 fn messages_are_numbered_like_that() {
     let block = Block {
@@ -336,7 +344,8 @@ fn four_messages_have_no_payload() {
     }
 }
 
-/// "'bitfield' is only ever sent as the first message." (By us. aria2 sends another in place of many haves, which is taken.)
+/// "'bitfield' is only ever sent as the first message." (By us. aria2 sends another in place of
+/// many haves, which is taken.)
 #[test]
 fn a_bitfield_is_our_first_message_only() {
     let mut bench = Bench::getter(8, &[1, 2]);
@@ -359,8 +368,9 @@ fn a_bitfield_is_our_first_message_only() {
     assert_eq!(peer.holdings().count(), 3);
 }
 
-/// "Its payload is a bitfield with each index that downloader has sent set to one and the rest set to zero. […] The first byte of the
-/// bitfield corresponds to indices 0 - 7 from high bit to low bit, respectively. The next one 8-15, etc."
+/// "Its payload is a bitfield with each index that downloader has sent set to one and the rest set
+/// to zero. […] The first byte of the bitfield corresponds to indices 0 - 7 from high bit to low
+/// bit, respectively. The next one 8-15, etc."
 #[test]
 fn a_bitfield_reads_from_high_to_low() {
     let setting = Setting::load();
@@ -395,8 +405,9 @@ fn spare_bits_are_zero() {
     assert_eq!(bench.hears(peer), ["handshake", "bitfield e0"]);
 }
 
-/// "'request' messages contain an index, begin, and length. […] All current implementations use 2^14 (16 kiB), and close connections
-/// which request an amount greater than that." We ask for no more, and close above 128 KiB, which some have asked for.
+/// "'request' messages contain an index, begin, and length. […] All current implementations use
+/// 2^14 (16 kiB), and close connections which request an amount greater than that." We ask for no
+/// more, and close above 128 KiB, which some have asked for.
 #[test]
 fn requests_are_for_16_kib() {
     let mut bench = Bench::getter(8, &[]);
@@ -417,9 +428,10 @@ fn requests_are_for_16_kib() {
     assert_eq!(beyond, Err(Fault::BadRequest));
 }
 
-/// "once requests for all pieces a given downloader doesn't have yet are currently pending, it sends requests for everything to everyone
-/// it's downloading from. To keep this from becoming horribly inefficient, it sends cancels to everyone else every time a piece
-/// arrives." (We ask not everyone, but two, or three for the last block.)
+/// "once requests for all pieces a given downloader doesn't have yet are currently pending, it
+/// sends requests for everything to everyone it's downloading from. To keep this from becoming
+/// horribly inefficient, it sends cancels to everyone else every time a piece arrives." (We ask not
+/// everyone, but two, or three for the last block.)
 #[test]
 fn the_end_game_asks_twice_and_cancels() {
     let mut bench = Bench::getter(2, &[]);
@@ -440,8 +452,8 @@ fn the_end_game_asks_twice_and_cancels() {
     assert_eq!(said, [again[0].replace("request", "cancel")]);
 }
 
-/// "It's possible for an unexpected piece to arrive if choke and unchoke messages are sent in quick succession and/or transfer is going
-/// very slowly."
+/// "It's possible for an unexpected piece to arrive if choke and unchoke messages are sent in quick
+/// succession and/or transfer is going very slowly."
 #[test]
 fn a_block_that_crossed_a_choke_is_taken() {
     let mut bench = Bench::getter(8, &[]);
@@ -464,7 +476,8 @@ fn the_first_pieces_are_random() {
     let firsts: std::collections::BTreeSet<String> = (0..12)
         .map(|number| {
             let mut bench = Bench::getter(64, &[]);
-            // Time decides nothing, but the seed of each bench is the same: another number of peers makes another draw.
+            // Time decides nothing, but the seed of each bench is the same: another number of peers
+            // makes another draw.
             for other in 0..number {
                 let key = bench.join(100 + other, false);
                 bench.says(key, "have 0");
@@ -502,9 +515,10 @@ fn unchoked(bench: &Bench, keys: &[usize]) -> Vec<usize> {
     keys.iter().copied().filter(open).collect()
 }
 
-/// "It should cap the number of simultaneous uploads for good TCP performance. […] unchoking the four peers which it has the best
-/// download rates from and are interested. […] For optimistic unchoking, at any one time there is a single peer which is unchoked
-/// regardless of its upload rate". (We count the optimistic one beside the four.)
+/// "It should cap the number of simultaneous uploads for good TCP performance. […] unchoking the
+/// four peers which it has the best download rates from and are interested. […] For optimistic
+/// unchoking, at any one time there is a single peer which is unchoked regardless of its upload
+/// rate". (We count the optimistic one beside the four.)
 #[test]
 fn four_and_one_are_unchoked() {
     let mut bench = Bench::seeder(8);
@@ -543,8 +557,8 @@ fn who_gives_most_is_served() {
     );
 }
 
-/// "avoids fibrillation by only changing who's choked once every ten seconds. […] Which peer is optimistically unchoked rotates every 30
-/// seconds."
+/// "avoids fibrillation by only changing who's choked once every ten seconds. […] Which peer is
+/// optimistically unchoked rotates every 30 seconds."
 #[test]
 fn who_is_unchoked_changes_every_ten_and_thirty_seconds() {
     let mut bench = Bench::seeder(8);
@@ -572,7 +586,8 @@ fn who_is_unchoked_changes_every_ten_and_thirty_seconds() {
     );
 }
 
-/// "If a downloader has a complete file, it uses its upload rate rather than its download rate to decide who to unchoke."
+/// "If a downloader has a complete file, it uses its upload rate rather than its download rate to
+/// decide who to unchoke."
 #[test]
 fn a_seed_serves_who_takes_most() {
     let mut bench = Bench::seeder(64);

@@ -61,8 +61,8 @@ fn of(piece: u32) -> Block {
     block(&format!("{piece} at 0, 16384 bytes"))
 }
 
-/// "These are enabled by setting the third least significant bit of the last reserved byte in the BitTorrent handshake: reserved[7] |=
-/// 0x04."
+/// "These are enabled by setting the third least significant bit of the last reserved byte in the
+/// BitTorrent handshake: reserved[7] |= 0x04."
 #[test]
 fn we_set_the_bit() {
     let setting = Setting::load();
@@ -74,8 +74,9 @@ fn we_set_the_bit() {
     assert_eq!(bytes[20..28], [0, 0, 0, 0, 0, 0, 0, 4]);
 }
 
-/// "The extension is enabled only if both ends of the connection set this bit." And of each of its messages: "When the fast extension is
-/// disabled, if a peer receives […] then the peer MUST close the connection."
+/// "The extension is enabled only if both ends of the connection set this bit." And of each of its
+/// messages: "When the fast extension is disabled, if a peer receives […] then the peer MUST close
+/// the connection."
 #[test]
 fn without_the_bit_none_of_its_messages_may_come() {
     let setting = Setting::load();
@@ -104,7 +105,8 @@ fn without_the_bit_none_of_its_messages_may_come() {
     assert_eq!(waiting(&plain), ["bitfield, 3 bytes", "unchoke", "choke"]);
 }
 
-/// "every request is guaranteed to result in EXACTLY ONE response which is either the corresponding reject or corresponding piece message."
+/// "every request is guaranteed to result in EXACTLY ONE response which is either the corresponding
+/// reject or corresponding piece message."
 #[test]
 fn every_request_has_one_answer() {
     let mut bench = Bench::seeder(8);
@@ -139,8 +141,9 @@ fn every_request_has_one_answer() {
     );
 }
 
-/// "Even when a request is cancelled, the peer receiving the cancel should respond with either the corresponding reject or the corresponding
-/// piece: requests that are being processed are allowed to complete."
+/// "Even when a request is cancelled, the peer receiving the cancel should respond with either the
+/// corresponding reject or the corresponding piece: requests that are being processed are allowed
+/// to complete."
 #[test]
 fn a_cancelled_request_is_answered() {
     let setting = Setting::load();
@@ -178,8 +181,8 @@ fn a_choke_drops_no_request() {
     }
 }
 
-/// "Additionally, if a peer receives a piece that was never requested, the peer MUST close the connection." (We forgive 64 of them, since
-/// not all clients are so strict, and write none.)
+/// "Additionally, if a peer receives a piece that was never requested, the peer MUST close the
+/// connection." (We forgive 64 of them, since not all clients are so strict, and write none.)
 #[test]
 fn unrequested_pieces_close_the_connection() {
     let mut bench = Bench::getter(8, &[]);
@@ -195,8 +198,8 @@ fn unrequested_pieces_close_the_connection() {
     assert_eq!(bench.disk, before);
 }
 
-/// "Exactly one of Have All, Have None, or Have Bitfield MUST appear and only immediately after the handshake." (By us. Others send them
-/// later, too, in place of many haves: what came last counts.)
+/// "Exactly one of Have All, Have None, or Have Bitfield MUST appear and only immediately after the
+/// handshake." (By us. Others send them later, too, in place of many haves: what came last counts.)
 #[test]
 fn one_of_three_follows_the_handshake() {
     for (held, said) in [
@@ -221,7 +224,8 @@ fn one_of_three_follows_the_handshake() {
     }
 }
 
-/// "*Have All* and *Have None* specify that the message sender has all or none of the pieces respectively."
+/// "*Have All* and *Have None* specify that the message sender has all or none of the pieces
+/// respectively."
 #[test]
 fn have_all_and_have_none_mean_that() {
     let setting = Setting::load();
@@ -246,7 +250,8 @@ fn a_suggestion_is_only_advice() {
     );
 }
 
-/// "*Reject Request* notifies a requesting peer that its request will not be satisfied." The block is asked of somebody else.
+/// "*Reject Request* notifies a requesting peer that its request will not be satisfied." The block
+/// is asked of somebody else.
 #[test]
 fn a_rejected_block_is_asked_of_another() {
     let mut bench = Bench::getter(1, &[]);
@@ -279,8 +284,9 @@ fn a_rejected_block_is_asked_of_another() {
     assert_eq!(bench.verified(), [0]);
 }
 
-/// "If a peer sends a choke, it MUST reject all requests from the peer to whom the choke was sent except it SHOULD NOT reject requests for
-/// pieces that are in the allowed fast set. A peer SHOULD choke first and then reject requests".
+/// "If a peer sends a choke, it MUST reject all requests from the peer to whom the choke was sent
+/// except it SHOULD NOT reject requests for pieces that are in the allowed fast set. A peer SHOULD
+/// choke first and then reject requests".
 #[test]
 fn who_chokes_rejects_what_waits_but_for_the_allowed_set() {
     let setting = Setting::load();
@@ -303,8 +309,9 @@ fn who_chokes_rejects_what_waits_but_for_the_allowed_set() {
     assert_eq!(waiting(&peer), expected);
 }
 
-/// "If a peer receives a request from a peer its choking, the peer receiving the request SHOULD send a reject unless the piece is in the
-/// allowed fast set." *Allowed Fast* means "if you ask for this piece, I'll give it to you even if you're choked."
+/// "If a peer receives a request from a peer its choking, the peer receiving the request SHOULD
+/// send a reject unless the piece is in the allowed fast set." *Allowed Fast* means "if you ask for
+/// this piece, I'll give it to you even if you're choked."
 #[test]
 fn a_choked_peer_gets_its_allowed_set_and_rejects() {
     let mut bench = Bench::seeder(64);
@@ -337,9 +344,10 @@ fn a_choked_peer_gets_its_allowed_set_and_rejects() {
     assert_eq!(bench.hears(key), expected);
 }
 
-/// "If a peer receives an excessive number of requests from a peer it is choking, the peer receiving the requests MAY close the connection
-/// rather than reject the request. However, consider that it can take several seconds for buffers to drain and messages to propagate
-/// once a peer is choked."
+/// "If a peer receives an excessive number of requests from a peer it is choking, the peer
+/// receiving the requests MAY close the connection rather than reject the request. However,
+/// consider that it can take several seconds for buffers to drain and messages to propagate once a
+/// peer is choked."
 #[test]
 fn a_flood_closes_the_connection_but_not_soon() {
     let setting = Setting::load();
@@ -349,8 +357,8 @@ fn a_flood_closes_the_connection_but_not_soon() {
     assert!((500..5_000).contains(&count), "{count}");
 }
 
-/// "The receiver MUST NOT interpret an Allowed Fast message as meaning that the message sender has the piece." And: "a peer MAY send Allowed
-/// Fast messages at any time."
+/// "The receiver MUST NOT interpret an Allowed Fast message as meaning that the message sender has
+/// the piece." And: "a peer MAY send Allowed Fast messages at any time."
 #[test]
 fn allowed_fast_says_nothing_of_what_it_has() {
     let mut bench = Bench::getter(8, &[]);
@@ -373,8 +381,9 @@ fn allowed_fast_says_nothing_of_what_it_has() {
     assert_eq!(bench.hears(peer), [""; 0], "which is not allowed");
 }
 
-/// "7 piece allowed fast set for torrent with 1313 pieces and hex infohash aaaa[…] for node with IP 80.4.4.200:
-/// 1059,431,808,1217,287,376,1188" and the one of nine, from the table of known answers.
+/// "7 piece allowed fast set for torrent with 1313 pieces and hex infohash aaaa[…] for node with IP
+/// 80.4.4.200: 1059,431,808,1217,287,376,1188" and the one of nine, from the table of known
+/// answers.
 #[test]
 fn the_set_is_that_of_the_examples() {
     let table = fs::read_to_string(concat!(
@@ -403,8 +412,9 @@ fn the_set_is_that_of_the_examples() {
     assert_eq!(examples, 2);
 }
 
-/// "Let *ip* denote *P'*s IPv4 address. We currently have no provisions for IPv6. […] We do this to prevent a user that obtains more than
-/// one IP address on the same network from obtaining more than one allowed fast set."
+/// "Let *ip* denote *P'*s IPv4 address. We currently have no provisions for IPv6. […] We do this to
+/// prevent a user that obtains more than one IP address on the same network from obtaining more
+/// than one allowed fast set."
 #[test]
 fn the_set_is_that_of_the_network() {
     let set = |ip: &str| allowed_fast_set(ip.parse().unwrap(), InfoHash([7; 20]), 1000, 10);

@@ -1,6 +1,7 @@
-//! However the network cuts a stream, it means the same: handshakes, frames and whole conversations are heard whole, byte by byte, cut
-//! at random and with the start of another message behind them, and come to the same end. The same goes for streams that are
-//! damaged, which moreover never make anything panic or remember much. What is random comes from seeds; a failure names its own.
+//! However the network cuts a stream, it means the same: handshakes, frames and whole conversations
+//! are heard whole, byte by byte, cut at random and with the start of another message behind them,
+//! and come to the same end. The same goes for streams that are damaged, which moreover never make
+//! anything panic or remember much. What is random comes from seeds; a failure names its own.
 
 #[path = "support/transcript.rs"]
 #[allow(dead_code)]
@@ -42,8 +43,8 @@ struct Heard {
     answered: Vec<u8>,
 }
 
-/// Listens to a stream that comes in reads cut as `cut` says. Requests are served, and as soon as it may be this side asks for the first
-/// five pieces.
+/// Listens to a stream that comes in reads cut as `cut` says. Requests are served, and as soon as
+/// it may be this side asks for the first five pieces.
 fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
     let now = Now::default();
     let mut peer = Peer::accept(setting.local, ([192, 0, 2, 7], 50_001).into(), now);
@@ -71,8 +72,8 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
             "it keeps more than a frame"
         );
     }
-    // What was kept when the connection failed says nothing any more; and a bitfield that is too long for any frame may be refused by
-    // its length alone, if no more has come.
+    // What was kept when the connection failed says nothing any more; and a bitfield that is too
+    // long for any frame may be refused by its length alone, if no more has come.
     if let Some(Fault::TooLong(_)) = fault {
         fault = Some(Fault::BadBitfield);
     }

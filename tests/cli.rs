@@ -1,4 +1,5 @@
-//! The command line from outside: what the program prints, on which stream, and with which code it ends.
+//! The command line from outside: what the program prints, on which stream, and with which code it
+//! ends.
 
 use std::fs::File;
 use std::process::{Command, Output, Stdio};
@@ -108,7 +109,8 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("what is printed is UTF-8")
 }
 
-/// Asserts that a run failed with one line on standard error, nothing on standard output, and this code; hands back the line.
+/// Asserts that a run failed with one line on standard error, nothing on standard output, and this
+/// code; hands back the line.
 fn refused(args: &[&str], code: i32) -> String {
     let output = brooklet(args);
     let line = text(&output.stderr);
@@ -241,7 +243,8 @@ fn help_names_every_option() {
     }
 }
 
-/// Options are read in order, so that help behind an option is printed only if the option was taken.
+/// Options are read in order, so that help behind an option is printed only if the option was
+/// taken.
 #[test]
 fn every_option_that_help_names_is_taken() {
     for (command, _) in OWN {
@@ -375,7 +378,8 @@ fn a_reader_that_leaves_is_no_error() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    // Closed before anything is read. If the text was faster it lies in the pipe, and all is well anyway.
+    // Closed before anything is read. If the text was faster it lies in the pipe, and all is well
+    // anyway.
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));

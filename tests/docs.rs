@@ -1,6 +1,7 @@
-//! The manuals say what is so. A part of PROTOCOL.md or README.md between `<!-- begin NAME -->` and `<!-- end -->` is made here: a NAME
-//! that is a path quotes that file, any other is printed from the code. `make golden` rewrites these parts. What README.md shows of
-//! the program behind `<!-- run -->` is run and compared.
+//! The manuals say what is so. A part of PROTOCOL.md or README.md between `<!-- begin NAME -->` and
+//! `<!-- end -->` is made here: a NAME that is a path quotes that file, any other is printed from
+//! the code. `make golden` rewrites these parts. What README.md shows of the program behind `<!--
+//! run -->` is run and compared.
 
 #[path = "support/manual.rs"]
 mod manual;
@@ -96,7 +97,8 @@ fn a_part_that_is_wrong_is_noticed() {
     );
 }
 
-/// The commands of README.md that are run, each with what is shown below it, and whether the numbers in that may differ.
+/// The commands of README.md that are run, each with what is shown below it, and whether the
+/// numbers in that may differ.
 fn shown(text: &str) -> Vec<(String, String, bool)> {
     let (mut commands, mut run, mut inside, mut loose) = (Vec::new(), false, false, false);
     for line in text.lines() {

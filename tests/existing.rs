@@ -1,5 +1,5 @@
-//! Files that lie where a download would write: a file of the user's own is never written over, what
-//! is the torrent's is kept, and a file that was not chosen need not be written at all.
+//! Files that lie where a download would write: a file of the user's own is never written over,
+//! what is the torrent's is kept, and a file that was not chosen need not be written at all.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! What the fuzzers do for hours, for a moment: each target with its seeds, with parts of them, and with bytes changed by chance, the same
-//! each time. `make fuzz` goes on from there.
+//! What the fuzzers do for hours, for a moment: each target with its seeds, with parts of them, and
+//! with bytes changed by chance, the same each time. `make fuzz` goes on from there.
 
 #[path = "fuzz/src/lib.rs"]
 #[allow(dead_code)]

@@ -1,6 +1,6 @@
-//! brooklet with clients and trackers that others wrote, each on a host of its own: every client gets from brooklet and brooklet
-//! from it, they find each other by an HTTP and by a UDP tracker, over IPv4 and over IPv6, with awkward files in pieces of every
-//! usual length.
+//! brooklet with clients and trackers that others wrote, each on a host of its own: every client
+//! gets from brooklet and brooklet from it, they find each other by an HTTP and by a UDP tracker,
+//! over IPv4 and over IPv6, with awkward files in pieces of every usual length.
 
 mod support;
 
@@ -104,8 +104,8 @@ fn pair(program: Program, seed: Seed, way: Way, family: Family, piece_length: us
     }
 }
 
-/// How a client can reach the tracker: Transmission 3 and aria2 1.36 know UDP trackers over IPv4 only. Then brooklet speaks UDP
-/// and they speak HTTP, to the same tracker.
+/// How a client can reach the tracker: Transmission 3 and aria2 1.36 know UDP trackers over IPv4
+/// only. Then brooklet speaks UDP and they speak HTTP, to the same tracker.
 fn way_of(program: Program, way: Way, family: Family) -> Way {
     match (program, family) {
         (Transmission | Aria2, V6) => Http,

@@ -1,5 +1,6 @@
-//! Walks the tables of `testdata/torrents` (its README explains them): every torrent is taken or refused as they say, and what comes out
-//! is what they say. Then torrents that are damaged in every place: whatever comes out, nothing panics.
+//! Walks the tables of `testdata/torrents` (its README explains them): every torrent is taken or
+//! refused as they say, and what comes out is what they say. Then torrents that are damaged in
+//! every place: whatever comes out, nothing panics.
 
 #[path = "support/json.rs"]
 #[allow(dead_code)]
@@ -42,7 +43,8 @@ fn table(name: &str) -> Vec<Row> {
     rows
 }
 
-/// A text field of a table, or of JSON in one: `\\` and `\uNNNN` undone. (`\xNN` stands where no strict row has it.)
+/// A text field of a table, or of JSON in one: `\\` and `\uNNNN` undone. (`\xNN` stands where no
+/// strict row has it.)
 fn unescape(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -81,7 +83,8 @@ fn real(meta: &Metainfo) -> impl Iterator<Item = &FileEntry> {
         .filter(|file| file.kind != FileKind::Padding)
 }
 
-/// `expect_v1_only_client` is the outcome for a client without BEP 52; where `alt` names another, that one is right too.
+/// `expect_v1_only_client` is the outcome for a client without BEP 52; where `alt` names another,
+/// that one is right too.
 #[test]
 fn each_torrent_is_taken_or_refused() {
     let files = |folder: &str| fs::read_dir(self::folder().join(folder)).unwrap().count();
@@ -109,7 +112,8 @@ fn each_torrent_is_taken_or_refused() {
     }
 }
 
-/// interface.md: what could lead out of the download folder makes the torrent invalid; a symbolic link is never created.
+/// interface.md: what could lead out of the download folder makes the torrent invalid; a symbolic
+/// link is never created.
 #[test]
 fn what_is_unsafe_is_refused_or_harmless() {
     let unsafe_rows = torrents()
@@ -145,7 +149,8 @@ fn what_is_taken_says_what_the_table_says() {
     for (row, parsed) in torrents() {
         let Ok(meta) = parsed else { continue };
         let file = &row["file"];
-        // A sound first half of a broken hybrid: the table, which follows libtorrent, has no more to say of it.
+        // A sound first half of a broken hybrid: the table, which follows libtorrent, has no more
+        // to say of it.
         if row["expect"] == "reject" {
             assert!(
                 row["expect_v1_only_client"] == "ok" && meta.hybrid,
@@ -347,7 +352,8 @@ fn twenty_thousand_files_and_two_hundred_thousand_pieces_are_read() {
     assert_eq!(last, "many/folder 199/file 19999");
 }
 
-/// Small torrents cut at every byte, and with every byte changed to what means something, or nothing, in bencode.
+/// Small torrents cut at every byte, and with every byte changed to what means something, or
+/// nothing, in bencode.
 #[test]
 fn damaged_torrents_never_panic() {
     for row in table("EXPECT.tsv") {

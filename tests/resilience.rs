@@ -1,5 +1,5 @@
-//! What must not stop a download: being killed, peers that hold back, say nothing or lie, and half the content here and half
-//! there. And how a run is stopped.
+//! What must not stop a download: being killed, peers that hold back, say nothing or lie, and half
+//! the content here and half there. And how a run is stopped.
 
 mod support;
 
@@ -350,7 +350,8 @@ fn a_signal_saves_what_is_there_and_says_so() {
 fn a_second_signal_ends_it_at_once() {
     for (signal, number) in [("INT", 2), ("TERM", 15)] {
         let bench = Bench::new(10, MIB);
-        // It answers `started` and never answers `stopped`, so that leaving takes as long as it may.
+        // It answers `started` and never answers `stopped`, so that leaving takes as long as it
+        // may.
         let tracker = Tracker::start(true);
         bench.trackers(&[&tracker.url()]);
         let mut get = bench.run("get", &[]);
@@ -470,7 +471,8 @@ impl Tracker {
     }
 }
 
-/// Transmission asks for ten seconds' worth at once, whatever the rate, and answers a reject by asking again.
+/// Transmission asks for ten seconds' worth at once, whatever the rate, and answers a reject by
+/// asking again.
 #[test]
 fn who_asks_for_everything_at_once_gets_everything() {
     const BLOCK: usize = 16 * 1024;

@@ -1,6 +1,8 @@
-//! A disk slower than the network. Writing is slowed down by `BROOKLET_WRITE_PACE`; the seeds are as quick as they can be. What is
-//! asserted is mostly an order of events: how much the disk took between one message and another, told by the `have`s that come on the
-//! same connection, so that a slow machine does no harm. Where the disk keeps the loop waiting, each answer costs what it writes in a turn.
+//! A disk slower than the network. Writing is slowed down by `BROOKLET_WRITE_PACE`; the seeds are
+//! as quick as they can be. What is asserted is mostly an order of events: how much the disk took
+//! between one message and another, told by the `have`s that come on the same connection, so that a
+//! slow machine does no harm. Where the disk keeps the loop waiting, each answer costs what it
+//! writes in a turn.
 
 mod support;
 
@@ -35,7 +37,8 @@ const TRIPS: usize = 40;
 
 #[test]
 fn a_leecher_is_served_while_the_disk_is_busy() {
-    // A buffer takes three seconds. A loop that writes makes each answer wait for four blocks and more.
+    // A buffer takes three seconds. A loop that writes makes each answer wait for four blocks and
+    // more.
     assert_served_while_busy(1, 64 * KIB, 3 * BUFFER);
 }
 
@@ -157,7 +160,8 @@ fn a_disk_that_fills_up_behind_the_loop_ends_it_with_a_line() {
     let seed = Peer::start(&bench.torrent, Manners::default());
     let room = Room::make(&bench.content(), "size=2m");
     let mut get = room.get(&bench, &seed.addr(), &[(PACE, MIB.to_string())]);
-    // One write is as slow as it must be for the thread to be there; the disk is full only two seconds later.
+    // One write is as slow as it must be for the thread to be there; the disk is full only two
+    // seconds later.
     wait_verified(&mut get, 2);
     wait_until("a thread writes", || {
         threads(&get).contains(&"writer".into())
@@ -201,8 +205,9 @@ fn a_download_with_one_buffer_ends_and_is_whole() {
     bench.assert_whole();
 }
 
-/// Lets a leecher ask one block after the other of a piece that is there, while this many quick seeds keep a disk of this pace busy. All
-/// the answers must come before the disk has taken more than `most` blocks.
+/// Lets a leecher ask one block after the other of a piece that is there, while this many quick
+/// seeds keep a disk of this pace busy. All the answers must come before the disk has taken more
+/// than `most` blocks.
 fn assert_served_while_busy(count: usize, pace: usize, most: usize) {
     // Pieces are a block each, so that each block which is written is told to others.
     let bench = one_block_pieces(1, 32 * MIB);
@@ -233,7 +238,8 @@ fn threads(child: &Child) -> Vec<String> {
         .collect()
 }
 
-/// A torrent of one file whose pieces are a block each, so that each block which is written is told to others.
+/// A torrent of one file whose pieces are a block each, so that each block which is written is told
+/// to others.
 fn one_block_pieces(seed: u64, len: usize) -> Bench {
     Bench::of(Torrent::new(Content::file(seed, "content.bin", len), BLOCK))
 }

@@ -1,5 +1,6 @@
-//! The stories of `testdata/transcripts`, replayed: each says what happens on a connection and, exactly, what the peer machine does
-//! about it. `make golden` writes what it does now; the difference is for reading, not for committing unread.
+//! The stories of `testdata/transcripts`, replayed: each says what happens on a connection and,
+//! exactly, what the peer machine does about it. `make golden` writes what it does now; the
+//! difference is for reading, not for committing unread.
 
 #[path = "support/transcript.rs"]
 #[allow(dead_code)]

@@ -1,5 +1,5 @@
-//! What the machine may refuse: room on the disk, a folder, a port, handles. And files that are not as they should be. Each gets
-//! one clear line, and nothing is lost.
+//! What the machine may refuse: room on the disk, a folder, a port, handles. And files that are not
+//! as they should be. Each gets one clear line, and nothing is lost.
 
 mod support;
 
@@ -151,7 +151,8 @@ fn damaged_resume_data_only_costs_a_check() {
     }
 }
 
-/// A `get` whose content folder is a file system of its own, which nobody else sees; `None`, and skipped, if we may not.
+/// A `get` whose content folder is a file system of its own, which nobody else sees; `None`, and
+/// skipped, if we may not.
 fn get_on_mount(bench: &Bench, options: &str) -> Option<Child> {
     if !support::root() || !support::installed(&["unshare", "mount"]) {
         return None;
@@ -174,7 +175,8 @@ fn mounting(folder: &Path, options: &str) -> Command {
     mounting
 }
 
-/// It ends with exit code 1 and one line on standard error that names all this, and says the same as an event.
+/// It ends with exit code 1 and one line on standard error that names all this, and says the same
+/// as an event.
 fn assert_fails(child: &mut Child, names: &[&str]) {
     let code = child.code(SOON);
     assert_eq!(code, 1);

@@ -1,5 +1,5 @@
-//! What peers get of the built program over real sockets: an upload limit is shared by all that wait for it, and a peer whose kernel
-//! holds small messages back is not kept waiting.
+//! What peers get of the built program over real sockets: an upload limit is shared by all that
+//! wait for it, and a peer whose kernel holds small messages back is not kept waiting.
 
 mod support;
 
@@ -20,10 +20,12 @@ const MIB: u64 = 1024 * KIB;
 const BLOCK: u64 = 16 * KIB;
 /// Limits in bytes a second.
 const RATES: [u64; 4] = [10 * KIB, 100 * KIB, MIB, 10 * MIB];
-/// What may pass between four peers until their shares are looked at: it takes half a minute at the least limit.
+/// What may pass between four peers until their shares are looked at: it takes half a minute at the
+/// least limit.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Bytes after which the shares are looked at: some blocks for each of four peers, and two seconds' worth at high limits.
+/// Bytes after which the shares are looked at: some blocks for each of four peers, and two seconds'
+/// worth at high limits.
 fn enough(rate: u64) -> u64 {
     (2 * rate).max(18 * BLOCK)
 }
@@ -96,7 +98,8 @@ fn a_seed_shares_its_upload_limit() {
     });
 }
 
-/// Four downloads that have a quarter each and give each other theirs, with a limit. What each of them got.
+/// Four downloads that have a quarter each and give each other theirs, with a limit. What each of
+/// them got.
 fn downloads(rate: u64) -> Vec<u64> {
     let count = 4 * enough(rate) / BLOCK;
     let torrent = blocks(rate, count);
@@ -150,7 +153,8 @@ fn who_download_share_their_upload_limits_with_each_other() {
     });
 }
 
-/// With Nagle's algorithm a message waits until the last one is acknowledged, which the kernel may delay by 40 ms.
+/// With Nagle's algorithm a message waits until the last one is acknowledged, which the kernel may
+/// delay by 40 ms.
 #[test]
 fn requests_behind_an_unacknowledged_have_are_not_kept_waiting() {
     let bench = Bench::of(blocks(7, 64));

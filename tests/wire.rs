@@ -1,5 +1,6 @@
-//! Every parser of `wire`, over what was recorded of real programs (`testdata/torrents/WIRE.tsv`), and over samples of each kind that are
-//! cut at every byte and changed at every byte: nothing panics, and what is taken encodes to what it was read from.
+//! Every parser of `wire`, over what was recorded of real programs (`testdata/torrents/WIRE.tsv`),
+//! and over samples of each kind that are cut at every byte and changed at every byte: nothing
+//! panics, and what is taken encodes to what it was read from.
 
 #[path = "support/datagrams.rs"]
 mod datagrams;
@@ -34,7 +35,8 @@ fn hex(bytes: &[u8]) -> String {
     digits.concat()
 }
 
-/// Whether a value is what the table says of it: byte strings that are no text stand there as `hex:…`.
+/// Whether a value is what the table says of it: byte strings that are no text stand there as
+/// `hex:…`.
 fn assert_same(value: Value<'_>, expected: &Json) {
     match (value, expected) {
         (Value::Int(number), Json::Number(_)) => assert_eq!(number as f64, expected.number()),
@@ -114,7 +116,8 @@ fn recorded_answers_of_trackers_are_understood() {
     );
 }
 
-/// Gives `check` the sample whole, every beginning of it, and the sample with each byte changed in several ways.
+/// Gives `check` the sample whole, every beginning of it, and the sample with each byte changed in
+/// several ways.
 fn damage(sample: &[u8], check: impl Fn(&[u8])) {
     (0..=sample.len()).for_each(|cut| check(&sample[..cut]));
     let mut damaged = sample.to_vec();

@@ -1,5 +1,5 @@
-//! A fixed number of bits, first bit highest, as a `bitfield` message lays them out (BEP 3). Kept as 64-bit words, so that sets of
-//! pieces are compared a word at a time.
+//! A fixed number of bits, first bit highest, as a `bitfield` message lays them out (BEP 3). Kept
+//! as 64-bit words, so that sets of pieces are compared a word at a time.
 
 /// A set of indices below a fixed length. Bits past the end are always zero.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -32,7 +32,8 @@ impl Bits {
         bits
     }
 
-    /// Reads the payload of a `bitfield` message: exactly as many bytes as `len` needs, spare bits zero; `None` otherwise.
+    /// Reads the payload of a `bitfield` message: exactly as many bytes as `len` needs, spare bits
+    /// zero; `None` otherwise.
     pub fn from_bytes(bytes: &[u8], len: u32) -> Option<Bits> {
         if bytes.len() != len.div_ceil(8) as usize {
             return None;

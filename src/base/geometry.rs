@@ -1,5 +1,5 @@
-//! How content is cut: into pieces of one length (the last may be shorter), and pieces into blocks of 16 KiB (the last may be
-//! shorter). The only file that divides by the piece length.
+//! How content is cut: into pieces of one length (the last may be shorter), and pieces into blocks
+//! of 16 KiB (the last may be shorter). The only file that divides by the piece length.
 
 /// What is asked for in one request: 16 KiB, the only size that every client serves (BEP 3).
 pub const BLOCK: u32 = 16 * 1024;
@@ -24,7 +24,8 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry of `size` bytes in pieces of `piece_length`; `None` if either is zero or there are more than 2³² − 1 pieces.
+    /// The geometry of `size` bytes in pieces of `piece_length`; `None` if either is zero or there
+    /// are more than 2³² − 1 pieces.
     pub fn new(size: u64, piece_length: u32) -> Option<Geometry> {
         if size == 0 || piece_length == 0 {
             return None;

@@ -79,7 +79,8 @@ impl Holdings {
         true
     }
 
-    /// The set as bits; `None` for the two that need none (see [`Holdings::is_seed`] and [`Holdings::count`]).
+    /// The set as bits; `None` for the two that need none (see [`Holdings::is_seed`] and
+    /// [`Holdings::count`]).
     pub fn bits(&self) -> Option<&Bits> {
         match &self.set {
             Set::Some(bits) => Some(bits),

@@ -1,11 +1,13 @@
-//! Who is behind an address, as far as an address tells: what bans, and the reckoning of who spoilt what, go by.
+//! Who is behind an address, as far as an address tells: what bans, and the reckoning of who spoilt
+//! what, go by.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The host of an address. A port says nothing, since whoever connects anew has another one; nor do the last 64 bits of an IPv6 address,
-/// since every host may take as many as it likes (RFC 8981). So those who share an IPv4 address, behind one router, count as one, and so
-/// does a home network of IPv6. Only on this very machine, where many clients share an address, and among link-local addresses, which
-/// share their first 64 bits, is it otherwise: there each is its own.
+/// The host of an address. A port says nothing, since whoever connects anew has another one; nor do
+/// the last 64 bits of an IPv6 address, since every host may take as many as it likes (RFC 8981).
+/// So those who share an IPv4 address, behind one router, count as one, and so does a home network
+/// of IPv6. Only on this very machine, where many clients share an address, and among link-local
+/// addresses, which share their first 64 bits, is it otherwise: there each is its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Host(SocketAddr);
 

@@ -1,11 +1,12 @@
-//! Twenty-byte names: of a torrent, of a peer, of a piece's content. Each is a type of its own, so that one cannot be passed
-//! for another.
+//! Twenty-byte names: of a torrent, of a peer, of a piece's content. Each is a type of its own, so
+//! that one cannot be passed for another.
 
 use std::fmt;
 
 use super::rng::Rng;
 
-/// Client code and version in front of our peer ids (BEP 20, Azureus style). No known client uses this code.
+/// Client code and version in front of our peer ids (BEP 20, Azureus style). No known client uses
+/// this code.
 pub const PEER_ID_PREFIX: &[u8; 8] = b"-bk0100-";
 
 /// Name and version, as trackers see it in `User-Agent` and as `created by`.
@@ -24,7 +25,8 @@ pub struct PeerId(pub [u8; 20]);
 pub struct PieceHash(pub [u8; 20]);
 
 impl PeerId {
-    /// A fresh id: our prefix, then twelve random letters and digits (some trackers mishandle other bytes).
+    /// A fresh id: our prefix, then twelve random letters and digits (some trackers mishandle other
+    /// bytes).
     pub fn generate(rng: &mut Rng) -> PeerId {
         const ALPHABET: &[u8; 62] =
             b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -37,7 +39,8 @@ impl PeerId {
         PeerId(id)
     }
 
-    /// The readable front of the id (`-TR3000-`), for people: bytes that are no printable ASCII come out as `.`.
+    /// The readable front of the id (`-TR3000-`), for people: bytes that are no printable ASCII
+    /// come out as `.`.
     pub fn client(&self) -> String {
         self.0[..8]
             .iter()

@@ -1,13 +1,14 @@
-//! Hashing blocks of several pieces at once. Each step of SHA-1 waits for the one before it, so that a processor which hashes one piece
-//! is idle half the time. Given a step of each of several pieces in turn it works on them together, since it looks ahead some hundred
-//! instructions. From 2.2 to 4.3 GB/s, where the processor has instructions for SHA-1.
+//! Hashing blocks of several pieces at once. Each step of SHA-1 waits for the one before it, so
+//! that a processor which hashes one piece is idle half the time. Given a step of each of several
+//! pieces in turn it works on them together, since it looks ahead some hundred instructions. From
+//! 2.2 to 4.3 GB/s, where the processor has instructions for SHA-1.
 
 use sha1::{Digest as _, Sha1};
 
 /// Pieces hashed at once: two give 1.6 times the rate of one, three twice, four a little more.
 pub const LANES: usize = 4;
-/// Bytes of a piece that are hashed before it is the next one's turn: SHA-1's own block. With more of them the processor does not see
-/// far enough ahead.
+/// Bytes of a piece that are hashed before it is the next one's turn: SHA-1's own block. With more
+/// of them the processor does not see far enough ahead.
 pub const STEP: usize = 64;
 
 /// What comes next of one piece.

@@ -1,5 +1,5 @@
-//! Every bound in the program, with its reason. What comes from outside is never larger, longer or more frequent than what
-//! stands here.
+//! Every bound in the program, with its reason. What comes from outside is never larger, longer or
+//! more frequent than what stands here.
 
 use super::time::Duration;
 
@@ -10,20 +10,23 @@ pub const MIB: usize = 1024 * KIB;
 
 // Bencode and metainfo
 
-/// Nesting of bencoded lists and dictionaries. Real metainfo has 5 levels; the parser recurses, so the stack bounds it.
+/// Nesting of bencoded lists and dictionaries. Real metainfo has 5 levels; the parser recurses, so
+/// the stack bounds it.
 pub const BENCODE_DEPTH: u32 = 100;
-/// Values in one bencoded text: [`FILES`] files with four components each have 3.5 million. Bounds the work of reading it; memory does
-/// not depend on it.
+/// Values in one bencoded text: [`FILES`] files with four components each have 3.5 million. Bounds
+/// the work of reading it; memory does not depend on it.
 pub const BENCODE_VALUES: usize = 4_000_000;
 /// Bytes of a `.torrent`: 64 MiB is three million piece hashes.
 pub const METAINFO_BYTES: usize = 64 * MIB;
-/// Piece length: 256 MiB is sixteen times what any creator makes; offsets in a piece are 32 bits on the wire (BEP 3).
+/// Piece length: 256 MiB is sixteen times what any creator makes; offsets in a piece are 32 bits on
+/// the wire (BEP 3).
 pub const PIECE_LENGTH: u32 = 256 * 1024 * 1024;
 /// Bytes of content: 2⁵³, what every JSON reader can still count.
 pub const CONTENT_BYTES: u64 = 1 << 53;
 /// Files in a torrent.
 pub const FILES: usize = 500_000;
-/// Trackers kept of a torrent: the rest is dropped, since asking them all would take longer than the download.
+/// Trackers kept of a torrent: the rest is dropped, since asking them all would take longer than
+/// the download.
 pub const TRACKERS: usize = 200;
 /// Web seeds kept of a torrent: no torrent names more than a few dozen mirrors.
 pub const WEB_SEEDS: usize = 200;
@@ -38,22 +41,26 @@ pub const URL_BYTES: usize = 4 * KIB;
 
 // Frames and peers
 
-/// A frame that carries a block: 16 KiB and the 9 bytes in front of it (BEP 3). A longer one that is not a bitfield hangs up.
+/// A frame that carries a block: 16 KiB and the 9 bytes in front of it (BEP 3). A longer one that
+/// is not a bitfield hangs up.
 pub const BLOCK_FRAME: usize = 16 * KIB + 9;
 /// A block that we serve: 128 KiB, the largest that clients have asked for in practice.
 pub const SERVED_BLOCK: u32 = 128 * 1024;
-/// Requests of a peer that wait to be served before we stop listening to it for a while. Transmission asks for ten seconds' worth at any
-/// rate, and a reject only makes it ask again.
+/// Requests of a peer that wait to be served before we stop listening to it for a while.
+/// Transmission asks for ten seconds' worth at any rate, and a reject only makes it ask again.
 pub const PAUSED_UPLOADS: usize = 500;
-/// Requests of a peer that wait to be served at most: those of [`PAUSED_UPLOADS`] and of one more read ([`ASKING_READ`]). Past it:
-/// reject, or ignore.
+/// Requests of a peer that wait to be served at most: those of [`PAUSED_UPLOADS`] and of one more
+/// read ([`ASKING_READ`]). Past it: reject, or ignore.
 pub const QUEUED_UPLOADS: usize = 2_048;
-/// Bytes read at a time of a peer that owes us no blocks: as many requests as serve it for a while, so that few of them wait.
+/// Bytes read at a time of a peer that owes us no blocks: as many requests as serve it for a while,
+/// so that few of them wait.
 pub const ASKING_READ: usize = 16 * KIB;
-/// Bytes of content that the disk is told to read ahead for a peer and that were not sent to it, at most: what [`PAUSED_UPLOADS`]
-/// requests ask for. Requests that are called off again would have the disk read for nothing.
+/// Bytes of content that the disk is told to read ahead for a peer and that were not sent to it, at
+/// most: what [`PAUSED_UPLOADS`] requests ask for. Requests that are called off again would have
+/// the disk read for nothing.
 pub const READ_AHEAD: u64 = 8 * MIB as u64;
-/// Requests past [`QUEUED_UPLOADS`] after which we hang up: nobody who reads our rejects sends so many.
+/// Requests past [`QUEUED_UPLOADS`] after which we hang up: nobody who reads our rejects sends so
+/// many.
 pub const EXCESS_UPLOADS: u32 = 2_000;
 /// Requests in flight to one peer at least, so that a connection is never idle for a round trip.
 pub const DEPTH_LEAST: usize = 2;
@@ -61,36 +68,47 @@ pub const DEPTH_LEAST: usize = 2;
 pub const DEPTH_MOST: usize = 500;
 /// A peer that once sent a block within this time is near: in this machine or next to it.
 pub const NEAR: Duration = Duration::from_millis(1);
-/// Requests in flight to a near peer at most: they last for its round trip at 500 MB/s and more. With more of them blocks wait in socket
-/// buffers and leave the cache, which cost a fifth of a download's processor time.
+/// Requests in flight to a near peer at most: they last for its round trip at 500 MB/s and more.
+/// With more of them blocks wait in socket buffers and leave the cache, which cost a fifth of a
+/// download's processor time.
 pub const DEPTH_NEAR: usize = 32;
-/// Requests in flight hold this much time of a peer's rate: long enough for any round trip and a disk's pause.
+/// Requests in flight hold this much time of a peer's rate: long enough for any round trip and a
+/// disk's pause.
 pub const DEPTH_TIME: Duration = Duration::from_secs(3);
-/// Blocks that nobody asked for, after which a peer is a nuisance: requests and cancels cross on the way, but not so often.
+/// Blocks that nobody asked for, after which a peer is a nuisance: requests and cancels cross on
+/// the way, but not so often.
 pub const UNASKED: u32 = 64;
-/// Bytes asked for at a time under a download limit that holds us back: fewer wake-ups than one for each block.
+/// Bytes asked for at a time under a download limit that holds us back: fewer wake-ups than one for
+/// each block.
 pub const ASKED_AT_ONCE: u64 = 64 * KIB as u64;
-/// Times a second that blocks are sent under an upload limit that is high enough: fewer wake-ups than one for each block.
+/// Times a second that blocks are sent under an upload limit that is high enough: fewer wake-ups
+/// than one for each block.
 pub const TURNS_PER_SECOND: u64 = 100;
-/// Times that a peer may say all that it has: by a bitfield, `have all` or `have none`. aria2 says it again wherever that is shorter
-/// than a `have` for each new piece, which is 72 times at most, whatever the torrent; each costs a look at all pieces.
+/// Times that a peer may say all that it has: by a bitfield, `have all` or `have none`. aria2 says
+/// it again wherever that is shorter than a `have` for each new piece, which is 72 times at most,
+/// whatever the torrent; each costs a look at all pieces.
 pub const HOLDINGS_TOLD: u32 = 100;
 /// Pieces of the allowed-fast set (BEP 6).
 pub const ALLOWED_FAST: u32 = 10;
-/// Times its allowed-fast set that a peer may have got when it asks for more of it while choked: blocks get lost, but not so often.
+/// Times its allowed-fast set that a peer may have got when it asks for more of it while choked:
+/// blocks get lost, but not so often.
 pub const ALLOWED_FAST_AGAIN: u64 = 3;
 /// A peer's allowed-fast messages that count: more than any client sends.
 pub const ALLOWED_FAST_KEPT: u32 = 64;
-/// Bytes of messages (blocks aside) that wait for a peer that does not read, beside a bitfield, if `--memory` leaves room for so
-/// many. Past it we hang up. The system keeps a few times as many by itself.
+/// Bytes of messages (blocks aside) that wait for a peer that does not read, beside a bitfield, if
+/// `--memory` leaves room for so many. Past it we hang up. The system keeps a few times as many by
+/// itself.
 pub const UNSENT: usize = 96 * KIB;
-/// A peer's share of `--memory` at least: the start of a cut frame. Less would not do, so there are fewer peers instead.
+/// A peer's share of `--memory` at least: the start of a cut frame. Less would not do, so there are
+/// fewer peers instead.
 pub const PEER_SHARE: usize = 16 * KIB;
-/// A block is late after at least this long, whatever the peer's rate: less would ask twice for nothing.
+/// A block is late after at least this long, whatever the peer's rate: less would ask twice for
+/// nothing.
 pub const LATE_LEAST: Duration = Duration::from_secs(2);
 /// A block is late after at most this long.
 pub const LATE_MOST: Duration = Duration::from_secs(20);
-/// A request is lost when this many times the requests in flight have been answered since: nobody answers in such disorder.
+/// A request is lost when this many times the requests in flight have been answered since: nobody
+/// answers in such disorder.
 pub const SKIPPED: usize = 2;
 /// The same, at least this many: with few in flight a little disorder is no sign.
 pub const SKIPPED_LEAST: usize = 32;
@@ -98,7 +116,8 @@ pub const SKIPPED_LEAST: usize = 32;
 pub const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// The handshake is whole within this time after connecting.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
-/// Silence after which we hang up: keep-alives come every two minutes (BEP 3), and take time to arrive.
+/// Silence after which we hang up: keep-alives come every two minutes (BEP 3), and take time to
+/// arrive.
 pub const SILENCE: Duration = Duration::from_secs(180);
 /// We say something at least this often.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(90);
@@ -125,19 +144,20 @@ pub const HALF_OPEN: usize = 30;
 pub const DIALS_PER_SECOND: u32 = 10;
 /// Addresses remembered; the least promising are forgotten first.
 pub const CANDIDATES: usize = 5_000;
-/// Hosts that are banned, and addresses that are not worth another call: as many as addresses are remembered.
+/// Hosts that are banned, and addresses that are not worth another call: as many as addresses are
+/// remembered.
 pub const BANNED: usize = 5_000;
 /// Wait after a first failure to connect; doubled each time.
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named: he waits for it.
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
-/// The same for a peer that was of use when the network failed: it may be back at once. Doubled up to [`REDIAL`], [`DIAL_FAILURES`]
-/// times; after that it is called as others are.
+/// The same for a peer that was of use when the network failed: it may be back at once. Doubled up
+/// to [`REDIAL`], [`DIAL_FAILURES`] times; after that it is called as others are.
 pub const REDIAL_LOST: Duration = Duration::from_secs(5);
 /// Longest wait before an address is called again.
 pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
-/// Ports of one host in the world that strangers may have us call: a home shares its address, but a list of ports is a scan, or a flood
-/// of somebody who never asked for it.
+/// Ports of one host in the world that strangers may have us call: a home shares its address, but a
+/// list of ports is a scan, or a flood of somebody who never asked for it.
 pub const HOST_PORTS: usize = 16;
 /// Once so many ports of a host were named, one more may be tried each time that this has passed: a
 /// list of ports is no faster scan than the repeated calls to [`HOST_PORTS`] ports are.
@@ -150,16 +170,21 @@ pub const CROSSING: Duration = Duration::from_secs(1);
 pub const DIAL_FAILURES: u32 = 6;
 /// Of so many places one is kept from those who call us, as long as there is somebody to call.
 pub const KEPT_TO_CALL: usize = 8;
-/// When places are short, who connected this long ago and has not said anything but its handshake makes room for another.
+/// When places are short, who connected this long ago and has not said anything but its handshake
+/// makes room for another.
 pub const WORDLESS: Duration = Duration::from_secs(5);
-/// Who may ask us and for this long neither asked nor got anything does not use its upload slot, and makes room for another when places
-/// are short: whoever wants something asks within a round trip. Half of [`CHOKE_ROUND`], so that two may be tried in each.
+/// Who may ask us and for this long neither asked nor got anything does not use its upload slot,
+/// and makes room for another when places are short: whoever wants something asks within a round
+/// trip. Half of [`CHOKE_ROUND`], so that two may be tried in each.
 pub const UNUSED: Duration = Duration::from_secs(5);
-/// When places are short, who came this long ago, has nothing for us and moves no bytes makes room for another.
+/// When places are short, who came this long ago, has nothing for us and moves no bytes makes room
+/// for another.
 pub const IDLE: Duration = Duration::from_secs(60);
-/// When places are short, who gave and took nothing for this long since it connected makes room for another, whatever it promises.
+/// When places are short, who gave and took nothing for this long since it connected makes room for
+/// another, whatever it promises.
 pub const BARREN: Duration = Duration::from_secs(300);
-/// Handles that are for neither peers, trackers nor content: the streams, the poll, listeners, state.
+/// Handles that are for neither peers, trackers nor content: the streams, the poll, listeners,
+/// state.
 pub const OTHER_HANDLES: usize = 32;
 /// The choker decides this often (BEP 3: ten seconds, to let TCP find its rate).
 pub const CHOKE_ROUND: Duration = Duration::from_secs(10);
@@ -176,34 +201,43 @@ pub const SNUBBED: Duration = Duration::from_secs(60);
 
 // Pieces
 
-/// Pieces picked at random before rarest first begins: the first whole piece is what we can trade with.
+/// Pieces picked at random before rarest first begins: the first whole piece is what we can trade
+/// with.
 pub const RANDOM_FIRST: u32 = 4;
 /// Peers that are asked for the same block in the end game.
 pub const END_GAME: usize = 2;
 /// Peers that are asked for the very last block.
 pub const LAST_BLOCK: usize = 3;
-/// Between two rounds of telling peers what we have goes this much time for each of them: a write to a socket takes about 5 µs, so it
-/// is a tenth of the time at most.
+/// Between two rounds of telling peers what we have goes this much time for each of them: a write
+/// to a socket takes about 5 µs, so it is a tenth of the time at most.
 pub const TELL_GAP: Duration = Duration::from_micros(50);
-/// Pieces that peers are told of at one time at most: no need to wait for more, a write costs little beside so many.
+/// Pieces that peers are told of at one time at most: no need to wait for more, a write costs
+/// little beside so many.
 pub const TOLD_AT_ONCE: usize = 64;
 /// Pieces begun and not finished, whatever the number of peers: bounds the memory of block maps.
 pub const OPEN_PIECES: usize = 4_096;
-/// Places looked at in the order of rarity for a new piece: one that half of the peers have is found in two.
+/// Places looked at in the order of rarity for a new piece: one that half of the peers have is
+/// found in two.
 pub const RAREST_PROBES: usize = 64;
-/// Pieces compared for their rarity where a peer has so few that [`RAREST_PROBES`] did not find one.
+/// Pieces compared for their rarity where a peer has so few that [`RAREST_PROBES`] did not find
+/// one.
 pub const RAREST_SAMPLE: usize = 16;
-/// Open pieces looked at for one peer in the end game, from a random one on: the others have their turn later.
+/// Open pieces looked at for one peer in the end game, from a random one on: the others have their
+/// turn later.
 pub const END_GAME_PROBES: usize = 512;
-/// Pieces that failed and are remembered until they pass. Each costs a download: more at a time is an attack on memory.
+/// Pieces that failed and are remembered until they pass. Each costs a download: more at a time is
+/// an attack on memory.
 pub const SUSPECT_PIECES: usize = 64;
 /// Blocks remembered of pieces that failed: 1 GiB of content, in 640 KiB of memory.
 pub const SUSPECT_DIGESTS: usize = 65_536;
-/// Pieces shared with others that one peer may have a part in before they are verified: what a liar can spoil before it is known.
+/// Pieces shared with others that one peer may have a part in before they are verified: what a liar
+/// can spoil before it is known.
 pub const SHARED_PARTS: usize = 4;
-/// Hosts of which one peer alone may begin a piece that failed and not finish it, before all may help with it again.
+/// Hosts of which one peer alone may begin a piece that failed and not finish it, before all may
+/// help with it again.
 pub const SOLO_RESTARTS: usize = 3;
-/// The same in tries, whosesoever they are: a host that often loses its connection may be the only one that has the piece.
+/// The same in tries, whosesoever they are: a host that often loses its connection may be the only
+/// one that has the piece.
 pub const SOLO_TRIES: u32 = 12;
 
 // Disk
@@ -212,11 +246,14 @@ pub const SOLO_TRIES: u32 = 12;
 pub const SLICE: usize = 256 * KIB;
 /// Time one turn may spend on hashing what is on disk.
 pub const CHECK_TURN: Duration = Duration::from_millis(10);
-/// The disk is slow when the writes of one turn take this long: from then on a thread writes, so that the loop does not wait again.
+/// The disk is slow when the writes of one turn take this long: from then on a thread writes, so
+/// that the loop does not wait again.
 pub const SLOW_WRITE: Duration = Duration::from_millis(50);
-/// Receive buffers that may wait to be written, of those that a quarter of `--memory` has room for: 2 MiB, a disk's pause.
+/// Receive buffers that may wait to be written, of those that a quarter of `--memory` has room for:
+/// 2 MiB, a disk's pause.
 pub const BUFFERS: usize = 16;
-/// Content that may be written and not synced is what the disk takes in this time: a stop waits for it.
+/// Content that may be written and not synced is what the disk takes in this time: a stop waits for
+/// it.
 pub const UNSYNCED_TIME: Duration = Duration::from_millis(800);
 /// The same in bytes, before it is known how fast the disk is.
 pub const UNSYNCED_FIRST: u64 = 4 * MIB as u64;
@@ -224,10 +261,11 @@ pub const UNSYNCED_FIRST: u64 = 4 * MIB as u64;
 pub const UNSYNCED_LEAST: u64 = 2 * MIB as u64;
 /// The same at most: on a fast disk it is worth nothing to hold back more.
 pub const UNSYNCED_MOST: u64 = 256 * MIB as u64;
-/// Content files held open at one time, for reading and for writing, if the process may open many more.
+/// Content files held open at one time, for reading and for writing, if the process may open many
+/// more.
 pub const OPEN_FILES: usize = 128;
-/// Bytes in a row of a file that was there before, of which whole pieces must be this torrent's if it
-/// is to be written over: pieces may have one byte, which is right by chance in many a file, and
+/// Bytes in a row of a file that was there before, of which whole pieces must be this torrent's if
+/// it is to be written over: pieces may have one byte, which is right by chance in many a file, and
 /// files of one kind begin alike, but not for so long. Half of a shorter file is enough.
 pub const PROOF: u64 = 1_024;
 /// Resume data is saved at most this often while pieces come in.
@@ -239,7 +277,8 @@ pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 pub const READ: usize = 192 * KIB;
 /// Bytes that buffers may take, unless `--memory` says otherwise: small beside any board's memory.
 pub const MEMORY: u64 = 16 * MIB as u64;
-/// What `--memory` may ask for at least: the shared receive buffer, and a few blocks on their way out.
+/// What `--memory` may ask for at least: the shared receive buffer, and a few blocks on their way
+/// out.
 pub const MEMORY_LEAST: u64 = MIB as u64;
 
 // Trackers
@@ -257,9 +296,9 @@ pub const HTTP_CHUNK_LINE: usize = 256;
 /// Codings of an HTTP body one around the other: two are a server behind a proxy that compresses
 /// once more, and each costs a pass over the body.
 pub const HTTP_CODINGS: usize = 3;
-/// Bytes of an HTTP body that is unpacked: a thousand peers take half of it, each in a dictionary of
-/// its own. A bit of deflate may cost many times as much as it yields, so [`HTTP_REPLY`] of them would
-/// hold up everything for seconds.
+/// Bytes of an HTTP body that is unpacked: a thousand peers take half of it, each in a dictionary
+/// of its own. A bit of deflate may cost many times as much as it yields, so [`HTTP_REPLY`] of them
+/// would hold up everything for seconds.
 pub const HTTP_PACKED: usize = 64 * KIB;
 /// Redirects followed for one announce.
 pub const HTTP_REDIRECTS: u32 = 5;
@@ -287,7 +326,8 @@ pub const UDP_CONNECTION: Duration = Duration::from_secs(60);
 pub const UTP_REFUSALS: u32 = 50;
 /// Bytes of a datagram that is read: more than any tracker's reply.
 pub const DATAGRAM: usize = 16 * KIB;
-/// Bytes of a tracker id that is sent back with each announce: a longer one is dropped, since an announce must stay small.
+/// Bytes of a tracker id that is sent back with each announce: a longer one is dropped, since an
+/// announce must stay small.
 pub const TRACKER_ID: usize = 256;
 /// Local addresses of ours remembered, by which a tracker's answer shows us to ourselves: one a
 /// family, and those of a network that was left.
@@ -318,15 +358,17 @@ pub const TRACKER_HURRY: Duration = Duration::from_secs(2);
 pub const VISIT_GAP: Duration = Duration::from_secs(3);
 /// Trackers asked at one time: bounds the sockets, two a tracker.
 pub const TRACKERS_AT_ONCE: usize = 32;
-/// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no `min interval`, then after
-/// twice that, doubled this many times: often while a swarm forms, seldom in one that has nobody else.
+/// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no
+/// `min interval`, then after twice that, doubled this many times: often while a swarm forms,
+/// seldom in one that has nobody else.
 pub const EARLY_DOUBLINGS: u32 = 3;
-/// What saving the state of a complete download may take: a slow card's write-back of all that is unsaved.
+/// What saving the state of a complete download may take: a slow card's write-back of all that is
+/// unsaved.
 pub const SAVE_PATIENCE: Duration = Duration::from_secs(600);
 /// What writing and saving may take after a signal: what was not saved by then is fetched again.
 pub const STOP_PATIENCE: Duration = Duration::from_millis(1500);
 /// The same at least, however long the trackers took.
 pub const STOP_PATIENCE_LEAST: Duration = Duration::from_millis(500);
-/// What leaving may take: trackers are told `stopped` within this time or not at all. With [`STOP_PATIENCE_LEAST`] it is two seconds,
-/// which is what one waits for a Ctrl-C.
+/// What leaving may take: trackers are told `stopped` within this time or not at all. With
+/// [`STOP_PATIENCE_LEAST`] it is two seconds, which is what one waits for a Ctrl-C.
 pub const FAREWELL: Duration = Duration::from_millis(1500);

@@ -1,5 +1,5 @@
-//! Rank 0: the vocabulary. Values with no behaviour of the protocol in them; everything else imports these and they import
-//! nothing of ours.
+//! Rank 0: the vocabulary. Values with no behaviour of the protocol in them; everything else
+//! imports these and they import nothing of ours.
 
 pub mod bits;
 pub mod geometry;

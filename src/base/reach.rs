@@ -1,5 +1,6 @@
-//! How far away an address is: in this machine, in the networks around it, or anywhere in the world. What strangers name is trusted by
-//! that: nobody outside needs to tell us of an address inside.
+//! How far away an address is: in this machine, in the networks around it, or anywhere in the
+//! world. What strangers name is trusted by that: nobody outside needs to tell us of an address
+//! inside.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -19,7 +20,8 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// That of an address. One that carries an IPv4 address inside (mapped, NAT64, 6to4) leads no farther than that.
+    /// That of an address. One that carries an IPv4 address inside (mapped, NAT64, 6to4) leads no
+    /// farther than that.
     pub fn of(ip: IpAddr) -> Reach {
         match ip.to_canonical() {
             IpAddr::V4(ip) => of_v4(ip),

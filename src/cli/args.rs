@@ -1,5 +1,5 @@
-//! The command line of `get` and `seed`. What is wrong with it is said in one line that names the option, what was given and what
-//! was expected.
+//! The command line of `get` and `seed`. What is wrong with it is said in one line that names the
+//! option, what was given and what was expected.
 
 use std::ffi::OsString;
 use std::net::IpAddr;

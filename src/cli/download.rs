@@ -1,5 +1,5 @@
-//! `get` and `seed`: the command line becomes a [`Setup`], the event loop runs it, and what it reports becomes events, log lines and
-//! progress.
+//! `get` and `seed`: the command line becomes a [`Setup`], the event loop runs it, and what it
+//! reports becomes events, log lines and progress.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -108,7 +108,8 @@ pub fn default_state() -> Result<PathBuf, Failure> {
     state_dir(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))
 }
 
-/// The XDG base directory specification: a variable that is empty or no absolute path counts as unset.
+/// The XDG base directory specification: a variable that is empty or no absolute path counts as
+/// unset.
 fn state_dir(state: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, Failure> {
     let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|p| p.is_absolute());
     let base = absolute(state).or_else(|| absolute(home).map(|home| home.join(".local/state")));

@@ -1,4 +1,5 @@
-//! What a user sees: one file per command, and what they share: options, errors, JSON, the progress line.
+//! What a user sees: one file per command, and what they share: options, errors, JSON, the progress
+//! line.
 
 pub mod args;
 pub mod help;
@@ -36,7 +37,8 @@ pub const INVALID: u8 = 3;
 /// Exit code of `check` when something is missing or damaged.
 pub const DAMAGED: u8 = 4;
 
-/// Runs the program: `args` are those of the process, its own name first. What went wrong is said on standard error.
+/// Runs the program: `args` are those of the process, its own name first. What went wrong is said
+/// on standard error.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let watched = signal::watch().map_err(|error| Failure::failed(format!("signals: {error}")));
     let result = watched.and_then(|()| dispatch(&mut Parser::from_iter(args)));
@@ -49,7 +51,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
-/// Every command reads its own arguments, `--help` among them, from the parser that has just handed out its name.
+/// Every command reads its own arguments, `--help` among them, from the parser that has just handed
+/// out its name.
 fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
     let command = match parser.next().map_err(|error| usage("", error))? {
         None => return Err(Failure::usage("no command is named: see brooklet --help")),
@@ -91,7 +94,8 @@ fn manual(parser: &mut Parser) -> Result<(), Failure> {
     }
 }
 
-/// Writes a result to standard output, as it is. Whoever reads it may have read enough and left: that is no error.
+/// Writes a result to standard output, as it is. Whoever reads it may have read enough and left:
+/// that is no error.
 ///
 /// # Errors
 /// It cannot be written.
@@ -153,7 +157,8 @@ pub fn usage(command: &str, error: lexopt::Error) -> Failure {
     Failure::usage(format!("{what}: {why}{gap} see {see}"))
 }
 
-/// Why a command did not end with 0: the exit code, and the line for standard error (none where all has been said already).
+/// Why a command did not end with 0: the exit code, and the line for standard error (none where all
+/// has been said already).
 #[derive(Debug)]
 pub struct Failure {
     /// Exit code of the process.

@@ -1,5 +1,5 @@
-//! How far a run is, for people. On a terminal one line is redrawn in place; otherwise plain lines come at the start, at most every
-//! ten seconds, and at the end, so that a log file stays short.
+//! How far a run is, for people. On a terminal one line is redrawn in place; otherwise plain lines
+//! come at the start, at most every ten seconds, and at the end, so that a log file stays short.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -150,7 +150,8 @@ impl Meter {
     }
 }
 
-/// Percent, bytes, rate down and up, peers, time left: as much of it as fits, the first things first.
+/// Percent, bytes, rate down and up, peers, time left: as much of it as fits, the first things
+/// first.
 fn describe(progress: &Progress, columns: usize) -> String {
     let mut parts = Vec::new();
     if let Some((done, size)) = progress.checking {

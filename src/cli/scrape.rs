@@ -1,4 +1,5 @@
-//! `scrape`: what each tracker of a torrent knows of its swarm, as a table or as JSON objects, one a line.
+//! `scrape`: what each tracker of a torrent knows of its swarm, as a table or as JSON objects, one
+//! a line.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! `show`: what a torrent holds, in words or as one JSON object. Nothing in it reaches the terminal unescaped.
+//! `show`: what a torrent holds, in words or as one JSON object. Nothing in it reaches the terminal
+//! unescaped.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -219,13 +220,15 @@ impl Page {
     }
 }
 
-/// A moment in seconds since 1970 as date and time of day (UTC); the bare number where it is no plausible date.
+/// A moment in seconds since 1970 as date and time of day (UTC); the bare number where it is no
+/// plausible date.
 fn calendar(seconds: i64) -> String {
     let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     if !(-719_162..2_932_897).contains(&days) {
         return format!("{seconds} (no date: seconds since 1970 are expected)");
     }
-    // Years are counted from March, so that the leap day is the last of its year: then a month's first day is 153 days in five months.
+    // Years are counted from March, so that the leap day is the last of its year: then a month's
+    // first day is 153 days in five months.
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era =

@@ -141,8 +141,8 @@ fn nearest<'a>(given: &str, words: impl IntoIterator<Item = &'a str>) -> Option<
     })
 }
 
-/// How many letters must be put in, left out, replaced or exchanged with their neighbour to make one
-/// word of the other.
+/// How many letters must be put in, left out, replaced or exchanged with their neighbour to make
+/// one word of the other.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     // Distances of the first letters of `one`, two rows back and one, to each beginning of `other`.

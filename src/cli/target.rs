@@ -1,5 +1,5 @@
-//! The TORRENT argument: the path of a `.torrent`, or `-` for standard input. What is none is named as
-//! what it is, with what to do.
+//! The TORRENT argument: the path of a `.torrent`, or `-` for standard input. What is none is named
+//! as what it is, with what to do.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -18,7 +18,8 @@ use crate::wire::metainfo::Metainfo;
 /// Reads the torrent that an argument names.
 ///
 /// # Errors
-/// It cannot be read, or it is not valid; a magnet link, a URL or an info hash is wrong usage as yet.
+/// It cannot be read, or it is not valid; a magnet link, a URL or an info hash is wrong usage as
+/// yet.
 pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
     if let Some(why) = torrent.to_str().and_then(no_path) {
         return Err(Failure::usage(why));
@@ -57,8 +58,8 @@ pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
     Metainfo::parse(&text).map_err(|why| invalid(&why.to_string()))
 }
 
-/// Looks for the content of a torrent that was loaded, if need be elsewhere than under `dir`; where it
-/// lies elsewhere is said, unless `quiet`.
+/// Looks for the content of a torrent that was loaded, if need be elsewhere than under `dir`; where
+/// it lies elsewhere is said, unless `quiet`.
 ///
 /// # Errors
 /// Nothing of it is anywhere: exit code 4.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::base::time::Duration;
 
-/// Reads an amount of bytes: a number, which may have a fraction, and perhaps one of the suffixes K,
-/// M, G or T in either case, with or without `B` or `iB` behind it.
+/// Reads an amount of bytes: a number, which may have a fraction, and perhaps one of the suffixes
+/// K, M, G or T in either case, with or without `B` or `iB` behind it.
 ///
 /// # Errors
 /// Why it is none, as the second half of `WHAT: WHY`.
@@ -58,7 +58,8 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A part of some bytes, shown in the unit of the whole: `12.3 of 27.1 MiB`; a whole that is complete stands alone.
+/// A part of some bytes, shown in the unit of the whole: `12.3 of 27.1 MiB`; a whole that is
+/// complete stands alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
     /// Bytes of the part.
@@ -78,7 +79,8 @@ impl fmt::Display for Part {
 
 const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
-/// Place in [`UNITS`] of the unit that shows these bytes best: below 1024 of it, also after rounding.
+/// Place in [`UNITS`] of the unit that shows these bytes best: below 1024 of it, also after
+/// rounding.
 fn power(bytes: u64) -> usize {
     let mut amount = bytes as f64;
     let mut power = 0;

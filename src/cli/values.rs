@@ -1,4 +1,5 @@
-//! The values of options: each reader takes the text as it was given, and says why where it is none.
+//! The values of options: each reader takes the text as it was given, and says why where it is
+//! none.
 
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
@@ -147,7 +148,8 @@ pub fn address(text: &str) -> Result<IpAddr, String> {
     address.ok_or_else(|| String::from("expected an IP address"))
 }
 
-/// `HOST:PORT`: the host is a name, an IPv4 address, or one of IPv6 in brackets, which are taken off.
+/// `HOST:PORT`: the host is a name, an IPv4 address, or one of IPv6 in brackets, which are taken
+/// off.
 pub fn peer(text: &str) -> Result<(String, u16), String> {
     host_and_port(text)
         .ok_or_else(|| String::from("expected HOST:PORT, an IPv6 address in brackets"))

@@ -1,8 +1,10 @@
-//! The content of one torrent on disk: the half that reads and knows what is there, owned by the event loop. The half that writes is
-//! the [`Pen`]; what that did is noted in the [`Ledger`], so that it can be synced, recorded and settled.
+//! The content of one torrent on disk: the half that reads and knows what is there, owned by the
+//! event loop. The half that writes is the [`Pen`]; what that did is noted in the [`Ledger`], so
+//! that it can be synced, recorded and settled.
 //!
-//! Another program may write to these files, cut them off, move or replace them meanwhile. What is then found to be another file than
-//! it should be is recorded as unknown, so that a restart hashes it, and never sent to anybody.
+//! Another program may write to these files, cut them off, move or replace them meanwhile. What is
+//! then found to be another file than it should be is recorded as unknown, so that a restart hashes
+//! it, and never sent to anybody.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -11,18 +13,18 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Advice, SeekFrom};
-use rustix::io::Errno;
+use rustix::fs::Advice;
 
 use super::disk_error::{DiskError, Why};
 use super::elsewhere::Elsewhere;
 use super::faults::{self, Call};
 use super::files::Files;
+use super::held::Change;
+use super::holes::{self, Holes};
 use super::ledger::{Ledger, Unsynced};
-use super::pen::{Change, News, Pen};
+use super::pen::{News, Pen};
 use super::tree::{self, Access, Tree};
 use crate::base::geometry::Block;
-use crate::base::limits;
 use crate::storage::layout::{Layout, Span};
 use crate::storage::resume::Stamp;
 use crate::wire::files::FileKind;
@@ -38,8 +40,7 @@ pub struct Disk {
     to_send: Option<usize>,
     /// A file that was read to be sent and is not what it was, or cannot be looked at.
     other: Option<(usize, DiskError)>,
-    /// A run of bytes of a file known to be a hole: from, to.
-    hole: Option<(usize, u64, u64)>,
+    holes: Holes,
     /// Where the bytes of barred files are; `None`: there are none.
     elsewhere: Option<Elsewhere>,
     /// Files to be written to only with what they hold already.
@@ -54,7 +55,7 @@ impl Disk {
             ledger: Ledger::new(Arc::clone(&metainfo)),
             to_send: None,
             other: None,
-            hole: None,
+            holes: Holes::default(),
             elsewhere: None,
             precious: BTreeSet::new(),
             files: Files::new(Tree::new(dir), metainfo, false),
@@ -108,7 +109,7 @@ impl Disk {
     /// Notes what was written.
     pub fn note(&mut self, news: News) {
         if news.bytes > 0 {
-            self.hole = None;
+            self.holes.forget();
         }
         if let Some(elsewhere) = &mut self.elsewhere {
             elsewhere.note(&news.barred, &news.elsewhere);
@@ -163,7 +164,8 @@ impl Disk {
         Ok(())
     }
 
-    /// The same for what is to be sent, once [`Disk::vouch`] has vouched for it. `writing` (to both): a thread of ours writes meanwhile.
+    /// The same for what is to be sent, once [`Disk::vouch`] has vouched for it. `writing` (to
+    /// both): a thread of ours writes meanwhile.
     ///
     /// # Errors
     /// This file cannot be read; or it is not what was verified: [`Why::Changed`].
@@ -189,8 +191,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Whether the files that were read to be sent are still what was verified, as far as size, time and name tell. Asked after reading,
-    /// it answers for what was read.
+    /// Whether the files that were read to be sent are still what was verified, as far as size,
+    /// time and name tell. Asked after reading, it answers for what was read.
     ///
     /// # Errors
     /// This one is not ([`Why::Changed`]), or cannot be looked at.
@@ -199,7 +201,8 @@ impl Disk {
         self.other.take().map_or(Ok(()), Err)
     }
 
-    /// Looks at the file that was read last, while it is still open: there may be a thousand of them in a block.
+    /// Looks at the file that was read last, while it is still open: there may be a thousand of
+    /// them in a block.
     fn look_again(&mut self, writing: bool) {
         if let Some(file) = self.to_send.take() {
             if let Err(error) = self.look_at(file, writing) {
@@ -313,7 +316,8 @@ impl Disk {
         }
     }
 
-    /// Whether a piece lies in holes of its files altogether, so that it reads as zeros. False where that cannot be told.
+    /// Whether a piece lies in holes of its files altogether, so that it reads as zeros. False
+    /// where that cannot be told.
     pub fn is_hole(&mut self, piece: u32) -> bool {
         let layout = Arc::clone(&self.layout);
         let geometry = layout.geometry();
@@ -324,7 +328,8 @@ impl Disk {
                 .elsewhere
                 .as_ref()
                 .is_some_and(|away| away.takes(span.file));
-            span.padding || (!away && self.is_in_hole(span))
+            let length = layout.length(span.file);
+            span.padding || (!away && self.holes.hold(&mut self.files, span, length))
         })
     }
 
@@ -358,24 +363,7 @@ impl Disk {
 
     /// Whether a file holds nothing but zeros. False where that cannot be told.
     pub fn is_blank(&mut self, file: usize) -> bool {
-        let Ok(open) = self.files.get(file) else {
-            return false;
-        };
-        let mut buffer = vec![0; limits::SLICE];
-        let mut next = 0;
-        loop {
-            match rustix::fs::seek(open, SeekFrom::Data(next)) {
-                Ok(data) => next = data,
-                Err(Errno::NXIO) => return true,
-                // Holes cannot be asked for here.
-                Err(_) => {}
-            }
-            match open.read_at(&mut buffer, next) {
-                Ok(0) => return true,
-                Ok(len) if buffer[..len].iter().all(|&byte| byte == 0) => next += len as u64,
-                _ => return false,
-            }
-        }
+        self.files.get(file).is_ok_and(holes::is_blank)
     }
 
     /// Cuts off what those of `files` have too much.
@@ -415,30 +403,6 @@ impl Disk {
             }
         }
         Ok(())
-    }
-
-    fn is_in_hole(&mut self, span: Span) -> bool {
-        let end = span.offset + span.len as u64;
-        if let Some((file, from, to)) = self.hole {
-            if file == span.file && from <= span.offset && end <= to {
-                return true;
-            }
-        }
-        let length = self.layout.length(span.file);
-        let Ok(open) = self.files.get(span.file) else {
-            return false;
-        };
-        let to = match rustix::fs::seek(open, SeekFrom::Data(span.offset)) {
-            Ok(data) => data,
-            // No data from there to the end of the file, wherever that is.
-            Err(Errno::NXIO) => match tree::stamp_of(open) {
-                Ok(stamp) => stamp.size.min(length),
-                Err(_) => return false,
-            },
-            Err(_) => return false,
-        };
-        self.hole = Some((span.file, span.offset, to));
-        end <= to
     }
 }
 

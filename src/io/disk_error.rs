@@ -30,7 +30,8 @@ pub enum Why {
     Short,
     /// A symbolic link, or something else that is not what should stand there.
     InTheWay,
-    /// It is not as we left it: another program has written to it, cut it off, moved or deleted it, or put something else in its place.
+    /// It is not as we left it: another program has written to it, cut it off, moved or deleted it,
+    /// or put something else in its place.
     Changed,
     /// It is not this torrent's, so far as is known: it may be the user's own.
     Foreign,
@@ -59,7 +60,8 @@ impl From<Errno> for Why {
             Errno::DQUOT => Why::Quota,
             Errno::ACCESS | Errno::PERM => Why::Denied,
             Errno::NOENT => Why::Missing,
-            // A link where none is followed, a file where a folder belongs, a folder where a file belongs.
+            // A link where none is followed, a file where a folder belongs, a folder where a file
+            // belongs.
             Errno::LOOP | Errno::NOTDIR | Errno::ISDIR | Errno::EXIST => Why::InTheWay,
             errno => {
                 let text = io::Error::from(errno).to_string();

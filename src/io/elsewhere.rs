@@ -98,7 +98,8 @@ impl Elsewhere {
         }
     }
 
-    /// The parts of pieces that these bytes are, `start` being where the bytes begin in the content.
+    /// The parts of pieces that these bytes are, `start` being where the bytes begin in the
+    /// content.
     pub fn parts(&self, start: u64, span: Span) -> impl Iterator<Item = (Part, Span)> + use<> {
         let length = u64::from(self.geometry.piece_length());
         let mut done = 0;

@@ -1,5 +1,6 @@
-//! The calls that reach the disk, each made through [`call`]: with the cargo feature `faults`, which is for tests alone, any of them
-//! can be made to fail, or to end the process, at a chosen moment (see `faults/plan.rs`). Without it, a call is just made.
+//! The calls that reach the disk, each made through [`call`]: with the cargo feature `faults`,
+//! which is for tests alone, any of them can be made to fail, or to end the process, at a chosen
+//! moment (see `faults/plan.rs`). Without it, a call is just made.
 
 use rustix::io::Errno;
 
@@ -37,7 +38,8 @@ pub enum Call {
     Settle,
 }
 
-/// Makes a call, unless it is to fail. `what` says what it is about, for the record; `run` is told whether to fall short of it.
+/// Makes a call, unless it is to fail. `what` says what it is about, for the record; `run` is told
+/// whether to fall short of it.
 ///
 /// # Errors
 /// What the call returns, or what a rule says.

@@ -1,5 +1,6 @@
-//! TCP exchanges with trackers: connect, send a request, read until the other end closes or nobody listens any more. What comes is
-//! handed on as it comes. A step never blocks and does little, so that the caller can stop after as many as it likes.
+//! TCP exchanges with trackers: connect, send a request, read until the other end closes or nobody
+//! listens any more. What comes is handed on as it comes. A step never blocks and does little, so
+//! that the caller can stop after as many as it likes.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
@@ -42,7 +43,8 @@ pub enum Step {
 }
 
 impl Fetcher {
-    /// A fetcher whose sockets have these tokens, which bounds their number. They connect from this local address, if one is named.
+    /// A fetcher whose sockets have these tokens, which bounds their number. They connect from this
+    /// local address, if one is named.
     pub fn new(tokens: Range<usize>, bind: Option<IpAddr>) -> Fetcher {
         Fetcher {
             fetches: Slab::new(),
@@ -95,7 +97,8 @@ impl Fetcher {
         self.fetches.get(self.key(token)?).map(|fetch| fetch.id)
     }
 
-    /// Does what can be done at once with the socket of this token: connects, sends, reads what the buffer holds.
+    /// Does what can be done at once with the socket of this token: connects, sends, reads what the
+    /// buffer holds.
     pub fn step(&mut self, token: Token, buffer: &mut [u8], registry: &Registry) -> Step {
         let Some(key) = self.key(token) else {
             return Step::Wait;

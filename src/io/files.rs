@@ -1,5 +1,6 @@
-//! The files of one torrent that are open: each is opened when first needed, and the least recently used is closed when there are too
-//! many. Reading and writing have a set each, since they may be in different threads.
+//! The files of one torrent that are open: each is opened when first needed, and the least recently
+//! used is closed when there are too many. Reading and writing have a set each, since they may be
+//! in different threads.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use super::tree::{self, Access, Tree};
 use crate::base::limits;
 use crate::wire::metainfo::Metainfo;
 
-/// For so long the name of an open file need not be looked at: that can take a walk through its folders, and what is read is right anyway.
+/// For so long the name of an open file need not be looked at: that can take a walk through its
+/// folders, and what is read is right anyway.
 const NAMED: Duration = Duration::from_secs(1);
 
 /// Open files, below a folder.
@@ -38,7 +40,8 @@ struct Open {
 }
 
 impl Files {
-    /// None is open yet. They are opened to be read, or to be read and written: then those that are missing are made.
+    /// None is open yet. They are opened to be read, or to be read and written: then those that are
+    /// missing are made.
     pub fn new(tree: Tree, metainfo: Arc<Metainfo>, writable: bool) -> Files {
         Files {
             metainfo,
@@ -71,7 +74,8 @@ impl Files {
     /// An open file.
     ///
     /// # Errors
-    /// It is missing (if it is only to be read), denied, not a regular file, or a link is in the way.
+    /// It is missing (if it is only to be read), denied, not a regular file, or a link is in the
+    /// way.
     pub fn get(&mut self, file: usize) -> Result<&File, DiskError> {
         match self.open.iter().position(|open| open.number == file) {
             Some(place) => self.open[..=place].rotate_right(1),
@@ -116,7 +120,8 @@ impl Files {
     }
 }
 
-/// An eighth of what the process may open, for each of the two sets: the rest is for sockets, which matter more.
+/// An eighth of what the process may open, for each of the two sets: the rest is for sockets, which
+/// matter more.
 fn handles_allowed() -> usize {
     let most = rustix::process::getrlimit(Resource::Nofile).current;
     let share = usize::try_from(most.unwrap_or(u64::MAX) / 8).unwrap_or(usize::MAX);

@@ -1,5 +1,6 @@
-//! Sending: messages and blocks of a peer go into one buffer, as many as it holds, and out with one write. A block's bytes come from
-//! the page cache; what a full socket does not take is read again when it does, so that no peer owns a buffer.
+//! Sending: messages and blocks of a peer go into one buffer, as many as it holds, and out with one
+//! write. A block's bytes come from the page cache; what a full socket does not take is read again
+//! when it does, so that no peer owns a buffer.
 
 use super::disk_error::{DiskError, Why};
 use super::link;
@@ -12,7 +13,8 @@ use crate::peer::peer::Segment;
 use crate::peer::piece::HEADER;
 use crate::wire::message::piece_header;
 
-/// Bytes written to one socket at a time. More at a time would be read from the page cache in vain when a socket takes less.
+/// Bytes written to one socket at a time. More at a time would be read from the page cache in vain
+/// when a socket takes less.
 const WRITE: usize = limits::SERVED_BLOCK as usize + HEADER;
 /// Writes to one socket in one turn.
 const WRITES_A_TURN: usize = 4;
@@ -38,7 +40,8 @@ struct Lost {
 }
 
 impl Lost {
-    /// What was lost before, if anything, with this found on top. What ends it comes before what does not.
+    /// What was lost before, if anything, with this found on top. What ends it comes before what
+    /// does not.
     fn worse(before: Option<Lost>, file: usize, error: DiskError) -> Lost {
         match before {
             Some(lost) if error.why != Why::Changed => lost,
@@ -63,8 +66,9 @@ enum Left {
 }
 
 impl Reactor {
-    /// Writes to every slot that has something to send and a socket that takes it. Under an upload limit that is messages and blocks
-    /// that have begun; then the slots with blocks left are sent one each, in the order of their turns, as far as the limit allows.
+    /// Writes to every slot that has something to send and a socket that takes it. Under an upload
+    /// limit that is messages and blocks that have begun; then the slots with blocks left are sent
+    /// one each, in the order of their turns, as far as the limit allows.
     pub(super) fn flush(&mut self, now: Now) {
         let mut keys = self.session.take_unflushed();
         keys.append(&mut self.unwritten);
@@ -92,7 +96,8 @@ impl Reactor {
         }
     }
 
-    /// Writes to a slot's socket once: what is to be said, and blocks that may be sent. `allowance`: bytes of blocks that may begin.
+    /// Writes to a slot's socket once: what is to be said, and blocks that may be sent.
+    /// `allowance`: bytes of blocks that may begin.
     fn write_once(&mut self, key: usize, allowance: u64, now: Now) -> Left {
         let writable =
             matches!(self.links.get(key), Some(Some(link)) if link.writable && !link.connecting);
@@ -132,14 +137,16 @@ impl Reactor {
         left
     }
 
-    /// A file that another program has changed ends it: who knows what else it did. What cannot be read otherwise may be read later.
+    /// A file that another program has changed ends it: who knows what else it did. What cannot be
+    /// read otherwise may be read later.
     fn on_lost(&mut self, lost: Lost, now: Now) {
         let Lost {
             pieces,
             file,
             error,
         } = lost;
-        // Where a thread writes, a file may be another one by our own doing, of which we have not heard.
+        // Where a thread writes, a file may be another one by our own doing, of which we have not
+        // heard.
         let ours = !self.writer.is_idle() && self.disk.ledger().held(file).is_none();
         if error.why == Why::Changed && !ours {
             self.disk.on_changed(file);
@@ -149,7 +156,8 @@ impl Reactor {
         }
     }
 
-    /// Fills the buffer with what the peer is to get next. `allowance`: bytes of blocks that may begin.
+    /// Fills the buffer with what the peer is to get next. `allowance`: bytes of blocks that may
+    /// begin.
     fn fill(&mut self, key: usize, mut allowance: u64) -> Filled {
         let most = WRITE.min(self.buffer.len());
         let mut filled = Filled::default();

@@ -1,6 +1,6 @@
-//! Hashing a whole content on all cores, for `check` and `create`. Each core takes the next few pieces that nobody has taken, hashes
-//! them together (see [`lanes`]), and reads them in slices small enough to stay in its cache, so that memory does not depend on the
-//! content.
+//! Hashing a whole content on all cores, for `check` and `create`. Each core takes the next few
+//! pieces that nobody has taken, hashes them together (see [`lanes`]), and reads them in slices
+//! small enough to stay in its cache, so that memory does not depend on the content.
 
 use std::array;
 use std::num::NonZeroUsize;
@@ -16,15 +16,17 @@ use crate::base::geometry::Geometry;
 use crate::base::id::PieceHash;
 use crate::base::lanes::{self, LANES, Lane};
 
-/// Bytes read at a time: small enough that hashing finds those of all lanes in the core's own cache.
+/// Bytes read at a time: small enough that hashing finds those of all lanes in the core's own
+/// cache.
 const READ: usize = 64 * 1024;
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
 
 /// The hash of each piece; `None` where the content could not be read.
 ///
-/// `reader` makes a reader for each core. It fills a buffer with the bytes from an offset in the content on, and answers whether it
-/// could. `tick` is told now and then how many bytes have been hashed.
+/// `reader` makes a reader for each core. It fills a buffer with the bytes from an offset in the
+/// content on, and answers whether it could. `tick` is told now and then how many bytes have been
+/// hashed.
 pub fn pieces<R>(
     geometry: Geometry,
     reader: impl Fn() -> R + Sync,
@@ -44,7 +46,8 @@ where
         let mut taken: [Taken; LANES] = array::from_fn(|_| Taken::new());
         let mut found = Vec::new();
         loop {
-            // What is taken is a share more than there is at most, for each core: this does not overflow.
+            // What is taken is a share more than there is at most, for each core: this does not
+            // overflow.
             let first = next.fetch_add(share, Ordering::Relaxed);
             if first >= geometry.pieces() {
                 return found;
@@ -164,7 +167,8 @@ mod tests {
     use super::*;
     use crate::base::lanes::STEP;
 
-    /// Hashes content of this size, of which the byte at `lost` cannot be read, and compares with each piece hashed on its own.
+    /// Hashes content of this size, of which the byte at `lost` cannot be read, and compares with
+    /// each piece hashed on its own.
     fn try_out(size: usize, piece_length: usize, lost: usize) {
         let content: Vec<u8> = (0..size).map(|i| (i * 7 % 251) as u8).collect();
         let geometry = Geometry::new(size as u64, piece_length as u32).unwrap();
@@ -202,7 +206,8 @@ mod tests {
         for lost in [0, 500_000, 999_999, 1_000_002] {
             try_out(1_000_003, odd, lost);
         }
-        // As many pieces as lanes, one more, one less; longer and shorter than a slice and a step, and of just their length.
+        // As many pieces as lanes, one more, one less; longer and shorter than a slice and a step,
+        // and of just their length.
         for pieces in 1..=2 * LANES + 1 {
             for piece_length in [1, STEP - 1, STEP, READ - 1, READ, odd, 2 * READ] {
                 let size = pieces * piece_length;

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::disk_error::{DiskError, Why};
-use super::pen::{Held, News};
+use super::held::Held;
+use super::pen::News;
 use super::tree::{Times, Tree};
 use crate::base::bits::Bits;
 use crate::storage::layout::Layout;
@@ -84,7 +85,8 @@ impl Ledger {
             if held.times.is_none() {
                 self.unheld.get_or_insert((file, false));
             }
-            // Whoever changed the file since we looked at it may have damaged what we count as held.
+            // Whoever changed the file since we looked at it may have damaged what we count as
+            // held.
             let ours = self.stamps[file].is_none_or(|known| known == before);
             self.stamps[file] = Some(held.stamp);
             if !ours {

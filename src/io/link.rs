@@ -1,5 +1,6 @@
-//! TCP sockets: those we listen on, and the one of each peer with what the poll loop last said of it. Readiness is edge-triggered: a
-//! link stays readable or writable until a call says that it is not.
+//! TCP sockets: those we listen on, and the one of each peer with what the poll loop last said of
+//! it. Readiness is edge-triggered: a link stays readable or writable until a call says that it is
+//! not.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -58,7 +59,8 @@ impl Link {
         match self.stream.peer_addr() {
             Ok(_) => {
                 self.connecting = false;
-                // Requests are small and must not wait for each other; blocks are written whole anyway.
+                // Requests are small and must not wait for each other; blocks are written whole
+                // anyway.
                 self.stream.set_nodelay(true)?;
                 Ok(true)
             }
@@ -83,9 +85,10 @@ impl Link {
         }
     }
 
-    /// Has the kernel acknowledge at once what was read. Linux delays that by 40 ms in the hope of something to send with it, and some
-    /// clients leave Nagle's algorithm on: they hold back their next requests until their last message is acknowledged. Measured
-    /// with torrent-stream 1.2.1 and pieces of 16 KiB: 110 pieces a second without, 3,900 to 7,100 with it.
+    /// Has the kernel acknowledge at once what was read. Linux delays that by 40 ms in the hope of
+    /// something to send with it, and some clients leave Nagle's algorithm on: they hold back their
+    /// next requests until their last message is acknowledged. Measured with torrent-stream 1.2.1
+    /// and pieces of 16 KiB: 110 pieces a second without, 3,900 to 7,100 with it.
     pub fn acknowledge(&mut self) {
         self.unanswered = false;
         // Without it the acknowledgement comes later, and nothing is lost.
@@ -135,8 +138,8 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Listens on this port (`None`: the first free of the usual ones, 0: any), at this address or all. The error is a line for the
-    /// user.
+    /// Listens on this port (`None`: the first free of the usual ones, 0: any), at this address or
+    /// all. The error is a line for the user.
     pub fn open(port: Option<u16>, bind: Option<IpAddr>) -> Result<Listeners, String> {
         let ips = match bind {
             Some(ip) => vec![ip],
@@ -179,7 +182,8 @@ impl Listeners {
         };
         for &ip in ips {
             let listening = listen(SocketAddr::new(ip, port)).and_then(|socket| {
-                // Trackers are spoken to from the same port over UDP; whether that can be had is known by trying.
+                // Trackers are spoken to from the same port over UDP; whether that can be had is
+                // known by trying.
                 bound(socket.local_addr()?, SocketType::DGRAM)?;
                 Ok(socket)
             });

@@ -68,8 +68,8 @@ fn moved(root: &str, file: &FileEntry) -> String {
     }
 }
 
-/// Whether anything is in the place of any file of the torrent; to be sure of a root that has another
-/// name, a file of the same size.
+/// Whether anything is in the place of any file of the torrent; to be sure of a root that has
+/// another name, a file of the same size.
 fn lies(dir: &Path, root: &str, metainfo: &Metainfo, sure: bool) -> bool {
     let plain = |file: &&FileEntry| file.kind == FileKind::File && file.length > 0;
     let mut files = metainfo.files.iter().filter(plain);

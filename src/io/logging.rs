@@ -1,6 +1,7 @@
-//! Standard error, shared by log lines and the progress line. Everything that is written there comes through here, so that a log
-//! line never tears the progress line, and so that nothing a torrent, a tracker or a peer says can move the cursor, forge a
-//! line or change a colour: control characters, and what cannot be seen, are escaped on the way out.
+//! Standard error, shared by log lines and the progress line. Everything that is written there
+//! comes through here, so that a log line never tears the progress line, and so that nothing a
+//! torrent, a tracker or a peer says can move the cursor, forge a line or change a colour: control
+//! characters, and what cannot be seen, are escaped on the way out.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
@@ -12,7 +13,8 @@ use simplelog::{ConfigBuilder, WriteLogger};
 
 pub use crate::base::printable::{is_unsafe, printable};
 
-/// The progress line on the terminal now; empty if there is none. The lock also keeps two threads from writing at once.
+/// The progress line on the terminal now; empty if there is none. The lock also keeps two threads
+/// from writing at once.
 static STATUS: Mutex<String> = Mutex::new(String::new());
 
 /// Erases the progress line, before which the cursor stands, and the rows below: a window that was
@@ -25,9 +27,11 @@ const WRAP_OFF: &str = "\x1b[?7l";
 /// See [`WRAP_OFF`].
 const WRAP_ON: &str = "\x1b[?7h";
 
-/// Starts the log: the macros of `log`, from any thread, write lines to standard error from here on.
+/// Starts the log: the macros of `log`, from any thread, write lines to standard error from here
+/// on.
 ///
-/// Errors and warnings begin with the program's name; what `-v` adds begins with the time of day (UTC).
+/// Errors and warnings begin with the program's name; what `-v` adds begins with the time of day
+/// (UTC).
 pub fn init(level: LevelFilter) {
     let config = ConfigBuilder::new()
         .set_max_level(LevelFilter::Off)
@@ -64,8 +68,8 @@ pub fn fatal(message: &str) {
     ));
 }
 
-/// Writes one line above the progress line. The text is written as it is: what comes from outside has gone through
-/// [`printable`].
+/// Writes one line above the progress line. The text is written as it is: what comes from outside
+/// has gone through [`printable`].
 pub fn say(line: &str) {
     let status = status();
     let text = if status.is_empty() {
@@ -76,7 +80,8 @@ pub fn say(line: &str) {
     put(&text);
 }
 
-/// Draws the progress line, in place of the last one; an empty one takes it away. Only for a [`terminal`].
+/// Draws the progress line, in place of the last one; an empty one takes it away. Only for a
+/// [`terminal`].
 pub fn draw(line: &str) {
     let mut status = status();
     if *status == line {
@@ -128,7 +133,8 @@ fn drawn(status: &str) -> String {
 }
 
 fn put(text: &str) {
-    // One write, so that no other process's output comes between. Nobody is left to tell if it fails.
+    // One write, so that no other process's output comes between. Nobody is left to tell if it
+    // fails.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
@@ -165,7 +171,8 @@ fn worded(level: Level, message: &str, at: SystemTime, colour: bool) -> String {
     }
 }
 
-/// Hours, minutes, seconds and milliseconds of the day, UTC: simplelog's own form stops at seconds, too coarse for messages.
+/// Hours, minutes, seconds and milliseconds of the day, UTC: simplelog's own form stops at seconds,
+/// too coarse for messages.
 fn time_of_day(at: SystemTime) -> String {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, millis) = (since.as_secs() % 86_400, since.subsec_millis());

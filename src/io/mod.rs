@@ -9,6 +9,8 @@ pub mod tree;
 
 pub mod elsewhere;
 pub mod files;
+pub mod held;
+pub mod holes;
 pub mod pen;
 
 pub mod ledger;
@@ -38,6 +40,8 @@ pub mod udp;
 
 pub mod outreach;
 pub mod scrape;
+
+mod tokens;
 
 pub mod reactor;
 

@@ -1,5 +1,6 @@
-//! Everything that trackers need of the outside: names looked up, HTTP exchanges over TCP, datagrams. It performs the machine's
-//! actions and tells it what came of them; the poll loop only forwards.
+//! Everything that trackers need of the outside: names looked up, HTTP exchanges over TCP,
+//! datagrams. It performs the machine's actions and tells it what came of them; the poll loop only
+//! forwards.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -44,8 +45,9 @@ enum Asker {
 const READS: usize = 16;
 
 impl Outreach {
-    /// Opens the UDP sockets on the client's port (0: any). `tokens` are those of its sockets and bound their number; `waker` is that
-    /// of the poll loop, which then calls [`Outreach::on_woken`].
+    /// Opens the UDP sockets on the client's port (0: any). `tokens` are those of its sockets and
+    /// bound their number; `waker` is that of the poll loop, which then calls
+    /// [`Outreach::on_woken`].
     ///
     /// # Errors
     /// The port is taken, or cannot be used.

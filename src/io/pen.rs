@@ -1,16 +1,10 @@
-//! The half of the content on disk that writes. The other half, which reads and knows what is there, is `disk`; it hears of what was
-//! written by [`News`], since the two may be in different threads.
+//! The half of the content on disk that writes. The other half, which reads and knows what is
+//! there, is `disk`; it hears of what was written by [`News`], since the two may be in different
+//! threads.
 //!
-//! A file that is written is made as long as it will be at once, as a hole; what is longer than it should be is left so, since content
-//! is never thrown away. While a download lasts, the modification time of the files it writes is held: after each write it is set
-//! back to what the resume data say. So after a `kill -9` our own writes are told from anybody else's (see `storage::resume`); and before
-//! each write it shows whether the file is still as we left it.
-//!
-//! Some file systems ignore the call that sets a time, or take it only together with the time of
-//! access, and another user's file keeps its own. So before a file's first write another time is set
-//! and read back. Where no time can be held, the resume data are given the time after the last write:
-//! then a `kill -9` costs another hashing of the files written since the last save. A time that was
-//! not left by us accuses nobody there, but has the file hashed by the next run.
+//! A file that is written is made as long as it will be at once, as a hole; what is longer than it
+//! should be is left so, since content is never thrown away. Its modification time is held (see
+//! [`super::held`]).
 //!
 //! After an error nothing more is written: the download is over.
 
@@ -27,11 +21,12 @@ use super::disk_error::{DiskError, Why};
 use super::elsewhere::Elsewhere;
 use super::faults::{self, Call};
 use super::files::Files;
-use super::tree::{self, Access, Identity, Times};
+use super::held::{Change, Held, prepare, set_time};
+use super::tree::{self, Access};
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
-use crate::storage::resume::{COARSEST, Stamp};
+use crate::storage::resume::Stamp;
 
 /// Blocks in a buffer that was read into: each with the place of its first byte there.
 pub type Blocks = Vec<(Block, usize)>;
@@ -51,19 +46,6 @@ pub struct Pen {
     precious: BTreeSet<usize>,
     /// Files that were there when we looked: what another one holds by now is somebody else's.
     there: Option<Bits>,
-}
-
-/// A file under download.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Held {
-    /// Which file it is.
-    pub identity: Identity,
-    /// What its size and time are held at; where the time cannot be held, what they were last.
-    pub stamp: Stamp,
-    /// How its time is held; `None` where it cannot be: then another time says nothing of who wrote.
-    pub times: Option<Times>,
-    /// Whether it had no bytes before, so that its name may be new, too.
-    pub new: bool,
 }
 
 /// What writing changed.
@@ -96,7 +78,8 @@ pub struct Unwritten {
     pub error: DiskError,
 }
 
-/// Neighbouring bytes of one file that lie apart in a buffer. Written by one call, they cost half of what a call for each block does.
+/// Neighbouring bytes of one file that lie apart in a buffer. Written by one call, they cost half
+/// of what a call for each block does.
 #[derive(Debug)]
 struct Run<'a> {
     first: usize,
@@ -131,8 +114,8 @@ impl Pen {
         }
     }
 
-    /// The same with all files but those found expected to have no bytes when they are first written
-    /// to.
+    /// The same with all files but those found expected to have no bytes when they are first
+    /// written to.
     pub fn expecting(self, found: &[Option<Stamp>]) -> Pen {
         let mut there = Bits::new(found.len() as u32);
         for (file, _) in found
@@ -151,7 +134,8 @@ impl Pen {
     /// Writes blocks that lie in a buffer to their files. Padding in them is dropped.
     ///
     /// # Errors
-    /// A file cannot be made or written, or is not as we left it. What was written before that stays.
+    /// A file cannot be made or written, or is not as we left it. What was written before that
+    /// stays.
     pub fn write(&mut self, buffer: &[u8], blocks: &[(Block, usize)]) -> Result<(), Unwritten> {
         if let Some(error) = self.broken.clone() {
             return Err(Unwritten { from: 0, error });
@@ -242,7 +226,8 @@ impl Pen {
         }
         let written = write_all(open, run.parts, run.offset, &path);
         match held.map(|held| (held.times, held)) {
-            // Where it fails, the file is found to have been changed: then it is hashed, which is right.
+            // Where it fails, the file is found to have been changed: then it is hashed, which is
+            // right.
             Some((Some(times), held)) => {
                 let _ = set_time(open, held.stamp, times, &path);
             }
@@ -290,8 +275,9 @@ impl Pen {
         self.keep_elsewhere(self.layout.range(file).start + run.offset, span, &data)
     }
 
-    /// Whether these bytes are on disk already, in a file of full size that we did not write. A file that is complete then keeps its
-    /// time, though a piece that it shares with an incomplete one comes in again.
+    /// Whether these bytes are on disk already, in a file of full size that we did not write. A
+    /// file that is complete then keeps its time, though a piece that it shares with an incomplete
+    /// one comes in again.
     fn is_there(&mut self, run: &Run<'_>) -> bool {
         if self.held.contains_key(&run.file) {
             return false;
@@ -315,7 +301,8 @@ impl Pen {
         })
     }
 
-    /// Before the first write to a file: makes it as long as it will be, and notes the time to hold it at.
+    /// Before the first write to a file: makes it as long as it will be, and notes the time to hold
+    /// it at.
     fn hold(&mut self, file: usize) -> Result<(), DiskError> {
         if self.held.contains_key(&file) {
             return Ok(());
@@ -336,28 +323,6 @@ impl Pen {
     }
 }
 
-/// What another program did to a file under download.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
-    /// It wrote to it.
-    Written,
-    /// What was there is gone: cut off, or replaced by something else.
-    Gone,
-}
-
-impl Held {
-    /// Whether a file that is found where this one was is not as we left it.
-    pub fn change(&self, (identity, stamp): (Identity, Stamp)) -> Option<Change> {
-        if identity != self.identity || stamp.size < self.stamp.size {
-            Some(Change::Gone)
-        } else if stamp.size != self.stamp.size || self.times.is_some() && stamp != self.stamp {
-            Some(Change::Written)
-        } else {
-            None
-        }
-    }
-}
-
 impl<'a> Run<'a> {
     fn new(first: usize, span: Span, part: IoSlice<'a>) -> Run<'a> {
         Run {
@@ -368,49 +333,6 @@ impl<'a> Run<'a> {
             parts: vec![part],
         }
     }
-}
-
-/// Makes a file as long as it will be. What it was before, and what it is held at.
-fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held)> {
-    let before = tree::stamp_of(file)?;
-    if before.size < length {
-        let what = || format!("{length} {}", path.display());
-        faults::call(Call::Resize, what, |_| file.set_len(length))?;
-    }
-    let (identity, mut stamp) = tree::look_at(file)?;
-    if before.size == 0 {
-        // In the past, so that no write that comes has this time, however the file system rounds.
-        stamp = stamp.rounded();
-        stamp.seconds -= COARSEST;
-    }
-    let (times, stamp) = match probe(file, stamp, path) {
-        Some((times, stamp)) => (Some(times), stamp),
-        None => (None, tree::stamp_of(file)?),
-    };
-    let held = Held {
-        identity,
-        stamp,
-        times,
-        new: before.size == 0,
-    };
-    Ok((before, held))
-}
-
-/// How a file's time can be held, and at what: `stamp`, or that time as any file system can keep it.
-/// `None` if it cannot be held. Another time is set first and read back: the time that the file has
-/// would also be read back from a file system that ignores the call.
-fn probe(file: &File, stamp: Stamp, path: &Path) -> Option<(Times, Stamp)> {
-    let holds = |stamp: Stamp, times| {
-        let set = set_time(file, stamp, times, path).and_then(|()| tree::stamp_of(file));
-        set.is_ok_and(|found| found == stamp)
-    };
-    let mut other = stamp.rounded();
-    other.seconds -= 2 * COARSEST;
-    let times = [Times::Modified, Times::Both];
-    let times = times.into_iter().find(|&times| holds(other, times))?;
-    let stamps = [stamp, stamp.rounded()];
-    let stamp = stamps.into_iter().find(|&stamp| holds(stamp, times))?;
-    Some((times, stamp))
 }
 
 fn write_all(
@@ -441,15 +363,4 @@ fn write_all(
         }
     }
     Ok(())
-}
-
-fn set_time(file: &File, stamp: Stamp, times: Times, path: &Path) -> io::Result<()> {
-    let what = || format!("{}.{:09} {}", stamp.seconds, stamp.nanos, path.display());
-    faults::call(Call::Time, what, |ignored| {
-        if !ignored {
-            tree::set_time(file, stamp, times)
-        } else {
-            Ok(())
-        }
-    })
 }

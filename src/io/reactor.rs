@@ -1,14 +1,14 @@
-//! The event loop. A turn is six verbs: *gather* what happened, *observe* it (tell the session; blocks go to disk at once), *plan*
-//! (the session decides), *perform* what it decided, *flush* what is to be sent, *sweep*. There is no tick: with nothing to do the
-//! loop sleeps until the session's next deadline. Work a turn is bounded, so that no connection starves another; what is left over
-//! makes the next turn come at once.
+//! The event loop. A turn is six verbs: *gather* what happened, *observe* it (tell the session;
+//! blocks go to disk at once), *plan* (the session decides), *perform* what it decided, *flush*
+//! what is to be sent, *sweep*. There is no tick: with nothing to do the loop sleeps until the
+//! session's next deadline. Work a turn is bounded, so that no connection starves another; what is
+//! left over makes the next turn come at once.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Token};
 
 use super::clock::Clock;
 use super::disk::Disk;
@@ -18,6 +18,7 @@ use super::outreach::Outreach;
 use super::saving::{Saving, Standing};
 use super::setup::Ending;
 use super::signal;
+use super::tokens::{LISTENERS, OUTREACH, PEERS, WAKER};
 use super::writer::{Writer, Written};
 use crate::base::limits;
 use crate::base::time::{Now, sooner};
@@ -31,15 +32,8 @@ use crate::torrent::candidates::Source;
 const AREA: usize = 256 * 1024;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 512;
-/// Tokens: two listeners, the waker, then those of the trackers' sockets, then the peers'.
-const LISTENERS: std::ops::Range<usize> = 0..2;
-/// The token that helper threads, and signals, wake the loop with.
-pub const WAKER: Token = Token(2);
-/// Tokens for the sockets of trackers.
-pub const OUTREACH: std::ops::Range<usize> = 3..1024;
-const PEERS: usize = OUTREACH.end;
-
-/// Hears of everything that a user may want to know. An error, in one line, ends the session: nobody can be told any more.
+/// Hears of everything that a user may want to know. An error, in one line, ends the session:
+/// nobody can be told any more.
 pub type Reporter<'a> = dyn FnMut(Report) -> Result<(), String> + 'a;
 
 /// Everything the loop owns.
@@ -63,7 +57,8 @@ pub struct Reactor {
     pub(super) unread: Vec<usize>,
     /// Links that are not read from until some of what their peers asked for is sent.
     pub(super) paused: Vec<usize>,
-    /// Links whose peers owe us blocks, which are not read from until some of what came before is on disk.
+    /// Links whose peers owe us blocks, which are not read from until some of what came before is
+    /// on disk.
     pub(super) held_up: Vec<usize>,
     pub(super) unwritten: Vec<usize>,
     /// Links of peers that only take, which were read from in this turn.
@@ -314,7 +309,8 @@ impl Reactor {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
-                        // Out of file handles, say: whoever waits is accepted when the next one calls.
+                        // Out of file handles, say: whoever waits is accepted when the next one
+                        // calls.
                         log::debug!("a caller could not be accepted: {}", link::plain(&error));
                         break;
                     }
@@ -436,12 +432,4 @@ fn add_link(
     }
     links[key] = Some(link);
     Ok(())
-}
-
-/// A waker for the helper threads.
-///
-/// # Errors
-/// The system has no more handles.
-pub fn waker(poll: &Poll) -> io::Result<Arc<Waker>> {
-    Waker::new(poll.registry(), WAKER).map(Arc::new)
 }

@@ -1,5 +1,6 @@
-//! Receiving: sockets are read into the loop's buffer, what is in it goes to the session, and the blocks among that to the disk. Content
-//! that came before its turn, or lay on the disk already, is read back from there.
+//! Receiving: sockets are read into the loop's buffer, what is in it goes to the session, and the
+//! blocks among that to the disk. Content that came before its turn, or lay on the disk already, is
+//! read back from there.
 
 use super::link;
 use super::pen::Blocks;
@@ -14,8 +15,9 @@ use crate::peer::input::Input;
 use crate::peer::peer::Peer;
 use crate::session::appetite::{Appetite, DiskLoad};
 
-/// Reads whose blocks are hashed together: with those of several peers there are several pieces, which go faster together than one after
-/// the other. What was read must still be in the second-level cache then.
+/// Reads whose blocks are hashed together: with those of several peers there are several pieces,
+/// which go faster together than one after the other. What was read must still be in the
+/// second-level cache then.
 pub const GATHERED: usize = 4;
 
 impl Reactor {
@@ -102,8 +104,9 @@ impl Reactor {
         }
     }
 
-    /// Peers that have got all they asked for and are not answered in this turn: what they said is acknowledged, since it may be all that
-    /// they wait for. While blocks wait for them, these are the answer.
+    /// Peers that have got all they asked for and are not answered in this turn: what they said is
+    /// acknowledged, since it may be all that they wait for. While blocks wait for them, these are
+    /// the answer.
     pub(super) fn acknowledge(&mut self) {
         for key in self.heard.drain(..) {
             let served = |peer: &Peer| only_takes(peer) && peer.uploads_waiting() == 0;
@@ -149,7 +152,8 @@ impl Reactor {
         }
     }
 
-    /// Whether what sends blocks must wait for the disk. What else such a peer says, requests of its own, waits behind its blocks.
+    /// Whether what sends blocks must wait for the disk. What else such a peer says, requests of
+    /// its own, waits behind its blocks.
     pub(super) fn is_held_up(&self) -> bool {
         self.writer.is_full() || self.saving.is_behind(&self.disk)
     }
@@ -195,7 +199,8 @@ impl Reactor {
         }
     }
 
-    /// Content that did not reach the disk is the end of it; resume data that were not saved only cost the next run a check.
+    /// Content that did not reach the disk is the end of it; resume data that were not saved only
+    /// cost the next run a check.
     pub(super) fn on_unsaved(&mut self, unsaved: Unsaved, now: Now) {
         match unsaved {
             Unsaved::Content(error) => self.session.fail(error.to_string(), now),
@@ -216,7 +221,8 @@ impl Reactor {
         }
     }
 
-    /// The download is about to be called complete: not if another program has changed what was written.
+    /// The download is about to be called complete: not if another program has changed what was
+    /// written.
     fn look_for_changes(&mut self, now: Now) {
         // A file that is being written to has another time.
         if !self.writer.is_idle() {
@@ -227,7 +233,8 @@ impl Reactor {
         }
     }
 
-    /// Content that is to be hashed: existing files, and blocks that came out of order. In slices, for a bounded time.
+    /// Content that is to be hashed: existing files, and blocks that came out of order. In slices,
+    /// for a bounded time.
     pub(super) fn read_back(&mut self, now: Now) {
         while self.clock.now().since(now) < limits::CHECK_TURN {
             let hole = self.session.next_hole();
@@ -254,7 +261,8 @@ impl Reactor {
     }
 }
 
-/// Whether a peer may ask us for blocks and wants to, and owes us none: those would be acknowledged by themselves.
+/// Whether a peer may ask us for blocks and wants to, and owes us none: those would be acknowledged
+/// by themselves.
 fn only_takes(peer: &Peer) -> bool {
     let choke = peer.choke_state();
     peer.is_open() && !choke.am_choking && choke.peer_interested && peer.in_flight() == 0

@@ -1,4 +1,5 @@
-//! From a [`Setup`] to a turning loop: what is on disk is looked at, ports are opened, and the session is given what it needs.
+//! From a [`Setup`] to a turning loop: what is on disk is looked at, ports are opened, and the
+//! session is given what it needs.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,11 +16,12 @@ use super::elsewhere::Elsewhere;
 use super::existing::{Strangers, Survey};
 use super::link::{self, Listeners};
 use super::outreach::Outreach;
-use super::reactor::{self, Parts, Reactor, Reporter};
+use super::reactor::{Parts, Reactor, Reporter};
 use super::saving::Saving;
 use super::setup::{Ending, Mode, Setup};
 use super::signal;
 use super::state;
+use super::tokens;
 use super::waiting;
 use super::writer::Writer;
 use crate::base::bits::Bits;
@@ -59,7 +61,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         .map_err(|error| format!("random numbers: {error}"))?;
     let mut rng = Rng::from_seed(seed);
     let poll = Poll::new().map_err(failed)?;
-    let waker = reactor::waker(&poll).map_err(failed)?;
+    let waker = tokens::waker(&poll).map_err(failed)?;
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
     let mut disk = open_content(&setup, warn)?;
     let metainfo = &setup.metainfo;
@@ -126,7 +128,7 @@ fn open_ports(
     let listeners = Listeners::open(setup.port, setup.bind)?;
     let outreach = Outreach::new(
         poll.registry(),
-        reactor::OUTREACH,
+        tokens::OUTREACH,
         listeners.port,
         setup.bind,
         listeners.families,
@@ -301,7 +303,8 @@ fn config(
     }
 }
 
-/// How many sockets there may be for peers: as many as the system lets us have handles, but for those that others need.
+/// How many sockets there may be for peers: as many as the system lets us have handles, but for
+/// those that others need.
 fn sockets(max_peers: usize) -> usize {
     let before = getrlimit(Resource::Nofile);
     // A caller that asks for many peers need not know of `ulimit`.
@@ -325,13 +328,15 @@ fn room(metainfo: &Metainfo) -> usize {
     bitfield.max(limits::BLOCK_FRAME) + 4
 }
 
-/// How many receive buffers may wait for the disk: a quarter of the budget's worth, and one at least.
+/// How many receive buffers may wait for the disk: a quarter of the budget's worth, and one at
+/// least.
 fn buffers(memory: u64, room: usize) -> usize {
     let quarter = usize::try_from(memory / 4).unwrap_or(usize::MAX);
     (quarter / (room + limits::READ)).clamp(1, limits::BUFFERS)
 }
 
-/// How many peers there may be, and the bytes that each may take, within this budget: the loop's own buffers come first.
+/// How many peers there may be, and the bytes that each may take, within this budget: the loop's
+/// own buffers come first.
 fn shares(memory: u64, max_peers: usize, room: usize) -> (usize, usize) {
     let buffers = buffers(memory, room) * (room + limits::READ);
     let left = usize::try_from(memory)

@@ -1,9 +1,11 @@
-//! Saving what a restart needs, off the event loop: syncing files may take seconds. One helper thread, started by the first job,
-//! syncs the content that a resume file speaks of and only then puts that file in place.
+//! Saving what a restart needs, off the event loop: syncing files may take seconds. One helper
+//! thread, started by the first job, syncs the content that a resume file speaks of and only then
+//! puts that file in place.
 //!
-//! Content that does not reach the disk is lost, though it may still be read: the system says so once, and then calls what it has in
-//! memory clean. So that is dropped from memory, nothing is recorded any more, and the download is over: the next run sees what is
-//! really there. A resume file that cannot be written only costs the next run a check.
+//! Content that does not reach the disk is lost, though it may still be read: the system says so
+//! once, and then calls what it has in memory clean. So that is dropped from memory, nothing is
+//! recorded any more, and the download is over: the next run sees what is really there. A resume
+//! file that cannot be written only costs the next run a check.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -19,14 +21,14 @@ use rustix::fs::Advice;
 
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
+use super::held::Change;
 use super::ledger::Unsynced;
-use super::pen::Change;
 use super::state;
 use super::tree::{self, Access, Tree};
 use super::waiting;
 
-/// With more files than this, their whole file system is synced at once: one file after the other would take a millisecond and more
-/// for each.
+/// With more files than this, their whole file system is synced at once: one file after the other
+/// would take a millisecond and more for each.
 const MANY: usize = 8;
 
 /// What is to be saved.
@@ -52,7 +54,8 @@ pub struct Synced {
 /// Why a job was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unsaved {
-    /// Content did not reach the disk, or is not there any more. Nothing that comes later may be recorded.
+    /// Content did not reach the disk, or is not there any more. Nothing that comes later may be
+    /// recorded.
     Content(DiskError),
     /// The resume file was not replaced.
     Record(DiskError),
@@ -109,7 +112,8 @@ impl Saver {
         !self.waiting.is_empty()
     }
 
-    /// The outcome of the next job that is done; `None` if none is yet. After [`Unsaved::Content`] the jobs behind it fail too.
+    /// The outcome of the next job that is done; `None` if none is yet. After [`Unsaved::Content`]
+    /// the jobs behind it fail too.
     pub fn next_outcome(&mut self) -> Option<Result<Synced, Unsaved>> {
         let (_, outcomes) = self.thread.as_ref()?;
         let path = self.waiting.front()?.clone();

@@ -1,11 +1,13 @@
-//! What becomes of a [`Snapshot`]: resume data, written by the saver's thread. One save is under way at a time; of those that come
-//! meanwhile only the newest counts. A clean one, which says that nothing is being written, waits until that is so; what is written by
-//! then is saved as not clean. It names the time that the files are to get, and when it is safe they get it. As long as the resume file
-//! is clean, nothing may be written: after a kill nobody would look for it.
+//! What becomes of a [`Snapshot`]: resume data, written by the saver's thread. One save is under
+//! way at a time; of those that come meanwhile only the newest counts. A clean one, which says that
+//! nothing is being written, waits until that is so; what is written by then is saved as not clean.
+//! It names the time that the files are to get, and when it is safe they get it. As long as the
+//! resume file is clean, nothing may be written: after a kill nobody would look for it.
 //!
-//! What is written and not synced is bounded, too, by what the disk takes in about a second: it is synced before that is reached, and
-//! past it the loop waits. So a save, which is what a stop waits for, never takes long, however slow the disk is; and no other program
-//! has to wait for gigabytes of ours.
+//! What is written and not synced is bounded, too, by what the disk takes in about a second: it is
+//! synced before that is reached, and past it the loop waits. So a save, which is what a stop waits
+//! for, never takes long, however slow the disk is; and no other program has to wait for gigabytes
+//! of ours.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,7 +42,8 @@ pub struct Saving {
     next: Option<Snapshot>,
     /// The clean one that is being saved, and the time that the files get when it is safe.
     settling: Option<(Snapshot, i64)>,
-    /// Whether the resume file says that nothing is being written, and what the one will say that is being saved.
+    /// Whether the resume file says that nothing is being written, and what the one will say that
+    /// is being saved.
     clean: bool,
     next_clean: Option<bool>,
     failed: bool,
@@ -51,7 +54,8 @@ pub struct Saving {
 }
 
 impl Saving {
-    /// Saves to this file, which says now that nothing is being written if it is `clean`; the content is below this tree.
+    /// Saves to this file, which says now that nothing is being written if it is `clean`; the
+    /// content is below this tree.
     pub fn new(
         waker: Arc<Waker>,
         tree: Tree,
@@ -73,7 +77,8 @@ impl Saving {
         }
     }
 
-    /// Saves this as soon as what is being saved is done, and, if it is clean, as soon as nothing is being written.
+    /// Saves this as soon as what is being saved is done, and, if it is clean, as soon as nothing
+    /// is being written.
     ///
     /// # Errors
     /// It cannot be saved.
@@ -117,14 +122,15 @@ impl Saving {
         }
     }
 
-    /// Whether no more should be read from who sends blocks: so much is written and not synced, or nothing may be written yet.
+    /// Whether no more should be read from who sends blocks: so much is written and not synced, or
+    /// nothing may be written yet.
     pub fn is_behind(&self, disk: &Disk) -> bool {
         let behind = self.syncing + disk.ledger().unsynced_bytes() >= self.backlog.most();
         !self.failed && (self.clean || behind)
     }
 
-    /// Waits until everything is saved, at most for `limit`. Nothing more will be written, though some may still be on its way: then what
-    /// is saved is not clean.
+    /// Waits until everything is saved, at most for `limit`. Nothing more will be written, though
+    /// some may still be on its way: then what is saved is not clean.
     ///
     /// # Errors
     /// It was not saved.

@@ -1,4 +1,5 @@
-//! Asking all trackers of a torrent once how its swarm is, on a poll loop that lives as long as the questions.
+//! Asking all trackers of a torrent once how its swarm is, on a poll loop that lives as long as the
+//! questions.
 
 use std::net::IpAddr;
 use std::sync::Arc;

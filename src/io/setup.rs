@@ -1,4 +1,5 @@
-//! What the event loop is started with, and how it ends: plain values between a command and [`run`](super::run).
+//! What the event loop is started with, and how it ends: plain values between a command and
+//! [`run`](super::run).
 
 use std::net::IpAddr;
 use std::path::PathBuf;

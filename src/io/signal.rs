@@ -1,7 +1,7 @@
-//! What a signal does. One thread waits for them all. The first that asks for an end is given to the
-//! event loop, which stops cleanly; where there is no loop, the process ends with a line that says
-//! so. One more ends the process at once; but what comes right behind the first is the same wish,
-//! said twice: a shell and a service manager both pass on what they get.
+//! What a signal does. One thread waits for them all. The first that asks for an end is given to
+//! the event loop, which stops cleanly; where there is no loop, the process ends with a line that
+//! says so. One more ends the process at once; but what comes right behind the first is the same
+//! wish, said twice: a shell and a service manager both pass on what they get.
 
 use std::io;
 use std::os::raw::c_int;

@@ -1,7 +1,8 @@
 //! Content that a `.torrent` is to be made of: what lies under a path, and its hashes.
 //!
-//! As with mktorrent, symbolic links are followed, to files and to folders, and a broken one is an error; named pipes, sockets and
-//! devices are left out. Where content is read to be sent no link is followed, so those that are here are named.
+//! As with mktorrent, symbolic links are followed, to files and to folders, and a broken one is an
+//! error; named pipes, sockets and devices are left out. Where content is read to be sent no link
+//! is followed, so those that are here are named.
 
 use std::fs::{self, File, Metadata};
 use std::io;

@@ -14,7 +14,8 @@ use super::faults::{self, Call};
 /// A named pipe would keep whoever opens it waiting for the other end.
 const WITHOUT_WAITING: i32 = OFlags::NONBLOCK.bits() as i32;
 
-/// Reads a file, `None` if there is none. One longer than `most` bytes is cut there: whoever wrote it, it was not us.
+/// Reads a file, `None` if there is none. One longer than `most` bytes is cut there: whoever wrote
+/// it, it was not us.
 ///
 /// # Errors
 /// It exists and cannot be read.
@@ -36,8 +37,8 @@ pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
     }
 }
 
-/// Puts `bytes` in the place of the file, so that after a crash at any moment either the old or the new content is there. Its folder
-/// is made if need be.
+/// Puts `bytes` in the place of the file, so that after a crash at any moment either the old or the
+/// new content is there. Its folder is made if need be.
 ///
 /// # Errors
 /// The folder or the file cannot be made, or the disk is full.

@@ -1,5 +1,6 @@
-//! The files below one folder, reached without ever following a symbolic link: each folder on the way is opened from the one before
-//! it, so that nothing that lies on disk already can lead out. The folder itself is the user's choice and may be a link.
+//! The files below one folder, reached without ever following a symbolic link: each folder on the
+//! way is opened from the one before it, so that nothing that lies on disk already can lead out.
+//! The folder itself is the user's choice and may be a link.
 
 use std::fs::{self, File};
 use std::io;
@@ -35,7 +36,8 @@ pub enum Access {
 pub enum Times {
     /// That time alone.
     Modified,
-    /// The time of access with it: file systems made with libfuse 2 ignore the one without the other.
+    /// The time of access with it: file systems made with libfuse 2 ignore the one without the
+    /// other.
     Both,
 }
 
@@ -52,7 +54,8 @@ pub struct Identity {
 pub struct Tree {
     dir: PathBuf,
     root: Option<OwnedFd>,
-    /// The folder visited last: files come in the torrent's order, which is mostly folder by folder.
+    /// The folder visited last: files come in the torrent's order, which is mostly folder by
+    /// folder.
     last: Option<(String, OwnedFd)>,
     /// The folder that the last call did not find.
     absent: Option<String>,
@@ -94,7 +97,8 @@ impl Tree {
     /// Opens a file.
     ///
     /// # Errors
-    /// It is missing (unless it is to be written), denied, or not a regular file; or a link is in the way.
+    /// It is missing (unless it is to be written), denied, or not a regular file; or a link is in
+    /// the way.
     pub fn open(&mut self, path: &str, access: Access) -> Result<File, DiskError> {
         let (folder, name) = split(path);
         let (flags, mode) = match access {
@@ -132,7 +136,8 @@ impl Tree {
         Ok(self.look(path)?.map(|(_, stamp)| stamp))
     }
 
-    /// The folder that does not exist, where that is why the last call found no file: nothing else below it exists either.
+    /// The folder that does not exist, where that is why the last call found no file: nothing else
+    /// below it exists either.
     pub fn absent(&self) -> Option<&str> {
         self.absent.as_deref()
     }
@@ -229,7 +234,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Sets a file's modification time, in seconds since 1970; to the present, where only that is allowed.
+    /// Sets a file's modification time, in seconds since 1970; to the present, where only that is
+    /// allowed.
     ///
     /// # Errors
     /// As for [`Tree::open`].

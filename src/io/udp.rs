@@ -1,8 +1,8 @@
-//! The client's UDP sockets, one a family on the same port: an IPv6 socket that also took IPv4 would show its addresses in
-//! disguise, and not every system has such.
+//! The client's UDP sockets, one a family on the same port: an IPv6 socket that also took IPv4
+//! would show its addresses in disguise, and not every system has such.
 //!
-//! Each tracker that is asked gets a socket of its own beside them, on the same port and connected to
-//! the tracker. Only to a connected socket does the system report that a datagram was refused
+//! Each tracker that is asked gets a socket of its own beside them, on the same port and connected
+//! to the tracker. Only to a connected socket does the system report that a datagram was refused
 //! (ICMP), unless it keeps a queue of errors, which no safe interface can switch on. All other
 //! datagrams go on arriving at the sockets that are not connected, as do a tracker's after its
 //! socket is closed.
@@ -52,8 +52,9 @@ impl Udp {
     /// Tokens that the sockets need.
     pub const TOKENS: usize = 2 + limits::TRACKERS_AT_ONCE;
 
-    /// Opens the sockets of these families on a port (0: any, perhaps a different one each), at this local address or all. The
-    /// [`Udp::TOKENS`] tokens from `first` on are for IPv4, IPv6 and the connected sockets.
+    /// Opens the sockets of these families on a port (0: any, perhaps a different one each), at
+    /// this local address or all. The [`Udp::TOKENS`] tokens from `first` on are for IPv4, IPv6 and
+    /// the connected sockets.
     pub fn open(
         port: u16,
         bind: Option<IpAddr>,

@@ -1,7 +1,9 @@
-//! Who writes what peers send. The loop does it itself, while what it received is in the cache: on most machines that is the least
-//! work. A disk that once kept it waiting gets a thread of its own: from then on whole receive buffers go there and come back when
-//! they are written, without a copy. There is a bounded number of them; when all are away, the loop stops reading from who sends
-//! blocks, so that the network waits for the disk and nothing else does. The thread decides nothing.
+//! Who writes what peers send. The loop does it itself, while what it received is in the cache: on
+//! most machines that is the least work. A disk that once kept it waiting gets a thread of its own:
+//! from then on whole receive buffers go there and come back when they are written, without a copy.
+//! There is a bounded number of them; when all are away, the loop stops reading from who sends
+//! blocks, so that the network waits for the disk and nothing else does. The thread decides
+//! nothing.
 
 use std::io;
 use std::sync::Arc;
@@ -52,7 +54,8 @@ pub struct Written {
 }
 
 impl Writer {
-    /// Writes with this pen; `waker` is woken when something is written by a thread. At most `most` buffers are in its hands.
+    /// Writes with this pen; `waker` is woken when something is written by a thread. At most `most`
+    /// buffers are in its hands.
     pub fn new(pen: Pen, waker: Arc<Waker>, most: usize) -> Writer {
         Writer {
             place: Place::Here(Box::new(pen)),
@@ -62,12 +65,14 @@ impl Writer {
         }
     }
 
-    /// To be called once a turn: many peers send at once, and what makes the loop late is all that one turn writes.
+    /// To be called once a turn: many peers send at once, and what makes the loop late is all that
+    /// one turn writes.
     pub fn begin_turn(&mut self) {
         self.spent = Duration::ZERO;
     }
 
-    /// Writes these blocks of `buffer`. `None`: they are not written yet, and the outcome comes from [`Writer::next_outcome`].
+    /// Writes these blocks of `buffer`. `None`: they are not written yet, and the outcome comes
+    /// from [`Writer::next_outcome`].
     pub fn write(&mut self, buffer: Vec<u8>, blocks: Blocks) -> Option<Written> {
         match &mut self.place {
             Place::Here(pen) => {
@@ -111,7 +116,8 @@ impl Writer {
         }
     }
 
-    /// Whether nothing more should be read at all: blocks come from who owes us none, too, if they were on their way.
+    /// Whether nothing more should be read at all: blocks come from who owes us none, too, if they
+    /// were on their way.
     pub fn is_overfull(&self) -> bool {
         matches!(&self.place, Place::Away(away) if away.out >= 2 * self.most)
     }

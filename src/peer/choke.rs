@@ -1,5 +1,5 @@
-//! The four flags of a connection (BEP 3): each end chokes or not, and is interested or not. "Connections start out choked and not
-//! interested."
+//! The four flags of a connection (BEP 3): each end chokes or not, and is interested or not.
+//! "Connections start out choked and not interested."
 
 /// Who chokes whom, and who wants something of whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,5 +1,5 @@
-//! The allowed-fast set (BEP 6): pieces that a peer may ask for while it is choked, derived from its address so that it cannot get
-//! more by reconnecting.
+//! The allowed-fast set (BEP 6): pieces that a peer may ask for while it is choked, derived from
+//! its address so that it cannot get more by reconnecting.
 
 use std::net::IpAddr;
 
@@ -7,8 +7,8 @@ use sha1::{Digest, Sha1};
 
 use crate::base::id::InfoHash;
 
-/// The allowed-fast set of a peer: `count` different pieces (fewer if the torrent has fewer). Empty for IPv6, for which the BEP
-/// defines none.
+/// The allowed-fast set of a peer: `count` different pieces (fewer if the torrent has fewer). Empty
+/// for IPv6, for which the BEP defines none.
 pub fn allowed_fast_set(ip: IpAddr, info_hash: InfoHash, pieces: u32, count: u32) -> Vec<u32> {
     let ip = match ip.to_canonical() {
         IpAddr::V4(ip) => ip,

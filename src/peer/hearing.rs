@@ -1,5 +1,5 @@
-//! What a peer says: the input is cut into messages, `phase` says whether each may come, and what it means for us comes out as an
-//! event.
+//! What a peer says: the input is cut into messages, `phase` says whether each may come, and what
+//! it means for us comes out as an event.
 
 use super::fault::Fault;
 use super::input::Input;
@@ -16,7 +16,8 @@ use crate::wire::handshake::{self, Handshake};
 use crate::wire::message::{Kind, Message};
 
 impl Peer {
-    /// Takes the next message off the input. `None`: it is used up, and the start of a cut frame is kept.
+    /// Takes the next message off the input. `None`: it is used up, and the start of a cut frame is
+    /// kept.
     pub fn next_event<'a>(
         &mut self,
         input: &mut Input<'a>,
@@ -78,7 +79,8 @@ impl Peer {
             self.greet();
         }
         if theirs.peer_id == self.local.peer_id {
-            // The calling end hangs up, and forgets the address that it called; this end lets our handshake reach it.
+            // The calling end hangs up, and forgets the address that it called; this end lets our
+            // handshake reach it.
             self.mute = true;
             self.keep(input);
             self.cut.clear();
@@ -184,7 +186,8 @@ impl Peer {
         }
     }
 
-    /// BEP 3: a choke drops what was asked. BEP 6: with the fast extension it does not; each request is answered or rejected.
+    /// BEP 3: a choke drops what was asked. BEP 6: with the fast extension it does not; each
+    /// request is answered or rejected.
     fn on_choke<'a>(&mut self, now: Now) -> Option<Event<'a>> {
         if self.choke.peer_choking {
             return None;

@@ -1,5 +1,6 @@
-//! What one read brought, cut into frames. The bytes lie in the loop's shared buffer, with the start of a frame that the last read
-//! cut in two already copied in front of them, so that every frame is whole and in one place.
+//! What one read brought, cut into frames. The bytes lie in the loop's shared buffer, with the
+//! start of a frame that the last read cut in two already copied in front of them, so that every
+//! frame is whole and in one place.
 
 use super::fault::Fault;
 use crate::base::limits;
@@ -41,8 +42,9 @@ impl<'a> Input<'a> {
         Some(taken)
     }
 
-    /// Takes the next whole frame, without its length. A frame that may never become legal is refused as soon as its length and id
-    /// are there: `bitfield_bytes` is what the torrent's bitfield has, and nothing else may be longer than a block.
+    /// Takes the next whole frame, without its length. A frame that may never become legal is
+    /// refused as soon as its length and id are there: `bitfield_bytes` is what the torrent's
+    /// bitfield has, and nothing else may be longer than a block.
     pub fn next_frame(&mut self, bitfield_bytes: usize) -> Result<Option<&'a [u8]>, Fault> {
         let Some(len) = frame_len(self.rest) else {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! Rank 2: one connection to one peer, as a machine without a socket. It is fed what was read and says what to write; what is
-//! legal when stands in [`phase`] alone.
+//! Rank 2: one connection to one peer, as a machine without a socket. It is fed what was read and
+//! says what to write; what is legal when stands in [`phase`] alone.
 
 #![cfg_attr(
     not(test),

@@ -1,6 +1,7 @@
-//! One connection. Feed it what was read through [`Peer::next_event`] until that gives `None`; call [`Peer::handle_timeout`] when
-//! [`Peer::next_deadline`] is reached; write what [`Peer::transmit`] names and report it to [`Peer::transmitted`]. The other
-//! methods are commands (a bare verb: we do) and getters.
+//! One connection. Feed it what was read through [`Peer::next_event`] until that gives `None`; call
+//! [`Peer::handle_timeout`] when [`Peer::next_deadline`] is reached; write what [`Peer::transmit`]
+//! names and report it to [`Peer::transmitted`]. The other methods are commands (a bare verb: we
+//! do) and getters.
 
 use std::net::SocketAddr;
 
@@ -251,8 +252,8 @@ impl Peer {
             .then_some(self.allowed_to_us.as_slice())
     }
 
-    /// Whether the fast extension lets it have this block even while we choke it: of its allowed pieces, until it has some pieces to
-    /// trade with (BEP 6), and not again and again.
+    /// Whether the fast extension lets it have this block even while we choke it: of its allowed
+    /// pieces, until it has some pieces to trade with (BEP 6), and not again and again.
     pub fn may_have_choked(&self, block: Block) -> bool {
         let geometry = self.local.geometry;
         let allowed = self.allowed_to_peer.contains(&block.piece);
@@ -297,7 +298,8 @@ impl Peer {
         self.uploads.len() >= limits::PAUSED_UPLOADS
     }
 
-    /// The start of a frame that the last read cut in two. It belongs in front of what is read next.
+    /// The start of a frame that the last read cut in two. It belongs in front of what is read
+    /// next.
     pub fn cut(&self) -> &[u8] {
         &self.cut
     }
@@ -329,7 +331,8 @@ impl Peer {
         }
         if now.since(self.said) >= self.keep_alive {
             self.say(Message::KeepAlive);
-            // What waits already will be said as soon as the peer reads; one keep-alive at a time is enough.
+            // What waits already will be said as soon as the peer reads; one keep-alive at a time
+            // is enough.
             self.said = now;
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! The only place that says what is legal when. One exhaustive match from the phase of a connection and the kind of a message to
-//! what becomes of it; PROTOCOL.md's table is printed from it.
+//! The only place that says what is legal when. One exhaustive match from the phase of a connection
+//! and the kind of a message to what becomes of it; PROTOCOL.md's table is printed from it.
 
 use super::fault::Fault;
 use crate::wire::message::Kind;
@@ -64,8 +64,9 @@ pub fn step(phase: &Phase, kind: Kind, caps: Capabilities) -> Step {
     }
 }
 
-/// BEP 3: a bitfield "is only ever sent as the first message", and BEP 6 says the same of what stands for one. What says nothing about
-/// pieces does not count as a first message: clients send their extension handshake or DHT port in front of it.
+/// BEP 3: a bitfield "is only ever sent as the first message", and BEP 6 says the same of what
+/// stands for one. What says nothing about pieces does not count as a first message: clients send
+/// their extension handshake or DHT port in front of it.
 fn opening(kind: Kind, caps: Capabilities) -> Step {
     match kind {
         Kind::Bitfield => Step::Enter(Phase::Open),
@@ -81,7 +82,8 @@ fn opening(kind: Kind, caps: Capabilities) -> Step {
 fn open(kind: Kind, caps: Capabilities) -> Step {
     match kind {
         Kind::Handshake => Step::Refuse(Fault::OutOfPlace(kind)),
-        // aria2 sends a bitfield, or have all, in place of many haves. It says nothing that haves could not.
+        // aria2 sends a bitfield, or have all, in place of many haves. It says nothing that haves
+        // could not.
         Kind::KeepAlive
         | Kind::Bitfield
         | Kind::Choke

@@ -1,5 +1,6 @@
-//! What a peer asked of us and is to get, in the order it asked. Blocks leave as frames of 13 bytes and the data, which comes from
-//! the file; the queue remembers how much of the first frame is gone.
+//! What a peer asked of us and is to get, in the order it asked. Blocks leave as frames of 13 bytes
+//! and the data, which comes from the file; the queue remembers how much of the first frame is
+//! gone.
 
 use std::collections::VecDeque;
 
@@ -51,7 +52,8 @@ impl Uploads {
         }
     }
 
-    /// Takes a block back; true if it waited. A block that is partly sent stays: a frame cannot be broken off.
+    /// Takes a block back; true if it waited. A block that is partly sent stays: a frame cannot be
+    /// broken off.
     pub fn cancel(&mut self, block: Block) -> bool {
         let first = usize::from(self.sent > 0);
         let place = self
@@ -95,7 +97,8 @@ impl Uploads {
         self.sent
     }
 
-    /// Notes that bytes of block frames are gone; returns how many of these were content. `done` hears of each block that is gone whole.
+    /// Notes that bytes of block frames are gone; returns how many of these were content. `done`
+    /// hears of each block that is gone whole.
     pub fn on_sent(&mut self, bytes: usize, mut done: impl FnMut(Block)) -> u64 {
         let (mut left, mut content) = (bytes, 0_u64);
         while let Some(first) = self.queue.front() {

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 /// Items that a queue has room for at all times.
 const KEPT: usize = 32;
 
-/// Gives memory back if the queue has room for more than four times what is in it. It costs a copy of the items after at least as
-/// many were taken out.
+/// Gives memory back if the queue has room for more than four times what is in it. It costs a copy
+/// of the items after at least as many were taken out.
 pub(super) fn slim<T>(queue: &mut VecDeque<T>) {
     if queue.capacity() > KEPT && queue.len() <= queue.capacity() / 4 {
         queue.shrink_to(queue.len().saturating_mul(2).max(KEPT));

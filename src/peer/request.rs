@@ -1,7 +1,8 @@
-//! What we asked of a peer, and how much to ask. In flight is what the peer can send in a few seconds: the depth grows by one with
-//! each block until the rate no longer grows, then follows the rate. A block that takes much longer than this peer's blocks do is
-//! late, and may be asked of somebody else while it is still expected here. One that was passed over, or does not come for a minute, is
-//! lost: peers drop requests without a word.
+//! What we asked of a peer, and how much to ask. In flight is what the peer can send in a few
+//! seconds: the depth grows by one with each block until the rate no longer grows, then follows the
+//! rate. A block that takes much longer than this peer's blocks do is late, and may be asked of
+//! somebody else while it is still expected here. One that was passed over, or does not come for a
+//! minute, is lost: peers drop requests without a word.
 
 use std::collections::VecDeque;
 
@@ -17,8 +18,9 @@ const FIRST_DEPTH: usize = 4;
 const BATCH: usize = 8;
 /// How often the rate is looked at while the depth grows.
 const GROWTH_ROUND: Duration = Duration::from_secs(1);
-/// No request for this long after a peer rejected one while it does not choke us, since its answer to the same request would be the
-/// same; after it choked us without having answered any; and after one was lost and it is silent, so that others are asked for it first.
+/// No request for this long after a peer rejected one while it does not choke us, since its answer
+/// to the same request would be the same; after it choked us without having answered any; and after
+/// one was lost and it is silent, so that others are asked for it first.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +87,8 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// How many more to ask for now. Where many are in flight anyway, they are asked for in batches: a write for each few that came would
-    /// cost a twentieth of a whole download.
+    /// How many more to ask for now. Where many are in flight anyway, they are asked for in
+    /// batches: a write for each few that came would cost a twentieth of a whole download.
     pub fn room(&self, now: Now) -> usize {
         if self.paused_until.is_some_and(|until| now < until) {
             return 0;
@@ -123,8 +125,9 @@ impl Requests {
         self.asked.is_empty()
     }
 
-    /// Whether this peer owes us blocks and has sent none for a long time, or is late with one before it ever sent any. It does until it
-    /// sends one, even if what it owed is no longer expected.
+    /// Whether this peer owes us blocks and has sent none for a long time, or is late with one
+    /// before it ever sent any. It does until it sends one, even if what it owed is no longer
+    /// expected.
     pub fn is_snubbing(&self, now: Now) -> bool {
         if self.silent {
             return true;
@@ -170,8 +173,8 @@ impl Requests {
         known
     }
 
-    /// The peer chokes us. One that lets us ask, answers nothing and chokes us again makes work for nothing: it is not asked at once
-    /// when it lets us ask again.
+    /// The peer chokes us. One that lets us ask, answers nothing and chokes us again makes work for
+    /// nothing: it is not asked at once when it lets us ask again.
     pub fn on_choke(&mut self, now: Now) {
         let answered = std::mem::take(&mut self.answered);
         if !answered && !self.asked.is_empty() {

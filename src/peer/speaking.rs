@@ -1,4 +1,5 @@
-//! What we say to a peer: commands put messages in line, and what is in line goes out as bytes and blocks.
+//! What we say to a peer: commands put messages in line, and what is in line goes out as bytes and
+//! blocks.
 
 use super::fault::Fault;
 use super::peer::{Local, Peer, Segment};
@@ -16,7 +17,8 @@ const OUT_KEPT: usize = 1024;
 const SHORT_MESSAGE: usize = 32;
 
 impl Peer {
-    /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while choked.
+    /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while
+    /// choked.
     pub fn introduce(&mut self, held: &Bits, allowed: Vec<u32>) {
         match (self.caps.fast, held.count()) {
             (true, 0) => self.say(Message::HaveNone),
@@ -66,7 +68,8 @@ impl Peer {
         }
     }
 
-    /// Stops answering its requests; those that wait are dropped, and rejected where the fast extension wants it (BEP 6).
+    /// Stops answering its requests; those that wait are dropped, and rejected where the fast
+    /// extension wants it (BEP 6).
     pub fn choke(&mut self) {
         if self.choke.am_choking {
             return;
@@ -195,14 +198,16 @@ impl Peer {
 
     pub(super) fn say(&mut self, message: Message<'_>) {
         log::debug!("{} -> {message}", self.addr);
-        // In steps of a quarter: of many peers that do not read, half of the memory would be unused otherwise.
+        // In steps of a quarter: of many peers that do not read, half of the memory would be unused
+        // otherwise.
         if self.out.capacity().saturating_sub(self.out.len()) < SHORT_MESSAGE {
             self.out.reserve_exact((self.out.len() / 4).max(OUT_KEPT));
         }
         message.encode(&mut self.out);
     }
 
-    /// Forgets messages that are gone. A peer that never reads all of what waits would have us keep them for ever otherwise.
+    /// Forgets messages that are gone. A peer that never reads all of what waits would have us keep
+    /// them for ever otherwise.
     fn drop_sent(&mut self) {
         let whole = self.out_sent == self.out.len();
         if whole || self.out_sent >= OUT_KEPT.max(self.out.len() / 2) {

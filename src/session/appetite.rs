@@ -1,5 +1,6 @@
-//! Whether a peer is read from, and how much at a time. The network is kept waiting for the disk, and
-//! a peer for what it asked of us, by not reading: then its own window fills, and it stops sending.
+//! Whether a peer is read from, and how much at a time. The network is kept waiting for the disk,
+//! and a peer for what it asked of us, by not reading: then its own window fills, and it stops
+//! sending.
 
 use crate::base::limits;
 use crate::peer::peer::Peer;
@@ -9,8 +10,8 @@ use crate::peer::peer::Peer;
 pub struct DiskLoad {
     /// No more should be read from peers that owe us blocks.
     pub full: bool,
-    /// Nothing more should be read at all: blocks also come from peers that owe us none, if they were
-    /// on their way.
+    /// Nothing more should be read at all: blocks also come from peers that owe us none, if they
+    /// were on their way.
     pub overfull: bool,
 }
 

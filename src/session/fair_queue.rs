@@ -3,8 +3,8 @@
 //! wait all the time get equal shares, whatever their keys, the size of their requests and the
 //! moments at which they ask; what one cannot use goes to the others.
 //!
-//! A connection that is new here comes behind all that wait, and behind all that have left: else whoever
-//! connects anew for each block would always be the next, and the others would get nothing.
+//! A connection that is new here comes behind all that wait, and behind all that have left: else
+//! whoever connects anew for each block would always be the next, and the others would get nothing.
 //!
 //! Time in which a peer did not wait is not made up for: when it waits again, it counts as having
 //! got at least as much as the peer that was served last had got. This is start-time fair queueing

@@ -110,8 +110,8 @@ impl Session {
         }
     }
 
-    /// Why nothing may be written: a file that is there may be the user's own. `telling`: the pieces
-    /// that prove a file to be this torrent's.
+    /// Why nothing may be written: a file that is there may be the user's own. `telling`: the
+    /// pieces that prove a file to be this torrent's.
     fn find_foreign(&self, telling: &Bits) -> Option<String> {
         let geometry = self.config.geometry;
         let doubted = self.config.doubted.iter();

@@ -1,9 +1,11 @@
-//! How much may be written and not yet synced: what the disk takes in about a second, so that a stop, which waits for it, does not wait
-//! long, and no other program has to wait for gigabytes of ours.
+//! How much may be written and not yet synced: what the disk takes in about a second, so that a
+//! stop, which waits for it, does not wait long, and no other program has to wait for gigabytes of
+//! ours.
 //!
-//! How fast a disk is shows in how long it takes to sync so many bytes. But syncing costs some time whatever the number of bytes, on
-//! memory cards and with many files most of all: to sync less at a time would only make that worse. So what counts is how much longer
-//! more bytes take, which two batches of different size tell.
+//! How fast a disk is shows in how long it takes to sync so many bytes. But syncing costs some time
+//! whatever the number of bytes, on memory cards and with many files most of all: to sync less at a
+//! time would only make that worse. So what counts is how much longer more bytes take, which two
+//! batches of different size tell.
 
 use crate::base::limits;
 use crate::base::time::Duration;
@@ -76,7 +78,8 @@ impl Backlog {
         // What a byte takes is never more than what it takes on average.
         let slope = self.slope.map_or(average, |slope| slope.min(average));
         let taken = limits::UNSYNCED_TIME.as_secs_f64() / slope.max(1e-12);
-        // Step by step: a disk's own cache may have taken a batch, and a pause may have held one up.
+        // Step by step: a disk's own cache may have taken a batch, and a pause may have held one
+        // up.
         let (least, most) = (self.most / 2, self.most.saturating_mul(2));
         self.most = (taken as u64)
             .clamp(least, most)
@@ -90,8 +93,8 @@ mod tests {
 
     const MB: u64 = 1_000_000;
 
-    /// What may be unsynced in the end on a disk that takes `fixed` seconds for each sync and `rate` bytes a second, with batches of a
-    /// half to all of what is allowed.
+    /// What may be unsynced in the end on a disk that takes `fixed` seconds for each sync and
+    /// `rate` bytes a second, with batches of a half to all of what is allowed.
     fn settle(backlog: &mut Backlog, fixed: f64, rate: f64, syncs: u64) -> u64 {
         for n in 0..syncs {
             let bytes = backlog.most() * (50 + n * 37 % 51) / 100;

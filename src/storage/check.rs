@@ -1,8 +1,10 @@
-//! Hashing what is on disk, in slices, so that whoever does it between other work is never held up for long.
+//! Hashing what is on disk, in slices, so that whoever does it between other work is never held up
+//! for long.
 //!
-//! In a loop: [`Check::next_slice`] says which bytes to read; [`Check::take`] is given them, or [`Check::fail`] is told that they
-//! cannot be read. Either answers when a piece is decided. A sparse file is mostly holes, which read as zeros: where the next piece
-//! lies in one, [`Check::hole`] decides it without reading, as soon as the digest of such a piece is known.
+//! In a loop: [`Check::next_slice`] says which bytes to read; [`Check::take`] is given them, or
+//! [`Check::fail`] is told that they cannot be read. Either answers when a piece is decided. A
+//! sparse file is mostly holes, which read as zeros: where the next piece lies in one,
+//! [`Check::hole`] decides it without reading, as soon as the digest of such a piece is known.
 
 use sha1::{Digest as _, Sha1};
 
@@ -66,12 +68,14 @@ impl Check {
         })
     }
 
-    /// The piece that [`Check::next_slice`] is about to begin; `None` in the middle of one. Worth asking whether it is a hole.
+    /// The piece that [`Check::next_slice`] is about to begin; `None` in the middle of one. Worth
+    /// asking whether it is a hole.
     pub fn beginning(&self) -> Option<u32> {
         self.piece.filter(|_| self.begin == 0)
     }
 
-    /// The piece about to be begun lies in a hole: answers at once, or `None` if it must be read after all.
+    /// The piece about to be begun lies in a hole: answers at once, or `None` if it must be read
+    /// after all.
     pub fn hole(&mut self, hashes: &[PieceHash]) -> Option<Verdict> {
         let piece = self.beginning()?;
         // The last piece may be shorter, and then has another digest.
@@ -83,7 +87,8 @@ impl Check {
         Some(self.decide(piece, hashes.get(piece as usize) == Some(&digest)))
     }
 
-    /// Takes the bytes of [`Check::next_slice`], all of them. Answers when they were the last of their piece.
+    /// Takes the bytes of [`Check::next_slice`], all of them. Answers when they were the last of
+    /// their piece.
     pub fn take(&mut self, data: &[u8], hashes: &[PieceHash]) -> Option<Verdict> {
         let slice = self.next_slice()?;
         assert_eq!(data.len(), slice.len as usize, "a slice is taken whole");

@@ -1,7 +1,8 @@
-//! Making a `.torrent` (BEP 3), version 1 only. What decides the info hash is done as mktorrent does it, so that the same content,
-//! name, piece length and `private` give the same hash: keys sorted, nothing else but what BEP 3 names, and the files of a folder in the
-//! order of their paths, compared byte by byte with `/` between the names. (libtorrent takes them as the file system
-//! lists them; given that order it comes to the same hash.)
+//! Making a `.torrent` (BEP 3), version 1 only. What decides the info hash is done as mktorrent
+//! does it, so that the same content, name, piece length and `private` give the same hash: keys
+//! sorted, nothing else but what BEP 3 names, and the files of a folder in the order of their
+//! paths, compared byte by byte with `/` between the names. (libtorrent takes them as the file
+//! system lists them; given that order it comes to the same hash.)
 
 use crate::base::geometry::Geometry;
 use crate::base::id::{CLIENT_NAME, PieceHash};
@@ -90,7 +91,8 @@ impl Recipe {
     }
 }
 
-/// The piece length for so many bytes: the least power of two that leaves no more than `PIECES` whole ones, within bounds.
+/// The piece length for so many bytes: the least power of two that leaves no more than `PIECES`
+/// whole ones, within bounds.
 pub fn piece_length(size: u64) -> u32 {
     let mut length = LEAST_PIECE;
     while length < MOST_PIECE && size / u64::from(length) > PIECES {

@@ -1,6 +1,7 @@
-//! Content is one run of bytes; files are cut out of it in the order the torrent lists them (BEP 3). A block is therefore one
-//! span of a file, or several where it crosses from one file into the next. Padding (BEP 47) takes up room in the content but
-//! lies in no file; zero-length files and symbolic links take up none.
+//! Content is one run of bytes; files are cut out of it in the order the torrent lists them (BEP
+//! 3). A block is therefore one span of a file, or several where it crosses from one file into the
+//! next. Padding (BEP 47) takes up room in the content but lies in no file; zero-length files and
+//! symbolic links take up none.
 
 use std::ops::Range;
 
@@ -43,7 +44,8 @@ pub struct Selection {
 }
 
 impl Layout {
-    /// The layout of these files. Their lengths add up to the geometry's size, as `wire::metainfo` has made sure.
+    /// The layout of these files. Their lengths add up to the geometry's size, as `wire::metainfo`
+    /// has made sure.
     pub fn new(files: &[FileEntry], geometry: Geometry) -> Layout {
         let mut padding = Bits::new(u32::try_from(files.len()).unwrap_or(u32::MAX));
         let mut ends = Vec::with_capacity(files.len());
@@ -97,13 +99,15 @@ impl Layout {
         Padding::new(files.map(|file| self.range(file)))
     }
 
-    /// The spans that `len` bytes from `offset` in the content are made of, in order. Bytes past the end are left out.
+    /// The spans that `len` bytes from `offset` in the content are made of, in order. Bytes past
+    /// the end are left out.
     pub fn spans(&self, offset: u64, len: usize) -> impl Iterator<Item = Span> + '_ {
         let until = offset.saturating_add(len as u64).min(self.geometry.size());
         let mut file = self.file_at(offset);
         let mut next = offset;
         std::iter::from_fn(move || {
-            // Files of no length end where the one before them does, so they are passed over here and by the search.
+            // Files of no length end where the one before them does, so they are passed over here
+            // and by the search.
             while next < until && self.ends.get(file).is_some_and(|&end| end <= next) {
                 file += 1;
             }

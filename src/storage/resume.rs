@@ -1,16 +1,20 @@
-//! What is remembered of a torrent between two runs, so that content on disk need not be hashed again.
+//! What is remembered of a torrent between two runs, so that content on disk need not be hashed
+//! again.
 //!
-//! A resume file is bencoded: `body`, itself bencoded, and its SHA-1, so that a torn, zeroed or altered file is recognised and
-//! counts as none. It records each file's size and modification time. What is *held* was verified and had reached the disk before
-//! the resume file was written; of the rest it says nothing, unless it is *clean*: written after the last write to content.
+//! A resume file is bencoded: `body`, itself bencoded, and its SHA-1, so that a torn, zeroed or
+//! altered file is recognised and counts as none. It records each file's size and modification
+//! time. What is *held* was verified and had reached the disk before the resume file was written;
+//! of the rest it says nothing, unless it is *clean*: written after the last write to content.
 //!
-//! While content is written, its files' modification times are set back to the recorded value each time (`io::pen` does it). So
-//! after a `kill -9` a matching time means: nobody but us has written here since; what is held can be trusted, and only the
-//! rest may hold more than the file says. Any other program's write shows as another time or size, and everything that
-//! touches such a file is hashed. Before a first write, a clean resume file is replaced by one that is not.
+//! While content is written, its files' modification times are set back to the recorded value each
+//! time (`io::pen` does it). So after a `kill -9` a matching time means: nobody but us has written
+//! here since; what is held can be trusted, and only the rest may hold more than the file says. Any
+//! other program's write shows as another time or size, and everything that touches such a file is
+//! hashed. Before a first write, a clean resume file is replaced by one that is not.
 //!
-//! At the end files get a real time, all the same one, which the clean resume file names beforehand. So whenever the power fails, each
-//! file has the time it was held at or that one, and both are known.
+//! At the end files get a real time, all the same one, which the clean resume file names
+//! beforehand. So whenever the power fails, each file has the time it was held at or that one, and
+//! both are known.
 
 use sha1::{Digest as _, Sha1};
 
@@ -43,7 +47,8 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// On record for a file that another program has changed: no file is like this, so it is hashed.
+    /// On record for a file that another program has changed: no file is like this, so it is
+    /// hashed.
     pub const UNKNOWN: Stamp = Stamp {
         size: u64::MAX - 1,
         seconds: 0,
@@ -76,8 +81,8 @@ pub struct Resume {
     pub files: Vec<Option<Stamp>>,
     /// Whether nothing was written after this: what is not held is not there.
     pub clean: bool,
-    /// The time, in whole seconds since 1970, that the files get when this is safe, if they get one. A file with that time and the size
-    /// on record is unchanged, too.
+    /// The time, in whole seconds since 1970, that the files get when this is safe, if they get
+    /// one. A file with that time and the size on record is unchanged, too.
     pub settled: Option<i64>,
     /// Bytes of content received over all runs.
     pub downloaded: u64,
@@ -120,7 +125,8 @@ impl Resume {
         ])
     }
 
-    /// Reads a resume file of this torrent; `None` if it is damaged, another torrent's, or of another version.
+    /// Reads a resume file of this torrent; `None` if it is damaged, another torrent's, or of
+    /// another version.
     pub fn decode(text: &[u8], info_hash: InfoHash, layout: &Layout) -> Option<Resume> {
         let frame = whole(text)?;
         let body = frame.bytes(b"body")?;
@@ -172,10 +178,12 @@ impl Resume {
     }
 }
 
-/// What to make of each piece, given what is remembered (`None`: nothing, or not to be believed) and the files as they are now.
+/// What to make of each piece, given what is remembered (`None`: nothing, or not to be believed)
+/// and the files as they are now.
 ///
 /// - Where a file's bytes are missing, the piece is missing.
-/// - Where all its files are unchanged, a held piece is trusted; one not held is missing after a clean end, else hashed.
+/// - Where all its files are unchanged, a held piece is trusted; one not held is missing after a
+///   clean end, else hashed.
 /// - Where one of its files has changed, the piece is hashed.
 pub fn verdict(resume: Option<&Resume>, layout: &Layout, present: &[Option<Stamp>]) -> Verdict {
     let pieces = layout.geometry().pieces();

@@ -1,18 +1,21 @@
 //! `--files`: which files a user wants, by the numbers that `show` prints or by a glob.
 //!
-//! Files are numbered from 1 in the torrent's order; padding (BEP 47) has no number, as nobody can want it. In a glob `?` is any
-//! letter and `*` any run of letters but neither is a `/`, `**` is any run at all, and `[a-z]` is one of a set (`[!a-z]`: none of it).
-//! A glob without `/` is matched against the file's own name, one with `/` against its path, with or without the torrent's name.
+//! Files are numbered from 1 in the torrent's order; padding (BEP 47) has no number, as nobody can
+//! want it. In a glob `?` is any letter and `*` any run of letters but neither is a `/`, `**` is
+//! any run at all, and `[a-z]` is one of a set (`[!a-z]`: none of it). A glob without `/` is
+//! matched against the file's own name, one with `/` against its path, with or without the
+//! torrent's name.
 //!
 //! Names may hold the signs of a glob. So a pattern that is a file's name or path, letter by letter
-//! or as `show` prints it, chooses that file; only another one is a glob. Where a glob with brackets
-//! chooses no file, its brackets are taken as letters. File numbers come before all of that: a file
-//! whose name is a number of some file is chosen by its path (`NAME/2` or `./2`).
+//! or as `show` prints it, chooses that file; only another one is a glob. Where a glob with
+//! brackets chooses no file, its brackets are taken as letters. File numbers come before all of
+//! that: a file whose name is a number of some file is chosen by its path (`NAME/2` or `./2`).
 
 use crate::base::printable::printable;
 use crate::wire::files::{FileEntry, FileKind};
 
-/// The files that have a number, in order: number `n` stands at place `n - 1`. Each with its index among the torrent's files.
+/// The files that have a number, in order: number `n` stands at place `n - 1`. Each with its index
+/// among the torrent's files.
 pub fn numbered(files: &[FileEntry]) -> impl Iterator<Item = (usize, &FileEntry)> {
     let indexed = files.iter().enumerate();
     indexed.filter(|(_, file)| file.kind != FileKind::Padding)
@@ -195,7 +198,8 @@ impl Glob {
         Glob(tokens)
     }
 
-    /// Walks the text once with the set of places in the pattern that may be reached, so that no pattern takes exponential time.
+    /// Walks the text once with the set of places in the pattern that may be reached, so that no
+    /// pattern takes exponential time.
     fn matches(&self, text: &str) -> bool {
         let mut reached = vec![false; self.0.len() + 1];
         reached[0] = true;
@@ -245,7 +249,8 @@ impl Token {
     }
 }
 
-/// Reads a set behind its opening bracket; what follows the closing one is handed back. `None` if it is not closed.
+/// Reads a set behind its opening bracket; what follows the closing one is handed back. `None` if
+/// it is not closed.
 fn set(text: &str) -> Option<(Token, &str)> {
     let body = text.strip_prefix(['!', '^']).unwrap_or(text);
     let outside = body.len() < text.len();

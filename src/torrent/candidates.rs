@@ -1,7 +1,7 @@
 //! Addresses of peers: where each came from, and when to dial it next. All sources of peers end in
-//! [`Candidates::add`]. Each address is dialed by one connection at a time, and after a failure only
-//! after a wait that doubles. A peer that was of use and that the network took from us may be back at
-//! once: it is dialed soon, and more often than others.
+//! [`Candidates::add`]. Each address is dialed by one connection at a time, and after a failure
+//! only after a wait that doubles. A peer that was of use and that the network took from us may be
+//! back at once: it is dialed soon, and more often than others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -196,7 +196,8 @@ impl Candidates {
     }
 
     /// Two connections to the peer that listens there are over, each perhaps for the sake of the
-    /// other: dialing again soon mends it. To be called after [`Candidates::on_closed`] and the like.
+    /// other: dialing again soon mends it. To be called after [`Candidates::on_closed`] and the
+    /// like.
     pub fn on_crossed(&mut self, addr: SocketAddr, now: Now) {
         let candidate = self.known.get_mut(&addr);
         if let Some(candidate) = candidate.filter(|c| c.turn != Turn::Busy) {

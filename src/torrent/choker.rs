@@ -1,12 +1,15 @@
-//! Whom to serve. Every ten seconds the regular slots go to the interested peers that give us most, and one optimistic slot moves on every
-//! thirty seconds to somebody new, so that better partners are found (BEP 3, "choking and optimistic unchoking"). A slot that falls empty
-//! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot; and who asks for nothing when it may,
-//! while places are short, does not count as having one, and comes last for some minutes.
+//! Whom to serve. Every ten seconds the regular slots go to the interested peers that give us most,
+//! and one optimistic slot moves on every thirty seconds to somebody new, so that better partners
+//! are found (BEP 3, "choking and optimistic unchoking"). A slot that falls empty in between is
+//! filled at once. A peer that owes us blocks and sends none loses its regular slot; and who asks
+//! for nothing when it may, while places are short, does not count as having one, and comes last
+//! for some minutes.
 //!
-//! When we have everything ourselves nobody gives us anything, and each is served in turn: in each round the peer that was served longest
-//! goes, as the first client did it in its later years, and the one that has waited longest comes. So no peer can hold a slot that
-//! takes fast and gives nothing to the swarm, and none is passed over; and a turn lasts long enough for some whole pieces, since parts
-//! of pieces are of no use to others.
+//! When we have everything ourselves nobody gives us anything, and each is served in turn: in each
+//! round the peer that was served longest goes, as the first client did it in its later years, and
+//! the one that has waited longest comes. So no peer can hold a slot that takes fast and gives
+//! nothing to the swarm, and none is passed over; and a turn lasts long enough for some whole
+//! pieces, since parts of pieces are of no use to others.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,9 +27,11 @@ pub struct View {
     pub interested: bool,
     /// It is unchoked now.
     pub unchoked: bool,
-    /// Bytes a second that it gives us; that we give it, when seeding (there it counts only whether there are any).
+    /// Bytes a second that it gives us; that we give it, when seeding (there it counts only whether
+    /// there are any).
     pub rate: u64,
-    /// It has asked for blocks and waits for our upload limit: that nothing flows to it is our doing.
+    /// It has asked for blocks and waits for our upload limit: that nothing flows to it is our
+    /// doing.
     pub starved: bool,
     /// It owes us blocks and sends none.
     pub snubbing: bool,
@@ -66,15 +71,17 @@ impl Choker {
         self.next_round
     }
 
-    /// Regular slots for an upload rate in bytes a second: the limit, or where there is none what flows now. Four up to 167 KiB/s, then
-    /// with the square root, half as many as the first client had: a slot is worth having only if it carries something, and each one
-    /// more at a seed is somebody more to ask it for what another gets at that moment.
+    /// Regular slots for an upload rate in bytes a second: the limit, or where there is none what
+    /// flows now. Four up to 167 KiB/s, then with the square root, half as many as the first client
+    /// had: a slot is worth having only if it carries something, and each one more at a seed is
+    /// somebody more to ask it for what another gets at that moment.
     pub fn slots(rate: u64) -> usize {
         let kib = rate / 1024;
         ((kib as f64 * 0.15).sqrt() as usize).clamp(limits::UPLOAD_SLOTS, limits::UPLOAD_SLOTS_MOST)
     }
 
-    /// Chooses afresh: the keys of all that are to be unchoked, the others are to be choked. `slots` are the regular ones.
+    /// Chooses afresh: the keys of all that are to be unchoked, the others are to be choked.
+    /// `slots` are the regular ones.
     pub fn round(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         self.next_round = now + limits::CHOKE_ROUND;
         let served: BTreeSet<usize> = views
@@ -129,8 +136,9 @@ impl Choker {
         chosen
     }
 
-    /// Fills slots that have fallen empty since the last round: the keys to unchoke now. Regular ones go to who gives us most, as in a
-    /// round: drawing lots would serve those well who never give anything and so are always waiting.
+    /// Fills slots that have fallen empty since the last round: the keys to unchoke now. Regular
+    /// ones go to who gives us most, as in a round: drawing lots would serve those well who never
+    /// give anything and so are always waiting.
     pub fn refill(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         let taken = views
             .iter()
@@ -149,8 +157,8 @@ impl Choker {
         filled
     }
 
-    /// A choked, interested peer that is not among `chosen`: when seeding, the one that has waited longest; else newcomers are three
-    /// times as likely.
+    /// A choked, interested peer that is not among `chosen`: when seeding, the one that has waited
+    /// longest; else newcomers are three times as likely.
     fn draw(&mut self, views: &[View], chosen: &[usize], seeding: bool, now: Now) -> Option<usize> {
         let waits = |view: &&View| view.interested && !view.unchoked && !chosen.contains(&view.key);
         let waiting = views.iter().filter(waits);
@@ -245,7 +253,8 @@ mod tests {
             chosen.iter().for_each(|&key| turns[key] += 1);
             first = chosen;
         }
-        // Five of twenty are served at a time: a quarter of the rounds for each, the fast one too, but for one turn of five rounds.
+        // Five of twenty are served at a time: a quarter of the rounds for each, the fast one too,
+        // but for one turn of five rounds.
         assert!(
             turns.iter().all(|turns| (20..=30).contains(turns)),
             "{turns:?}"

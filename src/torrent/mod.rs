@@ -1,4 +1,5 @@
-//! Rank 3: what a torrent knows about its swarm: whom to call, whom to serve, and what to ask of whom.
+//! Rank 3: what a torrent knows about its swarm: whom to call, whom to serve, and what to ask of
+//! whom.
 
 mod bans;
 mod ports;

@@ -1,4 +1,5 @@
-//! The piece table beside its swarm: what to ask of one peer, and what comes of a piece that is whole.
+//! The piece table beside its swarm: what to ask of one peer, and what comes of a piece that is
+//! whole.
 
 use super::candidates::Candidates;
 use super::choker::Choker;
@@ -43,7 +44,8 @@ impl Torrent {
         }
     }
 
-    /// Asks a peer for as many blocks as it can take, at most `most`. `active` is the number of peers that we download from.
+    /// Asks a peer for as many blocks as it can take, at most `most`. `active` is the number of
+    /// peers that we download from.
     pub fn ask(
         &mut self,
         key: PeerKey,
@@ -53,7 +55,8 @@ impl Torrent {
         now: Now,
     ) -> Asked {
         let room = peer.room(now);
-        // While it chokes us there is mostly nothing to ask for, and nothing that others do changes that.
+        // While it chokes us there is mostly nothing to ask for, and nothing that others do changes
+        // that.
         let wanted = |&piece: &u32| self.pieces.needs(piece) && peer.holdings().has(piece);
         let choked = |only: &[u32]| !only.iter().any(wanted);
         if room == 0 || peer.allowed().is_some_and(choked) {
@@ -73,7 +76,8 @@ impl Torrent {
         };
         self.pieces.pick(plan, &mut self.picked);
         if self.picked.is_empty() && peer.in_flight() == 0 {
-            // What is asked twice is mostly sent twice: only of a peer that has nothing else to do, and a block at a time.
+            // What is asked twice is mostly sent twice: only of a peer that has nothing else to do,
+            // and a block at a time.
             (plan.repeat, plan.count) = (true, count.min(1));
             self.pieces.pick(plan, &mut self.picked);
         }

@@ -10,7 +10,8 @@ pub struct Id(pub u32);
 /// What the outside must do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Look up a host name; the answer goes to [`Trackers::handle_resolved`](super::Trackers::handle_resolved).
+    /// Look up a host name; the answer goes to
+    /// [`Trackers::handle_resolved`](super::Trackers::handle_resolved).
     Resolve {
         /// To be given back with the answer.
         id: Id,

@@ -1,7 +1,7 @@
 //! Bodies of HTTP responses that come compressed (RFC 9110, section 8.4.1). Nobody asks for that,
-//! but some servers compress whatever was asked, with or without saying so, and others name a coding
-//! that they do not use. So the body itself tells what it is; the head only helps to explain why a
-//! body cannot be read.
+//! but some servers compress whatever was asked, with or without saying so, and others name a
+//! coding that they do not use. So the body itself tells what it is; the head only helps to explain
+//! why a body cannot be read.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{

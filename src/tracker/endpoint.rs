@@ -1,4 +1,5 @@
-//! One tracker over one address family. Each family is told everything by itself (BEP 7), since many trackers keep a swarm for each.
+//! One tracker over one address family. Each family is told everything by itself (BEP 7), since
+//! many trackers keep a swarm for each.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -72,8 +73,8 @@ impl Endpoint {
         self.family
     }
 
-    /// The tracker's name has these addresses now, of both families. True if there is one of this. After a failure another one is
-    /// the first to be tried.
+    /// The tracker's name has these addresses now, of both families. True if there is one of this.
+    /// After a failure another one is the first to be tried.
     pub fn set_addrs(&mut self, ips: &[IpAddr], port: u16) -> bool {
         let mut addrs = http::addresses(ips, self.family, port);
         if !addrs.is_empty() {
@@ -99,8 +100,8 @@ impl Endpoint {
         self.last_words(us).is_some()
     }
 
-    /// Asks what is to be asked now: a scrape, or an announce with the event that is due. HTTP gives up at this moment, UDP too
-    /// if somebody waits.
+    /// Asks what is to be asked now: a scrape, or an announce with the event that is due. HTTP
+    /// gives up at this moment, UDP too if somebody waits.
     pub fn ask(&mut self, site: &Site, give_up: Now, turn: &mut Turn<'_>) -> Over {
         let event = if turn.us.is_leaving() {
             self.last_words(turn.us)

@@ -1,6 +1,7 @@
-//! What a torrent may make us do to others. Its trackers are whatever its creator wrote there, and a tracker can redirect anywhere: to a
-//! page inside the user's networks that trusts whoever asks from there, or to somebody who is to be flooded. So each address is judged
-//! when it is about to be asked, after all names are looked up and all redirects read.
+//! What a torrent may make us do to others. Its trackers are whatever its creator wrote there, and
+//! a tracker can redirect anywhere: to a page inside the user's networks that trusts whoever asks
+//! from there, or to somebody who is to be flooded. So each address is judged when it is about to
+//! be asked, after all names are looked up and all redirects read.
 //!
 //! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a
 //! path that is plainly a tracker's; nobody outside may redirect to one. (libtorrent's
@@ -19,8 +20,8 @@ use crate::base::time::Now;
 /// What a refusal says of the way around it.
 const ALLOWING: &str = "--allow-local lifts this";
 
-/// Whether this URL may be asked for at this address. `word` is what a tracker's path has (`announce`, `scrape`); `outside`: somebody in
-/// the world redirected to it.
+/// Whether this URL may be asked for at this address. `word` is what a tracker's path has
+/// (`announce`, `scrape`); `outside`: somebody in the world redirected to it.
 ///
 /// # Errors
 /// Why not.
@@ -38,8 +39,8 @@ pub fn judge(ip: IpAddr, url: &Url, word: &str, outside: bool) -> Result<(), Str
     }
 }
 
-/// Whether a path has a part that begins with this word, and is written so plainly that no server can take it for another path: letters,
-/// digits, `-`, `_`, `~`, and dots inside.
+/// Whether a path has a part that begins with this word, and is written so plainly that no server
+/// can take it for another path: letters, digits, `-`, `_`, `~`, and dots inside.
 fn is_trackers(target: &str, word: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -48,7 +49,8 @@ fn is_trackers(target: &str, word: &str) -> bool {
     path.split('/').all(plain) && parts.any(|part| part.starts_with(word))
 }
 
-/// Whether a peer is worth a call that a tracker names. `outside`: the tracker is somewhere in the world.
+/// Whether a peer is worth a call that a tracker names. `outside`: the tracker is somewhere in the
+/// world.
 pub fn is_callable(peer: SocketAddr, outside: bool) -> bool {
     // A peer in a private network that we share may have told the tracker its address there.
     let least = if outside { Reach::Site } else { Reach::Machine };

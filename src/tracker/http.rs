@@ -1,5 +1,6 @@
-//! One question to a tracker over HTTP (BEP 3, BEP 48), over one address family: a connection to the first of its addresses that
-//! takes one, a GET, the response; then perhaps a redirect, and the same again. One deadline covers it all.
+//! One question to a tracker over HTTP (BEP 3, BEP 48), over one address family: a connection to
+//! the first of its addresses that takes one, a GET, the response; then perhaps a redirect, and the
+//! same again. One deadline covers it all.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -51,7 +52,8 @@ enum Step {
 }
 
 impl Exchange {
-    /// Asks, at the first of these addresses (all of one family) that takes a connection. `url` is that of the question.
+    /// Asks, at the first of these addresses (all of one family) that takes a connection. `url` is
+    /// that of the question.
     ///
     /// # Errors
     /// None of them may be asked.

@@ -1,5 +1,6 @@
-//! Rank 2: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and reads what they answer; what it needs
-//! of the outside it names as [`Action`]s, what it heard as [`Response`]s, and never touches a socket.
+//! Rank 2: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and
+//! reads what they answer; what it needs of the outside it names as [`Action`]s, what it heard as
+//! [`Response`]s, and never touches a socket.
 
 mod url;
 

@@ -17,8 +17,8 @@ struct Left {
     inside: usize,
 }
 
-/// Takes from an answer the peers that are not worth dialing. `outside`: the tracker is somewhere in
-/// the world. Returns a remark for the user, if the number of peers alone would mislead him.
+/// Takes from an answer the peers that are not worth dialing. `outside`: the tracker is somewhere
+/// in the world. Returns a remark for the user, if the number of peers alone would mislead him.
 pub fn judge(reply: &mut Reply, outside: bool, us: &Standing) -> Option<String> {
     let mut left = Left::default();
     let named = reply.peers.len();

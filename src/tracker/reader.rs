@@ -1,5 +1,6 @@
-//! An HTTP response, read as its bytes come in (RFC 9112): a head, then a body that ends by `Content-Length`, by its last chunk, or
-//! with the connection. Nothing is kept that is longer than the limits.
+//! An HTTP response, read as its bytes come in (RFC 9112): a head, then a body that ends by
+//! `Content-Length`, by its last chunk, or with the connection. Nothing is kept that is longer than
+//! the limits.
 
 use crate::base::limits;
 
@@ -176,7 +177,8 @@ impl Reader {
         }
     }
 
-    /// Takes what belongs to the body, of which `left` bytes are to come; `rest` is the state while some still are.
+    /// Takes what belongs to the body, of which `left` bytes are to come; `rest` is the state while
+    /// some still are.
     fn take_body<'a>(
         &mut self,
         bytes: &'a [u8],

@@ -1,5 +1,5 @@
-//! When one tracker may be asked again: after the interval it named, within bounds; sooner for more peers, but not before its `min
-//! interval`; after a failure, later each time.
+//! When one tracker may be asked again: after the interval it named, within bounds; sooner for more
+//! peers, but not before its `min interval`; after a failure, later each time.
 
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
@@ -104,7 +104,8 @@ mod tests {
         (next.since(START), schedule.free().unwrap().since(START))
     }
 
-    /// BEP 3: "interval, which maps to the number of seconds the downloader should wait between regular rerequests".
+    /// BEP 3: "interval, which maps to the number of seconds the downloader should wait between
+    /// regular rerequests".
     #[test]
     fn intervals_are_kept_within_bounds() {
         assert_eq!(after(Some(1800), Some(60)), (secs(1800), secs(60)));
@@ -123,7 +124,8 @@ mod tests {
         );
     }
 
-    /// BEP 3: "downloaders may rerequest on nonscheduled times if an event happens or they need more peers".
+    /// BEP 3: "downloaders may rerequest on nonscheduled times if an event happens or they need
+    /// more peers".
     #[test]
     fn without_a_min_interval_early_announces_become_rarer() {
         let mut schedule = Schedule::default();
@@ -155,8 +157,9 @@ mod tests {
         assert_eq!(schedule.next(), Some(START + secs(15)));
     }
 
-    /// BEP 31: "specifies the number of minutes in which a retry can be done for this tracker. This field is either a positive integer
-    /// or the value "never". The latter specifies that the client should never send this query again."
+    /// BEP 31: "specifies the number of minutes in which a retry can be done for this tracker. This
+    /// field is either a positive integer or the value "never". The latter specifies that the
+    /// client should never send this query again."
     #[test]
     fn a_tracker_says_when_to_come_again() {
         let mut schedule = Schedule::default();

@@ -142,14 +142,16 @@ pub enum Heard {
 pub struct Failure {
     /// For the user: what happened, or the tracker's words.
     pub why: String,
-    /// What the tracker says of the next try (BEP 31). No time at all if it says nothing of it; `None` if it was not it that spoke.
+    /// What the tracker says of the next try (BEP 31). No time at all if it says nothing of it;
+    /// `None` if it was not it that spoke.
     pub retry: Option<Retry>,
 }
 
 /// How an exchange with a tracker has ended; `None` while it goes on.
 pub type Over = Option<Result<Heard, Failure>>;
 
-/// A tracker that answered, and has nothing for us: it is not asked again in a hurry, whatever it says.
+/// A tracker that answered, and has nothing for us: it is not asked again in a hurry, whatever it
+/// says.
 pub fn refused(why: impl Into<String>, retry: Option<Retry>) -> Failure {
     Failure {
         why: why.into(),

@@ -1,4 +1,5 @@
-//! The order in which trackers are asked (BEP 12): tier by tier; within a tier at random first, then whoever answered last in front.
+//! The order in which trackers are asked (BEP 12): tier by tier; within a tier at random first,
+//! then whoever answered last in front.
 
 use crate::base::rng::Rng;
 
@@ -32,8 +33,8 @@ impl Tiers {
 mod tests {
     use super::*;
 
-    /// BEP 12: "URLs within each tier will be processed in a randomly chosen order; in other words, the list will be shuffled when
-    /// first read, and then parsed in order."
+    /// BEP 12: "URLs within each tier will be processed in a randomly chosen order; in other words,
+    /// the list will be shuffled when first read, and then parsed in order."
     #[test]
     fn each_tier_is_shuffled_by_itself() {
         let mut firsts = [0; 3];
@@ -46,9 +47,10 @@ mod tests {
         assert!(firsts.iter().all(|&count| count > 60), "{firsts:?}");
     }
 
-    /// BEP 12's example: "if tracker1 cannot be reached, try tracker2. If tracker2 can be reached, the list is now:
-    /// tracker2,tracker1,tracker3. […] If later neither tracker2 nor tracker1 can be reached, but tracker3 responds, then the list
-    /// will be changed to: tracker3,tracker2,tracker1".
+    /// BEP 12's example: "if tracker1 cannot be reached, try tracker2. If tracker2 can be reached,
+    /// the list is now: tracker2,tracker1,tracker3. […] If later neither tracker2 nor tracker1 can
+    /// be reached, but tracker3 responds, then the list will be changed to:
+    /// tracker3,tracker2,tracker1".
     #[test]
     fn who_answers_moves_to_the_front_of_its_tier() {
         let mut tiers = Tiers(vec![vec![1, 2, 3], vec![4, 5]]);

@@ -1,5 +1,5 @@
-//! One tracker of a torrent: its name is looked up, each family that we can use is asked, and what comes back over both makes one
-//! answer; it failed only if neither answered.
+//! One tracker of a torrent: its name is looked up, each family that we can use is asked, and what
+//! comes back over both makes one answer; it failed only if neither answered.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -102,8 +102,8 @@ impl Tracker {
         std::mem::take(&mut self.ended)
     }
 
-    /// Asks: looks up the name, then announces or scrapes over each family. On the way out, says the last words where it is
-    /// known already.
+    /// Asks: looks up the name, then announces or scrapes over each family. On the way out, says
+    /// the last words where it is known already.
     pub fn ask(&mut self, turn: &mut Turn<'_>) {
         let give_up = match turn.us.stage {
             Stage::Leaving { until } => until,
@@ -131,7 +131,8 @@ impl Tracker {
         self.settle(turn);
     }
 
-    /// We leave: questions that the tracker may have read go on until this moment, the rest is dropped.
+    /// We leave: questions that the tracker may have read go on until this moment, the rest is
+    /// dropped.
     pub fn leave(&mut self, until: Now, out: &mut Outbox) {
         self.lookup = None;
         self.endpoints
@@ -363,7 +364,8 @@ impl Tracker {
         }
     }
 
-    /// If nothing is under way any more, the attempt has ended: the schedule learns of it, and the user of a failure.
+    /// If nothing is under way any more, the attempt has ended: the schedule learns of it, and the
+    /// user of a failure.
     fn settle(&mut self, turn: &mut Turn<'_>) {
         if self.lookup.is_some() || self.endpoints.iter().any(Endpoint::is_busy) {
             return;

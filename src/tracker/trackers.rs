@@ -20,7 +20,8 @@ use crate::base::time::{Now, sooner};
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to `handle_*`; after
-/// each, [`Trackers::next_action`] and [`Trackers::next_response`] are to be called until there is none.
+/// each, [`Trackers::next_action`] and [`Trackers::next_response`] are to be called until there is
+/// none.
 #[derive(Debug)]
 pub struct Trackers {
     us: Standing,
@@ -45,8 +46,8 @@ pub struct Trackers {
 }
 
 impl Trackers {
-    /// A machine that announces, once it is started. URLs that cannot be used are reported at once and left out; so are those that
-    /// come twice, without a word.
+    /// A machine that announces, once it is started. URLs that cannot be used are reported at once
+    /// and left out; so are those that come twice, without a word.
     pub fn new(
         tiers: &[Vec<String>],
         identity: Identity,
@@ -83,8 +84,9 @@ impl Trackers {
         }
     }
 
-    /// A machine that asks each tracker once how the swarm of a torrent is, beginning at once, and takes no part in it. It is done
-    /// when it is idle. `allow_local`: see [`Trackers::allow_local`].
+    /// A machine that asks each tracker once how the swarm of a torrent is, beginning at once, and
+    /// takes no part in it. It is done when it is idle. `allow_local`: see
+    /// [`Trackers::allow_local`].
     pub fn scraper(
         tiers: &[Vec<String>],
         info_hash: InfoHash,
@@ -159,7 +161,8 @@ impl Trackers {
         }
     }
 
-    /// Tells every tracker that knows us that we leave, within [`limits::FAREWELL`]; nothing else is said afterwards.
+    /// Tells every tracker that knows us that we leave, within [`limits::FAREWELL`]; nothing else
+    /// is said afterwards.
     pub fn stop(&mut self, now: Now) {
         if self.us.is_leaving() {
             return;
@@ -192,7 +195,8 @@ impl Trackers {
         self.offer(now, |tracker, turn| tracker.handle_bytes(id, bytes, turn));
     }
 
-    /// A connection could not be made or has ended: in order, or for this reason. It need not be aborted any more.
+    /// A connection could not be made or has ended: in order, or for this reason. It need not be
+    /// aborted any more.
     pub fn handle_closed(&mut self, id: Id, how: Result<(), String>, now: Now) {
         self.offer(now, |tracker, turn| tracker.handle_closed(id, &how, turn));
     }
@@ -246,7 +250,8 @@ impl Trackers {
         busy.count()
     }
 
-    /// Whether nothing is under way: no tracker is being asked, and no action or response waits to be taken.
+    /// Whether nothing is under way: no tracker is being asked, and no action or response waits to
+    /// be taken.
     pub fn is_idle(&self) -> bool {
         self.out.is_empty() && self.queue.is_empty() && self.busy() == 0
     }
@@ -312,7 +317,8 @@ impl Trackers {
         self.settle(now);
     }
 
-    /// Draws the consequences of what trackers answered, asks those who are next, and looks when there is more to do.
+    /// Draws the consequences of what trackers answered, asks those who are next, and looks when
+    /// there is more to do.
     fn settle(&mut self, now: Now) {
         if self.us.stage == Stage::Announcing {
             self.announce(now);

@@ -1,5 +1,6 @@
-//! One question to a tracker over UDP (BEP 15): a connection id is asked for, unless there is one that still holds, then the question
-//! is put under it. What is not answered in 15 seconds is sent again and gets twice as long; two losses in a row end it.
+//! One question to a tracker over UDP (BEP 15): a connection id is asked for, unless there is one
+//! that still holds, then the question is put under it. What is not answered in 15 seconds is sent
+//! again and gets twice as long; two losses in a row end it.
 
 use std::net::SocketAddr;
 

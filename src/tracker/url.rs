@@ -1,6 +1,7 @@
-//! URLs of trackers (RFC 3986), as far as trackers use them: `http` and `udp`, names and addresses, and the relative locations
-//! that HTTP redirects to. Whatever a torrent or a tracker writes there, a parsed URL is safe to put in an HTTP head: spaces,
-//! control characters and what is not ASCII come out percent-encoded, and a host is letters, digits, `.`, `-` and `_` only.
+//! URLs of trackers (RFC 3986), as far as trackers use them: `http` and `udp`, names and addresses,
+//! and the relative locations that HTTP redirects to. Whatever a torrent or a tracker writes there,
+//! a parsed URL is safe to put in an HTTP head: spaces, control characters and what is not ASCII
+//! come out percent-encoded, and a host is letters, digits, `.`, `-` and `_` only.
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr};
@@ -67,7 +68,8 @@ impl Url {
         })
     }
 
-    /// The URL that a redirect from this one leads to: an absolute URL, or one relative to this (RFC 3986, section 5.2).
+    /// The URL that a redirect from this one leads to: an absolute URL, or one relative to this
+    /// (RFC 3986, section 5.2).
     ///
     /// # Errors
     /// Why it cannot be followed.
@@ -180,14 +182,16 @@ fn parse_port(digits: &str) -> Result<u16, String> {
         .ok_or_else(|| format!("{digits:?} is not a port"))
 }
 
-/// Whether a reference begins with a scheme: a letter, then letters, digits, `+`, `-`, `.`, up to a colon.
+/// Whether a reference begins with a scheme: a letter, then letters, digits, `+`, `-`, `.`, up to a
+/// colon.
 fn has_scheme(reference: &str) -> bool {
     let (scheme, _) = reference.split_once(':').unwrap_or_default();
     let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(rest)
 }
 
-/// Path and query as a request may carry them: begun by `/`, without fragment, nothing invisible in it.
+/// Path and query as a request may carry them: begun by `/`, without fragment, nothing invisible in
+/// it.
 fn visible(target: &str) -> String {
     let target = target.split('#').next().unwrap_or_default();
     let mut out = String::with_capacity(target.len() + 1);

@@ -1,5 +1,5 @@
-//! What we ask an HTTP tracker and what it answers (BEP 3, 7, 23, 31, 48). The question is the query of a URL, the answer one
-//! bencoded dictionary.
+//! What we ask an HTTP tracker and what it answers (BEP 3, 7, 23, 31, 48). The question is the
+//! query of a URL, the answer one bencoded dictionary.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -120,7 +120,8 @@ impl Query {
 }
 
 impl Answer {
-    /// Reads the body of an HTTP response. Bytes behind the dictionary are ignored: some trackers end it with a newline.
+    /// Reads the body of an HTTP response. Bytes behind the dictionary are ignored: some trackers
+    /// end it with a newline.
     pub fn parse(body: &[u8]) -> Result<Answer, Malformed> {
         let answer = dictionary(body)?;
         if let Some(reason) = answer.bytes("failure reason") {
@@ -229,8 +230,8 @@ fn peers(list: Value<'_>, family: Family) -> Vec<SocketAddr> {
     }
 }
 
-/// A peer in BEP 3's long form. Its `ip` may be a host name; no tracker in use sends one, and looking up what a tracker names is
-/// nothing a peer should make us do.
+/// A peer in BEP 3's long form. Its `ip` may be a host name; no tracker in use sends one, and
+/// looking up what a tracker names is nothing a peer should make us do.
 fn address(peer: Dict<'_>) -> Option<SocketAddr> {
     let [ip, port] = peer.pick(["ip", "port"]);
     let ip: IpAddr = std::str::from_utf8(ip?.bytes()?).ok()?.parse().ok()?;
@@ -272,8 +273,9 @@ mod tests {
         };
         assert_eq!(
             started.url("http://t/announce"),
-            "http://t/announce?info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A&peer_id=-bk0100-abcdefghijkl\
-             &port=6881&uploaded=1&downloaded=2&left=18446744073709551615&numwant=80&key=000000ab&compact=1\
+            "http://t/announce?info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A\
+             &peer_id=-bk0100-abcdefghijkl&port=6881&uploaded=1&downloaded=2\
+             &left=18446744073709551615&numwant=80&key=000000ab&compact=1\
              &event=started&trackerid=a%20b"
         );
         let url = query().url("http://t/announce?pass=x#frag");

@@ -1,8 +1,10 @@
-//! Bencode (BEP 3): integers `i42e`, byte strings `4:spam`, lists `l…e`, dictionaries `d…e` whose keys are byte strings.
+//! Bencode (BEP 3): integers `i42e`, byte strings `4:spam`, lists `l…e`, dictionaries `d…e` whose
+//! keys are byte strings.
 //!
-//! A text is checked whole, once, and nothing is allocated for it: lists and dictionaries keep the bytes they stand in, and are read
-//! from them again as somebody looks inside. So the raw bytes of any value are at hand (the info hash needs them), and memory does
-//! not depend on what a text contains.
+//! A text is checked whole, once, and nothing is allocated for it: lists and dictionaries keep the
+//! bytes they stand in, and are read from them again as somebody looks inside. So the raw bytes of
+//! any value are at hand (the info hash needs them), and memory does not depend on what a text
+//! contains.
 
 use nom::Parser as _;
 use nom::bytes::complete::{tag, take};
@@ -32,15 +34,16 @@ pub struct List<'a> {
     raw: &'a [u8],
 }
 
-/// A dictionary, checked and kept as it stands in the text. Its keys should be sorted and distinct (BEP 3); real torrents have
-/// others, so neither is insisted on.
+/// A dictionary, checked and kept as it stands in the text. Its keys should be sorted and distinct
+/// (BEP 3); real torrents have others, so neither is insisted on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dict<'a> {
     raw: &'a [u8],
 }
 
-/// Reads the value that the bytes begin with; the bytes behind it come back too. Numbers are strict (no leading zero, no `-0`,
-/// nothing past 64 bits); nesting and the number of values are limited ([`limits::BENCODE_DEPTH`], [`limits::BENCODE_VALUES`]).
+/// Reads the value that the bytes begin with; the bytes behind it come back too. Numbers are strict
+/// (no leading zero, no `-0`, nothing past 64 bits); nesting and the number of values are limited
+/// ([`limits::BENCODE_DEPTH`], [`limits::BENCODE_VALUES`]).
 pub fn decode(text: &[u8]) -> Result<(Value<'_>, &[u8]), Malformed> {
     finish(
         text,
@@ -48,8 +51,8 @@ pub fn decode(text: &[u8]) -> Result<(Value<'_>, &[u8]), Malformed> {
     )
 }
 
-/// The same, but a number past 64 bits becomes the one nearest to it: for what trackers say, of which one absurd number should not
-/// spoil the rest.
+/// The same, but a number past 64 bits becomes the one nearest to it: for what trackers say, of
+/// which one absurd number should not spoil the rest.
 pub fn decode_nearest(text: &[u8]) -> Result<(Value<'_>, &[u8]), Malformed> {
     finish(
         text,
@@ -121,7 +124,8 @@ impl<'a> Dict<'a> {
             .find_map(|(name, value)| (name == key).then_some(value))
     }
 
-    /// The values of several keys in one pass: what to use on a large dictionary, since each [`Dict::get`] reads it anew.
+    /// The values of several keys in one pass: what to use on a large dictionary, since each
+    /// [`Dict::get`] reads it anew.
     pub fn pick<const N: usize>(self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
         let mut picked = [None; N];
         for (name, value) in self.iter() {
@@ -171,8 +175,8 @@ pub fn list(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     out
 }
 
-/// A dictionary of encoded values, encoded. The entries may come in any order, their keys being distinct; they are written sorted by
-/// the bytes of the keys, as BEP 3 asks.
+/// A dictionary of encoded values, encoded. The entries may come in any order, their keys being
+/// distinct; they are written sorted by the bytes of the keys, as BEP 3 asks.
 pub fn dict<'k>(entries: impl IntoIterator<Item = (&'k str, Vec<u8>)>) -> Vec<u8> {
     let mut entries: Vec<_> = entries.into_iter().collect();
     entries.sort_by_key(|&(key, _)| key);

@@ -1,7 +1,8 @@
-//! Compact addresses: six bytes for an IPv4 address and a port (BEP 23), eighteen for IPv6 (BEP 7), one after the other.
+//! Compact addresses: six bytes for an IPv4 address and a port (BEP 23), eighteen for IPv6 (BEP 7),
+//! one after the other.
 //!
-//! A part of an address at the end of a list is ignored: trackers that cut their reply to fit somewhere do send it, and the whole
-//! addresses before it are as good as any.
+//! A part of an address at the end of a list is ignored: trackers that cut their reply to fit
+//! somewhere do send it, and the whole addresses before it are as good as any.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -40,9 +41,9 @@ pub fn parse(list: &[u8], family: Family) -> Vec<SocketAddr> {
 }
 
 /// Whether a list that should be of IPv6 addresses is one of IPv4 addresses, as npm's
-/// `bittorrent-tracker` sends to everybody. Its length tells, but where it is a multiple of both; then
-/// it is of IPv4 if that makes every entry an address that a peer may have, and IPv6 does not so for
-/// more than half of them.
+/// `bittorrent-tracker` sends to everybody. Its length tells, but where it is a multiple of both;
+/// then it is of IPv4 if that makes every entry an address that a peer may have, and IPv6 does not
+/// so for more than half of them.
 pub fn is_v4(list: &[u8]) -> bool {
     if list.is_empty() || list.len() % V4 != 0 {
         return false;
@@ -100,8 +101,8 @@ mod tests {
         out
     }
 
-    /// BEP 23: "The first 4 bytes contain the 32-bit ipv4 address. The remaining two bytes contain the port number. Both address
-    /// and port use network-byte order."
+    /// BEP 23: "The first 4 bytes contain the 32-bit ipv4 address. The remaining two bytes contain
+    /// the port number. Both address and port use network-byte order."
     #[test]
     fn ipv4_is_six_bytes() {
         let addrs = [

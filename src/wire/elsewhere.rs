@@ -91,7 +91,8 @@ impl Metainfo {
             Some(given) => spelled(style, given),
             None => spelled(style, &as_given(&self.name)),
         };
-        // A name that does not look like it must not lead into the folder of some program's settings.
+        // A name that does not look like it must not lead into the folder of some program's
+        // settings.
         root.filter(|root| !root.starts_with('.') || self.name.starts_with('.'))
     }
 

@@ -5,8 +5,8 @@ use std::fmt;
 /// A file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileEntry {
-    /// Where it lies below the download folder: plain names (see [`super::paths::is_plain`]) with a `/` between them, the first of which is the
-    /// torrent's name. Empty for padding.
+    /// Where it lies below the download folder: plain names (see [`super::paths::is_plain`]) with a
+    /// `/` between them, the first of which is the torrent's name. Empty for padding.
     pub path: Box<str>,
     /// Its size in bytes.
     pub length: u64,

@@ -24,13 +24,14 @@ pub struct Names {
     pub root: Option<Given>,
     /// The same for each file's path below the torrent's name, by the file's index.
     pub files: BTreeMap<usize, Given>,
-    /// Where each symbolic link leads (BEP 47's `symlink path`), below the torrent's name, by index.
+    /// Where each symbolic link leads (BEP 47's `symlink path`), below the torrent's name, by
+    /// index.
     pub links: BTreeMap<usize, Box<str>>,
 }
 
 impl Given {
-    /// Why the path on disk (as far as this name goes) is not what the torrent says, in plain words;
-    /// `None` where it is.
+    /// Why the path on disk (as far as this name goes) is not what the torrent says, in plain
+    /// words; `None` where it is.
     pub fn why(&self, on_disk: &str) -> Option<&'static str> {
         let odd = |test: fn(&[u8]) -> bool| self.components.iter().any(|name| test(name));
         if odd(|name| std::str::from_utf8(name).is_err()) {

@@ -1,5 +1,6 @@
-//! The first 68 bytes that each side sends (BEP 3): the length and name of the protocol, eight reserved bytes whose bits name what the sender
-//! can do, the torrent's info hash, and the sender's peer id.
+//! The first 68 bytes that each side sends (BEP 3): the length and name of the protocol, eight
+//! reserved bytes whose bits name what the sender can do, the torrent's info hash, and the sender's
+//! peer id.
 
 use nom::Parser as _;
 use nom::bytes::streaming::tag;
@@ -44,8 +45,9 @@ impl Handshake {
         last & FAST != 0
     }
 
-    /// Reads the handshake that these bytes begin with; `None` while there are too few of them. Another protocol is refused at its first
-    /// byte that differs, so nobody has to send 68 bytes to be told.
+    /// Reads the handshake that these bytes begin with; `None` while there are too few of them.
+    /// Another protocol is refused at its first byte that differs, so nobody has to send 68 bytes
+    /// to be told.
     pub fn parse(bytes: &[u8]) -> Result<Option<Handshake>, Malformed> {
         match handshake(bytes) {
             Err(nom::Err::Incomplete(_)) => Ok(None),
@@ -91,8 +93,8 @@ mod tests {
     const INFO_HASH: InfoHash = InfoHash(*b"abcdefghijklmnopqrst");
     const PEER_ID: PeerId = PeerId(*b"-XX0000-000000000000");
 
-    /// BEP 3: "The handshake starts with character nineteen (decimal) followed by the string 'BitTorrent protocol'. […] eight reserved
-    /// bytes […] 20 byte sha1 hash […] 20-byte peer id".
+    /// BEP 3: "The handshake starts with character nineteen (decimal) followed by the string
+    /// 'BitTorrent protocol'. […] eight reserved bytes […] 20 byte sha1 hash […] 20-byte peer id".
     #[test]
     fn layout_is_that_of_bep_3() {
         let mut bytes = Vec::new();

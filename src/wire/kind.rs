@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Which message it is, without its content; the handshake is among them, so that what is legal when is one table.
+/// Which message it is, without its content; the handshake is among them, so that what is legal
+/// when is one table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[allow(missing_docs)] // `Message` says what each of them means.
 pub enum Kind {

@@ -1,4 +1,5 @@
-//! Magnet links (BEP 9): a torrent's info hash in a URI, with hints where to find it. Written here, not read.
+//! Magnet links (BEP 9): a torrent's info hash in a URI, with hints where to find it. Written here,
+//! not read.
 
 use super::percent;
 use crate::base::id::InfoHash;

@@ -1,6 +1,6 @@
-//! What peers say after the handshake (BEP 3, with BEP 5's `port`, BEP 6's five, and BEP 10's `extended`). Each message is a frame: its
-//! length in four bytes, then one byte that says which message it is, then its fields, all numbers big-endian. A frame of length
-//! zero is a keep-alive.
+//! What peers say after the handshake (BEP 3, with BEP 5's `port`, BEP 6's five, and BEP 10's
+//! `extended`). Each message is a frame: its length in four bytes, then one byte that says which
+//! message it is, then its fields, all numbers big-endian. A frame of length zero is a keep-alive.
 
 use std::fmt;
 
@@ -82,8 +82,8 @@ pub enum Message<'a> {
     Unknown(u8),
 }
 
-/// The length of the frame that these bytes begin with (the four bytes of the length itself not counted); `None` while there are fewer
-/// than four.
+/// The length of the frame that these bytes begin with (the four bytes of the length itself not
+/// counted); `None` while there are fewer than four.
 pub fn frame_len(bytes: &[u8]) -> Option<u32> {
     bytes
         .first_chunk()

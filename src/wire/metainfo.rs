@@ -1,9 +1,10 @@
-//! A `.torrent` file (BEP 3): a dictionary whose `info` says what the content is, and whose other keys say where to find it. The
-//! SHA-1 of the bytes of `info`, as they stand in the file, is the torrent's name in the whole swarm.
+//! A `.torrent` file (BEP 3): a dictionary whose `info` says what the content is, and whose other
+//! keys say where to find it. The SHA-1 of the bytes of `info`, as they stand in the file, is the
+//! torrent's name in the whole swarm.
 //!
-//! A torrent that describes its content by BEP 52 too (a hybrid) is read by its BEP 3 half; one that describes it by BEP 52 only is
-//! refused. What could lead out of the download folder is refused; a name that cannot be written gets
-//! one of its own (see [`super::paths`]).
+//! A torrent that describes its content by BEP 52 too (a hybrid) is read by its BEP 3 half; one
+//! that describes it by BEP 52 only is refused. What could lead out of the download folder is
+//! refused; a name that cannot be written gets one of its own (see [`super::paths`]).
 
 use sha1::{Digest as _, Sha1};
 
@@ -122,7 +123,8 @@ impl Metainfo {
 mod tests {
     use super::*;
 
-    /// BEP 3: "the hash is that of the bencoded form as found in the metainfo file", whatever its order and unknown keys.
+    /// BEP 3: "the hash is that of the bencoded form as found in the metainfo file", whatever its
+    /// order and unknown keys.
     #[test]
     fn the_info_hash_is_that_of_the_bytes_as_they_stand() {
         let info = b"d4:name1:t6:lengthi5e6:pieces20:aaaaaaaaaaaaaaaaaaaa12:piece lengthi16e1:?lee";

@@ -1,5 +1,5 @@
-//! Rank 1: bytes and values. Parsers (nom) that borrow what they read, and encoders that append to a `Vec<u8>`. Nothing here keeps
-//! state, and nothing here panics, whatever the bytes.
+//! Rank 1: bytes and values. Parsers (nom) that borrow what they read, and encoders that append to
+//! a `Vec<u8>`. Nothing here keeps state, and nothing here panics, whatever the bytes.
 
 #![cfg_attr(
     not(test),
@@ -68,7 +68,8 @@ impl fmt::Display for Malformed {
 /// What the parsers of this room return while they are at work.
 type Parsed<'a, T> = nom::IResult<&'a [u8], T, Wrong<'a>>;
 
-/// A [`Malformed`] in the making: nom knows the bytes that are left, the offset follows when the whole is at hand.
+/// A [`Malformed`] in the making: nom knows the bytes that are left, the offset follows when the
+/// whole is at hand.
 #[derive(Debug)]
 struct Wrong<'a> {
     rest: &'a [u8],
@@ -129,7 +130,8 @@ fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     map_opt(take(N), |bytes: &[u8]| bytes.try_into().ok()).parse(input)
 }
 
-/// A stranger's words for a user: one line of bounded length, without control characters; where they are not UTF-8 it shows.
+/// A stranger's words for a user: one line of bounded length, without control characters; where
+/// they are not UTF-8 it shows.
 fn one_line(words: &[u8]) -> String {
     // No letter has more than four bytes; what is not looked at need not be copied.
     let most = limits::WORDS.saturating_mul(4).min(words.len());

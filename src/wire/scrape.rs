@@ -27,8 +27,8 @@ pub enum ScrapeAnswer {
     Failure(String),
 }
 
-/// The URL to get. By BEP 48's rule the text behind the last slash of the announce URL begins with `announce`, and that word becomes
-/// `scrape`; `None`: this tracker cannot be scraped.
+/// The URL to get. By BEP 48's rule the text behind the last slash of the announce URL begins with
+/// `announce`, and that word becomes `scrape`; `None`: this tracker cannot be scraped.
 pub fn scrape_url(announce: &str, info_hash: InfoHash) -> Option<String> {
     let (front, last) = announce.rsplit_once('/')?;
     let tail = last.strip_prefix("announce")?;

@@ -1,5 +1,6 @@
-//! Where a torrent's content is to be found: trackers in tiers (BEP 3, BEP 12), web seeds (BEP 19) and DHT nodes (BEP 5). What cannot be used
-//! is left out, since a torrent with one bad address among ten is as good as one with nine.
+//! Where a torrent's content is to be found: trackers in tiers (BEP 3, BEP 12), web seeds (BEP 19)
+//! and DHT nodes (BEP 5). What cannot be used is left out, since a torrent with one bad address
+//! among ten is as good as one with nine.
 
 use std::collections::BTreeSet;
 
@@ -76,8 +77,8 @@ impl<'a> Urls<'a> {
     }
 }
 
-/// A URL or host name without the blanks around it. Control characters have no place in one; passed on, a line break would begin a
-/// header of our own in an HTTP request.
+/// A URL or host name without the blanks around it. Control characters have no place in one; passed
+/// on, a line break would begin a header of our own in an HTTP request.
 fn usable(text: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let fits = !text.is_empty() && text.len() <= limits::URL_BYTES;

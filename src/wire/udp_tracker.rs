@@ -1,6 +1,7 @@
-//! The UDP tracker protocol (BEP 15). First a connection id is asked for, which proves that we receive what is sent to our address;
-//! it then stands in front of announces and scrapes. Each response repeats the random transaction id of its request, and may be longer
-//! than what is read of it here.
+//! The UDP tracker protocol (BEP 15). First a connection id is asked for, which proves that we
+//! receive what is sent to our address; it then stands in front of announces and scrapes. Each
+//! response repeats the random transaction id of its request, and may be longer than what is read
+//! of it here.
 
 use nom::Parser as _;
 use nom::combinator::{complete, map, rest};

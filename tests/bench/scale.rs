@@ -1,6 +1,7 @@
-//! What a piece and a peer cost, by number: the same work in torrents of 1,000 to 200,000 pieces, and in sessions of 10 to 1,000
-//! connections. A cost that does not depend on the number has a ratio near 1 between the largest and the smallest; what is left of
-//! growth in the others is memory that no longer fits into a cache. Run with `cargo bench --bench scale`.
+//! What a piece and a peer cost, by number: the same work in torrents of 1,000 to 200,000 pieces,
+//! and in sessions of 10 to 1,000 connections. A cost that does not depend on the number has a
+//! ratio near 1 between the largest and the smallest; what is left of growth in the others is
+//! memory that no longer fits into a cache. Run with `cargo bench --bench scale`.
 
 #[path = "scale/pieces.rs"]
 mod pieces;

@@ -1,5 +1,6 @@
-//! Power cuts: at each moment of a download, with every loss that the system allows. A restart never vouches for a piece whose bytes are
-//! not there, and what an earlier save vouched for is still found.
+//! Power cuts: at each moment of a download, with every loss that the system allows. A restart
+//! never vouches for a piece whose bytes are not there, and what an earlier save vouched for is
+//! still found.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -87,7 +88,8 @@ fn record(bench: Bench, seed: &Peer) -> Recorded {
     }
 }
 
-/// From nothing; from a half that a clean end left; and large enough that it is synced in the middle, too.
+/// From nothing; from a half that a clean end left; and large enough that it is synced in the
+/// middle, too.
 fn runs() -> [Recorded; 3] {
     let fresh = bench(1, 1);
     let seed = paced(&fresh, 2 * MIB);
@@ -144,7 +146,8 @@ fn no_power_cut_makes_a_restart_believe_what_is_not_there_or_forget_what_was_sav
             "{states} states of {} calls",
             run.calls.len()
         );
-        // The model would have found it out: what if it were not synced, or nothing knew the files by name?
+        // The model would have found it out: what if it were not synced, or nothing knew the files
+        // by name?
         for forget in [
             |what: &What| matches!(what, What::Sync { .. }),
             |what: &What| *what == What::SyncNames,

@@ -1,5 +1,5 @@
-//! Resume files that are not what was saved: torn, zeroed, altered, another torrent's, of another version, impossible, huge. Each only
-//! costs a check, and nothing is believed that is not so.
+//! Resume files that are not what was saved: torn, zeroed, altered, another torrent's, of another
+//! version, impossible, huge. Each only costs a check, and nothing is believed that is not so.
 
 use std::fs;
 
@@ -14,7 +14,8 @@ use crate::support::child::Child;
 use crate::support::peer::{Manners, Peer};
 use crate::{MIB, file, get, lines, record, resume};
 
-/// A download that ended well, of which a piece was then lost without a trace: only who does not believe the resume file finds it.
+/// A download that ended well, of which a piece was then lost without a trace: only who does not
+/// believe the resume file finds it.
 fn lossy(number: u64) -> (Bench, Peer, Vec<u8>) {
     let bench = Bench::new(number, MIB);
     let seed = Peer::start(&bench.torrent, Manners::default());
@@ -99,7 +100,8 @@ fn another_torrents_and_impossible_ones_only_cost_a_check() {
     }
 }
 
-/// A file whose check sum is right, so that it is believed, but which speaks of other files than those that are there.
+/// A file whose check sum is right, so that it is believed, but which speaks of other files than
+/// those that are there.
 #[test]
 fn stamps_that_nothing_has_are_not_matched() {
     let (bench, _seed, saved) = lossy(4);

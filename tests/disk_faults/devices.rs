@@ -1,5 +1,5 @@
-//! Real devices and users that refuse: file systems in memory that are small, one on a loop device that turns read-only, folders of
-//! another user.
+//! Real devices and users that refuse: file systems in memory that are small, one on a loop device
+//! that turns read-only, folders of another user.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -115,7 +115,8 @@ fn what_cannot_be_read_while_checking_is_named_and_fetched_again() {
 
 #[test]
 fn what_cannot_be_read_back_ends_it() {
-    // Blocks of one piece from two peers: some come before their turn and are read back to be hashed.
+    // Blocks of one piece from two peers: some come before their turn and are read back to be
+    // hashed.
     let bench = Bench::of(Torrent::new(
         Content::file(6, "content.bin", 4 * MIB),
         4 * MIB,

@@ -1,5 +1,5 @@
-//! `kill -9` just before each call that a download makes to the file system, from the first to the last: whatever it had verified is
-//! found again, and only the rest is fetched.
+//! `kill -9` just before each call that a download makes to the file system, from the first to the
+//! last: whatever it had verified is found again, and only the rest is fetched.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;

@@ -1,6 +1,7 @@
-//! Disks that fail, fill up or lose power, files that other programs meddle with, and resume data that are not what was saved. Each
-//! ends in one clear line and the right exit code; when the cause is gone, another run completes and fetches no more than was not
-//! there. Most faults are made by `BROOKLET_FAULTS` (see `src/io/faults/plan.rs`), some by real devices.
+//! Disks that fail, fill up or lose power, files that other programs meddle with, and resume data
+//! that are not what was saved. Each ends in one clear line and the right exit code; when the cause
+//! is gone, another run completes and fetches no more than was not there. Most faults are made by
+//! `BROOKLET_FAULTS` (see `src/io/faults/plan.rs`), some by real devices.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -91,7 +92,8 @@ fn lines(child: &mut Child, warnings: bool) -> Vec<String> {
     ours.map(String::from).collect()
 }
 
-/// Another run, without faults, completes. It fetches what was not there and nothing else. How many pieces it found.
+/// Another run, without faults, completes. It fetches what was not there and nothing else. How many
+/// pieces it found.
 fn assert_recovers(bench: &Bench) -> u64 {
     // One of its own: another may be busy yet with who is gone.
     let seed = Peer::start(&bench.torrent, Manners::default());

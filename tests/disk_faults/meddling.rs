@@ -24,7 +24,8 @@ fn clear(path: &Path) {
     let _ = fs::remove_dir(path);
 }
 
-/// A download of 16 pieces, this done to its file when four are there: it fails with a line that names the file, and recovers.
+/// A download of 16 pieces, this done to its file when four are there: it fails with a line that
+/// names the file, and recovers.
 fn assert_noticed(deed: &str, run: Deed, mend: Deed) {
     let bench = Bench::new(1, MIB);
     let seed = paced(&bench, 2 * MIB);
@@ -118,7 +119,8 @@ fn a_file_that_is_deleted_or_replaced_is_noticed() {
     );
 }
 
-/// A folder of two files: the second is downloaded when something happens to the first, which is complete and synced.
+/// A folder of two files: the second is downloaded when something happens to the first, which is
+/// complete and synced.
 #[test]
 fn a_file_that_goes_when_it_is_complete_is_noticed_at_the_end() {
     let content = Content::folder(2, "t", &[("a", 256 * KIB), ("b", 768 * KIB)]);
@@ -143,7 +145,8 @@ fn a_folder_that_is_moved_away_is_noticed_and_can_be_moved_back() {
     wait_verified(&mut child, 4);
     let (here, away) = (bench.content().join("t"), bench.content().join("away"));
     fs::rename(&here, &away).unwrap();
-    // It may have had the folder open and fill it there, or find that nothing is where it should be.
+    // It may have had the folder open and fill it there, or find that nothing is where it should
+    // be.
     let code = child.code(SOON);
     if code == 1 {
         let said = lines(&mut child, false);

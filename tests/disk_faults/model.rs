@@ -1,6 +1,8 @@
-//! What the calls of a run leave on the disk when the power fails, as the system promises it and no better: what was not synced may be
-//! there or not, in any part and any order; a rename that was not synced may have happened or not, and may be there before what the
-//! file holds. The calls are those that the program recorded (see `io::faults`), so that the model cannot differ from the code.
+//! What the calls of a run leave on the disk when the power fails, as the system promises it and no
+//! better: what was not synced may be there or not, in any part and any order; a rename that was
+//! not synced may have happened or not, and may be there before what the file holds. The calls are
+//! those that the program recorded (see `io::faults`), so that the model cannot differ from the
+//! code.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +14,8 @@ const SECTOR: u64 = 512;
 /// A time that no file is on record with.
 const NOW: i64 = -1_000_000;
 
-/// A call: what it did, when it began and when it ended (`None`: never, or it failed). Times are lines of the record.
+/// A call: what it did, when it began and when it ended (`None`: never, or it failed). Times are
+/// lines of the record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Call {
     pub what: What,
@@ -144,8 +147,9 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(pair).collect()
 }
 
-/// Every state that the disk may be in after a power cut at this line of the record, as far as it matters: of what is not safe there is
-/// nothing, everything, all but one, only one, and a part of one.
+/// Every state that the disk may be in after a power cut at this line of the record, as far as it
+/// matters: of what is not safe there is nothing, everything, all but one, only one, and a part of
+/// one.
 pub fn after(
     calls: &[Call],
     start: &Start,
@@ -207,7 +211,8 @@ fn resumes(calls: &[Call], start: &Start) -> Vec<Option<Vec<u8>>> {
     found
 }
 
-/// What sizes and times may be. An inode is written whole: it is as it was at some moment since it was synced.
+/// What sizes and times may be. An inode is written whole: it is as it was at some moment since it
+/// was synced.
 fn metas(calls: &[Call], start: &Start) -> Vec<Vec<Option<Stamp>>> {
     let files = start.stamps.len();
     let each: Vec<Vec<Option<Stamp>>> = (0..files).map(|file| meta(calls, file, start)).collect();
@@ -350,7 +355,8 @@ fn contents(calls: &[Call], start: &Start, layout: &Layout) -> Vec<Vec<bool>> {
     found
 }
 
-/// The pieces that these bytes make whole. They are those of the torrent, since they come from a seed.
+/// The pieces that these bytes make whole. They are those of the torrent, since they come from a
+/// seed.
 fn right(present: &[(u64, u64)], layout: &Layout) -> Vec<bool> {
     let geometry = layout.geometry();
     let mut present = present.to_vec();

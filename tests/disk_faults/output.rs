@@ -7,7 +7,8 @@ use crate::support::bench::Bench;
 use crate::support::peer::{Manners, Peer};
 use crate::{KIB, MIB};
 
-/// Runs a download in the shell, its events going where `script` says. Its exit code, and what it said on standard error.
+/// Runs a download in the shell, its events going where `script` says. Its exit code, and what it
+/// said on standard error.
 fn run(bench: &Bench, seed: &Peer, out: Stdio) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brooklet"));
     bench.arguments(&mut command, "get");

@@ -1,5 +1,5 @@
-//! Faults while seeding: nobody gets wrong bytes. What cannot be read is refused, and the seed goes on; a file that another program
-//! has changed ends it.
+//! Faults while seeding: nobody gets wrong bytes. What cannot be read is refused, and the seed goes
+//! on; a file that another program has changed ends it.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -168,7 +168,8 @@ fn what_cannot_be_read_is_refused_and_the_rest_is_served() {
     }
 }
 
-/// Blocks that lie in one buffer are sent, though the next one cannot be read: what is refused comes behind them.
+/// Blocks that lie in one buffer are sent, though the next one cannot be read: what is refused
+/// comes behind them.
 #[test]
 fn a_block_that_cannot_be_read_does_not_disturb_those_before_it() {
     for bad in 1..=6_u32 {
@@ -271,7 +272,8 @@ fn a_file_that_another_program_changes_is_never_served_wrong_and_ends_it() {
             }
             run(&file(&bench));
             eprintln!("{deed}, {open}");
-            // What is open and has lost its name only is still what it was, and served until that is noticed.
+            // What is open and has lost its name only is still what it was, and served until that
+            // is noticed.
             if open && !["overwritten", "cut off", "grown"].contains(&deed) {
                 leecher.ask_until_the_end((0, 1));
             } else {
@@ -324,8 +326,8 @@ fn forge(path: &Path, len: usize) {
     file.set_modified(time).unwrap();
 }
 
-/// What is recorded vouches no more for the file that was changed, even if its time is put back, and still for the other: that one is
-/// not looked into, as a forgery shows that has its time.
+/// What is recorded vouches no more for the file that was changed, even if its time is put back,
+/// and still for the other: that one is not looked into, as a forgery shows that has its time.
 #[test]
 fn only_the_file_that_was_changed_is_hashed_again() {
     let content = Content::folder(8, "t", &[("a", 512 * KIB), ("b", 512 * KIB)]);

@@ -1,5 +1,6 @@
-//! Peers that do every wrong thing that a byte stream allows, to a download and to a seed. brooklet says why it hung up, keeps those
-//! that did nothing wrong, serves the good peer or completes from it, and stays small and calm.
+//! Peers that do every wrong thing that a byte stream allows, to a download and to a seed. brooklet
+//! says why it hung up, keeps those that did nothing wrong, serves the good peer or completes from
+//! it, and stays small and calm.
 
 mod acts;
 mod crowds;
@@ -169,8 +170,8 @@ fn a_whole_download_a_byte_at_a_time() {
     assert_calm(&mut get, Duration::from_secs(60));
 }
 
-/// Two connections with the same peer id, from one address and from another: who borrows an id neither ends the connection to its
-/// owner nor keeps it out.
+/// Two connections with the same peer id, from one address and from another: who borrows an id
+/// neither ends the connection to its owner nor keeps it out.
 #[test]
 fn a_borrowed_peer_id_gets_nobody_out() {
     let bench = bench(5);
@@ -197,7 +198,8 @@ fn a_borrowed_peer_id_gets_nobody_out() {
     }
 }
 
-/// Our own peer id in the mouth of others: who calls us with it is not listened to, whom we call is forgotten.
+/// Our own peer id in the mouth of others: who calls us with it is not listened to, whom we call is
+/// forgotten.
 #[test]
 fn our_own_peer_id_is_nobody_elses() {
     let bench = bench(6);
@@ -231,7 +233,8 @@ fn our_own_peer_id_is_nobody_elses() {
     assert_eq!(mirror.accepted(), 1, "it is not called again");
 }
 
-/// One that has everything sends a byte a second; it is the only one to have the rarest piece until a good one comes late.
+/// One that has everything sends a byte a second; it is the only one to have the rarest piece until
+/// a good one comes late.
 #[test]
 fn who_sends_the_rarest_piece_a_byte_a_second_holds_nobody_up() {
     let bench = bench(7);
@@ -332,8 +335,8 @@ fn connect_from(from: Ipv4Addr, to: SocketAddr, takes: usize) -> TcpStream {
     stream.into()
 }
 
-/// It lives, never held much memory, has not worked for longer than `most`, and uses next to no processor time once all have had their
-/// say.
+/// It lives, never held much memory, has not worked for longer than `most`, and uses next to no
+/// processor time once all have had their say.
 fn assert_calm(child: &mut Child, most: Duration) {
     assert!(child.is_running());
     let (peak, cpu) = (child.peak(), child.cpu());

@@ -138,7 +138,8 @@ fn files_that_are_open() {
     );
 }
 
-/// A check of what is on disk leaves time for everything else, also where there is nothing to read: holes of a sparse file.
+/// A check of what is on disk leaves time for everything else, also where there is nothing to read:
+/// holes of a sparse file.
 #[test]
 fn time_that_a_turn_may_take_for_the_check() {
     const PIECES: u64 = 3_000_000;
@@ -150,7 +151,8 @@ fn time_that_a_turn_may_take_for_the_check() {
     content.set_len(PIECES * PIECE as u64).unwrap();
     let mut seed = bench.run("seed", &[]);
     let addr = listening(&mut seed);
-    // Whoever calls meanwhile is turned away, once in each turn of the loop; who calls later is not.
+    // Whoever calls meanwhile is turned away, once in each turn of the loop; who calls later is
+    // not.
     let (mut waits, begun) = (Vec::new(), Instant::now());
     while seed.events("checked").is_empty() {
         let asked = Instant::now();
@@ -163,7 +165,8 @@ fn time_that_a_turn_may_take_for_the_check() {
         }
         assert!(seed.is_running() && begun.elapsed() < 6 * SOON);
     }
-    // The wait in which half of the time was spent, in that long or longer ones. If nobody were heard before the end, it would be all of it.
+    // The wait in which half of the time was spent, in that long or longer ones. If nobody were
+    // heard before the end, it would be all of it.
     waits.sort_unstable();
     let (all, mut spent) = (waits.iter().sum::<Duration>(), Duration::ZERO);
     let usual = waits.iter().find(|&&wait| {

@@ -299,7 +299,8 @@ fn silence_and_keep_alives() {
     assert!(!bench.is_gone(key) && at(limits::SILENCE) < bench.now);
 }
 
-/// Under a high upload limit there are so many wake-ups a second for the peers that wait, and all that may flow by then flows.
+/// Under a high upload limit there are so many wake-ups a second for the peers that wait, and all
+/// that may flow by then flows.
 #[test]
 fn turns_per_second() {
     let rate = 10 << 20;

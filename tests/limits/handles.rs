@@ -1,4 +1,5 @@
-//! What the program may hold at most: handles, connections and memory, as `ulimit`, `--max-peers` and `--memory` say.
+//! What the program may hold at most: handles, connections and memory, as `ulimit`, `--max-peers`
+//! and `--memory` say.
 
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
@@ -128,7 +129,8 @@ fn connections_unless_told_otherwise() {
     );
 }
 
-/// The exit code of a download that cannot begin, with this option: 2 if the option is what is wrong.
+/// The exit code of a download that cannot begin, with this option: 2 if the option is what is
+/// wrong.
 fn refused(option: &str, value: &str) -> bool {
     let mut command = brooklet(None);
     command.args(["get", "/nonexistent", option, value]);
@@ -146,7 +148,8 @@ fn what_may_be_asked_for() {
     assert!(refused("--memory", &(limits::MEMORY_LEAST - 1).to_string()));
 }
 
-/// Peers that this much memory has room for, by the book: the loop's own buffers first, then a share for each peer.
+/// Peers that this much memory has room for, by the book: the loop's own buffers first, then a
+/// share for each peer.
 fn shares(memory: u64) -> usize {
     let buffer = limits::BLOCK_FRAME + 4 + limits::READ;
     let buffers = (memory as usize / 4 / buffer).clamp(1, limits::BUFFERS);
@@ -162,7 +165,8 @@ fn memory() {
         let options = [&["--max-peers", "3000"], options].concat();
         room(&mut bench.run("seed", &options))
     };
-    // As much as there is unless told otherwise; less, so that there are fewer buffers; more, so that there are no more of them.
+    // As much as there is unless told otherwise; less, so that there are fewer buffers; more, so
+    // that there are no more of them.
     let told = |memory: u64| ("--memory".to_string(), shares(memory));
     assert_eq!(with(&[]), told(limits::MEMORY));
     assert_eq!(with(&["--memory", "4M"]), told(4 << 20));

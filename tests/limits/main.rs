@@ -1,6 +1,7 @@
-//! Every bound of `base/limits.rs`, driven to: at the bound things work, one past it what is documented happens. A module for each heading
-//! there, a test for each constant or for a few that belong together. That none is forgotten is checked below; some are tested where
-//! the code is that they bound (`src/**/tests`, and the `mod tests` at the end of files).
+//! Every bound of `base/limits.rs`, driven to: at the bound things work, one past it what is
+//! documented happens. A module for each heading there, a test for each constant or for a few that
+//! belong together. That none is forgotten is checked below; some are tested where the code is that
+//! they bound (`src/**/tests`, and the `mod tests` at the end of files).
 
 #[path = "../pieces/support.rs"]
 #[allow(dead_code)]

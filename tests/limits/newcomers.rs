@@ -159,7 +159,8 @@ fn what_it_has_is_said_so_often() {
     assert!(bench.reports.iter().any(said));
 }
 
-/// Who only asks is read so little of at a time that what it asks for has room, so that none of it is refused.
+/// Who only asks is read so little of at a time that what it asks for has room, so that none of it
+/// is refused.
 #[test]
 fn one_read_of_requests_has_room() {
     let requests = limits::ASKING_READ.div_ceil(17);

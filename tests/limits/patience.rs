@@ -78,7 +78,8 @@ fn how_often_the_user_hears_of_callers() {
     assert!(gaps.clone().all(|gap| gap >= limits::CALLERS_EVERY) && said.len() >= 5);
 }
 
-/// A peer with a greater id than ours dials us, and we have dialed it: whether ours, the newer, stays.
+/// A peer with a greater id than ours dials us, and we have dialed it: whether ours, the newer,
+/// stays.
 fn newer_stays(gap: Duration) -> bool {
     let mut bench = Bench::getter(4, &[]);
     let newer = bench.dials(SocketAddr::from(([192, 0, 2, 1], 6881)));

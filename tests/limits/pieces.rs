@@ -51,8 +51,8 @@ fn pieces_at_random_before_the_rarest() {
     assert_eq!(firsts(limits::RANDOM_FIRST), 50);
 }
 
-/// How often of 100 times a peer is asked for piece 10, of its pieces the rarest, where it also has `more` common ones, and where
-/// so many that it lacks are rarer than all.
+/// How often of 100 times a peer is asked for piece 10, of its pieces the rarest, where it also has
+/// `more` common ones, and where so many that it lacks are rarer than all.
 fn rarest(rarer: u32, more: u32) -> usize {
     const PIECES: u32 = 1_000;
     let mut pieces = empty(PIECES);
@@ -119,7 +119,8 @@ fn open_pieces_looked_at_in_the_end_game() {
     }
 }
 
-/// In the end game everybody sends all that it was asked for, whatever is cancelled: the most that can be wasted.
+/// In the end game everybody sends all that it was asked for, whatever is cancelled: the most that
+/// can be wasted.
 #[test]
 fn the_waste_of_the_end_game() {
     const PEERS: usize = 8;
@@ -215,7 +216,8 @@ fn telling_peers_what_we_have() {
     assert_eq!(told(&mut bench), 1);
 }
 
-/// More pieces fail than are remembered: what fails then is repeated without evidence, and nobody innocent is banned for it.
+/// More pieces fail than are remembered: what fails then is repeated without evidence, and nobody
+/// innocent is banned for it.
 #[test]
 fn pieces_that_failed() {
     let most = limits::SUSPECT_PIECES as u32;
@@ -251,7 +253,8 @@ fn pieces_that_failed() {
     assert!(table.pieces.is_complete());
 }
 
-/// A piece so long that the blocks of one more do not fit: its digests take a quarter of the room, and four may fail at a time.
+/// A piece so long that the blocks of one more do not fit: its digests take a quarter of the room,
+/// and four may fail at a time.
 #[test]
 fn blocks_of_pieces_that_failed() {
     let blocks = limits::PIECE_LENGTH / BLOCK;

@@ -85,8 +85,9 @@ fn download(len: usize, piece_length: usize, habit: Habit, what: &str, options: 
         .map(Peer::accepted)
         .collect();
     assert_eq!(calls, [1; CONTRIBUTORS], "{what}: nobody is called again");
-    // What the seeds sent in vain is what they sent of the pieces that failed, and of tries by one of them alone that it did not finish
-    // in time, as may happen where processors are short; and the copies of the end game.
+    // What the seeds sent in vain is what they sent of the pieces that failed, and of tries by one
+    // of them alone that it did not finish in time, as may happen where processors are short; and
+    // the copies of the end game.
     let sent: u64 = seeds.iter().map(Peer::sent).sum();
     let tries = 1 + limits::SOLO_RESTARTS;
     let most = len + bad.len() * tries * piece_length + 64 * 16 * KIB;
@@ -115,7 +116,8 @@ fn at(host: &str, port: u16) -> SocketAddr {
     SocketAddr::new(host.parse().unwrap(), port)
 }
 
-/// A download in which somebody at this address has just sent a bad piece, alone; and somebody else is at `other`.
+/// A download in which somebody at this address has just sent a bad piece, alone; and somebody else
+/// is at `other`.
 fn spoilt(liar: SocketAddr, other: SocketAddr) -> (session::Bench, [usize; 2]) {
     let mut bench = session::Bench::getter(8, &[]);
     let keys = [(liar, 1), (other, 2)].map(|(addr, number)| {
@@ -178,8 +180,9 @@ fn another_address_of_the_same_network_of_ipv6_is_no_way_back_in() {
     assert!(!bench.is_gone(keys[1]));
 }
 
-/// Behind one router, the one who lies and the one who does not look alike, and both have to go. Banning by port would keep nobody out,
-/// so this is the price; on this very machine ports do tell clients apart.
+/// Behind one router, the one who lies and the one who does not look alike, and both have to go.
+/// Banning by port would keep nobody out, so this is the price; on this very machine ports do tell
+/// clients apart.
 #[test]
 fn who_shares_the_address_of_a_poisoner_goes_with_it_except_on_this_machine() {
     for (host, goes) in [("192.0.2.1", true), ("127.0.0.1", false), ("::1", false)] {

@@ -22,8 +22,8 @@ fn micros(micros: u64) -> Now {
     Now::from_micros(micros)
 }
 
-/// What is in flight after so many seconds on a link that brings a block every `gap`, each `latency` after it was asked for at the
-/// soonest, in microseconds.
+/// What is in flight after so many seconds on a link that brings a block every `gap`, each
+/// `latency` after it was asked for at the soonest, in microseconds.
 fn in_flight(latency: u64, gap: u64, seconds: u64) -> usize {
     let (mut requests, mut down) = (Requests::default(), Meter::new(micros(0)));
     let (mut asked, mut next, mut flight) = (VecDeque::new(), 0, 0);
@@ -106,7 +106,8 @@ fn a_block_is_late() {
 
 #[test]
 fn a_request_is_passed_over() {
-    // With few in flight, a number that does not depend on them counts; with many, a multiple of these.
+    // With few in flight, a number that does not depend on them counts; with many, a multiple of
+    // these.
     for warm in [0, 100] {
         let (mut requests, down) = (Requests::default(), Meter::new(micros(0)));
         for number in 0..warm {

@@ -87,7 +87,8 @@ fn hosts_banned() {
     assert!(banned.eq(1..=limits::BANNED), "the first one is forgotten");
 }
 
-/// The waits between calls that all fail, until the address is forgotten, or there have been so many.
+/// The waits between calls that all fail, until the address is forgotten, or there have been so
+/// many.
 fn waits(source: Source, most: usize) -> Vec<Duration> {
     let (mut known, mut now, mut waits) = (candidates(), Now::default(), Vec::new());
     known.add(addr(1), source, now);
@@ -201,7 +202,8 @@ fn upload_slots() {
 
 #[test]
 fn newcomers_are_tried_first() {
-    // Four regular slots are taken by others; one in ten is new. How often is it tried, with this age?
+    // Four regular slots are taken by others; one in ten is new. How often is it tried, with this
+    // age?
     let tried = |age: Duration| {
         let now = after(Duration::from_secs(3600));
         let draws = 3_000;

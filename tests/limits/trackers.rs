@@ -1,4 +1,5 @@
-//! Trackers: most bounds are tested beside the machine, in `src/tracker/tests/bounds.rs`; here are those that live in the loop.
+//! Trackers: most bounds are tested beside the machine, in `src/tracker/tests/bounds.rs`; here are
+//! those that live in the loop.
 
 use std::net::UdpSocket;
 

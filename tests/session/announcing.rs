@@ -1,4 +1,5 @@
-//! A session and its trackers: what they say reaches the user and the peers that they name, and what they do not say keeps nobody up.
+//! A session and its trackers: what they say reaches the user and the peers that they name, and
+//! what they do not say keeps nobody up.
 
 use std::net::SocketAddr;
 

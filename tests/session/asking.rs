@@ -1,4 +1,5 @@
-//! What we ask for: interest follows what peers have and what is missing, and no block waits for ever for somebody who forgot it.
+//! What we ask for: interest follows what peers have and what is missing, and no block waits for
+//! ever for somebody who forgot it.
 
 use brooklet::base::limits;
 use brooklet::base::time::Duration;

@@ -1,4 +1,5 @@
-//! What a session does before it has peers: it finds out what is on disk, and counts on nothing else.
+//! What a session does before it has peers: it finds out what is on disk, and counts on nothing
+//! else.
 
 use std::net::SocketAddr;
 

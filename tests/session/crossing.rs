@@ -1,4 +1,5 @@
-//! Two clients that call each other at the same time, with everything on its way for as long as it likes.
+//! Two clients that call each other at the same time, with everything on its way for as long as it
+//! likes.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -250,8 +251,8 @@ fn a_peer_that_we_dialed_and_that_dials_us_later_keeps_the_older_connection() {
 }
 
 /// libtorrent closes both connections when we dial its listening port while its own call to us is
-/// open. We do not dial an address that may be its: those of its host, unless there are more of them
-/// than callers.
+/// open. We do not dial an address that may be its: those of its host, unless there are more of
+/// them than callers.
 #[test]
 fn an_address_of_a_callers_host_is_dialed_only_if_it_is_somebody_elses() {
     let mapped: SocketAddr = "[::ffff:192.0.2.1]:50001".parse().unwrap();

@@ -10,7 +10,8 @@ use crate::transcript::words::encode;
 
 const PEERS: u16 = 500;
 
-/// How often the session wants to be woken within this time, in which every peer says a keep-alive every two minutes.
+/// How often the session wants to be woken within this time, in which every peer says a keep-alive
+/// every two minutes.
 fn wakes(bench: &mut Bench, keys: &[usize], time: Duration) -> usize {
     let (until, mut wakes) = (bench.now + time, 0);
     let mut spoken = bench.now;
@@ -41,7 +42,8 @@ fn an_idle_crowd_wakes_us_for_keep_alives_only() {
     bench.wait(Duration::from_secs(30));
     let due = Now::default() + limits::KEEP_ALIVE;
     assert_eq!(bench.session.next_deadline(), Some(due));
-    // All have come at once, so their deadlines fall together: those for keep-alives, and those of their silence that move away.
+    // All have come at once, so their deadlines fall together: those for keep-alives, and those of
+    // their silence that move away.
     let minutes = 20;
     let wakes = wakes(&mut bench, &keys, Duration::from_secs(minutes * 60));
     assert!(wakes <= 2 * minutes as usize, "{wakes} wakes");
@@ -130,7 +132,8 @@ fn what_peers_say_before_they_are_told_is_counted_once() {
     bench.says(keys[0], "bitfield c0");
     bench.says(keys[0], "unchoke");
     bench.everything_comes();
-    // Piece 0 or 1 has come and been told of; of the other, which came at the same moment, nobody knows yet.
+    // Piece 0 or 1 has come and been told of; of the other, which came at the same moment, nobody
+    // knows yet.
     for words in [
         "have 0",
         "have 1",
@@ -152,7 +155,8 @@ fn what_peers_say_before_they_are_told_is_counted_once() {
     assert!(interested(&bench, keys[1]));
 }
 
-/// In debug builds each turn asserts that what is counted as it changes is what a look at all connections gives.
+/// In debug builds each turn asserts that what is counted as it changes is what a look at all
+/// connections gives.
 #[test]
 fn any_course_of_events_keeps_the_counts_right() {
     for seed in 0..30 {

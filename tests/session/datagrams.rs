@@ -1,4 +1,5 @@
-//! uTP packets that come before there is uTP: a connection is refused, so that the peer turns to TCP.
+//! uTP packets that come before there is uTP: a connection is refused, so that the peer turns to
+//! TCP.
 
 use std::net::SocketAddr;
 

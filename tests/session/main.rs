@@ -1,5 +1,5 @@
-//! What a session does about peers that forget, hold back, take too much or are simply many, seen from the other ends of its
-//! connections.
+//! What a session does about peers that forget, hold back, take too much or are simply many, seen
+//! from the other ends of its connections.
 
 #[path = "../support/session.rs"]
 #[allow(dead_code)]

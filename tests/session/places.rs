@@ -1,4 +1,5 @@
-//! Who keeps a place among our connections: not ourselves, not who is silent, and not who is of no use while others wait.
+//! Who keeps a place among our connections: not ourselves, not who is silent, and not who is of no
+//! use while others wait.
 
 use std::net::SocketAddr;
 
@@ -16,7 +17,8 @@ fn a_peer_of_no_use_makes_room_for_another() {
     let keys: Vec<usize> = (1..=limits::PEERS as u8)
         .map(|number| bench.join(number, true))
         .collect();
-    // The oldest is of use to us, the next gets something of us all the time, and all have said something.
+    // The oldest is of use to us, the next gets something of us all the time, and all have said
+    // something.
     for &key in &keys[1..] {
         bench.says(key, "have none");
     }
@@ -46,7 +48,8 @@ fn a_peer_of_no_use_makes_room_for_another() {
     assert!(bench.dialled(waiting).is_some());
 }
 
-/// A seed whose places are all taken, by peers that say this and then only that they are there. Their keys.
+/// A seed whose places are all taken, by peers that say this and then only that they are there.
+/// Their keys.
 fn full_seed(words: &str) -> (Bench, Vec<usize>) {
     let mut bench = Bench::seeder(4);
     let keys: Vec<usize> = (1..=limits::PEERS as u8)

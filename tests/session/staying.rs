@@ -1,4 +1,5 @@
-//! How long a session stays when there is nothing left to download, and what it leaves behind when it goes.
+//! How long a session stays when there is nothing left to download, and what it leaves behind when
+//! it goes.
 
 use brooklet::base::rate::Totals;
 use brooklet::base::time::Duration;

@@ -182,8 +182,8 @@ fn commands_that_work_offline_end_with_a_line() {
     }
 }
 
-/// The shell's limit of a file's size (`ulimit -f`, in blocks of 512 bytes) ends a program that does
-/// nothing about it without a word.
+/// The shell's limit of a file's size (`ulimit -f`, in blocks of 512 bytes) ends a program that
+/// does nothing about it without a word.
 #[test]
 fn a_file_that_may_not_grow_is_an_error_of_the_disk() {
     let bench = Bench::new(5, MIB);

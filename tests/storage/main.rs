@@ -1,4 +1,5 @@
-//! Content on a real disk: where it may lie, what a restart may believe of it, and what happens when the disk refuses.
+//! Content on a real disk: where it may lie, what a restart may believe of it, and what happens
+//! when the disk refuses.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -158,7 +158,8 @@ fn short_missing_and_long_files_are_told_apart() {
     assert_eq!(read(0, 101), Err((dir.join("t/short"), Why::Short)));
     assert!(read(60_000, 60_000).unwrap() == noise(2, 70_000)[..60_000]);
     assert_eq!(read(119_999, 2), Err((dir.join("t/gone"), Why::Missing)));
-    // Writing makes the short one as long as it will be, keeps what is there, and leaves the long one's end alone.
+    // Writing makes the short one as long as it will be, keeps what is there, and leaves the long
+    // one's end alone.
     disk.write(
         Block {
             piece: 7,

@@ -50,7 +50,8 @@ fn decode(saved: &[u8], torrent: &Arc<Metainfo>) -> Resume {
     Resume::decode(saved, torrent.info_hash, disk.layout()).unwrap()
 }
 
-/// A download of eight pieces that was killed: everything written, half of it saved as held. Time goes by before each step.
+/// A download of eight pieces that was killed: everything written, half of it saved as held. Time
+/// goes by before each step.
 fn killed(dir: &Path, torrent: &Arc<Metainfo>) -> Vec<u8> {
     let mut disk = Content::new(dir, torrent);
     disk.look();
@@ -140,7 +141,8 @@ fn a_write_by_others_between_look_and_download_is_noticed() {
     assert_eq!((changed.path, changed.why), (dir.join("t"), Why::Changed));
 }
 
-/// Whatever of the times reaches the disk, and in whatever order: what the resume data say beforehand is enough.
+/// Whatever of the times reaches the disk, and in whatever order: what the resume data say
+/// beforehand is enough.
 #[test]
 fn after_a_clean_end_nothing_is_hashed_whether_times_were_set_or_not() {
     let dir = Dir::new();

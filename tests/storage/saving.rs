@@ -105,7 +105,8 @@ fn jobs_are_saved_in_turn_and_errors_come_back() {
     let refused = save(disk.unsynced(), "file/x", b"two");
     assert_eq!(record(refused), Why::InTheWay);
     assert_eq!(save(disk.unsynced(), "state/x", b"three"), Ok(()));
-    // A link where content was: what was written is not there, and nothing may be recorded any more.
+    // A link where content was: what was written is not there, and nothing may be recorded any
+    // more.
     disk.write(whole(&torrent, 0), &noise(2, PIECE as usize))
         .unwrap();
     fs::remove_file(dir.join("t/a")).unwrap();
@@ -177,7 +178,8 @@ fn what_waits_for_the_disk_does_not_keep_the_rest_from_being_recorded() {
     assert_eq!((saved.held, saved.clean), (held, false));
 }
 
-/// After a kill nobody would look for what was written under a resume file that says that nothing is.
+/// After a kill nobody would look for what was written under a resume file that says that nothing
+/// is.
 #[test]
 fn nothing_may_be_written_while_the_resume_file_is_clean() {
     let dir = Dir::new();

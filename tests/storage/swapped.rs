@@ -1,4 +1,5 @@
-//! Somebody else of the machine, who may write in the download folder, puts links in the place of what lies there while we are at it.
+//! Somebody else of the machine, who may write in the download folder, puts links in the place of
+//! what lies there while we are at it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +8,8 @@ use super::support::content::noise;
 use super::support::dir::Dir;
 use super::{Content, PIECE, torrent, whole};
 
-/// Before each write another place on the way is replaced by a link that leads out: nothing is ever written or read there.
+/// Before each write another place on the way is replaced by a link that leads out: nothing is ever
+/// written or read there.
 #[test]
 fn links_put_there_meanwhile_lead_nowhere() {
     let places = ["in/t", "in/t/a", "in/t/a/b", "in/t/a/b/f", "in/t/g"];

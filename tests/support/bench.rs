@@ -59,7 +59,8 @@ impl Bench {
         self.torrent.content.write(&self.content());
     }
 
-    /// Completes a command line of brooklet: this torrent, these folders, any port on loopback, JSON.
+    /// Completes a command line of brooklet: this torrent, these folders, any port on loopback,
+    /// JSON.
     pub fn arguments(&self, command: &mut Command, verb: &str) {
         command.arg(verb).arg(self.dir.join("torrent"));
         command.arg("--dir").arg(self.content());

@@ -1,5 +1,5 @@
-//! A program run as a child: its output read by threads into one channel, everything waited for with a deadline, killed on drop
-//! (and by the kernel, should the test itself be killed).
+//! A program run as a child: its output read by threads into one channel, everything waited for
+//! with a deadline, killed on drop (and by the kernel, should the test itself be killed).
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -13,7 +13,8 @@ use super::json::Json;
 use super::net::Host;
 
 /// Copies a program that is run afterwards. Another process does it: if this one had the copy open
-/// for writing, a child started meanwhile by another test would hold it open, and it could not be run.
+/// for writing, a child started meanwhile by another test would hold it open, and it could not be
+/// run.
 pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
     let mut copy = Command::new("cp");
     copy.arg(from.as_ref()).arg(to.as_ref());
@@ -39,7 +40,8 @@ pub struct Child {
     started: Instant,
 }
 
-/// A command that runs `program` in a host's namespace (here without one), and dies with the thread that starts it.
+/// A command that runs `program` in a host's namespace (here without one), and dies with the thread
+/// that starts it.
 pub fn command(host: Option<&Host>, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]);
@@ -52,7 +54,8 @@ pub fn command(host: Option<&Host>, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The same for a program that would give up root by itself: that would also undo its dying with us.
+/// The same for a program that would give up root by itself: that would also undo its dying with
+/// us.
 pub fn command_as_nobody(host: Option<&Host>, program: impl AsRef<OsStr>) -> Command {
     let mut command = command(host, "setpriv");
     command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]);
@@ -219,7 +222,8 @@ impl Child {
         text
     }
 
-    /// Bytes that it has asked the kernel to read, files and pipes alike (`rchar` of `/proc/PID/io`).
+    /// Bytes that it has asked the kernel to read, files and pipes alike (`rchar` of
+    /// `/proc/PID/io`).
     pub fn bytes_read(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/io", self.pid())).unwrap();
         let field = text.lines().find_map(|line| line.strip_prefix("rchar: "));
@@ -243,7 +247,8 @@ impl Child {
     /// Processor time used so far, user and system.
     pub fn cpu(&self) -> Duration {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        // The second field is the program's name in parentheses; user and system ticks (100 a second) are the 14th and 15th.
+        // The second field is the program's name in parentheses; user and system ticks (100 a
+        // second) are the 14th and 15th.
         let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
         let ticks: u64 = fields[11..13]
             .iter()

@@ -1,5 +1,5 @@
-//! Clients that others wrote, each run the same way: it joins the swarm of one torrent on a host of its own, checks what is in
-//! its folder, gets the rest, and stays to seed until it is dropped.
+//! Clients that others wrote, each run the same way: it joins the swarm of one torrent on a host of
+//! its own, checks what is in its folder, gets the rest, and stays to seed until it is dropped.
 
 use std::path::Path;
 use std::process::Command;
@@ -144,7 +144,8 @@ fn transmission(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Com
 
 fn aria2(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
     let metainfo = std::fs::read(torrent).unwrap();
-    // It speaks to UDP trackers only through the socket of its DHT, which finds nobody to talk to here.
+    // It speaks to UDP trackers only through the socket of its DHT, which finds nobody to talk to
+    // here.
     let udp = metainfo.windows(6).any(|bytes| bytes == b"udp://");
     let mut command = command(Some(host), "aria2c");
     command
@@ -165,7 +166,8 @@ fn aria2(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
     command
 }
 
-/// libtorrent in the swarm of a torrent, listening on these addresses and ports; it prints its state as JSON.
+/// libtorrent in the swarm of a torrent, listening on these addresses and ports; it prints its
+/// state as JSON.
 pub fn libtorrent(host: Option<&Host>, torrent: &Path, folder: &Path, listen: &str) -> Command {
     let mut command = command(host, PYTHON);
     command

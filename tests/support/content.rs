@@ -9,7 +9,8 @@ use std::path::Path;
 pub struct Content {
     /// Name of the torrent: of its folder, or of its only file.
     pub name: String,
-    /// Paths below the name, in order, with their bytes. A content of one file has one with an empty path.
+    /// Paths below the name, in order, with their bytes. A content of one file has one with an
+    /// empty path.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
@@ -50,14 +51,15 @@ impl Content {
         }
     }
 
-    /// Six files of awkward sizes and names: empty, one byte, one byte over a block, with everything in its name, deep down,
-    /// and exactly one piece long.
+    /// Six files of awkward sizes and names: empty, one byte, one byte over a block, with
+    /// everything in its name, deep down, and exactly one piece long.
     pub fn awkward(seed: u64, piece_length: usize) -> Content {
         let files = [
             ("empty", 0),
             ("one", 1),
             ("block and a byte", 16 * 1024 + 1),
-            // Transmission puts underscores in place of what Windows does not allow (`"`, `?`, `:` and others).
+            // Transmission puts underscores in place of what Windows does not allow (`"`, `?`, `:`
+            // and others).
             ("-rf 'quo`te' $HOME & ünï 文字 #1 %41;.txt", 70_000),
             ("a/b/c/d/e/f/deep", 1_234_567),
             ("one piece", piece_length),
@@ -94,7 +96,8 @@ impl Content {
         content
     }
 
-    /// Panics unless exactly these files lie below the folder under the torrent's name, byte for byte.
+    /// Panics unless exactly these files lie below the folder under the torrent's name, byte for
+    /// byte.
     pub fn assert_in(&self, folder: &Path) {
         for (path, bytes) in &self.files {
             let path = self.place(folder, path);

@@ -1,5 +1,6 @@
-//! What the outer tests share: temporary folders, child processes with deadlines, network namespaces, content and torrents made
-//! here, scripted peers, and drivers for the clients and trackers that others wrote.
+//! What the outer tests share: temporary folders, child processes with deadlines, network
+//! namespaces, content and torrents made here, scripted peers, and drivers for the clients and
+//! trackers that others wrote.
 
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
@@ -40,7 +41,8 @@ pub fn skip(why: &str) {
     }
 }
 
-/// Whether all these programs are on the path; if not, the test is skipped with a line that names what is missing.
+/// Whether all these programs are on the path; if not, the test is skipped with a line that names
+/// what is missing.
 pub fn installed(programs: &[&str]) -> bool {
     let found = |program: &&&str| {
         std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())

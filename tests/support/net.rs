@@ -1,5 +1,5 @@
-//! Networks of our own: a hub with a bridge and some hosts, each a network namespace, joined by veth pairs. Real clients refuse
-//! peers on loopback, and on one address they cannot be told apart.
+//! Networks of our own: a hub with a bridge and some hosts, each a network namespace, joined by
+//! veth pairs. Real clients refuse peers on loopback, and on one address they cannot be told apart.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -29,8 +29,8 @@ pub struct Host {
 const PREFIX: &str = "brooklet-";
 
 impl Net {
-    /// A hub and this many hosts, all of whom reach each other by IPv4 and IPv6. `None`, and the test is skipped, where this
-    /// is not allowed.
+    /// A hub and this many hosts, all of whom reach each other by IPv4 and IPv6. `None`, and the
+    /// test is skipped, where this is not allowed.
     pub fn new(hosts: usize) -> Option<Net> {
         static SWEPT: Once = Once::new();
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -80,7 +80,8 @@ impl Net {
                 "net"
             }
         };
-        // No link-local addresses and no duplicate address detection: what is up can be used at once.
+        // No link-local addresses and no duplicate address detection: what is up can be used at
+        // once.
         ip(&format!("-n {namespace} link set {link} addrgenmode none"));
         ip(&format!("-n {namespace} addr add {v4}/24 dev {link}"));
         ip(&format!("-n {namespace} addr add {v6}/64 dev {link} nodad"));
@@ -113,7 +114,8 @@ impl Host {
         }
     }
 
-    /// What an HTTP server answers to a GET that is sent from this host; `None` if nobody listens there.
+    /// What an HTTP server answers to a GET that is sent from this host; `None` if nobody listens
+    /// there.
     pub fn http_get(&self, server: SocketAddr, path: &str) -> Option<Vec<u8>> {
         let script =
             r#"exec 3<>"/dev/tcp/$1/$2" && printf 'GET %s HTTP/1.0\r\n\r\n' "$3" >&3 && cat <&3"#;
@@ -148,8 +150,9 @@ pub enum Family {
     V6,
 }
 
-/// A TCP port that nobody listens on at this moment, on the machine itself. Below the range from which the kernel takes the
-/// ports of outgoing connections, and different for every call in this process.
+/// A TCP port that nobody listens on at this moment, on the machine itself. Below the range from
+/// which the kernel takes the ports of outgoing connections, and different for every call in this
+/// process.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {

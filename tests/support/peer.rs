@@ -1,4 +1,5 @@
-//! Scripted peers (BEP 3) on threads of their own: they serve a torrent from memory, as well or as badly as a test says.
+//! Scripted peers (BEP 3) on threads of their own: they serve a torrent from memory, as well or as
+//! badly as a test says.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -24,7 +25,8 @@ struct Shared {
 }
 
 impl Server {
-    /// Listens on a free port and runs `serve` for each connection; what it returns is not looked at.
+    /// Listens on a free port and runs `serve` for each connection; what it returns is not looked
+    /// at.
     pub fn start(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let addr = listener.local_addr().unwrap();

@@ -1,4 +1,5 @@
-//! A folder that is a file system of its own, which only a holder and what is started with its namespace see.
+//! A folder that is a file system of its own, which only a holder and what is started with its
+//! namespace see.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,6 @@
-//! A session in memory, among peers that say what a test has them say, in the words of `transcript`. Nothing here touches a socket, a
-//! file or a clock: the content is a `Vec`, and time goes by when a test says so.
+//! A session in memory, among peers that say what a test has them say, in the words of
+//! `transcript`. Nothing here touches a socket, a file or a clock: the content is a `Vec`, and time
+//! goes by when a test says so.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -245,7 +246,8 @@ impl Bench {
         }
     }
 
-    /// A peer answers these requests (`request 3 at 0, 16384 bytes`, as [`Bench::hears`] gives them).
+    /// A peer answers these requests (`request 3 at 0, 16384 bytes`, as [`Bench::hears`] gives
+    /// them).
     pub fn sends_blocks(&mut self, key: usize, requests: &[String]) {
         for request in requests.iter().filter(|said| said.starts_with("request ")) {
             self.says(key, &request.replace("request ", "piece "));

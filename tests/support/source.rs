@@ -1,4 +1,5 @@
-//! Rust source as the rules of the house see it: code apart from comments, literals and tests. No parser, but enough of a lexer.
+//! Rust source as the rules of the house see it: code apart from comments, literals and tests. No
+//! parser, but enough of a lexer.
 
 /// One source file.
 #[derive(Debug)]
@@ -34,7 +35,8 @@ impl Source {
         parts
     }
 
-    /// Every path in the code (`use` groups taken apart), with the line that it is on, counted from 1.
+    /// Every path in the code (`use` groups taken apart), with the line that it is on, counted from
+    /// 1.
     pub fn paths(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         let bytes = self.code.as_bytes();
@@ -205,7 +207,8 @@ fn count_fields(inside: &str) -> usize {
     fields + usize::from(begun)
 }
 
-/// Reads a path that begins at `at`, each branch of a group in braces on its own; returns where it ends.
+/// Reads a path that begins at `at`, each branch of a group in braces on its own; returns where it
+/// ends.
 fn expand(code: &str, at: usize, prefix: &str, found: &mut dyn FnMut(String)) -> usize {
     let rest = &code[at..];
     let word: String = rest.chars().take_while(|c| is_word(*c as u8)).collect();

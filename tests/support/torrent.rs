@@ -37,7 +37,8 @@ impl Torrent {
         }
     }
 
-    /// The same with padding after each file but the last, so that each begins with a piece (BEP 47).
+    /// The same with padding after each file but the last, so that each begins with a piece (BEP
+    /// 47).
     pub fn aligned(content: Content, piece_length: usize) -> Torrent {
         let mut bytes = Vec::new();
         let mut entries = Vec::new();

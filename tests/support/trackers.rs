@@ -1,4 +1,5 @@
-//! Trackers that others wrote, on loopback, each on a free port for HTTP and UDP alike and killed on drop.
+//! Trackers that others wrote, on loopback, each on a free port for HTTP and UDP alike and killed
+//! on drop.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
@@ -35,7 +36,8 @@ pub struct NodeTracker {
 }
 
 impl OpenTracker {
-    /// Starts one that serves these torrents, and waits until it answers. `None`, and the test is skipped, where it is not installed.
+    /// Starts one that serves these torrents, and waits until it answers. `None`, and the test is
+    /// skipped, where it is not installed.
     pub fn start(info_hashes: &[[u8; 20]]) -> Option<OpenTracker> {
         if !super::installed(&["opentracker"]) {
             return None;
@@ -77,7 +79,8 @@ impl OpenTracker {
 }
 
 impl NodeTracker {
-    /// Starts one that serves any torrent, and waits until it answers. `None`, and the test is skipped, where it is not installed.
+    /// Starts one that serves any torrent, and waits until it answers. `None`, and the test is
+    /// skipped, where it is not installed.
     pub fn start() -> Option<NodeTracker> {
         if !super::node_tracker_installed() {
             return None;

@@ -1,5 +1,6 @@
-//! Replays a story about one connection against the peer machine. A story is a text: what happens (a line each, below), and under
-//! each such line what the machine does about it. The first kind is written by hand, the second by the machine:
+//! Replays a story about one connection against the peer machine. A story is a text: what happens
+//! (a line each, below), and under each such line what the machine does about it. The first kind is
+//! written by hand, the second by the machine:
 //!
 //! ```text
 //! # a remark
@@ -15,8 +16,8 @@
 //!   00000001 01                    a message's bytes           timer 90s                  it was woken at that time
 //! ```
 //!
-//! All stories are about the torrent of *Leaves of Grass*: 23 pieces of 16 KiB, the last shorter. We are
-//! `-bk0100-ABCDEFGHIJKL`.
+//! All stories are about the torrent of *Leaves of Grass*: 23 pieces of 16 KiB, the last shorter.
+//! We are `-bk0100-ABCDEFGHIJKL`.
 
 #[path = "words.rs"]
 pub mod words;
@@ -41,7 +42,8 @@ use words::{
     block, dump, encode, event_words, handshake_words, message_words, name, number, numbers, words,
 };
 
-/// How the bytes of each read are cut: from the number of bytes that are left to the number of the next read.
+/// How the bytes of each read are cut: from the number of bytes that are left to the number of the
+/// next read.
 pub type Cut<'c> = &'c mut dyn FnMut(usize) -> usize;
 
 /// Everything comes in one read.
@@ -366,7 +368,8 @@ impl Stage<'_, '_> {
         self.out = told;
     }
 
-    /// Sends what the machine wants to send, as far as the socket takes it, and tells the messages that are complete.
+    /// Sends what the machine wants to send, as far as the socket takes it, and tells the messages
+    /// that are complete.
     fn flush(&mut self) {
         let now = self.now;
         let Some(peer) = self.peer.as_mut().filter(|_| self.socket != Some(0)) else {

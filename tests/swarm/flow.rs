@@ -1,4 +1,5 @@
-//! How much can flow through a network at most, by Dinic's algorithm: shortest augmenting paths, all of one length at a time.
+//! How much can flow through a network at most, by Dinic's algorithm: shortest augmenting paths,
+//! all of one length at a time.
 
 use std::collections::VecDeque;
 
@@ -66,7 +67,8 @@ impl Flow {
         depth
     }
 
-    /// Sends along one path to places ever further away; `next`: the pipes of each place that are full or lead nowhere.
+    /// Sends along one path to places ever further away; `next`: the pipes of each place that are
+    /// full or lead nowhere.
     fn push(
         &mut self,
         place: usize,

@@ -1,10 +1,13 @@
-//! The least time in which all clients of a swarm could have everything: no swarm, however clever and all-knowing, could undercut it.
+//! The least time in which all clients of a swarm could have everything: no swarm, however clever
+//! and all-knowing, could undercut it.
 //!
-//! Content is taken for a fluid of which everybody who is there has all there is to give, from the first moment on. Time is cut where
-//! somebody comes or goes or the network changes. In each stretch everybody present can send and receive at most what his links carry,
-//! and nothing flows between two who cannot reach each other (both behind NAT, or in different parts of the network). A time is enough
-//! if so much can flow that each client has everything within it, counted from its own coming: that is a flow in a network, and the
-//! least time is found by halving. Besides, nobody can have everything before the seeds have sent everything once, to where he is.
+//! Content is taken for a fluid of which everybody who is there has all there is to give, from the
+//! first moment on. Time is cut where somebody comes or goes or the network changes. In each
+//! stretch everybody present can send and receive at most what his links carry, and nothing flows
+//! between two who cannot reach each other (both behind NAT, or in different parts of the network).
+//! A time is enough if so much can flow that each client has everything within it, counted from its
+//! own coming: that is a flow in a network, and the least time is found by halving. Besides, nobody
+//! can have everything before the seeds have sent everything once, to where he is.
 
 use brooklet::base::time::{Duration, Now};
 
@@ -51,7 +54,8 @@ struct Swarm {
     size: u64,
 }
 
-/// The least time of this swarm; `parted`: from when to when, in seconds, its network is in two parts.
+/// The least time of this swarm; `parted`: from when to when, in seconds, its network is in two
+/// parts.
 pub fn least(world: &World, parted: Option<(u64, u64)>) -> Duration {
     let swarm = Swarm::new(world, parted);
     let mut enough = 1000;
@@ -181,7 +185,8 @@ impl Swarm {
         !(hidden || apart && a.1 != b.1)
     }
 
-    /// How long some client must wait at least until the seeds have sent everything once to its part of the network.
+    /// How long some client must wait at least until the seeds have sent everything once to its
+    /// part of the network.
     fn freshly(&self) -> u64 {
         let rate = |which: &dyn Fn(&Kind) -> bool| -> u64 {
             let those = self.groups.iter().filter(|group| which(&group.kind));
@@ -320,7 +325,8 @@ mod tests {
 
     #[test]
     fn those_who_leave_send_nothing_more() {
-        // Two that send 100 each to the other, and leave when they are done: the last to come has the seed alone.
+        // Two that send 100 each to the other, and leave when they are done: the last to come has
+        // the seed alone.
         let mut second = group(1, 100, Until::Done(0));
         second.kind.joins = 100_000;
         let first = group(1, 100, Until::Done(0));

@@ -1,6 +1,6 @@
-//! Swarms of real sessions in a simulated world. Each scenario of `scenarios` is run with a few seeds; a run that fails prints its seed,
-//! and `SWARM=SCENARIO:SEED cargo test --test swarm` repeats it to the byte. `make sweep` runs many,
-//! `make crowd` the large ones.
+//! Swarms of real sessions in a simulated world. Each scenario of `scenarios` is run with a few
+//! seeds; a run that fails prints its seed, and `SWARM=SCENARIO:SEED cargo test --test swarm`
+//! repeats it to the byte. `make sweep` runs many, `make crowd` the large ones.
 
 mod flow;
 mod least;
@@ -19,8 +19,8 @@ use scenario::Scenario;
 /// Seeds of each scenario in the table.
 const SEEDS: u64 = 2;
 
-/// How well swarms do is as it was: see `testdata/swarm/table.txt`. A change that makes it better or worse is to be looked at, and then
-/// written there with `GOLDEN=write`.
+/// How well swarms do is as it was: see `testdata/swarm/table.txt`. A change that makes it better
+/// or worse is to be looked at, and then written there with `GOLDEN=write`.
 #[test]
 fn swarms_do_as_well_as_the_table_says() {
     if let Some((mut scenario, seed)) = asked_for() {
@@ -61,8 +61,9 @@ fn a_run_that_fails_is_told_by_its_name_and_seed_and_fails_again() {
     assert!(first.why.contains("lack some"), "{}", first.why);
 }
 
-/// Many seeds of each scenario of up to fifty clients (`SEEDS=500`, from `FROM=1` on), or of those named in `ONLY`. Each turn of each
-/// session is looked at closely; with `LAX` as often as in the table's runs, in half the time.
+/// Many seeds of each scenario of up to fifty clients (`SEEDS=500`, from `FROM=1` on), or of those
+/// named in `ONLY`. Each turn of each session is looked at closely; with `LAX` as often as in the
+/// table's runs, in half the time.
 #[test]
 #[ignore = "it takes long: make sweep"]
 fn sweep() {
@@ -93,7 +94,8 @@ fn crowds() {
     assert_eq!(failures.sum::<usize>(), 0, "runs failed");
 }
 
-/// Runs a scenario with these seeds and prints its line of the table, with the time it took. How many runs failed.
+/// Runs a scenario with these seeds and prints its line of the table, with the time it took. How
+/// many runs failed.
 fn run_and_tell(scenario: Scenario, seeds: RangeInclusive<u64>) -> usize {
     let start = Instant::now();
     let done = run_all(&runs::jobs([scenario], seeds));

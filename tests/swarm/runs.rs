@@ -62,8 +62,9 @@ pub fn run_all(jobs: &[Job]) -> Vec<Run> {
     done
 }
 
-/// One scenario's runs in a line: how many, how many failed, and of the others the median over the runs of the least time, of the median
-/// client's and of the slowest one's ratio to it, with the slowest of all runs.
+/// One scenario's runs in a line: how many, how many failed, and of the others the median over the
+/// runs of the least time, of the median client's and of the slowest one's ratio to it, with the
+/// slowest of all runs.
 pub fn line(runs: &[Run]) -> String {
     let name = runs.first().map_or("", |run| run.name);
     let good: Vec<&Outcome> = runs.iter().filter_map(|run| run.outcome.as_ref()).collect();
@@ -103,7 +104,8 @@ pub fn line(runs: &[Run]) -> String {
     line
 }
 
-/// Asserts that nothing failed, and that the table of these runs is the one that is kept; or keeps it, with `GOLDEN=write`.
+/// Asserts that nothing failed, and that the table of these runs is the one that is kept; or keeps
+/// it, with `GOLDEN=write`.
 pub fn compare_with_table(runs: &[Run]) {
     let failed = runs.iter().filter(|run| run.outcome.is_none()).count();
     assert_eq!(failed, 0, "runs failed");
@@ -163,7 +165,8 @@ fn differences(kept: &str, table: &str) -> String {
     told
 }
 
-/// The columns that are compared: their place behind the name, the share by which they may differ, and whether more of it is worse.
+/// The columns that are compared: their place behind the name, the share by which they may differ,
+/// and whether more of it is worse.
 const COLUMNS: [(&str, usize, f64, bool); 4] = [
     ("least", 2, 0.01, true),
     ("median", 3, 0.05, true),

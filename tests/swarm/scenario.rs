@@ -1,4 +1,5 @@
-//! A swarm to be: who takes part, how they are connected, what befalls them, and how well they could do.
+//! A swarm to be: who takes part, how they are connected, what befalls them, and how well they
+//! could do.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,8 +21,8 @@ const KIB: u64 = 1024;
 pub enum Churn {
     /// They come at once and stay.
     None,
-    /// Each leaves after a random time of up to so many seconds, in order or by vanishing, comes back after as long, and so on, for a
-    /// number of times.
+    /// Each leaves after a random time of up to so many seconds, in order or by vanishing, comes
+    /// back after as long, and so on, for a number of times.
     Seconds(u64, u32),
 }
 
@@ -60,7 +61,8 @@ pub struct Scenario {
     pub takers_later: f64,
     /// The median client and the slowest one take so many times the least time, at most.
     pub within: (f64, f64),
-    /// Reads are cut at random places, and packets and reads of different connections overtake each other.
+    /// Reads are cut at random places, and packets and reads of different connections overtake each
+    /// other.
     pub rough: bool,
     /// Of a hundred clients, those whose disk is slow, and KiB/s that it takes.
     pub slow_disks: (u64, u64),
@@ -247,7 +249,8 @@ impl Scenario {
     /// Asserts what is expected of the whole run.
     fn judge(&self, world: &World, outcome: &Outcome) {
         let poisoners = world.nodes.iter().filter(|node| node.manners.lies());
-        // The first piece that one spoils alone is its last, and of those it shares it has a part in no more than so many at a time.
+        // The first piece that one spoils alone is its last, and of those it shares it has a part
+        // in no more than so many at a time.
         let each = 1 + limits::SHARED_PARTS;
         let most = (poisoners.count() * each) as u32;
         for node in &world.nodes {

@@ -1,5 +1,6 @@
-//! The scenarios. Small contents and slow links make a run that is quick to simulate and long beside the times that sessions keep, as
-//! real downloads are: a client that sends 128 KiB/s takes over a minute.
+//! The scenarios. Small contents and slow links make a run that is quick to simulate and long
+//! beside the times that sessions keep, as real downloads are: a client that sends 128 KiB/s takes
+//! over a minute.
 
 use crate::scenario::{Churn, Scenario};
 use crate::world::manners::Manners;
@@ -108,8 +109,9 @@ fn liars() -> Vec<Scenario> {
         among("boast", &[(3, Manners::Boasts)]),
         among("reject", &[(3, Manners::Rejects)]),
         among("mute", &[(10, Manners::Mute)]),
-        // What clients give each other is what counts: the seed sends as much as four of them, and who has everything leaves. Afterwards
-        // the takers have the seed for themselves, so what they come later by is what nobody gave them before.
+        // What clients give each other is what counts: the seed sends as much as four of them, and
+        // who has everything leaves. Afterwards the takers have the seed for themselves, so what
+        // they come later by is what nobody gave them before.
         Scenario {
             name: "takers",
             others: &[(20, Manners::OnlyTakes)],
@@ -146,7 +148,8 @@ fn troubles() -> Vec<Scenario> {
             parted: Some((15, 315)),
             ..Scenario::default()
         },
-        // Half of the disks take less than the network brings, and what they have not written is lost in a crash.
+        // Half of the disks take less than the network brings, and what they have not written is
+        // lost in a crash.
         Scenario {
             name: "slow-disks",
             slow_disks: (50, 100),

@@ -1,5 +1,6 @@
-//! A limited rate is shared: whoever waits for it gets at least half of an equal share within thirty seconds, at any limit, while
-//! seeding and while downloading, in both directions. With more peers than upload slots, so does each of them in its turn.
+//! A limited rate is shared: whoever waits for it gets at least half of an equal share within
+//! thirty seconds, at any limit, while seeding and while downloading, in both directions. With more
+//! peers than upload slots, so does each of them in its turn.
 
 use std::rc::Rc;
 
@@ -50,7 +51,8 @@ fn assert_shared(shares: &[u64], allowed: u64, what: &str) {
     assert!(sum >= allowed * 8 / 10, "{what}: {sum} of {allowed}");
 }
 
-/// A seed with this limit and so many clients that want everything and know nobody else, for so many seconds.
+/// A seed with this limit and so many clients that want everything and know nobody else, for so
+/// many seconds.
 fn seeding(rate: u64, clients: u64, seconds: u64) -> World {
     let source = content(rate * seconds / clients.min(5), 256);
     let mut world = World::new(&source, rate);
@@ -81,7 +83,8 @@ fn a_seed_shares_its_upload_limit() {
 #[test]
 fn a_seed_serves_more_peers_than_it_has_slots_each_in_turn() {
     for rate in [10 * KIB, 50 * KIB, 150 * KIB] {
-        // Five are served at a time and one makes room for another in each round: all were there within as many rounds.
+        // Five are served at a time and one makes room for another in each round: all were there
+        // within as many rounds.
         let (clients, rounds) = (10, 40);
         let seconds = rounds * limits::CHOKE_ROUND.as_secs();
         let mut world = seeding(rate, clients, seconds);

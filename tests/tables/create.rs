@@ -71,7 +71,8 @@ fn create_makes_the_torrents_of_the_tables_again() {
     assert!(same >= 5, "{same}");
 }
 
-/// Sources whose names sort oddly, with links and an empty file, and a single file; each with a piece length and `private` or not.
+/// Sources whose names sort oddly, with links and an empty file, and a single file; each with a
+/// piece length and `private` or not.
 fn sources(dir: &Dir) -> Vec<(PathBuf, u32, bool)> {
     let odd = [
         "a/x", "a/b/y", "a.b/r", "a b/t", "a-z", "A/q", "B", "é", "n10", "n2", ".hidden", "foo~",
@@ -143,7 +144,8 @@ fn create_agrees_with_mktorrent() {
     }
 }
 
-/// libtorrent lists a folder as the file system does, so it is told the files in order; see `storage::create`.
+/// libtorrent lists a folder as the file system does, so it is told the files in order; see
+/// `storage::create`.
 #[test]
 fn create_agrees_with_libtorrent() {
     const SCRIPT: &str = "
@@ -329,7 +331,8 @@ fn create_names_the_torrent_after_the_content() {
     assert!(inside.status.success() && dir.join("deep/photos/photos.torrent").exists());
 }
 
-/// A link is followed here, as by mktorrent, and by nothing else: what it leads to is not seeded from there.
+/// A link is followed here, as by mktorrent, and by nothing else: what it leads to is not seeded
+/// from there.
 #[test]
 fn create_says_which_links_it_followed() {
     let dir = Dir::new();

@@ -1,5 +1,6 @@
-//! The program beside the tables of `testdata/torrents` (its README explains them), every row: what `show` says, what `check` finds, and
-//! that `create` comes to the same info hash as mktorrent and libtorrent.
+//! The program beside the tables of `testdata/torrents` (its README explains them), every row: what
+//! `show` says, what `check` finds, and that `create` comes to the same info hash as mktorrent and
+//! libtorrent.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -110,7 +111,8 @@ fn strings(value: &Json) -> Vec<String> {
     }
 }
 
-/// A torrent whose content lies in a folder of its own: the folder, the torrent's row, the paths of its files with their sizes.
+/// A torrent whose content lies in a folder of its own: the folder, the torrent's row, the paths of
+/// its files with their sizes.
 type Sample = (Dir, Row, Vec<(PathBuf, u64)>);
 
 /// Each torrent that has content, laid out.

@@ -58,7 +58,8 @@ fn show_says_what_the_table_says() {
     for row in taken() {
         let file = &row["file"];
         let shown = shown(file);
-        // A sound first half of a broken hybrid: the table, which follows libtorrent, has no more to say of it.
+        // A sound first half of a broken hybrid: the table, which follows libtorrent, has no more
+        // to say of it.
         if row["expect"] == "reject" {
             continue;
         }

@@ -1,5 +1,5 @@
-//! The rules of the house, read off the source: who may import whom, what is pure, how long things may be, what the repository
-//! holds, and that its manual names nothing that is not there.
+//! The rules of the house, read off the source: who may import whom, what is pure, how long things
+//! may be, what the repository holds, and that its manual names nothing that is not there.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -125,7 +125,8 @@ fn some_things_are_not_used_at_all() {
     let mut broken = String::new();
     for source in &sources() {
         let mut words = vec!["unsafe", "todo!", "unimplemented!", "RefCell", "Rc", "dbg!"];
-        // Their order differs from run to run, and strangers choose our keys: trees have an order, and no worst case.
+        // Their order differs from run to run, and strangers choose our keys: trees have an order,
+        // and no worst case.
         words.extend(["HashMap", "HashSet", "hash_map", "hash_set"]);
         if source.room() != "main" {
             words.push("Box<dyn Error>");
@@ -331,7 +332,8 @@ fn room_named(source: &Source, path: &str) -> Option<String> {
     }
 }
 
-/// Whether a path, type, test or other name of ours that the manual mentions is there. What does not look like one is taken.
+/// Whether a path, type, test or other name of ours that the manual mentions is there. What does
+/// not look like one is taken.
 fn exists(name: &str, sources: &[String]) -> bool {
     const FOLDERS: &[&str] = &["src", "tests", "testdata"];
     let plain = name
@@ -377,7 +379,8 @@ fn declares(source: &str, name: &str) -> bool {
     })
 }
 
-/// Whether a line names a place on a machine: this folder at the root, not a part of a longer path or a URL.
+/// Whether a line names a place on a machine: this folder at the root, not a part of a longer path
+/// or a URL.
 fn names(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
         let before = line[..at].chars().next_back();

@@ -1,11 +1,14 @@
-//! The shape of what is inside a room: files that import each other in one direction, structs of few
-//! fields, types that are not spread over many files, and lines that fit a window.
+//! The shape of what is inside a room: files that import each other in one direction, structs of
+//! few fields, types that are not spread over many files, and lines that fit a window.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::support::source::Source;
 use super::{report, sources};
+
+/// Columns of a line.
+const COLUMNS: usize = 100;
 
 /// Fields that a struct may have, and structs (`path::name`) that have a reason for more.
 const FIELDS: usize = 20;
@@ -47,6 +50,22 @@ fn files_of_a_room_import_each_other_without_a_circle() {
         }
     }
     report("circles", &broken);
+}
+
+/// A literal is left whole, since it is looked for as it stands; all else is broken to fit.
+#[test]
+fn lines_fit_a_window() {
+    let mut broken = String::new();
+    for source in &sources() {
+        for (line, text) in source.text.lines().enumerate() {
+            let comment = text.trim_start().starts_with("//");
+            let long = text.chars().count() > COLUMNS;
+            if long && (comment || !text.contains('"')) {
+                let _ = writeln!(broken, "src/{}:{}", source.path, line + 1);
+            }
+        }
+    }
+    report("too wide", &broken);
 }
 
 #[test]
@@ -140,8 +159,8 @@ fn exports(sources: &[Source]) -> BTreeMap<String, String> {
     exported
 }
 
-/// A path as it is from the crate's root; `None` if it leads out of the crate or says no more than a
-/// name.
+/// A path as it is from the crate's root; `None` if it leads out of the crate or says no more than
+/// a name.
 fn absolute(source: &Source, path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split("::").collect();
     let supers = parts.iter().take_while(|part| **part == "super").count();

@@ -11,7 +11,8 @@ use brooklet::io::outreach::Outreach;
 use brooklet::tracker::{Action, Counts, Families, Identity, Response, Trackers};
 use mio::{Events, Poll, Token, Waker};
 
-/// The torrent of all these tests. As any real info hash, it is no text: half of its bytes are 0x80 or more.
+/// The torrent of all these tests. As any real info hash, it is no text: half of its bytes are 0x80
+/// or more.
 pub const HASH: [u8; 20] = *b"\x81\x7f\xff\0\xc3$\x9c\x80A\xe9\x12\xd0\n\xfe[\xb53\x88b\xa0";
 const BOTH: Families = Families { v4: true, v6: true };
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -156,7 +157,8 @@ impl Client {
         while let Some(action) = self.trackers.next_action() {
             let now = self.now();
             match action {
-                // A name with addresses of both families, whatever this machine's name service says.
+                // A name with addresses of both families, whatever this machine's name service
+                // says.
                 Action::Resolve { id, host, .. } if host == "both" => {
                     let ips = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
                     self.trackers.handle_resolved(id, Ok(ips), now);

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::client::Client;
 
-/// A scripted HTTP server: `script` gets each connection with its number and the head of the request.
+/// A scripted HTTP server: `script` gets each connection with its number and the head of the
+/// request.
 fn server(script: impl Fn(usize, &mut TcpStream, &str) + Send + Sync + 'static) -> SocketAddr {
     serve(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), script)
 }

@@ -1,4 +1,5 @@
-//! The tracker machine over real sockets on loopback: trackers that others wrote, and scripted ones that do what they should not.
+//! The tracker machine over real sockets on loopback: trackers that others wrote, and scripted ones
+//! that do what they should not.
 
 #[path = "../support/mod.rs"]
 mod support;

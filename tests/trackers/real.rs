@@ -25,8 +25,9 @@ fn counts(seeders: u32, leechers: u32, completed: u32) -> Counts {
     }
 }
 
-/// A seed and a download meet at a tracker, each by its own URL; events and scrapes come to what they should. `completed`: what the
-/// tracker counts as completed downloads while one is on, when it is complete, and when all are gone.
+/// A seed and a download meet at a tracker, each by its own URL; events and scrapes come to what
+/// they should. `completed`: what the tracker counts as completed downloads while one is on, when
+/// it is complete, and when all are gone.
 fn meet(seed_url: &str, other_url: &str, completed: [u32; 3]) {
     let mut seed = Client::new(&[&[seed_url]], 4001);
     seed.trackers.set_totals(0, 0, 0);

@@ -1,11 +1,13 @@
-//! Calls to the file system that fail, or end the process, when a test says so: a bad disk cannot be had at a chosen moment
-//! otherwise.
+//! Calls to the file system that fail, or end the process, when a test says so: a bad disk cannot
+//! be had at a chosen moment otherwise.
 //!
-//! `BROOKLET_FAULTS` holds rules `CALL:WHEN:WHAT` with commas between them. CALL is one of [`Call::name`], or `any`; WHEN is `3` for
-//! the third such call of the process and `3+` for all from the third on; WHAT is the name of an error (`EIO`), `SHORT` for a write of
-//! half, a read past the end or a time that is not set though the call succeeds, or `KILL` for the end of the process, as by `kill -9`, just before the call. A rule that cannot be
-//! read makes every call fail. `BROOKLET_CALLS` names a file to which each call that changes the disk is appended, a line before it and
-//! a line after it. `BROOKLET_WRITE_PACE` is how many bytes a second the disk takes.
+//! `BROOKLET_FAULTS` holds rules `CALL:WHEN:WHAT` with commas between them. CALL is one of
+//! [`Call::name`], or `any`; WHEN is `3` for the third such call of the process and `3+` for all
+//! from the third on; WHAT is the name of an error (`EIO`), `SHORT` for a write of half, a read
+//! past the end or a time that is not set though the call succeeds, or `KILL` for the end of the
+//! process, as by `kill -9`, just before the call. A rule that cannot be read makes every call
+//! fail. `BROOKLET_CALLS` names a file to which each call that changes the disk is appended, a line
+//! before it and a line after it. `BROOKLET_WRITE_PACE` is how many bytes a second the disk takes.
 
 use std::fmt;
 use std::fs::File;

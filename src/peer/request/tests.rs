@@ -1,4 +1,5 @@
-//! How much is asked for, and what becomes of requests that are answered late, out of turn, or not at all.
+//! How much is asked for, and what becomes of requests that are answered late, out of turn, or not
+//! at all.
 
 use super::*;
 
@@ -14,8 +15,8 @@ fn at(millis: u64) -> Now {
     Now::from_micros(millis * 1000)
 }
 
-/// The depth, and the requests in flight, after twenty seconds on a link that brings a block every `gap`, each `latency` after it was
-/// asked for at the soonest, in microseconds.
+/// The depth, and the requests in flight, after twenty seconds on a link that brings a block every
+/// `gap`, each `latency` after it was asked for at the soonest, in microseconds.
 fn in_flight(latency: u64, gap: u64) -> (usize, usize) {
     let (mut requests, mut down) = (Requests::default(), Meter::new(at(0)));
     let (mut asked, mut next) = (VecDeque::new(), 0);
@@ -47,7 +48,8 @@ fn depth_grows_with_the_rate_and_then_follows_it() {
     );
 }
 
-/// Blocks that come in a minute from a peer that answers 100 a second and drops, without a word, what does not fit in its queue.
+/// Blocks that come in a minute from a peer that answers 100 a second and drops, without a word,
+/// what does not fit in its queue.
 fn from_a_peer_that_drops(queue: usize) -> usize {
     let (mut requests, mut down) = (Requests::default(), Meter::new(at(0)));
     let (mut queued, mut next, mut got) = (VecDeque::new(), 0, 0);

@@ -27,7 +27,8 @@ fn each_address_is_called_by_one_connection_at_a_time() {
     assert_eq!(candidates.next(at(10 + 75)), Some(addr(1)));
 }
 
-/// Calls the first address until it is forgotten: when that is, and the waits before each call, in milliseconds.
+/// Calls the first address until it is forgotten: when that is, and the waits before each call, in
+/// milliseconds.
 fn never_answers(candidates: &mut Candidates) -> (Now, Vec<u64>) {
     let (mut now, mut waits) = (at(0), Vec::new());
     while let Some(due) = candidates.next_deadline() {

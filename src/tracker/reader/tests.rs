@@ -47,8 +47,8 @@ fn a_body_ends_in_any_of_three_ways() {
     assert_eq!(body(b"HTTP/1.1 200\n\nbare line feeds"), b"bare line feeds");
 }
 
-/// RFC 9112, section 6.3: "If a message is received with both a Transfer-Encoding and a Content-Length header field, the
-/// Transfer-Encoding overrides the Content-Length."
+/// RFC 9112, section 6.3: "If a message is received with both a Transfer-Encoding and a
+/// Content-Length header field, the Transfer-Encoding overrides the Content-Length."
 #[test]
 fn chunks_override_a_length() {
     let both = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";

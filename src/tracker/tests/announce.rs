@@ -48,8 +48,8 @@ fn the_first_announce_says_who_we_are() {
     );
 }
 
-/// BEP 12: "On each announce, first try tracker1, then if that cannot be reached, try backup1 and backup2 respectively. On the next
-/// announce, repeat in the same order."
+/// BEP 12: "On each announce, first try tracker1, then if that cannot be reached, try backup1 and
+/// backup2 respectively. On the next announce, repeat in the same order."
 #[test]
 fn backups_are_tried_in_order() {
     let mut bench = Bench::started(&[&[A], &[B], &[C]]);
@@ -66,8 +66,8 @@ fn backups_are_tried_in_order() {
     assert_eq!(round(&mut bench), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
 }
 
-/// BEP 12: "all URLs in each tier must be checked before the client goes on to the next tier. […] if a connection with a tracker is
-/// successful, it will be moved to the front of the tier."
+/// BEP 12: "all URLs in each tier must be checked before the client goes on to the next tier. […]
+/// if a connection with a tracker is successful, it will be moved to the front of the tier."
 #[test]
 fn who_answers_is_asked_first_next_time() {
     let mut bench = Bench::started(&[&[A, B, C], &["http://10.0.0.9/announce"]]);
@@ -127,7 +127,8 @@ fn the_next_announce_is_regular_and_tells_the_totals() {
     );
 }
 
-/// BEP 3: "downloaders may rerequest on nonscheduled times if an event happens or they need more peers."
+/// BEP 3: "downloaders may rerequest on nonscheduled times if an event happens or they need more
+/// peers."
 #[test]
 fn more_peers_are_asked_for_no_sooner_than_the_min_interval() {
     let mut bench = Bench::started(&[&[A]]);
@@ -163,8 +164,9 @@ fn wanting_peers_does_not_hurry_a_tracker_that_fails() {
     assert_eq!(bench.idle_for(), Some(15));
 }
 
-/// BEP 7: "When host component of a tracker url resolves to multiple IP addresses then a client MAY announce to multiple addresses,
-/// one for each address family. […] The key should remain the same".
+/// BEP 7: "When host component of a tracker url resolves to multiple IP addresses then a client MAY
+/// announce to multiple addresses, one for each address family. […] The key should remain the
+/// same".
 #[test]
 fn both_families_are_announced() {
     let mut bench = Bench::started(&[&["http://t/announce"], &[B]]);

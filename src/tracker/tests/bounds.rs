@@ -1,4 +1,5 @@
-//! The bounds of `base/limits.rs` on what trackers send, and on how often and how long they are asked.
+//! The bounds of `base/limits.rs` on what trackers send, and on how often and how long they are
+//! asked.
 
 use super::udp::{U, announced, connect, reply, sent};
 use super::*;

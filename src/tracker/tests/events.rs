@@ -5,8 +5,9 @@ use super::*;
 const A: &str = "http://10.0.0.1/announce";
 const B: &str = "http://10.0.0.2/announce";
 
-/// BEP 3: "An announcement using started is sent when a download first begins, and one using completed is sent when the download is
-/// complete. […] Downloaders send an announcement using stopped when they cease downloading."
+/// BEP 3: "An announcement using started is sent when a download first begins, and one using
+/// completed is sent when the download is complete. […] Downloaders send an announcement using
+/// stopped when they cease downloading."
 #[test]
 fn events_come_once_each() {
     let mut bench = Bench::started(&[&[A]]);

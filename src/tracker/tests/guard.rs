@@ -7,7 +7,8 @@ pub fn redirect(location: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// What becomes of a tracker at a name with these addresses that redirects, each time to a place that has these addresses.
+/// What becomes of a tracker at a name with these addresses that redirects, each time to a place
+/// that has these addresses.
 fn led(first: &[&str], path: &str, hops: &[(&str, &[&str])]) -> String {
     let url = format!("http://t/{path}");
     let mut bench = Bench::started(&[&[&url]]);
@@ -28,7 +29,8 @@ fn led(first: &[&str], path: &str, hops: &[(&str, &[&str])]) -> String {
     }
 }
 
-/// Where a tracker's name leads to, its path, where it redirects to and where that leads to; and what comes of it.
+/// Where a tracker's name leads to, its path, where it redirects to and where that leads to; and
+/// what comes of it.
 type Case<'a> = (
     &'a [&'a str],
     &'a str,
@@ -140,7 +142,8 @@ fn a_user_may_allow_any_local_tracker() {
     assert_eq!(bench.said().last().unwrap(), "http://192.0.2.1/announce 0");
 }
 
-/// A name is looked up for each announce, and judged each time: what it said before counts for nothing.
+/// A name is looked up for each announce, and judged each time: what it said before counts for
+/// nothing.
 #[test]
 fn a_name_that_comes_to_lead_inside_is_noticed() {
     let mut bench = Bench::started(&[&["http://t/x"]]);

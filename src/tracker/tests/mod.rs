@@ -227,7 +227,8 @@ fn owned(tiers: &[&[&str]]) -> Vec<Vec<String>> {
     tiers.iter().map(tier).collect()
 }
 
-/// Whatever happens in whatever order, the machine does not panic, keeps within its bounds, and comes to rest after `stop`.
+/// Whatever happens in whatever order, the machine does not panic, keeps within its bounds, and
+/// comes to rest after `stop`.
 #[test]
 fn any_order_of_events_is_survived() {
     for seed in 0..300 {

@@ -104,7 +104,8 @@ fn connect_then_announce() {
     assert_eq!(bench.idle_for(), Some(1800));
 }
 
-/// BEP 15: "Check whether the transaction ID is equal to the one you chose. Check whether the action is announce."
+/// BEP 15: "Check whether the transaction ID is equal to the one you chose. Check whether the
+/// action is announce."
 #[test]
 fn only_the_answer_to_the_question_is_taken() {
     let mut bench = Bench::started(&[&[U]]);
@@ -162,8 +163,8 @@ fn only_the_answer_to_the_question_is_taken() {
     );
 }
 
-/// BEP 15: "If a response is not received after 15 * 2 ^ n seconds, the client should retransmit the request". After two losses the
-/// next tracker has its turn.
+/// BEP 15: "If a response is not received after 15 * 2 ^ n seconds, the client should retransmit
+/// the request". After two losses the next tracker has its turn.
 #[test]
 fn what_is_lost_is_sent_again() {
     let mut bench = Bench::started(&[&[U], &["udp://10.0.0.2:9"]]);
@@ -180,7 +181,8 @@ fn what_is_lost_is_sent_again() {
     assert_eq!(bench.said(), [format!("{U}: no answer")]);
 }
 
-/// BEP 15's example: the announce that is sent at t = 2 is sent again at t = 17; a response resets the count.
+/// BEP 15's example: the announce that is sent at t = 2 is sent again at t = 17; a response resets
+/// the count.
 #[test]
 fn an_announce_is_sent_again_under_the_same_connection_id() {
     let mut bench = Bench::started(&[&[U]]);
@@ -355,8 +357,9 @@ fn a_connection_id_that_the_tracker_forgot_is_asked_for_anew() {
     assert_eq!(bench.said(), [format!("{U} 0"), format!("{U}: still no")]);
 }
 
-/// BEP 15: "packets from a v4 address use the v4 format, those from a v6 address use the v6 format. Clients that resolve hostnames to
-/// v4 and v6 and then announce to both should use the same key for both".
+/// BEP 15: "packets from a v4 address use the v4 format, those from a v6 address use the v6 format.
+/// Clients that resolve hostnames to v4 and v6 and then announce to both should use the same key
+/// for both".
 #[test]
 fn each_family_has_a_format_of_its_own() {
     let mut bench = Bench::started(&[&["udp://t:9"]]);

@@ -1,4 +1,5 @@
-//! The piece table: peers that say what they have, blocks picked among peers that come, go, choke and differ, and whole downloads.
+//! The piece table: peers that say what they have, blocks picked among peers that come, go, choke
+//! and differ, and whole downloads.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -136,7 +137,8 @@ fn plan(peer: usize, have: &Holdings, count: usize) -> Plan<'_> {
     }
 }
 
-/// Nanoseconds for a block picked, and for one accepted, while one peer in fifty chokes us at each step.
+/// Nanoseconds for a block picked, and for one accepted, while one peer in fifty chokes us at each
+/// step.
 fn churn(pieces: u32) -> (f64, f64) {
     let (mut table, mut rng) = (table(pieces, BLOCKS * BLOCK), Rng::from_seed(3));
     // The first few pieces are chosen at random; here it is about what comes after that.
@@ -191,9 +193,10 @@ fn read_back(table: &mut Pieces) {
     }
 }
 
-/// A download to the end: nanoseconds for each piece, and how many pieces the only seed had sent when the last rare one was here, for each
-/// rare piece. One in twenty is rare: nobody but the seed has it. As the session does it, a peer for which there was nothing is
-/// asked again when there is news.
+/// A download to the end: nanoseconds for each piece, and how many pieces the only seed had sent
+/// when the last rare one was here, for each rare piece. One in twenty is rare: nobody but the seed
+/// has it. As the session does it, a peer for which there was nothing is asked again when there is
+/// news.
 fn whole(pieces: u32) -> (f64, f64) {
     let (mut table, mut rng) = (table(pieces, SMALL), Rng::from_seed(4));
     let rare = |piece: u32| piece % 20 == 0;

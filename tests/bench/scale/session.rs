@@ -57,7 +57,8 @@ pub fn rows(connections: &[usize]) -> Vec<Row> {
     ]
 }
 
-/// What a peer takes, with its share of the session's own: to be measured before anything else has left memory behind.
+/// What a peer takes, with its share of the session's own: to be measured before anything else has
+/// left memory behind.
 pub fn memory(connections: &[usize]) -> Row {
     let each = |&count: &usize| {
         let before = resident();
@@ -117,8 +118,9 @@ struct World {
 }
 
 impl World {
-    /// So many connections: the first few are seeds that unchoke us, the others have half of the pieces or next to nothing, choke us,
-    /// and allow us ten pieces (BEP 6), as every client that has the fast extension does.
+    /// So many connections: the first few are seeds that unchoke us, the others have half of the
+    /// pieces or next to nothing, choke us, and allow us ten pieces (BEP 6), as every client that
+    /// has the fast extension does.
     fn new(count: usize, watch: &mut Watch) -> World {
         let mut world = World {
             session: Session::new(config(count), 1, Now::default()),
@@ -146,7 +148,8 @@ impl World {
         world
     }
 
-    /// Something comes from a connection, and the loop turns once; only what the session does is timed.
+    /// Something comes from a connection, and the loop turns once; only what the session does is
+    /// timed.
     fn turn(&mut self, key: usize, bytes: &[u8], watch: &mut Watch) {
         let (session, now) = (&mut self.session, self.now);
         watch.time(|| {
@@ -213,8 +216,8 @@ impl World {
         }
     }
 
-    /// So many blocks come. Nanoseconds for one within a piece, for one that ends it, and connections written to for a piece, as
-    /// percent of all.
+    /// So many blocks come. Nanoseconds for one within a piece, for one that ends it, and
+    /// connections written to for a piece, as percent of all.
     fn download(&mut self, turns: usize) -> (f64, f64, f64) {
         let zeros = vec![0; BLOCK as usize];
         let (mut inner, mut last) = (Watch::default(), Watch::default());

@@ -163,7 +163,8 @@ impl Case {
         matches!(self.kind, Kind::Idle { .. })
     }
 
-    /// Runs a client once; `compare` the content too, untimed; `idle` is how long idle peers are watched.
+    /// Runs a client once; `compare` the content too, untimed; `idle` is how long idle peers are
+    /// watched.
     pub fn run(
         &self,
         client: &Client,
@@ -292,8 +293,8 @@ impl Run<'_> {
         Ok(values)
     }
 
-    /// Waits until the tracker has heard that the client has everything; clients that announce before they have looked are given
-    /// time to look.
+    /// Waits until the tracker has heard that the client has everything; clients that announce
+    /// before they have looked are given time to look.
     fn ready(&self, load: &mut LoadProcess, process: &mut Process) -> Result<(), Failure> {
         let complete = |event: &Json| event.get("left").number() == 0.0;
         if !matches!(self.client, Client::Floor { .. }) {

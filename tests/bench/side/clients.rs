@@ -1,6 +1,6 @@
-//! The clients, and how each is made to download one torrent and end, or to seed one whose content is complete: with its defaults,
-//! but without what would leave the machine and without encryption (the load generator has none), and with room for all peers of a
-//! case.
+//! The clients, and how each is made to download one torrent and end, or to seed one whose content
+//! is complete: with its defaults, but without what would leave the machine and without encryption
+//! (the load generator has none), and with room for all peers of a case.
 
 use std::ffi::OsString;
 use std::fs;
@@ -47,7 +47,8 @@ pub struct Job<'a> {
 /// A command, and how to tell that it is done.
 pub struct Start {
     pub words: Vec<OsString>,
-    /// The file that holds the time (seconds since 1970) when the download was complete; `None`: it ends by itself.
+    /// The file that holds the time (seconds since 1970) when the download was complete; `None`: it
+    /// ends by itself.
     pub finished: Option<PathBuf>,
 }
 

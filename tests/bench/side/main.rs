@@ -1,7 +1,9 @@
-//! Measures brooklet and other clients side by side: each downloads from, or seeds to, the same load generator, over the same two
-//! network namespaces, in turns. `make bench` runs it; without arguments it measures everything, `--quick` the core in two minutes.
+//! Measures brooklet and other clients side by side: each downloads from, or seeds to, the same
+//! load generator, over the same two network namespaces, in turns. `make bench` runs it; without
+//! arguments it measures everything, `--quick` the core in two minutes.
 //!
-//! The same program, started again with a word in front, is the load generator (`load`) and the floor (`floor`).
+//! The same program, started again with a word in front, is the load generator (`load`) and the
+//! floor (`floor`).
 
 mod args;
 mod cases;

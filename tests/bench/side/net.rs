@@ -1,5 +1,5 @@
-//! Two network namespaces joined by a veth pair: the client under test in one, everybody else in the other. Real clients refuse
-//! peers on loopback, and several at one address.
+//! Two network namespaces joined by a veth pair: the client under test in one, everybody else in
+//! the other. Real clients refuse peers on loopback, and several at one address.
 
 use std::fs;
 use std::path::Path;
@@ -42,7 +42,8 @@ impl Net {
             ip(&format!("-n {namespace} link set lo up"))?;
             ip(&format!("-n {namespace} link set net up"))?;
         }
-        // A whole network is local there, so that every peer has an address of its own without adding each.
+        // A whole network is local there, so that every peer has an address of its own without
+        // adding each.
         ip(&format!("-n {load} route add local 10.89.128.0/17 dev lo"))?;
         ip(&format!(
             "-n {client} route add 10.89.128.0/17 via 10.89.0.2"

@@ -33,7 +33,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes it all, for torrents with pieces of these lengths, with a folder for results below `disk`; `keep` it in the end.
+    /// Makes it all, for torrents with pieces of these lengths, with a folder for results below
+    /// `disk`; `keep` it in the end.
     pub fn new(piece_kibs: &[u32], disk: &Path, keep: bool) -> Result<Place, Failure> {
         let net = Net::new()?;
         let parent = if Path::new("/dev/shm").is_dir() {
@@ -60,7 +61,8 @@ impl Place {
             fs::create_dir_all(folder)?;
         }
         torrent::write_noise(&place.content.join(NAME), SIZE)?;
-        // Memory that a virtual machine has never touched is slow at first; the first client should not pay for that.
+        // Memory that a virtual machine has never touched is slow at first; the first client should
+        // not pay for that.
         let warm = root.join("warm");
         torrent::write_noise(&warm, 2 * SIZE)?;
         fs::remove_file(warm)?;

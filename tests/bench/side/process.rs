@@ -1,5 +1,6 @@
-//! Programs run and measured. CPU time of a whole run comes from the shell's `time`, which is exact to the millisecond; of a span, from
-//! what the scheduler counted for each thread. Memory is the peak that the kernel noted for the process itself.
+//! Programs run and measured. CPU time of a whole run comes from the shell's `time`, which is exact
+//! to the millisecond; of a span, from what the scheduler counted for each thread. Memory is the
+//! peak that the kernel noted for the process itself.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -1,4 +1,5 @@
-//! Tables and JSON of what was measured: medians over the rounds, and how brooklet stands to the others.
+//! Tables and JSON of what was measured: medians over the rounds, and how brooklet stands to the
+//! others.
 
 use std::fmt::Write as _;
 
@@ -82,7 +83,8 @@ fn columns(kind: Kind) -> Vec<Column> {
 }
 
 impl Report {
-    /// Whether this client is not to run again: it took long, failed twice, or said all that there is to say.
+    /// Whether this client is not to run again: it took long, failed twice, or said all that there
+    /// is to say.
     pub fn settled(&self, case: &Case, client: &Client) -> bool {
         let mine =
             |outcome: &&Outcome| outcome.case == case.name && outcome.client == client.name();
@@ -284,7 +286,8 @@ impl Report {
     }
 }
 
-/// A Markdown table whose columns stand below each other: the first to the left, numbers to the right.
+/// A Markdown table whose columns stand below each other: the first to the left, numbers to the
+/// right.
 fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

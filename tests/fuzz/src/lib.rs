@@ -1,5 +1,5 @@
-//! What is fuzzed, and what must hold: see `targets`. Nothing here knows of libFuzzer, so that the tests can do with a few inputs what a
-//! fuzzer does with many.
+//! What is fuzzed, and what must hold: see `targets`. Nothing here knows of libFuzzer, so that the
+//! tests can do with a few inputs what a fuzzer does with many.
 
 #[path = "../../support/datagrams.rs"]
 mod datagrams;
@@ -23,7 +23,8 @@ pub mod seeds;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
 
-/// Whole frames, without their lengths, and the fault that ends them, if one does. The bytes come in reads of these sizes, over and over.
+/// Whole frames, without their lengths, and the fault that ends them, if one does. The bytes come
+/// in reads of these sizes, over and over.
 pub fn frames(bytes: &[u8], cuts: &[u8], bitfield: usize) -> (Vec<Vec<u8>>, Option<Fault>) {
     let mut frames = Vec::new();
     let mut kept: Vec<u8> = Vec::new();

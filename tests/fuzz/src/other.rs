@@ -1,4 +1,5 @@
-//! The other end of a connection of the session: what it was asked for, and that it gets nothing but what it asked for and may have.
+//! The other end of a connection of the session: what it was asked for, and that it gets nothing
+//! but what it asked for and may have.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +54,8 @@ impl Other {
         }
     }
 
-    /// What we say arrives: all of it can be read, and requests are remembered. Content is only for those who asked for it and may have it.
+    /// What we say arrives: all of it can be read, and requests are remembered. Content is only for
+    /// those who asked for it and may have it.
     pub fn hear(&mut self, bytes: &[u8], torrent: &Torrent) {
         self.heard.rest.extend(bytes);
         while let Some(frame) = self.heard.next_frame() {

@@ -1,4 +1,5 @@
-//! What lies between the tracker machine and its trackers: look-ups, connections and datagrams, of which anything may come.
+//! What lies between the tracker machine and its trackers: look-ups, connections and datagrams, of
+//! which anything may come.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! A script: bytes that say what happens next. Each choice takes a byte or two, so that a byte changed, dropped or put in changes one thing
-//! and leaves what follows alone.
+//! A script: bytes that say what happens next. Each choice takes a byte or two, so that a byte
+//! changed, dropped or put in changes one thing and leaves what follows alone.
 
 /// The bytes not read yet.
 pub struct Script<'a>(&'a [u8]);

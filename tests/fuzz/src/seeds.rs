@@ -1,4 +1,5 @@
-//! A first corpus for each target: what testdata/ has for it, and some scripts by chance for those that read a script.
+//! A first corpus for each target: what testdata/ has for it, and some scripts by chance for those
+//! that read a script.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -110,10 +111,12 @@ fn streams(wire: &[Vec<u8>], said: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// For `peer`: the stories as scripts. The blocks in them are cut short: a part of a script has 255 bytes at most.
+/// For `peer`: the stories as scripts. The blocks in them are cut short: a part of a script has 255
+/// bytes at most.
 fn dialogues(said: Vec<Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
     let dialogue = |said: Vec<Vec<u8>>| {
-        // The first torrent, much may wait, they call us; they greet us; then each message, in cuts.
+        // The first torrent, much may wait, they call us; they greet us; then each message, in
+        // cuts.
         let mut script = vec![0, 255, 0, 0, 0, 0, 7, 2, 5, 90];
         for message in said {
             let len = message.len().min(255);

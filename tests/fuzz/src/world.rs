@@ -1,5 +1,6 @@
-//! A session in a small world: a disk that may be slow or fail, peers that do anything, trackers, and time that jumps. A script says what
-//! happens; after each turn it is asserted that the session keeps its promises.
+//! A session in a small world: a disk that may be slow or fail, peers that do anything, trackers,
+//! and time that jumps. A script says what happens; after each turn it is asserted that the session
+//! keeps its promises.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -285,7 +286,8 @@ impl World {
         any
     }
 
-    /// Writes to every slot that has something to send and a socket that takes it, as the loop does.
+    /// Writes to every slot that has something to send and a socket that takes it, as the loop
+    /// does.
     fn flush(&mut self) {
         let mut keys = self.session.take_unflushed();
         keys.extend(std::mem::take(&mut self.unwritten));
@@ -297,8 +299,8 @@ impl World {
         }
     }
 
-    /// Writes to a peer's socket as much as its window has room for, and has the peer hear it; of blocks that have not begun no more than
-    /// `allowance` bytes.
+    /// Writes to a peer's socket as much as its window has room for, and has the peer hear it; of
+    /// blocks that have not begun no more than `allowance` bytes.
     fn flush_peer(&mut self, key: usize, mut allowance: u64) {
         let (Some(peer), Some(other)) = (self.session.peer(key), self.peers.get_mut(&key)) else {
             return;

@@ -1,5 +1,5 @@
-//! What hostile peers do with a connection, and how brooklet ends it: each act stands here once and is performed to a download and to a
-//! seed.
+//! What hostile peers do with a connection, and how brooklet ends it: each act stands here once and
+//! is performed to a download and to a seed.
 
 mod blocks;
 
@@ -31,7 +31,8 @@ const SAMPLE: Block = Block {
 pub enum End {
     /// brooklet says that it ended because of this.
     Because(&'static str),
-    /// brooklet hangs up; what it says of that, if it does, is this. Who calls and never greets is not worth an event.
+    /// brooklet hangs up; what it says of that, if it does, is this. Who calls and never greets is
+    /// not worth an event.
     Door(&'static str),
     /// brooklet keeps the connection: there is nothing wrong with it, or it may get better.
     Stays,
@@ -126,7 +127,8 @@ impl Acts {
         });
     }
 
-    /// Promises everything, lets us ask, and answers each request like this. A seed has no use for such a peer.
+    /// Promises everything, lets us ask, and answers each request like this. A seed has no use for
+    /// such a peer.
     fn answer(
         &mut self,
         name: &str,
@@ -406,7 +408,8 @@ fn break_off(stream: &mut TcpStream) -> io::Result<()> {
     reset(stream)
 }
 
-/// Reads what there is: a reset with something unread on our side is sent at once, before what we wrote has arrived.
+/// Reads what there is: a reset with something unread on our side is sent at once, before what we
+/// wrote has arrived.
 fn read_until_quiet(stream: &mut TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_millis(200)))?;
     // It ends with a time-out.

@@ -1,5 +1,5 @@
-//! Hostile peers in numbers: who only takes up a place, who comes and goes, who fills memory, who makes work with a torrent of many
-//! pieces.
+//! Hostile peers in numbers: who only takes up a place, who comes and goes, who fills memory, who
+//! makes work with a torrent of many pieces.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -216,8 +216,8 @@ fn who_comes_and_goes_leaves_nothing_behind() {
     good.join().unwrap();
 }
 
-/// All places are taken by peers that fill each queue that we keep for them: requests, messages that they do not read, the start of a
-/// message. The sum stays inside of what we may have.
+/// All places are taken by peers that fill each queue that we keep for them: requests, messages
+/// that they do not read, the start of a message. The sum stays inside of what we may have.
 #[test]
 fn memory_has_a_bound_however_many_fill_it() {
     let (bench, mut seed, addr) = seeding(30);
@@ -225,7 +225,8 @@ fn memory_has_a_bound_however_many_fill_it() {
     let fill = |number: u16| {
         let torrent = Arc::clone(&bench.torrent);
         thread::spawn(move || -> io::Result<()> {
-            // A small window makes small packets, of which the system keeps few for a peer that reads nothing.
+            // A small window makes small packets, of which the system keeps few for a peer that
+            // reads nothing.
             let mut stream = connect_from(Ipv4Addr::LOCALHOST, addr, 4 * KIB);
             greet_fast(&mut stream, &torrent, number)?;
             stream.write_all(&[frame(15, &[]), frame(2, &[])].concat())?;
@@ -268,7 +269,8 @@ fn memory_has_a_bound_however_many_fill_it() {
     }
 }
 
-/// With hundreds of thousands of pieces a bitfield costs a look at each. Who floods us with them is hung up on before that adds up.
+/// With hundreds of thousands of pieces a bitfield costs a look at each. Who floods us with them is
+/// hung up on before that adds up.
 #[test]
 fn bitfields_of_many_pieces_cost_little() {
     const PIECES: u32 = 220_000;

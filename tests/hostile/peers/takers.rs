@@ -1,4 +1,5 @@
-//! Peers that abuse being served. They wait until they are unchoked, so only a few are there at a time.
+//! Peers that abuse being served. They wait until they are unchoked, so only a few are there at a
+//! time.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -1,4 +1,5 @@
-//! Torrents that would have us ask somebody inside the user's networks for something that is no tracker's business.
+//! Torrents that would have us ask somebody inside the user's networks for something that is no
+//! tracker's business.
 
 use std::net::TcpListener;
 

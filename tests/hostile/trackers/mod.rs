@@ -1,5 +1,6 @@
-//! Trackers that answer anything at all, or nothing, as the torrent of a download names them. Whatever they do, the download completes
-//! from a good peer, the user reads one line of each, and brooklet stays small and asleep.
+//! Trackers that answer anything at all, or nothing, as the torrent of a download names them.
+//! Whatever they do, the download completes from a good peer, the user reads one line of each, and
+//! brooklet stays small and asleep.
 
 mod http;
 mod inside;
@@ -58,7 +59,8 @@ impl Swarm {
         Download { bench, child }
     }
 
-    /// What comes of a tracker that fails: its `error`. The good tracker, in the next tier, is asked then, and completes the download.
+    /// What comes of a tracker that fails: its `error`. The good tracker, in the next tier, is
+    /// asked then, and completes the download.
     fn failure(&self, hostile: &str, within: Duration) -> String {
         let mut download = self.get(&[hostile, &self.tracker.url()], &[]);
         let error = download.failure(hostile, within);
@@ -68,7 +70,8 @@ impl Swarm {
         error
     }
 
-    /// A download that has the good peer from the user and completes while this tracker does what it does.
+    /// A download that has the good peer from the user and completes while this tracker does what
+    /// it does.
     fn meanwhile(&self, hostile: &str) -> Download {
         let mut download = self.get(&[hostile], &["--peer", &self.peer.addr()]);
         download.complete();

@@ -57,7 +57,8 @@ fn bombs_are_no_answers() {
     });
 }
 
-/// Whatever times a tracker names, it is asked once in the time that this takes, and told that we leave.
+/// Whatever times a tracker names, it is asked once in the time that this takes, and told that we
+/// leave.
 #[test]
 fn absurd_times_change_nothing() {
     let swarm = Swarm::new(22);
@@ -98,7 +99,8 @@ fn absurd_times_change_nothing() {
     });
 }
 
-/// A million letters become a line; so they do when they could move the cursor, break the line or turn it round.
+/// A million letters become a line; so they do when they could move the cursor, break the line or
+/// turn it round.
 #[test]
 fn long_words_are_cut_and_plain() {
     let swarm = Swarm::new(23);
@@ -112,7 +114,8 @@ fn long_words_are_cut_and_plain() {
     each(&words, AT_ONCE, |words| {
         let tracker = Tracker::saying(answer(&refusal(words)));
         let error = swarm.failure(&tracker.url(), SOON);
-        // The first letter may be a control character, a blank by now, and blanks at the ends are left out.
+        // The first letter may be a control character, a blank by now, and blanks at the ends are
+        // left out.
         match words[0] {
             b'\n' => assert_eq!(error, "it refused without a reason"),
             0x1b => assert_eq!(error.chars().count(), 199),

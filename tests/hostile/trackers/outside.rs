@@ -1,4 +1,5 @@
-//! A tracker somewhere in the world, in a network of our own: it sends us to this machine, by a redirect and by a list of peers.
+//! A tracker somewhere in the world, in a network of our own: it sends us to this machine, by a
+//! redirect and by a list of peers.
 
 use std::time::Duration;
 

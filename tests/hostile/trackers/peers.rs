@@ -9,7 +9,8 @@ fn v4(ip: [u8; 4], port: u16) -> SocketAddr {
     SocketAddr::from((ip, port))
 }
 
-/// What nobody can be called at. Of the rest of the list nothing leaves this machine: the download is bound to loopback.
+/// What nobody can be called at. Of the rest of the list nothing leaves this machine: the download
+/// is bound to loopback.
 fn junk() -> Vec<SocketAddr> {
     let nowhere = (0..5_000).flat_map(|number: u16| {
         let [high, low] = number.to_be_bytes();
@@ -93,7 +94,8 @@ fn six(ip: &str) -> Vec<u8> {
     [&ip.octets()[..], &6881_u16.to_be_bytes()].concat()
 }
 
-/// A tracker that names closed ports by the thousand delays the good peer behind them by no more than the calls take.
+/// A tracker that names closed ports by the thousand delays the good peer behind them by no more
+/// than the calls take.
 #[test]
 fn closed_ports_do_not_hide_the_good_peer() {
     let swarm = Swarm::new(32);

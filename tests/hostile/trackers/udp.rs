@@ -142,7 +142,8 @@ fn what_is_no_response_is_passed_over() {
         let short = (0..least).filter(|&len| request.is_connect() || len != 8);
         short.for_each(|len| request.send(&whole[..len]));
     });
-    // Actions that were not asked for, or do not exist; the answer to an announce before there is a connection.
+    // Actions that were not asked for, or do not exist; the answer to an announce before there is a
+    // connection.
     believed(&swarm, |request| {
         let early = if request.is_connect() { 1 } else { 0 };
         for action in [early, 2, 4, 255] {
@@ -175,7 +176,8 @@ fn huge_datagrams_are_cut() {
         request.send(&request.response(3, &words.as_bytes()[..60_000]));
     });
     let error = swarm.failure(&tracker.url(), SOON);
-    // The first of the two hundred is a blank by now, the last is one, and blanks at the ends are left out.
+    // The first of the two hundred is a blank by now, the last is one, and blanks at the ends are
+    // left out.
     assert_eq!(error.chars().count(), 198);
 }
 
@@ -206,7 +208,8 @@ fn whatever_interval_it_names_it_is_not_asked_again() {
     }
 }
 
-/// Datagrams by the hundred thousand, before, between and after the answers: the download goes on, and when they are over so is the work.
+/// Datagrams by the hundred thousand, before, between and after the answers: the download goes on,
+/// and when they are over so is the work.
 #[test]
 fn a_storm_of_replies_passes() {
     let swarm = Swarm::new(56);

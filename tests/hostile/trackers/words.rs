@@ -1,4 +1,5 @@
-//! Words of strangers on their way to a terminal, a pipe and the events: names in a torrent, a tracker's refusal, a peer's id.
+//! Words of strangers on their way to a terminal, a pipe and the events: names in a torrent, a
+//! tracker's refusal, a peer's id.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -190,7 +191,8 @@ fn a_terminal_gets_no_sequence_but_ours() {
     assert_plain("a terminal", text.as_bytes());
 }
 
-/// A name that could lie outside the download folder makes the torrent invalid, and nothing is written. The rest are names like others.
+/// A name that could lie outside the download folder makes the torrent invalid, and nothing is
+/// written. The rest are names like others.
 #[test]
 fn names_that_lead_out_end_it_with_one_line() {
     let run = |name: &str, path: &[&str]| {

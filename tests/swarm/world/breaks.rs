@@ -1,5 +1,5 @@
-//! What goes wrong between nodes: connections that break, so that both ends see it, or one, or none; nodes that vanish, and come back; a
-//! network in two parts.
+//! What goes wrong between nodes: connections that break, so that both ends see it, or one, or
+//! none; nodes that vanish, and come back; a network in two parts.
 
 use brooklet::base::time::Duration;
 
@@ -8,7 +8,8 @@ use super::queue::{Act, Event};
 use super::world::World;
 
 impl World {
-    /// A random connection breaks, and another will after a random time of this mean, in milliseconds.
+    /// A random connection breaks, and another will after a random time of this mean, in
+    /// milliseconds.
     pub fn break_one(&mut self, mean: u64) {
         let n = self.rng.below(self.nodes.len() as u64) as usize;
         let links = &self.nodes[n].links;

@@ -1,5 +1,6 @@
-//! The content of a simulated torrent, and disks that hold parts of it. A disk remembers of each block that it is right, or what other
-//! bytes were written: a thousand disks share the right bytes with the source.
+//! The content of a simulated torrent, and disks that hold parts of it. A disk remembers of each
+//! block that it is right, or what other bytes were written: a thousand disks share the right bytes
+//! with the source.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

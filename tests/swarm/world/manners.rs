@@ -1,4 +1,5 @@
-//! How a node behaves. Its session is always the real one: bad manners are put on what the session sends, on its way out.
+//! How a node behaves. Its session is always the real one: bad manners are put on what the session
+//! sends, on its way out.
 
 use brooklet::base::geometry::{BLOCK, Block};
 use brooklet::base::rng::Rng;

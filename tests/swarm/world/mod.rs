@@ -1,5 +1,6 @@
-//! A world in memory: nodes with a session and a disk each, a network between them, a tracker, and one clock that goes from event to
-//! event. Everything random comes from one seed, so that the same seed gives the same run.
+//! A world in memory: nodes with a session and a disk each, a network between them, a tracker, and
+//! one clock that goes from event to event. Everything random comes from one seed, so that the same
+//! seed gives the same run.
 
 pub mod breaks;
 pub mod disk;

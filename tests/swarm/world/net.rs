@@ -1,8 +1,10 @@
-//! The network: connections like TCP's between nodes. Each direction delivers its bytes in order, or ends. A node's uplink sends packets
-//! of its connections in turn, a packet takes its time there and on the receiver's downlink, and between them the latency of the
-//! way; so each of the connections in progress gets its fair share at both ends. What a reader has not taken keeps a sender from
-//! sending more (a window), and what could not be sent keeps a session from writing more (a socket's buffer). In a rough network packets
-//! of different connections overtake each other.
+//! The network: connections like TCP's between nodes. Each direction delivers its bytes in order,
+//! or ends. A node's uplink sends packets of its connections in turn, a packet takes its time there
+//! and on the receiver's downlink, and between them the latency of the way; so each of the
+//! connections in progress gets its fair share at both ends. What a reader has not taken keeps a
+//! sender from sending more (a window), and what could not be sent keeps a session from writing
+//! more (a socket's buffer). In a rough network packets of different connections overtake each
+//! other.
 
 use brooklet::base::time::{Duration, Now};
 
@@ -38,9 +40,11 @@ pub struct Conn {
 pub enum Way {
     /// It arrives.
     Open,
-    /// Nothing arrives any more, and nobody is told: an end has vanished, or what is between has forgotten them.
+    /// Nothing arrives any more, and nobody is told: an end has vanished, or what is between has
+    /// forgotten them.
     Lost,
-    /// One end has forgotten the connection and refuses what the other sends; that one knows nothing before it sends something.
+    /// One end has forgotten the connection and refuses what the other sends; that one knows
+    /// nothing before it sends something.
     HalfOpen,
     /// It did, and its packet is on its way back.
     Refused,
@@ -278,7 +282,8 @@ impl World {
     pub fn on_deliver(&mut self, conn: usize, dir: usize, bytes: usize) {
         let side = &mut self.conns[conn];
         let pipe = &mut side.pipes[dir];
-        // What is written to a connection that is reset, by who has not heard of it yet, comes nowhere.
+        // What is written to a connection that is reset, by who has not heard of it yet, comes
+        // nowhere.
         if side.way != Way::Open || pipe.ended == Some(false) {
             return;
         }
@@ -321,7 +326,8 @@ pub fn span(bytes: usize, rate: u64) -> Duration {
     Duration::from_micros(bytes as u64 * 1_000_000 / rate)
 }
 
-/// The first moment a turn may be at: those that would follow each other closely are one, as they are in a real loop.
+/// The first moment a turn may be at: those that would follow each other closely are one, as they
+/// are in a real loop.
 pub fn round_up(at: Now) -> Now {
     const TURN: u64 = 500;
     Now::from_micros(at.as_micros().div_ceil(TURN) * TURN)

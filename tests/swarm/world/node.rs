@@ -253,7 +253,8 @@ impl Node {
         }
     }
 
-    /// The pieces that a restart hashes: after a stop in order none, else whatever was written and is not known to be right.
+    /// The pieces that a restart hashes: after a stop in order none, else whatever was written and
+    /// is not known to be right.
     fn unsure(&self, geometry: Geometry, trusted: &Bits) -> Bits {
         let mut unsure = Bits::new(geometry.pieces());
         let clean = self.saved.as_ref().is_some_and(|saved| saved.clean);
@@ -265,7 +266,8 @@ impl Node {
     }
 
     fn peer_id(&self) -> PeerId {
-        // Which of two crossing calls stays depends on its order, so this must not be the order of coming.
+        // Which of two crossing calls stays depends on its order, so this must not be the order of
+        // coming.
         let name = (self.number as u32 + 1).wrapping_mul(0x9e37_79b9);
         let mut id = *b"-bk0100-............";
         id[8..16].copy_from_slice(format!("{name:08x}").as_bytes());

@@ -1,4 +1,5 @@
-//! What is going to happen, in the order of time; what happens at one moment happens in the order in which it was put in.
+//! What is going to happen, in the order of time; what happens at one moment happens in the order
+//! in which it was put in.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,7 +7,8 @@ use std::collections::BinaryHeap;
 use brooklet::base::time::Now;
 use brooklet::tracker::Id;
 
-/// Something that happens. Nodes, connections and their directions (0: from the caller) are named by number.
+/// Something that happens. Nodes, connections and their directions (0: from the caller) are named
+/// by number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A node's session has its turn.
@@ -25,7 +27,8 @@ pub enum Event {
     Syn(usize, usize),
     /// A call was answered (true) or refused.
     Answered(usize, bool),
-    /// What an end (0: the caller) sent comes back refused: the other end knows nothing of the connection.
+    /// What an end (0: the caller) sent comes back refused: the other end knows nothing of the
+    /// connection.
     Refused(usize, usize),
     /// A node's disk has written what it got first, in this run of its session.
     Written(usize, u32),

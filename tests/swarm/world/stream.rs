@@ -1,5 +1,5 @@
-//! Bytes on their way from one node to another. Blocks of the content are named, not copied, until somebody reads them: a thousand
-//! nodes have many megabytes under way.
+//! Bytes on their way from one node to another. Blocks of the content are named, not copied, until
+//! somebody reads them: a thousand nodes have many megabytes under way.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,5 @@
-//! The tracker of the simulated swarm: it reads the announces that sessions really send and answers as trackers do, with up to fifty
-//! peers drawn at random.
+//! The tracker of the simulated swarm: it reads the announces that sessions really send and answers
+//! as trackers do, with up to fifty peers drawn at random.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

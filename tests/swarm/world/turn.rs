@@ -1,5 +1,5 @@
-//! A session's turn, as the real loop gives it: what came is read, plans are made, effects performed, and what is to be said is
-//! written as far as the sockets take it.
+//! A session's turn, as the real loop gives it: what came is read, plans are made, effects
+//! performed, and what is to be said is written as far as the sockets take it.
 
 use std::hash::Hash as _;
 
@@ -227,8 +227,8 @@ impl World {
         slices > 0
     }
 
-    /// Writes to every connection that has something to send and a socket that takes it; under an upload limit blocks in the order
-    /// of their turns. Whether anything went.
+    /// Writes to every connection that has something to send and a socket that takes it; under an
+    /// upload limit blocks in the order of their turns. Whether anything went.
     fn flush(&mut self, n: usize, session: &mut Session) -> bool {
         let mut keys = session.take_unflushed();
         keys.append(&mut self.nodes[n].writable);

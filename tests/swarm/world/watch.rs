@@ -15,8 +15,9 @@ const SOMETIMES: u32 = 4;
 const MANY: (usize, u32) = (50, 256);
 /// What is on disk is looked at once in so many turns.
 const SELDOM: u32 = 64;
-/// Turns in a row, close to each other, in which nothing happens though the session wanted them; and more for each connection: one in
-/// which it has become readable and is not read, since the disk is behind, and one for its reminder, which may have moved away.
+/// Turns in a row, close to each other, in which nothing happens though the session wanted them;
+/// and more for each connection: one in which it has become readable and is not read, since the
+/// disk is behind, and one for its reminder, which may have moved away.
 const IDLE_TURNS: (usize, usize) = (10, 2);
 /// Turns are close to each other if not so far apart.
 const CLOSE: Duration = Duration::from_millis(100);
@@ -56,7 +57,8 @@ impl Watch {
         assert!(self.held.set(piece), "piece {piece} is held twice");
     }
 
-    /// Plans are made and performed, in a world of so many nodes. `strict`: it is not to be passed over.
+    /// Plans are made and performed, in a world of so many nodes. `strict`: it is not to be passed
+    /// over.
     pub fn look(&mut self, session: &Session, nodes: usize, strict: bool) {
         self.turns += 1;
         let every = match nodes {

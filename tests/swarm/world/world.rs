@@ -93,7 +93,8 @@ impl World {
         self.hosts.get(&addr.ip()).copied()
     }
 
-    /// Lets time pass until all have what they came for. The number of the run: equal runs have equal numbers.
+    /// Lets time pass until all have what they came for. The number of the run: equal runs have
+    /// equal numbers.
     pub fn run(&mut self, limit: Duration) -> u64 {
         let limit = Now::default() + limit;
         while self.nodes.iter().any(|node| !node.is_satisfied()) {

@@ -1,5 +1,6 @@
-//! Slow disks: what a session wants written waits, buffer by buffer, and is there only when its time has come, as when the real loop has a
-//! thread that writes. Meanwhile no more is read from who sends blocks than the buffers hold.
+//! Slow disks: what a session wants written waits, buffer by buffer, and is there only when its
+//! time has come, as when the real loop has a thread that writes. Meanwhile no more is read from
+//! who sends blocks than the buffers hold.
 
 use std::collections::VecDeque;
 

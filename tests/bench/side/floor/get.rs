@@ -1,5 +1,5 @@
-//! The download: pieces go round robin over the seeds, so the blocks of a piece come in order on one connection and are hashed and
-//! written as they come.
+//! The download: pieces go round robin over the seeds, so the blocks of a piece come in order on
+//! one connection and are hashed and written as they come.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -1,5 +1,6 @@
-//! The floor: what the bytes alone cost. It receives, hashes and writes, or reads and sends, by the shortest way, on one thread, and
-//! decides nothing: which block comes from whom is fixed beforehand. It trusts its peers as far as that saves work.
+//! The floor: what the bytes alone cost. It receives, hashes and writes, or reads and sends, by the
+//! shortest way, on one thread, and decides nothing: which block comes from whom is fixed
+//! beforehand. It trusts its peers as far as that saves work.
 
 mod get;
 mod seed;

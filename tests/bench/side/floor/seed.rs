@@ -1,5 +1,5 @@
-//! The upload: what is asked for is read into one buffer and written, seven blocks at a time; or goes from file to socket
-//! by sendfile, a block at a time.
+//! The upload: what is asked for is read into one buffer and written, seven blocks at a time; or
+//! goes from file to socket by sendfile, a block at a time.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -21,8 +21,8 @@ use super::{BUFFER, Failure, hello, wait};
 
 const HEADER: usize = 13;
 
-/// Blocks of a write: little less than two packets of the 64 KiB that the kernel makes at most. Eight blocks are a little more, and
-/// cost a third more.
+/// Blocks of a write: little less than two packets of the 64 KiB that the kernel makes at most.
+/// Eight blocks are a little more, and cost a third more.
 const BATCH: usize = 7;
 
 const LISTENER: Token = Token(usize::MAX / 2);
@@ -77,7 +77,8 @@ pub fn run(torrent: &Metainfo, path: &Path, port: u16, sendfile: bool) -> Result
                     takers.push(Some(Taker::new(stream)));
                 }
             } else if let Some(taker) = &mut takers[event.token().0] {
-                // A full socket is left alone until a third of it is free: many small writes cost more than few big ones.
+                // A full socket is left alone until a third of it is free: many small writes cost
+                // more than few big ones.
                 taker.full &= !event.is_writable();
                 if upload.serve(taker).is_err() {
                     takers[event.token().0] = None;

@@ -1,9 +1,11 @@
-//! The load generator: one thread that plays all other peers of a swarm, and its tracker. It holds the content once, as a file on
-//! tmpfs, and does as little as the protocol allows, so that the client under test is what limits a run.
+//! The load generator: one thread that plays all other peers of a swarm, and its tracker. It holds
+//! the content once, as a file on tmpfs, and does as little as the protocol allows, so that the
+//! client under test is what limits a run.
 //!
-//! It is told what to do by its command line and by lines on standard input (`go`: who has to connect to the client does;
-//! `go idle`: of them only who says nothing; `verify BYTES`: fetch so much more and compare it with the content; `enough`: report
-//! what has come; the end: report and exit), and tells what happens as JSON, a line each.
+//! It is told what to do by its command line and by lines on standard input (`go`: who has to
+//! connect to the client does; `go idle`: of them only who says nothing; `verify BYTES`: fetch so
+//! much more and compare it with the content; `enough`: report what has come; the end: report and
+//! exit), and tells what happens as JSON, a line each.
 
 mod asker;
 mod peer;
@@ -66,8 +68,8 @@ struct Load {
     next_keep_alive: Instant,
 }
 
-/// `load TORRENT CONTENT [--seeds N] [--leechers N] [--idle N] [--total BYTES] [--depth N] [--client ADDRESS]
-/// [--dial]`
+/// `load TORRENT CONTENT [--seeds N] [--leechers N] [--idle N] [--total BYTES] [--depth N]
+/// [--client ADDRESS] [--dial]`
 pub fn main(args: Args) -> Result<(), Failure> {
     let poll = Poll::new()?;
     let registry = poll.registry();
@@ -204,7 +206,8 @@ impl Load {
         }
     }
 
-    /// Connects everybody who has to be the one to connect and has not; or of them only who is idle.
+    /// Connects everybody who has to be the one to connect and has not; or of them only who is
+    /// idle.
     fn connect(&mut self, idle: bool) -> Result<(), Failure> {
         for number in self.world.dialers(idle) {
             let role = self.world.role(number);

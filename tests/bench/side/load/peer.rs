@@ -73,7 +73,8 @@ pub fn dial(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream, Failure> {
 impl Peer {
     /// A connection that is made or being made.
     pub fn new(stream: TcpStream, role: Role, number: usize) -> Peer {
-        // Requests must not wait for answers to others. Where that cannot be set, the connection is broken and will say so.
+        // Requests must not wait for answers to others. Where that cannot be set, the connection is
+        // broken and will say so.
         let _ = stream.set_nodelay(true);
         Peer {
             stream,
@@ -105,8 +106,8 @@ impl Peer {
         }
     }
 
-    /// Reads all that is there and sends what it can. Whether there is more to send that the socket would take; an error where the
-    /// connection is gone.
+    /// Reads all that is there and sends what it can. Whether there is more to send that the socket
+    /// would take; an error where the connection is gone.
     pub fn serve(
         &mut self,
         writable: bool,
@@ -135,7 +136,8 @@ impl Peer {
         handshake.encode(&mut self.out);
     }
 
-    /// What comes after the handshakes. Not before theirs has come: aria2 hangs up on who connects and is so quick.
+    /// What comes after the handshakes. Not before theirs has come: aria2 hangs up on who connects
+    /// and is so quick.
     fn introduce(&mut self, world: &World) {
         match self.role {
             Role::Seed => {
@@ -228,7 +230,8 @@ impl Peer {
         }
     }
 
-    /// Sends for one turn: messages first, then block after block. Whether there is more that the socket would take.
+    /// Sends for one turn: messages first, then block after block. Whether there is more that the
+    /// socket would take.
     fn write(&mut self, world: &mut World) -> Result<bool, Failure> {
         let mut turn = 0;
         while turn < TURN {

@@ -1,4 +1,5 @@
-//! The tracker: answers every announce with the peers that the client is to connect to, and notes where the client listens.
+//! The tracker: answers every announce with the peers that the client is to connect to, and notes
+//! where the client listens.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! A .torrent: whoever passes has safe paths, a hash a piece, files that fill the content; its magnet link.
+//! A .torrent: whoever passes has safe paths, a hash a piece, files that fill the content; its
+//! magnet link.
 
 use brooklet::base::limits;
 use brooklet::storage::layout::Layout;

@@ -1,4 +1,5 @@
-//! A whole session in a small world: peers that do anything, disks that are slow or fail, trackers, time.
+//! A whole session in a small world: peers that do anything, disks that are slow or fail, trackers,
+//! time.
 
 use std::net::SocketAddr;
 

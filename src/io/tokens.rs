@@ -1,0 +1,25 @@
+//! What the sockets of the loop are known by to the poll: two listeners, the waker, then those of
+//! trackers, then those of peers.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use mio::{Poll, Token, Waker};
+
+/// The sockets that peers dial.
+pub const LISTENERS: Range<usize> = 0..2;
+/// The token that helper threads, and signals, wake the loop with.
+pub const WAKER: Token = Token(2);
+/// Sockets of trackers.
+pub const OUTREACH: Range<usize> = 3..1024;
+/// The token of the first peer: the others follow by their keys.
+pub const PEERS: usize = OUTREACH.end;
+
+/// A waker for the helper threads.
+///
+/// # Errors
+/// The system has no more handles.
+pub fn waker(poll: &Poll) -> io::Result<Arc<Waker>> {
+    Waker::new(poll.registry(), WAKER).map(Arc::new)
+}
