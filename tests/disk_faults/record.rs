@@ -58,19 +58,12 @@ fn a_state_folder_that_does_not_answer_is_named_and_a_signal_ends_the_wait() {
     let bench = Bench::new(73, 300_000);
     let seed = Peer::start(&bench.torrent, Manners::default());
     let room = Room::bind(&bench.dir.folder("state"), &bench.dir.folder("real"));
-    let tell = |signal: &str| {
-        let same = "[ \"$(readlink /proc/$pid/ns/mnt)\" = \"$(readlink /proc/$$/ns/mnt)\" ]";
-        let each = "for pid in $(pgrep -x bindfs)";
-        room.run(&format!(
-            "{each}; do if {same}; then kill -{signal} $pid; fi; done"
-        ));
-    };
-    tell("STOP");
+    room.stall();
     let mut child = room.get(&bench, &seed.addr(), &[]);
     child.line("does not answer", SOON);
     child.signal("TERM");
     assert_eq!(child.code(SOON), 143);
-    tell("CONT");
+    room.go_on();
     room.get(&bench, &seed.addr(), &[]).success(SOON);
     bench.assert_whole();
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::net::TcpStream;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -22,6 +21,7 @@ use crate::support::bench::{Bench, SOON, checked, listening, wait_verified};
 use crate::support::child::{Child, Stream, brooklet};
 use crate::support::content::Content;
 use crate::support::peer::{Manners, Peer, Server, visit};
+use crate::support::room::Room;
 use crate::support::torrent::{Torrent, metainfo, sparse};
 
 #[test]
@@ -220,14 +220,14 @@ fn time_that_a_turn_may_take_for_writing() {
     )));
 }
 
-/// A place for state where saving hangs: opening the file waits until somebody reads it.
-fn stuck(bench: &Bench) -> std::path::PathBuf {
-    let state = bench.dir.folder("state");
-    let path = state.join(format!("{}.resume.new", bench.torrent.hex()));
-    let made = Command::new("mkfifo").arg(&path).status().unwrap();
-    assert!(made.success());
-    path
+/// A place for state that can be made to hang. `None`, and the test is skipped, where there is none.
+fn room(bench: &Bench) -> Option<Room> {
+    let possible = Room::can_bind();
+    possible.then(|| Room::bind(&bench.dir.folder("state"), &bench.dir.folder("real")))
 }
+
+/// An address at which nobody listens.
+const NOBODY: &str = "127.0.0.1:1";
 
 /// How long it lasts from a signal to the end.
 fn time_to_stop(get: &mut Child) -> Duration {
@@ -250,9 +250,10 @@ const EARLY: Duration = Duration::from_millis(50);
 #[test]
 fn time_for_the_last_save_after_a_signal() {
     let bench = Bench::new(10, 1 << 16);
-    stuck(&bench);
-    let mut get = bench.get(&[], &[]);
+    let Some(room) = room(&bench) else { return };
+    let mut get = room.get(&bench, NOBODY, &[]);
     checked(&mut get);
+    room.stall();
     let took = time_to_stop(&mut get);
     let most = limits::STOP_PATIENCE;
     assert!((most - EARLY..most + LEEWAY).contains(&took), "{took:?}");
@@ -273,10 +274,11 @@ fn time_for_the_last_save_after_slow_trackers() {
         std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
     });
     let bench = Bench::new(11, 1 << 16);
-    stuck(&bench);
+    let Some(room) = room(&bench) else { return };
     bench.trackers(&[&format!("http://{}/announce", tracker.addr)]);
-    let mut get = bench.get(&[], &[]);
+    let mut get = room.get(&bench, NOBODY, &[]);
     get.event("tracker", SOON);
+    room.stall();
     let took = time_to_stop(&mut get);
     let most = limits::FAREWELL + limits::STOP_PATIENCE_LEAST;
     assert!((most - EARLY..most + LEEWAY).contains(&took), "{took:?}");
@@ -286,29 +288,26 @@ fn time_for_the_last_save_after_slow_trackers() {
 #[test]
 fn time_for_the_last_save_of_a_complete_download() {
     let bench = Bench::new(12, 1 << 16);
-    let mut get = bench.get(&[], &[]);
+    let Some(room) = room(&bench) else { return };
+    let mut get = room.get(&bench, NOBODY, &[]);
     let addr = listening(&mut get);
     // The first record is there before the first block is written.
-    let record = bench
-        .dir
-        .join("state")
-        .join(format!("{}.resume", bench.torrent.hex()));
+    let record = format!("{}.resume", bench.torrent.hex());
+    let record = bench.dir.join("real").join(record);
     let deadline = Instant::now() + SOON;
     while !record.exists() {
         assert!(Instant::now() < deadline, "no record is saved");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let fifo = stuck(&bench);
+    room.stall();
     let torrent = Arc::clone(&bench.torrent);
     std::thread::spawn(move || visit(addr, &torrent, &Manners::default()));
     get.event("complete", SOON);
     let waited = limits::STOP_PATIENCE + limits::STOP_PATIENCE_LEAST;
     std::thread::sleep(waited);
     assert!(get.is_running() && waited < limits::SAVE_PATIENCE);
-    // As often as it is opened, it is read.
-    let reader = std::thread::spawn(move || while fs::read(&fifo).is_ok() {});
+    room.go_on();
     assert_eq!(get.code(SOON), 0);
-    drop(reader);
     bench.assert_whole();
 }
 

@@ -60,6 +60,26 @@ impl Room {
         Room::with(folder, &mount, real.to_str().unwrap())
     }
 
+    /// From here on a mount of [`Room::bind`] answers nothing: calls to it last.
+    pub fn stall(&self) {
+        self.signal_bindfs("STOP");
+    }
+
+    /// It answers again.
+    pub fn go_on(&self) {
+        self.signal_bindfs("CONT");
+    }
+
+    /// Only this room's bindfs gets it: others may be running.
+    fn signal_bindfs(&self, signal: &str) {
+        self.run(&format!(
+            "for process in /proc/[0-9]*; do \
+             if [ \"$(cat $process/comm 2>/dev/null)\" = bindfs ] && \
+             [ \"$(readlink $process/ns/mnt)\" = \"$(readlink /proc/$$/ns/mnt)\" ]; \
+             then kill -s {signal} ${{process#/proc/}}; fi; done"
+        ));
+    }
+
     /// A download into it, with these variables of the environment.
     pub fn get(&self, bench: &Bench, seed: &str, variables: &[(&str, String)]) -> Child {
         let mut command = self.enter();
