@@ -112,11 +112,13 @@ fn sources() -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let rust = path.extension().is_some_and(|extension| extension == "rs");
-            match path.is_dir() {
-                _ if apart.contains(&path) => {}
-                true => folders.push(path),
-                false if rust => found.push(path),
-                false => {}
+            if apart.contains(&path) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if rust {
+                found.push(path);
             }
         }
     }

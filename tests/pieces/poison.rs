@@ -166,10 +166,12 @@ impl Download {
         let party = &self.parties[&key];
         let (from, habit) = (party.addr, party.habit);
         let lies = habit.is_some_and(|habit| self.lies(habit, block));
-        let data = match lies {
-            true if habit == Some(Alike) => vec![0; block.len as usize],
-            true => self.wrong(block),
-            false => self.table.right(block),
+        let data = if !lies {
+            self.table.right(block)
+        } else if habit == Some(Alike) {
+            vec![0; block.len as usize]
+        } else {
+            self.wrong(block)
         };
         if lies {
             self.poisoned.insert((block.piece, block.begin));

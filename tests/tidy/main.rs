@@ -424,10 +424,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true if path.ends_with("target") => {}
-            true => found.extend(files(&path)),
-            false => found.push(path),
+        if path.is_file() {
+            found.push(path);
+        } else if !path.ends_with("target") {
+            found.extend(files(&path));
         }
     }
     found
