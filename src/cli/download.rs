@@ -15,8 +15,8 @@ use super::args::{Command, Options, Verbosity};
 use super::progress::{Meter, Style};
 use super::units::Bytes;
 use super::{DAMAGED, Failure, args, events, help, target};
+use crate::io::disk::places;
 use crate::io::logging;
-use crate::io::places;
 use crate::io::setup::{Ending, Mode, Setup};
 use crate::session::effect::Report;
 

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
 
-use crate::io::disk_error::DiskError;
+use crate::io::disk::disk_error::DiskError;
 use crate::io::{logging, signal};
 
 /// Exit code for what could not be finished.

@@ -10,8 +10,8 @@ use lexopt::{Arg, Parser};
 
 use super::units::Bytes;
 use super::{Failure, help, json, slip, target, usage};
+use crate::io::disk::places;
 use crate::io::logging::printable;
-use crate::io::places;
 use crate::storage::select;
 use crate::wire::files::{FileEntry, FileKind};
 use crate::wire::metainfo::Metainfo;

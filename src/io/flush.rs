@@ -2,8 +2,8 @@
 //! write. A block's bytes come from the page cache; what a full socket does not take is read again
 //! when it does, so that no peer owns a buffer.
 
-use super::disk_error::{DiskError, Why};
-use super::link;
+use super::disk::disk_error::{DiskError, Why};
+use super::net::link;
 use super::reactor::Reactor;
 use crate::base::geometry::BLOCK;
 use crate::base::limits;

@@ -2,11 +2,11 @@
 //! blocks among that to the disk. Content that came before its turn, or lay on the disk already, is
 //! read back from there.
 
-use super::link;
-use super::pen::Blocks;
+use super::disk::pen::Blocks;
+use super::disk::saver::Unsaved;
+use super::disk::writer::Written;
+use super::net::link;
 use super::reactor::Reactor;
-use super::saver::Unsaved;
-use super::writer::Written;
 use crate::base::geometry::Block;
 use crate::base::limits;
 use crate::base::time::Now;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use mio::{Events, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::link;
-use super::outreach::Outreach;
+use super::net::link;
+use super::net::outreach::Outreach;
 use crate::base::id::InfoHash;
 use crate::base::rng::Rng;
 use crate::tracker::{Counts, Families, Trackers};

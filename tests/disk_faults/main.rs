@@ -1,7 +1,7 @@
 //! Disks that fail, fill up or lose power, files that other programs meddle with, and resume data
 //! that are not what was saved. Each ends in one clear line and the right exit code; when the cause
 //! is gone, another run completes and fetches no more than was not there. Most faults are made by
-//! `BROOKLET_FAULTS` (see `src/io/faults/plan.rs`), some by real devices.
+//! `BROOKLET_FAULTS` (see `src/io/disk/faults/plan.rs`), some by real devices.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -24,7 +24,7 @@ use support::bench::{Bench, SOON, checked, verified};
 use support::child::{Child, Stream, brooklet};
 use support::peer::{Manners, Peer};
 
-/// Faults to be made, see `src/io/faults/plan.rs`.
+/// Faults to be made, see `src/io/disk/faults/plan.rs`.
 const FAULTS: &str = "BROOKLET_FAULTS";
 /// The file that calls are recorded in.
 const CALLS: &str = "BROOKLET_CALLS";

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use brooklet::base::geometry::{Block, Geometry};
 use brooklet::base::id::InfoHash;
-use brooklet::io::disk::Disk;
-use brooklet::io::disk_error::DiskError;
-use brooklet::io::pen::Pen;
+use brooklet::io::disk::content::Disk;
+use brooklet::io::disk::disk_error::DiskError;
+use brooklet::io::disk::pen::Pen;
 use brooklet::wire::files::{FileEntry, FileKind};
 use brooklet::wire::given::Names;
 use brooklet::wire::metainfo::Metainfo;

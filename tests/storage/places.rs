@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brooklet::base::geometry::Block;
-use brooklet::io::disk::Disk;
-use brooklet::io::disk_error::Why;
+use brooklet::io::disk::content::Disk;
+use brooklet::io::disk::disk_error::Why;
 use brooklet::wire::metainfo::Metainfo;
 
 use crate::restart::TIME;

@@ -7,9 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use brooklet::base::geometry::Block;
-use brooklet::io::disk_error::Why;
-use brooklet::io::saver::{Job, Saver};
-use brooklet::io::state;
+use brooklet::io::disk::disk_error::Why;
+use brooklet::io::disk::saver::{Job, Saver};
+use brooklet::io::disk::state;
 
 use crate::restart::{TIME, resumed, snapshot};
 use crate::saving::waker;

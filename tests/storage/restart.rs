@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use brooklet::base::bits::Bits;
-use brooklet::io::disk::Disk;
-use brooklet::io::disk_error::Why;
+use brooklet::io::disk::content::Disk;
+use brooklet::io::disk::disk_error::Why;
 use brooklet::storage::resume::{self, Resume, Verdict};
 use brooklet::wire::metainfo::Metainfo;
 

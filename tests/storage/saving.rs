@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use brooklet::base::bits::Bits;
 use brooklet::base::rate::Totals;
-use brooklet::io::disk::Disk;
-use brooklet::io::disk_error::Why;
-use brooklet::io::saver::{Job, Saver, Unsaved};
-use brooklet::io::saving::{Saving, Standing};
-use brooklet::io::state;
+use brooklet::io::disk::content::Disk;
+use brooklet::io::disk::disk_error::Why;
+use brooklet::io::disk::saver::{Job, Saver, Unsaved};
+use brooklet::io::disk::saving::{Saving, Standing};
+use brooklet::io::disk::state;
 use brooklet::session::effect::Snapshot;
 use brooklet::storage::resume::Resume;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Now, sooner};
-use brooklet::io::outreach::Outreach;
+use brooklet::io::net::outreach::Outreach;
 use brooklet::tracker::{Action, Counts, Families, Identity, Response, Trackers};
 use mio::{Events, Poll, Token, Waker};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha1::{Digest as _, Sha1};
 
-use super::disk::Disk;
+use super::content::Disk;
 use super::disk_error::DiskError;
 use super::elsewhere::Elsewhere;
 use crate::base::bits::Bits;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::disk::Disk;
+use super::content::Disk;
 use super::disk_error::DiskError;
 use crate::base::bits::Bits;
 use crate::session::config::Existing;

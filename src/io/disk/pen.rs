@@ -1,5 +1,5 @@
 //! The half of the content on disk that writes. The other half, which reads and knows what is
-//! there, is `disk`; it hears of what was written by [`News`], since the two may be in different
+//! there, is `content`; it hears of what was written by [`News`], since the two may be in different
 //! threads.
 //!
 //! A file that is written is made as long as it will be at once, as a hole; what is longer than it

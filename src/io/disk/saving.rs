@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::Waker;
 
-use super::disk::Disk;
+use super::content::Disk;
 use super::ledger::Unsynced;
 use super::saver::{Job, Saver, Synced, Unsaved};
 use super::tree::Tree;

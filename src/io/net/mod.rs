@@ -1,0 +1,9 @@
+//! Sockets: those of peers, those of trackers, and host names.
+
+pub mod link;
+
+pub mod fetch;
+pub mod resolve;
+pub mod udp;
+
+pub mod outreach;
