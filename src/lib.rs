@@ -1,12 +1,14 @@
 //! brooklet: a BitTorrent client in one binary and one thread.
 //!
 //! The rooms in reading order, each allowed to import only what stands above it: [`base`]
-//! (vocabulary), [`wire`] (bytes and values), the machines [`peer`], [`pieces`], [`storage`] and
-//! [`tracker`] (which do not know each other), [`torrent`], [`session`], then [`io`], the only room
-//! that touches sockets, files, clocks and threads, and [`cli`], what a user sees.
+//! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
+//! [`storage`] and [`tracker`] (which do not know each other), [`torrent`], [`session`], then
+//! [`io`], the only room that touches sockets, files, clocks and threads, and [`cli`], what a user
+//! sees.
 
 pub mod base;
 pub mod cli;
+pub mod http;
 pub mod io;
 pub mod peer;
 pub mod pieces;

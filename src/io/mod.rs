@@ -1,4 +1,4 @@
-//! Rank 5, the only room that touches sockets, files, clocks and threads.
+//! Rank 6, the only room that touches sockets, files, clocks and threads.
 
 pub mod setup;
 

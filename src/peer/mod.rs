@@ -1,4 +1,4 @@
-//! Rank 2: one connection to one peer, as a machine without a socket. It is fed what was read and
+//! Rank 3: one connection to one peer, as a machine without a socket. It is fed what was read and
 //! says what to write; what is legal when stands in [`phase`] alone.
 
 #![cfg_attr(

@@ -1,4 +1,4 @@
-//! Rank 2: the piece table of one torrent. It knows what is held, what is asked of which peer and
+//! Rank 3: the piece table of one torrent. It knows what is held, what is asked of which peer and
 //! what to ask next, hashes pieces as their blocks come, and finds out which peer sent a bad one.
 //! It reads no disk and knows no connection: bytes and slot keys are arguments.
 

@@ -1,4 +1,4 @@
-//! Rank 4: one torrent in its swarm. A [`session::Session`] is told what happened and answers with
+//! Rank 5: one torrent in its swarm. A [`session::Session`] is told what happened and answers with
 //! effects; it owns every peer machine and touches nothing outside, so a simulated world can drive
 //! it as well as the real one.
 

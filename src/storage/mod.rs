@@ -1,4 +1,4 @@
-//! Rank 2: where content lies and what is known of it. Pure: [`layout`] says which bytes of which
+//! Rank 3: where content lies and what is known of it. Pure: [`layout`] says which bytes of which
 //! files a block is, [`select`] which files a user wants, [`check`] walks through what must be
 //! hashed, [`resume`] remembers what was, [`backlog`] how much may be unsynced, [`create`] makes a
 //! torrent. The files themselves are touched in `io` only.

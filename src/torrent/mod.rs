@@ -1,4 +1,4 @@
-//! Rank 3: what a torrent knows about its swarm: whom to call, whom to serve, and what to ask of
+//! Rank 4: what a torrent knows about its swarm: whom to call, whom to serve, and what to ask of
 //! whom.
 
 mod bans;

@@ -3,14 +3,8 @@
 //! coding that they do not use. So the body itself tells what it is; the head only helps to explain
 //! why a body cannot be read.
 
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::{
-    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
-};
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
-
-use super::reader::shown;
 use crate::base::limits;
+use crate::http::{Unreadable, gunzip, inflate, is_gzip, is_zlib, shown, unzlib};
 use crate::wire::bencode::decode_nearest;
 
 /// Codings that are in use and that are not read here.
@@ -24,8 +18,8 @@ const UNREAD: [&str; 8] = [
     "lzma",
     "xz",
 ];
-/// The first bytes of a gzip member, with deflate as its only method (RFC 1952).
-const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+const TOO_BIG: &str = "which is longer than 64 KiB";
+const TOO_LONG: &str = "which is longer than 2 MiB when it is unpacked";
 
 /// A tracker's answer without its compression. `said`: the codings that the head names. A body that
 /// is a dictionary as it stands is taken as such, and one of an unknown kind is returned unchanged.
@@ -59,11 +53,12 @@ fn unpacked(packed: &[u8], codings: usize) -> Result<Option<Vec<u8>>, String> {
     if codings == 0 {
         return Ok(None);
     }
-    if packed.starts_with(&GZIP) {
+    if is_gzip(packed) {
         if packed.len() > limits::HTTP_PACKED {
             return Err(format!("it answers in gzip, {TOO_BIG}"));
         }
-        let inner = gunzip(packed).map_err(|why| format!("it answers in gzip, {why}"))?;
+        let inner = gunzip(packed, limits::HTTP_REPLY)
+            .map_err(|why| format!("it answers in gzip, {}", words(why)))?;
         return deeper(inner, codings).map(Some);
     }
     // What is longer and has no sure mark is taken for something else.
@@ -71,15 +66,15 @@ fn unpacked(packed: &[u8], codings: usize) -> Result<Option<Vec<u8>>, String> {
         return Ok(None);
     }
     if is_zlib(packed) {
-        match inflate(packed, true) {
+        match unzlib(packed, limits::HTTP_REPLY) {
             Ok((inner, _)) => return deeper(inner, codings).map(Some),
-            Err(TOO_LONG) => return Err(format!("it answers in deflate, {TOO_LONG}")),
+            Err(Unreadable::TooLong) => return Err(format!("it answers in deflate, {TOO_LONG}")),
             // Two bytes may look like its head by chance.
             Err(_) => {}
         }
     }
     // Raw deflate has no mark of its own: only an answer inside proves it.
-    let Ok((inner, _)) = inflate(packed, false) else {
+    let Ok((inner, _)) = inflate(packed, limits::HTTP_REPLY) else {
         return Ok(None);
     };
     let answer = deeper(inner, codings)?;
@@ -94,91 +89,18 @@ fn deeper(inner: Vec<u8>, codings: usize) -> Result<Vec<u8>, String> {
     Ok(unpacked(&inner, codings - 1)?.unwrap_or(inner))
 }
 
-/// Whether this begins as zlib's format does, which "deflate" means in a head (RFC 1950).
-fn is_zlib(bytes: &[u8]) -> bool {
-    match bytes {
-        [method, flags, ..] => {
-            method & 0x8f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0
-        }
-        _ => false,
-    }
-}
-
-/// The content of all members of a gzip file. Their checksums are not compared: what was damaged
-/// on the way does not reach us over TCP, and a server that counts wrong has still answered.
-fn gunzip(mut packed: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let mut all = Vec::new();
-    while packed.starts_with(&GZIP) {
-        let stream = behind_head(packed).ok_or(CUT_SHORT)?;
-        let (content, used) = inflate(stream, false)?;
-        if all.len() + content.len() > limits::HTTP_REPLY {
-            return Err(TOO_LONG);
-        }
-        all.extend(content);
-        // A checksum and a length stand between two members.
-        packed = stream.get(used + 8..).unwrap_or_default();
-    }
-    Ok(all)
-}
-
-const CUT_SHORT: &str = "which is cut short";
-const DAMAGED: &str = "which is damaged";
-const TOO_BIG: &str = "which is longer than 64 KiB";
-const TOO_LONG: &str = "which is longer than 2 MiB when it is unpacked";
-
-/// What follows the head of a gzip member; `None`: the head is cut short.
-fn behind_head(member: &[u8]) -> Option<&[u8]> {
-    let (flags, mut rest) = (*member.get(3)?, member.get(10..)?);
-    if flags & 4 != 0 {
-        let (length, extra) = rest.split_first_chunk()?;
-        rest = extra.get(usize::from(u16::from_le_bytes(*length))..)?;
-    }
-    for words in [8, 16] {
-        if flags & words != 0 {
-            let end = rest.iter().position(|&byte| byte == 0)?;
-            rest = &rest[end + 1..];
-        }
-    }
-    if flags & 2 != 0 {
-        rest.get(2..)
-    } else {
-        Some(rest)
-    }
-}
-
-/// The content of a deflate stream, and how many bytes the stream has. The buffer grows with the
-/// content, up to the bound, so that little comes of little whatever the stream claims.
-fn inflate(packed: &[u8], zlib: bool) -> Result<(Vec<u8>, usize), &'static str> {
-    let mut flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-    if zlib {
-        flags |= TINFL_FLAG_PARSE_ZLIB_HEADER;
-    }
-    let mut machine = Box::<DecompressorOxide>::default();
-    let (mut out, mut written, mut used) = (vec![0; 4 * limits::KIB], 0, 0);
-    loop {
-        let (status, read, more) =
-            decompress(&mut machine, &packed[used..], &mut out, written, flags);
-        (used, written) = (used + read, written + more);
-        match status {
-            TINFLStatus::Done => {
-                out.truncate(written);
-                return Ok((out, used));
-            }
-            TINFLStatus::HasMoreOutput if out.len() >= limits::HTTP_REPLY => return Err(TOO_LONG),
-            TINFLStatus::HasMoreOutput => {
-                out.resize(limits::HTTP_REPLY.min(2 * out.len()), 0);
-            }
-            TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
-                return Err(CUT_SHORT);
-            }
-            _ => return Err(DAMAGED),
-        }
+fn words(why: Unreadable) -> &'static str {
+    match why {
+        Unreadable::CutShort => "which is cut short",
+        Unreadable::Damaged => "which is damaged",
+        Unreadable::TooLong => TOO_LONG,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::inflate_tests::{bomb, stored};
 
     const ANSWER: &[u8] = b"d8:intervali1800e5:peers6:\x01\x02\x03\x04\x00\x09e";
     /// The same in deflate, by zlib 1.2.13.
@@ -192,21 +114,6 @@ mod tests {
 
     fn zlib() -> Vec<u8> {
         [b"\x78\xda", RAW, b"\xb8\x92\x09\x49"].concat()
-    }
-
-    /// Deflate that compresses nothing: stored blocks (RFC 1951, section 3.2.4).
-    fn stored(content: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        let blocks = content.chunks(0xffff);
-        let last = blocks.len() - 1;
-        for (place, block) in blocks.enumerate() {
-            let length = block.len() as u16;
-            out.push(u8::from(place == last));
-            out.extend(length.to_le_bytes());
-            out.extend((!length).to_le_bytes());
-            out.extend(block);
-        }
-        out
     }
 
     fn read(body: &[u8], said: &[&str]) -> Result<Vec<u8>, String> {
@@ -304,44 +211,16 @@ mod tests {
         assert_ne!(read(&once_more, &[]).as_deref(), Ok(ANSWER));
     }
 
-    /// A bomb: a letter, then the 258 bytes before again and again, 13 bits each.
-    fn bomb(repeats: usize) -> Vec<u8> {
-        // A last block in fixed codes, the letter `l`; then length 258 at distance 1; the end.
-        let mut bits = vec![1, 1, 0];
-        let mut code = |value: u32, length: u32| {
-            bits.extend((0..length).rev().map(|place| (value >> place) & 1));
-        };
-        code(0x30 + u32::from(b'l'), 8);
-        (0..repeats).for_each(|_| {
-            code(0xc5, 8);
-            code(0, 5);
-        });
-        code(0, 7);
-        let byte = |bits: &[u32]| {
-            bits.iter()
-                .rev()
-                .fold(0, |byte, bit| (byte << 1) | *bit as u8)
-        };
-        bits.chunks(8).map(byte).collect()
-    }
-
     #[test]
     fn a_bomb_ends_at_the_bound() {
         let most = limits::HTTP_REPLY / 258;
-        let whole = inflate(&bomb(most), false).unwrap().0;
-        assert_eq!(whole, vec![b'l'; most * 258 + 1]);
         for repeats in [most + 1, 4 * most] {
-            assert_eq!(inflate(&bomb(repeats), false), Err(TOO_LONG));
             let why = read(&gzip(&bomb(repeats)), &[]).unwrap_err();
             let longer = "it answers in gzip, which is longer than 2 MiB when it is unpacked";
             assert_eq!(why, longer);
         }
         let halves = [gzip(&bomb(most / 2 + 1)), gzip(&bomb(most / 2 + 1))].concat();
         assert!(read(&halves, &[]).is_err());
-        let exact = stored(&vec![b'l'; limits::HTTP_REPLY]);
-        assert_eq!(inflate(&exact, false).unwrap().0.len(), limits::HTTP_REPLY);
-        let more = stored(&vec![b'l'; limits::HTTP_REPLY + 1]);
-        assert_eq!(inflate(&more, false), Err(TOO_LONG));
         let big = [&gzip(RAW)[..], &[0; limits::HTTP_PACKED]].concat();
         assert_eq!(
             read(&big[..limits::HTTP_PACKED], &[]).as_deref(),

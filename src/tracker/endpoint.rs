@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Id, Outbox};
 use super::standing::{Over, Question, Stage, Standing, Turn, failed};
-use super::url::{Scheme, Url};
 use super::{http, udp};
 use crate::base::reach::Reach;
 use crate::base::time::Now;
+use crate::http::{Scheme, Url};
 use crate::wire::announce::Event;
 use crate::wire::compact::Family;
 use crate::wire::scrape::scrape_url;

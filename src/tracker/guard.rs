@@ -12,10 +12,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::url::Url;
 use crate::base::limits;
 use crate::base::reach::Reach;
 use crate::base::time::Now;
+use crate::http::Url;
 
 /// What a refusal says of the way around it.
 const ALLOWING: &str = "--allow-local lifts this";

@@ -6,14 +6,13 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Id, Outbox};
-use super::reader::{Reader, Response, shown};
-use super::request::request;
+use super::gathered::Gathered;
 use super::standing::{Failure, Heard, Over, Question, Turn, failed, refused};
-use super::url::Url;
 use super::{coding, guard};
 use crate::base::limits;
 use crate::base::reach::Reach;
 use crate::base::time::Now;
+use crate::http::{Head, Url, get, shown};
 use crate::wire::announce::Answer;
 use crate::wire::compact::Family;
 use crate::wire::scrape::ScrapeAnswer;
@@ -48,7 +47,7 @@ enum Step {
         until: Now,
     },
     /// The request is out.
-    Reading(Reader),
+    Reading(Gathered),
 }
 
 impl Exchange {
@@ -127,17 +126,17 @@ impl Exchange {
     /// The connection is up.
     pub fn handle_connected(&mut self) {
         if let Step::Connecting { .. } = self.step {
-            self.step = Step::Reading(Reader::new());
+            self.step = Step::Reading(Gathered::new());
         }
     }
 
     /// Bytes came.
     pub fn handle_bytes(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
         self.handle_connected();
-        let Step::Reading(reader) = &mut self.step else {
+        let Step::Reading(gathered) = &mut self.step else {
             return None;
         };
-        match reader.take(bytes) {
+        match gathered.take(bytes) {
             Ok(false) => None,
             Ok(true) => {
                 self.close(turn.out);
@@ -163,7 +162,7 @@ impl Exchange {
                 self.connect(others, turn)
             }
             (Step::Reading(_), Err(why)) => failed(why),
-            (Step::Reading(reader), Ok(())) => match reader.end() {
+            (Step::Reading(gathered), Ok(())) => match gathered.end() {
                 Ok(()) => self.digest(turn),
                 Err(why) => failed(why),
             },
@@ -243,7 +242,7 @@ impl Exchange {
         turn.out.push(Action::Connect {
             id: self.id,
             addr,
-            request: request(&self.url),
+            request: get(&self.url),
         });
     }
 
@@ -269,13 +268,16 @@ impl Exchange {
 
     /// The response is whole and the connection is over.
     fn digest(&mut self, turn: &mut Turn<'_>) -> Over {
-        let Step::Reading(reader) = std::mem::replace(&mut self.step, Step::Resolving) else {
+        let answer = match std::mem::replace(&mut self.step, Step::Resolving) {
+            Step::Reading(gathered) => gathered.into_answer(),
+            _ => None,
+        };
+        let Some((head, body)) = answer else {
             return failed("closed without an answer");
         };
-        let response = reader.into_response();
-        match (response.status, &response.location) {
-            (301 | 302 | 303 | 307 | 308, Some(location)) => self.redirect(location, turn),
-            _ => Some(read(&self.question, response)),
+        match head.redirect() {
+            Some(location) => self.redirect(location, turn),
+            None => Some(read(&self.question, &head, body)),
         }
     }
 
@@ -334,10 +336,10 @@ pub fn name(family: Family) -> &'static str {
 }
 
 /// What a response that redirects nowhere says.
-fn read(question: &Question, response: Response) -> Result<Heard, Failure> {
+fn read(question: &Question, head: &Head, body: Vec<u8>) -> Result<Heard, Failure> {
     let failure = |why| refused(why, None);
-    let status = response.status;
-    let body = coding::plain(response.body, &response.codings);
+    let status = head.status;
+    let body = coding::plain(body, &head.codings);
     if status != 200 {
         return Err(match Answer::parse(&body.unwrap_or_default()) {
             Ok(Answer::Failure { reason, retry }) => {

@@ -1,8 +1,6 @@
-//! Rank 2: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and
+//! Rank 3: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and
 //! reads what they answer; what it needs of the outside it names as [`Action`]s, what it heard as
 //! [`Response`]s, and never touches a socket.
-
-mod url;
 
 mod guard;
 mod naming;
@@ -14,9 +12,8 @@ mod tiers;
 
 mod action;
 mod coding;
+mod gathered;
 mod http;
-mod reader;
-mod request;
 mod udp;
 
 mod endpoint;

@@ -7,10 +7,10 @@ use super::action::{Action, Counts, Id, Outbox, Response};
 use super::endpoint::{Endpoint, Site};
 use super::schedule::Schedule;
 use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
-use super::url::Url;
 use super::{http, naming};
 use crate::base::limits;
 use crate::base::time::{Duration, Now, sooner};
+use crate::http::Url;
 use crate::wire::announce::{Reply, Retry};
 use crate::wire::scrape::Scraped;
 

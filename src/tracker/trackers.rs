@@ -12,11 +12,11 @@ use super::round::{Need, Round};
 use super::standing::{Families, Identity, Locals, Stage, Standing, Turn};
 use super::tiers::Tiers;
 use super::tracker::Tracker;
-use super::url::Url;
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::limits;
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
+use crate::http::Url;
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to `handle_*`; after

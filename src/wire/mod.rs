@@ -23,6 +23,7 @@ pub mod naming;
 pub mod paths;
 mod sources;
 
+pub mod base64;
 pub mod magnet;
 pub mod percent;
 

@@ -1,4 +1,4 @@
-//! Percent-encoding (RFC 3986), for announce URLs and magnet links.
+//! Percent-encoding (RFC 3986), for announce URLs, their logins and magnet links.
 
 use std::fmt::Write as _;
 
@@ -13,9 +13,40 @@ pub fn encode(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// The bytes that a text stands for; a `%` that two hexadecimal digits do not follow is itself.
+pub fn decode(text: &str) -> Vec<u8> {
+    let hex = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let coded = match (first, behind) {
+            (b'%', [high, low, behind @ ..]) => hex(high).zip(hex(low)).map(|it| (it, behind)),
+            _ => None,
+        };
+        let (byte, behind) = match coded {
+            Some(((high, low), behind)) => (((high << 4) | low) as u8, behind),
+            None => (*first, behind),
+        };
+        out.push(byte);
+        rest = behind;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        assert_eq!(decode("me:pa%3Ass%20%ff"), b"me:pa:ss \xff");
+        assert_eq!(decode("%%41%4%zz%"), b"%A%4%zz%");
+        assert_eq!(decode(""), b"");
+        let all: Vec<u8> = (0..=255).collect();
+        let mut text = String::new();
+        encode(&all, &mut text);
+        assert_eq!(decode(&text), all);
+    }
 
     #[test]
     fn unreserved_bytes_stay() {

@@ -19,8 +19,9 @@ use support::source::{Source, has_word};
 const RANKS: &[&[&str]] = &[
     &["base"],
     &["wire"],
+    &["http"],
     &[
-        "peer", "pieces", "storage", "tracker", "dht", "lsd", "utp", "mse", "http",
+        "peer", "pieces", "storage", "tracker", "dht", "lsd", "utp", "mse",
     ],
     &["torrent", "explain"],
     &["session"],

@@ -2,16 +2,37 @@
 
 use super::*;
 
+/// A response, gathered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Response {
+    head: Head,
+    body: Vec<u8>,
+}
+
+const MOST: usize = 2 * limits::MIB;
+
 /// Reads a response whole, then a byte at a time, which must come to the same.
 fn read(bytes: &[u8]) -> Result<Response, String> {
     let read_in = |size: usize| {
-        let mut reader = Reader::new();
-        for part in bytes.chunks(size) {
-            if reader.take(part)? {
-                return Ok(reader.into_response());
+        let mut reader = Reader::new(MOST);
+        let (mut head, mut body) = (None, Vec::new());
+        for mut bytes in bytes.chunks(size) {
+            while let Some(part) = reader.next(&mut bytes)? {
+                match part {
+                    Part::Head(read) => head = Some(read),
+                    Part::Body(piece) => body.extend_from_slice(piece),
+                    Part::End => {
+                        let head = head.unwrap();
+                        return Ok(Response { head, body });
+                    }
+                }
             }
+            assert!(bytes.is_empty(), "bytes are left");
         }
-        reader.end().map(|()| reader.into_response())
+        reader.end().map(|()| Response {
+            head: head.unwrap(),
+            body,
+        })
     };
     let whole = read_in(bytes.len().max(1));
     for size in [1, 2, 3, 7] {
@@ -22,7 +43,7 @@ fn read(bytes: &[u8]) -> Result<Response, String> {
 
 fn body(bytes: &[u8]) -> Vec<u8> {
     let response = read(bytes).unwrap();
-    assert_eq!(response.status, 200);
+    assert_eq!(response.head.status, 200);
     response.body
 }
 
@@ -65,14 +86,18 @@ fn codings_are_noted_and_change_no_frame() {
         ("Content-Encoding: a\r\nContent-Encoding: b", &["a", "b"]),
     ] {
         let plain = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nabc");
-        assert_eq!(read(plain.as_bytes()).unwrap().codings, codings, "{head}");
+        assert_eq!(
+            read(plain.as_bytes()).unwrap().head.codings,
+            codings,
+            "{head}"
+        );
         assert_eq!(body(plain.as_bytes()), b"abc", "{head}");
     }
     let chunked =
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     let response = read(chunked).unwrap();
     assert_eq!(
-        (&response.body[..], &response.codings[..]),
+        (&response.body[..], &response.head.codings[..]),
         (&b"abc"[..], &[String::from("gzip")][..])
     );
 }
@@ -86,10 +111,11 @@ fn interim_answers_are_passed_over() {
 #[test]
 fn a_redirect_says_where_to() {
     let moved = read(b"HTTP/1.1 302 Found\r\nLocation:  /x \r\nContent-Length: 0\r\n\r\n");
-    let moved = moved.unwrap();
-    assert_eq!((moved.status, moved.location.as_deref()), (302, Some("/x")));
+    assert_eq!(moved.unwrap().head.redirect(), Some("/x"));
     let empty = read(b"HTTP/1.1 204 No Content\r\n\r\nmore").unwrap();
-    assert_eq!((empty.status, empty.body), (204, vec![]));
+    assert_eq!((empty.head.status, empty.body), (204, vec![]));
+    let fine = read(b"HTTP/1.1 200 OK\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(fine.head.redirect(), None);
 }
 
 #[test]
@@ -144,17 +170,30 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn length_is_bounded_everywhere() {
-    let mut reader = Reader::new();
-    let _ = reader.take(b"HTTP/1.0 200 OK\r\n\r\n");
-    let most = std::iter::repeat_n([0; 1024], limits::HTTP_REPLY / 1024);
-    let failed = most.map(|part| reader.take(&part)).find(Result::is_err);
-    assert_eq!(failed, Some(Err(too_long())));
+    let take = |reader: &mut Reader, mut bytes: &[u8]| -> Result<usize, String> {
+        let mut taken = 0;
+        while let Some(part) = reader.next(&mut bytes)? {
+            if let Part::Body(piece) = part {
+                taken += piece.len();
+            }
+        }
+        Ok(taken)
+    };
+    let head = b"HTTP/1.0 200 OK\r\n\r\n";
+    for (surplus, fits) in [(0, true), (1, false)] {
+        let mut reader = Reader::new(MOST);
+        take(&mut reader, head).unwrap();
+        take(&mut reader, &vec![0; MOST - head.len() - 1024]).unwrap();
+        let last = take(&mut reader, &vec![0; 1024 + surplus]);
+        let long = Err(String::from("the answer is longer than 2 MiB"));
+        assert_eq!(last, if fits { Ok(1024) } else { long });
+    }
 
     let endless = |line: &[u8]| {
-        let mut reader = Reader::new();
-        let _ = reader.take(b"HTTP/1.1 200 OK\r\n");
-        (0..limits::HTTP_REPLY)
-            .find(|_| reader.take(line).is_err())
+        let mut reader = Reader::new(MOST);
+        take(&mut reader, b"HTTP/1.1 200 OK\r\n").unwrap();
+        (0..MOST)
+            .find(|_| take(&mut reader, line).is_err())
             .map(|lines| lines * line.len())
     };
     assert!(endless(b"X: y\r\n").is_some_and(|bytes| bytes <= limits::HTTP_HEAD));
@@ -162,4 +201,23 @@ fn length_is_bounded_everywhere() {
     let many = b"X: y\r\n".repeat(limits::HTTP_HEADERS + 1);
     let head = [b"HTTP/1.1 200 OK\r\n", &many[..], b"\r\n"].concat();
     assert!(read(&head).is_err());
+}
+
+/// A long body goes through without being kept: each piece is a part of what came.
+#[test]
+fn a_body_is_handed_on_as_it_comes() {
+    let mut reader = Reader::new(usize::MAX);
+    let length = 1_u64 << 40;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nfirst");
+    let mut bytes = head.as_bytes();
+    let part = reader.next(&mut bytes).unwrap();
+    assert!(matches!(part, Some(Part::Head(head)) if head.body == super::Framing::Length(length)));
+    assert_eq!(reader.next(&mut bytes), Ok(Some(Part::Body(b"first"))));
+    assert_eq!(reader.next(&mut bytes), Ok(None));
+    let mut piece: &[u8] = &[7; 1000];
+    let came = piece.as_ptr();
+    match reader.next(&mut piece) {
+        Ok(Some(Part::Body(body))) => assert_eq!((body.len(), body.as_ptr()), (1000, came)),
+        other => panic!("{other:?}"),
+    }
 }

@@ -1,0 +1,20 @@
+//! Rank 2: HTTP/1.1 (RFC 9112) without sockets. A [`Url`] says where to ask, [`get`] makes the
+//! bytes of a request, [`Reader`] takes a response apart as its bytes come in: the head first, then
+//! the body piece by piece, so that a body of any length needs no memory here.
+
+mod request;
+mod url;
+
+mod head;
+mod reader;
+
+mod inflate;
+
+pub use head::{Head, shown};
+pub use inflate::{Unreadable, gunzip, inflate, is_gzip, is_zlib, unzlib};
+pub use reader::{Part, Reader};
+pub use request::get;
+pub use url::{Scheme, Url};
+
+#[cfg(test)]
+pub use inflate::tests as inflate_tests;

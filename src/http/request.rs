@@ -1,0 +1,21 @@
+//! The bytes of a GET (RFC 9112), with a login where the URL has one (RFC 7617).
+
+use super::url::Url;
+use crate::base::id::CLIENT_NAME;
+use crate::wire::{base64, percent};
+
+/// The whole request for a URL. The connection ends with the response.
+pub fn get(url: &Url) -> Vec<u8> {
+    let mut request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {CLIENT_NAME}\r\nAccept-Encoding: identity\r\nConnection: close\r\n",
+        url.target,
+        url.authority()
+    );
+    if let Some(login) = &url.login {
+        request.push_str("Authorization: Basic ");
+        request.push_str(&base64::encode(&percent::decode(login)));
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    request.into_bytes()
+}
