@@ -187,6 +187,7 @@ fn admit(
         chosen: &chosen,
         resume,
     };
+    disk.find_owned();
     disk.set_strangers(survey.foreign(disk));
     if matches!(setup.mode, Mode::Seed { .. }) {
         let absent = |&file: &usize| {

@@ -15,10 +15,14 @@
 //! At the end files get a real time, all the same one, which the clean resume file names
 //! beforehand. So whenever the power fails, each file has the time it was held at or that one, and
 //! both are known.
+//!
+//! It records where the files lie and which they are, too ([`Owned`]): a file that another program
+//! has cut off is still ours to be written to, one that was put in its place is not.
 
 use sha1::{Digest as _, Sha1};
 
 use super::layout::Layout;
+use super::owned::Owned;
 use crate::base::bits::Bits;
 use crate::base::id::InfoHash;
 use crate::wire::bencode::{self, Dict, Value};
@@ -55,6 +59,13 @@ impl Stamp {
         nanos: 0,
     };
 
+    /// On record for a file that was there and is not known to be ours: no file is like this
+    /// either.
+    pub const FOREIGN: Stamp = Stamp {
+        size: u64::MAX - 2,
+        ..Stamp::UNKNOWN
+    };
+
     /// The same with its time rounded down as any file system can keep it.
     pub fn rounded(self) -> Stamp {
         Stamp {
@@ -79,6 +90,8 @@ pub struct Resume {
     pub held: Bits,
     /// Each file as it was; `None` where it was missing, and for padding and links.
     pub files: Vec<Option<Stamp>>,
+    /// Where they lie, and which files they are.
+    pub owned: Owned,
     /// Whether nothing was written after this: what is not held is not there.
     pub clean: bool,
     /// The time, in whole seconds since 1970, that the files get when this is safe, if they get
@@ -109,6 +122,10 @@ impl Resume {
             .collect();
         let count = |number: u64| bencode::int(i64::try_from(number).unwrap_or(i64::MAX));
         let settled = self.settled.map(|time| ("settled", bencode::int(time)));
+        let folder = self.owned.folder.as_ref();
+        let folder = folder.map(|path| ("folder", bencode::bytes(path)));
+        let births = self.owned.to_bytes();
+        let births = (!births.is_empty()).then(|| ("births", bencode::bytes(births)));
         let fields = [
             ("clean", bencode::int(i64::from(self.clean))),
             ("downloaded", count(self.downloaded)),
@@ -118,7 +135,13 @@ impl Resume {
             ("uploaded", count(self.uploaded)),
             ("version", bencode::int(VERSION)),
         ];
-        let body = bencode::dict(fields.into_iter().chain(settled));
+        let body = bencode::dict(
+            fields
+                .into_iter()
+                .chain(settled)
+                .chain(folder)
+                .chain(births),
+        );
         bencode::dict([
             ("sha1", bencode::bytes(Sha1::digest(&body))),
             ("body", bencode::bytes(body)),
@@ -143,6 +166,7 @@ impl Resume {
             info_hash,
             held: Bits::from_bytes(body.bytes(b"pieces")?, layout.geometry().pieces())?,
             files: stamps.chunks_exact(STAMP).map(stamp).collect(),
+            owned: Owned::from_bytes(body.bytes(b"folder"), body.bytes(b"births"), layout.files())?,
             clean: body.int(b"clean")? == 1,
             settled: body.int(b"settled"),
             downloaded: u64::try_from(body.int(b"downloaded")?).ok()?,
@@ -162,19 +186,33 @@ impl Resume {
                 .is_some_and(|(now, before)| settled(now, before))
     }
 
-    /// Whether a file that is like this now, and should have this length, is one that we wrote or
-    /// recorded. After a kill that may be one that was not there when this was saved: we make
-    /// files as long as they will be at once.
-    pub fn is_ours(&self, file: usize, now: Stamp, length: u64) -> bool {
+    /// Whether a file that is like this now, lies `here`, and should have this length, is one that
+    /// we wrote or recorded:
+    ///
+    /// - the file on record, whatever has become of it, or one with its size and time;
+    /// - after a kill, in the folder on record, one of full length that was not there when this was
+    ///   saved, or of which it could not be recorded which it is: we make files as long as they
+    ///   will be at once.
+    ///
+    /// Resume data that name no folder are believed of any.
+    pub fn is_ours(&self, file: usize, now: Stamp, here: &Owned, length: u64) -> bool {
         let recorded = self.files.get(file).copied().flatten();
-        recorded == Some(Stamp::UNKNOWN)
-            || self.is_unchanged(file, Some(now))
-            || (!self.clean && now.size == length)
+        let born = self.owned.birth(file);
+        let folder = self.owned.folder.as_ref();
+        let placed = folder.is_none_or(|folder| here.folder.as_ref() == Some(folder));
+        let same = born.is_some() && born == here.birth(file);
+        let lost = recorded == Some(Stamp::UNKNOWN) && folder.is_none();
+        let made = !self.clean && placed && born.is_none() && now.size == length;
+        let known = self.is_unchanged(file, Some(now));
+        recorded != Some(Stamp::FOREIGN) && (known || same || lost || made)
     }
 
     /// Bytes that a resume file of such a torrent has at most. A longer file is none.
     pub fn most_bytes(layout: &Layout) -> usize {
-        FRAME + layout.files() * STAMP + layout.geometry().pieces() as usize / 8
+        FRAME
+            + layout.files() * STAMP
+            + Owned::most_bytes(layout.files())
+            + layout.geometry().pieces() as usize / 8
     }
 }
 
@@ -296,6 +334,7 @@ mod tests {
             info_hash: InfoHash([7; 20]),
             held: bits(held),
             files: vec![at(10, 100), None, at(14, -200)],
+            owned: Owned::default(),
             clean,
             settled: None,
             downloaded: 1 << 40,

@@ -263,7 +263,7 @@ fn a_file_that_another_program_changes_is_never_served_wrong_and_ends_it() {
     // Whether it is open already when that happens.
     for open in [true, false] {
         for (deed, run) in OTHER.into_iter().chain(IN_THE_WAY) {
-            let (bench, _seed) = seeder(4);
+            let (bench, seed) = seeder(4);
             let mut child = bench.run("seed", &[]);
             let mut leecher = Leecher::join(&mut child, &bench, !open);
             if open {
@@ -287,6 +287,11 @@ fn a_file_that_another_program_changes_is_never_served_wrong_and_ends_it() {
             if path.is_dir() {
                 fs::remove_dir(&path).unwrap();
             } else if path.is_symlink() {
+                fs::remove_file(&path).unwrap();
+            } else if deed == "replaced" {
+                // Another file is the user's own.
+                let mut again = get(&bench, &seed, "");
+                assert_fails(&mut again, &["content.bin: ", "--overwrite"]);
                 fs::remove_file(&path).unwrap();
             } else if deed == "grown" {
                 File::options()

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod owned;
 mod places;
 mod refusals;
 mod restart;

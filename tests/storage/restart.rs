@@ -29,6 +29,7 @@ pub fn snapshot(disk: &Disk, torrent: &Metainfo, clean: bool) -> Vec<u8> {
         info_hash: torrent.info_hash,
         held,
         files: disk.stamps().to_vec(),
+        owned: disk.ledger().owned().clone(),
         clean,
         settled: None,
         downloaded: 1,

@@ -101,7 +101,7 @@ impl Disk {
         let files = Files::new(self.tree()?, Arc::clone(self.files.metainfo()), true);
         let mut pen = Pen::new(Arc::clone(&self.layout), files);
         if !overwrite {
-            pen = pen.expecting(self.stamps());
+            pen = pen.expecting(self.stamps(), self.ledger.owned().clone());
         }
         Ok(pen.sparing(self.elsewhere.clone(), self.precious.clone()))
     }
@@ -136,6 +136,11 @@ impl Disk {
     /// Looks at every file: see [`Ledger::look`].
     pub fn look(&mut self) -> Vec<DiskError> {
         self.ledger.look(&mut self.files.tree)
+    }
+
+    /// Finds out which files these are: see [`Ledger::find_owned`].
+    pub fn find_owned(&mut self) {
+        self.ledger.find_owned(&mut self.files.tree);
     }
 
     /// What is known of each file: see [`Ledger::stamps`].

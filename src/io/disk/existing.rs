@@ -1,7 +1,7 @@
 //! What lies on disk before a download: which files can be written to, and which are not ours to
-//! write to. A file is ours if the resume data know it as it is. Another one may be written over
-//! only if enough in it is this torrent's, or if it holds nothing but zeros, as files do that
-//! other clients make before they have anything to put into them.
+//! write to. A file is ours if the resume data know it ([`Resume::is_ours`]). Another one may be
+//! written over only if enough in it is this torrent's, or if it holds nothing but zeros, as files
+//! do that other clients make before they have anything to put into them.
 
 use std::collections::BTreeSet;
 
@@ -147,7 +147,8 @@ impl Survey<'_> {
     fn foreign_size(&self, disk: &Disk, file: usize) -> Option<u64> {
         let found = disk.stamps()[file].filter(|found| found.size > 0)?;
         let length = disk.layout().length(file);
-        let ours = |resume: &Resume| resume.is_ours(file, found, length);
+        let here = disk.ledger().owned();
+        let ours = |resume: &Resume| resume.is_ours(file, found, here, length);
         (!self.resume.is_some_and(ours)).then_some(found.size)
     }
 }

@@ -12,8 +12,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::birth;
 use super::faults::{self, Call};
 use super::tree::{self, Identity, Times};
+use crate::storage::owned::Birth;
 use crate::storage::resume::{COARSEST, Stamp};
 
 /// A file under download.
@@ -21,6 +23,8 @@ use crate::storage::resume::{COARSEST, Stamp};
 pub struct Held {
     /// Which file it is.
     pub identity: Identity,
+    /// Which it is for ever, where that can be told.
+    pub birth: Option<Birth>,
     /// What its size and time are held at; where the time cannot be held, what they were last.
     pub stamp: Stamp,
     /// How its time is held; `None` where it cannot be: then another time says nothing of who
@@ -74,6 +78,7 @@ pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held
     };
     let held = Held {
         identity,
+        birth: birth::of(file),
         stamp,
         times,
         new: before.size == 0,

@@ -4,6 +4,7 @@
 //! real ones.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 
 use super::disk_error::{DiskError, Why};
@@ -12,6 +13,7 @@ use super::pen::News;
 use super::tree::{Times, Tree};
 use crate::base::bits::Bits;
 use crate::storage::layout::Layout;
+use crate::storage::owned::Owned;
 use crate::storage::resume::Stamp;
 use crate::wire::files::FileKind;
 use crate::wire::metainfo::Metainfo;
@@ -43,6 +45,8 @@ pub struct Ledger {
     metainfo: Arc<Metainfo>,
     /// Each file as it was found or written; `None`: missing, or changed by another program.
     stamps: Vec<Option<Stamp>>,
+    /// Where they lie, and which files they are.
+    owned: Owned,
     /// Files written since the last settling.
     held: BTreeMap<usize, Held>,
     /// Files that another program has changed, and the first of them that was noticed.
@@ -65,6 +69,7 @@ impl Ledger {
     pub fn new(metainfo: Arc<Metainfo>) -> Ledger {
         Ledger {
             stamps: vec![None; metainfo.files.len()],
+            owned: Owned::new(metainfo.files.len()),
             metainfo,
             held: BTreeMap::new(),
             changed: BTreeSet::new(),
@@ -89,7 +94,9 @@ impl Ledger {
             // held.
             let ours = self.stamps[file].is_none_or(|known| known == before);
             self.stamps[file] = Some(held.stamp);
-            if !ours {
+            if ours {
+                self.owned.set(file, held.birth);
+            } else {
                 self.on_changed(file);
             }
         }
@@ -127,6 +134,23 @@ impl Ledger {
         errors
     }
 
+    /// Finds out which file each is that has bytes, and where they lie. After that only our own
+    /// writes change what is known.
+    pub fn find_owned(&mut self, tree: &mut Tree) {
+        let folder = tree.real_path();
+        self.owned.folder = folder.map(|folder| folder.into_os_string().into_vec());
+        for (file, entry) in self.metainfo.files.iter().enumerate() {
+            if self.stamps[file].is_some_and(|found| found.size > 0) {
+                self.owned.set(file, tree.birth(&entry.path));
+            }
+        }
+    }
+
+    /// What is known of where the files lie and which they are.
+    pub fn owned(&self) -> &Owned {
+        &self.owned
+    }
+
     /// Each file as it was found or written last; `None` where it is missing, and for padding and
     /// links. Costs nothing: files are looked at by [`Ledger::look`], and after that only our own
     /// writes change what is known.
@@ -146,9 +170,9 @@ impl Ledger {
 
     /// Each file as the resume data are to record it, with these pieces verified. What another
     /// program has changed, or may have changed, matches no file; what may be the user's own, since
-    /// less than half of it is verified, is not on record.
-    pub fn record(&self, layout: &Layout, held: &Bits) -> Vec<Option<Stamp>> {
-        let mut record = self.stamps.clone();
+    /// less than half of it is verified, is on record as foreign.
+    pub fn record(&self, layout: &Layout, held: &Bits) -> (Vec<Option<Stamp>>, Owned) {
+        let (mut record, mut owned) = (self.stamps.clone(), self.owned.clone());
         for &file in &self.strangers {
             let geometry = layout.geometry();
             let range = layout.range(file);
@@ -161,13 +185,14 @@ impl Ledger {
             let verified: u64 = pieces.map(own).sum();
             let proven = verified >= layout.length(file).div_ceil(2);
             if self.barred.contains(&file) || !proven {
-                record[file] = None;
+                record[file] = record[file].map(|_| Stamp::FOREIGN);
+                owned.set(file, None);
             }
         }
         for &file in self.changed.iter().chain(&self.doubtful) {
             record[file] = Some(Stamp::UNKNOWN);
         }
-        record
+        (record, owned)
     }
 
     /// Notes a file that we have made or cut to its length.

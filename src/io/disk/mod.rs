@@ -1,6 +1,7 @@
 //! Files: the content of torrents, what a restart is to know of it, and the threads that wait for
 //! disks.
 
+pub mod birth;
 pub mod disk_error;
 pub mod faults;
 pub mod places;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::birth;
 use super::disk_error::{DiskError, Why};
 use super::elsewhere::Elsewhere;
 use super::faults::{self, Call};
@@ -26,6 +27,7 @@ use super::tree::{self, Access};
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
+use crate::storage::owned::Owned;
 use crate::storage::resume::Stamp;
 
 /// Blocks in a buffer that was read into: each with the place of its first byte there.
@@ -44,8 +46,9 @@ pub struct Pen {
     elsewhere: Option<Elsewhere>,
     /// Files to be written to only with what they hold already.
     precious: BTreeSet<usize>,
-    /// Files that were there when we looked: what another one holds by now is somebody else's.
-    there: Option<Bits>,
+    /// Files that were there when we looked, and which they are: what another one holds by now is
+    /// somebody else's.
+    there: Option<(Bits, Owned)>,
 }
 
 /// What writing changed.
@@ -114,9 +117,9 @@ impl Pen {
         }
     }
 
-    /// The same with all files but those found expected to have no bytes when they are first
-    /// written to.
-    pub fn expecting(self, found: &[Option<Stamp>]) -> Pen {
+    /// The same with all files but those found, and no other in their place, expected to have no
+    /// bytes when they are first written to.
+    pub fn expecting(self, found: &[Option<Stamp>], owned: Owned) -> Pen {
         let mut there = Bits::new(found.len() as u32);
         for (file, _) in found
             .iter()
@@ -126,7 +129,7 @@ impl Pen {
             there.set(file as u32);
         }
         Pen {
-            there: Some(there),
+            there: Some((there, owned)),
             ..self
         }
     }
@@ -310,8 +313,10 @@ impl Pen {
         let length = self.layout.length(file);
         let path = self.files.path(file);
         let open = self.files.get(file)?;
-        let absent = |there: &Bits| !there.get(file as u32);
-        let expected = !self.there.as_ref().is_some_and(absent);
+        let expected = self.there.as_ref().is_none_or(|(there, owned)| {
+            let known = owned.birth(file);
+            there.get(file as u32) && (known.is_none() || known == birth::of(open))
+        });
         if !expected && open.metadata().is_ok_and(|found| found.len() > 0) {
             return Err(DiskError::new(&path, Why::Foreign));
         }

@@ -161,10 +161,12 @@ impl Saving {
     fn begin(&mut self, snapshot: Snapshot, disk: &mut Disk) -> Result<(), Unsaved> {
         let content = disk.unsynced();
         let settled = (snapshot.clean && !disk.ledger().is_settled()).then(time_now);
+        let (files, owned) = disk.ledger().record(disk.layout(), &snapshot.held);
         let resume = Resume {
             info_hash: self.info_hash,
             held: snapshot.held.clone(),
-            files: disk.ledger().record(disk.layout(), &snapshot.held),
+            files,
+            owned,
             clean: snapshot.clean,
             settled,
             downloaded: snapshot.totals.down,

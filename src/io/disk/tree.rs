@@ -14,8 +14,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
+use super::birth;
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
+use crate::storage::owned::Birth;
 use crate::storage::resume::Stamp;
 use crate::wire::paths;
 
@@ -161,6 +163,17 @@ impl Tree {
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(DiskError::new(self.path(path), errno)),
         }
+    }
+
+    /// Which file this is for ever; `None` if that cannot be told, or it does not exist.
+    pub fn birth(&mut self, path: &str) -> Option<Birth> {
+        let (folder, name) = split(path);
+        birth::of_name(self.folder(folder, false).ok()?, name)
+    }
+
+    /// The folder's path without links on its way; `None` if it cannot be told.
+    pub fn real_path(&self) -> Option<PathBuf> {
+        fs::canonicalize(&self.dir).ok()
     }
 
     /// Whether a file of this length can be written to, or made with the folders on its way, as far

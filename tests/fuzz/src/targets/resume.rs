@@ -5,6 +5,7 @@ use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Geometry;
 use brooklet::base::id::InfoHash;
 use brooklet::storage::layout::Layout;
+use brooklet::storage::owned::Owned;
 use brooklet::storage::resume::{Resume, Stamp, verdict};
 use brooklet::wire::bencode;
 use brooklet::wire::files::{FileEntry, FileKind};
@@ -70,11 +71,20 @@ fn made_up(script: &mut Script<'_>, layout: &Layout) -> Resume {
         info_hash: OURS,
         held,
         files: LENGTHS.iter().map(|_| stamp(script)).collect(),
+        owned: owned(script),
         clean: script.flag(),
         settled: script.flag().then(|| script.byte().into()),
         downloaded: script.number().into(),
         uploaded: script.number().into(),
     }
+}
+
+fn owned(script: &mut Script<'_>) -> Owned {
+    let folder = script.flag().then_some(&b"/a/folder"[..]);
+    let births: Option<Vec<u8>> = script
+        .flag()
+        .then(|| (0..20 * LENGTHS.len()).map(|_| script.byte()).collect());
+    Owned::from_bytes(folder, births.as_deref(), LENGTHS.len()).expect("it fits")
 }
 
 fn stamp(script: &mut Script<'_>) -> Option<Stamp> {
