@@ -141,7 +141,10 @@ impl Session {
             return;
         }
         let why = match fault {
-            Fault::Closed => String::from("it hangs up: perhaps it does not share this torrent"),
+            Fault::Closed => String::from(
+                "it hangs up: perhaps it does not share this torrent, or takes encrypted \
+                 connections only",
+            ),
             fault => fault.to_string(),
         };
         self.search.on_failed(&why);

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// Words that HTTP begins with; `PRI` is that of HTTP/2.
+/// Words that HTTP begins with; `PRI` is that of HTTP/2. Others are known by the end of the line.
 const HTTP: [&[u8]; 9] = [
     b"GET ",
     b"HEAD ",
@@ -15,8 +15,10 @@ const HTTP: [&[u8]; 9] = [
     b"PRI * ",
     b"HTTP/",
 ];
-/// A TLS record that holds a handshake, of any version since SSL 3.0.
+/// A TLS record that holds a handshake; the minor version, of SSL 3.0 to TLS 1.3, comes next.
 const TLS: &[u8] = b"\x16\x03";
+/// The minor version of TLS 1.3; that of SSL 3.0 is 0.
+const TLS_LAST: u8 = 4;
 /// The line that both ends of SSH begin with.
 const SSH: &[u8] = b"SSH-";
 /// Bytes of a uTP header (BEP 29).
@@ -52,15 +54,17 @@ pub enum Foreign {
 impl Foreign {
     /// The protocol that these first bytes of a connection belong to, if it is not BitTorrent.
     pub fn of(bytes: &[u8]) -> Foreign {
-        let begins = |word: &[u8]| bytes.starts_with(word) || word.starts_with(bytes);
+        let begins = |word: &&[u8]| bytes.starts_with(word) || word.starts_with(bytes);
         let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
         if bytes.is_empty() {
             Foreign::Unknown
-        } else if HTTP.iter().any(|word| begins(word)) {
+        } else if let Some(protocol) = of_request(bytes) {
+            protocol
+        } else if HTTP.iter().any(begins) {
             Foreign::Http
-        } else if begins(TLS) {
+        } else if begins(&TLS) && bytes.get(2).is_none_or(|minor| *minor <= TLS_LAST) {
             Foreign::Tls
-        } else if begins(SSH) {
+        } else if begins(&SSH) {
             Foreign::Ssh
         } else if is_utp(bytes) {
             Foreign::Utp
@@ -72,6 +76,24 @@ impl Foreign {
             Foreign::Unknown
         }
     }
+}
+
+/// The protocol that a request names at the end of its line, as HTTP does and others like it:
+/// `PATCH / HTTP/1.1`, `OPTIONS rtsp://host RTSP/1.0`.
+fn of_request(bytes: &[u8]) -> Option<Foreign> {
+    let end = bytes.iter().position(|byte| b"\r\n".contains(byte))?;
+    let last = bytes.get(..end)?.rsplit(|byte| *byte == b' ').next()?;
+    let slash = last.iter().position(|byte| *byte == b'/')?;
+    let (name, version) = last.split_at(slash);
+    let number = |byte: &u8| b"/.0123456789".contains(byte);
+    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_uppercase);
+    let is_version = version.len() > 1 && version.iter().all(number);
+    let protocol = if name == b"HTTP" {
+        Foreign::Http
+    } else {
+        Foreign::Text
+    };
+    (is_name && is_version).then_some(protocol)
 }
 
 fn is_utp(bytes: &[u8]) -> bool {
@@ -125,12 +147,20 @@ mod tests {
         let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
         let syn =
             b"\x41\x00\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x10\x00\x00\x00\x01\x00\x00";
-        let cases: [(&[u8], Foreign); 16] = [
+        let cases: [(&[u8], Foreign); 24] = [
             (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Foreign::Http),
             (b"POST /announce HTTP/1.0\r\n", Foreign::Http),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Foreign::Http),
             (b"HTTP/1.1 400 Bad Request\r\n", Foreign::Http),
             (b"G", Foreign::Http),
+            (b"PATCH / HTTP/1.1\r\nHost: a\r\n\r\n", Foreign::Http),
+            (b"TRACE / HTTP/1.1\r\n\r\n", Foreign::Http),
+            (b"PROPFIND /dav HTTP/1.1\n", Foreign::Http),
+            (b"GET /\r\n", Foreign::Http),
+            (b"OPTIONS rtsp://a/b RTSP/1.0\r\nCSeq: 1\r\n", Foreign::Text),
+            (b"OPTIONS sip:a@b SIP/2.0\r\n", Foreign::Text),
+            (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", Foreign::Text),
+            (b"\x16\x03\x05\x00\x01", Foreign::Unknown),
             (hello, Foreign::Tls),
             (b"\x16", Foreign::Tls),
             (b"SSH-2.0-OpenSSH_9.2p1\r\n", Foreign::Ssh),
