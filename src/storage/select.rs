@@ -74,7 +74,12 @@ fn folder<'a>(pattern: &'a str, files: &[FileEntry]) -> Option<&'a str> {
 /// counts before one without it.
 fn by_name(pattern: &str, files: &[FileEntry]) -> Option<Vec<usize>> {
     let short = pattern.strip_prefix("./").unwrap_or(pattern);
-    let is = |name: &str| [pattern, short].contains(&name) || printable(name) == pattern;
+    let is = |name: &str| {
+        let shown = printable(name);
+        [pattern, short]
+            .iter()
+            .any(|text| *text == name || *text == shown)
+    };
     let below = |path: &str| path.split_once('/').is_some_and(|(_, below)| is(below));
     let own = |path: &str| path.rsplit('/').next().is_some_and(is);
     let find = |test: &dyn Fn(&str) -> bool| {
@@ -382,6 +387,7 @@ mod tests {
         assert_eq!(chosen("a*b"), [4]);
         assert_eq!(chosen("[!x]"), [9]);
         assert_eq!(chosen("new\\x0aline"), [11]);
+        assert_eq!(chosen("./new\\x0aline"), [11]);
         // A name at any depth, as a glob chooses names; a path is that of one file.
         assert_eq!(chosen("ab"), [5, 12]);
         assert_eq!(chosen("t/ab"), [5]);

@@ -197,8 +197,9 @@ fn read_hashes(pieces: Option<Value<'_>>, geometry: Geometry) -> Result<Vec<Piec
         .and_then(Value::bytes)
         .ok_or_else(|| Invalid::new("it has no piece hashes"))?;
     let mut hashes = pieces.chunks(20);
+    let whole = pieces.len() % 20 == 0;
     // Some makers add one of no bytes where the last piece is a full one.
-    if full && hashes.len() == (count as usize).saturating_add(1) {
+    if full && whole && hashes.len() == (count as usize).saturating_add(1) {
         hashes.next_back();
     }
     if hashes.len() != count as usize {
@@ -324,8 +325,7 @@ mod tests {
     /// rqbit and py3createtorrent add the SHA-1 of no bytes where the last piece is a full one.
     #[test]
     fn one_piece_hash_too_many_behind_a_full_last_piece_is_dropped() {
-        let with_hashes = |size: i64, hashes: usize| {
-            let pieces: Vec<u8> = (0..hashes).flat_map(|hash| [hash as u8; 20]).collect();
+        let with_bytes = |size: i64, pieces: &[u8]| {
             Metainfo::parse(&torrent(vec![
                 ("length", int(size)),
                 ("name", bytes("t")),
@@ -333,11 +333,19 @@ mod tests {
                 ("pieces", bytes(pieces)),
             ]))
         };
+        let with_hashes = |size, hashes: usize| {
+            let pieces: Vec<u8> = (0..hashes).flat_map(|hash| [hash as u8; 20]).collect();
+            with_bytes(size, &pieces)
+        };
         let meta = with_hashes(48, 4).unwrap();
         assert_eq!(meta.geometry.pieces(), 3);
         assert_eq!(meta.hashes, [0, 1, 2].map(|hash| PieceHash([hash; 20])));
         for (size, hashes) in [(48, 5), (48, 2), (47, 4), (49, 5)] {
             assert!(with_hashes(size, hashes).is_err(), "{size} {hashes}");
+        }
+        for len in [1, 19] {
+            let torn = with_bytes(48, &vec![7; 60 + len]);
+            assert!(torn.is_err(), "{len} bytes of a fourth one");
         }
     }
 
