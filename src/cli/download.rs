@@ -18,7 +18,7 @@ use super::{DAMAGED, Failure, args, events, help, target};
 use crate::io::disk::places;
 use crate::io::logging;
 use crate::io::setup::{Ending, Mode, Setup};
-use crate::session::effect::Report;
+use crate::torrent::effect::Report;
 
 /// Runs the command with the arguments behind its name.
 ///

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::json::{Object, quoted};
-use crate::session::effect::Report;
+use crate::torrent::effect::Report;
 
 /// The report as a line of JSON, without its end; `None` for what is no event.
 pub fn event(report: &Report, at: SystemTime) -> Option<String> {
@@ -89,7 +89,7 @@ fn decimal(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::base::id::InfoHash;
-    use crate::session::effect::Progress;
+    use crate::torrent::effect::Progress;
     use std::net::SocketAddr;
     use std::time::Duration;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::units::{Bytes, Part, Span};
 use crate::io::logging;
-use crate::session::effect::{Progress, Report};
+use crate::torrent::effect::{Progress, Report};
 
 /// Plain lines come at most this often.
 const EVERY: Duration = Duration::from_secs(10);

@@ -150,9 +150,11 @@ impl Reactor {
         let ours = !self.writer.is_idle() && self.disk.ledger().held(file).is_none();
         if error.why == Why::Changed && !ours {
             self.disk.on_changed(file);
-            self.session.handle_changed(error.to_string(), now);
+            self.session
+                .handle_changed(self.torrent, error.to_string(), now);
         } else {
-            self.session.handle_lost(&pieces, error.to_string());
+            self.session
+                .handle_lost(self.torrent, &pieces, error.to_string());
         }
     }
 

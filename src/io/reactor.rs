@@ -20,13 +20,14 @@ use super::net::outreach::Outreach;
 use super::setup::Ending;
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, WAKER};
+use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::time::{Now, sooner};
 use crate::peer::fault::Fault;
 use crate::peer::peer::Peer;
-use crate::session::effect::{Effect, Report};
 use crate::session::session::Session;
 use crate::torrent::candidates::Source;
+use crate::torrent::effect::{Effect, Report};
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
 const AREA: usize = 256 * 1024;
@@ -40,6 +41,7 @@ pub type Reporter<'a> = dyn FnMut(Report) -> Result<(), String> + 'a;
 pub struct Reactor {
     pub(super) poll: Poll,
     pub(super) session: Session,
+    pub(super) torrent: TorrentKey,
     pub(super) disk: Disk,
     pub(super) writer: Writer,
     pub(super) outreach: Outreach,
@@ -80,6 +82,8 @@ pub struct Parts {
     pub poll: Poll,
     /// The machine that decides.
     pub session: Session,
+    /// The torrent.
+    pub torrent: TorrentKey,
     /// The content.
     pub disk: Disk,
     /// What writes to it.
@@ -131,6 +135,7 @@ impl Reactor {
             heard: Vec::new(),
             poll: parts.poll,
             session: parts.session,
+            torrent: parts.torrent,
             disk: parts.disk,
             writer: parts.writer,
             outreach: parts.outreach,
@@ -174,7 +179,7 @@ impl Reactor {
         }
         // Another program's doing: what we verified may not be there any more.
         let changed = self.disk.changed().map(|error| error.to_string());
-        match (self.session.failure(), self.caught, changed) {
+        match (self.session.failure(self.torrent), self.caught, changed) {
             (Some(why), _, _) => Ending::Failed(why.to_string()),
             (None, None, Some(why)) => Ending::Failed(why),
             (None, None, None) => Ending::Done,
@@ -237,14 +242,21 @@ impl Reactor {
                 WAKER => self.on_woken(now),
                 Token(n) if OUTREACH.contains(&n) => {
                     let registry = self.poll.registry();
-                    self.outreach
-                        .on_event(event, registry, self.session.trackers(), now);
+                    self.outreach.on_event(
+                        event,
+                        registry,
+                        self.session.trackers(self.torrent),
+                        now,
+                    );
                 }
                 Token(n) => self.on_peer_event(n - PEERS, event, now),
             }
         }
-        self.outreach
-            .handle_timeout(self.poll.registry(), self.session.trackers(), now);
+        self.outreach.handle_timeout(
+            self.poll.registry(),
+            self.session.trackers(self.torrent),
+            now,
+        );
         for (from, packet) in self.outreach.take_packets() {
             if let Some(answer) = self.session.answer_utp(from, &packet, now) {
                 self.outreach.send_packet(from, &answer);
@@ -257,7 +269,7 @@ impl Reactor {
     fn on_signal(&mut self, now: Now) {
         if let Some(signal) = signal::pending() {
             self.caught = Some((signal, now));
-            self.session.stop(&signal::name(signal), now);
+            self.session.stop_all(&signal::name(signal), now);
         }
     }
 
@@ -266,9 +278,11 @@ impl Reactor {
         if signal::resized() {
             logging::redraw();
         }
-        self.outreach.on_woken(self.session.trackers(), now);
+        self.outreach
+            .on_woken(self.session.trackers(self.torrent), now);
         let found = self.outreach.take_peers();
-        self.session.add_peers(&found, Source::User, now);
+        self.session
+            .add_peers(self.torrent, &found, Source::User, now);
     }
 
     /// Begins to sync what was written, if that is due, and to save what waits for it.
@@ -299,11 +313,8 @@ impl Reactor {
                             .finish_connecting()
                             .and_then(|_| add_link(&self.poll, &mut self.links, key, link));
                         if let Err(error) = kept {
-                            self.session.handle_closed(
-                                key,
-                                Fault::Network(link::plain(&error)),
-                                now,
-                            );
+                            let fault = Fault::Network(link::plain(&error));
+                            self.session.handle_closed(key, fault, now);
                         }
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -360,16 +371,16 @@ impl Reactor {
                         self.stop_reading(key);
                     }
                 }
-                Effect::Tracker(action) => {
+                Effect::Tracker { torrent, action } => {
                     self.outreach.perform(
                         action,
                         self.poll.registry(),
-                        self.session.trackers(),
+                        self.session.trackers(torrent),
                         now,
                     );
                 }
-                Effect::ReadAhead(block) => self.disk.read_ahead(block),
-                Effect::Save(snapshot) => {
+                Effect::ReadAhead { block, .. } => self.disk.read_ahead(block),
+                Effect::Save { snapshot, .. } => {
                     let standing = Standing {
                         disk: &mut self.disk,
                         writing: !self.writer.is_idle(),
@@ -378,11 +389,13 @@ impl Reactor {
                         self.on_unsaved(unsaved, now);
                     }
                 }
-                Effect::Begin => self.make_ready(now),
-                Effect::Report(report) => {
+                Effect::Begin { .. } => self.make_ready(now),
+                Effect::Report { report, .. } => {
                     match reporter(report) {
                         // The terminal that is closed takes nothing more, but that is known.
-                        Err(why) if self.caught.is_none() => self.session.fail(why, now),
+                        Err(why) if self.caught.is_none() => {
+                            self.session.fail(self.torrent, why, now);
+                        }
                         _ => {}
                     }
                 }

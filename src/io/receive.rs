@@ -172,7 +172,7 @@ impl Reactor {
         for written in &mut self.written {
             self.disk.note(std::mem::take(&mut written.news));
             if let Some(message) = self.disk.take_unheld() {
-                self.session.warn(message);
+                self.session.warn(Some(self.torrent), message);
             }
             let sure = written.failed.as_ref().map(|failed| failed.from);
             let blocks = &written.blocks[..sure.unwrap_or(written.blocks.len())];
@@ -180,14 +180,14 @@ impl Reactor {
             good.extend(blocks.iter().map(|&(block, at)| (block, data(at, &block))));
         }
         if !good.is_empty() {
-            self.session.handle_written(&good);
+            self.session.handle_written(self.torrent, &good);
         }
-        let whole = !good.is_empty() && self.session.is_whole();
+        let whole = !good.is_empty() && self.session.is_whole(self.torrent);
         for written in self.written.drain(..) {
             if let Some(failed) = &written.failed {
                 for &(block, _) in &written.blocks[failed.from..] {
-                    self.session
-                        .handle_unwritten(block, failed.error.to_string(), now);
+                    let why = failed.error.to_string();
+                    self.session.handle_unwritten(self.torrent, block, why, now);
                 }
             }
             if self.free.len() < GATHERED + self.writer.spare() {
@@ -203,8 +203,11 @@ impl Reactor {
     /// cost the next run a check.
     pub(super) fn on_unsaved(&mut self, unsaved: Unsaved, now: Now) {
         match unsaved {
-            Unsaved::Content(error) => self.session.fail(error.to_string(), now),
-            Unsaved::Record(error) => self.session.warn(format!("resume data not saved: {error}")),
+            Unsaved::Content(error) => self.session.fail(self.torrent, error.to_string(), now),
+            Unsaved::Record(error) => {
+                let message = format!("resume data not saved: {error}");
+                self.session.warn(Some(self.torrent), message);
+            }
         }
     }
 
@@ -217,7 +220,7 @@ impl Reactor {
         };
         let made = cut.and_then(|()| self.disk.make_empty(self.chosen.iter().copied()));
         if let Err(error) = made {
-            self.session.fail(error.to_string(), now);
+            self.session.fail(self.torrent, error.to_string(), now);
         }
     }
 
@@ -229,7 +232,8 @@ impl Reactor {
             return;
         }
         if let Some(error) = self.disk.find_changed() {
-            self.session.handle_changed(error.to_string(), now);
+            self.session
+                .handle_changed(self.torrent, error.to_string(), now);
         }
     }
 
@@ -237,12 +241,13 @@ impl Reactor {
     /// for a bounded time.
     pub(super) fn read_back(&mut self, now: Now) {
         while self.clock.now().since(now) < limits::CHECK_TURN {
-            let hole = self.session.next_hole();
-            if hole.is_some_and(|piece| self.disk.is_hole(piece)) && self.session.handle_hole() {
-                self.busy = true;
-                continue;
+            if let Some((torrent, piece)) = self.session.next_hole() {
+                if self.disk.is_hole(piece) && self.session.handle_hole(torrent) {
+                    self.busy = true;
+                    continue;
+                }
             }
-            let Some(block) = self.session.next_read() else {
+            let Some((torrent, block)) = self.session.next_read() else {
                 return;
             };
             self.busy = true;
@@ -250,12 +255,15 @@ impl Reactor {
             let slice = &mut self.buffer[..block.len as usize];
             match self.disk.read(offset, slice) {
                 Ok(()) => {
-                    self.session.handle_read(block, slice);
-                    if self.session.is_whole() {
+                    self.session.handle_read(torrent, block, slice);
+                    if self.session.is_whole(self.torrent) {
                         self.look_for_changes(now);
                     }
                 }
-                Err(error) => self.session.handle_unreadable(error.to_string(), now),
+                Err(error) => {
+                    let why = error.to_string();
+                    self.session.handle_unreadable(torrent, why, now);
+                }
             }
         }
     }

@@ -29,12 +29,13 @@ use crate::base::id::PeerId;
 use crate::base::limits;
 use crate::base::rate::Totals;
 use crate::base::rng::Rng;
-use crate::session::config::{Config, Existing};
-use crate::session::effect::Report;
+use crate::session::config::Config;
 use crate::session::session::Session;
 use crate::storage::layout::Layout;
 use crate::storage::resume::{self, Resume, Verdict};
 use crate::torrent::candidates::Source;
+use crate::torrent::effect::Report;
+use crate::torrent::order::{Existing, Order, Us};
 use crate::wire::files::FileKind;
 use crate::wire::metainfo::Metainfo;
 
@@ -91,11 +92,12 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let (bind, info_hash) = (setup.bind, metainfo.info_hash);
     let buffers = buffers(setup.memory, room);
     let peers = std::mem::take(&mut setup.peers);
-    let config = config(setup, known, &disk, &listeners, &mut rng, warn);
+    let config = config(&setup, &listeners, &mut rng, warn);
     let mut session = Session::new(config, rng.bits64(), now);
+    let torrent = session.add(order(setup, known, &disk), now);
     for (host, port) in peers {
         match host.parse() {
-            Ok(ip) => session.add_peers(&[SocketAddr::new(ip, port)], Source::User, now),
+            Ok(ip) => session.add_peers(torrent, &[SocketAddr::new(ip, port)], Source::User, now),
             Err(_) => outreach.look_up_peer(host, port),
         }
     }
@@ -105,6 +107,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         saving: Saving::new(waker, tree, state, info_hash, clean),
         poll,
         session,
+        torrent,
         disk,
         outreach,
         clock,
@@ -243,16 +246,13 @@ struct Known {
 }
 
 fn config(
-    setup: Setup,
-    known: Known,
-    disk: &Disk,
+    setup: &Setup,
     listeners: &Listeners,
     rng: &mut Rng,
     warn: &mut dyn FnMut(String),
 ) -> Config {
-    let metainfo = &setup.metainfo;
     let sockets = sockets(setup.max_peers);
-    let (max_peers, share) = shares(setup.memory, sockets, room(metainfo));
+    let (max_peers, share) = shares(setup.memory, sockets, room(&setup.metainfo));
     for (least, what) in [(sockets, "ulimit -n"), (max_peers, "--memory")] {
         if least < setup.max_peers {
             let asked = setup.max_peers;
@@ -261,19 +261,37 @@ fn config(
             break;
         }
     }
+    let us = Us {
+        peer_id: PeerId::generate(rng),
+        port: listeners.port,
+        key: rng.bits32(),
+        families: listeners.families,
+        allow_local: setup.allow_local,
+        share,
+        heartbeat: setup.heartbeat,
+    };
+    Config {
+        us,
+        max_peers,
+        down: setup.down,
+        up: setup.up,
+    }
+}
+
+fn order(setup: Setup, known: Known, disk: &Disk) -> Order {
+    let metainfo = &setup.metainfo;
     let (download, stay) = match setup.mode {
         Mode::Get { stay } => (true, stay),
         Mode::Seed { stay } => (false, stay),
     };
-    let chosen = setup.selection;
-    Config {
+    Order {
         name: metainfo.name.clone(),
         info_hash: metainfo.info_hash,
         size: metainfo.size(),
         geometry: metainfo.geometry,
         padding: disk.layout().padding(),
         hashes: setup.hashes,
-        wanted: match (download, chosen) {
+        wanted: match (download, setup.selection) {
             (true, Some(chosen)) => disk.layout().select(chosen).pieces,
             (true, None) => Bits::full(metainfo.geometry.pieces()),
             (false, _) => Bits::new(metainfo.geometry.pieces()),
@@ -284,23 +302,13 @@ fn config(
         to_hash: known.verdict.hash,
         doubted: known.doubted,
         earlier: known.totals,
-        peer_id: PeerId::generate(rng),
-        port: listeners.port,
         trackers: if setup.trackers {
             metainfo.trackers.clone()
         } else {
             Vec::new()
         },
-        allow_local: setup.allow_local,
-        key: rng.bits32(),
-        families: listeners.families,
-        max_peers,
-        share,
-        down: setup.down,
-        up: setup.up,
         timeout: setup.timeout,
         sequential: setup.sequential,
-        heartbeat: setup.heartbeat,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::id::PieceHash;
 use crate::base::time::Duration;
-pub use crate::session::config::Stay;
+pub use crate::torrent::order::Stay;
 use crate::wire::metainfo::Metainfo;
 
 /// Everything one run needs to know.

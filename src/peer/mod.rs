@@ -29,6 +29,8 @@ pub mod input;
 #[allow(clippy::module_inception)]
 pub mod peer;
 
+pub mod caller;
+
 mod hearing;
 
 mod queue;

@@ -107,6 +107,11 @@ impl Pieces {
         self.open.start_reading()
     }
 
+    /// Whether [`Pieces::next_reread`] may have something.
+    pub fn is_reread_due(&self) -> bool {
+        self.open.is_reading_due()
+    }
+
     /// The bytes that [`Pieces::next_reread`] named; none if they could not be read.
     pub fn handle_reread(&mut self, block: Block, data: &[u8]) {
         if self.open.take_void(block) {

@@ -123,6 +123,11 @@ impl OpenPieces {
         }
     }
 
+    /// Whether bytes are due for reading back.
+    pub fn is_reading_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
     /// The next bytes to read back, which are now on their way.
     pub fn start_reading(&mut self) -> Option<Block> {
         while let Some(piece) = self.due.pop_first() {

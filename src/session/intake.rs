@@ -1,32 +1,101 @@
-//! What comes in: from peers, message by message, and from the disk. It changes what is known and
-//! nothing else; what follows from it is decided in `planning`.
+//! What comes in: connections, what peers send message by message, and what the disk did. It
+//! changes what is known and nothing else; what follows from it is decided in `planning`.
+
+use std::net::SocketAddr;
 
 use super::appetite::{Appetite, DiskLoad};
-use super::callers::Failed;
-use super::checking::Checking;
-use super::effect::{Effect, Report, Write};
-use super::patience;
 use super::session::Session;
-use super::slot::Slot;
-use super::stage::Stage;
 use crate::base::geometry::Block;
 use crate::base::id::PeerId;
+use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::limits;
+use crate::base::reach::Reach;
 use crate::base::time::Now;
+use crate::peer::caller::Failed;
 use crate::peer::fast::allowed_fast_set;
 use crate::peer::fault::Fault;
 use crate::peer::input::Input;
-use crate::peer::peer::Event;
+use crate::peer::peer::{Event, Peer};
 use crate::peer::phase::Phase;
 use crate::pieces::Accepted;
+use crate::torrent::checking::Checking;
+use crate::torrent::effect::{Effect, Report};
+use crate::torrent::slot::Slot;
+use crate::torrent::stage::Stage;
+use crate::torrent::twins::Twins;
+use crate::wire::utp_packet::{Kind, Packet};
+
+/// A block to be written; blocks in the order in which they come, since one may come again.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    /// The torrent.
+    pub torrent: TorrentKey,
+    /// Where it belongs.
+    pub block: Block,
+    /// Where its content begins in the buffer that was read into.
+    pub at: usize,
+    /// Its content there.
+    pub data: &'a [u8],
+}
 
 impl Session {
+    // Connections.
+
+    /// A peer dials us. The key of the slot for the socket, or `None`: close it.
+    pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<PeerKey> {
+        let (key, torrent) = self.torrents.iter().next()?;
+        let (stage, local) = (torrent.life.stage, torrent.local);
+        let banned = self.bans.covers(addr);
+        if stage != Stage::Running || banned || !self.has_room_to_accept(addr, now) {
+            let failed = match stage {
+                Stage::Running if banned => Failed::Banned,
+                Stage::Running => Failed::NoRoom,
+                Stage::Checking => Failed::TooEarly,
+                Stage::Leaving { .. } | Stage::Over => return None,
+            };
+            self.callers.count(failed, now);
+            return None;
+        }
+        self.dials.on_accept();
+        Some(self.add_slot(key, Peer::accept(local, addr, now), now))
+    }
+
+    /// A dial was answered. It may have been given up in the same turn.
+    pub fn handle_connected(&mut self, key: PeerKey, now: Now) {
+        let slot = self.slots.get_mut(key);
+        if let Some(slot) = slot.filter(|slot| *slot.peer.phase() == Phase::Dialing) {
+            self.dials.on_connected();
+            slot.peer.handle_connected(now);
+            self.touch(key);
+        }
+    }
+
+    /// The connection failed, or the other end closed it.
+    pub fn handle_closed(&mut self, key: PeerKey, fault: Fault, now: Now) {
+        self.hang_up(key, fault, now);
+    }
+
+    /// The answer to a uTP packet from this address: a refusal of the connection that it opens.
+    /// Some clients (Transmission 4.1: after 21.7 s) turn to TCP late unless they are refused.
+    /// `None`: no answer, to other packets as to peers that would not be accepted over TCP either.
+    pub fn answer_utp(&mut self, from: SocketAddr, packet: &Packet, now: Now) -> Option<Packet> {
+        let answerable = packet.kind == Kind::Syn
+            && self.torrents.iter().any(|(_, t)| t.is_running())
+            && from.port() != 0
+            && Reach::of(from.ip()) != Reach::Nowhere
+            && !self.bans.covers(from);
+        let refused = answerable && self.refusals.enter(now);
+        refused.then(|| packet.refusal(now.as_micros() as u32))
+    }
+
+    // What peers send.
+
     /// Takes what was read from a slot's socket, up to the next block: that is to be written, and
     /// then [`Session::handle_written`] or [`Session::handle_unwritten`] to be called. `None`: the
     /// input is used up, or the connection is over.
     pub fn receive<'a>(
         &mut self,
-        key: usize,
+        key: PeerKey,
         input: &mut Input<'a>,
         now: Now,
     ) -> Option<Write<'a>> {
@@ -35,21 +104,30 @@ impl Session {
         write
     }
 
-    fn next_write<'a>(&mut self, key: usize, input: &mut Input<'a>, now: Now) -> Option<Write<'a>> {
+    fn next_write<'a>(
+        &mut self,
+        key: PeerKey,
+        input: &mut Input<'a>,
+        now: Now,
+    ) -> Option<Write<'a>> {
+        let torrent = self.torrent_of(key)?;
         loop {
             // What is known of pieces comes before what a peer says of them.
-            self.judge_pieces(now);
-            let slot = self
-                .slots
-                .get_mut(key)
-                .filter(|slot| !slot.peer.is_closing())?;
+            self.judge(torrent, now);
+            let slot = self.slots.get_mut(key);
+            let slot = slot.filter(|slot| !slot.peer.is_closing())?;
             let handled = match slot.peer.next_event(input, now) {
                 Ok(None) => return None,
                 Ok(Some(Event::Block { block, data })) => {
                     if self.accept(key, block, data, now) {
                         // A block's data are the end of its frame, up to which the input is read.
                         let at = input.at() - data.len();
-                        return Some(Write { block, at, data });
+                        return Some(Write {
+                            torrent,
+                            block,
+                            at,
+                            data,
+                        });
                     }
                     Ok(())
                 }
@@ -64,107 +142,150 @@ impl Session {
     }
 
     /// Whether this slot's socket is to be read, and how much of it. `None`: there is no such slot.
-    pub fn appetite(&self, key: usize, disk: DiskLoad) -> Option<Appetite> {
+    pub fn appetite(&self, key: PeerKey, disk: DiskLoad) -> Option<Appetite> {
         let slot = self.slots.get(key)?;
         Some(Appetite::of(&slot.peer, disk))
     }
 
     /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that
     /// its peer owes us is late.
-    pub fn stop_listening(&mut self, key: usize, now: Now) {
+    pub fn stop_listening(&mut self, key: PeerKey, now: Now) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.peer.stop_listening(now);
         }
     }
 
     /// It is read again.
-    pub fn listen(&mut self, key: usize, now: Now) {
+    pub fn listen(&mut self, key: PeerKey, now: Now) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.peer.listen(now);
             self.touch(key);
         }
     }
 
-    /// The connection failed, or the other end closed it.
-    pub fn handle_closed(&mut self, key: usize, fault: Fault, now: Now) {
-        self.hang_up(key, fault, now);
+    /// Notes bytes of a slot's [`Peer::transmit`] as sent.
+    pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            let (content, torrent) = (slot.peer.transmitted(bytes, now), slot.torrent);
+            self.torrents[torrent].meters.up.add(content, now);
+            self.up.meter.add(content, now);
+            self.up.bucket.take(content, now);
+            self.up.queue.charge(key, content);
+            if content > 0 {
+                self.stir(torrent);
+            }
+        }
     }
 
+    // What the disk did.
+
     /// What [`Session::next_read`] asked for.
-    pub fn handle_read(&mut self, block: Block, data: &[u8]) {
-        match &mut self.checking {
-            Some(checking) => checking.take(data),
-            None => self.torrent.pieces.handle_reread(block, data),
-        }
+    pub fn handle_read(&mut self, torrent: TorrentKey, block: Block, data: &[u8]) {
+        self.with(torrent, |torrent, with| {
+            match &mut torrent.checking {
+                Some(checking) => checking.take(data),
+                None => torrent.pieces.handle_reread(block, data),
+            }
+            torrent.stir(with);
+        });
     }
 
     /// What [`Session::next_read`] asked for cannot be read. While checking that piece does not
     /// count; later our own file is gone.
-    pub fn handle_unreadable(&mut self, why: String, now: Now) {
-        let Some(checking) = &mut self.checking else {
-            return self.fail(why, now);
-        };
-        if let Some(slice) = checking.next_slice() {
-            self.damage.on_unchecked(slice.piece);
+    pub fn handle_unreadable(&mut self, torrent: TorrentKey, why: String, now: Now) {
+        let failed = self.with(torrent, |torrent, with| {
+            let Some(checking) = &mut torrent.checking else {
+                return Err(why);
+            };
+            if let Some(slice) = checking.next_slice() {
+                torrent.damage.on_unchecked(slice.piece);
+            }
+            checking.fail();
+            torrent.report(Report::Warning(why), with.effects);
+            torrent.stir(with);
+            Ok(())
+        });
+        if let Some(Err(why)) = failed {
+            self.fail(torrent, why, now);
         }
-        checking.fail();
-        self.report(Report::Warning(why));
     }
 
     /// The piece of [`Session::next_hole`] lies in a hole of its file. Whether it is decided by
     /// that: if not, it must be read.
-    pub fn handle_hole(&mut self) -> bool {
-        self.checking.as_mut().is_some_and(Checking::hole)
+    pub fn handle_hole(&mut self, torrent: TorrentKey) -> bool {
+        self.stir(torrent);
+        let torrent = self.torrents.get_mut(torrent);
+        let checking = torrent.and_then(|torrent| torrent.checking.as_mut());
+        checking.is_some_and(Checking::hole)
     }
 
     /// Blocks of [`Session::receive`] are on disk: what is read from their files from now on is
-    /// that. Their pieces do not count before. In the order in which they came; of as many peers at
-    /// once as may be, since several pieces are hashed faster than one.
-    pub fn handle_written(&mut self, blocks: &[(Block, &[u8])]) {
-        self.torrent.pieces.written(blocks);
+    /// that. Their pieces do not count before. They are passed in arrival order, and those of
+    /// several peers together: hashing several pieces at once is faster.
+    pub fn handle_written(&mut self, torrent: TorrentKey, blocks: &[(Block, &[u8])]) {
+        self.with(torrent, |torrent, with| {
+            torrent.pieces.written(blocks);
+            torrent.stir(with);
+        });
     }
 
-    /// A block could not be written: whatever its hash says, its piece is not held, and the session
+    /// A block could not be written: whatever its hash says, its piece is not held, and the torrent
     /// ends.
-    pub fn handle_unwritten(&mut self, block: Block, why: String, now: Now) {
-        self.damage.on_unwritten(block.piece);
-        self.fail(why, now);
+    pub fn handle_unwritten(&mut self, torrent: TorrentKey, block: Block, why: String, now: Now) {
+        if let Some(torrent) = self.torrents.get_mut(torrent) {
+            torrent.damage.on_unwritten(block.piece);
+        }
+        self.fail(torrent, why, now);
     }
 
-    /// Blocks that a peer asked for cannot be read: their pieces are no longer served, to nobody.
-    pub fn handle_lost(&mut self, pieces: &[u32], why: String) {
-        self.report(Report::Warning(why));
+    /// Blocks that a peer asked for cannot be read: their pieces are no longer served.
+    pub fn handle_lost(&mut self, torrent: TorrentKey, pieces: &[u32], why: String) {
+        let Some(lossy) = self.torrents.get_mut(torrent) else {
+            return;
+        };
+        lossy.report(Report::Warning(why), &mut self.effects);
         for &piece in pieces {
-            self.damage.on_unreadable(piece);
+            lossy.damage.on_unreadable(piece);
         }
-        let keys: Vec<usize> = self.slots.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            self.slots[key]
-                .peer
-                .drop_uploads(|block| pieces.contains(&block.piece));
+        for key in lossy.members.clone() {
+            let lost = |block: Block| pieces.contains(&block.piece);
+            self.slots[key].peer.drop_uploads(lost);
             self.touch(key);
         }
     }
 
-    /// Another program has changed a file: the session ends, and what is recorded of that file is
+    /// Another program has changed a file: the torrent ends, and what is recorded of that file is
     /// recorded anew.
-    pub fn handle_changed(&mut self, why: String, now: Now) {
-        self.record.set_outdated();
-        self.fail(why, now);
+    pub fn handle_changed(&mut self, torrent: TorrentKey, why: String, now: Now) {
+        if let Some(torrent) = self.torrents.get_mut(torrent) {
+            torrent.record.set_outdated();
+        }
+        self.fail(torrent, why, now);
     }
 
-    fn accept(&mut self, key: usize, block: Block, data: &[u8], now: Now) -> bool {
+    /// Whether a download has become whole and has not said so yet: that is the moment to look at
+    /// its files.
+    pub fn is_whole(&self, torrent: TorrentKey) -> bool {
+        let torrent = self.torrents.get(torrent);
+        torrent.is_some_and(|torrent| torrent.is_whole())
+    }
+
+    // Helpers.
+
+    fn accept(&mut self, key: PeerKey, block: Block, data: &[u8], now: Now) -> bool {
         let Some(slot) = self.slots.get(key) else {
             return false;
         };
-        let from = slot.peer.addr();
-        let content = self.torrent.pieces.content_of(block);
+        let torrent = &mut self.torrents[slot.torrent];
+        let content = torrent.pieces.content_of(block);
+        torrent.meters.down.add(content, now);
         self.down.meter.add(content, now);
-        if self.torrent.pieces.accept(key, from, block, data) != Accepted::Fresh {
+        let from = slot.peer.addr();
+        if torrent.pieces.accept(key, from, block, data) != Accepted::Fresh {
             return false;
         }
         let mut others = Vec::new();
-        self.torrent.pieces.also_asked(block, key, &mut others);
+        torrent.pieces.also_asked(block, key, &mut others);
         for other in others {
             if let Some(slot) = self.slots.get_mut(other) {
                 slot.peer.cancel(block);
@@ -174,76 +295,73 @@ impl Session {
         true
     }
 
-    fn observe(&mut self, key: usize, event: Event<'_>, now: Now) -> Result<(), Fault> {
+    fn observe(&mut self, key: PeerKey, event: Event<'_>, now: Now) -> Result<(), Fault> {
+        let slot = &mut self.slots[key];
+        let torrent = &mut self.torrents[slot.torrent];
         match event {
-            Event::Greeted(remote) => self.greeted(key, remote, now),
+            Event::Greeted(remote) => return self.greeted(key, remote, now),
             Event::Holdings(before) => {
-                let slot = &mut self.slots[key];
-                self.torrent.pieces.left_swarm(&before);
-                self.torrent.pieces.joined(slot.peer.holdings());
+                torrent.pieces.left_swarm(&before);
+                torrent.pieces.joined(slot.peer.holdings());
                 let have = slot.peer.holdings();
-                let untold = self.news.untold.iter().filter(|&&piece| have.has(piece));
-                slot.useful = self.torrent.pieces.wants_of(have) + untold.count() as u32;
-                Ok(())
+                let untold = torrent.news.untold.iter();
+                let untold = untold.filter(|&&piece| have.has(piece)).count();
+                slot.useful = torrent.pieces.wants_of(have) + untold as u32;
             }
             Event::Have(piece) => {
-                let (pieces, slot) = (&mut self.torrent.pieces, &mut self.slots[key]);
-                pieces.on_have(piece);
+                torrent.pieces.on_have(piece);
                 if slot.peer.holdings().is_seed() {
-                    pieces.became_seed();
+                    torrent.pieces.became_seed();
                 }
-                let counts = pieces.needs(piece) || self.news.untold.contains(&piece);
-                slot.useful += u32::from(counts);
-                Ok(())
+                let untold = torrent.news.untold.contains(&piece);
+                slot.useful += u32::from(torrent.pieces.needs(piece) || untold);
             }
-            Event::Choked(dropped) => {
-                self.give_back(key, &dropped);
-                Ok(())
-            }
-            Event::Rejected(block) => {
-                self.give_back(key, &[block]);
-                Ok(())
-            }
-            Event::Interested(_) => {
-                self.choke_due = true;
-                Ok(())
-            }
-            Event::Requested(block) => self.requested(key, block, now),
-            Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => Ok(()),
+            Event::Choked(dropped) => self.give_back(key, &dropped),
+            Event::Rejected(block) => self.give_back(key, &[block]),
+            Event::Interested(_) => torrent.choking.set_due(),
+            Event::Requested(block) => return self.requested(key, block, now),
+            Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => {}
         }
-    }
-
-    fn greeted(&mut self, key: usize, remote: PeerId, now: Now) -> Result<(), Fault> {
-        self.resolve_duplicate(key, remote, now)?;
-        let info_hash = self.local.info_hash;
-        let slot = &mut self.slots[key];
-        slot.remote = Some(remote);
-        let addr = slot.peer.addr();
-        if patience::is_short(&remote) || self.impatient.contains(&addr.ip().to_canonical()) {
-            slot.peer.hurry_keep_alives();
-        }
-        let pieces = self.local.geometry.pieces();
-        let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
-        let mut held = self.served();
-        // It is told of these with the others.
-        for &piece in &self.news.untold {
-            held.clear(piece);
-        }
-        allowed.retain(|&piece| held.get(piece));
-        self.slots[key].peer.introduce(&held, allowed);
-        let client = remote.client();
-        self.report(Report::Connected { addr, client });
         Ok(())
     }
 
-    fn requested(&mut self, key: usize, block: Block, now: Now) -> Result<(), Fault> {
-        let held = self.torrent.pieces.held().get(block.piece) && !self.damage.is_lost(block.piece);
+    fn greeted(&mut self, key: PeerKey, remote: PeerId, now: Now) -> Result<(), Fault> {
+        let torrent = &mut self.torrents[self.slots[key].torrent];
+        let ids = (remote, torrent.local.peer_id);
+        let mut twins = Twins::of(torrent, &mut self.slots);
+        if let Some(older) = twins.resolve(key, ids, &self.agenda.closing, now)? {
+            self.agenda.closing.push((older, Fault::Duplicate));
+        }
+        let slot = &mut self.slots[key];
+        slot.remote = Some(remote);
+        let addr = slot.peer.addr();
+        if self.impatient.covers(&remote, addr) {
+            slot.peer.hurry_keep_alives();
+        }
+        let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
+        let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
+        let mut held = torrent.served();
+        // It is told of these with the others.
+        for &piece in &torrent.news.untold {
+            held.clear(piece);
+        }
+        allowed.retain(|&piece| held.get(piece));
+        slot.peer.introduce(&held, allowed);
+        let client = remote.client();
+        torrent.report(Report::Connected { addr, client }, &mut self.effects);
+        Ok(())
+    }
+
+    fn requested(&mut self, key: PeerKey, block: Block, now: Now) -> Result<(), Fault> {
+        let slot = &mut self.slots[key];
+        let torrent = &self.torrents[slot.torrent];
+        let held = torrent.pieces.held().get(block.piece) && !torrent.damage.is_lost(block.piece);
         let Slot {
             peer,
             offered,
             wasted,
             ..
-        } = &mut self.slots[key];
+        } = slot;
         let choked = peer.choke_state().am_choking;
         if !held || (choked && !peer.may_have_choked(block)) {
             return peer.refuse(block);
@@ -255,8 +373,9 @@ impl Session {
     }
 
     /// Blocks that a peer will not send go back to the piece table, and to what may be asked for.
-    pub(super) fn give_back(&mut self, key: usize, blocks: &[Block]) {
-        self.torrent.release(key, blocks);
+    pub(super) fn give_back(&mut self, key: PeerKey, blocks: &[Block]) {
+        let torrent = self.slots[key].torrent;
+        self.torrents[torrent].release(key, blocks);
         let bytes = blocks.iter().map(|block| u64::from(block.len)).sum();
         self.down.bucket.give_back(bytes);
         self.down.queue.refund(key, bytes);
@@ -264,98 +383,65 @@ impl Session {
 
     /// Peers ask for what follows, too: a stretch of the piece at a time, so that most requests
     /// cost no hint.
-    fn read_ahead(&mut self, key: usize, block: Block) {
+    fn read_ahead(&mut self, key: PeerKey, block: Block) {
         let stretch = limits::SLICE as u32;
         let slot = &mut self.slots[key];
+        let torrent = &self.torrents[slot.torrent];
         let sent = slot.peer.up().total();
         if block.begin % stretch == 0 && slot.read_ahead <= sent + limits::READ_AHEAD {
-            let left = self.local.geometry.piece_size(block.piece) - block.begin;
+            let left = torrent.local.geometry.piece_size(block.piece) - block.begin;
             let len = left.min(stretch);
             slot.read_ahead += u64::from(len);
-            self.effects
-                .push_back(Effect::ReadAhead(Block { len, ..block }));
+            self.effects.push_back(Effect::ReadAhead {
+                torrent: torrent.key,
+                block: Block { len, ..block },
+            });
         }
     }
 
     /// Ends a connection: its slot is free and its socket closed when this turn is over.
-    pub(super) fn hang_up(&mut self, key: usize, fault: Fault, now: Now) {
-        let Some(slot) = self
-            .slots
-            .get_mut(key)
-            .filter(|slot| !slot.peer.is_closing())
-        else {
+    pub(super) fn hang_up(&mut self, key: PeerKey, fault: Fault, now: Now) {
+        let slot = self.slots.get_mut(key);
+        let Some(slot) = slot.filter(|slot| !slot.peer.is_closing()) else {
             return;
         };
         if *slot.peer.phase() == Phase::Greeting && !slot.peer.is_outbound() {
-            self.count_failed(key, &fault, now);
+            if let Some(failed) = Failed::of(&slot.peer, &fault) {
+                self.callers.count(failed, now);
+            }
         }
-        self.note_patience(key, &fault, now);
-        let slot = &mut self.slots[key];
-        let Slot { peer, remote, .. } = slot;
+        self.impatient.note(&slot.peer, &fault, now);
+        let peer = &mut slot.peer;
         let (was_open, was_dialing) = (peer.is_open(), *peer.phase() == Phase::Dialing);
-        let (addr, outbound, greeted) = (peer.addr(), peer.is_outbound(), remote.take().is_some());
+        let (addr, outbound) = (peer.addr(), peer.is_outbound());
+        let greeted = slot.remote.take().is_some();
         let blocks = peer.close(fault.clone());
         self.timers.disarm(key, slot);
-        self.census.recount(slot);
-        let peer = &slot.peer;
+        let torrent = &mut self.torrents[slot.torrent];
+        torrent.census.recount(slot);
+        torrent.choking.set_due();
         if was_open {
-            self.torrent.pieces.left_swarm(peer.holdings());
+            torrent.pieces.left_swarm(slot.peer.holdings());
         }
         self.give_back(key, &blocks);
         self.down.queue.forget(key);
         self.up.queue.forget(key);
+        let torrent = &mut self.torrents[self.slots[key].torrent];
         if was_open {
-            self.torrent.pieces.forget(key);
+            torrent.pieces.forget(key);
         }
         self.dials.on_closed(was_dialing);
-        self.choke_due = true;
         if outbound && !greeted {
-            self.tell_failed_dial(addr, &fault);
+            torrent.on_failed_dial(addr, &fault, &mut self.effects);
         }
-        self.on_connection_over(key, was_dialing, &fault, now);
+        let mut twins = Twins::of(torrent, &mut self.slots);
+        twins.on_connection_over(key, was_dialing, &fault, now);
         if greeted || outbound {
-            self.report(Report::Disconnected {
-                addr,
-                reason: fault.to_string(),
-            });
+            let reason = fault.to_string();
+            torrent.report(Report::Disconnected { addr, reason }, &mut self.effects);
         }
         self.effects.push_back(Effect::Hangup { key });
-    }
-
-    /// Something can be asked for again: all that had room left are looked at in this turn.
-    pub(super) fn wake_wanting(&mut self) {
-        for key in std::mem::take(&mut self.agenda.wants_more) {
-            if let Some(slot) = self.slots.get_mut(key) {
-                slot.wants_more = false;
-            }
-            self.touch(key);
-        }
-    }
-
-    /// Counts a caller that is turned away at once.
-    pub(super) fn count_turned_away(&mut self, banned: bool, now: Now) {
-        let failed = match self.stage {
-            Stage::Running if banned => Failed::Banned,
-            Stage::Running => Failed::NoRoom,
-            Stage::Checking => Failed::TooEarly,
-            Stage::Leaving { .. } | Stage::Over => return,
-        };
-        self.callers.count(failed, now);
-    }
-
-    /// Counts a caller whose connection ends before it greeted us.
-    pub(super) fn count_failed(&mut self, key: usize, fault: &Fault, now: Now) {
-        let failed = self
-            .slots
-            .get(key)
-            .and_then(|slot| Failed::of(&slot.peer, fault));
-        if let Some(failed) = failed {
-            self.callers.count(failed, now);
-        }
-    }
-
-    /// Whether peers are talked to.
-    pub(super) fn is_running(&self) -> bool {
-        self.stage == Stage::Running
+        let torrent = torrent.key;
+        self.stir(torrent);
     }
 }

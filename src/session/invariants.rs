@@ -1,67 +1,57 @@
-//! What is true of a session whenever [`Session::plan`] was called and its effects were performed,
-//! before anything else happens. Tests and simulations ask for it.
+//! What is true of a session whenever it was planned for and its effects were performed, before
+//! anything else happens: what is counted is what is there, what the piece tables hold for
+//! requested is what the connections have in flight, and bounds hold.
 
-use std::net::SocketAddr;
+use slab::Slab;
 
-use super::session::Session;
+use super::budget::Dials;
 use crate::base::limits;
-use crate::peer::peer::Peer;
+use crate::peer::peer::{Local, Peer};
 use crate::peer::phase::Phase;
-use crate::pieces::Pieces;
+use crate::torrent::members;
+use crate::torrent::slot::Slot;
+use crate::torrent::torrent::Torrent;
 use crate::wire::message::frame_len;
 
-impl Session {
-    /// Asserts that what is counted is what is there, that what the piece table holds for requested
-    /// is what the connections have in flight, and that bounds hold. Costs a pass over all pieces
-    /// and all connections.
-    pub fn assert_invariants(&self) {
-        self.torrent.pieces.assert_invariants();
-        assert!(self.counts_agree());
-        let mut marked: Vec<_> = self.torrent.pieces.requests().collect();
-        let mut in_flight: Vec<_> = self
-            .slots
-            .iter()
-            .flat_map(|(key, slot)| slot.peer.requested().map(move |block| (key, block)))
-            .collect();
-        marked.sort_unstable();
-        in_flight.sort_unstable();
-        assert_eq!(marked, in_flight, "requests, in the table and in flight");
-        let dialing = |peer: &Peer| *peer.phase() == Phase::Dialing;
-        let dialing = self.slots.iter().filter(|(_, slot)| dialing(&slot.peer));
-        let dialing = dialing.count();
-        assert_eq!(self.dials.half_open(), dialing);
-        assert!(dialing <= limits::HALF_OPEN);
-        assert_eq!(self.dials.open(), self.slots.len());
-        assert!(self.slots.len() <= self.config.max_peers);
-        assert!(self.torrent.candidates.len() <= limits::CANDIDATES);
-        for (key, slot) in &self.slots {
-            assert!(!slot.peer.is_closing(), "slot {key} is over and not free");
-            self.assert_bounds(&slot.peer);
-        }
+/// Asserts it of all connections.
+pub fn check_slots(slots: &Slab<Slot>, dials: &Dials, max_peers: usize) {
+    let dialing = |peer: &Peer| *peer.phase() == Phase::Dialing;
+    let dialing = slots.iter().filter(|(_, slot)| dialing(&slot.peer)).count();
+    assert_eq!(dials.half_open(), dialing);
+    assert!(dialing <= limits::HALF_OPEN);
+    assert_eq!(dials.open(), slots.len());
+    assert!(slots.len() <= max_peers);
+    for (key, slot) in slots {
+        assert!(!slot.peer.is_closing(), "slot {key} is over and not free");
     }
+}
 
-    /// The piece table, to look at.
-    pub fn pieces(&self) -> &Pieces {
-        &self.torrent.pieces
+/// Asserts it of a torrent.
+pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>) {
+    torrent.pieces.assert_invariants();
+    assert!(torrent.counts_agree(slots));
+    assert!(torrent.candidates.len() <= limits::CANDIDATES);
+    let members = || members::slots(slots, &torrent.members);
+    let mut marked: Vec<_> = torrent.pieces.requests().collect();
+    let requested = |(key, slot): (usize, &Slot)| -> Vec<_> {
+        let blocks = slot.peer.requested();
+        blocks.map(|block| (key, block)).collect()
+    };
+    let mut in_flight: Vec<_> = members().flat_map(requested).collect();
+    marked.sort_unstable();
+    in_flight.sort_unstable();
+    assert_eq!(marked, in_flight, "requests, in the table and in flight");
+    for (_, slot) in members() {
+        check_bounds(&slot.peer, &torrent.local);
     }
+}
 
-    /// How many connections there are, those being made included.
-    pub fn connections(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// The addresses that are banned.
-    pub fn banned(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.torrent.candidates.banned()
-    }
-
-    fn assert_bounds(&self, peer: &Peer) {
-        let bitfield = self.local.geometry.pieces().div_ceil(8) as usize + 1;
-        let frame = bitfield.max(limits::BLOCK_FRAME) + 4;
-        assert!(peer.cut().len() < frame || frame_len(peer.cut()).is_none());
-        assert!(peer.in_flight() <= limits::DEPTH_MOST);
-        assert!(peer.uploads_waiting() <= limits::QUEUED_UPLOADS);
-        // The last message may pass the bound before the connection is looked at.
-        assert!(peer.unsent() <= self.local.unsent + frame);
-    }
+fn check_bounds(peer: &Peer, local: &Local) {
+    let bitfield = local.geometry.pieces().div_ceil(8) as usize + 1;
+    let frame = bitfield.max(limits::BLOCK_FRAME) + 4;
+    assert!(peer.cut().len() < frame || frame_len(peer.cut()).is_none());
+    assert!(peer.in_flight() <= limits::DEPTH_MOST);
+    assert!(peer.uploads_waiting() <= limits::QUEUED_UPLOADS);
+    // The last message may pass the bound before the connection is looked at.
+    assert!(peer.unsent() <= local.unsent + frame);
 }

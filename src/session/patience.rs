@@ -3,32 +3,35 @@
 //! [`limits::KEEP_ALIVE_SHORT`]. Which they are is known by the peer id, of rqbit, or learned: a
 //! peer that hung up after a silence of ours does not have to do so twice.
 
-use super::session::Session;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
 use crate::base::id::PeerId;
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
+use crate::peer::peer::Peer;
 
 /// What the peer id of rqbit begins with.
 const RQBIT: &[u8] = b"-rQ";
 
-/// Whether the client that names itself so is known for its short patience.
-pub(super) fn is_short(remote: &PeerId) -> bool {
-    remote.0.starts_with(RQBIT)
-}
+/// Hosts of peers that hung up when we had been silent for a while.
+#[derive(Debug, Default)]
+pub struct Impatient(BTreeSet<IpAddr>);
 
-impl Session {
+impl Impatient {
+    /// Whether a peer of this name, at this address, has a short patience.
+    pub fn covers(&self, remote: &PeerId, addr: SocketAddr) -> bool {
+        remote.0.starts_with(RQBIT) || self.0.contains(&addr.ip().to_canonical())
+    }
+
     /// Remembers the host of a peer that may have hung up since we said nothing. To be called
     /// before its machine is closed.
-    pub(super) fn note_patience(&mut self, key: usize, fault: &Fault, now: Now) {
+    pub fn note(&mut self, peer: &Peer, fault: &Fault, now: Now) {
         let by_other = matches!(fault, Fault::Closed | Fault::Network(_));
-        let Some(slot) = self.slots.get(key).filter(|slot| slot.peer.is_open()) else {
-            return;
-        };
-        let silence = slot.peer.unspoken(now);
-        let waited = (limits::IMPATIENCE..limits::KEEP_ALIVE).contains(&silence);
-        if by_other && waited && self.impatient.len() < limits::IMPATIENT_HOSTS {
-            self.impatient.insert(slot.peer.addr().ip().to_canonical());
+        let waited = (limits::IMPATIENCE..limits::KEEP_ALIVE).contains(&peer.unspoken(now));
+        if peer.is_open() && by_other && waited && self.0.len() < limits::IMPATIENT_HOSTS {
+            self.0.insert(peer.addr().ip().to_canonical());
         }
     }
 }

@@ -1,89 +1,133 @@
-//! Decisions, derived from what is known once a turn: verdicts on pieces, interest, requests,
-//! chokes, calls, saves, reports. Only slots that something happened to are looked at, so a turn
-//! costs what happened in it and not what is connected.
+//! Decisions, derived from what is known once a turn: verdicts on pieces, chokes, interest,
+//! requests, dials, saves, reports. Only torrents and slots that something happened to are visited,
+//! so a turn costs what happened in it and not what is connected.
 
-use super::census::Census;
-use super::config::Stay;
-use super::effect::{Effect, Report};
+use std::net::SocketAddr;
+
 use super::session::Session;
 use crate::base::geometry::BLOCK;
 use crate::base::host::Host;
+use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
 use crate::peer::peer::Peer;
-use crate::torrent::choker::{Choker, View};
+use crate::torrent::choker::Choker;
+use crate::torrent::choking::Terms;
+use crate::torrent::effect::{Effect, Report};
+use crate::torrent::torrent::Torrent;
+use crate::torrent::twins::Twins;
 
 impl Session {
     /// Decides what to do. Once a turn, after all that happened was told.
     pub fn plan(&mut self, now: Now) {
-        self.finish_check(now);
-        self.judge_pieces(now);
-        self.mind_deadlines(now);
+        self.wake_torrents(now);
+        for place in 0..self.agenda.torrents.len() {
+            let torrent = self.agenda.torrents[place];
+            self.finish_check(torrent, now);
+            self.judge(torrent, now);
+        }
+        self.update_slots(now);
         for (key, fault) in std::mem::take(&mut self.agenda.closing) {
             self.hang_up(key, fault, now);
         }
-        if self.is_running() {
-            self.mind_chokes(now);
-            self.tell_pieces(now);
-            self.mind_peers(now);
-            self.mind_stay(now);
-            if self.record.deadline().is_some_and(|at| at <= now) {
-                self.save(false, now);
+        // Whatever happens to a torrent from here on belongs to this turn, too.
+        self.each_torrent(|session, torrent| session.plan_uploads(torrent, now));
+        self.plan_downloads(now);
+        self.each_torrent(|session, torrent| session.plan_stay(torrent, now));
+        self.plan_trackers(now);
+        self.dial_peers(now);
+        self.each_torrent(|session, torrent| session.plan_rest(torrent, now));
+        self.report_callers(false, now);
+        let mut planned = std::mem::take(&mut self.agenda.torrents);
+        for torrent in planned.drain(..) {
+            if let Some(torrent) = self.torrents.get_mut(torrent) {
+                torrent.stirred = false;
             }
-        } else {
-            // Connections are looked at no more: the loop must not turn for their sake.
-            self.agenda.touched.clear();
+            self.set_alarms(torrent);
         }
-        self.mind_trackers(now);
-        if self.is_running() {
-            // Addresses that a tracker has just named are dialed in this turn.
-            self.dial_peers(now);
-            self.mind_search(now);
-        }
-        self.mind_leaving(now);
-        self.mind_report(now);
-        debug_assert!(self.counts_agree());
+        self.agenda.torrents = planned;
+        debug_assert!(
+            self.torrents
+                .iter()
+                .all(|(_, t)| t.counts_agree(&self.slots))
+        );
     }
 
-    pub(super) fn judge_pieces(&mut self, now: Now) {
-        let told = self.news.untold.len();
-        while let Some(verdict) = self.torrent.pieces.next_verdict() {
-            if self.damage.is_lost(verdict.piece) {
-                continue;
-            }
-            self.report(Report::Piece {
-                index: verdict.piece,
-                ok: verdict.ok,
-            });
-            if verdict.ok {
-                self.news.untold.push(verdict.piece);
-            }
-            for addr in verdict.guilty {
-                self.ban(addr, now);
-            }
+    /// Takes the verdicts on a torrent's pieces.
+    pub(super) fn judge(&mut self, torrent: TorrentKey, now: Now) {
+        let judged = self.with(torrent, |torrent, with| torrent.judge(with.effects));
+        let Some((guilty, new)) = judged else {
+            return;
+        };
+        for addr in guilty {
+            self.ban(addr, now);
         }
-        if self.news.untold.len() > told {
-            self.record.set_outdated();
-            self.mind_completion(now);
+        if new {
+            self.complete(torrent, now);
         }
     }
 
-    fn ban(&mut self, addr: std::net::SocketAddr, now: Now) {
-        self.torrent.candidates.ban(addr);
-        let guilty = |peer: &Peer| Host::of(peer.addr()) == Host::of(addr);
-        let keys: Vec<usize> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| guilty(&slot.peer))
-            .map(|(key, _)| key)
-            .collect();
+    fn complete(&mut self, torrent: TorrentKey, now: Now) {
+        let done = self.with(torrent, |torrent, with| torrent.complete(with.effects, now));
+        if done == Some(true) {
+            self.stop(torrent, "complete", now);
+        }
+    }
+
+    fn ban(&mut self, addr: SocketAddr, now: Now) {
+        let host = Host::of(addr);
+        self.bans
+            .add(SocketAddr::new(addr.ip().to_canonical(), addr.port()));
+        for (_, torrent) in &mut self.torrents {
+            torrent.candidates.forget_host(host);
+        }
+        let guilty = |peer: &Peer| Host::of(peer.addr()) == host;
+        let guilty = self.slots.iter().filter(|(_, slot)| guilty(&slot.peer));
+        let keys: Vec<PeerKey> = guilty.map(|(key, _)| key).collect();
         for key in keys {
             self.hang_up(key, Fault::Poisoner, now);
         }
     }
 
-    fn mind_deadlines(&mut self, now: Now) {
+    // The steps of a turn.
+
+    /// Torrents whose time has come are planned for.
+    fn wake_torrents(&mut self, now: Now) {
+        let mut due: Vec<TorrentKey> = self.alarms.plan.due(now).collect();
+        if !self.dials.may_accept() {
+            due.extend(self.alarms.unused.due(now));
+        }
+        due.into_iter().for_each(|torrent| self.stir(torrent));
+    }
+
+    /// Does something with each torrent that is planned for, those that come to it meanwhile
+    /// included.
+    fn each_torrent(&mut self, act: impl Fn(&mut Session, TorrentKey)) {
+        let mut place = 0;
+        while let Some(&torrent) = self.agenda.torrents.get(place) {
+            act(self, torrent);
+            place += 1;
+        }
+    }
+
+    fn finish_check(&mut self, torrent: TorrentKey, now: Now) {
+        match self.with(torrent, |t, with| t.finish_check(with.effects, now)) {
+            Some(Ok(true)) => {
+                self.complete(torrent, now);
+                self.with(torrent, |torrent, with| {
+                    if torrent.is_running() {
+                        torrent.begin(with.effects, now);
+                    }
+                });
+            }
+            Some(Err(why)) => self.fail(torrent, why, now),
+            Some(Ok(false)) | None => {}
+        }
+    }
+
+    /// Slots whose time has come: requests that are late, connections that take too long.
+    fn update_slots(&mut self, now: Now) {
         while let Some(key) = self.timers.next_due(now) {
             let slot = &mut self.slots[key];
             self.timers.disarm(key, slot);
@@ -94,94 +138,45 @@ impl Session {
             let late = slot.peer.take_late(now);
             let lost = slot.peer.take_lost(now);
             for &block in &late {
-                self.torrent.pieces.late(key, block);
+                self.torrents[slot.torrent].pieces.late(key, block);
             }
             self.give_back(key, &lost);
             self.touch(key);
         }
     }
 
-    fn mind_chokes(&mut self, now: Now) {
-        let due = now >= self.torrent.choker.next_round();
-        // Unused slots matter while places are short: else a round is soon enough.
+    fn plan_uploads(&mut self, torrent: TorrentKey, now: Now) {
+        if self.torrents.get(torrent).is_some_and(Torrent::wants_reads) {
+            self.reading.insert(torrent);
+        }
         let short = !self.dials.may_accept();
-        let unused_due = short && self.unused_at.is_some_and(|at| at <= now);
-        if !due && !unused_due && !self.choke_due {
-            return;
-        }
-        self.choke_due = false;
-        self.unused_at = self.unused_at.filter(|&at| at > now);
-        let slots = Choker::slots(
-            self.up
-                .bucket
-                .rate()
-                .unwrap_or_else(|| self.up.meter.rate(now)),
-        );
-        let Census {
-            interested, served, ..
-        } = self.census;
-        if !due && (served == interested || (served > slots && !unused_due)) {
-            return;
-        }
-        let seeding = self.torrent.pieces.is_complete();
-        let views: Vec<View> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.peer.is_open())
-            .map(|(key, slot)| View {
-                key,
-                interested: slot.peer.choke_state().peer_interested,
-                unchoked: !slot.peer.choke_state().am_choking,
-                rate: if seeding {
-                    slot.peer.up().rate(now)
-                } else {
-                    slot.peer.down().rate(now)
-                },
-                // Who has nothing for us is not asked for anything: it cannot show that it has
-                // changed its mind.
-                snubbing: slot.useful > 0 && slot.peer.is_snubbing(now),
-                starved: self.up.queue.waits(key),
-                wasteful: short && slot.is_wasteful(now),
-                since: slot.peer.since(),
-                waits_since: slot.waits_since.max(slot.peer.since()),
-            })
-            .collect();
-        if !due {
-            for key in self.torrent.choker.refill(&views, slots, seeding, now) {
-                self.set_choking(key, false, now);
+        let limit = self.up.bucket.rate();
+        let slots = Choker::slots(limit.unwrap_or_else(|| self.up.meter.rate(now)));
+        let queue = std::mem::take(&mut self.up.queue);
+        self.with(torrent, |torrent, with| {
+            if torrent.is_running() {
+                let terms = Terms {
+                    slots,
+                    short,
+                    seeding: torrent.pieces.is_complete(),
+                    starved: &|key| queue.waits(key),
+                };
+                torrent.update_chokes(terms, with, now);
+                torrent.tell_pieces(with, now);
             }
-            return;
-        }
-        let chosen = self.torrent.choker.round(&views, slots, seeding, now);
-        for view in &views {
-            self.set_choking(view.key, !chosen.contains(&view.key), now);
-        }
-    }
-
-    fn set_choking(&mut self, key: usize, choking: bool, now: Now) {
-        let slot = &mut self.slots[key];
-        if slot.peer.choke_state().am_choking != choking {
-            if choking {
-                if slot.is_unused(now) {
-                    slot.wasted = Some(now);
-                }
-                slot.waits_since = now;
-                slot.peer.choke();
-            } else {
-                slot.offered = now;
-                slot.peer.unchoke();
-                let due = now + limits::UNUSED;
-                self.unused_at = self.unused_at.filter(|&at| at > now).or(Some(due));
-            }
-            self.enlist(key);
-        }
+        });
+        self.up.queue = queue;
     }
 
     /// Interest, requests, deadlines and output of every slot that something happened to. Under a
     /// download limit the slots that could be asked for more wait for their turn, and are asked for
     /// a block at a time.
-    fn mind_peers(&mut self, now: Now) {
-        let active = self.census.active + 1;
+    fn plan_downloads(&mut self, now: Now) {
+        self.each_torrent(|session, torrent| {
+            if let Some(torrent) = session.torrents.get_mut(torrent) {
+                torrent.active = torrent.census.active + 1;
+            }
+        });
         let allowed = |session: &mut Session, bytes| {
             let ready_at = session.down.bucket.ready_at(bytes, now);
             ready_at.is_none()
@@ -189,13 +184,13 @@ impl Session {
         let open = self.down.is_limited() && allowed(self, limits::ASKED_AT_ONCE);
         loop {
             while let Some(key) = self.next_touched() {
-                self.mind_peer(key, active, now);
+                self.update_slot(key, now);
             }
             let turn = open && allowed(self, u64::from(BLOCK));
             let Some(key) = turn.then(|| self.down.queue.pop()).flatten() else {
                 break;
             };
-            self.ask(key, active, 1, now);
+            self.ask(key, 1, now);
             self.settle(key, now);
         }
         let waits = !self.down.queue.is_empty();
@@ -203,19 +198,23 @@ impl Session {
         self.agenda.ask_at = waits.then(|| ready_at.unwrap_or(now));
     }
 
-    fn mind_peer(&mut self, key: usize, active: usize, now: Now) {
-        let seeding = self.torrent.pieces.is_complete();
+    fn update_slot(&mut self, key: PeerKey, now: Now) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
         slot.touched = false;
+        let torrent = &self.torrents[slot.torrent];
+        if !torrent.is_running() {
+            return;
+        }
         if slot.peer.is_open() {
-            // One that says nothing either would not be noticed otherwise until it has been silent
-            // for too long.
+            // A peer that does not read would not be noticed otherwise until it has been silent for
+            // too long.
             let fault = if slot.peer.is_overfull() {
                 Some(Fault::NotReading)
             } else {
-                (seeding && slot.peer.holdings().is_seed()).then_some(Fault::NoUse)
+                let useless = torrent.pieces.is_complete() && slot.peer.holdings().is_seed();
+                useless.then_some(Fault::NoUse)
             };
             if let Some(fault) = fault {
                 self.hang_up(key, fault, now);
@@ -224,7 +223,7 @@ impl Session {
             slot.peer.set_interested(slot.useful > 0);
             if std::mem::take(&mut slot.askable) {
                 if !self.down.is_limited() {
-                    self.ask(key, active, usize::MAX, now);
+                    self.ask(key, usize::MAX, now);
                 } else if slot.peer.room(now) > 0 {
                     self.down.queue.join(key);
                 }
@@ -235,16 +234,17 @@ impl Session {
 
     /// Asks a slot for as many blocks as it can take, at most `most`. If it could take more, it
     /// waits: for the download limit, or for something to ask it for.
-    fn ask(&mut self, key: usize, active: usize, most: usize, now: Now) {
+    fn ask(&mut self, key: PeerKey, most: usize, now: Now) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
-        let asked = self.torrent.ask(key, &mut slot.peer, active, most, now);
+        let torrent = &mut self.torrents[slot.torrent];
+        let asked = torrent.ask((key, &mut slot.peer), most, &mut self.picked, now);
         self.down.bucket.take(asked.bytes, now);
         self.down.queue.charge(key, asked.bytes);
         if asked.held_back {
             self.down.queue.join(key);
-        } else if asked.hungry && !slot.wants_more {
+        } else if asked.wants_more && !slot.wants_more {
             slot.wants_more = true;
             self.agenda.wants_more.push(key);
         }
@@ -252,11 +252,11 @@ impl Session {
 
     /// A slot's turn is over: it is counted, looked at again in time, and written to if there is
     /// something to say.
-    fn settle(&mut self, key: usize, now: Now) {
+    fn settle(&mut self, key: PeerKey, now: Now) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
-        self.census.recount(slot);
+        self.torrents[slot.torrent].census.recount(slot);
         let deadline = slot.peer.next_deadline(now);
         self.timers.arm(key, slot, deadline);
         if slot.peer.wants_to_send(true) && !slot.unflushed {
@@ -266,65 +266,150 @@ impl Session {
     }
 
     /// The next slot to look at. What was asked for in this turn may have made more askable: then
-    /// those with room left come again.
-    fn next_touched(&mut self) -> Option<usize> {
-        if self.agenda.touched.is_empty() && self.torrent.pieces.take_news() {
-            self.wake_wanting();
+    /// the peers of that torrent that could take more come again.
+    fn next_touched(&mut self) -> Option<PeerKey> {
+        if self.agenda.touched.is_empty() {
+            let torrents = &mut self.torrents;
+            let mut news =
+                |key: &TorrentKey| torrents.get_mut(*key)?.pieces.take_news().then_some(*key);
+            let news: Vec<TorrentKey> = self.agenda.torrents.iter().filter_map(&mut news).collect();
+            news.into_iter()
+                .for_each(|torrent| self.wake_wanting(torrent));
         }
         self.agenda.touched.pop_front()
     }
 
+    /// Something can be asked for again: all peers of the torrent that could take more are looked
+    /// at in this turn.
+    fn wake_wanting(&mut self, torrent: TorrentKey) {
+        let wanting = std::mem::take(&mut self.agenda.wants_more);
+        let (woken, others) = wanting.into_iter().partition(|&key| {
+            let slot = self.slots.get(key);
+            slot.is_none_or(|slot| slot.torrent == torrent)
+        });
+        self.agenda.wants_more = others;
+        let woken: Vec<PeerKey> = woken;
+        for key in woken {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.wants_more = false;
+            }
+            self.touch(key);
+        }
+    }
+
+    fn plan_stay(&mut self, torrent: TorrentKey, now: Now) {
+        let Some(staying) = self.torrents.get(torrent).filter(|t| t.is_running()) else {
+            return;
+        };
+        if let Some(reason) = staying.stay_over(now) {
+            self.stop(torrent, reason, now);
+        }
+        self.with(torrent, |torrent, with| {
+            if torrent.is_running() && torrent.record.deadline().is_some_and(|at| at <= now) {
+                torrent.save(false, with.effects, now);
+            }
+        });
+    }
+
+    fn plan_trackers(&mut self, now: Now) {
+        self.each_torrent(|session, torrent| {
+            let may_dial = session.dials.may_dial();
+            session.with(torrent, |torrent, with| {
+                torrent.update_trackers(may_dial, with, now);
+            });
+            // Addresses that a tracker has just named are dialed in this turn.
+            session.set_alarms(torrent);
+        });
+    }
+
+    fn plan_rest(&mut self, torrent: TorrentKey, now: Now) {
+        let searched = self.with(torrent, |torrent, with| {
+            if torrent.is_running() {
+                torrent.update_search(with.effects, now)
+            } else {
+                Ok(())
+            }
+        });
+        if let Some(Err(why)) = searched {
+            self.fail(torrent, why, now);
+        }
+        self.with(torrent, |torrent, with| {
+            torrent.update_leaving(with.effects, now);
+            torrent.update_report(with.effects, now);
+        });
+    }
+
+    /// Reports the peers that dialed us in vain, if it is time; all that are new, if the session is
+    /// ending.
+    pub(super) fn report_callers(&mut self, ending: bool, now: Now) {
+        if let Some(counts) = self.callers.take_due(ending, now) {
+            let (torrent, report) = (None, Report::Callers(counts));
+            self.effects.push_back(Effect::Report { torrent, report });
+        }
+    }
+
+    // Connections made and ended.
+
     fn dial_peers(&mut self, now: Now) {
-        self.make_room_to_call(now);
+        self.make_room_to_dial(now);
         while self.dials.may_dial() && self.dials.next() <= now {
-            self.hold_connected(now);
-            let Some(addr) = self.torrent.candidates.next(now) else {
+            let Some(torrent) = self.next_to_dial(now) else {
+                break;
+            };
+            let Some(addr) = self.torrents[torrent].candidates.next(now) else {
                 break;
             };
             self.dials.on_dial(now);
-            let key = self.add_slot(Peer::dial(self.local, addr, now), now);
+            let local = self.torrents[torrent].local;
+            let key = self.add_slot(torrent, Peer::dial(local, addr, now), now);
             self.effects.push_back(Effect::Dial { key, addr });
+            self.set_alarms(torrent);
         }
     }
 
-    fn mind_report(&mut self, now: Now) {
-        self.report_callers(false, now);
-        if self.report_deadline().is_some_and(|at| at <= now) {
-            self.report_progress(now);
+    /// The torrent that may dial next: of those with an address that is due and whose peer is not
+    /// connected, for all we know, the one with the fewest connections.
+    fn next_to_dial(&mut self, now: Now) -> Option<TorrentKey> {
+        let due: Vec<TorrentKey> = self.alarms.dial.due(now).collect();
+        for &torrent in &due {
+            Twins::of(&mut self.torrents[torrent], &mut self.slots).hold_connected(now);
+            self.set_alarms(torrent);
+        }
+        let due = self.alarms.dial.due(now);
+        due.min_by_key(|&torrent| (self.torrents[torrent].members.len(), torrent))
+    }
+
+    /// With all slots taken, makes room for an address that is to be dialed.
+    fn make_room_to_dial(&mut self, now: Now) {
+        if self.dials.may_accept() || !self.room.may_clear_to_dial(now) {
+            return;
+        }
+        self.next_to_dial(now);
+        if let Some(addr) = self.wanted_dial(now) {
+            for key in self.room.clear_to_dial(&self.slots, addr, now) {
+                self.hang_up(key, Fault::Replaced, now);
+            }
         }
     }
 
-    /// Reports the callers that failed, if it is time; all that are new, if the session is ending.
-    pub(super) fn report_callers(&mut self, ending: bool, now: Now) {
-        if let Some(counts) = self.callers.take_due(ending, now) {
-            self.report(Report::Callers(counts));
+    /// An address to dial, if there is one and something that it could give us.
+    fn wanted_dial(&self, now: Now) -> Option<SocketAddr> {
+        let mut due = self.alarms.dial.due(now).map(|key| &self.torrents[key]);
+        let wanting = due.find(|torrent: &&Torrent| torrent.life.complete_at.is_none());
+        wanting?.candidates.peek(now)
+    }
+
+    /// Whether there is a slot for a peer that dials us; with all taken, after making room.
+    pub(super) fn has_room_to_accept(&mut self, addr: SocketAddr, now: Now) -> bool {
+        if !self.dials.may_accept() {
+            for key in self.room.clear_to_accept(&self.slots, addr, now) {
+                self.hang_up(key, Fault::Replaced, now);
+            }
         }
-    }
-
-    pub(super) fn report_progress(&mut self, now: Now) {
-        let progress = self.progress(now);
-        self.reporting.on_reported(progress, self.totals(), now);
-        self.report(Report::Progress(progress));
-    }
-
-    /// Progress is reported while there is any, unless somebody counts on it: an idle seed sleeps.
-    pub(super) fn report_deadline(&self) -> Option<Now> {
-        let downloading = self.is_downloading();
-        let stale = self.reporting.is_stale(self.totals(), self.census.open);
-        let lively = self.config.heartbeat || downloading || stale;
-        let running = self.is_running() && lively;
-        (running || self.checking.is_some()).then(|| self.reporting.next())
-    }
-
-    pub(super) fn stay_deadline(&self) -> Option<Now> {
-        match (self.complete_at, self.config.stay) {
-            (
-                Some(since),
-                Stay::Until {
-                    time: Some(time), ..
-                },
-            ) => Some(since + time),
-            _ => None,
-        }
+        let kept = match self.wanted_dial(now) {
+            Some(_) => self.config.max_peers / limits::KEPT_TO_CALL,
+            None => 0,
+        };
+        self.dials.free() > kept
     }
 }

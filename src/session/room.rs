@@ -1,115 +1,135 @@
-//! Who gives up its place when all are taken and somebody else could have it: an address that we
-//! could call, or one that calls us. Strangers who connect and are of no use would hold all places
-//! for ever otherwise.
+//! Which connection ends when all slots are taken and another peer could have one: an address that
+//! we could dial, or a peer that dials us. Peers that connect and are of no use would hold all
+//! slots for ever otherwise.
 //!
-//! First go those who have not said a word for some seconds. Then, one at a time: who says that it
-//! wants something, was let and asked for nothing; who has nothing for us and has been idle; who
-//! promises much and has given and taken nothing for minutes; and at last, of a host that has more
-//! places than another would have, the connection that is of least use: what one host can have of
-//! us is not all.
+//! First go peers that have not said a word for some seconds. Then, one at a time: a peer that is
+//! interested, was unchoked and asked for nothing; a peer that has nothing for us and has been
+//! idle; a peer that has transferred nothing for minutes; and at last, of a host that has more
+//! slots than another would have, the connection that is of least use, so that one host cannot take
+//! every slot.
 //!
-//! Whoever calls us does not take the place of one that is interested in what we have, as long as
-//! that may just be waiting for its turn; nor the last places, while we have somebody to call: or a
-//! flood of callers would leave us with nobody that we chose.
+//! A peer that dials us does not take the slot of one that is interested in what we have, as long
+//! as that may just be waiting to be unchoked; nor the last slots, while we have an address to
+//! dial: or a flood of incoming connections would leave us with no peer that we chose.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::session::Session;
-use super::slot::Slot;
+use slab::Slab;
+
 use crate::base::host::Host;
+use crate::base::key::PeerKey;
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
-use crate::peer::fault::Fault;
 use crate::peer::phase::Phase;
+use crate::torrent::slot::Slot;
 
-/// With all places taken, those of no use are looked for this often: that is a look at all
-/// connections.
+/// With all slots taken, connections of no use are looked for this often, since that is a look at
+/// all of them.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-impl Session {
-    /// With all places taken, makes room for an address that is to be called. While there is
-    /// nothing left to download those who call us matter more.
-    pub(super) fn make_room_to_call(&mut self, now: Now) {
-        if self.dials.may_accept() || self.room_at > now {
-            return;
-        }
-        self.hold_connected(now);
-        if let Some(addr) = self.to_call(now) {
-            self.room_at = now + LOOK_EVERY;
-            self.give_way(addr, now, |slot| slot.useful == 0);
+/// When connections may next be given up.
+#[derive(Debug)]
+pub struct Room {
+    /// For the sake of an address to dial.
+    dial_at: Now,
+    /// For the sake of a peer that dials us.
+    accept_at: Now,
+}
+
+impl Room {
+    /// At once.
+    pub fn new(now: Now) -> Room {
+        Room {
+            dial_at: now,
+            accept_at: now,
         }
     }
 
-    /// Whether there is a place for somebody who calls us; with all taken, after making room.
-    pub(super) fn has_room_for_caller(&mut self, addr: SocketAddr, now: Now) -> bool {
-        if !self.dials.may_accept() && self.door_at <= now {
-            self.door_at = now + LOOK_EVERY;
-            self.give_way(addr, now, |slot| {
-                slot.useful == 0 && !slot.peer.choke_state().peer_interested
-            });
-        }
-        let kept = match self.to_call(now) {
-            Some(_) => self.config.max_peers / limits::KEPT_TO_CALL,
-            None => 0,
-        };
-        self.dials.free() > kept
+    /// Whether connections may be given up for an address to dial.
+    pub fn may_clear_to_dial(&self, now: Now) -> bool {
+        self.dial_at <= now
     }
 
-    /// The address to call, if there is one and something that it could give us.
-    fn to_call(&self, now: Now) -> Option<SocketAddr> {
-        let next = self.torrent.candidates.peek(now);
-        next.filter(|_| self.complete_at.is_none())
+    /// The connections to end for this address to dial. While there is nothing left to download
+    /// peers that dial us matter more.
+    pub fn clear_to_dial(
+        &mut self,
+        slots: &Slab<Slot>,
+        addr: SocketAddr,
+        now: Now,
+    ) -> Vec<PeerKey> {
+        self.dial_at = now + LOOK_EVERY;
+        to_end(slots, addr, now, |slot| slot.useful == 0)
     }
 
-    /// Somebody leaves, if anybody should, so that there is room for who is at this address.
-    fn give_way(&mut self, addr: SocketAddr, now: Now, is_useless: impl Fn(&Slot) -> bool) {
-        let age = |slot: &Slot| now.since(slot.peer.since());
-        let wordless = |slot: &Slot| {
-            let silent = matches!(slot.peer.phase(), Phase::Greeting | Phase::Opening);
-            silent && age(slot) >= limits::WORDLESS
-        };
-        let unused = |slot: &Slot| slot.is_wasteful(now) && !gives(slot, now);
-        let idle = |slot: &Slot| !is_moving(slot, now) && age(slot) >= limits::IDLE;
-        let barren = |slot: &Slot| {
-            let moved = slot.peer.down().total() + slot.peer.up().total() > 0;
-            !moved && age(slot) >= limits::BARREN
-        };
-        let oldest = |which: &dyn Fn(&Slot) -> bool| {
-            let slots = self.slots.iter().filter(|(_, slot)| which(slot));
-            let oldest = slots.min_by_key(|(_, slot)| slot.peer.since());
-            oldest.map(|(key, _)| key)
-        };
-        let silent = self.slots.iter().filter(|(_, slot)| wordless(slot));
-        let mut leaving: Vec<usize> = silent.map(|(key, _)| key).collect();
-        if leaving.is_empty() {
-            let one = oldest(&unused)
-                .or_else(|| oldest(&|slot| is_useless(slot) && idle(slot)))
-                .or_else(|| oldest(&barren))
-                .or_else(|| self.one_too_many(Host::of(addr), now));
-            leaving.extend(one);
+    /// The connections to end for the peer at this address, which dials us.
+    pub fn clear_to_accept(
+        &mut self,
+        slots: &Slab<Slot>,
+        addr: SocketAddr,
+        now: Now,
+    ) -> Vec<PeerKey> {
+        if self.accept_at > now {
+            return Vec::new();
         }
-        for key in leaving {
-            self.hang_up(key, Fault::Replaced, now);
-        }
+        self.accept_at = now + LOOK_EVERY;
+        to_end(slots, addr, now, |slot| {
+            slot.useful == 0 && !slot.peer.choke_state().peer_interested
+        })
     }
+}
 
-    /// Of the host with most places, if another that calls would still not have more with one of
-    /// them: the connection that moves nothing, or else the youngest.
-    fn one_too_many(&self, caller: Host, now: Now) -> Option<usize> {
-        let host = |slot: &Slot| Host::of(slot.peer.addr());
-        let mut places: BTreeMap<Host, usize> = BTreeMap::new();
-        for (_, slot) in &self.slots {
-            *places.entry(host(slot)).or_default() += 1;
-        }
-        let its = places.get(&caller).copied().unwrap_or(0);
-        let (crowd, most) = places.into_iter().max_by_key(|&(_, count)| count)?;
-        let least = |(_, slot): &(usize, &Slot)| (is_moving(slot, now), Reverse(slot.peer.since()));
-        let crowd = self.slots.iter().filter(|(_, slot)| host(slot) == crowd);
-        let key = crowd.min_by_key(least).map(|(key, _)| key);
-        key.filter(|_| most >= its + 2)
+/// The connections to end, if any should, so that there is room for the peer at this address.
+fn to_end(
+    slots: &Slab<Slot>,
+    addr: SocketAddr,
+    now: Now,
+    is_useless: impl Fn(&Slot) -> bool,
+) -> Vec<PeerKey> {
+    let age = |slot: &Slot| now.since(slot.peer.since());
+    let silent = |slot: &Slot| {
+        let new = matches!(slot.peer.phase(), Phase::Greeting | Phase::Opening);
+        new && age(slot) >= limits::WORDLESS
+    };
+    let unused = |slot: &Slot| slot.is_idle_unchoked(now) && !gives(slot, now);
+    let idle = |slot: &Slot| !is_moving(slot, now) && age(slot) >= limits::IDLE;
+    let unproductive = |slot: &Slot| {
+        let moved = slot.peer.down().total() + slot.peer.up().total() > 0;
+        !moved && age(slot) >= limits::BARREN
+    };
+    let oldest = |which: &dyn Fn(&Slot) -> bool| {
+        let chosen = slots.iter().filter(|(_, slot)| which(slot));
+        let oldest = chosen.min_by_key(|(_, slot)| slot.peer.since());
+        oldest.map(|(key, _)| key)
+    };
+    let all = slots.iter().filter(|(_, slot)| silent(slot));
+    let mut ending: Vec<PeerKey> = all.map(|(key, _)| key).collect();
+    if ending.is_empty() {
+        let one = oldest(&unused)
+            .or_else(|| oldest(&|slot| is_useless(slot) && idle(slot)))
+            .or_else(|| oldest(&unproductive))
+            .or_else(|| one_too_many(slots, Host::of(addr), now));
+        ending.extend(one);
     }
+    ending
+}
+
+/// Of the host with most slots, if another that dials us would still not have more with one of
+/// them: the connection that transfers nothing, or else the youngest.
+fn one_too_many(slots: &Slab<Slot>, caller: Host, now: Now) -> Option<PeerKey> {
+    let host = |slot: &Slot| Host::of(slot.peer.addr());
+    let mut counts: BTreeMap<Host, usize> = BTreeMap::new();
+    for (_, slot) in slots {
+        *counts.entry(host(slot)).or_default() += 1;
+    }
+    let its = counts.get(&caller).copied().unwrap_or(0);
+    let (crowd, most) = counts.into_iter().max_by_key(|&(_, count)| count)?;
+    let least = |(_, slot): &(PeerKey, &Slot)| (is_moving(slot, now), Reverse(slot.peer.since()));
+    let crowd = slots.iter().filter(|(_, slot)| host(slot) == crowd);
+    let key = crowd.min_by_key(least).map(|(key, _)| key);
+    key.filter(|_| most >= its + 2)
 }
 
 fn is_moving(slot: &Slot, now: Now) -> bool {

@@ -1,191 +1,188 @@
-//! The session: what it holds, its clock-work, and what the outside may ask of it. What peers send
-//! arrives in `intake`, decisions are made once a turn in `planning`, and the way out is in
-//! `leaving`.
+//! The session: what the process holds, its clock-work, and what the outside may ask of it. What
+//! happened arrives in `intake`, and decisions are made once a turn in `planning`.
 //!
 //! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::receive`] and
 //! the like for all that happened; [`Session::plan`] once; [`Session::next_effect`] and
 //! [`Session::next_read`] until they are empty; then it writes to the slots of
 //! [`Session::take_unflushed`].
 
-use std::collections::{BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use slab::Slab;
 
-use super::agenda::Agenda;
 use super::budget::{Dials, Flow, Refusals};
 use super::callers::Callers;
-use super::census::Census;
-use super::checking::Checking;
 use super::config::Config;
-use super::damage::Damage;
-use super::effect::{Effect, Progress, Report, Snapshot};
-use super::news::News;
-use super::record::Record;
-use super::reporting::Reporting;
-use super::search::Search;
-use super::slot::{Ended, Slot, Timers};
-use super::stage::Stage;
-use crate::base::bits::Bits;
+use super::invariants;
+use super::patience::Impatient;
+use super::room::Room;
+use super::timers::{Alarms, Timers};
 use crate::base::geometry::{BLOCK, Block};
+use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::limits;
-use crate::base::rate::Totals;
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
-use crate::peer::peer::{Local, Peer};
-use crate::peer::phase::Phase;
+use crate::peer::fault::Fault;
+use crate::peer::peer::Peer;
 use crate::pieces::Pieces;
+use crate::torrent::agenda::Agenda;
+use crate::torrent::bans::Bans;
 use crate::torrent::candidates::Source;
+use crate::torrent::effect::{Effect, Effects, Report};
+use crate::torrent::members::Members;
+use crate::torrent::order::Order;
+use crate::torrent::slot::Slot;
+use crate::torrent::stage::Stage;
 use crate::torrent::torrent::Torrent;
 use crate::tracker::Trackers;
 
-/// One torrent in its swarm.
+/// The process among peers.
 #[derive(Debug)]
 pub struct Session {
     pub(super) config: Config,
-    pub(super) local: Local,
-    pub(super) torrent: Torrent,
     pub(super) slots: Slab<Slot>,
+    pub(super) torrents: Slab<Torrent>,
     pub(super) timers: Timers,
-    pub(super) census: Census,
-    pub(super) trackers: Trackers,
-    pub(super) search: Search,
-    pub(super) checking: Option<Checking>,
+    pub(super) alarms: TorrentAlarms,
+    /// Torrents that have content to be read from disk and handed to us.
+    pub(super) reading: BTreeSet<TorrentKey>,
+    pub(super) bans: Bans,
+    pub(super) impatient: Impatient,
+    pub(super) callers: Callers,
     pub(super) refusals: Refusals,
-    pub(super) stage: Stage,
     pub(super) dials: Dials,
+    pub(super) room: Room,
     pub(super) down: Flow,
     pub(super) up: Flow,
     pub(super) agenda: Agenda,
-    pub(super) news: News,
-    /// Not before then are connections given up again for the sake of one to call.
-    pub(super) room_at: Now,
-    /// The same for the sake of one that calls us.
-    pub(super) door_at: Now,
-    pub(super) effects: VecDeque<Effect>,
-    pub(super) choke_due: bool,
-    /// When it is seen whether those unchoked last use their slots.
-    pub(super) unused_at: Option<Now>,
-    pub(super) record: Record,
-    pub(super) damage: Damage,
-    /// The connection that ended last, but for those that we ended for a reason of our own.
-    pub(super) ended: Option<Ended>,
-    pub(super) callers: Callers,
-    /// Addresses of peers that hung up when we had been silent for a while.
-    pub(super) impatient: BTreeSet<IpAddr>,
-    pub(super) failure: Option<String>,
-    pub(super) reporting: Reporting,
-    pub(super) started: Now,
-    pub(super) complete_at: Option<Now>,
+    pub(super) effects: Effects,
+    /// Scratch space for blocks to be asked for.
+    pub(super) picked: Vec<Block>,
+    rng: Rng,
+}
+
+/// When torrents are to be planned for though nothing happens to them.
+#[derive(Debug, Default)]
+pub(super) struct TorrentAlarms {
+    /// In any case.
+    pub plan: Alarms,
+    /// If another connection may be made: they have an address to dial.
+    pub dial: Alarms,
+    /// If all connections are taken: peers may not use their upload slots.
+    pub unused: Alarms,
 }
 
 impl Session {
-    /// A session that begins now: with the check of what is on disk, if there is anything to hash.
-    /// `seed` decides everything random.
-    pub fn new(mut config: Config, seed: u64, now: Now) -> Session {
-        let mut rng = Rng::from_seed(seed);
-        let hashes = std::mem::take(&mut config.hashes);
-        let mut trackers = Trackers::new(
-            &config.trackers,
-            config.identity(),
-            config.families,
-            now,
-            Rng::from_seed(rng.bits64()),
-        );
-        trackers.allow_local(config.allow_local);
-        let checking = (config.to_hash.count() > 0)
-            .then(|| Checking::new(config.geometry, hashes.clone(), config.to_hash.clone()));
-        let mut pieces = Pieces::new(
-            config.geometry,
-            hashes,
-            &config.wanted,
-            config.sequential,
-            Rng::from_seed(rng.bits64()),
-        );
-        pieces = pieces.with_padding(std::mem::take(&mut config.padding));
-        pieces.restore(&config.trusted);
-        let (local, geometry) = (config.local(), config.geometry);
-        let mut session = Session {
-            local,
-            torrent: Torrent::new(pieces, now, &mut rng),
+    /// A session without torrents. `seed` decides everything random.
+    pub fn new(config: Config, seed: u64, now: Now) -> Session {
+        Session {
             slots: Slab::new(),
+            torrents: Slab::new(),
             timers: Timers::default(),
-            census: Census::default(),
-            trackers,
-            search: Search::new(&config.trackers, now),
-            checking,
+            alarms: TorrentAlarms::default(),
+            reading: BTreeSet::new(),
+            bans: Bans::default(),
+            impatient: Impatient::default(),
+            callers: Callers::default(),
             refusals: Refusals::default(),
-            stage: Stage::Checking,
             dials: Dials::new(config.max_peers, now),
+            room: Room::new(now),
             down: Flow::new(config.down, now),
             up: Flow::new(config.up, now),
             agenda: Agenda::default(),
-            news: News::default(),
-            room_at: now,
-            door_at: now,
-            effects: VecDeque::new(),
-            choke_due: false,
-            unused_at: None,
-            record: Record::new(now),
-            damage: Damage::new(geometry.pieces()),
-            ended: None,
-            callers: Callers::default(),
-            impatient: BTreeSet::new(),
-            failure: None,
-            reporting: Reporting::new(now),
-            started: now,
-            complete_at: None,
+            effects: Effects::new(),
+            picked: Vec::new(),
+            rng: Rng::from_seed(seed),
             config,
+        }
+    }
+
+    /// Takes a torrent on: it begins with the check of what is on disk.
+    pub fn add(&mut self, order: Order, now: Now) -> TorrentKey {
+        let entry = self.torrents.vacant_entry();
+        let key = entry.key();
+        let torrent = Torrent::new(key, order, &self.config.us, &mut self.rng, now);
+        torrent.report_start(self.config.us.port, &mut self.effects);
+        entry.insert(torrent);
+        self.reading.insert(key);
+        self.stir(key);
+        key
+    }
+
+    /// Addresses of peers of a torrent that somebody named.
+    pub fn add_peers(
+        &mut self,
+        torrent: TorrentKey,
+        addrs: &[SocketAddr],
+        source: Source,
+        now: Now,
+    ) {
+        if let Some(torrent) = self.torrents.get_mut(torrent) {
+            torrent.add_peers(addrs, source, &self.bans, now);
+        }
+        self.stir(torrent);
+    }
+
+    /// Something that the user should know, and that ends no torrent. `torrent`: the one that it is
+    /// about, if it is about one.
+    pub fn warn(&mut self, torrent: Option<TorrentKey>, message: String) {
+        let report = Report::Warning(message);
+        self.effects.push_back(Effect::Report { torrent, report });
+    }
+
+    // How torrents end.
+
+    /// Ends a torrent, if it has not ended: peers are left, trackers told, state saved. `reason` is
+    /// for the user.
+    pub fn stop(&mut self, torrent: TorrentKey, reason: &str, now: Now) {
+        let Some(ending) = self.torrents.get_mut(torrent) else {
+            return;
         };
-        session.report_start();
-        session
-    }
-
-    // What happened outside.
-
-    /// Somebody called us. The key of the slot for the socket, or `None`: close it.
-    pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<usize> {
-        let banned = self.torrent.candidates.is_banned(addr);
-        let welcome =
-            self.stage == Stage::Running && !banned && self.has_room_for_caller(addr, now);
-        if !welcome {
-            self.count_turned_away(banned, now);
-            return None;
+        let was_running = ending.is_running();
+        if !ending.begin_leaving(now) {
+            return;
         }
-        self.dials.on_accept();
-        Some(self.add_slot(Peer::accept(self.local, addr, now), now))
+        for key in ending.members.clone() {
+            self.hang_up(key, Fault::Stopping, now);
+        }
+        let ending = &mut self.torrents[torrent];
+        ending.leave(was_running, &mut self.effects, now);
+        if self.torrents.iter().all(|(_, t)| t.life.is_ending()) {
+            self.report_callers(true, now);
+        }
+        let reason = reason.to_string();
+        self.torrents[torrent].report(Report::Stopped { reason }, &mut self.effects);
+        self.stir(torrent);
     }
 
-    /// A call was answered. It may have been given up in the same turn.
-    pub fn handle_connected(&mut self, key: usize, now: Now) {
-        let slot = self.slots.get_mut(key);
-        if let Some(slot) = slot.filter(|slot| *slot.peer.phase() == Phase::Dialing) {
-            self.dials.on_connected();
-            slot.peer.handle_connected(now);
-            self.touch(key);
+    /// Ends all torrents.
+    pub fn stop_all(&mut self, reason: &str, now: Now) {
+        let all: Vec<TorrentKey> = self.torrents.iter().map(|(key, _)| key).collect();
+        for torrent in all {
+            self.stop(torrent, reason, now);
         }
     }
 
-    /// Addresses of peers that somebody named.
-    pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, now: Now) {
-        if source == Source::User {
-            self.search.add_named(addrs);
+    /// Something is wrong with a torrent that cannot be got over: it ends. `why` is the line for
+    /// the user.
+    pub fn fail(&mut self, torrent: TorrentKey, why: String, now: Now) {
+        let Some(failed) = self.torrents.get_mut(torrent) else {
+            return;
+        };
+        if failed.life.failure.is_none() {
+            failed.report(Report::Error(why.clone()), &mut self.effects);
+            failed.life.failure = Some(why);
         }
-        for &addr in addrs {
-            self.torrent.candidates.add(addr, source, now);
-        }
-    }
-
-    /// Something that the user should know, and that does not end the session.
-    pub fn warn(&mut self, message: String) {
-        self.report(Report::Warning(message));
+        self.stop(torrent, "error", now);
     }
 
     // What the outside needs to know.
 
-    /// The tracker machine, for what arrives from trackers.
-    pub fn trackers(&mut self) -> &mut Trackers {
-        &mut self.trackers
+    /// The tracker machine of a torrent that there is, for what arrives from trackers.
+    pub fn trackers(&mut self, torrent: TorrentKey) -> &mut Trackers {
+        self.stir(torrent);
+        &mut self.torrents[torrent].trackers
     }
 
     /// What to do next outside, at once: a slot whose hanging up was named may be another
@@ -193,7 +190,10 @@ impl Session {
     pub fn next_effect(&mut self) -> Option<Effect> {
         let effect = self.effects.pop_front()?;
         if let Effect::Hangup { key } = effect {
-            self.slots.try_remove(key);
+            if let Some(slot) = self.slots.try_remove(key) {
+                let torrent = self.torrents.get_mut(slot.torrent);
+                torrent.map(|torrent| torrent.members.remove(&key));
+            }
         }
         Some(effect)
     }
@@ -203,24 +203,42 @@ impl Session {
         !self.effects.is_empty() || !self.agenda.touched.is_empty()
     }
 
-    /// Bytes of content to be read from disk and handed to [`Session::handle_read`] before the next
-    /// call, a slice at a time.
-    pub fn next_read(&mut self) -> Option<Block> {
-        match &self.checking {
-            Some(checking) => checking.next_slice(),
-            None => self.torrent.pieces.next_reread(),
+    /// Bytes of a torrent's content to be read from disk and handed to [`Session::handle_read`]
+    /// before the next call, a slice at a time. What a download waits for comes before what is
+    /// checked, and one torrent is checked after another.
+    pub fn next_read(&mut self) -> Option<(TorrentKey, Block)> {
+        while let Some(key) = self.next_reading() {
+            let torrent = self.torrents.get_mut(key);
+            if let Some(block) = torrent.and_then(Torrent::next_read) {
+                return Some((key, block));
+            }
+            self.reading.remove(&key);
         }
+        None
     }
 
-    /// The piece that the next read begins, if holes are worth looking for: then
+    /// The piece that the next read of a torrent begins, if holes are worth looking for: then
     /// [`Session::handle_hole`] may save reading it.
-    pub fn next_hole(&self) -> Option<u32> {
-        self.checking.as_ref().and_then(Checking::beginning)
+    pub fn next_hole(&self) -> Option<(TorrentKey, u32)> {
+        let torrent = self.next_reading()?;
+        let checking = self.torrents.get(torrent)?.checking.as_ref()?;
+        Some((torrent, checking.beginning()?))
+    }
+
+    fn next_reading(&self) -> Option<TorrentKey> {
+        let waits = |key: &TorrentKey| !self.torrents.get(*key).is_some_and(Torrent::is_running);
+        let reading = self.reading.iter().copied();
+        reading.min_by_key(|key| (waits(key), *key))
     }
 
     /// The machine under this key.
-    pub fn peer(&self, key: usize) -> Option<&Peer> {
+    pub fn peer(&self, key: PeerKey) -> Option<&Peer> {
         self.slots.get(key).map(|slot| &slot.peer)
+    }
+
+    /// The torrent of the connection under this key.
+    pub fn torrent_of(&self, key: PeerKey) -> Option<TorrentKey> {
+        self.slots.get(key).map(|slot| slot.torrent)
     }
 
     /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any
@@ -231,17 +249,17 @@ impl Session {
 
     /// A slot's socket takes more: if blocks wait for it under an upload limit, it comes to its
     /// turn, see [`Session::next_turn`].
-    pub fn await_turn(&mut self, key: usize) {
+    pub fn await_turn(&mut self, key: PeerKey) {
         let peer = self.peer(key);
         if peer.is_some_and(|peer| peer.uploads_waiting() > 0) {
             self.up.queue.join(key);
         }
     }
 
-    /// The slot whose turn it is to be sent a block under the upload limit; `None`: nobody waits,
+    /// The slot whose turn it is to be sent a block under the upload limit; `None`: no peer waits,
     /// or the limit allows nothing yet. A slot that has more to be sent after its turn is to wait
     /// again.
-    pub fn next_turn(&mut self, now: Now) -> Option<usize> {
+    pub fn next_turn(&mut self, now: Now) -> Option<PeerKey> {
         match self.up.bucket.ready_at(u64::from(BLOCK), now) {
             Some(_) => None,
             None => self.up.queue.pop(),
@@ -259,18 +277,8 @@ impl Session {
         Some(self.up.bucket.ready_at(bytes, now).unwrap_or(now))
     }
 
-    /// Notes bytes of a slot's [`Peer::transmit`] as sent.
-    pub fn transmitted(&mut self, key: usize, bytes: usize, now: Now) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            let content = slot.peer.transmitted(bytes, now);
-            self.up.meter.add(content, now);
-            self.up.bucket.take(content, now);
-            self.up.queue.charge(key, content);
-        }
-    }
-
     /// The slots that have something to send since the last call.
-    pub fn take_unflushed(&mut self) -> Vec<usize> {
+    pub fn take_unflushed(&mut self) -> Vec<PeerKey> {
         let keys = std::mem::take(&mut self.agenda.unflushed);
         for &key in &keys {
             if let Some(slot) = self.slots.get_mut(key) {
@@ -281,123 +289,123 @@ impl Session {
     }
 
     /// When [`Session::plan`] has something to do though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
-        let mut next = sooner(self.timers.next_deadline(), self.trackers.next_deadline());
-        next = sooner(next, sooner(self.agenda.ask_at, self.report_deadline()));
-        next = sooner(next, self.callers.deadline());
-        match self.stage {
-            Stage::Checking => {}
-            Stage::Running => {
-                if self.dials.may_dial() {
-                    let due = self.torrent.candidates.next_deadline();
-                    next = sooner(next, due.map(|due| due.max(self.dials.next())));
-                }
-                if self.census.interested > 0 {
-                    next = sooner(next, Some(self.torrent.choker.next_round()));
-                }
-                next = sooner(next, self.unused_at.filter(|_| !self.dials.may_accept()));
-                next = sooner(next, self.record.deadline());
-                next = sooner(next, sooner(self.telling_deadline(), self.stay_deadline()));
-                next = sooner(next, self.search_deadline());
-            }
-            Stage::Leaving { until } => next = sooner(next, Some(until)),
-            Stage::Over => return None,
+    pub fn next_deadline(&mut self) -> Option<Now> {
+        for place in 0..self.agenda.torrents.len() {
+            self.set_alarms(self.agenda.torrents[place]);
         }
-        next
+        if self.is_over() {
+            return None;
+        }
+        let mut next = sooner(self.timers.next_deadline(), self.alarms.plan.first());
+        next = sooner(next, sooner(self.agenda.ask_at, self.callers.deadline()));
+        if self.dials.may_dial() {
+            let due = self.alarms.dial.first();
+            next = sooner(next, due.map(|due| due.max(self.dials.next())));
+        }
+        let unused = self.alarms.unused.first();
+        sooner(next, unused.filter(|_| !self.dials.may_accept()))
     }
 
-    /// Where the download stands.
-    pub fn progress(&self, now: Now) -> Progress {
-        let pieces = &self.torrent.pieces;
-        let (done, size) = if self.config.download {
-            (pieces.done(), pieces.wanted())
-        } else {
-            (pieces.held_bytes(), self.config.size)
-        };
-        Progress {
-            done,
-            size,
-            down_rate: self.down.meter.rate(now),
-            up_rate: self.up.meter.rate(now),
-            peers: self.census.open,
-            checking: self.checking.as_ref().map(Checking::progress),
+    /// A torrent, to look at.
+    pub fn torrent(&self, torrent: TorrentKey) -> Option<&Torrent> {
+        self.torrents.get(torrent)
+    }
+
+    /// Why a torrent failed, if it did.
+    pub fn failure(&self, torrent: TorrentKey) -> Option<&str> {
+        self.torrents.get(torrent)?.life.failure.as_deref()
+    }
+
+    /// Whether all is done and said for all torrents.
+    pub fn is_over(&self) -> bool {
+        let mut torrents = self.torrents.iter();
+        torrents.all(|(_, torrent)| torrent.life.stage == Stage::Over)
+    }
+
+    // For tests and simulations.
+
+    /// Asserts what is true whenever [`Session::plan`] was called and its effects were performed.
+    /// Costs a pass over all pieces and all connections.
+    pub fn assert_invariants(&self) {
+        invariants::check_slots(&self.slots, &self.dials, self.config.max_peers);
+        assert!(self.timers.len() <= self.slots.len());
+        for (_, torrent) in &self.torrents {
+            invariants::check_torrent(torrent, &self.slots);
         }
     }
 
-    /// Bytes of content received and sent since the start.
-    pub fn totals(&self) -> Totals {
-        Totals {
-            down: self.down.meter.total(),
-            up: self.up.meter.total(),
-        }
+    /// The piece table of a torrent that there is, to look at.
+    pub fn pieces(&self, torrent: TorrentKey) -> &Pieces {
+        &self.torrents[torrent].pieces
+    }
+
+    /// How many connections there are, those being made included.
+    pub fn connections(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The addresses that are banned.
+    pub fn banned(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.bans.addresses()
     }
 
     // Helpers.
 
-    pub(super) fn add_slot(&mut self, peer: Peer, now: Now) -> usize {
-        let deadline = peer.next_deadline(now);
-        let key = self.slots.insert(Slot::new(peer));
-        self.timers.arm(key, &mut self.slots[key], deadline);
-        key
+    /// The torrents, and what is lent to them.
+    pub(super) fn split(&mut self) -> (&mut Slab<Torrent>, Members<'_>) {
+        let members = Members {
+            slots: &mut self.slots,
+            agenda: &mut self.agenda,
+            bans: &self.bans,
+            effects: &mut self.effects,
+        };
+        (&mut self.torrents, members)
+    }
+
+    /// Lets a torrent do something.
+    pub(super) fn with<T>(
+        &mut self,
+        torrent: TorrentKey,
+        act: impl FnOnce(&mut Torrent, &mut Members<'_>) -> T,
+    ) -> Option<T> {
+        let (torrents, mut members) = self.split();
+        let torrent = torrents.get_mut(torrent)?;
+        Some(act(torrent, &mut members))
+    }
+
+    /// Something has happened to a torrent: it is planned for in the next turn.
+    pub(super) fn stir(&mut self, torrent: TorrentKey) {
+        self.with(torrent, Torrent::stir);
     }
 
     /// Something has happened to a connection: it is looked at in this turn, and asked for more if
     /// it can take more.
-    pub(super) fn touch(&mut self, key: usize) {
+    pub(super) fn touch(&mut self, key: PeerKey) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.askable = true;
-        }
-        self.enlist(key);
-    }
-
-    /// We have something to say on a connection: it is looked at in this turn. Each change of a
-    /// peer's machine ends here or in [`Session::touch`], so that it is counted.
-    pub(super) fn enlist(&mut self, key: usize) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            self.census.recount(slot);
-            if !slot.touched {
-                slot.touched = true;
-                self.agenda.touched.push_back(key);
-            }
+            let torrent = slot.torrent;
+            self.with(torrent, |torrent, with| torrent.enlist(key, with));
         }
     }
 
-    fn report_start(&mut self) {
-        self.report(Report::Start {
-            name: self.config.name.clone(),
-            info_hash: self.config.info_hash,
-            size: if self.config.download {
-                self.torrent.pieces.wanted()
-            } else {
-                self.config.size
-            },
-            pieces: if self.config.download {
-                self.config.wanted.count()
-            } else {
-                self.config.geometry.pieces()
-            },
-            port: self.config.port,
-        });
+    pub(super) fn add_slot(&mut self, torrent: TorrentKey, peer: Peer, now: Now) -> PeerKey {
+        let deadline = peer.next_deadline(now);
+        let key = self.slots.insert(Slot::new(torrent, peer));
+        self.torrents[torrent].members.insert(key);
+        self.timers.arm(key, &mut self.slots[key], deadline);
+        self.stir(torrent);
+        key
     }
 
-    pub(super) fn report(&mut self, report: Report) {
-        self.effects.push_back(Effect::Report(report));
-    }
-
-    /// Verified pieces, except unreadable ones.
-    pub(super) fn served(&self) -> Bits {
-        self.damage.served(self.torrent.pieces.held())
-    }
-
-    pub(super) fn save(&mut self, clean: bool, now: Now) {
-        let held = self.served();
-        let clean = clean && self.damage.allows_clean(&held);
-        let totals = self.totals();
-        self.record.on_saved(totals, clean, now);
-        self.effects.push_back(Effect::Save(Snapshot {
-            held,
-            totals: self.config.earlier + totals,
-            clean,
-        }));
+    /// Looks up when a torrent has something to do again.
+    pub(super) fn set_alarms(&mut self, key: TorrentKey) {
+        let torrent = self.torrents.get(key);
+        let running = torrent.filter(|torrent| torrent.is_running());
+        let plan = torrent.and_then(Torrent::next_deadline);
+        self.alarms.plan.set(key, plan);
+        let dial = running.and_then(|torrent| torrent.candidates.next_deadline());
+        self.alarms.dial.set(key, dial);
+        let unused = running.and_then(|torrent| torrent.choking.unused_at());
+        self.alarms.unused.set(key, unused);
     }
 }

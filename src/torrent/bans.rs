@@ -1,4 +1,4 @@
-//! Hosts that are banned from a torrent, in both directions.
+//! Hosts that are banned from all torrents, in both directions.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -36,5 +36,35 @@ impl Bans {
     /// An address of each banned host, the oldest ban first.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.order.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ban_covers_the_host_but_not_this_machine() {
+        let mut bans = Bans::default();
+        let addr = |text: &str| text.parse().unwrap();
+        bans.add(addr("10.0.0.1:6881"));
+        assert!(bans.covers(addr("10.0.0.1:1")));
+        assert!(bans.covers(addr("[::ffff:10.0.0.1]:6881")));
+        bans.add(addr("127.0.0.1:1"));
+        assert!(bans.covers(addr("127.0.0.1:1")) && !bans.covers(addr("127.0.0.1:2")));
+    }
+
+    #[test]
+    fn bans_are_bounded_and_the_oldest_are_forgotten() {
+        let mut bans = Bans::default();
+        let host = |n: u32| SocketAddr::from(((0x0a00_0000 + n).to_be_bytes(), 7));
+        for n in 0..limits::BANNED as u32 {
+            bans.add(host(n));
+            bans.add(host(n));
+        }
+        assert!(bans.covers(host(0)) && bans.addresses().count() == limits::BANNED);
+        bans.add(host(limits::BANNED as u32));
+        assert!(!bans.covers(host(0)) && bans.covers(host(1)));
+        assert_eq!(bans.addresses().count(), limits::BANNED);
     }
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use super::bans::Bans;
 use super::ports::Ports;
 use crate::base::host::Host;
 use crate::base::limits;
@@ -62,7 +61,6 @@ pub struct Candidates {
     /// Addresses that are not worth a dial: until this moment, or (`None`) in this run.
     refused: BTreeMap<SocketAddr, Option<Now>>,
     ports: Ports,
-    bans: Bans,
     rng: Rng,
 }
 
@@ -74,7 +72,6 @@ impl Candidates {
             due: BTreeSet::new(),
             refused: BTreeMap::new(),
             ports: Ports::default(),
-            bans: Bans::default(),
             rng,
         }
     }
@@ -86,7 +83,6 @@ impl Candidates {
         if !callable
             || self.known.contains_key(&addr)
             || self.is_refused(addr, now)
-            || self.is_banned(addr)
             || (source != Source::User && !self.has_place(addr.ip(), now))
         {
             return false;
@@ -273,23 +269,11 @@ impl Candidates {
         until.is_some_and(|until| until.is_none_or(|until| until > now))
     }
 
-    /// Bans the whole host of an address, in both directions: a port is free to change.
-    pub fn ban(&mut self, addr: SocketAddr) {
-        let (addr, host) = (canonical(addr), Host::of(addr));
+    /// Forgets all addresses of a host: it is banned.
+    pub fn forget_host(&mut self, host: Host) {
         let theirs = |known: &&SocketAddr| Host::of(**known) == host;
         let known: Vec<SocketAddr> = self.known.keys().filter(theirs).copied().collect();
         known.into_iter().for_each(|known| self.forget(known));
-        self.bans.add(addr);
-    }
-
-    /// Whether [`Candidates::ban`] covers this address.
-    pub fn is_banned(&self, addr: SocketAddr) -> bool {
-        self.bans.covers(addr)
-    }
-
-    /// The addresses that [`Candidates::ban`] was told of, one for each host.
-    pub fn banned(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.bans.addresses()
     }
 
     fn schedule(&mut self, addr: SocketAddr, at: Now) {

@@ -36,7 +36,7 @@ pub struct View {
     /// It owes us blocks and sends none.
     pub snubbing: bool,
     /// It has its slot, or had it lately, and asked for nothing.
-    pub wasteful: bool,
+    pub idle_unchoked: bool,
     /// When the connection came up.
     pub since: Now,
     /// While it is choked: since when it has waited for a slot.
@@ -86,7 +86,7 @@ impl Choker {
         self.next_round = now + limits::CHOKE_ROUND;
         let served: BTreeSet<usize> = views
             .iter()
-            .filter(|view| view.unchoked && !view.wasteful)
+            .filter(|view| view.unchoked && !view.idle_unchoked)
             .map(|view| view.key)
             .collect();
         self.turns.retain(|key, _| served.contains(key));
@@ -102,7 +102,7 @@ impl Choker {
                 // Where nothing flows, having the slot is no reason to keep it, unless our own
                 // limit is why nothing flows.
                 (
-                    !view.wasteful,
+                    !view.idle_unchoked,
                     turns
                         .get(&view.key)
                         .filter(|_| view.rate > 0 || view.starved)
@@ -112,13 +112,19 @@ impl Choker {
                     false,
                 )
             } else {
-                (!view.wasteful, None, Reverse(now), view.rate, view.unchoked)
+                (
+                    !view.idle_unchoked,
+                    None,
+                    Reverse(now),
+                    view.rate,
+                    view.unchoked,
+                )
             }
         };
         ranked.sort_by_key(|view| Reverse(first(view)));
         let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();
         let stays = |key| {
-            let wants = |view: &View| view.key == key && view.interested && !view.wasteful;
+            let wants = |view: &View| view.key == key && view.interested && !view.idle_unchoked;
             views.iter().any(wants) && !chosen.contains(&key)
         };
         let kept = self
@@ -142,7 +148,7 @@ impl Choker {
     pub fn refill(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         let taken = views
             .iter()
-            .filter(|view| view.interested && view.unchoked && !view.wasteful)
+            .filter(|view| view.interested && view.unchoked && !view.idle_unchoked)
             .count();
         let mut filled: Vec<usize> = Vec::new();
         while taken + filled.len() < slots + 1 {
@@ -162,8 +168,13 @@ impl Choker {
     fn draw(&mut self, views: &[View], chosen: &[usize], seeding: bool, now: Now) -> Option<usize> {
         let waits = |view: &&View| view.interested && !view.unchoked && !chosen.contains(&view.key);
         let waiting = views.iter().filter(waits);
-        let (wasteful, others): (Vec<&View>, Vec<&View>) = waiting.partition(|view| view.wasteful);
-        let mut views = if others.is_empty() { wasteful } else { others };
+        let (idle_unchoked, others): (Vec<&View>, Vec<&View>) =
+            waiting.partition(|view| view.idle_unchoked);
+        let mut views = if others.is_empty() {
+            idle_unchoked
+        } else {
+            others
+        };
         if seeding {
             let longest = views.iter().map(|view| view.waits_since).min();
             views.retain(|view| Some(view.waits_since) == longest);
@@ -181,7 +192,7 @@ impl Choker {
 /// The choked, interested peer not among `chosen` that gives us most, if any gives us something.
 fn best(views: &[View], chosen: &[usize]) -> Option<usize> {
     let giving = views.iter().filter(|view| {
-        let waits = view.interested && !view.unchoked && !view.snubbing && !view.wasteful;
+        let waits = view.interested && !view.unchoked && !view.snubbing && !view.idle_unchoked;
         waits && view.rate > 0 && !chosen.contains(&view.key)
     });
     giving.max_by_key(|view| view.rate).map(|view| view.key)
@@ -199,7 +210,7 @@ mod tests {
             rate,
             starved: false,
             snubbing: false,
-            wasteful: false,
+            idle_unchoked: false,
             since: Now::default(),
             waits_since: Now::default(),
         }
@@ -353,7 +364,7 @@ mod tests {
             let mut choker = Choker::new(at(0), Rng::from_seed(3));
             let mut views: Vec<View> = (0..15).map(|key| view(key, 0)).collect();
             for view in &mut views[..5] {
-                (view.unchoked, view.wasteful) = (true, true);
+                (view.unchoked, view.idle_unchoked) = (true, true);
             }
             let filled = choker.refill(&views, 4, seeding, at(5));
             assert!(filled.len() == 5 && filled.iter().all(|&key| key >= 5));

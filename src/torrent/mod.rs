@@ -1,12 +1,41 @@
-//! Rank 4: what a torrent knows about its swarm: whom to call, whom to serve, and what to ask of
-//! whom.
+//! Rank 4: one torrent among others: what it knows, and what it decides about its swarm. What the
+//! process shares is lent to it as [`members::Members`].
 
-mod bans;
+pub mod order;
+
+pub mod effect;
+
+pub mod stage;
+
+pub mod slot;
+
+pub mod bans;
 mod ports;
 
 pub mod candidates;
 
 pub mod choker;
 
+pub mod census;
+
+pub mod agenda;
+
+pub mod members;
+
+pub mod choking;
+
+pub mod checking;
+pub mod damage;
+pub mod news;
+pub mod record;
+pub mod reporting;
+pub mod search;
+
 #[allow(clippy::module_inception)]
 pub mod torrent;
+
+pub mod twins;
+
+mod swarm;
+
+mod stages;

@@ -1,25 +1,88 @@
-//! The piece table beside its swarm: what to ask of one peer, and what comes of a piece that is
-//! whole.
+//! One torrent among others: what is known of it, and what the process asks about it. What the
+//! process shares, connections above all, is lent to it as [`Members`].
 
-use super::candidates::Candidates;
-use super::choker::Choker;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use slab::Slab;
+
+use super::bans::Bans;
+use super::candidates::{Candidates, Source};
+use super::census::Census;
+use super::checking::Checking;
+use super::choking::Choking;
+use super::damage::Damage;
+use super::effect::{Effect, Effects, Progress, Report, Snapshot};
+use super::members::{self, Members};
+use super::news::News;
+use super::order::{Order, Us};
+use super::record::Record;
+use super::reporting::Reporting;
+use super::search::Search;
+use super::slot::{Ended, Slot};
+use super::stage::{Life, Stage};
+use crate::base::bits::Bits;
 use crate::base::geometry::Block;
-use crate::base::key::PeerKey;
+use crate::base::key::{PeerKey, TorrentKey};
+use crate::base::rate::{Meter, Totals};
 use crate::base::rng::Rng;
-use crate::base::time::Now;
-use crate::peer::peer::Peer;
+use crate::base::time::{Now, sooner};
+use crate::peer::peer::{Local, Peer};
 use crate::pieces::{Pieces, Plan};
+use crate::tracker::Trackers;
 
-/// One torrent: its pieces, the addresses of its swarm, and whom of it we serve.
+/// One torrent.
 #[derive(Debug)]
 pub struct Torrent {
+    /// The key under which the process keeps it.
+    pub key: TorrentKey,
+    /// What is to be done with it.
+    pub order: Order,
+    /// What its connections say of us.
+    pub local: Local,
+    /// How far it is.
+    pub life: Life,
     /// Which pieces are missing, open and held.
     pub pieces: Pieces,
-    /// Whom we could call.
+    /// The check of what is on disk, as long as it lasts.
+    pub checking: Option<Checking>,
+    /// Pieces that the disk has lost.
+    pub damage: Damage,
+    /// Addresses of its peers.
     pub candidates: Candidates,
-    /// Whom we serve.
-    pub choker: Choker,
-    picked: Vec<Block>,
+    /// Which peers it uploads to.
+    pub choking: Choking,
+    /// Its trackers.
+    pub trackers: Trackers,
+    /// What its user hears of the search for peers.
+    pub search: Search,
+    /// Its connections.
+    pub members: BTreeSet<PeerKey>,
+    /// How many of these are open, and the like.
+    pub census: Census,
+    /// Bytes of content received and sent in this run.
+    pub meters: Meters,
+    /// Pieces that peers have not been told of.
+    pub news: News,
+    /// What its resume data say.
+    pub record: Record,
+    /// What its user has heard of its progress.
+    pub reporting: Reporting,
+    /// The connection that ended last, but for those that we ended for a reason of our own.
+    pub ended: Option<Ended>,
+    /// Peers that it downloaded from when it began to ask in this turn, and one.
+    pub active: usize,
+    /// It stands on the list of those to plan for.
+    pub stirred: bool,
+}
+
+/// Bytes of content in both directions.
+#[derive(Debug)]
+pub struct Meters {
+    /// Received.
+    pub down: Meter,
+    /// Sent.
+    pub up: Meter,
 }
 
 /// What was asked of a peer.
@@ -27,31 +90,251 @@ pub struct Torrent {
 pub struct Asked {
     /// Bytes of content.
     pub bytes: u64,
-    /// It could take more than it was asked for.
-    pub hungry: bool,
+    /// It could take more than there was to ask for.
+    pub wants_more: bool,
     /// It was not asked for more because that was not allowed.
     pub held_back: bool,
 }
 
 impl Torrent {
-    /// A torrent with these pieces and no swarm yet.
-    pub fn new(pieces: Pieces, now: Now, rng: &mut Rng) -> Torrent {
+    /// A torrent that begins now: with the check of what is on disk, if there is anything to hash.
+    pub fn new(key: TorrentKey, mut order: Order, us: &Us, rng: &mut Rng, now: Now) -> Torrent {
+        let hashes = std::mem::take(&mut order.hashes);
+        let mut trackers = Trackers::new(
+            &order.trackers,
+            order.identity(us),
+            us.families,
+            now,
+            Rng::from_seed(rng.bits64()),
+        );
+        trackers.allow_local(us.allow_local);
+        let checking = (order.to_hash.count() > 0)
+            .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash.clone()));
+        let mut pieces = Pieces::new(
+            order.geometry,
+            hashes,
+            &order.wanted,
+            order.sequential,
+            Rng::from_seed(rng.bits64()),
+        );
+        pieces = pieces.with_padding(std::mem::take(&mut order.padding));
+        pieces.restore(&order.trusted);
         Torrent {
+            key,
+            local: order.local(us),
+            life: Life::new(now),
             pieces,
+            checking,
+            damage: Damage::new(order.geometry.pieces()),
             candidates: Candidates::new(Rng::from_seed(rng.bits64())),
-            choker: Choker::new(now, Rng::from_seed(rng.bits64())),
-            picked: Vec::new(),
+            choking: Choking::new(now, Rng::from_seed(rng.bits64())),
+            trackers,
+            search: Search::new(&order.trackers, now),
+            members: BTreeSet::new(),
+            census: Census::default(),
+            meters: Meters {
+                down: Meter::new(now),
+                up: Meter::new(now),
+            },
+            news: News::default(),
+            record: Record::new(now),
+            reporting: Reporting::new(us.heartbeat, now),
+            ended: None,
+            active: 1,
+            stirred: false,
+            order,
         }
     }
 
-    /// Asks a peer for as many blocks as it can take, at most `most`. `active` is the number of
-    /// peers that we download from.
+    // What it says.
+
+    /// Tells the user.
+    pub fn report(&self, report: Report, effects: &mut Effects) {
+        let torrent = Some(self.key);
+        effects.push_back(Effect::Report { torrent, report });
+    }
+
+    /// Tells the user that it begins.
+    pub fn report_start(&self, port: u16, effects: &mut Effects) {
+        let (size, pieces) = if self.order.download {
+            (self.pieces.wanted(), self.order.wanted.count())
+        } else {
+            (self.order.size, self.order.geometry.pieces())
+        };
+        let report = Report::Start {
+            name: self.order.name.clone(),
+            info_hash: self.order.info_hash,
+            size,
+            pieces,
+            port,
+        };
+        self.report(report, effects);
+    }
+
+    /// Tells the user how far it is.
+    pub fn report_progress(&mut self, effects: &mut Effects, now: Now) {
+        let progress = self.progress(now);
+        self.reporting.on_reported(progress, self.totals(), now);
+        self.report(Report::Progress(progress), effects);
+    }
+
+    /// Has what is known saved.
+    pub fn save(&mut self, clean: bool, effects: &mut Effects, now: Now) {
+        let held = self.served();
+        let clean = clean && self.damage.allows_clean(&held);
+        let totals = self.totals();
+        self.record.on_saved(totals, clean, now);
+        let snapshot = Snapshot {
+            held,
+            totals: self.order.earlier + totals,
+            clean,
+        };
+        let torrent = self.key;
+        effects.push_back(Effect::Save { torrent, snapshot });
+    }
+
+    // What is known of it.
+
+    /// How far it is.
+    pub fn progress(&self, now: Now) -> Progress {
+        let (done, size) = if self.order.download {
+            (self.pieces.done(), self.pieces.wanted())
+        } else {
+            (self.pieces.held_bytes(), self.order.size)
+        };
+        Progress {
+            done,
+            size,
+            down_rate: self.meters.down.rate(now),
+            up_rate: self.meters.up.rate(now),
+            peers: self.census.open,
+            checking: self.checking.as_ref().map(Checking::progress),
+        }
+    }
+
+    /// Bytes of content received and sent since the start.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            down: self.meters.down.total(),
+            up: self.meters.up.total(),
+        }
+    }
+
+    /// Verified pieces, except unreadable ones.
+    pub fn served(&self) -> Bits {
+        self.damage.served(self.pieces.held())
+    }
+
+    /// Whether peers are talked to.
+    pub fn is_running(&self) -> bool {
+        self.life.stage == Stage::Running
+    }
+
+    /// Whether something is still to be downloaded.
+    pub fn is_downloading(&self) -> bool {
+        self.order.download && self.life.complete_at.is_none()
+    }
+
+    /// Whether content is to be read from disk.
+    pub fn wants_reads(&self) -> bool {
+        let checking = self.checking.as_ref();
+        checking.is_some_and(|checking| checking.next_slice().is_some())
+            || self.pieces.is_reread_due()
+    }
+
+    /// Bytes of content to be read from disk next; `None`: none.
+    pub fn next_read(&mut self) -> Option<Block> {
+        match &self.checking {
+            Some(checking) => checking.next_slice(),
+            None => self.pieces.next_reread(),
+        }
+    }
+
+    /// When it has something to do though nothing happens, dials aside.
+    pub fn next_deadline(&self) -> Option<Now> {
+        let mut next = sooner(self.trackers.next_deadline(), self.report_deadline());
+        match self.life.stage {
+            Stage::Checking => {}
+            Stage::Running => {
+                let round = Some(self.choking.next_round());
+                next = sooner(next, round.filter(|_| self.census.interested > 0));
+                next = sooner(next, self.record.deadline());
+                next = sooner(next, self.news.deadline(self.census.open));
+                next = sooner(next, sooner(self.stay_deadline(), self.search_deadline()));
+            }
+            Stage::Leaving { until } => next = sooner(next, Some(until)),
+            Stage::Over => return None,
+        }
+        next
+    }
+
+    /// Progress is reported while there is any: an idle seed sleeps.
+    fn report_deadline(&self) -> Option<Now> {
+        let stale = self.reporting.is_stale(self.totals(), self.census.open);
+        let lively = self.is_running() && (self.is_downloading() || stale);
+        (lively || self.checking.is_some()).then(|| self.reporting.next())
+    }
+
+    /// Reports progress, if it is time.
+    pub fn update_report(&mut self, effects: &mut Effects, now: Now) {
+        if self.report_deadline().is_some_and(|at| at <= now) {
+            self.report_progress(effects, now);
+        }
+    }
+
+    /// Whether what is counted as it changes is what a look at all its connections gives. For debug
+    /// builds: it costs a pass over the pieces of each peer.
+    pub fn counts_agree(&self, slots: &Slab<Slot>) -> bool {
+        let useful = members::slots(slots, &self.members).all(|(_, slot)| {
+            let have = slot.peer.holdings();
+            let untold = self.news.untold.iter().filter(|&&piece| have.has(piece));
+            let useful = self.pieces.wants_of(have) + untold.count() as u32;
+            !slot.peer.is_open() || slot.useful == useful
+        });
+        let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent == self.key;
+        let members = slots.iter().filter(of_us).map(|(key, _)| key);
+        useful
+            && members.eq(self.members.iter().copied())
+            && self.census == Census::of(members::slots(slots, &self.members))
+    }
+
+    // Its peers.
+
+    /// Adds addresses of peers, except banned ones.
+    pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, bans: &Bans, now: Now) {
+        if source == Source::User {
+            self.search.add_named(addrs);
+        }
+        for &addr in addrs.iter().filter(|addr| !bans.covers(**addr)) {
+            self.candidates.add(addr, source, now);
+        }
+    }
+
+    /// Something has happened to a connection, or we have something to say on it: it is looked at
+    /// in this turn. Each change of a peer's machine ends here, so that it is counted.
+    pub fn enlist(&mut self, key: PeerKey, with: &mut Members<'_>) {
+        if let Some(slot) = with.slot(self.key, key) {
+            self.census.recount(slot);
+            if !std::mem::replace(&mut slot.touched, true) {
+                with.agenda.touched.push_back(key);
+            }
+        }
+        self.stir(with);
+    }
+
+    /// Something has happened to the torrent: it is planned for in this turn.
+    pub fn stir(&mut self, with: &mut Members<'_>) {
+        if !std::mem::replace(&mut self.stirred, true) {
+            with.agenda.torrents.push(self.key);
+        }
+    }
+
+    /// Asks a peer for as many blocks as it can take, at most `most`. `picked` is scratch space.
     pub fn ask(
         &mut self,
-        key: PeerKey,
-        peer: &mut Peer,
-        active: usize,
+        (key, peer): (PeerKey, &mut Peer),
         most: usize,
+        picked: &mut Vec<Block>,
         now: Now,
     ) -> Asked {
         let room = peer.room(now);
@@ -63,31 +346,31 @@ impl Torrent {
             return Asked::default();
         }
         let count = room.min(most);
-        self.picked.clear();
+        picked.clear();
         let mut plan = Plan {
             peer: key,
             addr: peer.addr(),
             have: peer.holdings(),
             only: peer.allowed(),
             count,
-            active,
+            active: self.active,
             repeat: false,
             slow: peer.is_snubbing(now),
         };
-        self.pieces.pick(plan, &mut self.picked);
-        if self.picked.is_empty() && peer.in_flight() == 0 {
+        self.pieces.pick(plan, picked);
+        if picked.is_empty() && peer.in_flight() == 0 {
             // What is asked twice is mostly sent twice: only of a peer that has nothing else to do,
             // and a block at a time.
             (plan.repeat, plan.count) = (true, count.min(1));
-            self.pieces.pick(plan, &mut self.picked);
+            self.pieces.pick(plan, picked);
         }
-        for &block in &self.picked {
+        for &block in picked.iter() {
             peer.request(block, now);
         }
         Asked {
-            bytes: self.picked.iter().map(|block| u64::from(block.len)).sum(),
-            hungry: self.picked.len() < room,
-            held_back: count < room && self.picked.len() == count,
+            bytes: picked.iter().map(|block| u64::from(block.len)).sum(),
+            wants_more: picked.len() < room,
+            held_back: count < room && picked.len() == count,
         }
     }
 
@@ -96,5 +379,27 @@ impl Torrent {
         for &block in blocks {
             self.pieces.release(key, block);
         }
+    }
+
+    /// Takes the verdicts on pieces. The addresses of the peers whose blocks made one wrong, and
+    /// whether any was right.
+    pub fn judge(&mut self, effects: &mut Effects) -> (Vec<SocketAddr>, bool) {
+        let (told, mut guilty) = (self.news.untold.len(), Vec::new());
+        while let Some(verdict) = self.pieces.next_verdict() {
+            if self.damage.is_lost(verdict.piece) {
+                continue;
+            }
+            let (index, ok) = (verdict.piece, verdict.ok);
+            self.report(Report::Piece { index, ok }, effects);
+            if ok {
+                self.news.untold.push(index);
+            }
+            guilty.extend(verdict.guilty);
+        }
+        let new = self.news.untold.len() > told;
+        if new {
+            self.record.set_outdated();
+        }
+        (guilty, new)
     }
 }

@@ -207,7 +207,7 @@ fn allowed_fast_messages() {
 
 #[test]
 fn what_waits_for_who_does_not_read() {
-    let mut bench = Bench::getter_with(4, &[0], |config| config.share = 4 * limits::UNSENT);
+    let mut bench = Bench::getter_with(4, &[0], |config, _| config.us.share = 4 * limits::UNSENT);
     let key = bench.join(1, true);
     bench.says(key, "interested");
     bench.stops_reading(key);
@@ -233,7 +233,7 @@ fn what_waits_for_who_does_not_read() {
 #[test]
 fn what_waits_for_who_does_not_read_and_is_silent() {
     let unsent = 4096;
-    let mut bench = Bench::getter_with(1_200, &[], |config| config.share = unsent);
+    let mut bench = Bench::getter_with(1_200, &[], |config, _| config.us.share = unsent);
     let (deaf, seed) = (bench.join(1, true), bench.join(2, true));
     bench.stops_reading(deaf);
     bench.says(seed, "have all");
@@ -305,7 +305,7 @@ fn silence_and_keep_alives() {
 fn turns_per_second() {
     let rate = 10 << 20;
     let mut bench = Bench::seeder(400);
-    bench.begins(|config| config.up = Some(rate));
+    bench.begins(|config, _| config.up = Some(rate));
     bench.turn();
     let key = bench.join(1, true);
     bench.says(key, "interested");
@@ -340,7 +340,7 @@ fn turns_per_second() {
 /// Under a limit that holds us back, requests come in lots of this size.
 #[test]
 fn bytes_asked_for_at_once() {
-    let mut bench = Bench::getter_with(64, &[], |config| config.down = Some(1 << 20));
+    let mut bench = Bench::getter_with(64, &[], |config, _| config.down = Some(1 << 20));
     let key = bench.join(1, true);
     bench.says(key, "have all");
     bench.says(key, "unchoke");

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use brooklet::base::limits;
 use brooklet::base::time::Duration;
 use brooklet::peer::fault::Fault;
-use brooklet::session::effect::{Effect, Report};
+use brooklet::torrent::effect::{Effect, Report};
 
 use crate::session::{Bench, PIECE};
 use crate::transcript::words::encode;
@@ -97,7 +97,9 @@ fn the_last_places_are_for_those_we_call() {
     });
     let source = brooklet::torrent::candidates::Source::Tracker;
     let good = SocketAddr::from(([192, 0, 2, 200], 6881));
-    bench.session.add_peers(&[good], source, bench.now);
+    bench
+        .session
+        .add_peers(bench.torrent, &[good], source, bench.now);
     let caller = |n| SocketAddr::from(([198, 51, 100, n], 50_001));
     let mut call = |n| {
         bench
@@ -130,7 +132,7 @@ fn the_disk_reads_ahead_no_more_than_may_be_sent() {
         }
         bench.session.plan(bench.now);
         while let Some(effect) = bench.session.next_effect() {
-            if let Effect::ReadAhead(block) = effect {
+            if let Effect::ReadAhead { block, .. } = effect {
                 ahead += u64::from(block.len);
             }
         }

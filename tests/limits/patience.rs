@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use brooklet::base::limits;
 use brooklet::base::time::Duration;
 use brooklet::peer::fault::Fault;
-use brooklet::session::effect::Report;
+use brooklet::torrent::effect::Report;
 
 use crate::session::Bench;
 

@@ -148,7 +148,9 @@ fn spoilt(liar: SocketAddr, other: SocketAddr) -> (session::Bench, [usize; 2]) {
 
 /// Whether somebody at this address may come back: by calling us, or by being called.
 fn may_return(bench: &mut session::Bench, addr: SocketAddr) -> bool {
-    bench.session.add_peers(&[addr], Source::User, bench.now);
+    bench
+        .session
+        .add_peers(bench.torrent, &[addr], Source::User, bench.now);
     bench.wait(Duration::from_secs(2));
     let called = bench.dialled(addr).is_some();
     let accepted = bench.session.handle_accepted(addr, bench.now).is_some();

@@ -6,9 +6,10 @@ use brooklet::base::limits;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fault::Fault;
-use brooklet::session::effect::Report;
+use brooklet::torrent::bans::Bans;
 use brooklet::torrent::candidates::{Candidates, Source};
 use brooklet::torrent::choker::{Choker, View};
+use brooklet::torrent::effect::Report;
 
 use crate::session::Bench;
 
@@ -39,7 +40,9 @@ fn calls_begun_and_calls_that_nobody_answered_yet() {
     let mut bench = Bench::getter(2, &[]);
     bench.wait(Duration::from_secs(100));
     let all: Vec<SocketAddr> = (0..100).map(addr).collect();
-    bench.session.add_peers(&all, Source::Tracker, bench.now);
+    bench
+        .session
+        .add_peers(bench.torrent, &all, Source::Tracker, bench.now);
     bench.turn();
     // Those of a second saved up, and the one that is due.
     let mut begun = calls(&mut bench, &all);
@@ -79,11 +82,11 @@ fn addresses_remembered() {
 
 #[test]
 fn hosts_banned() {
-    let mut known = candidates();
-    (0..limits::BANNED).for_each(|n| known.ban(addr(n)));
-    assert!((0..limits::BANNED).all(|n| known.is_banned(addr(n))));
-    known.ban(addr(limits::BANNED));
-    let banned = (0..=limits::BANNED).filter(|&n| known.is_banned(addr(n)));
+    let mut bans = Bans::default();
+    (0..limits::BANNED).for_each(|n| bans.add(addr(n)));
+    assert!((0..limits::BANNED).all(|n| bans.covers(addr(n))));
+    bans.add(addr(limits::BANNED));
+    let banned = (0..=limits::BANNED).filter(|&n| bans.covers(addr(n)));
     assert!(banned.eq(1..=limits::BANNED), "the first one is forgotten");
 }
 
@@ -135,7 +138,9 @@ fn connections_and_the_idle_among_them() {
     }
     let late = SocketAddr::from(([198, 51, 100, 1], 6881));
     assert_eq!(bench.session.handle_accepted(late, bench.now), None);
-    bench.session.add_peers(&[late], Source::Tracker, bench.now);
+    bench
+        .session
+        .add_peers(bench.torrent, &[late], Source::Tracker, bench.now);
     bench.wait(limits::IDLE - TICK);
     assert!(keys.iter().all(|&key| !bench.is_gone(key)));
     // Places are looked for once a second.
@@ -154,7 +159,7 @@ fn view(key: usize, rate: u64) -> View {
         rate,
         starved: false,
         snubbing: false,
-        wasteful: false,
+        idle_unchoked: false,
         since: Now::default(),
         waits_since: Now::default(),
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use brooklet::base::limits;
 use brooklet::base::time::Duration;
-use brooklet::session::effect::Report;
+use brooklet::torrent::effect::Report;
 use brooklet::tracker::{Action, Id};
 
 use crate::session::Bench;
@@ -15,7 +15,7 @@ const URL: &str = "http://192.0.2.9:6969/announce";
 /// A download that asks a tracker.
 fn asking() -> Bench {
     let mut bench = Bench::getter(4, &[]);
-    bench.begins(|config| config.trackers = vec![vec![URL.to_string()]]);
+    bench.begins(|_, order| order.trackers = vec![vec![URL.to_string()]]);
     bench.turn();
     bench
 }
@@ -35,7 +35,7 @@ fn connection(bench: &mut Bench) -> Option<(Id, String)> {
 /// The tracker answers with this body.
 fn answers(bench: &mut Bench, id: Id, body: &[u8]) {
     let now = bench.now;
-    let trackers = bench.session.trackers();
+    let trackers = bench.session.trackers(bench.torrent);
     trackers.handle_connected(id, now);
     trackers.handle_bytes(id, &[b"HTTP/1.1 200 OK\r\n\r\n", body].concat(), now);
     trackers.handle_closed(id, Ok(()), now);
@@ -47,7 +47,7 @@ fn stopping() -> (Bench, Id, String) {
     let mut bench = asking();
     let (id, _) = connection(&mut bench).expect("it is asked");
     answers(&mut bench, id, b"d8:intervali1800e5:peers0:e");
-    bench.session.stop("SIGINT", bench.now);
+    bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
     let (id, request) = connection(&mut bench).expect("it is told");
     (bench, id, request)
@@ -85,7 +85,10 @@ fn a_tracker_that_fails_is_asked_again_later() {
     let (id, _) = connection(&mut bench).expect("it is asked");
     let now = bench.now;
     let refused = Err("connection refused".to_string());
-    bench.session.trackers().handle_closed(id, refused, now);
+    bench
+        .session
+        .trackers(bench.torrent)
+        .handle_closed(id, refused, now);
     bench.turn();
     let [Err(why)] = &outcomes(&bench)[..] else {
         panic!("it is told once");
@@ -113,7 +116,10 @@ fn trackers_are_told_of_the_end_and_name_nobody_any_more() {
 #[test]
 fn a_tracker_that_does_not_answer_at_the_end_is_not_waited_for_long() {
     let (mut bench, id, _) = stopping();
-    bench.session.trackers().handle_connected(id, bench.now);
+    bench
+        .session
+        .trackers(bench.torrent)
+        .handle_connected(id, bench.now);
     let due = bench.session.next_deadline().expect("it is waited for");
     assert!(due <= bench.now + limits::FAREWELL);
     assert!(!bench.session.is_over());

@@ -7,7 +7,7 @@ use brooklet::base::limits;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::Duration;
 use brooklet::peer::fault::Fault;
-use brooklet::session::effect::Report;
+use brooklet::torrent::effect::Report;
 
 use crate::session::Bench;
 
@@ -103,12 +103,12 @@ fn a_peer_that_greeted_us_is_no_caller_that_failed() {
 
 #[test]
 fn callers_that_are_turned_away_are_counted_and_all_is_said_at_the_end() {
-    let mut bench = Bench::getter_with(4, &[], |config| config.max_peers = 1);
+    let mut bench = Bench::getter_with(4, &[], |config, _| config.max_peers = 1);
     let only = bench.join(1, true);
     assert!(bench.session.handle_accepted(addr(2), bench.now).is_none());
     bench.turn();
     assert_eq!(counted(&bench).1, 0, "others may come in the same second");
-    bench.session.stop("SIGTERM", bench.now);
+    bench.session.stop_all("SIGTERM", bench.now);
     bench.turn();
     let expected = BTreeMap::from([("without a free slot".to_string(), 1)]);
     assert_eq!(counted(&bench), (expected, 1));

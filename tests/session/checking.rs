@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Block;
-use brooklet::session::config::Stay;
-use brooklet::session::effect::Report;
+use brooklet::torrent::effect::Report;
+use brooklet::torrent::order::Stay;
 
 use crate::session::{Bench, PIECE};
 
@@ -19,14 +19,14 @@ fn unchecked(present: &[u32]) -> Bench {
         let range = (piece * PIECE) as usize..((piece + 1) * PIECE) as usize;
         bench.disk[range.clone()].copy_from_slice(&bench.setting.content[range]);
     }
-    bench.begins(|config| config.to_hash = Bits::full(PIECES));
+    bench.begins(|_, order| order.to_hash = Bits::full(PIECES));
     bench
 }
 
 fn read(bench: &mut Bench, block: Block) {
     let start = bench.setting.local.geometry.offset(block) as usize;
     let data = bench.disk[start..start + block.len as usize].to_vec();
-    bench.session.handle_read(block, &data);
+    bench.session.handle_read(bench.torrent, block, &data);
 }
 
 fn checked(bench: &Bench) -> Option<(u32, u64)> {
@@ -43,19 +43,25 @@ fn pieces_that_are_right_are_held_and_no_others() {
     bench.disk[PIECE as usize + 7] ^= 1;
     let caller = SocketAddr::from(([192, 0, 2, 1], 50_001));
     let (all, now) = (u64::from(PIECES * PIECE), bench.now);
-    assert_eq!(bench.session.progress(now).checking, Some((0, all)));
-    while let Some(block) = bench.session.next_read() {
+    assert_eq!(bench.progress().checking, Some((0, all)));
+    while let Some((_, block)) = bench.session.next_read() {
         assert_eq!(bench.session.handle_accepted(caller, now), None);
         match block.piece {
-            3 => bench.session.handle_unreadable("content: gone".into(), now),
+            3 => bench
+                .session
+                .handle_unreadable(bench.torrent, "content: gone".into(), now),
             _ => read(&mut bench, block),
         }
         assert_eq!(checked(&bench), None);
     }
     bench.turn();
     assert_eq!(checked(&bench), Some((2, 2 * u64::from(PIECE))));
-    assert_eq!(bench.session.progress(now).checking, None);
-    assert_eq!(bench.session.failure(), None, "it can be fetched again");
+    assert_eq!(bench.progress().checking, None);
+    assert_eq!(
+        bench.session.failure(bench.torrent),
+        None,
+        "it can be fetched again"
+    );
     let saved = bench.saves.last().expect("what was found out is saved");
     assert_eq!(saved.held.ones().collect::<Vec<_>>(), [0, 2]);
     assert!(!saved.clean, "content is about to come");
@@ -67,11 +73,11 @@ fn of_pieces_in_a_hole_one_is_read() {
     let mut bench = unchecked(&[2]);
     let mut read_pieces = Vec::new();
     loop {
-        let hole = bench.session.next_hole().filter(|&piece| piece != 2);
-        if hole.is_some() && bench.session.handle_hole() {
+        let hole = bench.session.next_hole().filter(|&(_, piece)| piece != 2);
+        if hole.is_some() && bench.session.handle_hole(bench.torrent) {
             continue;
         }
-        let Some(block) = bench.session.next_read() else {
+        let Some((_, block)) = bench.session.next_read() else {
             break;
         };
         read_pieces.push(block.piece);
@@ -83,7 +89,7 @@ fn of_pieces_in_a_hole_one_is_read() {
     assert_eq!(checked(&bench), Some((1, 3 * u64::from(PIECE))));
     // Later there is nothing to be found out that way.
     assert_eq!(bench.session.next_hole(), None);
-    assert!(!bench.session.handle_hole());
+    assert!(!bench.session.handle_hole(bench.torrent));
 }
 
 #[test]
@@ -102,10 +108,10 @@ fn progress_is_told_while_it_lasts() {
 fn what_is_complete_already_is_said_to_be_and_left_if_one_does_not_stay() {
     for stays in [true, false] {
         let mut bench = unchecked(&[0, 1, 2, 3]);
-        bench.begins(|config| {
-            config.to_hash = Bits::full(PIECES);
+        bench.begins(|_, order| {
+            order.to_hash = Bits::full(PIECES);
             if !stays {
-                config.stay = Stay::No;
+                order.stay = Stay::No;
             }
         });
         bench.turn();
@@ -123,7 +129,7 @@ fn what_is_complete_already_is_said_to_be_and_left_if_one_does_not_stay() {
 #[test]
 fn a_stop_comes_before_the_end_of_it() {
     let mut bench = unchecked(&[0]);
-    bench.session.stop("SIGINT", bench.now);
+    bench.session.stop_all("SIGINT", bench.now);
     bench.session.plan(bench.now);
     assert!(bench.session.is_over());
     assert_eq!(bench.session.next_deadline(), None);

@@ -163,7 +163,7 @@ fn of_two_connections_that_crossed_one_stays_and_both_ends_keep_the_same() {
         for (end, bench) in swarm.ends.iter().enumerate() {
             let key = swarm.keys[kept[0]][end].expect("there is a socket");
             assert!(bench.session.peer(key).is_some_and(|peer| peer.is_open()));
-            assert_eq!(bench.session.progress(bench.now).peers, 1, "seed {seed}");
+            assert_eq!(bench.progress().peers, 1, "seed {seed}");
         }
     }
 }
@@ -223,7 +223,7 @@ fn a_connection_that_works_is_not_closed_for_one_to_the_peers_listening_port() {
         seconds_pass(&mut bench, &[old], 10);
         bench
             .session
-            .add_peers(&[port(6881)], Source::User, bench.now);
+            .add_peers(bench.torrent, &[port(6881)], Source::User, bench.now);
         bench.turn();
         let new = bench.dialled(port(6881)).expect("the user named it");
         answers(&mut bench, new, id);
@@ -231,7 +231,7 @@ fn a_connection_that_works_is_not_closed_for_one_to_the_peers_listening_port() {
         // Now it is known where the peer listens.
         bench
             .session
-            .add_peers(&[port(6881)], Source::Tracker, bench.now);
+            .add_peers(bench.torrent, &[port(6881)], Source::Tracker, bench.now);
         assert_eq!(dialed(&mut bench, &[6881], &[old], 3600), None, "{id}");
         bench.session.handle_closed(old, Fault::Closed, bench.now);
         assert_eq!(dialed(&mut bench, &[6881], &[], 80), Some(6881), "{id}");
@@ -263,7 +263,7 @@ fn an_address_of_a_callers_host_is_dialed_only_if_it_is_somebody_elses() {
         let name = |bench: &mut Bench, number| {
             bench
                 .session
-                .add_peers(&[port(number)], Source::Tracker, bench.now);
+                .add_peers(bench.torrent, &[port(number)], Source::Tracker, bench.now);
         };
         name(&mut bench, 6881);
         assert_eq!(dialed(&mut bench, &[6881], &[first], 3600), None);
@@ -290,7 +290,9 @@ fn several_peers_of_one_address_are_all_connected() {
     let all: Vec<SocketAddr> = (1..=6).map(port).collect();
     let mut dials = 0;
     for _ in 0..300 {
-        bench.session.add_peers(&all, Source::Tracker, bench.now);
+        bench
+            .session
+            .add_peers(bench.torrent, &all, Source::Tracker, bench.now);
         seconds_pass(&mut bench, &open, 1);
         open.iter().for_each(|&key| bench.says(key, "keep-alive"));
         for number in 1..=6 {
@@ -305,7 +307,7 @@ fn several_peers_of_one_address_are_all_connected() {
         }
     }
     assert!(open.iter().all(|&key| !bench.is_gone(key)));
-    assert_eq!(bench.session.progress(bench.now).peers, 6);
+    assert_eq!(bench.progress().peers, 6);
     assert!(dials <= 6, "{dials} dials for six addresses");
 }
 
@@ -317,9 +319,12 @@ fn a_peer_that_closes_both_connections_is_dialed_again_soon() {
         let old = caller(&mut bench, 50_001, IDS[0]);
         seconds_pass(&mut bench, &[old], 10);
         // With another address of that host the first is dialed, too.
-        bench
-            .session
-            .add_peers(&[port(1), port(2)], Source::Tracker, bench.now);
+        bench.session.add_peers(
+            bench.torrent,
+            &[port(1), port(2)],
+            Source::Tracker,
+            bench.now,
+        );
         bench.turn();
         let found = [1, 2].map(|number| bench.dialled(port(number)).map(|key| (number, key)));
         let (number, new) = found.into_iter().flatten().next().expect("one is dialed");

@@ -37,6 +37,6 @@ fn a_connection_is_refused_and_nothing_else_answered() {
         let from = nowhere.parse().unwrap();
         assert_eq!(bench.session.answer_utp(from, &SYN, now), None, "{nowhere}");
     }
-    bench.session.stop("SIGINT", now);
+    bench.session.stop_all("SIGINT", now);
     assert_eq!(bench.session.answer_utp(peer(1), &SYN, now), None);
 }

@@ -1,7 +1,7 @@
 //! How a session ends: what it says at last is true, and so is what it leaves for the next one.
 
 use brooklet::peer::input::Input;
-use brooklet::session::effect::Report;
+use brooklet::torrent::effect::Report;
 
 use crate::requests;
 use crate::session::Bench;
@@ -35,7 +35,7 @@ fn a_block_that_could_not_be_written_makes_no_piece() {
         let why = "content: no space left on device".to_string();
         bench
             .session
-            .handle_unwritten(block, why.clone(), bench.now);
+            .handle_unwritten(bench.torrent, block, why.clone(), bench.now);
         // What else was read is handed in before the turn is over.
         while bench.session.receive(peer, &mut input, bench.now).is_some() {}
         bench.turn();
@@ -63,12 +63,12 @@ fn a_stop_says_that_nothing_more_is_written() {
             .collect::<Vec<_>>()
     };
     assert_eq!(clean(&bench), [false], "content is about to come");
-    bench.session.stop("SIGINT", bench.now);
+    bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
     assert_eq!(clean(&bench), [false, true]);
     assert_eq!(bench.saves[1].held.ones().collect::<Vec<_>>(), [0]);
     // The next signal changes nothing.
-    bench.session.stop("SIGTERM", bench.now);
+    bench.session.stop_all("SIGTERM", bench.now);
     bench.turn();
     assert_eq!(bench.saves.len(), 2);
 }
@@ -79,7 +79,7 @@ fn a_stop_leaves_nothing_to_turn_for() {
     let peer = bench.join(1, true);
     // What comes in the turn of the stop is not planned for any more.
     bench.hands(peer, &encode("have all", &bench.setting));
-    bench.session.stop("SIGINT", bench.now);
+    bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
     assert!(!bench.session.is_pending());
 }

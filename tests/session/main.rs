@@ -24,7 +24,7 @@ mod staying;
 mod telling;
 
 use brooklet::base::time::Duration;
-use brooklet::session::effect::Report;
+use brooklet::torrent::effect::Report;
 use session::Bench;
 
 /// The requests that a peer has heard since it was listened to last.

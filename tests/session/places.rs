@@ -27,7 +27,9 @@ fn a_peer_of_no_use_makes_room_for_another() {
     bench.says(keys[1], "request 0 at 0, 16384 bytes");
     let waiting = SocketAddr::from(([192, 0, 2, 200], 6881));
     let source = brooklet::torrent::candidates::Source::Tracker;
-    bench.session.add_peers(&[waiting], source, bench.now);
+    bench
+        .session
+        .add_peers(bench.torrent, &[waiting], source, bench.now);
     let gone = |bench: &Bench| {
         let gone = keys.iter().filter(|&&key| bench.is_gone(key));
         gone.copied().collect::<Vec<usize>>()
@@ -220,7 +222,9 @@ fn a_flood_of_callers_keeps_us_from_calling_nobody() {
     flood(&mut bench);
     let source = brooklet::torrent::candidates::Source::Tracker;
     let good = SocketAddr::from(([192, 0, 2, 200], 6881));
-    bench.session.add_peers(&[good], source, bench.now);
+    bench
+        .session
+        .add_peers(bench.torrent, &[good], source, bench.now);
     for _ in 0..10 {
         bench.wait(Duration::from_secs(1));
         flood(&mut bench);
@@ -254,7 +258,9 @@ fn who_is_connected_already_is_not_called() {
     let theirs = bench.accepts(addr);
     bench.says(theirs, "handshake fast -TR3000-abcdefghi007");
     let source = brooklet::torrent::candidates::Source::Tracker;
-    bench.session.add_peers(&[addr], source, bench.now);
+    bench
+        .session
+        .add_peers(bench.torrent, &[addr], source, bench.now);
     bench.wait(Duration::from_secs(30));
     assert_eq!(bench.dialled(addr), None);
     bench
@@ -267,7 +273,7 @@ fn who_is_connected_already_is_not_called() {
 #[test]
 fn who_calls_finds_a_place_while_there_is_one_and_only_then() {
     let mut bench = Bench::getter(4, &[]);
-    bench.begins(|config| config.max_peers = 2);
+    bench.begins(|config, _| config.max_peers = 2);
     bench.turn();
     let caller = |number| SocketAddr::from(([192, 0, 2, number], 50_001));
     let (first, _) = (bench.accepts(caller(1)), bench.accepts(caller(2)));
@@ -275,7 +281,7 @@ fn who_calls_finds_a_place_while_there_is_one_and_only_then() {
     bench.session.handle_closed(first, Fault::Closed, bench.now);
     bench.turn();
     bench.accepts(caller(3));
-    bench.session.stop("SIGINT", bench.now);
+    bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
     assert_eq!(bench.session.handle_accepted(caller(4), bench.now), None);
 }

@@ -13,7 +13,7 @@ const RATE: u64 = 100_000;
 #[test]
 fn a_limit_on_what_comes_is_kept_by_asking_no_faster() {
     let mut bench = Bench::getter(100, &[]);
-    bench.begins(|config| config.down = Some(RATE));
+    bench.begins(|config, _| config.down = Some(RATE));
     bench.turn();
     let givers = [bench.join(1, true), bench.join(2, true)];
     for giver in givers {
@@ -38,7 +38,7 @@ fn a_limit_on_what_comes_is_kept_by_asking_no_faster() {
 #[test]
 fn what_a_choke_leaves_unsent_is_asked_for_elsewhere_within_the_limit() {
     let mut bench = Bench::getter(100, &[]);
-    bench.begins(|config| config.down = Some(RATE));
+    bench.begins(|config, _| config.down = Some(RATE));
     bench.wait(Duration::from_secs(1));
     let (fickle, steady) = (bench.join(1, true), bench.join(2, true));
     bench.says(fickle, "have all");
@@ -59,7 +59,7 @@ fn what_a_choke_leaves_unsent_is_asked_for_elsewhere_within_the_limit() {
 fn what_is_sent_counts_against_the_limit_and_time_makes_up_for_it() {
     let mut bench = Bench::seeder(4);
     assert_eq!(bench.session.may_send(), u64::MAX);
-    bench.begins(|config| config.up = Some(RATE));
+    bench.begins(|config, _| config.up = Some(RATE));
     bench.turn();
     bench.wait(Duration::from_secs(10));
     assert_eq!(bench.session.may_send(), 0);
@@ -92,7 +92,7 @@ fn what_is_sent_counts_against_the_limit_and_time_makes_up_for_it() {
 #[test]
 fn who_has_nothing_to_be_sent_or_is_gone_does_not_wait_for_the_limit() {
     let mut bench = Bench::seeder(4);
-    bench.begins(|config| config.up = Some(RATE));
+    bench.begins(|config, _| config.up = Some(RATE));
     bench.wait(Duration::from_secs(10));
     let takers = [bench.join(1, true), bench.join(2, true)];
     for taker in takers {
@@ -116,7 +116,7 @@ fn who_has_nothing_to_be_sent_or_is_gone_does_not_wait_for_the_limit() {
 #[test]
 fn a_limit_on_what_comes_is_shared_by_those_who_are_as_quick() {
     let mut bench = Bench::getter(1000, &[]);
-    bench.begins(|config| config.down = Some(RATE));
+    bench.begins(|config, _| config.down = Some(RATE));
     bench.turn();
     let givers = [1, 2, 3, 4].map(|number| bench.join(number, true));
     for giver in givers {

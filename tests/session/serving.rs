@@ -84,7 +84,9 @@ fn what_waits_of_a_piece_that_cannot_be_read_is_rejected_at_once() {
     }
     bench.session.plan(bench.now);
     assert_eq!(bench.session.take_unflushed(), [key]);
-    bench.session.handle_lost(&[1], "content: gone".to_string());
+    bench
+        .session
+        .handle_lost(bench.torrent, &[1], "content: gone".to_string());
     bench.turn();
     let answers = [
         "reject request 1 at 0, 16384 bytes",
@@ -98,7 +100,9 @@ fn what_waits_of_a_piece_that_cannot_be_read_is_rejected_at_once() {
 fn a_piece_that_cannot_be_read_is_not_named_to_newcomers() {
     for fast in [true, false] {
         let mut bench = Bench::seeder(4);
-        bench.session.handle_lost(&[1], "content: gone".to_string());
+        bench
+            .session
+            .handle_lost(bench.torrent, &[1], "content: gone".to_string());
         let newcomer = bench.join(1, fast);
         let said = bench.hears(newcomer);
         assert_eq!(said[..2], ["handshake", "bitfield b0"]);

@@ -4,8 +4,8 @@
 use brooklet::base::rate::Totals;
 use brooklet::base::time::Duration;
 use brooklet::peer::input::Input;
-use brooklet::session::config::Stay;
-use brooklet::session::effect::Report;
+use brooklet::torrent::effect::Report;
+use brooklet::torrent::order::Stay;
 
 use crate::session::{BLOCKS, Bench, PIECE};
 use crate::transcript::words::encode;
@@ -22,7 +22,7 @@ fn stopped(bench: &Bench) -> Option<&str> {
 fn a_seed_stays_for_its_time() {
     let mut bench = Bench::seeder(4);
     let time = Some(Duration::from_secs(600));
-    bench.begins(|config| config.stay = Stay::Until { ratio: None, time });
+    bench.begins(|_, order| order.stay = Stay::Until { ratio: None, time });
     bench.turn();
     seconds_pass(&mut bench, &[], 599);
     assert_eq!(stopped(&bench), None);
@@ -37,12 +37,12 @@ fn a_seed_stays_for_its_time() {
 fn a_seed_stays_for_its_ratio_and_earlier_runs_count() {
     let mut bench = Bench::seeder(4);
     let size = u64::from(4 * PIECE);
-    bench.begins(|config| {
-        config.earlier = Totals {
+    bench.begins(|_, order| {
+        order.earlier = Totals {
             down: size,
             up: size,
         };
-        config.stay = Stay::Until {
+        order.stay = Stay::Until {
             ratio: Some(1.25),
             time: None,
         };
@@ -67,7 +67,7 @@ fn a_seed_stays_for_its_ratio_and_earlier_runs_count() {
 #[test]
 fn a_download_that_does_not_stay_ends_with_its_last_piece() {
     let mut bench = Bench::getter(2, &[]);
-    bench.begins(|config| config.stay = Stay::No);
+    bench.begins(|_, order| order.stay = Stay::No);
     bench.turn();
     let giver = bench.join(1, true);
     bench.says(giver, "have all");
@@ -95,12 +95,14 @@ fn what_reaches_the_disk_after_a_stop_is_saved_too() {
     let mut input = Input::new(&last);
     let write = bench.session.receive(giver, &mut input, bench.now);
     let write = write.expect("it is to be written");
-    bench.session.stop("SIGINT", bench.now);
+    bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
     assert_eq!(bench.saves.last().map(|saved| saved.held.count()), Some(1));
     let start = bench.setting.local.geometry.offset(write.block) as usize;
     bench.disk[start..start + write.data.len()].copy_from_slice(write.data);
-    bench.session.handle_written(&[(write.block, write.data)]);
+    bench
+        .session
+        .handle_written(bench.torrent, &[(write.block, write.data)]);
     bench.turn();
     let saved = bench.saves.last().expect("it is saved again");
     assert!(saved.clean && saved.held.count() == 2);
@@ -122,9 +124,11 @@ fn a_file_of_ours_that_is_gone_ends_a_download() {
     let (why, now) = ("content: it is gone".to_string(), bench.now);
     bench.session.plan(now);
     assert!(bench.session.next_read().is_some());
-    bench.session.handle_unreadable(why.clone(), now);
+    bench
+        .session
+        .handle_unreadable(bench.torrent, why.clone(), now);
     bench.turn();
-    assert_eq!(bench.session.failure(), Some(why.as_str()));
+    assert_eq!(bench.session.failure(bench.torrent), Some(why.as_str()));
     assert!(bench.reports.contains(&Report::Error(why)));
     assert_eq!(stopped(&bench), Some("error"));
     assert!(bench.is_gone(giver) && bench.verified().is_empty());
@@ -134,8 +138,11 @@ fn a_file_of_ours_that_is_gone_ends_a_download() {
 fn a_warning_is_passed_on_and_ends_nothing() {
     let mut bench = Bench::getter(1, &[]);
     let words = "resume data not saved: the disk is full".to_string();
-    bench.session.warn(words.clone());
+    bench.session.warn(Some(bench.torrent), words.clone());
     bench.turn();
     assert!(bench.reports.contains(&Report::Warning(words)));
-    assert_eq!((stopped(&bench), bench.session.failure()), (None, None));
+    assert_eq!(
+        (stopped(&bench), bench.session.failure(bench.torrent)),
+        (None, None)
+    );
 }

@@ -13,8 +13,8 @@ use brooklet::io::disk::disk_error::Why;
 use brooklet::io::disk::saver::{Job, Saver, Unsaved};
 use brooklet::io::disk::saving::{Saving, Standing};
 use brooklet::io::disk::state;
-use brooklet::session::effect::Snapshot;
 use brooklet::storage::resume::Resume;
+use brooklet::torrent::effect::Snapshot;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;

@@ -10,16 +10,18 @@ use sha1::{Digest as _, Sha1};
 use brooklet::base::bits::Bits;
 use brooklet::base::geometry::{BLOCK, Block, Geometry};
 use brooklet::base::id::{InfoHash, PeerId, PieceHash};
+use brooklet::base::key::TorrentKey;
 use brooklet::base::limits;
 use brooklet::base::padding::Padding;
 use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::{Local, Segment};
-use brooklet::session::config::{Config, Stay};
-use brooklet::session::effect::{Effect, Report, Snapshot};
+use brooklet::session::config::Config;
 use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
+use brooklet::torrent::effect::{Effect, Progress, Report, Snapshot};
+use brooklet::torrent::order::{Order, Stay, Us};
 use brooklet::tracker::{Action, Families};
 use brooklet::wire::handshake;
 use brooklet::wire::message::{frame_len, piece_header};
@@ -36,6 +38,8 @@ pub const PIECE: u32 = BLOCKS * BLOCK;
 pub struct Bench {
     /// It.
     pub session: Session,
+    /// Its torrent.
+    pub torrent: TorrentKey,
     /// The torrent and its content.
     pub setting: Setting,
     /// What the session has written.
@@ -78,15 +82,24 @@ impl Bench {
     }
 
     /// A download with other settings than the usual ones.
-    pub fn getter_with(pieces: u32, held: &[u32], adjust: impl FnOnce(&mut Config)) -> Bench {
+    pub fn getter_with(
+        pieces: u32,
+        held: &[u32],
+        adjust: impl FnOnce(&mut Config, &mut Order),
+    ) -> Bench {
         Bench::with(pieces, held, true, adjust)
     }
 
     fn new(pieces: u32, held: &[u32], download: bool) -> Bench {
-        Bench::with(pieces, held, download, |_| ())
+        Bench::with(pieces, held, download, |_, _| ())
     }
 
-    fn with(pieces: u32, held: &[u32], download: bool, adjust: impl FnOnce(&mut Config)) -> Bench {
+    fn with(
+        pieces: u32,
+        held: &[u32],
+        download: bool,
+        adjust: impl FnOnce(&mut Config, &mut Order),
+    ) -> Bench {
         let size = pieces * PIECE;
         let content: Vec<u8> = (0..size).map(|at| (at ^ (at >> 9)) as u8).collect();
         let setting = Setting {
@@ -106,11 +119,13 @@ impl Bench {
             disk[range.clone()].copy_from_slice(&setting.content[range]);
         }
         let held = trusted.clone();
-        let mut config = config(&setting, trusted, download);
-        adjust(&mut config);
-        let session = Session::new(config, 1, Now::default());
+        let (mut config, mut order) = terms(&setting, trusted, download);
+        adjust(&mut config, &mut order);
+        let mut session = Session::new(config, 1, Now::default());
+        let torrent = session.add(order, Now::default());
         let mut bench = Bench {
             session,
+            torrent,
             setting,
             disk,
             reports: Vec::new(),
@@ -131,19 +146,30 @@ impl Bench {
     pub fn named(pieces: u32, name: [u8; 20]) -> Bench {
         let mut bench = Bench::getter(pieces, &[]);
         bench.setting.local.peer_id = PeerId(name);
-        let config = config(&bench.setting, Bits::new(pieces), true);
-        bench.session = Session::new(config, 1, bench.now);
+        let (config, order) = terms(&bench.setting, Bits::new(pieces), true);
+        bench.start(config, order);
         bench.turn();
         bench
     }
 
     /// Begins anew, otherwise than by the rules of the house; what it does first is still to come.
-    pub fn begins(&mut self, change: impl FnOnce(&mut Config)) {
-        let mut config = config(&self.setting, self.held.clone(), self.download);
-        change(&mut config);
-        self.session = Session::new(config, 1, self.now);
+    pub fn begins(&mut self, change: impl FnOnce(&mut Config, &mut Order)) {
+        let (mut config, mut order) = terms(&self.setting, self.held.clone(), self.download);
+        change(&mut config, &mut order);
+        self.start(config, order);
         self.reports.clear();
         self.saves.clear();
+    }
+
+    fn start(&mut self, config: Config, order: Order) {
+        self.session = Session::new(config, 1, self.now);
+        self.torrent = self.session.add(order, self.now);
+    }
+
+    /// How far the torrent is.
+    pub fn progress(&self) -> Progress {
+        let torrent = self.session.torrent(self.torrent);
+        torrent.expect("it is there").progress(self.now)
     }
 
     /// Somebody calls us and says nothing yet. The key.
@@ -156,7 +182,8 @@ impl Bench {
 
     /// We are told of an address, and call it: the network is still to answer. The key.
     pub fn dials(&mut self, addr: SocketAddr) -> usize {
-        self.session.add_peers(&[addr], Source::Tracker, self.now);
+        self.session
+            .add_peers(self.torrent, &[addr], Source::Tracker, self.now);
         self.turn();
         self.dialled(addr).expect("we call it")
     }
@@ -184,7 +211,8 @@ impl Bench {
     /// We are told of a peer and call it; it answers, and both handshakes are exchanged. Its key.
     pub fn call(&mut self, number: u8, fast: bool) -> usize {
         let addr = SocketAddr::from(([192, 0, 2, number], 6881));
-        self.session.add_peers(&[addr], Source::User, self.now);
+        self.session
+            .add_peers(self.torrent, &[addr], Source::User, self.now);
         self.turn();
         let place = self
             .dialled
@@ -200,11 +228,9 @@ impl Bench {
 
     /// Many peers call us, more than the usual number of places. Their keys.
     pub fn crowd(&mut self, count: u16) -> Vec<usize> {
-        let config = Config {
-            max_peers: count.into(),
-            ..config(&self.setting, self.held.clone(), self.download)
-        };
-        self.session = Session::new(config, 1, self.now);
+        let (mut config, order) = terms(&self.setting, self.held.clone(), self.download);
+        config.max_peers = count.into();
+        self.start(config, order);
         self.turn();
         let numbers = 1..=count;
         let join = |number: u16| {
@@ -242,7 +268,8 @@ impl Bench {
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             let start = self.setting.local.geometry.offset(write.block) as usize;
             self.disk[start..start + write.data.len()].copy_from_slice(write.data);
-            self.session.handle_written(&[(write.block, write.data)]);
+            self.session
+                .handle_written(write.torrent, &[(write.block, write.data)]);
         }
     }
 
@@ -276,18 +303,18 @@ impl Bench {
                             other.hung_up = true;
                         }
                     }
-                    Effect::Report(report) => self.reports.push(report),
-                    Effect::Save(snapshot) => self.saves.push(snapshot),
-                    Effect::Tracker(action) => self.announces.push(action),
-                    Effect::ReadAhead(_) | Effect::Begin => {}
+                    Effect::Report { report, .. } => self.reports.push(report),
+                    Effect::Save { snapshot, .. } => self.saves.push(snapshot),
+                    Effect::Tracker { action, .. } => self.announces.push(action),
+                    Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
                 }
             }
-            let Some(block) = self.session.next_read() else {
+            let Some((torrent, block)) = self.session.next_read() else {
                 break;
             };
             let start = self.setting.local.geometry.offset(block) as usize;
             let data = self.disk[start..start + block.len as usize].to_vec();
-            self.session.handle_read(block, &data);
+            self.session.handle_read(torrent, block, &data);
         }
         for key in self.session.take_unflushed() {
             if !self.deaf.contains(&key) {
@@ -375,7 +402,8 @@ impl Bench {
     }
 }
 
-fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
+/// What the process and its torrent are begun with, by the rules of the house.
+fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
     let Local {
         info_hash,
         peer_id,
@@ -383,12 +411,27 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
         unsent,
     } = setting.local;
     let hash = |piece: &[u8]| PieceHash(Sha1::digest(piece).into());
-    Config {
+    let us = Us {
+        peer_id,
+        port: 6881,
+        key: 0,
+        families: Families { v4: true, v6: true },
+        allow_local: false,
+        share: unsent,
+        heartbeat: false,
+    };
+    let config = Config {
+        us,
+        max_peers: limits::PEERS,
+        down: None,
+        up: None,
+    };
+    let order = Order {
         name: "content".to_string(),
         info_hash,
         size: geometry.size(),
-        padding: Padding::default(),
         geometry,
+        padding: Padding::default(),
         hashes: setting.content.chunks(PIECE as usize).map(hash).collect(),
         wanted: if download {
             Bits::full(geometry.pieces())
@@ -400,22 +443,13 @@ fn config(setting: &Setting, trusted: Bits, download: bool) -> Config {
             ratio: None,
             time: None,
         },
-        to_hash: Bits::new(geometry.pieces()),
         trusted,
+        to_hash: Bits::new(geometry.pieces()),
         doubted: Vec::new(),
         earlier: Totals::default(),
-        peer_id,
-        port: 6881,
         trackers: Vec::new(),
-        allow_local: false,
         timeout: None,
-        key: 0,
-        families: Families { v4: true, v6: true },
-        max_peers: limits::PEERS,
-        share: unsent,
-        down: None,
-        up: None,
         sequential: false,
-        heartbeat: false,
-    }
+    };
+    (config, order)
 }

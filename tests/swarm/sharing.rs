@@ -8,7 +8,7 @@ use brooklet::base::bits::Bits;
 use brooklet::base::limits;
 use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
-use brooklet::session::effect::Snapshot;
+use brooklet::torrent::effect::Snapshot;
 
 use crate::world::disk::Source;
 use crate::world::manners::Manners;

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use super::content::Disk;
 use super::disk_error::DiskError;
 use crate::base::bits::Bits;
-use crate::session::config::Existing;
 use crate::storage::resume::{Resume, Verdict};
+use crate::torrent::order::Existing;
 use crate::wire::files::FileKind;
 use crate::wire::metainfo::Metainfo;
 

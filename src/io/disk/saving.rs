@@ -20,9 +20,9 @@ use super::ledger::Unsynced;
 use super::saver::{Job, Saver, Synced, Unsaved};
 use super::tree::Tree;
 use crate::base::id::InfoHash;
-use crate::session::effect::Snapshot;
 use crate::storage::backlog::Backlog;
 use crate::storage::resume::Resume;
+use crate::torrent::effect::Snapshot;
 
 /// Where the content stands when something is to be saved.
 #[derive(Debug)]

@@ -86,18 +86,12 @@ fn who_was_lost_and_hung_up_later_waits_as_others_do() {
 }
 
 #[test]
-fn bans_cover_the_host_but_not_this_machine() {
+fn a_banned_host_is_forgotten_with_all_its_ports() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     let other_port = SocketAddr::from(([10, 0, 0, 1], 1));
     assert!(candidates.add(other_port, Source::Tracker, at(0)));
-    candidates.ban(addr(1));
-    assert_eq!(candidates.next(at(0)), None, "it is not called either");
-    assert!(candidates.is_banned(other_port) && !candidates.add(other_port, Source::User, at(0)));
-    let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
-    candidates.ban(here(1));
-    assert!(candidates.is_banned(here(1)) && !candidates.is_banned(here(2)));
-    let mapped: SocketAddr = "[::ffff:10.0.0.1]:6881".parse().unwrap();
-    assert!(candidates.is_banned(mapped));
+    candidates.forget_host(Host::of(addr(1)));
+    assert_eq!(candidates.next(at(0)), None, "it is not dialed");
 }
 
 fn numbered(number: usize) -> SocketAddr {
@@ -144,20 +138,6 @@ fn a_host_in_the_world_is_called_on_a_few_ports_only() {
     for port in 1..=100 {
         assert!(candidates.add(host([10, 0, 0, 1], port), Source::Tracker, at(1)));
     }
-}
-
-#[test]
-fn bans_are_bounded_and_the_oldest_are_forgotten() {
-    let mut candidates = Candidates::new(Rng::from_seed(1));
-    let host = |n: u32| SocketAddr::from(((0x0a00_0000 + n).to_be_bytes(), 7));
-    for n in 0..limits::BANNED as u32 {
-        candidates.ban(host(n));
-        candidates.ban(host(n));
-    }
-    assert!(candidates.is_banned(host(0)) && candidates.banned().count() == limits::BANNED);
-    candidates.ban(host(limits::BANNED as u32));
-    assert!(!candidates.is_banned(host(0)) && candidates.is_banned(host(1)));
-    assert_eq!(candidates.banned().count(), limits::BANNED);
 }
 
 #[test]

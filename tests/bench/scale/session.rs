@@ -12,9 +12,10 @@ use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::Segment;
-use brooklet::session::config::{Config, Stay};
-use brooklet::session::effect::{Effect, Report};
+use brooklet::session::config::Config;
 use brooklet::session::session::Session;
+use brooklet::torrent::effect::{Effect, Report};
+use brooklet::torrent::order::{Order, Stay, Us};
 use brooklet::tracker::Families;
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::{Message, frame_len, piece_header};
@@ -123,7 +124,7 @@ impl World {
     /// has the fast extension does.
     fn new(count: usize, watch: &mut Watch) -> World {
         let mut world = World {
-            session: Session::new(config(count), 1, Now::default()),
+            session: session(count),
             keys: Vec::new(),
             asked: vec![VecDeque::new(); ACTIVE],
             now: Now::default(),
@@ -155,7 +156,7 @@ impl World {
         watch.time(|| {
             let mut input = Input::new(bytes);
             while let Some(write) = session.receive(key, &mut input, now) {
-                session.handle_written(&[(write.block, write.data)]);
+                session.handle_written(write.torrent, &[(write.block, write.data)]);
             }
         });
         self.finish(watch);
@@ -167,10 +168,16 @@ impl World {
             session.plan(now);
             let mut ended = 0;
             while let Some(effect) = session.next_effect() {
-                ended += usize::from(matches!(effect, Effect::Report(Report::Piece { .. })));
+                ended += usize::from(matches!(
+                    effect,
+                    Effect::Report {
+                        report: Report::Piece { .. },
+                        ..
+                    }
+                ));
             }
-            while let Some(block) = session.next_read() {
-                session.handle_read(block, &vec![0; block.len as usize]);
+            while let Some((torrent, block)) = session.next_read() {
+                session.handle_read(torrent, block, &vec![0; block.len as usize]);
             }
             let keys = session.take_unflushed();
             std::hint::black_box(session.next_deadline());
@@ -267,11 +274,26 @@ fn introduce(number: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn config(count: usize) -> Config {
+fn session(count: usize) -> Session {
     let piece = BLOCKS * BLOCK;
     let size = u64::from(PIECES) * u64::from(piece);
     let hash = PieceHash(Sha1::digest(vec![0; piece as usize]).into());
-    Config {
+    let us = Us {
+        peer_id: PeerId([b'b'; 20]),
+        port: 6881,
+        key: 0,
+        families: Families { v4: true, v6: true },
+        allow_local: false,
+        share: limits::PEER_SHARE,
+        heartbeat: false,
+    };
+    let config = Config {
+        us,
+        max_peers: count,
+        down: None,
+        up: None,
+    };
+    let order = Order {
         name: "content".to_string(),
         info_hash: InfoHash([7; 20]),
         size,
@@ -288,18 +310,11 @@ fn config(count: usize) -> Config {
         to_hash: Bits::new(PIECES),
         doubted: Vec::new(),
         earlier: Totals::default(),
-        peer_id: PeerId([b'b'; 20]),
-        port: 6881,
         trackers: Vec::new(),
-        allow_local: false,
         timeout: None,
-        key: 0,
-        families: Families { v4: true, v6: true },
-        max_peers: count,
-        share: limits::PEER_SHARE,
-        down: None,
-        up: None,
         sequential: false,
-        heartbeat: false,
-    }
+    };
+    let mut session = Session::new(config, 1, Now::default());
+    session.add(order, Now::default());
+    session
 }

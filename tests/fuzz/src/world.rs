@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 
 use brooklet::base::bits::Bits;
 use brooklet::base::geometry::{BLOCK, Block};
+use brooklet::base::key::TorrentKey;
 use brooklet::base::limits;
 use brooklet::base::time::{Duration, Now, sooner};
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::Segment;
-use brooklet::session::effect::{Effect, Report};
 use brooklet::session::session::Session;
+use brooklet::torrent::effect::{Effect, Report};
 use brooklet::wire::message::piece_header;
 
 use super::other::Other;
@@ -24,6 +25,9 @@ use super::torrent::Torrent;
 const TURNS: usize = 40;
 /// The least time that a turn takes.
 const TICK: Duration = Duration::from_micros(1);
+
+/// The only torrent.
+pub const TORRENT: TorrentKey = 0;
 
 /// The session and all around it.
 pub struct World {
@@ -144,7 +148,7 @@ impl World {
         let most = most.min(self.disk.waiting.len());
         let written: Vec<(Block, Vec<u8>)> = self.disk.waiting.drain(..most).collect();
         for (block, data) in &written {
-            let held = self.session.pieces().held().get(block.piece);
+            let held = self.session.pieces(TORRENT).held().get(block.piece);
             assert!(!held, "{block:?} is written to a piece that is held");
             self.disk.bytes[self.torrent.range(*block)].copy_from_slice(data);
         }
@@ -153,7 +157,7 @@ impl World {
             .map(|(block, data)| (*block, &data[..]))
             .collect();
         if !told.is_empty() {
-            self.session.handle_written(&told);
+            self.session.handle_written(TORRENT, &told);
         }
     }
 
@@ -161,7 +165,7 @@ impl World {
     pub fn fail_write(&mut self) {
         if let Some((block, _)) = self.disk.waiting.pop_front() {
             self.session
-                .handle_unwritten(block, "the disk is full".into(), self.now);
+                .handle_unwritten(TORRENT, block, "the disk is full".into(), self.now);
             self.stopped = true;
         }
     }
@@ -231,23 +235,30 @@ impl World {
                     self.calls.retain(|&call| call != key);
                     assert!(self.session.peer(key).is_none());
                 }
-                Effect::Tracker(action) => self.outside.perform(action),
-                Effect::ReadAhead(block) => assert!(self.torrent.geometry().contains(block)),
-                Effect::Save(snapshot) => {
+                Effect::Tracker { action, .. } => self.outside.perform(action),
+                Effect::ReadAhead { block, .. } => assert!(self.torrent.geometry().contains(block)),
+                Effect::Save { snapshot, .. } => {
                     snapshot
                         .held
                         .ones()
                         .for_each(|piece| self.check_piece(piece));
                 }
-                Effect::Report(Report::Stopped { .. }) => self.stopped = true,
-                Effect::Report(Report::Complete { .. }) => {
-                    assert!(
-                        !std::mem::replace(&mut self.complete, true),
-                        "complete twice"
-                    );
-                }
-                Effect::Report(_) | Effect::Begin => {}
+                Effect::Report { report, .. } => self.note(&report),
+                Effect::Begin { .. } => {}
             }
+        }
+    }
+
+    fn note(&mut self, report: &Report) {
+        match report {
+            Report::Stopped { .. } => self.stopped = true,
+            Report::Complete { .. } => {
+                assert!(
+                    !std::mem::replace(&mut self.complete, true),
+                    "complete twice"
+                );
+            }
+            _ => {}
         }
     }
 
@@ -266,22 +277,23 @@ impl World {
                     .iter()
                     .all(|&byte| byte == 0)
             };
-            if self.session.next_hole().is_some_and(zeros) && self.session.handle_hole() {
+            let hole = self.session.next_hole();
+            if hole.is_some_and(|(_, piece)| zeros(piece)) && self.session.handle_hole(TORRENT) {
                 any = true;
                 continue;
             }
-            let Some(block) = self.session.next_read() else {
+            let Some((torrent, block)) = self.session.next_read() else {
                 return any;
             };
             any = true;
             assert!(self.torrent.geometry().contains(block) && block.len as usize <= limits::SLICE);
             if self.disk.broken.contains(&block.piece) {
                 self.session
-                    .handle_unreadable("the disk is broken".into(), self.now);
+                    .handle_unreadable(torrent, "the disk is broken".into(), self.now);
                 continue;
             }
             let data = &self.disk.bytes[self.torrent.range(block)];
-            self.session.handle_read(block, data);
+            self.session.handle_read(torrent, block, data);
         }
         any
     }
@@ -343,7 +355,7 @@ impl World {
         if let Some((piece, begun)) = lost {
             self.disk.lost.insert(piece);
             self.session
-                .handle_lost(&[piece], "the disk is broken".into());
+                .handle_lost(TORRENT, &[piece], "the disk is broken".into());
             if begun {
                 self.session.handle_closed(key, Fault::Unreadable, self.now);
             } else {
@@ -357,7 +369,7 @@ impl World {
     fn check(&mut self) {
         let fresh: Vec<u32> = self
             .session
-            .pieces()
+            .pieces(TORRENT)
             .held()
             .ones()
             .filter(|&piece| !self.held.get(piece))

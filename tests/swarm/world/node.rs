@@ -7,13 +7,15 @@ use std::rc::Rc;
 use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Geometry;
 use brooklet::base::id::{InfoHash, PeerId};
+use brooklet::base::key::TorrentKey;
 use brooklet::base::limits;
 use brooklet::base::padding::Padding;
 use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
-use brooklet::session::config::{Config, Stay};
-use brooklet::session::effect::Snapshot;
+use brooklet::session::config::Config;
 use brooklet::session::session::Session;
+use brooklet::torrent::effect::Snapshot;
+use brooklet::torrent::order::{Order, Stay, Us};
 use brooklet::tracker::Families;
 
 use super::disk::{Disk, Source};
@@ -22,6 +24,8 @@ use super::tracker;
 use super::watch::Watch;
 use super::writer::Writer;
 
+/// The only torrent of a session.
+pub const TORRENT: TorrentKey = 0;
 /// Where everybody listens.
 const PORT: u16 = 6881;
 
@@ -198,12 +202,14 @@ impl Node {
         self.writer = Writer::default();
         self.gone = false;
         self.fate.joined.get_or_insert(now);
-        let config = self.config(source);
-        self.watch.restart(&config.trusted);
-        self.session = Some(Session::new(config, seed, now));
+        let order = self.order(source);
+        self.watch.restart(&order.trusted);
+        let mut session = Session::new(self.config(), seed, now);
+        session.add(order, now);
+        self.session = Some(session);
     }
 
-    fn config(&self, source: &Source) -> Config {
+    fn order(&self, source: &Source) -> Order {
         let geometry = source.geometry;
         let pieces = geometry.pieces();
         let download = self.role != Role::Seed;
@@ -216,12 +222,12 @@ impl Node {
             Role::Seed => None,
             Role::Client(time) => time,
         };
-        Config {
+        Order {
             name: "content".to_string(),
             info_hash: InfoHash(*b"abcdefghijklmnopqrst"),
             size: geometry.size(),
-            padding: Padding::default(),
             geometry,
+            padding: Padding::default(),
             hashes: source.hashes.clone(),
             wanted: if download {
                 Bits::full(pieces)
@@ -234,22 +240,30 @@ impl Node {
             trusted,
             doubted: Vec::new(),
             earlier: Totals::default(),
+            trackers: vec![vec![tracker::URL.to_string()]],
+            timeout: None,
+            sequential: false,
+        }
+    }
+
+    fn config(&self) -> Config {
+        let us = Us {
             peer_id: self.peer_id(),
             port: PORT,
-            trackers: vec![vec![tracker::URL.to_string()]],
-            allow_local: false,
-            timeout: None,
             key: self.number as u32,
             families: Families {
                 v4: true,
                 v6: false,
             },
-            max_peers: limits::PEERS,
+            allow_local: false,
             share: limits::UNSENT,
+            heartbeat: false,
+        };
+        Config {
+            us,
+            max_peers: limits::PEERS,
             down: self.limits.0,
             up: self.limits.1,
-            sequential: false,
-            heartbeat: false,
         }
     }
 

@@ -10,8 +10,8 @@ use brooklet::peer::input::Input;
 use brooklet::peer::peer::Segment;
 use brooklet::peer::piece::HEADER;
 use brooklet::session::appetite::Appetite;
-use brooklet::session::effect::{Effect, Report, Snapshot};
 use brooklet::session::session::Session;
+use brooklet::torrent::effect::{Effect, Report, Snapshot};
 use brooklet::tracker::Action;
 use brooklet::wire::message::Message;
 
@@ -160,14 +160,17 @@ impl World {
                         self.close(conn, end);
                     }
                 }
-                Effect::Tracker(Action::Connect { id, request, .. }) => {
+                Effect::Tracker {
+                    action: Action::Connect { id, request, .. },
+                    ..
+                } => {
                     let way = self.nodes[n].link.latency * 4;
                     let event = Event::Tracker(n, self.nodes[n].run, id, request);
                     self.queue.push(self.now + way, event);
                 }
-                Effect::Tracker(_) | Effect::ReadAhead(_) | Effect::Begin => {}
-                Effect::Save(snapshot) => self.save(n, snapshot),
-                Effect::Report(report) => self.hear(n, report),
+                Effect::Tracker { .. } | Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
+                Effect::Save { snapshot, .. } => self.save(n, snapshot),
+                Effect::Report { report, .. } => self.hear(n, report),
             }
         }
         busy
@@ -216,13 +219,13 @@ impl World {
     fn read_back(&mut self, n: usize, session: &mut Session) -> bool {
         let mut slices = 0;
         while slices < 16 {
-            let Some(block) = session.next_read() else {
+            let Some((torrent, block)) = session.next_read() else {
                 break;
             };
             slices += 1;
             self.buffer.clear();
             self.nodes[n].disk.read(block, &mut self.buffer);
-            session.handle_read(block, &self.buffer);
+            session.handle_read(torrent, block, &self.buffer);
         }
         slices > 0
     }

@@ -89,7 +89,7 @@ impl Node {
     }
 
     /// A turn is over; `busy`: something happened in it.
-    pub fn watch(&mut self, session: &Session, busy: bool, now: Now) {
+    pub fn watch(&mut self, session: &mut Session, busy: bool, now: Now) {
         let watch = &mut self.watch;
         let close = now.since(watch.last) < CLOSE;
         watch.idle = if busy || !close { 0 } else { watch.idle + 1 };

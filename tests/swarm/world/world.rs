@@ -13,7 +13,7 @@ use brooklet::tracker::Id;
 use super::disk::Source;
 use super::manners::Manners;
 use super::net::{Conn, round_up};
-use super::node::{Link, Node, Role};
+use super::node::{Link, Node, Role, TORRENT};
 use super::queue::{Act, Event, Queue};
 use super::tracker::Tracker;
 
@@ -194,9 +194,9 @@ impl World {
         let reply = self.tracker.answer(from, request, now, &mut self.rng);
         let node = &mut self.nodes[n];
         if let Some(session) = node.session.as_mut().filter(|_| node.run == run) {
-            session.trackers().handle_connected(id, now);
-            session.trackers().handle_bytes(id, &reply, now);
-            session.trackers().handle_closed(id, Ok(()), now);
+            session.trackers(TORRENT).handle_connected(id, now);
+            session.trackers(TORRENT).handle_bytes(id, &reply, now);
+            session.trackers(TORRENT).handle_closed(id, Ok(()), now);
             self.wake(n, now);
         }
     }
@@ -218,7 +218,7 @@ impl World {
             Act::Leave(n) => {
                 let now = self.now;
                 if let Some(session) = &mut self.nodes[n].session {
-                    session.stop("SIGINT", now);
+                    session.stop_all("SIGINT", now);
                     self.wake(n, now);
                 }
             }

@@ -11,6 +11,7 @@ use brooklet::session::appetite::DiskLoad;
 use brooklet::session::session::Session;
 
 use super::net::span;
+use super::node::TORRENT;
 use super::queue::Event;
 use super::world::World;
 
@@ -60,7 +61,7 @@ impl World {
         for &(block, data) in blocks {
             self.put_on_disk(n, block, data);
         }
-        session.handle_written(blocks);
+        session.handle_written(TORRENT, blocks);
     }
 
     /// The disk has written what came first.
@@ -80,7 +81,7 @@ impl World {
         let node = &mut self.nodes[n];
         node.writer.news = true;
         if let Some(session) = node.session.as_mut() {
-            session.handle_written(&written);
+            session.handle_written(TORRENT, &written);
             if !node.writer.is_full() {
                 for (conn, dir) in std::mem::take(&mut node.held_up) {
                     if let Some(key) = self.conns[conn].keys[1 - dir] {

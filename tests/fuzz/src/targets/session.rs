@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::super::outside::URLS;
 use super::super::script::Script;
 use super::super::torrent::Torrent;
-use super::super::world::World;
+use super::super::world::{TORRENT, World};
 use super::super::{cut, speech};
 use brooklet::base::bits::Bits;
 use brooklet::base::limits;
@@ -14,9 +14,10 @@ use brooklet::base::padding::Padding;
 use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fault::Fault;
-use brooklet::session::config::{Config, Stay};
+use brooklet::session::config::Config;
 use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
+use brooklet::torrent::order::{Order, Stay, Us};
 use brooklet::tracker::Families;
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::Message;
@@ -67,7 +68,42 @@ fn world(script: &mut Script<'_>) -> World {
         }
     }
     let limit = |byte: u8| (byte >= 0xe0).then(|| u64::from(byte - 0xdf) * 3000);
-    let mut config = Config {
+    let stay = match script.byte() {
+        0..0xd0 => Stay::Until {
+            ratio: None,
+            time: None,
+        },
+        0xd0..0xe0 => Stay::Until {
+            ratio: Some(0.5),
+            time: Some(Duration::from_secs(60)),
+        },
+        _ => Stay::No,
+    };
+    let trackers = match script.below(4) {
+        0 => vec![URLS.iter().map(|url| url.to_string()).collect()],
+        _ => Vec::new(),
+    };
+    let max_peers = 1 + script.below(8);
+    let (down, up) = (limit(script.byte()), limit(script.byte()));
+    let sequential = script.flag();
+    let odd = script.byte();
+    let us = Us {
+        peer_id: torrent.local.peer_id,
+        port: 6881,
+        key: 0,
+        families: Families { v4: true, v6: true },
+        allow_local: false,
+        // Little memory for each peer, now and then, but as much as the program gives it.
+        share: (torrent.local.unsent >> (odd >> 5)).max(limits::PEER_SHARE),
+        heartbeat: odd & 1 == 1,
+    };
+    let config = Config {
+        us,
+        max_peers,
+        down,
+        up,
+    };
+    let order = Order {
         name: "content".to_string(),
         info_hash: torrent.local.info_hash,
         size: torrent.geometry().size(),
@@ -76,43 +112,17 @@ fn world(script: &mut Script<'_>) -> World {
         hashes: torrent.hashes.clone(),
         wanted,
         download,
-        stay: match script.byte() {
-            0..0xd0 => Stay::Until {
-                ratio: None,
-                time: None,
-            },
-            0xd0..0xe0 => Stay::Until {
-                ratio: Some(0.5),
-                time: Some(Duration::from_secs(60)),
-            },
-            _ => Stay::No,
-        },
         trusted,
         to_hash,
         doubted: Vec::new(),
         earlier: Totals::default(),
-        peer_id: torrent.local.peer_id,
-        port: 6881,
-        trackers: match script.below(4) {
-            0 => vec![URLS.iter().map(|url| url.to_string()).collect()],
-            _ => Vec::new(),
-        },
-        allow_local: false,
         timeout: None,
-        key: 0,
-        families: Families { v4: true, v6: true },
-        max_peers: 1 + script.below(8),
-        share: torrent.local.unsent,
-        down: limit(script.byte()),
-        up: limit(script.byte()),
-        sequential: script.flag(),
-        heartbeat: false,
+        stay,
+        trackers,
+        sequential,
     };
-    let odd = script.byte();
-    config.heartbeat = odd & 1 == 1;
-    // Little memory for each peer, now and then, but as much as the program gives it.
-    config.share = (config.share >> (odd >> 5)).max(limits::PEER_SHARE);
-    let session = Session::new(config, script.byte().into(), Now::default());
+    let mut session = Session::new(config, script.byte().into(), Now::default());
+    session.add(order, Now::default());
     World::new(torrent, session, disk)
 }
 
@@ -132,7 +142,9 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
             } else {
                 Source::Tracker
             };
-            world.session.add_peers(&[addr(script)], source, now);
+            world
+                .session
+                .add_peers(TORRENT, &[addr(script)], source, now);
         }
         (3, _) => world.answer_call(script.byte().into(), script.byte() < 0xc0),
         (4, Some(key)) => world.hear(key, &speech::greeting(script, torrent)),
@@ -148,14 +160,16 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
         (21, _) => world.write(1 + script.below(5)),
         (22, _) if script.byte() > 0xf0 => world.fail_write(),
         (23, _) if script.byte() > 0xd0 => {
-            let held: Vec<u32> = world.session.pieces().held().ones().collect();
+            let held: Vec<u32> = world.session.pieces(TORRENT).held().ones().collect();
             let any = u32::from(script.byte()) % torrent.geometry().pieces();
             let piece = script.pick(&held).unwrap_or(any);
             world.disk.broken.insert(piece);
         }
-        (24..=26, _) => world.outside.happen(script, world.session.trackers(), now),
+        (24..=26, _) => world
+            .outside
+            .happen(script, world.session.trackers(TORRENT), now),
         (27, _) if script.byte() > 0xf0 => {
-            world.session.stop("SIGINT", now);
+            world.session.stop_all("SIGINT", now);
             world.stopped = true;
         }
         (28, Some(key)) => {
@@ -191,7 +205,7 @@ fn take(world: &mut World, key: usize, script: &mut Script<'_>) {
     if script.flag() {
         world.turn();
     }
-    let held: Vec<u32> = world.session.pieces().held().ones().collect();
+    let held: Vec<u32> = world.session.pieces(TORRENT).held().ones().collect();
     let geometry = world.torrent.geometry();
     for _ in 0..1 + script.below(8) {
         let Some(piece) = script.pick(&held) else {
@@ -292,7 +306,7 @@ fn a_seed_completes_it(world: &mut World) {
     world.hear(key, &hello);
     world.turn();
     for _ in 0..4000 {
-        if world.stopped || world.session.pieces().is_complete() {
+        if world.stopped || world.session.pieces(TORRENT).is_complete() {
             return;
         }
         let asked = world
@@ -325,10 +339,11 @@ fn a_seed_completes_it(world: &mut World) {
 
 /// Stopped, the session comes to its end in time, and nothing is left of its connections.
 fn all_is_over(world: &mut World) {
-    world.session.stop("SIGINT", world.now);
+    world.session.stop_all("SIGINT", world.now);
     world.turn();
     assert!(world.peers.is_empty(), "every slot is freed");
-    assert_eq!(world.session.progress(world.now).peers, 0);
+    let torrent = world.session.torrent(TORRENT).expect("it is there");
+    assert_eq!(torrent.progress(world.now).peers, 0);
     while world.disk.slow {
         world.write(usize::MAX);
         world.disk.slow = false;
@@ -344,5 +359,5 @@ fn all_is_over(world: &mut World) {
         0,
         "no connection to a tracker is left"
     );
-    assert_eq!(world.session.pieces().requests().count(), 0);
+    assert_eq!(world.session.pieces(TORRENT).requests().count(), 0);
 }

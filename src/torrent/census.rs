@@ -1,9 +1,8 @@
-//! How many connections stand how, kept up as they change: a turn asks for these numbers and must
-//! not cost what is connected.
-
-use slab::Slab;
+//! How many of a torrent's connections are open and the like, kept up as they change: a turn asks
+//! for these numbers and must not cost what is connected.
 
 use super::slot::{Counted, Slot};
+use crate::base::key::PeerKey;
 
 /// The numbers of all connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -34,7 +33,7 @@ impl Census {
     }
 
     /// The numbers, counted one by one: what the others must agree with.
-    pub fn of(slots: &Slab<Slot>) -> Census {
+    pub fn of<'a>(slots: impl Iterator<Item = (PeerKey, &'a Slot)>) -> Census {
         let mut census = Census::default();
         for (_, slot) in slots {
             census.add(Counted::of(&slot.peer));

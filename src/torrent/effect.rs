@@ -1,12 +1,14 @@
 //! Everything the outside must do or hear of, as values.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use super::callers::Failed;
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::base::id::InfoHash;
+use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::rate::Totals;
+use crate::peer::caller::Failed;
 use crate::tracker;
 
 /// What a user may want to hear of. The command line turns these into the progress line, log lines
@@ -122,26 +124,52 @@ pub enum Effect {
     /// Connect to this address; the socket lies under this key.
     Dial {
         /// The slot.
-        key: usize,
-        /// Whom to call.
+        key: PeerKey,
+        /// The peer.
         addr: SocketAddr,
     },
     /// Close the socket under this key.
     Hangup {
         /// The slot.
-        key: usize,
+        key: PeerKey,
     },
     /// Something for a tracker.
-    Tracker(tracker::Action),
+    Tracker {
+        /// The torrent that it is asked about.
+        torrent: TorrentKey,
+        /// What to do.
+        action: tracker::Action,
+    },
     /// These bytes will be sent soon: have them in memory by then.
-    ReadAhead(Block),
-    /// Put on disk what is known; see [`Snapshot`].
-    Save(Snapshot),
+    ReadAhead {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// Where its bytes lie.
+        block: Block,
+    },
+    /// Put on disk what is known.
+    Save {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// What is known of it.
+        snapshot: Snapshot,
+    },
     /// The check is over, and the download begins: files may be made and cut to their length.
-    Begin,
+    Begin {
+        /// The torrent.
+        torrent: TorrentKey,
+    },
     /// Tell the user.
-    Report(Report),
+    Report {
+        /// The torrent that it is about; `None`: the process.
+        torrent: Option<TorrentKey>,
+        /// What happened.
+        report: Report,
+    },
 }
+
+/// Effects in the order in which they are to be performed.
+pub type Effects = VecDeque<Effect>;
 
 /// What resume data say of a moment: everything in `held` was written before it.
 #[derive(Clone, Debug)]
@@ -152,15 +180,4 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Nothing will be written after this: no download is under way.
     pub clean: bool,
-}
-
-/// A block to be written; blocks in the order in which they come, since one may come again.
-#[derive(Clone, Copy, Debug)]
-pub struct Write<'a> {
-    /// Where it belongs.
-    pub block: Block,
-    /// Where its content begins in the buffer that was read into.
-    pub at: usize,
-    /// Its content there.
-    pub data: &'a [u8],
 }

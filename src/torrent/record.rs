@@ -6,7 +6,7 @@ use crate::base::time::Now;
 
 /// The record of a torrent as it was saved last.
 #[derive(Debug)]
-pub(super) struct Record {
+pub struct Record {
     /// Something has happened since then that belongs in it.
     outdated: bool,
     at: Now,

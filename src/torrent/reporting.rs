@@ -9,7 +9,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// What was reported last, and when the next report is due.
 #[derive(Debug)]
-pub(super) struct Reporting {
+pub struct Reporting {
+    /// It is reported once a second even while nothing changes.
+    heartbeat: bool,
     last: Progress,
     totals: Totals,
     next: Now,
@@ -17,8 +19,9 @@ pub(super) struct Reporting {
 
 impl Reporting {
     /// Nothing has been reported yet.
-    pub fn new(now: Now) -> Reporting {
+    pub fn new(heartbeat: bool, now: Now) -> Reporting {
         Reporting {
+            heartbeat,
             last: Progress::default(),
             totals: Totals::default(),
             next: now + EVERY,
@@ -28,6 +31,7 @@ impl Reporting {
     /// This is being reported.
     pub fn on_reported(&mut self, progress: Progress, totals: Totals, now: Now) {
         *self = Reporting {
+            heartbeat: self.heartbeat,
             last: progress,
             totals,
             next: now + EVERY,
@@ -37,7 +41,7 @@ impl Reporting {
     /// Whether the user was told of something that has changed since, or of bytes that flow.
     pub fn is_stale(&self, totals: Totals, peers: usize) -> bool {
         let flowing = self.last.down_rate + self.last.up_rate > 0;
-        flowing || totals != self.totals || peers != self.last.peers
+        self.heartbeat || flowing || totals != self.totals || peers != self.last.peers
     }
 
     /// When the next report is due.

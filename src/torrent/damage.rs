@@ -4,7 +4,7 @@ use crate::base::bits::Bits;
 
 /// What is wrong with the content on disk.
 #[derive(Debug)]
-pub(super) struct Damage {
+pub struct Damage {
     /// Pieces that cannot be read, or were not written: they are neither served nor recorded as
     /// held.
     lost: Bits,

@@ -1,16 +1,18 @@
-//! A connection's place, and the deadlines of all places. A slot's key is also its socket's.
+//! A connection and what is kept beside it. A slot's key is also its socket's.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use crate::base::id::PeerId;
+use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::peer::Peer;
 
-/// One connection and what the session keeps beside it.
+/// One connection and what is kept beside its machine.
 #[derive(Debug)]
 pub struct Slot {
+    /// The torrent that it is about.
+    pub torrent: TorrentKey,
     /// The protocol machine.
     pub peer: Peer,
     /// Its name, once it greeted us.
@@ -37,20 +39,22 @@ pub struct Slot {
     pub touched: bool,
     /// It is on the list of those to write to.
     pub unflushed: bool,
-    /// What it counts as in the session's census.
+    /// What it counts as in its torrent's census.
     pub counted: Counted,
-    armed: Option<Now>,
+    /// When a reminder to look at it comes up.
+    pub armed: Option<Now>,
 }
 
 impl Slot {
-    /// A place for this connection.
-    pub fn new(peer: Peer) -> Slot {
+    /// A slot for this connection.
+    pub fn new(torrent: TorrentKey, peer: Peer) -> Slot {
         let listens_at = if peer.is_outbound() {
             vec![peer.addr()]
         } else {
             Vec::new()
         };
         Slot {
+            torrent,
             peer,
             remote: None,
             listens_at,
@@ -79,7 +83,7 @@ impl Slot {
 
     /// Whether that is so, or was so when it might ask last. It is forgotten after
     /// [`limits::BARREN`], so that it is tried again.
-    pub fn is_wasteful(&self, now: Now) -> bool {
+    pub fn is_idle_unchoked(&self, now: Now) -> bool {
         let lately = |at| now.since(at) < limits::BARREN;
         self.wasted.is_some_and(lately) || self.is_unused(now)
     }
@@ -88,15 +92,19 @@ impl Slot {
 /// What one connection counts as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counted {
-    pub(super) open: bool,
-    pub(super) active: bool,
-    pub(super) interested: bool,
-    pub(super) served: bool,
+    /// Both ends have sent their handshakes.
+    pub open: bool,
+    /// It owes us blocks.
+    pub active: bool,
+    /// It wants something of us.
+    pub interested: bool,
+    /// It wants something of us and may ask for it.
+    pub served: bool,
 }
 
 impl Counted {
     /// What a connection with this machine counts as.
-    pub(super) fn of(peer: &Peer) -> Counted {
+    pub fn of(peer: &Peer) -> Counted {
         let (open, choke) = (peer.is_open(), peer.choke_state());
         let interested = open && choke.peer_interested;
         Counted {
@@ -110,49 +118,11 @@ impl Counted {
 
 /// A connection that ended otherwise than by a decision about its peer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
-    pub(super) addr: SocketAddr,
-    pub(super) outbound: bool,
-    pub(super) at: Now,
-}
-
-/// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look:
-/// most deadlines move away before they come, so a slot is armed anew when its reminder comes up,
-/// not each time the deadline moves.
-#[derive(Debug, Default)]
-pub struct Timers(BTreeSet<(Now, usize)>);
-
-impl Timers {
-    /// Sees to it that the slot is looked at by `at`.
-    pub fn arm(&mut self, key: usize, slot: &mut Slot, at: Option<Now>) {
-        let Some(at) = at else { return };
-        if slot.armed.is_none_or(|armed| at < armed) {
-            self.disarm(key, slot);
-            slot.armed = Some(at);
-            self.0.insert((at, key));
-        }
-    }
-
-    /// The slot need not be looked at: its reminder has come up, or it is over.
-    pub fn disarm(&mut self, key: usize, slot: &mut Slot) {
-        if let Some(at) = slot.armed.take() {
-            self.0.remove(&(at, key));
-        }
-    }
-
-    /// A slot whose reminder has come up: to be disarmed.
-    pub fn next_due(&self, now: Now) -> Option<usize> {
-        let &(at, key) = self.0.first()?;
-        (at <= now).then_some(key)
-    }
-
-    /// When the next reminder comes up.
-    pub fn next_deadline(&self) -> Option<Now> {
-        self.0.first().map(|&(at, _)| at)
-    }
-
-    /// How many reminders there are.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
+pub struct Ended {
+    /// The other end.
+    pub addr: SocketAddr,
+    /// Whether we dialed it.
+    pub outbound: bool,
+    /// When it ended.
+    pub at: Now,
 }

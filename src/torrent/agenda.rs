@@ -1,15 +1,19 @@
-//! The slots that have to be visited: to be planned for, written to, or ended. Slots that nothing
-//! happened to stand on none of these lists, so that they cost nothing.
+//! The slots and torrents that have to be visited: to be planned for, written to, or ended. Those
+//! that nothing happened to stand on none of these lists, so that they cost nothing.
 
 use std::collections::VecDeque;
 
-use crate::base::key::PeerKey;
+use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
 
-/// Lists of slots. A slot says itself whether it stands on the first three.
+/// Lists of slots and torrents. A slot or torrent says itself whether it stands on one of the first
+/// four.
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
+pub struct Agenda {
+    /// Something happened to them: they are planned for in this turn, and their deadlines are
+    /// looked up again.
+    pub torrents: Vec<TorrentKey>,
     /// Something happened to them, or we have something to say: they are planned for in this turn.
     pub touched: VecDeque<PeerKey>,
     /// They could take more requests than there was to ask.

@@ -7,7 +7,7 @@ use crate::storage::check::{Check, Verdict};
 
 /// A check under way.
 #[derive(Debug)]
-pub(super) struct Checking {
+pub struct Checking {
     check: Check,
     hashes: Vec<PieceHash>,
     valid: Bits,
@@ -19,7 +19,7 @@ pub(super) struct Checking {
 
 impl Checking {
     /// A check of these pieces against all hashes of the torrent.
-    pub(super) fn new(geometry: Geometry, hashes: Vec<PieceHash>, pieces: Bits) -> Checking {
+    pub fn new(geometry: Geometry, hashes: Vec<PieceHash>, pieces: Bits) -> Checking {
         Checking {
             check: Check::new(geometry, pieces),
             hashes,
@@ -30,17 +30,17 @@ impl Checking {
     }
 
     /// What to read next; `None`: it is done.
-    pub(super) fn next_slice(&self) -> Option<Block> {
+    pub fn next_slice(&self) -> Option<Block> {
         self.check.next_slice()
     }
 
     /// The piece about to be begun.
-    pub(super) fn beginning(&self) -> Option<u32> {
+    pub fn beginning(&self) -> Option<u32> {
         self.check.beginning()
     }
 
     /// The bytes of [`Checking::next_slice`].
-    pub(super) fn take(&mut self, data: &[u8]) {
+    pub fn take(&mut self, data: &[u8]) {
         if self.check.beginning().is_some() {
             self.repeated = data.first().copied();
         }
@@ -54,30 +54,30 @@ impl Checking {
     }
 
     /// The bytes of [`Checking::next_slice`] are not there.
-    pub(super) fn fail(&mut self) {
+    pub fn fail(&mut self) {
         let verdict = self.check.fail();
         self.note(verdict);
     }
 
     /// The piece about to be begun lies in a hole; whether that decided it.
-    pub(super) fn hole(&mut self) -> bool {
+    pub fn hole(&mut self) -> bool {
         let verdict = self.check.hole(&self.hashes);
         self.note(verdict);
         verdict.is_some()
     }
 
     /// The pieces that are whole.
-    pub(super) fn valid(&self) -> &Bits {
+    pub fn valid(&self) -> &Bits {
         &self.valid
     }
 
     /// The pieces that are whole and more than one byte again and again: zeros lie in many files.
-    pub(super) fn telling(&self) -> &Bits {
+    pub fn telling(&self) -> &Bits {
         &self.telling
     }
 
     /// Bytes decided, of how many.
-    pub(super) fn progress(&self) -> (u64, u64) {
+    pub fn progress(&self) -> (u64, u64) {
         self.check.progress()
     }
 

@@ -1,0 +1,73 @@
+//! What became of a peer that dialed us and whose connection ended before its handshake was whole.
+
+use std::fmt;
+
+use super::fault::Fault;
+use super::peer::Peer;
+use crate::wire::foreign::Foreign;
+
+/// What became of a caller.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Failed {
+    /// It spoke another protocol.
+    Foreign(Foreign),
+    /// Its handshake names a torrent that we do not have.
+    OtherTorrent,
+    /// It was this very client.
+    Ourselves,
+    /// It said nothing.
+    Silent,
+    /// It began a handshake and did not finish it in time.
+    Slow,
+    /// It hung up without a word.
+    Closed,
+    /// It hung up within its handshake.
+    Cut,
+    /// The network ended the connection.
+    Reset,
+    /// It came while what is on disk was being checked.
+    TooEarly,
+    /// All slots were taken by others.
+    NoRoom,
+    /// Its host is banned.
+    Banned,
+}
+
+impl Failed {
+    /// What became of a caller that did not greet us and whose connection ends by this fault;
+    /// `None` if it is no failure of the caller.
+    pub fn of(peer: &Peer, fault: &Fault) -> Option<Failed> {
+        let begun = !peer.cut().is_empty();
+        Some(match fault {
+            Fault::NotBitTorrent => Failed::Foreign(peer.foreign().unwrap_or(Foreign::Unknown)),
+            Fault::OtherTorrent => Failed::OtherTorrent,
+            Fault::Closed | Fault::Network(_) | Fault::HandshakeTimeout if peer.is_ourselves() => {
+                Failed::Ourselves
+            }
+            Fault::Closed if begun => Failed::Cut,
+            Fault::Closed => Failed::Closed,
+            Fault::Network(_) => Failed::Reset,
+            Fault::HandshakeTimeout | Fault::Replaced if begun => Failed::Slow,
+            Fault::HandshakeTimeout | Fault::Replaced => Failed::Silent,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Failed::Foreign(foreign) => return foreign.fmt(f),
+            Failed::OtherTorrent => "for another torrent",
+            Failed::Ourselves => "from this very client",
+            Failed::Silent => "silent",
+            Failed::Slow => "too slow",
+            Failed::Closed => "closed without a word",
+            Failed::Cut => "closed within the handshake",
+            Failed::Reset => "reset",
+            Failed::TooEarly => "before the check was done",
+            Failed::NoRoom => "without a free slot",
+            Failed::Banned => "banned",
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! When slots and torrents are looked at again though nothing happens to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::key::{PeerKey, TorrentKey};
+use crate::base::time::Now;
+use crate::torrent::slot::Slot;
+
+/// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look:
+/// most deadlines move away before they come, so a slot is armed anew when its reminder comes up,
+/// not each time the deadline moves.
+#[derive(Debug, Default)]
+pub struct Timers(BTreeSet<(Now, PeerKey)>);
+
+impl Timers {
+    /// Sees to it that the slot is looked at by `at`.
+    pub fn arm(&mut self, key: PeerKey, slot: &mut Slot, at: Option<Now>) {
+        let Some(at) = at else { return };
+        if slot.armed.is_none_or(|armed| at < armed) {
+            self.disarm(key, slot);
+            slot.armed = Some(at);
+            self.0.insert((at, key));
+        }
+    }
+
+    /// The slot need not be looked at: its reminder has come up, or it is over.
+    pub fn disarm(&mut self, key: PeerKey, slot: &mut Slot) {
+        if let Some(at) = slot.armed.take() {
+            self.0.remove(&(at, key));
+        }
+    }
+
+    /// A slot whose reminder has come up: to be disarmed.
+    pub fn next_due(&self, now: Now) -> Option<PeerKey> {
+        let &(at, key) = self.0.first()?;
+        (at <= now).then_some(key)
+    }
+
+    /// When the next reminder comes up.
+    pub fn next_deadline(&self) -> Option<Now> {
+        self.0.first().map(|&(at, _)| at)
+    }
+
+    /// How many reminders there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Moments by torrent, soonest first: one a torrent, or none.
+#[derive(Debug, Default)]
+pub struct Alarms {
+    set: BTreeMap<TorrentKey, Now>,
+    order: BTreeSet<(Now, TorrentKey)>,
+}
+
+impl Alarms {
+    /// Replaces the moment of a torrent.
+    pub fn set(&mut self, torrent: TorrentKey, at: Option<Now>) {
+        let before = match at {
+            Some(at) => self.set.insert(torrent, at),
+            None => self.set.remove(&torrent),
+        };
+        if before != at {
+            before.map(|before| self.order.remove(&(before, torrent)));
+            at.map(|at| self.order.insert((at, torrent)));
+        }
+    }
+
+    /// The soonest moment.
+    pub fn first(&self) -> Option<Now> {
+        self.order.first().map(|&(at, _)| at)
+    }
+
+    /// The torrents whose moment has come, the longest due first.
+    pub fn due(&self, now: Now) -> impl Iterator<Item = TorrentKey> + '_ {
+        let due = self.order.iter().take_while(move |(at, _)| *at <= now);
+        due.map(|&(_, torrent)| torrent)
+    }
+}

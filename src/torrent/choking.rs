@@ -1,0 +1,138 @@
+//! Which peers of a torrent are choked and unchoked, and when that is decided anew.
+
+use std::collections::BTreeSet;
+
+use slab::Slab;
+
+use super::census::Census;
+use super::choker::{Choker, View};
+use super::members;
+use super::slot::Slot;
+use crate::base::key::PeerKey;
+use crate::base::limits;
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+
+/// The choker and what makes it decide.
+#[derive(Debug)]
+pub struct Choking {
+    choker: Choker,
+    /// Something has happened that may leave an upload slot empty.
+    due: bool,
+    /// When it is seen whether the peers unchoked last use their slots.
+    unused_at: Option<Now>,
+}
+
+/// What the process says of a decision.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// Peers that may be unchoked.
+    pub slots: usize,
+    /// All connections are taken: unused upload slots are given to others.
+    pub short: bool,
+    /// Nothing is left to download.
+    pub seeding: bool,
+    /// Whether a peer waits for the upload limit.
+    pub starved: &'a dyn Fn(PeerKey) -> bool,
+}
+
+impl Choking {
+    /// Nobody is unchoked, and the first round is due at once.
+    pub fn new(now: Now, rng: Rng) -> Choking {
+        Choking {
+            choker: Choker::new(now, rng),
+            due: false,
+            unused_at: None,
+        }
+    }
+
+    /// Something has happened that may leave an upload slot empty.
+    pub fn set_due(&mut self) {
+        self.due = true;
+    }
+
+    /// When all peers are judged anew.
+    pub fn next_round(&self) -> Now {
+        self.choker.next_round()
+    }
+
+    /// When it is seen whether the peers unchoked last use their slots, which matters while all
+    /// connections are taken.
+    pub fn unused_at(&self) -> Option<Now> {
+        self.unused_at
+    }
+
+    /// Decides, if it is time: the peers to choke (true) and to unchoke.
+    pub fn decide(
+        &mut self,
+        census: Census,
+        (slots, keys): (&Slab<Slot>, &BTreeSet<PeerKey>),
+        terms: Terms<'_>,
+        now: Now,
+    ) -> Vec<(PeerKey, bool)> {
+        let due = now >= self.choker.next_round();
+        let unused_due = terms.short && self.unused_at.is_some_and(|at| at <= now);
+        if !due && !unused_due && !self.due {
+            return Vec::new();
+        }
+        self.due = false;
+        self.unused_at = self.unused_at.filter(|&at| at > now);
+        let (interested, served) = (census.interested, census.served);
+        if !due && (served == interested || (served > terms.slots && !unused_due)) {
+            return Vec::new();
+        }
+        let open = members::slots(slots, keys).filter(|(_, slot)| slot.peer.is_open());
+        let views: Vec<View> = open
+            .map(|(key, slot)| view(key, slot, terms, now))
+            .collect();
+        let (seeding, most) = (terms.seeding, terms.slots);
+        if !due {
+            let refilled = self.choker.refill(&views, most, seeding, now);
+            return refilled.into_iter().map(|key| (key, false)).collect();
+        }
+        let chosen = self.choker.round(&views, most, seeding, now);
+        let choked = |view: &View| (view.key, !chosen.contains(&view.key));
+        views.iter().map(choked).collect()
+    }
+
+    /// Chokes or unchokes a peer. Whether that is a change.
+    pub fn set(&mut self, slot: &mut Slot, choking: bool, now: Now) -> bool {
+        if slot.peer.choke_state().am_choking == choking {
+            return false;
+        }
+        if choking {
+            if slot.is_unused(now) {
+                slot.wasted = Some(now);
+            }
+            slot.waits_since = now;
+            slot.peer.choke();
+        } else {
+            slot.offered = now;
+            slot.peer.unchoke();
+            let due = now + limits::UNUSED;
+            self.unused_at = self.unused_at.filter(|&at| at > now).or(Some(due));
+        }
+        true
+    }
+}
+
+fn view(key: PeerKey, slot: &Slot, terms: Terms<'_>, now: Now) -> View {
+    let peer = &slot.peer;
+    View {
+        key,
+        interested: peer.choke_state().peer_interested,
+        unchoked: !peer.choke_state().am_choking,
+        rate: if terms.seeding {
+            peer.up().rate(now)
+        } else {
+            peer.down().rate(now)
+        },
+        // A peer that has nothing for us is not asked for anything: it cannot show that it has
+        // changed its mind.
+        snubbing: slot.useful > 0 && peer.is_snubbing(now),
+        starved: (terms.starved)(key),
+        idle_unchoked: terms.short && slot.is_idle_unchoked(now),
+        since: peer.since(),
+        waits_since: slot.waits_since.max(peer.since()),
+    }
+}

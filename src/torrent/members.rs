@@ -1,0 +1,46 @@
+//! What a torrent may touch of the process: the connections to its own peers, the lists of what is
+//! to be visited, and the effects. It is lent to a torrent for one call.
+
+use std::collections::BTreeSet;
+
+use slab::Slab;
+
+use super::agenda::Agenda;
+use super::bans::Bans;
+use super::effect::Effects;
+use super::slot::Slot;
+use crate::base::key::{PeerKey, TorrentKey};
+
+/// The slab of all slots, seen through the keys of one torrent's members, and the process's lists.
+#[derive(Debug)]
+pub struct Members<'a> {
+    /// The slots of all torrents. A torrent takes those of its own members only.
+    pub slots: &'a mut Slab<Slot>,
+    /// What is to be visited in this turn.
+    pub agenda: &'a mut Agenda,
+    /// Hosts that are not dialed.
+    pub bans: &'a Bans,
+    /// What the outside is to do.
+    pub effects: &'a mut Effects,
+}
+
+impl Members<'_> {
+    /// A member's slot.
+    ///
+    /// # Panics
+    /// It is another torrent's, which would be an error of our own.
+    pub fn slot(&mut self, torrent: TorrentKey, key: PeerKey) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(key)?;
+        assert_eq!(slot.torrent, torrent, "slot {key} is another torrent's");
+        Some(slot)
+    }
+}
+
+/// The slots under these keys.
+pub fn slots<'a>(
+    slots: &'a Slab<Slot>,
+    keys: &'a BTreeSet<PeerKey>,
+) -> impl Iterator<Item = (PeerKey, &'a Slot)> {
+    let slot = |&key| slots.get(key).map(|slot| (key, slot));
+    keys.iter().filter_map(slot)
+}

@@ -1,0 +1,129 @@
+//! What a torrent is to do, and what the process is called: all that a torrent is begun with.
+
+use crate::base::bits::Bits;
+use crate::base::geometry::Geometry;
+use crate::base::id::{InfoHash, PeerId, PieceHash};
+use crate::base::limits;
+use crate::base::padding::Padding;
+use crate::base::rate::Totals;
+use crate::base::time::Duration;
+use crate::peer::peer::Local;
+use crate::tracker::{Families, Identity};
+
+/// How long to upload with nothing left to download.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stay {
+    /// Not at all.
+    No,
+    /// Until one of these is reached; with neither, until stopped.
+    Until {
+        /// Bytes sent per byte of selected content.
+        ratio: Option<f64>,
+        /// Time since there was nothing left to download.
+        time: Option<Duration>,
+    },
+}
+
+/// A file on disk that is not known to be ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Existing {
+    /// Where it lies, for messages.
+    pub name: String,
+    /// Where its bytes lie in the content.
+    pub bytes: std::ops::Range<u64>,
+}
+
+impl Existing {
+    /// Whether enough in it is this torrent's: that of which pieces in a row prove it.
+    pub fn is_proven(&self, telling: &Bits, geometry: Geometry) -> bool {
+        let length = self.bytes.end - self.bytes.start;
+        let enough = limits::PROOF.min(length.div_ceil(2));
+        let mut run = 0;
+        geometry.pieces_of(self.bytes.start, length).any(|piece| {
+            let start = geometry.piece_start(piece);
+            let end = start + u64::from(geometry.piece_size(piece));
+            let own = end.min(self.bytes.end) - start.max(self.bytes.start);
+            run = if telling.get(piece) { run + own } else { 0 };
+            run >= enough
+        })
+    }
+}
+
+/// One torrent, and what is to be done with it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The torrent's name.
+    pub name: String,
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Bytes of its files (padding left out).
+    pub size: u64,
+    /// Its measures. Padding belongs to the content here.
+    pub geometry: Geometry,
+    /// Where the padding lies.
+    pub padding: Padding,
+    /// SHA-1 of each piece.
+    pub hashes: Vec<PieceHash>,
+    /// Pieces to download; none when only seeding.
+    pub wanted: Bits,
+    /// Whether missing pieces are downloaded at all.
+    pub download: bool,
+    /// When to leave once nothing is left to download.
+    pub stay: Stay,
+    /// Pieces that the resume data vouch for.
+    pub trusted: Bits,
+    /// Pieces that have to be hashed first.
+    pub to_hash: Bits,
+    /// Files that may be written to only if enough in them is this torrent's.
+    pub doubted: Vec<Existing>,
+    /// Bytes received and sent in earlier runs.
+    pub earlier: Totals,
+    /// Trackers by tier; none: do not ask any.
+    pub trackers: Vec<Vec<String>>,
+    /// The torrent fails after so long without progress; `None`: it never does for that.
+    pub timeout: Option<Duration>,
+    /// Pieces in order, instead of the rarest first.
+    pub sequential: bool,
+}
+
+/// What the process is called, and how it may be reached: the same for all torrents.
+#[derive(Clone, Copy, Debug)]
+pub struct Us {
+    /// Our peer id.
+    pub peer_id: PeerId,
+    /// The port we listen on.
+    pub port: u16,
+    /// A number that lets trackers recognise us when our address changes.
+    pub key: u32,
+    /// Address families that we can use.
+    pub families: Families,
+    /// Whether trackers at local addresses are asked whatever their path.
+    pub allow_local: bool,
+    /// Bytes that one peer's buffers may take.
+    pub share: usize,
+    /// Report progress once a second even while nothing changes.
+    pub heartbeat: bool,
+}
+
+impl Order {
+    /// What every connection of this torrent says of us.
+    pub fn local(&self, us: &Us) -> Local {
+        let bitfield = self.geometry.pieces().div_ceil(8) as usize;
+        Local {
+            info_hash: self.info_hash,
+            peer_id: us.peer_id,
+            geometry: self.geometry,
+            unsent: us.share.min(limits::UNSENT) + bitfield,
+        }
+    }
+
+    /// What trackers are told of us.
+    pub fn identity(&self, us: &Us) -> Identity {
+        Identity {
+            info_hash: self.info_hash,
+            peer_id: us.peer_id,
+            key: us.key,
+            port: us.port,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The stages of a torrent: the check of what is on disk, the download, the stay, the way out.
+
+use super::effect::{Effect, Effects, Report};
+use super::order::Stay;
+use super::stage::Stage;
+use super::torrent::Torrent;
+use crate::base::bits::Bits;
+use crate::base::limits;
+use crate::base::time::Now;
+
+impl Torrent {
+    /// Ends the check, if everything is hashed: true, and it is running.
+    ///
+    /// # Errors
+    /// Nothing may be written, and why.
+    pub fn finish_check(&mut self, effects: &mut Effects, now: Now) -> Result<bool, String> {
+        let slice = self.checking.as_ref().and_then(|c| c.next_slice());
+        if self.life.stage != Stage::Checking || slice.is_some() {
+            return Ok(false);
+        }
+        let mut telling = self.order.trusted.clone();
+        if let Some(checking) = self.checking.take() {
+            self.pieces.restore(checking.valid());
+            for piece in checking.telling().ones() {
+                telling.set(piece);
+            }
+            self.record.set_outdated();
+        }
+        if let Some(why) = self.find_foreign(&telling) {
+            self.record.set_current();
+            return Err(why);
+        }
+        self.life.stage = Stage::Running;
+        if self.order.download {
+            effects.push_back(Effect::Begin { torrent: self.key });
+        }
+        self.search.restart(now);
+        let checked = self.checked();
+        self.report(checked, effects);
+        self.report_progress(effects, now);
+        Ok(true)
+    }
+
+    fn checked(&self) -> Report {
+        let (held, wanted) = (self.pieces.held(), &self.order.wanted);
+        if self.order.download {
+            let have = held.ones().filter(|&piece| wanted.get(piece)).count();
+            Report::Checked {
+                have: have as u32,
+                pieces: wanted.count(),
+                missing: self.pieces.wanted() - self.pieces.done(),
+            }
+        } else {
+            Report::Checked {
+                have: held.count(),
+                pieces: self.order.geometry.pieces(),
+                missing: self.order.size - self.pieces.held_bytes(),
+            }
+        }
+    }
+
+    /// Begins to talk to others, once the check is over and nothing has ended it. Before the first
+    /// write its record is saved: what a clean record omits would not be hashed again after a kill.
+    pub fn begin(&mut self, effects: &mut Effects, now: Now) {
+        let complete = self.life.complete_at.is_some();
+        if self.record.is_outdated() || !complete {
+            self.save(complete, effects, now);
+        }
+        self.update_totals();
+        self.trackers.start(now);
+    }
+
+    /// Why nothing may be written: a file that is there may be the user's own. `telling`: the
+    /// pieces that prove a file to be this torrent's.
+    fn find_foreign(&self, telling: &Bits) -> Option<String> {
+        let geometry = self.order.geometry;
+        let doubted = self.order.doubted.iter();
+        let mut foreign = doubted.filter(|file| !file.is_proven(telling, geometry));
+        let first = foreign.next()?;
+        let more = match foreign.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!(
+            "{}{more}: its content is not that of this torrent: move it away, or write over it with \
+             --overwrite",
+            first.name
+        ))
+    }
+
+    /// Whether a download has become whole and has not said so yet: that is the moment to look at
+    /// its files.
+    pub fn is_whole(&self) -> bool {
+        let running = self.order.download && self.is_running();
+        running && self.life.complete_at.is_none() && self.pieces.is_complete()
+    }
+
+    /// Says once that everything selected is there, if it is. True: there is nothing to stay for.
+    pub fn complete(&mut self, effects: &mut Effects, now: Now) -> bool {
+        let whole = self.is_running() && self.pieces.is_complete();
+        if self.life.complete_at.is_some() || !whole {
+            return false;
+        }
+        self.life.complete_at = Some(now);
+        let totals = self.totals();
+        if self.order.download {
+            self.report_progress(effects, now);
+            let report = Report::Complete {
+                seconds: now.since(self.life.started).as_secs_f64(),
+                downloaded: totals.down,
+                uploaded: totals.up,
+            };
+            self.report(report, effects);
+        }
+        self.update_totals();
+        if totals.down > 0 && self.pieces.held_bytes() == self.order.size {
+            self.trackers.completed(now);
+        }
+        self.choking.set_due();
+        if self.order.stay != Stay::No && self.record.is_outdated() {
+            self.save(true, effects, now);
+        }
+        self.order.stay == Stay::No
+    }
+
+    /// Why it stays no longer, if that is so.
+    pub fn stay_over(&self, now: Now) -> Option<&'static str> {
+        let (Some(since), Stay::Until { ratio, time }) = (self.life.complete_at, self.order.stay)
+        else {
+            return None;
+        };
+        if time.is_some_and(|time| now.since(since) >= time) {
+            return Some("seed-time");
+        }
+        let size = if self.order.download {
+            self.pieces.wanted()
+        } else {
+            self.order.size
+        };
+        let uploaded = (self.order.earlier + self.totals()).up;
+        let reached = ratio.is_some_and(|ratio| uploaded as f64 >= ratio * size as f64);
+        reached.then_some("ratio")
+    }
+
+    /// When the time to stay is over.
+    pub fn stay_deadline(&self) -> Option<Now> {
+        match (self.life.complete_at, self.order.stay) {
+            (Some(since), Stay::Until { time, .. }) => time.map(|time| since + time),
+            _ => None,
+        }
+    }
+
+    /// Begins to leave, if it has not yet: no peers are to be talked to any more.
+    pub fn begin_leaving(&mut self, now: Now) -> bool {
+        if self.life.is_ending() {
+            return false;
+        }
+        self.life.stage = Stage::Leaving {
+            until: now + limits::FAREWELL,
+        };
+        true
+    }
+
+    /// Its peers are gone: what is known is saved and trackers are told. `was_running`: it was
+    /// among peers.
+    pub fn leave(&mut self, was_running: bool, effects: &mut Effects, now: Now) {
+        let changed = self.record.is_worth_closing(self.totals());
+        if was_running && changed {
+            self.save(true, effects, now);
+        }
+        self.trackers.stop(now);
+        self.report_progress(effects, now);
+    }
+
+    /// On the way out: saves what was still being written when it was stopped, and is over once
+    /// trackers know.
+    pub fn update_leaving(&mut self, effects: &mut Effects, now: Now) {
+        if self.record.is_outdated() && self.life.is_ending() {
+            self.save(true, effects, now);
+        }
+        if let Stage::Leaving { until } = self.life.stage {
+            if now >= until || self.trackers.is_idle() {
+                self.life.stage = Stage::Over;
+            }
+        }
+    }
+}

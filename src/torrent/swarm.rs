@@ -1,0 +1,205 @@
+//! What a running torrent decides about its swarm: which peers are choked, what they are told, what
+//! trackers are asked, and what the user hears of a search that finds nobody.
+
+use std::net::SocketAddr;
+
+use super::candidates::Source;
+use super::choking::Terms;
+use super::effect::{Effect, Effects, Report};
+use super::members::Members;
+use super::torrent::Torrent;
+use crate::base::limits;
+use crate::base::time::{Duration, Now, sooner};
+use crate::peer::fault::Fault;
+use crate::tracker::{Need, Response};
+
+impl Torrent {
+    /// Chokes and unchokes peers, if it is time.
+    pub fn update_chokes(&mut self, terms: Terms<'_>, with: &mut Members<'_>, now: Now) {
+        let slots = (&*with.slots, &self.members);
+        for (key, choking) in self.choking.decide(self.census, slots, terms, now) {
+            let slot = with.slot(self.key, key);
+            if slot.is_some_and(|slot| self.choking.set(slot, choking, now)) {
+                self.enlist(key, with);
+            }
+        }
+    }
+
+    /// Tells peers of the pieces they have not been told of, if it is time. What follows for our
+    /// interest is found out on the same round.
+    pub fn tell_pieces(&mut self, with: &mut Members<'_>, now: Now) {
+        let complete = self.pieces.is_complete();
+        let news = self.news.take_due(self.census.open, complete, now);
+        if news.is_empty() {
+            return;
+        }
+        let keys: Vec<usize> = self.members.iter().copied().collect();
+        for key in keys {
+            let slot = with.slot(self.key, key);
+            let Some(slot) = slot.filter(|slot| slot.peer.is_open()) else {
+                continue;
+            };
+            let mut theirs = 0;
+            for &piece in &news {
+                theirs += u32::from(slot.peer.holdings().has(piece));
+                slot.peer.have(piece);
+            }
+            let said = !slot.peer.declared_whole();
+            slot.useful -= theirs;
+            if said || slot.useful == 0 {
+                self.enlist(key, with);
+            }
+        }
+    }
+
+    /// Hears what trackers answered, and asks them. `may_dial`: more connections may be made.
+    pub fn update_trackers(&mut self, may_dial: bool, with: &mut Members<'_>, now: Now) {
+        self.update_totals();
+        if self.trackers.next_deadline().is_some_and(|at| at <= now) {
+            self.trackers.handle_timeout(now);
+        }
+        // What they answered comes first: whether peers are known follows from it.
+        self.hear_trackers(with, now);
+        let next = self.candidates.next_deadline();
+        let none_due = next.is_none_or(|at| at > now + limits::REDIAL);
+        let wanting = self.is_running() && self.is_downloading();
+        if wanting && none_due && may_dial {
+            self.trackers.want_peers(now);
+        }
+        let need = match self.census.open {
+            0 if wanting && !self.is_trying(now) => Need::Peers,
+            0 => Need::Answer,
+            _ => Need::Nothing,
+        };
+        self.trackers.set_need(need, now);
+        self.hear_trackers(with, now);
+    }
+
+    /// Tells trackers how much was received and sent, and how much is left.
+    pub fn update_totals(&mut self) {
+        let totals = self.totals();
+        let left = self.order.size - self.pieces.held_bytes();
+        self.trackers.set_totals(totals.up, totals.down, left);
+    }
+
+    fn hear_trackers(&mut self, with: &mut Members<'_>, now: Now) {
+        while let Some(response) = self.trackers.next_response() {
+            self.on_response(response, with, now);
+        }
+        while let Some(action) = self.trackers.next_action() {
+            let torrent = self.key;
+            with.effects.push_back(Effect::Tracker { torrent, action });
+        }
+    }
+
+    fn on_response(&mut self, response: Response, with: &mut Members<'_>, now: Now) {
+        let Response {
+            url,
+            outcome,
+            warning,
+            remark,
+            ..
+        } = response;
+        if let Some(message) = warning {
+            let url = url.clone();
+            self.report(Report::TrackerWarning { url, message }, with.effects);
+        }
+        if let (Ok(addrs), true) = (&outcome, self.is_running()) {
+            self.add_peers(addrs, Source::Tracker, with.bans, now);
+        }
+        let outcome = outcome.map(|addrs| addrs.len());
+        self.search.on_tracker(&url, outcome.clone());
+        let report = Report::Tracker {
+            url,
+            outcome,
+            remark,
+        };
+        self.report(report, with.effects);
+    }
+
+    /// Whether a peer is being tried, or is to be dialed now.
+    fn is_trying(&self, now: Now) -> bool {
+        let next = self.candidates.next_deadline();
+        !self.members.is_empty() || next.is_some_and(|at| at <= now)
+    }
+
+    /// Whether neither peers nor trackers are being tried, so that no news of a search can come.
+    fn is_search_idle(&self) -> bool {
+        self.members.is_empty() && self.trackers.is_idle()
+    }
+
+    /// Tells the user why a download finds nobody, if it is time.
+    ///
+    /// # Errors
+    /// There was no progress for longer than its user wants to wait, and why.
+    pub fn update_search(&mut self, effects: &mut Effects, now: Now) -> Result<(), String> {
+        let alone = self.is_downloading() && self.census.open == 0;
+        self.search.set_alone(alone, now);
+        let (idle, dialing) = (self.is_search_idle(), self.members.len());
+        if let Some(why) = self.search.tell(idle, dialing, now) {
+            self.report(Report::Alone(why), effects);
+        }
+        let totals = self.totals();
+        let moved = if self.order.download {
+            totals.down
+        } else {
+            totals.up
+        };
+        let since = self.search.on_moved(moved, now);
+        let over = |patience: &Duration| now.since(since) >= *patience;
+        let Some(patience) = self.search_patience().filter(over) else {
+            return Ok(());
+        };
+        let why = match (self.order.download, self.census.open) {
+            (false, _) => String::from("nobody asked for anything"),
+            (true, 0) => self.search.words(dialing),
+            (true, peers) => format!("{peers} peers are connected and send nothing"),
+        };
+        let (name, waited) = (&self.order.name, words_of(patience));
+        Err(format!(
+            "{name}: no progress for {waited} (--timeout): {why}"
+        ))
+    }
+
+    /// How long there may be no progress; `None`: there need not be any.
+    fn search_patience(&self) -> Option<Duration> {
+        let over = self.order.download && self.life.complete_at.is_some();
+        self.order.timeout.filter(|_| !over)
+    }
+
+    /// When [`Torrent::update_search`] has something to do.
+    pub fn search_deadline(&self) -> Option<Now> {
+        let patience = self.search_patience();
+        let end = patience.map(|patience| self.search.patient_until(patience));
+        sooner(end, self.search.tell_at(self.is_search_idle()))
+    }
+
+    /// A peer that was dialed did not complete its handshake. The user hears of peers named with
+    /// `--peer`.
+    pub fn on_failed_dial(&mut self, addr: SocketAddr, fault: &Fault, effects: &mut Effects) {
+        if matches!(fault, Fault::Stopping | Fault::Replaced | Fault::Duplicate) {
+            return;
+        }
+        let why = match fault {
+            Fault::Closed => String::from(
+                "it hangs up: perhaps it does not share this torrent, or takes encrypted \
+                 connections only",
+            ),
+            fault => fault.to_string(),
+        };
+        self.search.on_failed(&why);
+        if self.search.is_named(addr) {
+            self.report(Report::Warning(format!("peer {addr}: {why}")), effects);
+        }
+    }
+}
+
+/// A span for people: minutes if they are whole ones, otherwise seconds.
+fn words_of(span: Duration) -> String {
+    let seconds = span.as_secs_f64();
+    if seconds % 60.0 == 0.0 {
+        format!("{} min", seconds / 60.0)
+    } else {
+        format!("{seconds} s")
+    }
+}
