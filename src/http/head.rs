@@ -1,7 +1,9 @@
 //! The head of a response (RFC 9112, section 4): its status, and of its fields those that somebody
 //! here needs.
 
+use super::retry_after;
 use crate::base::limits;
+use crate::base::time::Duration;
 
 /// What a response says in front of its body.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,6 +14,8 @@ pub struct Head {
     pub location: Option<String>,
     /// What was done to the body (compression), apart from chunks.
     pub codings: Vec<String>,
+    /// How long to leave the server alone, if it refuses.
+    pub retry_after: Option<Duration>,
     /// How the body ends.
     pub body: Framing,
 }
@@ -57,8 +61,11 @@ impl Head {
             }),
         };
         let codings = fields.list("content-encoding").into_iter().chain(transfer);
+        let date = fields.first("date");
+        let retry_after = fields.first("retry-after");
         Ok(Some(Head {
             status,
+            retry_after: retry_after.and_then(|value| retry_after::wait(&value, date.as_deref())),
             location: fields.first("location"),
             codings: codings.filter(|coding| !is_chunked(coding)).collect(),
             body,

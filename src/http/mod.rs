@@ -7,6 +7,7 @@ mod url;
 
 mod head;
 mod reader;
+mod retry_after;
 
 mod inflate;
 

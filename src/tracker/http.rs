@@ -15,6 +15,7 @@ use crate::base::time::Now;
 use crate::http::{Head, Url, get, shown};
 use crate::wire::announce::Answer;
 use crate::wire::compact::Family;
+use crate::wire::retry::Retry;
 use crate::wire::scrape::ScrapeAnswer;
 
 /// An exchange under way.
@@ -335,8 +336,17 @@ pub fn name(family: Family) -> &'static str {
     }
 }
 
-/// What a response that redirects nowhere says.
+/// What a response that redirects nowhere says. A refusal is heeded for as long as the head says,
+/// too.
 fn read(question: &Question, head: &Head, body: Vec<u8>) -> Result<Heard, Failure> {
+    let least = head.retry_after.unwrap_or_default();
+    understand(question, head, body).map_err(|Failure { why, retry }| Failure {
+        why,
+        retry: retry.map(|retry| retry.and_after(least)),
+    })
+}
+
+fn understand(question: &Question, head: &Head, body: Vec<u8>) -> Result<Heard, Failure> {
     let failure = |why| refused(why, None);
     let status = head.status;
     let body = coding::plain(body, &head.codings);
@@ -345,7 +355,12 @@ fn read(question: &Question, head: &Head, body: Vec<u8>) -> Result<Heard, Failur
             Ok(Answer::Failure { reason, retry }) => {
                 refused(format!("HTTP {status}: {reason}"), retry)
             }
-            _ => failure(format!("HTTP {status}")),
+            // The status refuses, and the times say for how long.
+            Ok(Answer::Reply(reply)) => {
+                let span = reply.min_interval.or(reply.interval);
+                refused(format!("HTTP {status}"), span.map(Retry::After))
+            }
+            Err(_) => failure(format!("HTTP {status}")),
         });
     }
     let body = body.map_err(failure)?;

@@ -3,7 +3,7 @@
 
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
-use crate::wire::announce::Retry;
+use crate::wire::retry::Retry;
 
 /// One tracker's times.
 #[derive(Clone, Debug, Default)]

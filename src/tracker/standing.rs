@@ -8,8 +8,9 @@ use crate::base::id::{InfoHash, PeerId};
 use crate::base::limits;
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Now};
-use crate::wire::announce::{Event, Query, Reply, Retry};
+use crate::wire::announce::{Event, Query, Reply};
 use crate::wire::compact::Family;
+use crate::wire::retry::Retry;
 use crate::wire::scrape::Scraped;
 
 /// What trackers are told of us throughout.

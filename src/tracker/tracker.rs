@@ -11,7 +11,8 @@ use super::{http, naming};
 use crate::base::limits;
 use crate::base::time::{Duration, Now, sooner};
 use crate::http::Url;
-use crate::wire::announce::{Reply, Retry};
+use crate::wire::announce::Reply;
+use crate::wire::retry::Retry;
 use crate::wire::scrape::Scraped;
 
 /// A tracker and what is under way with it.

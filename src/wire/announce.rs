@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::bencode::{Dict, Value, decode_nearest};
 use super::compact::{self, Family};
+use super::retry::{self, Retry, seconds};
 use super::{Malformed, one_line, percent};
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::limits;
@@ -59,15 +60,6 @@ pub enum Answer {
         /// When to come again: by `retry in` (BEP 31), `min interval` or `interval`.
         retry: Option<Retry>,
     },
-}
-
-/// What a tracker that refuses says of the next try.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Retry {
-    /// Not before so much time.
-    After(Duration),
-    /// Never.
-    Never,
 }
 
 /// What a tracker knows. Times are as it sent them, however long; negative ones are `None`.
@@ -127,7 +119,7 @@ impl Answer {
         if let Some(reason) = answer.bytes("failure reason") {
             return Ok(Answer::Failure {
                 reason: one_line(reason),
-                retry: retry(answer),
+                retry: retry::beside_failure(answer),
             });
         }
         let mut peers = answer
@@ -177,38 +169,6 @@ pub(super) fn joined(url: &str, part: &str) -> String {
 /// A number of peers, however absurd.
 pub(super) fn count(number: i64) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
-}
-
-fn seconds(answer: Dict<'_>, key: &str) -> Option<Duration> {
-    let seconds = u64::try_from(answer.int(key)?).ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-/// What stands beside a `failure reason`: BEP 31's `retry in`, and the times of BEP 3, by which
-/// trackers say the same. `min interval` is never undercut; `interval` counts where neither is
-/// given.
-fn retry(answer: Dict<'_>) -> Option<Retry> {
-    let least = seconds(answer, "min interval");
-    match answer.get("retry in").and_then(retry_in) {
-        Some(Retry::After(span)) => Some(Retry::After(span.max(least.unwrap_or(span)))),
-        Some(Retry::Never) => Some(Retry::Never),
-        None => least.or(seconds(answer, "interval")).map(Retry::After),
-    }
-}
-
-/// BEP 31: minutes, or the word `never`. The minutes are a number, or a string of digits.
-fn retry_in(value: Value<'_>) -> Option<Retry> {
-    let minutes = match value {
-        Value::Bytes(b"never") => return Some(Retry::Never),
-        Value::Int(minutes) => u64::try_from(minutes).ok()?,
-        Value::Bytes(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-            let digits = std::str::from_utf8(digits).ok()?;
-            digits.parse().unwrap_or(u64::MAX)
-        }
-        _ => return None,
-    };
-    let seconds = minutes.saturating_mul(60);
-    Some(Retry::After(Duration::from_secs(seconds)))
 }
 
 /// BEP 24: the four or sixteen bytes of an address.
@@ -354,83 +314,6 @@ mod tests {
             .concat(),
         );
         assert_eq!(many.peers.len(), limits::REPLY_PEERS);
-    }
-
-    /// BEP 31: "retry in […] an integer number of minutes […] or the string "never"".
-    #[test]
-    fn a_failure_says_why_and_when() {
-        let failure = |retry| {
-            let reason = String::from("no\u{fffd}");
-            Ok(Answer::Failure { reason, retry })
-        };
-        assert_eq!(
-            Answer::parse(b"d14:failure reason3:no\xff5:peers0:e"),
-            failure(None)
-        );
-        let later = Some(Retry::After(Duration::from_secs(300)));
-        assert_eq!(
-            Answer::parse(b"d14:failure reason3:no\xff8:retry ini5ee"),
-            failure(later)
-        );
-        let far = Some(Retry::After(Duration::from_secs(u64::MAX)));
-        for (text, retry) in [
-            (&b"1:5"[..], later),
-            (b"3:005", later),
-            (b"20:99999999999999999999", far),
-            (b"0:", None),
-            (b"2:-5", None),
-            (b"2:+5", None),
-            (b"2:5 ", None),
-            (b"i-5e", None),
-        ] {
-            let body = [b"d14:failure reason3:no\xff8:retry in", text, b"e"].concat();
-            assert_eq!(
-                Answer::parse(&body),
-                failure(retry),
-                "{}",
-                text.escape_ascii()
-            );
-        }
-        let never = Some(Retry::Never);
-        assert_eq!(
-            Answer::parse(b"d14:failure reason3:no\xff8:retry in5:nevere"),
-            failure(never)
-        );
-    }
-
-    /// BEP 3's times stand beside a `failure reason` as well: a tracker bans whoever comes sooner.
-    #[test]
-    fn a_failure_with_the_times_of_an_answer_is_heeded() {
-        let after = |secs| Some(Retry::After(Duration::from_secs(secs)));
-        for (interval, least, retry_in, retry) in [
-            ("i3600e", "", "", after(3600)),
-            ("", "i3600e", "", after(3600)),
-            ("i3600e", "i900e", "", after(900)),
-            ("i60e", "i900e", "", after(900)),
-            ("i3600e", "", "i5e", after(300)),
-            ("i3600e", "i900e", "i5e", after(900)),
-            ("i3600e", "i900e", "i30e", after(1800)),
-            ("i3600e", "i900e", "5:never", Some(Retry::Never)),
-            ("i-1e", "", "", None),
-            ("4:3600", "i-5e", "", None),
-            ("", "", "", None),
-        ] {
-            let pair = |key: &str, value: &str| match value {
-                "" => String::new(),
-                _ => format!("{}:{key}{value}", key.len()),
-            };
-            let body = [
-                "d14:failure reason2:no",
-                &pair("interval", interval),
-                &pair("min interval", least),
-                &pair("retry in", retry_in),
-                "e",
-            ];
-            let body = body.concat();
-            let reason = String::from("no");
-            let expected = Ok(Answer::Failure { reason, retry });
-            assert_eq!(Answer::parse(body.as_bytes()), expected, "{body}");
-        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod message;
 pub mod compact;
 
 pub mod announce;
+pub mod retry;
 pub mod scrape;
 pub mod udp_tracker;
 

@@ -318,25 +318,49 @@ fn what_cannot_be_used_is_said_once_and_left_out() {
     assert!(none.trackers.is_idle());
 }
 
-/// A tracker that refuses names the time of the next announce, with any status and by any of the
-/// keys.
+/// A tracker that refuses names the time of the next announce, with any status, by any of the keys
+/// and in the head.
 #[test]
 fn a_refusal_with_an_interval_is_not_repeated_sooner() {
-    for (head, times, waits) in [
-        ("200 OK", "8:intervali3600e12:min intervali3600e", 3600),
-        ("200 OK", "12:min intervali3600e", 3600),
-        ("200 OK", "8:intervali3600e", 3600),
-        ("403 Forbidden", "8:intervali3600e", 3600),
-        ("200 OK", "8:intervali5e", 30),
-        ("200 OK", "8:intervali99999999e", 4 * 3600),
-        ("200 OK", "", 30),
+    let refused = |times: &str| format!("d14:failure reason2:no{times}e");
+    let plain = |body: &str| String::from(body);
+    for (head, body, waits) in [
+        (
+            "200 OK",
+            refused("8:intervali3600e12:min intervali3600e"),
+            3600,
+        ),
+        ("200 OK", refused("12:min intervali3600e"), 3600),
+        ("200 OK", refused("8:intervali3600e"), 3600),
+        ("200 OK", refused("8:interval4:3600"), 3600),
+        ("403 Forbidden", refused("8:intervali3600e"), 3600),
+        ("400 Bad Request", plain("d8:intervali3600ee"), 3600),
+        ("200 OK", refused("8:intervali5e"), 30),
+        ("200 OK", refused("8:intervali99999999e"), 4 * 3600),
+        ("200 OK", refused(""), 30),
+        ("429 Slow\r\nRetry-After: 900", plain("slow"), 900),
+        ("503 Busy\r\nRetry-After: 900", refused(""), 900),
+        ("200 OK\r\nRetry-After: 900", refused(""), 900),
+        (
+            "200 OK\r\nRetry-After: 900",
+            refused("8:intervali3600e"),
+            3600,
+        ),
+        ("200 OK\r\nRetry-After: 900", refused("8:intervali60e"), 900),
+        ("200 OK\r\nRetry-After: 900", plain("<html>"), 900),
+        (
+            "503 Busy\r\nDate: Fri, 31 Dec 1999 23:59:59 GMT\r\n\
+             Retry-After: Sat, 01 Jan 2000 00:59:59 GMT",
+            String::new(),
+            3600,
+        ),
+        ("503 Busy", String::new(), 30),
     ] {
         let mut bench = Bench::started(&[&[A]]);
         let get = bench.get();
-        let body = format!("d14:failure reason2:no{times}e");
         bench.send(&get, format!("HTTP/1.1 {head}\r\n\r\n{body}"));
         bench.trackers.want_peers(bench.now);
-        assert_eq!(bench.idle_for(), Some(waits), "{head} {times}");
+        assert_eq!(bench.idle_for(), Some(waits), "{head} {body}");
     }
 }
 
