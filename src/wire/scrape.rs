@@ -57,22 +57,36 @@ impl ScrapeAnswer {
     }
 }
 
-/// The entry of a torrent. Its key should be the 20 bytes of the info hash, but npm's
-/// `bittorrent-tracker` writes each byte from 0x80 on as the two bytes that UTF-8 has for the
-/// character of that number. Only one torrent is asked for, so an only entry is about that one,
-/// unless its key is the info hash of another.
+/// The entry of a torrent. Its key should be the 20 bytes of the info hash; other forms of a hash
+/// are known, too. Only one torrent is asked for, so an only entry is about that one, unless its
+/// key is the info hash of another.
 fn swarm_of(swarms: Dict<'_>, info_hash: InfoHash) -> Option<Dict<'_>> {
-    let exact = swarms.get(info_hash.0);
-    let twice_encoded = || {
-        let key: String = info_hash.0.iter().copied().map(char::from).collect();
-        swarms.get(key.as_bytes())
+    let known = || {
+        let mut entries = swarms.iter();
+        entries.find_map(|(key, swarm)| (hash_of(key) == Some(info_hash)).then_some(swarm))
     };
     let only = || {
         let mut entries = swarms.iter();
         let (key, swarm) = entries.next()?;
-        (entries.next().is_none() && key.len() != info_hash.0.len()).then_some(swarm)
+        (entries.next().is_none() && hash_of(key).is_none()).then_some(swarm)
     };
-    exact.or_else(twice_encoded).or_else(only)?.dict()
+    let exact = swarms.get(info_hash.0);
+    exact.or_else(known).or_else(only)?.dict()
+}
+
+/// The info hash that a key is: its 20 bytes; 40 hexadecimal digits; or the bytes of which npm's
+/// `bittorrent-tracker` writes each from 0x80 on as the two that UTF-8 has for the character of
+/// that number.
+fn hash_of(key: &[u8]) -> Option<InfoHash> {
+    if let Ok(hash) = key.try_into() {
+        return Some(InfoHash(hash));
+    }
+    let text = std::str::from_utf8(key).ok()?;
+    let bytes = || {
+        let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+        bytes?.try_into().ok().map(InfoHash)
+    };
+    InfoHash::from_hex(text).or_else(bytes)
 }
 
 #[cfg(test)]
@@ -168,6 +182,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_in_hexadecimal_is_ours() {
+        let hex = REAL.to_string();
+        let other = "7".repeat(40);
+        for hex in [&hex, &hex.to_uppercase()] {
+            let keys = [other.as_bytes(), hex.as_bytes()];
+            assert_eq!(answer_under(&keys), seeders(2), "{hex}");
+        }
+    }
+
+    #[test]
     fn the_only_entry_is_ours_unless_it_names_another_torrent() {
         let hex = REAL.to_string();
         assert_eq!(answer_under(&[hex.as_bytes()]), seeders(1));
@@ -175,6 +199,9 @@ mod tests {
         let unknown = Ok(ScrapeAnswer::Unknown);
         assert_eq!(answer_under(&[&[b'b'; 20]]), unknown);
         assert_eq!(answer_under(&[b"x", b"y"]), unknown);
+        // Another hash in the forms that ours may have.
+        assert_eq!(answer_under(&[&[b'7'; 40]]), unknown);
+        assert_eq!(answer_under(&["\u{80}".repeat(20).as_bytes()]), unknown);
         assert_eq!(answer_under(&[]), unknown);
     }
 }
