@@ -18,6 +18,13 @@ const UNREAD: [&str; 8] = [
     "lzma",
     "xz",
 ];
+/// The first bytes of those that have a sure mark.
+const MARKS: [(&[u8], &str); 4] = [
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x1f\x9d", "compress"),
+];
 const TOO_BIG: &str = "which is longer than 64 KiB";
 const TOO_LONG: &str = "which is longer than 2 MiB when it is unpacked";
 
@@ -34,7 +41,9 @@ pub fn plain(body: Vec<u8>, said: &[String]) -> Result<Vec<u8>, String> {
         return Ok(plain);
     }
     let unread = |name: &&String| UNREAD.iter().any(|known| name.eq_ignore_ascii_case(known));
-    match said.iter().find(unread) {
+    let seen = MARKS.iter().find(|(mark, _)| body.starts_with(mark));
+    let seen = seen.map(|(_, name)| *name);
+    match seen.or(said.iter().find(unread).map(String::as_str)) {
         Some(name) => Err(format!(
             "it answers in {}, which brooklet does not read",
             shown(name)
@@ -188,6 +197,19 @@ mod tests {
         assert_eq!(why, "it answers in gzip, which is damaged");
         for name in ["br", "BR", "zstd", "compress"] {
             let why = read(b"\x8b\x0f\x80", &["identity", name]).unwrap_err();
+            assert_eq!(
+                why,
+                format!("it answers in {name:?}, which brooklet does not read")
+            );
+        }
+        // The first bytes of an empty file, by zstd 1.5.4, xz 5.4.1, bzip2 1.0.8, ncompress 5.0.
+        for (body, name) in [
+            (&b"\x28\xb5\x2f\xfd\x24\0\x01"[..], "zstd"),
+            (b"\xfd7zXZ\0\0\x04", "xz"),
+            (b"BZh9\x17\x72", "bzip2"),
+            (b"\x1f\x9d\x90", "compress"),
+        ] {
+            let why = read(body, &[]).unwrap_err();
             assert_eq!(
                 why,
                 format!("it answers in {name:?}, which brooklet does not read")
