@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 
 use support::bench::{Bench, SOON};
+use support::child::{Child, Stream, brooklet};
 use support::content::Content;
+use support::json::Json;
 use support::peer::{Manners, Peer, Server};
 use support::torrent::Torrent;
 
@@ -88,6 +90,33 @@ fn a_seed_of_padded_content_has_nothing_left() {
     let progress = seed.event("progress", SOON);
     assert_eq!(progress.get("size").count(), size);
     assert_eq!(progress.get("done").count(), size);
+    seed.signal("INT");
+    assert_eq!(seed.code(SOON), 130);
+}
+
+#[test]
+fn what_is_missing_or_checked_is_counted_without_padding() {
+    // Three pieces of 64 KiB: of the first, most is padding.
+    let files = [("a", 5_000), ("b", 70_001)];
+    let torrent = Torrent::aligned(Content::folder(9, "padded", &files), 64 * 1024);
+    let bench = Bench::of(torrent);
+    bench.fill();
+    let check = |size: u64, done: u64, code: i32| {
+        let mut command = brooklet(None);
+        command.arg("check").arg(bench.dir.join("torrent"));
+        command.arg("--dir").arg(bench.content());
+        let mut check = Child::spawn("brooklet", command.arg("--json"));
+        assert_eq!(check.code(SOON), code);
+        let said = Json::parse(check.text(Stream::Out).trim()).unwrap();
+        let counted = (said.get("size").count(), said.get("done").count());
+        assert_eq!(counted, (size, done));
+    };
+    check(75_001, 75_001, 0);
+    std::fs::remove_file(bench.content().join("padded/a")).unwrap();
+    check(75_001, 70_001, 4);
+    let mut seed = bench.run("seed", &[]);
+    let line = seed.line("missing", SOON);
+    assert!(line.contains("1 of 3 pieces (4.88 KiB)"), "{line}");
     seed.signal("INT");
     assert_eq!(seed.code(SOON), 130);
 }

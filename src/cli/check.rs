@@ -231,7 +231,7 @@ fn states(metainfo: &Metainfo, found: &Found, chosen: Option<&[usize]>) -> Vec<S
     files.map(state).collect()
 }
 
-/// All files together: how much there is, and how much of it is right.
+/// All files together: how much there is, and how much of it is right. Padding is no part of it.
 struct Sum {
     files: usize,
     whole: usize,
@@ -257,7 +257,12 @@ impl Sum {
             let good = |piece: &u32| found.good.get(*piece) || patched(*piece);
             wanted.ones().filter(good)
         };
-        let bytes = |piece| u64::from(geometry.piece_size(piece));
+        let padding = found.disk.layout().padding();
+        let bytes = |piece| {
+            let (start, size) = (geometry.piece_start(piece), geometry.piece_size(piece));
+            let size = u64::from(size);
+            size - padding.within(start..start + size)
+        };
         Sum {
             files: states.len(),
             whole: states.iter().filter(|state| state.word == "ok").count(),
