@@ -7,6 +7,7 @@ use super::guard;
 use super::standing::Standing;
 use crate::base::reach::Reach;
 use crate::wire::announce::Reply;
+use crate::wire::compact::Family;
 
 /// What is left out of an answer, in numbers.
 #[derive(Debug, Default)]
@@ -40,11 +41,17 @@ pub fn judge(reply: &mut Reply, outside: bool, us: &Standing) -> Option<String> 
         false
     });
     let mut remarks = left.remarks();
-    if reply.misplaced {
-        remarks.push(String::from("IPv4 addresses in an answer over IPv6"));
+    remarks.extend(reply.misplaced.map(|family| {
+        String::from(match family {
+            Family::V4 => "IPv4 addresses where IPv6 ones are due",
+            Family::V6 => "IPv6 addresses where IPv4 ones are due",
+        })
+    }));
+    if reply.unreadable > 0 {
+        remarks.push(format!("{} left out without an address", reply.unreadable));
     }
     let others = others(reply, us);
-    if named == 0 && others > 0 {
+    if named + reply.unreadable == 0 && others > 0 {
         remarks.push(format!("it counts {others} and names none"));
     }
     (!remarks.is_empty()).then(|| remarks.join(", "))

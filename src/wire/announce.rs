@@ -79,8 +79,10 @@ pub struct Reply {
     pub warning: Option<String>,
     /// Peers of both families, [`limits::REPLY_PEERS`] at most.
     pub peers: Vec<SocketAddr>,
-    /// The peers are IPv4 addresses where IPv6 ones are due (UDP only).
-    pub misplaced: bool,
+    /// The family of addresses that came where those of the other are due.
+    pub misplaced: Option<Family>,
+    /// Entries that name no address: host names for the most part.
+    pub unreadable: usize,
     /// Where it sees us (BEP 24; HTTP only).
     pub external: Option<IpAddr>,
 }
@@ -122,13 +124,13 @@ impl Answer {
                 retry: retry::beside_failure(answer),
             });
         }
-        let mut peers = answer
-            .get("peers")
-            .map_or_else(Vec::new, |list| peers(list, Family::V4));
-        if let Some(list) = answer.get("peers6") {
-            peers.extend(self::peers(list, Family::V6));
-            peers.truncate(limits::REPLY_PEERS);
+        let mut named = Named::default();
+        for (key, due) in [("peers", Family::V4), ("peers6", Family::V6)] {
+            if let Some(list) = answer.get(key) {
+                named.take(list, due);
+            }
         }
+        named.peers.truncate(limits::REPLY_PEERS);
         Ok(Answer::Reply(Reply {
             interval: seconds(answer, "interval"),
             min_interval: seconds(answer, "min interval"),
@@ -139,8 +141,9 @@ impl Answer {
             seeders: answer.int("complete").map(count),
             leechers: answer.int("incomplete").map(count),
             warning: answer.bytes("warning message").map(one_line),
-            peers,
-            misplaced: false,
+            peers: named.peers,
+            misplaced: named.misplaced,
+            unreadable: named.unreadable,
             external: answer.bytes("external ip").and_then(external),
         }))
     }
@@ -178,15 +181,42 @@ fn external(bytes: &[u8]) -> Option<IpAddr> {
         .ok()
 }
 
-fn peers(list: Value<'_>, family: Family) -> Vec<SocketAddr> {
-    match list {
-        Value::Bytes(bytes) => compact::parse(bytes, family),
-        Value::List(list) => list
-            .iter()
-            .filter_map(|peer| address(peer.dict()?))
-            .take(limits::REPLY_PEERS)
-            .collect(),
-        _ => Vec::new(),
+/// The peers of an answer, as they are read.
+#[derive(Default)]
+struct Named {
+    peers: Vec<SocketAddr>,
+    misplaced: Option<Family>,
+    unreadable: usize,
+}
+
+impl Named {
+    /// Takes a list that is due to be of this family where it is compact. Some trackers send the
+    /// long form as a dictionary with a number for each peer.
+    fn take(&mut self, list: Value<'_>, due: Family) {
+        match list {
+            Value::Bytes(bytes) => {
+                let (peers, family) = compact::parse_either(bytes, due);
+                if family != due {
+                    self.misplaced = Some(family);
+                }
+                self.peers.extend(peers);
+            }
+            Value::List(list) => list.iter().for_each(|peer| self.take_long(peer)),
+            Value::Dict(dict) => dict.iter().for_each(|(_, peer)| self.take_long(peer)),
+            Value::Int(_) => self.skip(),
+        }
+    }
+
+    fn take_long(&mut self, peer: Value<'_>) {
+        match peer.dict().and_then(address) {
+            Some(addr) if self.peers.len() < limits::REPLY_PEERS => self.peers.push(addr),
+            Some(_) => {}
+            None => self.skip(),
+        }
+    }
+
+    fn skip(&mut self) {
+        self.unreadable = self.unreadable.saturating_add(1);
     }
 }
 
@@ -194,7 +224,9 @@ fn peers(list: Value<'_>, family: Family) -> Vec<SocketAddr> {
 /// looking up what a tracker names is nothing a peer should make us do.
 fn address(peer: Dict<'_>) -> Option<SocketAddr> {
     let [ip, port] = peer.pick(["ip", "port"]);
-    let ip: IpAddr = std::str::from_utf8(ip?.bytes()?).ok()?.parse().ok()?;
+    let ip = std::str::from_utf8(ip?.bytes()?).ok()?;
+    let bare = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']'));
+    let ip: IpAddr = bare.unwrap_or(ip).parse().ok()?;
     Some(SocketAddr::new(ip, u16::try_from(port?.int()?).ok()?))
 }
 
@@ -280,7 +312,17 @@ mod tests {
             d2:ip7:1.2.3.44:porti65536ee1:xd2:ip7:1.2.3.4eee",
         );
         let expected = ["1.2.3.4:6881", "[::1]:1"].map(|addr| addr.parse().unwrap());
-        assert_eq!(long.peers, expected);
+        assert_eq!((long.peers, long.unreadable), (expected.to_vec(), 4));
+        let numbered = reply(b"d5:peersd1:0d2:ip5:[::1]4:porti1ee1:1d2:ip9:localhost4:porti1eeee");
+        assert_eq!(numbered.peers, ["[::1]:1".parse().unwrap()]);
+        assert_eq!(numbered.unreadable, 1);
+        let mixed = b"d5:peers18:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\0\x09e";
+        let mixed = reply(mixed);
+        assert_eq!(mixed.peers, ["[2001:db8::1]:9".parse().unwrap()]);
+        assert_eq!(mixed.misplaced, Some(Family::V6));
+        let mixed = reply(b"d6:peers66:\x01\x02\x03\x04\x1a\xe1e");
+        assert_eq!(mixed.peers, ["1.2.3.4:6881".parse().unwrap()]);
+        assert_eq!(mixed.misplaced, Some(Family::V4));
         assert_eq!(reply(b"de"), Reply::default());
         // BEP 24.
         let seen = reply(b"d11:external ip4:\x05\x06\x07\x08e").external;

@@ -40,21 +40,39 @@ pub fn parse(list: &[u8], family: Family) -> Vec<SocketAddr> {
     }
 }
 
+/// The addresses of a list that is due to be of this family, and the family that they are of.
+pub fn parse_either(list: &[u8], due: Family) -> (Vec<SocketAddr>, Family) {
+    let family = match due {
+        Family::V4 if is_v6(list) => Family::V6,
+        Family::V6 if is_v4(list) => Family::V4,
+        due => due,
+    };
+    (parse(list, family), family)
+}
+
+/// Whether a list that should be of IPv4 addresses is one of IPv6 addresses: its length fits, every
+/// entry is then an address that a peer may have, and of the IPv4 ones most are not.
+fn is_v6(list: &[u8]) -> bool {
+    let (v4, v6) = (parse(list, Family::V4), parse(list, Family::V6));
+    let fits = !list.is_empty() && list.len() % V6 == 0 && plausible(&v6) == v6.len();
+    fits && plausible(&v4).saturating_mul(2) < v4.len()
+}
+
 /// Whether a list that should be of IPv6 addresses is one of IPv4 addresses, as npm's
 /// `bittorrent-tracker` sends to everybody. Its length tells, but where it is a multiple of both;
 /// then it is of IPv4 if that makes every entry an address that a peer may have, and IPv6 does not
 /// so for more than half of them.
-pub fn is_v4(list: &[u8]) -> bool {
+fn is_v4(list: &[u8]) -> bool {
     if list.is_empty() || list.len() % V4 != 0 {
         return false;
     }
-    let plausible = |addrs: &[SocketAddr]| {
-        let plausible = addrs.iter().filter(|addr| is_plausible(**addr));
-        plausible.count()
-    };
     let (v4, v6) = (parse(list, Family::V4), parse(list, Family::V6));
     let is_v6 = list.len() % V6 == 0 && plausible(&v6).saturating_mul(2) > v6.len();
     !is_v6 && plausible(&v4) == v4.len()
+}
+
+fn plausible(addrs: &[SocketAddr]) -> usize {
+    addrs.iter().filter(|addr| is_plausible(**addr)).count()
 }
 
 /// Whether a peer may have this address: global, private, link-local or loopback.
@@ -162,6 +180,32 @@ mod tests {
         }
         assert!(!is_v4(&[]) && !is_v4(&[7; 7]));
         assert!(!is_v4(&list(&["0.0.0.0:6881", "10.1.2.3:1"])));
+    }
+
+    #[test]
+    fn ipv6_where_ipv4_is_due_is_known() {
+        let list = |addrs: &[&str]| {
+            let addrs: Vec<SocketAddr> = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
+            (encoded(&addrs), addrs)
+        };
+        for v6 in [
+            &["[2001:db8::1]:443"][..],
+            &["[::1]:6881"],
+            &["[fd12:3456::1]:51413", "[2001:db8::2]:9"],
+        ] {
+            let (bytes, addrs) = list(v6);
+            assert_eq!(parse_either(&bytes, Family::V4), (addrs, Family::V6));
+        }
+        for v4 in [
+            &["45.1.2.3:6881", "91.5.6.7:51413", "203.0.113.9:1"][..],
+            &["45.1.2.3:6881", "0.0.0.0:6881", "203.0.113.9:1"],
+            &["0.0.0.0:6881", "0.0.0.0:1", "10.1.2.3:0"],
+            &["45.1.2.3:0", "0.0.0.0:1"],
+        ] {
+            let (bytes, addrs) = list(v4);
+            assert_eq!(parse_either(&bytes, Family::V4), (addrs, Family::V4));
+        }
+        assert_eq!(parse_either(&[], Family::V4), (Vec::new(), Family::V4));
     }
 
     #[test]

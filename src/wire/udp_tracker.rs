@@ -238,14 +238,13 @@ fn response(input: &[u8], family: Family) -> Parsed<'_, Response> {
 
 fn reply(input: &[u8], family: Family) -> Parsed<'_, Reply> {
     let (addresses, (interval, leechers, seeders)) = (be_i32, be_u32, be_u32).parse(input)?;
-    let misplaced = family == Family::V6 && compact::is_v4(addresses);
-    let family = if misplaced { Family::V4 } else { family };
+    let (peers, found) = compact::parse_either(addresses, family);
     let reply = Reply {
         interval: u64::try_from(interval).ok().map(Duration::from_secs),
         leechers: Some(leechers),
         seeders: Some(seeders),
-        peers: compact::parse(addresses, family),
-        misplaced,
+        peers,
+        misplaced: (found != family).then_some(found),
         ..Reply::default()
     };
     Ok((&[], reply))
@@ -395,7 +394,7 @@ mod tests {
     fn ipv4_peers_in_an_answer_over_ipv6_are_read_as_such() {
         let answer =
             b"\0\0\0\x01\0\0\0\x07\0\0\x07\x08\0\0\0\x02\0\0\0\x03\x5b\x02\x03\x04\x1a\xe1";
-        for (family, misplaced) in [(Family::V4, false), (Family::V6, true)] {
+        for (family, misplaced) in [(Family::V4, None), (Family::V6, Some(Family::V4))] {
             let Ok(Body::Announce(reply)) = Response::parse(answer, family).map(|it| it.body)
             else {
                 panic!("it is an answer");

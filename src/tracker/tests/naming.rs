@@ -75,7 +75,7 @@ fn what_a_number_would_hide_is_said() {
 /// but not named.
 #[test]
 fn ipv4_peers_over_ipv6_are_taken_and_named_as_that() {
-    let remark = Some(String::from("IPv4 addresses in an answer over IPv6"));
+    let remark = Some(String::from("IPv4 addresses where IPv6 ones are due"));
     let peers = ["91.1.2.3:6881", "82.4.5.6:51413", "203.0.113.7:1"];
     for count in 1..=3 {
         assert_eq!(heard(V6, &peers[..count], (2, 2)), (count, remark.clone()));
@@ -89,6 +89,31 @@ fn ipv4_peers_over_ipv6_are_taken_and_named_as_that() {
     assert_eq!(heard(V6, &[], (1, 1)), (0, Some(none)));
     let nowhere = String::from("1 left out at ::, which cannot be a peer");
     assert_eq!(heard(V6, &["[::]:6881"], (1, 1)), (0, Some(nowhere)));
+}
+
+/// BEP 3's long form, with host names, and IPv6 addresses in the wrong place.
+#[test]
+fn peers_in_odd_forms_are_named_as_what_they_are() {
+    let v6 = b"d5:peers18:\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\x09e";
+    for (body, found, remark) in [
+        (
+            &b"d8:completei1e5:peersld2:ip9:localhost4:porti1eeee"[..],
+            0,
+            "1 left out without an address",
+        ),
+        (b"d5:peersi7ee", 0, "1 left out without an address"),
+        (
+            b"d5:peersl6:stringd2:ip7:1.2.3.44:porti1eeee",
+            1,
+            "1 left out without an address",
+        ),
+        (v6, 1, "IPv6 addresses where IPv4 ones are due"),
+    ] {
+        let mut bench = Bench::started(&[&["http://192.0.2.1/announce"]]);
+        let get = bench.get();
+        bench.send(&get, [b"HTTP/1.1 200 OK\r\n\r\n", body].concat());
+        assert_eq!(said(&mut bench), (found, Some(String::from(remark))));
+    }
 }
 
 /// BEP 24: "external ip", where the tracker sees us.

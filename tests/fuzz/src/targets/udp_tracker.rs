@@ -28,8 +28,8 @@ pub fn run(datagram: &[u8]) {
         match &response.body {
             Body::Announce(reply) => {
                 assert!(reply.peers.len() <= limits::REPLY_PEERS);
-                assert!(family == Family::V6 || !reply.misplaced);
-                let named = if reply.misplaced { Family::V4 } else { family };
+                assert_ne!(reply.misplaced, Some(family));
+                let named = reply.misplaced.unwrap_or(family);
                 let mut families = reply.peers.iter().map(|peer| Family::of(peer.ip()));
                 assert!(families.all(|family| family == named));
             }
