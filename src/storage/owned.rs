@@ -44,6 +44,12 @@ impl Owned {
         self.births.get(file).copied().flatten()
     }
 
+    /// The files of which it is known which they are.
+    pub fn known(&self) -> impl Iterator<Item = (usize, Birth)> + '_ {
+        let births = self.births.iter().enumerate();
+        births.filter_map(|(file, birth)| Some((file, (*birth)?)))
+    }
+
     /// Notes which file this is.
     pub fn set(&mut self, file: usize, birth: Option<Birth>) {
         if let Some(known) = self.births.get_mut(file) {

@@ -101,7 +101,7 @@ impl Disk {
         let files = Files::new(self.tree()?, Arc::clone(self.files.metainfo()), true);
         let mut pen = Pen::new(Arc::clone(&self.layout), files);
         if !overwrite {
-            pen = pen.expecting(self.stamps(), self.ledger.owned().clone());
+            pen = pen.expecting(self.stamps(), self.ledger.owned());
         }
         Ok(pen.sparing(self.elsewhere.clone(), self.precious.clone()))
     }

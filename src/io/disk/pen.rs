@@ -27,7 +27,7 @@ use super::tree::{self, Access};
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
-use crate::storage::owned::Owned;
+use crate::storage::owned::{Birth, Owned};
 use crate::storage::resume::Stamp;
 
 /// Blocks in a buffer that was read into: each with the place of its first byte there.
@@ -48,7 +48,7 @@ pub struct Pen {
     precious: BTreeSet<usize>,
     /// Files that were there when we looked, and which they are: what another one holds by now is
     /// somebody else's.
-    there: Option<(Bits, Owned)>,
+    there: Option<(Bits, BTreeMap<usize, Birth>)>,
 }
 
 /// What writing changed.
@@ -119,7 +119,7 @@ impl Pen {
 
     /// The same with all files but those found, and no other in their place, expected to have no
     /// bytes when they are first written to.
-    pub fn expecting(self, found: &[Option<Stamp>], owned: Owned) -> Pen {
+    pub fn expecting(self, found: &[Option<Stamp>], owned: &Owned) -> Pen {
         let mut there = Bits::new(found.len() as u32);
         for (file, _) in found
             .iter()
@@ -129,7 +129,7 @@ impl Pen {
             there.set(file as u32);
         }
         Pen {
-            there: Some((there, owned)),
+            there: Some((there, owned.known().collect())),
             ..self
         }
     }
@@ -313,8 +313,8 @@ impl Pen {
         let length = self.layout.length(file);
         let path = self.files.path(file);
         let open = self.files.get(file)?;
-        let expected = self.there.as_ref().is_none_or(|(there, owned)| {
-            let known = owned.birth(file);
+        let expected = self.there.as_ref().is_none_or(|(there, births)| {
+            let known = births.get(&file).copied();
             there.get(file as u32) && (known.is_none() || known == birth::of(open))
         });
         if !expected && open.metadata().is_ok_and(|found| found.len() > 0) {
