@@ -414,7 +414,8 @@ impl Session {
         let peer = &mut slot.peer;
         let (was_open, was_dialing) = (peer.is_open(), *peer.phase() == Phase::Dialing);
         let (addr, outbound) = (peer.addr(), peer.is_outbound());
-        let greeted = slot.remote.take().is_some();
+        let remote = slot.remote.take();
+        let greeted = remote.is_some();
         let blocks = peer.close(fault.clone());
         self.timers.disarm(key, slot);
         let torrent = &mut self.torrents[slot.torrent];
@@ -435,7 +436,7 @@ impl Session {
             torrent.on_failed_dial(addr, &fault, &mut self.effects);
         }
         let mut twins = Twins::of(torrent, &mut self.slots);
-        twins.on_connection_over(key, was_dialing, &fault, now);
+        twins.on_connection_over(key, remote, was_dialing, &fault, now);
         if greeted || outbound {
             let reason = fault.to_string();
             torrent.report(Report::Disconnected { addr, reason }, &mut self.effects);

@@ -172,6 +172,14 @@ impl Candidates {
         callers > others.count() && !self.known.get(&addr).is_none_or(by_user)
     }
 
+    /// Counts an address as connected, so that it is not dialed until its connection is over; false
+    /// if it is unknown, or connected already.
+    pub fn occupy(&mut self, addr: SocketAddr) -> bool {
+        let free = self.known.get(&addr).is_some_and(|c| c.turn != Turn::Busy);
+        self.set_turn(addr, Turn::Busy);
+        free
+    }
+
     /// Does not dial an address until [`Candidates::release`].
     pub fn hold(&mut self, addr: SocketAddr) {
         self.set_turn(addr, Turn::Held);

@@ -121,6 +121,8 @@ impl Counted {
 pub struct Ended {
     /// The other end.
     pub addr: SocketAddr,
+    /// Its name, if it greeted us.
+    pub remote: Option<PeerId>,
     /// Whether we dialed it.
     pub outbound: bool,
     /// When it ended.

@@ -11,6 +11,9 @@
 //! there, too, that is known, and the port is not dialed while the peer is connected. Before that,
 //! an address of its host is not dialed either, unless the host has more addresses than callers:
 //! peers behind one router share an address, and one of those is not connected yet.
+//!
+//! A peer that has several addresses, of both families for instance, is connected at each of them
+//! if it lets us. If it does not, one of its addresses is enough: see `Twins::elsewhere`.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +29,9 @@ use crate::base::key::PeerKey;
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
 use crate::peer::fault::{Fault, Redial};
+
+/// Bytes of a peer id that name the client and its version (BEP 20).
+const CLIENT: usize = 8;
 
 /// The connections of one torrent beside the addresses of its peers.
 #[derive(Debug)]
@@ -61,6 +67,7 @@ impl<'a> Twins<'a> {
         now: Now,
     ) -> Result<Option<PeerKey>, Fault> {
         let Some(twin) = self.twin(key, remote, closing) else {
+            self.adopt(key, remote, now);
             return Ok(None);
         };
         let (new, old) = (&self.slots[key].peer, &self.slots[twin].peer);
@@ -112,6 +119,39 @@ impl<'a> Twins<'a> {
         }
     }
 
+    /// Where else a peer is connected that has just hung up on the connection under this key, as
+    /// libtorrent does on the older of two. Dialed again, it would hang up on the other one. A peer
+    /// id alone proves nothing, so both must be connections that we began, and one of them must
+    /// have come up within the last [`limits::CROSSING`].
+    fn elsewhere(&self, key: PeerKey, remote: PeerId, now: Now) -> Option<PeerKey> {
+        let peer = &self.slots[key].peer;
+        let is_same = |&(other, slot): &(PeerKey, &Slot)| {
+            let latest = slot.peer.since().max(peer.since());
+            other != key
+                && may_be_one((slot.remote, slot.peer.addr()), (Some(remote), peer.addr()))
+                && slot.peer.is_open()
+                && slot.peer.is_outbound()
+                && now.since(latest) <= limits::CROSSING
+        };
+        let found = members::slots(self.slots, self.members).find(is_same);
+        found.filter(|_| peer.is_outbound()).map(|(other, _)| other)
+    }
+
+    /// The same for a peer that hung up before it greeted us on the new connection, under this key:
+    /// the address of the old one is no longer dialed.
+    fn adopt(&mut self, key: PeerKey, remote: PeerId, now: Now) {
+        let slot = &mut self.slots[key];
+        let ended = self.ended.filter(|ended| {
+            let began = ended.outbound && slot.peer.is_outbound();
+            let new = (Some(remote), slot.peer.addr());
+            let same = may_be_one((ended.remote, ended.addr), new);
+            began && same && now.since(ended.at) <= limits::CROSSING
+        });
+        if let Some(ended) = ended.filter(|ended| self.candidates.occupy(ended.addr)) {
+            slot.listens_at.push(ended.addr);
+        }
+    }
+
     /// The connection whose other end is this very address.
     fn connected_at(&self, addr: SocketAddr) -> Option<PeerKey> {
         let at = |slot: &Slot| (host(slot), slot.peer.addr().port());
@@ -135,15 +175,29 @@ impl<'a> Twins<'a> {
     /// Decides when the addresses of a peer are dialed again whose connection, or the attempt at
     /// one, is over. If a connection begun by us and one begun by a peer of the same host end at
     /// nearly the same time, each end may have closed another one, or the peer both: then we dial
-    /// again soon.
-    pub fn on_connection_over(&mut self, key: PeerKey, was_dialing: bool, fault: &Fault, now: Now) {
+    /// again soon. `remote`: its peer, if that greeted us.
+    pub fn on_connection_over(
+        &mut self,
+        key: PeerKey,
+        remote: Option<PeerId>,
+        was_dialing: bool,
+        fault: &Fault,
+        now: Now,
+    ) {
+        let hung_up = matches!(fault, Fault::Closed | Fault::Network(_));
+        let named = remote.filter(|_| hung_up);
+        let elsewhere = named.and_then(|remote| self.elsewhere(key, remote, now));
         let slot = &mut self.slots[key];
         let listens_at = std::mem::take(&mut slot.listens_at);
         let (addr, outbound) = (slot.peer.addr(), slot.peer.is_outbound());
         let useful = slot.peer.down().total() > 0 || slot.peer.up().total() > 0;
         let ip = host(slot);
-        for addr in listens_at {
-            self.remember(addr, fault, useful, now);
+        if let Some(other) = elsewhere {
+            self.slots[other].listens_at.extend(listens_at);
+        } else {
+            for addr in listens_at {
+                self.remember(addr, fault, useful, now);
+            }
         }
         let wait = if useful && fault.is_loss() {
             limits::REDIAL_LOST
@@ -151,12 +205,16 @@ impl<'a> Twins<'a> {
             limits::REDIAL
         };
         self.candidates.release(ip, now + wait);
-        let by_other = matches!(fault, Fault::Duplicate | Fault::Closed | Fault::Network(_));
-        if was_dialing || !by_other {
+        if was_dialing || !(hung_up || *fault == Fault::Duplicate) {
             return;
         }
-        let at = now;
-        let last = self.ended.replace(Ended { addr, outbound, at });
+        let last = self.ended.replace(Ended {
+            addr,
+            // Only one that hung up itself may have done so for the sake of another.
+            remote: named,
+            outbound,
+            at: now,
+        });
         let crossed = last.filter(|last| {
             let same = last.addr.ip().to_canonical() == ip;
             same && last.outbound != outbound && now.since(last.at) <= limits::CROSSING
@@ -179,6 +237,16 @@ impl<'a> Twins<'a> {
 
 fn host(slot: &Slot) -> IpAddr {
     slot.peer.addr().ip().to_canonical()
+}
+
+/// Whether two connections may lead to one peer at two of its addresses: under one peer id, or of
+/// one client at one port, since libtorrent has another peer id on each connection.
+fn may_be_one(one: (Option<PeerId>, SocketAddr), other: (Option<PeerId>, SocketAddr)) -> bool {
+    let (Some(id), Some(other_id)) = (one.0, other.0) else {
+        return false;
+    };
+    let same_client = id.0.starts_with(&other_id.0[..CLIENT]);
+    id == other_id || (same_client && one.1.port() == other.1.port())
 }
 
 fn apart(one: Now, other: Now) -> Duration {

@@ -345,6 +345,81 @@ fn a_peer_that_closes_both_connections_is_dialed_again_soon() {
     }
 }
 
+/// libtorrent hangs up at once on the older of two connections under one peer id, whatever the
+/// addresses, before it greets us on the newer one: here an IPv4 and an IPv6 address of one peer.
+/// Dialed again, it would hang up on the other one, and so on. Others may do it the other way.
+#[test]
+fn the_addresses_of_a_peer_that_wants_one_connection_do_not_take_turns() {
+    let other: SocketAddr = "[2001:db8::1]:6881".parse().unwrap();
+    let orders = [(true, true), (true, false), (false, false)];
+    // libtorrent takes another id for each connection.
+    let ids = [
+        [IDS[0]; 2],
+        [IDS[1]; 2],
+        ["-LT2080-abcdefghijkl", "-LT2080-mnopqrstuvwx"],
+    ];
+    for ([id, again], (older_ends, before)) in
+        ids.iter().flat_map(|ids| orders.map(|order| (ids, order)))
+    {
+        let mut bench = Bench::getter(4, &[]);
+        let first = bench.dials(other);
+        answers(&mut bench, first, id);
+        seconds_pass(&mut bench, &[first], 10);
+        let second = bench.dials(port(6881));
+        let (ends, stays) = if older_ends {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        if before {
+            bench.session.handle_connected(second, bench.now);
+            bench.session.handle_closed(ends, Fault::Closed, bench.now);
+            bench.says(second, &format!("handshake fast {again}"));
+        } else {
+            answers(&mut bench, second, again);
+            assert!(!bench.is_gone(first) && !bench.is_gone(second));
+            bench.session.handle_closed(ends, Fault::Closed, bench.now);
+        }
+        for _ in 0..3600 {
+            seconds_pass(&mut bench, &[], 1);
+            bench.says(stays, "keep-alive");
+            assert_eq!(bench.dialled(other).or(bench.dialled(port(6881))), None);
+        }
+        // Where it is reached next is not known.
+        bench.session.handle_closed(stays, Fault::Closed, bench.now);
+        seconds_pass(&mut bench, &[], 160);
+        let dialed = [other, port(6881)].map(|addr| bench.dialled(addr).is_some());
+        assert_eq!(dialed, [true, true], "{id}");
+    }
+}
+
+/// A peer id is no secret. Another peer under that id keeps the owner's address from being dialed
+/// neither when it dialed us nor when the owner's connection ends some time after.
+#[test]
+fn who_borrows_a_peer_id_keeps_nobodys_address_from_being_dialed() {
+    let stranger: SocketAddr = "198.51.100.1:6881".parse().unwrap();
+    for (we_dial, after) in [(false, 0), (true, 2)] {
+        let mut bench = Bench::getter(4, &[]);
+        let owner = bench.dials(port(6881));
+        answers(&mut bench, owner, IDS[0]);
+        seconds_pass(&mut bench, &[owner], 1);
+        let thief = if we_dial {
+            let key = bench.dials(stranger);
+            answers(&mut bench, key, IDS[0]);
+            key
+        } else {
+            let key = bench.accepts(stranger);
+            bench.says(key, &format!("handshake fast {}", IDS[0]));
+            key
+        };
+        seconds_pass(&mut bench, &[], after);
+        bench.session.handle_closed(owner, Fault::Closed, bench.now);
+        let again = dialed(&mut bench, &[6881], &[thief], 80);
+        assert_eq!(again, Some(6881), "{we_dial}");
+        assert!(!bench.is_gone(thief));
+    }
+}
+
 #[test]
 fn a_call_that_gave_way_is_made_again_soon_if_the_other_one_ends_too() {
     let mut bench = Bench::getter(4, &[]);
