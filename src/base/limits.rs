@@ -261,8 +261,8 @@ pub const UNSYNCED_FIRST: u64 = 4 * MIB as u64;
 pub const UNSYNCED_LEAST: u64 = 2 * MIB as u64;
 /// The same at most: on a fast disk it is worth nothing to hold back more.
 pub const UNSYNCED_MOST: u64 = 256 * MIB as u64;
-/// Content files held open at one time, for reading and for writing, if the process may open many
-/// more.
+/// Content files, and folders that they lie in, held open at one time by the whole process, for
+/// reading and for writing, if it may open many more.
 pub const OPEN_FILES: usize = 128;
 /// Bytes in a row of a file that was there before, of which whole pieces must be this torrent's if
 /// it is to be written over: pieces may have one byte, which is right by chance in many a file, and

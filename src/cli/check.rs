@@ -12,17 +12,18 @@ use super::units::{Bytes, Part};
 use super::values::Value;
 use super::{DAMAGED, Failure, download, help, json, slip, target, usage};
 use crate::base::bits::Bits;
-use crate::io::disk::content::Disk;
+use crate::io::disk::content::ContentFiles;
 use crate::io::disk::disk_error::{DiskError, Why};
 use crate::io::disk::hash;
+use crate::io::disk::pool::Pool;
 use crate::io::disk::{patched, places};
 use crate::io::logging::{self, printable};
 use crate::storage::resume;
 use crate::wire::files::{FileEntry, FileKind};
 use crate::wire::metainfo::Metainfo;
 
-/// Files held open by each core: pieces come almost in order, so more would lie idle.
-const HANDLES: usize = 4;
+/// Files and folders held open by each core: pieces come almost in order, so more would lie idle.
+const HANDLES: usize = 6;
 
 /// What the command line says. A field is what interface.md says of the option with its name.
 #[derive(Default)]
@@ -132,7 +133,7 @@ pub(super) fn draw_progress(done: u64, total: u64) {
 
 /// What is on disk.
 struct Found {
-    disk: Disk,
+    disk: ContentFiles,
     /// Pieces whose SHA-1 is right.
     good: Bits,
     /// Pieces all of whose bytes are there.
@@ -144,7 +145,7 @@ struct Found {
 }
 
 fn look(dir: &Path, metainfo: &Arc<Metainfo>, chosen: Option<&[usize]>, quiet: bool) -> Found {
-    let mut disk = Disk::new(dir, Arc::clone(metainfo));
+    let mut disk = ContentFiles::new(dir, Arc::clone(metainfo), &Pool::for_process());
     let errors = Mutex::new(BTreeMap::new());
     let note = |error: DiskError| {
         let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +156,7 @@ fn look(dir: &Path, metainfo: &Arc<Metainfo>, chosen: Option<&[usize]>, quiet: b
     let there = resume::verdict(None, disk.layout(), disk.stamps()).hash;
     let wanted = chosen.map(|chosen| disk.layout().select(chosen.iter().copied()).pieces);
     let reader = || {
-        let mut disk = Disk::new(dir, Arc::clone(metainfo)).with_handles(HANDLES);
+        let mut disk = ContentFiles::new(dir, Arc::clone(metainfo), &Pool::new(HANDLES));
         let (there, wanted, note) = (&there, &wanted, &note);
         move |offset, buffer: &mut [u8]| {
             let piece = geometry.pieces_of(offset, 1).start;

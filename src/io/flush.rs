@@ -6,6 +6,7 @@ use super::disk::disk_error::{DiskError, Why};
 use super::net::link;
 use super::reactor::Reactor;
 use crate::base::geometry::BLOCK;
+use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
@@ -33,6 +34,7 @@ struct Filled {
 
 /// Blocks that cannot be sent.
 struct Lost {
+    torrent: TorrentKey,
     pieces: Vec<u32>,
     /// The file that is why, and what is wrong with it.
     file: usize,
@@ -40,15 +42,23 @@ struct Lost {
 }
 
 impl Lost {
+    fn new(torrent: TorrentKey, pieces: Vec<u32>, file: usize, error: DiskError) -> Lost {
+        Lost {
+            torrent,
+            pieces,
+            file,
+            error,
+        }
+    }
+
     /// What was lost before, if anything, with this found on top. What ends it comes before what
     /// does not.
-    fn worse(before: Option<Lost>, file: usize, error: DiskError) -> Lost {
+    fn worse(before: Option<Lost>, found: Lost) -> Lost {
         match before {
-            Some(lost) if error.why != Why::Changed => lost,
+            Some(lost) if found.error.why != Why::Changed => lost,
             before => Lost {
                 pieces: before.map_or(Vec::new(), |lost| lost.pieces),
-                file,
-                error,
+                ..found
             },
         }
     }
@@ -141,20 +151,20 @@ impl Reactor {
     /// read otherwise may be read later.
     fn on_lost(&mut self, lost: Lost, now: Now) {
         let Lost {
+            torrent,
             pieces,
             file,
             error,
         } = lost;
         // Where a thread writes, a file may be another one by our own doing, of which we have not
         // heard.
-        let ours = !self.writer.is_idle() && self.disk.ledger().held(file).is_none();
+        let ours = self.store.may_be_ours(torrent, file);
+        let why = error.to_string();
         if error.why == Why::Changed && !ours {
-            self.disk.on_changed(file);
-            self.session
-                .handle_changed(self.torrent, error.to_string(), now);
+            self.store.content(torrent).on_changed(file);
+            self.session.handle_changed(torrent, why, now);
         } else {
-            self.session
-                .handle_lost(self.torrent, &pieces, error.to_string());
+            self.session.handle_lost(torrent, &pieces, why);
         }
     }
 
@@ -164,10 +174,11 @@ impl Reactor {
         let most = WRITE.min(self.buffer.len());
         let mut filled = Filled::default();
         let mut blocks = Vec::new();
-        let writing = !self.writer.is_idle();
-        let Some(peer) = self.session.peer(key) else {
+        let (Some(peer), Some(torrent)) = (self.session.peer(key), self.session.torrent_of(key))
+        else {
             return filled;
         };
+        let mut sending = self.store.sending(torrent);
         for segment in peer.transmit() {
             let at = filled.bytes;
             match segment {
@@ -192,17 +203,11 @@ impl Reactor {
                     let out = &mut self.buffer[at..at + size];
                     out[..head.len()].copy_from_slice(head);
                     let begin = skip.saturating_sub(HEADER) as u64;
-                    let offset = self.disk.layout().geometry().offset(block) + begin;
-                    let read = self
-                        .disk
-                        .read_to_send(offset, &mut out[head.len()..], writing);
+                    let offset = sending.layout().geometry().offset(block) + begin;
+                    let read = sending.read(offset, &mut out[head.len()..]);
                     if let Err((file, error)) = read {
-                        let pieces = vec![block.piece];
-                        filled.lost = Some(Lost {
-                            pieces,
-                            file,
-                            error,
-                        });
+                        let lost = Lost::new(torrent, vec![block.piece], file, error);
+                        filled.lost = Some(lost);
                         filled.broken = skip > 0;
                         break;
                     }
@@ -212,11 +217,12 @@ impl Reactor {
                 }
             }
         }
-        if let Err((file, error)) = self.disk.vouch(writing) {
+        if let Err((file, error)) = sending.vouch() {
             // Who knows what was read: nothing is sent, and what lies in that file never again.
-            let range = self.disk.layout().pieces_of(file);
+            let range = self.store.content(torrent).layout().pieces_of(file);
             blocks.retain(|(piece, _)| range.contains(piece));
-            let mut lost = Lost::worse(filled.lost, file, error);
+            let found = Lost::new(torrent, Vec::new(), file, error);
+            let mut lost = Lost::worse(filled.lost, found);
             lost.pieces.extend(blocks.iter().map(|(piece, _)| piece));
             return Filled {
                 bytes: 0,

@@ -11,9 +11,8 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
 use super::clock::Clock;
-use super::disk::content::Disk;
-use super::disk::saving::{Saving, Standing};
-use super::disk::writer::{Writer, Written};
+use super::disk::store::Store;
+use super::disk::writer::Written;
 use super::logging;
 use super::net::link::{self, Link, Listeners};
 use super::net::outreach::Outreach;
@@ -42,10 +41,8 @@ pub struct Reactor {
     pub(super) poll: Poll,
     pub(super) session: Session,
     pub(super) torrent: TorrentKey,
-    pub(super) disk: Disk,
-    pub(super) writer: Writer,
+    pub(super) store: Store,
     pub(super) outreach: Outreach,
-    pub(super) saving: Saving,
     pub(super) clock: Clock,
     pub(super) bind: Option<IpAddr>,
     pub(super) links: Vec<Option<Link>>,
@@ -54,7 +51,7 @@ pub struct Reactor {
     /// Receive buffers that hold nothing.
     pub(super) free: Vec<Vec<u8>>,
     /// What is written and the session has not heard of.
-    pub(super) written: Vec<Written>,
+    pub(super) written: Vec<(TorrentKey, Written)>,
     pub(super) room: usize,
     pub(super) unread: Vec<usize>,
     /// Links that are not read from until some of what their peers asked for is sent.
@@ -66,14 +63,20 @@ pub struct Reactor {
     /// Links of peers that only take, which were read from in this turn.
     pub(super) heard: Vec<usize>,
     pub(super) accepting: Vec<usize>,
-    /// What is to be downloaded, and whether what files have too much is cut off.
-    pub(super) chosen: Vec<usize>,
-    pub(super) overwrite: bool,
     listeners: Listeners,
     caught: Option<(i32, Now)>,
-    /// When the session was over.
-    over: Option<Now>,
+    /// The session is over.
+    over: Option<Over>,
     pub(super) busy: bool,
+}
+
+/// How far the end is.
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    /// When the session was over.
+    at: Now,
+    /// When everything was written, or was to be.
+    written: Option<Now>,
 }
 
 /// What a reactor is made of.
@@ -84,24 +87,16 @@ pub struct Parts {
     pub session: Session,
     /// The torrent.
     pub torrent: TorrentKey,
-    /// The content.
-    pub disk: Disk,
-    /// What writes to it.
-    pub writer: Writer,
+    /// The files of all torrents.
+    pub store: Store,
     /// Trackers' sockets.
     pub outreach: Outreach,
-    /// What saves resume data.
-    pub saving: Saving,
     /// The clock that the session was started with.
     pub clock: Clock,
     /// The sockets that peers call.
     pub listeners: Listeners,
     /// The local address to connect from.
     pub bind: Option<IpAddr>,
-    /// The files to be downloaded.
-    pub chosen: Vec<usize>,
-    /// Whether what those have too much is cut off.
-    pub overwrite: bool,
     /// Bytes of the longest frame that can be cut.
     pub room: usize,
 }
@@ -126,8 +121,6 @@ impl Reactor {
             free: Vec::new(),
             written: Vec::new(),
             room: parts.room,
-            chosen: parts.chosen,
-            overwrite: parts.overwrite,
             unread: Vec::new(),
             paused: Vec::new(),
             held_up: Vec::new(),
@@ -136,10 +129,8 @@ impl Reactor {
             poll: parts.poll,
             session: parts.session,
             torrent: parts.torrent,
-            disk: parts.disk,
-            writer: parts.writer,
+            store: parts.store,
             outreach: parts.outreach,
-            saving: parts.saving,
             clock: parts.clock,
             bind: parts.bind,
             listeners: parts.listeners,
@@ -162,23 +153,13 @@ impl Reactor {
             self.sweep(now);
         }
         let now = self.clock.now();
-        self.perform(now, reporter);
-        let patience = match self.caught {
-            Some((_, at)) => (at + limits::STOP_PATIENCE)
-                .since(now)
-                .max(limits::STOP_PATIENCE_LEAST),
-            None => limits::SAVE_PATIENCE,
-        };
-        let standing = Standing {
-            disk: &mut self.disk,
-            writing: !self.writer.is_idle(),
-        };
-        if let Err(unsaved) = self.saving.finish(standing, patience) {
-            self.on_unsaved(unsaved, now);
-            self.perform(now, reporter);
+        for (torrent, unsaved) in self.store.too_slow() {
+            self.on_unsaved(torrent, unsaved, now);
         }
+        self.perform(now, reporter);
         // Another program's doing: what we verified may not be there any more.
-        let changed = self.disk.changed().map(|error| error.to_string());
+        let changed = self.store.content(self.torrent).changed();
+        let changed = changed.map(|error| error.to_string());
         match (self.session.failure(self.torrent), self.caught, changed) {
             (Some(why), _, _) => Ending::Failed(why.to_string()),
             (None, None, Some(why)) => Ending::Failed(why),
@@ -192,20 +173,40 @@ impl Reactor {
         }
     }
 
-    /// Whether nothing is left to do, or there is no more time for it.
+    /// Whether nothing is left to do, or there is no more time for it: everything is written
+    /// first, and then saved.
     fn is_over(&mut self) -> bool {
         if !self.session.is_over() {
             return false;
         }
         let now = self.clock.now();
-        self.over.get_or_insert(now);
-        self.writer.is_idle() || self.stop_by().is_some_and(|until| until <= now)
+        let over = *self.over.get_or_insert(Over {
+            at: now,
+            written: None,
+        });
+        if over.written.is_none() {
+            let late = self.over_by().is_some_and(|until| until <= now);
+            if !late && !self.store.is_written() {
+                return false;
+            }
+            let written = Some(now);
+            self.over = Some(Over { written, ..over });
+            self.store.hurry();
+            self.go_on_saving(now);
+        }
+        self.store.is_saved() || self.over_by().is_some_and(|until| until <= now)
     }
 
-    /// When everything is to be written, after a signal or the end of the session.
-    fn stop_by(&self) -> Option<Now> {
+    /// When everything is to be written, after a signal or the end of the session, and after that
+    /// when everything is to be saved.
+    fn over_by(&self) -> Option<Now> {
+        let over = self.over?;
         let caught = self.caught.map(|(_, at)| at + limits::STOP_PATIENCE);
-        caught.or(self.over.map(|at| at + limits::SAVE_PATIENCE))
+        Some(match (over.written, caught) {
+            (None, Some(until)) => until,
+            (Some(at), Some(until)) => until.max(at + limits::STOP_PATIENCE_LEAST),
+            (written, None) => written.unwrap_or(over.at) + limits::SAVE_PATIENCE,
+        })
     }
 
     fn gather(&mut self, events: &mut Events) -> io::Result<()> {
@@ -223,17 +224,15 @@ impl Reactor {
 
     fn next_deadline(&mut self, now: Now) -> Option<Now> {
         let mut next = sooner(self.session.next_deadline(), self.outreach.next_deadline());
-        if self.session.is_over() {
-            next = sooner(next, self.stop_by());
-        }
+        next = sooner(next, self.over_by());
         sooner(next, self.session.turn_at(now))
     }
 
     fn observe(&mut self, events: &Events) {
         let now = self.clock.now();
         self.busy = false;
-        while let Some(written) = self.writer.next_outcome() {
-            self.take_written(written, now);
+        while let Some((torrent, written)) = self.store.next_written() {
+            self.take_written(torrent, written, now);
         }
         self.tell_written(now);
         for event in events {
@@ -283,17 +282,6 @@ impl Reactor {
         let found = self.outreach.take_peers();
         self.session
             .add_peers(self.torrent, &found, Source::User, now);
-    }
-
-    /// Begins to sync what was written, if that is due, and to save what waits for it.
-    fn mind_saving(&mut self) {
-        let standing = Standing {
-            disk: &mut self.disk,
-            writing: !self.writer.is_idle(),
-        };
-        if let Err(unsaved) = self.saving.go_on(standing) {
-            self.on_unsaved(unsaved, self.clock.now());
-        }
     }
 
     fn accept_peers(&mut self, now: Now) {
@@ -379,17 +367,14 @@ impl Reactor {
                         now,
                     );
                 }
-                Effect::ReadAhead { block, .. } => self.disk.read_ahead(block),
-                Effect::Save { snapshot, .. } => {
-                    let standing = Standing {
-                        disk: &mut self.disk,
-                        writing: !self.writer.is_idle(),
-                    };
-                    if let Err(unsaved) = self.saving.save(snapshot, standing) {
-                        self.on_unsaved(unsaved, now);
-                    }
+                Effect::ReadAhead { torrent, block } => {
+                    self.store.content(torrent).read_ahead(block);
                 }
-                Effect::Begin { .. } => self.make_ready(now),
+                Effect::Save { torrent, snapshot } => {
+                    self.store.save(torrent, snapshot);
+                    self.go_on_saving(now);
+                }
+                Effect::Begin { torrent } => self.make_ready(torrent, now),
                 Effect::Report { report, .. } => {
                     match reporter(report) {
                         // The terminal that is closed takes nothing more, but that is known.
@@ -422,7 +407,7 @@ impl Reactor {
         self.paused = paused;
         self.unread.extend(ready);
         // What is saved may let links go.
-        self.mind_saving();
+        self.go_on_saving(now);
         self.let_go(now);
         self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
     }

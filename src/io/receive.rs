@@ -2,12 +2,13 @@
 //! blocks among that to the disk. Content that came before its turn, or lay on the disk already, is
 //! read back from there.
 
-use super::disk::pen::Blocks;
+use super::disk::content_writer::Blocks;
 use super::disk::saver::Unsaved;
 use super::disk::writer::Written;
 use super::net::link;
 use super::reactor::Reactor;
 use crate::base::geometry::Block;
+use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
@@ -23,15 +24,12 @@ pub const GATHERED: usize = 4;
 impl Reactor {
     /// One read of each link that may have something, in the order in which they came to have it.
     pub(super) fn read_peers(&mut self, now: Now) {
-        self.writer.begin_turn();
+        self.store.begin_turn();
         // Links that were held up have waited longer than those that were read since.
-        let mut keys = Vec::new();
-        if !self.held_up.is_empty() && !self.is_held_up() {
-            keys = self.take_held_up(now);
-        }
+        let mut keys = self.take_held_up(now);
         keys.append(&mut self.unread);
         for key in keys {
-            let most = match self.session.appetite(key, self.disk_load()) {
+            let most = match self.session.appetite(key, self.disk_load(key)) {
                 None => continue,
                 Some(Appetite::Read(most)) => most,
                 Some(Appetite::Pause) => {
@@ -76,6 +74,7 @@ impl Reactor {
         buffer.resize(self.room + limits::READ, 0);
         buffer[..cut].copy_from_slice(peer.cut());
         let mut blocks = Blocks::new();
+        let torrent = self.session.torrent_of(key);
         match link.read(&mut buffer[cut..cut + most]) {
             Ok(None) => {}
             Ok(Some(0)) => {
@@ -97,10 +96,13 @@ impl Reactor {
         if self.session.peer(key).is_some_and(only_takes) {
             self.heard.push(key);
         }
-        if blocks.is_empty() {
-            self.free.push(buffer);
-        } else if let Some(written) = self.writer.write(buffer, blocks) {
-            self.take_written(written, now);
+        match torrent.filter(|_| !blocks.is_empty()) {
+            Some(torrent) => {
+                if let Some(written) = self.store.write(torrent, buffer, blocks) {
+                    self.take_written(torrent, written, now);
+                }
+            }
+            None => self.free.push(buffer),
         }
     }
 
@@ -128,39 +130,42 @@ impl Reactor {
 
     /// Links that were held up and need not be any more are read again.
     pub(super) fn let_go(&mut self, now: Now) {
-        if self.held_up.is_empty() || self.is_held_up() {
+        let mut keys = self.take_held_up(now);
+        if keys.is_empty() {
             return;
         }
-        let mut keys = self.take_held_up(now);
         keys.append(&mut self.unread);
         self.unread = keys;
         self.busy = true;
     }
 
+    /// The links whose disks have caught up.
     fn take_held_up(&mut self, now: Now) -> Vec<usize> {
-        let keys = std::mem::take(&mut self.held_up);
+        let (held_up, keys): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.held_up)
+            .into_iter()
+            .partition(|&key| self.disk_load(key).full);
+        self.held_up = held_up;
         for &key in &keys {
             self.session.listen(key, now);
         }
         keys
     }
 
-    fn disk_load(&self) -> DiskLoad {
-        DiskLoad {
-            full: self.is_held_up(),
-            overfull: self.writer.is_overfull(),
+    /// How far the disk is behind what a peer sends. What else such a peer says, requests of its
+    /// own, waits behind its blocks.
+    fn disk_load(&self, key: PeerKey) -> DiskLoad {
+        match self.session.torrent_of(key) {
+            Some(torrent) => DiskLoad {
+                full: self.store.is_behind(torrent),
+                overfull: self.store.is_overfull(torrent),
+            },
+            None => DiskLoad::default(),
         }
     }
 
-    /// Whether what sends blocks must wait for the disk. What else such a peer says, requests of
-    /// its own, waits behind its blocks.
-    pub(super) fn is_held_up(&self) -> bool {
-        self.writer.is_full() || self.saving.is_behind(&self.disk)
-    }
-
     /// Takes what was written of one buffer; the session hears of several at once.
-    pub(super) fn take_written(&mut self, written: Written, now: Now) {
-        self.written.push(written);
+    pub(super) fn take_written(&mut self, torrent: TorrentKey, written: Written, now: Now) {
+        self.written.push((torrent, written));
         if self.written.len() == GATHERED {
             self.tell_written(now);
         }
@@ -168,72 +173,86 @@ impl Reactor {
 
     /// Tells the session what was written.
     pub(super) fn tell_written(&mut self, now: Now) {
-        let mut good: Vec<(Block, &[u8])> = Vec::new();
-        for written in &mut self.written {
-            self.disk.note(std::mem::take(&mut written.news));
-            if let Some(message) = self.disk.take_unheld() {
-                self.session.warn(Some(self.torrent), message);
+        let mut written = std::mem::take(&mut self.written);
+        // Those of a torrent together; their order is kept.
+        written.sort_by_key(|(torrent, _)| *torrent);
+        for same in written.chunk_by(|(one, _), (other, _)| one == other) {
+            self.tell_written_of(same, now);
+        }
+        for (_, written) in written.drain(..) {
+            if self.free.len() < GATHERED + self.store.spare() {
+                self.free.push(written.buffer);
             }
+        }
+        self.written = written;
+    }
+
+    /// Tells the session what was written of one torrent.
+    fn tell_written_of(&mut self, written: &[(TorrentKey, Written)], now: Now) {
+        let Some(&(torrent, _)) = written.first() else {
+            return;
+        };
+        if let Some(message) = self.store.content(torrent).take_unheld() {
+            self.session.warn(Some(torrent), message);
+        }
+        let mut good: Vec<(Block, &[u8])> = Vec::new();
+        for (_, written) in written {
             let sure = written.failed.as_ref().map(|failed| failed.from);
             let blocks = &written.blocks[..sure.unwrap_or(written.blocks.len())];
             let data = |at: usize, block: &Block| &written.buffer[at..at + block.len as usize];
             good.extend(blocks.iter().map(|&(block, at)| (block, data(at, &block))));
         }
         if !good.is_empty() {
-            self.session.handle_written(self.torrent, &good);
+            self.session.handle_written(torrent, &good);
         }
-        let whole = !good.is_empty() && self.session.is_whole(self.torrent);
-        for written in self.written.drain(..) {
+        let whole = !good.is_empty() && self.session.is_whole(torrent);
+        for (_, written) in written {
             if let Some(failed) = &written.failed {
                 for &(block, _) in &written.blocks[failed.from..] {
                     let why = failed.error.to_string();
-                    self.session.handle_unwritten(self.torrent, block, why, now);
+                    self.session.handle_unwritten(torrent, block, why, now);
                 }
-            }
-            if self.free.len() < GATHERED + self.writer.spare() {
-                self.free.push(written.buffer);
             }
         }
         if whole {
-            self.look_for_changes(now);
+            self.look_for_changes(torrent, now);
         }
     }
 
-    /// Content that did not reach the disk is the end of it; resume data that were not saved only
-    /// cost the next run a check.
-    pub(super) fn on_unsaved(&mut self, unsaved: Unsaved, now: Now) {
+    /// Saves what is due, and tells the session what was not saved.
+    pub(super) fn go_on_saving(&mut self, now: Now) {
+        self.store.go_on();
+        while let Some((torrent, unsaved)) = self.store.next_unsaved() {
+            self.on_unsaved(torrent, unsaved, now);
+        }
+    }
+
+    /// Content that did not reach the disk is the end of its torrent; resume data that were not
+    /// saved only cost the next run a check.
+    pub(super) fn on_unsaved(&mut self, torrent: TorrentKey, unsaved: Unsaved, now: Now) {
         match unsaved {
-            Unsaved::Content(error) => self.session.fail(self.torrent, error.to_string(), now),
+            Unsaved::Content(error) => self.session.fail(torrent, error.to_string(), now),
             Unsaved::Record(error) => {
                 let message = format!("resume data not saved: {error}");
-                self.session.warn(Some(self.torrent), message);
+                self.session.warn(Some(torrent), message);
             }
         }
     }
 
-    /// Makes the files that have no bytes, and cuts those that are too long to their length.
-    pub(super) fn make_ready(&mut self, now: Now) {
-        let cut = if self.overwrite {
-            self.disk.cut_off(&self.chosen)
-        } else {
-            Ok(())
-        };
-        let made = cut.and_then(|()| self.disk.make_empty(self.chosen.iter().copied()));
-        if let Err(error) = made {
-            self.session.fail(self.torrent, error.to_string(), now);
+    /// Makes a torrent's files that have no bytes, and cuts those that are too long to their
+    /// length.
+    pub(super) fn make_ready(&mut self, torrent: TorrentKey, now: Now) {
+        if let Err(error) = self.store.make_ready(torrent) {
+            self.session.fail(torrent, error.to_string(), now);
         }
     }
 
     /// The download is about to be called complete: not if another program has changed what was
     /// written.
-    fn look_for_changes(&mut self, now: Now) {
-        // A file that is being written to has another time.
-        if !self.writer.is_idle() {
-            return;
-        }
-        if let Some(error) = self.disk.find_changed() {
-            self.session
-                .handle_changed(self.torrent, error.to_string(), now);
+    fn look_for_changes(&mut self, torrent: TorrentKey, now: Now) {
+        if let Some(error) = self.store.find_changed(torrent) {
+            let why = error.to_string();
+            self.session.handle_changed(torrent, why, now);
         }
     }
 
@@ -242,7 +261,8 @@ impl Reactor {
     pub(super) fn read_back(&mut self, now: Now) {
         while self.clock.now().since(now) < limits::CHECK_TURN {
             if let Some((torrent, piece)) = self.session.next_hole() {
-                if self.disk.is_hole(piece) && self.session.handle_hole(torrent) {
+                let hole = self.store.content(torrent).is_hole(piece);
+                if hole && self.session.handle_hole(torrent) {
                     self.busy = true;
                     continue;
                 }
@@ -251,13 +271,14 @@ impl Reactor {
                 return;
             };
             self.busy = true;
-            let offset = self.disk.layout().geometry().offset(block);
+            let content = self.store.content(torrent);
+            let offset = content.layout().geometry().offset(block);
             let slice = &mut self.buffer[..block.len as usize];
-            match self.disk.read(offset, slice) {
+            match content.read(offset, slice) {
                 Ok(()) => {
                     self.session.handle_read(torrent, block, slice);
-                    if self.session.is_whole(self.torrent) {
-                        self.look_for_changes(now);
+                    if self.session.is_whole(torrent) {
+                        self.look_for_changes(torrent, now);
                     }
                 }
                 Err(error) => {

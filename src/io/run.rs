@@ -10,14 +10,14 @@ use mio::{Poll, Waker};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::clock::Clock;
-use super::disk::content::Disk;
+use super::disk::content::ContentFiles;
 use super::disk::disk_error::DiskError;
 use super::disk::elsewhere::Elsewhere;
 use super::disk::existing::{Strangers, Survey};
-use super::disk::saving::Saving;
+use super::disk::pool::Pool;
 use super::disk::state;
+use super::disk::store::{Keeping, Store};
 use super::disk::waiting;
-use super::disk::writer::Writer;
 use super::net::link::{self, Listeners};
 use super::net::outreach::Outreach;
 use super::reactor::{Parts, Reactor, Reporter};
@@ -64,7 +64,8 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let poll = Poll::new().map_err(failed)?;
     let waker = tokens::waker(&poll).map_err(failed)?;
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
-    let mut disk = open_content(&setup, warn)?;
+    let pool = Pool::for_process();
+    let mut disk = open_content(&setup, &pool, warn)?;
     let metainfo = &setup.metainfo;
     let state = setup
         .state_dir
@@ -75,8 +76,6 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let parts = state.with_extension("parts");
     let (chosen, doubted) = admit(&setup, resume.as_ref(), &mut disk, &mut verdict, &parts)?;
     let overwrite = setup.overwrite;
-    let pen = disk.pen(overwrite).map_err(|error| error.to_string())?;
-    let tree = disk.tree().map_err(|error| error.to_string())?;
     // Before the first write it must be on record that files may be ours that are not whole.
     let clean = resume.as_ref().is_none_or(|resume| resume.clean);
     let totals = resume.map_or(Totals::default(), |resume| Totals {
@@ -89,7 +88,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         totals,
     };
     let room = room(metainfo);
-    let (bind, info_hash) = (setup.bind, metainfo.info_hash);
+    let bind = setup.bind;
     let buffers = buffers(setup.memory, room);
     let peers = std::mem::take(&mut setup.peers);
     let config = config(&setup, &listeners, &mut rng, warn);
@@ -101,24 +100,27 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
             Err(_) => outreach.look_up_peer(host, port),
         }
     }
-    let handed = Arc::clone(&waker);
+    let mut store = Store::new(Arc::clone(&waker), buffers, pool);
+    let keeping = Keeping {
+        path: state,
+        clean,
+        chosen,
+        overwrite,
+    };
+    store.insert(torrent, disk, keeping);
     let parts = Parts {
-        writer: Writer::new(pen, Arc::clone(&waker), buffers),
-        saving: Saving::new(waker, tree, state, info_hash, clean),
+        store,
         poll,
         session,
         torrent,
-        disk,
         outreach,
         clock,
         listeners,
         bind,
-        chosen,
-        overwrite,
         room,
     };
     // Until here a signal ends the process, however long the disk keeps it waiting.
-    signal::hand_over(handed);
+    signal::hand_over(waker);
     Reactor::new(parts).map_err(failed)
 }
 
@@ -142,7 +144,11 @@ fn open_ports(
 }
 
 /// The content as it is on disk. What would make every write fail is an error now.
-fn open_content(setup: &Setup, warn: &mut dyn FnMut(String)) -> Result<Disk, String> {
+fn open_content(
+    setup: &Setup,
+    pool: &Pool,
+    warn: &mut dyn FnMut(String),
+) -> Result<ContentFiles, String> {
     let dir = &setup.dir;
     let download = matches!(setup.mode, Mode::Get { .. });
     if dir.exists() && !dir.is_dir() {
@@ -153,7 +159,7 @@ fn open_content(setup: &Setup, warn: &mut dyn FnMut(String)) -> Result<Disk, Str
     } else if !dir.is_dir() {
         return Err(format!("{}: there is no such folder", dir.display()));
     }
-    let mut disk = Disk::new(dir, Arc::clone(&setup.metainfo));
+    let mut disk = ContentFiles::new(dir, Arc::clone(&setup.metainfo), pool);
     // One obstacle may be in the way of every file.
     let errors = waiting::tell_of(dir, || disk.look());
     let errors: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
@@ -177,7 +183,7 @@ fn open_content(setup: &Setup, warn: &mut dyn FnMut(String)) -> Result<Disk, Str
 fn admit(
     setup: &Setup,
     resume: Option<&Resume>,
-    disk: &mut Disk,
+    disk: &mut ContentFiles,
     known: &mut Verdict,
     parts: &Path,
 ) -> Result<(Vec<usize>, Vec<Existing>), String> {
@@ -219,7 +225,7 @@ fn admit(
 }
 
 /// Has the bytes of barred files kept there; the pieces that may be whole with them are hashed.
-fn keep_elsewhere(disk: &mut Disk, known: &mut Verdict, elsewhere: Elsewhere) {
+fn keep_elsewhere(disk: &mut ContentFiles, known: &mut Verdict, elsewhere: Elsewhere) {
     let layout = disk.layout();
     let geometry = layout.geometry();
     for piece in elsewhere.kept().ones() {
@@ -278,7 +284,7 @@ fn config(
     }
 }
 
-fn order(setup: Setup, known: Known, disk: &Disk) -> Order {
+fn order(setup: Setup, known: Known, disk: &ContentFiles) -> Order {
     let metainfo = &setup.metainfo;
     let (download, stay) = match setup.mode {
         Mode::Get { stay } => (true, stay),

@@ -4,11 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod handles;
 mod owned;
 mod places;
 mod refusals;
 mod restart;
 mod saving;
+mod store;
 mod swapped;
 
 use std::ops::{Deref, DerefMut};
@@ -17,9 +19,10 @@ use std::sync::Arc;
 
 use brooklet::base::geometry::{Block, Geometry};
 use brooklet::base::id::InfoHash;
-use brooklet::io::disk::content::Disk;
+use brooklet::io::disk::content::ContentFiles;
+use brooklet::io::disk::content_writer::ContentWriter;
 use brooklet::io::disk::disk_error::DiskError;
-use brooklet::io::disk::pen::Pen;
+use brooklet::io::disk::pool::Pool;
 use brooklet::wire::files::{FileEntry, FileKind};
 use brooklet::wire::given::Names;
 use brooklet::wire::metainfo::Metainfo;
@@ -69,20 +72,20 @@ fn whole(torrent: &Metainfo, piece: u32) -> Block {
 
 /// Both halves of the content on disk: the one that reads, with what the other writes noted.
 struct Content {
-    disk: Disk,
-    pen: Pen,
+    disk: ContentFiles,
+    pen: ContentWriter,
 }
 
 impl Content {
     fn new(dir: &Path, torrent: &Arc<Metainfo>) -> Content {
-        let disk = Disk::new(dir, Arc::clone(torrent));
-        let pen = disk.pen(true).unwrap();
+        let disk = ContentFiles::new(dir, Arc::clone(torrent), &Pool::for_process());
+        let pen = disk.writer(true);
         Content { disk, pen }
     }
 
     fn write(&mut self, block: Block, data: &[u8]) -> Result<(), DiskError> {
         let written = self.pen.write(data, &[(block, 0)]);
-        self.disk.note(self.pen.take_news());
+        self.disk.note(self.pen.take_changes());
         written.map_err(|unwritten| unwritten.error)
     }
 
@@ -96,15 +99,15 @@ impl Content {
 }
 
 impl Deref for Content {
-    type Target = Disk;
+    type Target = ContentFiles;
 
-    fn deref(&self) -> &Disk {
+    fn deref(&self) -> &ContentFiles {
         &self.disk
     }
 }
 
 impl DerefMut for Content {
-    fn deref_mut(&mut self) -> &mut Disk {
+    fn deref_mut(&mut self) -> &mut ContentFiles {
         &mut self.disk
     }
 }

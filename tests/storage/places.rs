@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brooklet::base::geometry::Block;
-use brooklet::io::disk::content::Disk;
+use brooklet::io::disk::content::ContentFiles;
 use brooklet::io::disk::disk_error::Why;
+use brooklet::io::disk::pool::Pool;
 use brooklet::wire::metainfo::Metainfo;
 
 use crate::restart::TIME;
@@ -208,7 +209,7 @@ fn what_lies_in_a_missing_folder_is_missing_and_nothing_else_is() {
     for path in ["t/a/bc", "t/a/c/4", "t/e"] {
         dir.file(path, "12345");
     }
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = ContentFiles::new(&dir, Arc::clone(&torrent), &Pool::for_process());
     let mut there = || {
         assert_eq!(disk.look(), []);
         let stamps = disk.stamps().iter();
@@ -223,7 +224,7 @@ fn what_lies_in_a_missing_folder_is_missing_and_nothing_else_is() {
 fn files_without_bytes_are_made_when_asked_for() {
     let dir = Dir::new();
     let torrent = torrent(&[("t/a/one", 0), ("t/b/two", 0), ("t/c", 9)]);
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = ContentFiles::new(&dir, Arc::clone(&torrent), &Pool::for_process());
     disk.make_empty([1, 2]).unwrap();
     assert!(
         dir.join("t/b/two").is_file() && !dir.join("t/a").exists() && !dir.join("t/c").exists()
@@ -242,7 +243,7 @@ fn nothing_is_touched_by_looking_and_reading() {
     };
     let before = [stat("t"), stat("t/a"), stat("t/empty")];
     std::thread::sleep(Duration::from_millis(20));
-    let mut disk = Disk::new(&dir, Arc::clone(&torrent));
+    let mut disk = ContentFiles::new(&dir, Arc::clone(&torrent), &Pool::for_process());
     assert_eq!(disk.look(), []);
     disk.read(0, &mut [0; 20_000]).unwrap();
     disk.make_empty(0..2).unwrap();

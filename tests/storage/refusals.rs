@@ -4,15 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use brooklet::base::geometry::Block;
 use brooklet::io::disk::disk_error::Why;
-use brooklet::io::disk::saver::{Job, Saver};
 use brooklet::io::disk::state;
 
 use crate::restart::{TIME, resumed, snapshot};
-use crate::saving::waker;
+use crate::saving::Helper;
 use crate::support::child::copy_program;
 use crate::support::content::noise;
 use crate::support::dir::Dir;
@@ -87,19 +85,8 @@ fn twenty_thousand_files_need_few_handles() {
     let mut back = vec![0; content.len()];
     disk.read(0, &mut back).unwrap();
     assert!(back == content);
-    let waker = waker();
-    let mut saver = Saver::new(waker, disk.tree().unwrap());
-    let (content, path) = (disk.unsynced(), dir.join("state/x"));
-    assert_eq!(content.files.len(), 20_000);
-    saver
-        .save(Job {
-            content,
-            path,
-            bytes: Some(vec![1]),
-        })
-        .unwrap();
-    let outcome = saver.next_outcome_within(Duration::from_secs(120));
-    assert_eq!(outcome.unwrap().unwrap().bytes, 2_000_000);
+    let synced = Helper::new().save(&mut disk, &dir.join("state/x"), &[1]);
+    assert_eq!(synced.unwrap().bytes, 2_000_000);
     assert!(disk.settle(TIME));
     assert!(
         resumed(&dir, &torrent, &snapshot(&disk, &torrent, true))

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use brooklet::base::bits::Bits;
-use brooklet::io::disk::content::Disk;
+use brooklet::io::disk::content::ContentFiles;
 use brooklet::io::disk::disk_error::Why;
+use brooklet::io::disk::pool::Pool;
 use brooklet::storage::resume::{self, Resume, Verdict};
 use brooklet::wire::metainfo::Metainfo;
 
@@ -20,7 +21,7 @@ use crate::{Content, PIECE, torrent, whole};
 pub const TIME: i64 = 1_700_000_000;
 
 /// What would be saved now, every other piece held.
-pub fn snapshot(disk: &Disk, torrent: &Metainfo, clean: bool) -> Vec<u8> {
+pub fn snapshot(disk: &ContentFiles, torrent: &Metainfo, clean: bool) -> Vec<u8> {
     let mut held = Bits::new(torrent.geometry.pieces());
     for piece in (0..torrent.geometry.pieces()).step_by(2) {
         held.set(piece);
@@ -40,14 +41,18 @@ pub fn snapshot(disk: &Disk, torrent: &Metainfo, clean: bool) -> Vec<u8> {
 
 /// What another run would make of this.
 pub fn resumed(dir: &Path, torrent: &Arc<Metainfo>, saved: &[u8]) -> Verdict {
-    let mut disk = Disk::new(dir, Arc::clone(torrent));
+    let mut disk = ContentFiles::new(dir, Arc::clone(torrent), &Pool::for_process());
     assert_eq!(disk.look(), []);
     let resume = Resume::decode(saved, torrent.info_hash, disk.layout());
     resume::verdict(resume.as_ref(), disk.layout(), disk.stamps())
 }
 
 fn decode(saved: &[u8], torrent: &Arc<Metainfo>) -> Resume {
-    let disk = Disk::new(Path::new("nowhere"), Arc::clone(torrent));
+    let disk = ContentFiles::new(
+        Path::new("nowhere"),
+        Arc::clone(torrent),
+        &Pool::for_process(),
+    );
     Resume::decode(saved, torrent.info_hash, disk.layout()).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! The content of one torrent on disk: the half that reads and knows what is there, owned by the
-//! event loop. The half that writes is the [`Pen`]; what that did is noted in the [`Ledger`], so
-//! that it can be synced, recorded and settled.
+//! event loop. The half that writes is the [`ContentWriter`]; what that did is noted in the
+//! [`Ledger`], so that it can be synced, recorded and settled.
 //!
 //! Another program may write to these files, cut them off, move or replace them meanwhile. What is
 //! then found to be another file than it should be is recorded as unknown, so that a restart hashes
@@ -15,16 +15,18 @@ use std::sync::Arc;
 
 use rustix::fs::Advice;
 
+use super::content_writer::{Changes, ContentWriter};
 use super::disk_error::{DiskError, Why};
 use super::elsewhere::Elsewhere;
 use super::faults::{self, Call};
 use super::files::Files;
-use super::held::Change;
 use super::holes::{self, Holes};
 use super::ledger::{Ledger, Unsynced};
-use super::pen::{News, Pen};
-use super::tree::{self, Access, Tree};
+use super::pool::{Handle, Pool, Side};
+use super::stat;
+use super::tree::{Access, Tree};
 use crate::base::geometry::Block;
+use crate::base::id::InfoHash;
 use crate::storage::layout::{Layout, Span};
 use crate::storage::resume::Stamp;
 use crate::wire::files::FileKind;
@@ -32,14 +34,10 @@ use crate::wire::metainfo::Metainfo;
 
 /// The files of one torrent.
 #[derive(Debug)]
-pub struct Disk {
-    layout: Arc<Layout>,
-    files: Files,
-    ledger: Ledger,
-    /// The file that was read last to be sent.
-    to_send: Option<usize>,
-    /// A file that was read to be sent and is not what it was, or cannot be looked at.
-    other: Option<(usize, DiskError)>,
+pub struct ContentFiles {
+    pub(super) layout: Arc<Layout>,
+    pub(super) files: Files,
+    pub(super) ledger: Ledger,
     holes: Holes,
     /// Where the bytes of barred files are; `None`: there are none.
     elsewhere: Option<Elsewhere>,
@@ -47,26 +45,17 @@ pub struct Disk {
     precious: BTreeSet<usize>,
 }
 
-impl Disk {
-    /// The content of this torrent below `dir`. Nothing is touched yet.
-    pub fn new(dir: &Path, metainfo: Arc<Metainfo>) -> Disk {
-        Disk {
+impl ContentFiles {
+    /// The content of this torrent below `dir`, with handles from this pool. Nothing is touched
+    /// yet.
+    pub fn new(dir: &Path, metainfo: Arc<Metainfo>, pool: &Pool) -> ContentFiles {
+        ContentFiles {
             layout: Arc::new(Layout::new(&metainfo.files, metainfo.geometry)),
             ledger: Ledger::new(Arc::clone(&metainfo)),
-            to_send: None,
-            other: None,
             holes: Holes::default(),
             elsewhere: None,
             precious: BTreeSet::new(),
-            files: Files::new(Tree::new(dir), metainfo, false),
-        }
-    }
-
-    /// The same, holding at most `most` files open.
-    pub fn with_handles(self, most: usize) -> Disk {
-        Disk {
-            files: self.files.with_most(most),
-            ..self
+            files: Files::new(Tree::new(dir, pool), metainfo),
         }
     }
 
@@ -76,12 +65,12 @@ impl Disk {
     }
 
     /// Has nothing else written to these files than what they hold. To be called before
-    /// [`Disk::pen`].
+    /// [`ContentFiles::writer`].
     pub fn spare(&mut self, precious: BTreeSet<usize>) {
         self.precious = precious;
     }
 
-    /// Has the bytes of barred files kept there. To be called before [`Disk::pen`].
+    /// Has the bytes of barred files kept there. To be called before [`ContentFiles::writer`].
     pub fn keep_elsewhere(&mut self, elsewhere: Elsewhere) {
         self.ledger.bar(elsewhere.files());
         self.elsewhere = Some(elsewhere);
@@ -92,22 +81,19 @@ impl Disk {
         self.elsewhere.as_ref()
     }
 
-    /// The half that writes: what it does is to be told to [`Disk::note`]. Unless `overwrite`, it
-    /// writes to no file that has come since the last look.
-    ///
-    /// # Errors
-    /// There are too many open files.
-    pub fn pen(&self, overwrite: bool) -> Result<Pen, DiskError> {
-        let files = Files::new(self.tree()?, Arc::clone(self.files.metainfo()), true);
-        let mut pen = Pen::new(Arc::clone(&self.layout), files);
+    /// The half that writes: what it does is to be told to [`ContentFiles::note`]. Unless
+    /// `overwrite`, it writes to no file that has come since the last look.
+    pub fn writer(&self, overwrite: bool) -> ContentWriter {
+        let files = Files::new(self.tree(Side::Writer), Arc::clone(self.files.metainfo()));
+        let mut writer = ContentWriter::new(Arc::clone(&self.layout), files);
         if !overwrite {
-            pen = pen.expecting(self.stamps(), self.ledger.owned());
+            writer = writer.expecting(self.stamps(), self.ledger.owned());
         }
-        Ok(pen.sparing(self.elsewhere.clone(), self.precious.clone()))
+        writer.sparing(self.elsewhere.clone(), self.precious.clone())
     }
 
     /// Notes what was written.
-    pub fn note(&mut self, news: News) {
+    pub fn note(&mut self, news: Changes) {
         if news.bytes > 0 {
             self.holes.forget();
         }
@@ -121,6 +107,11 @@ impl Disk {
     /// What is known of the files.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Which torrent it is.
+    pub fn info_hash(&self) -> InfoHash {
+        self.files.metainfo().info_hash
     }
 
     /// Where the files lie in the content.
@@ -169,57 +160,9 @@ impl Disk {
         Ok(())
     }
 
-    /// The same for what is to be sent, once [`Disk::vouch`] has vouched for it. `writing` (to
-    /// both): a thread of ours writes meanwhile.
-    ///
-    /// # Errors
-    /// This file cannot be read; or it is not what was verified: [`Why::Changed`].
-    pub fn read_to_send(
-        &mut self,
-        offset: u64,
-        buffer: &mut [u8],
-        writing: bool,
-    ) -> Result<(), (usize, DiskError)> {
-        let layout = Arc::clone(&self.layout);
-        for span in layout.spans(offset, buffer.len()) {
-            let away = self.read_elsewhere(offset, span, buffer);
-            if away.map_err(|error| (span.file, error))? {
-                continue;
-            }
-            if self.to_send != Some(span.file) && !span.padding {
-                self.look_again(writing);
-                self.to_send = Some(span.file);
-            }
-            let read = self.read_span(span, &mut buffer[span.at..span.at + span.len]);
-            read.map_err(|error| (span.file, self.since_verified(span.file, error)))?;
-        }
-        Ok(())
-    }
-
-    /// Whether the files that were read to be sent are still what was verified, as far as size,
-    /// time and name tell. Asked after reading, it answers for what was read.
-    ///
-    /// # Errors
-    /// This one is not ([`Why::Changed`]), or cannot be looked at.
-    pub fn vouch(&mut self, writing: bool) -> Result<(), (usize, DiskError)> {
-        self.look_again(writing);
-        self.other.take().map_or(Ok(()), Err)
-    }
-
-    /// Looks at the file that was read last, while it is still open: there may be a thousand of
-    /// them in a block.
-    fn look_again(&mut self, writing: bool) {
-        if let Some(file) = self.to_send.take() {
-            if let Err(error) = self.look_at(file, writing) {
-                let error = self.since_verified(file, error);
-                self.other.get_or_insert((file, error));
-            }
-        }
-    }
-
     /// Reads what is kept elsewhere of a span of the content from `start` on; false if its file is
     /// where it belongs.
-    fn read_elsewhere(
+    pub(super) fn read_elsewhere(
         &mut self,
         start: u64,
         span: Span,
@@ -240,43 +183,22 @@ impl Disk {
         Ok(true)
     }
 
-    fn read_span(&mut self, span: Span, part: &mut [u8]) -> Result<(), DiskError> {
+    pub(super) fn read_span(&mut self, span: Span, part: &mut [u8]) -> Result<(), DiskError> {
         if span.padding {
             part.fill(0);
             return Ok(());
         }
-        let read = read_exact(self.files.get(span.file)?, part, span.offset);
+        let open = self.files.get(span.file)?;
+        self.read_open(&open, span, part)
+    }
+
+    /// Reads a span of a file that is open.
+    ///
+    /// # Errors
+    /// It is too short, or cannot be read.
+    pub fn read_open(&self, open: &Handle, span: Span, part: &mut [u8]) -> Result<(), DiskError> {
+        let read = read_exact(open, part, span.offset);
         read.map_err(|error| DiskError::new(self.path(span.file), error))
-    }
-
-    /// What an error says of a file that was there, and long enough, when it was verified.
-    fn since_verified(&self, file: usize, error: DiskError) -> DiskError {
-        match error.why {
-            Why::Missing | Why::Short | Why::InTheWay => {
-                DiskError::new(self.path(file), Why::Changed)
-            }
-            _ => error,
-        }
-    }
-
-    fn look_at(&mut self, file: usize, writing: bool) -> Result<(), DiskError> {
-        let (known, held) = (self.stamps()[file], self.ledger.held(file));
-        let found = tree::look_at(self.files.get(file)?);
-        let found = found.map_err(|error| DiskError::new(self.path(file), error))?;
-        let intact = match held {
-            Some(held) => {
-                let change = held.change(found);
-                // Its time is another one while it is being written to.
-                let ours = change == Some(Change::Written) && writing;
-                known.is_some() && (change.is_none() || ours)
-            }
-            None => known == Some(found.1),
-        };
-        if intact && self.files.is_named(file)? {
-            Ok(())
-        } else {
-            Err(DiskError::new(self.path(file), Why::Changed))
-        }
     }
 
     /// Looks for changes by other programs: see [`Ledger::find_changed`]. The first file that was
@@ -316,7 +238,7 @@ impl Disk {
         for span in spans.filter(|span| !span.padding) {
             if let Ok(file) = self.files.get(span.file) {
                 let len = std::num::NonZeroU64::new(span.len as u64);
-                let _ = rustix::fs::fadvise(file, span.offset, len, Advice::WillNeed);
+                let _ = rustix::fs::fadvise(&**file, span.offset, len, Advice::WillNeed);
             }
         }
     }
@@ -343,12 +265,14 @@ impl Disk {
         self.ledger.settle(&mut self.files.tree, time)
     }
 
-    /// The same files, for another thread.
-    ///
-    /// # Errors
-    /// There are too many open files.
-    pub fn tree(&self) -> Result<Tree, DiskError> {
-        self.files.tree.sibling()
+    /// The same files, for another one to open.
+    pub fn tree(&self, side: Side) -> Tree {
+        self.files.tree.sibling(side)
+    }
+
+    /// Closes all files and folders. What is used again is opened again.
+    pub fn rest(&self) {
+        self.files.tree.handles().close();
     }
 
     /// What must be synced: see [`Ledger::unsynced`].
@@ -368,7 +292,9 @@ impl Disk {
 
     /// Whether a file holds nothing but zeros. False where that cannot be told.
     pub fn is_blank(&mut self, file: usize) -> bool {
-        self.files.get(file).is_ok_and(holes::is_blank)
+        self.files
+            .get(file)
+            .is_ok_and(|open| holes::is_blank(&open))
     }
 
     /// Cuts off what those of `files` have too much.
@@ -383,7 +309,7 @@ impl Disk {
             let open = self.files.tree.open(&metainfo.files[file].path, access)?;
             let cut = open.set_len(self.layout.length(file));
             cut.map_err(|error| DiskError::new(self.path(file), error))?;
-            self.ledger.set(file, tree::stamp_of(&open).ok());
+            self.ledger.set(file, stat::stamp_of(&open).ok());
         }
         Ok(())
     }
@@ -404,7 +330,7 @@ impl Disk {
                     .files
                     .tree
                     .open(&entry.path, Access::Write { executable })?;
-                self.ledger.set(file, tree::stamp_of(&made).ok());
+                self.ledger.set(file, stat::stamp_of(&made).ok());
             }
         }
         Ok(())

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::content::Disk;
+use super::content::ContentFiles;
 use super::disk_error::DiskError;
 use crate::base::bits::Bits;
 use crate::storage::resume::{Resume, Verdict};
@@ -48,7 +48,7 @@ impl Survey<'_> {
     ///
     /// # Errors
     /// The line for the user: the first that cannot, and how many more.
-    pub fn check_writable(&self, disk: &mut Disk) -> Result<(), String> {
+    pub fn check_writable(&self, disk: &mut ContentFiles) -> Result<(), String> {
         let (mut refused, mut writable) = (Vec::new(), 0);
         for &file in self.chosen {
             let entry = &self.metainfo.files[file];
@@ -72,7 +72,7 @@ impl Survey<'_> {
     ///
     /// # Errors
     /// The line for the user: the first that is, and how many more.
-    pub fn check_lengths(&self, disk: &Disk) -> Result<(), String> {
+    pub fn check_lengths(&self, disk: &ContentFiles) -> Result<(), String> {
         let long: Vec<usize> = disk
             .oversized()
             .filter(|file| self.chosen.binary_search(file).is_ok())
@@ -92,7 +92,7 @@ impl Survey<'_> {
     }
 
     /// The chosen files that are not known to be ours.
-    pub fn strangers(&self, disk: &mut Disk, verdict: &Verdict) -> Strangers {
+    pub fn strangers(&self, disk: &mut ContentFiles, verdict: &Verdict) -> Strangers {
         let mut strangers = Strangers::default();
         for &file in self.chosen {
             let Some(size) = self.foreign_size(disk, file) else {
@@ -113,7 +113,7 @@ impl Survey<'_> {
 
     /// The files that were not chosen and share a wanted piece. `kept`: pieces of which an earlier
     /// run kept something elsewhere.
-    pub fn neighbours(&self, disk: &mut Disk, wanted: &Bits, kept: &Bits) -> Neighbours {
+    pub fn neighbours(&self, disk: &mut ContentFiles, wanted: &Bits, kept: &Bits) -> Neighbours {
         let all = 0..self.metainfo.files.len();
         let others = all.filter(|file| self.chosen.binary_search(file).is_err());
         let mut neighbours = Neighbours::default();
@@ -137,14 +137,14 @@ impl Survey<'_> {
     }
 
     /// All files that are there and not known to be ours.
-    pub fn foreign(&self, disk: &Disk) -> BTreeSet<usize> {
+    pub fn foreign(&self, disk: &ContentFiles) -> BTreeSet<usize> {
         let all = 0..self.metainfo.files.len();
         all.filter(|&file| self.foreign_size(disk, file).is_some())
             .collect()
     }
 
     /// The size of a file that is there, has bytes, and is not known to be ours.
-    fn foreign_size(&self, disk: &Disk, file: usize) -> Option<u64> {
+    fn foreign_size(&self, disk: &ContentFiles, file: usize) -> Option<u64> {
         let found = disk.stamps()[file].filter(|found| found.size > 0)?;
         let length = disk.layout().length(file);
         let here = disk.ledger().owned();

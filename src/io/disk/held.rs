@@ -14,7 +14,7 @@ use std::path::Path;
 
 use super::birth;
 use super::faults::{self, Call};
-use super::tree::{self, Identity, Times};
+use super::stat::{self, Identity, Times};
 use crate::storage::owned::Birth;
 use crate::storage::resume::{COARSEST, Stamp};
 
@@ -61,12 +61,12 @@ impl Held {
 /// # Errors
 /// It cannot be looked at, or there is no room for it.
 pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held)> {
-    let before = tree::stamp_of(file)?;
+    let before = stat::stamp_of(file)?;
     if before.size < length {
         let what = || format!("{length} {}", path.display());
         faults::call(Call::Resize, what, |_| file.set_len(length))?;
     }
-    let (identity, mut stamp) = tree::look_at(file)?;
+    let (identity, mut stamp) = stat::look_at(file)?;
     if before.size == 0 {
         // In the past, so that no write that comes has this time, however the file system rounds.
         stamp = stamp.rounded();
@@ -74,7 +74,7 @@ pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held
     }
     let (times, stamp) = match probe(file, stamp, path) {
         Some((times, stamp)) => (Some(times), stamp),
-        None => (None, tree::stamp_of(file)?),
+        None => (None, stat::stamp_of(file)?),
     };
     let held = Held {
         identity,
@@ -91,7 +91,7 @@ pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held
 /// has would also be read back from a file system that ignores the call.
 fn probe(file: &File, stamp: Stamp, path: &Path) -> Option<(Times, Stamp)> {
     let holds = |stamp: Stamp, times| {
-        let set = set_time(file, stamp, times, path).and_then(|()| tree::stamp_of(file));
+        let set = set_time(file, stamp, times, path).and_then(|()| stat::stamp_of(file));
         set.is_ok_and(|found| found == stamp)
     };
     let mut other = stamp.rounded();
@@ -111,7 +111,7 @@ pub fn set_time(file: &File, stamp: Stamp, times: Times, path: &Path) -> io::Res
     let what = || format!("{}.{:09} {}", stamp.seconds, stamp.nanos, path.display());
     faults::call(Call::Time, what, |ignored| {
         if !ignored {
-            tree::set_time(file, stamp, times)
+            stat::set_time(file, stamp, times)
         } else {
             Ok(())
         }

@@ -7,7 +7,7 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
 use super::files::Files;
-use super::tree;
+use super::stat;
 use crate::base::limits;
 use crate::storage::layout::Span;
 
@@ -38,10 +38,10 @@ impl Holes {
         let Ok(open) = files.get(span.file) else {
             return false;
         };
-        let to = match rustix::fs::seek(open, SeekFrom::Data(span.offset)) {
+        let to = match rustix::fs::seek(&**open, SeekFrom::Data(span.offset)) {
             Ok(data) => data,
             // No data from there to the end of the file, wherever that is.
-            Err(Errno::NXIO) => match tree::stamp_of(open) {
+            Err(Errno::NXIO) => match stat::stamp_of(&open) {
                 Ok(stamp) => stamp.size.min(length),
                 Err(_) => return false,
             },

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 
+use super::content_writer::Changes;
 use super::disk_error::{DiskError, Why};
 use super::held::Held;
-use super::pen::News;
-use super::tree::{Times, Tree};
+use super::stat::Times;
+use super::tree::Tree;
 use crate::base::bits::Bits;
 use crate::storage::layout::Layout;
 use crate::storage::owned::Owned;
@@ -83,7 +84,7 @@ impl Ledger {
     }
 
     /// Notes what was written.
-    pub fn note(&mut self, news: News) {
+    pub fn note(&mut self, news: Changes) {
         for (file, before, held) in news.held {
             self.held.insert(file, held);
             self.strangers.remove(&file);

@@ -4,14 +4,18 @@
 pub mod birth;
 pub mod disk_error;
 pub mod faults;
-pub mod places;
+pub mod pool;
+pub mod stat;
+
 pub mod tree;
 
+pub mod places;
+
+pub mod content_writer;
 pub mod elsewhere;
 pub mod files;
 pub mod held;
 pub mod holes;
-pub mod pen;
 
 pub mod ledger;
 
@@ -20,11 +24,15 @@ pub mod existing;
 pub mod hash;
 pub mod locate;
 pub mod patched;
+pub mod sending;
 pub mod source;
 pub mod state;
 pub mod waiting;
 
-pub mod saver;
 pub mod writer;
 
+pub mod saver;
+
 pub mod saving;
+
+pub mod store;

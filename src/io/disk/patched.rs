@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha1::{Digest as _, Sha1};
 
-use super::content::Disk;
+use super::content::ContentFiles;
 use super::disk_error::DiskError;
 use super::elsewhere::Elsewhere;
 use crate::base::bits::Bits;
@@ -17,7 +17,7 @@ use crate::storage::layout::Span;
 /// Those of the `lost` pieces that are right with what is kept below `parts`; for each the files
 /// whose bytes were taken from there.
 pub fn pieces(
-    disk: &mut Disk,
+    disk: &mut ContentFiles,
     parts: &Path,
     lost: &Bits,
     hashes: &[PieceHash],
@@ -36,7 +36,7 @@ pub fn pieces(
 }
 
 fn hash(
-    disk: &mut Disk,
+    disk: &mut ContentFiles,
     kept: &Elsewhere,
     piece: u32,
 ) -> Result<(PieceHash, BTreeSet<usize>), DiskError> {
@@ -66,7 +66,13 @@ fn hash(
 }
 
 /// Whether bytes of a file are kept elsewhere: where they are not, zeros are read there.
-fn is_away(disk: &Disk, kept: &Elsewhere, start: u64, span: Span, buffer: &mut [u8]) -> bool {
+fn is_away(
+    disk: &ContentFiles,
+    kept: &Elsewhere,
+    start: u64,
+    span: Span,
+    buffer: &mut [u8],
+) -> bool {
     let size = disk.stamps()[span.file].map_or(0, |stamp| stamp.size);
     if size < span.offset + span.len as u64 {
         return true;

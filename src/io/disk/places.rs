@@ -9,6 +9,7 @@ use std::process;
 
 use rustix::fs::{IFlags, Mode, OFlags};
 
+use super::pool::Pool;
 use super::tree::Tree;
 use crate::wire::elsewhere::Style;
 use crate::wire::files::FileKind;
@@ -46,7 +47,7 @@ pub fn find(dir: &Path, metainfo: &mut Metainfo) {
     if elsewhere.is_empty() {
         return;
     }
-    let mut tree = Tree::new(dir);
+    let mut tree = Tree::new(dir, &Pool::for_process());
     let mut taken: BTreeSet<Box<str>> = metainfo.files.iter().map(|f| f.path.clone()).collect();
     let mut found: BTreeMap<usize, Box<str>> = BTreeMap::new();
     let mut missing = Vec::new();

@@ -1,18 +1,18 @@
 //! Saving what a restart needs, off the event loop: syncing files may take seconds. One helper
-//! thread, started by the first job, syncs the content that a resume file speaks of and only then
-//! puts that file in place.
+//! thread for all torrents, started by the first job, syncs the content that a resume file speaks
+//! of and only then puts that file in place.
 //!
 //! Content that does not reach the disk is lost, though it may still be read: the system says so
 //! once, and then calls what it has in memory clean. So that is dropped from memory, nothing is
-//! recorded any more, and the download is over: the next run sees what is really there. A resume
-//! file that cannot be written only costs the next run a check.
+//! recorded of that torrent any more, and its download is over: the next run sees what is really
+//! there. A resume file that cannot be written only costs the next run a check.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,17 +23,21 @@ use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
 use super::held::Change;
 use super::ledger::Unsynced;
+use super::stat;
 use super::state;
-use super::tree::{self, Access, Tree};
+use super::tree::{Access, Tree};
 use super::waiting;
+use super::writer::Slot;
 
 /// With more files than this, their whole file system is synced at once: one file after the other
 /// would take a millisecond and more for each.
 const MANY: usize = 8;
 
-/// What is to be saved.
+/// What is to be saved of one torrent.
 #[derive(Debug)]
 pub struct Job {
+    /// The folder of the content.
+    pub tree: Tree,
     /// What must reach the disk first, from `Ledger::unsynced`.
     pub content: Unsynced,
     /// The resume file.
@@ -61,83 +65,68 @@ pub enum Unsaved {
     Record(DiskError),
 }
 
+/// What became of a job.
+pub type Outcome = Result<Synced, Unsaved>;
+
 /// The helper thread and the jobs it has.
 #[derive(Debug)]
 pub struct Saver {
     waker: Arc<Waker>,
-    /// Until the thread has it.
-    tree: Option<Tree>,
-    thread: Option<Ends>,
-    /// The resume files of the jobs under way.
-    waiting: VecDeque<PathBuf>,
+    thread: Option<Thread>,
+    /// The jobs under way: each the torrent and its resume file.
+    waiting: VecDeque<(Slot, PathBuf)>,
+}
+
+/// Our ends of the channels to and from the thread.
+#[derive(Debug)]
+struct Thread {
+    jobs: Sender<Job>,
+    outcomes: Receiver<Outcome>,
 }
 
 impl Saver {
-    /// A saver of content below this tree, which wakes the loop whenever a job is done.
-    pub fn new(waker: Arc<Waker>, tree: Tree) -> Saver {
+    /// A saver that wakes the loop whenever a job is done.
+    pub fn new(waker: Arc<Waker>) -> Saver {
         Saver {
             waker,
-            tree: Some(tree),
             thread: None,
             waiting: VecDeque::new(),
         }
     }
 
-    /// Hands over a job. Jobs are done in turn.
+    /// Hands over a job for this torrent. Jobs are done in turn.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn save(&mut self, job: Job) -> Result<(), Unsaved> {
+    pub fn save(&mut self, slot: Slot, job: Job) -> Result<(), Unsaved> {
         let path = job.path.clone();
-        let sent = match &self.thread {
-            Some((jobs, _)) => jobs.send(job).is_ok(),
-            None => {
-                let tree = self.tree.take().ok_or_else(|| gone(path.clone()))?;
-                let thread = start(&self.waker, tree);
-                let thread =
-                    thread.map_err(|error| Unsaved::Content(DiskError::new(&path, error)))?;
-                let (jobs, _) = self.thread.insert(thread);
-                jobs.send(job).is_ok()
-            }
-        };
-        if !sent {
+        if self.thread.is_none() {
+            let thread = start(&self.waker);
+            let fail = |error| Unsaved::Content(DiskError::new(&path, error));
+            self.thread = Some(thread.map_err(fail)?);
+        }
+        if self
+            .thread
+            .as_ref()
+            .is_none_or(|thread| thread.jobs.send(job).is_err())
+        {
             return Err(gone(path));
         }
-        self.waiting.push_back(path);
+        self.waiting.push_back((slot, path));
         Ok(())
     }
 
-    /// Whether a job is under way. To save more often than that only delays.
-    pub fn busy(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
-    /// The outcome of the next job that is done; `None` if none is yet. After [`Unsaved::Content`]
-    /// the jobs behind it fail too.
-    pub fn next_outcome(&mut self) -> Option<Result<Synced, Unsaved>> {
-        let (_, outcomes) = self.thread.as_ref()?;
-        let path = self.waiting.front()?.clone();
-        let outcome = match outcomes.try_recv() {
-            Ok(outcome) => outcome,
+    /// The outcome of the next job that is done, and its torrent; `None` if none is yet.
+    pub fn next_outcome(&mut self) -> Option<(Slot, Outcome)> {
+        let thread = self.thread.as_ref()?;
+        let (slot, path) = self.waiting.front()?;
+        let outcome = match thread.outcomes.try_recv() {
+            Ok(outcome) => (*slot, outcome),
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => Err(gone(path)),
+            Err(TryRecvError::Disconnected) => (*slot, Err(gone(path.clone()))),
         };
         self.waiting.pop_front();
         Some(outcome)
-    }
-
-    /// The outcome of the next job, waited for at most for `limit`; `None` if there is no job.
-    pub fn next_outcome_within(&mut self, limit: Duration) -> Option<Result<Synced, Unsaved>> {
-        let path = self.waiting.pop_front()?;
-        let (_, outcomes) = self.thread.as_ref()?;
-        Some(match outcomes.recv_timeout(limit) {
-            Ok(outcome) => outcome,
-            Err(RecvTimeoutError::Timeout) => {
-                let why = Why::Other(String::from("not saved yet: the disk is too slow"));
-                Err(Unsaved::Record(DiskError { path, why }))
-            }
-            Err(RecvTimeoutError::Disconnected) => Err(gone(path)),
-        })
     }
 }
 
@@ -146,10 +135,7 @@ fn gone(path: PathBuf) -> Unsaved {
     Unsaved::Content(DiskError { path, why })
 }
 
-/// Our ends of the channels to and from the thread.
-type Ends = (Sender<Job>, Receiver<Result<Synced, Unsaved>>);
-
-fn start(waker: &Arc<Waker>, mut tree: Tree) -> io::Result<Ends> {
+fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
     let (jobs, todo) = mpsc::channel::<Job>();
     let (done, outcomes) = mpsc::channel();
     let waker = Arc::clone(waker);
@@ -157,23 +143,20 @@ fn start(waker: &Arc<Waker>, mut tree: Tree) -> io::Result<Ends> {
         .name(String::from("saver"))
         .spawn(move || {
             for job in todo {
-                let outcome = save(job, &mut tree);
-                let failed = matches!(outcome, Err(Unsaved::Content(_)));
-                let alone = done.send(outcome).is_err();
-                // A loop that cannot be woken sees it on its next turn.
-                let _ = waker.wake();
-                if failed || alone {
+                if done.send(save(job)).is_err() {
                     break;
                 }
+                // A loop that cannot be woken sees it on its next turn.
+                let _ = waker.wake();
             }
         })?;
-    Ok((jobs, outcomes))
+    Ok(Thread { jobs, outcomes })
 }
 
-fn save(job: Job, tree: &mut Tree) -> Result<Synced, Unsaved> {
+fn save(mut job: Job) -> Outcome {
     let bytes = job.content.bytes;
     let begun = Instant::now();
-    sync(&job.content, tree).map_err(Unsaved::Content)?;
+    sync(&job.content, &mut job.tree).map_err(Unsaved::Content)?;
     let time = begun.elapsed();
     if let Some(bytes) = job.bytes {
         let replaced = waiting::tell_of(&job.path, || state::replace(&job.path, &bytes));
@@ -206,7 +189,7 @@ fn sync_files(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
         };
         let fail = |error: io::Error| DiskError::new(tree.path(path), error);
         // Its name may lead elsewhere now. What has no name there any more is not content.
-        let found = tree::look_at(&file).map_err(fail)?;
+        let found = stat::look_at(&file).map_err(fail)?;
         if held.change(found) == Some(Change::Gone) {
             return Err(DiskError::new(tree.path(path), Why::Changed));
         }

@@ -1,45 +1,28 @@
-//! What becomes of a [`Snapshot`]: resume data, written by the saver's thread. One save is under
-//! way at a time; of those that come meanwhile only the newest counts. A clean one, which says that
-//! nothing is being written, waits until that is so; what is written by then is saved as not clean.
-//! It names the time that the files are to get, and when it is safe they get it. As long as the
-//! resume file is clean, nothing may be written: after a kill nobody would look for it.
-//!
-//! What is written and not synced is bounded, too, by what the disk takes in about a second: it is
-//! synced before that is reached, and past it the loop waits. So a save, which is what a stop waits
-//! for, never takes long, however slow the disk is; and no other program has to wait for gigabytes
-//! of ours.
+//! What becomes of the [`Snapshot`]s of one torrent: resume data, written by the saver's thread.
+//! One save of a torrent is under way at a time; of those that come meanwhile only the newest
+//! counts. A clean one, which says that nothing is being written, waits until that is so; what is
+//! written by then is saved as not clean. It names the time that the files are to get, and when it
+//! is safe they get it. As long as the resume file is clean, nothing may be written: after a kill
+//! nobody would look for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use mio::Waker;
-
-use super::content::Disk;
-use super::ledger::Unsynced;
-use super::saver::{Job, Saver, Synced, Unsaved};
-use super::tree::Tree;
-use crate::base::id::InfoHash;
-use crate::storage::backlog::Backlog;
+use super::content::ContentFiles;
+use super::disk_error::{DiskError, Why};
+use super::pool::Side;
+use super::saver::{Job, Outcome, Saver, Unsaved};
+use super::writer::Slot;
 use crate::storage::resume::Resume;
 use crate::torrent::effect::Snapshot;
-
-/// Where the content stands when something is to be saved.
-#[derive(Debug)]
-pub struct Standing<'a> {
-    /// What was written.
-    pub disk: &'a mut Disk,
-    /// More is being written.
-    pub writing: bool,
-}
 
 /// Saves snapshots of one torrent.
 #[derive(Debug)]
 pub struct Saving {
-    saver: Saver,
     path: PathBuf,
-    info_hash: InfoHash,
     next: Option<Snapshot>,
+    /// A job of it is under way.
+    busy: bool,
     /// The clean one that is being saved, and the time that the files get when it is safe.
     settling: Option<(Snapshot, i64)>,
     /// Whether the resume file says that nothing is being written, and what the one will say that
@@ -47,123 +30,144 @@ pub struct Saving {
     clean: bool,
     next_clean: Option<bool>,
     failed: bool,
+    /// What is being written is not waited for any more.
+    hurried: bool,
     /// Bytes that are being synced.
     syncing: u64,
-    /// How many bytes may be written and not synced.
-    backlog: Backlog,
+}
+
+/// What a torrent's jobs are made of.
+#[derive(Debug)]
+pub struct Means<'a> {
+    /// The torrent.
+    pub slot: Slot,
+    /// Its content.
+    pub content: &'a mut ContentFiles,
+    /// More of it is being written.
+    pub writing: bool,
+    /// Who does the jobs.
+    pub saver: &'a mut Saver,
 }
 
 impl Saving {
-    /// Saves to this file, which says now that nothing is being written if it is `clean`; the
-    /// content is below this tree.
-    pub fn new(
-        waker: Arc<Waker>,
-        tree: Tree,
-        path: PathBuf,
-        info_hash: InfoHash,
-        clean: bool,
-    ) -> Saving {
+    /// Saves to this file, which says now that nothing is being written if it is `clean`.
+    pub fn new(path: PathBuf, clean: bool) -> Saving {
         Saving {
-            saver: Saver::new(waker, tree),
             path,
-            info_hash,
             next: None,
+            busy: false,
             settling: None,
             clean,
             next_clean: None,
             failed: false,
+            hurried: false,
             syncing: 0,
-            backlog: Backlog::default(),
         }
     }
 
-    /// Saves this as soon as what is being saved is done, and, if it is clean, as soon as nothing
-    /// is being written.
-    ///
-    /// # Errors
-    /// It cannot be saved.
-    pub fn save(&mut self, snapshot: Snapshot, at: Standing<'_>) -> Result<(), Unsaved> {
-        if self.failed {
-            return Ok(());
+    /// What is to be saved, as soon as what is being saved is done, and, if it is clean, as soon as
+    /// nothing is being written: [`Saving::go_on`] begins it.
+    pub fn save(&mut self, snapshot: Snapshot) {
+        if !self.failed {
+            self.next = Some(snapshot);
         }
-        self.next = Some(snapshot);
-        self.go_on(at)
     }
 
-    /// A job of the saver may be done, or something written.
+    /// Begins what is to be done. `sync`: what is written is to be synced, though nothing is to be
+    /// recorded.
     ///
     /// # Errors
-    /// It failed. After [`Unsaved::Content`] nothing is saved any more.
-    pub fn go_on(&mut self, at: Standing<'_>) -> Result<(), Unsaved> {
-        while let Some(outcome) = self.saver.next_outcome() {
-            self.take(outcome, at.disk)?;
-        }
-        if self.saver.busy() || self.failed {
+    /// It cannot be begun; after [`Unsaved::Content`] nothing is saved any more.
+    pub fn go_on(&mut self, sync: bool, means: Means<'_>) -> Result<(), Unsaved> {
+        if self.busy || self.failed {
             return Ok(());
         }
+        let unsynced = means.content.ledger().unsynced_bytes();
         match self.next.take() {
-            Some(snapshot) if snapshot.clean && at.writing => {
-                self.next = Some(snapshot.clone());
+            Some(snapshot) if snapshot.clean && means.writing => {
+                let clean = false;
+                let now = Snapshot {
+                    clean,
+                    ..snapshot.clone()
+                };
+                if !self.hurried {
+                    self.next = Some(snapshot);
+                }
                 // What is written already need not wait: there may be little time.
-                match at.disk.ledger().unsynced_bytes() {
-                    0 => Ok(()),
-                    _ => {
-                        let clean = false;
-                        self.begin(Snapshot { clean, ..snapshot }, at.disk)
-                    }
+                if self.hurried || unsynced > 0 {
+                    self.begin(now, means)
+                } else {
+                    Ok(())
                 }
             }
-            Some(snapshot) => self.begin(snapshot, at.disk),
-            None if at.disk.ledger().unsynced_bytes() >= self.backlog.most() / 2 => {
-                let content = at.disk.unsynced();
-                self.hand(content, None)
-            }
+            Some(snapshot) => self.begin(snapshot, means),
+            None if sync && unsynced > 0 => self.hand(None, means),
             None => Ok(()),
         }
     }
 
-    /// Whether no more should be read from who sends blocks: so much is written and not synced, or
-    /// nothing may be written yet.
-    pub fn is_behind(&self, disk: &Disk) -> bool {
-        let behind = self.syncing + disk.ledger().unsynced_bytes() >= self.backlog.most();
-        !self.failed && (self.clean || behind)
+    /// Whether nothing may be written yet, since the resume file says that nothing is.
+    pub fn forbids_writing(&self) -> bool {
+        !self.failed && self.clean
     }
 
-    /// Waits until everything is saved, at most for `limit`. Nothing more will be written, though
-    /// some may still be on its way: then what is saved is not clean.
+    /// Bytes that are being synced.
+    pub fn syncing(&self) -> u64 {
+        self.syncing
+    }
+
+    /// Whether nothing is under way, and nothing waits for it.
+    pub fn is_done(&self) -> bool {
+        !self.busy && self.next.is_none()
+    }
+
+    /// Whether nothing of it is saved any more, since content did not reach the disk.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Saves what there is without waiting for what is being written: then it is not clean.
+    pub fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
+    /// Why not everything is saved, when there is no more time for it.
+    pub fn too_slow(&self) -> Unsaved {
+        let why = Why::Other(String::from("not saved yet: the disk is too slow"));
+        let path = self.path.clone();
+        Unsaved::Record(DiskError { path, why })
+    }
+
+    /// Takes the outcome of its job.
     ///
     /// # Errors
-    /// It was not saved.
-    pub fn finish(&mut self, at: Standing<'_>, limit: Duration) -> Result<(), Unsaved> {
-        let until = Instant::now() + limit;
-        let mut result = Ok(());
-        loop {
-            if let Some(snapshot) = self.next.as_mut() {
-                snapshot.clean &= !at.writing;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            let done = match self.saver.next_outcome_within(left) {
-                Some(outcome) => self.take(outcome, at.disk),
-                None if self.next.is_some() => self.go_on(Standing {
-                    disk: &mut *at.disk,
-                    writing: at.writing,
-                }),
-                None => return result,
-            };
-            match done {
-                Err(Unsaved::Content(error)) => return Err(Unsaved::Content(error)),
-                other => result = result.and(other),
+    /// It failed. After [`Unsaved::Content`] nothing is saved any more.
+    pub fn take(&mut self, outcome: Outcome, content: &mut ContentFiles) -> Result<(), Unsaved> {
+        self.busy = false;
+        self.syncing = 0;
+        let settling = self.settling.take();
+        if let Some(clean) = self.next_clean.take() {
+            // Where it cannot be saved, a kill costs more; but waiting would not help.
+            self.clean = clean && outcome.is_ok();
+        }
+        let saved = outcome.is_ok();
+        self.note(outcome.map(|_| ()))?;
+        if let Some((snapshot, time)) = settling.filter(|_| saved) {
+            // Some files may have got another time than was said beforehand.
+            if !content.settle(time) {
+                self.next.get_or_insert(snapshot);
             }
         }
+        Ok(())
     }
 
     /// Begins to save what this says, and what must reach the disk before.
-    fn begin(&mut self, snapshot: Snapshot, disk: &mut Disk) -> Result<(), Unsaved> {
-        let content = disk.unsynced();
-        let settled = (snapshot.clean && !disk.ledger().is_settled()).then(time_now);
-        let (files, owned) = disk.ledger().record(disk.layout(), &snapshot.held);
+    fn begin(&mut self, snapshot: Snapshot, means: Means<'_>) -> Result<(), Unsaved> {
+        let ledger = means.content.ledger();
+        let settled = (snapshot.clean && !ledger.is_settled()).then(time_now);
+        let (files, owned) = ledger.record(means.content.layout(), &snapshot.held);
         let resume = Resume {
-            info_hash: self.info_hash,
+            info_hash: means.content.info_hash(),
             held: snapshot.held.clone(),
             files,
             owned,
@@ -174,41 +178,21 @@ impl Saving {
         };
         self.next_clean = Some(snapshot.clean);
         self.settling = settled.map(|time| (snapshot, time));
-        self.hand(content, Some(resume.encode()))
+        self.hand(Some(resume.encode()), means)
     }
 
-    fn hand(&mut self, content: Unsynced, bytes: Option<Vec<u8>>) -> Result<(), Unsaved> {
+    fn hand(&mut self, bytes: Option<Vec<u8>>, means: Means<'_>) -> Result<(), Unsaved> {
+        let content = means.content.unsynced();
         self.syncing = content.bytes;
-        let path = self.path.clone();
-        let begun = self.saver.save(Job {
+        let job = Job {
+            tree: means.content.tree(Side::Helper),
             content,
-            path,
+            path: self.path.clone(),
             bytes,
-        });
+        };
+        let begun = means.saver.save(means.slot, job);
+        self.busy = begun.is_ok();
         self.note(begun)
-    }
-
-    /// Takes the outcome of a job.
-    fn take(&mut self, outcome: Result<Synced, Unsaved>, disk: &mut Disk) -> Result<(), Unsaved> {
-        self.syncing = 0;
-        let settling = self.settling.take();
-        if let Some(clean) = self.next_clean.take() {
-            // Where it cannot be saved, a kill costs more; but waiting would not help.
-            self.clean = clean && outcome.is_ok();
-        }
-        match &outcome {
-            Ok(synced) if synced.bytes > 0 => self.backlog.on_synced(synced.bytes, synced.time),
-            _ => {}
-        }
-        let saved = outcome.is_ok();
-        self.note(outcome.map(|_| ()))?;
-        if let Some((snapshot, time)) = settling.filter(|_| saved) {
-            // Some files may have got another time than was said beforehand.
-            if !disk.settle(time) {
-                self.next.get_or_insert(snapshot);
-            }
-        }
-        Ok(())
     }
 
     fn note(&mut self, outcome: Result<(), Unsaved>) -> Result<(), Unsaved> {

@@ -3,20 +3,19 @@
 //! The folder itself is the user's choice and may be a link.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{
-    Access as Permission, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW,
-    UTIME_OMIT,
-};
+use rustix::fs::{Access as Permission, AtFlags, FileType, Mode, OFlags, Timespec, UTIME_NOW};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::birth;
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
+use super::pool::{Handle, Place, Pool, Share, Side};
+use super::stat::{Identity, Times, identity, stamp, timestamps};
 use crate::storage::owned::Birth;
 use crate::storage::resume::Stamp;
 use crate::wire::paths;
@@ -33,65 +32,54 @@ pub enum Access {
     },
 }
 
-/// Which of a file's times are set to hold its modification time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Times {
-    /// That time alone.
-    Modified,
-    /// The time of access with it: file systems made with libfuse 2 ignore the one without the
-    /// other.
-    Both,
-}
-
-/// Which file it is, by whatever name it is called.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Identity {
-    /// The device that it lies on.
-    pub device: u64,
-    inode: u64,
-}
-
 /// The files below a folder.
 #[derive(Debug)]
 pub struct Tree {
-    dir: PathBuf,
-    root: Option<OwnedFd>,
-    /// The folder visited last: files come in the torrent's order, which is mostly folder by
-    /// folder.
-    last: Option<(String, OwnedFd)>,
+    dir: Arc<Path>,
+    /// Keeps the folder open, and the one visited last: files come in the torrent's order, which
+    /// is mostly folder by folder.
+    handles: Arc<Share>,
+    side: Side,
     /// The folder that the last call did not find.
     absent: Option<String>,
 }
 
 impl Tree {
-    /// The tree below `dir`. Nothing is touched yet.
-    pub fn new(dir: &Path) -> Tree {
+    /// The tree below `dir`, with handles from this pool. Nothing is touched yet.
+    pub fn new(dir: &Path, pool: &Pool) -> Tree {
         Tree {
-            dir: dir.to_path_buf(),
-            root: None,
-            last: None,
+            dir: dir.into(),
+            handles: Arc::new(pool.share()),
+            side: Side::Reader,
             absent: None,
         }
     }
 
-    /// The same tree, for another thread.
-    ///
-    /// # Errors
-    /// There are too many open files.
-    pub fn sibling(&self) -> Result<Tree, DiskError> {
-        let root = self.root.as_ref().map(OwnedFd::try_clone).transpose();
-        let root = root.map_err(|error| DiskError::new(&self.dir, error))?;
-        Ok(Tree {
-            root,
-            ..Tree::new(&self.dir)
-        })
+    /// The same tree, for another one to open files in.
+    pub fn sibling(&self, side: Side) -> Tree {
+        Tree {
+            dir: Arc::clone(&self.dir),
+            handles: Arc::clone(&self.handles),
+            side,
+            absent: None,
+        }
+    }
+
+    /// What keeps its handles open.
+    pub fn handles(&self) -> &Share {
+        &self.handles
+    }
+
+    /// Who opens files in it.
+    pub fn side(&self) -> Side {
+        self.side
     }
 
     /// Where a file lies, for messages.
     pub fn path(&self, path: &str) -> PathBuf {
         match path {
-            "" => self.dir.clone(),
-            _ if self.dir == Path::new(".") => PathBuf::from(path),
+            "" => self.dir.to_path_buf(),
+            _ if *self.dir == *Path::new(".") => PathBuf::from(path),
             _ => self.dir.join(path),
         }
     }
@@ -115,6 +103,7 @@ impl Tree {
         // Not to be kept waiting by a named pipe.
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let folder = self.folder(folder, access != Access::Read)?;
+        let folder = folder.as_fd();
         let what = || String::from(path);
         let opened = faults::call(Call::Open, what, |_| {
             rustix::fs::openat(folder, name, flags, mode)
@@ -155,7 +144,7 @@ impl Tree {
             Err(error) if error.why == Why::Missing => return Ok(None),
             Err(error) => return Err(error),
         };
-        match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        match rustix::fs::statat(folder.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
                 Ok(Some((identity(&stat), stamp(&stat))))
             }
@@ -168,7 +157,7 @@ impl Tree {
     /// Which file this is for ever; `None` if that cannot be told, or it does not exist.
     pub fn birth(&mut self, path: &str) -> Option<Birth> {
         let (folder, name) = split(path);
-        birth::of_name(self.folder(folder, false).ok()?, name)
+        birth::of_name(self.folder(folder, false).ok()?.as_fd(), name)
     }
 
     /// The folder's path without links on its way; `None` if it cannot be told.
@@ -191,16 +180,18 @@ impl Tree {
         }
         if self.look(path)?.is_some() {
             let opened = self.folder(folder, false)?;
-            let may = rustix::fs::accessat(opened, name, Permission::WRITE_OK, AtFlags::empty());
+            let may =
+                rustix::fs::accessat(opened.as_fd(), name, Permission::WRITE_OK, AtFlags::empty());
             return may.map_err(|errno| fail(self, errno));
         }
         let found = loop {
             match self.folder(folder, false) {
-                Ok(_) => break self.folder(folder, false)?,
+                Ok(found) => break found,
                 Err(error) if error.why != Why::Missing || folder.is_empty() => return Err(error),
                 Err(_) => folder = split(folder).0,
             }
         };
+        let found = found.as_fd();
         let most = rustix::fs::fstatvfs(found).map_or(u64::MAX, |found| found.f_namemax);
         let may = Permission::WRITE_OK | Permission::EXEC_OK;
         let may = rustix::fs::accessat(found, ".", may, AtFlags::empty());
@@ -237,7 +228,7 @@ impl Tree {
             let (folder, _) = split(below);
             let opened = self.folder(folder, false)?;
             let what = || String::from(folder);
-            match faults::call(Call::SyncName, what, |_| rustix::fs::fsync(opened)) {
+            match faults::call(Call::SyncName, what, |_| rustix::fs::fsync(opened.as_fd())) {
                 // Some network file systems have no such thing as a folder to be synced.
                 Ok(()) | Err(Errno::INVAL) => {}
                 Err(errno) => return Err(DiskError::new(self.path(folder), errno)),
@@ -255,6 +246,7 @@ impl Tree {
     pub fn set_time(&mut self, path: &str, time: i64, which: Times) -> Result<(), DiskError> {
         let (folder, name) = split(path);
         let folder = self.folder(folder, false)?;
+        let folder = folder.as_fd();
         let set = |seconds: i64, nanos| {
             let time = Timespec {
                 tv_sec: seconds,
@@ -279,86 +271,60 @@ impl Tree {
     }
 
     /// The folder of these names, opened; made first, if `create` says so.
-    fn folder(&mut self, names: &str, create: bool) -> Result<BorrowedFd<'_>, DiskError> {
+    fn folder(&mut self, names: &str, create: bool) -> Result<Arc<Handle>, DiskError> {
         self.absent = None;
-        if self.root.is_none() {
-            self.root = Some(open_root(&self.dir, create)?);
-        }
-        let known = names.is_empty() || self.last.as_ref().is_some_and(|(last, _)| last == names);
-        if !known {
-            let opened = match self.walk(names, create) {
-                Ok(opened) => opened,
-                Err((way, why)) => {
-                    if why == Why::Missing {
-                        self.absent = Some(String::from(way));
-                    }
-                    return Err(DiskError::new(self.path(way), why));
-                }
-            };
-            self.last = Some((String::from(names), opened));
-        }
-        let folder = match &self.last {
-            Some((_, folder)) if !names.is_empty() => Some(folder),
-            _ => self.root.as_ref(),
+        let root = match self.handles.get(Place::Root) {
+            Some(root) => root,
+            None => {
+                self.handles.make_room();
+                let opened = open_root(&self.dir, create)?;
+                self.handles.keep(Place::Root, "", opened.into())
+            }
         };
-        let missing = || DiskError::new(&self.dir, Why::Missing);
-        folder.map(AsFd::as_fd).ok_or_else(missing)
-    }
-
-    /// An error comes with the names that led to it.
-    fn walk<'a>(&self, names: &'a str, create: bool) -> Result<OwnedFd, (&'a str, Why)> {
-        let root = self.root.as_ref().ok_or(("", Why::Missing))?;
-        let mut folder = root.try_clone().map_err(|error| ("", error.into()))?;
-        let mut start = 0;
-        let ends = names.match_indices('/').map(|(end, _)| end);
-        for end in ends.chain([names.len()]) {
-            let name = &names[start..end];
-            assert_plain(name);
-            let open =
-                || rustix::fs::openat(&folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
-            let opened = match open() {
-                Err(Errno::NOENT) if create => {
-                    match rustix::fs::mkdirat(&folder, name, Mode::from(0o777)) {
-                        Ok(()) | Err(Errno::EXIST) => open(),
-                        Err(errno) => Err(errno),
-                    }
-                }
-                other => other,
-            };
-            folder = opened.map_err(|errno| (&names[..end], errno.into()))?;
-            start = end + 1;
+        if names.is_empty() {
+            return Ok(root);
         }
-        Ok(folder)
+        let place = Place::Folder(self.side);
+        let last = self.handles.get(place);
+        if let Some(folder) = last.filter(|last| last.names() == names) {
+            return Ok(folder);
+        }
+        self.handles.make_room();
+        match walk(&root, names, create) {
+            Ok(opened) => Ok(self.handles.keep(place, names, opened.into())),
+            Err((way, why)) => {
+                if why == Why::Missing {
+                    self.absent = Some(String::from(way));
+                }
+                Err(DiskError::new(self.path(way), why))
+            }
+        }
     }
 }
 
-/// Size and time of an open file.
-///
-/// # Errors
-/// Whatever the system says.
-pub fn stamp_of(file: &File) -> io::Result<Stamp> {
-    look_at(file).map(|(_, stamp)| stamp)
-}
-
-/// Which file an open one is, and its size and time.
-///
-/// # Errors
-/// Whatever the system says.
-pub fn look_at(file: &File) -> io::Result<(Identity, Stamp)> {
-    let stat = rustix::fs::fstat(file)?;
-    Ok((identity(&stat), stamp(&stat)))
-}
-
-/// Sets an open file's modification time back to what its stamp says.
-///
-/// # Errors
-/// The file is another user's.
-pub fn set_time(file: &File, stamp: Stamp, which: Times) -> io::Result<()> {
-    let time = Timespec {
-        tv_sec: stamp.seconds,
-        tv_nsec: stamp.nanos.into(),
-    };
-    Ok(rustix::fs::futimens(file, &timestamps(time, which))?)
+/// The folder of these names below an open one. An error comes with the names that led to it.
+fn walk<'a>(root: &File, names: &'a str, create: bool) -> Result<OwnedFd, (&'a str, Why)> {
+    let root = root.try_clone().map_err(|error| ("", error.into()))?;
+    let mut folder = OwnedFd::from(root);
+    let mut start = 0;
+    let ends = names.match_indices('/').map(|(end, _)| end);
+    for end in ends.chain([names.len()]) {
+        let name = &names[start..end];
+        assert_plain(name);
+        let open = || rustix::fs::openat(&folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
+        let opened = match open() {
+            Err(Errno::NOENT) if create => {
+                match rustix::fs::mkdirat(&folder, name, Mode::from(0o777)) {
+                    Ok(()) | Err(Errno::EXIST) => open(),
+                    Err(errno) => Err(errno),
+                }
+            }
+            other => other,
+        };
+        folder = opened.map_err(|errno| (&names[..end], errno.into()))?;
+        start = end + 1;
+    }
+    Ok(folder)
 }
 
 /// Whether FAT, exFAT or NTFS do not take a name, or another one in its place.
@@ -400,37 +366,4 @@ fn assert_plain(name: &str) {
         paths::is_plain(name),
         "a name that may lead out of its folder"
     );
-}
-
-fn timestamps(time: Timespec, which: Times) -> Timestamps {
-    let untouched = Timespec {
-        tv_sec: 0,
-        tv_nsec: UTIME_OMIT,
-    };
-    Timestamps {
-        last_access: match which {
-            Times::Modified => untouched,
-            Times::Both => time,
-        },
-        last_modification: time,
-    }
-}
-
-/// The field types differ from one processor to the next.
-#[allow(clippy::unnecessary_cast)]
-fn identity(stat: &Stat) -> Identity {
-    Identity {
-        device: stat.st_dev as u64,
-        inode: stat.st_ino as u64,
-    }
-}
-
-/// See [`identity`].
-#[allow(clippy::unnecessary_cast)]
-fn stamp(stat: &Stat) -> Stamp {
-    Stamp {
-        size: stat.st_size as u64,
-        seconds: stat.st_mtime as i64,
-        nanos: stat.st_mtime_nsec as u32,
-    }
 }

@@ -1,10 +1,16 @@
-//! Who writes what peers send. The loop does it itself, while what it received is in the cache: on
-//! most machines that is the least work. A disk that once kept it waiting gets a thread of its own:
-//! from then on whole receive buffers go there and come back when they are written, without a copy.
-//! There is a bounded number of them; when all are away, the loop stops reading from who sends
-//! blocks, so that the network waits for the disk and nothing else does. The thread decides
-//! nothing.
+//! Writes what peers send to the files of all torrents. The event loop does it itself, while what
+//! it received is in the cache: on most machines that is the least work. Where a disk once kept the
+//! loop waiting, the torrent on it is handed to a thread: from then on whole receive buffers go
+//! there and come back when they are written, without a copy. Torrents on fast disks stay with the
+//! loop, so a slow disk does not hold them up. The thread decides nothing.
+//!
+//! There is one thread and a bounded number of buffers for all torrents. When as many buffers are
+//! away as there may be, a torrent that has its share of them, an equal part, is not read for: the
+//! network waits for its disk and nothing else does. The thread writes one buffer of each torrent
+//! in turn, so that a torrent waits for one write of each other torrent, not for all that they
+//! have queued. The order within a torrent is kept.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,31 +19,55 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::pen::{Blocks, News, Pen, Unwritten};
+use super::content_writer::{Blocks, Changes, ContentWriter, Unwritten};
 use crate::base::limits;
+
+/// Which torrent of a store.
+pub type Slot = usize;
 
 /// Writes, here or in a thread.
 #[derive(Debug)]
 pub struct Writer {
-    place: Place,
+    places: BTreeMap<Slot, Place>,
+    thread: Option<Thread>,
     waker: Arc<Waker>,
     /// Buffers that may be away at one time.
     most: usize,
+    /// Buffers that are away.
+    out: usize,
+    turn: u64,
     /// What the loop has spent on writing in this turn.
     spent: Duration,
 }
 
+/// Where the files of one torrent are written.
 #[derive(Debug)]
 enum Place {
-    Here(Box<Pen>),
-    Away(Away),
+    Here(Here),
+    /// In the thread, which has so many buffers of it.
+    Away(usize),
 }
 
 #[derive(Debug)]
-struct Away {
-    jobs: Sender<(Vec<u8>, Blocks)>,
-    done: Receiver<Written>,
-    out: usize,
+struct Here {
+    writer: Box<ContentWriter>,
+    /// What the loop has spent on it in this turn.
+    spent: Duration,
+    turn: u64,
+}
+
+/// Our ends of the channels to and from the thread.
+#[derive(Debug)]
+struct Thread {
+    jobs: Sender<(Slot, Job)>,
+    done: Receiver<(Slot, Written)>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Begin(Box<ContentWriter>),
+    Write(Vec<u8>, Blocks),
+    End,
 }
 
 /// What became of the blocks of one buffer.
@@ -49,18 +79,21 @@ pub struct Written {
     pub blocks: Blocks,
     /// What could not be written of them.
     pub failed: Option<Unwritten>,
-    /// What `Disk::note` is to be told.
-    pub news: News,
+    /// What `ContentFiles::note` is to be told.
+    pub changes: Changes,
 }
 
 impl Writer {
-    /// Writes with this pen; `waker` is woken when something is written by a thread. At most `most`
-    /// buffers are in its hands.
-    pub fn new(pen: Pen, waker: Arc<Waker>, most: usize) -> Writer {
+    /// Writes for no torrent yet; `waker` is woken when something is written by the thread. At most
+    /// `most` buffers are in its hands.
+    pub fn new(waker: Arc<Waker>, most: usize) -> Writer {
         Writer {
-            place: Place::Here(Box::new(pen)),
+            places: BTreeMap::new(),
+            thread: None,
             waker,
             most: most.max(1),
+            out: 0,
+            turn: 0,
             spent: Duration::ZERO,
         }
     }
@@ -68,102 +101,249 @@ impl Writer {
     /// To be called once a turn: many peers send at once, and what makes the loop late is all that
     /// one turn writes.
     pub fn begin_turn(&mut self) {
+        self.turn += 1;
         self.spent = Duration::ZERO;
+    }
+
+    /// Whether [`Writer::begin`] was called for this torrent.
+    pub fn has(&self, slot: Slot) -> bool {
+        self.places.contains_key(&slot)
+    }
+
+    /// Writes the files of this torrent from now on.
+    pub fn begin(&mut self, slot: Slot, writer: ContentWriter) {
+        let here = Here {
+            writer: Box::new(writer),
+            spent: Duration::ZERO,
+            turn: self.turn,
+        };
+        self.places.insert(slot, Place::Here(here));
+    }
+
+    /// Lets go of this torrent's files once what the thread was given of it is written.
+    pub fn end(&mut self, slot: Slot) {
+        let place = self.places.remove(&slot);
+        if let (Some(Place::Away(out)), Some(thread)) = (place, &self.thread) {
+            self.out -= out;
+            let _ = thread.jobs.send((slot, Job::End));
+        }
     }
 
     /// Writes these blocks of `buffer`. `None`: they are not written yet, and the outcome comes
     /// from [`Writer::next_outcome`].
-    pub fn write(&mut self, buffer: Vec<u8>, blocks: Blocks) -> Option<Written> {
-        match &mut self.place {
-            Place::Here(pen) => {
+    pub fn write(&mut self, slot: Slot, buffer: Vec<u8>, blocks: Blocks) -> Option<Written> {
+        match self.places.get_mut(&slot)? {
+            Place::Here(here) => {
                 let begun = Instant::now();
-                let written = write(pen, buffer, blocks);
-                self.spent += begun.elapsed();
+                let written = write(&mut here.writer, buffer, blocks);
+                let spent = begun.elapsed();
+                if here.turn != self.turn {
+                    (here.turn, here.spent) = (self.turn, Duration::ZERO);
+                }
+                here.spent += spent;
+                self.spent += spent;
                 if self.spent >= limits::SLOW_WRITE {
-                    self.go_away();
+                    self.hand_over();
                 }
                 Some(written)
             }
-            Place::Away(away) => {
-                away.out += 1;
-                let sent = away.jobs.send((buffer, blocks));
-                assert!(sent.is_ok(), "the thread lasts as long as the sender");
+            Place::Away(out) => {
+                *out += 1;
+                self.out += 1;
+                let jobs = self.thread.as_ref().map(|thread| &thread.jobs);
+                let sent = jobs.is_some_and(|jobs| {
+                    let job = (slot, Job::Write(buffer, blocks));
+                    jobs.send(job).is_ok()
+                });
+                assert!(sent, "the thread lasts as long as the sender");
                 None
             }
         }
     }
 
-    /// What became of the next blocks that a thread was given, if it is done with them.
-    pub fn next_outcome(&mut self) -> Option<Written> {
-        let Place::Away(away) = &mut self.place else {
-            return None;
+    /// What became of the next blocks that the thread was given, if it is done with them, and the
+    /// torrent that they are of.
+    pub fn next_outcome(&mut self) -> Option<(Slot, Written)> {
+        let (slot, written) = self.thread.as_ref()?.done.try_recv().ok()?;
+        if let Some(Place::Away(out)) = self.places.get_mut(&slot) {
+            *out -= 1;
+            self.out -= 1;
+        }
+        Some((slot, written))
+    }
+
+    /// Whether no more should be read from peers that send blocks of this torrent.
+    pub fn is_full(&self, slot: Slot) -> bool {
+        self.has_share(slot, self.most)
+    }
+
+    /// Whether nothing more should be read at all for this torrent: blocks also come from peers
+    /// that owe us none, if they were on their way.
+    pub fn is_overfull(&self, slot: Slot) -> bool {
+        self.has_share(slot, 2 * self.most)
+    }
+
+    /// Whether so many buffers are away, and an equal part of them is of this torrent.
+    fn has_share(&self, slot: Slot, most: usize) -> bool {
+        let Some(&Place::Away(out)) = self.places.get(&slot) else {
+            return false;
         };
-        let written = away.done.try_recv().ok()?;
-        away.out -= 1;
-        Some(written)
-    }
-
-    /// Whether no more should be read from who sends blocks.
-    pub fn is_full(&self) -> bool {
-        matches!(&self.place, Place::Away(away) if away.out >= self.most)
-    }
-
-    /// How many more buffers a thread may be given.
-    pub fn spare(&self) -> usize {
-        match &self.place {
-            Place::Here(_) => 0,
-            Place::Away(away) => self.most.saturating_sub(away.out),
+        let away = |place: &&Place| matches!(place, Place::Away(1..));
+        self.out >= most && {
+            let others = self.places.values().filter(away).count();
+            out >= (most / others.max(1)).max(1)
         }
     }
 
-    /// Whether nothing more should be read at all: blocks come from who owes us none, too, if they
-    /// were on their way.
-    pub fn is_overfull(&self) -> bool {
-        matches!(&self.place, Place::Away(away) if away.out >= 2 * self.most)
+    /// How many more buffers the thread may be given.
+    pub fn spare(&self) -> usize {
+        let any = self
+            .places
+            .values()
+            .any(|place| matches!(place, Place::Away(_)));
+        if any {
+            self.most.saturating_sub(self.out)
+        } else {
+            0
+        }
+    }
+
+    /// Whether everything of this torrent is written.
+    pub fn is_idle(&self, slot: Slot) -> bool {
+        !matches!(self.places.get(&slot), Some(Place::Away(1..)))
     }
 
     /// Whether everything is written.
-    pub fn is_idle(&self) -> bool {
-        !matches!(&self.place, Place::Away(away) if away.out > 0)
+    pub fn is_all_idle(&self) -> bool {
+        self.out == 0
     }
 
-    /// Gives the pen to a thread; without one it stays here.
-    fn go_away(&mut self) {
-        let (jobs, todo) = mpsc::channel::<(Vec<u8>, Blocks)>();
-        let (outcomes, done) = mpsc::channel();
-        let (hand, handed) = mpsc::channel::<Box<Pen>>();
-        let waker = Arc::clone(&self.waker);
-        let work = move || {
-            let Ok(mut pen) = handed.recv() else { return };
-            for (buffer, blocks) in todo {
-                if outcomes.send(write(&mut pen, buffer, blocks)).is_err() {
+    /// Hands the torrent that took longest in this turn to the thread; without one it stays here.
+    fn hand_over(&mut self) {
+        let turn = self.turn;
+        let spent = |(&slot, place): (&Slot, &Place)| match place {
+            Place::Here(here) if here.turn == turn => Some((here.spent, slot)),
+            _ => None,
+        };
+        let Some((_, slot)) = self.places.iter().filter_map(spent).max() else {
+            return;
+        };
+        if self.thread.is_none() {
+            self.thread = start(&self.waker).ok();
+        }
+        let Some(thread) = &self.thread else {
+            return;
+        };
+        log::debug!("the disk is slow: writing goes on in a thread of its own");
+        if let Some(Place::Here(here)) = self.places.insert(slot, Place::Away(0)) {
+            // It waits for nothing else.
+            let _ = thread.jobs.send((slot, Job::Begin(here.writer)));
+        }
+        self.spent = Duration::ZERO;
+    }
+}
+
+fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
+    let (jobs, todo) = mpsc::channel();
+    let (outcomes, done) = mpsc::channel();
+    let waker = Arc::clone(waker);
+    thread::Builder::new()
+        .name(String::from("writer"))
+        .spawn(move || work(&todo, &outcomes, &waker))?;
+    Ok(Thread { jobs, done })
+}
+
+/// What the thread does, until the loop is gone and nothing is left to be written.
+fn work(todo: &Receiver<(Slot, Job)>, outcomes: &Sender<(Slot, Written)>, waker: &Waker) {
+    let mut writers: BTreeMap<Slot, Box<ContentWriter>> = BTreeMap::new();
+    let mut queue = Queue::default();
+    loop {
+        if queue.turns.is_empty() {
+            let Ok(job) = todo.recv() else { return };
+            queue.add(job);
+        }
+        todo.try_iter().for_each(|job| queue.add(job));
+        match queue.next() {
+            Some((slot, Job::Begin(writer))) => {
+                writers.insert(slot, writer);
+            }
+            Some((slot, Job::End)) => {
+                writers.remove(&slot);
+            }
+            Some((slot, Job::Write(buffer, blocks))) => {
+                let Some(writer) = writers.get_mut(&slot) else {
+                    continue;
+                };
+                if outcomes
+                    .send((slot, write(writer, buffer, blocks)))
+                    .is_err()
+                {
                     return;
                 }
                 // A loop that cannot be woken looks on its next turn.
                 let _ = waker.wake();
             }
-        };
-        let thread: io::Result<_> = thread::Builder::new()
-            .name(String::from("writer"))
-            .spawn(work);
-        if thread.is_err() {
-            return;
-        }
-        log::debug!("the disk is slow: writing goes on in a thread of its own");
-        let away = Place::Away(Away { jobs, done, out: 0 });
-        if let Place::Here(pen) = std::mem::replace(&mut self.place, away) {
-            // It waits for nothing else.
-            let _ = hand.send(pen);
+            None => {}
         }
     }
 }
 
-fn write(pen: &mut Pen, buffer: Vec<u8>, blocks: Blocks) -> Written {
-    let failed = pen.write(&buffer, &blocks).err();
+/// The jobs of the thread: one of each torrent in turn.
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: BTreeMap<Slot, VecDeque<Job>>,
+    /// Torrents with jobs, that of the next one first.
+    turns: VecDeque<Slot>,
+}
+
+impl Queue {
+    fn add(&mut self, (slot, job): (Slot, Job)) {
+        let jobs = self.jobs.entry(slot).or_default();
+        if jobs.is_empty() {
+            self.turns.push_back(slot);
+        }
+        jobs.push_back(job);
+    }
+
+    fn next(&mut self) -> Option<(Slot, Job)> {
+        let slot = self.turns.pop_front()?;
+        let jobs = self.jobs.get_mut(&slot)?;
+        let job = jobs.pop_front()?;
+        if jobs.is_empty() {
+            self.jobs.remove(&slot);
+        } else {
+            self.turns.push_back(slot);
+        }
+        Some((slot, job))
+    }
+}
+
+fn write(writer: &mut ContentWriter, buffer: Vec<u8>, blocks: Blocks) -> Written {
+    let failed = writer.write(&buffer, &blocks).err();
     Written {
         buffer,
         blocks,
         failed,
-        news: pen.take_news(),
+        changes: writer.take_changes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_of_one_torrent_keep_their_order_and_torrents_take_turns() {
+        let mut queue = Queue::default();
+        let job = |byte| Job::Write(vec![byte], Vec::new());
+        for (slot, byte) in [(3, 0), (3, 1), (3, 2), (1, 3), (1, 4), (2, 5)] {
+            queue.add((slot, job(byte)));
+        }
+        let mut order = Vec::new();
+        while let Some((slot, Job::Write(buffer, _))) = queue.next() {
+            order.push((slot, buffer[0]));
+        }
+        assert_eq!(order, [(3, 0), (1, 3), (2, 5), (3, 1), (1, 4), (3, 2)]);
+        assert!(queue.jobs.is_empty() && queue.turns.is_empty());
     }
 }

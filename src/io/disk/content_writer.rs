@@ -1,5 +1,5 @@
-//! The half of the content on disk that writes. The other half, which reads and knows what is
-//! there, is `content`; it hears of what was written by [`News`], since the two may be in different
+//! Writes the content of one torrent to disk. The half that reads and knows what is there is
+//! `content`; it hears of what was written by [`Changes`], since the two may be in different
 //! threads.
 //!
 //! A file that is written is made as long as it will be at once, as a hole; what is longer than it
@@ -23,7 +23,8 @@ use super::elsewhere::Elsewhere;
 use super::faults::{self, Call};
 use super::files::Files;
 use super::held::{Change, Held, prepare, set_time};
-use super::tree::{self, Access};
+use super::stat;
+use super::tree::Access;
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::storage::layout::{Layout, Span};
@@ -35,12 +36,12 @@ pub type Blocks = Vec<(Block, usize)>;
 
 /// Writes the files of one torrent.
 #[derive(Debug)]
-pub struct Pen {
+pub struct ContentWriter {
     layout: Arc<Layout>,
     files: Files,
     /// Files written.
     held: BTreeMap<usize, Held>,
-    news: News,
+    news: Changes,
     broken: Option<DiskError>,
     /// Takes the bytes of barred files.
     elsewhere: Option<Elsewhere>,
@@ -53,7 +54,7 @@ pub struct Pen {
 
 /// What writing changed.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct Changes {
     /// Files that are written for the first time: what they were before, and what they are held at.
     pub held: Vec<(usize, Stamp, Held)>,
     /// Files that another program has changed meanwhile.
@@ -92,14 +93,14 @@ struct Run<'a> {
     parts: Vec<IoSlice<'a>>,
 }
 
-impl Pen {
+impl ContentWriter {
     /// Writes to these files.
-    pub fn new(layout: Arc<Layout>, files: Files) -> Pen {
-        Pen {
+    pub fn new(layout: Arc<Layout>, files: Files) -> ContentWriter {
+        ContentWriter {
             layout,
             files,
             held: BTreeMap::new(),
-            news: News::default(),
+            news: Changes::default(),
             broken: None,
             elsewhere: None,
             precious: BTreeSet::new(),
@@ -109,8 +110,8 @@ impl Pen {
 
     /// The same with the bytes of barred files kept elsewhere, and nothing else written to
     /// `precious` files than what they hold.
-    pub fn sparing(self, elsewhere: Option<Elsewhere>, precious: BTreeSet<usize>) -> Pen {
-        Pen {
+    pub fn sparing(self, elsewhere: Option<Elsewhere>, precious: BTreeSet<usize>) -> ContentWriter {
+        ContentWriter {
             elsewhere,
             precious,
             ..self
@@ -119,7 +120,7 @@ impl Pen {
 
     /// The same with all files but those found, and no other in their place, expected to have no
     /// bytes when they are first written to.
-    pub fn expecting(self, found: &[Option<Stamp>], owned: &Owned) -> Pen {
+    pub fn expecting(self, found: &[Option<Stamp>], owned: &Owned) -> ContentWriter {
         let mut there = Bits::new(found.len() as u32);
         for (file, _) in found
             .iter()
@@ -128,7 +129,7 @@ impl Pen {
         {
             there.set(file as u32);
         }
-        Pen {
+        ContentWriter {
             there: Some((there, owned.known().collect())),
             ..self
         }
@@ -181,7 +182,7 @@ impl Pen {
     }
 
     /// What writing changed since the last call.
-    pub fn take_news(&mut self) -> News {
+    pub fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.news)
     }
 
@@ -219,7 +220,8 @@ impl Pen {
         let path = self.files.path(file);
         let fail = |error: io::Error| DiskError::new(&path, error);
         let open = self.files.get(file)?;
-        let found = tree::look_at(open).map_err(fail)?;
+        let open = &**open;
+        let found = stat::look_at(open).map_err(fail)?;
         let held = self.held.get_mut(&file);
         if let Some(change) = held.as_ref().and_then(|held| held.change(found)) {
             self.news.changed.insert(file);
@@ -238,7 +240,7 @@ impl Pen {
                 if found.1 != held.stamp {
                     self.news.doubtful.insert(file);
                 }
-                held.stamp = tree::stamp_of(open).map_err(fail)?;
+                held.stamp = stat::stamp_of(open).map_err(fail)?;
                 self.news.unheld.insert(file, held.stamp);
             }
             None => {}
@@ -313,6 +315,7 @@ impl Pen {
         let length = self.layout.length(file);
         let path = self.files.path(file);
         let open = self.files.get(file)?;
+        let open = &**open;
         let expected = self.there.as_ref().is_none_or(|(there, births)| {
             let known = births.get(&file).copied();
             there.get(file as u32) && (known.is_none() || known == birth::of(open))

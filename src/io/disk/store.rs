@@ -1,0 +1,373 @@
+//! The files of all torrents: one pool of handles, one thread that writes where a disk is slow, one
+//! that syncs and saves. What goes wrong with one torrent's files is told of that torrent, and
+//! stops nothing of the others.
+//!
+//! What is written and not synced is bounded for all torrents together by what the disk takes in
+//! about a second: it is synced before that is reached. Past it a torrent that has an equal part of
+//! it waits. So a save, which is what a stop waits for, never takes long, however slow the disk is;
+//! no other program has to wait for gigabytes of ours; and a torrent on a slow disk leaves the
+//! others their part.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mio::Waker;
+use slab::Slab;
+
+use super::content::ContentFiles;
+use super::content_writer::Blocks;
+use super::disk_error::DiskError;
+use super::pool::Pool;
+use super::saver::{Saver, Unsaved};
+use super::saving::{Means, Saving};
+use super::sending::Sending;
+use super::writer::{Slot, Writer, Written};
+use crate::base::id::InfoHash;
+use crate::base::key::TorrentKey;
+use crate::storage::backlog::Backlog;
+use crate::torrent::effect::Snapshot;
+
+/// The files of all torrents.
+#[derive(Debug)]
+pub struct Store {
+    pool: Pool,
+    entries: Slab<Entry>,
+    /// Where each torrent that is not closed lies in `entries`.
+    slots: Vec<Option<Slot>>,
+    writer: Writer,
+    saver: Saver,
+    backlog: Backlog,
+    /// Torrents of which something is unsynced, to be saved or being saved, or that are closing.
+    active: BTreeSet<Slot>,
+    unsaved: VecDeque<(TorrentKey, Unsaved)>,
+    closed: VecDeque<Closed>,
+}
+
+/// A torrent's files that are closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The torrent's info hash.
+    pub info_hash: InfoHash,
+    /// What was not saved of it meanwhile.
+    pub unsaved: Option<Unsaved>,
+}
+
+/// What is kept of a torrent.
+#[derive(Debug)]
+struct Entry {
+    torrent: TorrentKey,
+    content: ContentFiles,
+    saving: Saving,
+    /// Files that are to be made ready to be downloaded, and whether those that are not ours are
+    /// written over.
+    chosen: Vec<usize>,
+    overwrite: bool,
+    /// Nobody uses it any more, and this was not saved since.
+    closing: Option<Option<Unsaved>>,
+}
+
+/// What becomes of a torrent's files.
+#[derive(Debug)]
+pub struct Keeping {
+    /// The resume file.
+    pub path: PathBuf,
+    /// Whether the resume file says that nothing is being written.
+    pub clean: bool,
+    /// The files to be downloaded.
+    pub chosen: Vec<usize>,
+    /// Whether files that are not ours are written over, and what they have too much is cut off.
+    pub overwrite: bool,
+}
+
+impl Store {
+    /// No torrent's files yet. The loop is woken by `waker` when something is done; at most
+    /// `buffers` receive buffers wait to be written by the thread.
+    pub fn new(waker: Arc<Waker>, buffers: usize, pool: Pool) -> Store {
+        Store {
+            pool,
+            entries: Slab::new(),
+            slots: Vec::new(),
+            writer: Writer::new(Arc::clone(&waker), buffers),
+            saver: Saver::new(waker),
+            backlog: Backlog::default(),
+            active: BTreeSet::new(),
+            unsaved: VecDeque::new(),
+            closed: VecDeque::new(),
+        }
+    }
+
+    /// The handles of all torrents.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Keeps the files of this torrent, whose key has none yet.
+    pub fn insert(&mut self, torrent: TorrentKey, content: ContentFiles, keeping: Keeping) {
+        let slot = self.entries.insert(Entry {
+            torrent,
+            content,
+            saving: Saving::new(keeping.path, keeping.clean),
+            chosen: keeping.chosen,
+            overwrite: keeping.overwrite,
+            closing: None,
+        });
+        if self.slots.len() <= torrent {
+            self.slots.resize(torrent + 1, None);
+        }
+        let before = self.slots[torrent].replace(slot);
+        assert!(before.is_none(), "a torrent's files are kept once");
+    }
+
+    /// The files of a torrent.
+    ///
+    /// # Panics
+    /// It has none here.
+    pub fn content(&mut self, torrent: TorrentKey) -> &mut ContentFiles {
+        let slot = self.slot(torrent);
+        &mut self.entries[slot].content
+    }
+
+    /// Reads what is to be sent of a torrent.
+    pub fn sending(&mut self, torrent: TorrentKey) -> Sending<'_> {
+        let slot = self.slot(torrent);
+        let writing = !self.writer.is_idle(slot);
+        Sending::new(&mut self.entries[slot].content, writing)
+    }
+
+    /// To be called once a turn: see [`Writer::begin_turn`].
+    pub fn begin_turn(&mut self) {
+        self.writer.begin_turn();
+    }
+
+    /// Writes these blocks of `buffer`. `None`: they are not written yet, and the outcome comes
+    /// from [`Store::next_written`].
+    pub fn write(
+        &mut self,
+        torrent: TorrentKey,
+        buffer: Vec<u8>,
+        blocks: Blocks,
+    ) -> Option<Written> {
+        let slot = self.slot(torrent);
+        if !self.writer.has(slot) {
+            let entry = &self.entries[slot];
+            self.writer
+                .begin(slot, entry.content.writer(entry.overwrite));
+        }
+        let mut written = self.writer.write(slot, buffer, blocks)?;
+        self.note(slot, &mut written);
+        Some(written)
+    }
+
+    /// What became of the next blocks that are written by the thread. Those of a torrent that is
+    /// being closed are noted, and nobody hears of them.
+    pub fn next_written(&mut self) -> Option<(TorrentKey, Written)> {
+        loop {
+            let (slot, mut written) = self.writer.next_outcome()?;
+            self.note(slot, &mut written);
+            let entry = &self.entries[slot];
+            if entry.closing.is_none() {
+                return Some((entry.torrent, written));
+            }
+        }
+    }
+
+    fn note(&mut self, slot: Slot, written: &mut Written) {
+        let changes = std::mem::take(&mut written.changes);
+        if changes.bytes > 0 {
+            self.active.insert(slot);
+        }
+        self.entries[slot].content.note(changes);
+    }
+
+    /// Makes a torrent's chosen files that have no bytes, and, if it may, cuts those that are too
+    /// long to their length.
+    ///
+    /// # Errors
+    /// One cannot be made or cut.
+    pub fn make_ready(&mut self, torrent: TorrentKey) -> Result<(), DiskError> {
+        let slot = self.slot(torrent);
+        let entry = &mut self.entries[slot];
+        let chosen = std::mem::take(&mut entry.chosen);
+        if entry.overwrite {
+            entry.content.cut_off(&chosen)?;
+        }
+        entry.content.make_empty(chosen)
+    }
+
+    /// Whether everything is written.
+    pub fn is_written(&self) -> bool {
+        self.writer.is_all_idle()
+    }
+
+    /// How many more buffers the thread may be given.
+    pub fn spare(&self) -> usize {
+        self.writer.spare()
+    }
+
+    /// Whether no more should be read from peers that send blocks of this torrent: they wait for
+    /// the disk, or nothing may be written yet.
+    pub fn is_behind(&self, torrent: TorrentKey) -> bool {
+        let slot = self.slot(torrent);
+        self.writer.is_full(slot)
+            || self.entries[slot].saving.forbids_writing()
+            || self.has_share(slot)
+    }
+
+    /// Whether nothing more should be read at all for this torrent: see [`Writer::is_overfull`].
+    pub fn is_overfull(&self, torrent: TorrentKey) -> bool {
+        self.writer.is_overfull(self.slot(torrent))
+    }
+
+    /// Looks for changes by other programs in the files of this torrent, unless they are being
+    /// written to: then they have another time. The first file that was ever found to be changed.
+    pub fn find_changed(&mut self, torrent: TorrentKey) -> Option<DiskError> {
+        let slot = self.slot(torrent);
+        if !self.writer.is_idle(slot) {
+            return None;
+        }
+        self.entries[slot].content.find_changed()
+    }
+
+    /// Whether a file that is not what it was may be so by our own doing, of which we have not
+    /// heard.
+    pub fn may_be_ours(&self, torrent: TorrentKey, file: usize) -> bool {
+        let slot = self.slot(torrent);
+        !self.writer.is_idle(slot) && self.entries[slot].content.ledger().held(file).is_none()
+    }
+
+    /// Saves this as soon as may be: see [`Saving`].
+    pub fn save(&mut self, torrent: TorrentKey, snapshot: Snapshot) {
+        let slot = self.slot(torrent);
+        self.entries[slot].saving.save(snapshot);
+        self.active.insert(slot);
+        self.go_on();
+    }
+
+    /// Takes what was saved, begins to save what waits for it, and to sync what was written, if
+    /// that is due. To be called when something was written or saved.
+    pub fn go_on(&mut self) {
+        while let Some((slot, outcome)) = self.saver.next_outcome() {
+            if let Ok(synced) = &outcome {
+                if synced.bytes > 0 {
+                    self.backlog.on_synced(synced.bytes, synced.time);
+                }
+            }
+            let entry = &mut self.entries[slot];
+            let taken = entry.saving.take(outcome, &mut entry.content);
+            self.tell(slot, taken);
+        }
+        let unsynced = |slot: &Slot| self.entries[*slot].content.ledger().unsynced_bytes();
+        let unsynced: u64 = self.active.iter().map(unsynced).sum();
+        let sync = unsynced >= self.backlog.most() / 2;
+        for slot in self.active.clone() {
+            let entry = &mut self.entries[slot];
+            let means = Means {
+                slot,
+                content: &mut entry.content,
+                writing: !self.writer.is_idle(slot),
+                saver: &mut self.saver,
+            };
+            let begun = entry.saving.go_on(sync, means);
+            self.tell(slot, begun);
+            self.let_go(slot);
+        }
+    }
+
+    /// Tells of what was not saved: as an answer to who closes it, where that is so.
+    fn tell(&mut self, slot: Slot, saved: Result<(), Unsaved>) {
+        let Err(unsaved) = saved else { return };
+        let entry = &mut self.entries[slot];
+        match &mut entry.closing {
+            Some(told) => *told = Some(unsaved),
+            None => self.unsaved.push_back((entry.torrent, unsaved)),
+        }
+    }
+
+    /// Lets go of a torrent of which nothing is left to be done.
+    fn let_go(&mut self, slot: Slot) {
+        let entry = &self.entries[slot];
+        if !entry.saving.is_done() || !self.writer.is_idle(slot) {
+            return;
+        }
+        let synced = entry.content.ledger().unsynced_bytes() == 0 || entry.saving.has_failed();
+        if let Some(unsaved) = entry.closing.clone() {
+            self.writer.end(slot);
+            let info_hash = self.entries.remove(slot).content.info_hash();
+            self.closed.push_back(Closed { info_hash, unsaved });
+            self.active.remove(&slot);
+        } else if synced {
+            self.active.remove(&slot);
+        }
+    }
+
+    /// The next torrent's files that are closed.
+    pub fn next_closed(&mut self) -> Option<Closed> {
+        self.closed.pop_front()
+    }
+
+    /// What was not saved.
+    pub fn next_unsaved(&mut self) -> Option<(TorrentKey, Unsaved)> {
+        self.unsaved.pop_front()
+    }
+
+    /// Closes a torrent's files once what was handed over is written and what is to be saved is
+    /// saved. Its key may be another's at once.
+    pub fn close(&mut self, torrent: TorrentKey) {
+        let slot = self.slot(torrent);
+        self.slots[torrent] = None;
+        self.entries[slot].closing = Some(None);
+        self.active.insert(slot);
+        self.go_on();
+    }
+
+    /// Whether nothing is left to be saved.
+    pub fn is_saved(&self) -> bool {
+        self.unfinished().next().is_none()
+    }
+
+    /// There is little time: what is being written is not waited for any more, and what is saved
+    /// says so.
+    pub fn hurry(&mut self) {
+        for &slot in &self.active {
+            self.entries[slot].saving.hurry();
+        }
+        self.go_on();
+    }
+
+    /// What a user is told of each torrent that is not saved, when there is no more time for it.
+    pub fn too_slow(&self) -> Vec<(TorrentKey, Unsaved)> {
+        let told = |entry: &Entry| (entry.torrent, entry.saving.too_slow());
+        self.unfinished().map(told).collect()
+    }
+
+    fn unfinished(&self) -> impl Iterator<Item = &Entry> {
+        let entries = self.active.iter().map(|&slot| &self.entries[slot]);
+        entries.filter(|entry| !entry.saving.is_done())
+    }
+
+    /// Whether as much is written and not synced as may be, and an equal part of it is of this
+    /// torrent.
+    fn has_share(&self, slot: Slot) -> bool {
+        if !self.active.contains(&slot) || self.entries[slot].saving.has_failed() {
+            return false;
+        }
+        let unsynced = |slot: Slot| {
+            let entry = &self.entries[slot];
+            entry.saving.syncing() + entry.content.ledger().unsynced_bytes()
+        };
+        let all = self
+            .active
+            .iter()
+            .map(|&slot| unsynced(slot))
+            .filter(|&bytes| bytes > 0);
+        let (torrents, bytes) = all.fold((0, 0), |(n, sum), bytes| (n + 1, sum + bytes));
+        let most = self.backlog.most();
+        bytes >= most && unsynced(slot) >= most / torrents
+    }
+
+    fn slot(&self, torrent: TorrentKey) -> Slot {
+        let slot = self.slots.get(torrent).copied().flatten();
+        slot.expect("the torrent's files are kept here")
+    }
+}
