@@ -39,6 +39,15 @@ pub const NAME_BYTES: usize = 255;
 /// Bytes of a URL: what common HTTP servers accept in a request line.
 pub const URL_BYTES: usize = 4 * KIB;
 
+// JSON
+
+/// Nesting of JSON lists and objects. Requests of remote control have 4 levels; the parser
+/// recurses, so the stack bounds it.
+pub const JSON_DEPTH: u32 = 32;
+/// Values in one JSON text: a list of all [`FILES`] of a torrent, and what stands around it. A
+/// value takes 32 bytes of memory, and may be written in two.
+pub const JSON_VALUES: usize = FILES + 1_000;
+
 // Frames and peers
 
 /// A frame that carries a block: 16 KiB and the 9 bytes in front of it (BEP 3). A longer one that

@@ -10,7 +10,7 @@ use lexopt::{Arg, Parser};
 
 use super::units::{Bytes, Part};
 use super::values::Value;
-use super::{DAMAGED, Failure, download, help, json, slip, target, usage};
+use super::{DAMAGED, Failure, download, help, slip, target, usage};
 use crate::base::bits::Bits;
 use crate::io::disk::content::ContentFiles;
 use crate::io::disk::disk_error::{DiskError, Why};
@@ -20,6 +20,7 @@ use crate::io::disk::{patched, places};
 use crate::io::logging::{self, printable};
 use crate::storage::resume;
 use crate::wire::files::{FileEntry, FileKind};
+use crate::wire::json;
 use crate::wire::metainfo::Metainfo;
 
 /// Files and folders held open by each core: pieces come almost in order, so more would lie idle.

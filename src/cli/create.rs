@@ -12,13 +12,14 @@ use self::args::Options;
 use self::output::Output;
 use super::check::draw_progress;
 use super::units::Bytes;
-use super::{Failure, help, json, quote};
+use super::{Failure, help, quote};
 use crate::base::geometry::Geometry;
 use crate::base::id::PieceHash;
 use crate::base::limits;
 use crate::io::disk::source::{Omit, Source};
 use crate::io::logging;
 use crate::storage::create::{self, Recipe};
+use crate::wire::json;
 use crate::wire::magnet;
 use crate::wire::metainfo::Metainfo;
 

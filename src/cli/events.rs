@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::json::{Object, quoted};
 use crate::torrent::effect::Report;
+use crate::wire::json::{Object, quoted};
 
 /// The report as a line of JSON, without its end; `None` for what is no event.
 pub fn event(report: &Report, at: SystemTime) -> Option<String> {

@@ -1,5 +1,4 @@
-//! What a user sees: one file per command, and what they share: options, errors, JSON, the progress
-//! line.
+//! What a user sees: one file per command, and what they share: options, errors, the progress line.
 
 pub mod args;
 pub mod help;
@@ -8,7 +7,6 @@ pub mod check;
 pub mod create;
 pub mod download;
 pub mod events;
-pub mod json;
 pub mod progress;
 pub mod scrape;
 pub mod show;

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use lexopt::{Arg, Parser};
 
 use super::values::{self, Value};
-use super::{Failure, help, json, slip, target, usage};
+use super::{Failure, help, slip, target, usage};
 use crate::io::logging::printable;
 use crate::io::scrape::{Answer, scrape};
+use crate::wire::json;
 
 /// Runs the command with the arguments behind its name.
 ///

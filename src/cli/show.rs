@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use super::units::Bytes;
-use super::{Failure, help, json, slip, target, usage};
+use super::{Failure, help, slip, target, usage};
 use crate::io::disk::places;
 use crate::io::logging::printable;
 use crate::storage::select;
 use crate::wire::files::{FileEntry, FileKind};
+use crate::wire::json;
 use crate::wire::metainfo::Metainfo;
 use crate::wire::paths;
 

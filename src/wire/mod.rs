@@ -24,6 +24,7 @@ pub mod paths;
 mod sources;
 
 pub mod base64;
+pub mod json;
 pub mod magnet;
 pub mod percent;
 

@@ -1,4 +1,5 @@
-//! Reads JSON (RFC 8259), as strictly as a test of what is written should.
+//! Reads JSON (RFC 8259), as strictly as a test of what is written should: a reader apart from the
+//! program's own (`wire/json/`), so that the two can be held against each other.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;

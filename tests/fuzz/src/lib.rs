@@ -3,6 +3,9 @@
 
 #[path = "../../support/datagrams.rs"]
 mod datagrams;
+#[path = "../../support/json.rs"]
+#[allow(dead_code)]
+mod json;
 #[path = "../../support/transcript.rs"]
 #[allow(dead_code)]
 mod transcript;

@@ -20,6 +20,16 @@ const MOST: usize = 40_000;
 const SCRIPTS: u64 = 60;
 const SCRIPT: u64 = 400;
 
+/// For `json`: requests of remote control in both forms, and values of all kinds.
+const JSON: [&str; 6] = [
+    r#"{"jsonrpc":"2.0","method":"torrent_get","params":{"fields":["id","name"]},"id":1}"#,
+    r#"{"method":"session-set","arguments":{"speed-limit-down":100},"tag":null}"#,
+    r#"[{"a":[true,false,null,-0.5e+3,12345678901234567890]}, "\ud83c\udfb5\n\\ é"]"#,
+    "[[[[]]],{},\"\"]",
+    " 0 ",
+    r#"{"a":{"a":{"a":[1.0,1]}},"b":2}"#,
+];
+
 /// Seeds by target.
 pub type Seeds = BTreeMap<&'static str, Vec<Vec<u8>>>;
 
@@ -39,6 +49,7 @@ pub fn all(testdata: &Path) -> Seeds {
     add("bencode", &[&texts[..], &torrents, &wire].concat());
     add("announce", &[&texts[..], &wire].concat());
     add("resume", &texts);
+    add("json", &JSON.map(|text| text.as_bytes().to_vec()));
     add("udp_tracker", &datagrams());
     add("http", &answers(&wire));
     add("wire", &streams(&wire, &said));

@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod bencode;
 pub mod http;
+pub mod json;
 pub mod metainfo;
 pub mod peer;
 pub mod resume;
@@ -17,6 +18,7 @@ pub type Target = fn(&[u8]);
 /// The targets by name.
 pub const ALL: &[(&str, Target)] = &[
     ("bencode", bencode::run),
+    ("json", json::run),
     ("metainfo", metainfo::run),
     ("wire", wire::run),
     ("announce", announce::run),

@@ -1,8 +1,8 @@
-//! JSON objects, written (RFC 8259). Nothing here reads JSON.
+//! JSON objects that are written as text at once, and how a string is written.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write};
 
-use crate::io::logging::is_unsafe;
+use crate::base::printable::is_unsafe;
 
 /// One JSON object under construction. Keys come out in the order of the calls.
 #[derive(Debug, Clone)]
@@ -64,26 +64,32 @@ pub fn array(values: impl IntoIterator<Item = String>) -> String {
 
 /// A string as JSON text.
 pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
+    let mut out = String::with_capacity(text.len().saturating_add(2));
+    // A `String` takes all that is written to it.
+    let _ = write_quoted(&mut out, text);
+    out
+}
+
+/// Writes a string as JSON text.
+pub(super) fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
+    out.write_char('"')?;
     for letter in text.chars() {
         match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            // Who reads JSON gets the letter; who looks at it on a terminal is not deceived.
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            '\n' => out.write_str("\\n")?,
+            '\t' => out.write_str("\\t")?,
+            '\r' => out.write_str("\\r")?,
+            // A program that reads it gets the letter; a terminal that shows it is not deceived.
             c if is_unsafe(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(out, "\\u{unit:04x}");
+                    write!(out, "\\u{unit:04x}")?;
                 }
             }
-            c => out.push(c),
+            c => out.write_char(c)?,
         }
     }
-    out.push('"');
-    out
+    out.write_char('"')
 }
 
 #[cfg(test)]
