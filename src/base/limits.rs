@@ -347,7 +347,7 @@ pub const NUM_WANT: u32 = 80;
 pub const REPLY_PEERS: usize = 1_000;
 /// Addresses of a tracker's name that are tried, of each family: more would only cost time.
 pub const TRACKER_ADDRESSES: usize = 3;
-/// Questions that one address may be asked without a pause, whatever a torrent names there and
+/// Questions that one address may be asked without a pause, whatever torrents name there and
 /// whoever redirects there. Two hundred at once would be an attack by all who load the torrent.
 pub const TRACKER_VISITS: u32 = 10;
 /// A download without a peer says so after this long: by then ten silent trackers were passed.
@@ -356,17 +356,33 @@ pub const ALONE: Duration = Duration::from_secs(8);
 pub const ALONE_AGAIN: Duration = Duration::from_secs(600);
 /// Reasons of failed dials that are told apart then: the words are a system's or a peer's doing.
 pub const ALONE_REASONS: usize = 8;
-/// Names looked up at one time, a thread each: as many as trackers are asked at one time.
+/// Names looked up at one time, a thread each: as many as a torrent's trackers at one time.
 pub const LOOKUPS: usize = 32;
 /// While no peer is connected, trackers that come next are asked beside those that were silent for
 /// this long: many times what an answer takes, and with ten silent ones in front six seconds in
 /// all.
 pub const TRACKER_HURRY: Duration = Duration::from_secs(2);
-/// After [`TRACKER_VISITS`] questions the next ones to that address follow each other after this
-/// long: two hundred trackers of one host take ten minutes, and none of them is left out.
+/// After [`TRACKER_VISITS`] questions the next ones to an address that has not answered as a
+/// tracker follow each other after this long: two hundred trackers of one host take ten minutes,
+/// and none of them is left out.
 pub const VISIT_GAP: Duration = Duration::from_secs(3);
-/// Trackers asked at one time: bounds the sockets, two a tracker.
+/// Time between two questions to an address that has answered as a tracker does. With the
+/// [`TRACKER_VISITS`] that need no pause it gets fifty a second at most: a thousand torrents have
+/// announced within half a minute.
+pub const PROVEN_GAP: Duration = Duration::from_millis(25);
+/// An address counts as a tracker's for this long after it answered as one: longer than
+/// [`INTERVAL_MOST`], so that one in use need not prove it again.
+pub const PROVEN_FOR: Duration = Duration::from_secs(5 * 3600);
+/// Trackers of one torrent that are asked, or wait for it, at one time: no torrent keeps others
+/// waiting with more.
 pub const TRACKERS_AT_ONCE: usize = 32;
+/// Connections to trackers over HTTP at one time, of all torrents.
+pub const TRACKER_CONNECTIONS: usize = 64;
+/// The same to one address: a silent tracker that many torrents have must not take them all.
+pub const TRACKER_CONNECTIONS_EACH: usize = 10;
+/// Trackers over UDP that have a socket of their own at one time. Others are asked from the common
+/// one, where a refusal looks like silence.
+pub const TRACKER_SOCKETS: usize = 32;
 /// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no
 /// `min interval`, then after twice that, doubled this many times: often while a swarm forms,
 /// seldom in one that has nobody else.

@@ -27,6 +27,7 @@ use crate::peer::peer::Peer;
 use crate::session::session::Session;
 use crate::torrent::candidates::Source;
 use crate::torrent::effect::{Effect, Report};
+use crate::tracker::Input;
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
 const AREA: usize = 256 * 1024;
@@ -241,21 +242,14 @@ impl Reactor {
                 WAKER => self.on_woken(now),
                 Token(n) if OUTREACH.contains(&n) => {
                     let registry = self.poll.registry();
-                    self.outreach.on_event(
-                        event,
-                        registry,
-                        self.session.trackers(self.torrent),
-                        now,
-                    );
+                    let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
+                    self.outreach.on_event(event, registry, hear);
                 }
                 Token(n) => self.on_peer_event(n - PEERS, event, now),
             }
         }
-        self.outreach.handle_timeout(
-            self.poll.registry(),
-            self.session.trackers(self.torrent),
-            now,
-        );
+        let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
+        self.outreach.handle_timeout(self.poll.registry(), hear);
         for (from, packet) in self.outreach.take_packets() {
             if let Some(answer) = self.session.answer_utp(from, &packet, now) {
                 self.outreach.send_packet(from, &answer);
@@ -278,7 +272,7 @@ impl Reactor {
             logging::redraw();
         }
         self.outreach
-            .on_woken(self.session.trackers(self.torrent), now);
+            .on_woken(&mut |input| self.session.handle_tracker(input, now));
         let found = self.outreach.take_peers();
         self.session
             .add_peers(self.torrent, &found, Source::User, now);
@@ -359,13 +353,10 @@ impl Reactor {
                         self.stop_reading(key);
                     }
                 }
-                Effect::Tracker { torrent, action } => {
-                    self.outreach.perform(
-                        action,
-                        self.poll.registry(),
-                        self.session.trackers(torrent),
-                        now,
-                    );
+                Effect::Tracker { action, .. } => {
+                    let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
+                    let registry = self.poll.registry();
+                    self.outreach.perform(action, registry, now, hear);
                 }
                 Effect::ReadAhead { torrent, block } => {
                     self.store.content(torrent).read_ahead(block);

@@ -333,7 +333,8 @@ fn sockets(max_peers: usize) -> usize {
     };
     let handles = allowed.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let content = limits::OPEN_FILES.min(handles / 4);
-    let others = content + 2 * limits::TRACKERS_AT_ONCE + limits::OTHER_HANDLES;
+    let trackers = limits::TRACKER_CONNECTIONS + limits::TRACKER_SOCKETS;
+    let others = content + trackers + limits::OTHER_HANDLES;
     max_peers.min(handles.saturating_sub(others)).max(1)
 }
 

@@ -11,7 +11,8 @@ use super::net::link;
 use super::net::outreach::Outreach;
 use crate::base::id::InfoHash;
 use crate::base::rng::Rng;
-use crate::tracker::{Counts, Families, Trackers};
+use crate::base::time::{Now, sooner};
+use crate::tracker::{Counts, Families, Input, Shared, Trackers};
 
 /// What a tracker answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,22 +58,26 @@ pub fn scrape(
             }
         })?;
     let rng = Rng::from_seed(seed);
-    let mut trackers = Trackers::scraper(tiers, info_hash, families, allow_local, clock.now(), rng);
+    let mut asking = Asking::new(tiers, info_hash, families, allow_local, clock.now(), rng);
     let mut answers = Vec::new();
     let mut events = Events::with_capacity(EVENTS);
     loop {
-        while let Some(action) = trackers.next_action() {
-            outreach.perform(action, poll.registry(), &mut trackers, clock.now());
+        let now = clock.now();
+        asking.take_turns(now);
+        while let Some(action) = asking.trackers.next_action() {
+            outreach.perform(action, poll.registry(), now, &mut |input| {
+                asking.hear(input, now);
+            });
         }
-        while let Some(response) = trackers.next_response() {
+        while let Some(response) = asking.trackers.next_response() {
             let outcome = response.outcome.map(|_| response.counts);
             let url = response.url;
             answers.push(Answer { url, outcome });
         }
-        if trackers.is_idle() {
+        if asking.trackers.is_idle() {
             break;
         }
-        turn(&mut poll, &mut events, &mut outreach, &mut trackers, &clock)?;
+        turn(&mut poll, &mut events, &mut outreach, &mut asking, &clock)?;
     }
     let place = |answer: &Answer| {
         tiers
@@ -84,15 +89,62 @@ pub fn scrape(
     Ok(answers)
 }
 
+/// The machine, and what several torrents would share.
+struct Asking {
+    trackers: Trackers,
+    shared: Shared,
+}
+
+impl Asking {
+    fn new(
+        tiers: &[Vec<String>],
+        info_hash: InfoHash,
+        families: Families,
+        allow_local: bool,
+        now: Now,
+        rng: Rng,
+    ) -> Asking {
+        let mut shared = Shared::default();
+        let trackers = Trackers::scraper(
+            tiers,
+            info_hash,
+            families,
+            allow_local,
+            &mut shared,
+            now,
+            rng,
+        );
+        Asking { trackers, shared }
+    }
+
+    fn hear(&mut self, input: Input<'_>, now: Now) {
+        if !self.shared.recipients(&input).is_empty() {
+            self.trackers.handle(input, &mut self.shared, now);
+        }
+    }
+
+    fn take_turns(&mut self, now: Now) {
+        while let Some(input) = self.shared.next_turn(now) {
+            self.hear(input, now);
+        }
+    }
+}
+
 /// Sleeps until something happens, and tells the machine.
 fn turn(
     poll: &mut Poll,
     events: &mut Events,
     outreach: &mut Outreach,
-    trackers: &mut Trackers,
+    asking: &mut Asking,
     clock: &Clock,
 ) -> Result<(), String> {
-    let due = crate::base::time::sooner(trackers.next_deadline(), outreach.next_deadline());
+    let due = sooner(
+        sooner(
+            asking.trackers.next_deadline(),
+            asking.shared.next_deadline(),
+        ),
+        outreach.next_deadline(),
+    );
     let timeout = due.map(|due| due.since(clock.now()));
     match poll.poll(events, timeout) {
         Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
@@ -101,13 +153,14 @@ fn turn(
         _ => {}
     }
     let now = clock.now();
+    let hear = &mut |input: Input<'_>| asking.hear(input, now);
     for event in events.iter() {
         match event.token() {
-            WAKER => outreach.on_woken(trackers, now),
-            _ => outreach.on_event(event, poll.registry(), trackers, now),
+            WAKER => outreach.on_woken(hear),
+            _ => outreach.on_event(event, poll.registry(), hear),
         }
     }
-    outreach.handle_timeout(poll.registry(), trackers, now);
-    trackers.handle_timeout(now);
+    outreach.handle_timeout(poll.registry(), hear);
+    asking.trackers.handle_timeout(&mut asking.shared, now);
     Ok(())
 }

@@ -69,7 +69,7 @@ impl Session {
     }
 
     fn complete(&mut self, torrent: TorrentKey, now: Now) {
-        let done = self.with(torrent, |torrent, with| torrent.complete(with.effects, now));
+        let done = self.with(torrent, |torrent, with| torrent.complete(with, now));
         if done == Some(true) {
             self.stop(torrent, "complete", now);
         }
@@ -117,7 +117,7 @@ impl Session {
                 self.complete(torrent, now);
                 self.with(torrent, |torrent, with| {
                     if torrent.is_running() {
-                        torrent.begin(with.effects, now);
+                        torrent.begin(with, now);
                     }
                 });
             }
@@ -317,6 +317,12 @@ impl Session {
             session.with(torrent, |torrent, with| {
                 torrent.update_trackers(may_dial, with, now);
             });
+        });
+        while let Some(input) = self.shared.next_turn(now) {
+            self.handle_tracker(input, now);
+        }
+        self.each_torrent(|session, torrent| {
+            session.with(torrent, |torrent, with| torrent.hear_trackers(with, now));
             // Addresses that a tracker has just named are dialed in this turn.
             session.set_alarms(torrent);
         });

@@ -35,7 +35,7 @@ use crate::torrent::order::Order;
 use crate::torrent::slot::Slot;
 use crate::torrent::stage::Stage;
 use crate::torrent::torrent::Torrent;
-use crate::tracker::Trackers;
+use crate::tracker::{Input, Shared};
 
 /// The process among peers.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub struct Session {
     /// Torrents that have content to be read from disk and handed to us.
     pub(super) reading: BTreeSet<TorrentKey>,
     pub(super) bans: Bans,
+    /// What the torrents' trackers have in common.
+    pub(super) shared: Shared,
     pub(super) impatient: Impatient,
     pub(super) callers: Callers,
     pub(super) refusals: Refusals,
@@ -83,6 +85,7 @@ impl Session {
             alarms: TorrentAlarms::default(),
             reading: BTreeSet::new(),
             bans: Bans::default(),
+            shared: Shared::default(),
             impatient: Impatient::default(),
             callers: Callers::default(),
             refusals: Refusals::default(),
@@ -131,6 +134,16 @@ impl Session {
         self.effects.push_back(Effect::Report { torrent, report });
     }
 
+    /// Something happened to what trackers were asked.
+    pub fn handle_tracker(&mut self, input: Input<'_>, now: Now) {
+        for torrent in self.shared.recipients(&input) {
+            self.with(torrent, |torrent, with| {
+                torrent.trackers.handle(input, with.shared, now);
+                torrent.stir(with);
+            });
+        }
+    }
+
     // How torrents end.
 
     /// Ends a torrent, if it has not ended: peers are left, trackers told, state saved. `reason` is
@@ -146,8 +159,9 @@ impl Session {
         for key in ending.members.clone() {
             self.hang_up(key, Fault::Stopping, now);
         }
-        let ending = &mut self.torrents[torrent];
-        ending.leave(was_running, &mut self.effects, now);
+        self.with(torrent, |torrent, with| {
+            torrent.leave(was_running, with, now);
+        });
         if self.torrents.iter().all(|(_, t)| t.life.is_ending()) {
             self.report_callers(true, now);
         }
@@ -178,12 +192,6 @@ impl Session {
     }
 
     // What the outside needs to know.
-
-    /// The tracker machine of a torrent that there is, for what arrives from trackers.
-    pub fn trackers(&mut self, torrent: TorrentKey) -> &mut Trackers {
-        self.stir(torrent);
-        &mut self.torrents[torrent].trackers
-    }
 
     /// What to do next outside, at once: a slot whose hanging up was named may be another
     /// connection's from now on.
@@ -298,6 +306,7 @@ impl Session {
         }
         let mut next = sooner(self.timers.next_deadline(), self.alarms.plan.first());
         next = sooner(next, sooner(self.agenda.ask_at, self.callers.deadline()));
+        next = sooner(next, self.shared.next_deadline());
         if self.dials.may_dial() {
             let due = self.alarms.dial.first();
             next = sooner(next, due.map(|due| due.max(self.dials.next())));
@@ -357,6 +366,7 @@ impl Session {
             slots: &mut self.slots,
             agenda: &mut self.agenda,
             bans: &self.bans,
+            shared: &mut self.shared,
             effects: &mut self.effects,
         };
         (&mut self.torrents, members)

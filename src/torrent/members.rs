@@ -1,5 +1,6 @@
 //! What a torrent may touch of the process: the connections to its own peers, the lists of what is
-//! to be visited, and the effects. It is lent to a torrent for one call.
+//! to be visited, what trackers are asked under, and the effects. It is lent to a torrent for one
+//! call.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use super::bans::Bans;
 use super::effect::Effects;
 use super::slot::Slot;
 use crate::base::key::{PeerKey, TorrentKey};
+use crate::tracker::Shared;
 
 /// The slab of all slots, seen through the keys of one torrent's members, and the process's lists.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Members<'a> {
     pub agenda: &'a mut Agenda,
     /// Hosts that are not dialed.
     pub bans: &'a Bans,
+    /// What the torrents' trackers have in common.
+    pub shared: &'a mut Shared,
     /// What the outside is to do.
     pub effects: &'a mut Effects,
 }

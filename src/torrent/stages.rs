@@ -1,6 +1,7 @@
 //! The stages of a torrent: the check of what is on disk, the download, the stay, the way out.
 
 use super::effect::{Effect, Effects, Report};
+use super::members::Members;
 use super::order::Stay;
 use super::stage::Stage;
 use super::torrent::Torrent;
@@ -61,13 +62,13 @@ impl Torrent {
 
     /// Begins to talk to others, once the check is over and nothing has ended it. Before the first
     /// write its record is saved: what a clean record omits would not be hashed again after a kill.
-    pub fn begin(&mut self, effects: &mut Effects, now: Now) {
+    pub fn begin(&mut self, with: &mut Members<'_>, now: Now) {
         let complete = self.life.complete_at.is_some();
         if self.record.is_outdated() || !complete {
-            self.save(complete, effects, now);
+            self.save(complete, with.effects, now);
         }
         self.update_totals();
-        self.trackers.start(now);
+        self.trackers.start(with.shared, now);
     }
 
     /// Why nothing may be written: a file that is there may be the user's own. `telling`: the
@@ -96,7 +97,7 @@ impl Torrent {
     }
 
     /// Says once that everything selected is there, if it is. True: there is nothing to stay for.
-    pub fn complete(&mut self, effects: &mut Effects, now: Now) -> bool {
+    pub fn complete(&mut self, with: &mut Members<'_>, now: Now) -> bool {
         let whole = self.is_running() && self.pieces.is_complete();
         if self.life.complete_at.is_some() || !whole {
             return false;
@@ -104,21 +105,21 @@ impl Torrent {
         self.life.complete_at = Some(now);
         let totals = self.totals();
         if self.order.download {
-            self.report_progress(effects, now);
+            self.report_progress(with.effects, now);
             let report = Report::Complete {
                 seconds: now.since(self.life.started).as_secs_f64(),
                 downloaded: totals.down,
                 uploaded: totals.up,
             };
-            self.report(report, effects);
+            self.report(report, with.effects);
         }
         self.update_totals();
         if totals.down > 0 && self.pieces.held_bytes() == self.order.size {
-            self.trackers.completed(now);
+            self.trackers.completed(with.shared, now);
         }
         self.choking.set_due();
         if self.order.stay != Stay::No && self.record.is_outdated() {
-            self.save(true, effects, now);
+            self.save(true, with.effects, now);
         }
         self.order.stay == Stay::No
     }
@@ -163,13 +164,13 @@ impl Torrent {
 
     /// Its peers are gone: what is known is saved and trackers are told. `was_running`: it was
     /// among peers.
-    pub fn leave(&mut self, was_running: bool, effects: &mut Effects, now: Now) {
+    pub fn leave(&mut self, was_running: bool, with: &mut Members<'_>, now: Now) {
         let changed = self.record.is_worth_closing(self.totals());
         if was_running && changed {
-            self.save(true, effects, now);
+            self.save(true, with.effects, now);
         }
-        self.trackers.stop(now);
-        self.report_progress(effects, now);
+        self.trackers.stop(with.shared, now);
+        self.report_progress(with.effects, now);
     }
 
     /// On the way out: saves what was still being written when it was stopped, and is over once

@@ -56,7 +56,7 @@ impl Torrent {
     pub fn update_trackers(&mut self, may_dial: bool, with: &mut Members<'_>, now: Now) {
         self.update_totals();
         if self.trackers.next_deadline().is_some_and(|at| at <= now) {
-            self.trackers.handle_timeout(now);
+            self.trackers.handle_timeout(with.shared, now);
         }
         // What they answered comes first: whether peers are known follows from it.
         self.hear_trackers(with, now);
@@ -64,14 +64,14 @@ impl Torrent {
         let none_due = next.is_none_or(|at| at > now + limits::REDIAL);
         let wanting = self.is_running() && self.is_downloading();
         if wanting && none_due && may_dial {
-            self.trackers.want_peers(now);
+            self.trackers.want_peers(with.shared, now);
         }
         let need = match self.census.open {
             0 if wanting && !self.is_trying(now) => Need::Peers,
             0 => Need::Answer,
             _ => Need::Nothing,
         };
-        self.trackers.set_need(need, now);
+        self.trackers.set_need(need, with.shared, now);
         self.hear_trackers(with, now);
     }
 
@@ -82,7 +82,8 @@ impl Torrent {
         self.trackers.set_totals(totals.up, totals.down, left);
     }
 
-    fn hear_trackers(&mut self, with: &mut Members<'_>, now: Now) {
+    /// Passes on what trackers answered, and what they are to be asked.
+    pub fn hear_trackers(&mut self, with: &mut Members<'_>, now: Now) {
         while let Some(response) = self.trackers.next_response() {
             self.on_response(response, with, now);
         }

@@ -101,10 +101,10 @@ impl Torrent {
     pub fn new(key: TorrentKey, mut order: Order, us: &Us, rng: &mut Rng, now: Now) -> Torrent {
         let hashes = std::mem::take(&mut order.hashes);
         let mut trackers = Trackers::new(
+            key,
             &order.trackers,
             order.identity(us),
             us.families,
-            now,
             Rng::from_seed(rng.bits64()),
         );
         trackers.allow_local(us.allow_local);

@@ -1,17 +1,85 @@
 //! What the machine wants of the outside, and what it has heard, as values.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-/// What a name look-up or a connection is known by to the outside.
+use crate::base::key::TorrentKey;
+
+/// What a question, a name look-up or a connection is known by. No two that are under way in the
+/// process have the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Id(pub u32);
+pub struct Id {
+    /// The torrent that asks.
+    pub torrent: TorrentKey,
+    /// Its own count.
+    pub number: u32,
+}
+
+/// What happened outside, or that a question may be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input<'a> {
+    /// A name was looked up.
+    Resolved {
+        /// That of the `Resolve`.
+        id: Id,
+        /// Its addresses, or why there are none.
+        found: &'a Result<Vec<IpAddr>, String>,
+    },
+    /// A connection is up.
+    Connected {
+        /// That of the `Connect`.
+        id: Id,
+    },
+    /// Bytes came over a connection. Those of one that was aborted are ignored.
+    Bytes {
+        /// That of the `Connect`.
+        id: Id,
+        /// What came.
+        bytes: &'a [u8],
+    },
+    /// A connection could not be made, or has ended. It need not be aborted any more.
+    Closed {
+        /// That of the `Connect`.
+        id: Id,
+        /// In order, or why.
+        how: &'a Result<(), String>,
+    },
+    /// A datagram came.
+    Datagram {
+        /// Where it came from.
+        from: SocketAddr,
+        /// Its content.
+        bytes: &'a [u8],
+    },
+    /// Datagrams to this address can never get there, or nobody takes them there.
+    Undeliverable {
+        /// Where they went.
+        to: SocketAddr,
+        /// Why, in a few words.
+        why: &'a str,
+    },
+    /// Trackers are spoken to from this local address: a peer there, on our port, is ourselves.
+    Seen {
+        /// The address.
+        at: IpAddr,
+    },
+    /// It is this question's turn. From [`Shared::next_turn`](super::Shared::next_turn).
+    Turn {
+        /// The question.
+        id: Id,
+    },
+    /// The tracker was silent to the one that asked for a connection id, for which this question
+    /// waited. From [`Shared::next_turn`](super::Shared::next_turn).
+    Unanswered {
+        /// The question.
+        id: Id,
+    },
+}
 
 /// What the outside must do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Look up a host name; the answer goes to
-    /// [`Trackers::handle_resolved`](super::Trackers::handle_resolved).
+    /// Look up a host name; the answer is an [`Input::Resolved`].
     Resolve {
         /// To be given back with the answer.
         id: Id,
@@ -84,14 +152,25 @@ pub struct Counts {
 }
 
 /// Actions on their way out, and responses on their way to the session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
+    torrent: TorrentKey,
     actions: VecDeque<Action>,
     responses: VecDeque<Response>,
     last: u32,
 }
 
 impl Outbox {
+    /// That of a torrent.
+    pub fn new(torrent: TorrentKey) -> Outbox {
+        Outbox {
+            torrent,
+            actions: VecDeque::new(),
+            responses: VecDeque::new(),
+            last: 0,
+        }
+    }
+
     /// Asks for an action.
     pub fn push(&mut self, action: Action) {
         self.actions.push_back(action);
@@ -120,6 +199,9 @@ impl Outbox {
     /// An id that nothing under way has.
     pub fn new_id(&mut self) -> Id {
         self.last = self.last.wrapping_add(1);
-        Id(self.last)
+        Id {
+            torrent: self.torrent,
+            number: self.last,
+        }
     }
 }

@@ -3,8 +3,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::action::{Id, Outbox};
+use super::action::{Id, Input};
 use super::standing::{Over, Question, Stage, Standing, Turn, failed};
+use super::udp::Patience;
 use super::{http, udp};
 use crate::base::reach::Reach;
 use crate::base::time::Now;
@@ -35,7 +36,6 @@ pub struct Endpoint {
     started: bool,
     completed: bool,
     stopped: bool,
-    connection: Option<udp::Connection>,
     talk: Option<Talk>,
 }
 
@@ -63,7 +63,6 @@ impl Endpoint {
             started: false,
             completed: false,
             stopped: false,
-            connection: None,
             talk: None,
         }
     }
@@ -121,13 +120,12 @@ impl Endpoint {
                 let Some(&to) = self.addrs.first() else {
                     return failed("no address");
                 };
-                let at = turn.us.book(to.ip(), turn.visits, turn.now);
-                let give_up = give_up + at.since(turn.now);
-                let give_up = (turn.us.stage != Stage::Announcing).then_some(give_up);
-                let connection = self.connection;
-                Exchange::Udp(udp::Exchange::begin(
-                    question, to, connection, at, give_up, turn,
-                ))
+                let patience = match turn.us.stage {
+                    Stage::Waiting | Stage::Announcing => Patience::Usual,
+                    Stage::Scraping => Patience::For(give_up.since(turn.now)),
+                    Stage::Leaving { .. } => Patience::Until(give_up),
+                };
+                Exchange::Udp(udp::Exchange::begin(question, to, patience, turn))
             }
         };
         self.talk = Some(Talk { event, exchange });
@@ -135,32 +133,30 @@ impl Endpoint {
     }
 
     /// We leave: what the tracker may have read goes on until this moment, the rest is dropped.
-    pub fn leave(&mut self, until: Now, out: &mut Outbox) {
+    pub fn leave(&mut self, until: Now, turn: &mut Turn<'_>) {
         let Some(talk) = &mut self.talk else { return };
         match &mut talk.exchange {
             Exchange::Http(exchange) if exchange.has_asked() => exchange.limit(until),
             Exchange::Udp(exchange) if exchange.has_asked() => exchange.limit(until),
-            _ => self.abort(out),
+            _ => self.abort(turn),
         }
     }
 
     /// Drops the question under way.
-    pub fn abort(&mut self, out: &mut Outbox) {
-        if let Some(Talk {
-            exchange: Exchange::Http(exchange),
-            ..
-        }) = self.talk.take()
-        {
-            exchange.abort(out);
+    pub fn abort(&mut self, turn: &mut Turn<'_>) {
+        match self.talk.take().map(|talk| talk.exchange) {
+            Some(Exchange::Http(exchange)) => exchange.abort(turn),
+            Some(Exchange::Udp(exchange)) => exchange.end(turn),
+            None => {}
         }
     }
 
     /// When [`Endpoint::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Now> {
-        Some(match &self.talk.as_ref()?.exchange {
+        match &self.talk.as_ref()?.exchange {
             Exchange::Http(exchange) => exchange.next_deadline(),
             Exchange::Udp(exchange) => exchange.next_deadline(),
-        })
+        }
     }
 
     /// Whether who is asked, or redirected us, is somewhere in the world.
@@ -172,10 +168,12 @@ impl Endpoint {
         }
     }
 
-    /// The HTTP exchange that this look-up or connection belongs to, if it is under way here.
-    pub fn owner(&mut self, id: Id) -> Option<&mut http::Exchange> {
+    /// What happened to the question of this id, or that it is its turn. `None`: it is not under
+    /// way here.
+    pub fn handle(&mut self, id: Id, input: Input<'_>, turn: &mut Turn<'_>) -> Option<Over> {
         match &mut self.talk.as_mut()?.exchange {
-            Exchange::Http(exchange) if exchange.owns(id) => Some(exchange),
+            Exchange::Http(exchange) if exchange.owns(id) => Some(exchange.handle(input, turn)),
+            Exchange::Udp(exchange) if exchange.owns(id) => Some(exchange.handle(input, turn)),
             _ => None,
         }
     }
@@ -209,12 +207,13 @@ impl Endpoint {
     }
 
     /// Notes that the question under way was answered, or not.
-    pub fn finish(&mut self, answered: bool) {
+    pub fn finish(&mut self, answered: bool, turn: &mut Turn<'_>) {
         let Some(Talk { event, exchange }) = self.talk.take() else {
             return;
         };
-        if let Exchange::Udp(exchange) = exchange {
-            self.connection = exchange.connection();
+        match exchange {
+            Exchange::Http(exchange) => exchange.end(turn),
+            Exchange::Udp(exchange) => exchange.end(turn),
         }
         self.answered = answered;
         self.failures = if answered {

@@ -6,15 +6,12 @@
 //! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a
 //! path that is plainly a tracker's; nobody outside may redirect to one. (libtorrent's
 //! `ssrf_mitigation` is the model.) A user who runs such a tracker lifts that rule with
-//! `--allow-local`. Questions to one address are spaced. What trackers name as peers is judged the
+//! `--allow-local`. What trackers name as peers is judged the
 //! same way: outside, nobody knows of hosts that only we can reach.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::base::limits;
 use crate::base::reach::Reach;
-use crate::base::time::Now;
 use crate::http::Url;
 
 /// What a refusal says of the way around it.
@@ -57,28 +54,9 @@ pub fn is_callable(peer: SocketAddr, outside: bool) -> bool {
     peer.port() != 0 && Reach::of(peer.ip()) >= least
 }
 
-/// When addresses may be asked: [`limits::TRACKER_VISITS`] questions without a pause, then one each
-/// [`limits::VISIT_GAP`]. A question is never refused here: it waits. Nothing in this belongs to
-/// one torrent, so that several may share it.
-#[derive(Debug, Default)]
-pub struct Visits(BTreeMap<IpAddr, Now>);
-
-impl Visits {
-    /// Books the next question to an address: it may be asked from the returned moment on.
-    pub fn book(&mut self, ip: IpAddr, now: Now) -> Now {
-        // Each address is kept with the moment when all of its questions are a gap apart.
-        self.0.retain(|_, even| *even > now);
-        let even = self.0.get(&ip).copied().unwrap_or(now);
-        self.0.insert(ip, even + limits::VISIT_GAP);
-        let ahead = limits::VISIT_GAP * (limits::TRACKER_VISITS - 1);
-        now + even.since(now).saturating_sub(ahead)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::time::Duration;
 
     fn verdict(ip: &str, url: &str, outside: bool) -> Result<(), String> {
         let url = Url::parse(url).unwrap();
@@ -177,23 +155,5 @@ mod tests {
             let found = (is_callable(addr, false), is_callable(addr, true));
             assert_eq!(found, (here, outside), "{peer}");
         }
-    }
-
-    #[test]
-    fn questions_to_one_address_are_spaced_and_none_is_refused() {
-        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let at = |secs| Now::default() + Duration::from_secs(secs);
-        let mut visits = Visits::default();
-        let booked: Vec<Now> = (0..1000).map(|_| visits.book(one, at(100))).collect();
-        let most = limits::TRACKER_VISITS as usize;
-        assert!(booked[..most].iter().all(|&booked| booked == at(100)));
-        for (place, &booked) in booked[most..].iter().enumerate() {
-            assert_eq!(booked, at(100) + limits::VISIT_GAP * (place as u32 + 1));
-        }
-        assert_eq!(visits.book(other, at(100)), at(100), "others do not wait");
-        assert_eq!(visits.book(other, at(5000)), at(5000));
-        assert_eq!(visits.0.len(), 1, "an idle address is forgotten");
-        let calm = (0..500).map(|n| at(6000) + limits::VISIT_GAP * n);
-        assert!(calm.into_iter().all(|now| visits.book(one, now) == now));
     }
 }

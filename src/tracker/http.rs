@@ -1,17 +1,18 @@
 //! One question to a tracker over HTTP (BEP 3, BEP 48), over one address family: a connection to
 //! the first of its addresses that takes one, a GET, the response; then perhaps a redirect, and the
-//! same again. One deadline covers it all.
+//! same again. One deadline covers it all, but for the time in which it is not its turn.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use super::action::{Action, Id, Outbox};
+use super::action::{Action, Id, Input};
 use super::gathered::Gathered;
 use super::standing::{Failure, Heard, Over, Question, Turn, failed, refused};
+use super::visits::Ticket;
 use super::{coding, guard};
 use crate::base::limits;
 use crate::base::reach::Reach;
-use crate::base::time::Now;
+use crate::base::time::{Duration, Now};
 use crate::http::{Head, Url, get, shown};
 use crate::wire::announce::Answer;
 use crate::wire::compact::Family;
@@ -28,6 +29,8 @@ pub struct Exchange {
     /// Whoever answered so far, or redirected, is or was somewhere in the world.
     outside: bool,
     id: Id,
+    /// Where it connected last.
+    to: Option<SocketAddr>,
     step: Step,
     give_up: Now,
 }
@@ -36,11 +39,12 @@ pub struct Exchange {
 enum Step {
     /// The name that a redirect leads to is looked up.
     Resolving,
-    /// Other questions to the same address come first: it is connected to at this moment.
+    /// It is not its turn yet to connect there. `patience`: what is left of the time for it all
+    /// when its turn has come; `None`: it does not last any longer for that.
     Waiting {
         addr: SocketAddr,
         others: VecDeque<SocketAddr>,
-        at: Now,
+        patience: Option<Duration>,
     },
     /// A connection is made; these addresses are left if it fails.
     Connecting {
@@ -74,6 +78,7 @@ impl Exchange {
             redirects: 0,
             outside: false,
             id: turn.out.new_id(),
+            to: None,
             step: Step::Resolving,
             give_up,
         };
@@ -99,21 +104,43 @@ impl Exchange {
     }
 
     /// When [`Exchange::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Now {
+    pub fn next_deadline(&self) -> Option<Now> {
         match self.step {
-            Step::Waiting { at, .. } => at.min(self.give_up),
-            Step::Connecting { until, .. } => until.min(self.give_up),
-            Step::Resolving | Step::Reading(_) => self.give_up,
+            Step::Waiting { patience, .. } => patience.is_none().then_some(self.give_up),
+            Step::Connecting { until, .. } => Some(until.min(self.give_up)),
+            Step::Resolving | Step::Reading(_) => Some(self.give_up),
         }
     }
 
     /// Gives up no later than this.
     pub fn limit(&mut self, give_up: Now) {
         self.give_up = self.give_up.min(give_up);
+        if let Step::Waiting { patience, .. } = &mut self.step {
+            *patience = None;
+            self.give_up = give_up;
+        }
+    }
+
+    /// What happened to its look-up or connection, or that it is its turn.
+    pub fn handle(&mut self, input: Input<'_>, turn: &mut Turn<'_>) -> Over {
+        match input {
+            Input::Resolved { found, .. } => self.handle_resolved(found, turn),
+            Input::Connected { .. } => {
+                self.handle_connected();
+                None
+            }
+            Input::Bytes { bytes, .. } => self.handle_bytes(bytes, turn),
+            Input::Closed { how, .. } => self.handle_closed(how.clone(), turn),
+            Input::Turn { .. } => {
+                self.dial(turn);
+                None
+            }
+            _ => None,
+        }
     }
 
     /// The name that a redirect leads to is looked up.
-    pub fn handle_resolved(
+    fn handle_resolved(
         &mut self,
         found: &Result<Vec<IpAddr>, String>,
         turn: &mut Turn<'_>,
@@ -125,14 +152,14 @@ impl Exchange {
     }
 
     /// The connection is up.
-    pub fn handle_connected(&mut self) {
+    fn handle_connected(&mut self) {
         if let Step::Connecting { .. } = self.step {
             self.step = Step::Reading(Gathered::new());
         }
     }
 
     /// Bytes came.
-    pub fn handle_bytes(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
+    fn handle_bytes(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
         self.handle_connected();
         let Step::Reading(gathered) = &mut self.step else {
             return None;
@@ -140,18 +167,18 @@ impl Exchange {
         match gathered.take(bytes) {
             Ok(false) => None,
             Ok(true) => {
-                self.close(turn.out);
+                self.close(turn);
                 self.digest(turn)
             }
             Err(why) => {
-                self.close(turn.out);
+                self.close(turn);
                 Some(Err(refused(why, None)))
             }
         }
     }
 
     /// The connection has ended: in order, or for this reason.
-    pub fn handle_closed(&mut self, how: Result<(), String>, turn: &mut Turn<'_>) -> Over {
+    fn handle_closed(&mut self, how: Result<(), String>, turn: &mut Turn<'_>) -> Over {
         match (&mut self.step, how) {
             (Step::Resolving | Step::Waiting { .. }, _) => None,
             (Step::Connecting { others, .. }, how) => {
@@ -172,22 +199,15 @@ impl Exchange {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
-        if turn.now < self.next_deadline() {
+        if self.next_deadline().is_none_or(|due| turn.now < due) {
             return None;
         }
-        self.close(turn.out);
+        self.close(turn);
         let late = turn.now >= self.give_up;
         match &mut self.step {
             Step::Resolving => failed(self.told("look-up takes too long")),
             Step::Reading(_) => failed("no answer in time"),
-            Step::Waiting { addr, others, .. } => {
-                if late {
-                    return failed(self.told("not asked in time"));
-                }
-                let (addr, others) = (*addr, std::mem::take(others));
-                self.dial(addr, others, turn);
-                None
-            }
+            Step::Waiting { .. } => failed(self.told("not asked in time")),
             Step::Connecting { others, .. } => {
                 let others = std::mem::take(others);
                 if late || others.is_empty() {
@@ -199,17 +219,24 @@ impl Exchange {
     }
 
     /// Ends it without an answer.
-    pub fn abort(self, out: &mut Outbox) {
-        self.close(out);
+    pub fn abort(&self, turn: &mut Turn<'_>) {
+        self.close(turn);
+        self.end(turn);
     }
 
-    fn close(&self, out: &mut Outbox) {
-        if !matches!(self.step, Step::Resolving | Step::Waiting { .. }) {
-            out.push(Action::Abort { id: self.id });
+    /// It is over: others may have its turn.
+    pub fn end(&self, turn: &mut Turn<'_>) {
+        turn.shared.leave(self.id, turn.now);
+    }
+
+    /// Closes the connection, if there is one or is to be.
+    fn close(&self, turn: &mut Turn<'_>) {
+        if matches!(self.step, Step::Connecting { .. } | Step::Reading(_)) {
+            turn.out.push(Action::Abort { id: self.id });
         }
     }
 
-    /// Connects to the first of these addresses that may be asked, perhaps later.
+    /// Connects to the first of these addresses that may be asked, when it is its turn.
     fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, turn: &mut Turn<'_>) -> Over {
         let mut why = String::from("no address");
         while let Some(addr) = addrs.pop_front() {
@@ -217,29 +244,42 @@ impl Exchange {
                 why = refusal;
                 continue;
             }
-            let at = match self.redirects {
-                0 => turn.us.book(addr.ip(), turn.visits, turn.now),
-                // Whoever is meant does not know us.
-                _ => turn.visits.book(addr.ip(), turn.now),
+            self.end(turn);
+            self.id = turn.out.new_id();
+            let leaving = turn.us.is_leaving();
+            self.step = Step::Waiting {
+                addr,
+                others: addrs,
+                patience: (!leaving).then(|| self.give_up.since(turn.now)),
             };
-            if at > turn.now {
-                if !turn.us.is_leaving() {
-                    self.give_up = self.give_up + at.since(turn.now);
-                }
-                let others = addrs;
-                self.step = Step::Waiting { addr, others, at };
-            } else {
-                self.dial(addr, addrs, turn);
-            }
+            let ticket = Ticket {
+                id: self.id,
+                addr,
+                connects: true,
+            };
+            turn.shared.enter(ticket, turn.now);
             return None;
         }
         failed(self.told(&why))
     }
 
-    fn dial(&mut self, addr: SocketAddr, others: VecDeque<SocketAddr>, turn: &mut Turn<'_>) {
-        self.id = turn.out.new_id();
+    /// It is its turn.
+    fn dial(&mut self, turn: &mut Turn<'_>) {
+        let Step::Waiting {
+            addr,
+            others,
+            patience,
+        } = &mut self.step
+        else {
+            return;
+        };
+        let (addr, others) = (*addr, std::mem::take(others));
+        if let Some(patience) = *patience {
+            self.give_up = turn.now + patience;
+        }
         let until = turn.now + limits::CONNECT_TIME;
         self.step = Step::Connecting { others, until };
+        self.to = Some(addr);
         turn.out.push(Action::Connect {
             id: self.id,
             addr,
@@ -278,7 +318,13 @@ impl Exchange {
         };
         match head.redirect() {
             Some(location) => self.redirect(location, turn),
-            None => Some(read(&self.question, &head, body)),
+            None => {
+                let (result, proven) = read(&self.question, &head, body);
+                if let Some(to) = self.to.filter(|_| proven) {
+                    turn.shared.prove(to, turn.now);
+                }
+                Some(result)
+            }
         }
     }
 
@@ -299,6 +345,7 @@ impl Exchange {
         if let Some(ip) = self.url.ip() {
             return self.follow(&[ip], turn);
         }
+        self.end(turn);
         self.id = turn.out.new_id();
         turn.out.push(Action::Resolve {
             id: self.id,
@@ -336,46 +383,61 @@ pub fn name(family: Family) -> &'static str {
     }
 }
 
-/// What a response that redirects nowhere says. A refusal is heeded for as long as the head says,
-/// too.
-fn read(question: &Question, head: &Head, body: Vec<u8>) -> Result<Heard, Failure> {
+/// What a response that redirects nowhere says, and whether it is such as trackers give. A refusal
+/// is heeded for as long as the head says, too.
+fn read(question: &Question, head: &Head, body: Vec<u8>) -> (Result<Heard, Failure>, bool) {
     let least = head.retry_after.unwrap_or_default();
-    understand(question, head, body).map_err(|Failure { why, retry }| Failure {
+    let (result, proven) = understand(question, head, body);
+    let result = result.map_err(|Failure { why, retry }| Failure {
         why,
         retry: retry.map(|retry| retry.and_after(least)),
-    })
+    });
+    (result, proven)
 }
 
-fn understand(question: &Question, head: &Head, body: Vec<u8>) -> Result<Heard, Failure> {
+fn understand(question: &Question, head: &Head, body: Vec<u8>) -> (Result<Heard, Failure>, bool) {
     let failure = |why| refused(why, None);
     let status = head.status;
     let body = coding::plain(body, &head.codings);
     if status != 200 {
-        return Err(match Answer::parse(&body.unwrap_or_default()) {
+        return match Answer::parse(&body.unwrap_or_default()) {
             Ok(Answer::Failure { reason, retry }) => {
-                refused(format!("HTTP {status}: {reason}"), retry)
+                let why = format!("HTTP {status}: {reason}");
+                (Err(refused(why, retry)), true)
             }
             // The status refuses, and the times say for how long.
             Ok(Answer::Reply(reply)) => {
                 let span = reply.min_interval.or(reply.interval);
-                refused(format!("HTTP {status}"), span.map(Retry::After))
+                let why = refused(format!("HTTP {status}"), span.map(Retry::After));
+                (Err(why), reply.interval.is_some())
             }
-            Err(_) => failure(format!("HTTP {status}")),
-        });
+            Err(_) => (Err(failure(format!("HTTP {status}"))), false),
+        };
     }
-    let body = body.map_err(failure)?;
-    let nonsense = |what| failure(format!("the answer makes no sense: {what}"));
-    match question {
-        Question::Announce(_) => match Answer::parse(&body).map_err(nonsense)? {
-            Answer::Reply(reply) => Ok(Heard::Announced(reply)),
-            Answer::Failure { reason, retry } => Err(refused(reason, retry)),
-        },
-        Question::Scrape(torrent) => {
-            match ScrapeAnswer::parse(&body, *torrent).map_err(nonsense)? {
-                ScrapeAnswer::Known(scraped) => Ok(Heard::Scraped(scraped)),
-                ScrapeAnswer::Unknown => Err(failure(String::from("it does not know the torrent"))),
-                ScrapeAnswer::Failure(reason) => Err(failure(reason)),
+    let nonsense = |what| {
+        (
+            Err(failure(format!("the answer makes no sense: {what}"))),
+            false,
+        )
+    };
+    match (body, question) {
+        (Err(why), _) => (Err(failure(why)), false),
+        (Ok(body), Question::Announce(_)) => match Answer::parse(&body) {
+            Ok(Answer::Reply(reply)) => {
+                let proven = reply.interval.is_some();
+                (Ok(Heard::Announced(reply)), proven)
             }
-        }
+            Ok(Answer::Failure { reason, retry }) => (Err(refused(reason, retry)), true),
+            Err(what) => nonsense(what),
+        },
+        (Ok(body), Question::Scrape(torrent)) => match ScrapeAnswer::parse(&body, *torrent) {
+            Ok(ScrapeAnswer::Known(scraped)) => (Ok(Heard::Scraped(scraped)), true),
+            Ok(ScrapeAnswer::Unknown) => {
+                let why = String::from("it does not know the torrent");
+                (Err(failure(why)), true)
+            }
+            Ok(ScrapeAnswer::Failure(reason)) => (Err(failure(reason)), true),
+            Err(what) => nonsense(what),
+        },
     }
 }

@@ -1,8 +1,10 @@
 //! Rank 3: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and
 //! reads what they answer; what it needs of the outside it names as [`Action`]s, what it heard as
-//! [`Response`]s, and never touches a socket.
+//! [`Response`]s, and never touches a socket. [`Shared`] is what the torrents of a process have in
+//! common.
 
 mod guard;
+mod locals;
 mod naming;
 mod standing;
 
@@ -11,6 +13,9 @@ mod schedule;
 mod tiers;
 
 mod action;
+mod shared;
+mod visits;
+
 mod coding;
 mod gathered;
 mod http;
@@ -21,8 +26,9 @@ mod endpoint;
 mod tracker;
 mod trackers;
 
-pub use action::{Action, Counts, Id, Response};
+pub use action::{Action, Counts, Id, Input, Response};
 pub use round::Need;
+pub use shared::Shared;
 pub use standing::{Families, Identity};
 pub use trackers::Trackers;
 

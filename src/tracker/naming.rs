@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::guard;
+use super::locals::Locals;
 use super::standing::Standing;
 use crate::base::reach::Reach;
 use crate::wire::announce::Reply;
@@ -19,14 +20,15 @@ struct Left {
 }
 
 /// Takes from an answer the peers that are not worth dialing. `outside`: the tracker is somewhere
-/// in the world. Returns a remark for the user, if the number of peers alone would mislead him.
-pub fn judge(reply: &mut Reply, outside: bool, us: &Standing) -> Option<String> {
+/// in the world. `locals`: where trackers see us. Returns a remark for the user, if the number of
+/// peers alone would mislead him.
+pub fn judge(reply: &mut Reply, outside: bool, us: &Standing, locals: &Locals) -> Option<String> {
     let mut left = Left::default();
     let named = reply.peers.len();
     let external = reply.external.map(|ip| ip.to_canonical());
     reply.peers.retain(|&peer| {
         let ip = peer.ip().to_canonical();
-        let is_local = us.locals.has(ip) || external == Some(ip);
+        let is_local = locals.has(ip) || external == Some(ip);
         if peer.port() == us.identity.port && is_local {
             left.ourselves += 1;
         } else if Reach::of(ip) == Reach::Nowhere {

@@ -1,9 +1,7 @@
 //! What a tracker may be told of us at a moment, and the questions made of it.
 
-use std::net::IpAddr;
-
 use super::action::Outbox;
-use super::guard::Visits;
+use super::shared::Shared;
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::limits;
 use crate::base::rng::Rng;
@@ -60,31 +58,6 @@ pub enum Stage {
     Scraping,
 }
 
-/// Local addresses that trackers see us at, those used last.
-#[derive(Clone, Debug, Default)]
-pub struct Locals(Vec<IpAddr>);
-
-impl Locals {
-    /// Notes one.
-    pub fn note(&mut self, ip: IpAddr) {
-        let ip = ip.to_canonical();
-        self.0.retain(|&known| known != ip);
-        self.0.insert(0, ip);
-        self.0.truncate(limits::LOCAL_ADDRESSES);
-    }
-
-    /// Whether this is one.
-    pub fn has(&self, ip: IpAddr) -> bool {
-        self.0.contains(&ip)
-    }
-
-    /// How many are known.
-    #[cfg(test)]
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-}
-
 /// Where we stand.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -100,8 +73,6 @@ pub struct Standing {
     pub left: u64,
     /// Whether the download became complete since the start.
     pub completed: bool,
-    /// Where trackers see us, as far as this machine knows.
-    pub locals: Locals,
     /// Whether trackers at local addresses are asked whatever their path.
     pub allow_local: bool,
 }
@@ -114,8 +85,8 @@ pub struct Turn<'a> {
     pub us: &'a Standing,
     /// For transaction ids.
     pub rng: &'a mut Rng,
-    /// When addresses may be asked.
-    pub visits: &'a mut Visits,
+    /// What all torrents share.
+    pub shared: &'a mut Shared,
     /// Where actions go.
     pub out: &'a mut Outbox,
 }
@@ -194,16 +165,6 @@ impl Standing {
             key,
             tracker_id,
         })
-    }
-
-    /// Books a question to this address: it may be asked from the returned moment on. A tracker
-    /// that knows us is told at once that we leave.
-    pub fn book(&self, ip: IpAddr, visits: &mut Visits, now: Now) -> Now {
-        if self.is_leaving() {
-            now
-        } else {
-            visits.book(ip, now)
-        }
     }
 
     /// Whether we are on the way out.

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::action::{Action, Counts, Id, Outbox, Response};
+use super::action::{Action, Counts, Id, Input, Response};
 use super::endpoint::{Endpoint, Site};
 use super::schedule::Schedule;
 use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
@@ -134,11 +134,11 @@ impl Tracker {
 
     /// We leave: questions that the tracker may have read go on until this moment, the rest is
     /// dropped.
-    pub fn leave(&mut self, until: Now, out: &mut Outbox) {
+    pub fn leave(&mut self, until: Now, turn: &mut Turn<'_>) {
         self.lookup = None;
         self.endpoints
             .iter_mut()
-            .for_each(|endpoint| endpoint.leave(until, out));
+            .for_each(|endpoint| endpoint.leave(until, turn));
         if !self.endpoints.iter().any(Endpoint::is_busy) {
             self.attempt = None;
         }
@@ -151,51 +151,49 @@ impl Tracker {
         deadlines.fold(lookup, sooner)
     }
 
-    /// A name was looked up. False: not for this tracker.
-    pub fn handle_resolved(
-        &mut self,
-        id: Id,
-        found: &Result<Vec<IpAddr>, String>,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        if self.lookup.as_ref().is_none_or(|lookup| lookup.id != id) {
-            return self.with_owner(id, turn, |exchange, turn| {
-                exchange.handle_resolved(found, turn)
-            });
+    /// Something happened outside. False: it is not for this tracker.
+    pub fn handle(&mut self, input: Input<'_>, turn: &mut Turn<'_>) -> bool {
+        match input {
+            Input::Resolved { id, found } => {
+                if self.lookup.as_ref().is_some_and(|lookup| lookup.id == id) {
+                    self.handle_found(found, turn);
+                    return true;
+                }
+                self.hand_on(id, input, turn)
+            }
+            Input::Connected { id }
+            | Input::Bytes { id, .. }
+            | Input::Closed { id, .. }
+            | Input::Turn { id }
+            | Input::Unanswered { id } => self.hand_on(id, input, turn),
+            Input::Datagram { from, bytes } => self.handle_datagram(from, bytes, turn),
+            Input::Undeliverable { to, why } => self.handle_undeliverable(to, why, turn),
+            Input::Seen { .. } => false,
         }
+    }
+
+    /// Its own name was looked up.
+    fn handle_found(&mut self, found: &Result<Vec<IpAddr>, String>, turn: &mut Turn<'_>) {
         self.lookup = None;
         match found {
             Ok(ips) => self.found(ips, turn),
             Err(why) => self.note(None, why.clone()),
         }
         self.settle(turn);
-        true
     }
 
-    /// A connection is up. False: not of this tracker.
-    pub fn handle_connected(&mut self, id: Id, turn: &mut Turn<'_>) -> bool {
-        self.with_owner(id, turn, |exchange, _| {
-            exchange.handle_connected();
-            None
-        })
+    /// To the question that has this id.
+    fn hand_on(&mut self, id: Id, input: Input<'_>, turn: &mut Turn<'_>) -> bool {
+        for place in 0..self.endpoints.len() {
+            if let Some(over) = self.endpoints[place].handle(id, input, turn) {
+                self.digest(place, over, turn);
+                return true;
+            }
+        }
+        false
     }
 
-    /// Bytes came over a connection. False: not of this tracker.
-    pub fn handle_bytes(&mut self, id: Id, bytes: &[u8], turn: &mut Turn<'_>) -> bool {
-        self.with_owner(id, turn, |exchange, turn| {
-            exchange.handle_bytes(bytes, turn)
-        })
-    }
-
-    /// A connection has ended. False: not of this tracker.
-    pub fn handle_closed(&mut self, id: Id, how: &Result<(), String>, turn: &mut Turn<'_>) -> bool {
-        self.with_owner(id, turn, |exchange, turn| {
-            exchange.handle_closed(how.clone(), turn)
-        })
-    }
-
-    /// A datagram came. False: not from this tracker.
-    pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], turn: &mut Turn<'_>) -> bool {
+    fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], turn: &mut Turn<'_>) -> bool {
         for place in 0..self.endpoints.len() {
             if self.endpoints[place].recognises(from, bytes) {
                 let over = self.endpoints[place].handle_response(bytes, turn);
@@ -206,13 +204,15 @@ impl Tracker {
         false
     }
 
-    /// A datagram to this address can never get there.
-    pub fn handle_undeliverable(&mut self, to: SocketAddr, why: &str, turn: &mut Turn<'_>) {
+    fn handle_undeliverable(&mut self, to: SocketAddr, why: &str, turn: &mut Turn<'_>) -> bool {
+        let mut taken = false;
         for place in 0..self.endpoints.len() {
             if self.endpoints[place].sends_to(to) {
                 self.digest(place, failed(why), turn);
+                taken = true;
             }
         }
+        taken
     }
 
     /// Time has passed.
@@ -230,22 +230,6 @@ impl Tracker {
             let over = self.endpoints[place].handle_timeout(turn);
             self.digest(place, over, turn);
         }
-    }
-
-    fn with_owner(
-        &mut self,
-        id: Id,
-        turn: &mut Turn<'_>,
-        input: impl FnOnce(&mut http::Exchange, &mut Turn<'_>) -> Over,
-    ) -> bool {
-        for place in 0..self.endpoints.len() {
-            if let Some(exchange) = self.endpoints[place].owner(id) {
-                let over = input(exchange, turn);
-                self.digest(place, over, turn);
-                return true;
-            }
-        }
-        false
     }
 
     /// The addresses are known: each family of which there are some is asked.
@@ -295,7 +279,7 @@ impl Tracker {
         let Some(result) = over else { return };
         let endpoint = &mut self.endpoints[place];
         let outside = endpoint.is_outside();
-        endpoint.finish(result.is_ok());
+        endpoint.finish(result.is_ok(), turn);
         match result {
             Err(_) if turn.us.is_leaving() => endpoint.give_up(),
             Err(failure) => {
@@ -306,7 +290,7 @@ impl Tracker {
             }
             Ok(_) if turn.us.is_leaving() => self.say_last_words(place, turn),
             Ok(Heard::Announced(reply)) => self.heard(reply, outside, turn),
-            Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, turn.out),
+            Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, turn),
         }
     }
 
@@ -315,7 +299,7 @@ impl Tracker {
         if let Some(id) = reply.tracker_id.take() {
             self.site.tracker_id = Some(id);
         }
-        let remark = naming::judge(&mut reply, outside, turn.us);
+        let remark = naming::judge(&mut reply, outside, turn.us, &turn.shared.locals);
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
             attempt.interval = attempt.interval.max(reply.interval);
@@ -337,14 +321,14 @@ impl Tracker {
     }
 
     /// One family is enough to know how a swarm is.
-    fn heard_scrape(&mut self, scraped: Scraped, out: &mut Outbox) {
+    fn heard_scrape(&mut self, scraped: Scraped, turn: &mut Turn<'_>) {
         self.endpoints
             .iter_mut()
-            .for_each(|endpoint| endpoint.abort(out));
+            .for_each(|endpoint| endpoint.abort(turn));
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
         }
-        out.respond(Response {
+        turn.out.respond(Response {
             url: self.site.announce.clone(),
             outcome: Ok(Vec::new()),
             warning: None,

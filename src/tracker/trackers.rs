@@ -4,24 +4,25 @@
 //! way out. A scrape asks all trackers.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::action::{Action, Id, Outbox, Response};
-use super::guard::Visits;
+use super::action::{Action, Input, Outbox, Response};
 use super::round::{Need, Round};
-use super::standing::{Families, Identity, Locals, Stage, Standing, Turn};
+use super::shared::Shared;
+use super::standing::{Families, Identity, Stage, Standing, Turn};
 use super::tiers::Tiers;
 use super::tracker::Tracker;
 use crate::base::id::{InfoHash, PeerId};
+use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
 use crate::http::Url;
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
-/// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to `handle_*`; after
-/// each, [`Trackers::next_action`] and [`Trackers::next_response`] are to be called until there is
-/// none.
+/// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to
+/// [`Trackers::handle`]. After each, [`Shared::next_turn`], [`Trackers::next_action`] and
+/// [`Trackers::next_response`] are to be called until there is none.
 #[derive(Debug)]
 pub struct Trackers {
     us: Standing,
@@ -40,22 +41,21 @@ pub struct Trackers {
     began_complete: bool,
     /// When the first of the questions under way is to be seen to.
     patience: Option<Now>,
-    visits: Visits,
     rng: Rng,
     out: Outbox,
 }
 
 impl Trackers {
-    /// A machine that announces, once it is started. URLs that cannot be used are reported at once
-    /// and left out; so are those that come twice, without a word.
+    /// A machine that announces the torrent of this key, once it is started. URLs that cannot be
+    /// used are reported at once and left out; so are those that come twice, without a word.
     pub fn new(
+        key: TorrentKey,
         tiers: &[Vec<String>],
         identity: Identity,
         families: Families,
-        _now: Now,
         mut rng: Rng,
     ) -> Trackers {
-        let mut out = Outbox::default();
+        let mut out = Outbox::new(key);
         let (trackers, tiers) = usable(tiers, families, &mut out);
         let us = Standing {
             identity,
@@ -64,7 +64,6 @@ impl Trackers {
             downloaded: 0,
             left: 0,
             completed: false,
-            locals: Locals::default(),
             allow_local: false,
         };
         Trackers {
@@ -78,7 +77,6 @@ impl Trackers {
             due: None,
             began_complete: false,
             patience: None,
-            visits: Visits::default(),
             rng,
             out,
         }
@@ -92,6 +90,7 @@ impl Trackers {
         info_hash: InfoHash,
         families: Families,
         allow_local: bool,
+        shared: &mut Shared,
         now: Now,
         rng: Rng,
     ) -> Trackers {
@@ -102,11 +101,11 @@ impl Trackers {
             key: 0,
             port: 0,
         };
-        let mut trackers = Trackers::new(tiers, nobody, families, now, rng);
+        let mut trackers = Trackers::new(0, tiers, nobody, families, rng);
         trackers.us.stage = Stage::Scraping;
         trackers.us.allow_local = allow_local;
         trackers.queue = (0..trackers.trackers.len()).collect();
-        trackers.settle(now);
+        trackers.settle(shared, now);
         trackers
     }
 
@@ -122,115 +121,98 @@ impl Trackers {
     }
 
     /// Begins to announce.
-    pub fn start(&mut self, now: Now) {
+    pub fn start(&mut self, shared: &mut Shared, now: Now) {
         if self.us.stage == Stage::Waiting {
             self.us.stage = Stage::Announcing;
             self.began_complete = self.us.left == 0;
-            self.begin_round(now);
+            self.begin_round(shared, now);
         }
     }
 
     /// The download is complete. All trackers that know us are told so. Nothing is said if there
     /// was nothing to download at the start (BEP 3).
-    pub fn completed(&mut self, now: Now) {
+    pub fn completed(&mut self, shared: &mut Shared, now: Now) {
         if self.us.stage != Stage::Announcing || self.began_complete || self.us.completed {
             return;
         }
         self.us.completed = true;
-        self.settle(now);
+        self.settle(shared, now);
     }
 
     /// More peers would be welcome: the next round begins as soon as the tracker in use allows.
-    pub fn want_peers(&mut self, now: Now) {
+    pub fn want_peers(&mut self, shared: &mut Shared, now: Now) {
         if self.us.stage == Stage::Announcing && !self.wanting {
             self.wanting = true;
             self.due = self.next_round();
         }
-        self.begin_if_due(now);
+        self.begin_if_due(shared, now);
     }
 
     /// What is wanted of trackers from now on.
-    pub fn set_need(&mut self, need: Need, now: Now) {
+    pub fn set_need(&mut self, need: Need, shared: &mut Shared, now: Now) {
         if self.need == need {
             return;
         }
         self.need = need;
         if self.us.stage == Stage::Announcing {
-            self.settle(now);
-            self.begin_if_due(now);
+            self.settle(shared, now);
+            self.begin_if_due(shared, now);
         }
     }
 
     /// Tells every tracker that knows us that we leave, within [`limits::FAREWELL`]; nothing else
     /// is said afterwards.
-    pub fn stop(&mut self, now: Now) {
+    pub fn stop(&mut self, shared: &mut Shared, now: Now) {
         if self.us.is_leaving() {
             return;
         }
         let until = now + limits::FAREWELL;
         self.us.stage = Stage::Leaving { until };
         self.round = Round::default();
-        for tracker in &mut self.trackers {
-            tracker.leave(until, &mut self.out);
-        }
+        let (trackers, mut turn) = self.turn(shared, now);
+        trackers
+            .iter_mut()
+            .for_each(|tracker| tracker.leave(until, &mut turn));
         let known = |number: &usize| self.trackers[*number].has_last_words(&self.us);
         self.queue = (0..self.trackers.len()).filter(known).collect();
-        self.settle(now);
+        self.settle(shared, now);
     }
 
-    /// A name was looked up.
-    pub fn handle_resolved(&mut self, id: Id, found: Result<Vec<IpAddr>, String>, now: Now) {
-        self.offer(now, |tracker, turn| {
-            tracker.handle_resolved(id, &found, turn)
-        });
-    }
-
-    /// A connection is up.
-    pub fn handle_connected(&mut self, id: Id, now: Now) {
-        self.offer(now, |tracker, turn| tracker.handle_connected(id, turn));
-    }
-
-    /// Bytes came over a connection. Those of a connection that was aborted are ignored.
-    pub fn handle_bytes(&mut self, id: Id, bytes: &[u8], now: Now) {
-        self.offer(now, |tracker, turn| tracker.handle_bytes(id, bytes, turn));
-    }
-
-    /// A connection could not be made or has ended: in order, or for this reason. It need not be
-    /// aborted any more.
-    pub fn handle_closed(&mut self, id: Id, how: Result<(), String>, now: Now) {
-        self.offer(now, |tracker, turn| tracker.handle_closed(id, &how, turn));
-    }
-
-    /// A datagram came. False: it answers nothing that a tracker was asked.
-    pub fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> bool {
-        // A socket for both families shows IPv4 addresses inside IPv6 ones.
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        self.offer(now, |tracker, turn| {
-            tracker.handle_datagram(from, bytes, turn)
-        })
-    }
-
-    /// A tracker is spoken to from this local address: a peer there, on our port, is ourselves.
-    pub fn note_local(&mut self, ip: IpAddr) {
-        self.us.locals.note(ip);
-    }
-
-    /// A datagram to this address can never get there, or nobody takes it there.
-    pub fn handle_undeliverable(&mut self, to: SocketAddr, why: &str, now: Now) {
-        self.tell(now, |tracker, turn| {
-            tracker.handle_undeliverable(to, why, turn);
-        });
+    /// Something happened outside, or it is a question's turn. False: it is for nobody here.
+    pub fn handle(&mut self, input: Input<'_>, shared: &mut Shared, now: Now) -> bool {
+        if let Input::Undeliverable { .. } = input {
+            self.tell(shared, now, |tracker, turn| {
+                tracker.handle(input, turn);
+            });
+            return true;
+        }
+        let input = match input {
+            // A socket for both families shows IPv4 addresses inside IPv6 ones.
+            Input::Datagram { from, bytes } => Input::Datagram {
+                from: SocketAddr::new(from.ip().to_canonical(), from.port()),
+                bytes,
+            },
+            other => other,
+        };
+        let (trackers, mut turn) = self.turn(shared, now);
+        let taken = trackers
+            .iter_mut()
+            .any(|tracker| tracker.handle(input, &mut turn));
+        if taken {
+            self.settle(shared, now);
+        }
+        taken
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, now: Now) {
+    pub fn handle_timeout(&mut self, shared: &mut Shared, now: Now) {
         if self.patience.is_some_and(|until| until <= now) {
-            self.tell(now, Tracker::handle_timeout);
+            self.tell(shared, now, Tracker::handle_timeout);
         }
         if self.widening().is_some_and(|at| at <= now) {
-            self.settle(now);
+            self.settle(shared, now);
         }
-        self.begin_if_due(now);
+        self.begin_if_due(shared, now);
     }
 
     /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
@@ -266,65 +248,56 @@ impl Trackers {
         self.out.pop_response()
     }
 
-    /// Lets the trackers try an input until one takes it; false if none does.
-    fn offer(
-        &mut self,
-        now: Now,
-        mut input: impl FnMut(&mut Tracker, &mut Turn<'_>) -> bool,
-    ) -> bool {
-        let (trackers, mut turn) = self.turn(now);
-        let taken = trackers.iter_mut().any(|tracker| input(tracker, &mut turn));
-        if taken {
-            self.settle(now);
-        }
-        taken
-    }
-
     /// Tells all trackers.
-    fn tell(&mut self, now: Now, mut input: impl FnMut(&mut Tracker, &mut Turn<'_>)) {
-        let (trackers, mut turn) = self.turn(now);
+    fn tell(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        mut input: impl FnMut(&mut Tracker, &mut Turn<'_>),
+    ) {
+        let (trackers, mut turn) = self.turn(shared, now);
         trackers
             .iter_mut()
             .for_each(|tracker| input(tracker, &mut turn));
-        self.settle(now);
+        self.settle(shared, now);
     }
 
-    fn turn(&mut self, now: Now) -> (&mut [Tracker], Turn<'_>) {
+    fn turn<'a>(&'a mut self, shared: &'a mut Shared, now: Now) -> (&'a mut [Tracker], Turn<'a>) {
         let turn = Turn {
             now,
             us: &self.us,
             rng: &mut self.rng,
-            visits: &mut self.visits,
+            shared,
             out: &mut self.out,
         };
         (&mut self.trackers, turn)
     }
 
-    fn begin_if_due(&mut self, now: Now) {
+    fn begin_if_due(&mut self, shared: &mut Shared, now: Now) {
         if self.due.is_some_and(|due| due <= now) {
-            self.begin_round(now);
+            self.begin_round(shared, now);
         }
     }
 
     /// Asks the trackers anew, but those that are to be left alone, and those still being asked.
-    fn begin_round(&mut self, now: Now) {
+    fn begin_round(&mut self, shared: &mut Shared, now: Now) {
         let may = |number: &usize| {
             let tracker = &self.trackers[*number];
             !tracker.is_busy() && tracker.schedule().may_ask(now)
         };
         self.round = Round::new(self.tiers.order().filter(may).collect(), now);
         self.wanting = false;
-        self.settle(now);
+        self.settle(shared, now);
     }
 
     /// Draws the consequences of what trackers answered, asks those who are next, and looks when
     /// there is more to do.
-    fn settle(&mut self, now: Now) {
+    fn settle(&mut self, shared: &mut Shared, now: Now) {
         if self.us.stage == Stage::Announcing {
-            self.announce(now);
+            self.announce(shared, now);
             self.due = self.next_round();
         } else {
-            self.ask_queued(now);
+            self.ask_queued(shared, now);
             self.due = None;
         }
         let deadlines = self.trackers.iter().map(Tracker::next_deadline);
@@ -332,17 +305,17 @@ impl Trackers {
     }
 
     /// Asks all in the queue, as many at a time as may be.
-    fn ask_queued(&mut self, now: Now) {
+    fn ask_queued(&mut self, shared: &mut Shared, now: Now) {
         while self.busy() < limits::TRACKERS_AT_ONCE {
             let Some(next) = self.queue.pop_front() else {
                 return;
             };
-            self.ask(next, now);
+            self.ask(next, shared, now);
         }
     }
 
     /// Goes on with the round, and tells the trackers that know us what they have not been told.
-    fn announce(&mut self, now: Now) {
+    fn announce(&mut self, shared: &mut Shared, now: Now) {
         loop {
             (0..self.trackers.len()).for_each(|number| self.hear(number));
             if self.busy() >= limits::TRACKERS_AT_ONCE {
@@ -351,9 +324,9 @@ impl Trackers {
             let owed = |tracker: &Tracker| !tracker.is_busy() && tracker.owes(&self.us);
             if let Some(number) = self.trackers.iter().position(owed) {
                 self.round.leave_out(number);
-                self.ask(number, now);
+                self.ask(number, shared, now);
             } else if let Some(number) = self.round.next(self.need, now) {
-                self.ask(number, now);
+                self.ask(number, shared, now);
             } else {
                 return;
             }
@@ -378,8 +351,8 @@ impl Trackers {
         }
     }
 
-    fn ask(&mut self, number: usize, now: Now) {
-        let (trackers, mut turn) = self.turn(now);
+    fn ask(&mut self, number: usize, shared: &mut Shared, now: Now) {
+        let (trackers, mut turn) = self.turn(shared, now);
         trackers[number].ask(&mut turn);
     }
 

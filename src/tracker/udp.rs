@@ -4,38 +4,42 @@
 
 use std::net::SocketAddr;
 
-use super::action::Action;
+use super::action::{Action, Id, Input};
 use super::standing::{Heard, Over, Question, Turn, failed, refused};
+use super::visits::Ticket;
 use crate::base::limits;
-use crate::base::time::{Now, sooner};
+use crate::base::time::{Duration, Now, sooner};
 use crate::wire::compact::Family;
 use crate::wire::udp_tracker::{Body, Request, Response};
-
-/// A connection id.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Connection {
-    with: SocketAddr,
-    id: u64,
-    until: Now,
-}
 
 /// An exchange under way.
 #[derive(Debug)]
 pub struct Exchange {
     question: Question,
-    to: SocketAddr,
-    connection: Option<Connection>,
-    /// The connection id came in this exchange, so that it is not to blame for an error.
+    ticket: Ticket,
+    began: Now,
+    /// The connection id came in this exchange, so that it is not to blame for an error; or one was
+    /// to blame already.
     fresh: bool,
-    /// The last request is the question itself, not one for a connection id.
-    asked: bool,
+    step: Step,
     transaction: u32,
     losses: u32,
-    /// Nothing is sent yet: other questions to that address come first.
-    waiting: bool,
+    /// When to send again what was sent.
     repeat_at: Now,
+    /// When to give up; how long after its turn has come, until then.
     give_up: Option<Now>,
+    patience: Option<Duration>,
     nonsense: Option<Nonsense>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    /// Nothing was sent, or a connection id is waited for that another question asks for.
+    Waiting,
+    /// A connection id was asked for.
+    Connecting,
+    /// The question was put, under this connection id.
+    Asked { under: u64 },
 }
 
 /// An answer to the last request that is none, and until when a better one may follow it.
@@ -45,102 +49,152 @@ struct Nonsense {
     until: Now,
 }
 
+/// How long an exchange may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Patience {
+    /// As long as the protocol says.
+    Usual,
+    /// So long, once it is its turn.
+    For(Duration),
+    /// Until this moment, whether it is its turn or not.
+    Until(Now),
+}
+
 impl Exchange {
-    /// Asks at an address from this moment on, under this connection id if it belongs to that
-    /// address and still holds. `give_up`: when to, at the latest.
+    /// Asks at an address, when it is its turn.
     pub fn begin(
         question: Question,
         to: SocketAddr,
-        connection: Option<Connection>,
-        at: Now,
-        give_up: Option<Now>,
+        patience: Patience,
         turn: &mut Turn<'_>,
     ) -> Exchange {
-        let mut exchange = Exchange {
+        let ticket = Ticket {
+            id: turn.out.new_id(),
+            addr: to,
+            connects: false,
+        };
+        turn.shared.enter(ticket, turn.now);
+        let (give_up, patience) = match patience {
+            Patience::Usual => (None, None),
+            Patience::For(span) => (None, Some(span)),
+            Patience::Until(at) => (Some(at), None),
+        };
+        Exchange {
             question,
-            to,
-            connection: connection.filter(|connection| connection.with == to),
+            ticket,
+            began: turn.now,
             fresh: false,
-            asked: false,
+            step: Step::Waiting,
             transaction: 0,
             losses: 0,
-            waiting: at > turn.now,
-            repeat_at: at,
+            repeat_at: turn.now,
             give_up,
+            patience,
             nonsense: None,
-        };
-        if !exchange.waiting {
-            exchange.ask(turn);
         }
-        exchange
     }
 
     /// Whom it asks.
     pub fn to(&self) -> SocketAddr {
-        self.to
+        self.ticket.addr
     }
 
-    /// The connection id, for the next exchange.
-    pub fn connection(&self) -> Option<Connection> {
-        self.connection
+    /// Whether it is the question of this id.
+    pub fn owns(&self, id: Id) -> bool {
+        self.ticket.id == id
     }
 
     /// Whether the tracker may have read the question.
     pub fn has_asked(&self) -> bool {
-        self.asked
+        matches!(self.step, Step::Asked { .. })
     }
 
     /// When [`Exchange::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Now {
+    pub fn next_deadline(&self) -> Option<Now> {
         let late = self.nonsense.as_ref().map(|nonsense| nonsense.until);
-        sooner(late, self.give_up).map_or(self.repeat_at, |late| late.min(self.repeat_at))
+        let repeat_at = (self.step != Step::Waiting).then_some(self.repeat_at);
+        sooner(sooner(late, self.give_up), repeat_at)
     }
 
     /// Gives up no later than this.
     pub fn limit(&mut self, give_up: Now) {
-        self.give_up = Some(self.give_up.unwrap_or(give_up).min(give_up));
+        self.give_up = sooner(self.give_up, Some(give_up));
+        self.patience = None;
+    }
+
+    /// It is over: others need not wait for it, nor the tracker be listened to.
+    pub fn end(&self, turn: &mut Turn<'_>) {
+        turn.shared
+            .leave_udp(self.ticket, self.transaction, turn.now);
     }
 
     /// Whether a datagram answers the last request: it comes from the tracker and has the
     /// transaction id. Anybody can send datagrams in a tracker's name, but not guess that number.
     pub fn recognises(&self, from: SocketAddr, bytes: &[u8]) -> bool {
-        !self.waiting && from == self.to && Response::transaction(bytes) == Some(self.transaction)
+        self.step != Step::Waiting
+            && from == self.ticket.addr
+            && Response::transaction(bytes) == Some(self.transaction)
+    }
+
+    /// It is its turn, or it waited in vain.
+    pub fn handle(&mut self, input: Input<'_>, turn: &mut Turn<'_>) -> Over {
+        match input {
+            Input::Turn { .. } => {
+                if let Some(patience) = self.patience.take() {
+                    self.give_up = Some(turn.now + patience);
+                }
+                self.ask(turn);
+                None
+            }
+            Input::Unanswered { .. } => failed("no answer"),
+            _ => None,
+        }
     }
 
     /// The tracker has answered.
     pub fn handle_response(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
-        let body = match Response::parse(bytes, Family::of(self.to.ip())) {
+        let body = match Response::parse(bytes, Family::of(self.ticket.addr.ip())) {
             Ok(response) => response.body,
             Err(why) => return self.doubt(&why.to_string(), turn.now),
         };
-        match (body, &self.question) {
-            (Body::Connect(id), _) if !self.asked => {
-                self.connection = Some(Connection {
-                    with: self.to,
-                    id,
-                    until: turn.now + limits::UDP_CONNECTION,
-                });
+        if !matches!(body, Body::Error(_)) {
+            turn.shared.prove(self.ticket.addr, turn.now);
+        }
+        match (body, self.step, &self.question) {
+            (Body::Connect(id), Step::Connecting, _) => {
+                turn.shared.connected(self.ticket, id, turn.now);
                 self.fresh = true;
                 self.losses = 0;
                 self.ask(turn);
                 None
             }
-            (Body::Announce(reply), Question::Announce(_)) if self.asked => {
+            (Body::Announce(reply), Step::Asked { .. }, Question::Announce(_)) => {
                 Some(Ok(Heard::Announced(reply)))
             }
-            (Body::Scrape(swarms), Question::Scrape(_)) if self.asked => match swarms.first() {
-                Some(&swarm) => Some(Ok(Heard::Scraped(swarm))),
-                None => failed("the answer is empty"),
-            },
-            // It may have forgotten the connection id, by a restart say.
-            (Body::Error(_), _) if self.asked && !self.fresh => {
-                self.connection = None;
+            (Body::Scrape(swarms), Step::Asked { .. }, Question::Scrape(_)) => {
+                match swarms.first() {
+                    Some(&swarm) => Some(Ok(Heard::Scraped(swarm))),
+                    None => failed("the answer is empty"),
+                }
+            }
+            // It may have forgotten the connection id, by a restart say, but not one that came
+            // since this question began.
+            (Body::Error(_), Step::Asked { under }, _) if self.is_old(under, turn) => {
+                turn.shared.disown(self.ticket.addr, under);
+                self.fresh = true;
                 self.ask(turn);
                 None
             }
-            (Body::Error(why), _) => Some(Err(refused(why, None))),
+            (Body::Error(why), ..) => Some(Err(refused(why, None))),
             _ => self.doubt("it answers another question", turn.now),
         }
+    }
+
+    /// Whether this connection id was there before this question.
+    fn is_old(&self, id: u64, turn: &Turn<'_>) -> bool {
+        let known = turn.shared.connection(self.ticket.addr, turn.now);
+        let newer = known.is_some_and(|known| known.id == id && known.since > self.began);
+        !self.fresh && !newer
     }
 
     /// Notes an answer that makes no sense. A better one may follow it, but is not waited for as
@@ -155,12 +209,7 @@ impl Exchange {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
-        if turn.now < self.next_deadline() {
-            return None;
-        }
-        if self.waiting && turn.now >= self.repeat_at {
-            self.waiting = false;
-            self.ask(turn);
+        if self.next_deadline().is_none_or(|due| turn.now < due) {
             return None;
         }
         if let Some(Nonsense { why, .. }) = self.nonsense.take() {
@@ -169,9 +218,13 @@ impl Exchange {
         self.losses += 1;
         let late = self.give_up.is_some_and(|give_up| turn.now >= give_up);
         if late || self.losses >= limits::UDP_PATIENCE {
+            if !turn.us.is_leaving() {
+                turn.shared.silent(self.ticket);
+            }
             return failed("no answer");
         }
-        if self.asked && self.valid(turn.now).is_none() {
+        let addr = self.ticket.addr;
+        if self.has_asked() && turn.shared.connection(addr, turn.now).is_none() {
             self.ask(turn);
         } else {
             self.send(turn);
@@ -179,38 +232,50 @@ impl Exchange {
         None
     }
 
-    fn valid(&self, now: Now) -> Option<Connection> {
-        self.connection.filter(|connection| now < connection.until)
-    }
-
-    /// Begins the next request: the question, or one for a connection id.
+    /// Begins the next request: the question, or one for a connection id, unless another asks for
+    /// that.
     fn ask(&mut self, turn: &mut Turn<'_>) {
-        self.asked = self.valid(turn.now).is_some();
-        self.transaction = turn.rng.bits32();
+        turn.shared.forget_asked(self.ticket, self.transaction);
         self.nonsense = None;
+        self.step = match turn.shared.connection(self.ticket.addr, turn.now) {
+            Some(known) => Step::Asked { under: known.id },
+            None if turn.shared.is_connecting(self.ticket) => {
+                turn.shared.enter(self.ticket, turn.now);
+                self.step = Step::Waiting;
+                return;
+            }
+            None => {
+                turn.shared.connect(self.ticket, turn.now);
+                Step::Connecting
+            }
+        };
+        self.transaction = turn.rng.bits32();
+        turn.shared.note_asked(self.ticket, self.transaction);
         self.send(turn);
     }
 
     fn send(&mut self, turn: &mut Turn<'_>) {
         let transaction = self.transaction;
-        let request = match self.connection.filter(|_| self.asked) {
-            None => Request::Connect { transaction },
-            Some(Connection { id, .. }) => match &self.question {
-                Question::Announce(query) => Request::Announce {
-                    connection: id,
-                    transaction,
-                    query: query.clone(),
-                },
-                Question::Scrape(info_hash) => Request::Scrape {
-                    connection: id,
-                    transaction,
-                    info_hashes: vec![*info_hash],
-                },
+        let request = match (self.step, &self.question) {
+            (Step::Waiting, _) => return,
+            (Step::Connecting, _) => Request::Connect { transaction },
+            (Step::Asked { under }, Question::Announce(query)) => Request::Announce {
+                connection: under,
+                transaction,
+                query: query.clone(),
+            },
+            (Step::Asked { under }, Question::Scrape(info_hash)) => Request::Scrape {
+                connection: under,
+                transaction,
+                info_hashes: vec![*info_hash],
             },
         };
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
-        turn.out.push(Action::Datagram { to: self.to, bytes });
+        turn.out.push(Action::Datagram {
+            to: self.ticket.addr,
+            bytes,
+        });
         self.repeat_at = turn.now + limits::UDP_RETRY * 2_u32.saturating_pow(self.losses);
     }
 }

@@ -34,7 +34,8 @@ fn room(child: &mut Child) -> (String, usize) {
 /// Handles left for peers, of so many.
 fn for_peers(handles: usize) -> usize {
     let content = limits::OPEN_FILES.min(handles / 4);
-    let others = content + 2 * limits::TRACKERS_AT_ONCE + limits::OTHER_HANDLES;
+    let trackers = limits::TRACKER_CONNECTIONS + limits::TRACKER_SOCKETS;
+    let others = content + trackers + limits::OTHER_HANDLES;
     handles.saturating_sub(others).max(1)
 }
 

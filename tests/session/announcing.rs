@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use brooklet::base::limits;
 use brooklet::base::time::Duration;
 use brooklet::torrent::effect::Report;
-use brooklet::tracker::{Action, Id};
+use brooklet::tracker::{Action, Id, Input};
 
 use crate::session::Bench;
 
@@ -35,10 +35,14 @@ fn connection(bench: &mut Bench) -> Option<(Id, String)> {
 /// The tracker answers with this body.
 fn answers(bench: &mut Bench, id: Id, body: &[u8]) {
     let now = bench.now;
-    let trackers = bench.session.trackers(bench.torrent);
-    trackers.handle_connected(id, now);
-    trackers.handle_bytes(id, &[b"HTTP/1.1 200 OK\r\n\r\n", body].concat(), now);
-    trackers.handle_closed(id, Ok(()), now);
+    let bytes = &[b"HTTP/1.1 200 OK\r\n\r\n", body].concat();
+    for input in [
+        Input::Connected { id },
+        Input::Bytes { id, bytes },
+        Input::Closed { id, how: &Ok(()) },
+    ] {
+        bench.session.handle_tracker(input, now);
+    }
     bench.turn();
 }
 
@@ -84,11 +88,8 @@ fn a_tracker_that_fails_is_asked_again_later() {
     let mut bench = asking();
     let (id, _) = connection(&mut bench).expect("it is asked");
     let now = bench.now;
-    let refused = Err("connection refused".to_string());
-    bench
-        .session
-        .trackers(bench.torrent)
-        .handle_closed(id, refused, now);
+    let how = &Err("connection refused".to_string());
+    bench.session.handle_tracker(Input::Closed { id, how }, now);
     bench.turn();
     let [Err(why)] = &outcomes(&bench)[..] else {
         panic!("it is told once");
@@ -116,10 +117,8 @@ fn trackers_are_told_of_the_end_and_name_nobody_any_more() {
 #[test]
 fn a_tracker_that_does_not_answer_at_the_end_is_not_waited_for_long() {
     let (mut bench, id, _) = stopping();
-    bench
-        .session
-        .trackers(bench.torrent)
-        .handle_connected(id, bench.now);
+    let connected = Input::Connected { id };
+    bench.session.handle_tracker(connected, bench.now);
     let due = bench.session.next_deadline().expect("it is waited for");
     assert!(due <= bench.now + limits::FAREWELL);
     assert!(!bench.session.is_over());

@@ -8,7 +8,7 @@ use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Now, sooner};
 use brooklet::io::net::outreach::Outreach;
-use brooklet::tracker::{Action, Counts, Families, Identity, Response, Trackers};
+use brooklet::tracker::{Action, Counts, Families, Identity, Input, Response, Shared, Trackers};
 use mio::{Events, Poll, Token, Waker};
 
 /// The torrent of all these tests. As any real info hash, it is no text: half of its bytes are 0x80
@@ -23,6 +23,7 @@ pub struct Client {
     poll: Poll,
     outreach: Outreach,
     pub trackers: Trackers,
+    shared: Shared,
     pub reports: Vec<(String, Result<Vec<SocketAddr>, String>, Counts)>,
     pub warnings: Vec<String>,
     /// Turns of the poll loop.
@@ -48,18 +49,21 @@ impl Client {
             port,
         };
         let tiers = owned(tiers);
-        let mut client = Client::around(Trackers::new(&tiers, identity, BOTH, START, rng), speed);
+        let trackers = Trackers::new(0, &tiers, identity, BOTH, rng);
+        let mut client = Client::around(trackers, Shared::default(), speed);
         client.trackers.set_totals(0, 0, 1000);
         client
     }
 
     pub fn scraper(tiers: &[&[&str]]) -> Client {
         let (hash, rng) = (InfoHash(HASH), Rng::from_seed(9));
-        let trackers = Trackers::scraper(&owned(tiers), hash, BOTH, false, START, rng);
-        Client::around(trackers, 1)
+        let mut shared = Shared::default();
+        let tiers = owned(tiers);
+        let trackers = Trackers::scraper(&tiers, hash, BOTH, false, &mut shared, START, rng);
+        Client::around(trackers, shared, 1)
     }
 
-    fn around(trackers: Trackers, speed: u32) -> Client {
+    fn around(trackers: Trackers, shared: Shared, speed: u32) -> Client {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
         let outreach = Outreach::new(poll.registry(), 1..100, 0, None, BOTH, waker).unwrap();
@@ -68,6 +72,7 @@ impl Client {
             poll,
             outreach,
             trackers,
+            shared,
             reports,
             warnings,
             turns: 0,
@@ -77,7 +82,14 @@ impl Client {
     }
 
     pub fn start(&mut self) {
-        self.trackers.start(self.now());
+        let now = self.now();
+        self.trackers.start(&mut self.shared, now);
+    }
+
+    /// The download is complete.
+    pub fn complete(&mut self) {
+        let now = self.now();
+        self.trackers.completed(&mut self.shared, now);
     }
 
     pub fn now(&self) -> Now {
@@ -102,7 +114,8 @@ impl Client {
     /// Leaves, and runs until all has been said.
     #[track_caller]
     pub fn leave(&mut self) {
-        self.trackers.stop(self.now());
+        let now = self.now();
+        self.trackers.stop(&mut self.shared, now);
         self.run(|client| client.trackers.is_idle());
     }
 
@@ -120,29 +133,35 @@ impl Client {
                 "nothing came; reports: {:?}",
                 self.reports
             );
-            let due = sooner(self.trackers.next_deadline(), self.outreach.next_deadline());
+            let due = sooner(
+                sooner(self.trackers.next_deadline(), self.shared.next_deadline()),
+                self.outreach.next_deadline(),
+            );
             let sleep = due.map_or(PATIENCE, |due| due.since(self.now()) / self.speed);
             self.poll
                 .poll(&mut events, Some(sleep.min(PATIENCE)))
                 .unwrap();
             self.turns += 1;
             let now = self.now();
+            let registry = self.poll.registry();
+            let (trackers, shared) = (&mut self.trackers, &mut self.shared);
+            let hear = &mut |input: Input<'_>| tell(trackers, shared, input, now);
             for event in events.iter() {
-                let registry = self.poll.registry();
                 match event.token() {
-                    WAKER => self.outreach.on_woken(&mut self.trackers, now),
-                    _ => self
-                        .outreach
-                        .on_event(event, registry, &mut self.trackers, now),
+                    WAKER => self.outreach.on_woken(hear),
+                    _ => self.outreach.on_event(event, registry, hear),
                 }
             }
-            self.outreach
-                .handle_timeout(self.poll.registry(), &mut self.trackers, now);
-            self.trackers.handle_timeout(now);
+            self.outreach.handle_timeout(registry, hear);
+            self.trackers.handle_timeout(&mut self.shared, now);
         }
     }
 
     fn perform(&mut self) {
+        let now = self.now();
+        while let Some(input) = self.shared.next_turn(now) {
+            tell(&mut self.trackers, &mut self.shared, input, now);
+        }
         while let Some(response) = self.trackers.next_response() {
             let Response {
                 url,
@@ -161,15 +180,24 @@ impl Client {
                 // says.
                 Action::Resolve { id, host, .. } if host == "both" => {
                     let ips = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
-                    self.trackers.handle_resolved(id, Ok(ips), now);
+                    let found = &Ok(ips);
+                    let input = Input::Resolved { id, found };
+                    tell(&mut self.trackers, &mut self.shared, input, now);
                 }
                 action => {
                     let registry = self.poll.registry();
-                    self.outreach
-                        .perform(action, registry, &mut self.trackers, now);
+                    let (trackers, shared) = (&mut self.trackers, &mut self.shared);
+                    let hear = &mut |input: Input<'_>| tell(trackers, shared, input, now);
+                    self.outreach.perform(action, registry, now, hear);
                 }
             }
         }
+    }
+}
+
+fn tell(trackers: &mut Trackers, shared: &mut Shared, input: Input<'_>, now: Now) {
+    if !shared.recipients(&input).is_empty() {
+        trackers.handle(input, shared, now);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Everything that trackers need of the outside: names looked up, HTTP exchanges over TCP,
-//! datagrams. It performs the machine's actions and tells it what came of them; the poll loop only
-//! forwards.
+//! datagrams. It performs the machines' actions and tells what came of them as [`Input`]s; the poll
+//! loop only forwards.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,7 @@ use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
 use crate::base::limits;
 use crate::base::time::Now;
-use crate::tracker::{Action, Families, Id, Trackers};
+use crate::tracker::{Action, Families, Id, Input};
 use crate::wire::datagram::Protocol;
 use crate::wire::utp_packet::Packet;
 
@@ -33,6 +33,9 @@ pub struct Outreach {
     packets: Vec<(SocketAddr, Packet)>,
     buffer: Vec<u8>,
 }
+
+/// Where inputs go.
+pub type Hear<'a> = &'a mut dyn FnMut(Input<'_>);
 
 /// Who wanted a name looked up.
 #[derive(Debug)]
@@ -72,44 +75,38 @@ impl Outreach {
     }
 
     /// Does what the machine asks for. A report is none of its business.
-    pub fn perform(
-        &mut self,
-        action: Action,
-        registry: &Registry,
-        trackers: &mut Trackers,
-        now: Now,
-    ) {
+    pub fn perform(&mut self, action: Action, registry: &Registry, now: Now, hear: Hear<'_>) {
         match action {
             Action::Resolve { id, host, .. } => self.resolver.look_up(Asker::Tracker(id), host),
             Action::Connect { id, addr, request } => {
                 if let Err(why) = self.fetcher.start(id, addr, request, registry) {
-                    trackers.handle_closed(id, Err(why), now);
+                    hear(Input::Closed { id, how: &Err(why) });
                 }
             }
             Action::Abort { id } => self.fetcher.abort(id, registry),
             Action::Datagram { to, bytes } => match self.udp.ask(to, &bytes, registry, now) {
-                Ok(local) => local.into_iter().for_each(|ip| trackers.note_local(ip)),
-                Err(error) => trackers.handle_undeliverable(to, &udp::plain(&error), now),
+                Ok(local) => local.into_iter().for_each(|at| hear(Input::Seen { at })),
+                Err(error) => {
+                    let why = &udp::plain(&error);
+                    hear(Input::Undeliverable { to, why });
+                }
             },
         }
     }
 
     /// A socket is ready.
-    pub fn on_event(
-        &mut self,
-        event: &Event,
-        registry: &Registry,
-        trackers: &mut Trackers,
-        now: Now,
-    ) {
-        self.read(event.token(), registry, trackers, now);
+    pub fn on_event(&mut self, event: &Event, registry: &Registry, hear: Hear<'_>) {
+        self.read(event.token(), registry, hear);
     }
 
     /// The loop was woken: names may have been found.
-    pub fn on_woken(&mut self, trackers: &mut Trackers, now: Now) {
+    pub fn on_woken(&mut self, hear: Hear<'_>) {
         while let Some((asker, found)) = self.resolver.next_found() {
             match (asker, found) {
-                (Asker::Tracker(id), found) => trackers.handle_resolved(id, found, now),
+                (Asker::Tracker(id), found) => {
+                    let found = &found;
+                    hear(Input::Resolved { id, found });
+                }
                 (Asker::Peer { port, .. }, Ok(ips)) => {
                     let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
                     self.peers.extend(addrs);
@@ -152,29 +149,29 @@ impl Outreach {
     }
 
     /// Reads on where the last turn stopped.
-    pub fn handle_timeout(&mut self, registry: &Registry, trackers: &mut Trackers, now: Now) {
+    pub fn handle_timeout(&mut self, registry: &Registry, hear: Hear<'_>) {
         for token in std::mem::take(&mut self.unread) {
-            self.read(token, registry, trackers, now);
+            self.read(token, registry, hear);
         }
     }
 
     /// Reads from a socket until it is empty or has had its turn.
-    fn read(&mut self, token: Token, registry: &Registry, trackers: &mut Trackers, now: Now) {
+    fn read(&mut self, token: Token, registry: &Registry, hear: Hear<'_>) {
         let drained = if self.udp.tokens().contains(&token.0) {
-            self.read_datagrams(token, trackers, now)
+            self.read_datagrams(token, hear)
         } else {
-            self.read_stream(token, registry, trackers, now)
+            self.read_stream(token, registry, hear)
         };
         if !drained && !self.unread.contains(&token) {
             self.unread.push(token);
         }
     }
 
-    fn read_datagrams(&mut self, token: Token, trackers: &mut Trackers, now: Now) -> bool {
+    fn read_datagrams(&mut self, token: Token, hear: Hear<'_>) -> bool {
         for _ in 0..READS {
             match self.udp.receive(token, &mut self.buffer) {
-                Received::Datagram(from, n) => self.on_datagram(from, n, trackers, now),
-                Received::Refused(to, why) => trackers.handle_undeliverable(to, &why, now),
+                Received::Datagram(from, n) => self.on_datagram(from, n, hear),
+                Received::Refused(to, why) => hear(Input::Undeliverable { to, why: &why }),
                 Received::Nothing => return true,
             }
         }
@@ -182,40 +179,35 @@ impl Outreach {
     }
 
     /// Hands on a datagram, the first bytes of the buffer, to whom it is for.
-    fn on_datagram(&mut self, from: SocketAddr, len: usize, trackers: &mut Trackers, now: Now) {
-        let datagram = &self.buffer[..len];
-        match Protocol::of(datagram) {
-            Protocol::Tracker => {
-                trackers.handle_datagram(from, datagram, now);
-            }
+    fn on_datagram(&mut self, from: SocketAddr, len: usize, hear: Hear<'_>) {
+        let bytes = &self.buffer[..len];
+        match Protocol::of(bytes) {
+            Protocol::Tracker => hear(Input::Datagram { from, bytes }),
             Protocol::Utp if self.packets.len() < READS => {
                 self.packets
-                    .extend(Packet::parse(datagram).map(|packet| (from, packet)));
+                    .extend(Packet::parse(bytes).map(|packet| (from, packet)));
             }
             Protocol::Utp | Protocol::Dht | Protocol::Unknown => {}
         }
     }
 
-    fn read_stream(
-        &mut self,
-        token: Token,
-        registry: &Registry,
-        trackers: &mut Trackers,
-        now: Now,
-    ) -> bool {
+    fn read_stream(&mut self, token: Token, registry: &Registry, hear: Hear<'_>) -> bool {
         let Some(id) = self.fetcher.id(token) else {
             return true;
         };
         for _ in 0..READS {
             match self.fetcher.step(token, &mut self.buffer, registry) {
-                Step::Connected(local) => {
-                    trackers.note_local(local);
-                    trackers.handle_connected(id, now);
+                Step::Connected(at) => {
+                    hear(Input::Seen { at });
+                    hear(Input::Connected { id });
                 }
-                Step::Bytes(n) => trackers.handle_bytes(id, &self.buffer[..n], now),
+                Step::Bytes(n) => {
+                    let bytes = &self.buffer[..n];
+                    hear(Input::Bytes { id, bytes });
+                }
                 Step::Wait => return true,
                 Step::Closed(how) => {
-                    trackers.handle_closed(id, how, now);
+                    hear(Input::Closed { id, how: &how });
                     return true;
                 }
             }

@@ -24,7 +24,7 @@ use crate::tracker::Families;
 #[derive(Debug)]
 pub struct Udp {
     open: [Option<UdpSocket>; 2],
-    connected: [Option<Connected>; limits::TRACKERS_AT_ONCE],
+    connected: [Option<Connected>; limits::TRACKER_SOCKETS],
     first: usize,
 }
 
@@ -50,7 +50,7 @@ pub enum Received {
 
 impl Udp {
     /// Tokens that the sockets need.
-    pub const TOKENS: usize = 2 + limits::TRACKERS_AT_ONCE;
+    pub const TOKENS: usize = 2 + limits::TRACKER_SOCKETS;
 
     /// Opens the sockets of these families on a port (0: any, perhaps a different one each), at
     /// this local address or all. The [`Udp::TOKENS`] tokens from `first` on are for IPv4, IPv6 and
@@ -84,7 +84,7 @@ impl Udp {
         }
         Ok(Udp {
             open: sockets,
-            connected: [const { None }; limits::TRACKERS_AT_ONCE],
+            connected: [const { None }; limits::TRACKER_SOCKETS],
             first,
         })
     }
@@ -264,4 +264,34 @@ fn unbound(addr: SocketAddr) -> io::Result<std::os::fd::OwnedFd> {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::Poll;
+
+    /// So many trackers have a socket of their own, and so hear of a refusal; those past them are
+    /// asked all the same.
+    #[test]
+    fn so_many_trackers_have_a_socket_of_their_own() {
+        let poll = Poll::new().unwrap();
+        let (registry, ip) = (poll.registry(), IpAddr::from(Ipv4Addr::LOCALHOST));
+        let families = Families {
+            v4: true,
+            v6: false,
+        };
+        let mut udp = Udp::open(0, Some(ip), families, 0, registry).unwrap();
+        let there = std::net::UdpSocket::bind((ip, 0)).unwrap();
+        let port = there.local_addr().unwrap().port();
+        let mut ask = |last: usize| {
+            let to = SocketAddr::from(([127, 0, 0, 1 + last as u8], port));
+            udp.ask(to, b"question", registry, Now::default()).unwrap()
+        };
+        for last in 0..limits::TRACKER_SOCKETS {
+            assert_eq!(ask(last), Some(ip));
+        }
+        assert_eq!(ask(limits::TRACKER_SOCKETS), None);
+        assert_eq!(ask(0), Some(ip), "the first still has its own");
+    }
 }

@@ -13,7 +13,7 @@ fn round(bench: &mut Bench) -> Vec<String> {
         if let Action::Connect { id, addr, .. } = action {
             hosts.push(addr.ip().to_string());
             let why = Err(String::from("no route"));
-            bench.trackers.handle_closed(id, why, bench.now);
+            bench.hear_closed(id, why);
         }
     }
     hosts
@@ -132,12 +132,12 @@ fn the_next_announce_is_regular_and_tells_the_totals() {
 #[test]
 fn more_peers_are_asked_for_no_sooner_than_the_min_interval() {
     let mut bench = Bench::started(&[&[A]]);
-    bench.trackers.want_peers(bench.now);
+    bench.trackers.want_peers(&mut bench.shared, bench.now);
     let get = bench.get();
-    bench.trackers.want_peers(bench.now);
+    bench.trackers.want_peers(&mut bench.shared, bench.now);
     bench.quiet();
     bench.answer(&get, "d8:intervali1800e12:min intervali300ee");
-    bench.trackers.want_peers(bench.now);
+    bench.trackers.want_peers(&mut bench.shared, bench.now);
     bench.quiet();
     assert_eq!(bench.idle_for(), Some(300));
     bench.pass(300);
@@ -150,7 +150,7 @@ fn more_peers_are_asked_for_no_sooner_than_the_min_interval() {
         "wanting is over with the announce"
     );
     bench.pass(1000);
-    bench.trackers.want_peers(bench.now);
+    bench.trackers.want_peers(&mut bench.shared, bench.now);
     bench.get();
 }
 
@@ -159,7 +159,7 @@ fn wanting_peers_does_not_hurry_a_tracker_that_fails() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
     bench.refuse(&get);
-    bench.trackers.want_peers(bench.now);
+    bench.trackers.want_peers(&mut bench.shared, bench.now);
     bench.quiet();
     assert_eq!(bench.idle_for(), Some(15));
 }
@@ -218,7 +218,7 @@ fn the_family_that_asks_for_more_patience_is_heeded() {
             bench.answer(&gets[place], answers[place]);
         }
         assert_eq!(bench.idle_for(), Some(1800));
-        bench.trackers.want_peers(bench.now);
+        bench.trackers.want_peers(&mut bench.shared, bench.now);
         assert_eq!(bench.idle_for(), Some(300));
     }
 }
@@ -253,7 +253,7 @@ fn only_families_that_we_have_are_used() {
         &[&["http://t/announce"], &["http://[::1]/announce"]],
         only_v4,
     );
-    bench.trackers.start(bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
     let (id, _) = bench.lookup();
     bench.found(id, &["2001:db8::1"]);
     bench.quiet();
@@ -271,7 +271,7 @@ fn a_name_that_is_not_found_is_a_failure() {
     let mut bench = Bench::started(&[&["http://t/announce"], &[B]]);
     let (id, _) = bench.lookup();
     let why = Err(String::from("name or service not known"));
-    bench.trackers.handle_resolved(id, why, bench.now);
+    bench.hear_resolved(id, why);
     assert_eq!(bench.get().addr.ip().to_string(), "10.0.0.2");
     assert_eq!(
         bench.said(),
@@ -359,7 +359,7 @@ fn a_refusal_with_an_interval_is_not_repeated_sooner() {
         let mut bench = Bench::started(&[&[A]]);
         let get = bench.get();
         bench.send(&get, format!("HTTP/1.1 {head}\r\n\r\n{body}"));
-        bench.trackers.want_peers(bench.now);
+        bench.trackers.want_peers(&mut bench.shared, bench.now);
         assert_eq!(bench.idle_for(), Some(waits), "{head} {body}");
     }
 }

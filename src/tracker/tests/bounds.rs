@@ -15,10 +15,10 @@ impl Bench {
         let end = self.now + time;
         while let Some(due) = self.trackers.next_deadline().filter(|&due| due <= end) {
             self.now = self.now.max(due);
-            self.trackers.handle_timeout(self.now);
+            self.trackers.handle_timeout(&mut self.shared, self.now);
         }
         self.now = end;
-        self.trackers.handle_timeout(self.now);
+        self.trackers.handle_timeout(&mut self.shared, self.now);
     }
 }
 
@@ -78,7 +78,7 @@ fn bytes_of_a_chunks_line() {
 fn time_for_an_answer() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
-    bench.trackers.handle_connected(get.id, bench.now);
+    bench.hear_connected(get.id);
     bench.pass_time(limits::HTTP_TIME - TICK);
     assert_eq!(bench.said(), [""; 0]);
     bench.pass_time(TICK);
@@ -151,12 +151,12 @@ fn early_announces() {
     for round in 0..limits::EARLY_DOUBLINGS + 3 {
         let get = bench.get();
         bench.answer(&get, FINE);
-        bench.trackers.want_peers(bench.now);
+        bench.trackers.want_peers(&mut bench.shared, bench.now);
         bench.pass_time(wait - TICK);
-        bench.trackers.want_peers(bench.now);
+        bench.trackers.want_peers(&mut bench.shared, bench.now);
         bench.quiet();
         bench.pass_time(TICK);
-        bench.trackers.want_peers(bench.now);
+        bench.trackers.want_peers(&mut bench.shared, bench.now);
         if round < limits::EARLY_DOUBLINGS {
             wait *= 2;
         }
@@ -187,7 +187,7 @@ fn a_connection_id() {
         let announce = connect(&mut bench, 5);
         reply(&mut bench, &announce, announced(&[]));
         bench.pass_time(time);
-        bench.trackers.completed(bench.now);
+        bench.trackers.completed(&mut bench.shared, bench.now);
         let next = sent(&mut bench);
         let known = matches!(next.request, Request::Announce { connection: 5, .. });
         assert_eq!(known, lasts);
@@ -275,7 +275,7 @@ fn trackers_kept_and_trackers_asked_at_once() {
     let mut asked = ids.len();
     while let Some(id) = ids.pop() {
         let why = String::from("refused");
-        bench.trackers.handle_closed(id, Err(why), bench.now);
+        bench.hear_closed(id, Err(why));
         let more = connects(&mut bench);
         assert!(more.len() <= 1, "one for one");
         asked += more.len();
@@ -289,7 +289,7 @@ fn time_for_leaving() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
     bench.answer(&get, FINE);
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     bench.get();
     bench.pass_time(limits::FAREWELL - TICK);
     bench.quiet();

@@ -16,19 +16,19 @@ fn events_come_once_each() {
     bench.answer(&get, FINE);
     bench.pass(600);
     bench.trackers.set_totals(0, 1000, 0);
-    bench.trackers.completed(bench.now);
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     let get = bench.get();
     assert_eq!((get.event(), get.param("left")), ("completed", Some("0")));
     bench.answer(&get, FINE);
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     bench.quiet();
     bench.pass(1800);
     let get = bench.get();
     assert_eq!(get.event(), "");
     bench.answer(&get, FINE);
     bench.said();
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     let get = bench.get();
     assert_eq!((get.event(), get.param("numwant")), ("stopped", Some("0")));
     assert!(!bench.trackers.is_idle());
@@ -39,9 +39,9 @@ fn events_come_once_each() {
         bench.said().is_empty(),
         "nobody asks who is there on the way out"
     );
-    bench.trackers.stop(bench.now);
-    bench.trackers.start(bench.now);
-    bench.trackers.want_peers(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
+    bench.trackers.want_peers(&mut bench.shared, bench.now);
     bench.pass(10_000);
     bench.quiet();
     assert_eq!(bench.idle_for(), None);
@@ -52,11 +52,11 @@ fn events_come_once_each() {
 fn a_seed_does_not_complete() {
     let mut bench = Bench::new(&[&[A]]);
     bench.trackers.set_totals(0, 0, 0);
-    bench.trackers.start(bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
     let get = bench.get();
     assert_eq!(get.event(), "started");
     bench.answer(&get, FINE);
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     bench.quiet();
     assert_eq!(bench.idle_for(), Some(1800));
 }
@@ -70,7 +70,7 @@ fn events_are_told_until_they_are_heard() {
     let get = bench.get();
     assert_eq!(get.event(), "started");
     bench.answer(&get, FINE);
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     for wait in [30, 30] {
         let get = bench.get();
         assert_eq!(get.event(), "completed");
@@ -87,7 +87,7 @@ fn events_are_told_until_they_are_heard() {
 fn a_download_that_completes_while_no_tracker_answers_is_told_in_order() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     bench.quiet();
     bench.answer(&get, FINE);
     bench.pass(0);
@@ -108,7 +108,7 @@ fn an_event_that_one_family_missed_waits_for_the_next_announce() {
         let get = bench.get();
         bench.answer(&get, FINE);
     }
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     let (id, _) = bench.lookup();
     bench.found(id, &both);
     let (v4, v6) = (bench.get(), bench.get());
@@ -139,7 +139,7 @@ fn all_who_know_us_are_told_that_we_leave() {
         ("10.0.0.2", "started")
     );
     bench.answer(&get, FINE);
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     let (a, b) = (bench.get(), bench.get());
     let told = [&a, &b].map(|get| (get.addr.ip().to_string(), get.event().to_owned()));
     let stopped = String::from("stopped");
@@ -165,7 +165,7 @@ fn leaving_looks_up_no_names_and_takes_two_seconds_at_most() {
     bench.found(id, &["10.0.0.1"]);
     let get = bench.get();
     bench.answer(&get, FINE);
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     let get = bench.get();
     assert_eq!(get.addr.to_string(), "10.0.0.1:80");
     bench.pass(1);
@@ -182,9 +182,9 @@ fn completing_and_leaving_at_once_tells_both() {
     let get = bench.get();
     bench.answer(&get, FINE);
     bench.trackers.set_totals(0, 1000, 0);
-    bench.trackers.completed(bench.now);
-    bench.trackers.stop(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     let aborted = bench.get();
+    bench.trackers.stop(&mut bench.shared, bench.now);
     let get = bench.get();
     assert_ne!(aborted.id, get.id, "that one was not connected yet");
     assert_eq!(get.event(), "completed");
@@ -200,10 +200,10 @@ fn completing_and_leaving_at_once_tells_both() {
 fn a_question_that_the_tracker_has_read_is_ended_in_order() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
-    bench.trackers.handle_connected(get.id, bench.now);
+    bench.hear_connected(get.id);
     bench.trackers.set_totals(0, 1000, 0);
-    bench.trackers.completed(bench.now);
-    bench.trackers.stop(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     bench.quiet();
     assert!(!bench.trackers.is_idle());
     bench.answer(&get, PEER);
@@ -223,8 +223,8 @@ fn each_family_is_left_as_soon_as_it_can_be() {
     bench.found(id, &["10.0.0.1", "::1"]);
     let (v4, v6) = (bench.get(), bench.get());
     bench.answer(&v4, FINE);
-    bench.trackers.handle_connected(v6.id, bench.now);
-    bench.trackers.stop(bench.now);
+    bench.hear_connected(v6.id);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     let get = bench.get();
     assert_eq!((get.addr, get.event()), (v4.addr, "stopped"));
     bench.answer(&get, FINE);
@@ -240,19 +240,19 @@ fn each_family_is_left_as_soon_as_it_can_be() {
 fn who_never_heard_of_us_is_told_nothing() {
     let mut bench = Bench::started(&[&["http://t/announce"]]);
     bench.lookup();
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     bench.quiet();
     assert!(bench.trackers.is_idle());
 
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     assert!(matches!(bench.next(), Some(Action::Abort { id }) if id == get.id));
     bench.quiet();
     assert!(bench.trackers.is_idle());
 
     let mut bench = Bench::new(&[&[A]]);
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     bench.quiet();
     assert!(bench.trackers.is_idle());
 }

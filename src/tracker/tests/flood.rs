@@ -25,12 +25,12 @@ fn many_trackers_of_one_host_are_all_asked() {
                 Some(Action::Connect { id, .. }) => {
                     asked.push(bench.now.since(began));
                     let why = Err(String::from("no route"));
-                    bench.trackers.handle_closed(id, why, bench.now);
+                    bench.hear_closed(id, why);
                 }
                 Some(Action::Datagram { to, bytes }) => {
                     asked.push(bench.now.since(began));
                     let refusal = [&[0, 0, 0, 3], &bytes[12..16], &b"no"[..]].concat();
-                    assert!(bench.trackers.handle_datagram(to, &refusal, bench.now));
+                    assert!(bench.hear_datagram(to, &refusal));
                 }
                 Some(other) => panic!("{other:?}"),
                 None => {
@@ -82,7 +82,7 @@ fn flood(
             Some(other) => panic!("{other:?}"),
             None => bench.pass(1),
         }
-        bench.trackers.want_peers(bench.now);
+        bench.trackers.want_peers(&mut bench.shared, bench.now);
     }
     asked
 }
@@ -151,7 +151,7 @@ fn a_farewell_is_no_weapon_either() {
             None => bench.pass(10),
         }
     }
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     let (mut farewells, mut led) = (0, 0);
     while let Some(get) = asked(&mut bench) {
         if known.contains(&get.addr) {
@@ -192,14 +192,14 @@ fn nobody_gets_more_than_he_sends_many_times() {
     let mut forged = [&[0, 0, 0, 0], &request[12..16], &[1; 8]].concat();
     forged[7] ^= 1;
     for _ in 0..1000 {
-        assert!(!bench.trackers.handle_datagram(to, &forged, bench.now));
+        assert!(!bench.hear_datagram(to, &forged));
         bench.quiet();
     }
     forged[7] ^= 1;
-    assert!(bench.trackers.handle_datagram(to, &forged, bench.now));
+    assert!(bench.hear_datagram(to, &forged));
     assert_eq!(bench.datagram().1.len(), 98);
     for _ in 0..1000 {
-        bench.trackers.handle_datagram(to, &forged, bench.now);
+        bench.hear_datagram(to, &forged);
         bench.quiet();
     }
 }
@@ -224,7 +224,7 @@ fn no_answer_makes_us_announce_more_often() {
         let mut asked: Vec<Now> = Vec::new();
         let end = bench.now + Duration::from_secs(12 * 3600);
         while bench.now < end {
-            bench.trackers.want_peers(bench.now);
+            bench.trackers.want_peers(&mut bench.shared, bench.now);
             let Some(Action::Connect { id, addr, request }) = bench.wanted() else {
                 bench.pass(1);
                 continue;

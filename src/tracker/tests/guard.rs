@@ -129,7 +129,7 @@ fn a_user_may_allow_any_local_tracker() {
         &["http://192.0.2.1/announce"],
     ]);
     bench.trackers.allow_local(true);
-    bench.trackers.start(bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
     let get = bench.get();
     assert_eq!(get.addr.to_string(), "127.0.0.1:80");
     bench.refuse(&get);
@@ -194,10 +194,10 @@ fn callable(tracker: &str, udp: bool) -> usize {
     if udp {
         let (to, request) = bench.datagram();
         let id = [&[0, 0, 0, 0], &request[12..16], &[1; 8]].concat();
-        assert!(bench.trackers.handle_datagram(to, &id, bench.now));
+        assert!(bench.hear_datagram(to, &id));
         let (_, request) = bench.datagram();
         let reply = [&[0, 0, 0, 1], &request[12..16], &[0; 12], &list].concat();
-        assert!(bench.trackers.handle_datagram(to, &reply, bench.now));
+        assert!(bench.hear_datagram(to, &reply));
     } else {
         let get = bench.get();
         let body = [format!("d5:peers{}:", list.len()).as_bytes(), &list, b"e"].concat();

@@ -85,19 +85,17 @@ fn answers_come_in_every_form() {
 fn an_answer_counts_as_soon_as_it_is_whole() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
-    bench.trackers.handle_connected(get.id, bench.now);
+    bench.hear_connected(get.id);
     let bytes = format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{PEER} and more",
         PEER.len()
     );
     for byte in bytes.bytes() {
-        bench.trackers.handle_bytes(get.id, &[byte], bench.now);
+        bench.hear_bytes(get.id, &[byte]);
     }
     assert_eq!(bench.said(), [format!("{A} 1")]);
     assert_eq!(bench.next(), Some(Action::Abort { id: get.id }));
-    bench
-        .trackers
-        .handle_closed(get.id, Err(String::from("late")), bench.now);
+    bench.hear_closed(get.id, Err(String::from("late")));
     bench.quiet();
     assert!(bench.said().is_empty());
 }
@@ -174,9 +172,7 @@ fn redirects_end_somewhere() {
     let get = bench.get();
     bench.send(&get, redirect(302, "http://nowhere/"));
     let (id, _) = bench.lookup();
-    bench
-        .trackers
-        .handle_resolved(id, Err(String::from("no such name")), bench.now);
+    bench.hear_resolved(id, Err(String::from("no such name")));
     assert_eq!(
         bench.said(),
         [format!("{A}: redirected to nowhere: no such name")]
@@ -220,12 +216,10 @@ fn the_other_addresses_of_a_name_are_tried() {
 fn all_of_it_takes_half_a_minute_at_most() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
-    bench.trackers.handle_connected(get.id, bench.now);
+    bench.hear_connected(get.id);
     for _ in 0..29 {
         bench.pass(1);
-        bench
-            .trackers
-            .handle_bytes(get.id, b"H".get(..0).unwrap(), bench.now);
+        bench.hear_bytes(get.id, b"H".get(..0).unwrap());
     }
     bench.quiet();
     bench.pass(1);
@@ -242,14 +236,10 @@ fn all_of_it_takes_half_a_minute_at_most() {
 fn a_body_without_end_is_cut() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
-    bench
-        .trackers
-        .handle_bytes(get.id, b"HTTP/1.0 200 OK\r\n\r\n", bench.now);
+    bench.hear_bytes(get.id, b"HTTP/1.0 200 OK\r\n\r\n");
     let mut taken = 0;
     while bench.next().is_none() {
-        bench
-            .trackers
-            .handle_bytes(get.id, &[b'd'; 16384], bench.now);
+        bench.hear_bytes(get.id, &[b'd'; 16384]);
         taken += 16384;
         assert!(taken < 3 << 20);
     }

@@ -6,6 +6,7 @@ mod events;
 mod flood;
 mod guard;
 mod http;
+mod many;
 mod naming;
 mod scrape;
 mod search;
@@ -14,10 +15,10 @@ mod udp;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Action, Counts, Families, Id, Identity, Need, Response, Trackers};
+use super::{Action, Counts, Families, Id, Identity, Input, Need, Response, Shared, Trackers};
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::rng::Rng;
-use crate::base::time::{Duration, Now};
+use crate::base::time::{Duration, Now, sooner};
 
 const HASH: InfoHash = InfoHash(*b"hhhhhhhhhhhhhhhhhhhh");
 const BOTH: Families = Families { v4: true, v6: true };
@@ -25,6 +26,7 @@ const BOTH: Families = Families { v4: true, v6: true };
 /// A machine and the outside that it asks for things.
 struct Bench {
     trackers: Trackers,
+    shared: Shared,
     now: Now,
     actions: VecDeque<Action>,
     reports: Vec<Response>,
@@ -56,8 +58,8 @@ impl Bench {
             port: 6881,
         };
         let now = Now::from_micros(3_600_000_000);
-        let trackers = Trackers::new(&owned(tiers), identity, families, now, Rng::from_seed(1));
-        let mut bench = Bench::around(trackers, now);
+        let trackers = Trackers::new(0, &owned(tiers), identity, families, Rng::from_seed(1));
+        let mut bench = Bench::around(trackers, Shared::default(), now);
         bench.trackers.set_totals(0, 0, 1000);
         bench
     }
@@ -65,19 +67,21 @@ impl Bench {
     /// The same, started.
     fn started(tiers: &[&[&str]]) -> Bench {
         let mut bench = Bench::new(tiers);
-        bench.trackers.start(bench.now);
+        bench.trackers.start(&mut bench.shared, bench.now);
         bench
     }
 
     fn scraper(tiers: &[&[&str]]) -> Bench {
         let now = Now::from_micros(3_600_000_000);
-        let trackers = Trackers::scraper(&owned(tiers), HASH, BOTH, false, now, Rng::from_seed(1));
-        Bench::around(trackers, now)
+        let (mut shared, rng) = (Shared::default(), Rng::from_seed(1));
+        let trackers = Trackers::scraper(&owned(tiers), HASH, BOTH, false, &mut shared, now, rng);
+        Bench::around(trackers, shared, now)
     }
 
-    fn around(trackers: Trackers, now: Now) -> Bench {
+    fn around(trackers: Trackers, shared: Shared, now: Now) -> Bench {
         Bench {
             trackers,
+            shared,
             now,
             actions: VecDeque::new(),
             reports: Vec::new(),
@@ -85,12 +89,55 @@ impl Bench {
     }
 
     fn take_actions(&mut self) {
+        self.take_turns();
         while let Some(action) = self.trackers.next_action() {
             self.actions.push_back(action);
         }
         while let Some(response) = self.trackers.next_response() {
             self.reports.push(response);
         }
+    }
+
+    /// Questions are asked whose turn it is.
+    fn take_turns(&mut self) {
+        while let Some(input) = self.shared.next_turn(self.now) {
+            assert!(self.hear(input), "nobody takes its turn: {input:?}");
+        }
+    }
+
+    /// Something happens outside. False: it is for nobody.
+    fn hear(&mut self, input: Input<'_>) -> bool {
+        let concerned = !self.shared.recipients(&input).is_empty();
+        concerned && self.trackers.handle(input, &mut self.shared, self.now)
+    }
+
+    fn hear_connected(&mut self, id: Id) {
+        self.hear(Input::Connected { id });
+    }
+
+    fn hear_bytes(&mut self, id: Id, bytes: &[u8]) {
+        self.hear(Input::Bytes { id, bytes });
+    }
+
+    fn hear_closed(&mut self, id: Id, how: Result<(), String>) {
+        self.hear(Input::Closed { id, how: &how });
+    }
+
+    fn hear_resolved(&mut self, id: Id, found: Result<Vec<IpAddr>, String>) {
+        self.hear(Input::Resolved { id, found: &found });
+    }
+
+    fn hear_datagram(&mut self, from: SocketAddr, bytes: &[u8]) -> bool {
+        self.hear(Input::Datagram { from, bytes })
+    }
+
+    fn hear_undeliverable(&mut self, to: SocketAddr, why: &str) {
+        self.hear(Input::Undeliverable { to, why });
+    }
+
+    /// When something is due, of the machine or of what is shared.
+    fn next_deadline(&self) -> Option<Now> {
+        sooner(self.trackers.next_deadline(), self.shared.next_deadline())
     }
 
     /// The next thing that is asked of the outside, reports aside.
@@ -143,15 +190,14 @@ impl Bench {
 
     fn found(&mut self, id: Id, ips: &[&str]) {
         let ips = ips.iter().map(|ip| ip.parse::<IpAddr>().unwrap());
-        self.trackers
-            .handle_resolved(id, Ok(ips.collect()), self.now);
+        self.hear_resolved(id, Ok(ips.collect()));
     }
 
     /// The server sends these bytes and closes.
     fn send(&mut self, get: &Get, bytes: impl AsRef<[u8]>) {
-        self.trackers.handle_connected(get.id, self.now);
-        self.trackers.handle_bytes(get.id, bytes.as_ref(), self.now);
-        self.trackers.handle_closed(get.id, Ok(()), self.now);
+        self.hear_connected(get.id);
+        self.hear_bytes(get.id, bytes.as_ref());
+        self.hear_closed(get.id, Ok(()));
     }
 
     /// The server answers with this body.
@@ -161,29 +207,31 @@ impl Bench {
 
     fn refuse(&mut self, get: &Get) {
         let why = String::from("it refused the connection");
-        self.trackers.handle_closed(get.id, Err(why), self.now);
+        self.hear_closed(get.id, Err(why));
     }
 
     /// Time passes, in seconds; the machine is told at each of its deadlines.
     fn pass(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
-        while let Some(due) = self.trackers.next_deadline().filter(|&due| due <= end) {
+        while let Some(due) = self.next_deadline().filter(|&due| due <= end) {
             self.now = self.now.max(due);
-            self.trackers.handle_timeout(self.now);
-            let again = self.trackers.next_deadline();
+            self.take_turns();
+            self.trackers.handle_timeout(&mut self.shared, self.now);
+            self.take_turns();
+            let again = self.next_deadline();
             assert!(
                 again.is_none_or(|again| again > self.now),
                 "it does not sleep"
             );
         }
         self.now = end;
-        self.trackers.handle_timeout(self.now);
+        self.trackers.handle_timeout(&mut self.shared, self.now);
     }
 
     /// Seconds until the machine has something to do.
     fn idle_for(&mut self) -> Option<u64> {
         self.take_actions();
-        let due = self.trackers.next_deadline()?;
+        let due = self.next_deadline()?;
         Some(due.since(self.now).as_secs())
     }
 
@@ -249,32 +297,32 @@ fn any_order_of_events_is_survived() {
             }
             any_event(&mut bench, &ids, &sent, &mut rng);
         }
-        bench.trackers.stop(bench.now);
+        bench.trackers.stop(&mut bench.shared, bench.now);
         bench.pass(4);
         bench.take_actions();
         bench.actions.clear();
         assert!(bench.trackers.is_idle(), "seed {seed}");
-        assert_eq!(bench.trackers.next_deadline(), None, "seed {seed}");
+        assert_eq!(bench.next_deadline(), None, "seed {seed}");
     }
 }
 
 fn any_event(bench: &mut Bench, ids: &[Id], sent: &[(SocketAddr, Vec<u8>)], rng: &mut Rng) {
     let now = bench.now;
     let id = ids.get(rng.below(ids.len() as u64) as usize).copied();
-    let trackers = &mut bench.trackers;
     match (rng.below(13), id) {
-        (0, _) => trackers.start(now),
-        (1, _) => trackers.completed(now),
-        (2, _) => trackers.want_peers(now),
+        (0, _) => bench.trackers.start(&mut bench.shared, now),
+        (1, _) => bench.trackers.completed(&mut bench.shared, now),
+        (2, _) => bench.trackers.want_peers(&mut bench.shared, now),
         (11, _) => {
             let needs = [Need::Nothing, Need::Answer, Need::Peers];
-            trackers.set_need(needs[rng.below(3) as usize], now);
+            let need = needs[rng.below(3) as usize];
+            bench.trackers.set_need(need, &mut bench.shared, bench.now);
         }
         (3, Some(id)) => {
             let found = ["10.0.0.2", "::2", "10.0.0.3"].map(|ip| ip.parse().unwrap());
-            trackers.handle_resolved(id, Ok(found[..rng.below(4) as usize].to_vec()), now);
+            bench.hear_resolved(id, Ok(found[..rng.below(4) as usize].to_vec()));
         }
-        (4, Some(id)) => trackers.handle_connected(id, now),
+        (4, Some(id)) => bench.hear_connected(id),
         (5 | 6, Some(id)) => {
             let answers = [
                 "HTTP/1.1 200 OK\r\nContent-Length: 27\r\n\r\nd8:intervali1800e5:peers0:e",
@@ -284,16 +332,16 @@ fn any_event(bench: &mut Bench, ids: &[Id], sent: &[(SocketAddr, Vec<u8>)], rng:
             ];
             let bytes = answers[rng.below(4) as usize].as_bytes();
             let cut = rng.below(bytes.len() as u64 * 2) as usize;
-            trackers.handle_bytes(id, &bytes[..cut.min(bytes.len())], now);
+            bench.hear_bytes(id, &bytes[..cut.min(bytes.len())]);
         }
-        (7, Some(id)) => trackers.handle_closed(id, Ok(()), now),
-        (8, Some(id)) => trackers.handle_closed(id, Err(String::from("reset")), now),
+        (7, Some(id)) => bench.hear_closed(id, Ok(())),
+        (8, Some(id)) => bench.hear_closed(id, Err(String::from("reset"))),
         (9 | 10, _) if !sent.is_empty() => {
             let (to, request) = &sent[rng.below(sent.len() as u64) as usize];
             let mut response = vec![0, 0, 0, rng.below(5) as u8];
             response.extend(request.get(12..16).unwrap_or_default());
             response.extend((0..rng.below(40)).map(|_| rng.bits32() as u8));
-            trackers.handle_datagram(*to, &response, now);
+            bench.hear_datagram(*to, &response);
         }
         _ => bench.pass(rng.below(40)),
     }

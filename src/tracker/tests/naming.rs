@@ -12,8 +12,12 @@ const V6: &str = "udp://[fd00::9]:9";
 /// What comes of an answer with these entries and counts: how many peers, and the remark.
 fn heard(url: &str, peers: &[&str], counts: (u32, u32)) -> (usize, Option<String>) {
     let mut bench = Bench::started(&[&[url]]);
-    bench.trackers.note_local("192.168.1.5".parse().unwrap());
-    bench.trackers.note_local("fd00::5".parse().unwrap());
+    bench.hear(Input::Seen {
+        at: "192.168.1.5".parse().unwrap(),
+    });
+    bench.hear(Input::Seen {
+        at: "fd00::5".parse().unwrap(),
+    });
     let announce = connect(&mut bench, 5);
     let answer = Reply {
         seeders: Some(counts.0),
@@ -132,7 +136,7 @@ fn a_tracker_may_say_which_peer_is_ourselves() {
 
 #[test]
 fn local_addresses_are_bounded() {
-    let mut locals = crate::tracker::standing::Locals::default();
+    let mut locals = crate::tracker::locals::Locals::default();
     for last in 0..100 {
         locals.note(IpAddr::from([10, 0, 0, last]));
         locals.note(IpAddr::from([10, 0, 0, 200]));

@@ -32,13 +32,13 @@ fn every_tracker_is_asked_at_once() {
     bench.quiet();
     bench.answer(&get, SWARM);
     let answer = [&[0; 4], &connect[12..16], &[0, 0, 0, 0, 0, 0, 0, 7]].concat();
-    assert!(bench.trackers.handle_datagram(to, &answer, bench.now));
+    assert!(bench.hear_datagram(to, &answer));
     let (to, request) = bench.datagram();
     assert_eq!((request.len(), &request[16..]), (36, &HASH.0[..]));
     let numbers = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
     let answer = [&[0, 0, 0, 2], &request[12..16], &numbers].concat();
     assert!(!bench.trackers.is_idle());
-    bench.trackers.handle_datagram(to, &answer, bench.now);
+    bench.hear_datagram(to, &answer);
     bench.quiet();
     assert!(bench.trackers.is_idle());
     assert_eq!(bench.idle_for(), None, "once");
@@ -100,8 +100,9 @@ fn who_does_not_know_says_so() {
 #[test]
 fn nobody_is_waited_for_longer_than_half_a_minute() {
     let mut bench = Bench::scraper(&[&[A], &["udp://10.0.0.3:9"], &["udp://t:9"]]);
+    bench.lookup();
     let get = bench.get();
-    bench.trackers.handle_connected(get.id, bench.now);
+    bench.hear_connected(get.id);
     bench.pass(30);
     bench.take_actions();
     assert_eq!(bench.reports.len(), 3);

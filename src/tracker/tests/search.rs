@@ -29,7 +29,7 @@ fn asked_after(bench: &mut Bench) -> (u64, Get) {
                     let text = String::from_utf8(request).unwrap();
                     return (bench.now.since(began).as_secs(), Get { id, addr, text });
                 }
-                bench.trackers.handle_connected(id, bench.now);
+                bench.hear_connected(id);
             }
             Some(_) => {}
             None => bench.pass(1),
@@ -63,8 +63,8 @@ fn ten_silent_trackers_do_not_hide_a_good_one() {
                     urls[0].push(String::from(GOOD))
                 }
                 let mut bench = tiers(&urls);
-                bench.trackers.set_need(need, bench.now);
-                bench.trackers.start(bench.now);
+                bench.trackers.set_need(need, &mut bench.shared, bench.now);
+                bench.trackers.start(&mut bench.shared, bench.now);
                 let (seconds, get) = asked_after(&mut bench);
                 assert!(seconds <= 6, "kind {kind}: {seconds} s");
                 bench.answer(&get, PEER);
@@ -78,7 +78,7 @@ fn ten_silent_trackers_do_not_hide_a_good_one() {
 #[test]
 fn nobody_is_hurried_while_peers_are_connected() {
     let mut bench = tiers(&[silent(0)[..3].to_vec(), vec![String::from(GOOD)]]);
-    bench.trackers.start(bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
     let (seconds, _) = asked_after(&mut bench);
     assert_eq!(seconds, 3 * 45);
 }
@@ -88,20 +88,24 @@ fn nobody_is_hurried_while_peers_are_connected() {
 fn the_order_is_kept_after_a_search() {
     let urls = ["http://10.0.1.1/announce", "http://10.0.1.2/announce", GOOD];
     let mut bench = Bench::new(&[&urls[..1], &urls[1..2], &urls[2..]]);
-    bench.trackers.set_need(Need::Peers, bench.now);
-    bench.trackers.start(bench.now);
+    bench
+        .trackers
+        .set_need(Need::Peers, &mut bench.shared, bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
     let first = bench.get();
-    bench.trackers.handle_connected(first.id, bench.now);
+    bench.hear_connected(first.id);
     bench.pass(2);
     let (second, good) = (bench.get(), bench.get());
     bench.answer(&good, PEER);
-    bench.trackers.set_need(Need::Nothing, bench.now);
+    bench
+        .trackers
+        .set_need(Need::Nothing, &mut bench.shared, bench.now);
     bench.pass(1);
     bench.answer(&first, FINE);
     bench.refuse(&second);
     bench.quiet();
     bench.trackers.set_totals(0, 1000, 0);
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     let told = [bench.get(), bench.get()];
     bench.quiet();
     assert_eq!(told[0].addr, first.addr);
@@ -115,7 +119,7 @@ fn the_order_is_kept_after_a_search() {
     assert_eq!((next.addr, next.event()), (first.addr, ""));
     bench.answer(&next, FINE);
     bench.quiet();
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     let told = [bench.get(), bench.get()];
     assert_eq!([told[0].addr, told[1].addr], [first.addr, good.addr]);
     assert!(told.iter().all(|get| get.event() == "stopped"));
@@ -130,8 +134,8 @@ fn a_tracker_that_knows_nobody_does_not_end_the_search() {
         (Need::Nothing, true),
     ] {
         let mut bench = Bench::new(&[&["http://10.0.1.1/announce"], &[GOOD]]);
-        bench.trackers.set_need(need, bench.now);
-        bench.trackers.start(bench.now);
+        bench.trackers.set_need(need, &mut bench.shared, bench.now);
+        bench.trackers.start(&mut bench.shared, bench.now);
         let get = bench.get();
         bench.answer(&get, FINE);
         if ends {
@@ -143,8 +147,12 @@ fn a_tracker_that_knows_nobody_does_not_end_the_search() {
         bench.answer(&good, PEER);
         bench.quiet();
         // The peer was of no use: each tracker is asked again as soon as it allows.
-        bench.trackers.set_need(Need::Answer, bench.now);
-        bench.trackers.set_need(Need::Peers, bench.now);
+        bench
+            .trackers
+            .set_need(Need::Answer, &mut bench.shared, bench.now);
+        bench
+            .trackers
+            .set_need(Need::Peers, &mut bench.shared, bench.now);
         assert_eq!(bench.idle_for(), Some(limits::INTERVAL_LEAST.as_secs()));
         bench.pass(30);
         let get = bench.get();
@@ -159,12 +167,16 @@ fn a_tracker_that_knows_nobody_does_not_end_the_search() {
 fn a_search_goes_on_where_it_stopped() {
     let urls = ["http://10.0.1.1/announce", "http://10.0.1.2/announce", GOOD];
     let mut bench = Bench::new(&[&urls[..1], &urls[1..2], &urls[2..]]);
-    bench.trackers.set_need(Need::Peers, bench.now);
-    bench.trackers.start(bench.now);
+    bench
+        .trackers
+        .set_need(Need::Peers, &mut bench.shared, bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
     let get = bench.get();
     bench.answer(&get, PEER);
     bench.quiet();
-    bench.trackers.set_need(Need::Peers, bench.now);
+    bench
+        .trackers
+        .set_need(Need::Peers, &mut bench.shared, bench.now);
     let get = bench.get();
     assert_eq!(get.addr.to_string(), "10.0.1.2:80");
     bench.refuse(&get);
@@ -176,13 +188,17 @@ fn a_search_goes_on_where_it_stopped() {
 #[test]
 fn a_tracker_that_named_peers_is_kept() {
     let mut bench = Bench::new(&[&["http://10.0.1.1/announce"], &[GOOD]]);
-    bench.trackers.set_need(Need::Peers, bench.now);
-    bench.trackers.start(bench.now);
+    bench
+        .trackers
+        .set_need(Need::Peers, &mut bench.shared, bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
     let get = bench.get();
     bench.answer(&get, FINE);
     let good = bench.get();
     bench.answer(&good, PEER);
-    bench.trackers.set_need(Need::Nothing, bench.now);
+    bench
+        .trackers
+        .set_need(Need::Nothing, &mut bench.shared, bench.now);
     for _ in 0..3 {
         bench.pass(1800);
         let get = bench.get();
@@ -202,8 +218,10 @@ fn a_search_is_bounded() {
         .map(|n| vec![format!("udp://10.0.2.{n}:9")])
         .collect();
     let mut bench = tiers(&urls);
-    bench.trackers.set_need(Need::Peers, bench.now);
-    bench.trackers.start(bench.now);
+    bench
+        .trackers
+        .set_need(Need::Peers, &mut bench.shared, bench.now);
+    bench.trackers.start(&mut bench.shared, bench.now);
     let mut asked = 0;
     for _ in 0..14 {
         while bench.wanted().is_some() {

@@ -52,7 +52,7 @@ pub(super) fn reply(bench: &mut Bench, sent: &Sent, body: Body) -> bool {
         body,
     }
     .encode(&mut bytes);
-    bench.trackers.handle_datagram(sent.to, &bytes, bench.now)
+    bench.hear_datagram(sent.to, &bytes)
 }
 
 pub(super) fn announced(peers: &[&str]) -> Body {
@@ -117,9 +117,7 @@ fn only_the_answer_to_the_question_is_taken() {
     }
     .encode(&mut bytes);
     assert!(
-        !bench
-            .trackers
-            .handle_datagram(request.to, &bytes, bench.now),
+        !bench.hear_datagram(request.to, &bytes),
         "another transaction"
     );
     bytes.clear();
@@ -130,18 +128,12 @@ fn only_the_answer_to_the_question_is_taken() {
     .encode(&mut bytes);
     for stranger in ["10.0.0.1:10", "10.0.0.2:9", "[::1]:9"] {
         let from = stranger.parse().unwrap();
-        assert!(
-            !bench.trackers.handle_datagram(from, &bytes, bench.now),
-            "{stranger}"
-        );
+        assert!(!bench.hear_datagram(from, &bytes), "{stranger}");
     }
     reply(&mut bench, &request, announced(&[]));
     bench.quiet();
     let disguised = "[::ffff:10.0.0.1]:9".parse().unwrap();
-    assert!(
-        bench.trackers.handle_datagram(disguised, &bytes, bench.now),
-        "the same address"
-    );
+    assert!(bench.hear_datagram(disguised, &bytes), "the same address");
     let announce = sent(&mut bench);
     assert_ne!(announce.transaction(), request.transaction());
     assert!(
@@ -204,7 +196,7 @@ fn a_connection_id_lasts_a_minute() {
     let announce = connect(&mut bench, 5);
     reply(&mut bench, &announce, announced(&[]));
     bench.pass(59);
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     let announce = sent(&mut bench);
     assert_eq!(announce.event(), Some(Event::Completed));
     let Request::Announce { connection: 5, .. } = announce.request else {
@@ -212,7 +204,7 @@ fn a_connection_id_lasts_a_minute() {
     };
     reply(&mut bench, &announce, announced(&[]));
     bench.pass(1);
-    bench.trackers.stop(bench.now);
+    bench.trackers.stop(&mut bench.shared, bench.now);
     let announce = connect(&mut bench, 6);
     assert_eq!(announce.event(), Some(Event::Stopped));
     reply(&mut bench, &announce, announced(&[]));
@@ -226,7 +218,7 @@ fn a_connection_id_that_expires_meanwhile_is_asked_for_anew() {
     let announce = connect(&mut bench, 5);
     reply(&mut bench, &announce, announced(&[]));
     bench.pass(50);
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     let lost = sent(&mut bench);
     assert_eq!(lost.event(), Some(Event::Completed));
     bench.pass(15);
@@ -242,7 +234,7 @@ fn a_connection_id_belongs_to_one_address() {
     bench.found(id, &["10.0.0.1"]);
     let announce = connect(&mut bench, 5);
     reply(&mut bench, &announce, announced(&[]));
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     let (id, _) = bench.lookup();
     bench.found(id, &["10.0.0.2"]);
     assert!(sent(&mut bench).is_connect());
@@ -285,11 +277,7 @@ fn an_announce_answered_with_nothing_is_refused_at_once() {
     let announce = connect(&mut bench, 5);
     let mut bytes = vec![0, 0, 0, 1];
     bytes.extend(announce.transaction().to_be_bytes());
-    assert!(
-        bench
-            .trackers
-            .handle_datagram(announce.to, &bytes, bench.now)
-    );
+    assert!(bench.hear_datagram(announce.to, &bytes));
     assert_eq!(sent(&mut bench).to, "10.0.0.2:9".parse().unwrap());
     assert_eq!(bench.said(), [format!("{U}: it refused without a reason")]);
 }
@@ -321,7 +309,7 @@ fn an_answer_that_makes_no_sense_is_not_waited_out() {
             bytes.extend(announce.transaction().to_be_bytes());
             bytes.extend(vec![0; rest]);
             let to = announce.to;
-            assert!(bench.trackers.handle_datagram(to, &bytes, bench.now));
+            assert!(bench.hear_datagram(to, &bytes));
             bench.quiet();
             let patience = limits::UDP_SECOND_ANSWER.as_secs();
             bench.pass(patience - 1);
@@ -344,7 +332,7 @@ fn a_connection_id_that_the_tracker_forgot_is_asked_for_anew() {
     let mut bench = Bench::started(&[&[U]]);
     let announce = connect(&mut bench, 5);
     reply(&mut bench, &announce, announced(&[]));
-    bench.trackers.completed(bench.now);
+    bench.trackers.completed(&mut bench.shared, bench.now);
     let announce = sent(&mut bench);
     reply(
         &mut bench,
@@ -400,9 +388,7 @@ fn each_family_has_a_format_of_its_own() {
 fn what_can_never_arrive_is_not_waited_for() {
     let mut bench = Bench::started(&[&[U], &["udp://10.0.0.2:9"]]);
     let request = sent(&mut bench);
-    bench
-        .trackers
-        .handle_undeliverable(request.to, "network is unreachable", bench.now);
+    bench.hear_undeliverable(request.to, "network is unreachable");
     assert_eq!(sent(&mut bench).to, "10.0.0.2:9".parse().unwrap());
     assert_eq!(bench.said(), [format!("{U}: network is unreachable")]);
 }

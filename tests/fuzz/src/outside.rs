@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use brooklet::base::time::{Duration, Now};
-use brooklet::tracker::{Action, Id, Trackers};
+use brooklet::base::time::Duration;
+use brooklet::tracker::{Action, Id, Input};
 use brooklet::wire::announce::Reply;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
 
@@ -81,51 +81,56 @@ impl Outside {
         self.links.len()
     }
 
-    /// Something happens outside.
-    pub fn happen(&mut self, script: &mut Script<'_>, trackers: &mut Trackers, now: Now) {
+    /// Something happens outside, which `hear` is told.
+    pub fn happen(&mut self, script: &mut Script<'_>, hear: &mut dyn FnMut(Input<'_>)) {
         match script.below(7) {
             0 if !self.lookups.is_empty() => {
                 let id = self.lookups.swap_remove(script.below(self.lookups.len()));
-                trackers.handle_resolved(id, found(script), now);
+                let found = &found(script);
+                hear(Input::Resolved { id, found });
             }
             1 => {
                 if let Some(id) = script.pick(&self.links) {
-                    trackers.handle_connected(id, now);
+                    hear(Input::Connected { id });
                 }
             }
             2 => {
                 if let Some(id) = script.pick(&self.links) {
                     let head = script.pick(HEADS).unwrap_or_default();
                     let body = script.pick(BODIES).unwrap_or_default();
-                    trackers.handle_bytes(id, [head, body].concat().as_bytes(), now);
+                    let bytes = [head, body].concat();
+                    let bytes = bytes.as_bytes();
+                    hear(Input::Bytes { id, bytes });
                 }
             }
             3 => {
                 if let Some(id) = script.pick(&self.links) {
-                    trackers.handle_bytes(id, script.bytes(), now);
+                    let bytes = script.bytes();
+                    hear(Input::Bytes { id, bytes });
                 }
             }
             4 if !self.links.is_empty() => {
                 let id = self.links.swap_remove(script.below(self.links.len()));
-                let how = if script.flag() {
+                let how = &if script.flag() {
                     Err("reset".to_string())
                 } else {
                     Ok(())
                 };
-                trackers.handle_closed(id, how, now);
+                hear(Input::Closed { id, how });
             }
             5 if !self.datagrams.is_empty() => {
                 let (to, asked) = self
                     .datagrams
                     .swap_remove(script.below(self.datagrams.len()));
-                let answer = answer(script, &asked);
-                trackers.handle_datagram(to, &answer, now);
+                let bytes = &answer(script, &asked);
+                hear(Input::Datagram { from: to, bytes });
             }
             6 if !self.datagrams.is_empty() => {
                 let (to, _) = self
                     .datagrams
                     .swap_remove(script.below(self.datagrams.len()));
-                trackers.handle_undeliverable(to, "no route", now);
+                let why = "no route";
+                hear(Input::Undeliverable { to, why });
             }
             _ => {}
         }

@@ -8,12 +8,12 @@ use std::rc::Rc;
 use brooklet::base::bits::Bits;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::{Duration, Now};
-use brooklet::tracker::Id;
+use brooklet::tracker::{Id, Input};
 
 use super::disk::Source;
 use super::manners::Manners;
 use super::net::{Conn, round_up};
-use super::node::{Link, Node, Role, TORRENT};
+use super::node::{Link, Node, Role};
 use super::queue::{Act, Event, Queue};
 use super::tracker::Tracker;
 
@@ -194,9 +194,13 @@ impl World {
         let reply = self.tracker.answer(from, request, now, &mut self.rng);
         let node = &mut self.nodes[n];
         if let Some(session) = node.session.as_mut().filter(|_| node.run == run) {
-            session.trackers(TORRENT).handle_connected(id, now);
-            session.trackers(TORRENT).handle_bytes(id, &reply, now);
-            session.trackers(TORRENT).handle_closed(id, Ok(()), now);
+            for input in [
+                Input::Connected { id },
+                Input::Bytes { id, bytes: &reply },
+                Input::Closed { id, how: &Ok(()) },
+            ] {
+                session.handle_tracker(input, now);
+            }
             self.wake(n, now);
         }
     }

@@ -6,7 +6,7 @@ use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::limits;
 use brooklet::base::rng::Rng;
 use brooklet::base::time::Now;
-use brooklet::tracker::{Action, Families, Identity, Response, Trackers};
+use brooklet::tracker::{Action, Families, Identity, Input, Response, Shared, Trackers};
 
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {
@@ -31,8 +31,10 @@ fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> (Vec<Action>, Vec<R
     let url = String::from("http://192.0.2.1:6969/announce");
     let (info_hash, now) = (InfoHash(*b"abcdefghijklmnopqrst"), Now::default());
     let (families, rng) = (Families { v4: true, v6: true }, Rng::from_seed(1));
+    let mut shared = Shared::default();
     let mut trackers = if scrape {
-        Trackers::scraper(&[vec![url]], info_hash, families, false, now, rng)
+        let tiers = &[vec![url]];
+        Trackers::scraper(tiers, info_hash, families, false, &mut shared, now, rng)
     } else {
         let identity = Identity {
             info_hash,
@@ -40,18 +42,20 @@ fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> (Vec<Action>, Vec<R
             key: 1,
             port: 6881,
         };
-        let mut trackers = Trackers::new(&[vec![url]], identity, families, now, rng);
-        trackers.start(now);
+        let mut trackers = Trackers::new(0, &[vec![url]], identity, families, rng);
+        trackers.start(&mut shared, now);
         trackers
     };
+    let turn = shared.next_turn(now).expect("nobody else waits");
+    trackers.handle(turn, &mut shared, now);
     let Some(Action::Connect { id, .. }) = trackers.next_action() else {
         panic!("a tracker whose address is known is connected to");
     };
-    trackers.handle_connected(id, now);
-    for part in cut(answer, cuts) {
-        trackers.handle_bytes(id, part, now);
+    trackers.handle(Input::Connected { id }, &mut shared, now);
+    for bytes in cut(answer, cuts) {
+        trackers.handle(Input::Bytes { id, bytes }, &mut shared, now);
     }
-    trackers.handle_closed(id, Ok(()), now);
+    trackers.handle(Input::Closed { id, how: &Ok(()) }, &mut shared, now);
     let actions = std::iter::from_fn(|| trackers.next_action()).collect();
     let responses = std::iter::from_fn(|| trackers.next_response()).collect();
     (actions, responses)

@@ -18,7 +18,7 @@ use brooklet::session::config::Config;
 use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
 use brooklet::torrent::order::{Order, Stay, Us};
-use brooklet::tracker::Families;
+use brooklet::tracker::{Families, Input};
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::Message;
 
@@ -165,9 +165,10 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
             let piece = script.pick(&held).unwrap_or(any);
             world.disk.broken.insert(piece);
         }
-        (24..=26, _) => world
-            .outside
-            .happen(script, world.session.trackers(TORRENT), now),
+        (24..=26, _) => {
+            let hear = &mut |input: Input<'_>| world.session.handle_tracker(input, now);
+            world.outside.happen(script, hear);
+        }
         (27, _) if script.byte() > 0xf0 => {
             world.session.stop_all("SIGINT", now);
             world.stopped = true;

@@ -5,43 +5,57 @@ use super::super::script::Script;
 use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::limits;
 use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now};
-use brooklet::tracker::{Families, Identity, Trackers};
+use brooklet::base::time::{Duration, Now, sooner};
+use brooklet::tracker::{Families, Identity, Input, Shared, Trackers};
 
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {
     let script = &mut Script::new(data);
-    let (mut now, mut outside) = (Now::default(), Outside::default());
-    let mut trackers = machine(script, now);
+    let (mut now, mut outside, mut shared) =
+        (Now::default(), Outside::default(), Shared::default());
+    let mut trackers = machine(script, &mut shared, now);
     while let Some(step) = script.step() {
         match step % 8 {
-            0 => trackers.start(now),
-            1 => trackers.completed(now),
-            2 => trackers.want_peers(now),
+            0 => trackers.start(&mut shared, now),
+            1 => trackers.completed(&mut shared, now),
+            2 => trackers.want_peers(&mut shared, now),
             3 => trackers.set_totals(
                 script.number().into(),
                 script.number().into(),
                 script.number().into(),
             ),
             4 => now = now + Duration::from_millis(u64::from(script.short()) * 10),
-            5 => now = trackers.next_deadline().map_or(now, |due| due.max(now)),
-            6 if step & 0x70 == 0x70 => trackers.stop(now),
-            _ => outside.happen(script, &mut trackers, now),
+            5 => now = due(&trackers, &shared).map_or(now, |due| due.max(now)),
+            6 if step & 0x70 == 0x70 => trackers.stop(&mut shared, now),
+            _ => outside.happen(script, &mut |input| {
+                tell(&mut trackers, &mut shared, input, now);
+            }),
         }
-        settle(&mut trackers, &mut outside, now);
+        settle(&mut trackers, &mut shared, &mut outside, now);
     }
-    trackers.stop(now);
-    settle(&mut trackers, &mut outside, now);
+    trackers.stop(&mut shared, now);
+    settle(&mut trackers, &mut shared, &mut outside, now);
     let until = now + limits::FAREWELL;
-    while let Some(due) = trackers.next_deadline().filter(|&due| due <= until) {
+    while let Some(due) = due(&trackers, &shared).filter(|&due| due <= until) {
         now = now.max(due);
-        settle(&mut trackers, &mut outside, now);
+        settle(&mut trackers, &mut shared, &mut outside, now);
     }
     assert!(trackers.is_idle(), "leaving takes no longer than it may");
     assert_eq!(outside.links(), 0, "no connection is left");
+    assert_eq!(shared.next_deadline(), None, "nothing waits for its turn");
 }
 
-fn machine(script: &mut Script<'_>, now: Now) -> Trackers {
+fn due(trackers: &Trackers, shared: &Shared) -> Option<Now> {
+    sooner(trackers.next_deadline(), shared.next_deadline())
+}
+
+fn tell(trackers: &mut Trackers, shared: &mut Shared, input: Input<'_>, now: Now) {
+    if !shared.recipients(&input).is_empty() {
+        trackers.handle(input, shared, now);
+    }
+}
+
+fn machine(script: &mut Script<'_>, shared: &mut Shared, now: Now) -> Trackers {
     let families = script.byte();
     let families = Families {
         v4: families & 1 == 0,
@@ -53,7 +67,7 @@ fn machine(script: &mut Script<'_>, now: Now) -> Trackers {
     let (info_hash, peer_id) = (InfoHash([b'i'; 20]), PeerId([b'p'; 20]));
     let rng = Rng::from_seed(script.byte().into());
     if script.byte() & 7 == 7 {
-        return Trackers::scraper(&tiers, info_hash, families, false, now, rng);
+        return Trackers::scraper(&tiers, info_hash, families, false, shared, now, rng);
     }
     let identity = Identity {
         info_hash,
@@ -61,7 +75,7 @@ fn machine(script: &mut Script<'_>, now: Now) -> Trackers {
         key: 1,
         port: 6881,
     };
-    Trackers::new(&tiers, identity, families, now, rng)
+    Trackers::new(0, &tiers, identity, families, rng)
 }
 
 fn url(script: &mut Script<'_>) -> String {
@@ -73,10 +87,16 @@ fn url(script: &mut Script<'_>) -> String {
 }
 
 /// What is due is done, and what the machine wants is noted.
-fn settle(trackers: &mut Trackers, outside: &mut Outside, now: Now) {
+fn settle(trackers: &mut Trackers, shared: &mut Shared, outside: &mut Outside, now: Now) {
     for _ in 0..4 {
         if trackers.next_deadline().is_some_and(|due| due <= now) {
-            trackers.handle_timeout(now);
+            trackers.handle_timeout(shared, now);
+        }
+        while let Some(input) = shared.next_turn(now) {
+            assert!(
+                trackers.handle(input, shared, now),
+                "somebody waited for it"
+            );
         }
         while let Some(action) = trackers.next_action() {
             outside.perform(action);
@@ -87,7 +107,7 @@ fn settle(trackers: &mut Trackers, outside: &mut Outside, now: Now) {
             }
         }
     }
-    let due = trackers.next_deadline();
+    let due = due(trackers, shared);
     assert!(
         due.is_none_or(|due| due > now),
         "a deadline that is past does not go away"

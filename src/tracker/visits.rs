@@ -1,0 +1,313 @@
+//! Questions to trackers take turns. Nobody is refused: a question that may not be asked at once
+//! waits in the line of its address, and the torrents in a line are served one after the other.
+//!
+//! An address that has not answered as a tracker gets [`limits::TRACKER_VISITS`] questions without
+//! a pause, then one each [`limits::VISIT_GAP`], since a torrent may name anybody there. One that
+//! has proved to be a tracker gets them [`limits::PROVEN_GAP`] apart. Beside that, only so many
+//! connections over HTTP may be under way: in all, and at one address.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Bound;
+
+use super::action::Id;
+use crate::base::key::TorrentKey;
+use crate::base::limits;
+use crate::base::time::{Duration, Now};
+
+/// A question that is to be asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    /// Its id.
+    pub id: Id,
+    /// Where it goes.
+    pub addr: SocketAddr,
+    /// Whether it takes a connection: over UDP it takes none.
+    pub connects: bool,
+}
+
+/// All lines.
+#[derive(Debug, Default)]
+pub struct Visits {
+    lines: BTreeMap<Target, Line>,
+    /// Lines in which somebody waits, by the moment when the next may go.
+    due: BTreeSet<(Now, Target)>,
+    /// Lines whose next question lacks a connection, until one is free.
+    blocked: BTreeSet<Target>,
+    /// Where each question is that waits or is connected.
+    at: BTreeMap<Id, (Target, State)>,
+    connected: usize,
+    /// Lines that may be kept before idle ones are looked for.
+    kept: usize,
+}
+
+/// What is asked: a host, or a tracker there that has proved to be one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Target {
+    Host(IpAddr),
+    Tracker(SocketAddr),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Waiting,
+    Connected,
+}
+
+/// The questions to one target.
+#[derive(Debug, Default)]
+struct Line {
+    /// When all questions asked so far will have been a gap apart.
+    even: Now,
+    waiting: BTreeMap<TorrentKey, VecDeque<Ticket>>,
+    /// Whose question was the last to go.
+    last: TorrentKey,
+    connected: usize,
+    /// Where it stands among those that are due.
+    placed: Option<Now>,
+    /// Until when a tracker's proof counts.
+    proven_until: Now,
+}
+
+impl Target {
+    fn of_host(addr: SocketAddr) -> Target {
+        Target::Host(addr.ip().to_canonical())
+    }
+
+    /// The time between two questions to it.
+    fn gap(self) -> Duration {
+        match self {
+            Target::Host(_) => limits::VISIT_GAP,
+            Target::Tracker(_) => limits::PROVEN_GAP,
+        }
+    }
+}
+
+impl Line {
+    /// The question that goes next: of the torrent that follows the last one.
+    fn next(&self) -> Option<Ticket> {
+        let behind = (Bound::Excluded(self.last), Bound::Unbounded);
+        let mut torrents = self.waiting.range(behind).chain(&self.waiting);
+        torrents.next()?.1.front().copied()
+    }
+
+    /// When the next may go.
+    fn free_at(&self, target: Target, now: Now) -> Now {
+        let ahead = target.gap() * (limits::TRACKER_VISITS - 1);
+        now + self.even.since(now).saturating_sub(ahead)
+    }
+
+    /// Whether a tracker's proof is too old.
+    fn is_stale(&self, now: Now) -> bool {
+        self.proven_until <= now
+    }
+
+    fn remove(&mut self, id: Id) {
+        if let Some(queue) = self.waiting.get_mut(&id.torrent) {
+            queue.retain(|ticket| ticket.id != id);
+            if queue.is_empty() {
+                self.waiting.remove(&id.torrent);
+            }
+        }
+    }
+
+    /// Takes out all questions that are such.
+    fn remove_all(&mut self, such: impl Fn(&Ticket) -> bool) -> Vec<Ticket> {
+        let mut removed = Vec::new();
+        self.waiting.retain(|_, queue| {
+            removed.extend(queue.iter().filter(|ticket| such(ticket)));
+            queue.retain(|ticket| !such(ticket));
+            !queue.is_empty()
+        });
+        removed
+    }
+}
+
+impl Visits {
+    /// A question is to be asked: [`Visits::next`] names it when it may be, perhaps at once.
+    pub fn enter(&mut self, ticket: Ticket, now: Now) {
+        let tracker = Target::Tracker(ticket.addr);
+        let proven = self.lines.get(&tracker);
+        let target = if proven.is_some_and(|line| !line.is_stale(now)) {
+            tracker
+        } else {
+            Target::of_host(ticket.addr)
+        };
+        self.forget_idle(now);
+        self.insert(target, ticket, now);
+    }
+
+    /// The next question whose turn it is: where several may go, of the torrent with the fewest
+    /// connections, then to the address with the fewest.
+    pub fn next(&mut self, now: Now) -> Option<Ticket> {
+        loop {
+            let due = self.due.iter().take_while(|(at, _)| *at <= now);
+            let targets: Vec<Target> = due.map(|&(_, target)| target).collect();
+            let least = |target: &&Target| {
+                let line = self.lines.get(target)?;
+                let id = line.next()?.id;
+                Some((self.load(id.torrent), line.connected, id))
+            };
+            let target = *targets.iter().min_by_key(least)?;
+            if let Some(ticket) = self.take(target, now) {
+                return Some(ticket);
+            }
+        }
+    }
+
+    /// When [`Visits::next`] has something.
+    pub fn next_deadline(&self) -> Option<Now> {
+        self.due.first().map(|&(at, _)| at)
+    }
+
+    /// A question is over, or is not to be asked any more.
+    pub fn leave(&mut self, id: Id, now: Now) {
+        let Some((target, state)) = self.at.remove(&id) else {
+            return;
+        };
+        if let Some(line) = self.lines.get_mut(&target) {
+            match state {
+                State::Waiting => line.remove(id),
+                State::Connected => {
+                    line.connected -= 1;
+                    self.connected -= 1;
+                }
+            }
+        }
+        self.place(target, now);
+        if state == State::Connected {
+            for target in std::mem::take(&mut self.blocked) {
+                self.place(target, now);
+            }
+        }
+    }
+
+    /// This address has answered as a tracker does. Those who wait for it need not wait for others
+    /// at the same host any more.
+    pub fn prove(&mut self, addr: SocketAddr, now: Now) {
+        let (target, host) = (Target::Tracker(addr), Target::of_host(addr));
+        let until = now + limits::PROVEN_FOR;
+        let known = self.lines.get_mut(&target);
+        if let Some(line) = known.filter(|line| !line.is_stale(now)) {
+            line.proven_until = until;
+            return;
+        }
+        // What counts as asked of the host counts here, too.
+        let spent = self.lines.get(&host).map(|line| line.even.since(now));
+        let spent = spent.map_or(0, |span| {
+            span.as_millis().div_ceil(limits::VISIT_GAP.as_millis())
+        });
+        let spent = (spent as u32).min(limits::TRACKER_VISITS);
+        let line = self.lines.entry(target).or_default();
+        line.proven_until = until;
+        line.even = now + limits::PROVEN_GAP * spent;
+        let there = |ticket: &Ticket| ticket.addr == addr;
+        let waiting = self.lines.get_mut(&host).map(|line| line.remove_all(there));
+        for ticket in waiting.unwrap_or_default() {
+            self.insert(target, ticket, now);
+        }
+        self.place(host, now);
+    }
+
+    /// Takes out all questions over UDP to this address that wait.
+    pub fn take_waiting(&mut self, addr: SocketAddr, now: Now) -> Vec<Ticket> {
+        let mut taken = Vec::new();
+        for target in [Target::Tracker(addr), Target::of_host(addr)] {
+            if let Some(line) = self.lines.get_mut(&target) {
+                taken.extend(line.remove_all(|ticket| ticket.addr == addr && !ticket.connects));
+                self.place(target, now);
+            }
+        }
+        for ticket in &taken {
+            self.at.remove(&ticket.id);
+        }
+        taken
+    }
+
+    fn insert(&mut self, target: Target, ticket: Ticket, now: Now) {
+        self.at.insert(ticket.id, (target, State::Waiting));
+        let line = self.lines.entry(target).or_default();
+        let queue = line.waiting.entry(ticket.id.torrent).or_default();
+        queue.push_back(ticket);
+        self.place(target, now);
+    }
+
+    /// Lets the first in a line go, unless it lacks a connection.
+    fn take(&mut self, target: Target, now: Now) -> Option<Ticket> {
+        let line = self.lines.get_mut(&target)?;
+        let ticket = line.next()?;
+        let full = self.connected >= limits::TRACKER_CONNECTIONS
+            || line.connected >= limits::TRACKER_CONNECTIONS_EACH;
+        if ticket.connects && full {
+            self.unplace(target);
+            self.blocked.insert(target);
+            return None;
+        }
+        line.remove(ticket.id);
+        line.last = ticket.id.torrent;
+        line.even = line.even.max(now) + target.gap();
+        if ticket.connects {
+            line.connected += 1;
+            self.connected += 1;
+            self.at.insert(ticket.id, (target, State::Connected));
+        } else {
+            self.at.remove(&ticket.id);
+        }
+        self.place(target, now);
+        Some(ticket)
+    }
+
+    /// How many connections a torrent has.
+    fn load(&self, torrent: TorrentKey) -> usize {
+        let id = |number| Id { torrent, number };
+        let all = self.at.range(id(0)..=id(u32::MAX));
+        all.filter(|(_, (_, state))| *state == State::Connected)
+            .count()
+    }
+
+    /// Notes when the next of a line may go, if somebody waits there.
+    fn place(&mut self, target: Target, now: Now) {
+        self.unplace(target);
+        self.blocked.remove(&target);
+        let Some(line) = self.lines.get_mut(&target) else {
+            return;
+        };
+        if line.waiting.is_empty() {
+            line.placed = None;
+            return;
+        }
+        let at = line.free_at(target, now);
+        line.placed = Some(at);
+        self.due.insert((at, target));
+    }
+
+    fn unplace(&mut self, target: Target) {
+        let placed = self
+            .lines
+            .get_mut(&target)
+            .and_then(|line| line.placed.take());
+        if let Some(at) = placed {
+            self.due.remove(&(at, target));
+        }
+    }
+
+    /// Forgets lines that make no difference any more, when there are twice as many as the last
+    /// time.
+    fn forget_idle(&mut self, now: Now) {
+        if self.lines.len() < self.kept.max(16) {
+            return;
+        }
+        self.lines.retain(|target, line| {
+            let idle = line.waiting.is_empty() && line.connected == 0;
+            let spent = match target {
+                Target::Host(_) => line.even <= now,
+                Target::Tracker(_) => line.is_stale(now),
+            };
+            !(idle && spent)
+        });
+        self.kept = 2 * self.lines.len();
+    }
+}
+
+#[cfg(test)]
+mod tests;
