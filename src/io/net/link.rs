@@ -4,11 +4,11 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::OwnedFd;
 
 use mio::net::{TcpListener, TcpStream};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{SocketType, sockopt};
 
+use super::socket;
 use crate::tracker::Families;
 
 /// Ports that are tried when none is named: what clients have always used.
@@ -117,8 +117,7 @@ pub fn dial(addr: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStream> {
     let Some(local) = bind else {
         return TcpStream::connect(addr);
     };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family(addr.ip()), SocketType::STREAM, flags, None)?;
+    let socket = socket::unbound(addr, SocketType::STREAM)?;
     rustix::net::bind(&socket, &SocketAddr::new(local, 0))?;
     match rustix::net::connect(&socket, &addr) {
         Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(TcpStream::from_std(socket.into())),
@@ -184,7 +183,7 @@ impl Listeners {
             let listening = listen(SocketAddr::new(ip, port)).and_then(|socket| {
                 // Trackers are spoken to from the same port over UDP; whether that can be had is
                 // known by trying.
-                bound(socket.local_addr()?, SocketType::DGRAM)?;
+                socket::bound(socket.local_addr()?, SocketType::DGRAM)?;
                 Ok(socket)
             });
             match listening {
@@ -195,7 +194,7 @@ impl Listeners {
                     families.v6 |= ip.is_ipv6();
                 }
                 // A machine without IPv6, or without IPv4, is listened on with what it has.
-                Err(error) if ips.len() > 1 && lacks_family(&error) => {}
+                Err(error) if ips.len() > 1 && socket::lacks_family(&error) => {}
                 Err(error) => return Err(format!("port {port}: {}", plain(&error))),
             }
         }
@@ -213,41 +212,9 @@ impl Listeners {
 }
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = bound(addr, SocketType::STREAM)?;
+    let socket = socket::bound(addr, SocketType::STREAM)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
-}
-
-fn bound(addr: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family(addr.ip()), kind, flags, None)?;
-    if kind == SocketType::STREAM {
-        // Connections of an earlier run that linger must not keep the port.
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-    }
-    if addr.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
-    }
-    rustix::net::bind(&socket, &addr)?;
-    Ok(socket)
-}
-
-fn family(ip: IpAddr) -> AddressFamily {
-    match ip {
-        IpAddr::V4(_) => AddressFamily::INET,
-        IpAddr::V6(_) => AddressFamily::INET6,
-    }
-}
-
-fn lacks_family(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [
-        Errno::AFNOSUPPORT,
-        Errno::ADDRNOTAVAIL,
-        Errno::PROTONOSUPPORT,
-    ]
-    .iter()
-    .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// An error in plain words, without the number that Rust appends.

@@ -1,5 +1,7 @@
 //! Sockets: those of peers, those of trackers, and host names.
 
+mod socket;
+
 pub mod link;
 
 pub mod fetch;

@@ -13,9 +13,9 @@ use std::ops::Range;
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{SocketType, sockopt};
 
-use super::link;
+use super::{link, socket};
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::tracker::Families;
@@ -76,7 +76,7 @@ impl Udp {
             };
             let mut socket = match open(SocketAddr::new(local, port)) {
                 // A machine without one of the families is one with the other.
-                Err(error) if bind.is_none() && lacks_family(&error) => continue,
+                Err(error) if bind.is_none() && socket::lacks_family(&error) => continue,
                 other => other?,
             };
             registry.register(&mut socket, Token(first + number), Interest::READABLE)?;
@@ -227,15 +227,8 @@ fn sent(result: io::Result<usize>) -> io::Result<()> {
     }
 }
 
-fn lacks_family(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(code, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
-}
-
 fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = unbound(addr)?;
-    rustix::net::bind(&socket, &addr)?;
+    let socket = socket::bound(addr, SocketType::DGRAM)?;
     Ok(UdpSocket::from_std(socket.into()))
 }
 
@@ -243,7 +236,7 @@ fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
 /// only, so that no other program of the user can share the port.
 fn connect(beside: &UdpSocket, to: SocketAddr) -> io::Result<UdpSocket> {
     let local = beside.local_addr()?;
-    let socket = unbound(local)?;
+    let socket = socket::unbound(local, SocketType::DGRAM)?;
     sockopt::set_socket_reuseport(&socket, true)?;
     sockopt::set_socket_reuseport(beside, true)?;
     let bound = rustix::net::bind(&socket, &local);
@@ -251,19 +244,6 @@ fn connect(beside: &UdpSocket, to: SocketAddr) -> io::Result<UdpSocket> {
     bound?;
     rustix::net::connect(&socket, &to)?;
     Ok(UdpSocket::from_std(socket.into()))
-}
-
-fn unbound(addr: SocketAddr) -> io::Result<std::os::fd::OwnedFd> {
-    let family = match addr {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
-    if addr.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
-    }
-    Ok(socket)
 }
 
 #[cfg(test)]
