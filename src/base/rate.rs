@@ -121,6 +121,12 @@ impl Bucket {
         self.rate
     }
 
+    /// Changes the limit from now on; debts remain.
+    pub fn set_rate(&mut self, rate: Option<u64>, now: Now) {
+        self.available(now);
+        (self.rate, self.at) = (rate, now);
+    }
+
     /// Bytes that may flow now.
     pub fn available(&mut self, now: Now) -> u64 {
         let Some(rate) = self.rate else {

@@ -82,8 +82,8 @@ impl Reactor {
     pub(super) fn flush(&mut self, now: Now) {
         let mut keys = self.session.take_unflushed();
         keys.append(&mut self.unwritten);
-        let out_of_turn = self.session.may_send();
         for key in keys {
+            let out_of_turn = self.session.may_send(key);
             let mut left = Left::More;
             for _ in 0..WRITES_A_TURN {
                 if left == Left::More {

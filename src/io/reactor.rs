@@ -366,6 +366,10 @@ impl Reactor {
                     self.go_on_saving(now);
                 }
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
+                Effect::Close { torrent, .. } => {
+                    self.store.close(torrent);
+                    self.session.forget(torrent);
+                }
                 Effect::Report { report, .. } => {
                     match reporter(report) {
                         // The terminal that is closed takes nothing more, but that is known.

@@ -281,6 +281,7 @@ fn config(
         max_peers,
         down: setup.down,
         up: setup.up,
+        active: None,
     }
 }
 

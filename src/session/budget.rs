@@ -1,6 +1,8 @@
 //! What a session may spend: connections, dials a second, bytes a second, refusals a second.
 
 use super::fair_queue::FairQueue;
+use crate::base::geometry::BLOCK;
+use crate::base::key::PeerKey;
 use crate::base::limits;
 use crate::base::rate::{Bucket, Meter};
 use crate::base::time::{Duration, Now};
@@ -29,6 +31,30 @@ impl Flow {
     /// Whether there is a limit, for which peers must wait.
     pub fn is_limited(&self) -> bool {
         self.bucket.rate().is_some()
+    }
+
+    /// The peer whose turn it is under this limit and under its torrent's own: `own` says when the
+    /// latter allows a block, `None`: now.
+    pub fn next_turn(
+        &mut self,
+        now: Now,
+        mut own: impl FnMut(PeerKey) -> Option<Now>,
+    ) -> Option<PeerKey> {
+        let closed = self.bucket.ready_at(u64::from(BLOCK), now).is_some();
+        let may = |key| !closed && own(key).is_none();
+        self.queue.pop_if(may)
+    }
+
+    /// When so many bytes may flow, if any peer waits for that. `own`: see [`Flow::next_turn`].
+    pub fn turn_at(
+        &mut self,
+        bytes: u64,
+        now: Now,
+        own: impl FnMut(PeerKey) -> Option<Now>,
+    ) -> Option<Now> {
+        let own = self.queue.waiting().map(own).min()?;
+        let ready_at = self.bucket.ready_at(bytes, now);
+        Some(own.unwrap_or(now).max(ready_at.unwrap_or(now)))
     }
 }
 

@@ -13,4 +13,6 @@ pub struct Config {
     pub down: Option<u64>,
     /// See `down`.
     pub up: Option<u64>,
+    /// Torrents that download at the same time, at most; `None`: any number.
+    pub active: Option<usize>,
 }

@@ -38,9 +38,12 @@ impl FairQueue {
         }
     }
 
-    /// The peer to serve next. It does not wait any more: if one block was not all, it joins again.
-    pub fn pop(&mut self) -> Option<usize> {
-        let (got, key) = self.waiting.pop_first()?;
+    /// The peer to serve next, of those that may be served at all. It does not wait any more: if
+    /// one block was not all, it joins again.
+    pub fn pop_if(&mut self, mut may: impl FnMut(usize) -> bool) -> Option<usize> {
+        let mut waiting = self.waiting.iter().copied();
+        let (got, key) = waiting.find(|&(_, key)| may(key))?;
+        self.waiting.remove(&(got, key));
         self.level = self.level.max(got);
         Some(key)
     }
@@ -59,6 +62,11 @@ impl FairQueue {
     pub fn waits(&self, key: usize) -> bool {
         let got = self.got.get(&key);
         got.is_some_and(|&got| self.waiting.contains(&(got, key)))
+    }
+
+    /// The peers that wait, the next one first.
+    pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
+        self.waiting.iter().map(|&(_, key)| key)
     }
 
     /// Whether no peer waits.
@@ -91,7 +99,7 @@ mod tests {
 
     /// Serves the next peer a block of its size; it waits on.
     fn serve(queue: &mut FairQueue, sizes: &[u64]) -> usize {
-        let key = queue.pop().expect("somebody waits");
+        let key = queue.pop_if(|_| true).expect("somebody waits");
         queue.charge(key, sizes[key]);
         queue.join(key);
         key
@@ -143,7 +151,7 @@ mod tests {
             let mut churner = 0;
             (0..2).for_each(|key| queue.join(key));
             while got.iter().sum::<u64>() < 10_000 {
-                let key = queue.pop().expect("somebody waits");
+                let key = queue.pop_if(|_| true).expect("somebody waits");
                 let (who, bytes) = if key == 1 { (1, 16) } else { (0, block) };
                 queue.charge(key, bytes);
                 got[who] += bytes;
@@ -168,7 +176,11 @@ mod tests {
         queue.charge(0, 1_000);
         queue.join(0);
         assert_eq!(
-            (queue.pop(), queue.pop(), queue.pop()),
+            (
+                queue.pop_if(|_| true),
+                queue.pop_if(|_| true),
+                queue.pop_if(|_| true)
+            ),
             (Some(1), Some(0), None),
             "a new connection comes last"
         );
@@ -178,13 +190,13 @@ mod tests {
     fn what_did_not_come_is_taken_back() {
         let mut queue = FairQueue::default();
         (0..2).for_each(|key| queue.join(key));
-        assert_eq!(queue.pop(), Some(0));
+        assert_eq!(queue.pop_if(|_| true), Some(0));
         queue.charge(0, 100);
         queue.join(0);
-        assert_eq!(queue.pop(), Some(1));
+        assert_eq!(queue.pop_if(|_| true), Some(1));
         queue.charge(1, 50);
         queue.join(1);
         queue.refund(0, 100);
-        assert_eq!(queue.pop(), Some(0));
+        assert_eq!(queue.pop_if(|_| true), Some(0));
     }
 }

@@ -20,7 +20,6 @@ use crate::peer::phase::Phase;
 use crate::pieces::Accepted;
 use crate::torrent::checking::Checking;
 use crate::torrent::effect::{Effect, Report};
-use crate::torrent::slot::Slot;
 use crate::torrent::stage::Stage;
 use crate::torrent::twins::Twins;
 use crate::wire::utp_packet::{Kind, Packet};
@@ -43,15 +42,15 @@ impl Session {
 
     /// A peer dials us. The key of the slot for the socket, or `None`: close it.
     pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<PeerKey> {
-        let (key, torrent) = self.torrents.iter().next()?;
-        let (stage, local) = (torrent.life.stage, torrent.local);
+        let torrent = self.torrents.iter().next()?;
+        let (key, stage, local) = (torrent.key, torrent.life.stage, torrent.local);
         let banned = self.bans.covers(addr);
         if stage != Stage::Running || banned || !self.has_room_to_accept(addr, now) {
             let failed = match stage {
                 Stage::Running if banned => Failed::Banned,
                 Stage::Running => Failed::NoRoom,
                 Stage::Checking => Failed::TooEarly,
-                Stage::Leaving { .. } | Stage::Over => return None,
+                _ => return None,
             };
             self.callers.count(failed, now);
             return None;
@@ -80,12 +79,11 @@ impl Session {
     /// `None`: no answer, to other packets as to peers that would not be accepted over TCP either.
     pub fn answer_utp(&mut self, from: SocketAddr, packet: &Packet, now: Now) -> Option<Packet> {
         let answerable = packet.kind == Kind::Syn
-            && self.torrents.iter().any(|(_, t)| t.is_running())
+            && self.torrents.iter().any(|t| t.is_running())
             && from.port() != 0
             && Reach::of(from.ip()) != Reach::Nowhere
             && !self.bans.covers(from);
-        let refused = answerable && self.refusals.enter(now);
-        refused.then(|| packet.refusal(now.as_micros() as u32))
+        (answerable && self.refusals.enter(now)).then(|| packet.refusal(now.as_micros() as u32))
     }
 
     // What peers send.
@@ -167,7 +165,9 @@ impl Session {
     pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) {
         if let Some(slot) = self.slots.get_mut(key) {
             let (content, torrent) = (slot.peer.transmitted(bytes, now), slot.torrent);
-            self.torrents[torrent].meters.up.add(content, now);
+            let traffic = &mut self.torrents[torrent].traffic;
+            traffic.up.add(content, now);
+            traffic.up_limit.take(content, now);
             self.up.meter.add(content, now);
             self.up.bucket.take(content, now);
             self.up.queue.charge(key, content);
@@ -214,8 +214,8 @@ impl Session {
     /// that: if not, it must be read.
     pub fn handle_hole(&mut self, torrent: TorrentKey) -> bool {
         self.stir(torrent);
-        let torrent = self.torrents.get_mut(torrent);
-        let checking = torrent.and_then(|torrent| torrent.checking.as_mut());
+        let checking = self.torrents.get_mut(torrent);
+        let checking = checking.and_then(|torrent| torrent.checking.as_mut());
         checking.is_some_and(Checking::hole)
     }
 
@@ -278,7 +278,7 @@ impl Session {
         };
         let torrent = &mut self.torrents[slot.torrent];
         let content = torrent.pieces.content_of(block);
-        torrent.meters.down.add(content, now);
+        torrent.traffic.down.add(content, now);
         self.down.meter.add(content, now);
         let from = slot.peer.addr();
         if torrent.pieces.accept(key, from, block, data) != Accepted::Fresh {
@@ -356,18 +356,12 @@ impl Session {
         let slot = &mut self.slots[key];
         let torrent = &self.torrents[slot.torrent];
         let held = torrent.pieces.held().get(block.piece) && !torrent.damage.is_lost(block.piece);
-        let Slot {
-            peer,
-            offered,
-            wasted,
-            ..
-        } = slot;
-        let choked = peer.choke_state().am_choking;
-        if !held || (choked && !peer.may_have_choked(block)) {
-            return peer.refuse(block);
+        let choked = slot.peer.choke_state().am_choking;
+        if !held || (choked && !slot.peer.may_have_choked(block)) {
+            return slot.peer.refuse(block);
         }
-        (*offered, *wasted) = (now, None);
-        let served = peer.serve(block);
+        (slot.offered, slot.wasted) = (now, None);
+        let served = slot.peer.serve(block);
         self.read_ahead(key, block);
         served
     }
@@ -375,8 +369,10 @@ impl Session {
     /// Blocks that a peer will not send go back to the piece table, and to what may be asked for.
     pub(super) fn give_back(&mut self, key: PeerKey, blocks: &[Block]) {
         let torrent = self.slots[key].torrent;
-        self.torrents[torrent].release(key, blocks);
+        let torrent = &mut self.torrents[torrent];
+        torrent.release(key, blocks);
         let bytes = blocks.iter().map(|block| u64::from(block.len)).sum();
+        torrent.traffic.down_limit.give_back(bytes);
         self.down.bucket.give_back(bytes);
         self.down.queue.refund(key, bytes);
     }

@@ -15,6 +15,9 @@ mod patience;
 
 pub mod appetite;
 
+mod queue;
+mod torrents;
+
 mod room;
 
 #[allow(clippy::module_inception)]
@@ -23,5 +26,8 @@ pub mod session;
 pub mod intake;
 
 mod planning;
+
+pub mod command;
+pub mod view;
 
 mod invariants;

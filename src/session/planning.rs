@@ -15,8 +15,8 @@ use crate::peer::peer::Peer;
 use crate::torrent::choker::Choker;
 use crate::torrent::choking::Terms;
 use crate::torrent::effect::{Effect, Report};
+use crate::torrent::stage::Stage;
 use crate::torrent::torrent::Torrent;
-use crate::torrent::twins::Twins;
 
 impl Session {
     /// Decides what to do. Once a turn, after all that happened was told.
@@ -35,6 +35,7 @@ impl Session {
         self.each_torrent(|session, torrent| session.plan_uploads(torrent, now));
         self.plan_downloads(now);
         self.each_torrent(|session, torrent| session.plan_stay(torrent, now));
+        self.begin_queued(now);
         self.plan_trackers(now);
         self.dial_peers(now);
         self.each_torrent(|session, torrent| session.plan_rest(torrent, now));
@@ -44,14 +45,10 @@ impl Session {
             if let Some(torrent) = self.torrents.get_mut(torrent) {
                 torrent.stirred = false;
             }
-            self.set_alarms(torrent);
+            self.torrents.note(torrent);
         }
         self.agenda.torrents = planned;
-        debug_assert!(
-            self.torrents
-                .iter()
-                .all(|(_, t)| t.counts_agree(&self.slots))
-        );
+        debug_assert!(self.torrents.iter().all(|t| t.counts_agree(&self.slots)));
     }
 
     /// Takes the verdicts on a torrent's pieces.
@@ -79,7 +76,7 @@ impl Session {
         let host = Host::of(addr);
         self.bans
             .add(SocketAddr::new(addr.ip().to_canonical(), addr.port()));
-        for (_, torrent) in &mut self.torrents {
+        for torrent in self.torrents.iter_mut() {
             torrent.candidates.forget_host(host);
         }
         let guilty = |peer: &Peer| Host::of(peer.addr()) == host;
@@ -94,9 +91,9 @@ impl Session {
 
     /// Torrents whose time has come are planned for.
     fn wake_torrents(&mut self, now: Now) {
-        let mut due: Vec<TorrentKey> = self.alarms.plan.due(now).collect();
+        let mut due: Vec<TorrentKey> = self.torrents.plan.due(now).collect();
         if !self.dials.may_accept() {
-            due.extend(self.alarms.unused.due(now));
+            due.extend(self.torrents.unused.due(now));
         }
         due.into_iter().for_each(|torrent| self.stir(torrent));
     }
@@ -115,14 +112,45 @@ impl Session {
         match self.with(torrent, |t, with| t.finish_check(with.effects, now)) {
             Some(Ok(true)) => {
                 self.complete(torrent, now);
-                self.with(torrent, |torrent, with| {
-                    if torrent.is_running() {
-                        torrent.begin(with, now);
-                    }
-                });
+                self.begin(torrent, now);
             }
             Some(Err(why)) => self.fail(torrent, why, now),
             Some(Ok(false)) | None => {}
+        }
+    }
+
+    /// Has a torrent talk to others, if it may: a download waits while enough others download.
+    pub(super) fn begin(&mut self, torrent: TorrentKey, now: Now) {
+        let full = self.torrents.queue.is_full();
+        self.with(torrent, |torrent, with| {
+            if torrent.is_running() && torrent.is_downloading() && full {
+                torrent.life.stage = Stage::Queued;
+            }
+            if torrent.is_running() {
+                torrent.begin(with, now);
+            }
+        });
+        self.torrents.note(torrent);
+    }
+
+    /// A torrent that was paused goes on.
+    pub(super) fn resume(&mut self, torrent: TorrentKey, now: Now) {
+        self.stir(torrent);
+        let resumed = self
+            .torrents
+            .get_mut(torrent)
+            .is_some_and(|t| t.resume(now));
+        if resumed {
+            self.begin(torrent, now);
+        }
+    }
+
+    /// Downloads that waited begin, as many as may.
+    fn begin_queued(&mut self, now: Now) {
+        while let Some(torrent) = self.torrents.queue.next() {
+            self.torrents[torrent].life.stage = Stage::Running;
+            self.stir(torrent);
+            self.begin(torrent, now);
         }
     }
 
@@ -151,7 +179,11 @@ impl Session {
         }
         let short = !self.dials.may_accept();
         let limit = self.up.bucket.rate();
-        let slots = Choker::slots(limit.unwrap_or_else(|| self.up.meter.rate(now)));
+        let all = Choker::slots(limit.unwrap_or_else(|| self.up.meter.rate(now)));
+        let slots = match self.torrents.get(torrent) {
+            Some(_) => self.torrents.upload_slots(torrent, all),
+            None => return,
+        };
         let queue = std::mem::take(&mut self.up.queue);
         self.with(torrent, |torrent, with| {
             if torrent.is_running() {
@@ -181,21 +213,31 @@ impl Session {
             let ready_at = session.down.bucket.ready_at(bytes, now);
             ready_at.is_none()
         };
-        let open = self.down.is_limited() && allowed(self, limits::ASKED_AT_ONCE);
+        let open = allowed(self, limits::ASKED_AT_ONCE);
         loop {
             while let Some(key) = self.next_touched() {
                 self.update_slot(key, now);
             }
             let turn = open && allowed(self, u64::from(BLOCK));
-            let Some(key) = turn.then(|| self.down.queue.pop()).flatten() else {
+            let (slots, torrents) = (&self.slots, &mut self.torrents);
+            let own = |key: PeerKey| {
+                let torrent = torrents.get_mut(slots.get(key)?.torrent)?;
+                torrent.traffic.down_limit.ready_at(u64::from(BLOCK), now)
+            };
+            let Some(key) = turn.then(|| self.down.next_turn(now, own)).flatten() else {
                 break;
             };
             self.ask(key, 1, now);
             self.settle(key, now);
         }
-        let waits = !self.down.queue.is_empty();
-        let ready_at = self.down.bucket.ready_at(limits::ASKED_AT_ONCE, now);
-        self.agenda.ask_at = waits.then(|| ready_at.unwrap_or(now));
+        let (slots, torrents) = (&self.slots, &mut self.torrents);
+        self.agenda.ask_at = self.down.turn_at(limits::ASKED_AT_ONCE, now, |key| {
+            let torrent = torrents.get_mut(slots.get(key)?.torrent)?;
+            torrent
+                .traffic
+                .down_limit
+                .ready_at(limits::ASKED_AT_ONCE, now)
+        });
     }
 
     fn update_slot(&mut self, key: PeerKey, now: Now) {
@@ -222,7 +264,8 @@ impl Session {
             }
             slot.peer.set_interested(slot.useful > 0);
             if std::mem::take(&mut slot.askable) {
-                if !self.down.is_limited() {
+                let own = torrent.traffic.down_limit.rate();
+                if !self.down.is_limited() && own.is_none() {
                     self.ask(key, usize::MAX, now);
                 } else if slot.peer.room(now) > 0 {
                     self.down.queue.join(key);
@@ -241,6 +284,7 @@ impl Session {
         let torrent = &mut self.torrents[slot.torrent];
         let asked = torrent.ask((key, &mut slot.peer), most, &mut self.picked, now);
         self.down.bucket.take(asked.bytes, now);
+        torrent.traffic.down_limit.take(asked.bytes, now);
         self.down.queue.charge(key, asked.bytes);
         if asked.held_back {
             self.down.queue.join(key);
@@ -298,10 +342,8 @@ impl Session {
     }
 
     fn plan_stay(&mut self, torrent: TorrentKey, now: Now) {
-        let Some(staying) = self.torrents.get(torrent).filter(|t| t.is_running()) else {
-            return;
-        };
-        if let Some(reason) = staying.stay_over(now) {
+        let staying = self.torrents.get(torrent).filter(|t| t.is_running());
+        if let Some(reason) = staying.and_then(|torrent| torrent.stay_over(now)) {
             self.stop(torrent, reason, now);
         }
         self.with(torrent, |torrent, with| {
@@ -309,6 +351,8 @@ impl Session {
                 torrent.save(false, with.effects, now);
             }
         });
+        // Downloads that have ended make room for others in this turn.
+        self.torrents.note(torrent);
     }
 
     fn plan_trackers(&mut self, now: Now) {
@@ -324,7 +368,7 @@ impl Session {
         self.each_torrent(|session, torrent| {
             session.with(torrent, |torrent, with| torrent.hear_trackers(with, now));
             // Addresses that a tracker has just named are dialed in this turn.
-            session.set_alarms(torrent);
+            session.torrents.note(torrent);
         });
     }
 
@@ -359,7 +403,7 @@ impl Session {
     fn dial_peers(&mut self, now: Now) {
         self.make_room_to_dial(now);
         while self.dials.may_dial() && self.dials.next() <= now {
-            let Some(torrent) = self.next_to_dial(now) else {
+            let Some(torrent) = self.torrents.next_to_dial(&mut self.slots, now) else {
                 break;
             };
             let Some(addr) = self.torrents[torrent].candidates.next(now) else {
@@ -369,20 +413,8 @@ impl Session {
             let local = self.torrents[torrent].local;
             let key = self.add_slot(torrent, Peer::dial(local, addr, now), now);
             self.effects.push_back(Effect::Dial { key, addr });
-            self.set_alarms(torrent);
+            self.torrents.note(torrent);
         }
-    }
-
-    /// The torrent that may dial next: of those with an address that is due and whose peer is not
-    /// connected, for all we know, the one with the fewest connections.
-    fn next_to_dial(&mut self, now: Now) -> Option<TorrentKey> {
-        let due: Vec<TorrentKey> = self.alarms.dial.due(now).collect();
-        for &torrent in &due {
-            Twins::of(&mut self.torrents[torrent], &mut self.slots).hold_connected(now);
-            self.set_alarms(torrent);
-        }
-        let due = self.alarms.dial.due(now);
-        due.min_by_key(|&torrent| (self.torrents[torrent].members.len(), torrent))
     }
 
     /// With all slots taken, makes room for an address that is to be dialed.
@@ -390,29 +422,23 @@ impl Session {
         if self.dials.may_accept() || !self.room.may_clear_to_dial(now) {
             return;
         }
-        self.next_to_dial(now);
-        if let Some(addr) = self.wanted_dial(now) {
+        self.torrents.next_to_dial(&mut self.slots, now);
+        if let Some(addr) = self.torrents.wanted_dial(now) {
             for key in self.room.clear_to_dial(&self.slots, addr, now) {
                 self.hang_up(key, Fault::Replaced, now);
             }
         }
     }
 
-    /// An address to dial, if there is one and something that it could give us.
-    fn wanted_dial(&self, now: Now) -> Option<SocketAddr> {
-        let mut due = self.alarms.dial.due(now).map(|key| &self.torrents[key]);
-        let wanting = due.find(|torrent: &&Torrent| torrent.life.complete_at.is_none());
-        wanting?.candidates.peek(now)
-    }
-
     /// Whether there is a slot for a peer that dials us; with all taken, after making room.
     pub(super) fn has_room_to_accept(&mut self, addr: SocketAddr, now: Now) -> bool {
+        self.note_stirred();
         if !self.dials.may_accept() {
             for key in self.room.clear_to_accept(&self.slots, addr, now) {
                 self.hang_up(key, Fault::Replaced, now);
             }
         }
-        let kept = match self.wanted_dial(now) {
+        let kept = match self.torrents.wanted_dial(now) {
             Some(_) => self.config.max_peers / limits::KEPT_TO_CALL,
             None => 0,
         };

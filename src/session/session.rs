@@ -17,7 +17,8 @@ use super::config::Config;
 use super::invariants;
 use super::patience::Impatient;
 use super::room::Room;
-use super::timers::{Alarms, Timers};
+use super::timers::Timers;
+use super::torrents::Torrents;
 use crate::base::geometry::{BLOCK, Block};
 use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::limits;
@@ -33,7 +34,7 @@ use crate::torrent::effect::{Effect, Effects, Report};
 use crate::torrent::members::Members;
 use crate::torrent::order::Order;
 use crate::torrent::slot::Slot;
-use crate::torrent::stage::Stage;
+use crate::torrent::stage::Then;
 use crate::torrent::torrent::Torrent;
 use crate::tracker::{Input, Shared};
 
@@ -42,9 +43,8 @@ use crate::tracker::{Input, Shared};
 pub struct Session {
     pub(super) config: Config,
     pub(super) slots: Slab<Slot>,
-    pub(super) torrents: Slab<Torrent>,
+    pub(super) torrents: Torrents,
     pub(super) timers: Timers,
-    pub(super) alarms: TorrentAlarms,
     /// Torrents that have content to be read from disk and handed to us.
     pub(super) reading: BTreeSet<TorrentKey>,
     pub(super) bans: Bans,
@@ -61,18 +61,6 @@ pub struct Session {
     pub(super) effects: Effects,
     /// Scratch space for blocks to be asked for.
     pub(super) picked: Vec<Block>,
-    rng: Rng,
-}
-
-/// When torrents are to be planned for though nothing happens to them.
-#[derive(Debug, Default)]
-pub(super) struct TorrentAlarms {
-    /// In any case.
-    pub plan: Alarms,
-    /// If another connection may be made: they have an address to dial.
-    pub dial: Alarms,
-    /// If all connections are taken: peers may not use their upload slots.
-    pub unused: Alarms,
 }
 
 impl Session {
@@ -80,9 +68,8 @@ impl Session {
     pub fn new(config: Config, seed: u64, now: Now) -> Session {
         Session {
             slots: Slab::new(),
-            torrents: Slab::new(),
+            torrents: Torrents::new(config.active, Rng::from_seed(seed)),
             timers: Timers::default(),
-            alarms: TorrentAlarms::default(),
             reading: BTreeSet::new(),
             bans: Bans::default(),
             shared: Shared::default(),
@@ -96,21 +83,25 @@ impl Session {
             agenda: Agenda::default(),
             effects: Effects::new(),
             picked: Vec::new(),
-            rng: Rng::from_seed(seed),
             config,
         }
     }
 
     /// Takes a torrent on: it begins with the check of what is on disk.
     pub fn add(&mut self, order: Order, now: Now) -> TorrentKey {
-        let entry = self.torrents.vacant_entry();
-        let key = entry.key();
-        let torrent = Torrent::new(key, order, &self.config.us, &mut self.rng, now);
+        let torrent = self.torrents.add(order, &self.config.us, now);
         torrent.report_start(self.config.us.port, &mut self.effects);
-        entry.insert(torrent);
+        let key = torrent.key;
         self.reading.insert(key);
         self.stir(key);
         key
+    }
+
+    /// A torrent that was to be closed is closed, see [`Effect::Close`]: its key may be another's.
+    pub fn forget(&mut self, torrent: TorrentKey) {
+        self.torrents.forget(torrent);
+        self.reading.remove(&torrent);
+        self.agenda.torrents.retain(|&other| other != torrent);
     }
 
     /// Addresses of peers of a torrent that somebody named.
@@ -149,11 +140,16 @@ impl Session {
     /// Ends a torrent, if it has not ended: peers are left, trackers told, state saved. `reason` is
     /// for the user.
     pub fn stop(&mut self, torrent: TorrentKey, reason: &str, now: Now) {
+        self.leave(torrent, Then::End, reason, now);
+    }
+
+    /// Has a torrent leave its swarm.
+    pub(super) fn leave(&mut self, torrent: TorrentKey, then: Then, reason: &str, now: Now) {
         let Some(ending) = self.torrents.get_mut(torrent) else {
             return;
         };
         let was_running = ending.is_running();
-        if !ending.begin_leaving(now) {
+        if !ending.begin_leaving(then, now) {
             return;
         }
         for key in ending.members.clone() {
@@ -162,7 +158,7 @@ impl Session {
         self.with(torrent, |torrent, with| {
             torrent.leave(was_running, with, now);
         });
-        if self.torrents.iter().all(|(_, t)| t.life.is_ending()) {
+        if self.torrents.iter().all(|t| t.life.is_ending()) {
             self.report_callers(true, now);
         }
         let reason = reason.to_string();
@@ -172,8 +168,7 @@ impl Session {
 
     /// Ends all torrents.
     pub fn stop_all(&mut self, reason: &str, now: Now) {
-        let all: Vec<TorrentKey> = self.torrents.iter().map(|(key, _)| key).collect();
-        for torrent in all {
+        for torrent in self.torrents.keys() {
             self.stop(torrent, reason, now);
         }
     }
@@ -251,8 +246,14 @@ impl Session {
 
     /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any
     /// number without an upload limit, none with one.
-    pub fn may_send(&self) -> u64 {
-        if self.up.is_limited() { 0 } else { u64::MAX }
+    pub fn may_send(&self, key: PeerKey) -> u64 {
+        let torrent = self.torrent_of(key).and_then(|key| self.torrents.get(key));
+        let own = torrent.and_then(|torrent| torrent.traffic.up_limit.rate());
+        if self.up.is_limited() || own.is_some() {
+            0
+        } else {
+            u64::MAX
+        }
     }
 
     /// A slot's socket takes more: if blocks wait for it under an upload limit, it comes to its
@@ -264,25 +265,27 @@ impl Session {
         }
     }
 
-    /// The slot whose turn it is to be sent a block under the upload limit; `None`: no peer waits,
-    /// or the limit allows nothing yet. A slot that has more to be sent after its turn is to wait
+    /// The slot whose turn it is to be sent a block under the upload limits; `None`: no peer waits,
+    /// or the limits allow nothing yet. A slot that has more to be sent after its turn is to wait
     /// again.
     pub fn next_turn(&mut self, now: Now) -> Option<PeerKey> {
-        match self.up.bucket.ready_at(u64::from(BLOCK), now) {
-            Some(_) => None,
-            None => self.up.queue.pop(),
-        }
+        let (slots, torrents) = (&self.slots, &mut self.torrents);
+        self.up.next_turn(now, |key| {
+            let torrent = torrents.get_mut(slots.get(key)?.torrent)?;
+            torrent.traffic.up_limit.ready_at(u64::from(BLOCK), now)
+        })
     }
 
     /// When to ask for the next turn, if any slot waits for one. Where the limit is high that is
     /// not for each block.
     pub fn turn_at(&mut self, now: Now) -> Option<Now> {
-        if self.up.queue.is_empty() {
-            return None;
-        }
         let rate = self.up.bucket.rate().unwrap_or_default();
         let bytes = (rate / limits::TURNS_PER_SECOND).max(u64::from(BLOCK));
-        Some(self.up.bucket.ready_at(bytes, now).unwrap_or(now))
+        let (slots, torrents) = (&self.slots, &mut self.torrents);
+        self.up.turn_at(bytes, now, |key| {
+            let torrent = torrents.get_mut(slots.get(key)?.torrent)?;
+            torrent.traffic.up_limit.ready_at(u64::from(BLOCK), now)
+        })
     }
 
     /// The slots that have something to send since the last call.
@@ -298,20 +301,18 @@ impl Session {
 
     /// When [`Session::plan`] has something to do though nothing happens.
     pub fn next_deadline(&mut self) -> Option<Now> {
-        for place in 0..self.agenda.torrents.len() {
-            self.set_alarms(self.agenda.torrents[place]);
-        }
+        self.note_stirred();
         if self.is_over() {
             return None;
         }
-        let mut next = sooner(self.timers.next_deadline(), self.alarms.plan.first());
+        let mut next = sooner(self.timers.next_deadline(), self.torrents.plan.first());
         next = sooner(next, sooner(self.agenda.ask_at, self.callers.deadline()));
         next = sooner(next, self.shared.next_deadline());
         if self.dials.may_dial() {
-            let due = self.alarms.dial.first();
+            let due = self.torrents.dial.first();
             next = sooner(next, due.map(|due| due.max(self.dials.next())));
         }
-        let unused = self.alarms.unused.first();
+        let unused = self.torrents.unused.first();
         sooner(next, unused.filter(|_| !self.dials.may_accept()))
     }
 
@@ -327,8 +328,7 @@ impl Session {
 
     /// Whether all is done and said for all torrents.
     pub fn is_over(&self) -> bool {
-        let mut torrents = self.torrents.iter();
-        torrents.all(|(_, torrent)| torrent.life.stage == Stage::Over)
+        self.torrents.are_over()
     }
 
     // For tests and simulations.
@@ -338,7 +338,7 @@ impl Session {
     pub fn assert_invariants(&self) {
         invariants::check_slots(&self.slots, &self.dials, self.config.max_peers);
         assert!(self.timers.len() <= self.slots.len());
-        for (_, torrent) in &self.torrents {
+        for torrent in self.torrents.iter() {
             invariants::check_torrent(torrent, &self.slots);
         }
     }
@@ -361,7 +361,7 @@ impl Session {
     // Helpers.
 
     /// The torrents, and what is lent to them.
-    pub(super) fn split(&mut self) -> (&mut Slab<Torrent>, Members<'_>) {
+    pub(super) fn split(&mut self) -> (&mut Torrents, Members<'_>) {
         let members = Members {
             slots: &mut self.slots,
             agenda: &mut self.agenda,
@@ -381,6 +381,13 @@ impl Session {
         let (torrents, mut members) = self.split();
         let torrent = torrents.get_mut(torrent)?;
         Some(act(torrent, &mut members))
+    }
+
+    /// Takes note of when the torrents that something has happened to have something to do again.
+    pub(super) fn note_stirred(&mut self) {
+        for &torrent in &self.agenda.torrents {
+            self.torrents.note(torrent);
+        }
     }
 
     /// Something has happened to a torrent: it is planned for in the next turn.
@@ -405,17 +412,5 @@ impl Session {
         self.timers.arm(key, &mut self.slots[key], deadline);
         self.stir(torrent);
         key
-    }
-
-    /// Looks up when a torrent has something to do again.
-    pub(super) fn set_alarms(&mut self, key: TorrentKey) {
-        let torrent = self.torrents.get(key);
-        let running = torrent.filter(|torrent| torrent.is_running());
-        let plan = torrent.and_then(Torrent::next_deadline);
-        self.alarms.plan.set(key, plan);
-        let dial = running.and_then(|torrent| torrent.candidates.next_deadline());
-        self.alarms.dial.set(key, dial);
-        let unused = running.and_then(|torrent| torrent.choking.unused_at());
-        self.alarms.unused.set(key, unused);
     }
 }

@@ -19,6 +19,8 @@ pub struct Choking {
     choker: Choker,
     /// Something has happened that may leave an upload slot empty.
     due: bool,
+    /// Peers that want something of us, as the process counts them.
+    pub counted: usize,
     /// When it is seen whether the peers unchoked last use their slots.
     unused_at: Option<Now>,
 }
@@ -42,6 +44,7 @@ impl Choking {
         Choking {
             choker: Choker::new(now, rng),
             due: false,
+            counted: 0,
             unused_at: None,
         }
     }

@@ -154,6 +154,14 @@ pub enum Effect {
         /// What is known of it.
         snapshot: Snapshot,
     },
+    /// A torrent is to be forgotten: once everything of it is written and saved, its files are
+    /// closed, and [`Session::forget`](crate::session::session::Session::forget) is to be called.
+    Close {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// Whether its content is deleted.
+        data: bool,
+    },
     /// The check is over, and the download begins: files may be made and cut to their length.
     Begin {
         /// The torrent.

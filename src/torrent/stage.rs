@@ -7,20 +7,42 @@ use crate::base::time::Now;
 pub enum Stage {
     /// What is on disk is being hashed; no peers yet.
     Checking,
+    /// It waits until fewer other torrents download.
+    Queued,
     /// In the swarm.
     Running,
     /// Peers are gone; trackers are being told, until this moment at the latest.
     Leaving {
         /// When to stop waiting for them.
         until: Now,
+        /// What comes then.
+        then: Then,
     },
+    /// Its user has paused it.
+    Paused,
     /// Nothing is left to do.
     Over,
+}
+
+/// What a torrent leaves its swarm for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Then {
+    /// To end.
+    End,
+    /// To be paused.
+    Pause,
+    /// To be forgotten, with its content on disk (`data`) or without.
+    Remove {
+        /// Whether its content is deleted.
+        data: bool,
+    },
 }
 
 /// What has become of a torrent, and when.
 #[derive(Debug)]
 pub struct Life {
+    /// The number that users know it by.
+    pub number: u32,
     /// How far it is.
     pub stage: Stage,
     /// When it began.
@@ -33,8 +55,9 @@ pub struct Life {
 
 impl Life {
     /// A torrent that begins now.
-    pub fn new(now: Now) -> Life {
+    pub fn new(number: u32, now: Now) -> Life {
         Life {
+            number,
             stage: Stage::Checking,
             started: now,
             complete_at: None,
@@ -44,6 +67,10 @@ impl Life {
 
     /// Whether it has ended or is about to.
     pub fn is_ending(&self) -> bool {
-        matches!(self.stage, Stage::Leaving { .. } | Stage::Over)
+        match self.stage {
+            Stage::Leaving { then, .. } => then != Then::Pause,
+            Stage::Over => true,
+            Stage::Checking | Stage::Queued | Stage::Running | Stage::Paused => false,
+        }
     }
 }

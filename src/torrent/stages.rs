@@ -3,7 +3,7 @@
 use super::effect::{Effect, Effects, Report};
 use super::members::Members;
 use super::order::Stay;
-use super::stage::Stage;
+use super::stage::{Stage, Then};
 use super::torrent::Torrent;
 use crate::base::bits::Bits;
 use crate::base::limits;
@@ -69,6 +69,7 @@ impl Torrent {
         }
         self.update_totals();
         self.trackers.start(with.shared, now);
+        self.trackers.restart(with.shared, now);
     }
 
     /// Why nothing may be written: a file that is there may be the user's own. `telling`: the
@@ -151,14 +152,22 @@ impl Torrent {
         }
     }
 
-    /// Begins to leave, if it has not yet: no peers are to be talked to any more.
-    pub fn begin_leaving(&mut self, now: Now) -> bool {
-        if self.life.is_ending() {
-            return false;
+    /// Begins to leave, unless it is on the way out already: no peers are to be talked to any more.
+    pub fn begin_leaving(&mut self, then: Then, now: Now) -> bool {
+        let until = now + limits::FAREWELL;
+        match self.life.stage {
+            Stage::Over => return false,
+            // A torrent that is being paused may be ended, too, and one that ends forgotten.
+            Stage::Leaving {
+                until,
+                then: before,
+            } if before == Then::Pause && then != before => {
+                self.life.stage = Stage::Leaving { until, then };
+                return true;
+            }
+            Stage::Leaving { .. } => return false,
+            _ => self.life.stage = Stage::Leaving { until, then },
         }
-        self.life.stage = Stage::Leaving {
-            until: now + limits::FAREWELL,
-        };
         true
     }
 
@@ -173,16 +182,52 @@ impl Torrent {
         self.report_progress(with.effects, now);
     }
 
+    /// Whether it has left its swarm, or is about to.
+    fn is_away(&self) -> bool {
+        matches!(
+            self.life.stage,
+            Stage::Leaving { .. } | Stage::Paused | Stage::Over
+        )
+    }
+
     /// On the way out: saves what was still being written when it was stopped, and is over once
     /// trackers know.
     pub fn update_leaving(&mut self, effects: &mut Effects, now: Now) {
-        if self.record.is_outdated() && self.life.is_ending() {
+        if self.record.is_outdated() && self.is_away() {
             self.save(true, effects, now);
         }
-        if let Stage::Leaving { until } = self.life.stage {
+        if let Stage::Leaving { until, then } = self.life.stage {
             if now >= until || self.trackers.is_idle() {
-                self.life.stage = Stage::Over;
+                self.life.stage = match then {
+                    Then::Pause => Stage::Paused,
+                    Then::End | Then::Remove { .. } => Stage::Over,
+                };
+                if let Then::Remove { data } = then {
+                    let torrent = self.key;
+                    effects.push_back(Effect::Close { torrent, data });
+                }
             }
         }
+    }
+
+    /// Goes on after a pause: true, and it may begin to talk to others if the check is over.
+    pub fn resume(&mut self, now: Now) -> bool {
+        if !matches!(
+            self.life.stage,
+            Stage::Paused
+                | Stage::Leaving {
+                    then: Then::Pause,
+                    ..
+                }
+        ) {
+            return false;
+        }
+        self.life.stage = if self.checking.is_some() {
+            Stage::Checking
+        } else {
+            Stage::Running
+        };
+        self.search.restart(now);
+        true
     }
 }

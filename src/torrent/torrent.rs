@@ -24,7 +24,7 @@ use super::stage::{Life, Stage};
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::rate::{Meter, Totals};
+use crate::base::rate::{Bucket, Meter, Totals};
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
 use crate::peer::peer::{Local, Peer};
@@ -60,8 +60,8 @@ pub struct Torrent {
     pub members: BTreeSet<PeerKey>,
     /// How many of these are open, and the like.
     pub census: Census,
-    /// Bytes of content received and sent in this run.
-    pub meters: Meters,
+    /// Bytes of content received and sent in this run, and the torrent's own limits.
+    pub traffic: Traffic,
     /// Pieces that peers have not been told of.
     pub news: News,
     /// What its resume data say.
@@ -78,11 +78,26 @@ pub struct Torrent {
 
 /// Bytes of content in both directions.
 #[derive(Debug)]
-pub struct Meters {
+pub struct Traffic {
     /// Received.
     pub down: Meter,
     /// Sent.
     pub up: Meter,
+    /// What may be received.
+    pub down_limit: Bucket,
+    /// What may be sent.
+    pub up_limit: Bucket,
+}
+
+impl Traffic {
+    fn new(now: Now) -> Traffic {
+        Traffic {
+            down: Meter::new(now),
+            up: Meter::new(now),
+            down_limit: Bucket::new(None, now),
+            up_limit: Bucket::new(None, now),
+        }
+    }
 }
 
 /// What was asked of a peer.
@@ -98,7 +113,14 @@ pub struct Asked {
 
 impl Torrent {
     /// A torrent that begins now: with the check of what is on disk, if there is anything to hash.
-    pub fn new(key: TorrentKey, mut order: Order, us: &Us, rng: &mut Rng, now: Now) -> Torrent {
+    /// `number`: what users call it.
+    pub fn new(
+        (key, number): (TorrentKey, u32),
+        mut order: Order,
+        us: &Us,
+        rng: &mut Rng,
+        now: Now,
+    ) -> Torrent {
         let hashes = std::mem::take(&mut order.hashes);
         let mut trackers = Trackers::new(
             key,
@@ -122,7 +144,7 @@ impl Torrent {
         Torrent {
             key,
             local: order.local(us),
-            life: Life::new(now),
+            life: Life::new(number, now),
             pieces,
             checking,
             damage: Damage::new(order.geometry.pieces()),
@@ -132,10 +154,7 @@ impl Torrent {
             search: Search::new(&order.trackers, now),
             members: BTreeSet::new(),
             census: Census::default(),
-            meters: Meters {
-                down: Meter::new(now),
-                up: Meter::new(now),
-            },
+            traffic: Traffic::new(now),
             news: News::default(),
             record: Record::new(now),
             reporting: Reporting::new(us.heartbeat, now),
@@ -205,8 +224,8 @@ impl Torrent {
         Progress {
             done,
             size,
-            down_rate: self.meters.down.rate(now),
-            up_rate: self.meters.up.rate(now),
+            down_rate: self.traffic.down.rate(now),
+            up_rate: self.traffic.up.rate(now),
             peers: self.census.open,
             checking: self.checking.as_ref().map(Checking::progress),
         }
@@ -215,8 +234,8 @@ impl Torrent {
     /// Bytes of content received and sent since the start.
     pub fn totals(&self) -> Totals {
         Totals {
-            down: self.meters.down.total(),
-            up: self.meters.up.total(),
+            down: self.traffic.down.total(),
+            up: self.traffic.up.total(),
         }
     }
 
@@ -237,15 +256,16 @@ impl Torrent {
 
     /// Whether content is to be read from disk.
     pub fn wants_reads(&self) -> bool {
-        let checking = self.checking.as_ref();
-        checking.is_some_and(|checking| checking.next_slice().is_some())
-            || self.pieces.is_reread_due()
+        let checking = self.checking.as_ref().and_then(Checking::next_slice);
+        let checks = checking.is_some() && self.life.stage == Stage::Checking;
+        checks || self.pieces.is_reread_due()
     }
 
     /// Bytes of content to be read from disk next; `None`: none.
     pub fn next_read(&mut self) -> Option<Block> {
         match &self.checking {
-            Some(checking) => checking.next_slice(),
+            Some(checking) if self.life.stage == Stage::Checking => checking.next_slice(),
+            Some(_) => None,
             None => self.pieces.next_reread(),
         }
     }
@@ -254,7 +274,7 @@ impl Torrent {
     pub fn next_deadline(&self) -> Option<Now> {
         let mut next = sooner(self.trackers.next_deadline(), self.report_deadline());
         match self.life.stage {
-            Stage::Checking => {}
+            Stage::Checking | Stage::Queued | Stage::Paused => {}
             Stage::Running => {
                 let round = Some(self.choking.next_round());
                 next = sooner(next, round.filter(|_| self.census.interested > 0));
@@ -262,7 +282,7 @@ impl Torrent {
                 next = sooner(next, self.news.deadline(self.census.open));
                 next = sooner(next, sooner(self.stay_deadline(), self.search_deadline()));
             }
-            Stage::Leaving { until } => next = sooner(next, Some(until)),
+            Stage::Leaving { until, .. } => next = sooner(next, Some(until)),
             Stage::Over => return None,
         }
         next
@@ -272,7 +292,7 @@ impl Torrent {
     fn report_deadline(&self) -> Option<Now> {
         let stale = self.reporting.is_stale(self.totals(), self.census.open);
         let lively = self.is_running() && (self.is_downloading() || stale);
-        (lively || self.checking.is_some()).then(|| self.reporting.next())
+        (lively || self.life.stage == Stage::Checking).then(|| self.reporting.next())
     }
 
     /// Reports progress, if it is time.

@@ -142,6 +142,12 @@ impl Endpoint {
         }
     }
 
+    /// We begin anew: the question under way is dropped, and nothing counts as told.
+    pub fn restart(&mut self, turn: &mut Turn<'_>) {
+        self.abort(turn);
+        (self.started, self.completed, self.stopped) = (false, false, false);
+    }
+
     /// Drops the question under way.
     pub fn abort(&mut self, turn: &mut Turn<'_>) {
         match self.talk.take().map(|talk| talk.exchange) {

@@ -10,7 +10,6 @@ mod standing;
 
 mod round;
 mod schedule;
-mod tiers;
 
 mod action;
 mod shared;
@@ -24,6 +23,9 @@ mod udp;
 mod endpoint;
 #[allow(clippy::module_inception)]
 mod tracker;
+
+mod tiers;
+
 mod trackers;
 
 pub use action::{Action, Counts, Id, Input, Response};

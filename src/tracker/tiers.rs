@@ -1,7 +1,14 @@
 //! The order in which trackers are asked (BEP 12): tier by tier; within a tier at random first,
 //! then whoever answered last in front.
 
+use std::collections::BTreeSet;
+
+use super::action::{Outbox, Response};
+use super::standing::Families;
+use super::tracker::Tracker;
+use crate::base::limits;
 use crate::base::rng::Rng;
+use crate::http::Url;
 
 /// Trackers, by number, in tiers.
 #[derive(Clone, Debug)]
@@ -27,6 +34,35 @@ impl Tiers {
             }
         }
     }
+}
+
+/// The trackers that can be asked, and their numbers by tier. Why one cannot is reported.
+pub fn usable(
+    tiers: &[Vec<String>],
+    families: Families,
+    out: &mut Outbox,
+) -> (Vec<Tracker>, Vec<Vec<usize>>) {
+    let mut trackers = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut numbered = Vec::new();
+    for tier in tiers {
+        let mut numbers = Vec::new();
+        for announce in tier.iter().map(|url| url.trim()) {
+            if trackers.len() >= limits::TRACKERS || !seen.insert(announce) {
+                continue;
+            }
+            let url = announce.to_owned();
+            match Url::parse(announce) {
+                Ok(parsed) => {
+                    numbers.push(trackers.len());
+                    trackers.push(Tracker::new(url, parsed, families));
+                }
+                Err(why) => out.respond(Response::failed(url, why)),
+            }
+        }
+        numbered.push(numbers);
+    }
+    (trackers, numbered)
 }
 
 #[cfg(test)]

@@ -144,6 +144,14 @@ impl Tracker {
         }
     }
 
+    /// We begin anew: what is under way is dropped, and nothing counts as told.
+    pub fn restart(&mut self, turn: &mut Turn<'_>) {
+        (self.lookup, self.attempt) = (None, None);
+        for endpoint in &mut self.endpoints {
+            endpoint.restart(turn);
+        }
+    }
+
     /// When [`Tracker::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Now> {
         let lookup = self.lookup.as_ref().map(|lookup| lookup.until);

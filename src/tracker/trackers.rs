@@ -3,21 +3,20 @@
 //! next round begins. Every tracker that knows us is told when the download is complete, and on the
 //! way out. A scrape asks all trackers.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::action::{Action, Input, Outbox, Response};
 use super::round::{Need, Round};
 use super::shared::Shared;
 use super::standing::{Families, Identity, Stage, Standing, Turn};
-use super::tiers::Tiers;
+use super::tiers::{Tiers, usable};
 use super::tracker::Tracker;
 use crate::base::id::{InfoHash, PeerId};
 use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
-use crate::http::Url;
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to
@@ -176,6 +175,20 @@ impl Trackers {
         let known = |number: &usize| self.trackers[*number].has_last_words(&self.us);
         self.queue = (0..self.trackers.len()).filter(known).collect();
         self.settle(shared, now);
+    }
+
+    /// Announces anew after [`Trackers::stop`].
+    pub fn restart(&mut self, shared: &mut Shared, now: Now) {
+        if self.us.is_leaving() {
+            let (trackers, mut turn) = self.turn(shared, now);
+            trackers
+                .iter_mut()
+                .for_each(|tracker| tracker.restart(&mut turn));
+            self.queue.clear();
+            (self.us.stage, self.us.completed) = (Stage::Waiting, false);
+            self.need = Need::Nothing;
+            self.start(shared, now);
+        }
     }
 
     /// Something happened outside, or it is a question's turn. False: it is for nobody here.
@@ -382,33 +395,4 @@ impl Trackers {
             next
         }
     }
-}
-
-/// The trackers that can be asked, and their numbers by tier. Why one cannot is reported.
-fn usable(
-    tiers: &[Vec<String>],
-    families: Families,
-    out: &mut Outbox,
-) -> (Vec<Tracker>, Vec<Vec<usize>>) {
-    let mut trackers = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut numbered = Vec::new();
-    for tier in tiers {
-        let mut numbers = Vec::new();
-        for announce in tier.iter().map(|url| url.trim()) {
-            if trackers.len() >= limits::TRACKERS || !seen.insert(announce) {
-                continue;
-            }
-            let url = announce.to_owned();
-            match Url::parse(announce) {
-                Ok(parsed) => {
-                    numbers.push(trackers.len());
-                    trackers.push(Tracker::new(url, parsed, families));
-                }
-                Err(why) => out.respond(Response::failed(url, why)),
-            }
-        }
-        numbered.push(numbers);
-    }
-    (trackers, numbered)
 }

@@ -21,6 +21,7 @@ mod places;
 mod rates;
 mod serving;
 mod staying;
+mod steering;
 mod telling;
 
 use brooklet::base::time::Duration;

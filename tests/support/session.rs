@@ -48,6 +48,8 @@ pub struct Bench {
     pub reports: Vec<Report>,
     /// What it wanted saved.
     pub saves: Vec<Snapshot>,
+    /// Torrents that were to be forgotten, and whether with their content.
+    pub closed: Vec<(TorrentKey, bool)>,
     /// What it wants of trackers.
     pub announces: Vec<Action>,
     /// The time.
@@ -130,6 +132,7 @@ impl Bench {
             disk,
             reports: Vec::new(),
             saves: Vec::new(),
+            closed: Vec::new(),
             announces: Vec::new(),
             now: Now::default(),
             peers: BTreeMap::new(),
@@ -164,6 +167,15 @@ impl Bench {
     fn start(&mut self, config: Config, order: Order) {
         self.session = Session::new(config, 1, self.now);
         self.torrent = self.session.add(order, self.now);
+    }
+
+    /// Takes on another torrent of the same content.
+    pub fn adds(&mut self, name: &str, change: impl FnOnce(&mut Order)) -> TorrentKey {
+        let (_, mut order) = terms(&self.setting, self.held.clone(), self.download);
+        order.name = name.to_string();
+        order.info_hash = InfoHash(Sha1::digest(name).into());
+        change(&mut order);
+        self.session.add(order, self.now)
     }
 
     /// How far the torrent is.
@@ -306,6 +318,10 @@ impl Bench {
                     Effect::Report { report, .. } => self.reports.push(report),
                     Effect::Save { snapshot, .. } => self.saves.push(snapshot),
                     Effect::Tracker { action, .. } => self.announces.push(action),
+                    Effect::Close { torrent, data } => {
+                        self.closed.push((torrent, data));
+                        self.session.forget(torrent);
+                    }
                     Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
                 }
             }
@@ -425,6 +441,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         max_peers: limits::PEERS,
         down: None,
         up: None,
+        active: None,
     };
     let order = Order {
         name: "content".to_string(),

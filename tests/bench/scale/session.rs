@@ -292,6 +292,7 @@ fn session(count: usize) -> Session {
         max_peers: count,
         down: None,
         up: None,
+        active: None,
     };
     let order = Order {
         name: "content".to_string(),

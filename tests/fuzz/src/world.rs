@@ -245,6 +245,7 @@ impl World {
                 }
                 Effect::Report { report, .. } => self.note(&report),
                 Effect::Begin { .. } => {}
+                Effect::Close { torrent, .. } => self.session.forget(torrent),
             }
         }
     }
@@ -304,7 +305,7 @@ impl World {
         let mut keys = self.session.take_unflushed();
         keys.extend(std::mem::take(&mut self.unwritten));
         for key in keys {
-            self.flush_peer(key, self.session.may_send());
+            self.flush_peer(key, self.session.may_send(key));
         }
         while let Some(key) = self.session.next_turn(self.now) {
             self.flush_peer(key, BLOCK.into());
@@ -349,7 +350,7 @@ impl World {
         let takes_more = other.window > 0;
         other.hear(&bytes, self.torrent);
         self.session.transmitted(key, bytes.len(), self.now);
-        if takes_more && self.session.may_send() == 0 {
+        if takes_more && self.session.may_send(key) == 0 {
             self.session.await_turn(key);
         }
         if let Some((piece, begun)) = lost {

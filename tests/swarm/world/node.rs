@@ -264,6 +264,7 @@ impl Node {
             max_peers: limits::PEERS,
             down: self.limits.0,
             up: self.limits.1,
+            active: None,
         }
     }
 

@@ -169,6 +169,7 @@ impl World {
                     self.queue.push(self.now + way, event);
                 }
                 Effect::Tracker { .. } | Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
+                Effect::Close { .. } => unreachable!("no torrent is removed"),
                 Effect::Save { snapshot, .. } => self.save(n, snapshot),
                 Effect::Report { report, .. } => self.hear(n, report),
             }
@@ -236,8 +237,8 @@ impl World {
         let mut keys = session.take_unflushed();
         keys.append(&mut self.nodes[n].writable);
         let mut busy = false;
-        let out_of_turn = session.may_send();
         for key in keys {
+            let out_of_turn = session.may_send(key);
             busy |= self.flush_one(n, session, key, out_of_turn) > 0;
         }
         while let Some(key) = session.next_turn(self.now) {
@@ -318,7 +319,7 @@ impl World {
             session.transmitted(key, sent, self.now);
             self.offer(conn, end);
         }
-        if takes_more && session.may_send() == 0 {
+        if takes_more && session.may_send(key) == 0 {
             session.await_turn(key);
         }
         sent

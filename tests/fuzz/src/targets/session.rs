@@ -102,6 +102,7 @@ fn world(script: &mut Script<'_>) -> World {
         max_peers,
         down,
         up,
+        active: None,
     };
     let order = Order {
         name: "content".to_string(),

@@ -1,0 +1,113 @@
+//! What a user may change while the process runs.
+
+use super::session::Session;
+use crate::base::key::{PeerKey, TorrentKey};
+use crate::base::time::Now;
+use crate::torrent::effect::Effect;
+use crate::torrent::stage::{Stage, Then};
+
+/// A change that a user asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// A torrent leaves its swarm and stays known.
+    Pause(TorrentKey),
+    /// It goes on.
+    Resume(TorrentKey),
+    /// It leaves its swarm and is forgotten.
+    Remove {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// Its content is deleted, too.
+        data: bool,
+    },
+    /// Rates are limited.
+    Limit {
+        /// Those of this torrent; `None`: those of all torrents together.
+        torrent: Option<TorrentKey>,
+        /// The new limits; a direction that is left out stays as it is.
+        limits: Change,
+    },
+}
+
+/// New limits in bytes a second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Change {
+    /// What comes in: `Some(None)` lifts the limit.
+    pub down: Option<Option<u64>>,
+    /// What goes out, the same way.
+    pub up: Option<Option<u64>>,
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// There is no such torrent.
+    Unknown,
+    /// It is on its way out, or has failed for good.
+    Ending,
+}
+
+/// Does what a user asks for.
+///
+/// # Errors
+/// Nothing is changed, and why.
+pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), Refused> {
+    match command {
+        Command::Pause(torrent) => {
+            steerable(session, torrent)?;
+            session.leave(torrent, Then::Pause, "paused", now);
+        }
+        Command::Resume(torrent) => {
+            steerable(session, torrent)?;
+            session.resume(torrent, now);
+        }
+        Command::Remove { torrent, data } => {
+            let known = session.torrents.get(torrent).ok_or(Refused::Unknown)?;
+            if known.life.stage == Stage::Over {
+                session.effects.push_back(Effect::Close { torrent, data });
+            } else {
+                session.leave(torrent, Then::Remove { data }, "removed", now);
+            }
+        }
+        Command::Limit { torrent, limits } => limit(session, torrent, limits, now)?,
+    }
+    Ok(())
+}
+
+fn steerable(session: &Session, torrent: TorrentKey) -> Result<(), Refused> {
+    let torrent = session.torrents.get(torrent).ok_or(Refused::Unknown)?;
+    if torrent.life.is_ending() {
+        return Err(Refused::Ending);
+    }
+    Ok(())
+}
+
+/// Sets limits. All connections that they are about are looked at: some may have waited for the old
+/// ones.
+fn limit(
+    session: &mut Session,
+    torrent: Option<TorrentKey>,
+    limits: Change,
+    now: Now,
+) -> Result<(), Refused> {
+    let (down, up, keys): (_, _, Vec<PeerKey>) = match torrent {
+        None => {
+            let keys = session.slots.iter().map(|(key, _)| key).collect();
+            (&mut session.down.bucket, &mut session.up.bucket, keys)
+        }
+        Some(torrent) => {
+            let torrent = session.torrents.get_mut(torrent).ok_or(Refused::Unknown)?;
+            let keys = torrent.members.iter().copied().collect();
+            let traffic = &mut torrent.traffic;
+            (&mut traffic.down_limit, &mut traffic.up_limit, keys)
+        }
+    };
+    if let Some(rate) = limits.down {
+        down.set_rate(rate, now);
+    }
+    if let Some(rate) = limits.up {
+        up.set_rate(rate, now);
+    }
+    keys.into_iter().for_each(|key| session.touch(key));
+    Ok(())
+}

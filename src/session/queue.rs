@@ -1,0 +1,59 @@
+//! Which torrents download at the same time, where that is bounded: those that were added first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::key::TorrentKey;
+use crate::torrent::stage::Stage;
+use crate::torrent::torrent::Torrent;
+
+/// The torrents that download, and those that wait for one of them to end.
+#[derive(Debug)]
+pub struct Queue {
+    most: usize,
+    downloading: BTreeSet<TorrentKey>,
+    /// By the numbers that they were given in the order of adding.
+    waiting: BTreeMap<u32, TorrentKey>,
+}
+
+impl Queue {
+    /// At most so many torrents download at the same time; `None`: any number.
+    pub fn new(most: Option<usize>) -> Queue {
+        Queue {
+            most: most.unwrap_or(usize::MAX),
+            downloading: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// Whether no more torrents may download.
+    pub fn is_full(&self) -> bool {
+        self.downloading.len() >= self.most
+    }
+
+    /// Takes note of what a torrent does now.
+    pub fn note(&mut self, torrent: &Torrent) {
+        let (key, number) = (torrent.key, torrent.life.number);
+        if torrent.is_running() && torrent.is_downloading() {
+            self.downloading.insert(key);
+        } else {
+            self.downloading.remove(&key);
+        }
+        if torrent.life.stage == Stage::Queued {
+            self.waiting.insert(number, key);
+        } else {
+            self.waiting.remove(&number);
+        }
+    }
+
+    /// The torrent that may begin to download now.
+    pub fn next(&self) -> Option<TorrentKey> {
+        let first = self.waiting.values().next().copied();
+        first.filter(|_| !self.is_full())
+    }
+
+    /// A torrent is forgotten.
+    pub fn forget(&mut self, torrent: &Torrent) {
+        self.downloading.remove(&torrent.key);
+        self.waiting.remove(&torrent.life.number);
+    }
+}

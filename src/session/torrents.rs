@@ -1,0 +1,165 @@
+//! The torrents of the process, and which of them have something to do.
+
+use std::net::SocketAddr;
+use std::ops::{Index, IndexMut};
+
+use slab::Slab;
+
+use super::queue::Queue;
+use super::timers::Alarms;
+use crate::base::key::TorrentKey;
+use crate::base::rng::Rng;
+use crate::base::time::Now;
+use crate::torrent::order::{Order, Us};
+use crate::torrent::slot::Slot;
+use crate::torrent::stage::Stage;
+use crate::torrent::torrent::Torrent;
+use crate::torrent::twins::Twins;
+
+/// All torrents by their keys, and when each is to be planned for though nothing happens to it.
+#[derive(Debug)]
+pub struct Torrents {
+    slab: Slab<Torrent>,
+    /// In any case.
+    pub plan: Alarms,
+    /// If another connection may be made: they have an address to dial.
+    pub dial: Alarms,
+    /// If all connections are taken: peers may not use their upload slots.
+    pub unused: Alarms,
+    /// Which of them download, and which wait.
+    pub queue: Queue,
+    /// Peers that want something of us, over all torrents.
+    interested: usize,
+    /// How many were ever added.
+    added: u32,
+    rng: Rng,
+}
+
+impl Index<TorrentKey> for Torrents {
+    type Output = Torrent;
+
+    fn index(&self, key: TorrentKey) -> &Torrent {
+        &self.slab[key]
+    }
+}
+
+impl IndexMut<TorrentKey> for Torrents {
+    fn index_mut(&mut self, key: TorrentKey) -> &mut Torrent {
+        &mut self.slab[key]
+    }
+}
+
+impl Torrents {
+    /// None yet. `active`: how many may download at the same time.
+    pub fn new(active: Option<usize>, rng: Rng) -> Torrents {
+        Torrents {
+            slab: Slab::new(),
+            plan: Alarms::default(),
+            dial: Alarms::default(),
+            unused: Alarms::default(),
+            queue: Queue::new(active),
+            interested: 0,
+            added: 0,
+            rng,
+        }
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, order: Order, us: &Us, now: Now) -> &mut Torrent {
+        self.added += 1;
+        let entry = self.slab.vacant_entry();
+        let names = (entry.key(), self.added);
+        entry.insert(Torrent::new(names, order, us, &mut self.rng, now))
+    }
+
+    /// Forgets one: its key may be another's.
+    pub fn forget(&mut self, key: TorrentKey) {
+        if let Some(gone) = self.slab.try_remove(key) {
+            self.queue.forget(&gone);
+            self.interested -= gone.choking.counted;
+            for alarms in [&mut self.plan, &mut self.dial, &mut self.unused] {
+                alarms.set(key, None);
+            }
+        }
+    }
+
+    /// One that may be there.
+    pub fn get(&self, key: TorrentKey) -> Option<&Torrent> {
+        self.slab.get(key)
+    }
+
+    /// See [`Torrents::get`].
+    pub fn get_mut(&mut self, key: TorrentKey) -> Option<&mut Torrent> {
+        self.slab.get_mut(key)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Torrent> + Clone {
+        self.slab.iter().map(|(_, torrent)| torrent)
+    }
+
+    /// See [`Torrents::iter`].
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Torrent> {
+        self.slab.iter_mut().map(|(_, torrent)| torrent)
+    }
+
+    /// The keys of all.
+    pub fn keys(&self) -> Vec<TorrentKey> {
+        self.slab.iter().map(|(key, _)| key).collect()
+    }
+
+    /// Takes note of what one does now, and of when it has something to do again.
+    pub fn note(&mut self, key: TorrentKey) {
+        let Some(torrent) = self.slab.get_mut(key) else {
+            return;
+        };
+        self.plan.set(key, torrent.next_deadline());
+        let running = torrent.is_running();
+        let dial = torrent.candidates.next_deadline();
+        self.dial.set(key, dial.filter(|_| running));
+        let unused = torrent.choking.unused_at();
+        self.unused.set(key, unused.filter(|_| running));
+        self.queue.note(torrent);
+        let interested = torrent.census.interested;
+        self.interested -= std::mem::replace(&mut torrent.choking.counted, interested);
+        self.interested += interested;
+    }
+
+    /// The upload slots of one, of all that there are: in proportion to the peers that want
+    /// something of it, and one at least.
+    pub fn upload_slots(&self, key: TorrentKey, all: usize) -> usize {
+        let own = self[key].census.interested;
+        // What has changed in this turn is not counted yet.
+        let interested = self.interested - self[key].choking.counted + own;
+        if own == interested {
+            all
+        } else {
+            (all * own / interested.max(1)).max(1)
+        }
+    }
+
+    /// The torrent that may dial next: of those with an address that is due and whose peer is not
+    /// connected, for all we know, the one with the fewest connections.
+    pub fn next_to_dial(&mut self, slots: &mut Slab<Slot>, now: Now) -> Option<TorrentKey> {
+        let due: Vec<TorrentKey> = self.dial.due(now).collect();
+        for key in due {
+            Twins::of(&mut self.slab[key], slots).hold_connected(now);
+            self.note(key);
+        }
+        let due = self.dial.due(now);
+        due.min_by_key(|&key| (self[key].members.len(), key))
+    }
+
+    /// An address to dial, if there is one and something that it could give us.
+    pub fn wanted_dial(&self, now: Now) -> Option<SocketAddr> {
+        let mut due = self.dial.due(now).map(|key| &self[key]);
+        let wanting = due.find(|torrent| torrent.life.complete_at.is_none());
+        wanting?.candidates.peek(now)
+    }
+
+    /// Whether nothing is left to do for any.
+    pub fn are_over(&self) -> bool {
+        let mut all = self.iter();
+        all.all(|torrent| torrent.life.stage == Stage::Over)
+    }
+}

@@ -1,0 +1,182 @@
+//! What the process shows of itself: values to be printed or sent, and nothing that could be
+//! changed.
+
+use std::net::SocketAddr;
+
+use super::session::Session;
+use crate::base::id::InfoHash;
+use crate::base::key::TorrentKey;
+use crate::base::rate::Totals;
+use crate::base::time::Now;
+use crate::torrent::effect::Progress;
+use crate::torrent::members;
+use crate::torrent::slot::Slot;
+use crate::torrent::stage::Stage;
+use crate::torrent::torrent::Torrent;
+
+/// The process.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its torrents, in the order in which they were added.
+    pub torrents: Vec<TorrentView>,
+    /// Bytes a second, and the limits of them.
+    pub rates: Rates,
+}
+
+/// Bytes a second in both directions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rates {
+    /// Coming in.
+    pub down: u64,
+    /// Going out.
+    pub up: u64,
+    /// The most that may come in.
+    pub down_limit: Option<u64>,
+    /// The most that may go out.
+    pub up_limit: Option<u64>,
+}
+
+/// What a torrent is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// What is on disk is being hashed.
+    Checking,
+    /// It waits for other downloads to end.
+    Queued,
+    /// Pieces are missing and asked for.
+    Downloading,
+    /// Nothing is missing, or nothing more is wanted.
+    Seeding,
+    /// Its user has paused it, or it has done what it was for.
+    Paused,
+    /// It is leaving its swarm.
+    Stopping,
+    /// It has failed.
+    Failed,
+}
+
+/// One torrent.
+#[derive(Clone, Debug)]
+pub struct TorrentView {
+    /// Its key.
+    pub key: TorrentKey,
+    /// The number that users know it by: counted up from 1, never given again.
+    pub number: u32,
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub state: State,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+    /// How far it is.
+    pub progress: Progress,
+    /// Bytes of all its files, chosen or not (padding left out).
+    pub size: u64,
+    /// Bytes of content received and sent in all runs.
+    pub totals: Totals,
+    /// Its own limits in bytes a second.
+    pub rates: Rates,
+    /// Peers that we get blocks from, and peers that may have blocks of us.
+    pub exchanging: (usize, usize),
+}
+
+/// One peer of a torrent.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PeerView {
+    /// Where it is.
+    pub addr: SocketAddr,
+    /// The front of its peer id, for people.
+    pub client: String,
+    /// The part of the pieces that it has, from 0 to 1.
+    pub has: f64,
+    /// Bytes a second from it.
+    pub down: u64,
+    /// Bytes a second to it.
+    pub up: u64,
+    /// Whether it dialed us.
+    pub incoming: bool,
+}
+
+/// What there is to be seen.
+pub fn of(session: &Session, now: Now) -> View {
+    let torrents = session.torrents.iter();
+    let mut torrents: Vec<TorrentView> = torrents.map(|t| TorrentView::of(t, now)).collect();
+    torrents.sort_by_key(|torrent| torrent.number);
+    let (down, up) = (&session.down, &session.up);
+    let rates = Rates {
+        down: down.meter.rate(now),
+        up: up.meter.rate(now),
+        down_limit: down.bucket.rate(),
+        up_limit: up.bucket.rate(),
+    };
+    View { torrents, rates }
+}
+
+/// The peers of a torrent that are connected.
+pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> {
+    let torrent = session.torrents.get(torrent);
+    let slots = torrent.map(|torrent| members::slots(&session.slots, &torrent.members));
+    let open = slots
+        .into_iter()
+        .flatten()
+        .filter(|(_, slot)| slot.peer.is_open());
+    let pieces = torrent.map_or(1, |torrent| torrent.local.geometry.pieces());
+    open.map(|(_, slot)| PeerView::of(slot, pieces, now))
+        .collect()
+}
+
+impl TorrentView {
+    fn of(torrent: &Torrent, now: Now) -> TorrentView {
+        let traffic = &torrent.traffic;
+        let progress = torrent.progress(now);
+        TorrentView {
+            key: torrent.key,
+            number: torrent.life.number,
+            info_hash: torrent.order.info_hash,
+            name: torrent.order.name.clone(),
+            state: State::of(torrent),
+            failure: torrent.life.failure.clone(),
+            progress,
+            size: torrent.order.size,
+            totals: torrent.order.earlier + torrent.totals(),
+            rates: Rates {
+                down: progress.down_rate,
+                up: progress.up_rate,
+                down_limit: traffic.down_limit.rate(),
+                up_limit: traffic.up_limit.rate(),
+            },
+            exchanging: (torrent.census.active, torrent.census.served),
+        }
+    }
+}
+
+impl State {
+    fn of(torrent: &Torrent) -> State {
+        match torrent.life.stage {
+            _ if torrent.life.failure.is_some() => State::Failed,
+            Stage::Checking => State::Checking,
+            Stage::Queued => State::Queued,
+            Stage::Running if torrent.is_downloading() => State::Downloading,
+            Stage::Running => State::Seeding,
+            Stage::Leaving { .. } => State::Stopping,
+            Stage::Paused | Stage::Over => State::Paused,
+        }
+    }
+}
+
+impl PeerView {
+    fn of(slot: &Slot, pieces: u32, now: Now) -> PeerView {
+        let peer = &slot.peer;
+        let held = f64::from(peer.holdings().count());
+        PeerView {
+            addr: peer.addr(),
+            client: slot.remote.map_or_else(String::new, |id| id.client()),
+            has: held / f64::from(pieces.max(1)),
+            down: peer.down().rate(now),
+            up: peer.up().rate(now),
+            incoming: !peer.is_outbound(),
+        }
+    }
+}
