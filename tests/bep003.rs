@@ -14,23 +14,25 @@ use brooklet::base::time::{Duration, Now};
 use brooklet::peer::choke::Choke;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Event, Peer};
+use brooklet::peer::peer::Peer;
 use brooklet::wire::bencode::{self, Value};
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::Message;
 use brooklet::wire::metainfo::Metainfo;
 use session::{Bench, PIECE};
 use transcript::Setting;
+use transcript::pair::{Heard, Pair};
 use transcript::words::encode;
 
 const START: Now = Now::from_micros(0);
 
 /// A connection on which both handshakes are done, to a peer without extensions.
 fn greeted(setting: &Setting) -> Peer {
-    let mut peer = Peer::accept(setting.local, ([192, 0, 2, 7], 50_001).into(), START);
+    let mut pair = Pair::accept(setting.local, ([192, 0, 2, 7], 50_001).into(), START);
     let greeting = encode("handshake plain -TR3000-abcdefghijkl", setting);
-    let event = peer.next_event(&mut Input::new(&greeting), START);
-    assert!(matches!(event, Ok(Some(Event::Greeted(_)))));
+    let event = pair.next_event(&mut Input::new(&greeting), START);
+    assert!(matches!(event, Ok(Some(Heard::Greeted(_)))));
+    let mut peer = pair.into_peer();
     let sent = peer.transmit().count();
     assert_eq!(sent, 1, "our handshake");
     peer.transmitted(68, START);
@@ -253,14 +255,14 @@ fn another_info_hash_severs_the_connection() {
         &setting,
     );
     let addr = ([192, 0, 2, 7], 6881).into();
-    let mut called = Peer::accept(setting.local, addr, START);
-    let heard = called.next_event(&mut Input::new(&greeting), START);
-    assert_eq!(heard, Err(Fault::OtherTorrent));
-    assert_eq!(called.transmit().count(), 0, "nothing was said");
-    let mut caller = Peer::dial(setting.local, addr, START);
-    caller.handle_connected(START);
-    let heard = caller.next_event(&mut Input::new(&greeting), START);
-    assert_eq!(heard, Err(Fault::OtherTorrent));
+    let mut accepted = Pair::accept(setting.local, addr, START);
+    let heard = accepted.next_event(&mut Input::new(&greeting), START);
+    assert_eq!(heard.err(), Some(Fault::OtherTorrent));
+    assert_eq!(accepted.transmit().len(), 0, "nothing was said");
+    let mut dialed = Pair::dial(setting.local, addr, START);
+    dialed.handle_connected(START);
+    let heard = dialed.next_event(&mut Input::new(&greeting), START);
+    assert_eq!(heard.err(), Some(Fault::OtherTorrent));
 }
 
 /// "they may wait for incoming connections to give a download hash first, and respond with the same
@@ -269,14 +271,14 @@ fn another_info_hash_severs_the_connection() {
 fn the_called_side_speaks_second() {
     let setting = Setting::load();
     let addr = ([192, 0, 2, 7], 6881).into();
-    let mut called = Peer::accept(setting.local, addr, START);
-    assert_eq!(called.transmit().count(), 0);
+    let mut accepted = Pair::accept(setting.local, addr, START);
+    assert_eq!(accepted.transmit().len(), 0);
     let greeting = encode("handshake plain -TR3000-abcdefghijkl", &setting);
-    let _ = called.next_event(&mut Input::new(&greeting), START);
-    assert_eq!(called.transmit().count(), 1);
-    let mut caller = Peer::dial(setting.local, addr, START);
-    caller.handle_connected(START);
-    assert_eq!(caller.transmit().count(), 1);
+    let _ = accepted.next_event(&mut Input::new(&greeting), START);
+    assert_eq!(accepted.transmit().len(), 1);
+    let mut dialed = Pair::dial(setting.local, addr, START);
+    dialed.handle_connected(START);
+    assert_eq!(dialed.transmit().len(), 1);
 }
 
 /// "Messages of length zero are keepalives, and ignored. Keepalives are generally sent once every

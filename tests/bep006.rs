@@ -16,10 +16,12 @@ use brooklet::base::id::InfoHash;
 use brooklet::base::time::Now;
 use brooklet::peer::fast::allowed_fast_set;
 use brooklet::peer::fault::Fault;
+use brooklet::peer::frames::FrameLimits;
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::{Peer, Segment};
 use brooklet::wire::message::{Kind, Message};
 use session::Bench;
+use transcript::pair::Pair;
 use transcript::words::{block, encode, event_words};
 use transcript::{Setting, replay, whole};
 
@@ -27,9 +29,10 @@ const START: Now = Now::from_micros(0);
 
 /// A connection on which both handshakes are done, ours still to be sent.
 fn greeted(setting: &Setting, caps: &str) -> Peer {
-    let mut peer = Peer::accept(setting.local, ([80, 4, 4, 200], 50_001).into(), START);
+    let mut pair = Pair::accept(setting.local, ([80, 4, 4, 200], 50_001).into(), START);
     let greeting = encode(&format!("handshake {caps} -TR3000-abcdefghijkl"), setting);
-    assert!(peer.next_event(&mut Input::new(&greeting), START).is_ok());
+    assert!(pair.next_event(&mut Input::new(&greeting), START).is_ok());
+    let mut peer = pair.into_peer();
     peer.transmitted(68, START);
     peer
 }
@@ -48,7 +51,7 @@ fn waiting(peer: &Peer) -> Vec<String> {
             Segment::Block { block, .. } => said.push(format!("piece {}", block.piece)),
             Segment::Bytes(bytes) => {
                 let mut input = Input::new(bytes);
-                while let Ok(Some(frame)) = input.next_frame(1_000) {
+                while let Ok(Some(frame)) = input.next_frame(FrameLimits::of(8_000)) {
                     said.push(Message::parse(frame).unwrap().to_string());
                 }
             }
@@ -66,9 +69,9 @@ fn of(piece: u32) -> Block {
 #[test]
 fn we_set_the_bit() {
     let setting = Setting::load();
-    let mut peer = Peer::dial(setting.local, ([80, 4, 4, 200], 6881).into(), START);
+    let mut peer = Pair::dial(setting.local, ([80, 4, 4, 200], 6881).into(), START);
     peer.handle_connected(START);
-    let Some(Segment::Bytes(bytes)) = peer.transmit().next() else {
+    let Some(Segment::Bytes(bytes)) = peer.transmit().into_iter().next() else {
         panic!("a caller speaks first");
     };
     assert_eq!(bytes[20..28], [0, 0, 0, 0, 0, 0, 0, 4]);

@@ -18,12 +18,14 @@ use brooklet::base::rng::Rng;
 use brooklet::base::time::Now;
 use brooklet::peer::choke::Choke;
 use brooklet::peer::fault::Fault;
+use brooklet::peer::frames::FrameLimits;
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::{Event, Peer, Segment};
 use brooklet::peer::phase::Phase;
 use brooklet::wire::handshake::{Handshake, LEN};
 use brooklet::wire::message::{Kind, Message, piece_header};
-use transcript::words::{encode, event_words};
+use transcript::pair::{Heard as Told, Pair};
+use transcript::words::{encode, heard_words};
 use transcript::{Cut, Setting, replay, stories, whole};
 
 /// Conversations that are made up, and damaged ones.
@@ -36,9 +38,9 @@ struct Heard {
     events: Vec<(String, Vec<u8>)>,
     fault: Option<Fault>,
     phase: Phase,
-    holdings: Holdings,
-    choke: Choke,
-    in_flight: usize,
+    holdings: Option<Holdings>,
+    choke: Option<Choke>,
+    in_flight: Option<usize>,
     kept: Vec<u8>,
     answered: Vec<u8>,
 }
@@ -47,19 +49,19 @@ struct Heard {
 /// it may be this side asks for the first five pieces.
 fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
     let now = Now::default();
-    let mut peer = Peer::accept(setting.local, ([192, 0, 2, 7], 50_001).into(), now);
+    let mut pair = Pair::accept(setting.local, ([192, 0, 2, 7], 50_001).into(), now);
     let (mut events, mut fault, mut rest) = (Vec::new(), None, stream);
     while !rest.is_empty() && fault.is_none() {
         let (read, later) = rest.split_at(cut(rest.len()).clamp(1, rest.len()));
         rest = later;
-        let buffer = [peer.cut(), read].concat();
+        let buffer = [pair.cut(), read].concat();
         let mut input = Input::new(&buffer);
         loop {
-            match peer.next_event(&mut input, now) {
+            match pair.next_event(&mut input, now) {
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     events.push(told(&event));
-                    fault = answer(&mut peer, &event, now).err();
+                    fault = answer(pair.peer(), &event, now).err();
                 }
                 Err(why) => fault = Some(why),
             }
@@ -68,7 +70,7 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
             }
         }
         assert!(
-            peer.cut().len() < 4 + limits::BLOCK_FRAME,
+            pair.cut().len() < 4 + limits::BLOCK_FRAME,
             "it keeps more than a frame"
         );
     }
@@ -77,44 +79,44 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
     if let Some(Fault::TooLong(_)) = fault {
         fault = Some(Fault::BadBitfield);
     }
-    let kept = if fault.is_some() { &[][..] } else { peer.cut() };
+    let kept = if fault.is_some() { &[][..] } else { pair.cut() };
     Heard {
         kept: kept.to_vec(),
-        answered: answers(&peer),
-        phase: peer.phase().clone(),
-        holdings: peer.holdings().clone(),
-        choke: peer.choke_state(),
-        in_flight: peer.in_flight(),
+        answered: answers(&pair),
+        phase: pair.phase().clone(),
+        holdings: pair.opened().map(|peer| peer.holdings().clone()),
+        choke: pair.opened().map(|peer| peer.choke_state()),
+        in_flight: pair.opened().map(|peer| peer.in_flight()),
         events,
         fault,
     }
 }
 
 /// An event, and its content if it has any.
-fn told(event: &Event<'_>) -> (String, Vec<u8>) {
+fn told(event: &Told<'_>) -> (String, Vec<u8>) {
     match event {
-        Event::Block { data, .. } => (event_words(event), data.to_vec()),
-        _ => (event_words(event), Vec::new()),
+        Told::Event(Event::Block { data, .. }) => (heard_words(event), data.to_vec()),
+        _ => (heard_words(event), Vec::new()),
     }
 }
 
-fn answer(peer: &mut Peer, event: &Event<'_>, now: Now) -> Result<(), Fault> {
+fn answer(peer: &mut Peer, event: &Told<'_>, now: Now) -> Result<(), Fault> {
     match event {
-        Event::Greeted(_) => {
+        Told::Greeted(_) => {
             peer.introduce(&Bits::full(23), vec![1, 2]);
             peer.set_interested(true);
         }
-        Event::Unchoked => (0..5).for_each(|piece| peer.request(first_of(piece), now)),
-        Event::Interested(true) => peer.unchoke(),
-        Event::Requested(block) => peer.serve(*block)?,
+        Told::Event(Event::Unchoked) => (0..5).for_each(|piece| peer.request(first_of(piece), now)),
+        Told::Event(Event::Interested(true)) => peer.unchoke(),
+        Told::Event(Event::Requested(block)) => peer.serve(*block)?,
         _ => {}
     }
     Ok(())
 }
 
-fn answers(peer: &Peer) -> Vec<u8> {
+fn answers(pair: &Pair) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for segment in peer.transmit() {
+    for segment in pair.transmit() {
         match segment {
             Segment::Bytes(part) => bytes.extend(part),
             Segment::Block { block, skip } => bytes.extend(&piece_header(block)[skip..]),
@@ -272,7 +274,7 @@ fn frames_are_the_same_however_they_come() {
                 rest = later;
                 kept.extend(part);
                 let mut input = Input::new(&kept);
-                while let Some(frame) = input.next_frame(3).unwrap() {
+                while let Some(frame) = input.next_frame(FrameLimits::of(24)).unwrap() {
                     read.push(frame.to_vec());
                 }
                 kept = input.rest().to_vec();

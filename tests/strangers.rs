@@ -70,7 +70,7 @@ fn says(to: SocketAddr, bytes: &[u8]) {
 }
 
 #[test]
-fn callers_that_do_not_greet_are_counted_in_the_log() {
+fn incoming_connections_that_do_not_greet_are_counted_in_the_log() {
     for verb in ["seed", "get"] {
         let bench = Bench::new(302, 100_000);
         if verb == "seed" {
@@ -87,7 +87,7 @@ fn callers_that_do_not_greet_are_counted_in_the_log() {
         says(addr, b"");
         for kind in ["1 encrypted (MSE)", "1 HTTP", "1 closed without a word"] {
             let line = child.line(kind, SOON);
-            assert!(line.contains("callers that failed"), "{line}");
+            assert!(line.contains("incoming connections that failed"), "{line}");
         }
         child.signal("TERM");
         assert_eq!(child.code(SOON), 143);

@@ -10,6 +10,11 @@ pub struct Bits {
 }
 
 impl Bits {
+    /// Bytes that so many bits take in a `bitfield` message.
+    pub fn bytes(len: u32) -> usize {
+        len.div_ceil(8) as usize
+    }
+
     /// `len` bits, none set.
     pub fn new(len: u32) -> Bits {
         Bits {
@@ -35,7 +40,7 @@ impl Bits {
     /// Reads the payload of a `bitfield` message: exactly as many bytes as `len` needs, spare bits
     /// zero; `None` otherwise.
     pub fn from_bytes(bytes: &[u8], len: u32) -> Option<Bits> {
-        if bytes.len() != len.div_ceil(8) as usize {
+        if bytes.len() != Bits::bytes(len) {
             return None;
         }
         let mut bits = Bits::new(len);
@@ -59,7 +64,7 @@ impl Bits {
             .iter()
             .flat_map(|word| word.to_be_bytes())
             .collect();
-        bytes.truncate(self.len.div_ceil(8) as usize);
+        bytes.truncate(Bits::bytes(self.len));
         bytes
     }
 

@@ -138,8 +138,8 @@ pub const KEEP_ALIVE_SHORT: Duration = Duration::from_secs(7);
 pub const IMPATIENCE: Duration = Duration::from_secs(8);
 /// Hosts remembered whose patience is short: few clients are like that.
 pub const IMPATIENT_HOSTS: usize = 1_000;
-/// The user hears of callers that failed at most this often: there may be many.
-pub const CALLERS_EVERY: Duration = Duration::from_secs(10);
+/// The user hears of incoming connections that failed at most this often: there may be many.
+pub const INCOMING_EVERY: Duration = Duration::from_secs(10);
 
 // Swarm
 
@@ -153,7 +153,7 @@ pub const HALF_OPEN: usize = 30;
 pub const DIALS_PER_SECOND: u32 = 10;
 /// Addresses remembered; the least promising are forgotten first.
 pub const CANDIDATES: usize = 5_000;
-/// Hosts that are banned, and addresses that are not worth another call: as many as addresses are
+/// Hosts that are banned, and addresses that are not worth another dial: as many as addresses are
 /// remembered.
 pub const BANNED: usize = 5_000;
 /// Wait after a first failure to connect; doubled each time.
@@ -177,10 +177,10 @@ pub const HOST_PORT_GAP: Duration = Duration::from_secs(30);
 pub const CROSSING: Duration = Duration::from_secs(1);
 /// Calls repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
-/// Of so many places one is kept from those who call us, as long as there is somebody to call.
-pub const KEPT_TO_CALL: usize = 8;
-/// When places are short, who connected this long ago and has not said anything but its handshake
-/// makes room for another.
+/// One slot in this many is kept for connections that we dial, as long as an address is due.
+pub const KEPT_TO_DIAL: usize = 8;
+/// When slots are short, a peer that connected this long ago and has not sent anything but its
+/// handshake makes room for another.
 pub const WORDLESS: Duration = Duration::from_secs(5);
 /// Who may ask us and for this long neither asked nor got anything does not use its upload slot,
 /// and makes room for another when places are short: whoever wants something asks within a round

@@ -224,13 +224,13 @@ impl Reporter {
             Report::Disconnected { addr, reason } => {
                 log::info!("peer {addr}: disconnected: {reason}");
             }
-            Report::Callers(counts) => {
+            Report::FailedIncoming(counts) => {
                 let parts: Vec<String> = counts
                     .iter()
                     .map(|(failed, count)| format!("{count} {failed}"))
                     .collect();
                 log::info!(
-                    "callers that failed before their handshake: {}",
+                    "incoming connections that failed before their handshake: {}",
                     parts.join(", ")
                 );
             }

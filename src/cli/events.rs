@@ -60,7 +60,7 @@ pub fn event(report: &Report, at: SystemTime) -> Option<String> {
         Report::TrackerWarning { .. }
         | Report::Alone(_)
         | Report::Warning(_)
-        | Report::Callers(_) => return None,
+        | Report::FailedIncoming(_) => return None,
     };
     Some(object.finish())
 }

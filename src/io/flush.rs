@@ -11,12 +11,11 @@ use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
 use crate::peer::peer::Segment;
-use crate::peer::piece::HEADER;
-use crate::wire::message::piece_header;
+use crate::wire::message::{PIECE_HEADER, piece_header};
 
 /// Bytes written to one socket at a time. More at a time would be read from the page cache in vain
 /// when a socket takes less.
-const WRITE: usize = limits::SERVED_BLOCK as usize + HEADER;
+const WRITE: usize = limits::SERVED_BLOCK as usize + PIECE_HEADER;
 /// Writes to one socket in one turn.
 const WRITES_A_TURN: usize = 4;
 /// Blocks sent in one turn of the loop under an upload limit.
@@ -111,8 +110,7 @@ impl Reactor {
     fn write_once(&mut self, key: usize, allowance: u64, now: Now) -> Left {
         let writable =
             matches!(self.links.get(key), Some(Some(link)) if link.writable && !link.connecting);
-        let peer = self.session.peer(key);
-        if !writable || !peer.is_some_and(|peer| peer.wants_to_send(true) && !peer.is_closing()) {
+        if !writable || !self.session.wants_to_send(key) {
             return Left::Nothing;
         }
         let filled = self.fill(key, allowance);
@@ -174,12 +172,12 @@ impl Reactor {
         let most = WRITE.min(self.buffer.len());
         let mut filled = Filled::default();
         let mut blocks = Vec::new();
-        let (Some(peer), Some(torrent)) = (self.session.peer(key), self.session.torrent_of(key))
-        else {
+        // Before its torrent is known a peer is told nothing.
+        let Some(torrent) = self.session.torrent_of(key) else {
             return filled;
         };
         let mut sending = self.store.sending(torrent);
-        for segment in peer.transmit() {
+        for segment in self.session.transmit(key) {
             let at = filled.bytes;
             match segment {
                 _ if at >= most => break,
@@ -192,7 +190,7 @@ impl Reactor {
                     }
                 }
                 Segment::Block { block, skip } => {
-                    let size = HEADER + block.len as usize - skip;
+                    let size = PIECE_HEADER + block.len as usize - skip;
                     // A frame that has begun is finished: it has been paid for.
                     let affordable = skip > 0 || allowance >= u64::from(block.len.min(BLOCK));
                     if !affordable || (at > 0 && at + size > most) {
@@ -202,7 +200,7 @@ impl Reactor {
                     let head = header.get(skip..).unwrap_or_default();
                     let out = &mut self.buffer[at..at + size];
                     out[..head.len()].copy_from_slice(head);
-                    let begin = skip.saturating_sub(HEADER) as u64;
+                    let begin = skip.saturating_sub(PIECE_HEADER) as u64;
                     let offset = sending.layout().geometry().offset(block) + begin;
                     let read = sending.read(offset, &mut out[head.len()..]);
                     if let Err((file, error)) = read {

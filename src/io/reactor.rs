@@ -53,7 +53,6 @@ pub struct Reactor {
     pub(super) free: Vec<Vec<u8>>,
     /// What is written and the session has not heard of.
     pub(super) written: Vec<(TorrentKey, Written)>,
-    pub(super) room: usize,
     pub(super) unread: Vec<usize>,
     /// Links that are not read from until some of what their peers asked for is sent.
     pub(super) paused: Vec<usize>,
@@ -98,8 +97,6 @@ pub struct Parts {
     pub listeners: Listeners,
     /// The local address to connect from.
     pub bind: Option<IpAddr>,
-    /// Bytes of the longest frame that can be cut.
-    pub room: usize,
 }
 
 impl Reactor {
@@ -121,7 +118,6 @@ impl Reactor {
             buffer: vec![0; AREA],
             free: Vec::new(),
             written: Vec::new(),
-            room: parts.room,
             unread: Vec::new(),
             paused: Vec::new(),
             held_up: Vec::new(),
@@ -283,7 +279,7 @@ impl Reactor {
             let Some(socket) = self.listeners.sockets.get(place) else {
                 continue;
             };
-            // Bounded, so that a flood of callers does not keep the others waiting.
+            // Bounded, so that a flood of connections does not keep the others waiting.
             for _ in 0..EVENTS {
                 match socket.accept() {
                     Ok((stream, addr)) => {

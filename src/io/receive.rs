@@ -61,18 +61,16 @@ impl Reactor {
 
     /// Reads at most so many bytes of a link.
     fn read_peer(&mut self, key: usize, most: usize, now: Now) {
-        let (Some(Some(link)), Some(peer)) = (self.links.get_mut(key), self.session.peer(key))
+        let (Some(Some(link)), Some(kept)) = (self.links.get_mut(key), self.session.cut(key))
         else {
             return;
         };
-        let cut = peer.cut().len();
-        assert!(
-            cut <= self.room,
-            "a cut frame is shorter than the longest frame"
-        );
+        let cut = kept.len();
+        let longest = self.session.longest_frame();
+        assert!(cut <= longest, "a cut frame is no longer than a whole one");
         let mut buffer = self.free.pop().unwrap_or_default();
-        buffer.resize(self.room + limits::READ, 0);
-        buffer[..cut].copy_from_slice(peer.cut());
+        buffer.resize(longest + limits::READ, 0);
+        buffer[..cut].copy_from_slice(kept);
         let mut blocks = Blocks::new();
         let torrent = self.session.torrent_of(key);
         match link.read(&mut buffer[cut..cut + most]) {

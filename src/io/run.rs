@@ -29,6 +29,7 @@ use crate::base::id::PeerId;
 use crate::base::limits;
 use crate::base::rate::Totals;
 use crate::base::rng::Rng;
+use crate::peer::frames::FrameLimits;
 use crate::session::config::Config;
 use crate::session::session::Session;
 use crate::storage::layout::Layout;
@@ -87,13 +88,14 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         doubted,
         totals,
     };
-    let room = room(metainfo);
+    let longest = FrameLimits::of(metainfo.geometry.pieces()).longest();
     let bind = setup.bind;
-    let buffers = buffers(setup.memory, room);
+    let buffers = buffers(setup.memory, longest);
     let peers = std::mem::take(&mut setup.peers);
-    let config = config(&setup, &listeners, &mut rng, warn);
+    let config = config(&setup, &listeners, longest, &mut rng, warn);
     let mut session = Session::new(config, rng.bits64(), now);
-    let torrent = session.add(order(setup, known, &disk), now);
+    let added = session.add(order(setup, known, &disk), now);
+    let torrent = added.map_err(|_| String::from("the torrent is there already"))?;
     for (host, port) in peers {
         match host.parse() {
             Ok(ip) => session.add_peers(torrent, &[SocketAddr::new(ip, port)], Source::User, now),
@@ -117,7 +119,6 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         clock,
         listeners,
         bind,
-        room,
     };
     // Until here a signal ends the process, however long the disk keeps it waiting.
     signal::hand_over(waker);
@@ -254,11 +255,12 @@ struct Known {
 fn config(
     setup: &Setup,
     listeners: &Listeners,
+    longest: usize,
     rng: &mut Rng,
     warn: &mut dyn FnMut(String),
 ) -> Config {
     let sockets = sockets(setup.max_peers);
-    let (max_peers, share) = shares(setup.memory, sockets, room(&setup.metainfo));
+    let (max_peers, share) = shares(setup.memory, sockets, longest);
     for (least, what) in [(sockets, "ulimit -n"), (max_peers, "--memory")] {
         if least < setup.max_peers {
             let asked = setup.max_peers;
@@ -339,27 +341,21 @@ fn sockets(max_peers: usize) -> usize {
     max_peers.min(handles.saturating_sub(others)).max(1)
 }
 
-/// Bytes of the longest frame that a read can cut: all but one byte of it, and its length.
-fn room(metainfo: &Metainfo) -> usize {
-    let bitfield = metainfo.geometry.pieces().div_ceil(8) as usize + 1;
-    bitfield.max(limits::BLOCK_FRAME) + 4
-}
-
 /// How many receive buffers may wait for the disk: a quarter of the budget's worth, and one at
-/// least.
-fn buffers(memory: u64, room: usize) -> usize {
+/// least. `longest`: bytes of the longest frame, whose start a read may leave behind.
+fn buffers(memory: u64, longest: usize) -> usize {
     let quarter = usize::try_from(memory / 4).unwrap_or(usize::MAX);
-    (quarter / (room + limits::READ)).clamp(1, limits::BUFFERS)
+    (quarter / (longest + limits::READ)).clamp(1, limits::BUFFERS)
 }
 
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's
 /// own buffers come first.
-fn shares(memory: u64, max_peers: usize, room: usize) -> (usize, usize) {
-    let buffers = buffers(memory, room) * (room + limits::READ);
+fn shares(memory: u64, max_peers: usize, longest: usize) -> (usize, usize) {
+    let buffers = buffers(memory, longest) * (longest + limits::READ);
     let left = usize::try_from(memory)
         .unwrap_or(usize::MAX)
         .saturating_sub(limits::MIB + buffers);
-    let least = limits::PEER_SHARE.max(room);
+    let least = limits::PEER_SHARE.max(longest);
     let most = max_peers.min(left / least).max(1);
     (most, (left / most).max(least))
 }

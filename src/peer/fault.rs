@@ -12,6 +12,8 @@ pub enum Fault {
     NotBitTorrent,
     /// The handshake names a torrent that we do not have.
     OtherTorrent,
+    /// The handshake names a torrent that is not ready: what is on disk is still being checked.
+    TooEarly,
     /// The peer is ourselves: it has our own peer id.
     Ourselves,
     /// We have a connection to this peer already.
@@ -73,7 +75,8 @@ impl Fault {
     /// Whether to dial the address again after this.
     pub fn redial(&self) -> Redial {
         match self {
-            Fault::Duplicate
+            Fault::TooEarly
+            | Fault::Duplicate
             | Fault::ConnectTimeout
             | Fault::HandshakeTimeout
             | Fault::Silent
@@ -112,6 +115,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::NotBitTorrent => write!(f, "it does not speak BitTorrent"),
             Fault::OtherTorrent => write!(f, "it asked for another torrent"),
+            Fault::TooEarly => write!(f, "it came before the check was done"),
             Fault::Ourselves => write!(f, "it is this very client"),
             Fault::Duplicate => write!(f, "we are connected to it already"),
             Fault::Malformed(why) => write!(f, "it sent a message that cannot be read: {why}"),
@@ -150,6 +154,7 @@ mod tests {
         let faults = [
             Fault::NotBitTorrent,
             Fault::OtherTorrent,
+            Fault::TooEarly,
             Fault::Ourselves,
             Fault::Duplicate,
             Fault::Malformed(Malformed {

@@ -2,18 +2,17 @@
 //! it means for us comes out as an event.
 
 use super::fault::Fault;
+use super::frames::FrameLimits;
 use super::input::Input;
 use super::peer::{Event, Peer};
-use super::phase::{Capabilities, Phase, Step, step};
+use super::phase::{Step, step};
 use super::request::Arrival;
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::base::holdings::Holdings;
 use crate::base::limits;
 use crate::base::time::Now;
-use crate::wire::foreign::Foreign;
-use crate::wire::handshake::{self, Handshake};
-use crate::wire::message::{Kind, Message};
+use crate::wire::message::Message;
 
 impl Peer {
     /// Takes the next message off the input. `None`: it is used up, and the start of a cut frame is
@@ -24,15 +23,8 @@ impl Peer {
         now: Now,
     ) -> Result<Option<Event<'a>>, Fault> {
         self.heard = now;
-        if self.mute {
-            input.take(input.rest().len());
-            return Ok(None);
-        }
-        if self.phase == Phase::Greeting {
-            return self.next_handshake(input);
-        }
-        let bitfield_bytes = self.local.geometry.pieces().div_ceil(8) as usize;
-        while let Some(frame) = input.next_frame(bitfield_bytes)? {
+        let limits = FrameLimits::of(self.local.geometry.pieces());
+        while let Some(frame) = input.next_frame(limits)? {
             if self.is_overfull() {
                 return Err(Fault::NotReading);
             }
@@ -59,44 +51,6 @@ impl Peer {
         }
         self.cut.clear();
         self.cut.extend_from_slice(rest);
-    }
-
-    fn next_handshake<'a>(&mut self, input: &mut Input<'a>) -> Result<Option<Event<'a>>, Fault> {
-        let theirs = Handshake::parse(input.rest()).map_err(|_| {
-            self.foreign = Some(Foreign::of(input.rest()));
-            Fault::NotBitTorrent
-        })?;
-        let Some(theirs) = theirs else {
-            self.keep(input);
-            return Ok(None);
-        };
-        input.take(handshake::LEN);
-        log::debug!("{} <- handshake {:?}", self.addr, theirs.peer_id);
-        if theirs.info_hash != self.local.info_hash {
-            return Err(Fault::OtherTorrent);
-        }
-        if !self.outbound {
-            self.greet();
-        }
-        if theirs.peer_id == self.local.peer_id {
-            // The calling end hangs up, and forgets the address that it called; this end lets our
-            // handshake reach it.
-            self.mute = true;
-            self.keep(input);
-            self.cut.clear();
-            return if self.outbound {
-                Err(Fault::Ourselves)
-            } else {
-                Ok(None)
-            };
-        }
-        self.caps = Capabilities {
-            fast: theirs.fast(),
-        };
-        if let Step::Enter(phase) = step(&self.phase, Kind::Handshake, self.caps) {
-            self.phase = phase;
-        }
-        Ok(Some(Event::Greeted(theirs.peer_id)))
     }
 
     fn on_message<'a>(

@@ -16,6 +16,8 @@ pub mod phase;
 
 pub mod fault;
 
+pub mod frames;
+
 pub mod choke;
 
 pub mod request;
@@ -26,10 +28,14 @@ pub mod fast;
 
 pub mod input;
 
+pub mod local;
+
+pub mod greeting;
+
 #[allow(clippy::module_inception)]
 pub mod peer;
 
-pub mod caller;
+pub mod incoming;
 
 mod hearing;
 

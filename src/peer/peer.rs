@@ -1,42 +1,27 @@
-//! One connection. Feed it what was read through [`Peer::next_event`] until that gives `None`; call
-//! [`Peer::handle_timeout`] when [`Peer::next_deadline`] is reached; write what [`Peer::transmit`]
-//! names and report it to [`Peer::transmitted`]. The other methods are commands (a bare verb: we
-//! do) and getters.
+//! One connection on which both handshakes are done; before that it is a [`Greeting`]. Feed it what
+//! was read through [`Peer::next_event`] until that gives `None`; call [`Peer::handle_timeout`]
+//! when [`Peer::next_deadline`] is reached; write what [`Peer::transmit`] names and report it to
+//! [`Peer::transmitted`]. The other methods are commands (a bare verb: we do) and getters.
 
 use std::net::SocketAddr;
 
 use super::choke::Choke;
 use super::fault::Fault;
+use super::greeting::Greeting;
+use super::local::Local;
 use super::phase::{Capabilities, Phase};
 use super::piece::Uploads;
 use super::request::Requests;
-use crate::base::geometry::{Block, Geometry};
+use crate::base::geometry::Block;
 use crate::base::holdings::Holdings;
-use crate::base::id::{InfoHash, PeerId};
 use crate::base::limits;
 use crate::base::rate::Meter;
 use crate::base::time::{Duration, Now, sooner};
-use crate::wire::foreign::Foreign;
 use crate::wire::message::Message;
-
-/// What every connection of a torrent says of us.
-#[derive(Clone, Copy, Debug)]
-pub struct Local {
-    /// The torrent.
-    pub info_hash: InfoHash,
-    /// Our name in this run.
-    pub peer_id: PeerId,
-    /// The torrent's measures.
-    pub geometry: Geometry,
-    /// Bytes of messages that may wait for a peer that does not read.
-    pub unsent: usize,
-}
 
 /// What happened on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event<'a> {
-    /// The peer's handshake came and is right.
-    Greeted(PeerId),
     /// It said what it has: see [`Peer::holdings`]. This is what it was thought to have.
     Holdings(Holdings),
     /// It has one more piece.
@@ -76,7 +61,7 @@ pub enum Segment<'a> {
     },
 }
 
-/// One connection to one peer.
+/// One connection to one peer, both handshakes done.
 #[derive(Debug)]
 pub struct Peer {
     pub(super) local: Local,
@@ -97,10 +82,6 @@ pub struct Peer {
     pub(super) allowed_told: u32,
     pub(super) allowed_to_peer: Vec<u32>,
     pub(super) unasked: u32,
-    /// What it speaks instead of BitTorrent.
-    pub(super) foreign: Option<Foreign>,
-    /// Nothing it says counts any more.
-    pub(super) mute: bool,
     pub(super) cut: Vec<u8>,
     pub(super) out: Vec<u8>,
     pub(super) out_sent: usize,
@@ -116,23 +97,15 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer that we are calling.
-    pub fn dial(local: Local, addr: SocketAddr, now: Now) -> Peer {
-        Peer::new(local, addr, true, Phase::Dialing, now)
-    }
-
-    /// A peer that called us.
-    pub fn accept(local: Local, addr: SocketAddr, now: Now) -> Peer {
-        Peer::new(local, addr, false, Phase::Greeting, now)
-    }
-
-    fn new(local: Local, addr: SocketAddr, outbound: bool, phase: Phase, now: Now) -> Peer {
+    /// The peer whose handshake was answered by [`Greeting::answer`]: of our own, what has not been
+    /// sent goes out first.
+    pub fn opened(local: Local, greeting: &mut Greeting, now: Now) -> Peer {
         Peer {
             local,
-            addr,
-            outbound,
-            phase,
-            caps: Capabilities::default(),
+            addr: greeting.addr,
+            outbound: greeting.outbound,
+            phase: Phase::Opening,
+            caps: greeting.caps,
             holdings: Holdings::nothing(local.geometry.pieces()),
             choke: Choke::default(),
             requests: Requests::default(),
@@ -143,16 +116,14 @@ impl Peer {
             allowed_told: 0,
             allowed_to_peer: Vec::new(),
             unasked: 0,
-            foreign: None,
-            mute: false,
             cut: Vec::new(),
-            out: Vec::new(),
+            out: std::mem::take(&mut greeting.out),
             out_sent: 0,
             down: Meter::new(now),
             up: Meter::new(now),
-            since: now,
+            since: greeting.since,
             heard: now,
-            said: now,
+            said: greeting.said,
             keep_alive: limits::KEEP_ALIVE,
             deaf: None,
         }
@@ -165,12 +136,12 @@ impl Peer {
         self.addr
     }
 
-    /// Whether we called it.
+    /// Whether we dialed it.
     pub fn is_outbound(&self) -> bool {
         self.outbound
     }
 
-    /// Whether both handshakes are done and nothing has ended the connection.
+    /// Whether nothing has ended the connection.
     pub fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Opening | Phase::Open)
     }
@@ -178,16 +149,6 @@ impl Peer {
     /// Whether it is over.
     pub fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing(_))
-    }
-
-    /// What it speaks instead of BitTorrent, as far as the bytes tell that had come by then.
-    pub fn foreign(&self) -> Option<Foreign> {
-        self.foreign
-    }
-
-    /// Whether it turned out to be this very client, which dialed itself: the dialing end hangs up.
-    pub fn is_ourselves(&self) -> bool {
-        self.mute
     }
 
     /// How long we have said nothing to it.
@@ -304,26 +265,10 @@ impl Peer {
         &self.cut
     }
 
-    /// The network connection is up.
-    pub fn handle_connected(&mut self, now: Now) {
-        if self.phase == Phase::Dialing {
-            self.phase = Phase::Greeting;
-            (self.since, self.heard) = (now, now);
-            self.greet();
-        }
-    }
-
     /// Deadlines that have passed: an error ends the connection.
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), Fault> {
-        match self.phase {
-            Phase::Dialing if now.since(self.since) >= limits::CONNECT_TIME => {
-                return Err(Fault::ConnectTimeout);
-            }
-            Phase::Greeting if now.since(self.since) >= limits::HANDSHAKE_TIME => {
-                return Err(Fault::HandshakeTimeout);
-            }
-            Phase::Opening | Phase::Open => {}
-            _ => return Ok(()),
+        if !self.is_open() {
+            return Ok(());
         }
         let listened_to = !self.is_sated() || self.up.rate(now) == 0;
         if self.its_time(now).since(self.heard) >= limits::SILENCE && listened_to {
@@ -368,26 +313,20 @@ impl Peer {
 
     /// When to call [`Peer::handle_timeout`], [`Peer::take_late`] and [`Peer::take_lost`].
     pub fn next_deadline(&self, now: Now) -> Option<Now> {
-        match self.phase {
-            Phase::Dialing => Some(self.since.later(limits::CONNECT_TIME)),
-            Phase::Greeting => Some(self.since.later(limits::HANDSHAKE_TIME)),
-            Phase::Opening | Phase::Open => {
-                let mut silence = self.heard.later(limits::SILENCE);
-                if self.is_sated() {
-                    // We are the ones who do not listen.
-                    silence = silence.max(now.later(limits::CHOKE_ROUND));
-                }
-                let keep_alive = self.said.later(self.keep_alive);
-                if self.deaf.is_some() {
-                    return Some(keep_alive);
-                }
-                sooner(
-                    Some(silence.min(keep_alive)),
-                    self.requests.next_deadline(now),
-                )
-            }
-            Phase::Closing(_) => None,
+        if !self.is_open() {
+            return None;
         }
+        let mut silence = self.heard.later(limits::SILENCE);
+        if self.is_sated() {
+            // We are the ones who do not listen.
+            silence = silence.max(now.later(limits::CHOKE_ROUND));
+        }
+        let keep_alive = self.said.later(self.keep_alive);
+        if self.deaf.is_some() {
+            return Some(keep_alive);
+        }
+        let requests = self.requests.next_deadline(now);
+        sooner(Some(silence.min(keep_alive)), requests)
     }
 }
 

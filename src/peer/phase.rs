@@ -7,7 +7,7 @@ use crate::wire::message::Kind;
 /// How far a connection is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// We called; the network has not answered.
+    /// We dialed; the network has not answered.
     Dialing,
     /// Connected; the peer's handshake is not whole yet.
     Greeting,

@@ -7,9 +7,7 @@ use std::collections::VecDeque;
 use super::queue::slim;
 use crate::base::geometry::Block;
 use crate::base::limits;
-
-/// Bytes in front of a block's data: length, id, piece, begin (BEP 3).
-pub const HEADER: usize = 13;
+use crate::wire::message::PIECE_HEADER;
 
 /// The blocks that wait to be sent to one peer.
 #[derive(Debug, Default)]
@@ -102,9 +100,9 @@ impl Uploads {
     pub fn on_sent(&mut self, bytes: usize, mut done: impl FnMut(Block)) -> u64 {
         let (mut left, mut content) = (bytes, 0_u64);
         while let Some(first) = self.queue.front() {
-            let frame = HEADER.saturating_add(first.len as usize);
+            let frame = PIECE_HEADER.saturating_add(first.len as usize);
             let part = left.min(frame.saturating_sub(self.sent));
-            let header_left = HEADER.saturating_sub(self.sent);
+            let header_left = PIECE_HEADER.saturating_sub(self.sent);
             content = content.saturating_add(part.saturating_sub(header_left) as u64);
             left = left.saturating_sub(part);
             self.sent = self.sent.saturating_add(part);

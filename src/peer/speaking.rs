@@ -2,14 +2,13 @@
 //! blocks.
 
 use super::fault::Fault;
-use super::peer::{Local, Peer, Segment};
+use super::peer::{Peer, Segment};
 use super::phase::Phase;
-use super::piece::{HEADER, Refused, Uploads};
+use super::piece::{Refused, Uploads};
 use crate::base::bits::Bits;
 use crate::base::geometry::Block;
 use crate::base::time::Now;
-use crate::wire::handshake::Handshake;
-use crate::wire::message::Message;
+use crate::wire::message::{Message, PIECE_HEADER};
 
 /// Bytes of an empty message buffer that a peer keeps: what a turn's requests take.
 const OUT_KEPT: usize = 1024;
@@ -172,7 +171,7 @@ impl Peer {
                 .uploads
                 .waiting()
                 .next()
-                .map_or(0, |block| HEADER.saturating_add(block.len as usize));
+                .map_or(0, |block| PIECE_HEADER.saturating_add(block.len as usize));
             let part = left.min(frame.saturating_sub(begun));
             content = self.uploads.on_sent(part, done);
             left = left.saturating_sub(part);
@@ -186,14 +185,6 @@ impl Peer {
             .saturating_add(content);
         self.up.add(content, now);
         content
-    }
-
-    pub(super) fn greet(&mut self) {
-        let Local {
-            info_hash, peer_id, ..
-        } = self.local;
-        Handshake::with_fast(info_hash, peer_id).encode(&mut self.out);
-        log::debug!("{} -> handshake", self.addr);
     }
 
     pub(super) fn say(&mut self, message: Message<'_>) {
@@ -238,6 +229,8 @@ mod tests {
     use crate::base::geometry::Geometry;
     use crate::base::id::{InfoHash, PeerId};
     use crate::base::limits;
+    use crate::peer::greeting::Greeting;
+    use crate::peer::local::Local;
 
     #[test]
     fn messages_that_are_gone_take_no_memory_though_some_always_wait() {
@@ -248,7 +241,8 @@ mod tests {
             unsent: limits::UNSENT,
         };
         let now = Now::default();
-        let mut peer = Peer::accept(local, ([192, 0, 2, 1], 6881).into(), now);
+        let mut greeting = Greeting::accept(([192, 0, 2, 1], 6881).into(), now);
+        let mut peer = Peer::opened(local, &mut greeting, now);
         peer.say(Message::Choke);
         for _ in 0..100_000 {
             peer.say(Message::Choke);

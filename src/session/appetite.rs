@@ -4,6 +4,7 @@
 
 use crate::base::limits;
 use crate::peer::peer::Peer;
+use crate::torrent::slot::Slot;
 
 /// How far the disk is behind what peers sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,10 +28,11 @@ pub enum Appetite {
 }
 
 impl Appetite {
-    /// The appetite for what this peer sends.
-    pub(super) fn of(peer: &Peer, disk: DiskLoad) -> Appetite {
-        let owes = peer.in_flight() > 0;
-        if peer.is_sated() {
+    /// The appetite for what the other end of this connection sends.
+    pub(super) fn of(slot: &Slot, disk: DiskLoad) -> Appetite {
+        let peer = slot.member().map(|member| &member.peer);
+        let owes = peer.is_some_and(|peer| peer.in_flight() > 0);
+        if peer.is_some_and(Peer::is_sated) {
             Appetite::Pause
         } else if disk.overfull || owes && disk.full {
             Appetite::HoldUp

@@ -98,18 +98,17 @@ impl Dials {
         self.open < self.most
     }
 
-    /// Whether a call may be begun but for its time: see [`Dials::next`].
+    /// Whether a dial is allowed, pacing aside: see [`Dials::next`].
     pub fn may_dial(&self) -> bool {
         self.open < self.most && self.half_open < limits::HALF_OPEN
     }
 
-    /// When the next call may be begun.
+    /// When the next dial may be begun.
     pub fn next(&self) -> Now {
         self.next
     }
 
-    /// Notes a call begun. Calls saved up while there was nobody to call may follow each other for
-    /// a second.
+    /// Notes a dial begun. Up to a second's worth of unused dials may be made back to back.
     pub fn on_dial(&mut self, now: Now) {
         self.open += 1;
         self.half_open += 1;
@@ -117,12 +116,12 @@ impl Dials {
         self.next = self.next.max(before(now)) + gap;
     }
 
-    /// Notes a peer that called us.
+    /// Notes an incoming connection.
     pub fn on_accept(&mut self) {
         self.open += 1;
     }
 
-    /// Notes that a call was answered.
+    /// Notes that a dial was answered.
     pub fn on_connected(&mut self) {
         self.half_open = self.half_open.saturating_sub(1);
     }
@@ -154,7 +153,7 @@ impl Refusals {
     }
 }
 
-/// A second ago: the calls of one second may be saved up.
+/// A second ago: the dials of one second may be saved up.
 fn before(now: Now) -> Now {
     Now::from_micros(now.as_micros().saturating_sub(1_000_000))
 }
@@ -164,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_calls_a_second_after_a_burst_of_ten() {
+    fn ten_dials_a_second_after_a_burst_of_ten() {
         let start = Now::from_micros(60_000_000);
         let mut dials = Dials::new(1000, Now::default());
         let mut begun = 0;

@@ -4,23 +4,21 @@
 use std::net::SocketAddr;
 
 use super::appetite::{Appetite, DiskLoad};
+use super::meeting::Meeting;
 use super::session::Session;
 use crate::base::geometry::Block;
-use crate::base::id::PeerId;
 use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::limits;
 use crate::base::reach::Reach;
 use crate::base::time::Now;
-use crate::peer::caller::Failed;
-use crate::peer::fast::allowed_fast_set;
 use crate::peer::fault::Fault;
+use crate::peer::greeting::Greeting;
+use crate::peer::incoming::Failed;
 use crate::peer::input::Input;
-use crate::peer::peer::{Event, Peer};
-use crate::peer::phase::Phase;
+use crate::peer::peer::Event;
 use crate::pieces::Accepted;
 use crate::torrent::checking::Checking;
 use crate::torrent::effect::{Effect, Report};
-use crate::torrent::stage::Stage;
+use crate::torrent::slot::{Machine, Slot};
 use crate::torrent::twins::Twins;
 use crate::wire::utp_packet::{Kind, Packet};
 
@@ -40,31 +38,34 @@ pub struct Write<'a> {
 impl Session {
     // Connections.
 
-    /// A peer dials us. The key of the slot for the socket, or `None`: close it.
+    /// A peer dials us; its handshake will say for which torrent. The key of the slot for the
+    /// socket, or `None`: close it.
     pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<PeerKey> {
-        let torrent = self.torrents.iter().next()?;
-        let (key, stage, local) = (torrent.key, torrent.life.stage, torrent.local);
-        let banned = self.bans.covers(addr);
-        if stage != Stage::Running || banned || !self.has_room_to_accept(addr, now) {
-            let failed = match stage {
-                Stage::Running if banned => Failed::Banned,
-                Stage::Running => Failed::NoRoom,
-                Stage::Checking => Failed::TooEarly,
-                _ => return None,
-            };
-            self.callers.count(failed, now);
+        if !self.torrents.expect_peers() {
+            return None;
+        }
+        let failed = if self.bans.covers(addr) {
+            Some(Failed::Banned)
+        } else {
+            let room = self.has_room_to_accept(addr, now);
+            (!room).then_some(Failed::NoRoom)
+        };
+        if let Some(failed) = failed {
+            self.incoming.count(failed, now);
             return None;
         }
         self.dials.on_accept();
-        Some(self.add_slot(key, Peer::accept(local, addr, now), now))
+        Some(self.add_slot(Slot::new(Greeting::accept(addr, now), None)))
     }
 
     /// A dial was answered. It may have been given up in the same turn.
     pub fn handle_connected(&mut self, key: PeerKey, now: Now) {
-        let slot = self.slots.get_mut(key);
-        if let Some(slot) = slot.filter(|slot| *slot.peer.phase() == Phase::Dialing) {
+        let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_dialing()) else {
+            return;
+        };
+        if let Machine::Greeting { greeting, .. } = &mut slot.machine {
+            greeting.handle_connected(now);
             self.dials.on_connected();
-            slot.peer.handle_connected(now);
             self.touch(key);
         }
     }
@@ -97,9 +98,34 @@ impl Session {
         input: &mut Input<'a>,
         now: Now,
     ) -> Option<Write<'a>> {
-        let write = self.next_write(key, input, now);
+        let write = match self.greet(key, input, now) {
+            Ok(true) => self.next_write(key, input, now),
+            Ok(false) => None,
+            Err(fault) => {
+                self.hang_up(key, fault, now);
+                None
+            }
+        };
         self.touch(key);
         write
+    }
+
+    /// Reads the peer's handshake, if that is what comes. Whether messages may follow.
+    fn greet(&mut self, key: PeerKey, input: &mut Input<'_>, now: Now) -> Result<bool, Fault> {
+        match self.slots.get(key).map(|slot| &slot.machine) {
+            None => Ok(false),
+            Some(Machine::Peer(_)) => Ok(true),
+            Some(Machine::Greeting { .. }) => {
+                let mut meeting = Meeting {
+                    slots: &mut self.slots,
+                    torrents: &mut self.torrents,
+                    agenda: &mut self.agenda,
+                    impatient: &self.impatient,
+                    effects: &mut self.effects,
+                };
+                meeting.greet(key, input, now)
+            }
+        }
     }
 
     fn next_write<'a>(
@@ -112,9 +138,8 @@ impl Session {
         loop {
             // What is known of pieces comes before what a peer says of them.
             self.judge(torrent, now);
-            let slot = self.slots.get_mut(key);
-            let slot = slot.filter(|slot| !slot.peer.is_closing())?;
-            let handled = match slot.peer.next_event(input, now) {
+            let member = self.member(key).filter(|it| !it.peer.is_closing())?;
+            let handled = match member.peer.next_event(input, now) {
                 Ok(None) => return None,
                 Ok(Some(Event::Block { block, data })) => {
                     if self.accept(key, block, data, now) {
@@ -142,38 +167,41 @@ impl Session {
     /// Whether this slot's socket is to be read, and how much of it. `None`: there is no such slot.
     pub fn appetite(&self, key: PeerKey, disk: DiskLoad) -> Option<Appetite> {
         let slot = self.slots.get(key)?;
-        Some(Appetite::of(&slot.peer, disk))
+        Some(Appetite::of(slot, disk))
     }
 
     /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that
     /// its peer owes us is late.
     pub fn stop_listening(&mut self, key: PeerKey, now: Now) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.peer.stop_listening(now);
+        if let Some(member) = self.member(key) {
+            member.peer.stop_listening(now);
         }
     }
 
     /// It is read again.
     pub fn listen(&mut self, key: PeerKey, now: Now) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.peer.listen(now);
+        if let Some(member) = self.member(key) {
+            member.peer.listen(now);
             self.touch(key);
         }
     }
 
-    /// Notes bytes of a slot's [`Peer::transmit`] as sent.
+    /// Notes bytes of [`Session::transmit`] as sent.
     pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            let (content, torrent) = (slot.peer.transmitted(bytes, now), slot.torrent);
-            let traffic = &mut self.torrents[torrent].traffic;
-            traffic.up.add(content, now);
-            traffic.up_limit.take(content, now);
-            self.up.meter.add(content, now);
-            self.up.bucket.take(content, now);
-            self.up.queue.charge(key, content);
-            if content > 0 {
-                self.stir(torrent);
-            }
+        let member = match self.slots.get_mut(key).map(|slot| &mut slot.machine) {
+            Some(Machine::Peer(member)) => member,
+            Some(Machine::Greeting { greeting, .. }) => return greeting.transmitted(bytes, now),
+            None => return,
+        };
+        let (content, torrent) = (member.peer.transmitted(bytes, now), member.torrent);
+        let traffic = &mut self.torrents[torrent].traffic;
+        traffic.up.add(content, now);
+        traffic.up_limit.take(content, now);
+        self.up.meter.add(content, now);
+        self.up.bucket.take(content, now);
+        self.up.queue.charge(key, content);
+        if content > 0 {
+            self.stir(torrent);
         }
     }
 
@@ -248,9 +276,12 @@ impl Session {
             lossy.damage.on_unreadable(piece);
         }
         for key in lossy.members.clone() {
-            let lost = |block: Block| pieces.contains(&block.piece);
-            self.slots[key].peer.drop_uploads(lost);
-            self.touch(key);
+            if let Some(member) = self.member(key) {
+                member
+                    .peer
+                    .drop_uploads(|block| pieces.contains(&block.piece));
+                self.touch(key);
+            }
         }
     }
 
@@ -263,32 +294,25 @@ impl Session {
         self.fail(torrent, why, now);
     }
 
-    /// Whether a download has become whole and has not said so yet: that is the moment to look at
-    /// its files.
-    pub fn is_whole(&self, torrent: TorrentKey) -> bool {
-        let torrent = self.torrents.get(torrent);
-        torrent.is_some_and(|torrent| torrent.is_whole())
-    }
-
     // Helpers.
 
     fn accept(&mut self, key: PeerKey, block: Block, data: &[u8], now: Now) -> bool {
-        let Some(slot) = self.slots.get(key) else {
+        let Some(member) = self.slots.get(key).and_then(Slot::member) else {
             return false;
         };
-        let torrent = &mut self.torrents[slot.torrent];
+        let torrent = &mut self.torrents[member.torrent];
         let content = torrent.pieces.content_of(block);
         torrent.traffic.down.add(content, now);
         self.down.meter.add(content, now);
-        let from = slot.peer.addr();
+        let from = member.peer.addr();
         if torrent.pieces.accept(key, from, block, data) != Accepted::Fresh {
             return false;
         }
         let mut others = Vec::new();
         torrent.pieces.also_asked(block, key, &mut others);
         for other in others {
-            if let Some(slot) = self.slots.get_mut(other) {
-                slot.peer.cancel(block);
+            if let Some(member) = self.member(other) {
+                member.peer.cancel(block);
                 self.touch(other);
             }
         }
@@ -296,25 +320,26 @@ impl Session {
     }
 
     fn observe(&mut self, key: PeerKey, event: Event<'_>, now: Now) -> Result<(), Fault> {
-        let slot = &mut self.slots[key];
-        let torrent = &mut self.torrents[slot.torrent];
+        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
+            return Ok(());
+        };
+        let torrent = &mut self.torrents[member.torrent];
         match event {
-            Event::Greeted(remote) => return self.greeted(key, remote, now),
             Event::Holdings(before) => {
                 torrent.pieces.left_swarm(&before);
-                torrent.pieces.joined(slot.peer.holdings());
-                let have = slot.peer.holdings();
+                torrent.pieces.joined(member.peer.holdings());
+                let have = member.peer.holdings();
                 let untold = torrent.news.untold.iter();
                 let untold = untold.filter(|&&piece| have.has(piece)).count();
-                slot.useful = torrent.pieces.wants_of(have) + untold as u32;
+                member.useful = torrent.pieces.wants_of(have) + untold as u32;
             }
             Event::Have(piece) => {
                 torrent.pieces.on_have(piece);
-                if slot.peer.holdings().is_seed() {
+                if member.peer.holdings().is_seed() {
                     torrent.pieces.became_seed();
                 }
                 let untold = torrent.news.untold.contains(&piece);
-                slot.useful += u32::from(torrent.pieces.needs(piece) || untold);
+                member.useful += u32::from(torrent.pieces.needs(piece) || untold);
             }
             Event::Choked(dropped) => self.give_back(key, &dropped),
             Event::Rejected(block) => self.give_back(key, &[block]),
@@ -325,51 +350,32 @@ impl Session {
         Ok(())
     }
 
-    fn greeted(&mut self, key: PeerKey, remote: PeerId, now: Now) -> Result<(), Fault> {
-        let torrent = &mut self.torrents[self.slots[key].torrent];
-        let ids = (remote, torrent.local.peer_id);
-        let mut twins = Twins::of(torrent, &mut self.slots);
-        if let Some(older) = twins.resolve(key, ids, &self.agenda.closing, now)? {
-            self.agenda.closing.push((older, Fault::Duplicate));
-        }
-        let slot = &mut self.slots[key];
-        slot.remote = Some(remote);
-        let addr = slot.peer.addr();
-        if self.impatient.covers(&remote, addr) {
-            slot.peer.hurry_keep_alives();
-        }
-        let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
-        let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
-        let mut held = torrent.served();
-        // It is told of these with the others.
-        for &piece in &torrent.news.untold {
-            held.clear(piece);
-        }
-        allowed.retain(|&piece| held.get(piece));
-        slot.peer.introduce(&held, allowed);
-        let client = remote.client();
-        torrent.report(Report::Connected { addr, client }, &mut self.effects);
-        Ok(())
-    }
-
     fn requested(&mut self, key: PeerKey, block: Block, now: Now) -> Result<(), Fault> {
-        let slot = &mut self.slots[key];
-        let torrent = &self.torrents[slot.torrent];
+        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
+            return Ok(());
+        };
+        let torrent = &self.torrents[member.torrent];
         let held = torrent.pieces.held().get(block.piece) && !torrent.damage.is_lost(block.piece);
-        let choked = slot.peer.choke_state().am_choking;
-        if !held || (choked && !slot.peer.may_have_choked(block)) {
-            return slot.peer.refuse(block);
+        let peer = &mut member.peer;
+        let choked = peer.choke_state().am_choking;
+        if !held || (choked && !peer.may_have_choked(block)) {
+            return peer.refuse(block);
         }
-        (slot.offered, slot.wasted) = (now, None);
-        let served = slot.peer.serve(block);
-        self.read_ahead(key, block);
+        let served = peer.serve(block);
+        (member.offered, member.wasted) = (now, None);
+        if let Some(block) = member.next_read_ahead(block, torrent.local.geometry) {
+            let torrent = torrent.key;
+            self.effects.push_back(Effect::ReadAhead { torrent, block });
+        }
         served
     }
 
     /// Blocks that a peer will not send go back to the piece table, and to what may be asked for.
     pub(super) fn give_back(&mut self, key: PeerKey, blocks: &[Block]) {
-        let torrent = self.slots[key].torrent;
-        let torrent = &mut self.torrents[torrent];
+        let Some(member) = self.slots.get(key).and_then(Slot::member) else {
+            return;
+        };
+        let torrent = &mut self.torrents[member.torrent];
         torrent.release(key, blocks);
         let bytes = blocks.iter().map(|block| u64::from(block.len)).sum();
         torrent.traffic.down_limit.give_back(bytes);
@@ -377,68 +383,66 @@ impl Session {
         self.down.queue.refund(key, bytes);
     }
 
-    /// Peers ask for what follows, too: a stretch of the piece at a time, so that most requests
-    /// cost no hint.
-    fn read_ahead(&mut self, key: PeerKey, block: Block) {
-        let stretch = limits::SLICE as u32;
-        let slot = &mut self.slots[key];
-        let torrent = &self.torrents[slot.torrent];
-        let sent = slot.peer.up().total();
-        if block.begin % stretch == 0 && slot.read_ahead <= sent + limits::READ_AHEAD {
-            let left = torrent.local.geometry.piece_size(block.piece) - block.begin;
-            let len = left.min(stretch);
-            slot.read_ahead += u64::from(len);
-            self.effects.push_back(Effect::ReadAhead {
-                torrent: torrent.key,
-                block: Block { len, ..block },
-            });
-        }
-    }
-
     /// Ends a connection: its slot is free and its socket closed when this turn is over.
     pub(super) fn hang_up(&mut self, key: PeerKey, fault: Fault, now: Now) {
         let slot = self.slots.get_mut(key);
-        let Some(slot) = slot.filter(|slot| !slot.peer.is_closing()) else {
+        let Some(slot) = slot.filter(|slot| !slot.is_closing()) else {
             return;
         };
-        if *slot.peer.phase() == Phase::Greeting && !slot.peer.is_outbound() {
-            if let Some(failed) = Failed::of(&slot.peer, &fault) {
-                self.callers.count(failed, now);
-            }
-        }
-        self.impatient.note(&slot.peer, &fault, now);
-        let peer = &mut slot.peer;
-        let (was_open, was_dialing) = (peer.is_open(), *peer.phase() == Phase::Dialing);
-        let (addr, outbound) = (peer.addr(), peer.is_outbound());
-        let remote = slot.remote.take();
-        let greeted = remote.is_some();
-        let blocks = peer.close(fault.clone());
         self.timers.disarm(key, slot);
-        let torrent = &mut self.torrents[slot.torrent];
-        torrent.census.recount(slot);
-        torrent.choking.set_due();
-        if was_open {
-            torrent.pieces.left_swarm(slot.peer.holdings());
-        }
-        self.give_back(key, &blocks);
-        self.down.queue.forget(key);
-        self.up.queue.forget(key);
-        let torrent = &mut self.torrents[self.slots[key].torrent];
-        if was_open {
-            torrent.pieces.forget(key);
+        let (addr, outbound, was_dialing) = (slot.addr(), slot.is_outbound(), slot.is_dialing());
+        let (torrent, greeted) = (slot.torrent(), slot.member().is_some());
+        match &mut slot.machine {
+            Machine::Greeting { greeting, .. } => {
+                if let Some(failed) = Failed::of(greeting, &fault).filter(|_| !outbound) {
+                    self.incoming.count(failed, now);
+                }
+                greeting.close(fault.clone());
+            }
+            Machine::Peer(_) => self.leave_peer(key, &fault, now),
         }
         self.dials.on_closed(was_dialing);
-        if outbound && !greeted {
-            torrent.on_failed_dial(addr, &fault, &mut self.effects);
-        }
-        let mut twins = Twins::of(torrent, &mut self.slots);
-        twins.on_connection_over(key, remote, was_dialing, &fault, now);
-        if greeted || outbound {
-            let reason = fault.to_string();
-            torrent.report(Report::Disconnected { addr, reason }, &mut self.effects);
+        if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
+            torrent.choking.set_due();
+            if outbound && !greeted {
+                torrent.on_failed_dial(addr, &fault, &mut self.effects);
+            }
+            let mut twins = Twins::of(torrent, &mut self.slots);
+            twins.on_connection_over(key, was_dialing, &fault, now);
+            if greeted || outbound {
+                let reason = fault.to_string();
+                torrent.report(Report::Disconnected { addr, reason }, &mut self.effects);
+            }
         }
         self.effects.push_back(Effect::Hangup { key });
-        let torrent = torrent.key;
-        self.stir(torrent);
+        if let Some(torrent) = torrent {
+            self.stir(torrent);
+        }
+    }
+
+    /// Nothing is left that a peer could ask for: those that have not said what they want go, too.
+    pub(super) fn leave_strangers(&mut self, now: Now) {
+        let slots = self.slots.iter();
+        let strangers = slots.filter(|(_, slot)| slot.torrent().is_none());
+        for key in strangers.map(|(key, _)| key).collect::<Vec<PeerKey>>() {
+            self.hang_up(key, Fault::Stopping, now);
+        }
+    }
+
+    /// A torrent's peer leaves: what was asked of it may be asked of others.
+    fn leave_peer(&mut self, key: PeerKey, fault: &Fault, now: Now) {
+        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
+            return;
+        };
+        self.impatient.note(&member.peer, fault, now);
+        let blocks = member.peer.close(fault.clone());
+        let left = member.torrent;
+        let torrent = &mut self.torrents[left];
+        torrent.census.recount(member);
+        torrent.pieces.left_swarm(member.peer.holdings());
+        self.give_back(key, &blocks);
+        self.torrents[left].pieces.forget(key);
+        self.down.queue.forget(key);
+        self.up.queue.forget(key);
     }
 }

@@ -6,23 +6,23 @@ use slab::Slab;
 
 use super::budget::Dials;
 use crate::base::limits;
-use crate::peer::peer::{Local, Peer};
-use crate::peer::phase::Phase;
+use crate::peer::frames::FrameLimits;
+use crate::peer::local::Local;
+use crate::peer::peer::Peer;
 use crate::torrent::members;
-use crate::torrent::slot::Slot;
+use crate::torrent::slot::{Member, Slot};
 use crate::torrent::torrent::Torrent;
 use crate::wire::message::frame_len;
 
 /// Asserts it of all connections.
 pub fn check_slots(slots: &Slab<Slot>, dials: &Dials, max_peers: usize) {
-    let dialing = |peer: &Peer| *peer.phase() == Phase::Dialing;
-    let dialing = slots.iter().filter(|(_, slot)| dialing(&slot.peer)).count();
+    let dialing = slots.iter().filter(|(_, slot)| slot.is_dialing()).count();
     assert_eq!(dials.half_open(), dialing);
     assert!(dialing <= limits::HALF_OPEN);
     assert_eq!(dials.open(), slots.len());
     assert!(slots.len() <= max_peers);
     for (key, slot) in slots {
-        assert!(!slot.peer.is_closing(), "slot {key} is over and not free");
+        assert!(!slot.is_closing(), "slot {key} is over and not free");
     }
 }
 
@@ -31,24 +31,23 @@ pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>) {
     torrent.pieces.assert_invariants();
     assert!(torrent.counts_agree(slots));
     assert!(torrent.candidates.len() <= limits::CANDIDATES);
-    let members = || members::slots(slots, &torrent.members);
+    let members = || members::greeted(slots, &torrent.members);
     let mut marked: Vec<_> = torrent.pieces.requests().collect();
-    let requested = |(key, slot): (usize, &Slot)| -> Vec<_> {
-        let blocks = slot.peer.requested();
+    let requested = |(key, member): (usize, &Member)| -> Vec<_> {
+        let blocks = member.peer.requested();
         blocks.map(|block| (key, block)).collect()
     };
     let mut in_flight: Vec<_> = members().flat_map(requested).collect();
     marked.sort_unstable();
     in_flight.sort_unstable();
     assert_eq!(marked, in_flight, "requests, in the table and in flight");
-    for (_, slot) in members() {
-        check_bounds(&slot.peer, &torrent.local);
+    for (_, member) in members() {
+        check_bounds(&member.peer, &torrent.local);
     }
 }
 
 fn check_bounds(peer: &Peer, local: &Local) {
-    let bitfield = local.geometry.pieces().div_ceil(8) as usize + 1;
-    let frame = bitfield.max(limits::BLOCK_FRAME) + 4;
+    let frame = FrameLimits::of(local.geometry.pieces()).longest();
     assert!(peer.cut().len() < frame || frame_len(peer.cut()).is_none());
     assert!(peer.in_flight() <= limits::DEPTH_MOST);
     assert!(peer.uploads_waiting() <= limits::QUEUED_UPLOADS);

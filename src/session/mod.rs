@@ -10,7 +10,8 @@ pub mod fair_queue;
 
 pub mod budget;
 
-mod callers;
+mod incoming;
+mod meeting;
 mod patience;
 
 pub mod appetite;

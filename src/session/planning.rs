@@ -11,10 +11,11 @@ use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::limits;
 use crate::base::time::Now;
 use crate::peer::fault::Fault;
-use crate::peer::peer::Peer;
+use crate::peer::greeting::Greeting;
 use crate::torrent::choker::Choker;
 use crate::torrent::choking::Terms;
 use crate::torrent::effect::{Effect, Report};
+use crate::torrent::slot::Slot;
 use crate::torrent::stage::Stage;
 use crate::torrent::torrent::Torrent;
 
@@ -39,7 +40,7 @@ impl Session {
         self.plan_trackers(now);
         self.dial_peers(now);
         self.each_torrent(|session, torrent| session.plan_rest(torrent, now));
-        self.report_callers(false, now);
+        self.report_incoming(false, now);
         let mut planned = std::mem::take(&mut self.agenda.torrents);
         for torrent in planned.drain(..) {
             if let Some(torrent) = self.torrents.get_mut(torrent) {
@@ -79,8 +80,8 @@ impl Session {
         for torrent in self.torrents.iter_mut() {
             torrent.candidates.forget_host(host);
         }
-        let guilty = |peer: &Peer| Host::of(peer.addr()) == host;
-        let guilty = self.slots.iter().filter(|(_, slot)| guilty(&slot.peer));
+        let guilty = |slot: &Slot| Host::of(slot.addr()) == host;
+        let guilty = self.slots.iter().filter(|(_, slot)| guilty(slot));
         let keys: Vec<PeerKey> = guilty.map(|(key, _)| key).collect();
         for key in keys {
             self.hang_up(key, Fault::Poisoner, now);
@@ -159,23 +160,25 @@ impl Session {
         while let Some(key) = self.timers.next_due(now) {
             let slot = &mut self.slots[key];
             self.timers.disarm(key, slot);
-            if let Err(fault) = slot.peer.handle_timeout(now) {
+            if let Err(fault) = slot.handle_timeout(now) {
                 self.hang_up(key, fault, now);
                 continue;
             }
-            let late = slot.peer.take_late(now);
-            let lost = slot.peer.take_lost(now);
-            for &block in &late {
-                self.torrents[slot.torrent].pieces.late(key, block);
+            if let Some(member) = slot.member_mut() {
+                let late = member.peer.take_late(now);
+                let lost = member.peer.take_lost(now);
+                for &block in &late {
+                    self.torrents[member.torrent].pieces.late(key, block);
+                }
+                self.give_back(key, &lost);
             }
-            self.give_back(key, &lost);
             self.touch(key);
         }
     }
 
     fn plan_uploads(&mut self, torrent: TorrentKey, now: Now) {
         if self.torrents.get(torrent).is_some_and(Torrent::wants_reads) {
-            self.reading.insert(torrent);
+            self.torrents.set_reading(torrent);
         }
         let short = !self.dials.may_accept();
         let limit = self.up.bucket.rate();
@@ -221,18 +224,18 @@ impl Session {
             let turn = open && allowed(self, u64::from(BLOCK));
             let (slots, torrents) = (&self.slots, &mut self.torrents);
             let own = |key: PeerKey| {
-                let torrent = torrents.get_mut(slots.get(key)?.torrent)?;
+                let torrent = torrents.get_mut(slots.get(key)?.torrent()?)?;
                 torrent.traffic.down_limit.ready_at(u64::from(BLOCK), now)
             };
             let Some(key) = turn.then(|| self.down.next_turn(now, own)).flatten() else {
                 break;
             };
             self.ask(key, 1, now);
-            self.settle(key, now);
+            self.settle_peer(key, now);
         }
         let (slots, torrents) = (&self.slots, &mut self.torrents);
         self.agenda.ask_at = self.down.turn_at(limits::ASKED_AT_ONCE, now, |key| {
-            let torrent = torrents.get_mut(slots.get(key)?.torrent)?;
+            let torrent = torrents.get_mut(slots.get(key)?.torrent()?)?;
             torrent
                 .traffic
                 .down_limit
@@ -241,71 +244,66 @@ impl Session {
     }
 
     fn update_slot(&mut self, key: PeerKey, now: Now) {
-        let Some(slot) = self.slots.get_mut(key) else {
+        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
             return;
         };
-        slot.touched = false;
-        let torrent = &self.torrents[slot.torrent];
+        member.touched = false;
+        let torrent = &self.torrents[member.torrent];
         if !torrent.is_running() {
             return;
         }
-        if slot.peer.is_open() {
+        if member.peer.is_open() {
             // A peer that does not read would not be noticed otherwise until it has been silent for
             // too long.
-            let fault = if slot.peer.is_overfull() {
+            let fault = if member.peer.is_overfull() {
                 Some(Fault::NotReading)
             } else {
-                let useless = torrent.pieces.is_complete() && slot.peer.holdings().is_seed();
+                let useless = torrent.pieces.is_complete() && member.peer.holdings().is_seed();
                 useless.then_some(Fault::NoUse)
             };
             if let Some(fault) = fault {
                 self.hang_up(key, fault, now);
                 return;
             }
-            slot.peer.set_interested(slot.useful > 0);
-            if std::mem::take(&mut slot.askable) {
+            member.peer.set_interested(member.useful > 0);
+            if std::mem::take(&mut member.askable) {
                 let own = torrent.traffic.down_limit.rate();
                 if !self.down.is_limited() && own.is_none() {
                     self.ask(key, usize::MAX, now);
-                } else if slot.peer.room(now) > 0 {
+                } else if member.peer.room(now) > 0 {
                     self.down.queue.join(key);
                 }
             }
         }
-        self.settle(key, now);
+        self.settle_peer(key, now);
     }
 
     /// Asks a slot for as many blocks as it can take, at most `most`. If it could take more, it
     /// waits: for the download limit, or for something to ask it for.
     fn ask(&mut self, key: PeerKey, most: usize, now: Now) {
-        let Some(slot) = self.slots.get_mut(key) else {
+        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
             return;
         };
-        let torrent = &mut self.torrents[slot.torrent];
-        let asked = torrent.ask((key, &mut slot.peer), most, &mut self.picked, now);
+        let torrent = &mut self.torrents[member.torrent];
+        let asked = torrent.ask((key, &mut member.peer), most, &mut self.picked, now);
         self.down.bucket.take(asked.bytes, now);
         torrent.traffic.down_limit.take(asked.bytes, now);
         self.down.queue.charge(key, asked.bytes);
         if asked.held_back {
             self.down.queue.join(key);
-        } else if asked.wants_more && !slot.wants_more {
-            slot.wants_more = true;
+        } else if asked.wants_more && !member.wants_more {
+            member.wants_more = true;
             self.agenda.wants_more.push(key);
         }
     }
 
-    /// A slot's turn is over: it is counted, looked at again in time, and written to if there is
+    /// A peer's turn is over: it is counted, looked at again in time, and written to if there is
     /// something to say.
-    fn settle(&mut self, key: PeerKey, now: Now) {
-        let Some(slot) = self.slots.get_mut(key) else {
-            return;
-        };
-        self.torrents[slot.torrent].census.recount(slot);
-        let deadline = slot.peer.next_deadline(now);
-        self.timers.arm(key, slot, deadline);
-        if slot.peer.wants_to_send(true) && !slot.unflushed {
-            slot.unflushed = true;
-            self.agenda.unflushed.push(key);
+    fn settle_peer(&mut self, key: PeerKey, now: Now) {
+        if let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) {
+            self.torrents[member.torrent].census.recount(member);
+            let deadline = member.peer.next_deadline(now);
+            self.settle(key, deadline);
         }
     }
 
@@ -328,14 +326,14 @@ impl Session {
     fn wake_wanting(&mut self, torrent: TorrentKey) {
         let wanting = std::mem::take(&mut self.agenda.wants_more);
         let (woken, others) = wanting.into_iter().partition(|&key| {
-            let slot = self.slots.get(key);
-            slot.is_none_or(|slot| slot.torrent == torrent)
+            let member = self.slots.get(key).and_then(Slot::member);
+            member.is_none_or(|member| member.torrent == torrent)
         });
         self.agenda.wants_more = others;
         let woken: Vec<PeerKey> = woken;
         for key in woken {
-            if let Some(slot) = self.slots.get_mut(key) {
-                slot.wants_more = false;
+            if let Some(member) = self.member(key) {
+                member.wants_more = false;
             }
             self.touch(key);
         }
@@ -391,9 +389,9 @@ impl Session {
 
     /// Reports the peers that dialed us in vain, if it is time; all that are new, if the session is
     /// ending.
-    pub(super) fn report_callers(&mut self, ending: bool, now: Now) {
-        if let Some(counts) = self.callers.take_due(ending, now) {
-            let (torrent, report) = (None, Report::Callers(counts));
+    pub(super) fn report_incoming(&mut self, ending: bool, now: Now) {
+        if let Some(counts) = self.incoming.take_due(ending, now) {
+            let (torrent, report) = (None, Report::FailedIncoming(counts));
             self.effects.push_back(Effect::Report { torrent, report });
         }
     }
@@ -410,8 +408,8 @@ impl Session {
                 break;
             };
             self.dials.on_dial(now);
-            let local = self.torrents[torrent].local;
-            let key = self.add_slot(torrent, Peer::dial(local, addr, now), now);
+            let greeting = Greeting::dial(&self.torrents[torrent].local, addr, now);
+            let key = self.add_slot(Slot::new(greeting, Some(torrent)));
             self.effects.push_back(Effect::Dial { key, addr });
             self.torrents.note(torrent);
         }
@@ -432,14 +430,14 @@ impl Session {
 
     /// Whether there is a slot for a peer that dials us; with all taken, after making room.
     pub(super) fn has_room_to_accept(&mut self, addr: SocketAddr, now: Now) -> bool {
-        self.note_stirred();
+        self.torrents.note_all(&self.agenda.torrents);
         if !self.dials.may_accept() {
             for key in self.room.clear_to_accept(&self.slots, addr, now) {
                 self.hang_up(key, Fault::Replaced, now);
             }
         }
         let kept = match self.torrents.wanted_dial(now) {
-            Some(_) => self.config.max_peers / limits::KEPT_TO_CALL,
+            Some(_) => self.config.max_peers / limits::KEPT_TO_DIAL,
             None => 0,
         };
         self.dials.free() > kept

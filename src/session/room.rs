@@ -22,8 +22,7 @@ use crate::base::host::Host;
 use crate::base::key::PeerKey;
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
-use crate::peer::phase::Phase;
-use crate::torrent::slot::Slot;
+use crate::torrent::slot::{Member, Slot};
 
 /// With all slots taken, connections of no use are looked for this often, since that is a look at
 /// all of them.
@@ -61,7 +60,7 @@ impl Room {
         now: Now,
     ) -> Vec<PeerKey> {
         self.dial_at = now + LOOK_EVERY;
-        to_end(slots, addr, now, |slot| slot.useful == 0)
+        to_end(slots, addr, now, |member| member.useful == 0)
     }
 
     /// The connections to end for the peer at this address, which dials us.
@@ -75,8 +74,8 @@ impl Room {
             return Vec::new();
         }
         self.accept_at = now + LOOK_EVERY;
-        to_end(slots, addr, now, |slot| {
-            slot.useful == 0 && !slot.peer.choke_state().peer_interested
+        to_end(slots, addr, now, |member| {
+            member.useful == 0 && !member.peer.choke_state().peer_interested
         })
     }
 }
@@ -86,29 +85,28 @@ fn to_end(
     slots: &Slab<Slot>,
     addr: SocketAddr,
     now: Now,
-    is_useless: impl Fn(&Slot) -> bool,
+    is_useless: impl Fn(&Member) -> bool,
 ) -> Vec<PeerKey> {
-    let age = |slot: &Slot| now.since(slot.peer.since());
-    let silent = |slot: &Slot| {
-        let new = matches!(slot.peer.phase(), Phase::Greeting | Phase::Opening);
-        new && age(slot) >= limits::WORDLESS
+    let silent = |slot: &Slot| slot.is_silent() && now.since(slot.since()) >= limits::WORDLESS;
+    let age = |member: &Member| now.since(member.peer.since());
+    let unused = |member: &Member| member.is_idle_unchoked(now) && !gives(member, now);
+    let idle = |member: &Member| !is_moving(member, now) && age(member) >= limits::IDLE;
+    let unproductive = |member: &Member| {
+        let moved = member.peer.down().total() + member.peer.up().total() > 0;
+        !moved && age(member) >= limits::BARREN
     };
-    let unused = |slot: &Slot| slot.is_idle_unchoked(now) && !gives(slot, now);
-    let idle = |slot: &Slot| !is_moving(slot, now) && age(slot) >= limits::IDLE;
-    let unproductive = |slot: &Slot| {
-        let moved = slot.peer.down().total() + slot.peer.up().total() > 0;
-        !moved && age(slot) >= limits::BARREN
-    };
-    let oldest = |which: &dyn Fn(&Slot) -> bool| {
-        let chosen = slots.iter().filter(|(_, slot)| which(slot));
-        let oldest = chosen.min_by_key(|(_, slot)| slot.peer.since());
+    let oldest = |which: &dyn Fn(&Member) -> bool| {
+        let members = slots.iter();
+        let members = members.filter_map(|(key, slot)| slot.member().map(|member| (key, member)));
+        let chosen = members.filter(|(_, member)| which(member));
+        let oldest = chosen.min_by_key(|(_, member)| member.peer.since());
         oldest.map(|(key, _)| key)
     };
     let all = slots.iter().filter(|(_, slot)| silent(slot));
     let mut ending: Vec<PeerKey> = all.map(|(key, _)| key).collect();
     if ending.is_empty() {
         let one = oldest(&unused)
-            .or_else(|| oldest(&|slot| is_useless(slot) && idle(slot)))
+            .or_else(|| oldest(&|member| is_useless(member) && idle(member)))
             .or_else(|| oldest(&unproductive))
             .or_else(|| one_too_many(slots, Host::of(addr), now));
         ending.extend(one);
@@ -116,28 +114,29 @@ fn to_end(
     ending
 }
 
-/// Of the host with most slots, if another that dials us would still not have more with one of
-/// them: the connection that transfers nothing, or else the youngest.
-fn one_too_many(slots: &Slab<Slot>, caller: Host, now: Now) -> Option<PeerKey> {
-    let host = |slot: &Slot| Host::of(slot.peer.addr());
+/// Of the host with most slots, if the host `incoming` would still not have more with one of them:
+/// the connection that transfers nothing, or else the youngest.
+fn one_too_many(slots: &Slab<Slot>, incoming: Host, now: Now) -> Option<PeerKey> {
+    let host = |slot: &Slot| Host::of(slot.addr());
     let mut counts: BTreeMap<Host, usize> = BTreeMap::new();
     for (_, slot) in slots {
         *counts.entry(host(slot)).or_default() += 1;
     }
-    let its = counts.get(&caller).copied().unwrap_or(0);
+    let its = counts.get(&incoming).copied().unwrap_or(0);
     let (crowd, most) = counts.into_iter().max_by_key(|&(_, count)| count)?;
-    let least = |(_, slot): &(PeerKey, &Slot)| (is_moving(slot, now), Reverse(slot.peer.since()));
+    let moving = |slot: &Slot| slot.member().is_some_and(|member| is_moving(member, now));
+    let least = |(_, slot): &(PeerKey, &Slot)| (moving(slot), Reverse(slot.since()));
     let crowd = slots.iter().filter(|(_, slot)| host(slot) == crowd);
     let key = crowd.min_by_key(least).map(|(key, _)| key);
     key.filter(|_| most >= its + 2)
 }
 
-fn is_moving(slot: &Slot, now: Now) -> bool {
-    slot.peer.down().rate(now) + slot.peer.up().rate(now) > 0
+fn is_moving(member: &Member, now: Now) -> bool {
+    member.peer.down().rate(now) + member.peer.up().rate(now) > 0
 }
 
 /// Whether it has what we lack and lets us have it.
-fn gives(slot: &Slot, now: Now) -> bool {
-    let lets = !slot.peer.choke_state().peer_choking && !slot.peer.is_snubbing(now);
-    slot.useful > 0 && (lets || slot.peer.down().rate(now) > 0)
+fn gives(member: &Member, now: Now) -> bool {
+    let lets = !member.peer.choke_state().peer_choking && !member.peer.is_snubbing(now);
+    member.useful > 0 && (lets || member.peer.down().rate(now) > 0)
 }

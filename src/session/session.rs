@@ -6,14 +6,13 @@
 //! [`Session::next_read`] until they are empty; then it writes to the slots of
 //! [`Session::take_unflushed`].
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use slab::Slab;
 
 use super::budget::{Dials, Flow, Refusals};
-use super::callers::Callers;
 use super::config::Config;
+use super::incoming::FailedIncoming;
 use super::invariants;
 use super::patience::Impatient;
 use super::room::Room;
@@ -25,7 +24,7 @@ use crate::base::limits;
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
 use crate::peer::fault::Fault;
-use crate::peer::peer::Peer;
+use crate::peer::peer::{Peer, Segment};
 use crate::pieces::Pieces;
 use crate::torrent::agenda::Agenda;
 use crate::torrent::bans::Bans;
@@ -33,7 +32,7 @@ use crate::torrent::candidates::Source;
 use crate::torrent::effect::{Effect, Effects, Report};
 use crate::torrent::members::Members;
 use crate::torrent::order::Order;
-use crate::torrent::slot::Slot;
+use crate::torrent::slot::{Machine, Member, Slot};
 use crate::torrent::stage::Then;
 use crate::torrent::torrent::Torrent;
 use crate::tracker::{Input, Shared};
@@ -45,13 +44,11 @@ pub struct Session {
     pub(super) slots: Slab<Slot>,
     pub(super) torrents: Torrents,
     pub(super) timers: Timers,
-    /// Torrents that have content to be read from disk and handed to us.
-    pub(super) reading: BTreeSet<TorrentKey>,
     pub(super) bans: Bans,
     /// What the torrents' trackers have in common.
     pub(super) shared: Shared,
     pub(super) impatient: Impatient,
-    pub(super) callers: Callers,
+    pub(super) incoming: FailedIncoming,
     pub(super) refusals: Refusals,
     pub(super) dials: Dials,
     pub(super) room: Room,
@@ -70,11 +67,10 @@ impl Session {
             slots: Slab::new(),
             torrents: Torrents::new(config.active, Rng::from_seed(seed)),
             timers: Timers::default(),
-            reading: BTreeSet::new(),
             bans: Bans::default(),
             shared: Shared::default(),
             impatient: Impatient::default(),
-            callers: Callers::default(),
+            incoming: FailedIncoming::default(),
             refusals: Refusals::default(),
             dials: Dials::new(config.max_peers, now),
             room: Room::new(now),
@@ -88,19 +84,20 @@ impl Session {
     }
 
     /// Takes a torrent on: it begins with the check of what is on disk.
-    pub fn add(&mut self, order: Order, now: Now) -> TorrentKey {
-        let torrent = self.torrents.add(order, &self.config.us, now);
+    ///
+    /// # Errors
+    /// There is a torrent of this info hash already, under this key.
+    pub fn add(&mut self, order: Order, now: Now) -> Result<TorrentKey, TorrentKey> {
+        let torrent = self.torrents.add(order, &self.config.us, now)?;
         torrent.report_start(self.config.us.port, &mut self.effects);
         let key = torrent.key;
-        self.reading.insert(key);
         self.stir(key);
-        key
+        Ok(key)
     }
 
     /// A torrent that was to be closed is closed, see [`Effect::Close`]: its key may be another's.
     pub fn forget(&mut self, torrent: TorrentKey) {
         self.torrents.forget(torrent);
-        self.reading.remove(&torrent);
         self.agenda.torrents.retain(|&other| other != torrent);
     }
 
@@ -158,8 +155,9 @@ impl Session {
         self.with(torrent, |torrent, with| {
             torrent.leave(was_running, with, now);
         });
-        if self.torrents.iter().all(|t| t.life.is_ending()) {
-            self.report_callers(true, now);
+        if self.torrents.are_ending() {
+            self.leave_strangers(now);
+            self.report_incoming(true, now);
         }
         let reason = reason.to_string();
         self.torrents[torrent].report(Report::Stopped { reason }, &mut self.effects);
@@ -193,10 +191,9 @@ impl Session {
     pub fn next_effect(&mut self) -> Option<Effect> {
         let effect = self.effects.pop_front()?;
         if let Effect::Hangup { key } = effect {
-            if let Some(slot) = self.slots.try_remove(key) {
-                let torrent = self.torrents.get_mut(slot.torrent);
-                torrent.map(|torrent| torrent.members.remove(&key));
-            }
+            let slot = self.slots.try_remove(key);
+            self.torrents
+                .lose(slot.and_then(|slot| slot.torrent()), key);
         }
         Some(effect)
     }
@@ -210,38 +207,49 @@ impl Session {
     /// before the next call, a slice at a time. What a download waits for comes before what is
     /// checked, and one torrent is checked after another.
     pub fn next_read(&mut self) -> Option<(TorrentKey, Block)> {
-        while let Some(key) = self.next_reading() {
-            let torrent = self.torrents.get_mut(key);
-            if let Some(block) = torrent.and_then(Torrent::next_read) {
-                return Some((key, block));
-            }
-            self.reading.remove(&key);
-        }
-        None
+        self.torrents.next_read()
     }
 
     /// The piece that the next read of a torrent begins, if holes are worth looking for: then
     /// [`Session::handle_hole`] may save reading it.
     pub fn next_hole(&self) -> Option<(TorrentKey, u32)> {
-        let torrent = self.next_reading()?;
-        let checking = self.torrents.get(torrent)?.checking.as_ref()?;
-        Some((torrent, checking.beginning()?))
+        self.torrents.next_hole()
     }
 
-    fn next_reading(&self) -> Option<TorrentKey> {
-        let waits = |key: &TorrentKey| !self.torrents.get(*key).is_some_and(Torrent::is_running);
-        let reading = self.reading.iter().copied();
-        reading.min_by_key(|key| (waits(key), *key))
-    }
-
-    /// The machine under this key.
+    /// The machine under this key, once both handshakes are done.
     pub fn peer(&self, key: PeerKey) -> Option<&Peer> {
-        self.slots.get(key).map(|slot| &slot.peer)
+        let member = self.slots.get(key)?.member()?;
+        Some(&member.peer)
     }
 
-    /// The torrent of the connection under this key.
+    /// The start of a message that the last read of a slot's socket cut in two: it belongs in front
+    /// of what is read next. `None`: there is no such slot.
+    pub fn cut(&self, key: PeerKey) -> Option<&[u8]> {
+        self.slots.get(key).map(Slot::cut)
+    }
+
+    /// Whether there is anything to send to a slot's socket.
+    pub fn wants_to_send(&self, key: PeerKey) -> bool {
+        self.slots.get(key).is_some_and(Slot::wants_to_send)
+    }
+
+    /// What to send to a slot's socket, in order: what of it was sent is to be told to
+    /// [`Session::transmitted`].
+    pub fn transmit(&self, key: PeerKey) -> impl Iterator<Item = Segment<'_>> {
+        let slot = self.slots.get(key).into_iter();
+        slot.flat_map(Slot::transmit)
+    }
+
+    /// Bytes of the longest frame that a peer of any torrent may send, its length included: no cut
+    /// frame is longer. It may grow when a torrent is added.
+    pub fn longest_frame(&self) -> usize {
+        self.torrents.longest_frame()
+    }
+
+    /// The torrent of the connection under this key. `None`: there is no such connection, or a peer
+    /// that dialed us has not said which torrent it wants.
     pub fn torrent_of(&self, key: PeerKey) -> Option<TorrentKey> {
-        self.slots.get(key).map(|slot| slot.torrent)
+        self.slots.get(key)?.torrent()
     }
 
     /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any
@@ -271,7 +279,7 @@ impl Session {
     pub fn next_turn(&mut self, now: Now) -> Option<PeerKey> {
         let (slots, torrents) = (&self.slots, &mut self.torrents);
         self.up.next_turn(now, |key| {
-            let torrent = torrents.get_mut(slots.get(key)?.torrent)?;
+            let torrent = torrents.get_mut(slots.get(key)?.torrent()?)?;
             torrent.traffic.up_limit.ready_at(u64::from(BLOCK), now)
         })
     }
@@ -283,7 +291,7 @@ impl Session {
         let bytes = (rate / limits::TURNS_PER_SECOND).max(u64::from(BLOCK));
         let (slots, torrents) = (&self.slots, &mut self.torrents);
         self.up.turn_at(bytes, now, |key| {
-            let torrent = torrents.get_mut(slots.get(key)?.torrent)?;
+            let torrent = torrents.get_mut(slots.get(key)?.torrent()?)?;
             torrent.traffic.up_limit.ready_at(u64::from(BLOCK), now)
         })
     }
@@ -301,12 +309,12 @@ impl Session {
 
     /// When [`Session::plan`] has something to do though nothing happens.
     pub fn next_deadline(&mut self) -> Option<Now> {
-        self.note_stirred();
+        self.torrents.note_all(&self.agenda.torrents);
         if self.is_over() {
             return None;
         }
         let mut next = sooner(self.timers.next_deadline(), self.torrents.plan.first());
-        next = sooner(next, sooner(self.agenda.ask_at, self.callers.deadline()));
+        next = sooner(next, sooner(self.agenda.ask_at, self.incoming.deadline()));
         next = sooner(next, self.shared.next_deadline());
         if self.dials.may_dial() {
             let due = self.torrents.dial.first();
@@ -324,6 +332,13 @@ impl Session {
     /// Why a torrent failed, if it did.
     pub fn failure(&self, torrent: TorrentKey) -> Option<&str> {
         self.torrents.get(torrent)?.life.failure.as_deref()
+    }
+
+    /// Whether a download has become whole and has not said so yet: that is the moment to look at
+    /// its files.
+    pub fn is_whole(&self, torrent: TorrentKey) -> bool {
+        let torrent = self.torrents.get(torrent);
+        torrent.is_some_and(|torrent| torrent.is_whole())
     }
 
     /// Whether all is done and said for all torrents.
@@ -383,34 +398,53 @@ impl Session {
         Some(act(torrent, &mut members))
     }
 
-    /// Takes note of when the torrents that something has happened to have something to do again.
-    pub(super) fn note_stirred(&mut self) {
-        for &torrent in &self.agenda.torrents {
-            self.torrents.note(torrent);
-        }
-    }
-
     /// Something has happened to a torrent: it is planned for in the next turn.
     pub(super) fn stir(&mut self, torrent: TorrentKey) {
         self.with(torrent, Torrent::stir);
     }
 
-    /// Something has happened to a connection: it is looked at in this turn, and asked for more if
-    /// it can take more.
+    /// The peer under this key, once both handshakes are done.
+    pub(super) fn member(&mut self, key: PeerKey) -> Option<&mut Member> {
+        self.slots.get_mut(key)?.member_mut()
+    }
+
+    /// Something has happened to a connection. A peer is looked at in this turn, and asked for more
+    /// if it can take more; about a handshake there is nothing to plan.
     pub(super) fn touch(&mut self, key: PeerKey) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.askable = true;
-            let torrent = slot.torrent;
-            self.with(torrent, |torrent, with| torrent.enlist(key, with));
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        match &mut slot.machine {
+            Machine::Peer(member) => {
+                member.askable = true;
+                let torrent = member.torrent;
+                self.with(torrent, |torrent, with| torrent.enlist(key, with));
+            }
+            Machine::Greeting { greeting, .. } => {
+                let deadline = greeting.next_deadline();
+                self.settle(key, deadline);
+            }
         }
     }
 
-    pub(super) fn add_slot(&mut self, torrent: TorrentKey, peer: Peer, now: Now) -> PeerKey {
-        let deadline = peer.next_deadline(now);
-        let key = self.slots.insert(Slot::new(torrent, peer));
-        self.torrents[torrent].members.insert(key);
-        self.timers.arm(key, &mut self.slots[key], deadline);
-        self.stir(torrent);
+    /// A slot is looked at again by then, and written to if there is something to say.
+    pub(super) fn settle(&mut self, key: PeerKey, deadline: Option<Now>) {
+        let slot = &mut self.slots[key];
+        self.timers.arm(key, slot, deadline);
+        if slot.wants_to_send() && !slot.unflushed {
+            slot.unflushed = true;
+            self.agenda.unflushed.push(key);
+        }
+    }
+
+    pub(super) fn add_slot(&mut self, slot: Slot) -> PeerKey {
+        let torrent = slot.torrent();
+        let key = self.slots.insert(slot);
+        self.touch(key);
+        if let Some(torrent) = torrent {
+            self.torrents[torrent].members.insert(key);
+            self.stir(torrent);
+        }
         key
     }
 }

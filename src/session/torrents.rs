@@ -1,5 +1,6 @@
 //! The torrents of the process, and which of them have something to do.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::{Index, IndexMut};
 
@@ -7,9 +8,13 @@ use slab::Slab;
 
 use super::queue::Queue;
 use super::timers::Alarms;
-use crate::base::key::TorrentKey;
+use crate::base::geometry::Block;
+use crate::base::id::InfoHash;
+use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::rng::Rng;
 use crate::base::time::Now;
+use crate::peer::fault::Fault;
+use crate::peer::frames::FrameLimits;
 use crate::torrent::order::{Order, Us};
 use crate::torrent::slot::Slot;
 use crate::torrent::stage::Stage;
@@ -30,6 +35,10 @@ pub struct Torrents {
     pub queue: Queue,
     /// Peers that want something of us, over all torrents.
     interested: usize,
+    /// Those that have content to be read from disk and handed to us.
+    reading: BTreeSet<TorrentKey>,
+    by_hash: BTreeMap<InfoHash, TorrentKey>,
+    longest_frame: usize,
     /// How many were ever added.
     added: u32,
     rng: Rng,
@@ -59,23 +68,71 @@ impl Torrents {
             unused: Alarms::default(),
             queue: Queue::new(active),
             interested: 0,
+            reading: BTreeSet::new(),
+            by_hash: BTreeMap::new(),
+            longest_frame: FrameLimits::of(0).longest(),
             added: 0,
             rng,
         }
     }
 
     /// Adds one.
-    pub fn add(&mut self, order: Order, us: &Us, now: Now) -> &mut Torrent {
+    ///
+    /// # Errors
+    /// There is one of this info hash already, under this key.
+    pub fn add(&mut self, order: Order, us: &Us, now: Now) -> Result<&mut Torrent, TorrentKey> {
+        if let Some(key) = self.find(&order.info_hash) {
+            return Err(key);
+        }
         self.added += 1;
         let entry = self.slab.vacant_entry();
+        self.by_hash.insert(order.info_hash, entry.key());
+        self.reading.insert(entry.key());
+        let frames = FrameLimits::of(order.geometry.pieces());
+        self.longest_frame = self.longest_frame.max(frames.longest());
         let names = (entry.key(), self.added);
-        entry.insert(Torrent::new(names, order, us, &mut self.rng, now))
+        Ok(entry.insert(Torrent::new(names, order, us, &mut self.rng, now)))
+    }
+
+    /// The one of this info hash.
+    pub fn find(&self, info_hash: &InfoHash) -> Option<TorrentKey> {
+        self.by_hash.get(info_hash).copied()
+    }
+
+    /// Bytes of the longest frame that a peer of any torrent may send, its length included. It only
+    /// grows.
+    pub fn longest_frame(&self) -> usize {
+        self.longest_frame
+    }
+
+    /// The one that an incoming handshake names, if its peers are talked to.
+    ///
+    /// # Errors
+    /// The connection is to end.
+    pub fn meet(&self, info_hash: &InfoHash) -> Result<TorrentKey, Fault> {
+        let key = self.find(info_hash).ok_or(Fault::OtherTorrent)?;
+        match self[key].life.stage {
+            Stage::Running => Ok(key),
+            Stage::Checking => Err(Fault::TooEarly),
+            Stage::Queued | Stage::Paused | Stage::Leaving { .. } | Stage::Over => {
+                Err(Fault::OtherTorrent)
+            }
+        }
+    }
+
+    /// Whether a peer that dials us may find a torrent, or may be told that it is early.
+    pub fn expect_peers(&self) -> bool {
+        let early = |torrent: &Torrent| torrent.life.stage == Stage::Checking;
+        self.iter()
+            .any(|torrent| torrent.is_running() || early(torrent))
     }
 
     /// Forgets one: its key may be another's.
     pub fn forget(&mut self, key: TorrentKey) {
         if let Some(gone) = self.slab.try_remove(key) {
             self.queue.forget(&gone);
+            self.reading.remove(&key);
+            self.by_hash.remove(&gone.local.info_hash);
             self.interested -= gone.choking.counted;
             for alarms in [&mut self.plan, &mut self.dial, &mut self.unused] {
                 alarms.set(key, None);
@@ -108,6 +165,36 @@ impl Torrents {
         self.slab.iter().map(|(key, _)| key).collect()
     }
 
+    /// One has content to be read from disk.
+    pub fn set_reading(&mut self, key: TorrentKey) {
+        self.reading.insert(key);
+    }
+
+    /// Bytes to be read from disk next: what a download waits for comes before what is checked, and
+    /// one torrent is checked after another.
+    pub fn next_read(&mut self) -> Option<(TorrentKey, Block)> {
+        while let Some(key) = self.next_reading() {
+            if let Some(block) = self.get_mut(key).and_then(Torrent::next_read) {
+                return Some((key, block));
+            }
+            self.reading.remove(&key);
+        }
+        None
+    }
+
+    /// The piece that the next read begins, if holes are worth looking for.
+    pub fn next_hole(&self) -> Option<(TorrentKey, u32)> {
+        let key = self.next_reading()?;
+        let checking = self.get(key)?.checking.as_ref()?;
+        Some((key, checking.beginning()?))
+    }
+
+    fn next_reading(&self) -> Option<TorrentKey> {
+        let waits = |key: &TorrentKey| !self.get(*key).is_some_and(Torrent::is_running);
+        let reading = self.reading.iter().copied();
+        reading.min_by_key(|key| (waits(key), *key))
+    }
+
     /// Takes note of what one does now, and of when it has something to do again.
     pub fn note(&mut self, key: TorrentKey) {
         let Some(torrent) = self.slab.get_mut(key) else {
@@ -123,6 +210,18 @@ impl Torrents {
         let interested = torrent.census.interested;
         self.interested -= std::mem::replace(&mut torrent.choking.counted, interested);
         self.interested += interested;
+    }
+
+    /// The same of several.
+    pub fn note_all(&mut self, keys: &[TorrentKey]) {
+        keys.iter().for_each(|&key| self.note(key));
+    }
+
+    /// A connection is gone, which may have been one of a torrent's.
+    pub fn lose(&mut self, torrent: Option<TorrentKey>, key: PeerKey) {
+        if let Some(torrent) = torrent.and_then(|torrent| self.get_mut(torrent)) {
+            torrent.members.remove(&key);
+        }
     }
 
     /// The upload slots of one, of all that there are: in proportion to the peers that want
@@ -155,6 +254,12 @@ impl Torrents {
         let mut due = self.dial.due(now).map(|key| &self[key]);
         let wanting = due.find(|torrent| torrent.life.complete_at.is_none());
         wanting?.candidates.peek(now)
+    }
+
+    /// Whether all have ended or are about to.
+    pub fn are_ending(&self) -> bool {
+        let mut all = self.iter();
+        all.all(|torrent| torrent.life.is_ending())
     }
 
     /// Whether nothing is left to do for any.

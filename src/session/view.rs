@@ -10,7 +10,7 @@ use crate::base::rate::Totals;
 use crate::base::time::Now;
 use crate::torrent::effect::Progress;
 use crate::torrent::members;
-use crate::torrent::slot::Slot;
+use crate::torrent::slot::Member;
 use crate::torrent::stage::Stage;
 use crate::torrent::torrent::Torrent;
 
@@ -117,13 +117,11 @@ pub fn of(session: &Session, now: Now) -> View {
 /// The peers of a torrent that are connected.
 pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> {
     let torrent = session.torrents.get(torrent);
-    let slots = torrent.map(|torrent| members::slots(&session.slots, &torrent.members));
-    let open = slots
-        .into_iter()
-        .flatten()
-        .filter(|(_, slot)| slot.peer.is_open());
+    let members = torrent.map(|torrent| members::greeted(&session.slots, &torrent.members));
+    let members = members.into_iter().flatten();
+    let open = members.filter(|(_, member)| member.peer.is_open());
     let pieces = torrent.map_or(1, |torrent| torrent.local.geometry.pieces());
-    open.map(|(_, slot)| PeerView::of(slot, pieces, now))
+    open.map(|(_, member)| PeerView::of(member, pieces, now))
         .collect()
 }
 
@@ -167,12 +165,12 @@ impl State {
 }
 
 impl PeerView {
-    fn of(slot: &Slot, pieces: u32, now: Now) -> PeerView {
-        let peer = &slot.peer;
+    fn of(member: &Member, pieces: u32, now: Now) -> PeerView {
+        let peer = &member.peer;
         let held = f64::from(peer.holdings().count());
         PeerView {
             addr: peer.addr(),
-            client: slot.remote.map_or_else(String::new, |id| id.client()),
+            client: member.remote.client(),
             has: held / f64::from(pieces.max(1)),
             down: peer.down().rate(now),
             up: peer.up().rate(now),

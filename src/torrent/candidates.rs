@@ -160,16 +160,16 @@ impl Candidates {
         self.due.first().map(|&(at, _, _)| at)
     }
 
-    /// Whether this address may be that of one of `callers` peers of its host that dialed us and
+    /// Whether this address may be that of one of `incoming` peers of its host that dialed us and
     /// whose listening ports nobody knows: if the host has fewer other addresses to dial than that.
     /// Another address that was dialed in vain does not count; one that the user named is dialed
     /// anyway.
-    pub fn may_be_caller(&self, addr: SocketAddr, callers: usize) -> bool {
+    pub fn may_be_incoming(&self, addr: SocketAddr, incoming: usize) -> bool {
         let by_user = |c: &Candidate| c.source == Source::User;
         let counts = |c: &Candidate| c.turn != Turn::Busy && !c.is_dead();
         let others = self.known.range(ports(addr.ip()));
         let others = others.filter(|&(&other, c)| other != addr && counts(c));
-        callers > others.count() && !self.known.get(&addr).is_none_or(by_user)
+        incoming > others.count() && !self.known.get(&addr).is_none_or(by_user)
     }
 
     /// Counts an address as connected, so that it is not dialed until its connection is over; false

@@ -1,7 +1,7 @@
 //! How many of a torrent's connections are open and the like, kept up as they change: a turn asks
 //! for these numbers and must not cost what is connected.
 
-use super::slot::{Counted, Slot};
+use super::slot::{Counted, Member};
 use crate::base::key::PeerKey;
 
 /// The numbers of all connections.
@@ -20,9 +20,9 @@ pub struct Census {
 impl Census {
     /// Counts a connection anew. To be called after each change of its machine, and before its slot
     /// goes to another.
-    pub fn recount(&mut self, slot: &mut Slot) {
-        let now = Counted::of(&slot.peer);
-        let before = std::mem::replace(&mut slot.counted, now);
+    pub fn recount(&mut self, member: &mut Member) {
+        let now = Counted::of(&member.peer);
+        let before = std::mem::replace(&mut member.counted, now);
         if now != before {
             self.add(now);
             self.open -= usize::from(before.open);
@@ -33,10 +33,10 @@ impl Census {
     }
 
     /// The numbers, counted one by one: what the others must agree with.
-    pub fn of<'a>(slots: impl Iterator<Item = (PeerKey, &'a Slot)>) -> Census {
+    pub fn of<'a>(members: impl Iterator<Item = (PeerKey, &'a Member)>) -> Census {
         let mut census = Census::default();
-        for (_, slot) in slots {
-            census.add(Counted::of(&slot.peer));
+        for (_, member) in members {
+            census.add(Counted::of(&member.peer));
         }
         census
     }

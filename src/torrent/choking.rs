@@ -7,7 +7,7 @@ use slab::Slab;
 use super::census::Census;
 use super::choker::{Choker, View};
 use super::members;
-use super::slot::Slot;
+use super::slot::{Member, Slot};
 use crate::base::key::PeerKey;
 use crate::base::limits;
 use crate::base::rng::Rng;
@@ -84,9 +84,9 @@ impl Choking {
         if !due && (served == interested || (served > terms.slots && !unused_due)) {
             return Vec::new();
         }
-        let open = members::slots(slots, keys).filter(|(_, slot)| slot.peer.is_open());
+        let open = members::greeted(slots, keys).filter(|(_, member)| member.peer.is_open());
         let views: Vec<View> = open
-            .map(|(key, slot)| view(key, slot, terms, now))
+            .map(|(key, member)| view(key, member, terms, now))
             .collect();
         let (seeding, most) = (terms.seeding, terms.slots);
         if !due {
@@ -99,19 +99,19 @@ impl Choking {
     }
 
     /// Chokes or unchokes a peer. Whether that is a change.
-    pub fn set(&mut self, slot: &mut Slot, choking: bool, now: Now) -> bool {
-        if slot.peer.choke_state().am_choking == choking {
+    pub fn set(&mut self, member: &mut Member, choking: bool, now: Now) -> bool {
+        if member.peer.choke_state().am_choking == choking {
             return false;
         }
         if choking {
-            if slot.is_unused(now) {
-                slot.wasted = Some(now);
+            if member.is_unused(now) {
+                member.wasted = Some(now);
             }
-            slot.waits_since = now;
-            slot.peer.choke();
+            member.waits_since = now;
+            member.peer.choke();
         } else {
-            slot.offered = now;
-            slot.peer.unchoke();
+            member.offered = now;
+            member.peer.unchoke();
             let due = now + limits::UNUSED;
             self.unused_at = self.unused_at.filter(|&at| at > now).or(Some(due));
         }
@@ -119,8 +119,8 @@ impl Choking {
     }
 }
 
-fn view(key: PeerKey, slot: &Slot, terms: Terms<'_>, now: Now) -> View {
-    let peer = &slot.peer;
+fn view(key: PeerKey, member: &Member, terms: Terms<'_>, now: Now) -> View {
+    let peer = &member.peer;
     View {
         key,
         interested: peer.choke_state().peer_interested,
@@ -132,10 +132,10 @@ fn view(key: PeerKey, slot: &Slot, terms: Terms<'_>, now: Now) -> View {
         },
         // A peer that has nothing for us is not asked for anything: it cannot show that it has
         // changed its mind.
-        snubbing: slot.useful > 0 && peer.is_snubbing(now),
+        snubbing: member.useful > 0 && peer.is_snubbing(now),
         starved: (terms.starved)(key),
-        idle_unchoked: terms.short && slot.is_idle_unchoked(now),
+        idle_unchoked: terms.short && member.is_idle_unchoked(now),
         since: peer.since(),
-        waits_since: slot.waits_since.max(peer.since()),
+        waits_since: member.waits_since.max(peer.since()),
     }
 }

@@ -8,7 +8,7 @@ use crate::base::geometry::Block;
 use crate::base::id::InfoHash;
 use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::rate::Totals;
-use crate::peer::caller::Failed;
+use crate::peer::incoming::Failed;
 use crate::tracker;
 
 /// What a user may want to hear of. The command line turns these into the progress line, log lines
@@ -67,9 +67,9 @@ pub enum Report {
         /// Why.
         reason: String,
     },
-    /// How many callers failed before their handshake was whole, by what went wrong, since the
-    /// start.
-    Callers(Vec<(Failed, u64)>),
+    /// How many incoming connections failed before their handshake was whole, by what went wrong,
+    /// since the start.
+    FailedIncoming(Vec<(Failed, u64)>),
     /// How far it is; comes once a second.
     Progress(Progress),
     /// A piece was verified.

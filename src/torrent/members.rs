@@ -9,7 +9,7 @@ use slab::Slab;
 use super::agenda::Agenda;
 use super::bans::Bans;
 use super::effect::Effects;
-use super::slot::Slot;
+use super::slot::{Member, Slot};
 use crate::base::key::{PeerKey, TorrentKey};
 use crate::tracker::Shared;
 
@@ -29,14 +29,14 @@ pub struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// A member's slot.
+    /// A member whose handshakes are done.
     ///
     /// # Panics
     /// It is another torrent's, which would be an error of our own.
-    pub fn slot(&mut self, torrent: TorrentKey, key: PeerKey) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(key)?;
-        assert_eq!(slot.torrent, torrent, "slot {key} is another torrent's");
-        Some(slot)
+    pub fn get(&mut self, torrent: TorrentKey, key: PeerKey) -> Option<&mut Member> {
+        let member = self.slots.get_mut(key)?.member_mut()?;
+        assert_eq!(member.torrent, torrent, "slot {key} is another torrent's");
+        Some(member)
     }
 }
 
@@ -47,4 +47,13 @@ pub fn slots<'a>(
 ) -> impl Iterator<Item = (PeerKey, &'a Slot)> {
     let slot = |&key| slots.get(key).map(|slot| (key, slot));
     keys.iter().filter_map(slot)
+}
+
+/// Those of them whose handshakes are done.
+pub fn greeted<'a>(
+    slots: &'a Slab<Slot>,
+    keys: &'a BTreeSet<PeerKey>,
+) -> impl Iterator<Item = (PeerKey, &'a Member)> {
+    let member = |(key, slot): (PeerKey, &'a Slot)| slot.member().map(|member| (key, member));
+    self::slots(slots, keys).filter_map(member)
 }

@@ -7,7 +7,7 @@ use crate::base::limits;
 use crate::base::padding::Padding;
 use crate::base::rate::Totals;
 use crate::base::time::Duration;
-use crate::peer::peer::Local;
+use crate::peer::local::Local;
 use crate::tracker::{Families, Identity};
 
 /// How long to upload with nothing left to download.
@@ -108,12 +108,11 @@ pub struct Us {
 impl Order {
     /// What every connection of this torrent says of us.
     pub fn local(&self, us: &Us) -> Local {
-        let bitfield = self.geometry.pieces().div_ceil(8) as usize;
         Local {
             info_hash: self.info_hash,
             peer_id: us.peer_id,
             geometry: self.geometry,
-            unsent: us.share.min(limits::UNSENT) + bitfield,
+            unsent: us.share.min(limits::UNSENT) + Bits::bytes(self.geometry.pieces()),
         }
     }
 

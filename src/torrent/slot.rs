@@ -2,24 +2,192 @@
 
 use std::net::SocketAddr;
 
+use crate::base::geometry::{Block, Geometry};
 use crate::base::id::PeerId;
 use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::time::Now;
-use crate::peer::peer::Peer;
+use crate::peer::fault::Fault;
+use crate::peer::greeting::Greeting;
+use crate::peer::peer::{Peer, Segment};
+use crate::peer::phase::Phase;
 
-/// One connection and what is kept beside its machine.
+/// One connection.
 #[derive(Debug)]
 pub struct Slot {
-    /// The torrent that it is about.
-    pub torrent: TorrentKey,
-    /// The protocol machine.
-    pub peer: Peer,
-    /// Its name, once it greeted us.
-    pub remote: Option<PeerId>,
+    /// Its protocol machine.
+    pub machine: Machine,
     /// Addresses among the candidates at which its peer listens, as far as that is known. They are
     /// not dialed while it is connected.
     pub listens_at: Vec<SocketAddr>,
+    /// It is on the list of those to write to.
+    pub unflushed: bool,
+    /// When a reminder to look at it comes up.
+    pub armed: Option<Now>,
+}
+
+/// The protocol machine of a connection, before both handshakes are done and after.
+#[derive(Debug)]
+pub enum Machine {
+    /// They are not done.
+    Greeting {
+        /// The machine.
+        greeting: Greeting,
+        /// The torrent that we dialed for, or that the peer's handshake named. `None`: the peer
+        /// dialed us and has not said which torrent it wants. Then no torrent knows of it.
+        torrent: Option<TorrentKey>,
+    },
+    /// They are: it is a peer of a torrent.
+    Peer(Box<Member>),
+}
+
+impl Slot {
+    /// A slot for a connection that we dial for this torrent, or that a peer began.
+    pub fn new(greeting: Greeting, torrent: Option<TorrentKey>) -> Slot {
+        let listens_at = if greeting.is_outbound() {
+            vec![greeting.addr()]
+        } else {
+            Vec::new()
+        };
+        Slot {
+            machine: Machine::Greeting { greeting, torrent },
+            listens_at,
+            unflushed: false,
+            armed: None,
+        }
+    }
+
+    /// The torrent that it is about, as far as that is known.
+    pub fn torrent(&self) -> Option<TorrentKey> {
+        match &self.machine {
+            Machine::Greeting { torrent, .. } => *torrent,
+            Machine::Peer(member) => Some(member.torrent),
+        }
+    }
+
+    /// The peer of a torrent that it is, once both handshakes are done.
+    pub fn member(&self) -> Option<&Member> {
+        match &self.machine {
+            Machine::Greeting { .. } => None,
+            Machine::Peer(member) => Some(member),
+        }
+    }
+
+    /// The same, to change it.
+    pub fn member_mut(&mut self) -> Option<&mut Member> {
+        match &mut self.machine {
+            Machine::Greeting { .. } => None,
+            Machine::Peer(member) => Some(member),
+        }
+    }
+
+    /// The machine before both handshakes are done.
+    pub fn greeting(&self) -> Option<&Greeting> {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => Some(greeting),
+            Machine::Peer(_) => None,
+        }
+    }
+
+    /// Where the other end is.
+    pub fn addr(&self) -> SocketAddr {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => greeting.addr(),
+            Machine::Peer(member) => member.peer.addr(),
+        }
+    }
+
+    /// Whether we dialed it.
+    pub fn is_outbound(&self) -> bool {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => greeting.is_outbound(),
+            Machine::Peer(member) => member.peer.is_outbound(),
+        }
+    }
+
+    /// When it was begun, or else the network connection came up.
+    pub fn since(&self) -> Now {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => greeting.since(),
+            Machine::Peer(member) => member.peer.since(),
+        }
+    }
+
+    /// Whether it is over.
+    pub fn is_closing(&self) -> bool {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => greeting.is_closing(),
+            Machine::Peer(member) => member.peer.is_closing(),
+        }
+    }
+
+    /// Whether the network has not answered our dial.
+    pub fn is_dialing(&self) -> bool {
+        self.greeting().is_some_and(Greeting::is_dialing)
+    }
+
+    /// Whether the network connection is up and the peer has sent nothing but its handshake.
+    pub fn is_silent(&self) -> bool {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => *greeting.phase() == Phase::Greeting,
+            Machine::Peer(member) => *member.peer.phase() == Phase::Opening,
+        }
+    }
+
+    /// The start of a message that the last read cut in two: see [`Peer::cut`].
+    pub fn cut(&self) -> &[u8] {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => greeting.cut(),
+            Machine::Peer(member) => member.peer.cut(),
+        }
+    }
+
+    /// Whether there is anything to send.
+    pub fn wants_to_send(&self) -> bool {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => !greeting.transmit().is_empty(),
+            Machine::Peer(member) => member.peer.wants_to_send(true),
+        }
+    }
+
+    /// What to send, in order: see [`Peer::transmit`].
+    pub fn transmit(&self) -> impl Iterator<Item = Segment<'_>> {
+        let handshake = self.greeting().map(Greeting::transmit);
+        let handshake = handshake.filter(|bytes| !bytes.is_empty());
+        let messages = self.member().map(|member| member.peer.transmit());
+        let handshake = handshake.map(Segment::Bytes).into_iter();
+        handshake.chain(messages.into_iter().flatten())
+    }
+
+    /// When to call [`Slot::handle_timeout`].
+    pub fn next_deadline(&self, now: Now) -> Option<Now> {
+        match &self.machine {
+            Machine::Greeting { greeting, .. } => greeting.next_deadline(),
+            Machine::Peer(member) => member.peer.next_deadline(now),
+        }
+    }
+
+    /// Deadlines that have passed.
+    ///
+    /// # Errors
+    /// The connection is to end.
+    pub fn handle_timeout(&mut self, now: Now) -> Result<(), Fault> {
+        match &mut self.machine {
+            Machine::Greeting { greeting, .. } => greeting.handle_timeout(now),
+            Machine::Peer(member) => member.peer.handle_timeout(now),
+        }
+    }
+}
+
+/// A peer of a torrent, and what is kept beside its machine.
+#[derive(Debug)]
+pub struct Member {
+    /// The torrent.
+    pub torrent: TorrentKey,
+    /// The protocol machine.
+    pub peer: Peer,
+    /// Its name.
+    pub remote: PeerId,
     /// Pieces it has that we need, or needed when the peers were last told what we have: we are
     /// interested while there are any.
     pub useful: u32,
@@ -37,27 +205,17 @@ pub struct Slot {
     pub wasted: Option<Now>,
     /// It is on the list of those to plan for.
     pub touched: bool,
-    /// It is on the list of those to write to.
-    pub unflushed: bool,
     /// What it counts as in its torrent's census.
     pub counted: Counted,
-    /// When a reminder to look at it comes up.
-    pub armed: Option<Now>,
 }
 
-impl Slot {
-    /// A slot for this connection.
-    pub fn new(torrent: TorrentKey, peer: Peer) -> Slot {
-        let listens_at = if peer.is_outbound() {
-            vec![peer.addr()]
-        } else {
-            Vec::new()
-        };
-        Slot {
+impl Member {
+    /// A peer that has just greeted us.
+    pub fn new(torrent: TorrentKey, peer: Peer, remote: PeerId) -> Member {
+        Member {
             torrent,
             peer,
-            remote: None,
-            listens_at,
+            remote,
             useful: 0,
             wants_more: false,
             askable: false,
@@ -66,10 +224,22 @@ impl Slot {
             waits_since: Now::default(),
             wasted: None,
             touched: false,
-            unflushed: false,
             counted: Counted::default(),
-            armed: None,
         }
+    }
+
+    /// What the disk is to read ahead for this block, which it asked for. Peers ask for what
+    /// follows, too: a stretch of the piece at a time, so that most requests cost no hint.
+    pub fn next_read_ahead(&mut self, block: Block, geometry: Geometry) -> Option<Block> {
+        let stretch = limits::SLICE as u32;
+        let most = self.peer.up().total() + limits::READ_AHEAD;
+        if block.begin % stretch != 0 || self.read_ahead > most {
+            return None;
+        }
+        let left = geometry.piece_size(block.piece) - block.begin;
+        let len = left.min(stretch);
+        self.read_ahead += u64::from(len);
+        Some(Block { len, ..block })
     }
 
     /// Whether it may ask, says that it wants something, and for [`limits::UNUSED`] neither asked

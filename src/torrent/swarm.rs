@@ -18,8 +18,8 @@ impl Torrent {
     pub fn update_chokes(&mut self, terms: Terms<'_>, with: &mut Members<'_>, now: Now) {
         let slots = (&*with.slots, &self.members);
         for (key, choking) in self.choking.decide(self.census, slots, terms, now) {
-            let slot = with.slot(self.key, key);
-            if slot.is_some_and(|slot| self.choking.set(slot, choking, now)) {
+            let member = with.get(self.key, key);
+            if member.is_some_and(|member| self.choking.set(member, choking, now)) {
                 self.enlist(key, with);
             }
         }
@@ -35,18 +35,18 @@ impl Torrent {
         }
         let keys: Vec<usize> = self.members.iter().copied().collect();
         for key in keys {
-            let slot = with.slot(self.key, key);
-            let Some(slot) = slot.filter(|slot| slot.peer.is_open()) else {
+            let member = with.get(self.key, key);
+            let Some(member) = member.filter(|member| member.peer.is_open()) else {
                 continue;
             };
             let mut theirs = 0;
             for &piece in &news {
-                theirs += u32::from(slot.peer.holdings().has(piece));
-                slot.peer.have(piece);
+                theirs += u32::from(member.peer.holdings().has(piece));
+                member.peer.have(piece);
             }
-            let said = !slot.peer.declared_whole();
-            slot.useful -= theirs;
-            if said || slot.useful == 0 {
+            let said = !member.peer.declared_whole();
+            member.useful -= theirs;
+            if said || member.useful == 0 {
                 self.enlist(key, with);
             }
         }

@@ -27,7 +27,8 @@ use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::rate::{Bucket, Meter, Totals};
 use crate::base::rng::Rng;
 use crate::base::time::{Now, sooner};
-use crate::peer::peer::{Local, Peer};
+use crate::peer::local::Local;
+use crate::peer::peer::Peer;
 use crate::pieces::{Pieces, Plan};
 use crate::tracker::Trackers;
 
@@ -56,7 +57,7 @@ pub struct Torrent {
     pub trackers: Trackers,
     /// What its user hears of the search for peers.
     pub search: Search,
-    /// Its connections.
+    /// Its connections, those included that it is dialing.
     pub members: BTreeSet<PeerKey>,
     /// How many of these are open, and the like.
     pub census: Census,
@@ -305,17 +306,17 @@ impl Torrent {
     /// Whether what is counted as it changes is what a look at all its connections gives. For debug
     /// builds: it costs a pass over the pieces of each peer.
     pub fn counts_agree(&self, slots: &Slab<Slot>) -> bool {
-        let useful = members::slots(slots, &self.members).all(|(_, slot)| {
-            let have = slot.peer.holdings();
+        let useful = members::greeted(slots, &self.members).all(|(_, member)| {
+            let have = member.peer.holdings();
             let untold = self.news.untold.iter().filter(|&&piece| have.has(piece));
             let useful = self.pieces.wants_of(have) + untold.count() as u32;
-            !slot.peer.is_open() || slot.useful == useful
+            !member.peer.is_open() || member.useful == useful
         });
-        let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent == self.key;
+        let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent() == Some(self.key);
         let members = slots.iter().filter(of_us).map(|(key, _)| key);
         useful
             && members.eq(self.members.iter().copied())
-            && self.census == Census::of(members::slots(slots, &self.members))
+            && self.census == Census::of(members::greeted(slots, &self.members))
     }
 
     // Its peers.
@@ -333,9 +334,9 @@ impl Torrent {
     /// Something has happened to a connection, or we have something to say on it: it is looked at
     /// in this turn. Each change of a peer's machine ends here, so that it is counted.
     pub fn enlist(&mut self, key: PeerKey, with: &mut Members<'_>) {
-        if let Some(slot) = with.slot(self.key, key) {
-            self.census.recount(slot);
-            if !std::mem::replace(&mut slot.touched, true) {
+        if let Some(member) = with.get(self.key, key) {
+            self.census.recount(member);
+            if !std::mem::replace(&mut member.touched, true) {
                 with.agenda.touched.push_back(key);
             }
         }

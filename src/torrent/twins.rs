@@ -9,8 +9,8 @@
 //! Better than to end a second connection is not to begin it, since some clients close both then. A
 //! peer that dialed us does not say at which port it listens (BEP 3), but once it was reached
 //! there, too, that is known, and the port is not dialed while the peer is connected. Before that,
-//! an address of its host is not dialed either, unless the host has more addresses than callers:
-//! peers behind one router share an address, and one of those is not connected yet.
+//! an address of its host is not dialed either, unless the host has more addresses than incoming
+//! connections: peers behind one router share an address, and one of those is not connected yet.
 //!
 //! A peer that has several addresses, of both families for instance, is connected at each of them
 //! if it lets us. If it does not, one of its addresses is enough: see `Twins::elsewhere`.
@@ -22,7 +22,7 @@ use slab::Slab;
 
 use super::candidates::Candidates;
 use super::members;
-use super::slot::{Ended, Slot};
+use super::slot::{Ended, Member, Slot};
 use super::torrent::Torrent;
 use crate::base::id::PeerId;
 use crate::base::key::PeerKey;
@@ -70,7 +70,7 @@ impl<'a> Twins<'a> {
             self.adopt(key, remote, now);
             return Ok(None);
         };
-        let (new, old) = (&self.slots[key].peer, &self.slots[twin].peer);
+        let (new, old) = (&self.slots[key], &self.slots[twin]);
         let ours_stays = ours.0 < remote.0;
         let crossed = new.is_outbound() != old.is_outbound()
             && apart(new.since(), old.since()) <= limits::CROSSING;
@@ -86,18 +86,18 @@ impl<'a> Twins<'a> {
     /// Another connection to the peer of this one, which is not about to end.
     fn twin(&self, key: PeerKey, remote: PeerId, closing: &[(PeerKey, Fault)]) -> Option<PeerKey> {
         let host = host(&self.slots[key]);
-        let mut twins = members::slots(self.slots, self.members).filter(|&(other, slot)| {
+        let mut twins = members::greeted(self.slots, self.members).filter(|&(other, member)| {
             other != key
-                && slot.remote == Some(remote)
-                && slot.peer.is_open()
-                && self::host(slot) == host
+                && member.remote == remote
+                && member.peer.is_open()
+                && member.peer.addr().ip().to_canonical() == host
                 && closing.iter().all(|&(closing, _)| closing != other)
         });
         twins.next().map(|(twin, _)| twin)
     }
 
     /// What is known of the addresses of a connection's peer is known of the one that stays. With
-    /// one caller less whose address is not known, others of its host may be dialed.
+    /// one incoming connection less whose address is not known, others of its host may be dialed.
     fn inherit(&mut self, from: PeerKey, to: PeerKey, now: Now) {
         let listens_at = std::mem::take(&mut self.slots[from].listens_at);
         let slot = &mut self.slots[to];
@@ -111,7 +111,7 @@ impl<'a> Twins<'a> {
             if let Some(key) = self.connected_at(addr) {
                 self.candidates.next(now);
                 self.slots[key].listens_at.push(addr);
-            } else if self.may_be_caller(addr) {
+            } else if self.may_be_incoming(addr) {
                 self.candidates.hold(addr);
             } else {
                 return;
@@ -124,17 +124,18 @@ impl<'a> Twins<'a> {
     /// id alone proves nothing, so both must be connections that we began, and one of them must
     /// have come up within the last [`limits::CROSSING`].
     fn elsewhere(&self, key: PeerKey, remote: PeerId, now: Now) -> Option<PeerKey> {
-        let peer = &self.slots[key].peer;
-        let is_same = |&(other, slot): &(PeerKey, &Slot)| {
-            let latest = slot.peer.since().max(peer.since());
+        let over = &self.slots[key];
+        let is_same = |&(other, member): &(PeerKey, &Member)| {
+            let peer = &member.peer;
+            let latest = peer.since().max(over.since());
             other != key
-                && may_be_one((slot.remote, slot.peer.addr()), (Some(remote), peer.addr()))
-                && slot.peer.is_open()
-                && slot.peer.is_outbound()
+                && may_be_one((member.remote, peer.addr()), (remote, over.addr()))
+                && peer.is_open()
+                && peer.is_outbound()
                 && now.since(latest) <= limits::CROSSING
         };
-        let found = members::slots(self.slots, self.members).find(is_same);
-        found.filter(|_| peer.is_outbound()).map(|(other, _)| other)
+        let found = members::greeted(self.slots, self.members).find(is_same);
+        found.filter(|_| over.is_outbound()).map(|(other, _)| other)
     }
 
     /// The same for a peer that hung up before it greeted us on the new connection, under this key:
@@ -142,9 +143,11 @@ impl<'a> Twins<'a> {
     fn adopt(&mut self, key: PeerKey, remote: PeerId, now: Now) {
         let slot = &mut self.slots[key];
         let ended = self.ended.filter(|ended| {
-            let began = ended.outbound && slot.peer.is_outbound();
-            let new = (Some(remote), slot.peer.addr());
-            let same = may_be_one((ended.remote, ended.addr), new);
+            let began = ended.outbound && slot.is_outbound();
+            let new = (remote, slot.addr());
+            let same = ended
+                .remote
+                .is_some_and(|old| may_be_one((old, ended.addr), new));
             began && same && now.since(ended.at) <= limits::CROSSING
         });
         if let Some(ended) = ended.filter(|ended| self.candidates.occupy(ended.addr)) {
@@ -154,43 +157,39 @@ impl<'a> Twins<'a> {
 
     /// The connection whose other end is this very address.
     fn connected_at(&self, addr: SocketAddr) -> Option<PeerKey> {
-        let at = |slot: &Slot| (host(slot), slot.peer.addr().port());
+        let at = |slot: &Slot| (host(slot), slot.addr().port());
         let mut slots =
-            members::slots(self.slots, self.members).filter(|(_, slot)| !slot.peer.is_closing());
+            members::slots(self.slots, self.members).filter(|(_, slot)| !slot.is_closing());
         let slot = slots.find(|(_, slot)| at(slot) == (addr.ip(), addr.port()));
         slot.map(|(key, _)| key)
     }
 
     /// Whether a peer that dialed us may be the one that listens at this address.
-    fn may_be_caller(&self, addr: SocketAddr) -> bool {
+    fn may_be_incoming(&self, addr: SocketAddr) -> bool {
         let nameless = |slot: &Slot| {
-            let dialed_us = !slot.peer.is_outbound() && slot.remote.is_some();
+            let open = |member: &Member| member.peer.is_open();
+            let dialed_us = !slot.is_outbound() && slot.member().is_some_and(open);
             dialed_us && slot.listens_at.is_empty() && host(slot) == addr.ip()
         };
         let slots = members::slots(self.slots, self.members);
-        let callers = slots.filter(|(_, slot)| nameless(slot)).count();
-        callers > 0 && self.candidates.may_be_caller(addr, callers)
+        let incoming = slots.filter(|(_, slot)| nameless(slot)).count();
+        incoming > 0 && self.candidates.may_be_incoming(addr, incoming)
     }
 
     /// Decides when the addresses of a peer are dialed again whose connection, or the attempt at
     /// one, is over. If a connection begun by us and one begun by a peer of the same host end at
     /// nearly the same time, each end may have closed another one, or the peer both: then we dial
-    /// again soon. `remote`: its peer, if that greeted us.
-    pub fn on_connection_over(
-        &mut self,
-        key: PeerKey,
-        remote: Option<PeerId>,
-        was_dialing: bool,
-        fault: &Fault,
-        now: Now,
-    ) {
+    /// again soon.
+    pub fn on_connection_over(&mut self, key: PeerKey, was_dialing: bool, fault: &Fault, now: Now) {
         let hung_up = matches!(fault, Fault::Closed | Fault::Network(_));
+        let remote = self.slots[key].member().map(|member| member.remote);
         let named = remote.filter(|_| hung_up);
         let elsewhere = named.and_then(|remote| self.elsewhere(key, remote, now));
         let slot = &mut self.slots[key];
         let listens_at = std::mem::take(&mut slot.listens_at);
-        let (addr, outbound) = (slot.peer.addr(), slot.peer.is_outbound());
-        let useful = slot.peer.down().total() > 0 || slot.peer.up().total() > 0;
+        let (addr, outbound) = (slot.addr(), slot.is_outbound());
+        let moved = |Member { peer, .. }: &Member| peer.down().total() + peer.up().total();
+        let useful = slot.member().is_some_and(|member| moved(member) > 0);
         let ip = host(slot);
         if let Some(other) = elsewhere {
             self.slots[other].listens_at.extend(listens_at);
@@ -236,15 +235,13 @@ impl<'a> Twins<'a> {
 }
 
 fn host(slot: &Slot) -> IpAddr {
-    slot.peer.addr().ip().to_canonical()
+    slot.addr().ip().to_canonical()
 }
 
 /// Whether two connections may lead to one peer at two of its addresses: under one peer id, or of
 /// one client at one port, since libtorrent has another peer id on each connection.
-fn may_be_one(one: (Option<PeerId>, SocketAddr), other: (Option<PeerId>, SocketAddr)) -> bool {
-    let (Some(id), Some(other_id)) = (one.0, other.0) else {
-        return false;
-    };
+fn may_be_one(one: (PeerId, SocketAddr), other: (PeerId, SocketAddr)) -> bool {
+    let (id, other_id) = (one.0, other.0);
     let same_client = id.0.starts_with(&other_id.0[..CLIENT]);
     id == other_id || (same_client && one.1.port() == other.1.port())
 }

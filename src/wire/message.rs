@@ -17,7 +17,8 @@ const UNCHOKE: u8 = 1;
 const INTERESTED: u8 = 2;
 const NOT_INTERESTED: u8 = 3;
 const HAVE: u8 = 4;
-const BITFIELD: u8 = 5;
+/// The id of `bitfield`, whose frame is as long as a torrent has pieces.
+pub const BITFIELD: u8 = 5;
 const REQUEST: u8 = 6;
 const PIECE: u8 = 7;
 const CANCEL: u8 = 8;
@@ -28,6 +29,11 @@ const HAVE_NONE: u8 = 15;
 const REJECT: u8 = 16;
 const ALLOWED_FAST: u8 = 17;
 const EXTENDED: u8 = 20;
+
+/// Bytes of a frame's length, in front of it.
+pub const PREFIX: usize = 4;
+/// Bytes of a `piece` message in front of its data: length, id, piece, begin.
+pub const PIECE_HEADER: usize = 13;
 
 /// One message; what is long is borrowed from the frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,8 +97,9 @@ pub fn frame_len(bytes: &[u8]) -> Option<u32> {
 }
 
 /// All of a `piece` message but its data, which goes from the disk to the socket by itself.
-pub fn piece_header(block: Block) -> [u8; 13] {
-    let [l0, l1, l2, l3] = block.len.saturating_add(9).to_be_bytes();
+pub fn piece_header(block: Block) -> [u8; PIECE_HEADER] {
+    const FIELDS: u32 = (PIECE_HEADER - PREFIX) as u32;
+    let [l0, l1, l2, l3] = block.len.saturating_add(FIELDS).to_be_bytes();
     let [p0, p1, p2, p3] = block.piece.to_be_bytes();
     let [b0, b1, b2, b3] = block.begin.to_be_bytes();
     [l0, l1, l2, l3, PIECE, p0, p1, p2, p3, b0, b1, b2, b3]

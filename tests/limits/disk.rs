@@ -1,7 +1,7 @@
 //! Disk: what is read, written, kept open and left unsaved, and for how long.
 
 use std::fs;
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -151,14 +151,15 @@ fn time_that_a_turn_may_take_for_the_check() {
     content.set_len(PIECES * PIECE as u64).unwrap();
     let mut seed = bench.run("seed", &[]);
     let addr = listening(&mut seed);
-    // Whoever calls meanwhile is turned away, once in each turn of the loop; who calls later is
-    // not.
+    // A peer that dials and names another torrent is refused, once in each turn of the loop.
+    let other = [&b"\x13BitTorrent protocol"[..], &[0; 48]].concat();
     let (mut waits, begun) = (Vec::new(), Instant::now());
     while seed.events("checked").is_empty() {
         let asked = Instant::now();
         let mut stream = TcpStream::connect(addr).unwrap();
         let most = Duration::from_millis(500);
         stream.set_read_timeout(Some(most)).unwrap();
+        stream.write_all(&other).unwrap();
         let read = stream.read(&mut [0; 1]);
         if !read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
             waits.push(asked.elapsed());

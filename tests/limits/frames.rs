@@ -8,13 +8,15 @@ use brooklet::base::id::{InfoHash, PeerId};
 use brooklet::base::limits;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fault::Fault;
+use brooklet::peer::frames::FrameLimits;
 use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Event, Local, Peer};
-use brooklet::peer::piece::HEADER;
+use brooklet::peer::local::Local;
+use brooklet::peer::peer::Peer;
 use brooklet::wire::handshake::Handshake;
-use brooklet::wire::message::Message;
+use brooklet::wire::message::{Message, PIECE_HEADER};
 
 use crate::session::Bench;
+use crate::transcript::pair::{Heard, Pair};
 use crate::transcript::words::encode;
 
 const PIECES: u32 = 100;
@@ -39,12 +41,13 @@ const TICK: Duration = Duration::from_micros(1);
 /// A connection on which both have greeted, with the fast extension; we have this many pieces.
 fn open(held: u32) -> Peer {
     let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
-    let mut peer = Peer::accept(local(), addr, Now::default());
+    let mut pair = Pair::accept(local(), addr, Now::default());
     let mut hello = Vec::new();
     Handshake::with_fast(local().info_hash, PeerId([3; 20])).encode(&mut hello);
     let mut input = Input::new(&hello);
-    let greeted = peer.next_event(&mut input, Now::default());
-    assert!(matches!(greeted, Ok(Some(Event::Greeted(_)))));
+    let greeted = pair.next_event(&mut input, Now::default());
+    assert!(matches!(greeted, Ok(Some(Heard::Greeted(_)))));
+    let mut peer = pair.into_peer();
     let mut bits = Bits::new(PIECES);
     (0..held).for_each(|piece| {
         bits.set(piece);
@@ -74,7 +77,7 @@ fn a_frame() {
         let mut bytes = vec![0; length + 4];
         bytes[..4].copy_from_slice(&(length as u32).to_be_bytes());
         bytes[4] = id;
-        let frame = Input::new(&bytes).next_frame(13);
+        let frame = Input::new(&bytes).next_frame(FrameLimits::of(PIECES));
         frame.map(|frame| frame.map(<[u8]>::len))
     };
     let most = limits::BLOCK_FRAME;
@@ -320,7 +323,9 @@ fn turns_per_second() {
     let (mut turns, mut blocks) = (0, 0);
     while now.since(start) < Duration::from_secs(1) {
         while let Some(key) = bench.session.next_turn(now) {
-            bench.session.transmitted(key, HEADER + BLOCK as usize, now);
+            bench
+                .session
+                .transmitted(key, PIECE_HEADER + BLOCK as usize, now);
             bench.session.await_turn(key);
             blocks += 1;
         }

@@ -91,7 +91,7 @@ fn a_seed_makes_room_as_well() {
 #[test]
 fn the_last_places_are_for_those_we_call() {
     let mut bench = Bench::getter(4, &[0]);
-    let kept = limits::PEERS / limits::KEPT_TO_CALL;
+    let kept = limits::PEERS / limits::KEPT_TO_DIAL;
     (1..=limits::PEERS - kept - 1).for_each(|number| {
         bench.join(number as u8, true);
     });

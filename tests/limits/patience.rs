@@ -1,4 +1,4 @@
-//! Peers of little patience, callers that fail, and connections that crossed.
+//! Peers of little patience, incoming connections that fail, and connections that crossed.
 
 use std::net::SocketAddr;
 
@@ -59,7 +59,7 @@ fn hosts_of_little_patience_that_are_remembered() {
 }
 
 #[test]
-fn how_often_the_user_hears_of_callers() {
+fn how_often_the_user_hears_of_incoming_connections() {
     let mut bench = Bench::seeder(4);
     let mut said = Vec::new();
     for second in 0..60 {
@@ -69,13 +69,13 @@ fn how_often_the_user_hears_of_callers() {
         let reports = std::mem::take(&mut bench.reports);
         if reports
             .iter()
-            .any(|report| matches!(report, Report::Callers(_)))
+            .any(|report| matches!(report, Report::FailedIncoming(_)))
         {
             said.push(bench.now);
         }
     }
     let gaps = said.windows(2).map(|two| two[1].since(two[0]));
-    assert!(gaps.clone().all(|gap| gap >= limits::CALLERS_EVERY) && said.len() >= 5);
+    assert!(gaps.clone().all(|gap| gap >= limits::INCOMING_EVERY) && said.len() >= 5);
 }
 
 /// A peer with a greater id than ours dials us, and we have dialed it: whether ours, the newer,

@@ -5,12 +5,17 @@ use std::net::SocketAddr;
 
 use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Block;
+use brooklet::base::limits;
+use brooklet::peer::incoming::Failed;
 use brooklet::torrent::effect::Report;
 use brooklet::torrent::order::Stay;
 
 use crate::session::{Bench, PIECE};
+use crate::transcript::words::encode;
 
 const PIECES: u32 = 4;
+/// What a peer says that dials us.
+const HELLO: &str = "handshake fast -TR3000-abcdefghi001";
 
 /// A download whose content is still to be looked at, with these pieces on its disk.
 fn unchecked(present: &[u32]) -> Bench {
@@ -44,8 +49,15 @@ fn pieces_that_are_right_are_held_and_no_others() {
     let caller = SocketAddr::from(([192, 0, 2, 1], 50_001));
     let (all, now) = (u64::from(PIECES * PIECE), bench.now);
     assert_eq!(bench.progress().checking, Some((0, all)));
+    let mut came = 0;
     while let Some((_, block)) = bench.session.next_read() {
-        assert_eq!(bench.session.handle_accepted(caller, now), None);
+        // Whoever dials us meanwhile is refused once its handshake names the torrent.
+        let early = bench.session.handle_accepted(caller, now);
+        let early = early.expect("it may want another torrent");
+        bench.hands(early, &encode(HELLO, &bench.setting));
+        let torrent = bench.session.torrent(bench.torrent);
+        assert!(torrent.expect("it is there").members.is_empty());
+        came += 1;
         match block.piece {
             3 => bench
                 .session
@@ -65,7 +77,12 @@ fn pieces_that_are_right_are_held_and_no_others() {
     let saved = bench.saves.last().expect("what was found out is saved");
     assert_eq!(saved.held.ones().collect::<Vec<_>>(), [0, 2]);
     assert!(!saved.clean, "content is about to come");
-    assert!(bench.session.handle_accepted(caller, now).is_some());
+    let key = bench.accepts(caller);
+    bench.says(key, HELLO);
+    assert!(bench.session.peer(key).is_some());
+    bench.wait(limits::INCOMING_EVERY);
+    let early = Report::FailedIncoming(vec![(Failed::TooEarly, came)]);
+    assert!(came > 3 && bench.reports.contains(&early), "{came}");
 }
 
 #[test]

@@ -10,12 +10,13 @@ mod transcript;
 
 mod announcing;
 mod asking;
-mod callers;
 mod checking;
 mod crossing;
 mod crowd;
 mod datagrams;
 mod ending;
+mod incoming;
+mod meeting;
 mod patience;
 mod places;
 mod rates;

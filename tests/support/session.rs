@@ -16,7 +16,8 @@ use brooklet::base::padding::Padding;
 use brooklet::base::rate::Totals;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Local, Segment};
+use brooklet::peer::local::Local;
+use brooklet::peer::peer::Segment;
 use brooklet::session::config::Config;
 use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
@@ -124,7 +125,7 @@ impl Bench {
         let (mut config, mut order) = terms(&setting, trusted, download);
         adjust(&mut config, &mut order);
         let mut session = Session::new(config, 1, Now::default());
-        let torrent = session.add(order, Now::default());
+        let torrent = session.add(order, Now::default()).expect("it is the first");
         let mut bench = Bench {
             session,
             torrent,
@@ -166,7 +167,13 @@ impl Bench {
 
     fn start(&mut self, config: Config, order: Order) {
         self.session = Session::new(config, 1, self.now);
-        self.torrent = self.session.add(order, self.now);
+        let added = self.session.add(order, self.now);
+        self.torrent = added.expect("it is the first");
+    }
+
+    /// What its torrent was begun with.
+    pub fn order(&self) -> Order {
+        terms(&self.setting, self.held.clone(), self.download).1
     }
 
     /// Takes on another torrent of the same content.
@@ -175,7 +182,8 @@ impl Bench {
         order.name = name.to_string();
         order.info_hash = InfoHash(Sha1::digest(name).into());
         change(&mut order);
-        self.session.add(order, self.now)
+        let added = self.session.add(order, self.now);
+        added.expect("it is another")
     }
 
     /// How far the torrent is.
@@ -345,11 +353,8 @@ impl Bench {
     }
 
     fn flush(&mut self, key: usize) {
-        let Some(peer) = self.session.peer(key) else {
-            return;
-        };
         let mut bytes: Vec<u8> = Vec::new();
-        for segment in peer.transmit() {
+        for segment in self.session.transmit(key) {
             match segment {
                 Segment::Bytes(part) => bytes.extend(part),
                 Segment::Block { block, skip } => {

@@ -19,6 +19,8 @@
 //! All stories are about the torrent of *Leaves of Grass*: 23 pieces of 16 KiB, the last shorter.
 //! We are `-bk0100-ABCDEFGHIJKL`.
 
+#[path = "pair.rs"]
+pub mod pair;
 #[path = "words.rs"]
 pub mod words;
 
@@ -34,12 +36,14 @@ use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fast::allowed_fast_set;
 use brooklet::peer::fault::{Fault, Redial};
 use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Local, Peer, Segment};
+use brooklet::peer::local::Local;
+use brooklet::peer::peer::{Peer, Segment};
 use brooklet::wire::handshake;
 use brooklet::wire::message::{frame_len, piece_header};
 use brooklet::wire::metainfo::Metainfo;
+use pair::Pair;
 use words::{
-    block, dump, encode, event_words, handshake_words, message_words, name, number, numbers, words,
+    block, dump, encode, handshake_words, heard_words, message_words, name, number, numbers, words,
 };
 
 /// How the bytes of each read are cut: from the number of bytes that are left to the number of the
@@ -111,7 +115,7 @@ pub fn replay(story: &str, setting: &Setting, cut: Cut<'_>) -> String {
     let mut stage = Stage {
         setting,
         cut,
-        peer: None,
+        pair: None,
         now: Now::default(),
         socket: None,
         sent: Vec::new(),
@@ -144,7 +148,7 @@ fn data(path: &str) -> String {
 struct Stage<'s, 'c> {
     setting: &'s Setting,
     cut: Cut<'c>,
-    peer: Option<Peer>,
+    pair: Option<Pair>,
     now: Now,
     /// Bytes that the socket still takes; `None`: any number.
     socket: Option<usize>,
@@ -160,11 +164,11 @@ impl Stage<'_, '_> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "" | "#" => {}
-            "dial" => self.begin(Peer::dial(self.setting.local, addr(rest), self.now)),
-            "accept" => self.begin(Peer::accept(self.setting.local, addr(rest), self.now)),
+            "dial" => self.begin(Pair::dial(self.setting.local, addr(rest), self.now)),
+            "accept" => self.begin(Pair::accept(self.setting.local, addr(rest), self.now)),
             "connected" => {
                 let now = self.now;
-                self.peer().handle_connected(now);
+                self.pair().handle_connected(now);
             }
             "outbound" | "inbound" => self.begin_greeted(word, rest),
             "closed" => self.end(Fault::Closed),
@@ -178,12 +182,12 @@ impl Stage<'_, '_> {
         self.flush();
     }
 
-    fn peer(&mut self) -> &mut Peer {
-        self.peer.as_mut().expect("no connection: dial or accept")
+    fn pair(&mut self) -> &mut Pair {
+        self.pair.as_mut().expect("no connection: dial or accept")
     }
 
-    fn begin(&mut self, peer: Peer) {
-        (self.peer, self.greeted, self.socket) = (Some(peer), false, None);
+    fn begin(&mut self, pair: Pair) {
+        (self.pair, self.greeted, self.socket) = (Some(pair), false, None);
         self.sent.clear();
     }
 
@@ -207,7 +211,7 @@ impl Stage<'_, '_> {
             Redial::Never => "never call again",
         };
         self.out.push(format!("fault {fault}; {again}"));
-        for block in self.peer().close(fault) {
+        for block in self.pair().close(fault) {
             self.out.push(format!("back {}", words(block)));
         }
     }
@@ -218,17 +222,15 @@ impl Stage<'_, '_> {
         let until = Now::default() + Duration::from_secs_f64(seconds);
         loop {
             let now = self.now;
-            let Some(peer) = self.peer.as_mut().filter(|peer| !peer.is_closing()) else {
+            let Some(pair) = self.pair.as_mut().filter(|pair| !pair.is_closing()) else {
                 break;
             };
-            let Some(due) = peer.next_deadline(now).filter(|&due| due <= until) else {
+            let Some(due) = pair.next_deadline(now).filter(|&due| due <= until) else {
                 break;
             };
             assert!(due > now, "a deadline that does not move on");
             self.now = due;
-            let woken = peer.handle_timeout(due);
-            let late = peer.take_late(due);
-            let lost = peer.take_lost(due);
+            let (woken, [late, lost]) = pair.handle_timeout(due);
             let place = self.out.len();
             if let Err(fault) = woken {
                 self.end(fault);
@@ -253,7 +255,7 @@ impl Stage<'_, '_> {
             self.out.extend(dump(&bytes));
         }
         let mut rest = &bytes[..];
-        while !rest.is_empty() && self.peer.as_ref().is_some_and(|peer| !peer.is_closing()) {
+        while !rest.is_empty() && self.pair.as_ref().is_some_and(|pair| !pair.is_closing()) {
             let part = (self.cut)(rest.len()).clamp(1, rest.len());
             let (read, later) = rest.split_at(part);
             self.feed(read);
@@ -264,11 +266,11 @@ impl Stage<'_, '_> {
     /// One read: what is kept of a cut frame, then the new bytes.
     fn feed(&mut self, read: &[u8]) {
         let now = self.now;
-        let buffer = [self.peer().cut(), read].concat();
+        let buffer = [self.pair().cut(), read].concat();
         let mut input = Input::new(&buffer);
         loop {
-            match self.peer().next_event(&mut input, now) {
-                Ok(Some(event)) => self.out.push(event_words(&event)),
+            match self.pair().next_event(&mut input, now) {
+                Ok(Some(event)) => self.out.push(heard_words(&event)),
                 Ok(None) => break,
                 Err(fault) => return self.end(fault),
             }
@@ -278,7 +280,7 @@ impl Stage<'_, '_> {
     fn command(&mut self, what: &str) {
         let (now, local) = (self.now, self.setting.local);
         let pieces = local.geometry.pieces();
-        let peer = self.peer();
+        let peer = self.pair().peer();
         let mut done = Ok(());
         match name(what) {
             "interested" => peer.set_interested(true),
@@ -308,31 +310,31 @@ impl Stage<'_, '_> {
 
     fn tell(&mut self, what: &str) {
         let now = self.now;
-        let peer = self.peer();
+        let pair = self.pair();
         let answer = match what {
-            "phase" => format!("{:?}", peer.phase()),
+            "phase" => format!("{:?}", pair.phase()),
             "holdings" => format!(
                 "{} of {} pieces",
-                peer.holdings().count(),
-                peer.holdings().pieces()
+                pair.peer().holdings().count(),
+                pair.peer().holdings().pieces()
             ),
-            "room" => format!("{} more blocks", peer.room(now)),
-            "in flight" => format!("{} requests", peer.in_flight()),
-            "waiting" => format!("{} blocks to send", peer.uploads_waiting()),
-            "snubbing" => format!("{}", peer.is_snubbing(now)),
-            "allowed" => match peer.allowed() {
+            "room" => format!("{} more blocks", pair.peer().room(now)),
+            "in flight" => format!("{} requests", pair.peer().in_flight()),
+            "waiting" => format!("{} blocks to send", pair.peer().uploads_waiting()),
+            "snubbing" => format!("{}", pair.peer().is_snubbing(now)),
+            "allowed" => match pair.peer().allowed() {
                 None => "any piece".to_string(),
                 Some(pieces) => format!("only pieces {pieces:?}"),
             },
-            "kept" => format!("{} bytes of a cut frame", peer.cut().len()),
-            "deadline" => match peer.next_deadline(now) {
+            "kept" => format!("{} bytes of a cut frame", pair.cut().len()),
+            "deadline" => match pair.next_deadline(now) {
                 None => "none".to_string(),
                 Some(at) => seconds_of(at),
             },
             "totals" => format!(
                 "{} bytes down, {} up",
-                peer.down().total(),
-                peer.up().total()
+                pair.peer().down().total(),
+                pair.peer().up().total()
             ),
             _ => panic!("no such question: {what}"),
         };
@@ -345,7 +347,7 @@ impl Stage<'_, '_> {
         let times: u32 = times.parse().expect("N times");
         let (mut told, mut alike, mut last) = (Vec::new(), 0, Vec::new());
         for number in 0..times {
-            if self.peer().is_closing() {
+            if self.pair().is_closing() {
                 told.push(format!("  (that was number {number})"));
                 break;
             }
@@ -372,11 +374,11 @@ impl Stage<'_, '_> {
     /// that are complete.
     fn flush(&mut self) {
         let now = self.now;
-        let Some(peer) = self.peer.as_mut().filter(|_| self.socket != Some(0)) else {
+        let Some(pair) = self.pair.as_mut().filter(|_| self.socket != Some(0)) else {
             return;
         };
         let mut bytes: Vec<u8> = Vec::new();
-        for segment in peer.transmit() {
+        for segment in pair.transmit() {
             match segment {
                 Segment::Bytes(part) => bytes.extend(part),
                 Segment::Block { block, skip } => {
@@ -392,7 +394,7 @@ impl Stage<'_, '_> {
         if bytes.is_empty() {
             return;
         }
-        peer.transmitted(bytes.len(), now);
+        pair.transmitted(bytes.len(), now);
         self.sent.extend(bytes);
         while let Some(frame) = self.next_sent() {
             let message = match frame.len() {

@@ -7,6 +7,7 @@ use brooklet::wire::handshake::{self, Handshake};
 use brooklet::wire::message::Message;
 
 use super::Setting;
+use super::pair::Heard;
 
 /// The bytes of a message in words.
 pub fn encode(said: &str, setting: &Setting) -> Vec<u8> {
@@ -110,10 +111,17 @@ pub fn words(block: Block) -> String {
     format!("{piece} at {begin}, {len} bytes")
 }
 
-/// What the machine reports.
+/// What a connection reports.
+pub fn heard_words(heard: &Heard<'_>) -> String {
+    match heard {
+        Heard::Greeted(name) => format!("event greeted {name:?}"),
+        Heard::Event(event) => event_words(event),
+    }
+}
+
+/// What a peer's machine reports.
 pub fn event_words(event: &Event<'_>) -> String {
     match event {
-        Event::Greeted(name) => format!("event greeted {name:?}"),
         Event::Holdings(_) => "event holdings".to_string(),
         Event::Have(piece) => format!("event have {piece}"),
         Event::Choked(dropped) => {

@@ -7,6 +7,7 @@ mod least;
 mod runs;
 mod scenario;
 mod scenarios;
+mod several;
 mod sharing;
 mod world;
 

@@ -130,10 +130,10 @@ fn who_download_share_their_upload_limits_with_each_other() {
                 held.set(piece);
                 for number in 0..source.geometry.blocks(piece) {
                     let block = source.geometry.block(piece, number);
-                    node.disk.write(block, source.read(block));
+                    node.shares[0].disk.write(block, source.read(block));
                 }
             }
-            node.saved = Some(Snapshot {
+            node.shares[0].saved = Some(Snapshot {
                 held,
                 totals: Totals::default(),
                 clean: true,

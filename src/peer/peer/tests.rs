@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::base::bits::Bits;
-use crate::base::geometry::BLOCK;
+use crate::base::geometry::{BLOCK, Geometry};
+use crate::base::id::{InfoHash, PeerId};
 use crate::peer::input::Input;
 use crate::wire::handshake::Handshake;
 
@@ -38,10 +39,10 @@ fn asking_for(blocks: usize) -> Peer {
         geometry,
         unsent: limits::UNSENT,
     };
-    let mut peer = Peer::accept(local, ([192, 0, 2, 1], 50_001).into(), at(0));
-    let mut bytes = Vec::new();
-    Handshake::with_fast(info_hash, REMOTE).encode(&mut bytes);
-    hear(&mut peer, &bytes, at(0));
+    let mut greeting = Greeting::accept(([192, 0, 2, 1], 50_001).into(), at(0));
+    let theirs = Handshake::with_fast(info_hash, REMOTE);
+    assert_eq!(greeting.answer(&theirs, &local), Ok(true));
+    let mut peer = Peer::opened(local, &mut greeting, at(0));
     peer.introduce(&Bits::full(1000), Vec::new());
     peer.unchoke();
     peer.transmitted(peer.unsent(), at(0));

@@ -255,11 +255,11 @@ fn a_port_that_was_of_use_is_displaced_last_and_one_that_the_user_named_never() 
 }
 
 #[test]
-fn an_address_that_may_be_a_callers_is_held_until_it_is_released() {
+fn an_address_that_may_be_an_incoming_peers_is_held_until_it_is_released() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     let port = |port| SocketAddr::from(([10, 0, 0, 1], port));
     candidates.add(port(1), Source::Tracker, at(0));
-    assert!(!candidates.may_be_caller(port(1), 0) && candidates.may_be_caller(port(1), 1));
+    assert!(!candidates.may_be_incoming(port(1), 0) && candidates.may_be_incoming(port(1), 1));
     candidates.hold(port(1));
     assert_eq!(
         (candidates.next(at(9)), candidates.next_deadline()),
@@ -268,19 +268,19 @@ fn an_address_that_may_be_a_callers_is_held_until_it_is_released() {
     // With two addresses and one caller, one of them is somebody else's: either may be.
     candidates.add(port(2), Source::Tracker, at(10));
     for number in [1, 2] {
-        assert!(!candidates.may_be_caller(port(number), 1));
-        assert!(candidates.may_be_caller(port(number), 2));
+        assert!(!candidates.may_be_incoming(port(number), 1));
+        assert!(candidates.may_be_incoming(port(number), 2));
     }
     // One that nobody answers at is not the caller's, as long as there is another.
     let first = candidates.next(at(10)).expect("both are due");
     candidates.on_failed(first, at(10));
     let other = candidates.next(at(10)).expect("the other is due, too");
     candidates.hold(other);
-    assert!(candidates.may_be_caller(other, 1) && !candidates.may_be_caller(first, 1));
+    assert!(candidates.may_be_incoming(other, 1) && !candidates.may_be_incoming(first, 1));
     candidates.release("::ffff:10.0.0.1".parse().unwrap(), at(20));
     assert_eq!(candidates.next(at(19)), None);
     assert_eq!(candidates.next(at(20)), Some(other));
     // The user waits for what he named.
     candidates.add(port(3), Source::User, at(20));
-    assert!(!candidates.may_be_caller(port(3), 9));
+    assert!(!candidates.may_be_incoming(port(3), 9));
 }

@@ -192,11 +192,8 @@ impl World {
 
     /// What is written to a connection; the requests to those that send are remembered.
     fn flush(&mut self, key: usize) {
-        let Some(peer) = self.session.peer(key) else {
-            return;
-        };
         let mut bytes = Vec::new();
-        for segment in peer.transmit() {
+        for segment in self.session.transmit(key) {
             if let Segment::Bytes(part) = segment {
                 bytes.extend_from_slice(part);
             }
@@ -316,6 +313,6 @@ fn session(count: usize) -> Session {
         sequential: false,
     };
     let mut session = Session::new(config, 1, Now::default());
-    session.add(order, Now::default());
+    session.add(order, Now::default()).expect("it is the first");
     session
 }

@@ -24,18 +24,19 @@ pub mod world;
 pub mod seeds;
 
 use brooklet::peer::fault::Fault;
+use brooklet::peer::frames::FrameLimits;
 use brooklet::peer::input::Input;
 
 /// Whole frames, without their lengths, and the fault that ends them, if one does. The bytes come
 /// in reads of these sizes, over and over.
-pub fn frames(bytes: &[u8], cuts: &[u8], bitfield: usize) -> (Vec<Vec<u8>>, Option<Fault>) {
+pub fn frames(bytes: &[u8], cuts: &[u8], limits: FrameLimits) -> (Vec<Vec<u8>>, Option<Fault>) {
     let mut frames = Vec::new();
     let mut kept: Vec<u8> = Vec::new();
     for read in cut(bytes, cuts) {
         kept.extend(read);
         let mut input = Input::new(&kept);
         loop {
-            match input.next_frame(bitfield) {
+            match input.next_frame(limits) {
                 Ok(Some(frame)) => frames.push(frame.to_vec()),
                 Ok(None) => break,
                 Err(fault) => return (frames, Some(fault)),

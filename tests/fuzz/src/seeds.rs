@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use brooklet::base::id::PeerId;
 use brooklet::base::limits::UNSENT;
 use brooklet::base::rng::Rng;
-use brooklet::peer::peer::Local;
+use brooklet::peer::local::Local;
 use brooklet::wire::metainfo::Metainfo;
 
 use super::outside::{BODIES, HEADS};

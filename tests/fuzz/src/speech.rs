@@ -6,9 +6,9 @@ use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::Message;
 
 use super::script::Script;
-use super::torrent::Torrent;
+use super::torrent::{SECOND, Torrent};
 
-/// A handshake: mostly right.
+/// A handshake: mostly right, and for the first torrent.
 pub fn greeting(script: &mut Script<'_>, torrent: &Torrent) -> Vec<u8> {
     let (kind, number) = (script.byte(), script.byte() % 8);
     let mut peer_id = PeerId(*b"-TR3000-abcdefghijk0");
@@ -20,9 +20,11 @@ pub fn greeting(script: &mut Script<'_>, torrent: &Torrent) -> Vec<u8> {
     if kind & 1 == 1 {
         greeting.reserved = [0; 8];
     }
-    if kind & 0x0e == 0x0e {
-        greeting.info_hash = InfoHash([0xaa; 20]);
-    }
+    greeting.info_hash = match kind & 0x0e {
+        0x0e => InfoHash([0xbb; 20]),
+        0x0c | 0x0a => SECOND,
+        _ => greeting.info_hash,
+    };
     let mut bytes = Vec::new();
     greeting.encode(&mut bytes);
     bytes

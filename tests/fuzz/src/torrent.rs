@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use brooklet::base::geometry::{BLOCK, Block, Geometry};
 use brooklet::base::id::{InfoHash, PeerId, PieceHash};
 use brooklet::base::limits::SERVED_BLOCK;
-use brooklet::peer::peer::Local;
+use brooklet::peer::local::Local;
 use sha1::{Digest as _, Sha1};
 
 /// Bytes of content, and of a piece.
@@ -23,6 +23,9 @@ const SHAPES: &[(u32, u32)] = &[
     // Many pieces: a bitfield of several bytes.
     (70 * 64, 64),
 ];
+
+/// The info hash of a second torrent, whose content is that of the first.
+pub const SECOND: InfoHash = InfoHash([0xaa; 20]);
 
 /// A torrent and its content.
 pub struct Torrent {

@@ -12,7 +12,7 @@ use brooklet::base::limits;
 use brooklet::base::time::{Duration, Now, sooner};
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
-use brooklet::peer::peer::Segment;
+use brooklet::peer::peer::{Peer, Segment};
 use brooklet::session::session::Session;
 use brooklet::torrent::effect::{Effect, Report};
 use brooklet::wire::message::piece_header;
@@ -26,8 +26,10 @@ const TURNS: usize = 40;
 /// The least time that a turn takes.
 const TICK: Duration = Duration::from_micros(1);
 
-/// The only torrent.
+/// The first torrent, which most peers are about; there is a second one with the same content.
 pub const TORRENT: TorrentKey = 0;
+/// The keys of both.
+const TORRENTS: [TorrentKey; 2] = [TORRENT, 1];
 
 /// The session and all around it.
 pub struct World {
@@ -40,26 +42,26 @@ pub struct World {
     /// Calls that the network has not answered.
     pub calls: Vec<usize>,
     pub stopped: bool,
-    /// Who has room again for what we send.
+    /// Peers that have room again for what we send.
     unwritten: BTreeSet<usize>,
-    complete: bool,
-    held: Bits,
+    complete: [bool; 2],
+    held: [Bits; 2],
 }
 
 /// The content on disk, and what is on its way there.
 pub struct Disk {
-    pub bytes: Vec<u8>,
+    bytes: [Vec<u8>; 2],
     /// Writes take their time.
     pub slow: bool,
     /// Pieces that cannot be read.
     pub broken: BTreeSet<u32>,
     /// Those of them that the session was told of.
-    lost: BTreeSet<u32>,
-    waiting: VecDeque<(Block, Vec<u8>)>,
+    lost: BTreeSet<(TorrentKey, u32)>,
+    waiting: VecDeque<(TorrentKey, Block, Vec<u8>)>,
 }
 
 impl World {
-    /// A world around this `Session`.
+    /// A world around this `Session`. `disk`: what there is of the first torrent.
     pub fn new(torrent: &'static Torrent, session: Session, disk: Vec<u8>) -> World {
         let mut world = World {
             torrent,
@@ -67,7 +69,7 @@ impl World {
             now: Now::default(),
             outside: Outside::default(),
             disk: Disk {
-                bytes: disk,
+                bytes: [disk, vec![0; torrent.content.len()]],
                 slow: false,
                 broken: BTreeSet::new(),
                 lost: BTreeSet::new(),
@@ -77,8 +79,8 @@ impl World {
             calls: Vec::new(),
             stopped: false,
             unwritten: BTreeSet::new(),
-            complete: false,
-            held: Bits::new(torrent.geometry().pieces()),
+            complete: [false; 2],
+            held: TORRENTS.map(|_| Bits::new(torrent.geometry().pieces())),
         };
         world.turn();
         world
@@ -107,24 +109,24 @@ impl World {
 
     /// Bytes come from a peer.
     pub fn hear(&mut self, key: usize, bytes: &[u8]) {
-        let Some(peer) = self.session.peer(key) else {
+        let Some(cut) = self.session.cut(key) else {
             return;
         };
         // The loop does not read from those who wait for the disk or for what they asked for.
         let deaf = self.peers.get(&key).is_some_and(|other| other.unheard);
-        if self.calls.contains(&key) || peer.is_sated() || deaf {
+        let sated = self.session.peer(key).is_some_and(Peer::is_sated);
+        if self.calls.contains(&key) || sated || deaf {
             return;
         }
-        let read = [peer.cut(), bytes].concat();
+        let read = [cut, bytes].concat();
         if let Some(other) = self.peers.get_mut(&key) {
             other.say(bytes);
         }
         let mut input = Input::new(&read);
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             assert_eq!(write.data.len(), write.block.len as usize);
-            self.disk
-                .waiting
-                .push_back((write.block, write.data.to_vec()));
+            let waits = (write.torrent, write.block, write.data.to_vec());
+            self.disk.waiting.push_back(waits);
         }
         if !self.disk.slow {
             self.write(usize::MAX);
@@ -146,27 +148,28 @@ impl World {
     /// So many of the waiting blocks reach the disk, and the session hears of them together.
     pub fn write(&mut self, most: usize) {
         let most = most.min(self.disk.waiting.len());
-        let written: Vec<(Block, Vec<u8>)> = self.disk.waiting.drain(..most).collect();
-        for (block, data) in &written {
-            let held = self.session.pieces(TORRENT).held().get(block.piece);
+        let written: Vec<_> = self.disk.waiting.drain(..most).collect();
+        for (torrent, block, data) in &written {
+            let held = self.session.pieces(*torrent).held().get(block.piece);
             assert!(!held, "{block:?} is written to a piece that is held");
-            self.disk.bytes[self.torrent.range(*block)].copy_from_slice(data);
+            self.disk.bytes[*torrent][self.torrent.range(*block)].copy_from_slice(data);
         }
-        let told: Vec<(Block, &[u8])> = written
-            .iter()
-            .map(|(block, data)| (*block, &data[..]))
-            .collect();
-        if !told.is_empty() {
-            self.session.handle_written(TORRENT, &told);
+        for torrent in TORRENTS {
+            let of_it = written.iter().filter(|(of, ..)| *of == torrent);
+            let told: Vec<(Block, &[u8])> =
+                of_it.map(|(_, block, data)| (*block, &data[..])).collect();
+            if !told.is_empty() {
+                self.session.handle_written(torrent, &told);
+            }
         }
     }
 
     /// The first of the waiting blocks cannot be written.
     pub fn fail_write(&mut self) {
-        if let Some((block, _)) = self.disk.waiting.pop_front() {
+        if let Some((torrent, block, _)) = self.disk.waiting.pop_front() {
             self.session
-                .handle_unwritten(TORRENT, block, "the disk is full".into(), self.now);
-            self.stopped = true;
+                .handle_unwritten(torrent, block, "the disk is full".into(), self.now);
+            self.stopped |= torrent == TORRENT;
         }
     }
 
@@ -233,31 +236,27 @@ impl World {
                 Effect::Hangup { key } => {
                     assert!(self.peers.remove(&key).is_some(), "slot {key} is nobody's");
                     self.calls.retain(|&call| call != key);
-                    assert!(self.session.peer(key).is_none());
+                    assert!(self.session.cut(key).is_none());
                 }
                 Effect::Tracker { action, .. } => self.outside.perform(action),
                 Effect::ReadAhead { block, .. } => assert!(self.torrent.geometry().contains(block)),
-                Effect::Save { snapshot, .. } => {
-                    snapshot
-                        .held
-                        .ones()
-                        .for_each(|piece| self.check_piece(piece));
+                Effect::Save { torrent, snapshot } => {
+                    let held = snapshot.held.ones();
+                    held.for_each(|piece| self.check_piece(torrent, piece));
                 }
-                Effect::Report { report, .. } => self.note(&report),
+                Effect::Report { torrent, report } => self.note(torrent, &report),
                 Effect::Begin { .. } => {}
                 Effect::Close { torrent, .. } => self.session.forget(torrent),
             }
         }
     }
 
-    fn note(&mut self, report: &Report) {
+    fn note(&mut self, torrent: Option<TorrentKey>, report: &Report) {
         match report {
-            Report::Stopped { .. } => self.stopped = true,
+            Report::Stopped { .. } => self.stopped |= torrent == Some(TORRENT),
             Report::Complete { .. } => {
-                assert!(
-                    !std::mem::replace(&mut self.complete, true),
-                    "complete twice"
-                );
+                let complete = &mut self.complete[torrent.expect("a torrent is complete")];
+                assert!(!std::mem::replace(complete, true), "complete twice");
             }
             _ => {}
         }
@@ -268,18 +267,17 @@ impl World {
         let mut any = false;
         // In parts, as when time is short.
         for _ in 0..8 {
-            let zeros = |piece: u32| {
+            let zeros = |(torrent, piece): (TorrentKey, u32)| {
                 let block = Block {
                     piece,
                     begin: 0,
                     len: self.torrent.geometry().piece_size(piece),
                 };
-                self.disk.bytes[self.torrent.range(block)]
-                    .iter()
-                    .all(|&byte| byte == 0)
+                let bytes = &self.disk.bytes[torrent][self.torrent.range(block)];
+                bytes.iter().all(|&byte| byte == 0)
             };
-            let hole = self.session.next_hole();
-            if hole.is_some_and(|(_, piece)| zeros(piece)) && self.session.handle_hole(TORRENT) {
+            let hole = self.session.next_hole().filter(|&hole| zeros(hole));
+            if hole.is_some_and(|(torrent, _)| self.session.handle_hole(torrent)) {
                 any = true;
                 continue;
             }
@@ -293,7 +291,7 @@ impl World {
                     .handle_unreadable(torrent, "the disk is broken".into(), self.now);
                 continue;
             }
-            let data = &self.disk.bytes[self.torrent.range(block)];
+            let data = &self.disk.bytes[torrent][self.torrent.range(block)];
             self.session.handle_read(torrent, block, data);
         }
         any
@@ -315,14 +313,17 @@ impl World {
     /// Writes to a peer's socket as much as its window has room for, and has the peer hear it; of
     /// blocks that have not begun no more than `allowance` bytes.
     fn flush_peer(&mut self, key: usize, mut allowance: u64) {
-        let (Some(peer), Some(other)) = (self.session.peer(key), self.peers.get_mut(&key)) else {
+        let Some(other) = self.peers.get_mut(&key) else {
             return;
         };
         if self.calls.contains(&key) {
             return;
         }
+        let Some(torrent) = self.session.torrent_of(key) else {
+            return;
+        };
         let (mut bytes, mut lost) = (Vec::new(), None);
-        for segment in peer.transmit() {
+        for segment in self.session.transmit(key) {
             match segment {
                 _ if bytes.len() >= other.window => break,
                 Segment::Bytes(part) => bytes.extend(part),
@@ -332,12 +333,12 @@ impl World {
                         break;
                     }
                     if self.disk.broken.contains(&block.piece) {
-                        let known = self.disk.lost.contains(&block.piece);
+                        let known = self.disk.lost.contains(&(torrent, block.piece));
                         assert!(!known || skip > 0, "{block:?} is served and cannot be read");
                         lost = Some((block.piece, skip > 0));
                         break;
                     }
-                    let data = &self.disk.bytes[self.torrent.range(block)];
+                    let data = &self.disk.bytes[torrent][self.torrent.range(block)];
                     let right = data == self.torrent.block(block);
                     assert!(right, "{block:?} is served and wrong");
                     bytes.extend(&[&piece_header(block)[..], data].concat()[skip..]);
@@ -354,9 +355,9 @@ impl World {
             self.session.await_turn(key);
         }
         if let Some((piece, begun)) = lost {
-            self.disk.lost.insert(piece);
+            self.disk.lost.insert((torrent, piece));
             self.session
-                .handle_lost(TORRENT, &[piece], "the disk is broken".into());
+                .handle_lost(torrent, &[piece], "the disk is broken".into());
             if begun {
                 self.session.handle_closed(key, Fault::Unreadable, self.now);
             } else {
@@ -368,24 +369,19 @@ impl World {
 
     /// The promises that hold between any two things that happen.
     fn check(&mut self) {
-        let fresh: Vec<u32> = self
-            .session
-            .pieces(TORRENT)
-            .held()
-            .ones()
-            .filter(|&piece| !self.held.get(piece))
-            .collect();
-        for piece in fresh {
-            self.held.set(piece);
-            self.check_piece(piece);
+        for torrent in TORRENTS {
+            let held = self.session.pieces(torrent).held().ones();
+            let new = held.filter(|&piece| !self.held[torrent].get(piece));
+            for piece in new.collect::<Vec<u32>>() {
+                self.held[torrent].set(piece);
+                self.check_piece(torrent, piece);
+            }
         }
         for &key in self.peers.keys() {
-            let peer = self
+            assert!(self.session.cut(key).is_some(), "slot {key} is there");
+            let waiting: usize = self
                 .session
-                .peer(key)
-                .expect("whoever is connected has a slot");
-            let waiting: usize = peer
-                .transmit()
+                .transmit(key)
                 .map(|segment| match segment {
                     Segment::Bytes(bytes) => bytes.len(),
                     Segment::Block { .. } => 0,
@@ -396,11 +392,12 @@ impl World {
                 waiting <= self.torrent.local.unsent + 32 * 1024,
                 "{waiting} bytes wait"
             );
-            assert!(peer.uploads_waiting() <= limits::QUEUED_UPLOADS);
+            let uploads = self.session.peer(key).map_or(0, Peer::uploads_waiting);
+            assert!(uploads <= limits::QUEUED_UPLOADS);
         }
     }
 
-    fn check_piece(&self, piece: u32) {
+    fn check_piece(&self, torrent: TorrentKey, piece: u32) {
         let block = Block {
             piece,
             begin: 0,
@@ -408,7 +405,7 @@ impl World {
         };
         let range = self.torrent.range(block);
         assert!(
-            self.disk.bytes[range.clone()] == self.torrent.content[range],
+            self.disk.bytes[torrent][range.clone()] == self.torrent.content[range],
             "piece {piece} is held and wrong"
         );
     }

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Geometry;
 use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::key::TorrentKey;
 use brooklet::base::limits;
 use brooklet::base::padding::Padding;
 use brooklet::base::rate::Totals;
@@ -24,8 +23,6 @@ use super::tracker;
 use super::watch::Watch;
 use super::writer::Writer;
 
-/// The only torrent of a session.
-pub const TORRENT: TorrentKey = 0;
 /// Where everybody listens.
 const PORT: u16 = 6881;
 
@@ -73,6 +70,54 @@ pub struct Out {
     pub spoilt: Option<u8>,
 }
 
+/// A torrent of a node. All torrents have the same content, and each node a disk for each.
+pub struct Share {
+    /// Which of the world's torrents it is.
+    pub number: u8,
+    pub disk: Disk,
+    /// The pieces that its session said were right.
+    pub held: Bits,
+    pub saved: Option<Snapshot>,
+    /// It was complete once.
+    pub done: bool,
+}
+
+impl Share {
+    fn new(number: u8, full: bool, source: &Rc<Source>) -> Share {
+        let pieces = source.geometry.pieces();
+        let (disk, held) = if full {
+            (Disk::full(source), Bits::full(pieces))
+        } else {
+            (Disk::new(source), Bits::new(pieces))
+        };
+        Share {
+            number,
+            disk,
+            held,
+            saved: None,
+            done: false,
+        }
+    }
+
+    /// Whether all that is held is on disk.
+    pub fn is_safe(&self) -> bool {
+        let mut held = self.held.ones();
+        held.all(|piece| self.disk.is_right(piece))
+    }
+
+    /// The pieces that a restart hashes: after a stop in order none, else whatever was written and
+    /// is not known to be right.
+    fn unsure(&self, geometry: Geometry, trusted: &Bits) -> Bits {
+        let mut unsure = Bits::new(geometry.pieces());
+        let clean = self.saved.as_ref().is_some_and(|saved| saved.clean);
+        let pieces = (0..geometry.pieces()).filter(|&piece| !trusted.get(piece));
+        for piece in pieces.filter(|&piece| !clean && self.disk.has_any(piece)) {
+            unsure.set(piece);
+        }
+        unsure
+    }
+}
+
 /// One of them.
 pub struct Node {
     pub number: usize,
@@ -81,7 +126,8 @@ pub struct Node {
     pub role: Role,
     pub manners: Manners,
     pub session: Option<Session>,
-    pub disk: Disk,
+    /// Its torrents, by the keys that its session has for them.
+    pub shares: Vec<Share>,
     pub fate: Fate,
     pub watch: Watch,
     /// Connection and end by the session's key.
@@ -102,7 +148,6 @@ pub struct Node {
     pub sent_to: BTreeMap<usize, u64>,
     /// How often its session was started.
     pub run: u32,
-    pub saved: Option<Snapshot>,
     /// It vanished: it does not even refuse calls.
     pub gone: bool,
     /// Connections that it had then.
@@ -131,22 +176,16 @@ impl Node {
     ) -> Node {
         // Spread over the address space, since some choices depend on the network (BEP 6).
         let host = (number as u32 + 1).wrapping_mul(0x9e_3779) & 0xff_ffff;
-        let full = role == Role::Seed && !manners.claims_all();
-        let disk = if full {
-            Disk::full(source)
-        } else {
-            Disk::new(source)
-        };
-        Node {
+        let mut node = Node {
             number,
             addr: SocketAddrV4::new(Ipv4Addr::from_bits(0x0b00_0000 | host), PORT),
             link,
             role,
             manners,
             session: None,
-            disk,
+            shares: Vec::new(),
             fate: Fate::default(),
-            watch: Watch::new(source.geometry.pieces(), full),
+            watch: Watch::default(),
             links: BTreeMap::new(),
             outs: BTreeMap::new(),
             unread: VecDeque::new(),
@@ -159,7 +198,6 @@ impl Node {
             blocks_sent: 0,
             sent_to: BTreeMap::new(),
             run: 0,
-            saved: None,
             gone: false,
             forsaken: Vec::new(),
             disk_rate: None,
@@ -168,7 +206,15 @@ impl Node {
             held_up: Vec::new(),
             joins: Now::default(),
             absent: Vec::new(),
-        }
+        };
+        node.takes(0, source);
+        node
+    }
+
+    /// It takes part in one more torrent.
+    pub fn takes(&mut self, number: u8, source: &Rc<Source>) {
+        let full = self.role == Role::Seed && !self.manners.claims_all();
+        self.shares.push(Share::new(number, full, source));
     }
 
     /// Whether it answers calls without a session.
@@ -202,18 +248,20 @@ impl Node {
         self.writer = Writer::default();
         self.gone = false;
         self.fate.joined.get_or_insert(now);
-        let order = self.order(source);
-        self.watch.restart(&order.trusted);
         let mut session = Session::new(self.config(), seed, now);
-        session.add(order, now);
+        for place in 0..self.shares.len() {
+            let order = self.order(&self.shares[place], source);
+            self.shares[place].held = order.trusted.clone();
+            assert_eq!(session.add(order, now), Ok(place));
+        }
         self.session = Some(session);
     }
 
-    fn order(&self, source: &Source) -> Order {
+    fn order(&self, share: &Share, source: &Source) -> Order {
         let geometry = source.geometry;
         let pieces = geometry.pieces();
         let download = self.role != Role::Seed;
-        let trusted = match &self.saved {
+        let trusted = match &share.saved {
             _ if !download => Bits::full(pieces),
             Some(saved) => saved.held.clone(),
             None => Bits::new(pieces),
@@ -224,7 +272,7 @@ impl Node {
         };
         Order {
             name: "content".to_string(),
-            info_hash: InfoHash(*b"abcdefghijklmnopqrst"),
+            info_hash: info_hash(share.number),
             size: geometry.size(),
             geometry,
             padding: Padding::default(),
@@ -236,7 +284,7 @@ impl Node {
             },
             download,
             stay: Stay::Until { ratio: None, time },
-            to_hash: self.unsure(geometry, &trusted),
+            to_hash: share.unsure(geometry, &trusted),
             trusted,
             doubted: Vec::new(),
             earlier: Totals::default(),
@@ -268,18 +316,6 @@ impl Node {
         }
     }
 
-    /// The pieces that a restart hashes: after a stop in order none, else whatever was written and
-    /// is not known to be right.
-    fn unsure(&self, geometry: Geometry, trusted: &Bits) -> Bits {
-        let mut unsure = Bits::new(geometry.pieces());
-        let clean = self.saved.as_ref().is_some_and(|saved| saved.clean);
-        let pieces = (0..geometry.pieces()).filter(|&piece| !trusted.get(piece));
-        for piece in pieces.filter(|&piece| !clean && self.disk.has_any(piece)) {
-            unsure.set(piece);
-        }
-        unsure
-    }
-
     fn peer_id(&self) -> PeerId {
         // Which of two crossing calls stays depends on its order, so this must not be the order of
         // coming.
@@ -289,4 +325,10 @@ impl Node {
         id[16..].copy_from_slice(&self.run.to_be_bytes());
         PeerId(id)
     }
+}
+
+fn info_hash(number: u8) -> InfoHash {
+    let mut hash = *b"abcdefghijklmnopqrst";
+    hash[0] += number;
+    InfoHash(hash)
 }

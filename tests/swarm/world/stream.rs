@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 
 use brooklet::base::geometry::Block;
-use brooklet::peer::piece::HEADER;
-use brooklet::wire::message::piece_header;
+use brooklet::wire::message::{PIECE_HEADER, piece_header};
 
 use super::disk::Source;
 
@@ -74,9 +73,9 @@ impl Chunk {
                 spoilt,
             } => {
                 let header = piece_header(*block);
-                let head = (*from).min(HEADER)..(*to).min(HEADER);
+                let head = (*from).min(PIECE_HEADER)..(*to).min(PIECE_HEADER);
                 out.extend_from_slice(&header[head]);
-                let data = from.saturating_sub(HEADER)..to.saturating_sub(HEADER);
+                let data = from.saturating_sub(PIECE_HEADER)..to.saturating_sub(PIECE_HEADER);
                 let start = out.len();
                 out.extend_from_slice(&source.read(*block)[data]);
                 if let Some(other) = spoilt {

@@ -4,16 +4,16 @@
 use std::hash::Hash as _;
 
 use brooklet::base::geometry::{BLOCK, Block};
+use brooklet::base::key::TorrentKey;
 use brooklet::base::time::sooner;
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
 use brooklet::peer::peer::Segment;
-use brooklet::peer::piece::HEADER;
 use brooklet::session::appetite::Appetite;
 use brooklet::session::session::Session;
 use brooklet::torrent::effect::{Effect, Report, Snapshot};
 use brooklet::tracker::Action;
-use brooklet::wire::message::Message;
+use brooklet::wire::message::{Message, PIECE_HEADER};
 
 use super::manners::{Answer, Manners};
 use super::node::Role;
@@ -112,9 +112,7 @@ impl World {
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        if let Some(peer) = session.peer(key) {
-            buffer.extend_from_slice(peer.cut());
-        }
+        buffer.extend_from_slice(session.cut(key).unwrap_or_default());
         let pipe = &mut self.conns[conn].pipes[dir];
         let got = pipe.inbox.read(most, &self.source, &mut buffer);
         let left = !pipe.inbox.is_empty();
@@ -136,7 +134,8 @@ impl World {
             written.push((write.block, write.data));
         }
         if !written.is_empty() {
-            self.write(n, session, &written);
+            let torrent = session.torrent_of(key).expect("blocks are a torrent's");
+            self.write(n, session, torrent, &written);
         }
         self.buffer = buffer;
         self.offer(conn, dir);
@@ -170,37 +169,43 @@ impl World {
                 }
                 Effect::Tracker { .. } | Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
                 Effect::Close { .. } => unreachable!("no torrent is removed"),
-                Effect::Save { snapshot, .. } => self.save(n, snapshot),
-                Effect::Report { report, .. } => self.hear(n, report),
+                Effect::Save { torrent, snapshot } => self.save(n, torrent, snapshot),
+                Effect::Report { torrent, report } => self.hear(n, torrent, report),
             }
         }
         busy
     }
 
-    fn save(&mut self, n: usize, snapshot: Snapshot) {
+    fn save(&mut self, n: usize, torrent: TorrentKey, snapshot: Snapshot) {
         let node = &mut self.nodes[n];
-        let right = snapshot.held.ones().all(|piece| node.disk.is_right(piece));
+        let share = &mut node.shares[torrent];
+        let right = snapshot.held.ones().all(|piece| share.disk.is_right(piece));
         assert!(right || node.manners.claims_all(), "what is saved is wrong");
-        node.saved = Some(snapshot);
+        share.saved = Some(snapshot);
     }
 
-    fn hear(&mut self, n: usize, report: Report) {
+    fn hear(&mut self, n: usize, torrent: Option<TorrentKey>, report: Report) {
         let node = &mut self.nodes[n];
         if self.told && !matches!(report, Report::Progress(_)) {
             let seconds = self.now.as_micros() as f64 / 1e6;
             println!("{seconds:10.4} node {n} at {}: {report:?}", node.addr.ip());
         }
-        match report {
-            Report::Piece { index, ok: true } => {
-                assert!(node.disk.is_right(index), "piece {index} is held and wrong");
-                node.watch.hold(index);
-                self.spread(n, index);
+        let share = torrent.map(|torrent| &mut node.shares[torrent]);
+        match (report, share) {
+            (Report::Piece { index, ok: true }, Some(share)) => {
+                share.hold(index);
+                if share.number == 0 {
+                    self.spread(n, index);
+                }
             }
-            Report::Piece { ok: false, .. } => node.fate.failed += 1,
-            Report::Complete { .. } => {
-                node.fate.done.get_or_insert(self.now);
+            (Report::Piece { ok: false, .. }, _) => node.fate.failed += 1,
+            (Report::Complete { .. }, Some(share)) => {
+                share.done = true;
+                if node.shares.iter().all(|share| share.done) {
+                    node.fate.done.get_or_insert(self.now);
+                }
             }
-            Report::Error(why) => panic!("node {n} failed: {why}"),
+            (Report::Error(why), _) => panic!("node {n} failed: {why}"),
             _ => {}
         }
     }
@@ -225,7 +230,8 @@ impl World {
             };
             slices += 1;
             self.buffer.clear();
-            self.nodes[n].disk.read(block, &mut self.buffer);
+            let share = &self.nodes[n].shares[torrent];
+            share.disk.read(block, &mut self.buffer);
             session.handle_read(torrent, block, &self.buffer);
         }
         slices > 0
@@ -249,10 +255,10 @@ impl World {
 
     fn flush_one(&mut self, n: usize, session: &mut Session, key: usize, most: u64) -> usize {
         let node = &mut self.nodes[n];
-        let (Some(&(conn, end)), Some(peer)) = (node.links.get(&key), session.peer(key)) else {
+        let Some(&(conn, end)) = node.links.get(&key) else {
             return 0;
         };
-        if !peer.wants_to_send(true) || peer.is_closing() {
+        if !session.wants_to_send(key) {
             return 0;
         }
         let (manners, out) = (node.manners, node.outs.entry(key).or_default());
@@ -260,7 +266,7 @@ impl World {
         let pipe = &mut self.conns[conn].pipes[end];
         let mut room = pipe.room();
         let (mut sent, mut allowance) = (0, most);
-        for segment in peer.transmit() {
+        for segment in session.transmit(key) {
             if room == 0 {
                 break;
             }
@@ -279,7 +285,7 @@ impl World {
                 }
                 Segment::Block { block, skip } if skip > 0 || allowance >= block.len.into() => {
                     allowance = allowance.saturating_sub(block.len.into());
-                    let whole = HEADER + block.len as usize;
+                    let whole = PIECE_HEADER + block.len as usize;
                     match manners.answers(block) {
                         Answer::Send => {}
                         Answer::Nothing => break,
@@ -296,7 +302,8 @@ impl World {
                         }
                     }
                     if skip == 0 {
-                        let has = node.disk.is_right(block.piece);
+                        let torrent = session.torrent_of(key).expect("blocks are a torrent's");
+                        let has = node.shares[torrent].disk.is_right(block.piece);
                         assert!(has || manners.claims_all(), "{block:?} is not on disk");
                         out.spoilt = manners.spoils(node.blocks_sent, n, block, &mut self.rng);
                         node.blocks_sent += 1;

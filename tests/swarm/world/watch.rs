@@ -1,12 +1,11 @@
 //! What must be true of every node at all times, whatever others do to it.
 
-use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Block;
 use brooklet::base::time::{Duration, Now};
 use brooklet::session::session::Session;
 
 use super::disk::Source;
-use super::node::Node;
+use super::node::{Node, Share};
 
 /// Nodes in a world in which each turn of each is looked at closely, unless every world is to be.
 const FEW: usize = 12;
@@ -23,40 +22,14 @@ const IDLE_TURNS: (usize, usize) = (10, 2);
 const CLOSE: Duration = Duration::from_millis(100);
 
 /// What is remembered of a node to see that.
+#[derive(Default)]
 pub struct Watch {
-    /// The pieces that its session said were right.
-    held: Bits,
     turns: u32,
     idle: usize,
     last: Now,
 }
 
 impl Watch {
-    /// Of a node that has nothing, or everything.
-    pub fn new(pieces: u32, full: bool) -> Watch {
-        let held = if full {
-            Bits::full(pieces)
-        } else {
-            Bits::new(pieces)
-        };
-        Watch {
-            held,
-            turns: 0,
-            idle: 0,
-            last: Now::default(),
-        }
-    }
-
-    /// A session starts that has these.
-    pub fn restart(&mut self, held: &Bits) {
-        self.held = held.clone();
-    }
-
-    /// A piece is right, says the session.
-    pub fn hold(&mut self, piece: u32) {
-        assert!(self.held.set(piece), "piece {piece} is held twice");
-    }
-
     /// Plans are made and performed, in a world of so many nodes. `strict`: it is not to be passed
     /// over.
     pub fn look(&mut self, session: &Session, nodes: usize, strict: bool) {
@@ -71,6 +44,14 @@ impl Watch {
             session.assert_invariants();
         }
     }
+}
+
+impl Share {
+    /// A piece is right, says the session.
+    pub fn hold(&mut self, piece: u32) {
+        assert!(self.disk.is_right(piece), "piece {piece} is held and wrong");
+        assert!(self.held.set(piece), "piece {piece} is held twice");
+    }
 
     /// A block is about to be written: nothing wrong may go over what is held.
     pub fn on_write(&mut self, block: Block, data: &[u8], source: &Source) {
@@ -83,8 +64,7 @@ impl Node {
     /// Asserts that the content of each piece that is held is on disk, now and then.
     pub fn look_at_disk(&self) {
         if self.watch.turns % SELDOM == 0 && !self.manners.claims_all() {
-            let mut held = self.watch.held.ones();
-            assert!(held.all(|piece| self.disk.is_right(piece)), "lost content");
+            assert!(self.shares.iter().all(Share::is_safe), "lost content");
         }
     }
 

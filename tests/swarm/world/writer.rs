@@ -5,23 +5,26 @@
 use std::collections::VecDeque;
 
 use brooklet::base::geometry::Block;
+use brooklet::base::key::TorrentKey;
 use brooklet::base::limits;
 use brooklet::base::time::Duration;
 use brooklet::session::appetite::DiskLoad;
 use brooklet::session::session::Session;
 
 use super::net::span;
-use super::node::TORRENT;
 use super::queue::Event;
 use super::world::World;
 
 /// One write in so many takes a pause besides, of up to so many milliseconds, as cards do.
 const PAUSES: (u64, u64) = (100, 2000);
 
+/// What one read brought of one torrent.
+type Buffer = (TorrentKey, Vec<(Block, Vec<u8>)>);
+
 /// What a node's disk has to write.
 #[derive(Default)]
 pub struct Writer {
-    buffers: VecDeque<Vec<(Block, Vec<u8>)>>,
+    buffers: VecDeque<Buffer>,
     /// Something was written since the last turn.
     pub news: bool,
 }
@@ -48,20 +51,27 @@ impl Writer {
 
 impl World {
     /// Writes these blocks, now or later.
-    pub fn write(&mut self, n: usize, session: &mut Session, blocks: &[(Block, &[u8])]) {
+    pub fn write(
+        &mut self,
+        n: usize,
+        session: &mut Session,
+        torrent: TorrentKey,
+        blocks: &[(Block, &[u8])],
+    ) {
         if self.nodes[n].disk_rate.is_some() {
             let buffer = blocks.iter().map(|&(block, data)| (block, data.to_vec()));
             let idle = self.nodes[n].writer.is_idle();
-            self.nodes[n].writer.buffers.push_back(buffer.collect());
+            let buffer = (torrent, buffer.collect());
+            self.nodes[n].writer.buffers.push_back(buffer);
             if idle {
                 self.begin_write(n);
             }
             return;
         }
         for &(block, data) in blocks {
-            self.put_on_disk(n, block, data);
+            self.put_on_disk(n, torrent, block, data);
         }
-        session.handle_written(TORRENT, blocks);
+        session.handle_written(torrent, blocks);
     }
 
     /// The disk has written what came first.
@@ -70,9 +80,9 @@ impl World {
             return;
         }
         let buffer = self.nodes[n].writer.buffers.pop_front();
-        let buffer = buffer.expect("something was being written");
+        let (torrent, buffer) = buffer.expect("something was being written");
         for (block, data) in &buffer {
-            self.put_on_disk(n, *block, data);
+            self.put_on_disk(n, torrent, *block, data);
         }
         let written: Vec<(Block, &[u8])> = buffer
             .iter()
@@ -81,7 +91,7 @@ impl World {
         let node = &mut self.nodes[n];
         node.writer.news = true;
         if let Some(session) = node.session.as_mut() {
-            session.handle_written(TORRENT, &written);
+            session.handle_written(torrent, &written);
             if !node.writer.is_full() {
                 for (conn, dir) in std::mem::take(&mut node.held_up) {
                     if let Some(key) = self.conns[conn].keys[1 - dir] {
@@ -99,7 +109,8 @@ impl World {
 
     fn begin_write(&mut self, n: usize) {
         let node = &self.nodes[n];
-        let bytes = node.writer.buffers.front().into_iter().flatten();
+        let first = node.writer.buffers.front();
+        let bytes = first.into_iter().flat_map(|(_, blocks)| blocks);
         let bytes = bytes.map(|(_, data)| data.len()).sum();
         let mut takes = span(bytes, node.disk_rate.unwrap_or(u64::MAX));
         if self.rng.below(PAUSES.0) == 0 {
@@ -109,10 +120,10 @@ impl World {
         self.queue.push(self.now + takes, event);
     }
 
-    fn put_on_disk(&mut self, n: usize, block: Block, data: &[u8]) {
-        let node = &mut self.nodes[n];
-        node.watch.on_write(block, data, &self.source);
-        node.disk.write(block, data);
+    fn put_on_disk(&mut self, n: usize, torrent: TorrentKey, block: Block, data: &[u8]) {
+        let share = &mut self.nodes[n].shares[torrent];
+        share.on_write(block, data, &self.source);
+        share.disk.write(block, data);
     }
 }
 

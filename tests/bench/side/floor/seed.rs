@@ -10,7 +10,7 @@ use std::path::Path;
 
 use brooklet::base::geometry::Block;
 use brooklet::wire::handshake;
-use brooklet::wire::message::{Message, frame_len, piece_header};
+use brooklet::wire::message::{Message, PIECE_HEADER, frame_len, piece_header};
 use brooklet::wire::metainfo::Metainfo;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -18,8 +18,6 @@ use rustix::fs::sendfile;
 use rustix::net::SendFlags;
 
 use super::{BUFFER, Failure, hello, wait};
-
-const HEADER: usize = 13;
 
 /// Blocks of a write: little less than two packets of the 64 KiB that the kernel makes at most.
 /// Eight blocks are a little more, and cost a third more.
@@ -192,7 +190,7 @@ impl Upload<'_> {
     fn send_copies(&mut self, taker: &mut Taker) -> Result<(), Failure> {
         let mut end = 0;
         for block in taker.wanted.iter().take(BATCH) {
-            let data = end + HEADER;
+            let data = end + PIECE_HEADER;
             let next = data + block.len as usize;
             self.buffer[end..data].copy_from_slice(&piece_header(*block));
             let offset = self.torrent.geometry.offset(*block);
@@ -203,7 +201,7 @@ impl Upload<'_> {
         let rest = &self.buffer[taker.skip..end];
         taker.skip += sent(taker.stream.write(rest), rest.len(), &mut taker.full)?;
         while let Some(block) = taker.wanted.front() {
-            let size = HEADER + block.len as usize;
+            let size = PIECE_HEADER + block.len as usize;
             if taker.skip < size {
                 break;
             }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use brooklet::base::geometry::Block;
 use brooklet::base::id::PeerId;
 use brooklet::wire::handshake::{self, Handshake};
-use brooklet::wire::message::{Message, frame_len, piece_header};
+use brooklet::wire::message::{Message, PIECE_HEADER, frame_len, piece_header};
 use mio::net::TcpStream;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
@@ -17,9 +17,6 @@ use super::world::World;
 
 /// What a connection may send before others have their turn.
 const TURN: usize = 1 << 20;
-
-/// Bytes of a `piece` message before its data.
-const HEADER: usize = 13;
 
 /// The number of `piece`.
 const PIECE: u8 = 7;
@@ -198,9 +195,9 @@ impl Peer {
             let Some(len) = frame_len(rest).map(|len| len as usize) else {
                 return Ok(at);
             };
-            if rest.get(4) == Some(&PIECE) && rest.len() >= HEADER {
+            if rest.get(4) == Some(&PIECE) && rest.len() >= PIECE_HEADER {
                 let [piece, begin] = [5, 9].map(|at| frame_len(&rest[at..]).unwrap_or_default());
-                let Some(data) = len.checked_sub(HEADER - 4) else {
+                let Some(data) = len.checked_sub(PIECE_HEADER - 4) else {
                     return Err("a piece message too short".into());
                 };
                 let Role::Leecher(asker) = &mut self.role else {
@@ -209,7 +206,7 @@ impl Peer {
                 let len = data as u32;
                 asker.begins(Block { piece, begin, len }, world)?;
                 self.coming = data;
-                at += HEADER;
+                at += PIECE_HEADER;
             } else if let Some(frame) = rest.get(4..4 + len) {
                 self.hear(Message::parse(frame).map_err(|why| why.what)?, world);
                 at += 4 + len;

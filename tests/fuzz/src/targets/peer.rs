@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use super::super::script::Script;
 use super::super::torrent::Torrent;
+use super::super::transcript::pair::{Heard, Pair};
+use super::super::transcript::words::heard_words;
 use super::super::{cut, speech};
 use brooklet::base::bits::Bits;
 use brooklet::base::geometry::Block;
@@ -11,7 +13,8 @@ use brooklet::base::limits;
 use brooklet::base::time::{Duration, Now};
 use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Event, Local, Peer, Segment};
+use brooklet::peer::local::Local;
+use brooklet::peer::peer::{Event, Segment};
 use brooklet::wire::handshake;
 use brooklet::wire::message::{Message, frame_len, piece_header};
 
@@ -25,7 +28,7 @@ pub fn run(data: &[u8]) {
 /// One connection, and what came of it.
 struct Story<'a> {
     torrent: &'a Torrent,
-    peer: Peer,
+    pair: Pair,
     now: Now,
     /// What we said.
     said: Vec<u8>,
@@ -43,14 +46,14 @@ impl Story<'_> {
             ..torrent.local
         };
         let outbound = script.flag();
-        let peer = if outbound {
-            Peer::dial(local, addr, now)
+        let pair = if outbound {
+            Pair::dial(local, addr, now)
         } else {
-            Peer::accept(local, addr, now)
+            Pair::accept(local, addr, now)
         };
         let mut story = Story {
             torrent,
-            peer,
+            pair,
             now,
             said: Vec::new(),
             log: Vec::new(),
@@ -72,11 +75,11 @@ impl Story<'_> {
             };
             if let Err(fault) = done {
                 story.log.push(format!("{fault:?}"));
-                let back = story.peer.close(fault);
+                let back = story.pair.close(fault);
                 story.log.push(format!("{back:?}"));
                 assert!(
-                    story.peer.next_deadline(story.now).is_none()
-                        && !story.peer.wants_to_send(true)
+                    story.pair.next_deadline(story.now).is_none()
+                        && story.pair.transmit().is_empty()
                 );
             }
         }
@@ -87,32 +90,32 @@ impl Story<'_> {
 
     fn hear(&mut self, bytes: &[u8], cuts: &[u8]) -> Result<(), Fault> {
         for part in cut(bytes, cuts) {
-            let read = [self.peer.cut(), part].concat();
+            let read = [self.pair.cut(), part].concat();
             let mut input = Input::new(&read);
-            while !self.peer.is_closing() {
-                let Some(event) = self.peer.next_event(&mut input, self.now)? else {
+            while !self.pair.is_closing() {
+                let Some(event) = self.pair.next_event(&mut input, self.now)? else {
                     assert!(input.rest().is_empty());
                     break;
                 };
                 self.log.push(match &event {
-                    Event::Block { block, data } => {
+                    Heard::Event(Event::Block { block, data }) => {
                         assert_eq!(block.len as usize, data.len());
                         format!("{block:?} {:?} {:?}", data.first(), data.last())
                     }
-                    event => format!("{event:?}"),
+                    event => heard_words(event),
                 });
-                if let Event::Requested(block) = event {
+                if let Heard::Event(Event::Requested(block)) = event {
                     assert!(
                         self.torrent.geometry().contains(block)
                             && block.len <= limits::SERVED_BLOCK
                     );
                     match block.begin % 3 {
-                        0 => self.peer.serve(block)?,
-                        _ => self.peer.refuse(block)?,
+                        0 => self.pair.peer().serve(block)?,
+                        _ => self.pair.peer().refuse(block)?,
                     }
                 }
             }
-            assert!(self.peer.cut().len() < 4 + limits::BLOCK_FRAME.max(handshake::LEN));
+            assert!(self.pair.cut().len() < 4 + limits::BLOCK_FRAME.max(handshake::LEN));
         }
         Ok(())
     }
@@ -120,38 +123,38 @@ impl Story<'_> {
     fn command(&mut self, script: &mut Script<'_>) -> Result<(), Fault> {
         let (what, pieces) = (script.byte(), self.torrent.geometry().pieces());
         if what % 16 == 15 {
-            self.peer.handle_connected(self.now);
+            self.pair.handle_connected(self.now);
         }
-        if !self.peer.is_open() {
+        let Some(peer) = self.pair.opened().filter(|peer| peer.is_open()) else {
             return Ok(());
-        }
+        };
         match what & 0xf0 {
-            0xe0 => self.peer.stop_listening(self.now),
-            0xf0 => self.peer.listen(self.now),
+            0xe0 => peer.stop_listening(self.now),
+            0xf0 => peer.listen(self.now),
             _ => {}
         }
         match what % 8 {
-            0 => self.peer.set_interested(script.flag()),
-            1 | 2 if self.peer.room(self.now) > 0 => {
+            0 => peer.set_interested(script.flag()),
+            1 | 2 if peer.room(self.now) > 0 => {
                 let piece = u32::from(script.byte()) % pieces;
                 let number = u32::from(script.byte()) % self.torrent.geometry().blocks(piece);
                 let block = self.torrent.geometry().block(piece, number);
-                self.peer.cancel(block);
-                self.peer.request(block, self.now);
+                peer.cancel(block);
+                peer.request(block, self.now);
             }
-            3 => self.peer.cancel(speech::block(script, self.torrent)),
-            4 => self.peer.choke(),
-            5 => self.peer.unchoke(),
-            6 => self.peer.have(u32::from(script.byte()) % pieces),
+            3 => peer.cancel(speech::block(script, self.torrent)),
+            4 => peer.choke(),
+            5 => peer.unchoke(),
+            6 => peer.have(u32::from(script.byte()) % pieces),
             _ => {
                 let piece = u32::from(script.byte());
-                self.peer.drop_uploads(|block: Block| block.piece == piece);
+                peer.drop_uploads(|block: Block| block.piece == piece);
                 let held = if script.flag() {
                     Bits::full(pieces)
                 } else {
                     Bits::new(pieces)
                 };
-                self.peer.introduce(&held, vec![piece % pieces]);
+                peer.introduce(&held, vec![piece % pieces]);
             }
         }
         Ok(())
@@ -160,17 +163,17 @@ impl Story<'_> {
     fn wait(&mut self, script: &mut Script<'_>) -> Result<(), Fault> {
         self.now = match script.byte() {
             0 => self
-                .peer
+                .pair
                 .next_deadline(self.now)
                 .unwrap_or(self.now)
                 .max(self.now),
             time => self.now + Duration::from_millis(u64::from(time) * 300),
         };
-        self.peer.handle_timeout(self.now)?;
-        let (late, lost) = (self.peer.take_late(self.now), self.peer.take_lost(self.now));
-        self.log
-            .push(format!("{late:?} {lost:?} {}", self.peer.in_flight()));
-        let due = self.peer.next_deadline(self.now);
+        let (woken, [late, lost]) = self.pair.handle_timeout(self.now);
+        woken?;
+        let in_flight = self.pair.opened().map_or(0, |peer| peer.in_flight());
+        self.log.push(format!("{late:?} {lost:?} {in_flight}"));
+        let due = self.pair.next_deadline(self.now);
         assert!(
             due.is_none_or(|due| due > self.now),
             "a deadline that is past does not go away"
@@ -181,7 +184,7 @@ impl Story<'_> {
     /// So many bytes go out, at most.
     fn transmit(&mut self, most: usize) -> Result<(), Fault> {
         let before = self.said.len();
-        for segment in self.peer.transmit() {
+        for segment in self.pair.transmit() {
             match segment {
                 Segment::Bytes(bytes) => self.said.extend(bytes),
                 Segment::Block { block, skip } => {
@@ -194,7 +197,7 @@ impl Story<'_> {
             }
         }
         self.said.truncate(before.saturating_add(most));
-        self.peer.transmitted(self.said.len() - before, self.now);
+        self.pair.transmitted(self.said.len() - before, self.now);
         Ok(())
     }
 

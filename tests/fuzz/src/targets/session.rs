@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::super::outside::URLS;
 use super::super::script::Script;
-use super::super::torrent::Torrent;
+use super::super::torrent::{SECOND, Torrent};
 use super::super::world::{TORRENT, World};
 use super::super::{cut, speech};
 use brooklet::base::bits::Bits;
@@ -122,8 +122,18 @@ fn world(script: &mut Script<'_>) -> World {
         trackers,
         sequential,
     };
+    let second = Order {
+        info_hash: SECOND,
+        wanted: Bits::full(pieces),
+        download: true,
+        trusted: Bits::new(pieces),
+        to_hash: Bits::new(pieces),
+        ..order.clone()
+    };
     let mut session = Session::new(config, script.byte().into(), Now::default());
-    session.add(order, Now::default());
+    for (key, order) in [(TORRENT, order), (1, second)] {
+        assert_eq!(session.add(order, Now::default()), Ok(key));
+    }
     World::new(torrent, session, disk)
 }
 

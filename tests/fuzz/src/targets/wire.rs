@@ -1,17 +1,19 @@
 //! Handshake and frames: cut anywhere they give the same, and are written again as they came.
 
 use super::super::script::Script;
+use brooklet::peer::frames::FrameLimits;
 use brooklet::wire::handshake::{self, Handshake};
 use brooklet::wire::message::{Kind, Message, frame_len};
 
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {
     let mut script = Script::new(data);
-    let (bitfield, cuts) = (script.below(200), script.bytes());
+    let limits = FrameLimits::of(8 * script.below(200) as u32);
+    let cuts = script.bytes();
     let bytes = script.rest();
     handshake(bytes);
-    let (frames, fault) = super::super::frames(bytes, &[], bitfield);
-    let (others, other) = super::super::frames(bytes, cuts, bitfield);
+    let (frames, fault) = super::super::frames(bytes, &[], limits);
+    let (others, other) = super::super::frames(bytes, cuts, limits);
     assert_eq!(frames, others, "cut by {cuts:?}");
     assert_eq!(fault, other, "cut by {cuts:?}");
     frames.iter().for_each(|frame| message(frame));

@@ -1,4 +1,4 @@
-//! Callers that never greet us are counted, each by what went wrong.
+//! FailedIncoming that never greet us are counted, each by what went wrong.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use brooklet::torrent::effect::Report;
 
 use crate::session::Bench;
 
-/// The last report on callers, in the words that the user sees, and how many there were.
+/// The last report on incoming connections that failed, in the words that the user sees, and how many there were.
 fn counted(bench: &Bench) -> (BTreeMap<String, u64>, usize) {
     let reports = bench.reports.iter().filter_map(|report| match report {
-        Report::Callers(counts) => Some(counts),
+        Report::FailedIncoming(counts) => Some(counts),
         _ => None,
     });
     let reports: Vec<_> = reports.collect();
@@ -28,7 +28,7 @@ fn addr(number: u16) -> SocketAddr {
 }
 
 #[test]
-fn callers_that_fail_before_their_handshake_are_counted_by_kind() {
+fn incoming_connections_that_fail_are_counted_by_kind() {
     let mut bench = Bench::seeder(4);
     let mut rng = Rng::from_seed(1);
     let key: Vec<u8> = (0..140).map(|_| rng.below(256) as u8).collect();
@@ -44,9 +44,9 @@ fn callers_that_fail_before_their_handshake_are_counted_by_kind() {
         b"USER a\r\n",
     ];
     for (number, bytes) in (1..).zip(openings) {
-        let caller = bench.accepts(addr(number));
-        bench.sends(caller, bytes);
-        assert!(bench.is_gone(caller));
+        let incoming = bench.accepts(addr(number));
+        bench.sends(incoming, bytes);
+        assert!(bench.is_gone(incoming));
     }
     let other = bench.accepts(addr(100));
     let mut greeting = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".to_vec();
@@ -61,14 +61,14 @@ fn callers_that_fail_before_their_handshake_are_counted_by_kind() {
         ),
     ];
     for (number, (bytes, fault)) in (200..).zip(ended) {
-        let caller = bench.accepts(addr(number));
-        bench.hands(caller, bytes);
-        bench.session.handle_closed(caller, fault, bench.now);
+        let incoming = bench.accepts(addr(number));
+        bench.hands(incoming, bytes);
+        bench.session.handle_closed(incoming, fault, bench.now);
     }
     bench.accepts(addr(300));
     let slow = bench.accepts(addr(301));
     bench.sends(slow, &greeting[..30]);
-    bench.wait(limits::HANDSHAKE_TIME + limits::CALLERS_EVERY);
+    bench.wait(limits::HANDSHAKE_TIME + limits::INCOMING_EVERY);
     let expected = [
         ("encrypted (MSE)", 2),
         ("HTTP", 1),
@@ -90,7 +90,7 @@ fn callers_that_fail_before_their_handshake_are_counted_by_kind() {
 }
 
 #[test]
-fn a_peer_that_greeted_us_is_no_caller_that_failed() {
+fn a_peer_that_greeted_us_has_not_failed() {
     let mut bench = Bench::seeder(4);
     let twin = bench.join(1, true);
     let again = bench.accepts(SocketAddr::from(([192, 0, 2, 1], 7)));
@@ -102,7 +102,7 @@ fn a_peer_that_greeted_us_is_no_caller_that_failed() {
 }
 
 #[test]
-fn callers_that_are_turned_away_are_counted_and_all_is_said_at_the_end() {
+fn incoming_connections_that_are_refused_are_counted_and_all_is_said_at_the_end() {
     let mut bench = Bench::getter_with(4, &[], |config, _| config.max_peers = 1);
     let only = bench.join(1, true);
     assert!(bench.session.handle_accepted(addr(2), bench.now).is_none());
@@ -119,12 +119,12 @@ fn callers_that_are_turned_away_are_counted_and_all_is_said_at_the_end() {
 #[test]
 fn this_very_client_is_a_kind_of_its_own() {
     let mut bench = Bench::seeder(4);
-    let caller = bench.accepts(addr(1));
-    bench.says(caller, "handshake fast -bk0100-ABCDEFGHIJKL");
+    let incoming = bench.accepts(addr(1));
+    bench.says(incoming, "handshake fast -bk0100-ABCDEFGHIJKL");
     bench
         .session
-        .handle_closed(caller, Fault::Closed, bench.now);
-    bench.wait(limits::CALLERS_EVERY);
+        .handle_closed(incoming, Fault::Closed, bench.now);
+    bench.wait(limits::INCOMING_EVERY);
     let expected = BTreeMap::from([("from this very client".to_string(), 1)]);
     assert_eq!(counted(&bench), (expected, 1));
 }

@@ -1,31 +1,31 @@
-//! Callers that fail before their handshake is whole, counted by what went wrong, so that "0 peers"
-//! has a reason. They are counted and not named one by one, since there may be many.
+//! Incoming connections that fail before their handshake is whole, counted by what went wrong, so
+//! that "0 peers" has a reason. They are not named one by one, since there may be many.
 
 use std::collections::BTreeMap;
 
 use crate::base::limits;
 use crate::base::time::{Duration, Now};
-use crate::peer::caller::Failed;
+use crate::peer::incoming::Failed;
 
-/// Callers of one moment are counted together before the user hears of them.
+/// Those of one moment are counted together before the user hears of them.
 const GATHER: Duration = Duration::from_secs(1);
 
-/// How many callers failed, and when the user hears of it.
+/// How many incoming connections failed, and when the user hears of it.
 #[derive(Debug, Default)]
-pub(super) struct Callers {
+pub(super) struct FailedIncoming {
     counts: BTreeMap<Failed, u64>,
     /// When the counts are to be reported; `None`: nothing is new.
     due: Option<Now>,
     reported: Option<Now>,
 }
 
-impl Callers {
-    /// Counts a caller.
+impl FailedIncoming {
+    /// Counts one more.
     pub(super) fn count(&mut self, failed: Failed, now: Now) {
         *self.counts.entry(failed).or_default() += 1;
         let next = self
             .reported
-            .map_or(now, |last| last + limits::CALLERS_EVERY);
+            .map_or(now, |last| last + limits::INCOMING_EVERY);
         self.due.get_or_insert(next.max(now + GATHER));
     }
 

@@ -1,12 +1,12 @@
-//! What became of a peer that dialed us and whose connection ended before its handshake was whole.
+//! What became of an incoming connection that ended before its handshake was whole.
 
 use std::fmt;
 
 use super::fault::Fault;
-use super::peer::Peer;
+use super::greeting::Greeting;
 use crate::wire::foreign::Foreign;
 
-/// What became of a caller.
+/// Why an incoming connection failed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Failed {
     /// It spoke another protocol.
@@ -34,14 +34,16 @@ pub enum Failed {
 }
 
 impl Failed {
-    /// What became of a caller that did not greet us and whose connection ends by this fault;
-    /// `None` if it is no failure of the caller.
-    pub fn of(peer: &Peer, fault: &Fault) -> Option<Failed> {
-        let begun = !peer.cut().is_empty();
+    /// Why one failed that ends by this fault; `None`: it is no failure of the peer.
+    pub fn of(greeting: &Greeting, fault: &Fault) -> Option<Failed> {
+        let begun = !greeting.cut().is_empty();
         Some(match fault {
-            Fault::NotBitTorrent => Failed::Foreign(peer.foreign().unwrap_or(Foreign::Unknown)),
+            Fault::NotBitTorrent => Failed::Foreign(greeting.foreign().unwrap_or(Foreign::Unknown)),
             Fault::OtherTorrent => Failed::OtherTorrent,
-            Fault::Closed | Fault::Network(_) | Fault::HandshakeTimeout if peer.is_ourselves() => {
+            Fault::TooEarly => Failed::TooEarly,
+            Fault::Closed | Fault::Network(_) | Fault::HandshakeTimeout
+                if greeting.is_ourselves() =>
+            {
                 Failed::Ourselves
             }
             Fault::Closed if begun => Failed::Cut,

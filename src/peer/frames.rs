@@ -1,0 +1,88 @@
+//! How long a peer's frames may be, by the message that is in them: the only place that says so.
+//! What is longer is refused by its first bytes, so this bounds what a read may leave behind, too.
+
+use super::fault::Fault;
+use crate::base::bits::Bits;
+use crate::base::limits;
+use crate::wire::message::{BITFIELD, PREFIX};
+
+/// What the frames of one torrent's peers may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameLimits {
+    /// Bytes of a frame with a bitfield, which has a bit a piece.
+    bitfield: usize,
+}
+
+impl FrameLimits {
+    /// The limits in a torrent of so many pieces.
+    pub fn of(pieces: u32) -> FrameLimits {
+        FrameLimits {
+            bitfield: Bits::bytes(pieces).saturating_add(1),
+        }
+    }
+
+    /// Bytes of the longest frame, the four bytes of its length included.
+    pub fn longest(self) -> usize {
+        PREFIX.saturating_add(self.any())
+    }
+
+    /// Refuses a frame of `len` bytes, its length not counted, that is longer than its message may
+    /// be. `id`: the byte that says which message it is; `None`: it has not come.
+    ///
+    /// # Errors
+    /// It is too long.
+    pub fn check(self, len: u32, id: Option<u8>) -> Result<(), Fault> {
+        let most = match id {
+            Some(BITFIELD) => self.bitfield,
+            Some(_) => limits::BLOCK_FRAME,
+            None => self.any(),
+        };
+        let bytes = len as usize;
+        if bytes <= most {
+            Ok(())
+        } else if id == Some(BITFIELD) && bytes <= self.any() {
+            Err(Fault::BadBitfield)
+        } else {
+            Err(Fault::TooLong(len))
+        }
+    }
+
+    /// Bytes of the longest frame of any kind.
+    fn any(self) -> usize {
+        self.bitfield.max(limits::BLOCK_FRAME)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_for_a_bitfield_is_room_for_nothing_else() {
+        // A torrent of 800,000 pieces: its bitfield has 100,000 bytes and its kind.
+        let large = FrameLimits::of(800_000);
+        assert_eq!(large.longest(), 100_005);
+        assert_eq!(large.check(100_001, Some(BITFIELD)), Ok(()));
+        let refused = Err(Fault::TooLong(100_002));
+        assert_eq!(large.check(100_002, Some(BITFIELD)), refused);
+        // Before its kind is known it may be one.
+        assert_eq!(large.check(100_001, None), Ok(()));
+        assert_eq!(large.check(100_002, None), refused);
+        for id in [0, 4, 6, 7, 20, 255] {
+            assert_eq!(large.check(16_393, Some(id)), Ok(()), "{id}");
+            let refused = Err(Fault::TooLong(16_394));
+            assert_eq!(large.check(16_394, Some(id)), refused, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_small_torrent_has_blocks_and_a_short_bitfield() {
+        let small = FrameLimits::of(800);
+        assert_eq!(small.longest(), 16 * 1024 + 13);
+        assert_eq!(small.check(101, Some(BITFIELD)), Ok(()));
+        let refused = Err(Fault::BadBitfield);
+        assert_eq!(small.check(102, Some(BITFIELD)), refused);
+        assert_eq!(small.check(16_393, Some(7)), Ok(()));
+        assert_eq!(small.check(16_394, Some(7)), Err(Fault::TooLong(16_394)));
+    }
+}

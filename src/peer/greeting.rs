@@ -1,0 +1,235 @@
+//! A connection that is not open yet: the network has not answered our dial, or the peer's
+//! handshake has not come. The end that dialed speaks first (BEP 3), and its handshake names the
+//! torrent: so a connection that a peer began belongs to no torrent before that.
+//!
+//! Feed it what was read through [`Greeting::next_handshake`]. What the peer's handshake names is
+//! looked up by the owner, who has it answered with [`Greeting::answer`] and then goes on with
+//! `Peer::opened`: what follows the handshake in the same read is for the peer.
+
+use std::net::SocketAddr;
+
+use super::fault::Fault;
+use super::input::Input;
+use super::local::Local;
+use super::phase::{Capabilities, Phase, Step, step};
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::wire::foreign::Foreign;
+use crate::wire::handshake::{self, Handshake};
+use crate::wire::message::Kind;
+
+/// One connection before both handshakes are done.
+#[derive(Debug)]
+pub struct Greeting {
+    pub(super) addr: SocketAddr,
+    pub(super) outbound: bool,
+    /// Dialing, then Greeting, and Opening once the handshakes are done.
+    phase: Phase,
+    pub(super) caps: Capabilities,
+    /// What it speaks instead of BitTorrent.
+    foreign: Option<Foreign>,
+    /// The peer is this very client: nothing that comes counts any more.
+    ignored: bool,
+    /// The start of the peer's handshake.
+    cut: Vec<u8>,
+    /// What is to be sent of our handshake.
+    pub(super) out: Vec<u8>,
+    /// When it was begun, or else the network connection came up.
+    pub(super) since: Now,
+    /// When something was sent last.
+    pub(super) said: Now,
+}
+
+impl Greeting {
+    /// A connection that we begin, for the torrent of `local`.
+    pub fn dial(local: &Local, addr: SocketAddr, now: Now) -> Greeting {
+        let mut greeting = Greeting::new(addr, Phase::Dialing, now);
+        greeting.outbound = true;
+        local.handshake().encode(&mut greeting.out);
+        greeting
+    }
+
+    /// A connection that a peer began: its handshake will say for which torrent.
+    pub fn accept(addr: SocketAddr, now: Now) -> Greeting {
+        Greeting::new(addr, Phase::Greeting, now)
+    }
+
+    fn new(addr: SocketAddr, phase: Phase, now: Now) -> Greeting {
+        Greeting {
+            addr,
+            outbound: false,
+            phase,
+            caps: Capabilities::default(),
+            foreign: None,
+            ignored: false,
+            cut: Vec::new(),
+            out: Vec::new(),
+            since: now,
+            said: now,
+        }
+    }
+
+    // Getters.
+
+    /// Where the peer is.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Whether we dialed it.
+    pub fn is_outbound(&self) -> bool {
+        self.outbound
+    }
+
+    /// How far the connection is.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Whether the network has not answered our dial.
+    pub fn is_dialing(&self) -> bool {
+        self.phase == Phase::Dialing
+    }
+
+    /// Whether it is over.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing(_))
+    }
+
+    /// What the peer speaks instead of BitTorrent, as far as the bytes tell that had come by then.
+    pub fn foreign(&self) -> Option<Foreign> {
+        self.foreign
+    }
+
+    /// Whether the peer turned out to be this very client, which dialed itself.
+    pub fn is_ourselves(&self) -> bool {
+        self.ignored
+    }
+
+    /// When it was begun, or else the network connection came up.
+    pub fn since(&self) -> Now {
+        self.since
+    }
+
+    /// The start of a handshake that the last read cut in two. It belongs in front of what is read
+    /// next.
+    pub fn cut(&self) -> &[u8] {
+        &self.cut
+    }
+
+    /// What is to be sent: nothing before the network connection is up.
+    pub fn transmit(&self) -> &[u8] {
+        if self.is_dialing() { &[] } else { &self.out }
+    }
+
+    /// When to call [`Greeting::handle_timeout`].
+    pub fn next_deadline(&self) -> Option<Now> {
+        match self.phase {
+            Phase::Dialing => Some(self.since.later(limits::CONNECT_TIME)),
+            Phase::Greeting => Some(self.since.later(limits::HANDSHAKE_TIME)),
+            Phase::Opening | Phase::Open | Phase::Closing(_) => None,
+        }
+    }
+
+    // What happens.
+
+    /// The network connection is up.
+    pub fn handle_connected(&mut self, now: Now) {
+        if self.is_dialing() {
+            self.phase = Phase::Greeting;
+            self.since = now;
+            log::debug!("{} -> handshake", self.addr);
+        }
+    }
+
+    /// Deadlines that have passed: an error ends the connection.
+    ///
+    /// # Errors
+    /// The network or the peer took too long.
+    pub fn handle_timeout(&mut self, now: Now) -> Result<(), Fault> {
+        if self.next_deadline().is_none_or(|at| now < at) {
+            Ok(())
+        } else if self.is_dialing() {
+            Err(Fault::ConnectTimeout)
+        } else {
+            Err(Fault::HandshakeTimeout)
+        }
+    }
+
+    /// Takes the peer's handshake off the input. `None`: it is not whole; its start is kept.
+    ///
+    /// # Errors
+    /// What came is no BitTorrent handshake: known by the first byte that is wrong.
+    pub fn next_handshake(&mut self, input: &mut Input<'_>) -> Result<Option<Handshake>, Fault> {
+        if self.ignored || self.is_closing() {
+            input.take(input.rest().len());
+            return Ok(None);
+        }
+        if let Step::Refuse(fault) = step(&self.phase, Kind::Handshake, self.caps) {
+            return Err(fault);
+        }
+        let theirs = Handshake::parse(input.rest()).map_err(|_| {
+            self.foreign = Some(Foreign::of(input.rest()));
+            Fault::NotBitTorrent
+        })?;
+        self.cut = Vec::new();
+        if let Some(theirs) = &theirs {
+            input.take(handshake::LEN);
+            log::debug!("{} <- handshake {:?}", self.addr, theirs.peer_id);
+        } else {
+            let rest = input.take(input.rest().len()).unwrap_or_default();
+            self.cut.extend_from_slice(rest);
+        }
+        Ok(theirs)
+    }
+
+    /// Answers the peer's handshake for the torrent of `local`. True: both handshakes are done.
+    /// False: the peer is this very client. Then the end that dialed hangs up and forgets the
+    /// address that it dialed; the other end lets our handshake reach it and ignores the rest.
+    ///
+    /// # Errors
+    /// The handshake names another torrent; or we dialed ourselves.
+    pub fn answer(&mut self, theirs: &Handshake, local: &Local) -> Result<bool, Fault> {
+        if theirs.info_hash != local.info_hash {
+            return Err(Fault::OtherTorrent);
+        }
+        if !self.outbound {
+            local.handshake().encode(&mut self.out);
+            log::debug!("{} -> handshake", self.addr);
+        }
+        if theirs.peer_id == local.peer_id {
+            self.ignored = true;
+            return if self.outbound {
+                Err(Fault::Ourselves)
+            } else {
+                Ok(false)
+            };
+        }
+        self.caps = Capabilities {
+            fast: theirs.fast(),
+        };
+        if let Step::Enter(phase) = step(&self.phase, Kind::Handshake, self.caps) {
+            self.phase = phase;
+        }
+        Ok(true)
+    }
+
+    /// Notes how many bytes of [`Greeting::transmit`] were sent.
+    pub fn transmitted(&mut self, bytes: usize, now: Now) {
+        if bytes > 0 {
+            self.said = now;
+            self.out.drain(..bytes.min(self.out.len()));
+        }
+    }
+
+    /// Ends the connection.
+    pub fn close(&mut self, fault: Fault) {
+        if !self.is_closing() {
+            self.phase = Phase::Closing(fault);
+        }
+        (self.out, self.cut) = (Vec::new(), Vec::new());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+//! What every connection of a torrent says of us.
+
+use crate::base::geometry::Geometry;
+use crate::base::id::{InfoHash, PeerId};
+use crate::wire::handshake::Handshake;
+
+/// What every connection of a torrent says of us.
+#[derive(Clone, Copy, Debug)]
+pub struct Local {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Our name in this run.
+    pub peer_id: PeerId,
+    /// The torrent's measures.
+    pub geometry: Geometry,
+    /// Bytes of messages that may wait for a peer that does not read.
+    pub unsent: usize,
+}
+
+impl Local {
+    /// Our handshake.
+    pub fn handshake(&self) -> Handshake {
+        Handshake::with_fast(self.info_hash, self.peer_id)
+    }
+}

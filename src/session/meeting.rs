@@ -1,0 +1,91 @@
+//! How a connection becomes a peer of a torrent: the peer's handshake is read, the torrent that it
+//! names is looked up, and of two connections to one peer one is chosen.
+
+use slab::Slab;
+
+use super::patience::Impatient;
+use super::torrents::Torrents;
+use crate::base::key::PeerKey;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::peer::fast::allowed_fast_set;
+use crate::peer::fault::Fault;
+use crate::peer::input::Input;
+use crate::peer::peer::Peer;
+use crate::torrent::agenda::Agenda;
+use crate::torrent::effect::{Effects, Report};
+use crate::torrent::slot::{Machine, Member, Slot};
+use crate::torrent::twins::Twins;
+
+/// What of the session a handshake needs.
+pub(super) struct Meeting<'a> {
+    pub slots: &'a mut Slab<Slot>,
+    pub torrents: &'a mut Torrents,
+    pub agenda: &'a mut Agenda,
+    pub impatient: &'a Impatient,
+    pub effects: &'a mut Effects,
+}
+
+impl Meeting<'_> {
+    /// Reads the peer's handshake, if that has not come yet. Whether both handshakes are done, so
+    /// that what is left of the input are messages.
+    ///
+    /// # Errors
+    /// The connection is to end.
+    pub(super) fn greet(
+        &mut self,
+        key: PeerKey,
+        input: &mut Input<'_>,
+        now: Now,
+    ) -> Result<bool, Fault> {
+        let Machine::Greeting { greeting, torrent } = &mut self.slots[key].machine else {
+            return Ok(true);
+        };
+        let Some(theirs) = greeting.next_handshake(input)? else {
+            return Ok(false);
+        };
+        let named = match *torrent {
+            Some(dialed) => dialed,
+            None => self.torrents.meet(&theirs.info_hash)?,
+        };
+        let meeting = &mut self.torrents[named];
+        *torrent = Some(named);
+        meeting.members.insert(key);
+        if !greeting.answer(&theirs, &meeting.local)? {
+            return Ok(false);
+        }
+        let ids = (theirs.peer_id, meeting.local.peer_id);
+        let mut twins = Twins::of(meeting, self.slots);
+        if let Some(older) = twins.resolve(key, ids, &self.agenda.closing, now)? {
+            self.agenda.closing.push((older, Fault::Duplicate));
+        }
+        let machine = &mut self.slots[key].machine;
+        if let Machine::Greeting { greeting, .. } = machine {
+            let peer = Peer::opened(meeting.local, greeting, now);
+            let mut member = Member::new(named, peer, theirs.peer_id);
+            self.introduce(&mut member);
+            self.slots[key].machine = Machine::Peer(Box::new(member));
+        }
+        Ok(true)
+    }
+
+    /// Says what we have to a peer that has just greeted us.
+    fn introduce(&mut self, member: &mut Member) {
+        let torrent = &self.torrents[member.torrent];
+        let addr = member.peer.addr();
+        if self.impatient.covers(&member.remote, addr) {
+            member.peer.hurry_keep_alives();
+        }
+        let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
+        let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
+        let mut held = torrent.served();
+        // It is told of these with the others.
+        for &piece in &torrent.news.untold {
+            held.clear(piece);
+        }
+        allowed.retain(|&piece| held.get(piece));
+        member.peer.introduce(&held, allowed);
+        let client = member.remote.client();
+        torrent.report(Report::Connected { addr, client }, self.effects);
+    }
+}
