@@ -270,6 +270,9 @@ pub const UNSYNCED_FIRST: u64 = 4 * MIB as u64;
 pub const UNSYNCED_LEAST: u64 = 2 * MIB as u64;
 /// The same at most: on a fast disk it is worth nothing to hold back more.
 pub const UNSYNCED_MOST: u64 = 256 * MIB as u64;
+/// Threads that look at what is on disk of new torrents: one, and another for each disk that does
+/// not answer, up to this many.
+pub const OPENERS: usize = 4;
 /// Content files, and folders that they lie in, held open at one time by the whole process, for
 /// reading and for writing, if it may open many more.
 pub const OPEN_FILES: usize = 128;

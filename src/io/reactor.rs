@@ -222,6 +222,7 @@ impl Reactor {
     fn next_deadline(&mut self, now: Now) -> Option<Now> {
         let mut next = sooner(self.session.next_deadline(), self.outreach.next_deadline());
         next = sooner(next, self.over_by());
+        next = sooner(next, self.store.next_deadline(now));
         sooner(next, self.session.turn_at(now))
     }
 

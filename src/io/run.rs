@@ -1,9 +1,7 @@
 //! From a [`Setup`] to a turning loop: what is on disk is looked at, ports are opened, and the
 //! session is given what it needs.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Poll, Waker};
@@ -11,13 +9,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::clock::Clock;
 use super::disk::content::ContentFiles;
-use super::disk::disk_error::DiskError;
-use super::disk::elsewhere::Elsewhere;
-use super::disk::existing::{Strangers, Survey};
+use super::disk::opening::{Keeping, Opened, Request};
 use super::disk::pool::Pool;
-use super::disk::state;
-use super::disk::store::{Keeping, Store};
-use super::disk::waiting;
+use super::disk::store::Store;
 use super::net::link::{self, Listeners};
 use super::net::outreach::Outreach;
 use super::reactor::{Parts, Reactor, Reporter};
@@ -26,19 +20,18 @@ use super::signal;
 use super::tokens;
 use crate::base::bits::Bits;
 use crate::base::id::PeerId;
+use crate::base::key::TorrentKey;
 use crate::base::limits;
-use crate::base::rate::Totals;
 use crate::base::rng::Rng;
 use crate::peer::frames::FrameLimits;
 use crate::session::config::Config;
 use crate::session::session::Session;
-use crate::storage::layout::Layout;
-use crate::storage::resume::{self, Resume, Verdict};
 use crate::torrent::candidates::Source;
 use crate::torrent::effect::Report;
-use crate::torrent::order::{Existing, Order, Us};
-use crate::wire::files::FileKind;
-use crate::wire::metainfo::Metainfo;
+use crate::torrent::order::{Order, Us};
+
+/// What the torrent is called while it is opened.
+const ONLY: TorrentKey = 0;
 
 /// Runs one torrent until it is done, stopped or failed.
 pub fn run(setup: Setup, reporter: &mut Reporter<'_>) -> Ending {
@@ -65,36 +58,19 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     let poll = Poll::new().map_err(failed)?;
     let waker = tokens::waker(&poll).map_err(failed)?;
     let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
-    let pool = Pool::for_process();
-    let mut disk = open_content(&setup, &pool, warn)?;
-    let metainfo = &setup.metainfo;
-    let state = setup
-        .state_dir
-        .join(format!("{}.resume", metainfo.info_hash));
-    let resume = recorded(&state, metainfo, disk.layout(), warn);
-    let believed = resume.as_ref().filter(|_| !setup.recheck);
-    let mut verdict = resume::verdict(believed, disk.layout(), disk.stamps());
-    let parts = state.with_extension("parts");
-    let (chosen, doubted) = admit(&setup, resume.as_ref(), &mut disk, &mut verdict, &parts)?;
-    let overwrite = setup.overwrite;
-    // Before the first write it must be on record that files may be ours that are not whole.
-    let clean = resume.as_ref().is_none_or(|resume| resume.clean);
-    let totals = resume.map_or(Totals::default(), |resume| Totals {
-        down: resume.downloaded,
-        up: resume.uploaded,
-    });
-    let known = Known {
-        verdict,
-        doubted,
-        totals,
-    };
-    let longest = FrameLimits::of(metainfo.geometry.pieces()).longest();
-    let bind = setup.bind;
+    let longest = FrameLimits::of(setup.metainfo.geometry.pieces()).longest();
     let buffers = buffers(setup.memory, longest);
+    let mut store = Store::new(Arc::clone(&waker), buffers, Pool::for_process());
+    store.open(ONLY, request(&setup));
+    let (_, opening) = store.wait_opened();
+    opening.warnings.into_iter().for_each(&mut *warn);
+    let opened = opening.result?;
+    let bind = setup.bind;
     let peers = std::mem::take(&mut setup.peers);
     let config = config(&setup, &listeners, longest, &mut rng, warn);
     let mut session = Session::new(config, rng.bits64(), now);
-    let added = session.add(order(setup, known, &disk), now);
+    let (order, content, keeping) = order(setup, opened);
+    let added = session.add(order, now);
     let torrent = added.map_err(|_| String::from("the torrent is there already"))?;
     for (host, port) in peers {
         match host.parse() {
@@ -102,14 +78,7 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
             Err(_) => outreach.look_up_peer(host, port),
         }
     }
-    let mut store = Store::new(Arc::clone(&waker), buffers, pool);
-    let keeping = Keeping {
-        path: state,
-        clean,
-        chosen,
-        overwrite,
-    };
-    store.insert(torrent, disk, keeping);
+    store.insert(torrent, content, keeping);
     let parts = Parts {
         store,
         poll,
@@ -144,112 +113,17 @@ fn open_ports(
     Ok((listeners, outreach))
 }
 
-/// The content as it is on disk. What would make every write fail is an error now.
-fn open_content(
-    setup: &Setup,
-    pool: &Pool,
-    warn: &mut dyn FnMut(String),
-) -> Result<ContentFiles, String> {
-    let dir = &setup.dir;
-    let download = matches!(setup.mode, Mode::Get { .. });
-    if dir.exists() && !dir.is_dir() {
-        return Err(format!("{}: it is not a folder", dir.display()));
+/// What of the disk a run needs to know.
+fn request(setup: &Setup) -> Request {
+    Request {
+        metainfo: Arc::clone(&setup.metainfo),
+        dir: setup.dir.clone(),
+        state_dir: setup.state_dir.clone(),
+        download: matches!(setup.mode, Mode::Get { .. }),
+        selection: setup.selection.clone(),
+        overwrite: setup.overwrite,
+        recheck: setup.recheck,
     }
-    if download {
-        std::fs::create_dir_all(dir).map_err(|error| DiskError::new(dir, error).to_string())?;
-    } else if !dir.is_dir() {
-        return Err(format!("{}: there is no such folder", dir.display()));
-    }
-    let mut disk = ContentFiles::new(dir, Arc::clone(&setup.metainfo), pool);
-    // One obstacle may be in the way of every file.
-    let errors = waiting::tell_of(dir, || disk.look());
-    let errors: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
-    if download {
-        return Ok(disk);
-    }
-    for error in errors {
-        warn(error);
-    }
-    for file in disk.oversized() {
-        let path = disk.path(file).display().to_string();
-        warn(format!(
-            "{path}: longer than the torrent says; the surplus is left alone"
-        ));
-    }
-    Ok(disk)
-}
-
-/// The files to be downloaded and those that must prove to be this torrent's. What cannot be
-/// written, or may not be, is an error before anything is written or fetched.
-fn admit(
-    setup: &Setup,
-    resume: Option<&Resume>,
-    disk: &mut ContentFiles,
-    known: &mut Verdict,
-    parts: &Path,
-) -> Result<(Vec<usize>, Vec<Existing>), String> {
-    let metainfo = &setup.metainfo;
-    let all = 0..metainfo.files.len();
-    let every = || all.clone().collect();
-    let chosen = setup.selection.clone().unwrap_or_else(every);
-    let survey = Survey {
-        metainfo,
-        chosen: &chosen,
-        resume,
-    };
-    disk.find_owned();
-    disk.set_strangers(survey.foreign(disk));
-    if matches!(setup.mode, Mode::Seed { .. }) {
-        let absent = |&file: &usize| {
-            metainfo.files[file].kind == FileKind::File && disk.stamps()[file].is_none()
-        };
-        let elsewhere = Elsewhere::new(parts, metainfo.geometry, all.filter(absent).collect());
-        keep_elsewhere(disk, known, elsewhere);
-        return Ok((Vec::new(), Vec::new()));
-    }
-    survey.check_writable(disk)?;
-    let mut strangers = Strangers::default();
-    if !setup.overwrite {
-        survey.check_lengths(disk)?;
-        strangers = survey.strangers(disk, known);
-    }
-    let wanted = disk.layout().select(chosen.iter().copied()).pieces;
-    let earlier = Elsewhere::new(parts, metainfo.geometry, BTreeSet::new());
-    let neighbours = survey.neighbours(disk, &wanted, earlier.kept());
-    disk.spare(strangers.precious);
-    if neighbours.barred.is_empty() {
-        Elsewhere::clear(parts);
-    }
-    let elsewhere = Elsewhere::new(parts, metainfo.geometry, neighbours.barred);
-    keep_elsewhere(disk, known, elsewhere.with_neighbours(neighbours.others));
-    Ok((chosen, strangers.doubted))
-}
-
-/// Has the bytes of barred files kept there; the pieces that may be whole with them are hashed.
-fn keep_elsewhere(disk: &mut ContentFiles, known: &mut Verdict, elsewhere: Elsewhere) {
-    let layout = disk.layout();
-    let geometry = layout.geometry();
-    for piece in elsewhere.kept().ones() {
-        let len = geometry.piece_size(piece) as usize;
-        let whole = layout.spans(geometry.piece_start(piece), len).all(|span| {
-            let size = disk.stamps()[span.file].map_or(0, |stamp| stamp.size);
-            let there = size >= span.offset + span.len as u64;
-            span.padding || there || elsewhere.takes(span.file)
-        });
-        if whole {
-            known.trusted.clear(piece);
-            known.hash.set(piece);
-        }
-    }
-    disk.keep_elsewhere(elsewhere);
-}
-
-/// What is known of the content without looking into it.
-struct Known {
-    verdict: Verdict,
-    doubted: Vec<Existing>,
-    /// Bytes received and sent in earlier runs.
-    totals: Totals,
 }
 
 fn config(
@@ -287,30 +161,32 @@ fn config(
     }
 }
 
-fn order(setup: Setup, known: Known, disk: &ContentFiles) -> Order {
+/// The torrent as the session is to run it, and its files.
+fn order(setup: Setup, opened: Opened) -> (Order, ContentFiles, Keeping) {
     let metainfo = &setup.metainfo;
+    let layout = opened.content.layout();
     let (download, stay) = match setup.mode {
         Mode::Get { stay } => (true, stay),
         Mode::Seed { stay } => (false, stay),
     };
-    Order {
+    let order = Order {
         name: metainfo.name.clone(),
         info_hash: metainfo.info_hash,
         size: metainfo.size(),
         geometry: metainfo.geometry,
-        padding: disk.layout().padding(),
+        padding: layout.padding(),
         hashes: setup.hashes,
         wanted: match (download, setup.selection) {
-            (true, Some(chosen)) => disk.layout().select(chosen).pieces,
+            (true, Some(chosen)) => layout.select(chosen).pieces,
             (true, None) => Bits::full(metainfo.geometry.pieces()),
             (false, _) => Bits::new(metainfo.geometry.pieces()),
         },
         download,
         stay,
-        trusted: known.verdict.trusted,
-        to_hash: known.verdict.hash,
-        doubted: known.doubted,
-        earlier: known.totals,
+        trusted: opened.verdict.trusted,
+        to_hash: opened.verdict.hash,
+        doubted: opened.doubted,
+        earlier: opened.totals,
         trackers: if setup.trackers {
             metainfo.trackers.clone()
         } else {
@@ -318,7 +194,8 @@ fn order(setup: Setup, known: Known, disk: &ContentFiles) -> Order {
         },
         timeout: setup.timeout,
         sequential: setup.sequential,
-    }
+    };
+    (order, opened.content, opened.keeping)
 }
 
 /// How many sockets there may be for peers: as many as the system lets us have handles, but for
@@ -358,25 +235,4 @@ fn shares(memory: u64, max_peers: usize, longest: usize) -> (usize, usize) {
     let least = limits::PEER_SHARE.max(longest);
     let most = max_peers.min(left / least).max(1);
     (most, (left / most).max(least))
-}
-
-/// What an earlier run recorded, if it can be believed.
-fn recorded(
-    path: &Path,
-    metainfo: &Metainfo,
-    layout: &Layout,
-    warn: &mut dyn FnMut(String),
-) -> Option<Resume> {
-    let most = Resume::most_bytes(layout) + 1;
-    let loaded = waiting::tell_of(path, || state::load(path, most));
-    let bytes = loaded.unwrap_or_else(|error| {
-        warn(error.to_string());
-        None
-    })?;
-    let resume = Resume::decode(&bytes, metainfo.info_hash, layout);
-    if resume.is_none() {
-        let path = path.display();
-        warn(format!("{path}: damaged; the content is hashed again"));
-    }
-    resume
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,11 @@ use brooklet::base::key::TorrentKey;
 use brooklet::base::rate::Totals;
 use brooklet::io::disk::content::ContentFiles;
 use brooklet::io::disk::disk_error::Why;
+use brooklet::io::disk::opening::{Keeping, Outcome, Request};
 use brooklet::io::disk::pool::Pool;
 use brooklet::io::disk::saver::{Saver, Unsaved};
 use brooklet::io::disk::saving::{Means, Saving};
-use brooklet::io::disk::store::{Closed, Keeping, Store};
+use brooklet::io::disk::store::{Closed, Store};
 use brooklet::io::disk::writer::Writer;
 use brooklet::storage::resume::{Resume, verdict};
 use brooklet::torrent::effect::Snapshot;
@@ -380,4 +381,132 @@ fn nothing_may_be_written_while_the_resume_file_is_clean() {
         saves.go_on(false);
         assert_eq!(saves.saving.forbids_writing(), clean);
     }
+}
+
+fn request(dir: &Path, torrent: &Arc<Metainfo>) -> Request {
+    Request {
+        metainfo: Arc::clone(torrent),
+        dir: dir.to_path_buf(),
+        state_dir: dir.with_extension("state"),
+        download: true,
+        selection: None,
+        overwrite: false,
+        recheck: false,
+    }
+}
+
+/// What is on disk and on record comes back from the thread; an idle torrent holds nothing open,
+/// and one that cannot be begun says why.
+#[test]
+fn torrents_are_opened_by_a_thread() {
+    let dir = Dir::new();
+    let torrent = torrent(&[("t", 4 * u64::from(PIECE))]);
+    let mut bench = Bench::new();
+    dir.file("barred", "no folder");
+    bench.store.open(0, request(&dir.join("a"), &torrent));
+    bench.store.open(1, request(&dir.join("barred"), &torrent));
+    let mut opened = Vec::new();
+    bench.wait(|store| {
+        opened.extend(std::iter::from_fn(|| store.next_opened()));
+        opened.len() == 2
+    });
+    let barred = opened.pop().unwrap();
+    let why = format!("{}: it is not a folder", dir.join("barred").display());
+    assert_eq!((barred.0, barred.1.result.unwrap_err()), (1, why));
+    let (key, Outcome { warnings, result }) = opened.pop().unwrap();
+    let found = result.unwrap();
+    assert!(key == 0 && warnings.is_empty());
+    assert!(found.verdict.trusted.count() == 0 && found.keeping.clean);
+    // A download of it, and the next look at it.
+    bench.store.insert(0, found.content, found.keeping);
+    bench.store.rest(0);
+    assert!(bench.store.pool().is_empty());
+    assert!(
+        bench.store.is_behind(0),
+        "it must be on record before it is written to"
+    );
+    bench.store.save(0, snapshot(4, [], false));
+    bench.wait(|store| store.is_saved());
+    assert_eq!(
+        bench.write(0, whole(&torrent, 2), &noise(1, PIECE as usize)),
+        None
+    );
+    bench.store.save(0, snapshot(4, [2], true));
+    bench.store.close(0);
+    assert_eq!(bench.closed().unsaved, None);
+    bench.store.open(0, request(&dir.join("a"), &torrent));
+    let (_, again) = bench.store.wait_opened();
+    let again = again.result.unwrap();
+    assert_eq!(again.verdict.trusted.ones().collect::<Vec<_>>(), [2]);
+    assert_eq!(again.verdict.hash.count(), 0);
+}
+
+/// A folder that is mounted by bindfs, which may be stopped: then what is asked of it lasts.
+struct Mount {
+    bindfs: Child,
+    folder: PathBuf,
+}
+
+impl Mount {
+    fn new(real: &Path, folder: PathBuf) -> Mount {
+        let mut bindfs = Command::new("bindfs");
+        let bindfs = bindfs.arg("-f").args([real, &folder]).spawn().unwrap();
+        let mount = Mount { bindfs, folder };
+        let is_mounted = || {
+            let asked = Command::new("mountpoint")
+                .arg("-q")
+                .arg(&mount.folder)
+                .status();
+            asked.unwrap().success()
+        };
+        let begun = Instant::now();
+        while !is_mounted() {
+            assert!(begun.elapsed() < LONG);
+        }
+        mount
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.bindfs.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = self.bindfs.kill();
+        let _ = self.bindfs.wait();
+        let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
+    }
+}
+
+/// The mount of a server that is gone.
+#[test]
+fn a_folder_that_hangs_keeps_no_other_torrent_waiting() {
+    if !support::root() || !support::installed(&["bindfs", "mountpoint"]) {
+        return;
+    }
+    if !Path::new("/dev/fuse").exists() {
+        support::skip("there is no /dev/fuse");
+        return;
+    }
+    let dir = Dir::new();
+    let mount = Mount::new(&dir.folder("real"), dir.folder("mount"));
+    mount.signal("STOP");
+    let torrent = torrent(&[("t", 4 * u64::from(PIECE))]);
+    let mut bench = Bench::new();
+    bench.store.open(0, request(&mount.folder, &torrent));
+    for key in 1..100 {
+        bench
+            .store
+            .open(key, request(&dir.join(key.to_string()), &torrent));
+    }
+    // Nothing waits for the folder so far, since it does not answer.
+    let others: Vec<TorrentKey> = (1..100).map(|_| bench.store.wait_opened().0).collect();
+    assert!(others == (1..100).collect::<Vec<_>>());
+    assert!(bench.store.next_opened().is_none());
+    mount.signal("CONT");
+    let (key, opened) = bench.store.wait_opened();
+    assert!(key == 0 && opened.result.is_ok());
 }

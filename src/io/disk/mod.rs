@@ -35,4 +35,8 @@ pub mod saver;
 
 pub mod saving;
 
+pub mod opening;
+
+pub mod opener;
+
 pub mod store;

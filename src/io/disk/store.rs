@@ -9,7 +9,6 @@
 //! others their part.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use mio::Waker;
@@ -18,6 +17,8 @@ use slab::Slab;
 use super::content::ContentFiles;
 use super::content_writer::Blocks;
 use super::disk_error::DiskError;
+use super::opener::{self, Opener};
+use super::opening::{Keeping, Outcome, Request};
 use super::pool::Pool;
 use super::saver::{Saver, Unsaved};
 use super::saving::{Means, Saving};
@@ -25,6 +26,7 @@ use super::sending::Sending;
 use super::writer::{Slot, Writer, Written};
 use crate::base::id::InfoHash;
 use crate::base::key::TorrentKey;
+use crate::base::time::Now;
 use crate::storage::backlog::Backlog;
 use crate::torrent::effect::Snapshot;
 
@@ -35,6 +37,7 @@ pub struct Store {
     entries: Slab<Entry>,
     /// Where each torrent that is not closed lies in `entries`.
     slots: Vec<Option<Slot>>,
+    opener: Opener,
     writer: Writer,
     saver: Saver,
     backlog: Backlog,
@@ -67,24 +70,12 @@ struct Entry {
     closing: Option<Option<Unsaved>>,
 }
 
-/// What becomes of a torrent's files.
-#[derive(Debug)]
-pub struct Keeping {
-    /// The resume file.
-    pub path: PathBuf,
-    /// Whether the resume file says that nothing is being written.
-    pub clean: bool,
-    /// The files to be downloaded.
-    pub chosen: Vec<usize>,
-    /// Whether files that are not ours are written over, and what they have too much is cut off.
-    pub overwrite: bool,
-}
-
 impl Store {
     /// No torrent's files yet. The loop is woken by `waker` when something is done; at most
     /// `buffers` receive buffers wait to be written by the thread.
     pub fn new(waker: Arc<Waker>, buffers: usize, pool: Pool) -> Store {
         Store {
+            opener: Opener::new(Arc::clone(&waker), pool.clone()),
             pool,
             entries: Slab::new(),
             slots: Vec::new(),
@@ -100,6 +91,27 @@ impl Store {
     /// The handles of all torrents.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Begins to look at what is on disk of a torrent; the answer names it by this key. Its files
+    /// are kept once [`Store::insert`] is told to.
+    pub fn open(&mut self, torrent: TorrentKey, request: Request) {
+        self.opener.open(torrent, request);
+    }
+
+    /// What came of opening the next torrent's files; `None` if no more is known yet.
+    pub fn next_opened(&mut self) -> Option<(TorrentKey, Outcome)> {
+        self.opener.next_outcome()
+    }
+
+    /// The same, waited for.
+    pub fn wait_opened(&mut self) -> (TorrentKey, Outcome) {
+        self.opener.wait()
+    }
+
+    /// When [`Store::go_on`] is to be called though nothing was heard: a disk may not answer.
+    pub fn next_deadline(&self, now: Now) -> Option<Now> {
+        self.opener.is_busy().then(|| now + opener::LOOK)
     }
 
     /// Keeps the files of this torrent, whose key has none yet.
@@ -133,6 +145,11 @@ impl Store {
         let slot = self.slot(torrent);
         let writing = !self.writer.is_idle(slot);
         Sending::new(&mut self.entries[slot].content, writing)
+    }
+
+    /// A torrent is idle: its files and folders are closed until they are used again.
+    pub fn rest(&mut self, torrent: TorrentKey) {
+        self.content(torrent).rest();
     }
 
     /// To be called once a turn: see [`Writer::begin_turn`].
@@ -247,6 +264,7 @@ impl Store {
     /// Takes what was saved, begins to save what waits for it, and to sync what was written, if
     /// that is due. To be called when something was written or saved.
     pub fn go_on(&mut self) {
+        self.opener.look_after();
         while let Some((slot, outcome)) = self.saver.next_outcome() {
             if let Ok(synced) = &outcome {
                 if synced.bytes > 0 {

@@ -1,0 +1,261 @@
+//! The threads that look at what is on disk of torrents before they are begun, one torrent after
+//! the other. The mount of a server that is gone, or a disk that sleeps, makes a call last as long
+//! as it likes: a user is told of it, and another thread goes on with the other torrents. Meanwhile
+//! a signal can end the process only if the main thread is not in that call, since it is the one
+//! that signals are given to. A thread ends when there is nothing left to open.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::Waker;
+
+use super::opening::{Outcome, Request, Watch, open};
+use super::pool::Pool;
+use crate::base::key::TorrentKey;
+use crate::base::limits;
+
+/// How often it is looked whether a disk answers, while torrents are opened.
+pub const LOOK: Duration = Duration::from_secs(1);
+/// How long a disk may take before a user is told.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Opens torrents' files.
+#[derive(Debug)]
+pub struct Opener {
+    shared: Arc<Shared>,
+    outcomes: Receiver<(TorrentKey, Outcome)>,
+    /// Torrents of which no outcome has come.
+    waiting: usize,
+}
+
+/// What the threads share with the loop.
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    pool: Pool,
+    waker: Arc<Waker>,
+    done: Sender<(TorrentKey, Outcome)>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<(TorrentKey, Request)>,
+    threads: BTreeMap<u64, At>,
+    started: u64,
+}
+
+/// Where a thread is.
+#[derive(Debug, Default)]
+struct At {
+    /// The disk that it waits for, and since when.
+    asks: Option<(PathBuf, Instant)>,
+    /// A user was told that it does not answer.
+    told: bool,
+}
+
+impl Opener {
+    /// Nothing is opened yet. The loop is woken by `waker` when a torrent is.
+    pub fn new(waker: Arc<Waker>, pool: Pool) -> Opener {
+        let (done, outcomes) = mpsc::channel();
+        let shared = Shared {
+            state: Mutex::default(),
+            pool,
+            waker,
+            done,
+        };
+        Opener {
+            shared: Arc::new(shared),
+            outcomes,
+            waiting: 0,
+        }
+    }
+
+    /// Has a torrent's files opened; the outcome names it by this key.
+    pub fn open(&mut self, torrent: TorrentKey, request: Request) {
+        self.waiting += 1;
+        self.shared.lock().queue.push_back((torrent, request));
+        if self.start_if_needed().is_err() && self.shared.lock().threads.is_empty() {
+            // Better late than never.
+            work(&self.shared, 0);
+        }
+    }
+
+    /// What came of the next torrent; `None` if no more is known yet.
+    pub fn next_outcome(&mut self) -> Option<(TorrentKey, Outcome)> {
+        let outcome = self.outcomes.try_recv().ok()?;
+        self.waiting -= 1;
+        Some(outcome)
+    }
+
+    /// The same, waited for. To be called when something is being opened.
+    pub fn wait(&mut self) -> (TorrentKey, Outcome) {
+        loop {
+            if let Ok(outcome) = self.outcomes.recv_timeout(LOOK) {
+                self.waiting -= 1;
+                return outcome;
+            }
+            self.look_after();
+        }
+    }
+
+    /// Whether something is being opened.
+    pub fn is_busy(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// Tells of disks that do not answer, and has another thread go on with the other torrents. To
+    /// be called at least every [`LOOK`] while something is being opened.
+    pub fn look_after(&mut self) {
+        if self.waiting == 0 {
+            return;
+        }
+        for at in self.shared.lock().threads.values_mut() {
+            let asks = at.asks.as_ref().filter(|_| !at.told);
+            if let Some((path, _)) = asks.filter(|(_, since)| since.elapsed() >= SILENCE) {
+                let path = path.display();
+                log::warn!("{path}: the disk does not answer: still waiting");
+                at.told = true;
+            }
+        }
+        // Without a thread, the others wait, too.
+        let _ = self.start_if_needed();
+    }
+
+    /// Starts a thread if something is to be opened and every other one waits for a disk that does
+    /// not answer.
+    fn start_if_needed(&self) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        let stuck = state.threads.values().all(|at| at.told);
+        if state.queue.is_empty() || !stuck || state.threads.len() >= limits::OPENERS {
+            return Ok(());
+        }
+        state.started += 1;
+        let number = state.started;
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new()
+            .name(String::from("opener"))
+            .spawn(move || work(&shared, number))?;
+        state.threads.insert(number, At::default());
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens what is to be opened, until nothing is left.
+fn work(shared: &Shared, number: u64) {
+    let thread = Thread { shared, number };
+    while let Some((torrent, request)) = thread.next() {
+        let outcome = open(&request, &shared.pool, &thread);
+        thread.answered();
+        if shared.done.send((torrent, outcome)).is_err() {
+            return;
+        }
+        // A loop that cannot be woken sees it on its next turn.
+        let _ = shared.waker.wake();
+    }
+}
+
+/// One of the threads.
+struct Thread<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
+
+impl Thread<'_> {
+    fn next(&self) -> Option<(TorrentKey, Request)> {
+        let mut state = self.shared.lock();
+        let next = state.queue.pop_front();
+        if next.is_none() {
+            state.threads.remove(&self.number);
+        }
+        next
+    }
+
+    fn set(&self, asks: Option<(PathBuf, Instant)>) {
+        if let Some(at) = self.shared.lock().threads.get_mut(&self.number) {
+            *at = At { asks, told: false };
+        }
+    }
+}
+
+impl Watch for Thread<'_> {
+    fn asks(&self, path: &Path) {
+        self.set(Some((path.to_path_buf(), Instant::now())));
+    }
+
+    fn answered(&self) {
+        self.set(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::metainfo::Metainfo;
+
+    /// An upload of a torrent whose folder does not exist.
+    fn request() -> Request {
+        let pieces = "x".repeat(20);
+        let info = format!("d6:lengthi9e4:name1:f12:piece lengthi16384e6:pieces20:{pieces}e");
+        let metainfo = Metainfo::parse(format!("d4:info{info}e").as_bytes()).unwrap();
+        let nowhere = PathBuf::from("/nonexistent");
+        Request {
+            metainfo: Arc::new(metainfo),
+            dir: nowhere.clone(),
+            state_dir: nowhere,
+            download: false,
+            selection: None,
+            overwrite: false,
+            recheck: false,
+        }
+    }
+
+    /// An opener with so many threads that wait for disks that do not answer.
+    fn stuck(threads: usize) -> Opener {
+        let poll = mio::Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let opener = Opener::new(Arc::new(waker), Pool::new(4));
+        for number in 0..threads {
+            let at = At {
+                asks: Some((PathBuf::from("/gone"), Instant::now())),
+                told: true,
+            };
+            let number = 1000 + number as u64;
+            opener.shared.lock().threads.insert(number, at);
+        }
+        opener
+    }
+
+    #[test]
+    fn a_thread_more_goes_on_while_others_wait_up_to_a_bound() {
+        let mut opener = stuck(limits::OPENERS - 1);
+        for torrent in [5, 6] {
+            opener.open(torrent, request());
+        }
+        let torrents = [opener.wait(), opener.wait()].map(|(torrent, outcome)| {
+            let why = outcome.result.unwrap_err();
+            assert_eq!(why, "/nonexistent: there is no such folder");
+            torrent
+        });
+        assert_eq!(torrents, [5, 6]);
+        assert!(!opener.is_busy());
+        let mut opener = stuck(limits::OPENERS);
+        opener.open(5, request());
+        opener.look_after();
+        assert_eq!(opener.shared.lock().queue.len(), 1);
+        // One that gets its answer goes on with what waits.
+        opener.shared.lock().threads.clear();
+        opener.look_after();
+        assert_eq!(opener.wait().0, 5);
+    }
+}

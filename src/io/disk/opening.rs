@@ -1,0 +1,248 @@
+//! Looking at what is on disk of a torrent before it is begun: which files are there, what an
+//! earlier run recorded of them, and which may be written to. It may take as long as a disk likes,
+//! so a thread does it: see [`Opener`](super::opener::Opener).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::content::ContentFiles;
+use super::disk_error::DiskError;
+use super::elsewhere::Elsewhere;
+use super::existing::{Strangers, Survey};
+use super::pool::Pool;
+use super::state;
+use crate::base::rate::Totals;
+use crate::storage::layout::Layout;
+use crate::storage::resume::{self, Resume, Verdict};
+use crate::torrent::order::Existing;
+use crate::wire::files::FileKind;
+use crate::wire::metainfo::Metainfo;
+
+/// What is to be opened.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The torrent.
+    pub metainfo: Arc<Metainfo>,
+    /// Where the content lies: under `dir/NAME`.
+    pub dir: PathBuf,
+    /// Where resume data is kept.
+    pub state_dir: PathBuf,
+    /// Whether it is to be downloaded, or only what is there is to be uploaded.
+    pub download: bool,
+    /// Places of the chosen files, ascending; `None`: all.
+    pub selection: Option<Vec<usize>>,
+    /// Whether files that are not this torrent's are written over.
+    pub overwrite: bool,
+    /// Whether what is on disk is hashed, whatever the resume data says.
+    pub recheck: bool,
+}
+
+/// What becomes of a torrent's files.
+#[derive(Debug)]
+pub struct Keeping {
+    /// The resume file.
+    pub path: PathBuf,
+    /// Whether the resume file says that nothing is being written.
+    pub clean: bool,
+    /// The files to be downloaded.
+    pub chosen: Vec<usize>,
+    /// Whether files that are not ours are written over, and what they have too much is cut off.
+    pub overwrite: bool,
+}
+
+/// What is on disk, as far as it is known without hashing it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The files.
+    pub content: ContentFiles,
+    /// What becomes of them.
+    pub keeping: Keeping,
+    /// The pieces that are held, and those to be hashed.
+    pub verdict: Verdict,
+    /// Files that must prove to be this torrent's.
+    pub doubted: Vec<Existing>,
+    /// Bytes received and sent in earlier runs.
+    pub totals: Totals,
+}
+
+/// What came of opening a torrent's files.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What a user is told.
+    pub warnings: Vec<String>,
+    /// Why it cannot be begun: `WHAT: WHY`, in one line.
+    pub result: Result<Opened, String>,
+}
+
+/// Hears where a disk is asked for something that may last, and when it has answered.
+pub trait Watch {
+    /// The disk at this path is asked.
+    fn asks(&self, path: &Path);
+    /// It has answered.
+    fn answered(&self);
+}
+
+/// Looks at what is on disk.
+pub fn open(request: &Request, pool: &Pool, watch: &dyn Watch) -> Outcome {
+    let mut warnings = Vec::new();
+    let result = look(request, pool, watch, &mut warnings);
+    Outcome { warnings, result }
+}
+
+fn look(
+    request: &Request,
+    pool: &Pool,
+    watch: &dyn Watch,
+    warnings: &mut Vec<String>,
+) -> Result<Opened, String> {
+    watch.asks(&request.dir);
+    let mut content = content(request, pool, warnings)?;
+    let metainfo = &request.metainfo;
+    let path = request
+        .state_dir
+        .join(format!("{}.resume", metainfo.info_hash));
+    watch.asks(&path);
+    let resume = recorded(&path, metainfo, content.layout(), warnings);
+    watch.answered();
+    let believed = resume.as_ref().filter(|_| !request.recheck);
+    let mut verdict = resume::verdict(believed, content.layout(), content.stamps());
+    let parts = path.with_extension("parts");
+    let admitted = admit(request, resume.as_ref(), &mut content, &mut verdict, &parts);
+    let (chosen, doubted) = admitted?;
+    Ok(Opened {
+        content,
+        keeping: Keeping {
+            path,
+            // Before the first write it must be on record that files may be ours that are not
+            // whole.
+            clean: resume.as_ref().is_none_or(|resume| resume.clean),
+            chosen,
+            overwrite: request.overwrite,
+        },
+        verdict,
+        doubted,
+        totals: resume.map_or(Totals::default(), |resume| Totals {
+            down: resume.downloaded,
+            up: resume.uploaded,
+        }),
+    })
+}
+
+/// The content as it is on disk. What would make every write fail is an error now.
+fn content(
+    request: &Request,
+    pool: &Pool,
+    warnings: &mut Vec<String>,
+) -> Result<ContentFiles, String> {
+    let dir = &request.dir;
+    if dir.exists() && !dir.is_dir() {
+        return Err(format!("{}: it is not a folder", dir.display()));
+    }
+    if request.download {
+        fs::create_dir_all(dir).map_err(|error| DiskError::new(dir, error).to_string())?;
+    } else if !dir.is_dir() {
+        return Err(format!("{}: there is no such folder", dir.display()));
+    }
+    let mut disk = ContentFiles::new(dir, Arc::clone(&request.metainfo), pool);
+    // One obstacle may be in the way of every file.
+    let errors = disk.look();
+    let errors: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
+    if request.download {
+        return Ok(disk);
+    }
+    warnings.extend(errors);
+    for file in disk.oversized() {
+        let path = disk.path(file).display().to_string();
+        warnings.push(format!(
+            "{path}: longer than the torrent says; the surplus is left alone"
+        ));
+    }
+    Ok(disk)
+}
+
+/// The files to be downloaded and those that must prove to be this torrent's. What cannot be
+/// written, or may not be, is an error before anything is written or fetched.
+fn admit(
+    request: &Request,
+    resume: Option<&Resume>,
+    disk: &mut ContentFiles,
+    known: &mut Verdict,
+    parts: &Path,
+) -> Result<(Vec<usize>, Vec<Existing>), String> {
+    let metainfo = &request.metainfo;
+    let all = 0..metainfo.files.len();
+    let every = || all.clone().collect();
+    let chosen = request.selection.clone().unwrap_or_else(every);
+    let survey = Survey {
+        metainfo,
+        chosen: &chosen,
+        resume,
+    };
+    disk.find_owned();
+    disk.set_strangers(survey.foreign(disk));
+    if !request.download {
+        let absent = |&file: &usize| {
+            metainfo.files[file].kind == FileKind::File && disk.stamps()[file].is_none()
+        };
+        let elsewhere = Elsewhere::new(parts, metainfo.geometry, all.filter(absent).collect());
+        keep_elsewhere(disk, known, elsewhere);
+        return Ok((Vec::new(), Vec::new()));
+    }
+    survey.check_writable(disk)?;
+    let mut strangers = Strangers::default();
+    if !request.overwrite {
+        survey.check_lengths(disk)?;
+        strangers = survey.strangers(disk, known);
+    }
+    let wanted = disk.layout().select(chosen.iter().copied()).pieces;
+    let earlier = Elsewhere::new(parts, metainfo.geometry, BTreeSet::new());
+    let neighbours = survey.neighbours(disk, &wanted, earlier.kept());
+    disk.spare(strangers.precious);
+    if neighbours.barred.is_empty() {
+        Elsewhere::clear(parts);
+    }
+    let elsewhere = Elsewhere::new(parts, metainfo.geometry, neighbours.barred);
+    keep_elsewhere(disk, known, elsewhere.with_neighbours(neighbours.others));
+    Ok((chosen, strangers.doubted))
+}
+
+/// Has the bytes of barred files kept there; the pieces that may be whole with them are hashed.
+fn keep_elsewhere(disk: &mut ContentFiles, known: &mut Verdict, elsewhere: Elsewhere) {
+    let layout = disk.layout();
+    let geometry = layout.geometry();
+    for piece in elsewhere.kept().ones() {
+        let len = geometry.piece_size(piece) as usize;
+        let whole = layout.spans(geometry.piece_start(piece), len).all(|span| {
+            let size = disk.stamps()[span.file].map_or(0, |stamp| stamp.size);
+            let there = size >= span.offset + span.len as u64;
+            span.padding || there || elsewhere.takes(span.file)
+        });
+        if whole {
+            known.trusted.clear(piece);
+            known.hash.set(piece);
+        }
+    }
+    disk.keep_elsewhere(elsewhere);
+}
+
+/// What an earlier run recorded, if it can be believed.
+fn recorded(
+    path: &Path,
+    metainfo: &Metainfo,
+    layout: &Layout,
+    warnings: &mut Vec<String>,
+) -> Option<Resume> {
+    let most = Resume::most_bytes(layout) + 1;
+    let bytes = state::load(path, most).unwrap_or_else(|error| {
+        warnings.push(error.to_string());
+        None
+    })?;
+    let resume = Resume::decode(&bytes, metainfo.info_hash, layout);
+    if resume.is_none() {
+        let path = path.display();
+        warnings.push(format!("{path}: damaged; the content is hashed again"));
+    }
+    resume
+}
