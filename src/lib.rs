@@ -2,9 +2,9 @@
 //!
 //! The rooms in reading order, each allowed to import only what stands above it: [`base`]
 //! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
-//! [`storage`] and [`tracker`] (which do not know each other), [`torrent`], [`session`], then
-//! [`io`], the only room that touches sockets, files, clocks and threads, and [`cli`], what a user
-//! sees.
+//! [`storage`] and [`tracker`] (which do not know each other), [`torrent`], [`session`], [`rpc`]
+//! (remote control), then [`io`], the only room that touches sockets, files, clocks and threads,
+//! and [`cli`], what a user sees.
 
 pub mod base;
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod http;
 pub mod io;
 pub mod peer;
 pub mod pieces;
+pub mod rpc;
 pub mod session;
 pub mod storage;
 pub mod torrent;

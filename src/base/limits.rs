@@ -400,3 +400,14 @@ pub const STOP_PATIENCE_LEAST: Duration = Duration::from_millis(500);
 /// What leaving may take: trackers are told `stopped` within this time or not at all. With
 /// [`STOP_PATIENCE_LEAST`] it is two seconds, which is what one waits for a Ctrl-C.
 pub const FAREWELL: Duration = Duration::from_millis(1500);
+
+// Remote control
+
+/// A torrent counts as recently active for this long after something happened to it, and a removed
+/// one as recently removed: what Transmission's clients expect, which ask every few seconds.
+pub const RECENTLY_ACTIVE: Duration = Duration::from_secs(60);
+/// Requests in one batch: more than any program asks at a time.
+pub const CONTROL_BATCH: usize = 100;
+/// Bytes of the answer to a batch, after which the rest of its requests are refused: ten thousand
+/// torrents with all their fields.
+pub const CONTROL_ANSWER: usize = 16 * MIB;

@@ -25,6 +25,7 @@ const RANKS: &[&[&str]] = &[
     ],
     &["torrent", "explain"],
     &["session"],
+    &["rpc"],
     &["io"],
     &["cli"],
     &["main"],

@@ -1,0 +1,49 @@
+//! What requests ask for that a view cannot answer.
+
+use crate::base::id::InfoHash;
+use crate::session::command::Command;
+use crate::wire::json::Json;
+
+/// What a request comes to.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// It is answered.
+    Answer(Json),
+    /// These are to be performed, in this order.
+    Command(Vec<Command>),
+    /// A torrent is to be added.
+    Add(Add),
+}
+
+/// A torrent to be added.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Add {
+    /// Where it comes from.
+    pub source: Source,
+    /// Whether it waits until somebody resumes it.
+    pub paused: bool,
+    /// The folder for its content, if it is not the usual one.
+    pub download_dir: Option<String>,
+}
+
+/// Where a torrent comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// A path, a magnet link, a URL or an info hash.
+    Named(String),
+    /// The bytes of a `.torrent`.
+    Metainfo(Vec<u8>),
+}
+
+/// A torrent that is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Added {
+    /// The number that users know it by.
+    pub number: u32,
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Its name.
+    pub name: String,
+    /// Whether it was there before.
+    pub is_duplicate: bool,
+}

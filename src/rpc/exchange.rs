@@ -1,0 +1,130 @@
+//! One text, what is done about it, and its answer.
+
+use std::collections::VecDeque;
+
+use super::action::{Action, Add, Added};
+use super::methods::{Memory, World, added};
+use super::names::Names;
+use super::request::{Form, Received, receive, refused};
+use super::trouble::Trouble;
+use crate::base::limits;
+use crate::session::command::{Command, Refused};
+use crate::wire::json::{Json, array};
+
+/// One text and its answer in the making.
+#[derive(Debug)]
+pub struct Exchange {
+    waiting: VecDeque<Received>,
+    /// How to answer the request whose step is being taken.
+    open: Option<(Form, Names)>,
+    /// Texts of answers.
+    answers: Vec<String>,
+    is_batch: bool,
+    is_garbage: bool,
+}
+
+/// What is to be done next.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Step {
+    /// Perform these, then tell by [`Exchange::performed`].
+    Command(Vec<Command>),
+    /// Add this torrent, then tell by [`Exchange::added`].
+    Add(Add),
+    /// Send this text, if any: all is done.
+    Answer(Option<String>),
+}
+
+impl Exchange {
+    /// Begins with a text: one request or a batch of them.
+    pub fn begin(text: &[u8]) -> Exchange {
+        let (mut requests, mut is_batch) = receive(text);
+        if requests.len() > limits::CONTROL_BATCH {
+            requests = vec![refused("too many requests in a batch")];
+            is_batch = false;
+        }
+        Exchange::of(requests, is_batch)
+    }
+
+    /// Answers a text that is not read, and why.
+    pub fn refuse(why: &'static str) -> Exchange {
+        let mut exchange = Exchange::of(vec![refused(why)], false);
+        exchange.is_garbage = true;
+        exchange
+    }
+
+    fn of(requests: Vec<Received>, is_batch: bool) -> Exchange {
+        let malformed = |(_, request): &Received| matches!(request, Err(Trouble::Malformed(_)));
+        Exchange {
+            is_garbage: requests.iter().any(malformed),
+            waiting: requests.into(),
+            open: None,
+            answers: Vec::new(),
+            is_batch,
+        }
+    }
+
+    /// Whether the text is no JSON at all: nobody knows what comes behind it.
+    pub fn is_garbage(&self) -> bool {
+        self.is_garbage
+    }
+
+    /// What is to be done next. Not to be called before the last step was told of.
+    pub fn next(&mut self, memory: &mut Memory, world: World<'_>) -> Step {
+        while let Some((form, request)) = self.waiting.pop_front() {
+            let names = request.as_ref().map_or(Names::New, |request| request.names);
+            let answered: usize = self.answers.iter().map(String::len).sum();
+            if answered > limits::CONTROL_ANSWER {
+                let why = "batch: its answer is too long: ask for less at a time";
+                self.answer(form, Err(Trouble::Failed(why.into())));
+                continue;
+            }
+            match request.and_then(|request| memory.act(&request, world)) {
+                Ok(Action::Command(commands)) => {
+                    self.open = Some((form, names));
+                    return Step::Command(commands);
+                }
+                Ok(Action::Add(add)) => {
+                    self.open = Some((form, names));
+                    return Step::Add(add);
+                }
+                Ok(Action::Answer(answer)) => self.answer(form, Ok(answer)),
+                Err(trouble) => self.answer(form, Err(trouble)),
+            }
+        }
+        let mut answers = std::mem::take(&mut self.answers);
+        Step::Answer(if self.is_batch && !answers.is_empty() {
+            Some(array(answers))
+        } else {
+            answers.pop()
+        })
+    }
+
+    /// How the commands of the last step went. A torrent that is gone is no trouble.
+    pub fn performed(&mut self, outcomes: &[Result<(), Refused>]) {
+        let is_ending = outcomes.contains(&Err(Refused::Ending));
+        self.resolve(if is_ending {
+            let why = "torrent: it is being stopped or has failed";
+            Err(Trouble::Failed(why.into()))
+        } else {
+            Ok(None)
+        });
+    }
+
+    /// What became of the torrent of the last step.
+    pub fn added(&mut self, outcome: Result<Added, Trouble>) {
+        self.resolve(outcome.map(Some));
+    }
+
+    fn resolve(&mut self, outcome: Result<Option<Added>, Trouble>) {
+        if let Some((form, names)) = self.open.take() {
+            let none = || Json::Object(Vec::new());
+            let answer = outcome.map(|it| it.map_or_else(none, |it| added(names, &it)));
+            self.answer(form, answer);
+        }
+    }
+
+    fn answer(&mut self, form: Form, outcome: Result<Json, Trouble>) {
+        let answer = form.answer(outcome);
+        self.answers.extend(answer.map(|answer| answer.to_string()));
+    }
+}

@@ -1,0 +1,32 @@
+//! Rank 6: remote control as Transmission speaks it, over [`Command`](crate::session::command) and
+//! [`View`](crate::session::view). Nothing here is a socket: a text comes in, and what it asks for
+//! is answered from a view of the process, or becomes commands that somebody performs.
+//!
+//! An [`Exchange`] is one text and its answer. [`Exchange::next`] says what to do until nothing is
+//! left but to send the answer.
+
+mod names;
+mod trouble;
+
+mod request;
+
+mod chosen;
+mod rates;
+mod recent;
+
+mod process;
+mod torrent;
+
+mod action;
+mod methods;
+
+mod exchange;
+
+pub use action::{Add, Added, Source};
+pub use exchange::{Exchange, Step};
+pub use methods::{Memory, World};
+pub use process::About;
+pub use trouble::Trouble;
+
+#[cfg(test)]
+mod tests;

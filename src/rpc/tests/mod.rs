@@ -1,0 +1,158 @@
+//! Requests and their answers as tables, after what Transmission 4.1.4 was seen to answer.
+
+mod actions;
+mod forms;
+mod torrents;
+
+use std::net::SocketAddr;
+
+use super::*;
+use crate::base::id::InfoHash;
+use crate::base::limits;
+use crate::base::rate::Totals;
+use crate::base::time::{Duration, Now};
+use crate::session::command::{Change, Command, Refused};
+use crate::session::view::{PeerView, Rates, State, TorrentView, View};
+use crate::torrent::effect::Progress;
+use crate::wire::json::{Json, read};
+
+const HASH: &str = "00000000000000000000000000000000000000a1";
+
+fn torrent(number: u32, state: State) -> TorrentView {
+    TorrentView {
+        key: number as usize + 10,
+        number,
+        info_hash: InfoHash(
+            [[0; 19].as_slice(), &[0xa0 + number as u8]]
+                .concat()
+                .try_into()
+                .unwrap(),
+        ),
+        name: format!("n{number}"),
+        state,
+        failure: (state == State::Failed).then(|| String::from("disk: full")),
+        progress: Progress {
+            done: 250,
+            size: 1_000,
+            down_rate: 10,
+            up_rate: 20,
+            peers: 3,
+            checking: None,
+        },
+        size: 2_000,
+        totals: Totals { down: 400, up: 100 },
+        rates: Rates {
+            down: 10,
+            up: 20,
+            down_limit: None,
+            up_limit: Some(2_500),
+        },
+        exchanging: (2, 1),
+    }
+}
+
+fn view() -> View {
+    View {
+        torrents: vec![torrent(1, State::Downloading), torrent(2, State::Paused)],
+        rates: Rates {
+            down: 7,
+            up: 8,
+            down_limit: Some(524_288),
+            up_limit: None,
+        },
+    }
+}
+
+/// What one text comes to: the commands performed, what was to be added, and the answer.
+struct Run {
+    memory: Memory,
+    view: View,
+    now: Now,
+    commands: Vec<Command>,
+    adds: Vec<Add>,
+    refusal: Result<(), Refused>,
+    added: Result<Added, Trouble>,
+}
+
+impl Run {
+    fn new() -> Run {
+        let added = Added {
+            number: 3,
+            info_hash: InfoHash::from_hex(HASH).unwrap(),
+            name: String::from("new"),
+            is_duplicate: false,
+        };
+        Run {
+            memory: Memory::default(),
+            view: view(),
+            now: Now::from_micros(1_000_000),
+            commands: Vec::new(),
+            adds: Vec::new(),
+            refusal: Ok(()),
+            added: Ok(added),
+        }
+    }
+
+    fn send(&mut self, text: &str) -> Option<String> {
+        let about = About {
+            config_dir: String::from("c"),
+            download_dir: String::from("d"),
+            peer_port: 6881,
+            peer_limit: 200,
+        };
+        let peers = |torrent: &TorrentView| {
+            let client = format!("-AB{}000-", torrent.number);
+            vec![PeerView {
+                addr: SocketAddr::from(([10, 0, 0, 1], 6881)),
+                client,
+                has: 0.5,
+                down: 5,
+                up: 0,
+                incoming: true,
+            }]
+        };
+        let mut exchange = Exchange::begin(text.as_bytes());
+        loop {
+            let world = World {
+                about: &about,
+                view: &self.view,
+                peers: &peers,
+                now: self.now,
+            };
+            match exchange.next(&mut self.memory, world) {
+                Step::Answer(answer) => return answer,
+                Step::Command(commands) => {
+                    exchange.performed(&vec![self.refusal; commands.len()]);
+                    self.commands.extend(commands);
+                }
+                Step::Add(add) => {
+                    self.adds.push(add);
+                    exchange.added(self.added.clone());
+                }
+            }
+        }
+    }
+
+    /// The answer, which there must be.
+    fn answer(&mut self, text: &str) -> String {
+        self.send(text)
+            .unwrap_or_else(|| panic!("no answer: {text}"))
+    }
+
+    /// What a method of the new form gives.
+    fn result(&mut self, method: &str, params: &str) -> Json {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        let answer = read(self.answer(&text).as_bytes()).unwrap();
+        answer
+            .get("result")
+            .unwrap_or_else(|| panic!("{answer}"))
+            .clone()
+    }
+}
+
+fn check(rows: &[(&str, &str)]) {
+    for (request, answer) in rows {
+        let got = Run::new().send(request).unwrap_or_default();
+        assert_eq!(got, *answer, "{request}");
+    }
+}

@@ -1,0 +1,169 @@
+//! The fields of a torrent: those that a view of it can answer.
+
+use super::names::Names;
+use super::rates::Remembered;
+use crate::session::view::{PeerView, State, TorrentView};
+use crate::wire::json::Json;
+
+/// A torrent, and what its fields are made of.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The torrent.
+    pub torrent: &'a TorrentView,
+    /// Its place among all, from 0.
+    pub place: usize,
+    /// The limits that were named.
+    pub remembered: &'a Remembered,
+    /// Looks up its peers.
+    pub peers: &'a dyn Fn(&TorrentView) -> Vec<PeerView>,
+    /// The names that the answer has.
+    pub names: Names,
+}
+
+/// Values of `status`.
+const STOPPED: i64 = 0;
+const CHECKING: i64 = 2;
+const QUEUED: i64 = 3;
+const DOWNLOADING: i64 = 4;
+const SEEDING: i64 = 6;
+/// The value of `error` that says that something here is wrong, and not at a tracker.
+const LOCAL_ERROR: i64 = 3;
+/// Values of `eta`: none, and one that nobody knows.
+const NO_TIME: i64 = -1;
+/// See [`NO_TIME`].
+const UNKNOWN_TIME: i64 = -2;
+
+impl Subject<'_> {
+    /// All fields.
+    pub const FIELDS: [&'static str; 26] = [
+        "id",
+        "name",
+        "hash_string",
+        "status",
+        "error",
+        "error_string",
+        "queue_position",
+        "total_size",
+        "size_when_done",
+        "left_until_done",
+        "percent_done",
+        "recheck_progress",
+        "eta",
+        "rate_download",
+        "rate_upload",
+        "downloaded_ever",
+        "uploaded_ever",
+        "upload_ratio",
+        "download_limit",
+        "download_limited",
+        "upload_limit",
+        "upload_limited",
+        "peers_connected",
+        "peers_sending_to_us",
+        "peers_getting_from_us",
+        "peers",
+    ];
+
+    /// The value of a field; `None`: there is no such field.
+    pub fn field(&self, name: &str) -> Option<Json> {
+        let torrent = self.torrent;
+        let (progress, rates) = (&torrent.progress, &torrent.rates);
+        let left = progress.size.saturating_sub(progress.done);
+        let limits = || self.remembered.shown(Some(torrent.number), rates);
+        Some(match name {
+            "id" => Json::count(torrent.number),
+            "name" => torrent.name.as_str().into(),
+            "hash_string" => torrent.info_hash.to_string().into(),
+            "status" => Json::Whole(self.status()),
+            "error" if torrent.failure.is_some() => Json::Whole(LOCAL_ERROR),
+            "error" => Json::Whole(0),
+            "error_string" => torrent.failure.as_deref().unwrap_or_default().into(),
+            "queue_position" => Json::count(self.place),
+            "total_size" => Json::count(torrent.size),
+            "size_when_done" => Json::count(progress.size),
+            "left_until_done" => Json::count(left),
+            "percent_done" => Json::Real(part(progress.done, progress.size)),
+            "recheck_progress" => {
+                Json::Real(progress.checking.map_or(0.0, |(done, all)| part(done, all)))
+            }
+            "eta" => Json::Whole(self.eta(left)),
+            "rate_download" => Json::count(rates.down),
+            "rate_upload" => Json::count(rates.up),
+            "downloaded_ever" => Json::count(torrent.totals.down),
+            "uploaded_ever" => Json::count(torrent.totals.up),
+            "upload_ratio" => Json::Real(self.ratio()),
+            "download_limit" => Json::Whole(limits()[0].0),
+            "download_limited" => limits()[0].1.into(),
+            "upload_limit" => Json::Whole(limits()[1].0),
+            "upload_limited" => limits()[1].1.into(),
+            "peers_connected" => Json::count(progress.peers),
+            "peers_sending_to_us" => Json::count(torrent.exchanging.0),
+            "peers_getting_from_us" => Json::count(torrent.exchanging.1),
+            "peers" => {
+                let peers = (self.peers)(torrent);
+                Json::List(peers.iter().map(|peer| self.peer(peer)).collect())
+            }
+            _ => return None,
+        })
+    }
+
+    fn status(&self) -> i64 {
+        match self.torrent.state {
+            State::Checking => CHECKING,
+            State::Queued => QUEUED,
+            State::Downloading => DOWNLOADING,
+            State::Seeding => SEEDING,
+            State::Paused | State::Stopping | State::Failed => STOPPED,
+        }
+    }
+
+    /// Seconds until a download is done.
+    fn eta(&self, left: u64) -> i64 {
+        if self.torrent.state != State::Downloading {
+            return NO_TIME;
+        }
+        let seconds = left.checked_div(self.torrent.rates.down);
+        seconds.map_or(UNKNOWN_TIME, |seconds| {
+            i64::try_from(seconds).unwrap_or(i64::MAX)
+        })
+    }
+
+    /// Bytes sent for each received; for each of the content if none was received.
+    fn ratio(&self) -> f64 {
+        let totals = &self.torrent.totals;
+        let against = if totals.down > 0 {
+            totals.down
+        } else {
+            self.torrent.progress.size
+        };
+        if against == 0 {
+            0.0
+        } else {
+            totals.up as f64 / against as f64
+        }
+    }
+
+    fn peer(&self, peer: &PeerView) -> Json {
+        let members = [
+            ("address", peer.addr.ip().to_canonical().to_string().into()),
+            ("client_name", peer.client.as_str().into()),
+            ("is_downloading_from", (peer.down > 0).into()),
+            ("is_incoming", peer.incoming.into()),
+            ("is_uploading_to", (peer.up > 0).into()),
+            ("port", Json::count(peer.addr.port())),
+            ("progress", Json::Real(peer.has)),
+            ("rate_to_client", Json::count(peer.down)),
+            ("rate_to_peer", Json::count(peer.up)),
+        ];
+        Json::object(members.map(|(name, value)| (self.names.joined(name), value)))
+    }
+}
+
+/// A part of a whole, from 0 to 1; of nothing it is all.
+fn part(done: u64, all: u64) -> f64 {
+    if all == 0 {
+        1.0
+    } else {
+        done as f64 / all as f64
+    }
+}
