@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 const COMMANDS: [&str; 7] = [
     "get", "seed", "create", "show", "check", "scrape", "explain",
 ];
+/// Those about a process that serves many torrents.
+const UNATTENDED: [&str; 7] = ["run", "status", "add", "pause", "resume", "remove", "limit"];
 
 /// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
 const SHARED: [(&str, &str); 29] = [
@@ -162,6 +164,10 @@ fn wrong_usage_is_said_in_one_line() {
         refused(&[command, "--frobnicate", "t"], 2);
         refused(&[command, "t", "-x"], 2);
     }
+    for command in UNATTENDED {
+        refused(&[command, "--frobnicate", "1"], 2);
+        refused(&[command, "", "-x"], 2);
+    }
     let line = refused(&["frobnicate"], 2);
     assert_eq!(line, "frobnicate: no such command: see brooklet --help");
     for (args, meant) in [
@@ -209,7 +215,7 @@ fn help_is_everywhere_and_fits_a_terminal() {
     let program = printed(&["--help"]);
     assert_eq!(printed(&["-h"]), program);
     assert_eq!(printed(&["help"]), program);
-    for command in COMMANDS {
+    for command in COMMANDS.into_iter().chain(UNATTENDED) {
         assert!(names(&program, command), "{command}");
         let manual = printed(&["help", command]);
         assert_ne!(manual, program, "{command}");

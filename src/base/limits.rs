@@ -145,6 +145,11 @@ pub const INCOMING_EVERY: Duration = Duration::from_secs(10);
 
 /// Connections, unless `--max-peers` says otherwise.
 pub const PEERS: usize = 60;
+/// The same where many torrents share them: `brooklet run`.
+pub const RUN_PEERS: usize = 200;
+/// Torrents that `brooklet run` downloads at the same time, unless `--active` says otherwise: each
+/// gets a fair part of the line, and is done before the last.
+pub const ACTIVE: usize = 5;
 /// What `--max-peers` may ask for at most.
 pub const PEERS_MOST: usize = 10_000;
 /// Connections being made at one time: home routers lose track of more.
@@ -406,6 +411,15 @@ pub const FAREWELL: Duration = Duration::from_millis(1500);
 /// A torrent counts as recently active for this long after something happened to it, and a removed
 /// one as recently removed: what Transmission's clients expect, which ask every few seconds.
 pub const RECENTLY_ACTIVE: Duration = Duration::from_secs(60);
+/// Clients of remote control at one time. When one more comes, the one that was silent for the
+/// longest time goes.
+pub const CONTROL_CLIENTS: usize = 32;
+/// Bytes of a request: a `.torrent` of six mebibytes, which is 300,000 pieces, in base64.
+pub const CONTROL_REQUEST: usize = 8 * MIB;
+/// Bytes of requests that are not whole, of all clients together.
+pub const CONTROL_BYTES: usize = 2 * CONTROL_REQUEST;
+/// A client that neither sends nor takes anything for this long is closed.
+pub const CONTROL_IDLE: Duration = Duration::from_secs(60);
 /// Requests in one batch: more than any program asks at a time.
 pub const CONTROL_BATCH: usize = 100;
 /// Bytes of the answer to a batch, after which the rest of its requests are refused: ten thousand

@@ -16,6 +16,11 @@ Commands:
   show TORRENT    say what a torrent holds
   check TORRENT   hash what is on disk, offline
   scrape TORRENT  ask the trackers how many seed and download it
+  run DIR         many torrents in one process, which nobody sits before
+  status [N]      what the brooklet does that runs in DIR
+  add TORRENT     give it a torrent
+  pause, resume, remove, limit
+                  steer it
   explain FILE    every byte of a file of the protocol (not there yet)
   help [COMMAND]  this text, or that of a command (as COMMAND --help)
 
@@ -205,6 +210,132 @@ Example:
   brooklet scrape debian.torrent
 ";
 
+/// `brooklet run --help`.
+pub const RUN: &str = "\
+Usage: brooklet run [OPTION]... DIR
+
+Many torrents in one process that nobody sits before: it downloads and seeds the
+torrents of DIR until stopped. brooklet add brings it torrents, brooklet status
+says what it does; see also pause, resume, remove and limit. DIR is made if need
+be: torrents/ in it holds the torrents and what is known of them, downloads/ the
+content, and control is the socket that the other commands find it by.
+
+  -d, --dir DIR        where the content lies (DIR/downloads)
+  -p, --port N         TCP and UDP port to listen on; 0: any
+                       (first free of 6881-6889)
+      --bind ADDR      local address to listen on and connect from (all)
+      --active N       torrents that download at the same time (5)
+      --ratio R        a torrent stops when R times its content's size has been
+                       uploaded, earlier runs counted
+      --seed-time MIN  a torrent stops after it has seeded for so long
+      --max-peers N    connections at most (200)
+      --memory SIZE    budget for buffers (16M)
+      --down RATE      limit of what comes in, bytes a second (none)
+      --up RATE        limit of what goes out, bytes a second (none)
+      --no-trackers    do not ask trackers for peers
+      --allow-local    ask trackers at local addresses whatever their path, and
+                       follow redirects to them
+  -q, --quiet          only errors
+  -v, -vv, --verbose   more; every message in words
+  -h, --help           print this help
+
+Example:
+  brooklet run ~/torrents --up 500K --ratio 2
+";
+
+/// `brooklet status --help`.
+pub const STATUS: &str = "\
+Usage: brooklet status [OPTION]... [N]
+
+Says what the brooklet does that runs in DIR: a line for each torrent with its
+number, percent, rates, peers, ratio, state and name; with N all about the
+torrent of that number, and its peers.
+
+  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
+      --json  one JSON object
+  -h, --help  print this help
+
+Examples:
+  brooklet status -C ~/torrents
+  brooklet status 3
+";
+
+/// `brooklet add --help`.
+pub const ADD: &str = "\
+Usage: brooklet add [OPTION]... TORRENT...
+
+Gives torrents to the brooklet that runs in DIR, and prints the number and name
+of each. TORRENT is the path of a .torrent, or - for standard input.
+
+  -C DIR        the folder of brooklet run ($BROOKLET_DIR, else .)
+      --paused  wait until it is resumed
+  -h, --help    print this help
+
+Example:
+  brooklet add -C ~/torrents debian.torrent
+";
+
+/// `brooklet pause --help`.
+pub const PAUSE: &str = "\
+Usage: brooklet pause [OPTION]... N...|all
+
+Has torrents leave their swarms; they stay known. N is a number that brooklet
+status prints.
+
+  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
+  -h, --help  print this help
+
+Examples:
+  brooklet pause 3
+  brooklet pause all
+";
+
+/// `brooklet resume --help`.
+pub const RESUME: &str = "\
+Usage: brooklet resume [OPTION]... N...|all
+
+Has torrents go on that were paused. N is a number that brooklet status prints.
+
+  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
+  -h, --help  print this help
+
+Example:
+  brooklet resume all
+";
+
+/// `brooklet remove --help`.
+pub const REMOVE: &str = "\
+Usage: brooklet remove [OPTION]... N...
+
+Forgets torrents. Their content stays where it is, unless --data is said. N is a
+number that brooklet status prints.
+
+  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
+      --data  delete the content, too
+  -h, --help  print this help
+
+Example:
+  brooklet remove 3 --data
+";
+
+/// `brooklet limit --help`.
+pub const LIMIT: &str = "\
+Usage: brooklet limit [OPTION]... [N]...
+
+Limits rates: of the torrents with these numbers, or of all torrents together.
+
+  -C DIR           the folder of brooklet run ($BROOKLET_DIR, else .)
+      --down RATE  what may come in, bytes a second; none lifts the limit
+      --up RATE    what may go out, the same way
+  -h, --help       print this help
+
+K, M and G are powers of 1024: 512K, 1.5M.
+
+Examples:
+  brooklet limit --down 2M --up 500K
+  brooklet limit --up none 3
+";
+
 /// `brooklet explain --help`.
 pub const EXPLAIN: &str = "\
 Usage: brooklet explain FILE
@@ -214,8 +345,9 @@ with its meaning. It is not there yet.
 ";
 
 /// Every command.
-pub const COMMANDS: [&str; 8] = [
-    "get", "seed", "create", "show", "check", "scrape", "explain", "help",
+pub const COMMANDS: [&str; 15] = [
+    "get", "seed", "create", "show", "check", "scrape", "run", "status", "add", "pause", "resume",
+    "remove", "limit", "explain", "help",
 ];
 
 /// The text of a command, by its name.
@@ -227,6 +359,13 @@ pub fn of(command: &str) -> Option<&'static str> {
         "show" => SHOW,
         "check" => CHECK,
         "scrape" => SCRAPE,
+        "run" => RUN,
+        "status" => STATUS,
+        "add" => ADD,
+        "pause" => PAUSE,
+        "resume" => RESUME,
+        "remove" => REMOVE,
+        "limit" => LIMIT,
         "explain" => EXPLAIN,
         "help" => PROGRAM,
         _ => return None,

@@ -8,10 +8,14 @@ pub mod create;
 pub mod download;
 pub mod events;
 pub mod progress;
+pub mod remote;
 pub mod scrape;
 pub mod show;
 pub mod slip;
+pub mod status;
+pub mod steer;
 pub mod target;
+pub mod unattended;
 pub mod units;
 pub mod values;
 
@@ -23,6 +27,7 @@ use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
 
+use self::steer::Steer;
 use crate::io::disk::disk_error::DiskError;
 use crate::io::{logging, signal};
 
@@ -66,6 +71,13 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
         Some("show") => show::run(parser),
         Some("check") => check::run(parser),
         Some("scrape") => scrape::run(parser),
+        Some("run") => unattended::run(parser),
+        Some("status") => status::run(parser),
+        Some("add") => steer::run(Steer::Add, parser),
+        Some("pause") => steer::run(Steer::Pause, parser),
+        Some("resume") => steer::run(Steer::Resume, parser),
+        Some("remove") => steer::run(Steer::Remove, parser),
+        Some("limit") => steer::run(Steer::Limit, parser),
         Some("explain") => absent("explain", help::EXPLAIN, parser),
         Some("help") => manual(parser),
         _ => Err(slip::command(&command)),

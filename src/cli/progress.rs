@@ -182,7 +182,7 @@ fn describe(progress: &Progress, columns: usize) -> String {
 }
 
 /// Rounded down: 100 % is said of what is whole, and of nothing else.
-fn percent(done: u64, size: u64) -> String {
+pub(super) fn percent(done: u64, size: u64) -> String {
     let tenths = (u128::from(done) * 1_000)
         .checked_div(u128::from(size))
         .unwrap_or(1_000);

@@ -1,6 +1,7 @@
 //! The TORRENT argument: the path of a `.torrent`, or `-` for standard input. What is none is named
 //! as what it is, with what to do.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -22,13 +23,33 @@ use crate::wire::metainfo::Metainfo;
 /// It cannot be read, or it is not valid; a magnet link, a URL or an info hash is wrong usage as
 /// yet.
 pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
+    let text = read(torrent)?;
+    let invalid = |why| Failure::invalid(format!("{}: {why}", shown(torrent)));
+    Metainfo::parse(&text).map_err(invalid)
+}
+
+/// What an argument is called in messages.
+pub fn shown(torrent: &OsStr) -> Cow<'_, str> {
+    if torrent == "-" {
+        Cow::Borrowed("standard input")
+    } else {
+        quote(torrent)
+    }
+}
+
+/// The bytes of the torrent that an argument names: at least they begin as one does.
+///
+/// # Errors
+/// Like [`load`].
+pub fn read(torrent: &OsStr) -> Result<Vec<u8>, Failure> {
     if let Some(why) = torrent.to_str().and_then(no_path) {
         return Err(Failure::usage(why));
     }
-    let (name, text) = if torrent == "-" {
-        ("standard input".into(), bounded(io::stdin().lock()))
+    let name = shown(torrent);
+    let text = if torrent == "-" {
+        bounded(io::stdin().lock())
     } else {
-        (quote(torrent), File::open(torrent).and_then(bounded))
+        File::open(torrent).and_then(bounded)
     };
     let path = Path::new(torrent);
     let text = text.map_err(|error| {
@@ -56,7 +77,7 @@ pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
             "it is longer than {most} MiB, which no torrent is"
         )));
     }
-    Metainfo::parse(&text).map_err(|why| invalid(&why.to_string()))
+    Ok(text)
 }
 
 /// Looks for the content of a torrent that was loaded, if need be elsewhere than under `dir`; where

@@ -74,6 +74,13 @@ pub fn max_peers(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("expected 1 to {}", limits::PEERS_MOST))
 }
 
+/// A number of torrents.
+pub fn active(text: &str) -> Result<usize, String> {
+    let number = number(text).and_then(|number| number.try_into().ok());
+    let number = number.filter(|number| *number > 0);
+    number.ok_or_else(|| String::from("expected a number of torrents, at least 1"))
+}
+
 /// A budget in bytes.
 pub fn memory(text: &str) -> Result<u64, String> {
     match parse_bytes(text)? {
@@ -93,6 +100,21 @@ pub fn rate(text: &str) -> Result<u64, String> {
         )),
         rate => Ok(rate),
     }
+}
+
+/// A limit in bytes a second, or `none` to lift it.
+pub fn rate_or_none(text: &str) -> Result<Option<u64>, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    rate(text).map(Some).map_err(|why| {
+        let why = why.replace("leave the option out for no limit", "say none for no limit");
+        if why.starts_with("expected") {
+            why + ", or none"
+        } else {
+            why
+        }
+    })
 }
 
 /// Bytes sent per byte of content.
@@ -275,6 +297,14 @@ mod tests {
             (Ok(1 << 20), false)
         );
         assert_eq!((rate("1"), rate("0").is_ok()), (Ok(1), false));
+        assert_eq!(rate_or_none("none"), Ok(None));
+        assert_eq!(rate_or_none("1K"), Ok(Some(1024)));
+        assert!(
+            rate_or_none("0")
+                .unwrap_err()
+                .ends_with("say none for no limit")
+        );
+        assert!(rate_or_none("x").unwrap_err().ends_with(", or none"));
         assert_eq!((rate("2MB/s"), rate("2M/s")), (Ok(2 << 20), Ok(2 << 20)));
     }
 }

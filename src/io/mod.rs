@@ -1,4 +1,4 @@
-//! Rank 6, the only room that touches sockets, files, clocks and threads.
+//! Rank 7, the only room that touches sockets, files, clocks and threads.
 
 pub mod setup;
 
@@ -19,6 +19,12 @@ pub mod reactor;
 mod flush;
 mod receive;
 
+pub mod control;
+
+mod library;
+
+mod unattended;
+
 mod run;
 
-pub use run::run;
+pub use run::{run, run_folder};

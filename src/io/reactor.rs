@@ -18,7 +18,8 @@ use super::net::link::{self, Link, Listeners};
 use super::net::outreach::Outreach;
 use super::setup::Ending;
 use super::signal;
-use super::tokens::{LISTENERS, OUTREACH, PEERS, WAKER};
+use super::tokens::{CONTROL, LISTENERS, OUTREACH, PEERS, WAKER};
+use super::unattended::Unattended;
 use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::time::{Now, sooner};
@@ -41,7 +42,9 @@ pub type Reporter<'a> = dyn FnMut(Report) -> Result<(), String> + 'a;
 pub struct Reactor {
     pub(super) poll: Poll,
     pub(super) session: Session,
-    pub(super) torrent: TorrentKey,
+    /// The torrent, where it is the only one.
+    pub(super) torrent: Option<TorrentKey>,
+    unattended: Option<Unattended>,
     pub(super) store: Store,
     pub(super) outreach: Outreach,
     pub(super) clock: Clock,
@@ -85,8 +88,10 @@ pub struct Parts {
     pub poll: Poll,
     /// The machine that decides.
     pub session: Session,
-    /// The torrent.
-    pub torrent: TorrentKey,
+    /// The torrent, if it is to be the only one: the loop ends with it.
+    pub torrent: Option<TorrentKey>,
+    /// What serves a folder of torrents: the loop ends with a signal.
+    pub unattended: Option<Unattended>,
     /// The files of all torrents.
     pub store: Store,
     /// Trackers' sockets.
@@ -126,6 +131,7 @@ impl Reactor {
             poll: parts.poll,
             session: parts.session,
             torrent: parts.torrent,
+            unattended: parts.unattended,
             store: parts.store,
             outreach: parts.outreach,
             clock: parts.clock,
@@ -155,9 +161,14 @@ impl Reactor {
         }
         self.perform(now, reporter);
         // Another program's doing: what we verified may not be there any more.
-        let changed = self.store.content(self.torrent).changed();
+        let changed = self
+            .torrent
+            .and_then(|torrent| self.store.content(torrent).changed());
         let changed = changed.map(|error| error.to_string());
-        match (self.session.failure(self.torrent), self.caught, changed) {
+        let failure = self
+            .torrent
+            .and_then(|torrent| self.session.failure(torrent));
+        match (failure, self.caught, changed) {
             (Some(why), _, _) => Ending::Failed(why.to_string()),
             (None, None, Some(why)) => Ending::Failed(why),
             (None, None, None) => Ending::Done,
@@ -173,7 +184,8 @@ impl Reactor {
     /// Whether nothing is left to do, or there is no more time for it: everything is written
     /// first, and then saved.
     fn is_over(&mut self) -> bool {
-        if !self.session.is_over() {
+        let stays = self.unattended.is_some() && self.caught.is_none();
+        if stays || !self.session.is_over() {
             return false;
         }
         let now = self.clock.now();
@@ -223,6 +235,8 @@ impl Reactor {
         let mut next = sooner(self.session.next_deadline(), self.outreach.next_deadline());
         next = sooner(next, self.over_by());
         next = sooner(next, self.store.next_deadline(now));
+        let unattended = self.unattended.as_ref();
+        next = sooner(next, unattended.and_then(Unattended::next_deadline));
         sooner(next, self.session.turn_at(now))
     }
 
@@ -242,6 +256,11 @@ impl Reactor {
                     let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
                     self.outreach.on_event(event, registry, hear);
                 }
+                Token(n) if CONTROL.contains(&n) => {
+                    if let Some(unattended) = &mut self.unattended {
+                        unattended.on_event(event);
+                    }
+                }
                 Token(n) => self.on_peer_event(n - PEERS, event, now),
             }
         }
@@ -254,6 +273,11 @@ impl Reactor {
         }
         self.accept_peers(now);
         self.read_peers(now);
+        if let Some(unattended) = &mut self.unattended {
+            let registry = self.poll.registry();
+            unattended.turn(registry, &mut self.session, &mut self.store, now);
+            self.busy |= unattended.is_pending();
+        }
     }
 
     fn on_signal(&mut self, now: Now) {
@@ -271,8 +295,9 @@ impl Reactor {
         self.outreach
             .on_woken(&mut |input| self.session.handle_tracker(input, now));
         let found = self.outreach.take_peers();
-        self.session
-            .add_peers(self.torrent, &found, Source::User, now);
+        if let Some(torrent) = self.torrent {
+            self.session.add_peers(torrent, &found, Source::User, now);
+        }
     }
 
     fn accept_peers(&mut self, now: Now) {
@@ -288,9 +313,9 @@ impl Reactor {
                             continue;
                         };
                         let mut link = Link::new(stream, true);
-                        let kept = link
-                            .finish_connecting()
-                            .and_then(|_| add_link(&self.poll, &mut self.links, key, link));
+                        let kept = link.finish_connecting().and_then(|_| {
+                            link::add(self.poll.registry(), &mut self.links, key, link)
+                        });
                         if let Err(error) = kept {
                             let fault = Fault::Network(link::plain(&error));
                             self.session.handle_closed(key, fault, now);
@@ -363,15 +388,14 @@ impl Reactor {
                     self.go_on_saving(now);
                 }
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
-                Effect::Close { torrent, .. } => {
-                    self.store.close(torrent);
-                    self.session.forget(torrent);
-                }
+                Effect::Close { torrent, data } => self.close(torrent, data),
                 Effect::Report { report, .. } => {
                     match reporter(report) {
                         // The terminal that is closed takes nothing more, but that is known.
                         Err(why) if self.caught.is_none() => {
-                            self.session.fail(self.torrent, why, now);
+                            if let Some(torrent) = self.torrent {
+                                self.session.fail(torrent, why, now);
+                            }
                         }
                         _ => {}
                     }
@@ -381,9 +405,25 @@ impl Reactor {
         self.read_back(now);
     }
 
+    /// Closes the files of a torrent that is to be forgotten, and forgets it.
+    fn close(&mut self, torrent: TorrentKey, data: bool) {
+        let info_hash = self.session.torrent(torrent).map(|it| it.order.info_hash);
+        if let (Some(unattended), Some(info_hash)) = (&mut self.unattended, info_hash) {
+            unattended.on_removed(info_hash, data);
+        }
+        self.store.close(torrent);
+        self.session.forget(torrent);
+    }
+
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Now) {
-        let begun = link::dial(addr, self.bind)
-            .and_then(|stream| add_link(&self.poll, &mut self.links, key, Link::new(stream, true)));
+        let begun = link::dial(addr, self.bind).and_then(|stream| {
+            link::add(
+                self.poll.registry(),
+                &mut self.links,
+                key,
+                Link::new(stream, true),
+            )
+        });
         if let Err(error) = begun {
             self.session
                 .handle_closed(key, Fault::Network(link::plain(&error)), now);
@@ -402,24 +442,6 @@ impl Reactor {
         self.go_on_saving(now);
         self.let_go(now);
         self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
+        self.busy |= self.unattended.is_some() && self.store.has_closed();
     }
-}
-
-/// Puts a link under its slot's key and has it polled.
-fn add_link(
-    poll: &Poll,
-    links: &mut Vec<Option<Link>>,
-    key: usize,
-    mut link: Link,
-) -> io::Result<()> {
-    poll.registry().register(
-        &mut link.stream,
-        Token(PEERS + key),
-        Interest::READABLE | Interest::WRITABLE,
-    )?;
-    if links.len() <= key {
-        links.resize_with(key + 1, || None);
-    }
-    links[key] = Some(link);
-    Ok(())
 }

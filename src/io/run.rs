@@ -1,24 +1,23 @@
 //! From a [`Setup`] to a turning loop: what is on disk is looked at, ports are opened, and the
 //! session is given what it needs.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use mio::{Poll, Waker};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::clock::Clock;
-use super::disk::content::ContentFiles;
-use super::disk::opening::{Keeping, Opened, Request};
+use super::disk::disk_error::DiskError;
 use super::disk::pool::Pool;
 use super::disk::store::Store;
 use super::net::link::{self, Listeners};
 use super::net::outreach::Outreach;
 use super::reactor::{Parts, Reactor, Reporter};
-use super::setup::{Ending, Mode, Setup};
+use super::setup::{Ending, Process, Setup, Whole};
 use super::signal;
 use super::tokens;
-use crate::base::bits::Bits;
+use super::unattended::Unattended;
 use crate::base::id::PeerId;
 use crate::base::key::TorrentKey;
 use crate::base::limits;
@@ -28,8 +27,11 @@ use crate::session::config::Config;
 use crate::session::session::Session;
 use crate::torrent::candidates::Source;
 use crate::torrent::effect::Report;
-use crate::torrent::order::{Order, Us};
+use crate::torrent::order::Us;
 
+/// Pieces of the torrents that budgets are made for where none is known yet: a bitfield of so many
+/// is no longer than a frame with a block.
+const USUAL_PIECES: u32 = 1 << 17;
 /// What the torrent is called while it is opened.
 const ONLY: TorrentKey = 0;
 
@@ -48,28 +50,99 @@ pub fn run(setup: Setup, reporter: &mut Reporter<'_>) -> Ending {
     }
 }
 
+/// Runs the torrents of a folder until a signal ends it.
+pub fn run_folder(setup: Whole, reporter: &mut Reporter<'_>) -> Ending {
+    let mut warn = |message| {
+        let _ = reporter(Report::Warning(message));
+    };
+    match prepare_folder(setup, &mut warn) {
+        Ok(reactor) => reactor.run(reporter),
+        Err(why) => Ending::Failed(why),
+    }
+}
+
+fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor, String> {
+    for dir in [&setup.folder, &setup.state_dir(), &setup.dir] {
+        let made = std::fs::create_dir_all(dir);
+        made.map_err(|error| DiskError::new(dir, error).to_string())?;
+    }
+    let basis = Basis::new()?;
+    let (poll, waker, now) = (&basis.poll, &basis.waker, basis.clock.now());
+    let (listeners, outreach) = open_ports(setup.port, setup.bind, poll, waker)?;
+    let (process, bind) = (setup.process, setup.bind);
+    let registry = poll.registry();
+    // Whoever has the folder has its torrents: no other process touches them.
+    let mut unattended = Unattended::open(setup, listeners.port, registry, Arc::clone(waker))?;
+    let longest = FrameLimits::of(USUAL_PIECES).longest();
+    let buffers = buffers(process.memory, longest);
+    let mut store = Store::new(Arc::clone(waker), buffers, Pool::for_process());
+    let mut rng = Rng::from_seed(basis.seed);
+    let config = config(&process, longest, &listeners, &mut rng, warn);
+    let mut session = Session::new(config, rng.bits64(), now);
+    unattended.load(&mut store, &mut session);
+    signal::hand_over(Arc::clone(waker));
+    Reactor::new(Parts {
+        store,
+        poll: basis.poll,
+        session,
+        torrent: None,
+        unattended: Some(unattended),
+        outreach,
+        clock: basis.clock,
+        listeners,
+        bind,
+    })
+    .map_err(failed)
+}
+
+/// What every loop begins with.
+struct Basis {
+    clock: Clock,
+    seed: u64,
+    poll: Poll,
+    waker: Arc<Waker>,
+}
+
+impl Basis {
+    fn new() -> Result<Basis, String> {
+        let seed = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
+            .map_err(|error| format!("random numbers: {error}"))?;
+        let poll = Poll::new().map_err(failed)?;
+        Ok(Basis {
+            clock: Clock::start(),
+            seed,
+            waker: tokens::waker(&poll).map_err(failed)?,
+            poll,
+        })
+    }
+}
+
+fn failed(error: std::io::Error) -> String {
+    format!("poll: {}", link::plain(&error))
+}
+
 fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, String> {
-    let failed = |error| format!("poll: {}", link::plain(&error));
-    let clock = Clock::start();
+    let Basis {
+        clock,
+        seed,
+        poll,
+        waker,
+    } = Basis::new()?;
     let now = clock.now();
-    let seed = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
-        .map_err(|error| format!("random numbers: {error}"))?;
     let mut rng = Rng::from_seed(seed);
-    let poll = Poll::new().map_err(failed)?;
-    let waker = tokens::waker(&poll).map_err(failed)?;
-    let (listeners, mut outreach) = open_ports(&setup, &poll, &waker)?;
+    let (listeners, mut outreach) = open_ports(setup.port, setup.bind, &poll, &waker)?;
     let longest = FrameLimits::of(setup.metainfo.geometry.pieces()).longest();
     let buffers = buffers(setup.memory, longest);
     let mut store = Store::new(Arc::clone(&waker), buffers, Pool::for_process());
-    store.open(ONLY, request(&setup));
+    store.open(ONLY, setup.request());
     let (_, opening) = store.wait_opened();
     opening.warnings.into_iter().for_each(&mut *warn);
     let opened = opening.result?;
     let bind = setup.bind;
     let peers = std::mem::take(&mut setup.peers);
-    let config = config(&setup, &listeners, longest, &mut rng, warn);
+    let config = config(&setup.process(), longest, &listeners, &mut rng, warn);
     let mut session = Session::new(config, rng.bits64(), now);
-    let (order, content, keeping) = order(setup, opened);
+    let (order, content, keeping) = setup.order(opened);
     let added = session.add(order, now);
     let torrent = added.map_err(|_| String::from("the torrent is there already"))?;
     for (host, port) in peers {
@@ -83,7 +156,8 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
         store,
         poll,
         session,
-        torrent,
+        torrent: Some(torrent),
+        unattended: None,
         outreach,
         clock,
         listeners,
@@ -96,16 +170,17 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
 
 /// The sockets that peers call, and those for trackers, on the same port.
 fn open_ports(
-    setup: &Setup,
+    port: Option<u16>,
+    bind: Option<IpAddr>,
     poll: &Poll,
     waker: &Arc<Waker>,
 ) -> Result<(Listeners, Outreach), String> {
-    let listeners = Listeners::open(setup.port, setup.bind)?;
+    let listeners = Listeners::open(port, bind)?;
     let outreach = Outreach::new(
         poll.registry(),
         tokens::OUTREACH,
         listeners.port,
-        setup.bind,
+        bind,
         listeners.families,
         Arc::clone(waker),
     )
@@ -113,31 +188,18 @@ fn open_ports(
     Ok((listeners, outreach))
 }
 
-/// What of the disk a run needs to know.
-fn request(setup: &Setup) -> Request {
-    Request {
-        metainfo: Arc::clone(&setup.metainfo),
-        dir: setup.dir.clone(),
-        state_dir: setup.state_dir.clone(),
-        download: matches!(setup.mode, Mode::Get { .. }),
-        selection: setup.selection.clone(),
-        overwrite: setup.overwrite,
-        recheck: setup.recheck,
-    }
-}
-
 fn config(
-    setup: &Setup,
-    listeners: &Listeners,
+    process: &Process,
     longest: usize,
+    listeners: &Listeners,
     rng: &mut Rng,
     warn: &mut dyn FnMut(String),
 ) -> Config {
-    let sockets = sockets(setup.max_peers);
-    let (max_peers, share) = shares(setup.memory, sockets, longest);
+    let sockets = sockets(process.max_peers);
+    let (max_peers, share) = shares(process.memory, sockets, longest);
     for (least, what) in [(sockets, "ulimit -n"), (max_peers, "--memory")] {
-        if least < setup.max_peers {
-            let asked = setup.max_peers;
+        if least < process.max_peers {
+            let asked = process.max_peers;
             let message = format!("{what} leaves room for {least} peers, not {asked}");
             warn(message);
             break;
@@ -148,54 +210,17 @@ fn config(
         port: listeners.port,
         key: rng.bits32(),
         families: listeners.families,
-        allow_local: setup.allow_local,
+        allow_local: process.allow_local,
         share,
-        heartbeat: setup.heartbeat,
+        heartbeat: process.heartbeat,
     };
     Config {
         us,
         max_peers,
-        down: setup.down,
-        up: setup.up,
-        active: None,
+        down: process.down,
+        up: process.up,
+        active: process.active,
     }
-}
-
-/// The torrent as the session is to run it, and its files.
-fn order(setup: Setup, opened: Opened) -> (Order, ContentFiles, Keeping) {
-    let metainfo = &setup.metainfo;
-    let layout = opened.content.layout();
-    let (download, stay) = match setup.mode {
-        Mode::Get { stay } => (true, stay),
-        Mode::Seed { stay } => (false, stay),
-    };
-    let order = Order {
-        name: metainfo.name.clone(),
-        info_hash: metainfo.info_hash,
-        size: metainfo.size(),
-        geometry: metainfo.geometry,
-        padding: layout.padding(),
-        hashes: setup.hashes,
-        wanted: match (download, setup.selection) {
-            (true, Some(chosen)) => layout.select(chosen).pieces,
-            (true, None) => Bits::full(metainfo.geometry.pieces()),
-            (false, _) => Bits::new(metainfo.geometry.pieces()),
-        },
-        download,
-        stay,
-        trusted: opened.verdict.trusted,
-        to_hash: opened.verdict.hash,
-        doubted: opened.doubted,
-        earlier: opened.totals,
-        trackers: if setup.trackers {
-            metainfo.trackers.clone()
-        } else {
-            Vec::new()
-        },
-        timeout: setup.timeout,
-        sequential: setup.sequential,
-    };
-    (order, opened.content, opened.keeping)
 }
 
 /// How many sockets there may be for peers: as many as the system lets us have handles, but for

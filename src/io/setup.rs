@@ -5,8 +5,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::disk::content::ContentFiles;
+use super::disk::opening::{Keeping, Opened, Request};
+use crate::base::bits::Bits;
 use crate::base::id::PieceHash;
 use crate::base::time::Duration;
+use crate::torrent::order::Order;
 pub use crate::torrent::order::Stay;
 use crate::wire::metainfo::Metainfo;
 
@@ -53,6 +57,142 @@ pub struct Setup {
     pub overwrite: bool,
     /// Whether what is on disk is hashed, whatever the resume data says.
     pub recheck: bool,
+}
+
+/// What all torrents of a process share.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    /// Connections at most.
+    pub max_peers: usize,
+    /// Bytes that buffers may take.
+    pub memory: u64,
+    /// Limit of what comes in, bytes a second.
+    pub down: Option<u64>,
+    /// Limit of what goes out, bytes a second.
+    pub up: Option<u64>,
+    /// Torrents that download at the same time, at most; `None`: any number.
+    pub active: Option<usize>,
+    /// Whether trackers at local addresses are asked whatever their path.
+    pub allow_local: bool,
+    /// Progress is reported once a second even while nothing changes.
+    pub heartbeat: bool,
+}
+
+impl Setup {
+    /// What of the disk a run needs to know.
+    pub fn request(&self) -> Request {
+        Request {
+            metainfo: Arc::clone(&self.metainfo),
+            dir: self.dir.clone(),
+            state_dir: self.state_dir.clone(),
+            download: matches!(self.mode, Mode::Get { .. }),
+            selection: self.selection.clone(),
+            overwrite: self.overwrite,
+            recheck: self.recheck,
+        }
+    }
+
+    /// The torrent as the session is to run it, and its files.
+    pub fn order(self, opened: Opened) -> (Order, ContentFiles, Keeping) {
+        let metainfo = &self.metainfo;
+        let layout = opened.content.layout();
+        let (download, stay) = match self.mode {
+            Mode::Get { stay } => (true, stay),
+            Mode::Seed { stay } => (false, stay),
+        };
+        let order = Order {
+            name: metainfo.name.clone(),
+            info_hash: metainfo.info_hash,
+            size: metainfo.size(),
+            geometry: metainfo.geometry,
+            padding: layout.padding(),
+            hashes: self.hashes,
+            wanted: match (download, self.selection) {
+                (true, Some(chosen)) => layout.select(chosen).pieces,
+                (true, None) => Bits::full(metainfo.geometry.pieces()),
+                (false, _) => Bits::new(metainfo.geometry.pieces()),
+            },
+            download,
+            stay,
+            trusted: opened.verdict.trusted,
+            to_hash: opened.verdict.hash,
+            doubted: opened.doubted,
+            earlier: opened.totals,
+            trackers: if self.trackers {
+                metainfo.trackers.clone()
+            } else {
+                Vec::new()
+            },
+            timeout: self.timeout,
+            sequential: self.sequential,
+        };
+        (order, opened.content, opened.keeping)
+    }
+
+    /// What all torrents would share, if there were more of them.
+    pub fn process(&self) -> Process {
+        Process {
+            max_peers: self.max_peers,
+            memory: self.memory,
+            down: self.down,
+            up: self.up,
+            active: None,
+            allow_local: self.allow_local,
+            heartbeat: self.heartbeat,
+        }
+    }
+}
+
+/// What a run of a whole folder of torrents needs to know.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The folder: `torrents/` and the socket lie in it.
+    pub folder: PathBuf,
+    /// Where the content of all torrents lies.
+    pub dir: PathBuf,
+    /// Port to listen on, as in [`Setup`].
+    pub port: Option<u16>,
+    /// Local address to listen on and connect from; `None`: all, IPv4 and IPv6.
+    pub bind: Option<IpAddr>,
+    /// What the torrents share.
+    pub process: Process,
+    /// Whether trackers are asked.
+    pub trackers: bool,
+    /// How long each torrent stays once everything is there.
+    pub stay: Stay,
+}
+
+impl Whole {
+    /// Where torrents and their resume data are kept.
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.join("torrents")
+    }
+
+    /// The setup of one torrent.
+    pub fn of(&self, mut metainfo: Metainfo, mode: Mode) -> Setup {
+        Setup {
+            hashes: std::mem::take(&mut metainfo.hashes),
+            metainfo: Arc::new(metainfo),
+            mode,
+            dir: self.dir.clone(),
+            state_dir: self.state_dir(),
+            port: self.port,
+            bind: self.bind,
+            peers: Vec::new(),
+            max_peers: self.process.max_peers,
+            memory: self.process.memory,
+            down: self.process.down,
+            up: self.process.up,
+            selection: None,
+            sequential: false,
+            trackers: self.trackers,
+            allow_local: self.process.allow_local,
+            timeout: None,
+            heartbeat: self.process.heartbeat,
+            overwrite: false,
+            recheck: false,
+        }
+    }
 }
 
 /// What a run is for.

@@ -1,5 +1,5 @@
 //! What the sockets of the loop are known by to the poll: two listeners, the waker, then those of
-//! trackers, then those of peers.
+//! trackers, those of remote control, and those of peers.
 
 use std::io;
 use std::ops::Range;
@@ -7,14 +7,18 @@ use std::sync::Arc;
 
 use mio::{Poll, Token, Waker};
 
+use crate::base::limits;
+
 /// The sockets that peers dial.
 pub const LISTENERS: Range<usize> = 0..2;
 /// The token that helper threads, and signals, wake the loop with.
 pub const WAKER: Token = Token(2);
 /// Sockets of trackers.
 pub const OUTREACH: Range<usize> = 3..1024;
+/// Remote control: its listener, then its clients.
+pub const CONTROL: Range<usize> = OUTREACH.end..OUTREACH.end + 1 + limits::CONTROL_CLIENTS;
 /// The token of the first peer: the others follow by their keys.
-pub const PEERS: usize = OUTREACH.end;
+pub const PEERS: usize = CONTROL.end;
 
 /// A waker for the helper threads.
 ///

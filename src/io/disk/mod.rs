@@ -13,6 +13,7 @@ pub mod places;
 
 pub mod content_writer;
 pub mod elsewhere;
+pub mod erase;
 pub mod files;
 pub mod held;
 pub mod holes;

@@ -324,6 +324,11 @@ impl Store {
         self.closed.pop_front()
     }
 
+    /// Whether [`Store::next_closed`] has one.
+    pub fn has_closed(&self) -> bool {
+        !self.closed.is_empty()
+    }
+
     /// What was not saved.
     pub fn next_unsaved(&mut self) -> Option<(TorrentKey, Unsaved)> {
         self.unsaved.pop_front()

@@ -6,9 +6,12 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
 use super::socket;
+use crate::base::key::PeerKey;
+use crate::io::tokens::PEERS;
 use crate::tracker::Families;
 
 /// Ports that are tried when none is named: what clients have always used.
@@ -110,6 +113,25 @@ impl Link {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Puts a link under its slot's key, and has it polled.
+///
+/// # Errors
+/// The system has no more handles.
+pub fn add(
+    registry: &Registry,
+    links: &mut Vec<Option<Link>>,
+    key: PeerKey,
+    mut link: Link,
+) -> io::Result<()> {
+    let both = Interest::READABLE | Interest::WRITABLE;
+    registry.register(&mut link.stream, Token(PEERS + key), both)?;
+    if links.len() <= key {
+        links.resize_with(key + 1, || None);
+    }
+    links[key] = Some(link);
+    Ok(())
 }
 
 /// Begins to connect, from this local address if one is named.

@@ -1,4 +1,4 @@
-//! Sockets: those of peers, those of trackers, and host names.
+//! Sockets: those of peers, those of trackers, those of remote control, and host names.
 
 mod socket;
 
@@ -9,3 +9,7 @@ pub mod resolve;
 pub mod udp;
 
 pub mod outreach;
+
+mod client;
+pub mod server;
+pub mod unix;

@@ -1,0 +1,143 @@
+//! Remote control in the loop: requests come from the server, commands go to the session, answers
+//! go back. A torrent that is to be added is handed out: whoever keeps the torrents' files adds it,
+//! and tells what became of it.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use mio::Registry;
+use mio::event::Event;
+
+use super::net::server::{ClientKey, Incoming, Server};
+use super::tokens;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::rpc::{About, Add, Added, Exchange, Memory, Step, Trouble, World};
+use crate::session::command;
+use crate::session::session::Session;
+use crate::session::view;
+
+/// What is said where a request is not read.
+const TOO_LONG: &str = "the request is too long";
+
+/// Names a torrent that is to be added.
+pub type Ticket = u64;
+
+/// Remote control.
+#[derive(Debug)]
+pub struct Control {
+    server: Server,
+    about: About,
+    memory: Memory,
+    /// Torrents that are to be added and were not handed out.
+    adds: VecDeque<(Ticket, Add)>,
+    /// Exchanges that wait for theirs to be added.
+    waiting: Vec<(Ticket, ClientKey, Exchange)>,
+    /// Torrents that were to be added so far.
+    tickets: Ticket,
+}
+
+impl Control {
+    /// Takes a folder for this process, and listens on its socket.
+    ///
+    /// # Errors
+    /// Why not, as a line for the user: another process has it, or the disk refuses.
+    pub fn open(dir: &Path, about: About, registry: &Registry) -> Result<Control, String> {
+        Ok(Control {
+            server: Server::open(dir, registry, tokens::CONTROL)?,
+            about,
+            memory: Memory::default(),
+            adds: VecDeque::new(),
+            waiting: Vec::new(),
+            tickets: 0,
+        })
+    }
+
+    /// Notes what the poll says of a socket of remote control.
+    pub fn on_event(&mut self, event: &Event) {
+        self.server.on_event(event);
+    }
+
+    /// Answers requests, and does what they ask for: a bounded number in one turn.
+    pub fn turn(&mut self, registry: &Registry, session: &mut Session, now: Now) {
+        for _ in 0..limits::CONTROL_CLIENTS {
+            let Some((client, incoming)) = self.server.next_request(registry, now) else {
+                break;
+            };
+            let exchange = match incoming {
+                Incoming::Request(text) => Exchange::begin(&text),
+                Incoming::TooLong => Exchange::refuse(TOO_LONG),
+            };
+            self.go_on(client, exchange, session, now);
+        }
+        self.server.sweep(registry, now);
+    }
+
+    /// The next torrent that is to be added; [`Control::added`] is to be called for each.
+    pub fn next_add(&mut self) -> Option<(Ticket, Add)> {
+        self.adds.pop_front()
+    }
+
+    /// Tells whoever asked what became of a torrent.
+    pub fn added(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<Added, Trouble>,
+        session: &mut Session,
+        now: Now,
+    ) {
+        let place = self.waiting.iter().position(|(other, ..)| *other == ticket);
+        if let Some(place) = place {
+            let (_, client, mut exchange) = self.waiting.swap_remove(place);
+            exchange.added(outcome);
+            self.go_on(client, exchange, session, now);
+        }
+    }
+
+    /// Whether the next turn has something to do though nothing happens.
+    pub fn is_pending(&self) -> bool {
+        self.server.is_pending() || !self.adds.is_empty()
+    }
+
+    /// When there is something to do though nothing happens.
+    pub fn next_deadline(&self) -> Option<Now> {
+        self.server.next_deadline()
+    }
+
+    /// Takes the steps of an exchange until it is answered or has to wait.
+    fn go_on(
+        &mut self,
+        client: ClientKey,
+        mut exchange: Exchange,
+        session: &mut Session,
+        now: Now,
+    ) {
+        loop {
+            let view = view::of(session, now);
+            let peers = |torrent: &view::TorrentView| view::peers(session, torrent.key, now);
+            let world = World {
+                about: &self.about,
+                view: &view,
+                peers: &peers,
+                now,
+            };
+            match exchange.next(&mut self.memory, world) {
+                Step::Command(commands) => {
+                    let perform = |command| command::perform(session, command, now);
+                    let outcomes: Vec<_> = commands.into_iter().map(perform).collect();
+                    exchange.performed(&outcomes);
+                }
+                Step::Add(add) => {
+                    self.tickets += 1;
+                    self.adds.push_back((self.tickets, add));
+                    self.waiting.push((self.tickets, client, exchange));
+                    return;
+                }
+                Step::Answer(answer) => {
+                    let close = exchange.is_garbage();
+                    return self.server.answer(client, answer.as_deref(), close);
+                }
+            }
+        }
+    }
+}

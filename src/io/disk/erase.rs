@@ -1,0 +1,124 @@
+//! Deletes a torrent's content, and what is kept of it in the state folder. Of the content only
+//! files go that the resume data know as ours: what is the user's own, or was changed by another
+//! program, stays, as does each folder that is not empty then. No symbolic link is followed.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::io::Errno;
+
+use super::content::ContentFiles;
+use super::disk_error::DiskError;
+use super::places;
+use super::pool::Pool;
+use super::state;
+use crate::base::id::InfoHash;
+use crate::base::limits;
+use crate::storage::resume::Resume;
+use crate::wire::metainfo::Metainfo;
+
+/// Where a torrent's files lie.
+#[derive(Clone, Debug)]
+pub struct Place<'a> {
+    /// The folder of the content: it lies under `dir/NAME`.
+    pub dir: &'a Path,
+    /// The folder of what is kept: `INFOHASH.torrent` and `INFOHASH.resume`.
+    pub state_dir: &'a Path,
+}
+
+/// Deletes what is kept of a torrent, and before that its content, if `data` says so. What goes
+/// wrong comes back; it keeps nothing else from being deleted.
+pub fn erase(place: &Place<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskError> {
+    let mut errors = Vec::new();
+    if data {
+        errors.extend(erase_content(place, info_hash, &mut BTreeSet::new()).err());
+    }
+    // What names the torrent goes last: until then a start finds all of it.
+    for ending in ["parts", "resume", "torrent"] {
+        let path = place.state_dir.join(format!("{info_hash}.{ending}"));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                errors.push(DiskError::new(path, error));
+            }
+            _ => {}
+        }
+    }
+    errors
+}
+
+/// Deletes the files that are ours, then the folders that they lay in. The first thing that goes
+/// wrong comes back, when all was tried.
+fn erase_content(
+    place: &Place<'_>,
+    info_hash: InfoHash,
+    folders: &mut BTreeSet<String>,
+) -> Result<(), DiskError> {
+    let file = |ending| place.state_dir.join(format!("{info_hash}.{ending}"));
+    let Some(torrent) = state::load(&file("torrent"), limits::METAINFO_BYTES)? else {
+        return Ok(());
+    };
+    let Ok(mut metainfo) = Metainfo::parse(&torrent) else {
+        return Ok(());
+    };
+    places::fold(place.dir, &mut metainfo, false);
+    places::find(place.dir, &mut metainfo);
+    let metainfo = Arc::new(metainfo);
+    let mut content = ContentFiles::new(place.dir, Arc::clone(&metainfo), &Pool::for_process());
+    content.look();
+    content.find_owned();
+    let most = Resume::most_bytes(content.layout()) + 1;
+    let resume = state::load(&file("resume"), most)?;
+    let resume = resume.and_then(|text| Resume::decode(&text, info_hash, content.layout()));
+    let Some(resume) = resume else {
+        return Ok(());
+    };
+    let dir = File::open(place.dir).map_err(|error| DiskError::new(place.dir, error))?;
+    let mut first = Ok(());
+    for (file, stamp) in content.stamps().iter().enumerate() {
+        let Some(stamp) = stamp else {
+            continue;
+        };
+        let (entry, owned) = (&metainfo.files[file], content.ledger().owned());
+        if !resume.is_ours(file, *stamp, owned, entry.length) {
+            continue;
+        }
+        let gone = remove(&dir, &entry.path, AtFlags::empty());
+        let mut folder = &*entry.path;
+        while let Some((outer, _)) = folder.rsplit_once('/') {
+            folders.insert(outer.into());
+            folder = outer;
+        }
+        if let Err(errno) = gone {
+            first = first.and(Err(DiskError::new(content.path(file), errno)));
+        }
+    }
+    // What lies inside comes after what it lies in, and goes first.
+    for folder in folders.iter().rev() {
+        // One that is not empty holds what is not ours.
+        let _ = remove(&dir, folder, AtFlags::REMOVEDIR);
+    }
+    first
+}
+
+/// Removes a file or folder below this one.
+fn remove(dir: &File, path: &str, flags: AtFlags) -> Result<(), Errno> {
+    let way = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::PATH | OFlags::CLOEXEC;
+    let mut inner = None;
+    let mut rest = path;
+    while let Some((folder, behind)) = rest.split_once('/') {
+        let next = match &inner {
+            None => openat(dir, folder, way, Mode::empty())?,
+            Some(outer) => openat(outer, folder, way, Mode::empty())?,
+        };
+        inner = Some(next);
+        rest = behind;
+    }
+    match &inner {
+        None => unlinkat(dir, rest, flags),
+        Some(outer) => unlinkat(outer, rest, flags),
+    }
+}

@@ -1,0 +1,350 @@
+//! `brooklet run` and the commands that steer it, as their user sees them.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use brooklet::base::limits;
+use support::child::{Child, Stream, brooklet};
+use support::content::Content;
+use support::dir::Dir;
+use support::json::Json;
+use support::torrent::Torrent;
+use support::trackers::OpenTracker;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A `brooklet run` in a folder of its own.
+struct Run {
+    dir: Dir,
+    child: Child,
+}
+
+impl Run {
+    fn start() -> Run {
+        let dir = Dir::new();
+        let child = Run::begin(&dir.join("run"), &[]);
+        Run { dir, child }
+    }
+
+    fn begin(folder: &Path, options: &[&str]) -> Child {
+        let mut command = brooklet(None);
+        command.arg("run").arg(folder);
+        command
+            .args(["--port", "0", "--bind", "127.0.0.1", "-v"])
+            .args(options);
+        let child = Child::spawn("run", &mut command);
+        let deadline = Instant::now() + SOON;
+        while UnixStream::connect(folder.join("control")).is_err() {
+            assert!(Instant::now() < deadline, "nobody listens");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.join("run")
+    }
+
+    fn output(&self, args: &[&str]) -> Output {
+        let mut command = brooklet(None);
+        command.args(args).env("BROOKLET_DIR", self.folder());
+        command.output().unwrap()
+    }
+
+    /// What a command prints, which must end with 0.
+    fn says(&self, args: &[&str]) -> String {
+        let output = self.output(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The line of a command that must end with this code.
+    fn refused(&self, args: &[&str], code: i32) -> String {
+        let output = self.output(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        text.trim_end()
+            .strip_prefix("brooklet: ")
+            .unwrap()
+            .to_string()
+    }
+
+    /// The torrents as `status --json` shows them.
+    fn torrents(&self) -> Vec<Json> {
+        let text = self.says(&["status", "--json"]);
+        Json::parse(&text).unwrap().get("torrents").list().to_vec()
+    }
+
+    /// Waits until each torrent is in one of these states.
+    fn until(&self, states: &[&str]) -> Vec<Json> {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let torrents = self.torrents();
+            if torrents
+                .iter()
+                .all(|it| states.contains(&it.get("state").text()))
+            {
+                return torrents;
+            }
+            assert!(Instant::now() < deadline, "{torrents:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn add(&self, torrent: &Torrent, trackers: &[&str]) -> String {
+        let path = self.dir.join(format!("{}.torrent", torrent.content.name));
+        torrent.write(&path, trackers);
+        self.says(&["add", path.to_str().unwrap()])
+    }
+
+    fn client(&self) -> UnixStream {
+        let stream = UnixStream::connect(self.folder().join("control")).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream
+    }
+}
+
+fn one(name: &str, size: usize, seed: u64) -> Torrent {
+    Torrent::new(Content::file(seed, name, size), 1 << 14)
+}
+
+#[test]
+fn torrents_are_added_paused_limited_resumed_and_removed() {
+    let run = Run::start();
+    assert_eq!(run.torrents(), []);
+    let (first, second) = (one("a\u{1b}[2Jb", 100_000, 1), one("second", 100_000, 2));
+    let added = run.add(&first, &[]);
+    assert!(
+        added.starts_with("1 ") && !added.contains('\u{1b}'),
+        "{added}"
+    );
+    assert_eq!(run.add(&second, &[]), "2 second\n");
+    assert_eq!(run.add(&second, &[]), "2 second (it was there already)\n");
+    run.until(&["downloading"]);
+    let table = run.says(&["status"]);
+    assert_eq!(table.lines().count(), 3, "{table}");
+    assert!(!table.contains('\u{1b}'), "{table}");
+    assert_eq!(run.says(&["pause", "2"]), "");
+    let states = |run: &Run| -> Vec<String> {
+        let state = |torrent: &Json| torrent.get("state").text().to_string();
+        run.torrents().iter().map(state).collect()
+    };
+    assert_eq!(states(&run), ["downloading", "paused"]);
+    run.says(&["pause", "all"]);
+    assert_eq!(states(&run), ["paused", "paused"]);
+    run.says(&["resume", "1", "2"]);
+    run.until(&["downloading"]);
+    run.says(&["limit", "--down", "512K", "--up", "none"]);
+    run.says(&["limit", "--up", "1M", "2"]);
+    let words = run.says(&["status", "2"]);
+    assert!(
+        words.contains("up           0 B/s (at most 1049 kB/s)\n"),
+        "{words}"
+    );
+    let mut client = run.client();
+    client
+        .write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session_get\"}\n")
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(&client).read_line(&mut line).unwrap();
+    let answer = Json::parse(&line).unwrap();
+    let settings = answer.get("result");
+    assert_eq!(settings.get("speed_limit_down").count(), 524);
+    assert!(settings.get("speed_limit_down_enabled").is_true());
+    assert!(!settings.get("speed_limit_up_enabled").is_true());
+    run.says(&["remove", "1"]);
+    run.until(&["downloading"]);
+    let left = run.torrents();
+    assert_eq!((left.len(), left[0].get("number").count()), (1, 2));
+    // Its number is not given again.
+    assert_eq!(run.add(&first, &[]).split(' ').next(), Some("3"));
+}
+
+#[test]
+fn what_cannot_be_done_is_said_in_one_line() {
+    let run = Run::start();
+    run.add(&one("first", 100_000, 1), &[]);
+    for command in ["pause", "resume", "remove", "status"] {
+        let line = run.refused(&[command, "9"], 1);
+        assert_eq!(line, "9: no torrent has this number: see brooklet status");
+    }
+    let line = run.refused(&["limit", "--down", "1M", "9"], 1);
+    assert!(line.starts_with("9: no torrent"), "{line}");
+    for (args, words) in [
+        (&["pause"][..], "pause: no torrent is named"),
+        (&["remove", "all"], "all: expected the number of a torrent"),
+        (&["limit"], "limit: no limit is named"),
+        (
+            &["limit", "--up", "x"],
+            "--up x: expected a number of bytes",
+        ),
+        (&["add"], "add: no torrent is named"),
+        (
+            &["add", "magnet:?xt=urn:btih:00"],
+            "magnet links: not there yet",
+        ),
+        (&["status", "-1"], "-1: no such option"),
+    ] {
+        let line = run.refused(args, 2);
+        assert!(line.starts_with(words), "{line}");
+    }
+    let missing = run.dir.join("none.torrent");
+    run.refused(&["add", missing.to_str().unwrap()], 1);
+    let torn = run.dir.file("torn.torrent", "d4:info");
+    let line = run.refused(&["add", torn.to_str().unwrap()], 3);
+    assert!(line.contains("torn.torrent"), "{line}");
+    // One that cannot be added keeps none of the others from it.
+    let second = run.dir.join("second.torrent");
+    one("second", 100_000, 2).write(&second, &[]);
+    let output = run.output(&["add", torn.to_str().unwrap(), second.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 second\n");
+    // Another torrent of the same files.
+    let other = run.dir.join("other.torrent");
+    one("second", 100_000, 3).write(&other, &[]);
+    let line = run.refused(&["add", other.to_str().unwrap()], 1);
+    assert_eq!(
+        line,
+        "second: another torrent has the same files: remove that first"
+    );
+}
+
+#[test]
+fn a_folder_has_one_process_and_a_dead_one_is_known() {
+    let mut run = Run::start();
+    let folder = run.folder();
+    run.add(&one("first", 100_000, 1), &[]);
+    run.add(&one("second", 100_000, 2), &[]);
+    let mode = fs::metadata(folder.join("control"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut second = brooklet(None);
+    second.arg("run").arg(&folder).args(["--port", "0"]);
+    let mut second = Child::spawn("second", &mut second);
+    assert_eq!(second.code(SOON), 1);
+    let said = second.text(Stream::Err);
+    assert!(
+        said.ends_with("another brooklet runs here already\n"),
+        "{said}"
+    );
+    assert_eq!(run.torrents().len(), 2, "the first goes on");
+    run.child.kill();
+    let line = run.refused(&["status"], 1);
+    assert!(
+        line.contains("nobody runs here: start it with brooklet run"),
+        "{line}"
+    );
+    run.child = Run::begin(&folder, &[]);
+    let torrents = run.until(&["downloading"]);
+    let names: Vec<&str> = torrents.iter().map(|it| it.get("name").text()).collect();
+    assert_eq!(names, ["first", "second"]);
+    run.child.signal("TERM");
+    assert_eq!(run.child.code(SOON), 143);
+    assert!(!folder.join("control").exists());
+    let line = run.refused(&["status", "-C", "nowhere"], 1);
+    assert_eq!(line, "nowhere: no such file or folder");
+}
+
+#[test]
+fn clients_that_misbehave_hold_up_nobody() {
+    let run = Run::start();
+    run.add(&one("first", 100_000, 1), &[]);
+    let mut garbage = run.client();
+    garbage
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let mut said = Vec::new();
+    // It is closed with bytes unread, which may look like a reset.
+    let _ = garbage.read_to_end(&mut said);
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let error = Json::parse(&said).unwrap();
+    assert_eq!(error.get("error").get("code").number(), -32700.0);
+    // Asks without end, and never reads.
+    let mut deaf = run.client();
+    deaf.set_nonblocking(true).unwrap();
+    let ask = b"{\"method\":\"session-get\"}\n".repeat(1000);
+    while deaf.write(&ask).is_ok() {}
+    let _silent: Vec<UnixStream> = (0..limits::CONTROL_CLIENTS * 2)
+        .map(|_| run.client())
+        .collect();
+    assert_eq!(run.torrents().len(), 1);
+    run.says(&["pause", "1"]);
+    run.until(&["paused"]);
+}
+
+#[test]
+fn removing_with_data_leaves_what_is_not_ours() {
+    let book = Content::folder(1, "book", &[("a", 60_000), ("b/c", 90_000), ("b/d", 10)]);
+    let (book, single) = (Torrent::new(book, 1 << 14), one("single", 200_000, 2));
+    let Some(tracker) = OpenTracker::start(&[book.info_hash, single.info_hash]) else {
+        return;
+    };
+    let mut run = Run::start();
+    run.child.kill();
+    run.child = Run::begin(&run.folder(), &["--allow-local"]);
+    let seeds: Vec<Child> = [&book, &single]
+        .map(|torrent| {
+            let name = &torrent.content.name;
+            let seeded = run.dir.folder(format!("seed-{name}"));
+            torrent.content.write(&seeded);
+            let path = run.dir.join(format!("{name}.torrent"));
+            torrent.write(&path, &[&tracker.http_url]);
+            let mut seed = brooklet(None);
+            seed.arg("seed").arg(path).arg("-d").arg(&seeded);
+            seed.args([
+                "--port",
+                "0",
+                "--bind",
+                "127.0.0.1",
+                "--allow-local",
+                "--json",
+            ]);
+            seed.arg("--state").arg(run.dir.join("state"));
+            let mut seed = Child::spawn("seed", &mut seed);
+            seed.event_where("tracker", SOON, |event| event.get("ok").is_true());
+            seed
+        })
+        .into();
+    for torrent in [&book, &single] {
+        run.add(torrent, &[&tracker.http_url]);
+    }
+    let torrents = run.until(&["seeding"]);
+    for torrent in &torrents {
+        assert_eq!(torrent.get("done").count(), torrent.get("size").count());
+    }
+    drop(seeds);
+    let downloads = run.folder().join("downloads");
+    for torrent in [&book, &single] {
+        torrent.content.assert_in(&downloads);
+    }
+    fs::write(downloads.join("book/b/mine"), "mine").unwrap();
+    run.says(&["remove", "1", "2", "--data"]);
+    let gone = |path: &str| !downloads.join(path).exists();
+    let deadline = Instant::now() + SOON;
+    while !(gone("single") && gone("book/a") && gone("book/b/c") && gone("book/b/d")) {
+        assert!(Instant::now() < deadline, "it is there yet");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(
+        fs::read_to_string(downloads.join("book/b/mine")).unwrap(),
+        "mine"
+    );
+    let kept = || fs::read_dir(run.folder().join("torrents")).unwrap().count();
+    while kept() > 0 {
+        assert!(Instant::now() < deadline, "it is known yet");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(run.torrents(), []);
+}
