@@ -147,7 +147,6 @@ fn wrong_usage_is_said_in_one_line() {
         &["--frobnicate"],
         &["-x"],
         &["help", "frobnicate"],
-        &["get", "a", "b"],
         &["create", "a", "b"],
         &["show", "a", "b"],
         &["scrape", "a", "b"],
@@ -180,7 +179,6 @@ fn wrong_usage_is_said_in_one_line() {
         (&["check", "--fils", "1", "t"], "did you mean --files?"),
         (&["-v"], "did you mean -V?"),
         (&["get", "--up", "2Mb", "t"], "did you mean 2M (bytes)?"),
-        (&["get", "a.torrent", "b.torrent"], "one torrent at a time"),
         (
             &["check", "a.torrent", "b.torrent"],
             "one torrent at a time",

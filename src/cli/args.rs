@@ -49,8 +49,8 @@ pub enum Verbosity {
 /// What `get` and `seed` are told. A field is what interface.md says of the option with its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// The torrent: a path, or `-` for standard input.
-    pub torrent: OsString,
+    /// The torrents, each: a path, or `-` for standard input.
+    pub torrents: Vec<OsString>,
     /// `--dir`.
     pub dir: PathBuf,
     /// `--port`; `None`: the first free one of the usual ones.
@@ -97,36 +97,37 @@ pub struct Options {
 /// Wrong usage, with the line that says why.
 pub fn parse(command: Command, parser: &mut Parser) -> Result<Option<Options>, Failure> {
     let mut options = Options::new(command);
-    let mut torrent = None;
     while let Some(arg) = parser.next().map_err(|error| wrong(command, error))? {
         let option = match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
-            Arg::Value(value) if torrent.is_none() => {
-                torrent = Some(value);
-                continue;
-            }
             Arg::Value(value) => {
-                return Err(slip::another(command.name(), torrent.as_deref(), &value));
+                options.torrents.push(value);
+                continue;
             }
             Arg::Short(letter) => format!("-{letter}"),
             Arg::Long(name) => format!("--{name}"),
         };
         options.take(command, &option, parser)?;
     }
-    let missing = || {
-        let name = command.name();
-        Failure::usage(format!(
-            "{name}: no torrent is named: see brooklet {name} --help"
-        ))
-    };
-    options.torrent = torrent.ok_or_else(missing)?;
+    let name = command.name();
+    if options.torrents.is_empty() {
+        let why = format!("{name}: no torrent is named: see brooklet {name} --help");
+        return Err(Failure::usage(why));
+    }
+    if let Some(failure) = slip::spaced(&options.torrents) {
+        return Err(failure);
+    }
+    if options.torrents.len() > 1 && !options.files.is_empty() {
+        let why = format!("{name}: --files is for one torrent: run brooklet {name} once for each");
+        return Err(Failure::usage(why));
+    }
     Ok(Some(options))
 }
 
 impl Options {
     fn new(command: Command) -> Options {
         Options {
-            torrent: OsString::new(),
+            torrents: Vec::new(),
             dir: PathBuf::from("."),
             port: None,
             bind: None,
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_manual() {
         let options = get(&[]);
-        assert_eq!(options.torrent, "t");
+        assert_eq!(options.torrents, ["t"]);
         assert_eq!(options.dir, PathBuf::from("."));
         assert_eq!(
             (options.port, options.bind, options.max_peers),
@@ -292,18 +293,16 @@ mod tests {
             (options.verbosity, options.port),
             (Verbosity::Words, Some(0))
         );
-        assert_eq!(
-            (options.torrent.to_str(), options.json),
-            (Some("--json"), false)
-        );
+        assert_eq!(options.torrents, ["--json"]);
+        assert!(!options.json);
         assert_eq!(get(&["-v"]).verbosity, Verbosity::Verbose);
         assert_eq!(get(&["-v", "-q"]).verbosity, Verbosity::Quiet);
         assert_eq!(
             read(Command::Get, &["--json", "-"])
                 .unwrap()
                 .unwrap()
-                .torrent,
-            "-"
+                .torrents,
+            ["-"]
         );
     }
 
@@ -386,8 +385,8 @@ mod tests {
                 "-d: its value is missing: see brooklet get --help",
             ),
             (
-                vec!["a", "b"],
-                "b: an argument too many: see brooklet get --help",
+                vec!["a", "b", "--files=1"],
+                "get: --files is for one torrent: run brooklet get once for each",
             ),
             (vec![], "get: no torrent is named: see brooklet get --help"),
         ] {

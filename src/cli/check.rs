@@ -124,11 +124,11 @@ pub(super) fn draw_progress(done: u64, total: u64) {
         .checked_div(total)
         .filter(|_| logging::terminal())
     {
-        logging::draw(&format!(
+        logging::draw(&[format!(
             "hashing {percent:3}%  {} of {}",
             Bytes(done),
             Bytes(total)
-        ));
+        )]);
     }
 }
 
@@ -170,7 +170,7 @@ fn look(dir: &Path, metainfo: &Arc<Metainfo>, chosen: Option<&[usize]>, quiet: b
             draw_progress(done, geometry.size());
         }
     });
-    logging::draw("");
+    logging::draw(&[]);
     let mut good = Bits::new(geometry.pieces());
     for (piece, (hash, wanted)) in (0..).zip(hashes.iter().zip(&metainfo.hashes)) {
         if hash.as_ref() == Some(wanted) {

@@ -71,7 +71,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
             draw_progress(done, size);
         }
     });
-    logging::draw("");
+    logging::draw(&[]);
     let text = recipe.encode(&hashes.map_err(Failure::failed)?);
     let metainfo = Metainfo::parse(&text).map_err(invalid)?;
     output.put(&text)?;

@@ -1,24 +1,19 @@
-//! `get` and `seed`: the command line becomes a [`Setup`], the event loop runs it, and what it
-//! reports becomes events, log lines and progress.
+//! `get` and `seed`: the command line becomes a [`Setup`] for each torrent, and the event loop runs
+//! them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use lexopt::Parser;
 use log::LevelFilter;
 
 use super::args::{Command, Options, Verbosity};
-use super::progress::{Meter, Style};
-use super::units::Bytes;
-use super::{DAMAGED, Failure, args, events, help, target};
+use super::reporter::Reporter;
+use super::{DAMAGED, Failure, USAGE, args, help, target};
 use crate::io::disk::places;
 use crate::io::logging;
 use crate::io::setup::{Ending, Mode, Setup};
-use crate::torrent::effect::Report;
 
 /// Runs the command with the arguments behind its name.
 ///
@@ -38,13 +33,19 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
         Verbosity::Words => LevelFilter::Debug,
     });
     let mut reporter = Reporter::new(command, &options);
-    let result = prepare(command, options).and_then(|setup| {
-        let ending = crate::io::run(setup, &mut |report| reporter.take(&report));
-        logging::draw("");
+    let several = options.torrents.len() > 1;
+    let result = prepare(command, options).and_then(|(setups, failed)| {
+        let ending = crate::io::run(setups, &mut |torrent, report| {
+            reporter.take(torrent, &report)
+        });
+        logging::draw(&[]);
         match ending {
+            Ending::Done if failed > 0 => Err(Failure::failed(format!(
+                "{failed} of the torrents could not be read"
+            ))),
             Ending::Done => Ok(()),
             Ending::Signal(signal) => Err(Failure::silent(128 + signal as u8)),
-            Ending::Failed(message) if reporter.nothing => Err(Failure {
+            Ending::Failed(message) if reporter.found_nothing() && !several => Err(Failure {
                 code: DAMAGED,
                 message: Some(message),
             }),
@@ -54,23 +55,50 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
     reporter.end(result)
 }
 
-fn prepare(command: Command, mut options: Options) -> Result<Setup, Failure> {
-    let mut metainfo = target::load(&options.torrent)?;
-    places::fold(&options.dir, &mut metainfo, command == Command::Get);
+/// The torrents to run, and how many of several cannot be: each of those is said.
+///
+/// # Errors
+/// The only one cannot be, or none can.
+fn prepare(command: Command, options: Options) -> Result<(Vec<Setup>, usize), Failure> {
+    if let [torrent] = options.torrents.as_slice() {
+        return Ok((vec![setup(command, torrent, &options)?], 0));
+    }
+    let (mut setups, mut failed) = (Vec::new(), Vec::new());
+    for torrent in &options.torrents {
+        match setup(command, torrent, &options) {
+            Ok(setup) => setups.push(setup),
+            Err(failure) if failure.code == USAGE => return Err(failure),
+            Err(failure) => failed.push(failure),
+        }
+    }
+    for failure in &failed {
+        if let Some(message) = &failure.message {
+            log::error!("{message}");
+        }
+    }
+    if setups.is_empty() {
+        return Err(Failure::failed("none of the torrents can be read"));
+    }
+    Ok((setups, failed.len()))
+}
+
+fn setup(command: Command, torrent: &OsStr, options: &Options) -> Result<Setup, Failure> {
+    let mut metainfo = target::load(torrent)?;
+    let mut dir = options.dir.clone();
+    places::fold(&dir, &mut metainfo, command == Command::Get);
     let selection = target::selected(&options.files, &metainfo)?;
     if command == Command::Seed {
         let quiet = options.verbosity == Verbosity::Quiet;
-        let (torrent, dir) = (&options.torrent, &mut options.dir);
-        let found = target::find_content(torrent, dir, &mut metainfo, quiet);
+        let found = target::find_content(torrent, &mut dir, &mut metainfo, quiet);
         // A folder that does not exist is said to be that.
         if dir.is_dir() {
             found?;
         }
     } else {
-        places::find(&options.dir, &mut metainfo);
+        places::find(&dir, &mut metainfo);
     }
-    let state_dir = match options.state {
-        Some(dir) => dir,
+    let state_dir = match &options.state {
+        Some(dir) => dir.clone(),
         None => default_state()?,
     };
     Ok(Setup {
@@ -81,11 +109,11 @@ fn prepare(command: Command, mut options: Options) -> Result<Setup, Failure> {
             Command::Get => Mode::Get { stay: options.stay },
             Command::Seed => Mode::Seed { stay: options.stay },
         },
-        dir: options.dir,
+        dir,
         state_dir,
         port: options.port,
         bind: options.bind,
-        peers: options.peers,
+        peers: options.peers.clone(),
         max_peers: options.max_peers,
         memory: options.memory,
         down: options.down,
@@ -116,162 +144,4 @@ fn state_dir(state: Option<OsString>, home: Option<OsString>) -> Result<PathBuf,
     base.map(|base| base.join("brooklet")).ok_or_else(|| {
         Failure::failed("resume data: HOME is not set: say where to keep it with --state DIR")
     })
-}
-
-/// Turns reports into what a user sees.
-struct Reporter {
-    seeding: bool,
-    json: bool,
-    meter: Meter,
-    /// A seed has found nothing that it could send.
-    nothing: bool,
-    /// Whether the `error` event is out already.
-    error: bool,
-    /// Why standard output takes no more events.
-    deaf: Option<String>,
-    /// What has been warned of: said once, not for every piece of a file.
-    warned: BTreeSet<String>,
-    /// What each tracker last complained of: said once, not at every announce.
-    complaints: BTreeMap<String, String>,
-}
-
-impl Reporter {
-    fn new(command: Command, options: &Options) -> Reporter {
-        Reporter {
-            seeding: command == Command::Seed,
-            json: options.json,
-            meter: Meter::new(Style::suitable(
-                options.verbosity == Verbosity::Quiet,
-                options.json,
-            )),
-            nothing: false,
-            error: false,
-            deaf: None,
-            warned: BTreeSet::new(),
-            complaints: BTreeMap::new(),
-        }
-    }
-
-    /// An error, if nobody takes the events any more, or there is nothing to seed.
-    fn take(&mut self, report: &Report) -> Result<(), String> {
-        self.error |= matches!(report, Report::Error(_));
-        let sent = if self.json {
-            self.send(events::event(report, SystemTime::now()))
-        } else {
-            Ok(())
-        };
-        if matches!(report, Report::Progress(_)) {
-            self.meter.fit();
-        }
-        if let Some(show) = self.meter.note(report, Instant::now()) {
-            show.write();
-        }
-        self.log(report);
-        match report {
-            Report::Checked { have: 0, .. } if self.seeding => {
-                self.nothing = true;
-                let (name, why) = (self.meter.name(), "not one piece of it is whole on disk");
-                sent.and(Err(format!("{name}: {why}: there is nothing to seed")))
-            }
-            _ => sent,
-        }
-    }
-
-    fn send(&mut self, event: Option<String>) -> Result<(), String> {
-        let Some(line) = event.filter(|_| self.deaf.is_none()) else {
-            return Ok(());
-        };
-        let mut out = io::stdout().lock();
-        let written = writeln!(out, "{line}").and_then(|()| out.flush());
-        written.map_err(|error| {
-            let why = super::unwritten(error);
-            self.deaf.insert(why).clone()
-        })
-    }
-
-    fn log(&mut self, report: &Report) {
-        match report {
-            Report::Checked {
-                have,
-                pieces,
-                missing,
-            } => {
-                log::info!("on disk: {have} of {pieces} pieces");
-                if self.seeding && *missing > 0 {
-                    let lacking = pieces - have;
-                    let missing = Bytes(*missing);
-                    log::warn!(
-                        "{lacking} of {pieces} pieces ({missing}) are missing or damaged: \
-                         seeding the rest"
-                    );
-                }
-            }
-            Report::Tracker {
-                url,
-                outcome,
-                remark,
-            } => match outcome {
-                Ok(peers) => {
-                    let ending = if *peers == 1 { "" } else { "s" };
-                    let remark = remark.iter().map(|words| format!(" ({words})"));
-                    let remark: String = remark.collect();
-                    log::info!("tracker {url}: {peers} peer{ending}{remark}");
-                }
-                Err(why) => self.complain(url, why),
-            },
-            Report::TrackerWarning { url, message } => self.complain(url, message),
-            Report::Connected { addr, client } => log::info!("peer {addr}: connected ({client})"),
-            Report::Disconnected { addr, reason } => {
-                log::info!("peer {addr}: disconnected: {reason}");
-            }
-            Report::FailedIncoming(counts) => {
-                let parts: Vec<String> = counts
-                    .iter()
-                    .map(|(failed, count)| format!("{count} {failed}"))
-                    .collect();
-                log::info!(
-                    "incoming connections that failed before their handshake: {}",
-                    parts.join(", ")
-                );
-            }
-            Report::Piece { index, ok: false } => {
-                log::info!("piece {index}: its SHA-1 does not match");
-            }
-            Report::Piece { index, ok: true } => log::debug!("piece {index}: verified"),
-            Report::Alone(why) => log::warn!("{why}"),
-            Report::Warning(message) => {
-                if self.warned.insert(message.clone()) {
-                    log::warn!("{message}");
-                }
-            }
-            // The meter shows these; the last line of the program says the error.
-            Report::Start { .. }
-            | Report::Progress(_)
-            | Report::Complete { .. }
-            | Report::Stopped { .. }
-            | Report::Error(_) => {}
-        }
-    }
-
-    fn complain(&mut self, url: &str, message: &str) {
-        let before = self.complaints.insert(url.to_string(), message.to_string());
-        if before.is_some_and(|before| before == message) {
-            log::info!("tracker {url}: {message}");
-        } else {
-            log::warn!("tracker {url}: {message}");
-        }
-    }
-
-    /// The last event, and how the command ends.
-    fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
-        let message = result.as_ref().err().and_then(|f| f.message.clone());
-        if let Some(message) = message.filter(|_| self.json && !self.error) {
-            // What could not be written is said below.
-            let _ = self.send(Some(events::error(&message, SystemTime::now())));
-        }
-        match (result, self.deaf) {
-            (Ok(()), Some(why)) => Err(Failure::failed(why)),
-            (result, _) => result,
-        }
-    }
 }

@@ -2,11 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::id::InfoHash;
 use crate::torrent::effect::Report;
 use crate::wire::json::{Object, quoted};
 
-/// The report as a line of JSON, without its end; `None` for what is no event.
-pub fn event(report: &Report, at: SystemTime) -> Option<String> {
+/// The report as a line of JSON, without its end; `None` for what is no event. `info_hash`: the
+/// torrent that it is about.
+pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Option<String> {
     let object = match report {
         Report::Start {
             name,
@@ -56,11 +58,15 @@ pub fn event(report: &Report, at: SystemTime) -> Option<String> {
             .plain("downloaded", downloaded)
             .plain("uploaded", uploaded),
         Report::Stopped { reason } => begin("stopped", at).text("reason", reason.as_str()),
-        Report::Error(message) => return Some(error(message, at)),
+        Report::Error(message) => begin("error", at).text("message", message.as_str()),
         Report::TrackerWarning { .. }
         | Report::Alone(_)
         | Report::Warning(_)
         | Report::FailedIncoming(_) => return None,
+    };
+    let object = match (report, info_hash) {
+        (Report::Start { .. }, _) | (_, None) => object,
+        (_, Some(info_hash)) => object.text("info_hash", info_hash.to_string().as_str()),
     };
     Some(object.finish())
 }
@@ -196,9 +202,12 @@ mod tests {
         ] {
             let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_042);
             let fields = fields.replace(",T", r#","time":1700000000.042"#);
-            assert_eq!(event(&report, at), Some(format!(r#"{{"event":{fields}}}"#)));
+            assert_eq!(
+                event(&report, None, at),
+                Some(format!(r#"{{"event":{fields}}}"#))
+            );
         }
-        assert_eq!(event(&Report::Warning(text), UNIX_EPOCH), None);
+        assert_eq!(event(&Report::Warning(text), None, UNIX_EPOCH), None);
     }
 
     #[test]

@@ -10,8 +10,8 @@ brooklet: a BitTorrent client in one binary and one thread
 Usage: brooklet COMMAND [OPTION]... ARGUMENT
 
 Commands:
-  get TORRENT     download, verify and share
-  seed TORRENT    upload what is on disk
+  get TORRENT...  download, verify and share
+  seed TORRENT... upload what is on disk
   create PATH     make a .torrent of a file or folder
   show TORRENT    say what a torrent holds
   check TORRENT   hash what is on disk, offline
@@ -86,11 +86,13 @@ are minutes; 90s, 1h and 1h30m are taken too.
 /// `brooklet get --help`.
 pub const GET: &str = concat!(
     "\
-Usage: brooklet get [OPTION]... TORRENT
+Usage: brooklet get [OPTION]... TORRENT...
 
 Downloads, verifies every piece, uploads to others meanwhile, and ends as soon
 as everything selected is complete on disk. What is on disk already is checked
-and kept. TORRENT is the path of a .torrent, or - for standard input.
+and kept. TORRENT is the path of a .torrent, or - for standard input. Several
+share the process, its port and the limits; one that fails leaves the others
+running, and the command then ends with 1.
 
       --seed            stay and seed until stopped
       --ratio R         seed until R times the content's size has been uploaded,
@@ -109,12 +111,13 @@ Examples:
 /// `brooklet seed --help`.
 pub const SEED: &str = concat!(
     "\
-Usage: brooklet seed [OPTION]... TORRENT
+Usage: brooklet seed [OPTION]... TORRENT...
 
 Checks what is on disk and uploads it until stopped. Missing pieces are not
 downloaded; with nothing at all on disk it ends with 4. Content that is not
 under DIR is looked for in DIR itself and beside the torrent. TORRENT is the
-path of a .torrent, or - for standard input.
+path of a .torrent, or - for standard input. Several share the process, its
+port and the limits.
 
       --ratio R         stop when R times the content's size has been uploaded,
                         earlier runs counted

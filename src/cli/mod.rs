@@ -9,6 +9,7 @@ pub mod download;
 pub mod events;
 pub mod progress;
 pub mod remote;
+pub mod reporter;
 pub mod scrape;
 pub mod show;
 pub mod slip;

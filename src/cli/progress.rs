@@ -1,10 +1,13 @@
-//! How far a run is, for people. On a terminal one line is redrawn in place; otherwise plain lines
-//! come at the start, at most every ten seconds, and at the end, so that a log file stays short.
+//! How far a run is, for people. On a terminal a line for each torrent is redrawn in place;
+//! otherwise plain lines come at the start, at most every ten seconds, and at the end, so that a
+//! log file stays short.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use super::units::{Bytes, Part, Span};
+use crate::base::key::TorrentKey;
 use crate::io::logging;
 use crate::torrent::effect::{Progress, Report};
 
@@ -43,8 +46,8 @@ impl Style {
 pub enum Show {
     /// A line that stays.
     Line(String),
-    /// The redrawn line, in place of the last one; empty: away with it.
-    Status(String),
+    /// The redrawn lines, in place of the last ones.
+    Status(Vec<String>),
 }
 
 impl Show {
@@ -52,45 +55,102 @@ impl Show {
     pub fn write(&self) {
         match self {
             Show::Line(line) => logging::say(line),
-            Show::Status(line) => logging::draw(line),
+            Show::Status(lines) => logging::draw(lines),
         }
     }
 }
 
-/// Where a run stands, and what has been said of it.
+/// Where the torrents of a run stand.
 #[derive(Debug)]
-pub struct Meter {
+pub struct Board {
+    style: Style,
+    meters: BTreeMap<TorrentKey, Meter>,
+}
+
+impl Board {
+    /// Nothing has been reported yet.
+    pub fn new(style: Style) -> Board {
+        Board {
+            style,
+            meters: BTreeMap::new(),
+        }
+    }
+
+    /// What a torrent is called; empty before it has started.
+    pub fn name(&self, torrent: TorrentKey) -> &str {
+        self.meters.get(&torrent).map_or("", |meter| &meter.name)
+    }
+
+    /// Takes a report of a torrent in; what it changes for the user is handed back.
+    pub fn note(&mut self, torrent: TorrentKey, report: &Report, now: Instant) -> Option<Show> {
+        if let Style::Redrawn(columns) = &mut self.style {
+            // The window may have got another width since.
+            *columns = logging::columns();
+        }
+        let (style, several) = (self.style, self.meters.len() > 1);
+        let started = matches!(report, Report::Start { .. });
+        if !started && !self.meters.contains_key(&torrent) {
+            return None;
+        }
+        let meter = self.meters.entry(torrent).or_insert_with(Meter::new);
+        meter.style = style;
+        let show = meter.note(report, now);
+        match (show, style) {
+            (Some(Show::Status(_)), Style::Redrawn(columns)) if several => {
+                Some(Show::Status(self.lines(columns, logging::rows())))
+            }
+            (show, _) => show,
+        }
+    }
+
+    /// A line for each torrent, up to what fits; the others are counted in the last one.
+    fn lines(&self, columns: usize, rows: usize) -> Vec<String> {
+        let going: Vec<&Meter> = self
+            .meters
+            .values()
+            .filter(|meter| !meter.stopped)
+            .collect();
+        let fits = rows.saturating_sub(1).max(1);
+        let shown = if going.len() > fits { fits - 1 } else { fits };
+        let longest = going.iter().map(|meter| meter.name.chars().count()).max();
+        let width = longest.unwrap_or(0).min(columns / 3);
+        let line = |meter: &&Meter| {
+            let name: String = meter.name.chars().take(width).collect();
+            let room = columns.saturating_sub(width + 2);
+            format!("{name:width$}  {}", describe(&meter.last, room))
+        };
+        let mut lines: Vec<String> = going.iter().take(shown).map(line).collect();
+        if going.len() > shown {
+            lines.push(format!("and {} more", going.len() - shown));
+        }
+        lines
+    }
+}
+
+/// Where a torrent stands, and what has been said of it.
+#[derive(Debug)]
+struct Meter {
     style: Style,
     name: String,
     last: Progress,
     said: Option<(Instant, String)>,
+    stopped: bool,
 }
 
 impl Meter {
-    /// Nothing has been reported yet.
-    pub fn new(style: Style) -> Meter {
+    fn new() -> Meter {
         Meter {
-            style,
+            style: Style::Hidden,
             name: String::new(),
             last: Progress::default(),
             said: None,
-        }
-    }
-
-    /// What the torrent is called; empty before it has started.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The window may have got another width since.
-    pub fn fit(&mut self) {
-        if matches!(self.style, Style::Redrawn(_)) {
-            self.style = Style::Redrawn(logging::columns());
+            stopped: false,
         }
     }
 
     /// Takes a report in; what it changes for the user is handed back.
-    pub fn note(&mut self, report: &Report, now: Instant) -> Option<Show> {
+    fn note(&mut self, report: &Report, now: Instant) -> Option<Show> {
+        self.stopped |= matches!(report, Report::Stopped { .. });
         match report {
             Report::Start {
                 name,
@@ -131,7 +191,7 @@ impl Meter {
     fn state(&mut self, now: Instant) -> Option<Show> {
         match self.style {
             Style::Hidden => None,
-            Style::Redrawn(columns) => Some(Show::Status(describe(&self.last, columns))),
+            Style::Redrawn(columns) => Some(Show::Status(vec![describe(&self.last, columns)])),
             Style::Plain => {
                 let line = describe(&self.last, usize::MAX);
                 let due = |(at, said): &(Instant, String)| now >= *at + EVERY && *said != line;
@@ -274,15 +334,15 @@ mod tests {
     #[test]
     fn plain_lines_come_at_the_start_every_ten_seconds_and_at_the_end() {
         let start_at = Instant::now();
-        let mut meter = Meter::new(Style::Plain);
-        let first = meter.note(&start(), start_at);
+        let mut meter = Board::new(Style::Plain);
+        let first = meter.note(0, &start(), start_at);
         let expected = "n\\x1b[2J: 977 KiB, pieces: 62, port: 6881";
         assert_eq!(first, Some(Show::Line(String::from(expected))));
         let mut said = Vec::new();
         for second in 0..60_u64 {
             let done = second.min(30) * 1_000;
             let report = Report::Progress(Progress { done, ..HALF });
-            if let Some(show) = meter.note(&report, start_at + Duration::from_secs(second)) {
+            if let Some(show) = meter.note(0, &report, start_at + Duration::from_secs(second)) {
                 assert!(matches!(show, Show::Line(_)));
                 said.push(second);
             }
@@ -291,7 +351,7 @@ mod tests {
         let stopped = Report::Stopped {
             reason: String::from("SIGINT"),
         };
-        match meter.note(&stopped, start_at + Duration::from_secs(60)) {
+        match meter.note(0, &stopped, start_at + Duration::from_secs(60)) {
             Some(Show::Line(line)) => {
                 assert!(
                     line.ends_with("stopped (SIGINT) at 3.0%, 29.3 of 977 KiB"),
@@ -303,17 +363,42 @@ mod tests {
     }
 
     #[test]
+    fn several_torrents_have_a_line_each_up_to_what_fits() {
+        let now = Instant::now();
+        let mut board = Board::new(Style::Redrawn(80));
+        for torrent in 0..5 {
+            board.note(torrent, &start(), now);
+            board.note(torrent, &Report::Progress(HALF), now);
+        }
+        let lines = board.lines(40, 24);
+        assert_eq!(lines.len(), 5);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.starts_with("n\\x1b[2J  99.9%")),
+            "{lines:?}"
+        );
+        assert!(lines.iter().all(|line| line.len() <= 40), "{lines:?}");
+        let lines = board.lines(40, 4);
+        assert_eq!((lines.len(), lines[2].as_str()), (3, "and 3 more"));
+        let reason = String::from("complete");
+        board.note(3, &Report::Stopped { reason }, now);
+        assert_eq!(board.lines(40, 24).len(), 4);
+    }
+
+    #[test]
     fn a_terminal_has_one_line_and_quiet_has_none() {
         let now = Instant::now();
-        let mut meter = Meter::new(Style::Redrawn(30));
+        let mut meter = Board::new(Style::Redrawn(30));
+        meter.note(0, &start(), now);
         for _ in 0..3 {
-            let Some(Show::Status(line)) = meter.note(&Report::Progress(HALF), now) else {
+            let Some(Show::Status(lines)) = meter.note(0, &Report::Progress(HALF), now) else {
                 panic!("no status line");
             };
-            assert!(!line.is_empty() && line.len() <= 30, "{line}");
+            assert_eq!(lines.len(), 1, "{lines:?}");
         }
-        let mut quiet = Meter::new(Style::Hidden);
-        assert_eq!(quiet.note(&start(), now), None);
-        assert_eq!(quiet.note(&Report::Progress(HALF), now), None);
+        let mut quiet = Board::new(Style::Hidden);
+        assert_eq!(quiet.note(0, &start(), now), None);
+        assert_eq!(quiet.note(0, &Report::Progress(HALF), now), None);
     }
 }

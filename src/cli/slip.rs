@@ -1,6 +1,6 @@
 //! Slips of the keyboard, and habits from other programs: what a user may have meant.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::{Failure, help, quote};
@@ -98,20 +98,32 @@ pub fn command(given: &OsStr) -> Failure {
 /// What is to be said of one more argument, where one torrent is named already.
 pub fn another(command: &str, first: Option<&OsStr>, next: &OsStr) -> Failure {
     let name = quote(next);
-    if let Some(first) = first {
-        let mut whole = first.to_owned();
-        whole.push(" ");
-        whole.push(next);
-        if !Path::new(first).exists() && Path::new(&whole).exists() {
-            let whole = quote(&whole);
-            let why = format!("did you mean '{whole}'? A name with spaces needs quotes");
-            return Failure::usage(format!("{name}: {why}"));
-        }
+    if let Some(failure) = first.and_then(|first| apart(first, next)) {
+        return failure;
     }
     Failure::usage(if is_torrent(next) {
         format!("{name}: one torrent at a time: run brooklet {command} once for each")
     } else {
         format!("{name}: an argument too many: see brooklet {command} --help")
+    })
+}
+
+/// What is to be said of two arguments that are the parts of one name, if any are.
+pub fn spaced(arguments: &[OsString]) -> Option<Failure> {
+    arguments
+        .windows(2)
+        .find_map(|pair| apart(&pair[0], &pair[1]))
+}
+
+fn apart(first: &OsStr, next: &OsStr) -> Option<Failure> {
+    let mut whole = first.to_owned();
+    whole.push(" ");
+    whole.push(next);
+    let one = !Path::new(first).exists() && Path::new(&whole).exists();
+    one.then(|| {
+        let (name, whole) = (quote(next), quote(&whole));
+        let why = format!("did you mean '{whole}'? A name with spaces needs quotes");
+        Failure::usage(format!("{name}: {why}"))
     })
 }
 

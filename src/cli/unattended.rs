@@ -22,7 +22,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         return super::print(help::RUN);
     };
     logging::init(level);
-    match crate::io::run_folder(setup, &mut |report| {
+    match crate::io::run_folder(setup, &mut |_, report| {
         log(&report);
         Ok(())
     }) {

@@ -1,5 +1,5 @@
-//! Standard error, shared by log lines and the progress line. Everything that is written there
-//! comes through here, so that a log line never tears the progress line, and so that nothing a
+//! Standard error, shared by log lines and the progress lines. Everything that is written there
+//! comes through here, so that a log line never tears a progress line, and so that nothing a
 //! torrent, a tracker or a peer says can move the cursor, forge a line or change a colour: control
 //! characters, and what cannot be seen, are escaped on the way out.
 
@@ -13,15 +13,16 @@ use simplelog::{ConfigBuilder, WriteLogger};
 
 pub use crate::base::printable::{is_unsafe, printable};
 
-/// The progress line on the terminal now; empty if there is none. The lock also keeps two threads
+/// The progress lines on the terminal now; none if there are none. The lock also keeps two threads
 /// from writing at once.
-static STATUS: Mutex<String> = Mutex::new(String::new());
+static STATUS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Erases the progress line, before which the cursor stands, and the rows below: a window that was
-/// made narrower may have folded the line into several.
+/// Erases the progress lines, before the first of which the cursor stands, and the rows below: a
+/// window that was made narrower may have folded a line into several.
 const ERASE: &str = "\r\x1b[J";
-/// Columns of a window whose width nobody told us.
+/// Columns and rows of a window whose size nobody told us.
 const COLUMNS: usize = 80;
+const ROWS: usize = 24;
 /// What does not fit the window is cut by the terminal, not wrapped.
 const WRAP_OFF: &str = "\x1b[?7l";
 /// See [`WRAP_OFF`].
@@ -68,7 +69,7 @@ pub fn fatal(message: &str) {
     ));
 }
 
-/// Writes one line above the progress line. The text is written as it is: what comes from outside
+/// Writes one line above the progress lines. The text is written as it is: what comes from outside
 /// has gone through [`printable`].
 pub fn say(line: &str) {
     let status = status();
@@ -80,18 +81,18 @@ pub fn say(line: &str) {
     put(&text);
 }
 
-/// Draws the progress line, in place of the last one; an empty one takes it away. Only for a
+/// Draws the progress lines, in place of the last ones; none takes them away. Only for a
 /// [`terminal`].
-pub fn draw(line: &str) {
+pub fn draw(lines: &[String]) {
     let mut status = status();
-    if *status == line {
+    if *status == lines {
         return;
     }
-    line.clone_into(&mut status);
+    lines.clone_into(&mut status);
     put(&format!("{ERASE}{}", drawn(&status)));
 }
 
-/// Draws the progress line anew, as the window may have changed.
+/// Draws the progress lines anew, as the window may have changed.
 pub fn redraw() {
     let status = status();
     if !status.is_empty() {
@@ -106,6 +107,13 @@ pub fn columns() -> usize {
     columns.filter(|&columns| columns > 0).unwrap_or(COLUMNS) - 1
 }
 
+/// Rows of the terminal.
+pub fn rows() -> usize {
+    let window = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    let rows = window.map(|size| usize::from(size.ws_row));
+    rows.filter(|&rows| rows > 0).unwrap_or(ROWS)
+}
+
 const RED: u8 = 31;
 const YELLOW: u8 = 33;
 
@@ -117,19 +125,24 @@ fn paint(text: &str, code: u8, colour: bool) -> Cow<'_, str> {
     }
 }
 
-fn status() -> MutexGuard<'static, String> {
+fn status() -> MutexGuard<'static, Vec<String>> {
     // A text cannot be left half changed: a thread that died holding it did no harm.
     STATUS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn drawn(status: &str) -> String {
+fn drawn(status: &[String]) -> String {
     if status.is_empty() {
-        String::new()
-    } else {
-        // A window that is made narrower moves the cursor along with what it stands on.
-        let fitting: String = status.chars().take(columns()).collect();
-        format!("{WRAP_OFF}{fitting}{WRAP_ON}\r")
+        return String::new();
     }
+    // A window that is made narrower moves the cursor along with what it stands on.
+    let columns = columns();
+    let fitting = |line: &String| line.chars().take(columns).collect::<String>();
+    let lines: Vec<String> = status.iter().map(fitting).collect();
+    let back = match lines.len() - 1 {
+        0 => String::new(),
+        rows => format!("\x1b[{rows}A"),
+    };
+    format!("{WRAP_OFF}{}{WRAP_ON}{back}\r", lines.join("\r\n"))
 }
 
 fn put(text: &str) {

@@ -16,10 +16,14 @@ mod tokens;
 
 pub mod reactor;
 
+mod ending;
+
 mod flush;
 mod receive;
 
 pub mod control;
+
+mod claims;
 
 mod library;
 

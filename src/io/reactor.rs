@@ -13,10 +13,11 @@ use mio::{Events, Interest, Poll, Token};
 use super::clock::Clock;
 use super::disk::store::Store;
 use super::disk::writer::Written;
+use super::ending;
 use super::logging;
 use super::net::link::{self, Link, Listeners};
 use super::net::outreach::Outreach;
-use super::setup::Ending;
+use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{CONTROL, LISTENERS, OUTREACH, PEERS, WAKER};
 use super::unattended::Unattended;
@@ -26,24 +27,21 @@ use crate::base::time::{Now, sooner};
 use crate::peer::fault::Fault;
 use crate::peer::peer::Peer;
 use crate::session::session::Session;
+use crate::session::view;
 use crate::torrent::candidates::Source;
-use crate::torrent::effect::{Effect, Report};
+use crate::torrent::effect::Effect;
 use crate::tracker::Input;
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
 const AREA: usize = 256 * 1024;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 512;
-/// Hears of everything that a user may want to know. An error, in one line, ends the session:
-/// nobody can be told any more.
-pub type Reporter<'a> = dyn FnMut(Report) -> Result<(), String> + 'a;
-
 /// Everything the loop owns.
 pub struct Reactor {
     pub(super) poll: Poll,
     pub(super) session: Session,
-    /// The torrent, where it is the only one.
-    pub(super) torrent: Option<TorrentKey>,
+    /// Torrents that were to be run and could not be opened.
+    unopened: usize,
     unattended: Option<Unattended>,
     pub(super) store: Store,
     pub(super) outreach: Outreach,
@@ -88,8 +86,8 @@ pub struct Parts {
     pub poll: Poll,
     /// The machine that decides.
     pub session: Session,
-    /// The torrent, if it is to be the only one: the loop ends with it.
-    pub torrent: Option<TorrentKey>,
+    /// Torrents that were to be run and could not be opened.
+    pub unopened: usize,
     /// What serves a folder of torrents: the loop ends with a signal.
     pub unattended: Option<Unattended>,
     /// The files of all torrents.
@@ -130,7 +128,7 @@ impl Reactor {
             heard: Vec::new(),
             poll: parts.poll,
             session: parts.session,
-            torrent: parts.torrent,
+            unopened: parts.unopened,
             unattended: parts.unattended,
             store: parts.store,
             outreach: parts.outreach,
@@ -160,25 +158,13 @@ impl Reactor {
             self.on_unsaved(torrent, unsaved, now);
         }
         self.perform(now, reporter);
-        // Another program's doing: what we verified may not be there any more.
-        let changed = self
-            .torrent
-            .and_then(|torrent| self.store.content(torrent).changed());
-        let changed = changed.map(|error| error.to_string());
-        let failure = self
-            .torrent
-            .and_then(|torrent| self.session.failure(torrent));
-        match (failure, self.caught, changed) {
-            (Some(why), _, _) => Ending::Failed(why.to_string()),
-            (None, None, Some(why)) => Ending::Failed(why),
-            (None, None, None) => Ending::Done,
-            (None, Some((signal, _)), changed) => {
-                if let Some(why) = changed {
-                    let _ = reporter(Report::Warning(why));
-                }
-                Ending::Signal(signal)
-            }
-        }
+        let parts = (&self.session, &mut self.store);
+        ending::of(
+            parts,
+            self.unopened,
+            self.caught.map(|(signal, _)| signal),
+            reporter,
+        )
     }
 
     /// Whether nothing is left to do, or there is no more time for it: everything is written
@@ -295,7 +281,7 @@ impl Reactor {
         self.outreach
             .on_woken(&mut |input| self.session.handle_tracker(input, now));
         let found = self.outreach.take_peers();
-        if let Some(torrent) = self.torrent {
+        for torrent in view::keys(&self.session) {
             self.session.add_peers(torrent, &found, Source::User, now);
         }
     }
@@ -389,12 +375,13 @@ impl Reactor {
                 }
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),
-                Effect::Report { report, .. } => {
-                    match reporter(report) {
+                Effect::Report { torrent, report } => {
+                    match reporter(torrent, report) {
                         // The terminal that is closed takes nothing more, but that is known.
                         Err(why) if self.caught.is_none() => {
-                            if let Some(torrent) = self.torrent {
-                                self.session.fail(torrent, why, now);
+                            let all = || view::keys(&self.session);
+                            for torrent in torrent.map_or_else(all, |torrent| vec![torrent]) {
+                                self.session.fail(torrent, why.clone(), now);
                             }
                         }
                         _ => {}

@@ -7,24 +7,26 @@ use std::sync::Arc;
 use mio::{Poll, Waker};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::claims::{Claims, Taken};
 use super::clock::Clock;
 use super::disk::disk_error::DiskError;
 use super::disk::pool::Pool;
 use super::disk::store::Store;
 use super::net::link::{self, Listeners};
 use super::net::outreach::Outreach;
-use super::reactor::{Parts, Reactor, Reporter};
-use super::setup::{Ending, Process, Setup, Whole};
+use super::reactor::{Parts, Reactor};
+use super::setup::{Ending, Process, Reporter, Setup, Whole};
 use super::signal;
 use super::tokens;
 use super::unattended::Unattended;
 use crate::base::id::PeerId;
-use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::rng::Rng;
+use crate::base::time::Now;
 use crate::peer::frames::FrameLimits;
 use crate::session::config::Config;
 use crate::session::session::Session;
+use crate::session::view;
 use crate::torrent::candidates::Source;
 use crate::torrent::effect::Report;
 use crate::torrent::order::Us;
@@ -32,19 +34,13 @@ use crate::torrent::order::Us;
 /// Pieces of the torrents that budgets are made for where none is known yet: a bitfield of so many
 /// is no longer than a frame with a block.
 const USUAL_PIECES: u32 = 1 << 17;
-/// What the torrent is called while it is opened.
-const ONLY: TorrentKey = 0;
 
-/// Runs one torrent until it is done, stopped or failed.
-pub fn run(setup: Setup, reporter: &mut Reporter<'_>) -> Ending {
-    let mut warn = |message| {
-        // It is no result: there is nothing that could not be written.
-        let _ = reporter(Report::Warning(message));
-    };
-    match prepare(setup, &mut warn) {
+/// Runs torrents until all are done, stopped or failed. What they share is as the first says.
+pub fn run(setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Ending {
+    match prepare(setups, reporter) {
         Ok(reactor) => reactor.run(reporter),
         Err(why) => {
-            let _ = reporter(Report::Error(why.clone()));
+            let _ = reporter(None, Report::Error(why.clone()));
             Ending::Failed(why)
         }
     }
@@ -53,7 +49,7 @@ pub fn run(setup: Setup, reporter: &mut Reporter<'_>) -> Ending {
 /// Runs the torrents of a folder until a signal ends it.
 pub fn run_folder(setup: Whole, reporter: &mut Reporter<'_>) -> Ending {
     let mut warn = |message| {
-        let _ = reporter(Report::Warning(message));
+        let _ = reporter(None, Report::Warning(message));
     };
     match prepare_folder(setup, &mut warn) {
         Ok(reactor) => reactor.run(reporter),
@@ -85,7 +81,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
         store,
         poll: basis.poll,
         session,
-        torrent: None,
+        unopened: 0,
         unattended: Some(unattended),
         outreach,
         clock: basis.clock,
@@ -121,7 +117,7 @@ fn failed(error: std::io::Error) -> String {
     format!("poll: {}", link::plain(&error))
 }
 
-fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, String> {
+fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reactor, String> {
     let Basis {
         clock,
         seed,
@@ -130,42 +126,109 @@ fn prepare(mut setup: Setup, warn: &mut dyn FnMut(String)) -> Result<Reactor, St
     } = Basis::new()?;
     let now = clock.now();
     let mut rng = Rng::from_seed(seed);
-    let (listeners, mut outreach) = open_ports(setup.port, setup.bind, &poll, &waker)?;
-    let longest = FrameLimits::of(setup.metainfo.geometry.pieces()).longest();
-    let buffers = buffers(setup.memory, longest);
+    let mut unopened = claimed(&mut setups, reporter);
+    let Some(first) = setups.first() else {
+        return Err(String::from("no torrent is left"));
+    };
+    let (process, bind, peers) = (first.process(), first.bind, first.peers.clone());
+    let (listeners, mut outreach) = open_ports(first.port, bind, &poll, &waker)?;
+    let pieces = setups.iter().map(|setup| setup.metainfo.geometry.pieces());
+    let longest = FrameLimits::of(pieces.max().unwrap_or(0)).longest();
+    let buffers = buffers(process.memory, longest);
     let mut store = Store::new(Arc::clone(&waker), buffers, Pool::for_process());
-    store.open(ONLY, setup.request());
-    let (_, opening) = store.wait_opened();
-    opening.warnings.into_iter().for_each(&mut *warn);
-    let opened = opening.result?;
-    let bind = setup.bind;
-    let peers = std::mem::take(&mut setup.peers);
-    let config = config(&setup.process(), longest, &listeners, &mut rng, warn);
+    let mut warn = |message| {
+        // It is no result: there is nothing that could not be written.
+        let _ = reporter(None, Report::Warning(message));
+    };
+    let config = config(&process, longest, &listeners, &mut rng, &mut warn);
     let mut session = Session::new(config, rng.bits64(), now);
-    let (order, content, keeping) = setup.order(opened);
-    let added = session.add(order, now);
-    let torrent = added.map_err(|_| String::from("the torrent is there already"))?;
+    unopened += open(setups, &mut store, &mut session, now, reporter)?;
     for (host, port) in peers {
-        match host.parse() {
-            Ok(ip) => session.add_peers(torrent, &[SocketAddr::new(ip, port)], Source::User, now),
-            Err(_) => outreach.look_up_peer(host, port),
+        let Ok(ip) = host.parse() else {
+            outreach.look_up_peer(host, port);
+            continue;
+        };
+        for torrent in view::keys(&session) {
+            session.add_peers(torrent, &[SocketAddr::new(ip, port)], Source::User, now);
         }
     }
-    store.insert(torrent, content, keeping);
-    let parts = Parts {
+    // Until here a signal ends the process, however long the disk keeps it waiting.
+    signal::hand_over(waker);
+    Reactor::new(Parts {
         store,
         poll,
         session,
-        torrent: Some(torrent),
+        unopened,
         unattended: None,
         outreach,
         clock,
         listeners,
         bind,
-    };
-    // Until here a signal ends the process, however long the disk keeps it waiting.
-    signal::hand_over(waker);
-    Reactor::new(parts).map_err(failed)
+    })
+    .map_err(failed)
+}
+
+/// Opens the files of torrents and hands those to the session whose files can be had. How many
+/// cannot.
+///
+/// # Errors
+/// Those of the only one cannot.
+fn open(
+    setups: Vec<Setup>,
+    store: &mut Store,
+    session: &mut Session,
+    now: Now,
+    reporter: &mut Reporter<'_>,
+) -> Result<usize, String> {
+    for (key, setup) in setups.iter().enumerate() {
+        store.open(key, setup.request());
+    }
+    let mut outcomes: Vec<_> = setups.iter().map(|_| store.wait_opened()).collect();
+    outcomes.sort_by_key(|(key, _)| *key);
+    let (alone, mut failed) = (setups.len() == 1, 0);
+    for (setup, (_, outcome)) in setups.into_iter().zip(outcomes) {
+        for message in outcome.warnings {
+            let _ = reporter(None, Report::Warning(message));
+        }
+        match outcome.result {
+            Ok(opened) => {
+                let (order, content, keeping) = setup.order(opened);
+                let added = session.add(order, now);
+                let torrent = added.map_err(|_| String::from("the torrent is there already"))?;
+                store.insert(torrent, content, keeping);
+            }
+            Err(why) if alone => return Err(why),
+            Err(why) => {
+                failed += 1;
+                let why = format!("{}: {why}", setup.metainfo.name);
+                let _ = reporter(None, Report::Error(why));
+            }
+        }
+    }
+    Ok(failed)
+}
+
+/// Leaves those out that would be run twice, or would use files of another one. How many fail by
+/// that.
+fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> usize {
+    let (mut claims, mut refused) = (Claims::default(), 0);
+    setups.retain(|setup| {
+        let name = &setup.metainfo.name;
+        match claims.take(&setup.request()) {
+            Ok(()) => return true,
+            Err(Taken::Twice) => {
+                let message = format!("{name}: the same torrent is named twice");
+                let _ = reporter(None, Report::Warning(message));
+            }
+            Err(Taken::Files(other)) => {
+                refused += 1;
+                let why = format!("{name}: its files are those of {other}, which is named first");
+                let _ = reporter(None, Report::Error(why));
+            }
+        }
+        false
+    });
+    refused
 }
 
 /// The sockets that peers call, and those for trackers, on the same port.

@@ -9,7 +9,9 @@ use super::disk::content::ContentFiles;
 use super::disk::opening::{Keeping, Opened, Request};
 use crate::base::bits::Bits;
 use crate::base::id::PieceHash;
+use crate::base::key::TorrentKey;
 use crate::base::time::Duration;
+use crate::torrent::effect::Report;
 use crate::torrent::order::Order;
 pub use crate::torrent::order::Stay;
 use crate::wire::metainfo::Metainfo;
@@ -220,3 +222,7 @@ pub enum Ending {
     /// It could not go on: `WHAT: WHY`, in one line.
     Failed(String),
 }
+
+/// Hears of everything that a user may want to know, and of which torrent. An error, in one line,
+/// ends that torrent, or all: nobody can be told any more.
+pub type Reporter<'a> = dyn FnMut(Option<TorrentKey>, Report) -> Result<(), String> + 'a;

@@ -123,7 +123,7 @@ fn wait(mut signals: Signals, leaving: &AtomicBool) {
                 // What is said may never get through a terminal that stands still: one more signal
                 // does not wait for it.
                 leaving.store(true, Ordering::SeqCst);
-                logging::draw("");
+                logging::draw(&[]);
                 process::exit(128 + signal);
             }
         }
@@ -135,7 +135,7 @@ fn ask(signal: c_int, leaving: &AtomicBool) {
     CAUGHT.store(signal, Ordering::SeqCst);
     if !wake() {
         leaving.store(true, Ordering::SeqCst);
-        logging::draw("");
+        logging::draw(&[]);
         logging::fatal(&format!("stopped: {}", name(signal)));
         process::exit(128 + signal);
     }

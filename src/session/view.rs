@@ -99,6 +99,11 @@ pub struct PeerView {
     pub incoming: bool,
 }
 
+/// The keys of all torrents.
+pub fn keys(session: &Session) -> Vec<TorrentKey> {
+    session.torrents.keys()
+}
+
 /// What there is to be seen.
 pub fn of(session: &Session, now: Now) -> View {
     let torrents = session.torrents.iter();

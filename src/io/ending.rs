@@ -1,0 +1,43 @@
+//! How a run ends: done, by a signal, or with torrents that failed.
+
+use super::disk::store::Store;
+use super::setup::{Ending, Reporter};
+use crate::session::session::Session;
+use crate::session::view;
+use crate::torrent::effect::Report;
+
+/// The ending of a run, in which `unopened` torrents could not be opened, and which was perhaps
+/// ended by this signal. What nobody has heard of yet is reported.
+pub fn of(
+    (session, store): (&Session, &mut Store),
+    unopened: usize,
+    signal: Option<i32>,
+    reporter: &mut Reporter<'_>,
+) -> Ending {
+    let (mut failed, mut all, mut last) = (unopened, unopened, None);
+    for torrent in view::keys(session) {
+        all += 1;
+        let failure = session.failure(torrent).map(str::to_string);
+        // Another program's doing: what we verified may not be there any more.
+        let changed = store.content(torrent).changed();
+        let why = match (failure, changed.map(|error| error.to_string())) {
+            (Some(why), _) => why,
+            (None, None) => continue,
+            (None, Some(why)) if signal.is_some() => {
+                let _ = reporter(Some(torrent), Report::Warning(why));
+                continue;
+            }
+            (None, Some(why)) => {
+                let _ = reporter(Some(torrent), Report::Error(why.clone()));
+                why
+            }
+        };
+        (failed, last) = (failed + 1, Some(why));
+    }
+    match (last, signal) {
+        (Some(why), _) if all == 1 => Ending::Failed(why),
+        (_, Some(signal)) => Ending::Signal(signal),
+        _ if failed > 0 => Ending::Failed(format!("{failed} of {all} torrents failed")),
+        _ => Ending::Done,
+    }
+}

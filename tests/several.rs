@@ -1,0 +1,219 @@
+//! Several torrents in one process: one port, a line and events for each, and one that fails leaves
+//! the others running.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use support::bench::SOON;
+use support::child::{Child, Stream, brooklet};
+use support::content::Content;
+use support::dir::Dir;
+use support::torrent::Torrent;
+
+const KIB: usize = 1024;
+
+/// Three torrents, their content in one folder, and a folder to download to.
+struct Shelf {
+    dir: Dir,
+    torrents: Vec<(Torrent, PathBuf)>,
+}
+
+impl Shelf {
+    fn new() -> Shelf {
+        let dir = Dir::new();
+        let contents = [
+            Content::file(1, "one.bin", 300 * KIB),
+            Content::folder(2, "two", &[("a", 200 * KIB), ("b/c", 77 * KIB)]),
+            Content::file(3, "three.bin", 40 * KIB),
+        ];
+        let place = dir.folder("seeded");
+        let torrents = contents.map(|content| {
+            content.write(&place);
+            let name = format!("{}.torrent", content.name);
+            let torrent = Torrent::new(content, 16 * KIB);
+            let path = torrent.write(&dir.join(name), &[]);
+            (torrent, path)
+        });
+        let torrents = torrents.into();
+        Shelf { dir, torrents }
+    }
+
+    fn paths(&self) -> Vec<&PathBuf> {
+        self.torrents.iter().map(|(_, path)| path).collect()
+    }
+
+    /// One process that seeds all.
+    fn seed(&self) -> (Child, u64) {
+        let mut command = brooklet(None);
+        command
+            .arg("seed")
+            .args(self.paths())
+            .arg("-d")
+            .arg(self.dir.join("seeded"));
+        command.arg("--state").arg(self.dir.join("seed-state"));
+        command.args(["--json", "-p", "0", "--bind", "127.0.0.1"]);
+        let mut child = Child::spawn("seed", &mut command);
+        let port = child.event("start", SOON).get("port").count();
+        for _ in 0..self.torrents.len() {
+            child.event("checked", SOON);
+        }
+        (child, port)
+    }
+
+    /// A download of these paths from that process.
+    fn get(&self, paths: &[&PathBuf], port: u64, options: &[&str]) -> Child {
+        let mut command = brooklet(None);
+        command
+            .arg("get")
+            .args(paths)
+            .arg("-d")
+            .arg(self.dir.join("got"));
+        command.arg("--state").arg(self.dir.join("state"));
+        let peer = format!("127.0.0.1:{port}");
+        command
+            .args(["-p", "0", "--bind", "127.0.0.1", "--peer", &peer])
+            .args(options);
+        Child::spawn("get", &mut command)
+    }
+
+    fn assert_got(&self, which: &[usize]) {
+        for &number in which {
+            self.torrents[number]
+                .0
+                .content
+                .assert_in(&self.dir.join("got"));
+        }
+    }
+}
+
+#[test]
+fn all_are_downloaded_by_one_process_from_one_process() {
+    let shelf = Shelf::new();
+    let (mut seed, port) = shelf.seed();
+    let mut get = shelf.get(&shelf.paths(), port, &["--json"]);
+    get.success(SOON);
+    shelf.assert_got(&[0, 1, 2]);
+    for (torrent, _) in &shelf.torrents {
+        for event in [
+            "start", "checked", "piece", "progress", "complete", "stopped",
+        ] {
+            let about = get.events(event);
+            let hash = torrent.hex();
+            let ours = about
+                .iter()
+                .filter(|event| event.get("info_hash").text() == hash);
+            assert!(ours.count() > 0, "{event} of {hash}");
+        }
+    }
+    let ports: Vec<u64> = get
+        .events("start")
+        .iter()
+        .map(|event| event.get("port").count())
+        .collect();
+    assert!(
+        ports.windows(2).all(|pair| pair[0] == pair[1]),
+        "one port: {ports:?}"
+    );
+    seed.signal("TERM");
+    assert_eq!(seed.code(SOON), 143);
+    assert_eq!(seed.events("stopped").len(), 3);
+}
+
+#[test]
+fn one_that_fails_leaves_the_others_running_and_is_named() {
+    let shelf = Shelf::new();
+    let (_seed, port) = shelf.seed();
+    // What stands where the folder of the second torrent belongs is a file.
+    shelf.dir.file("got/two", "not a folder");
+    let mut get = shelf.get(&shelf.paths(), port, &[]);
+    assert_eq!(get.code(SOON), 1);
+    shelf.assert_got(&[0, 2]);
+    let said = get.text(Stream::Err);
+    assert!(said.contains("brooklet: two: "), "{said}");
+    assert!(
+        said.ends_with("brooklet: 1 of 3 torrents failed\n"),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read(shelf.dir.join("got/two")).unwrap(),
+        b"not a folder"
+    );
+}
+
+#[test]
+fn one_that_cannot_be_read_leaves_the_others_running_and_is_named() {
+    let shelf = Shelf::new();
+    let (_seed, port) = shelf.seed();
+    let missing = shelf.dir.join("missing.torrent");
+    let broken = shelf.dir.file("broken.torrent", "d4:infod");
+    let mut paths = shelf.paths();
+    paths.insert(1, &missing);
+    paths.push(&broken);
+    let mut get = shelf.get(&paths, port, &[]);
+    assert_eq!(get.code(SOON), 1);
+    shelf.assert_got(&[0, 1, 2]);
+    let said = get.text(Stream::Err);
+    for path in [&missing, &broken] {
+        let line = format!("brooklet: {}: ", path.display());
+        assert_eq!(said.matches(&line).count(), 1, "{line}: {said}");
+    }
+}
+
+#[test]
+fn what_is_named_twice_is_run_once() {
+    let shelf = Shelf::new();
+    let (_seed, port) = shelf.seed();
+    let again = shelf.dir.join("again.torrent");
+    fs::copy(&shelf.torrents[0].1, &again).unwrap();
+    let mut paths = shelf.paths();
+    paths.push(&again);
+    let mut get = shelf.get(&paths, port, &[]);
+    get.success(SOON);
+    shelf.assert_got(&[0, 1, 2]);
+    let said = get.text(Stream::Err);
+    let line = "brooklet: warning: one.bin: the same torrent is named twice\n";
+    assert_eq!(said.matches(line).count(), 1, "{said}");
+}
+
+#[test]
+fn of_two_that_write_to_the_same_files_the_first_is_run() {
+    let shelf = Shelf::new();
+    let (_seed, port) = shelf.seed();
+    let other = Torrent::new(Content::file(4, "one.bin", 99 * KIB), 16 * KIB);
+    let other = other.write(&shelf.dir.join("other.torrent"), &[]);
+    let mut paths = shelf.paths();
+    paths.push(&other);
+    let mut get = shelf.get(&paths, port, &[]);
+    assert_eq!(get.code(SOON), 1);
+    shelf.assert_got(&[0, 1, 2]);
+    let said = get.text(Stream::Err);
+    let line = "brooklet: one.bin: its files are those of one.bin, which is named first\n";
+    assert_eq!(said.matches(line).count(), 1, "{said}");
+}
+
+#[test]
+fn files_are_chosen_of_one_torrent_alone() {
+    let shelf = Shelf::new();
+    let mut get = shelf.get(&shelf.paths(), 1, &["--files", "1"]);
+    assert_eq!(get.code(SOON), 2);
+    let said = get.text(Stream::Err);
+    assert!(said.contains("--files is for one torrent"), "{said}");
+}
+
+#[test]
+fn limits_are_over_all_torrents() {
+    let shelf = Shelf::new();
+    let (_seed, port) = shelf.seed();
+    // 617 KiB at 200 KiB a second, less a quarter of a second's worth that may come at once.
+    let mut get = shelf.get(&shelf.paths(), port, &["--down", "200K", "--json"]);
+    get.success(SOON);
+    shelf.assert_got(&[0, 1, 2]);
+    let seconds = get
+        .events("complete")
+        .iter()
+        .map(|event| event.get("seconds").number())
+        .fold(0.0, f64::max);
+    assert!(seconds > 2.0, "{seconds}");
+}
