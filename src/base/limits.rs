@@ -366,6 +366,12 @@ pub const ALONE_AGAIN: Duration = Duration::from_secs(600);
 pub const ALONE_REASONS: usize = 8;
 /// Names looked up at one time, a thread each: as many as a torrent's trackers at one time.
 pub const LOOKUPS: usize = 32;
+/// How long the answer to a look-up counts for others who want the same name: torrents that start,
+/// or announce again, one after the other. Name servers let theirs count for minutes, and a failed
+/// tracker asks anew after [`TRACKER_BACKOFF`].
+pub const LOOKUP_KEPT_FOR: Duration = Duration::from_secs(10);
+/// Answers that are kept: more names than torrents have in common.
+pub const LOOKUPS_KEPT: usize = 64;
 /// While no peer is connected, trackers that come next are asked beside those that were silent for
 /// this long: many times what an answer takes, and with ten silent ones in front six seconds in
 /// all.

@@ -279,7 +279,7 @@ impl Reactor {
             logging::redraw();
         }
         self.outreach
-            .on_woken(&mut |input| self.session.handle_tracker(input, now));
+            .on_woken(now, &mut |input| self.session.handle_tracker(input, now));
         let found = self.outreach.take_peers();
         for torrent in view::keys(&self.session) {
             self.session.add_peers(torrent, &found, Source::User, now);

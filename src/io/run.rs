@@ -145,7 +145,7 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     unopened += open(setups, &mut store, &mut session, now, reporter)?;
     for (host, port) in peers {
         let Ok(ip) = host.parse() else {
-            outreach.look_up_peer(host, port);
+            outreach.look_up_peer(host, port, now);
             continue;
         };
         for torrent in view::keys(&session) {

@@ -156,7 +156,7 @@ fn turn(
     let hear = &mut |input: Input<'_>| asking.hear(input, now);
     for event in events.iter() {
         match event.token() {
-            WAKER => outreach.on_woken(hear),
+            WAKER => outreach.on_woken(now, hear),
             _ => outreach.on_event(event, poll.registry(), hear),
         }
     }

@@ -148,7 +148,7 @@ impl Client {
             let hear = &mut |input: Input<'_>| tell(trackers, shared, input, now);
             for event in events.iter() {
                 match event.token() {
-                    WAKER => self.outreach.on_woken(hear),
+                    WAKER => self.outreach.on_woken(now, hear),
                     _ => self.outreach.on_event(event, registry, hear),
                 }
             }

@@ -77,7 +77,9 @@ impl Outreach {
     /// Does what the machine asks for. A report is none of its business.
     pub fn perform(&mut self, action: Action, registry: &Registry, now: Now, hear: Hear<'_>) {
         match action {
-            Action::Resolve { id, host, .. } => self.resolver.look_up(Asker::Tracker(id), host),
+            Action::Resolve { id, host, .. } => {
+                self.resolver.look_up(Asker::Tracker(id), host, now);
+            }
             Action::Connect { id, addr, request } => {
                 if let Err(why) = self.fetcher.start(id, addr, request, registry) {
                     hear(Input::Closed { id, how: &Err(why) });
@@ -100,8 +102,8 @@ impl Outreach {
     }
 
     /// The loop was woken: names may have been found.
-    pub fn on_woken(&mut self, hear: Hear<'_>) {
-        while let Some((asker, found)) = self.resolver.next_found() {
+    pub fn on_woken(&mut self, now: Now, hear: Hear<'_>) {
+        while let Some((asker, found)) = self.resolver.next_found(now) {
             match (asker, found) {
                 (Asker::Tracker(id), found) => {
                     let found = &found;
@@ -117,12 +119,12 @@ impl Outreach {
     }
 
     /// Looks up a peer that the user named; see [`Outreach::take_peers`].
-    pub fn look_up_peer(&mut self, host: String, port: u16) {
+    pub fn look_up_peer(&mut self, host: String, port: u16, now: Now) {
         let asker = Asker::Peer {
             host: host.clone(),
             port,
         };
-        self.resolver.look_up(asker, host);
+        self.resolver.look_up(asker, host, now);
     }
 
     /// Addresses of the user's peers found since the last call.

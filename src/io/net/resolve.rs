@@ -1,6 +1,8 @@
 //! Host names. The system's look-up blocks, for many seconds if a name server is silent, so each
 //! has a thread of its own while it lasts: a name that is not found in time keeps no other one
-//! waiting. They are bounded in number; each wakes the poll loop when its answer is there.
+//! waiting. They are bounded in number; each wakes the poll loop when its answer is there. A name
+//! is looked up once for all torrents that want it at one time or soon after: a thousand may have
+//! the same tracker.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,6 +15,7 @@ use mio::Waker;
 use slab::Slab;
 
 use crate::base::limits;
+use crate::base::time::Now;
 
 /// Addresses of a name, or why there are none.
 pub type Found = Result<Vec<IpAddr>, String>;
@@ -21,14 +24,31 @@ pub type Found = Result<Vec<IpAddr>, String>;
 #[derive(Debug)]
 pub struct Resolver<K> {
     waker: Arc<Waker>,
-    /// What the look-ups under way are for.
-    running: Slab<K>,
-    /// Names that wait until one of those is over.
-    waiting: VecDeque<(K, String)>,
+    /// The look-ups under way.
+    running: Slab<Lookup<K>>,
+    /// Those that wait until one of these is over.
+    waiting: VecDeque<Lookup<K>>,
     answer: Sender<(usize, Found)>,
     answers: Receiver<(usize, Found)>,
-    /// Answers that needed no thread.
-    ready: Vec<(K, Found)>,
+    /// Answers that wait to be taken.
+    ready: VecDeque<(K, Found)>,
+    /// Answers that are kept, the oldest first.
+    kept: VecDeque<Kept>,
+}
+
+/// A name that is looked up, and what for.
+#[derive(Debug)]
+struct Lookup<K> {
+    host: String,
+    wanted_for: Vec<K>,
+}
+
+/// What a look-up found, which counts until a moment.
+#[derive(Debug)]
+struct Kept {
+    until: Now,
+    host: String,
+    found: Found,
 }
 
 impl<K> Resolver<K> {
@@ -41,41 +61,74 @@ impl<K> Resolver<K> {
             waiting: VecDeque::new(),
             answer,
             answers,
-            ready: Vec::new(),
+            ready: VecDeque::new(),
+            kept: VecDeque::new(),
         }
     }
 
     /// Asks for a name. The loop is woken when [`Resolver::next_found`] has the answer.
-    pub fn look_up(&mut self, wanted_for: K, host: String) {
-        if let Ok(ip) = host.parse() {
-            self.answer_now(wanted_for, Ok(vec![ip]));
-        } else {
-            self.waiting.push_back((wanted_for, host));
-            self.start_waiting();
+    pub fn look_up(&mut self, wanted_for: K, host: String, now: Now) {
+        let known = match host.parse() {
+            Ok(ip) => Some(Ok(vec![ip])),
+            Err(_) => self.known(&host, now),
+        };
+        if let Some(found) = known {
+            return self.answer_now(wanted_for, found);
         }
+        let running = self.running.iter_mut().map(|(_, lookup)| lookup);
+        let mut all = running.chain(&mut self.waiting);
+        if let Some(same) = all.find(|lookup| lookup.host == host) {
+            same.wanted_for.push(wanted_for);
+            return;
+        }
+        let wanted_for = vec![wanted_for];
+        self.waiting.push_back(Lookup { host, wanted_for });
+        self.start_waiting();
     }
 
     /// The next answer.
-    pub fn next_found(&mut self) -> Option<(K, Found)> {
-        if let Some(found) = self.ready.pop() {
-            return Some(found);
+    pub fn next_found(&mut self, now: Now) -> Option<(K, Found)> {
+        while self.ready.is_empty() {
+            let (key, found) = self.answers.try_recv().ok()?;
+            let Some(Lookup { host, wanted_for }) = self.running.try_remove(key) else {
+                continue;
+            };
+            let each = wanted_for.into_iter().map(|key| (key, found.clone()));
+            self.ready.extend(each);
+            self.keep(host, found, now);
+            self.start_waiting();
         }
-        let (key, found) = self.answers.try_recv().ok()?;
-        let wanted_for = self.running.try_remove(key)?;
-        self.start_waiting();
-        Some((wanted_for, found))
+        self.ready.pop_front()
+    }
+
+    /// What was found a short while ago.
+    fn known(&mut self, host: &str, now: Now) -> Option<Found> {
+        self.kept.retain(|kept| kept.until > now);
+        let kept = self.kept.iter().find(|kept| kept.host == host)?;
+        Some(kept.found.clone())
+    }
+
+    fn keep(&mut self, host: String, found: Found, now: Now) {
+        if self.kept.len() == limits::LOOKUPS_KEPT {
+            self.kept.pop_front();
+        }
+        let until = now + limits::LOOKUP_KEPT_FOR;
+        self.kept.push_back(Kept { until, host, found });
     }
 
     /// Starts as many look-ups as there may be.
     fn start_waiting(&mut self) {
         while self.running.len() < limits::LOOKUPS {
-            let Some((wanted_for, host)) = self.waiting.pop_front() else {
+            let Some(lookup) = self.waiting.pop_front() else {
                 return;
             };
-            let key = self.running.insert(wanted_for);
+            let host = lookup.host.clone();
+            let key = self.running.insert(lookup);
             if let Err(error) = self.start(key, host) {
-                let wanted_for = self.running.remove(key);
-                self.answer_now(wanted_for, Err(error.to_string()));
+                let found = Err(error.to_string());
+                for wanted_for in self.running.remove(key).wanted_for {
+                    self.answer_now(wanted_for, found.clone());
+                }
             }
         }
     }
@@ -94,7 +147,7 @@ impl<K> Resolver<K> {
     }
 
     fn answer_now(&mut self, wanted_for: K, found: Found) {
-        self.ready.push((wanted_for, found));
+        self.ready.push_back((wanted_for, found));
         // It cannot fail but for lack of kernel memory, and then the loop wakes for something else.
         let _ = self.waker.wake();
     }
@@ -130,6 +183,14 @@ mod tests {
     use mio::{Events, Poll, Token};
     use std::time::Duration;
 
+    const START: Now = Now::from_micros(3_600_000_000);
+
+    fn resolver() -> (Resolver<u32>, Poll) {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(9)).unwrap());
+        (Resolver::new(waker), poll)
+    }
+
     /// So many answers, by their keys.
     fn all_found(resolver: &mut Resolver<u32>, poll: &mut Poll, count: usize) -> Vec<(u32, Found)> {
         let mut found = Vec::new();
@@ -138,7 +199,7 @@ mod tests {
             poll.poll(&mut events, Some(Duration::from_secs(30)))
                 .unwrap();
             assert!(!events.is_empty(), "no wake");
-            found.extend(std::iter::from_fn(|| resolver.next_found()));
+            found.extend(std::iter::from_fn(|| resolver.next_found(START)));
         }
         found.sort_by_key(|&(key, _)| key);
         found
@@ -146,12 +207,10 @@ mod tests {
 
     #[test]
     fn so_many_names_are_looked_up_at_one_time() {
-        let mut poll = Poll::new().unwrap();
-        let waker = Arc::new(Waker::new(poll.registry(), Token(9)).unwrap());
-        let mut resolver = Resolver::new(waker);
+        let (mut resolver, mut poll) = resolver();
         let count = 2 * limits::LOOKUPS + 1;
         for key in 0..count as u32 {
-            resolver.look_up(key, String::from("localhost"));
+            resolver.look_up(key, format!("no name {key}"), START);
         }
         assert_eq!(resolver.running.len(), limits::LOOKUPS);
         assert_eq!(resolver.waiting.len(), count - limits::LOOKUPS);
@@ -161,15 +220,70 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_looked_up_once_for_all_who_want_it() {
+        let (mut resolver, mut poll) = resolver();
+        for key in 0..1000 {
+            let host = ["localhost", "no such name"][key as usize % 2];
+            resolver.look_up(key, String::from(host), START);
+        }
+        assert_eq!((resolver.running.len(), resolver.waiting.len()), (2, 0));
+        let found = all_found(&mut resolver, &mut poll, 1000);
+        assert!(found.iter().map(|(key, _)| *key).eq(0..1000));
+        assert!(
+            found
+                .iter()
+                .all(|(key, found)| found.is_ok() == (key % 2 == 0))
+        );
+        // Those that wait for a thread have company, too.
+        for key in 0..limits::LOOKUPS as u32 {
+            resolver.look_up(key, format!("no name {key}"), START);
+        }
+        resolver.look_up(1000, String::from("last"), START);
+        resolver.look_up(1001, String::from("last"), START);
+        assert_eq!(resolver.waiting.len(), 1);
+        let found = all_found(&mut resolver, &mut poll, limits::LOOKUPS + 2);
+        assert_eq!(found[limits::LOOKUPS].0, 1000);
+        assert_eq!(found[limits::LOOKUPS + 1].0, 1001);
+    }
+
+    #[test]
+    fn an_answer_counts_for_a_short_while() {
+        let (mut resolver, mut poll) = resolver();
+        resolver.look_up(1, String::from("localhost"), START);
+        let found = all_found(&mut resolver, &mut poll, 1).remove(0).1;
+        let end = START + limits::LOOKUP_KEPT_FOR;
+        let just_before = START + (limits::LOOKUP_KEPT_FOR - Duration::from_micros(1));
+        resolver.look_up(2, String::from("localhost"), just_before);
+        assert!(resolver.running.is_empty(), "the answer is known");
+        assert_eq!(all_found(&mut resolver, &mut poll, 1), [(2, found)]);
+        resolver.look_up(3, String::from("localhost"), end);
+        assert_eq!(resolver.running.len(), 1, "it may have changed");
+    }
+
+    #[test]
+    fn so_many_answers_are_kept() {
+        let (mut resolver, mut poll) = resolver();
+        let name = |key: usize| format!("no name {key}");
+        for key in 0..=limits::LOOKUPS_KEPT {
+            resolver.look_up(0, name(key), START);
+            all_found(&mut resolver, &mut poll, 1);
+        }
+        for key in [1, limits::LOOKUPS_KEPT] {
+            resolver.look_up(0, name(key), START);
+            assert!(resolver.running.is_empty(), "{key}");
+        }
+        resolver.look_up(0, name(0), START);
+        assert_eq!(resolver.running.len(), 1, "the oldest made room");
+    }
+
+    #[test]
     fn answers_come_with_a_wake_and_say_whose_they_are() {
-        let mut poll = Poll::new().unwrap();
-        let waker = Arc::new(Waker::new(poll.registry(), Token(9)).unwrap());
-        let mut resolver = Resolver::new(waker);
-        resolver.look_up(1, String::from("::1"));
+        let (mut resolver, mut poll) = resolver();
+        resolver.look_up(1, String::from("::1"), START);
         assert!(resolver.running.is_empty(), "an address needs no thread");
-        resolver.look_up(2, String::from("localhost"));
-        resolver.look_up(3, String::from("no such name"));
-        resolver.look_up(4, String::from("zero\0byte"));
+        resolver.look_up(2, String::from("localhost"), START);
+        resolver.look_up(3, String::from("no such name"), START);
+        resolver.look_up(4, String::from("zero\0byte"), START);
         let found = all_found(&mut resolver, &mut poll, 4);
         assert_eq!(found[0], (1, Ok(vec!["::1".parse().unwrap()])));
         let (_, localhost) = &found[1];
