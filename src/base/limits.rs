@@ -394,6 +394,15 @@ pub const TRACKERS_AT_ONCE: usize = 32;
 pub const TRACKER_CONNECTIONS: usize = 64;
 /// The same to one address: a silent tracker that many torrents have must not take them all.
 pub const TRACKER_CONNECTIONS_EACH: usize = 10;
+/// Connections to trackers over HTTP that are kept for the next request, of all trackers: more
+/// trackers seldom have several torrents each. They count among [`TRACKER_CONNECTIONS`].
+pub const TRACKER_KEPT: usize = 16;
+/// The same to one address: as many as announces that follow each other after [`PROVEN_GAP`] need,
+/// to a tracker that takes a tenth of a second to answer.
+pub const TRACKER_KEPT_EACH: usize = 4;
+/// How long they are kept: longer than [`VISIT_GAP`], and less than the five seconds after which
+/// servers like Apache and Node close them, so that seldom both ends do so at one time.
+pub const TRACKER_KEPT_FOR: Duration = Duration::from_secs(4);
 /// Trackers over UDP that have a socket of their own at one time. Others are asked from the common
 /// one, where a refusal looks like silence.
 pub const TRACKER_SOCKETS: usize = 32;

@@ -18,6 +18,9 @@ pub struct Head {
     pub retry_after: Option<Duration>,
     /// How the body ends.
     pub body: Framing,
+    /// Whether the connection may be used for another request behind this response (RFC 9112,
+    /// section 9.3).
+    pub persists: bool,
 }
 
 /// How a body ends (RFC 9112, section 6.3).
@@ -60,6 +63,15 @@ impl Head {
                 Err(_) => return Err(format!("a body of {} bytes makes no sense", shown(&length))),
             }),
         };
+        // Where a proxy on the way may see another end of the body, what follows is not trusted.
+        let is_sure = match (fields.all("content-length").count(), &transfer[..]) {
+            (0, []) => body == Framing::Length(0),
+            (1, []) => true,
+            (0, [.., last]) => is_chunked(last),
+            _ => false,
+        };
+        let closes = |option: &String| option.eq_ignore_ascii_case("close");
+        let says_so = fields.list("connection").iter().any(closes);
         let codings = fields.list("content-encoding").into_iter().chain(transfer);
         let date = fields.first("date");
         let retry_after = fields.first("retry-after");
@@ -69,6 +81,7 @@ impl Head {
             location: fields.first("location"),
             codings: codings.filter(|coding| !is_chunked(coding)).collect(),
             body,
+            persists: parsed.version == Some(1) && is_sure && !says_so,
         }))
     }
 

@@ -94,6 +94,11 @@ impl Reader {
         }
     }
 
+    /// Bytes taken so far: when the response has ended, its length.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// The connection has ended in order: so has a body that ends with it.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use super::url::Url;
 use crate::base::id::CLIENT_NAME;
 use crate::wire::{base64, percent};
 
-/// The whole request for a URL. The connection ends with the response.
+/// The whole request for a URL. It leaves to the server whether the connection goes on.
 pub fn get(url: &Url) -> Vec<u8> {
     let mut request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {CLIENT_NAME}\r\nAccept-Encoding: identity\r\nConnection: close\r\n",
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {CLIENT_NAME}\r\nAccept-Encoding: identity\r\n",
         url.target,
         url.authority()
     );

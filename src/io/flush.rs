@@ -3,7 +3,7 @@
 //! when it does, so that no peer owns a buffer.
 
 use super::disk::disk_error::{DiskError, Why};
-use super::net::link;
+use super::net::link::{self, Link};
 use super::reactor::Reactor;
 use crate::base::geometry::BLOCK;
 use crate::base::key::TorrentKey;
@@ -108,8 +108,8 @@ impl Reactor {
     /// Writes to a slot's socket once: what is to be said, and blocks that may be sent.
     /// `allowance`: bytes of blocks that may begin.
     fn write_once(&mut self, key: usize, allowance: u64, now: Now) -> Left {
-        let writable =
-            matches!(self.links.get(key), Some(Some(link)) if link.writable && !link.connecting);
+        let ready = |link: &Link| link.writable && !link.stream.is_connecting();
+        let writable = matches!(self.links.get(key), Some(Some(link)) if ready(link));
         if !writable || !self.session.wants_to_send(key) {
             return Left::Nothing;
         }

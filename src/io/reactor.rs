@@ -17,6 +17,7 @@ use super::ending;
 use super::logging;
 use super::net::link::{self, Link, Listeners};
 use super::net::outreach::Outreach;
+use super::net::stream::Stream;
 use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{CONTROL, LISTENERS, OUTREACH, PEERS, WAKER};
@@ -251,7 +252,8 @@ impl Reactor {
             }
         }
         let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
-        self.outreach.handle_timeout(self.poll.registry(), hear);
+        self.outreach
+            .handle_timeout(self.poll.registry(), now, hear);
         for (from, packet) in self.outreach.take_packets() {
             if let Some(answer) = self.session.answer_utp(from, &packet, now) {
                 self.outreach.send_packet(from, &answer);
@@ -298,8 +300,8 @@ impl Reactor {
                         let Some(key) = self.session.handle_accepted(addr, now) else {
                             continue;
                         };
-                        let mut link = Link::new(stream, true);
-                        let kept = link.finish_connecting().and_then(|_| {
+                        let mut link = Link::new(Stream::new(stream));
+                        let kept = link.stream.finish().and_then(|_| {
                             link::add(self.poll.registry(), &mut self.links, key, link)
                         });
                         if let Err(error) = kept {
@@ -324,8 +326,8 @@ impl Reactor {
         let Some(Some(link)) = self.links.get_mut(key) else {
             return;
         };
-        if link.connecting {
-            match link.finish_connecting() {
+        if link.stream.is_connecting() {
+            match link.stream.finish() {
                 Ok(true) => self.session.handle_connected(key, now),
                 Ok(false) if !event.is_error() && !event.is_write_closed() => return,
                 Ok(false) => return self.session.handle_closed(key, Fault::Closed, now),
@@ -403,14 +405,9 @@ impl Reactor {
     }
 
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Now) {
-        let begun = link::dial(addr, self.bind).and_then(|stream| {
-            link::add(
-                self.poll.registry(),
-                &mut self.links,
-                key,
-                Link::new(stream, true),
-            )
-        });
+        let registry = self.poll.registry();
+        let begun = Stream::connect(addr, self.bind)
+            .and_then(|stream| link::add(registry, &mut self.links, key, Link::new(stream)));
         if let Err(error) = begun {
             self.session
                 .handle_closed(key, Fault::Network(link::plain(&error)), now);

@@ -160,7 +160,7 @@ fn turn(
             _ => outreach.on_event(event, poll.registry(), hear),
         }
     }
-    outreach.handle_timeout(poll.registry(), hear);
+    outreach.handle_timeout(poll.registry(), now, hear);
     asking.trackers.handle_timeout(&mut asking.shared, now);
     Ok(())
 }

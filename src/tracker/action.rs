@@ -88,7 +88,8 @@ pub enum Action {
         /// The port that will be asked there.
         port: u16,
     },
-    /// Connect by TCP, send the request, hand back all that comes until the other end closes.
+    /// Connect by TCP, or take a connection that was kept; send the request, hand back all that
+    /// comes until the other end closes.
     Connect {
         /// To be given back with everything that happens to the connection.
         id: Id,
@@ -101,6 +102,14 @@ pub enum Action {
     Abort {
         /// That of the `Connect`.
         id: Id,
+    },
+    /// The answer is whole. Keep the connection for the next request to the same address, unless
+    /// the server has sent, or sends, more than the answer. Nothing more is to be said of it.
+    Release {
+        /// That of the `Connect`.
+        id: Id,
+        /// Bytes of the answer, its head and all that belongs to its body.
+        length: u64,
     },
     /// Send a datagram from the client's port, and hear of it if nobody takes it there.
     Datagram {

@@ -45,6 +45,12 @@ impl Gathered {
         self.reader.end()
     }
 
+    /// Bytes of the whole answer, if the connection may be used again behind it.
+    pub fn kept_length(&self) -> Option<u64> {
+        let head = self.head.as_ref()?;
+        head.persists.then(|| self.reader.taken())
+    }
+
     /// Head and body of the whole answer.
     pub fn into_answer(self) -> Option<(Head, Vec<u8>)> {
         Some((self.head?, self.body))

@@ -7,17 +7,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Id, Input};
 use super::gathered::Gathered;
-use super::standing::{Failure, Heard, Over, Question, Turn, failed, refused};
+use super::guard;
+use super::reading::read;
+use super::standing::{Failure, Over, Question, Turn, failed, refused};
 use super::visits::Ticket;
-use super::{coding, guard};
 use crate::base::limits;
 use crate::base::reach::Reach;
 use crate::base::time::{Duration, Now};
-use crate::http::{Head, Url, get, shown};
-use crate::wire::announce::Answer;
+use crate::http::{Url, get, shown};
 use crate::wire::compact::Family;
-use crate::wire::retry::Retry;
-use crate::wire::scrape::ScrapeAnswer;
 
 /// An exchange under way.
 #[derive(Debug)]
@@ -167,7 +165,7 @@ impl Exchange {
         match gathered.take(bytes) {
             Ok(false) => None,
             Ok(true) => {
-                self.close(turn);
+                self.release(turn);
                 self.digest(turn)
             }
             Err(why) => {
@@ -234,6 +232,18 @@ impl Exchange {
         if matches!(self.step, Step::Connecting { .. } | Step::Reading(_)) {
             turn.out.push(Action::Abort { id: self.id });
         }
+    }
+
+    /// The answer is whole: the connection is kept if the server allows it.
+    fn release(&self, turn: &mut Turn<'_>) {
+        let Step::Reading(gathered) = &self.step else {
+            return;
+        };
+        let id = self.id;
+        turn.out.push(match gathered.kept_length() {
+            Some(length) => Action::Release { id, length },
+            None => Action::Abort { id },
+        });
     }
 
     /// Connects to the first of these addresses that may be asked, when it is its turn.
@@ -307,7 +317,7 @@ impl Exchange {
         }
     }
 
-    /// The response is whole and the connection is over.
+    /// The response is whole, and the connection ended or given back.
     fn digest(&mut self, turn: &mut Turn<'_>) -> Over {
         let answer = match std::mem::replace(&mut self.step, Step::Resolving) {
             Step::Reading(gathered) => gathered.into_answer(),
@@ -380,64 +390,5 @@ pub fn name(family: Family) -> &'static str {
     match family {
         Family::V4 => "IPv4",
         Family::V6 => "IPv6",
-    }
-}
-
-/// What a response that redirects nowhere says, and whether it is such as trackers give. A refusal
-/// is heeded for as long as the head says, too.
-fn read(question: &Question, head: &Head, body: Vec<u8>) -> (Result<Heard, Failure>, bool) {
-    let least = head.retry_after.unwrap_or_default();
-    let (result, proven) = understand(question, head, body);
-    let result = result.map_err(|Failure { why, retry }| Failure {
-        why,
-        retry: retry.map(|retry| retry.and_after(least)),
-    });
-    (result, proven)
-}
-
-fn understand(question: &Question, head: &Head, body: Vec<u8>) -> (Result<Heard, Failure>, bool) {
-    let failure = |why| refused(why, None);
-    let status = head.status;
-    let body = coding::plain(body, &head.codings);
-    if status != 200 {
-        return match Answer::parse(&body.unwrap_or_default()) {
-            Ok(Answer::Failure { reason, retry }) => {
-                let why = format!("HTTP {status}: {reason}");
-                (Err(refused(why, retry)), true)
-            }
-            // The status refuses, and the times say for how long.
-            Ok(Answer::Reply(reply)) => {
-                let span = reply.min_interval.or(reply.interval);
-                let why = refused(format!("HTTP {status}"), span.map(Retry::After));
-                (Err(why), reply.interval.is_some())
-            }
-            Err(_) => (Err(failure(format!("HTTP {status}"))), false),
-        };
-    }
-    let nonsense = |what| {
-        (
-            Err(failure(format!("the answer makes no sense: {what}"))),
-            false,
-        )
-    };
-    match (body, question) {
-        (Err(why), _) => (Err(failure(why)), false),
-        (Ok(body), Question::Announce(_)) => match Answer::parse(&body) {
-            Ok(Answer::Reply(reply)) => {
-                let proven = reply.interval.is_some();
-                (Ok(Heard::Announced(reply)), proven)
-            }
-            Ok(Answer::Failure { reason, retry }) => (Err(refused(reason, retry)), true),
-            Err(what) => nonsense(what),
-        },
-        (Ok(body), Question::Scrape(torrent)) => match ScrapeAnswer::parse(&body, *torrent) {
-            Ok(ScrapeAnswer::Known(scraped)) => (Ok(Heard::Scraped(scraped)), true),
-            Ok(ScrapeAnswer::Unknown) => {
-                let why = String::from("it does not know the torrent");
-                (Err(failure(why)), true)
-            }
-            Ok(ScrapeAnswer::Failure(reason)) => (Err(failure(reason)), true),
-            Err(what) => nonsense(what),
-        },
     }
 }

@@ -18,6 +18,7 @@ mod visits;
 mod coding;
 mod gathered;
 mod http;
+mod reading;
 mod udp;
 
 mod endpoint;

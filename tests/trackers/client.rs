@@ -152,7 +152,7 @@ impl Client {
                     _ => self.outreach.on_event(event, registry, hear),
                 }
             }
-            self.outreach.handle_timeout(registry, hear);
+            self.outreach.handle_timeout(registry, now, hear);
             self.trackers.handle_timeout(&mut self.shared, now);
         }
     }
@@ -206,4 +206,124 @@ const START: Now = Now::from_micros(3_600_000_000);
 fn owned(tiers: &[&[&str]]) -> Vec<Vec<String>> {
     let tier = |tier: &&[&str]| tier.iter().map(|&url| url.to_owned()).collect();
     tiers.iter().map(tier).collect()
+}
+
+/// Seeds that share what a process shares, each with the same tracker.
+pub struct Crowd {
+    poll: Poll,
+    outreach: Outreach,
+    shared: Shared,
+    torrents: Vec<Trackers>,
+    /// Torrents whose tracker has answered.
+    answered: usize,
+    began: Instant,
+    /// When all were answered.
+    pub done_at: Instant,
+}
+
+impl Crowd {
+    /// So many, with this tracker.
+    pub fn new(count: usize, url: &str) -> Crowd {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
+        let outreach = Outreach::new(poll.registry(), 1..100, 0, None, BOTH, waker).unwrap();
+        let mut rng = Rng::from_seed(7);
+        let torrents = (0..count).map(|torrent| {
+            let identity = Identity {
+                info_hash: InfoHash(Crowd::hash(torrent)),
+                peer_id: PeerId::generate(&mut rng),
+                key: rng.bits32(),
+                port: 4001,
+            };
+            let (tiers, rng) = (owned(&[&[url]]), Rng::from_seed(torrent as u64));
+            Trackers::new(torrent, &tiers, identity, BOTH, rng)
+        });
+        Crowd {
+            torrents: torrents.collect(),
+            poll,
+            outreach,
+            shared: Shared::default(),
+            answered: 0,
+            began: Instant::now(),
+            done_at: Instant::now(),
+        }
+    }
+
+    /// The info hash of a torrent.
+    pub fn hash(torrent: usize) -> [u8; 20] {
+        let mut hash = HASH;
+        hash[..2].copy_from_slice(&(torrent as u16).to_be_bytes());
+        hash
+    }
+
+    /// Announces all, and runs until all were answered: none may fail.
+    pub fn run(&mut self) {
+        let now = self.now();
+        for trackers in &mut self.torrents {
+            trackers.start(&mut self.shared, now);
+        }
+        let deadline = Instant::now() + PATIENCE * 3;
+        while self.answered < self.torrents.len() {
+            assert!(Instant::now() < deadline, "{} answered", self.answered);
+            self.turn();
+        }
+        self.done_at = Instant::now();
+    }
+
+    /// A turn of the loop, of a tenth of a second at most.
+    pub fn turn(&mut self) {
+        self.perform();
+        let timers = self.torrents.iter().map(Trackers::next_deadline);
+        let due = sooner(
+            timers.fold(self.shared.next_deadline(), sooner),
+            self.outreach.next_deadline(),
+        );
+        let most = Duration::from_millis(100);
+        let sleep = due.map_or(most, |due| due.since(self.now()).min(most));
+        let mut events = Events::with_capacity(16);
+        self.poll.poll(&mut events, Some(sleep)).unwrap();
+        let now = self.now();
+        let registry = self.poll.registry();
+        let (torrents, shared) = (&mut self.torrents, &mut self.shared);
+        let hear = &mut |input: Input<'_>| tell_one(torrents, shared, input, now);
+        for event in events.iter() {
+            match event.token() {
+                WAKER => self.outreach.on_woken(now, hear),
+                _ => self.outreach.on_event(event, registry, hear),
+            }
+        }
+        self.outreach.handle_timeout(registry, now, hear);
+        for trackers in &mut self.torrents {
+            trackers.handle_timeout(&mut self.shared, now);
+        }
+    }
+
+    fn perform(&mut self) {
+        let now = self.now();
+        while let Some(input) = self.shared.next_turn(now) {
+            tell_one(&mut self.torrents, &mut self.shared, input, now);
+        }
+        for torrent in 0..self.torrents.len() {
+            while let Some(response) = self.torrents[torrent].next_response() {
+                assert!(response.outcome.is_ok(), "{torrent}: {response:?}");
+                self.answered += 1;
+            }
+            while let Some(action) = self.torrents[torrent].next_action() {
+                let registry = self.poll.registry();
+                let (torrents, shared) = (&mut self.torrents, &mut self.shared);
+                let hear = &mut |input: Input<'_>| tell_one(torrents, shared, input, now);
+                self.outreach.perform(action, registry, now, hear);
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        START + self.began.elapsed()
+    }
+}
+
+fn tell_one(torrents: &mut [Trackers], shared: &mut Shared, input: Input<'_>, now: Now) {
+    for torrent in shared.recipients(&input) {
+        torrents[torrent].handle(input, shared, now);
+    }
 }

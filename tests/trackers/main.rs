@@ -7,6 +7,7 @@ mod support;
 mod client;
 mod command;
 mod http;
+mod kept;
 mod odd;
 mod port;
 mod real;

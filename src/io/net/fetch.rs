@@ -1,32 +1,54 @@
-//! TCP exchanges with trackers: connect, send a request, read until the other end closes or nobody
-//! listens any more. What comes is handed on as it comes. A step never blocks and does little, so
-//! that the caller can stop after as many as it likes.
+//! HTTP exchanges with trackers over TCP: a connection, a request, and what comes is handed on as
+//! it comes. A connection that the answer leaves open is kept for a while, and the next request to
+//! the same address goes over it. A step never blocks and does little, so that the caller can stop
+//! after as many as it likes.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use slab::Slab;
 
 use super::link;
+use super::stream::Stream;
+use crate::base::limits;
+use crate::base::time::{Now, sooner};
 use crate::tracker::Id;
 
-/// The exchanges under way.
+/// The connections, in use and kept.
 #[derive(Debug)]
 pub struct Fetcher {
-    fetches: Slab<Fetch>,
+    connections: Slab<Connection>,
     tokens: Range<usize>,
     bind: Option<IpAddr>,
 }
 
 #[derive(Debug)]
-struct Fetch {
+struct Connection {
+    stream: Stream,
+    addr: SocketAddr,
+    used: Use,
+}
+
+#[derive(Debug)]
+enum Use {
+    Exchange(Exchange),
+    /// It is kept until this moment.
+    Kept(Now),
+}
+
+/// A request and its answer.
+#[derive(Debug)]
+struct Exchange {
     id: Id,
-    stream: TcpStream,
-    connected: bool,
-    unsent: Vec<u8>,
+    request: Vec<u8>,
+    /// How much of the request went out.
+    sent: usize,
+    /// How much came back.
+    received: u64,
+    /// The connection was kept from an exchange before.
+    again: bool,
 }
 
 /// What a step has come to.
@@ -42,18 +64,27 @@ pub enum Step {
     Wait,
 }
 
+/// How an exchange begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// A connection is being made.
+    Connecting,
+    /// A kept connection is used, from this local address.
+    Connected(IpAddr),
+}
+
 impl Fetcher {
     /// A fetcher whose sockets have these tokens, which bounds their number. They connect from this
     /// local address, if one is named.
     pub fn new(tokens: Range<usize>, bind: Option<IpAddr>) -> Fetcher {
         Fetcher {
-            fetches: Slab::new(),
+            connections: Slab::new(),
             tokens,
             bind,
         }
     }
 
-    /// Begins an exchange.
+    /// Begins an exchange, over a connection to that address which is kept, if there is one.
     ///
     /// # Errors
     /// Why it cannot; nothing more is heard of it then.
@@ -63,38 +94,105 @@ impl Fetcher {
         addr: SocketAddr,
         request: Vec<u8>,
         registry: &Registry,
-    ) -> Result<(), String> {
-        let entry = self.fetches.vacant_entry();
+    ) -> Result<Start, String> {
+        let mut exchange = Exchange {
+            id,
+            request,
+            sent: 0,
+            received: 0,
+            again: false,
+        };
+        while let Some(key) = self.newest_kept(addr) {
+            let connection = &mut self.connections[key];
+            exchange.again = true;
+            match connection.take_up(&mut exchange) {
+                Ok(local) => {
+                    connection.used = Use::Exchange(exchange);
+                    return Ok(Start::Connected(local));
+                }
+                // The server has closed it meanwhile.
+                Err(_) => self.close(key, registry),
+            }
+        }
+        exchange.again = false;
+        if self.connections.len() >= limits::TRACKER_CONNECTIONS {
+            self.close_oldest_kept(registry);
+        }
+        let entry = self.connections.vacant_entry();
         let token = Token(self.tokens.start + entry.key());
         if !self.tokens.contains(&token.0) {
             return Err(String::from("too many connections to trackers"));
         }
-        let dialled = link::dial(addr, self.bind).and_then(|mut stream| {
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            registry.register(&mut stream, token, interest)?;
-            Ok(stream)
-        });
-        let stream = dialled.map_err(|error| link::plain(&error))?;
-        entry.insert(Fetch {
-            id,
-            stream,
-            connected: false,
-            unsent: request,
-        });
-        Ok(())
+        let connected = connect(addr, self.bind, token, registry);
+        let stream = connected.map_err(|error| link::plain(&error))?;
+        let used = Use::Exchange(exchange);
+        entry.insert(Connection { stream, addr, used });
+        Ok(Start::Connecting)
     }
 
-    /// Ends an exchange.
+    /// Ends an exchange, and its connection.
     pub fn abort(&mut self, id: Id, registry: &Registry) {
-        let found = self.fetches.iter().find(|(_, fetch)| fetch.id == id);
-        if let Some((key, _)) = found {
-            self.end(key, registry);
+        if let Some(key) = self.find(id) {
+            self.close(key, registry);
         }
     }
 
-    /// Whose socket has this token.
+    /// Ends an exchange whose answer had so many bytes. The connection is kept for the next to the
+    /// same address, unless more came than that, or there are enough.
+    pub fn release(&mut self, id: Id, length: u64, registry: &Registry, now: Now) {
+        let Some(key) = self.find(id) else { return };
+        let connection = &mut self.connections[key];
+        let addr = connection.addr;
+        match &connection.used {
+            Use::Exchange(exchange) if exchange.is_over(length) => {
+                connection.used = Use::Kept(now + limits::TRACKER_KEPT_FOR);
+            }
+            _ => return self.close(key, registry),
+        }
+        if self.kept().filter(|(_, it)| it.addr == addr).count() > limits::TRACKER_KEPT_EACH {
+            self.close(key, registry);
+        } else if self.kept().count() > limits::TRACKER_KEPT {
+            self.close_oldest_kept(registry);
+        }
+    }
+
+    /// When [`Fetcher::handle_timeout`] is due.
+    pub fn next_deadline(&self) -> Option<Now> {
+        self.connections
+            .iter()
+            .map(|(_, connection)| connection.kept_until())
+            .fold(None, sooner)
+    }
+
+    /// Closes connections that nobody needed for long enough.
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Now) {
+        let stale = self.connections.iter().filter(|(_, connection)| {
+            let until = connection.kept_until();
+            until.is_some_and(|until| until <= now)
+        });
+        for key in stale.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.close(key, registry);
+        }
+    }
+
+    /// Whose exchange the socket with this token serves. One that is kept serves none.
     pub fn id(&self, token: Token) -> Option<Id> {
-        self.fetches.get(self.key(token)?).map(|fetch| fetch.id)
+        match &self.connections.get(self.key(token)?)?.used {
+            Use::Exchange(exchange) => Some(exchange.id),
+            Use::Kept(_) => None,
+        }
+    }
+
+    /// A kept connection has something to read: its end, or what nobody asked for. Either way it is
+    /// of no use any more.
+    pub fn check_kept(&mut self, token: Token, registry: &Registry) {
+        let Some(key) = self.key(token) else { return };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if matches!(connection.used, Use::Kept(_)) && connection.stream.is_spent() {
+            self.close(key, registry);
+        }
     }
 
     /// Does what can be done at once with the socket of this token: connects, sends, reads what the
@@ -103,65 +201,152 @@ impl Fetcher {
         let Some(key) = self.key(token) else {
             return Step::Wait;
         };
-        let Some(fetch) = self.fetches.get_mut(key) else {
+        let Some(connection) = self.connections.get_mut(key) else {
             return Step::Wait;
         };
-        let closed = match fetch.step(buffer) {
-            Ok(Some(0)) => Ok(()),
-            Ok(Some(n)) => return Step::Bytes(n),
-            Ok(None) => match fetch.stream.local_addr() {
-                Ok(local) => return Step::Connected(local.ip()),
-                Err(error) => Err(link::plain(&error)),
-            },
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Step::Wait,
+        let Connection { stream, addr, used } = connection;
+        let Use::Exchange(exchange) = used else {
+            return Step::Wait;
+        };
+        let closed = match exchange.step(stream, buffer) {
+            Ok(Step::Closed(how)) => how,
+            Ok(step) => return step,
             Err(error) => Err(link::plain(&error)),
         };
-        self.end(key, registry);
-        Step::Closed(closed)
+        if !exchange.is_unheard() {
+            self.close(key, registry);
+            return Step::Closed(closed);
+        }
+        // The server closed it before the request came there, or closes each without a word.
+        let _ = registry.deregister(stream);
+        match connect(*addr, self.bind, token, registry) {
+            Ok(fresh) => {
+                *stream = fresh;
+                exchange.again = false;
+                exchange.sent = 0;
+                Step::Wait
+            }
+            Err(error) => {
+                self.connections.remove(key);
+                Step::Closed(Err(link::plain(&error)))
+            }
+        }
     }
 
     fn key(&self, token: Token) -> Option<usize> {
         token.0.checked_sub(self.tokens.start)
     }
 
-    fn end(&mut self, key: usize, registry: &Registry) {
-        if let Some(mut fetch) = self.fetches.try_remove(key) {
+    fn find(&self, id: Id) -> Option<usize> {
+        let mut all = self.connections.iter();
+        let found = all.find(|(_, connection)| match &connection.used {
+            Use::Exchange(exchange) => exchange.id == id,
+            Use::Kept(_) => false,
+        });
+        found.map(|(key, _)| key)
+    }
+
+    fn kept(&self) -> impl Iterator<Item = (usize, &Connection)> {
+        let all = self.connections.iter();
+        all.filter(|(_, connection)| matches!(connection.used, Use::Kept(_)))
+    }
+
+    fn newest_kept(&self, addr: SocketAddr) -> Option<usize> {
+        let there = self.kept().filter(|(_, it)| it.addr == addr);
+        let newest = there.max_by_key(|(_, it)| it.kept_until());
+        newest.map(|(key, _)| key)
+    }
+
+    fn close_oldest_kept(&mut self, registry: &Registry) {
+        let oldest = self.kept().min_by_key(|(_, it)| it.kept_until());
+        if let Some((key, _)) = oldest {
+            self.close(key, registry);
+        }
+    }
+
+    fn close(&mut self, key: usize, registry: &Registry) {
+        if let Some(mut connection) = self.connections.try_remove(key) {
             // It is closed next, which takes it off the poll anyway.
-            let _ = registry.deregister(&mut fetch.stream);
+            let _ = registry.deregister(&mut connection.stream);
         }
     }
 }
 
-impl Fetch {
-    /// The number of bytes read (0: the other end has closed), or `None`: the connection is up.
-    fn step(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        if !self.connected {
-            if let Some(error) = self.stream.take_error()? {
-                return Err(error);
-            }
-            self.stream
-                .peer_addr()
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::NotConnected => io::ErrorKind::WouldBlock.into(),
-                    _ => error,
-                })?;
-            self.connected = true;
-            return Ok(None);
+impl Connection {
+    fn kept_until(&self) -> Option<Now> {
+        match self.used {
+            Use::Exchange(_) => None,
+            Use::Kept(until) => Some(until),
         }
-        while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
-                Ok(n) => drop(self.unsent.drain(..n)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The other end may have answered before it closed: reading tells.
-                Err(_) => self.unsent.clear(),
-            }
+    }
+
+    /// Sends a request over a kept connection; our address there.
+    fn take_up(&mut self, exchange: &mut Exchange) -> io::Result<IpAddr> {
+        if self.stream.is_spent() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        loop {
-            match self.stream.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other.map(Some),
+        let local = self.stream.local_ip()?;
+        exchange.send(&mut self.stream);
+        Ok(local)
+    }
+}
+
+impl Exchange {
+    /// The next step, if there is no error.
+    fn step(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<Step> {
+        if stream.is_connecting() {
+            return Ok(if stream.finish()? {
+                Step::Connected(stream.local_ip()?)
+            } else {
+                Step::Wait
+            });
+        }
+        self.send(stream);
+        Ok(match stream.read(buffer)? {
+            Some(0) => Step::Closed(Ok(())),
+            Some(n) => {
+                self.received += n as u64;
+                Step::Bytes(n)
+            }
+            None => Step::Wait,
+        })
+    }
+
+    /// Sends what the socket takes.
+    fn send(&mut self, stream: &mut Stream) {
+        while self.sent < self.request.len() {
+            match stream.write(&self.request[self.sent..]) {
+                Ok(Some(n)) => self.sent += n,
+                Ok(None) => return,
+                // The server may have answered before it closed: reading tells.
+                Err(_) => self.sent = self.request.len(),
             }
         }
     }
+
+    /// Whether the server may not have taken the request: it came over a kept connection, and no
+    /// byte came back.
+    fn is_unheard(&self) -> bool {
+        self.again && self.received == 0
+    }
+
+    /// Whether all was sent and this is all that came.
+    fn is_over(&self, length: u64) -> bool {
+        self.sent == self.request.len() && self.received == length
+    }
 }
+
+fn connect(
+    addr: SocketAddr,
+    bind: Option<IpAddr>,
+    token: Token,
+    registry: &Registry,
+) -> io::Result<Stream> {
+    let mut stream = Stream::connect(addr, bind)?;
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    registry.register(&mut stream, token, interest)?;
+    Ok(stream)
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,15 @@
 //! it. Readiness is edge-triggered: a link stays readable or writable until a call says that it is
 //! not.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
-use rustix::net::{SocketType, sockopt};
+use rustix::net::SocketType;
 
 use super::socket;
+use super::stream::Stream;
 use crate::base::key::PeerKey;
 use crate::io::tokens::PEERS;
 use crate::tracker::Families;
@@ -21,13 +22,11 @@ const ANY_PORT_TRIES: usize = 16;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// One peer's socket.
+/// One peer's connection.
 #[derive(Debug)]
 pub struct Link {
-    /// The socket.
-    pub stream: TcpStream,
-    /// It is still being connected.
-    pub connecting: bool,
+    /// The connection.
+    pub stream: Stream,
     /// There may be something to read.
     pub readable: bool,
     /// It may take something.
@@ -41,51 +40,29 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link of a connection that is up, or being made.
-    pub fn new(stream: TcpStream, connecting: bool) -> Link {
+    /// A link of a connection that is being made.
+    pub fn new(stream: Stream) -> Link {
         Link {
             stream,
-            connecting,
             readable: false,
-            writable: !connecting,
+            writable: false,
             read_closed: false,
             queued: false,
             unanswered: false,
         }
     }
 
-    /// Whether a connection that was being made is up now; an error if it cannot be.
-    pub fn finish_connecting(&mut self) -> io::Result<bool> {
-        if let Some(error) = self.stream.take_error()? {
-            return Err(error);
-        }
-        match self.stream.peer_addr() {
-            Ok(_) => {
-                self.connecting = false;
-                // Requests are small and must not wait for each other; blocks are written whole
-                // anyway.
-                self.stream.set_nodelay(true)?;
-                Ok(true)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Reads once. `None`: nothing is there now. A short read means that the socket is drained.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        match retry(|| self.stream.read(buffer)) {
-            Ok(n) => {
+        let read = self.stream.read(buffer)?;
+        match read {
+            Some(n) => {
                 self.readable = n == buffer.len() || self.read_closed;
                 self.unanswered |= n > 0;
-                Ok(Some(n))
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.readable = false;
-                Ok(None)
-            }
-            Err(error) => Err(error),
+            None => self.readable = false,
         }
+        Ok(read)
     }
 
     /// Has the kernel acknowledge at once what was read. Linux delays that by 40 ms in the hope of
@@ -94,24 +71,15 @@ impl Link {
     /// and pieces of 16 KiB: 110 pieces a second without, 3,900 to 7,100 with it.
     pub fn acknowledge(&mut self) {
         self.unanswered = false;
-        // Without it the acknowledgement comes later, and nothing is lost.
-        let _ = sockopt::set_tcp_quickack(&self.stream, true);
+        self.stream.acknowledge();
     }
 
     /// Writes once; the number of bytes taken. Fewer than offered mean that the socket is full.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match retry(|| self.stream.write(bytes)) {
-            Ok(n) => {
-                self.writable = n == bytes.len();
-                self.unanswered &= n == 0;
-                Ok(n)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.writable = false;
-                Ok(0)
-            }
-            Err(error) => Err(error),
-        }
+        let written = self.stream.write(bytes)?.unwrap_or(0);
+        self.writable = written == bytes.len();
+        self.unanswered &= written == 0;
+        Ok(written)
     }
 }
 
@@ -132,19 +100,6 @@ pub fn add(
     }
     links[key] = Some(link);
     Ok(())
-}
-
-/// Begins to connect, from this local address if one is named.
-pub fn dial(addr: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStream> {
-    let Some(local) = bind else {
-        return TcpStream::connect(addr);
-    };
-    let socket = socket::unbound(addr, SocketType::STREAM)?;
-    rustix::net::bind(&socket, &SocketAddr::new(local, 0))?;
-    match rustix::net::connect(&socket, &addr) {
-        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(TcpStream::from_std(socket.into())),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// The sockets that peers call, one a family, all on the same port.
@@ -251,15 +206,6 @@ pub fn plain(error: &io::Error) -> String {
             let text = error.to_string();
             let end = text.find(" (os error").unwrap_or(text.len());
             text[..end].to_lowercase()
-        }
-    }
-}
-
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sockets: those of peers, those of trackers, those of remote control, and host names.
 
 mod socket;
+pub mod stream;
 
 pub mod link;
 

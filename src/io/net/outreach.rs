@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
-use super::fetch::{Fetcher, Step};
+use super::fetch::{Fetcher, Start, Step};
 use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
 use crate::base::limits;
@@ -81,11 +81,17 @@ impl Outreach {
                 self.resolver.look_up(Asker::Tracker(id), host, now);
             }
             Action::Connect { id, addr, request } => {
-                if let Err(why) = self.fetcher.start(id, addr, request, registry) {
-                    hear(Input::Closed { id, how: &Err(why) });
+                match self.fetcher.start(id, addr, request, registry) {
+                    Ok(Start::Connecting) => {}
+                    Ok(Start::Connected(at)) => {
+                        hear(Input::Seen { at });
+                        hear(Input::Connected { id });
+                    }
+                    Err(why) => hear(Input::Closed { id, how: &Err(why) }),
                 }
             }
             Action::Abort { id } => self.fetcher.abort(id, registry),
+            Action::Release { id, length } => self.fetcher.release(id, length, registry, now),
             Action::Datagram { to, bytes } => match self.udp.ask(to, &bytes, registry, now) {
                 Ok(local) => local.into_iter().for_each(|at| hear(Input::Seen { at })),
                 Err(error) => {
@@ -147,11 +153,16 @@ impl Outreach {
 
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
     pub fn next_deadline(&self) -> Option<Now> {
-        (!self.unread.is_empty()).then_some(Now::default())
+        if self.unread.is_empty() {
+            self.fetcher.next_deadline()
+        } else {
+            Some(Now::default())
+        }
     }
 
-    /// Reads on where the last turn stopped.
-    pub fn handle_timeout(&mut self, registry: &Registry, hear: Hear<'_>) {
+    /// Reads on where the last turn stopped, and closes connections that were kept in vain.
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Now, hear: Hear<'_>) {
+        self.fetcher.handle_timeout(registry, now);
         for token in std::mem::take(&mut self.unread) {
             self.read(token, registry, hear);
         }
@@ -195,6 +206,7 @@ impl Outreach {
 
     fn read_stream(&mut self, token: Token, registry: &Registry, hear: Hear<'_>) -> bool {
         let Some(id) = self.fetcher.id(token) else {
+            self.fetcher.check_kept(token, registry);
             return true;
         };
         for _ in 0..READS {

@@ -31,7 +31,7 @@ fn the_first_announce_says_who_we_are() {
         get.text,
         "GET /announce?pass=1&info_hash=hhhhhhhhhhhhhhhhhhhh&peer_id=-bk0100-abcdefghijkl&port=6881&uploaded=0\
          &downloaded=0&left=1000&numwant=80&key=1234abcd&compact=1&event=started HTTP/1.1\r\n\
-         Host: t.example:81\r\nUser-Agent: brooklet/0.1.0\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
+         Host: t.example:81\r\nUser-Agent: brooklet/0.1.0\r\nAccept-Encoding: identity\r\n\r\n"
     );
     bench.quiet();
     let words =

@@ -86,18 +86,74 @@ fn an_answer_counts_as_soon_as_it_is_whole() {
     let mut bench = Bench::started(&[&[A]]);
     let get = bench.get();
     bench.hear_connected(get.id);
-    let bytes = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{PEER} and more",
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{PEER}",
         PEER.len()
     );
-    for byte in bytes.bytes() {
+    for byte in format!("{answer} and more").bytes() {
         bench.hear_bytes(get.id, &[byte]);
     }
     assert_eq!(bench.said(), [format!("{A} 1")]);
-    assert_eq!(bench.next(), Some(Action::Abort { id: get.id }));
+    let (id, length) = (get.id, answer.len() as u64);
+    assert_eq!(bench.next(), Some(Action::Release { id, length }));
     bench.hear_closed(get.id, Err(String::from("late")));
     bench.quiet();
     assert!(bench.said().is_empty());
+}
+
+/// RFC 9112, section 9.3: "If the close connection option is present, the connection will not
+/// persist after the current response; else, if the received protocol is HTTP/1.1 (or later), the
+/// connection will persist after the current response".
+#[test]
+fn a_connection_is_given_back_where_the_answer_leaves_it_open() {
+    let chunks = format!("21;q=1\r\n{PEER}\r\n0\r\nX: y\r\n\r\n");
+    assert_eq!(PEER.len(), 33);
+    let sized = "Content-Length: 33";
+    let chunked = "Transfer-Encoding: chunked";
+    for (version, fields, body, kept) in [
+        ("1.1", sized, PEER, true),
+        ("1.1", chunked, &*chunks, true),
+        ("1.1", "Content-Length: 0", "", true),
+        ("1.1", "Location: /x\r\nContent-Length: 0", "", true),
+        ("1.1", &format!("Connection: x\r\n{sized}"), PEER, true),
+        ("1.0", sized, PEER, false),
+        ("1.1", &format!("Connection: close\r\n{sized}"), PEER, false),
+        (
+            "1.1",
+            &format!("connection: x, Close\r\n{sized}"),
+            PEER,
+            false,
+        ),
+        // Two ends of one body: what one reader takes for the next answer, another does not.
+        ("1.1", &format!("{chunked}\r\n{sized}"), &*chunks, false),
+        ("1.1", &format!("{chunked}, gzip"), &*chunks, false),
+        ("1.1", &format!("{sized}\r\n{sized}"), PEER, false),
+    ] {
+        let head = format!("{version} 200 OK\r\n{fields}");
+        let mut bench = Bench::started(&[&[A]]);
+        let get = bench.get();
+        bench.hear_connected(get.id);
+        let answer = format!("HTTP/{head}\r\n\r\n{body}");
+        bench.hear_bytes(get.id, answer.as_bytes());
+        let (id, length) = (get.id, answer.len() as u64);
+        let expected = if kept {
+            Action::Release { id, length }
+        } else {
+            Action::Abort { id }
+        };
+        assert_eq!(bench.next(), Some(expected), "{head}");
+    }
+}
+
+/// What came in front of the answer proper belongs to it.
+#[test]
+fn interim_heads_count_as_bytes_of_the_answer() {
+    let mut bench = Bench::started(&[&[A]]);
+    let get = bench.get();
+    let answer = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n";
+    bench.hear_bytes(get.id, answer.as_bytes());
+    let (id, length) = (get.id, answer.len() as u64);
+    assert_eq!(bench.next(), Some(Action::Release { id, length }));
 }
 
 #[test]

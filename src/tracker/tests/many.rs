@@ -160,7 +160,7 @@ impl World {
                     self.coming.insert(at, Coming::Reply(id));
                 }
             }
-            Action::Abort { .. } => self.open -= 1,
+            Action::Abort { .. } | Action::Release { .. } => self.open -= 1,
             Action::Datagram { to, bytes } => {
                 self.asked.push(self.now);
                 let (transaction, body) = match Request::parse(&bytes).unwrap() {

@@ -146,9 +146,10 @@ impl Bench {
         self.actions.pop_front()
     }
 
-    /// The same, connections that are given up aside.
+    /// The same, connections that are not needed any more aside.
     fn wanted(&mut self) -> Option<Action> {
-        std::iter::from_fn(|| self.next()).find(|action| !matches!(action, Action::Abort { .. }))
+        let left = |it: &Action| matches!(it, Action::Abort { .. } | Action::Release { .. });
+        std::iter::from_fn(|| self.next()).find(|action| !left(action))
     }
 
     /// Nothing is asked of the outside.

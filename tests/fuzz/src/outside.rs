@@ -68,7 +68,9 @@ impl Outside {
                 self.links.push(id);
             }
             // It may have been closed in the same turn.
-            Action::Abort { id } => self.links.retain(|&link| link != id),
+            Action::Abort { id } | Action::Release { id, .. } => {
+                self.links.retain(|&link| link != id);
+            }
             Action::Datagram { to, bytes } => {
                 assert!(Request::parse(&bytes).is_ok());
                 self.datagrams.push((to, bytes));
