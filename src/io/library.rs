@@ -2,7 +2,7 @@
 //! it again, and its content in `downloads/`. A torrent is taken into the folder first, then its
 //! files are opened by the store's thread, then it is the session's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,9 @@ use crate::session::session::Session;
 use crate::session::view;
 use crate::wire::metainfo::Metainfo;
 
+/// Torrents of the folder whose files are opened at the same time.
+const OPENING: usize = 16;
+
 /// What became of a torrent that somebody asked to be added.
 pub type Answer = (Ticket, Result<Added, Trouble>);
 
@@ -36,6 +39,8 @@ pub type Answer = (Ticket, Result<Added, Trouble>);
 pub struct Library {
     setup: Whole,
     waker: Arc<Waker>,
+    /// Torrents of the folder that are not taken up yet.
+    waiting: VecDeque<PathBuf>,
     /// Torrents whose files are being opened, by the key that the store knows them by.
     opening: BTreeMap<TorrentKey, Opening>,
     /// Openings so far.
@@ -62,6 +67,7 @@ impl Library {
         Library {
             setup,
             waker,
+            waiting: VecDeque::new(),
             opening: BTreeMap::new(),
             opened: 0,
             closing: BTreeMap::new(),
@@ -79,7 +85,17 @@ impl Library {
         let added = |path: &PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
         let mut paths: Vec<_> = paths.map(|path| (added(&path), path)).collect();
         paths.sort();
-        for (_, path) in paths {
+        self.waiting = paths.into_iter().map(|(_, path)| path).collect();
+        self.load_some(store, session);
+    }
+
+    /// Takes up torrents that are in the folder, a few at a time: with all at once their files
+    /// would be described in memory together.
+    fn load_some(&mut self, store: &mut Store, session: &mut Session) {
+        while self.opening.len() < OPENING {
+            let Some(path) = self.waiting.pop_front() else {
+                return;
+            };
             match read(&path) {
                 Ok((metainfo, _)) => self.open(metainfo, None, false, store),
                 Err(trouble) => session.warn(None, trouble.text()),
@@ -114,6 +130,7 @@ impl Library {
         while let Some((key, outcome)) = store.next_opened() {
             answers.extend(self.begin(key, outcome, store, session, now));
         }
+        self.load_some(store, session);
         while let Some(closed) = store.next_closed() {
             if let Some(data) = self.closing.remove(&closed.info_hash) {
                 self.erase(closed.info_hash, data, session);

@@ -375,6 +375,10 @@ impl Reactor {
                     self.store.save(torrent, snapshot);
                     self.go_on_saving(now);
                 }
+                // With one torrent open handles cost nothing, and a folder that is moved is served
+                // on.
+                Effect::Rest { torrent } if self.unattended.is_some() => self.store.rest(torrent),
+                Effect::Rest { .. } => {}
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),
                 Effect::Report { torrent, report } => {

@@ -56,6 +56,8 @@ pub struct Pieces {
     held_bytes: u64,
     /// A peer that was given fewer blocks than it had room for may be given more now.
     pub(super) news: bool,
+    /// Nothing is left to get: what only that needs is gone.
+    retired: bool,
     /// How many peers could be asked for one block, at the least, when a pick ended with room left;
     /// reset when news are taken.
     pub(super) repeated: usize,
@@ -97,7 +99,18 @@ impl Pieces {
             wanted: size,
             held_bytes: 0,
             news: false,
+            retired: false,
             repeated: 1,
+        }
+    }
+
+    /// Once every wanted piece is held and nothing more can come, lets go of what only a download
+    /// needs: the hashes, and which pieces are rare. A torrent that is only uploaded is small then.
+    pub fn retire(&mut self) {
+        if !self.retired && self.is_complete() && self.open.len() == 0 && self.verdicts.is_empty() {
+            self.retired = true;
+            self.hashes = Vec::new();
+            self.rarity = Rarity::new(0);
         }
     }
 
@@ -200,23 +213,31 @@ impl Pieces {
 
     /// A peer has told what it has (`bitfield`, `have_all`, `have_none`, or nothing yet).
     pub fn joined(&mut self, have: &Holdings) {
-        self.rarity.joined(have);
+        if !self.retired {
+            self.rarity.joined(have);
+        }
     }
 
     /// A peer that had these pieces is gone.
     pub fn left_swarm(&mut self, have: &Holdings) {
-        self.rarity.left(have);
+        if !self.retired {
+            self.rarity.left(have);
+        }
     }
 
     /// A peer has one more piece.
     pub fn on_have(&mut self, piece: u32) {
-        self.rarity.on_have(piece);
+        if !self.retired {
+            self.rarity.on_have(piece);
+        }
     }
 
     /// The last `have` of a peer (for which [`Pieces::on_have`] was called, as for those before)
     /// made it a seed.
     pub fn became_seed(&mut self) {
-        self.rarity.became_seed();
+        if !self.retired {
+            self.rarity.became_seed();
+        }
     }
 
     /// True once after something by which a peer that was given fewer blocks than it had room for

@@ -16,7 +16,6 @@ use crate::peer::incoming::Failed;
 use crate::peer::input::Input;
 use crate::peer::peer::Event;
 use crate::pieces::Accepted;
-use crate::torrent::checking::Checking;
 use crate::torrent::effect::{Effect, Report};
 use crate::torrent::slot::{Machine, Slot};
 use crate::torrent::twins::Twins;
@@ -244,7 +243,7 @@ impl Session {
         self.stir(torrent);
         let checking = self.torrents.get_mut(torrent);
         let checking = checking.and_then(|torrent| torrent.checking.as_mut());
-        checking.is_some_and(Checking::hole)
+        checking.is_some_and(|checking| checking.hole())
     }
 
     /// Blocks of [`Session::receive`] are on disk: what is read from their files from now on is

@@ -345,6 +345,7 @@ impl Session {
             self.stop(torrent, reason, now);
         }
         self.with(torrent, |torrent, with| {
+            torrent.update_rest(with);
             if torrent.is_running() && torrent.record.deadline().is_some_and(|at| at <= now) {
                 torrent.save(false, with.effects, now);
             }

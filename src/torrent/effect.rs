@@ -154,6 +154,11 @@ pub enum Effect {
         /// What is known of it.
         snapshot: Snapshot,
     },
+    /// A torrent has nothing left to get and no peers: its files may be closed until some come.
+    Rest {
+        /// The torrent.
+        torrent: TorrentKey,
+    },
     /// A torrent is to be forgotten: once everything of it is written and saved, its files are
     /// closed, and [`Session::forget`](crate::session::session::Session::forget) is to be called.
     Close {

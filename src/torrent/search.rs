@@ -12,7 +12,7 @@ use crate::base::time::{Duration, Now};
 pub struct Search {
     /// Trackers that are asked, by URL, and how many peers each named last. `None`: it has neither
     /// answered nor failed.
-    trackers: BTreeMap<String, Option<Result<usize, String>>>,
+    trackers: Vec<(String, Option<Result<usize, String>>)>,
     /// Peers that the user named.
     named: BTreeSet<SocketAddr>,
     /// Why dials failed since a peer was connected last, and how many.
@@ -44,7 +44,8 @@ impl Search {
 
     /// A tracker answered and named so many peers, or failed.
     pub fn on_tracker(&mut self, url: &str, outcome: Result<usize, String>) {
-        if let Some(known) = self.trackers.get_mut(url) {
+        let known = self.trackers.iter_mut().find(|(known, _)| known == url);
+        if let Some((_, known)) = known {
             *known = Some(outcome);
         }
     }
@@ -136,7 +137,10 @@ impl Search {
 
     fn tracker_words(&self) -> String {
         let count = |of: fn(&Option<Result<usize, String>>) -> bool| {
-            self.trackers.values().filter(|outcome| of(outcome)).count()
+            self.trackers
+                .iter()
+                .filter(|(_, outcome)| of(outcome))
+                .count()
         };
         let failed = count(|outcome| matches!(outcome, Some(Err(_))));
         let silent = count(Option::is_none);
@@ -149,7 +153,7 @@ impl Search {
             _ if failed == all => format!("all {all} trackers"),
             _ => format!("of {all} trackers"),
         };
-        let why = |(url, outcome): (&String, &Option<Result<usize, String>>)| match outcome {
+        let why = |(url, outcome): &(String, Option<Result<usize, String>>)| match outcome {
             Some(Err(why)) => Some(format!("{url}: {why}")),
             _ => None,
         };

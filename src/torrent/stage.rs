@@ -51,6 +51,8 @@ pub struct Life {
     pub complete_at: Option<Now>,
     /// Why it failed, if it did.
     pub failure: Option<String>,
+    /// Its files are closed, as far as it knows.
+    pub resting: bool,
 }
 
 impl Life {
@@ -62,6 +64,7 @@ impl Life {
             started: now,
             complete_at: None,
             failure: None,
+            resting: false,
         }
     }
 

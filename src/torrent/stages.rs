@@ -1,7 +1,7 @@
 //! The stages of a torrent: the check of what is on disk, the download, the stay, the way out.
 
 use super::effect::{Effect, Effects, Report};
-use super::members::Members;
+use super::members::{self, Members};
 use super::order::Stay;
 use super::stage::{Stage, Then};
 use super::torrent::Torrent;
@@ -123,6 +123,21 @@ impl Torrent {
             self.save(true, with.effects, now);
         }
         self.order.stay == Stay::No
+    }
+
+    /// Lets go of what only a download or peers need, if there is nothing left to get.
+    pub fn update_rest(&mut self, with: &mut Members<'_>) {
+        if self.life.complete_at.is_none() {
+            return;
+        }
+        self.pieces.retire();
+        let mut members = members::slots(with.slots, &self.members);
+        let rests = members.all(|(_, slot)| slot.is_closing());
+        if rests && !self.life.resting {
+            let torrent = self.key;
+            with.effects.push_back(Effect::Rest { torrent });
+        }
+        self.life.resting = rests;
     }
 
     /// Why it stays no longer, if that is so.

@@ -46,7 +46,7 @@ pub struct Torrent {
     /// Which pieces are missing, open and held.
     pub pieces: Pieces,
     /// The check of what is on disk, as long as it lasts.
-    pub checking: Option<Checking>,
+    pub checking: Option<Box<Checking>>,
     /// Pieces that the disk has lost.
     pub damage: Damage,
     /// Addresses of its peers.
@@ -132,7 +132,8 @@ impl Torrent {
         );
         trackers.allow_local(us.allow_local);
         let checking = (order.to_hash.count() > 0)
-            .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash.clone()));
+            .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash.clone()))
+            .map(Box::new);
         let mut pieces = Pieces::new(
             order.geometry,
             hashes,
@@ -228,7 +229,7 @@ impl Torrent {
             down_rate: self.traffic.down.rate(now),
             up_rate: self.traffic.up.rate(now),
             peers: self.census.open,
-            checking: self.checking.as_ref().map(Checking::progress),
+            checking: self.checking.as_ref().map(|checking| checking.progress()),
         }
     }
 
@@ -257,7 +258,10 @@ impl Torrent {
 
     /// Whether content is to be read from disk.
     pub fn wants_reads(&self) -> bool {
-        let checking = self.checking.as_ref().and_then(Checking::next_slice);
+        let checking = self
+            .checking
+            .as_ref()
+            .and_then(|checking| checking.next_slice());
         let checks = checking.is_some() && self.life.stage == Stage::Checking;
         checks || self.pieces.is_reread_due()
     }

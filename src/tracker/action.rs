@@ -185,9 +185,10 @@ impl Outbox {
         self.actions.push_back(action);
     }
 
-    /// The oldest action.
+    /// The oldest action. An empty outbox takes no memory: most torrents say nothing for half an
+    /// hour.
     pub fn pop(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        take(&mut self.actions)
     }
 
     /// A tracker has answered, or failed.
@@ -197,7 +198,7 @@ impl Outbox {
 
     /// The oldest response.
     pub fn pop_response(&mut self) -> Option<Response> {
-        self.responses.pop_front()
+        take(&mut self.responses)
     }
 
     /// Whether all actions and responses are out.
@@ -213,4 +214,12 @@ impl Outbox {
             number: self.last,
         }
     }
+}
+
+fn take<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let first = queue.pop_front();
+    if queue.is_empty() {
+        *queue = VecDeque::new();
+    }
+    first
 }

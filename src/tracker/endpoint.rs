@@ -36,7 +36,7 @@ pub struct Endpoint {
     started: bool,
     completed: bool,
     stopped: bool,
-    talk: Option<Talk>,
+    talk: Option<Box<Talk>>,
 }
 
 /// A question under way.
@@ -128,7 +128,7 @@ impl Endpoint {
                 Exchange::Udp(udp::Exchange::begin(question, to, patience, turn))
             }
         };
-        self.talk = Some(Talk { event, exchange });
+        self.talk = Some(Box::new(Talk { event, exchange }));
         None
     }
 
@@ -214,7 +214,7 @@ impl Endpoint {
 
     /// Notes that the question under way was answered, or not.
     pub fn finish(&mut self, answered: bool, turn: &mut Turn<'_>) {
-        let Some(Talk { event, exchange }) = self.talk.take() else {
+        let Some(Talk { event, exchange }) = self.talk.take().map(|talk| *talk) else {
             return;
         };
         match exchange {

@@ -62,6 +62,8 @@ pub fn usable(
         }
         numbered.push(numbers);
     }
+    // Most torrents have few trackers, and there may be thousands of such torrents.
+    trackers.shrink_to_fit();
     (trackers, numbered)
 }
 

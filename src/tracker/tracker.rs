@@ -49,7 +49,8 @@ struct Attempt {
 impl Tracker {
     /// A tracker that was never asked.
     pub fn new(announce: String, url: Url, families: Families) -> Tracker {
-        let endpoints = families.iter().map(Endpoint::new).collect();
+        let mut endpoints: Vec<Endpoint> = families.iter().map(Endpoint::new).collect();
+        endpoints.shrink_to_fit();
         Tracker {
             site: Site {
                 announce,

@@ -3,6 +3,7 @@
 
 use brooklet::base::rate::Totals;
 use brooklet::base::time::Duration;
+use brooklet::peer::fault::Fault;
 use brooklet::peer::input::Input;
 use brooklet::torrent::effect::Report;
 use brooklet::torrent::order::Stay;
@@ -145,4 +146,29 @@ fn a_warning_is_passed_on_and_ends_nothing() {
         (stopped(&bench), bench.session.failure(bench.torrent)),
         (None, None)
     );
+}
+
+#[test]
+fn files_are_let_go_when_the_last_peer_has_left_what_is_whole() {
+    let mut bench = Bench::seeder(4);
+    assert_eq!(bench.rests, 1, "nobody is there yet");
+    let peers = [bench.join(1, true), bench.join(2, true)];
+    bench
+        .session
+        .handle_closed(peers[0], Fault::Closed, bench.now);
+    bench.turn();
+    assert_eq!(bench.rests, 1, "one is still there");
+    bench
+        .session
+        .handle_closed(peers[1], Fault::Closed, bench.now);
+    bench.turn();
+    bench.wait(Duration::from_secs(3600));
+    assert_eq!(bench.rests, 2, "said once");
+    let mut getter = Bench::getter(4, &[0]);
+    let peer = getter.join(1, true);
+    getter
+        .session
+        .handle_closed(peer, Fault::Closed, getter.now);
+    getter.turn();
+    assert_eq!(getter.rests, 0, "it waits for more");
 }

@@ -49,6 +49,8 @@ pub struct Bench {
     pub reports: Vec<Report>,
     /// What it wanted saved.
     pub saves: Vec<Snapshot>,
+    /// How often its files could be closed.
+    pub rests: usize,
     /// Torrents that were to be forgotten, and whether with their content.
     pub closed: Vec<(TorrentKey, bool)>,
     /// What it wants of trackers.
@@ -133,6 +135,7 @@ impl Bench {
             disk,
             reports: Vec::new(),
             saves: Vec::new(),
+            rests: 0,
             closed: Vec::new(),
             announces: Vec::new(),
             now: Now::default(),
@@ -330,6 +333,7 @@ impl Bench {
                         self.closed.push((torrent, data));
                         self.session.forget(torrent);
                     }
+                    Effect::Rest { .. } => self.rests += 1,
                     Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
                 }
             }

@@ -245,7 +245,7 @@ impl World {
                     held.for_each(|piece| self.check_piece(torrent, piece));
                 }
                 Effect::Report { torrent, report } => self.note(torrent, &report),
-                Effect::Begin { .. } => {}
+                Effect::Begin { .. } | Effect::Rest { .. } => {}
                 Effect::Close { torrent, .. } => self.session.forget(torrent),
             }
         }

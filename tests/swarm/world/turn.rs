@@ -167,7 +167,10 @@ impl World {
                     let event = Event::Tracker(n, self.nodes[n].run, id, request);
                     self.queue.push(self.now + way, event);
                 }
-                Effect::Tracker { .. } | Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
+                Effect::Tracker { .. }
+                | Effect::ReadAhead { .. }
+                | Effect::Begin { .. }
+                | Effect::Rest { .. } => {}
                 Effect::Close { .. } => unreachable!("no torrent is removed"),
                 Effect::Save { torrent, snapshot } => self.save(n, torrent, snapshot),
                 Effect::Report { torrent, report } => self.hear(n, torrent, report),
