@@ -1,6 +1,10 @@
 //! Every bound in the program, with its reason. What comes from outside is never larger, longer or
 //! more frequent than what stands here.
 
+mod unattended;
+
+pub use unattended::*;
+
 use super::time::Duration;
 
 /// One kibibyte and one mebibyte, for the bounds below.
@@ -420,23 +424,3 @@ pub const STOP_PATIENCE_LEAST: Duration = Duration::from_millis(500);
 /// What leaving may take: trackers are told `stopped` within this time or not at all. With
 /// [`STOP_PATIENCE_LEAST`] it is two seconds, which is what one waits for a Ctrl-C.
 pub const FAREWELL: Duration = Duration::from_millis(1500);
-
-// Remote control
-
-/// A torrent counts as recently active for this long after something happened to it, and a removed
-/// one as recently removed: what Transmission's clients expect, which ask every few seconds.
-pub const RECENTLY_ACTIVE: Duration = Duration::from_secs(60);
-/// Clients of remote control at one time. When one more comes, the one that was silent for the
-/// longest time goes.
-pub const CONTROL_CLIENTS: usize = 32;
-/// Bytes of a request: a `.torrent` of six mebibytes, which is 300,000 pieces, in base64.
-pub const CONTROL_REQUEST: usize = 8 * MIB;
-/// Bytes of requests that are not whole, of all clients together.
-pub const CONTROL_BYTES: usize = 2 * CONTROL_REQUEST;
-/// A client that neither sends nor takes anything for this long is closed.
-pub const CONTROL_IDLE: Duration = Duration::from_secs(60);
-/// Requests in one batch: more than any program asks at a time.
-pub const CONTROL_BATCH: usize = 100;
-/// Bytes of the answer to a batch, after which the rest of its requests are refused: ten thousand
-/// torrents with all their fields.
-pub const CONTROL_ANSWER: usize = 16 * MIB;

@@ -221,16 +221,18 @@ Many torrents in one process that nobody sits before: it downloads and seeds the
 torrents of DIR until stopped. brooklet add brings it torrents, brooklet status
 says what it does; see also pause, resume, remove and limit. DIR is made if need
 be: torrents/ in it holds the torrents and what is known of them, downloads/ the
-content, and control is the socket that the other commands find it by.
+content, and control is the socket that the other commands find it by. What is
+dropped into watch/ with a name that ends in .torrent is added, and taken away;
+what cannot be added goes to watch/failed/, with the reason beside it.
 
   -d, --dir DIR        where the content lies (DIR/downloads)
   -p, --port N         TCP and UDP port to listen on; 0: any
                        (first free of 6881-6889)
       --bind ADDR      local address to listen on and connect from (all)
       --active N       torrents that download at the same time (5)
-      --ratio R        a torrent stops when R times its content's size has been
-                       uploaded, earlier runs counted
-      --seed-time MIN  a torrent stops after it has seeded for so long
+      --ratio R        a torrent is paused when R times its content's size has
+                       been uploaded, earlier runs counted
+      --seed-time MIN  a torrent is paused after it has seeded for so long
       --max-peers N    connections at most (200)
       --memory SIZE    budget for buffers (16M)
       --down RATE      limit of what comes in, bytes a second (none)
@@ -270,9 +272,10 @@ Usage: brooklet add [OPTION]... TORRENT...
 Gives torrents to the brooklet that runs in DIR, and prints the number and name
 of each. TORRENT is the path of a .torrent, or - for standard input.
 
-  -C DIR        the folder of brooklet run ($BROOKLET_DIR, else .)
-      --paused  wait until it is resumed
-  -h, --help    print this help
+  -C DIR         the folder of brooklet run ($BROOKLET_DIR, else .)
+  -d, --dir DIR  where their content lies (where that of all others does)
+      --paused   wait until they are resumed
+  -h, --help     print this help
 
 Example:
   brooklet add -C ~/torrents debian.torrent

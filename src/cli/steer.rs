@@ -2,7 +2,7 @@
 //! say nothing where all went well, but for `add`, which says the number.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lexopt::{Arg, Parser};
 
@@ -36,6 +36,7 @@ struct Options {
     dir: Option<PathBuf>,
     arguments: Vec<OsString>,
     paused: bool,
+    content: Option<PathBuf>,
     data: bool,
     down: Option<Option<u64>>,
     up: Option<Option<u64>>,
@@ -102,6 +103,7 @@ fn parse(command: Steer, parser: &mut Parser) -> Result<Option<Options>, Failure
         };
         match (option.as_str(), command) {
             ("-C", _) => options.dir = Some(value.path()?),
+            ("-d" | "--dir", Steer::Add) => options.content = Some(value.path()?),
             ("--paused", Steer::Add) => options.paused = true,
             ("--data", Steer::Remove) => options.data = true,
             ("--down", Steer::Limit) => options.down = Some(value.read(values::rate_or_none)?),
@@ -219,10 +221,19 @@ fn limits_of(options: &Options, names: Names) -> Vec<(&'static str, Json)> {
 
 /// Adds each torrent; one that cannot be added does not keep the others from it.
 fn add(options: Options) -> Result<(), Failure> {
+    let content = options.content.as_deref().map(content_dir).transpose()?;
+    let wishes = [
+        ("paused", Some(options.paused.into())),
+        ("download_dir", content.map(Json::from)),
+    ];
+    let wishes = wishes.into_iter();
+    let wishes: Vec<_> = wishes
+        .filter_map(|(name, wish)| Some((name, wish?)))
+        .collect();
     let mut remote = Remote::connect(options.dir)?;
     let mut last: Option<Failure> = None;
     for source in &options.arguments {
-        if let Err(failure) = add_one(&mut remote, source, options.paused) {
+        if let Err(failure) = add_one(&mut remote, source, &wishes) {
             let before = last.replace(failure).and_then(|failure| failure.message);
             if let Some(message) = before {
                 logging::fatal(&message);
@@ -232,7 +243,15 @@ fn add(options: Options) -> Result<(), Failure> {
     last.map_or(Ok(()), Err)
 }
 
-fn add_one(remote: &mut Remote, source: &OsStr, paused: bool) -> Result<(), Failure> {
+/// A folder as the other end is to know it, wherever that was started.
+fn content_dir(dir: &Path) -> Result<String, Failure> {
+    let why = |why: &str| Failure::failed(format!("{}: {why}", target::shown(dir.as_os_str())));
+    let dir = std::path::absolute(dir).map_err(|error| why(&error.to_string()))?;
+    let text = dir.into_os_string().into_string();
+    text.map_err(|_| why("this is not UTF-8"))
+}
+
+fn add_one(remote: &mut Remote, source: &OsStr, wishes: &[(&str, Json)]) -> Result<(), Failure> {
     let text = target::read(source)?;
     let name = target::shown(source);
     Metainfo::parse(&text).map_err(|why| Failure::invalid(format!("{name}: {why}")))?;
@@ -242,10 +261,8 @@ fn add_one(remote: &mut Remote, source: &OsStr, paused: bool) -> Result<(), Fail
     } else {
         ("filename", absolute(source)?.into())
     };
-    let answer = remote.call(
-        "torrent_add",
-        Json::object([source, ("paused", paused.into())]),
-    )?;
+    let params = wishes.iter().cloned().chain([source]);
+    let answer = remote.call("torrent_add", Json::object(params))?;
     let there = answer.get("torrent_duplicate");
     let torrent = there.or_else(|| answer.get("torrent_added"));
     let field = |key| torrent.and_then(|torrent| torrent.get(key));

@@ -2,7 +2,7 @@
 //! other's content.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::disk::opening::Request;
 use crate::base::id::InfoHash;
@@ -17,6 +17,7 @@ pub struct Claims {
 
 #[derive(Debug)]
 struct Claim {
+    info_hash: InfoHash,
     name: String,
     writes: bool,
 }
@@ -40,10 +41,7 @@ impl Claims {
         if self.torrents.contains(&metainfo.info_hash) {
             return Err(Taken::Twice);
         }
-        // A folder that is not there yet is nobody else's.
-        let dir = request.dir.canonicalize();
-        let dir = dir.unwrap_or_else(|_| request.dir.clone());
-        let place = dir.join(&metainfo.name);
+        let place = place(&request.dir.join(&metainfo.name));
         let writes = request.download;
         if let Some(claim) = self
             .places
@@ -53,8 +51,34 @@ impl Claims {
             return Err(Taken::Files(claim.name.clone()));
         }
         let name = metainfo.name.clone();
-        self.places.entry(place).or_insert(Claim { name, writes });
-        self.torrents.insert(metainfo.info_hash);
+        let info_hash = metainfo.info_hash;
+        self.places.entry(place).or_insert(Claim {
+            info_hash,
+            name,
+            writes,
+        });
+        self.torrents.insert(info_hash);
         Ok(())
+    }
+
+    /// The torrent whose content lies at this path.
+    pub fn holder(&self, path: &Path) -> Option<InfoHash> {
+        self.places.get(&place(path)).map(|claim| claim.info_hash)
+    }
+
+    /// A torrent is gone: its files may be another's.
+    pub fn release(&mut self, info_hash: &InfoHash) {
+        self.torrents.remove(info_hash);
+        self.places.retain(|_, claim| claim.info_hash != *info_hash);
+    }
+}
+
+/// The path by which a place is known, whatever way leads there.
+fn place(path: &Path) -> PathBuf {
+    // A folder that is not there yet is nobody else's.
+    let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
+    match (dir, path.file_name()) {
+        (Some(dir), Some(name)) => dir.join(name),
+        _ => path.to_path_buf(),
     }
 }

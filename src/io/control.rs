@@ -20,6 +20,9 @@ use crate::session::view;
 /// What is said where a request is not read.
 const TOO_LONG: &str = "the request is too long";
 
+/// Has what a session was told outlive the process.
+pub type Keep<'a> = &'a mut dyn FnMut(&mut Session);
+
 /// Names a torrent that is to be added.
 pub type Ticket = u64;
 
@@ -59,7 +62,8 @@ impl Control {
     }
 
     /// Answers requests, and does what they ask for: a bounded number in one turn.
-    pub fn turn(&mut self, registry: &Registry, session: &mut Session, now: Now) {
+    /// `keep` is called before anybody is told that something has changed.
+    pub fn turn(&mut self, registry: &Registry, session: &mut Session, keep: Keep<'_>, now: Now) {
         for _ in 0..limits::CONTROL_CLIENTS {
             let Some((client, incoming)) = self.server.next_request(registry, now) else {
                 break;
@@ -68,7 +72,7 @@ impl Control {
                 Incoming::Request(text) => Exchange::begin(&text),
                 Incoming::TooLong => Exchange::refuse(TOO_LONG),
             };
-            self.go_on(client, exchange, session, now);
+            self.go_on(client, exchange, session, keep, now);
         }
         self.server.sweep(registry, now);
     }
@@ -84,13 +88,14 @@ impl Control {
         ticket: Ticket,
         outcome: Result<Added, Trouble>,
         session: &mut Session,
+        keep: Keep<'_>,
         now: Now,
     ) {
         let place = self.waiting.iter().position(|(other, ..)| *other == ticket);
         if let Some(place) = place {
             let (_, client, mut exchange) = self.waiting.swap_remove(place);
             exchange.added(outcome);
-            self.go_on(client, exchange, session, now);
+            self.go_on(client, exchange, session, keep, now);
         }
     }
 
@@ -110,6 +115,7 @@ impl Control {
         client: ClientKey,
         mut exchange: Exchange,
         session: &mut Session,
+        keep: Keep<'_>,
         now: Now,
     ) {
         loop {
@@ -125,6 +131,7 @@ impl Control {
                 Step::Command(commands) => {
                     let perform = |command| command::perform(session, command, now);
                     let outcomes: Vec<_> = commands.into_iter().map(perform).collect();
+                    keep(session);
                     exchange.performed(&outcomes);
                 }
                 Step::Add(add) => {

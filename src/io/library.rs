@@ -2,62 +2,63 @@
 //! it again, and its content in `downloads/`. A torrent is taken into the folder first, then its
 //! files are opened by the store's thread, then it is the session's.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
 
 use mio::Waker;
 
+use super::claims::{Claims, Taken};
 use super::control::Ticket;
-use super::disk::disk_error::DiskError;
-use super::disk::erase::{self, erase};
 use super::disk::opening::Outcome;
 use super::disk::store::Store;
 use super::disk::{places, state};
+use super::eraser::Eraser;
+use super::offers::{Answer, Asker, Offer, parse, read};
+use super::records::{Record, Records};
 use super::setup::{Mode, Setup, Whole};
 use crate::base::id::InfoHash;
 use crate::base::key::TorrentKey;
-use crate::base::limits;
 use crate::base::time::Now;
 use crate::rpc::{Add, Added, Source, Trouble};
-use crate::session::command::{self, Command};
+use crate::session::command::{self, Change, Command};
 use crate::session::session::Session;
 use crate::session::view;
+use crate::torrent::stage::{Stage, Then};
+use crate::torrent::torrent::Torrent;
 use crate::wire::metainfo::Metainfo;
 
 /// Torrents of the folder whose files are opened at the same time.
 const OPENING: usize = 16;
 
-/// What became of a torrent that somebody asked to be added.
-pub type Answer = (Ticket, Result<Added, Trouble>);
-
 /// The torrents of a folder.
 #[derive(Debug)]
 pub struct Library {
     setup: Whole,
-    waker: Arc<Waker>,
+    claims: Claims,
+    records: Records,
     /// Torrents of the folder that are not taken up yet.
-    waiting: VecDeque<PathBuf>,
+    unopened: VecDeque<PathBuf>,
     /// Torrents whose files are being opened, by the key that the store knows them by.
     opening: BTreeMap<TorrentKey, Opening>,
     /// Openings so far.
     opened: TorrentKey,
-    /// Torrents whose files are being closed to be deleted, and whether their content is, too.
-    closing: BTreeMap<InfoHash, bool>,
-    /// Threads that delete tell by these what went wrong.
-    erased: (Sender<Vec<DiskError>>, Receiver<Vec<DiskError>>),
+    eraser: Eraser,
+    /// Torrents that are to be added once others have come or gone.
+    waiting: Vec<Offer>,
+    /// Torrents that the folder had at the start, and its list had not: whoever brought them may
+    /// not know that they are there.
+    unlisted: BTreeSet<InfoHash>,
 }
 
 /// A torrent whose files are being opened.
 #[derive(Debug)]
 struct Opening {
     /// Who asked for it; `None`: it was there at the start.
-    ticket: Option<Ticket>,
+    asker: Option<Asker>,
     setup: Setup,
-    paused: bool,
+    record: Record,
 }
 
 impl Library {
@@ -65,80 +66,223 @@ impl Library {
     /// the loop's.
     pub fn new(setup: Whole, waker: Arc<Waker>) -> Library {
         Library {
+            eraser: Eraser::new(setup.state_dir(), waker),
             setup,
-            waker,
-            waiting: VecDeque::new(),
+            claims: Claims::default(),
+            records: Records::default(),
+            unopened: VecDeque::new(),
             opening: BTreeMap::new(),
             opened: 0,
-            closing: BTreeMap::new(),
-            erased: mpsc::channel(),
+            waiting: Vec::new(),
+            unlisted: BTreeSet::new(),
         }
     }
 
     /// Takes up the torrents that are in the folder. What cannot be read is told, and left.
     pub fn load(&mut self, store: &mut Store, session: &mut Session) {
         let state_dir = self.setup.state_dir();
+        let mut warn = |line| session.warn(None, line);
+        self.records = Records::load(&state_dir, &mut warn);
         let entries = fs::read_dir(&state_dir).into_iter().flatten().flatten();
         let is_torrent = |path: &PathBuf| path.extension().is_some_and(|it| it == "torrent");
         let paths = entries.map(|entry| entry.path()).filter(is_torrent);
-        // In the order in which they were added.
-        let added = |path: &PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
+        // In the order in which they were added: those that are not listed came last.
+        let added = |path: &PathBuf| {
+            let name = path.file_stem().and_then(|name| name.to_str());
+            let record = name
+                .and_then(InfoHash::from_hex)
+                .and_then(|it| self.records.get(&it));
+            let time = fs::metadata(path).and_then(|found| found.modified()).ok();
+            (record.map_or(u32::MAX, |record| record.number), time)
+        };
         let mut paths: Vec<_> = paths.map(|path| (added(&path), path)).collect();
         paths.sort();
-        self.waiting = paths.into_iter().map(|(_, path)| path).collect();
+        self.unopened = paths.into_iter().map(|(_, path)| path).collect();
+        self.forget_missing();
         self.load_some(store, session);
+    }
+
+    /// Forgets what is kept of torrents that are not in the folder: what names a torrent goes last
+    /// when it is deleted.
+    fn forget_missing(&mut self) {
+        let name = |path: &PathBuf| InfoHash::from_hex(path.file_stem()?.to_str()?);
+        // A torrent that somebody else has put there may have any name.
+        let names: Option<BTreeSet<InfoHash>> = self.unopened.iter().map(name).collect();
+        if let Some(names) = names {
+            self.records.retain(|info_hash| names.contains(info_hash));
+        }
     }
 
     /// Takes up torrents that are in the folder, a few at a time: with all at once their files
     /// would be described in memory together.
     fn load_some(&mut self, store: &mut Store, session: &mut Session) {
         while self.opening.len() < OPENING {
-            let Some(path) = self.waiting.pop_front() else {
+            let Some(path) = self.unopened.pop_front() else {
                 return;
             };
             match read(&path) {
-                Ok((metainfo, _)) => self.open(metainfo, None, false, store),
+                Ok((metainfo, _)) => self.take_up(metainfo, store, session),
                 Err(trouble) => session.warn(None, trouble.text()),
             }
         }
     }
 
-    /// Takes a torrent into the folder, and has its files opened; an answer, if it is known at
-    /// once.
+    /// Takes up one torrent that is in the folder, or goes on deleting it.
+    fn take_up(&mut self, metainfo: Metainfo, store: &mut Store, session: &mut Session) {
+        let info_hash = metainfo.info_hash;
+        let record = self.records.get(&info_hash).cloned().unwrap_or_else(|| {
+            self.unlisted.insert(info_hash);
+            Record {
+                number: self.records.next_number(),
+                ..Record::default()
+            }
+        });
+        self.records.set(info_hash, record.clone());
+        let removing = record.removing;
+        let setup = self.prepare(metainfo, &record);
+        match (self.claim(&setup), removing) {
+            (_, Some(data)) => {
+                if let Err(why) = self.eraser.erase(info_hash, setup.dir, data) {
+                    session.warn(None, why);
+                }
+            }
+            (Ok(()), None) => self.open(setup, record, None, store),
+            (Err(why), None) => session.warn(None, why),
+        }
+    }
+
+    /// Takes a torrent that a client brings into the folder, and has its files opened; an answer,
+    /// if it is known at once.
     pub fn add(
         &mut self,
         ticket: Ticket,
         add: Add,
         store: &mut Store,
         session: &Session,
-        now: Now,
     ) -> Option<Answer> {
-        let taken = self.take(add.source, add.download_dir, session, now);
-        match taken {
-            Ok(Taken::New(metainfo)) => {
-                self.open(*metainfo, Some(ticket), add.paused, store);
-                None
+        let found = match add.source {
+            Source::Metainfo(text) => parse("metainfo", text),
+            Source::Named(name) if name.starts_with('/') => read(Path::new(&name)),
+            Source::Named(name) => {
+                let why = "expected the whole path of a .torrent: links are not there yet";
+                Err(Trouble::NoTorrent(format!("{name}: {why}")))
             }
-            Ok(Taken::There(added)) => Some((ticket, Ok(added))),
-            Err(trouble) => Some((ticket, Err(trouble))),
+        };
+        let dir = add.download_dir.map(PathBuf::from);
+        let asker = Asker::Client(ticket);
+        let outcome = match (found, dir) {
+            (Err(trouble), _) => Err(trouble),
+            (_, Some(dir)) if dir.is_relative() => {
+                let why = "download_dir: expected a whole path";
+                Err(Trouble::Failed(format!("{}: {why}", dir.display())))
+            }
+            (Ok(found), dir) => {
+                let record = Record {
+                    paused: add.paused,
+                    dir: dir.filter(|dir| *dir != self.setup.dir),
+                    ..Record::default()
+                };
+                let offer = Offer {
+                    asker,
+                    found,
+                    record,
+                };
+                return self.take(offer, store, session);
+            }
+        };
+        Some((asker, outcome))
+    }
+
+    /// Takes a torrent into the folder, and has its files opened; an answer, if it is known at
+    /// once.
+    pub fn take(&mut self, offer: Offer, store: &mut Store, session: &Session) -> Option<Answer> {
+        if self.is_early(&offer, session) {
+            self.waiting.push(offer);
+            return None;
         }
+        let Offer {
+            asker,
+            found: (metainfo, text),
+            record,
+        } = offer;
+        let info_hash = metainfo.info_hash;
+        if let Some(there) = view::find(session, &info_hash) {
+            let added = self.added(there, true);
+            return Some((asker, Ok(added)));
+        }
+        let setup = self.prepare(metainfo, &record);
+        if let Err(why) = self.claim(&setup) {
+            return Some((asker, Err(Trouble::Failed(why))));
+        }
+        let path = self.setup.state_dir().join(format!("{info_hash}.torrent"));
+        if let Err(error) = state::replace(&path, &text) {
+            self.claims.release(&info_hash);
+            return Some((asker, Err(Trouble::Failed(error.to_string()))));
+        }
+        self.open(setup, record, Some(asker), store);
+        None
+    }
+
+    /// Whether this torrent, or one that has the same files, comes or goes at this moment.
+    fn is_early(&self, offer: &Offer, session: &Session) -> bool {
+        let metainfo = &offer.found.0;
+        let comes = |opening: &Opening| opening.setup.metainfo.info_hash == metainfo.info_hash;
+        let place = self.dir(&offer.record).join(&metainfo.name);
+        let holder = self.claims.holder(&place);
+        // One that is not taken up yet may be this one.
+        !self.unopened.is_empty()
+            || self.opening.values().any(comes)
+            || self.goes(&metainfo.info_hash, session)
+            || holder.is_some_and(|holder| self.goes(&holder, session))
+    }
+
+    /// Whether a torrent is on its way out.
+    fn goes(&self, info_hash: &InfoHash, session: &Session) -> bool {
+        let stage = view::find(session, info_hash).map(|torrent| torrent.life.stage);
+        let leaves = match stage {
+            Some(Stage::Leaving { then, .. }) => matches!(then, Then::Remove { .. }),
+            _ => false,
+        };
+        leaves || self.eraser.has(info_hash)
+    }
+
+    fn dir<'a>(&'a self, record: &'a Record) -> &'a PathBuf {
+        record.dir.as_ref().unwrap_or(&self.setup.dir)
+    }
+
+    /// Whether this torrent was there at the start without being listed: it was being added when
+    /// the last run ended, and whoever brought it may not know that it is there.
+    pub fn was_interrupted(&self, info_hash: &InfoHash) -> bool {
+        self.unlisted.contains(info_hash)
     }
 
     /// Goes on with torrents whose files were opened or closed. Answers come back.
     pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) -> Vec<Answer> {
-        let mut answers = Vec::new();
+        let (mut answers, mut moved) = (Vec::new(), false);
         while let Some((key, outcome)) = store.next_opened() {
+            moved = true;
             answers.extend(self.begin(key, outcome, store, session, now));
         }
         self.load_some(store, session);
         while let Some(closed) = store.next_closed() {
-            if let Some(data) = self.closing.remove(&closed.info_hash) {
-                self.erase(closed.info_hash, data, session);
+            if let Err(why) = self.eraser.on_closed(closed.info_hash) {
+                session.warn(None, why);
             }
         }
-        while let Ok(errors) = self.erased.1.try_recv() {
+        while let Some((info_hash, errors)) = self.eraser.next_erased() {
             for error in errors {
                 session.warn(None, error.to_string());
+            }
+            let path = self.setup.state_dir().join(format!("{info_hash}.torrent"));
+            if fs::symlink_metadata(path).is_err() {
+                self.records.remove(&info_hash);
+            }
+            self.claims.release(&info_hash);
+            moved = true;
+        }
+        if moved {
+            for offer in std::mem::take(&mut self.waiting) {
+                answers.extend(self.take(offer, store, session));
             }
         }
         answers
@@ -146,88 +290,58 @@ impl Library {
 
     /// A torrent is forgotten, and its files are being closed: they are deleted afterwards.
     pub fn on_removed(&mut self, info_hash: InfoHash, data: bool) {
-        self.closing.insert(info_hash, data);
+        let record = self.records.get(&info_hash);
+        let dir = record.map_or(&self.setup.dir, |record| self.dir(record));
+        let dir = dir.clone();
+        self.eraser.expect(info_hash, dir, data);
     }
 
-    fn take(
-        &self,
-        source: Source,
-        download_dir: Option<String>,
-        session: &Session,
-        now: Now,
-    ) -> Result<Taken, Trouble> {
-        let dir = &self.setup.dir;
-        if download_dir.is_some_and(|other| Path::new(&other) != dir) {
-            let dir = dir.display();
-            let why = format!("download_dir: all content lies in {dir} here");
-            return Err(Trouble::Failed(why));
+    /// Takes note of what a torrent does now.
+    pub fn note(&mut self, torrent: &Torrent) {
+        self.records.note(torrent);
+    }
+
+    /// Keeps what has changed: from then on it outlives this process.
+    pub fn save(&mut self, session: &mut Session) {
+        if let Some(error) = self.records.save() {
+            session.warn(None, error.to_string());
         }
-        let (metainfo, text) = match source {
-            Source::Metainfo(text) => parse("metainfo", text)?,
-            Source::Named(name) if name.starts_with('/') => read(Path::new(&name))?,
-            Source::Named(name) => {
-                let why = "expected the whole path of a .torrent: links are not there yet";
-                return Err(Trouble::NoTorrent(format!("{name}: {why}")));
-            }
+    }
+
+    /// What a torrent's setup is.
+    fn prepare(&self, mut metainfo: Metainfo, record: &Record) -> Setup {
+        let dir = self.dir(record);
+        places::fold(dir, &mut metainfo, true);
+        places::find(dir, &mut metainfo);
+        let stay = self.setup.stay;
+        self.setup.of(metainfo, dir.clone(), Mode::Get { stay })
+    }
+
+    /// Takes the files of a torrent for it.
+    fn claim(&mut self, setup: &Setup) -> Result<(), String> {
+        let (request, name) = (setup.request(), &setup.metainfo.name);
+        let other = match self.claims.take(&request) {
+            Ok(()) => return Ok(()),
+            Err(Taken::Twice) => return Err(format!("{name}: it is there already")),
+            Err(Taken::Files(other)) => other,
         };
-        let info_hash = metainfo.info_hash;
-        let view = view::of(session, now);
-        let there = view
-            .torrents
-            .iter()
-            .find(|torrent| torrent.info_hash == info_hash);
-        if let Some(there) = there {
-            return Ok(Taken::There(Added {
-                number: there.number,
-                info_hash,
-                name: there.name.clone(),
-                is_duplicate: true,
-            }));
-        }
-        let name = &metainfo.name;
-        let mut others = self.opening.values().map(|opening| &opening.setup.metainfo);
-        let is_busy = self.closing.contains_key(&info_hash)
-            || others.any(|other| other.info_hash == info_hash);
-        if is_busy {
-            let why = format!("{name}: it is being added or removed already");
-            return Err(Trouble::Failed(why));
-        }
-        let names = view.torrents.iter().map(|torrent| &torrent.name);
-        let others = self
-            .opening
-            .values()
-            .map(|opening| &opening.setup.metainfo.name);
-        if names.chain(others).any(|other| other == name) {
-            let why = format!("{name}: another torrent has the same files: remove that first");
-            return Err(Trouble::Failed(why));
-        }
-        let path = self.setup.state_dir().join(format!("{info_hash}.torrent"));
-        let kept = state::replace(&path, &text);
-        kept.map_err(|error| Trouble::Failed(error.to_string()))?;
-        Ok(Taken::New(Box::new(metainfo)))
+        let holder = self.claims.holder(&request.dir.join(name));
+        let record = holder.and_then(|holder| self.records.get(&holder));
+        let number = record.map_or(String::new(), |record| {
+            format!("number {}, ", record.number)
+        });
+        Err(format!(
+            "{name}: {number}{other}, has the same files: remove that first"
+        ))
     }
 
-    fn open(
-        &mut self,
-        mut metainfo: Metainfo,
-        ticket: Option<Ticket>,
-        paused: bool,
-        store: &mut Store,
-    ) {
-        places::fold(&self.setup.dir, &mut metainfo, true);
-        places::find(&self.setup.dir, &mut metainfo);
-        let setup = self.setup.of(
-            metainfo,
-            Mode::Get {
-                stay: self.setup.stay,
-            },
-        );
+    fn open(&mut self, setup: Setup, record: Record, asker: Option<Asker>, store: &mut Store) {
         self.opened += 1;
         store.open(self.opened, setup.request());
         let opening = Opening {
-            ticket,
+            asker,
             setup,
-            paused,
+            record,
         };
         self.opening.insert(self.opened, opening);
     }
@@ -241,87 +355,68 @@ impl Library {
         session: &mut Session,
         now: Now,
     ) -> Option<Answer> {
-        let opening = self.opening.remove(&key)?;
+        let Opening {
+            asker,
+            setup,
+            mut record,
+        } = self.opening.remove(&key)?;
         for warning in outcome.warnings {
             session.warn(None, warning);
         }
-        let metainfo = Arc::clone(&opening.setup.metainfo);
+        let (info_hash, dir) = (setup.metainfo.info_hash, setup.dir.clone());
         let opened = match outcome.result {
             Ok(opened) => opened,
             Err(why) => {
                 // One that was just brought is not kept; one that was there may be the disk's
                 // fault, and is tried again at the next start.
-                match opening.ticket {
-                    None => session.warn(None, why.clone()),
-                    Some(_) => self.erase(metainfo.info_hash, false, session),
+                let Some(asker) = asker else {
+                    session.warn(None, why);
+                    return None;
+                };
+                if let Err(why) = self.eraser.erase(info_hash, dir, false) {
+                    session.warn(None, why);
                 }
-                let ticket = opening.ticket?;
-                return Some((ticket, Err(Trouble::Failed(why))));
+                return Some((asker, Err(Trouble::Failed(why))));
             }
         };
-        let (order, content, keeping) = opening.setup.order(opened);
-        let torrent = match session.add(order, now) {
-            Ok(torrent) => torrent,
-            Err(_) => {
-                let why = format!("{}: it is there already", metainfo.name);
-                let ticket = opening.ticket?;
-                return Some((ticket, Err(Trouble::Failed(why))));
-            }
-        };
+        if record.number == 0 {
+            record.number = self.records.next_number();
+        }
+        let (order, content, keeping) = setup.order(opened);
+        command::number_next(session, record.number);
+        // Whatever is there is claimed, so this one is not.
+        let torrent = session.add(order, now).ok()?;
         store.insert(torrent, content, keeping);
-        if opening.paused {
-            // It was added just now, so it can be paused.
-            let _ = command::perform(session, Command::Pause(torrent), now);
-        }
-        let added = session.torrent(torrent).map(|torrent| Added {
+        take_up_wishes(&record, torrent, session, now);
+        self.records.set(info_hash, record);
+        let added = session.torrent(torrent).map(|it| self.added(it, false));
+        asker.zip(added.map(Ok))
+    }
+
+    fn added(&self, torrent: &Torrent, is_duplicate: bool) -> Added {
+        Added {
             number: torrent.life.number,
-            info_hash: metainfo.info_hash,
-            name: metainfo.name.clone(),
-            is_duplicate: false,
-        });
-        opening.ticket.zip(added.map(Ok))
-    }
-
-    /// Deletes what is kept of a torrent, and its content if `data` says so, in a thread: large
-    /// files take their time.
-    fn erase(&self, info_hash: InfoHash, data: bool, session: &mut Session) {
-        let (dir, state_dir) = (self.setup.dir.clone(), self.setup.state_dir());
-        let (told, waker) = (self.erased.0.clone(), Arc::clone(&self.waker));
-        let work = move || {
-            let place = erase::Place {
-                dir: &dir,
-                state_dir: &state_dir,
-            };
-            // Nobody hears of it if the loop is gone.
-            let _ = told.send(erase(&place, info_hash, data));
-            let _ = waker.wake();
-        };
-        if let Err(error) = thread::Builder::new().name("erase".into()).spawn(work) {
-            session.warn(None, format!("{info_hash}: it is not deleted: {error}"));
+            info_hash: torrent.order.info_hash,
+            name: torrent.order.name.clone(),
+            is_duplicate,
         }
     }
 }
 
-/// What is in the folder now.
-enum Taken {
-    New(Box<Metainfo>),
-    There(Added),
-}
-
-fn read(path: &Path) -> Result<(Metainfo, Vec<u8>), Trouble> {
-    let name = path.display().to_string();
-    match state::load(path, limits::METAINFO_BYTES + 1) {
-        Ok(Some(text)) => parse(&name, text),
-        Ok(None) => Err(Trouble::Failed(format!("{name}: no such file"))),
-        Err(error) => Err(Trouble::Failed(error.to_string())),
+/// Has a torrent be as its user wanted it. It was added just now, so all of it can be done.
+fn take_up_wishes(record: &Record, torrent: TorrentKey, session: &mut Session, now: Now) {
+    if record.endless {
+        command::set_endless(session, torrent);
     }
-}
-
-fn parse(name: &str, text: Vec<u8>) -> Result<(Metainfo, Vec<u8>), Trouble> {
-    let invalid = |why: &str| Trouble::NoTorrent(format!("{name}: {why}"));
-    if text.len() > limits::METAINFO_BYTES {
-        return Err(invalid("it is longer than any torrent is"));
+    let limits = Change {
+        down: record.limits.down.map(Some),
+        up: record.limits.up.map(Some),
+    };
+    if limits != Change::default() {
+        let torrent = Some(torrent);
+        let _ = command::perform(session, Command::Limit { torrent, limits }, now);
     }
-    let metainfo = Metainfo::parse(&text).map_err(|why| invalid(&why.to_string()))?;
-    Ok((metainfo, text))
+    if record.paused {
+        let _ = command::perform(session, Command::Pause(torrent), now);
+    }
 }

@@ -25,7 +25,14 @@ pub mod control;
 
 mod claims;
 
+mod eraser;
+mod records;
+
+mod offers;
+
 mod library;
+
+mod watch;
 
 mod unattended;
 

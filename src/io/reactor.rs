@@ -20,7 +20,7 @@ use super::net::outreach::Outreach;
 use super::net::stream::Stream;
 use super::setup::{Ending, Reporter};
 use super::signal;
-use super::tokens::{CONTROL, LISTENERS, OUTREACH, PEERS, WAKER};
+use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
 use super::unattended::Unattended;
 use crate::base::key::TorrentKey;
 use crate::base::limits;
@@ -243,7 +243,7 @@ impl Reactor {
                     let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
                     self.outreach.on_event(event, registry, hear);
                 }
-                Token(n) if CONTROL.contains(&n) => {
+                Token(n) if UNATTENDED.contains(&n) => {
                     if let Some(unattended) = &mut self.unattended {
                         unattended.on_event(event);
                     }
@@ -382,6 +382,9 @@ impl Reactor {
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),
                 Effect::Report { torrent, report } => {
+                    if let Some(unattended) = &mut self.unattended {
+                        unattended.on_report(torrent, &report);
+                    }
                     match reporter(torrent, report) {
                         // The terminal that is closed takes nothing more, but that is known.
                         Err(why) if self.caught.is_none() => {

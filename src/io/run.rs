@@ -30,6 +30,7 @@ use crate::session::view;
 use crate::torrent::candidates::Source;
 use crate::torrent::effect::Report;
 use crate::torrent::order::Us;
+use crate::torrent::stage::Then;
 
 /// Pieces of the torrents that budgets are made for where none is known yet: a bitfield of so many
 /// is no longer than a frame with a block.
@@ -68,12 +69,14 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let (process, bind) = (setup.process, setup.bind);
     let registry = poll.registry();
     // Whoever has the folder has its torrents: no other process touches them.
-    let mut unattended = Unattended::open(setup, listeners.port, registry, Arc::clone(waker))?;
+    let place = (listeners.port, Arc::clone(waker));
+    let mut unattended = Unattended::open(setup, place, registry, warn, now)?;
     let longest = FrameLimits::of(USUAL_PIECES).longest();
     let buffers = buffers(process.memory, longest);
     let mut store = Store::new(Arc::clone(waker), buffers, Pool::for_process());
     let mut rng = Rng::from_seed(basis.seed);
-    let config = config(&process, longest, &listeners, &mut rng, warn);
+    let mut config = config(&process, longest, &listeners, &mut rng, warn);
+    config.after_stay = Then::Pause;
     let mut session = Session::new(config, rng.bits64(), now);
     unattended.load(&mut store, &mut session);
     signal::hand_over(Arc::clone(waker));
@@ -283,6 +286,7 @@ fn config(
         down: process.down,
         up: process.up,
         active: process.active,
+        after_stay: Then::End,
     }
 }
 

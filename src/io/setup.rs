@@ -170,13 +170,13 @@ impl Whole {
         self.folder.join("torrents")
     }
 
-    /// The setup of one torrent.
-    pub fn of(&self, mut metainfo: Metainfo, mode: Mode) -> Setup {
+    /// The setup of one torrent, whose content lies in this folder.
+    pub fn of(&self, mut metainfo: Metainfo, dir: PathBuf, mode: Mode) -> Setup {
         Setup {
             hashes: std::mem::take(&mut metainfo.hashes),
             metainfo: Arc::new(metainfo),
             mode,
-            dir: self.dir.clone(),
+            dir,
             state_dir: self.state_dir(),
             port: self.port,
             bind: self.bind,

@@ -1,5 +1,5 @@
 //! What the sockets of the loop are known by to the poll: two listeners, the waker, then those of
-//! trackers, those of remote control, and those of peers.
+//! trackers, those of remote control and of the watch folder, and those of peers.
 
 use std::io;
 use std::ops::Range;
@@ -17,8 +17,12 @@ pub const WAKER: Token = Token(2);
 pub const OUTREACH: Range<usize> = 3..1024;
 /// Remote control: its listener, then its clients.
 pub const CONTROL: Range<usize> = OUTREACH.end..OUTREACH.end + 1 + limits::CONTROL_CLIENTS;
+/// What tells of changes in the folder for new torrents.
+pub const WATCH: Token = Token(CONTROL.end);
+/// All that serves a folder of torrents: remote control, and what watches for new ones.
+pub const UNATTENDED: Range<usize> = CONTROL.start..CONTROL.end + 1;
 /// The token of the first peer: the others follow by their keys.
-pub const PEERS: usize = CONTROL.end;
+pub const PEERS: usize = UNATTENDED.end;
 
 /// A waker for the helper threads.
 ///

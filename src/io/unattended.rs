@@ -1,6 +1,8 @@
 //! A loop that nobody sits before: it serves the torrents of a folder until a signal ends it, and
 //! is steered through the folder's socket.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,29 +12,41 @@ use mio::{Registry, Waker};
 use super::control::Control;
 use super::disk::store::Store;
 use super::library::Library;
+use super::offers::{Answer, Asker, Offer};
+use super::records::Record;
 use super::setup::Whole;
+use super::tokens;
+use super::watch::{Found, Watch};
 use crate::base::id::InfoHash;
-use crate::base::time::Now;
-use crate::rpc::About;
+use crate::base::key::TorrentKey;
+use crate::base::time::{Now, sooner};
+use crate::rpc::{About, Added, Trouble};
 use crate::session::session::Session;
+use crate::session::view;
+use crate::torrent::effect::Report;
 
 /// What a loop has that serves a folder.
 #[derive(Debug)]
 pub struct Unattended {
     control: Control,
     library: Library,
+    watch: Watch,
+    /// Torrents that have begun something else by themselves.
+    changed: Vec<TorrentKey>,
 }
 
 impl Unattended {
-    /// Takes the folder. Its torrents come with the first turns.
+    /// Takes the folder. Its torrents come with the first turns. `port` is the one that peers
+    /// dial, `waker` the loop's. What is not as it should be is said to `warn`.
     ///
     /// # Errors
     /// Why it cannot be had, as a line for the user.
     pub fn open(
         setup: Whole,
-        port: u16,
+        (port, waker): (u16, Arc<Waker>),
         registry: &Registry,
-        waker: Arc<Waker>,
+        warn: &mut dyn FnMut(String),
+        now: Now,
     ) -> Result<Unattended, String> {
         let about = About {
             config_dir: absolute(&setup.folder),
@@ -42,7 +56,9 @@ impl Unattended {
         };
         Ok(Unattended {
             control: Control::open(&setup.folder, about, registry)?,
+            watch: Watch::open(&setup.folder, registry, warn, now)?,
             library: Library::new(setup, waker),
+            changed: Vec::new(),
         })
     }
 
@@ -51,9 +67,20 @@ impl Unattended {
         self.library.load(store, session);
     }
 
-    /// Notes what the poll says of a socket of remote control.
+    /// Notes what the poll says of a socket of remote control, or of the watch folder.
     pub fn on_event(&mut self, event: &Event) {
-        self.control.on_event(event);
+        if event.token() == tokens::WATCH {
+            self.watch.on_event();
+        } else {
+            self.control.on_event(event);
+        }
+    }
+
+    /// Notes what a torrent has begun to do.
+    pub fn on_report(&mut self, torrent: Option<TorrentKey>, report: &Report) {
+        if matches!(report, Report::Stopped { .. } | Report::Complete { .. }) {
+            self.changed.extend(torrent);
+        }
     }
 
     /// Does what is asked for, and goes on with torrents that come and go.
@@ -64,13 +91,85 @@ impl Unattended {
         store: &mut Store,
         now: Now,
     ) {
-        let mut answers = self.library.turn(store, session, now);
-        self.control.turn(registry, session, now);
-        while let Some((ticket, add)) = self.control.next_add() {
-            answers.extend(self.library.add(ticket, add, store, session, now));
+        for torrent in std::mem::take(&mut self.changed) {
+            if let Some(torrent) = session.torrent(torrent) {
+                self.library.note(torrent);
+            }
         }
-        for (ticket, outcome) in answers {
-            self.control.added(ticket, outcome, session, now);
+        let mut answers = self.library.turn(store, session, now);
+        self.look(&mut answers, session, store, now);
+        let library = &mut self.library;
+        let keep = &mut |session: &mut Session| {
+            view::torrents(session).for_each(|torrent| library.note(torrent));
+            library.save(session);
+        };
+        self.control.turn(registry, session, keep, now);
+        while let Some((ticket, add)) = self.control.next_add() {
+            answers.extend(self.library.add(ticket, add, store, session));
+        }
+        // What is in the watch folder is taken away before the torrent is listed: were it the other
+        // way round, a start after a kill would take it for another of the same torrent.
+        let (clients, files): (Vec<Answer>, Vec<Answer>) = answers
+            .into_iter()
+            .partition(|(asker, _)| matches!(asker, Asker::Client(_)));
+        for (asker, outcome) in files {
+            if let Asker::Watch(name) = asker {
+                self.settle(&name, outcome, session);
+            }
+        }
+        self.library.save(session);
+        for (asker, outcome) in clients {
+            if let Asker::Client(ticket) = asker {
+                let keep = &mut |session: &mut Session| self.library.save(session);
+                self.control.added(ticket, outcome, session, keep, now);
+            }
+        }
+    }
+
+    /// Takes what lies in the watch folder.
+    fn look(
+        &mut self,
+        answers: &mut Vec<Answer>,
+        session: &mut Session,
+        store: &mut Store,
+        now: Now,
+    ) {
+        while let Some(Found { name, content }) = self.watch.next(now) {
+            let found = match content {
+                Ok(found) => found,
+                Err(why) => {
+                    let line = self.watch.refuse(&name, &why);
+                    session.warn(None, line);
+                    continue;
+                }
+            };
+            let offer = Offer {
+                asker: Asker::Watch(name),
+                found,
+                record: Record::default(),
+            };
+            answers.extend(self.library.take(offer, store, session));
+        }
+    }
+
+    /// A file of the watch folder was added, or was not.
+    fn settle(&mut self, name: &OsStr, outcome: Result<Added, Trouble>, session: &mut Session) {
+        let why = match outcome {
+            Ok(added) if !added.is_duplicate => None,
+            // The last run ended before it could take the file away.
+            Ok(added) if self.library.was_interrupted(&added.info_hash) => None,
+            Ok(added) => Some(format!(
+                "{}: it is there already, as number {}",
+                added.name, added.number
+            )),
+            Err(trouble) => Some(trouble.text()),
+        };
+        let line = match why {
+            Some(why) => Some(self.watch.refuse(name, &why)),
+            None => self.watch.accept(name).err().map(|error| error.to_string()),
+        };
+        if let Some(line) = line {
+            session.warn(None, line);
         }
     }
 
@@ -81,17 +180,17 @@ impl Unattended {
 
     /// Whether the next turn has something to do though nothing happens.
     pub fn is_pending(&self) -> bool {
-        self.control.is_pending()
+        self.control.is_pending() || self.watch.is_pending() || !self.changed.is_empty()
     }
 
     /// When there is something to do though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        self.control.next_deadline()
+        sooner(self.control.next_deadline(), self.watch.next_deadline())
     }
 }
 
 /// A path that leads there from everywhere, as far as it can be found out.
 fn absolute(path: &Path) -> String {
-    let whole: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let whole: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     whole.to_string_lossy().into_owned()
 }

@@ -3,7 +3,6 @@
 use super::session::Session;
 use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::time::Now;
-use crate::torrent::effect::Effect;
 use crate::torrent::stage::{Stage, Then};
 
 /// A change that a user asks for.
@@ -62,9 +61,12 @@ pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), 
             session.resume(torrent, now);
         }
         Command::Remove { torrent, data } => {
-            let known = session.torrents.get(torrent).ok_or(Refused::Unknown)?;
+            let known = session.torrents.get_mut(torrent);
+            let known = known.ok_or(Refused::Unknown)?;
             if known.life.stage == Stage::Over {
-                session.effects.push_back(Effect::Close { torrent, data });
+                let (until, then) = (now, Then::Remove { data });
+                known.life.stage = Stage::Leaving { until, then };
+                session.stir(torrent);
             } else {
                 session.leave(torrent, Then::Remove { data }, "removed", now);
             }
@@ -72,6 +74,18 @@ pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), 
         Command::Limit { torrent, limits } => limit(session, torrent, limits, now)?,
     }
     Ok(())
+}
+
+/// The torrent that is added next gets this number: one that none had.
+pub fn number_next(session: &mut Session, number: u32) {
+    session.torrents.set_added(number.saturating_sub(1));
+}
+
+/// A torrent goes on for ever once it is complete, as one that was resumed then.
+pub fn set_endless(session: &mut Session, torrent: TorrentKey) {
+    if let Some(torrent) = session.torrents.get_mut(torrent) {
+        torrent.life.endless = true;
+    }
 }
 
 fn steerable(session: &Session, torrent: TorrentKey) -> Result<(), Refused> {

@@ -1,6 +1,7 @@
 //! What a session is started with.
 
 use crate::torrent::order::Us;
+use crate::torrent::stage::Then;
 
 /// What the process is called, and what it may spend over all torrents.
 #[derive(Clone, Copy, Debug)]
@@ -15,4 +16,6 @@ pub struct Config {
     pub up: Option<u64>,
     /// Torrents that download at the same time, at most; `None`: any number.
     pub active: Option<usize>,
+    /// What becomes of a torrent that has stayed for as long as it was to.
+    pub after_stay: Then,
 }

@@ -94,6 +94,11 @@ impl Torrents {
         Ok(entry.insert(Torrent::new(names, order, us, &mut self.rng, now)))
     }
 
+    /// How many were ever added, as far as numbers are concerned.
+    pub fn set_added(&mut self, added: u32) {
+        self.added = added;
+    }
+
     /// The one of this info hash.
     pub fn find(&self, info_hash: &InfoHash) -> Option<TorrentKey> {
         self.by_hash.get(info_hash).copied()

@@ -119,6 +119,16 @@ pub fn of(session: &Session, now: Now) -> View {
     View { torrents, rates }
 }
 
+/// The torrent of this info hash.
+pub fn find<'a>(session: &'a Session, info_hash: &InfoHash) -> Option<&'a Torrent> {
+    session.torrents.get(session.torrents.find(info_hash)?)
+}
+
+/// All torrents.
+pub fn torrents(session: &Session) -> impl Iterator<Item = &Torrent> {
+    session.torrents.iter()
+}
+
 /// The peers of a torrent that are connected.
 pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> {
     let torrent = session.torrents.get(torrent);

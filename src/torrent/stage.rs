@@ -53,6 +53,8 @@ pub struct Life {
     pub failure: Option<String>,
     /// Its files are closed, as far as it knows.
     pub resting: bool,
+    /// Its user had it go on after it had stayed for as long as it was to.
+    pub endless: bool,
 }
 
 impl Life {
@@ -65,6 +67,7 @@ impl Life {
             complete_at: None,
             failure: None,
             resting: false,
+            endless: false,
         }
     }
 

@@ -146,6 +146,9 @@ impl Torrent {
         else {
             return None;
         };
+        if self.life.endless {
+            return None;
+        }
         if time.is_some_and(|time| now.since(since) >= time) {
             return Some("seed-time");
         }
@@ -162,7 +165,9 @@ impl Torrent {
     /// When the time to stay is over.
     pub fn stay_deadline(&self) -> Option<Now> {
         match (self.life.complete_at, self.order.stay) {
-            (Some(since), Stay::Until { time, .. }) => time.map(|time| since + time),
+            (Some(since), Stay::Until { time, .. }) if !self.life.endless => {
+                time.map(|time| since + time)
+            }
             _ => None,
         }
     }
@@ -237,6 +242,8 @@ impl Torrent {
         ) {
             return false;
         }
+        // What was reached would end it again at once.
+        self.life.endless |= self.stay_over(now).is_some();
         self.life.stage = if self.checking.is_some() {
             Stage::Checking
         } else {

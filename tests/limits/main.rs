@@ -66,7 +66,9 @@ fn tests() -> String {
 #[test]
 fn each_bound_is_named_by_a_test() {
     let (limits, tests) = (
-        fs::read_to_string(repository("src/base/limits.rs")).unwrap(),
+        ["limits.rs", "limits/unattended.rs"]
+            .map(|name| fs::read_to_string(repository("src/base").join(name)).unwrap())
+            .concat(),
         tests(),
     );
     let names = limits.lines().filter_map(|line| {

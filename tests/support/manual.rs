@@ -371,7 +371,9 @@ fn legal() -> String {
 /// Every constant of `base/limits.rs`, with its reason.
 fn bounds() -> String {
     let (mut table, mut reason) = (String::new(), Vec::new());
-    for line in read_text("src/base/limits.rs").lines() {
+    let files = ["src/base/limits.rs", "src/base/limits/unattended.rs"];
+    let text: String = files.map(read_text).concat();
+    for line in text.lines() {
         let line = line.trim();
         if let Some(words) = line.strip_prefix("/// ") {
             reason.push(words.replace("[`", "`").replace("`]", "`"));

@@ -23,6 +23,7 @@ use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
 use brooklet::torrent::effect::{Effect, Progress, Report, Snapshot};
 use brooklet::torrent::order::{Order, Stay, Us};
+use brooklet::torrent::stage::Then;
 use brooklet::tracker::{Action, Families};
 use brooklet::wire::handshake;
 use brooklet::wire::message::{frame_len, piece_header};
@@ -451,6 +452,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         down: None,
         up: None,
         active: None,
+        after_stay: Then::End,
     };
     let order = Order {
         name: "content".to_string(),

@@ -16,6 +16,7 @@ use brooklet::session::config::Config;
 use brooklet::session::session::Session;
 use brooklet::torrent::effect::{Effect, Report};
 use brooklet::torrent::order::{Order, Stay, Us};
+use brooklet::torrent::stage::Then;
 use brooklet::tracker::Families;
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::{Message, frame_len, piece_header};
@@ -290,6 +291,7 @@ fn session(count: usize) -> Session {
         down: None,
         up: None,
         active: None,
+        after_stay: Then::End,
     };
     let order = Order {
         name: "content".to_string(),

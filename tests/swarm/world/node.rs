@@ -15,6 +15,7 @@ use brooklet::session::config::Config;
 use brooklet::session::session::Session;
 use brooklet::torrent::effect::Snapshot;
 use brooklet::torrent::order::{Order, Stay, Us};
+use brooklet::torrent::stage::Then;
 use brooklet::tracker::Families;
 
 use super::disk::{Disk, Source};
@@ -313,6 +314,7 @@ impl Node {
             down: self.limits.0,
             up: self.limits.1,
             active: None,
+            after_stay: Then::End,
         }
     }
 

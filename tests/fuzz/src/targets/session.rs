@@ -18,6 +18,7 @@ use brooklet::session::config::Config;
 use brooklet::session::session::Session;
 use brooklet::torrent::candidates::Source;
 use brooklet::torrent::order::{Order, Stay, Us};
+use brooklet::torrent::stage::Then;
 use brooklet::tracker::{Families, Input};
 use brooklet::wire::handshake::Handshake;
 use brooklet::wire::message::Message;
@@ -103,6 +104,7 @@ fn world(script: &mut Script<'_>) -> World {
         down,
         up,
         active: None,
+        after_stay: Then::End,
     };
     let order = Order {
         name: "content".to_string(),

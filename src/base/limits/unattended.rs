@@ -1,0 +1,39 @@
+//! Bounds of what serves a folder of torrents, and of how it is steered.
+
+use super::MIB;
+use crate::base::time::Duration;
+
+// Remote control
+
+/// A torrent counts as recently active for this long after something happened to it, and a removed
+/// one as recently removed: what Transmission's clients expect, which ask every few seconds.
+pub const RECENTLY_ACTIVE: Duration = Duration::from_secs(60);
+/// Clients of remote control at one time. When one more comes, the one that was silent for the
+/// longest time goes.
+pub const CONTROL_CLIENTS: usize = 32;
+/// Bytes of a request: a `.torrent` of six mebibytes, which is 300,000 pieces, in base64.
+pub const CONTROL_REQUEST: usize = 8 * MIB;
+/// Bytes of requests that are not whole, of all clients together.
+pub const CONTROL_BYTES: usize = 2 * CONTROL_REQUEST;
+/// A client that neither sends nor takes anything for this long is closed.
+pub const CONTROL_IDLE: Duration = Duration::from_secs(60);
+/// Requests in one batch: more than any program asks at a time.
+pub const CONTROL_BATCH: usize = 100;
+/// Bytes of the answer to a batch, after which the rest of its requests are refused: ten thousand
+/// torrents with all their fields.
+pub const CONTROL_ANSWER: usize = 16 * MIB;
+
+// A folder of torrents
+
+/// A file in the watch folder that is no torrent may still be written: it is refused if it has not
+/// changed for so long. Whoever writes by hand, or over a slow network, makes shorter pauses.
+pub const WATCH_SETTLED: Duration = Duration::from_secs(5);
+/// How often the watch folder is looked at though the system tells of no change: network file
+/// systems do not tell.
+pub const WATCH_RESCAN: Duration = Duration::from_secs(60);
+/// Torrents of the watch folder that are being added at one time: their metadata are in memory, and
+/// other work of the loop goes on between them.
+pub const WATCH_AT_ONCE: usize = 16;
+/// Bytes of the list of torrents of a folder: more than a hundred thousand of them. It is our own
+/// file; what is longer was written by somebody else.
+pub const LIST_BYTES: usize = 64 * MIB;

@@ -1,0 +1,60 @@
+//! Torrents that somebody brings to a folder, and what became of them.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::control::Ticket;
+use super::disk::state;
+use super::records::Record;
+use crate::base::limits;
+use crate::rpc::{Added, Trouble};
+use crate::wire::metainfo::Metainfo;
+
+/// Whoever brings a torrent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Asker {
+    /// A client of remote control.
+    Client(Ticket),
+    /// A file of this name in the watch folder.
+    Watch(OsString),
+}
+
+/// What became of a torrent that somebody asked to be added.
+pub type Answer = (Asker, Result<Added, Trouble>);
+
+/// A torrent that is to be added.
+#[derive(Debug)]
+pub struct Offer {
+    /// Who brings it.
+    pub asker: Asker,
+    /// The torrent and its bytes.
+    pub found: (Metainfo, Vec<u8>),
+    /// What is wanted of it.
+    pub record: Record,
+}
+
+/// Reads a torrent and its bytes.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read(path: &Path) -> Result<(Metainfo, Vec<u8>), Trouble> {
+    let name = path.display().to_string();
+    match state::load(path, limits::METAINFO_BYTES + 1) {
+        Ok(Some(text)) => parse(&name, text),
+        Ok(None) => Err(Trouble::Failed(format!("{name}: no such file"))),
+        Err(error) => Err(Trouble::Failed(error.to_string())),
+    }
+}
+
+/// A torrent and its bytes. `name`: what they are called in messages.
+///
+/// # Errors
+/// It is none.
+pub fn parse(name: &str, text: Vec<u8>) -> Result<(Metainfo, Vec<u8>), Trouble> {
+    let invalid = |why: &str| Trouble::NoTorrent(format!("{name}: {why}"));
+    if text.len() > limits::METAINFO_BYTES {
+        return Err(invalid("it is longer than any torrent is"));
+    }
+    let metainfo = Metainfo::parse(&text).map_err(|why| invalid(&why.to_string()))?;
+    Ok((metainfo, text))
+}

@@ -1,0 +1,286 @@
+//! What is kept of the torrents of a folder beside the torrents themselves: their numbers, what
+//! their user wants of them, and which of them are to go. It is a file of lines, each a JSON
+//! object, that is replaced whole before anybody is told that something has changed: after a kill
+//! at any moment all that was answered holds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::disk::disk_error::DiskError;
+use super::disk::state;
+use crate::base::id::InfoHash;
+use crate::base::limits;
+use crate::torrent::stage::{Stage, Then};
+use crate::torrent::torrent::Torrent;
+use crate::wire::json::{self, Json};
+
+/// The file's name.
+const NAME: &str = "list";
+
+/// What is kept of all torrents.
+#[derive(Debug, Default)]
+pub struct Records {
+    path: PathBuf,
+    /// The number that was given last.
+    added: u32,
+    torrents: BTreeMap<InfoHash, Record>,
+    /// The file says something else.
+    changed: bool,
+    /// Its user knows that it cannot be written.
+    told: bool,
+}
+
+/// What is kept of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The number that users know it by.
+    pub number: u32,
+    /// It waits until somebody resumes it.
+    pub paused: bool,
+    /// It was resumed after it had seeded for as long as it was to: it goes on without end.
+    pub endless: bool,
+    /// It was complete, and that is dealt with.
+    pub complete: bool,
+    /// Its own limits, bytes a second.
+    pub limits: Limits,
+    /// The folder of its content, if that is not the usual one.
+    pub dir: Option<PathBuf>,
+    /// It is to be deleted; `true`: with its content.
+    pub removing: Option<bool>,
+}
+
+/// Limits in bytes a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Of what comes in.
+    pub down: Option<u64>,
+    /// Of what goes out.
+    pub up: Option<u64>,
+}
+
+impl Records {
+    /// What is kept in this folder. What cannot be read is said to `warn`, and left out.
+    pub fn load(state_dir: &Path, warn: &mut dyn FnMut(String)) -> Records {
+        let mut records = Records {
+            path: state_dir.join(NAME),
+            ..Records::default()
+        };
+        let path = &records.path;
+        let text = state::load(path, limits::LIST_BYTES).unwrap_or_else(|error| {
+            warn(error.to_string());
+            None
+        });
+        let (mut torrents, mut added) = (BTreeMap::new(), 0);
+        let text = text.unwrap_or_default();
+        for (at, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            let read = json::read(line).ok();
+            match read
+                .as_ref()
+                .map(|line| (Record::read(line), line.get("added")))
+            {
+                Some((Some((info_hash, record)), _)) => {
+                    added = added.max(record.number);
+                    torrents.insert(info_hash, record);
+                }
+                Some((None, Some(last))) => {
+                    let last = last.whole().and_then(|last| last.try_into().ok());
+                    added = added.max(last.unwrap_or_default());
+                }
+                _ if line.is_empty() => {}
+                _ => {
+                    let path = path.display();
+                    warn(format!("{path}: line {}: damaged, and left out", at + 1));
+                }
+            }
+        }
+        (records.torrents, records.added) = (torrents, added);
+        records
+    }
+
+    /// What is kept of a torrent.
+    pub fn get(&self, info_hash: &InfoHash) -> Option<&Record> {
+        self.torrents.get(info_hash)
+    }
+
+    /// A number that no torrent had.
+    pub fn next_number(&mut self) -> u32 {
+        self.added += 1;
+        self.changed = true;
+        self.added
+    }
+
+    /// Keeps this of a torrent.
+    pub fn set(&mut self, info_hash: InfoHash, record: Record) {
+        if self.torrents.get(&info_hash) != Some(&record) {
+            self.torrents.insert(info_hash, record);
+            self.changed = true;
+        }
+    }
+
+    /// Forgets a torrent.
+    pub fn remove(&mut self, info_hash: &InfoHash) {
+        self.changed |= self.torrents.remove(info_hash).is_some();
+    }
+
+    /// Forgets all torrents that are not among these.
+    pub fn retain(&mut self, is_there: impl Fn(&InfoHash) -> bool) {
+        let before = self.torrents.len();
+        self.torrents.retain(|info_hash, _| is_there(info_hash));
+        self.changed |= self.torrents.len() < before;
+    }
+
+    /// Takes note of what a torrent is and does now.
+    pub fn note(&mut self, torrent: &Torrent) {
+        let info_hash = &torrent.order.info_hash;
+        let Some(before) = self.torrents.get(info_hash) else {
+            return;
+        };
+        let traffic = &torrent.traffic;
+        let mut record = Record {
+            endless: torrent.life.endless,
+            limits: Limits {
+                down: traffic.down_limit.rate(),
+                up: traffic.up_limit.rate(),
+            },
+            ..before.clone()
+        };
+        match torrent.life.stage {
+            Stage::Checking | Stage::Queued | Stage::Running => record.paused = false,
+            Stage::Paused => record.paused = true,
+            Stage::Leaving { then, .. } => match then {
+                Then::Pause => record.paused = true,
+                Then::Remove { data } => record.removing = Some(data),
+                Then::End => {}
+            },
+            Stage::Over => {}
+        }
+        self.set(*info_hash, record);
+    }
+
+    /// Writes the file, if something has changed. What goes wrong comes back once.
+    pub fn save(&mut self) -> Option<DiskError> {
+        if !self.changed {
+            return None;
+        }
+        self.changed = false;
+        let added = Json::object([("added", Json::count(self.added))]);
+        let lines = self
+            .torrents
+            .iter()
+            .map(|(info_hash, record)| record.line(info_hash));
+        let text: Vec<String> = std::iter::once(added)
+            .chain(lines)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        match state::replace(&self.path, text.concat().as_bytes()) {
+            Ok(()) => {
+                self.told = false;
+                None
+            }
+            Err(error) => {
+                self.changed = true;
+                (!std::mem::replace(&mut self.told, true)).then_some(error)
+            }
+        }
+    }
+}
+
+impl Record {
+    fn line(&self, info_hash: &InfoHash) -> Json {
+        let mut members = vec![
+            ("hash", info_hash.to_string().into()),
+            ("number", Json::count(self.number)),
+        ];
+        let flags = [
+            ("paused", self.paused),
+            ("endless", self.endless),
+            ("complete", self.complete),
+        ];
+        let raised = flags.into_iter().filter(|(_, is_set)| *is_set);
+        members.extend(raised.map(|(name, _)| (name, true.into())));
+        for (name, limit) in [("down", self.limits.down), ("up", self.limits.up)] {
+            members.extend(limit.map(|limit| (name, Json::count(limit))));
+        }
+        let dir = self.dir.as_deref().and_then(Path::to_str);
+        members.extend(dir.map(|dir| ("dir", dir.into())));
+        members.extend(self.removing.map(|data| ("remove_data", data.into())));
+        Json::object(members)
+    }
+
+    fn read(line: &Json) -> Option<(InfoHash, Record)> {
+        let flag = |name: &str| line.get(name).and_then(Json::truth);
+        let count = |name: &str| line.get(name).and_then(Json::whole);
+        let limit = |name: &str| count(name).and_then(|limit| u64::try_from(limit).ok());
+        let info_hash = InfoHash::from_hex(line.get("hash")?.text()?)?;
+        let record = Record {
+            number: count("number")?.try_into().ok()?,
+            paused: flag("paused").unwrap_or_default(),
+            endless: flag("endless").unwrap_or_default(),
+            complete: flag("complete").unwrap_or_default(),
+            limits: Limits {
+                down: limit("down"),
+                up: limit("up"),
+            },
+            dir: line.get("dir").and_then(Json::text).map(PathBuf::from),
+            removing: flag("remove_data"),
+        };
+        Some((info_hash, record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_is_kept_is_found_again_and_damage_is_said() {
+        let dir = std::env::temp_dir().join(format!("brooklet-records-{}", std::process::id()));
+        let mut said = Vec::new();
+        let mut warn = |line| said.push(line);
+        let mut records = Records::load(&dir, &mut warn);
+        let hashes =
+            ["01".repeat(20), "ab".repeat(20)].map(|hex| InfoHash::from_hex(&hex).unwrap());
+        let full = Record {
+            number: records.next_number(),
+            paused: true,
+            endless: true,
+            complete: true,
+            limits: Limits {
+                down: Some(1),
+                up: Some(1 << 40),
+            },
+            dir: Some(PathBuf::from("/a \"b\"\n\u{e9}")),
+            removing: Some(false),
+        };
+        let plain = Record {
+            number: records.next_number(),
+            ..Record::default()
+        };
+        records.set(hashes[0], full.clone());
+        records.set(hashes[1], plain.clone());
+        assert_eq!(records.save(), None);
+        let written = fs::metadata(dir.join(NAME)).unwrap().modified().unwrap();
+        records.set(hashes[1], plain.clone());
+        assert_eq!(records.save(), None);
+        let again = fs::metadata(dir.join(NAME)).unwrap().modified().unwrap();
+        assert_eq!(written, again, "nothing has changed");
+        let mut text = fs::read_to_string(dir.join(NAME)).unwrap();
+        text.push_str("{\"hash\":\"01\"}\ntorn");
+        fs::write(dir.join(NAME), text).unwrap();
+        let mut records = Records::load(&dir, &mut warn);
+        assert_eq!(records.get(&hashes[0]), Some(&full));
+        assert_eq!(records.get(&hashes[1]), Some(&plain));
+        assert_eq!(records.next_number(), 3);
+        records.retain(|hash| *hash == hashes[1]);
+        assert_eq!(records.get(&hashes[0]), None);
+        fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].ends_with("line 4: damaged, and left out"),
+            "{said:?}"
+        );
+        // Ten thousand torrents with all that there is to say fit.
+        assert!(full.line(&hashes[0]).to_string().len() * 10_000 < limits::LIST_BYTES);
+    }
+}

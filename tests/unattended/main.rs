@@ -1,0 +1,10 @@
+//! `brooklet run` and the commands that steer it, as their user sees them.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod run;
+
+mod kills;
+mod steer;
+mod watch;
