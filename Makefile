@@ -12,6 +12,7 @@
 # make bench-quick   the core of it in two minutes
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
+# make bench-many   what a thousand idle seeds in one process need (COUNT, PIECE in the environment)
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
 # make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: about an hour (SEEDS=20 for fewer, FROM=1000 to
 #              begin elsewhere, ONLY=churn,breaks for some scenarios, LAX=1 to look at fewer turns of the sessions, in half the time); a
@@ -105,6 +106,10 @@ bench-check: build
 
 bench-size:
 	@tests/bench/size.sh
+
+.PHONY: bench-many
+bench-many: build
+	@tests/bench/many.py $(target)/release/brooklet $(COUNT) $(PIECE)
 
 .PHONY: bench-slow
 bench-slow:

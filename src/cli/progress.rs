@@ -160,6 +160,8 @@ impl Meter {
                 ..
             } => {
                 self.name = logging::printable(name).into_owned();
+                // Another torrent's report may draw this one's line before its own first comes.
+                self.last.size = *size;
                 let size = Bytes(*size);
                 self.line(&format!("{size}, pieces: {pieces}, port: {port}"), now)
             }
@@ -370,6 +372,11 @@ mod tests {
             board.note(torrent, &start(), now);
             board.note(torrent, &Report::Progress(HALF), now);
         }
+        board.note(5, &start(), now);
+        let lines = board.lines(40, 24);
+        assert!(lines[5].starts_with("n\\x1b[2J  0.0%"), "{}", lines[5]);
+        let reason = String::from("complete");
+        board.note(5, &Report::Stopped { reason }, now);
         let lines = board.lines(40, 24);
         assert_eq!(lines.len(), 5);
         assert!(
