@@ -35,7 +35,7 @@ fn tracker(bench: &Bench) -> (Server, Receiver<String>) {
         let length = answer.len();
         write!(
             stream,
-            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{answer}"
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{answer}"
         )
     });
     bench.trackers(&[&format!("http://{}/announce", tracker.addr)]);

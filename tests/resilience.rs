@@ -442,7 +442,7 @@ impl Tracker {
             let body = "d8:intervali1800e5:peers0:e";
             write!(
                 stream,
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
             )
         });
