@@ -233,6 +233,11 @@ what cannot be added goes to watch/failed/, with the reason beside it.
       --ratio R        a torrent is paused when R times its content's size has
                        been uploaded, earlier runs counted
       --seed-time MIN  a torrent is paused after it has seeded for so long
+      --on-complete COMMAND
+                       run this, without a shell, for each torrent that was
+                       downloaded; BROOKLET_NAME, BROOKLET_DIR (the folder that
+                       NAME lies in), BROOKLET_INFO_HASH and BROOKLET_SIZE are in
+                       its environment
       --max-peers N    connections at most (200)
       --memory SIZE    budget for buffers (16M)
       --down RATE      limit of what comes in, bytes a second (none)
@@ -243,6 +248,10 @@ what cannot be added goes to watch/failed/, with the reason beside it.
   -q, --quiet          only errors
   -v, -vv, --verbose   more; every message in words
   -h, --help           print this help
+
+DIR/config holds such options, too: one a line, without the dashes ('up 500K').
+The command line wins. SIGHUP has the file read again; what has changed in it
+holds from then on, but for options that only a start can change.
 
 Example:
   brooklet run ~/torrents --up 500K --ratio 2

@@ -1,6 +1,6 @@
 //! `run`: many torrents in one process, which nobody sits before.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lexopt::{Arg, Parser};
 use log::LevelFilter;
@@ -8,20 +8,28 @@ use log::LevelFilter;
 use super::units::Bytes;
 use super::values::{self, Value};
 use super::{Failure, help, usage};
-use crate::base::limits;
-use crate::io::logging;
-use crate::io::setup::{Ending, Process, Stay, Whole};
+use crate::io::settings::{Settings, Wishes};
+use crate::io::setup::Ending;
+use crate::io::whole::Whole;
+use crate::io::{logging, signal};
 use crate::torrent::effect::Report;
+
+/// What is said unless an option asks for more or less.
+const LEVEL: LevelFilter = LevelFilter::Warn;
 
 /// Runs the command with the arguments behind its name.
 ///
 /// # Errors
 /// Why it did not end with 0.
 pub fn run(parser: &mut Parser) -> Result<(), Failure> {
-    let Some((setup, level)) = parse(parser)? else {
+    let Some((folder, line)) = parse(parser)? else {
         return super::print(help::RUN);
     };
-    logging::init(level);
+    signal::reload_on_hangup();
+    let (wishes, wrong) = Wishes::read(&folder, line, read_lines);
+    logging::init(wishes.settings().level.unwrap_or(LEVEL));
+    wrong.iter().for_each(|line| log::warn!("{line}"));
+    let setup = Whole::new(folder, wishes);
     match crate::io::run_folder(setup, &mut |_, report| {
         log(&report);
         Ok(())
@@ -32,20 +40,9 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     }
 }
 
-fn parse(parser: &mut Parser) -> Result<Option<(Whole, LevelFilter)>, Failure> {
-    let (mut folder, mut dir): (Option<PathBuf>, Option<PathBuf>) = (None, None);
-    let (mut port, mut bind, mut trackers) = (None, None, true);
-    let (mut ratio, mut time) = (None, None);
-    let mut level = LevelFilter::Warn;
-    let mut process = Process {
-        max_peers: limits::RUN_PEERS,
-        memory: limits::MEMORY,
-        down: None,
-        up: None,
-        active: Some(limits::ACTIVE),
-        allow_local: false,
-        heartbeat: false,
-    };
+fn parse(parser: &mut Parser) -> Result<Option<(PathBuf, Settings)>, Failure> {
+    let mut folder: Option<PathBuf> = None;
+    let mut settings = Settings::default();
     while let Some(arg) = parser.next().map_err(|error| usage("run", error))? {
         let option = match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
@@ -57,42 +54,91 @@ fn parse(parser: &mut Parser) -> Result<Option<(Whole, LevelFilter)>, Failure> {
             Arg::Short(letter) => format!("-{letter}"),
             Arg::Long(name) => format!("--{name}"),
         };
-        let mut value = Value {
-            command: "run",
-            option: &option,
-            parser,
-        };
-        match option.as_str() {
-            "-d" | "--dir" => dir = Some(value.path()?),
-            "-p" | "--port" => port = Some(value.read(values::port)?),
-            "--bind" => bind = Some(value.read(values::address)?),
-            "--max-peers" => process.max_peers = value.read(values::max_peers)?,
-            "--memory" => process.memory = value.read(values::memory)?,
-            "--down" => process.down = Some(value.read(values::rate)?),
-            "--up" => process.up = Some(value.read(values::rate)?),
-            "--active" => process.active = Some(value.read(values::active)?),
-            "--ratio" => ratio = Some(value.read(values::ratio)?),
-            "--seed-time" => time = Some(value.read(values::minutes)?),
-            "--no-trackers" => trackers = false,
-            "--allow-local" => process.allow_local = true,
-            "-q" | "--quiet" => level = LevelFilter::Error,
-            "-v" | "--verbose" if level < LevelFilter::Info => level = LevelFilter::Info,
-            "-v" | "--verbose" => level = LevelFilter::Debug,
-            _ => return Err(usage("run", lexopt::Error::UnexpectedOption(option))),
-        }
+        take(&mut settings, &option, parser)?;
     }
     let missing = || Failure::usage("run: no folder is named: see brooklet run --help");
-    let folder = folder.ok_or_else(missing)?;
-    let setup = Whole {
-        dir: dir.unwrap_or_else(|| folder.join("downloads")),
-        folder,
-        port,
-        bind,
-        process,
-        trackers,
-        stay: Stay::Until { ratio, time },
+    Ok(Some((folder.ok_or_else(missing)?, settings)))
+}
+
+/// Takes an option, whose value the parser stands before.
+fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<(), Failure> {
+    let mut value = Value {
+        command: "run",
+        option,
+        parser,
     };
-    Ok(Some((setup, level)))
+    match option {
+        "-d" | "--dir" => settings.dir = Some(value.path()?),
+        "-p" | "--port" => settings.port = Some(value.read(values::port)?),
+        "--bind" => settings.bind = Some(value.read(values::address)?),
+        "--max-peers" => settings.max_peers = Some(value.read(values::max_peers)?),
+        "--memory" => settings.memory = Some(value.read(values::memory)?),
+        "--down" => settings.down = Some(value.read(values::rate)?),
+        "--up" => settings.up = Some(value.read(values::rate)?),
+        "--active" => settings.active = Some(value.read(values::active)?),
+        "--ratio" => settings.ratio = Some(value.read(values::ratio)?),
+        "--seed-time" => settings.seed_time = Some(value.read(values::minutes)?),
+        "--on-complete" => settings.on_complete = Some(value.path()?),
+        "--no-trackers" => settings.no_trackers = Some(()),
+        "--allow-local" => settings.allow_local = Some(()),
+        "-q" | "--quiet" => settings.level = Some(LevelFilter::Error),
+        "-v" | "--verbose" => {
+            let less = settings.level.unwrap_or(LEVEL) < LevelFilter::Info;
+            let level = if less {
+                LevelFilter::Info
+            } else {
+                LevelFilter::Debug
+            };
+            settings.level = Some(level);
+        }
+        _ => {
+            let option = String::from(option);
+            return Err(usage("run", lexopt::Error::UnexpectedOption(option)));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the file of settings: options one a line, without the dashes.
+fn read_lines(path: &Path, text: &str) -> (Settings, Vec<String>) {
+    let (mut settings, mut wrong) = (Settings::default(), Vec::new());
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match read_line(line, settings.clone()) {
+            Ok(more) => settings = more,
+            Err(why) => wrong.push(format!("{}: line {}: {why}", path.display(), at + 1)),
+        }
+    }
+    (settings, wrong)
+}
+
+fn read_line(line: &str, mut settings: Settings) -> Result<Settings, String> {
+    let (name, value) = line.split_once([' ', '\t', '=']).unwrap_or((line, ""));
+    let value = value.trim_start();
+    let value = value.strip_prefix('=').unwrap_or(value).trim_start();
+    if name.starts_with('-') {
+        return Err(format!("{name}: options stand here without the dashes"));
+    }
+    let argument = if value.is_empty() {
+        format!("--{name}")
+    } else {
+        format!("--{name}={value}")
+    };
+    let mut parser = Parser::from_args([argument]);
+    let read = match parser.next() {
+        Ok(_) => take(&mut settings, &format!("--{name}"), &mut parser),
+        Err(error) => Err(usage("run", error)),
+    };
+    // An option without a value may have been given one.
+    let read = read.and_then(|()| parser.next().map_err(|error| usage("run", error)));
+    read.map_err(|failure| {
+        let message = failure.message.unwrap_or_default();
+        String::from(message.strip_prefix("--").unwrap_or(&message))
+    })?;
+    Ok(settings)
 }
 
 /// What a log says of a report.
@@ -128,9 +174,49 @@ fn log(report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits;
+    use crate::io::setup::Stay;
 
     fn read(line: &[&str]) -> Result<Option<(Whole, LevelFilter)>, String> {
-        parse(&mut Parser::from_args(line)).map_err(|failure| failure.message.unwrap_or_default())
+        let read = parse(&mut Parser::from_args(line));
+        let read = read.map_err(|failure| failure.message.unwrap_or_default())?;
+        Ok(read.map(|(folder, line)| {
+            let (wishes, wrong) = Wishes::read(&folder, line, read_lines);
+            assert!(wrong.is_empty());
+            let level = wishes.settings().level.unwrap_or(LEVEL);
+            (Whole::new(folder, wishes), level)
+        }))
+    }
+
+    #[test]
+    fn a_file_has_options_without_dashes_and_a_wrong_line_is_named() {
+        let text = "# all of it\n\nup 500K\n down=1M\nratio = 2\nno-trackers\non-complete /a b\n";
+        let (settings, wrong) = read_lines(Path::new("d/config"), text);
+        assert_eq!(wrong, [""; 0]);
+        assert_eq!((settings.up, settings.down), (Some(512_000), Some(1 << 20)));
+        assert_eq!(
+            (settings.ratio, settings.no_trackers),
+            (Some(2.0), Some(()))
+        );
+        assert_eq!(settings.on_complete, Some(PathBuf::from("/a b")));
+        let text = "up 1K\nport 70000\n--down 1M\nno-trackers 1\nhelp\nnonsense\nup\n=\n";
+        let (settings, wrong) = read_lines(Path::new("d/config"), text);
+        assert_eq!((settings.up, settings.no_trackers), (Some(1024), None));
+        assert_eq!(wrong.len(), 7, "{wrong:?}");
+        for (wrong, words) in wrong.iter().zip([
+            "2: port 70000: expected 0 to 65535",
+            "3: --down: options stand here without the dashes",
+            "4: no-trackers: it takes no value",
+            "5: help: no such option of run",
+            "6: nonsense: no such option of run",
+            "7: up: its value is missing",
+            "8: ",
+        ]) {
+            assert!(
+                wrong.starts_with(&format!("d/config: line {words}")),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

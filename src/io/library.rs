@@ -16,13 +16,15 @@ use super::disk::store::Store;
 use super::disk::{places, state};
 use super::eraser::Eraser;
 use super::offers::{Answer, Asker, Offer, parse, read};
+use super::on_complete::Subject;
 use super::records::{Record, Records};
-use super::setup::{Mode, Setup, Whole};
+use super::setup::{Mode, Setup, Stay};
+use super::whole::Whole;
 use crate::base::id::InfoHash;
 use crate::base::key::TorrentKey;
 use crate::base::time::Now;
 use crate::rpc::{Add, Added, Source, Trouble};
-use crate::session::command::{self, Change, Command};
+use crate::session::command;
 use crate::session::session::Session;
 use crate::session::view;
 use crate::torrent::stage::{Stage, Then};
@@ -296,6 +298,31 @@ impl Library {
         self.eraser.expect(info_hash, dir, data);
     }
 
+    /// From now on torrents that are added stay for so long.
+    pub fn set_stay(&mut self, stay: Stay) {
+        self.setup.stay = stay;
+    }
+
+    /// What to tell of a torrent that has become complete by being downloaded; once.
+    pub fn completed(&mut self, torrent: &Torrent) -> Option<Subject> {
+        let info_hash = torrent.order.info_hash;
+        let record = self.records.get(&info_hash)?.clone();
+        if torrent.life.complete_at.is_none() || record.complete {
+            return None;
+        }
+        let dir = self.dir(&record);
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+        let complete = true;
+        self.records.set(info_hash, Record { complete, ..record });
+        let downloaded = (torrent.order.earlier + torrent.totals()).down;
+        (downloaded > 0).then(|| Subject {
+            name: torrent.order.name.clone(),
+            dir,
+            info_hash,
+            size: torrent.order.size,
+        })
+    }
+
     /// Takes note of what a torrent does now.
     pub fn note(&mut self, torrent: &Torrent) {
         self.records.note(torrent);
@@ -387,7 +414,7 @@ impl Library {
         // Whatever is there is claimed, so this one is not.
         let torrent = session.add(order, now).ok()?;
         store.insert(torrent, content, keeping);
-        take_up_wishes(&record, torrent, session, now);
+        record.apply(torrent, session, now);
         self.records.set(info_hash, record);
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))
@@ -400,23 +427,5 @@ impl Library {
             name: torrent.order.name.clone(),
             is_duplicate,
         }
-    }
-}
-
-/// Has a torrent be as its user wanted it. It was added just now, so all of it can be done.
-fn take_up_wishes(record: &Record, torrent: TorrentKey, session: &mut Session, now: Now) {
-    if record.endless {
-        command::set_endless(session, torrent);
-    }
-    let limits = Change {
-        down: record.limits.down.map(Some),
-        up: record.limits.up.map(Some),
-    };
-    if limits != Change::default() {
-        let torrent = Some(torrent);
-        let _ = command::perform(session, Command::Limit { torrent, limits }, now);
-    }
-    if record.paused {
-        let _ = command::perform(session, Command::Pause(torrent), now);
     }
 }

@@ -2,6 +2,9 @@
 
 pub mod setup;
 
+pub mod settings;
+pub mod whole;
+
 pub mod logging;
 pub mod signal;
 
@@ -28,11 +31,15 @@ mod claims;
 mod eraser;
 mod records;
 
+mod on_complete;
+
 mod offers;
 
 mod library;
 
 mod watch;
+
+mod notify;
 
 mod unattended;
 

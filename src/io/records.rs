@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 use super::disk::disk_error::DiskError;
 use super::disk::state;
 use crate::base::id::InfoHash;
+use crate::base::key::TorrentKey;
 use crate::base::limits;
+use crate::base::time::Now;
+use crate::session::command::{self, Change, Command};
+use crate::session::session::Session;
 use crate::torrent::stage::{Stage, Then};
 use crate::torrent::torrent::Torrent;
 use crate::wire::json::{self, Json};
@@ -39,6 +43,8 @@ pub struct Record {
     pub paused: bool,
     /// It was resumed after it had seeded for as long as it was to: it goes on without end.
     pub endless: bool,
+    /// It has stayed for as long as it was to.
+    pub reached: bool,
     /// It was complete, and that is dealt with.
     pub complete: bool,
     /// Its own limits, bytes a second.
@@ -138,6 +144,7 @@ impl Records {
         let traffic = &torrent.traffic;
         let mut record = Record {
             endless: torrent.life.endless,
+            reached: torrent.life.reached,
             limits: Limits {
                 down: traffic.down_limit.rate(),
                 up: traffic.up_limit.rate(),
@@ -186,6 +193,27 @@ impl Records {
 }
 
 impl Record {
+    /// Has a torrent be as its user wanted it. It was added just now, so all of it can be done.
+    pub fn apply(&self, torrent: TorrentKey, session: &mut Session, now: Now) {
+        if self.reached {
+            command::set_reached(session, torrent);
+        }
+        if self.endless {
+            command::set_endless(session, torrent);
+        }
+        let limits = Change {
+            down: self.limits.down.map(Some),
+            up: self.limits.up.map(Some),
+        };
+        if limits != Change::default() {
+            let torrent = Some(torrent);
+            let _ = command::perform(session, Command::Limit { torrent, limits }, now);
+        }
+        if self.paused {
+            let _ = command::perform(session, Command::Pause(torrent), now);
+        }
+    }
+
     fn line(&self, info_hash: &InfoHash) -> Json {
         let mut members = vec![
             ("hash", info_hash.to_string().into()),
@@ -194,6 +222,7 @@ impl Record {
         let flags = [
             ("paused", self.paused),
             ("endless", self.endless),
+            ("reached", self.reached),
             ("complete", self.complete),
         ];
         let raised = flags.into_iter().filter(|(_, is_set)| *is_set);
@@ -216,6 +245,7 @@ impl Record {
             number: count("number")?.try_into().ok()?,
             paused: flag("paused").unwrap_or_default(),
             endless: flag("endless").unwrap_or_default(),
+            reached: flag("reached").unwrap_or_default(),
             complete: flag("complete").unwrap_or_default(),
             limits: Limits {
                 down: limit("down"),
@@ -245,6 +275,7 @@ mod tests {
             number: records.next_number(),
             paused: true,
             endless: true,
+            reached: true,
             complete: true,
             limits: Limits {
                 down: Some(1),

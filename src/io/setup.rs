@@ -145,58 +145,6 @@ impl Setup {
     }
 }
 
-/// What a run of a whole folder of torrents needs to know.
-#[derive(Clone, Debug)]
-pub struct Whole {
-    /// The folder: `torrents/` and the socket lie in it.
-    pub folder: PathBuf,
-    /// Where the content of all torrents lies.
-    pub dir: PathBuf,
-    /// Port to listen on, as in [`Setup`].
-    pub port: Option<u16>,
-    /// Local address to listen on and connect from; `None`: all, IPv4 and IPv6.
-    pub bind: Option<IpAddr>,
-    /// What the torrents share.
-    pub process: Process,
-    /// Whether trackers are asked.
-    pub trackers: bool,
-    /// How long each torrent stays once everything is there.
-    pub stay: Stay,
-}
-
-impl Whole {
-    /// Where torrents and their resume data are kept.
-    pub fn state_dir(&self) -> PathBuf {
-        self.folder.join("torrents")
-    }
-
-    /// The setup of one torrent, whose content lies in this folder.
-    pub fn of(&self, mut metainfo: Metainfo, dir: PathBuf, mode: Mode) -> Setup {
-        Setup {
-            hashes: std::mem::take(&mut metainfo.hashes),
-            metainfo: Arc::new(metainfo),
-            mode,
-            dir,
-            state_dir: self.state_dir(),
-            port: self.port,
-            bind: self.bind,
-            peers: Vec::new(),
-            max_peers: self.process.max_peers,
-            memory: self.process.memory,
-            down: self.process.down,
-            up: self.process.up,
-            selection: None,
-            sequential: false,
-            trackers: self.trackers,
-            allow_local: self.process.allow_local,
-            timeout: None,
-            heartbeat: self.process.heartbeat,
-            overwrite: false,
-            recheck: false,
-        }
-    }
-}
-
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {

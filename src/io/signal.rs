@@ -40,6 +40,12 @@ const STACK: usize = 64 * 1024;
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
 /// Whether the terminal has got another size.
 static RESIZED: AtomicBool = AtomicBool::new(false);
+/// Whether SIGHUP asks for settings to be read again, and not for an end.
+static RELOADS: AtomicBool = AtomicBool::new(false);
+/// Whether it has asked for that.
+static RELOAD: AtomicBool = AtomicBool::new(false);
+/// Whether a signal has asked for an end.
+static ENDING: AtomicBool = AtomicBool::new(false);
 /// Wakes the event loop, if there is one.
 static LOOP: Mutex<Option<Arc<Waker>>> = Mutex::new(None);
 
@@ -91,6 +97,21 @@ pub fn pending() -> Option<i32> {
     (signal != 0).then_some(signal)
 }
 
+/// From now on SIGHUP does not ask for an end, see [`reload_asked`].
+pub fn reload_on_hangup() {
+    RELOADS.store(true, Ordering::SeqCst);
+}
+
+/// Whether SIGHUP has asked for settings to be read again since this was asked.
+pub fn reload_asked() -> bool {
+    RELOAD.swap(false, Ordering::SeqCst)
+}
+
+/// Whether a signal has asked for an end.
+pub fn is_ending() -> bool {
+    ENDING.load(Ordering::SeqCst)
+}
+
 /// Whether the terminal has got another size since this was asked.
 pub fn resized() -> bool {
     RESIZED.swap(false, Ordering::SeqCst)
@@ -114,6 +135,10 @@ fn wait(mut signals: Signals, leaving: &AtomicBool) {
                 RESIZED.store(true, Ordering::SeqCst);
                 wake();
             }
+            _ if signal == SIGHUP && RELOADS.load(Ordering::SeqCst) => {
+                RELOAD.store(true, Ordering::SeqCst);
+                wake();
+            }
             None => {
                 first = Some(Instant::now());
                 ask(signal, leaving);
@@ -132,6 +157,7 @@ fn wait(mut signals: Signals, leaving: &AtomicBool) {
 
 /// Asks the event loop for an end; without one, ends the process.
 fn ask(signal: c_int, leaving: &AtomicBool) {
+    ENDING.store(true, Ordering::SeqCst);
     CAUGHT.store(signal, Ordering::SeqCst);
     if !wake() {
         leaving.store(true, Ordering::SeqCst);

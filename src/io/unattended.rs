@@ -12,15 +12,20 @@ use mio::{Registry, Waker};
 use super::control::Control;
 use super::disk::store::Store;
 use super::library::Library;
+use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
+use super::on_complete::OnComplete;
 use super::records::Record;
-use super::setup::Whole;
+use super::settings::Wishes;
+use super::signal;
 use super::tokens;
 use super::watch::{Found, Watch};
+use super::whole::Whole;
 use crate::base::id::InfoHash;
 use crate::base::key::TorrentKey;
 use crate::base::time::{Now, sooner};
 use crate::rpc::{About, Added, Trouble};
+use crate::session::command::{self, Command};
 use crate::session::session::Session;
 use crate::session::view;
 use crate::torrent::effect::Report;
@@ -31,6 +36,9 @@ pub struct Unattended {
     control: Control,
     library: Library,
     watch: Watch,
+    wishes: Wishes,
+    on_complete: OnComplete,
+    notifier: Notifier,
     /// Torrents that have begun something else by themselves.
     changed: Vec<TorrentKey>,
 }
@@ -57,6 +65,9 @@ impl Unattended {
         Ok(Unattended {
             control: Control::open(&setup.folder, about, registry)?,
             watch: Watch::open(&setup.folder, registry, warn, now)?,
+            wishes: setup.wishes.clone(),
+            on_complete: OnComplete::new(setup.on_complete.clone(), Arc::clone(&waker)),
+            notifier: Notifier::from_environment(warn, now),
             library: Library::new(setup, waker),
             changed: Vec::new(),
         })
@@ -91,10 +102,23 @@ impl Unattended {
         store: &mut Store,
         now: Now,
     ) {
+        self.notifier.turn(now);
+        if signal::is_ending() {
+            self.notifier.stop();
+        }
+        if signal::reload_asked() {
+            self.reload(session, now);
+        }
         for torrent in std::mem::take(&mut self.changed) {
             if let Some(torrent) = session.torrent(torrent) {
+                if let Some(subject) = self.library.completed(torrent) {
+                    self.on_complete.add(subject);
+                }
                 self.library.note(torrent);
             }
+        }
+        for line in self.on_complete.turn() {
+            session.warn(None, line);
         }
         let mut answers = self.library.turn(store, session, now);
         self.look(&mut answers, session, store, now);
@@ -123,6 +147,31 @@ impl Unattended {
                 let keep = &mut |session: &mut Session| self.library.save(session);
                 self.control.added(ticket, outcome, session, keep, now);
             }
+        }
+    }
+
+    /// Reads the settings again. What cannot be done about them is said.
+    fn reload(&mut self, session: &mut Session, now: Now) {
+        let (changes, later) = match self.wishes.reload() {
+            Ok(changes) => changes,
+            Err(wrong) => {
+                wrong.into_iter().for_each(|line| session.warn(None, line));
+                return;
+            }
+        };
+        later.into_iter().for_each(|line| session.warn(None, line));
+        let (torrent, limits) = (None, changes.limits);
+        // There is nothing that refuses limits of all torrents together.
+        let _ = command::perform(session, Command::Limit { torrent, limits }, now);
+        if let Some(active) = changes.active {
+            command::set_active(session, active);
+        }
+        if let Some(stay) = changes.stay {
+            self.library.set_stay(stay);
+            command::set_stay(session, stay);
+        }
+        if let Some(program) = changes.on_complete {
+            self.on_complete.program = program;
         }
     }
 
@@ -185,7 +234,8 @@ impl Unattended {
 
     /// When there is something to do though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        sooner(self.control.next_deadline(), self.watch.next_deadline())
+        let next = sooner(self.control.next_deadline(), self.watch.next_deadline());
+        sooner(next, self.notifier.next_deadline())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::session::Session;
 use crate::base::key::{PeerKey, TorrentKey};
 use crate::base::time::Now;
+use crate::torrent::order::Stay;
 use crate::torrent::stage::{Stage, Then};
 
 /// A change that a user asks for.
@@ -79,6 +80,27 @@ pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), 
 /// The torrent that is added next gets this number: one that none had.
 pub fn number_next(session: &mut Session, number: u32) {
     session.torrents.set_added(number.saturating_sub(1));
+}
+
+/// From now on so many torrents may download at the same time. Those that do go on.
+pub fn set_active(session: &mut Session, most: usize) {
+    session.torrents.queue.set_most(most);
+}
+
+/// From now on all torrents stay for so long once they are complete.
+pub fn set_stay(session: &mut Session, stay: Stay) {
+    for key in session.torrents.keys() {
+        session.torrents[key].order.stay = stay;
+        session.stir(key);
+    }
+}
+
+/// A torrent had stayed for as long as it was to, before it was added: it goes on for ever if it is
+/// resumed.
+pub fn set_reached(session: &mut Session, torrent: TorrentKey) {
+    if let Some(torrent) = session.torrents.get_mut(torrent) {
+        torrent.life.reached = true;
+    }
 }
 
 /// A torrent goes on for ever once it is complete, as one that was resumed then.

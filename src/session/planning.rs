@@ -342,6 +342,7 @@ impl Session {
     fn plan_stay(&mut self, torrent: TorrentKey, now: Now) {
         let staying = self.torrents.get(torrent).filter(|t| t.is_running());
         if let Some(reason) = staying.and_then(|torrent| torrent.stay_over(now)) {
+            self.torrents[torrent].life.reached = true;
             self.leave(torrent, self.config.after_stay, reason, now);
         }
         self.with(torrent, |torrent, with| {

@@ -25,6 +25,11 @@ impl Queue {
         }
     }
 
+    /// From now on so many torrents may download at the same time.
+    pub fn set_most(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Whether no more torrents may download.
     pub fn is_full(&self) -> bool {
         self.downloading.len() >= self.most

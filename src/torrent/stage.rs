@@ -53,6 +53,10 @@ pub struct Life {
     pub failure: Option<String>,
     /// Its files are closed, as far as it knows.
     pub resting: bool,
+    /// The check of what is on disk is over.
+    pub checked: bool,
+    /// It has stayed for as long as it was to.
+    pub reached: bool,
     /// Its user had it go on after it had stayed for as long as it was to.
     pub endless: bool,
 }
@@ -67,6 +71,8 @@ impl Life {
             complete_at: None,
             failure: None,
             resting: false,
+            checked: false,
+            reached: false,
             endless: false,
         }
     }

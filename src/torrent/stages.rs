@@ -32,6 +32,7 @@ impl Torrent {
             return Err(why);
         }
         self.life.stage = Stage::Running;
+        self.life.checked = true;
         if self.order.download {
             effects.push_back(Effect::Begin { torrent: self.key });
         }
@@ -243,11 +244,11 @@ impl Torrent {
             return false;
         }
         // What was reached would end it again at once.
-        self.life.endless |= self.stay_over(now).is_some();
-        self.life.stage = if self.checking.is_some() {
-            Stage::Checking
-        } else {
+        self.life.endless |= self.life.reached;
+        self.life.stage = if self.life.checked {
             Stage::Running
+        } else {
+            Stage::Checking
         };
         self.search.restart(now);
         true

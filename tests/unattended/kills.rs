@@ -61,6 +61,28 @@ fn all_that_was_answered_holds_after_a_kill() {
 }
 
 #[test]
+fn a_torrent_that_was_paused_at_the_start_is_checked_when_it_is_resumed() {
+    let mut run = Run::start();
+    let (torrent, other) = (one("a", 100_000, 1), one("b", 100_000, 2));
+    torrent.content.write(&run.folder().join("downloads"));
+    run.add(&torrent, &[]);
+    run.add(&other, &[]);
+    wait("it is not seeding", || {
+        run.torrents()[0].get("state").text() == "seeding"
+    });
+    run.says(&["pause", "all"]);
+    run.until(&["paused"]);
+    run.kill_and_start();
+    run.until_loaded(2);
+    run.until(&["paused"]);
+    run.says(&["resume", "all"]);
+    wait("it is not seeding", || {
+        run.torrents()[0].get("state").text() == "seeding"
+    });
+    run.until(&["seeding", "downloading"]);
+}
+
+#[test]
 fn a_torrent_keeps_its_own_folder() {
     let mut run = Run::start();
     let (torrent, elsewhere) = (one("a", 100_000, 1), run.dir.folder("elsewhere"));

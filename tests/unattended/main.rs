@@ -6,5 +6,6 @@ mod support;
 mod run;
 
 mod kills;
+mod service;
 mod steer;
 mod watch;

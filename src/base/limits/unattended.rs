@@ -1,6 +1,6 @@
 //! Bounds of what serves a folder of torrents, and of how it is steered.
 
-use super::MIB;
+use super::{KIB, MIB};
 use crate::base::time::Duration;
 
 // Remote control
@@ -37,3 +37,8 @@ pub const WATCH_AT_ONCE: usize = 16;
 /// Bytes of the list of torrents of a folder: more than a hundred thousand of them. It is our own
 /// file; what is longer was written by somebody else.
 pub const LIST_BYTES: usize = 64 * MIB;
+/// Bytes of the file of settings: a few lines are usual.
+pub const CONFIG_BYTES: usize = 64 * KIB;
+/// Commands that are run at one time for torrents that are complete: each has a thread that waits
+/// for it, and whatever it does keeps the disk busy.
+pub const COMMANDS: usize = 4;

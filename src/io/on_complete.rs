@@ -1,0 +1,191 @@
+//! The command that is run for each torrent that was downloaded: without a shell, by a thread that
+//! waits for it, a few at one time.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use mio::Waker;
+
+use crate::base::id::InfoHash;
+use crate::base::limits;
+
+/// What a service manager tells this process, and not its children.
+const OURS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
+/// Runs the command.
+#[derive(Debug)]
+pub struct OnComplete {
+    /// The program; `None`: nothing is run.
+    pub program: Option<PathBuf>,
+    waker: Arc<Waker>,
+    waiting: VecDeque<Subject>,
+    running: usize,
+    told: Sender<Option<String>>,
+    hears: Receiver<Option<String>>,
+}
+
+/// A torrent that was downloaded.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its name.
+    pub name: String,
+    /// The folder that its content lies in.
+    pub dir: PathBuf,
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Bytes of its files.
+    pub size: u64,
+}
+
+impl OnComplete {
+    /// Nothing is to be run yet. `waker` is the loop's.
+    pub fn new(program: Option<PathBuf>, waker: Arc<Waker>) -> OnComplete {
+        let (told, hears) = mpsc::channel();
+        OnComplete {
+            program,
+            waker,
+            waiting: VecDeque::new(),
+            running: 0,
+            told,
+            hears,
+        }
+    }
+
+    /// A torrent is complete: the command is run for it as soon as may be.
+    pub fn add(&mut self, subject: Subject) {
+        if self.program.is_some() {
+            self.waiting.push_back(subject);
+        }
+    }
+
+    /// Runs what waits, and takes note of what has ended. What went wrong comes back, a line each.
+    pub fn turn(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Ok(outcome) = self.hears.try_recv() {
+            self.running -= 1;
+            lines.extend(outcome);
+        }
+        if self.program.is_none() {
+            self.waiting.clear();
+        }
+        while self.running < limits::COMMANDS {
+            let (Some(subject), Some(program)) = (self.waiting.pop_front(), &self.program) else {
+                break;
+            };
+            match self.begin(subject, program.clone()) {
+                Ok(()) => self.running += 1,
+                Err(line) => lines.push(line),
+            }
+        }
+        lines
+    }
+
+    fn begin(&self, subject: Subject, program: PathBuf) -> Result<(), String> {
+        let what = format!("on-complete: {}: {}", program.display(), subject.name);
+        let (told, waker, line) = (self.told.clone(), Arc::clone(&self.waker), what.clone());
+        let work = move || {
+            let outcome = run(&program, &subject);
+            // Nobody hears of it if the loop is gone.
+            let _ = told.send(outcome.err().map(|why| format!("{line}: {why}")));
+            let _ = waker.wake();
+        };
+        let begun = thread::Builder::new()
+            .name("on-complete".into())
+            .spawn(work);
+        begun.map(drop).map_err(|error| format!("{what}: {error}"))
+    }
+}
+
+fn run(program: &PathBuf, subject: &Subject) -> Result<(), String> {
+    // Results go to standard output, and what a command says is none.
+    let says = io::stderr().as_fd().try_clone_to_owned();
+    let says = says.map_or_else(|_| Stdio::null(), Stdio::from);
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).stdout(says);
+    for name in OURS {
+        command.env_remove(name);
+    }
+    command
+        .env("BROOKLET_NAME", &subject.name)
+        .env("BROOKLET_DIR", &subject.dir)
+        .env("BROOKLET_INFO_HASH", subject.info_hash.to_string())
+        .env("BROOKLET_SIZE", subject.size.to_string());
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(status.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::tokens;
+    use mio::{Events, Poll};
+    use std::fs;
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn only_so_many_run_at_one_time_and_failures_are_said() {
+        let dir = std::env::temp_dir().join(format!("brooklet-complete-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let gate = dir.join("gate");
+        let made = Command::new("mkfifo").arg(&gate).status().unwrap();
+        assert!(made.success());
+        // Says that it runs, waits until it may end, and fails.
+        let script = "#!/bin/sh\necho \"$BROOKLET_NAME $BROOKLET_SIZE\" >> \"$BROOKLET_DIR/runs\"\n\
+                      read line < \"$BROOKLET_DIR/gate\"\nexit 3\n";
+        let program = dir.join("command");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut poll = Poll::new().unwrap();
+        let waker = tokens::waker(&poll).unwrap();
+        let mut commands = OnComplete::new(Some(program), waker);
+        let all = limits::COMMANDS + 1;
+        for size in 0..all as u64 {
+            commands.add(Subject {
+                name: String::from("a b"),
+                dir: dir.clone(),
+                info_hash: InfoHash::from_hex(&"ab".repeat(20)).unwrap(),
+                size,
+            });
+        }
+        assert!(commands.turn().is_empty());
+        assert_eq!(
+            (commands.running, commands.waiting.len()),
+            (limits::COMMANDS, 1)
+        );
+        // Opened for both, it waits for nobody.
+        let mut opened = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&gate)
+            .unwrap();
+        opened.write_all("\n".repeat(all).as_bytes()).unwrap();
+        let mut lines = Vec::new();
+        let mut events = Events::with_capacity(8);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while lines.len() < all {
+            assert!(Instant::now() < deadline, "{lines:?}");
+            poll.poll(&mut events, Some(Duration::from_millis(100)))
+                .unwrap();
+            lines.extend(commands.turn());
+            assert!(commands.running <= limits::COMMANDS);
+        }
+        assert!(
+            lines[0].ends_with("command: a b: exit status: 3"),
+            "{lines:?}"
+        );
+        let runs = fs::read_to_string(dir.join("runs")).unwrap();
+        assert_eq!(runs.lines().count(), all, "{runs}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

@@ -1,0 +1,90 @@
+//! What a run of a folder of torrents is started with.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::settings::Wishes;
+use super::setup::{Mode, Process, Setup, Stay};
+use crate::base::limits;
+use crate::wire::metainfo::Metainfo;
+
+/// What a run of a whole folder of torrents needs to know.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The folder: `torrents/` and the socket lie in it.
+    pub folder: PathBuf,
+    /// Where the content of all torrents lies.
+    pub dir: PathBuf,
+    /// Port to listen on, as in [`Setup`].
+    pub port: Option<u16>,
+    /// Local address to listen on and connect from; `None`: all, IPv4 and IPv6.
+    pub bind: Option<IpAddr>,
+    /// What the torrents share.
+    pub process: Process,
+    /// Whether trackers are asked.
+    pub trackers: bool,
+    /// How long each torrent stays once everything is there.
+    pub stay: Stay,
+    /// The command that is run for each torrent that is complete.
+    pub on_complete: Option<PathBuf>,
+    /// What all this was read from, some of it to be read again.
+    pub wishes: Wishes,
+}
+
+impl Whole {
+    /// The setup of a folder as it is wished for.
+    pub fn new(folder: PathBuf, wishes: Wishes) -> Whole {
+        let settings = wishes.settings();
+        Whole {
+            stay: settings.stay(),
+            dir: settings.dir.unwrap_or_else(|| folder.join("downloads")),
+            folder,
+            port: settings.port,
+            bind: settings.bind,
+            process: Process {
+                max_peers: settings.max_peers.unwrap_or(limits::RUN_PEERS),
+                memory: settings.memory.unwrap_or(limits::MEMORY),
+                down: settings.down,
+                up: settings.up,
+                active: Some(settings.active.unwrap_or(limits::ACTIVE)),
+                allow_local: settings.allow_local.is_some(),
+                heartbeat: false,
+            },
+            trackers: settings.no_trackers.is_none(),
+            on_complete: settings.on_complete,
+            wishes,
+        }
+    }
+
+    /// Where torrents and their resume data are kept.
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.join("torrents")
+    }
+
+    /// The setup of one torrent, whose content lies in this folder.
+    pub fn of(&self, mut metainfo: Metainfo, dir: PathBuf, mode: Mode) -> Setup {
+        Setup {
+            hashes: std::mem::take(&mut metainfo.hashes),
+            metainfo: Arc::new(metainfo),
+            mode,
+            dir,
+            state_dir: self.state_dir(),
+            port: self.port,
+            bind: self.bind,
+            peers: Vec::new(),
+            max_peers: self.process.max_peers,
+            memory: self.process.memory,
+            down: self.process.down,
+            up: self.process.up,
+            selection: None,
+            sequential: false,
+            trackers: self.trackers,
+            allow_local: self.process.allow_local,
+            timeout: None,
+            heartbeat: self.process.heartbeat,
+            overwrite: false,
+            recheck: false,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What runs for long without anybody: settings, the service manager, limits that end a stay.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+
+use super::run::{Run, SOON, one, wait};
+use super::support::child::{Child, brooklet};
+use super::support::torrent::Torrent;
+use super::support::trackers::OpenTracker;
+
+impl Run {
+    fn with(folder_has: &[(&str, &str)], options: &[&str]) -> Run {
+        let dir = super::support::dir::Dir::new();
+        dir.folder("run");
+        for (name, content) in folder_has {
+            dir.file(format!("run/{name}"), content);
+        }
+        let child = Run::begin(&dir.join("run"), options);
+        Run { dir, child }
+    }
+
+    /// The limit of what goes out, as `session_get` says it.
+    fn up_limit(&self) -> u64 {
+        use std::io::{BufRead as _, Write as _};
+        let mut client = self.client();
+        let ask = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session_get\"}\n";
+        client.write_all(ask).unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(&client)
+            .read_line(&mut line)
+            .unwrap();
+        let answer = super::support::json::Json::parse(&line).unwrap();
+        answer.get("result").get("speed_limit_up").count()
+    }
+
+    fn hang_up_with(&self, config: &str) {
+        fs::write(self.folder().join("config"), config).unwrap();
+        self.child.signal("HUP");
+    }
+}
+
+/// A seed of this torrent, which the tracker names, and the torrent's file.
+fn seed(run: &Run, torrent: &Torrent, tracker: &OpenTracker) -> Child {
+    let seeded = run.dir.folder("seeded");
+    torrent.content.write(&seeded);
+    let path = run.dir.join("seeded.torrent");
+    torrent.write(&path, &[&tracker.http_url]);
+    let mut seed = brooklet(None);
+    seed.arg("seed").arg(path).arg("-d").arg(&seeded);
+    seed.args(["--port", "0", "--bind", "127.0.0.1", "--allow-local", "-q"]);
+    seed.arg("--state").arg(run.dir.join("state"));
+    Child::spawn("seed", &mut seed)
+}
+
+#[test]
+fn settings_are_read_at_the_start_and_again_when_asked() {
+    let mut run = Run::with(&[("config", "up 500K\nactive 0\n")], &[]);
+    let config = run.folder().join("config");
+    let config = config.display();
+    let why = "active 0: expected a number of torrents";
+    run.child.line(&format!("{config}: line 2: {why}"), SOON);
+    assert_eq!(run.up_limit(), 512);
+    // What a user has set in the meantime holds: nothing of it has changed in the file.
+    run.says(&["limit", "--up", "2M"]);
+    run.hang_up_with("up 500K\nport 7000\n");
+    run.child.line(
+        &format!("{config}: port: it is changed by the next start"),
+        SOON,
+    );
+    assert_eq!(run.up_limit(), 2097);
+    run.hang_up_with("up 1M\nport 7000\nport x\n");
+    run.child.line(
+        &format!("{config}: line 3: port x: expected 0 to 65535"),
+        SOON,
+    );
+    assert_eq!(run.up_limit(), 2097);
+    run.hang_up_with("up 1M\nport 7000\n");
+    wait("the limit is the old one", || run.up_limit() == 1049);
+    assert!(run.child.is_running());
+    run.child.signal("TERM");
+    assert_eq!(run.child.code(SOON), 143);
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let run = Run::with(&[("config", "up 500K\n")], &["--up", "1M"]);
+    assert_eq!(run.up_limit(), 1049);
+}
+
+#[test]
+fn a_service_manager_is_told() {
+    let dir = super::support::dir::Dir::new();
+    let path = dir.join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(SOON)).unwrap();
+    let mut command = brooklet(None);
+    command
+        .arg("run")
+        .arg(dir.join("run"))
+        .args(["--port", "0", "--bind", "127.0.0.1"]);
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "400000");
+    let mut child = Child::spawn("run", &mut command);
+    let hear = || {
+        let mut buffer = [0; 100];
+        let n = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..n]).into_owned()
+    };
+    assert_eq!(hear(), "READY=1");
+    assert!(std::os::unix::net::UnixStream::connect(dir.join("run/control")).is_ok());
+    for _ in 0..3 {
+        assert_eq!(hear(), "WATCHDOG=1");
+    }
+    child.signal("TERM");
+    let mut said = hear();
+    while said == "WATCHDOG=1" {
+        said = hear();
+    }
+    assert_eq!(said, "STOPPING=1");
+    assert_eq!(child.code(SOON), 143);
+}
+
+#[test]
+fn a_command_is_run_once_for_each_torrent_that_was_downloaded() {
+    let torrent = one("a 'b' $c", 200_000, 1);
+    let Some(tracker) = OpenTracker::start(&[torrent.info_hash]) else {
+        return;
+    };
+    let mut run = Run::start();
+    run.child.kill();
+    let program = run.dir.file(
+        "on complete",
+        "#!/bin/sh\nprintf '%s|' \"$BROOKLET_NAME\" \"$BROOKLET_DIR\" \"$BROOKLET_INFO_HASH\" \
+         \"$BROOKLET_SIZE\" >> \"$BROOKLET_DIR/ran\"\necho >> \"$BROOKLET_DIR/ran\"\nexit 7\n",
+    );
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let options = ["--allow-local", "--on-complete", program.to_str().unwrap()];
+    run.child = Run::begin(&run.folder(), &options);
+    let _seed = seed(&run, &torrent, &tracker);
+    run.add(&torrent, &[&tracker.http_url]);
+    run.until(&["seeding"]);
+    let failure = format!(
+        "on-complete: {}: a 'b' $c: exit status: 7",
+        program.display()
+    );
+    run.child.line(&failure, SOON);
+    let downloads = fs::canonicalize(run.folder().join("downloads")).unwrap();
+    let ran = || fs::read_to_string(downloads.join("ran")).unwrap();
+    let (dir, hash) = (downloads.display(), torrent.hex());
+    assert_eq!(ran(), format!("a 'b' $c|{dir}|{hash}|200000|\n"));
+    run.child.kill();
+    run.child = Run::begin(&run.folder(), &options);
+    wait("it is not loaded", || run.torrents().len() == 1);
+    run.until(&["seeding"]);
+    run.says(&["pause", "1"]);
+    run.until(&["paused"]);
+    run.says(&["resume", "1"]);
+    run.until(&["seeding"]);
+    assert_eq!(ran().lines().count(), 1, "once");
+}
+
+#[test]
+fn a_torrent_that_has_reached_its_ratio_is_paused_until_somebody_resumes_it() {
+    let torrent = one("a", 200_000, 1);
+    let Some(tracker) = OpenTracker::start(&[torrent.info_hash]) else {
+        return;
+    };
+    let mut run = Run::start();
+    run.child.kill();
+    let options = ["--allow-local", "--ratio", "0"];
+    run.child = Run::begin(&run.folder(), &options);
+    let _seed = seed(&run, &torrent, &tracker);
+    run.add(&torrent, &[&tracker.http_url]);
+    run.until(&["paused"]);
+    torrent.content.assert_in(&run.folder().join("downloads"));
+    run.child.kill();
+    run.child = Run::begin(&run.folder(), &options);
+    wait("it is not loaded", || run.torrents().len() == 1);
+    run.until(&["paused"]);
+    run.says(&["resume", "1"]);
+    run.until(&["seeding"]);
+    run.child.kill();
+    run.child = Run::begin(&run.folder(), &options);
+    wait("it is not loaded", || run.torrents().len() == 1);
+    run.until(&["seeding"]);
+    // It stays so.
+    run.says(&["status"]);
+    run.until(&["seeding"]);
+}
