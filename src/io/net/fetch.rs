@@ -13,8 +13,12 @@ use slab::Slab;
 use super::link;
 use super::stream::Stream;
 use crate::base::limits;
-use crate::base::time::{Now, sooner};
+use crate::base::time::{Duration, Now, sooner};
 use crate::tracker::Id;
+
+/// How long an answer over a kept connection is waited for before it is asked for over a new one:
+/// shorter than trackers are waited for on the way out.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// The connections, in use and kept.
 #[derive(Debug)]
@@ -47,8 +51,9 @@ struct Exchange {
     sent: usize,
     /// How much came back.
     received: u64,
-    /// The connection was kept from an exchange before.
-    again: bool,
+    /// The connection was kept from an exchange before, and is given up for a new one if nothing
+    /// came back over it by then.
+    again: Option<Now>,
 }
 
 /// What a step has come to.
@@ -94,17 +99,18 @@ impl Fetcher {
         addr: SocketAddr,
         request: Vec<u8>,
         registry: &Registry,
+        now: Now,
     ) -> Result<Start, String> {
         let mut exchange = Exchange {
             id,
             request,
             sent: 0,
             received: 0,
-            again: false,
+            again: None,
         };
         while let Some(key) = self.newest_kept(addr) {
             let connection = &mut self.connections[key];
-            exchange.again = true;
+            exchange.again = Some(now + SILENCE);
             match connection.take_up(&mut exchange) {
                 Ok(local) => {
                     connection.used = Use::Exchange(exchange);
@@ -114,7 +120,7 @@ impl Fetcher {
                 Err(_) => self.close(key, registry),
             }
         }
-        exchange.again = false;
+        exchange.again = None;
         if self.connections.len() >= limits::TRACKER_CONNECTIONS {
             self.close_oldest_kept(registry);
         }
@@ -160,12 +166,21 @@ impl Fetcher {
     pub fn next_deadline(&self) -> Option<Now> {
         self.connections
             .iter()
-            .map(|(_, connection)| connection.kept_until())
+            .map(|(_, connection)| sooner(connection.kept_until(), connection.answer_by()))
             .fold(None, sooner)
     }
 
-    /// Closes connections that nobody needed for long enough.
+    /// Closes connections that nobody needed for long enough, and asks again over new ones what
+    /// servers do not answer over kept ones: some keep a connection open and serve it no more.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Now) {
+        let silent = self.connections.iter().filter(|(_, connection)| {
+            let until = connection.answer_by();
+            until.is_some_and(|until| until <= now)
+        });
+        for key in silent.map(|(key, _)| key).collect::<Vec<_>>() {
+            // Where that cannot be done, the old one may still answer.
+            let _ = self.renew(key, registry);
+        }
         let stale = self.connections.iter().filter(|(_, connection)| {
             let until = connection.kept_until();
             until.is_some_and(|until| until <= now)
@@ -204,7 +219,7 @@ impl Fetcher {
         let Some(connection) = self.connections.get_mut(key) else {
             return Step::Wait;
         };
-        let Connection { stream, addr, used } = connection;
+        let Connection { stream, used, .. } = connection;
         let Use::Exchange(exchange) = used else {
             return Step::Wait;
         };
@@ -218,19 +233,25 @@ impl Fetcher {
             return Step::Closed(closed);
         }
         // The server closed it before the request came there, or closes each without a word.
-        let _ = registry.deregister(stream);
-        match connect(*addr, self.bind, token, registry) {
-            Ok(fresh) => {
-                *stream = fresh;
-                exchange.again = false;
-                exchange.sent = 0;
-                Step::Wait
-            }
+        match self.renew(key, registry) {
+            Ok(()) => Step::Wait,
             Err(error) => {
                 self.connections.remove(key);
                 Step::Closed(Err(link::plain(&error)))
             }
         }
+    }
+
+    /// Makes a new connection for the exchange of this one, and asks again.
+    fn renew(&mut self, key: usize, registry: &Registry) -> io::Result<()> {
+        let token = Token(self.tokens.start + key);
+        let Connection { stream, addr, used } = &mut self.connections[key];
+        if let Use::Exchange(exchange) = used {
+            (exchange.again, exchange.sent) = (None, 0);
+        }
+        let _ = registry.deregister(stream);
+        *stream = connect(*addr, self.bind, token, registry)?;
+        Ok(())
     }
 
     fn key(&self, token: Token) -> Option<usize> {
@@ -277,6 +298,14 @@ impl Connection {
         match self.used {
             Use::Exchange(_) => None,
             Use::Kept(until) => Some(until),
+        }
+    }
+
+    /// When an answer over a kept connection is not waited for any more.
+    fn answer_by(&self) -> Option<Now> {
+        match &self.used {
+            Use::Exchange(exchange) if exchange.is_unheard() => exchange.again,
+            Use::Exchange(_) | Use::Kept(_) => None,
         }
     }
 
@@ -327,7 +356,7 @@ impl Exchange {
     /// Whether the server may not have taken the request: it came over a kept connection, and no
     /// byte came back.
     fn is_unheard(&self) -> bool {
-        self.again && self.received == 0
+        self.again.is_some() && self.received == 0
     }
 
     /// Whether all was sent and this is all that came.

@@ -81,7 +81,7 @@ impl Outreach {
                 self.resolver.look_up(Asker::Tracker(id), host, now);
             }
             Action::Connect { id, addr, request } => {
-                match self.fetcher.start(id, addr, request, registry) {
+                match self.fetcher.start(id, addr, request, registry, now) {
                     Ok(Start::Connecting) => {}
                     Ok(Start::Connected(at)) => {
                         hear(Input::Seen { at });

@@ -59,7 +59,8 @@ impl Bench {
         let (torrent, number) = (0, self.last);
         let id = Id { torrent, number };
         let registry = self.poll.registry();
-        let start = self.fetcher.start(id, addr, REQUEST.to_vec(), registry);
+        let fetcher = &mut self.fetcher;
+        let start = fetcher.start(id, addr, REQUEST.to_vec(), registry, START);
         (id, start.unwrap())
     }
 
@@ -306,4 +307,32 @@ fn bytes_behind_the_end_close_the_connection() {
     stream.write_all(b"H").unwrap();
     assert_eq!(bench.start(server.addr).1, Start::Connecting);
     assert!(bench.fetcher.kept().next().is_none());
+}
+
+#[test]
+fn a_server_that_keeps_a_connection_and_serves_it_no_more_is_asked_over_another() {
+    let (mut bench, server) = (Bench::new(), Server::new());
+    let mut old = bench.keep(&server, START);
+    let (id, start) = bench.start(server.addr);
+    assert!(matches!(start, Start::Connected(_)));
+    asked(&mut old);
+    assert_eq!(bench.fetcher.next_deadline(), Some(START + SILENCE));
+    bench.pass(START + SILENCE);
+    let mut new = bench.connect(id, &server);
+    assert!(is_closed(&mut old));
+    assert_eq!(
+        bench.fetcher.next_deadline(),
+        None,
+        "over a new one it is waited for"
+    );
+    bench.answer(id, &mut new, START + SILENCE);
+    // One that answers in time is left alone.
+    let (id, _) = bench.start(server.addr);
+    asked(&mut new);
+    new.write_all(&ANSWER[..5]).unwrap();
+    assert_eq!(bench.outcome(id), Step::Bytes(5));
+    bench.pass(START + SILENCE * 9);
+    assert!(bench.fetcher.find(id).is_some());
+    new.write_all(&ANSWER[5..]).unwrap();
+    assert_eq!(bench.outcome(id), Step::Bytes(ANSWER.len() - 5));
 }
