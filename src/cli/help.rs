@@ -236,8 +236,8 @@ what cannot be added goes to watch/failed/, with the reason beside it.
       --on-complete COMMAND
                        run this, without a shell, for each torrent that was
                        downloaded; BROOKLET_NAME, BROOKLET_DIR (the folder that
-                       NAME lies in), BROOKLET_INFO_HASH and BROOKLET_SIZE are in
-                       its environment
+                       NAME lies in), BROOKLET_INFO_HASH and BROOKLET_SIZE are
+                       in its environment
       --max-peers N    connections at most (200)
       --memory SIZE    budget for buffers (16M)
       --down RATE      limit of what comes in, bytes a second (none)
