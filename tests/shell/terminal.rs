@@ -1,6 +1,7 @@
 //! The progress line on a terminal, which `script` (bsdutils) makes.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -35,6 +36,9 @@ fn a_window_that_is_made_narrower_keeps_no_remains() {
     let fifo = bench.dir.join("fifo");
     let made = Command::new("mkfifo").arg(&fifo).status();
     assert!(made.is_ok_and(|status| status.success()));
+    // Open for both, it takes a line though the script should be gone, and keeps what is not read.
+    let both = fs::File::options().read(true).write(true).open(&fifo);
+    let mut told = both.unwrap();
     let script = format!(
         "stty cols 100 rows 24\n\
          BROOKLET get torrent -d content -p 0 --bind 127.0.0.1 --down 64K --peer {} &\n\
@@ -57,14 +61,14 @@ fn a_window_that_is_made_narrower_keeps_no_remains() {
     child.find("a wide line", SOON, |_, line| {
         drawn(line).filter(|text| text.contains("peer") && text.len() > 24)
     });
-    fs::write(&fifo, "narrower\n").unwrap();
+    told.write_all(b"narrower\n").unwrap();
     let mut seen = 0;
     child.find("narrow lines", SOON, |_, line| {
         // The first one may have been on its way.
         seen += usize::from(drawn(line).is_some_and(|text| text.len() <= 23));
         (seen > 2).then_some(())
     });
-    fs::write(&fifo, "end\n").unwrap();
+    told.write_all(b"end\n").unwrap();
     child.exit(SOON);
     let all = child.text(Stream::Out);
     let first = all
