@@ -8,9 +8,9 @@ use log::LevelFilter;
 use super::units::Bytes;
 use super::values::{self, Value};
 use super::{Failure, help, usage};
-use crate::io::settings::{Settings, Wishes};
+use crate::io::folder::settings::{Settings, Wishes};
+use crate::io::folder::whole::Whole;
 use crate::io::setup::Ending;
-use crate::io::whole::Whole;
 use crate::io::{logging, signal};
 use crate::torrent::effect::Report;
 

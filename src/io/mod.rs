@@ -2,9 +2,6 @@
 
 pub mod setup;
 
-pub mod settings;
-pub mod whole;
-
 pub mod logging;
 pub mod signal;
 
@@ -24,24 +21,9 @@ mod ending;
 mod flush;
 mod receive;
 
-pub mod control;
-
 mod claims;
 
-mod eraser;
-mod records;
-
-mod on_complete;
-
-mod offers;
-
-mod library;
-
-mod watch;
-
-mod notify;
-
-mod unattended;
+pub mod folder;
 
 mod run;
 

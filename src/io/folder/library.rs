@@ -9,20 +9,20 @@ use std::sync::Arc;
 
 use mio::Waker;
 
-use super::claims::{Claims, Taken};
 use super::control::Ticket;
-use super::disk::opening::Outcome;
-use super::disk::store::Store;
-use super::disk::{places, state};
 use super::eraser::Eraser;
 use super::offers::{Answer, Asker, Offer, parse, read};
 use super::on_complete::Subject;
 use super::records::{Record, Records};
-use super::setup::{Mode, Setup, Stay};
 use super::whole::Whole;
 use crate::base::id::InfoHash;
 use crate::base::key::TorrentKey;
 use crate::base::time::Now;
+use crate::io::claims::{Claims, Taken};
+use crate::io::disk::opening::Outcome;
+use crate::io::disk::store::Store;
+use crate::io::disk::{places, state};
+use crate::io::setup::{Mode, Setup, Stay};
 use crate::rpc::{Add, Added, Source, Trouble};
 use crate::session::command;
 use crate::session::session::Session;

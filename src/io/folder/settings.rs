@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
 
-use super::disk::disk_error::DiskError;
-use super::disk::state;
-use super::setup::Stay;
 use crate::base::limits;
 use crate::base::time::Duration;
+use crate::io::disk::disk_error::DiskError;
+use crate::io::disk::state;
+use crate::io::setup::Stay;
 use crate::session::command::Change;
 
 /// The options of a run; `None`: it is not named.

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::disk::disk_error::DiskError;
-use super::disk::state;
 use crate::base::id::InfoHash;
 use crate::base::key::TorrentKey;
 use crate::base::limits;
 use crate::base::time::Now;
+use crate::io::disk::disk_error::DiskError;
+use crate::io::disk::state;
 use crate::session::command::{self, Change, Command};
 use crate::session::session::Session;
 use crate::torrent::stage::{Stage, Then};

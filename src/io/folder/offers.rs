@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::control::Ticket;
-use super::disk::state;
 use super::records::Record;
 use crate::base::limits;
+use crate::io::disk::state;
 use crate::rpc::{Added, Trouble};
 use crate::wire::metainfo::Metainfo;
 

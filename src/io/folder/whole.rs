@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::settings::Wishes;
-use super::setup::{Mode, Process, Setup, Stay};
 use crate::base::limits;
+use crate::io::setup::{Mode, Process, Setup, Stay};
 use crate::wire::metainfo::Metainfo;
 
 /// What a run of a whole folder of torrents needs to know.

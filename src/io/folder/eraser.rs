@@ -9,9 +9,9 @@ use std::thread;
 
 use mio::Waker;
 
-use super::disk::disk_error::DiskError;
-use super::disk::erase::{Place, erase};
 use crate::base::id::InfoHash;
+use crate::io::disk::disk_error::DiskError;
+use crate::io::disk::erase::{Place, erase};
 
 /// Torrents that are forgotten.
 #[derive(Debug)]

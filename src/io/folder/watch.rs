@@ -17,11 +17,11 @@ use mio::{Interest, Registry};
 use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
-use super::disk::disk_error::{DiskError, Why};
-use super::tokens;
 use crate::base::limits;
 use crate::base::printable::printable;
 use crate::base::time::{Now, sooner};
+use crate::io::disk::disk_error::{DiskError, Why};
+use crate::io::tokens;
 use crate::wire::metainfo::Metainfo;
 
 /// Where what is refused goes.

@@ -8,10 +8,10 @@ use std::path::Path;
 use mio::Registry;
 use mio::event::Event;
 
-use super::net::server::{ClientKey, Incoming, Server};
-use super::tokens;
 use crate::base::limits;
 use crate::base::time::Now;
+use crate::io::net::server::{ClientKey, Incoming, Server};
+use crate::io::tokens;
 use crate::rpc::{About, Add, Added, Exchange, Memory, Step, Trouble, World};
 use crate::session::command;
 use crate::session::session::Session;

@@ -1,0 +1,22 @@
+//! A folder of torrents that `run` serves without anybody before it: what is dropped into it, what
+//! it keeps of each torrent, and the socket through which it is steered.
+
+pub mod settings;
+pub mod whole;
+
+mod control;
+
+mod eraser;
+mod records;
+
+mod on_complete;
+
+mod offers;
+
+mod library;
+
+mod watch;
+
+mod notify;
+
+pub mod unattended;
