@@ -7,14 +7,22 @@
 //! and [`cli`], what a user sees.
 
 pub mod base;
-pub mod cli;
+
+pub mod wire;
+
 pub mod http;
-pub mod io;
+
 pub mod peer;
 pub mod pieces;
-pub mod rpc;
-pub mod session;
 pub mod storage;
-pub mod torrent;
 pub mod tracker;
-pub mod wire;
+
+pub mod torrent;
+
+pub mod session;
+
+pub mod rpc;
+
+pub mod io;
+
+pub mod cli;

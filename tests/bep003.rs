@@ -8,17 +8,10 @@ mod session;
 #[allow(dead_code)]
 mod transcript;
 
-use brooklet::base::geometry::{BLOCK, Block};
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::choke::Choke;
-use brooklet::peer::fault::Fault;
-use brooklet::peer::input::Input;
-use brooklet::peer::peer::Peer;
+use brooklet::base::{BLOCK, Block, Duration, InfoHash, Now, PeerId};
+use brooklet::peer::{Choke, Fault, Input, Peer};
 use brooklet::wire::bencode::{self, Value};
-use brooklet::wire::handshake::Handshake;
-use brooklet::wire::message::Message;
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::wire::{Handshake, Message, Metainfo};
 use session::{Bench, PIECE};
 use transcript::Setting;
 use transcript::pair::{Heard, Pair};

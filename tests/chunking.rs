@@ -9,21 +9,11 @@ mod transcript;
 
 use std::collections::BTreeSet;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Block;
-use brooklet::base::holdings::Holdings;
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::Now;
-use brooklet::peer::choke::Choke;
-use brooklet::peer::fault::Fault;
-use brooklet::peer::frames::FrameLimits;
-use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Event, Peer, Segment};
-use brooklet::peer::phase::Phase;
-use brooklet::wire::handshake::{Handshake, LEN};
-use brooklet::wire::message::{Kind, Message, piece_header};
+use brooklet::base::{Bits, Block, Holdings, InfoHash, Now, PeerId, Rng, limits};
+use brooklet::peer::{Choke, Event, Fault, FrameLimits, Input, Peer, Phase, Segment};
+use brooklet::wire::handshake::LEN;
+use brooklet::wire::message::{Kind, piece_header};
+use brooklet::wire::{Handshake, Message};
 use transcript::pair::{Heard as Told, Pair};
 use transcript::words::{encode, heard_words};
 use transcript::{Cut, Setting, replay, stories, whole};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use brooklet::base::rng::Rng;
+use brooklet::base::Rng;
 
 /// Inputs for each target.
 const INPUTS: usize = 3000;

@@ -10,10 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brooklet::base::id::{InfoHash, PieceHash};
+use brooklet::base::{InfoHash, PieceHash};
 use brooklet::wire::bencode::{self, Value};
-use brooklet::wire::files::{FileEntry, FileKind};
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::wire::{FileEntry, FileKind, Metainfo};
 use json::Json;
 use sha1::{Digest as _, Sha1};
 

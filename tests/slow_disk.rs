@@ -14,10 +14,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use brooklet::base::id::InfoHash;
-use brooklet::storage::layout::Layout;
-use brooklet::storage::resume::Resume;
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::InfoHash;
+use brooklet::storage::{Layout, Resume};
+use brooklet::wire::Metainfo;
 use support::bench::{Bench, SOON, checked, listening, verified, wait_verified};
 use support::child::{Child, Stream, brooklet};
 use support::content::Content;

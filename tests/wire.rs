@@ -12,16 +12,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use brooklet::base::geometry::Block;
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::limits;
+use brooklet::base::{Block, InfoHash, PeerId, limits};
 use brooklet::wire::announce::Answer;
 use brooklet::wire::bencode::{self, Value};
-use brooklet::wire::compact::{self, Family};
-use brooklet::wire::handshake::{Handshake, LEN};
-use brooklet::wire::message::{Kind, Message, frame_len};
-use brooklet::wire::scrape::ScrapeAnswer;
+use brooklet::wire::handshake::LEN;
+use brooklet::wire::message::{Kind, frame_len};
 use brooklet::wire::udp_tracker::{Request, Response};
+use brooklet::wire::{Family, Handshake, Message, ScrapeAnswer, compact};
 use datagrams::datagrams;
 use json::Json;
 

@@ -1,17 +1,35 @@
 //! Rank 0: the vocabulary. Values with no behaviour of the protocol in them; everything else
 //! imports these and they import nothing of ours.
 
+pub mod rng;
+pub mod time;
+
+pub mod id;
+pub mod key;
+
 pub mod bits;
 pub mod geometry;
 pub mod holdings;
-pub mod host;
-pub mod id;
-pub mod key;
-pub mod lanes;
-pub mod limits;
 pub mod padding;
-pub mod printable;
+
+pub mod limits;
 pub mod rate;
+
+pub mod host;
 pub mod reach;
-pub mod rng;
-pub mod time;
+
+pub mod lanes;
+pub mod printable;
+
+pub use bits::Bits;
+pub use geometry::{BLOCK, Block, Geometry};
+pub use holdings::Holdings;
+pub use host::Host;
+pub use id::{CLIENT_NAME, InfoHash, PeerId, PieceHash};
+pub use key::{PeerKey, TorrentKey};
+pub use padding::Padding;
+pub use printable::{is_unsafe, printable};
+pub use rate::{Bucket, Meter, Totals};
+pub use reach::Reach;
+pub use rng::Rng;
+pub use time::{Duration, Now, sooner};

@@ -10,9 +10,8 @@ use lexopt::{Arg, Parser};
 use super::Failure;
 use super::slip;
 use super::values::{self, Value};
-use crate::base::limits;
-use crate::base::time::Duration;
-use crate::io::setup::Stay;
+use crate::base::{Duration, limits};
+use crate::torrent::Stay;
 
 /// The commands that take these options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,17 +11,11 @@ use lexopt::{Arg, Parser};
 use super::units::{Bytes, Part};
 use super::values::Value;
 use super::{DAMAGED, Failure, download, help, slip, target, usage};
-use crate::base::bits::Bits;
-use crate::io::disk::content::ContentFiles;
-use crate::io::disk::disk_error::{DiskError, Why};
-use crate::io::disk::hash;
-use crate::io::disk::pool::Pool;
-use crate::io::disk::{patched, places};
+use crate::base::Bits;
+use crate::io::disk::{ContentFiles, DiskError, Pool, Why, hash, patched, places};
 use crate::io::logging::{self, printable};
 use crate::storage::resume;
-use crate::wire::files::{FileEntry, FileKind};
-use crate::wire::json;
-use crate::wire::metainfo::Metainfo;
+use crate::wire::{FileEntry, FileKind, Metainfo, json};
 
 /// Files and folders held open by each core: pieces come almost in order, so more would lie idle.
 const HANDLES: usize = 6;

@@ -13,15 +13,11 @@ use self::output::Output;
 use super::check::draw_progress;
 use super::units::Bytes;
 use super::{Failure, help, quote};
-use crate::base::geometry::Geometry;
-use crate::base::id::PieceHash;
-use crate::base::limits;
+use crate::base::{Geometry, PieceHash, limits};
 use crate::io::disk::source::{Omit, Source};
 use crate::io::logging;
-use crate::storage::create::{self, Recipe};
-use crate::wire::json;
-use crate::wire::magnet;
-use crate::wire::metainfo::Metainfo;
+use crate::storage::{Recipe, create};
+use crate::wire::{Metainfo, json, magnet};
 
 /// Runs the command with the arguments behind its name. Hashing may take an hour, so whatever may
 /// be wrong is looked for before it.

@@ -12,8 +12,7 @@ use super::args::{Command, Options, Verbosity};
 use super::reporter::Reporter;
 use super::{DAMAGED, Failure, USAGE, args, help, target};
 use crate::io::disk::places;
-use crate::io::logging;
-use crate::io::setup::{Ending, Mode, Setup};
+use crate::io::{Ending, Mode, Setup, logging};
 
 /// Runs the command with the arguments behind its name.
 ///

@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::base::id::InfoHash;
-use crate::torrent::effect::Report;
+use crate::base::InfoHash;
+use crate::torrent::Report;
 use crate::wire::json::{Object, quoted};
 
 /// The report as a line of JSON, without its end; `None` for what is no event. `info_hash`: the
@@ -94,8 +94,8 @@ fn decimal(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::InfoHash;
-    use crate::torrent::effect::Progress;
+    use crate::base::InfoHash;
+    use crate::torrent::Progress;
     use std::net::SocketAddr;
     use std::time::Duration;
 

@@ -1,24 +1,35 @@
 //! What a user sees: one file per command, and what they share: options, errors, the progress line.
 
-pub mod args;
 pub mod help;
+pub mod units;
 
-pub mod check;
-pub mod create;
-pub mod download;
+pub mod slip;
+pub mod values;
+
+pub mod args;
+
+pub mod target;
+
 pub mod events;
 pub mod progress;
-pub mod remote;
+
 pub mod reporter;
+
+pub mod download;
+
+pub mod check;
+
+pub mod create;
+
 pub mod scrape;
 pub mod show;
-pub mod slip;
-pub mod status;
+
+pub mod remote;
 pub mod steer;
-pub mod target;
+
+pub mod status;
+
 pub mod unattended;
-pub mod units;
-pub mod values;
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -29,7 +40,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use self::steer::Steer;
-use crate::io::disk::disk_error::DiskError;
+use crate::io::disk::DiskError;
 use crate::io::{logging, signal};
 
 /// Exit code for what could not be finished.

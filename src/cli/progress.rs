@@ -7,9 +7,9 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use super::units::{Bytes, Part, Span};
-use crate::base::key::TorrentKey;
+use crate::base::TorrentKey;
 use crate::io::logging;
-use crate::torrent::effect::{Progress, Report};
+use crate::torrent::{Progress, Report};
 
 /// Plain lines come at most this often.
 const EVERY: Duration = Duration::from_secs(10);
@@ -261,7 +261,7 @@ fn left(progress: &Progress) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::id::InfoHash;
+    use crate::base::InfoHash;
 
     const HALF: Progress = Progress {
         done: 999_999,

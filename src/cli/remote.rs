@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Failure, quote};
-use crate::io::disk::disk_error::DiskError;
+use crate::io::disk::DiskError;
 use crate::io::net::unix;
 use crate::wire::json::{self, Json};
 

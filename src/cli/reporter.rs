@@ -9,9 +9,8 @@ use super::args::{Command, Options, Verbosity};
 use super::progress::{Board, Style};
 use super::units::Bytes;
 use super::{Failure, events};
-use crate::base::id::InfoHash;
-use crate::base::key::TorrentKey;
-use crate::torrent::effect::Report;
+use crate::base::{InfoHash, TorrentKey};
+use crate::torrent::Report;
 
 /// Turns reports into what a user sees.
 pub struct Reporter {

@@ -8,7 +8,8 @@ use lexopt::{Arg, Parser};
 use super::values::{self, Value};
 use super::{Failure, help, slip, target, usage};
 use crate::io::logging::printable;
-use crate::io::scrape::{Answer, scrape};
+use crate::io::scrape;
+use crate::io::scrape::Answer;
 use crate::wire::json;
 
 /// Runs the command with the arguments behind its name.

@@ -13,10 +13,7 @@ use super::{Failure, help, slip, target, usage};
 use crate::io::disk::places;
 use crate::io::logging::printable;
 use crate::storage::select;
-use crate::wire::files::{FileEntry, FileKind};
-use crate::wire::json;
-use crate::wire::metainfo::Metainfo;
-use crate::wire::paths;
+use crate::wire::{FileEntry, FileKind, Metainfo, json, paths};
 
 /// Runs the command with the arguments behind its name.
 ///

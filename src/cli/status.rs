@@ -11,7 +11,7 @@ use super::steer;
 use super::units::{Bytes, Part, Span};
 use super::values::Value;
 use super::{Failure, help, usage};
-use crate::base::time::Duration;
+use crate::base::Duration;
 use crate::io::logging::printable;
 use crate::wire::json::{self, Json};
 

@@ -11,9 +11,8 @@ use super::values::{self, Value};
 use super::{Failure, help, quote, target, usage};
 use crate::base::limits;
 use crate::io::logging;
-use crate::wire::base64;
 use crate::wire::json::Json;
-use crate::wire::metainfo::Metainfo;
+use crate::wire::{Metainfo, base64};
 
 /// The commands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

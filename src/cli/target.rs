@@ -9,13 +9,11 @@ use std::path::{Path, PathBuf};
 
 use super::{DAMAGED, Failure, quote};
 use crate::base::limits;
-use crate::io::disk::disk_error::Why;
-use crate::io::disk::locate::{Place, locate};
-use crate::io::disk::places;
+use crate::io::disk::locate::Place;
+use crate::io::disk::{Why, locate, places};
 use crate::io::logging;
 use crate::storage::select;
-use crate::wire::magnet;
-use crate::wire::metainfo::Metainfo;
+use crate::wire::{Metainfo, magnet};
 
 /// Reads the torrent that an argument names.
 ///

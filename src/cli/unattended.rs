@@ -8,11 +8,9 @@ use log::LevelFilter;
 use super::units::Bytes;
 use super::values::{self, Value};
 use super::{Failure, help, usage};
-use crate::io::folder::settings::{Settings, Wishes};
-use crate::io::folder::whole::Whole;
-use crate::io::setup::Ending;
-use crate::io::{logging, signal};
-use crate::torrent::effect::Report;
+use crate::io::folder::{Settings, Whole, Wishes};
+use crate::io::{Ending, logging, signal};
+use crate::torrent::Report;
 
 /// What is said unless an option asks for more or less.
 const LEVEL: LevelFilter = LevelFilter::Warn;
@@ -175,7 +173,7 @@ fn log(report: &Report) {
 mod tests {
     use super::*;
     use crate::base::limits;
-    use crate::io::setup::Stay;
+    use crate::torrent::Stay;
 
     fn read(line: &[&str]) -> Result<Option<(Whole, LevelFilter)>, String> {
         let read = parse(&mut Parser::from_args(line));

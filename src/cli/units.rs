@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::time::Duration;
+use crate::base::Duration;
 
 /// Reads an amount of bytes: a number, which may have a fraction, and perhaps one of the suffixes
 /// K, M, G or T in either case, with or without `B` or `iB` behind it.

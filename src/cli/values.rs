@@ -9,8 +9,7 @@ use lexopt::Parser;
 
 use super::units::{Bytes, parse_bytes};
 use super::{Failure, quote, usage};
-use crate::base::limits;
-use crate::base::time::Duration;
+use crate::base::{Duration, limits};
 
 /// The value of the option that the parser handed out last.
 #[derive(Debug)]

@@ -2,8 +2,7 @@
 //! here needs.
 
 use super::retry_after;
-use crate::base::limits;
-use crate::base::time::Duration;
+use crate::base::{Duration, limits};
 
 /// What a response says in front of its body.
 #[derive(Clone, PartialEq, Eq, Debug)]

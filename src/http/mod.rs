@@ -2,14 +2,17 @@
 //! bytes of a request, [`Reader`] takes a response apart as its bytes come in: the head first, then
 //! the body piece by piece, so that a body of any length needs no memory here.
 
-mod request;
 mod url;
 
-mod head;
-mod reader;
+mod request;
+
 mod retry_after;
 
+mod head;
+
 mod inflate;
+
+mod reader;
 
 pub use head::{Head, shown};
 pub use inflate::{Unreadable, gunzip, inflate, is_gzip, is_zlib, unzlib};

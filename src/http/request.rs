@@ -1,7 +1,7 @@
 //! The bytes of a GET (RFC 9112), with a login where the URL has one (RFC 7617).
 
 use super::url::Url;
-use crate::base::id::CLIENT_NAME;
+use crate::base::CLIENT_NAME;
 use crate::wire::{base64, percent};
 
 /// The whole request for a URL. It leaves to the server whether the connection goes on.

@@ -1,6 +1,6 @@
 //! `Retry-After`: how long a server that refuses is to be left alone (RFC 9110, section 10.2.3).
 
-use crate::base::time::Duration;
+use crate::base::Duration;
 
 /// How long to wait by `Retry-After`: so many seconds, or until a date by the server's clock, which
 /// its `Date` tells. `None`: this says nothing.

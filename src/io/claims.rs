@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::disk::opening::Request;
-use crate::base::id::InfoHash;
+use crate::base::InfoHash;
 
 /// What is taken.
 #[derive(Debug, Default)]

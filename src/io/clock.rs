@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, Now};
 
 /// Counts from an hour before its start, so that no machine meets the beginning of time.
 #[derive(Clone, Copy, Debug)]

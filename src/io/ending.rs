@@ -1,10 +1,9 @@
 //! How a run ends: done, by a signal, or with torrents that failed.
 
-use super::disk::store::Store;
+use super::disk::Store;
 use super::setup::{Ending, Reporter};
-use crate::session::session::Session;
-use crate::session::view;
-use crate::torrent::effect::Report;
+use crate::session::{Session, view};
+use crate::torrent::Report;
 
 /// The ending of a run, in which `unopened` torrents could not be opened, and which was perhaps
 /// ended by this signal. What nobody has heard of yet is reported.

@@ -2,15 +2,11 @@
 //! write. A block's bytes come from the page cache; what a full socket does not take is read again
 //! when it does, so that no peer owns a buffer.
 
-use super::disk::disk_error::{DiskError, Why};
-use super::net::link::{self, Link};
+use super::disk::{DiskError, Why};
+use super::net::{Link, link};
 use super::reactor::Reactor;
-use crate::base::geometry::BLOCK;
-use crate::base::key::TorrentKey;
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::peer::fault::Fault;
-use crate::peer::peer::Segment;
+use crate::base::{BLOCK, Now, TorrentKey, limits};
+use crate::peer::{Fault, Segment};
 use crate::wire::message::{PIECE_HEADER, piece_header};
 
 /// Bytes written to one socket at a time. More at a time would be read from the page cache in vain

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use simplelog::{ConfigBuilder, WriteLogger};
 
-pub use crate::base::printable::{is_unsafe, printable};
+pub use crate::base::{is_unsafe, printable};
 
 /// The progress lines on the terminal now; none if there are none. The lock also keeps two threads
 /// from writing at once.
@@ -70,7 +70,7 @@ pub fn fatal(message: &str) {
 }
 
 /// Writes one line above the progress lines. The text is written as it is: what comes from outside
-/// has gone through [`printable`].
+/// has gone through [`printable()`].
 pub fn say(line: &str) {
     let status = status();
     let text = if status.is_empty() {

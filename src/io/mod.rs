@@ -1,30 +1,33 @@
 //! Rank 7, the only room that touches sockets, files, clocks and threads.
 
-pub mod setup;
-
-pub mod logging;
-pub mod signal;
-
 pub mod clock;
-
-pub mod disk;
-pub mod net;
-
-pub mod scrape;
+pub mod logging;
 
 mod tokens;
 
-pub mod reactor;
+pub mod disk;
 
-mod ending;
+pub mod net;
 
-mod flush;
-mod receive;
+pub mod signal;
+
+pub mod setup;
+
+pub mod scrape;
 
 mod claims;
 
 pub mod folder;
 
+mod ending;
+
+pub mod reactor;
+
+mod flush;
+mod receive;
+
 mod run;
 
 pub use run::{run, run_folder};
+pub use scrape::scrape;
+pub use setup::{Ending, Mode, Setup};

@@ -11,26 +11,18 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
 use super::clock::Clock;
-use super::disk::store::Store;
-use super::disk::writer::Written;
+use super::disk::{Store, Written};
 use super::ending;
-use super::folder::unattended::Unattended;
+use super::folder::Unattended;
 use super::logging;
-use super::net::link::{self, Link, Listeners};
-use super::net::outreach::Outreach;
-use super::net::stream::Stream;
+use super::net::{Link, Listeners, Outreach, Stream, link};
 use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
-use crate::base::key::TorrentKey;
-use crate::base::limits;
-use crate::base::time::{Now, sooner};
-use crate::peer::fault::Fault;
-use crate::peer::peer::Peer;
-use crate::session::session::Session;
-use crate::session::view;
-use crate::torrent::candidates::Source;
-use crate::torrent::effect::Effect;
+use crate::base::{Now, TorrentKey, limits, sooner};
+use crate::peer::{Fault, Peer};
+use crate::session::{Session, view};
+use crate::torrent::{Effect, Source};
 use crate::tracker::Input;
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.

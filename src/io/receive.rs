@@ -2,19 +2,12 @@
 //! blocks among that to the disk. Content that came before its turn, or lay on the disk already, is
 //! read back from there.
 
-use super::disk::content_writer::Blocks;
-use super::disk::saver::Unsaved;
-use super::disk::writer::Written;
+use super::disk::{Blocks, Unsaved, Written};
 use super::net::link;
 use super::reactor::Reactor;
-use crate::base::geometry::Block;
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::peer::fault::Fault;
-use crate::peer::input::Input;
-use crate::peer::peer::Peer;
-use crate::session::appetite::{Appetite, DiskLoad};
+use crate::base::{Block, Now, PeerKey, TorrentKey, limits};
+use crate::peer::{Fault, Input, Peer};
+use crate::session::{Appetite, DiskLoad};
 
 /// Reads whose blocks are hashed together: with those of several peers there are several pieces,
 /// which go faster together than one after the other. What was read must still be in the

@@ -9,29 +9,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::claims::{Claims, Taken};
 use super::clock::Clock;
-use super::disk::disk_error::DiskError;
-use super::disk::pool::Pool;
-use super::disk::store::Store;
-use super::folder::unattended::Unattended;
-use super::folder::whole::Whole;
-use super::net::link::{self, Listeners};
-use super::net::outreach::Outreach;
+use super::disk::{DiskError, Pool, Store};
+use super::folder::{Unattended, Whole};
+use super::net::{Listeners, Outreach, link};
 use super::reactor::{Parts, Reactor};
 use super::setup::{Ending, Process, Reporter, Setup};
 use super::signal;
 use super::tokens;
-use crate::base::id::PeerId;
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::Now;
-use crate::peer::frames::FrameLimits;
-use crate::session::config::Config;
-use crate::session::session::Session;
-use crate::session::view;
-use crate::torrent::candidates::Source;
-use crate::torrent::effect::Report;
-use crate::torrent::order::Us;
-use crate::torrent::stage::Then;
+use crate::base::{Now, PeerId, Rng, limits};
+use crate::peer::FrameLimits;
+use crate::session::{Config, Session, view};
+use crate::torrent::{Report, Source, Then, Us};
 
 /// Pieces of the torrents that budgets are made for where none is known yet: a bitfield of so many
 /// is no longer than a frame with a block.

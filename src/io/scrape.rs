@@ -7,11 +7,8 @@ use std::sync::Arc;
 use mio::{Events, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::net::link;
-use super::net::outreach::Outreach;
-use crate::base::id::InfoHash;
-use crate::base::rng::Rng;
-use crate::base::time::{Now, sooner};
+use super::net::{Outreach, link};
+use crate::base::{InfoHash, Now, Rng, sooner};
 use crate::tracker::{Counts, Families, Input, Shared, Trackers};
 
 /// What a tracker answered.

@@ -5,16 +5,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::disk::content::ContentFiles;
+use super::disk::ContentFiles;
 use super::disk::opening::{Keeping, Opened, Request};
-use crate::base::bits::Bits;
-use crate::base::id::PieceHash;
-use crate::base::key::TorrentKey;
-use crate::base::time::Duration;
-use crate::torrent::effect::Report;
-use crate::torrent::order::Order;
-pub use crate::torrent::order::Stay;
-use crate::wire::metainfo::Metainfo;
+use crate::base::{Bits, Duration, PieceHash, TorrentKey};
+use crate::torrent::{Order, Report, Stay};
+use crate::wire::Metainfo;
 
 /// Everything one run needs to know.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use sha1::{Digest, Sha1};
 
-use crate::base::id::InfoHash;
+use crate::base::InfoHash;
 
 /// The allowed-fast set of a peer: `count` different pieces (fewer if the torrent has fewer). Empty
 /// for IPv6, for which the BEP defines none.

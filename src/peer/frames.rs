@@ -2,8 +2,7 @@
 //! What is longer is refused by its first bytes, so this bounds what a read may leave behind, too.
 
 use super::fault::Fault;
-use crate::base::bits::Bits;
-use crate::base::limits;
+use crate::base::{Bits, limits};
 use crate::wire::message::{BITFIELD, PREFIX};
 
 /// What the frames of one torrent's peers may have.

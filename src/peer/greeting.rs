@@ -12,11 +12,9 @@ use super::fault::Fault;
 use super::input::Input;
 use super::local::Local;
 use super::phase::{Capabilities, Phase, Step, step};
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::wire::foreign::Foreign;
-use crate::wire::handshake::{self, Handshake};
+use crate::base::{Now, limits};
 use crate::wire::message::Kind;
+use crate::wire::{Foreign, Handshake, handshake};
 
 /// One connection before both handshakes are done.
 #[derive(Debug)]

@@ -7,12 +7,8 @@ use super::input::Input;
 use super::peer::{Event, Peer};
 use super::phase::{Step, step};
 use super::request::Arrival;
-use crate::base::bits::Bits;
-use crate::base::geometry::Block;
-use crate::base::holdings::Holdings;
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::wire::message::Message;
+use crate::base::{Bits, Block, Holdings, Now, limits};
+use crate::wire::Message;
 
 impl Peer {
     /// Takes the next message off the input. `None`: it is used up, and the start of a cut frame is

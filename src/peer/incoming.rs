@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::fault::Fault;
 use super::greeting::Greeting;
-use crate::wire::foreign::Foreign;
+use crate::wire::Foreign;
 
 /// Why an incoming connection failed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -1,8 +1,7 @@
 //! What every connection of a torrent says of us.
 
-use crate::base::geometry::Geometry;
-use crate::base::id::{InfoHash, PeerId};
-use crate::wire::handshake::Handshake;
+use crate::base::{Geometry, InfoHash, PeerId};
+use crate::wire::Handshake;
 
 /// What every connection of a torrent says of us.
 #[derive(Clone, Copy, Debug)]

@@ -12,22 +12,19 @@
     )
 )]
 
-pub mod phase;
-
 pub mod fault;
 
-pub mod frames;
+pub mod phase;
 
 pub mod choke;
-
-pub mod request;
+pub mod fast;
+pub mod frames;
+mod queue;
 
 pub mod piece;
-
-pub mod fast;
+pub mod request;
 
 pub mod input;
-
 pub mod local;
 
 pub mod greeting;
@@ -38,7 +35,15 @@ pub mod peer;
 pub mod incoming;
 
 mod hearing;
-
-mod queue;
-
 mod speaking;
+
+pub use choke::Choke;
+pub use fast::allowed_fast_set;
+pub use fault::{Fault, Redial};
+pub use frames::FrameLimits;
+pub use greeting::Greeting;
+pub use input::Input;
+pub use local::Local;
+pub use peer::{Event, Peer, Segment};
+pub use phase::{Capabilities, Phase};
+pub use request::Requests;

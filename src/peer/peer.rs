@@ -12,12 +12,8 @@ use super::local::Local;
 use super::phase::{Capabilities, Phase};
 use super::piece::Uploads;
 use super::request::Requests;
-use crate::base::geometry::Block;
-use crate::base::holdings::Holdings;
-use crate::base::limits;
-use crate::base::rate::Meter;
-use crate::base::time::{Duration, Now, sooner};
-use crate::wire::message::Message;
+use crate::base::{Block, Duration, Holdings, Meter, Now, limits, sooner};
+use crate::wire::Message;
 
 /// What happened on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 
 use super::queue::slim;
-use crate::base::geometry::Block;
-use crate::base::limits;
+use crate::base::{Block, limits};
 use crate::wire::message::PIECE_HEADER;
 
 /// The blocks that wait to be sent to one peer.

@@ -7,10 +7,7 @@
 use std::collections::VecDeque;
 
 use super::queue::slim;
-use crate::base::geometry::{BLOCK, Block};
-use crate::base::limits;
-use crate::base::rate::Meter;
-use crate::base::time::{Duration, Now, sooner};
+use crate::base::{BLOCK, Block, Duration, Meter, Now, limits, sooner};
 
 /// Requests in flight before a peer has sent anything.
 const FIRST_DEPTH: usize = 4;

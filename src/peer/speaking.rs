@@ -5,10 +5,9 @@ use super::fault::Fault;
 use super::peer::{Peer, Segment};
 use super::phase::Phase;
 use super::piece::{Refused, Uploads};
-use crate::base::bits::Bits;
-use crate::base::geometry::Block;
-use crate::base::time::Now;
-use crate::wire::message::{Message, PIECE_HEADER};
+use crate::base::{Bits, Block, Now};
+use crate::wire::Message;
+use crate::wire::message::PIECE_HEADER;
 
 /// Bytes of an empty message buffer that a peer keeps: what a turn's requests take.
 const OUT_KEPT: usize = 1024;
@@ -226,9 +225,7 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::geometry::Geometry;
-    use crate::base::id::{InfoHash, PeerId};
-    use crate::base::limits;
+    use crate::base::{Geometry, InfoHash, PeerId, limits};
     use crate::peer::greeting::Greeting;
     use crate::peer::local::Local;
 

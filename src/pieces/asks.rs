@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::base::key::PeerKey;
+use crate::base::PeerKey;
 
 #[derive(Clone, Copy, Debug)]
 struct Ask {

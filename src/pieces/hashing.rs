@@ -8,9 +8,7 @@ use std::ops::Range;
 
 use sha1::{Digest, Sha1};
 
-use crate::base::bits::Bits;
-use crate::base::geometry::{BLOCK, Block};
-use crate::base::limits;
+use crate::base::{BLOCK, Bits, Block, limits};
 
 /// Why a piece whose blocks are all here is read back as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,10 +8,8 @@ use std::net::SocketAddr;
 use super::hashing::Exam;
 use super::outcome::{Accepted, Verdict};
 use super::table::Pieces;
-use crate::base::geometry::Block;
-use crate::base::id::PieceHash;
-use crate::base::key::PeerKey;
 use crate::base::lanes::{self, Lane};
+use crate::base::{Block, PeerKey, PieceHash};
 
 impl Pieces {
     /// A block came in. If it is Fresh, no peer is asked for it any more and the caller writes it

@@ -8,9 +8,7 @@ use sha1::Sha1;
 use super::asks::Asks;
 use super::hashing::{Exam, Hashing};
 use super::suspects::Senders;
-use crate::base::bits::Bits;
-use crate::base::geometry::{BLOCK, Block, Geometry};
-use crate::base::key::PeerKey;
+use crate::base::{BLOCK, Bits, Block, Geometry, PeerKey};
 
 /// How firmly its owner holds a piece that only one peer may send. A peer that takes it over begins
 /// it anew.

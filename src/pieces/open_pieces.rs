@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::open_piece::{Filed, NO_OWNER, OpenPiece};
-use crate::base::geometry::Block;
-use crate::base::key::PeerKey;
+use crate::base::{Block, PeerKey};
 
 /// Every open piece, by its index in the torrent.
 #[derive(Clone, Debug, Default)]

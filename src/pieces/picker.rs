@@ -11,10 +11,7 @@ use std::net::SocketAddr;
 
 use super::open_piece::{Claim, NO_OWNER, OpenPiece};
 use super::table::Pieces;
-use crate::base::geometry::Block;
-use crate::base::holdings::Holdings;
-use crate::base::key::PeerKey;
-use crate::base::limits;
+use crate::base::{Block, Holdings, PeerKey, limits};
 
 /// What [`Pieces::pick`] has to know of a peer.
 #[derive(Clone, Copy, Debug)]

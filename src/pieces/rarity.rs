@@ -8,10 +8,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::bits::Bits;
-use crate::base::holdings::Holdings;
-use crate::base::limits;
-use crate::base::rng::Rng;
+use crate::base::{Bits, Holdings, Rng, limits};
 
 /// The missing pieces of a torrent and how many peers have each piece.
 #[derive(Clone, Debug)]

@@ -12,9 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::base::host::Host;
-use crate::base::key::PeerKey;
-use crate::base::limits;
+use crate::base::{Host, PeerKey, limits};
 
 /// What is remembered of a peer between picks.
 #[derive(Clone, Copy, Debug)]

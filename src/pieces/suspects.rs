@@ -30,10 +30,7 @@ use std::net::SocketAddr;
 
 use sha1::{Digest, Sha1};
 
-use crate::base::bits::Bits;
-use crate::base::geometry::BLOCK;
-use crate::base::host::Host;
-use crate::base::limits;
+use crate::base::{BLOCK, Bits, Host, limits};
 
 /// The sender of each block of a piece. One sender for all of them, the usual case, costs no memory
 /// per block.

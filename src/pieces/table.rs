@@ -14,14 +14,7 @@ use super::outcome::{State, Verdict};
 use super::rarity::Rarity;
 use super::sharing::Sharing;
 use super::suspects::Suspects;
-use crate::base::bits::Bits;
-use crate::base::geometry::{Block, Geometry};
-use crate::base::holdings::Holdings;
-use crate::base::id::PieceHash;
-use crate::base::key::PeerKey;
-use crate::base::limits;
-use crate::base::padding::Padding;
-use crate::base::rng::Rng;
+use crate::base::{Bits, Block, Geometry, Holdings, Padding, PeerKey, PieceHash, Rng, limits};
 
 /// The block that came last, and the peers that had been asked for it.
 #[derive(Clone, Debug, Default)]

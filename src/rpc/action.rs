@@ -1,7 +1,7 @@
 //! What requests ask for that a view cannot answer.
 
-use crate::base::id::InfoHash;
-use crate::session::command::Command;
+use crate::base::InfoHash;
+use crate::session::Command;
 use crate::wire::json::Json;
 
 /// What a request comes to.

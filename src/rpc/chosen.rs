@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::Names;
 use super::request::Request;
-use crate::base::id::InfoHash;
-use crate::session::view::{TorrentView, View};
+use crate::base::InfoHash;
+use crate::session::{TorrentView, View};
 use crate::wire::json::Json;
 
 /// What `ids` says.

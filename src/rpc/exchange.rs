@@ -8,7 +8,7 @@ use super::names::Names;
 use super::request::{Form, Received, receive, refused};
 use super::trouble::Trouble;
 use crate::base::limits;
-use crate::session::command::{Command, Refused};
+use crate::session::{Command, Refused};
 use crate::wire::json::{Json, array};
 
 /// One text and its answer in the making.

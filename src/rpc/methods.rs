@@ -11,10 +11,8 @@ use super::recent::Recent;
 use super::request::Request;
 use super::torrent::Subject;
 use super::trouble::Trouble;
-use crate::base::key::TorrentKey;
-use crate::base::time::Now;
-use crate::session::command::{Change, Command};
-use crate::session::view::{PeerView, TorrentView, View};
+use crate::base::{Now, TorrentKey};
+use crate::session::{Change, Command, PeerView, TorrentView, View};
 use crate::wire::base64;
 use crate::wire::json::Json;
 

@@ -3,7 +3,7 @@
 use super::names::Names;
 use super::rates::{Remembered, SESSION};
 use super::request::Request;
-use crate::session::view::{State, View};
+use crate::session::{State, View};
 use crate::wire::json::Json;
 
 /// The version of Transmission's remote control that this one follows.

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::request::Request;
-use crate::session::command::Change;
-use crate::session::view::{Rates, View};
+use crate::session::{Change, Rates, View};
 use crate::wire::json::Json;
 
 /// Bytes a second of one unit.

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::limits;
-use crate::base::rate::Totals;
-use crate::base::time::Now;
-use crate::session::view::{State, TorrentView, View};
+use crate::base::{Now, Totals, limits};
+use crate::session::{State, TorrentView, View};
 
 /// What was last seen of torrents. Empty until somebody asks.
 #[derive(Debug, Default)]

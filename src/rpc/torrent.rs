@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::rates::Remembered;
-use crate::session::view::{PeerView, State, TorrentView};
+use crate::session::{PeerView, State, TorrentView};
 use crate::wire::json::Json;
 
 /// A torrent, and what its fields are made of.

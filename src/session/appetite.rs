@@ -3,8 +3,8 @@
 //! sending.
 
 use crate::base::limits;
-use crate::peer::peer::Peer;
-use crate::torrent::slot::Slot;
+use crate::peer::Peer;
+use crate::torrent::Slot;
 
 /// How far the disk is behind what peers sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -1,11 +1,7 @@
 //! What a session may spend: connections, dials a second, bytes a second, refusals a second.
 
 use super::fair_queue::FairQueue;
-use crate::base::geometry::BLOCK;
-use crate::base::key::PeerKey;
-use crate::base::limits;
-use crate::base::rate::{Bucket, Meter};
-use crate::base::time::{Duration, Now};
+use crate::base::{BLOCK, Bucket, Duration, Meter, Now, PeerKey, limits};
 
 /// Bytes in one direction: how many flow, and how many may.
 #[derive(Debug)]

@@ -1,10 +1,8 @@
 //! What a user may change while the process runs.
 
 use super::session::Session;
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::time::Now;
-use crate::torrent::order::Stay;
-use crate::torrent::stage::{Stage, Then};
+use crate::base::{Now, PeerKey, TorrentKey};
+use crate::torrent::{Stage, Stay, Then};
 
 /// A change that a user asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

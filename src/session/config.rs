@@ -1,7 +1,6 @@
 //! What a session is started with.
 
-use crate::torrent::order::Us;
-use crate::torrent::stage::Then;
+use crate::torrent::{Then, Us};
 
 /// What the process is called, and what it may spend over all torrents.
 #[derive(Clone, Copy, Debug)]

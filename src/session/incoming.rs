@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::limits;
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, Now, limits};
 use crate::peer::incoming::Failed;
 
 /// Those of one moment are counted together before the user hears of them.

@@ -6,19 +6,11 @@ use std::net::SocketAddr;
 use super::appetite::{Appetite, DiskLoad};
 use super::meeting::Meeting;
 use super::session::Session;
-use crate::base::geometry::Block;
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::reach::Reach;
-use crate::base::time::Now;
-use crate::peer::fault::Fault;
-use crate::peer::greeting::Greeting;
+use crate::base::{Block, Now, PeerKey, Reach, TorrentKey};
 use crate::peer::incoming::Failed;
-use crate::peer::input::Input;
-use crate::peer::peer::Event;
+use crate::peer::{Event, Fault, Greeting, Input};
 use crate::pieces::Accepted;
-use crate::torrent::effect::{Effect, Report};
-use crate::torrent::slot::{Machine, Slot};
-use crate::torrent::twins::Twins;
+use crate::torrent::{Effect, Machine, Report, Slot, Twins};
 use crate::wire::utp_packet::{Kind, Packet};
 
 /// A block to be written; blocks in the order in which they come, since one may come again.

@@ -6,12 +6,8 @@ use slab::Slab;
 
 use super::budget::Dials;
 use crate::base::limits;
-use crate::peer::frames::FrameLimits;
-use crate::peer::local::Local;
-use crate::peer::peer::Peer;
-use crate::torrent::members;
-use crate::torrent::slot::{Member, Slot};
-use crate::torrent::torrent::Torrent;
+use crate::peer::{FrameLimits, Local, Peer};
+use crate::torrent::{Member, Slot, Torrent, members};
 use crate::wire::message::frame_len;
 
 /// Asserts it of all connections.

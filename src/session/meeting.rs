@@ -5,17 +5,9 @@ use slab::Slab;
 
 use super::patience::Impatient;
 use super::torrents::Torrents;
-use crate::base::key::PeerKey;
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::peer::fast::allowed_fast_set;
-use crate::peer::fault::Fault;
-use crate::peer::input::Input;
-use crate::peer::peer::Peer;
-use crate::torrent::agenda::Agenda;
-use crate::torrent::effect::{Effects, Report};
-use crate::torrent::slot::{Machine, Member, Slot};
-use crate::torrent::twins::Twins;
+use crate::base::{Now, PeerKey, limits};
+use crate::peer::{Fault, Input, Peer, allowed_fast_set};
+use crate::torrent::{Agenda, Effects, Machine, Member, Report, Slot, Twins};
 
 /// What of the session a handshake needs.
 pub(super) struct Meeting<'a> {

@@ -1,4 +1,4 @@
-//! Rank 5: the process among peers: many torrents, and what they share. A [`session::Session`] is
+//! Rank 5: the process among peers: many torrents, and what they share. A [`Session`] is
 //! told what happened and answers with effects; it owns every peer machine and touches nothing
 //! outside, so a simulated world can drive it as well as the real one.
 
@@ -10,25 +10,29 @@ pub mod fair_queue;
 
 pub mod budget;
 
-mod incoming;
-mod meeting;
-mod patience;
-
 pub mod appetite;
-
+mod incoming;
+mod patience;
 mod queue;
+
 mod torrents;
 
+mod meeting;
 mod room;
+
+mod invariants;
 
 #[allow(clippy::module_inception)]
 pub mod session;
 
 pub mod intake;
-
 mod planning;
 
 pub mod command;
 pub mod view;
 
-mod invariants;
+pub use appetite::{Appetite, DiskLoad};
+pub use command::{Change, Command, Refused};
+pub use config::Config;
+pub use session::Session;
+pub use view::{PeerView, Rates, State, TorrentView, View};

@@ -6,11 +6,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::base::id::PeerId;
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::peer::fault::Fault;
-use crate::peer::peer::Peer;
+use crate::base::{Now, PeerId, limits};
+use crate::peer::{Fault, Peer};
 
 /// What the peer id of rqbit begins with.
 const RQBIT: &[u8] = b"-rQ";

@@ -5,19 +5,9 @@
 use std::net::SocketAddr;
 
 use super::session::Session;
-use crate::base::geometry::BLOCK;
-use crate::base::host::Host;
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::peer::fault::Fault;
-use crate::peer::greeting::Greeting;
-use crate::torrent::choker::Choker;
-use crate::torrent::choking::Terms;
-use crate::torrent::effect::{Effect, Report};
-use crate::torrent::slot::Slot;
-use crate::torrent::stage::Stage;
-use crate::torrent::torrent::Torrent;
+use crate::base::{BLOCK, Host, Now, PeerKey, TorrentKey, limits};
+use crate::peer::{Fault, Greeting};
+use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
 
 impl Session {
     /// Decides what to do. Once a turn, after all that happened was told.

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::key::TorrentKey;
-use crate::torrent::stage::Stage;
-use crate::torrent::torrent::Torrent;
+use crate::base::TorrentKey;
+use crate::torrent::{Stage, Torrent};
 
 /// The torrents that download, and those that wait for one of them to end.
 #[derive(Debug)]

@@ -18,11 +18,8 @@ use std::net::SocketAddr;
 
 use slab::Slab;
 
-use crate::base::host::Host;
-use crate::base::key::PeerKey;
-use crate::base::limits;
-use crate::base::time::{Duration, Now};
-use crate::torrent::slot::{Member, Slot};
+use crate::base::{Duration, Host, Now, PeerKey, limits};
+use crate::torrent::{Member, Slot};
 
 /// With all slots taken, connections of no use are looked for this often, since that is a look at
 /// all of them.

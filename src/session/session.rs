@@ -18,23 +18,13 @@ use super::patience::Impatient;
 use super::room::Room;
 use super::timers::Timers;
 use super::torrents::Torrents;
-use crate::base::geometry::{BLOCK, Block};
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::{Now, sooner};
-use crate::peer::fault::Fault;
-use crate::peer::peer::{Peer, Segment};
+use crate::base::{BLOCK, Block, Now, PeerKey, Rng, TorrentKey, limits, sooner};
+use crate::peer::{Fault, Peer, Segment};
 use crate::pieces::Pieces;
-use crate::torrent::agenda::Agenda;
-use crate::torrent::bans::Bans;
-use crate::torrent::candidates::Source;
-use crate::torrent::effect::{Effect, Effects, Report};
-use crate::torrent::members::Members;
-use crate::torrent::order::Order;
-use crate::torrent::slot::{Machine, Member, Slot};
-use crate::torrent::stage::Then;
-use crate::torrent::torrent::Torrent;
+use crate::torrent::{
+    Agenda, Bans, Effect, Effects, Machine, Member, Members, Order, Report, Slot, Source, Then,
+    Torrent,
+};
 use crate::tracker::{Input, Shared};
 
 /// The process among peers.

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::time::Now;
-use crate::torrent::slot::Slot;
+use crate::base::{Now, PeerKey, TorrentKey};
+use crate::torrent::Slot;
 
 /// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look:
 /// most deadlines move away before they come, so a slot is armed anew when its reminder comes up,

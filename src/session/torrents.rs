@@ -8,18 +8,9 @@ use slab::Slab;
 
 use super::queue::Queue;
 use super::timers::Alarms;
-use crate::base::geometry::Block;
-use crate::base::id::InfoHash;
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::rng::Rng;
-use crate::base::time::Now;
-use crate::peer::fault::Fault;
-use crate::peer::frames::FrameLimits;
-use crate::torrent::order::{Order, Us};
-use crate::torrent::slot::Slot;
-use crate::torrent::stage::Stage;
-use crate::torrent::torrent::Torrent;
-use crate::torrent::twins::Twins;
+use crate::base::{Block, InfoHash, Now, PeerKey, Rng, TorrentKey};
+use crate::peer::{Fault, FrameLimits};
+use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
 
 /// All torrents by their keys, and when each is to be planned for though nothing happens to it.
 #[derive(Debug)]

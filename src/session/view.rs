@@ -4,15 +4,8 @@
 use std::net::SocketAddr;
 
 use super::session::Session;
-use crate::base::id::InfoHash;
-use crate::base::key::TorrentKey;
-use crate::base::rate::Totals;
-use crate::base::time::Now;
-use crate::torrent::effect::Progress;
-use crate::torrent::members;
-use crate::torrent::slot::Member;
-use crate::torrent::stage::Stage;
-use crate::torrent::torrent::Torrent;
+use crate::base::{InfoHash, Now, TorrentKey, Totals};
+use crate::torrent::{Member, Progress, Stage, Torrent, members};
 
 /// The process.
 #[derive(Clone, Debug)]

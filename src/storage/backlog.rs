@@ -7,8 +7,7 @@
 //! time would only make that worse. So what counts is how much longer more bytes take, which two
 //! batches of different size tell.
 
-use crate::base::limits;
-use crate::base::time::Duration;
+use crate::base::{Duration, limits};
 
 /// Batches tell of a disk's speed when one has so many times the bytes of the other.
 const DIFFERENT: f64 = 1.25;

@@ -8,10 +8,7 @@
 
 use sha1::{Digest as _, Sha1};
 
-use crate::base::bits::Bits;
-use crate::base::geometry::{Block, Geometry};
-use crate::base::id::PieceHash;
-use crate::base::limits;
+use crate::base::{Bits, Block, Geometry, PieceHash, limits};
 
 /// The pieces to be hashed, and how far it is with them.
 #[derive(Clone, Debug)]

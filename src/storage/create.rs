@@ -4,10 +4,8 @@
 //! paths, compared byte by byte with `/` between the names. (libtorrent takes them as the file
 //! system lists them; given that order it comes to the same hash.)
 
-use crate::base::geometry::Geometry;
-use crate::base::id::{CLIENT_NAME, PieceHash};
-use crate::wire::bencode;
-use crate::wire::files::{FileEntry, FileKind};
+use crate::base::{CLIENT_NAME, Geometry, PieceHash};
+use crate::wire::{FileEntry, FileKind, bencode};
 
 /// The smallest piece length that is made: that of a block, so that every block lies in one piece.
 pub const LEAST_PIECE: u32 = 16 * 1024;
@@ -131,7 +129,7 @@ fn length(bytes: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::metainfo::Metainfo;
+    use crate::wire::Metainfo;
 
     fn recipe(names: &[&str]) -> Recipe {
         let entry = |name: &&str| file(format!("t/{name}").into(), 10);

@@ -5,10 +5,8 @@
 
 use std::ops::Range;
 
-use crate::base::bits::Bits;
-use crate::base::geometry::Geometry;
-use crate::base::padding::Padding;
-use crate::wire::files::{FileEntry, FileKind};
+use crate::base::{Bits, Geometry, Padding};
+use crate::wire::{FileEntry, FileKind};
 
 /// Where each file of a torrent begins and ends in its content.
 #[derive(Clone, Debug)]

@@ -12,3 +12,11 @@ pub mod owned;
 pub mod resume;
 
 pub mod create;
+
+pub use backlog::Backlog;
+pub use check::Check;
+pub use create::Recipe;
+pub use layout::{Layout, Span};
+pub use owned::{Birth, Owned};
+pub use resume::{Resume, Stamp};
+pub use select::Pattern;

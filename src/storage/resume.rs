@@ -24,8 +24,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::layout::Layout;
 use super::owned::Owned;
-use crate::base::bits::Bits;
-use crate::base::id::InfoHash;
+use crate::base::{Bits, InfoHash};
 use crate::wire::bencode::{self, Dict, Value};
 
 /// Raised when the meaning of a field changes; files of another version count as none.
@@ -298,8 +297,8 @@ fn stamp(bytes: &[u8]) -> Option<Stamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::geometry::Geometry;
-    use crate::wire::files::{FileEntry, FileKind};
+    use crate::base::Geometry;
+    use crate::wire::{FileEntry, FileKind};
 
     /// Three files of 10, 0 and 14 bytes in six pieces of 4; the third piece lies in two files.
     fn layout() -> Layout {

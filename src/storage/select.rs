@@ -11,8 +11,8 @@
 //! brackets chooses no file, its brackets are taken as letters. File numbers come before all of
 //! that: a file whose name is a number of some file is chosen by its path (`NAME/2` or `./2`).
 
-use crate::base::printable::printable;
-use crate::wire::files::{FileEntry, FileKind};
+use crate::base::printable;
+use crate::wire::{FileEntry, FileKind};
 
 /// The files that have a number, in order: number `n` stands at place `n - 1`. Each with its index
 /// among the torrent's files.

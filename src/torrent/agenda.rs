@@ -3,9 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::time::Now;
-use crate::peer::fault::Fault;
+use crate::base::{Now, PeerKey, TorrentKey};
+use crate::peer::Fault;
 
 /// Lists of slots and torrents. A slot or torrent says itself whether it stands on one of the first
 /// four.

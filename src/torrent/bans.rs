@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use crate::base::host::Host;
-use crate::base::limits;
+use crate::base::{Host, limits};
 
 /// The banned hosts. A ban covers the whole [`Host`]: a ban of one port would mean nothing, since a
 /// peer that connects anew has another.

@@ -8,11 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::ports::Ports;
-use crate::base::host::Host;
-use crate::base::limits;
-use crate::base::reach::Reach;
-use crate::base::rng::Rng;
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, Host, Now, Reach, Rng, limits};
 
 /// Who named an address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -2,7 +2,7 @@
 //! for these numbers and must not cost what is connected.
 
 use super::slot::{Counted, Member};
-use crate::base::key::PeerKey;
+use crate::base::PeerKey;
 
 /// The numbers of all connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -1,9 +1,8 @@
 //! The check of what is on disk, with what it needs only as long as it lasts.
 
-use crate::base::bits::Bits;
-use crate::base::geometry::{Block, Geometry};
-use crate::base::id::PieceHash;
-use crate::storage::check::{Check, Verdict};
+use crate::base::{Bits, Block, Geometry, PieceHash};
+use crate::storage::Check;
+use crate::storage::check::Verdict;
 
 /// A check under way.
 #[derive(Debug)]

@@ -14,9 +14,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::Now;
+use crate::base::{Now, Rng, limits};
 
 /// What the choker needs to know of a peer.
 #[derive(Clone, Copy, Debug)]

@@ -8,10 +8,7 @@ use super::census::Census;
 use super::choker::{Choker, View};
 use super::members;
 use super::slot::{Member, Slot};
-use crate::base::key::PeerKey;
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::Now;
+use crate::base::{Now, PeerKey, Rng, limits};
 
 /// The choker and what makes it decide.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Pieces that are verified and that the disk has lost since, or may have.
 
-use crate::base::bits::Bits;
+use crate::base::Bits;
 
 /// What is wrong with the content on disk.
 #[derive(Debug)]

@@ -3,11 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::base::bits::Bits;
-use crate::base::geometry::Block;
-use crate::base::id::InfoHash;
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::rate::Totals;
+use crate::base::{Bits, Block, InfoHash, PeerKey, TorrentKey, Totals};
 use crate::peer::incoming::Failed;
 use crate::tracker;
 
@@ -160,7 +156,7 @@ pub enum Effect {
         torrent: TorrentKey,
     },
     /// A torrent is to be forgotten: once everything of it is written and saved, its files are
-    /// closed, and [`Session::forget`](crate::session::session::Session::forget) is to be called.
+    /// closed, and [`Session::forget`](crate::session::Session::forget) is to be called.
     Close {
         /// The torrent.
         torrent: TorrentKey,

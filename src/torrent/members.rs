@@ -10,7 +10,7 @@ use super::agenda::Agenda;
 use super::bans::Bans;
 use super::effect::Effects;
 use super::slot::{Member, Slot};
-use crate::base::key::{PeerKey, TorrentKey};
+use crate::base::{PeerKey, TorrentKey};
 use crate::tracker::Shared;
 
 /// The slab of all slots, seen through the keys of one torrent's members, and the process's lists.

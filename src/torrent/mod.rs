@@ -1,5 +1,5 @@
 //! Rank 4: one torrent among others: what it knows, and what it decides about its swarm. What the
-//! process shares is lent to it as [`members::Members`].
+//! process shares is lent to it as [`Members`].
 
 pub mod order;
 
@@ -39,3 +39,16 @@ pub mod twins;
 mod swarm;
 
 mod stages;
+
+pub use agenda::Agenda;
+pub use bans::Bans;
+pub use candidates::{Candidates, Source};
+pub use choker::Choker;
+pub use choking::Terms;
+pub use effect::{Effect, Effects, Progress, Report, Snapshot};
+pub use members::Members;
+pub use order::{Existing, Order, Stay, Us};
+pub use slot::{Machine, Member, Slot};
+pub use stage::{Stage, Then};
+pub use torrent::Torrent;
+pub use twins::Twins;

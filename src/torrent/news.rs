@@ -4,8 +4,7 @@
 //! peers and many pieces it would be most of all work. So pieces that are verified soon after one
 //! another are told together, the more of them the more peers there are.
 
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, limits};
 
 /// What peers do not know yet.
 #[derive(Debug, Default)]

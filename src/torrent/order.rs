@@ -1,13 +1,7 @@
 //! What a torrent is to do, and what the process is called: all that a torrent is begun with.
 
-use crate::base::bits::Bits;
-use crate::base::geometry::Geometry;
-use crate::base::id::{InfoHash, PeerId, PieceHash};
-use crate::base::limits;
-use crate::base::padding::Padding;
-use crate::base::rate::Totals;
-use crate::base::time::Duration;
-use crate::peer::local::Local;
+use crate::base::{Bits, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash, Totals, limits};
+use crate::peer::Local;
 use crate::tracker::{Families, Identity};
 
 /// How long to upload with nothing left to download.

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, limits};
 
 /// For each host of which ports were named lately, when all of them will have been paid for: each
 /// costs [`limits::HOST_PORT_GAP`].
@@ -35,7 +34,7 @@ impl Ports {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::time::Duration;
+    use crate::base::Duration;
 
     fn at(seconds: u64) -> Now {
         Now::default() + Duration::from_secs(seconds)

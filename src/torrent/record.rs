@@ -1,8 +1,6 @@
 //! What the resume data of a torrent say, and when they are saved again.
 
-use crate::base::limits;
-use crate::base::rate::Totals;
-use crate::base::time::Now;
+use crate::base::{Now, Totals, limits};
 
 /// The record of a torrent as it was saved last.
 #[derive(Debug)]

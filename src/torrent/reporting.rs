@@ -1,8 +1,7 @@
 //! When the user hears of progress: once a second while there is any.
 
 use super::effect::Progress;
-use crate::base::rate::Totals;
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, Now, Totals};
 
 /// Progress is reported this often.
 const EVERY: Duration = Duration::from_secs(1);

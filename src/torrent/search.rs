@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::base::limits;
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, Now, limits};
 
 /// What is known of it.
 #[derive(Debug)]

@@ -2,15 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::base::geometry::{Block, Geometry};
-use crate::base::id::PeerId;
-use crate::base::key::TorrentKey;
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::peer::fault::Fault;
-use crate::peer::greeting::Greeting;
-use crate::peer::peer::{Peer, Segment};
-use crate::peer::phase::Phase;
+use crate::base::{Block, Geometry, Now, PeerId, TorrentKey, limits};
+use crate::peer::{Fault, Greeting, Peer, Phase, Segment};
 
 /// One connection.
 #[derive(Debug)]

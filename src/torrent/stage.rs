@@ -1,6 +1,6 @@
 //! How far a torrent is: from the check of what is on disk to the way out.
 
-use crate::base::time::Now;
+use crate::base::Now;
 
 /// How far a torrent is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,9 +5,7 @@ use super::members::{self, Members};
 use super::order::Stay;
 use super::stage::{Stage, Then};
 use super::torrent::Torrent;
-use crate::base::bits::Bits;
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Bits, Now, limits};
 
 impl Torrent {
     /// Ends the check, if everything is hashed: true, and it is running.

@@ -8,9 +8,8 @@ use super::choking::Terms;
 use super::effect::{Effect, Effects, Report};
 use super::members::Members;
 use super::torrent::Torrent;
-use crate::base::limits;
-use crate::base::time::{Duration, Now, sooner};
-use crate::peer::fault::Fault;
+use crate::base::{Duration, Now, limits, sooner};
+use crate::peer::Fault;
 use crate::tracker::{Need, Response};
 
 impl Torrent {

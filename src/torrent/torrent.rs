@@ -21,14 +21,8 @@ use super::reporting::Reporting;
 use super::search::Search;
 use super::slot::{Ended, Slot};
 use super::stage::{Life, Stage};
-use crate::base::bits::Bits;
-use crate::base::geometry::Block;
-use crate::base::key::{PeerKey, TorrentKey};
-use crate::base::rate::{Bucket, Meter, Totals};
-use crate::base::rng::Rng;
-use crate::base::time::{Now, sooner};
-use crate::peer::local::Local;
-use crate::peer::peer::Peer;
+use crate::base::{Bits, Block, Bucket, Meter, Now, PeerKey, Rng, TorrentKey, Totals, sooner};
+use crate::peer::{Local, Peer};
 use crate::pieces::{Pieces, Plan};
 use crate::tracker::Trackers;
 

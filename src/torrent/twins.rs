@@ -24,11 +24,8 @@ use super::candidates::Candidates;
 use super::members;
 use super::slot::{Ended, Member, Slot};
 use super::torrent::Torrent;
-use crate::base::id::PeerId;
-use crate::base::key::PeerKey;
-use crate::base::limits;
-use crate::base::time::{Duration, Now};
-use crate::peer::fault::{Fault, Redial};
+use crate::base::{Duration, Now, PeerId, PeerKey, limits};
+use crate::peer::{Fault, Redial};
 
 /// Bytes of a peer id that name the client and its version (BEP 20).
 const CLIENT: usize = 8;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::base::key::TorrentKey;
+use crate::base::TorrentKey;
 
 /// What a question, a name look-up or a connection is known by. No two that are under way in the
 /// process have the same.

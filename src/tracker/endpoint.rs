@@ -7,11 +7,10 @@ use super::action::{Id, Input};
 use super::standing::{Over, Question, Stage, Standing, Turn, failed};
 use super::udp::Patience;
 use super::{http, udp};
-use crate::base::reach::Reach;
-use crate::base::time::Now;
+use crate::base::{Now, Reach};
 use crate::http::{Scheme, Url};
+use crate::wire::Family;
 use crate::wire::announce::Event;
-use crate::wire::compact::Family;
 use crate::wire::scrape::scrape_url;
 
 /// What both families of a tracker have in common.

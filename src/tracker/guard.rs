@@ -11,7 +11,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::base::reach::Reach;
+use crate::base::Reach;
 use crate::http::Url;
 
 /// What a refusal says of the way around it.

@@ -11,11 +11,9 @@ use super::guard;
 use super::reading::read;
 use super::standing::{Failure, Over, Question, Turn, failed, refused};
 use super::visits::Ticket;
-use crate::base::limits;
-use crate::base::reach::Reach;
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, Now, Reach, limits};
 use crate::http::{Url, get, shown};
-use crate::wire::compact::Family;
+use crate::wire::Family;
 
 /// An exchange under way.
 #[derive(Debug)]

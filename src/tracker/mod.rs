@@ -5,23 +5,29 @@
 
 mod guard;
 mod locals;
-mod naming;
-mod standing;
 
 mod round;
 mod schedule;
 
 mod action;
-mod shared;
+
 mod visits;
+
+mod shared;
+
+mod standing;
+
+mod naming;
 
 mod coding;
 mod gathered;
-mod http;
 mod reading;
+
+mod http;
 mod udp;
 
 mod endpoint;
+
 #[allow(clippy::module_inception)]
 mod tracker;
 

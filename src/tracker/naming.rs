@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use super::guard;
 use super::locals::Locals;
 use super::standing::Standing;
-use crate::base::reach::Reach;
+use crate::base::Reach;
+use crate::wire::Family;
 use crate::wire::announce::Reply;
-use crate::wire::compact::Family;
 
 /// What is left out of an answer, in numbers.
 #[derive(Debug, Default)]

@@ -4,8 +4,7 @@ use super::coding;
 use super::standing::{Failure, Heard, Question, refused};
 use crate::http::Head;
 use crate::wire::announce::Answer;
-use crate::wire::retry::Retry;
-use crate::wire::scrape::ScrapeAnswer;
+use crate::wire::{Retry, ScrapeAnswer};
 
 /// What a response that redirects nowhere says, and whether it is such as trackers give. A refusal
 /// is heeded for as long as the head says, too.

@@ -4,8 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, limits};
 
 /// What is wanted of a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

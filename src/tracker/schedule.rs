@@ -1,9 +1,8 @@
 //! When one tracker may be asked again: after the interval it named, within bounds; sooner for more
 //! peers, but not before its `min interval`; after a failure, later each time.
 
-use crate::base::limits;
-use crate::base::time::{Duration, Now};
-use crate::wire::retry::Retry;
+use crate::base::{Duration, Now, limits};
+use crate::wire::Retry;
 
 /// One tracker's times.
 #[derive(Clone, Debug, Default)]

@@ -12,9 +12,7 @@ use std::net::SocketAddr;
 use super::action::{Id, Input};
 use super::locals::Locals;
 use super::visits::{Ticket, Visits};
-use crate::base::key::TorrentKey;
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, TorrentKey, limits};
 use crate::wire::udp_tracker::Response;
 
 /// The shared part. After each call of a torrent's machine, and when [`Shared::next_deadline`] has

@@ -2,14 +2,9 @@
 
 use super::action::Outbox;
 use super::shared::Shared;
-use crate::base::id::{InfoHash, PeerId};
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, InfoHash, Now, PeerId, Rng, limits};
 use crate::wire::announce::{Event, Query, Reply};
-use crate::wire::compact::Family;
-use crate::wire::retry::Retry;
-use crate::wire::scrape::Scraped;
+use crate::wire::{Family, Retry, Scraped};
 
 /// What trackers are told of us throughout.
 #[derive(Clone, Debug)]

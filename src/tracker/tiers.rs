@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use super::action::{Outbox, Response};
 use super::standing::Families;
 use super::tracker::Tracker;
-use crate::base::limits;
-use crate::base::rng::Rng;
+use crate::base::{Rng, limits};
 use crate::http::Url;
 
 /// Trackers, by number, in tiers.

@@ -8,12 +8,10 @@ use super::endpoint::{Endpoint, Site};
 use super::schedule::Schedule;
 use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
 use super::{http, naming};
-use crate::base::limits;
-use crate::base::time::{Duration, Now, sooner};
+use crate::base::{Duration, Now, limits, sooner};
 use crate::http::Url;
 use crate::wire::announce::Reply;
-use crate::wire::retry::Retry;
-use crate::wire::scrape::Scraped;
+use crate::wire::{Retry, Scraped};
 
 /// A tracker and what is under way with it.
 #[derive(Debug)]

@@ -12,11 +12,7 @@ use super::shared::Shared;
 use super::standing::{Families, Identity, Stage, Standing, Turn};
 use super::tiers::{Tiers, usable};
 use super::tracker::Tracker;
-use crate::base::id::{InfoHash, PeerId};
-use crate::base::key::TorrentKey;
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::{Now, sooner};
+use crate::base::{InfoHash, Now, PeerId, Rng, TorrentKey, limits, sooner};
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to

@@ -7,9 +7,8 @@ use std::net::SocketAddr;
 use super::action::{Action, Id, Input};
 use super::standing::{Heard, Over, Question, Turn, failed, refused};
 use super::visits::Ticket;
-use crate::base::limits;
-use crate::base::time::{Duration, Now, sooner};
-use crate::wire::compact::Family;
+use crate::base::{Duration, Now, limits, sooner};
+use crate::wire::Family;
 use crate::wire::udp_tracker::{Body, Request, Response};
 
 /// An exchange under way.

@@ -11,9 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Bound;
 
 use super::action::Id;
-use crate::base::key::TorrentKey;
-use crate::base::limits;
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, Now, TorrentKey, limits};
 
 /// A question that is to be asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,9 +8,7 @@ use super::bencode::{Dict, Value, decode_nearest};
 use super::compact::{self, Family};
 use super::retry::{self, Retry, seconds};
 use super::{Malformed, one_line, percent};
-use crate::base::id::{InfoHash, PeerId};
-use crate::base::limits;
-use crate::base::time::Duration;
+use crate::base::{Duration, InfoHash, PeerId, limits};
 
 /// What happened since the last announce.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -136,7 +136,7 @@ impl fmt::Display for Foreign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::rng::Rng;
+    use crate::base::Rng;
 
     fn random(len: usize, rng: &mut Rng) -> Vec<u8> {
         (0..len).map(|_| rng.below(256) as u8).collect()

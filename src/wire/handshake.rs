@@ -7,7 +7,7 @@ use nom::bytes::streaming::tag;
 use nom::sequence::preceded;
 
 use super::{Malformed, Parsed, array, finish};
-use crate::base::id::{InfoHash, PeerId};
+use crate::base::{InfoHash, PeerId};
 
 /// Bytes of a handshake.
 pub const LEN: usize = 68;

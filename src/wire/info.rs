@@ -7,9 +7,7 @@ use super::files::{FileEntry, FileKind, Invalid};
 use super::given::Names;
 use super::naming::{self, Matching};
 use super::paths;
-use crate::base::geometry::Geometry;
-use crate::base::id::PieceHash;
-use crate::base::limits;
+use crate::base::{Geometry, PieceHash, limits};
 
 /// What the `info` dictionary says.
 pub(super) struct Info {

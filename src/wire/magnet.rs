@@ -2,7 +2,7 @@
 //! not read.
 
 use super::percent;
-use crate::base::id::InfoHash;
+use crate::base::InfoHash;
 
 /// The link of a torrent: its hash, name, trackers and web seeds.
 pub fn link(

@@ -10,7 +10,7 @@ use nom::number::complete::{be_u8, be_u16, be_u32};
 
 pub use super::kind::Kind;
 use super::{Malformed, Parsed, finish_whole};
-use crate::base::geometry::Block;
+use crate::base::Block;
 
 const CHOKE: u8 = 0;
 const UNCHOKE: u8 = 1;
@@ -50,7 +50,7 @@ pub enum Message<'a> {
     NotInterested,
     /// The sender has got this piece.
     Have(u32),
-    /// All that the sender has, a bit a piece: see [`crate::base::bits::Bits::from_bytes`].
+    /// All that the sender has, a bit a piece: see [`crate::base::Bits::from_bytes`].
     Bitfield(&'a [u8]),
     /// The sender wants these bytes.
     Request(Block),

@@ -13,8 +13,7 @@ use super::files::{FileEntry, Invalid};
 use super::given::Names;
 use super::naming::{self, Matching};
 use super::{info, paths, sources};
-use crate::base::geometry::Geometry;
-use crate::base::id::{InfoHash, PieceHash};
+use crate::base::{Geometry, InfoHash, PieceHash};
 
 /// What a `.torrent` says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,20 +13,28 @@
 )]
 
 pub mod bencode;
-pub mod elsewhere;
+
 pub mod files;
 pub mod fold;
 pub mod given;
-mod info;
-pub mod metainfo;
-pub mod naming;
+
 pub mod paths;
+
+pub mod naming;
+
 mod sources;
+
+mod info;
+
+pub mod metainfo;
+
+pub mod elsewhere;
 
 pub mod base64;
 pub mod json;
-pub mod magnet;
 pub mod percent;
+
+pub mod magnet;
 
 pub mod handshake;
 
@@ -36,13 +44,24 @@ pub mod message;
 
 pub mod compact;
 
-pub mod announce;
 pub mod retry;
+
+pub mod announce;
 pub mod scrape;
+
 pub mod udp_tracker;
 
 pub mod datagram;
 pub mod utp_packet;
+
+pub use compact::Family;
+pub use files::{FileEntry, FileKind};
+pub use foreign::Foreign;
+pub use handshake::Handshake;
+pub use message::Message;
+pub use metainfo::Metainfo;
+pub use retry::Retry;
+pub use scrape::{ScrapeAnswer, Scraped};
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 //! BEP 31).
 
 use super::bencode::{Dict, Value};
-use crate::base::time::Duration;
+use crate::base::Duration;
 
 /// What a tracker that refuses says of the next try.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

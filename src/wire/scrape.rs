@@ -3,7 +3,7 @@
 use super::announce::{count, dictionary, joined};
 use super::bencode::Dict;
 use super::{Malformed, one_line, percent};
-use crate::base::id::InfoHash;
+use crate::base::InfoHash;
 
 /// What a tracker knows of a swarm, over HTTP or UDP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -12,8 +12,7 @@ use super::announce::{Event, Query, Reply};
 use super::compact::{self, Family};
 use super::scrape::Scraped;
 use super::{Malformed, Parsed, Wrong, array, finish, one_line};
-use crate::base::id::{InfoHash, PeerId};
-use crate::base::time::Duration;
+use crate::base::{Duration, InfoHash, PeerId};
 
 /// Stands where later requests have the connection id.
 const MAGIC: u64 = 0x0417_2710_1980;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use brooklet::storage::resume::{Resume, Stamp, verdict};
+use brooklet::storage::resume::verdict;
+use brooklet::storage::{Resume, Stamp};
 
 use crate::model::{self, Call, Start, State, What};
 use crate::record::{decode, layout};

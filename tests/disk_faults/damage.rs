@@ -3,9 +3,8 @@
 
 use std::fs;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::id::InfoHash;
-use brooklet::storage::resume::{Resume, Stamp};
+use brooklet::base::{Bits, InfoHash};
+use brooklet::storage::{Resume, Stamp};
 use brooklet::wire::bencode;
 use sha1::{Digest as _, Sha1};
 

@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use brooklet::storage::layout::Layout;
-use brooklet::storage::resume::{Resume, Stamp};
+use brooklet::storage::{Layout, Resume, Stamp};
 
 /// Bytes that a disk writes whole or not at all.
 const SECTOR: u64 = 512;

@@ -2,10 +2,9 @@
 
 use std::fs;
 
-use brooklet::base::id::InfoHash;
-use brooklet::storage::layout::Layout;
-use brooklet::storage::resume::Resume;
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::InfoHash;
+use brooklet::storage::{Layout, Resume};
+use brooklet::wire::Metainfo;
 
 use crate::resume;
 use crate::support::bench::{Bench, SOON, checked};

@@ -9,12 +9,8 @@ use std::time::{Duration, Instant};
 
 use sha1::{Digest as _, Sha1};
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Geometry;
-use brooklet::base::id::PieceHash;
-use brooklet::base::limits;
-use brooklet::storage::backlog::Backlog;
-use brooklet::storage::check::Check;
+use brooklet::base::{Bits, Geometry, PieceHash, limits};
+use brooklet::storage::{Backlog, Check};
 
 use crate::session;
 use crate::support::bench::{Bench, SOON, checked, listening, wait_verified};

@@ -2,18 +2,10 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::limits;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::fault::Fault;
-use brooklet::peer::frames::FrameLimits;
-use brooklet::peer::input::Input;
-use brooklet::peer::local::Local;
-use brooklet::peer::peer::Peer;
-use brooklet::wire::handshake::Handshake;
-use brooklet::wire::message::{Message, PIECE_HEADER};
+use brooklet::base::{BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, PeerId, limits};
+use brooklet::peer::{Fault, FrameLimits, Input, Local, Peer};
+use brooklet::wire::message::PIECE_HEADER;
+use brooklet::wire::{Handshake, Message};
 
 use crate::session::Bench;
 use crate::transcript::pair::{Heard, Pair};

@@ -1,9 +1,9 @@
 //! Bencode and metainfo.
 
 use brooklet::base::limits;
+use brooklet::wire::Metainfo;
 use brooklet::wire::announce::Answer;
 use brooklet::wire::bencode::{self, bytes, dict, int, list};
-use brooklet::wire::metainfo::Metainfo;
 
 use crate::support::bench::SOON;
 use crate::support::child::{Child, Stream, brooklet};

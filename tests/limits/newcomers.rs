@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
-use brooklet::torrent::effect::{Effect, Report};
+use brooklet::base::{Duration, limits};
+use brooklet::peer::Fault;
+use brooklet::torrent::{Effect, Report};
 
 use crate::session::{Bench, PIECE};
 use crate::transcript::words::encode;
@@ -95,7 +94,7 @@ fn the_last_places_are_for_those_we_call() {
     (1..=limits::PEERS - kept - 1).for_each(|number| {
         bench.join(number as u8, true);
     });
-    let source = brooklet::torrent::candidates::Source::Tracker;
+    let source = brooklet::torrent::Source::Tracker;
     let good = SocketAddr::from(([192, 0, 2, 200], 6881));
     bench
         .session

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
-use brooklet::torrent::effect::Report;
+use brooklet::base::{Duration, limits};
+use brooklet::peer::Fault;
+use brooklet::torrent::Report;
 
 use crate::session::Bench;
 

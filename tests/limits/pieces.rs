@@ -1,12 +1,6 @@
 //! Pieces: what is asked of whom, and what is remembered of those who lie.
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Geometry};
-use brooklet::base::holdings::Holdings;
-use brooklet::base::id::PieceHash;
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::Duration;
+use brooklet::base::{BLOCK, Bits, Duration, Geometry, Holdings, PieceHash, Rng, limits};
 use brooklet::pieces::{Accepted, Pieces, State};
 
 use crate::pieces_support::*;

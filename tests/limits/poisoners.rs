@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
-use brooklet::torrent::candidates::Source;
+use brooklet::base::{Duration, limits};
+use brooklet::peer::Fault;
+use brooklet::torrent::Source;
 
 use crate::session;
 use crate::support::bench::{Bench, SOON};

@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-use brooklet::base::geometry::{BLOCK, Block};
-use brooklet::base::limits;
-use brooklet::base::rate::Meter;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::request::{Arrival, Requests};
+use brooklet::base::{BLOCK, Block, Duration, Meter, Now, limits};
+use brooklet::peer::Requests;
+use brooklet::peer::request::Arrival;
 
 const TICK: Duration = Duration::from_micros(1);
 

@@ -2,14 +2,10 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::fault::Fault;
-use brooklet::torrent::bans::Bans;
-use brooklet::torrent::candidates::{Candidates, Source};
-use brooklet::torrent::choker::{Choker, View};
-use brooklet::torrent::effect::Report;
+use brooklet::base::{Duration, Now, Rng, limits};
+use brooklet::peer::Fault;
+use brooklet::torrent::choker::View;
+use brooklet::torrent::{Bans, Candidates, Choker, Report, Source};
 
 use crate::session::Bench;
 

@@ -3,8 +3,7 @@
 
 use std::net::UdpSocket;
 
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
+use brooklet::base::{Duration, limits};
 use brooklet::wire::utp_packet::{Kind, Packet};
 
 use crate::support::bench::{Bench, SOON};

@@ -1,8 +1,6 @@
 //! Which peer is banned for a bad piece, and which is not.
 
-use brooklet::base::geometry::BLOCK;
-use brooklet::base::holdings::Holdings;
-use brooklet::base::limits;
+use brooklet::base::{BLOCK, Holdings, limits};
 use brooklet::pieces::{Accepted, Plan, State};
 
 use crate::support::*;

@@ -5,10 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use brooklet::base::geometry::{BLOCK, Block};
-use brooklet::base::holdings::Holdings;
-use brooklet::base::key::PeerKey;
-use brooklet::base::rng::Rng;
+use brooklet::base::{BLOCK, Block, Holdings, PeerKey, Rng};
 use brooklet::pieces::{Accepted, Plan, State};
 
 use crate::support::*;

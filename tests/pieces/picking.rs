@@ -1,8 +1,6 @@
 //! Which block is asked of which peer.
 
-use brooklet::base::geometry::BLOCK;
-use brooklet::base::key::PeerKey;
-use brooklet::base::limits;
+use brooklet::base::{BLOCK, PeerKey, limits};
 use brooklet::pieces::{Accepted, Plan, State};
 
 use crate::support::*;

@@ -8,11 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use brooklet::base::geometry::{BLOCK, Block};
-use brooklet::base::host::Host;
-use brooklet::base::key::PeerKey;
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
+use brooklet::base::{BLOCK, Block, Host, PeerKey, Rng, limits};
 use brooklet::pieces::{Accepted, Plan};
 
 use crate::support::*;

@@ -4,13 +4,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::base::holdings::Holdings;
-use brooklet::base::id::PieceHash;
-use brooklet::base::key::PeerKey;
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
+use brooklet::base::{BLOCK, Bits, Block, Geometry, Holdings, PeerKey, PieceHash, Rng, limits};
 use brooklet::pieces::{Accepted, Pieces, Plan};
 use sha1::{Digest, Sha1};
 

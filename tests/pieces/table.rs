@@ -1,11 +1,6 @@
 //! States, what is taken in, and what is read back.
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::base::holdings::Holdings;
-use brooklet::base::id::PieceHash;
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
+use brooklet::base::{BLOCK, Bits, Block, Geometry, Holdings, PieceHash, Rng, limits};
 use brooklet::pieces::{Accepted, Pieces, State};
 
 use crate::support::*;

@@ -3,9 +3,8 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::torrent::effect::Report;
+use brooklet::base::{Duration, limits};
+use brooklet::torrent::Report;
 use brooklet::tracker::{Action, Id, Input};
 
 use crate::session::Bench;

@@ -1,9 +1,8 @@
 //! What we ask for: interest follows what peers have and what is missing, and no block waits for
 //! ever for somebody who forgot it.
 
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::peer::peer::Peer;
+use brooklet::base::{Duration, limits};
+use brooklet::peer::Peer;
 
 use crate::session::Bench;
 use crate::transcript::words::encode;

@@ -3,12 +3,9 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Block;
-use brooklet::base::limits;
+use brooklet::base::{Bits, Block, limits};
 use brooklet::peer::incoming::Failed;
-use brooklet::torrent::effect::Report;
-use brooklet::torrent::order::Stay;
+use brooklet::torrent::{Report, Stay};
 
 use crate::session::{Bench, PIECE};
 use crate::transcript::words::encode;

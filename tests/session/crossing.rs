@@ -4,10 +4,9 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use brooklet::base::rng::Rng;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
-use brooklet::torrent::candidates::Source;
+use brooklet::base::{Duration, Rng};
+use brooklet::peer::Fault;
+use brooklet::torrent::Source;
 
 use crate::seconds_pass;
 use crate::session::Bench;

@@ -1,9 +1,7 @@
 //! Many peers: a turn costs what happened in it, and where nothing happens there are few turns.
 
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::fault::Fault;
+use brooklet::base::{Duration, Now, Rng, limits};
+use brooklet::peer::Fault;
 
 use crate::session::Bench;
 use crate::transcript::words::encode;

@@ -1,7 +1,7 @@
 //! How a session ends: what it says at last is true, and so is what it leaves for the next one.
 
-use brooklet::peer::input::Input;
-use brooklet::torrent::effect::Report;
+use brooklet::peer::Input;
+use brooklet::torrent::Report;
 
 use crate::requests;
 use crate::session::Bench;

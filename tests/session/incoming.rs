@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
-use brooklet::torrent::effect::Report;
+use brooklet::base::{Duration, Rng, limits};
+use brooklet::peer::Fault;
+use brooklet::torrent::Report;
 
 use crate::session::Bench;
 

@@ -25,8 +25,8 @@ mod staying;
 mod steering;
 mod telling;
 
-use brooklet::base::time::Duration;
-use brooklet::torrent::effect::Report;
+use brooklet::base::Duration;
+use brooklet::torrent::Report;
 use session::Bench;
 
 /// The requests that a peer has heard since it was listened to last.

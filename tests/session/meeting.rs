@@ -2,16 +2,10 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Geometry;
-use brooklet::base::id::InfoHash;
-use brooklet::base::key::TorrentKey;
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
+use brooklet::base::{Bits, Duration, Geometry, InfoHash, TorrentKey, limits};
+use brooklet::peer::Fault;
 use brooklet::peer::incoming::Failed;
-use brooklet::torrent::candidates::Source;
-use brooklet::torrent::effect::Report;
+use brooklet::torrent::{Report, Source};
 
 use crate::session::{Bench, PIECE};
 use crate::transcript::words::encode;

@@ -1,8 +1,7 @@
 //! Keep-alives: few to most peers, more to those that hang up when they hear nothing.
 
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
+use brooklet::base::{Duration, limits};
+use brooklet::peer::Fault;
 
 use crate::session::Bench;
 

@@ -3,9 +3,8 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
+use brooklet::base::{Duration, limits};
+use brooklet::peer::Fault;
 
 use crate::session::Bench;
 use crate::transcript::words::encode;
@@ -26,7 +25,7 @@ fn a_peer_of_no_use_makes_room_for_another() {
     bench.says(keys[1], "interested");
     bench.says(keys[1], "request 0 at 0, 16384 bytes");
     let waiting = SocketAddr::from(([192, 0, 2, 200], 6881));
-    let source = brooklet::torrent::candidates::Source::Tracker;
+    let source = brooklet::torrent::Source::Tracker;
     bench
         .session
         .add_peers(bench.torrent, &[waiting], source, bench.now);
@@ -220,7 +219,7 @@ fn a_flood_of_callers_keeps_us_from_calling_nobody() {
         bench.turn();
     };
     flood(&mut bench);
-    let source = brooklet::torrent::candidates::Source::Tracker;
+    let source = brooklet::torrent::Source::Tracker;
     let good = SocketAddr::from(([192, 0, 2, 200], 6881));
     bench
         .session
@@ -257,7 +256,7 @@ fn who_is_connected_already_is_not_called() {
     let addr = SocketAddr::from(([192, 0, 2, 7], 6881));
     let theirs = bench.accepts(addr);
     bench.says(theirs, "handshake fast -TR3000-abcdefghi007");
-    let source = brooklet::torrent::candidates::Source::Tracker;
+    let source = brooklet::torrent::Source::Tracker;
     bench
         .session
         .add_peers(bench.torrent, &[addr], source, bench.now);

@@ -1,8 +1,7 @@
 //! Limits on rates hold, and what they leave is used.
 
-use brooklet::base::geometry::BLOCK;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
+use brooklet::base::{BLOCK, Duration};
+use brooklet::peer::Fault;
 
 use crate::requests;
 use crate::session::Bench;

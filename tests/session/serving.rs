@@ -1,9 +1,7 @@
 //! What others get of us: only what can still be read, in bounds, and to those who read it.
 
-use brooklet::base::geometry::BLOCK;
-use brooklet::base::limits;
-use brooklet::peer::fault::Fault;
-use brooklet::peer::peer::Segment;
+use brooklet::base::{BLOCK, limits};
+use brooklet::peer::{Fault, Segment};
 
 use crate::session::{BLOCKS, Bench, PIECE};
 use crate::transcript::words::encode;

@@ -1,12 +1,9 @@
 //! How long a session stays when there is nothing left to download, and what it leaves behind when
 //! it goes.
 
-use brooklet::base::rate::Totals;
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
-use brooklet::peer::input::Input;
-use brooklet::torrent::effect::Report;
-use brooklet::torrent::order::Stay;
+use brooklet::base::{Duration, Totals};
+use brooklet::peer::{Fault, Input};
+use brooklet::torrent::{Report, Stay};
 
 use crate::session::{BLOCKS, Bench, PIECE};
 use crate::transcript::words::encode;

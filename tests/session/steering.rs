@@ -1,12 +1,9 @@
 //! What a user changes while the process runs: pausing, removing, limits, and which torrents
 //! download at the same time.
 
-use brooklet::base::bits::Bits;
-use brooklet::base::key::TorrentKey;
-use brooklet::base::time::Duration;
-use brooklet::session::command::{self, Change, Command, Refused};
-use brooklet::session::view::{self, State};
-use brooklet::torrent::effect::Report;
+use brooklet::base::{Bits, Duration, TorrentKey};
+use brooklet::session::{Change, Command, Refused, State, command, view};
+use brooklet::torrent::Report;
 
 use crate::requests;
 use crate::session::Bench;

@@ -1,6 +1,6 @@
 //! Who is told of a piece that we have verified: everybody who may wait for that.
 
-use brooklet::base::time::Duration;
+use brooklet::base::Duration;
 
 use crate::requests;
 use crate::session::Bench;

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use brooklet::io::disk::content::ContentFiles;
-use brooklet::io::disk::pool::Pool;
+use brooklet::io::disk::{ContentFiles, Pool};
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;

@@ -17,15 +17,10 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 
-use brooklet::base::geometry::{Block, Geometry};
-use brooklet::base::id::InfoHash;
-use brooklet::io::disk::content::ContentFiles;
-use brooklet::io::disk::content_writer::ContentWriter;
-use brooklet::io::disk::disk_error::DiskError;
-use brooklet::io::disk::pool::Pool;
-use brooklet::wire::files::{FileEntry, FileKind};
+use brooklet::base::{Block, Geometry, InfoHash};
+use brooklet::io::disk::{ContentFiles, ContentWriter, DiskError, Pool};
 use brooklet::wire::given::Names;
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::wire::{FileEntry, FileKind, Metainfo};
 
 const PIECE: u32 = 16 * 1024;
 

@@ -1,12 +1,8 @@
 //! What resume data say of whose a file is.
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Geometry;
-use brooklet::base::id::InfoHash;
-use brooklet::storage::layout::Layout;
-use brooklet::storage::owned::{Birth, Owned};
-use brooklet::storage::resume::{Resume, Stamp};
-use brooklet::wire::files::{FileEntry, FileKind};
+use brooklet::base::{Bits, Geometry, InfoHash};
+use brooklet::storage::{Birth, Layout, Owned, Resume, Stamp};
+use brooklet::wire::{FileEntry, FileKind};
 
 const OURS: InfoHash = InfoHash([7; 20]);
 /// Of the one file.

@@ -6,11 +6,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use brooklet::base::geometry::Block;
-use brooklet::io::disk::content::ContentFiles;
-use brooklet::io::disk::disk_error::Why;
-use brooklet::io::disk::pool::Pool;
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::Block;
+use brooklet::io::disk::{ContentFiles, Pool, Why};
+use brooklet::wire::Metainfo;
 
 use crate::restart::TIME;
 use crate::support::content::noise;

@@ -5,9 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use brooklet::base::geometry::Block;
-use brooklet::io::disk::disk_error::Why;
-use brooklet::io::disk::state;
+use brooklet::base::Block;
+use brooklet::io::disk::{Why, state};
 
 use crate::restart::{TIME, resumed, snapshot};
 use crate::saving::Helper;

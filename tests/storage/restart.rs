@@ -5,12 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use brooklet::base::bits::Bits;
-use brooklet::io::disk::content::ContentFiles;
-use brooklet::io::disk::disk_error::Why;
-use brooklet::io::disk::pool::Pool;
-use brooklet::storage::resume::{self, Resume, Verdict};
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::Bits;
+use brooklet::io::disk::{ContentFiles, Pool, Why};
+use brooklet::storage::Resume;
+use brooklet::storage::resume::{self, Verdict};
+use brooklet::wire::Metainfo;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;

@@ -6,11 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use brooklet::io::disk::content::ContentFiles;
-use brooklet::io::disk::disk_error::Why;
 use brooklet::io::disk::pool::Side;
-use brooklet::io::disk::saver::{Job, Outcome, Saver, Unsaved};
-use brooklet::io::disk::state;
+use brooklet::io::disk::saver::{Job, Outcome};
+use brooklet::io::disk::{ContentFiles, Saver, Unsaved, Why, state};
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;

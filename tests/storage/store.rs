@@ -7,21 +7,14 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Block;
-use brooklet::base::key::TorrentKey;
-use brooklet::base::rate::Totals;
-use brooklet::io::disk::content::ContentFiles;
-use brooklet::io::disk::disk_error::Why;
+use brooklet::base::{Bits, Block, TorrentKey, Totals};
 use brooklet::io::disk::opening::{Keeping, Outcome, Request};
-use brooklet::io::disk::pool::Pool;
-use brooklet::io::disk::saver::{Saver, Unsaved};
-use brooklet::io::disk::saving::{Means, Saving};
-use brooklet::io::disk::store::{Closed, Store};
-use brooklet::io::disk::writer::Writer;
-use brooklet::storage::resume::{Resume, verdict};
-use brooklet::torrent::effect::Snapshot;
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::io::disk::saving::Means;
+use brooklet::io::disk::{Closed, ContentFiles, Pool, Saver, Saving, Store, Unsaved, Why, Writer};
+use brooklet::storage::Resume;
+use brooklet::storage::resume::verdict;
+use brooklet::torrent::Snapshot;
+use brooklet::wire::Metainfo;
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::time::Duration;
+use brooklet::base::{Duration, InfoHash, PeerId};
+use brooklet::wire::Scraped;
 use brooklet::wire::announce::{Event, Query, Reply};
-use brooklet::wire::scrape::Scraped;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
 
 /// What clients ask, and what trackers answer.

@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 
 use sha1::{Digest as _, Sha1};
 
-use brooklet::base::time::Duration;
-use brooklet::peer::fault::Fault;
-use brooklet::peer::phase::{Capabilities, Phase, Step, step};
+use brooklet::base::Duration;
+use brooklet::peer::phase::{Step, step};
+use brooklet::peer::{Capabilities, Fault, Phase};
 use brooklet::wire::announce::{Event, Query, Reply};
-use brooklet::wire::bencode;
-use brooklet::wire::compact::Family;
-use brooklet::wire::message::{Kind, Message};
+use brooklet::wire::message::Kind;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
+use brooklet::wire::{Family, Message, bencode};
 
 use crate::transcript::Setting;
 use crate::transcript::words::{dump, encode, hex};

@@ -3,15 +3,8 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::geometry::Block;
-use brooklet::base::id::PeerId;
-use brooklet::base::time::Now;
-use brooklet::peer::fault::Fault;
-use brooklet::peer::greeting::Greeting;
-use brooklet::peer::input::Input;
-use brooklet::peer::local::Local;
-use brooklet::peer::peer::{Event, Peer, Segment};
-use brooklet::peer::phase::Phase;
+use brooklet::base::{Block, Now, PeerId};
+use brooklet::peer::{Event, Fault, Greeting, Input, Local, Peer, Phase, Segment};
 
 /// One connection.
 pub struct Pair {

@@ -7,23 +7,13 @@ use std::net::SocketAddr;
 
 use sha1::{Digest as _, Sha1};
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::base::id::{InfoHash, PeerId, PieceHash};
-use brooklet::base::key::TorrentKey;
-use brooklet::base::limits;
-use brooklet::base::padding::Padding;
-use brooklet::base::rate::Totals;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::input::Input;
-use brooklet::peer::local::Local;
-use brooklet::peer::peer::Segment;
-use brooklet::session::config::Config;
-use brooklet::session::session::Session;
-use brooklet::torrent::candidates::Source;
-use brooklet::torrent::effect::{Effect, Progress, Report, Snapshot};
-use brooklet::torrent::order::{Order, Stay, Us};
-use brooklet::torrent::stage::Then;
+use brooklet::base::{
+    BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, TorrentKey,
+    Totals, limits,
+};
+use brooklet::peer::{Input, Local, Segment};
+use brooklet::session::{Config, Session};
+use brooklet::torrent::{Effect, Order, Progress, Report, Snapshot, Source, Stay, Then, Us};
 use brooklet::tracker::{Action, Families};
 use brooklet::wire::handshake;
 use brooklet::wire::message::{frame_len, piece_header};

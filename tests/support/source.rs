@@ -79,6 +79,15 @@ impl Source {
         self.path.ends_with("mod.rs") || self.room() == "lib"
     }
 
+    /// The files and folders that this index lists, in its order.
+    pub fn children(&self) -> Vec<String> {
+        after_word(&self.code, "mod")
+            .filter_map(|rest| rest.split_once(';'))
+            .map(|(name, _)| name.to_string())
+            .filter(|name| name.bytes().all(is_word))
+            .collect()
+    }
+
     /// Structs with named fields: name, and how many fields.
     pub fn structs(&self) -> Vec<(String, usize)> {
         let mut found = Vec::new();

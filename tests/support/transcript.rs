@@ -28,19 +28,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Block;
-use brooklet::base::id::PeerId;
-use brooklet::base::limits;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::fast::allowed_fast_set;
-use brooklet::peer::fault::{Fault, Redial};
-use brooklet::peer::input::Input;
-use brooklet::peer::local::Local;
-use brooklet::peer::peer::{Peer, Segment};
-use brooklet::wire::handshake;
+use brooklet::base::{Bits, Block, Duration, Now, PeerId, limits};
+use brooklet::peer::{Fault, Input, Local, Peer, Redial, Segment, allowed_fast_set};
 use brooklet::wire::message::{frame_len, piece_header};
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::wire::{Metainfo, handshake};
 use pair::Pair;
 use words::{
     block, dump, encode, handshake_words, heard_words, message_words, name, number, numbers, words,

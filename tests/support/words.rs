@@ -1,10 +1,8 @@
 //! The words of a story: messages and events as text, and back.
 
-use brooklet::base::geometry::Block;
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::peer::peer::Event;
-use brooklet::wire::handshake::{self, Handshake};
-use brooklet::wire::message::Message;
+use brooklet::base::{Block, InfoHash, PeerId};
+use brooklet::peer::Event;
+use brooklet::wire::{Handshake, Message, handshake};
 
 use super::Setting;
 use super::pair::Heard;

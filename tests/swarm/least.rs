@@ -9,7 +9,7 @@
 //! own coming: that is a flow in a network, and the least time is found by halving. Besides, nobody
 //! can have everything before the seeds have sent everything once, to where he is.
 
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Duration, Now};
 
 use crate::flow::Flow;
 use crate::world::node::{Node, Role};

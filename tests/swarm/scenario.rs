@@ -3,9 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Duration, Now, Rng, limits};
 
 use crate::least::least;
 use crate::world::disk::Source;

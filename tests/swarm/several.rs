@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Duration, Now};
 
 use crate::world::disk::Source;
 use crate::world::manners::Manners;

@@ -4,11 +4,8 @@
 
 use std::rc::Rc;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::limits;
-use brooklet::base::rate::Totals;
-use brooklet::base::time::{Duration, Now};
-use brooklet::torrent::effect::Snapshot;
+use brooklet::base::{Bits, Duration, Now, Totals, limits};
+use brooklet::torrent::Snapshot;
 
 use crate::world::disk::Source;
 use crate::world::manners::Manners;

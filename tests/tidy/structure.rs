@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs;
 
+use super::support::repository;
 use super::support::source::Source;
-use super::{report, sources};
+use super::{report, sources, written_files};
 
 /// Columns of a line.
 const COLUMNS: usize = 100;
@@ -45,6 +47,89 @@ fn files_of_a_room_import_each_other_without_a_circle() {
         }
     }
     report("circles", &broken);
+}
+
+/// As in `session::Session`: not by the file of the room that declares the type.
+#[test]
+fn types_are_named_by_the_room_that_passes_them_on() {
+    let sources = sources();
+    let modules: BTreeSet<String> = sources.iter().map(|s| s.module().join("::")).collect();
+    let passed_on: BTreeMap<String, String> = exports(&sources)
+        .into_iter()
+        .filter(|(_, module)| modules.contains(module))
+        .filter_map(|(name, module)| {
+            let last = name.rsplit_once("::")?.1;
+            Some((format!("{module}::{last}"), name))
+        })
+        .collect();
+    assert!(passed_on.len() > 80, "exports are seen");
+    let tests = written_files()
+        .into_iter()
+        .filter(|path| path.starts_with(repository("tests")))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            Source::new(format!("../{}", path.display()), text)
+        });
+    let mut broken = String::new();
+    for source in sources.into_iter().chain(tests) {
+        let own = source.module().join("::");
+        for (line, path) in source.paths() {
+            let Some(path) = absolute(&source, &path) else {
+                continue;
+            };
+            let starts = path.match_indices("::").map(|(at, _)| &path[..at]);
+            for start in starts.chain([path.as_str()]) {
+                let Some(better) = passed_on.get(start) else {
+                    continue;
+                };
+                let room = better.rsplit_once("::").map_or("", |(room, _)| room);
+                if !own.starts_with(&format!("{room}::")) {
+                    let _ = writeln!(broken, "src/{}:{line}: {start}: {better}", source.path);
+                }
+            }
+        }
+    }
+    report("named by their file", &broken);
+}
+
+#[test]
+fn an_index_lists_its_files_in_reading_order() {
+    let sources = sources();
+    let exported = exports(&sources);
+    let mut broken = BTreeSet::new();
+    let is_test = |source: &Source| source.module().contains(&"tests");
+    for index in sources.iter().filter(|s| s.is_index() && !is_test(s)) {
+        let room = index.module();
+        let children = index.children();
+        for source in sources
+            .iter()
+            .filter(|s| s.path != index.path && !is_test(s))
+        {
+            let module = source.module();
+            let Some([child, ..]) = module.strip_prefix(room.as_slice()) else {
+                continue;
+            };
+            let Some(own) = children.iter().position(|name| name == child) else {
+                continue;
+            };
+            for (_, path) in source.paths() {
+                let path = absolute(source, &path).unwrap_or_default();
+                let path = exported.get(&path).unwrap_or(&path);
+                let parts: Vec<&str> = path.split("::").collect();
+                let Some([target, ..]) = parts.strip_prefix(room.as_slice()) else {
+                    continue;
+                };
+                if children.iter().position(|name| name == target) > Some(own) {
+                    broken.insert(format!("src/{}: {target} after {child}\n", index.path));
+                }
+            }
+        }
+    }
+    report(
+        "not in reading order",
+        &broken.into_iter().collect::<String>(),
+    );
 }
 
 /// A literal is left whole, since it is looked for as it stands; all else is broken to fit.

@@ -4,10 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Now, sooner};
-use brooklet::io::net::outreach::Outreach;
+use brooklet::base::{InfoHash, Now, PeerId, Rng, sooner};
+use brooklet::io::net::Outreach;
 use brooklet::tracker::{Action, Counts, Families, Identity, Input, Response, Shared, Trackers};
 use mio::{Events, Poll, Token, Waker};
 

@@ -12,7 +12,7 @@ use rustix::fs::{Access, access};
 
 use super::super::{Failure, quote, unwritten};
 use crate::base::limits;
-use crate::io::disk::disk_error::Why;
+use crate::io::disk::Why;
 use crate::wire::paths;
 
 /// Where a torrent goes.

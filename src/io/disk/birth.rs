@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
-use crate::storage::owned::Birth;
+use crate::storage::Birth;
 
 /// Which file an open one is; `None` if that cannot be told.
 pub fn of(file: &File) -> Option<Birth> {

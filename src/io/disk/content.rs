@@ -25,12 +25,9 @@ use super::ledger::{Ledger, Unsynced};
 use super::pool::{Handle, Pool, Side};
 use super::stat;
 use super::tree::{Access, Tree};
-use crate::base::geometry::Block;
-use crate::base::id::InfoHash;
-use crate::storage::layout::{Layout, Span};
-use crate::storage::resume::Stamp;
-use crate::wire::files::FileKind;
-use crate::wire::metainfo::Metainfo;
+use crate::base::{Block, InfoHash};
+use crate::storage::{Layout, Span, Stamp};
+use crate::wire::{FileKind, Metainfo};
 
 /// The files of one torrent.
 #[derive(Debug)]

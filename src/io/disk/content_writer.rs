@@ -25,11 +25,8 @@ use super::files::Files;
 use super::held::{Change, Held, prepare, set_time};
 use super::stat;
 use super::tree::Access;
-use crate::base::bits::Bits;
-use crate::base::geometry::Block;
-use crate::storage::layout::{Layout, Span};
-use crate::storage::owned::{Birth, Owned};
-use crate::storage::resume::Stamp;
+use crate::base::{Bits, Block};
+use crate::storage::{Birth, Layout, Owned, Span, Stamp};
 
 /// Blocks in a buffer that was read into: each with the place of its first byte there.
 pub type Blocks = Vec<(Block, usize)>;

@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::disk_error::DiskError;
-use crate::base::bits::Bits;
-use crate::base::geometry::Geometry;
-use crate::storage::layout::Span;
+use crate::base::{Bits, Geometry};
+use crate::storage::Span;
 
 /// Where the bytes of barred files are.
 #[derive(Clone, Debug)]

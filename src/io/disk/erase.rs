@@ -16,10 +16,9 @@ use super::disk_error::DiskError;
 use super::places;
 use super::pool::Pool;
 use super::state;
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::storage::resume::Resume;
-use crate::wire::metainfo::Metainfo;
+use crate::base::{InfoHash, limits};
+use crate::storage::Resume;
+use crate::wire::Metainfo;
 
 /// Where a torrent's files lie.
 #[derive(Clone, Debug)]

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use super::content::ContentFiles;
 use super::disk_error::DiskError;
-use crate::base::bits::Bits;
-use crate::storage::resume::{Resume, Verdict};
-use crate::torrent::order::Existing;
-use crate::wire::files::FileKind;
-use crate::wire::metainfo::Metainfo;
+use crate::base::Bits;
+use crate::storage::Resume;
+use crate::storage::resume::Verdict;
+use crate::torrent::Existing;
+use crate::wire::{FileKind, Metainfo};
 
 /// The files of a torrent that is to be downloaded.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::disk_error::DiskError;
 use super::pool::{Handle, Place, Side};
 use super::stat;
 use super::tree::{Access, Tree};
-use crate::wire::metainfo::Metainfo;
+use crate::wire::Metainfo;
 
 /// For so long the name of an open file need not be looked at: that can take a walk through its
 /// folders, and what is read is right anyway.

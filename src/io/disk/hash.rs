@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use sha1::{Digest as _, Sha1};
 
-use crate::base::geometry::Geometry;
-use crate::base::id::PieceHash;
 use crate::base::lanes::{self, LANES, Lane};
+use crate::base::{Geometry, PieceHash};
 
 /// Bytes read at a time: small enough that hashing finds those of all lanes in the core's own
 /// cache.

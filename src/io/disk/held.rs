@@ -15,8 +15,8 @@ use std::path::Path;
 use super::birth;
 use super::faults::{self, Call};
 use super::stat::{self, Identity, Times};
-use crate::storage::owned::Birth;
-use crate::storage::resume::{COARSEST, Stamp};
+use crate::storage::resume::COARSEST;
+use crate::storage::{Birth, Stamp};
 
 /// A file under download.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

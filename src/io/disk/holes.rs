@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::files::Files;
 use super::stat;
 use crate::base::limits;
-use crate::storage::layout::Span;
+use crate::storage::Span;
 
 /// The hole that was found last, since the next span mostly lies in it, too.
 #[derive(Debug, Default)]

@@ -12,13 +12,9 @@ use super::disk_error::{DiskError, Why};
 use super::held::Held;
 use super::stat::Times;
 use super::tree::Tree;
-use crate::base::bits::Bits;
-use crate::storage::layout::Layout;
-use crate::storage::owned::Owned;
-use crate::storage::resume::Stamp;
-use crate::wire::files::FileKind;
-use crate::wire::metainfo::Metainfo;
-use crate::wire::paths;
+use crate::base::Bits;
+use crate::storage::{Layout, Owned, Stamp};
+use crate::wire::{FileKind, Metainfo, paths};
 
 /// Files to be synced, by another thread.
 #[derive(Debug)]

@@ -4,8 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::wire::files::{FileEntry, FileKind};
-use crate::wire::metainfo::Metainfo;
+use crate::wire::{FileEntry, FileKind, Metainfo};
 
 /// Where content was looked for, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,8 +16,7 @@ use mio::Waker;
 
 use super::opening::{Outcome, Request, Watch, open};
 use super::pool::Pool;
-use crate::base::key::TorrentKey;
-use crate::base::limits;
+use crate::base::{TorrentKey, limits};
 
 /// How often it is looked whether a disk answers, while torrents are opened.
 pub const LOOK: Duration = Duration::from_secs(1);
@@ -201,7 +200,7 @@ impl Watch for Thread<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::metainfo::Metainfo;
+    use crate::wire::Metainfo;
 
     /// An upload of a torrent whose folder does not exist.
     fn request() -> Request {

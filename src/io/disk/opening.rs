@@ -13,12 +13,11 @@ use super::elsewhere::Elsewhere;
 use super::existing::{Strangers, Survey};
 use super::pool::Pool;
 use super::state;
-use crate::base::rate::Totals;
-use crate::storage::layout::Layout;
-use crate::storage::resume::{self, Resume, Verdict};
-use crate::torrent::order::Existing;
-use crate::wire::files::FileKind;
-use crate::wire::metainfo::Metainfo;
+use crate::base::Totals;
+use crate::storage::resume::{self, Verdict};
+use crate::storage::{Layout, Resume};
+use crate::torrent::Existing;
+use crate::wire::{FileKind, Metainfo};
 
 /// What is to be opened.
 #[derive(Clone, Debug)]

@@ -9,10 +9,8 @@ use sha1::{Digest as _, Sha1};
 use super::content::ContentFiles;
 use super::disk_error::DiskError;
 use super::elsewhere::Elsewhere;
-use crate::base::bits::Bits;
-use crate::base::id::PieceHash;
-use crate::base::limits;
-use crate::storage::layout::Span;
+use crate::base::{Bits, PieceHash, limits};
+use crate::storage::Span;
 
 /// Those of the `lost` pieces that are right with what is kept below `parts`; for each the files
 /// whose bytes were taken from there.

@@ -12,8 +12,7 @@ use rustix::fs::{IFlags, Mode, OFlags};
 use super::pool::Pool;
 use super::tree::Tree;
 use crate::wire::elsewhere::Style;
-use crate::wire::files::FileKind;
-use crate::wire::metainfo::Metainfo;
+use crate::wire::{FileKind, Metainfo};
 
 /// Names of a folder that are looked at to find one that tells.
 const NAMES: usize = 1_000;

@@ -13,8 +13,8 @@ use super::disk_error::{DiskError, Why};
 use super::pool::Side;
 use super::saver::{Job, Outcome, Saver, Unsaved};
 use super::writer::Slot;
-use crate::storage::resume::Resume;
-use crate::torrent::effect::Snapshot;
+use crate::storage::Resume;
+use crate::torrent::Snapshot;
 
 /// Saves snapshots of one torrent.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::disk_error::{DiskError, Why};
 use super::held::Change;
 use super::pool::Handle;
 use super::stat;
-use crate::storage::layout::Layout;
+use crate::storage::Layout;
 
 /// What is read to be sent at one time.
 #[derive(Debug)]

@@ -14,13 +14,9 @@ use rustix::fs::{Access, access};
 
 use super::disk_error::{DiskError, Why};
 use super::hash;
-use crate::base::geometry::Geometry;
-use crate::base::id::PieceHash;
-use crate::base::limits;
-use crate::storage::create;
-use crate::storage::layout::Layout;
-use crate::storage::select::Pattern;
-use crate::wire::files::FileEntry;
+use crate::base::{Geometry, PieceHash, limits};
+use crate::storage::{Layout, Pattern, create};
+use crate::wire::FileEntry;
 
 /// What lies under a path.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
 
-use crate::storage::resume::Stamp;
+use crate::storage::Stamp;
 
 /// Which of a file's times are set to hold its modification time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -24,11 +24,9 @@ use super::saver::{Saver, Unsaved};
 use super::saving::{Means, Saving};
 use super::sending::Sending;
 use super::writer::{Slot, Writer, Written};
-use crate::base::id::InfoHash;
-use crate::base::key::TorrentKey;
-use crate::base::time::Now;
-use crate::storage::backlog::Backlog;
-use crate::torrent::effect::Snapshot;
+use crate::base::{InfoHash, Now, TorrentKey};
+use crate::storage::Backlog;
+use crate::torrent::Snapshot;
 
 /// The files of all torrents.
 #[derive(Debug)]

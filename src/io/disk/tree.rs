@@ -16,8 +16,7 @@ use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
 use super::pool::{Handle, Place, Pool, Share, Side};
 use super::stat::{Identity, Times, identity, stamp, timestamps};
-use crate::storage::owned::Birth;
-use crate::storage::resume::Stamp;
+use crate::storage::{Birth, Stamp};
 use crate::wire::paths;
 
 /// How a file is opened.

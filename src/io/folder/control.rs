@@ -8,14 +8,11 @@ use std::path::Path;
 use mio::Registry;
 use mio::event::Event;
 
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::io::net::server::{ClientKey, Incoming, Server};
+use crate::base::{Now, limits};
+use crate::io::net::{ClientKey, Incoming, Server};
 use crate::io::tokens;
 use crate::rpc::{About, Add, Added, Exchange, Memory, Step, Trouble, World};
-use crate::session::command;
-use crate::session::session::Session;
-use crate::session::view;
+use crate::session::{Session, command, view};
 
 /// What is said where a request is not read.
 const TOO_LONG: &str = "the request is too long";

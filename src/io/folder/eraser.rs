@@ -9,9 +9,9 @@ use std::thread;
 
 use mio::Waker;
 
-use crate::base::id::InfoHash;
-use crate::io::disk::disk_error::DiskError;
-use crate::io::disk::erase::{Place, erase};
+use crate::base::InfoHash;
+use crate::io::disk::erase::Place;
+use crate::io::disk::{DiskError, erase};
 
 /// Torrents that are forgotten.
 #[derive(Debug)]

@@ -15,21 +15,15 @@ use super::offers::{Answer, Asker, Offer, parse, read};
 use super::on_complete::Subject;
 use super::records::{Record, Records};
 use super::whole::Whole;
-use crate::base::id::InfoHash;
-use crate::base::key::TorrentKey;
-use crate::base::time::Now;
+use crate::base::{InfoHash, Now, TorrentKey};
 use crate::io::claims::{Claims, Taken};
 use crate::io::disk::opening::Outcome;
-use crate::io::disk::store::Store;
-use crate::io::disk::{places, state};
-use crate::io::setup::{Mode, Setup, Stay};
+use crate::io::disk::{Store, places, state};
+use crate::io::setup::{Mode, Setup};
 use crate::rpc::{Add, Added, Source, Trouble};
-use crate::session::command;
-use crate::session::session::Session;
-use crate::session::view;
-use crate::torrent::stage::{Stage, Then};
-use crate::torrent::torrent::Torrent;
-use crate::wire::metainfo::Metainfo;
+use crate::session::{Session, command, view};
+use crate::torrent::{Stage, Stay, Then, Torrent};
+use crate::wire::Metainfo;
 
 /// Torrents of the folder whose files are opened at the same time.
 const OPENING: usize = 16;

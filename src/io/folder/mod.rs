@@ -20,3 +20,7 @@ mod watch;
 mod notify;
 
 pub mod unattended;
+
+pub use settings::{Settings, Wishes};
+pub use unattended::Unattended;
+pub use whole::Whole;

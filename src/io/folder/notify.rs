@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process;
 
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, Now};
 
 /// The service manager.
 #[derive(Debug)]

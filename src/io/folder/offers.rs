@@ -8,7 +8,7 @@ use super::records::Record;
 use crate::base::limits;
 use crate::io::disk::state;
 use crate::rpc::{Added, Trouble};
-use crate::wire::metainfo::Metainfo;
+use crate::wire::Metainfo;
 
 /// Whoever brings a torrent.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -12,8 +12,7 @@ use std::thread;
 
 use mio::Waker;
 
-use crate::base::id::InfoHash;
-use crate::base::limits;
+use crate::base::{InfoHash, limits};
 
 /// What a service manager tells this process, and not its children.
 const OURS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];

@@ -6,16 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::base::id::InfoHash;
-use crate::base::key::TorrentKey;
-use crate::base::limits;
-use crate::base::time::Now;
-use crate::io::disk::disk_error::DiskError;
-use crate::io::disk::state;
-use crate::session::command::{self, Change, Command};
-use crate::session::session::Session;
-use crate::torrent::stage::{Stage, Then};
-use crate::torrent::torrent::Torrent;
+use crate::base::{InfoHash, Now, TorrentKey, limits};
+use crate::io::disk::{DiskError, state};
+use crate::session::{Change, Command, Session, command};
+use crate::torrent::{Stage, Then, Torrent};
 use crate::wire::json::{self, Json};
 
 /// The file's name.

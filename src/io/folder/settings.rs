@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
 
-use crate::base::limits;
-use crate::base::time::Duration;
-use crate::io::disk::disk_error::DiskError;
-use crate::io::disk::state;
-use crate::io::setup::Stay;
-use crate::session::command::Change;
+use crate::base::{Duration, limits};
+use crate::io::disk::{DiskError, state};
+use crate::session::Change;
+use crate::torrent::Stay;
 
 /// The options of a run; `None`: it is not named.
 #[derive(Clone, Debug, Default, PartialEq)]

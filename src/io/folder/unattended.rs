@@ -18,17 +18,13 @@ use super::records::Record;
 use super::settings::Wishes;
 use super::watch::{Found, Watch};
 use super::whole::Whole;
-use crate::base::id::InfoHash;
-use crate::base::key::TorrentKey;
-use crate::base::time::{Now, sooner};
-use crate::io::disk::store::Store;
+use crate::base::{InfoHash, Now, TorrentKey, sooner};
+use crate::io::disk::Store;
 use crate::io::signal;
 use crate::io::tokens;
 use crate::rpc::{About, Added, Trouble};
-use crate::session::command::{self, Command};
-use crate::session::session::Session;
-use crate::session::view;
-use crate::torrent::effect::Report;
+use crate::session::{Command, Session, command, view};
+use crate::torrent::Report;
 
 /// What a loop has that serves a folder.
 #[derive(Debug)]

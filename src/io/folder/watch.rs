@@ -17,12 +17,10 @@ use mio::{Interest, Registry};
 use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
-use crate::base::limits;
-use crate::base::printable::printable;
-use crate::base::time::{Now, sooner};
-use crate::io::disk::disk_error::{DiskError, Why};
+use crate::base::{Now, limits, printable, sooner};
+use crate::io::disk::{DiskError, Why};
 use crate::io::tokens;
-use crate::wire::metainfo::Metainfo;
+use crate::wire::Metainfo;
 
 /// Where what is refused goes.
 const FAILED: &str = "failed";

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::settings::Wishes;
 use crate::base::limits;
-use crate::io::setup::{Mode, Process, Setup, Stay};
-use crate::wire::metainfo::Metainfo;
+use crate::io::setup::{Mode, Process, Setup};
+use crate::torrent::Stay;
+use crate::wire::Metainfo;
 
 /// What a run of a whole folder of torrents needs to know.
 #[derive(Clone, Debug)]

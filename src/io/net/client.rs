@@ -4,8 +4,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, limits};
 
 /// Bytes read at a time.
 const READ: usize = 64 * limits::KIB;

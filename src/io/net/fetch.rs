@@ -12,8 +12,7 @@ use slab::Slab;
 
 use super::link;
 use super::stream::Stream;
-use crate::base::limits;
-use crate::base::time::{Duration, Now, sooner};
+use crate::base::{Duration, Now, limits, sooner};
 use crate::tracker::Id;
 
 /// How long an answer over a kept connection is waited for before it is asked for over a new one:

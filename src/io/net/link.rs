@@ -11,7 +11,7 @@ use rustix::net::SocketType;
 
 use super::socket;
 use super::stream::Stream;
-use crate::base::key::PeerKey;
+use crate::base::PeerKey;
 use crate::io::tokens::PEERS;
 use crate::tracker::Families;
 

@@ -1,6 +1,7 @@
 //! Sockets: those of peers, those of trackers, those of remote control, and host names.
 
 mod socket;
+
 pub mod stream;
 
 pub mod link;
@@ -12,5 +13,11 @@ pub mod udp;
 pub mod outreach;
 
 mod client;
-pub mod server;
 pub mod unix;
+
+pub mod server;
+
+pub use link::{Link, Listeners};
+pub use outreach::Outreach;
+pub use server::{ClientKey, Incoming, Server};
+pub use stream::Stream;

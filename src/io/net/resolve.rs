@@ -14,8 +14,7 @@ use std::thread;
 use mio::Waker;
 use slab::Slab;
 
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, limits};
 
 /// Addresses of a name, or why there are none.
 pub type Found = Result<Vec<IpAddr>, String>;

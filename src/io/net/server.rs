@@ -12,8 +12,7 @@ use slab::Slab;
 use super::client::{Client, Turn};
 use super::link;
 use super::unix::{self, Place};
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, limits};
 
 /// A client, as long as it is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -16,8 +16,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
 use super::{link, socket};
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, limits};
 use crate::tracker::Families;
 
 /// The sockets of both families, and those connected to trackers.

@@ -13,7 +13,7 @@ use std::process;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::io::disk::disk_error::DiskError;
+use crate::io::disk::DiskError;
 
 /// The socket's name in its folder.
 const NAME: &str = "control";

@@ -1,11 +1,9 @@
 //! Handshakes in both directions, cut, slow, wrong and followed by messages.
 
 use super::*;
-use crate::base::geometry::Geometry;
-use crate::base::id::{InfoHash, PeerId};
-use crate::base::time::Duration;
+use crate::base::{Duration, Geometry, InfoHash, PeerId};
 use crate::peer::peer::{Peer, Segment};
-use crate::wire::message::Message;
+use crate::wire::Message;
 
 const TORRENT: InfoHash = InfoHash([7; 20]);
 const OURS: PeerId = PeerId(*b"-bk0100-ABCDEFGHIJKL");

@@ -1,11 +1,9 @@
 //! What a connection says once, and how long it waits for whom.
 
 use super::*;
-use crate::base::bits::Bits;
-use crate::base::geometry::{BLOCK, Geometry};
-use crate::base::id::{InfoHash, PeerId};
+use crate::base::{BLOCK, Bits, Geometry, InfoHash, PeerId};
 use crate::peer::input::Input;
-use crate::wire::handshake::Handshake;
+use crate::wire::Handshake;
 
 const LOCAL: PeerId = PeerId(*b"-bk0100-ABCDEFGHIJKL");
 const REMOTE: PeerId = PeerId(*b"-TR3000-abcdefghijkl");

@@ -7,13 +7,9 @@ mod torrents;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::rate::Totals;
-use crate::base::time::{Duration, Now};
-use crate::session::command::{Change, Command, Refused};
-use crate::session::view::{PeerView, Rates, State, TorrentView, View};
-use crate::torrent::effect::Progress;
+use crate::base::{Duration, InfoHash, Now, Totals, limits};
+use crate::session::{Change, Command, PeerView, Rates, Refused, State, TorrentView, View};
+use crate::torrent::Progress;
 use crate::wire::json::{Json, read};
 
 const HASH: &str = "00000000000000000000000000000000000000a1";

@@ -16,9 +16,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Action, Counts, Families, Id, Identity, Input, Need, Response, Shared, Trackers};
-use crate::base::id::{InfoHash, PeerId};
-use crate::base::rng::Rng;
-use crate::base::time::{Duration, Now, sooner};
+use crate::base::{Duration, InfoHash, Now, PeerId, Rng, sooner};
 
 const HASH: InfoHash = InfoHash(*b"hhhhhhhhhhhhhhhhhhhh");
 const BOTH: Families = Families { v4: true, v6: true };

@@ -3,9 +3,8 @@
 use super::*;
 use crate::base::limits;
 use crate::wire::announce::{Event, Reply};
-use crate::wire::compact::Family;
-use crate::wire::scrape::Scraped;
 use crate::wire::udp_tracker::{Body, Request, Response};
+use crate::wire::{Family, Scraped};
 
 pub(super) const U: &str = "udp://10.0.0.1:9/announce";
 

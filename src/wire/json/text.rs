@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::base::printable::is_unsafe;
+use crate::base::is_unsafe;
 
 /// One JSON object under construction. Keys come out in the order of the calls.
 #[derive(Debug, Clone)]

@@ -5,11 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::base::holdings::Holdings;
-use brooklet::base::id::PieceHash;
-use brooklet::base::rng::Rng;
+use brooklet::base::{BLOCK, Bits, Block, Geometry, Holdings, PieceHash, Rng};
 use brooklet::pieces::{Accepted, Pieces, Plan};
 use sha1::{Digest as _, Sha1};
 

@@ -3,23 +3,16 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::base::id::{InfoHash, PeerId, PieceHash};
-use brooklet::base::limits;
-use brooklet::base::padding::Padding;
-use brooklet::base::rate::Totals;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::input::Input;
-use brooklet::peer::peer::Segment;
-use brooklet::session::config::Config;
-use brooklet::session::session::Session;
-use brooklet::torrent::effect::{Effect, Report};
-use brooklet::torrent::order::{Order, Stay, Us};
-use brooklet::torrent::stage::Then;
+use brooklet::base::{
+    BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, Totals,
+    limits,
+};
+use brooklet::peer::{Input, Segment};
+use brooklet::session::{Config, Session};
+use brooklet::torrent::{Effect, Order, Report, Stay, Then, Us};
 use brooklet::tracker::Families;
-use brooklet::wire::handshake::Handshake;
-use brooklet::wire::message::{Message, frame_len, piece_header};
+use brooklet::wire::message::{frame_len, piece_header};
+use brooklet::wire::{Handshake, Message};
 use sha1::{Digest as _, Sha1};
 
 use super::{Row, Watch, median, resident, row};

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read, Write as _};
 use std::path::Path;
 
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::wire::Metainfo;
 use sha1::{Digest as _, Sha1};
 
 use super::Failure;

@@ -23,9 +23,7 @@ pub mod world;
 
 pub mod seeds;
 
-use brooklet::peer::fault::Fault;
-use brooklet::peer::frames::FrameLimits;
-use brooklet::peer::input::Input;
+use brooklet::peer::{Fault, FrameLimits, Input};
 
 /// Whole frames, without their lengths, and the fault that ends them, if one does. The bytes come
 /// in reads of these sizes, over and over.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use brooklet::base::geometry::Block;
-use brooklet::wire::handshake;
-use brooklet::wire::message::{Message, frame_len};
+use brooklet::base::Block;
+use brooklet::wire::message::frame_len;
+use brooklet::wire::{Message, handshake};
 
 use super::torrent::Torrent;
 

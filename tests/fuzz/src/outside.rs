@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use brooklet::base::time::Duration;
+use brooklet::base::Duration;
 use brooklet::tracker::{Action, Id, Input};
 use brooklet::wire::announce::Reply;
 use brooklet::wire::udp_tracker::{Body, Request, Response};

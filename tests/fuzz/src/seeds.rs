@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use brooklet::base::id::PeerId;
 use brooklet::base::limits::UNSENT;
-use brooklet::base::rng::Rng;
-use brooklet::peer::local::Local;
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::{PeerId, Rng};
+use brooklet::peer::Local;
+use brooklet::wire::Metainfo;
 
 use super::outside::{BODIES, HEADS};
 use super::transcript::{Setting, words};

@@ -1,9 +1,7 @@
 //! What a peer may say, right or wrong.
 
-use brooklet::base::geometry::{BLOCK, Block};
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::wire::handshake::Handshake;
-use brooklet::wire::message::Message;
+use brooklet::base::{BLOCK, Block, InfoHash, PeerId};
+use brooklet::wire::{Handshake, Message};
 
 use super::script::Script;
 use super::torrent::{SECOND, Torrent};

@@ -2,10 +2,9 @@
 
 use std::sync::OnceLock;
 
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::base::id::{InfoHash, PeerId, PieceHash};
 use brooklet::base::limits::SERVED_BLOCK;
-use brooklet::peer::local::Local;
+use brooklet::base::{BLOCK, Block, Geometry, InfoHash, PeerId, PieceHash};
+use brooklet::peer::Local;
 use sha1::{Digest as _, Sha1};
 
 /// Bytes of content, and of a piece.

@@ -5,16 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Block};
-use brooklet::base::key::TorrentKey;
-use brooklet::base::limits;
-use brooklet::base::time::{Duration, Now, sooner};
-use brooklet::peer::fault::Fault;
-use brooklet::peer::input::Input;
-use brooklet::peer::peer::{Peer, Segment};
-use brooklet::session::session::Session;
-use brooklet::torrent::effect::{Effect, Report};
+use brooklet::base::{BLOCK, Bits, Block, Duration, Now, TorrentKey, limits, sooner};
+use brooklet::peer::{Fault, Input, Peer, Segment};
+use brooklet::session::Session;
+use brooklet::torrent::{Effect, Report};
 use brooklet::wire::message::piece_header;
 
 use super::other::Other;

@@ -1,7 +1,7 @@
 //! What goes wrong between nodes: connections that break, so that both ends see it, or one, or
 //! none; nodes that vanish, and come back; a network in two parts.
 
-use brooklet::base::time::Duration;
+use brooklet::base::Duration;
 
 use super::net::Way;
 use super::queue::{Act, Event};

@@ -7,9 +7,7 @@ use std::rc::Rc;
 
 use sha1::{Digest as _, Sha1};
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::base::id::PieceHash;
+use brooklet::base::{BLOCK, Bits, Block, Geometry, PieceHash};
 
 /// The content, and what a metainfo says of it.
 pub struct Source {

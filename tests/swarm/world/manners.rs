@@ -1,8 +1,7 @@
 //! How a node behaves. Its session is always the real one: bad manners are put on what the session
 //! sends, on its way out.
 
-use brooklet::base::geometry::{BLOCK, Block};
-use brooklet::base::rng::Rng;
+use brooklet::base::{BLOCK, Block, Rng};
 use brooklet::wire::handshake;
 use brooklet::wire::message::frame_len;
 

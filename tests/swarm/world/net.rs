@@ -6,7 +6,7 @@
 //! more (a socket's buffer). In a rough network packets of different connections overtake each
 //! other.
 
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Duration, Now};
 
 use super::queue::Event;
 use super::stream::Stream;

@@ -4,18 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Geometry;
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::limits;
-use brooklet::base::padding::Padding;
-use brooklet::base::rate::Totals;
-use brooklet::base::time::{Duration, Now};
-use brooklet::session::config::Config;
-use brooklet::session::session::Session;
-use brooklet::torrent::effect::Snapshot;
-use brooklet::torrent::order::{Order, Stay, Us};
-use brooklet::torrent::stage::Then;
+use brooklet::base::{Bits, Duration, Geometry, InfoHash, Now, Padding, PeerId, Totals, limits};
+use brooklet::session::{Config, Session};
+use brooklet::torrent::{Order, Snapshot, Stay, Then, Us};
 use brooklet::tracker::Families;
 
 use super::disk::{Disk, Source};

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use brooklet::base::time::Now;
+use brooklet::base::Now;
 use brooklet::tracker::Id;
 
 /// Something that happens. Nodes, connections and their directions (0: from the caller) are named

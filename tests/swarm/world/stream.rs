@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use brooklet::base::geometry::Block;
+use brooklet::base::Block;
 use brooklet::wire::message::{PIECE_HEADER, piece_header};
 
 use super::disk::Source;

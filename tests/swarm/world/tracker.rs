@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Duration, Now, Rng};
 
 /// Where it is said to be.
 pub const URL: &str = "http://192.0.2.1:6969/announce";

@@ -3,17 +3,13 @@
 
 use std::hash::Hash as _;
 
-use brooklet::base::geometry::{BLOCK, Block};
-use brooklet::base::key::TorrentKey;
-use brooklet::base::time::sooner;
-use brooklet::peer::fault::Fault;
-use brooklet::peer::input::Input;
-use brooklet::peer::peer::Segment;
-use brooklet::session::appetite::Appetite;
-use brooklet::session::session::Session;
-use brooklet::torrent::effect::{Effect, Report, Snapshot};
+use brooklet::base::{BLOCK, Block, TorrentKey, sooner};
+use brooklet::peer::{Fault, Input, Segment};
+use brooklet::session::{Appetite, Session};
+use brooklet::torrent::{Effect, Report, Snapshot};
 use brooklet::tracker::Action;
-use brooklet::wire::message::{Message, PIECE_HEADER};
+use brooklet::wire::Message;
+use brooklet::wire::message::PIECE_HEADER;
 
 use super::manners::{Answer, Manners};
 use super::node::Role;

@@ -1,8 +1,7 @@
 //! What must be true of every node at all times, whatever others do to it.
 
-use brooklet::base::geometry::Block;
-use brooklet::base::time::{Duration, Now};
-use brooklet::session::session::Session;
+use brooklet::base::{Block, Duration, Now};
+use brooklet::session::Session;
 
 use super::disk::Source;
 use super::node::{Node, Share};

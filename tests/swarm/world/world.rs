@@ -5,9 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use brooklet::base::bits::Bits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Bits, Duration, Now, Rng};
 use brooklet::tracker::{Id, Input};
 
 use super::disk::Source;

@@ -4,12 +4,8 @@
 
 use std::collections::VecDeque;
 
-use brooklet::base::geometry::Block;
-use brooklet::base::key::TorrentKey;
-use brooklet::base::limits;
-use brooklet::base::time::Duration;
-use brooklet::session::appetite::DiskLoad;
-use brooklet::session::session::Session;
+use brooklet::base::{Block, Duration, TorrentKey, limits};
+use brooklet::session::{DiskLoad, Session};
 
 use super::net::span;
 use super::queue::Event;
@@ -129,7 +125,7 @@ impl World {
 
 #[cfg(test)]
 mod tests {
-    use brooklet::base::time::Now;
+    use brooklet::base::Now;
 
     use super::super::disk::Source;
     use super::super::manners::Manners;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::time::Duration;
+use crate::base::Duration;
 use mio::Poll;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -7,10 +7,9 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use brooklet::base::geometry::Block;
-use brooklet::wire::handshake;
-use brooklet::wire::message::{Message, frame_len};
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::Block;
+use brooklet::wire::message::frame_len;
+use brooklet::wire::{Message, Metainfo, handshake};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use sha1::{Digest as _, Sha1};

@@ -10,9 +10,8 @@ pub use seed::bitfield;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use brooklet::base::id::PeerId;
-use brooklet::wire::handshake::Handshake;
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::PeerId;
+use brooklet::wire::{Handshake, Metainfo};
 use mio::{Events, Poll};
 
 use super::{Failure, args::Args, torrent};

@@ -8,10 +8,9 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use brooklet::base::geometry::Block;
-use brooklet::wire::handshake;
-use brooklet::wire::message::{Message, PIECE_HEADER, frame_len, piece_header};
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::Block;
+use brooklet::wire::message::{PIECE_HEADER, frame_len, piece_header};
+use brooklet::wire::{Message, Metainfo, handshake};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use rustix::fs::sendfile;

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use brooklet::base::geometry::Block;
-use brooklet::wire::message::Message;
+use brooklet::base::Block;
+use brooklet::wire::Message;
 
 use super::super::Failure;
 use super::world::World;

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 
-use brooklet::base::geometry::Block;
-use brooklet::base::id::PeerId;
-use brooklet::wire::handshake::{self, Handshake};
-use brooklet::wire::message::{Message, PIECE_HEADER, frame_len, piece_header};
+use brooklet::base::{Block, PeerId};
+use brooklet::wire::message::{PIECE_HEADER, frame_len, piece_header};
+use brooklet::wire::{Handshake, Message, handshake};
 use mio::net::TcpStream;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::time::Instant;
 
-use brooklet::base::geometry::{BLOCK, Block, Geometry};
-use brooklet::wire::metainfo::Metainfo;
+use brooklet::base::{BLOCK, Block, Geometry};
+use brooklet::wire::Metainfo;
 
 use super::super::{Failure, args::Args, torrent};
 use super::peer::{Peer, Role};

@@ -1,10 +1,8 @@
 //! Bodies of HTTP trackers' answers, announce and scrape, and lists of compact addresses.
 
-use brooklet::base::id::InfoHash;
-use brooklet::base::limits;
+use brooklet::base::{InfoHash, limits};
 use brooklet::wire::announce::Answer;
-use brooklet::wire::compact::{self, Family};
-use brooklet::wire::scrape::ScrapeAnswer;
+use brooklet::wire::{Family, ScrapeAnswer, compact};
 
 /// Fails where a promise is broken.
 pub fn run(body: &[u8]) {

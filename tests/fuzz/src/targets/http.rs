@@ -2,10 +2,7 @@
 
 use super::super::cut;
 use super::super::script::Script;
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::Now;
+use brooklet::base::{InfoHash, Now, PeerId, Rng, limits};
 use brooklet::tracker::{Action, Families, Identity, Input, Response, Shared, Trackers};
 
 /// Fails where a promise is broken.

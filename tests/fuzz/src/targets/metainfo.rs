@@ -2,10 +2,8 @@
 //! magnet link.
 
 use brooklet::base::limits;
-use brooklet::storage::layout::Layout;
-use brooklet::wire::files::FileKind;
-use brooklet::wire::metainfo::Metainfo;
-use brooklet::wire::{magnet, paths};
+use brooklet::storage::Layout;
+use brooklet::wire::{FileKind, Metainfo, magnet, paths};
 
 /// Fails where a promise is broken.
 pub fn run(text: &[u8]) {

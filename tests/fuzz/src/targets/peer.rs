@@ -7,16 +7,10 @@ use super::super::torrent::Torrent;
 use super::super::transcript::pair::{Heard, Pair};
 use super::super::transcript::words::heard_words;
 use super::super::{cut, speech};
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Block;
-use brooklet::base::limits;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::fault::Fault;
-use brooklet::peer::input::Input;
-use brooklet::peer::local::Local;
-use brooklet::peer::peer::{Event, Segment};
-use brooklet::wire::handshake;
-use brooklet::wire::message::{Message, frame_len, piece_header};
+use brooklet::base::{Bits, Block, Duration, Now, limits};
+use brooklet::peer::{Event, Fault, Input, Local, Segment};
+use brooklet::wire::message::{frame_len, piece_header};
+use brooklet::wire::{Message, handshake};
 
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {

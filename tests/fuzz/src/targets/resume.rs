@@ -1,14 +1,10 @@
 //! Resume files, sealed and not, and what is made of them.
 
 use super::super::script::Script;
-use brooklet::base::bits::Bits;
-use brooklet::base::geometry::Geometry;
-use brooklet::base::id::InfoHash;
-use brooklet::storage::layout::Layout;
-use brooklet::storage::owned::Owned;
-use brooklet::storage::resume::{Resume, Stamp, verdict};
-use brooklet::wire::bencode;
-use brooklet::wire::files::{FileEntry, FileKind};
+use brooklet::base::{Bits, Geometry, InfoHash};
+use brooklet::storage::resume::verdict;
+use brooklet::storage::{Layout, Owned, Resume, Stamp};
+use brooklet::wire::{FileEntry, FileKind, bencode};
 use sha1::{Digest as _, Sha1};
 
 const OURS: InfoHash = InfoHash(*b"abcdefghijklmnopqrst");

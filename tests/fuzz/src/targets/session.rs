@@ -8,20 +8,12 @@ use super::super::script::Script;
 use super::super::torrent::{SECOND, Torrent};
 use super::super::world::{TORRENT, World};
 use super::super::{cut, speech};
-use brooklet::base::bits::Bits;
-use brooklet::base::limits;
-use brooklet::base::padding::Padding;
-use brooklet::base::rate::Totals;
-use brooklet::base::time::{Duration, Now};
-use brooklet::peer::fault::Fault;
-use brooklet::session::config::Config;
-use brooklet::session::session::Session;
-use brooklet::torrent::candidates::Source;
-use brooklet::torrent::order::{Order, Stay, Us};
-use brooklet::torrent::stage::Then;
+use brooklet::base::{Bits, Duration, Now, Padding, Totals, limits};
+use brooklet::peer::Fault;
+use brooklet::session::{Config, Session};
+use brooklet::torrent::{Order, Source, Stay, Then, Us};
 use brooklet::tracker::{Families, Input};
-use brooklet::wire::handshake::Handshake;
-use brooklet::wire::message::Message;
+use brooklet::wire::{Handshake, Message};
 
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {

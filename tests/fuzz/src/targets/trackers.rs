@@ -2,10 +2,7 @@
 
 use super::super::outside::{Outside, URLS};
 use super::super::script::Script;
-use brooklet::base::id::{InfoHash, PeerId};
-use brooklet::base::limits;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now, sooner};
+use brooklet::base::{Duration, InfoHash, Now, PeerId, Rng, limits, sooner};
 use brooklet::tracker::{Families, Identity, Input, Shared, Trackers};
 
 /// Fails where a promise is broken.

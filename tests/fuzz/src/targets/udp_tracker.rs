@@ -1,7 +1,7 @@
 //! Datagrams of UDP trackers, both ways, and of uTP.
 
 use brooklet::base::limits;
-use brooklet::wire::compact::Family;
+use brooklet::wire::Family;
 use brooklet::wire::datagram::Protocol;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
 use brooklet::wire::utp_packet::Packet;

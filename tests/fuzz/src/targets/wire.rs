@@ -1,9 +1,9 @@
 //! Handshake and frames: cut anywhere they give the same, and are written again as they came.
 
 use super::super::script::Script;
-use brooklet::peer::frames::FrameLimits;
-use brooklet::wire::handshake::{self, Handshake};
-use brooklet::wire::message::{Kind, Message, frame_len};
+use brooklet::peer::FrameLimits;
+use brooklet::wire::message::{Kind, frame_len};
+use brooklet::wire::{Handshake, Message, handshake};
 
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {
