@@ -193,8 +193,7 @@ fn what_does_not_exist_yet_says_so() {
     for args in [
         &["explain", "file"][..],
         &["get", "magnet:?xt=urn:btih:00"],
-        &["show", "MAGNET:?xt=urn:btih:00"],
-        &["scrape", "magnet:?xt=urn:btih:00"],
+        &["check", "MAGNET:?xt=urn:btih:00"],
         &["seed", "--trace", "file", "t"],
     ] {
         assert!(refused(args, 2).contains("not there yet"), "{args:?}");

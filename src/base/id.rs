@@ -64,6 +64,34 @@ impl InfoHash {
         }
         Some(InfoHash(hash))
     }
+
+    /// Reads thirty-two digits of base32 (RFC 4648) of either case, as some magnet links have them;
+    /// `None` for anything else.
+    pub fn from_base32(text: &str) -> Option<InfoHash> {
+        let digits = text.as_bytes();
+        if digits.len() != 32 {
+            return None;
+        }
+        let mut hash = [0; 20];
+        for (bytes, digits) in hash.chunks_exact_mut(5).zip(digits.chunks_exact(8)) {
+            let mut bits = 0_u64;
+            for digit in digits {
+                let value = match digit.to_ascii_uppercase() {
+                    letter @ b'A'..=b'Z' => letter - b'A',
+                    digit @ b'2'..=b'7' => digit - b'2' + 26,
+                    _ => return None,
+                };
+                bits = (bits << 5) | u64::from(value);
+            }
+            bytes.copy_from_slice(&bits.to_be_bytes()[3..]);
+        }
+        Some(InfoHash(hash))
+    }
+
+    /// Reads either form: what a user types, or a magnet link has.
+    pub fn from_text(text: &str) -> Option<InfoHash> {
+        InfoHash::from_hex(text).or_else(|| InfoHash::from_base32(text))
+    }
 }
 
 fn hex(bytes: &[u8; 20], f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -24,8 +24,8 @@ Commands:
   explain FILE    every byte of a file of the protocol (not there yet)
   help [COMMAND]  this text, or that of a command (as COMMAND --help)
 
-TORRENT is the path of a .torrent, or - for standard input. Magnet links are
-not there yet.
+TORRENT is the path of a .torrent, or - for standard input. show and scrape take
+a magnet link or an info hash, too; the others not yet.
 
   -h, --help      print this help
   -V, --version   print the version
@@ -161,9 +161,10 @@ Examples:
 pub const SHOW: &str = "\
 Usage: brooklet show [OPTION]... TORRENT
 
-Says in words what a torrent holds. TORRENT is the path of a .torrent, or - for
-standard input. A file that cannot have its name on disk is shown with the one
-it gets, and what the torrent calls it.
+Says in words what a torrent holds. TORRENT is the path of a .torrent, - for
+standard input, a magnet link (in quotes), or an info hash; of these two, what
+they say themselves. A file that cannot have its name on disk is shown with the
+one it gets, and what the torrent calls it.
 
   -d, --dir DIR  where the content lies or will lie: decides whether names that
                  differ only by capitals are two files there (.)
@@ -173,6 +174,7 @@ it gets, and what the torrent calls it.
 Examples:
   brooklet show debian.torrent
   brooklet show --json - < debian.torrent | jq .files
+  brooklet show 'magnet:?xt=urn:btih:...'
 ";
 
 /// `brooklet check --help`.

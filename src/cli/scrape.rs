@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use lexopt::{Arg, Parser};
 
+use super::target::{self, Target};
 use super::values::{self, Value};
-use super::{Failure, help, slip, target, usage};
+use super::{Failure, help, slip, usage};
 use crate::io::logging::printable;
 use crate::io::scrape;
 use crate::io::scrape::Answer;
@@ -39,12 +40,17 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         }
     }
     let missing = || Failure::usage("scrape: no torrent is named: see brooklet scrape --help");
-    let metainfo = target::load(&torrent.ok_or_else(missing)?)?;
-    if metainfo.trackers.iter().all(Vec::is_empty) {
-        let name = &metainfo.name;
+    let (name, info_hash, trackers) = match target::find(&torrent.ok_or_else(missing)?)? {
+        Target::Torrent(it) => (it.name, it.info_hash, it.trackers),
+        Target::Link(link) => {
+            let name = link.name.unwrap_or_else(|| link.info_hash.to_string());
+            (name, link.info_hash, link.trackers)
+        }
+    };
+    if trackers.iter().all(Vec::is_empty) {
         return Err(Failure::failed(format!("{name}: it names no tracker")));
     }
-    let answers = scrape(&metainfo.trackers, metainfo.info_hash, bind, allow_local);
+    let answers = scrape(&trackers, info_hash, bind, allow_local);
     let answers = answers.map_err(Failure::failed)?;
     super::print(&if json {
         objects(&answers)
@@ -54,10 +60,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     if answers.iter().any(|answer| answer.outcome.is_ok()) {
         Ok(())
     } else {
-        Err(Failure::failed(format!(
-            "{}: no tracker answered",
-            metainfo.name
-        )))
+        Err(Failure::failed(format!("{name}: no tracker answered")))
     }
 }
 

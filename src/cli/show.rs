@@ -1,6 +1,8 @@
 //! `show`: what a torrent holds, in words or as one JSON object. Nothing in it reaches the terminal
 //! unescaped.
 
+mod link;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,8 +10,9 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
+use super::target::{self, Target};
 use super::units::Bytes;
-use super::{Failure, help, slip, target, usage};
+use super::{Failure, help, slip, usage};
 use crate::io::disk::places;
 use crate::io::logging::printable;
 use crate::storage::select;
@@ -36,7 +39,11 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         }
     }
     let missing = || Failure::usage("show: no torrent is named: see brooklet show --help");
-    let mut metainfo = target::load(&torrent.ok_or_else(missing)?)?;
+    let mut metainfo = match target::find(&torrent.ok_or_else(missing)?)? {
+        Target::Torrent(metainfo) => metainfo,
+        Target::Link(link) if json => return super::print(&link::object(&link)),
+        Target::Link(link) => return super::print(&link::words(&link)),
+    };
     places::fold(&dir, &mut metainfo, false);
     super::print(&if json {
         object(&metainfo)

@@ -1,5 +1,5 @@
-//! The TORRENT argument: the path of a `.torrent`, or `-` for standard input. What is none is named
-//! as what it is, with what to do.
+//! The SOURCE argument: the path of a `.torrent`, `-` for standard input, a magnet link, or an info
+//! hash. What is none is named as what it is, with what to do.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -8,12 +8,67 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{DAMAGED, Failure, quote};
+use crate::base::InfoHash;
 use crate::base::limits;
 use crate::io::disk::locate::Place;
 use crate::io::disk::{Why, locate, places};
 use crate::io::logging;
 use crate::storage::select;
-use crate::wire::{Metainfo, magnet};
+use crate::wire::Metainfo;
+use crate::wire::magnet::{self, Link};
+
+/// What an argument names.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A torrent, all of it.
+    Torrent(Box<Metainfo>),
+    /// A torrent as far as a magnet link or an info hash says.
+    Link(Box<Link>),
+}
+
+/// Finds out what an argument names.
+///
+/// # Errors
+/// It cannot be read, or it is not valid.
+pub fn find(source: &OsStr) -> Result<Target, Failure> {
+    let text = source.to_str().unwrap_or_default();
+    if magnet::is_magnet(text) {
+        return link(source, text);
+    }
+    if is_info_hash(text) && !Path::new(text).exists() {
+        let bare = InfoHash::from_text(text).map(Link::bare);
+        return bare
+            .map(|bare| Target::Link(Box::new(bare)))
+            .ok_or_else(|| {
+                Failure::invalid(format!(
+                    "{text}: it names a v2-only torrent (BEP 52), which brooklet does not support"
+                ))
+            });
+    }
+    let text = read_any(source)?;
+    match std::str::from_utf8(&text) {
+        Ok(text) if magnet::is_magnet(text.trim_start()) => link(source, text),
+        _ => load_text(source, &checked(source, text)?),
+    }
+}
+
+fn link(source: &OsStr, text: &str) -> Result<Target, Failure> {
+    let invalid = |why| {
+        let name = match shown(source) {
+            long if long.len() > LONGEST_SHOWN => Cow::Borrowed("magnet link"),
+            name => name,
+        };
+        Failure::invalid(format!("{name}: {why}"))
+    };
+    let link = Link::parse(text).map_err(invalid)?;
+    Ok(Target::Link(Box::new(link)))
+}
+
+fn load_text(source: &OsStr, text: &[u8]) -> Result<Target, Failure> {
+    let invalid = |why| Failure::invalid(format!("{}: {why}", shown(source)));
+    let metainfo = Metainfo::parse(text).map_err(invalid)?;
+    Ok(Target::Torrent(Box::new(metainfo)))
+}
 
 /// Reads the torrent that an argument names.
 ///
@@ -25,6 +80,9 @@ pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
     let invalid = |why| Failure::invalid(format!("{}: {why}", shown(torrent)));
     Metainfo::parse(&text).map_err(invalid)
 }
+
+/// A magnet link that is longer is not repeated in messages.
+const LONGEST_SHOWN: usize = 100;
 
 /// What an argument is called in messages.
 pub fn shown(torrent: &OsStr) -> Cow<'_, str> {
@@ -40,6 +98,14 @@ pub fn shown(torrent: &OsStr) -> Cow<'_, str> {
 /// # Errors
 /// Like [`load`].
 pub fn read(torrent: &OsStr) -> Result<Vec<u8>, Failure> {
+    if let Some(why) = torrent.to_str().and_then(no_link) {
+        return Err(Failure::usage(why));
+    }
+    checked(torrent, read_any(torrent)?)
+}
+
+/// All that a path or standard input holds.
+fn read_any(torrent: &OsStr) -> Result<Vec<u8>, Failure> {
     if let Some(why) = torrent.to_str().and_then(no_path) {
         return Err(Failure::usage(why));
     }
@@ -50,7 +116,7 @@ pub fn read(torrent: &OsStr) -> Result<Vec<u8>, Failure> {
         File::open(torrent).and_then(bounded)
     };
     let path = Path::new(torrent);
-    let text = text.map_err(|error| {
+    text.map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::IsADirectory => folder(path),
             io::ErrorKind::NotFound => missing(path),
@@ -60,10 +126,15 @@ pub fn read(torrent: &OsStr) -> Result<Vec<u8>, Failure> {
             _ => Why::from(error).to_string(),
         };
         Failure::failed(format!("{name}: {why}"))
-    })?;
+    })
+}
+
+/// What was read, if it begins as a torrent does.
+fn checked(torrent: &OsStr, text: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    let name = shown(torrent);
     let invalid = |why: &str| Failure::invalid(format!("{name}: {why}"));
     if text.first() != Some(&b'd') {
-        let beside = described_by(path)
+        let beside = described_by(Path::new(torrent))
             .map(|path| format!("this is no torrent: did you mean {}?", path.display()));
         return Err(invalid(
             &beside.unwrap_or_else(|| String::from(other(&text))),
@@ -142,7 +213,6 @@ fn no_path(text: &str) -> Option<String> {
         .map(|(scheme, _)| scheme.to_ascii_lowercase());
     let shown = quote(OsStr::new(text));
     match scheme.as_deref() {
-        _ if magnet::is_magnet(text) => Some(String::from("magnet links: not there yet")),
         _ if text.is_empty() => Some(String::from("'': a torrent's path cannot be empty")),
         Some("http" | "https" | "ftp") => Some(format!(
             "{shown}: URLs are not there yet: fetch it first, with curl -LO, and name the file"
@@ -150,10 +220,21 @@ fn no_path(text: &str) -> Option<String> {
         Some("file") => Some(format!(
             "{shown}: name the file by its path, without file://"
         )),
-        None if is_info_hash(text) && !Path::new(text).exists() => Some(format!(
-            "{shown}: an info hash: these are not there yet: name the .torrent"
-        )),
         _ => None,
+    }
+}
+
+/// Why an argument is no torrent yet for a command that needs all of it.
+fn no_link(text: &str) -> Option<String> {
+    if magnet::is_magnet(text) {
+        Some(String::from("magnet links: not there yet"))
+    } else if is_info_hash(text) && !Path::new(text).exists() {
+        let shown = quote(OsStr::new(text));
+        Some(format!(
+            "{shown}: an info hash: these are not there yet: name the .torrent"
+        ))
+    } else {
+        None
     }
 }
 

@@ -79,7 +79,7 @@ impl<'a> Urls<'a> {
 
 /// A URL or host name without the blanks around it. Control characters have no place in one; passed
 /// on, a line break would begin a header of our own in an HTTP request.
-fn usable(text: &[u8]) -> Option<&str> {
+pub(super) fn usable(text: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let fits = !text.is_empty() && text.len() <= limits::URL_BYTES;
     (fits && !text.contains(char::is_control)).then_some(text)

@@ -37,7 +37,11 @@ fn every_other_kind_of_file_is_named() {
         ("bz2.torrent", b"BZh91AY", "bunzip2"),
         ("empty.torrent", b"", "empty"),
         ("blank.torrent", b"\n\n \n", "white space"),
-        ("link.magnet", b"magnet:?xt=urn:btih:00", "magnet link"),
+        (
+            "link.magnet",
+            b"magnet:?xt=urn:btih:00",
+            "neither 40 hexadecimal digits nor 32 of base32",
+        ),
         ("url.txt", b"https://example.org/a.torrent\n", "URL"),
         ("error.torrent", b"{\"error\": \"not found\"}", "JSON"),
         ("film.mkv", b"\x1a\x45\xdf\xa3\x01\0", "some other file"),
@@ -71,19 +75,40 @@ fn what_was_meant_is_named_where_it_lies_beside() {
         ("http://example.org/x.torrent", 2, "URLs are not there yet"),
         ("HTTPS://example.org/x.torrent", 2, "URLs are not there yet"),
         ("file:///etc/passwd", 2, "without file://"),
-        ("magnet:?xt=urn:btih:00", 2, "not there yet"),
-        (
-            "d2474e86c95b19b8bcfdb92bc12c9d44667cfa36",
-            2,
-            "an info hash",
-        ),
-        ("2JDU5BWJLMM3RPH53EV4CLE5IRTHZ6RW", 2, "an info hash"),
+        ("magnet:?xt=urn:btih:00", 3, "neither 40 hexadecimal digits"),
+        ("magnet:?xt=urn:btmh:1220aa", 3, "v2-only torrent (BEP 52)"),
+        (&"ab".repeat(32), 3, "v2-only torrent (BEP 52)"),
     ] {
         let (ended, line) = show(&dir, torrent);
         assert_eq!(ended, code, "{line}");
         assert!(line.contains(what), "{line}");
     }
     assert_eq!(show(&dir, "film.mkv.torrent").0, 0);
+}
+
+/// What `show --json` prints of this source in this folder.
+fn shown(dir: &Path, source: &str) -> String {
+    let mut command = brooklet(None);
+    let args = ["show", "--json", source];
+    let mut child = Child::spawn("show", command.args(args).current_dir(dir));
+    assert_eq!(child.code(SOON), 0, "{}", child.text(Stream::Err));
+    child.text(Stream::Out)
+}
+
+#[test]
+fn a_link_a_file_with_it_and_its_hash_are_the_same_torrent() {
+    let dir = Dir::new();
+    let hash = "d2474e86c95b19b8bcfdb92bc12c9d44667cfa36";
+    let link = format!("magnet:?xt=urn:btih:{}", hash.to_uppercase());
+    dir.file("link.magnet", format!("\n{link}\n"));
+    let expected = shown(&dir, hash);
+    assert!(expected.contains(hash), "{expected}");
+    for source in [&link, "link.magnet", "2JDU5BWJLMM3RPH5XEV4CLE5IRTHZ6RW"] {
+        assert_eq!(shown(&dir, source), expected, "{source}");
+    }
+    // A file of that name is what it is.
+    dir.file(hash, "d");
+    assert_eq!(show(&dir, hash).0, 3);
 }
 
 #[test]

@@ -1,7 +1,6 @@
-//! Magnet links (BEP 9): a torrent's info hash in a URI, with hints where to find it. Written here,
-//! not read.
+//! Writing a link.
 
-use super::percent;
+use super::super::percent;
 use crate::base::InfoHash;
 
 /// The link of a torrent: its hash, name, trackers and web seeds.
@@ -20,12 +19,6 @@ pub fn link(
     trackers.iter().flatten().for_each(|url| add("&tr=", url));
     web_seeds.iter().for_each(|url| add("&ws=", url));
     link
-}
-
-/// Whether what a user names is a magnet link, not a file.
-pub fn is_magnet(text: &str) -> bool {
-    text.get(..7)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
 }
 
 #[cfg(test)]
@@ -48,11 +41,5 @@ mod tests {
                 "ab".repeat(20)
             )
         );
-    }
-
-    #[test]
-    fn the_scheme_tells() {
-        assert!(is_magnet("magnet:?xt=urn:btih:00") && is_magnet("MAGNET:?x"));
-        assert!(!is_magnet("magnet") && !is_magnet("./magnet:x") && !is_magnet("mägnet:"));
     }
 }
