@@ -116,7 +116,8 @@ impl Reactor {
         let Some(Some(link)) = self.links.get_mut(key) else {
             return Left::Nothing;
         };
-        let written = link.write(&self.buffer[..filled.bytes]);
+        let sealed = self.session.seal(key, &mut self.buffer[..filled.bytes]);
+        let written = link.write(sealed);
         let left = if link.writable {
             Left::More
         } else {

@@ -15,15 +15,14 @@ use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
 use super::logging;
-use super::net::{Link, Listeners, Outreach, Stream, link};
+use super::net::{Heard, Link, Listeners, Outreach, Stream, link};
 use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
 use crate::base::{Now, TorrentKey, limits, sooner};
 use crate::peer::{Fault, Peer};
-use crate::session::{Session, view};
+use crate::session::{Session, command, datagrams, view};
 use crate::torrent::{Effect, Source};
-use crate::tracker::Input;
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
 const AREA: usize = 256 * 1024;
@@ -101,6 +100,9 @@ impl Reactor {
     /// # Errors
     /// A socket cannot be registered.
     pub fn new(mut parts: Parts) -> io::Result<Reactor> {
+        if log::log_enabled!(log::Level::Debug) {
+            command::trace(&mut parts.session);
+        }
         let registry = parts.poll.registry();
         for (place, socket) in parts.listeners.sockets.iter_mut().enumerate() {
             registry.register(socket, Token(LISTENERS.start + place), Interest::READABLE)?;
@@ -232,7 +234,7 @@ impl Reactor {
                 WAKER => self.on_woken(now),
                 Token(n) if OUTREACH.contains(&n) => {
                     let registry = self.poll.registry();
-                    let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
+                    let hear = &mut |heard: Heard<'_>| hear(&mut self.session, heard, now);
                     self.outreach.on_event(event, registry, hear);
                 }
                 Token(n) if UNATTENDED.contains(&n) => {
@@ -243,14 +245,9 @@ impl Reactor {
                 Token(n) => self.on_peer_event(n - PEERS, event, now),
             }
         }
-        let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
+        let hear = &mut |heard: Heard<'_>| hear(&mut self.session, heard, now);
         self.outreach
             .handle_timeout(self.poll.registry(), now, hear);
-        for (from, packet) in self.outreach.take_packets() {
-            if let Some(answer) = self.session.answer_utp(from, &packet, now) {
-                self.outreach.send_packet(from, &answer);
-            }
-        }
         self.accept_peers(now);
         self.read_peers(now);
         if let Some(unattended) = &mut self.unattended {
@@ -273,7 +270,7 @@ impl Reactor {
             logging::redraw();
         }
         self.outreach
-            .on_woken(now, &mut |input| self.session.handle_tracker(input, now));
+            .on_woken(now, &mut |heard| hear(&mut self.session, heard, now));
         let found = self.outreach.take_peers();
         for torrent in view::keys(&self.session) {
             self.session.add_peers(torrent, &found, Source::User, now);
@@ -356,10 +353,11 @@ impl Reactor {
                     }
                 }
                 Effect::Tracker { action, .. } => {
-                    let hear = &mut |input: Input<'_>| self.session.handle_tracker(input, now);
+                    let hear = &mut |heard: Heard<'_>| hear(&mut self.session, heard, now);
                     let registry = self.poll.registry();
                     self.outreach.perform(action, registry, now, hear);
                 }
+                Effect::Datagram { to, bytes } => self.outreach.send(to, &bytes),
                 Effect::ReadAhead { torrent, block } => {
                     self.store.content(torrent).read_ahead(block);
                 }
@@ -373,6 +371,10 @@ impl Reactor {
                 Effect::Rest { .. } => {}
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),
+                Effect::Trace { addr, ours, words } => {
+                    let way = if ours { "->" } else { "<-" };
+                    log::debug!("{addr} {way} {words}");
+                }
                 Effect::Report { torrent, report } => {
                     if let Some(unattended) = &mut self.unattended {
                         unattended.on_report(torrent, &report);
@@ -426,5 +428,13 @@ impl Reactor {
         self.let_go(now);
         self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
         self.busy |= self.unattended.is_some() && self.store.has_closed();
+    }
+}
+
+/// Tells the session what happened outside of peers' connections.
+fn hear(session: &mut Session, heard: Heard<'_>, now: Now) {
+    match heard {
+        Heard::Tracker(input) => session.handle_tracker(input, now),
+        Heard::Datagram(from, bytes) => datagrams::handle(session, from, bytes, now),
     }
 }

@@ -6,7 +6,7 @@ use super::disk::{Blocks, Unsaved, Written};
 use super::net::link;
 use super::reactor::Reactor;
 use crate::base::{Block, Now, PeerKey, TorrentKey, limits};
-use crate::peer::{Fault, Input, Peer};
+use crate::peer::{Fault, Peer};
 use crate::session::{Appetite, DiskLoad};
 
 /// Reads whose blocks are hashed together: with those of several peers there are several pieces,
@@ -73,7 +73,7 @@ impl Reactor {
                 self.session.handle_closed(key, Fault::Closed, now);
             }
             Ok(Some(n)) => {
-                let mut input = Input::new(&buffer[..cut + n]);
+                let mut input = self.session.open(key, &mut buffer[..cut + n]);
                 while let Some(write) = self.session.receive(key, &mut input, now) {
                     blocks.push((write.block, write.at));
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mio::{Events, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::net::{Outreach, link};
+use super::net::{Heard, Outreach, link};
 use crate::base::{InfoHash, Now, Rng, sooner};
 use crate::tracker::{Counts, Families, Input, Shared, Trackers};
 
@@ -62,8 +62,8 @@ pub fn scrape(
         let now = clock.now();
         asking.take_turns(now);
         while let Some(action) = asking.trackers.next_action() {
-            outreach.perform(action, poll.registry(), now, &mut |input| {
-                asking.hear(input, now);
+            outreach.perform(action, poll.registry(), now, &mut |heard| {
+                asking.hear(heard, now);
             });
         }
         while let Some(response) = asking.trackers.next_response() {
@@ -114,7 +114,15 @@ impl Asking {
         Asking { trackers, shared }
     }
 
-    fn hear(&mut self, input: Input<'_>, now: Now) {
+    fn hear(&mut self, heard: Heard<'_>, now: Now) {
+        match heard {
+            Heard::Tracker(input) => self.handle(input, now),
+            // There is nothing else that a datagram could be for.
+            Heard::Datagram(from, bytes) => self.handle(Input::Datagram { from, bytes }, now),
+        }
+    }
+
+    fn handle(&mut self, input: Input<'_>, now: Now) {
         if !self.shared.recipients(&input).is_empty() {
             self.trackers.handle(input, &mut self.shared, now);
         }
@@ -122,7 +130,7 @@ impl Asking {
 
     fn take_turns(&mut self, now: Now) {
         while let Some(input) = self.shared.next_turn(now) {
-            self.hear(input, now);
+            self.handle(input, now);
         }
     }
 }
@@ -150,7 +158,7 @@ fn turn(
         _ => {}
     }
     let now = clock.now();
-    let hear = &mut |input: Input<'_>| asking.hear(input, now);
+    let hear = &mut |heard: Heard<'_>| asking.hear(heard, now);
     for event in events.iter() {
         match event.token() {
             WAKER => outreach.on_woken(now, hear),

@@ -136,7 +136,6 @@ impl Greeting {
         if self.is_dialing() {
             self.phase = Phase::Greeting;
             self.since = now;
-            log::debug!("{} -> handshake", self.addr);
         }
     }
 
@@ -171,9 +170,8 @@ impl Greeting {
             Fault::NotBitTorrent
         })?;
         self.cut = Vec::new();
-        if let Some(theirs) = &theirs {
+        if theirs.is_some() {
             input.take(handshake::LEN);
-            log::debug!("{} <- handshake {:?}", self.addr, theirs.peer_id);
         } else {
             let rest = input.take(input.rest().len()).unwrap_or_default();
             self.cut.extend_from_slice(rest);
@@ -193,7 +191,6 @@ impl Greeting {
         }
         if !self.outbound {
             local.handshake().encode(&mut self.out);
-            log::debug!("{} -> handshake", self.addr);
         }
         if theirs.peer_id == local.peer_id {
             self.ignored = true;

@@ -25,7 +25,6 @@ impl Peer {
                 return Err(Fault::NotReading);
             }
             let message = Message::parse(frame).map_err(Fault::Malformed)?;
-            log::debug!("{} <- {message}", self.addr);
             match step(&self.phase, message.kind(), self.caps) {
                 Step::Take => {}
                 Step::Enter(phase) => self.phase = phase,

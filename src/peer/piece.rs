@@ -94,9 +94,8 @@ impl Uploads {
         self.sent
     }
 
-    /// Notes that bytes of block frames are gone; returns how many of these were content. `done`
-    /// hears of each block that is gone whole.
-    pub fn on_sent(&mut self, bytes: usize, mut done: impl FnMut(Block)) -> u64 {
+    /// Notes that bytes of block frames are gone; returns how many of these were content.
+    pub fn on_sent(&mut self, bytes: usize) -> u64 {
         let (mut left, mut content) = (bytes, 0_u64);
         while let Some(first) = self.queue.front() {
             let frame = PIECE_HEADER.saturating_add(first.len as usize);
@@ -109,7 +108,6 @@ impl Uploads {
                 break;
             }
             (self.sent, self.excess) = (0, 0);
-            done(*first);
             self.queue.pop_front();
         }
         slim(&mut self.queue);
@@ -141,22 +139,13 @@ mod tests {
             (Ok(()), Ok(()), Ok(()))
         );
         assert_eq!(uploads.len(), 2);
-        assert_eq!(
-            (uploads.on_sent(10, |_| ()), uploads.sent_of_first()),
-            (0, 10)
-        );
+        assert_eq!((uploads.on_sent(10), uploads.sent_of_first()), (0, 10));
         assert!(!uploads.cancel(block(0)), "it has begun");
         assert_eq!(
-            (
-                uploads.on_sent(3 + 100 + 13 + 1, |_| ()),
-                uploads.sent_of_first()
-            ),
+            (uploads.on_sent(3 + 100 + 13 + 1), uploads.sent_of_first()),
             (101, 14)
         );
-        assert_eq!(
-            (uploads.on_sent(99, |_| ()), uploads.is_empty()),
-            (99, true)
-        );
+        assert_eq!((uploads.on_sent(99), uploads.is_empty()), (99, true));
     }
 
     #[test]
@@ -165,7 +154,7 @@ mod tests {
         for begin in [0, 100, 200, 300] {
             assert_eq!(uploads.queue(block(begin)), Ok(()));
         }
-        uploads.on_sent(1, |_| ());
+        uploads.on_sent(1);
         assert_eq!(
             uploads.drop_all(|b| b.begin == 200),
             [block(100), block(300)]

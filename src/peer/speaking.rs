@@ -158,10 +158,6 @@ impl Peer {
             return 0;
         }
         self.said = now;
-        let addr = self.addr;
-        let done = |Block { piece, begin, len }| {
-            log::debug!("{addr} -> piece {piece} at {begin}, {len} bytes");
-        };
         let mut left = bytes;
         let mut content = 0;
         let begun = self.uploads.sent_of_first();
@@ -172,7 +168,7 @@ impl Peer {
                 .next()
                 .map_or(0, |block| PIECE_HEADER.saturating_add(block.len as usize));
             let part = left.min(frame.saturating_sub(begun));
-            content = self.uploads.on_sent(part, done);
+            content = self.uploads.on_sent(part);
             left = left.saturating_sub(part);
         }
         let part = left.min(self.out.len().saturating_sub(self.out_sent));
@@ -180,14 +176,13 @@ impl Peer {
         self.drop_sent();
         content = self
             .uploads
-            .on_sent(left.saturating_sub(part), done)
+            .on_sent(left.saturating_sub(part))
             .saturating_add(content);
         self.up.add(content, now);
         content
     }
 
     pub(super) fn say(&mut self, message: Message<'_>) {
-        log::debug!("{} -> {message}", self.addr);
         // In steps of a quarter: of many peers that do not read, half of the memory would be unused
         // otherwise.
         if self.out.capacity().saturating_sub(self.out.len()) < SHORT_MESSAGE {

@@ -1,6 +1,7 @@
 //! What a user may change while the process runs.
 
 use super::session::Session;
+use super::tracer::Tracer;
 use crate::base::{Now, PeerKey, TorrentKey};
 use crate::torrent::{Stage, Stay, Then};
 
@@ -73,6 +74,12 @@ pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), 
         Command::Limit { torrent, limits } => limit(session, torrent, limits, now)?,
     }
     Ok(())
+}
+
+/// From now on every message of every peer is told as an
+/// [`Effect::Trace`](crate::torrent::Effect::Trace).
+pub fn trace(session: &mut Session) {
+    session.tracer = Some(Tracer::default());
 }
 
 /// The torrent that is added next gets this number: one that none had.

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 
 use super::appetite::{Appetite, DiskLoad};
 use super::meeting::Meeting;
+use super::sending::Sealed;
 use super::session::Session;
-use crate::base::{Block, Now, PeerKey, Reach, TorrentKey};
+use crate::base::{Block, Now, PeerKey, TorrentKey};
 use crate::peer::incoming::Failed;
 use crate::peer::{Event, Fault, Greeting, Input};
 use crate::pieces::Accepted;
 use crate::torrent::{Effect, Machine, Report, Slot, Twins};
-use crate::wire::utp_packet::{Kind, Packet};
 
 /// A block to be written; blocks in the order in which they come, since one may come again.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ impl Session {
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_dialing()) else {
             return;
         };
-        if let Machine::Greeting { greeting, .. } = &mut slot.machine {
+        if let Machine::Greeting(greeting) = &mut slot.machine {
             greeting.handle_connected(now);
             self.dials.on_connected();
             self.touch(key);
@@ -66,23 +66,25 @@ impl Session {
         self.hang_up(key, fault, now);
     }
 
-    /// The answer to a uTP packet from this address: a refusal of the connection that it opens.
-    /// Some clients (Transmission 4.1: after 21.7 s) turn to TCP late unless they are refused.
-    /// `None`: no answer, to other packets as to peers that would not be accepted over TCP either.
-    pub fn answer_utp(&mut self, from: SocketAddr, packet: &Packet, now: Now) -> Option<Packet> {
-        let answerable = packet.kind == Kind::Syn
-            && self.torrents.iter().any(|t| t.is_running())
-            && from.port() != 0
-            && Reach::of(from.ip()) != Reach::Nowhere
-            && !self.bans.covers(from);
-        (answerable && self.refusals.enter(now)).then(|| packet.refusal(now.as_micros() as u32))
-    }
-
     // What peers send.
 
-    /// Takes what was read from a slot's socket, up to the next block: that is to be written, and
-    /// then [`Session::handle_written`] or [`Session::handle_unwritten`] to be called. `None`: the
-    /// input is used up, or the connection is over.
+    /// Every byte that a peer sends passes here before anything else looks at it, and every byte for
+    /// a peer passes [`Session::seal`]: whatever is done to bytes of all peers alike is done in
+    /// these two places, and in place. So far messages are traced here, and nothing is encrypted.
+    ///
+    /// `bytes`: what was read from a slot's socket, behind what [`Session::cut`] has kept. The input
+    /// that comes back goes to [`Session::receive`].
+    pub fn open<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
+        let input = Input::new(bytes);
+        if let (Some(tracer), Some(slot)) = (&self.tracer, self.slots.get(key)) {
+            tracer.tell_received(slot, input, &mut self.effects);
+        }
+        input
+    }
+
+    /// Takes what was opened, up to the next block: that is to be written, and then
+    /// [`Session::handle_written`] or [`Session::handle_unwritten`] to be called. `None`: the input
+    /// is used up, or the connection is over.
     pub fn receive<'a>(
         &mut self,
         key: PeerKey,
@@ -106,7 +108,7 @@ impl Session {
         match self.slots.get(key).map(|slot| &slot.machine) {
             None => Ok(false),
             Some(Machine::Peer(_)) => Ok(true),
-            Some(Machine::Greeting { .. }) => {
+            Some(Machine::Greeting(_)) => {
                 let mut meeting = Meeting {
                     slots: &mut self.slots,
                     torrents: &mut self.torrents,
@@ -177,21 +179,29 @@ impl Session {
         }
     }
 
-    /// Notes bytes of [`Session::transmit`] as sent.
+    /// Every byte for a peer passes here last of all: see [`Session::open`]. `bytes`: the front of
+    /// what [`Session::transmit`] names, where it is written from. A socket may take less than all
+    /// of it: nothing counts as sent before [`Session::transmitted`], and what is left over is sealed
+    /// again.
+    pub fn seal<'a>(&self, key: PeerKey, bytes: &'a mut [u8]) -> Sealed<'a> {
+        debug_assert!(bytes.is_empty() || self.wants_to_send(key), "slot {key}");
+        Sealed::new(bytes)
+    }
+
+    /// Notes so many bytes of what was sealed as sent: they are metered and traced.
     pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) {
-        let member = match self.slots.get_mut(key).map(|slot| &mut slot.machine) {
-            Some(Machine::Peer(member)) => member,
-            Some(Machine::Greeting { greeting, .. }) => return greeting.transmitted(bytes, now),
-            None => return,
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
         };
-        let (content, torrent) = (member.peer.transmitted(bytes, now), member.torrent);
-        let traffic = &mut self.torrents[torrent].traffic;
-        traffic.up.add(content, now);
-        traffic.up_limit.take(content, now);
-        self.up.meter.add(content, now);
-        self.up.bucket.take(content, now);
-        self.up.queue.charge(key, content);
-        if content > 0 {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.tell_sent((key, slot), bytes, &mut self.effects);
+        }
+        let content = match &mut slot.machine {
+            Machine::Peer(member) => member.peer.transmitted(bytes, now),
+            Machine::Greeting(greeting) => return greeting.transmitted(bytes, now),
+        };
+        if let Some(torrent) = slot.torrent.filter(|_| content > 0) {
+            self.sending().count(torrent, key, content, now);
             self.stir(torrent);
         }
     }
@@ -288,10 +298,10 @@ impl Session {
     // Helpers.
 
     fn accept(&mut self, key: PeerKey, block: Block, data: &[u8], now: Now) -> bool {
-        let Some(member) = self.slots.get(key).and_then(Slot::member) else {
+        let Some((torrent, member)) = self.slots.get(key).and_then(Slot::peer_of) else {
             return false;
         };
-        let torrent = &mut self.torrents[member.torrent];
+        let torrent = &mut self.torrents[torrent];
         let content = torrent.pieces.content_of(block);
         torrent.traffic.down.add(content, now);
         self.down.meter.add(content, now);
@@ -311,10 +321,10 @@ impl Session {
     }
 
     fn observe(&mut self, key: PeerKey, event: Event<'_>, now: Now) -> Result<(), Fault> {
-        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
+        let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return Ok(());
         };
-        let torrent = &mut self.torrents[member.torrent];
+        let torrent = &mut self.torrents[torrent];
         match event {
             Event::Holdings(before) => {
                 torrent.pieces.left_swarm(&before);
@@ -342,10 +352,10 @@ impl Session {
     }
 
     fn requested(&mut self, key: PeerKey, block: Block, now: Now) -> Result<(), Fault> {
-        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
+        let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return Ok(());
         };
-        let torrent = &self.torrents[member.torrent];
+        let torrent = &self.torrents[torrent];
         let held = torrent.pieces.held().get(block.piece) && !torrent.damage.is_lost(block.piece);
         let peer = &mut member.peer;
         let choked = peer.choke_state().am_choking;
@@ -363,10 +373,10 @@ impl Session {
 
     /// Blocks that a peer will not send go back to the piece table, and to what may be asked for.
     pub(super) fn give_back(&mut self, key: PeerKey, blocks: &[Block]) {
-        let Some(member) = self.slots.get(key).and_then(Slot::member) else {
+        let Some((torrent, _)) = self.slots.get(key).and_then(Slot::peer_of) else {
             return;
         };
-        let torrent = &mut self.torrents[member.torrent];
+        let torrent = &mut self.torrents[torrent];
         torrent.release(key, blocks);
         let bytes = blocks.iter().map(|block| u64::from(block.len)).sum();
         torrent.traffic.down_limit.give_back(bytes);
@@ -382,9 +392,9 @@ impl Session {
         };
         self.timers.disarm(key, slot);
         let (addr, outbound, was_dialing) = (slot.addr(), slot.is_outbound(), slot.is_dialing());
-        let (torrent, greeted) = (slot.torrent(), slot.member().is_some());
+        let (torrent, greeted) = (slot.torrent, slot.member().is_some());
         match &mut slot.machine {
-            Machine::Greeting { greeting, .. } => {
+            Machine::Greeting(greeting) => {
                 if let Some(failed) = Failed::of(greeting, &fault).filter(|_| !outbound) {
                     self.incoming.count(failed, now);
                 }
@@ -414,7 +424,7 @@ impl Session {
     /// Nothing is left that a peer could ask for: those that have not said what they want go, too.
     pub(super) fn leave_strangers(&mut self, now: Now) {
         let slots = self.slots.iter();
-        let strangers = slots.filter(|(_, slot)| slot.torrent().is_none());
+        let strangers = slots.filter(|(_, slot)| slot.torrent.is_none());
         for key in strangers.map(|(key, _)| key).collect::<Vec<PeerKey>>() {
             self.hang_up(key, Fault::Stopping, now);
         }
@@ -422,12 +432,11 @@ impl Session {
 
     /// A torrent's peer leaves: what was asked of it may be asked of others.
     fn leave_peer(&mut self, key: PeerKey, fault: &Fault, now: Now) {
-        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
+        let Some((left, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return;
         };
         self.impatient.note(&member.peer, fault, now);
         let blocks = member.peer.close(fault.clone());
-        let left = member.torrent;
         let torrent = &mut self.torrents[left];
         torrent.census.recount(member);
         torrent.pieces.left_swarm(member.peer.holdings());

@@ -5,7 +5,7 @@ use slab::Slab;
 
 use super::patience::Impatient;
 use super::torrents::Torrents;
-use crate::base::{Now, PeerKey, limits};
+use crate::base::{Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Fault, Input, Peer, allowed_fast_set};
 use crate::torrent::{Agenda, Effects, Machine, Member, Report, Slot, Twins};
 
@@ -30,7 +30,10 @@ impl Meeting<'_> {
         input: &mut Input<'_>,
         now: Now,
     ) -> Result<bool, Fault> {
-        let Machine::Greeting { greeting, torrent } = &mut self.slots[key].machine else {
+        let Slot {
+            torrent, machine, ..
+        } = &mut self.slots[key];
+        let Machine::Greeting(greeting) = machine else {
             return Ok(true);
         };
         let Some(theirs) = greeting.next_handshake(input)? else {
@@ -51,19 +54,18 @@ impl Meeting<'_> {
         if let Some(older) = twins.resolve(key, ids, &self.agenda.closing, now)? {
             self.agenda.closing.push((older, Fault::Duplicate));
         }
-        let machine = &mut self.slots[key].machine;
-        if let Machine::Greeting { greeting, .. } = machine {
+        if let Machine::Greeting(greeting) = &mut self.slots[key].machine {
             let peer = Peer::opened(meeting.local, greeting, now);
-            let mut member = Member::new(named, peer, theirs.peer_id);
-            self.introduce(&mut member);
+            let mut member = Member::new(peer, theirs.peer_id);
+            self.introduce(named, &mut member);
             self.slots[key].machine = Machine::Peer(Box::new(member));
         }
         Ok(true)
     }
 
     /// Says what we have to a peer that has just greeted us.
-    fn introduce(&mut self, member: &mut Member) {
-        let torrent = &self.torrents[member.torrent];
+    fn introduce(&mut self, torrent: TorrentKey, member: &mut Member) {
+        let torrent = &self.torrents[torrent];
         let addr = member.peer.addr();
         if self.impatient.covers(&member.remote, addr) {
             member.peer.hurry_keep_alives();

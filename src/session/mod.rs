@@ -19,6 +19,8 @@ mod torrents;
 
 mod meeting;
 mod room;
+pub mod sending;
+mod tracer;
 
 mod invariants;
 
@@ -29,10 +31,12 @@ pub mod intake;
 mod planning;
 
 pub mod command;
+pub mod datagrams;
 pub mod view;
 
 pub use appetite::{Appetite, DiskLoad};
 pub use command::{Change, Command, Refused};
 pub use config::Config;
+pub use sending::Sealed;
 pub use session::Session;
 pub use view::{PeerView, Rates, State, TorrentView, View};

@@ -154,11 +154,11 @@ impl Session {
                 self.hang_up(key, fault, now);
                 continue;
             }
-            if let Some(member) = slot.member_mut() {
+            if let Some((torrent, member)) = slot.peer_of_mut() {
                 let late = member.peer.take_late(now);
                 let lost = member.peer.take_lost(now);
                 for &block in &late {
-                    self.torrents[member.torrent].pieces.late(key, block);
+                    self.torrents[torrent].pieces.late(key, block);
                 }
                 self.give_back(key, &lost);
             }
@@ -214,7 +214,7 @@ impl Session {
             let turn = open && allowed(self, u64::from(BLOCK));
             let (slots, torrents) = (&self.slots, &mut self.torrents);
             let own = |key: PeerKey| {
-                let torrent = torrents.get_mut(slots.get(key)?.torrent()?)?;
+                let torrent = torrents.get_mut(slots.get(key)?.torrent?)?;
                 torrent.traffic.down_limit.ready_at(u64::from(BLOCK), now)
             };
             let Some(key) = turn.then(|| self.down.next_turn(now, own)).flatten() else {
@@ -225,7 +225,7 @@ impl Session {
         }
         let (slots, torrents) = (&self.slots, &mut self.torrents);
         self.agenda.ask_at = self.down.turn_at(limits::ASKED_AT_ONCE, now, |key| {
-            let torrent = torrents.get_mut(slots.get(key)?.torrent()?)?;
+            let torrent = torrents.get_mut(slots.get(key)?.torrent?)?;
             torrent
                 .traffic
                 .down_limit
@@ -234,11 +234,11 @@ impl Session {
     }
 
     fn update_slot(&mut self, key: PeerKey, now: Now) {
-        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
+        let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return;
         };
         member.touched = false;
-        let torrent = &self.torrents[member.torrent];
+        let torrent = &self.torrents[torrent];
         if !torrent.is_running() {
             return;
         }
@@ -271,10 +271,10 @@ impl Session {
     /// Asks a slot for as many blocks as it can take, at most `most`. If it could take more, it
     /// waits: for the download limit, or for something to ask it for.
     fn ask(&mut self, key: PeerKey, most: usize, now: Now) {
-        let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) else {
+        let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return;
         };
-        let torrent = &mut self.torrents[member.torrent];
+        let torrent = &mut self.torrents[torrent];
         let asked = torrent.ask((key, &mut member.peer), most, &mut self.picked, now);
         self.down.bucket.take(asked.bytes, now);
         torrent.traffic.down_limit.take(asked.bytes, now);
@@ -290,8 +290,8 @@ impl Session {
     /// A peer's turn is over: it is counted, looked at again in time, and written to if there is
     /// something to say.
     fn settle_peer(&mut self, key: PeerKey, now: Now) {
-        if let Some(member) = self.slots.get_mut(key).and_then(Slot::member_mut) {
-            self.torrents[member.torrent].census.recount(member);
+        if let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) {
+            self.torrents[torrent].census.recount(member);
             let deadline = member.peer.next_deadline(now);
             self.settle(key, deadline);
         }
@@ -316,8 +316,8 @@ impl Session {
     fn wake_wanting(&mut self, torrent: TorrentKey) {
         let wanting = std::mem::take(&mut self.agenda.wants_more);
         let (woken, others) = wanting.into_iter().partition(|&key| {
-            let member = self.slots.get(key).and_then(Slot::member);
-            member.is_none_or(|member| member.torrent == torrent)
+            let slot = self.slots.get(key);
+            slot.is_none_or(|slot| slot.torrent == Some(torrent))
         });
         self.agenda.wants_more = others;
         let woken: Vec<PeerKey> = woken;

@@ -1,10 +1,10 @@
 //! The session: what the process holds, its clock-work, and what the outside may ask of it. What
 //! happened arrives in `intake`, and decisions are made once a turn in `planning`.
 //!
-//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::receive`] and
+//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::open`] and
 //! the like for all that happened; [`Session::plan`] once; [`Session::next_effect`] and
 //! [`Session::next_read`] until they are empty; then it writes to the slots of
-//! [`Session::take_unflushed`].
+//! [`Session::take_unflushed`], through [`Session::seal`].
 
 use std::net::SocketAddr;
 
@@ -16,9 +16,11 @@ use super::incoming::FailedIncoming;
 use super::invariants;
 use super::patience::Impatient;
 use super::room::Room;
+use super::sending::Sending;
 use super::timers::Timers;
 use super::torrents::Torrents;
-use crate::base::{BLOCK, Block, Now, PeerKey, Rng, TorrentKey, limits, sooner};
+use super::tracer::Tracer;
+use crate::base::{Block, Now, PeerKey, Rng, TorrentKey, sooner};
 use crate::peer::{Fault, Peer, Segment};
 use crate::pieces::Pieces;
 use crate::torrent::{
@@ -46,6 +48,8 @@ pub struct Session {
     pub(super) up: Flow,
     pub(super) agenda: Agenda,
     pub(super) effects: Effects,
+    /// There if somebody wants to read every message.
+    pub(super) tracer: Option<Tracer>,
     /// Scratch space for blocks to be asked for.
     pub(super) picked: Vec<Block>,
 }
@@ -68,6 +72,7 @@ impl Session {
             up: Flow::new(config.up, now),
             agenda: Agenda::default(),
             effects: Effects::new(),
+            tracer: None,
             picked: Vec::new(),
             config,
         }
@@ -182,8 +187,10 @@ impl Session {
         let effect = self.effects.pop_front()?;
         if let Effect::Hangup { key } = effect {
             let slot = self.slots.try_remove(key);
-            self.torrents
-                .lose(slot.and_then(|slot| slot.torrent()), key);
+            self.torrents.lose(slot.and_then(|slot| slot.torrent), key);
+            if let Some(tracer) = &mut self.tracer {
+                tracer.forget(key);
+            }
         }
         Some(effect)
     }
@@ -223,8 +230,8 @@ impl Session {
         self.slots.get(key).is_some_and(Slot::wants_to_send)
     }
 
-    /// What to send to a slot's socket, in order: what of it was sent is to be told to
-    /// [`Session::transmitted`].
+    /// What to send to a slot's socket, in order, once it went through [`Session::seal`]. What of it
+    /// was sent is to be told to [`Session::transmitted`].
     pub fn transmit(&self, key: PeerKey) -> impl Iterator<Item = Segment<'_>> {
         let slot = self.slots.get(key).into_iter();
         slot.flat_map(Slot::transmit)
@@ -239,7 +246,7 @@ impl Session {
     /// The torrent of the connection under this key. `None`: there is no such connection, or a peer
     /// that dialed us has not said which torrent it wants.
     pub fn torrent_of(&self, key: PeerKey) -> Option<TorrentKey> {
-        self.slots.get(key)?.torrent()
+        self.slots.get(key)?.torrent
     }
 
     /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any
@@ -267,23 +274,13 @@ impl Session {
     /// or the limits allow nothing yet. A slot that has more to be sent after its turn is to wait
     /// again.
     pub fn next_turn(&mut self, now: Now) -> Option<PeerKey> {
-        let (slots, torrents) = (&self.slots, &mut self.torrents);
-        self.up.next_turn(now, |key| {
-            let torrent = torrents.get_mut(slots.get(key)?.torrent()?)?;
-            torrent.traffic.up_limit.ready_at(u64::from(BLOCK), now)
-        })
+        self.sending().next_turn(now)
     }
 
     /// When to ask for the next turn, if any slot waits for one. Where the limit is high that is
     /// not for each block.
     pub fn turn_at(&mut self, now: Now) -> Option<Now> {
-        let rate = self.up.bucket.rate().unwrap_or_default();
-        let bytes = (rate / limits::TURNS_PER_SECOND).max(u64::from(BLOCK));
-        let (slots, torrents) = (&self.slots, &mut self.torrents);
-        self.up.turn_at(bytes, now, |key| {
-            let torrent = torrents.get_mut(slots.get(key)?.torrent()?)?;
-            torrent.traffic.up_limit.ready_at(u64::from(BLOCK), now)
-        })
+        self.sending().turn_at(now)
     }
 
     /// The slots that have something to send since the last call.
@@ -388,6 +385,15 @@ impl Session {
         Some(act(torrent, &mut members))
     }
 
+    /// What uploading needs.
+    pub(super) fn sending(&mut self) -> Sending<'_> {
+        Sending {
+            slots: &self.slots,
+            torrents: &mut self.torrents,
+            up: &mut self.up,
+        }
+    }
+
     /// Something has happened to a torrent: it is planned for in the next turn.
     pub(super) fn stir(&mut self, torrent: TorrentKey) {
         self.with(torrent, Torrent::stir);
@@ -407,10 +413,11 @@ impl Session {
         match &mut slot.machine {
             Machine::Peer(member) => {
                 member.askable = true;
-                let torrent = member.torrent;
-                self.with(torrent, |torrent, with| torrent.enlist(key, with));
+                if let Some(torrent) = slot.torrent {
+                    self.with(torrent, |torrent, with| torrent.enlist(key, with));
+                }
             }
-            Machine::Greeting { greeting, .. } => {
+            Machine::Greeting(greeting) => {
                 let deadline = greeting.next_deadline();
                 self.settle(key, deadline);
             }
@@ -428,7 +435,7 @@ impl Session {
     }
 
     pub(super) fn add_slot(&mut self, slot: Slot) -> PeerKey {
-        let torrent = slot.torrent();
+        let torrent = slot.torrent;
         let key = self.slots.insert(slot);
         self.touch(key);
         if let Some(torrent) = torrent {

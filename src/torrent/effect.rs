@@ -136,6 +136,13 @@ pub enum Effect {
         /// What to do.
         action: tracker::Action,
     },
+    /// Send a datagram from the client's port, or lose it.
+    Datagram {
+        /// Whom to send it to.
+        to: SocketAddr,
+        /// Its content.
+        bytes: Vec<u8>,
+    },
     /// These bytes will be sent soon: have them in memory by then.
     ReadAhead {
         /// The torrent.
@@ -167,6 +174,15 @@ pub enum Effect {
     Begin {
         /// The torrent.
         torrent: TorrentKey,
+    },
+    /// Log a message of a peer, see [`trace`](crate::session::command::trace).
+    Trace {
+        /// The peer.
+        addr: SocketAddr,
+        /// We sent it; else the peer did.
+        ours: bool,
+        /// What it says.
+        words: String,
     },
     /// Tell the user.
     Report {

@@ -34,8 +34,10 @@ impl Members<'_> {
     /// # Panics
     /// It is another torrent's, which would be an error of our own.
     pub fn get(&mut self, torrent: TorrentKey, key: PeerKey) -> Option<&mut Member> {
-        let member = self.slots.get_mut(key)?.member_mut()?;
-        assert_eq!(member.torrent, torrent, "slot {key} is another torrent's");
+        let slot = self.slots.get_mut(key)?;
+        let owner = slot.torrent;
+        let member = slot.member_mut()?;
+        assert_eq!(owner, Some(torrent), "slot {key} is another torrent's");
         Some(member)
     }
 }

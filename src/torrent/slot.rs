@@ -8,6 +8,9 @@ use crate::peer::{Fault, Greeting, Peer, Phase, Segment};
 /// One connection.
 #[derive(Debug)]
 pub struct Slot {
+    /// The torrent that we dialed for, or that the peer's handshake named. `None`: the peer dialed
+    /// us and has not said which torrent it wants. Then no torrent knows of the connection.
+    pub torrent: Option<TorrentKey>,
     /// Its protocol machine.
     pub machine: Machine,
     /// Addresses among the candidates at which its peer listens, as far as that is known. They are
@@ -19,18 +22,12 @@ pub struct Slot {
     pub armed: Option<Now>,
 }
 
-/// The protocol machine of a connection, before both handshakes are done and after.
+/// The protocol machine of a connection.
 #[derive(Debug)]
 pub enum Machine {
-    /// They are not done.
-    Greeting {
-        /// The machine.
-        greeting: Greeting,
-        /// The torrent that we dialed for, or that the peer's handshake named. `None`: the peer
-        /// dialed us and has not said which torrent it wants. Then no torrent knows of it.
-        torrent: Option<TorrentKey>,
-    },
-    /// They are: it is a peer of a torrent.
+    /// Before both handshakes are done.
+    Greeting(Greeting),
+    /// After that: it is a peer of a torrent.
     Peer(Box<Member>),
 }
 
@@ -43,25 +40,18 @@ impl Slot {
             Vec::new()
         };
         Slot {
-            machine: Machine::Greeting { greeting, torrent },
+            torrent,
+            machine: Machine::Greeting(greeting),
             listens_at,
             unflushed: false,
             armed: None,
         }
     }
 
-    /// The torrent that it is about, as far as that is known.
-    pub fn torrent(&self) -> Option<TorrentKey> {
-        match &self.machine {
-            Machine::Greeting { torrent, .. } => *torrent,
-            Machine::Peer(member) => Some(member.torrent),
-        }
-    }
-
     /// The peer of a torrent that it is, once both handshakes are done.
     pub fn member(&self) -> Option<&Member> {
         match &self.machine {
-            Machine::Greeting { .. } => None,
+            Machine::Greeting(_) => None,
             Machine::Peer(member) => Some(member),
         }
     }
@@ -69,15 +59,25 @@ impl Slot {
     /// The same, to change it.
     pub fn member_mut(&mut self) -> Option<&mut Member> {
         match &mut self.machine {
-            Machine::Greeting { .. } => None,
+            Machine::Greeting(_) => None,
             Machine::Peer(member) => Some(member),
         }
+    }
+
+    /// The peer of a torrent that it is, once both handshakes are done, and that torrent.
+    pub fn peer_of(&self) -> Option<(TorrentKey, &Member)> {
+        Some((self.torrent?, self.member()?))
+    }
+
+    /// The same, to change it.
+    pub fn peer_of_mut(&mut self) -> Option<(TorrentKey, &mut Member)> {
+        Some((self.torrent?, self.member_mut()?))
     }
 
     /// The machine before both handshakes are done.
     pub fn greeting(&self) -> Option<&Greeting> {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => Some(greeting),
+            Machine::Greeting(greeting) => Some(greeting),
             Machine::Peer(_) => None,
         }
     }
@@ -85,7 +85,7 @@ impl Slot {
     /// Where the other end is.
     pub fn addr(&self) -> SocketAddr {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => greeting.addr(),
+            Machine::Greeting(greeting) => greeting.addr(),
             Machine::Peer(member) => member.peer.addr(),
         }
     }
@@ -93,7 +93,7 @@ impl Slot {
     /// Whether we dialed it.
     pub fn is_outbound(&self) -> bool {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => greeting.is_outbound(),
+            Machine::Greeting(greeting) => greeting.is_outbound(),
             Machine::Peer(member) => member.peer.is_outbound(),
         }
     }
@@ -101,7 +101,7 @@ impl Slot {
     /// When it was begun, or else the network connection came up.
     pub fn since(&self) -> Now {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => greeting.since(),
+            Machine::Greeting(greeting) => greeting.since(),
             Machine::Peer(member) => member.peer.since(),
         }
     }
@@ -109,7 +109,7 @@ impl Slot {
     /// Whether it is over.
     pub fn is_closing(&self) -> bool {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => greeting.is_closing(),
+            Machine::Greeting(greeting) => greeting.is_closing(),
             Machine::Peer(member) => member.peer.is_closing(),
         }
     }
@@ -122,7 +122,7 @@ impl Slot {
     /// Whether the network connection is up and the peer has sent nothing but its handshake.
     pub fn is_silent(&self) -> bool {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => *greeting.phase() == Phase::Greeting,
+            Machine::Greeting(greeting) => *greeting.phase() == Phase::Greeting,
             Machine::Peer(member) => *member.peer.phase() == Phase::Opening,
         }
     }
@@ -130,7 +130,7 @@ impl Slot {
     /// The start of a message that the last read cut in two: see [`Peer::cut`].
     pub fn cut(&self) -> &[u8] {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => greeting.cut(),
+            Machine::Greeting(greeting) => greeting.cut(),
             Machine::Peer(member) => member.peer.cut(),
         }
     }
@@ -138,7 +138,7 @@ impl Slot {
     /// Whether there is anything to send.
     pub fn wants_to_send(&self) -> bool {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => !greeting.transmit().is_empty(),
+            Machine::Greeting(greeting) => !greeting.transmit().is_empty(),
             Machine::Peer(member) => member.peer.wants_to_send(true),
         }
     }
@@ -155,7 +155,7 @@ impl Slot {
     /// When to call [`Slot::handle_timeout`].
     pub fn next_deadline(&self, now: Now) -> Option<Now> {
         match &self.machine {
-            Machine::Greeting { greeting, .. } => greeting.next_deadline(),
+            Machine::Greeting(greeting) => greeting.next_deadline(),
             Machine::Peer(member) => member.peer.next_deadline(now),
         }
     }
@@ -166,7 +166,7 @@ impl Slot {
     /// The connection is to end.
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), Fault> {
         match &mut self.machine {
-            Machine::Greeting { greeting, .. } => greeting.handle_timeout(now),
+            Machine::Greeting(greeting) => greeting.handle_timeout(now),
             Machine::Peer(member) => member.peer.handle_timeout(now),
         }
     }
@@ -175,8 +175,6 @@ impl Slot {
 /// A peer of a torrent, and what is kept beside its machine.
 #[derive(Debug)]
 pub struct Member {
-    /// The torrent.
-    pub torrent: TorrentKey,
     /// The protocol machine.
     pub peer: Peer,
     /// Its name.
@@ -204,9 +202,8 @@ pub struct Member {
 
 impl Member {
     /// A peer that has just greeted us.
-    pub fn new(torrent: TorrentKey, peer: Peer, remote: PeerId) -> Member {
+    pub fn new(peer: Peer, remote: PeerId) -> Member {
         Member {
-            torrent,
             peer,
             remote,
             useful: 0,

@@ -310,7 +310,7 @@ impl Torrent {
             let useful = self.pieces.wants_of(have) + untold.count() as u32;
             !member.peer.is_open() || member.useful == useful
         });
-        let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent() == Some(self.key);
+        let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent == Some(self.key);
         let members = slots.iter().filter(of_us).map(|(key, _)| key);
         useful
             && members.eq(self.members.iter().copied())

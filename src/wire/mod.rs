@@ -51,7 +51,6 @@ pub mod scrape;
 
 pub mod udp_tracker;
 
-pub mod datagram;
 pub mod utp_packet;
 
 pub use compact::Family;

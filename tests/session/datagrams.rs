@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use brooklet::session::datagrams;
 use brooklet::wire::utp_packet::{Kind, Packet};
 
 use crate::session::Bench;
@@ -21,22 +22,43 @@ fn peer(last: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, last], 6881))
 }
 
+/// What this packet is answered with, if it is.
+fn answer(bench: &mut Bench, from: SocketAddr, packet: &Packet) -> Option<Packet> {
+    let mut bytes = Vec::new();
+    packet.encode(&mut bytes);
+    datagrams::handle(&mut bench.session, from, &bytes, bench.now);
+    bench.turn();
+    let (to, bytes) = bench.datagrams.pop()?;
+    assert_eq!(to, from);
+    Some(Packet::parse(&bytes).unwrap())
+}
+
 #[test]
 fn a_connection_is_refused_and_nothing_else_answered() {
     let mut bench = Bench::getter(4, &[]);
     bench.turn();
-    let now = bench.now;
-    let answer = bench.session.answer_utp(peer(1), &SYN, now).unwrap();
-    assert_eq!((answer.kind, answer.connection), (Kind::Reset, 7));
-    assert_eq!((answer.ack, answer.window), (9, 0));
+    let reset = answer(&mut bench, peer(1), &SYN).unwrap();
+    assert_eq!((reset.kind, reset.connection), (Kind::Reset, 7));
+    assert_eq!((reset.ack, reset.window), (9, 0));
     for kind in [Kind::Data, Kind::Fin, Kind::State, Kind::Reset] {
         let packet = Packet { kind, ..SYN };
-        assert_eq!(bench.session.answer_utp(peer(1), &packet, now), None);
+        assert_eq!(answer(&mut bench, peer(1), &packet), None);
     }
     for nowhere in ["192.0.2.1:0", "0.0.0.0:1", "224.0.0.1:1", "[ff02::1]:1"] {
         let from = nowhere.parse().unwrap();
-        assert_eq!(bench.session.answer_utp(from, &SYN, now), None, "{nowhere}");
+        assert_eq!(answer(&mut bench, from, &SYN), None, "{nowhere}");
     }
-    bench.session.stop_all("SIGINT", now);
-    assert_eq!(bench.session.answer_utp(peer(1), &SYN, now), None);
+    for other in [
+        &b"d1:q4:ping"[..],
+        b"\0\0\0\x01\0\0\0\x07",
+        b"\x41",
+        b"?",
+        b"",
+    ] {
+        datagrams::handle(&mut bench.session, peer(1), other, bench.now);
+        bench.turn();
+        assert!(bench.datagrams.is_empty(), "{other:?}");
+    }
+    bench.session.stop_all("SIGINT", bench.now);
+    assert_eq!(answer(&mut bench, peer(1), &SYN), None);
 }

@@ -24,6 +24,7 @@ mod serving;
 mod staying;
 mod steering;
 mod telling;
+mod tracing;
 
 use brooklet::base::Duration;
 use brooklet::torrent::Report;

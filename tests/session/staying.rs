@@ -2,7 +2,7 @@
 //! it goes.
 
 use brooklet::base::{Duration, Totals};
-use brooklet::peer::{Fault, Input};
+use brooklet::peer::Fault;
 use brooklet::torrent::{Report, Stay};
 
 use crate::session::{BLOCKS, Bench, PIECE};
@@ -89,8 +89,8 @@ fn what_reaches_the_disk_after_a_stop_is_saved_too() {
     bench.says(giver, "unchoke");
     let asked = requests(&mut bench, giver);
     bench.sends_blocks(giver, &asked[..1]);
-    let last = encode(&asked[1].replace("request ", "piece "), &bench.setting);
-    let mut input = Input::new(&last);
+    let mut last = encode(&asked[1].replace("request ", "piece "), &bench.setting);
+    let mut input = bench.session.open(giver, &mut last);
     let write = bench.session.receive(giver, &mut input, bench.now);
     let write = write.expect("it is to be written");
     bench.session.stop_all("SIGINT", bench.now);

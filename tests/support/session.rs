@@ -11,7 +11,7 @@ use brooklet::base::{
     BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, TorrentKey,
     Totals, limits,
 };
-use brooklet::peer::{Input, Local, Segment};
+use brooklet::peer::{Local, Segment};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Effect, Order, Progress, Report, Snapshot, Source, Stay, Then, Us};
 use brooklet::tracker::{Action, Families};
@@ -42,6 +42,10 @@ pub struct Bench {
     pub saves: Vec<Snapshot>,
     /// How often its files could be closed.
     pub rests: usize,
+    /// Datagrams that were sent, and whom to.
+    pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    /// Messages that were traced: of whom, whether we sent them, in words.
+    pub traced: Vec<(SocketAddr, bool, String)>,
     /// Torrents that were to be forgotten, and whether with their content.
     pub closed: Vec<(TorrentKey, bool)>,
     /// What it wants of trackers.
@@ -127,6 +131,8 @@ impl Bench {
             reports: Vec::new(),
             saves: Vec::new(),
             rests: 0,
+            traced: Vec::new(),
+            datagrams: Vec::new(),
             closed: Vec::new(),
             announces: Vec::new(),
             now: Now::default(),
@@ -278,7 +284,8 @@ impl Bench {
 
     /// A peer sends these bytes, whole messages, and the session's turn is not over.
     pub fn hands(&mut self, key: usize, bytes: &[u8]) {
-        let mut input = Input::new(bytes);
+        let mut bytes = bytes.to_vec();
+        let mut input = self.session.open(key, &mut bytes);
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             let start = self.setting.local.geometry.offset(write.block) as usize;
             self.disk[start..start + write.data.len()].copy_from_slice(write.data);
@@ -326,6 +333,8 @@ impl Bench {
                     }
                     Effect::Rest { .. } => self.rests += 1,
                     Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
+                    Effect::Datagram { to, bytes } => self.datagrams.push((to, bytes)),
+                    Effect::Trace { addr, ours, words } => self.traced.push((addr, ours, words)),
                 }
             }
             let Some((torrent, block)) = self.session.next_read() else {
@@ -358,7 +367,8 @@ impl Bench {
                 }
             }
         }
-        self.session.transmitted(key, bytes.len(), self.now);
+        let sealed = self.session.seal(key, &mut bytes).bytes();
+        self.session.transmitted(key, sealed.len(), self.now);
         let other = self.peers.entry(key).or_default();
         other.bytes.extend(bytes);
         loop {

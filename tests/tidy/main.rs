@@ -87,6 +87,7 @@ fn below_io_nothing_touches_the_outside() {
         "std::time::Instant",
         "std::time::SystemTime",
         "std::time::UNIX_EPOCH",
+        "log",
         "mio",
         "rustix",
         "signal_hook",
@@ -120,6 +121,33 @@ fn below_io_nothing_touches_the_outside() {
         }
     }
     report("purity", &broken);
+}
+
+/// Bytes from a peer reach a machine through `Session::open` alone, and leave through
+/// `Session::seal`, whose result is all that a peer's socket takes.
+#[test]
+fn peers_bytes_pass_two_places() {
+    const OPEN: &[&str] = &["Input::new", "next_handshake", "next_event", "next_frame"];
+    const CALLERS: &[(&str, &[&str])] = &[
+        ("Input::new", &["session/intake.rs"]),
+        ("Sealed::new", &["session/intake.rs"]),
+    ];
+    let mut broken = String::new();
+    let sources = sources();
+    let machines = sources.iter().filter(|it| !it.module().contains(&"tests"));
+    for source in machines {
+        for (line, code) in source.code.lines().enumerate() {
+            let outside = ["io", "cli"].contains(&source.room());
+            let by_hand = OPEN.iter().any(|name| outside && has_word(code, name));
+            let elsewhere = CALLERS
+                .iter()
+                .any(|(name, places)| has_word(code, name) && !places.contains(&&*source.path));
+            if by_hand || elsewhere {
+                let _ = writeln!(broken, "src/{}:{}: {}", source.path, line + 1, code.trim());
+            }
+        }
+    }
+    report("past open and seal", &broken);
 }
 
 #[test]

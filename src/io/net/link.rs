@@ -13,6 +13,7 @@ use super::socket;
 use super::stream::Stream;
 use crate::base::PeerKey;
 use crate::io::tokens::PEERS;
+use crate::session::Sealed;
 use crate::tracker::Families;
 
 /// Ports that are tried when none is named: what clients have always used.
@@ -75,7 +76,8 @@ impl Link {
     }
 
     /// Writes once; the number of bytes taken. Fewer than offered mean that the socket is full.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn write(&mut self, sealed: Sealed<'_>) -> io::Result<usize> {
+        let bytes = sealed.bytes();
         let written = self.stream.write(bytes)?.unwrap_or(0);
         self.writable = written == bytes.len();
         self.unanswered &= written == 0;

@@ -18,6 +18,6 @@ pub mod unix;
 pub mod server;
 
 pub use link::{Link, Listeners};
-pub use outreach::Outreach;
+pub use outreach::{Heard, Outreach};
 pub use server::{ClientKey, Incoming, Server};
 pub use stream::Stream;

@@ -15,8 +15,6 @@ use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
 use crate::base::{Now, limits};
 use crate::tracker::{Action, Families, Id, Input};
-use crate::wire::datagram::Protocol;
-use crate::wire::utp_packet::Packet;
 
 /// Sockets and look-ups for trackers, and look-ups for the peers that a user names.
 #[derive(Debug)]
@@ -28,13 +26,20 @@ pub struct Outreach {
     unread: Vec<Token>,
     /// Addresses of peers whose names were looked up.
     peers: Vec<SocketAddr>,
-    /// uTP packets that came, and from where.
-    packets: Vec<(SocketAddr, Packet)>,
     buffer: Vec<u8>,
 }
 
-/// Where inputs go.
-pub type Hear<'a> = &'a mut dyn FnMut(Input<'_>);
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard<'a> {
+    /// Something that trackers wait for.
+    Tracker(Input<'a>),
+    /// A datagram came from this address.
+    Datagram(SocketAddr, &'a [u8]),
+}
+
+/// Where that goes.
+pub type Hear<'a> = &'a mut dyn FnMut(Heard<'_>);
 
 /// Who wanted a name looked up.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ enum Asker {
     Peer { host: String, port: u16 },
 }
 
-/// Reads of one socket in one turn; also the uTP packets that wait to be taken.
+/// Reads of one socket in one turn.
 const READS: usize = 16;
 
 impl Outreach {
@@ -68,7 +73,6 @@ impl Outreach {
             udp: Udp::open(port, bind, families, tokens.start, registry)?,
             unread: Vec::new(),
             peers: Vec::new(),
-            packets: Vec::new(),
             buffer: vec![0; limits::DATAGRAM],
         })
     }
@@ -83,19 +87,21 @@ impl Outreach {
                 match self.fetcher.start(id, addr, request, registry, now) {
                     Ok(Start::Connecting) => {}
                     Ok(Start::Connected(at)) => {
-                        hear(Input::Seen { at });
-                        hear(Input::Connected { id });
+                        hear(Heard::Tracker(Input::Seen { at }));
+                        hear(Heard::Tracker(Input::Connected { id }));
                     }
-                    Err(why) => hear(Input::Closed { id, how: &Err(why) }),
+                    Err(why) => hear(Heard::Tracker(Input::Closed { id, how: &Err(why) })),
                 }
             }
             Action::Abort { id } => self.fetcher.abort(id, registry),
             Action::Release { id, length } => self.fetcher.release(id, length, registry, now),
             Action::Datagram { to, bytes } => match self.udp.ask(to, &bytes, registry, now) {
-                Ok(local) => local.into_iter().for_each(|at| hear(Input::Seen { at })),
+                Ok(local) => local
+                    .into_iter()
+                    .for_each(|at| hear(Heard::Tracker(Input::Seen { at }))),
                 Err(error) => {
                     let why = &udp::plain(&error);
-                    hear(Input::Undeliverable { to, why });
+                    hear(Heard::Tracker(Input::Undeliverable { to, why }));
                 }
             },
         }
@@ -112,7 +118,7 @@ impl Outreach {
             match (asker, found) {
                 (Asker::Tracker(id), found) => {
                     let found = &found;
-                    hear(Input::Resolved { id, found });
+                    hear(Heard::Tracker(Input::Resolved { id, found }));
                 }
                 (Asker::Peer { port, .. }, Ok(ips)) => {
                     let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
@@ -137,17 +143,9 @@ impl Outreach {
         std::mem::take(&mut self.peers)
     }
 
-    /// uTP packets that came since the last call.
-    pub fn take_packets(&mut self) -> Vec<(SocketAddr, Packet)> {
-        std::mem::take(&mut self.packets)
-    }
-
-    /// Sends a uTP packet, or loses it.
-    pub fn send_packet(&self, to: SocketAddr, packet: &Packet) {
-        let mut bytes = Vec::new();
-        packet.encode(&mut bytes);
-        // Nothing is lost that the other side does not send again.
-        let _ = self.udp.send(to, &bytes);
+    /// Sends a datagram, or loses it: nothing is lost that is not sent again.
+    pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        let _ = self.udp.send(to, bytes);
     }
 
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
@@ -182,25 +180,14 @@ impl Outreach {
     fn read_datagrams(&mut self, token: Token, hear: Hear<'_>) -> bool {
         for _ in 0..READS {
             match self.udp.receive(token, &mut self.buffer) {
-                Received::Datagram(from, n) => self.on_datagram(from, n, hear),
-                Received::Refused(to, why) => hear(Input::Undeliverable { to, why: &why }),
+                Received::Datagram(from, n) => hear(Heard::Datagram(from, &self.buffer[..n])),
+                Received::Refused(to, why) => {
+                    hear(Heard::Tracker(Input::Undeliverable { to, why: &why }));
+                }
                 Received::Nothing => return true,
             }
         }
         false
-    }
-
-    /// Hands on a datagram, the first bytes of the buffer, to whom it is for.
-    fn on_datagram(&mut self, from: SocketAddr, len: usize, hear: Hear<'_>) {
-        let bytes = &self.buffer[..len];
-        match Protocol::of(bytes) {
-            Protocol::Tracker => hear(Input::Datagram { from, bytes }),
-            Protocol::Utp if self.packets.len() < READS => {
-                self.packets
-                    .extend(Packet::parse(bytes).map(|packet| (from, packet)));
-            }
-            Protocol::Utp | Protocol::Dht | Protocol::Unknown => {}
-        }
     }
 
     fn read_stream(&mut self, token: Token, registry: &Registry, hear: Hear<'_>) -> bool {
@@ -211,16 +198,16 @@ impl Outreach {
         for _ in 0..READS {
             match self.fetcher.step(token, &mut self.buffer, registry) {
                 Step::Connected(at) => {
-                    hear(Input::Seen { at });
-                    hear(Input::Connected { id });
+                    hear(Heard::Tracker(Input::Seen { at }));
+                    hear(Heard::Tracker(Input::Connected { id }));
                 }
                 Step::Bytes(n) => {
                     let bytes = &self.buffer[..n];
-                    hear(Input::Bytes { id, bytes });
+                    hear(Heard::Tracker(Input::Bytes { id, bytes }));
                 }
                 Step::Wait => return true,
                 Step::Closed(how) => {
-                    hear(Input::Closed { id, how: &how });
+                    hear(Heard::Tracker(Input::Closed { id, how: &how }));
                     return true;
                 }
             }

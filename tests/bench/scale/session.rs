@@ -7,7 +7,7 @@ use brooklet::base::{
     BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, Totals,
     limits,
 };
-use brooklet::peer::{Input, Segment};
+use brooklet::peer::Segment;
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Effect, Order, Report, Stay, Then, Us};
 use brooklet::tracker::Families;
@@ -147,8 +147,9 @@ impl World {
     /// timed.
     fn turn(&mut self, key: usize, bytes: &[u8], watch: &mut Watch) {
         let (session, now) = (&mut self.session, self.now);
+        let mut bytes = bytes.to_vec();
         watch.time(|| {
-            let mut input = Input::new(bytes);
+            let mut input = session.open(key, &mut bytes);
             while let Some(write) = session.receive(key, &mut input, now) {
                 session.handle_written(write.torrent, &[(write.block, write.data)]);
             }
@@ -192,6 +193,7 @@ impl World {
                 bytes.extend_from_slice(part);
             }
         }
+        self.session.seal(key, &mut bytes);
         self.session.transmitted(key, bytes.len(), self.now);
         let Some(place) = self
             .keys

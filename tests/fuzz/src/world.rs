@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use brooklet::base::{BLOCK, Bits, Block, Duration, Now, TorrentKey, limits, sooner};
-use brooklet::peer::{Fault, Input, Peer, Segment};
+use brooklet::peer::{Fault, Peer, Segment};
 use brooklet::session::Session;
 use brooklet::torrent::{Effect, Report};
 use brooklet::wire::message::piece_header;
@@ -112,11 +112,11 @@ impl World {
         if self.calls.contains(&key) || sated || deaf {
             return;
         }
-        let read = [cut, bytes].concat();
+        let mut read = [cut, bytes].concat();
         if let Some(other) = self.peers.get_mut(&key) {
             other.say(bytes);
         }
-        let mut input = Input::new(&read);
+        let mut input = self.session.open(key, &mut read);
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             assert_eq!(write.data.len(), write.block.len as usize);
             let waits = (write.torrent, write.block, write.data.to_vec());
@@ -239,7 +239,10 @@ impl World {
                     held.for_each(|piece| self.check_piece(torrent, piece));
                 }
                 Effect::Report { torrent, report } => self.note(torrent, &report),
-                Effect::Begin { .. } | Effect::Rest { .. } => {}
+                Effect::Begin { .. }
+                | Effect::Rest { .. }
+                | Effect::Datagram { .. }
+                | Effect::Trace { .. } => {}
                 Effect::Close { torrent, .. } => self.session.forget(torrent),
             }
         }
@@ -344,6 +347,7 @@ impl World {
         other.window -= bytes.len();
         let takes_more = other.window > 0;
         other.hear(&bytes, self.torrent);
+        self.session.seal(key, &mut bytes);
         self.session.transmitted(key, bytes.len(), self.now);
         if takes_more && self.session.may_send(key) == 0 {
             self.session.await_turn(key);

@@ -121,7 +121,7 @@ impl World {
             ended if left || ended.is_some() => self.alert(conn, dir),
             _ => {}
         }
-        let mut input = Input::new(&buffer);
+        let mut input = session.open(key, &mut buffer);
         let mut written: Vec<(Block, &[u8])> = Vec::new();
         while let Some(write) = (got > 0)
             .then(|| session.receive(key, &mut input, self.now))
@@ -166,7 +166,9 @@ impl World {
                 Effect::Tracker { .. }
                 | Effect::ReadAhead { .. }
                 | Effect::Begin { .. }
-                | Effect::Rest { .. } => {}
+                | Effect::Rest { .. }
+                | Effect::Datagram { .. }
+                | Effect::Trace { .. } => {}
                 Effect::Close { .. } => unreachable!("no torrent is removed"),
                 Effect::Save { torrent, snapshot } => self.save(n, torrent, snapshot),
                 Effect::Report { torrent, report } => self.hear(n, torrent, report),

@@ -1,8 +1,8 @@
 //! Datagrams of UDP trackers, both ways, and of uTP.
 
 use brooklet::base::limits;
+use brooklet::session::datagrams::Protocol;
 use brooklet::wire::Family;
-use brooklet::wire::datagram::Protocol;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
 use brooklet::wire::utp_packet::Packet;
 
