@@ -76,7 +76,7 @@ impl Reactor {
     /// one each, in the order of their turns, as far as the limit allows.
     pub(super) fn flush(&mut self, now: Now) {
         let mut keys = self.session.take_unflushed();
-        keys.append(&mut self.unwritten);
+        keys.append(&mut self.links.unwritten);
         for key in keys {
             let out_of_turn = self.session.may_send(key);
             let mut left = Left::More;
@@ -88,7 +88,7 @@ impl Reactor {
             match left {
                 Left::Nothing => {}
                 Left::Throttled => self.session.await_turn(key),
-                Left::More => self.unwritten.push(key),
+                Left::More => self.links.unwritten.push(key),
             }
         }
         for _ in 0..BLOCKS_A_TURN {
@@ -105,7 +105,7 @@ impl Reactor {
     /// `allowance`: bytes of blocks that may begin.
     fn write_once(&mut self, key: usize, allowance: u64, now: Now) -> Left {
         let ready = |link: &Link| link.writable && !link.stream.is_connecting();
-        let writable = matches!(self.links.get(key), Some(Some(link)) if ready(link));
+        let writable = self.links.get(key).is_some_and(|link| ready(link));
         if !writable || !self.session.wants_to_send(key) {
             return Left::Nothing;
         }
@@ -113,7 +113,7 @@ impl Reactor {
         if filled.bytes == 0 && filled.lost.is_none() {
             return Left::Throttled;
         }
-        let Some(Some(link)) = self.links.get_mut(key) else {
+        let Some(link) = self.links.get(key) else {
             return Left::Nothing;
         };
         let sealed = self.session.seal(key, &mut self.buffer[..filled.bytes]);

@@ -15,7 +15,7 @@ use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
 use super::logging;
-use super::net::{Heard, Link, Listeners, Outreach, Stream, link};
+use super::net::{Heard, Link, Links, Listeners, Outreach, Stream, link};
 use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
@@ -39,23 +39,13 @@ pub struct Reactor {
     pub(super) outreach: Outreach,
     pub(super) clock: Clock,
     pub(super) bind: Option<IpAddr>,
-    pub(super) links: Vec<Option<Link>>,
+    pub(super) links: Links,
     /// For what is sent, and read back.
     pub(super) buffer: Vec<u8>,
     /// Receive buffers that hold nothing.
     pub(super) free: Vec<Vec<u8>>,
     /// What is written and the session has not heard of.
     pub(super) written: Vec<(TorrentKey, Written)>,
-    pub(super) unread: Vec<usize>,
-    /// Links that are not read from until some of what their peers asked for is sent.
-    pub(super) paused: Vec<usize>,
-    /// Links whose peers owe us blocks, which are not read from until some of what came before is
-    /// on disk.
-    pub(super) held_up: Vec<usize>,
-    pub(super) unwritten: Vec<usize>,
-    /// Links of peers that only take, which were read from in this turn.
-    pub(super) heard: Vec<usize>,
-    pub(super) accepting: Vec<usize>,
     listeners: Listeners,
     caught: Option<(i32, Now)>,
     /// The session is over.
@@ -88,7 +78,7 @@ pub struct Parts {
     pub outreach: Outreach,
     /// The clock that the session was started with.
     pub clock: Clock,
-    /// The sockets that peers call.
+    /// The sockets that peers dial.
     pub listeners: Listeners,
     /// The local address to connect from.
     pub bind: Option<IpAddr>,
@@ -108,19 +98,13 @@ impl Reactor {
             registry.register(socket, Token(LISTENERS.start + place), Interest::READABLE)?;
         }
         Ok(Reactor {
-            accepting: Vec::new(),
             caught: None,
             over: None,
             busy: true,
-            links: Vec::new(),
+            links: Links::default(),
             buffer: vec![0; AREA],
             free: Vec::new(),
             written: Vec::new(),
-            unread: Vec::new(),
-            paused: Vec::new(),
-            held_up: Vec::new(),
-            unwritten: Vec::new(),
-            heard: Vec::new(),
             poll: parts.poll,
             session: parts.session,
             unopened: parts.unopened,
@@ -230,7 +214,9 @@ impl Reactor {
         self.tell_written(now);
         for event in events {
             match event.token() {
-                Token(n) if LISTENERS.contains(&n) => self.accepting.push(n - LISTENERS.start),
+                Token(n) if LISTENERS.contains(&n) => {
+                    self.listeners.ready.push(n - LISTENERS.start)
+                }
                 WAKER => self.on_woken(now),
                 Token(n) if OUTREACH.contains(&n) => {
                     let registry = self.poll.registry();
@@ -278,7 +264,7 @@ impl Reactor {
     }
 
     fn accept_peers(&mut self, now: Now) {
-        for place in std::mem::take(&mut self.accepting) {
+        for place in std::mem::take(&mut self.listeners.ready) {
             let Some(socket) = self.listeners.sockets.get(place) else {
                 continue;
             };
@@ -290,9 +276,10 @@ impl Reactor {
                             continue;
                         };
                         let mut link = Link::new(Stream::new(stream));
-                        let kept = link.stream.finish().and_then(|_| {
-                            link::add(self.poll.registry(), &mut self.links, key, link)
-                        });
+                        let kept = link
+                            .stream
+                            .finish()
+                            .and_then(|_| self.links.add(self.poll.registry(), key, link));
                         if let Err(error) = kept {
                             let fault = Fault::Network(link::plain(&error));
                             self.session.handle_closed(key, fault, now);
@@ -312,7 +299,7 @@ impl Reactor {
     }
 
     fn on_peer_event(&mut self, key: usize, event: &Event, now: Now) {
-        let Some(Some(link)) = self.links.get_mut(key) else {
+        let Some(link) = self.links.get(key) else {
             return;
         };
         if link.stream.is_connecting() {
@@ -331,13 +318,17 @@ impl Reactor {
         }
         link.read_closed |= event.is_read_closed() || event.is_error();
         link.readable |= event.is_readable() || link.read_closed;
-        if link.readable && !link.queued {
-            link.queued = true;
-            self.unread.push(key);
+        let (reads, writes) = (
+            link.readable && !link.queued,
+            event.is_writable() && !link.writable,
+        );
+        link.queued |= reads;
+        link.writable |= writes;
+        if reads {
+            self.links.unread.push(key);
         }
-        if event.is_writable() && !link.writable {
-            link.writable = true;
-            self.unwritten.push(key);
+        if writes {
+            self.links.unwritten.push(key);
         }
     }
 
@@ -346,11 +337,7 @@ impl Reactor {
             match effect {
                 Effect::Dial { key, addr } => self.dial(key, addr, now),
                 Effect::Hangup { key } => {
-                    if let Some(Some(mut link)) = self.links.get_mut(key).map(Option::take) {
-                        // It is closed by being dropped; the poll forgets it by itself.
-                        let _ = self.poll.registry().deregister(&mut link.stream);
-                        self.stop_reading(key);
-                    }
+                    self.links.close(self.poll.registry(), key);
                 }
                 Effect::Tracker { action, .. } => {
                     let hear = &mut |heard: Heard<'_>| hear(&mut self.session, heard, now);
@@ -408,7 +395,7 @@ impl Reactor {
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Now) {
         let registry = self.poll.registry();
         let begun = Stream::connect(addr, self.bind)
-            .and_then(|stream| link::add(registry, &mut self.links, key, Link::new(stream)));
+            .and_then(|stream| self.links.add(registry, key, Link::new(stream)));
         if let Err(error) = begun {
             self.session
                 .handle_closed(key, Fault::Network(link::plain(&error)), now);
@@ -417,16 +404,16 @@ impl Reactor {
 
     fn sweep(&mut self, now: Now) {
         let session = &self.session;
-        let (paused, ready): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.paused)
+        let (paused, ready): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.links.paused)
             .into_iter()
             .partition(|&key| session.peer(key).is_some_and(Peer::is_sated));
         self.busy |= !ready.is_empty();
-        self.paused = paused;
-        self.unread.extend(ready);
+        self.links.paused = paused;
+        self.links.unread.extend(ready);
         // What is saved may let links go.
         self.go_on_saving(now);
         self.let_go(now);
-        self.busy |= !self.unwritten.is_empty() || self.session.is_pending();
+        self.busy |= !self.links.unwritten.is_empty() || self.session.is_pending();
         self.busy |= self.unattended.is_some() && self.store.has_closed();
     }
 }

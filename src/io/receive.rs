@@ -20,42 +20,41 @@ impl Reactor {
         self.store.begin_turn();
         // Links that were held up have waited longer than those that were read since.
         let mut keys = self.take_held_up(now);
-        keys.append(&mut self.unread);
+        keys.append(&mut self.links.unread);
         for key in keys {
             let most = match self.session.appetite(key, self.disk_load(key)) {
                 None => continue,
                 Some(Appetite::Read(most)) => most,
                 Some(Appetite::Pause) => {
-                    self.paused.push(key);
+                    self.links.paused.push(key);
                     continue;
                 }
                 Some(Appetite::HoldUp) => {
                     self.session.stop_listening(key, now);
-                    self.held_up.push(key);
+                    self.links.held_up.push(key);
                     continue;
                 }
             };
-            let Some(Some(link)) = self.links.get_mut(key) else {
+            let Some(link) = self.links.get(key) else {
                 continue;
             };
             link.queued = false;
             self.read_peer(key, most, now);
-            let Some(Some(link)) = self.links.get_mut(key) else {
+            let Some(link) = self.links.get(key) else {
                 continue;
             };
             if link.readable {
                 link.queued = true;
-                self.unread.push(key);
+                self.links.unread.push(key);
             }
         }
         self.tell_written(now);
-        self.busy |= !self.unread.is_empty();
+        self.busy |= !self.links.unread.is_empty();
     }
 
     /// Reads at most so many bytes of a link.
     fn read_peer(&mut self, key: usize, most: usize, now: Now) {
-        let (Some(Some(link)), Some(kept)) = (self.links.get_mut(key), self.session.cut(key))
-        else {
+        let (Some(link), Some(kept)) = (self.links.get(key), self.session.cut(key)) else {
             return;
         };
         let cut = kept.len();
@@ -85,7 +84,7 @@ impl Reactor {
             }
         }
         if self.session.peer(key).is_some_and(only_takes) {
-            self.heard.push(key);
+            self.links.heard.push(key);
         }
         match torrent.filter(|_| !blocks.is_empty()) {
             Some(torrent) => {
@@ -101,22 +100,17 @@ impl Reactor {
     /// acknowledged, since it may be all that they wait for. While blocks wait for them, these are
     /// the answer.
     pub(super) fn acknowledge(&mut self) {
-        for key in self.heard.drain(..) {
+        let mut heard = std::mem::take(&mut self.links.heard);
+        for key in heard.drain(..) {
             let served = |peer: &Peer| only_takes(peer) && peer.uploads_waiting() == 0;
-            let link = self.links.get_mut(key).and_then(Option::as_mut);
+            let link = self.links.get(key);
             if let Some(link) = link.filter(|link| link.unanswered) {
                 if self.session.peer(key).is_some_and(served) {
                     link.acknowledge();
                 }
             }
         }
-    }
-
-    /// A link is closed: its key may soon be another's, which is not to be read in its place.
-    pub(super) fn stop_reading(&mut self, key: usize) {
-        for keys in [&mut self.unread, &mut self.paused, &mut self.held_up] {
-            keys.retain(|&other| other != key);
-        }
+        self.links.heard = heard;
     }
 
     /// Links that were held up and need not be any more are read again.
@@ -125,17 +119,17 @@ impl Reactor {
         if keys.is_empty() {
             return;
         }
-        keys.append(&mut self.unread);
-        self.unread = keys;
+        keys.append(&mut self.links.unread);
+        self.links.unread = keys;
         self.busy = true;
     }
 
     /// The links whose disks have caught up.
     fn take_held_up(&mut self, now: Now) -> Vec<usize> {
-        let (held_up, keys): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.held_up)
+        let (held_up, keys): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.links.held_up)
             .into_iter()
             .partition(|&key| self.disk_load(key).full);
-        self.held_up = held_up;
+        self.links.held_up = held_up;
         for &key in &keys {
             self.session.listen(key, now);
         }

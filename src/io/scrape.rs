@@ -115,11 +115,7 @@ impl Asking {
     }
 
     fn hear(&mut self, heard: Heard<'_>, now: Now) {
-        match heard {
-            Heard::Tracker(input) => self.handle(input, now),
-            // There is nothing else that a datagram could be for.
-            Heard::Datagram(from, bytes) => self.handle(Input::Datagram { from, bytes }, now),
-        }
+        self.handle(heard.input(), now);
     }
 
     fn handle(&mut self, input: Input<'_>, now: Now) {

@@ -5,7 +5,36 @@ use std::net::IpAddr;
 
 use sha1::{Digest, Sha1};
 
-use crate::base::InfoHash;
+use crate::base::{InfoHash, limits};
+
+/// Pieces that two peers let each other have while choked.
+#[derive(Debug, Default)]
+pub struct AllowedFast {
+    /// The peer lets us have these.
+    pub to_us: Vec<u32>,
+    /// We let the peer have these.
+    pub to_peer: Vec<u32>,
+    /// How many of the peer's messages counted.
+    told: u32,
+}
+
+impl AllowedFast {
+    /// The peer lets us have a piece. Whether that is news, and one of the first
+    /// [`limits::ALLOWED_FAST_KEPT`].
+    pub fn on_allowed(&mut self, piece: u32) -> bool {
+        let news = self.told < limits::ALLOWED_FAST_KEPT && !self.to_us.contains(&piece);
+        if news {
+            self.told = self.told.saturating_add(1);
+            self.to_us.push(piece);
+        }
+        news
+    }
+
+    /// The peer did not let us have a piece after all.
+    pub fn on_reject(&mut self, piece: u32) {
+        self.to_us.retain(|&other| other != piece);
+    }
+}
 
 /// The allowed-fast set of a peer: `count` different pieces (fewer if the torrent has fewer). Empty
 /// for IPv6, for which the BEP defines none.

@@ -18,7 +18,7 @@ impl Peer {
         input: &mut Input<'a>,
         now: Now,
     ) -> Result<Option<Event<'a>>, Fault> {
-        self.heard = now;
+        self.contact.on_heard(now);
         let limits = FrameLimits::of(self.local.geometry.pieces());
         while let Some(frame) = input.next_frame(limits)? {
             if self.is_overfull() {
@@ -90,7 +90,7 @@ impl Peer {
             Message::Reject(block) => {
                 let choked = self.choke.peer_choking;
                 if choked {
-                    self.allowed_to_us.retain(|&piece| piece != block.piece);
+                    self.allowed.on_reject(block.piece);
                 }
                 self.requests
                     .on_reject(block, choked, now)
@@ -98,13 +98,8 @@ impl Peer {
             }
             Message::AllowedFast(piece) => {
                 self.known(piece)?;
-                let news = self.allowed_told < limits::ALLOWED_FAST_KEPT
-                    && !self.allowed_to_us.contains(&piece);
-                news.then(|| {
-                    self.allowed_told = self.allowed_told.saturating_add(1);
-                    self.allowed_to_us.push(piece);
-                    Event::Allowed(piece)
-                })
+                let news = self.allowed.on_allowed(piece);
+                news.then_some(Event::Allowed(piece))
             }
             Message::Suggest(piece) => {
                 self.known(piece)?;

@@ -29,6 +29,9 @@ pub mod local;
 
 pub mod greeting;
 
+mod contact;
+mod outbox;
+
 #[allow(clippy::module_inception)]
 pub mod peer;
 

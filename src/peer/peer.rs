@@ -6,9 +6,12 @@
 use std::net::SocketAddr;
 
 use super::choke::Choke;
+use super::contact::Contact;
+use super::fast::AllowedFast;
 use super::fault::Fault;
 use super::greeting::Greeting;
 use super::local::Local;
+use super::outbox::Outbox;
 use super::phase::{Capabilities, Phase};
 use super::piece::Uploads;
 use super::request::Requests;
@@ -73,23 +76,13 @@ pub struct Peer {
     pub(super) declared_whole: bool,
     /// How many times it said all that it has.
     pub(super) holdings_told: u32,
-    pub(super) allowed_to_us: Vec<u32>,
-    /// How many of its allowed-fast messages counted.
-    pub(super) allowed_told: u32,
-    pub(super) allowed_to_peer: Vec<u32>,
+    pub(super) allowed: AllowedFast,
     pub(super) unasked: u32,
     pub(super) cut: Vec<u8>,
-    pub(super) out: Vec<u8>,
-    pub(super) out_sent: usize,
+    pub(super) out: Outbox,
     pub(super) down: Meter,
     pub(super) up: Meter,
-    pub(super) since: Now,
-    pub(super) heard: Now,
-    pub(super) said: Now,
-    /// We say something at least this often.
-    keep_alive: Duration,
-    /// Since when nobody listens to it: until then, its time stands still.
-    pub(super) deaf: Option<Now>,
+    pub(super) contact: Contact,
 }
 
 impl Peer {
@@ -108,20 +101,13 @@ impl Peer {
             uploads: Uploads::default(),
             declared_whole: false,
             holdings_told: 0,
-            allowed_to_us: Vec::new(),
-            allowed_told: 0,
-            allowed_to_peer: Vec::new(),
+            allowed: AllowedFast::default(),
             unasked: 0,
             cut: Vec::new(),
-            out: std::mem::take(&mut greeting.out),
-            out_sent: 0,
+            out: Outbox::new(std::mem::take(&mut greeting.out)),
             down: Meter::new(now),
             up: Meter::new(now),
-            since: greeting.since,
-            heard: now,
-            said: greeting.said,
-            keep_alive: limits::KEEP_ALIVE,
-            deaf: None,
+            contact: Contact::new(greeting, now),
         }
     }
 
@@ -149,13 +135,13 @@ impl Peer {
 
     /// How long we have said nothing to it.
     pub fn unspoken(&self, now: Now) -> Duration {
-        now.since(self.said)
+        self.contact.unspoken(now)
     }
 
     /// Says something at least each [`limits::KEEP_ALIVE_SHORT`] from now on, since its patience is
     /// short.
     pub fn hurry_keep_alives(&mut self) {
-        self.keep_alive = limits::KEEP_ALIVE_SHORT;
+        self.contact.hurry_keep_alives();
     }
 
     /// How far the connection is.
@@ -190,12 +176,12 @@ impl Peer {
 
     /// The moment the connection came up.
     pub fn since(&self) -> Now {
-        self.since
+        self.contact.since
     }
 
     /// How many more blocks to ask for. While it chokes us only those of [`Peer::allowed`] count.
     pub fn room(&self, now: Now) -> usize {
-        if self.is_open() && self.choke.am_interested && self.deaf.is_none() {
+        if self.is_open() && self.choke.am_interested && !self.contact.is_paused() {
             self.requests.room(now)
         } else {
             0
@@ -206,14 +192,14 @@ impl Peer {
     pub fn allowed(&self) -> Option<&[u32]> {
         self.choke
             .peer_choking
-            .then_some(self.allowed_to_us.as_slice())
+            .then_some(self.allowed.to_us.as_slice())
     }
 
     /// Whether the fast extension lets it have this block even while we choke it: of its allowed
     /// pieces, until it has some pieces to trade with (BEP 6), and not again and again.
     pub fn may_have_choked(&self, block: Block) -> bool {
         let geometry = self.local.geometry;
-        let allowed = self.allowed_to_peer.contains(&block.piece);
+        let allowed = self.allowed.to_peer.contains(&block.piece);
         let poor = self.holdings.count() < limits::ALLOWED_FAST;
         let most =
             u64::from(limits::ALLOWED_FAST).saturating_mul(u64::from(geometry.piece_length()));
@@ -232,7 +218,7 @@ impl Peer {
 
     /// Bytes of messages (blocks aside) that wait to be sent to it.
     pub fn unsent(&self) -> usize {
-        self.out.len().saturating_sub(self.out_sent)
+        self.out.waiting().len()
     }
 
     /// Whether more waits for it than may: it does not read.
@@ -242,7 +228,7 @@ impl Peer {
 
     /// Whether it owes us blocks and sends none.
     pub fn is_snubbing(&self, now: Now) -> bool {
-        self.requests.is_snubbing(self.its_time(now))
+        self.requests.is_snubbing(self.contact.its_time(now))
     }
 
     /// Blocks that wait to be sent to it.
@@ -267,44 +253,38 @@ impl Peer {
             return Ok(());
         }
         let listened_to = !self.is_sated() || self.up.rate(now) == 0;
-        if self.its_time(now).since(self.heard) >= limits::SILENCE && listened_to {
+        if self.contact.is_silent(now) && listened_to {
             return Err(Fault::Silent);
         }
-        if now.since(self.said) >= self.keep_alive {
+        if self.contact.is_keep_alive_due(now) {
             self.say(Message::KeepAlive);
             // What waits already will be said as soon as the peer reads; one keep-alive at a time
             // is enough.
-            self.said = now;
+            self.contact.on_said(now);
         }
         Ok(())
     }
 
     /// The blocks that have just become late: they may be asked of others. Each is named once.
     pub fn take_late(&mut self, now: Now) -> Vec<Block> {
-        self.requests.take_late(self.its_time(now))
+        self.requests.take_late(self.contact.its_time(now))
     }
 
     /// The requests that are lost: they are taken back.
     pub fn take_lost(&mut self, now: Now) -> Vec<Block> {
-        self.requests.take_lost(self.its_time(now))
+        self.requests.take_lost(self.contact.its_time(now))
     }
 
     /// It is not listened to from now on, for a reason of ours: nothing that it owes us is late.
     pub fn stop_listening(&mut self, now: Now) {
-        self.deaf.get_or_insert(now);
+        self.contact.pause(now);
     }
 
     /// It is listened to again.
     pub fn listen(&mut self, now: Now) {
-        if let Some(since) = self.deaf.take() {
-            let pause = now.since(since);
-            self.heard = self.heard.later(pause);
+        if let Some(pause) = self.contact.resume(now) {
             self.requests.postpone(pause);
         }
-    }
-
-    fn its_time(&self, now: Now) -> Now {
-        self.deaf.unwrap_or(now)
     }
 
     /// When to call [`Peer::handle_timeout`], [`Peer::take_late`] and [`Peer::take_lost`].
@@ -312,13 +292,13 @@ impl Peer {
         if !self.is_open() {
             return None;
         }
-        let mut silence = self.heard.later(limits::SILENCE);
+        let mut silence = self.contact.silent_at();
         if self.is_sated() {
             // We are the ones who do not listen.
             silence = silence.max(now.later(limits::CHOKE_ROUND));
         }
-        let keep_alive = self.said.later(self.keep_alive);
-        if self.deaf.is_some() {
+        let keep_alive = self.contact.keep_alive_at();
+        if self.contact.is_paused() {
             return Some(keep_alive);
         }
         let requests = self.requests.next_deadline(now);

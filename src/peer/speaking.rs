@@ -2,17 +2,13 @@
 //! blocks.
 
 use super::fault::Fault;
+use super::outbox::Outbox;
 use super::peer::{Peer, Segment};
 use super::phase::Phase;
 use super::piece::{Refused, Uploads};
 use crate::base::{Bits, Block, Now};
 use crate::wire::Message;
 use crate::wire::message::PIECE_HEADER;
-
-/// Bytes of an empty message buffer that a peer keeps: what a turn's requests take.
-const OUT_KEPT: usize = 1024;
-/// Bytes of the longest message but for a bitfield and a block.
-const SHORT_MESSAGE: usize = 32;
 
 impl Peer {
     /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while
@@ -28,7 +24,7 @@ impl Peer {
             for &piece in &allowed {
                 self.say(Message::AllowedFast(piece));
             }
-            self.allowed_to_peer = allowed;
+            self.allowed.to_peer = allowed;
         }
     }
 
@@ -74,7 +70,7 @@ impl Peer {
         }
         self.choke.am_choking = true;
         self.say(Message::Choke);
-        let (fast, allowed) = (self.caps.fast, &self.allowed_to_peer);
+        let (fast, allowed) = (self.caps.fast, &self.allowed.to_peer);
         let dropped = self
             .uploads
             .drop_all(|block| fast && allowed.contains(&block.piece));
@@ -120,13 +116,13 @@ impl Peer {
             self.phase = Phase::Closing(fault);
         }
         self.uploads = Uploads::default();
-        (self.out, self.out_sent, self.cut) = (Vec::new(), 0, Vec::new());
+        (self.out, self.cut) = (Outbox::default(), Vec::new());
         self.requests.take_all()
     }
 
     /// Whether there is anything to send; blocks count only if `blocks` does.
     pub fn wants_to_send(&self, blocks: bool) -> bool {
-        self.out.len() > self.out_sent
+        !self.out.waiting().is_empty()
             || self.uploads.sent_of_first() > 0
             || (blocks && !self.uploads.is_empty())
     }
@@ -140,10 +136,7 @@ impl Peer {
             .waiting()
             .take(begun)
             .map(move |block| Segment::Block { block, skip });
-        let bytes = self
-            .out
-            .get(self.out_sent..)
-            .filter(|bytes| !bytes.is_empty());
+        let bytes = Some(self.out.waiting()).filter(|bytes| !bytes.is_empty());
         let others = self
             .uploads
             .waiting()
@@ -157,7 +150,7 @@ impl Peer {
         if bytes == 0 {
             return 0;
         }
-        self.said = now;
+        self.contact.on_said(now);
         let mut left = bytes;
         let mut content = 0;
         let begun = self.uploads.sent_of_first();
@@ -171,9 +164,7 @@ impl Peer {
             content = self.uploads.on_sent(part);
             left = left.saturating_sub(part);
         }
-        let part = left.min(self.out.len().saturating_sub(self.out_sent));
-        self.out_sent = self.out_sent.saturating_add(part);
-        self.drop_sent();
+        let part = self.out.on_sent(left);
         content = self
             .uploads
             .on_sent(left.saturating_sub(part))
@@ -183,24 +174,7 @@ impl Peer {
     }
 
     pub(super) fn say(&mut self, message: Message<'_>) {
-        // In steps of a quarter: of many peers that do not read, half of the memory would be unused
-        // otherwise.
-        if self.out.capacity().saturating_sub(self.out.len()) < SHORT_MESSAGE {
-            self.out.reserve_exact((self.out.len() / 4).max(OUT_KEPT));
-        }
-        message.encode(&mut self.out);
-    }
-
-    /// Forgets messages that are gone. A peer that never reads all of what waits would have us keep
-    /// them for ever otherwise.
-    fn drop_sent(&mut self) {
-        let whole = self.out_sent == self.out.len();
-        if whole || self.out_sent >= OUT_KEPT.max(self.out.len() / 2) {
-            self.out.drain(..self.out_sent);
-            self.out_sent = 0;
-            let room = self.out.len().saturating_mul(2).max(OUT_KEPT);
-            self.out.shrink_to(room);
-        }
+        self.out.push(message);
     }
 
     fn after_queueing(&mut self, block: Block, queued: Result<(), Refused>) -> Result<(), Fault> {
@@ -214,40 +188,5 @@ impl Peer {
                 Ok(())
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{Geometry, InfoHash, PeerId, limits};
-    use crate::peer::greeting::Greeting;
-    use crate::peer::local::Local;
-
-    #[test]
-    fn messages_that_are_gone_take_no_memory_though_some_always_wait() {
-        let local = Local {
-            info_hash: InfoHash([1; 20]),
-            peer_id: PeerId([2; 20]),
-            geometry: Geometry::new(1 << 20, 1 << 14).unwrap(),
-            unsent: limits::UNSENT,
-        };
-        let now = Now::default();
-        let mut greeting = Greeting::accept(([192, 0, 2, 1], 6881).into(), now);
-        let mut peer = Peer::opened(local, &mut greeting, now);
-        peer.say(Message::Choke);
-        for _ in 0..100_000 {
-            peer.say(Message::Choke);
-            peer.transmitted(5, now);
-            assert_eq!(peer.unsent(), 5);
-        }
-        assert!(peer.out.capacity() <= 4 * OUT_KEPT);
-        while !peer.is_overfull() {
-            peer.say(Message::Choke);
-        }
-        let (len, capacity) = (peer.out.len(), peer.out.capacity());
-        assert!(capacity <= len + len / 4 + OUT_KEPT, "{capacity} for {len}");
-        peer.transmitted(peer.unsent(), now);
-        assert!(peer.out.capacity() <= OUT_KEPT);
     }
 }

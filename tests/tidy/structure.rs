@@ -14,7 +14,7 @@ const COLUMNS: usize = 100;
 
 /// Fields that a struct may have, and structs (`path::name`) that have a reason for more.
 const FIELDS: usize = 20;
-const WIDE_STRUCTS: &[&str] = &["io/reactor.rs::Reactor", "peer/peer.rs::Peer"];
+const WIDE_STRUCTS: &[&str] = &[];
 
 /// Files over which the methods of one type may be spread, and types (`room::name`) that are spread
 /// over more.

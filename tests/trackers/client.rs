@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brooklet::base::{InfoHash, Now, PeerId, Rng, sooner};
-use brooklet::io::net::Outreach;
+use brooklet::io::net::{Heard, Outreach};
 use brooklet::tracker::{Action, Counts, Families, Identity, Input, Response, Shared, Trackers};
 use mio::{Events, Poll, Token, Waker};
 
@@ -143,7 +143,7 @@ impl Client {
             let now = self.now();
             let registry = self.poll.registry();
             let (trackers, shared) = (&mut self.trackers, &mut self.shared);
-            let hear = &mut |input: Input<'_>| tell(trackers, shared, input, now);
+            let hear = &mut |heard: Heard<'_>| tell(trackers, shared, heard.input(), now);
             for event in events.iter() {
                 match event.token() {
                     WAKER => self.outreach.on_woken(now, hear),
@@ -185,7 +185,7 @@ impl Client {
                 action => {
                     let registry = self.poll.registry();
                     let (trackers, shared) = (&mut self.trackers, &mut self.shared);
-                    let hear = &mut |input: Input<'_>| tell(trackers, shared, input, now);
+                    let hear = &mut |heard: Heard<'_>| tell(trackers, shared, heard.input(), now);
                     self.outreach.perform(action, registry, now, hear);
                 }
             }
@@ -283,7 +283,7 @@ impl Crowd {
         let now = self.now();
         let registry = self.poll.registry();
         let (torrents, shared) = (&mut self.torrents, &mut self.shared);
-        let hear = &mut |input: Input<'_>| tell_one(torrents, shared, input, now);
+        let hear = &mut |heard: Heard<'_>| tell_one(torrents, shared, heard.input(), now);
         for event in events.iter() {
             match event.token() {
                 WAKER => self.outreach.on_woken(now, hear),
@@ -309,7 +309,7 @@ impl Crowd {
             while let Some(action) = self.torrents[torrent].next_action() {
                 let registry = self.poll.registry();
                 let (torrents, shared) = (&mut self.torrents, &mut self.shared);
-                let hear = &mut |input: Input<'_>| tell_one(torrents, shared, input, now);
+                let hear = &mut |heard: Heard<'_>| tell_one(torrents, shared, heard.input(), now);
                 self.outreach.perform(action, registry, now, hear);
             }
         }

@@ -6,13 +6,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use mio::net::TcpListener;
-use mio::{Interest, Registry, Token};
 use rustix::net::SocketType;
 
 use super::socket;
 use super::stream::Stream;
-use crate::base::PeerKey;
-use crate::io::tokens::PEERS;
 use crate::session::Sealed;
 use crate::tracker::Families;
 
@@ -85,26 +82,7 @@ impl Link {
     }
 }
 
-/// Puts a link under its slot's key, and has it polled.
-///
-/// # Errors
-/// The system has no more handles.
-pub fn add(
-    registry: &Registry,
-    links: &mut Vec<Option<Link>>,
-    key: PeerKey,
-    mut link: Link,
-) -> io::Result<()> {
-    let both = Interest::READABLE | Interest::WRITABLE;
-    registry.register(&mut link.stream, Token(PEERS + key), both)?;
-    if links.len() <= key {
-        links.resize_with(key + 1, || None);
-    }
-    links[key] = Some(link);
-    Ok(())
-}
-
-/// The sockets that peers call, one a family, all on the same port.
+/// The sockets that peers dial, one a family, all on the same port.
 #[derive(Debug)]
 pub struct Listeners {
     /// The sockets.
@@ -113,6 +91,8 @@ pub struct Listeners {
     pub port: u16,
     /// Families that can be listened on, and so be used at all.
     pub families: Families,
+    /// Those, by their places, at which peers may wait to be accepted.
+    pub ready: Vec<usize>,
 }
 
 impl Listeners {
@@ -186,6 +166,7 @@ impl Listeners {
             sockets,
             port,
             families,
+            ready: Vec::new(),
         })
     }
 }

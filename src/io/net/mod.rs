@@ -6,6 +6,8 @@ pub mod stream;
 
 pub mod link;
 
+pub mod links;
+
 pub mod fetch;
 pub mod resolve;
 pub mod udp;
@@ -18,6 +20,7 @@ pub mod unix;
 pub mod server;
 
 pub use link::{Link, Listeners};
+pub use links::Links;
 pub use outreach::{Heard, Outreach};
 pub use server::{ClientKey, Incoming, Server};
 pub use stream::Stream;

@@ -38,6 +38,16 @@ pub enum Heard<'a> {
     Datagram(SocketAddr, &'a [u8]),
 }
 
+impl<'a> Heard<'a> {
+    /// The same where trackers are all that there is to hear of.
+    pub fn input(self) -> Input<'a> {
+        match self {
+            Heard::Tracker(input) => input,
+            Heard::Datagram(from, bytes) => Input::Datagram { from, bytes },
+        }
+    }
+}
+
 /// Where that goes.
 pub type Hear<'a> = &'a mut dyn FnMut(Heard<'_>);
 

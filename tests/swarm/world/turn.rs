@@ -4,7 +4,7 @@
 use std::hash::Hash as _;
 
 use brooklet::base::{BLOCK, Block, TorrentKey, sooner};
-use brooklet::peer::{Fault, Input, Segment};
+use brooklet::peer::{Fault, Segment};
 use brooklet::session::{Appetite, Session};
 use brooklet::torrent::{Effect, Report, Snapshot};
 use brooklet::tracker::Action;

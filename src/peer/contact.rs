@@ -1,0 +1,96 @@
+//! When the two ends of a connection last heard of each other: for keep-alives, and for peers that
+//! have gone silent. A peer that we do not read from, for a reason of ours, is not silent: its
+//! clock is paused.
+
+use super::greeting::Greeting;
+use crate::base::{Duration, Now, limits};
+
+/// The moments of one connection.
+#[derive(Debug)]
+pub struct Contact {
+    /// When the network connection came up.
+    pub since: Now,
+    /// When something was read last.
+    heard: Now,
+    /// When something was sent last.
+    said: Now,
+    /// We say something at least this often.
+    keep_alive: Duration,
+    /// When we stopped reading from it: its clock is paused.
+    paused: Option<Now>,
+}
+
+impl Contact {
+    /// That of a peer whose handshake has just come.
+    pub fn new(greeting: &Greeting, now: Now) -> Contact {
+        Contact {
+            since: greeting.since,
+            heard: now,
+            said: greeting.said,
+            keep_alive: limits::KEEP_ALIVE,
+            paused: None,
+        }
+    }
+
+    /// Something was read.
+    pub fn on_heard(&mut self, now: Now) {
+        self.heard = now;
+    }
+
+    /// Something was sent.
+    pub fn on_said(&mut self, now: Now) {
+        self.said = now;
+    }
+
+    /// How long we have said nothing.
+    pub fn unspoken(&self, now: Now) -> Duration {
+        now.since(self.said)
+    }
+
+    /// From now on something is said at least each [`limits::KEEP_ALIVE_SHORT`].
+    pub fn hurry_keep_alives(&mut self) {
+        self.keep_alive = limits::KEEP_ALIVE_SHORT;
+    }
+
+    /// Whether it is time to say something.
+    pub fn is_keep_alive_due(&self, now: Now) -> bool {
+        self.unspoken(now) >= self.keep_alive
+    }
+
+    /// When that is.
+    pub fn keep_alive_at(&self) -> Now {
+        self.said.later(self.keep_alive)
+    }
+
+    /// Whether nothing came for too long.
+    pub fn is_silent(&self, now: Now) -> bool {
+        self.its_time(now).since(self.heard) >= limits::SILENCE
+    }
+
+    /// When that is so, if nothing comes and its clock is not paused.
+    pub fn silent_at(&self) -> Now {
+        self.heard.later(limits::SILENCE)
+    }
+
+    /// Pauses its clock.
+    pub fn pause(&mut self, now: Now) {
+        self.paused.get_or_insert(now);
+    }
+
+    /// Its clock goes on; for how long it was paused, if it was.
+    pub fn resume(&mut self, now: Now) -> Option<Duration> {
+        let pause = now.since(self.paused.take()?);
+        self.heard = self.heard.later(pause);
+        Some(pause)
+    }
+
+    /// Whether its clock is paused.
+    pub fn is_paused(&self) -> bool {
+        self.paused.is_some()
+    }
+
+    /// What its clock says.
+    pub fn its_time(&self, now: Now) -> Now {
+        self.paused.unwrap_or(now)
+    }
+}
