@@ -68,12 +68,12 @@ impl Session {
 
     // What peers send.
 
-    /// Every byte that a peer sends passes here before anything else looks at it, and every byte for
-    /// a peer passes [`Session::seal`]: whatever is done to bytes of all peers alike is done in
+    /// Every byte that a peer sends passes here before anything else looks at it, and every byte
+    /// for a peer passes [`Session::seal`]: whatever is done to bytes of all peers alike is done in
     /// these two places, and in place. So far messages are traced here, and nothing is encrypted.
     ///
-    /// `bytes`: what was read from a slot's socket, behind what [`Session::cut`] has kept. The input
-    /// that comes back goes to [`Session::receive`].
+    /// `bytes`: what was read from a slot's socket, behind what [`Session::cut`] has kept. The
+    /// input that comes back goes to [`Session::receive`].
     pub fn open<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
         let input = Input::new(bytes);
         if let (Some(tracer), Some(slot)) = (&self.tracer, self.slots.get(key)) {
@@ -181,8 +181,8 @@ impl Session {
 
     /// Every byte for a peer passes here last of all: see [`Session::open`]. `bytes`: the front of
     /// what [`Session::transmit`] names, where it is written from. A socket may take less than all
-    /// of it: nothing counts as sent before [`Session::transmitted`], and what is left over is sealed
-    /// again.
+    /// of it: nothing counts as sent before [`Session::transmitted`], and what is left over is
+    /// sealed again.
     pub fn seal<'a>(&self, key: PeerKey, bytes: &'a mut [u8]) -> Sealed<'a> {
         debug_assert!(bytes.is_empty() || self.wants_to_send(key), "slot {key}");
         Sealed::new(bytes)

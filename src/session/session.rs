@@ -230,8 +230,8 @@ impl Session {
         self.slots.get(key).is_some_and(Slot::wants_to_send)
     }
 
-    /// What to send to a slot's socket, in order, once it went through [`Session::seal`]. What of it
-    /// was sent is to be told to [`Session::transmitted`].
+    /// What to send to a slot's socket, in order, once it went through [`Session::seal`]. What of
+    /// it was sent is to be told to [`Session::transmitted`].
     pub fn transmit(&self, key: PeerKey) -> impl Iterator<Item = Segment<'_>> {
         let slot = self.slots.get(key).into_iter();
         slot.flat_map(Slot::transmit)
