@@ -1,7 +1,7 @@
 //! What a session may spend: connections, dials a second, bytes a second, refusals a second.
 
-use super::fair_queue::FairQueue;
-use crate::base::{BLOCK, Bucket, Duration, Meter, Now, PeerKey, limits};
+use super::turns::Turns;
+use crate::base::{BLOCK, Bucket, Duration, Meter, Now, PeerKey, TorrentKey, limits};
 
 /// Bytes in one direction: how many flow, and how many may.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub struct Flow {
     /// What may.
     pub bucket: Bucket,
     /// The peers that wait for the limit.
-    pub queue: FairQueue,
+    pub turns: Turns,
 }
 
 impl Flow {
@@ -20,7 +20,7 @@ impl Flow {
         Flow {
             meter: Meter::new(now),
             bucket: Bucket::new(limit, now),
-            queue: FairQueue::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -34,11 +34,11 @@ impl Flow {
     pub fn next_turn(
         &mut self,
         now: Now,
-        mut own: impl FnMut(PeerKey) -> Option<Now>,
+        mut own: impl FnMut(TorrentKey) -> Option<Now>,
     ) -> Option<PeerKey> {
         let closed = self.bucket.ready_at(u64::from(BLOCK), now).is_some();
-        let may = |key| !closed && own(key).is_none();
-        self.queue.pop_if(may)
+        let may = |torrent| own(torrent).is_none();
+        (!closed).then(|| self.turns.pop_if(may)).flatten()
     }
 
     /// When so many bytes may flow, if any peer waits for that. `own`: see [`Flow::next_turn`].
@@ -46,9 +46,9 @@ impl Flow {
         &mut self,
         bytes: u64,
         now: Now,
-        own: impl FnMut(PeerKey) -> Option<Now>,
+        own: impl FnMut(TorrentKey) -> Option<Now>,
     ) -> Option<Now> {
-        let own = self.queue.waiting().map(own).min()?;
+        let own = self.turns.waiting().map(own).min()?;
         let ready_at = self.bucket.ready_at(bytes, now);
         Some(own.unwrap_or(now).max(ready_at.unwrap_or(now)))
     }

@@ -39,10 +39,16 @@ impl FairQueue {
     }
 
     /// The peer to serve next, of those that may be served at all. It does not wait any more: if
-    /// one block was not all, it joins again.
+    /// one block was not all, it joins again. Those that were before it and may not be served now
+    /// are not repaid for that: they count as having got as much as it had.
     pub fn pop_if(&mut self, mut may: impl FnMut(usize) -> bool) -> Option<usize> {
         let mut waiting = self.waiting.iter().copied();
         let (got, key) = waiting.find(|&(_, key)| may(key))?;
+        let before = self.waiting.range(..(got, key));
+        let passed: Vec<usize> = before.map(|&(_, key)| key).collect();
+        for key in passed {
+            self.change(key, |own| own.max(got));
+        }
         self.waiting.remove(&(got, key));
         self.level = self.level.max(got);
         Some(key)
@@ -72,6 +78,13 @@ impl FairQueue {
     /// Whether no peer waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// A peer does not wait any more.
+    pub fn leave(&mut self, key: usize) {
+        if let Some(&got) = self.got.get(&key) {
+            self.waiting.remove(&(got, key));
+        }
     }
 
     /// A connection is over: its key may be another's next.

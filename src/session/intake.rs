@@ -381,7 +381,7 @@ impl Session {
         let bytes = blocks.iter().map(|block| u64::from(block.len)).sum();
         torrent.traffic.down_limit.give_back(bytes);
         self.down.bucket.give_back(bytes);
-        self.down.queue.refund(key, bytes);
+        self.down.turns.refund(torrent.key, key, bytes);
     }
 
     /// Ends a connection: its slot is free and its socket closed when this turn is over.
@@ -442,7 +442,7 @@ impl Session {
         torrent.pieces.left_swarm(member.peer.holdings());
         self.give_back(key, &blocks);
         self.torrents[left].pieces.forget(key);
-        self.down.queue.forget(key);
-        self.up.queue.forget(key);
+        self.down.turns.forget(left, key);
+        self.up.turns.forget(left, key);
     }
 }

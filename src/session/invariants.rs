@@ -5,6 +5,7 @@
 use slab::Slab;
 
 use super::budget::Dials;
+use super::turns::Turns;
 use crate::base::limits;
 use crate::peer::{FrameLimits, Local, Peer};
 use crate::torrent::{Member, Slot, Torrent, members};
@@ -19,6 +20,16 @@ pub fn check_slots(slots: &Slab<Slot>, dials: &Dials, max_peers: usize) {
     assert!(slots.len() <= max_peers);
     for (key, slot) in slots {
         assert!(!slot.is_closing(), "slot {key} is over and not free");
+    }
+}
+
+/// Asserts it of the peers that wait for a limit.
+pub fn check_turns(of_limits: [&Turns; 2], slots: &Slab<Slot>) {
+    for turns in of_limits {
+        turns.assert_invariants(|torrent, key| {
+            let peer = slots.get(key).and_then(Slot::peer_of);
+            peer.is_some_and(|(own, _)| own == torrent)
+        });
     }
 }
 

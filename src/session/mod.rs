@@ -7,6 +7,7 @@ pub mod config;
 mod timers;
 
 pub mod fair_queue;
+pub mod turns;
 
 pub mod budget;
 
@@ -15,14 +16,13 @@ mod incoming;
 mod patience;
 mod queue;
 
+mod invariants;
 mod torrents;
 
 mod meeting;
 mod room;
 pub mod sending;
 mod tracer;
-
-mod invariants;
 
 #[allow(clippy::module_inception)]
 pub mod session;

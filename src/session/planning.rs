@@ -177,20 +177,21 @@ impl Session {
             Some(_) => self.torrents.upload_slots(torrent, all),
             None => return,
         };
-        let queue = std::mem::take(&mut self.up.queue);
+        let turns = std::mem::take(&mut self.up.turns);
+        let starved = |key| turns.waits(torrent, key);
         self.with(torrent, |torrent, with| {
             if torrent.is_running() {
                 let terms = Terms {
                     slots,
                     short,
                     seeding: torrent.pieces.is_complete(),
-                    starved: &|key| queue.waits(key),
+                    starved: &starved,
                 };
                 torrent.update_chokes(terms, with, now);
                 torrent.tell_pieces(with, now);
             }
         });
-        self.up.queue = queue;
+        self.up.turns = turns;
     }
 
     /// Interest, requests, deadlines and output of every slot that something happened to. Under a
@@ -212,10 +213,10 @@ impl Session {
                 self.update_slot(key, now);
             }
             let turn = open && allowed(self, u64::from(BLOCK));
-            let (slots, torrents) = (&self.slots, &mut self.torrents);
-            let own = |key: PeerKey| {
-                let torrent = torrents.get_mut(slots.get(key)?.torrent?)?;
-                torrent.traffic.down_limit.ready_at(u64::from(BLOCK), now)
+            let torrents = &mut self.torrents;
+            let own = |torrent: TorrentKey| {
+                let traffic = &mut torrents.get_mut(torrent)?.traffic;
+                traffic.down_limit.ready_at(u64::from(BLOCK), now)
             };
             let Some(key) = turn.then(|| self.down.next_turn(now, own)).flatten() else {
                 break;
@@ -223,13 +224,10 @@ impl Session {
             self.ask(key, 1, now);
             self.settle_peer(key, now);
         }
-        let (slots, torrents) = (&self.slots, &mut self.torrents);
-        self.agenda.ask_at = self.down.turn_at(limits::ASKED_AT_ONCE, now, |key| {
-            let torrent = torrents.get_mut(slots.get(key)?.torrent?)?;
-            torrent
-                .traffic
-                .down_limit
-                .ready_at(limits::ASKED_AT_ONCE, now)
+        let least = limits::ASKED_AT_ONCE;
+        self.agenda.ask_at = self.down.turn_at(least, now, |torrent| {
+            let traffic = &mut self.torrents.get_mut(torrent)?.traffic;
+            traffic.down_limit.ready_at(least, now)
         });
     }
 
@@ -261,7 +259,7 @@ impl Session {
                 if !self.down.is_limited() && own.is_none() {
                     self.ask(key, usize::MAX, now);
                 } else if member.peer.room(now) > 0 {
-                    self.down.queue.join(key);
+                    self.down.turns.join(torrent.key, key);
                 }
             }
         }
@@ -278,9 +276,9 @@ impl Session {
         let asked = torrent.ask((key, &mut member.peer), most, &mut self.picked, now);
         self.down.bucket.take(asked.bytes, now);
         torrent.traffic.down_limit.take(asked.bytes, now);
-        self.down.queue.charge(key, asked.bytes);
+        self.down.turns.charge(torrent.key, key, asked.bytes);
         if asked.held_back {
-            self.down.queue.join(key);
+            self.down.turns.join(torrent.key, key);
         } else if asked.wants_more && !member.wants_more {
             member.wants_more = true;
             self.agenda.wants_more.push(key);
@@ -391,9 +389,13 @@ impl Session {
     // Connections made and ended.
 
     fn dial_peers(&mut self, now: Now) {
-        self.make_room_to_dial(now);
+        let mut first = self.make_room_to_dial(now);
         while self.dials.may_dial() && self.dials.next() <= now {
-            let Some(torrent) = self.torrents.next_to_dial(&mut self.slots, now) else {
+            let next = |session: &mut Session| {
+                let (slots, torrents) = (&mut session.slots, &mut session.torrents);
+                torrents.next_to_dial(slots, now)
+            };
+            let Some(torrent) = first.take().or_else(|| next(self)) else {
                 break;
             };
             let Some(addr) = self.torrents[torrent].candidates.next(now) else {
@@ -407,17 +409,18 @@ impl Session {
         }
     }
 
-    /// With all slots taken, makes room for an address that is to be dialed.
-    fn make_room_to_dial(&mut self, now: Now) {
+    /// With all slots taken, makes room for an address that is to be dialed. Its torrent, which is
+    /// to have the room.
+    fn make_room_to_dial(&mut self, now: Now) -> Option<TorrentKey> {
         if self.dials.may_accept() || !self.room.may_clear_to_dial(now) {
-            return;
+            return None;
         }
         self.torrents.next_to_dial(&mut self.slots, now);
-        if let Some(addr) = self.torrents.wanted_dial(now) {
-            for key in self.room.clear_to_dial(&self.slots, addr, now) {
-                self.hang_up(key, Fault::Replaced, now);
-            }
+        let (torrent, addr) = self.torrents.wanted_dial(now)?;
+        for key in self.room.clear_to_dial(&self.slots, (torrent, addr), now) {
+            self.hang_up(key, Fault::Replaced, now);
         }
+        Some(torrent)
     }
 
     /// Whether there is a slot for a peer that dials us; with all taken, after making room.

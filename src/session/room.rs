@@ -6,7 +6,8 @@
 //! interested, was unchoked and asked for nothing; a peer that has nothing for us and has been
 //! idle; a peer that has transferred nothing for minutes; and at last, of a host that has more
 //! slots than another would have, the connection that is of least use, so that one host cannot take
-//! every slot.
+//! every slot. For the sake of an address to dial, the same of a torrent that has more slots than
+//! the one that dials would have, so that one torrent cannot take every slot, either.
 //!
 //! A peer that dials us does not take the slot of one that is interested in what we have, as long
 //! as that may just be waiting to be unchoked; nor the last slots, while we have an address to
@@ -18,7 +19,7 @@ use std::net::SocketAddr;
 
 use slab::Slab;
 
-use crate::base::{Duration, Host, Now, PeerKey, limits};
+use crate::base::{Duration, Host, Now, PeerKey, TorrentKey, limits};
 use crate::torrent::{Member, Slot};
 
 /// With all slots taken, connections of no use are looked for this often, since that is a look at
@@ -48,16 +49,20 @@ impl Room {
         self.dial_at <= now
     }
 
-    /// The connections to end for this address to dial. While there is nothing left to download
+    /// The connections to end for this address of a torrent, to dial it. While there is nothing left to download
     /// peers that dial us matter more.
     pub fn clear_to_dial(
         &mut self,
         slots: &Slab<Slot>,
-        addr: SocketAddr,
+        (torrent, addr): (TorrentKey, SocketAddr),
         now: Now,
     ) -> Vec<PeerKey> {
         self.dial_at = now + LOOK_EVERY;
-        to_end(slots, addr, now, |member| member.useful == 0)
+        let mut ending = to_end(slots, addr, now, |member| member.useful == 0);
+        if ending.is_empty() {
+            ending.extend(one_of_the_largest(slots, torrent, now));
+        }
+        ending
     }
 
     /// The connections to end for the peer at this address, which dials us.
@@ -121,11 +126,39 @@ fn one_too_many(slots: &Slab<Slot>, incoming: Host, now: Now) -> Option<PeerKey>
     }
     let its = counts.get(&incoming).copied().unwrap_or(0);
     let (crowd, most) = counts.into_iter().max_by_key(|&(_, count)| count)?;
-    let moving = |slot: &Slot| slot.member().is_some_and(|member| is_moving(member, now));
-    let least = |(_, slot): &(PeerKey, &Slot)| (moving(slot), Reverse(slot.since()));
     let crowd = slots.iter().filter(|(_, slot)| host(slot) == crowd);
-    let key = crowd.min_by_key(least).map(|(key, _)| key);
+    let key = crowd.min_by_key(|(_, slot)| least_use(slot, now));
+    let key = key.map(|(key, _)| key);
     key.filter(|_| most >= its + 2)
+}
+
+/// Of the torrent with most slots, if the torrent `dialing` would still not have more with one of
+/// them: the connection that transfers nothing, or else the youngest. One dial at a time, since
+/// nobody may answer.
+fn one_of_the_largest(slots: &Slab<Slot>, dialing: TorrentKey, now: Now) -> Option<PeerKey> {
+    let mut counts: BTreeMap<TorrentKey, usize> = BTreeMap::new();
+    for (_, slot) in slots {
+        if let Some(torrent) = slot.torrent() {
+            *counts.entry(torrent).or_default() += 1;
+        }
+    }
+    let its = counts.get(&dialing).copied().unwrap_or(0);
+    let (largest, most) = counts.into_iter().max_by_key(|&(_, count)| count)?;
+    let of = |torrent: TorrentKey| {
+        let slots = slots.iter();
+        slots.filter(move |(_, slot)| slot.torrent() == Some(torrent))
+    };
+    let waits = of(dialing).any(|(_, slot)| slot.is_dialing());
+    let key = of(largest).min_by_key(|(_, slot)| least_use(slot, now));
+    key.map(|(key, _)| key)
+        .filter(|_| most >= its + 2 && !waits)
+}
+
+/// Connections in the order in which they are given up: those that transfer nothing first, the
+/// youngest first.
+fn least_use(slot: &Slot, now: Now) -> (bool, Reverse<Now>) {
+    let moving = slot.member().is_some_and(|member| is_moving(member, now));
+    (moving, Reverse(slot.since()))
 }
 
 fn is_moving(member: &Member, now: Now) -> bool {

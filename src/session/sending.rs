@@ -1,12 +1,9 @@
 //! What goes out to peers: bytes that are ready for the network, what of them counts, and which
 //! peer is sent a block next under the upload limits.
 
-use slab::Slab;
-
 use super::budget::Flow;
 use super::torrents::Torrents;
 use crate::base::{BLOCK, Now, PeerKey, TorrentKey, limits};
-use crate::torrent::Slot;
 
 /// Bytes as they go onto the network. Only [`Session::seal`](super::Session::seal) makes them, and
 /// a peer's socket takes nothing else.
@@ -27,7 +24,6 @@ impl<'a> Sealed<'a> {
 
 /// What of the session has to do with uploading.
 pub(super) struct Sending<'a> {
-    pub slots: &'a Slab<Slot>,
     pub torrents: &'a mut Torrents,
     pub up: &'a mut Flow,
 }
@@ -40,28 +36,28 @@ impl Sending<'_> {
         traffic.up_limit.take(content, now);
         self.up.meter.add(content, now);
         self.up.bucket.take(content, now);
-        self.up.queue.charge(key, content);
+        self.up.turns.charge(torrent, key, content);
     }
 
     /// See [`Session::next_turn`](super::Session::next_turn).
     pub(super) fn next_turn(&mut self, now: Now) -> Option<PeerKey> {
-        let (slots, torrents) = (self.slots, &mut *self.torrents);
+        let torrents = &mut *self.torrents;
         self.up
-            .next_turn(now, |key| own_turn(slots, torrents, key, now))
+            .next_turn(now, |torrent| own_turn(torrents, torrent, now))
     }
 
     /// See [`Session::turn_at`](super::Session::turn_at).
     pub(super) fn turn_at(&mut self, now: Now) -> Option<Now> {
         let rate = self.up.bucket.rate().unwrap_or_default();
         let bytes = (rate / limits::TURNS_PER_SECOND).max(u64::from(BLOCK));
-        let (slots, torrents) = (self.slots, &mut *self.torrents);
+        let torrents = &mut *self.torrents;
         self.up
-            .turn_at(bytes, now, |key| own_turn(slots, torrents, key, now))
+            .turn_at(bytes, now, |torrent| own_turn(torrents, torrent, now))
     }
 }
 
-/// When the limit of its torrent lets a peer have a block; `None`: now.
-fn own_turn(slots: &Slab<Slot>, torrents: &mut Torrents, key: PeerKey, now: Now) -> Option<Now> {
-    let torrent = torrents.get_mut(slots.get(key)?.torrent?)?;
-    torrent.traffic.up_limit.ready_at(u64::from(BLOCK), now)
+/// When the limit of a torrent lets one of its peers have a block; `None`: now.
+fn own_turn(torrents: &mut Torrents, torrent: TorrentKey, now: Now) -> Option<Now> {
+    let traffic = &mut torrents.get_mut(torrent)?.traffic;
+    traffic.up_limit.ready_at(u64::from(BLOCK), now)
 }

@@ -93,6 +93,8 @@ impl Session {
     /// A torrent that was to be closed is closed, see [`Effect::Close`]: its key may be another's.
     pub fn forget(&mut self, torrent: TorrentKey) {
         self.torrents.forget(torrent);
+        self.down.turns.forget_torrent(torrent);
+        self.up.turns.forget_torrent(torrent);
         self.agenda.torrents.retain(|&other| other != torrent);
     }
 
@@ -264,9 +266,11 @@ impl Session {
     /// A slot's socket takes more: if blocks wait for it under an upload limit, it comes to its
     /// turn, see [`Session::next_turn`].
     pub fn await_turn(&mut self, key: PeerKey) {
-        let peer = self.peer(key);
-        if peer.is_some_and(|peer| peer.uploads_waiting() > 0) {
-            self.up.queue.join(key);
+        let peer = self.slots.get(key).and_then(Slot::peer_of);
+        if let Some((torrent, member)) = peer {
+            if member.peer.uploads_waiting() > 0 {
+                self.up.turns.join(torrent, key);
+            }
         }
     }
 
@@ -340,9 +344,8 @@ impl Session {
     pub fn assert_invariants(&self) {
         invariants::check_slots(&self.slots, &self.dials, self.config.max_peers);
         assert!(self.timers.len() <= self.slots.len());
-        for torrent in self.torrents.iter() {
-            invariants::check_torrent(torrent, &self.slots);
-        }
+        invariants::check_turns([&self.down.turns, &self.up.turns], &self.slots);
+        self.torrents.assert_invariants(&self.slots);
     }
 
     /// The piece table of a torrent that there is, to look at.
@@ -388,7 +391,6 @@ impl Session {
     /// What uploading needs.
     pub(super) fn sending(&mut self) -> Sending<'_> {
         Sending {
-            slots: &self.slots,
             torrents: &mut self.torrents,
             up: &mut self.up,
         }

@@ -6,6 +6,7 @@ use std::ops::{Index, IndexMut};
 
 use slab::Slab;
 
+use super::invariants;
 use super::queue::Queue;
 use super::timers::Alarms;
 use crate::base::{Block, InfoHash, Now, PeerKey, Rng, TorrentKey};
@@ -221,7 +222,7 @@ impl Torrents {
     }
 
     /// The upload slots of one, of all that there are: in proportion to the peers that want
-    /// something of it, and one at least.
+    /// something of it, rounded up, so that no slot is left over.
     pub fn upload_slots(&self, key: TorrentKey, all: usize) -> usize {
         let own = self[key].census.interested;
         // What has changed in this turn is not counted yet.
@@ -229,7 +230,7 @@ impl Torrents {
         if own == interested {
             all
         } else {
-            (all * own / interested.max(1)).max(1)
+            (all * own).div_ceil(interested)
         }
     }
 
@@ -245,11 +246,22 @@ impl Torrents {
         due.min_by_key(|&key| (self[key].members.len(), key))
     }
 
-    /// An address to dial, if there is one and something that it could give us.
-    pub fn wanted_dial(&self, now: Now) -> Option<SocketAddr> {
-        let mut due = self.dial.due(now).map(|key| &self[key]);
-        let wanting = due.find(|torrent| torrent.life.complete_at.is_none());
-        wanting?.candidates.peek(now)
+    /// An address to dial, if there is one and something that it could give us, and its torrent:
+    /// of several the one with the fewest connections.
+    pub fn wanted_dial(&self, now: Now) -> Option<(TorrentKey, SocketAddr)> {
+        let due = self.dial.due(now).map(|key| &self[key]);
+        let wanting = due.filter(|torrent| torrent.life.complete_at.is_none());
+        let torrent = wanting.min_by_key(|torrent| torrent.members.len())?;
+        Some((torrent.key, torrent.candidates.peek(now)?))
+    }
+
+    /// Asserts what is true of all torrents, and that the peers that want something of us are
+    /// counted right.
+    pub fn assert_invariants(&self, slots: &Slab<Slot>) {
+        self.iter()
+            .for_each(|torrent| invariants::check_torrent(torrent, slots));
+        let counted = self.iter().map(|torrent| torrent.choking.counted);
+        assert_eq!(counted.sum::<usize>(), self.interested);
     }
 
     /// Whether all have ended or are about to.

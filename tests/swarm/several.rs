@@ -22,9 +22,8 @@ fn link(number: u64) -> Link {
     }
 }
 
-/// Adds a node with these torrents. The tracker names every node to every other, whatever its
-/// torrents.
-fn add(world: &mut World, source: &Rc<Source>, role: Role, torrents: &[u8]) -> usize {
+/// Adds a node with these torrents.
+fn add(world: &mut World, source: &Rc<Source>, role: Role, torrents: &[u32]) -> usize {
     let number = world.nodes.len() as u64;
     let joins = Now::from_micros(number * 100_000);
     let node = world.add(role, Manners::Honest, link(number), joins);

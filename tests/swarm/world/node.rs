@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
 
-use brooklet::base::{Bits, Duration, Geometry, InfoHash, Now, Padding, PeerId, Totals, limits};
+use brooklet::base::{
+    Bits, Duration, Geometry, InfoHash, Now, Padding, PeerId, TorrentKey, Totals, limits,
+};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Order, Snapshot, Stay, Then, Us};
 use brooklet::tracker::Families;
@@ -65,17 +67,19 @@ pub struct Out {
 /// A torrent of a node. All torrents have the same content, and each node a disk for each.
 pub struct Share {
     /// Which of the world's torrents it is.
-    pub number: u8,
+    pub number: u32,
     pub disk: Disk,
     /// The pieces that its session said were right.
     pub held: Bits,
     pub saved: Option<Snapshot>,
     /// It was complete once.
     pub done: bool,
+    /// Its session has forgotten it: its key may be another's.
+    pub forgotten: bool,
 }
 
 impl Share {
-    fn new(number: u8, full: bool, source: &Rc<Source>) -> Share {
+    fn new(number: u32, full: bool, source: &Rc<Source>) -> Share {
         let pieces = source.geometry.pieces();
         let (disk, held) = if full {
             (Disk::full(source), Bits::full(pieces))
@@ -88,6 +92,7 @@ impl Share {
             held,
             saved: None,
             done: false,
+            forgotten: false,
         }
     }
 
@@ -148,6 +153,10 @@ pub struct Node {
     pub disk_rate: Option<u64>,
     /// Bytes a second that its session may receive and send; none: any number.
     pub limits: (Option<u64>, Option<u64>),
+    /// Connections that its session may have.
+    pub max_peers: usize,
+    /// Torrents that it may download at the same time; none: any number.
+    pub active: Option<usize>,
     pub writer: Writer,
     /// Directions that are not read while the disk is behind.
     pub held_up: Vec<(usize, usize)>,
@@ -194,6 +203,8 @@ impl Node {
             forsaken: Vec::new(),
             disk_rate: None,
             limits: (None, None),
+            max_peers: limits::PEERS,
+            active: None,
             writer: Writer::default(),
             held_up: Vec::new(),
             joins: Now::default(),
@@ -204,7 +215,7 @@ impl Node {
     }
 
     /// It takes part in one more torrent.
-    pub fn takes(&mut self, number: u8, source: &Rc<Source>) {
+    pub fn takes(&mut self, number: u32, source: &Rc<Source>) {
         let full = self.role == Role::Seed && !self.manners.claims_all();
         self.shares.push(Share::new(number, full, source));
     }
@@ -247,6 +258,24 @@ impl Node {
             assert_eq!(session.add(order, now), Ok(place));
         }
         self.session = Some(session);
+    }
+
+    /// Adds one more torrent to the session that runs: `full`, it is a seed of it. Its key.
+    pub fn adds(&mut self, number: u32, full: bool, source: &Rc<Source>, now: Now) -> TorrentKey {
+        let share = Share::new(number, full, source);
+        let mut order = self.order(&share, source);
+        (order.trusted, order.download) = (share.held.clone(), !full);
+        order.to_hash = Bits::new(source.geometry.pieces());
+        let mut session = self.session.take().expect("it runs");
+        let key = session.add(order, now).expect("it is new");
+        self.session = Some(session);
+        if key == self.shares.len() {
+            self.shares.push(share);
+        } else {
+            assert!(self.shares[key].forgotten, "its key is another's");
+            self.shares[key] = share;
+        }
+        key
     }
 
     fn order(&self, share: &Share, source: &Source) -> Order {
@@ -301,10 +330,10 @@ impl Node {
         };
         Config {
             us,
-            max_peers: limits::PEERS,
+            max_peers: self.max_peers,
             down: self.limits.0,
             up: self.limits.1,
-            active: None,
+            active: self.active,
             after_stay: Then::End,
         }
     }
@@ -320,8 +349,10 @@ impl Node {
     }
 }
 
-fn info_hash(number: u8) -> InfoHash {
+fn info_hash(number: u32) -> InfoHash {
     let mut hash = *b"abcdefghijklmnopqrst";
-    hash[0] += number;
+    for (byte, add) in hash.iter_mut().zip(number.to_le_bytes()) {
+        *byte = byte.wrapping_add(add);
+    }
     InfoHash(hash)
 }

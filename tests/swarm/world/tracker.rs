@@ -14,16 +14,18 @@ const INTERVAL: (u64, u64) = (300, 60);
 /// Peers in a reply.
 const PEERS: usize = 50;
 
-/// Who takes part, as far as announced, and when each announced last.
+/// Who takes part in which torrent, as far as announced, and when each announced last.
 #[derive(Default)]
 pub struct Tracker {
-    peers: BTreeMap<SocketAddrV4, Now>,
+    torrents: BTreeMap<String, BTreeMap<SocketAddrV4, Now>>,
+    /// Those that do not announce, and take part in all.
+    mute: Vec<SocketAddrV4>,
 }
 
 impl Tracker {
     /// Somebody takes part who does not announce.
     pub fn enter(&mut self, addr: SocketAddrV4) {
-        self.peers.insert(addr, Now::from_micros(u64::MAX));
+        self.mute.push(addr);
     }
 
     /// The response to an HTTP request from this address.
@@ -37,13 +39,18 @@ impl Tracker {
         let addr = SocketAddrV4::new(from, port.expect("an announce names a port"));
         let (interval, least) = INTERVAL;
         let patience = Duration::from_secs(2 * interval);
-        self.peers.retain(|_, at| now.since(*at) < patience);
-        if field("event") == Some("stopped") {
-            self.peers.remove(&addr);
-        } else {
-            self.peers.insert(addr, now);
+        let torrent = field("info_hash").expect("an announce names a torrent");
+        let swarm = self.torrents.entry(torrent.to_string()).or_default();
+        swarm.retain(|_, at| now.since(*at) < patience);
+        for &mute in &self.mute {
+            swarm.insert(mute, now);
         }
-        let others = self.peers.keys().copied().filter(|&other| other != addr);
+        if field("event") == Some("stopped") {
+            swarm.remove(&addr);
+        } else {
+            swarm.insert(addr, now);
+        }
+        let others = swarm.keys().copied().filter(|&other| other != addr);
         let mut others: Vec<SocketAddrV4> = others.collect();
         let peers = draw(&mut others, PEERS, rng);
         let mut body = String::new();

@@ -169,7 +169,10 @@ impl World {
                 | Effect::Rest { .. }
                 | Effect::Datagram { .. }
                 | Effect::Trace { .. } => {}
-                Effect::Close { .. } => unreachable!("no torrent is removed"),
+                Effect::Close { torrent, .. } => {
+                    self.nodes[n].shares[torrent].forgotten = true;
+                    session.forget(torrent);
+                }
                 Effect::Save { torrent, snapshot } => self.save(n, torrent, snapshot),
                 Effect::Report { torrent, report } => self.hear(n, torrent, report),
             }
@@ -202,7 +205,11 @@ impl World {
             (Report::Piece { ok: false, .. }, _) => node.fate.failed += 1,
             (Report::Complete { .. }, Some(share)) => {
                 share.done = true;
-                if node.shares.iter().all(|share| share.done) {
+                if node
+                    .shares
+                    .iter()
+                    .all(|share| share.done || share.forgotten)
+                {
                     node.fate.done.get_or_insert(self.now);
                 }
             }

@@ -203,7 +203,8 @@ impl World {
         }
     }
 
-    fn act(&mut self, act: Act) {
+    /// Something befalls the world.
+    pub fn act(&mut self, act: Act) {
         match act {
             Act::Join(_) if self.over => {}
             Act::Join(n) if self.nodes[n].session.is_some() => {
