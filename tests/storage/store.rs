@@ -193,6 +193,36 @@ fn a_full_disk_stops_one_torrent() {
     assert!(back == content);
 }
 
+/// A download that is paused: its files get their real times. When it goes on they are still ours.
+#[test]
+fn files_that_got_their_real_times_are_written_to_again() {
+    for slow in [false, true] {
+        let dir = Dir::new();
+        let torrent = torrent(&[("t", 8 * u64::from(PIECE))]);
+        let mut bench = Bench::new();
+        bench.insert(0, &dir, &torrent);
+        let data = |piece: u32| noise(u64::from(piece), PIECE as usize);
+        for piece in 0..8 {
+            bench.store.save(0, snapshot(8, 0..piece, false));
+            bench.wait(|store| store.is_saved());
+            if slow && piece == 0 {
+                bench.slow_down(0, whole(&torrent, 0), &data(0));
+            }
+            assert_eq!(bench.write(0, whole(&torrent, piece), &data(piece)), None);
+            bench.store.save(0, snapshot(8, 0..piece + 1, true));
+            // Nothing may be written while the record that nothing is comes to be.
+            bench.wait(|store| store.is_behind(0) && store.is_written());
+            bench.wait(|store| store.content(0).ledger().is_settled());
+            let changed = bench.store.find_changed(0).map(|error| error.to_string());
+            assert_eq!(changed, None, "piece {piece}");
+        }
+        let mut back = vec![0; 8 * PIECE as usize];
+        bench.store.content(0).read(0, &mut back).unwrap();
+        let content: Vec<u8> = (0..8).flat_map(data).collect();
+        assert!(back == content);
+    }
+}
+
 /// A torrent that is closed while a thread has blocks of it: they are written, then what was to be
 /// saved is saved, and then its files are let go. Its key is another's meanwhile.
 #[test]

@@ -106,9 +106,10 @@ impl Saving {
         }
     }
 
-    /// Whether nothing may be written yet, since the resume file says that nothing is.
+    /// Whether nothing may be written yet, since the resume file says that nothing is, or is about
+    /// to.
     pub fn forbids_writing(&self) -> bool {
-        !self.failed && self.clean
+        !self.failed && (self.clean || self.next_clean == Some(true))
     }
 
     /// Bytes that are being synced.

@@ -270,7 +270,12 @@ impl Store {
                 }
             }
             let entry = &mut self.entries[slot];
+            let was_settled = entry.content.ledger().is_settled();
             let taken = entry.saving.take(outcome, &mut entry.content);
+            if entry.content.ledger().is_settled() && !was_settled {
+                // What it knows of the files was true before they got their real times.
+                self.writer.end(slot);
+            }
             self.tell(slot, taken);
         }
         let unsynced = |slot: &Slot| self.entries[*slot].content.ledger().unsynced_bytes();
