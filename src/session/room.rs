@@ -49,8 +49,8 @@ impl Room {
         self.dial_at <= now
     }
 
-    /// The connections to end for this address of a torrent, to dial it. While there is nothing left to download
-    /// peers that dial us matter more.
+    /// The connections to end for this address of a torrent, to dial it. While there is nothing left
+    /// to download peers that dial us matter more.
     pub fn clear_to_dial(
         &mut self,
         slots: &Slab<Slot>,

@@ -112,6 +112,11 @@ pub fn of(session: &Session, now: Now) -> View {
     View { torrents, rates }
 }
 
+/// The limits of all torrents together in bytes a second, in and out.
+pub fn limits(session: &Session) -> [Option<u64>; 2] {
+    [&session.down, &session.up].map(|flow| flow.bucket.rate())
+}
+
 /// The torrent of this info hash.
 pub fn find<'a>(session: &'a Session, info_hash: &InfoHash) -> Option<&'a Torrent> {
     session.torrents.get(session.torrents.find(info_hash)?)
@@ -148,8 +153,9 @@ impl TorrentView {
             size: torrent.order.size,
             totals: torrent.order.earlier + torrent.totals(),
             rates: Rates {
-                down: progress.down_rate,
-                up: progress.up_rate,
+                // What is averaged takes some seconds to come down.
+                down: progress.down_rate * u64::from(torrent.is_running()),
+                up: progress.up_rate * u64::from(torrent.is_running()),
                 down_limit: traffic.down_limit.rate(),
                 up_limit: traffic.up_limit.rate(),
             },

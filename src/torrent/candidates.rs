@@ -233,6 +233,12 @@ impl Candidates {
         self.schedule(addr, now + wait + jitter);
     }
 
+    /// We have left the swarm, and the connection with it: if we come back, the peer is dialed
+    /// without a wait.
+    pub fn on_left(&mut self, addr: SocketAddr, now: Now) {
+        self.schedule(addr, now);
+    }
+
     /// A connection that was of use is over: the first wait again.
     pub fn on_closed(&mut self, addr: SocketAddr, now: Now) {
         self.reset(addr, false, now);

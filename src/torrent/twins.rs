@@ -195,10 +195,10 @@ impl<'a> Twins<'a> {
                 self.remember(addr, fault, useful, now);
             }
         }
-        let wait = if useful && fault.is_loss() {
-            limits::REDIAL_LOST
-        } else {
-            limits::REDIAL
+        let wait = match fault {
+            Fault::Stopping => Duration::ZERO,
+            _ if useful && fault.is_loss() => limits::REDIAL_LOST,
+            _ => limits::REDIAL,
         };
         self.candidates.release(ip, now + wait);
         if was_dialing || !(hung_up || *fault == Fault::Duplicate) {
@@ -224,6 +224,7 @@ impl<'a> Twins<'a> {
     fn remember(&mut self, addr: SocketAddr, fault: &Fault, useful: bool, now: Now) {
         match fault.redial() {
             Redial::Never => self.candidates.refuse(addr, now),
+            Redial::Later if *fault == Fault::Stopping => self.candidates.on_left(addr, now),
             Redial::Later if useful && fault.is_loss() => self.candidates.on_lost(addr, now),
             Redial::Later if useful => self.candidates.on_closed(addr, now),
             Redial::Later => self.candidates.on_failed(addr, now),

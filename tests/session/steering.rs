@@ -1,6 +1,8 @@
 //! What a user changes while the process runs: pausing, removing, limits, and which torrents
 //! download at the same time.
 
+use std::net::SocketAddr;
+
 use brooklet::base::{Bits, Duration, TorrentKey};
 use brooklet::session::{Change, Command, Refused, State, command, view};
 use brooklet::torrent::Report;
@@ -61,6 +63,44 @@ fn a_torrent_that_is_paused_leaves_its_peers_and_meets_them_again() {
     bench.everything_comes();
     assert_eq!(bench.verified().len(), 3);
     assert_eq!(state(&bench), State::Seeding);
+}
+
+#[test]
+fn a_torrent_that_is_resumed_dials_at_once_whom_it_left() {
+    let mut bench = Bench::getter(4, &[0]);
+    let useful = bench.call(1, true);
+    bench.says(useful, "have all");
+    bench.says(useful, "unchoke");
+    let asked = requests(&mut bench, useful);
+    bench.sends_blocks(useful, &asked);
+    bench.call(2, true);
+    let being_dialed = "192.0.2.3:6881".parse().unwrap();
+    bench.dials(being_dialed);
+    for after in [0, 1, 3600] {
+        assert_eq!(does(&mut bench, Command::Pause(0)), Ok(()));
+        bench.wait(Duration::from_secs(after));
+        assert_eq!(does(&mut bench, Command::Resume(0)), Ok(()));
+        for number in 1..=3 {
+            let addr = SocketAddr::from(([192, 0, 2, number], 6881));
+            assert!(bench.dialled(addr).is_some(), "{addr} after {after} s");
+        }
+    }
+}
+
+#[test]
+fn what_is_paused_has_no_rates() {
+    let mut bench = Bench::getter(4, &[0]);
+    let peer = bench.join(1, true);
+    bench.says(peer, "have all");
+    bench.says(peer, "unchoke");
+    bench.wait(Duration::from_secs(1));
+    let asked = requests(&mut bench, peer);
+    bench.sends_blocks(peer, &asked);
+    bench.wait(Duration::from_secs(1));
+    let down = |bench: &Bench| view::of(&bench.session, bench.now).torrents[0].rates.down;
+    assert!(down(&bench) > 0);
+    assert_eq!(does(&mut bench, Command::Pause(0)), Ok(()));
+    assert_eq!(down(&bench), 0);
 }
 
 #[test]
