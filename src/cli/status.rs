@@ -13,37 +13,8 @@ use super::values::Value;
 use super::{Failure, help, usage};
 use crate::base::Duration;
 use crate::io::logging::printable;
+use crate::rpc::{DETAILED, LISTED};
 use crate::wire::json::{self, Json};
-
-/// The fields that are asked for.
-const FIELDS: [&str; 18] = [
-    "id",
-    "name",
-    "hash_string",
-    "status",
-    "error",
-    "error_string",
-    "size_when_done",
-    "left_until_done",
-    "recheck_progress",
-    "eta",
-    "rate_download",
-    "rate_upload",
-    "downloaded_ever",
-    "uploaded_ever",
-    "upload_ratio",
-    "peers_connected",
-    "peers_sending_to_us",
-    "peers_getting_from_us",
-];
-/// Those that only one torrent is asked for.
-const DETAILS: [&str; 5] = [
-    "peers",
-    "download_limit",
-    "download_limited",
-    "upload_limit",
-    "upload_limited",
-];
 
 /// Runs the command with the arguments behind its name.
 ///
@@ -71,8 +42,8 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         }
     }
     let mut remote = Remote::connect(dir)?;
-    let details: &[&str] = if number.is_some() { &DETAILS } else { &[] };
-    let fields = FIELDS.iter().chain(details).map(|name| Json::from(*name));
+    let details: &[&str] = if number.is_some() { &DETAILED } else { &[] };
+    let fields = LISTED.iter().chain(details).map(|name| Json::from(*name));
     let fields = ("fields", Json::List(fields.collect()));
     let ids = number.map(|number| ("ids", Json::Whole(number)));
     let answer = remote.call("torrent_get", Json::object([fields].into_iter().chain(ids)))?;

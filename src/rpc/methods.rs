@@ -9,7 +9,7 @@ use super::process::{self, About};
 use super::rates::{Remembered, SESSION, TORRENT};
 use super::recent::Recent;
 use super::request::Request;
-use super::torrent::Subject;
+use super::torrent::{Subject, is_field};
 use super::trouble::Trouble;
 use crate::base::{Now, TorrentKey};
 use crate::session::{Change, Command, PeerView, TorrentView, View};
@@ -175,10 +175,7 @@ impl Rows<'_> {
 
     /// A row of names, then one of values for each torrent.
     fn table(&self, torrents: &[&TorrentView], fields: &[String]) -> Json {
-        let known: Vec<&String> = fields
-            .iter()
-            .filter(|name| Subject::FIELDS.contains(&name.as_str()))
-            .collect();
+        let known: Vec<&String> = fields.iter().filter(|name| is_field(name)).collect();
         let head = known.iter().map(|name| self.names.joined(name).into());
         let row = |torrent: &&TorrentView| {
             let subject = self.subject(torrent);

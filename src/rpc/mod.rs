@@ -26,6 +26,7 @@ pub use action::{Add, Added, Source};
 pub use exchange::{Exchange, Step};
 pub use methods::{Memory, World};
 pub use process::About;
+pub use torrent::{DETAILED, LISTED};
 pub use trouble::Trouble;
 
 #[cfg(test)]

@@ -20,6 +20,44 @@ pub struct Subject<'a> {
     pub names: Names,
 }
 
+/// The fields that a list of torrents shows.
+pub const LISTED: [&str; 21] = [
+    "id",
+    "name",
+    "hash_string",
+    "status",
+    "error",
+    "error_string",
+    "queue_position",
+    "total_size",
+    "size_when_done",
+    "left_until_done",
+    "percent_done",
+    "recheck_progress",
+    "eta",
+    "rate_download",
+    "rate_upload",
+    "downloaded_ever",
+    "uploaded_ever",
+    "upload_ratio",
+    "peers_connected",
+    "peers_sending_to_us",
+    "peers_getting_from_us",
+];
+/// Those that are shown beside them of one torrent.
+pub const DETAILED: [&str; 5] = [
+    "download_limit",
+    "download_limited",
+    "upload_limit",
+    "upload_limited",
+    "peers",
+];
+
+/// Whether there is a field of this name.
+pub fn is_field(name: &str) -> bool {
+    LISTED.contains(&name) || DETAILED.contains(&name)
+}
+
 /// Values of `status`.
 const STOPPED: i64 = 0;
 const CHECKING: i64 = 2;
@@ -34,36 +72,6 @@ const NO_TIME: i64 = -1;
 const UNKNOWN_TIME: i64 = -2;
 
 impl Subject<'_> {
-    /// All fields.
-    pub const FIELDS: [&'static str; 26] = [
-        "id",
-        "name",
-        "hash_string",
-        "status",
-        "error",
-        "error_string",
-        "queue_position",
-        "total_size",
-        "size_when_done",
-        "left_until_done",
-        "percent_done",
-        "recheck_progress",
-        "eta",
-        "rate_download",
-        "rate_upload",
-        "downloaded_ever",
-        "uploaded_ever",
-        "upload_ratio",
-        "download_limit",
-        "download_limited",
-        "upload_limit",
-        "upload_limited",
-        "peers_connected",
-        "peers_sending_to_us",
-        "peers_getting_from_us",
-        "peers",
-    ];
-
     /// The value of a field; `None`: there is no such field.
     pub fn field(&self, name: &str) -> Option<Json> {
         let torrent = self.torrent;
