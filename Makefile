@@ -13,6 +13,7 @@
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-many   what a thousand idle seeds in one process need (COUNT, PIECE in the environment)
+# make bench-churn   memory of one process while torrents and peers come and go (MINUTES in the environment; needs python3-libtorrent)
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
 # make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: about an hour (SEEDS=20 for fewer, FROM=1000 to
 #              begin elsewhere, ONLY=churn,breaks for some scenarios, LAX=1 to look at fewer turns of the sessions, in half the time); a
@@ -110,6 +111,10 @@ bench-size:
 .PHONY: bench-many
 bench-many: build
 	@tests/bench/many.py $(target)/release/brooklet $(COUNT) $(PIECE)
+
+.PHONY: bench-churn
+bench-churn: build
+	@/usr/bin/python3 tests/bench/churn.py $(target)/release/brooklet $(MINUTES)
 
 .PHONY: bench-slow
 bench-slow:

@@ -216,6 +216,10 @@ fn an_upload_limit_is_shared_by_torrents_and_what_one_leaves_goes_to_the_other()
         world.run_until(now + Duration::from_secs(30));
         let sent = all(&world) - before;
         assert!(sent >= up * 30 * 8 / 10, "seed {seed}: {sent}");
+        assert!(
+            sent <= up * 30 * 11 / 10,
+            "seed {seed}: {sent} is over the limit"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! seeds; a run that fails prints its seed, and `SWARM=SCENARIO:SEED cargo test --test swarm`
 //! repeats it to the byte. `make sweep` runs many, `make crowd` the large ones.
 
+mod churn;
 mod fairness;
 mod flow;
 mod least;
