@@ -1,5 +1,6 @@
 //! `run`: many torrents in one process, which nobody sits before.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lexopt::{Arg, Parser};
@@ -28,8 +29,14 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     logging::init(wishes.settings().level.unwrap_or(LEVEL));
     wrong.iter().for_each(|line| log::warn!("{line}"));
     let setup = Whole::new(folder, wishes);
-    match crate::io::run_folder(setup, &mut |_, report| {
-        log(&report);
+    let mut names = BTreeMap::new();
+    match crate::io::run_folder(setup, &mut |torrent, report| {
+        if let (Some(torrent), Report::Start { name, .. }) = (torrent, &report) {
+            names.insert(torrent, name.clone());
+        }
+        let name = torrent.and_then(|torrent| names.get(&torrent));
+        let subject = name.map_or(String::new(), |name| format!("{name}: "));
+        log(&subject, &report);
         Ok(())
     }) {
         Ending::Done => Ok(()),
@@ -139,32 +146,39 @@ fn read_line(line: &str, mut settings: Settings) -> Result<Settings, String> {
     Ok(settings)
 }
 
-/// What a log says of a report.
-fn log(report: &Report) {
+/// What a log says of a report. `of`: the torrent that it is about, if it is about one, and a
+/// colon.
+fn log(of: &str, report: &Report) {
     match report {
-        Report::Start {
-            name, size, port, ..
-        } => log::info!("{name}: {}, port: {port}", Bytes(*size)),
-        Report::Checked { have, pieces, .. } => log::info!("on disk: {have} of {pieces} pieces"),
+        Report::Start { size, port, .. } => log::info!("{of}{}, port: {port}", Bytes(*size)),
+        Report::Checked { have, pieces, .. } => {
+            log::info!("{of}on disk: {have} of {pieces} pieces");
+        }
         Report::Tracker {
             url,
             outcome: Ok(peers),
             ..
-        } => log::info!("tracker {url}: peers: {peers}"),
+        } => log::info!("{of}tracker {url}: peers: {peers}"),
         Report::Tracker {
             url,
             outcome: Err(why),
             ..
-        } => log::info!("tracker {url}: {why}"),
-        Report::TrackerWarning { url, message } => log::info!("tracker {url}: {message}"),
-        Report::Connected { addr, client } => log::info!("peer {addr}: connected ({client})"),
-        Report::Disconnected { addr, reason } => {
-            log::info!("peer {addr}: disconnected: {reason}");
+        } => log::info!("{of}tracker {url}: {why}"),
+        Report::TrackerWarning { url, message } => {
+            log::info!("{of}tracker {url}: {message}");
         }
-        Report::Complete { seconds, .. } => log::info!("complete after {seconds:.1} s"),
-        Report::Stopped { reason } => log::info!("stopped: {reason}"),
-        Report::Alone(why) | Report::Warning(why) => log::warn!("{why}"),
-        Report::Error(why) => log::error!("{why}"),
+        Report::Connected { addr, client } => {
+            log::info!("{of}peer {addr}: connected ({client})");
+        }
+        Report::Disconnected { addr, reason } => {
+            log::info!("{of}peer {addr}: disconnected: {reason}");
+        }
+        Report::Complete { seconds, .. } => log::info!("{of}complete after {seconds:.1} s"),
+        Report::Stopped { reason } => log::info!("{of}stopped: {reason}"),
+        Report::Alone(why) => log::warn!("{of}{why}"),
+        // These name what they are about: a file, mostly.
+        Report::Warning(why) => log::warn!("{why}"),
+        Report::Error(why) => log::error!("{of}{why}"),
         Report::FailedIncoming(_) | Report::Progress(_) | Report::Piece { .. } => {}
     }
 }

@@ -27,8 +27,19 @@ struct Claim {
 pub enum Taken {
     /// It is among them.
     Twice,
-    /// Its files are those of the torrent with this name, and one of the two writes to them.
-    Files(String),
+    /// Another one has what it needs, and one of the two writes there.
+    By(Holder),
+}
+
+/// A torrent that has what another one needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holder {
+    /// Its info hash.
+    pub info_hash: InfoHash,
+    /// Its name.
+    pub name: String,
+    /// Its files are not the same: one of the two lies in the folder of the other.
+    pub is_nested: bool,
 }
 
 impl Claims {
@@ -43,12 +54,12 @@ impl Claims {
         }
         let place = place(&request.dir.join(&metainfo.name));
         let writes = request.download;
-        if let Some(claim) = self
-            .places
-            .get(&place)
-            .filter(|claim| writes || claim.writes)
-        {
-            return Err(Taken::Files(claim.name.clone()));
+        if let Some((other, claim)) = self.overlapping(&place, writes) {
+            return Err(Taken::By(Holder {
+                info_hash: claim.info_hash,
+                name: claim.name.clone(),
+                is_nested: *other != place,
+            }));
         }
         let name = metainfo.name.clone();
         let info_hash = metainfo.info_hash;
@@ -61,9 +72,22 @@ impl Claims {
         Ok(())
     }
 
-    /// The torrent whose content lies at this path.
+    /// A torrent whose content lies at this path, in it or around it.
     pub fn holder(&self, path: &Path) -> Option<InfoHash> {
-        self.places.get(&place(path)).map(|claim| claim.info_hash)
+        let (_, claim) = self.overlapping(&place(path), true)?;
+        Some(claim.info_hash)
+    }
+
+    /// What is claimed at this place, around it or in it; `writes`: not only what is written to.
+    fn overlapping(&self, place: &Path, writes: bool) -> Option<(&PathBuf, &Claim)> {
+        let around = place
+            .ancestors()
+            .filter_map(|outer| self.places.get_key_value(outer));
+        // What lies in a folder comes behind it in the order of paths.
+        let inside = self.places.range(place.to_path_buf()..);
+        let inside = inside.take_while(|(inner, _)| inner.starts_with(place));
+        let mut found = around.chain(inside);
+        found.find(|(_, claim)| writes || claim.writes)
     }
 
     /// A torrent is gone: its files may be another's.
@@ -80,5 +104,46 @@ fn place(path: &Path) -> PathBuf {
     match (dir, path.file_name()) {
         (Some(dir), Some(name)) => dir.join(name),
         _ => path.to_path_buf(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(places: &[(&str, bool)]) -> Claims {
+        let mut claims = Claims::default();
+        for (number, &(at, writes)) in places.iter().enumerate() {
+            let claim = Claim {
+                info_hash: InfoHash([number as u8; 20]),
+                name: String::from(at),
+                writes,
+            };
+            claims.places.insert(PathBuf::from(at), claim);
+        }
+        claims
+    }
+
+    #[test]
+    fn a_place_is_taken_by_what_lies_at_it_around_it_or_in_it() {
+        let claims = claims(&[("/d/a", true), ("/d/b/c/d", false), ("/d/ab", true)]);
+        let found = |at: &str, writes| {
+            let found = claims.overlapping(Path::new(at), writes);
+            found.map(|(place, _)| place.to_str().unwrap())
+        };
+        for (at, writes, taken) in [
+            ("/d/a", true, Some("/d/a")),
+            ("/d/a/x/y", true, Some("/d/a")),
+            ("/d/a.b", true, None),
+            ("/d/a b", true, None),
+            ("/d/b", true, Some("/d/b/c/d")),
+            ("/d/b/c", false, None),
+            ("/d/b/c/d/e", true, Some("/d/b/c/d")),
+            ("/d/c", true, None),
+            ("/d", true, Some("/d/a")),
+            ("/d", false, Some("/d/a")),
+        ] {
+            assert_eq!(found(at, writes), taken, "{at}");
+        }
     }
 }

@@ -67,7 +67,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let mut config = config(&process, longest, &listeners, &mut rng, warn);
     config.after_stay = Then::Pause;
     let mut session = Session::new(config, rng.bits64(), now);
-    unattended.load(&mut store, &mut session);
+    unattended.load(&mut store, &mut session, now);
     signal::hand_over(Arc::clone(waker));
     Reactor::new(Parts {
         store,
@@ -212,9 +212,14 @@ fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> usize {
                 let message = format!("{name}: the same torrent is named twice");
                 let _ = reporter(None, Report::Warning(message));
             }
-            Err(Taken::Files(other)) => {
+            Err(Taken::By(other)) => {
                 refused += 1;
-                let why = format!("{name}: its files are those of {other}, which is named first");
+                let (other, shared) = (&other.name, other.is_nested);
+                let why = if shared {
+                    format!("{name}: its folder and that of {other} lie within each other")
+                } else {
+                    format!("{name}: its files are those of {other}, which is named first")
+                };
                 let _ = reporter(None, Report::Error(why));
             }
         }

@@ -97,7 +97,8 @@ impl Room {
         Child::spawn("sh", &mut command).success(SOON);
     }
 
-    fn enter(&self) -> Command {
+    /// A command that is run in it.
+    pub fn enter(&self) -> Command {
         let mut command = command(None, "nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.pid()));
         command

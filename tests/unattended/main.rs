@@ -5,7 +5,9 @@ mod support;
 
 mod run;
 
+mod disks;
 mod kills;
+mod restart;
 mod service;
 mod steer;
 mod watch;

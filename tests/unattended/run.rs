@@ -1,8 +1,9 @@
 //! A `brooklet run` in a folder of its own.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use super::support::child::{Child, brooklet};
@@ -10,6 +11,7 @@ use super::support::content::Content;
 use super::support::dir::Dir;
 use super::support::json::Json;
 use super::support::torrent::Torrent;
+use super::support::trackers::OpenTracker;
 
 pub const SOON: Duration = Duration::from_secs(30);
 
@@ -27,7 +29,11 @@ impl Run {
     }
 
     pub fn begin(folder: &Path, options: &[&str]) -> Child {
-        let mut command = brooklet(None);
+        Run::begin_by(brooklet(None), folder, options)
+    }
+
+    /// The same by a command that runs brooklet.
+    pub fn begin_by(mut command: Command, folder: &Path, options: &[&str]) -> Child {
         command.arg("run").arg(folder);
         command
             .args(["--port", "0", "--bind", "127.0.0.1", "-v"])
@@ -96,6 +102,40 @@ impl Run {
         let path = self.dir.join(format!("{}.torrent", torrent.content.name));
         torrent.write(&path, trackers);
         self.says(&["add", path.to_str().unwrap()])
+    }
+
+    /// A seed of this torrent, which the tracker names.
+    pub fn seed(&self, torrent: &Torrent, tracker: &OpenTracker) -> Child {
+        let name = &torrent.content.name;
+        let seeded = self.dir.folder(&format!("seeded-{name}"));
+        torrent.content.write(&seeded);
+        let path = self.dir.join(format!("seeded-{name}.torrent"));
+        torrent.write(&path, &[&tracker.http_url]);
+        let mut seed = brooklet(None);
+        seed.arg("seed").arg(path).arg("-d").arg(&seeded);
+        seed.args(["--port", "0", "--bind", "127.0.0.1", "--allow-local"]);
+        seed.arg("--json")
+            .arg("--state")
+            .arg(self.dir.join("state"));
+        let mut seed = Child::spawn("seed", &mut seed);
+        seed.event_where("tracker", SOON, |event| event.get("ok").is_true());
+        seed
+    }
+
+    /// The limits over all torrents, in and out, in thousands of bytes a second.
+    pub fn limits(&self) -> [Option<u64>; 2] {
+        let mut client = self.client();
+        let ask = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session_get\"}\n";
+        client.write_all(ask).unwrap();
+        let mut line = String::new();
+        BufReader::new(&client).read_line(&mut line).unwrap();
+        let answer = Json::parse(&line).unwrap();
+        let settings = answer.get("result");
+        ["down", "up"].map(|way| {
+            let name = format!("speed_limit_{way}");
+            let counts = settings.get(&format!("{name}_enabled")).is_true();
+            counts.then(|| settings.get(&name).count())
+        })
     }
 
     pub fn client(&self) -> UnixStream {

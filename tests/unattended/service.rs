@@ -20,37 +20,10 @@ impl Run {
         Run { dir, child }
     }
 
-    /// The limit of what goes out, as `session_get` says it.
-    fn up_limit(&self) -> u64 {
-        use std::io::{BufRead as _, Write as _};
-        let mut client = self.client();
-        let ask = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session_get\"}\n";
-        client.write_all(ask).unwrap();
-        let mut line = String::new();
-        std::io::BufReader::new(&client)
-            .read_line(&mut line)
-            .unwrap();
-        let answer = super::support::json::Json::parse(&line).unwrap();
-        answer.get("result").get("speed_limit_up").count()
-    }
-
     fn hang_up_with(&self, config: &str) {
         fs::write(self.folder().join("config"), config).unwrap();
         self.child.signal("HUP");
     }
-}
-
-/// A seed of this torrent, which the tracker names, and the torrent's file.
-fn seed(run: &Run, torrent: &Torrent, tracker: &OpenTracker) -> Child {
-    let seeded = run.dir.folder("seeded");
-    torrent.content.write(&seeded);
-    let path = run.dir.join("seeded.torrent");
-    torrent.write(&path, &[&tracker.http_url]);
-    let mut seed = brooklet(None);
-    seed.arg("seed").arg(path).arg("-d").arg(&seeded);
-    seed.args(["--port", "0", "--bind", "127.0.0.1", "--allow-local", "-q"]);
-    seed.arg("--state").arg(run.dir.join("state"));
-    Child::spawn("seed", &mut seed)
 }
 
 #[test]
@@ -60,7 +33,7 @@ fn settings_are_read_at_the_start_and_again_when_asked() {
     let config = config.display();
     let why = "active 0: expected a number of torrents";
     run.child.line(&format!("{config}: line 2: {why}"), SOON);
-    assert_eq!(run.up_limit(), 512);
+    assert_eq!(run.limits()[1], Some(512));
     // What a user has set in the meantime holds: nothing of it has changed in the file.
     run.says(&["limit", "--up", "2M"]);
     run.hang_up_with("up 500K\nport 7000\n");
@@ -68,15 +41,15 @@ fn settings_are_read_at_the_start_and_again_when_asked() {
         &format!("{config}: port: it is changed by the next start"),
         SOON,
     );
-    assert_eq!(run.up_limit(), 2097);
+    assert_eq!(run.limits()[1], Some(2097));
     run.hang_up_with("up 1M\nport 7000\nport x\n");
     run.child.line(
         &format!("{config}: line 3: port x: expected 0 to 65535"),
         SOON,
     );
-    assert_eq!(run.up_limit(), 2097);
+    assert_eq!(run.limits()[1], Some(2097));
     run.hang_up_with("up 1M\nport 7000\n");
-    wait("the limit is the old one", || run.up_limit() == 1049);
+    wait("the limit is the old one", || run.limits()[1] == Some(1049));
     assert!(run.child.is_running());
     run.child.signal("TERM");
     assert_eq!(run.child.code(SOON), 143);
@@ -85,7 +58,7 @@ fn settings_are_read_at_the_start_and_again_when_asked() {
 #[test]
 fn the_command_line_wins_over_the_file() {
     let run = Run::with(&[("config", "up 500K\n")], &["--up", "1M"]);
-    assert_eq!(run.up_limit(), 1049);
+    assert_eq!(run.limits()[1], Some(1049));
 }
 
 #[test]
@@ -113,12 +86,31 @@ fn a_service_manager_is_told() {
     for _ in 0..3 {
         assert_eq!(hear(), "WATCHDOG=1");
     }
+    let next = || loop {
+        let said = hear();
+        if said != "WATCHDOG=1" {
+            return said;
+        }
+    };
+    // The clock that the manager compares with is that of the whole machine.
+    let uptime = || {
+        let text = fs::read_to_string("/proc/uptime").unwrap();
+        let seconds: f64 = text.split(' ').next().unwrap().parse().unwrap();
+        seconds * 1e6
+    };
+    let before = uptime();
+    child.signal("HUP");
+    let said = next();
+    let time = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    let time: f64 = time.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
+    let now = uptime();
+    assert!(
+        time >= before - 2e4 && time <= now + 2e4,
+        "{before} {time} {now}"
+    );
+    assert_eq!(next(), "READY=1");
     child.signal("TERM");
-    let mut said = hear();
-    while said == "WATCHDOG=1" {
-        said = hear();
-    }
-    assert_eq!(said, "STOPPING=1");
+    assert_eq!(next(), "STOPPING=1");
     assert_eq!(child.code(SOON), 143);
 }
 
@@ -138,7 +130,7 @@ fn a_command_is_run_once_for_each_torrent_that_was_downloaded() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let options = ["--allow-local", "--on-complete", program.to_str().unwrap()];
     run.child = Run::begin(&run.folder(), &options);
-    let _seed = seed(&run, &torrent, &tracker);
+    let _seed = run.seed(&torrent, &tracker);
     run.add(&torrent, &[&tracker.http_url]);
     run.until(&["seeding"]);
     let failure = format!(
@@ -171,7 +163,7 @@ fn a_torrent_that_has_reached_its_ratio_is_paused_until_somebody_resumes_it() {
     run.child.kill();
     let options = ["--allow-local", "--ratio", "0"];
     run.child = Run::begin(&run.folder(), &options);
-    let _seed = seed(&run, &torrent, &tracker);
+    let _seed = run.seed(&torrent, &tracker);
     run.add(&torrent, &[&tracker.http_url]);
     run.until(&["paused"]);
     torrent.content.assert_in(&run.folder().join("downloads"));

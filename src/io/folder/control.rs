@@ -8,17 +8,22 @@ use std::path::Path;
 use mio::Registry;
 use mio::event::Event;
 
+use super::records::Version;
 use crate::base::{Now, limits};
 use crate::io::net::{ClientKey, Incoming, Server};
 use crate::io::tokens;
 use crate::rpc::{About, Add, Added, Exchange, Memory, Step, Trouble, World};
-use crate::session::{Session, command, view};
+use crate::session::{Refused, Session, command, view};
 
 /// What is said where a request is not read.
 const TOO_LONG: &str = "the request is too long";
 
-/// Has what a session was told outlive the process.
-pub type Keep<'a> = &'a mut dyn FnMut(&mut Session);
+/// Has what a session was told outlive the process: what [`Control::on_kept`] is to be called with
+/// once it does; `None`: it does already.
+pub type Keep<'a> = &'a mut dyn FnMut(&mut Session) -> Option<Version>;
+
+/// What became of commands.
+type Outcomes = Vec<Result<(), Refused>>;
 
 /// Names a torrent that is to be added.
 pub type Ticket = u64;
@@ -33,6 +38,9 @@ pub struct Control {
     adds: VecDeque<(Ticket, Add)>,
     /// Exchanges that wait for theirs to be added.
     waiting: Vec<(Ticket, ClientKey, Exchange)>,
+    /// Exchanges that wait for what they have changed to be kept, and what became of their
+    /// commands.
+    unkept: Vec<(Version, ClientKey, Exchange, Outcomes)>,
     /// Torrents that were to be added so far.
     tickets: Ticket,
 }
@@ -49,6 +57,7 @@ impl Control {
             memory: Memory::default(),
             adds: VecDeque::new(),
             waiting: Vec::new(),
+            unkept: Vec::new(),
             tickets: 0,
         })
     }
@@ -58,8 +67,8 @@ impl Control {
         self.server.on_event(event);
     }
 
-    /// Answers requests, and does what they ask for: a bounded number in one turn.
-    /// `keep` is called before anybody is told that something has changed.
+    /// Answers requests, and does what they ask for: a bounded number in one turn. Nobody is told
+    /// that something has changed before it is kept, see [`Control::on_kept`].
     pub fn turn(&mut self, registry: &Registry, session: &mut Session, keep: Keep<'_>, now: Now) {
         for _ in 0..limits::CONTROL_CLIENTS {
             let Some((client, incoming)) = self.server.next_request(registry, now) else {
@@ -72,6 +81,19 @@ impl Control {
             self.go_on(client, exchange, session, keep, now);
         }
         self.server.sweep(registry, now);
+    }
+
+    /// What was changed up to this version outlives the process: whoever changed it is told.
+    pub fn on_kept(&mut self, kept: Version, session: &mut Session, keep: Keep<'_>, now: Now) {
+        let (told, later) = std::mem::take(&mut self.unkept)
+            .into_iter()
+            .partition(|(version, ..)| *version <= kept);
+        self.unkept = later;
+        let told: Vec<(Version, ClientKey, Exchange, Outcomes)> = told;
+        for (_, client, mut exchange, outcomes) in told {
+            exchange.performed(&outcomes);
+            self.go_on(client, exchange, session, keep, now);
+        }
     }
 
     /// The next torrent that is to be added; [`Control::added`] is to be called for each.
@@ -127,8 +149,11 @@ impl Control {
             match exchange.next(&mut self.memory, world) {
                 Step::Command(commands) => {
                     let perform = |command| command::perform(session, command, now);
-                    let outcomes: Vec<_> = commands.into_iter().map(perform).collect();
-                    keep(session);
+                    let outcomes: Outcomes = commands.into_iter().map(perform).collect();
+                    if let Some(version) = keep(session) {
+                        self.unkept.push((version, client, exchange, outcomes));
+                        return;
+                    }
                     exchange.performed(&outcomes);
                 }
                 Step::Add(add) => {

@@ -4,23 +4,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mio::Waker;
 
+use super::chosen::Limits;
 use super::control::Ticket;
 use super::eraser::Eraser;
-use super::offers::{Answer, Asker, Offer, parse, read};
+use super::keeper::{self, Keeper};
+use super::offers::{Answer, Asker, Offer, read};
 use super::on_complete::Subject;
-use super::records::{Record, Records};
+use super::records::{Record, Records, Version};
+use super::shelf;
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey};
 use crate::io::claims::{Claims, Taken};
 use crate::io::disk::opening::Outcome;
 use crate::io::disk::{Store, places, state};
 use crate::io::setup::{Mode, Setup};
-use crate::rpc::{Add, Added, Source, Trouble};
+use crate::rpc::{Add, Added, Trouble};
 use crate::session::{Session, command, view};
 use crate::torrent::{Stage, Stay, Then, Torrent};
 use crate::wire::Metainfo;
@@ -40,6 +43,9 @@ pub struct Library {
     opening: BTreeMap<TorrentKey, Opening>,
     /// Openings so far.
     opened: TorrentKey,
+    /// Torrents that are being put into the folder.
+    writing: BTreeMap<keeper::Ticket, Opening>,
+    keeper: Keeper,
     eraser: Eraser,
     /// Torrents that are to be added once others have come or gone.
     waiting: Vec<Offer>,
@@ -62,7 +68,9 @@ impl Library {
     /// the loop's.
     pub fn new(setup: Whole, waker: Arc<Waker>) -> Library {
         Library {
+            keeper: Keeper::new(Arc::clone(&waker)),
             eraser: Eraser::new(setup.state_dir(), waker),
+            writing: BTreeMap::new(),
             setup,
             claims: Claims::default(),
             records: Records::default(),
@@ -75,38 +83,19 @@ impl Library {
     }
 
     /// Takes up the torrents that are in the folder. What cannot be read is told, and left.
-    pub fn load(&mut self, store: &mut Store, session: &mut Session) {
+    pub fn load(&mut self, store: &mut Store, session: &mut Session, now: Now) {
         let state_dir = self.setup.state_dir();
         let mut warn = |line| session.warn(None, line);
         self.records = Records::load(&state_dir, &mut warn);
-        let entries = fs::read_dir(&state_dir).into_iter().flatten().flatten();
-        let is_torrent = |path: &PathBuf| path.extension().is_some_and(|it| it == "torrent");
-        let paths = entries.map(|entry| entry.path()).filter(is_torrent);
-        // In the order in which they were added: those that are not listed came last.
-        let added = |path: &PathBuf| {
-            let name = path.file_stem().and_then(|name| name.to_str());
-            let record = name
-                .and_then(InfoHash::from_hex)
-                .and_then(|it| self.records.get(&it));
-            let time = fs::metadata(path).and_then(|found| found.modified()).ok();
-            (record.map_or(u32::MAX, |record| record.number), time)
-        };
-        let mut paths: Vec<_> = paths.map(|path| (added(&path), path)).collect();
-        paths.sort();
-        self.unopened = paths.into_iter().map(|(_, path)| path).collect();
-        self.forget_missing();
-        self.load_some(store, session);
-    }
-
-    /// Forgets what is kept of torrents that are not in the folder: what names a torrent goes last
-    /// when it is deleted.
-    fn forget_missing(&mut self) {
-        let name = |path: &PathBuf| InfoHash::from_hex(path.file_stem()?.to_str()?);
-        // A torrent that somebody else has put there may have any name.
-        let names: Option<BTreeSet<InfoHash>> = self.unopened.iter().map(name).collect();
-        if let Some(names) = names {
+        self.unopened = shelf::torrents(&state_dir, &self.records);
+        // What names a torrent goes last when it is deleted.
+        if let Some(names) = shelf::info_hashes(self.unopened.iter()) {
             self.records.retain(|info_hash| names.contains(info_hash));
         }
+        if let Some(chosen) = self.records.chosen() {
+            chosen.apply(self.options(), session, now);
+        }
+        self.load_some(store, session);
     }
 
     /// Takes up torrents that are in the folder, a few at a time: with all at once their files
@@ -142,56 +131,30 @@ impl Library {
                     session.warn(None, why);
                 }
             }
-            (Ok(()), None) => self.open(setup, record, None, store),
+            (Ok(()), None) => {
+                let opening = Opening {
+                    asker: None,
+                    setup,
+                    record,
+                };
+                self.open(opening, store);
+            }
             (Err(why), None) => session.warn(None, why),
         }
     }
 
     /// Takes a torrent that a client brings into the folder, and has its files opened; an answer,
     /// if it is known at once.
-    pub fn add(
-        &mut self,
-        ticket: Ticket,
-        add: Add,
-        store: &mut Store,
-        session: &Session,
-    ) -> Option<Answer> {
-        let found = match add.source {
-            Source::Metainfo(text) => parse("metainfo", text),
-            Source::Named(name) if name.starts_with('/') => read(Path::new(&name)),
-            Source::Named(name) => {
-                let why = "expected the whole path of a .torrent: links are not there yet";
-                Err(Trouble::NoTorrent(format!("{name}: {why}")))
-            }
-        };
-        let dir = add.download_dir.map(PathBuf::from);
-        let asker = Asker::Client(ticket);
-        let outcome = match (found, dir) {
-            (Err(trouble), _) => Err(trouble),
-            (_, Some(dir)) if dir.is_relative() => {
-                let why = "download_dir: expected a whole path";
-                Err(Trouble::Failed(format!("{}: {why}", dir.display())))
-            }
-            (Ok(found), dir) => {
-                let record = Record {
-                    paused: add.paused,
-                    dir: dir.filter(|dir| *dir != self.setup.dir),
-                    ..Record::default()
-                };
-                let offer = Offer {
-                    asker,
-                    found,
-                    record,
-                };
-                return self.take(offer, store, session);
-            }
-        };
-        Some((asker, outcome))
+    pub fn add(&mut self, ticket: Ticket, add: Add, session: &Session) -> Option<Answer> {
+        match Offer::of_client(ticket, add, &self.setup.dir) {
+            Ok(offer) => self.take(offer, session),
+            Err(trouble) => Some((Asker::Client(ticket), Err(trouble))),
+        }
     }
 
-    /// Takes a torrent into the folder, and has its files opened; an answer, if it is known at
-    /// once.
-    pub fn take(&mut self, offer: Offer, store: &mut Store, session: &Session) -> Option<Answer> {
+    /// Takes a torrent into the folder, and has its files opened when it is there; an answer, if it
+    /// is known at once.
+    pub fn take(&mut self, offer: Offer, session: &Session) -> Option<Answer> {
         if self.is_early(&offer, session) {
             self.waiting.push(offer);
             return None;
@@ -211,11 +174,12 @@ impl Library {
             return Some((asker, Err(Trouble::Failed(why))));
         }
         let path = self.setup.state_dir().join(format!("{info_hash}.torrent"));
-        if let Err(error) = state::replace(&path, &text) {
-            self.claims.release(&info_hash);
-            return Some((asker, Err(Trouble::Failed(error.to_string()))));
-        }
-        self.open(setup, record, Some(asker), store);
+        let opening = Opening {
+            asker: Some(asker),
+            setup,
+            record,
+        };
+        self.writing.insert(self.keeper.write(path, text), opening);
         None
     }
 
@@ -227,7 +191,11 @@ impl Library {
         let holder = self.claims.holder(&place);
         // One that is not taken up yet may be this one.
         !self.unopened.is_empty()
-            || self.opening.values().any(comes)
+            || self
+                .opening
+                .values()
+                .chain(self.writing.values())
+                .any(comes)
             || self.goes(&metainfo.info_hash, session)
             || holder.is_some_and(|holder| self.goes(&holder, session))
     }
@@ -255,6 +223,21 @@ impl Library {
     /// Goes on with torrents whose files were opened or closed. Answers come back.
     pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) -> Vec<Answer> {
         let (mut answers, mut moved) = (Vec::new(), false);
+        while let Some((ticket, written)) = self.keeper.next_written() {
+            let Some(opening) = self.writing.remove(&ticket) else {
+                let failed = self.records.on_written(written, now);
+                failed.map(|error| session.warn(None, error.to_string()));
+                continue;
+            };
+            if let Err(error) = written {
+                moved = true;
+                self.claims.release(&opening.setup.metainfo.info_hash);
+                let outcome = Err(Trouble::Failed(error.to_string()));
+                answers.extend(opening.asker.map(|asker| (asker, outcome)));
+            } else {
+                self.open(opening, store);
+            }
+        }
         while let Some((key, outcome)) = store.next_opened() {
             moved = true;
             answers.extend(self.begin(key, outcome, store, session, now));
@@ -278,7 +261,7 @@ impl Library {
         }
         if moved {
             for offer in std::mem::take(&mut self.waiting) {
-                answers.extend(self.take(offer, store, session));
+                answers.extend(self.take(offer, session));
             }
         }
         answers
@@ -304,17 +287,10 @@ impl Library {
         if torrent.life.complete_at.is_none() || record.complete {
             return None;
         }
-        let dir = self.dir(&record);
-        let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+        let subject = Subject::of(torrent, self.dir(&record));
         let complete = true;
         self.records.set(info_hash, Record { complete, ..record });
-        let downloaded = (torrent.order.earlier + torrent.totals()).down;
-        (downloaded > 0).then(|| Subject {
-            name: torrent.order.name.clone(),
-            dir,
-            info_hash,
-            size: torrent.order.size,
-        })
+        subject
     }
 
     /// Takes note of what a torrent does now.
@@ -322,11 +298,34 @@ impl Library {
         self.records.note(torrent);
     }
 
-    /// Keeps what has changed: from then on it outlives this process.
-    pub fn save(&mut self, session: &mut Session) {
-        if let Some(error) = self.records.save() {
-            session.warn(None, error.to_string());
+    /// Takes note of the limits of all torrents together.
+    pub fn note_limits(&mut self, session: &Session) {
+        let (limits, options) = (Limits::of(session), self.options());
+        self.records.note_limits(limits, options);
+    }
+
+    /// From now on the options say this of the limits of all torrents together.
+    pub fn set_options(&mut self, down: Option<u64>, up: Option<u64>) {
+        (self.setup.process.down, self.setup.process.up) = (down, up);
+    }
+
+    fn options(&self) -> Limits {
+        Limits {
+            down: self.setup.process.down,
+            up: self.setup.process.up,
         }
+    }
+
+    /// Has what has changed outlive this process, some time later: see [`Library::versions`].
+    pub fn save(&mut self, now: Now) {
+        if let Some((path, text)) = self.records.to_write(now) {
+            self.keeper.write(path, text);
+        }
+    }
+
+    /// What is kept now, and what of it outlives this process.
+    pub fn versions(&self) -> (Version, Version) {
+        self.records.versions()
     }
 
     /// What a torrent's setup is.
@@ -340,30 +339,25 @@ impl Library {
 
     /// Takes the files of a torrent for it.
     fn claim(&mut self, setup: &Setup) -> Result<(), String> {
-        let (request, name) = (setup.request(), &setup.metainfo.name);
-        let other = match self.claims.take(&request) {
+        let name = &setup.metainfo.name;
+        let other = match self.claims.take(&setup.request()) {
             Ok(()) => return Ok(()),
             Err(Taken::Twice) => return Err(format!("{name}: it is there already")),
-            Err(Taken::Files(other)) => other,
+            Err(Taken::By(other)) => other,
         };
-        let holder = self.claims.holder(&request.dir.join(name));
-        let record = holder.and_then(|holder| self.records.get(&holder));
-        let number = record.map_or(String::new(), |record| {
-            format!("number {}, ", record.number)
-        });
-        Err(format!(
-            "{name}: {number}{other}, has the same files: remove that first"
-        ))
+        let record = self.records.get(&other.info_hash);
+        let number = record.map_or(String::new(), |it| format!("number {}, ", it.number));
+        let other_name = other.name;
+        Err(if other.is_nested {
+            format!("{name}: its folder and that of {number}{other_name}, lie within each other")
+        } else {
+            format!("{name}: {number}{other_name}, has the same files: remove that first")
+        })
     }
 
-    fn open(&mut self, setup: Setup, record: Record, asker: Option<Asker>, store: &mut Store) {
+    fn open(&mut self, opening: Opening, store: &mut Store) {
         self.opened += 1;
-        store.open(self.opened, setup.request());
-        let opening = Opening {
-            asker,
-            setup,
-            record,
-        };
+        store.open(self.opened, opening.setup.request());
         self.opening.insert(self.opened, opening);
     }
 
@@ -420,6 +414,18 @@ impl Library {
             info_hash: torrent.order.info_hash,
             name: torrent.order.name.clone(),
             is_duplicate,
+        }
+    }
+}
+
+impl Drop for Library {
+    /// What is not written yet is written before the process ends.
+    fn drop(&mut self) {
+        self.keeper.finish();
+        if let Some((path, text)) = self.records.last_words() {
+            if let Err(error) = state::replace(&path, &text) {
+                log::warn!("{error}");
+            }
         }
     }
 }

@@ -4,10 +4,14 @@
 pub mod settings;
 pub mod whole;
 
+mod chosen;
+mod records;
+
 mod control;
 
 mod eraser;
-mod records;
+mod keeper;
+mod shelf;
 
 mod on_complete;
 

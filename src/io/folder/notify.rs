@@ -65,6 +65,15 @@ impl Notifier {
         }
     }
 
+    /// The process reads its settings again: said by the time since the machine was started, as
+    /// `Type=notify-reload` wants it. [`Notifier::turn`] says that it is ready again.
+    pub fn reload(&mut self) {
+        let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let micros = clock.tv_sec * 1_000_000 + clock.tv_nsec / 1000;
+        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+        self.ready = false;
+    }
+
     /// The process is on its way out: said once.
     pub fn stop(&mut self) {
         if !std::mem::replace(&mut self.stopping, true) {

@@ -1,13 +1,13 @@
 //! Torrents that somebody brings to a folder, and what became of them.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::control::Ticket;
 use super::records::Record;
 use crate::base::limits;
 use crate::io::disk::state;
-use crate::rpc::{Added, Trouble};
+use crate::rpc::{Add, Added, Source, Trouble};
 use crate::wire::Metainfo;
 
 /// Whoever brings a torrent.
@@ -31,6 +31,37 @@ pub struct Offer {
     pub found: (Metainfo, Vec<u8>),
     /// What is wanted of it.
     pub record: Record,
+}
+
+impl Offer {
+    /// What a client brings. `usual`: the folder of content where it names none.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no torrent, or its folder is none.
+    pub fn of_client(ticket: Ticket, add: Add, usual: &Path) -> Result<Offer, Trouble> {
+        let found = match add.source {
+            Source::Metainfo(text) => parse("metainfo", text),
+            Source::Named(name) if name.starts_with('/') => read(Path::new(&name)),
+            Source::Named(name) => {
+                let why = "expected the whole path of a .torrent: links are not there yet";
+                Err(Trouble::NoTorrent(format!("{name}: {why}")))
+            }
+        };
+        let dir = add.download_dir.map(PathBuf::from);
+        if let Some(dir) = dir.as_ref().filter(|dir| dir.is_relative()) {
+            let why = "download_dir: expected a whole path";
+            return Err(Trouble::Failed(format!("{}: {why}", dir.display())));
+        }
+        Ok(Offer {
+            asker: Asker::Client(ticket),
+            found: found?,
+            record: Record {
+                paused: add.paused,
+                dir: dir.filter(|dir| dir != usual),
+                ..Record::default()
+            },
+        })
+    }
 }
 
 /// Reads a torrent and its bytes.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,6 +13,7 @@ use std::thread;
 use mio::Waker;
 
 use crate::base::{InfoHash, limits};
+use crate::torrent::Torrent;
 
 /// What a service manager tells this process, and not its children.
 const OURS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
@@ -40,6 +41,19 @@ pub struct Subject {
     pub info_hash: InfoHash,
     /// Bytes of its files.
     pub size: u64,
+}
+
+impl Subject {
+    /// A torrent whose content lies in this folder; `None`: all of it was there before.
+    pub fn of(torrent: &Torrent, dir: &Path) -> Option<Subject> {
+        let downloaded = (torrent.order.earlier + torrent.totals()).down;
+        (downloaded > 0).then(|| Subject {
+            name: torrent.order.name.clone(),
+            dir: dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf()),
+            info_hash: torrent.order.info_hash,
+            size: torrent.order.size,
+        })
+    }
 }
 
 impl OnComplete {

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::base::{InfoHash, Now, TorrentKey, limits};
+use super::chosen::{Chosen, Limits};
+use crate::base::{Duration, InfoHash, Now, TorrentKey, limits};
 use crate::io::disk::{DiskError, state};
 use crate::session::{Change, Command, Session, command};
 use crate::torrent::{Stage, Then, Torrent};
@@ -22,11 +23,23 @@ pub struct Records {
     /// The number that was given last.
     added: u32,
     torrents: BTreeMap<InfoHash, Record>,
-    /// The file says something else.
-    changed: bool,
+    /// Limits of all torrents together.
+    chosen: Option<Chosen>,
+    /// What is kept now, what is being written, and what the file says: counted by changes.
+    now: Version,
+    writing: Version,
+    written: Version,
+    /// When a file that could not be written is tried again.
+    retry_at: Option<Now>,
     /// Its user knows that it cannot be written.
     told: bool,
 }
+
+/// How often what is kept has changed.
+pub type Version = u64;
+
+/// How long a file that could not be written is left alone, unless something changes.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// What is kept of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,15 +62,6 @@ pub struct Record {
     pub removing: Option<bool>,
 }
 
-/// Limits in bytes a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Of what comes in.
-    pub down: Option<u64>,
-    /// Of what goes out.
-    pub up: Option<u64>,
-}
-
 impl Records {
     /// What is kept in this folder. What cannot be read is said to `warn`, and left out.
     pub fn load(state_dir: &Path, warn: &mut dyn FnMut(String)) -> Records {
@@ -65,8 +69,8 @@ impl Records {
             path: state_dir.join(NAME),
             ..Records::default()
         };
-        let path = &records.path;
-        let text = state::load(path, limits::LIST_BYTES).unwrap_or_else(|error| {
+        let path = records.path.clone();
+        let text = state::load(&path, limits::LIST_BYTES).unwrap_or_else(|error| {
             warn(error.to_string());
             None
         });
@@ -83,6 +87,7 @@ impl Records {
                     torrents.insert(info_hash, record);
                 }
                 Some((None, Some(last))) => {
+                    records.chosen = read.as_ref().and_then(Chosen::read);
                     let last = last.whole().and_then(|last| last.try_into().ok());
                     added = added.max(last.unwrap_or_default());
                 }
@@ -105,7 +110,7 @@ impl Records {
     /// A number that no torrent had.
     pub fn next_number(&mut self) -> u32 {
         self.added += 1;
-        self.changed = true;
+        self.now += 1;
         self.added
     }
 
@@ -113,20 +118,34 @@ impl Records {
     pub fn set(&mut self, info_hash: InfoHash, record: Record) {
         if self.torrents.get(&info_hash) != Some(&record) {
             self.torrents.insert(info_hash, record);
-            self.changed = true;
+            self.now += 1;
         }
     }
 
     /// Forgets a torrent.
     pub fn remove(&mut self, info_hash: &InfoHash) {
-        self.changed |= self.torrents.remove(info_hash).is_some();
+        self.now += u64::from(self.torrents.remove(info_hash).is_some());
     }
 
     /// Forgets all torrents that are not among these.
     pub fn retain(&mut self, is_there: impl Fn(&InfoHash) -> bool) {
         let before = self.torrents.len();
         self.torrents.retain(|info_hash, _| is_there(info_hash));
-        self.changed |= self.torrents.len() < before;
+        self.now += u64::from(self.torrents.len() < before);
+    }
+
+    /// The limits of all torrents together that were chosen, if some were.
+    pub fn chosen(&self) -> Option<Chosen> {
+        self.chosen
+    }
+
+    /// Takes note of the limits of all torrents together, and of what the options say of them.
+    pub fn note_limits(&mut self, limits: Limits, options: Limits) {
+        let chosen = (limits != options).then_some(Chosen { limits, options });
+        if self.chosen != chosen {
+            self.chosen = chosen;
+            self.now += 1;
+        }
     }
 
     /// Takes note of what a torrent is and does now.
@@ -158,31 +177,55 @@ impl Records {
         self.set(*info_hash, record);
     }
 
-    /// Writes the file, if something has changed. What goes wrong comes back once.
-    pub fn save(&mut self) -> Option<DiskError> {
-        if !self.changed {
+    /// The file's path and what it is to say, if something has changed and no earlier state is
+    /// being written: [`Records::on_written`] is to be called when it is.
+    pub fn to_write(&mut self, now: Now) -> Option<(PathBuf, Vec<u8>)> {
+        let again = self.retry_at.is_some_and(|at| at <= now);
+        if self.writing > self.written || (self.written == self.now && !again) {
             return None;
         }
-        self.changed = false;
-        let added = Json::object([("added", Json::count(self.added))]);
-        let lines = self
-            .torrents
-            .iter()
-            .map(|(info_hash, record)| record.line(info_hash));
-        let text: Vec<String> = std::iter::once(added)
-            .chain(lines)
-            .map(|line| format!("{line}\n"))
-            .collect();
-        match state::replace(&self.path, text.concat().as_bytes()) {
+        self.retry_at = None;
+        // What is tried again is written anew.
+        self.now += u64::from(again);
+        self.writing = self.now;
+        Some((self.path.clone(), self.text()))
+    }
+
+    /// The same when nothing is being written any more and this is the last chance.
+    pub fn last_words(&mut self) -> Option<(PathBuf, Vec<u8>)> {
+        (self.writing < self.now).then(|| (self.path.clone(), self.text()))
+    }
+
+    /// The file was written, or could not be: what went wrong comes back once.
+    pub fn on_written(&mut self, written: Result<(), DiskError>, now: Now) -> Option<DiskError> {
+        self.written = self.writing;
+        match written {
             Ok(()) => {
                 self.told = false;
                 None
             }
             Err(error) => {
-                self.changed = true;
+                self.retry_at = Some(now + RETRY);
                 (!std::mem::replace(&mut self.told, true)).then_some(error)
             }
         }
+    }
+
+    /// What is kept now, and what of it outlives this process, unless the disk refuses.
+    pub fn versions(&self) -> (Version, Version) {
+        (self.now, self.written)
+    }
+
+    /// What the file is to say.
+    fn text(&self) -> Vec<u8> {
+        let added = [("added", Json::count(self.added))];
+        let chosen = self.chosen.map(Chosen::members).into_iter().flatten();
+        let first = Json::object(added.into_iter().chain(chosen));
+        let lines = self.torrents.iter();
+        let lines = lines.map(|(info_hash, record)| record.line(info_hash));
+        let lines = std::iter::once(first).chain(lines);
+        let text: Vec<String> = lines.map(|line| format!("{line}\n")).collect();
+        text.concat().into_bytes()
     }
 }
 
@@ -221,9 +264,7 @@ impl Record {
         ];
         let raised = flags.into_iter().filter(|(_, is_set)| *is_set);
         members.extend(raised.map(|(name, _)| (name, true.into())));
-        for (name, limit) in [("down", self.limits.down), ("up", self.limits.up)] {
-            members.extend(limit.map(|limit| (name, Json::count(limit))));
-        }
+        members.extend(self.limits.members());
         let dir = self.dir.as_deref().and_then(Path::to_str);
         members.extend(dir.map(|dir| ("dir", dir.into())));
         members.extend(self.removing.map(|data| ("remove_data", data.into())));
@@ -233,7 +274,6 @@ impl Record {
     fn read(line: &Json) -> Option<(InfoHash, Record)> {
         let flag = |name: &str| line.get(name).and_then(Json::truth);
         let count = |name: &str| line.get(name).and_then(Json::whole);
-        let limit = |name: &str| count(name).and_then(|limit| u64::try_from(limit).ok());
         let info_hash = InfoHash::from_hex(line.get("hash")?.text()?)?;
         let record = Record {
             number: count("number")?.try_into().ok()?,
@@ -241,10 +281,7 @@ impl Record {
             endless: flag("endless").unwrap_or_default(),
             reached: flag("reached").unwrap_or_default(),
             complete: flag("complete").unwrap_or_default(),
-            limits: Limits {
-                down: limit("down"),
-                up: limit("up"),
-            },
+            limits: Limits::read(line),
             dir: line.get("dir").and_then(Json::text).map(PathBuf::from),
             removing: flag("remove_data"),
         };
@@ -284,18 +321,26 @@ mod tests {
         };
         records.set(hashes[0], full.clone());
         records.set(hashes[1], plain.clone());
-        assert_eq!(records.save(), None);
-        let written = fs::metadata(dir.join(NAME)).unwrap().modified().unwrap();
+        let limits = |down| Limits { down, up: Some(7) };
+        records.note_limits(limits(Some(5)), limits(None));
+        let now = Now::default();
+        let (path, text) = records.to_write(now).unwrap();
+        state::replace(&path, &text).unwrap();
+        assert_eq!(records.to_write(now), None, "it is being written");
+        assert_eq!(records.on_written(Ok(()), now), None);
         records.set(hashes[1], plain.clone());
-        assert_eq!(records.save(), None);
-        let again = fs::metadata(dir.join(NAME)).unwrap().modified().unwrap();
-        assert_eq!(written, again, "nothing has changed");
+        assert_eq!(records.to_write(now), None, "nothing has changed");
         let mut text = fs::read_to_string(dir.join(NAME)).unwrap();
         text.push_str("{\"hash\":\"01\"}\ntorn");
         fs::write(dir.join(NAME), text).unwrap();
         let mut records = Records::load(&dir, &mut warn);
         assert_eq!(records.get(&hashes[0]), Some(&full));
         assert_eq!(records.get(&hashes[1]), Some(&plain));
+        let chosen = Chosen {
+            limits: limits(Some(5)),
+            options: limits(None),
+        };
+        assert_eq!(records.chosen(), Some(chosen));
         assert_eq!(records.next_number(), 3);
         records.retain(|hash| *hash == hashes[1]);
         assert_eq!(records.get(&hashes[0]), None);
@@ -307,5 +352,28 @@ mod tests {
         );
         // Ten thousand torrents with all that there is to say fit.
         assert!(full.line(&hashes[0]).to_string().len() * 10_000 < limits::LIST_BYTES);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_once_and_tried_again_in_time() {
+        let mut records = Records::default();
+        let error = || DiskError::new("list", std::io::Error::other("no"));
+        let mut now = Now::default();
+        records.next_number();
+        assert_eq!(records.versions(), (1, 0));
+        assert!(records.to_write(now).is_some());
+        assert!(records.on_written(Err(error()), now).is_some());
+        assert_eq!(records.to_write(now), None, "not at once");
+        now = now + RETRY;
+        assert!(records.to_write(now).is_some());
+        // What changes meanwhile is written next.
+        records.next_number();
+        assert_eq!(records.to_write(now), None);
+        assert_eq!(records.on_written(Err(error()), now), None, "it was told");
+        assert!(records.to_write(now).is_some());
+        assert_eq!(records.on_written(Ok(()), now), None);
+        let (last, written) = records.versions();
+        assert_eq!(last, written);
+        assert_eq!(records.to_write(now + RETRY), None);
     }
 }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use mio::event::Event;
 use mio::{Registry, Waker};
 
-use super::control::Control;
+use super::control::{Control, Ticket};
 use super::library::Library;
 use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
 use super::on_complete::OnComplete;
-use super::records::Record;
+use super::records::{Record, Version};
 use super::settings::Wishes;
 use super::watch::{Found, Watch};
 use super::whole::Whole;
@@ -37,6 +37,8 @@ pub struct Unattended {
     notifier: Notifier,
     /// Torrents that have begun something else by themselves.
     changed: Vec<TorrentKey>,
+    /// Answers to clients that wait for what they tell of to be kept.
+    unkept: Vec<(Version, Ticket, Result<Added, Trouble>)>,
 }
 
 impl Unattended {
@@ -66,12 +68,13 @@ impl Unattended {
             notifier: Notifier::from_environment(warn, now),
             library: Library::new(setup, waker),
             changed: Vec::new(),
+            unkept: Vec::new(),
         })
     }
 
     /// Takes up the torrents that are in the folder.
-    pub fn load(&mut self, store: &mut Store, session: &mut Session) {
-        self.library.load(store, session);
+    pub fn load(&mut self, store: &mut Store, session: &mut Session, now: Now) {
+        self.library.load(store, session, now);
     }
 
     /// Notes what the poll says of a socket of remote control, or of the watch folder.
@@ -103,7 +106,9 @@ impl Unattended {
             self.notifier.stop();
         }
         if signal::reload_asked() {
+            self.notifier.reload();
             self.reload(session, now);
+            self.notifier.turn(now);
         }
         for torrent in std::mem::take(&mut self.changed) {
             if let Some(torrent) = session.torrent(torrent) {
@@ -117,15 +122,14 @@ impl Unattended {
             session.warn(None, line);
         }
         let mut answers = self.library.turn(store, session, now);
-        self.look(&mut answers, session, store, now);
+        self.look(&mut answers, session, now);
+        let kept = self.library.versions().1;
         let library = &mut self.library;
-        let keep = &mut |session: &mut Session| {
-            view::torrents(session).for_each(|torrent| library.note(torrent));
-            library.save(session);
-        };
+        let keep = &mut |session: &mut Session| note_all(library, session);
+        self.control.on_kept(kept, session, keep, now);
         self.control.turn(registry, session, keep, now);
         while let Some((ticket, add)) = self.control.next_add() {
-            answers.extend(self.library.add(ticket, add, store, session));
+            answers.extend(self.library.add(ticket, add, session));
         }
         // What is in the watch folder is taken away before the torrent is listed: were it the other
         // way round, a start after a kill would take it for another of the same torrent.
@@ -137,13 +141,22 @@ impl Unattended {
                 self.settle(&name, outcome, session);
             }
         }
-        self.library.save(session);
+        let (version, kept) = self.library.versions();
         for (asker, outcome) in clients {
             if let Asker::Client(ticket) = asker {
-                let keep = &mut |session: &mut Session| self.library.save(session);
-                self.control.added(ticket, outcome, session, keep, now);
+                self.unkept.push((version, ticket, outcome));
             }
         }
+        let unkept = std::mem::take(&mut self.unkept).into_iter();
+        let (told, later) = unkept.partition(|(version, ..)| *version <= kept);
+        self.unkept = later;
+        let told: Vec<(Version, Ticket, Result<Added, Trouble>)> = told;
+        let library = &mut self.library;
+        let keep = &mut |session: &mut Session| note_all(library, session);
+        for (_, ticket, outcome) in told {
+            self.control.added(ticket, outcome, session, keep, now);
+        }
+        self.library.save(now);
     }
 
     /// Reads the settings again. What cannot be done about them is said.
@@ -159,6 +172,9 @@ impl Unattended {
         let (torrent, limits) = (None, changes.limits);
         // There is nothing that refuses limits of all torrents together.
         let _ = command::perform(session, Command::Limit { torrent, limits }, now);
+        let holds = self.wishes.settings();
+        self.library.set_options(holds.down, holds.up);
+        self.library.note_limits(session);
         if let Some(active) = changes.active {
             command::set_active(session, active);
         }
@@ -172,13 +188,7 @@ impl Unattended {
     }
 
     /// Takes what lies in the watch folder.
-    fn look(
-        &mut self,
-        answers: &mut Vec<Answer>,
-        session: &mut Session,
-        store: &mut Store,
-        now: Now,
-    ) {
+    fn look(&mut self, answers: &mut Vec<Answer>, session: &mut Session, now: Now) {
         while let Some(Found { name, content }) = self.watch.next(now) {
             let found = match content {
                 Ok(found) => found,
@@ -193,7 +203,7 @@ impl Unattended {
                 found,
                 record: Record::default(),
             };
-            answers.extend(self.library.take(offer, store, session));
+            answers.extend(self.library.take(offer, session));
         }
     }
 
@@ -233,6 +243,14 @@ impl Unattended {
         let next = sooner(self.control.next_deadline(), self.watch.next_deadline());
         sooner(next, self.notifier.next_deadline())
     }
+}
+
+/// Takes note of what all torrents do: what is to be kept then, unless it is.
+fn note_all(library: &mut Library, session: &Session) -> Option<Version> {
+    view::torrents(session).for_each(|torrent| library.note(torrent));
+    library.note_limits(session);
+    let (now, kept) = library.versions();
+    Some(now).filter(|&now| now > kept)
 }
 
 /// A path that leads there from everywhere, as far as it can be found out.

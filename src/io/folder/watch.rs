@@ -361,7 +361,7 @@ fn read(path: &Path, found: &Metadata) -> Result<(Metainfo, Vec<u8>), Refusal> {
     } else if !kind.is_file() {
         return refused("it is not a file");
     } else if is_magnet {
-        return refused("magnet links are not there yet");
+        return refused("magnet links are not there yet: drop the .torrent itself");
     }
     let torn = |why: String| Refusal::Torn(why);
     if found.len() > limits::METAINFO_BYTES as u64 {

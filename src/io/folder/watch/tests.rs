@@ -125,7 +125,7 @@ fn what_can_never_be_taken_is_refused_at_once() {
     assert_eq!(
         found,
         [
-            "c.magnet: magnet links are not there yet",
+            "c.magnet: magnet links are not there yet: drop the .torrent itself",
             "folder.torrent: it is a folder",
             "link.torrent: it is a symbolic link: put the torrent itself here",
             "large.TORRENT: it is longer than 64 MiB, which no torrent is",

@@ -1,0 +1,113 @@
+//! Writes small files of the folder's state off the loop: to have one safely on disk may take
+//! seconds, and everything else goes on meanwhile. A thread for each file, which ends with it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use mio::Waker;
+
+use crate::io::disk::{DiskError, state, waiting};
+
+/// Names a file that is written.
+pub type Ticket = u64;
+
+/// The files that are being written.
+#[derive(Debug)]
+pub struct Keeper {
+    waker: Arc<Waker>,
+    told: Sender<Written>,
+    hears: Receiver<Written>,
+    /// Files that are being written.
+    writing: usize,
+    /// Files that were to be written so far.
+    tickets: Ticket,
+}
+
+/// A file that is safely on disk, or why it is not.
+type Written = (Ticket, Result<(), DiskError>);
+
+impl Keeper {
+    /// Nothing is written yet. `waker` is the loop's.
+    pub fn new(waker: Arc<Waker>) -> Keeper {
+        let (told, hears) = mpsc::channel();
+        Keeper {
+            waker,
+            told,
+            hears,
+            writing: 0,
+            tickets: 0,
+        }
+    }
+
+    /// Puts these bytes in the place of a file; [`Keeper::next_written`] tells when that is done.
+    pub fn write(&mut self, path: PathBuf, bytes: Vec<u8>) -> Ticket {
+        self.tickets += 1;
+        self.writing += 1;
+        let (ticket, told) = (self.tickets, self.told.clone());
+        let waker = Arc::clone(&self.waker);
+        let work = move || {
+            let written = waiting::tell_of(&path, || state::replace(&path, &bytes));
+            if told.send((ticket, written)).is_ok() {
+                // A loop that cannot be woken sees it on its next turn.
+                let _ = waker.wake();
+            }
+        };
+        let named = thread::Builder::new().name(String::from("keeper"));
+        let work = Arc::new(work);
+        let threads = Arc::clone(&work);
+        if named.spawn(move || threads()).is_err() {
+            work();
+        }
+        ticket
+    }
+
+    /// The next file that was written, or could not be.
+    pub fn next_written(&mut self) -> Option<Written> {
+        let written = self.hears.try_recv().ok()?;
+        self.writing -= 1;
+        Some(written)
+    }
+
+    /// Waits for all files that are being written.
+    pub fn finish(&mut self) {
+        for _ in 0..std::mem::take(&mut self.writing) {
+            let _ = self.hears.recv();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::tokens;
+    use mio::Poll;
+    use std::fs;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn files_are_written_and_what_cannot_be_is_told() {
+        let dir = std::env::temp_dir().join(format!("brooklet-keeper-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("file"), "in the way").unwrap();
+        let poll = Poll::new().unwrap();
+        let mut keeper = Keeper::new(tokens::waker(&poll).unwrap());
+        let good = keeper.write(dir.join("good"), b"1".to_vec());
+        let bad = keeper.write(dir.join("file/inside"), b"2".to_vec());
+        let (mut written, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(30));
+        while written.len() < 2 {
+            assert!(Instant::now() < deadline, "{written:?}");
+            written.extend(keeper.next_written());
+            thread::yield_now();
+        }
+        written.sort_by_key(|(ticket, _)| *ticket);
+        assert_eq!(written[0], (good, Ok(())));
+        assert!(written[1].0 == bad && written[1].1.is_err(), "{written:?}");
+        keeper.write(dir.join("last"), b"3".to_vec());
+        keeper.finish();
+        assert_eq!(fs::read(dir.join("good")).unwrap(), b"1");
+        assert_eq!(fs::read(dir.join("last")).unwrap(), b"3");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
