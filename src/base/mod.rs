@@ -21,15 +21,20 @@ pub mod reach;
 pub mod lanes;
 pub mod printable;
 
+pub mod order;
+pub mod sorted;
+
 pub use bits::Bits;
 pub use geometry::{BLOCK, Block, Geometry};
 pub use holdings::Holdings;
 pub use host::Host;
 pub use id::{CLIENT_NAME, InfoHash, PeerId, PieceHash};
 pub use key::{PeerKey, TorrentKey};
+pub use order::{sorted_by, sorted_by_key};
 pub use padding::Padding;
 pub use printable::{is_unsafe, printable};
 pub use rate::{Bucket, Meter, Totals};
 pub use reach::Reach;
 pub use rng::Rng;
+pub use sorted::{SortedMap, SortedSet};
 pub use time::{Duration, Now, sooner};

@@ -2,12 +2,11 @@
 //! otherwise plain lines come at the start, at most every ten seconds, and at the end, so that a
 //! log file stays short.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use super::units::{Bytes, Part, Span};
-use crate::base::TorrentKey;
+use crate::base::{SortedMap, TorrentKey};
 use crate::io::logging;
 use crate::torrent::{Progress, Report};
 
@@ -64,7 +63,7 @@ impl Show {
 #[derive(Debug)]
 pub struct Board {
     style: Style,
-    meters: BTreeMap<TorrentKey, Meter>,
+    meters: SortedMap<TorrentKey, Meter>,
 }
 
 impl Board {
@@ -72,7 +71,7 @@ impl Board {
     pub fn new(style: Style) -> Board {
         Board {
             style,
-            meters: BTreeMap::new(),
+            meters: SortedMap::new(),
         }
     }
 
@@ -92,7 +91,7 @@ impl Board {
         if !started && !self.meters.contains_key(&torrent) {
             return None;
         }
-        let meter = self.meters.entry(torrent).or_insert_with(Meter::new);
+        let meter = self.meters.get_or_insert_with(torrent, Meter::new);
         meter.style = style;
         let show = meter.note(report, now);
         match (show, style) {

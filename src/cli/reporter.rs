@@ -1,7 +1,6 @@
 //! What `get` and `seed` say while they run: what the event loop reports becomes events, log lines
 //! and progress.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::time::{Instant, SystemTime};
 
@@ -9,7 +8,7 @@ use super::args::{Command, Options, Verbosity};
 use super::progress::{Board, Style};
 use super::units::Bytes;
 use super::{Failure, events};
-use crate::base::{InfoHash, TorrentKey};
+use crate::base::{InfoHash, SortedMap, SortedSet, TorrentKey};
 use crate::torrent::Report;
 
 /// Turns reports into what a user sees.
@@ -19,7 +18,7 @@ pub struct Reporter {
     /// There are several torrents: lines say which they are about.
     several: bool,
     board: Board,
-    hashes: BTreeMap<TorrentKey, InfoHash>,
+    hashes: SortedMap<TorrentKey, InfoHash>,
     /// A seed has found nothing that it could send.
     nothing: bool,
     /// Whether the `error` event is out already.
@@ -27,9 +26,9 @@ pub struct Reporter {
     /// Why standard output takes no more events.
     deaf: Option<String>,
     /// What has been warned of: said once, not for every piece of a file.
-    warned: BTreeSet<String>,
+    warned: SortedSet<String>,
     /// What each tracker last complained of: said once, not at every announce.
-    complaints: BTreeMap<String, String>,
+    complaints: SortedMap<String, String>,
 }
 
 impl Reporter {
@@ -43,12 +42,12 @@ impl Reporter {
                 options.verbosity == Verbosity::Quiet,
                 options.json,
             )),
-            hashes: BTreeMap::new(),
+            hashes: SortedMap::new(),
             nothing: false,
             error: false,
             deaf: None,
-            warned: BTreeSet::new(),
-            complaints: BTreeMap::new(),
+            warned: SortedSet::new(),
+            complaints: SortedMap::new(),
         }
     }
 

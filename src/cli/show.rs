@@ -4,7 +4,6 @@
 mod link;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -13,6 +12,7 @@ use lexopt::{Arg, Parser};
 use super::target::{self, Target};
 use super::units::Bytes;
 use super::{Failure, help, slip, usage};
+use crate::base::SortedMap;
 use crate::io::disk::places;
 use crate::io::logging::printable;
 use crate::storage::select;
@@ -120,7 +120,7 @@ fn remarks(
     metainfo: &Metainfo,
     index: usize,
     file: &FileEntry,
-    folded: &BTreeMap<usize, Box<str>>,
+    folded: &SortedMap<usize, Box<str>>,
 ) -> Vec<String> {
     let mut remarks = Vec::new();
     if let Some((name, why)) = given_name(metainfo, index, file) {

@@ -1,18 +1,17 @@
 //! Which torrent of the process has which files: two that write to the same would spoil each
 //! other's content.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::disk::opening::Request;
-use crate::base::InfoHash;
+use crate::base::{InfoHash, SortedMap, SortedSet};
 
 /// What is taken.
 #[derive(Debug, Default)]
 pub struct Claims {
-    torrents: BTreeSet<InfoHash>,
+    torrents: SortedSet<InfoHash>,
     /// By the file or folder under which all content of a torrent lies.
-    places: BTreeMap<PathBuf, Claim>,
+    places: SortedMap<PathBuf, Claim>,
 }
 
 #[derive(Debug)]
@@ -63,7 +62,7 @@ impl Claims {
         }
         let name = metainfo.name.clone();
         let info_hash = metainfo.info_hash;
-        self.places.entry(place).or_insert(Claim {
+        self.places.get_or_insert_with(place, || Claim {
             info_hash,
             name,
             writes,

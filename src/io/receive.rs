@@ -5,7 +5,7 @@
 use super::disk::{Blocks, Unsaved, Written};
 use super::net::link;
 use super::reactor::Reactor;
-use crate::base::{Block, Now, PeerKey, TorrentKey, limits};
+use crate::base::{Block, Now, PeerKey, SortedSet, TorrentKey, limits};
 use crate::peer::{Fault, Peer};
 use crate::session::{Appetite, DiskLoad};
 
@@ -159,10 +159,11 @@ impl Reactor {
     /// Tells the session what was written.
     pub(super) fn tell_written(&mut self, now: Now) {
         let mut written = std::mem::take(&mut self.written);
-        // Those of a torrent together; their order is kept.
-        written.sort_by_key(|(torrent, _)| *torrent);
-        for same in written.chunk_by(|(one, _), (other, _)| one == other) {
-            self.tell_written_of(same, now);
+        let torrents: SortedSet<TorrentKey> = written.iter().map(|(torrent, _)| *torrent).collect();
+        for &torrent in &torrents {
+            let theirs = written.iter().filter(|(other, _)| *other == torrent);
+            let theirs: Vec<&Written> = theirs.map(|(_, written)| written).collect();
+            self.tell_written_of(torrent, &theirs, now);
         }
         for (_, written) in written.drain(..) {
             if self.free.len() < GATHERED + self.store.spare() {
@@ -173,15 +174,12 @@ impl Reactor {
     }
 
     /// Tells the session what was written of one torrent.
-    fn tell_written_of(&mut self, written: &[(TorrentKey, Written)], now: Now) {
-        let Some(&(torrent, _)) = written.first() else {
-            return;
-        };
+    fn tell_written_of(&mut self, torrent: TorrentKey, written: &[&Written], now: Now) {
         if let Some(message) = self.store.content(torrent).take_unheld() {
             self.session.warn(Some(torrent), message);
         }
         let mut good: Vec<(Block, &[u8])> = Vec::new();
-        for (_, written) in written {
+        for written in written {
             let sure = written.failed.as_ref().map(|failed| failed.from);
             let blocks = &written.blocks[..sure.unwrap_or(written.blocks.len())];
             let data = |at: usize, block: &Block| &written.buffer[at..at + block.len as usize];
@@ -191,7 +189,7 @@ impl Reactor {
             self.session.handle_written(torrent, &good);
         }
         let whole = !good.is_empty() && self.session.is_whole(torrent);
-        for (_, written) in written {
+        for written in written {
             if let Some(failed) = &written.failed {
                 for &(block, _) in &written.blocks[failed.from..] {
                     let why = failed.error.to_string();

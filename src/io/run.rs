@@ -16,7 +16,7 @@ use super::reactor::{Parts, Reactor};
 use super::setup::{Ending, Process, Reporter, Setup};
 use super::signal;
 use super::tokens;
-use crate::base::{Now, PeerId, Rng, limits};
+use crate::base::{Now, PeerId, Rng, limits, sorted_by_key};
 use crate::peer::FrameLimits;
 use crate::session::{Config, Session, view};
 use crate::torrent::{Report, Source, Then, Us};
@@ -175,8 +175,8 @@ fn open(
     for (key, setup) in setups.iter().enumerate() {
         store.open(key, setup.request());
     }
-    let mut outcomes: Vec<_> = setups.iter().map(|_| store.wait_opened()).collect();
-    outcomes.sort_by_key(|(key, _)| *key);
+    let outcomes: Vec<_> = setups.iter().map(|_| store.wait_opened()).collect();
+    let outcomes = sorted_by_key(outcomes, |(key, _)| *key);
     let (alone, mut failed) = (setups.len() == 1, 0);
     for (setup, (_, outcome)) in setups.into_iter().zip(outcomes) {
         for message in outcome.warnings {

@@ -8,7 +8,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use super::clock::Clock;
 use super::net::{Heard, Outreach, link};
-use crate::base::{InfoHash, Now, Rng, sooner};
+use crate::base::{InfoHash, Now, Rng, sooner, sorted_by_key};
 use crate::tracker::{Counts, Families, Input, Shared, Trackers};
 
 /// What a tracker answered.
@@ -82,8 +82,7 @@ pub fn scrape(
             .flatten()
             .position(|url| url.trim() == answer.url)
     };
-    answers.sort_by_key(place);
-    Ok(answers)
+    Ok(sorted_by_key(answers, place))
 }
 
 /// The machine, and what several torrents would share.

@@ -1,21 +1,19 @@
 //! The open pieces of the table, and the indices by which they are found: by owner, and by what is
 //! due for reading back.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::open_piece::{Filed, NO_OWNER, OpenPiece};
-use crate::base::{Block, PeerKey};
+use crate::base::{Block, PeerKey, SortedMap, SortedSet};
 
 /// Every open piece, by its index in the torrent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenPieces {
-    pieces: BTreeMap<u32, OpenPiece>,
+    pieces: SortedMap<u32, OpenPiece>,
     /// Those with free blocks, by owner.
-    partial: BTreeSet<(PeerKey, u32)>,
+    partial: SortedSet<(PeerKey, u32)>,
     /// Blocks of open pieces (solo ones aside) that are neither here nor asked of any peer.
     unasked: u64,
     /// Those of which bytes are due for reading back.
-    due: BTreeSet<u32>,
+    due: SortedSet<u32>,
     /// Bytes that are being read back, of tries that are over.
     void: Vec<Block>,
 }

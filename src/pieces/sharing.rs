@@ -9,10 +9,9 @@
 //!
 //! Whether a piece is verified is the table's knowledge: it is an argument here, `unverified`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::base::{Host, PeerKey, limits};
+use crate::base::{Host, PeerKey, SortedMap, SortedSet, limits};
 
 /// What is remembered of a peer between picks.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +48,10 @@ impl Party {
 /// The peers that we asked for anything, and what their hosts have a part in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sharing {
-    peers: BTreeMap<PeerKey, Peer>,
-    parties: BTreeMap<Host, Party>,
+    peers: SortedMap<PeerKey, Peer>,
+    parties: SortedMap<Host, Party>,
     /// Those of them that are not connected any more.
-    gone: BTreeSet<Host>,
+    gone: SortedSet<Host>,
 }
 
 impl Sharing {
@@ -81,7 +80,9 @@ impl Sharing {
         }
         self.part_with(peer, unverified);
         self.peers.insert(peer, Peer { addr, helps: None });
-        self.parties.entry(host).or_default().connections += 1;
+        self.parties
+            .get_or_insert_with(host, Default::default)
+            .connections += 1;
         self.gone.remove(&host);
     }
 
@@ -112,7 +113,7 @@ impl Sharing {
     /// A host has a part in a piece.
     pub fn take_part(&mut self, addr: SocketAddr, piece: u32) {
         let host = Host::of(addr);
-        let party = self.parties.entry(host).or_default();
+        let party = self.parties.get_or_insert_with(host, Default::default);
         if !party.parts.contains(&piece) {
             party.parts.push(piece);
         }

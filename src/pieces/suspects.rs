@@ -25,12 +25,11 @@
 //! next is repeated without any, so that no peer can flush out what is remembered already. A
 //! poisoner gets away with that piece, but not with the next one that there is room for.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use sha1::{Digest, Sha1};
 
-use crate::base::{BLOCK, Bits, Host, limits};
+use crate::base::{BLOCK, Bits, Host, SortedMap, limits};
 
 /// The sender of each block of a piece. One sender for all of them, the usual case, costs no memory
 /// per block.
@@ -136,7 +135,7 @@ struct Case {
 /// Pieces that failed, until they pass.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Suspects {
-    cases: BTreeMap<u32, Case>,
+    cases: SortedMap<u32, Case>,
     digests: usize,
 }
 
@@ -154,7 +153,7 @@ impl Suspects {
         if full && !self.cases.contains_key(&piece) {
             return false;
         }
-        let case = self.cases.entry(piece).or_default();
+        let case = self.cases.get_or_insert_with(piece, Case::default);
         case.restarts = 0;
         case.idlers.clear();
         let blocks = blocks as usize;

@@ -1,10 +1,8 @@
 //! The torrents that `ids` chooses.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::names::Names;
 use super::request::Request;
-use crate::base::InfoHash;
+use crate::base::{InfoHash, SortedMap, SortedSet};
 use crate::session::{TorrentView, View};
 use crate::wire::json::Json;
 
@@ -32,15 +30,15 @@ pub fn chosen<'a>(request: &Request, view: &'a View) -> Chosen<'a> {
 
 fn listed<'a>(ids: &[Json], view: &'a View) -> Vec<&'a TorrentView> {
     let torrents = || view.torrents.iter();
-    let by_number: BTreeMap<i64, _> = torrents().map(|t| (i64::from(t.number), t)).collect();
-    let by_hash: BTreeMap<InfoHash, _> = torrents().map(|t| (t.info_hash, t)).collect();
+    let by_number: SortedMap<i64, _> = torrents().map(|t| (i64::from(t.number), t)).collect();
+    let by_hash: SortedMap<InfoHash, _> = torrents().map(|t| (t.info_hash, t)).collect();
     let one = |id: &Json| match id {
         Json::Whole(number) => by_number.get(number).copied(),
         Json::Text(hash) => by_hash.get(&InfoHash::from_hex(hash)?).copied(),
         _ => None,
     };
     // Once each, however often it is named.
-    let mut taken = BTreeSet::new();
+    let mut taken = SortedSet::new();
     let found = ids.iter().filter_map(one);
     found
         .filter(|torrent| taken.insert(torrent.number))

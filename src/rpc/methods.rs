@@ -1,7 +1,5 @@
 //! The methods.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::action::{Action, Add, Added, Source};
 use super::chosen::{Chosen, chosen};
 use super::names::Names;
@@ -11,7 +9,7 @@ use super::recent::Recent;
 use super::request::Request;
 use super::torrent::{Subject, is_field};
 use super::trouble::Trouble;
-use crate::base::{Now, TorrentKey};
+use crate::base::{Now, SortedMap, SortedSet, TorrentKey};
 use crate::session::{Change, Command, PeerView, TorrentView, View};
 use crate::wire::base64;
 use crate::wire::json::Json;
@@ -102,7 +100,7 @@ impl Memory {
             .and_then(Json::items)
             .unwrap_or_default();
         let fields = fields.iter().filter_map(Json::text);
-        let mut taken = BTreeSet::new();
+        let mut taken = SortedSet::new();
         let fields = fields.map(|name| names.read(name));
         let fields: Vec<String> = fields.filter(|name| taken.insert(name.clone())).collect();
         if fields.is_empty() {
@@ -141,7 +139,7 @@ struct Rows<'a> {
     remembered: &'a Remembered,
     names: Names,
     /// Places of torrents among all, by their numbers.
-    places: BTreeMap<u32, usize>,
+    places: SortedMap<u32, usize>,
 }
 
 impl Rows<'_> {

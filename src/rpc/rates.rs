@@ -2,9 +2,8 @@
 //! whether it counts; here a limit is there or not, so the number that does not count is remembered
 //! for whoever switches it on again.
 
-use std::collections::BTreeMap;
-
 use super::request::Request;
+use crate::base::SortedMap;
 use crate::session::{Change, Rates, View};
 use crate::wire::json::Json;
 
@@ -29,7 +28,7 @@ pub const TORRENT: [Pair; 2] = [
 /// The last limits that were named, in bytes a second, in and out: by the torrent's number, or of
 /// all together.
 #[derive(Debug, Default)]
-pub struct Remembered(BTreeMap<Option<u32>, [Option<u64>; 2]>);
+pub struct Remembered(SortedMap<Option<u32>, [Option<u64>; 2]>);
 
 impl Remembered {
     /// The limits as they are shown: number and whether it counts, in and out.
@@ -53,7 +52,7 @@ impl Remembered {
         names: [Pair; 2],
         request: &Request,
     ) -> Change {
-        let named = self.0.entry(torrent).or_default();
+        let named = self.0.get_or_insert_with(torrent, Default::default);
         let mut direction = |place: usize, limit: Option<u64>| {
             let [number, counts]: Pair = names[place];
             let number = request.param(number).and_then(Json::number);

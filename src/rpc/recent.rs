@@ -1,18 +1,16 @@
 //! Which torrents something happened to lately, and which are gone, as far as one who asks again
 //! and again can tell: what is compared is what it was shown.
 
-use std::collections::BTreeMap;
-
-use crate::base::{Now, Totals, limits};
+use crate::base::{Now, SortedMap, Totals, limits};
 use crate::session::{State, TorrentView, View};
 
 /// What was last seen of torrents. Empty until somebody asks.
 #[derive(Debug, Default)]
 pub struct Recent {
     /// By number: what it looked like, and since when.
-    seen: BTreeMap<u32, (Look, Now)>,
+    seen: SortedMap<u32, (Look, Now)>,
     /// Numbers of torrents that are gone, and since when.
-    removed: BTreeMap<u32, Now>,
+    removed: SortedMap<u32, Now>,
 }
 
 /// What changes of a torrent when something happens to it.

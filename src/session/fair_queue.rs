@@ -10,16 +10,16 @@
 //! got at least as much as the peer that was served last had got. This is start-time fair queueing
 //! with equal weights.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::base::{SortedMap, SortedSet};
 
 /// The peers that wait for a limited rate, by the key of their slot, and what each has got under
 /// it.
 #[derive(Debug, Default)]
 pub struct FairQueue {
     /// Bytes that count as got, of each peer that has ever waited.
-    got: BTreeMap<usize, u64>,
+    got: SortedMap<usize, u64>,
     /// The peers that wait, those with the fewest bytes first.
-    waiting: BTreeSet<(u64, usize)>,
+    waiting: SortedSet<(u64, usize)>,
     /// What the peer that was served last had got before.
     level: u64,
     /// The most that any peer had got whose connection is over.
@@ -31,7 +31,7 @@ impl FairQueue {
     pub fn join(&mut self, key: usize) {
         let last = self.waiting.last().map_or(0, |(got, _)| *got);
         let behind = last.max(self.left).saturating_add(1);
-        let got = self.got.entry(key).or_insert(behind);
+        let got = self.got.get_or_insert_with(key, || behind);
         if !self.waiting.contains(&(*got, key)) {
             *got = (*got).max(self.level);
             self.waiting.insert((*got, key));

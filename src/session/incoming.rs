@@ -1,9 +1,7 @@
 //! Incoming connections that fail before their handshake is whole, counted by what went wrong, so
 //! that "0 peers" has a reason. They are not named one by one, since there may be many.
 
-use std::collections::BTreeMap;
-
-use crate::base::{Duration, Now, limits};
+use crate::base::{Duration, Now, SortedMap, limits};
 use crate::peer::incoming::Failed;
 
 /// Those of one moment are counted together before the user hears of them.
@@ -12,7 +10,7 @@ const GATHER: Duration = Duration::from_secs(1);
 /// How many incoming connections failed, and when the user hears of it.
 #[derive(Debug, Default)]
 pub(super) struct FailedIncoming {
-    counts: BTreeMap<Failed, u64>,
+    counts: SortedMap<Failed, u64>,
     /// When the counts are to be reported; `None`: nothing is new.
     due: Option<Now>,
     reported: Option<Now>,
@@ -21,7 +19,7 @@ pub(super) struct FailedIncoming {
 impl FailedIncoming {
     /// Counts one more.
     pub(super) fn count(&mut self, failed: Failed, now: Now) {
-        *self.counts.entry(failed).or_default() += 1;
+        *self.counts.get_or_insert_with(failed, Default::default) += 1;
         let next = self
             .reported
             .map_or(now, |last| last + limits::INCOMING_EVERY);

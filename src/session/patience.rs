@@ -3,10 +3,9 @@
 //! [`limits::KEEP_ALIVE_SHORT`]. Which they are is known by the peer id, of rqbit, or learned: a
 //! peer that hung up after a silence of ours does not have to do so twice.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::base::{Now, PeerId, limits};
+use crate::base::{Now, PeerId, SortedSet, limits};
 use crate::peer::{Fault, Peer};
 
 /// What the peer id of rqbit begins with.
@@ -14,7 +13,7 @@ const RQBIT: &[u8] = b"-rQ";
 
 /// Hosts of peers that hung up when we had been silent for a while.
 #[derive(Debug, Default)]
-pub struct Impatient(BTreeSet<IpAddr>);
+pub struct Impatient(SortedSet<IpAddr>);
 
 impl Impatient {
     /// Whether a peer of this name, at this address, has a short patience.

@@ -1,17 +1,15 @@
 //! Which torrents download at the same time, where that is bounded: those that were added first.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::base::TorrentKey;
+use crate::base::{SortedMap, SortedSet, TorrentKey};
 use crate::torrent::{Stage, Torrent};
 
 /// The torrents that download, and those that wait for one of them to end.
 #[derive(Debug)]
 pub struct Queue {
     most: usize,
-    downloading: BTreeSet<TorrentKey>,
+    downloading: SortedSet<TorrentKey>,
     /// By the numbers that they were given in the order of adding.
-    waiting: BTreeMap<u32, TorrentKey>,
+    waiting: SortedMap<u32, TorrentKey>,
 }
 
 impl Queue {
@@ -19,8 +17,8 @@ impl Queue {
     pub fn new(most: Option<usize>) -> Queue {
         Queue {
             most: most.unwrap_or(usize::MAX),
-            downloading: BTreeSet::new(),
-            waiting: BTreeMap::new(),
+            downloading: SortedSet::new(),
+            waiting: SortedMap::new(),
         }
     }
 

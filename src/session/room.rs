@@ -14,12 +14,11 @@
 //! dial: or a flood of incoming connections would leave us with no peer that we chose.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use slab::Slab;
 
-use crate::base::{Duration, Host, Now, PeerKey, TorrentKey, limits};
+use crate::base::{Duration, Host, Now, PeerKey, SortedMap, TorrentKey, limits};
 use crate::torrent::{Member, Slot};
 
 /// With all slots taken, connections of no use are looked for this often, since that is a look at
@@ -120,9 +119,9 @@ fn to_end(
 /// the connection that transfers nothing, or else the youngest.
 fn one_too_many(slots: &Slab<Slot>, incoming: Host, now: Now) -> Option<PeerKey> {
     let host = |slot: &Slot| Host::of(slot.addr());
-    let mut counts: BTreeMap<Host, usize> = BTreeMap::new();
+    let mut counts: SortedMap<Host, usize> = SortedMap::new();
     for (_, slot) in slots {
-        *counts.entry(host(slot)).or_default() += 1;
+        *counts.get_or_insert_with(host(slot), Default::default) += 1;
     }
     let its = counts.get(&incoming).copied().unwrap_or(0);
     let (crowd, most) = counts.into_iter().max_by_key(|&(_, count)| count)?;

@@ -1,15 +1,13 @@
 //! When slots and torrents are looked at again though nothing happens to them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::base::{Now, PeerKey, TorrentKey};
+use crate::base::{Now, PeerKey, SortedMap, SortedSet, TorrentKey};
 use crate::torrent::Slot;
 
 /// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look:
 /// most deadlines move away before they come, so a slot is armed anew when its reminder comes up,
 /// not each time the deadline moves.
 #[derive(Debug, Default)]
-pub struct Timers(BTreeSet<(Now, PeerKey)>);
+pub struct Timers(SortedSet<(Now, PeerKey)>);
 
 impl Timers {
     /// Sees to it that the slot is looked at by `at`.
@@ -49,8 +47,8 @@ impl Timers {
 /// Moments by torrent, soonest first: one a torrent, or none.
 #[derive(Debug, Default)]
 pub struct Alarms {
-    set: BTreeMap<TorrentKey, Now>,
-    order: BTreeSet<(Now, TorrentKey)>,
+    set: SortedMap<TorrentKey, Now>,
+    order: SortedSet<(Now, TorrentKey)>,
 }
 
 impl Alarms {

@@ -1,6 +1,5 @@
 //! The torrents of the process, and which of them have something to do.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::{Index, IndexMut};
 
@@ -9,7 +8,7 @@ use slab::Slab;
 use super::invariants;
 use super::queue::Queue;
 use super::timers::Alarms;
-use crate::base::{Block, InfoHash, Now, PeerKey, Rng, TorrentKey};
+use crate::base::{Block, InfoHash, Now, PeerKey, Rng, SortedMap, SortedSet, TorrentKey};
 use crate::peer::{Fault, FrameLimits};
 use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
 
@@ -28,8 +27,8 @@ pub struct Torrents {
     /// Peers that want something of us, over all torrents.
     interested: usize,
     /// Those that have content to be read from disk and handed to us.
-    reading: BTreeSet<TorrentKey>,
-    by_hash: BTreeMap<InfoHash, TorrentKey>,
+    reading: SortedSet<TorrentKey>,
+    by_hash: SortedMap<InfoHash, TorrentKey>,
     longest_frame: usize,
     /// How many were ever added.
     added: u32,
@@ -60,8 +59,8 @@ impl Torrents {
             unused: Alarms::default(),
             queue: Queue::new(active),
             interested: 0,
-            reading: BTreeSet::new(),
-            by_hash: BTreeMap::new(),
+            reading: SortedSet::new(),
+            by_hash: SortedMap::new(),
             longest_frame: FrameLimits::of(0).longest(),
             added: 0,
             rng,

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::session::Session;
-use crate::base::{InfoHash, Now, TorrentKey, Totals};
+use crate::base::{InfoHash, Now, TorrentKey, Totals, sorted_by_key};
 use crate::torrent::{Member, Progress, Stage, Torrent, members};
 
 /// The process.
@@ -100,8 +100,8 @@ pub fn keys(session: &Session) -> Vec<TorrentKey> {
 /// What there is to be seen.
 pub fn of(session: &Session, now: Now) -> View {
     let torrents = session.torrents.iter();
-    let mut torrents: Vec<TorrentView> = torrents.map(|t| TorrentView::of(t, now)).collect();
-    torrents.sort_by_key(|torrent| torrent.number);
+    let torrents: Vec<TorrentView> = torrents.map(|t| TorrentView::of(t, now)).collect();
+    let torrents = sorted_by_key(torrents, |torrent| torrent.number);
     let (down, up) = (&session.down, &session.up);
     let rates = Rates {
         down: down.meter.rate(now),

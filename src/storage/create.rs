@@ -4,7 +4,7 @@
 //! paths, compared byte by byte with `/` between the names. (libtorrent takes them as the file
 //! system lists them; given that order it comes to the same hash.)
 
-use crate::base::{CLIENT_NAME, Geometry, PieceHash};
+use crate::base::{CLIENT_NAME, Geometry, PieceHash, sorted_by};
 use crate::wire::{FileEntry, FileKind, bencode};
 
 /// The smallest piece length that is made: that of a block, so that every block lies in one piece.
@@ -99,9 +99,9 @@ pub fn piece_length(size: u64) -> u32 {
     length
 }
 
-/// Puts files in the order that the info hash wants.
-pub fn sort(files: &mut [FileEntry]) {
-    files.sort_by(|a, b| a.path.cmp(&b.path));
+/// Files in the order that the info hash wants.
+pub fn sorted(files: Vec<FileEntry>) -> Vec<FileEntry> {
+    sorted_by(files, |a, b| a.path.cmp(&b.path))
 }
 
 /// A file of the content.
@@ -133,8 +133,7 @@ mod tests {
 
     fn recipe(names: &[&str]) -> Recipe {
         let entry = |name: &&str| file(format!("t/{name}").into(), 10);
-        let mut files: Vec<FileEntry> = names.iter().map(entry).collect();
-        sort(&mut files);
+        let files = sorted(names.iter().map(entry).collect());
         Recipe {
             name: String::from("t"),
             geometry: Geometry::new(10 * names.len() as u64, LEAST_PIECE).unwrap(),

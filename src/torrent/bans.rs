@@ -1,9 +1,9 @@
 //! Hosts that are banned from all torrents, in both directions.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::base::{Host, limits};
+use crate::base::{Host, SortedSet, limits};
 
 /// The banned hosts. A ban covers the whole [`Host`]: a ban of one port would mean nothing, since a
 /// peer that connects anew has another.
@@ -11,7 +11,7 @@ use crate::base::{Host, limits};
 pub struct Bans {
     /// One address of each host, in the order in which they were banned.
     order: VecDeque<SocketAddr>,
-    hosts: BTreeSet<Host>,
+    hosts: SortedSet<Host>,
 }
 
 impl Bans {

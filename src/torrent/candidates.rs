@@ -3,12 +3,11 @@
 //! only after a wait that doubles. A peer that was of use and that the network took from us may be
 //! back at once: it is dialed soon, and more often than others.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::ports::Ports;
-use crate::base::{Duration, Host, Now, Reach, Rng, limits};
+use crate::base::{Duration, Host, Now, Reach, Rng, SortedMap, SortedSet, limits};
 
 /// Who named an address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -52,10 +51,10 @@ impl Candidate {
 /// The addresses that a torrent knows.
 #[derive(Debug)]
 pub struct Candidates {
-    known: BTreeMap<SocketAddr, Candidate>,
-    due: BTreeSet<(Now, u32, SocketAddr)>,
+    known: SortedMap<SocketAddr, Candidate>,
+    due: SortedSet<(Now, u32, SocketAddr)>,
     /// Addresses that are not worth a dial: until this moment, or (`None`) in this run.
-    refused: BTreeMap<SocketAddr, Option<Now>>,
+    refused: SortedMap<SocketAddr, Option<Now>>,
     ports: Ports,
     rng: Rng,
 }
@@ -64,9 +63,9 @@ impl Candidates {
     /// No addresses yet.
     pub fn new(rng: Rng) -> Candidates {
         Candidates {
-            known: BTreeMap::new(),
-            due: BTreeSet::new(),
-            refused: BTreeMap::new(),
+            known: SortedMap::new(),
+            due: SortedSet::new(),
+            refused: SortedMap::new(),
             ports: Ports::default(),
             rng,
         }

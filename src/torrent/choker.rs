@@ -12,9 +12,8 @@
 //! pieces, since parts of pieces are of no use to others.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{Now, Rng, limits};
+use crate::base::{Now, Rng, SortedMap, SortedSet, limits, sorted_by_key};
 
 /// What the choker needs to know of a peer.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +47,7 @@ pub struct Choker {
     next_optimistic: Now,
     optimistic: Option<usize>,
     /// Since when those have been served who are.
-    turns: BTreeMap<usize, Now>,
+    turns: SortedMap<usize, Now>,
     rng: Rng,
 }
 
@@ -59,7 +58,7 @@ impl Choker {
             next_round: now,
             next_optimistic: now,
             optimistic: None,
-            turns: BTreeMap::new(),
+            turns: SortedMap::new(),
             rng,
         }
     }
@@ -82,7 +81,7 @@ impl Choker {
     /// `slots` are the regular ones.
     pub fn round(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         self.next_round = now + limits::CHOKE_ROUND;
-        let served: BTreeSet<usize> = views
+        let served: SortedSet<usize> = views
             .iter()
             .filter(|view| view.unchoked && !view.idle_unchoked)
             .map(|view| view.key)
@@ -119,7 +118,7 @@ impl Choker {
                 )
             }
         };
-        ranked.sort_by_key(|view| Reverse(first(view)));
+        let ranked = sorted_by_key(ranked, |view| Reverse(first(view)));
         let mut chosen: Vec<usize> = ranked.iter().take(slots).map(|view| view.key).collect();
         let stays = |key| {
             let wants = |view: &View| view.key == key && view.interested && !view.idle_unchoked;
@@ -135,7 +134,7 @@ impl Choker {
         });
         chosen.extend(self.optimistic);
         for &key in &chosen {
-            self.turns.entry(key).or_insert(now);
+            self.turns.get_or_insert_with(key, || now);
         }
         chosen
     }

@@ -1,14 +1,12 @@
 //! Which peers of a torrent are choked and unchoked, and when that is decided anew.
 
-use std::collections::BTreeSet;
-
 use slab::Slab;
 
 use super::census::Census;
 use super::choker::{Choker, View};
 use super::members;
 use super::slot::{Member, Slot};
-use crate::base::{Now, PeerKey, Rng, limits};
+use crate::base::{Now, PeerKey, Rng, SortedSet, limits};
 
 /// The choker and what makes it decide.
 #[derive(Debug)]
@@ -66,7 +64,7 @@ impl Choking {
     pub fn decide(
         &mut self,
         census: Census,
-        (slots, keys): (&Slab<Slot>, &BTreeSet<PeerKey>),
+        (slots, keys): (&Slab<Slot>, &SortedSet<PeerKey>),
         terms: Terms<'_>,
         now: Now,
     ) -> Vec<(PeerKey, bool)> {

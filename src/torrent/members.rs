@@ -2,15 +2,13 @@
 //! to be visited, what trackers are asked under, and the effects. It is lent to a torrent for one
 //! call.
 
-use std::collections::BTreeSet;
-
 use slab::Slab;
 
 use super::agenda::Agenda;
 use super::bans::Bans;
 use super::effect::Effects;
 use super::slot::{Member, Slot};
-use crate::base::{PeerKey, TorrentKey};
+use crate::base::{PeerKey, SortedSet, TorrentKey};
 use crate::tracker::Shared;
 
 /// The slab of all slots, seen through the keys of one torrent's members, and the process's lists.
@@ -45,7 +43,7 @@ impl Members<'_> {
 /// The slots under these keys.
 pub fn slots<'a>(
     slots: &'a Slab<Slot>,
-    keys: &'a BTreeSet<PeerKey>,
+    keys: &'a SortedSet<PeerKey>,
 ) -> impl Iterator<Item = (PeerKey, &'a Slot)> {
     let slot = |&key| slots.get(key).map(|slot| (key, slot));
     keys.iter().filter_map(slot)
@@ -54,7 +52,7 @@ pub fn slots<'a>(
 /// Those of them whose handshakes are done.
 pub fn greeted<'a>(
     slots: &'a Slab<Slot>,
-    keys: &'a BTreeSet<PeerKey>,
+    keys: &'a SortedSet<PeerKey>,
 ) -> impl Iterator<Item = (PeerKey, &'a Member)> {
     let member = |(key, slot): (PeerKey, &'a Slot)| slot.member().map(|member| (key, member));
     self::slots(slots, keys).filter_map(member)

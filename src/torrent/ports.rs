@@ -2,15 +2,14 @@
 //! or a flood of somebody who never asked for it, so there are a few at once and then few a minute;
 //! but a peer that starts anew has another port each time, so there is no last one.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::base::{Now, limits};
+use crate::base::{Now, SortedMap, limits};
 
 /// For each host of which ports were named lately, when all of them will have been paid for: each
 /// costs [`limits::HOST_PORT_GAP`].
 #[derive(Debug, Default)]
-pub struct Ports(BTreeMap<IpAddr, Now>);
+pub struct Ports(SortedMap<IpAddr, Now>);
 
 impl Ports {
     /// Whether one more port of this host may be tried; then it counts.

@@ -1,10 +1,9 @@
 //! Why a download has no peer, in words for its user, and when to say so; and since when nothing
 //! has moved, for `--timeout`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::base::{Duration, Now, limits};
+use crate::base::{Duration, Now, SortedMap, SortedSet, limits};
 
 /// What is known of it.
 #[derive(Debug)]
@@ -13,9 +12,9 @@ pub struct Search {
     /// answered nor failed.
     trackers: Vec<(String, Option<Result<usize, String>>)>,
     /// Peers that the user named.
-    named: BTreeSet<SocketAddr>,
+    named: SortedSet<SocketAddr>,
     /// Why dials failed since a peer was connected last, and how many.
-    failed: BTreeMap<String, usize>,
+    failed: SortedMap<String, usize>,
     /// Since when no peer is connected.
     alone: Option<Now>,
     /// When that was said last.
@@ -28,12 +27,12 @@ pub struct Search {
 impl Search {
     /// A search that has not begun, with these trackers.
     pub fn new(tiers: &[Vec<String>], now: Now) -> Search {
-        let urls: BTreeSet<&str> = tiers.iter().flatten().map(|url| url.trim()).collect();
+        let urls: SortedSet<&str> = tiers.iter().flatten().map(|url| url.trim()).collect();
         let urls = urls.into_iter().take(limits::TRACKERS);
         Search {
             trackers: urls.map(|url| (url.to_owned(), None)).collect(),
-            named: BTreeSet::new(),
-            failed: BTreeMap::new(),
+            named: SortedSet::new(),
+            failed: SortedMap::new(),
             alone: None,
             told: None,
             moved: 0,
@@ -63,7 +62,9 @@ impl Search {
     pub fn on_failed(&mut self, why: &str) {
         let full = self.failed.len() >= limits::ALONE_REASONS && !self.failed.contains_key(why);
         let why = if full { "other reasons" } else { why };
-        *self.failed.entry(why.to_owned()).or_default() += 1;
+        *self
+            .failed
+            .get_or_insert_with(why.to_owned(), Default::default) += 1;
     }
 
     /// Whether a download is without a peer now.

@@ -1,7 +1,6 @@
 //! One torrent among others: what is known of it, and what the process asks about it. What the
 //! process shares, connections above all, is lent to it as [`Members`].
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use slab::Slab;
@@ -21,7 +20,9 @@ use super::reporting::Reporting;
 use super::search::Search;
 use super::slot::{Ended, Slot};
 use super::stage::{Life, Stage};
-use crate::base::{Bits, Block, Bucket, Meter, Now, PeerKey, Rng, TorrentKey, Totals, sooner};
+use crate::base::{
+    Bits, Block, Bucket, Meter, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner,
+};
 use crate::peer::{Local, Peer};
 use crate::pieces::{Pieces, Plan};
 use crate::tracker::Trackers;
@@ -52,7 +53,7 @@ pub struct Torrent {
     /// What its user hears of the search for peers.
     pub search: Search,
     /// Its connections, those included that it is dialing.
-    pub members: BTreeSet<PeerKey>,
+    pub members: SortedSet<PeerKey>,
     /// How many of these are open, and the like.
     pub census: Census,
     /// Bytes of content received and sent in this run, and the torrent's own limits.
@@ -148,7 +149,7 @@ impl Torrent {
             choking: Choking::new(now, Rng::from_seed(rng.bits64())),
             trackers,
             search: Search::new(&order.trackers, now),
-            members: BTreeSet::new(),
+            members: SortedSet::new(),
             census: Census::default(),
             traffic: Traffic::new(now),
             news: News::default(),

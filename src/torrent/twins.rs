@@ -15,7 +15,6 @@
 //! A peer that has several addresses, of both families for instance, is connected at each of them
 //! if it lets us. If it does not, one of its addresses is enough: see `Twins::elsewhere`.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use slab::Slab;
@@ -24,7 +23,7 @@ use super::candidates::Candidates;
 use super::members;
 use super::slot::{Ended, Member, Slot};
 use super::torrent::Torrent;
-use crate::base::{Duration, Now, PeerId, PeerKey, limits};
+use crate::base::{Duration, Now, PeerId, PeerKey, SortedSet, limits};
 use crate::peer::{Fault, Redial};
 
 /// Bytes of a peer id that name the client and its version (BEP 20).
@@ -34,7 +33,7 @@ const CLIENT: usize = 8;
 #[derive(Debug)]
 pub struct Twins<'a> {
     slots: &'a mut Slab<Slot>,
-    members: &'a BTreeSet<PeerKey>,
+    members: &'a SortedSet<PeerKey>,
     candidates: &'a mut Candidates,
     ended: &'a mut Option<Ended>,
 }

@@ -13,7 +13,7 @@ use nom::combinator::{map, opt, recognize};
 use nom::sequence::{delimited, preceded, terminated};
 
 use super::{ENDS_EARLY, Malformed, Parsed, Wrong, finish};
-use crate::base::limits;
+use crate::base::{limits, sorted_by};
 
 /// A value, borrowed from the text it was read from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,10 +178,9 @@ pub fn list(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
 /// A dictionary of encoded values, encoded. The entries may come in any order, their keys being
 /// distinct; they are written sorted by the bytes of the keys, as BEP 3 asks.
 pub fn dict<'k>(entries: impl IntoIterator<Item = (&'k str, Vec<u8>)>) -> Vec<u8> {
-    let mut entries: Vec<_> = entries.into_iter().collect();
-    entries.sort_by_key(|&(key, _)| key);
+    let entries: Vec<(&str, Vec<u8>)> = entries.into_iter().collect();
     let mut out = vec![b'd'];
-    for (key, value) in entries {
+    for (key, value) in sorted_by(entries, |(a, _), (b, _)| a.cmp(b)) {
         out.extend(bytes(key));
         out.extend(value);
     }

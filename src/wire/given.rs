@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::limits;
+use crate::base::{SortedMap, limits};
 
 /// The components of a name as bytes of the torrent: one for the torrent's own name, one or more
 /// for a file's path below it.
@@ -26,7 +26,7 @@ pub struct Names {
     pub files: BTreeMap<usize, Given>,
     /// Where each symbolic link leads (BEP 47's `symlink path`), below the torrent's name, by
     /// index.
-    pub links: BTreeMap<usize, Box<str>>,
+    pub links: SortedMap<usize, Box<str>>,
 }
 
 impl Given {

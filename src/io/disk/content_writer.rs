@@ -25,7 +25,7 @@ use super::files::Files;
 use super::held::{Change, Held, prepare, set_time};
 use super::stat;
 use super::tree::Access;
-use crate::base::{Bits, Block};
+use crate::base::{Bits, Block, SortedMap};
 use crate::storage::{Birth, Layout, Owned, Span, Stamp};
 
 /// Blocks in a buffer that was read into: each with the place of its first byte there.
@@ -46,7 +46,7 @@ pub struct ContentWriter {
     precious: BTreeSet<usize>,
     /// Files that were there when we looked, and which they are: what another one holds by now is
     /// somebody else's.
-    there: Option<(Bits, BTreeMap<usize, Birth>)>,
+    there: Option<(Bits, SortedMap<usize, Birth>)>,
 }
 
 /// What writing changed.

@@ -4,7 +4,7 @@
 //! a signal can end the process only if the main thread is not in that call, since it is the one
 //! that signals are given to. A thread ends when there is nothing left to open.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -16,7 +16,7 @@ use mio::Waker;
 
 use super::opening::{Outcome, Request, Watch, open};
 use super::pool::Pool;
-use crate::base::{TorrentKey, limits};
+use crate::base::{SortedMap, TorrentKey, limits};
 
 /// How often it is looked whether a disk answers, while torrents are opened.
 pub const LOOK: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<(TorrentKey, Request)>,
-    threads: BTreeMap<u64, At>,
+    threads: SortedMap<u64, At>,
     started: u64,
 }
 

@@ -13,7 +13,7 @@ use super::elsewhere::Elsewhere;
 use super::existing::{Strangers, Survey};
 use super::pool::Pool;
 use super::state;
-use crate::base::Totals;
+use crate::base::{SortedSet, Totals};
 use crate::storage::resume::{self, Verdict};
 use crate::storage::{Layout, Resume};
 use crate::torrent::Existing;
@@ -147,7 +147,7 @@ fn content(
     let mut disk = ContentFiles::new(dir, Arc::clone(&request.metainfo), pool);
     // One obstacle may be in the way of every file.
     let errors = disk.look();
-    let errors: BTreeSet<String> = errors.iter().map(ToString::to_string).collect();
+    let errors: SortedSet<String> = errors.iter().map(ToString::to_string).collect();
     if request.download {
         return Ok(disk);
     }

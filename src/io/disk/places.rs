@@ -11,6 +11,7 @@ use rustix::fs::{IFlags, Mode, OFlags};
 
 use super::pool::Pool;
 use super::tree::Tree;
+use crate::base::{SortedMap, SortedSet};
 use crate::wire::elsewhere::Style;
 use crate::wire::{FileKind, Metainfo};
 
@@ -47,8 +48,9 @@ pub fn find(dir: &Path, metainfo: &mut Metainfo) {
         return;
     }
     let mut tree = Tree::new(dir, &Pool::for_process());
-    let mut taken: BTreeSet<Box<str>> = metainfo.files.iter().map(|f| f.path.clone()).collect();
-    let mut found: BTreeMap<usize, Box<str>> = BTreeMap::new();
+    let mut taken: BTreeSet<Box<str>> = BTreeSet::new();
+    taken.extend(metainfo.files.iter().map(|f| f.path.clone()));
+    let mut found: Vec<(usize, Box<str>)> = Vec::new();
     let mut missing = Vec::new();
     let mut styles: BTreeMap<Style, usize> = BTreeMap::new();
     for (&file, others) in &elsewhere {
@@ -65,7 +67,7 @@ pub fn find(dir: &Path, metainfo: &mut Metainfo) {
         match free.find(|(_, path)| fits(path)) {
             Some((style, path)) => {
                 taken.insert(path.clone());
-                found.insert(file, path.clone());
+                found.push((file, path.clone()));
                 *styles.entry(*style).or_default() += 1;
             }
             None => missing.push(file),
@@ -109,7 +111,7 @@ fn folds_a_trial(folder: &Path) -> Option<bool> {
 fn folds_its_names(folder: &Path) -> Option<bool> {
     let entries = fs::read_dir(folder).ok()?.take(NAMES);
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let names: BTreeSet<String> = names.collect();
+    let names: SortedSet<String> = names.collect();
     let exchanged = |name: &String| -> String {
         let exchange = |letter: char| {
             if letter.is_ascii_lowercase() {
@@ -144,9 +146,9 @@ fn is_known_to_fold(folder: &Path) -> bool {
 
 /// The files of which a file system that folds letters would have another name: their indices, and
 /// that name.
-pub fn folded_names(metainfo: &Metainfo) -> BTreeMap<usize, Box<str>> {
+pub fn folded_names(metainfo: &Metainfo) -> SortedMap<usize, Box<str>> {
     let Some(folded) = metainfo.folded() else {
-        return BTreeMap::new();
+        return SortedMap::new();
     };
     let pairs = metainfo.files.iter().zip(folded.files).enumerate();
     let moved =

@@ -5,7 +5,6 @@
 //! The threads that read, write and sync share a pool. It is locked only to look a handle up, never
 //! while a disk is asked for anything.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Resource;
 
-use crate::base::limits;
+use crate::base::{SortedMap, limits};
 
 /// Who opens handles: each has files and a folder of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +80,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct Open {
     /// Each with the time of its last use, counted in uses.
-    handles: BTreeMap<(u64, Place), (u64, Arc<Handle>)>,
+    handles: SortedMap<(u64, Place), (u64, Arc<Handle>)>,
     uses: u64,
     /// Torrents that had a share so far.
     shares: u64,
@@ -92,7 +91,7 @@ impl Pool {
     /// At most `most` handles.
     pub fn new(most: usize) -> Pool {
         let open = Open {
-            handles: BTreeMap::new(),
+            handles: SortedMap::new(),
             uses: 0,
             shares: 0,
             most: most.max(1),
@@ -185,11 +184,10 @@ impl Share {
     /// Closes all of them; what is used again is opened again.
     pub fn close(&self) {
         let mut open = lock(&self.pool.open);
-        let first = (self.number, Place::Root);
-        let mut rest = open.handles.split_off(&first);
-        let mut others = rest.split_off(&(self.number + 1, Place::Root));
-        open.handles.append(&mut others);
+        let ours = (self.number, Place::Root)..(self.number + 1, Place::Root);
+        let closed = open.handles.take_range(ours);
         drop(open);
+        drop(closed);
     }
 }
 

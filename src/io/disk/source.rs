@@ -14,7 +14,7 @@ use rustix::fs::{Access, access};
 
 use super::disk_error::{DiskError, Why};
 use super::hash;
-use crate::base::{Geometry, PieceHash, limits};
+use crate::base::{Geometry, PieceHash, limits, sorted_by};
 use crate::storage::{Layout, Pattern, create};
 use crate::wire::FileEntry;
 
@@ -108,8 +108,8 @@ impl Source {
             source.links.push(own);
         }
         source.add(&named, name, &metadata, &mut Walk::new(omit))?;
-        create::sort(&mut source.files);
-        source.links.sort_unstable();
+        source.files = create::sorted(source.files);
+        source.links = sorted_by(source.links, Ord::cmp);
         Ok(source)
     }
 

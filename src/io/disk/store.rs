@@ -8,7 +8,7 @@
 //! no other program has to wait for gigabytes of ours; and a torrent on a slow disk leaves the
 //! others their part.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mio::Waker;
@@ -24,7 +24,7 @@ use super::saver::{Saver, Unsaved};
 use super::saving::{Means, Saving};
 use super::sending::Sending;
 use super::writer::{Slot, Writer, Written};
-use crate::base::{InfoHash, Now, TorrentKey};
+use crate::base::{InfoHash, Now, SortedSet, TorrentKey};
 use crate::storage::Backlog;
 use crate::torrent::Snapshot;
 
@@ -40,7 +40,7 @@ pub struct Store {
     saver: Saver,
     backlog: Backlog,
     /// Torrents of which something is unsynced, to be saved or being saved, or that are closing.
-    active: BTreeSet<Slot>,
+    active: SortedSet<Slot>,
     unsaved: VecDeque<(TorrentKey, Unsaved)>,
     closed: VecDeque<Closed>,
 }
@@ -80,7 +80,7 @@ impl Store {
             writer: Writer::new(Arc::clone(&waker), buffers),
             saver: Saver::new(waker),
             backlog: Backlog::default(),
-            active: BTreeSet::new(),
+            active: SortedSet::new(),
             unsaved: VecDeque::new(),
             closed: VecDeque::new(),
         }

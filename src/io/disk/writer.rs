@@ -10,7 +10,7 @@
 //! in turn, so that a torrent waits for one write of each other torrent, not for all that they
 //! have queued. The order within a torrent is kept.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 
 use super::content_writer::{Blocks, Changes, ContentWriter, Unwritten};
-use crate::base::limits;
+use crate::base::{SortedMap, limits};
 
 /// Which torrent of a store.
 pub type Slot = usize;
@@ -28,7 +28,7 @@ pub type Slot = usize;
 /// Writes, here or in a thread.
 #[derive(Debug)]
 pub struct Writer {
-    places: BTreeMap<Slot, Place>,
+    places: SortedMap<Slot, Place>,
     thread: Option<Thread>,
     waker: Arc<Waker>,
     /// Buffers that may be away at one time.
@@ -88,7 +88,7 @@ impl Writer {
     /// `most` buffers are in its hands.
     pub fn new(waker: Arc<Waker>, most: usize) -> Writer {
         Writer {
-            places: BTreeMap::new(),
+            places: SortedMap::new(),
             thread: None,
             waker,
             most: most.max(1),
@@ -255,7 +255,7 @@ fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
 
 /// What the thread does, until the loop is gone and nothing is left to be written.
 fn work(todo: &Receiver<(Slot, Job)>, outcomes: &Sender<(Slot, Written)>, waker: &Waker) {
-    let mut writers: BTreeMap<Slot, Box<ContentWriter>> = BTreeMap::new();
+    let mut writers: SortedMap<Slot, Box<ContentWriter>> = SortedMap::new();
     let mut queue = Queue::default();
     loop {
         if queue.turns.is_empty() {
@@ -291,14 +291,14 @@ fn work(todo: &Receiver<(Slot, Job)>, outcomes: &Sender<(Slot, Written)>, waker:
 /// The jobs of the thread: one of each torrent in turn.
 #[derive(Debug, Default)]
 struct Queue {
-    jobs: BTreeMap<Slot, VecDeque<Job>>,
+    jobs: SortedMap<Slot, VecDeque<Job>>,
     /// Torrents with jobs, that of the next one first.
     turns: VecDeque<Slot>,
 }
 
 impl Queue {
     fn add(&mut self, (slot, job): (Slot, Job)) {
-        let jobs = self.jobs.entry(slot).or_default();
+        let jobs = self.jobs.get_or_insert_with(slot, Default::default);
         if jobs.is_empty() {
             self.turns.push_back(slot);
         }

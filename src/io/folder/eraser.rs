@@ -1,7 +1,6 @@
 //! Torrents that are forgotten: once their files are closed, what is kept of them is deleted, by a
 //! thread, as large files take their time.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -9,7 +8,7 @@ use std::thread;
 
 use mio::Waker;
 
-use crate::base::InfoHash;
+use crate::base::{InfoHash, SortedMap, SortedSet};
 use crate::io::disk::erase::Place;
 use crate::io::disk::{DiskError, erase};
 
@@ -19,9 +18,9 @@ pub struct Eraser {
     state_dir: PathBuf,
     waker: Arc<Waker>,
     /// Those whose files are being closed: the folder of their content, and whether it goes, too.
-    closing: BTreeMap<InfoHash, (PathBuf, bool)>,
+    closing: SortedMap<InfoHash, (PathBuf, bool)>,
     /// Those that threads are at.
-    erasing: BTreeSet<InfoHash>,
+    erasing: SortedSet<InfoHash>,
     told: Sender<Erased>,
     hears: Receiver<Erased>,
 }
@@ -36,8 +35,8 @@ impl Eraser {
         Eraser {
             state_dir,
             waker,
-            closing: BTreeMap::new(),
-            erasing: BTreeSet::new(),
+            closing: SortedMap::new(),
+            erasing: SortedSet::new(),
             told,
             hears,
         }

@@ -2,7 +2,7 @@
 //! it again, and its content in `downloads/`. A torrent is taken into the folder first, then its
 //! files are opened by the store's thread, then it is the session's.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::on_complete::Subject;
 use super::records::{Record, Records, Version};
 use super::shelf;
 use super::whole::Whole;
-use crate::base::{InfoHash, Now, TorrentKey};
+use crate::base::{InfoHash, Now, SortedMap, TorrentKey};
 use crate::io::claims::{Claims, Taken};
 use crate::io::disk::opening::Outcome;
 use crate::io::disk::{Store, places, state};
@@ -40,18 +40,18 @@ pub struct Library {
     /// Torrents of the folder that are not taken up yet.
     unopened: VecDeque<PathBuf>,
     /// Torrents whose files are being opened, by the key that the store knows them by.
-    opening: BTreeMap<TorrentKey, Opening>,
+    opening: SortedMap<TorrentKey, Opening>,
     /// Openings so far.
     opened: TorrentKey,
     /// Torrents that are being put into the folder.
-    writing: BTreeMap<keeper::Ticket, Opening>,
+    writing: SortedMap<keeper::Ticket, Opening>,
     keeper: Keeper,
     eraser: Eraser,
     /// Torrents that are to be added once others have come or gone.
     waiting: Vec<Offer>,
     /// Torrents that the folder had at the start, and its list had not: whoever brought them may
     /// not know that they are there.
-    unlisted: BTreeSet<InfoHash>,
+    unlisted: SortedSet<InfoHash>,
 }
 
 /// A torrent whose files are being opened.
@@ -75,10 +75,10 @@ impl Library {
             claims: Claims::default(),
             records: Records::default(),
             unopened: VecDeque::new(),
-            opening: BTreeMap::new(),
+            opening: SortedMap::new(),
             opened: 0,
             waiting: Vec::new(),
-            unlisted: BTreeSet::new(),
+            unlisted: SortedSet::new(),
         }
     }
 

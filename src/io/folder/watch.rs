@@ -3,7 +3,7 @@
 //! is refused goes to `failed/`, with the reason beside it. The system tells of changes; a rare
 //! look at the whole folder finds what it does not tell of, on a network file system say.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
@@ -17,7 +17,7 @@ use mio::{Interest, Registry};
 use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
-use crate::base::{Now, limits, printable, sooner};
+use crate::base::{Now, SortedMap, SortedSet, limits, printable, sooner};
 use crate::io::disk::{DiskError, Why};
 use crate::io::tokens;
 use crate::wire::Metainfo;
@@ -42,7 +42,7 @@ pub struct Watch {
     /// Names that are to be looked at.
     queue: VecDeque<OsString>,
     /// Files that are there and were looked at.
-    sights: BTreeMap<OsString, Sight>,
+    sights: SortedMap<OsString, Sight>,
     /// How many of them are being added.
     held: usize,
 }
@@ -113,7 +113,7 @@ impl Watch {
             changed: true,
             rescan_at: now,
             queue: VecDeque::new(),
-            sights: BTreeMap::new(),
+            sights: SortedMap::new(),
             held: 0,
         };
         let told = told.and_then(|told| {
@@ -206,11 +206,9 @@ impl Watch {
         if rescan || changed {
             let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
             let names = entries.map(|entry| entry.file_name());
-            let mut names: Vec<OsString> = names.filter(|name| is_meant(name)).collect();
-            names.sort();
-            self.sights.retain(|name, sight| {
-                sight.fate == Fate::Held || names.binary_search(name).is_ok()
-            });
+            let names: SortedSet<OsString> = names.filter(|name| is_meant(name)).collect();
+            self.sights
+                .retain(|name, sight| sight.fate == Fate::Held || names.contains(name));
             self.queue.extend(names);
             return;
         }

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::BTreeSet;
 
 fn at(seconds: u64) -> Now {
     Now::from_micros(seconds * 1_000_000)
