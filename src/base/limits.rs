@@ -390,10 +390,16 @@ pub const TRACKER_HURRY: Duration = Duration::from_secs(2);
 /// tracker follow each other after this long: two hundred trackers of one host take ten minutes,
 /// and none of them is left out.
 pub const VISIT_GAP: Duration = Duration::from_secs(3);
-/// Time between two questions to an address that has answered as a tracker does. With the
-/// [`TRACKER_VISITS`] that need no pause it gets fifty a second at most: a thousand torrents have
-/// announced within half a minute.
+/// Time between two questions to an address that has answered as a tracker does, on average: with
+/// [`PROVEN_AT_ONCE`] of them together it gets fewer than fifty a second, and a thousand torrents
+/// have announced within half a minute.
 pub const PROVEN_GAP: Duration = Duration::from_millis(25);
+/// Questions to such an address that go together: a process with many torrents then wakes up five
+/// times a second for them, and each needs a connection of its own meanwhile.
+pub const PROVEN_AT_ONCE: u32 = 8;
+/// Time between two questions to such an address on the way out: within [`FAREWELL`] three thousand
+/// torrents can say `stopped`, as fast as the tracker answers over [`TRACKER_CONNECTIONS_EACH`].
+pub const FAREWELL_GAP: Duration = Duration::from_micros(500);
 /// An address counts as a tracker's for this long after it answered as one: longer than
 /// [`INTERVAL_MOST`], so that one in use need not prove it again.
 pub const PROVEN_FOR: Duration = Duration::from_secs(5 * 3600);
@@ -407,9 +413,8 @@ pub const TRACKER_CONNECTIONS_EACH: usize = 10;
 /// Connections to trackers over HTTP that are kept for the next request, of all trackers: more
 /// trackers seldom have several torrents each. They count among [`TRACKER_CONNECTIONS`].
 pub const TRACKER_KEPT: usize = 16;
-/// The same to one address: as many as announces that follow each other after [`PROVEN_GAP`] need,
-/// to a tracker that takes a tenth of a second to answer.
-pub const TRACKER_KEPT_EACH: usize = 4;
+/// The same to one address: as many as the announces that go together need.
+pub const TRACKER_KEPT_EACH: usize = PROVEN_AT_ONCE as usize;
 /// How long they are kept: longer than [`VISIT_GAP`], and less than the five seconds after which
 /// servers like Apache and Node close them, so that seldom both ends do so at one time.
 pub const TRACKER_KEPT_FOR: Duration = Duration::from_secs(4);

@@ -264,6 +264,7 @@ impl Exchange {
                 id: self.id,
                 addr,
                 connects: true,
+                leaving,
             };
             turn.shared.enter(ticket, turn.now);
             return None;

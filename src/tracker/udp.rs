@@ -71,6 +71,7 @@ impl Exchange {
             id: turn.out.new_id(),
             addr: to,
             connects: false,
+            leaving: turn.us.is_leaving(),
         };
         turn.shared.enter(ticket, turn.now);
         let (give_up, patience) = match patience {

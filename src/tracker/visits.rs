@@ -3,8 +3,11 @@
 //!
 //! An address that has not answered as a tracker gets [`limits::TRACKER_VISITS`] questions without
 //! a pause, then one each [`limits::VISIT_GAP`], since a torrent may name anybody there. One that
-//! has proved to be a tracker gets them [`limits::PROVEN_GAP`] apart. Beside that, only so many
-//! connections over HTTP may be under way: in all, and at one address.
+//! has proved to be a tracker gets one each [`limits::PROVEN_GAP`] on average: those that are due by
+//! then go together, [`limits::PROVEN_AT_ONCE`] at most, at common moments, so that a process with
+//! many torrents wakes up a few times a second only. Questions on the way out to such a tracker are
+//! [`limits::FAREWELL_GAP`] apart. Beside that, only so many connections over HTTP may be under way:
+//! in all, and at one address.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +25,8 @@ pub struct Ticket {
     pub addr: SocketAddr,
     /// Whether it takes a connection: over UDP it takes none.
     pub connects: bool,
+    /// Whether it is asked on the way out, for which there is little time.
+    pub leaving: bool,
 }
 
 /// All lines.
@@ -72,13 +77,28 @@ impl Target {
         Target::Host(addr.ip().to_canonical())
     }
 
-    /// The time between two questions to it.
-    fn gap(self) -> Duration {
+    /// The time between this question and the next one to it.
+    fn gap(self, ticket: Ticket) -> Duration {
         match self {
             Target::Host(_) => limits::VISIT_GAP,
+            Target::Tracker(_) if ticket.leaving => limits::FAREWELL_GAP,
             Target::Tracker(_) => limits::PROVEN_GAP,
         }
     }
+
+    /// How many questions to it may go without a pause.
+    fn at_once(self) -> u32 {
+        match self {
+            Target::Host(_) => limits::TRACKER_VISITS,
+            Target::Tracker(_) => limits::PROVEN_AT_ONCE,
+        }
+    }
+}
+
+/// The first moment from this one on at which questions to trackers go together.
+fn together(at: Now) -> Now {
+    let every = (limits::PROVEN_GAP * limits::PROVEN_AT_ONCE).as_micros() as u64;
+    Now::from_micros(at.as_micros().next_multiple_of(every))
 }
 
 impl Line {
@@ -91,8 +111,13 @@ impl Line {
 
     /// When the next may go.
     fn free_at(&self, target: Target, now: Now) -> Now {
-        let ahead = target.gap() * (limits::TRACKER_VISITS - 1);
-        now + self.even.since(now).saturating_sub(ahead)
+        let Some(next) = self.next() else { return now };
+        let ahead = target.gap(next) * (target.at_once() - 1);
+        let wait = self.even.since(now).saturating_sub(ahead);
+        match target {
+            Target::Tracker(_) if !wait.is_zero() && !next.leaving => together(now + wait),
+            _ => now + wait,
+        }
     }
 
     /// Whether a tracker's proof is too old.
@@ -243,7 +268,7 @@ impl Visits {
         }
         line.remove(ticket.id);
         line.last = ticket.id.torrent;
-        line.even = line.even.max(now) + target.gap();
+        line.even = line.even.max(now) + target.gap(ticket);
         if ticket.connects {
             line.connected += 1;
             self.connected += 1;

@@ -9,7 +9,7 @@ use crate::wire::udp_tracker::{Body, Request, Response as Datagram};
 
 const TORRENTS: usize = 1000;
 const TRACKER: Option<&str> = Some("10.0.0.1:80");
-/// What an answer takes to arrive.
+/// What an answer takes to arrive, mostly.
 const LATENCY: Duration = Duration::from_millis(80);
 
 /// The machines, and a tracker.
@@ -18,6 +18,8 @@ struct World {
     machines: Vec<Trackers>,
     now: Now,
     began: Now,
+    /// What an answer takes to arrive.
+    latency: Duration,
     /// The only one that answers.
     tracker: Option<SocketAddr>,
     /// What is on its way to us.
@@ -62,6 +64,7 @@ impl World {
             machines,
             now,
             began: now,
+            latency: LATENCY,
             tracker: tracker.map(|addr| addr.parse().unwrap()),
             coming: BTreeMap::new(),
             sent: 0,
@@ -148,7 +151,7 @@ impl World {
     }
 
     fn perform(&mut self, key: usize, action: Action) {
-        let at = (self.now + LATENCY, self.sent);
+        let at = (self.now + self.latency, self.sent);
         self.sent += 1;
         match action {
             Action::Connect { id, addr, .. } => {
@@ -171,7 +174,7 @@ impl World {
                     Request::Announce {
                         transaction, query, ..
                     } => {
-                        assert_eq!(query.event, Some(Event::Started));
+                        assert!(matches!(query.event, Some(Event::Started | Event::Stopped)));
                         self.announces.push((self.now, key));
                         let interval = Some(Duration::from_secs(1800));
                         let reply = Reply {
@@ -229,6 +232,28 @@ fn a_thousand_torrents_announce_over_udp_under_one_connection_id() {
     world.run(60);
     world.all_announced();
     assert_eq!(world.connects, 1);
+}
+
+/// Over both protocols, by a tracker that answers at once.
+#[test]
+fn a_thousand_torrents_say_farewell_in_time() {
+    for url in ["http://10.0.0.1/announce", "udp://10.0.0.1:80"] {
+        let mut world = World::new(&[&[url]], TRACKER);
+        world.run(60);
+        world.announces.clear();
+        (world.began, world.latency) = (world.now, Duration::from_millis(1));
+        for key in 0..TORRENTS {
+            world.machines[key].stop(&mut world.shared, world.now);
+        }
+        world.run(60);
+        let mut torrents: Vec<usize> = world.announces.iter().map(|&(_, key)| key).collect();
+        torrents.sort_unstable();
+        assert!(torrents.into_iter().eq(0..TORRENTS), "each once: {url}");
+        let last = world.announces.iter().map(|&(at, _)| at).max().unwrap();
+        let took = last.since(world.began);
+        assert!(took <= limits::FAREWELL / 2, "{url}: {took:?}");
+        assert!(world.most_open <= limits::TRACKER_CONNECTIONS_EACH);
+    }
 }
 
 /// The torrent that asks for the connection id is removed: another one asks for it.

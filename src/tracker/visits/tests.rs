@@ -14,7 +14,12 @@ fn addr(port: u16) -> SocketAddr {
 
 fn ticket(torrent: TorrentKey, number: u32, addr: SocketAddr, connects: bool) -> Ticket {
     let id = Id { torrent, number };
-    Ticket { id, addr, connects }
+    Ticket {
+        id,
+        addr,
+        connects,
+        leaving: false,
+    }
 }
 
 /// When each of so many went, in milliseconds, of those that all wait from 0 on and are over at
@@ -58,7 +63,7 @@ fn an_unknown_host_is_asked_by_and_by_and_nobody_is_refused() {
 }
 
 /// Once it has answered as a tracker, none of those that wait for it waits for the rest of the
-/// host, and no second sees more than fifty.
+/// host, no second sees more than fifty, and they come at a few moments a second.
 #[test]
 fn a_tracker_is_asked_often_and_its_host_is_not() {
     let mut visits = Visits::default();
@@ -81,8 +86,10 @@ fn a_tracker_is_asked_often_and_its_host_is_not() {
     }
     let trackers = &went[&80];
     assert_eq!(trackers.len(), 1000);
-    let steady = limits::PROVEN_GAP * (1000 - limits::TRACKER_VISITS);
+    let steady = limits::PROVEN_GAP * (1000 - limits::PROVEN_AT_ONCE);
     assert_eq!(trackers.last().copied(), Some(steady.as_millis() as u64));
+    let moments: BTreeSet<u64> = trackers.iter().copied().collect();
+    assert_eq!(moments.len(), 1000 / limits::PROVEN_AT_ONCE as usize);
     let densest = trackers.iter().map(|from| {
         let second = from + 1000;
         trackers
@@ -90,13 +97,41 @@ fn a_tracker_is_asked_often_and_its_host_is_not() {
             .filter(|at| (*from..=second).contains(at))
             .count()
     });
-    assert_eq!(densest.max(), Some(50));
+    assert!(densest.max().is_some_and(|most| most < 50));
     // The host itself got one question to the tracker; the rest is as for any host.
     let gap = limits::VISIT_GAP.as_millis() as u64;
     assert_eq!(
         went[&22].len() as u64,
         u64::from(limits::TRACKER_VISITS) - 1 + 60_000 / gap
     );
+}
+
+/// On the way out a tracker hears from everybody as fast as it answers, and a host that is none is
+/// asked no more often than usual.
+#[test]
+fn a_farewell_is_not_spaced_as_announces_are() {
+    for (is_proven, least, most) in [(true, 3000, 3010), (false, 10, 10)] {
+        let mut visits = Visits::default();
+        if is_proven {
+            visits.prove(addr(80), at(0));
+        }
+        for torrent in 0..10_000 {
+            let farewell = Ticket {
+                leaving: true,
+                ..ticket(torrent, 1, addr(80), false)
+            };
+            visits.enter(farewell, at(0));
+        }
+        let (mut now, mut gone) = (at(0), 0);
+        while let Some(due) = visits.next_deadline().filter(|&due| due < at(1500)) {
+            now = now.max(due);
+            while let Some(ticket) = visits.next(now) {
+                gone += 1;
+                visits.leave(ticket.id, now);
+            }
+        }
+        assert!((least..=most).contains(&gone), "{gone}");
+    }
 }
 
 #[test]
