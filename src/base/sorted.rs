@@ -1,7 +1,7 @@
 //! A map and a set in a sorted vector, for what has few entries, or gets them mostly in order. They
 //! take little more memory than their entries, where a map of std makes room for eleven at once,
-//! and little code: std's is made anew for each pair of types, four kilobytes each time. A new entry
-//! moves all that follow it, so what may have very many in any order is in std's.
+//! and little code: std's is made anew for each pair of types, four kilobytes each time. A new
+//! entry moves all that follow it, so what may have very many in any order is in std's.
 
 use std::borrow::Borrow;
 use std::iter::{FromIterator, Map};

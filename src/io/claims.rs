@@ -1,17 +1,18 @@
 //! Which torrent of the process has which files: two that write to the same would spoil each
 //! other's content.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::disk::opening::Request;
-use crate::base::{InfoHash, SortedMap, SortedSet};
+use crate::base::{InfoHash, SortedSet};
 
 /// What is taken.
 #[derive(Debug, Default)]
 pub struct Claims {
     torrents: SortedSet<InfoHash>,
     /// By the file or folder under which all content of a torrent lies.
-    places: SortedMap<PathBuf, Claim>,
+    places: BTreeMap<PathBuf, Claim>,
 }
 
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl Claims {
         }
         let name = metainfo.name.clone();
         let info_hash = metainfo.info_hash;
-        self.places.get_or_insert_with(place, || Claim {
+        self.places.entry(place).or_insert_with(|| Claim {
             info_hash,
             name,
             writes,

@@ -48,8 +48,8 @@ impl Room {
         self.dial_at <= now
     }
 
-    /// The connections to end for this address of a torrent, to dial it. While there is nothing left
-    /// to download peers that dial us matter more.
+    /// The connections to end for this address of a torrent, to dial it. While there is nothing
+    /// left to download peers that dial us matter more.
     pub fn clear_to_dial(
         &mut self,
         slots: &Slab<Slot>,
@@ -135,17 +135,17 @@ fn one_too_many(slots: &Slab<Slot>, incoming: Host, now: Now) -> Option<PeerKey>
 /// them: the connection that transfers nothing, or else the youngest. One dial at a time, since
 /// nobody may answer.
 fn one_of_the_largest(slots: &Slab<Slot>, dialing: TorrentKey, now: Now) -> Option<PeerKey> {
-    let mut counts: BTreeMap<TorrentKey, usize> = BTreeMap::new();
+    let mut counts: SortedMap<TorrentKey, usize> = SortedMap::new();
     for (_, slot) in slots {
-        if let Some(torrent) = slot.torrent() {
-            *counts.entry(torrent).or_default() += 1;
+        if let Some(torrent) = slot.torrent {
+            *counts.get_or_insert_with(torrent, || 0) += 1;
         }
     }
     let its = counts.get(&dialing).copied().unwrap_or(0);
     let (largest, most) = counts.into_iter().max_by_key(|&(_, count)| count)?;
     let of = |torrent: TorrentKey| {
         let slots = slots.iter();
-        slots.filter(move |(_, slot)| slot.torrent() == Some(torrent))
+        slots.filter(move |(_, slot)| slot.torrent == Some(torrent))
     };
     let waits = of(dialing).any(|(_, slot)| slot.is_dialing());
     let key = of(largest).min_by_key(|(_, slot)| least_use(slot, now));

@@ -5,10 +5,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now};
-use brooklet::session::command::{self, Change, Command};
-use brooklet::session::session::Session;
+use brooklet::base::{Duration, Now, Rng};
+use brooklet::session::{Change, Command, Session, command};
 
 use crate::world::disk::Source;
 use crate::world::manners::Manners;

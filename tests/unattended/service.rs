@@ -6,7 +6,6 @@ use std::os::unix::net::UnixDatagram;
 
 use super::run::{Run, SOON, one, wait};
 use super::support::child::{Child, brooklet};
-use super::support::torrent::Torrent;
 use super::support::trackers::OpenTracker;
 
 impl Run {

@@ -18,7 +18,7 @@ use super::on_complete::Subject;
 use super::records::{Record, Records, Version};
 use super::shelf;
 use super::whole::Whole;
-use crate::base::{InfoHash, Now, SortedMap, TorrentKey};
+use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::claims::{Claims, Taken};
 use crate::io::disk::opening::Outcome;
 use crate::io::disk::{Store, places, state};
@@ -70,7 +70,7 @@ impl Library {
         Library {
             keeper: Keeper::new(Arc::clone(&waker)),
             eraser: Eraser::new(setup.state_dir(), waker),
-            writing: BTreeMap::new(),
+            writing: SortedMap::new(),
             setup,
             claims: Claims::default(),
             records: Records::default(),

@@ -1,11 +1,11 @@
 //! The torrents that lie in a folder's state: what a start finds.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::records::Records;
-use crate::base::InfoHash;
+use crate::base::{InfoHash, SortedSet, sorted_by};
 
 /// The torrents in this folder in the order in which they were added; those that are not listed
 /// came last.
@@ -18,8 +18,8 @@ pub fn torrents(state_dir: &Path, records: &Records) -> VecDeque<PathBuf> {
         let time = fs::metadata(path).and_then(|found| found.modified()).ok();
         (record.map_or(u32::MAX, |record| record.number), time)
     };
-    let mut paths: Vec<_> = paths.map(|path| (added(&path), path)).collect();
-    paths.sort();
+    let paths: Vec<_> = paths.map(|path| (added(&path), path)).collect();
+    let paths = sorted_by(paths, Ord::cmp);
     paths.into_iter().map(|(_, path)| path).collect()
 }
 
@@ -27,8 +27,8 @@ pub fn torrents(state_dir: &Path, records: &Records) -> VecDeque<PathBuf> {
 /// there.
 pub fn info_hashes<'a>(
     mut torrents: impl Iterator<Item = &'a PathBuf>,
-) -> Option<BTreeSet<InfoHash>> {
-    torrents.try_fold(BTreeSet::new(), |mut names, path| {
+) -> Option<SortedSet<InfoHash>> {
+    torrents.try_fold(SortedSet::new(), |mut names, path| {
         names.insert(info_hash(path)?);
         Some(names)
     })
