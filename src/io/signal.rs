@@ -7,7 +7,7 @@ use std::io;
 use std::os::raw::c_int;
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -59,25 +59,11 @@ pub fn watch() -> io::Result<()> {
     let mut wanted: Vec<c_int> = ENDS.into_iter().chain(REAL_TIME).collect();
     wanted.retain(|signal| !kept(signal));
     let leaving = Arc::new(AtomicBool::new(false));
-    let (told, result) = mpsc::channel();
-    // The thread comes first: a signal that is taken over and not waited for would be lost.
-    let begin = {
-        let (wanted, leaving) = (wanted.clone(), Arc::clone(&leaving));
-        move || match Signals::new(wanted.iter().chain([&SIGWINCH])) {
-            Ok(signals) => {
-                let _ = told.send(Ok(()));
-                wait(signals, &leaving);
-            }
-            Err(error) => {
-                let _ = told.send(Err(error));
-            }
-        }
-    };
-    let thread = thread::Builder::new().name(String::from("signals"));
-    thread.stack_size(STACK).spawn(begin)?;
-    result
-        .recv()
-        .unwrap_or_else(|lost| Err(io::Error::other(lost)))?;
+    // Here, since it takes memory for a while that the thread would keep.
+    let signals = Signals::new(wanted.iter().chain([&SIGWINCH]))?;
+    let (thread, ends) = (thread::Builder::new(), Arc::clone(&leaving));
+    let thread = thread.name(String::from("signals")).stack_size(STACK);
+    thread.spawn(move || wait(signals, &ends))?;
     for signal in wanted {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&leaving))?;
     }
