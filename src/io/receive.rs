@@ -60,8 +60,10 @@ impl Reactor {
         let cut = kept.len();
         let longest = self.session.longest_frame();
         assert!(cut <= longest, "a cut frame is no longer than a whole one");
-        let mut buffer = self.free.pop().unwrap_or_default();
-        buffer.resize(longest + limits::READ, 0);
+        let room = longest + limits::READ;
+        // A new one comes from the system zeroed: what is never read into takes no memory.
+        let mut buffer = self.free.pop().unwrap_or_else(|| vec![0; room]);
+        buffer.resize(room, 0);
         buffer[..cut].copy_from_slice(kept);
         let mut blocks = Blocks::new();
         let torrent = self.session.torrent_of(key);
