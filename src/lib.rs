@@ -5,6 +5,11 @@
 //! [`storage`] and [`tracker`] (which do not know each other), [`torrent`], [`session`], [`rpc`]
 //! (remote control), then [`io`], the only room that touches sockets, files, clocks and threads,
 //! and [`cli`], what a user sees.
+//!
+//! The words: a *slot* is a connection and what is kept beside it; a *machine* is a state machine
+//! of a protocol, which is told what happened and says what to do, and touches nothing outside; a
+//! *turn* is one round of the event loop. PROTOCOL.md follows a block from a socket to the disk,
+//! and a stranger from its first byte, through these rooms.
 
 pub mod base;
 

@@ -6,8 +6,7 @@ use std::process::{ExitCode, exit};
 use brooklet::{cli, io::logging};
 
 fn main() -> ExitCode {
-    // A bug of ours is said in one line like any error; who hunts it asks for the whole story by
-    // the usual variable.
+    // A bug of ours is said in one line like any error; RUST_BACKTRACE asks for all of it.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         set_hook(Box::new(confess));
     }

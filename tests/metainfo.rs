@@ -111,7 +111,7 @@ fn each_torrent_is_taken_or_refused() {
     }
 }
 
-/// interface.md: what could lead out of the download folder makes the torrent invalid; a symbolic
+/// What could lead out of the download folder makes the torrent invalid; a symbolic
 /// link is never created.
 #[test]
 fn what_is_unsafe_is_refused_or_harmless() {

@@ -10,7 +10,7 @@ pub struct Bits {
 }
 
 impl Bits {
-    /// Bytes that so many bits take in a `bitfield` message.
+    /// Bytes that this many bits take in a `bitfield` message.
     pub fn bytes(len: u32) -> usize {
         len.div_ceil(8) as usize
     }

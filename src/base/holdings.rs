@@ -2,7 +2,7 @@
 
 use super::bits::Bits;
 
-/// The pieces that somebody has.
+/// The pieces that a peer has.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Holdings {
     set: Set,
@@ -17,7 +17,7 @@ enum Set {
 }
 
 impl Holdings {
-    /// Nothing, of so many pieces.
+    /// Nothing, of this many pieces.
     pub fn nothing(pieces: u32) -> Holdings {
         Holdings {
             set: Set::Nothing,
@@ -25,7 +25,7 @@ impl Holdings {
         }
     }
 
-    /// Everything, of so many pieces.
+    /// Everything, of this many pieces.
     pub fn everything(pieces: u32) -> Holdings {
         Holdings {
             set: Set::Everything,
@@ -38,7 +38,7 @@ impl Holdings {
         self.pieces
     }
 
-    /// How many of them are had.
+    /// How many of them the peer has.
     pub fn count(&self) -> u32 {
         match &self.set {
             Set::Nothing => 0,
@@ -47,12 +47,12 @@ impl Holdings {
         }
     }
 
-    /// Whether all are had.
+    /// Whether the peer has all of them.
     pub fn is_seed(&self) -> bool {
         matches!(self.set, Set::Everything)
     }
 
-    /// Whether this piece is had; false past the end.
+    /// Whether the peer has this piece; false past the end.
     pub fn has(&self, piece: u32) -> bool {
         match &self.set {
             Set::Nothing => false,

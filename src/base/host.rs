@@ -1,18 +1,19 @@
-//! Who is behind an address, as far as an address tells: what bans, and the reckoning of who spoilt
-//! what, go by.
+//! The host behind an address, as far as an address tells. Bans and the search for senders of bad
+//! blocks go by hosts.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The host of an address. A port says nothing, since whoever connects anew has another one; nor do
-/// the last 64 bits of an IPv6 address, since every host may take as many as it likes (RFC 8981).
-/// So those who share an IPv4 address, behind one router, count as one, and so does a home network
-/// of IPv6. Only on this very machine, where many clients share an address, and among link-local
-/// addresses, which share their first 64 bits, is it otherwise: there each is its own.
+/// The host of an address. The port does not count, since a new connection has another one; nor do
+/// the last 64 bits of an IPv6 address, since every host may use as many as it likes (RFC 8981). So
+/// all peers behind one router, which share an IPv4 address, count as one host, and so does a home
+/// network of IPv6. There are two exceptions: on this very machine many clients share an address,
+/// and link-local addresses share their first 64 bits. There each address and port is a host of its
+/// own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Host(SocketAddr);
 
 impl Host {
-    /// The host of this address. IPv4 addresses that arrive in IPv6 clothes are the same hosts.
+    /// The host of this address. IPv4-mapped IPv6 addresses are the IPv4 hosts.
     pub fn of(addr: SocketAddr) -> Host {
         let (ip, port) = (addr.ip().to_canonical(), addr.port());
         Host(match ip {

@@ -1,7 +1,7 @@
-//! Hashing blocks of several pieces at once. Each step of SHA-1 waits for the one before it, so
-//! that a processor which hashes one piece is idle half the time. Given a step of each of several
-//! pieces in turn it works on them together, since it looks ahead some hundred instructions. From
-//! 2.2 to 4.3 GB/s, where the processor has instructions for SHA-1.
+//! Hashing blocks of several pieces at once. Each step of SHA-1 waits for the one before it, so a
+//! processor that hashes one piece is idle half of the time. If the steps of several pieces follow
+//! each other in turn, it works on them together, since it looks some hundred instructions ahead:
+//! 4.3 GB/s instead of 2.2, where the processor has instructions for SHA-1.
 
 use sha1::{Digest as _, Sha1};
 
@@ -49,7 +49,7 @@ pub fn hash(lanes: &mut [Lane<'_>]) {
     }
 }
 
-/// Hashes so many bytes of each.
+/// Hashes this many bytes of each.
 fn together(heads: &mut [(&mut Sha1, &mut &[u8])], len: usize) {
     let whole = len - len % STEP;
     if let [(hash, part)] = heads {

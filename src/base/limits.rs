@@ -45,8 +45,8 @@ pub const URL_BYTES: usize = 4 * KIB;
 /// Bytes of a magnet link: what common browsers let stand in an address bar, and a hundred trackers
 /// take less than a sixth of it.
 pub const LINK_BYTES: usize = 64 * KIB;
-/// Peers kept of a magnet link: it is no tracker, and whoever made it named those who have the
-/// metadata.
+/// Peers kept of a magnet link: a link is no tracker, and its author names a few peers that have
+/// the metadata.
 pub const LINK_PEERS: usize = 50;
 
 // JSON
@@ -60,26 +60,26 @@ pub const JSON_VALUES: usize = FILES + 1_000;
 
 // Frames and peers
 
-/// A frame that carries a block: 16 KiB and the 9 bytes in front of it (BEP 3). A longer one that
-/// is not a bitfield hangs up.
+/// A frame that carries a block: 16 KiB and the 9 bytes in front of it (BEP 3). We hang up on a
+/// longer one that is not a bitfield.
 pub const BLOCK_FRAME: usize = 16 * KIB + 9;
 /// A block that we serve: 128 KiB, the largest that clients have asked for in practice.
 pub const SERVED_BLOCK: u32 = 128 * 1024;
-/// Requests of a peer that wait to be served before we stop listening to it for a while.
+/// Requests of a peer that wait to be served before we stop reading from it for a while.
 /// Transmission asks for ten seconds' worth at any rate, and a reject only makes it ask again.
 pub const PAUSED_UPLOADS: usize = 500;
 /// Requests of a peer that wait to be served at most: those of [`PAUSED_UPLOADS`] and of one more
 /// read ([`ASKING_READ`]). Past it: reject, or ignore.
 pub const QUEUED_UPLOADS: usize = 2_048;
-/// Bytes read at a time of a peer that owes us no blocks: as many requests as serve it for a while,
-/// so that few of them wait.
+/// Bytes read at a time of a peer that owes us no blocks: as many requests as keep us busy for a
+/// while, so that few of them wait.
 pub const ASKING_READ: usize = 16 * KIB;
 /// Bytes of content that the disk is told to read ahead for a peer and that were not sent to it, at
-/// most: what [`PAUSED_UPLOADS`] requests ask for. Requests that are called off again would have
-/// the disk read for nothing.
+/// most: what [`PAUSED_UPLOADS`] requests ask for. Requests that are cancelled again would have the
+/// disk read for nothing.
 pub const READ_AHEAD: u64 = 8 * MIB as u64;
-/// Requests past [`QUEUED_UPLOADS`] after which we hang up: nobody who reads our rejects sends so
-/// many.
+/// Requests past [`QUEUED_UPLOADS`] after which we hang up: a peer that reads our rejects sends
+/// fewer.
 pub const EXCESS_UPLOADS: u32 = 2_000;
 /// Requests in flight to one peer at least, so that a connection is never idle for a round trip.
 pub const DEPTH_LEAST: usize = 2;
@@ -94,8 +94,8 @@ pub const DEPTH_NEAR: usize = 32;
 /// Requests in flight hold this much time of a peer's rate: long enough for any round trip and a
 /// disk's pause.
 pub const DEPTH_TIME: Duration = Duration::from_secs(3);
-/// Blocks that nobody asked for, after which a peer is a nuisance: requests and cancels cross on
-/// the way, but not so often.
+/// Blocks that we did not ask for, after which we hang up: a cancel may cross a block on the way,
+/// but not so often.
 pub const UNASKED: u32 = 64;
 /// Bytes asked for at a time under a download limit that holds us back: fewer wake-ups than one for
 /// each block.
@@ -126,8 +126,8 @@ pub const PEER_SHARE: usize = 16 * KIB;
 pub const LATE_LEAST: Duration = Duration::from_secs(2);
 /// A block is late after at most this long.
 pub const LATE_MOST: Duration = Duration::from_secs(20);
-/// A request is lost when this many times the requests in flight have been answered since: nobody
-/// answers in such disorder.
+/// A request is lost when this many times the requests in flight have been answered since: no
+/// client answers in such disorder.
 pub const SKIPPED: usize = 2;
 /// The same, at least this many: with few in flight a little disorder is no sign.
 pub const SKIPPED_LEAST: usize = 32;
@@ -173,42 +173,43 @@ pub const CANDIDATES: usize = 5_000;
 pub const BANNED: usize = 5_000;
 /// Wait after a first failure to connect; doubled each time.
 pub const REDIAL: Duration = Duration::from_secs(60);
-/// The same for an address that the user named: he waits for it.
+/// The same for an address that the user named, and is waiting for.
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
 /// The same for a peer that was of use when the network failed: it may be back at once. Doubled up
-/// to [`REDIAL`], [`DIAL_FAILURES`] times; after that it is called as others are.
+/// to [`REDIAL`], [`DIAL_FAILURES`] times; after that it is dialed as often as others.
 pub const REDIAL_LOST: Duration = Duration::from_secs(5);
-/// Longest wait before an address is called again.
+/// Longest wait before an address is dialed again.
 pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
-/// Ports of one host in the world that strangers may have us call: a home shares its address, but a
-/// list of ports is a scan, or a flood of somebody who never asked for it.
+/// Ports of one host in the world that strangers may have us dial: the clients of a home share its
+/// address, but a long list of ports would make us scan or flood that host.
 pub const HOST_PORTS: usize = 16;
-/// Once so many ports of a host were named, one more may be tried each time that this has passed: a
-/// list of ports is no faster scan than the repeated calls to [`HOST_PORTS`] ports are.
+/// Once so many ports of a host were named, one more may be tried each time that this has passed:
+/// so a long list of ports makes no faster scan than repeated dials to [`HOST_PORTS`] ports.
 pub const HOST_PORT_GAP: Duration = Duration::from_secs(30);
-/// Two connections to one peer, one begun by each end, that came up within this time crossed on the
-/// way; if both ended within this time, each end may have closed another one. It is longer than any
-/// handshake takes to arrive, and too short for a connection to have been of use.
+/// Two connections between us and a peer, one begun by each end, crossed on the way if both came up
+/// within this time; if both ended within this time, each end may have closed a different one. It
+/// is longer than any handshake takes to arrive, and too short for a connection to have been of
+/// use.
 pub const CROSSING: Duration = Duration::from_secs(1);
-/// Calls repeated after failures; the next failure makes us forget the address.
+/// Dials repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
 /// One slot in this many is kept for connections that we dial, as long as an address is due.
 pub const KEPT_TO_DIAL: usize = 8;
-/// When slots are short, a peer that connected this long ago and has not sent anything but its
-/// handshake makes room for another.
+/// When all connections are taken, a peer that connected this long ago and has sent nothing but its
+/// handshake may be replaced.
 pub const WORDLESS: Duration = Duration::from_secs(5);
-/// Who may ask us and for this long neither asked nor got anything does not use its upload slot,
-/// and makes room for another when places are short: whoever wants something asks within a round
-/// trip. Half of [`CHOKE_ROUND`], so that two may be tried in each.
+/// An unchoked peer that neither asked for nor got anything for this long does not use its upload
+/// slot, and may lose its connection when all are taken: a peer that wants something asks within a
+/// round trip. Half of [`CHOKE_ROUND`], so that two may be tried in each.
 pub const UNUSED: Duration = Duration::from_secs(5);
-/// When places are short, who came this long ago, has nothing for us and moves no bytes makes room
-/// for another.
+/// When all connections are taken, a peer that connected this long ago, has nothing for us and
+/// moves no bytes may be replaced.
 pub const IDLE: Duration = Duration::from_secs(60);
-/// When places are short, who gave and took nothing for this long since it connected makes room for
-/// another, whatever it promises.
+/// When all connections are taken, a peer that has transferred nothing for this long may be
+/// replaced.
 pub const BARREN: Duration = Duration::from_secs(300);
-/// Handles that are for neither peers, trackers nor content: the streams, the poll, listeners,
-/// state.
+/// Handles for other things than peers, trackers and content: the standard streams, the poll,
+/// listeners, state.
 pub const OTHER_HANDLES: usize = 32;
 /// The choker decides this often (BEP 3: ten seconds, to let TCP find its rate).
 pub const CHOKE_ROUND: Duration = Duration::from_secs(10);
@@ -228,9 +229,9 @@ pub const SNUBBED: Duration = Duration::from_secs(60);
 /// Pieces picked at random before rarest first begins: the first whole piece is what we can trade
 /// with.
 pub const RANDOM_FIRST: u32 = 4;
-/// Peers that are asked for the same block in the end game.
+/// Peers that are asked for the same block in the end game, at most.
 pub const END_GAME: usize = 2;
-/// Peers that are asked for the very last block.
+/// Peers that are asked for the very last block, at most.
 pub const LAST_BLOCK: usize = 3;
 /// Between two rounds of telling peers what we have goes this much time for each of them: a write
 /// to a socket takes about 5 µs, so it is a tenth of the time at most.
@@ -260,8 +261,8 @@ pub const SHARED_PARTS: usize = 4;
 /// Hosts of which one peer alone may begin a piece that failed and not finish it, before all may
 /// help with it again.
 pub const SOLO_RESTARTS: usize = 3;
-/// The same in tries, whosesoever they are: a host that often loses its connection may be the only
-/// one that has the piece.
+/// The same, counted in attempts by any host: a host that often loses its connection may be the
+/// only one that has the piece.
 pub const SOLO_TRIES: u32 = 12;
 
 // Disk
@@ -283,7 +284,7 @@ pub const UNSYNCED_TIME: Duration = Duration::from_millis(800);
 pub const UNSYNCED_FIRST: u64 = 4 * MIB as u64;
 /// The same at least, so that syncing pays.
 pub const UNSYNCED_LEAST: u64 = 2 * MIB as u64;
-/// The same at most: on a fast disk it is worth nothing to hold back more.
+/// The same at most: on a fast disk, holding back more brings nothing.
 pub const UNSYNCED_MOST: u64 = 256 * MIB as u64;
 /// Threads that look at what is on disk of new torrents: one, and another for each disk that does
 /// not answer, up to this many.
@@ -318,7 +319,7 @@ pub const HTTP_REPLY: usize = 2 * MIB;
 pub const HTTP_HEAD: usize = 16 * KIB;
 /// Header lines of an HTTP response.
 pub const HTTP_HEADERS: usize = 64;
-/// Bytes of a line with a chunk's size: extensions may stand in it that nobody uses.
+/// Bytes of a line with a chunk's size: it may contain extensions, which no server uses.
 pub const HTTP_CHUNK_LINE: usize = 256;
 /// Codings of an HTTP body one around the other: two are a server behind a proxy that compresses
 /// once more, and each costs a pass over the body.
@@ -348,8 +349,8 @@ pub const UDP_PATIENCE: u32 = 2;
 pub const UDP_SECOND_ANSWER: Duration = Duration::from_secs(2);
 /// A UDP connection id may be used for this long (BEP 15).
 pub const UDP_CONNECTION: Duration = Duration::from_secs(60);
-/// uTP connections refused a second. A refusal is as long as the packet that asks for it, so nobody
-/// is flooded by way of us with more than he could send himself; and with so many we hardly notice.
+/// uTP connections refused a second. A refusal is as long as the packet that it answers, so an
+/// attacker gains nothing by having us send it to a victim; and so few cost us little.
 pub const UTP_REFUSALS: u32 = 50;
 /// Bytes of a datagram that is read: more than any tracker's reply.
 pub const DATAGRAM: usize = 16 * KIB;
@@ -365,20 +366,22 @@ pub const NUM_WANT: u32 = 80;
 pub const REPLY_PEERS: usize = 1_000;
 /// Addresses of a tracker's name that are tried, of each family: more would only cost time.
 pub const TRACKER_ADDRESSES: usize = 3;
-/// Questions that one address may be asked without a pause, whatever torrents name there and
-/// whoever redirects there. Two hundred at once would be an attack by all who load the torrent.
+/// Questions that one address may be asked without a pause, whichever torrents name it or trackers
+/// redirect to it. A torrent that names two hundred URLs of one victim would make an attacker of
+/// every client.
 pub const TRACKER_VISITS: u32 = 10;
 /// A download without a peer says so after this long: by then ten silent trackers were passed.
 pub const ALONE: Duration = Duration::from_secs(8);
 /// It says so again after this long: for a log that is read the next day.
 pub const ALONE_AGAIN: Duration = Duration::from_secs(600);
-/// Reasons of failed dials that are told apart then: the words are a system's or a peer's doing.
+/// Reasons of failed dials that are told apart then: more would be a list of errors, not an
+/// explanation.
 pub const ALONE_REASONS: usize = 8;
 /// Names looked up at one time, a thread each: as many as a torrent's trackers at one time.
 pub const LOOKUPS: usize = 32;
-/// How long the answer to a look-up counts for others who want the same name: torrents that start,
-/// or announce again, one after the other. Name servers let theirs count for minutes, and a failed
-/// tracker asks anew after [`TRACKER_BACKOFF`].
+/// How long the answer to a look-up is reused for the same name: torrents start, or announce again,
+/// one after the other. Name servers let theirs count for minutes, and a failed tracker asks anew
+/// after [`TRACKER_BACKOFF`].
 pub const LOOKUP_KEPT_FOR: Duration = Duration::from_secs(10);
 /// Answers that are kept: more names than torrents have in common.
 pub const LOOKUPS_KEPT: usize = 64;
@@ -388,7 +391,7 @@ pub const LOOKUPS_KEPT: usize = 64;
 pub const TRACKER_HURRY: Duration = Duration::from_secs(2);
 /// After [`TRACKER_VISITS`] questions the next ones to an address that has not answered as a
 /// tracker follow each other after this long: two hundred trackers of one host take ten minutes,
-/// and none of them is left out.
+/// and all of them are asked.
 pub const VISIT_GAP: Duration = Duration::from_secs(3);
 /// Time between two questions to an address that has answered as a tracker does, on average: with
 /// [`PROVEN_AT_ONCE`] of them together it gets fewer than fifty a second, and a thousand torrents
@@ -423,7 +426,7 @@ pub const TRACKER_KEPT_FOR: Duration = Duration::from_secs(4);
 pub const TRACKER_SOCKETS: usize = 32;
 /// Early announces, for more peers, come after [`INTERVAL_LEAST`] at first where a tracker names no
 /// `min interval`, then after twice that, doubled this many times: often while a swarm forms,
-/// seldom in one that has nobody else.
+/// seldom in one that has no other peers.
 pub const EARLY_DOUBLINGS: u32 = 3;
 /// What saving the state of a complete download may take: a slow card's write-back of all that is
 /// unsaved.

@@ -1,6 +1,6 @@
 //! How far away an address is: in this machine, in the networks around it, or anywhere in the
-//! world. What strangers name is trusted by that: nobody outside needs to tell us of an address
-//! inside.
+//! world. An address that a stranger names is judged by this: a host in the world has no reason to
+//! name an address inside our networks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

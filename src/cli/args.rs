@@ -45,7 +45,7 @@ pub enum Verbosity {
     Words,
 }
 
-/// What `get` and `seed` are told. A field is what interface.md says of the option with its name.
+/// What `get` and `seed` are told. A field is the value of the option with its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The torrents, each: a path, or `-` for standard input.

@@ -20,7 +20,7 @@ use crate::wire::{FileEntry, FileKind, Metainfo, json};
 /// Files and folders held open by each core: pieces come almost in order, so more would lie idle.
 const HANDLES: usize = 6;
 
-/// What the command line says. A field is what interface.md says of the option with its name.
+/// What the command line says. A field is the value of the option with its name.
 #[derive(Default)]
 struct Options {
     torrent: OsString,

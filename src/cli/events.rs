@@ -99,7 +99,7 @@ mod tests {
     use std::net::SocketAddr;
     use std::time::Duration;
 
-    /// The fields as interface.md lists them, after `event` and `time`.
+    /// The fields in their order, after `event` and `time`.
     #[test]
     fn every_event_has_the_fields_of_the_manual() {
         let addr = SocketAddr::from(([10, 0, 0, 1], 6881));

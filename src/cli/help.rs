@@ -16,11 +16,11 @@ Commands:
   show TORRENT    say what a torrent holds
   check TORRENT   hash what is on disk, offline
   scrape TORRENT  ask the trackers how many seed and download it
-  run DIR         many torrents in one process, which nobody sits before
-  status [N]      what the brooklet does that runs in DIR
-  add TORRENT     give it a torrent
+  run DIR         serve many torrents in one process, without a terminal
+  status [N]      show what the process that runs in DIR does
+  add TORRENT     add a torrent to it
   pause, resume, remove, limit
-                  steer it
+                  change what it does with its torrents
   explain FILE    every byte of a file of the protocol (not there yet)
   help [COMMAND]  this text, or that of a command (as COMMAND --help)
 
@@ -219,13 +219,13 @@ Example:
 pub const RUN: &str = "\
 Usage: brooklet run [OPTION]... DIR
 
-Many torrents in one process that nobody sits before: it downloads and seeds the
-torrents of DIR until stopped. brooklet add brings it torrents, brooklet status
-says what it does; see also pause, resume, remove and limit. DIR is made if need
-be: torrents/ in it holds the torrents and what is known of them, downloads/ the
-content, and control is the socket that the other commands find it by. What is
-dropped into watch/ with a name that ends in .torrent is added, and taken away;
-what cannot be added goes to watch/failed/, with the reason beside it.
+Downloads and seeds the torrents of DIR in one process, without a terminal,
+until stopped. brooklet add gives it torrents, brooklet status shows what it
+does; see also pause, resume, remove and limit. DIR is made if it is missing:
+torrents/ in it holds the torrents and what is known of them, downloads/ the
+content, and control is the socket by which the other commands find the process.
+A file in watch/ whose name ends in .torrent is added and then removed from
+there; what cannot be added goes to watch/failed/, with the reason beside it.
 
   -d, --dir DIR        where the content lies (DIR/downloads)
   -p, --port N         TCP and UDP port to listen on; 0: any

@@ -116,8 +116,8 @@ fn manual(parser: &mut Parser) -> Result<(), Failure> {
     }
 }
 
-/// Writes a result to standard output, as it is. Whoever reads it may have read enough and left:
-/// that is no error.
+/// Writes a result to standard output, as it is. A reader that has read enough and closed the pipe
+/// is no error.
 ///
 /// # Errors
 /// It cannot be written.

@@ -41,8 +41,8 @@ impl Remote {
                 dir: shown,
                 stream: BufReader::new(stream),
             }),
-            Err(error) if is_nobody(&error) && dir.is_dir() => Err(Failure::failed(format!(
-                "{shown}: nobody runs here: start it with brooklet run {shown}, or name the \
+            Err(error) if is_missing(&error) && dir.is_dir() => Err(Failure::failed(format!(
+                "{shown}: no brooklet runs here: start it with brooklet run {shown}, or name the \
                  folder with -C"
             ))),
             Err(error) => Err(Failure::failed(DiskError::new(&dir, error))),
@@ -109,9 +109,9 @@ fn named(variable: Option<OsString>) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-fn is_nobody(error: &io::Error) -> bool {
-    let nobody = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
-    nobody.contains(&error.kind())
+fn is_missing(error: &io::Error) -> bool {
+    let missing = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+    missing.contains(&error.kind())
 }
 
 /// The other end's words, with the exit code that they stand for.

@@ -66,7 +66,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("test", "check"),
 ];
 
-/// The option of a command (none: of the program) that one which does not exist may stand for.
+/// The option of a command (none: of the program) that an unknown one was probably meant to be.
 pub fn option(command: &str, given: &str) -> Option<&'static str> {
     let manual = help::of(if command.is_empty() { "help" } else { command })?;
     let lines = manual.lines().map(str::trim_start);

@@ -240,7 +240,7 @@ impl Torrent<'_> {
     }
 }
 
-/// A line for each torrent; names are cut to fit so many columns.
+/// A line for each torrent; names are cut to fit this many columns.
 fn table(torrents: &[Torrent<'_>], columns: Option<usize>) -> String {
     let head = ["#", "done", "down", "up", "peers", "ratio", "state", "name"].map(String::from);
     let mut rows = vec![head];

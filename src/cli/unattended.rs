@@ -1,4 +1,4 @@
-//! `run`: many torrents in one process, which nobody sits before.
+//! `run`: many torrents in one process, without a terminal.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

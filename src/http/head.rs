@@ -1,5 +1,5 @@
-//! The head of a response (RFC 9112, section 4): its status, and of its fields those that somebody
-//! here needs.
+//! The head of a response (RFC 9112, section 4): its status, and those of its fields that are
+//! needed here.
 
 use super::retry_after;
 use crate::base::{Duration, limits};
@@ -25,7 +25,7 @@ pub struct Head {
 /// How a body ends (RFC 9112, section 6.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Framing {
-    /// After so many bytes.
+    /// After this many bytes.
     Length(u64),
     /// With its last chunk.
     Chunked,

@@ -1,6 +1,6 @@
 //! Compression that servers apply to a body (RFC 9110, section 8.4.1): gzip (RFC 1952), zlib (RFC
 //! 1950, which a head calls deflate) and deflate alone (RFC 1951). How much may come out of it is
-//! the caller's bound.
+//! an argument.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{
@@ -39,7 +39,7 @@ pub fn is_zlib(bytes: &[u8]) -> bool {
     }
 }
 
-/// The content of all members of a gzip file, up to so many bytes. Their checksums are not
+/// The content of all members of a gzip file, up to this many bytes. Their checksums are not
 /// compared: what was damaged on the way does not reach us over TCP, and a server that counts wrong
 /// has still answered.
 ///
@@ -80,7 +80,7 @@ fn behind_head(member: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The content of a deflate stream, up to so many bytes, and how many bytes the stream has.
+/// The content of a deflate stream, up to this many bytes, and how many bytes the stream has.
 ///
 /// # Errors
 /// Why there is none.
@@ -97,8 +97,8 @@ pub fn unzlib(packed: &[u8], most: usize) -> Result<(Vec<u8>, usize), Unreadable
     unpack(packed, most, flags)
 }
 
-/// The buffer grows with the content, up to the bound, so that little comes of little whatever the
-/// stream claims.
+/// The buffer grows with the content, up to the bound, so that a short stream takes little memory
+/// whatever it claims.
 fn unpack(packed: &[u8], most: usize, flags: u32) -> Result<(Vec<u8>, usize), Unreadable> {
     let mut machine = Box::<DecompressorOxide>::default();
     let (mut out, mut written, mut used) = (vec![0; most.min(4 * limits::KIB)], 0, 0);

@@ -147,7 +147,7 @@ impl Reader {
     }
 
     /// Takes what belongs to the body, of which `left` bytes are to come; `rest` is the state when
-    /// so many still are.
+    /// this many still are.
     fn take_body<'a>(
         &mut self,
         bytes: &mut &'a [u8],

@@ -2,8 +2,8 @@
 
 use crate::base::Duration;
 
-/// How long to wait by `Retry-After`: so many seconds, or until a date by the server's clock, which
-/// its `Date` tells. `None`: this says nothing.
+/// How long to wait by `Retry-After`: this many seconds, or until a date by the server's clock,
+/// which its `Date` tells. `None`: this says nothing.
 pub fn wait(value: &str, date: Option<&str>) -> Option<Duration> {
     match digits(value) {
         Some(seconds) => Some(Duration::from_secs(seconds)),
@@ -35,7 +35,7 @@ fn unix(date: &str) -> Option<u64> {
     if !valid || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    // A year that begins with March ends with the day that only some years have.
+    // Counted from March, a year ends with 29 February, the day that only some years have.
     let (year, month) = if month < 2 {
         (year - 1, month + 10)
     } else {

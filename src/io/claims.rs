@@ -99,7 +99,7 @@ impl Claims {
 
 /// The path by which a place is known, whatever way leads there.
 fn place(path: &Path) -> PathBuf {
-    // A folder that is not there yet is nobody else's.
+    // A folder that is not there yet has no other torrent in it.
     let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
     match (dir, path.file_name()) {
         (Some(dir), Some(name)) => dir.join(name),

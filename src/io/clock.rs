@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::base::{Duration, Now};
 
-/// Counts from an hour before its start, so that no machine meets the beginning of time.
+/// Starts at one hour, so that no machine computes a moment before zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(Instant);
 

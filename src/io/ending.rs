@@ -6,7 +6,7 @@ use crate::session::{Session, view};
 use crate::torrent::Report;
 
 /// The ending of a run, in which `unopened` torrents could not be opened, and which was perhaps
-/// ended by this signal. What nobody has heard of yet is reported.
+/// ended by this signal. What was not reported yet is reported.
 pub fn of(
     (session, store): (&Session, &mut Store),
     unopened: usize,

@@ -9,8 +9,8 @@ use crate::base::{BLOCK, Now, TorrentKey, limits};
 use crate::peer::{Fault, Segment};
 use crate::wire::message::{PIECE_HEADER, piece_header};
 
-/// Bytes written to one socket at a time. More at a time would be read from the page cache in vain
-/// when a socket takes less.
+/// Bytes written to one socket at a time. With more, much would be read from the page cache for
+/// nothing when a socket takes less.
 const WRITE: usize = limits::SERVED_BLOCK as usize + PIECE_HEADER;
 /// Writes to one socket in one turn.
 const WRITES_A_TURN: usize = 4;
@@ -46,8 +46,8 @@ impl Lost {
         }
     }
 
-    /// What was lost before, if anything, with this found on top. What ends it comes before what
-    /// does not.
+    /// Adds what was found to what was lost before, if anything. An error that ends the torrent
+    /// takes precedence.
     fn worse(before: Option<Lost>, found: Lost) -> Lost {
         match before {
             Some(lost) if found.error.why != Why::Changed => lost,
@@ -131,7 +131,8 @@ impl Reactor {
                 return Left::Nothing;
             }
         }
-        // Only now: what a peer is told of it would come between what was to be sent.
+        // Only now: rejects that follow from it must not come between the bytes that were just
+        // sent.
         if let Some(lost) = filled.lost {
             self.on_lost(lost, now);
         }
@@ -142,8 +143,8 @@ impl Reactor {
         left
     }
 
-    /// A file that another program has changed ends it: who knows what else it did. What cannot be
-    /// read otherwise may be read later.
+    /// A file that another program has changed ends its torrent, since that program may have
+    /// changed other files, too. After another error the file may be readable later.
     fn on_lost(&mut self, lost: Lost, now: Now) {
         let Lost {
             torrent,
@@ -151,8 +152,8 @@ impl Reactor {
             file,
             error,
         } = lost;
-        // Where a thread writes, a file may be another one by our own doing, of which we have not
-        // heard.
+        // Where a thread writes, the change may be a write of our own that has not been reported
+        // yet.
         let ours = self.store.may_be_ours(torrent, file);
         let why = error.to_string();
         if error.why == Why::Changed && !ours {
@@ -213,7 +214,8 @@ impl Reactor {
             }
         }
         if let Err((file, error)) = sending.vouch() {
-            // Who knows what was read: nothing is sent, and what lies in that file never again.
+            // What was read may be wrong: nothing is sent, and what lies in that file is never sent
+            // again.
             let range = self.store.content(torrent).layout().pieces_of(file);
             blocks.retain(|(piece, _)| range.contains(piece));
             let found = Lost::new(torrent, Vec::new(), file, error);

@@ -20,7 +20,7 @@ static STATUS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Erases the progress lines, before the first of which the cursor stands, and the rows below: a
 /// window that was made narrower may have folded a line into several.
 const ERASE: &str = "\r\x1b[J";
-/// Columns and rows of a window whose size nobody told us.
+/// Columns and rows that are assumed for a window of unknown size.
 const COLUMNS: usize = 80;
 const ROWS: usize = 24;
 /// What does not fit the window is cut by the terminal, not wrapped.
@@ -126,7 +126,7 @@ fn paint(text: &str, code: u8, colour: bool) -> Cow<'_, str> {
 }
 
 fn status() -> MutexGuard<'static, Vec<String>> {
-    // A text cannot be left half changed: a thread that died holding it did no harm.
+    // A thread that panicked while it held the lock has not left the text half changed.
     STATUS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -134,7 +134,7 @@ fn drawn(status: &[String]) -> String {
     if status.is_empty() {
         return String::new();
     }
-    // A window that is made narrower moves the cursor along with what it stands on.
+    // When a window is made narrower, the cursor moves along with the line that it is in.
     let columns = columns();
     let fitting = |line: &String| line.chars().take(columns).collect::<String>();
     let lines: Vec<String> = status.iter().map(fitting).collect();
@@ -146,8 +146,8 @@ fn drawn(status: &[String]) -> String {
 }
 
 fn put(text: &str) {
-    // One write, so that no other process's output comes between. Nobody is left to tell if it
-    // fails.
+    // One write, so that no other process's output comes between. If it fails, there is no place
+    // left to say so.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

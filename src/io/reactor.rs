@@ -288,9 +288,9 @@ impl Reactor {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
-                        // Out of file handles, say: whoever waits is accepted when the next one
-                        // calls.
-                        log::debug!("a caller could not be accepted: {}", link::plain(&error));
+                        // The process may be out of file handles: peers that wait are accepted when
+                        // the next one dials.
+                        log::debug!("a peer could not be accepted: {}", link::plain(&error));
                         break;
                     }
                 }

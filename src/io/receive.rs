@@ -1,6 +1,6 @@
 //! Receiving: sockets are read into the loop's buffer, what is in it goes to the session, and the
-//! blocks among that to the disk. Content that came before its turn, or lay on the disk already, is
-//! read back from there.
+//! blocks among that to the disk. Blocks that came out of order, and files that were there before,
+//! are read back from disk to be hashed.
 
 use super::disk::{Blocks, Unsaved, Written};
 use super::net::link;
@@ -52,7 +52,7 @@ impl Reactor {
         self.busy |= !self.links.unread.is_empty();
     }
 
-    /// Reads at most so many bytes of a link.
+    /// Reads at most this many bytes of a link.
     fn read_peer(&mut self, key: usize, most: usize, now: Now) {
         let (Some(link), Some(kept)) = (self.links.get(key), self.session.cut(key)) else {
             return;
@@ -98,9 +98,9 @@ impl Reactor {
         }
     }
 
-    /// Peers that have got all they asked for and are not answered in this turn: what they said is
-    /// acknowledged, since it may be all that they wait for. While blocks wait for them, these are
-    /// the answer.
+    /// Has the kernel acknowledge at once what was read in this turn from peers that have got all
+    /// they asked for: see [`Link::acknowledge`](link::Link::acknowledge). While blocks wait for a
+    /// peer, sending these acknowledges by itself.
     pub(super) fn acknowledge(&mut self) {
         let mut heard = std::mem::take(&mut self.links.heard);
         for key in heard.drain(..) {
@@ -138,8 +138,8 @@ impl Reactor {
         keys
     }
 
-    /// How far the disk is behind what a peer sends. What else such a peer says, requests of its
-    /// own, waits behind its blocks.
+    /// How far the disk is behind what a peer sends. Its other messages, such as requests, wait
+    /// behind its blocks.
     fn disk_load(&self, key: PeerKey) -> DiskLoad {
         match self.session.torrent_of(key) {
             Some(torrent) => DiskLoad {
@@ -212,8 +212,8 @@ impl Reactor {
         }
     }
 
-    /// Content that did not reach the disk is the end of its torrent; resume data that were not
-    /// saved only cost the next run a check.
+    /// Content that did not reach the disk ends its torrent; resume data that were not saved only
+    /// cost the next run a check.
     pub(super) fn on_unsaved(&mut self, torrent: TorrentKey, unsaved: Unsaved, now: Now) {
         match unsaved {
             Unsaved::Content(error) => self.session.fail(torrent, error.to_string(), now),
@@ -232,7 +232,7 @@ impl Reactor {
         }
     }
 
-    /// The download is about to be called complete: not if another program has changed what was
+    /// Before a download counts as complete: fails it if another program has changed what was
     /// written.
     fn look_for_changes(&mut self, torrent: TorrentKey, now: Now) {
         if let Some(error) = self.store.find_changed(torrent) {
@@ -275,8 +275,7 @@ impl Reactor {
     }
 }
 
-/// Whether a peer may ask us for blocks and wants to, and owes us none: those would be acknowledged
-/// by themselves.
+/// Whether a peer only downloads from us: it is unchoked and interested, and owes us no blocks.
 fn only_takes(peer: &Peer) -> bool {
     let choke = peer.choke_state();
     peer.is_open() && !choke.am_choking && choke.peer_interested && peer.in_flight() == 0

@@ -21,8 +21,8 @@ use crate::peer::FrameLimits;
 use crate::session::{Config, Session, view};
 use crate::torrent::{Report, Source, Then, Us};
 
-/// Pieces of the torrents that budgets are made for where none is known yet: a bitfield of so many
-/// is no longer than a frame with a block.
+/// Pieces of the torrents that budgets are made for where none is known yet: a bitfield of this
+/// many is no longer than a frame with a block.
 const USUAL_PIECES: u32 = 1 << 17;
 
 /// Runs torrents until all are done, stopped or failed. What they share is as the first says.
@@ -57,7 +57,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let (listeners, outreach) = open_ports(setup.port, setup.bind, poll, waker)?;
     let (process, bind) = (setup.process, setup.bind);
     let registry = poll.registry();
-    // Whoever has the folder has its torrents: no other process touches them.
+    // The process that holds the folder's lock has its torrents: no other process touches them.
     let place = (listeners.port, Arc::clone(waker));
     let mut unattended = Unattended::open(setup, place, registry, warn, now)?;
     let longest = FrameLimits::of(USUAL_PIECES).longest();
@@ -200,8 +200,8 @@ fn open(
     Ok(failed)
 }
 
-/// Leaves those out that would be run twice, or would use files of another one. How many fail by
-/// that.
+/// Leaves out torrents that would be run twice, or that would use files of another one. How many
+/// these are.
 fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> usize {
     let (mut claims, mut refused) = (Claims::default(), 0);
     setups.retain(|setup| {
@@ -228,7 +228,7 @@ fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> usize {
     refused
 }
 
-/// The sockets that peers call, and those for trackers, on the same port.
+/// The sockets that peers dial, and those for trackers, on the same port.
 fn open_ports(
     port: Option<u16>,
     bind: Option<IpAddr>,
@@ -284,11 +284,11 @@ fn config(
     }
 }
 
-/// How many sockets there may be for peers: as many as the system lets us have handles, but for
-/// those that others need.
+/// How many sockets there may be for peers: the handles that the system allows, less those that are
+/// needed otherwise.
 fn sockets(max_peers: usize) -> usize {
     let before = getrlimit(Resource::Nofile);
-    // A caller that asks for many peers need not know of `ulimit`.
+    // A user that asks for many peers need not know of `ulimit`.
     let raised = Rlimit {
         current: before.maximum,
         ..before

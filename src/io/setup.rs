@@ -166,6 +166,6 @@ pub enum Ending {
     Failed(String),
 }
 
-/// Hears of everything that a user may want to know, and of which torrent. An error, in one line,
-/// ends that torrent, or all: nobody can be told any more.
+/// Takes each report that a user may want to read, with its torrent. An error, in one line, ends
+/// that torrent, or all: nothing can be reported any more.
 pub type Reporter<'a> = dyn FnMut(Option<TorrentKey>, Report) -> Result<(), String> + 'a;

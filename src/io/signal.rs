@@ -1,7 +1,7 @@
 //! What a signal does. One thread waits for them all. The first that asks for an end is given to
 //! the event loop, which stops cleanly; where there is no loop, the process ends with a line that
-//! says so. One more ends the process at once; but what comes right behind the first is the same
-//! wish, said twice: a shell and a service manager both pass on what they get.
+//! says so. One more ends the process at once; but a signal that follows right behind the first
+//! counts as the same one: a shell and a service manager both pass on what they get.
 
 use std::io;
 use std::os::raw::c_int;
@@ -131,8 +131,8 @@ fn wait(mut signals: Signals, leaving: &AtomicBool) {
             }
             Some(at) if at.elapsed() < SAME => {}
             Some(_) => {
-                // What is said may never get through a terminal that stands still: one more signal
-                // does not wait for it.
+                // A terminal that is stopped takes no output: one more signal does not wait for
+                // that.
                 leaving.store(true, Ordering::SeqCst);
                 logging::draw(&[]);
                 process::exit(128 + signal);

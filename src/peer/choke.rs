@@ -1,7 +1,7 @@
 //! The four flags of a connection (BEP 3): each end chokes or not, and is interested or not.
 //! "Connections start out choked and not interested."
 
-/// Who chokes whom, and who wants something of whom.
+/// Which end chokes the other, and which is interested in what the other has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Choke {
     /// We do not answer its requests.

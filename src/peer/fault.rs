@@ -34,9 +34,9 @@ pub enum Fault {
     NoSuchPiece(u32),
     /// A request that reaches outside its piece, or is too long.
     BadRequest,
-    /// More requests than anybody who reads our answers would send.
+    /// More requests than a peer sends that reads our answers.
     RequestFlood,
-    /// Blocks that nobody asked for, again and again.
+    /// Blocks that we did not ask for, again and again.
     UnaskedBlocks,
     /// The peer does not read what we send.
     NotReading,
@@ -52,7 +52,7 @@ pub enum Fault {
     Network(String),
     /// It sent data that do not match the torrent's hashes.
     Poisoner,
-    /// Both of us are seeds, or neither can ever want anything of the other.
+    /// Both ends have everything that the other could want.
     NoUse,
     /// A better use for the connection's place turned up.
     Replaced,
@@ -127,7 +127,7 @@ impl fmt::Display for Fault {
             Fault::NoSuchPiece(piece) => write!(f, "it named piece {piece}, which does not exist"),
             Fault::BadRequest => write!(f, "it asked for bytes that no piece has"),
             Fault::RequestFlood => write!(f, "it floods us with requests"),
-            Fault::UnaskedBlocks => write!(f, "it sends blocks that nobody asked for"),
+            Fault::UnaskedBlocks => write!(f, "it sends blocks that we did not ask for"),
             Fault::NotReading => write!(f, "it does not read what we send"),
             Fault::ConnectTimeout => write!(f, "it did not answer"),
             Fault::HandshakeTimeout => write!(f, "it sent no handshake in time"),

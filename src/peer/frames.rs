@@ -1,5 +1,6 @@
-//! How long a peer's frames may be, by the message that is in them: the only place that says so.
-//! What is longer is refused by its first bytes, so this bounds what a read may leave behind, too.
+//! How long a peer's frames may be, by the message that is in them: the only place that says so. A
+//! longer frame is refused by its first bytes, so this also bounds how much of a cut frame is kept
+//! between reads.
 
 use super::fault::Fault;
 use crate::base::{Bits, limits};
@@ -13,7 +14,7 @@ pub struct FrameLimits {
 }
 
 impl FrameLimits {
-    /// The limits in a torrent of so many pieces.
+    /// The limits in a torrent of this many pieces.
     pub fn of(pieces: u32) -> FrameLimits {
         FrameLimits {
             bitfield: Bits::bytes(pieces).saturating_add(1),

@@ -2,8 +2,8 @@
 //! handshake has not come. The end that dialed speaks first (BEP 3), and its handshake names the
 //! torrent: so a connection that a peer began belongs to no torrent before that.
 //!
-//! Feed it what was read through [`Greeting::next_handshake`]. What the peer's handshake names is
-//! looked up by the owner, who has it answered with [`Greeting::answer`] and then goes on with
+//! Feed it what was read through [`Greeting::next_handshake`]. The session looks up the torrent
+//! that the peer's handshake names, answers with [`Greeting::answer`] and makes a peer of it by
 //! `Peer::opened`: what follows the handshake in the same read is for the peer.
 
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ pub struct Greeting {
     pub(super) caps: Capabilities,
     /// What it speaks instead of BitTorrent.
     foreign: Option<Foreign>,
-    /// The peer is this very client: nothing that comes counts any more.
+    /// The peer is this very client: what it sends is ignored from now on.
     ignored: bool,
     /// The start of the peer's handshake.
     cut: Vec<u8>,

@@ -29,7 +29,7 @@ impl<'a> Input<'a> {
         self.at
     }
 
-    /// Takes so many bytes; `None`, and nothing taken, if there are fewer.
+    /// Takes this many bytes; `None`, and nothing taken, if there are fewer.
     pub fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(bytes)?;
         self.rest = rest;

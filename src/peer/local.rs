@@ -12,7 +12,7 @@ pub struct Local {
     pub peer_id: PeerId,
     /// The torrent's measures.
     pub geometry: Geometry,
-    /// Bytes of messages that may wait for a peer that does not read.
+    /// Bytes of messages that may wait for one peer: more mean that it does not read.
     pub unsent: usize,
 }
 

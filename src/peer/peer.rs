@@ -33,7 +33,7 @@ pub enum Event<'a> {
     Interested(bool),
     /// It asks for a block: answer with [`Peer::serve`] or [`Peer::refuse`].
     Requested(Block),
-    /// A block that we asked for (or called off not long ago).
+    /// A block that we asked for (or cancelled not long ago).
     Block {
         /// Which.
         block: Block,
@@ -86,8 +86,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The peer whose handshake was answered by [`Greeting::answer`]: of our own, what has not been
-    /// sent goes out first.
+    /// The peer whose handshake was answered by [`Greeting::answer`]. What has not been sent of our
+    /// own handshake goes out first.
     pub fn opened(local: Local, greeting: &mut Greeting, now: Now) -> Peer {
         Peer {
             local,
@@ -159,7 +159,7 @@ impl Peer {
         self.declared_whole
     }
 
-    /// Who chokes whom.
+    /// Which end chokes the other, and which is interested.
     pub fn choke_state(&self) -> Choke {
         self.choke
     }
@@ -236,7 +236,7 @@ impl Peer {
         self.uploads.len()
     }
 
-    /// Whether it has asked for so much that it is not listened to until some of that is sent.
+    /// Whether it has asked for so much that we do not read from it until some of that is sent.
     pub fn is_sated(&self) -> bool {
         self.uploads.len() >= limits::PAUSED_UPLOADS
     }
@@ -275,12 +275,12 @@ impl Peer {
         self.requests.take_lost(self.contact.its_time(now))
     }
 
-    /// It is not listened to from now on, for a reason of ours: nothing that it owes us is late.
+    /// We stop reading from it, for a reason of ours: nothing that it owes us is late meanwhile.
     pub fn stop_listening(&mut self, now: Now) {
         self.contact.pause(now);
     }
 
-    /// It is listened to again.
+    /// We read from it again.
     pub fn listen(&mut self, now: Now) {
         if let Some(pause) = self.contact.resume(now) {
             self.requests.postpone(pause);
@@ -294,7 +294,7 @@ impl Peer {
         }
         let mut silence = self.contact.silent_at();
         if self.is_sated() {
-            // We are the ones who do not listen.
+            // It is we that do not read.
             silence = silence.max(now.later(limits::CHOKE_ROUND));
         }
         let keep_alive = self.contact.keep_alive_at();

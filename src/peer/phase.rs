@@ -42,7 +42,8 @@ pub enum Step {
 /// Why a message is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Why {
-    /// It is of no kind that we know: an extension's, which its sender may not know that we lack.
+    /// We do not know this kind of message: it may belong to an extension, and its sender may not
+    /// know that we lack it.
     Unknown,
     /// The message belongs to an extension that we do not offer; it does no harm.
     NotOffered,
@@ -64,9 +65,9 @@ pub fn step(phase: &Phase, kind: Kind, caps: Capabilities) -> Step {
     }
 }
 
-/// BEP 3: a bitfield "is only ever sent as the first message", and BEP 6 says the same of what
-/// stands for one. What says nothing about pieces does not count as a first message: clients send
-/// their extension handshake or DHT port in front of it.
+/// BEP 3: a bitfield "is only ever sent as the first message", and BEP 6 says the same of the
+/// messages that replace it. Messages that say nothing about pieces do not count as the first:
+/// clients send their extension handshake or DHT port in front of it.
 fn opening(kind: Kind, caps: Capabilities) -> Step {
     match kind {
         Kind::Bitfield => Step::Enter(Phase::Open),

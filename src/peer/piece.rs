@@ -21,7 +21,7 @@ pub struct Uploads {
 pub enum Refused {
     /// The queue is full.
     Full,
-    /// It has been full for so many requests that nobody can be reading the answers.
+    /// It has been full for so many requests that the peer cannot be reading the answers.
     Flood,
 }
 
@@ -49,8 +49,8 @@ impl Uploads {
         }
     }
 
-    /// Takes a block back; true if it waited. A block that is partly sent stays: a frame cannot be
-    /// broken off.
+    /// Takes a block back; true if it waited. A block that is partly sent stays: a frame that has
+    /// begun must be finished.
     pub fn cancel(&mut self, block: Block) -> bool {
         let first = usize::from(self.sent > 0);
         let place = self

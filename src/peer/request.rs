@@ -1,8 +1,8 @@
 //! What we asked of a peer, and how much to ask. In flight is what the peer can send in a few
 //! seconds: the depth grows by one with each block until the rate no longer grows, then follows the
 //! rate. A block that takes much longer than this peer's blocks do is late, and may be asked of
-//! somebody else while it is still expected here. One that was passed over, or does not come for a
-//! minute, is lost: peers drop requests without a word.
+//! another peer while it is still expected from this one. One that was passed over, or does not
+//! come for a minute, is lost: peers drop requests without a word.
 
 use std::collections::VecDeque;
 
@@ -36,7 +36,7 @@ struct Asked {
 pub enum Arrival {
     /// It was expected.
     Expected,
-    /// It was asked for once and then called off.
+    /// It was asked for once and then cancelled.
     CalledOff,
     /// It was never asked for.
     Unasked,
@@ -98,7 +98,7 @@ impl Requests {
             self.depth
         };
         let room = depth.saturating_sub(self.asked.len());
-        // A peer that drops what it has no room for gets them one by one, as it answers.
+        // A peer that drops requests when its queue is full gets them one by one, as it answers.
         let orderly = self.asked.front().is_none_or(|first| !first.passed);
         if orderly && room < depth / BATCH {
             0
@@ -152,7 +152,7 @@ impl Requests {
         });
     }
 
-    /// Calls a request off; true if it was in flight. The block may still come.
+    /// Cancels a request; true if it was in flight. The block may still come.
     pub fn call_off(&mut self, block: Block) -> bool {
         let known = self.remove(block).is_some();
         if known {
@@ -170,8 +170,8 @@ impl Requests {
         known
     }
 
-    /// The peer chokes us. One that lets us ask, answers nothing and chokes us again makes work for
-    /// nothing: it is not asked at once when it lets us ask again.
+    /// The peer chokes us. If it unchoked us, answered nothing and chokes us again, it is not asked
+    /// at once when it unchokes us the next time.
     pub fn on_choke(&mut self, now: Now) {
         let answered = std::mem::take(&mut self.answered);
         if !answered && !self.asked.is_empty() {
@@ -241,7 +241,7 @@ impl Requests {
         lost.into_iter().map(|asked| asked.block).collect()
     }
 
-    /// For so long nobody listened to the peer: its blocks may have been there.
+    /// We did not read from the peer for so long: its blocks may have arrived meanwhile.
     pub fn postpone(&mut self, by: Duration) {
         for asked in &mut self.asked {
             asked.at = asked.at.later(by);

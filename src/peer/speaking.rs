@@ -34,7 +34,7 @@ impl Peer {
         self.say(Message::Request(block));
     }
 
-    /// Calls a request off, since somebody else answered it.
+    /// Cancels a request, since another peer answered it.
     pub fn cancel(&mut self, block: Block) {
         if self.requests.call_off(block) {
             self.say(Message::Cancel(block));

@@ -24,8 +24,8 @@ pub(super) enum Exam {
 pub(super) struct Hashing {
     /// Blocks received that are not on disk yet, in the order in which they came.
     unwritten: u32,
-    /// The first of these, which came before some of the piece was dropped: they are written, but
-    /// not hashed.
+    /// How many of these came before some of the piece was dropped: they are not hashed when they
+    /// are written.
     stale: u32,
     sha1: Sha1,
     /// Bytes from the front of the piece that `sha1` has taken.
@@ -128,7 +128,7 @@ impl Hashing {
         expected
     }
 
-    /// Stops waiting for what is on its way back, which is returned.
+    /// Forgets the read that has been asked for and has not come back; returns it.
     pub fn void_reading(&mut self) -> Option<Block> {
         self.reading.take()
     }

@@ -12,7 +12,7 @@ use crate::base::lanes::{self, Lane};
 use crate::base::{Block, PeerKey, PieceHash};
 
 impl Pieces {
-    /// A block came in. If it is Fresh, no peer is asked for it any more and the caller writes it
+    /// A block came in. If it is Fresh, no peer is asked for it any more, and it is to be written
     /// to disk.
     pub fn accept(
         &mut self,
@@ -54,8 +54,8 @@ impl Pieces {
     pub fn written(&mut self, blocks: &[(Block, &[u8])]) {
         let mut lanes: Vec<Lane<'_>> = Vec::new();
         let mut pieces: Vec<u32> = Vec::new();
-        // Where a piece's lane is, if it has one. There may be a piece for each byte: nothing is
-        // searched for.
+        // Where a piece's lane is, if it has one: an index, not a search, since pieces may be as
+        // short as one byte and so very many.
         let mut places: BTreeMap<u32, Option<usize>> = BTreeMap::new();
         for &(block, data) in blocks {
             let place = places.entry(block.piece).or_insert_with(|| {
@@ -158,7 +158,7 @@ impl Pieces {
         self.verdicts.pop_front()
     }
 
-    /// Ends the try of a piece that is whole, or has it examined first.
+    /// Ends the attempt at a piece that is whole, or first has its blocks compared.
     pub(super) fn judge(&mut self, piece: u32) {
         let Some(open_piece) = self.open.get_mut(piece) else {
             return;

@@ -46,7 +46,7 @@ pub(super) struct OpenPiece {
     pub filed: Filed,
 }
 
-/// Under what the table finds an open piece, kept with it so that it can be filed anew.
+/// The index entries under which the table finds an open piece, kept so that they can be updated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Filed {
     /// The owner under which it stands among those with free blocks ([`NO_OWNER`] where it has
@@ -192,7 +192,7 @@ impl OpenPiece {
         news
     }
 
-    /// Frees every block that is not here, whichever peer is asked for it.
+    /// Frees every block that has not come, whichever peer is asked for it.
     pub fn delay_all(&mut self) {
         self.asks.delay_all();
         for (number, _) in self.asks.iter() {
@@ -226,12 +226,12 @@ impl OpenPiece {
         self.senders.of(&self.received)
     }
 
-    /// Whether any of the blocks that are here came from this host.
+    /// Whether any block that has come is from this host.
     pub fn is_from(&self, sender: SocketAddr) -> bool {
         !self.senders.sent(sender, &self.received).is_empty()
     }
 
-    /// The sender of each block; to be taken when the try is over.
+    /// Takes the sender of each block, once the attempt is over.
     pub fn take_senders(&mut self) -> Senders {
         std::mem::take(&mut self.senders)
     }
@@ -300,7 +300,7 @@ impl OpenPiece {
         self.senders = Senders::default();
     }
 
-    /// Whatever is on its way is not awaited any more; it is returned.
+    /// Forgets the read that has been asked for and has not come back; returns it.
     pub fn void_reading(&mut self) -> Option<Block> {
         self.hashing.void_reading()
     }

@@ -140,7 +140,7 @@ impl OpenPieces {
         None
     }
 
-    /// These bytes are back. True if they are of a try that is over: then they count for nothing.
+    /// These bytes are back. True if they belong to an attempt that is over: then they are ignored.
     pub fn take_void(&mut self, block: Block) -> bool {
         let place = self.void.iter().position(|&void| void == block);
         place.map(|place| self.void.swap_remove(place)).is_some()

@@ -1,5 +1,5 @@
-//! What the piece table says: where a piece stands, what became of a block, how a try at a piece
-//! ended.
+//! What the piece table says: where a piece stands, what became of a block, how an attempt at a
+//! piece ended.
 
 use std::net::SocketAddr;
 
@@ -19,9 +19,9 @@ pub enum State {
 /// What became of a block that came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Accepted {
-    /// New: the caller writes it to disk, and then calls [`super::Pieces::written`].
+    /// New: it is to be written to disk, and then reported to [`super::Pieces::written`].
     Fresh,
-    /// A duplicate, or of a piece that is not open, or not this peer's to send.
+    /// A duplicate, or a block of a piece that is not open, or that this peer may not send.
     Unwanted,
 }
 

@@ -4,8 +4,8 @@
 //! has an owner that continues it. What is begun is finished before more is begun; a peer that
 //! finds nothing else helps the owner of another piece. When all that is missing is asked for, the
 //! end game begins: a block is asked of a few peers, and those that did not send it first get
-//! `cancel`. No choice costs more for a torrent of more pieces: new pieces come from `rarity`, and
-//! open ones are few.
+//! `cancel`. The cost of a choice does not grow with the number of pieces: new pieces come from
+//! `rarity`, and open ones are few.
 
 use std::net::SocketAddr;
 
@@ -316,13 +316,14 @@ impl Pieces {
         self.sharing.is_confined(peer, unverified)
     }
 
-    /// Whether others keep away from a piece: only its owner may send it, or its owner shares too
+    /// Whether a piece is left to its owner: only the owner may send it, or the owner shares too
     /// many already.
     fn is_shunned(&self, open_piece: &OpenPiece, peer: PeerKey) -> bool {
         open_piece.owner != Some(peer) && self.is_kept(open_piece) && !open_piece.is_idle()
     }
 
-    /// Whether others may go on with a piece that they kept away from, since its owner does not.
+    /// Whether other peers may continue a piece that was left to its owner, since its owner does
+    /// not.
     pub(super) fn is_left(&self, piece: u32) -> bool {
         let left = |open_piece: &OpenPiece| self.is_kept(open_piece) && open_piece.is_idle();
         self.open.get(piece).is_some_and(left)
@@ -333,8 +334,8 @@ impl Pieces {
         open_piece.owner.is_some_and(keeps)
     }
 
-    /// Others go on with a piece that this peer owned: if it sent any of it, it has a part in it,
-    /// or, if it has too many, its blocks are dropped.
+    /// Other peers continue a piece that this peer owned. If this peer sent some of it, it has a
+    /// part in it from now on; if it has too many parts already, its blocks are dropped.
     pub(super) fn expose(&mut self, owner: PeerKey, piece: u32) {
         let Some(addr) = self.sharing.addr(owner) else {
             return;
@@ -353,8 +354,8 @@ impl Pieces {
         }
     }
 
-    /// Whether a peer may not send blocks of this piece: it is another's alone, or one too many to
-    /// share.
+    /// Whether a peer may not send blocks of this piece: another peer must send it alone, or this
+    /// peer shares too many pieces already.
     pub(super) fn is_barred(&self, peer: PeerKey, piece: u32) -> bool {
         let open_piece = self.open.get(piece);
         let Some(open_piece) = open_piece.filter(|piece| piece.owner != Some(peer)) else {
@@ -370,8 +371,8 @@ impl Pieces {
     }
 }
 
-/// Gives a piece to a peer. A slow one would hold up others: it owns only what must be one peer's
-/// alone, until a quicker one comes.
+/// Makes a peer the owner of a piece. A slow peer would hold up others, so it owns only pieces that
+/// must come from one peer alone, until a faster one takes over.
 fn own(open_piece: &mut OpenPiece, plan: &Plan<'_>) {
     open_piece.claim = if plan.slow { Claim::Slow } else { Claim::Firm };
     if open_piece.solo || !plan.slow {

@@ -2,9 +2,10 @@
 //!
 //! `order` is a permutation of all pieces, cut into runs: first the pieces that are not missing,
 //! then the missing ones that no peer has, then those that one has, and so on; `starts` says where
-//! each run begins. A `have` moves its piece to the edge of its run and the boundary over it: one
-//! swap, however many pieces there are. A piece that is begun, or given up, crosses one boundary
-//! for each peer that has it. Seeds have everything, so they change no order and are only counted.
+//! each run begins. A `have` swaps its piece to the edge of its run and moves the boundary over it:
+//! one swap, however many pieces there are. A piece that is begun, or given up, crosses one
+//! boundary for each peer that has it. Seeds have everything, so they change no order and are only
+//! counted.
 
 use std::collections::VecDeque;
 
@@ -130,7 +131,7 @@ impl Rarity {
 
     /// A missing piece that this peer has, as rare as any of them; ties are broken at random.
     ///
-    /// Only so many places are looked at in the order of rarity. Where the peer has none of them,
+    /// Only this many places are looked at in the order of rarity. Where the peer has none of them,
     /// it has little, and a scan of its bits, a word at a time, gives a few to take the rarest of.
     pub fn rarest(&self, have: &Holdings, rng: &mut Rng) -> Option<u32> {
         let mut probes = limits::RAREST_PROBES;

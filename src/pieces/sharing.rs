@@ -4,10 +4,10 @@
 //! with others. So a host may have a part in only a few such pieces that are not verified yet, for
 //! each of its connections. With as many as that, it goes on with them and with its own; others
 //! keep away from its own; and what it leaves, or sends for others, beyond that is dropped. To an
-//! honest peer this seldom happens: what is shared is mostly the end of a piece. To connect anew is
-//! no way out: the parts that a host had are still its parts.
+//! honest peer this seldom happens: what is shared is mostly the end of a piece. Reconnecting does
+//! not help a liar: a host keeps the parts that it had.
 //!
-//! Whether a piece is verified is the table's knowledge: it is an argument here, `unverified`.
+//! The table knows which pieces are verified, and passes that as an argument, `unverified`.
 
 use std::net::SocketAddr;
 

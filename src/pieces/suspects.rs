@@ -3,27 +3,28 @@
 //! Where a single host sent a piece that fails, it is guilty. Where several did, each block is
 //! remembered by a digest with its sender, and one peer alone repeats the piece: if that fails too,
 //! this peer is guilty, and if it passes, so is each peer that had sent other bytes than the right
-//! ones. Nobody is guilty by suspicion: only by bytes that differ from those that matched the hash,
-//! or by a failed piece that is all its own. Meanwhile the senders are accused, and get pieces of
-//! their own to work on as long as there are any, so that what they send next speaks for or against
-//! them alone.
+//! ones. No peer is guilty by suspicion: only by bytes that differ from those that matched the
+//! hash, or by a failed piece that it sent alone. Meanwhile the senders are suspects, and each gets
+//! pieces of its own as long as there are any, so that the next failure or success is one peer's
+//! alone.
 //!
 //! What a poisoner costs is bounded. A host that sends whatever it likes, whenever it likes, has a
 //! part in at most [`limits::SHARED_PARTS`] pieces, for each of its connections, that are shared
-//! with others and not verified; a failed one stays among them until it passes, and then it is
-//! found out. The first piece that it spoils alone is its last. So one connection makes
-//! `SHARED_PARTS + 1` tries fail at most, n poisoners n times as many, which costs the swarm as
-//! many pieces' bytes: those that the others sent for them. What else a guilty peer sent of pieces
-//! that are not whole yet is dropped as well, so that they do not fail, too: that costs no more
-//! than what it sent itself.
+//! with others and not verified. A failed piece stays among them until it passes, and then the
+//! poisoner is found out. The first piece that it spoils alone gets it banned. So one connection
+//! makes at most `SHARED_PARTS + 1` attempts fail, and n poisoners n times as many; each costs the
+//! bytes that other peers had sent of that piece. What else a guilty peer sent of pieces that are
+//! not whole yet is dropped as well, so that they do not fail, too: that costs no more than what it
+//! sent itself.
 //!
-//! Two things lie outside this bound, and have bounds of their own. One peer alone may begin the
+//! Two things are outside this bound, and have bounds of their own. One peer alone may begin the
 //! repetition of a piece and not finish it: after [`limits::SOLO_RESTARTS`] hosts did, or
 //! [`limits::SOLO_TRIES`] such tries, several may help with it again, and a poisoner among them
-//! spoil it again; each such failure is remembered beside the first. And evidence takes room: with
-//! [`limits::SUSPECT_PIECES`] pieces or [`limits::SUSPECT_DIGESTS`] blocks remembered, what fails
-//! next is repeated without any, so that no peer can flush out what is remembered already. A
-//! poisoner gets away with that piece, but not with the next one that there is room for.
+//! spoil it again; each such failure is remembered beside the first. And evidence takes memory:
+//! with [`limits::SUSPECT_PIECES`] pieces or [`limits::SUSPECT_DIGESTS`] blocks remembered, the
+//! next failed piece is repeated without remembering its blocks, so that no peer can push out older
+//! evidence. A poisoner goes undetected for that piece, but not for the next one for which there is
+//! memory.
 
 use std::net::SocketAddr;
 
@@ -43,11 +44,11 @@ pub(super) struct Senders {
 }
 
 impl Senders {
-    /// This block, of so many, came from there.
+    /// Notes that this block, of `blocks`, came from there.
     pub fn note(&mut self, number: u32, from: SocketAddr, blocks: u32) {
         let known = self.place(from);
         let index = known.unwrap_or(self.addrs.len());
-        // Past what an index can say, no sender is named rather than a wrong one.
+        // With more senders than an index can count, none is named rather than a wrong one.
         let index = u16::try_from(index).unwrap_or(u16::MAX);
         if known.is_none() && index < u16::MAX {
             self.addrs.push(from);
@@ -140,7 +141,7 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    /// A try of several senders failed; true if its blocks, so many, are to be read and given to
+    /// An attempt by several senders failed; true if its blocks are to be read and given to
     /// [`Suspects::learn`].
     pub fn open(
         &mut self,

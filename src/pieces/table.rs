@@ -97,8 +97,8 @@ impl Pieces {
         }
     }
 
-    /// Once every wanted piece is held and nothing more can come, lets go of what only a download
-    /// needs: the hashes, and which pieces are rare. A torrent that is only uploaded is small then.
+    /// Once every wanted piece is held, frees what only a download needs: the hashes, and the order
+    /// of rarity. So a torrent that is only uploaded takes little memory.
     pub fn retire(&mut self) {
         if !self.retired && self.is_complete() && self.open.len() == 0 && self.verdicts.is_empty() {
             self.retired = true;
@@ -242,8 +242,8 @@ impl Pieces {
         std::mem::take(&mut self.news) | more
     }
 
-    /// The one door back for a request that will not be answered: choke, reject, time-out,
-    /// disconnect. Nothing happens if it does not stand.
+    /// Takes back a request that will not be answered, after a choke, reject, time-out or
+    /// disconnect: all of these end here. Nothing happens if the block is not asked of this peer.
     pub fn release(&mut self, peer: PeerKey, block: Block) {
         let Some((number, open_piece)) = self.find(block) else {
             return;
@@ -290,8 +290,8 @@ impl Pieces {
             self.news = true;
         }
         let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
-        // A peer that was never asked for anything leaves nothing to others: many that come and go
-        // must not make work.
+        // A peer that was never asked for anything leaves no work to others: so many peers that
+        // come and go cost little.
         self.news |= self.sharing.part_with(peer, unverified);
     }
 
@@ -316,7 +316,7 @@ impl Pieces {
         }
     }
 
-    /// A piece that was one peer's alone is taken from it: the try is void.
+    /// A piece that only one peer may send is taken from it: the attempt ends without a result.
     pub(super) fn seize(&mut self, piece: u32) {
         let Some(open_piece) = self.open.get_mut(piece) else {
             return;
@@ -345,7 +345,7 @@ impl Pieces {
         self.judge(piece);
     }
 
-    /// Takes a piece out of the open ones; the caller says what it is instead.
+    /// Takes a piece out of the open ones; its new state is to be set next.
     pub(super) fn withdraw(&mut self, piece: u32) {
         let full = self.open.len() == limits::OPEN_PIECES;
         self.news |= self.open.remove(piece) && full;

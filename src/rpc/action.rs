@@ -20,7 +20,7 @@ pub enum Action {
 pub struct Add {
     /// Where it comes from.
     pub source: Source,
-    /// Whether it waits until somebody resumes it.
+    /// Whether it waits until it is resumed.
     pub paused: bool,
     /// The folder for its content, if it is not the usual one.
     pub download_dir: Option<String>,

@@ -63,12 +63,12 @@ impl Exchange {
         }
     }
 
-    /// Whether the text is no JSON at all: nobody knows what comes behind it.
+    /// Whether the text is no JSON at all, so that what follows it cannot be trusted.
     pub fn is_garbage(&self) -> bool {
         self.is_garbage
     }
 
-    /// What is to be done next. Not to be called before the last step was told of.
+    /// What is to be done next. The outcome of the last step must be told first.
     pub fn next(&mut self, memory: &mut Memory, world: World<'_>) -> Step {
         while let Some((form, request)) = self.waiting.pop_front() {
             let names = request.as_ref().map_or(Names::New, |request| request.names);
@@ -99,7 +99,7 @@ impl Exchange {
         })
     }
 
-    /// How the commands of the last step went. A torrent that is gone is no trouble.
+    /// How the commands of the last step went. A torrent that is gone is no error.
     pub fn performed(&mut self, outcomes: &[Result<(), Refused>]) {
         let is_ending = outcomes.contains(&Err(Refused::Ending));
         self.resolve(if is_ending {

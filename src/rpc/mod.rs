@@ -1,6 +1,6 @@
 //! Rank 6: remote control as Transmission speaks it, over [`Command`](crate::session::command) and
 //! [`View`](crate::session::view). Nothing here is a socket: a text comes in, and what it asks for
-//! is answered from a view of the process, or becomes commands that somebody performs.
+//! is answered from a view of the process, or becomes commands for the session.
 //!
 //! An [`Exchange`] is one text and its answer. [`Exchange::next`] says what to do until nothing is
 //! left but to send the answer.

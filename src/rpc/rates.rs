@@ -1,6 +1,5 @@
-//! Limits of rates. Transmission keeps a number of thousands of bytes a second, and apart from it
-//! whether it counts; here a limit is there or not, so the number that does not count is remembered
-//! for whoever switches it on again.
+//! Limits of rates. Transmission keeps a number (of thousands of bytes a second) and beside it a
+//! switch; here a limit exists or not, so the number is remembered while the switch is off.
 
 use super::request::Request;
 use crate::base::SortedMap;

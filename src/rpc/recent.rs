@@ -1,10 +1,10 @@
-//! Which torrents something happened to lately, and which are gone, as far as one who asks again
-//! and again can tell: what is compared is what it was shown.
+//! Which torrents something happened to lately, and which are gone, as a client sees it that asks
+//! again and again: what it is shown now is compared with what it was shown before.
 
 use crate::base::{Now, SortedMap, Totals, limits};
 use crate::session::{State, TorrentView, View};
 
-/// What was last seen of torrents. Empty until somebody asks.
+/// What was last shown of torrents. Empty until a client asks.
 #[derive(Debug, Default)]
 pub struct Recent {
     /// By number: what it looked like, and since when.

@@ -66,7 +66,7 @@ const DOWNLOADING: i64 = 4;
 const SEEDING: i64 = 6;
 /// The value of `error` that says that something here is wrong, and not at a tracker.
 const LOCAL_ERROR: i64 = 3;
-/// Values of `eta`: none, and one that nobody knows.
+/// Values of `eta`: none, and unknown.
 const NO_TIME: i64 = -1;
 /// See [`NO_TIME`].
 const UNKNOWN_TIME: i64 = -2;

@@ -1,6 +1,6 @@
-//! Whether a peer is read from, and how much at a time. The network is kept waiting for the disk,
-//! and a peer for what it asked of us, by not reading: then its own window fills, and it stops
-//! sending.
+//! Whether a peer is read from, and how much at a time. Not reading from a socket makes its peer
+//! wait: the TCP window fills, and the peer stops sending. That is done while the disk is behind,
+//! and while the peer has asked for more than it takes.
 
 use crate::base::limits;
 use crate::peer::Peer;
@@ -19,7 +19,7 @@ pub struct DiskLoad {
 /// What to do with a peer that has sent something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Appetite {
-    /// Read so many bytes at most.
+    /// Read this many bytes at most.
     Read(usize),
     /// Do not read before some of what it asked for is sent.
     Pause,

@@ -3,12 +3,12 @@
 use super::turns::Turns;
 use crate::base::{BLOCK, Bucket, Duration, Meter, Now, PeerKey, TorrentKey, limits};
 
-/// Bytes in one direction: how many flow, and how many may.
+/// Content in one direction: its rate, its limit, and the peers that wait for the limit.
 #[derive(Debug)]
 pub struct Flow {
-    /// What flows.
+    /// The rate.
     pub meter: Meter,
-    /// What may.
+    /// The limit.
     pub bucket: Bucket,
     /// The peers that wait for the limit.
     pub turns: Turns,
@@ -41,7 +41,7 @@ impl Flow {
         (!closed).then(|| self.turns.pop_if(may)).flatten()
     }
 
-    /// When so many bytes may flow, if any peer waits for that. `own`: see [`Flow::next_turn`].
+    /// When this many bytes may flow, if any peer waits for that. `own`: see [`Flow::next_turn`].
     pub fn turn_at(
         &mut self,
         bytes: u64,
@@ -149,7 +149,7 @@ impl Refusals {
     }
 }
 
-/// A second ago: the dials of one second may be saved up.
+/// A second ago, so that the dials of one second may be saved up.
 fn before(now: Now) -> Now {
     Now::from_micros(now.as_micros().saturating_sub(1_000_000))
 }

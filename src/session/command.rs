@@ -87,7 +87,7 @@ pub fn number_next(session: &mut Session, number: u32) {
     session.torrents.set_added(number.saturating_sub(1));
 }
 
-/// From now on so many torrents may download at the same time. Those that do go on.
+/// From now on this many torrents may download at the same time. Those that do go on.
 pub fn set_active(session: &mut Session, most: usize) {
     session.torrents.queue.set_most(most);
 }

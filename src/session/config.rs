@@ -2,7 +2,7 @@
 
 use crate::torrent::{Then, Us};
 
-/// What the process is called, and what it may spend over all torrents.
+/// What we call ourselves, and what the process may spend over all torrents.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// What all torrents say of us.

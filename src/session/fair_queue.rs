@@ -1,10 +1,11 @@
 //! The order in which peers share a limited rate. The rule: of the peers that wait for the limit,
 //! the one that has got the fewest bytes under it is served next, a block at a time. So peers that
 //! wait all the time get equal shares, whatever their keys, the size of their requests and the
-//! moments at which they ask; what one cannot use goes to the others.
+//! moments at which they ask; what one peer cannot use goes to the others.
 //!
-//! A connection that is new here comes behind all that wait, and behind all that have left: else
-//! whoever connects anew for each block would always be the next, and the others would get nothing.
+//! A connection that is new here comes behind all that wait, and behind all that have left:
+//! otherwise a peer that reconnects for each block would always be next, and the others would get
+//! nothing.
 //!
 //! Time in which a peer did not wait is not made up for: when it waits again, it counts as having
 //! got at least as much as the peer that was served last had got. This is start-time fair queueing
@@ -22,7 +23,7 @@ pub struct FairQueue {
     waiting: SortedSet<(u64, usize)>,
     /// What the peer that was served last had got before.
     level: u64,
-    /// The most that any peer had got whose connection is over.
+    /// The most bytes that a peer had got whose connection is over.
     left: u64,
 }
 

@@ -1,5 +1,5 @@
-//! What comes in: connections, what peers send message by message, and what the disk did. It
-//! changes what is known and nothing else; what follows from it is decided in `planning`.
+//! What comes in: connections, what peers send message by message, and what the disk did. It only
+//! changes what is known; what follows from that is decided in `planning`.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::peer::{Event, Fault, Greeting, Input};
 use crate::pieces::Accepted;
 use crate::torrent::{Effect, Machine, Report, Slot, Twins};
 
-/// A block to be written; blocks in the order in which they come, since one may come again.
+/// A block to be written. Blocks are written in arrival order, since one may come twice.
 #[derive(Clone, Copy, Debug)]
 pub struct Write<'a> {
     /// The torrent.
@@ -49,7 +49,7 @@ impl Session {
         Some(self.add_slot(Slot::new(Greeting::accept(addr, now), None)))
     }
 
-    /// A dial was answered. It may have been given up in the same turn.
+    /// A dial was answered. It may have been given up in the same turn: then nothing happens.
     pub fn handle_connected(&mut self, key: PeerKey, now: Now) {
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_dialing()) else {
             return;
@@ -188,7 +188,7 @@ impl Session {
         Sealed::new(bytes)
     }
 
-    /// Notes so many bytes of what was sealed as sent: they are metered and traced.
+    /// Notes this many bytes of what was sealed as sent: they are metered and traced.
     pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
@@ -219,8 +219,8 @@ impl Session {
         });
     }
 
-    /// What [`Session::next_read`] asked for cannot be read. While checking that piece does not
-    /// count; later our own file is gone.
+    /// What [`Session::next_read`] asked for cannot be read. During the check its piece counts as
+    /// missing; later it means that a file of ours is gone, and the torrent ends.
     pub fn handle_unreadable(&mut self, torrent: TorrentKey, why: String, now: Now) {
         let failed = self.with(torrent, |torrent, with| {
             let Some(checking) = &mut torrent.checking else {
@@ -248,9 +248,9 @@ impl Session {
         checking.is_some_and(|checking| checking.hole())
     }
 
-    /// Blocks of [`Session::receive`] are on disk: what is read from their files from now on is
-    /// that. Their pieces do not count before. They are passed in arrival order, and those of
-    /// several peers together: hashing several pieces at once is faster.
+    /// Blocks of [`Session::receive`] are on disk, and can be read back. Their pieces do not count
+    /// as held before that. They are passed in arrival order, and those of several peers together:
+    /// hashing several pieces at once is faster.
     pub fn handle_written(&mut self, torrent: TorrentKey, blocks: &[(Block, &[u8])]) {
         self.with(torrent, |torrent, with| {
             torrent.pieces.written(blocks);
@@ -421,7 +421,7 @@ impl Session {
         }
     }
 
-    /// Nothing is left that a peer could ask for: those that have not said what they want go, too.
+    /// No torrent is left that a peer could ask for: connections that have not named one end, too.
     pub(super) fn leave_strangers(&mut self, now: Now) {
         let slots = self.slots.iter();
         let strangers = slots.filter(|(_, slot)| slot.torrent.is_none());

@@ -1,6 +1,6 @@
 //! What is true of a session whenever it was planned for and its effects were performed, before
-//! anything else happens: what is counted is what is there, what the piece tables hold for
-//! requested is what the connections have in flight, and bounds hold.
+//! anything else happens: what is counted is what is there, what the piece tables list as requested
+//! is what the connections have in flight, and bounds hold.
 
 use slab::Slab;
 

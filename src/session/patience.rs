@@ -1,7 +1,7 @@
 //! Peers that hang up when they hear nothing for a few seconds. Most wait two minutes or more, so a
 //! keep-alive is sent after [`limits::KEEP_ALIVE`]; to those that do not wait so long, after
-//! [`limits::KEEP_ALIVE_SHORT`]. Which they are is known by the peer id, of rqbit, or learned: a
-//! peer that hung up after a silence of ours does not have to do so twice.
+//! [`limits::KEEP_ALIVE_SHORT`]. rqbit is known by its peer id; of other peers it is learned when
+//! one hangs up after we have been silent.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -22,7 +22,7 @@ impl Session {
         for (key, fault) in std::mem::take(&mut self.agenda.closing) {
             self.hang_up(key, fault, now);
         }
-        // Whatever happens to a torrent from here on belongs to this turn, too.
+        // What happens to a torrent from here on is planned for in this turn, too.
         self.each_torrent(|session, torrent| session.plan_uploads(torrent, now));
         self.plan_downloads(now);
         self.each_torrent(|session, torrent| session.plan_stay(torrent, now));
@@ -80,7 +80,7 @@ impl Session {
 
     // The steps of a turn.
 
-    /// Torrents whose time has come are planned for.
+    /// Plans for torrents whose deadline has come.
     fn wake_torrents(&mut self, now: Now) {
         let mut due: Vec<TorrentKey> = self.torrents.plan.due(now).collect();
         if !self.dials.may_accept() {
@@ -89,8 +89,7 @@ impl Session {
         due.into_iter().for_each(|torrent| self.stir(torrent));
     }
 
-    /// Does something with each torrent that is planned for, those that come to it meanwhile
-    /// included.
+    /// Calls `act` for each torrent on the agenda, including those that are added meanwhile.
     fn each_torrent(&mut self, act: impl Fn(&mut Session, TorrentKey)) {
         let mut place = 0;
         while let Some(&torrent) = self.agenda.torrents.get(place) {
@@ -110,7 +109,7 @@ impl Session {
         }
     }
 
-    /// Has a torrent talk to others, if it may: a download waits while enough others download.
+    /// Lets a torrent join its swarm, if it may: a download waits while enough others download.
     pub(super) fn begin(&mut self, torrent: TorrentKey, now: Now) {
         let full = self.torrents.queue.is_full();
         self.with(torrent, |torrent, with| {
@@ -145,7 +144,7 @@ impl Session {
         }
     }
 
-    /// Slots whose time has come: requests that are late, connections that take too long.
+    /// Handles the slots whose deadline has come: late requests, connections that take too long.
     fn update_slots(&mut self, now: Now) {
         while let Some(key) = self.timers.next_due(now) {
             let slot = &mut self.slots[key];
@@ -377,7 +376,7 @@ impl Session {
         });
     }
 
-    /// Reports the peers that dialed us in vain, if it is time; all that are new, if the session is
+    /// Reports incoming connections that failed, if it is time; all that are new, if the session is
     /// ending.
     pub(super) fn report_incoming(&mut self, ending: bool, now: Now) {
         if let Some(counts) = self.incoming.take_due(ending, now) {

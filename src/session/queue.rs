@@ -13,7 +13,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// At most so many torrents download at the same time; `None`: any number.
+    /// At most this many torrents download at the same time; `None`: any number.
     pub fn new(most: Option<usize>) -> Queue {
         Queue {
             most: most.unwrap_or(usize::MAX),
@@ -22,7 +22,7 @@ impl Queue {
         }
     }
 
-    /// From now on so many torrents may download at the same time.
+    /// From now on this many torrents may download at the same time.
     pub fn set_most(&mut self, most: usize) {
         self.most = most;
     }

@@ -21,16 +21,16 @@ use slab::Slab;
 use crate::base::{Duration, Host, Now, PeerKey, SortedMap, TorrentKey, limits};
 use crate::torrent::{Member, Slot};
 
-/// With all slots taken, connections of no use are looked for this often, since that is a look at
-/// all of them.
+/// While all slots are taken, connections of no use are looked for this often, since it takes a
+/// pass over all slots.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// When connections may next be given up.
 #[derive(Debug)]
 pub struct Room {
-    /// For the sake of an address to dial.
+    /// To make room for an address to dial.
     dial_at: Now,
-    /// For the sake of a peer that dials us.
+    /// To make room for a peer that dials us.
     accept_at: Now,
 }
 

@@ -1,5 +1,5 @@
-//! The session: what the process holds, its clock-work, and what the outside may ask of it. What
-//! happened arrives in `intake`, and decisions are made once a turn in `planning`.
+//! The session: what the process holds, and what `io` may ask of it. What happened arrives in
+//! `intake`, and decisions are made once a turn in `planning`.
 //!
 //! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::open`] and
 //! the like for all that happened; [`Session::plan`] once; [`Session::next_effect`] and
@@ -48,7 +48,7 @@ pub struct Session {
     pub(super) up: Flow,
     pub(super) agenda: Agenda,
     pub(super) effects: Effects,
-    /// There if somebody wants to read every message.
+    /// There if every message is to be logged.
     pub(super) tracer: Option<Tracer>,
     /// Scratch space for blocks to be asked for.
     pub(super) picked: Vec<Block>,
@@ -90,7 +90,7 @@ impl Session {
         Ok(key)
     }
 
-    /// A torrent that was to be closed is closed, see [`Effect::Close`]: its key may be another's.
+    /// A torrent that was to be closed is closed, see [`Effect::Close`]: its key may be reused.
     pub fn forget(&mut self, torrent: TorrentKey) {
         self.torrents.forget(torrent);
         self.down.turns.forget_torrent(torrent);
@@ -98,7 +98,7 @@ impl Session {
         self.agenda.torrents.retain(|&other| other != torrent);
     }
 
-    /// Addresses of peers of a torrent that somebody named.
+    /// Adds addresses of peers to a torrent; `source` says where they come from.
     pub fn add_peers(
         &mut self,
         torrent: TorrentKey,
@@ -168,8 +168,7 @@ impl Session {
         }
     }
 
-    /// Something is wrong with a torrent that cannot be got over: it ends. `why` is the line for
-    /// the user.
+    /// A torrent cannot go on, and ends. `why` is the line for the user.
     pub fn fail(&mut self, torrent: TorrentKey, why: String, now: Now) {
         let Some(failed) = self.torrents.get_mut(torrent) else {
             return;
@@ -183,8 +182,8 @@ impl Session {
 
     // What the outside needs to know.
 
-    /// What to do next outside, at once: a slot whose hanging up was named may be another
-    /// connection's from now on.
+    /// The next thing for `io` to do, at once: after an [`Effect::Hangup`] its slot may be reused
+    /// for another connection.
     pub fn next_effect(&mut self) -> Option<Effect> {
         let effect = self.effects.pop_front()?;
         if let Effect::Hangup { key } = effect {
@@ -251,8 +250,8 @@ impl Session {
         self.slots.get(key)?.torrent
     }
 
-    /// Bytes of blocks that may be sent to a slot out of turn, beside a block that has begun: any
-    /// number without an upload limit, none with one.
+    /// Bytes of blocks that may be sent to a slot without waiting for its turn, a block that has
+    /// begun aside: any number without an upload limit, none with one.
     pub fn may_send(&self, key: PeerKey) -> u64 {
         let torrent = self.torrent_of(key).and_then(|key| self.torrents.get(key));
         let own = torrent.and_then(|torrent| torrent.traffic.up_limit.rate());
@@ -281,8 +280,8 @@ impl Session {
         self.sending().next_turn(now)
     }
 
-    /// When to ask for the next turn, if any slot waits for one. Where the limit is high that is
-    /// not for each block.
+    /// When to ask for the next turn, if any slot waits for one: with a high limit several blocks
+    /// are due by then.
     pub fn turn_at(&mut self, now: Now) -> Option<Now> {
         self.sending().turn_at(now)
     }
@@ -332,7 +331,7 @@ impl Session {
         torrent.is_some_and(|torrent| torrent.is_whole())
     }
 
-    /// Whether all is done and said for all torrents.
+    /// Whether every torrent is over, and has said so.
     pub fn is_over(&self) -> bool {
         self.torrents.are_over()
     }

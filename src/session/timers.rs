@@ -10,7 +10,7 @@ use crate::torrent::Slot;
 pub struct Timers(SortedSet<(Now, PeerKey)>);
 
 impl Timers {
-    /// Sees to it that the slot is looked at by `at`.
+    /// Sets the reminder so that the slot is looked at by `at`.
     pub fn arm(&mut self, key: PeerKey, slot: &mut Slot, at: Option<Now>) {
         let Some(at) = at else { return };
         if slot.armed.is_none_or(|armed| at < armed) {

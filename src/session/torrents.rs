@@ -16,7 +16,7 @@ use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
 #[derive(Debug)]
 pub struct Torrents {
     slab: Slab<Torrent>,
-    /// In any case.
+    /// Whatever else is the case.
     pub plan: Alarms,
     /// If another connection may be made: they have an address to dial.
     pub dial: Alarms,
@@ -101,7 +101,7 @@ impl Torrents {
         self.longest_frame
     }
 
-    /// The one that an incoming handshake names, if its peers are talked to.
+    /// The torrent that an incoming handshake names, if it is in its swarm.
     ///
     /// # Errors
     /// The connection is to end.
@@ -116,7 +116,7 @@ impl Torrents {
         }
     }
 
-    /// Whether a peer that dials us may find a torrent, or may be told that it is early.
+    /// Whether any torrent may take a peer that dials us, or is still being checked.
     pub fn expect_peers(&self) -> bool {
         let early = |torrent: &Torrent| torrent.life.stage == Stage::Checking;
         self.iter()
@@ -233,8 +233,8 @@ impl Torrents {
         }
     }
 
-    /// The torrent that may dial next: of those with an address that is due and whose peer is not
-    /// connected, for all we know, the one with the fewest connections.
+    /// The torrent that may dial next: of those with an address that is due and whose peer is
+    /// probably not connected, the one with the fewest connections.
     pub fn next_to_dial(&mut self, slots: &mut Slab<Slot>, now: Now) -> Option<TorrentKey> {
         let due: Vec<TorrentKey> = self.dial.due(now).collect();
         for key in due {

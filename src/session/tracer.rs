@@ -38,7 +38,8 @@ impl Tracer {
         }
     }
 
-    /// Tells each message that begins in what is sent: so many bytes of what the slot has to send.
+    /// Tells each message that begins in what is sent: this many bytes of what the slot has to
+    /// send.
     pub(super) fn tell_sent(
         &mut self,
         (key, slot): (PeerKey, &Slot),

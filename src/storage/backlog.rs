@@ -2,16 +2,16 @@
 //! stop, which waits for it, does not wait long, and no other program has to wait for gigabytes of
 //! ours.
 //!
-//! How fast a disk is shows in how long it takes to sync so many bytes. But syncing costs some time
-//! whatever the number of bytes, on memory cards and with many files most of all: to sync less at a
-//! time would only make that worse. So what counts is how much longer more bytes take, which two
-//! batches of different size tell.
+//! How fast a disk is shows in how long it takes to sync this many bytes. But syncing costs some
+//! time whatever the number of bytes, on memory cards and with many files most of all: to sync less
+//! at a time would only make that worse. So what counts is how much longer more bytes take, which
+//! two batches of different size tell.
 
 use crate::base::{Duration, limits};
 
-/// Batches tell of a disk's speed when one has so many times the bytes of the other.
+/// Two batches tell a disk's speed if one has this many times the bytes of the other.
 const DIFFERENT: f64 = 1.25;
-/// A batch that takes so many times as long as expected: the disk is another one now.
+/// A batch that takes this many times as long as expected: the disk is another one now.
 const SURPRISE: f64 = 4.0;
 
 /// The bytes that may be written and not synced.

@@ -1,5 +1,4 @@
-//! Hashing what is on disk, in slices, so that whoever does it between other work is never held up
-//! for long.
+//! Hashing what is on disk, in slices, so that the event loop can do it between other work.
 //!
 //! In a loop: [`Check::next_slice`] says which bytes to read; [`Check::take`] is given them, or
 //! [`Check::fail`] is told that they cannot be read. Either answers when a piece is decided. A

@@ -89,7 +89,7 @@ impl Recipe {
     }
 }
 
-/// The piece length for so many bytes: the least power of two that leaves no more than `PIECES`
+/// The piece length for this many bytes: the least power of two that leaves no more than `PIECES`
 /// whole ones, within bounds.
 pub fn piece_length(size: u64) -> u32 {
     let mut length = LEAST_PIECE;

@@ -1,4 +1,4 @@
-//! What proves that a file is the one that we wrote, whatever became of its length and its time.
+//! What proves that a file is the one that we wrote, even if its length and time have changed.
 //!
 //! A file's number (inode) is given to another file once it is deleted, often to the next one that
 //! is made. Together with the moment at which it was made, which no program can set, it stands for
@@ -72,7 +72,7 @@ impl Owned {
         })
     }
 
-    /// Bytes that a folder and so many files have at most in resume data.
+    /// Bytes that a folder and this many files have at most in resume data.
     pub fn most_bytes(files: usize) -> usize {
         FOLDER + files * BIRTH
     }

@@ -1,9 +1,9 @@
 //! `--files`: which files a user wants, by the numbers that `show` prints or by a glob.
 //!
-//! Files are numbered from 1 in the torrent's order; padding (BEP 47) has no number, as nobody can
-//! want it. In a glob `?` is any letter and `*` any run of letters but neither is a `/`, `**` is
-//! any run at all, and `[a-z]` is one of a set (`[!a-z]`: none of it). A glob without `/` is
-//! matched against the file's own name, one with `/` against its path, with or without the
+//! Files are numbered from 1 in the torrent's order; padding (BEP 47) has no number, since it
+//! cannot be chosen. In a glob `?` is any letter and `*` any run of letters but neither is a `/`,
+//! `**` is any run at all, and `[a-z]` is one of a set (`[!a-z]`: none of it). A glob without `/`
+//! is matched against the file's own name, one with `/` against its path, with or without the
 //! torrent's name.
 //!
 //! Names may hold the signs of a glob. So a pattern that is a file's name or path, letter by letter

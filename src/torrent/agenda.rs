@@ -1,5 +1,5 @@
-//! The slots and torrents that have to be visited: to be planned for, written to, or ended. Those
-//! that nothing happened to stand on none of these lists, so that they cost nothing.
+//! The slots and torrents that have to be visited: to be planned for, written to, or ended. Slots
+//! and torrents that nothing happened to are on none of these lists, and cost nothing.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! Addresses of peers: where each came from, and when to dial it next. All sources of peers end in
 //! [`Candidates::add`]. Each address is dialed by one connection at a time, and after a failure
-//! only after a wait that doubles. A peer that was of use and that the network took from us may be
-//! back at once: it is dialed soon, and more often than others.
+//! only after a wait that doubles. A useful peer that was lost by a network failure may be back at
+//! once: it is dialed soon, and more often than others.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use super::ports::Ports;
 use crate::base::{Duration, Host, Now, Reach, Rng, SortedMap, SortedSet, limits};
 
-/// Who named an address.
+/// Where an address came from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Source {
     /// The user, with `--peer`.
@@ -34,7 +34,7 @@ enum Turn {
 struct Candidate {
     source: Source,
     failures: u32,
-    /// The network took it from us when it had been of use.
+    /// Its connection was of use and was lost by a network failure.
     lost: bool,
     /// A connection to it has been of use.
     worked: bool,
@@ -42,7 +42,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// It was dialed in vain and has never been of use.
+    /// A dial to it failed, and it has never been of use.
     fn is_dead(&self) -> bool {
         self.failures > 0 && !self.worked
     }
@@ -119,7 +119,7 @@ impl Candidates {
             return false;
         }
         if let Some(addr) = worst {
-            // Named again, it would take the place of a port that was not tried yet.
+            // If it were named again, it would take the place of a port that was not tried yet.
             self.forget(addr);
             self.set_refused(addr, Some(now + limits::REDIAL_MOST), now);
         }
@@ -156,8 +156,8 @@ impl Candidates {
     }
 
     /// Whether this address may be that of one of `incoming` peers of its host that dialed us and
-    /// whose listening ports nobody knows: if the host has fewer other addresses to dial than that.
-    /// Another address that was dialed in vain does not count; one that the user named is dialed
+    /// whose listening ports are not known: if the host has fewer other addresses to dial than
+    /// that. Other addresses to which a dial failed do not count; one that the user named is dialed
     /// anyway.
     pub fn may_be_incoming(&self, addr: SocketAddr, incoming: usize) -> bool {
         let by_user = |c: &Candidate| c.source == Source::User;
@@ -194,9 +194,9 @@ impl Candidates {
         self.fail(addr, limits::REDIAL, now);
     }
 
-    /// Two connections to the peer that listens there are over, each perhaps for the sake of the
-    /// other: dialing again soon mends it. To be called after [`Candidates::on_closed`] and the
-    /// like.
+    /// Two connections to the peer that listens there are over, each end may have closed a
+    /// different one: dialing again soon mends it. To be called after [`Candidates::on_closed`] and
+    /// the like.
     pub fn on_crossed(&mut self, addr: SocketAddr, now: Now) {
         let candidate = self.known.get_mut(&addr);
         if let Some(candidate) = candidate.filter(|c| c.turn != Turn::Busy) {

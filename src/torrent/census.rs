@@ -1,5 +1,6 @@
-//! How many of a torrent's connections are open and the like, kept up as they change: a turn asks
-//! for these numbers and must not cost what is connected.
+//! How many of a torrent's connections are open, active, interested and served. The numbers are
+//! updated as connections change, since a turn asks for them and must not cost a pass over all
+//! connections.
 
 use super::slot::{Counted, Member};
 use crate::base::PeerKey;

@@ -1,15 +1,15 @@
-//! Whom to serve. Every ten seconds the regular slots go to the interested peers that give us most,
-//! and one optimistic slot moves on every thirty seconds to somebody new, so that better partners
-//! are found (BEP 3, "choking and optimistic unchoking"). A slot that falls empty in between is
-//! filled at once. A peer that owes us blocks and sends none loses its regular slot; and who asks
-//! for nothing when it may, while places are short, does not count as having one, and comes last
-//! for some minutes.
+//! Which peers to upload to. Every ten seconds the regular slots go to the interested peers that
+//! give us most, and one optimistic slot moves on to another peer every thirty seconds, so that
+//! better partners are found (BEP 3, "choking and optimistic unchoking"). A slot that falls empty
+//! in between is filled at once. A peer that owes us blocks and sends none loses its regular slot.
+//! A peer that is unchoked and asks for nothing, while all connections are taken, does not count as
+//! having a slot, and comes last for some minutes.
 //!
-//! When we have everything ourselves nobody gives us anything, and each is served in turn: in each
-//! round the peer that was served longest goes, as the first client did it in its later years, and
-//! the one that has waited longest comes. So no peer can hold a slot that takes fast and gives
-//! nothing to the swarm, and none is passed over; and a turn lasts long enough for some whole
-//! pieces, since parts of pieces are of no use to others.
+//! When we have everything ourselves no peer gives us anything, and each is served in turn: in each
+//! round the peer that has been served longest is choked, and the one that has waited longest is
+//! unchoked (the original client did the same in its later years). So a peer that downloads fast
+//! and gives the swarm nothing cannot keep a slot, and every peer gets one. A turn is long enough
+//! for some whole pieces, since parts of pieces are of no use to others.
 
 use std::cmp::Reverse;
 
@@ -40,13 +40,13 @@ pub struct View {
     pub waits_since: Now,
 }
 
-/// Decides who is unchoked.
+/// Decides which peers are unchoked.
 #[derive(Debug)]
 pub struct Choker {
     next_round: Now,
     next_optimistic: Now,
     optimistic: Option<usize>,
-    /// Since when those have been served who are.
+    /// When each currently unchoked peer was unchoked.
     turns: SortedMap<usize, Now>,
     rng: Rng,
 }
@@ -70,8 +70,8 @@ impl Choker {
 
     /// Regular slots for an upload rate in bytes a second: the limit, or where there is none what
     /// flows now. Four up to 167 KiB/s, then with the square root, half as many as the first client
-    /// had: a slot is worth having only if it carries something, and each one more at a seed is
-    /// somebody more to ask it for what another gets at that moment.
+    /// had: a slot is worth having only if it carries something, and with more slots more peers ask
+    /// a seed for the same piece at the same time.
     pub fn slots(rate: u64) -> usize {
         let kib = rate / 1024;
         ((kib as f64 * 0.15).sqrt() as usize).clamp(limits::UPLOAD_SLOTS, limits::UPLOAD_SLOTS_MOST)
@@ -96,8 +96,8 @@ impl Choker {
         let waits_since = |view: &View| if view.unchoked { now } else { view.waits_since };
         let first = |view: &&View| {
             if seeding {
-                // Where nothing flows, having the slot is no reason to keep it, unless our own
-                // limit is why nothing flows.
+                // A peer that takes nothing does not keep its slot, unless our own limit is why
+                // nothing flows.
                 (
                     !view.idle_unchoked,
                     turns
@@ -140,8 +140,8 @@ impl Choker {
     }
 
     /// Fills slots that have fallen empty since the last round: the keys to unchoke now. Regular
-    /// ones go to who gives us most, as in a round: drawing lots would serve those well who never
-    /// give anything and so are always waiting.
+    /// ones go to the peers that give us most, as in a round: a random choice would favour peers
+    /// that give nothing, since these are always waiting.
     pub fn refill(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
         let taken = views
             .iter()

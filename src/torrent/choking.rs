@@ -34,7 +34,7 @@ pub struct Terms<'a> {
 }
 
 impl Choking {
-    /// Nobody is unchoked, and the first round is due at once.
+    /// No peer is unchoked, and the first round is due at once.
     pub fn new(now: Now, rng: Rng) -> Choking {
         Choking {
             choker: Choker::new(now, rng),
@@ -125,8 +125,8 @@ fn view(key: PeerKey, member: &Member, terms: Terms<'_>, now: Now) -> View {
         } else {
             peer.down().rate(now)
         },
-        // A peer that has nothing for us is not asked for anything: it cannot show that it has
-        // changed its mind.
+        // A peer that has nothing for us is not asked for anything, so it has no way to show that
+        // it no longer snubs us.
         snubbing: member.useful > 0 && peer.is_snubbing(now),
         starved: (terms.starved)(key),
         idle_unchoked: terms.short && member.is_idle_unchoked(now),

@@ -13,7 +13,7 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// No damage to a content of so many pieces.
+    /// No damage to a content of this many pieces.
     pub fn new(pieces: u32) -> Damage {
         Damage {
             lost: Bits::new(pieces),

@@ -1,6 +1,6 @@
 //! What a torrent may touch of the process: the connections to its own peers, the lists of what is
-//! to be visited, what trackers are asked under, and the effects. It is lent to a torrent for one
-//! call.
+//! to be visited, what the torrents share as they ask trackers, and the effects. It is lent to a
+//! torrent for one call.
 
 use slab::Slab;
 
@@ -49,7 +49,7 @@ pub fn slots<'a>(
     keys.iter().filter_map(slot)
 }
 
-/// Those of them whose handshakes are done.
+/// The members under these keys: slots whose handshakes are done.
 pub fn greeted<'a>(
     slots: &'a Slab<Slot>,
     keys: &'a SortedSet<PeerKey>,

@@ -1,7 +1,7 @@
 //! Pieces that were verified and that peers have not been told of. Each peer is told of each piece
 //! (BEP 3), even of one that it has itself, since a super-seed waits for that (BEP 16); only a peer
 //! that said at once that it has everything is left out. That is a write to each socket: with many
-//! peers and many pieces it would be most of all work. So pieces that are verified soon after one
+//! peers and many pieces it would take most of our time. So pieces that are verified soon after one
 //! another are told together, the more of them the more peers there are.
 
 use crate::base::{Now, limits};
@@ -16,14 +16,14 @@ pub struct News {
 }
 
 impl News {
-    /// When so many peers are to be told of pieces.
+    /// When this many peers are to be told of pieces.
     pub fn deadline(&self, peers: usize) -> Option<Now> {
         let gap = limits::TELL_GAP * u32::try_from(peers).unwrap_or(u32::MAX);
         let next = self.told_at.map_or(Now::default(), |last| last + gap);
         (!self.untold.is_empty()).then_some(next)
     }
 
-    /// The pieces to tell so many peers of now: all, if it is time, if there are many, or if no
+    /// The pieces to tell this many peers of now: all, if it is time, if there are many, or if no
     /// more will come (`complete`).
     pub fn take_due(&mut self, peers: usize, complete: bool, now: Now) -> Vec<u32> {
         let due = self.deadline(peers).is_some_and(|at| at <= now);

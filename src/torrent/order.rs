@@ -1,4 +1,4 @@
-//! What a torrent is to do, and what the process is called: all that a torrent is begun with.
+//! What a torrent is to do, and what all torrents say of us: all that a torrent is begun with.
 
 use crate::base::{Bits, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash, Totals, limits};
 use crate::peer::Local;
@@ -74,13 +74,13 @@ pub struct Order {
     pub earlier: Totals,
     /// Trackers by tier; none: do not ask any.
     pub trackers: Vec<Vec<String>>,
-    /// The torrent fails after so long without progress; `None`: it never does for that.
+    /// How long there may be no progress before the torrent fails; `None`: for ever.
     pub timeout: Option<Duration>,
     /// Pieces in order, instead of the rarest first.
     pub sequential: bool,
 }
 
-/// What the process is called, and how it may be reached: the same for all torrents.
+/// What we call ourselves, and how we may be reached: the same for all torrents.
 #[derive(Clone, Copy, Debug)]
 pub struct Us {
     /// Our peer id.

@@ -1,6 +1,6 @@
-//! How fast strangers may name further ports of one host. A list of ports is a scan of that host,
-//! or a flood of somebody who never asked for it, so there are a few at once and then few a minute;
-//! but a peer that starts anew has another port each time, so there is no last one.
+//! How fast strangers may name further ports of one host. Dialing a long list of ports would scan
+//! or flood that host, so a few are taken at once and then a few a minute. There is no total limit,
+//! since a peer that restarts has another port each time.
 
 use std::net::IpAddr;
 

@@ -15,7 +15,7 @@ pub struct Search {
     named: SortedSet<SocketAddr>,
     /// Why dials failed since a peer was connected last, and how many.
     failed: SortedMap<String, usize>,
-    /// Since when no peer is connected.
+    /// The moment since which no peer is connected.
     alone: Option<Now>,
     /// When that was said last.
     told: Option<Now>,
@@ -40,7 +40,7 @@ impl Search {
         }
     }
 
-    /// A tracker answered and named so many peers, or failed.
+    /// A tracker answered and named this many peers, or failed.
     pub fn on_tracker(&mut self, url: &str, outcome: Result<usize, String>) {
         let known = self.trackers.iter_mut().find(|(known, _)| known == url);
         if let Some((_, known)) = known {

@@ -59,7 +59,7 @@ impl Torrent {
         }
     }
 
-    /// Begins to talk to others, once the check is over and nothing has ended it. Before the first
+    /// Joins the swarm, once the check is over and nothing has ended the torrent. Before the first
     /// write its record is saved: what a clean record omits would not be hashed again after a kill.
     pub fn begin(&mut self, with: &mut Members<'_>, now: Now) {
         let complete = self.life.complete_at.is_some();
@@ -124,7 +124,7 @@ impl Torrent {
         self.order.stay == Stay::No
     }
 
-    /// Lets go of what only a download or peers need, if there is nothing left to get.
+    /// Frees what only a download or peers need, if there is nothing left to get.
     pub fn update_rest(&mut self, with: &mut Members<'_>) {
         if self.life.complete_at.is_none() {
             return;
@@ -171,7 +171,7 @@ impl Torrent {
         }
     }
 
-    /// Begins to leave, unless it is on the way out already: no peers are to be talked to any more.
+    /// Begins to leave, unless it is on the way out already: its connections end.
     pub fn begin_leaving(&mut self, then: Then, now: Now) -> bool {
         let until = now + limits::FAREWELL;
         match self.life.stage {
@@ -229,7 +229,7 @@ impl Torrent {
         }
     }
 
-    /// Goes on after a pause: true, and it may begin to talk to others if the check is over.
+    /// Goes on after a pause: true, and it may join the swarm if the check is over.
     pub fn resume(&mut self, now: Now) -> bool {
         if !matches!(
             self.life.stage,
@@ -241,7 +241,7 @@ impl Torrent {
         ) {
             return false;
         }
-        // What was reached would end it again at once.
+        // The ratio or time that ended it before would end it again at once.
         self.life.endless |= self.life.reached;
         self.life.stage = if self.life.checked {
             Stage::Running

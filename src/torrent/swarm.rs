@@ -1,5 +1,5 @@
 //! What a running torrent decides about its swarm: which peers are choked, what they are told, what
-//! trackers are asked, and what the user hears of a search that finds nobody.
+//! trackers are asked, and what the user hears of a search that finds no peer.
 
 use std::net::SocketAddr;
 
@@ -24,8 +24,8 @@ impl Torrent {
         }
     }
 
-    /// Tells peers of the pieces they have not been told of, if it is time. What follows for our
-    /// interest is found out on the same round.
+    /// Tells peers of the pieces they have not been told of, if it is time. Whether we are still
+    /// interested in each peer is updated at the same time.
     pub fn tell_pieces(&mut self, with: &mut Members<'_>, now: Now) {
         let complete = self.pieces.is_complete();
         let news = self.news.take_due(self.census.open, complete, now);
@@ -128,7 +128,7 @@ impl Torrent {
         self.members.is_empty() && self.trackers.is_idle()
     }
 
-    /// Tells the user why a download finds nobody, if it is time.
+    /// Tells the user why a download finds no peer, if it is time.
     ///
     /// # Errors
     /// There was no progress for longer than its user wants to wait, and why.
@@ -151,7 +151,7 @@ impl Torrent {
             return Ok(());
         };
         let why = match (self.order.download, self.census.open) {
-            (false, _) => String::from("nobody asked for anything"),
+            (false, _) => String::from("no peer asked for anything"),
             (true, 0) => self.search.words(dialing),
             (true, peers) => format!("{peers} peers are connected and send nothing"),
         };

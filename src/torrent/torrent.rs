@@ -64,9 +64,9 @@ pub struct Torrent {
     pub record: Record,
     /// What its user has heard of its progress.
     pub reporting: Reporting,
-    /// The connection that ended last, but for those that we ended for a reason of our own.
+    /// The connection that ended last, unless we ended it for a reason of our own.
     pub ended: Option<Ended>,
-    /// Peers that it downloaded from when it began to ask in this turn, and one.
+    /// One more than the peers that it downloaded from when it began to ask in this turn.
     pub active: usize,
     /// It stands on the list of those to plan for.
     pub stirred: bool,
@@ -358,8 +358,7 @@ impl Torrent {
         now: Now,
     ) -> Asked {
         let room = peer.room(now);
-        // While it chokes us there is mostly nothing to ask for, and nothing that others do changes
-        // that.
+        // While it chokes us there is mostly nothing to ask it for, whatever other peers do.
         let wanted = |&piece: &u32| self.pieces.needs(piece) && peer.holdings().has(piece);
         let choked = |only: &[u32]| !only.iter().any(wanted);
         if room == 0 || peer.allowed().is_some_and(choked) {
@@ -379,8 +378,8 @@ impl Torrent {
         };
         self.pieces.pick(plan, picked);
         if picked.is_empty() && peer.in_flight() == 0 {
-            // What is asked twice is mostly sent twice: only of a peer that has nothing else to do,
-            // and a block at a time.
+            // A block that is asked for twice is mostly sent twice, so the end game asks only peers
+            // that have nothing else to send, for one block at a time.
             (plan.repeat, plan.count) = (true, count.min(1));
             self.pieces.pick(plan, picked);
         }

@@ -1,16 +1,18 @@
-//! Two connections to one peer. Peers dial each other, so it happens, and one of the two must end:
-//! the same one at both ends, and never the one that has worked for long.
+//! Two connections to one peer. They come about since peers dial each other. One of the two must
+//! end: the same one at both ends, and never one that has worked for long.
 //!
 //! A connection that has come up beside an older one ends, whichever side began it. Only where the
 //! two crossed on the way (see [`limits::CROSSING`]) does neither end know which was first: there
 //! the one that the smaller peer id began stays. A peer id is no secret, so it counts only if the
-//! host is the same, too: else a stranger who borrows an id could end the connection to its owner.
+//! host is the same, too: otherwise a stranger could end a connection by using the peer id of its
+//! other end.
 //!
-//! Better than to end a second connection is not to begin it, since some clients close both then. A
-//! peer that dialed us does not say at which port it listens (BEP 3), but once it was reached
-//! there, too, that is known, and the port is not dialed while the peer is connected. Before that,
-//! an address of its host is not dialed either, unless the host has more addresses than incoming
-//! connections: peers behind one router share an address, and one of those is not connected yet.
+//! It is better not to begin a second connection than to end it, since some clients close both
+//! then. A peer that dialed us does not say at which port it listens (BEP 3), but once it was
+//! reached there, too, that is known, and the port is not dialed while the peer is connected.
+//! Before that, an address of its host is not dialed either, unless the host has more addresses
+//! than incoming connections: peers behind one router share an address, and one of those is not
+//! connected yet.
 //!
 //! A peer that has several addresses, of both families for instance, is connected at each of them
 //! if it lets us. If it does not, one of its addresses is enough: see `Twins::elsewhere`.
@@ -92,8 +94,9 @@ impl<'a> Twins<'a> {
         twins.next().map(|(twin, _)| twin)
     }
 
-    /// What is known of the addresses of a connection's peer is known of the one that stays. With
-    /// one incoming connection less whose address is not known, others of its host may be dialed.
+    /// What is known of the addresses of a connection's peer is known of the one that stays. One
+    /// incoming connection less has an unknown listening address, so other addresses of its host
+    /// may be dialed.
     fn inherit(&mut self, from: PeerKey, to: PeerKey, now: Now) {
         let listens_at = std::mem::take(&mut self.slots[from].listens_at);
         let slot = &mut self.slots[to];
@@ -101,7 +104,7 @@ impl<'a> Twins<'a> {
         self.candidates.release(host(slot), now);
     }
 
-    /// Holds back the addresses that are due and whose peers are connected, for all we know.
+    /// Holds back the addresses that are due and whose peers are probably connected.
     pub fn hold_connected(&mut self, now: Now) {
         while let Some(addr) = self.candidates.peek(now) {
             if let Some(key) = self.connected_at(addr) {
@@ -205,7 +208,7 @@ impl<'a> Twins<'a> {
         }
         let last = self.ended.replace(Ended {
             addr,
-            // Only one that hung up itself may have done so for the sake of another.
+            // Only a peer that hung up itself may have chosen another connection.
             remote: named,
             outbound,
             at: now,

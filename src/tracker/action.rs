@@ -51,14 +51,15 @@ pub enum Input<'a> {
         /// Its content.
         bytes: &'a [u8],
     },
-    /// Datagrams to this address can never get there, or nobody takes them there.
+    /// Datagrams to this address cannot be sent, or are refused there.
     Undeliverable {
         /// Where they went.
         to: SocketAddr,
         /// Why, in a few words.
         why: &'a str,
     },
-    /// Trackers are spoken to from this local address: a peer there, on our port, is ourselves.
+    /// We talk to trackers from this local address: a peer at this address and our port is this
+    /// client itself.
     Seen {
         /// The address.
         at: IpAddr,
@@ -111,7 +112,7 @@ pub enum Action {
         /// Bytes of the answer, its head and all that belongs to its body.
         length: u64,
     },
-    /// Send a datagram from the client's port, and hear of it if nobody takes it there.
+    /// Send a datagram from the client's port, and report it if it is refused there.
     Datagram {
         /// Whom to send it to.
         to: SocketAddr,

@@ -1,7 +1,7 @@
-//! Bodies of HTTP responses that come compressed (RFC 9110, section 8.4.1). Nobody asks for that,
-//! but some servers compress whatever was asked, with or without saying so, and others name a
-//! coding that they do not use. So the body itself tells what it is; the head only helps to explain
-//! why a body cannot be read.
+//! Bodies of HTTP responses that come compressed (RFC 9110, section 8.4.1). We do not ask for that,
+//! but some servers compress every body, with or without saying so, and others name a coding that
+//! they do not use. So the body itself tells what it is; the head only helps to explain why a body
+//! cannot be read.
 
 use crate::base::limits;
 use crate::http::{Unreadable, gunzip, inflate, is_gzip, is_zlib, shown, unzlib};
@@ -57,7 +57,7 @@ fn is_dictionary(body: &[u8]) -> bool {
     decode_nearest(body).is_ok_and(|(value, _)| value.dict().is_some())
 }
 
-/// What is compressed here, in up to so many codings one around the other; `None`: nothing is.
+/// What is compressed here, in up to this many codings one around the other; `None`: nothing is.
 fn unpacked(packed: &[u8], codings: usize) -> Result<Option<Vec<u8>>, String> {
     if codings == 0 {
         return Ok(None);

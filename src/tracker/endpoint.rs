@@ -99,7 +99,7 @@ impl Endpoint {
     }
 
     /// Asks what is to be asked now: a scrape, or an announce with the event that is due. HTTP
-    /// gives up at this moment, UDP too if somebody waits.
+    /// gives up at this moment; UDP too while the user waits: for a scrape, and on the way out.
     pub fn ask(&mut self, site: &Site, give_up: Now, turn: &mut Turn<'_>) -> Over {
         let event = if turn.us.is_leaving() {
             self.last_words(turn.us)
@@ -131,7 +131,8 @@ impl Endpoint {
         None
     }
 
-    /// We leave: what the tracker may have read goes on until this moment, the rest is dropped.
+    /// We leave: a question that the tracker may have read goes on until this moment, others are
+    /// dropped.
     pub fn leave(&mut self, until: Now, turn: &mut Turn<'_>) {
         let Some(talk) = &mut self.talk else { return };
         match &mut talk.exchange {
@@ -164,7 +165,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether who is asked, or redirected us, is somewhere in the world.
+    /// Whether the address that is asked, or that redirected us, is out in the world, not in our
+    /// networks.
     pub fn is_outside(&self) -> bool {
         match self.talk.as_ref().map(|talk| &talk.exchange) {
             Some(Exchange::Http(exchange)) => exchange.is_outside(),

@@ -1,13 +1,13 @@
 //! What a torrent may make us do to others. Its trackers are whatever its creator wrote there, and
-//! a tracker can redirect anywhere: to a page inside the user's networks that trusts whoever asks
-//! from there, or to somebody who is to be flooded. So each address is judged when it is about to
+//! a tracker can redirect anywhere: to a page inside the user's networks that trusts every request
+//! from there, or to a victim that is to be flooded. So each address is judged when it is about to
 //! be asked, after all names are looked up and all redirects read.
 //!
 //! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a
-//! path that is plainly a tracker's; nobody outside may redirect to one. (libtorrent's
-//! `ssrf_mitigation` is the model.) A user who runs such a tracker lifts that rule with
-//! `--allow-local`. What trackers name as peers is judged the
-//! same way: outside, nobody knows of hosts that only we can reach.
+//! path that is plainly a tracker's; a tracker outside may not redirect to one. (libtorrent's
+//! `ssrf_mitigation` is the model.) The user of such a tracker lifts that rule with
+//! `--allow-local`. What trackers name as peers is judged the same way: a tracker outside cannot
+//! know hosts that only we can reach.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -18,7 +18,7 @@ use crate::http::Url;
 const ALLOWING: &str = "--allow-local lifts this";
 
 /// Whether this URL may be asked for at this address. `word` is what a tracker's path has
-/// (`announce`, `scrape`); `outside`: somebody in the world redirected to it.
+/// (`announce`, `scrape`); `outside`: a server out in the world redirected to it.
 ///
 /// # Errors
 /// Why not.
@@ -46,9 +46,9 @@ fn is_trackers(target: &str, word: &str) -> bool {
     path.split('/').all(plain) && parts.any(|part| part.starts_with(word))
 }
 
-/// Whether a peer is worth a call that a tracker names. `outside`: the tracker is somewhere in the
+/// Whether a peer that a tracker names may be dialed. `outside`: the tracker is somewhere in the
 /// world.
-pub fn is_callable(peer: SocketAddr, outside: bool) -> bool {
+pub fn is_dialable(peer: SocketAddr, outside: bool) -> bool {
     // A peer in a private network that we share may have told the tracker its address there.
     let least = if outside { Reach::Site } else { Reach::Machine };
     peer.port() != 0 && Reach::of(peer.ip()) >= least
@@ -152,7 +152,7 @@ mod tests {
             ("[ff02::1]:6881", false, false),
         ] {
             let addr = peer.parse().unwrap();
-            let found = (is_callable(addr, false), is_callable(addr, true));
+            let found = (is_dialable(addr, false), is_dialable(addr, true));
             assert_eq!(found, (here, outside), "{peer}");
         }
     }

@@ -84,7 +84,7 @@ impl Exchange {
         }
     }
 
-    /// Whether it is, or was, led by somebody somewhere in the world.
+    /// Whether it was redirected by a server out in the world, not in our networks.
     pub fn is_outside(&self) -> bool {
         self.outside
     }

@@ -1,6 +1,6 @@
-//! Rank 3: the tracker side of one torrent. [`Trackers`] decides whom to ask, what and when, and
-//! reads what they answer; what it needs of the outside it names as [`Action`]s, what it heard as
-//! [`Response`]s, and never touches a socket. [`Shared`] is what the torrents of a process have in
+//! Rank 3: the tracker side of one torrent. [`Trackers`] decides which tracker to ask, what and
+//! when, and reads the answers. What is to be sent comes out as [`Action`]s, what was answered as
+//! [`Response`]s: it never touches a socket. [`Shared`] is what the torrents of a process have in
 //! common.
 
 mod guard;

@@ -1,5 +1,5 @@
 //! The peers that a tracker's answer names: which of them are worth dialing, and what the others
-//! are. A user reads "0 peers" otherwise, and cannot see that the tracker is at fault.
+//! are. Without that a user would read "0 peers", and could not see that the tracker is at fault.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ pub fn judge(reply: &mut Reply, outside: bool, us: &Standing, locals: &Locals) -
             left.nowhere.push(ip);
         } else if peer.port() == 0 {
             left.portless += 1;
-        } else if !guard::is_callable(peer, outside) {
+        } else if !guard::is_dialable(peer, outside) {
             left.inside += 1;
         } else {
             return true;

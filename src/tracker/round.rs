@@ -18,14 +18,14 @@ pub enum Need {
     Peers,
 }
 
-/// A round. A new one is over: nobody is to be asked.
+/// A round. A new one is over: no tracker is to be asked.
 #[derive(Debug, Default)]
 pub struct Round {
     /// Trackers that are still to be asked, by number, in order.
     queue: VecDeque<usize>,
     /// Trackers that were asked and have neither answered nor failed.
     silent: Vec<usize>,
-    /// How many trackers may be silent at one time, if somebody is in a hurry.
+    /// How many trackers may be silent at one time while no peer is connected.
     most: usize,
     /// How many more there may be the next time that the round is widened.
     step: usize,
@@ -47,7 +47,7 @@ impl Round {
         }
     }
 
-    /// Whether nobody is to be asked any more, and an answer is there or none can come.
+    /// Whether no tracker is left to be asked, and an answer has come or none can come.
     pub fn is_over(&self) -> bool {
         self.queue.is_empty() && (self.answered.is_some() || self.silent.is_empty())
     }
@@ -79,8 +79,9 @@ impl Round {
         Some(next)
     }
 
-    /// A tracker answered, and named peers or not. Those in the queue are asked no more unless
-    /// `kept`, or nobody is known yet. True if the round goes by this answer.
+    /// A tracker answered, and named peers or not. Trackers in the queue are not asked any more,
+    /// unless `kept`, or unless no peer is known yet. True if this answer decides when the next
+    /// round begins.
     pub fn on_answer(
         &mut self,
         tracker: usize,

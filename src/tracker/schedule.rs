@@ -65,8 +65,8 @@ impl Schedule {
         }
     }
 
-    /// From when on it may be asked if there is reason to: not while it is left alone after a
-    /// failure, nor too soon after an answer. `None`: never.
+    /// The moment from which it may be asked if there is a reason to: after a failure and after an
+    /// answer it is left alone for a while. `None`: never.
     pub fn free(&self) -> Option<Now> {
         if self.failures == 0 {
             Some(self.early)

@@ -23,9 +23,10 @@ pub struct Shared {
     pub(super) locals: Locals,
     visits: Visits,
     connections: BTreeMap<SocketAddr, Connection>,
-    /// Who waits for the answer to a datagram, by where it went and its transaction id.
+    /// Which question waits for the answer to a datagram, by where that went and its transaction
+    /// id.
     asked: BTreeMap<(SocketAddr, u32), Id>,
-    /// Questions that waited for a connection id in vain.
+    /// Questions that waited for a connection id that did not come.
     unanswered: VecDeque<Id>,
 }
 
@@ -81,7 +82,7 @@ impl Shared {
         }
     }
 
-    /// The next question whose turn it is, or that waited in vain.
+    /// The next question whose turn it is, or whose connection id did not come.
     pub fn next_turn(&mut self, now: Now) -> Option<Input<'static>> {
         if let Some(id) = self.unanswered.pop_front() {
             return Some(Input::Unanswered { id });

@@ -13,7 +13,8 @@ pub struct Identity {
     pub info_hash: InfoHash,
     /// Our name.
     pub peer_id: PeerId,
-    /// Known to us and the trackers only: they know us by it when our address changes.
+    /// The key that only we and the trackers know: by it they recognise us when our address
+    /// changes.
     pub key: u32,
     /// The port that we listen on.
     pub port: u16,
@@ -44,7 +45,7 @@ pub enum Stage {
     Waiting,
     /// In the swarm.
     Announcing,
-    /// Those who know us are told that we leave, until this moment at the latest.
+    /// Trackers that know us are told that we leave, until this moment at the latest.
     Leaving {
         /// When to give up.
         until: Now,
@@ -109,8 +110,8 @@ pub enum Heard {
 pub struct Failure {
     /// For the user: what happened, or the tracker's words.
     pub why: String,
-    /// What the tracker says of the next try (BEP 31). No time at all if it says nothing of it;
-    /// `None` if it was not it that spoke.
+    /// What the tracker says of the next try (BEP 31): that it may come at once if the tracker says
+    /// nothing of it. `None`: the failure is not an answer of the tracker.
     pub retry: Option<Retry>,
 }
 

@@ -1,5 +1,5 @@
-//! The order in which trackers are asked (BEP 12): tier by tier; within a tier at random first,
-//! then whoever answered last in front.
+//! The order in which trackers are asked (BEP 12): tier by tier; within a tier at random at first,
+//! then the one that answered last comes first.
 
 use std::collections::BTreeSet;
 

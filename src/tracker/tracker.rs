@@ -102,8 +102,8 @@ impl Tracker {
         std::mem::take(&mut self.ended)
     }
 
-    /// Asks: looks up the name, then announces or scrapes over each family. On the way out, says
-    /// the last words where it is known already.
+    /// Asks: looks up the name, then announces or scrapes over each family. On the way out,
+    /// announces `stopped` where the name is looked up already.
     pub fn ask(&mut self, turn: &mut Turn<'_>) {
         let give_up = match turn.us.stage {
             Stage::Leaving { until } => until,
@@ -301,7 +301,7 @@ impl Tracker {
         }
     }
 
-    /// An answer, from somebody somewhere in the world or around here.
+    /// An answer. `outside`: from an address out in the world, not in our networks.
     fn heard(&mut self, mut reply: Reply, outside: bool, turn: &mut Turn<'_>) {
         if let Some(id) = reply.tracker_id.take() {
             self.site.tracker_id = Some(id);

@@ -42,7 +42,7 @@ pub struct Trackers {
 
 impl Trackers {
     /// A machine that announces the torrent of this key, once it is started. URLs that cannot be
-    /// used are reported at once and left out; so are those that come twice, without a word.
+    /// used are reported at once and left out; repeated URLs are left out silently.
     pub fn new(
         key: TorrentKey,
         tiers: &[Vec<String>],
@@ -90,13 +90,13 @@ impl Trackers {
         rng: Rng,
     ) -> Trackers {
         // A scrape names the torrent only.
-        let nobody = Identity {
+        let anonymous = Identity {
             info_hash,
             peer_id: PeerId([0; 20]),
             key: 0,
             port: 0,
         };
-        let mut trackers = Trackers::new(0, tiers, nobody, families, rng);
+        let mut trackers = Trackers::new(0, tiers, anonymous, families, rng);
         trackers.us.stage = Stage::Scraping;
         trackers.us.allow_local = allow_local;
         trackers.queue = (0..trackers.trackers.len()).collect();
@@ -134,7 +134,7 @@ impl Trackers {
         self.settle(shared, now);
     }
 
-    /// More peers would be welcome: the next round begins as soon as the tracker in use allows.
+    /// More peers are wanted: the next round begins as soon as the tracker in use allows.
     pub fn want_peers(&mut self, shared: &mut Shared, now: Now) {
         if self.us.stage == Stage::Announcing && !self.wanting {
             self.wanting = true;
@@ -187,7 +187,8 @@ impl Trackers {
         }
     }
 
-    /// Something happened outside, or it is a question's turn. False: it is for nobody here.
+    /// Something happened outside, or it is a question's turn. False: it does not concern any of
+    /// these trackers.
     pub fn handle(&mut self, input: Input<'_>, shared: &mut Shared, now: Now) -> bool {
         if let Input::Undeliverable { .. } = input {
             self.tell(shared, now, |tracker, turn| {
@@ -299,8 +300,7 @@ impl Trackers {
         self.settle(shared, now);
     }
 
-    /// Draws the consequences of what trackers answered, asks those who are next, and looks when
-    /// there is more to do.
+    /// Acts on what trackers answered, asks the next ones, and finds out when there is more to do.
     fn settle(&mut self, shared: &mut Shared, now: Now) {
         if self.us.stage == Stage::Announcing {
             self.announce(shared, now);
@@ -345,7 +345,8 @@ impl Trackers {
     /// What a tracker has answered, or that it has not, counts for the round.
     fn hear(&mut self, number: usize) {
         if let Some(named) = self.trackers[number].take_heard() {
-            // Where peers were, we go on announcing: those who come there look for us.
+            // A tracker that named peers gets our announces from now on: later peers will ask it,
+            // too.
             let kept = |other: usize| self.trackers[other].is_useful();
             if self.round.on_answer(number, named, self.need, kept) {
                 self.tiers.promote(number);

@@ -17,8 +17,8 @@ pub struct Exchange {
     question: Question,
     ticket: Ticket,
     began: Now,
-    /// The connection id came in this exchange, so that it is not to blame for an error; or one was
-    /// to blame already.
+    /// The connection id came in this exchange, so that an error does not mean that it has expired;
+    /// or one has expired already.
     fresh: bool,
     step: Step,
     transaction: u32,
@@ -41,7 +41,7 @@ enum Step {
     Asked { under: u64 },
 }
 
-/// An answer to the last request that is none, and until when a better one may follow it.
+/// An answer to the last request that makes no sense, and until when a better one may follow it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Nonsense {
     why: String,
@@ -129,14 +129,15 @@ impl Exchange {
     }
 
     /// Whether a datagram answers the last request: it comes from the tracker and has the
-    /// transaction id. Anybody can send datagrams in a tracker's name, but not guess that number.
+    /// transaction id. A stranger can forge the sender's address of a datagram, but cannot know
+    /// that number.
     pub fn recognises(&self, from: SocketAddr, bytes: &[u8]) -> bool {
         self.step != Step::Waiting
             && from == self.ticket.addr
             && Response::transaction(bytes) == Some(self.transaction)
     }
 
-    /// It is its turn, or it waited in vain.
+    /// It is its turn, or what it waited for will not come.
     pub fn handle(&mut self, input: Input<'_>, turn: &mut Turn<'_>) -> Over {
         match input {
             Input::Turn { .. } => {
@@ -177,8 +178,8 @@ impl Exchange {
                     None => failed("the answer is empty"),
                 }
             }
-            // It may have forgotten the connection id, by a restart say, but not one that came
-            // since this question began.
+            // The tracker may have forgotten the connection id, for instance by a restart, but not
+            // one that it gave since this question began.
             (Body::Error(_), Step::Asked { under }, _) if self.is_old(under, turn) => {
                 turn.shared.disown(self.ticket.addr, under);
                 self.fresh = true;

@@ -1,10 +1,10 @@
-//! Questions to trackers take turns. Nobody is refused: a question that may not be asked at once
+//! Questions to trackers take turns. None is refused: a question that may not be asked at once
 //! waits in the line of its address, and the torrents in a line are served one after the other.
 //!
 //! An address that has not answered as a tracker gets [`limits::TRACKER_VISITS`] questions without
-//! a pause, then one each [`limits::VISIT_GAP`], since a torrent may name anybody there. One that
-//! has proved to be a tracker gets one each [`limits::PROVEN_GAP`] on average: those that are due
-//! by then go together, [`limits::PROVEN_AT_ONCE`] at most, at common moments, so that a process
+//! a pause, then one each [`limits::VISIT_GAP`], since a torrent may name any host as a tracker. One
+//! that has proved to be a tracker gets one each [`limits::PROVEN_GAP`] on average: those that are
+//! due by then go together, [`limits::PROVEN_AT_ONCE`] at most, at common moments, so that a process
 //! with many torrents wakes up a few times a second only. Questions on the way out to such a
 //! tracker are [`limits::FAREWELL_GAP`] apart. Beside that, only so many connections over HTTP may
 //! be under way: in all, and at one address.
@@ -33,7 +33,7 @@ pub struct Ticket {
 #[derive(Debug, Default)]
 pub struct Visits {
     lines: BTreeMap<Target, Line>,
-    /// Lines in which somebody waits, by the moment when the next may go.
+    /// Lines in which a question waits, by the moment when the next may go.
     due: BTreeSet<(Now, Target)>,
     /// Lines whose next question lacks a connection, until one is free.
     blocked: BTreeSet<Target>,
@@ -205,8 +205,8 @@ impl Visits {
         }
     }
 
-    /// This address has answered as a tracker does. Those who wait for it need not wait for others
-    /// at the same host any more.
+    /// This address has answered as a tracker does. Questions to it no longer wait for questions to
+    /// other ports of the same host.
     pub fn prove(&mut self, addr: SocketAddr, now: Now) {
         let (target, host) = (Target::Tracker(addr), Target::of_host(addr));
         let until = now + limits::PROVEN_FOR;
@@ -288,7 +288,7 @@ impl Visits {
             .count()
     }
 
-    /// Notes when the next of a line may go, if somebody waits there.
+    /// Notes when the next of a line may go, if any question waits there.
     fn place(&mut self, target: Target, now: Now) {
         self.unplace(target);
         self.blocked.remove(&target);
@@ -314,8 +314,8 @@ impl Visits {
         }
     }
 
-    /// Forgets lines that make no difference any more, when there are twice as many as the last
-    /// time.
+    /// Forgets lines that no longer delay any question, when there are twice as many lines as the
+    /// last time.
     fn forget_idle(&mut self, now: Now) {
         if self.lines.len() < self.kept.max(16) {
             return;

@@ -218,8 +218,8 @@ impl Named {
     }
 }
 
-/// A peer in BEP 3's long form. Its `ip` may be a host name; no tracker in use sends one, and
-/// looking up what a tracker names is nothing a peer should make us do.
+/// A peer in BEP 3's long form. Its `ip` may be a host name; no tracker in use sends one, and a
+/// name look-up for every entry would let a tracker make us flood name servers.
 fn address(peer: Dict<'_>) -> Option<SocketAddr> {
     let [ip, port] = peer.pick(["ip", "port"]);
     let ip = std::str::from_utf8(ip?.bytes()?).ok()?;

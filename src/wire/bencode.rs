@@ -2,9 +2,9 @@
 //! keys are byte strings.
 //!
 //! A text is checked whole, once, and nothing is allocated for it: lists and dictionaries keep the
-//! bytes they stand in, and are read from them again as somebody looks inside. So the raw bytes of
-//! any value are at hand (the info hash needs them), and memory does not depend on what a text
-//! contains.
+//! bytes they stand in, and are read from them again when a value inside is asked for. So the raw
+//! bytes of any value are at hand (the info hash needs them), and memory does not depend on what a
+//! text contains.
 
 use nom::Parser as _;
 use nom::bytes::complete::{tag, take};

@@ -59,9 +59,9 @@ fn is_v6(list: &[u8]) -> bool {
 }
 
 /// Whether a list that should be of IPv6 addresses is one of IPv4 addresses, as npm's
-/// `bittorrent-tracker` sends to everybody. Its length tells, but where it is a multiple of both;
-/// then it is of IPv4 if that makes every entry an address that a peer may have, and IPv6 does not
-/// so for more than half of them.
+/// `bittorrent-tracker` sends them to every client. The length tells, unless it is a multiple of
+/// both: then the list is one of IPv4 if that makes every entry an address that a peer may have,
+/// and reading it as IPv6 does so for half of them at most.
 fn is_v4(list: &[u8]) -> bool {
     if list.is_empty() || list.len() % V4 != 0 {
         return false;

@@ -1,5 +1,5 @@
-//! What callers say that do not begin with a BitTorrent handshake: which protocol it is, as far as
-//! its first bytes tell.
+//! Incoming connections that do not begin with a BitTorrent handshake: which protocol they speak,
+//! as far as the first bytes tell.
 
 use std::fmt;
 

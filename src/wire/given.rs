@@ -1,4 +1,4 @@
-//! How a torrent itself spells a name, kept where brooklet calls the file something else on disk.
+//! How a torrent itself spells a name, kept where the file has another name on disk.
 
 use std::collections::BTreeMap;
 

@@ -25,7 +25,7 @@ pub struct Handshake {
     pub reserved: [u8; 8],
     /// The torrent that the connection is about.
     pub info_hash: InfoHash,
-    /// Who the sender is.
+    /// The sender's name.
     pub peer_id: PeerId,
 }
 
@@ -46,8 +46,7 @@ impl Handshake {
     }
 
     /// Reads the handshake that these bytes begin with; `None` while there are too few of them.
-    /// Another protocol is refused at its first byte that differs, so nobody has to send 68 bytes
-    /// to be told.
+    /// Another protocol is refused at its first byte that differs, before all 68 bytes have come.
     pub fn parse(bytes: &[u8]) -> Result<Option<Handshake>, Malformed> {
         match handshake(bytes) {
             Err(nom::Err::Incomplete(_)) => Ok(None),

@@ -1,6 +1,6 @@
 //! The `info` dictionary of a torrent (BEP 3, BEP 27, BEP 47): its files and how they are cut into
 //! pieces. All of it is checked here once, so that nothing behind has to: there is a hash for each
-//! piece, sizes add up without overflow, and each path is safe and another file's nowhere.
+//! piece, sizes add up without overflow, and each path is safe and belongs to one file.
 
 use super::bencode::{Dict, Value};
 use super::files::{FileEntry, FileKind, Invalid};

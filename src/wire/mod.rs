@@ -89,8 +89,8 @@ impl fmt::Display for Malformed {
 /// What the parsers of this room return while they are at work.
 type Parsed<'a, T> = nom::IResult<&'a [u8], T, Wrong<'a>>;
 
-/// A [`Malformed`] in the making: nom knows the bytes that are left, the offset follows when the
-/// whole is at hand.
+/// What a parser reports on its way to a [`Malformed`]: nom knows only the bytes that are left;
+/// [`finish`] makes the offset of them.
 #[derive(Debug)]
 struct Wrong<'a> {
     rest: &'a [u8],

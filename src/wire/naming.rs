@@ -77,7 +77,8 @@ pub(super) fn separate(files: &mut [FileEntry], names: &mut Names, matching: Mat
     !clashing.is_empty()
 }
 
-/// The places that are taken, each by a hash: two that are alike by chance cost a number, no more.
+/// The places that are taken, each by a hash: if two are equal by chance, a file only gets a number
+/// without need.
 struct Places {
     matching: Matching,
     folders: BTreeSet<u64>,

@@ -107,7 +107,8 @@ mod tests {
         );
     }
 
-    /// BEP 3's times stand beside a `failure reason` as well: a tracker bans whoever comes sooner.
+    /// BEP 3's times stand beside a `failure reason` as well: a tracker may ban a client that comes
+    /// sooner.
     #[test]
     fn a_failure_with_the_times_of_an_answer_is_heeded() {
         let after = |secs| Some(Retry::After(Duration::from_secs(secs)));

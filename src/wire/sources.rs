@@ -1,6 +1,6 @@
 //! Where a torrent's content is to be found: trackers in tiers (BEP 3, BEP 12), web seeds (BEP 19)
-//! and DHT nodes (BEP 5). What cannot be used is left out, since a torrent with one bad address
-//! among ten is as good as one with nine.
+//! and DHT nodes (BEP 5). What cannot be used is left out, since a torrent with nine good addresses
+//! is not worse for one bad one.
 
 use std::collections::BTreeSet;
 

@@ -214,7 +214,7 @@ fn a_file_gone_at_the_end_does_not_keep_the_rest_from_being_recorded() {
     );
 }
 
-/// interface.md: "Files that are already complete keep their modification time."
+/// Files that are already complete keep their modification time.
 #[test]
 fn a_complete_file_keeps_its_time_when_a_piece_it_shares_comes_again() {
     let dir = Dir::new();

@@ -289,7 +289,7 @@ const SAMPLES: [(&str, &str, &str); 18] = [
     ),
     (
         "cancel 1 at 16384, 16384 bytes",
-        "the request is called off",
+        "the request is withdrawn",
         "3",
     ),
     ("port 6881", "UDP port of the sender's DHT node", "5"),

@@ -198,8 +198,8 @@ impl Stage<'_, '_> {
 
     fn end(&mut self, fault: Fault) {
         let again = match fault.redial() {
-            Redial::Later => "call again later",
-            Redial::Never => "never call again",
+            Redial::Later => "dial again later",
+            Redial::Never => "never dial again",
         };
         self.out.push(format!("fault {fault}; {again}"));
         for block in self.pair().close(fault) {

@@ -247,7 +247,7 @@ fn a_seed_that_nobody_asks_ends_by_its_timeout_too() {
     assert_eq!(seed.code(SOON), 1);
     let said = seed.text(Stream::Err);
     assert!(
-        said.contains("(--timeout): nobody asked for anything"),
+        said.contains("(--timeout): no peer asked for anything"),
         "{said}"
     );
 }

@@ -140,7 +140,7 @@ fn a_folder_has_one_process_and_a_dead_one_is_known() {
     run.child.kill();
     let line = run.refused(&["status"], 1);
     assert!(
-        line.contains("nobody runs here: start it with brooklet run"),
+        line.contains("no brooklet runs here: start it with brooklet run"),
         "{line}"
     );
     run.child = Run::begin(&folder, &[]);

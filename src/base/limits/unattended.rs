@@ -26,7 +26,7 @@ pub const CONTROL_ANSWER: usize = 16 * MIB;
 // A folder of torrents
 
 /// A file in the watch folder that is no torrent may still be written: it is refused if it has not
-/// changed for so long. Whoever writes by hand, or over a slow network, makes shorter pauses.
+/// changed for so long. A program that writes over a slow network makes shorter pauses.
 pub const WATCH_SETTLED: Duration = Duration::from_secs(5);
 /// How often the watch folder is looked at though the system tells of no change: network file
 /// systems do not tell.
@@ -35,7 +35,7 @@ pub const WATCH_RESCAN: Duration = Duration::from_secs(60);
 /// other work of the loop goes on between them.
 pub const WATCH_AT_ONCE: usize = 16;
 /// Bytes of the list of torrents of a folder: more than a hundred thousand of them. It is our own
-/// file; what is longer was written by somebody else.
+/// file; a longer one is not.
 pub const LIST_BYTES: usize = 64 * MIB;
 /// Bytes of the file of settings: a few lines are usual.
 pub const CONFIG_BYTES: usize = 64 * KIB;

@@ -10,7 +10,7 @@ use super::super::{Failure, usage};
 use crate::base::limits;
 use crate::storage::create;
 
-/// What the command line says. A field is what interface.md says of the option with its name.
+/// What the command line says. A field is the value of the option with its name.
 pub(super) struct Options {
     pub path: PathBuf,
     pub output: Option<PathBuf>,

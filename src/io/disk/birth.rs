@@ -13,7 +13,7 @@ pub fn of(file: &File) -> Option<Birth> {
     birth(file.as_fd(), "", AtFlags::EMPTY_PATH)
 }
 
-/// Which file the one of this name is; `None` if that cannot be told. Links are not followed.
+/// The identity of the file at this path; `None` if that cannot be told. Links are not followed.
 pub fn of_name(folder: BorrowedFd<'_>, name: &str) -> Option<Birth> {
     birth(folder, name, AtFlags::SYMLINK_NOFOLLOW)
 }

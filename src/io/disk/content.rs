@@ -4,7 +4,7 @@
 //!
 //! Another program may write to these files, cut them off, move or replace them meanwhile. What is
 //! then found to be another file than it should be is recorded as unknown, so that a restart hashes
-//! it, and never sent to anybody.
+//! it, and never sent to a peer.
 
 use std::collections::BTreeSet;
 use std::fs::File;

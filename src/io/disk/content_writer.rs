@@ -44,8 +44,8 @@ pub struct ContentWriter {
     elsewhere: Option<Elsewhere>,
     /// Files to be written to only with what they hold already.
     precious: BTreeSet<usize>,
-    /// Files that were there when we looked, and which they are: what another one holds by now is
-    /// somebody else's.
+    /// Files that were there when we looked, and their identity: a file that is in such a place by
+    /// now and is another one is not ours.
     there: Option<(Bits, SortedMap<usize, Birth>)>,
 }
 

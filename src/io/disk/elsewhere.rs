@@ -130,7 +130,7 @@ impl Elsewhere {
         let path = self.path(part.piece);
         let fail = |error: io::Error| DiskError::new(&path, error);
         let mut made = DirBuilder::new();
-        // What somebody downloads is nobody else's business.
+        // What a user downloads is private to that user.
         made.recursive(true)
             .mode(0o700)
             .create(&self.dir)
@@ -161,7 +161,7 @@ impl Elsewhere {
 
     /// Removes what earlier runs kept: every file is in its own place now.
     pub fn clear(dir: &Path) {
-        // What stays is found by nobody and costs some room.
+        // What stays is not used again and only takes space.
         let _ = fs::remove_dir_all(dir);
     }
 

@@ -1,5 +1,5 @@
 //! Hashing a whole content on all cores, for `check` and `create`. Each core takes the next few
-//! pieces that nobody has taken, hashes them together (see [`lanes`]), and reads them in slices
+//! pieces that are not taken yet, hashes them together (see [`lanes`]), and reads them in slices
 //! small enough to stay in its cache, so that memory does not depend on the content.
 
 use std::array;

@@ -1,12 +1,14 @@
 //! A file under download, whose modification time is held: after each write it is set back to what
-//! the resume data say. So after a `kill -9` our own writes are told from anybody else's (see
-//! `storage::resume`); and before each write it shows whether the file is still as we left it.
+//! the resume data say. So after a `kill -9` our own writes can be told from those of other
+//! programs (see `storage::resume`); and before each write it shows whether the file is still as we
+//! left it.
 //!
 //! Some file systems ignore the call that sets a time, or take it only together with the time of
 //! access, and another user's file keeps its own. So before a file's first write another time is
 //! set and read back. Where no time can be held, the resume data are given the time after the last
-//! write: then a `kill -9` costs another hashing of the files written since the last save. A time
-//! that was not left by us accuses nobody there, but has the file hashed by the next run.
+//! write: then a `kill -9` costs another hashing of the files written since the last save. There, a
+//! time that we did not leave is no proof that another program wrote; it only has the file hashed
+//! by the next run.
 
 use std::fs::File;
 use std::io;
@@ -27,8 +29,8 @@ pub struct Held {
     pub birth: Option<Birth>,
     /// What its size and time are held at; where the time cannot be held, what they were last.
     pub stamp: Stamp,
-    /// How its time is held; `None` where it cannot be: then another time says nothing of who
-    /// wrote.
+    /// How its time is held; `None` where it cannot be: then another time does not show that
+    /// another program wrote.
     pub times: Option<Times>,
     /// Whether it had no bytes before, so that its name may be new, too.
     pub new: bool,

@@ -1,8 +1,8 @@
 //! The threads that look at what is on disk of torrents before they are begun, one torrent after
 //! the other. The mount of a server that is gone, or a disk that sleeps, makes a call last as long
 //! as it likes: a user is told of it, and another thread goes on with the other torrents. Meanwhile
-//! a signal can end the process only if the main thread is not in that call, since it is the one
-//! that signals are given to. A thread ends when there is nothing left to open.
+//! a signal can end the process only if the main thread is not in that call, since the system gives
+//! signals to the main thread. A thread ends when there is nothing left to open.
 
 use std::collections::VecDeque;
 use std::io;
@@ -219,7 +219,7 @@ mod tests {
         }
     }
 
-    /// An opener with so many threads that wait for disks that do not answer.
+    /// An opener with this many threads that wait for disks that do not answer.
     fn stuck(threads: usize) -> Opener {
         let poll = mio::Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), mio::Token(0)).unwrap();

@@ -3,7 +3,7 @@
 //! counts. A clean one, which says that nothing is being written, waits until that is so; what is
 //! written by then is saved as not clean. It names the time that the files are to get, and when it
 //! is safe they get it. As long as the resume file is clean, nothing may be written: after a kill
-//! nobody would look for it.
+//! it would not be looked for.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};

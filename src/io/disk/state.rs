@@ -11,11 +11,11 @@ use rustix::io::Errno;
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
 
-/// A named pipe would keep whoever opens it waiting for the other end.
+/// Opening a named pipe would wait for its other end.
 const WITHOUT_WAITING: i32 = OFlags::NONBLOCK.bits() as i32;
 
-/// Reads a file, `None` if there is none. One longer than `most` bytes is cut there: whoever wrote
-/// it, it was not us.
+/// Reads a file, `None` if there is none. One longer than `most` bytes, which is not ours, is cut
+/// there.
 ///
 /// # Errors
 /// It exists and cannot be read.
@@ -44,7 +44,7 @@ pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
 /// The folder or the file cannot be made, or the disk is full.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    // What somebody downloads is nobody else's business.
+    // What a user downloads is private to that user.
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| DiskError::new(dir, error))?;
     let mut fresh = path.as_os_str().to_owned();
@@ -76,7 +76,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    // What else stands there is none of ours.
+    // Any other file there is not ours.
     if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         fs::remove_file(path)?;
     }

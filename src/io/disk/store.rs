@@ -175,7 +175,7 @@ impl Store {
     }
 
     /// What became of the next blocks that are written by the thread. Those of a torrent that is
-    /// being closed are noted, and nobody hears of them.
+    /// being closed are noted here and not returned.
     pub fn next_written(&mut self) -> Option<(TorrentKey, Written)> {
         loop {
             let (slot, mut written) = self.writer.next_outcome()?;
@@ -295,7 +295,7 @@ impl Store {
         }
     }
 
-    /// Tells of what was not saved: as an answer to who closes it, where that is so.
+    /// Reports what was not saved: as the answer to closing the torrent, if it is being closed.
     fn tell(&mut self, slot: Slot, saved: Result<(), Unsaved>) {
         let Err(unsaved) = saved else { return };
         let entry = &mut self.entries[slot];

@@ -44,7 +44,7 @@ pub struct Writer {
 #[derive(Debug)]
 enum Place {
     Here(Here),
-    /// In the thread, which has so many buffers of it.
+    /// In the thread, which has this many buffers of it.
     Away(usize),
 }
 
@@ -183,7 +183,7 @@ impl Writer {
         self.has_share(slot, 2 * self.most)
     }
 
-    /// Whether so many buffers are away, and an equal part of them is of this torrent.
+    /// Whether this many buffers are away, and an equal part of them is of this torrent.
     fn has_share(&self, slot: Slot, most: usize) -> bool {
         let Some(&Place::Away(out)) = self.places.get(&slot) else {
             return false;

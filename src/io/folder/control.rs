@@ -1,6 +1,6 @@
 //! Remote control in the loop: requests come from the server, commands go to the session, answers
-//! go back. A torrent that is to be added is handed out: whoever keeps the torrents' files adds it,
-//! and tells what became of it.
+//! go back. A torrent that is to be added is handed to the library, which answers with what became
+//! of it.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -67,7 +67,7 @@ impl Control {
         self.server.on_event(event);
     }
 
-    /// Answers requests, and does what they ask for: a bounded number in one turn. Nobody is told
+    /// Answers requests, and does what they ask for: a bounded number in one turn. No client is told
     /// that something has changed before it is kept, see [`Control::on_kept`].
     pub fn turn(&mut self, registry: &Registry, session: &mut Session, keep: Keep<'_>, now: Now) {
         for _ in 0..limits::CONTROL_CLIENTS {
@@ -101,7 +101,7 @@ impl Control {
         self.adds.pop_front()
     }
 
-    /// Tells whoever asked what became of a torrent.
+    /// Answers the client that asked for a torrent with what became of it.
     pub fn added(
         &mut self,
         ticket: Ticket,

@@ -55,7 +55,7 @@ impl Eraser {
     /// They are closed.
     ///
     /// # Errors
-    /// There is no thread to be had: as a line for the user.
+    /// The line for the user if no thread can be started.
     pub fn on_closed(&mut self, info_hash: InfoHash) -> Result<(), String> {
         match self.closing.remove(&info_hash) {
             Some((dir, data)) => self.erase(info_hash, dir, data),
@@ -63,8 +63,7 @@ impl Eraser {
         }
     }
 
-    /// Deletes what is kept of a torrent whose files nobody has open, and its content if `data`
-    /// says so.
+    /// Deletes what is kept of a torrent whose files are closed, and its content if `data` says so.
     ///
     /// # Errors
     /// See [`Eraser::on_closed`].

@@ -49,8 +49,8 @@ pub struct Library {
     eraser: Eraser,
     /// Torrents that are to be added once others have come or gone.
     waiting: Vec<Offer>,
-    /// Torrents that the folder had at the start, and its list had not: whoever brought them may
-    /// not know that they are there.
+    /// Torrents that the folder had at the start and its list had not: the client that added them
+    /// may not know that they are there.
     unlisted: SortedSet<InfoHash>,
 }
 
@@ -215,7 +215,7 @@ impl Library {
     }
 
     /// Whether this torrent was there at the start without being listed: it was being added when
-    /// the last run ended, and whoever brought it may not know that it is there.
+    /// the last run ended, and the client that added it may not know that it is there.
     pub fn was_interrupted(&self, info_hash: &InfoHash) -> bool {
         self.unlisted.contains(info_hash)
     }

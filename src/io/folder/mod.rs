@@ -1,5 +1,5 @@
-//! A folder of torrents that `run` serves without anybody before it: what is dropped into it, what
-//! it keeps of each torrent, and the socket through which it is steered.
+//! The folder of torrents that `run` serves: the files that are dropped into it, what it keeps of
+//! each torrent, and the socket through which it is steered.
 
 pub mod settings;
 pub mod whole;

@@ -14,7 +14,7 @@ use crate::base::{Duration, Now};
 /// The service manager.
 #[derive(Debug)]
 pub struct Notifier {
-    /// The socket to send by, and where to; `None`: nobody wants to know.
+    /// The socket to send by, and where to; `None`: there is no service manager.
     socket: Option<(UnixDatagram, SocketAddr)>,
     /// How often it is told that the loop turns, and when it is the next time.
     watchdog: Option<(Duration, Now)>,

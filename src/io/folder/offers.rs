@@ -1,4 +1,4 @@
-//! Torrents that somebody brings to a folder, and what became of them.
+//! Torrents that are to be added to a folder, and what became of them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub enum Asker {
     Watch(OsString),
 }
 
-/// What became of a torrent that somebody asked to be added.
+/// What became of a torrent that was to be added.
 pub type Answer = (Asker, Result<Added, Trouble>);
 
 /// A torrent that is to be added.

@@ -77,7 +77,8 @@ impl OnComplete {
         }
     }
 
-    /// Runs what waits, and takes note of what has ended. What went wrong comes back, a line each.
+    /// Starts commands that wait, and collects those that have ended. What went wrong comes back, a
+    /// line each.
     pub fn turn(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while let Ok(outcome) = self.hears.try_recv() {

@@ -1,7 +1,7 @@
 //! What is kept of the torrents of a folder beside the torrents themselves: their numbers, what
 //! their user wants of them, and which of them are to go. It is a file of lines, each a JSON
-//! object, that is replaced whole before anybody is told that something has changed: after a kill
-//! at any moment all that was answered holds.
+//! object, that is replaced whole before any client is told that something has changed: so what was
+//! answered holds after a kill at any moment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ const RETRY: Duration = Duration::from_secs(10);
 pub struct Record {
     /// The number that users know it by.
     pub number: u32,
-    /// It waits until somebody resumes it.
+    /// It waits until it is resumed.
     pub paused: bool,
     /// It was resumed after it had seeded for as long as it was to: it goes on without end.
     pub endless: bool,

@@ -1,5 +1,5 @@
-//! A loop that nobody sits before: it serves the torrents of a folder until a signal ends it, and
-//! is steered through the folder's socket.
+//! What `run` does without a terminal: it serves the torrents of a folder until a signal ends it,
+//! and is steered through the folder's socket.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -24,7 +24,7 @@ use crate::wire::Metainfo;
 
 /// Where what is refused goes.
 const FAILED: &str = "failed";
-/// A symbolic link is not followed, and a named pipe keeps nobody waiting.
+/// A symbolic link is not followed, and a named pipe is not waited for.
 const FLAGS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 /// Bytes of what the system tells at once.
 const TOLD: usize = 4096;
@@ -167,7 +167,7 @@ impl Watch {
             Fate::Doubted(at) => Some(at),
             Fate::Held | Fate::Stuck => None,
         });
-        // A full house is told of by whoever leaves it.
+        // While as many as may be are held, the next look comes when one of them is done.
         let next = fates.fold(Some(self.rescan_at), sooner);
         next.filter(|_| self.has_room())
     }
@@ -177,7 +177,7 @@ impl Watch {
     }
 
     /// The next file that is whole, or cannot be: it is held until [`Watch::accept`] or
-    /// [`Watch::refuse`] is called for it. At most so many are held at one time as
+    /// [`Watch::refuse`] is called for it. At most this many are held at one time as
     /// [`limits::WATCH_AT_ONCE`] says.
     pub fn next(&mut self, now: Now) -> Option<Found> {
         if !self.has_room() {

@@ -1,6 +1,6 @@
 //! One client of the server: its bytes, in and out. A request is a line, and so is an answer; both
 //! end with a line feed. While a request is not answered, or an answer is not sent, nothing more is
-//! read, so a client that asks and never reads holds up nobody but itself.
+//! read, so a client that asks and never reads delays only itself.
 
 use std::io::{self, Read, Write};
 

@@ -1,7 +1,7 @@
 //! HTTP exchanges with trackers over TCP: a connection, a request, and what comes is handed on as
 //! it comes. A connection that the answer leaves open is kept for a while, and the next request to
-//! the same address goes over it. A step never blocks and does little, so that the caller can stop
-//! after as many as it likes.
+//! the same address goes over it. A step never blocks and does little, so that the loop can stop
+//! after any number of steps.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -142,8 +142,8 @@ impl Fetcher {
         }
     }
 
-    /// Ends an exchange whose answer had so many bytes. The connection is kept for the next to the
-    /// same address, unless more came than that, or there are enough.
+    /// Ends an exchange whose answer had this many bytes. The connection is kept for the next to
+    /// the same address, unless more came than that, or there are enough.
     pub fn release(&mut self, id: Id, length: u64, registry: &Registry, now: Now) {
         let Some(key) = self.find(id) else { return };
         let connection = &mut self.connections[key];
@@ -169,8 +169,9 @@ impl Fetcher {
             .fold(None, sooner)
     }
 
-    /// Closes connections that nobody needed for long enough, and asks again over new ones what
-    /// servers do not answer over kept ones: some keep a connection open and serve it no more.
+    /// Closes connections that were kept for long enough without being used, and repeats over a new
+    /// connection what a server does not answer over a kept one: some servers keep a connection
+    /// open and serve it no more.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Now) {
         let silent = self.connections.iter().filter(|(_, connection)| {
             let until = connection.answer_by();
@@ -197,8 +198,8 @@ impl Fetcher {
         }
     }
 
-    /// A kept connection has something to read: its end, or what nobody asked for. Either way it is
-    /// of no use any more.
+    /// A kept connection has something to read: its end, or bytes that were not asked for. Either
+    /// way it is of no use any more.
     pub fn check_kept(&mut self, token: Token, registry: &Registry) {
         let Some(key) = self.key(token) else { return };
         let Some(connection) = self.connections.get_mut(key) else {
@@ -231,7 +232,8 @@ impl Fetcher {
             self.close(key, registry);
             return Step::Closed(closed);
         }
-        // The server closed it before the request came there, or closes each without a word.
+        // The server closed it before the request arrived, or closes every connection without an
+        // answer.
         match self.renew(key, registry) {
             Ok(()) => Step::Wait,
             Err(error) => {

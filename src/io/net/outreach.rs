@@ -87,7 +87,7 @@ impl Outreach {
         })
     }
 
-    /// Does what the machine asks for. A report is none of its business.
+    /// Does what the machine asks for.
     pub fn perform(&mut self, action: Action, registry: &Registry, now: Now, hear: Hear<'_>) {
         match action {
             Action::Resolve { id, host, .. } => {
@@ -167,7 +167,7 @@ impl Outreach {
         }
     }
 
-    /// Reads on where the last turn stopped, and closes connections that were kept in vain.
+    /// Reads on where the last turn stopped, and closes connections that were kept and not used.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Now, hear: Hear<'_>) {
         self.fetcher.handle_timeout(registry, now);
         for token in std::mem::take(&mut self.unread) {

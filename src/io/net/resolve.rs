@@ -1,8 +1,7 @@
 //! Host names. The system's look-up blocks, for many seconds if a name server is silent, so each
-//! has a thread of its own while it lasts: a name that is not found in time keeps no other one
-//! waiting. They are bounded in number; each wakes the poll loop when its answer is there. A name
-//! is looked up once for all torrents that want it at one time or soon after: a thousand may have
-//! the same tracker.
+//! look-up has a thread of its own while it lasts: no other name waits for a slow one. They are
+//! bounded in number; each wakes the poll loop when its answer is there. A name is looked up once
+//! for all torrents that want it at one time or soon after: a thousand may have the same tracker.
 
 use std::collections::VecDeque;
 use std::io;
@@ -132,7 +131,8 @@ impl<K> Resolver<K> {
         }
     }
 
-    /// Starts a look-up. Nobody waits for its thread at the end, since it cannot be cut short.
+    /// Starts a look-up. Its thread is not joined at the end, since a look-up cannot be
+    /// interrupted.
     fn start(&self, key: usize, host: String) -> io::Result<()> {
         let (waker, answer) = (Arc::clone(&self.waker), self.answer.clone());
         let work = move || {
@@ -147,7 +147,8 @@ impl<K> Resolver<K> {
 
     fn answer_now(&mut self, wanted_for: K, found: Found) {
         self.ready.push_back((wanted_for, found));
-        // It cannot fail but for lack of kernel memory, and then the loop wakes for something else.
+        // This fails only for lack of kernel memory, and then the loop wakes for another reason
+        // soon.
         let _ = self.waker.wake();
     }
 }

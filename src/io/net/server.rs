@@ -1,5 +1,5 @@
-//! The server of remote control: it listens, and hands out requests as texts to be answered. What
-//! they mean is none of its business. Clients are bounded in number, bytes and idle time.
+//! The server of remote control: it listens, and hands out requests as texts to be answered. It
+//! does not know what they mean. Clients are bounded in number, bytes and idle time.
 
 use std::ops::Range;
 use std::path::Path;
@@ -42,7 +42,7 @@ pub struct Server {
     serial: u64,
     /// Slots of clients whose turn it is.
     ready: Vec<usize>,
-    /// Whether somebody may wait to be accepted.
+    /// Whether a client may wait to be accepted.
     calling: bool,
 }
 
@@ -81,7 +81,7 @@ impl Server {
     /// whether to come again at once.
     pub fn next_request(&mut self, registry: &Registry, now: Now) -> Option<(ClientKey, Incoming)> {
         self.accept(registry, now);
-        // Each of them once: who has more to say is on the list again for the next call.
+        // Each of them once: a client that has more to say is on the list again for the next time.
         for _ in 0..self.ready.len() {
             let slot = self.ready.remove(0);
             let held: usize = self
@@ -159,8 +159,8 @@ impl Server {
             if !self.calling {
                 return;
             }
-            // None waits, or the system has no more handles: then whoever waits is accepted when
-            // the next one calls.
+            // None waits, or the system has no more handles: then clients that wait are accepted
+            // when the next one connects.
             let Ok((mut stream, _)) = self.listener.accept() else {
                 self.calling = false;
                 return;

@@ -1,5 +1,5 @@
 //! Sockets as all of ours are made: they never block, are closed when another program is run, and
-//! those of IPv6 take no IPv4, whose addresses would come in disguise.
+//! those of IPv6 take no IPv4, which would show as IPv4-mapped addresses.
 
 use std::io;
 use std::net::SocketAddr;

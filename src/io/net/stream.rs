@@ -89,8 +89,8 @@ impl Stream {
         unless_blocked(|| self.socket.write(bytes))
     }
 
-    /// Whether nothing can be asked over it any more: it has ended, or sends what nobody asked for,
-    /// of which one byte is lost.
+    /// Whether it cannot be used for another request: it has ended, or sends bytes that were not
+    /// asked for, of which one is read here and lost.
     pub fn is_spent(&mut self) -> bool {
         !matches!(self.read(&mut [0]), Ok(None))
     }

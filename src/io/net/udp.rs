@@ -1,5 +1,5 @@
 //! The client's UDP sockets, one a family on the same port: an IPv6 socket that also took IPv4
-//! would show its addresses in disguise, and not every system has such.
+//! would show IPv4-mapped addresses, and not every system has such sockets.
 //!
 //! Each tracker that is asked gets a socket of its own beside them, on the same port and connected
 //! to the tracker. Only to a connected socket does the system report that a datagram was refused
@@ -39,7 +39,7 @@ struct Connected {
 /// What a socket had for us.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Received {
-    /// A datagram from this address, of so many bytes.
+    /// A datagram from this address, of this many bytes.
     Datagram(SocketAddr, usize),
     /// Datagrams to this address do not get there: why, in a few words.
     Refused(SocketAddr, String),
@@ -88,7 +88,7 @@ impl Udp {
         })
     }
 
-    /// Sends a datagram, or loses it: whoever wants an answer sends again.
+    /// Sends a datagram, or loses it: what needs an answer is sent again.
     ///
     /// # Errors
     /// It can never get there.
@@ -116,7 +116,7 @@ impl Udp {
                 sent(connected.socket.send(bytes))?;
                 Ok(Some(connected.local))
             }
-            // Without a socket of its own a refusal looks like silence, and that is all.
+            // Without a socket of its own, a refusal is not reported and looks like silence.
             None => self.send(to, bytes).map(|()| None),
         }
     }

@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    /// Runs for so many seconds.
+    /// Runs for this many seconds.
     fn run(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
         (0..TORRENTS).for_each(|key| self.drain(key));

@@ -22,7 +22,7 @@ fn ticket(torrent: TorrentKey, number: u32, addr: SocketAddr, connects: bool) ->
     }
 }
 
-/// When each of so many went, in milliseconds, of those that all wait from 0 on and are over at
+/// When each of this many went, in milliseconds, of those that all wait from 0 on and are over at
 /// once; and whose they were.
 fn gone(visits: &mut Visits, count: usize) -> Vec<(u64, TorrentKey)> {
     let mut gone = Vec::new();

@@ -76,7 +76,7 @@ pub fn call<T, E: From<Errno>>(
     }
 }
 
-/// Sleeps as long as a disk of the pace that is set takes for so many bytes.
+/// Sleeps as long as a disk of the pace that is set takes for this many bytes.
 pub fn keep_pace(bytes: u64) {
     static PACE: OnceLock<Option<u64>> = OnceLock::new();
     let pace = PACE.get_or_init(|| std::env::var("BROOKLET_WRITE_PACE").ok()?.parse().ok());

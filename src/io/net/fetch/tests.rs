@@ -199,7 +199,7 @@ fn so_many_connections_are_kept_in_all() {
     assert!(is_closed(&mut streams[0]), "the oldest");
 }
 
-/// Handles are set aside for so many connections, whether in use or kept.
+/// Handles are set aside for this many connections, whether in use or kept.
 #[test]
 fn kept_connections_make_room_for_new_ones() {
     let (mut bench, server, kept) = (Bench::new(), Server::new(), Server::new());
