@@ -417,7 +417,7 @@ pub const TRACKER_CONNECTIONS_EACH: usize = 10;
 /// trackers seldom have several torrents each. They count among [`TRACKER_CONNECTIONS`].
 pub const TRACKER_KEPT: usize = 16;
 /// The same to one address: as many as the announces that go together need.
-pub const TRACKER_KEPT_EACH: usize = PROVEN_AT_ONCE as usize;
+pub const TRACKER_KEPT_EACH: usize = 8;
 /// How long they are kept: longer than [`VISIT_GAP`], and less than the five seconds after which
 /// servers like Apache and Node close them, so that seldom both ends do so at one time.
 pub const TRACKER_KEPT_FOR: Duration = Duration::from_secs(4);
