@@ -127,12 +127,20 @@ class Peer:
     def add(self, torrent):
         if torrent.name not in self.handles:
             info = lt.torrent_info(lt.bdecode(torrent.metainfo))
-            self.handles[torrent.name] = self.session.add_torrent({"ti": info, "save_path": self.folder})
+            self.handles[torrent.name] = self.session.add_torrent({"ti": info, "save_path": self.folder, "flags": 0})
 
     def drop(self, name, data):
         handle = self.handles.pop(name, None)
         if handle:
             self.session.remove_torrent(handle, 1 if data else 0)
+
+    def end(self):
+        # What is left of it would go on seeding.
+        for name in list(self.handles):
+            self.drop(name, True)
+        self.session.pause()
+        del self.session
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def done(self):
         return [name for name, handle in self.handles.items() if handle.status().is_seeding]
@@ -170,7 +178,7 @@ class World:
         self.count, self.torrents, self.addresses = 0, [], 2
         self.child = subprocess.Popen([
             program, "run", self.run_folder, "-p", "0", "--bind", "127.0.0.1", "--max-peers", str(CONNECTIONS), "--active", str(ACTIVE),
-            "--down", "256K", "--up", "1M"])
+            "--down", "128K", "--up", "1M"])
         while not os.path.exists(f"{self.run_folder}/control"):
             time.sleep(0.02)
         for number in range(TORRENTS):
@@ -228,8 +236,7 @@ class World:
         old = self.leechers[place]
         self.leechers[place] = self.new_peer("leech", 12 << 10, False)
         self.tracker.forget(old.ip)
-        del old.session
-        shutil.rmtree(old.folder, ignore_errors=True)
+        old.end()
         for peer in self.leechers:
             for name in peer.done():
                 peer.drop(name, True)
@@ -271,7 +278,7 @@ def main():
             time.sleep(max(0, began + step - time.monotonic()))
             if step % 6 == 0:
                 world.remove_torrent()
-                world.add_torrent(is_seed=step % 18 != 0)
+                world.add_torrent(is_seed=step % 12 != 0)
             if step % 5 == 0:
                 world.change_peers()
             if step % 7 == 0:

@@ -68,6 +68,8 @@ fn a_torrent_that_is_paused_leaves_its_peers_and_meets_them_again() {
 #[test]
 fn a_torrent_that_is_resumed_dials_at_once_whom_it_left() {
     let mut bench = Bench::getter(4, &[0]);
+    // Dials a second are bounded.
+    bench.wait(Duration::from_secs(1));
     let useful = bench.call(1, true);
     bench.says(useful, "have all");
     bench.says(useful, "unchoke");
@@ -80,6 +82,7 @@ fn a_torrent_that_is_resumed_dials_at_once_whom_it_left() {
         assert_eq!(does(&mut bench, Command::Pause(0)), Ok(()));
         bench.wait(Duration::from_secs(after));
         assert_eq!(does(&mut bench, Command::Resume(0)), Ok(()));
+        bench.wait(Duration::from_secs(1));
         for number in 1..=3 {
             let addr = SocketAddr::from(([192, 0, 2, number], 6881));
             assert!(bench.dialled(addr).is_some(), "{addr} after {after} s");

@@ -2,7 +2,7 @@
 //! counted by what the session prints of itself, a line for each number of each entry of each
 //! collection, so that nothing can be forgotten here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use brooklet::base::{Duration, Now, Rng};
@@ -25,6 +25,11 @@ const LATE: std::ops::Range<usize> = 50..60;
 /// Levels of what is printed that are told apart.
 const LEVELS: usize = 4;
 
+/// Parts that are not counted: the bytes of a message that has come in part, of which there are as
+/// many as chance will have it; and the hosts that are remembered to be impatient, up to
+/// `limits::IMPATIENT_HOSTS`.
+const LEFT_OUT: [&str; 2] = ["slots.machine.peer.cut", "impatient"];
+
 fn second(number: u64) -> Now {
     Now::from_micros(number * 1_000_000)
 }
@@ -43,7 +48,10 @@ fn census(session: &Session) -> BTreeMap<String, usize> {
         path.push(name.to_string());
         let names = path.iter().filter(|name| !name.is_empty()).take(LEVELS);
         let path: Vec<&str> = names.map(String::as_str).collect();
-        *lines.entry(path.join(".")).or_default() += 1;
+        let path = path.join(".");
+        if !LEFT_OUT.iter().any(|part| path.starts_with(part)) {
+            *lines.entry(path).or_default() += 1;
+        }
     }
     lines
 }
@@ -61,7 +69,7 @@ struct Hub {
 
 impl Hub {
     fn new(seed: u64) -> Hub {
-        let source = Source::new(256 << 10, 16 << 10);
+        let source = Source::new(128 << 10, 16 << 10);
         let mut world = World::new(&source, seed);
         let rng = Rng::from_seed(seed);
         let link = Link {
@@ -78,7 +86,7 @@ impl Hub {
         node.takes(1, &source);
         node.max_peers = CONNECTIONS;
         node.active = Some(ACTIVE);
-        node.limits = (Some(32 * KIB), Some(64 * KIB));
+        node.limits = (Some(16 * KIB), Some(32 * KIB));
         world.run_until(second(1));
         let (torrents, count) = (vec![(0, 0), (1, 1)], 2);
         Hub {
@@ -127,7 +135,7 @@ impl Hub {
     fn meets_another(&mut self) {
         let now = self.world.now;
         let link = Link {
-            up: (2 + self.rng.below(7)) * KIB,
+            up: (1 + self.rng.below(4)) * KIB,
             down: 64 * KIB,
             latency: Duration::from_millis(5 + self.rng.below(40)),
             natted: self.rng.below(3) == 0,
@@ -175,8 +183,8 @@ impl Hub {
             let (torrent, _) = self.any();
             let rate = Some(self.rng.below(2)).filter(|&rate| rate > 0);
             let limits = Change {
-                down: Some(rate.map(|rate| rate * 16 * KIB)),
-                up: Some(rate.map(|rate| rate * 16 * KIB)),
+                down: Some(rate.map(|rate| rate * 8 * KIB)),
+                up: Some(rate.map(|rate| rate * 8 * KIB)),
             };
             let torrent = Some(torrent);
             self.performs(Command::Limit { torrent, limits });
@@ -213,14 +221,13 @@ fn an_hour_of_churn_leaves_nothing_behind() {
             .max()
             .unwrap_or(0)
     };
-    let mut grown = Vec::new();
+    let mut grown = BTreeSet::new();
     for path in counted[LATE.start..].iter().flat_map(BTreeMap::keys) {
         let (early, late) = (most(path, EARLY), most(path, LATE));
         if late > early + early / 4 + 100 {
-            grown.push(format!("{path}: {early} lines, then {late}"));
+            grown.insert(format!("{path}: {early} lines, then {late}"));
         }
     }
-    grown.dedup();
     assert!(grown.is_empty(), "seed {seed}: it has grown: {grown:#?}");
     let sum = |census: &BTreeMap<String, usize>| census.values().sum::<usize>();
     let mean = |minutes: std::ops::Range<usize>| -> usize {

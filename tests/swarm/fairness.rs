@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use brooklet::base::{Duration, Now};
-use brooklet::session::command::{self, Command};
+use brooklet::session::{Command, command};
 
 use crate::world::disk::Source;
 use crate::world::manners::Manners;
