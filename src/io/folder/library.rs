@@ -225,8 +225,9 @@ impl Library {
         let (mut answers, mut moved) = (Vec::new(), false);
         while let Some((ticket, written)) = self.keeper.next_written() {
             let Some(opening) = self.writing.remove(&ticket) else {
-                let failed = self.records.on_written(written, now);
-                failed.map(|error| session.warn(None, error.to_string()));
+                if let Some(error) = self.records.on_written(written, now) {
+                    session.warn(None, error.to_string());
+                }
                 continue;
             };
             if let Err(error) = written {
@@ -318,7 +319,7 @@ impl Library {
 
     /// Has what has changed outlive this process, some time later: see [`Library::versions`].
     pub fn save(&mut self, now: Now) {
-        if let Some((path, text)) = self.records.to_write(now) {
+        if let Some((path, text)) = self.records.next_text(now) {
             self.keeper.write(path, text);
         }
     }

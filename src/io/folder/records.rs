@@ -179,7 +179,7 @@ impl Records {
 
     /// The file's path and what it is to say, if something has changed and no earlier state is
     /// being written: [`Records::on_written`] is to be called when it is.
-    pub fn to_write(&mut self, now: Now) -> Option<(PathBuf, Vec<u8>)> {
+    pub fn next_text(&mut self, now: Now) -> Option<(PathBuf, Vec<u8>)> {
         let again = self.retry_at.is_some_and(|at| at <= now);
         if self.writing > self.written || (self.written == self.now && !again) {
             return None;
@@ -324,12 +324,12 @@ mod tests {
         let limits = |down| Limits { down, up: Some(7) };
         records.note_limits(limits(Some(5)), limits(None));
         let now = Now::default();
-        let (path, text) = records.to_write(now).unwrap();
+        let (path, text) = records.next_text(now).unwrap();
         state::replace(&path, &text).unwrap();
-        assert_eq!(records.to_write(now), None, "it is being written");
+        assert_eq!(records.next_text(now), None, "it is being written");
         assert_eq!(records.on_written(Ok(()), now), None);
         records.set(hashes[1], plain.clone());
-        assert_eq!(records.to_write(now), None, "nothing has changed");
+        assert_eq!(records.next_text(now), None, "nothing has changed");
         let mut text = fs::read_to_string(dir.join(NAME)).unwrap();
         text.push_str("{\"hash\":\"01\"}\ntorn");
         fs::write(dir.join(NAME), text).unwrap();
@@ -361,19 +361,19 @@ mod tests {
         let mut now = Now::default();
         records.next_number();
         assert_eq!(records.versions(), (1, 0));
-        assert!(records.to_write(now).is_some());
+        assert!(records.next_text(now).is_some());
         assert!(records.on_written(Err(error()), now).is_some());
-        assert_eq!(records.to_write(now), None, "not at once");
+        assert_eq!(records.next_text(now), None, "not at once");
         now = now + RETRY;
-        assert!(records.to_write(now).is_some());
+        assert!(records.next_text(now).is_some());
         // What changes meanwhile is written next.
         records.next_number();
-        assert_eq!(records.to_write(now), None);
+        assert_eq!(records.next_text(now), None);
         assert_eq!(records.on_written(Err(error()), now), None, "it was told");
-        assert!(records.to_write(now).is_some());
+        assert!(records.next_text(now).is_some());
         assert_eq!(records.on_written(Ok(()), now), None);
         let (last, written) = records.versions();
         assert_eq!(last, written);
-        assert_eq!(records.to_write(now + RETRY), None);
+        assert_eq!(records.next_text(now + RETRY), None);
     }
 }
