@@ -361,7 +361,7 @@ mod tests {
     /// Numbers below 50 in no order.
     fn numbers() -> impl Iterator<Item = u32> {
         (0..1_000_u32)
-            .map(|at| at.wrapping_mul(2_654_435_761) >> 7 & 0xffff)
+            .map(|at| (at.wrapping_mul(2_654_435_761) >> 7) & 0xffff)
             .map(|it| it % 50)
     }
 

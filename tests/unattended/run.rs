@@ -107,7 +107,7 @@ impl Run {
     /// A seed of this torrent, which the tracker names.
     pub fn seed(&self, torrent: &Torrent, tracker: &OpenTracker) -> Child {
         let name = &torrent.content.name;
-        let seeded = self.dir.folder(&format!("seeded-{name}"));
+        let seeded = self.dir.folder(format!("seeded-{name}"));
         torrent.content.write(&seeded);
         let path = self.dir.join(format!("seeded-{name}.torrent"));
         torrent.write(&path, &[&tracker.http_url]);
