@@ -19,7 +19,7 @@ const PIECES: u64 = 2_000;
 pub struct Recipe {
     /// The torrent's name.
     pub name: String,
-    /// Its files below the download folder (the name comes first), in order. See [`sort`].
+    /// Its files below the download folder (the name comes first), in order. See [`sorted`].
     pub files: Vec<FileEntry>,
     /// Whether it is one file, not a folder.
     pub single: bool,
