@@ -43,8 +43,8 @@ impl Outbox {
         part
     }
 
-    /// Forgets messages that are gone. A peer that never reads all of what waits would have us keep
-    /// them for ever otherwise.
+    /// Forgets messages that are gone. Otherwise they would be kept for ever for a peer that never
+    /// reads all that waits.
     fn drop_sent(&mut self) {
         let whole = self.sent == self.bytes.len();
         if whole || self.sent >= KEPT.max(self.bytes.len() / 2) {

@@ -2,12 +2,12 @@
 //! waits in the line of its address, and the torrents in a line are served one after the other.
 //!
 //! An address that has not answered as a tracker gets [`limits::TRACKER_VISITS`] questions without
-//! a pause, then one each [`limits::VISIT_GAP`], since a torrent may name any host as a tracker. One
-//! that has proved to be a tracker gets one each [`limits::PROVEN_GAP`] on average: those that are
-//! due by then go together, [`limits::PROVEN_AT_ONCE`] at most, at common moments, so that a process
-//! with many torrents wakes up a few times a second only. Questions on the way out to such a
-//! tracker are [`limits::FAREWELL_GAP`] apart. Beside that, only so many connections over HTTP may
-//! be under way: in all, and at one address.
+//! a pause, then one each [`limits::VISIT_GAP`], since a torrent may name any host as a tracker.
+//! One that has proved to be a tracker gets one each [`limits::PROVEN_GAP`] on average: those that
+//! are due by then go together, [`limits::PROVEN_AT_ONCE`] at most, at common moments, so that a
+//! process with many torrents wakes up a few times a second only. Questions on the way out to such
+//! a tracker are [`limits::FAREWELL_GAP`] apart. Beside that, only so many connections over HTTP
+//! may be under way: in all, and at one address.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};

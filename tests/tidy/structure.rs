@@ -66,7 +66,8 @@ fn types_are_named_by_the_room_that_passes_them_on() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap();
-            Source::new(format!("../{}", path.display()), text)
+            let name = path.strip_prefix(repository("")).unwrap_or(&path);
+            Source::new(format!("../{}", name.display()), text)
         });
     let mut broken = String::new();
     for source in sources.into_iter().chain(tests) {

@@ -67,8 +67,8 @@ impl Control {
         self.server.on_event(event);
     }
 
-    /// Answers requests, and does what they ask for: a bounded number in one turn. No client is told
-    /// that something has changed before it is kept, see [`Control::on_kept`].
+    /// Answers requests, and does what they ask for: a bounded number in one turn. No client is
+    /// told that something has changed before it is kept, see [`Control::on_kept`].
     pub fn turn(&mut self, registry: &Registry, session: &mut Session, keep: Keep<'_>, now: Now) {
         for _ in 0..limits::CONTROL_CLIENTS {
             let Some((client, incoming)) = self.server.next_request(registry, now) else {
