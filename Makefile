@@ -8,11 +8,13 @@
 # make fresh   make ci on a new Debian 13 in a folder (needs root, debootstrap and the network); it
 #              takes as long as make ci, a download of the system and a build from nothing together
 # make bench   brooklet and other clients side by side (needs root; ARGS="--only download" and others, see ARGS=--help; RQBIT=1 builds
-#              rqbit for it); the tables on standard output, the same as JSON in target/bench/bench.json
+#              rqbit for it); the tables on standard output, the same as JSON in target/bench/bench.json; without ARGS the last table is
+#              that of a thousand idle seeds in one process
 # make bench-quick   the core of it in two minutes
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
-# make bench-many   what a thousand idle seeds in one process need (COUNT, PIECE in the environment)
+# make bench-many   what a thousand idle seeds in one process need (COUNT, PIECE in the environment; BESIDE=--beside: and in other
+#              clients)
 # make bench-churn   memory of one process while torrents and peers come and go (MINUTES in the environment; needs python3-libtorrent)
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
 # make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: about an hour (SEEDS=20 for fewer, FROM=1000 to
@@ -81,6 +83,7 @@ bench: build
 	mkdir -p $(target)/bench
 	cp $(target)/release/brooklet $(target)/bench/brooklet
 	@cargo bench --locked --bench side -- --brooklet $(target)/bench/brooklet $(ARGS)
+	@$(if $(ARGS),,tests/bench/many.py --beside $(target)/bench/brooklet)
 
 bench-quick: override ARGS := --quick $(ARGS)
 bench-quick: bench
@@ -110,7 +113,7 @@ bench-size:
 
 .PHONY: bench-many
 bench-many: build
-	@tests/bench/many.py $(target)/release/brooklet $(COUNT) $(PIECE)
+	@tests/bench/many.py $(BESIDE) $(target)/release/brooklet $(COUNT) $(PIECE)
 
 .PHONY: bench-churn
 bench-churn: build

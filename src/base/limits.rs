@@ -74,6 +74,9 @@ pub const QUEUED_UPLOADS: usize = 2_048;
 /// Bytes read at a time of a peer that owes us no blocks: as many requests as keep us busy for a
 /// while, so that few of them wait.
 pub const ASKING_READ: usize = 16 * KIB;
+/// Bytes read at a time of a peer whose handshake has not come, or is not answered: what most send
+/// with it. They are kept while the torrent that it names wakes up.
+pub const GREETING_READ: usize = 4 * KIB;
 /// Bytes of content that the disk is told to read ahead for a peer and that were not sent to it, at
 /// most: what [`PAUSED_UPLOADS`] requests ask for. Requests that are cancelled again would have the
 /// disk read for nothing.

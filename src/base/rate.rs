@@ -38,6 +38,9 @@ impl Meter {
 
     /// Bytes a second.
     pub fn rate(&self, now: Now) -> u64 {
+        if self.weight == 0.0 {
+            return 0;
+        }
         // The integral of the decay from now back to for ever is HALF_LIFE / ln 2; a young meter
         // has only seen a part of that.
         let half_life = Self::HALF_LIFE.as_secs_f64();

@@ -258,6 +258,9 @@ impl Reactor {
         self.outreach
             .on_woken(now, &mut |heard| hear(&mut self.session, heard, now));
         let found = self.outreach.take_peers();
+        if found.is_empty() {
+            return;
+        }
         for torrent in view::keys(&self.session) {
             self.session.add_peers(torrent, &found, Source::User, now);
         }
@@ -356,6 +359,12 @@ impl Reactor {
                 // on.
                 Effect::Rest { torrent } if self.unattended.is_some() => self.store.rest(torrent),
                 Effect::Rest { .. } => {}
+                // Nor does what is known of a few torrents, of which the metainfo may be gone.
+                Effect::Sleep { torrent } | Effect::Wake { torrent } => {
+                    if let Some(unattended) = &mut self.unattended {
+                        unattended.on_rest(torrent, &mut self.store, &self.session);
+                    }
+                }
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),
                 Effect::Trace { addr, ours, words } => {
@@ -385,10 +394,11 @@ impl Reactor {
     /// Closes the files of a torrent that is to be forgotten, and forgets it.
     fn close(&mut self, torrent: TorrentKey, data: bool) {
         let info_hash = self.session.torrent(torrent).map(|it| it.order.info_hash);
-        if let (Some(unattended), Some(info_hash)) = (&mut self.unattended, info_hash) {
+        let Some(info_hash) = info_hash else { return };
+        if let Some(unattended) = &mut self.unattended {
             unattended.on_removed(info_hash, data);
         }
-        self.store.close(torrent);
+        self.store.close(torrent, info_hash);
         self.session.forget(torrent);
     }
 
@@ -413,6 +423,9 @@ impl Reactor {
         // What is saved may let links go.
         self.go_on_saving(now);
         self.let_go(now);
+        if let Some(unattended) = &mut self.unattended {
+            unattended.sweep(&mut self.store, &mut self.session);
+        }
         self.busy |= !self.links.unwritten.is_empty() || self.session.is_pending();
         self.busy |= self.unattended.is_some() && self.store.has_closed();
     }

@@ -7,7 +7,7 @@ use super::net::link;
 use super::reactor::Reactor;
 use crate::base::{Block, Now, PeerKey, SortedSet, TorrentKey, limits};
 use crate::peer::{Fault, Peer};
-use crate::session::{Appetite, DiskLoad};
+use crate::session::{Appetite, DiskLoad, sleep};
 
 /// Reads whose blocks are hashed together: with those of several peers there are several pieces,
 /// which go faster together than one after the other. What was read must still be in the
@@ -67,17 +67,21 @@ impl Reactor {
         buffer[..cut].copy_from_slice(kept);
         let mut blocks = Blocks::new();
         let torrent = self.session.torrent_of(key);
+        // What was put back while its torrent slept is handed in though nothing has come since.
+        let kept = cut > 0 && self.session.peer(key).is_none();
         match link.read(&mut buffer[cut..cut + most]) {
-            Ok(None) => {}
+            Ok(None) if !kept => {}
             Ok(Some(0)) => {
                 link.readable = false;
                 self.session.handle_closed(key, Fault::Closed, now);
             }
-            Ok(Some(n)) => {
-                let mut input = self.session.open(key, &mut buffer[..cut + n]);
+            Ok(read) => {
+                let bytes = &mut buffer[..cut + read.unwrap_or(0)];
+                let mut input = self.session.open(key, bytes);
                 while let Some(write) = self.session.receive(key, &mut input, now) {
                     blocks.push((write.block, write.at));
                 }
+                link.readable |= sleep::waits(&self.session, key);
             }
             Err(error) => {
                 link.readable = false;
@@ -126,11 +130,11 @@ impl Reactor {
         self.busy = true;
     }
 
-    /// The links whose disks have caught up.
+    /// The links that need not be held up any more.
     fn take_held_up(&mut self, now: Now) -> Vec<usize> {
         let (held_up, keys): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.links.held_up)
             .into_iter()
-            .partition(|&key| self.disk_load(key).full);
+            .partition(|&key| self.holds_up(key));
         self.links.held_up = held_up;
         for &key in &keys {
             self.session.listen(key, now);
@@ -138,10 +142,23 @@ impl Reactor {
         keys
     }
 
-    /// How far the disk is behind what a peer sends. Its other messages, such as requests, wait
-    /// behind its blocks.
+    /// Whether a link that was held up still is: until its torrent is awake, or the disk has caught
+    /// up.
+    fn holds_up(&self, key: PeerKey) -> bool {
+        match self.session.peer(key) {
+            Some(_) => self.disk_load(key).full,
+            None => sleep::waits(&self.session, key),
+        }
+    }
+
+    /// How far the disk is behind what a peer sends: as far as can be while its torrent sleeps. Its
+    /// other messages, such as requests, wait behind its blocks.
     fn disk_load(&self, key: PeerKey) -> DiskLoad {
         match self.session.torrent_of(key) {
+            Some(_) if sleep::waits(&self.session, key) => DiskLoad {
+                full: true,
+                overfull: true,
+            },
             Some(torrent) => DiskLoad {
                 full: self.store.is_behind(torrent),
                 overfull: self.store.is_overfull(torrent),

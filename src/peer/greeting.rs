@@ -28,7 +28,7 @@ pub struct Greeting {
     foreign: Option<Foreign>,
     /// The peer is this very client: what it sends is ignored from now on.
     ignored: bool,
-    /// The start of the peer's handshake.
+    /// The start of the peer's handshake; or all that has come, while the torrent sleeps.
     cut: Vec<u8>,
     /// What is to be sent of our handshake.
     pub(super) out: Vec<u8>,
@@ -109,8 +109,8 @@ impl Greeting {
         self.since
     }
 
-    /// The start of a handshake that the last read cut in two. It belongs in front of what is read
-    /// next.
+    /// The start of a handshake that the last read cut in two, or what was put back. It belongs in
+    /// front of what is read next.
     pub fn cut(&self) -> &[u8] {
         &self.cut
     }
@@ -177,6 +177,11 @@ impl Greeting {
             self.cut.extend_from_slice(rest);
         }
         Ok(theirs)
+    }
+
+    /// Keeps what has come, from the handshake on: it is to be handed in again.
+    pub fn put_back(&mut self, came: &[u8]) {
+        self.cut = came.to_vec();
     }
 
     /// Answers the peer's handshake for the torrent of `local`. True: both handshakes are done.

@@ -38,8 +38,10 @@ impl Appetite {
             Appetite::HoldUp
         } else if owes {
             Appetite::Read(limits::READ)
-        } else {
+        } else if peer.is_some() {
             Appetite::Read(limits::ASKING_READ)
+        } else {
+            Appetite::Read(limits::GREETING_READ)
         }
     }
 }

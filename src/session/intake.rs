@@ -211,10 +211,7 @@ impl Session {
     /// What [`Session::next_read`] asked for.
     pub fn handle_read(&mut self, torrent: TorrentKey, block: Block, data: &[u8]) {
         self.with(torrent, |torrent, with| {
-            match &mut torrent.checking {
-                Some(checking) => checking.take(data),
-                None => torrent.pieces.handle_reread(block, data),
-            }
+            torrent.awake_mut().handle_read(block, data);
             torrent.stir(with);
         });
     }
@@ -223,11 +220,12 @@ impl Session {
     /// missing; later it means that a file of ours is gone, and the torrent ends.
     pub fn handle_unreadable(&mut self, torrent: TorrentKey, why: String, now: Now) {
         let failed = self.with(torrent, |torrent, with| {
-            let Some(checking) = &mut torrent.checking else {
+            let content = torrent.awake_mut();
+            let Some(checking) = &mut content.checking else {
                 return Err(why);
             };
             if let Some(slice) = checking.next_slice() {
-                torrent.damage.on_unchecked(slice.piece);
+                content.damage.on_unchecked(slice.piece);
             }
             checking.fail();
             torrent.report(Report::Warning(why), with.effects);
@@ -244,7 +242,7 @@ impl Session {
     pub fn handle_hole(&mut self, torrent: TorrentKey) -> bool {
         self.stir(torrent);
         let checking = self.torrents.get_mut(torrent);
-        let checking = checking.and_then(|torrent| torrent.checking.as_mut());
+        let checking = checking.and_then(|torrent| torrent.awake_mut().checking.as_mut());
         checking.is_some_and(|checking| checking.hole())
     }
 
@@ -253,7 +251,7 @@ impl Session {
     /// hashing several pieces at once is faster.
     pub fn handle_written(&mut self, torrent: TorrentKey, blocks: &[(Block, &[u8])]) {
         self.with(torrent, |torrent, with| {
-            torrent.pieces.written(blocks);
+            torrent.awake_mut().pieces.written(blocks);
             torrent.stir(with);
         });
     }
@@ -262,7 +260,7 @@ impl Session {
     /// ends.
     pub fn handle_unwritten(&mut self, torrent: TorrentKey, block: Block, why: String, now: Now) {
         if let Some(torrent) = self.torrents.get_mut(torrent) {
-            torrent.damage.on_unwritten(block.piece);
+            torrent.awake_mut().damage.on_unwritten(block.piece);
         }
         self.fail(torrent, why, now);
     }
@@ -274,7 +272,7 @@ impl Session {
         };
         lossy.report(Report::Warning(why), &mut self.effects);
         for &piece in pieces {
-            lossy.damage.on_unreadable(piece);
+            lossy.awake_mut().damage.on_unreadable(piece);
         }
         for key in lossy.members.clone() {
             if let Some(member) = self.member(key) {
@@ -302,15 +300,16 @@ impl Session {
             return false;
         };
         let torrent = &mut self.torrents[torrent];
-        let content = torrent.pieces.content_of(block);
+        let content = torrent.awake().pieces.content_of(block);
         torrent.traffic.down.add(content, now);
         self.down.meter.add(content, now);
         let from = member.peer.addr();
-        if torrent.pieces.accept(key, from, block, data) != Accepted::Fresh {
+        let pieces = &mut torrent.awake_mut().pieces;
+        if pieces.accept(key, from, block, data) != Accepted::Fresh {
             return false;
         }
         let mut others = Vec::new();
-        torrent.pieces.also_asked(block, key, &mut others);
+        pieces.also_asked(block, key, &mut others);
         for other in others {
             if let Some(member) = self.member(other) {
                 member.peer.cancel(block);
@@ -324,27 +323,28 @@ impl Session {
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return Ok(());
         };
-        let torrent = &mut self.torrents[torrent];
+        let content = self.torrents[torrent].awake_mut();
+        let (pieces, news) = (&mut content.pieces, &content.news);
         match event {
             Event::Holdings(before) => {
-                torrent.pieces.left_swarm(&before);
-                torrent.pieces.joined(member.peer.holdings());
+                pieces.left_swarm(&before);
+                pieces.joined(member.peer.holdings());
                 let have = member.peer.holdings();
-                let untold = torrent.news.untold.iter();
+                let untold = news.untold.iter();
                 let untold = untold.filter(|&&piece| have.has(piece)).count();
-                member.useful = torrent.pieces.wants_of(have) + untold as u32;
+                member.useful = pieces.wants_of(have) + untold as u32;
             }
             Event::Have(piece) => {
-                torrent.pieces.on_have(piece);
+                pieces.on_have(piece);
                 if member.peer.holdings().is_seed() {
-                    torrent.pieces.became_seed();
+                    pieces.became_seed();
                 }
-                let untold = torrent.news.untold.contains(&piece);
-                member.useful += u32::from(torrent.pieces.needs(piece) || untold);
+                let untold = news.untold.contains(&piece);
+                member.useful += u32::from(pieces.needs(piece) || untold);
             }
             Event::Choked(dropped) => self.give_back(key, &dropped),
             Event::Rejected(block) => self.give_back(key, &[block]),
-            Event::Interested(_) => torrent.choking.set_due(),
+            Event::Interested(_) => content.choking.set_due(),
             Event::Requested(block) => return self.requested(key, block, now),
             Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => {}
         }
@@ -356,7 +356,7 @@ impl Session {
             return Ok(());
         };
         let torrent = &self.torrents[torrent];
-        let held = torrent.pieces.held().get(block.piece) && !torrent.damage.is_lost(block.piece);
+        let held = torrent.awake().serves(block.piece);
         let peer = &mut member.peer;
         let choked = peer.choke_state().am_choking;
         if !held || (choked && !peer.may_have_choked(block)) {
@@ -404,7 +404,7 @@ impl Session {
         }
         self.dials.on_closed(was_dialing);
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
-            torrent.choking.set_due();
+            torrent.set_choking_due();
             if outbound && !greeted {
                 torrent.on_failed_dial(addr, &fault, &mut self.effects);
             }
@@ -439,9 +439,10 @@ impl Session {
         let blocks = member.peer.close(fault.clone());
         let torrent = &mut self.torrents[left];
         torrent.census.recount(member);
-        torrent.pieces.left_swarm(member.peer.holdings());
+        let holdings = member.peer.holdings();
+        torrent.awake_mut().pieces.left_swarm(holdings);
         self.give_back(key, &blocks);
-        self.torrents[left].pieces.forget(key);
+        self.torrents[left].awake_mut().pieces.forget(key);
         self.down.turns.forget(left, key);
         self.up.turns.forget(left, key);
     }

@@ -8,6 +8,7 @@ use super::budget::Dials;
 use super::turns::Turns;
 use crate::base::limits;
 use crate::peer::{FrameLimits, Local, Peer};
+use crate::pieces::Pieces;
 use crate::torrent::{Member, Slot, Torrent, members};
 use crate::wire::message::frame_len;
 
@@ -35,11 +36,13 @@ pub fn check_turns(of_limits: [&Turns; 2], slots: &Slab<Slot>) {
 
 /// Asserts it of a torrent.
 pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>) {
-    torrent.pieces.assert_invariants();
+    let pieces = torrent.content.as_ref().map(|content| &content.pieces);
+    pieces.into_iter().for_each(Pieces::assert_invariants);
     assert!(torrent.counts_agree(slots));
     assert!(torrent.candidates.len() <= limits::CANDIDATES);
     let members = || members::greeted(slots, &torrent.members);
-    let mut marked: Vec<_> = torrent.pieces.requests().collect();
+    let requests = pieces.map(|pieces| pieces.requests());
+    let mut marked: Vec<_> = requests.into_iter().flatten().collect();
     let requested = |(key, member): (usize, &Member)| -> Vec<_> {
         let blocks = member.peer.requested();
         blocks.map(|block| (key, block)).collect()

@@ -36,16 +36,23 @@ impl Meeting<'_> {
         let Machine::Greeting(greeting) = machine else {
             return Ok(true);
         };
+        let came = input.rest();
         let Some(theirs) = greeting.next_handshake(input)? else {
             return Ok(false);
         };
         let named = match *torrent {
-            Some(dialed) => dialed,
-            None => self.torrents.meet(&theirs.info_hash)?,
+            Some(dialed) if greeting.is_outbound() => dialed,
+            _ => self.torrents.meet(&theirs.info_hash)?,
         };
         let meeting = &mut self.torrents[named];
         *torrent = Some(named);
         meeting.members.insert(key);
+        if meeting.content.is_none() {
+            greeting.put_back(came);
+            input.take(input.rest().len());
+            meeting.wake(self.effects);
+            return Ok(false);
+        }
         if !greeting.answer(&theirs, &meeting.local)? {
             return Ok(false);
         }
@@ -72,9 +79,9 @@ impl Meeting<'_> {
         }
         let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
         let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
-        let mut held = torrent.served();
+        let mut held = torrent.awake().served();
         // It is told of these with the others.
-        for &piece in &torrent.news.untold {
+        for &piece in &torrent.awake().news.untold {
             held.clear(piece);
         }
         allowed.retain(|&piece| held.get(piece));

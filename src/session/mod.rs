@@ -30,6 +30,8 @@ pub mod session;
 pub mod intake;
 mod planning;
 
+pub mod sleep;
+
 pub mod command;
 pub mod datagrams;
 pub mod view;

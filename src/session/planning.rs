@@ -156,9 +156,8 @@ impl Session {
             if let Some((torrent, member)) = slot.peer_of_mut() {
                 let late = member.peer.take_late(now);
                 let lost = member.peer.take_lost(now);
-                for &block in &late {
-                    self.torrents[torrent].pieces.late(key, block);
-                }
+                let pieces = &mut self.torrents[torrent].awake_mut().pieces;
+                late.iter().for_each(|&block| pieces.late(key, block));
                 self.give_back(key, &lost);
             }
             self.touch(key);
@@ -183,7 +182,7 @@ impl Session {
                 let terms = Terms {
                     slots,
                     short,
-                    seeding: torrent.pieces.is_complete(),
+                    seeding: torrent.is_complete(),
                     starved: &starved,
                 };
                 torrent.update_chokes(terms, with, now);
@@ -245,7 +244,7 @@ impl Session {
             let fault = if member.peer.is_overfull() {
                 Some(Fault::NotReading)
             } else {
-                let useless = torrent.pieces.is_complete() && member.peer.holdings().is_seed();
+                let useless = torrent.is_complete() && member.peer.holdings().is_seed();
                 useless.then_some(Fault::NoUse)
             };
             if let Some(fault) = fault {
@@ -299,8 +298,10 @@ impl Session {
     fn next_touched(&mut self) -> Option<PeerKey> {
         if self.agenda.touched.is_empty() {
             let torrents = &mut self.torrents;
-            let mut news =
-                |key: &TorrentKey| torrents.get_mut(*key)?.pieces.take_news().then_some(*key);
+            let mut news = |key: &TorrentKey| {
+                let content = torrents.get_mut(*key)?.content.as_mut()?;
+                content.pieces.take_news().then_some(*key)
+            };
             let news: Vec<TorrentKey> = self.agenda.torrents.iter().filter_map(&mut news).collect();
             news.into_iter()
                 .for_each(|torrent| self.wake_wanting(torrent));
@@ -333,7 +334,7 @@ impl Session {
             self.leave(torrent, self.config.after_stay, reason, now);
         }
         self.with(torrent, |torrent, with| {
-            torrent.update_rest(with);
+            torrent.update_rest(with, now);
             if torrent.is_running() && torrent.record.deadline().is_some_and(|at| at <= now) {
                 torrent.save(false, with.effects, now);
             }

@@ -349,7 +349,7 @@ impl Session {
 
     /// The piece table of a torrent that there is, to look at.
     pub fn pieces(&self, torrent: TorrentKey) -> &Pieces {
-        &self.torrents[torrent].pieces
+        &self.torrents[torrent].awake().pieces
     }
 
     /// How many connections there are, those being made included.

@@ -85,6 +85,24 @@ impl Torrents {
         Ok(entry.insert(Torrent::new(names, order, us, &mut self.rng, now)))
     }
 
+    /// One falls asleep, if it may.
+    pub fn fall_asleep(&mut self, key: TorrentKey) -> bool {
+        self.note(key);
+        let sleeps = self.get_mut(key).is_some_and(Torrent::fall_asleep);
+        if sleeps {
+            self.note(key);
+        }
+        sleeps
+    }
+
+    /// One is awake again.
+    pub fn wake_up(&mut self, key: TorrentKey, order: Order, now: Now) {
+        if let Some(torrent) = self.slab.get_mut(key) {
+            torrent.wake_up(order, &mut self.rng, now);
+            self.reading.insert(key);
+        }
+    }
+
     /// How many were ever added, as far as numbers are concerned.
     pub fn set_added(&mut self, added: u32) {
         self.added = added;
@@ -129,7 +147,7 @@ impl Torrents {
             self.queue.forget(&gone);
             self.reading.remove(&key);
             self.by_hash.remove(&gone.local.info_hash);
-            self.interested -= gone.choking.counted;
+            self.interested -= counted(&gone);
             for alarms in [&mut self.plan, &mut self.dial, &mut self.unused] {
                 alarms.set(key, None);
             }
@@ -181,7 +199,7 @@ impl Torrents {
     /// The piece that the next read begins, if holes are worth looking for.
     pub fn next_hole(&self) -> Option<(TorrentKey, u32)> {
         let key = self.next_reading()?;
-        let checking = self.get(key)?.checking.as_ref()?;
+        let checking = self.get(key)?.content.as_ref()?.checking.as_ref()?;
         Some((key, checking.beginning()?))
     }
 
@@ -199,13 +217,16 @@ impl Torrents {
         self.plan.set(key, torrent.next_deadline());
         let running = torrent.is_running();
         let dial = torrent.candidates.next_deadline();
-        self.dial.set(key, dial.filter(|_| running));
-        let unused = torrent.choking.unused_at();
-        self.unused.set(key, unused.filter(|_| running));
+        let content = torrent.content.as_mut().filter(|_| running);
+        self.dial.set(key, dial.filter(|_| content.is_some()));
+        self.unused
+            .set(key, content.and_then(|content| content.choking.unused_at()));
         self.queue.note(torrent);
-        let interested = torrent.census.interested;
-        self.interested -= std::mem::replace(&mut torrent.choking.counted, interested);
-        self.interested += interested;
+        if let Some(content) = &mut torrent.content {
+            let interested = torrent.census.interested;
+            self.interested -= std::mem::replace(&mut content.choking.counted, interested);
+            self.interested += interested;
+        }
     }
 
     /// The same of several.
@@ -225,7 +246,7 @@ impl Torrents {
     pub fn upload_slots(&self, key: TorrentKey, all: usize) -> usize {
         let own = self[key].census.interested;
         // What has changed in this turn is not counted yet.
-        let interested = self.interested - self[key].choking.counted + own;
+        let interested = self.interested - counted(&self[key]) + own;
         if own == interested {
             all
         } else {
@@ -259,19 +280,26 @@ impl Torrents {
     pub fn assert_invariants(&self, slots: &Slab<Slot>) {
         self.iter()
             .for_each(|torrent| invariants::check_torrent(torrent, slots));
-        let counted = self.iter().map(|torrent| torrent.choking.counted);
+        let counted = self.iter().map(counted);
         assert_eq!(counted.sum::<usize>(), self.interested);
     }
 
-    /// Whether all have ended or are about to.
+    /// Whether all have ended or are about to. Those that were added last end last: a look at them
+    /// is mostly enough.
     pub fn are_ending(&self) -> bool {
-        let mut all = self.iter();
-        all.all(|torrent| torrent.life.is_ending())
+        let mut all = self.slab.iter().rev();
+        all.all(|(_, torrent)| torrent.life.is_ending())
     }
 
     /// Whether nothing is left to do for any.
     pub fn are_over(&self) -> bool {
-        let mut all = self.iter();
-        all.all(|torrent| torrent.life.stage == Stage::Over)
+        let mut all = self.slab.iter().rev();
+        all.all(|(_, torrent)| torrent.life.stage == Stage::Over)
     }
+}
+
+/// How many of its peers count among those that want something of us, over all torrents.
+fn counted(torrent: &Torrent) -> usize {
+    let content = torrent.content.as_ref();
+    content.map_or(0, |content| content.choking.counted)
 }

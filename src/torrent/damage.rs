@@ -21,6 +21,11 @@ impl Damage {
         }
     }
 
+    /// Whether nothing is wrong.
+    pub fn is_none(&self) -> bool {
+        self.lost.count() == 0 && self.unknown.is_empty()
+    }
+
     /// Whether this piece is lost.
     pub fn is_lost(&self, piece: u32) -> bool {
         self.lost.get(piece)

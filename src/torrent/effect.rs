@@ -162,6 +162,19 @@ pub enum Effect {
         /// The torrent.
         torrent: TorrentKey,
     },
+    /// A torrent that rests may sleep: once everything of it is saved, its files and what is known
+    /// of them may be let go of, see [`sleep`](crate::session::sleep).
+    Sleep {
+        /// The torrent.
+        torrent: TorrentKey,
+    },
+    /// A torrent that sleeps is to wake up: what was let go of is to be found again, and handed to
+    /// [`sleep::wake_up`](crate::session::sleep::wake_up), or
+    /// [`Session::fail`](crate::session::session::Session::fail) to be called.
+    Wake {
+        /// The torrent.
+        torrent: TorrentKey,
+    },
     /// A torrent is to be forgotten: once everything of it is written and saved, its files are
     /// closed, and [`Session::forget`](crate::session::Session::forget) is to be called.
     Close {

@@ -31,6 +31,8 @@ pub mod record;
 pub mod reporting;
 pub mod search;
 
+pub mod content;
+
 #[allow(clippy::module_inception)]
 pub mod torrent;
 

@@ -51,8 +51,12 @@ pub struct Life {
     pub complete_at: Option<Now>,
     /// Why it failed, if it did.
     pub failure: Option<String>,
-    /// Its files are closed, as far as it knows.
-    pub resting: bool,
+    /// Since when nothing has been left to get for it and it has had no peers.
+    pub resting: Option<Now>,
+    /// The outside knows that it may sleep.
+    pub drowsy: bool,
+    /// It sleeps, and is to wake up.
+    pub waking: bool,
     /// The check of what is on disk is over.
     pub checked: bool,
     /// It has stayed for as long as it was to.
@@ -70,7 +74,9 @@ impl Life {
             started: now,
             complete_at: None,
             failure: None,
-            resting: false,
+            resting: None,
+            drowsy: false,
+            waking: false,
             checked: false,
             reached: false,
             endless: false,

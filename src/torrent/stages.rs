@@ -1,11 +1,15 @@
 //! The stages of a torrent: the check of what is on disk, the download, the stay, the way out.
+//! While it stays and has no peers it sleeps: it wakes up for a peer that dials us, and when there
+//! is one to be dialed.
 
+use super::content::Content;
 use super::effect::{Effect, Effects, Report};
 use super::members::{self, Members};
-use super::order::Stay;
+use super::order::{Order, Stay};
+use super::slot::Slot;
 use super::stage::{Stage, Then};
 use super::torrent::Torrent;
-use crate::base::{Bits, Now, limits};
+use crate::base::{Bits, Now, Rng, limits};
 
 impl Torrent {
     /// Ends the check, if everything is hashed: true, and it is running.
@@ -13,13 +17,14 @@ impl Torrent {
     /// # Errors
     /// Nothing may be written, and why.
     pub fn finish_check(&mut self, effects: &mut Effects, now: Now) -> Result<bool, String> {
-        let slice = self.checking.as_ref().and_then(|c| c.next_slice());
-        if self.life.stage != Stage::Checking || slice.is_some() {
+        let slice = |it: &Content| it.checking.as_ref().and_then(|c| c.next_slice());
+        let content = self.content.as_mut().filter(|it| slice(it).is_none());
+        let Some(content) = content.filter(|_| self.life.stage == Stage::Checking) else {
             return Ok(false);
-        }
-        let mut telling = self.order.trusted.clone();
-        if let Some(checking) = self.checking.take() {
-            self.pieces.restore(checking.valid());
+        };
+        let mut telling = std::mem::take(&mut content.trusted);
+        if let Some(checking) = content.checking.take() {
+            content.pieces.restore(checking.valid());
             for piece in checking.telling().ones() {
                 telling.set(piece);
             }
@@ -34,7 +39,9 @@ impl Torrent {
         if self.order.download {
             effects.push_back(Effect::Begin { torrent: self.key });
         }
-        self.search.restart(now);
+        let content = self.awake_mut();
+        content.search.restart(now);
+        content.doubted = Vec::new();
         let checked = self.checked();
         self.report(checked, effects);
         self.report_progress(effects, now);
@@ -42,19 +49,20 @@ impl Torrent {
     }
 
     fn checked(&self) -> Report {
-        let (held, wanted) = (self.pieces.held(), &self.order.wanted);
+        let Content { pieces, wanted, .. } = self.awake();
+        let held = pieces.held();
         if self.order.download {
             let have = held.ones().filter(|&piece| wanted.get(piece)).count();
             Report::Checked {
                 have: have as u32,
                 pieces: wanted.count(),
-                missing: self.pieces.wanted() - self.pieces.done(),
+                missing: pieces.wanted() - pieces.done(),
             }
         } else {
             Report::Checked {
                 have: held.count(),
                 pieces: self.order.geometry.pieces(),
-                missing: self.order.size - self.pieces.held_bytes(),
+                missing: self.order.size - pieces.held_bytes(),
             }
         }
     }
@@ -75,7 +83,7 @@ impl Torrent {
     /// pieces that prove a file to be this torrent's.
     fn find_foreign(&self, telling: &Bits) -> Option<String> {
         let geometry = self.order.geometry;
-        let doubted = self.order.doubted.iter();
+        let doubted = self.awake().doubted.iter();
         let mut foreign = doubted.filter(|file| !file.is_proven(telling, geometry));
         let first = foreign.next()?;
         let more = match foreign.count() {
@@ -93,12 +101,18 @@ impl Torrent {
     /// its files.
     pub fn is_whole(&self) -> bool {
         let running = self.order.download && self.is_running();
-        running && self.life.complete_at.is_none() && self.pieces.is_complete()
+        running && self.life.complete_at.is_none() && self.is_complete()
+    }
+
+    /// Whether every wanted piece is held.
+    pub fn is_complete(&self) -> bool {
+        let content = self.content.as_ref();
+        content.is_none_or(|content| content.pieces.is_complete())
     }
 
     /// Says once that everything selected is there, if it is. True: there is nothing to stay for.
     pub fn complete(&mut self, with: &mut Members<'_>, now: Now) -> bool {
-        let whole = self.is_running() && self.pieces.is_complete();
+        let whole = self.is_running() && self.is_complete();
         if self.life.complete_at.is_some() || !whole {
             return false;
         }
@@ -114,29 +128,100 @@ impl Torrent {
             self.report(report, with.effects);
         }
         self.update_totals();
-        if totals.down > 0 && self.pieces.held_bytes() == self.order.size {
+        if totals.down > 0 && self.left() == 0 {
             self.trackers.completed(with.shared, now);
         }
-        self.choking.set_due();
+        self.set_choking_due();
         if self.order.stay != Stay::No && self.record.is_outdated() {
             self.save(true, with.effects, now);
         }
         self.order.stay == Stay::No
     }
 
-    /// Frees what only a download or peers need, if there is nothing left to get.
-    pub fn update_rest(&mut self, with: &mut Members<'_>) {
+    /// Frees what only a download or peers need, if there is nothing left to get, and wakes up when
+    /// there is a peer to be dialed.
+    pub fn update_rest(&mut self, with: &mut Members<'_>, now: Now) {
+        let torrent = self.key;
+        let dial = self.candidates.next_deadline();
+        let Some(content) = &mut self.content else {
+            if self.is_running() && dial.is_some_and(|at| at <= now) {
+                self.wake(with.effects);
+            }
+            return;
+        };
         if self.life.complete_at.is_none() {
             return;
         }
-        self.pieces.retire();
-        let mut members = members::slots(with.slots, &self.members);
-        let rests = members.all(|(_, slot)| slot.is_closing());
-        if rests && !self.life.resting {
-            let torrent = self.key;
+        content.pieces.retire();
+        let is_closing = |(_, slot): (_, &Slot)| slot.is_closing();
+        if !members::slots(with.slots, &self.members).all(is_closing) {
+            (self.life.resting, self.life.drowsy) = (None, false);
+            return;
+        }
+        if self.life.resting.is_none() {
+            self.life.resting = Some(now);
             with.effects.push_back(Effect::Rest { torrent });
         }
-        self.life.resting = rests;
+        let is_time = self.drowsy_deadline().is_some_and(|at| at <= now);
+        if is_time && self.is_running() {
+            if self.record.is_worth_closing(self.totals()) {
+                self.save(true, with.effects, now);
+            }
+            self.life.drowsy = true;
+            with.effects.push_back(Effect::Sleep { torrent });
+        }
+    }
+
+    /// When it is to fall asleep: at once if that costs nothing, since nothing is to be saved. Not
+    /// if some of its content is missing, or a peer is to be dialed soon.
+    pub fn drowsy_deadline(&self) -> Option<Now> {
+        let mut at = self.life.resting.filter(|_| !self.life.drowsy)?;
+        if self.record.is_worth_closing(self.totals()) {
+            at = at + limits::DROWSY;
+        }
+        let dial = self.candidates.next_deadline();
+        let dials = dial.is_some_and(|dial| dial <= at + limits::DROWSY);
+        let whole = self.content.as_ref().is_some_and(|it| it.is_all_there());
+        Some(at).filter(|_| whole && !dials)
+    }
+
+    /// Falls asleep. False: something has happened since it was to.
+    pub fn fall_asleep(&mut self) -> bool {
+        let idle = self.life.drowsy && self.members.is_empty() && self.is_running();
+        let saved = !self.record.is_worth_closing(self.totals());
+        let content = self.content.as_ref();
+        let sleeps = idle && saved && content.is_some_and(|content| content.is_all_there());
+        if sleeps {
+            self.content = None;
+        }
+        sleeps
+    }
+
+    /// Has the outside find what it needs to be awake.
+    pub fn wake(&mut self, effects: &mut Effects) {
+        if self.content.is_none() && !self.life.waking {
+            self.life.waking = true;
+            let torrent = self.key;
+            effects.push_back(Effect::Wake { torrent });
+        }
+    }
+
+    /// Is awake again, with what the outside has found. If its files are not as they were, they are
+    /// checked again.
+    pub fn wake_up(&mut self, mut order: Order, rng: &mut Rng, now: Now) {
+        let mut random = || Rng::from_seed(rng.bits64());
+        let [picks, chokes] = [(); 2].map(|()| random());
+        let content = Content::new(&mut order, (picks, chokes), now);
+        let is_whole = content.is_all_there();
+        self.content = Some(Box::new(content));
+        let life = &mut self.life;
+        (life.waking, life.drowsy, life.resting) = (false, false, None);
+        if !is_whole {
+            (life.complete_at, life.checked) = (None, false);
+            if life.stage == Stage::Running {
+                life.stage = Stage::Checking;
+            }
+        }
     }
 
     /// Why it stays no longer, if that is so.
@@ -151,10 +236,9 @@ impl Torrent {
         if time.is_some_and(|time| now.since(since) >= time) {
             return Some("seed-time");
         }
-        let size = if self.order.download {
-            self.pieces.wanted()
-        } else {
-            self.order.size
+        let size = match &self.content {
+            Some(content) if self.order.download => content.pieces.wanted(),
+            _ => self.order.size,
         };
         let uploaded = (self.order.earlier + self.totals()).up;
         let reached = ratio.is_some_and(|ratio| uploaded as f64 >= ratio * size as f64);
@@ -248,7 +332,9 @@ impl Torrent {
         } else {
             Stage::Checking
         };
-        self.search.restart(now);
+        if let Some(content) = &mut self.content {
+            content.search.restart(now);
+        }
         true
     }
 }

@@ -16,19 +16,33 @@ impl Torrent {
     /// Chokes and unchokes peers, if it is time.
     pub fn update_chokes(&mut self, terms: Terms<'_>, with: &mut Members<'_>, now: Now) {
         let slots = (&*with.slots, &self.members);
-        for (key, choking) in self.choking.decide(self.census, slots, terms, now) {
+        let Some(content) = &mut self.content else {
+            return;
+        };
+        for (key, choking) in content.choking.decide(self.census, slots, terms, now) {
             let member = with.get(self.key, key);
-            if member.is_some_and(|member| self.choking.set(member, choking, now)) {
+            let choker = &mut self.awake_mut().choking;
+            if member.is_some_and(|member| choker.set(member, choking, now)) {
                 self.enlist(key, with);
             }
+        }
+    }
+
+    /// Something has happened that may leave an upload slot empty.
+    pub fn set_choking_due(&mut self) {
+        if let Some(content) = &mut self.content {
+            content.choking.set_due();
         }
     }
 
     /// Tells peers of the pieces they have not been told of, if it is time. Whether we are still
     /// interested in each peer is updated at the same time.
     pub fn tell_pieces(&mut self, with: &mut Members<'_>, now: Now) {
-        let complete = self.pieces.is_complete();
-        let news = self.news.take_due(self.census.open, complete, now);
+        let Some(content) = &mut self.content else {
+            return;
+        };
+        let complete = content.pieces.is_complete();
+        let news = content.news.take_due(self.census.open, complete, now);
         if news.is_empty() {
             return;
         }
@@ -77,8 +91,8 @@ impl Torrent {
     /// Tells trackers how much was received and sent, and how much is left.
     pub fn update_totals(&mut self) {
         let totals = self.totals();
-        let left = self.order.size - self.pieces.held_bytes();
-        self.trackers.set_totals(totals.up, totals.down, left);
+        self.trackers
+            .set_totals(totals.up, totals.down, self.left());
     }
 
     /// Passes on what trackers answered, and what they are to be asked.
@@ -108,7 +122,9 @@ impl Torrent {
             self.add_peers(addrs, Source::Tracker, with.bans, now);
         }
         let outcome = outcome.map(|addrs| addrs.len());
-        self.search.on_tracker(&url, outcome.clone());
+        if let Some(content) = &mut self.content {
+            content.search.on_tracker(&url, outcome.clone());
+        }
         let report = Report::Tracker {
             url,
             outcome,
@@ -134,25 +150,29 @@ impl Torrent {
     /// There was no progress for longer than its user wants to wait, and why.
     pub fn update_search(&mut self, effects: &mut Effects, now: Now) -> Result<(), String> {
         let alone = self.is_downloading() && self.census.open == 0;
-        self.search.set_alone(alone, now);
         let (idle, dialing) = (self.is_search_idle(), self.members.len());
-        if let Some(why) = self.search.tell(idle, dialing, now) {
-            self.report(Report::Alone(why), effects);
-        }
         let totals = self.totals();
+        let Some(content) = &mut self.content else {
+            return Ok(());
+        };
+        content.search.set_alone(alone, now);
+        let told = content.search.tell(idle, dialing, now);
         let moved = if self.order.download {
             totals.down
         } else {
             totals.up
         };
-        let since = self.search.on_moved(moved, now);
+        let since = content.search.on_moved(moved, now);
+        if let Some(why) = told {
+            self.report(Report::Alone(why), effects);
+        }
         let over = |patience: &Duration| now.since(since) >= *patience;
         let Some(patience) = self.search_patience().filter(over) else {
             return Ok(());
         };
         let why = match (self.order.download, self.census.open) {
             (false, _) => String::from("no peer asked for anything"),
-            (true, 0) => self.search.words(dialing),
+            (true, 0) => self.awake().search.words(dialing),
             (true, peers) => format!("{peers} peers are connected and send nothing"),
         };
         let (name, waited) = (&self.order.name, words_of(patience));
@@ -169,9 +189,10 @@ impl Torrent {
 
     /// When [`Torrent::update_search`] has something to do.
     pub fn search_deadline(&self) -> Option<Now> {
+        let search = &self.content.as_ref()?.search;
         let patience = self.search_patience();
-        let end = patience.map(|patience| self.search.patient_until(patience));
-        sooner(end, self.search.tell_at(self.is_search_idle()))
+        let end = patience.map(|patience| search.patient_until(patience));
+        sooner(end, search.tell_at(self.is_search_idle()))
     }
 
     /// A peer that was dialed did not complete its handshake. The user hears of peers named with
@@ -187,8 +208,11 @@ impl Torrent {
             ),
             fault => fault.to_string(),
         };
-        self.search.on_failed(&why);
-        if self.search.is_named(addr) {
+        let Some(content) = &mut self.content else {
+            return;
+        };
+        content.search.on_failed(&why);
+        if content.search.is_named(addr) {
             self.report(Report::Warning(format!("peer {addr}: {why}")), effects);
         }
     }

@@ -8,24 +8,21 @@ use slab::Slab;
 use super::bans::Bans;
 use super::candidates::{Candidates, Source};
 use super::census::Census;
-use super::checking::Checking;
-use super::choking::Choking;
-use super::damage::Damage;
+use super::content::Content;
 use super::effect::{Effect, Effects, Progress, Report, Snapshot};
 use super::members::{self, Members};
-use super::news::News;
 use super::order::{Order, Us};
 use super::record::Record;
 use super::reporting::Reporting;
-use super::search::Search;
 use super::slot::{Ended, Slot};
 use super::stage::{Life, Stage};
-use crate::base::{
-    Bits, Block, Bucket, Meter, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner,
-};
+use crate::base::{Block, Bucket, Meter, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner};
 use crate::peer::{Local, Peer};
-use crate::pieces::{Pieces, Plan};
+use crate::pieces::Plan;
 use crate::tracker::Trackers;
+
+/// Only a torrent that is awake has peers, is checked, or downloads.
+const AWAKE: &str = "the torrent is awake";
 
 /// One torrent.
 #[derive(Debug)]
@@ -38,28 +35,18 @@ pub struct Torrent {
     pub local: Local,
     /// How far it is.
     pub life: Life,
-    /// Which pieces are missing, open and held.
-    pub pieces: Pieces,
-    /// The check of what is on disk, as long as it lasts.
-    pub checking: Option<Box<Checking>>,
-    /// Pieces that the disk has lost.
-    pub damage: Damage,
+    /// What it has while it is awake; `None`: it sleeps, and has no peers.
+    pub content: Option<Box<Content>>,
     /// Addresses of its peers.
     pub candidates: Candidates,
-    /// Which peers it uploads to.
-    pub choking: Choking,
     /// Its trackers.
     pub trackers: Trackers,
-    /// What its user hears of the search for peers.
-    pub search: Search,
     /// Its connections, those included that it is dialing.
     pub members: SortedSet<PeerKey>,
     /// How many of these are open, and the like.
     pub census: Census,
     /// Bytes of content received and sent in this run, and the torrent's own limits.
     pub traffic: Traffic,
-    /// Pieces that peers have not been told of.
-    pub news: News,
     /// What its resume data say.
     pub record: Record,
     /// What its user has heard of its progress.
@@ -117,7 +104,6 @@ impl Torrent {
         rng: &mut Rng,
         now: Now,
     ) -> Torrent {
-        let hashes = std::mem::take(&mut order.hashes);
         let mut trackers = Trackers::new(
             key,
             &order.trackers,
@@ -126,33 +112,18 @@ impl Torrent {
             Rng::from_seed(rng.bits64()),
         );
         trackers.allow_local(us.allow_local);
-        let checking = (order.to_hash.count() > 0)
-            .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash.clone()))
-            .map(Box::new);
-        let mut pieces = Pieces::new(
-            order.geometry,
-            hashes,
-            &order.wanted,
-            order.sequential,
-            Rng::from_seed(rng.bits64()),
-        );
-        pieces = pieces.with_padding(std::mem::take(&mut order.padding));
-        pieces.restore(&order.trusted);
+        let [picks, candidates, chokes] = [(); 3].map(|()| Rng::from_seed(rng.bits64()));
+        let content = Content::new(&mut order, (picks, chokes), now);
         Torrent {
             key,
             local: order.local(us),
             life: Life::new(number, now),
-            pieces,
-            checking,
-            damage: Damage::new(order.geometry.pieces()),
-            candidates: Candidates::new(Rng::from_seed(rng.bits64())),
-            choking: Choking::new(now, Rng::from_seed(rng.bits64())),
+            content: Some(Box::new(content)),
+            candidates: Candidates::new(candidates),
             trackers,
-            search: Search::new(&order.trackers, now),
             members: SortedSet::new(),
             census: Census::default(),
             traffic: Traffic::new(now),
-            news: News::default(),
             record: Record::new(now),
             reporting: Reporting::new(us.heartbeat, now),
             ended: None,
@@ -172,10 +143,11 @@ impl Torrent {
 
     /// Tells the user that it begins.
     pub fn report_start(&self, port: u16, effects: &mut Effects) {
-        let (size, pieces) = if self.order.download {
-            (self.pieces.wanted(), self.order.wanted.count())
-        } else {
-            (self.order.size, self.order.geometry.pieces())
+        let (size, pieces) = match &self.content {
+            Some(content) if self.order.download => {
+                (content.pieces.wanted(), content.wanted.count())
+            }
+            _ => (self.order.size, self.order.geometry.pieces()),
         };
         let report = Report::Start {
             name: self.order.name.clone(),
@@ -194,10 +166,11 @@ impl Torrent {
         self.report(Report::Progress(progress), effects);
     }
 
-    /// Has what is known saved.
+    /// Has what is known saved. While it sleeps there is nothing new.
     pub fn save(&mut self, clean: bool, effects: &mut Effects, now: Now) {
-        let held = self.served();
-        let clean = clean && self.damage.allows_clean(&held);
+        let Some(content) = &self.content else { return };
+        let held = content.served();
+        let clean = clean && content.damage.allows_clean(&held);
         let totals = self.totals();
         self.record.on_saved(totals, clean, now);
         let snapshot = Snapshot {
@@ -213,18 +186,21 @@ impl Torrent {
 
     /// How far it is.
     pub fn progress(&self, now: Now) -> Progress {
-        let (done, size) = if self.order.download {
-            (self.pieces.done(), self.pieces.wanted())
-        } else {
-            (self.pieces.held_bytes(), self.order.size)
+        let (done, size) = match &self.content {
+            Some(content) if self.order.download => {
+                (content.pieces.done(), content.pieces.wanted())
+            }
+            Some(content) => (content.pieces.held_bytes(), self.order.size),
+            None => (self.order.size, self.order.size),
         };
+        let checking = self.content.as_ref().and_then(|it| it.checking.as_ref());
         Progress {
             done,
             size,
             down_rate: self.traffic.down.rate(now),
             up_rate: self.traffic.up.rate(now),
             peers: self.census.open,
-            checking: self.checking.as_ref().map(|checking| checking.progress()),
+            checking: checking.map(|checking| checking.progress()),
         }
     }
 
@@ -236,9 +212,26 @@ impl Torrent {
         }
     }
 
-    /// Verified pieces, except unreadable ones.
-    pub fn served(&self) -> Bits {
-        self.damage.served(self.pieces.held())
+    /// Bytes of the files that are not there.
+    pub fn left(&self) -> u64 {
+        let held = self.content.as_ref().map(|it| it.pieces.held_bytes());
+        held.map_or(0, |held| self.order.size - held)
+    }
+
+    /// What it has while it is awake.
+    ///
+    /// # Panics
+    /// It sleeps, which would be an error of our own: it has no peers then.
+    pub fn awake(&self) -> &Content {
+        self.content.as_deref().expect(AWAKE)
+    }
+
+    /// The same, to change it.
+    ///
+    /// # Panics
+    /// See [`Torrent::awake`].
+    pub fn awake_mut(&mut self) -> &mut Content {
+        self.content.as_deref_mut().expect(AWAKE)
     }
 
     /// Whether peers are talked to.
@@ -253,20 +246,24 @@ impl Torrent {
 
     /// Whether content is to be read from disk.
     pub fn wants_reads(&self) -> bool {
-        let checking = self
+        let Some(content) = &self.content else {
+            return false;
+        };
+        let checking = content
             .checking
             .as_ref()
             .and_then(|checking| checking.next_slice());
         let checks = checking.is_some() && self.life.stage == Stage::Checking;
-        checks || self.pieces.is_reread_due()
+        checks || content.pieces.is_reread_due()
     }
 
     /// Bytes of content to be read from disk next; `None`: none.
     pub fn next_read(&mut self) -> Option<Block> {
-        match &self.checking {
+        let content = self.content.as_mut()?;
+        match &content.checking {
             Some(checking) if self.life.stage == Stage::Checking => checking.next_slice(),
             Some(_) => None,
-            None => self.pieces.next_reread(),
+            None => content.pieces.next_reread(),
         }
     }
 
@@ -276,11 +273,20 @@ impl Torrent {
         match self.life.stage {
             Stage::Checking | Stage::Queued | Stage::Paused => {}
             Stage::Running => {
-                let round = Some(self.choking.next_round());
-                next = sooner(next, round.filter(|_| self.census.interested > 0));
-                next = sooner(next, self.record.deadline());
-                next = sooner(next, self.news.deadline(self.census.open));
-                next = sooner(next, sooner(self.stay_deadline(), self.search_deadline()));
+                if let Some(content) = &self.content {
+                    let round = Some(content.choking.next_round());
+                    next = sooner(next, round.filter(|_| self.census.interested > 0));
+                    next = sooner(next, content.news.deadline(self.census.open));
+                    next = sooner(next, sooner(self.search_deadline(), self.drowsy_deadline()));
+                } else {
+                    next = sooner(
+                        next,
+                        self.candidates
+                            .next_deadline()
+                            .filter(|_| !self.life.waking),
+                    );
+                }
+                next = sooner(next, sooner(self.stay_deadline(), self.record.deadline()));
             }
             Stage::Leaving { until, .. } => next = sooner(next, Some(until)),
             Stage::Over => return None,
@@ -306,9 +312,10 @@ impl Torrent {
     /// builds: it costs a pass over the pieces of each peer.
     pub fn counts_agree(&self, slots: &Slab<Slot>) -> bool {
         let useful = members::greeted(slots, &self.members).all(|(_, member)| {
-            let have = member.peer.holdings();
-            let untold = self.news.untold.iter().filter(|&&piece| have.has(piece));
-            let useful = self.pieces.wants_of(have) + untold.count() as u32;
+            let (have, content) = (member.peer.holdings(), self.awake());
+            let untold = content.news.untold.iter();
+            let untold = untold.filter(|&&piece| have.has(piece));
+            let useful = content.pieces.wants_of(have) + untold.count() as u32;
             !member.peer.is_open() || member.useful == useful
         });
         let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent == Some(self.key);
@@ -322,8 +329,8 @@ impl Torrent {
 
     /// Adds addresses of peers, except banned ones.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, bans: &Bans, now: Now) {
-        if source == Source::User {
-            self.search.add_named(addrs);
+        if let (Source::User, Some(content)) = (source, &mut self.content) {
+            content.search.add_named(addrs);
         }
         for &addr in addrs.iter().filter(|addr| !bans.covers(**addr)) {
             self.candidates.add(addr, source, now);
@@ -358,8 +365,10 @@ impl Torrent {
         now: Now,
     ) -> Asked {
         let room = peer.room(now);
+        let active = self.active;
+        let pieces = &mut self.awake_mut().pieces;
         // While it chokes us there is mostly nothing to ask it for, whatever other peers do.
-        let wanted = |&piece: &u32| self.pieces.needs(piece) && peer.holdings().has(piece);
+        let wanted = |&piece: &u32| pieces.needs(piece) && peer.holdings().has(piece);
         let choked = |only: &[u32]| !only.iter().any(wanted);
         if room == 0 || peer.allowed().is_some_and(choked) {
             return Asked::default();
@@ -372,16 +381,16 @@ impl Torrent {
             have: peer.holdings(),
             only: peer.allowed(),
             count,
-            active: self.active,
+            active,
             repeat: false,
             slow: peer.is_snubbing(now),
         };
-        self.pieces.pick(plan, picked);
+        pieces.pick(plan, picked);
         if picked.is_empty() && peer.in_flight() == 0 {
             // A block that is asked for twice is mostly sent twice, so the end game asks only peers
             // that have nothing else to send, for one block at a time.
             (plan.repeat, plan.count) = (true, count.min(1));
-            self.pieces.pick(plan, picked);
+            pieces.pick(plan, picked);
         }
         for &block in picked.iter() {
             peer.request(block, now);
@@ -396,26 +405,23 @@ impl Torrent {
     /// Gives blocks back that a peer will not send.
     pub fn release(&mut self, key: PeerKey, blocks: &[Block]) {
         for &block in blocks {
-            self.pieces.release(key, block);
+            self.awake_mut().pieces.release(key, block);
         }
     }
 
     /// Takes the verdicts on pieces. The addresses of the peers whose blocks made one wrong, and
     /// whether any was right.
     pub fn judge(&mut self, effects: &mut Effects) -> (Vec<SocketAddr>, bool) {
-        let (told, mut guilty) = (self.news.untold.len(), Vec::new());
-        while let Some(verdict) = self.pieces.next_verdict() {
-            if self.damage.is_lost(verdict.piece) {
-                continue;
-            }
+        let (mut guilty, mut new) = (Vec::new(), false);
+        while let Some(verdict) = self.content.as_mut().and_then(|it| it.next_verdict()) {
             let (index, ok) = (verdict.piece, verdict.ok);
             self.report(Report::Piece { index, ok }, effects);
             if ok {
-                self.news.untold.push(index);
+                self.awake_mut().news.untold.push(index);
             }
+            new |= ok;
             guilty.extend(verdict.guilty);
         }
-        let new = self.news.untold.len() > told;
         if new {
             self.record.set_outdated();
         }

@@ -62,6 +62,8 @@ enum State {
 struct Line {
     /// When all questions asked so far will have been a gap apart.
     even: Now,
+    /// The same of those that are asked on the way out, if it is a tracker's line.
+    even_leaving: Now,
     waiting: BTreeMap<TorrentKey, VecDeque<Ticket>>,
     /// Whose question was the last to go.
     last: TorrentKey,
@@ -113,7 +115,11 @@ impl Line {
     fn free_at(&self, target: Target, now: Now) -> Now {
         let Some(next) = self.next() else { return now };
         let ahead = target.gap(next) * (target.at_once() - 1);
-        let wait = self.even.since(now).saturating_sub(ahead);
+        let even = match target {
+            Target::Tracker(_) if next.leaving => self.even_leaving,
+            _ => self.even,
+        };
+        let wait = even.since(now).saturating_sub(ahead);
         match target {
             Target::Tracker(_) if !wait.is_zero() && !next.leaving => together(now + wait),
             _ => now + wait,
@@ -224,6 +230,7 @@ impl Visits {
         let line = self.lines.entry(target).or_default();
         line.proven_until = until;
         line.even = now + limits::PROVEN_GAP * spent;
+        line.even_leaving = now + limits::FAREWELL_GAP * spent;
         let there = |ticket: &Ticket| ticket.addr == addr;
         let waiting = self.lines.get_mut(&host).map(|line| line.remove_all(there));
         for ticket in waiting.unwrap_or_default() {
@@ -268,7 +275,11 @@ impl Visits {
         }
         line.remove(ticket.id);
         line.last = ticket.id.torrent;
-        line.even = line.even.max(now) + target.gap(ticket);
+        let even = match target {
+            Target::Tracker(_) if ticket.leaving => &mut line.even_leaving,
+            _ => &mut line.even,
+        };
+        *even = now.max(*even) + target.gap(ticket);
         if ticket.connects {
             line.connected += 1;
             self.connected += 1;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many idle seeds in one process: what `brooklet run` needs for them.
+"""Many idle seeds in one process: what `brooklet run` needs for them, alone or beside other clients.
 
 many.py BROOKLET [COUNT [PIECE_LENGTH]]
 
@@ -7,146 +7,125 @@ Makes COUNT torrents (1000) of 1 MiB in three files, of pieces of PIECE_LENGTH b
 loopback that keeps connections. Starts `run` twice: the first start hashes everything, the second has resume data. Prints of each
 start when the first and the last torrent announced, the most announces in any second, the connections that the tracker saw, CPU until
 all had announced, then RSS, threads and handles; of the second the CPU over a minute without anything to do.
+
+many.py --beside BROOKLET [COUNT [PIECE_LENGTH]]
+
+The same content and tracker for each client that is installed, in ROUNDS (environment: 3) rounds in alternating order: a first start
+of each, then starts with resume data, whose medians are printed with their ratios to the best of the others. IDLE (environment: 60):
+seconds over which idle CPU is measured.
 """
-import hashlib
 import os
-import random
 import shutil
-import socket
+import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-SIZE = 1 << 20
-FILES = (500_000, 500_000, SIZE - 1_000_000)
+sys.dont_write_bytecode = True
+import many_clients
+from many_world import Tracker, make, descendants, cpu, status, busiest
+
 PATIENCE = 180
-IDLE = 60
+IDLE = int(os.environ.get("IDLE", "60"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 
 
-def bencode(value):
-    if isinstance(value, int):
-        return b"i%de" % value
-    if isinstance(value, str):
-        value = value.encode()
-    if isinstance(value, bytes):
-        return b"%d:%s" % (len(value), value)
-    if isinstance(value, list):
-        return b"l" + b"".join(map(bencode, value)) + b"e"
-    return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
+class Start:
+    """One start of a client: what it did until all its torrents had announced, and what it holds then."""
 
-
-class Tracker:
-    """Answers every announce with nobody, and notes when it came."""
-
-    ANSWER = b"d8:completei1e10:incompletei0e8:intervali1800e5:peers0:e"
-
-    def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.url = "http://127.0.0.1:%d/announce" % self.socket.getsockname()[1]
-        self.reset()
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def reset(self):
-        self.seen, self.connections = [], 0
-
-    def accept(self):
-        while True:
-            stream, _ = self.socket.accept()
-            self.connections += 1
-            threading.Thread(target=self.serve, args=(stream,), daemon=True).start()
-
-    def serve(self, stream):
-        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(self.ANSWER), self.ANSWER)
-        rest = b""
-        with stream:
+    def __init__(self, command, count, tracker, idle=0):
+        tracker.reset()
+        began = time.monotonic()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            while len(tracker.hashes) < count:
+                if child.poll() is not None or time.monotonic() - began > PATIENCE + count / 25:
+                    raise RuntimeError(f"{command[0]}: only {len(tracker.hashes)} of {count} torrents have announced")
+                time.sleep(0.02)
+            self.cpu = cpu(child.pid)
+            seen = sorted(tracker.seen)
+            self.first, self.last = seen[0] - began, seen[-1] - began
+            self.most, self.connections = busiest(seen), tracker.connections
+            # What it needs for a moment only is given back by then.
+            time.sleep(5)
+            self.rss, self.threads, self.handles = status(child.pid)
+            if idle:
+                before = cpu(child.pid)
+                time.sleep(idle)
+                self.idle = (cpu(child.pid) - before) / idle * 100
+            else:
+                self.settle(child.pid)
+        finally:
+            child.terminate()
             try:
-                while part := stream.recv(65536):
-                    *requests, rest = (rest + part).split(b"\r\n\r\n")
-                    for _ in requests:
-                        self.seen.append(time.monotonic())
-                        stream.sendall(answer)
-            except OSError:
-                pass
+                child.wait(30)
+            except subprocess.TimeoutExpired:
+                for pid in descendants(child.pid):
+                    os.kill(pid, 9)
+                child.wait()
+
+    @staticmethod
+    def settle(pid):
+        """Waits until it has hashed and saved all that it wants to."""
+        deadline, quiet = time.monotonic() + PATIENCE, 0
+        while quiet < 3 and time.monotonic() < deadline:
+            before = cpu(pid)
+            time.sleep(1)
+            quiet = quiet + 1 if cpu(pid) - before < 0.05 else 0
 
 
-def make(folder, count, piece_length, url):
-    rng = random.Random(1)
-    os.makedirs(f"{folder}/torrents")
-    for number in range(count):
-        name = f"seed{number:05}"
-        content = rng.randbytes(SIZE)
-        place = f"{folder}/downloads/{name}"
-        os.makedirs(place)
-        at, files = 0, []
-        for index, length in enumerate(FILES):
-            with open(f"{place}/file{index}.bin", "wb") as file:
-                file.write(content[at:at + length])
-            files.append({"length": length, "path": [f"file{index}.bin"]})
-            at += length
-        pieces = range(0, SIZE, piece_length)
-        hashes = b"".join(hashlib.sha1(content[at:at + piece_length]).digest() for at in pieces)
-        info = {"files": files, "name": name, "piece length": piece_length, "pieces": hashes}
-        info_hash = hashlib.sha1(bencode(info)).hexdigest()
-        with open(f"{folder}/torrents/{info_hash}.torrent", "wb") as file:
-            file.write(bencode({"announce": url, "info": info}))
+def alone(program, folder, count, tracker):
+    for number in (1, 2):
+        command = many_clients.brooklet(program, folder)
+        it = Start(command, count, tracker, IDLE if number == 2 else 0)
+        print(f"start {number}: first announce after {it.first:.2f} s, last after {it.last:.2f} s, at most {it.most} in a second "
+              f"over {it.connections} connections, CPU {it.cpu:.2f} s; then RSS {it.rss / 1024:.1f} MiB, {it.threads} threads, "
+              f"{it.handles} handles", flush=True)
+    print(f"idle for {IDLE} s: {it.idle:.3f} % of a core")
 
 
-def cpu(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def status(pid):
-    with open(f"/proc/{pid}/status") as file:
-        lines = dict(line.split(":", 1) for line in file)
-    return int(lines["VmRSS"].split()[0]), int(lines["Threads"])
-
-
-def busiest(seen):
-    return max((sum(at <= other < at + 1 for other in seen) for at in seen), default=0)
-
-
-def start(number, program, folder, count, tracker):
-    tracker.reset()
-    began = time.monotonic()
-    command = [program, "run", folder, "-p", "0", "--bind", "127.0.0.1"]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        while len(tracker.seen) < count:
-            if child.poll() is not None or time.monotonic() - began > PATIENCE:
-                sys.exit(f"only {len(tracker.seen)} of {count} torrents have announced")
-            time.sleep(0.02)
-        used = cpu(child.pid)
-        seen = sorted(tracker.seen)
-        # What it needs for a moment only is given back by then.
-        time.sleep(5)
-        resident, threads = status(child.pid)
-        handles = len(os.listdir(f"/proc/{child.pid}/fd"))
-        print(f"start {number}: first announce after {seen[0] - began:.2f} s, last after {seen[-1] - began:.2f} s, "
-              f"at most {busiest(seen)} in a second over {tracker.connections} connections, CPU {used:.2f} s; "
-              f"then RSS {resident / 1024:.1f} MiB, {threads} threads, {handles} handles", flush=True)
-        if number == 2:
-            before = cpu(child.pid)
-            time.sleep(IDLE)
-            print(f"idle for {IDLE} s: {(cpu(child.pid) - before) / IDLE * 100:.3f} % of a core")
-    finally:
-        child.terminate()
-        child.wait()
+def beside(program, folder, count, tracker):
+    clients = many_clients.installed(program, folder)
+    for name in list(clients):
+        try:
+            Start(clients[name](True), count, tracker)
+        except RuntimeError as why:
+            print(f"{name} is left out: {why}", flush=True)
+            del clients[name]
+    figures = {name: [] for name in clients}
+    for number in range(ROUNDS):
+        names = list(clients)
+        for name in names if number % 2 == 0 else reversed(names):
+            figures[name].append(Start(clients[name](False), count, tracker, IDLE))
+    rows = (("RSS, MiB", lambda it: it.rss / 1024), ("CPU of a second start, s", lambda it: it.cpu),
+            ("idle CPU, % of a core", lambda it: it.idle), ("handles", lambda it: it.handles), ("threads", lambda it: it.threads),
+            ("last announce, s", lambda it: it.last), ("announces in a second, most", lambda it: it.most),
+            ("connections to the tracker", lambda it: it.connections))
+    print(f"\n{count} idle seeds, medians of {ROUNDS} rounds; load {os.getloadavg()[0]:.1f}\n")
+    print("| | " + " | ".join(clients) + " | brooklet : best other |")
+    print("|---" * (len(clients) + 2) + "|")
+    for title, of in rows:
+        medians = {name: statistics.median(map(of, starts)) for name, starts in figures.items()}
+        others = [value for name, value in medians.items() if name != "brooklet"]
+        ratio = f"{medians['brooklet'] / min(others):.2f}" if others and min(others) > 0 else ""
+        print(f"| {title} | " + " | ".join(f"{value:.3g}" for value in medians.values()) + f" | {ratio} |", flush=True)
 
 
 def main():
-    program = sys.argv[1]
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
-    piece_length = int(sys.argv[3]) if len(sys.argv) > 3 else 16384
+    arguments = sys.argv[1:]
+    measure = alone
+    if arguments[:1] == ["--beside"]:
+        measure = beside
+        del arguments[0]
+    program = arguments[0]
+    count = int(arguments[1]) if len(arguments) > 1 else 1000
+    piece_length = int(arguments[2]) if len(arguments) > 2 else 16384
     tracker = Tracker()
     folder = tempfile.mkdtemp(dir="/dev/shm")
     try:
         make(folder, count, piece_length, tracker.url)
-        for number in (1, 2):
-            start(number, program, folder, count, tracker)
+        measure(program, folder, count, tracker)
     finally:
         shutil.rmtree(folder)
 

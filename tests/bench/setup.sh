@@ -9,6 +9,7 @@ need() { # COMMAND PACKAGE
   command -v "$1" >/dev/null || packages+=("$2")
 }
 need transmission-cli transmission-cli
+need transmission-daemon transmission-daemon
 need aria2c aria2
 need rtorrent rtorrent
 need ip iproute2

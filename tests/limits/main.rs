@@ -24,6 +24,7 @@ mod patience;
 mod pieces;
 mod poisoners;
 mod requests;
+mod sleepers;
 mod swarm;
 mod trackers;
 

@@ -21,6 +21,7 @@ mod patience;
 mod places;
 mod rates;
 mod serving;
+mod sleeping;
 mod staying;
 mod steering;
 mod telling;

@@ -245,7 +245,7 @@ fn a_torrent_that_is_closed_amid_writes_is_written_and_then_saved() {
     }
     assert!(!bench.store.is_written());
     bench.store.save(3, snapshot(PIECES, 0..PIECES, true));
-    bench.store.close(3);
+    bench.store.close(3, torrent.info_hash);
     bench.insert(3, &dir.join("b"), &torrent);
     assert_eq!(bench.write(3, whole(&torrent, 5), data(5)), None);
     let mut content_files = ContentFiles::new(&dir.join("a"), Arc::clone(&torrent), &Pool::new(4));
@@ -276,7 +276,7 @@ fn a_torrent_that_is_closed_amid_writes_is_written_and_then_saved() {
     assert!(saved.clean && verdict.trusted.count() == PIECES && verdict.hash.count() == 0);
     // The folder and the file of the other one are left, once the thread has let go.
     bench.wait_for_handles(2);
-    bench.store.close(3);
+    bench.store.close(3, torrent.info_hash);
     assert_eq!(bench.closed().unsaved, None);
     bench.wait_for_handles(0);
 }
@@ -455,7 +455,7 @@ fn torrents_are_opened_by_a_thread() {
         None
     );
     bench.store.save(0, snapshot(4, [2], true));
-    bench.store.close(0);
+    bench.store.close(0, torrent.info_hash);
     assert_eq!(bench.closed().unsaved, None);
     bench.store.open(0, request(&dir.join("a"), &torrent));
     let (_, again) = bench.store.wait_opened();

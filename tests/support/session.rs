@@ -42,6 +42,10 @@ pub struct Bench {
     pub saves: Vec<Snapshot>,
     /// How often its files could be closed.
     pub rests: usize,
+    /// Torrents that may sleep.
+    pub drowsy: Vec<TorrentKey>,
+    /// Torrents that are to wake up.
+    pub waking: Vec<TorrentKey>,
     /// Datagrams that were sent, and whom to.
     pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
     /// Messages that were traced: of whom, whether we sent them, in words.
@@ -131,6 +135,8 @@ impl Bench {
             reports: Vec::new(),
             saves: Vec::new(),
             rests: 0,
+            drowsy: Vec::new(),
+            waking: Vec::new(),
             traced: Vec::new(),
             datagrams: Vec::new(),
             closed: Vec::new(),
@@ -332,6 +338,8 @@ impl Bench {
                         self.session.forget(torrent);
                     }
                     Effect::Rest { .. } => self.rests += 1,
+                    Effect::Sleep { torrent } => self.drowsy.push(torrent),
+                    Effect::Wake { torrent } => self.waking.push(torrent),
                     Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
                     Effect::Datagram { to, bytes } => self.datagrams.push((to, bytes)),
                     Effect::Trace { addr, ours, words } => self.traced.push((addr, ours, words)),

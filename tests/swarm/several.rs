@@ -73,3 +73,38 @@ fn a_swarm_of_nodes_with_two_torrents_or_one() {
         }
     }
 }
+
+/// Each node sleeps between its neighbours' visits: whoever calls waits until it is awake, and what
+/// is downloaded is whole.
+#[test]
+fn seeds_that_sleep_serve_whoever_comes() {
+    for seed in 1..=3 {
+        for rough in [false, true] {
+            let source = Source::new(2 << 20, 64 << 10);
+            let mut world = World::new(&source, seed);
+            (world.rough, world.strict, world.sleepy) = (rough, true, true);
+            let first = add(&mut world, &source, Role::Seed, &[0, 1, 2]);
+            // One comes after the other has gone, and long after that two at the same time.
+            let comes = [5, 20, 400, 400, 401, 900];
+            for (place, seconds) in comes.into_iter().enumerate() {
+                let torrents: &[u8] = [&[0][..], &[0, 1], &[2, 0]][place % 3];
+                let joins = Now::from_micros(seconds * 1_000_000);
+                let stays = Role::Client(Some(Duration::from_secs(10)));
+                let client = world.add(stays, Manners::Honest, link(place as u64), joins);
+                world.nodes[client].shares.clear();
+                for &torrent in torrents {
+                    world.nodes[client].takes(torrent, &source);
+                }
+            }
+            world.run(Duration::from_secs(1800));
+            for node in &world.nodes {
+                assert!(node.shares.iter().all(|share| share.held.all()));
+            }
+            let slept = world.nodes[first].slept;
+            assert!(
+                slept >= 7,
+                "each torrent sleeps before, between and after: {slept}"
+            );
+        }
+    }
+}

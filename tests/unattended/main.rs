@@ -9,5 +9,6 @@ mod disks;
 mod kills;
 mod restart;
 mod service;
+mod sleep;
 mod steer;
 mod watch;

@@ -34,6 +34,9 @@ pub const WATCH_RESCAN: Duration = Duration::from_secs(60);
 /// Torrents of the watch folder that are being added at one time: their metadata are in memory, and
 /// other work of the loop goes on between them.
 pub const WATCH_AT_ONCE: usize = 16;
+/// A seed that has sent something falls asleep this long after its last peer has gone: what it sent
+/// is on record then, and the next peer often comes soon.
+pub const DROWSY: Duration = Duration::from_secs(60);
 /// Bytes of the list of torrents of a folder: more than a hundred thousand of them. It is our own
 /// file; a longer one is not.
 pub const LIST_BYTES: usize = 64 * MIB;

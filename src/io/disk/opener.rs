@@ -1,8 +1,9 @@
-//! The threads that look at what is on disk of torrents before they are begun, one torrent after
-//! the other. The mount of a server that is gone, or a disk that sleeps, makes a call last as long
-//! as it likes: a user is told of it, and another thread goes on with the other torrents. Meanwhile
-//! a signal can end the process only if the main thread is not in that call, since the system gives
-//! signals to the main thread. A thread ends when there is nothing left to open.
+//! The threads that look at what is on disk of torrents before they are begun, or wake up, one
+//! torrent after the other. The mount of a server that is gone, or a disk that sleeps, makes a call
+//! last as long as it likes: a user is told of it, and another thread goes on with the other
+//! torrents. Meanwhile a signal can end the process only if the main thread is not in that call,
+//! since the system gives signals to the main thread. A thread ends when there is nothing left to
+//! open.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::opening::{Outcome, Request, Watch, open};
+use super::opening::{Outcome, Reopened, Request, Stored, Watch, open, reopen};
 use super::pool::Pool;
 use crate::base::{SortedMap, TorrentKey, limits};
 
@@ -28,6 +29,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 pub struct Opener {
     shared: Arc<Shared>,
     outcomes: Receiver<(TorrentKey, Outcome)>,
+    reopened: Receiver<(TorrentKey, Reopened)>,
     /// Torrents of which no outcome has come.
     waiting: usize,
 }
@@ -39,11 +41,19 @@ struct Shared {
     pool: Pool,
     waker: Arc<Waker>,
     done: Sender<(TorrentKey, Outcome)>,
+    again: Sender<(TorrentKey, Reopened)>,
+}
+
+/// What is to be done for a torrent.
+#[derive(Debug)]
+enum Task {
+    Open(Request),
+    Reopen(Stored),
 }
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<(TorrentKey, Request)>,
+    queue: VecDeque<(TorrentKey, Task)>,
     threads: SortedMap<u64, At>,
     started: u64,
 }
@@ -61,23 +71,35 @@ impl Opener {
     /// Nothing is opened yet. The loop is woken by `waker` when a torrent is.
     pub fn new(waker: Arc<Waker>, pool: Pool) -> Opener {
         let (done, outcomes) = mpsc::channel();
+        let (again, reopened) = mpsc::channel();
         let shared = Shared {
             state: Mutex::default(),
             pool,
             waker,
             done,
+            again,
         };
         Opener {
             shared: Arc::new(shared),
             outcomes,
+            reopened,
             waiting: 0,
         }
     }
 
     /// Has a torrent's files opened; the outcome names it by this key.
     pub fn open(&mut self, torrent: TorrentKey, request: Request) {
+        self.begin(torrent, Task::Open(request));
+    }
+
+    /// Has a torrent that sleeps found again.
+    pub fn reopen(&mut self, torrent: TorrentKey, stored: Stored) {
+        self.begin(torrent, Task::Reopen(stored));
+    }
+
+    fn begin(&mut self, torrent: TorrentKey, task: Task) {
         self.waiting += 1;
-        self.shared.lock().queue.push_back((torrent, request));
+        self.shared.lock().queue.push_back((torrent, task));
         if self.start_if_needed().is_err() && self.shared.lock().threads.is_empty() {
             // Better late than never.
             work(&self.shared, 0);
@@ -91,7 +113,14 @@ impl Opener {
         Some(outcome)
     }
 
-    /// The same, waited for. To be called when something is being opened.
+    /// What came of the next torrent that is to wake up; `None` if no more is known yet.
+    pub fn next_reopened(&mut self) -> Option<(TorrentKey, Reopened)> {
+        let reopened = self.reopened.try_recv().ok()?;
+        self.waiting -= 1;
+        Some(reopened)
+    }
+
+    /// What [`Opener::next_outcome`] says, waited for. To be called when something is being opened.
     pub fn wait(&mut self) -> (TorrentKey, Outcome) {
         loop {
             if let Ok(outcome) = self.outcomes.recv_timeout(LOOK) {
@@ -153,10 +182,19 @@ impl Shared {
 /// Opens what is to be opened, until nothing is left.
 fn work(shared: &Shared, number: u64) {
     let thread = Thread { shared, number };
-    while let Some((torrent, request)) = thread.next() {
-        let outcome = open(&request, &shared.pool, &thread);
+    while let Some((torrent, task)) = thread.next() {
+        let is_heard = match task {
+            Task::Open(request) => {
+                let outcome = open(&request, &shared.pool, &thread);
+                shared.done.send((torrent, outcome)).is_ok()
+            }
+            Task::Reopen(stored) => {
+                let reopened = reopen(&stored, &shared.pool, &thread);
+                shared.again.send((torrent, reopened)).is_ok()
+            }
+        };
         thread.answered();
-        if shared.done.send((torrent, outcome)).is_err() {
+        if !is_heard {
             return;
         }
         // A loop that cannot be woken sees it on its next turn.
@@ -171,7 +209,7 @@ struct Thread<'a> {
 }
 
 impl Thread<'_> {
-    fn next(&self) -> Option<(TorrentKey, Request)> {
+    fn next(&self) -> Option<(TorrentKey, Task)> {
         let mut state = self.shared.lock();
         let next = state.queue.pop_front();
         if next.is_none() {

@@ -11,9 +11,10 @@ use super::content::ContentFiles;
 use super::disk_error::DiskError;
 use super::elsewhere::Elsewhere;
 use super::existing::{Strangers, Survey};
+use super::places;
 use super::pool::Pool;
 use super::state;
-use crate::base::{SortedSet, Totals};
+use crate::base::{InfoHash, PieceHash, SortedSet, Totals, limits};
 use crate::storage::resume::{self, Verdict};
 use crate::storage::{Layout, Resume};
 use crate::torrent::Existing;
@@ -36,6 +37,39 @@ pub struct Request {
     pub overwrite: bool,
     /// Whether what is on disk is hashed, whatever the resume data says.
     pub recheck: bool,
+}
+
+/// A torrent whose metainfo lies in the state folder, and that is to be opened again.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Where the content lies: under `dir/NAME`.
+    pub dir: PathBuf,
+    /// Where its metainfo and its resume data are kept.
+    pub state_dir: PathBuf,
+}
+
+/// What came of that.
+#[derive(Debug)]
+pub struct Reopened {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// What a user is told.
+    pub warnings: Vec<String>,
+    /// What is there, or why it cannot be begun: `WHAT: WHY`, in one line.
+    pub result: Result<Found, String>,
+}
+
+/// A torrent that was found again.
+#[derive(Debug)]
+pub struct Found {
+    /// Its metainfo.
+    pub metainfo: Arc<Metainfo>,
+    /// SHA-1 of each piece, taken out of `metainfo`.
+    pub hashes: Vec<PieceHash>,
+    /// Its files.
+    pub opened: Opened,
 }
 
 /// What becomes of a torrent's files.
@@ -88,6 +122,55 @@ pub fn open(request: &Request, pool: &Pool, watch: &dyn Watch) -> Outcome {
     let mut warnings = Vec::new();
     let result = look(request, pool, watch, &mut warnings);
     Outcome { warnings, result }
+}
+
+/// Reads a torrent's metainfo again, and looks at what is on disk.
+pub fn reopen(stored: &Stored, pool: &Pool, watch: &dyn Watch) -> Reopened {
+    let mut warnings = Vec::new();
+    Reopened {
+        info_hash: stored.info_hash,
+        result: look_again(stored, pool, watch, &mut warnings),
+        warnings,
+    }
+}
+
+fn look_again(
+    stored: &Stored,
+    pool: &Pool,
+    watch: &dyn Watch,
+    warnings: &mut Vec<String>,
+) -> Result<Found, String> {
+    let path = stored
+        .state_dir
+        .join(format!("{}.torrent", stored.info_hash));
+    let fail = |why: &str| format!("{}: {why}", path.display());
+    watch.asks(&path);
+    let text = state::load(&path, limits::METAINFO_BYTES + 1);
+    let text = text.map_err(|error| error.to_string())?;
+    let text = text.ok_or_else(|| fail("no such file, and its torrent is to wake up"))?;
+    let mut metainfo = Metainfo::parse(&text).map_err(|why| fail(&why.to_string()))?;
+    if metainfo.info_hash != stored.info_hash {
+        return Err(fail("it is another torrent than when this one fell asleep"));
+    }
+    watch.asks(&stored.dir);
+    places::fold(&stored.dir, &mut metainfo, true);
+    places::find(&stored.dir, &mut metainfo);
+    let hashes = std::mem::take(&mut metainfo.hashes);
+    let request = Request {
+        metainfo: Arc::new(metainfo),
+        dir: stored.dir.clone(),
+        state_dir: stored.state_dir.clone(),
+        download: true,
+        selection: None,
+        overwrite: false,
+        recheck: false,
+    };
+    let opened = look(&request, pool, watch, warnings)?;
+    Ok(Found {
+        metainfo: request.metainfo,
+        hashes,
+        opened,
+    })
 }
 
 fn look(

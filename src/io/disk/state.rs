@@ -25,9 +25,13 @@ pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
         let mut options = File::options();
         options.read(true);
         let file = options.custom_flags(WITHOUT_WAITING).open(path)?;
-        if !file.metadata()?.is_file() {
+        let found = file.metadata()?;
+        if !found.is_file() {
             return Err(Errno::NOTDIR.into());
         }
+        // Most of these files are as long as they are said to be: then they are read at once.
+        let likely = usize::try_from(found.len()).unwrap_or(most).min(most);
+        bytes.reserve_exact(likely + 1);
         file.take(most as u64).read_to_end(&mut bytes)
     });
     match read.map_err(|error| DiskError::new(path, error)) {

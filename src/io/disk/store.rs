@@ -18,7 +18,7 @@ use super::content::ContentFiles;
 use super::content_writer::Blocks;
 use super::disk_error::DiskError;
 use super::opener::{self, Opener};
-use super::opening::{Keeping, Outcome, Request};
+use super::opening::{Keeping, Outcome, Reopened, Request, Stored};
 use super::pool::Pool;
 use super::saver::{Saver, Unsaved};
 use super::saving::{Means, Saving};
@@ -105,6 +105,40 @@ impl Store {
     /// The same, waited for.
     pub fn wait_opened(&mut self) -> (TorrentKey, Outcome) {
         self.opener.wait()
+    }
+
+    /// Has a torrent whose files were let go of found again.
+    pub fn reopen(&mut self, torrent: TorrentKey, stored: Stored) {
+        self.opener.reopen(torrent, stored);
+    }
+
+    /// What came of that for the next torrent; `None` if no more is known yet.
+    pub fn next_reopened(&mut self) -> Option<(TorrentKey, Reopened)> {
+        self.opener.next_reopened()
+    }
+
+    /// Whether all that was written of a torrent is saved, so that nothing is lost with what is
+    /// known of its files: the next look at them finds the same.
+    pub fn is_settled(&self, torrent: TorrentKey) -> bool {
+        let slot = self.slot(torrent);
+        let Entry {
+            content, saving, ..
+        } = &self.entries[slot];
+        let ledger = content.ledger();
+        let written = self.writer.is_idle(slot) && ledger.unsynced_bytes() == 0;
+        let saved = saving.is_done() && !saving.has_failed() && ledger.is_settled();
+        let elsewhere = content.elsewhere();
+        let is_ours = ledger.changed().is_none();
+        written && saved && is_ours && elsewhere.is_none_or(|it| it.files().next().is_none())
+    }
+
+    /// Lets go of a torrent's files, of which nothing is left to be done.
+    pub fn forget(&mut self, torrent: TorrentKey) {
+        let slot = self.slot(torrent);
+        self.slots[torrent] = None;
+        self.active.remove(&slot);
+        self.writer.end(slot);
+        self.entries.remove(slot);
     }
 
     /// When [`Store::go_on`] is to be called though nothing was heard: a disk may not answer.
@@ -338,10 +372,14 @@ impl Store {
     }
 
     /// Closes a torrent's files once what was handed over is written and what is to be saved is
-    /// saved. Its key may be another's at once.
-    pub fn close(&mut self, torrent: TorrentKey) {
-        let slot = self.slot(torrent);
-        self.slots[torrent] = None;
+    /// saved; those that were let go of are closed. Its key may be another's at once.
+    pub fn close(&mut self, torrent: TorrentKey, info_hash: InfoHash) {
+        let slot = self.slots.get_mut(torrent).and_then(Option::take);
+        let Some(slot) = slot else {
+            let unsaved = None;
+            self.closed.push_back(Closed { info_hash, unsaved });
+            return;
+        };
         self.entries[slot].closing = Some(None);
         self.active.insert(slot);
         self.go_on();

@@ -22,7 +22,7 @@ use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::claims::{Claims, Taken};
 use crate::io::disk::opening::Outcome;
 use crate::io::disk::{Store, places, state};
-use crate::io::setup::{Mode, Setup};
+use crate::io::setup::Setup;
 use crate::rpc::{Add, Added, Trouble};
 use crate::session::{Session, command, view};
 use crate::torrent::{Stage, Stay, Then, Torrent};
@@ -270,10 +270,20 @@ impl Library {
 
     /// A torrent is forgotten, and its files are being closed: they are deleted afterwards.
     pub fn on_removed(&mut self, info_hash: InfoHash, data: bool) {
-        let record = self.records.get(&info_hash);
-        let dir = record.map_or(&self.setup.dir, |record| self.dir(record));
-        let dir = dir.clone();
+        let dir = self.place(&info_hash);
         self.eraser.expect(info_hash, dir, data);
+    }
+
+    /// The folder of a torrent's content.
+    pub fn place(&self, info_hash: &InfoHash) -> PathBuf {
+        let record = self.records.get(info_hash);
+        let dir = record.map_or(&self.setup.dir, |record| self.dir(record));
+        dir.clone()
+    }
+
+    /// What the folder is run with.
+    pub fn setup(&self) -> &Whole {
+        &self.setup
     }
 
     /// From now on torrents that are added stay for so long.
@@ -334,8 +344,7 @@ impl Library {
         let dir = self.dir(record);
         places::fold(dir, &mut metainfo, true);
         places::find(dir, &mut metainfo);
-        let stay = self.setup.stay;
-        self.setup.of(metainfo, dir.clone(), Mode::Get { stay })
+        self.setup.of(metainfo, dir.clone())
     }
 
     /// Takes the files of a torrent for it.

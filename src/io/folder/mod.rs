@@ -19,6 +19,8 @@ mod offers;
 
 mod library;
 
+mod sleepers;
+
 mod watch;
 
 mod notify;

@@ -16,6 +16,7 @@ use super::offers::{Answer, Asker, Offer};
 use super::on_complete::OnComplete;
 use super::records::{Record, Version};
 use super::settings::Wishes;
+use super::sleepers::{self, Sleepers};
 use super::watch::{Found, Watch};
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey, sooner};
@@ -23,7 +24,7 @@ use crate::io::disk::Store;
 use crate::io::signal;
 use crate::io::tokens;
 use crate::rpc::{About, Added, Trouble};
-use crate::session::{Command, Session, command, view};
+use crate::session::{Command, Session, command, sleep, view};
 use crate::torrent::Report;
 
 /// What a loop has that serves a folder.
@@ -31,6 +32,7 @@ use crate::torrent::Report;
 pub struct Unattended {
     control: Control,
     library: Library,
+    sleepers: Sleepers,
     watch: Watch,
     wishes: Wishes,
     on_complete: OnComplete,
@@ -67,6 +69,7 @@ impl Unattended {
             on_complete: OnComplete::new(setup.on_complete.clone(), Arc::clone(&waker)),
             notifier: Notifier::from_environment(warn, now),
             library: Library::new(setup, waker),
+            sleepers: Sleepers::default(),
             changed: Vec::new(),
             unkept: Vec::new(),
         })
@@ -122,6 +125,7 @@ impl Unattended {
             session.warn(None, line);
         }
         let mut answers = self.library.turn(store, session, now);
+        sleepers::wake_up(&self.library, store, session, now);
         self.look(&mut answers, session, now);
         let kept = self.library.versions().1;
         let library = &mut self.library;
@@ -231,6 +235,20 @@ impl Unattended {
     /// A torrent is forgotten, and its files are being closed.
     pub fn on_removed(&mut self, info_hash: InfoHash, data: bool) {
         self.library.on_removed(info_hash, data);
+    }
+
+    /// A torrent may fall asleep, or is to wake up from that.
+    pub fn on_rest(&mut self, torrent: TorrentKey, store: &mut Store, session: &Session) {
+        if sleep::is_asleep(session, torrent) {
+            sleepers::wake(torrent, &self.library, store, session);
+        } else {
+            self.sleepers.add(torrent);
+        }
+    }
+
+    /// Has torrents fall asleep.
+    pub fn sweep(&mut self, store: &mut Store, session: &mut Session) {
+        self.sleepers.turn(store, session);
     }
 
     /// Whether the next turn has something to do though nothing happens.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::settings::Wishes;
-use crate::base::limits;
+use crate::base::{PieceHash, limits};
 use crate::io::setup::{Mode, Process, Setup};
 use crate::torrent::Stay;
 use crate::wire::Metainfo;
@@ -64,11 +64,21 @@ impl Whole {
     }
 
     /// The setup of one torrent, whose content lies in this folder.
-    pub fn of(&self, mut metainfo: Metainfo, dir: PathBuf, mode: Mode) -> Setup {
+    pub fn of(&self, mut metainfo: Metainfo, dir: PathBuf) -> Setup {
+        let hashes = std::mem::take(&mut metainfo.hashes);
+        self.again((Arc::new(metainfo), hashes), dir)
+    }
+
+    /// The same, with the hashes of its pieces taken out of the metainfo.
+    pub fn again(
+        &self,
+        (metainfo, hashes): (Arc<Metainfo>, Vec<PieceHash>),
+        dir: PathBuf,
+    ) -> Setup {
         Setup {
-            hashes: std::mem::take(&mut metainfo.hashes),
-            metainfo: Arc::new(metainfo),
-            mode,
+            hashes,
+            metainfo,
+            mode: Mode::Get { stay: self.stay },
             dir,
             state_dir: self.state_dir(),
             port: self.port,

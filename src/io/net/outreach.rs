@@ -119,7 +119,8 @@ impl Outreach {
 
     /// A socket is ready.
     pub fn on_event(&mut self, event: &Event, registry: &Registry, hear: Hear<'_>) {
-        self.read(event.token(), registry, hear);
+        let goes_on = !event.is_read_closed() && !event.is_error();
+        self.read(event.token(), goes_on, registry, hear);
     }
 
     /// The loop was woken: names may have been found.
@@ -171,16 +172,18 @@ impl Outreach {
     pub fn handle_timeout(&mut self, registry: &Registry, now: Now, hear: Hear<'_>) {
         self.fetcher.handle_timeout(registry, now);
         for token in std::mem::take(&mut self.unread) {
-            self.read(token, registry, hear);
+            self.read(token, false, registry, hear);
         }
     }
 
-    /// Reads from a socket until it is empty or has had its turn.
-    fn read(&mut self, token: Token, registry: &Registry, hear: Hear<'_>) {
+    /// Reads from a socket until it is empty or has had its turn. `goes_on`: the other end has not
+    /// closed it, so that a read that does not fill the buffer has emptied it; the poll tells of
+    /// what comes later.
+    fn read(&mut self, token: Token, goes_on: bool, registry: &Registry, hear: Hear<'_>) {
         let drained = if self.udp.tokens().contains(&token.0) {
             self.read_datagrams(token, hear)
         } else {
-            self.read_stream(token, registry, hear)
+            self.read_stream(token, goes_on, registry, hear)
         };
         if !drained && !self.unread.contains(&token) {
             self.unread.push(token);
@@ -200,7 +203,13 @@ impl Outreach {
         false
     }
 
-    fn read_stream(&mut self, token: Token, registry: &Registry, hear: Hear<'_>) -> bool {
+    fn read_stream(
+        &mut self,
+        token: Token,
+        goes_on: bool,
+        registry: &Registry,
+        hear: Hear<'_>,
+    ) -> bool {
         let Some(id) = self.fetcher.id(token) else {
             self.fetcher.check_kept(token, registry);
             return true;
@@ -214,6 +223,9 @@ impl Outreach {
                 Step::Bytes(n) => {
                     let bytes = &self.buffer[..n];
                     hear(Heard::Tracker(Input::Bytes { id, bytes }));
+                    if goes_on && n < self.buffer.len() {
+                        return true;
+                    }
                 }
                 Step::Wait => return true,
                 Step::Closed(how) => {

@@ -110,7 +110,9 @@ fn a_tracker_is_asked_often_and_its_host_is_not() {
 /// asked no more often than usual.
 #[test]
 fn a_farewell_is_not_spaced_as_announces_are() {
-    for (is_proven, least, most) in [(true, 3000, 3010), (false, 10, 10)] {
+    let steady = limits::FAREWELL.as_micros() / limits::FAREWELL_GAP.as_micros();
+    let host = u128::from(limits::TRACKER_VISITS);
+    for (is_proven, least, most) in [(true, steady, steady + 10), (false, host, host)] {
         let mut visits = Visits::default();
         if is_proven {
             visits.prove(addr(80), at(0));
@@ -122,8 +124,9 @@ fn a_farewell_is_not_spaced_as_announces_are() {
             };
             visits.enter(farewell, at(0));
         }
-        let (mut now, mut gone) = (at(0), 0);
-        while let Some(due) = visits.next_deadline().filter(|&due| due < at(1500)) {
+        let (mut now, mut gone) = (at(0), 0_u128);
+        let end = at(0) + limits::FAREWELL;
+        while let Some(due) = visits.next_deadline().filter(|&due| due < end) {
             now = now.max(due);
             while let Some(ticket) = visits.next(now) {
                 gone += 1;

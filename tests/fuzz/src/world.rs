@@ -241,8 +241,10 @@ impl World {
                 Effect::Report { torrent, report } => self.note(torrent, &report),
                 Effect::Begin { .. }
                 | Effect::Rest { .. }
+                | Effect::Sleep { .. }
                 | Effect::Datagram { .. }
                 | Effect::Trace { .. } => {}
+                Effect::Wake { .. } => unreachable!("no torrent sleeps"),
                 Effect::Close { torrent, .. } => self.session.forget(torrent),
             }
         }

@@ -145,6 +145,8 @@ pub struct Node {
     pub sent_to: BTreeMap<usize, u64>,
     /// How often its session was started.
     pub run: u32,
+    /// How often a torrent of it fell asleep.
+    pub slept: u32,
     /// It vanished: it does not even refuse calls.
     pub gone: bool,
     /// Connections that it had then.
@@ -199,6 +201,7 @@ impl Node {
             blocks_sent: 0,
             sent_to: BTreeMap::new(),
             run: 0,
+            slept: 0,
             gone: false,
             forsaken: Vec::new(),
             disk_rate: None,
@@ -276,6 +279,15 @@ impl Node {
             self.shares[key] = share;
         }
         key
+    }
+
+    /// What a torrent that has slept is begun with again: all of it is there.
+    pub fn order_again(&self, share: &Share, source: &Source) -> Order {
+        Order {
+            trusted: share.held.clone(),
+            to_hash: Bits::new(source.geometry.pieces()),
+            ..self.order(share, source)
+        }
     }
 
     fn order(&self, share: &Share, source: &Source) -> Order {

@@ -32,6 +32,8 @@ pub enum Event {
     Refused(usize, usize),
     /// A node's disk has written what it got first, in this run of its session.
     Written(usize, u32),
+    /// A node has found again what a torrent that is to wake up needs, in this run of its session.
+    Awake(usize, u32, usize),
     /// A node's announce has come to the tracker and back, in this run of its session.
     Tracker(usize, u32, Id, Vec<u8>),
     /// What the scenario has in store.

@@ -3,9 +3,9 @@
 
 use std::hash::Hash as _;
 
-use brooklet::base::{BLOCK, Block, TorrentKey, sooner};
+use brooklet::base::{BLOCK, Block, Duration, TorrentKey, sooner};
 use brooklet::peer::{Fault, Segment};
-use brooklet::session::{Appetite, Session};
+use brooklet::session::{Appetite, DiskLoad, Session, sleep};
 use brooklet::torrent::{Effect, Report, Snapshot};
 use brooklet::tracker::Action;
 use brooklet::wire::Message;
@@ -18,6 +18,8 @@ use super::world::World;
 
 /// Bytes read at a time, as the real loop does.
 const READ: usize = 192 * 1024;
+/// A torrent that wakes up takes up to so many milliseconds for it.
+const WAKING: u64 = 2000;
 
 impl World {
     /// A node's session has its turn.
@@ -79,7 +81,15 @@ impl World {
             let Some(key) = side.keys[1 - dir] else {
                 continue;
             };
-            match session.appetite(key, self.nodes[n].writer.load()) {
+            let load = if sleep::waits(session, key) {
+                DiskLoad {
+                    full: true,
+                    overfull: true,
+                }
+            } else {
+                self.nodes[n].writer.load()
+            };
+            match session.appetite(key, load) {
                 Some(Appetite::Pause) => {
                     side.pipes[dir].queued = true;
                     self.nodes[n].unread.push_back((conn, dir));
@@ -123,7 +133,9 @@ impl World {
         }
         let mut input = session.open(key, &mut buffer);
         let mut written: Vec<(Block, &[u8])> = Vec::new();
-        while let Some(write) = (got > 0)
+        // What waited for its torrent to wake up is handed in again.
+        let kept = !buffer.is_empty() && session.peer(key).is_none();
+        while let Some(write) = (got > 0 || kept)
             .then(|| session.receive(key, &mut input, self.now))
             .flatten()
         {
@@ -134,6 +146,9 @@ impl World {
             self.write(n, session, torrent, &written);
         }
         self.buffer = buffer;
+        if sleep::waits(session, key) {
+            self.alert(conn, dir);
+        }
         self.offer(conn, dir);
     }
 
@@ -169,6 +184,17 @@ impl World {
                 | Effect::Rest { .. }
                 | Effect::Datagram { .. }
                 | Effect::Trace { .. } => {}
+                Effect::Sleep { torrent } => {
+                    // What is to be saved is saved at once here.
+                    if self.sleepy && sleep::fall_asleep(session, torrent) {
+                        self.nodes[n].slept += 1;
+                    }
+                }
+                Effect::Wake { torrent } => {
+                    let takes = Duration::from_millis(self.rng.below(WAKING));
+                    let event = Event::Awake(n, self.nodes[n].run, torrent);
+                    self.queue.push(self.now + takes, event);
+                }
                 Effect::Close { torrent, .. } => {
                     self.nodes[n].shares[torrent].forgotten = true;
                     session.forget(torrent);

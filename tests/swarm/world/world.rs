@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use brooklet::base::{Bits, Duration, Now, Rng};
+use brooklet::session::sleep;
 use brooklet::tracker::{Id, Input};
 
 use super::disk::Source;
@@ -34,6 +35,8 @@ pub struct World {
     over: bool,
     /// Each turn of each node is looked at closely, however many there are.
     pub strict: bool,
+    /// Torrents sleep that may.
+    pub sleepy: bool,
     /// What sessions report is printed.
     pub told: bool,
     /// What any client has.
@@ -62,6 +65,7 @@ impl World {
             seeds_leave: false,
             over: false,
             strict: false,
+            sleepy: false,
             told: false,
             copied: Bits::new(source.geometry.pieces()),
             events: 0,
@@ -168,6 +172,7 @@ impl World {
             Event::Answered(conn, answer) => self.on_answered(conn, answer),
             Event::Refused(conn, end) => self.on_refused(conn, end),
             Event::Written(node, run) => self.on_written(node, run),
+            Event::Awake(node, run, torrent) => self.on_awake(node, run, torrent),
             Event::Tracker(node, run, id, request) => self.announce(node, run, id, &request),
             Event::Script(act) => self.act(act),
         }
@@ -185,6 +190,17 @@ impl World {
             node.wake_at = Some(at);
             self.queue.push(at, Event::Wake(n));
         }
+    }
+
+    fn on_awake(&mut self, n: usize, run: u32, torrent: usize) {
+        let node = &mut self.nodes[n];
+        let order = node.order_again(&node.shares[torrent], &self.source);
+        let Some(session) = node.session.as_mut().filter(|_| node.run == run) else {
+            return;
+        };
+        sleep::wake_up(session, torrent, order, self.now);
+        node.unread.extend(std::mem::take(&mut node.held_up));
+        self.wake(n, self.now);
     }
 
     fn announce(&mut self, n: usize, run: u32, id: Id, request: &[u8]) {

@@ -1,0 +1,32 @@
+//! Sleep: a torrent that is complete and has no peers lets go of what it needs only for them. A
+//! peer that dials us meanwhile waits, with what it has sent, until the torrent is awake.
+
+use super::session::Session;
+use crate::base::{Now, PeerKey, TorrentKey};
+use crate::torrent::Order;
+
+/// A torrent falls asleep, as [`Effect::Sleep`](crate::torrent::effect::Effect::Sleep) allows: its
+/// files may be let go of. False: it may not any more.
+pub fn fall_asleep(session: &mut Session, torrent: TorrentKey) -> bool {
+    session.torrents.fall_asleep(torrent)
+}
+
+/// A torrent is awake again, as [`Effect::Wake`](crate::torrent::effect::Effect::Wake) asks for,
+/// with what it would be begun with now. Peers that wait for it are to be read from again.
+pub fn wake_up(session: &mut Session, torrent: TorrentKey, order: Order, now: Now) {
+    session.torrents.wake_up(torrent, order, now);
+    session.stir(torrent);
+}
+
+/// Whether a torrent sleeps.
+pub fn is_asleep(session: &Session, torrent: TorrentKey) -> bool {
+    let torrent = session.torrents.get(torrent);
+    torrent.is_some_and(|torrent| torrent.content.is_none())
+}
+
+/// Whether the peer under this key waits for its torrent to wake up: what it has sent so far is
+/// kept, and it is not to be read from.
+pub fn waits(session: &Session, key: PeerKey) -> bool {
+    let torrent = session.torrent_of(key);
+    torrent.is_some_and(|torrent| is_asleep(session, torrent))
+}

@@ -1,0 +1,98 @@
+//! What a torrent has only while it is awake. One that is complete and has no peers sleeps: of its
+//! content it knows that it has all of it, and its trackers, its candidates and a stranger's
+//! handshake need nothing of this.
+
+use super::checking::Checking;
+use super::choking::Choking;
+use super::damage::Damage;
+use super::news::News;
+use super::order::{Existing, Order};
+use super::search::Search;
+use crate::base::{Bits, Block, Now, Rng};
+use crate::pieces::{Pieces, Verdict};
+
+/// What one torrent has while it is awake.
+#[derive(Debug)]
+pub struct Content {
+    /// Which pieces are missing, open and held.
+    pub pieces: Pieces,
+    /// The check of what is on disk, as long as it lasts.
+    pub checking: Option<Box<Checking>>,
+    /// Pieces that the disk has lost.
+    pub damage: Damage,
+    /// Which peers it uploads to.
+    pub choking: Choking,
+    /// Pieces that peers have not been told of.
+    pub news: News,
+    /// What its user hears of the search for peers.
+    pub search: Search,
+    /// Pieces to download.
+    pub wanted: Bits,
+    /// Pieces that the resume data vouched for.
+    pub trusted: Bits,
+    /// Files that may be written to only if enough in them is this torrent's.
+    pub doubted: Vec<Existing>,
+}
+
+impl Content {
+    /// What is needed for this order, which keeps only what a torrent that sleeps needs, too. There
+    /// is a check of what is on disk if there is anything to hash.
+    pub fn new(order: &mut Order, (picks, chokes): (Rng, Rng), now: Now) -> Content {
+        let hashes = std::mem::take(&mut order.hashes);
+        let to_hash = std::mem::take(&mut order.to_hash);
+        let trusted = std::mem::take(&mut order.trusted);
+        let wanted = std::mem::take(&mut order.wanted);
+        let checking = (to_hash.count() > 0)
+            .then(|| Checking::new(order.geometry, hashes.clone(), to_hash))
+            .map(Box::new);
+        let mut pieces = Pieces::new(order.geometry, hashes, &wanted, order.sequential, picks);
+        pieces = pieces.with_padding(std::mem::take(&mut order.padding));
+        pieces.restore(&trusted);
+        Content {
+            pieces,
+            checking,
+            damage: Damage::new(order.geometry.pieces()),
+            choking: Choking::new(now, chokes),
+            news: News::default(),
+            search: Search::new(&std::mem::take(&mut order.trackers), now),
+            wanted,
+            trusted,
+            doubted: std::mem::take(&mut order.doubted),
+        }
+    }
+
+    /// Verified pieces, except unreadable ones.
+    pub fn served(&self) -> Bits {
+        self.damage.served(self.pieces.held())
+    }
+
+    /// Whether a piece is verified and readable.
+    pub fn serves(&self, piece: u32) -> bool {
+        self.pieces.held().get(piece) && !self.damage.is_lost(piece)
+    }
+
+    /// Whether every piece is held and on disk, and nothing more is to be found out.
+    pub fn is_all_there(&self) -> bool {
+        let whole = self.pieces.held().all() && self.damage.is_none();
+        whole && self.checking.is_none() && self.news.untold.is_empty()
+    }
+
+    /// Content that was read back from disk: the next slice of the check, or a block of a piece
+    /// that came out of order.
+    pub fn handle_read(&mut self, block: Block, data: &[u8]) {
+        match &mut self.checking {
+            Some(checking) => checking.take(data),
+            None => self.pieces.handle_reread(block, data),
+        }
+    }
+
+    /// Takes the verdicts on pieces. `None`: there are no more.
+    pub fn next_verdict(&mut self) -> Option<Verdict> {
+        loop {
+            let verdict = self.pieces.next_verdict()?;
+            if !self.damage.is_lost(verdict.piece) {
+                return Some(verdict);
+            }
+        }
+    }
+}
