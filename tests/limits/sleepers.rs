@@ -16,6 +16,7 @@ fn time_before_a_seed_that_has_sent_something_sleeps() {
     bench.says(key, "request 0 at 0, 16384 bytes");
     bench.drowsy.clear();
     bench.session.handle_closed(key, Fault::Closed, bench.now);
+    bench.turn();
     bench.wait(limits::DROWSY - Duration::from_micros(1));
     assert!(bench.drowsy.is_empty());
     bench.wait(Duration::from_micros(1));
