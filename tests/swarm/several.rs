@@ -87,7 +87,7 @@ fn seeds_that_sleep_serve_whoever_comes() {
             // One comes after the other has gone, and long after that two at the same time.
             let comes = [5, 20, 400, 400, 401, 900];
             for (place, seconds) in comes.into_iter().enumerate() {
-                let torrents: &[u8] = [&[0][..], &[0, 1], &[2, 0]][place % 3];
+                let torrents: &[u32] = [&[0][..], &[0, 1], &[2, 0]][place % 3];
                 let joins = Now::from_micros(seconds * 1_000_000);
                 let stays = Role::Client(Some(Duration::from_secs(10)));
                 let client = world.add(stays, Manners::Honest, link(place as u64), joins);

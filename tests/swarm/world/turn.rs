@@ -131,10 +131,10 @@ impl World {
             ended if left || ended.is_some() => self.alert(conn, dir),
             _ => {}
         }
-        let mut input = session.open(key, &mut buffer);
-        let mut written: Vec<(Block, &[u8])> = Vec::new();
         // What waited for its torrent to wake up is handed in again.
         let kept = !buffer.is_empty() && session.peer(key).is_none();
+        let mut input = session.open(key, &mut buffer);
+        let mut written: Vec<(Block, &[u8])> = Vec::new();
         while let Some(write) = (got > 0 || kept)
             .then(|| session.receive(key, &mut input, self.now))
             .flatten()
