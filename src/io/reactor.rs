@@ -271,8 +271,16 @@ impl Reactor {
             let Some(socket) = self.listeners.sockets.get(place) else {
                 continue;
             };
-            // Bounded, so that a flood of connections does not keep the others waiting.
-            for _ in 0..EVENTS {
+            // Bounded, so that a flood of connections does not keep the others waiting: what is
+            // left is accepted in the next turn.
+            let mut accepted = 0;
+            loop {
+                if accepted == EVENTS {
+                    self.listeners.ready.push(place);
+                    self.busy = true;
+                    break;
+                }
+                accepted += 1;
                 match socket.accept() {
                     Ok((stream, addr)) => {
                         let Some(key) = self.session.handle_accepted(addr, now) else {
@@ -291,8 +299,8 @@ impl Reactor {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
-                        // The process may be out of file handles: peers that wait are accepted when
-                        // the next one dials.
+                        // The process may be out of file handles. The poll tells of new dials only,
+                        // so the peers that wait are accepted with the next one.
                         log::debug!("a peer could not be accepted: {}", link::plain(&error));
                         break;
                     }
@@ -355,8 +363,8 @@ impl Reactor {
                     self.store.save(torrent, snapshot);
                     self.go_on_saving(now);
                 }
-                // With one torrent open handles cost nothing, and a folder that is moved is served
-                // on.
+                // Only `run` closes the files of idle torrents, since it has many. `seed` keeps
+                // them open, and so goes on serving a folder that is moved.
                 Effect::Rest { torrent } if self.unattended.is_some() => self.store.rest(torrent),
                 Effect::Rest { .. } => {}
                 // Nor does what is known of a few torrents, of which the metainfo may be gone.
@@ -376,7 +384,8 @@ impl Reactor {
                         unattended.on_report(torrent, &report);
                     }
                     match reporter(torrent, report) {
-                        // The terminal that is closed takes nothing more, but that is known.
+                        // After a signal the output may fail since the terminal is gone: that is no
+                        // reason to fail torrents.
                         Err(why) if self.caught.is_none() => {
                             let all = || view::keys(&self.session);
                             for torrent in torrent.map_or_else(all, |torrent| vec![torrent]) {

@@ -32,7 +32,7 @@ pub struct Greeting {
     cut: Vec<u8>,
     /// What is to be sent of our handshake.
     pub(super) out: Vec<u8>,
-    /// When it was begun, or else the network connection came up.
+    /// When the network connection came up; before that, when we began to dial.
     pub(super) since: Now,
     /// When something was sent last.
     pub(super) said: Now,
@@ -104,7 +104,7 @@ impl Greeting {
         self.ignored
     }
 
-    /// When it was begun, or else the network connection came up.
+    /// When the network connection came up; before that, when we began to dial.
     pub fn since(&self) -> Now {
         self.since
     }

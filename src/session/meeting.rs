@@ -80,7 +80,8 @@ impl Meeting<'_> {
         let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
         let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
         let mut held = torrent.awake().served();
-        // It is told of these with the others.
+        // Pieces that are not announced yet are left out: this peer gets their `have` with all
+        // other peers.
         for &piece in &torrent.awake().news.untold {
             held.clear(piece);
         }

@@ -182,8 +182,8 @@ impl Session {
 
     // What the outside needs to know.
 
-    /// The next thing for `io` to do, at once: after an [`Effect::Hangup`] its slot may be reused
-    /// for another connection.
+    /// Takes the next thing for `io` to do. [`Effect::Hangup`] frees its slot here, so `io` must
+    /// close the socket before it takes another effect: the key may be another connection's then.
     pub fn next_effect(&mut self) -> Option<Effect> {
         let effect = self.effects.pop_front()?;
         if let Effect::Hangup { key } = effect {

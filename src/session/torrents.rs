@@ -16,11 +16,12 @@ use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
 #[derive(Debug)]
 pub struct Torrents {
     slab: Slab<Torrent>,
-    /// Whatever else is the case.
+    /// When each torrent has something to plan.
     pub plan: Alarms,
-    /// If another connection may be made: they have an address to dial.
+    /// When each has an address to dial; it counts only while another connection may be made.
     pub dial: Alarms,
-    /// If all connections are taken: peers may not use their upload slots.
+    /// When each looks for upload slots that are not used; it counts only while all connections
+    /// are taken.
     pub unused: Alarms,
     /// Which of them download, and which wait.
     pub queue: Queue,

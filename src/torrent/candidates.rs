@@ -180,7 +180,7 @@ impl Candidates {
         self.set_turn(addr, Turn::Held);
     }
 
-    /// Lets the addresses of a host be dialed from `at` on that [`Candidates::hold`] kept back.
+    /// From `at` on, the addresses of this host that [`Candidates::hold`] kept back may be dialed.
     pub fn release(&mut self, ip: IpAddr, at: Now) {
         let known = self.known.range(ports(ip.to_canonical()));
         let held = known.filter(|(_, c)| c.turn == Turn::Held);

@@ -98,7 +98,7 @@ impl Slot {
         }
     }
 
-    /// When it was begun, or else the network connection came up.
+    /// When the network connection came up; before that, when we began to dial.
     pub fn since(&self) -> Now {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.since(),

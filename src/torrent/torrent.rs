@@ -53,7 +53,8 @@ pub struct Torrent {
     pub reporting: Reporting,
     /// The connection that ended last, unless we ended it for a reason of our own.
     pub ended: Option<Ended>,
-    /// One more than the peers that it downloaded from when it began to ask in this turn.
+    /// The peers that owed us blocks when it began to ask in this turn, and one more: it bounds how
+    /// many pieces are open.
     pub active: usize,
     /// It stands on the list of those to plan for.
     pub stirred: bool,

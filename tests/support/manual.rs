@@ -419,9 +419,22 @@ fn amount(value: &str) -> String {
         .replace(" * KIB", " KiB")
         .replace(" * MIB", " MiB")
         .replace(" as u64", "")
-        .replace('_', ",");
+        .replace(" as usize", "");
+    let value = with_commas(&value);
     match value.as_str() {
         "MIB" => "1 MiB".to_string(),
         _ => value,
     }
+}
+
+/// Digits are grouped by commas; underscores in names stay.
+fn with_commas(value: &str) -> String {
+    let chars: Vec<char> = value.chars().collect();
+    let is_digit =
+        |at: Option<usize>| at.is_some_and(|at| chars.get(at).is_some_and(char::is_ascii_digit));
+    let between = |at: usize| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1));
+    let places = chars.iter().enumerate();
+    places
+        .map(|(at, &c)| if c == '_' && between(at) { ',' } else { c })
+        .collect()
 }

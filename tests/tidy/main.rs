@@ -265,6 +265,13 @@ fn what_the_manual_names_exists() {
                 let _ = writeln!(broken, "PROTOCOL.md:{}: `{name}`", line + 1);
             }
         }
+        for (file, name) in pairs(text) {
+            let source = fs::read_to_string(repository("src").join(file)).unwrap_or_default();
+            let last = name.rsplit("::").next().unwrap_or(name);
+            if !source.is_empty() && !has_word(&source, last) {
+                let _ = writeln!(broken, "PROTOCOL.md:{}: `{name}` in {file}", line + 1);
+            }
+        }
     }
     report("named and not there", &broken);
 }
@@ -361,6 +368,17 @@ fn room_named(source: &Source, path: &str) -> Option<String> {
 
 /// Whether a path, type, test or other name of ours that the manual mentions is there. What does
 /// not look like one is taken.
+/// The names of a line that follow the file which is said to hold them.
+fn pairs(text: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    let named = parts.windows(3).skip(1).step_by(2);
+    named
+        .filter(|parts| parts[0].ends_with(".rs") && parts[1] == ", ")
+        .map(|parts| (parts[0], parts[2]))
+        .filter(|(_, name)| !name.ends_with(".rs") && !name.starts_with("limits::"))
+        .collect()
+}
+
 fn exists(name: &str, sources: &[String]) -> bool {
     const FOLDERS: &[&str] = &["src", "tests", "testdata"];
     let plain = name
