@@ -305,7 +305,7 @@ pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 // Memory
 
 /// Bytes read of a socket at a time: what the second-level cache still has when it is hashed.
-pub const READ: usize = 192 * KIB;
+pub const READ: usize = 160 * KIB;
 /// Bytes that buffers may take, unless `--memory` says otherwise: small beside any board's memory.
 pub const MEMORY: u64 = 16 * MIB as u64;
 /// What `--memory` may ask for at least: the shared receive buffer, and a few blocks on their way
