@@ -12,7 +12,7 @@ use brooklet::io::disk::{ContentFiles, Saver, Unsaved, Why, state};
 
 use crate::support::content::noise;
 use crate::support::dir::Dir;
-use crate::{Content, PIECE, torrent, whole};
+use crate::{Content, PIECE, support, torrent, whole};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -66,7 +66,7 @@ impl Helper {
         assert!(self.saver.next_outcome().is_none());
         self.saver.save(5, job)?;
         let mut events = mio::Events::with_capacity(1);
-        self.poll.poll(&mut events, Some(MINUTE)).unwrap();
+        support::poll(&mut self.poll, &mut events, MINUTE);
         let woken = events.iter().next().map(|event| event.token());
         assert_eq!(woken, Some(mio::Token(3)));
         let (slot, outcome) = self.saver.next_outcome().unwrap();

@@ -82,7 +82,7 @@ impl Bench {
             }
             assert!(begun.elapsed() < LONG);
             let mut events = mio::Events::with_capacity(1);
-            self.poll.poll(&mut events, Some(LONG)).unwrap();
+            support::poll(&mut self.poll, &mut events, LONG);
         }
     }
 
@@ -364,7 +364,7 @@ impl Saves {
                 return;
             }
             let mut events = mio::Events::with_capacity(1);
-            self.poll.poll(&mut events, Some(LONG)).unwrap();
+            support::poll(&mut self.poll, &mut events, LONG);
             if let Some((_, outcome)) = self.saver.next_outcome() {
                 self.saving.take(outcome, &mut self.disk).unwrap();
             }

@@ -23,6 +23,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Waits for events, or for so long at most. A signal to the process ends a wait early: the wait
+/// is then begun again.
+pub fn poll(poll: &mut mio::Poll, events: &mut mio::Events, most: std::time::Duration) {
+    while let Err(error) = poll.poll(events, Some(most)) {
+        assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "{error}");
+    }
+}
+
 /// Says on standard error that this test cannot run here, and why; and in the file that `SKIPPED`
 /// names, if it is set. Where everything has to be there (`CI=true`), that is a failure.
 pub fn skip(why: &str) {

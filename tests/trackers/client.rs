@@ -9,6 +9,8 @@ use brooklet::io::net::{Heard, Outreach};
 use brooklet::tracker::{Action, Counts, Families, Identity, Input, Response, Shared, Trackers};
 use mio::{Events, Poll, Token, Waker};
 
+use crate::support;
+
 /// The torrent of all these tests. As any real info hash, it is no text: half of its bytes are 0x80
 /// or more.
 pub const HASH: [u8; 20] = *b"\x81\x7f\xff\0\xc3$\x9c\x80A\xe9\x12\xd0\n\xfe[\xb53\x88b\xa0";
@@ -136,9 +138,7 @@ impl Client {
                 self.outreach.next_deadline(),
             );
             let sleep = due.map_or(PATIENCE, |due| due.since(self.now()) / self.speed);
-            self.poll
-                .poll(&mut events, Some(sleep.min(PATIENCE)))
-                .unwrap();
+            support::poll(&mut self.poll, &mut events, sleep.min(PATIENCE));
             self.turns += 1;
             let now = self.now();
             let registry = self.poll.registry();
@@ -279,7 +279,7 @@ impl Crowd {
         let most = Duration::from_millis(100);
         let sleep = due.map_or(most, |due| due.since(self.now()).min(most));
         let mut events = Events::with_capacity(16);
-        self.poll.poll(&mut events, Some(sleep)).unwrap();
+        support::poll(&mut self.poll, &mut events, sleep);
         let now = self.now();
         let registry = self.poll.registry();
         let (torrents, shared) = (&mut self.torrents, &mut self.shared);
