@@ -270,8 +270,9 @@ pub const SOLO_TRIES: u32 = 12;
 
 // Disk
 
-/// Bytes hashed or read back at a time: small enough to be a few milliseconds on a slow disk.
-pub const SLICE: usize = 256 * KIB;
+/// Bytes hashed or read back at a time: few milliseconds on a slow disk, and still in the
+/// second-level cache when it is hashed.
+pub const SLICE: usize = 64 * KIB;
 /// Time one turn may spend on hashing what is on disk.
 pub const CHECK_TURN: Duration = Duration::from_millis(10);
 /// The disk is slow when the writes of one turn take this long: from then on a thread writes, so
