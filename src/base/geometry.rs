@@ -24,6 +24,14 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// What stands for the measures of a torrent that nobody has described yet: no torrent has
+    /// pieces of this length.
+    pub const UNKNOWN: Geometry = Geometry {
+        size: 1,
+        piece_length: u32::MAX,
+        pieces: 1,
+    };
+
     /// The geometry of `size` bytes in pieces of `piece_length`; `None` if either is zero or there
     /// are more than 2³² − 1 pieces.
     pub fn new(size: u64, piece_length: u32) -> Option<Geometry> {

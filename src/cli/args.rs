@@ -45,6 +45,15 @@ pub enum Verbosity {
     Words,
 }
 
+/// What is wanted of torrents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// `--files`, each; a file is wanted if any chooses it, and all are if there is none.
+    pub files: Vec<String>,
+    /// `--metadata-only`, and the file of `-o`.
+    pub metadata_only: Option<Option<PathBuf>>,
+}
+
 /// What `get` and `seed` are told. A field is the value of the option with its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -66,8 +75,8 @@ pub struct Options {
     pub down: Option<u64>,
     /// `--up` in bytes a second; `None`: no limit.
     pub up: Option<u64>,
-    /// `--files`, each; a file is wanted if any chooses it, and all are if there is none.
-    pub files: Vec<String>,
+    /// What is wanted of the torrents.
+    pub choice: Choice,
     /// `--sequential`.
     pub sequential: bool,
     /// Unless `--no-trackers`.
@@ -116,7 +125,7 @@ pub fn parse(command: Command, parser: &mut Parser) -> Result<Option<Options>, F
     if let Some(failure) = slip::spaced(&options.torrents) {
         return Err(failure);
     }
-    if options.torrents.len() > 1 && !options.files.is_empty() {
+    if options.torrents.len() > 1 && !options.choice.files.is_empty() {
         let why = format!("{name}: --files is for one torrent: run brooklet {name} once for each");
         return Err(Failure::usage(why));
     }
@@ -124,7 +133,8 @@ pub fn parse(command: Command, parser: &mut Parser) -> Result<Option<Options>, F
 }
 
 impl Options {
-    fn new(command: Command) -> Options {
+    /// What is usual.
+    pub fn new(command: Command) -> Options {
         Options {
             torrents: Vec::new(),
             dir: PathBuf::from("."),
@@ -135,7 +145,7 @@ impl Options {
             memory: limits::MEMORY,
             down: None,
             up: None,
-            files: Vec::new(),
+            choice: Choice::default(),
             sequential: false,
             trackers: true,
             allow_local: false,
@@ -152,7 +162,16 @@ impl Options {
         }
     }
 
-    fn take(&mut self, command: Command, option: &str, parser: &mut Parser) -> Result<(), Failure> {
+    /// Takes one option, whose value the parser has next.
+    ///
+    /// # Errors
+    /// There is no such option, or its value is wrong.
+    pub fn take(
+        &mut self,
+        command: Command,
+        option: &str,
+        parser: &mut Parser,
+    ) -> Result<(), Failure> {
         let mut value = Value {
             command: command.name(),
             option,
@@ -167,7 +186,13 @@ impl Options {
             "--memory" => self.memory = value.read(values::memory)?,
             "--down" => self.down = Some(value.read(values::rate)?),
             "--up" => self.up = Some(value.read(values::rate)?),
-            "--files" => self.files.push(value.text()?),
+            "--files" => self.choice.files.push(value.text()?),
+            "--metadata-only" if command == Command::Get => {
+                self.choice.metadata_only.get_or_insert(None);
+            }
+            "-o" if command == Command::Get => {
+                self.choice.metadata_only = Some(Some(value.path()?))
+            }
             "--sequential" => self.sequential = true,
             // These sources of peers do not exist yet, so there is nothing to leave out.
             "--no-dht" | "--no-pex" | "--no-lsd" => {}

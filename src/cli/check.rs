@@ -10,7 +10,7 @@ use lexopt::{Arg, Parser};
 
 use super::units::{Bytes, Part};
 use super::values::Value;
-use super::{DAMAGED, Failure, download, help, slip, target, usage};
+use super::{DAMAGED, Failure, help, setups, slip, target, usage};
 use crate::base::Bits;
 use crate::io::disk::{ContentFiles, DiskError, Pool, Why, hash, patched, places};
 use crate::io::logging::{self, printable};
@@ -76,7 +76,11 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let Some(mut options) = parse(parser)? else {
         return super::print(help::CHECK);
     };
-    let mut metainfo = target::load(&options.torrent)?;
+    let state = options
+        .state
+        .clone()
+        .or_else(|| setups::default_state().ok());
+    let mut metainfo = target::load(&options.torrent, state.as_deref())?;
     places::fold(&options.dir, &mut metainfo, false);
     let chosen = target::selected(&options.files, &metainfo)?;
     let quiet = options.quiet;
@@ -85,7 +89,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let _ = target::find_content(torrent, dir, &mut metainfo, quiet);
     let metainfo = Arc::new(metainfo);
     let mut found = look(dir, &metainfo, chosen.as_deref(), quiet);
-    if let Some(state) = options.state.or_else(|| download::default_state().ok()) {
+    if let Some(state) = state {
         let parts = state.join(format!("{}.parts", metainfo.info_hash));
         found.patch(&parts, &metainfo);
     }

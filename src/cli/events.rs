@@ -22,6 +22,7 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
             .plain("size", size)
             .plain("pieces", pieces)
             .plain("port", port),
+        Report::Metadata { .. } => described(report, at),
         Report::Checked { have, pieces, .. } => begin("checked", at)
             .plain("have", have)
             .plain("pieces", pieces),
@@ -60,6 +61,7 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
         Report::Stopped { reason } => begin("stopped", at).text("reason", reason.as_str()),
         Report::Error(message) => begin("error", at).text("message", message.as_str()),
         Report::TrackerWarning { .. }
+        | Report::Waiting { .. }
         | Report::Alone(_)
         | Report::Warning(_)
         | Report::FailedIncoming(_) => return None,
@@ -69,6 +71,24 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
         (_, Some(info_hash)) => object.text("info_hash", info_hash.to_string().as_str()),
     };
     Some(object.finish())
+}
+
+/// The `metadata` event.
+fn described(report: &Report, at: SystemTime) -> Object {
+    let object = begin("metadata", at);
+    match report {
+        Report::Metadata {
+            name,
+            size,
+            pieces,
+            seconds,
+        } => object
+            .text("name", name.as_str())
+            .plain("size", size)
+            .plain("pieces", pieces)
+            .raw("seconds", &decimal(*seconds)),
+        _ => object,
+    }
 }
 
 /// The `error` event.

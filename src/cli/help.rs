@@ -24,8 +24,8 @@ Commands:
   explain FILE    every byte of a file of the protocol (not there yet)
   help [COMMAND]  this text, or that of a command (as COMMAND --help)
 
-TORRENT is the path of a .torrent, or - for standard input. show and scrape take
-a magnet link or an info hash, too; the others not yet.
+TORRENT is the path of a .torrent, - for standard input, a magnet link (in
+quotes), or an info hash; add does not take the last two yet.
 
   -h, --help      print this help
   -V, --version   print the version
@@ -90,10 +90,13 @@ Usage: brooklet get [OPTION]... TORRENT...
 
 Downloads, verifies every piece, uploads to others meanwhile, and ends as soon
 as everything selected is complete on disk. What is on disk already is checked
-and kept. TORRENT is the path of a .torrent, or - for standard input. Several
-share the process, its port and the limits; one that fails leaves the others
-running, and the command then ends with 1.
+and kept. TORRENT is the path of a .torrent, - for standard input, a magnet link
+(in quotes), or an info hash: of these two, peers are asked for the rest.
+Several share the process, its port and the limits; one that fails leaves the
+others running, and the command then ends with 1.
 
+      --metadata-only   fetch the .torrent of a link, and nothing of its content
+  -o FILE               the same, to this file (NAME.torrent)
       --seed            stay and seed until stopped
       --ratio R         seed until R times the content's size has been uploaded,
                         earlier runs counted
@@ -105,6 +108,7 @@ Examples:
   brooklet get debian.torrent -d ~/Downloads --up 200K
   brooklet get album.torrent --files 1-3 --files '*.jpg'
   brooklet get debian.torrent --ratio 1.5 --seed-time 60
+  brooklet get 'magnet:?xt=urn:btih:...' -d ~/Downloads
 "
 );
 
@@ -116,8 +120,8 @@ Usage: brooklet seed [OPTION]... TORRENT...
 Checks what is on disk and uploads it until stopped. Missing pieces are not
 downloaded; with nothing at all on disk it ends with 4. Content that is not
 under DIR is looked for in DIR itself and beside the torrent. TORRENT is the
-path of a .torrent, or - for standard input. Several share the process, its
-port and the limits.
+path of a .torrent, - for standard input, a magnet link or an info hash. Several
+share the process, its port and the limits.
 
       --ratio R         stop when R times the content's size has been uploaded,
                         earlier runs counted
@@ -163,12 +167,15 @@ Usage: brooklet show [OPTION]... TORRENT
 
 Says in words what a torrent holds. TORRENT is the path of a .torrent, - for
 standard input, a magnet link (in quotes), or an info hash; of these two, what
-they say themselves. A file that cannot have its name on disk is shown with the
-one it gets, and what the torrent calls it.
+they say themselves, or with --fetch what peers know. A file that cannot have
+its name on disk is shown with the one it gets, and what the torrent calls it.
 
   -d, --dir DIR  where the content lies or will lie: decides whether names that
                  differ only by capitals are two files there (.)
       --json     one JSON object
+      --fetch    ask peers for the torrent of a link; takes the options of get
+                 that say how they are reached (--peer, --port, --bind,
+                 --no-trackers, --timeout, --state and the like)
   -h, --help     print this help
 
 Examples:

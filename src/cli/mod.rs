@@ -15,6 +15,8 @@ pub mod progress;
 
 pub mod reporter;
 
+pub mod setups;
+
 pub mod download;
 
 pub mod check;

@@ -5,9 +5,10 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use super::units::{Bytes, Part, Span};
+use super::units::{Bytes, Part, Span, counted};
 use crate::base::{SortedMap, TorrentKey};
 use crate::io::logging;
+use crate::torrent::metadata::Reached;
 use crate::torrent::{Progress, Report};
 
 /// Plain lines come at most this often.
@@ -116,7 +117,7 @@ impl Board {
         let line = |meter: &&Meter| {
             let name: String = meter.name.chars().take(width).collect();
             let room = columns.saturating_sub(width + 2);
-            format!("{name:width$}  {}", describe(&meter.last, room))
+            format!("{name:width$}  {}", meter.words(room))
         };
         let mut lines: Vec<String> = going.iter().take(shown).map(line).collect();
         if going.len() > shown {
@@ -132,6 +133,8 @@ struct Meter {
     style: Style,
     name: String,
     last: Progress,
+    /// How far the search for its metadata is: addresses found, and what came of them.
+    waiting: Option<(usize, Reached)>,
     said: Option<(Instant, String)>,
     stopped: bool,
 }
@@ -142,6 +145,7 @@ impl Meter {
             style: Style::Hidden,
             name: String::new(),
             last: Progress::default(),
+            waiting: None,
             said: None,
             stopped: false,
         }
@@ -162,7 +166,29 @@ impl Meter {
                 // Another torrent's report may draw this one's line before its own first comes.
                 self.last.size = *size;
                 let size = Bytes(*size);
-                self.line(&format!("{size}, pieces: {pieces}, port: {port}"), now)
+                self.line(
+                    &match pieces {
+                        0 => format!("asking peers for the torrent, port: {port}"),
+                        pieces => format!("{size}, pieces: {pieces}, port: {port}"),
+                    },
+                    now,
+                )
+            }
+            Report::Metadata {
+                name,
+                size,
+                pieces,
+                seconds,
+            } => {
+                self.name = logging::printable(name).into_owned();
+                (self.last.size, self.waiting) = (*size, None);
+                let size = Bytes(*size);
+                let told = format!("{size}, pieces: {pieces}, known after {seconds:.1} s");
+                self.line(&told, now)
+            }
+            Report::Waiting { found, reached } => {
+                self.waiting = Some((*found, *reached));
+                None
             }
             Report::Progress(progress) => {
                 self.last = *progress;
@@ -178,7 +204,7 @@ impl Meter {
                 self.line(&took, now)
             }
             // That has just been said.
-            Report::Stopped { reason } if reason == "complete" => None,
+            Report::Stopped { reason } if reason == "complete" || reason == "metadata" => None,
             Report::Stopped { reason } => {
                 let Progress { done, size, .. } = self.last;
                 let part = Part { done, size };
@@ -189,12 +215,27 @@ impl Meter {
         }
     }
 
+    /// How far it is, in so many columns.
+    fn words(&self, columns: usize) -> String {
+        let Some((found, reached)) = self.waiting else {
+            return describe(&self.last, columns);
+        };
+        let (blocks, all) = reached.blocks;
+        let line = format!(
+            "asking for the torrent  {} found  {} connected  {} with it  {blocks} of {all} blocks",
+            counted(found),
+            self.last.peers,
+            reached.peers,
+        );
+        line.chars().take(columns).collect()
+    }
+
     fn state(&mut self, now: Instant) -> Option<Show> {
         match self.style {
             Style::Hidden => None,
-            Style::Redrawn(columns) => Some(Show::Status(vec![describe(&self.last, columns)])),
+            Style::Redrawn(columns) => Some(Show::Status(vec![self.words(columns)])),
             Style::Plain => {
-                let line = describe(&self.last, usize::MAX);
+                let line = self.words(usize::MAX);
                 let due = |(at, said): &(Instant, String)| now >= *at + EVERY && *said != line;
                 let due = self.said.as_ref().is_none_or(due);
                 due.then(|| {
@@ -224,8 +265,7 @@ fn describe(progress: &Progress, columns: usize) -> String {
         parts.push(Part { done, size }.to_string());
         parts.push(format!("down {}/s", Bytes(progress.down_rate)));
         parts.push(format!("up {}/s", Bytes(progress.up_rate)));
-        let ending = if progress.peers == 1 { "" } else { "s" };
-        parts.push(format!("{} peer{ending}", progress.peers));
+        parts.push(counted(progress.peers));
         parts.extend(left(progress));
     }
     let roomy = parts.iter().map(|part| part.len() + 2).sum::<usize>() - 2 <= columns;

@@ -157,10 +157,8 @@ impl Reporter {
             }
             Report::Piece { index, ok: true } => log::debug!("{about}piece {index}: verified"),
             Report::Alone(why) => log::warn!("{about}{why}"),
-            Report::Warning(message) => {
-                if self.warned.insert(message.clone()) {
-                    log::warn!("{message}");
-                }
+            Report::Warning(message) if self.warned.insert(message.clone()) => {
+                log::warn!("{message}");
             }
             // The last line of the program says the error of the only torrent.
             Report::Error(why) if self.several => {
@@ -168,11 +166,7 @@ impl Reporter {
                 log::error!("{about}{why}");
             }
             // The board shows these.
-            Report::Start { .. }
-            | Report::Progress(_)
-            | Report::Complete { .. }
-            | Report::Stopped { .. }
-            | Report::Error(_) => {}
+            _ => {}
         }
     }
 

@@ -41,7 +41,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     }
     let missing = || Failure::usage("scrape: no torrent is named: see brooklet scrape --help");
     let (name, info_hash, trackers) = match target::find(&torrent.ok_or_else(missing)?)? {
-        Target::Torrent(it) => (it.name, it.info_hash, it.trackers),
+        Target::Torrent(it, _) => (it.name, it.info_hash, it.trackers),
         Target::Link(link) => {
             let name = link.name.unwrap_or_else(|| link.info_hash.to_string());
             (name, link.info_hash, link.trackers)

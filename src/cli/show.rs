@@ -9,14 +9,30 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
+use super::args::{Command, Options};
 use super::target::{self, Target};
 use super::units::Bytes;
-use super::{Failure, help, slip, usage};
+use super::{Failure, help, setups, slip, usage};
 use crate::base::SortedMap;
 use crate::io::disk::places;
 use crate::io::logging::printable;
 use crate::storage::select;
 use crate::wire::{FileEntry, FileKind, Metainfo, json, paths};
+
+/// Options of `get` that say how `--fetch` reaches others.
+const NETWORK: [&str; 11] = [
+    "port",
+    "bind",
+    "peer",
+    "max-peers",
+    "no-trackers",
+    "allow-local",
+    "no-dht",
+    "no-pex",
+    "no-lsd",
+    "timeout",
+    "state",
+];
 
 /// Runs the command with the arguments behind its name.
 ///
@@ -24,10 +40,17 @@ use crate::wire::{FileEntry, FileKind, Metainfo, json, paths};
 /// Why it did not end with 0.
 pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let (mut torrent, mut json, mut dir) = (None, false, PathBuf::from("."));
+    let (mut fetch, mut network) = (false, Options::new(Command::Get));
     while let Some(arg) = parser.next().map_err(|error| usage("show", error))? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return super::print(help::SHOW),
             Arg::Long("json") => json = true,
+            Arg::Long("fetch") => fetch = true,
+            Arg::Long(name) if NETWORK.contains(&name) => {
+                let option = format!("--{name}");
+                network.take(Command::Get, &option, parser)?;
+            }
+            Arg::Short('p') => network.take(Command::Get, "-p", parser)?,
             Arg::Short('d') | Arg::Long("dir") => {
                 dir = parser.value().map_err(|error| usage("show", error))?.into();
             }
@@ -40,7 +63,8 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     }
     let missing = || Failure::usage("show: no torrent is named: see brooklet show --help");
     let mut metainfo = match target::find(&torrent.ok_or_else(missing)?)? {
-        Target::Torrent(metainfo) => metainfo,
+        Target::Torrent(metainfo, _) => metainfo,
+        Target::Link(link) if fetch => Box::new(setups::fetch(*link, network)?),
         Target::Link(link) if json => return super::print(&link::object(&link)),
         Target::Link(link) => return super::print(&link::words(&link)),
     };

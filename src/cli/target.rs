@@ -2,6 +2,7 @@
 //! hash. What is none is named as what it is, with what to do.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,7 +12,7 @@ use super::{DAMAGED, Failure, quote};
 use crate::base::InfoHash;
 use crate::base::limits;
 use crate::io::disk::locate::Place;
-use crate::io::disk::{Why, locate, places};
+use crate::io::disk::{Why, locate, places, state};
 use crate::io::logging;
 use crate::storage::select;
 use crate::wire::Metainfo;
@@ -20,8 +21,8 @@ use crate::wire::magnet::{self, Link};
 /// What an argument names.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// A torrent, all of it.
-    Torrent(Box<Metainfo>),
+    /// A torrent, all of it, and its bytes.
+    Torrent(Box<Metainfo>, Vec<u8>),
     /// A torrent as far as a magnet link or an info hash says.
     Link(Box<Link>),
 }
@@ -48,7 +49,7 @@ pub fn find(source: &OsStr) -> Result<Target, Failure> {
     let text = read_any(source)?;
     match std::str::from_utf8(&text) {
         Ok(text) if magnet::is_magnet(text.trim_start()) => link(source, text),
-        _ => load_text(source, &checked(source, text)?),
+        _ => load_text(source, checked(source, text)?),
     }
 }
 
@@ -64,21 +65,44 @@ fn link(source: &OsStr, text: &str) -> Result<Target, Failure> {
     Ok(Target::Link(Box::new(link)))
 }
 
-fn load_text(source: &OsStr, text: &[u8]) -> Result<Target, Failure> {
+fn load_text(source: &OsStr, text: Vec<u8>) -> Result<Target, Failure> {
     let invalid = |why| Failure::invalid(format!("{}: {why}", shown(source)));
-    let metainfo = Metainfo::parse(text).map_err(invalid)?;
-    Ok(Target::Torrent(Box::new(metainfo)))
+    let metainfo = Metainfo::parse(&text).map_err(invalid)?;
+    Ok(Target::Torrent(Box::new(metainfo), text))
 }
 
-/// Reads the torrent that an argument names.
+/// The torrent of a link whose metadata an earlier run has fetched, with the trackers of both.
+pub fn known(link: &Link, state_dir: &Path) -> Option<(Metainfo, Vec<u8>)> {
+    let path = state_dir.join(format!("{}.torrent", link.info_hash));
+    let text = state::load(&path, limits::METAINFO_BYTES).ok().flatten()?;
+    let mut metainfo = Metainfo::parse(&text).ok()?;
+    let known: BTreeSet<String> = metainfo.trackers.concat().into_iter().collect();
+    let fresh = |tier: &&Vec<String>| !tier.iter().any(|url| known.contains(url));
+    metainfo
+        .trackers
+        .extend(link.trackers.iter().filter(fresh).cloned());
+    (metainfo.info_hash == link.info_hash).then_some((metainfo, text))
+}
+
+/// The torrent that an argument names; that of a link if an earlier run has fetched it, which is
+/// kept in the state folder.
 ///
 /// # Errors
-/// It cannot be read, or it is not valid; a magnet link, a URL or an info hash is wrong usage as
-/// yet.
-pub fn load(torrent: &OsStr) -> Result<Metainfo, Failure> {
-    let text = read(torrent)?;
-    let invalid = |why| Failure::invalid(format!("{}: {why}", shown(torrent)));
-    Metainfo::parse(&text).map_err(invalid)
+/// It cannot be read, is not valid, or is not known.
+pub fn load(source: &OsStr, state_dir: Option<&Path>) -> Result<Metainfo, Failure> {
+    match find(source)? {
+        Target::Torrent(metainfo, _) => Ok(*metainfo),
+        Target::Link(link) => {
+            let known = state_dir.and_then(|dir| known(&link, dir));
+            known.map(|(metainfo, _)| metainfo).ok_or_else(|| {
+                Failure::failed(format!(
+                    "{}: only its link is known: fetch the torrent first, with \
+                     brooklet get --metadata-only",
+                    link.title()
+                ))
+            })
+        }
+    }
 }
 
 /// A magnet link that is longer is not repeated in messages.

@@ -151,6 +151,9 @@ fn read_line(line: &str, mut settings: Settings) -> Result<Settings, String> {
 fn log(of: &str, report: &Report) {
     match report {
         Report::Start { size, port, .. } => log::info!("{of}{}, port: {port}", Bytes(*size)),
+        Report::Metadata { size, .. } => {
+            log::info!("{of}{}: peers have described it", Bytes(*size));
+        }
         Report::Checked { have, pieces, .. } => {
             log::info!("{of}on disk: {have} of {pieces} pieces");
         }
@@ -179,7 +182,10 @@ fn log(of: &str, report: &Report) {
         // These name what they are about: a file, mostly.
         Report::Warning(why) => log::warn!("{why}"),
         Report::Error(why) => log::error!("{of}{why}"),
-        Report::FailedIncoming(_) | Report::Progress(_) | Report::Piece { .. } => {}
+        Report::FailedIncoming(_)
+        | Report::Waiting { .. }
+        | Report::Progress(_)
+        | Report::Piece { .. } => {}
     }
 }
 

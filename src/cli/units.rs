@@ -118,6 +118,12 @@ impl fmt::Display for Span {
     }
 }
 
+/// So many peers.
+pub fn counted(peers: usize) -> String {
+    let ending = if peers == 1 { "" } else { "s" };
+    format!("{peers} peer{ending}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

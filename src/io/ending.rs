@@ -2,7 +2,7 @@
 
 use super::disk::Store;
 use super::setup::{Ending, Reporter};
-use crate::session::{Session, sleep, view};
+use crate::session::{Session, view};
 use crate::torrent::Report;
 
 /// The ending of a run, in which `unopened` torrents could not be opened, and which was perhaps
@@ -18,8 +18,8 @@ pub fn of(
         all += 1;
         let failure = session.failure(torrent).map(str::to_string);
         // Another program's doing: what we verified may not be there any more.
-        let awake = !sleep::is_asleep(session, torrent);
-        let changed = awake.then(|| store.content(torrent).changed()).flatten();
+        let known = store.has(torrent);
+        let changed = known.then(|| store.content(torrent).changed()).flatten();
         let why = match (failure, changed.map(|error| error.to_string())) {
             (Some(why), _) => why,
             (None, None) => continue,

@@ -164,6 +164,20 @@ impl Reactor {
         }
     }
 
+    /// The same for a torrent that has no files yet: there are no blocks of it.
+    fn fill_words(&mut self, key: usize) -> Filled {
+        let mut filled = Filled::default();
+        for segment in self.session.transmit(key) {
+            if let Segment::Bytes(bytes) = segment {
+                let at = filled.bytes;
+                let part = bytes.len().min(WRITE.min(self.buffer.len()) - at);
+                self.buffer[at..at + part].copy_from_slice(&bytes[..part]);
+                filled.bytes += part;
+            }
+        }
+        filled
+    }
+
     /// Fills the buffer with what the peer is to get next. `allowance`: bytes of blocks that may
     /// begin.
     fn fill(&mut self, key: usize, mut allowance: u64) -> Filled {
@@ -174,6 +188,9 @@ impl Reactor {
         let Some(torrent) = self.session.torrent_of(key) else {
             return filled;
         };
+        if !self.store.has(torrent) {
+            return self.fill_words(key);
+        }
         let mut sending = self.store.sending(torrent);
         for segment in self.session.transmit(key) {
             let at = filled.bytes;

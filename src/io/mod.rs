@@ -17,10 +17,14 @@ pub mod setup;
 pub mod scrape;
 
 mod claims;
+mod metadata_files;
+mod pending;
 
 pub mod folder;
 
 mod ending;
+
+mod parts;
 
 pub mod reactor;
 
@@ -31,4 +35,4 @@ mod run;
 
 pub use run::{run, run_folder};
 pub use scrape::scrape;
-pub use setup::{Ending, Mode, Setup};
+pub use setup::{Ending, Mode, Origin, Setup, Wanted};

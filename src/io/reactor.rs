@@ -16,6 +16,8 @@ use super::ending;
 use super::folder::Unattended;
 use super::logging;
 use super::net::{Heard, Link, Links, Listeners, Outreach, Stream, link};
+use super::parts::Parts;
+use super::pending::Pending;
 use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
@@ -37,6 +39,8 @@ pub struct Reactor {
     unattended: Option<Unattended>,
     pub(super) store: Store,
     pub(super) outreach: Outreach,
+    /// Torrents of which only a link is known.
+    pending: Pending,
     pub(super) clock: Clock,
     pub(super) bind: Option<IpAddr>,
     pub(super) links: Links,
@@ -60,28 +64,6 @@ struct Over {
     at: Now,
     /// When everything was written, or was to be.
     written: Option<Now>,
-}
-
-/// What a reactor is made of.
-pub struct Parts {
-    /// The poll that everything is registered with.
-    pub poll: Poll,
-    /// The machine that decides.
-    pub session: Session,
-    /// Torrents that were to be run and could not be opened.
-    pub unopened: usize,
-    /// What serves a folder of torrents: the loop ends with a signal.
-    pub unattended: Option<Unattended>,
-    /// The files of all torrents.
-    pub store: Store,
-    /// Trackers' sockets.
-    pub outreach: Outreach,
-    /// The clock that the session was started with.
-    pub clock: Clock,
-    /// The sockets that peers dial.
-    pub listeners: Listeners,
-    /// The local address to connect from.
-    pub bind: Option<IpAddr>,
 }
 
 impl Reactor {
@@ -111,6 +93,7 @@ impl Reactor {
             unattended: parts.unattended,
             store: parts.store,
             outreach: parts.outreach,
+            pending: parts.pending,
             clock: parts.clock,
             bind: parts.bind,
             listeners: parts.listeners,
@@ -199,7 +182,8 @@ impl Reactor {
     fn next_deadline(&mut self, now: Now) -> Option<Now> {
         let mut next = sooner(self.session.next_deadline(), self.outreach.next_deadline());
         next = sooner(next, self.over_by());
-        next = sooner(next, self.store.next_deadline(now));
+        let held = self.pending.next_deadline();
+        next = sooner(next, sooner(self.store.next_deadline(now), held));
         let unattended = self.unattended.as_ref();
         next = sooner(next, unattended.and_then(Unattended::next_deadline));
         sooner(next, self.session.turn_at(now))
@@ -234,6 +218,7 @@ impl Reactor {
         let hear = &mut |heard: Heard<'_>| hear(&mut self.session, heard, now);
         self.outreach
             .handle_timeout(self.poll.registry(), now, hear);
+        self.pending.turn(&mut self.store, &mut self.session, now);
         self.accept_peers(now);
         self.read_peers(now);
         if let Some(unattended) = &mut self.unattended {
@@ -372,6 +357,10 @@ impl Reactor {
                     if let Some(unattended) = &mut self.unattended {
                         unattended.on_rest(torrent, &mut self.store, &self.session);
                     }
+                }
+                effect @ (Effect::Metadata { .. } | Effect::ReadMetadata { .. }) => {
+                    let parts = (&mut self.store, &mut self.session);
+                    self.pending.perform(effect, parts, now);
                 }
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),

@@ -159,11 +159,11 @@ impl Reactor {
                 full: true,
                 overfull: true,
             },
-            Some(torrent) => DiskLoad {
+            Some(torrent) if self.store.has(torrent) => DiskLoad {
                 full: self.store.is_behind(torrent),
                 overfull: self.store.is_overfull(torrent),
             },
-            None => DiskLoad::default(),
+            Some(_) | None => DiskLoad::default(),
         }
     }
 

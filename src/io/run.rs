@@ -2,6 +2,7 @@
 //! session is given what it needs.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Poll, Waker};
@@ -11,8 +12,11 @@ use super::claims::{Claims, Taken};
 use super::clock::Clock;
 use super::disk::{DiskError, Pool, Store};
 use super::folder::{Unattended, Whole};
+use super::metadata_files::MetadataFiles;
 use super::net::{Listeners, Outreach, link};
-use super::reactor::{Parts, Reactor};
+use super::parts::Parts;
+use super::pending::Pending;
+use super::reactor::Reactor;
 use super::setup::{Ending, Process, Reporter, Setup};
 use super::signal;
 use super::tokens;
@@ -56,6 +60,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let (poll, waker, now) = (&basis.poll, &basis.waker, basis.clock.now());
     let (listeners, outreach) = open_ports(setup.port, setup.bind, poll, waker)?;
     let (process, bind) = (setup.process, setup.bind);
+    let state_dir = setup.state_dir();
     let registry = poll.registry();
     // The process that holds the folder's lock has its torrents: no other process touches them.
     let place = (listeners.port, Arc::clone(waker));
@@ -75,6 +80,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
         session,
         unopened: 0,
         unattended: Some(unattended),
+        pending: Pending::new(MetadataFiles::new(state_dir)),
         outreach,
         clock: basis.clock,
         listeners,
@@ -122,10 +128,10 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     let Some(first) = setups.first() else {
         return Err(String::from("no torrent is left"));
     };
-    let (process, bind, peers) = (first.process(), first.bind, first.peers.clone());
+    let (process, bind) = (first.process(), first.bind);
+    let (peers, files) = known(&setups, &first.origin.state_dir);
     let (listeners, mut outreach) = open_ports(first.port, bind, &poll, &waker)?;
-    let pieces = setups.iter().map(|setup| setup.metainfo.geometry.pieces());
-    let longest = FrameLimits::of(pieces.max().unwrap_or(0)).longest();
+    let longest = FrameLimits::of(most_pieces(&setups)).longest();
     let buffers = buffers(process.memory, longest);
     let mut store = Store::new(Arc::clone(&waker), buffers, Pool::for_process());
     let mut warn = |message| {
@@ -134,7 +140,9 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     };
     let config = config(&process, longest, &listeners, &mut rng, &mut warn);
     let mut session = Session::new(config, rng.bits64(), now);
-    unopened += open(setups, &mut store, &mut session, now, reporter)?;
+    let mut pending = Pending::new(files);
+    let whole = pending.begin_all(setups, &mut session, now)?;
+    unopened += open(whole, &mut store, &mut session, now, reporter)?;
     for (host, port) in peers {
         let Ok(ip) = host.parse() else {
             outreach.look_up_peer(host, port, now);
@@ -152,12 +160,38 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
         session,
         unopened,
         unattended: None,
+        pending,
         outreach,
         clock,
         listeners,
         bind,
     })
     .map_err(failed)
+}
+
+/// The peers that the user named, each once, and where the metadata of these torrents lie.
+fn known(setups: &[Setup], state_dir: &Path) -> (Vec<(String, u16)>, MetadataFiles) {
+    let (mut peers, mut files) = (Vec::new(), MetadataFiles::new(state_dir.to_path_buf()));
+    for setup in setups {
+        for peer in &setup.peers {
+            if !peers.contains(peer) {
+                peers.push(peer.clone());
+            }
+        }
+        if let Some(file) = &setup.origin.file {
+            files.set(setup.metainfo.info_hash, file.clone());
+        }
+    }
+    (peers, files)
+}
+
+/// Pieces of the torrent with most of them, as far as that is known.
+fn most_pieces(setups: &[Setup]) -> u32 {
+    let pieces = setups.iter().map(|setup| match setup.origin.wanted {
+        Some(_) => USUAL_PIECES,
+        None => setup.metainfo.geometry.pieces(),
+    });
+    pieces.max().unwrap_or(0)
 }
 
 /// Opens the files of torrents and hands those to the session whose files can be had. How many
@@ -206,6 +240,9 @@ fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> usize {
     let (mut claims, mut refused) = (Claims::default(), 0);
     setups.retain(|setup| {
         let name = &setup.metainfo.name;
+        if setup.origin.wanted.is_some() {
+            return true;
+        }
         match claims.take(&setup.request()) {
             Ok(()) => return true,
             Err(Taken::Twice) => {

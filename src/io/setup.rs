@@ -2,6 +2,7 @@
 //! [`run`](super::run).
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::disk::opening::{Keeping, Opened, Request};
 use crate::base::{Bits, Duration, PieceHash, TorrentKey};
 use crate::torrent::{Order, Report, Stay};
 use crate::wire::Metainfo;
+use crate::wire::magnet::Link;
 
 /// Everything one run needs to know.
 #[derive(Clone, Debug)]
@@ -22,8 +24,8 @@ pub struct Setup {
     pub mode: Mode,
     /// Where the content lies: under `dir/NAME`.
     pub dir: PathBuf,
-    /// Where resume data is kept.
-    pub state_dir: PathBuf,
+    /// Where it comes from, and where what outlives the run is kept.
+    pub origin: Origin,
     /// Port to listen on; `None`: the first free one of 6881 to 6889, `Some(0)`: any.
     pub port: Option<u16>,
     /// Local address to listen on and connect from; `None`: all, IPv4 and IPv6.
@@ -56,6 +58,28 @@ pub struct Setup {
     pub recheck: bool,
 }
 
+/// Where a torrent comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The `.torrent` file, where it does not lie in `state_dir`.
+    pub file: Option<PathBuf>,
+    /// What is wanted of a torrent of which only a link is known: its metainfo says nothing then.
+    pub wanted: Option<Wanted>,
+    /// Where resume data is kept.
+    pub state_dir: PathBuf,
+}
+
+/// What is wanted of a torrent once its metadata are there.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// What is known of it.
+    pub link: Link,
+    /// The files to be downloaded, as `--files` names them; none: those of the link.
+    pub files: Vec<String>,
+    /// Only the metadata are: they are written to this file, or to `NAME.torrent`.
+    pub only: Option<Option<PathBuf>>,
+}
+
 /// What all torrents of a process share.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
@@ -81,7 +105,7 @@ impl Setup {
         Request {
             metainfo: Arc::clone(&self.metainfo),
             dir: self.dir.clone(),
-            state_dir: self.state_dir.clone(),
+            state_dir: self.origin.state_dir.clone(),
             download: matches!(self.mode, Mode::Get { .. }),
             selection: self.selection.clone(),
             overwrite: self.overwrite,
@@ -122,8 +146,29 @@ impl Setup {
             },
             timeout: self.timeout,
             sequential: self.sequential,
+            metadata_size: NonZeroU32::new(metainfo.info_size).filter(|_| !metainfo.private),
         };
         (order, opened.content, opened.keeping)
+    }
+
+    /// The torrent as the session is to run it while only a link is known.
+    pub fn order_of_link(&self, link: &Link) -> Order {
+        let trackers = if self.trackers {
+            link.trackers.clone()
+        } else {
+            Vec::new()
+        };
+        let (download, stay) = match self.mode {
+            Mode::Get { stay } => (true, stay),
+            Mode::Seed { stay } => (false, stay),
+        };
+        Order {
+            download,
+            stay,
+            timeout: self.timeout,
+            sequential: self.sequential,
+            ..Order::of_link(link.info_hash, link.title(), trackers)
+        }
     }
 
     /// What all torrents would share, if there were more of them.

@@ -30,6 +30,10 @@ pub enum Fault {
     BadBitfield,
     /// It says again and again what it has.
     HoldingsFlood,
+    /// It says again and again which extensions it speaks.
+    ExtendedFlood,
+    /// It sent metadata that are not those of the torrent.
+    BadMetadata,
     /// A piece index past the end of the torrent.
     NoSuchPiece(u32),
     /// A request that reaches outside its piece, or is too long.
@@ -96,6 +100,8 @@ impl Fault {
             | Fault::NotAgreed(_)
             | Fault::BadBitfield
             | Fault::HoldingsFlood
+            | Fault::ExtendedFlood
+            | Fault::BadMetadata
             | Fault::NoSuchPiece(_)
             | Fault::BadRequest
             | Fault::RequestFlood
@@ -124,6 +130,10 @@ impl fmt::Display for Fault {
             Fault::NotAgreed(kind) => write!(f, "it sent {kind}, which was not agreed on"),
             Fault::BadBitfield => write!(f, "its bitfield does not fit the torrent"),
             Fault::HoldingsFlood => write!(f, "it says again and again what it has"),
+            Fault::ExtendedFlood => {
+                write!(f, "it says again and again which extensions it speaks")
+            }
+            Fault::BadMetadata => write!(f, "it sent metadata that are not this torrent's"),
             Fault::NoSuchPiece(piece) => write!(f, "it named piece {piece}, which does not exist"),
             Fault::BadRequest => write!(f, "it asked for bytes that no piece has"),
             Fault::RequestFlood => write!(f, "it floods us with requests"),
@@ -166,6 +176,8 @@ mod tests {
             Fault::NotAgreed(Kind::HaveAll),
             Fault::BadBitfield,
             Fault::HoldingsFlood,
+            Fault::ExtendedFlood,
+            Fault::BadMetadata,
             Fault::NoSuchPiece(7),
             Fault::BadRequest,
             Fault::RequestFlood,

@@ -4,7 +4,7 @@
 
 use super::fault::Fault;
 use crate::base::{Bits, limits};
-use crate::wire::message::{BITFIELD, PREFIX};
+use crate::wire::message::{BITFIELD, EXTENDED, PREFIX};
 
 /// What the frames of one torrent's peers may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,13 @@ impl FrameLimits {
         }
     }
 
+    /// The limits while there are no metadata. `size`: bytes of these, as the peer says: each piece
+    /// takes 20 of them.
+    pub fn early(size: Option<u32>) -> FrameLimits {
+        let size = size.filter(|&size| size as usize <= limits::METADATA_BYTES);
+        FrameLimits::of(size.unwrap_or(0) / 20)
+    }
+
     /// Bytes of the longest frame, the four bytes of its length included.
     pub fn longest(self) -> usize {
         PREFIX.saturating_add(self.any())
@@ -34,6 +41,7 @@ impl FrameLimits {
     pub fn check(self, len: u32, id: Option<u8>) -> Result<(), Fault> {
         let most = match id {
             Some(BITFIELD) => self.bitfield,
+            Some(EXTENDED) => limits::EXTENDED_FRAME,
             Some(_) => limits::BLOCK_FRAME,
             None => self.any(),
         };
@@ -49,7 +57,7 @@ impl FrameLimits {
 
     /// Bytes of the longest frame of any kind.
     fn any(self) -> usize {
-        self.bitfield.max(limits::BLOCK_FRAME)
+        self.bitfield.max(limits::EXTENDED_FRAME)
     }
 }
 
@@ -68,7 +76,7 @@ mod tests {
         // Before its kind is known it may be one.
         assert_eq!(large.check(100_001, None), Ok(()));
         assert_eq!(large.check(100_002, None), refused);
-        for id in [0, 4, 6, 7, 20, 255] {
+        for id in [0, 4, 6, 7, 255] {
             assert_eq!(large.check(16_393, Some(id)), Ok(()), "{id}");
             let refused = Err(Fault::TooLong(16_394));
             assert_eq!(large.check(16_394, Some(id)), refused, "{id}");
@@ -76,9 +84,25 @@ mod tests {
     }
 
     #[test]
+    fn before_the_metadata_a_bitfield_is_as_long_as_they_allow() {
+        let early = FrameLimits::early(Some(16_000_000));
+        assert_eq!(early, FrameLimits::of(800_000));
+        let absurd = limits::METADATA_BYTES as u32 + 1;
+        for size in [None, Some(absurd)] {
+            assert_eq!(
+                FrameLimits::early(size).longest(),
+                limits::EXTENDED_FRAME + 4
+            );
+        }
+    }
+
+    #[test]
     fn a_small_torrent_has_blocks_and_a_short_bitfield() {
         let small = FrameLimits::of(800);
-        assert_eq!(small.longest(), 16 * 1024 + 13);
+        assert_eq!(small.longest(), limits::EXTENDED_FRAME + 4);
+        assert_eq!(small.check(17_408, Some(EXTENDED)), Ok(()));
+        let refused = Err(Fault::TooLong(17_409));
+        assert_eq!(small.check(17_409, Some(EXTENDED)), refused);
         assert_eq!(small.check(101, Some(BITFIELD)), Ok(()));
         let refused = Err(Fault::BadBitfield);
         assert_eq!(small.check(102, Some(BITFIELD)), refused);

@@ -207,6 +207,7 @@ impl Greeting {
         }
         self.caps = Capabilities {
             fast: theirs.fast(),
+            extended: theirs.extended(),
         };
         if let Step::Enter(phase) = step(&self.phase, Kind::Handshake, self.caps) {
             self.phase = phase;

@@ -1,9 +1,11 @@
 //! What a peer says: the input is cut into messages, `phase` says whether each may come, and what
 //! it means for us comes out as an event.
 
+use super::extensions::Heard;
 use super::fault::Fault;
 use super::frames::FrameLimits;
 use super::input::Input;
+use super::local::Local;
 use super::peer::{Event, Peer};
 use super::phase::{Step, step};
 use super::request::Arrival;
@@ -19,8 +21,7 @@ impl Peer {
         now: Now,
     ) -> Result<Option<Event<'a>>, Fault> {
         self.contact.on_heard(now);
-        let limits = FrameLimits::of(self.local.geometry.pieces());
-        while let Some(frame) = input.next_frame(limits)? {
+        while let Some(frame) = input.next_frame(self.frame_limits())? {
             if self.is_overfull() {
                 return Err(Fault::NotReading);
             }
@@ -39,6 +40,36 @@ impl Peer {
         Ok(None)
     }
 
+    /// How long its frames may be.
+    pub fn frame_limits(&self) -> FrameLimits {
+        if self.early.is_none() {
+            return FrameLimits::of(self.local.geometry.pieces());
+        }
+        let theirs = self.extensions().map(|it| it.theirs());
+        FrameLimits::early(theirs.and_then(|it| it.metadata_size))
+    }
+
+    /// There are no metadata yet: what it says of pieces is kept until [`Peer::learn`].
+    pub fn await_metadata(&mut self) {
+        self.early = Some(Box::default());
+    }
+
+    /// The metadata are there: what it said of pieces counts from now on.
+    ///
+    /// # Errors
+    /// That does not fit the torrent.
+    pub fn learn(&mut self, local: Local) -> Result<(), Fault> {
+        self.local = local;
+        let Some(early) = self.early.take() else {
+            return Ok(());
+        };
+        let learned = early.learn(local.geometry.pieces())?;
+        self.holdings = learned.holdings;
+        self.declared_whole = learned.declared_whole;
+        self.allowed.to_us = learned.allowed;
+        Ok(())
+    }
+
     fn keep(&mut self, input: &mut Input<'_>) {
         let rest = input.take(input.rest().len()).unwrap_or_default();
         if self.cut.capacity() / 4 >= rest.len() {
@@ -53,6 +84,9 @@ impl Peer {
         message: Message<'a>,
         now: Now,
     ) -> Result<Option<Event<'a>>, Fault> {
+        if self.early.is_some() && message.kind().is_about_pieces() {
+            return self.on_early(message).map(|()| None);
+        }
         let pieces = self.local.geometry.pieces();
         Ok(match message {
             Message::Choke => self.on_choke(now),
@@ -105,10 +139,49 @@ impl Peer {
                 self.known(piece)?;
                 None
             }
-            Message::KeepAlive
-            | Message::Port(_)
-            | Message::Extended { .. }
-            | Message::Unknown(_) => None,
+            Message::Extended { id, payload } => self.on_extended(id, payload)?,
+            Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => None,
+        })
+    }
+
+    /// What it says of pieces that we do not know: kept, or answered as one who has none.
+    fn on_early(&mut self, message: Message<'_>) -> Result<(), Fault> {
+        let Some(early) = &mut self.early else {
+            return Ok(());
+        };
+        match message {
+            Message::Have(piece) => early.on_have(piece),
+            Message::AllowedFast(piece) => early.on_allowed(piece),
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone => {
+                self.holdings_told = self.holdings_told.saturating_add(1);
+                if self.holdings_told > limits::HOLDINGS_TOLD {
+                    return Err(Fault::HoldingsFlood);
+                }
+                match message {
+                    Message::Bitfield(bytes) => early.on_bitfield(bytes),
+                    other => early.on_all(other == Message::HaveAll),
+                }
+            }
+            Message::Request(block) if self.caps.fast => self.say(Message::Reject(block)),
+            Message::Piece { .. } => {
+                self.unasked = self.unasked.saturating_add(1);
+                if self.unasked > limits::UNASKED {
+                    return Err(Fault::UnaskedBlocks);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_extended<'a>(&mut self, id: u8, payload: &'a [u8]) -> Result<Option<Event<'a>>, Fault> {
+        let Some(extensions) = &mut self.extensions else {
+            return Ok(None);
+        };
+        Ok(match extensions.hear(id, payload)? {
+            Heard::Greeting => Some(Event::Extended),
+            Heard::Metadata(message) => Some(Event::Metadata(message)),
+            Heard::Nothing => None,
         })
     }
 

@@ -19,6 +19,6 @@ pub struct Local {
 impl Local {
     /// Our handshake.
     pub fn handshake(&self) -> Handshake {
-        Handshake::with_fast(self.info_hash, self.peer_id)
+        Handshake::ours(self.info_hash, self.peer_id)
     }
 }

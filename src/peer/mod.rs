@@ -17,6 +17,8 @@ pub mod fault;
 pub mod phase;
 
 pub mod choke;
+mod early;
+pub mod extensions;
 pub mod fast;
 pub mod frames;
 mod queue;
@@ -41,6 +43,7 @@ mod hearing;
 mod speaking;
 
 pub use choke::Choke;
+pub use extensions::Extensions;
 pub use fast::allowed_fast_set;
 pub use fault::{Fault, Redial};
 pub use frames::FrameLimits;

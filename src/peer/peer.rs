@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 
 use super::choke::Choke;
 use super::contact::Contact;
+use super::early::Early;
+use super::extensions::Extensions;
 use super::fast::AllowedFast;
 use super::fault::Fault;
 use super::greeting::Greeting;
@@ -16,7 +18,7 @@ use super::phase::{Capabilities, Phase};
 use super::piece::Uploads;
 use super::request::Requests;
 use crate::base::{Block, Duration, Holdings, Meter, Now, limits, sooner};
-use crate::wire::Message;
+use crate::wire::{Message, MetadataMessage};
 
 /// What happened on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +46,10 @@ pub enum Event<'a> {
     Rejected(Block),
     /// It sends this piece even while it chokes us.
     Allowed(u32),
+    /// It said which extensions it speaks, or changed that: see [`Peer::extensions`].
+    Extended,
+    /// A message of the metadata extension (BEP 9).
+    Metadata(MetadataMessage<'a>),
 }
 
 /// A part of what is to be sent next.
@@ -71,6 +77,10 @@ pub struct Peer {
     pub(super) holdings: Holdings,
     pub(super) choke: Choke,
     pub(super) requests: Requests,
+    /// What both ends said of extensions; `None`: not both speak the protocol.
+    pub(super) extensions: Option<Box<Extensions>>,
+    /// What it said of pieces, as long as there are no metadata.
+    pub(super) early: Option<Box<Early>>,
     pub(super) uploads: Uploads,
     /// It said in one message that it has every piece.
     pub(super) declared_whole: bool,
@@ -98,6 +108,8 @@ impl Peer {
             holdings: Holdings::nothing(local.geometry.pieces()),
             choke: Choke::default(),
             requests: Requests::default(),
+            extensions: greeting.caps.extended.then(Box::default),
+            early: None,
             uploads: Uploads::default(),
             declared_whole: false,
             holdings_told: 0,
@@ -159,6 +171,11 @@ impl Peer {
         self.declared_whole
     }
 
+    /// What is known of its extensions; `None`: it speaks none.
+    pub fn extensions(&self) -> Option<&Extensions> {
+        self.extensions.as_deref()
+    }
+
     /// Which end chokes the other, and which is interested.
     pub fn choke_state(&self) -> Choke {
         self.choke
@@ -182,7 +199,10 @@ impl Peer {
     /// How many more blocks to ask for. While it chokes us only those of [`Peer::allowed`] count.
     pub fn room(&self, now: Now) -> usize {
         if self.is_open() && self.choke.am_interested && !self.contact.is_paused() {
-            self.requests.room(now)
+            let theirs = self.extensions().and_then(|it| it.theirs().queue);
+            let queue = theirs.map_or(usize::MAX, |most| (most as usize).max(1));
+            let room = queue.saturating_sub(self.requests.len());
+            self.requests.room(now).min(room)
         } else {
             0
         }

@@ -24,6 +24,8 @@ pub enum Phase {
 pub struct Capabilities {
     /// The fast extension (BEP 6).
     pub fast: bool,
+    /// The extension protocol (BEP 10).
+    pub extended: bool,
 }
 
 /// What becomes of a message.
@@ -102,6 +104,7 @@ fn open(kind: Kind, caps: Capabilities) -> Step {
                 Step::Refuse(Fault::NotAgreed(kind))
             }
         }
+        Kind::Extended if caps.extended => Step::Take,
         Kind::Port | Kind::Extended => Step::Ignore(Why::NotOffered),
         Kind::Unknown => Step::Ignore(Why::Unknown),
     }
@@ -111,8 +114,14 @@ fn open(kind: Kind, caps: Capabilities) -> Step {
 mod tests {
     use super::*;
 
-    const FAST: Capabilities = Capabilities { fast: true };
-    const PLAIN: Capabilities = Capabilities { fast: false };
+    const FAST: Capabilities = Capabilities {
+        fast: true,
+        extended: true,
+    };
+    const PLAIN: Capabilities = Capabilities {
+        fast: false,
+        extended: false,
+    };
 
     #[test]
     fn a_bitfield_opens_and_may_come_again() {
@@ -130,6 +139,7 @@ mod tests {
             step(&Phase::Opening, Kind::Extended, PLAIN),
             Step::Ignore(Why::NotOffered)
         );
+        assert_eq!(step(&Phase::Opening, Kind::Extended, FAST), Step::Take);
         assert_eq!(step(&Phase::Opening, Kind::KeepAlive, PLAIN), Step::Take);
     }
 

@@ -7,8 +7,10 @@ use super::peer::{Peer, Segment};
 use super::phase::Phase;
 use super::piece::{Refused, Uploads};
 use crate::base::{Bits, Block, Now};
-use crate::wire::Message;
+use crate::wire::extended::HANDSHAKE;
+use crate::wire::extended::metadata::BLOCK;
 use crate::wire::message::PIECE_HEADER;
+use crate::wire::{ExtendedGreeting, Extension, Message, MetadataMessage};
 
 impl Peer {
     /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while
@@ -26,6 +28,50 @@ impl Peer {
             }
             self.allowed.to_peer = allowed;
         }
+    }
+
+    /// Says which extensions we speak, if it speaks any (BEP 10).
+    pub fn extend(&mut self, ours: ExtendedGreeting) {
+        if let Some(extensions) = &mut self.extensions {
+            let payload = extensions.greet(ours);
+            let (id, payload) = (HANDSHAKE, payload.as_slice());
+            self.say(Message::Extended { id, payload });
+        }
+    }
+
+    /// Says something of the metadata extension, under the number that the peer gave it. False: it
+    /// gave none.
+    pub fn say_metadata(&mut self, message: MetadataMessage<'_>) -> bool {
+        let theirs = self.extensions().map(|it| it.theirs());
+        let Some(id) = theirs.and_then(|it| it.number(Extension::Metadata)) else {
+            return false;
+        };
+        let mut payload = Vec::new();
+        message.encode(&mut payload);
+        let payload = payload.as_slice();
+        self.say(Message::Extended { id, payload });
+        true
+    }
+
+    /// It asked for a block of the metadata, which waits until [`Peer::next_metadata`].
+    pub fn queue_metadata(&mut self, piece: u32) {
+        let queued = self.extensions.as_mut().is_none_or(|it| it.want(piece));
+        if !queued {
+            self.say_metadata(MetadataMessage::Reject(piece));
+        }
+    }
+
+    /// Whether it waits for blocks of the metadata.
+    pub fn awaits_metadata(&self) -> bool {
+        self.extensions().is_some_and(|it| it.wanting() > 0)
+    }
+
+    /// The next block of the metadata to be sent to it, if it has taken what went before.
+    pub fn next_metadata(&mut self) -> Option<u32> {
+        if !self.is_open() || self.unsent() >= BLOCK as usize {
+            return None;
+        }
+        self.extensions.as_mut()?.next_wanted()
     }
 
     /// Asks for a block.

@@ -4,12 +4,14 @@
 use std::net::SocketAddr;
 
 use super::appetite::{Appetite, DiskLoad};
+use super::extending;
+use super::leaving;
 use super::meeting::Meeting;
 use super::sending::Sealed;
 use super::session::Session;
 use crate::base::{Block, Now, PeerKey, TorrentKey};
 use crate::peer::incoming::Failed;
-use crate::peer::{Event, Fault, Greeting, Input};
+use crate::peer::{Event, Fault, Greeting, Input, Peer};
 use crate::pieces::Accepted;
 use crate::torrent::{Effect, Machine, Report, Slot, Twins};
 
@@ -114,6 +116,7 @@ impl Session {
                     torrents: &mut self.torrents,
                     agenda: &mut self.agenda,
                     impatient: &self.impatient,
+                    port: self.config.us.port,
                     effects: &mut self.effects,
                 };
                 meeting.greet(key, input, now)
@@ -200,7 +203,11 @@ impl Session {
             Machine::Peer(member) => member.peer.transmitted(bytes, now),
             Machine::Greeting(greeting) => return greeting.transmitted(bytes, now),
         };
-        if let Some(torrent) = slot.torrent.filter(|_| content > 0) {
+        let torrent = slot.torrent;
+        if self.peer(key).is_some_and(Peer::awaits_metadata) {
+            self.touch(key);
+        }
+        if let Some(torrent) = torrent.filter(|_| content > 0) {
             self.sending().count(torrent, key, content, now);
             self.stir(torrent);
         }
@@ -319,7 +326,12 @@ impl Session {
         true
     }
 
-    fn observe(&mut self, key: PeerKey, event: Event<'_>, now: Now) -> Result<(), Fault> {
+    pub(super) fn observe(
+        &mut self,
+        key: PeerKey,
+        event: Event<'_>,
+        now: Now,
+    ) -> Result<(), Fault> {
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return Ok(());
         };
@@ -346,6 +358,9 @@ impl Session {
             Event::Rejected(block) => self.give_back(key, &[block]),
             Event::Interested(_) => content.choking.set_due(),
             Event::Requested(block) => return self.requested(key, block, now),
+            Event::Extended | Event::Metadata(_) => {
+                return extending::observe(self, key, event, now);
+            }
             Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => {}
         }
         Ok(())
@@ -400,7 +415,7 @@ impl Session {
                 }
                 greeting.close(fault.clone());
             }
-            Machine::Peer(_) => self.leave_peer(key, &fault, now),
+            Machine::Peer(_) => leaving::leave_peer(self, key, &fault, now),
         }
         self.dials.on_closed(was_dialing);
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
@@ -428,22 +443,5 @@ impl Session {
         for key in strangers.map(|(key, _)| key).collect::<Vec<PeerKey>>() {
             self.hang_up(key, Fault::Stopping, now);
         }
-    }
-
-    /// A torrent's peer leaves: what was asked of it may be asked of others.
-    fn leave_peer(&mut self, key: PeerKey, fault: &Fault, now: Now) {
-        let Some((left, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
-            return;
-        };
-        self.impatient.note(&member.peer, fault, now);
-        let blocks = member.peer.close(fault.clone());
-        let torrent = &mut self.torrents[left];
-        torrent.census.recount(member);
-        let holdings = member.peer.holdings();
-        torrent.awake_mut().pieces.left_swarm(holdings);
-        self.give_back(key, &blocks);
-        self.torrents[left].awake_mut().pieces.forget(key);
-        self.down.turns.forget(left, key);
-        self.up.turns.forget(left, key);
     }
 }

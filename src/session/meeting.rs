@@ -3,11 +3,13 @@
 
 use slab::Slab;
 
+use super::extending;
 use super::patience::Impatient;
+use super::session::Session;
 use super::torrents::Torrents;
 use crate::base::{Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Fault, Input, Peer, allowed_fast_set};
-use crate::torrent::{Agenda, Effects, Machine, Member, Report, Slot, Twins};
+use crate::torrent::{Agenda, Effects, Machine, Member, Report, Slot, Stage, Torrent, Twins};
 
 /// What of the session a handshake needs.
 pub(super) struct Meeting<'a> {
@@ -15,6 +17,7 @@ pub(super) struct Meeting<'a> {
     pub torrents: &'a mut Torrents,
     pub agenda: &'a mut Agenda,
     pub impatient: &'a Impatient,
+    pub port: u16,
     pub effects: &'a mut Effects,
 }
 
@@ -77,17 +80,54 @@ impl Meeting<'_> {
         if self.impatient.covers(&member.remote, addr) {
             member.peer.hurry_keep_alives();
         }
-        let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
-        let mut allowed = allowed_fast_set(addr.ip(), info_hash, pieces, limits::ALLOWED_FAST);
-        let mut held = torrent.awake().served();
-        // Pieces that are not announced yet are left out: this peer gets their `have` with all
-        // other peers.
-        for &piece in &torrent.awake().news.untold {
-            held.clear(piece);
+        let ours = extending::greeting(torrent, member, self.port);
+        member.peer.extend(ours);
+        match torrent.life.stage {
+            Stage::Running => say_holdings(torrent, member),
+            Stage::Metadata => member.peer.await_metadata(),
+            _ => {}
         }
-        allowed.retain(|&piece| held.get(piece));
-        member.peer.introduce(&held, allowed);
         let client = member.remote.client();
         torrent.report(Report::Connected { addr, client }, self.effects);
+    }
+}
+
+/// Says what we have, and what of it the peer may have though we choke it.
+fn say_holdings(torrent: &Torrent, member: &mut Member) {
+    let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
+    let ip = member.peer.addr().ip();
+    let mut allowed = allowed_fast_set(ip, info_hash, pieces, limits::ALLOWED_FAST);
+    let mut held = torrent.awake().served();
+    // Pieces that are not announced yet are left out: this peer gets their `have` with all other
+    // peers.
+    for &piece in &torrent.awake().news.untold {
+        held.clear(piece);
+    }
+    allowed.retain(|&piece| held.get(piece));
+    member.peer.introduce(&held, allowed);
+    member.introduced = true;
+}
+
+/// Says what we have to peers that were met before that was known. If the torrent has to wait for
+/// others, they go.
+pub(super) fn introduce_all(session: &mut Session, key: TorrentKey, now: Now) {
+    let Some(torrent) = session.torrents.get(key) else {
+        return;
+    };
+    let stage = torrent.life.stage;
+    for peer in torrent.members.clone() {
+        match stage {
+            Stage::Queued => session.hang_up(peer, Fault::Stopping, now),
+            Stage::Running => {
+                let torrent = &session.torrents[key];
+                let member = session.slots.get_mut(peer).and_then(Slot::member_mut);
+                let member = member.filter(|it| it.peer.is_open() && !it.introduced);
+                if let Some(member) = member {
+                    say_holdings(torrent, member);
+                    session.touch(peer);
+                }
+            }
+            _ => {}
+        }
     }
 }

@@ -19,13 +19,16 @@ mod queue;
 mod invariants;
 mod torrents;
 
-mod meeting;
 mod room;
 pub mod sending;
 mod tracer;
 
 #[allow(clippy::module_inception)]
 pub mod session;
+
+pub mod extending;
+mod leaving;
+mod meeting;
 
 pub mod intake;
 mod planning;

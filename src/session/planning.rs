@@ -4,6 +4,8 @@
 
 use std::net::SocketAddr;
 
+use super::extending;
+use super::meeting;
 use super::session::Session;
 use crate::base::{BLOCK, Host, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Fault, Greeting};
@@ -19,6 +21,7 @@ impl Session {
             self.judge(torrent, now);
         }
         self.update_slots(now);
+        self.each_torrent(|session, torrent| extending::plan(session, torrent, now));
         for (key, fault) in std::mem::take(&mut self.agenda.closing) {
             self.hang_up(key, fault, now);
         }
@@ -118,8 +121,11 @@ impl Session {
             }
             if torrent.is_running() {
                 torrent.begin(with, now);
+            } else if torrent.life.stage == Stage::Metadata {
+                torrent.announce(with, now);
             }
         });
+        meeting::introduce_all(self, torrent, now);
         self.torrents.note(torrent);
     }
 
@@ -235,10 +241,7 @@ impl Session {
         };
         member.touched = false;
         let torrent = &self.torrents[torrent];
-        if !torrent.is_running() {
-            return;
-        }
-        if member.peer.is_open() {
+        if torrent.is_running() && member.peer.is_open() {
             // A peer that does not read would not be noticed otherwise until it has been silent for
             // too long.
             let fault = if member.peer.is_overfull() {
@@ -261,6 +264,7 @@ impl Session {
                 }
             }
         }
+        extending::plan_serving(self, key);
         self.settle_peer(key, now);
     }
 
@@ -362,7 +366,7 @@ impl Session {
 
     fn plan_rest(&mut self, torrent: TorrentKey, now: Now) {
         let searched = self.with(torrent, |torrent, with| {
-            if torrent.is_running() {
+            if torrent.life.is_among_peers() {
                 torrent.update_search(with.effects, now)
             } else {
                 Ok(())

@@ -87,6 +87,7 @@ impl Session {
         torrent.report_start(self.config.us.port, &mut self.effects);
         let key = torrent.key;
         self.stir(key);
+        self.begin(key, now);
         Ok(key)
     }
 

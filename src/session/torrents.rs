@@ -80,8 +80,8 @@ impl Torrents {
         let entry = self.slab.vacant_entry();
         self.by_hash.insert(order.info_hash, entry.key());
         self.reading.insert(entry.key());
-        let frames = FrameLimits::of(order.geometry.pieces());
-        self.longest_frame = self.longest_frame.max(frames.longest());
+        let frames = FrameLimits::of(order.geometry.pieces()).longest();
+        self.longest_frame = self.longest_frame.max(frames);
         let names = (entry.key(), self.added);
         Ok(entry.insert(Torrent::new(names, order, us, &mut self.rng, now)))
     }
@@ -102,6 +102,20 @@ impl Torrents {
             torrent.wake_up(order, &mut self.rng, now);
             self.reading.insert(key);
         }
+    }
+
+    /// The metadata of one are there.
+    pub fn describe(&mut self, key: TorrentKey, order: Order, us: &Us, now: Now) {
+        self.allow_frames(FrameLimits::of(order.geometry.pieces()));
+        if let Some(torrent) = self.slab.get_mut(key) {
+            torrent.describe(order, us, &mut self.rng, now);
+            self.reading.insert(key);
+        }
+    }
+
+    /// Frames may be so long from now on.
+    pub fn allow_frames(&mut self, frames: FrameLimits) {
+        self.longest_frame = self.longest_frame.max(frames.longest());
     }
 
     /// How many were ever added, as far as numbers are concerned.
@@ -127,7 +141,7 @@ impl Torrents {
     pub fn meet(&self, info_hash: &InfoHash) -> Result<TorrentKey, Fault> {
         let key = self.find(info_hash).ok_or(Fault::OtherTorrent)?;
         match self[key].life.stage {
-            Stage::Running => Ok(key),
+            Stage::Running | Stage::Metadata => Ok(key),
             Stage::Checking => Err(Fault::TooEarly),
             Stage::Queued | Stage::Paused | Stage::Leaving { .. } | Stage::Over => {
                 Err(Fault::OtherTorrent)
@@ -139,7 +153,7 @@ impl Torrents {
     pub fn expect_peers(&self) -> bool {
         let early = |torrent: &Torrent| torrent.life.stage == Stage::Checking;
         self.iter()
-            .any(|torrent| torrent.is_running() || early(torrent))
+            .any(|torrent| torrent.life.is_among_peers() || early(torrent))
     }
 
     /// Forgets one: its key may be another's.
@@ -216,7 +230,7 @@ impl Torrents {
             return;
         };
         self.plan.set(key, torrent.next_deadline());
-        let running = torrent.is_running();
+        let running = torrent.life.is_among_peers();
         let dial = torrent.candidates.next_deadline();
         let content = torrent.content.as_mut().filter(|_| running);
         self.dial.set(key, dial.filter(|_| content.is_some()));

@@ -168,6 +168,7 @@ impl State {
     fn of(torrent: &Torrent) -> State {
         match torrent.life.stage {
             _ if torrent.life.failure.is_some() => State::Failed,
+            Stage::Metadata => State::Downloading,
             Stage::Checking => State::Checking,
             Stage::Queued => State::Queued,
             Stage::Running if torrent.is_downloading() => State::Downloading,

@@ -5,6 +5,7 @@
 use super::checking::Checking;
 use super::choking::Choking;
 use super::damage::Damage;
+use super::metadata::Metadata;
 use super::news::News;
 use super::order::{Existing, Order};
 use super::search::Search;
@@ -14,6 +15,8 @@ use crate::pieces::{Pieces, Verdict};
 /// What one torrent has while it is awake.
 #[derive(Debug)]
 pub struct Content {
+    /// The search for its metadata, as long as it lasts: nothing else here says anything then.
+    pub fetch: Option<Box<Metadata>>,
     /// Which pieces are missing, open and held.
     pub pieces: Pieces,
     /// The check of what is on disk, as long as it lasts.
@@ -48,7 +51,11 @@ impl Content {
         let mut pieces = Pieces::new(order.geometry, hashes, &wanted, order.sequential, picks);
         pieces = pieces.with_padding(std::mem::take(&mut order.padding));
         pieces.restore(&trusted);
+        let fetch = order
+            .is_undescribed()
+            .then(|| Metadata::new(order.info_hash));
         Content {
+            fetch: fetch.map(Box::new),
             pieces,
             checking,
             damage: Damage::new(order.geometry.pieces()),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::metadata::Reached;
 use crate::base::{Bits, Block, InfoHash, PeerKey, TorrentKey, Totals};
 use crate::peer::incoming::Failed;
 use crate::tracker;
@@ -23,6 +24,24 @@ pub enum Report {
         pieces: u32,
         /// The port we listen on.
         port: u16,
+    },
+    /// A torrent of which only the info hash was known is described by its peers.
+    Metadata {
+        /// The torrent's name.
+        name: String,
+        /// Bytes of all its files (padding left out).
+        size: u64,
+        /// Its pieces.
+        pieces: u32,
+        /// Seconds since the start.
+        seconds: f64,
+    },
+    /// How far the search for a torrent's metadata is; comes with the progress.
+    Waiting {
+        /// Addresses of peers.
+        found: usize,
+        /// Peers that have the metadata, and blocks of it.
+        reached: Reached,
     },
     /// What is on disk is known.
     Checked {
@@ -182,6 +201,24 @@ pub enum Effect {
         torrent: TorrentKey,
         /// Whether its content is deleted.
         data: bool,
+    },
+    /// The `info` dictionary of a torrent has been fetched: its files are to be opened, and
+    /// [`learn`](crate::session::extending::learn) is to be called.
+    Metadata {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// The dictionary.
+        info: Vec<u8>,
+    },
+    /// A peer waits for a block of the `info` dictionary:
+    /// [`handle_metadata`](crate::session::extending::handle_metadata) is to be called.
+    ReadMetadata {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// The peer's slot.
+        key: PeerKey,
+        /// The block's number.
+        piece: u32,
     },
     /// The check is over, and the download begins: files may be made and cut to their length.
     Begin {

@@ -3,6 +3,8 @@
 
 pub mod order;
 
+pub mod metadata;
+
 pub mod effect;
 
 pub mod stage;

@@ -1,5 +1,7 @@
 //! What a torrent is to do, and what all torrents say of us: all that a torrent is begun with.
 
+use std::num::NonZeroU32;
+
 use crate::base::{Bits, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash, Totals, limits};
 use crate::peer::Local;
 use crate::tracker::{Families, Identity};
@@ -78,6 +80,9 @@ pub struct Order {
     pub timeout: Option<Duration>,
     /// Pieces in order, instead of the rarest first.
     pub sequential: bool,
+    /// Bytes of the `info` dictionary, which peers may ask for (BEP 9); `None`: it is private, or
+    /// the dictionary is to be fetched.
+    pub metadata_size: Option<NonZeroU32>,
 }
 
 /// What we call ourselves, and how we may be reached: the same for all torrents.
@@ -100,6 +105,36 @@ pub struct Us {
 }
 
 impl Order {
+    /// Whether only the info hash and the trackers are known: the rest is to be fetched from peers,
+    /// and says nothing here.
+    pub fn is_undescribed(&self) -> bool {
+        self.geometry == Geometry::UNKNOWN
+    }
+
+    /// A torrent of which a link tells the info hash, and how people call it.
+    pub fn of_link(info_hash: InfoHash, name: String, trackers: Vec<Vec<String>>) -> Order {
+        let nothing = || Bits::new(1);
+        Order {
+            name,
+            info_hash,
+            size: 0,
+            geometry: Geometry::UNKNOWN,
+            padding: Padding::default(),
+            hashes: vec![PieceHash([0; 20])],
+            wanted: nothing(),
+            download: true,
+            stay: Stay::No,
+            trusted: nothing(),
+            to_hash: nothing(),
+            doubted: Vec::new(),
+            earlier: Totals::default(),
+            trackers,
+            timeout: None,
+            sequential: false,
+            metadata_size: None,
+        }
+    }
+
     /// What every connection of this torrent says of us.
     pub fn local(&self, us: &Us) -> Local {
         Local {

@@ -196,6 +196,8 @@ pub struct Member {
     pub wasted: Option<Now>,
     /// It is on the list of those to plan for.
     pub touched: bool,
+    /// It was told what we have.
+    pub introduced: bool,
     /// What it counts as in its torrent's census.
     pub counted: Counted,
 }
@@ -214,6 +216,7 @@ impl Member {
             waits_since: Now::default(),
             wasted: None,
             touched: false,
+            introduced: false,
             counted: Counted::default(),
         }
     }

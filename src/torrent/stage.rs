@@ -5,6 +5,8 @@ use crate::base::Now;
 /// How far a torrent is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
+    /// Only its info hash is known: peers are asked for the rest.
+    Metadata,
     /// What is on disk is being hashed; no peers yet.
     Checking,
     /// It waits until fewer other torrents download.
@@ -66,11 +68,16 @@ pub struct Life {
 }
 
 impl Life {
-    /// A torrent that begins now.
-    pub fn new(number: u32, now: Now) -> Life {
+    /// A torrent that begins now: with the check of what is on disk, unless only its info hash is
+    /// known (`undescribed`).
+    pub fn new(number: u32, undescribed: bool, now: Now) -> Life {
         Life {
             number,
-            stage: Stage::Checking,
+            stage: if undescribed {
+                Stage::Metadata
+            } else {
+                Stage::Checking
+            },
             started: now,
             complete_at: None,
             failure: None,
@@ -83,12 +90,19 @@ impl Life {
         }
     }
 
+    /// Whether peers are dialed, and those that dial us welcome.
+    pub fn is_among_peers(&self) -> bool {
+        matches!(self.stage, Stage::Running | Stage::Metadata)
+    }
+
     /// Whether it has ended or is about to.
     pub fn is_ending(&self) -> bool {
         match self.stage {
             Stage::Leaving { then, .. } => then != Then::Pause,
             Stage::Over => true,
-            Stage::Checking | Stage::Queued | Stage::Running | Stage::Paused => false,
+            Stage::Metadata | Stage::Checking | Stage::Queued | Stage::Running | Stage::Paused => {
+                false
+            }
         }
     }
 }

@@ -5,13 +5,27 @@
 use super::content::Content;
 use super::effect::{Effect, Effects, Report};
 use super::members::{self, Members};
-use super::order::{Order, Stay};
+use super::order::{Order, Stay, Us};
 use super::slot::Slot;
 use super::stage::{Stage, Then};
 use super::torrent::Torrent;
 use crate::base::{Bits, Now, Rng, limits};
 
 impl Torrent {
+    /// Its metadata are there: it goes on with the check of what is on disk.
+    pub fn describe(&mut self, mut order: Order, us: &Us, rng: &mut Rng, now: Now) {
+        let [picks, chokes] = [(); 2].map(|()| Rng::from_seed(rng.bits64()));
+        self.local = order.local(us);
+        let mut content = Content::new(&mut order, (picks, chokes), now);
+        if let Some(before) = self.content.take() {
+            // Whom it has looked for, and found, is its user's to know.
+            content.search = before.search;
+        }
+        self.content = Some(Box::new(content));
+        self.order = order;
+        self.life.stage = Stage::Checking;
+    }
+
     /// Ends the check, if everything is hashed: true, and it is running.
     ///
     /// # Errors
@@ -74,6 +88,11 @@ impl Torrent {
         if self.record.is_outdated() || !complete {
             self.save(complete, with.effects, now);
         }
+        self.announce(with, now);
+    }
+
+    /// Begins to ask trackers, or asks anew after a pause.
+    pub fn announce(&mut self, with: &mut Members<'_>, now: Now) {
         self.update_totals();
         self.trackers.start(with.shared, now);
         self.trackers.restart(with.shared, now);
@@ -327,7 +346,9 @@ impl Torrent {
         }
         // The ratio or time that ended it before would end it again at once.
         self.life.endless |= self.life.reached;
-        self.life.stage = if self.life.checked {
+        self.life.stage = if self.order.is_undescribed() {
+            Stage::Metadata
+        } else if self.life.checked {
             Stage::Running
         } else {
             Stage::Checking

@@ -8,6 +8,7 @@ use super::choking::Terms;
 use super::effect::{Effect, Effects, Report};
 use super::members::Members;
 use super::torrent::Torrent;
+use crate::base::BLOCK;
 use crate::base::{Duration, Now, limits, sooner};
 use crate::peer::Fault;
 use crate::tracker::{Need, Response};
@@ -75,7 +76,7 @@ impl Torrent {
         self.hear_trackers(with, now);
         let next = self.candidates.next_deadline();
         let none_due = next.is_none_or(|at| at > now + limits::REDIAL);
-        let wanting = self.is_running() && self.is_downloading();
+        let wanting = self.life.is_among_peers() && self.is_downloading();
         if wanting && none_due && may_dial {
             self.trackers.want_peers(with.shared, now);
         }
@@ -91,8 +92,13 @@ impl Torrent {
     /// Tells trackers how much was received and sent, and how much is left.
     pub fn update_totals(&mut self) {
         let totals = self.totals();
-        self.trackers
-            .set_totals(totals.up, totals.down, self.left());
+        let left = if self.order.is_undescribed() {
+            // As libtorrent says it: who has nothing left gets no seeds named.
+            u64::from(BLOCK)
+        } else {
+            self.left()
+        };
+        self.trackers.set_totals(totals.up, totals.down, left);
     }
 
     /// Passes on what trackers answered, and what they are to be asked.
@@ -118,7 +124,7 @@ impl Torrent {
             let url = url.clone();
             self.report(Report::TrackerWarning { url, message }, with.effects);
         }
-        if let (Ok(addrs), true) = (&outcome, self.is_running()) {
+        if let (Ok(addrs), true) = (&outcome, self.life.is_among_peers()) {
             self.add_peers(addrs, Source::Tracker, with.bans, now);
         }
         let outcome = outcome.map(|addrs| addrs.len());

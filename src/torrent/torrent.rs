@@ -11,6 +11,7 @@ use super::census::Census;
 use super::content::Content;
 use super::effect::{Effect, Effects, Progress, Report, Snapshot};
 use super::members::{self, Members};
+use super::metadata::Metadata;
 use super::order::{Order, Us};
 use super::record::Record;
 use super::reporting::Reporting;
@@ -118,7 +119,7 @@ impl Torrent {
         Torrent {
             key,
             local: order.local(us),
-            life: Life::new(number, now),
+            life: Life::new(number, order.is_undescribed(), now),
             content: Some(Box::new(content)),
             candidates: Candidates::new(candidates),
             trackers,
@@ -145,6 +146,7 @@ impl Torrent {
     /// Tells the user that it begins.
     pub fn report_start(&self, port: u16, effects: &mut Effects) {
         let (size, pieces) = match &self.content {
+            _ if self.order.is_undescribed() => (0, 0),
             Some(content) if self.order.download => {
                 (content.pieces.wanted(), content.wanted.count())
             }
@@ -164,6 +166,10 @@ impl Torrent {
     pub fn report_progress(&mut self, effects: &mut Effects, now: Now) {
         let progress = self.progress(now);
         self.reporting.on_reported(progress, self.totals(), now);
+        if let Some(fetch) = self.fetch() {
+            let (found, reached) = (self.candidates.len(), fetch.reached());
+            self.report(Report::Waiting { found, reached }, effects);
+        }
         self.report(Report::Progress(progress), effects);
     }
 
@@ -240,6 +246,11 @@ impl Torrent {
         self.life.stage == Stage::Running
     }
 
+    /// The search for its metadata, as long as it lasts.
+    fn fetch(&self) -> Option<&Metadata> {
+        self.content.as_ref()?.fetch.as_deref()
+    }
+
     /// Whether something is still to be downloaded.
     pub fn is_downloading(&self) -> bool {
         self.order.download && self.life.complete_at.is_none()
@@ -273,6 +284,10 @@ impl Torrent {
         let mut next = sooner(self.trackers.next_deadline(), self.report_deadline());
         match self.life.stage {
             Stage::Checking | Stage::Queued | Stage::Paused => {}
+            Stage::Metadata => {
+                let fetch = self.fetch().and_then(Metadata::next_deadline);
+                next = sooner(next, sooner(fetch, self.search_deadline()));
+            }
             Stage::Running => {
                 if let Some(content) = &self.content {
                     let round = Some(content.choking.next_round());
@@ -299,7 +314,8 @@ impl Torrent {
     fn report_deadline(&self) -> Option<Now> {
         let stale = self.reporting.is_stale(self.totals(), self.census.open);
         let lively = self.is_running() && (self.is_downloading() || stale);
-        (lively || self.life.stage == Stage::Checking).then(|| self.reporting.next())
+        let early = matches!(self.life.stage, Stage::Checking | Stage::Metadata);
+        (lively || early).then(|| self.reporting.next())
     }
 
     /// Reports progress, if it is time.

@@ -18,6 +18,9 @@ pub const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 /// The bit of the last reserved byte that means "I speak the fast extension" (BEP 6).
 const FAST: u8 = 0x04;
 
+/// The bit of the sixth reserved byte that means "I speak the extension protocol" (BEP 10).
+const EXTENDED: u8 = 0x10;
+
 /// A handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Handshake {
@@ -37,6 +40,21 @@ impl Handshake {
             info_hash,
             peer_id,
         }
+    }
+
+    /// The handshake of brooklet: the fast extension (BEP 6) and the extension protocol (BEP 10).
+    pub fn ours(info_hash: InfoHash, peer_id: PeerId) -> Handshake {
+        Handshake {
+            reserved: [0, 0, 0, 0, 0, EXTENDED, 0, FAST],
+            info_hash,
+            peer_id,
+        }
+    }
+
+    /// Whether the sender speaks the extension protocol (BEP 10).
+    pub fn extended(&self) -> bool {
+        let [_, _, _, _, _, byte, _, _] = self.reserved;
+        byte & EXTENDED != 0
     }
 
     /// Whether the sender speaks the fast extension (BEP 6).

@@ -29,6 +29,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether what it says concerns pieces, and cannot be judged by one who does not know how many
+    /// there are.
+    pub fn is_about_pieces(self) -> bool {
+        matches!(
+            self,
+            Kind::Have
+                | Kind::Bitfield
+                | Kind::HaveAll
+                | Kind::HaveNone
+                | Kind::AllowedFast
+                | Kind::Suggest
+                | Kind::Request
+                | Kind::Cancel
+                | Kind::Piece
+                | Kind::Reject
+        )
+    }
+
     /// All of them, in the order in which the BEPs number them.
     pub const ALL: [Kind; 19] = [
         Kind::Handshake,

@@ -28,7 +28,8 @@ const HAVE_ALL: u8 = 14;
 const HAVE_NONE: u8 = 15;
 const REJECT: u8 = 16;
 const ALLOWED_FAST: u8 = 17;
-const EXTENDED: u8 = 20;
+/// The id of `extended`, whose frame may carry a block and a dictionary in front of it.
+pub const EXTENDED: u8 = 20;
 
 /// Bytes of a frame's length, in front of it.
 pub const PREFIX: usize = 4;

@@ -20,6 +20,8 @@ use crate::base::{Geometry, InfoHash, PieceHash};
 pub struct Metainfo {
     /// SHA-1 of the raw bytes of the `info` value.
     pub info_hash: InfoHash,
+    /// Bytes of the `info` value.
+    pub info_size: u32,
     /// The torrent's name on disk: that of its file, or of the folder of its files.
     pub name: String,
     /// How the content is cut. Padding belongs to the content here.
@@ -85,6 +87,7 @@ impl Metainfo {
         let info = info::read(raw_info)?;
         Ok(Metainfo {
             info_hash: InfoHash(Sha1::digest(raw_info.raw()).into()),
+            info_size: u32::try_from(raw_info.raw().len()).unwrap_or(u32::MAX),
             name: info.name,
             geometry: info.geometry,
             hashes: info.hashes,
@@ -100,6 +103,28 @@ impl Metainfo {
             single: info.single,
             names: info.names,
         })
+    }
+
+    /// What stands for the metainfo of a torrent of which only a link is known.
+    pub fn of_link(info_hash: InfoHash, name: String) -> Metainfo {
+        Metainfo {
+            info_hash,
+            info_size: 0,
+            name,
+            geometry: Geometry::UNKNOWN,
+            hashes: Vec::new(),
+            files: Vec::new(),
+            private: false,
+            trackers: Vec::new(),
+            web_seeds: Vec::new(),
+            nodes: Vec::new(),
+            comment: None,
+            created_by: None,
+            creation_date: None,
+            hybrid: false,
+            single: true,
+            names: Names::default(),
+        }
     }
 
     /// The same for a file system that folds letters (see [`super::fold`]): files whose names it

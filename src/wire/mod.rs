@@ -44,6 +44,8 @@ pub mod message;
 
 pub mod compact;
 
+pub mod extended;
+
 pub mod retry;
 
 pub mod announce;
@@ -54,6 +56,7 @@ pub mod udp_tracker;
 pub mod utp_packet;
 
 pub use compact::Family;
+pub use extended::{ExtendedGreeting, Extension, MetadataMessage};
 pub use files::{FileEntry, FileKind};
 pub use foreign::Foreign;
 pub use handshake::Handshake;

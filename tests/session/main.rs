@@ -15,6 +15,7 @@ mod crossing;
 mod crowd;
 mod datagrams;
 mod ending;
+mod fetching;
 mod incoming;
 mod meeting;
 mod patience;

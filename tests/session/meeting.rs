@@ -239,7 +239,7 @@ fn the_same_torrent_is_not_added_twice() {
 #[test]
 fn the_longest_frame_is_that_of_the_torrent_with_most_pieces() {
     let mut bench = Bench::getter(4, &[]);
-    let block = limits::BLOCK_FRAME + 4;
+    let block = limits::EXTENDED_FRAME + 4;
     assert_eq!(bench.session.longest_frame(), block);
     // 800,000 pieces: a bitfield of 100,000 bytes, its kind and its length.
     let geometry = Geometry::new(800_000, 1).expect("measures");

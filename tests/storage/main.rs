@@ -43,6 +43,7 @@ fn torrent(files: &[(&str, u64)]) -> Arc<Metainfo> {
     let name = files[0].path.split('/').next().unwrap();
     Arc::new(Metainfo {
         info_hash: InfoHash([7; 20]),
+        info_size: 1,
         name: String::from(name),
         geometry: Geometry::new(size, PIECE).unwrap(),
         hashes: Vec::new(),

@@ -335,15 +335,21 @@ fn messages() -> String {
 }
 
 fn legal() -> String {
-    const PLAIN: Capabilities = Capabilities { fast: false };
-    const FAST: Capabilities = Capabilities { fast: true };
+    const PLAIN: Capabilities = Capabilities {
+        fast: false,
+        extended: false,
+    };
+    const FAST: Capabilities = Capabilities {
+        fast: true,
+        extended: true,
+    };
     let columns = [
         ("Dialing", Phase::Dialing, PLAIN),
         ("Greeting", Phase::Greeting, PLAIN),
         ("Opening, plain", Phase::Opening, PLAIN),
-        ("Opening, fast", Phase::Opening, FAST),
+        ("Opening, fast and extended", Phase::Opening, FAST),
         ("Open, plain", Phase::Open, PLAIN),
-        ("Open, fast", Phase::Open, FAST),
+        ("Open, fast and extended", Phase::Open, FAST),
         ("Closing", Phase::Closing(Fault::Closed), PLAIN),
     ];
     let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();

@@ -36,6 +36,10 @@ pub struct Bench {
     pub setting: Setting,
     /// What the session has written.
     pub disk: Vec<u8>,
+    /// `info` dictionaries that were fetched.
+    pub metadata: Vec<Vec<u8>>,
+    /// Blocks of the metadata that peers wait for.
+    pub wanted: Vec<(usize, u32)>,
     /// What it reported.
     pub reports: Vec<Report>,
     /// What it wanted saved.
@@ -133,6 +137,8 @@ impl Bench {
             setting,
             disk,
             reports: Vec::new(),
+            metadata: Vec::new(),
+            wanted: Vec::new(),
             saves: Vec::new(),
             rests: 0,
             drowsy: Vec::new(),
@@ -340,6 +346,8 @@ impl Bench {
                     Effect::Rest { .. } => self.rests += 1,
                     Effect::Sleep { torrent } => self.drowsy.push(torrent),
                     Effect::Wake { torrent } => self.waking.push(torrent),
+                    Effect::Metadata { info, .. } => self.metadata.push(info),
+                    Effect::ReadMetadata { key, piece, .. } => self.wanted.push((key, piece)),
                     Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
                     Effect::Datagram { to, bytes } => self.datagrams.push((to, bytes)),
                     Effect::Trace { addr, ours, words } => self.traced.push((addr, ours, words)),
@@ -486,6 +494,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         trackers: Vec::new(),
         timeout: None,
         sequential: false,
+        metadata_size: None,
     };
     (config, order)
 }

@@ -2,7 +2,7 @@
 
 use brooklet::base::{Block, InfoHash, PeerId};
 use brooklet::peer::Event;
-use brooklet::wire::{Handshake, Message, handshake};
+use brooklet::wire::{Handshake, Message, MetadataMessage, handshake};
 
 use super::Setting;
 use super::pair::Heard;
@@ -136,6 +136,13 @@ pub fn event_words(event: &Event<'_>) -> String {
         Event::Block { block, .. } => format!("event block {}", words(*block)),
         Event::Rejected(block) => format!("event rejected {}", words(*block)),
         Event::Allowed(piece) => format!("event allowed {piece}"),
+        Event::Extended => "event extended".to_string(),
+        Event::Metadata(message) => match message {
+            MetadataMessage::Data { piece, data, .. } => {
+                format!("event metadata {piece}, {} bytes", data.len())
+            }
+            other => format!("event metadata {other:?}").to_lowercase(),
+        },
     }
 }
 

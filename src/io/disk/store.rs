@@ -163,6 +163,11 @@ impl Store {
         assert!(before.is_none(), "a torrent's files are kept once");
     }
 
+    /// Whether the files of a torrent are kept here.
+    pub fn has(&self, torrent: TorrentKey) -> bool {
+        self.slots.get(torrent).is_some_and(Option::is_some)
+    }
+
     /// The files of a torrent.
     ///
     /// # Panics

@@ -165,7 +165,9 @@ impl Records {
             ..before.clone()
         };
         match torrent.life.stage {
-            Stage::Checking | Stage::Queued | Stage::Running => record.paused = false,
+            Stage::Metadata | Stage::Checking | Stage::Queued | Stage::Running => {
+                record.paused = false;
+            }
             Stage::Paused => record.paused = true,
             Stage::Leaving { then, .. } => match then {
                 Then::Pause => record.paused = true,

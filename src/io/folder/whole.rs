@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::settings::Wishes;
 use crate::base::{PieceHash, limits};
-use crate::io::setup::{Mode, Process, Setup};
+use crate::io::setup::{Mode, Origin, Process, Setup};
 use crate::torrent::Stay;
 use crate::wire::Metainfo;
 
@@ -80,7 +80,10 @@ impl Whole {
             metainfo,
             mode: Mode::Get { stay: self.stay },
             dir,
-            state_dir: self.state_dir(),
+            origin: Origin {
+                state_dir: self.state_dir(),
+                ..Origin::default()
+            },
             port: self.port,
             bind: self.bind,
             peers: Vec::new(),

@@ -28,7 +28,12 @@ fn addr() -> SocketAddr {
 
 fn handshake(info_hash: InfoHash, peer_id: PeerId) -> Vec<u8> {
     let mut bytes = Vec::new();
-    Handshake::with_fast(info_hash, peer_id).encode(&mut bytes);
+    let made = if peer_id == OURS {
+        Handshake::ours
+    } else {
+        Handshake::with_fast
+    };
+    made(info_hash, peer_id).encode(&mut bytes);
     bytes
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::super::files::Invalid;
-use super::super::{percent, sources};
+use super::super::{bencode, percent, sources};
 use crate::base::InfoHash;
 use crate::base::limits;
 
@@ -44,6 +44,34 @@ impl Link {
             web_seeds: Vec::new(),
             selection: Vec::new(),
         }
+    }
+
+    /// What people call it: its name, or else its info hash.
+    pub fn title(&self) -> String {
+        let name = self.name.clone();
+        name.unwrap_or_else(|| self.info_hash.to_string())
+    }
+
+    /// The chosen files among so many; none: all.
+    pub fn chosen(&self, files: usize) -> Vec<usize> {
+        let ranges = self.selection.iter().cloned().flatten();
+        ranges.filter(|&place| place < files).collect()
+    }
+
+    /// A `.torrent` of this `info` dictionary, with what else the link says.
+    pub fn torrent(&self, info: &[u8]) -> Vec<u8> {
+        let strings = |texts: &[String]| bencode::list(texts.iter().map(bencode::bytes));
+        let first = self.trackers.iter().flatten().next();
+        let tiers = self.trackers.iter().map(|tier| strings(tier));
+        let entries = [
+            first.map(|url| ("announce", bencode::bytes(url))),
+            first.map(|_| ("announce-list", bencode::list(tiers))),
+            Some(("info", info.to_vec())),
+            self.web_seeds
+                .first()
+                .map(|_| ("url-list", strings(&self.web_seeds))),
+        ];
+        bencode::dict(entries.into_iter().flatten())
     }
 
     /// Reads a link.
@@ -263,6 +291,24 @@ mod tests {
         link.web_seeds = vec!["http://d/x y".into()];
         let text = super::super::link(link.info_hash, "a+b &=%", &link.trackers, &link.web_seeds);
         assert_eq!(read(&text), link);
+    }
+
+    #[test]
+    fn a_torrent_is_made_of_the_info_and_the_link() {
+        let info = b"d6:lengthi5e4:name1:t12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+        let link = read(&format!(
+            "magnet:?xt=urn:btih:{HASH}&tr=udp://b:1&tr=udp://a:1&ws=http://w/&so=1-3,7"
+        ));
+        let meta = crate::wire::Metainfo::parse(&link.torrent(info)).unwrap();
+        assert_eq!(meta.trackers, [["udp://b:1"], ["udp://a:1"]]);
+        assert_eq!(
+            (meta.web_seeds, meta.info_size),
+            (vec!["http://w/".into()], info.len() as u32)
+        );
+        assert_eq!(link.chosen(3), [1, 2]);
+        let bare = Link::bare(link.info_hash).torrent(info);
+        assert_eq!(bare, [b"d4:info", &info[..], b"e"].concat());
+        assert!(Link::bare(link.info_hash).chosen(9).is_empty());
     }
 
     #[test]

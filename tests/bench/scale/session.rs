@@ -308,6 +308,7 @@ fn session(count: usize) -> Session {
         trackers: Vec::new(),
         timeout: None,
         sequential: false,
+        metadata_size: None,
     };
     let mut session = Session::new(config, 1, Now::default());
     session.add(order, Now::default()).expect("it is the first");

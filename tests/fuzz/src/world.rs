@@ -243,8 +243,10 @@ impl World {
                 | Effect::Rest { .. }
                 | Effect::Sleep { .. }
                 | Effect::Datagram { .. }
+                | Effect::Metadata { .. }
                 | Effect::Trace { .. } => {}
                 Effect::Wake { .. } => unreachable!("no torrent sleeps"),
+                Effect::ReadMetadata { .. } => panic!("nothing of metadata is offered"),
                 Effect::Close { torrent, .. } => self.session.forget(torrent),
             }
         }

@@ -324,6 +324,7 @@ impl Node {
             trackers: vec![vec![tracker::URL.to_string()]],
             timeout: None,
             sequential: false,
+            metadata_size: None,
         }
     }
 

@@ -184,6 +184,9 @@ impl World {
                 | Effect::Rest { .. }
                 | Effect::Datagram { .. }
                 | Effect::Trace { .. } => {}
+                Effect::Metadata { .. } | Effect::ReadMetadata { .. } => {
+                    unreachable!("all torrents are described")
+                }
                 Effect::Sleep { torrent } => {
                     // What is to be saved is saved at once here.
                     if self.sleepy && sleep::fall_asleep(session, torrent) {

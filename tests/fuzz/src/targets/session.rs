@@ -115,6 +115,7 @@ fn world(script: &mut Script<'_>) -> World {
         stay,
         trackers,
         sequential,
+        metadata_size: None,
     };
     let second = Order {
         info_hash: SECOND,

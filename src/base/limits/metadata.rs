@@ -1,0 +1,28 @@
+//! Bounds of what is fetched where only a link is known.
+
+use super::{KIB, MIB};
+use crate::base::time::Duration;
+
+// Metadata of a magnet link
+
+/// Bytes of an `info` dictionary that is fetched: 1.6 million piece hashes.
+pub const METADATA_BYTES: usize = 32 * MIB;
+/// Blocks of it that one peer may wait for: all of those, as rqbit asks for them at once.
+pub const METADATA_QUEUE: usize = METADATA_BYTES / (16 * KIB);
+/// Blocks of it in flight to one peer. Most clients answer any number; rtorrent only one at a time.
+pub const METADATA_DEPTH: usize = 8;
+/// Peers that are asked for one block at the same time: some answer late, or never.
+pub const METADATA_TWICE: usize = 2;
+/// A block that has not come is asked for again after this long. Transmission answers in pulses of
+/// half a second.
+pub const METADATA_LATE: Duration = Duration::from_secs(3);
+/// A peer that rejects a block, or has said no size, is left alone for this long: it may have the
+/// metadata by then.
+pub const METADATA_PAUSE: Duration = Duration::from_secs(60);
+/// Lengths of the dictionary that are fetched side by side where peers do not agree on it.
+pub const METADATA_SIZES: usize = 3;
+/// Pieces that a peer names one by one before the metadata is there, and that are remembered.
+pub const EARLY_HAVES: usize = 1_000;
+/// How long the metadata are kept in memory after they were asked for last: whoever asks for one
+/// block asks for the next.
+pub const METADATA_KEPT: Duration = Duration::from_secs(30);

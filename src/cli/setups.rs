@@ -1,0 +1,187 @@
+//! What `get` and `seed` run of a source: a torrent, or one of which only a link is known.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use log::LevelFilter;
+
+use super::args::{Command, Options, Verbosity};
+use super::target::Target;
+use super::{Failure, target};
+use crate::io::disk::{places, state};
+use crate::io::{Ending, Mode, Origin, Setup, Wanted, logging};
+use crate::torrent::Report;
+use crate::wire::Metainfo;
+use crate::wire::magnet::Link;
+
+/// What is to be run of a source; `None`: there is nothing left to do.
+///
+/// # Errors
+/// It cannot be read, is not valid, or has nothing to be seeded.
+pub fn setup(
+    command: Command,
+    source: &OsStr,
+    options: &Options,
+) -> Result<Option<Setup>, Failure> {
+    let state_dir = match &options.state {
+        Some(dir) => dir.clone(),
+        None => default_state()?,
+    };
+    let (metainfo, file, text) = match target::find(source)? {
+        Target::Torrent(metainfo, text) => {
+            let file = (source != "-").then(|| std::path::absolute(source).ok());
+            if file.is_none() {
+                // Peers may ask for it (BEP 9), and it cannot be read again.
+                let path = kept(&state_dir, &metainfo);
+                state::replace(&path, &text).map_err(Failure::failed)?;
+            }
+            (*metainfo, file.flatten(), text)
+        }
+        Target::Link(link) => match target::known(&link, &state_dir) {
+            Some((metainfo, text)) => (metainfo, None, text),
+            None => return Ok(Some(of_link(command, *link, state_dir, options))),
+        },
+    };
+    if let Some(path) = &options.choice.metadata_only {
+        let own = || PathBuf::from(format!("{}.torrent", metainfo.name));
+        let path = path.clone().unwrap_or_else(own);
+        state::replace(&path, &text).map_err(Failure::failed)?;
+        return Ok(None);
+    }
+    let mut setup = of_torrent(command, source, metainfo, options)?;
+    (setup.origin.state_dir, setup.origin.file) = (state_dir, file);
+    Ok(Some(setup))
+}
+
+/// Where a torrent is kept that has no file.
+fn kept(state_dir: &Path, metainfo: &Metainfo) -> PathBuf {
+    state_dir.join(format!("{}.torrent", metainfo.info_hash))
+}
+
+fn of_torrent(
+    command: Command,
+    source: &OsStr,
+    mut metainfo: Metainfo,
+    options: &Options,
+) -> Result<Setup, Failure> {
+    let mut dir = options.dir.clone();
+    places::fold(&dir, &mut metainfo, command == Command::Get);
+    let selection = target::selected(&options.choice.files, &metainfo)?;
+    if command == Command::Seed {
+        let quiet = options.verbosity == Verbosity::Quiet;
+        let found = target::find_content(source, &mut dir, &mut metainfo, quiet);
+        // A folder that does not exist is said to be that.
+        if dir.is_dir() {
+            found?;
+        }
+    } else {
+        places::find(&dir, &mut metainfo);
+    }
+    let setup = basis(command, metainfo, options);
+    Ok(Setup {
+        dir,
+        selection,
+        ..setup
+    })
+}
+
+/// What is to be run of a torrent of which only this link is known.
+pub fn of_link(command: Command, link: Link, state_dir: PathBuf, options: &Options) -> Setup {
+    let metainfo = Metainfo::of_link(link.info_hash, link.title());
+    let mut setup = basis(command, metainfo, options);
+    setup.origin.state_dir = state_dir;
+    // Names are looked up with those of --peer; addresses need not be.
+    let named = link.peers.iter().filter_map(|peer| {
+        let (host, port) = peer.rsplit_once(':')?;
+        let is_ip = peer.parse::<std::net::SocketAddr>().is_ok();
+        Some((host.to_string(), port.parse().ok()?)).filter(|_| !is_ip)
+    });
+    setup.peers.extend(named);
+    setup.origin.wanted = Some(Wanted {
+        link,
+        files: options.choice.files.clone(),
+        only: options.choice.metadata_only.clone(),
+    });
+    setup
+}
+
+fn basis(command: Command, mut metainfo: Metainfo, options: &Options) -> Setup {
+    Setup {
+        hashes: std::mem::take(&mut metainfo.hashes),
+        heartbeat: options.json,
+        metainfo: Arc::new(metainfo),
+        mode: match command {
+            Command::Get => Mode::Get { stay: options.stay },
+            Command::Seed => Mode::Seed { stay: options.stay },
+        },
+        dir: options.dir.clone(),
+        origin: Origin::default(),
+        port: options.port,
+        bind: options.bind,
+        peers: options.peers.clone(),
+        max_peers: options.max_peers,
+        memory: options.memory,
+        down: options.down,
+        up: options.up,
+        selection: None,
+        sequential: options.sequential,
+        trackers: options.trackers,
+        allow_local: options.allow_local,
+        timeout: options.timeout,
+        recheck: options.recheck,
+        overwrite: options.overwrite,
+    }
+}
+
+/// The torrent of a link, which peers are asked for unless an earlier run has fetched it.
+///
+/// # Errors
+/// Nobody has it, or a signal ends the search.
+pub fn fetch(link: Link, options: Options) -> Result<Metainfo, Failure> {
+    let state_dir = match &options.state {
+        Some(dir) => dir.clone(),
+        None => default_state()?,
+    };
+    if let Some((metainfo, _)) = target::known(&link, &state_dir) {
+        return Ok(metainfo);
+    }
+    logging::init(LevelFilter::Warn);
+    let mut setup = of_link(Command::Get, link.clone(), state_dir.clone(), &options);
+    let path = state_dir.join(format!("{}.torrent", link.info_hash));
+    if let Some(wanted) = &mut setup.origin.wanted {
+        wanted.only = Some(Some(path));
+    }
+    let ending = crate::io::run(vec![setup], &mut |_, report| {
+        if let Report::Alone(why) = report {
+            log::warn!("{why}");
+        }
+        Ok(())
+    });
+    match ending {
+        Ending::Done => {}
+        Ending::Signal(signal) => return Err(Failure::silent(128 + signal as u8)),
+        Ending::Failed(why) => return Err(Failure::failed(why)),
+    }
+    let known = target::known(&link, &state_dir);
+    let gone = || Failure::failed(format!("{}: it was fetched and is gone", link.title()));
+    known.map(|(metainfo, _)| metainfo).ok_or_else(gone)
+}
+
+/// Where resume data are kept if `--state` does not say it.
+///
+/// # Errors
+/// Neither variable of the environment says where the user's files are.
+pub fn default_state() -> Result<PathBuf, Failure> {
+    state_dir(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))
+}
+
+/// The XDG base directory specification: a variable that is empty or no absolute path counts as
+/// unset.
+fn state_dir(state: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, Failure> {
+    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = absolute(state).or_else(|| absolute(home).map(|home| home.join(".local/state")));
+    base.map(|base| base.join("brooklet")).ok_or_else(|| {
+        Failure::failed("resume data: HOME is not set: say where to keep it with --state DIR")
+    })
+}

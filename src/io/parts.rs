@@ -1,0 +1,36 @@
+//! What a loop is made of.
+
+use std::net::IpAddr;
+
+use mio::Poll;
+
+use super::clock::Clock;
+use super::disk::Store;
+use super::folder::Unattended;
+use super::net::{Listeners, Outreach};
+use super::pending::Pending;
+use crate::session::Session;
+
+/// What a reactor is made of.
+pub struct Parts {
+    /// The poll that everything is registered with.
+    pub poll: Poll,
+    /// The machine that decides.
+    pub session: Session,
+    /// Torrents that were to be run and could not be opened.
+    pub unopened: usize,
+    /// What serves a folder of torrents: the loop ends with a signal.
+    pub unattended: Option<Unattended>,
+    /// The files of all torrents.
+    pub store: Store,
+    /// Trackers' sockets.
+    pub outreach: Outreach,
+    /// Torrents of which only a link is known.
+    pub pending: Pending,
+    /// The clock that the session was started with.
+    pub clock: Clock,
+    /// The sockets that peers dial.
+    pub listeners: Listeners,
+    /// The local address to connect from.
+    pub bind: Option<IpAddr>,
+}

@@ -1,0 +1,141 @@
+//! What both ends of a connection said of the extension protocol (BEP 10), and blocks of the
+//! metadata that the peer waits for. What we send has the number that the peer gave the extension;
+//! what comes has ours.
+
+use std::collections::VecDeque;
+
+use super::fault::Fault;
+use crate::base::limits;
+use crate::wire::extended::HANDSHAKE;
+use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
+
+/// What is known of a peer's extensions.
+#[derive(Debug, Default)]
+pub struct Extensions {
+    /// What we offered.
+    ours: ExtendedGreeting,
+    /// What the peer said, the later over the earlier.
+    theirs: ExtendedGreeting,
+    /// How many handshakes of it came.
+    told: u32,
+    /// Blocks of the metadata that it waits for.
+    wanted: VecDeque<u32>,
+}
+
+/// What a message of an extension means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Heard<'a> {
+    /// It said which extensions it speaks, or changed that.
+    Greeting,
+    /// A message of the metadata extension.
+    Metadata(MetadataMessage<'a>),
+    /// Nothing that concerns us.
+    Nothing,
+}
+
+impl Extensions {
+    /// What the peer said.
+    pub fn theirs(&self) -> &ExtendedGreeting {
+        &self.theirs
+    }
+
+    /// Whether the peer has said anything.
+    pub fn is_known(&self) -> bool {
+        self.told > 0
+    }
+
+    /// We offer this: the payload of our handshake.
+    pub(super) fn greet(&mut self, ours: ExtendedGreeting) -> Vec<u8> {
+        let mut payload = Vec::new();
+        ours.encode(&mut payload);
+        self.ours = ours;
+        payload
+    }
+
+    /// A message came under this number.
+    pub(super) fn hear<'a>(&mut self, id: u8, payload: &'a [u8]) -> Result<Heard<'a>, Fault> {
+        if id == HANDSHAKE {
+            self.told = self.told.saturating_add(1);
+            if self.told > limits::EXTENDED_TOLD {
+                return Err(Fault::ExtendedFlood);
+            }
+            let said = ExtendedGreeting::parse(payload).map_err(Fault::Malformed)?;
+            self.theirs.update(said);
+            return Ok(Heard::Greeting);
+        }
+        match Extension::of(id) {
+            Some(Extension::Metadata) if self.ours.metadata.is_some() => {
+                let message = MetadataMessage::parse(payload).map_err(Fault::Malformed)?;
+                Ok(Heard::Metadata(message))
+            }
+            _ => Ok(Heard::Nothing),
+        }
+    }
+
+    /// The peer waits for a block; false: it waits for too many.
+    pub(super) fn want(&mut self, piece: u32) -> bool {
+        let room = self.wanted.len() < limits::METADATA_QUEUE;
+        if room {
+            self.wanted.push_back(piece);
+        }
+        room
+    }
+
+    /// How many blocks it waits for.
+    pub(super) fn wanting(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// The next block that it waits for: it does no longer.
+    pub(super) fn next_wanted(&mut self) -> Option<u32> {
+        self.wanted.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &[u8] = b"d8:msg_typei0e5:piecei0ee";
+
+    /// BEP 10: ids "are local to this particular end": a message comes under the number that we
+    /// gave, whatever the peer's number for the extension is.
+    #[test]
+    fn what_comes_has_our_number() {
+        let mut extensions = Extensions::default();
+        let offer = ExtendedGreeting {
+            metadata: Some(Extension::Metadata.ours()),
+            ..ExtendedGreeting::default()
+        };
+        assert_eq!(extensions.greet(offer), b"d1:md11:ut_metadatai2eee");
+        let theirs = b"d1:md11:ut_metadatai9eee";
+        assert_eq!(extensions.hear(0, theirs), Ok(Heard::Greeting));
+        assert_eq!(extensions.theirs().number(Extension::Metadata), Some(9));
+        let asked = Heard::Metadata(MetadataMessage::Request(0));
+        assert_eq!(extensions.hear(2, REQUEST), Ok(asked));
+        for other in [1, 9, 255] {
+            assert_eq!(extensions.hear(other, REQUEST), Ok(Heard::Nothing));
+        }
+        assert!(extensions.hear(2, b"le").is_err());
+    }
+
+    #[test]
+    fn what_we_did_not_offer_is_not_heard() {
+        let mut extensions = Extensions::default();
+        extensions.greet(ExtendedGreeting::default());
+        assert_eq!(extensions.hear(2, b"rubbish"), Ok(Heard::Nothing));
+    }
+
+    #[test]
+    fn handshakes_and_what_waits_are_bounded() {
+        let mut extensions = Extensions::default();
+        for _ in 0..limits::EXTENDED_TOLD {
+            assert_eq!(extensions.hear(0, b"de"), Ok(Heard::Greeting));
+        }
+        assert_eq!(extensions.hear(0, b"de"), Err(Fault::ExtendedFlood));
+        assert!((0..limits::METADATA_QUEUE).all(|_| extensions.want(7)));
+        assert!(!extensions.want(7));
+        assert_eq!(extensions.next_wanted(), Some(7));
+        assert!(extensions.want(7) && extensions.wanting() == limits::METADATA_QUEUE);
+    }
+}

@@ -1,0 +1,194 @@
+//! What peers say of extensions (BEP 10), and the metadata of torrents (BEP 9), in both directions:
+//! fetched where only the info hash is known, and sent to others.
+
+use super::session::Session;
+use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
+use crate::peer::{Event, Fault};
+use crate::torrent::metadata::{Metadata, length};
+use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent};
+use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
+
+/// What the client of rtorrent begins its name with. It answers nothing more when it is asked for
+/// several blocks at once.
+const ORDERLY: &str = "libTorrent ";
+
+/// What a peer of this torrent is told of us. A private torrent offers nothing that others could be
+/// found by (BEP 27).
+pub(super) fn greeting(torrent: &Torrent, member: &Member, port: u16) -> ExtendedGreeting {
+    let order = &torrent.order;
+    let public = order.metadata_size.is_some() || order.is_undescribed();
+    let only = !order.download || torrent.life.complete_at.is_some();
+    ExtendedGreeting {
+        metadata: public.then_some(Extension::Metadata.ours()),
+        metadata_size: order.metadata_size.map(u32::from),
+        port: Some(port),
+        queue: Some(limits::PAUSED_UPLOADS as u32),
+        upload_only: only.then_some(true),
+        client: Some(CLIENT_NAME.to_string()),
+        your_ip: Some(member.peer.addr().ip().to_canonical()),
+    }
+}
+
+/// Takes what a peer said of extensions.
+pub(super) fn observe(
+    session: &mut Session,
+    key: PeerKey,
+    event: Event<'_>,
+    now: Now,
+) -> Result<(), Fault> {
+    let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
+        return Ok(());
+    };
+    let torrent = &mut session.torrents[torrent];
+    match event {
+        Event::Extended => {
+            let theirs = member.peer.extensions().map(|it| it.theirs());
+            let speaks = theirs.filter(|it| it.number(Extension::Metadata).is_some());
+            match (&mut torrent.awake_mut().fetch, speaks) {
+                (Some(fetch), Some(said)) => {
+                    let client = said.client.as_deref().unwrap_or_default();
+                    fetch.on_peer(key, said.metadata_size, client.starts_with(ORDERLY), now);
+                }
+                (Some(fetch), None) => fetch.on_gone(key),
+                (None, _) => {}
+            }
+            let limits = member.peer.frame_limits();
+            session.torrents.allow_frames(limits);
+        }
+        Event::Metadata(MetadataMessage::Request(piece)) => {
+            let size = torrent.order.metadata_size.map(u32::from);
+            if size.and_then(|size| length(size, piece)).is_some() {
+                member.peer.queue_metadata(piece);
+            } else {
+                member.peer.say_metadata(MetadataMessage::Reject(piece));
+            }
+        }
+        Event::Metadata(MetadataMessage::Data { piece, total, data }) => {
+            if let Some(fetch) = &mut torrent.awake_mut().fetch {
+                fetch.on_data(key, (piece, total), data, now);
+            }
+        }
+        Event::Metadata(MetadataMessage::Reject(piece)) => {
+            if let Some(fetch) = &mut torrent.awake_mut().fetch {
+                fetch.on_reject(key, piece, now);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Asks for metadata, gives up on those who send wrong ones, and hands them on once they are whole.
+pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
+    let Some(fetch) = session.torrents.get_mut(key).and_then(fetch_of) else {
+        return;
+    };
+    let (liars, asks) = (fetch.take_liars(), fetch.plan(now));
+    let whole = fetch.take_whole();
+    for (peer, piece) in asks {
+        if let Some(member) = session.member(peer) {
+            member.peer.say_metadata(MetadataMessage::Request(piece));
+            session.touch(peer);
+        }
+    }
+    for liar in liars {
+        session.hang_up(liar, Fault::BadMetadata, now);
+    }
+    if let Some(info) = whole {
+        let torrent = key;
+        session
+            .effects
+            .push_back(Effect::Metadata { torrent, info });
+    }
+}
+
+fn fetch_of(torrent: &mut Torrent) -> Option<&mut Box<Metadata>> {
+    torrent.content.as_mut()?.fetch.as_mut()
+}
+
+/// Has the next block sent that a peer waits for, if it takes it.
+pub(super) fn plan_serving(session: &mut Session, key: PeerKey) {
+    let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
+        return;
+    };
+    if let Some(piece) = member.peer.next_metadata() {
+        session.effects.push_back(Effect::ReadMetadata {
+            torrent,
+            key,
+            piece,
+        });
+    }
+}
+
+/// A block of a torrent's metadata that [`Effect::ReadMetadata`] asked for. `None`: it cannot be
+/// had.
+pub fn handle_metadata(
+    session: &mut Session,
+    (torrent, key): (TorrentKey, PeerKey),
+    piece: u32,
+    data: Option<&[u8]>,
+) {
+    let total = session
+        .torrents
+        .get(torrent)
+        .and_then(|it| it.order.metadata_size)
+        .map(u32::from);
+    let found = session.slots.get_mut(key).and_then(Slot::peer_of_mut);
+    let of_torrent = found.filter(|(of, it)| *of == torrent && it.peer.is_open());
+    let Some((_, member)) = of_torrent else {
+        return;
+    };
+    member.peer.say_metadata(match data {
+        Some(data) => MetadataMessage::Data { piece, total, data },
+        None => MetadataMessage::Reject(piece),
+    });
+    session.touch(key);
+}
+
+/// Tells the user that the metadata of a torrent are there: its name, bytes, pieces.
+pub fn report_metadata(
+    session: &mut Session,
+    key: TorrentKey,
+    (name, size, pieces): &(String, u64, u32),
+    now: Now,
+) {
+    if let Some(torrent) = session.torrents.get(key) {
+        let report = Report::Metadata {
+            name: name.clone(),
+            size: *size,
+            pieces: *pieces,
+            seconds: now.since(torrent.life.started).as_secs_f64(),
+        };
+        torrent.report(report, &mut session.effects);
+    }
+}
+
+/// The metadata of a torrent are there, and its files opened: it goes on as if it had begun with
+/// them. Peers that it has met stay.
+pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
+    let us = session.config.us;
+    let stage = session.torrents.get(key).map(|it| it.life.stage);
+    if stage != Some(Stage::Metadata) {
+        return;
+    }
+    let about = (order.name.clone(), order.size, order.geometry.pieces());
+    report_metadata(session, key, &about, now);
+    session.torrents.describe(key, order, &us, now);
+    let (local, members) = {
+        let torrent = &session.torrents[key];
+        (torrent.local, torrent.members.clone())
+    };
+    for peer in members {
+        let Some(member) = session.member(peer) else {
+            continue;
+        };
+        let learned = member.peer.learn(local);
+        let before = Holdings::nothing(local.geometry.pieces());
+        let learned = learned.and_then(|()| session.observe(peer, Event::Holdings(before), now));
+        match learned {
+            Ok(()) => session.touch(peer),
+            Err(fault) => session.hang_up(peer, fault, now),
+        }
+    }
+    session.stir(key);
+}

@@ -1,0 +1,26 @@
+//! A peer of a torrent goes.
+
+use super::session::Session;
+use crate::base::{Now, PeerKey};
+use crate::peer::Fault;
+use crate::torrent::Slot;
+
+/// A torrent's peer leaves: what was asked of it may be asked of others.
+pub(super) fn leave_peer(session: &mut Session, key: PeerKey, fault: &Fault, now: Now) {
+    let Some((left, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
+        return;
+    };
+    session.impatient.note(&member.peer, fault, now);
+    let blocks = member.peer.close(fault.clone());
+    let torrent = &mut session.torrents[left];
+    torrent.census.recount(member);
+    let holdings = member.peer.holdings();
+    torrent.awake_mut().pieces.left_swarm(holdings);
+    if let Some(fetch) = &mut torrent.awake_mut().fetch {
+        fetch.on_gone(key);
+    }
+    session.give_back(key, &blocks);
+    session.torrents[left].awake_mut().pieces.forget(key);
+    session.down.turns.forget(left, key);
+    session.up.turns.forget(left, key);
+}

@@ -1,0 +1,233 @@
+//! Fetching from peers that are honest, silent, mistaken and lying.
+
+use super::*;
+use crate::base::Duration;
+
+fn at(seconds: u64) -> Now {
+    Now::default() + Duration::from_secs(seconds)
+}
+
+/// A dictionary of so many bytes.
+fn info(size: u32) -> Vec<u8> {
+    (0..size).map(|at| (at ^ (at >> 8)) as u8).collect()
+}
+
+fn search(info: &[u8]) -> Metadata {
+    Metadata::new(InfoHash(Sha1::digest(info).into()))
+}
+
+fn block(info: &[u8], piece: u32) -> &[u8] {
+    let start = (piece * BLOCK) as usize;
+    &info[start..info.len().min(start + BLOCK as usize)]
+}
+
+/// Has these requests answered from what each peer has.
+fn answer(fetch: &mut Metadata, asks: &[(PeerKey, u32)], has: &[&[u8]], now: Now) {
+    for &(key, piece) in asks {
+        let total = Some(has[key].len() as u32);
+        fetch.on_data(key, (piece, total), block(has[key], piece), now);
+    }
+}
+
+#[test]
+fn blocks_come_from_several_peers_and_make_the_whole() {
+    let right = info(5 * BLOCK + 7);
+    let mut fetch = search(&right);
+    for key in 0..3 {
+        fetch.on_peer(key, Some(right.len() as u32), false, at(0));
+    }
+    let asks = fetch.plan(at(0));
+    let asked = |key| asks.iter().filter(|(peer, _)| *peer == key).count();
+    assert!(asked(0) > 0 && asked(1) > 0, "{asks:?}");
+    for piece in 0..6 {
+        let askers = asks.iter().filter(|(_, other)| *other == piece).count();
+        assert_eq!(askers, limits::METADATA_TWICE);
+    }
+    assert_eq!(fetch.plan(at(1)), [], "all is asked for");
+    answer(&mut fetch, &asks, &[&right[..]; 3], at(1));
+    assert_eq!(fetch.take_whole(), Some(right));
+    assert_eq!(fetch.take_liars(), Vec::<PeerKey>::new());
+}
+
+#[test]
+fn requests_in_flight_to_one_peer_are_bounded() {
+    let size = BLOCK * 100;
+    let mut fetch = search(&info(size));
+    fetch.on_peer(0, Some(size), false, at(0));
+    fetch.on_peer(1, Some(size), true, at(0));
+    let asks = fetch.plan(at(0));
+    let asked = |key| asks.iter().filter(|(peer, _)| *peer == key).count();
+    assert_eq!((asked(0), asked(1)), (limits::METADATA_DEPTH, 1));
+}
+
+#[test]
+fn what_does_not_come_is_asked_for_again_and_of_others() {
+    let right = info(BLOCK);
+    let mut fetch = search(&right);
+    fetch.on_peer(0, Some(BLOCK), false, at(0));
+    assert_eq!(fetch.plan(at(0)), [(0, 0)]);
+    assert_eq!(fetch.next_deadline(), Some(at(0) + limits::METADATA_LATE));
+    assert_eq!(fetch.plan(at(2)), []);
+    fetch.on_peer(1, Some(BLOCK), false, at(2));
+    assert_eq!(fetch.plan(at(2)), [(1, 0)], "a second one at once");
+    assert_eq!(fetch.plan(at(3)), [(0, 0)], "after so long again");
+    assert!(fetch.on_data(1, (0, None), &right, at(3)));
+    assert_eq!(fetch.take_whole(), Some(right));
+}
+
+#[test]
+fn who_rejects_is_left_alone_for_a_while() {
+    let right = info(BLOCK);
+    let mut fetch = search(&right);
+    fetch.on_peer(0, Some(BLOCK), false, at(0));
+    assert_eq!(fetch.plan(at(0)), [(0, 0)]);
+    fetch.on_reject(0, 0, at(0));
+    let again = at(0) + limits::METADATA_PAUSE;
+    assert_eq!(fetch.plan(at(59)), []);
+    assert_eq!(fetch.next_deadline(), Some(again));
+    assert_eq!(fetch.plan(again), [(0, 0)]);
+}
+
+#[test]
+fn a_peer_without_metadata_is_asked_later_whether_it_has_them_now() {
+    let right = info(10);
+    let mut fetch = search(&right);
+    fetch.on_peer(0, None, false, at(0));
+    assert_eq!(fetch.plan(at(59)), []);
+    let later = at(0) + limits::METADATA_PAUSE;
+    assert_eq!(fetch.plan(later), [(0, 0)]);
+    assert!(fetch.on_data(0, (0, Some(10)), &right, later));
+    assert_eq!(fetch.plan(later), [(0, 0)], "now its size is known");
+    fetch.on_data(0, (0, Some(10)), &right, later);
+    assert_eq!(fetch.take_whole(), Some(right));
+}
+
+#[test]
+fn absurd_sizes_are_no_sizes() {
+    let mut fetch = search(&info(1));
+    for (key, size) in [0, limits::METADATA_BYTES as u32 + 1, 2 << 30, u32::MAX]
+        .into_iter()
+        .enumerate()
+    {
+        fetch.on_peer(key, Some(size), false, at(0));
+    }
+    assert_eq!(fetch.plan(at(1)), []);
+    assert_eq!(fetch.reached(), Reached::default());
+    fetch.on_peer(9, Some(limits::METADATA_BYTES as u32), false, at(1));
+    assert_eq!(fetch.plan(at(1)).len(), limits::METADATA_DEPTH);
+}
+
+#[test]
+fn lies_about_the_size_cost_the_others_nothing() {
+    let right = info(2 * BLOCK);
+    let mut fetch = search(&right);
+    let longer = info(3 * BLOCK);
+    let has: [&[u8]; 4] = [&longer, &longer, &longer, &right];
+    for (key, info) in has.iter().enumerate() {
+        fetch.on_peer(key, Some(info.len() as u32), false, at(0));
+    }
+    let asks = fetch.plan(at(0));
+    answer(&mut fetch, &asks, &has, at(0));
+    assert_eq!(fetch.take_whole(), Some(right));
+}
+
+#[test]
+fn lengths_fetched_side_by_side_are_bounded_in_number_and_bytes() {
+    let mut fetch = search(&info(1));
+    for key in 0..20 {
+        fetch.on_peer(key, Some(100 + key as u32), false, at(0));
+    }
+    fetch.plan(at(0));
+    assert_eq!(fetch.attempts.len(), limits::METADATA_SIZES);
+    let mut fetch = search(&info(1));
+    let most = limits::METADATA_BYTES as u32;
+    (0..9).for_each(|key| fetch.on_peer(key, Some(most - key as u32), false, at(0)));
+    fetch.plan(at(0));
+    assert_eq!(fetch.attempts.len(), 1);
+}
+
+#[test]
+fn a_lone_liar_is_known_at_once() {
+    let right = info(2 * BLOCK);
+    let mut wrong = right.clone();
+    wrong[20_000] ^= 1;
+    let mut fetch = search(&right);
+    fetch.on_peer(0, Some(2 * BLOCK), false, at(0));
+    let asks = fetch.plan(at(0));
+    answer(&mut fetch, &asks, &[&wrong[..]], at(0));
+    assert_eq!((fetch.take_liars(), fetch.take_whole()), (vec![0], None));
+}
+
+#[test]
+fn among_several_the_liar_is_found_out() {
+    let right = info(4 * BLOCK);
+    let mut wrong = right.clone();
+    wrong.iter_mut().for_each(|byte| *byte ^= 0x55);
+    let mut found = 0;
+    for liar in 0..3 {
+        let mut fetch = search(&right);
+        let has: Vec<&[u8]> = (0..3)
+            .map(|key| if key == liar { &wrong[..] } else { &right[..] })
+            .collect();
+        (0..3).for_each(|key| fetch.on_peer(key, Some(4 * BLOCK), false, at(0)));
+        let (mut rounds, mut liars) = (0, Vec::new());
+        let whole = loop {
+            rounds += 1;
+            assert!(rounds < 10, "it never ends");
+            let mut asks = fetch.plan(at(rounds));
+            // Each block from the peer that was asked first or last, so that all have a part in it.
+            if rounds == 1 {
+                asks.sort_by_key(|&(key, piece)| (key + piece as usize) % 3);
+            }
+            answer(&mut fetch, &asks, &has, at(rounds));
+            for liar in fetch.take_liars() {
+                fetch.on_gone(liar);
+                liars.push(liar);
+            }
+            if let Some(whole) = fetch.take_whole() {
+                break whole;
+            }
+        };
+        assert!(whole == right, "{liar}");
+        // What the others sent first is right without him.
+        assert!(
+            liars == [liar] || (liars.is_empty() && rounds == 1),
+            "{liars:?}"
+        );
+        found += liars.len();
+    }
+    assert!(found > 0);
+}
+
+#[test]
+fn one_that_is_asked_alone_and_is_silent_makes_room_for_the_next() {
+    let right = info(2 * BLOCK);
+    let mut wrong = right.clone();
+    wrong[0] ^= 1;
+    let mut fetch = search(&right);
+    (0..2).for_each(|key| fetch.on_peer(key, Some(2 * BLOCK), false, at(0)));
+    fetch.plan(at(0));
+    fetch.on_data(0, (0, None), block(&wrong, 0), at(0));
+    fetch.on_data(1, (1, None), block(&right, 1), at(0));
+    assert!(fetch.take_whole().is_none(), "nobody knows who lied");
+    let asks = fetch.plan(at(1));
+    assert!(asks.iter().all(|(key, _)| *key == asks[0].0), "{asks:?}");
+    let silent = asks[0].0;
+    let next = (1..60).find_map(|second| {
+        let asks = fetch.plan(at(1 + second));
+        asks.first().filter(|(key, _)| *key != silent).copied()
+    });
+    assert_eq!(next.map(|(key, _)| key), Some(1 - silent));
+}
+
+#[test]
+fn blocks_of_another_length_are_lies_and_those_that_nobody_asked_for_nothing() {
+    let right = info(BLOCK + 5);
+    let mut fetch = search(&right);
+    fetch.on_peer(0, Some(BLOCK + 5), false, at(0));
+    assert!(!fetch.on_data(0, (1, None), &right[..5], at(0)));
+    fetch.plan(at(0));
+    assert!(!fetch.on_data(7, (0, None), block(&right, 0), at(0)));
+    assert!(fetch.on_data(0, (1, None), b"", at(0)));
+    assert_eq!(fetch.take_liars(), [0]);
+}

@@ -1,0 +1,234 @@
+//! A torrent of which only the info hash is known: what peers are asked, what of theirs counts, and
+//! what becomes of the peers met meanwhile. And the other way: what is sent to who asks us.
+
+use std::num::NonZeroU32;
+
+use brooklet::base::{InfoHash, PeerId};
+use brooklet::session::extending;
+use brooklet::torrent::{Order, Report, Stage};
+use brooklet::wire::extended::metadata::BLOCK;
+use brooklet::wire::{ExtendedGreeting, Handshake, Message, MetadataMessage};
+use sha1::{Digest as _, Sha1};
+
+use crate::session::Bench;
+use crate::{ended_since, requests};
+
+/// The number under which the peers of these tests want to hear of metadata.
+const THEIRS: u8 = 9;
+/// Ours.
+const OURS: u8 = 2;
+
+/// What stands for the dictionary.
+fn info() -> Vec<u8> {
+    (0..BLOCK + 100).map(|at| (at ^ (at >> 7)) as u8).collect()
+}
+
+/// A download of which only the hash of that is known, and how it goes on once it is fetched.
+fn bench() -> (Bench, Order) {
+    let info_hash = InfoHash(Sha1::digest(info()).into());
+    let mut bench = Bench::getter(4, &[]);
+    bench.setting.local.info_hash = info_hash;
+    let mut whole = bench.order();
+    whole.info_hash = info_hash;
+    bench.begins(|_, order| *order = Order::of_link(info_hash, "x".into(), Vec::new()));
+    bench.turn();
+    (bench, whole)
+}
+
+fn says(bench: &mut Bench, key: usize, id: u8, payload: &[u8]) {
+    let mut bytes = Vec::new();
+    Message::Extended { id, payload }.encode(&mut bytes);
+    bench.sends(key, &bytes);
+}
+
+/// A peer that speaks extensions, and says that it has metadata of so many bytes.
+fn joins(bench: &mut Bench, number: u8, size: Option<u32>) -> usize {
+    let key = bench.accepts(([192, 0, 2, number], 50_001).into());
+    let mut bytes = Vec::new();
+    let peer_id = PeerId(*b"-LT2080-abcdefghijkl")
+        .0
+        .map(|byte| byte ^ (number & 7));
+    Handshake::ours(bench.setting.local.info_hash, PeerId(peer_id)).encode(&mut bytes);
+    bench.sends(key, &bytes);
+    let mut payload = Vec::new();
+    ExtendedGreeting {
+        metadata: Some(THEIRS),
+        metadata_size: size,
+        ..ExtendedGreeting::default()
+    }
+    .encode(&mut payload);
+    says(bench, key, 0, &payload);
+    key
+}
+
+fn sends_block(bench: &mut Bench, key: usize, info: &[u8], piece: u32) {
+    let start = (piece * BLOCK) as usize;
+    let data = &info[start..info.len().min(start + BLOCK as usize)];
+    let total = Some(info.len() as u32);
+    let mut payload = Vec::new();
+    MetadataMessage::Data { piece, total, data }.encode(&mut payload);
+    says(bench, key, OURS, &payload);
+}
+
+/// The torrent is described, as the outside does it.
+fn learns(bench: &mut Bench, order: Order) {
+    assert_eq!(bench.metadata.pop(), Some(info()));
+    let (torrent, now) = (bench.torrent, bench.now);
+    extending::learn(&mut bench.session, torrent, order, now);
+    bench.turn();
+}
+
+#[test]
+fn peers_met_before_are_asked_for_content_at_once() {
+    let (mut bench, whole) = bench();
+    let size = Some(info().len() as u32);
+    let (seed, partial) = (joins(&mut bench, 1, size), joins(&mut bench, 2, size));
+    for (key, holds) in [(seed, "have all"), (partial, "bitfield 40")] {
+        bench.says(key, holds);
+        bench.says(key, "unchoke");
+        let heard = bench.hears(key);
+        // Number 9 is theirs; of pieces there is nothing to be said yet.
+        let asked = heard.iter().filter(|it| it.starts_with("extended 9"));
+        assert_eq!(asked.count(), 2, "{heard:?}");
+        assert!(
+            !heard
+                .iter()
+                .any(|it| it.contains("have") || it.contains("bitfield"))
+        );
+    }
+    bench.says(partial, "have 0");
+    sends_block(&mut bench, seed, &info(), 1);
+    sends_block(&mut bench, partial, &info(), 0);
+    learns(&mut bench, whole);
+    for key in [seed, partial] {
+        assert!(!bench.is_gone(key));
+        let heard = bench.hears(key);
+        assert!(heard.contains(&"have none".to_string()), "{heard:?}");
+        assert!(heard.contains(&"interested".to_string()), "{heard:?}");
+        assert!(
+            heard.iter().any(|it| it.starts_with("request ")),
+            "{heard:?}"
+        );
+    }
+    assert_eq!(bench.session.peer(partial).unwrap().holdings().count(), 2);
+    assert!(
+        bench
+            .reports
+            .iter()
+            .any(|it| matches!(it, Report::Metadata { pieces: 4, .. }))
+    );
+    bench.session.assert_invariants();
+}
+
+#[test]
+fn a_bitfield_that_does_not_fit_the_metadata_ends_that_peer_alone() {
+    let (mut bench, whole) = bench();
+    let size = Some(info().len() as u32);
+    let (wrong, right) = (joins(&mut bench, 1, size), joins(&mut bench, 2, size));
+    bench.says(wrong, "bitfield ffffff");
+    bench.says(right, "have all");
+    (0..2).for_each(|piece| sends_block(&mut bench, right, &info(), piece));
+    learns(&mut bench, whole);
+    assert!(bench.is_gone(wrong) && !bench.is_gone(right));
+    bench.session.assert_invariants();
+}
+
+#[test]
+fn wrong_metadata_cost_only_who_sent_them() {
+    let (mut bench, whole) = bench();
+    let size = info().len() as u32;
+    let liar = joins(&mut bench, 1, Some(size));
+    let wrong = vec![7; size as usize];
+    (0..2).for_each(|piece| sends_block(&mut bench, liar, &wrong, piece));
+    assert!(
+        bench.is_gone(liar) && ended_since(&bench, "it sent metadata that are not this torrent's")
+    );
+    let boaster = joins(&mut bench, 2, Some(2 << 30));
+    let other = joins(&mut bench, 3, Some(size + 1));
+    let honest = joins(&mut bench, 4, Some(size));
+    (0..2).for_each(|piece| sends_block(&mut bench, honest, &info(), piece));
+    learns(&mut bench, whole);
+    for key in [boaster, other, honest] {
+        assert!(!bench.is_gone(key));
+    }
+    bench.session.assert_invariants();
+}
+
+#[test]
+fn a_long_bitfield_may_come_before_the_metadata_if_these_are_long() {
+    let (mut bench, _) = bench();
+    let long = "bitfield ".to_string() + &"ff".repeat(20_000);
+    let known = joins(&mut bench, 1, Some(8 << 20));
+    bench.says(known, &long);
+    assert!(!bench.is_gone(known));
+    let unknown = joins(&mut bench, 2, None);
+    bench.says(unknown, &long);
+    assert!(bench.is_gone(unknown));
+}
+
+#[test]
+fn it_may_end_while_it_waits_and_nothing_is_recorded() {
+    let (mut bench, _) = bench();
+    let (torrent, now) = (bench.torrent, bench.now);
+    let stage = |bench: &Bench| bench.session.torrent(torrent).unwrap().life.stage;
+    assert_eq!(stage(&bench), Stage::Metadata);
+    bench.session.stop(torrent, "SIGINT", now);
+    bench.turn();
+    assert!(bench.session.is_over() && bench.saves.is_empty());
+}
+
+#[test]
+fn blocks_are_sent_to_who_asks_one_after_another() {
+    let size = info().len() as u32;
+    let mut bench = Bench::getter_with(4, &[0], |_, order| {
+        order.metadata_size = NonZeroU32::new(size)
+    });
+    let key = joins(&mut bench, 1, None);
+    bench.hears(key);
+    for piece in [0, 1, 2, u32::MAX] {
+        let mut payload = Vec::new();
+        MetadataMessage::Request(piece).encode(&mut payload);
+        says(&mut bench, key, OURS, &payload);
+    }
+    // There is no third one.
+    let rejects = bench
+        .hears(key)
+        .iter()
+        .filter(|it| it.starts_with("extended 9"))
+        .count();
+    assert_eq!(rejects, 2);
+    let torrent = bench.torrent;
+    assert_eq!(std::mem::take(&mut bench.wanted), [(key, 0), (key, 1)]);
+    for piece in 0..2 {
+        let data = &info()[..BLOCK as usize];
+        extending::handle_metadata(&mut bench.session, (torrent, key), piece, Some(data));
+        bench.turn();
+        let heard = bench.hears(key);
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        bench.turn();
+    }
+    assert_eq!(bench.wanted, []);
+}
+
+#[test]
+fn a_private_torrent_offers_nothing() {
+    let mut bench = Bench::getter_with(4, &[0], |_, order| order.metadata_size = None);
+    let key = joins(&mut bench, 1, Some(5));
+    let mut payload = Vec::new();
+    MetadataMessage::Request(0).encode(&mut payload);
+    says(&mut bench, key, OURS, &payload);
+    assert_eq!(bench.wanted, []);
+    let heard = bench.hears(key);
+    let said = heard.iter().filter(|it| it.starts_with("extended"));
+    assert_eq!(said.count(), 1, "the handshake alone: {heard:?}");
+}
+
+#[test]
+fn requests_in_flight_keep_to_what_the_peer_says_it_keeps() {
+    let mut bench = Bench::getter(64, &[]);
+    let key = joins(&mut bench, 1, None);
+    says(&mut bench, key, 0, b"d1:mde4:reqqi3ee");
+    bench.says(key, "have all");
+    bench.says(key, "unchoke");
+    assert_eq!(requests(&mut bench, key).len(), 3);
+}
