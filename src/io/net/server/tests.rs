@@ -329,9 +329,9 @@ fn the_client_that_was_silent_for_the_longest_time_makes_room() {
     });
     assert_eq!(rest(&first), "here\n");
     drop(one_more);
-    let gone = |stream: &UnixStream| {
+    let gone = |mut stream: &UnixStream| {
         stream.set_nonblocking(true).unwrap();
-        matches!((&*stream).read(&mut [0]), Ok(0))
+        matches!(stream.read(&mut [0]), Ok(0))
     };
     assert_eq!(others.iter().filter(|stream| gone(stream)).count(), 1);
 }
