@@ -68,7 +68,8 @@ fn we_set_the_bit() {
     let Some(Segment::Bytes(bytes)) = peer.transmit().into_iter().next() else {
         panic!("a caller speaks first");
     };
-    assert_eq!(bytes[20..28], [0, 0, 0, 0, 0, 0, 0, 4]);
+    // 0x10 in the sixth is the extension protocol's (BEP 10).
+    assert_eq!(bytes[20..28], [0, 0, 0, 0, 0, 0x10, 0, 4]);
 }
 
 /// "The extension is enabled only if both ends of the connection set this bit." And of each of its

@@ -65,11 +65,6 @@ pub const JSON_VALUES: usize = FILES + 1_000;
 /// A frame that carries a block: 16 KiB and the 9 bytes in front of it (BEP 3). We hang up on a
 /// longer one that is not a bitfield.
 pub const BLOCK_FRAME: usize = 16 * KIB + 9;
-/// A frame with a message of an extension: a block of metadata (16 KiB), and a dictionary in front
-/// of it that takes a hundred bytes in all clients.
-pub const EXTENDED_FRAME: usize = 17 * KIB;
-/// Extended handshakes of one peer: one is usual, and each is a dictionary to be read.
-pub const EXTENDED_TOLD: u32 = 100;
 /// A block that we serve: 128 KiB, the largest that clients have asked for in practice.
 pub const SERVED_BLOCK: u32 = 128 * 1024;
 /// Requests of a peer that wait to be served before we stop reading from it for a while.

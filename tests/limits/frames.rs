@@ -76,6 +76,9 @@ fn a_frame() {
     assert_eq!(frame(most, 7), Ok(Some(most)));
     assert_eq!(frame(most + 1, 7), Err(Fault::TooLong(most as u32 + 1)));
     assert_eq!(frame(most + 1, 99), Err(Fault::TooLong(most as u32 + 1)));
+    let most = limits::EXTENDED_FRAME;
+    assert_eq!(frame(most, 20), Ok(Some(most)));
+    assert_eq!(frame(most + 1, 20), Err(Fault::TooLong(most as u32 + 1)));
 }
 
 #[test]

@@ -152,10 +152,10 @@ fn what_may_be_asked_for() {
 /// Peers that this much memory has room for, by the book: the loop's own buffers first, then a
 /// share for each peer.
 fn shares(memory: u64) -> usize {
-    let buffer = limits::BLOCK_FRAME + 4 + limits::READ;
+    let buffer = limits::EXTENDED_FRAME + 4 + limits::READ;
     let buffers = (memory as usize / 4 / buffer).clamp(1, limits::BUFFERS);
     let left = memory as usize - limits::MIB - buffers * buffer;
-    left / limits::PEER_SHARE.max(limits::BLOCK_FRAME + 4)
+    left / limits::PEER_SHARE.max(limits::EXTENDED_FRAME + 4)
 }
 
 #[test]

@@ -1,7 +1,15 @@
-//! Bounds of what is fetched where only a link is known.
+//! Bounds of extensions, and of what is fetched where only a link is known.
 
 use super::{KIB, MIB};
 use crate::base::time::Duration;
+
+// Extensions
+
+/// A frame with a message of an extension: a block of metadata (16 KiB), and a dictionary in front
+/// of it that takes a hundred bytes in all clients.
+pub const EXTENDED_FRAME: usize = 17 * KIB;
+/// Extended handshakes of one peer: one is usual, and each is a dictionary to be read.
+pub const EXTENDED_TOLD: u32 = 100;
 
 // Metadata of a magnet link
 
