@@ -1,9 +1,11 @@
 //! Every bound in the program, with its reason. What comes from outside is never larger, longer or
 //! more frequent than what stands here.
 
+mod dht;
 mod metadata;
 mod unattended;
 
+pub use dht::*;
 pub use metadata::*;
 pub use unattended::*;
 

@@ -6,6 +6,7 @@ pub mod time;
 
 pub mod id;
 pub mod key;
+pub mod node_id;
 
 pub mod bits;
 pub mod geometry;
@@ -30,6 +31,7 @@ pub use holdings::Holdings;
 pub use host::Host;
 pub use id::{CLIENT_NAME, InfoHash, PeerId, PieceHash};
 pub use key::{PeerKey, TorrentKey};
+pub use node_id::{Distance, NodeId};
 pub use order::{sorted_by, sorted_by_key};
 pub use padding::Padding;
 pub use printable::{is_unsafe, printable};

@@ -95,6 +95,12 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> List<'a> {
+    /// Its items as they stand in the text, one after the other.
+    pub(super) fn body(self) -> &'a [u8] {
+        let raw = self.raw.strip_prefix(b"l").unwrap_or_default();
+        raw.strip_suffix(b"e").unwrap_or_default()
+    }
+
     /// Its items in order.
     pub fn iter(self) -> impl Iterator<Item = Value<'a>> {
         let mut body = self.raw.get(1..).unwrap_or_default();

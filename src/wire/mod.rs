@@ -53,6 +53,8 @@ pub mod scrape;
 
 pub mod udp_tracker;
 
+pub mod krpc;
+
 pub mod utp_packet;
 
 pub use compact::Family;

@@ -67,7 +67,7 @@ fn tests() -> String {
 #[test]
 fn each_bound_is_named_by_a_test() {
     let (limits, tests) = (
-        ["limits.rs", "limits/unattended.rs"]
+        ["limits.rs", "limits/dht.rs", "limits/unattended.rs"]
             .map(|name| fs::read_to_string(repository("src/base").join(name)).unwrap())
             .concat(),
         tests(),

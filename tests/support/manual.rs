@@ -376,7 +376,11 @@ fn legal() -> String {
 /// Every constant of `base/limits.rs`, with its reason.
 fn bounds() -> String {
     let (mut table, mut reason) = (String::new(), Vec::new());
-    let files = ["src/base/limits.rs", "src/base/limits/unattended.rs"];
+    let files = [
+        "src/base/limits.rs",
+        "src/base/limits/dht.rs",
+        "src/base/limits/unattended.rs",
+    ];
     let text: String = files.map(read_text).concat();
     for line in text.lines() {
         let line = line.trim();

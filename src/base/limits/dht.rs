@@ -1,0 +1,138 @@
+//! Bounds of the DHT (BEP 5).
+
+use super::KIB;
+use crate::base::time::Duration;
+
+// DHT: messages
+
+/// Bytes of a KRPC transaction id that is answered: real nodes use up to 8, and echo up to 64.
+pub const KRPC_TRANSACTION: usize = 64;
+/// Bytes of a token that is sent back to its node: real ones have 4 to 20.
+pub const KRPC_TOKEN: usize = 64;
+/// Nodes taken of one reply, the first of them: BEP 5 asks for 8, and npm's `bittorrent-dht`, which
+/// sends its whole table, sorts it by distance.
+pub const KRPC_NODES: usize = 16;
+/// Peers taken of one reply: aria2, libtorrent and Transmission send up to 100, others all that
+/// they have.
+pub const KRPC_PEERS: usize = 500;
+
+// DHT: routing table and lookups
+
+/// Nodes of a bucket, of an answer, and those that a torrent is announced to (k of BEP 5).
+pub const DHT_K: usize = 8;
+/// How many times as many the first buckets hold: they cover most of the ids, and a lookup begins
+/// there, so that each saves a step of it.
+pub const DHT_WIDE_BUCKETS: [usize; 4] = [16, 8, 4, 2];
+/// Nodes of one network (/24 of IPv4, /64 of IPv6) in the table. One host may have as many
+/// addresses there as it likes, and should not fill the table with them.
+pub const DHT_NODES_EACH: usize = 3;
+/// The same among those that one lookup asks.
+pub const DHT_ASKED_EACH: usize = 8;
+/// Queries in a row that a node leaves unanswered before it is dropped: packets get lost.
+pub const DHT_FAILURES: u8 = 3;
+/// The same if another node waits for the place.
+pub const DHT_FAILURES_REPLACED: u8 = 2;
+/// A node that was not heard for this long is questionable (BEP 5), and asked something.
+pub const DHT_QUESTIONABLE: Duration = Duration::from_secs(15 * 60);
+/// Queries to one lookup's nodes at one time (α).
+pub const DHT_ALPHA: usize = 4;
+/// The same once a node was slow: the next one may be slow, too.
+pub const DHT_ALPHA_SLOW: usize = 5;
+/// A node that has not answered within this time is slow: it is waited for, and another is asked in
+/// its place. As round trips are measured, this shrinks to what answers usually take.
+pub const DHT_SLOW: Duration = Duration::from_secs(1);
+/// It does not shrink below this: other work may hold up a node for so long.
+pub const DHT_SLOW_LEAST: Duration = Duration::from_millis(100);
+/// A node that has not answered within this time will not.
+pub const DHT_LOST: Duration = Duration::from_secs(10);
+/// The end of a lookup waits this long for slow nodes near its target: most that answer at all do
+/// so within it.
+pub const DHT_HOLD: Duration = Duration::from_millis(2500);
+/// Nodes that a lookup remembers, the nearest ones: it asks some 30 of them.
+pub const DHT_CANDIDATES: usize = 100;
+/// Queries of one lookup: liars could lead it around for ever. Half of it is enough in a DHT of
+/// millions.
+pub const DHT_LOOKUP_QUERIES: usize = 100;
+/// Lookups at one time: each has its few queries under way, and all together share
+/// [`DHT_QUERIES`].
+pub const DHT_LOOKUPS: usize = 8;
+/// Queries that we send a second: a thousand torrents announce within a quarter of an hour with
+/// fewer, and no router at home is troubled by them.
+pub const DHT_QUERIES: usize = 50;
+/// Addresses that did not answer, which are not asked for [`DHT_SILENT_FOR`]: most lookups are told
+/// of the same dead nodes, and a liar may name somebody who never wanted to be asked.
+pub const DHT_SILENT: usize = 512;
+/// See [`DHT_SILENT`].
+pub const DHT_SILENT_FOR: Duration = Duration::from_secs(5 * 60);
+/// A node whose named nodes were silent this many times, with none that answered, is not trusted
+/// in that lookup: what it names comes last.
+pub const DHT_DISTRUST: u8 = 3;
+/// Addresses to begin with: bootstrap hosts, nodes of torrents and of peers. One is enough to find
+/// the others.
+pub const DHT_CONTACTS: usize = 64;
+/// With fewer nodes than this in the table, bootstrap hosts are asked too.
+pub const DHT_POOR: usize = 8;
+/// Nodes that are saved for the next start, of each family: enough of them live for days.
+pub const DHT_SAVED: usize = 128;
+/// Bytes of the file of saved nodes: a hundred a node, and more than we write.
+pub const DHT_FILE: usize = 64 * KIB;
+
+// DHT: time
+
+/// A torrent is announced this often: nodes forget it after half an hour.
+pub const DHT_ANNOUNCE: Duration = Duration::from_secs(15 * 60);
+/// The next lookup after one that found nothing that was needed, doubled each time up to
+/// [`DHT_ANNOUNCE`].
+pub const DHT_AGAIN: Duration = Duration::from_secs(5);
+/// One query of upkeep in this time at most: a find_node of 103 bytes and 28 of its headers is 66
+/// bytes a second, and visits a full table in a quarter of an hour.
+pub const DHT_UPKEEP: Duration = Duration::from_secs(2);
+/// The same while the table holds fewer than [`DHT_YOUNG`] nodes.
+pub const DHT_UPKEEP_YOUNG: Duration = Duration::from_millis(200);
+/// See [`DHT_UPKEEP_YOUNG`].
+pub const DHT_YOUNG: usize = 64;
+/// If nobody asks us anything unbidden for this long, nothing can reach us, and our queries say so
+/// (BEP 43), so that nobody keeps us in a table in vain.
+pub const DHT_UNREACHED: Duration = Duration::from_secs(30 * 60);
+/// Addresses that we have written to, remembered to know who asks unbidden.
+pub const DHT_WRITTEN_TO: usize = 512;
+
+// DHT: what others ask of us
+
+/// The secret that tokens are made of changes this often (BEP 5); those of the one before count.
+pub const DHT_TOKENS: Duration = Duration::from_secs(5 * 60);
+/// A stored peer is forgotten after this long: clients announce every 15 to 27 minutes.
+pub const DHT_PEER_KEPT: Duration = Duration::from_secs(30 * 60);
+/// Peers stored of one info hash: several times what an answer holds.
+pub const DHT_PEERS_EACH: usize = 500;
+/// Info hashes stored: a node is near to a few hundred of the public DHT's.
+pub const DHT_HASHES: usize = 2_000;
+/// Peers stored in all: one MiB with 36 bytes each.
+pub const DHT_PEERS: usize = 30_000;
+/// Peers in an answer, of those stored: some 400 bytes.
+pub const DHT_VALUES: usize = 50;
+/// Peers, info hashes and nodes of the second family in an answer to an address that has not proved
+/// that it receives what it asks for: the answer is at most four times as long as a query, so that
+/// nobody is flooded by way of us.
+pub const DHT_UNPROVED: usize = 8;
+/// Info hashes in an answer to `sample_infohashes` (BEP 51).
+pub const DHT_SAMPLES: usize = 20;
+/// How often they may be asked for (BEP 51): six hours, as libtorrent says.
+pub const DHT_SAMPLE_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+/// Answers to one address a second: a client with many torrents asks a node a few times a minute.
+pub const DHT_ANSWERS_EACH: u16 = 10;
+/// Addresses that are told apart for that; those beyond share.
+pub const DHT_ANSWERED: usize = 1_024;
+/// Answers a second in all: what a well-known node of the public DHT is asked.
+pub const DHT_ANSWERS: u16 = 250;
+
+// DHT: our own address
+
+/// Nodes in different networks that must see us at an address before our id follows it (BEP 42).
+pub const DHT_VOTES: usize = 3;
+/// Votes that count, the latest of each network.
+pub const DHT_VOTES_KEPT: usize = 16;
+/// An id is kept for this long before other votes change it: our neighbours know us by it.
+pub const DHT_ID_KEPT: Duration = Duration::from_secs(10 * 60);
+/// Reports that wait to be taken; later ones are dropped.
+pub const DHT_REPORTS: usize = 1_000;
