@@ -136,8 +136,8 @@ impl Values<'_> {
 impl Samples<'_> {
     /// The info hashes.
     pub fn iter(&self) -> impl Iterator<Item = InfoHash> {
-        let (hashes, _) = self.hashes.as_chunks::<20>();
-        hashes.iter().copied().map(InfoHash)
+        let hashes = self.hashes.chunks_exact(20);
+        hashes.filter_map(|hash| hash.try_into().ok().map(InfoHash))
     }
 }
 

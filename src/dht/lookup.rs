@@ -1,0 +1,333 @@
+//! One iterative lookup: the nodes nearest to a place are asked for nodes that are nearer still,
+//! until the [`limits::DHT_K`] nearest have answered.
+//!
+//! A few queries are under way at one time. A node that takes longer than nodes usually do is slow:
+//! it may still answer, but another is asked in its place, so that dead nodes cost a lookup little
+//! time. What one node names is trusted less after several of them were silent.
+
+use std::net::SocketAddr;
+
+use super::guard;
+use crate::base::limits;
+use crate::base::node_id::{Distance, NodeId};
+use crate::base::time::{Duration, Now, sooner};
+use crate::wire::krpc::NodeInfo;
+
+/// A lookup under way.
+#[derive(Debug)]
+pub struct Lookup {
+    target: NodeId,
+    /// The nearest first.
+    candidates: Vec<Candidate>,
+    /// Addresses to ask if none of the candidates answers.
+    reserve: Vec<SocketAddr>,
+    queries: usize,
+    answers: usize,
+    /// Somebody was slow.
+    is_slow: bool,
+}
+
+/// A node that may be asked.
+#[derive(Debug)]
+struct Candidate {
+    /// `None`: not known yet, as of a bootstrap host.
+    id: Option<NodeId>,
+    addr: SocketAddr,
+    state: State,
+    /// Whose answer named it.
+    namer: Option<SocketAddr>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum State {
+    /// Not asked yet.
+    New,
+    /// Asked at this time.
+    Asked(Now),
+    /// The same, and it takes long.
+    Slow(Now),
+    /// So long that the end does not wait for it.
+    Late,
+    /// It answered, with a token or without.
+    Answered(Option<Box<[u8]>>),
+    /// It did not answer, or refused to.
+    Failed,
+}
+
+/// What a lookup has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// The node to ask.
+    pub addr: SocketAddr,
+    /// Its id, as far as it is known.
+    pub id: Option<NodeId>,
+}
+
+/// A node that a torrent can be announced to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// The node.
+    pub node: NodeInfo,
+    /// The token that it gave, if it gave one.
+    pub token: Option<Box<[u8]>>,
+}
+
+impl Lookup {
+    /// A lookup of this place that begins with these nodes. `reserve`: whom to ask if they are all
+    /// silent, or none is known.
+    pub fn new(target: NodeId, nodes: &[NodeInfo], reserve: Vec<SocketAddr>) -> Lookup {
+        let mut lookup = Lookup {
+            target,
+            candidates: Vec::new(),
+            reserve,
+            queries: 0,
+            answers: 0,
+            is_slow: false,
+        };
+        lookup.add_all(nodes);
+        if lookup.candidates.is_empty() {
+            lookup.take_reserve();
+        }
+        lookup
+    }
+
+    /// The place.
+    pub fn target(&self) -> NodeId {
+        self.target
+    }
+
+    /// Queries sent so far.
+    pub fn queries(&self) -> usize {
+        self.queries
+    }
+
+    /// Nodes that answered so far.
+    pub fn answers(&self) -> usize {
+        self.answers
+    }
+
+    /// The next node to ask, if one is to be asked now.
+    pub fn peek(&self) -> Option<Ask> {
+        let is_asked = |node: &&Candidate| matches!(node.state, State::Asked(_));
+        let asked = self.candidates.iter().filter(is_asked).count();
+        let most = if self.is_slow {
+            limits::DHT_ALPHA_SLOW
+        } else {
+            limits::DHT_ALPHA
+        };
+        if asked >= most || self.queries >= limits::DHT_LOOKUP_QUERIES {
+            return None;
+        }
+        let mut unasked = self.relevant().filter(|node| node.state == State::New);
+        let first = unasked.next()?;
+        let chosen = if self.is_distrusted(first) {
+            unasked.find(|node| !self.is_distrusted(node))
+        } else {
+            None
+        };
+        let chosen = chosen.unwrap_or(first);
+        Some(Ask {
+            addr: chosen.addr,
+            id: chosen.id,
+        })
+    }
+
+    /// This node was asked.
+    pub fn on_asked(&mut self, addr: SocketAddr, now: Now) {
+        if let Some(node) = self.find(addr) {
+            node.state = State::Asked(now);
+            self.queries += 1;
+        }
+    }
+
+    /// This node is not to be asked.
+    pub fn pass_over(&mut self, addr: SocketAddr) {
+        if let Some(node) = self.find(addr) {
+            node.state = State::Failed;
+        }
+    }
+
+    /// A node answered, and named others.
+    pub fn on_answer(&mut self, from: NodeInfo, token: Option<&[u8]>, named: &[NodeInfo]) {
+        let Some(node) = self.find(from.addr) else {
+            return;
+        };
+        node.id = Some(from.id);
+        node.state = State::Answered(token.map(Box::from));
+        self.answers += 1;
+        self.sort();
+        for node in named {
+            self.add(Some(node.id), node.addr, Some(from.addr));
+        }
+    }
+
+    /// Nodes that others know of.
+    pub fn add_all(&mut self, nodes: &[NodeInfo]) {
+        for node in nodes {
+            self.add(Some(node.id), node.addr, None);
+        }
+    }
+
+    /// A node did not answer, or refused to.
+    pub fn on_failure(&mut self, addr: SocketAddr) {
+        if let Some(node) = self.find(addr) {
+            node.state = State::Failed;
+        }
+        self.look_for_reserve();
+    }
+
+    /// Notes who has become slow, which is after so long. Returns them.
+    pub fn tick(&mut self, slow_after: Duration, now: Now) -> Vec<SocketAddr> {
+        let mut slow = Vec::new();
+        for node in &mut self.candidates {
+            match node.state {
+                State::Asked(at) if at + slow_after <= now => {
+                    node.state = State::Slow(at);
+                    slow.push(node.addr);
+                }
+                State::Slow(at) if self.answers > 0 && at + limits::DHT_HOLD <= now => {
+                    node.state = State::Late;
+                }
+                _ => {}
+            }
+        }
+        if !slow.is_empty() {
+            self.is_slow = true;
+            self.look_for_reserve();
+        }
+        slow
+    }
+
+    /// Whether nothing is left to ask or to wait for.
+    pub fn is_done(&self) -> bool {
+        let may_ask = self.queries < limits::DHT_LOOKUP_QUERIES;
+        let mut relevant = self.relevant();
+        relevant.all(|node| match node.state {
+            State::New => !may_ask,
+            State::Asked(_) | State::Slow(_) => false,
+            State::Late | State::Answered(_) | State::Failed => true,
+        })
+    }
+
+    /// When [`Lookup::tick`] or [`Lookup::is_done`] says something else though nothing happens.
+    pub fn next_deadline(&self, slow_after: Duration) -> Option<Now> {
+        let due = self.candidates.iter().map(|node| match node.state {
+            State::Asked(at) => Some(at + slow_after),
+            State::Slow(at) if self.answers > 0 => Some(at + limits::DHT_HOLD),
+            _ => None,
+        });
+        due.fold(None, sooner)
+    }
+
+    /// The nearest nodes that answered.
+    pub fn found(&self) -> Vec<Found> {
+        let answered = self.candidates.iter().filter_map(|node| match &node.state {
+            State::Answered(token) => Some(Found {
+                node: NodeInfo {
+                    id: node.id?,
+                    addr: node.addr,
+                },
+                token: token.clone(),
+            }),
+            _ => None,
+        });
+        answered.take(limits::DHT_K).collect()
+    }
+
+    /// The candidates up to the last one that matters: when so many have answered, those behind
+    /// them do not.
+    fn relevant(&self) -> impl Iterator<Item = &Candidate> {
+        let mut answered = 0;
+        self.candidates.iter().take_while(move |node| {
+            let go_on = answered < limits::DHT_K;
+            answered += usize::from(matches!(node.state, State::Answered(_)));
+            go_on
+        })
+    }
+
+    /// Whether the node that named this one has named several that were silent, and none that
+    /// answered.
+    fn is_distrusted(&self, node: &Candidate) -> bool {
+        let Some(namer) = node.namer else {
+            return false;
+        };
+        let mut silent = 0;
+        for other in self.candidates.iter().filter(|it| it.namer == Some(namer)) {
+            match other.state {
+                State::Answered(_) => return false,
+                State::Slow(_) | State::Late | State::Failed => silent += 1,
+                State::New | State::Asked(_) => {}
+            }
+        }
+        silent >= limits::DHT_DISTRUST
+    }
+
+    fn find(&mut self, addr: SocketAddr) -> Option<&mut Candidate> {
+        self.candidates.iter_mut().find(|node| node.addr == addr)
+    }
+
+    /// Nobody answers: those in reserve are asked as well.
+    fn look_for_reserve(&mut self) {
+        let waits = |node: &Candidate| matches!(node.state, State::New | State::Asked(_));
+        if self.answers == 0 && !self.candidates.iter().all(waits) {
+            self.take_reserve();
+        }
+    }
+
+    fn take_reserve(&mut self) {
+        for addr in std::mem::take(&mut self.reserve) {
+            self.add(None, addr, None);
+        }
+    }
+
+    /// Notes a node. One address is asked once, and of one network a few; of two ids that are named
+    /// for an address, the nearer counts until it answers.
+    fn add(&mut self, id: Option<NodeId>, addr: SocketAddr, namer: Option<SocketAddr>) {
+        let distance = self.distance(id);
+        let known = self
+            .candidates
+            .iter()
+            .position(|node| guard::is_same(node.addr, addr));
+        if let Some(place) = known {
+            let known = &self.candidates[place];
+            let is_nearer = distance < self.distance(known.id);
+            if known.state == State::New && known.addr == addr && is_nearer {
+                self.candidates[place].id = id;
+                self.sort();
+            }
+            return;
+        }
+        let network = guard::network(addr);
+        let same = |node: &&Candidate| network.is_some() && guard::network(node.addr) == network;
+        let others = self.candidates.iter();
+        if others.filter(same).count() >= limits::DHT_ASKED_EACH {
+            return;
+        }
+        let place = self
+            .candidates
+            .partition_point(|node| self.distance(node.id) <= distance);
+        let candidate = Candidate {
+            id,
+            addr,
+            state: State::New,
+            namer,
+        };
+        self.candidates.insert(place, candidate);
+        self.candidates.truncate(limits::DHT_CANDIDATES);
+    }
+
+    /// Unknown ids come first.
+    fn distance(&self, id: Option<NodeId>) -> Option<Distance> {
+        id.map(|id| id.distance(&self.target))
+    }
+
+    fn sort(&mut self) {
+        let target = self.target;
+        self.candidates
+            .sort_by_key(|node| node.id.map(|id| id.distance(&target)));
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/lookup.rs"]
+mod tests;

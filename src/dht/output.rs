@@ -1,0 +1,130 @@
+//! What the machine wants of the outside, and what it has found, as values.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use crate::base::id::InfoHash;
+use crate::base::limits;
+use crate::base::node_id::NodeId;
+use crate::base::time::Duration;
+use crate::wire::compact::Family;
+
+/// Something for the outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Send a datagram from the client's port.
+    Datagram {
+        /// Where to.
+        to: SocketAddr,
+        /// Its content.
+        bytes: Vec<u8>,
+    },
+    /// Peers of a torrent that is wanted.
+    Peers {
+        /// The torrent.
+        info_hash: InfoHash,
+        /// The node that named them; `None`: they announced themselves to us.
+        from: Option<SocketAddr>,
+        /// The peers.
+        peers: Vec<SocketAddr>,
+    },
+    /// A lookup for a torrent is over, and the torrent is announced.
+    Looked(Summary),
+    /// Something for the user who watches.
+    Report(Report),
+}
+
+/// What came of a lookup for a torrent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Whose DHT.
+    pub family: Family,
+    /// Nodes that were asked.
+    pub queries: usize,
+    /// Those that answered.
+    pub answers: usize,
+    /// Peers that they named, the same ones several times.
+    pub peers: usize,
+    /// Nodes that it is announced to.
+    pub announced: usize,
+}
+
+/// One step of a lookup.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// What is looked for: the info hash of a torrent, or another place.
+    pub target: NodeId,
+    /// The node.
+    pub node: SocketAddr,
+    /// How far it is from the target, in bits; `None`: its id is not known.
+    pub bits: Option<usize>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened between us and a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// It was asked.
+    Asked,
+    /// It answered.
+    Answered {
+        /// After so long.
+        round_trip: Duration,
+        /// So many nodes came.
+        nodes: usize,
+        /// So many peers came.
+        peers: usize,
+        /// The client, if it says.
+        client: Option<String>,
+    },
+    /// It is slow; another is asked in its place.
+    Slow,
+    /// It did not answer.
+    Silent,
+    /// It refused.
+    Refused {
+        /// Its words.
+        words: String,
+    },
+    /// The torrent was announced to it.
+    Announced,
+}
+
+/// Outputs on their way.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    queue: VecDeque<Output>,
+    reports: usize,
+    /// Somebody watches.
+    pub watched: bool,
+}
+
+impl Outputs {
+    /// For the outside.
+    pub fn push(&mut self, output: Output) {
+        self.queue.push_back(output);
+    }
+
+    /// For the user, if somebody watches.
+    pub fn report(&mut self, report: impl FnOnce() -> Report) {
+        if self.watched && self.reports < limits::DHT_REPORTS {
+            self.reports += 1;
+            self.queue.push_back(Output::Report(report()));
+        }
+    }
+
+    /// The oldest.
+    pub fn pop(&mut self) -> Option<Output> {
+        let first = self.queue.pop_front();
+        if matches!(first, Some(Output::Report(_))) {
+            self.reports -= 1;
+        }
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        first
+    }
+}

@@ -1,0 +1,74 @@
+//! Whether others can reach us. Behind a router that lets nothing in, answers come, and nothing
+//! else: then our queries say that we only read (BEP 43), and nobody keeps us in a table in vain.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use crate::base::limits;
+use crate::base::time::Now;
+
+/// Whom we have written to, and when somebody else asked us something.
+#[derive(Debug)]
+pub struct Reached {
+    written_to: VecDeque<IpAddr>,
+    /// Somebody asked unbidden, or we began.
+    last: Now,
+}
+
+impl Reached {
+    /// Until it is known, we count as reachable.
+    pub fn new(now: Now) -> Reached {
+        Reached {
+            written_to: VecDeque::new(),
+            last: now,
+        }
+    }
+
+    /// We write to an address: a router may let it in for a while.
+    pub fn on_sent(&mut self, ip: IpAddr) {
+        if self.written_to.back() == Some(&ip) {
+            return;
+        }
+        if self.written_to.len() >= limits::DHT_WRITTEN_TO {
+            self.written_to.pop_front();
+        }
+        self.written_to.push_back(ip);
+    }
+
+    /// Somebody asks us something.
+    pub fn on_query(&mut self, ip: IpAddr, now: Now) {
+        if !self.written_to.contains(&ip) {
+            self.last = now;
+        }
+    }
+
+    /// Whether nothing reaches us.
+    pub fn is_read_only(&self, now: Now) -> bool {
+        now.since(self.last) >= limits::DHT_UNREACHED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Duration;
+
+    #[test]
+    fn only_an_unbidden_query_shows_that_we_are_reached() {
+        let start = Now::from_micros(5);
+        let mut reached = Reached::new(start);
+        let ip = |last: usize| IpAddr::from([192, 0, (last / 250) as u8, (last % 250) as u8]);
+        (0..limits::DHT_WRITTEN_TO).for_each(|last| reached.on_sent(ip(last)));
+        let later = start + limits::DHT_UNREACHED;
+        assert!(!reached.is_read_only(start + Duration::from_secs(60)));
+        reached.on_query(ip(0), later);
+        assert!(reached.is_read_only(later), "we asked it first");
+        reached.on_query(ip(limits::DHT_WRITTEN_TO), later);
+        assert!(!reached.is_read_only(later));
+        reached.on_sent(ip(limits::DHT_WRITTEN_TO + 1));
+        let last = later + limits::DHT_UNREACHED;
+        assert!(reached.is_read_only(last));
+        reached.on_query(ip(0), last);
+        assert!(!reached.is_read_only(last), "that was long ago");
+    }
+}

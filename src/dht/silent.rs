@@ -1,0 +1,76 @@
+//! Addresses that did not answer. Lookups are told of the same dead nodes again and again, and a
+//! liar may name a victim in each of its replies: whoever is silent is left alone for a while.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::guard;
+use crate::base::limits;
+use crate::base::time::Now;
+
+/// Who was silent, and until when that counts.
+#[derive(Debug, Default)]
+pub struct Silent(BTreeMap<SocketAddr, Now>);
+
+impl Silent {
+    /// This address did not answer.
+    pub fn note(&mut self, addr: SocketAddr, now: Now) {
+        if self.0.len() >= limits::DHT_SILENT {
+            self.0.retain(|_, until| *until > now);
+        }
+        if self.0.len() >= limits::DHT_SILENT {
+            let oldest = self.0.iter().min_by_key(|(_, until)| **until);
+            if let Some(addr) = oldest.map(|(addr, _)| *addr) {
+                self.0.remove(&addr);
+            }
+        }
+        self.0.insert(key(addr), now + limits::DHT_SILENT_FOR);
+    }
+
+    /// This address answered after all.
+    pub fn forget(&mut self, addr: SocketAddr) {
+        self.0.remove(&key(addr));
+    }
+
+    /// Whether this address is to be left alone.
+    pub fn has(&self, addr: SocketAddr, now: Now) -> bool {
+        self.0.get(&key(addr)).is_some_and(|until| *until > now)
+    }
+}
+
+/// A public address counts whatever its port.
+fn key(addr: SocketAddr) -> SocketAddr {
+    let mut key = addr;
+    if guard::network(addr).is_some() {
+        key.set_port(0);
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Duration;
+
+    #[test]
+    fn silence_is_remembered_for_a_while_and_of_so_many() {
+        let (mut silent, start) = (Silent::default(), Now::default());
+        let addr = |number: usize| SocketAddr::from(([9, 0, (number / 256) as u8, number as u8], 1));
+        for number in 0..limits::DHT_SILENT + 3 {
+            let now = start + Duration::from_millis(number as u64);
+            silent.note(addr(number), now);
+        }
+        assert_eq!(silent.0.len(), limits::DHT_SILENT);
+        assert!(!silent.has(addr(2), start) && silent.has(addr(3), start));
+        let mut other_port = addr(7);
+        other_port.set_port(99);
+        assert!(silent.has(other_port, start), "a victim has many ports");
+        silent.forget(other_port);
+        assert!(!silent.has(addr(7), start));
+        let later = start + limits::DHT_SILENT_FOR;
+        assert!(!silent.has(addr(0), later) && silent.has(addr(9), later));
+        assert!(!silent.has(addr(9), later + Duration::from_secs(1)));
+        silent.note("127.0.0.1:1".parse().unwrap(), later);
+        assert!(!silent.has("127.0.0.1:2".parse().unwrap(), later));
+    }
+}

@@ -1,0 +1,192 @@
+//! The torrents that take part in the DHT, and when each is looked up and announced again. Those
+//! that have no peers yet go first, and soon again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::id::InfoHash;
+use crate::base::limits;
+use crate::base::rng::Rng;
+use crate::base::time::{Duration, Now, sooner};
+use crate::wire::compact::Family;
+use crate::wire::krpc::{NodeInfo, nodes, pack_node};
+
+/// How a torrent takes part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Want {
+    /// The port on which its peers may call us; `None`: none is open, and it is not announced.
+    pub port: Option<u16>,
+    /// That is the port from which our datagrams come, as far as we know: whoever stores us should
+    /// take the port that it sees.
+    pub implied: bool,
+    /// It has no peers: it is urgent.
+    pub is_urgent: bool,
+}
+
+/// What came of a lookup.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outcome<'a> {
+    /// Somebody answered.
+    pub answered: bool,
+    /// Peers were found.
+    pub found: bool,
+    /// The nodes that answered nearest to the info hash: the next lookup begins with them.
+    pub nodes: &'a [NodeInfo],
+}
+
+/// All torrents.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    torrents: BTreeMap<InfoHash, Torrent>,
+    /// Which are to be looked up, of each family: urgent ones first, then by time.
+    due: [BTreeSet<(bool, Now, InfoHash)>; 2],
+}
+
+#[derive(Debug)]
+struct Torrent {
+    want: Want,
+    courses: [Course; 2],
+}
+
+/// The lookups of one torrent in one family.
+#[derive(Clone, Debug, Default)]
+struct Course {
+    /// When the next one begins; `None`: one is under way.
+    due: Option<Now>,
+    ended: Now,
+    /// Lookups in a row that found nothing.
+    failures: u32,
+    /// Compact node info of the nodes nearest to the info hash.
+    nodes: Box<[u8]>,
+}
+
+impl Wanted {
+    /// A torrent takes part, or in another way than before.
+    pub fn insert(&mut self, info_hash: InfoHash, want: Want, now: Now) {
+        let torrent = self.torrents.get(&info_hash);
+        let was_urgent = torrent.is_some_and(|torrent| torrent.want.is_urgent);
+        let mut courses = match torrent {
+            Some(torrent) => torrent.courses.clone(),
+            None => [(); 2].map(|()| Course {
+                due: Some(now),
+                ..Course::default()
+            }),
+        };
+        if torrent.is_some() && want.is_urgent && !was_urgent {
+            for course in &mut courses {
+                let again = (course.ended + backoff(course.failures)).max(now);
+                course.failures += 1;
+                course.due = course.due.map(|due| due.min(again));
+            }
+        }
+        self.remove(info_hash);
+        for (course, due) in courses.iter().zip(&mut self.due) {
+            due.extend(course.due.map(|at| (!want.is_urgent, at, info_hash)));
+        }
+        self.torrents.insert(info_hash, Torrent { want, courses });
+    }
+
+    /// A torrent takes no part any more.
+    pub fn remove(&mut self, info_hash: InfoHash) {
+        let Some(torrent) = self.torrents.remove(&info_hash) else {
+            return;
+        };
+        for (course, due) in torrent.courses.iter().zip(&mut self.due) {
+            if let Some(at) = course.due {
+                due.remove(&(!torrent.want.is_urgent, at, info_hash));
+            }
+        }
+    }
+
+    /// How this torrent takes part, if it does.
+    pub fn get(&self, info_hash: InfoHash) -> Option<Want> {
+        self.torrents.get(&info_hash).map(|torrent| torrent.want)
+    }
+
+    /// The next torrent to look up now. Its lookup counts as under way.
+    pub fn begin(&mut self, family: Family, now: Now) -> Option<InfoHash> {
+        let due = &mut self.due[place(family)];
+        let first = [false, true]
+            .into_iter()
+            .find_map(|later| first(due, later).filter(|(_, at, _)| *at <= now))?;
+        due.remove(&first);
+        let info_hash = first.2;
+        if let Some(torrent) = self.torrents.get_mut(&info_hash) {
+            torrent.courses[place(family)].due = None;
+        }
+        Some(info_hash)
+    }
+
+    /// The nodes that were nearest to this torrent the last time.
+    pub fn nodes(&self, info_hash: InfoHash, family: Family) -> Vec<NodeInfo> {
+        let torrent = self.torrents.get(&info_hash);
+        let list = torrent.map(|torrent| &*torrent.courses[place(family)].nodes);
+        nodes(list.unwrap_or_default(), family).collect()
+    }
+
+    /// A lookup is over: the next one is due when it is time to announce again, or sooner if this
+    /// one did not find what is needed.
+    pub fn end(
+        &mut self,
+        info_hash: InfoHash,
+        family: Family,
+        outcome: Outcome<'_>,
+        rng: &mut Rng,
+        now: Now,
+    ) {
+        let Some(torrent) = self.torrents.get_mut(&info_hash) else {
+            return;
+        };
+        let is_urgent = torrent.want.is_urgent;
+        let course = &mut torrent.courses[place(family)];
+        if let Some(due) = course.due.take() {
+            self.due[place(family)].remove(&(!is_urgent, due, info_hash));
+        }
+        let span = if outcome.answered && (outcome.found || !is_urgent) {
+            course.failures = 0;
+            // Those that began together do not stay together.
+            let early = limits::DHT_ANNOUNCE / 15;
+            limits::DHT_ANNOUNCE - Duration::from_millis(rng.below(early.as_millis() as u64))
+        } else {
+            course.failures += 1;
+            backoff(course.failures - 1)
+        };
+        if outcome.answered {
+            let mut list = Vec::new();
+            outcome.nodes.iter().for_each(|node| pack_node(node, &mut list));
+            course.nodes = list.into();
+        }
+        course.ended = now;
+        course.due = Some(now + span);
+        self.due[place(family)].insert((!is_urgent, now + span, info_hash));
+    }
+
+    /// When a lookup in this family is to begin.
+    pub fn next_deadline(&self, family: Family) -> Option<Now> {
+        let due = &self.due[place(family)];
+        let at = |later| first(due, later).map(|(_, at, _)| at);
+        sooner(at(false), at(true))
+    }
+}
+
+fn first(due: &BTreeSet<(bool, Now, InfoHash)>, later: bool) -> Option<(bool, Now, InfoHash)> {
+    let least = (later, Now::default(), InfoHash([0; 20]));
+    let first = due.range(least..).next().copied();
+    first.filter(|(class, ..)| *class == later)
+}
+
+fn place(family: Family) -> usize {
+    match family {
+        Family::V4 => 0,
+        Family::V6 => 1,
+    }
+}
+
+/// How long to wait after so many lookups in vain.
+pub fn backoff(failures: u32) -> Duration {
+    let factor = 1_u32.checked_shl(failures.min(20)).unwrap_or(u32::MAX);
+    (limits::DHT_AGAIN * factor).min(limits::DHT_ANNOUNCE)
+}
+
+#[cfg(test)]
+#[path = "tests/wanted.rs"]
+mod tests;
