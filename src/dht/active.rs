@@ -1,5 +1,7 @@
 //! The lookups under way, by number, in the order in which they began.
 
+use std::net::SocketAddr;
+
 use super::lookup::{Found, Lookup};
 use crate::base::id::InfoHash;
 use crate::base::limits;
@@ -49,6 +51,12 @@ impl Lookups {
     /// Whether one of this family is under way.
     pub fn has(&self, family: Family) -> bool {
         self.active.iter().any(|active| active.family == family)
+    }
+
+    /// Whether one of them asks this address, or is about to.
+    pub fn will_ask(&self, addr: SocketAddr) -> bool {
+        let mut all = self.active.iter();
+        all.any(|active| active.lookup.will_ask(addr))
     }
 
     /// By its number.

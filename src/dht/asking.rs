@@ -94,12 +94,12 @@ impl Dht {
         let due = half
             .filter(|half| half.family == family)
             .find_map(|half| half.place_due())?;
-        let is_busy = self.lookups.has(family) || self.wanted_now(family, due);
+        let is_busy = self.lookups.has(family) || self.wanted_by(family, due + PLACE_WAITS);
         Some(if is_busy { due + PLACE_WAITS } else { due })
     }
 
     /// Whether a torrent's lookup is due by then.
-    fn wanted_now(&self, family: Family, by: Now) -> bool {
+    fn wanted_by(&self, family: Family, by: Now) -> bool {
         let due = self.wanted.next_deadline(family);
         due.is_some_and(|due| due <= by)
     }
@@ -194,7 +194,6 @@ impl Dht {
         let nodes: Vec<NodeInfo> = found.iter().map(|found| found.node).collect();
         let outcome = Outcome {
             answered: active.lookup.answers() > 0,
-            found: active.peers > 0,
             nodes: &nodes,
         };
         let (family, rng) = (active.family, &mut self.rng);
@@ -258,7 +257,9 @@ impl Dht {
                 }
             }
             if let Some(check) = half.table.next_check(now, &mut self.rng) {
-                if !check.is_new || !self.silent.has(check.node.addr, now) {
+                let addr = check.node.addr;
+                let is_asked = self.silent.has(addr, now) || self.lookups.will_ask(addr);
+                if !check.is_new || !is_asked {
                     return Some((check.node, check.target));
                 }
             }

@@ -68,7 +68,7 @@ impl Dht {
     pub fn new(config: Config, secret: u64, mut rng: Rng, now: Now) -> Dht {
         let mut half = |there: bool, family| {
             let (id, nodes) = config.saved.of(family);
-            there.then(|| Half::new(family, id, nodes, &mut rng))
+            there.then(|| Half::new(family, id, nodes, &mut rng, now))
         };
         let halves = [half(config.v4, Family::V4), half(config.v6, Family::V6)];
         Dht {
@@ -97,8 +97,12 @@ impl Dht {
         if !guard::may_name(addr, addr) {
             return;
         }
-        if let Some(half) = self.half(Family::of(addr.ip())) {
+        let family = Family::of(addr.ip());
+        if let Some(half) = self.half(family) {
             half.add_contact(addr);
+            let all = self.lookups.iter_mut();
+            all.filter(|active| active.family == family)
+                .for_each(|active| active.lookup.add_contact(addr));
         }
     }
 
@@ -301,7 +305,11 @@ impl Dht {
                 half.table.remove(from);
             }
             if !message.read_only {
+                let is_first = half.table.len() == 0;
                 half.table.on_answer(node, now);
+                if is_first {
+                    self.wanted.hurry(family, now);
+                }
             }
             half.forget_saved(from);
             if let Some(seen) = message.external {

@@ -40,7 +40,7 @@ pub struct Half {
 
 impl Half {
     /// With the id and the nodes of an earlier run, if there was one.
-    pub fn new(family: Family, id: Option<NodeId>, saved: Vec<NodeInfo>, rng: &mut Rng) -> Half {
+    pub fn new(family: Family, id: Option<NodeId>, saved: Vec<NodeInfo>, rng: &mut Rng, now: Now) -> Half {
         let id = id.unwrap_or_else(|| NodeId::random(rng));
         Half {
             family,
@@ -50,7 +50,7 @@ impl Half {
             saved,
             votes: Votes::default(),
             moved: None,
-            place_due: Some(Now::default()),
+            place_due: Some(now),
             has_moved: false,
             failures: 0,
         }

@@ -106,6 +106,15 @@ impl Lookup {
         self.answers
     }
 
+    /// Whether this address is being asked, or will be if nobody nearer answers.
+    pub fn will_ask(&self, addr: SocketAddr) -> bool {
+        let mut relevant = self.relevant();
+        relevant.any(|node| {
+            let is_open = matches!(node.state, State::New | State::Asked(_) | State::Slow(_));
+            is_open && node.addr == addr
+        })
+    }
+
     /// The next node to ask, if one is to be asked now.
     pub fn peek(&self) -> Option<Ask> {
         let is_asked = |node: &&Candidate| matches!(node.state, State::Asked(_));
@@ -161,6 +170,15 @@ impl Lookup {
         }
     }
 
+    /// An address to begin with has become known.
+    pub fn add_contact(&mut self, addr: SocketAddr) {
+        if self.answers == 0 {
+            self.add(None, addr, None);
+        } else {
+            self.reserve.push(addr);
+        }
+    }
+
     /// Nodes that others know of.
     pub fn add_all(&mut self, nodes: &[NodeInfo]) {
         for node in nodes {
@@ -185,9 +203,7 @@ impl Lookup {
                     node.state = State::Slow(at);
                     slow.push(node.addr);
                 }
-                State::Slow(at) if self.answers > 0 && at + limits::DHT_HOLD <= now => {
-                    node.state = State::Late;
-                }
+                State::Slow(at) if at + hold(self.answers) <= now => node.state = State::Late,
                 _ => {}
             }
         }
@@ -213,7 +229,7 @@ impl Lookup {
     pub fn next_deadline(&self, slow_after: Duration) -> Option<Now> {
         let due = self.candidates.iter().map(|node| match node.state {
             State::Asked(at) => Some(at + slow_after),
-            State::Slow(at) if self.answers > 0 => Some(at + limits::DHT_HOLD),
+            State::Slow(at) => Some(at + hold(self.answers)),
             _ => None,
         });
         due.fold(None, sooner)
@@ -313,7 +329,19 @@ impl Lookup {
             namer,
         };
         self.candidates.insert(place, candidate);
-        self.candidates.truncate(limits::DHT_CANDIDATES);
+        if self.candidates.len() > limits::DHT_CANDIDATES {
+            self.drop_one();
+        }
+    }
+
+    /// There are too many: one that is not trusted goes, or else one that failed, or the farthest.
+    fn drop_one(&mut self) {
+        let failed = |node: &Candidate| node.state == State::Failed;
+        let doubtful = |node: &Candidate| node.state == State::New && self.is_distrusted(node);
+        let place = self.candidates.iter().rposition(doubtful);
+        let place = place.or_else(|| self.candidates.iter().rposition(failed));
+        self.candidates
+            .remove(place.unwrap_or(self.candidates.len() - 1));
     }
 
     /// Unknown ids come first.
@@ -325,6 +353,15 @@ impl Lookup {
         let target = self.target;
         self.candidates
             .sort_by_key(|node| node.id.map(|id| id.distance(&target)));
+    }
+}
+
+/// How long a slow node is waited for.
+fn hold(answers: usize) -> Duration {
+    if answers == 0 {
+        limits::DHT_HOLD_ALONE
+    } else {
+        limits::DHT_HOLD
     }
 }
 

@@ -27,8 +27,6 @@ pub struct Want {
 pub struct Outcome<'a> {
     /// Somebody answered.
     pub answered: bool,
-    /// Peers were found.
-    pub found: bool,
     /// The nodes that answered nearest to the info hash: the next lookup begins with them.
     pub nodes: &'a [NodeInfo],
 }
@@ -53,7 +51,7 @@ struct Course {
     /// When the next one begins; `None`: one is under way.
     due: Option<Now>,
     ended: Now,
-    /// Lookups in a row that found nothing.
+    /// Lookups in a row that did not help.
     failures: u32,
     /// Compact node info of the nodes nearest to the info hash.
     nodes: Box<[u8]>,
@@ -63,7 +61,7 @@ impl Wanted {
     /// A torrent takes part, or in another way than before.
     pub fn insert(&mut self, info_hash: InfoHash, want: Want, now: Now) {
         let torrent = self.torrents.get(&info_hash);
-        let was_urgent = torrent.is_some_and(|torrent| torrent.want.is_urgent);
+        let was_urgent = torrent.map(|torrent| torrent.want.is_urgent);
         let mut courses = match torrent {
             Some(torrent) => torrent.courses.clone(),
             None => [(); 2].map(|()| Course {
@@ -71,12 +69,19 @@ impl Wanted {
                 ..Course::default()
             }),
         };
-        if torrent.is_some() && want.is_urgent && !was_urgent {
-            for course in &mut courses {
-                let again = (course.ended + backoff(course.failures)).max(now);
-                course.failures += 1;
-                course.due = course.due.map(|due| due.min(again));
-            }
+        for course in &mut courses {
+            let again = match (was_urgent, want.is_urgent) {
+                (Some(false), true) => {
+                    course.failures += 1;
+                    course.ended + backoff(course.failures - 1)
+                }
+                (Some(true), false) if course.failures > 0 => {
+                    course.failures = 0;
+                    course.ended + limits::DHT_ANNOUNCE
+                }
+                _ => continue,
+            };
+            course.due = course.due.map(|_| again.max(now));
         }
         self.remove(info_hash);
         for (course, due) in courses.iter().zip(&mut self.due) {
@@ -123,8 +128,8 @@ impl Wanted {
         nodes(list.unwrap_or_default(), family).collect()
     }
 
-    /// A lookup is over: the next one is due when it is time to announce again, or sooner if this
-    /// one did not find what is needed.
+    /// A lookup is over: the next one is due when it is time to announce again, or sooner if nobody
+    /// answered or the torrent still has no peers, but later each time.
     pub fn end(
         &mut self,
         info_hash: InfoHash,
@@ -141,7 +146,7 @@ impl Wanted {
         if let Some(due) = course.due.take() {
             self.due[place(family)].remove(&(!is_urgent, due, info_hash));
         }
-        let span = if outcome.answered && (outcome.found || !is_urgent) {
+        let span = if outcome.answered && !is_urgent {
             course.failures = 0;
             // Those that began together do not stay together.
             let early = limits::DHT_ANNOUNCE / 15;
@@ -158,6 +163,19 @@ impl Wanted {
         course.ended = now;
         course.due = Some(now + span);
         self.due[place(family)].insert((!is_urgent, now + span, info_hash));
+    }
+
+    /// The first node of this family has answered: lookups that found none begin anew.
+    pub fn hurry(&mut self, family: Family, now: Now) {
+        let due = &mut self.due[place(family)];
+        for (info_hash, torrent) in &mut self.torrents {
+            let course = &mut torrent.courses[place(family)];
+            if let Some(at) = course.due.filter(|_| course.failures > 0) {
+                due.remove(&(!torrent.want.is_urgent, at, *info_hash));
+                due.insert((!torrent.want.is_urgent, at.min(now), *info_hash));
+                course.due = Some(at.min(now));
+            }
+        }
     }
 
     /// When a lookup in this family is to begin.

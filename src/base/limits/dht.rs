@@ -48,6 +48,8 @@ pub const DHT_LOST: Duration = Duration::from_secs(10);
 /// The end of a lookup waits this long for slow nodes near its target: most that answer at all do
 /// so within it.
 pub const DHT_HOLD: Duration = Duration::from_millis(1500);
+/// The same while none has answered: then the lookup is begun anew, since a packet was lost.
+pub const DHT_HOLD_ALONE: Duration = Duration::from_secs(4);
 /// Nodes that a lookup remembers, the nearest ones: it asks some 30 of them.
 pub const DHT_CANDIDATES: usize = 100;
 /// Queries of one lookup: liars could lead it around for ever. Half of it is enough in a DHT of

@@ -1,1 +1,103 @@
-//! x
+//! When each torrent is looked up.
+
+use super::*;
+
+fn at(secs: u64) -> Now {
+    Now::from_micros(secs * 1_000_000)
+}
+
+fn hash(number: u8) -> InfoHash {
+    InfoHash([number; 20])
+}
+
+fn want(is_urgent: bool) -> Want {
+    Want {
+        port: Some(1),
+        implied: false,
+        is_urgent,
+    }
+}
+
+const FOUND: Outcome<'_> = Outcome {
+    answered: true,
+    nodes: &[],
+};
+const NOTHING: Outcome<'_> = Outcome {
+    answered: false,
+    nodes: &[],
+};
+
+#[test]
+fn each_is_announced_again_in_fourteen_to_fifteen_minutes() {
+    let (mut wanted, mut rng) = (Wanted::default(), Rng::from_seed(1));
+    let mut spans = Vec::new();
+    for number in 0..100 {
+        wanted.insert(hash(number), want(false), at(5));
+        assert_eq!(wanted.begin(Family::V4, at(5)), Some(hash(number)));
+        assert_eq!(wanted.begin(Family::V4, at(5)), None, "once");
+        wanted.end(hash(number), Family::V4, FOUND, &mut rng, at(9));
+        let due = wanted.next_deadline(Family::V4).unwrap();
+        spans.push(due.since(at(9)));
+        wanted.remove(hash(number));
+        assert_eq!(wanted.next_deadline(Family::V4), None);
+    }
+    let (least, most) = (spans.iter().min().unwrap(), spans.iter().max().unwrap());
+    assert!(*most <= limits::DHT_ANNOUNCE && *least >= limits::DHT_ANNOUNCE * 14 / 15);
+    assert!(*most - *least > Duration::from_secs(30), "they spread");
+}
+
+#[test]
+fn who_has_no_peers_goes_first_and_again_soon_then_later() {
+    let (mut wanted, mut rng) = (Wanted::default(), Rng::from_seed(1));
+    for number in [1, 2, 3] {
+        wanted.insert(hash(number), want(number == 3), at(number.into()));
+    }
+    assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(3)));
+    assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(1)));
+    assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(2)));
+    assert_eq!(wanted.begin(Family::V6, at(9)), Some(hash(3)), "each family");
+    let mut now = at(10);
+    for failures in 0..12 {
+        let outcome = if failures % 2 == 0 { NOTHING } else { FOUND };
+        wanted.end(hash(3), Family::V4, outcome, &mut rng, now);
+        let due = wanted.next_deadline(Family::V4).unwrap();
+        let span = (limits::DHT_AGAIN * (1 << failures)).min(limits::DHT_ANNOUNCE);
+        assert_eq!(due.since(now), span);
+        assert_eq!(wanted.begin(Family::V4, due), Some(hash(3)));
+        now = due;
+    }
+    // It has peers now.
+    wanted.end(hash(3), Family::V4, FOUND, &mut rng, now);
+    wanted.insert(hash(3), want(false), now);
+    let due = wanted.next_deadline(Family::V4).unwrap();
+    assert_eq!(due.since(now), limits::DHT_ANNOUNCE);
+    // Who needs peers again asks again, but not at once.
+    wanted.insert(hash(3), want(true), now);
+    let due = wanted.next_deadline(Family::V4).unwrap();
+    assert_eq!(due.since(now), limits::DHT_AGAIN);
+    // A seed for which nobody answered.
+    wanted.end(hash(1), Family::V4, NOTHING, &mut rng, now);
+    assert_eq!(wanted.next_deadline(Family::V4), Some(now + limits::DHT_AGAIN));
+    wanted.hurry(Family::V4, now);
+    assert_eq!(wanted.next_deadline(Family::V4), Some(now), "somebody answers at last");
+}
+
+#[test]
+fn the_next_lookup_begins_where_the_last_one_ended() {
+    let (mut wanted, mut rng) = (Wanted::default(), Rng::from_seed(1));
+    let nodes = [NodeInfo {
+        id: crate::base::node_id::NodeId([4; 20]),
+        addr: "192.0.2.1:6881".parse().unwrap(),
+    }];
+    wanted.insert(hash(1), want(false), at(1));
+    wanted.begin(Family::V4, at(1));
+    let outcome = Outcome { nodes: &nodes, ..FOUND };
+    wanted.end(hash(1), Family::V4, outcome, &mut rng, at(2));
+    assert_eq!(wanted.nodes(hash(1), Family::V4), nodes);
+    assert_eq!(wanted.nodes(hash(1), Family::V6), []);
+    wanted.insert(hash(1), want(true), at(3));
+    assert_eq!(wanted.nodes(hash(1), Family::V4), nodes, "they are kept");
+    wanted.remove(hash(1));
+    wanted.end(hash(1), Family::V4, outcome, &mut rng, at(4));
+    assert_eq!(wanted.next_deadline(Family::V4), None, "it is gone");
+}
