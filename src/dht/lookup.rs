@@ -336,10 +336,13 @@ impl Lookup {
 
     /// There are too many: one that is not trusted goes, or else one that failed, or the farthest.
     fn drop_one(&mut self) {
-        let failed = |node: &Candidate| node.state == State::Failed;
         let doubtful = |node: &Candidate| node.state == State::New && self.is_distrusted(node);
-        let place = self.candidates.iter().rposition(doubtful);
-        let place = place.or_else(|| self.candidates.iter().rposition(failed));
+        let failed = |node: &Candidate| node.state == State::Failed;
+        let new = |node: &Candidate| node.state == State::New;
+        let all = self.candidates.iter();
+        let place = all.clone().rposition(doubtful);
+        let place = place.or_else(|| all.clone().rposition(failed));
+        let place = place.or_else(|| all.clone().rposition(new));
         self.candidates
             .remove(place.unwrap_or(self.candidates.len() - 1));
     }

@@ -43,8 +43,12 @@ pub struct Node {
     pub is_hidden: bool,
     /// What it had to say besides datagrams, and when.
     pub said: Vec<(Now, Output)>,
-    /// Datagrams and bytes that it sent.
+    /// Datagrams and bytes that it sent, headers of IP and UDP included.
     pub sent: (u64, u64),
+    /// The queries among them.
+    pub asked: (u64, u64),
+    /// When it sent those.
+    pub asked_at: Vec<Now>,
     written_to: BTreeMap<SocketAddr, Now>,
     wakes_at: Option<Now>,
 }
@@ -64,6 +68,8 @@ pub struct World {
     pub now: Now,
     /// The nodes, in the order in which they joined.
     pub nodes: Vec<Node>,
+    /// The times of queries are noted.
+    pub keeps_times: bool,
     /// Datagrams that went to nobody.
     pub lost: BTreeMap<SocketAddr, u64>,
     places: BTreeMap<SocketAddr, usize>,
@@ -81,6 +87,7 @@ impl World {
         World {
             now: Now::from_micros(1_000_000),
             nodes: Vec::new(),
+            keeps_times: false,
             lost: BTreeMap::new(),
             places: BTreeMap::new(),
             queue: BinaryHeap::new(),
@@ -124,6 +131,8 @@ impl World {
             is_hidden,
             said: Vec::new(),
             sent: (0, 0),
+            asked: (0, 0),
+            asked_at: Vec::new(),
             written_to: BTreeMap::new(),
             wakes_at: None,
         });
@@ -217,7 +226,15 @@ impl World {
 
     fn send(&mut self, place: usize, to: SocketAddr, bytes: Vec<u8>) {
         let node = &mut self.nodes[place];
-        node.sent = (node.sent.0 + 1, node.sent.1 + bytes.len() as u64 + 28);
+        let size = bytes.len() as u64 + 28;
+        node.sent = (node.sent.0 + 1, node.sent.1 + size);
+        // A query begins with its arguments.
+        if bytes.starts_with(b"d1:a") {
+            node.asked = (node.asked.0 + 1, node.asked.1 + size);
+            if self.keeps_times {
+                node.asked_at.push(self.now);
+            }
+        }
         if node.is_hidden {
             node.written_to.insert(to, self.now);
         }

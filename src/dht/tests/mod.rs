@@ -411,7 +411,8 @@ fn the_id_follows_the_address_that_several_networks_see() {
     assert!(id != first && secure_id::fits(&id, seen.ip()));
     assert_eq!(bench.dht.nodes(), limits::DHT_VOTES, "the nodes are kept");
     let saved = bench.dht.saved();
-    assert_eq!((saved.id4, saved.nodes.len()), (Some(id), limits::DHT_VOTES));
+    assert_eq!(saved.id4, Some(id));
+    assert!(!saved.nodes.is_empty() && saved.nodes.len() <= limits::DHT_SAVED);
 }
 
 #[test]
