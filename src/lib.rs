@@ -2,9 +2,9 @@
 //!
 //! The rooms in reading order, each allowed to import only what stands above it: [`base`]
 //! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
-//! [`storage`] and [`tracker`] (which do not know each other), [`torrent`], [`session`], [`rpc`]
-//! (remote control), then [`io`], the only room that touches sockets, files, clocks and threads,
-//! and [`cli`], what a user sees.
+//! [`storage`], [`tracker`] and [`dht`] (which do not know each other), [`torrent`], [`session`],
+//! [`rpc`] (remote control), then [`io`], the only room that touches sockets, files, clocks and
+//! threads, and [`cli`], what a user sees.
 //!
 //! The words: a *slot* is a connection and what is kept beside it; a *machine* is a state machine
 //! of a protocol, which is told what happened and says what to do, and touches nothing outside; a
@@ -17,6 +17,7 @@ pub mod wire;
 
 pub mod http;
 
+pub mod dht;
 pub mod peer;
 pub mod pieces;
 pub mod storage;

@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 
 use super::lookup::{Found, Lookup};
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::time::{Duration, Now, sooner};
-use crate::wire::compact::Family;
+use crate::base::{Duration, InfoHash, Now, limits, sooner};
+use crate::wire::Family;
 
 /// A lookup under way, and what it is for.
 #[derive(Debug)]

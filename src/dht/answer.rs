@@ -6,12 +6,8 @@ use std::net::SocketAddr;
 
 use super::half::Half;
 use super::tokens::Tokens;
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::rng::Rng;
-use crate::base::time::Now;
-use crate::wire::compact::Family;
+use crate::base::{InfoHash, NodeId, Now, Rng, limits};
+use crate::wire::Family;
 use crate::wire::krpc::{
     Ask, Body, Failure, Message, Query, Reply, Samples, Values, pack_node, pack_value,
 };
@@ -143,11 +139,7 @@ impl Answering<'_> {
     }
 
     /// The torrent and the peer that this query announces, if its token is good.
-    pub fn announced(
-        &self,
-        from: SocketAddr,
-        query: &Query<'_>,
-    ) -> Option<(InfoHash, SocketAddr)> {
+    pub fn announced(&self, from: SocketAddr, query: &Query<'_>) -> Option<(InfoHash, SocketAddr)> {
         let Ask::AnnouncePeer {
             info_hash,
             port,

@@ -2,11 +2,8 @@
 //! us, and so many in all, so that nobody floods us. Memory does not depend on who asks: addresses
 //! share a fixed number of counters, by a hash that others cannot foresee.
 
+use crate::base::{Now, Rng, limits};
 use std::net::IpAddr;
-
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::Now;
 
 /// The counters.
 #[derive(Debug)]

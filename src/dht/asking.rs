@@ -10,11 +10,8 @@ use super::lookup::{Found, Lookup};
 use super::output::{Event, Output, Report, Summary};
 use super::queries::{Purpose, Sent};
 use super::wanted::Outcome;
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::time::{Duration, Now, sooner};
-use crate::wire::compact::Family;
+use crate::base::{Duration, InfoHash, NodeId, Now, limits, sooner};
+use crate::wire::Family;
 use crate::wire::krpc::{Ask, Body, Message, NodeInfo, Query, Want as Families};
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];

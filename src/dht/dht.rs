@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use super::active::Lookups;
 use super::answer::{self, Answering};
 use super::answer_limits::AnswerLimits;
+use super::guard;
 use super::half::Half;
 use super::lookup::Found;
 use super::output::{Event, Output, Outputs, Report};
@@ -18,12 +19,8 @@ use super::saved::Saved;
 use super::silent::Silent;
 use super::tokens::Tokens;
 use super::wanted::{Want, Wanted};
-use super::guard;
-use crate::base::id::InfoHash;
-use crate::base::node_id::NodeId;
-use crate::base::rng::Rng;
-use crate::base::time::{Now, sooner};
-use crate::wire::compact::Family;
+use crate::base::{InfoHash, NodeId, Now, Rng, sooner};
+use crate::wire::Family;
 use crate::wire::krpc::{Body, Message, NodeInfo, Query, Reply, Unreadable};
 
 /// What a node is made with.
@@ -294,9 +291,16 @@ impl Dht {
         };
         let (mut own, mut other) = (Vec::new(), Vec::new());
         let family = Family::of(from.ip());
-        for named in [Family::V4, Family::V6].into_iter().flat_map(|family| reply.nodes_of(family)) {
+        for named in [Family::V4, Family::V6]
+            .into_iter()
+            .flat_map(|family| reply.nodes_of(family))
+        {
             if guard::may_name(from, named.addr) {
-                let list = if Family::of(named.addr.ip()) == family { &mut own } else { &mut other };
+                let list = if Family::of(named.addr.ip()) == family {
+                    &mut own
+                } else {
+                    &mut other
+                };
                 list.push(named);
             }
         }
@@ -343,7 +347,10 @@ impl Dht {
         let Purpose::Lookup(_, Some(info_hash)) = sent.purpose else {
             return 0;
         };
-        let Some(values) = reply.values.filter(|_| self.wanted.get(info_hash).is_some()) else {
+        let Some(values) = reply
+            .values
+            .filter(|_| self.wanted.get(info_hash).is_some())
+        else {
             return 0;
         };
         let peers: Vec<SocketAddr> = values
@@ -397,7 +404,12 @@ impl Dht {
         self.report(&sent, sent.id, || event);
     }
 
-    pub(super) fn report(&mut self, sent: &Sent, id: Option<NodeId>, event: impl FnOnce() -> Event) {
+    pub(super) fn report(
+        &mut self,
+        sent: &Sent,
+        id: Option<NodeId>,
+        event: impl FnOnce() -> Event,
+    ) {
         let target = match sent.purpose {
             Purpose::Lookup(number, _) => self
                 .lookups

@@ -1,9 +1,8 @@
 //! What others may make us write to. Nodes and peers are whatever some stranger names: the user's
 //! own machine, or somebody who is to be flooded.
 
+use crate::base::Reach;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
-use crate::base::reach::Reach;
 
 /// Whether an address that this sender named is worth writing to: it leads to a host, and is no
 /// nearer to us than the sender itself, since nobody outside knows who is inside.

@@ -8,11 +8,8 @@ use super::table::Table;
 use super::votes::Votes;
 use super::wanted::backoff;
 use super::{guard, secure_id};
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::rng::Rng;
-use crate::base::time::Now;
-use crate::wire::compact::Family;
+use crate::base::{NodeId, Now, Rng, limits};
+use crate::wire::Family;
 use crate::wire::krpc::NodeInfo;
 
 /// One family's part.
@@ -40,7 +37,13 @@ pub struct Half {
 
 impl Half {
     /// With the id and the nodes of an earlier run, if there was one.
-    pub fn new(family: Family, id: Option<NodeId>, saved: Vec<NodeInfo>, rng: &mut Rng, now: Now) -> Half {
+    pub fn new(
+        family: Family,
+        id: Option<NodeId>,
+        saved: Vec<NodeInfo>,
+        rng: &mut Rng,
+        now: Now,
+    ) -> Half {
         let id = id.unwrap_or_else(|| NodeId::random(rng));
         Half {
             family,

@@ -8,9 +8,7 @@
 use std::net::SocketAddr;
 
 use super::guard;
-use crate::base::limits;
-use crate::base::node_id::{Distance, NodeId};
-use crate::base::time::{Duration, Now, sooner};
+use crate::base::{Distance, Duration, NodeId, Now, limits, sooner};
 use crate::wire::krpc::NodeInfo;
 
 /// A lookup under way.

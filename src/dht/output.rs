@@ -3,11 +3,8 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::time::Duration;
-use crate::wire::compact::Family;
+use crate::base::{Duration, InfoHash, NodeId, limits};
+use crate::wire::Family;
 
 /// Something for the outside.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,10 +1,8 @@
 //! How fast we ask: at most [`limits::DHT_QUERIES`] queries in any second. One lookup may use them
 //! all at once; a thousand torrents share them.
 
+use crate::base::{Duration, Now, limits};
 use std::collections::VecDeque;
-
-use crate::base::limits;
-use crate::base::time::{Duration, Now};
 
 const SECOND: Duration = Duration::from_secs(1);
 

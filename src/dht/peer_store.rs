@@ -1,13 +1,9 @@
 //! Peers that others announced to us: the part of the DHT's content that we keep. Bounded in info
 //! hashes, in peers of each and in all; what is oldest goes first.
 
+use crate::base::{Duration, InfoHash, Now, Rng, limits};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::{Duration, Now};
 
 /// The stored peers of one address family.
 #[derive(Debug, Default)]
@@ -172,7 +168,12 @@ mod tests {
         let some = store.some(hash(0), 10_000, &mut rng, at(700));
         assert_eq!(some.len(), limits::DHT_PEERS_EACH);
         assert!(!some.contains(&peer(6)) && some.contains(&peer(7)));
-        assert_eq!(store.some(hash(0), limits::DHT_VALUES, &mut rng, at(700)).len(), 50);
+        assert_eq!(
+            store
+                .some(hash(0), limits::DHT_VALUES, &mut rng, at(700))
+                .len(),
+            50
+        );
 
         for number in 1..limits::DHT_HASHES + 9 {
             store.insert(hash(number), peer(number), at(700));

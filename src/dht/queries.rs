@@ -1,13 +1,8 @@
 //! Queries that wait for their answers, by transaction id.
 
+use crate::base::{InfoHash, NodeId, Now, Rng, limits};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::rng::Rng;
-use crate::base::time::Now;
 
 /// Four bytes: the one length that all known clients answer, and enough that nobody guesses it.
 pub type Transaction = [u8; 4];

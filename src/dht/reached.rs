@@ -1,11 +1,9 @@
 //! Whether others can reach us. Behind a router that lets nothing in, answers come, and nothing
 //! else: then our queries say that we only read (BEP 43), and nobody keeps us in a table in vain.
 
+use crate::base::{Now, limits};
 use std::collections::VecDeque;
 use std::net::IpAddr;
-
-use crate::base::limits;
-use crate::base::time::Now;
 
 /// Whom we have written to, and when somebody else asked us something.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! How long nodes take to answer: what is longer than most is slow.
 
-use crate::base::limits;
-use crate::base::time::Duration;
+use crate::base::{Duration, limits};
 
 /// A running mean of round trips, and of their distance from it, as TCP keeps them (RFC 6298).
 #[derive(Clone, Copy, Debug, Default)]

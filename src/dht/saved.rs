@@ -12,11 +12,8 @@
 
 use std::net::SocketAddr;
 
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::reach::Reach;
-use crate::wire::compact::Family;
+use crate::base::{InfoHash, NodeId, Reach, limits};
+use crate::wire::Family;
 use crate::wire::krpc::NodeInfo;
 
 const HEAD: &str = "brooklet DHT nodes 1";
@@ -42,7 +39,10 @@ impl Saved {
             return Err("it is longer than 64 KiB");
         }
         let head = file.split(|&byte| byte == b'\n').next();
-        let Some(lines) = file.strip_prefix(HEAD.as_bytes()).filter(|_| head == Some(HEAD.as_bytes())) else {
+        let Some(lines) = file
+            .strip_prefix(HEAD.as_bytes())
+            .filter(|_| head == Some(HEAD.as_bytes()))
+        else {
             return Err("it does not begin with \"brooklet DHT nodes 1\"");
         };
         let mut saved = Saved::default();

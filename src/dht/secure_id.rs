@@ -2,11 +2,8 @@
 //! down beside any torrent; so the first 21 bits of it are a checksum of the address and three bits
 //! of chance, and one address has only eight places in the space of ids to choose from.
 
+use crate::base::{NodeId, Reach, Rng};
 use std::net::IpAddr;
-
-use crate::base::node_id::NodeId;
-use crate::base::reach::Reach;
-use crate::base::rng::Rng;
 
 /// Bits of the address that count, for IPv4 and for the first half of IPv6: the fewer, the larger
 /// the network is that they tell apart.
@@ -42,7 +39,10 @@ fn front(ip: IpAddr, last: u8) -> [u8; 3] {
 }
 
 fn masked(ip: &[u8], mask: &[u8]) -> Vec<u8> {
-    ip.iter().zip(mask).map(|(byte, mask)| byte & mask).collect()
+    ip.iter()
+        .zip(mask)
+        .map(|(byte, mask)| byte & mask)
+        .collect()
 }
 
 /// CRC-32 by Castagnoli's polynomial, its bits in reverse order.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::guard;
-use crate::base::limits;
-use crate::base::time::Now;
+use crate::base::{Now, limits};
 
 /// Who was silent, and until when that counts.
 #[derive(Debug, Default)]
@@ -55,7 +54,8 @@ mod tests {
     #[test]
     fn silence_is_remembered_for_a_while_and_of_so_many() {
         let (mut silent, start) = (Silent::default(), Now::default());
-        let addr = |number: usize| SocketAddr::from(([9, 0, (number / 256) as u8, number as u8], 1));
+        let addr =
+            |number: usize| SocketAddr::from(([9, 0, (number / 256) as u8, number as u8], 1));
         for number in 0..limits::DHT_SILENT + 3 {
             let now = start + Duration::from_millis(number as u64);
             silent.note(addr(number), now);

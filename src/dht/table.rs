@@ -10,10 +10,7 @@
 use std::net::SocketAddr;
 
 use super::{guard, secure_id};
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::rng::Rng;
-use crate::base::time::{Duration, Now};
+use crate::base::{Duration, NodeId, Now, Rng, limits};
 use crate::wire::krpc::NodeInfo;
 
 /// The nodes of one address family.

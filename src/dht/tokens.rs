@@ -4,11 +4,8 @@
 
 use std::net::IpAddr;
 
+use crate::base::{InfoHash, Now, limits};
 use sha1::{Digest as _, Sha1};
-
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::time::Now;
 
 /// Bytes of a token: eight cannot be guessed in the minutes that it counts.
 const LENGTH: usize = 8;

@@ -4,8 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::guard;
-use crate::base::limits;
-use crate::base::reach::Reach;
+use crate::base::{Reach, limits};
 
 /// What nodes said last.
 #[derive(Debug, Default)]
@@ -62,7 +61,11 @@ mod tests {
             votes.note(local.parse().unwrap(), wrong);
         }
         votes.note(voter(77, 1), "192.168.1.2".parse().unwrap());
-        assert_eq!(votes.votes.len(), limits::DHT_VOTES + 1, "these do not count");
+        assert_eq!(
+            votes.votes.len(),
+            limits::DHT_VOTES + 1,
+            "these do not count"
+        );
         for net in 0..100 {
             votes.note(voter(net, 1), wrong);
         }

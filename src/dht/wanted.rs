@@ -3,11 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::rng::Rng;
-use crate::base::time::{Duration, Now, sooner};
-use crate::wire::compact::Family;
+use crate::base::{Duration, InfoHash, Now, Rng, limits, sooner};
+use crate::wire::Family;
 use crate::wire::krpc::{NodeInfo, nodes, pack_node};
 
 /// How a torrent takes part.
@@ -157,7 +154,10 @@ impl Wanted {
         };
         if outcome.answered {
             let mut list = Vec::new();
-            outcome.nodes.iter().for_each(|node| pack_node(node, &mut list));
+            outcome
+                .nodes
+                .iter()
+                .for_each(|node| pack_node(node, &mut list));
             course.nodes = list.into();
         }
         course.ended = now;

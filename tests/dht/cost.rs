@@ -1,8 +1,6 @@
 //! What it costs to be a node: bytes of upkeep, bursts of announces, memory.
 
-use brooklet::base::id::InfoHash;
-use brooklet::base::limits;
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Duration, InfoHash, Now, limits};
 use brooklet::dht::Output;
 
 use crate::lookups::Scenario;

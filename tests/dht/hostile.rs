@@ -2,12 +2,8 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::id::InfoHash;
-use brooklet::base::limits;
-use brooklet::base::node_id::NodeId;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::Duration;
-use brooklet::wire::compact::Family;
+use brooklet::base::{Duration, InfoHash, NodeId, Rng, limits};
+use brooklet::wire::Family;
 use brooklet::wire::krpc::{Ask, Body, Message, Query};
 
 use crate::lookups::Scenario;

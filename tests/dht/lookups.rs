@@ -1,7 +1,6 @@
 //! How well lookups do in a world, as a line of a table.
 
-use brooklet::base::id::InfoHash;
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Duration, InfoHash, Now};
 use brooklet::dht::{Event, Output};
 
 use crate::world::{Kind, World};

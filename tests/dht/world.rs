@@ -5,12 +5,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 
-use brooklet::base::id::InfoHash;
-use brooklet::base::node_id::NodeId;
-use brooklet::base::rng::Rng;
-use brooklet::base::time::{Duration, Now};
+use brooklet::base::{Duration, InfoHash, NodeId, Now, Rng};
 use brooklet::dht::{Config, Dht, Output, Want};
-use brooklet::wire::compact::Family;
+use brooklet::wire::Family;
 use brooklet::wire::krpc::{
     Ask, Body, Message, NodeInfo, Query, Reply, Values, pack_node, pack_value,
 };

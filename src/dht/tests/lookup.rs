@@ -1,7 +1,7 @@
 //! One lookup, step by step.
 
 use super::*;
-use crate::base::rng::Rng;
+use crate::base::Rng;
 
 fn at(millis: u64) -> Now {
     Now::from_micros(millis * 1000)
@@ -34,10 +34,15 @@ fn ask_all(lookup: &mut Lookup, now: Now) -> Vec<SocketAddr> {
 
 #[test]
 fn the_nearest_are_asked_a_few_at_a_time() {
-    let nodes: Vec<NodeInfo> = (1..=20).map(|number| node(140 + usize::from(number), number)).collect();
+    let nodes: Vec<NodeInfo> = (1..=20)
+        .map(|number| node(140 + usize::from(number), number))
+        .collect();
     let mut lookup = lookup(&nodes);
     let addrs = |nodes: &[NodeInfo]| nodes.iter().map(|node| node.addr).collect::<Vec<_>>();
-    assert_eq!(ask_all(&mut lookup, at(0)), addrs(&nodes[..limits::DHT_ALPHA]));
+    assert_eq!(
+        ask_all(&mut lookup, at(0)),
+        addrs(&nodes[..limits::DHT_ALPHA])
+    );
     let nearer = [node(100, 50), node(99, 51)];
     lookup.on_answer(nodes[0], Some(b"t"), &nearer);
     assert_eq!(ask_all(&mut lookup, at(1)), [nearer[1].addr]);
@@ -48,14 +53,20 @@ fn the_nearest_are_asked_a_few_at_a_time() {
 
 #[test]
 fn a_slow_node_lets_others_go_and_still_counts_when_it_answers() {
-    let nodes: Vec<NodeInfo> = (1..=20).map(|number| node(140 + usize::from(number), number)).collect();
+    let nodes: Vec<NodeInfo> = (1..=20)
+        .map(|number| node(140 + usize::from(number), number))
+        .collect();
     let mut lookup = lookup(&nodes);
     assert_eq!(ask_all(&mut lookup, at(0)).len(), limits::DHT_ALPHA);
     assert_eq!(lookup.next_deadline(SLOW), Some(at(300)));
     assert_eq!(lookup.tick(SLOW, at(299)), []);
     assert_eq!(lookup.tick(SLOW, at(300)).len(), limits::DHT_ALPHA);
     let more = ask_all(&mut lookup, at(300));
-    assert_eq!(more.len(), limits::DHT_ALPHA_SLOW, "faster when nodes are slow");
+    assert_eq!(
+        more.len(),
+        limits::DHT_ALPHA_SLOW,
+        "faster when nodes are slow"
+    );
     lookup.on_answer(nodes[0], Some(b"t"), &[]);
     assert_eq!(lookup.found()[0].node, nodes[0]);
     assert_eq!(lookup.found()[0].token.as_deref(), Some(&b"t"[..]));
@@ -63,7 +74,9 @@ fn a_slow_node_lets_others_go_and_still_counts_when_it_answers() {
 
 #[test]
 fn it_is_done_when_the_eight_nearest_have_answered() {
-    let nodes: Vec<NodeInfo> = (1..=9).map(|number| node(140 + usize::from(number), number)).collect();
+    let nodes: Vec<NodeInfo> = (1..=9)
+        .map(|number| node(140 + usize::from(number), number))
+        .collect();
     let mut lookup = lookup(&nodes);
     let mut answered = 0;
     while !lookup.is_done() {
@@ -109,7 +122,13 @@ fn the_reserve_is_asked_when_nobody_answers() {
     lookup.tick(SLOW, at(300));
     assert_eq!(ask_all(&mut lookup, at(300)), [host]);
     let mut lookup = Lookup::new(NodeId([0; 20]), &[], vec![host]);
-    assert_eq!(lookup.peek(), Some(Ask { addr: host, id: None }));
+    assert_eq!(
+        lookup.peek(),
+        Some(Ask {
+            addr: host,
+            id: None
+        })
+    );
     let other: SocketAddr = "80.1.2.1:6881".parse().unwrap();
     lookup.add_contact(other);
     assert_eq!(ask_all(&mut lookup, at(0)), [host, other]);
@@ -147,13 +166,20 @@ fn what_liars_name_is_bounded_and_comes_last() {
     assert!(asked > 0);
     let honest = node(120, 200);
     lookup.on_answer(node(160, 2), None, &[honest]);
-    assert_eq!(lookup.peek().unwrap().addr, honest.addr, "before the nearer ones");
+    assert_eq!(
+        lookup.peek().unwrap().addr,
+        honest.addr,
+        "before the nearer ones"
+    );
 
     // They can lead it around, but not for ever.
     while !lookup.is_done() {
         for addr in ask_all(&mut lookup, at(0)) {
             let number = lookup.queries() as u8;
-            let from = NodeInfo { id: node(60, 1).id, addr };
+            let from = NodeInfo {
+                id: node(60, 1).id,
+                addr,
+            };
             let next = NodeInfo {
                 addr: ([92, number, number, 1], 1).into(),
                 ..node(50, number)
@@ -167,10 +193,17 @@ fn what_liars_name_is_bounded_and_comes_last() {
 #[test]
 fn of_two_ids_for_an_address_the_nearer_counts_until_it_answers() {
     let mut lookup = lookup(&[node(150, 1)]);
-    let far = NodeInfo { id: node(160, 7).id, ..node(100, 5) };
+    let far = NodeInfo {
+        id: node(160, 7).id,
+        ..node(100, 5)
+    };
     lookup.on_answer(node(150, 1), None, &[far, node(100, 5)]);
     assert_eq!(lookup.peek().unwrap().id, Some(node(100, 5).id));
     lookup.on_asked(far.addr, at(0));
     lookup.on_answer(far, None, &[]);
-    assert_eq!(lookup.found().last().unwrap().node, far, "it says itself where it is");
+    assert_eq!(
+        lookup.found().last().unwrap().node,
+        far,
+        "it says itself where it is"
+    );
 }

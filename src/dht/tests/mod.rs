@@ -1,14 +1,14 @@
 //! The machine as a whole: what it answers, what it asks, what it lets itself be told.
 
+mod answers;
+mod asking;
+mod bounds;
+
 use std::net::SocketAddr;
 
 use super::{Config, Dht, Event, Output, Saved, Want, secure_id};
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::rng::Rng;
-use crate::base::time::{Duration, Now};
-use crate::wire::compact::Family;
+use crate::base::{Duration, InfoHash, NodeId, Now, Rng, limits};
+use crate::wire::Family;
 use crate::wire::krpc::{
     Ask, Body, Message, NodeInfo, Query, Reply, Values, Want as Families, pack_node, pack_value,
 };
@@ -103,7 +103,6 @@ impl Bench {
 
     /// Lets time go by until something is asked there.
     fn wait_for_query(&mut self, addr: SocketAddr) {
-        self.sent.clear();
         while self.query_to(addr).is_none() {
             self.now = self.dht.next_deadline().expect("it asks some time");
             self.turn();
@@ -151,138 +150,13 @@ fn announce(token: &[u8], port: u16, implied: bool) -> Ask<'_> {
     }
 }
 
-#[test]
-fn every_query_is_answered_with_its_transaction_and_its_senders_address() {
-    let mut bench = Bench::new();
-    let from = addr("203.0.113.7:4444");
-    for ask in [
-        Ask::Ping,
-        Ask::FindNode(THEM),
-        Ask::GetPeers(HASH),
-        Ask::SampleInfohashes(THEM),
-    ] {
-        let answer = bench.ask(from, ask, None).expect("it answers");
-        let message = Message::parse(&answer).unwrap();
-        assert_eq!(message.transaction, b"xy");
-        assert_eq!(message.external, Some(from));
-        let reply = reply(&answer);
-        assert_eq!(Some(reply.id), bench.dht.id(Family::V4));
-        assert_eq!(reply.token.is_some(), matches!(ask, Ask::GetPeers(_)));
-        assert_eq!(reply.nodes.is_some(), !matches!(ask, Ask::Ping));
-    }
-    bench.sent.clear();
-    bench.dht.receive(from, b"d1:ad2:id20:abcdefghij0123456789e1:q3:wow1:t1:z1:y1:qe", bench.now);
-    bench.turn();
-    assert_eq!(failure(&bench.sent.pop().unwrap().1), 204);
-    let over_v6 = bench.ask(addr("[2001:db8::7]:4"), Ask::FindNode(THEM), None);
-    assert_eq!(Some(reply(&over_v6.unwrap()).id), bench.dht.id(Family::V6));
-}
-
-#[test]
-fn a_peer_is_stored_only_with_its_token_and_found_by_others() {
-    let mut bench = Bench::new();
-    let (from, other) = (addr("203.0.113.7:4444"), addr("198.51.100.1:5"));
-    let answer = bench.ask(from, Ask::GetPeers(HASH), None).unwrap();
-    let token = reply(&answer).token.unwrap().to_vec();
-    for (who, token) in [(from, &b"wrong"[..]), (from, b""), (other, &token)] {
-        let answer = bench.ask(who, announce(token, 1, false), None).unwrap();
-        assert_eq!(failure(&answer), 203);
-    }
-    assert_eq!(bench.dht.stored_peers(), 0);
-    reply(&bench.ask(from, announce(&token, 7000, false), None).unwrap());
-    reply(&bench.ask(from, announce(&token, 7000, true), None).unwrap());
-    let answer = bench.ask(other, Ask::GetPeers(HASH), None).unwrap();
-    let mut peers: Vec<SocketAddr> = reply(&answer).values.unwrap().iter().collect();
-    peers.sort();
-    // BEP 5: with `implied_port` "the port argument should be ignored and the source port of the
-    // UDP packet should be used as the peer's port instead".
-    assert_eq!(peers, [addr("203.0.113.7:4444"), addr("203.0.113.7:7000")]);
-    let answer = bench.ask(other, Ask::SampleInfohashes(THEM), None).unwrap();
-    let samples = reply(&answer).samples.unwrap();
-    assert_eq!(samples.iter().collect::<Vec<_>>(), [HASH]);
-    assert_eq!((samples.count, samples.interval), (1, limits::DHT_SAMPLE_INTERVAL));
-    let over_v6 = bench.ask(addr("[2001:db8::7]:4"), Ask::GetPeers(HASH), None);
-    assert!(reply(&over_v6.unwrap()).values.is_none(), "IPv6 is another DHT");
-}
-
-#[test]
-fn a_lookup_asks_announces_and_hands_over_peers() {
-    let mut bench = Bench::new();
-    bench.dht.watch(true);
-    let want = Want {
-        port: Some(6881),
-        implied: true,
-        is_urgent: true,
-    };
-    bench.dht.want(HASH, want, bench.now);
-    bench.turn();
-    assert!(bench.sent.is_empty(), "nobody is known");
-    let (host, next) = (addr("203.0.113.7:6881"), addr("198.51.100.1:6881"));
-    bench.dht.add_contact(host);
-    bench.turn();
-    let first = bench.query_to(host).unwrap();
-    let asked = Message::parse(&first).unwrap();
-    assert_eq!(asked.transaction.len(), 4, "what all clients answer");
-    let Body::Query(query) = asked.body else {
-        panic!("it asks");
-    };
-    assert_eq!(query.ask, Ask::GetPeers(HASH), "at once, with no other step before");
-    let (mut nodes, mut values) = (Vec::new(), Vec::new());
-    pack_node(&NodeInfo { id: NodeId(HASH.0), addr: next }, &mut nodes);
-    pack_value(addr("192.0.2.55:99"), &mut values);
-    let named = Reply {
-        nodes: Some(&nodes),
-        values: Some(Values(&values)),
-        token: Some(b"tok1"),
-        ..Reply::bare(THEM)
-    };
-    bench.now = bench.now + Duration::from_millis(30);
-    bench.answer(host, named, None);
-    let found = Output::Peers {
-        info_hash: HASH,
-        from: Some(host),
-        peers: vec![addr("192.0.2.55:99")],
-    };
-    assert!(bench.said.contains(&found));
-    let last = Reply { token: Some(b"tok2"), ..Reply::bare(NodeId(HASH.0)) };
-    bench.answer(next, last, None);
-    for (node, token) in [(host, b"tok1"), (next, b"tok2")] {
-        let bytes = bench.query_to(node).unwrap();
-        let Body::Query(query) = Message::parse(&bytes).unwrap().body else {
-            panic!("it asks");
-        };
-        assert_eq!(query.ask, announce(token, 6881, true));
-    }
-    let summary = bench.said.iter().find_map(|output| match output {
-        Output::Looked(summary) => Some(*summary),
-        _ => None,
-    });
-    let summary = summary.unwrap();
-    assert_eq!((summary.queries, summary.answers), (2, 2));
-    assert_eq!((summary.peers, summary.announced), (1, 2));
-    let reports: Vec<&Event> = bench
-        .said
-        .iter()
-        .filter_map(|output| match output {
-            Output::Report(report) if report.target == HASH.into() => Some(&report.event),
-            _ => None,
-        })
-        .collect();
-    let answered = Event::Answered {
-        round_trip: Duration::from_millis(30),
-        nodes: 1,
-        peers: 1,
-        client: Some("XX 1.2".into()),
-    };
-    assert_eq!(*reports[0], Event::Asked);
-    assert!(reports.contains(&&answered) && reports.contains(&&Event::Announced));
-
-    bench.dht.unwant(HASH);
-    bench.sent.clear();
-    bench.run(limits::DHT_ANNOUNCE * 3);
-    let is_about = |bytes: &[u8]| bytes.windows(20).any(|part| part == HASH.0);
-    assert!(!bench.sent.iter().any(|(_, bytes)| is_about(bytes)));
-}
+const INSIDE: [&str; 5] = [
+    "127.0.0.1:6881",
+    "10.0.0.1:1",
+    "192.168.1.1:80",
+    "224.0.0.5:5",
+    "169.254.1.1:1",
+];
 
 #[test]
 fn nobody_outside_makes_it_write_inside_or_to_one_victim() {
@@ -299,17 +173,28 @@ fn nobody_outside_makes_it_write_inside_or_to_one_victim() {
     }
     bench.dht.want(HASH, want, bench.now);
     bench.turn();
-    let inside = ["127.0.0.1:6881", "10.0.0.1:1", "192.168.1.1:80", "224.0.0.5:5", "169.254.1.1:1"];
     let (mut nodes, mut values) = (Vec::new(), Vec::new());
-    for (number, place) in inside.into_iter().enumerate() {
+    for (number, place) in INSIDE.into_iter().enumerate() {
         let id = NodeId([number as u8; 20]);
-        pack_node(&NodeInfo { id, addr: addr(place) }, &mut nodes);
+        pack_node(
+            &NodeInfo {
+                id,
+                addr: addr(place),
+            },
+            &mut nodes,
+        );
         pack_value(addr(place), &mut values);
     }
     let victim = |port: u16| addr(&format!("198.51.100.66:{port}"));
     for port in 1..=11 {
         let id = NodeId([port as u8 + 100; 20]);
-        pack_node(&NodeInfo { id, addr: victim(port) }, &mut nodes);
+        pack_node(
+            &NodeInfo {
+                id,
+                addr: victim(port),
+            },
+            &mut nodes,
+        );
     }
     let named = Reply {
         nodes: Some(&nodes),
@@ -318,49 +203,27 @@ fn nobody_outside_makes_it_write_inside_or_to_one_victim() {
     };
     bench.answer(host, named, None);
     bench.run(Duration::from_secs(4 * 60));
-    assert!(!bench.said.iter().any(|said| matches!(said, Output::Peers { .. })));
-    let to = |addr: SocketAddr| bench.sent.iter().filter(|(to, _)| to.ip() == addr.ip()).count();
-    for place in inside {
+    assert!(
+        !bench
+            .said
+            .iter()
+            .any(|said| matches!(said, Output::Peers { .. }))
+    );
+    let to = |addr: SocketAddr| {
+        bench
+            .sent
+            .iter()
+            .filter(|(to, _)| to.ip() == addr.ip())
+            .count()
+    };
+    for place in INSIDE {
         assert_eq!(to(addr(place)), 0, "{place}");
     }
-    assert!((1..=2).contains(&to(victim(1))), "asked, silent, left alone: {}", to(victim(1)));
-}
-
-#[test]
-fn answers_to_strangers_are_short_and_few() {
-    let mut bench = Bench::new();
-    // A full store and some nodes.
-    for number in 0..60_u16 {
-        let from: SocketAddr = ([60, 1, number as u8, 1], 6881).into();
-        let answer = bench.ask(from, Ask::GetPeers(HASH), None).unwrap();
-        let token = reply(&answer).token.unwrap().to_vec();
-        bench.ask(from, announce(&token, 1, false), None).unwrap();
-        bench.now = bench.now + Duration::from_millis(100);
-    }
-    let stranger = addr("203.0.113.7:4444");
-    bench.now = bench.now + Duration::from_secs(1);
-    let want = Some(Families { v4: true, v6: true });
-    for ask in [Ask::GetPeers(HASH), Ask::FindNode(THEM), Ask::SampleInfohashes(THEM)] {
-        let answer = bench.ask(stranger, ask, want).unwrap();
-        assert!(answer.len() <= 4 * 104, "{} bytes", answer.len());
-    }
-    let answer = bench.ask(stranger, Ask::GetPeers(HASH), None).unwrap();
-    assert_eq!(reply(&answer).values.unwrap().iter().count(), limits::DHT_UNPROVED);
-
-    bench.now = bench.now + Duration::from_secs(2);
-    let mut answers = 0;
-    for _ in 0..10_000 {
-        answers += usize::from(bench.ask(stranger, Ask::GetPeers(HASH), want).is_some());
-    }
-    assert_eq!(answers, limits::DHT_ANSWERS_EACH.into());
-    bench.now = bench.now + Duration::from_secs(2);
-    let mut answers = 0;
-    for number in 0..10_000_u16 {
-        let [a, b] = number.to_be_bytes();
-        let from = ([70, a, b, 1], 6881).into();
-        answers += usize::from(bench.ask(from, Ask::Ping, None).is_some());
-    }
-    assert_eq!(answers, limits::DHT_ANSWERS.into());
+    assert!(
+        (1..=2).contains(&to(victim(1))),
+        "asked, silent, left alone: {}",
+        to(victim(1))
+    );
 }
 
 #[test]
@@ -416,38 +279,17 @@ fn the_id_follows_the_address_that_several_networks_see() {
 }
 
 #[test]
-fn saved_nodes_are_asked_first_and_hosts_when_they_are_silent() {
-    let saved = addr("203.0.113.7:6881");
-    let host = addr("198.51.100.1:6881");
-    let mut bench = Bench::with(Saved {
-        id4: Some(THEM),
-        id6: None,
-        nodes: vec![NodeInfo { id: NodeId([7; 20]), addr: saved }],
-    });
-    assert_eq!(bench.dht.id(Family::V4), Some(THEM));
-    bench.dht.add_contact(host);
-    let want = Want {
-        port: None,
-        implied: false,
-        is_urgent: true,
-    };
-    bench.dht.want(HASH, want, bench.now);
-    bench.turn();
-    assert!(bench.query_to(saved).is_some() && bench.query_to(host).is_none());
-    bench.run(limits::DHT_SLOW - Duration::from_millis(1));
-    assert!(bench.query_to(host).is_none());
-    bench.run(Duration::from_millis(1));
-    assert!(bench.query_to(host).is_some());
-}
-
-#[test]
 fn a_querier_is_asked_back_before_it_gets_a_place() {
     let mut bench = Bench::new();
     let from = addr("203.0.113.7:6881");
     for read_only in [true, false] {
         let message = Message {
             transaction: b"xy",
-            body: Body::Query(Query { id: THEM, ask: Ask::Ping, want: None }),
+            body: Body::Query(Query {
+                id: THEM,
+                ask: Ask::Ping,
+                want: None,
+            }),
             version: None,
             external: None,
             read_only,
@@ -455,7 +297,11 @@ fn a_querier_is_asked_back_before_it_gets_a_place() {
         bench.sent.clear();
         bench.receive(from, &message);
         bench.run(Duration::from_millis(300));
-        let asked: Vec<_> = bench.sent.iter().filter(|(_, bytes)| bytes.starts_with(b"d1:ad")).collect();
+        let asked: Vec<_> = bench
+            .sent
+            .iter()
+            .filter(|(_, bytes)| bytes.starts_with(b"d1:ad"))
+            .collect();
         assert_eq!(asked.len(), usize::from(!read_only), "BEP 43");
         assert_eq!(bench.dht.nodes(), 0);
     }
@@ -469,7 +315,11 @@ fn what_nobody_reaches_only_reads() {
     let host = addr("203.0.113.7:6881");
     bench.dht.add_contact(host);
     bench.run(Duration::from_secs(1));
-    let is_read_only = |bench: &Bench| Message::parse(&bench.query_to(host).unwrap()).unwrap().read_only;
+    let is_read_only = |bench: &Bench| {
+        Message::parse(&bench.query_to(host).unwrap())
+            .unwrap()
+            .read_only
+    };
     assert!(!is_read_only(&bench));
     bench.run(limits::DHT_UNREACHED + limits::DHT_ANNOUNCE);
     assert!(is_read_only(&bench));
@@ -482,7 +332,11 @@ fn what_nobody_reaches_only_reads() {
 fn reports_are_bounded() {
     let mut bench = Bench::new();
     bench.dht.watch(true);
-    let want = Want { port: None, implied: false, is_urgent: true };
+    let want = Want {
+        port: None,
+        implied: false,
+        is_urgent: true,
+    };
     for number in 0..=255 {
         bench.dht.add_contact(([203, 0, number, 7], 6881).into());
         bench.dht.want(InfoHash([number; 20]), want, bench.now);

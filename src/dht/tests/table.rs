@@ -73,7 +73,11 @@ fn one_address_has_one_node_and_one_network_few() {
     assert_eq!(table.closest(&own, 9), [first], "it was there first");
     let restarted = at_addr("60.1.1.1:6881");
     table.on_answer(restarted, at(3));
-    assert_eq!(table.closest(&own, 9), [restarted], "the same place, another id");
+    assert_eq!(
+        table.closest(&own, 9),
+        [restarted],
+        "the same place, another id"
+    );
     for host in 2..20 {
         table.on_answer(at_addr(&format!("60.1.1.{host}:6881")), at(4));
     }
@@ -85,9 +89,16 @@ fn one_address_has_one_node_and_one_network_few() {
     for port in 1..20 {
         table.on_answer(at_addr(&format!("127.0.0.1:{port}")), at(4));
     }
-    assert_eq!(table.len(), 2 * limits::DHT_NODES_EACH + 19, "local ones may");
+    assert_eq!(
+        table.len(),
+        2 * limits::DHT_NODES_EACH + 19,
+        "local ones may"
+    );
     assert!(!table.suggest(at_addr("60.1.1.77:6881")));
-    let itself = NodeInfo { id: own, addr: "60.9.9.9:1".parse().unwrap() };
+    let itself = NodeInfo {
+        id: own,
+        addr: "60.9.9.9:1".parse().unwrap(),
+    };
     table.on_answer(itself, at(5));
     assert!(!table.suggest(itself) && !table.is_known(itself.addr));
 }
@@ -142,7 +153,10 @@ fn an_id_that_fits_its_address_takes_the_place_of_one_that_does_not() {
     let fitting = loop {
         let id = secure_id::make(ip, &mut rng);
         if own.shared_bits(&id) == 0 {
-            break NodeInfo { id, addr: (ip, 6881).into() };
+            break NodeInfo {
+                id,
+                addr: (ip, 6881).into(),
+            };
         }
     };
     table.on_answer(fitting, at(10));

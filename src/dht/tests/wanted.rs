@@ -1,6 +1,7 @@
 //! When each torrent is looked up.
 
 use super::*;
+use crate::base::NodeId;
 
 fn at(secs: u64) -> Now {
     Now::from_micros(secs * 1_000_000)
@@ -55,7 +56,11 @@ fn who_has_no_peers_goes_first_and_again_soon_then_later() {
     assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(3)));
     assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(1)));
     assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(2)));
-    assert_eq!(wanted.begin(Family::V6, at(9)), Some(hash(3)), "each family");
+    assert_eq!(
+        wanted.begin(Family::V6, at(9)),
+        Some(hash(3)),
+        "each family"
+    );
     let mut now = at(10);
     for failures in 0..12 {
         let outcome = if failures % 2 == 0 { NOTHING } else { FOUND };
@@ -77,21 +82,31 @@ fn who_has_no_peers_goes_first_and_again_soon_then_later() {
     assert_eq!(due.since(now), limits::DHT_AGAIN);
     // A seed for which nobody answered.
     wanted.end(hash(1), Family::V4, NOTHING, &mut rng, now);
-    assert_eq!(wanted.next_deadline(Family::V4), Some(now + limits::DHT_AGAIN));
+    assert_eq!(
+        wanted.next_deadline(Family::V4),
+        Some(now + limits::DHT_AGAIN)
+    );
     wanted.hurry(Family::V4, now);
-    assert_eq!(wanted.next_deadline(Family::V4), Some(now), "somebody answers at last");
+    assert_eq!(
+        wanted.next_deadline(Family::V4),
+        Some(now),
+        "somebody answers at last"
+    );
 }
 
 #[test]
 fn the_next_lookup_begins_where_the_last_one_ended() {
     let (mut wanted, mut rng) = (Wanted::default(), Rng::from_seed(1));
     let nodes = [NodeInfo {
-        id: crate::base::node_id::NodeId([4; 20]),
+        id: NodeId([4; 20]),
         addr: "192.0.2.1:6881".parse().unwrap(),
     }];
     wanted.insert(hash(1), want(false), at(1));
     wanted.begin(Family::V4, at(1));
-    let outcome = Outcome { nodes: &nodes, ..FOUND };
+    let outcome = Outcome {
+        nodes: &nodes,
+        ..FOUND
+    };
     wanted.end(hash(1), Family::V4, outcome, &mut rng, at(2));
     assert_eq!(wanted.nodes(hash(1), Family::V4), nodes);
     assert_eq!(wanted.nodes(hash(1), Family::V6), []);

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use crate::base::node_id::NodeId;
+use crate::base::NodeId;
 use crate::wire::compact::{self, Family};
 
 /// A node as others name it.

@@ -1,9 +1,7 @@
 //! Queries of KRPC: what a node asks another.
 
 use super::failure::Failure;
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::node_id::NodeId;
+use crate::base::{InfoHash, NodeId, limits};
 use crate::wire::bencode::{self, Dict, List, Value};
 
 /// A query.

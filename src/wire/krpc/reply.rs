@@ -3,10 +3,7 @@
 use std::net::SocketAddr;
 
 use super::node_info::{NodeInfo, nodes};
-use crate::base::id::InfoHash;
-use crate::base::limits;
-use crate::base::node_id::NodeId;
-use crate::base::time::Duration;
+use crate::base::{Duration, InfoHash, NodeId, limits};
 use crate::wire::bencode::{self, Dict, Value};
 use crate::wire::compact::{self, Family};
 

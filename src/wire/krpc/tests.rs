@@ -4,10 +4,7 @@ use super::super::node_info::{NodeInfo, pack_node};
 use super::super::query::{Ask, Want};
 use super::super::reply::{Samples, Values, pack_value};
 use super::*;
-use crate::base::id::InfoHash;
-use crate::base::node_id::NodeId;
-use crate::base::rng::Rng;
-use crate::base::time::Duration;
+use crate::base::{Duration, InfoHash, NodeId, Rng};
 
 const QUERIER: NodeId = NodeId(*b"abcdefghij0123456789");
 const TARGET: NodeId = NodeId(*b"mnopqrstuvwxyz123456");

@@ -29,6 +29,18 @@ const JSON: [&str; 6] = [
     r#"{"a":{"a":{"a":[1.0,1]}},"b":2}"#,
 ];
 
+/// For `krpc`: the examples of BEP 5, messages of real clients, and a file of nodes.
+const KRPC: [&[u8]; 8] = [
+    b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe",
+    b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:wantl2:n42:n6ee1:q9:get_peers2:roi1e1:t2:aa1:y1:qe",
+    b"d1:ad2:id20:abcdefghij012345678912:implied_porti1e9:info_hash20:mnopqrstuvwxyz1234564:porti6881e5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe",
+    b"d1:rd2:id20:abcdefghij01234567895:nodes26:abcdefghij0123456789axje.u5:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re",
+    b"d2:ip6:axje.u1:rd2:id20:abcdefghij01234567898:intervali21600e3:numi1e7:samples20:mnopqrstuvwxyz123456e1:t2:aa1:v4:LT\x02\x0e1:y1:re",
+    b"d1:eli201e23:A Generic Error Ocurrede1:t2:aa1:y1:ee",
+    b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q9:find_node1:t4:aaaa1:v4:bk\x01\x001:y1:qe",
+    b"brooklet DHT nodes 1\nid4 0303030303030303030303030303030303030303\nnode 0303030303030303030303030303030303030303 192.0.2.7:6881\n",
+];
+
 /// Seeds by target.
 pub type Seeds = BTreeMap<&'static str, Vec<Vec<u8>>>;
 
@@ -50,10 +62,11 @@ pub fn all(testdata: &Path) -> Seeds {
     add("resume", &texts);
     add("json", &JSON.map(|text| text.as_bytes().to_vec()));
     add("udp_tracker", &datagrams());
+    add("krpc", &KRPC.map(<[u8]>::to_vec));
     add("http", &answers(&wire));
     add("wire", &streams(&wire, &said));
     add("peer", &dialogues(said));
-    for target in ["session", "peer", "trackers", "resume"] {
+    for target in ["session", "peer", "trackers", "resume", "dht"] {
         add(target, &scripts(target.len() as u64));
     }
     seeds

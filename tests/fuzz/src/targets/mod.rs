@@ -2,8 +2,10 @@
 
 pub mod announce;
 pub mod bencode;
+pub mod dht;
 pub mod http;
 pub mod json;
+pub mod krpc;
 pub mod metainfo;
 pub mod peer;
 pub mod resume;
@@ -23,8 +25,10 @@ pub const ALL: &[(&str, Target)] = &[
     ("wire", wire::run),
     ("announce", announce::run),
     ("udp_tracker", udp_tracker::run),
+    ("krpc", krpc::run),
     ("http", http::run),
     ("trackers", trackers::run),
+    ("dht", dht::run),
     ("resume", resume::run),
     ("peer", peer::run),
     ("session", session::run),

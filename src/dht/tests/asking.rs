@@ -1,0 +1,128 @@
+//! What the machine asks of others, and what it says of that.
+
+use super::*;
+
+#[test]
+fn a_lookup_asks_announces_and_hands_over_peers() {
+    let mut bench = Bench::new();
+    bench.dht.watch(true);
+    let want = Want {
+        port: Some(6881),
+        implied: true,
+        is_urgent: true,
+    };
+    bench.dht.want(HASH, want, bench.now);
+    bench.turn();
+    assert!(bench.sent.is_empty(), "nobody is known");
+    let (host, next) = (addr("203.0.113.7:6881"), addr("198.51.100.1:6881"));
+    bench.dht.add_contact(host);
+    bench.turn();
+    let first = bench.query_to(host).unwrap();
+    let asked = Message::parse(&first).unwrap();
+    assert_eq!(asked.transaction.len(), 4, "what all clients answer");
+    let Body::Query(query) = asked.body else {
+        panic!("it asks");
+    };
+    assert_eq!(
+        query.ask,
+        Ask::GetPeers(HASH),
+        "at once, with no other step before"
+    );
+    let (mut nodes, mut values) = (Vec::new(), Vec::new());
+    pack_node(
+        &NodeInfo {
+            id: NodeId(HASH.0),
+            addr: next,
+        },
+        &mut nodes,
+    );
+    pack_value(addr("192.0.2.55:99"), &mut values);
+    let named = Reply {
+        nodes: Some(&nodes),
+        values: Some(Values(&values)),
+        token: Some(b"tok1"),
+        ..Reply::bare(THEM)
+    };
+    bench.now = bench.now + Duration::from_millis(30);
+    bench.answer(host, named, None);
+    let found = Output::Peers {
+        info_hash: HASH,
+        from: Some(host),
+        peers: vec![addr("192.0.2.55:99")],
+    };
+    assert!(bench.said.contains(&found));
+    let last = Reply {
+        token: Some(b"tok2"),
+        ..Reply::bare(NodeId(HASH.0))
+    };
+    bench.answer(next, last, None);
+    for (node, token) in [(host, b"tok1"), (next, b"tok2")] {
+        let bytes = bench.query_to(node).unwrap();
+        let Body::Query(query) = Message::parse(&bytes).unwrap().body else {
+            panic!("it asks");
+        };
+        assert_eq!(query.ask, announce(token, 6881, true));
+    }
+    check_told(&bench);
+
+    bench.dht.unwant(HASH);
+    bench.sent.clear();
+    bench.run(limits::DHT_ANNOUNCE * 3);
+    let is_about = |bytes: &[u8]| bytes.windows(20).any(|part| part == HASH.0);
+    assert!(!bench.sent.iter().any(|(_, bytes)| is_about(bytes)));
+}
+
+/// What the user and the torrent hear of it.
+fn check_told(bench: &Bench) {
+    let summary = bench.said.iter().find_map(|output| match output {
+        Output::Looked(summary) => Some(*summary),
+        _ => None,
+    });
+    let summary = summary.unwrap();
+    assert_eq!((summary.queries, summary.answers), (2, 2));
+    assert_eq!((summary.peers, summary.announced), (1, 2));
+    let reports: Vec<&Event> = bench
+        .said
+        .iter()
+        .filter_map(|output| match output {
+            Output::Report(report) if report.target == HASH.into() => Some(&report.event),
+            _ => None,
+        })
+        .collect();
+    let answered = Event::Answered {
+        round_trip: Duration::from_millis(30),
+        nodes: 1,
+        peers: 1,
+        client: Some("XX 1.2".into()),
+    };
+    assert_eq!(*reports[0], Event::Asked);
+    assert!(reports.contains(&&answered) && reports.contains(&&Event::Announced));
+}
+
+#[test]
+fn saved_nodes_are_asked_first_and_hosts_when_they_are_silent() {
+    let saved = addr("203.0.113.7:6881");
+    let host = addr("198.51.100.1:6881");
+    let mut bench = Bench::with(Saved {
+        id4: Some(THEM),
+        id6: None,
+        nodes: vec![NodeInfo {
+            id: NodeId([7; 20]),
+            addr: saved,
+        }],
+    });
+    assert_eq!(bench.dht.id(Family::V4), Some(THEM));
+    bench.dht.add_contact(host);
+    let want = Want {
+        port: None,
+        implied: false,
+        is_urgent: true,
+    };
+    bench.dht.want(HASH, want, bench.now);
+    bench.turn();
+    assert!(bench.query_to(saved).is_some() && bench.query_to(host).is_none());
+    bench.run(limits::DHT_SLOW - Duration::from_millis(1));
+    assert!(bench.query_to(host).is_none());
+    bench.run(Duration::from_millis(1));
+    assert!(bench.query_to(host).is_some());
+}
