@@ -21,6 +21,7 @@
 #              begin elsewhere, ONLY=churn,breaks for some scenarios, LAX=1 to look at fewer turns of the sessions, in half the time); a
 #              line each, as in testdata/swarm/table.txt
 # make crowd   simulated swarms of 100 and of 1,000 clients
+# make dht-world   simulated DHTs of 5,000 nodes, as in testdata/dht/table.txt: some minutes
 # make fuzz    TARGET=wire SECONDS=60: fuzzes one target (tests/fuzz/Cargo.toml) for so long; needs a C++ compiler, installs cargo-fuzz
 # make coverage   lines of each folder that the tests run, and those of the deciding ones that they do not; installs cargo-llvm-cov
 # make golden  rewrites the golden transcripts and the table of swarms; read the diff before committing it
@@ -33,7 +34,7 @@ tested := --features faults --config 'profile.dev.opt-level=1' --config 'profile
 # Most tests wait for others most of the time.
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: build install fresh demo test check ci bench bench-quick sweep crowd golden clean
+.PHONY: build install fresh demo test check ci bench bench-quick sweep crowd dht-world golden clean
 
 program := $(target)/release/brooklet
 PREFIX ?= /usr/local
@@ -93,6 +94,9 @@ swept := --config profile.release.lto=false --config profile.release.codegen-uni
 sweep:
 	@cargo test --release --locked $(swept) --test swarm sweep -- --ignored --nocapture --exact
 
+dht-world:
+	@cargo test --release --locked $(swept) --test dht large_worlds -- --ignored --nocapture --exact
+
 crowd:
 	@cargo test --release --locked $(swept) --test swarm crowds -- --ignored --nocapture --exact
 
@@ -100,6 +104,7 @@ golden:
 	GOLDEN=write cargo test --locked $(tested) --test transcripts
 	GOLDEN=write cargo test --locked $(tested) --test docs
 	GOLDEN=write cargo test --locked $(tested) --test swarm
+	GOLDEN=write cargo test --locked $(tested) --test dht
 
 clean:
 	cargo clean
