@@ -195,14 +195,18 @@ impl Lookup {
     /// Notes who has become slow, which is after so long. Returns them.
     pub fn tick(&mut self, slow_after: Duration, now: Now) -> Vec<SocketAddr> {
         let mut slow = Vec::new();
+        let hold = hold(self.answers);
         for node in &mut self.candidates {
-            match node.state {
-                State::Asked(at) if at + slow_after <= now => {
+            if let State::Asked(at) = node.state {
+                if at + slow_after <= now {
                     node.state = State::Slow(at);
                     slow.push(node.addr);
                 }
-                State::Slow(at) if at + hold(self.answers) <= now => node.state = State::Late,
-                _ => {}
+            }
+            if let State::Slow(at) = node.state {
+                if at + hold <= now {
+                    node.state = State::Late;
+                }
             }
         }
         if !slow.is_empty() {

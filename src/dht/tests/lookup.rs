@@ -112,6 +112,11 @@ fn the_end_waits_for_slow_nodes_only_so_long() {
     assert_eq!(alone.next_deadline(SLOW), Some(until));
     alone.tick(SLOW, until);
     assert!(alone.is_done() && alone.found().is_empty());
+    // The same after a sleep.
+    let mut late = self::lookup(&[node(150, 1)]);
+    ask_all(&mut late, at(0));
+    assert_eq!(late.tick(SLOW, until).len(), 1);
+    assert!(late.is_done() && late.next_deadline(SLOW).is_none());
 }
 
 #[test]
