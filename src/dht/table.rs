@@ -123,7 +123,7 @@ impl Table {
         let is_waiting = waiting
             .clone()
             .any(|node| guard::is_same(node.info.addr, info.addr));
-        let has_room = self.has_room(bucket) && waiting.count() < limits::DHT_K;
+        let has_room = self.is_open(bucket) && waiting.count() < limits::DHT_K;
         let is_new = info.id != self.own && !is_waiting && self.find(info.addr).is_none();
         let fine = has_room && is_new && self.has_room_for_network(info.addr);
         if fine {
@@ -195,7 +195,7 @@ impl Table {
     /// not heard for longest, if that is too long. It counts as asked.
     pub fn next_check(&mut self, now: Now, rng: &mut Rng) -> Option<Check> {
         for place in (0..self.buckets.len()).rev() {
-            if self.has_room(place) {
+            if self.is_open(place) {
                 if let Some(node) = self.buckets[place].waiting.pop() {
                     let target = self.own.random_sharing(place, rng);
                     return Some(Check {
@@ -224,7 +224,7 @@ impl Table {
     /// When there is something to check.
     pub fn check_at(&self) -> Option<Now> {
         let mut places = 0..self.buckets.len();
-        if places.any(|place| self.has_room(place) && !self.buckets[place].waiting.is_empty()) {
+        if places.any(|place| self.is_open(place) && !self.buckets[place].waiting.is_empty()) {
             return Some(Now::default());
         }
         let due = self.nodes().map(Node::due).min()?;
@@ -255,6 +255,11 @@ impl Table {
 
     fn has_room(&self, bucket: usize) -> bool {
         self.buckets[bucket].nodes.len() < capacity(bucket)
+    }
+
+    /// Whether another node may get a place: there is one, or the bucket can be split.
+    fn is_open(&self, bucket: usize) -> bool {
+        self.has_room(bucket) || (bucket + 1 == self.buckets.len() && bucket < NodeId::BITS)
     }
 
     fn has_room_for_network(&self, addr: SocketAddr) -> bool {

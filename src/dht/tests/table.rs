@@ -165,6 +165,25 @@ fn an_id_that_fits_its_address_takes_the_place_of_one_that_does_not() {
 }
 
 #[test]
+fn a_full_last_bucket_still_takes_in_whoever_makes_it_split() {
+    let (mut table, mut rng) = table();
+    let own = table.own();
+    for number in 0..capacity(0) as u32 {
+        table.on_answer(node(own, (number % 4) as usize, number, &mut rng), at(1));
+    }
+    let full = table.len();
+    let near = node(own, 9, 900, &mut rng);
+    assert!(table.suggest(near));
+    assert_eq!(table.next_check(at(2), &mut rng).unwrap().node, near);
+    table.on_answer(near, at(2));
+    assert_eq!(table.len(), full + 1);
+    assert!(
+        table.suggest(node(own, 0, 901, &mut rng)),
+        "there is room now"
+    );
+}
+
+#[test]
 fn upkeep_asks_who_may_come_in_and_who_was_not_heard_for_long() {
     let (mut table, mut rng) = table();
     let own = table.own();
