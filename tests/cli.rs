@@ -11,7 +11,7 @@ const COMMANDS: [&str; 7] = [
 const UNATTENDED: [&str; 7] = ["run", "status", "add", "pause", "resume", "remove", "limit"];
 
 /// The options that `get` and `seed` share, each with a value that is taken, if it takes one.
-const SHARED: [(&str, &str); 29] = [
+const SHARED: [(&str, &str); 30] = [
     ("-d", "x"),
     ("--dir", "x"),
     ("-p", "0"),
@@ -25,6 +25,7 @@ const SHARED: [(&str, &str); 29] = [
     ("--files", "1,3-4"),
     ("--sequential", ""),
     ("--no-dht", ""),
+    ("--dht-node", "dht.example:6881"),
     ("--no-pex", ""),
     ("--no-lsd", ""),
     ("--no-trackers", ""),

@@ -11,6 +11,7 @@ use super::Failure;
 use super::slip;
 use super::values::{self, Value};
 use crate::base::{Duration, limits};
+use crate::io::setup::Sources;
 use crate::torrent::Stay;
 
 /// The commands that take these options.
@@ -79,8 +80,8 @@ pub struct Options {
     pub choice: Choice,
     /// `--sequential`.
     pub sequential: bool,
-    /// Unless `--no-trackers`.
-    pub trackers: bool,
+    /// `--no-trackers`, `--no-dht`, `--dht-node`.
+    pub sources: Sources,
     /// `--allow-local`.
     pub allow_local: bool,
     /// `--timeout`; `None`: wait for ever.
@@ -147,7 +148,7 @@ impl Options {
             up: None,
             choice: Choice::default(),
             sequential: false,
-            trackers: true,
+            sources: Sources::default(),
             allow_local: false,
             timeout: None,
             state: None,
@@ -195,8 +196,10 @@ impl Options {
             }
             "--sequential" => self.sequential = true,
             // These sources of peers do not exist yet, so there is nothing to leave out.
-            "--no-dht" | "--no-pex" | "--no-lsd" => {}
-            "--no-trackers" => self.trackers = false,
+            "--no-pex" | "--no-lsd" => {}
+            "--no-dht" => self.sources.dht = false,
+            "--dht-node" => self.sources.dht_nodes.push(value.read(values::peer)?),
+            "--no-trackers" => self.sources.trackers = false,
             "--allow-local" => self.allow_local = true,
             "--timeout" => self.timeout = Some(value.read(values::patience)?),
             "--state" => self.state = Some(value.path()?),
@@ -284,7 +287,9 @@ mod tests {
             (options.memory, options.down, options.up),
             (16 << 20, None, None)
         );
-        assert!(options.trackers && !options.sequential && !options.recheck && !options.json);
+        assert!(
+            options.sources.trackers && !options.sequential && !options.recheck && !options.json
+        );
         assert_eq!(
             (options.stay, options.verbosity),
             (Stay::No, Verbosity::Normal)

@@ -35,6 +35,9 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
                 Err(why) => object.text("error", why.as_str()),
             }
         }
+        Report::Dht { nodes, peers } => {
+            begin("dht", at).plain("nodes", nodes).plain("peers", peers)
+        }
         Report::Connected { addr, client } => begin("peer", at)
             .text("addr", addr.to_string().as_str())
             .text("state", "connected")
@@ -171,6 +174,10 @@ mod tests {
                     remark: None,
                 },
                 String::from(r#""tracker",T,"url":"http://t/announce","ok":false,"error":"x""#),
+            ),
+            (
+                Report::Dht { nodes: 8, peers: 3 },
+                String::from(r#""dht",T,"nodes":8,"peers":3"#),
             ),
             (
                 Report::Connected {

@@ -63,8 +63,13 @@ macro_rules! common {
       --no-trackers     do not ask trackers for peers
       --allow-local     ask trackers at local addresses whatever their path, and
                         follow redirects to them
-      --no-dht, --no-pex, --no-lsd
-                        leave that source of peers out (none of them exists yet)
+      --no-dht          do not look for peers in the DHT (never done for private
+                        torrents)
+      --dht-node HOST:PORT
+                        begin in the DHT with this node instead of the usual
+                        ones; repeatable
+      --no-pex, --no-lsd
+                        leave that source of peers out (neither exists yet)
       --timeout MIN     fail after so many minutes without progress (never)
       --state DIR       where resume data is kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
@@ -252,6 +257,11 @@ there; what cannot be added goes to watch/failed/, with the reason beside it.
       --down RATE      limit of what comes in, bytes a second (none)
       --up RATE        limit of what goes out, bytes a second (none)
       --no-trackers    do not ask trackers for peers
+      --no-dht         do not look for peers in the DHT (never done for private
+                       torrents)
+      --dht-node HOST:PORT
+                       begin in the DHT with this node instead of the usual
+                       ones; repeatable
       --allow-local    ask trackers at local addresses whatever their path, and
                        follow redirects to them
   -q, --quiet          only errors

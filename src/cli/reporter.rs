@@ -9,6 +9,7 @@ use super::progress::{Board, Style};
 use super::units::Bytes;
 use super::{Failure, events};
 use crate::base::{InfoHash, SortedMap, SortedSet, TorrentKey};
+use crate::peer::incoming::Failed;
 use crate::torrent::Report;
 
 /// Turns reports into what a user sees.
@@ -136,6 +137,9 @@ impl Reporter {
                 Err(why) => self.complain(about, url, why),
             },
             Report::TrackerWarning { url, message } => self.complain(about, url, message),
+            Report::Dht { nodes, peers } => {
+                log::info!("{about}DHT: nodes: {nodes}, peers: {peers}");
+            }
             Report::Connected { addr, client } => {
                 log::info!("{about}peer {addr}: connected ({client})")
             }
@@ -143,13 +147,9 @@ impl Reporter {
                 log::info!("{about}peer {addr}: disconnected: {reason}");
             }
             Report::FailedIncoming(counts) => {
-                let parts: Vec<String> = counts
-                    .iter()
-                    .map(|(failed, count)| format!("{count} {failed}"))
-                    .collect();
                 log::info!(
                     "incoming connections that failed before their handshake: {}",
-                    parts.join(", ")
+                    listed(counts)
                 );
             }
             Report::Piece { index, ok: false } => {
@@ -195,4 +195,10 @@ impl Reporter {
             (result, _) => result,
         }
     }
+}
+
+fn listed(counts: &[(Failed, u64)]) -> String {
+    let counts = counts.iter();
+    let counts = counts.map(|(failed, count)| format!("{count} {failed}"));
+    counts.collect::<Vec<_>>().join(", ")
 }

@@ -126,7 +126,7 @@ fn basis(command: Command, mut metainfo: Metainfo, options: &Options) -> Setup {
         up: options.up,
         selection: None,
         sequential: options.sequential,
-        trackers: options.trackers,
+        sources: options.sources.clone(),
         allow_local: options.allow_local,
         timeout: options.timeout,
         recheck: options.recheck,

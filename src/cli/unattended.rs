@@ -85,6 +85,8 @@ fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<()
         "--seed-time" => settings.seed_time = Some(value.read(values::minutes)?),
         "--on-complete" => settings.on_complete = Some(value.path()?),
         "--no-trackers" => settings.no_trackers = Some(()),
+        "--no-dht" => settings.no_dht = Some(()),
+        "--dht-node" => settings.dht_nodes.push(value.read(values::peer)?),
         "--allow-local" => settings.allow_local = Some(()),
         "-q" | "--quiet" => settings.level = Some(LevelFilter::Error),
         "-v" | "--verbose" => {
@@ -170,6 +172,7 @@ fn log(of: &str, report: &Report) {
         Report::TrackerWarning { url, message } => {
             log::info!("{of}tracker {url}: {message}");
         }
+        Report::Dht { nodes, peers } => log::info!("{of}DHT: nodes: {nodes}, peers: {peers}"),
         Report::Connected { addr, client } => {
             log::info!("{of}peer {addr}: connected ({client})");
         }

@@ -212,6 +212,32 @@ impl Dht {
         self.announces.extend(to);
     }
 
+    /// Nodes of the other family that a lookup was told of: the other lookup of the same torrent
+    /// can use them.
+    pub(super) fn lend(&mut self, info_hash: InfoHash, family: Family, nodes: &[NodeInfo]) {
+        let other = match family {
+            Family::V4 => Family::V6,
+            Family::V6 => Family::V4,
+        };
+        if let Some(active) = self.lookups.of_mut(info_hash, other) {
+            active.lookup.add_all(nodes);
+        }
+    }
+
+    /// Nodes were named: upkeep may ask them whether they are there.
+    pub(super) fn suggest(&mut self, nodes: &[NodeInfo], now: Now) {
+        for node in nodes {
+            let is_silent = self.silent.has(node.addr, now);
+            let half = self.half(Family::of(node.addr.ip()));
+            let Some(half) = half.filter(|_| !is_silent) else {
+                continue;
+            };
+            if half.table.suggest(*node) {
+                self.upkeep.1 = Some(self.upkeep.0);
+            }
+        }
+    }
+
     /// Asks one node of the routing table, or one that may come into it, from time to time.
     pub(super) fn keep_up(&mut self, now: Now) {
         let (free_at, due) = self.upkeep;

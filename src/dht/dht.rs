@@ -116,6 +116,11 @@ impl Dht {
         self.announces.retain(|(other, _)| *other != info_hash);
     }
 
+    /// How a torrent takes part, if it does.
+    pub fn wanted(&self, info_hash: InfoHash) -> Option<Want> {
+        self.wanted.get(info_hash)
+    }
+
     /// Whether each step is to be reported.
     pub fn watch(&mut self, watched: bool) {
         self.outputs.watched = watched;
@@ -295,7 +300,9 @@ impl Dht {
             .into_iter()
             .flat_map(|family| reply.nodes_of(family))
         {
-            if guard::may_name(from, named.addr) {
+            if guard::may_name(from, named.addr)
+                && self.id(Family::of(named.addr.ip())) != Some(named.id)
+            {
                 let list = if Family::of(named.addr.ip()) == family {
                     &mut own
                 } else {
@@ -322,7 +329,7 @@ impl Dht {
         }
         self.suggest(&own, now);
         self.suggest(&other, now);
-        let peers = self.take_peers(from, &sent, reply);
+        let peers = self.take_peers(from, &sent, reply, message.external);
         if let Purpose::Lookup(number, info_hash) = sent.purpose {
             if let Some(active) = self.lookups.get_mut(number) {
                 active.peers += peers;
@@ -342,21 +349,29 @@ impl Dht {
         });
     }
 
-    /// Hands over the peers of a reply; returns how many.
-    fn take_peers(&mut self, from: SocketAddr, sent: &Sent, reply: &Reply<'_>) -> usize {
+    /// Hands over the peers of a reply; returns how many. `external`: where its sender sees us, who
+    /// are not a peer of our own.
+    fn take_peers(
+        &mut self,
+        from: SocketAddr,
+        sent: &Sent,
+        reply: &Reply<'_>,
+        external: Option<SocketAddr>,
+    ) -> usize {
         let Purpose::Lookup(_, Some(info_hash)) = sent.purpose else {
             return 0;
         };
-        let Some(values) = reply
-            .values
-            .filter(|_| self.wanted.get(info_hash).is_some())
-        else {
+        let (Some(values), Some(want)) = (reply.values, self.wanted.get(info_hash)) else {
             return 0;
+        };
+        let is_us = |peer: &SocketAddr| {
+            external.is_some_and(|seen| canonical(seen).ip() == peer.ip())
+                && want.port == Some(peer.port())
         };
         let peers: Vec<SocketAddr> = values
             .iter()
             .map(canonical)
-            .filter(|&peer| guard::may_name(from, peer))
+            .filter(|peer| guard::may_name(from, *peer) && !is_us(peer))
             .collect();
         let count = peers.len();
         if count > 0 {
@@ -367,32 +382,6 @@ impl Dht {
             });
         }
         count
-    }
-
-    /// Nodes of the other family that a lookup was told of: the other lookup of the same torrent
-    /// can use them.
-    fn lend(&mut self, info_hash: InfoHash, family: Family, nodes: &[NodeInfo]) {
-        let other = match family {
-            Family::V4 => Family::V6,
-            Family::V6 => Family::V4,
-        };
-        if let Some(active) = self.lookups.of_mut(info_hash, other) {
-            active.lookup.add_all(nodes);
-        }
-    }
-
-    /// Nodes were named: upkeep may ask them whether they are there.
-    fn suggest(&mut self, nodes: &[NodeInfo], now: Now) {
-        for node in nodes {
-            let is_silent = self.silent.has(node.addr, now);
-            let half = self.half(Family::of(node.addr.ip()));
-            let Some(half) = half.filter(|_| !is_silent) else {
-                continue;
-            };
-            if half.table.suggest(*node) {
-                self.upkeep.1 = Some(self.upkeep.0);
-            }
-        }
     }
 
     fn on_no_answer(&mut self, sent: Sent, event: Event) {

@@ -20,6 +20,8 @@ mod claims;
 mod metadata_files;
 mod pending;
 
+mod nodes;
+
 pub mod folder;
 
 mod ending;

@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::disk::Store;
 use super::folder::Unattended;
 use super::net::{Listeners, Outreach};
+use super::nodes::Nodes;
 use super::pending::Pending;
 use crate::session::Session;
 
@@ -25,6 +26,8 @@ pub struct Parts {
     pub store: Store,
     /// Trackers' sockets.
     pub outreach: Outreach,
+    /// Nodes of the DHT to begin with.
+    pub nodes: Nodes,
     /// Torrents of which only a link is known.
     pub pending: Pending,
     /// The clock that the session was started with.

@@ -16,6 +16,7 @@ use super::ending;
 use super::folder::Unattended;
 use super::logging;
 use super::net::{Heard, Link, Links, Listeners, Outreach, Stream, link};
+use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
 use super::setup::{Ending, Reporter};
@@ -29,7 +30,7 @@ use crate::torrent::{Effect, Source};
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
 const AREA: usize = 256 * 1024;
 /// Readiness events taken in one turn.
-const EVENTS: usize = 512;
+pub(super) const EVENTS: usize = 512;
 /// Everything the loop owns.
 pub struct Reactor {
     pub(super) poll: Poll,
@@ -41,6 +42,7 @@ pub struct Reactor {
     pub(super) outreach: Outreach,
     /// Torrents of which only a link is known.
     pending: Pending,
+    nodes: Nodes,
     pub(super) clock: Clock,
     pub(super) bind: Option<IpAddr>,
     pub(super) links: Links,
@@ -50,7 +52,7 @@ pub struct Reactor {
     pub(super) free: Vec<Vec<u8>>,
     /// What is written and the session has not heard of.
     pub(super) written: Vec<(TorrentKey, Written)>,
-    listeners: Listeners,
+    pub(super) listeners: Listeners,
     caught: Option<(i32, Now)>,
     /// The session is over.
     over: Option<Over>,
@@ -94,6 +96,7 @@ impl Reactor {
             store: parts.store,
             outreach: parts.outreach,
             pending: parts.pending,
+            nodes: parts.nodes,
             clock: parts.clock,
             bind: parts.bind,
             listeners: parts.listeners,
@@ -120,6 +123,8 @@ impl Reactor {
             self.on_unsaved(torrent, unsaved, now);
         }
         self.perform(now, reporter);
+        self.nodes.keep(self.session.finding.dht());
+        self.nodes.wait();
         let parts = (&self.session, &mut self.store);
         ending::of(
             parts,
@@ -242,55 +247,13 @@ impl Reactor {
         }
         self.outreach
             .on_woken(now, &mut |heard| hear(&mut self.session, heard, now));
+        self.session.finding.add_nodes(&self.outreach.take_nodes());
         let found = self.outreach.take_peers();
         if found.is_empty() {
             return;
         }
         for torrent in view::keys(&self.session) {
             self.session.add_peers(torrent, &found, Source::User, now);
-        }
-    }
-
-    fn accept_peers(&mut self, now: Now) {
-        for place in std::mem::take(&mut self.listeners.ready) {
-            let Some(socket) = self.listeners.sockets.get(place) else {
-                continue;
-            };
-            // Bounded, so that a flood of connections does not keep the others waiting: what is
-            // left is accepted in the next turn.
-            let mut accepted = 0;
-            loop {
-                if accepted == EVENTS {
-                    self.listeners.ready.push(place);
-                    self.busy = true;
-                    break;
-                }
-                accepted += 1;
-                match socket.accept() {
-                    Ok((stream, addr)) => {
-                        let Some(key) = self.session.handle_accepted(addr, now) else {
-                            continue;
-                        };
-                        let mut link = Link::new(Stream::new(stream));
-                        let kept = link
-                            .stream
-                            .finish()
-                            .and_then(|_| self.links.add(self.poll.registry(), key, link));
-                        if let Err(error) = kept {
-                            let fault = Fault::Network(link::plain(&error));
-                            self.session.handle_closed(key, fault, now);
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        // The process may be out of file handles. The poll tells of new dials only,
-                        // so the peers that wait are accepted with the next one.
-                        log::debug!("a peer could not be accepted: {}", link::plain(&error));
-                        break;
-                    }
-                }
-            }
         }
     }
 
@@ -340,6 +303,8 @@ impl Reactor {
                     let registry = self.poll.registry();
                     self.outreach.perform(action, registry, now, hear);
                 }
+                Effect::FindNodes => self.nodes.look_up(&mut self.outreach, now),
+                Effect::KeepNodes => self.nodes.keep(self.session.finding.dht()),
                 Effect::Datagram { to, bytes } => self.outreach.send(to, &bytes),
                 Effect::ReadAhead { torrent, block } => {
                     self.store.content(torrent).read_ahead(block);

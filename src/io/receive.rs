@@ -1,10 +1,12 @@
-//! Receiving: sockets are read into the loop's buffer, what is in it goes to the session, and the
-//! blocks among that to the disk. Blocks that came out of order, and files that were there before,
-//! are read back from disk to be hashed.
+//! Receiving: peers that dial are accepted, sockets are read into the loop's buffer, what is in it
+//! goes to the session, and the blocks among that to the disk. Blocks that came out of order, and
+//! files that were there before, are read back from disk to be hashed.
+
+use std::io;
 
 use super::disk::{Blocks, Unsaved, Written};
-use super::net::link;
-use super::reactor::Reactor;
+use super::net::{Link, Stream, link};
+use super::reactor::{EVENTS, Reactor};
 use crate::base::{Block, Now, PeerKey, SortedSet, TorrentKey, limits};
 use crate::peer::{Fault, Peer};
 use crate::session::{Appetite, DiskLoad, sleep};
@@ -15,6 +17,50 @@ use crate::session::{Appetite, DiskLoad, sleep};
 pub const GATHERED: usize = 4;
 
 impl Reactor {
+    /// Takes the connections that peers have made.
+    pub(super) fn accept_peers(&mut self, now: Now) {
+        for place in std::mem::take(&mut self.listeners.ready) {
+            let Some(socket) = self.listeners.sockets.get(place) else {
+                continue;
+            };
+            // Bounded, so that a flood of connections does not keep the others waiting: what is
+            // left is accepted in the next turn.
+            let mut accepted = 0;
+            loop {
+                if accepted == EVENTS {
+                    self.listeners.ready.push(place);
+                    self.busy = true;
+                    break;
+                }
+                accepted += 1;
+                match socket.accept() {
+                    Ok((stream, addr)) => {
+                        let Some(key) = self.session.handle_accepted(addr, now) else {
+                            continue;
+                        };
+                        let mut link = Link::new(Stream::new(stream));
+                        let kept = link
+                            .stream
+                            .finish()
+                            .and_then(|_| self.links.add(self.poll.registry(), key, link));
+                        if let Err(error) = kept {
+                            let fault = Fault::Network(link::plain(&error));
+                            self.session.handle_closed(key, fault, now);
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        // The process may be out of file handles. The poll tells of new dials only,
+                        // so the peers that wait are accepted with the next one.
+                        log::debug!("a peer could not be accepted: {}", link::plain(&error));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
     /// One read of each link that may have something, in the order in which they came to have it.
     pub(super) fn read_peers(&mut self, now: Now) {
         self.store.begin_turn();

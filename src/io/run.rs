@@ -2,7 +2,7 @@
 //! session is given what it needs.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mio::{Poll, Waker};
@@ -14,6 +14,7 @@ use super::disk::{DiskError, Pool, Store};
 use super::folder::{Unattended, Whole};
 use super::metadata_files::MetadataFiles;
 use super::net::{Listeners, Outreach, link};
+use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
 use super::reactor::Reactor;
@@ -61,6 +62,11 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let (listeners, outreach) = open_ports(setup.port, setup.bind, poll, waker)?;
     let (process, bind) = (setup.process, setup.bind);
     let state_dir = setup.state_dir();
+    let dht = setup.sources.dht.then(|| NamedNodes {
+        state_dir: setup.state_dir(),
+        by_user: setup.sources.dht_nodes.clone(),
+        by_torrents: Vec::new(),
+    });
     let registry = poll.registry();
     // The process that holds the folder's lock has its torrents: no other process touches them.
     let place = (listeners.port, Arc::clone(waker));
@@ -72,6 +78,8 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let mut config = config(&process, longest, &listeners, &mut rng, warn);
     config.after_stay = Then::Pause;
     let mut session = Session::new(config, rng.bits64(), now);
+    let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
+    let nodes = nodes.transpose()?.unwrap_or_default();
     unattended.load(&mut store, &mut session, now);
     signal::hand_over(Arc::clone(waker));
     Reactor::new(Parts {
@@ -82,6 +90,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
         unattended: Some(unattended),
         pending: Pending::new(MetadataFiles::new(state_dir)),
         outreach,
+        nodes,
         clock: basis.clock,
         listeners,
         bind,
@@ -99,8 +108,7 @@ struct Basis {
 
 impl Basis {
     fn new() -> Result<Basis, String> {
-        let seed = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
-            .map_err(|error| format!("random numbers: {error}"))?;
+        let seed = random()?;
         let poll = Poll::new().map_err(failed)?;
         Ok(Basis {
             clock: Clock::start(),
@@ -109,6 +117,11 @@ impl Basis {
             poll,
         })
     }
+}
+
+fn random() -> Result<u64, String> {
+    rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
+        .map_err(|error| format!("random numbers: {error}"))
 }
 
 fn failed(error: std::io::Error) -> String {
@@ -129,6 +142,7 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
         return Err(String::from("no torrent is left"));
     };
     let (process, bind) = (first.process(), first.bind);
+    let dht = first.sources.dht.then(|| NamedNodes::of(first, &setups));
     let (peers, files) = known(&setups, &first.origin.state_dir);
     let (listeners, mut outreach) = open_ports(first.port, bind, &poll, &waker)?;
     let longest = FrameLimits::of(most_pieces(&setups)).longest();
@@ -141,6 +155,8 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     let config = config(&process, longest, &listeners, &mut rng, &mut warn);
     let mut session = Session::new(config, rng.bits64(), now);
     let mut pending = Pending::new(files);
+    let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
+    let nodes = nodes.transpose()?.unwrap_or_default();
     let whole = pending.begin_all(setups, &mut session, now)?;
     unopened += open(whole, &mut store, &mut session, now, reporter)?;
     for (host, port) in peers {
@@ -162,6 +178,7 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
         unattended: None,
         pending,
         outreach,
+        nodes,
         clock,
         listeners,
         bind,
@@ -192,6 +209,50 @@ fn most_pieces(setups: &[Setup]) -> u32 {
         None => setup.metainfo.geometry.pieces(),
     });
     pieces.max().unwrap_or(0)
+}
+
+/// Where nodes of the DHT are named.
+struct NamedNodes {
+    /// The folder of what was kept of an earlier run.
+    state_dir: PathBuf,
+    /// Those that the user names, host and port.
+    by_user: Vec<(String, u16)>,
+    /// Those of torrents, `host:port`.
+    by_torrents: Vec<String>,
+}
+
+impl NamedNodes {
+    fn of(first: &Setup, setups: &[Setup]) -> NamedNodes {
+        let public = setups.iter().filter(|setup| !setup.metainfo.private);
+        let nodes = public.flat_map(|setup| setup.metainfo.nodes.iter().cloned());
+        NamedNodes {
+            state_dir: first.origin.state_dir.clone(),
+            by_user: first.sources.dht_nodes.clone(),
+            by_torrents: nodes.collect(),
+        }
+    }
+}
+
+/// Has a session take part in the DHT.
+///
+/// # Errors
+/// There are no random numbers.
+fn join_dht(
+    session: &mut Session,
+    named: NamedNodes,
+    listeners: &Listeners,
+    bind: Option<IpAddr>,
+) -> Result<Nodes, String> {
+    let (mut nodes, saved) = Nodes::load(named.state_dir, named.by_user, bind);
+    named
+        .by_torrents
+        .iter()
+        .for_each(|node| nodes.add_host(node));
+    let random = (random()?, random()?);
+    session
+        .finding
+        .join(nodes.start(saved, listeners.families, bind, random));
+    Ok(nodes)
 }
 
 /// Opens the files of torrents and hands those to the session whose files can be had. How many

@@ -44,8 +44,8 @@ pub struct Setup {
     pub selection: Option<Vec<usize>>,
     /// Pieces in order, instead of the rarest first.
     pub sequential: bool,
-    /// Whether trackers are asked.
-    pub trackers: bool,
+    /// Where peers are looked for.
+    pub sources: Sources,
     /// Whether trackers at local addresses are asked whatever their path.
     pub allow_local: bool,
     /// The run fails after so long without progress.
@@ -78,6 +78,27 @@ pub struct Wanted {
     pub files: Vec<String>,
     /// Only the metadata are: they are written to this file, or to `NAME.torrent`.
     pub only: Option<Option<PathBuf>>,
+}
+
+/// Where peers are looked for, beside those that the user names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sources {
+    /// Trackers are asked.
+    pub trackers: bool,
+    /// The DHT is asked, but for private torrents.
+    pub dht: bool,
+    /// Nodes of the DHT to begin with, host and port; none: the usual ones.
+    pub dht_nodes: Vec<(String, u16)>,
+}
+
+impl Default for Sources {
+    fn default() -> Sources {
+        Sources {
+            trackers: true,
+            dht: true,
+            dht_nodes: Vec::new(),
+        }
+    }
 }
 
 /// What all torrents of a process share.
@@ -139,11 +160,12 @@ impl Setup {
             to_hash: opened.verdict.hash,
             doubted: opened.doubted,
             earlier: opened.totals,
-            trackers: if self.trackers {
+            trackers: if self.sources.trackers {
                 metainfo.trackers.clone()
             } else {
                 Vec::new()
             },
+            dht: self.sources.dht && !metainfo.private,
             timeout: self.timeout,
             sequential: self.sequential,
             metadata_size: NonZeroU32::new(metainfo.info_size).filter(|_| !metainfo.private),
@@ -153,7 +175,7 @@ impl Setup {
 
     /// The torrent as the session is to run it while only a link is known.
     pub fn order_of_link(&self, link: &Link) -> Order {
-        let trackers = if self.trackers {
+        let trackers = if self.sources.trackers {
             link.trackers.clone()
         } else {
             Vec::new()
@@ -165,6 +187,8 @@ impl Setup {
         Order {
             download,
             stay,
+            // Whether it is private is not known yet.
+            dht: self.sources.dht,
             timeout: self.timeout,
             sequential: self.sequential,
             ..Order::of_link(link.info_hash, link.title(), trackers)

@@ -80,6 +80,7 @@ pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), 
 /// [`Effect::Trace`](crate::torrent::Effect::Trace).
 pub fn trace(session: &mut Session) {
     session.tracer = Some(Tracer::default());
+    session.finding.watch();
 }
 
 /// The torrent that is added next gets this number: one that none had.

@@ -2,8 +2,8 @@
 //! that port, and the first bytes tell them apart. `io` only receives and sends.
 //!
 //! A tracker's answer is found again by its address and transaction id. There is no uTP yet: a peer
-//! that opens a connection over it is refused, so that it turns to TCP at once. Datagrams of the
-//! DHT, which does not exist here yet, are dropped, as is everything else.
+//! that opens a connection over it is refused, so that it turns to TCP at once. What is of no
+//! protocol is dropped.
 
 use std::net::SocketAddr;
 
@@ -44,7 +44,8 @@ pub fn handle(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
     match Protocol::of(bytes) {
         Protocol::Tracker => session.handle_tracker(tracker::Input::Datagram { from, bytes }, now),
         Protocol::Utp => handle_utp(session, from, bytes, now),
-        Protocol::Dht | Protocol::Unknown => {}
+        Protocol::Dht => session.finding.receive(from, bytes, now),
+        Protocol::Unknown => {}
     }
 }
 

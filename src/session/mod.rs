@@ -19,6 +19,7 @@ mod queue;
 mod invariants;
 mod torrents;
 
+pub mod finding;
 mod room;
 pub mod sending;
 mod tracer;
@@ -42,6 +43,7 @@ pub mod view;
 pub use appetite::{Appetite, DiskLoad};
 pub use command::{Change, Command, Refused};
 pub use config::Config;
+pub use finding::{Finding, Start};
 pub use sending::Sealed;
 pub use session::Session;
 pub use view::{PeerView, Rates, State, TorrentView, View};

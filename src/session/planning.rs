@@ -31,6 +31,10 @@ impl Session {
         self.each_torrent(|session, torrent| session.plan_stay(torrent, now));
         self.begin_queued(now);
         self.plan_trackers(now);
+        let (mut finding, port) = (std::mem::take(&mut self.finding), self.config.us.port);
+        let (torrents, mut members) = self.split();
+        finding.plan(torrents, &mut members, port, now);
+        self.finding = finding;
         self.dial_peers(now);
         self.each_torrent(|session, torrent| session.plan_rest(torrent, now));
         self.report_incoming(false, now);

@@ -12,6 +12,7 @@ use slab::Slab;
 
 use super::budget::{Dials, Flow, Refusals};
 use super::config::Config;
+use super::finding::Finding;
 use super::incoming::FailedIncoming;
 use super::invariants;
 use super::patience::Impatient;
@@ -39,6 +40,8 @@ pub struct Session {
     pub(super) bans: Bans,
     /// What the torrents' trackers have in common.
     pub(super) shared: Shared,
+    /// Our node in the DHT.
+    pub finding: Finding,
     pub(super) impatient: Impatient,
     pub(super) incoming: FailedIncoming,
     pub(super) refusals: Refusals,
@@ -63,6 +66,7 @@ impl Session {
             timers: Timers::default(),
             bans: Bans::default(),
             shared: Shared::default(),
+            finding: Finding::default(),
             impatient: Impatient::default(),
             incoming: FailedIncoming::default(),
             refusals: Refusals::default(),
@@ -113,8 +117,7 @@ impl Session {
         self.stir(torrent);
     }
 
-    /// Something that the user should know, and that ends no torrent. `torrent`: the one that it is
-    /// about, if it is about one.
+    /// Something that the user should know, and that ends no torrent. `torrent`: what it is about.
     pub fn warn(&mut self, torrent: Option<TorrentKey>, message: String) {
         let report = Report::Warning(message);
         self.effects.push_back(Effect::Report { torrent, report });
@@ -164,9 +167,8 @@ impl Session {
 
     /// Ends all torrents.
     pub fn stop_all(&mut self, reason: &str, now: Now) {
-        for torrent in self.torrents.keys() {
-            self.stop(torrent, reason, now);
-        }
+        let all = self.torrents.keys().into_iter();
+        all.for_each(|torrent| self.stop(torrent, reason, now));
     }
 
     /// A torrent cannot go on, and ends. `why` is the line for the user.
@@ -307,6 +309,7 @@ impl Session {
         let mut next = sooner(self.timers.next_deadline(), self.torrents.plan.first());
         next = sooner(next, sooner(self.agenda.ask_at, self.incoming.deadline()));
         next = sooner(next, self.shared.next_deadline());
+        next = sooner(next, self.finding.next_deadline());
         if self.dials.may_dial() {
             let due = self.torrents.dial.first();
             next = sooner(next, due.map(|due| due.max(self.dials.next())));
@@ -363,8 +366,6 @@ impl Session {
         self.bans.addresses()
     }
 
-    // Helpers.
-
     /// The torrents, and what is lent to them.
     pub(super) fn split(&mut self) -> (&mut Torrents, Members<'_>) {
         let members = Members {
@@ -384,8 +385,7 @@ impl Session {
         act: impl FnOnce(&mut Torrent, &mut Members<'_>) -> T,
     ) -> Option<T> {
         let (torrents, mut members) = self.split();
-        let torrent = torrents.get_mut(torrent)?;
-        Some(act(torrent, &mut members))
+        Some(act(torrents.get_mut(torrent)?, &mut members))
     }
 
     /// What uploading needs.

@@ -16,6 +16,8 @@ pub enum Source {
     User,
     /// A tracker.
     Tracker,
+    /// A node of the DHT.
+    Dht,
 }
 
 /// What becomes of an address next.

@@ -68,6 +68,13 @@ pub enum Report {
         /// Its words.
         message: String,
     },
+    /// A lookup in the DHT is over.
+    Dht {
+        /// Nodes that answered.
+        nodes: usize,
+        /// Peers that they named.
+        peers: usize,
+    },
     /// A peer greeted us: the connection is up.
     Connected {
         /// Where it is.
@@ -162,6 +169,12 @@ pub enum Effect {
         /// Its content.
         bytes: Vec<u8>,
     },
+    /// No node of the DHT is known: look up the hosts to begin with, for
+    /// [`Finding::add_nodes`](crate::session::Finding::add_nodes).
+    FindNodes,
+    /// Put on disk, if they have changed, the nodes that
+    /// [`Finding::dht`](crate::session::Finding::dht) knows.
+    KeepNodes,
     /// These bytes will be sent soon: have them in memory by then.
     ReadAhead {
         /// The torrent.

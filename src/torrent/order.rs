@@ -76,6 +76,8 @@ pub struct Order {
     pub earlier: Totals,
     /// Trackers by tier; none: do not ask any.
     pub trackers: Vec<Vec<String>>,
+    /// Whether its peers are looked for in the DHT: never those of a private torrent (BEP 27).
+    pub dht: bool,
     /// How long there may be no progress before the torrent fails; `None`: for ever.
     pub timeout: Option<Duration>,
     /// Pieces in order, instead of the rarest first.
@@ -129,6 +131,7 @@ impl Order {
             doubted: Vec::new(),
             earlier: Totals::default(),
             trackers,
+            dht: false,
             timeout: None,
             sequential: false,
             metadata_size: None,

@@ -11,6 +11,8 @@ pub struct Search {
     /// Trackers that are asked, by URL, and how many peers each named last. `None`: it has neither
     /// answered nor failed.
     trackers: Vec<(String, Option<Result<usize, String>>)>,
+    /// Nodes that the last lookup in the DHT asked, and the peers that they named.
+    looked: Option<(usize, usize)>,
     /// Peers that the user named.
     named: SortedSet<SocketAddr>,
     /// Why dials failed since a peer was connected last, and how many.
@@ -31,6 +33,7 @@ impl Search {
         let urls = urls.into_iter().take(limits::TRACKERS);
         Search {
             trackers: urls.map(|url| (url.to_owned(), None)).collect(),
+            looked: None,
             named: SortedSet::new(),
             failed: SortedMap::new(),
             alone: None,
@@ -46,6 +49,11 @@ impl Search {
         if let Some((_, known)) = known {
             *known = Some(outcome);
         }
+    }
+
+    /// So many nodes of the DHT answered, and named so many peers.
+    pub fn on_lookup(&mut self, nodes: usize, peers: usize) {
+        self.looked = Some((nodes, peers));
     }
 
     /// The user named these peers.
@@ -121,6 +129,9 @@ impl Search {
     /// Why no peer is connected.
     pub fn words(&self, dialing: usize) -> String {
         let mut words = format!("no peer is connected: {}", self.tracker_words());
+        if let Some((nodes, peers)) = self.looked {
+            words += &format!("; DHT: nodes: {nodes}, peers: {peers}");
+        }
         let mut dials: Vec<String> = self
             .failed
             .iter()
@@ -224,10 +235,11 @@ mod tests {
         let mut search = search(&[Some(Ok(3))]);
         search.on_failed("it refused the connection");
         search.on_failed("it refused the connection");
+        search.on_lookup(8, 2);
         assert_eq!(
             search.words(1),
             "no peer is connected: its tracker is with peers that are of no use; \
-             dials of peers: 2 failed (it refused the connection), 1 not answered yet"
+             DHT: nodes: 8, peers: 2; dials of peers: 2 failed (it refused the connection), 1 not answered yet"
         );
         for number in 0..1000 {
             search.on_failed(&number.to_string());

@@ -99,9 +99,11 @@ fn differs(kept: &str, now: &str) -> bool {
     let (kept, now) = (numbers(kept), numbers(now));
     let off = |place: usize, least: f64| {
         let (kept, now) = (kept[place], now[place]);
-        !((kept - now).abs() <= least.max(kept / 10.0))
+        let same = (kept - now).abs() <= least.max(kept / 10.0);
+        !same
     };
-    let found = !(now[5] >= kept[5] - 0.5);
+    let as_often = now[5] >= kept[5] - 0.5;
+    let found = !as_often;
     kept[..5] != now[..5] || found || off(6, 1.0) || off(7, 20.0) || off(9, 1.0) || off(10, 20.0)
 }
 

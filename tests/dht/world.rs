@@ -165,13 +165,11 @@ impl World {
             self.free.push(slot);
             match self.happenings[slot].take() {
                 Some(Happening::Arrives { to, from, bytes }) => self.deliver(to, from, &bytes),
-                Some(Happening::Wakes(place)) => {
-                    if self.nodes[place].wakes_at == Some(at) {
-                        self.nodes[place].wakes_at = None;
-                        self.settle(place);
-                    }
+                Some(Happening::Wakes(place)) if self.nodes[place].wakes_at == Some(at) => {
+                    self.nodes[place].wakes_at = None;
+                    self.settle(place);
                 }
-                None => {}
+                Some(Happening::Wakes(_)) | None => {}
             }
         }
         self.now = self.now.max(until);

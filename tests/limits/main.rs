@@ -16,6 +16,7 @@ mod support;
 mod transcript;
 
 mod disk;
+mod finding;
 mod frames;
 mod handles;
 mod metainfo;

@@ -52,6 +52,10 @@ pub struct Bench {
     pub waking: Vec<TorrentKey>,
     /// Datagrams that were sent, and whom to.
     pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    /// How often hosts of the DHT were asked for, and its nodes were to be kept.
+    pub finds: usize,
+    /// See `finds`.
+    pub keeps: usize,
     /// Messages that were traced: of whom, whether we sent them, in words.
     pub traced: Vec<(SocketAddr, bool, String)>,
     /// Torrents that were to be forgotten, and whether with their content.
@@ -145,6 +149,8 @@ impl Bench {
             waking: Vec::new(),
             traced: Vec::new(),
             datagrams: Vec::new(),
+            finds: 0,
+            keeps: 0,
             closed: Vec::new(),
             announces: Vec::new(),
             now: Now::default(),
@@ -348,6 +354,8 @@ impl Bench {
                     Effect::Wake { torrent } => self.waking.push(torrent),
                     Effect::Metadata { info, .. } => self.metadata.push(info),
                     Effect::ReadMetadata { key, piece, .. } => self.wanted.push((key, piece)),
+                    Effect::FindNodes => self.finds += 1,
+                    Effect::KeepNodes => self.keeps += 1,
                     Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
                     Effect::Datagram { to, bytes } => self.datagrams.push((to, bytes)),
                     Effect::Trace { addr, ours, words } => self.traced.push((addr, ours, words)),
@@ -492,6 +500,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         doubted: Vec::new(),
         earlier: Totals::default(),
         trackers: Vec::new(),
+        dht: false,
         timeout: None,
         sequential: false,
         metadata_size: None,

@@ -81,6 +81,9 @@ pub const DHT_FILE: usize = 64 * KIB;
 
 // DHT: time
 
+/// The file of saved nodes is written this often, if they have changed: what a crash loses is found
+/// again in seconds.
+pub const DHT_KEEP: Duration = Duration::from_secs(10 * 60);
 /// A torrent is announced this often: nodes forget it after half an hour.
 pub const DHT_ANNOUNCE: Duration = Duration::from_secs(15 * 60);
 /// The next lookup after one that found nothing that was needed, doubled each time up to

@@ -126,3 +126,38 @@ fn saved_nodes_are_asked_first_and_hosts_when_they_are_silent() {
     bench.run(Duration::from_millis(1));
     assert!(bench.query_to(host).is_some());
 }
+
+/// A node that knows us names us like any other, and we are a peer of our own torrents.
+#[test]
+fn we_neither_ask_nor_find_ourselves() {
+    let mut bench = Bench::new();
+    let want = Want {
+        port: Some(6881),
+        implied: true,
+        is_urgent: true,
+    };
+    bench.dht.want(HASH, want, bench.now);
+    let (host, us) = (addr("203.0.113.7:6881"), addr("192.0.2.55:6881"));
+    bench.dht.add_contact(host);
+    bench.turn();
+    let (mut nodes, mut values) = (Vec::new(), Vec::new());
+    let id = bench.dht.id(Family::V4).unwrap();
+    pack_node(&NodeInfo { id, addr: us }, &mut nodes);
+    pack_value(us, &mut values);
+    pack_value(addr("192.0.2.55:99"), &mut values);
+    let named = Reply {
+        nodes: Some(&nodes),
+        values: Some(Values(&values)),
+        token: Some(b"tok1"),
+        ..Reply::bare(THEM)
+    };
+    bench.answer(host, named, Some(us));
+    bench.run(Duration::from_secs(10));
+    assert!(bench.query_to(us).is_none());
+    let found = bench.said.iter().filter_map(|output| match output {
+        Output::Peers { peers, .. } => Some(peers.clone()),
+        _ => None,
+    });
+    let found: Vec<SocketAddr> = found.flatten().collect();
+    assert_eq!(found, [addr("192.0.2.55:99")]);
+}

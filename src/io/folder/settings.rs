@@ -39,6 +39,10 @@ pub struct Settings {
     pub on_complete: Option<PathBuf>,
     /// `--no-trackers`.
     pub no_trackers: Option<()>,
+    /// `--no-dht`.
+    pub no_dht: Option<()>,
+    /// `--dht-node`, each: host (without brackets) and port.
+    pub dht_nodes: Vec<(String, u16)>,
     /// `--allow-local`.
     pub allow_local: Option<()>,
     /// `--quiet`, `--verbose`.
@@ -125,6 +129,8 @@ impl Wishes {
             ("max-peers", new.max_peers != old.max_peers),
             ("memory", new.memory != old.memory),
             ("no-trackers", new.no_trackers != old.no_trackers),
+            ("no-dht", new.no_dht != old.no_dht),
+            ("dht-node", new.dht_nodes != old.dht_nodes),
             ("allow-local", new.allow_local != old.allow_local),
             ("quiet or verbose", new.level != old.level),
         ];
@@ -151,6 +157,12 @@ impl Settings {
             seed_time: self.seed_time.or(others.seed_time),
             on_complete: self.on_complete.or_else(|| others.on_complete.clone()),
             no_trackers: self.no_trackers.or(others.no_trackers),
+            no_dht: self.no_dht.or(others.no_dht),
+            dht_nodes: if self.dht_nodes.is_empty() {
+                others.dht_nodes.clone()
+            } else {
+                self.dht_nodes
+            },
             allow_local: self.allow_local.or(others.allow_local),
             level: self.level.or(others.level),
         }

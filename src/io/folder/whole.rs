@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::settings::Wishes;
 use crate::base::{PieceHash, limits};
-use crate::io::setup::{Mode, Origin, Process, Setup};
+use crate::io::setup::{Mode, Origin, Process, Setup, Sources};
 use crate::torrent::Stay;
 use crate::wire::Metainfo;
 
@@ -23,8 +23,8 @@ pub struct Whole {
     pub bind: Option<IpAddr>,
     /// What the torrents share.
     pub process: Process,
-    /// Whether trackers are asked.
-    pub trackers: bool,
+    /// Where peers are looked for.
+    pub sources: Sources,
     /// How long each torrent stays once everything is there.
     pub stay: Stay,
     /// The command that is run for each torrent that is complete.
@@ -52,7 +52,11 @@ impl Whole {
                 allow_local: settings.allow_local.is_some(),
                 heartbeat: false,
             },
-            trackers: settings.no_trackers.is_none(),
+            sources: Sources {
+                trackers: settings.no_trackers.is_none(),
+                dht: settings.no_dht.is_none(),
+                dht_nodes: settings.dht_nodes,
+            },
             on_complete: settings.on_complete,
             wishes,
         }
@@ -93,7 +97,10 @@ impl Whole {
             up: self.process.up,
             selection: None,
             sequential: false,
-            trackers: self.trackers,
+            sources: Sources {
+                dht_nodes: Vec::new(),
+                ..self.sources
+            },
             allow_local: self.process.allow_local,
             timeout: None,
             heartbeat: self.process.heartbeat,

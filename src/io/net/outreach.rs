@@ -13,10 +13,11 @@ use mio::{Registry, Token, Waker};
 use super::fetch::{Fetcher, Start, Step};
 use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
-use crate::base::{Now, limits};
+use crate::base::{Now, Reach, limits};
 use crate::tracker::{Action, Families, Id, Input};
 
-/// Sockets and look-ups for trackers, and look-ups for the peers that a user names.
+/// Sockets and look-ups for trackers, and look-ups for the peers that a user names and for nodes of
+/// the DHT.
 #[derive(Debug)]
 pub struct Outreach {
     resolver: Resolver<Asker>,
@@ -26,6 +27,8 @@ pub struct Outreach {
     unread: Vec<Token>,
     /// Addresses of peers whose names were looked up.
     peers: Vec<SocketAddr>,
+    /// The same of nodes of the DHT.
+    nodes: Vec<SocketAddr>,
     buffer: Vec<u8>,
 }
 
@@ -55,7 +58,15 @@ pub type Hear<'a> = &'a mut dyn FnMut(Heard<'_>);
 #[derive(Debug)]
 enum Asker {
     Tracker(Id),
-    Peer { host: String, port: u16 },
+    Peer {
+        host: String,
+        port: u16,
+    },
+    Node {
+        host: String,
+        port: u16,
+        local: bool,
+    },
 }
 
 /// Reads of one socket in one turn.
@@ -83,6 +94,7 @@ impl Outreach {
             udp: Udp::open(port, bind, families, tokens.start, registry)?,
             unread: Vec::new(),
             peers: Vec::new(),
+            nodes: Vec::new(),
             buffer: vec![0; limits::DATAGRAM],
         })
     }
@@ -135,6 +147,15 @@ impl Outreach {
                     let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
                     self.peers.extend(addrs);
                 }
+                (Asker::Node { host, port, local }, Ok(ips)) => {
+                    let is_address = host.parse::<IpAddr>().is_ok();
+                    // A public name that leads to a local address is no bootstrap host.
+                    let fits = |ip: &IpAddr| local || is_address || !Reach::of(*ip).is_local();
+                    let ips = ips.into_iter().filter(fits);
+                    self.nodes.extend(ips.map(|ip| SocketAddr::new(ip, port)));
+                }
+                // There may be no network, or none that knows the name: others are asked, too.
+                (Asker::Node { host, .. }, Err(why)) => log::info!("DHT node {host}: {why}"),
                 (Asker::Peer { host, .. }, Err(why)) => log::warn!("peer {host}: {why}"),
             }
         }
@@ -152,6 +173,22 @@ impl Outreach {
     /// Addresses of the user's peers found since the last call.
     pub fn take_peers(&mut self) -> Vec<SocketAddr> {
         std::mem::take(&mut self.peers)
+    }
+
+    /// Looks up a host that may be a node of the DHT; see [`Outreach::take_nodes`]. `local`: its
+    /// name may lead into a local network.
+    pub fn look_up_node(&mut self, host: String, port: u16, local: bool, now: Now) {
+        let asker = Asker::Node {
+            host: host.clone(),
+            port,
+            local,
+        };
+        self.resolver.look_up(asker, host, now);
+    }
+
+    /// Addresses of nodes found since the last call.
+    pub fn take_nodes(&mut self) -> Vec<SocketAddr> {
+        std::mem::take(&mut self.nodes)
     }
 
     /// Sends a datagram, or loses it: nothing is lost that is not sent again.

@@ -306,6 +306,7 @@ fn session(count: usize) -> Session {
         doubted: Vec::new(),
         earlier: Totals::default(),
         trackers: Vec::new(),
+        dht: false,
         timeout: None,
         sequential: false,
         metadata_size: None,

@@ -239,7 +239,9 @@ impl World {
                     held.for_each(|piece| self.check_piece(torrent, piece));
                 }
                 Effect::Report { torrent, report } => self.note(torrent, &report),
-                Effect::Begin { .. }
+                Effect::FindNodes
+                | Effect::KeepNodes
+                | Effect::Begin { .. }
                 | Effect::Rest { .. }
                 | Effect::Sleep { .. }
                 | Effect::Datagram { .. }

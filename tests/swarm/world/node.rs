@@ -322,6 +322,7 @@ impl Node {
             doubted: Vec::new(),
             earlier: Totals::default(),
             trackers: vec![vec![tracker::URL.to_string()]],
+            dht: false,
             timeout: None,
             sequential: false,
             metadata_size: None,

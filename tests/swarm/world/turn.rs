@@ -181,6 +181,8 @@ impl World {
                 Effect::Tracker { .. }
                 | Effect::ReadAhead { .. }
                 | Effect::Begin { .. }
+                | Effect::FindNodes
+                | Effect::KeepNodes
                 | Effect::Rest { .. }
                 | Effect::Datagram { .. }
                 | Effect::Trace { .. } => {}

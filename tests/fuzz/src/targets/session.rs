@@ -111,6 +111,7 @@ fn world(script: &mut Script<'_>) -> World {
         to_hash,
         doubted: Vec::new(),
         earlier: Totals::default(),
+        dht: false,
         timeout: None,
         stay,
         trackers,

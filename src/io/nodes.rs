@@ -1,0 +1,174 @@
+//! Nodes of the DHT to begin with: those of the last run, from the file `dht.nodes` of the state
+//! folder, and hosts whose names are looked up while no node is known.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+
+use super::disk::state;
+use super::net::Outreach;
+use crate::base::{Now, limits};
+use crate::dht::{Config, Dht, Saved};
+use crate::session::Start;
+use crate::tracker::Families;
+
+/// Hosts that many clients begin with.
+const HOSTS: [(&str, u16); 3] = [
+    ("dht.libtorrent.org", 25401),
+    ("dht.transmissionbt.com", 6881),
+    ("router.bittorrent.com", 6881),
+];
+
+/// What the process knows of nodes beside the session: nothing if it takes no part.
+#[derive(Debug, Default)]
+pub struct Nodes {
+    path: PathBuf,
+    /// Host and port, and whether it may be in a local network.
+    hosts: Vec<(String, u16, bool)>,
+    /// What the file holds.
+    kept: String,
+    /// The thread that writes it.
+    writing: Option<JoinHandle<()>>,
+}
+
+impl Nodes {
+    /// Reads the file in this folder. `named`: the hosts that the user names, instead of the usual
+    /// ones.
+    pub fn load(
+        state_dir: PathBuf,
+        named: Vec<(String, u16)>,
+        bind: Option<IpAddr>,
+    ) -> (Nodes, Saved) {
+        let path = state_dir.join("dht.nodes");
+        let file = state::load(&path, limits::DHT_FILE + 1);
+        let file = file.unwrap_or_else(|error| {
+            log::info!("{error}");
+            None
+        });
+        let saved = file.map_or_else(Saved::default, |file| {
+            Saved::read(&file).unwrap_or_else(|why| {
+                log::info!("{}: {why}", path.display());
+                Saved::default()
+            })
+        });
+        // From loopback no host elsewhere can be reached.
+        let usual = named.is_empty() && !bind.is_some_and(|ip| ip.is_loopback());
+        let usual = HOSTS.iter().filter(|_| usual);
+        let usual = usual.map(|(host, port)| (host.to_string(), *port, false));
+        let named = named.into_iter().map(|(host, port)| (host, port, true));
+        let nodes = Nodes {
+            path,
+            hosts: named.chain(usual).collect(),
+            kept: saved.write(),
+            writing: None,
+        };
+        (nodes, saved)
+    }
+
+    /// A torrent names this node, as `host:port`.
+    pub fn add_host(&mut self, node: &str) {
+        let host = node.rsplit_once(':').and_then(|(host, port)| {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            Some((host.to_string(), port.parse().ok()?, false))
+        });
+        if self.hosts.len() < limits::DHT_CONTACTS {
+            self.hosts
+                .extend(host.filter(|host| !self.hosts.contains(host)));
+        }
+    }
+
+    /// What the session's node is made with. `random`: two numbers that have nothing to do with
+    /// each other.
+    pub fn start(
+        &self,
+        saved: Saved,
+        families: Families,
+        bind: Option<IpAddr>,
+        random: (u64, u64),
+    ) -> Start {
+        Start {
+            config: Config {
+                v4: families.v4 && bind.is_none_or(|ip| ip.is_ipv4()),
+                v6: families.v6 && bind.is_none_or(|ip| ip.is_ipv6()),
+                saved,
+            },
+            secret: random.0,
+            seed: random.1,
+            has_hosts: !self.hosts.is_empty(),
+        }
+    }
+
+    /// Looks up the hosts to begin with.
+    pub fn look_up(&self, outreach: &mut Outreach, now: Now) {
+        for (host, port, local) in &self.hosts {
+            outreach.look_up_node(host.clone(), *port, *local, now);
+        }
+    }
+
+    /// Puts on disk what is known, if that has changed. The disk may be slow: the loop does not
+    /// wait.
+    pub fn keep(&mut self, dht: Option<&Dht>) {
+        let saved = dht.filter(|dht| dht.nodes() > 0).map(Dht::saved);
+        let Some(text) = saved.map(|saved| saved.write()) else {
+            return;
+        };
+        if text == self.kept {
+            return;
+        }
+        self.wait();
+        let (path, bytes) = (self.path.clone(), text.clone());
+        let write = move || {
+            if let Err(error) = state::replace(&path, bytes.as_bytes()) {
+                log::info!("{error}");
+            }
+        };
+        let thread = thread::Builder::new().name(String::from("nodes"));
+        match thread.spawn(write) {
+            Ok(writing) => (self.writing, self.kept) = (Some(writing), text),
+            Err(error) => log::info!("{}: {error}", self.path.display()),
+        }
+    }
+
+    /// Waits until everything is written.
+    pub fn wait(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(named: &[(&str, u16)], bind: Option<&str>) -> Nodes {
+        let named = named.iter().map(|(host, port)| (host.to_string(), *port));
+        let bind = bind.map(|ip| ip.parse().unwrap());
+        Nodes::load(PathBuf::from("/nonexistent"), named.collect(), bind).0
+    }
+
+    #[test]
+    fn the_usual_hosts_are_those_that_nobody_replaces_and_that_can_be_reached() {
+        assert_eq!(load(&[], None).hosts.len(), HOSTS.len());
+        assert_eq!(load(&[], Some("192.0.2.1")).hosts.len(), HOSTS.len());
+        for local in ["127.0.0.1", "::1"] {
+            assert!(load(&[], Some(local)).hosts.is_empty());
+        }
+        let named = load(&[("localhost", 7)], Some("127.0.0.1"));
+        assert_eq!(named.hosts, [(String::from("localhost"), 7, true)]);
+    }
+
+    #[test]
+    fn a_torrents_nodes_are_added_once_each_and_bounded() {
+        let mut nodes = load(&[], Some("::1"));
+        for node in ["a.example:7", "[2001:db8::1]:8", "a.example:7", "b", "c:x"] {
+            nodes.add_host(node);
+        }
+        let hosts: Vec<(&str, u16)> = nodes.hosts.iter().map(|(h, p, _)| (&h[..], *p)).collect();
+        assert_eq!(hosts, [("a.example", 7), ("2001:db8::1", 8)]);
+        for port in 1..=2 * limits::DHT_CONTACTS {
+            nodes.add_host(&format!("d.example:{port}"));
+        }
+        assert_eq!(nodes.hosts.len(), limits::DHT_CONTACTS);
+    }
+}

@@ -1,0 +1,257 @@
+//! Peers found without a tracker: our node in the DHT (BEP 5), one for all torrents. It comes into
+//! being with the first torrent that takes part: a process whose torrents are all private (BEP 27)
+//! sends no packet of it. Its datagrams come by `datagrams`; what it finds goes to the torrents.
+
+use std::net::SocketAddr;
+
+use super::torrents::Torrents;
+use crate::base::{InfoHash, Now, Rng, SortedMap, SortedSet, TorrentKey, limits, sooner};
+use crate::dht::{self, Dht, Event, Output, Summary, Want};
+use crate::torrent::{Effect, Members, Report, Source, Torrent};
+use crate::wire::Family;
+
+/// What our node is made with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Families, and what was kept from an earlier run.
+    pub config: dht::Config,
+    /// What tokens are made of: others must not be able to guess it from what `seed` decides.
+    pub secret: u64,
+    /// Decides everything else that is random.
+    pub seed: u64,
+    /// There are hosts to begin with, which [`Effect::FindNodes`] asks for.
+    pub has_hosts: bool,
+}
+
+/// Our node, and what it is asked for.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What it is made with once a torrent takes part; `None`: it is, or never will be.
+    start: Option<Box<Start>>,
+    dht: Option<Box<Dht>>,
+    /// Torrents that take part, and the distinct peers that the lookup under way has found.
+    wanted: SortedMap<InfoHash, (TorrentKey, SortedSet<SocketAddr>)>,
+    /// When hosts to begin with are to be asked for, as long as no node is known.
+    hosts_at: Option<Now>,
+    /// How often they were.
+    asked_hosts: u32,
+    /// When the nodes are to be kept for the next run.
+    keep_at: Option<Now>,
+    /// Something has happened that our node must act on.
+    stirred: bool,
+    /// Each step is reported.
+    watched: bool,
+}
+
+impl Finding {
+    /// Torrents may be found by the DHT from now on.
+    pub fn join(&mut self, start: Start) {
+        self.start = Some(Box::new(start));
+    }
+
+    /// Our node, if any torrent has taken part.
+    pub fn dht(&self) -> Option<&Dht> {
+        self.dht.as_deref()
+    }
+
+    /// Addresses where nodes of the DHT may be: hosts to begin with, or what a torrent or a peer
+    /// names.
+    pub fn add_nodes(&mut self, addrs: &[SocketAddr]) {
+        if let Some(dht) = &mut self.dht {
+            addrs.iter().for_each(|&addr| dht.add_contact(addr));
+            self.stirred |= !addrs.is_empty();
+        }
+    }
+
+    /// Each step is reported from now on.
+    pub fn watch(&mut self) {
+        self.watched = true;
+        self.dht.iter_mut().for_each(|dht| dht.watch(true));
+    }
+
+    /// A datagram of the DHT came.
+    pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Now) {
+        if let Some(dht) = &mut self.dht {
+            dht.receive(from, datagram, now);
+            self.stirred = true;
+        }
+    }
+
+    /// When something is to be done though nothing happens.
+    pub fn next_deadline(&self) -> Option<Now> {
+        let dht = self.dht.as_ref()?;
+        if self.stirred {
+            return Some(Now::default());
+        }
+        sooner(dht.next_deadline(), sooner(self.hosts_at, self.keep_at))
+    }
+
+    /// Has the torrents of this turn take part, and does what is due. `port`: on which peers may
+    /// call us.
+    pub fn plan(&mut self, torrents: &mut Torrents, with: &mut Members<'_>, port: u16, now: Now) {
+        if self.dht.is_none() && self.start.is_none() {
+            return;
+        }
+        for &key in &with.agenda.torrents {
+            if let Some(torrent) = torrents.get(key) {
+                self.note(torrent, port, now);
+            }
+        }
+        let Some(dht) = &mut self.dht else {
+            return;
+        };
+        let due = dht.next_deadline().is_some_and(|at| at <= now);
+        if std::mem::take(&mut self.stirred) || due {
+            dht.turn(now);
+        }
+        let nodes = dht.nodes();
+        while let Some(output) = self.dht.as_mut().and_then(|dht| dht.next_output()) {
+            self.take(output, torrents, with, now);
+        }
+        if nodes > 0 {
+            (self.hosts_at, self.asked_hosts) = (None, 0);
+        } else if self.asks_hosts(now) {
+            with.effects.push_back(Effect::FindNodes);
+        }
+        if self.keep_at.is_some_and(|at| at <= now) {
+            self.keep_at = Some(now + limits::DHT_KEEP);
+            with.effects.push_back(Effect::KeepNodes);
+        }
+    }
+
+    /// A torrent takes part, in another way than before, or no longer.
+    fn note(&mut self, torrent: &Torrent, port: u16, now: Now) {
+        let info_hash = torrent.order.info_hash;
+        if torrent.order.dht && torrent.life.is_among_peers() {
+            let want = Want {
+                port: Some(port),
+                implied: true,
+                is_urgent: torrent.is_downloading() && torrent.census.open == 0,
+            };
+            self.want(torrent.key, info_hash, want, now);
+        } else {
+            self.unwant(info_hash);
+        }
+    }
+
+    fn take(&mut self, output: Output, torrents: &mut Torrents, with: &mut Members<'_>, now: Now) {
+        match output {
+            Output::Datagram { to, bytes } => {
+                with.effects.push_back(Effect::Datagram { to, bytes });
+            }
+            Output::Peers {
+                info_hash, peers, ..
+            } => {
+                let Some((key, found)) = self.wanted.get_mut(&info_hash) else {
+                    return;
+                };
+                let room = limits::CANDIDATES.saturating_sub(found.len());
+                found.extend(peers.iter().copied().take(room));
+                if let Some(torrent) = torrents.get_mut(*key) {
+                    torrent.add_peers(&peers, Source::Dht, with.bans, now);
+                    torrent.stir(with);
+                }
+                // They are dialed in this turn.
+                torrents.note(*key);
+            }
+            Output::Looked(summary) => self.report(&summary, torrents, with),
+            Output::Report(report) => {
+                let (ours, words) = words(&report);
+                let addr = report.node;
+                with.effects.push_back(Effect::Trace { addr, ours, words });
+            }
+        }
+    }
+
+    fn report(&mut self, summary: &Summary, torrents: &mut Torrents, with: &mut Members<'_>) {
+        let Some((key, found)) = self.wanted.get_mut(&summary.info_hash) else {
+            return;
+        };
+        let theirs = |addr: &SocketAddr| Family::of(addr.ip()) == summary.family;
+        let peers = found.iter().filter(|addr| theirs(addr)).count();
+        found.retain(|addr| !theirs(addr));
+        let nodes = summary.answers;
+        let looked = torrents.get_mut(*key);
+        if let Some(content) = looked.and_then(|torrent| torrent.content.as_mut()) {
+            content.search.on_lookup(nodes, peers);
+        }
+        let (torrent, report) = (Some(*key), Report::Dht { nodes, peers });
+        with.effects.push_back(Effect::Report { torrent, report });
+    }
+
+    fn want(&mut self, key: TorrentKey, info_hash: InfoHash, want: Want, now: Now) {
+        if let Some(start) = self.start.take() {
+            let Start {
+                config,
+                secret,
+                seed,
+                has_hosts,
+            } = *start;
+            let mut dht = Dht::new(config, secret, Rng::from_seed(seed), now);
+            dht.watch(self.watched);
+            self.dht = Some(Box::new(dht));
+            self.hosts_at = has_hosts.then_some(now);
+            self.keep_at = Some(now + limits::DHT_KEEP);
+        }
+        let Some(dht) = &mut self.dht else {
+            return;
+        };
+        if dht.wanted(info_hash) != Some(want) {
+            dht.want(info_hash, want, now);
+            self.stirred = true;
+        }
+        match self.wanted.get_mut(&info_hash) {
+            // It was removed and came again.
+            Some((known, _)) => *known = key,
+            None => {
+                self.wanted.insert(info_hash, (key, SortedSet::new()));
+            }
+        }
+    }
+
+    fn unwant(&mut self, info_hash: InfoHash) {
+        if let (Some(_), Some(dht)) = (self.wanted.remove(&info_hash), &mut self.dht) {
+            dht.unwant(info_hash);
+            self.stirred = true;
+        }
+    }
+
+    /// Whether hosts to begin with are to be asked for now: again later and later, since there may
+    /// be no network yet.
+    fn asks_hosts(&mut self, now: Now) -> bool {
+        let due = self.hosts_at.is_some_and(|at| at <= now) && !self.wanted.is_empty();
+        if due {
+            let wait = limits::DHT_AGAIN * (1 << self.asked_hosts.min(10));
+            self.asked_hosts += 1;
+            self.hosts_at = Some(now + wait.min(limits::DHT_ANNOUNCE));
+        }
+        due
+    }
+}
+
+/// A step of a lookup in words, and whether it was ours.
+fn words(report: &dht::Report) -> (bool, String) {
+    let bits = report.bits.map(|bits| format!(", {bits} bits away"));
+    let place = format!("{}{}", report.target, bits.unwrap_or_default());
+    match &report.event {
+        Event::Asked => (true, format!("DHT: asked about {place}")),
+        Event::Announced => (true, format!("DHT: announced {place}")),
+        Event::Answered {
+            round_trip,
+            nodes,
+            peers,
+            client,
+        } => {
+            let client = client.as_ref().map(|client| format!(" ({client})"));
+            let milliseconds = round_trip.as_millis();
+            let words = format!(
+                "DHT: nodes: {nodes}, peers: {peers}, after {milliseconds} ms about {place}{}",
+                client.unwrap_or_default()
+            );
+            (false, words)
+        }
+        Event::Slow => (false, format!("DHT: slow to answer about {place}")),
+        Event::Silent => (false, format!("DHT: silent about {place}")),
+        Event::Refused { words } => (false, format!("DHT: refused: {words}")),
+    }
+}
