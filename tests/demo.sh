@@ -19,7 +19,7 @@ trap cleanup EXIT
 
 mkfifo "$work/events"
 exec 3<>"$work/events"
-"$brooklet" seed "$torrent" --dir "$content" --state "$work/seeder" --json -q "${quiet[@]}" >&3 &
+"$brooklet" seed "$torrent" --no-dht --dir "$content" --state "$work/seeder" --json -q "${quiet[@]}" >&3 &
 seeder=$!
 port=
 while [ -z "$port" ] && IFS= read -r -t 5 -u 3 event; do
@@ -28,7 +28,7 @@ done
 [ -n "$port" ] || { echo "the seeder did not start" >&2; exit 1; }
 
 echo "A seeder listens on 127.0.0.1:$port. Downloading at 128 KiB/s, so that there is something to see:"
-get=("$brooklet" get "$torrent" --dir "$work/content" --state "$work/getter" --down 128K --peer "127.0.0.1:$port" "${quiet[@]}")
+get=("$brooklet" get "$torrent" --no-dht --dir "$work/content" --state "$work/getter" --down 128K --peer "127.0.0.1:$port" "${quiet[@]}")
 if [ -t 2 ] || ! command -v script >/dev/null; then
   "${get[@]}"
 else
