@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::disk::opening::Request;
+use super::disk::threads::opening::Request;
 use crate::base::{InfoHash, SortedSet};
 
 /// What is taken.

@@ -7,11 +7,11 @@
 //! of the rest it says nothing, unless it is *clean*: written after the last write to content.
 //!
 //! While content is written, its files' modification times are set back to the recorded value each
-//! time (`io::disk::content_writer` does it). So after a `kill -9` a matching time means that no
-//! other program has written here since: held pieces can be trusted, and only the others may hold
-//! more than the resume file says. Any other program's write shows as another time or size, and
-//! everything that touches such a file is hashed. Before a first write, a clean resume file is
-//! replaced by one that is not.
+//! time (`io::disk::content::content_writer` does it). So after a `kill -9` a matching time means
+//! that no other program has written here since: held pieces can be trusted, and only the others
+//! may hold more than the resume file says. Any other program's write shows as another time or
+//! size, and everything that touches such a file is hashed. Before a first write, a clean resume
+//! file is replaced by one that is not.
 //!
 //! At the end files get a real time, all the same one, which the clean resume file names
 //! beforehand. So whenever the power fails, each file has the time it was held at or that one, and

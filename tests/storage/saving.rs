@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use brooklet::io::disk::pool::Side;
-use brooklet::io::disk::saver::{Job, Outcome};
+use brooklet::io::disk::handles::pool::Side;
+use brooklet::io::disk::threads::saver::{Job, Outcome};
 use brooklet::io::disk::{ContentFiles, Saver, Unsaved, Why, state};
 
 use crate::support::content::noise;
@@ -69,8 +69,8 @@ impl Helper {
         support::poll(&mut self.poll, &mut events, MINUTE);
         let woken = events.iter().next().map(|event| event.token());
         assert_eq!(woken, Some(mio::Token(3)));
-        let (slot, outcome) = self.saver.next_outcome().unwrap();
-        assert!(slot == 5 && self.saver.next_outcome().is_none());
+        let (id, outcome) = self.saver.next_outcome().unwrap();
+        assert!(id == 5 && self.saver.next_outcome().is_none());
         outcome
     }
 }

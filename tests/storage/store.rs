@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brooklet::base::{Bits, Block, TorrentKey, Totals};
-use brooklet::io::disk::opening::{Keeping, Outcome, Request};
-use brooklet::io::disk::saving::Means;
+use brooklet::io::disk::threads::opening::{Keeping, Outcome, Request};
+use brooklet::io::disk::threads::saving::Means;
 use brooklet::io::disk::{Closed, ContentFiles, Pool, Saver, Saving, Store, Unsaved, Why, Writer};
 use brooklet::storage::Resume;
 use brooklet::storage::resume::verdict;
@@ -289,19 +289,19 @@ fn buffers_are_divided_among_the_torrents_that_wait_for_a_disk() {
     let poll = mio::Poll::new().unwrap();
     let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
     let mut writer = Writer::new(Arc::new(waker), BUFFERS);
-    for slot in 0..3 {
-        let content = Content::new(&dir.join(slot.to_string()), &torrent);
-        writer.begin(slot, content.disk.writer(true));
+    for id in 0..3 {
+        let content = Content::new(&dir.join(id.to_string()), &torrent);
+        writer.begin(id, content.disk.writer(true));
     }
     let data = noise(1, PIECE as usize);
-    let write = |writer: &mut Writer, slot| {
+    let write = |writer: &mut Writer, id| {
         let blocks = vec![(whole(&torrent, 0), 0)];
-        writer.write(slot, data.clone(), blocks).is_some()
+        writer.write(id, data.clone(), blocks).is_some()
     };
     // All in one turn, until the thread is given one: it is the first of its buffers.
-    let slow_down = |writer: &mut Writer, slot| {
+    let slow_down = |writer: &mut Writer, id| {
         let begun = Instant::now();
-        while write(writer, slot) {
+        while write(writer, id) {
             assert!(begun.elapsed() < LONG);
         }
     };
@@ -319,7 +319,7 @@ fn buffers_are_divided_among_the_torrents_that_wait_for_a_disk() {
     slow_down(&mut writer, 2);
     assert!(writer.is_full(2), "it has its one");
     let begun = Instant::now();
-    while !(0..3).all(|slot| writer.is_idle(slot)) {
+    while !(0..3).all(|id| writer.is_idle(id)) {
         if writer.next_outcome().is_none() {
             std::thread::yield_now();
         }
@@ -354,7 +354,7 @@ impl Saves {
     fn go_on(&mut self, writing: bool) {
         loop {
             let means = Means {
-                slot: 0,
+                id: 0,
                 content: &mut self.disk,
                 writing,
                 saver: &mut self.saver,

@@ -13,8 +13,8 @@ use rustix::io::Errno;
 
 use super::content::ContentFiles;
 use super::disk_error::DiskError;
+use super::handles::Pool;
 use super::places;
-use super::pool::Pool;
 use super::state;
 use crate::base::{InfoHash, limits};
 use crate::storage::Resume;

@@ -9,8 +9,8 @@ use std::process;
 
 use rustix::fs::{IFlags, Mode, OFlags};
 
-use super::pool::Pool;
-use super::tree::Tree;
+use super::handles::Pool;
+use super::handles::tree::Tree;
 use crate::base::{SortedMap, SortedSet};
 use crate::wire::elsewhere::Style;
 use crate::wire::{FileKind, Metainfo};

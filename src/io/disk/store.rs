@@ -14,16 +14,15 @@ use std::sync::Arc;
 use mio::Waker;
 use slab::Slab;
 
-use super::content::ContentFiles;
-use super::content_writer::Blocks;
+use super::content::sending::Sending;
+use super::content::{Blocks, ContentFiles};
 use super::disk_error::DiskError;
-use super::opener::{self, Opener};
-use super::opening::{Keeping, Outcome, Reopened, Request, Stored};
-use super::pool::Pool;
-use super::saver::{Saver, Unsaved};
-use super::saving::{Means, Saving};
-use super::sending::Sending;
-use super::writer::{Slot, Writer, Written};
+use super::handles::Pool;
+use super::threads::opener::{self, Opener};
+use super::threads::opening::{Keeping, Outcome, Reopened, Request, Stored};
+use super::threads::saving::Means;
+use super::threads::writer::EntryId;
+use super::threads::{Saver, Saving, Unsaved, Writer, Written};
 use crate::base::{InfoHash, Now, SortedSet, TorrentKey};
 use crate::storage::Backlog;
 use crate::torrent::Snapshot;
@@ -34,13 +33,13 @@ pub struct Store {
     pool: Pool,
     entries: Slab<Entry>,
     /// Where each torrent that is not closed lies in `entries`.
-    slots: Vec<Option<Slot>>,
+    ids: Vec<Option<EntryId>>,
     opener: Opener,
     writer: Writer,
     saver: Saver,
     backlog: Backlog,
     /// Torrents of which something is unsynced, to be saved or being saved, or that are closing.
-    active: SortedSet<Slot>,
+    active: SortedSet<EntryId>,
     unsaved: VecDeque<(TorrentKey, Unsaved)>,
     closed: VecDeque<Closed>,
 }
@@ -76,7 +75,7 @@ impl Store {
             opener: Opener::new(Arc::clone(&waker), pool.clone()),
             pool,
             entries: Slab::new(),
-            slots: Vec::new(),
+            ids: Vec::new(),
             writer: Writer::new(Arc::clone(&waker), buffers),
             saver: Saver::new(waker),
             backlog: Backlog::default(),
@@ -120,12 +119,12 @@ impl Store {
     /// Whether all that was written of a torrent is saved, so that nothing is lost with what is
     /// known of its files: the next look at them finds the same.
     pub fn is_settled(&self, torrent: TorrentKey) -> bool {
-        let slot = self.slot(torrent);
+        let id = self.id(torrent);
         let Entry {
             content, saving, ..
-        } = &self.entries[slot];
+        } = &self.entries[id];
         let ledger = content.ledger();
-        let written = self.writer.is_idle(slot) && ledger.unsynced_bytes() == 0;
+        let written = self.writer.is_idle(id) && ledger.unsynced_bytes() == 0;
         let saved = saving.is_done() && !saving.has_failed() && ledger.is_settled();
         let elsewhere = content.elsewhere();
         let is_ours = ledger.changed().is_none();
@@ -134,11 +133,11 @@ impl Store {
 
     /// Lets go of a torrent's files, of which nothing is left to be done.
     pub fn forget(&mut self, torrent: TorrentKey) {
-        let slot = self.slot(torrent);
-        self.slots[torrent] = None;
-        self.active.remove(&slot);
-        self.writer.end(slot);
-        self.entries.remove(slot);
+        let id = self.id(torrent);
+        self.ids[torrent] = None;
+        self.active.remove(&id);
+        self.writer.end(id);
+        self.entries.remove(id);
     }
 
     /// When [`Store::go_on`] is to be called though nothing was heard: a disk may not answer.
@@ -148,7 +147,7 @@ impl Store {
 
     /// Keeps the files of this torrent, whose key has none yet.
     pub fn insert(&mut self, torrent: TorrentKey, content: ContentFiles, keeping: Keeping) {
-        let slot = self.entries.insert(Entry {
+        let id = self.entries.insert(Entry {
             torrent,
             content,
             saving: Saving::new(keeping.path, keeping.clean),
@@ -156,16 +155,16 @@ impl Store {
             overwrite: keeping.overwrite,
             closing: None,
         });
-        if self.slots.len() <= torrent {
-            self.slots.resize(torrent + 1, None);
+        if self.ids.len() <= torrent {
+            self.ids.resize(torrent + 1, None);
         }
-        let before = self.slots[torrent].replace(slot);
+        let before = self.ids[torrent].replace(id);
         assert!(before.is_none(), "a torrent's files are kept once");
     }
 
     /// Whether the files of a torrent are kept here.
     pub fn has(&self, torrent: TorrentKey) -> bool {
-        self.slots.get(torrent).is_some_and(Option::is_some)
+        self.ids.get(torrent).is_some_and(Option::is_some)
     }
 
     /// The files of a torrent.
@@ -173,15 +172,15 @@ impl Store {
     /// # Panics
     /// It has none here.
     pub fn content(&mut self, torrent: TorrentKey) -> &mut ContentFiles {
-        let slot = self.slot(torrent);
-        &mut self.entries[slot].content
+        let id = self.id(torrent);
+        &mut self.entries[id].content
     }
 
     /// Reads what is to be sent of a torrent.
     pub fn sending(&mut self, torrent: TorrentKey) -> Sending<'_> {
-        let slot = self.slot(torrent);
-        let writing = !self.writer.is_idle(slot);
-        Sending::new(&mut self.entries[slot].content, writing)
+        let id = self.id(torrent);
+        let writing = !self.writer.is_idle(id);
+        Sending::new(&mut self.entries[id].content, writing)
     }
 
     /// A torrent is idle: its files and folders are closed until they are used again.
@@ -202,14 +201,13 @@ impl Store {
         buffer: Vec<u8>,
         blocks: Blocks,
     ) -> Option<Written> {
-        let slot = self.slot(torrent);
-        if !self.writer.has(slot) {
-            let entry = &self.entries[slot];
-            self.writer
-                .begin(slot, entry.content.writer(entry.overwrite));
+        let id = self.id(torrent);
+        if !self.writer.has(id) {
+            let entry = &self.entries[id];
+            self.writer.begin(id, entry.content.writer(entry.overwrite));
         }
-        let mut written = self.writer.write(slot, buffer, blocks)?;
-        self.note(slot, &mut written);
+        let mut written = self.writer.write(id, buffer, blocks)?;
+        self.note(id, &mut written);
         Some(written)
     }
 
@@ -217,21 +215,21 @@ impl Store {
     /// being closed are noted here and not returned.
     pub fn next_written(&mut self) -> Option<(TorrentKey, Written)> {
         loop {
-            let (slot, mut written) = self.writer.next_outcome()?;
-            self.note(slot, &mut written);
-            let entry = &self.entries[slot];
+            let (id, mut written) = self.writer.next_outcome()?;
+            self.note(id, &mut written);
+            let entry = &self.entries[id];
             if entry.closing.is_none() {
                 return Some((entry.torrent, written));
             }
         }
     }
 
-    fn note(&mut self, slot: Slot, written: &mut Written) {
+    fn note(&mut self, id: EntryId, written: &mut Written) {
         let changes = std::mem::take(&mut written.changes);
         if changes.bytes > 0 {
-            self.active.insert(slot);
+            self.active.insert(id);
         }
-        self.entries[slot].content.note(changes);
+        self.entries[id].content.note(changes);
     }
 
     /// Makes a torrent's chosen files that have no bytes, and, if it may, cuts those that are too
@@ -240,8 +238,8 @@ impl Store {
     /// # Errors
     /// One cannot be made or cut.
     pub fn make_ready(&mut self, torrent: TorrentKey) -> Result<(), DiskError> {
-        let slot = self.slot(torrent);
-        let entry = &mut self.entries[slot];
+        let id = self.id(torrent);
+        let entry = &mut self.entries[id];
         let chosen = std::mem::take(&mut entry.chosen);
         if entry.overwrite {
             entry.content.cut_off(&chosen)?;
@@ -262,39 +260,37 @@ impl Store {
     /// Whether no more should be read from peers that send blocks of this torrent: they wait for
     /// the disk, or nothing may be written yet.
     pub fn is_behind(&self, torrent: TorrentKey) -> bool {
-        let slot = self.slot(torrent);
-        self.writer.is_full(slot)
-            || self.entries[slot].saving.forbids_writing()
-            || self.has_share(slot)
+        let id = self.id(torrent);
+        self.writer.is_full(id) || self.entries[id].saving.forbids_writing() || self.has_share(id)
     }
 
     /// Whether nothing more should be read at all for this torrent: see [`Writer::is_overfull`].
     pub fn is_overfull(&self, torrent: TorrentKey) -> bool {
-        self.writer.is_overfull(self.slot(torrent))
+        self.writer.is_overfull(self.id(torrent))
     }
 
     /// Looks for changes by other programs in the files of this torrent, unless they are being
     /// written to: then they have another time. The first file that was ever found to be changed.
     pub fn find_changed(&mut self, torrent: TorrentKey) -> Option<DiskError> {
-        let slot = self.slot(torrent);
-        if !self.writer.is_idle(slot) {
+        let id = self.id(torrent);
+        if !self.writer.is_idle(id) {
             return None;
         }
-        self.entries[slot].content.find_changed()
+        self.entries[id].content.find_changed()
     }
 
     /// Whether a file that is not what it was may be so by our own doing, of which we have not
     /// heard.
     pub fn may_be_ours(&self, torrent: TorrentKey, file: usize) -> bool {
-        let slot = self.slot(torrent);
-        !self.writer.is_idle(slot) && self.entries[slot].content.ledger().held(file).is_none()
+        let id = self.id(torrent);
+        !self.writer.is_idle(id) && self.entries[id].content.ledger().held(file).is_none()
     }
 
     /// Saves this as soon as may be: see [`Saving`].
     pub fn save(&mut self, torrent: TorrentKey, snapshot: Snapshot) {
-        let slot = self.slot(torrent);
-        self.entries[slot].saving.save(snapshot);
-        self.active.insert(slot);
+        let id = self.id(torrent);
+        self.entries[id].saving.save(snapshot);
+        self.active.insert(id);
         self.go_on();
     }
 
@@ -302,42 +298,42 @@ impl Store {
     /// that is due. To be called when something was written or saved.
     pub fn go_on(&mut self) {
         self.opener.look_after();
-        while let Some((slot, outcome)) = self.saver.next_outcome() {
+        while let Some((id, outcome)) = self.saver.next_outcome() {
             if let Ok(synced) = &outcome {
                 if synced.bytes > 0 {
                     self.backlog.on_synced(synced.bytes, synced.time);
                 }
             }
-            let entry = &mut self.entries[slot];
+            let entry = &mut self.entries[id];
             let was_settled = entry.content.ledger().is_settled();
             let taken = entry.saving.take(outcome, &mut entry.content);
             if entry.content.ledger().is_settled() && !was_settled {
                 // What it knows of the files was true before they got their real times.
-                self.writer.end(slot);
+                self.writer.end(id);
             }
-            self.tell(slot, taken);
+            self.tell(id, taken);
         }
-        let unsynced = |slot: &Slot| self.entries[*slot].content.ledger().unsynced_bytes();
+        let unsynced = |id: &EntryId| self.entries[*id].content.ledger().unsynced_bytes();
         let unsynced: u64 = self.active.iter().map(unsynced).sum();
         let sync = unsynced >= self.backlog.most() / 2;
-        for slot in self.active.clone() {
-            let entry = &mut self.entries[slot];
+        for id in self.active.clone() {
+            let entry = &mut self.entries[id];
             let means = Means {
-                slot,
+                id,
                 content: &mut entry.content,
-                writing: !self.writer.is_idle(slot),
+                writing: !self.writer.is_idle(id),
                 saver: &mut self.saver,
             };
             let begun = entry.saving.go_on(sync, means);
-            self.tell(slot, begun);
-            self.let_go(slot);
+            self.tell(id, begun);
+            self.let_go(id);
         }
     }
 
     /// Reports what was not saved: as the answer to closing the torrent, if it is being closed.
-    fn tell(&mut self, slot: Slot, saved: Result<(), Unsaved>) {
+    fn tell(&mut self, id: EntryId, saved: Result<(), Unsaved>) {
         let Err(unsaved) = saved else { return };
-        let entry = &mut self.entries[slot];
+        let entry = &mut self.entries[id];
         match &mut entry.closing {
             Some(told) => *told = Some(unsaved),
             None => self.unsaved.push_back((entry.torrent, unsaved)),
@@ -345,19 +341,19 @@ impl Store {
     }
 
     /// Lets go of a torrent of which nothing is left to be done.
-    fn let_go(&mut self, slot: Slot) {
-        let entry = &self.entries[slot];
-        if !entry.saving.is_done() || !self.writer.is_idle(slot) {
+    fn let_go(&mut self, id: EntryId) {
+        let entry = &self.entries[id];
+        if !entry.saving.is_done() || !self.writer.is_idle(id) {
             return;
         }
         let synced = entry.content.ledger().unsynced_bytes() == 0 || entry.saving.has_failed();
         if let Some(unsaved) = entry.closing.clone() {
-            self.writer.end(slot);
-            let info_hash = self.entries.remove(slot).content.info_hash();
+            self.writer.end(id);
+            let info_hash = self.entries.remove(id).content.info_hash();
             self.closed.push_back(Closed { info_hash, unsaved });
-            self.active.remove(&slot);
+            self.active.remove(&id);
         } else if synced {
-            self.active.remove(&slot);
+            self.active.remove(&id);
         }
     }
 
@@ -379,14 +375,14 @@ impl Store {
     /// Closes a torrent's files once what was handed over is written and what is to be saved is
     /// saved; those that were let go of are closed. Its key may be another's at once.
     pub fn close(&mut self, torrent: TorrentKey, info_hash: InfoHash) {
-        let slot = self.slots.get_mut(torrent).and_then(Option::take);
-        let Some(slot) = slot else {
+        let id = self.ids.get_mut(torrent).and_then(Option::take);
+        let Some(id) = id else {
             let unsaved = None;
             self.closed.push_back(Closed { info_hash, unsaved });
             return;
         };
-        self.entries[slot].closing = Some(None);
-        self.active.insert(slot);
+        self.entries[id].closing = Some(None);
+        self.active.insert(id);
         self.go_on();
     }
 
@@ -398,8 +394,8 @@ impl Store {
     /// There is little time: what is being written is not waited for any more, and what is saved
     /// says so.
     pub fn hurry(&mut self) {
-        for &slot in &self.active {
-            self.entries[slot].saving.hurry();
+        for &id in &self.active {
+            self.entries[id].saving.hurry();
         }
         self.go_on();
     }
@@ -411,32 +407,32 @@ impl Store {
     }
 
     fn unfinished(&self) -> impl Iterator<Item = &Entry> {
-        let entries = self.active.iter().map(|&slot| &self.entries[slot]);
+        let entries = self.active.iter().map(|&id| &self.entries[id]);
         entries.filter(|entry| !entry.saving.is_done())
     }
 
     /// Whether as much is written and not synced as may be, and an equal part of it is of this
     /// torrent.
-    fn has_share(&self, slot: Slot) -> bool {
-        if !self.active.contains(&slot) || self.entries[slot].saving.has_failed() {
+    fn has_share(&self, id: EntryId) -> bool {
+        if !self.active.contains(&id) || self.entries[id].saving.has_failed() {
             return false;
         }
-        let unsynced = |slot: Slot| {
-            let entry = &self.entries[slot];
+        let unsynced = |id: EntryId| {
+            let entry = &self.entries[id];
             entry.saving.syncing() + entry.content.ledger().unsynced_bytes()
         };
         let all = self
             .active
             .iter()
-            .map(|&slot| unsynced(slot))
+            .map(|&id| unsynced(id))
             .filter(|&bytes| bytes > 0);
         let (torrents, bytes) = all.fold((0, 0), |(n, sum), bytes| (n + 1, sum + bytes));
         let most = self.backlog.most();
-        bytes >= most && unsynced(slot) >= most / torrents
+        bytes >= most && unsynced(id) >= most / torrents
     }
 
-    fn slot(&self, torrent: TorrentKey) -> Slot {
-        let slot = self.slots.get(torrent).copied().flatten();
-        slot.expect("the torrent's files are kept here")
+    fn id(&self, torrent: TorrentKey) -> EntryId {
+        let id = self.ids.get(torrent).copied().flatten();
+        id.expect("the torrent's files are kept here")
     }
 }

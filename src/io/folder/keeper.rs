@@ -8,7 +8,8 @@ use std::thread;
 
 use mio::Waker;
 
-use crate::io::disk::{DiskError, state, waiting};
+use crate::io::disk::threads::waiting;
+use crate::io::disk::{DiskError, state};
 
 /// Names a file that is written.
 pub type Ticket = u64;

@@ -20,7 +20,7 @@ use super::shelf;
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::claims::{Claims, Taken};
-use crate::io::disk::opening::Outcome;
+use crate::io::disk::threads::opening::Outcome;
 use crate::io::disk::{Store, places, state};
 use crate::io::setup::Setup;
 use crate::rpc::{Add, Added, Trouble};

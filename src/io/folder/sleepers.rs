@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::library::Library;
 use crate::base::{Now, TorrentKey};
 use crate::io::disk::Store;
-use crate::io::disk::opening::{Reopened, Stored};
+use crate::io::disk::threads::opening::{Reopened, Stored};
 use crate::session::{Session, sleep};
 
 /// Torrents that are about to fall asleep.

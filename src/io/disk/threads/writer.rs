@@ -19,16 +19,17 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::content_writer::{Blocks, Changes, ContentWriter, Unwritten};
 use crate::base::{SortedMap, limits};
+use crate::io::disk::content::content_writer::{Changes, Unwritten};
+use crate::io::disk::content::{Blocks, ContentWriter};
 
-/// Which torrent of a store.
-pub type Slot = usize;
+/// What a store knows the files of one torrent by.
+pub type EntryId = usize;
 
 /// Writes, here or in a thread.
 #[derive(Debug)]
 pub struct Writer {
-    places: SortedMap<Slot, Place>,
+    places: SortedMap<EntryId, Place>,
     thread: Option<Thread>,
     waker: Arc<Waker>,
     /// Buffers that may be away at one time.
@@ -59,8 +60,8 @@ struct Here {
 /// Our ends of the channels to and from the thread.
 #[derive(Debug)]
 struct Thread {
-    jobs: Sender<(Slot, Job)>,
-    done: Receiver<(Slot, Written)>,
+    jobs: Sender<(EntryId, Job)>,
+    done: Receiver<(EntryId, Written)>,
 }
 
 #[derive(Debug)]
@@ -106,33 +107,33 @@ impl Writer {
     }
 
     /// Whether [`Writer::begin`] was called for this torrent.
-    pub fn has(&self, slot: Slot) -> bool {
-        self.places.contains_key(&slot)
+    pub fn has(&self, id: EntryId) -> bool {
+        self.places.contains_key(&id)
     }
 
     /// Writes the files of this torrent from now on.
-    pub fn begin(&mut self, slot: Slot, writer: ContentWriter) {
+    pub fn begin(&mut self, id: EntryId, writer: ContentWriter) {
         let here = Here {
             writer: Box::new(writer),
             spent: Duration::ZERO,
             turn: self.turn,
         };
-        self.places.insert(slot, Place::Here(here));
+        self.places.insert(id, Place::Here(here));
     }
 
     /// Lets go of this torrent's files once what the thread was given of it is written.
-    pub fn end(&mut self, slot: Slot) {
-        let place = self.places.remove(&slot);
+    pub fn end(&mut self, id: EntryId) {
+        let place = self.places.remove(&id);
         if let (Some(Place::Away(out)), Some(thread)) = (place, &self.thread) {
             self.out -= out;
-            let _ = thread.jobs.send((slot, Job::End));
+            let _ = thread.jobs.send((id, Job::End));
         }
     }
 
     /// Writes these blocks of `buffer`. `None`: they are not written yet, and the outcome comes
     /// from [`Writer::next_outcome`].
-    pub fn write(&mut self, slot: Slot, buffer: Vec<u8>, blocks: Blocks) -> Option<Written> {
-        match self.places.get_mut(&slot)? {
+    pub fn write(&mut self, id: EntryId, buffer: Vec<u8>, blocks: Blocks) -> Option<Written> {
+        match self.places.get_mut(&id)? {
             Place::Here(here) => {
                 let begun = Instant::now();
                 let written = write(&mut here.writer, buffer, blocks);
@@ -152,7 +153,7 @@ impl Writer {
                 self.out += 1;
                 let jobs = self.thread.as_ref().map(|thread| &thread.jobs);
                 let sent = jobs.is_some_and(|jobs| {
-                    let job = (slot, Job::Write(buffer, blocks));
+                    let job = (id, Job::Write(buffer, blocks));
                     jobs.send(job).is_ok()
                 });
                 assert!(sent, "the thread lasts as long as the sender");
@@ -163,29 +164,29 @@ impl Writer {
 
     /// What became of the next blocks that the thread was given, if it is done with them, and the
     /// torrent that they are of.
-    pub fn next_outcome(&mut self) -> Option<(Slot, Written)> {
-        let (slot, written) = self.thread.as_ref()?.done.try_recv().ok()?;
-        if let Some(Place::Away(out)) = self.places.get_mut(&slot) {
+    pub fn next_outcome(&mut self) -> Option<(EntryId, Written)> {
+        let (id, written) = self.thread.as_ref()?.done.try_recv().ok()?;
+        if let Some(Place::Away(out)) = self.places.get_mut(&id) {
             *out -= 1;
             self.out -= 1;
         }
-        Some((slot, written))
+        Some((id, written))
     }
 
     /// Whether no more should be read from peers that send blocks of this torrent.
-    pub fn is_full(&self, slot: Slot) -> bool {
-        self.has_share(slot, self.most)
+    pub fn is_full(&self, id: EntryId) -> bool {
+        self.has_share(id, self.most)
     }
 
     /// Whether nothing more should be read at all for this torrent: blocks also come from peers
     /// that owe us none, if they were on their way.
-    pub fn is_overfull(&self, slot: Slot) -> bool {
-        self.has_share(slot, 2 * self.most)
+    pub fn is_overfull(&self, id: EntryId) -> bool {
+        self.has_share(id, 2 * self.most)
     }
 
     /// Whether this many buffers are away, and an equal part of them is of this torrent.
-    fn has_share(&self, slot: Slot, most: usize) -> bool {
-        let Some(&Place::Away(out)) = self.places.get(&slot) else {
+    fn has_share(&self, id: EntryId, most: usize) -> bool {
+        let Some(&Place::Away(out)) = self.places.get(&id) else {
             return false;
         };
         let away = |place: &&Place| matches!(place, Place::Away(1..));
@@ -209,8 +210,8 @@ impl Writer {
     }
 
     /// Whether everything of this torrent is written.
-    pub fn is_idle(&self, slot: Slot) -> bool {
-        !matches!(self.places.get(&slot), Some(Place::Away(1..)))
+    pub fn is_idle(&self, id: EntryId) -> bool {
+        !matches!(self.places.get(&id), Some(Place::Away(1..)))
     }
 
     /// Whether everything is written.
@@ -221,11 +222,11 @@ impl Writer {
     /// Hands the torrent that took longest in this turn to the thread; without one it stays here.
     fn hand_over(&mut self) {
         let turn = self.turn;
-        let spent = |(&slot, place): (&Slot, &Place)| match place {
-            Place::Here(here) if here.turn == turn => Some((here.spent, slot)),
+        let spent = |(&id, place): (&EntryId, &Place)| match place {
+            Place::Here(here) if here.turn == turn => Some((here.spent, id)),
             _ => None,
         };
-        let Some((_, slot)) = self.places.iter().filter_map(spent).max() else {
+        let Some((_, id)) = self.places.iter().filter_map(spent).max() else {
             return;
         };
         if self.thread.is_none() {
@@ -235,9 +236,9 @@ impl Writer {
             return;
         };
         log::debug!("the disk is slow: writing goes on in a thread of its own");
-        if let Some(Place::Here(here)) = self.places.insert(slot, Place::Away(0)) {
+        if let Some(Place::Here(here)) = self.places.insert(id, Place::Away(0)) {
             // It waits for nothing else.
-            let _ = thread.jobs.send((slot, Job::Begin(here.writer)));
+            let _ = thread.jobs.send((id, Job::Begin(here.writer)));
         }
         self.spent = Duration::ZERO;
     }
@@ -254,8 +255,8 @@ fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
 }
 
 /// What the thread does, until the loop is gone and nothing is left to be written.
-fn work(todo: &Receiver<(Slot, Job)>, outcomes: &Sender<(Slot, Written)>, waker: &Waker) {
-    let mut writers: SortedMap<Slot, Box<ContentWriter>> = SortedMap::new();
+fn work(todo: &Receiver<(EntryId, Job)>, outcomes: &Sender<(EntryId, Written)>, waker: &Waker) {
+    let mut writers: SortedMap<EntryId, Box<ContentWriter>> = SortedMap::new();
     let mut queue = Queue::default();
     loop {
         if queue.turns.is_empty() {
@@ -264,20 +265,17 @@ fn work(todo: &Receiver<(Slot, Job)>, outcomes: &Sender<(Slot, Written)>, waker:
         }
         todo.try_iter().for_each(|job| queue.add(job));
         match queue.next() {
-            Some((slot, Job::Begin(writer))) => {
-                writers.insert(slot, writer);
+            Some((id, Job::Begin(writer))) => {
+                writers.insert(id, writer);
             }
-            Some((slot, Job::End)) => {
-                writers.remove(&slot);
+            Some((id, Job::End)) => {
+                writers.remove(&id);
             }
-            Some((slot, Job::Write(buffer, blocks))) => {
-                let Some(writer) = writers.get_mut(&slot) else {
+            Some((id, Job::Write(buffer, blocks))) => {
+                let Some(writer) = writers.get_mut(&id) else {
                     continue;
                 };
-                if outcomes
-                    .send((slot, write(writer, buffer, blocks)))
-                    .is_err()
-                {
+                if outcomes.send((id, write(writer, buffer, blocks))).is_err() {
                     return;
                 }
                 // A loop that cannot be woken looks on its next turn.
@@ -291,30 +289,30 @@ fn work(todo: &Receiver<(Slot, Job)>, outcomes: &Sender<(Slot, Written)>, waker:
 /// The jobs of the thread: one of each torrent in turn.
 #[derive(Debug, Default)]
 struct Queue {
-    jobs: SortedMap<Slot, VecDeque<Job>>,
+    jobs: SortedMap<EntryId, VecDeque<Job>>,
     /// Torrents with jobs, that of the next one first.
-    turns: VecDeque<Slot>,
+    turns: VecDeque<EntryId>,
 }
 
 impl Queue {
-    fn add(&mut self, (slot, job): (Slot, Job)) {
-        let jobs = self.jobs.get_or_insert_with(slot, Default::default);
+    fn add(&mut self, (id, job): (EntryId, Job)) {
+        let jobs = self.jobs.get_or_insert_with(id, Default::default);
         if jobs.is_empty() {
-            self.turns.push_back(slot);
+            self.turns.push_back(id);
         }
         jobs.push_back(job);
     }
 
-    fn next(&mut self) -> Option<(Slot, Job)> {
-        let slot = self.turns.pop_front()?;
-        let jobs = self.jobs.get_mut(&slot)?;
+    fn next(&mut self) -> Option<(EntryId, Job)> {
+        let id = self.turns.pop_front()?;
+        let jobs = self.jobs.get_mut(&id)?;
         let job = jobs.pop_front()?;
         if jobs.is_empty() {
-            self.jobs.remove(&slot);
+            self.jobs.remove(&id);
         } else {
-            self.turns.push_back(slot);
+            self.turns.push_back(id);
         }
-        Some((slot, job))
+        Some((id, job))
     }
 }
 
@@ -336,12 +334,12 @@ mod tests {
     fn jobs_of_one_torrent_keep_their_order_and_torrents_take_turns() {
         let mut queue = Queue::default();
         let job = |byte| Job::Write(vec![byte], Vec::new());
-        for (slot, byte) in [(3, 0), (3, 1), (3, 2), (1, 3), (1, 4), (2, 5)] {
-            queue.add((slot, job(byte)));
+        for (id, byte) in [(3, 0), (3, 1), (3, 2), (1, 3), (1, 4), (2, 5)] {
+            queue.add((id, job(byte)));
         }
         let mut order = Vec::new();
-        while let Some((slot, Job::Write(buffer, _))) = queue.next() {
-            order.push((slot, buffer[0]));
+        while let Some((id, Job::Write(buffer, _))) = queue.next() {
+            order.push((id, buffer[0]));
         }
         assert_eq!(order, [(3, 0), (1, 3), (2, 5), (3, 1), (1, 4), (3, 2)]);
         assert!(queue.jobs.is_empty() && queue.turns.is_empty());

@@ -19,15 +19,15 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 use rustix::fs::Advice;
 
-use super::disk_error::{DiskError, Why};
-use super::faults::{self, Call};
-use super::held::Change;
-use super::ledger::Unsynced;
-use super::stat;
-use super::state;
-use super::tree::{Access, Tree};
 use super::waiting;
-use super::writer::Slot;
+use super::writer::EntryId;
+use crate::io::disk::content::ledger::Unsynced;
+use crate::io::disk::disk_error::{DiskError, Why};
+use crate::io::disk::faults::{self, Call};
+use crate::io::disk::handles::held::Change;
+use crate::io::disk::handles::stat;
+use crate::io::disk::handles::tree::{Access, Tree};
+use crate::io::disk::state;
 
 /// With more files than this, their whole file system is synced at once: one file after the other
 /// would take a millisecond and more for each.
@@ -74,7 +74,7 @@ pub struct Saver {
     waker: Arc<Waker>,
     thread: Option<Thread>,
     /// The jobs under way: each the torrent and its resume file.
-    waiting: VecDeque<(Slot, PathBuf)>,
+    waiting: VecDeque<(EntryId, PathBuf)>,
 }
 
 /// Our ends of the channels to and from the thread.
@@ -98,7 +98,7 @@ impl Saver {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn save(&mut self, slot: Slot, job: Job) -> Result<(), Unsaved> {
+    pub fn save(&mut self, id: EntryId, job: Job) -> Result<(), Unsaved> {
         let path = job.path.clone();
         if self.thread.is_none() {
             let thread = start(&self.waker);
@@ -112,18 +112,18 @@ impl Saver {
         {
             return Err(gone(path));
         }
-        self.waiting.push_back((slot, path));
+        self.waiting.push_back((id, path));
         Ok(())
     }
 
     /// The outcome of the next job that is done, and its torrent; `None` if none is yet.
-    pub fn next_outcome(&mut self) -> Option<(Slot, Outcome)> {
+    pub fn next_outcome(&mut self) -> Option<(EntryId, Outcome)> {
         let thread = self.thread.as_ref()?;
-        let (slot, path) = self.waiting.front()?;
+        let (id, path) = self.waiting.front()?;
         let outcome = match thread.outcomes.try_recv() {
-            Ok(outcome) => (*slot, outcome),
+            Ok(outcome) => (*id, outcome),
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => (*slot, Err(gone(path.clone()))),
+            Err(TryRecvError::Disconnected) => (*id, Err(gone(path.clone()))),
         };
         self.waiting.pop_front();
         Some(outcome)

@@ -16,16 +16,17 @@ use std::sync::Arc;
 use rustix::fs::Advice;
 
 use super::content_writer::{Changes, ContentWriter};
-use super::disk_error::{DiskError, Why};
-use super::elsewhere::Elsewhere;
-use super::faults::{self, Call};
-use super::files::Files;
-use super::holes::{self, Holes};
 use super::ledger::{Ledger, Unsynced};
-use super::pool::{Handle, Pool, Side};
-use super::stat;
-use super::tree::{Access, Tree};
 use crate::base::{Block, InfoHash};
+use crate::io::disk::disk_error::{DiskError, Why};
+use crate::io::disk::elsewhere::Elsewhere;
+use crate::io::disk::faults::{self, Call};
+use crate::io::disk::handles::Pool;
+use crate::io::disk::handles::files::Files;
+use crate::io::disk::handles::holes::{self, Holes};
+use crate::io::disk::handles::pool::{Handle, Side};
+use crate::io::disk::handles::stat;
+use crate::io::disk::handles::tree::{Access, Tree};
 use crate::storage::{Layout, Span, Stamp};
 use crate::wire::{FileKind, Metainfo};
 

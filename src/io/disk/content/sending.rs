@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::content::ContentFiles;
-use super::disk_error::{DiskError, Why};
-use super::held::Change;
-use super::pool::Handle;
-use super::stat;
+use super::content_files::ContentFiles;
+use crate::io::disk::disk_error::{DiskError, Why};
+use crate::io::disk::handles::held::Change;
+use crate::io::disk::handles::pool::Handle;
+use crate::io::disk::handles::stat;
 use crate::storage::Layout;
 
 /// What is read to be sent at one time.

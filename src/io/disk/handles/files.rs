@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::disk_error::DiskError;
 use super::pool::{Handle, Place, Side};
 use super::stat;
 use super::tree::{Access, Tree};
+use crate::io::disk::disk_error::DiskError;
 use crate::wire::Metainfo;
 
 /// For so long the name of an open file need not be looked at: that can take a walk through its

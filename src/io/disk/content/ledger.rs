@@ -8,11 +8,11 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 
 use super::content_writer::Changes;
-use super::disk_error::{DiskError, Why};
-use super::held::Held;
-use super::stat::Times;
-use super::tree::Tree;
 use crate::base::Bits;
+use crate::io::disk::disk_error::{DiskError, Why};
+use crate::io::disk::handles::held::Held;
+use crate::io::disk::handles::stat::Times;
+use crate::io::disk::handles::tree::Tree;
 use crate::storage::{Layout, Owned, Stamp};
 use crate::wire::{FileKind, Metainfo, paths};
 

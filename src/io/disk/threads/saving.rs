@@ -8,11 +8,11 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::content::ContentFiles;
-use super::disk_error::{DiskError, Why};
-use super::pool::Side;
 use super::saver::{Job, Outcome, Saver, Unsaved};
-use super::writer::Slot;
+use super::writer::EntryId;
+use crate::io::disk::content::ContentFiles;
+use crate::io::disk::disk_error::{DiskError, Why};
+use crate::io::disk::handles::pool::Side;
 use crate::storage::Resume;
 use crate::torrent::Snapshot;
 
@@ -40,7 +40,7 @@ pub struct Saving {
 #[derive(Debug)]
 pub struct Means<'a> {
     /// The torrent.
-    pub slot: Slot,
+    pub id: EntryId,
     /// Its content.
     pub content: &'a mut ContentFiles,
     /// More of it is being written.
@@ -191,7 +191,7 @@ impl Saving {
             path: self.path.clone(),
             bytes,
         };
-        let begun = means.saver.save(means.slot, job);
+        let begun = means.saver.save(means.id, job);
         self.busy = begun.is_ok();
         self.note(begun)
     }

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 
 use super::opening::{Outcome, Reopened, Request, Stored, Watch, open, reopen};
-use super::pool::Pool;
 use crate::base::{SortedMap, TorrentKey, limits};
+use crate::io::disk::handles::Pool;
 
 /// How often it is looked whether a disk answers, while torrents are opened.
 pub const LOOK: Duration = Duration::from_secs(1);

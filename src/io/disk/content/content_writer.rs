@@ -4,7 +4,7 @@
 //!
 //! A file that is written is made as long as it will be at once, as a hole; what is longer than it
 //! should be is left so, since content is never thrown away. Its modification time is held (see
-//! [`super::held`]).
+//! [`held`](super::super::handles::held)).
 //!
 //! After an error nothing more is written: the download is over.
 
@@ -17,15 +17,15 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::birth;
-use super::disk_error::{DiskError, Why};
-use super::elsewhere::Elsewhere;
-use super::faults::{self, Call};
-use super::files::Files;
-use super::held::{Change, Held, prepare, set_time};
-use super::stat;
-use super::tree::Access;
 use crate::base::{Bits, Block, SortedMap};
+use crate::io::disk::disk_error::{DiskError, Why};
+use crate::io::disk::elsewhere::Elsewhere;
+use crate::io::disk::faults::{self, Call};
+use crate::io::disk::handles::birth;
+use crate::io::disk::handles::files::Files;
+use crate::io::disk::handles::held::{Change, Held, prepare, set_time};
+use crate::io::disk::handles::stat;
+use crate::io::disk::handles::tree::Access;
 use crate::storage::{Birth, Layout, Owned, Span, Stamp};
 
 /// Blocks in a buffer that was read into: each with the place of its first byte there.

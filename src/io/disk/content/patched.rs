@@ -6,10 +6,10 @@ use std::path::Path;
 
 use sha1::{Digest as _, Sha1};
 
-use super::content::ContentFiles;
-use super::disk_error::DiskError;
-use super::elsewhere::Elsewhere;
+use super::content_files::ContentFiles;
 use crate::base::{Bits, PieceHash, limits};
+use crate::io::disk::disk_error::DiskError;
+use crate::io::disk::elsewhere::Elsewhere;
 use crate::storage::Span;
 
 /// Those of the `lost` pieces that are right with what is kept below `parts`; for each the files

@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::birth;
-use super::disk_error::{DiskError, Why};
-use super::faults::{self, Call};
 use super::pool::{Handle, Place, Pool, Share, Side};
 use super::stat::{Identity, Times, identity, stamp, timestamps};
+use crate::io::disk::disk_error::{DiskError, Why};
+use crate::io::disk::faults::{self, Call};
 use crate::storage::{Birth, Stamp};
 use crate::wire::paths;
 

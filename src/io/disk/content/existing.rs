@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::content::ContentFiles;
-use super::disk_error::DiskError;
+use super::content_files::ContentFiles;
 use crate::base::Bits;
+use crate::io::disk::disk_error::DiskError;
 use crate::storage::Resume;
 use crate::storage::resume::Verdict;
 use crate::torrent::Existing;

@@ -15,8 +15,8 @@ use std::io;
 use std::path::Path;
 
 use super::birth;
-use super::faults::{self, Call};
 use super::stat::{self, Identity, Times};
+use crate::io::disk::faults::{self, Call};
 use crate::storage::resume::COARSEST;
 use crate::storage::{Birth, Stamp};
 
