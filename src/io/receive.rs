@@ -76,7 +76,7 @@ impl Reactor {
                     continue;
                 }
                 Some(Appetite::HoldUp) => {
-                    self.session.stop_listening(key, now);
+                    self.session.hold_up(key, now);
                     self.links.held_up.push(key);
                     continue;
                 }
@@ -183,7 +183,7 @@ impl Reactor {
             .partition(|&key| self.holds_up(key));
         self.links.held_up = held_up;
         for &key in &keys {
-            self.session.listen(key, now);
+            self.session.read_again(key, now);
         }
         keys
     }

@@ -1,6 +1,6 @@
 //! When the two ends of a connection last heard of each other: for keep-alives, and for peers that
 //! have gone silent. A peer that we do not read from, for a reason of ours, is not silent: its
-//! clock is paused.
+//! clock is stopped.
 
 use super::greeting::Greeting;
 use crate::base::{Duration, Now, limits};
@@ -16,8 +16,8 @@ pub struct Contact {
     said: Now,
     /// We say something at least this often.
     keep_alive: Duration,
-    /// When we stopped reading from it: its clock is paused.
-    paused: Option<Now>,
+    /// When we stopped reading from it, and so stopped its clock.
+    stopped_at: Option<Now>,
 }
 
 impl Contact {
@@ -28,7 +28,7 @@ impl Contact {
             heard: now,
             said: greeting.said,
             keep_alive: limits::KEEP_ALIVE,
-            paused: None,
+            stopped_at: None,
         }
     }
 
@@ -67,30 +67,30 @@ impl Contact {
         self.its_time(now).since(self.heard) >= limits::SILENCE
     }
 
-    /// When that is so, if nothing comes and its clock is not paused.
+    /// When that is so, if nothing comes and its clock is not stopped.
     pub fn silent_at(&self) -> Now {
         self.heard.later(limits::SILENCE)
     }
 
-    /// Pauses its clock.
-    pub fn pause(&mut self, now: Now) {
-        self.paused.get_or_insert(now);
+    /// Stops its clock.
+    pub fn stop_clock(&mut self, now: Now) {
+        self.stopped_at.get_or_insert(now);
     }
 
-    /// Its clock goes on; for how long it was paused, if it was.
-    pub fn resume(&mut self, now: Now) -> Option<Duration> {
-        let pause = now.since(self.paused.take()?);
+    /// Its clock goes on; for how long it was stopped, if it was.
+    pub fn start_clock(&mut self, now: Now) -> Option<Duration> {
+        let pause = now.since(self.stopped_at.take()?);
         self.heard = self.heard.later(pause);
         Some(pause)
     }
 
-    /// Whether its clock is paused.
-    pub fn is_paused(&self) -> bool {
-        self.paused.is_some()
+    /// Whether its clock is stopped.
+    pub fn is_clock_stopped(&self) -> bool {
+        self.stopped_at.is_some()
     }
 
     /// What its clock says.
     pub fn its_time(&self, now: Now) -> Now {
-        self.paused.unwrap_or(now)
+        self.stopped_at.unwrap_or(now)
     }
 }

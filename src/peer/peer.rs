@@ -198,7 +198,7 @@ impl Peer {
 
     /// How many more blocks to ask for. While it chokes us only those of [`Peer::allowed`] count.
     pub fn room(&self, now: Now) -> usize {
-        if self.is_open() && self.choke.am_interested && !self.contact.is_paused() {
+        if self.is_open() && self.choke.am_interested && !self.contact.is_clock_stopped() {
             let theirs = self.extensions().and_then(|it| it.theirs().queue);
             let queue = theirs.map_or(usize::MAX, |most| (most as usize).max(1));
             let room = queue.saturating_sub(self.requests.len());
@@ -296,13 +296,13 @@ impl Peer {
     }
 
     /// We stop reading from it, for a reason of ours: nothing that it owes us is late meanwhile.
-    pub fn stop_listening(&mut self, now: Now) {
-        self.contact.pause(now);
+    pub fn hold_up(&mut self, now: Now) {
+        self.contact.stop_clock(now);
     }
 
     /// We read from it again.
-    pub fn listen(&mut self, now: Now) {
-        if let Some(pause) = self.contact.resume(now) {
+    pub fn read_again(&mut self, now: Now) {
+        if let Some(pause) = self.contact.start_clock(now) {
             self.requests.postpone(pause);
         }
     }
@@ -318,7 +318,7 @@ impl Peer {
             silence = silence.max(now.later(limits::CHOKE_ROUND));
         }
         let keep_alive = self.contact.keep_alive_at();
-        if self.contact.is_paused() {
+        if self.contact.is_clock_stopped() {
             return Some(keep_alive);
         }
         let requests = self.requests.next_deadline(now);

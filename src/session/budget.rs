@@ -56,17 +56,17 @@ impl Flow {
 
 /// How many connections there may be, and how fast new ones are begun.
 #[derive(Debug)]
-pub struct Dials {
+pub struct Connections {
     most: usize,
     half_open: usize,
     open: usize,
     next: Now,
 }
 
-impl Dials {
+impl Connections {
     /// A budget of `most` connections.
-    pub fn new(most: usize, now: Now) -> Dials {
-        Dials {
+    pub fn new(most: usize, now: Now) -> Connections {
+        Connections {
             most,
             half_open: 0,
             open: 0,
@@ -94,7 +94,7 @@ impl Dials {
         self.open < self.most
     }
 
-    /// Whether a dial is allowed, pacing aside: see [`Dials::next`].
+    /// Whether a dial is allowed, pacing aside: see [`Connections::next`].
     pub fn may_dial(&self) -> bool {
         self.open < self.most && self.half_open < limits::HALF_OPEN
     }
@@ -161,13 +161,13 @@ mod tests {
     #[test]
     fn ten_dials_a_second_after_a_burst_of_ten() {
         let start = Now::from_micros(60_000_000);
-        let mut dials = Dials::new(1000, Now::default());
+        let mut connections = Connections::new(1000, Now::default());
         let mut begun = 0;
         for milli in 0..=2000 {
             let now = Now::from_micros(start.as_micros() + milli * 1000);
-            while dials.may_dial() && dials.next() <= now {
-                dials.on_dial(now);
-                dials.on_connected();
+            while connections.may_dial() && connections.next() <= now {
+                connections.on_dial(now);
+                connections.on_connected();
                 begun += 1;
             }
         }
@@ -176,12 +176,12 @@ mod tests {
 
     #[test]
     fn connections_are_counted() {
-        let mut dials = Dials::new(2, Now::default());
-        dials.on_accept();
-        assert!(dials.may_accept() && dials.may_dial());
-        dials.on_dial(Now::default());
-        assert!(!dials.may_accept() && !dials.may_dial());
-        dials.on_closed(true);
-        assert_eq!(dials.open(), 1);
+        let mut connections = Connections::new(2, Now::default());
+        connections.on_accept();
+        assert!(connections.may_accept() && connections.may_dial());
+        connections.on_dial(Now::default());
+        assert!(!connections.may_accept() && !connections.may_dial());
+        connections.on_closed(true);
+        assert_eq!(connections.open(), 1);
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::torrents::Torrents;
 use crate::base::{InfoHash, Now, Rng, SortedMap, SortedSet, TorrentKey, limits, sooner};
 use crate::dht::{self, Dht, Event, Output, Summary, Want};
-use crate::torrent::{Effect, Members, Report, Source, Torrent};
+use crate::torrent::{Effect, Lent, Report, Source, Torrent};
 use crate::wire::Family;
 
 /// What our node is made with.
@@ -88,7 +88,7 @@ impl Finding {
 
     /// Has the torrents of this turn take part, and does what is due. `port`: on which peers may
     /// call us.
-    pub fn plan(&mut self, torrents: &mut Torrents, with: &mut Members<'_>, port: u16, now: Now) {
+    pub fn plan(&mut self, torrents: &mut Torrents, with: &mut Lent<'_>, port: u16, now: Now) {
         if self.dht.is_none() && self.start.is_none() {
             return;
         }
@@ -134,7 +134,7 @@ impl Finding {
         }
     }
 
-    fn take(&mut self, output: Output, torrents: &mut Torrents, with: &mut Members<'_>, now: Now) {
+    fn take(&mut self, output: Output, torrents: &mut Torrents, with: &mut Lent<'_>, now: Now) {
         match output {
             Output::Datagram { to, bytes } => {
                 with.effects.push_back(Effect::Datagram { to, bytes });
@@ -163,7 +163,7 @@ impl Finding {
         }
     }
 
-    fn report(&mut self, summary: &Summary, torrents: &mut Torrents, with: &mut Members<'_>) {
+    fn report(&mut self, summary: &Summary, torrents: &mut Torrents, with: &mut Lent<'_>) {
         let Some((key, found)) = self.wanted.get_mut(&summary.info_hash) else {
             return;
         };

@@ -47,7 +47,7 @@ impl Session {
             self.incoming.count(failed, now);
             return None;
         }
-        self.dials.on_accept();
+        self.connections.on_accept();
         Some(self.add_slot(Slot::new(Greeting::accept(addr, now), None)))
     }
 
@@ -58,7 +58,7 @@ impl Session {
         };
         if let Machine::Greeting(greeting) = &mut slot.machine {
             greeting.handle_connected(now);
-            self.dials.on_connected();
+            self.connections.on_connected();
             self.touch(key);
         }
     }
@@ -168,16 +168,16 @@ impl Session {
 
     /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that
     /// its peer owes us is late.
-    pub fn stop_listening(&mut self, key: PeerKey, now: Now) {
+    pub fn hold_up(&mut self, key: PeerKey, now: Now) {
         if let Some(member) = self.member(key) {
-            member.peer.stop_listening(now);
+            member.peer.hold_up(now);
         }
     }
 
     /// It is read again.
-    pub fn listen(&mut self, key: PeerKey, now: Now) {
+    pub fn read_again(&mut self, key: PeerKey, now: Now) {
         if let Some(member) = self.member(key) {
-            member.peer.listen(now);
+            member.peer.read_again(now);
             self.touch(key);
         }
     }
@@ -417,7 +417,7 @@ impl Session {
             }
             Machine::Peer(_) => leaving::leave_peer(self, key, &fault, now),
         }
-        self.dials.on_closed(was_dialing);
+        self.connections.on_closed(was_dialing);
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
             torrent.set_choking_due();
             if outbound && !greeted {

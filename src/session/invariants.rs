@@ -4,20 +4,20 @@
 
 use slab::Slab;
 
-use super::budget::Dials;
+use super::budget::Connections;
 use super::turns::Turns;
 use crate::base::limits;
 use crate::peer::{FrameLimits, Local, Peer};
 use crate::pieces::Pieces;
-use crate::torrent::{Member, Slot, Torrent, members};
+use crate::torrent::{Member, Slot, Torrent, lent};
 use crate::wire::message::frame_len;
 
 /// Asserts it of all connections.
-pub fn check_slots(slots: &Slab<Slot>, dials: &Dials, max_peers: usize) {
+pub fn check_slots(slots: &Slab<Slot>, connections: &Connections, max_peers: usize) {
     let dialing = slots.iter().filter(|(_, slot)| slot.is_dialing()).count();
-    assert_eq!(dials.half_open(), dialing);
+    assert_eq!(connections.half_open(), dialing);
     assert!(dialing <= limits::HALF_OPEN);
-    assert_eq!(dials.open(), slots.len());
+    assert_eq!(connections.open(), slots.len());
     assert!(slots.len() <= max_peers);
     for (key, slot) in slots {
         assert!(!slot.is_closing(), "slot {key} is over and not free");
@@ -40,7 +40,7 @@ pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>) {
     pieces.into_iter().for_each(Pieces::assert_invariants);
     assert!(torrent.counts_agree(slots));
     assert!(torrent.candidates.len() <= limits::CANDIDATES);
-    let members = || members::greeted(slots, &torrent.members);
+    let members = || lent::greeted(slots, &torrent.members);
     let requests = pieces.map(|pieces| pieces.requests());
     let mut marked: Vec<_> = requests.into_iter().flatten().collect();
     let requested = |(key, member): (usize, &Member)| -> Vec<_> {

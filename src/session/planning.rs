@@ -90,7 +90,7 @@ impl Session {
     /// Plans for torrents whose deadline has come.
     fn wake_torrents(&mut self, now: Now) {
         let mut due: Vec<TorrentKey> = self.torrents.plan.due(now).collect();
-        if !self.dials.may_accept() {
+        if !self.connections.may_accept() {
             due.extend(self.torrents.unused.due(now));
         }
         due.into_iter().for_each(|torrent| self.stir(torrent));
@@ -178,7 +178,7 @@ impl Session {
         if self.torrents.get(torrent).is_some_and(Torrent::wants_reads) {
             self.torrents.set_reading(torrent);
         }
-        let short = !self.dials.may_accept();
+        let short = !self.connections.may_accept();
         let limit = self.up.bucket.rate();
         let all = Choker::slots(limit.unwrap_or_else(|| self.up.meter.rate(now)));
         let slots = match self.torrents.get(torrent) {
@@ -353,7 +353,7 @@ impl Session {
 
     fn plan_trackers(&mut self, now: Now) {
         self.each_torrent(|session, torrent| {
-            let may_dial = session.dials.may_dial();
+            let may_dial = session.connections.may_dial();
             session.with(torrent, |torrent, with| {
                 torrent.update_trackers(may_dial, with, now);
             });
@@ -398,7 +398,7 @@ impl Session {
 
     fn dial_peers(&mut self, now: Now) {
         let mut first = self.make_room_to_dial(now);
-        while self.dials.may_dial() && self.dials.next() <= now {
+        while self.connections.may_dial() && self.connections.next() <= now {
             let next = |session: &mut Session| {
                 let (slots, torrents) = (&mut session.slots, &mut session.torrents);
                 torrents.next_to_dial(slots, now)
@@ -409,7 +409,7 @@ impl Session {
             let Some(addr) = self.torrents[torrent].candidates.next(now) else {
                 break;
             };
-            self.dials.on_dial(now);
+            self.connections.on_dial(now);
             let greeting = Greeting::dial(&self.torrents[torrent].local, addr, now);
             let key = self.add_slot(Slot::new(greeting, Some(torrent)));
             self.effects.push_back(Effect::Dial { key, addr });
@@ -420,7 +420,7 @@ impl Session {
     /// With all slots taken, makes room for an address that is to be dialed. Its torrent, which is
     /// to have the room.
     fn make_room_to_dial(&mut self, now: Now) -> Option<TorrentKey> {
-        if self.dials.may_accept() || !self.room.may_clear_to_dial(now) {
+        if self.connections.may_accept() || !self.room.may_clear_to_dial(now) {
             return None;
         }
         self.torrents.next_to_dial(&mut self.slots, now);
@@ -434,7 +434,7 @@ impl Session {
     /// Whether there is a slot for a peer that dials us; with all taken, after making room.
     pub(super) fn has_room_to_accept(&mut self, addr: SocketAddr, now: Now) -> bool {
         self.torrents.note_all(&self.agenda.torrents);
-        if !self.dials.may_accept() {
+        if !self.connections.may_accept() {
             for key in self.room.clear_to_accept(&self.slots, addr, now) {
                 self.hang_up(key, Fault::Replaced, now);
             }
@@ -443,6 +443,6 @@ impl Session {
             Some(_) => self.config.max_peers / limits::KEPT_TO_DIAL,
             None => 0,
         };
-        self.dials.free() > kept
+        self.connections.free() > kept
     }
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use slab::Slab;
 
-use super::budget::{Dials, Flow, Refusals};
+use super::budget::{Connections, Flow, Refusals};
 use super::config::Config;
 use super::finding::Finding;
 use super::incoming::FailedIncoming;
@@ -25,7 +25,7 @@ use crate::base::{Block, Now, PeerKey, Rng, TorrentKey, sooner};
 use crate::peer::{Fault, Peer, Segment};
 use crate::pieces::Pieces;
 use crate::torrent::{
-    Agenda, Bans, Effect, Effects, Machine, Member, Members, Order, Report, Slot, Source, Then,
+    Agenda, Bans, Effect, Effects, Lent, Machine, Member, Order, Report, Slot, Source, Then,
     Torrent,
 };
 use crate::tracker::{Input, Shared};
@@ -45,7 +45,7 @@ pub struct Session {
     pub(super) impatient: Impatient,
     pub(super) incoming: FailedIncoming,
     pub(super) refusals: Refusals,
-    pub(super) dials: Dials,
+    pub(super) connections: Connections,
     pub(super) room: Room,
     pub(super) down: Flow,
     pub(super) up: Flow,
@@ -70,7 +70,7 @@ impl Session {
             impatient: Impatient::default(),
             incoming: FailedIncoming::default(),
             refusals: Refusals::default(),
-            dials: Dials::new(config.max_peers, now),
+            connections: Connections::new(config.max_peers, now),
             room: Room::new(now),
             down: Flow::new(config.down, now),
             up: Flow::new(config.up, now),
@@ -310,12 +310,12 @@ impl Session {
         next = sooner(next, sooner(self.agenda.ask_at, self.incoming.deadline()));
         next = sooner(next, self.shared.next_deadline());
         next = sooner(next, self.finding.next_deadline());
-        if self.dials.may_dial() {
+        if self.connections.may_dial() {
             let due = self.torrents.dial.first();
-            next = sooner(next, due.map(|due| due.max(self.dials.next())));
+            next = sooner(next, due.map(|due| due.max(self.connections.next())));
         }
         let unused = self.torrents.unused.first();
-        sooner(next, unused.filter(|_| !self.dials.may_accept()))
+        sooner(next, unused.filter(|_| !self.connections.may_accept()))
     }
 
     /// A torrent, to look at.
@@ -345,7 +345,7 @@ impl Session {
     /// Asserts what is true whenever [`Session::plan`] was called and its effects were performed.
     /// Costs a pass over all pieces and all connections.
     pub fn assert_invariants(&self) {
-        invariants::check_slots(&self.slots, &self.dials, self.config.max_peers);
+        invariants::check_slots(&self.slots, &self.connections, self.config.max_peers);
         assert!(self.timers.len() <= self.slots.len());
         invariants::check_turns([&self.down.turns, &self.up.turns], &self.slots);
         self.torrents.assert_invariants(&self.slots);
@@ -367,8 +367,8 @@ impl Session {
     }
 
     /// The torrents, and what is lent to them.
-    pub(super) fn split(&mut self) -> (&mut Torrents, Members<'_>) {
-        let members = Members {
+    pub(super) fn split(&mut self) -> (&mut Torrents, Lent<'_>) {
+        let members = Lent {
             slots: &mut self.slots,
             agenda: &mut self.agenda,
             bans: &self.bans,
@@ -382,7 +382,7 @@ impl Session {
     pub(super) fn with<T>(
         &mut self,
         torrent: TorrentKey,
-        act: impl FnOnce(&mut Torrent, &mut Members<'_>) -> T,
+        act: impl FnOnce(&mut Torrent, &mut Lent<'_>) -> T,
     ) -> Option<T> {
         let (torrents, mut members) = self.split();
         Some(act(torrents.get_mut(torrent)?, &mut members))

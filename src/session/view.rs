@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::session::Session;
 use crate::base::{InfoHash, Now, TorrentKey, Totals, sorted_by_key};
-use crate::torrent::{Member, Progress, Stage, Torrent, members};
+use crate::torrent::{Member, Progress, Stage, Torrent, lent};
 
 /// The process.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ pub fn torrents(session: &Session) -> impl Iterator<Item = &Torrent> {
 /// The peers of a torrent that are connected.
 pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> {
     let torrent = session.torrents.get(torrent);
-    let members = torrent.map(|torrent| members::greeted(&session.slots, &torrent.members));
+    let members = torrent.map(|torrent| lent::greeted(&session.slots, &torrent.members));
     let members = members.into_iter().flatten();
     let open = members.filter(|(_, member)| member.peer.is_open());
     let pieces = torrent.map_or(1, |torrent| torrent.local.geometry.pieces());

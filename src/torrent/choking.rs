@@ -4,7 +4,7 @@ use slab::Slab;
 
 use super::census::Census;
 use super::choker::{Choker, View};
-use super::members;
+use super::lent;
 use super::slot::{Member, Slot};
 use crate::base::{Now, PeerKey, Rng, SortedSet, limits};
 
@@ -79,7 +79,7 @@ impl Choking {
         if !due && (served == interested || (served > terms.slots && !unused_due)) {
             return Vec::new();
         }
-        let open = members::greeted(slots, keys).filter(|(_, member)| member.peer.is_open());
+        let open = lent::greeted(slots, keys).filter(|(_, member)| member.peer.is_open());
         let views: Vec<View> = open
             .map(|(key, member)| view(key, member, terms, now))
             .collect();

@@ -1,5 +1,5 @@
 //! Rank 4: one torrent among others: what it knows, and what it decides about its swarm. What the
-//! process shares is lent to it as [`Members`].
+//! process shares is lent to it as [`Lent`].
 
 pub mod order;
 
@@ -22,7 +22,7 @@ pub mod census;
 
 pub mod agenda;
 
-pub mod members;
+pub mod lent;
 
 pub mod choking;
 
@@ -50,7 +50,7 @@ pub use candidates::{Candidates, Source};
 pub use choker::Choker;
 pub use choking::Terms;
 pub use effect::{Effect, Effects, Progress, Report, Snapshot};
-pub use members::Members;
+pub use lent::Lent;
 pub use order::{Existing, Order, Stay, Us};
 pub use slot::{Machine, Member, Slot};
 pub use stage::{Stage, Then};

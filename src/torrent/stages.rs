@@ -4,7 +4,7 @@
 
 use super::content::Content;
 use super::effect::{Effect, Effects, Report};
-use super::members::{self, Members};
+use super::lent::{self, Lent};
 use super::order::{Order, Stay, Us};
 use super::slot::Slot;
 use super::stage::{Stage, Then};
@@ -83,7 +83,7 @@ impl Torrent {
 
     /// Joins the swarm, once the check is over and nothing has ended the torrent. Before the first
     /// write its record is saved: what a clean record omits would not be hashed again after a kill.
-    pub fn begin(&mut self, with: &mut Members<'_>, now: Now) {
+    pub fn begin(&mut self, with: &mut Lent<'_>, now: Now) {
         let complete = self.life.complete_at.is_some();
         if self.record.is_outdated() || !complete {
             self.save(complete, with.effects, now);
@@ -92,7 +92,7 @@ impl Torrent {
     }
 
     /// Begins to ask trackers, or asks anew after a pause.
-    pub fn announce(&mut self, with: &mut Members<'_>, now: Now) {
+    pub fn announce(&mut self, with: &mut Lent<'_>, now: Now) {
         self.update_totals();
         self.trackers.start(with.shared, now);
         self.trackers.restart(with.shared, now);
@@ -130,7 +130,7 @@ impl Torrent {
     }
 
     /// Says once that everything selected is there, if it is. True: there is nothing to stay for.
-    pub fn complete(&mut self, with: &mut Members<'_>, now: Now) -> bool {
+    pub fn complete(&mut self, with: &mut Lent<'_>, now: Now) -> bool {
         let whole = self.is_running() && self.is_complete();
         if self.life.complete_at.is_some() || !whole {
             return false;
@@ -159,7 +159,7 @@ impl Torrent {
 
     /// Frees what only a download or peers need, if there is nothing left to get, and wakes up when
     /// there is a peer to be dialed.
-    pub fn update_rest(&mut self, with: &mut Members<'_>, now: Now) {
+    pub fn update_rest(&mut self, with: &mut Lent<'_>, now: Now) {
         let torrent = self.key;
         let dial = self.candidates.next_deadline();
         let Some(content) = &mut self.content else {
@@ -173,7 +173,7 @@ impl Torrent {
         }
         content.pieces.retire();
         let is_closing = |(_, slot): (_, &Slot)| slot.is_closing();
-        if !members::slots(with.slots, &self.members).all(is_closing) {
+        if !lent::slots(with.slots, &self.members).all(is_closing) {
             (self.life.resting, self.life.drowsy) = (None, false);
             return;
         }
@@ -295,7 +295,7 @@ impl Torrent {
 
     /// Its peers are gone: what is known is saved and trackers are told. `was_running`: it was
     /// among peers.
-    pub fn leave(&mut self, was_running: bool, with: &mut Members<'_>, now: Now) {
+    pub fn leave(&mut self, was_running: bool, with: &mut Lent<'_>, now: Now) {
         let changed = self.record.is_worth_closing(self.totals());
         if was_running && changed {
             self.save(true, with.effects, now);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::candidates::Source;
 use super::choking::Terms;
 use super::effect::{Effect, Effects, Report};
-use super::members::Members;
+use super::lent::Lent;
 use super::torrent::Torrent;
 use crate::base::BLOCK;
 use crate::base::{Duration, Now, limits, sooner};
@@ -15,7 +15,7 @@ use crate::tracker::{Need, Response};
 
 impl Torrent {
     /// Chokes and unchokes peers, if it is time.
-    pub fn update_chokes(&mut self, terms: Terms<'_>, with: &mut Members<'_>, now: Now) {
+    pub fn update_chokes(&mut self, terms: Terms<'_>, with: &mut Lent<'_>, now: Now) {
         let slots = (&*with.slots, &self.members);
         let Some(content) = &mut self.content else {
             return;
@@ -38,7 +38,7 @@ impl Torrent {
 
     /// Tells peers of the pieces they have not been told of, if it is time. Whether we are still
     /// interested in each peer is updated at the same time.
-    pub fn tell_pieces(&mut self, with: &mut Members<'_>, now: Now) {
+    pub fn tell_pieces(&mut self, with: &mut Lent<'_>, now: Now) {
         let Some(content) = &mut self.content else {
             return;
         };
@@ -67,7 +67,7 @@ impl Torrent {
     }
 
     /// Hears what trackers answered, and asks them. `may_dial`: more connections may be made.
-    pub fn update_trackers(&mut self, may_dial: bool, with: &mut Members<'_>, now: Now) {
+    pub fn update_trackers(&mut self, may_dial: bool, with: &mut Lent<'_>, now: Now) {
         self.update_totals();
         if self.trackers.next_deadline().is_some_and(|at| at <= now) {
             self.trackers.handle_timeout(with.shared, now);
@@ -102,7 +102,7 @@ impl Torrent {
     }
 
     /// Passes on what trackers answered, and what they are to be asked.
-    pub fn hear_trackers(&mut self, with: &mut Members<'_>, now: Now) {
+    pub fn hear_trackers(&mut self, with: &mut Lent<'_>, now: Now) {
         while let Some(response) = self.trackers.next_response() {
             self.on_response(response, with, now);
         }
@@ -112,7 +112,7 @@ impl Torrent {
         }
     }
 
-    fn on_response(&mut self, response: Response, with: &mut Members<'_>, now: Now) {
+    fn on_response(&mut self, response: Response, with: &mut Lent<'_>, now: Now) {
         let Response {
             url,
             outcome,

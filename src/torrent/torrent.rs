@@ -1,5 +1,5 @@
 //! One torrent among others: what is known of it, and what the process asks about it. What the
-//! process shares, connections above all, is lent to it as [`Members`].
+//! process shares, connections above all, is lent to it as [`Lent`].
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use super::candidates::{Candidates, Source};
 use super::census::Census;
 use super::content::Content;
 use super::effect::{Effect, Effects, Progress, Report, Snapshot};
-use super::members::{self, Members};
+use super::lent::{self, Lent};
 use super::metadata::Metadata;
 use super::order::{Order, Us};
 use super::record::Record;
@@ -328,7 +328,7 @@ impl Torrent {
     /// Whether what is counted as it changes is what a look at all its connections gives. For debug
     /// builds: it costs a pass over the pieces of each peer.
     pub fn counts_agree(&self, slots: &Slab<Slot>) -> bool {
-        let useful = members::greeted(slots, &self.members).all(|(_, member)| {
+        let useful = lent::greeted(slots, &self.members).all(|(_, member)| {
             let (have, content) = (member.peer.holdings(), self.awake());
             let untold = content.news.untold.iter();
             let untold = untold.filter(|&&piece| have.has(piece));
@@ -339,7 +339,7 @@ impl Torrent {
         let members = slots.iter().filter(of_us).map(|(key, _)| key);
         useful
             && members.eq(self.members.iter().copied())
-            && self.census == Census::of(members::greeted(slots, &self.members))
+            && self.census == Census::of(lent::greeted(slots, &self.members))
     }
 
     // Its peers.
@@ -356,7 +356,7 @@ impl Torrent {
 
     /// Something has happened to a connection, or we have something to say on it: it is looked at
     /// in this turn. Each change of a peer's machine ends here, so that it is counted.
-    pub fn enlist(&mut self, key: PeerKey, with: &mut Members<'_>) {
+    pub fn enlist(&mut self, key: PeerKey, with: &mut Lent<'_>) {
         if let Some(member) = with.get(self.key, key) {
             self.census.recount(member);
             if !std::mem::replace(&mut member.touched, true) {
@@ -367,7 +367,7 @@ impl Torrent {
     }
 
     /// Something has happened to the torrent: it is planned for in this turn.
-    pub fn stir(&mut self, with: &mut Members<'_>) {
+    pub fn stir(&mut self, with: &mut Lent<'_>) {
         if !std::mem::replace(&mut self.stirred, true) {
             with.agenda.torrents.push(self.key);
         }

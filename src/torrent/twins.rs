@@ -22,7 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use slab::Slab;
 
 use super::candidates::Candidates;
-use super::members;
+use super::lent;
 use super::slot::{Ended, Member, Slot};
 use super::torrent::Torrent;
 use crate::base::{Duration, Now, PeerId, PeerKey, SortedSet, limits};
@@ -84,7 +84,7 @@ impl<'a> Twins<'a> {
     /// Another connection to the peer of this one, which is not about to end.
     fn twin(&self, key: PeerKey, remote: PeerId, closing: &[(PeerKey, Fault)]) -> Option<PeerKey> {
         let host = host(&self.slots[key]);
-        let mut twins = members::greeted(self.slots, self.members).filter(|&(other, member)| {
+        let mut twins = lent::greeted(self.slots, self.members).filter(|&(other, member)| {
             other != key
                 && member.remote == remote
                 && member.peer.is_open()
@@ -133,7 +133,7 @@ impl<'a> Twins<'a> {
                 && peer.is_outbound()
                 && now.since(latest) <= limits::CROSSING
         };
-        let found = members::greeted(self.slots, self.members).find(is_same);
+        let found = lent::greeted(self.slots, self.members).find(is_same);
         found.filter(|_| over.is_outbound()).map(|(other, _)| other)
     }
 
@@ -158,7 +158,7 @@ impl<'a> Twins<'a> {
     fn connected_at(&self, addr: SocketAddr) -> Option<PeerKey> {
         let at = |slot: &Slot| (host(slot), slot.addr().port());
         let mut slots =
-            members::slots(self.slots, self.members).filter(|(_, slot)| !slot.is_closing());
+            lent::slots(self.slots, self.members).filter(|(_, slot)| !slot.is_closing());
         let slot = slots.find(|(_, slot)| at(slot) == (addr.ip(), addr.port()));
         slot.map(|(key, _)| key)
     }
@@ -170,7 +170,7 @@ impl<'a> Twins<'a> {
             let dialed_us = !slot.is_outbound() && slot.member().is_some_and(open);
             dialed_us && slot.listens_at.is_empty() && host(slot) == addr.ip()
         };
-        let slots = members::slots(self.slots, self.members);
+        let slots = lent::slots(self.slots, self.members);
         let incoming = slots.filter(|(_, slot)| nameless(slot)).count();
         incoming > 0 && self.candidates.may_be_incoming(addr, incoming)
     }

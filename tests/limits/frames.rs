@@ -98,7 +98,7 @@ fn a_block_that_is_asked_of_us() {
 }
 
 #[test]
-fn requests_that_wait_before_we_stop_listening() {
+fn requests_that_wait_before_we_stop_reading() {
     let mut peer = open(PIECES);
     for number in 0..limits::PAUSED_UPLOADS as u32 {
         assert!(!peer.is_sated(), "{number} wait");

@@ -128,13 +128,13 @@ impl World {
     }
 
     /// A peer is read from no longer, or again.
-    pub fn listen(&mut self, key: usize, listen: bool) {
+    pub fn hold_up(&mut self, key: usize, held_up: bool) {
         if let Some(other) = self.peers.get_mut(&key) {
-            other.unheard = !listen;
-            if listen {
-                self.session.listen(key, self.now)
+            other.unheard = held_up;
+            if held_up {
+                self.session.hold_up(key, self.now)
             } else {
-                self.session.stop_listening(key, self.now)
+                self.session.read_again(key, self.now)
             }
         }
     }

@@ -96,7 +96,7 @@ impl World {
                     continue;
                 }
                 Some(Appetite::HoldUp) => {
-                    session.stop_listening(key, self.now);
+                    session.hold_up(key, self.now);
                     side.pipes[dir].queued = true;
                     self.nodes[n].held_up.push((conn, dir));
                     continue;

@@ -91,7 +91,7 @@ impl World {
             if !node.writer.is_full() {
                 for (conn, dir) in std::mem::take(&mut node.held_up) {
                     if let Some(key) = self.conns[conn].keys[1 - dir] {
-                        session.listen(key, self.now);
+                        session.read_again(key, self.now);
                         node.unread.push_back((conn, dir));
                     }
                 }

@@ -123,8 +123,8 @@ impl Story<'_> {
             return Ok(());
         };
         match what & 0xf0 {
-            0xe0 => peer.stop_listening(self.now),
-            0xf0 => peer.listen(self.now),
+            0xe0 => peer.hold_up(self.now),
+            0xf0 => peer.read_again(self.now),
             _ => {}
         }
         match what % 8 {

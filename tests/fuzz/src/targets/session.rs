@@ -198,7 +198,7 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
         (30, Some(key)) => {
             // The disk cannot take what this one sends, until it can.
             let deaf = script.flag();
-            world.listen(key, !deaf);
+            world.hold_up(key, deaf);
         }
         (31, Some(key)) => take(world, key, script),
         _ => {}

@@ -11,9 +11,9 @@ use super::slot::{Member, Slot};
 use crate::base::{PeerKey, SortedSet, TorrentKey};
 use crate::tracker::Shared;
 
-/// The slab of all slots, seen through the keys of one torrent's members, and the process's lists.
+/// What the process lends a torrent for one call.
 #[derive(Debug)]
-pub struct Members<'a> {
+pub struct Lent<'a> {
     /// The slots of all torrents. A torrent takes those of its own members only.
     pub slots: &'a mut Slab<Slot>,
     /// What is to be visited in this turn.
@@ -26,7 +26,7 @@ pub struct Members<'a> {
     pub effects: &'a mut Effects,
 }
 
-impl Members<'_> {
+impl Lent<'_> {
     /// A member whose handshakes are done.
     ///
     /// # Panics
