@@ -262,7 +262,7 @@ impl Tracker {
                 program.args(["-w", "whitelist", "-d"]).arg(&*dir);
                 (hub.socket(V4, 6969), program)
             }
-            V6 if support::node_tracker_installed() => {
+            V6 if support::npm_installed("bittorrent-tracker") => {
                 let mut program = command(Some(hub), "node");
                 program.arg(support::repository("tests/support/tracker.mjs"));
                 program.arg(support::node_folder());

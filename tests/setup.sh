@@ -39,10 +39,12 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 node_folder=${CARGO_TARGET_DIR:-target}/node
-if [ ! -d "$node_folder/node_modules/bittorrent-tracker" ]; then
-  echo "installing: bittorrent-tracker (npm)"
+for package in bittorrent-tracker@10 bittorrent-dht@11; do
+  name=${package%@*}
+  [ ! -d "$node_folder/node_modules/$name" ] || continue
+  echo "installing: $name (npm)"
   mkdir -p "$node_folder"
-  npm install --prefix "$node_folder" --ignore-scripts --omit=optional --no-audit --no-fund --silent bittorrent-tracker@10 ||
-    echo "could not install bittorrent-tracker with npm" >&2
-fi
+  npm install --prefix "$node_folder" --ignore-scripts --omit=optional --no-audit --no-fund --silent "$package" ||
+    echo "could not install $name with npm" >&2
+done
 exit 0

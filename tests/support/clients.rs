@@ -101,7 +101,7 @@ impl Client {
 }
 
 /// Debian's own, which has the module.
-const PYTHON: &str = "/usr/bin/python3";
+pub const PYTHON: &str = "/usr/bin/python3";
 
 /// The version of `transmission-cli`, its first two numbers.
 fn transmission_version() -> (u32, u32) {

@@ -80,16 +80,14 @@ pub fn node_folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../node")
 }
 
-/// Whether npm's bittorrent-tracker and what runs it are there; if not, the test is skipped.
-pub fn node_tracker_installed() -> bool {
+/// Whether a package of npm and what runs it are there; if not, the test is skipped.
+pub fn npm_installed(package: &str) -> bool {
     if !installed(&["node"]) {
         return false;
     }
-    let there = node_folder()
-        .join("node_modules/bittorrent-tracker")
-        .is_dir();
+    let there = node_folder().join("node_modules").join(package).is_dir();
     if !there {
-        skip("bittorrent-tracker is not installed (see tests/setup.sh)");
+        skip(&format!("{package} is not installed (see tests/setup.sh)"));
     }
     there
 }

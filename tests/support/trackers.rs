@@ -82,7 +82,7 @@ impl NodeTracker {
     /// Starts one that serves any torrent, and waits until it answers. `None`, and the test is
     /// skipped, where it is not installed.
     pub fn start() -> Option<NodeTracker> {
-        if !super::node_tracker_installed() {
+        if !super::npm_installed("bittorrent-tracker") {
             return None;
         }
         let folder = super::node_folder();

@@ -1,6 +1,8 @@
 //! The DHT as the built program takes part in it: peers found without a tracker, nodes that are
 //! known again after a restart, and the torrents that take no part.
 
+mod clients;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
