@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use super::support::repository;
-use super::support::source::Source;
+use super::support::source::{Source, has_word};
 use super::{report, sources, written_files};
 
 /// Columns of a line.
@@ -283,4 +283,35 @@ fn reaches(arrows: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) ->
         }
     }
     false
+}
+
+#[test]
+fn what_is_laid_apart_is_there() {
+    let list = fs::read_to_string(repository("src/rare.txt")).unwrap();
+    let paths = list.lines().filter(|path| path.contains("::"));
+    let ours: Vec<&str> = paths.filter(|path| is_room(path)).collect();
+    assert!(ours.len() > 30, "the list is seen");
+    let mut broken = String::new();
+    for path in ours.into_iter().filter(|path| !is_declared(path)) {
+        let _ = writeln!(broken, "src/rare.txt: {path}");
+    }
+    report("named and not there", &broken);
+}
+
+fn is_room(path: &str) -> bool {
+    let room = path.split("::").next().unwrap_or(path);
+    repository("src").join(room).is_dir()
+}
+
+/// Whether a path leads to a folder, to a file, or to names that stand in the file it leads to.
+fn is_declared(path: &str) -> bool {
+    let parts: Vec<&str> = path.split("::").collect();
+    (1..=parts.len()).rev().any(|depth| {
+        let module = repository("src").join(parts[..depth].join("/"));
+        let files = [module.with_extension("rs"), module.join("mod.rs")];
+        let text = files
+            .into_iter()
+            .find_map(|file| fs::read_to_string(file).ok());
+        text.is_some_and(|text| parts[depth..].iter().all(|name| has_word(&text, name)))
+    })
 }
