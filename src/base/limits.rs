@@ -247,14 +247,14 @@ pub const TELL_GAP: Duration = Duration::from_micros(50);
 /// little beside so many.
 pub const TOLD_AT_ONCE: usize = 64;
 /// Pieces begun and not finished, whatever the number of peers: bounds the memory of block maps.
-pub const OPEN_PIECES: usize = 4_096;
+pub const PARTIAL_PIECES: usize = 4_096;
 /// Places looked at in the order of rarity for a new piece: one that half of the peers have is
 /// found in two.
 pub const RAREST_PROBES: usize = 64;
 /// Pieces compared for their rarity where a peer has so few that [`RAREST_PROBES`] did not find
 /// one.
 pub const RAREST_SAMPLE: usize = 16;
-/// Open pieces looked at for one peer in the end game, from a random one on: the others have their
+/// Partial pieces looked at for one peer in the end game, from a random one on: the others have their
 /// turn later.
 pub const END_GAME_PROBES: usize = 512;
 /// Pieces that failed and are remembered until they pass. Each costs a download: more at a time is

@@ -1,4 +1,4 @@
-//! Which peer is asked for which block of one open piece: a list in the order of blocks, so that
+//! Which peer is asked for which block of one partial piece: a list in the order of blocks, so that
 //! its memory follows what is outstanding and not the length of the piece.
 
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! The running SHA-1 of one open piece.
+//! The running SHA-1 of one partial piece.
 //!
 //! Blocks are hashed when they are written, while they come in order. A block that comes early
 //! waits on disk: when the gap before it closes, the run of blocks that begins there is read back
@@ -19,7 +19,7 @@ pub(super) enum Exam {
     Compare,
 }
 
-/// How far one open piece is written, hashed and read back.
+/// How far one partial piece is written, hashed and read back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hashing {
     /// Blocks received that are not on disk yet, in the order in which they came.

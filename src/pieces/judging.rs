@@ -26,14 +26,14 @@ impl Pieces {
         let mut accepted = Accepted::Unwanted;
         self.meet(peer, from);
         let barred = self.is_barred(peer, block.piece);
-        if let Some((number, open_piece)) = self.find(block) {
+        if let Some((number, partial_piece)) = self.find(block) {
             if barred {
-                self.news |= open_piece.release(number, peer);
+                self.news |= partial_piece.release(number, peer);
             } else if data.len() == block.len as usize
-                && open_piece.receive(number, from, &mut asked)
+                && partial_piece.receive(number, from, &mut asked)
             {
                 accepted = Accepted::Fresh;
-                let owner = open_piece.owner;
+                let owner = partial_piece.owner;
                 if owner != Some(peer) {
                     self.sharing.take_part(from, block.piece);
                     if let Some(owner) = owner {
@@ -64,7 +64,7 @@ impl Pieces {
             });
             let next = self
                 .find(block)
-                .and_then(|(number, open_piece)| open_piece.written(number));
+                .and_then(|(number, partial_piece)| partial_piece.written(number));
             let Some(hash) = next else {
                 continue;
             };
@@ -81,8 +81,8 @@ impl Pieces {
         }
         lanes::hash(&mut lanes);
         for lane in lanes {
-            if let Some(open_piece) = self.open.get_mut(lane.piece) {
-                *open_piece.sha1_mut() = lane.hash;
+            if let Some(partial_piece) = self.partial.get_mut(lane.piece) {
+                *partial_piece.sha1_mut() = lane.hash;
             }
         }
         for piece in pieces {
@@ -102,41 +102,41 @@ impl Pieces {
     /// [`Pieces::handle_reread`]. Each is named once, and its answer awaited before another of the
     /// same piece is.
     pub fn next_reread(&mut self) -> Option<Block> {
-        self.open.start_reading()
+        self.partial.start_reading()
     }
 
     /// Whether [`Pieces::next_reread`] may have something.
     pub fn is_reread_due(&self) -> bool {
-        self.open.is_reading_due()
+        self.partial.is_reading_due()
     }
 
     /// The bytes that [`Pieces::next_reread`] named; none if they could not be read.
     pub fn handle_reread(&mut self, block: Block, data: &[u8]) {
-        if self.open.take_void(block) {
+        if self.partial.take_void(block) {
             self.settle(block.piece);
             return;
         }
-        let Some(open_piece) = self.open.get_mut(block.piece) else {
+        let Some(partial_piece) = self.partial.get_mut(block.piece) else {
             return;
         };
-        if !open_piece.end_reading(block) {
+        if !partial_piece.end_reading(block) {
             return;
         }
         let lost = data.len() != block.len as usize;
-        match open_piece.exam() {
+        match partial_piece.exam() {
             // What the disk lost is asked for again.
             None if lost => {
-                open_piece.reset();
+                partial_piece.reset();
                 self.news = true;
             }
-            None => open_piece.hash(data),
+            None => partial_piece.hash(data),
             Some(Exam::Learn) => {
                 if lost {
                     self.suspects.give_up(block.piece);
                 } else {
                     self.suspects.learn(block.piece, block.begin, data);
                 }
-                if lost || open_piece.examined(block.len) {
+                if lost || partial_piece.examined(block.len) {
                     self.conclude(block.piece, false, Vec::new());
                 }
             }
@@ -144,7 +144,7 @@ impl Pieces {
                 if !lost {
                     self.suspects.compare(block.piece, block.begin, data);
                 }
-                if lost || open_piece.examined(block.len) {
+                if lost || partial_piece.examined(block.len) {
                     let guilty = self.suspects.close(block.piece);
                     self.conclude(block.piece, true, guilty);
                 }
@@ -160,17 +160,19 @@ impl Pieces {
 
     /// Ends the attempt at a piece that is whole, or first has its blocks compared.
     pub(super) fn judge(&mut self, piece: u32) {
-        let Some(open_piece) = self.open.get_mut(piece) else {
+        let Some(partial_piece) = self.partial.get_mut(piece) else {
             return;
         };
-        let digest = open_piece.digest().filter(|_| open_piece.exam().is_none());
+        let digest = partial_piece
+            .digest()
+            .filter(|_| partial_piece.exam().is_none());
         let Some(digest) = digest else {
             return;
         };
         let ok = self.hashes.get(piece as usize) == Some(&PieceHash(digest));
         if ok && self.suspects.can_compare(piece) {
-            open_piece.examine(Exam::Compare);
-            self.open.set_due(piece);
+            partial_piece.examine(Exam::Compare);
+            self.partial.set_due(piece);
             return;
         }
         if ok {
@@ -178,21 +180,21 @@ impl Pieces {
             self.conclude(piece, true, Vec::new());
             return;
         }
-        let contributors = open_piece.contributors();
+        let contributors = partial_piece.contributors();
         if contributors.len() == 1 {
             self.conclude(piece, false, contributors);
             return;
         }
         let blocks = self.geometry.blocks(piece);
-        let senders = open_piece.take_senders();
+        let senders = partial_piece.take_senders();
         for &addr in &contributors {
             self.sharing.take_part(addr, piece);
         }
-        let room = self.suspects.open(piece, senders, &contributors, blocks);
-        match self.open.get_mut(piece).filter(|_| room) {
-            Some(open_piece) => {
-                open_piece.examine(Exam::Learn);
-                self.open.set_due(piece);
+        let room = self.suspects.record(piece, senders, &contributors, blocks);
+        match self.partial.get_mut(piece).filter(|_| room) {
+            Some(partial_piece) => {
+                partial_piece.examine(Exam::Learn);
+                self.partial.set_due(piece);
             }
             None => self.conclude(piece, false, Vec::new()),
         }
@@ -214,13 +216,13 @@ impl Pieces {
 
     /// Drops what a guilty peer sent of pieces that are not whole yet: they would fail as well.
     fn condemn(&mut self, sender: SocketAddr) {
-        let pieces: Vec<u32> = self.open.iter().map(|(piece, _)| piece).collect();
+        let pieces: Vec<u32> = self.partial.iter().map(|(piece, _)| piece).collect();
         for piece in pieces {
-            let Some(open_piece) = self.open.get_mut(piece) else {
+            let Some(partial_piece) = self.partial.get_mut(piece) else {
                 continue;
             };
-            if open_piece.exam().is_none() && open_piece.strike(sender) {
-                self.open.void_reading(piece);
+            if partial_piece.exam().is_none() && partial_piece.strike(sender) {
+                self.partial.void_reading(piece);
                 self.news = true;
                 self.settle(piece);
             }

@@ -9,8 +9,8 @@ mod hashing;
 mod rarity;
 mod suspects;
 
-mod open_piece;
-mod open_pieces;
+mod partial_piece;
+mod partial_pieces;
 mod sharing;
 
 mod table;

@@ -9,7 +9,7 @@ pub enum State {
     /// Wanted, and nothing of it is asked or received.
     Missing,
     /// Begun: some of it is asked, received, or being verified.
-    Open,
+    Partial,
     /// Verified.
     Held,
     /// Not wanted and not held.
@@ -21,7 +21,7 @@ pub enum State {
 pub enum Accepted {
     /// New: it is to be written to disk, and then reported to [`super::Pieces::written`].
     Fresh,
-    /// A duplicate, or a block of a piece that is not open, or that this peer may not send.
+    /// A duplicate, or a block of a piece that is not partial, or that this peer may not send.
     Unwanted,
 }
 

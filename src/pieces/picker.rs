@@ -1,15 +1,15 @@
 //! What to ask a peer for.
 //!
-//! A peer is given whole pieces in order, so that blocks are hashed as they come: each open piece
+//! A peer is given whole pieces in order, so that blocks are hashed as they come: each partial piece
 //! has an owner that continues it. What is begun is finished before more is begun; a peer that
 //! finds nothing else helps the owner of another piece. When all that is missing is asked for, the
 //! end game begins: a block is asked of a few peers, and those that did not send it first get
 //! `cancel`. The cost of a choice does not grow with the number of pieces: new pieces come from
-//! `rarity`, and open ones are few.
+//! `rarity`, and partial ones are few.
 
 use std::net::SocketAddr;
 
-use super::open_piece::{Claim, NO_OWNER, OpenPiece};
+use super::partial_piece::{Claim, NO_OWNER, PartialPiece};
 use super::table::Pieces;
 use crate::base::{Block, Holdings, PeerKey, limits};
 
@@ -63,16 +63,16 @@ impl Picking<'_> {
     }
 
     /// Whether this peer can be asked for any of the free blocks of this piece.
-    fn can(&self, piece: u32, open_piece: &OpenPiece) -> bool {
+    fn can(&self, piece: u32, partial_piece: &PartialPiece) -> bool {
         let Plan { peer, slow, .. } = self.plan;
-        let ours = open_piece.owner.is_none_or(|owner| owner == peer);
-        let free = match open_piece.claim {
-            _ if ours || !open_piece.solo => true,
-            Claim::Firm => open_piece.is_idle(),
+        let ours = partial_piece.owner.is_none_or(|owner| owner == peer);
+        let free = match partial_piece.claim {
+            _ if ours || !partial_piece.solo => true,
+            Claim::Firm => partial_piece.is_idle(),
             Claim::Slow => !slow,
             Claim::Loose => true,
         };
-        free && self.may(piece) && open_piece.offers(peer, slow)
+        free && self.may(piece) && partial_piece.offers(peer, slow)
     }
 }
 
@@ -126,12 +126,15 @@ impl Pieces {
 
     /// A piece changes its owner.
     fn take_over(&mut self, piece: u32, picking: &mut Picking<'_>) {
-        let owner = self.open.get(piece).and_then(|open_piece| open_piece.owner);
+        let owner = self
+            .partial
+            .get(piece)
+            .and_then(|partial_piece| partial_piece.owner);
         if owner.is_some_and(|owner| owner != picking.plan.peer) {
             self.seize(piece);
         }
-        if let Some(open_piece) = self.open.get_mut(piece) {
-            own(open_piece, &picking.plan);
+        if let Some(partial_piece) = self.partial.get_mut(piece) {
+            own(partial_piece, &picking.plan);
         }
         self.deal(piece, picking);
     }
@@ -140,18 +143,18 @@ impl Pieces {
     fn begin(&mut self, picking: &mut Picking<'_>, most: usize) {
         while picking.room() > 0
             && !picking.dry
-            && self.open.partial_count() < most
-            && self.open.len() < limits::OPEN_PIECES
+            && self.partial.free_count() < most
+            && self.partial.len() < limits::PARTIAL_PIECES
         {
             let Some(piece) = self.choose(picking) else {
                 picking.dry = true;
                 return;
             };
-            let mut open_piece = OpenPiece::new(self.geometry, piece);
-            open_piece.solo = self.suspects.is_solo(piece);
-            own(&mut open_piece, &picking.plan);
+            let mut partial_piece = PartialPiece::new(self.geometry, piece);
+            partial_piece.solo = self.suspects.is_solo(piece);
+            own(&mut partial_piece, &picking.plan);
             self.rarity.remove(piece);
-            self.open.insert(piece, open_piece);
+            self.partial.insert(piece, partial_piece);
             self.deal(piece, picking);
         }
     }
@@ -160,9 +163,9 @@ impl Pieces {
     fn join(&mut self, picking: &mut Picking<'_>) {
         while let Some(piece) = self.shared_piece(picking) {
             if self
-                .open
+                .partial
                 .get(piece)
-                .is_some_and(|open_piece| open_piece.solo)
+                .is_some_and(|partial_piece| partial_piece.solo)
             {
                 self.take_over(piece, picking);
                 continue;
@@ -181,16 +184,16 @@ impl Pieces {
         }
         let peer = picking.plan.peer;
         let shared = |piece: u32| {
-            let open_piece = self.open.get(piece)?;
-            let ours = !self.is_shunned(open_piece, peer) && picking.can(piece, open_piece);
-            ours.then(|| (open_piece.free(), piece))
+            let partial_piece = self.partial.get(piece)?;
+            let ours = !self.is_shunned(partial_piece, peer) && picking.can(piece, partial_piece);
+            ours.then(|| (partial_piece.free(), piece))
         };
         if let Some((_, piece)) = self.sharing.helps(peer).and_then(shared) {
             return Some(piece);
         }
         // A peer that is bound to few pieces need not look at all.
         let few = picking.only().into_iter().flatten().copied();
-        let any = picking.only().is_none().then(|| self.open.partial());
+        let any = picking.only().is_none().then(|| self.partial.with_free());
         let all = few.chain(any.into_iter().flatten()).filter_map(shared);
         let chosen = if self.sequential {
             all.min_by_key(|&(_, piece)| piece)
@@ -212,20 +215,20 @@ impl Pieces {
         }
         let middle = self.rng.below(u64::from(self.geometry.pieces())) as u32;
         let candidates: Vec<u32> = self
-            .open
+            .partial
             .around(middle)
             .take(limits::END_GAME_PROBES)
-            .filter(|&(piece, open_piece)| {
-                let alone = open_piece.solo || self.is_shunned(open_piece, picking.plan.peer);
+            .filter(|&(piece, partial_piece)| {
+                let alone = partial_piece.solo || self.is_shunned(partial_piece, picking.plan.peer);
                 picking.may(piece) && !alone
             })
             .map(|(piece, _)| piece)
             .collect();
         for piece in candidates {
             let taken = picking.out.len();
-            let open_piece = self.open.get_mut(piece).filter(|_| picking.may(piece));
-            if let Some(open_piece) = open_piece {
-                open_piece.take_again(picking.plan.peer, most, picking.room(), picking.out);
+            let partial_piece = self.partial.get_mut(piece).filter(|_| picking.may(piece));
+            if let Some(partial_piece) = partial_piece {
+                partial_piece.take_again(picking.plan.peer, most, picking.room(), picking.out);
             }
             self.settle(piece);
             if picking.out.len() > taken {
@@ -263,18 +266,18 @@ impl Pieces {
 
     /// The first piece of this owner that this peer can be asked for.
     fn owned_by(&self, owner: PeerKey, picking: &Picking<'_>) -> Option<u32> {
-        let mut theirs = self.open.partial_of(owner);
+        let mut theirs = self.partial.free_of(owner);
         let can = |&piece: &u32| {
-            let open_piece = self.open.get(piece);
+            let partial_piece = self.partial.get(piece);
             picking.room() > 0
-                && open_piece.is_some_and(|open_piece| picking.can(piece, open_piece))
+                && partial_piece.is_some_and(|partial_piece| picking.can(piece, partial_piece))
         };
         theirs.find(can)
     }
 
     fn deal(&mut self, piece: u32, picking: &mut Picking<'_>) {
-        if let Some(open_piece) = self.open.get_mut(piece) {
-            open_piece.take(
+        if let Some(partial_piece) = self.partial.get_mut(piece) {
+            partial_piece.take(
                 picking.plan.peer,
                 picking.plan.slow,
                 picking.room(),
@@ -285,13 +288,13 @@ impl Pieces {
     }
 
     fn disown(&mut self, peer: PeerKey) {
-        let pieces: Vec<u32> = self.open.partial_of(peer).collect();
+        let pieces: Vec<u32> = self.partial.free_of(peer).collect();
         for piece in pieces {
-            if let Some(open_piece) = self.open.get_mut(piece) {
-                if open_piece.solo {
-                    open_piece.claim = Claim::Slow;
+            if let Some(partial_piece) = self.partial.get_mut(piece) {
+                if partial_piece.solo {
+                    partial_piece.claim = Claim::Slow;
                 } else {
-                    open_piece.owner = None;
+                    partial_piece.owner = None;
                 }
                 self.news = true;
             }
@@ -301,37 +304,38 @@ impl Pieces {
 
     /// A peer is about to be asked for something, or sent something, from there.
     pub(super) fn meet(&mut self, peer: PeerKey, addr: SocketAddr) {
-        let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
+        let unverified = |piece| self.partial.contains(piece) || self.suspects.contain(piece);
         self.sharing.meet(peer, addr, unverified);
     }
 
     /// Where a peer has a part in as many unverified pieces as it may: those.
     fn confinement(&mut self, peer: PeerKey) -> Option<Vec<u32>> {
-        let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
+        let unverified = |piece| self.partial.contains(piece) || self.suspects.contain(piece);
         self.sharing.confinement(peer, unverified)
     }
 
     fn is_confined(&self, peer: PeerKey) -> bool {
-        let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
+        let unverified = |piece| self.partial.contains(piece) || self.suspects.contain(piece);
         self.sharing.is_confined(peer, unverified)
     }
 
     /// Whether a piece is left to its owner: only the owner may send it, or the owner shares too
     /// many already.
-    fn is_shunned(&self, open_piece: &OpenPiece, peer: PeerKey) -> bool {
-        open_piece.owner != Some(peer) && self.is_kept(open_piece) && !open_piece.is_idle()
+    fn is_shunned(&self, partial_piece: &PartialPiece, peer: PeerKey) -> bool {
+        partial_piece.owner != Some(peer) && self.is_kept(partial_piece) && !partial_piece.is_idle()
     }
 
     /// Whether other peers may continue a piece that was left to its owner, since its owner does
     /// not.
     pub(super) fn is_left(&self, piece: u32) -> bool {
-        let left = |open_piece: &OpenPiece| self.is_kept(open_piece) && open_piece.is_idle();
-        self.open.get(piece).is_some_and(left)
+        let left =
+            |partial_piece: &PartialPiece| self.is_kept(partial_piece) && partial_piece.is_idle();
+        self.partial.get(piece).is_some_and(left)
     }
 
-    fn is_kept(&self, open_piece: &OpenPiece) -> bool {
-        let keeps = |owner| open_piece.solo || self.is_confined(owner);
-        open_piece.owner.is_some_and(keeps)
+    fn is_kept(&self, partial_piece: &PartialPiece) -> bool {
+        let keeps = |owner| partial_piece.solo || self.is_confined(owner);
+        partial_piece.owner.is_some_and(keeps)
     }
 
     /// Other peers continue a piece that this peer owned. If this peer sent some of it, it has a
@@ -341,15 +345,15 @@ impl Pieces {
             return;
         };
         let confined = self.is_confined(owner) && !self.sharing.has_part(owner, piece);
-        let sent = |open_piece: &&mut OpenPiece| open_piece.is_from(addr);
-        let Some(open_piece) = self.open.get_mut(piece).filter(sent) else {
+        let sent = |partial_piece: &&mut PartialPiece| partial_piece.is_from(addr);
+        let Some(partial_piece) = self.partial.get_mut(piece).filter(sent) else {
             return;
         };
         if !confined {
             self.sharing.take_part(addr, piece);
-        } else if open_piece.strike(addr) {
-            open_piece.owner = None;
-            self.open.void_reading(piece);
+        } else if partial_piece.strike(addr) {
+            partial_piece.owner = None;
+            self.partial.void_reading(piece);
             self.news = true;
         }
     }
@@ -357,12 +361,12 @@ impl Pieces {
     /// Whether a peer may not send blocks of this piece: another peer must send it alone, or this
     /// peer shares too many pieces already.
     pub(super) fn is_barred(&self, peer: PeerKey, piece: u32) -> bool {
-        let open_piece = self.open.get(piece);
-        let Some(open_piece) = open_piece.filter(|piece| piece.owner != Some(peer)) else {
+        let partial_piece = self.partial.get(piece);
+        let Some(partial_piece) = partial_piece.filter(|piece| piece.owner != Some(peer)) else {
             return false;
         };
         let part = self.sharing.has_part(peer, piece);
-        open_piece.solo || !part && self.is_shareable(piece) && self.is_confined(peer)
+        partial_piece.solo || !part && self.is_shareable(piece) && self.is_confined(peer)
     }
 
     /// Whether several peers can send it: not if it is a single block.
@@ -373,9 +377,9 @@ impl Pieces {
 
 /// Makes a peer the owner of a piece. A slow peer would hold up others, so it owns only pieces that
 /// must come from one peer alone, until a faster one takes over.
-fn own(open_piece: &mut OpenPiece, plan: &Plan<'_>) {
-    open_piece.claim = if plan.slow { Claim::Slow } else { Claim::Firm };
-    if open_piece.solo || !plan.slow {
-        open_piece.owner = Some(plan.peer);
+fn own(partial_piece: &mut PartialPiece, plan: &Plan<'_>) {
+    partial_piece.claim = if plan.slow { Claim::Slow } else { Claim::Firm };
+    if partial_piece.solo || !plan.slow {
+        partial_piece.owner = Some(plan.peer);
     }
 }

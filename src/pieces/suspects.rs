@@ -143,7 +143,7 @@ pub(super) struct Suspects {
 impl Suspects {
     /// An attempt by several senders failed; true if its blocks are to be read and given to
     /// [`Suspects::learn`].
-    pub fn open(
+    pub fn record(
         &mut self,
         piece: u32,
         senders: Senders,
@@ -289,9 +289,9 @@ mod tests {
         (senders, vec![addr(1), addr(2)])
     }
 
-    fn open(suspects: &mut Suspects, piece: u32, blocks: u32) -> bool {
+    fn record(suspects: &mut Suspects, piece: u32, blocks: u32) -> bool {
         let (senders, accused) = senders();
-        let room = suspects.open(piece, senders, &accused, blocks);
+        let room = suspects.record(piece, senders, &accused, blocks);
         suspects.assert_invariants();
         room
     }
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn whoever_sent_other_bytes_is_guilty() {
         let mut suspects = Suspects::default();
-        assert!(open(&mut suspects, 5, 2) && suspects.can_compare(5));
+        assert!(record(&mut suspects, 5, 2) && suspects.can_compare(5));
         let mut bytes = vec![1; 2 * BLOCK as usize];
         suspects.learn(5, 0, &bytes[..BLOCK as usize]);
         suspects.learn(5, BLOCK, &bytes[BLOCK as usize..]);
@@ -316,12 +316,12 @@ mod tests {
         let mut suspects = Suspects::default();
         let right = vec![1; 2 * BLOCK as usize];
         for wrong in [9, BLOCK as usize + 9] {
-            assert!(open(&mut suspects, 5, 2));
+            assert!(record(&mut suspects, 5, 2));
             let mut bytes = right.clone();
             bytes[wrong] = 2;
             suspects.learn(5, 0, &bytes);
         }
-        assert!(open(&mut suspects, 5, 2));
+        assert!(record(&mut suspects, 5, 2));
         suspects.give_up(5);
         suspects.assert_invariants();
         suspects.compare(5, 0, &right);
@@ -333,29 +333,29 @@ mod tests {
     fn memory_is_bounded_and_the_rest_is_repeated_without_evidence() {
         let mut suspects = Suspects::default();
         let most = limits::SUSPECT_DIGESTS as u32;
-        assert!(open(&mut suspects, 0, most - 1));
-        assert!(!open(&mut suspects, 1, 2), "no room for two digests");
+        assert!(record(&mut suspects, 0, most - 1));
+        assert!(!record(&mut suspects, 1, 2), "no room for two digests");
         assert!(suspects.contain(1) && suspects.is_solo(1) && !suspects.can_compare(1));
         suspects.give_up(0);
         suspects.assert_invariants();
-        assert!(!suspects.can_compare(0) && open(&mut suspects, 2, 2));
+        assert!(!suspects.can_compare(0) && record(&mut suspects, 2, 2));
         for piece in 3..limits::SUSPECT_PIECES as u32 + 9 {
-            open(&mut suspects, piece, 1);
+            record(&mut suspects, piece, 1);
         }
         assert_eq!(suspects.pieces().count(), limits::SUSPECT_PIECES);
-        assert!(open(&mut suspects, 2, 2), "what is known may fail again");
+        assert!(record(&mut suspects, 2, 2), "what is known may fail again");
     }
 
     #[test]
     fn one_peer_alone_gets_so_many_chances() {
         let mut suspects = Suspects::default();
-        open(&mut suspects, 3, 2);
+        record(&mut suspects, 3, 2);
         for host in 1..=limits::SOLO_RESTARTS as u8 {
             assert!(suspects.is_solo(3));
             suspects.restart(3, Some(addr(host)));
         }
         assert!(!suspects.is_solo(3) && !suspects.is_solo(4));
-        open(&mut suspects, 3, 2);
+        record(&mut suspects, 3, 2);
         assert!(suspects.is_solo(3), "it failed again among several");
         // One that comes back and begins it again counts once, but not for ever.
         for _ in 0..limits::SOLO_TRIES {

@@ -1,16 +1,16 @@
-//! The piece table: each piece is Missing, Open, Held or Skipped, and which peers are asked for
+//! The piece table: each piece is Missing, Partial, Held or Skipped, and which peers are asked for
 //! what of it.
 //!
-//! A piece is Open from the first request on until its try ends; if everything asked comes back
-//! unanswered, it is Missing again. Every change to an open piece ends in `settle`, which files the
+//! A piece is Partial from the first request on until its try ends; if everything asked comes back
+//! unanswered, it is Missing again. Every change to a partial piece ends in `settle`, which files the
 //! piece anew: so there is one place where a piece is closed, found due for reading back, or
 //! judged. Requests leave by `pick` and come back by `accept` or `release`, and by nothing else.
 
 use std::collections::VecDeque;
 
-use super::open_piece::{Claim, OpenPiece};
-use super::open_pieces::OpenPieces;
 use super::outcome::{State, Verdict};
+use super::partial_piece::{Claim, PartialPiece};
+use super::partial_pieces::PartialPieces;
 use super::rarity::Rarity;
 use super::sharing::Sharing;
 use super::suspects::Suspects;
@@ -31,11 +31,11 @@ pub struct Pieces {
     pub(super) sequential: bool,
     pub(super) rng: Rng,
     pub(super) held: Bits,
-    /// Wanted and not held: Missing or Open.
+    /// Wanted and not held: Missing or Partial.
     pub(super) needed: Bits,
     /// The Missing ones are in it.
     pub(super) rarity: Rarity,
-    pub(super) open: OpenPieces,
+    pub(super) partial: PartialPieces,
     pub(super) sharing: Sharing,
     pub(super) suspects: Suspects,
     pub(super) verdicts: VecDeque<Verdict>,
@@ -82,7 +82,7 @@ impl Pieces {
             held: Bits::new(pieces),
             needed,
             rarity,
-            open: OpenPieces::default(),
+            partial: PartialPieces::default(),
             sharing: Sharing::default(),
             suspects: Suspects::default(),
             verdicts: VecDeque::new(),
@@ -100,7 +100,11 @@ impl Pieces {
     /// Once every wanted piece is held, frees what only a download needs: the hashes, and the order
     /// of rarity. So a torrent that is only uploaded takes little memory.
     pub fn retire(&mut self) {
-        if !self.retired && self.is_complete() && self.open.len() == 0 && self.verdicts.is_empty() {
+        if !self.retired
+            && self.is_complete()
+            && self.partial.len() == 0
+            && self.verdicts.is_empty()
+        {
             self.retired = true;
             self.hashes = Vec::new();
             self.rarity = Rarity::new(0);
@@ -132,7 +136,7 @@ impl Pieces {
         } else if self.rarity.missing().get(piece) {
             State::Missing
         } else if self.needed.get(piece) {
-            State::Open
+            State::Partial
         } else {
             State::Skipped
         }
@@ -174,14 +178,14 @@ impl Pieces {
         len - self.padding.within(start..start + len)
     }
 
-    /// How many pieces are Open.
-    pub fn open_count(&self) -> usize {
-        self.open.len()
+    /// How many pieces are Partial.
+    pub fn partial_count(&self) -> usize {
+        self.partial.len()
     }
 
     /// Every request that stands, in the order of pieces and blocks.
     pub fn requests(&self) -> impl Iterator<Item = (PeerKey, Block)> + '_ {
-        self.open.iter().flat_map(|(_, piece)| piece.requests())
+        self.partial.iter().flat_map(|(_, piece)| piece.requests())
     }
 
     /// Whether this piece is wanted and not Held: what makes a peer interesting.
@@ -245,13 +249,13 @@ impl Pieces {
     /// Takes back a request that will not be answered, after a choke, reject, time-out or
     /// disconnect: all of these end here. Nothing happens if the block is not asked of this peer.
     pub fn release(&mut self, peer: PeerKey, block: Block) {
-        let Some((number, open_piece)) = self.find(block) else {
+        let Some((number, partial_piece)) = self.find(block) else {
             return;
         };
-        if !open_piece.release(number, peer) {
+        if !partial_piece.release(number, peer) {
             return;
         }
-        if open_piece.owner == Some(peer) && !open_piece.involves(peer) {
+        if partial_piece.owner == Some(peer) && !partial_piece.involves(peer) {
             self.vacate(block.piece);
         }
         self.news = true;
@@ -261,13 +265,13 @@ impl Pieces {
     /// A block is late: others may be asked for it while this peer's request stands, and for what
     /// follows it.
     pub fn late(&mut self, peer: PeerKey, block: Block) {
-        let Some((number, open_piece)) = self.find(block) else {
+        let Some((number, partial_piece)) = self.find(block) else {
             return;
         };
-        if !open_piece.delay(number, peer) {
+        if !partial_piece.delay(number, peer) {
             return;
         }
-        if open_piece.owner == Some(peer) {
+        if partial_piece.owner == Some(peer) {
             self.vacate(block.piece);
         }
         self.news = true;
@@ -276,12 +280,13 @@ impl Pieces {
 
     /// A peer is gone; its blocks were released before.
     pub fn forget(&mut self, peer: PeerKey) {
-        debug_assert!(self.open.iter().all(|(_, piece)| !piece.involves(peer)));
-        let theirs = |(_, piece): &(u32, &OpenPiece)| piece.owner == Some(peer);
-        let pieces: Vec<u32> = self.open.iter().filter(theirs).map(|(p, _)| p).collect();
+        debug_assert!(self.partial.iter().all(|(_, piece)| !piece.involves(peer)));
+        let theirs = |(_, piece): &(u32, &PartialPiece)| piece.owner == Some(peer);
+        let pieces: Vec<u32> = self.partial.iter().filter(theirs).map(|(p, _)| p).collect();
         for piece in pieces {
-            let alone = |open_piece: &OpenPiece| open_piece.solo && open_piece.lacking() > 0;
-            if self.open.get(piece).is_some_and(alone) {
+            let alone =
+                |partial_piece: &PartialPiece| partial_piece.solo && partial_piece.lacking() > 0;
+            if self.partial.get(piece).is_some_and(alone) {
                 self.seize(piece);
             } else {
                 self.vacate(piece);
@@ -289,66 +294,68 @@ impl Pieces {
             self.settle(piece);
             self.news = true;
         }
-        let unverified = |piece| self.open.contains(piece) || self.suspects.contain(piece);
+        let unverified = |piece| self.partial.contains(piece) || self.suspects.contain(piece);
         // A peer that was never asked for anything leaves no work to others: so many peers that
         // come and go cost little.
         self.news |= self.sharing.part_with(peer, unverified);
     }
 
-    /// The open piece of a block, and the block's number in it.
-    pub(super) fn find(&mut self, block: Block) -> Option<(u32, &mut OpenPiece)> {
+    /// The partial piece of a block, and the block's number in it.
+    pub(super) fn find(&mut self, block: Block) -> Option<(u32, &mut PartialPiece)> {
         let number = self.geometry.number(block)?;
-        let open_piece = self.open.get_mut(block.piece)?;
-        Some((number, open_piece))
+        let partial_piece = self.partial.get_mut(block.piece)?;
+        Some((number, partial_piece))
     }
 
     /// The owner of a piece does not continue it.
     fn vacate(&mut self, piece: u32) {
-        let Some(open_piece) = self.open.get_mut(piece) else {
+        let Some(partial_piece) = self.partial.get_mut(piece) else {
             return;
         };
-        if open_piece.solo {
-            open_piece.claim = Claim::Loose;
+        if partial_piece.solo {
+            partial_piece.claim = Claim::Loose;
             return;
         }
-        if let Some(owner) = open_piece.owner.take() {
+        if let Some(owner) = partial_piece.owner.take() {
             self.expose(owner, piece);
         }
     }
 
     /// A piece that only one peer may send is taken from it: the attempt ends without a result.
     pub(super) fn seize(&mut self, piece: u32) {
-        let Some(open_piece) = self.open.get_mut(piece) else {
+        let Some(partial_piece) = self.partial.get_mut(piece) else {
             return;
         };
-        let owner = open_piece.owner.and_then(|owner| self.sharing.addr(owner));
+        let owner = partial_piece
+            .owner
+            .and_then(|owner| self.sharing.addr(owner));
         self.suspects.restart(piece, owner);
-        open_piece.solo = self.suspects.is_solo(piece);
-        open_piece.owner = None;
-        open_piece.reset();
-        open_piece.delay_all();
-        self.open.void_reading(piece);
+        partial_piece.solo = self.suspects.is_solo(piece);
+        partial_piece.owner = None;
+        partial_piece.reset();
+        partial_piece.delay_all();
+        self.partial.void_reading(piece);
         self.news = true;
     }
 
-    /// Brings everything that is derived from an open piece up to date.
+    /// Brings everything that is derived from a partial piece up to date.
     pub(super) fn settle(&mut self, piece: u32) {
-        let Some(open_piece) = self.open.get(piece) else {
+        let Some(partial_piece) = self.partial.get(piece) else {
             return;
         };
-        if open_piece.is_untouched() {
+        if partial_piece.is_untouched() {
             self.withdraw(piece);
             self.miss(piece);
             return;
         }
-        self.open.refile(piece);
+        self.partial.refile(piece);
         self.judge(piece);
     }
 
-    /// Takes a piece out of the open ones; its new state is to be set next.
+    /// Takes a piece out of the partial ones; its new state is to be set next.
     pub(super) fn withdraw(&mut self, piece: u32) {
-        let full = self.open.len() == limits::OPEN_PIECES;
-        self.news |= self.open.remove(piece) && full;
+        let full = self.partial.len() == limits::PARTIAL_PIECES;
+        self.news |= self.partial.remove(piece) && full;
     }
 
     /// Bytes of a piece, padding left out.
@@ -370,7 +377,7 @@ impl Pieces {
         }
     }
 
-    /// A piece that was open is Missing from now on.
+    /// A partial piece is Missing from now on.
     pub(super) fn miss(&mut self, piece: u32) {
         self.rarity.insert(piece);
         self.news = true;
@@ -379,32 +386,34 @@ impl Pieces {
     /// How many peers may be asked for one block: more than one in the end game, which begins when
     /// all that can be had is asked for.
     pub(super) fn repeats(&self) -> usize {
-        if self.open.unasked() > 0 || self.rarity.is_obtainable() {
+        if self.partial.unasked() > 0 || self.rarity.is_obtainable() {
             return 1;
         }
-        let mut open = self.open.iter();
-        let last_piece = self.open.len() == 1 && self.rarity.missing().count() == 0;
-        match open.next() {
-            Some((_, open_piece)) if last_piece && open_piece.lacking() == 1 => limits::LAST_BLOCK,
+        let mut partial = self.partial.iter();
+        let last_piece = self.partial.len() == 1 && self.rarity.missing().count() == 0;
+        match partial.next() {
+            Some((_, partial_piece)) if last_piece && partial_piece.lacking() == 1 => {
+                limits::LAST_BLOCK
+            }
             _ => limits::END_GAME,
         }
     }
 
-    /// Asserts that each piece is in exactly one state, that everything derived from the open
+    /// Asserts that each piece is in exactly one state, that everything derived from the partial
     /// pieces agrees with them, and that bounds hold. Costs a pass over all pieces.
     pub fn assert_invariants(&self) {
         self.rarity.assert_invariants();
         self.suspects.assert_invariants();
         self.sharing.assert_invariants();
-        self.open.assert_invariants();
+        self.partial.assert_invariants();
         let mut done = 0;
         for piece in 0..self.geometry.pieces() {
             let missing = self.rarity.missing().get(piece);
-            let open = self.open.contains(piece);
+            let partial = self.partial.contains(piece);
             let held = self.held.get(piece);
-            let states = u32::from(missing) + u32::from(open) + u32::from(held);
+            let states = u32::from(missing) + u32::from(partial) + u32::from(held);
             assert!(states <= 1, "piece {piece} is in {states} states");
-            assert_eq!(self.needed.get(piece), missing || open, "piece {piece}");
+            assert_eq!(self.needed.get(piece), missing || partial, "piece {piece}");
             done += u64::from(held) * self.content_size(piece);
         }
         assert_eq!(self.held_bytes, done);

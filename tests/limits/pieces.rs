@@ -87,14 +87,14 @@ fn pieces_compared_where_few_are_had() {
 }
 
 #[test]
-fn open_pieces() {
-    let most = limits::OPEN_PIECES;
+fn partial_pieces() {
+    let most = limits::PARTIAL_PIECES;
     let mut pieces = empty(most as u32 + 10);
     let (seed, mut out) = (Holdings::everything(most as u32 + 10), Vec::new());
     pieces.pick(plan(1, &seed, most), &mut out);
-    assert_eq!((out.len(), pieces.open_count()), (most, most));
+    assert_eq!((out.len(), pieces.partial_count()), (most, most));
     pieces.pick(plan(1, &seed, 1), &mut out);
-    assert_eq!((out.len(), pieces.open_count()), (most, most));
+    assert_eq!((out.len(), pieces.partial_count()), (most, most));
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn parts_that_a_host_has_and_what_connecting_anew_changes() {
         table.pieces.forget(who);
         table.pieces.assert_invariants();
     }
-    assert_eq!(table.pieces.state(most), State::Open);
+    assert_eq!(table.pieces.state(most), State::Partial);
 }
 
 /// Hosts that begin a repetition and do not finish it, and how often one that comes back may.

@@ -127,7 +127,7 @@ fn the_accused_work_alone_while_there_is_work() {
     assert_eq!(table.picked(4, &seed, 1), [(1, 0)]);
     table.send(4, 1, 0);
     table.pieces.forget(4);
-    assert_eq!(table.pieces.state(1), State::Open);
+    assert_eq!(table.pieces.state(1), State::Partial);
     assert_eq!(table.picked(2, &seed, 1), [(2, 0)], "not with what 4 began");
     assert_eq!(table.picked(5, &seed, 1), [(1, 1)]);
     let only_that = table.having([1]);

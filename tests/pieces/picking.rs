@@ -98,7 +98,7 @@ fn what_is_begun_and_nobodys_comes_before_a_new_piece() {
         table.pieces.release(1, block);
     }
     table.pieces.forget(1);
-    assert_eq!(table.pieces.state(piece), State::Open);
+    assert_eq!(table.pieces.state(piece), State::Partial);
     assert_eq!(table.picked(2, &seed, 7), numbers(piece, 1..8));
 }
 
@@ -120,12 +120,12 @@ fn no_more_pieces_are_begun_than_one_and_a_half_for_each_peer() {
     let begun: Vec<u32> = (0..most)
         .map(|key| table.pick(key, &seed, key + 1)[0].piece)
         .collect();
-    assert_eq!(table.pieces.open_count(), most);
+    assert_eq!(table.pieces.partial_count(), most);
     // The first owner has asked for least of its piece: most is left of it.
     assert_eq!(table.picked(50, &seed, 2), numbers(begun[0], 1..3));
     // A helper stays with the piece that it helps with.
     assert_eq!(table.picked(50, &seed, 2), numbers(begun[0], 3..5));
-    assert_eq!(table.pieces.open_count(), most);
+    assert_eq!(table.pieces.partial_count(), most);
     // Whom all this is of no use to begins another all the same.
     let unlike = (0..40).find(|piece| !begun.contains(piece));
     let other = table.having(unlike);
@@ -142,15 +142,15 @@ fn small_pieces_limit_no_pipeline() {
     for key in 0..4 {
         assert_eq!(table.pick(key, &seed, 500).len(), 500);
     }
-    assert_eq!(table.pieces.open_count(), 2_000);
+    assert_eq!(table.pieces.partial_count(), 2_000);
 }
 
 #[test]
 fn open_pieces_are_bounded() {
-    let mut table = Table::of(limits::OPEN_PIECES as u32 + 100, 1);
+    let mut table = Table::of(limits::PARTIAL_PIECES as u32 + 100, 1);
     let seed = table.seed();
-    let blocks = table.pick(1, &seed, limits::OPEN_PIECES + 50);
-    assert_eq!(blocks.len(), limits::OPEN_PIECES);
+    let blocks = table.pick(1, &seed, limits::PARTIAL_PIECES + 50);
+    assert_eq!(blocks.len(), limits::PARTIAL_PIECES);
     table.pieces.take_news();
     table.send(1, blocks[0].piece, 0);
     assert!(table.pieces.take_news(), "there is room for another");

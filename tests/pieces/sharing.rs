@@ -58,7 +58,7 @@ fn what_a_peer_leaves_beyond_its_share_is_dropped() {
     }
     let state = |&piece: &u32| table.pieces.state(piece);
     let (kept, dropped) = pieces.split_at(MOST);
-    assert!(kept.iter().all(|piece| state(piece) == State::Open));
+    assert!(kept.iter().all(|piece| state(piece) == State::Partial));
     assert!(dropped.iter().all(|piece| state(piece) == State::Missing));
 }
 

@@ -29,7 +29,7 @@ fn what_is_wanted_and_held_is_counted() {
     let some = Holdings::from(bits(6, [1, 2, 5]));
     assert_eq!(pieces.wants_of(&some), 1);
     pieces.restore(&Bits::full(6));
-    assert!(pieces.is_complete() && pieces.left() == 0 && pieces.open_count() == 0);
+    assert!(pieces.is_complete() && pieces.left() == 0 && pieces.partial_count() == 0);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn skipped_pieces_are_never_asked_for() {
     assert_eq!(out, [geometry.block(3, 0)]);
     assert_eq!(
         (pieces.state(3), pieces.state(4)),
-        (State::Open, State::Skipped)
+        (State::Partial, State::Skipped)
     );
 }
 
@@ -52,14 +52,14 @@ fn a_piece_of_which_nothing_came_is_missing_again() {
     let mut table = Table::of(8, 8);
     let seed = table.seed();
     let blocks = table.pick(1, &seed, 12);
-    assert_eq!(table.pieces.open_count(), 2);
+    assert_eq!(table.pieces.partial_count(), 2);
     for &block in &blocks {
-        assert_eq!(table.pieces.state(block.piece), State::Open);
+        assert_eq!(table.pieces.state(block.piece), State::Partial);
         table.pieces.release(1, block);
         table.pieces.release(1, block);
         table.pieces.assert_invariants();
     }
-    assert_eq!(table.pieces.open_count(), 0);
+    assert_eq!(table.pieces.partial_count(), 0);
     assert_eq!(table.pieces.state(blocks[0].piece), State::Missing);
 }
 
@@ -69,7 +69,7 @@ fn what_nobody_asked_for_in_this_form_is_unwanted() {
     let seed = table.seed();
     let piece = table.pick(1, &seed, 2)[0].piece;
     let other = (piece + 1) % 4;
-    assert_eq!(table.send(1, other, 0), Accepted::Unwanted, "not open");
+    assert_eq!(table.send(1, other, 0), Accepted::Unwanted, "not partial");
     let odd = Block {
         piece,
         begin: 1,

@@ -1,4 +1,4 @@
-//! One open piece: which blocks came and from which peers, and which peers are asked for the
+//! One partial piece: which blocks came and from which peers, and which peers are asked for the
 //! others. The piece is whole when it is all received, written and hashed.
 
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub(super) enum Claim {
 
 /// A piece that was begun.
 #[derive(Clone, Debug)]
-pub(super) struct OpenPiece {
+pub(super) struct PartialPiece {
     geometry: Geometry,
     piece: u32,
     received: Bits,
@@ -46,7 +46,7 @@ pub(super) struct OpenPiece {
     pub filed: Filed,
 }
 
-/// The index entries under which the table finds an open piece, kept so that they can be updated.
+/// The index entries under which the table finds a partial piece, kept so that they can be updated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Filed {
     /// The owner under which it stands among those with free blocks ([`NO_OWNER`] where it has
@@ -56,14 +56,14 @@ pub(super) struct Filed {
     pub unasked: u32,
 }
 
-/// Stands for the owner of open pieces that have none.
+/// Stands for the owner of partial pieces that have none.
 pub(super) const NO_OWNER: PeerKey = PeerKey::MAX;
 
-impl OpenPiece {
+impl PartialPiece {
     /// A piece of which nothing is asked or received.
-    pub fn new(geometry: Geometry, piece: u32) -> OpenPiece {
+    pub fn new(geometry: Geometry, piece: u32) -> PartialPiece {
         let blocks = geometry.blocks(piece);
-        OpenPiece {
+        PartialPiece {
             geometry,
             piece,
             received: Bits::new(blocks),
@@ -134,7 +134,7 @@ impl OpenPiece {
         self.asks.involves(peer)
     }
 
-    /// Whether [`OpenPiece::take`] has a block for this peer.
+    /// Whether [`PartialPiece::take`] has a block for this peer.
     pub fn offers(&self, peer: PeerKey, untouched: bool) -> bool {
         self.takeable(peer, untouched).next().is_some()
     }
