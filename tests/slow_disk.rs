@@ -353,10 +353,10 @@ fn assert_recorded_is_there(bench: &Bench, content: &Path) -> u32 {
     let path = format!("state/{}.resume", bench.torrent.hex());
     let text = fs::read(bench.dir.join(path)).unwrap();
     let resume = Resume::decode(&text, InfoHash(bench.torrent.info_hash), &layout).unwrap();
-    for piece in resume.held.ones() {
+    for piece in resume.verified.ones() {
         assert_written(bench, content, piece);
     }
-    resume.held.count()
+    resume.verified.count()
 }
 
 /// Kibibytes that a process has had in memory at most.

@@ -71,8 +71,8 @@ pub const BLOCK_FRAME: usize = 16 * KIB + 9;
 pub const SERVED_BLOCK: u32 = 128 * 1024;
 /// Requests of a peer that wait to be served before we stop reading from it for a while.
 /// Transmission asks for ten seconds' worth at any rate, and a reject only makes it ask again.
-pub const PAUSED_UPLOADS: usize = 500;
-/// Requests of a peer that wait to be served at most: those of [`PAUSED_UPLOADS`] and of one more
+pub const UPLOADS_FULL: usize = 500;
+/// Requests of a peer that wait to be served at most: those of [`UPLOADS_FULL`] and of one more
 /// read ([`ASKING_READ`]). Past it: reject, or ignore.
 pub const QUEUED_UPLOADS: usize = 2_048;
 /// Bytes read at a time of a peer that owes us no blocks: as many requests as keep us busy for a
@@ -82,7 +82,7 @@ pub const ASKING_READ: usize = 16 * KIB;
 /// with it. They are kept while the torrent that it names wakes up.
 pub const GREETING_READ: usize = 4 * KIB;
 /// Bytes of content that the disk is told to read ahead for a peer and that were not sent to it, at
-/// most: what [`PAUSED_UPLOADS`] requests ask for. Requests that are cancelled again would have the
+/// most: what [`UPLOADS_FULL`] requests ask for. Requests that are cancelled again would have the
 /// disk read for nothing.
 pub const READ_AHEAD: u64 = 8 * MIB as u64;
 /// Requests past [`QUEUED_UPLOADS`] after which we hang up: a peer that reads our rejects sends
@@ -254,8 +254,8 @@ pub const RAREST_PROBES: usize = 64;
 /// Pieces compared for their rarity where a peer has so few that [`RAREST_PROBES`] did not find
 /// one.
 pub const RAREST_SAMPLE: usize = 16;
-/// Partial pieces looked at for one peer in the end game, from a random one on: the others have their
-/// turn later.
+/// Partial pieces looked at for one peer in the end game, from a random one on: the others have
+/// their turn later.
 pub const END_GAME_PROBES: usize = 512;
 /// Pieces that failed and are remembered until they pass. Each costs a download: more at a time is
 /// an attack on memory.

@@ -377,15 +377,16 @@ impl Reactor {
 
     fn sweep(&mut self, now: Now) {
         let session = &self.session;
-        let (paused, ready): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.links.paused)
-            .into_iter()
-            .partition(|&key| session.peer(key).is_some_and(Peer::is_sated));
+        let (waiting, ready): (Vec<usize>, Vec<usize>) =
+            std::mem::take(&mut self.links.after_uploads)
+                .into_iter()
+                .partition(|&key| session.peer(key).is_some_and(Peer::is_upload_queue_full));
         self.busy |= !ready.is_empty();
-        self.links.paused = paused;
+        self.links.after_uploads = waiting;
         self.links.unread.extend(ready);
-        // What is saved may let links go.
+        // Links may have waited for what is saved.
         self.go_on_saving(now);
-        self.let_go(now);
+        self.resume_links(now);
         if let Some(unattended) = &mut self.unattended {
             unattended.sweep(&mut self.store, &mut self.session);
         }

@@ -64,20 +64,20 @@ impl Reactor {
     /// One read of each link that may have something, in the order in which they came to have it.
     pub(super) fn read_peers(&mut self, now: Now) {
         self.store.begin_turn();
-        // Links that were held up have waited longer than those that were read since.
-        let mut keys = self.take_held_up(now);
+        // Links that waited for the disk have waited longer than those that were read since.
+        let mut keys = self.take_resumable(now);
         keys.append(&mut self.links.unread);
         for key in keys {
             let most = match self.session.appetite(key, self.disk_load(key)) {
                 None => continue,
                 Some(Appetite::Read(most)) => most,
-                Some(Appetite::Pause) => {
-                    self.links.paused.push(key);
+                Some(Appetite::AfterUploads) => {
+                    self.links.after_uploads.push(key);
                     continue;
                 }
-                Some(Appetite::HoldUp) => {
-                    self.session.hold_up(key, now);
-                    self.links.held_up.push(key);
+                Some(Appetite::AfterDisk) => {
+                    self.session.suspend_reading(key, now);
+                    self.links.after_disk.push(key);
                     continue;
                 }
             };
@@ -165,9 +165,9 @@ impl Reactor {
         self.links.heard = heard;
     }
 
-    /// Links that were held up and need not be any more are read again.
-    pub(super) fn let_go(&mut self, now: Now) {
-        let mut keys = self.take_held_up(now);
+    /// Reads again the links that waited for the disk and need not any more.
+    pub(super) fn resume_links(&mut self, now: Now) {
+        let mut keys = self.take_resumable(now);
         if keys.is_empty() {
             return;
         }
@@ -176,21 +176,21 @@ impl Reactor {
         self.busy = true;
     }
 
-    /// The links that need not be held up any more.
-    fn take_held_up(&mut self, now: Now) -> Vec<usize> {
-        let (held_up, keys): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.links.held_up)
+    /// Takes the links that need not wait for the disk any more.
+    fn take_resumable(&mut self, now: Now) -> Vec<usize> {
+        let (waiting, keys): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.links.after_disk)
             .into_iter()
-            .partition(|&key| self.holds_up(key));
-        self.links.held_up = held_up;
+            .partition(|&key| self.awaits_disk(key));
+        self.links.after_disk = waiting;
         for &key in &keys {
-            self.session.read_again(key, now);
+            self.session.resume_reading(key, now);
         }
         keys
     }
 
-    /// Whether a link that was held up still is: until its torrent is awake, or the disk has caught
+    /// Whether a link waits for the disk: until its torrent is awake, or the disk has caught
     /// up.
-    fn holds_up(&self, key: PeerKey) -> bool {
+    fn awaits_disk(&self, key: PeerKey) -> bool {
         match self.session.peer(key) {
             Some(_) => self.disk_load(key).full,
             None => sleep::waits(&self.session, key),
@@ -240,7 +240,7 @@ impl Reactor {
 
     /// Tells the session what was written of one torrent.
     fn tell_written_of(&mut self, torrent: TorrentKey, written: &[&Written], now: Now) {
-        if let Some(message) = self.store.content(torrent).take_unheld() {
+        if let Some(message) = self.store.content(torrent).take_unpinned() {
             self.session.warn(Some(torrent), message);
         }
         let mut good: Vec<(Block, &[u8])> = Vec::new();

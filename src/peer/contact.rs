@@ -79,9 +79,9 @@ impl Contact {
 
     /// Its clock goes on; for how long it was stopped, if it was.
     pub fn start_clock(&mut self, now: Now) -> Option<Duration> {
-        let pause = now.since(self.stopped_at.take()?);
-        self.heard = self.heard.later(pause);
-        Some(pause)
+        let stopped_for = now.since(self.stopped_at.take()?);
+        self.heard = self.heard.later(stopped_for);
+        Some(stopped_for)
     }
 
     /// Whether its clock is stopped.

@@ -257,8 +257,8 @@ impl Peer {
     }
 
     /// Whether it has asked for so much that we do not read from it until some of that is sent.
-    pub fn is_sated(&self) -> bool {
-        self.uploads.len() >= limits::PAUSED_UPLOADS
+    pub fn is_upload_queue_full(&self) -> bool {
+        self.uploads.len() >= limits::UPLOADS_FULL
     }
 
     /// The start of a frame that the last read cut in two. It belongs in front of what is read
@@ -272,7 +272,7 @@ impl Peer {
         if !self.is_open() {
             return Ok(());
         }
-        let listened_to = !self.is_sated() || self.up.rate(now) == 0;
+        let listened_to = !self.is_upload_queue_full() || self.up.rate(now) == 0;
         if self.contact.is_silent(now) && listened_to {
             return Err(Fault::Silent);
         }
@@ -296,14 +296,14 @@ impl Peer {
     }
 
     /// We stop reading from it, for a reason of ours: nothing that it owes us is late meanwhile.
-    pub fn hold_up(&mut self, now: Now) {
+    pub fn suspend_reading(&mut self, now: Now) {
         self.contact.stop_clock(now);
     }
 
     /// We read from it again.
-    pub fn read_again(&mut self, now: Now) {
-        if let Some(pause) = self.contact.start_clock(now) {
-            self.requests.postpone(pause);
+    pub fn resume_reading(&mut self, now: Now) {
+        if let Some(stopped_for) = self.contact.start_clock(now) {
+            self.requests.postpone(stopped_for);
         }
     }
 
@@ -313,7 +313,7 @@ impl Peer {
             return None;
         }
         let mut silence = self.contact.silent_at();
-        if self.is_sated() {
+        if self.is_upload_queue_full() {
             // It is we that do not read.
             silence = silence.max(now.later(limits::CHOKE_ROUND));
         }

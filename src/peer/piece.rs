@@ -29,7 +29,7 @@ impl Uploads {
     /// Queues a block; one that waits already is not queued twice.
     pub fn queue(&mut self, block: Block) -> Result<(), Refused> {
         // In a long queue the search costs more than a block sent twice now and then.
-        if self.queue.len() < limits::PAUSED_UPLOADS && self.queue.contains(&block) {
+        if self.queue.len() < limits::UPLOADS_FULL && self.queue.contains(&block) {
             return Ok(());
         }
         if self.queue.len() >= limits::QUEUED_UPLOADS {

@@ -18,7 +18,7 @@ const GROWTH_ROUND: Duration = Duration::from_secs(1);
 /// No request for this long after a peer rejected one while it does not choke us, since its answer
 /// to the same request would be the same; after it choked us without having answered any; and after
 /// one was lost and it is silent, so that others are asked for it first.
-const PAUSE: Duration = Duration::from_secs(1);
+const BACKOFF: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
@@ -60,7 +60,7 @@ pub struct Requests {
     silent: bool,
     /// A block came since the peer choked us last.
     answered: bool,
-    paused_until: Option<Now>,
+    backoff_until: Option<Now>,
 }
 
 impl Default for Requests {
@@ -78,7 +78,7 @@ impl Default for Requests {
             last_block: None,
             silent: false,
             answered: false,
-            paused_until: None,
+            backoff_until: None,
         }
     }
 }
@@ -87,7 +87,7 @@ impl Requests {
     /// How many more to ask for now. Where many are in flight anyway, they are asked for in
     /// batches: a write for each few that came would cost a twentieth of a whole download.
     pub fn room(&self, now: Now) -> usize {
-        if self.paused_until.is_some_and(|until| now < until) {
+        if self.backoff_until.is_some_and(|until| now < until) {
             return 0;
         }
         let depth = if self.is_snubbing(now) {
@@ -165,7 +165,7 @@ impl Requests {
     pub fn on_reject(&mut self, block: Block, choked: bool, now: Now) -> bool {
         let known = self.remove(block).is_some();
         if known && !choked {
-            self.paused_until = Some(now.later(PAUSE));
+            self.backoff_until = Some(now.later(BACKOFF));
         }
         known
     }
@@ -175,7 +175,7 @@ impl Requests {
     pub fn on_choke(&mut self, now: Now) {
         let answered = std::mem::take(&mut self.answered);
         if !answered && !self.asked.is_empty() {
-            self.paused_until = Some(now.later(PAUSE));
+            self.backoff_until = Some(now.later(BACKOFF));
         }
     }
 
@@ -193,7 +193,7 @@ impl Requests {
                 return Arrival::Unasked;
             }
             // It crossed a choke on the way: an answer after all.
-            (self.answered, self.silent, self.paused_until) = (true, false, None);
+            (self.answered, self.silent, self.backoff_until) = (true, false, None);
             return Arrival::CalledOff;
         };
         self.time_block(now.since(asked.at), self.last_block.is_none());
@@ -233,7 +233,7 @@ impl Requests {
         let unanswered = |asked: &Asked| self.last_block.is_none_or(|last| last < asked.at);
         if lost.iter().any(unanswered) {
             self.silent = true;
-            self.paused_until = Some(now.later(PAUSE));
+            self.backoff_until = Some(now.later(BACKOFF));
         }
         for asked in &lost {
             self.call_off(asked.block);
@@ -253,11 +253,11 @@ impl Requests {
         asked.patience == 0 || now.since(asked.at) >= limits::SNUBBED
     }
 
-    /// When to look again: the next block becomes late or lost, or a pause ends.
+    /// When to look again: the next block becomes late or lost, or a backoff ends.
     pub fn next_deadline(&self, now: Now) -> Option<Now> {
         let oldest = self.asked.iter().find(|asked| !asked.late);
         let late = oldest.map(|asked| asked.at.later(self.patience()));
-        let pause = self.paused_until.filter(|&until| now < until);
+        let backoff = self.backoff_until.filter(|&until| now < until);
         let first = self.asked.front();
         let lost = first.map(|asked| {
             if self.is_lost(asked, now) {
@@ -266,7 +266,7 @@ impl Requests {
                 asked.at.later(limits::SNUBBED)
             }
         });
-        sooner(lost, sooner(late, pause))
+        sooner(lost, sooner(late, backoff))
     }
 
     /// How long a block may take: mean and four deviations of this peer's times, within bounds.

@@ -15,12 +15,12 @@ use crate::wire::{ExtendedGreeting, Extension, Message, MetadataMessage};
 impl Peer {
     /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while
     /// choked.
-    pub fn introduce(&mut self, held: &Bits, allowed: Vec<u32>) {
-        match (self.caps.fast, held.count()) {
+    pub fn introduce(&mut self, have: &Bits, allowed: Vec<u32>) {
+        match (self.caps.fast, have.count()) {
             (true, 0) => self.say(Message::HaveNone),
-            (true, count) if count == held.len() => self.say(Message::HaveAll),
+            (true, count) if count == have.len() => self.say(Message::HaveAll),
             (false, 0) => {}
-            _ => self.say(Message::Bitfield(&held.to_bytes())),
+            _ => self.say(Message::Bitfield(&have.to_bytes())),
         }
         if self.caps.fast {
             for &piece in &allowed {

@@ -49,8 +49,8 @@ impl Pieces {
         accepted
     }
 
-    /// Blocks that were Fresh are on disk, in the order in which they came. A piece is neither Held
-    /// nor read back before they all are.
+    /// Blocks that were Fresh are on disk, in the order in which they came. A piece is neither
+    /// Verified nor read back before they all are.
     pub fn written(&mut self, blocks: &[(Block, &[u8])]) {
         let mut lanes: Vec<Lane<'_>> = Vec::new();
         let mut pieces: Vec<u32> = Vec::new();
@@ -204,7 +204,7 @@ impl Pieces {
         self.withdraw(piece);
         self.news |= self.sharing.confines(piece);
         if ok {
-            self.hold(piece);
+            self.set_verified(piece);
         } else {
             self.miss(piece);
         }

@@ -1,6 +1,6 @@
-//! Rank 3: the piece table of one torrent. It knows what is held, what is asked of which peer and
-//! what to ask next, hashes pieces as their blocks come, and finds out which peer sent a bad one.
-//! It reads no disk and knows no connection: bytes and slot keys are arguments.
+//! Rank 3: the piece table of one torrent. It knows what is verified, what is asked of which peer
+//! and what to ask next, hashes pieces as their blocks come, and finds out which peer sent a bad
+//! one. It reads no disk and knows no connection: bytes and slot keys are arguments.
 
 mod outcome;
 

@@ -11,8 +11,8 @@ pub enum State {
     /// Begun: some of it is asked, received, or being verified.
     Partial,
     /// Verified.
-    Held,
-    /// Not wanted and not held.
+    Verified,
+    /// Not wanted and not verified.
     Skipped,
 }
 
@@ -30,7 +30,7 @@ pub enum Accepted {
 pub struct Verdict {
     /// Its index.
     pub piece: u32,
-    /// Whether its SHA-1 matched: it is now Held. Otherwise it is Missing again.
+    /// Whether its SHA-1 matched: it is now Verified. Otherwise it is Missing again.
     pub ok: bool,
     /// The peers now known to have sent bad bytes for this piece, one address for each host: to be
     /// banned.

@@ -1,5 +1,5 @@
-//! The partial pieces of the table, and the indices by which they are found: by owner, and by what is
-//! due for reading back.
+//! The partial pieces of the table, and the indices by which they are found: by owner, and by what
+//! is due for reading back.
 
 use super::partial_piece::{Filed, NO_OWNER, PartialPiece};
 use crate::base::{Block, PeerKey, SortedMap, SortedSet};

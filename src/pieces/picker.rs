@@ -1,9 +1,9 @@
 //! What to ask a peer for.
 //!
-//! A peer is given whole pieces in order, so that blocks are hashed as they come: each partial piece
-//! has an owner that continues it. What is begun is finished before more is begun; a peer that
-//! finds nothing else helps the owner of another piece. When all that is missing is asked for, the
-//! end game begins: a block is asked of a few peers, and those that did not send it first get
+//! A peer is given whole pieces in order, so that blocks are hashed as they come: each partial
+//! piece has an owner that continues it. What is begun is finished before more is begun; a peer
+//! that finds nothing else helps the owner of another piece. When all that is missing is asked for,
+//! the end game begins: a block is asked of a few peers, and those that did not send it first get
 //! `cancel`. The cost of a choice does not grow with the number of pieces: new pieces come from
 //! `rarity`, and partial ones are few.
 
@@ -257,7 +257,7 @@ impl Pieces {
         match picking.only() {
             Some(only) => self.rarity.rarest_among(only, have),
             None if self.sequential => self.rarity.lowest(have),
-            None if self.held.count() < limits::RANDOM_FIRST => {
+            None if self.verified.count() < limits::RANDOM_FIRST => {
                 self.rarity.random(have, &mut self.rng)
             }
             None => self.rarity.rarest(have, &mut self.rng),

@@ -1,9 +1,9 @@
-//! The piece table: each piece is Missing, Partial, Held or Skipped, and which peers are asked for
-//! what of it.
+//! The piece table: each piece is Missing, Partial, Verified or Skipped, and which peers are asked
+//! for what of it.
 //!
 //! A piece is Partial from the first request on until its try ends; if everything asked comes back
-//! unanswered, it is Missing again. Every change to a partial piece ends in `settle`, which files the
-//! piece anew: so there is one place where a piece is closed, found due for reading back, or
+//! unanswered, it is Missing again. Every change to a partial piece ends in `settle`, which files
+//! the piece anew: so there is one place where a piece is closed, found due for reading back, or
 //! judged. Requests leave by `pick` and come back by `accept` or `release`, and by nothing else.
 
 use std::collections::VecDeque;
@@ -30,8 +30,8 @@ pub struct Pieces {
     pub(super) hashes: Vec<PieceHash>,
     pub(super) sequential: bool,
     pub(super) rng: Rng,
-    pub(super) held: Bits,
-    /// Wanted and not held: Missing or Partial.
+    pub(super) verified: Bits,
+    /// Wanted and not verified: Missing or Partial.
     pub(super) needed: Bits,
     /// The Missing ones are in it.
     pub(super) rarity: Rarity,
@@ -41,12 +41,12 @@ pub struct Pieces {
     pub(super) verdicts: VecDeque<Verdict>,
     pub(super) last: LastBlock,
     padding: Padding,
-    /// Bytes of wanted pieces that are Held, padding left out, as in the next two.
+    /// Bytes of wanted pieces that are Verified, padding left out, as in the next two.
     done: u64,
     /// Bytes of wanted pieces.
     wanted: u64,
-    /// Bytes of pieces that are Held.
-    held_bytes: u64,
+    /// Bytes of pieces that are Verified.
+    verified_bytes: u64,
     /// A peer that was given fewer blocks than it had room for may be given more now.
     pub(super) news: bool,
     /// Nothing is left to get: what only that needs is gone.
@@ -57,8 +57,8 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// A table of which nothing is held; `wanted` are the pieces to get, `sequential` asks for them
-    /// in order.
+    /// A table of which nothing is verified; `wanted` are the pieces to get, `sequential` asks for
+    /// them in order.
     pub fn new(
         geometry: Geometry,
         hashes: Vec<PieceHash>,
@@ -79,7 +79,7 @@ impl Pieces {
             hashes,
             sequential,
             rng,
-            held: Bits::new(pieces),
+            verified: Bits::new(pieces),
             needed,
             rarity,
             partial: PartialPieces::default(),
@@ -90,15 +90,15 @@ impl Pieces {
             padding: Padding::default(),
             done: 0,
             wanted: size,
-            held_bytes: 0,
+            verified_bytes: 0,
             news: false,
             retired: false,
             repeated: 1,
         }
     }
 
-    /// Once every wanted piece is held, frees what only a download needs: the hashes, and the order
-    /// of rarity. So a torrent that is only uploaded takes little memory.
+    /// Once every wanted piece is verified, frees what only a download needs: the hashes, and the
+    /// order of rarity. So a torrent that is only uploaded takes little memory.
     pub fn retire(&mut self) {
         if !self.retired
             && self.is_complete()
@@ -113,26 +113,26 @@ impl Pieces {
 
     /// The same for content of which some is padding: that is downloaded and counts for nothing.
     pub fn with_padding(mut self, padding: Padding) -> Pieces {
-        debug_assert_eq!(self.held_bytes, 0, "nothing is held yet");
+        debug_assert_eq!(self.verified_bytes, 0, "nothing is verified yet");
         self.padding = padding;
         let needed = self.needed.ones();
         self.wanted = needed.map(|piece| self.content_size(piece)).sum();
         self
     }
 
-    /// Marks pieces that were found valid on disk as Held.
-    pub fn restore(&mut self, held: &Bits) {
+    /// Marks pieces that were found valid on disk as Verified.
+    pub fn restore(&mut self, verified: &Bits) {
         let pieces = self.geometry.pieces();
-        for piece in held.ones().take_while(|&piece| piece < pieces) {
+        for piece in verified.ones().take_while(|&piece| piece < pieces) {
             self.withdraw(piece);
-            self.hold(piece);
+            self.set_verified(piece);
         }
     }
 
     /// Where this piece stands; Skipped past the end.
     pub fn state(&self, piece: u32) -> State {
-        if self.held.get(piece) {
-            State::Held
+        if self.verified.get(piece) {
+            State::Verified
         } else if self.rarity.missing().get(piece) {
             State::Missing
         } else if self.needed.get(piece) {
@@ -142,24 +142,24 @@ impl Pieces {
         }
     }
 
-    /// The pieces that are Held, wanted or not.
-    pub fn held(&self) -> &Bits {
-        &self.held
+    /// The pieces that are Verified, wanted or not.
+    pub fn verified(&self) -> &Bits {
+        &self.verified
     }
 
-    /// Whether every wanted piece is Held.
+    /// Whether every wanted piece is Verified.
     pub fn is_complete(&self) -> bool {
         self.needed.count() == 0
     }
 
-    /// Bytes of wanted pieces that are Held, padding left out.
+    /// Bytes of wanted pieces that are Verified, padding left out.
     pub fn done(&self) -> u64 {
         self.done
     }
 
-    /// Bytes of pieces that are Held, wanted or not, padding left out.
-    pub fn held_bytes(&self) -> u64 {
-        self.held_bytes
+    /// Bytes of pieces that are Verified, wanted or not, padding left out.
+    pub fn verified_bytes(&self) -> u64 {
+        self.verified_bytes
     }
 
     /// Bytes of wanted pieces, padding left out.
@@ -167,7 +167,7 @@ impl Pieces {
         self.wanted
     }
 
-    /// Bytes of wanted pieces that are not Held, padding left out.
+    /// Bytes of wanted pieces that are not Verified, padding left out.
     pub fn left(&self) -> u64 {
         self.wanted - self.done
     }
@@ -188,7 +188,7 @@ impl Pieces {
         self.partial.iter().flat_map(|(_, piece)| piece.requests())
     }
 
-    /// Whether this piece is wanted and not Held: what makes a peer interesting.
+    /// Whether this piece is wanted and not Verified: what makes a peer interesting.
     pub fn needs(&self, piece: u32) -> bool {
         self.needed.get(piece)
     }
@@ -365,11 +365,11 @@ impl Pieces {
         size - self.padding.within(start..start + size)
     }
 
-    /// A piece is Held from now on.
-    pub(super) fn hold(&mut self, piece: u32) {
+    /// A piece is Verified from now on.
+    pub(super) fn set_verified(&mut self, piece: u32) {
         let size = self.content_size(piece);
-        if self.held.set(piece) {
-            self.held_bytes += size;
+        if self.verified.set(piece) {
+            self.verified_bytes += size;
         }
         self.rarity.remove(piece);
         if self.needed.clear(piece) {
@@ -410,13 +410,13 @@ impl Pieces {
         for piece in 0..self.geometry.pieces() {
             let missing = self.rarity.missing().get(piece);
             let partial = self.partial.contains(piece);
-            let held = self.held.get(piece);
-            let states = u32::from(missing) + u32::from(partial) + u32::from(held);
+            let verified = self.verified.get(piece);
+            let states = u32::from(missing) + u32::from(partial) + u32::from(verified);
             assert!(states <= 1, "piece {piece} is in {states} states");
             assert_eq!(self.needed.get(piece), missing || partial, "piece {piece}");
-            done += u64::from(held) * self.content_size(piece);
+            done += u64::from(verified) * self.content_size(piece);
         }
-        assert_eq!(self.held_bytes, done);
+        assert_eq!(self.verified_bytes, done);
         assert!(self.done <= done && self.done <= self.wanted());
     }
 }

@@ -22,9 +22,9 @@ pub enum Appetite {
     /// Read this many bytes at most.
     Read(usize),
     /// Do not read before some of what it asked for is sent.
-    Pause,
+    AfterUploads,
     /// Do not read before the disk has caught up.
-    HoldUp,
+    AfterDisk,
 }
 
 impl Appetite {
@@ -32,10 +32,10 @@ impl Appetite {
     pub(super) fn of(slot: &Slot, disk: DiskLoad) -> Appetite {
         let peer = slot.member().map(|member| &member.peer);
         let owes = peer.is_some_and(|peer| peer.in_flight() > 0);
-        if peer.is_some_and(Peer::is_sated) {
-            Appetite::Pause
+        if peer.is_some_and(Peer::is_upload_queue_full) {
+            Appetite::AfterUploads
         } else if disk.overfull || owes && disk.full {
-            Appetite::HoldUp
+            Appetite::AfterDisk
         } else if owes {
             Appetite::Read(limits::READ)
         } else if peer.is_some() {

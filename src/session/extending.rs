@@ -22,7 +22,7 @@ pub(super) fn greeting(torrent: &Torrent, member: &Member, port: u16) -> Extende
         metadata: public.then_some(Extension::Metadata.ours()),
         metadata_size: order.metadata_size.map(u32::from),
         port: Some(port),
-        queue: Some(limits::PAUSED_UPLOADS as u32),
+        queue: Some(limits::UPLOADS_FULL as u32),
         upload_only: only.then_some(true),
         client: Some(CLIENT_NAME.to_string()),
         your_ip: Some(member.peer.addr().ip().to_canonical()),

@@ -168,16 +168,16 @@ impl Session {
 
     /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that
     /// its peer owes us is late.
-    pub fn hold_up(&mut self, key: PeerKey, now: Now) {
+    pub fn suspend_reading(&mut self, key: PeerKey, now: Now) {
         if let Some(member) = self.member(key) {
-            member.peer.hold_up(now);
+            member.peer.suspend_reading(now);
         }
     }
 
     /// It is read again.
-    pub fn read_again(&mut self, key: PeerKey, now: Now) {
+    pub fn resume_reading(&mut self, key: PeerKey, now: Now) {
         if let Some(member) = self.member(key) {
-            member.peer.read_again(now);
+            member.peer.resume_reading(now);
             self.touch(key);
         }
     }
@@ -254,8 +254,8 @@ impl Session {
     }
 
     /// Blocks of [`Session::receive`] are on disk, and can be read back. Their pieces do not count
-    /// as held before that. They are passed in arrival order, and those of several peers together:
-    /// hashing several pieces at once is faster.
+    /// as verified before that. They are passed in arrival order, and those of several peers
+    /// together: hashing several pieces at once is faster.
     pub fn handle_written(&mut self, torrent: TorrentKey, blocks: &[(Block, &[u8])]) {
         self.with(torrent, |torrent, with| {
             torrent.awake_mut().pieces.written(blocks);
@@ -263,8 +263,8 @@ impl Session {
         });
     }
 
-    /// A block could not be written: whatever its hash says, its piece is not held, and the torrent
-    /// ends.
+    /// A block could not be written: whatever its hash says, its piece is not verified, and the
+    /// torrent ends.
     pub fn handle_unwritten(&mut self, torrent: TorrentKey, block: Block, why: String, now: Now) {
         if let Some(torrent) = self.torrents.get_mut(torrent) {
             torrent.awake_mut().damage.on_unwritten(block.piece);
@@ -371,19 +371,19 @@ impl Session {
             return Ok(());
         };
         let torrent = &self.torrents[torrent];
-        let held = torrent.awake().serves(block.piece);
+        let served = torrent.awake().serves(block.piece);
         let peer = &mut member.peer;
         let choked = peer.choke_state().am_choking;
-        if !held || (choked && !peer.may_have_choked(block)) {
+        if !served || (choked && !peer.may_have_choked(block)) {
             return peer.refuse(block);
         }
-        let served = peer.serve(block);
+        let answer = peer.serve(block);
         (member.offered, member.wasted) = (now, None);
         if let Some(block) = member.next_read_ahead(block, torrent.local.geometry) {
             let torrent = torrent.key;
             self.effects.push_back(Effect::ReadAhead { torrent, block });
         }
-        served
+        answer
     }
 
     /// Blocks that a peer will not send go back to the piece table, and to what may be asked for.

@@ -97,14 +97,14 @@ fn say_holdings(torrent: &Torrent, member: &mut Member) {
     let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
     let ip = member.peer.addr().ip();
     let mut allowed = allowed_fast_set(ip, info_hash, pieces, limits::ALLOWED_FAST);
-    let mut held = torrent.awake().served();
+    let mut have = torrent.awake().served();
     // Pieces that are not announced yet are left out: this peer gets their `have` with all other
     // peers.
     for &piece in &torrent.awake().news.untold {
-        held.clear(piece);
+        have.clear(piece);
     }
-    allowed.retain(|&piece| held.get(piece));
-    member.peer.introduce(&held, allowed);
+    allowed.retain(|&piece| have.get(piece));
+    member.peer.introduce(&have, allowed);
     member.introduced = true;
 }
 

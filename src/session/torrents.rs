@@ -274,7 +274,7 @@ impl Torrents {
     pub fn next_to_dial(&mut self, slots: &mut Slab<Slot>, now: Now) -> Option<TorrentKey> {
         let due: Vec<TorrentKey> = self.dial.due(now).collect();
         for key in due {
-            Twins::of(&mut self.slab[key], slots).hold_connected(now);
+            Twins::of(&mut self.slab[key], slots).withhold_connected(now);
             self.note(key);
         }
         let due = self.dial.due(now);

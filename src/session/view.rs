@@ -182,11 +182,11 @@ impl State {
 impl PeerView {
     fn of(member: &Member, pieces: u32, now: Now) -> PeerView {
         let peer = &member.peer;
-        let held = f64::from(peer.holdings().count());
+        let has = f64::from(peer.holdings().count());
         PeerView {
             addr: peer.addr(),
             client: member.remote.client(),
-            has: held / f64::from(pieces.max(1)),
+            has: has / f64::from(pieces.max(1)),
             down: peer.down().rate(now),
             up: peer.up().rate(now),
             incoming: !peer.is_outbound(),

@@ -3,19 +3,20 @@
 //!
 //! A resume file is bencoded: `body`, itself bencoded, and its SHA-1, so that a torn, zeroed or
 //! altered file is recognised and counts as none. It records each file's size and modification
-//! time. What is *held* was verified and had reached the disk before the resume file was written;
-//! of the rest it says nothing, unless it is *clean*: written after the last write to content.
+//! time. A piece that it names was verified and had reached the disk before the resume file was
+//! written; of the rest it says nothing, unless it is *clean*: written after the last write to
+//! content.
 //!
 //! While content is written, its files' modification times are set back to the recorded value each
 //! time (`io::disk::content::content_writer` does it). So after a `kill -9` a matching time means
-//! that no other program has written here since: held pieces can be trusted, and only the others
-//! may hold more than the resume file says. Any other program's write shows as another time or
-//! size, and everything that touches such a file is hashed. Before a first write, a clean resume
+//! that no other program has written here since: verified pieces can be trusted, and only the
+//! others may hold more than the resume file says. Any other program's write shows as another time
+//! or size, and everything that touches such a file is hashed. Before a first write, a clean resume
 //! file is replaced by one that is not.
 //!
 //! At the end files get a real time, all the same one, which the clean resume file names
-//! beforehand. So whenever the power fails, each file has the time it was held at or that one, and
-//! both are known.
+//! beforehand. So whenever the power fails, each file has the time it was pinned at or that one,
+//! and both are known.
 //!
 //! It records where the files lie and which they are, too ([`Owned`]): a file that another program
 //! has cut off is still ours to be written to, one that was put in its place is not.
@@ -87,12 +88,12 @@ pub struct Resume {
     /// Whose it is.
     pub info_hash: InfoHash,
     /// Pieces that were verified and are on disk.
-    pub held: Bits,
+    pub verified: Bits,
     /// Each file as it was; `None` where it was missing, and for padding and links.
     pub files: Vec<Option<Stamp>>,
     /// Where they lie, and which files they are.
     pub owned: Owned,
-    /// Whether nothing was written after this: what is not held is not there.
+    /// Whether nothing was written after this: what is not verified is not there.
     pub clean: bool,
     /// The time, in whole seconds since 1970, that the files get when this is safe, if they get
     /// one. A file with that time and the size on record is unchanged, too.
@@ -106,7 +107,7 @@ pub struct Resume {
 /// What to make of each piece. Those in neither set are not on disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verdict {
-    /// Held, without looking.
+    /// Verified, without looking.
     pub trusted: Bits,
     /// To be hashed.
     pub hash: Bits,
@@ -131,7 +132,7 @@ impl Resume {
             ("downloaded", count(self.downloaded)),
             ("files", bencode::bytes(stamps)),
             ("info hash", bencode::bytes(self.info_hash.0)),
-            ("pieces", bencode::bytes(self.held.to_bytes())),
+            ("pieces", bencode::bytes(self.verified.to_bytes())),
             ("uploaded", count(self.uploaded)),
             ("version", bencode::int(VERSION)),
         ];
@@ -164,7 +165,7 @@ impl Resume {
         }
         Some(Resume {
             info_hash,
-            held: Bits::from_bytes(body.bytes(b"pieces")?, layout.geometry().pieces())?,
+            verified: Bits::from_bytes(body.bytes(b"pieces")?, layout.geometry().pieces())?,
             files: stamps.chunks_exact(STAMP).map(stamp).collect(),
             owned: Owned::from_bytes(body.bytes(b"folder"), body.bytes(b"births"), layout.files())?,
             clean: body.int(b"clean")? == 1,
@@ -220,12 +221,12 @@ impl Resume {
 /// and the files as they are now.
 ///
 /// - Where a file's bytes are missing, the piece is missing.
-/// - Where all its files are unchanged, a held piece is trusted; one not held is missing after a
-///   clean end, else hashed.
+/// - Where all its files are unchanged, a verified piece is trusted; one not verified is missing
+///   after a clean end, else hashed.
 /// - Where one of its files has changed, the piece is hashed.
 pub fn verdict(resume: Option<&Resume>, layout: &Layout, present: &[Option<Stamp>]) -> Verdict {
     let pieces = layout.geometry().pieces();
-    let mut trusted = resume.map_or_else(|| Bits::new(pieces), |resume| resume.held.clone());
+    let mut trusted = resume.map_or_else(|| Bits::new(pieces), |resume| resume.verified.clone());
     let mut hash = match resume {
         Some(resume) if resume.clean => Bits::new(pieces),
         _ => Bits::full(pieces),
@@ -329,10 +330,10 @@ mod tests {
         bits
     }
 
-    fn resume(held: &[u32], clean: bool) -> Resume {
+    fn resume(verified: &[u32], clean: bool) -> Resume {
         Resume {
             info_hash: InfoHash([7; 20]),
-            held: bits(held),
+            verified: bits(verified),
             files: vec![at(10, 100), None, at(14, -200)],
             owned: Owned::default(),
             clean,

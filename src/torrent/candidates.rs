@@ -22,14 +22,14 @@ pub enum Source {
 
 /// What becomes of an address next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Turn {
+enum Status {
     /// It may be dialed from this moment on; the random number decides between those due together.
     Waits(Now, u32),
     /// It is being dialed, or the peer that listens there is connected.
     Busy,
     /// The peer that listens there is probably connected, by a connection of its own: it is not
     /// dialed before [`Candidates::release`].
-    Held,
+    Withheld,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ struct Candidate {
     lost: bool,
     /// A connection to it has been of use.
     worked: bool,
-    turn: Turn,
+    status: Status,
 }
 
 impl Candidate {
@@ -94,7 +94,7 @@ impl Candidates {
                 failures: 0,
                 lost: false,
                 worked: false,
-                turn: Turn::Busy,
+                status: Status::Busy,
             },
         );
         self.schedule(addr, now);
@@ -113,7 +113,7 @@ impl Candidates {
         let known = || self.known.range(ports(ip));
         let worst = known()
             .filter(|(_, c)| c.source != Source::User && c.failures > 0)
-            .filter(|(_, c)| matches!(c.turn, Turn::Waits(..)))
+            .filter(|(_, c)| matches!(c.status, Status::Waits(..)))
             .max_by_key(|(_, c)| (c.is_dead(), c.failures));
         let crowded = known().count() >= limits::HOST_PORTS;
         let worst = worst.map(|(&addr, _)| addr).filter(|_| crowded);
@@ -142,7 +142,7 @@ impl Candidates {
     /// [`Candidates::on_failed`] and the like.
     pub fn next(&mut self, now: Now) -> Option<SocketAddr> {
         let addr = self.peek(now)?;
-        self.set_turn(addr, Turn::Busy);
+        self.set_status(addr, Status::Busy);
         Some(addr)
     }
 
@@ -163,7 +163,7 @@ impl Candidates {
     /// anyway.
     pub fn may_be_incoming(&self, addr: SocketAddr, incoming: usize) -> bool {
         let by_user = |c: &Candidate| c.source == Source::User;
-        let counts = |c: &Candidate| c.turn != Turn::Busy && !c.is_dead();
+        let counts = |c: &Candidate| c.status != Status::Busy && !c.is_dead();
         let others = self.known.range(ports(addr.ip()));
         let others = others.filter(|&(&other, c)| other != addr && counts(c));
         incoming > others.count() && !self.known.get(&addr).is_none_or(by_user)
@@ -172,22 +172,28 @@ impl Candidates {
     /// Counts an address as connected, so that it is not dialed until its connection is over; false
     /// if it is unknown, or connected already.
     pub fn occupy(&mut self, addr: SocketAddr) -> bool {
-        let free = self.known.get(&addr).is_some_and(|c| c.turn != Turn::Busy);
-        self.set_turn(addr, Turn::Busy);
+        let free = self
+            .known
+            .get(&addr)
+            .is_some_and(|c| c.status != Status::Busy);
+        self.set_status(addr, Status::Busy);
         free
     }
 
     /// Does not dial an address until [`Candidates::release`].
-    pub fn hold(&mut self, addr: SocketAddr) {
-        self.set_turn(addr, Turn::Held);
+    pub fn withhold(&mut self, addr: SocketAddr) {
+        self.set_status(addr, Status::Withheld);
     }
 
-    /// From `at` on, the addresses of this host that [`Candidates::hold`] kept back may be dialed.
+    /// From `at` on, the addresses of this host that [`Candidates::withhold`] kept back may be
+    /// dialed.
     pub fn release(&mut self, ip: IpAddr, at: Now) {
         let known = self.known.range(ports(ip.to_canonical()));
-        let held = known.filter(|(_, c)| c.turn == Turn::Held);
-        let held: Vec<SocketAddr> = held.map(|(&addr, _)| addr).collect();
-        held.into_iter().for_each(|addr| self.schedule(addr, at));
+        let withheld = known.filter(|(_, c)| c.status == Status::Withheld);
+        let withheld: Vec<SocketAddr> = withheld.map(|(&addr, _)| addr).collect();
+        withheld
+            .into_iter()
+            .for_each(|addr| self.schedule(addr, at));
     }
 
     /// The dial failed, or the connection ended before the peer was of any use: wait, longer each
@@ -201,7 +207,7 @@ impl Candidates {
     /// the like.
     pub fn on_crossed(&mut self, addr: SocketAddr, now: Now) {
         let candidate = self.known.get_mut(&addr);
-        if let Some(candidate) = candidate.filter(|c| c.turn != Turn::Busy) {
+        if let Some(candidate) = candidate.filter(|c| c.status != Status::Busy) {
             // The end of its connection counted already.
             candidate.failures = candidate.failures.saturating_sub(1);
             self.fail(addr, limits::REDIAL_USER, now);
@@ -289,29 +295,29 @@ impl Candidates {
 
     fn schedule(&mut self, addr: SocketAddr, at: Now) {
         let tie = self.rng.bits32();
-        self.set_turn(addr, Turn::Waits(at, tie));
+        self.set_status(addr, Status::Waits(at, tie));
     }
 
     /// The only place, but for [`Candidates::forget`], that changes whether an address is due.
-    fn set_turn(&mut self, addr: SocketAddr, turn: Turn) {
+    fn set_status(&mut self, addr: SocketAddr, status: Status) {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
-        if let Turn::Waits(at, tie) = std::mem::replace(&mut candidate.turn, turn) {
+        if let Status::Waits(at, tie) = std::mem::replace(&mut candidate.status, status) {
             self.due.remove(&(at, tie, addr));
         }
-        if let Turn::Waits(at, tie) = turn {
+        if let Status::Waits(at, tie) = status {
             self.due.insert((at, tie, addr));
         }
     }
 
     fn forget(&mut self, addr: SocketAddr) {
-        self.set_turn(addr, Turn::Busy);
+        self.set_status(addr, Status::Busy);
         self.known.remove(&addr);
     }
 
-    /// Makes room by forgetting the address whose turn is furthest away, unless it has never been
-    /// tried.
+    /// Makes room by forgetting the address whose next dial is furthest away, unless it has never
+    /// been tried.
     fn forget_one(&mut self) -> bool {
         let Some(&(_, _, addr)) = self.due.last() else {
             return false;

@@ -17,7 +17,7 @@ use crate::pieces::{Pieces, Verdict};
 pub struct Content {
     /// The search for its metadata, as long as it lasts: nothing else here says anything then.
     pub fetch: Option<Box<Metadata>>,
-    /// Which pieces are missing, open and held.
+    /// Which pieces are missing, open and verified.
     pub pieces: Pieces,
     /// The check of what is on disk, as long as it lasts.
     pub checking: Option<Box<Checking>>,
@@ -70,17 +70,17 @@ impl Content {
 
     /// Verified pieces, except unreadable ones.
     pub fn served(&self) -> Bits {
-        self.damage.served(self.pieces.held())
+        self.damage.served(self.pieces.verified())
     }
 
     /// Whether a piece is verified and readable.
     pub fn serves(&self, piece: u32) -> bool {
-        self.pieces.held().get(piece) && !self.damage.is_lost(piece)
+        self.pieces.verified().get(piece) && !self.damage.is_lost(piece)
     }
 
-    /// Whether every piece is held and on disk, and nothing more is to be found out.
+    /// Whether every piece is verified and on disk, and nothing more is to be found out.
     pub fn is_all_there(&self) -> bool {
-        let whole = self.pieces.held().all() && self.damage.is_none();
+        let whole = self.pieces.verified().all() && self.damage.is_none();
         whole && self.checking.is_none() && self.news.untold.is_empty()
     }
 

@@ -6,7 +6,7 @@ use crate::base::Bits;
 #[derive(Debug)]
 pub struct Damage {
     /// Pieces that cannot be read, or were not written: they are neither served nor recorded as
-    /// held.
+    /// verified.
     lost: Bits,
     /// Pieces that could not be read when they were to be checked or sent: they may be there.
     unknown: Vec<u32>,
@@ -49,8 +49,8 @@ impl Damage {
     }
 
     /// Verified pieces, except lost ones.
-    pub fn served(&self, held: &Bits) -> Bits {
-        let mut served = held.clone();
+    pub fn served(&self, verified: &Bits) -> Bits {
+        let mut served = verified.clone();
         for piece in self.lost.ones() {
             served.clear(piece);
         }

@@ -45,11 +45,11 @@ pub enum Report {
     },
     /// What is on disk is known.
     Checked {
-        /// Pieces held.
+        /// Pieces verified.
         have: u32,
         /// Pieces in all.
         pieces: u32,
-        /// Bytes of selected files not yet held.
+        /// Bytes of selected files not yet verified.
         missing: u64,
     },
     /// A tracker answered or failed.
@@ -259,11 +259,11 @@ pub enum Effect {
 /// Effects in the order in which they are to be performed.
 pub type Effects = VecDeque<Effect>;
 
-/// What resume data say of a moment: everything in `held` was written before it.
+/// What resume data say of a moment: everything in `verified` was written before it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Pieces that are verified.
-    pub held: Bits,
+    pub verified: Bits,
     /// Content received and sent in all sessions.
     pub totals: Totals,
     /// Nothing will be written after this: no download is under way.

@@ -95,7 +95,7 @@ impl Metadata {
             peer.asked.clear();
         }
         if size.is_none() {
-            peer.until.get_or_insert(now + limits::METADATA_PAUSE);
+            peer.until.get_or_insert(now + limits::METADATA_BACKOFF);
         }
         self.forget_unsaid();
     }
@@ -133,7 +133,7 @@ impl Metadata {
             // It has got the metadata meanwhile, or says now this and now that.
             let orderly = peer.depth == 1;
             if peer.size.is_some() {
-                peer.until = Some(now + limits::METADATA_PAUSE);
+                peer.until = Some(now + limits::METADATA_BACKOFF);
             } else {
                 self.on_peer(key, total, orderly, now);
             }
@@ -162,7 +162,7 @@ impl Metadata {
     pub fn on_reject(&mut self, key: PeerKey, piece: u32, now: Now) {
         if let Some(peer) = self.peers.get_mut(&key) {
             if peer.asked.remove(&piece).is_some() {
-                peer.until = Some(now + limits::METADATA_PAUSE);
+                peer.until = Some(now + limits::METADATA_BACKOFF);
                 peer.asked.clear();
             }
         }
@@ -189,7 +189,7 @@ impl Metadata {
         for (&key, peer) in &mut self.peers {
             if peer.size.is_none() && peer.until.is_none() {
                 // It may have the metadata by now, and nobody says so by himself.
-                peer.until = Some(now + limits::METADATA_PAUSE);
+                peer.until = Some(now + limits::METADATA_BACKOFF);
                 peer.asked.insert(0, now);
                 asks.push((key, 0));
             }

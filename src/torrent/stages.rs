@@ -64,9 +64,9 @@ impl Torrent {
 
     fn checked(&self) -> Report {
         let Content { pieces, wanted, .. } = self.awake();
-        let held = pieces.held();
+        let verified = pieces.verified();
         if self.order.download {
-            let have = held.ones().filter(|&piece| wanted.get(piece)).count();
+            let have = verified.ones().filter(|&piece| wanted.get(piece)).count();
             Report::Checked {
                 have: have as u32,
                 pieces: wanted.count(),
@@ -74,9 +74,9 @@ impl Torrent {
             }
         } else {
             Report::Checked {
-                have: held.count(),
+                have: verified.count(),
                 pieces: self.order.geometry.pieces(),
-                missing: self.order.size - pieces.held_bytes(),
+                missing: self.order.size - pieces.verified_bytes(),
             }
         }
     }
@@ -123,7 +123,7 @@ impl Torrent {
         running && self.life.complete_at.is_none() && self.is_complete()
     }
 
-    /// Whether every wanted piece is held.
+    /// Whether every wanted piece is verified.
     pub fn is_complete(&self) -> bool {
         let content = self.content.as_ref();
         content.is_none_or(|content| content.pieces.is_complete())

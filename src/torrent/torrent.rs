@@ -176,12 +176,12 @@ impl Torrent {
     /// Has what is known saved. While it sleeps there is nothing new.
     pub fn save(&mut self, clean: bool, effects: &mut Effects, now: Now) {
         let Some(content) = &self.content else { return };
-        let held = content.served();
-        let clean = clean && content.damage.allows_clean(&held);
+        let verified = content.served();
+        let clean = clean && content.damage.allows_clean(&verified);
         let totals = self.totals();
         self.record.on_saved(totals, clean, now);
         let snapshot = Snapshot {
-            held,
+            verified,
             totals: self.order.earlier + totals,
             clean,
         };
@@ -197,7 +197,7 @@ impl Torrent {
             Some(content) if self.order.download => {
                 (content.pieces.done(), content.pieces.wanted())
             }
-            Some(content) => (content.pieces.held_bytes(), self.order.size),
+            Some(content) => (content.pieces.verified_bytes(), self.order.size),
             None => (self.order.size, self.order.size),
         };
         let checking = self.content.as_ref().and_then(|it| it.checking.as_ref());
@@ -221,8 +221,8 @@ impl Torrent {
 
     /// Bytes of the files that are not there.
     pub fn left(&self) -> u64 {
-        let held = self.content.as_ref().map(|it| it.pieces.held_bytes());
-        held.map_or(0, |held| self.order.size - held)
+        let verified = self.content.as_ref().map(|it| it.pieces.verified_bytes());
+        verified.map_or(0, |verified| self.order.size - verified)
     }
 
     /// What it has while it is awake.

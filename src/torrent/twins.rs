@@ -104,14 +104,14 @@ impl<'a> Twins<'a> {
         self.candidates.release(host(slot), now);
     }
 
-    /// Holds back the addresses that are due and whose peers are probably connected.
-    pub fn hold_connected(&mut self, now: Now) {
+    /// Withholds the addresses that are due and whose peers are probably connected.
+    pub fn withhold_connected(&mut self, now: Now) {
         while let Some(addr) = self.candidates.peek(now) {
             if let Some(key) = self.connected_at(addr) {
                 self.candidates.next(now);
                 self.slots[key].listens_at.push(addr);
             } else if self.may_be_incoming(addr) {
-                self.candidates.hold(addr);
+                self.candidates.withhold(addr);
             } else {
                 return;
             }

@@ -123,7 +123,7 @@ fn try_all(run: &Recorded, calls: &[Call]) -> Result<u64, String> {
             let found = verdict(resume.as_ref(), &layout, state.stamps);
             let right = |piece: u32| state.right[piece as usize];
             let believed = found.trusted.ones().find(|&piece| !right(piece));
-            let saved = model::held(read(state.safe).as_ref());
+            let saved = model::verified(read(state.safe).as_ref());
             let forgotten = saved.into_iter().find(|&piece| {
                 !right(piece) || !(found.trusted.get(piece) || found.hash.get(piece))
             });
@@ -187,7 +187,7 @@ fn content_is_synced_before_the_resume_file_that_vouches_for_it_is_in_place() {
             assert!(flush.done.unwrap() < rename.begun);
             assert!(rename.done.unwrap() < settle.begun && settle.done.is_some());
             let resume = decode(&run.bench, bytes).unwrap();
-            for piece in resume.held.ones() {
+            for piece in resume.verified.ones() {
                 vouched += 1;
                 let from = layout.geometry().piece_start(piece);
                 let to = from + u64::from(layout.geometry().piece_size(piece));

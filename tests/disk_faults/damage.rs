@@ -78,7 +78,7 @@ fn another_torrents_and_impossible_ones_only_cost_a_check() {
     };
     assert_checked(&bench, &other.encode(), "another torrent's");
     let more = Resume {
-        held: Bits::full(17),
+        verified: Bits::full(17),
         ..ours.clone()
     };
     assert_checked(&bench, &more.encode(), "a piece too many");

@@ -52,7 +52,7 @@ fn content_that_does_not_reach_the_disk_is_never_vouched_for() {
         let mut child = get(&bench, &seed, faults);
         assert_fails(&mut child, &[name, why]);
         // What was saved before speaks of nothing that was written since.
-        let saved = crate::record::held(&bench);
+        let saved = crate::record::verified(&bench);
         let synced = if faults == "sync:2:EIO" { 96 } else { 0 };
         assert!(saved <= synced, "{faults}: {saved} pieces are vouched for");
         assert_nothing_lost(&bench, &mut child);

@@ -374,6 +374,6 @@ fn right(present: &[(u64, u64)], layout: &Layout) -> Vec<bool> {
 }
 
 /// The pieces that a resume file vouches for.
-pub fn held(resume: Option<&Resume>) -> Vec<u32> {
-    resume.map_or(Vec::new(), |resume| resume.held.ones().collect())
+pub fn verified(resume: Option<&Resume>) -> Vec<u32> {
+    resume.map_or(Vec::new(), |resume| resume.verified.ones().collect())
 }

@@ -24,10 +24,10 @@ pub fn decode(bench: &Bench, bytes: &[u8]) -> Option<Resume> {
 }
 
 /// How many pieces the resume file vouches for; none if there is none.
-pub fn held(bench: &Bench) -> u32 {
+pub fn verified(bench: &Bench) -> u32 {
     let bytes = fs::read(resume(bench)).ok();
     let resume = bytes.and_then(|bytes| decode(bench, &bytes));
-    resume.map_or(0, |resume| resume.held.count())
+    resume.map_or(0, |resume| resume.verified.count())
 }
 
 /// Nobody is at the other end of these pipes: whoever waits for that waits for ever.

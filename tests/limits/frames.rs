@@ -100,13 +100,13 @@ fn a_block_that_is_asked_of_us() {
 #[test]
 fn requests_that_wait_before_we_stop_reading() {
     let mut peer = open(PIECES);
-    for number in 0..limits::PAUSED_UPLOADS as u32 {
-        assert!(!peer.is_sated(), "{number} wait");
+    for number in 0..limits::UPLOADS_FULL as u32 {
+        assert!(!peer.is_upload_queue_full(), "{number} wait");
         assert_eq!(peer.serve(block(number)), Ok(()));
         // One that waits already takes no place.
         assert_eq!(peer.serve(block(number / 2)), Ok(()));
     }
-    assert!(peer.is_sated());
+    assert!(peer.is_upload_queue_full());
 }
 
 #[test]

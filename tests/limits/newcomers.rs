@@ -165,5 +165,5 @@ fn what_it_has_is_said_so_often() {
 #[test]
 fn one_read_of_requests_has_room() {
     let requests = limits::ASKING_READ.div_ceil(17);
-    assert!(limits::PAUSED_UPLOADS + requests <= limits::QUEUED_UPLOADS);
+    assert!(limits::UPLOADS_FULL + requests <= limits::QUEUED_UPLOADS);
 }

@@ -98,7 +98,7 @@ fn of_several_senders_the_repetition_tells_who_lied() {
         table.send(3, 0, number);
     }
     assert_eq!(table.verdicts(), [(0, true, vec![addr(2)])]);
-    assert_eq!(table.pieces.state(0), State::Held);
+    assert_eq!(table.pieces.state(0), State::Verified);
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl Course {
         while let Some(verdict) = self.table.pieces.next_verdict() {
             self.bad += usize::from(!verdict.ok);
             if verdict.ok {
-                assert_eq!(self.table.pieces.state(verdict.piece), State::Held);
+                assert_eq!(self.table.pieces.state(verdict.piece), State::Verified);
                 let from = self.table.geometry.piece_start(verdict.piece) as usize;
                 let piece = from..from + self.table.geometry.piece_size(verdict.piece) as usize;
                 assert!(self.table.disk[piece.clone()] == self.table.content[piece]);

@@ -12,13 +12,13 @@ fn what_is_wanted_and_held_is_counted() {
     let wanted = bits(6, [0, 2, 3, 4, 5]);
     let mut pieces = Pieces::new(geometry, hashes, &wanted, false, Rng::from_seed(1));
     assert_eq!((pieces.wanted(), pieces.left()), (160_010, 160_010));
-    let held = bits(6, [0, 1, 5]);
-    pieces.restore(&held);
+    let verified = bits(6, [0, 1, 5]);
+    pieces.restore(&verified);
     pieces.assert_invariants();
     assert_eq!((pieces.done(), pieces.left()), (40_010, 120_000));
-    assert_eq!(pieces.held(), &held);
+    assert_eq!(pieces.verified(), &verified);
     assert_eq!([0, 1, 2].map(|p| pieces.state(p)), {
-        [State::Held, State::Held, State::Missing]
+        [State::Verified, State::Verified, State::Missing]
     });
     assert_eq!(
         [1, 2, 5, 6].map(|p| pieces.needs(p)),

@@ -72,7 +72,7 @@ fn pieces_that_are_right_are_held_and_no_others() {
         "it can be fetched again"
     );
     let saved = bench.saves.last().expect("what was found out is saved");
-    assert_eq!(saved.held.ones().collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(saved.verified.ones().collect::<Vec<_>>(), [0, 2]);
     assert!(!saved.clean, "content is about to come");
     let key = bench.accepts(caller);
     bench.says(key, HELLO);
@@ -136,7 +136,7 @@ fn what_is_complete_already_is_said_to_be_and_left_if_one_does_not_stay() {
         let stopped = bench.reports.contains(&Report::Stopped { reason });
         assert_eq!((stopped, bench.session.is_over()), (!stays, !stays));
         let saved = bench.saves.last().expect("it is known to be whole now");
-        assert!(saved.clean && saved.held.count() == PIECES);
+        assert!(saved.clean && saved.verified.count() == PIECES);
     }
 }
 

@@ -46,8 +46,8 @@ fn a_block_that_could_not_be_written_makes_no_piece() {
         let complete = |report: &Report| matches!(report, Report::Complete { .. });
         assert!(!bench.reports.iter().any(complete));
         let saved = bench.saves.last().expect("something is saved");
-        assert_eq!(saved.held.count(), pieces);
-        assert!(!saved.held.get(piece));
+        assert_eq!(saved.verified.count(), pieces);
+        assert!(!saved.verified.get(piece));
     }
 }
 
@@ -65,7 +65,7 @@ fn a_stop_says_that_nothing_more_is_written() {
     bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
     assert_eq!(clean(&bench), [false, true]);
-    assert_eq!(bench.saves[1].held.ones().collect::<Vec<_>>(), [0]);
+    assert_eq!(bench.saves[1].verified.ones().collect::<Vec<_>>(), [0]);
     // The next signal changes nothing.
     bench.session.stop_all("SIGTERM", bench.now);
     bench.turn();

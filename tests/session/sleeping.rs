@@ -101,7 +101,7 @@ fn a_seed_that_has_sent_something_sleeps_later() {
     let [saved] = &bench.saves[..] else {
         panic!("{} saves", bench.saves.len());
     };
-    assert!(saved.clean && saved.totals.up == 16384 && saved.held.all());
+    assert!(saved.clean && saved.totals.up == 16384 && saved.verified.all());
     assert!(sleep::fall_asleep(&mut bench.session, bench.torrent));
     bench.session.stop(bench.torrent, "SIGINT", bench.now);
     bench.wait(limits::FAREWELL);
@@ -173,7 +173,7 @@ fn changed_files_are_checked_before_anybody_is_served() {
         goes_on(&mut bench, key);
         assert!(bench.is_gone(key), "it is early");
         bench.turn();
-        let held = bench.session.pieces(torrent).held().count();
+        let held = bench.session.pieces(torrent).verified().count();
         assert_eq!(held, PIECES - u32::from(damaged));
         let view = view::of(&bench.session, bench.now);
         let expected = if damaged {

@@ -78,7 +78,7 @@ fn a_download_that_does_not_stay_ends_with_its_last_piece() {
     let complete = |report: &Report| matches!(report, Report::Complete { downloaded, uploaded: 0, .. } if *downloaded == size);
     assert!(bench.reports.iter().any(complete));
     let saved = bench.saves.last().expect("it is saved");
-    assert!(saved.clean && saved.held.count() == 2 && saved.totals.down == size);
+    assert!(saved.clean && saved.verified.count() == 2 && saved.totals.down == size);
 }
 
 #[test]
@@ -95,7 +95,10 @@ fn what_reaches_the_disk_after_a_stop_is_saved_too() {
     let write = write.expect("it is to be written");
     bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
-    assert_eq!(bench.saves.last().map(|saved| saved.held.count()), Some(1));
+    assert_eq!(
+        bench.saves.last().map(|saved| saved.verified.count()),
+        Some(1)
+    );
     let start = bench.setting.local.geometry.offset(write.block) as usize;
     bench.disk[start..start + write.data.len()].copy_from_slice(write.data);
     bench
@@ -103,7 +106,7 @@ fn what_reaches_the_disk_after_a_stop_is_saved_too() {
         .handle_written(bench.torrent, &[(write.block, write.data)]);
     bench.turn();
     let saved = bench.saves.last().expect("it is saved again");
-    assert!(saved.clean && saved.held.count() == 2);
+    assert!(saved.clean && saved.verified.count() == 2);
 }
 
 #[test]

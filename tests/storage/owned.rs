@@ -44,7 +44,7 @@ fn owned(folder: &str, birth: Option<Birth>) -> Owned {
 fn resume(file: Option<Stamp>, owned: Owned, clean: bool) -> Resume {
     Resume {
         info_hash: OURS,
-        held: Bits::new(7),
+        verified: Bits::new(7),
         files: vec![file],
         owned,
         clean,

@@ -54,7 +54,7 @@ fn a_full_disk_says_so_and_loses_nothing() {
     assert_eq!(replaced.unwrap_err().why, Why::Full);
 }
 
-/// Twenty thousand files in a process that may open 64: written, read, held, synced, settled.
+/// Twenty thousand files in a process that may open 64: written, read, pinned, synced, settled.
 #[test]
 fn twenty_thousand_files_need_few_handles() {
     const INSIDE: &str = "BROOKLET_FEW_HANDLES";

@@ -19,15 +19,15 @@ use crate::{Content, PIECE, torrent, whole};
 /// What files get for a modification time, in seconds since 1970.
 pub const TIME: i64 = 1_700_000_000;
 
-/// What would be saved now, every other piece held.
+/// What would be saved now, every other piece verified.
 pub fn snapshot(disk: &ContentFiles, torrent: &Metainfo, clean: bool) -> Vec<u8> {
-    let mut held = Bits::new(torrent.geometry.pieces());
+    let mut verified = Bits::new(torrent.geometry.pieces());
     for piece in (0..torrent.geometry.pieces()).step_by(2) {
-        held.set(piece);
+        verified.set(piece);
     }
     let resume = Resume {
         info_hash: torrent.info_hash,
-        held,
+        verified,
         files: disk.stamps().to_vec(),
         owned: disk.ledger().owned().clone(),
         clean,
@@ -55,8 +55,8 @@ fn decode(saved: &[u8], torrent: &Arc<Metainfo>) -> Resume {
     Resume::decode(saved, torrent.info_hash, disk.layout()).unwrap()
 }
 
-/// A download of eight pieces that was killed: everything written, half of it saved as held. Time
-/// goes by before each step.
+/// A download of eight pieces that was killed: everything written, half of it saved as verified.
+/// Time goes by before each step.
 fn killed(dir: &Path, torrent: &Arc<Metainfo>) -> Vec<u8> {
     let mut disk = Content::new(dir, torrent);
     disk.look();

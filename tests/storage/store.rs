@@ -106,13 +106,13 @@ impl Bench {
 }
 
 /// A snapshot with all of these pieces, of so many.
-fn snapshot(pieces: u32, held: impl IntoIterator<Item = u32>, clean: bool) -> Snapshot {
+fn snapshot(pieces: u32, verified: impl IntoIterator<Item = u32>, clean: bool) -> Snapshot {
     let mut bits = Bits::new(pieces);
-    for piece in held {
+    for piece in verified {
         bits.set(piece);
     }
     Snapshot {
-        held: bits,
+        verified: bits,
         totals: Totals::default(),
         clean,
     }
@@ -159,7 +159,7 @@ fn a_disk_that_refuses_one_torrent_leaves_the_others_going() {
         torrent.info_hash,
         bench.store.content(7).layout(),
     );
-    assert_eq!(saved.unwrap().held.count(), 2);
+    assert_eq!(saved.unwrap().verified.count(), 2);
 }
 
 #[test]
@@ -386,8 +386,8 @@ fn what_waits_for_the_disk_does_not_keep_the_rest_from_being_recorded() {
     let saved = fs::read(&path).unwrap();
     let saved = Resume::decode(&saved, torrent.info_hash, saves.disk.layout()).unwrap();
     assert_eq!(
-        (saved.held, saved.clean),
-        (snapshot(4, [1], true).held, false)
+        (saved.verified, saved.clean),
+        (snapshot(4, [1], true).verified, false)
     );
 }
 

@@ -43,9 +43,12 @@ fn two_nodes_have_a_connection_for_each_torrent() {
     let client = add(&mut world, &source, Role::Client(None), &[1, 0]);
     world.run_until(Now::from_micros(5_000_000));
     assert_eq!(world.nodes[seed].links.len(), 2);
-    let held = world.nodes[client].shares.iter();
-    let held: Vec<u32> = held.map(|share| share.held.count()).collect();
-    assert!(held.iter().all(|&held| held > 2), "both go on: {held:?}");
+    let verified = world.nodes[client].shares.iter();
+    let verified: Vec<u32> = verified.map(|share| share.verified.count()).collect();
+    assert!(
+        verified.iter().all(|&verified| verified > 2),
+        "both go on: {verified:?}"
+    );
     world.run(Duration::from_secs(300));
 }
 
@@ -68,7 +71,7 @@ fn a_swarm_of_nodes_with_two_torrents_or_one() {
             add(&mut world, &source, Role::Seed, &[2]);
             world.run(Duration::from_secs(600));
             for node in &world.nodes {
-                assert!(node.shares.iter().all(|share| share.held.all()));
+                assert!(node.shares.iter().all(|share| share.verified.all()));
             }
         }
     }
@@ -98,7 +101,7 @@ fn seeds_that_sleep_serve_whoever_comes() {
             }
             world.run(Duration::from_secs(1800));
             for node in &world.nodes {
-                assert!(node.shares.iter().all(|share| share.held.all()));
+                assert!(node.shares.iter().all(|share| share.verified.all()));
             }
             let slept = world.nodes[first].slept;
             assert!(

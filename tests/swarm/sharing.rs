@@ -122,16 +122,16 @@ fn who_download_share_their_upload_limits_with_each_other() {
             );
             let node = &mut world.nodes[added];
             node.limits.1 = Some(rate);
-            let mut held = Bits::new(pieces);
+            let mut verified = Bits::new(pieces);
             for piece in (0..pieces).filter(|piece| u64::from(piece % 4) == n) {
-                held.set(piece);
+                verified.set(piece);
                 for number in 0..source.geometry.blocks(piece) {
                     let block = source.geometry.block(piece, number);
                     node.shares[0].disk.write(block, source.read(block));
                 }
             }
             node.shares[0].saved = Some(Snapshot {
-                held,
+                verified,
                 totals: Totals::default(),
                 clean: true,
             });

@@ -26,7 +26,7 @@ pub const METADATA_TWICE: usize = 2;
 pub const METADATA_LATE: Duration = Duration::from_secs(3);
 /// A peer that rejects a block, or has said no size, is left alone for this long: it may have the
 /// metadata by then.
-pub const METADATA_PAUSE: Duration = Duration::from_secs(60);
+pub const METADATA_BACKOFF: Duration = Duration::from_secs(60);
 /// Lengths of the dictionary that are fetched side by side where peers do not agree on it.
 pub const METADATA_SIZES: usize = 3;
 /// Pieces that a peer names one by one before the metadata is there, and that are remembered.

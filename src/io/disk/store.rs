@@ -283,7 +283,7 @@ impl Store {
     /// heard.
     pub fn may_be_ours(&self, torrent: TorrentKey, file: usize) -> bool {
         let id = self.id(torrent);
-        !self.writer.is_idle(id) && self.entries[id].content.ledger().held(file).is_none()
+        !self.writer.is_idle(id) && self.entries[id].content.ledger().pinned(file).is_none()
     }
 
     /// Saves this as soon as may be: see [`Saving`].

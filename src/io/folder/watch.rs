@@ -44,7 +44,7 @@ pub struct Watch {
     /// Files that are there and were looked at.
     sights: SortedMap<OsString, Sight>,
     /// How many of them are being added.
-    held: usize,
+    adding: usize,
 }
 
 /// A file that was looked at.
@@ -60,7 +60,7 @@ enum Fate {
     /// It is not valid, and refused if it is the same at this moment.
     Doubted(Now),
     /// It is being added, or refused.
-    Held,
+    Adding,
     /// It cannot be moved away: it stays until it changes.
     Stuck,
 }
@@ -114,7 +114,7 @@ impl Watch {
             rescan_at: now,
             queue: VecDeque::new(),
             sights: SortedMap::new(),
-            held: 0,
+            adding: 0,
         };
         let told = told.and_then(|told| {
             watch.told = Some(told);
@@ -165,20 +165,20 @@ impl Watch {
     pub fn next_deadline(&self) -> Option<Now> {
         let fates = self.sights.values().map(|sight| match sight.fate {
             Fate::Doubted(at) => Some(at),
-            Fate::Held | Fate::Stuck => None,
+            Fate::Adding | Fate::Stuck => None,
         });
-        // While as many as may be are held, the next look comes when one of them is done.
+        // While as many are being added as may be, the next look comes when one of them is done.
         let next = fates.fold(Some(self.rescan_at), sooner);
         next.filter(|_| self.has_room())
     }
 
     fn has_room(&self) -> bool {
-        self.held < limits::WATCH_AT_ONCE
+        self.adding < limits::WATCH_AT_ONCE
     }
 
-    /// The next file that is whole, or cannot be: it is held until [`Watch::accept`] or
-    /// [`Watch::refuse`] is called for it. At most this many are held at one time as
-    /// [`limits::WATCH_AT_ONCE`] says.
+    /// The next file that is whole, or cannot be: it counts as being added until [`Watch::accept`]
+    /// or [`Watch::refuse`] is called for it, and at most [`limits::WATCH_AT_ONCE`] are at one
+    /// time.
     pub fn next(&mut self, now: Now) -> Option<Found> {
         if !self.has_room() {
             return None;
@@ -208,13 +208,13 @@ impl Watch {
             let names = entries.map(|entry| entry.file_name());
             let names: SortedSet<OsString> = names.filter(|name| is_meant(name)).collect();
             self.sights
-                .retain(|name, sight| sight.fate == Fate::Held || names.contains(name));
+                .retain(|name, sight| sight.fate == Fate::Adding || names.contains(name));
             self.queue.extend(names);
             return;
         }
         let due = self.sights.iter().filter(|(_, sight)| match sight.fate {
             Fate::Doubted(at) => at <= now,
-            Fate::Held | Fate::Stuck => false,
+            Fate::Adding | Fate::Stuck => false,
         });
         self.queue.extend(due.map(|(name, _)| name.clone()));
     }
@@ -230,7 +230,7 @@ impl Watch {
         let before = self.sights.get(name).copied();
         let same = before.filter(|before| before.stamp == stamp);
         match (before.map(|before| before.fate), same.map(|same| same.fate)) {
-            (Some(Fate::Held), _) | (_, Some(Fate::Stuck)) => return None,
+            (Some(Fate::Adding), _) | (_, Some(Fate::Stuck)) => return None,
             (_, Some(Fate::Doubted(at))) if now < at => return None,
             _ => {}
         }
@@ -247,9 +247,9 @@ impl Watch {
                 Err(why)
             }
         };
-        let fate = Fate::Held;
+        let fate = Fate::Adding;
         self.sights.insert(name.into(), Sight { stamp, fate });
-        self.held += 1;
+        self.adding += 1;
         Some(read)
     }
 
@@ -304,8 +304,8 @@ impl Watch {
 
     fn release(&mut self, name: &OsStr) -> Option<Sight> {
         let sight = self.sights.remove(name)?;
-        if sight.fate == Fate::Held {
-            self.held -= 1;
+        if sight.fate == Fate::Adding {
+            self.adding -= 1;
         }
         Some(sight)
     }

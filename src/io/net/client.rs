@@ -32,7 +32,7 @@ pub struct Client<S> {
 
 /// What becomes of a client next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Step {
     /// Here is a request.
     Request(Vec<u8>),
     /// It sends a request that is longer than [`limits::CONTROL_REQUEST`], or all clients together
@@ -63,7 +63,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Bytes that wait for the rest of their request.
-    pub fn held(&self) -> usize {
+    pub fn buffered(&self) -> usize {
         self.input.len()
     }
 
@@ -83,29 +83,29 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Writes what is to be written, then looks for a request, then reads, once. `room`: bytes that
-    /// may be held more.
-    pub fn turn(&mut self, room: usize, now: Now) -> Turn {
+    /// Writes what is to be written, then looks for a request, then reads, once. `room`: bytes
+    /// that it may still buffer.
+    pub fn step(&mut self, room: usize, now: Now) -> Step {
         if !self.flush(now) {
-            return Turn::Close;
+            return Step::Close;
         }
         if !self.is_idle() {
-            return Turn::Wait;
+            return Step::Wait;
         }
         if self.closing {
-            return Turn::Close;
+            return Step::Close;
         }
         if let Some(request) = self.next_request() {
             self.is_busy = true;
-            return Turn::Request(request);
+            return Step::Request(request);
         }
         if self.ended {
-            return Turn::Close;
+            return Step::Close;
         }
         if self.input.len() > limits::CONTROL_REQUEST || room == 0 {
             self.input = Vec::new();
             self.is_busy = true;
-            return Turn::TooLong;
+            return Step::TooLong;
         }
         self.read(now)
     }
@@ -135,7 +135,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    fn read(&mut self, now: Now) -> Turn {
+    fn read(&mut self, now: Now) -> Step {
         let start = self.input.len();
         self.input.resize(start + READ, 0);
         let buffer = self.input.get_mut(start..).unwrap_or_default();
@@ -144,17 +144,17 @@ impl<S: Read + Write> Client<S> {
         match read {
             Ok(0) => {
                 self.ended = true;
-                Turn::Again
+                Step::Again
             }
             Ok(_) => {
                 self.moved = now;
-                Turn::Again
+                Step::Again
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.input.shrink_to_fit();
-                Turn::Wait
+                Step::Wait
             }
-            Err(_) => Turn::Close,
+            Err(_) => Step::Close,
         }
     }
 

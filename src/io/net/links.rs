@@ -15,10 +15,10 @@ pub struct Links {
     /// Those that may have something to read.
     pub unread: Vec<PeerKey>,
     /// Those that are not read from until some of what their peers asked for is sent.
-    pub paused: Vec<PeerKey>,
+    pub after_uploads: Vec<PeerKey>,
     /// Those whose peers owe us blocks, which are not read from until some of what came before is
     /// on disk.
-    pub held_up: Vec<PeerKey>,
+    pub after_disk: Vec<PeerKey>,
     /// Those that were read from in this turn and whose peers only take.
     pub heard: Vec<PeerKey>,
     /// Those that take more, and may be written to.
@@ -51,7 +51,11 @@ impl Links {
         if let Some(mut link) = link {
             // It is closed by being dropped; the poll forgets it by itself.
             let _ = registry.deregister(&mut link.stream);
-            for keys in [&mut self.unread, &mut self.paused, &mut self.held_up] {
+            for keys in [
+                &mut self.unread,
+                &mut self.after_uploads,
+                &mut self.after_disk,
+            ] {
                 keys.retain(|&other| other != key);
             }
         }

@@ -9,7 +9,7 @@ use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use slab::Slab;
 
-use super::client::{Client, Turn};
+use super::client::{Client, Step};
 use super::link;
 use super::unix::{self, Place};
 use crate::base::{Now, limits};
@@ -84,12 +84,12 @@ impl Server {
         // Each of them once: a client that has more to say is on the list again for the next time.
         for _ in 0..self.ready.len() {
             let slot = self.ready.remove(0);
-            let held: usize = self
+            let buffered: usize = self
                 .clients
                 .iter()
-                .map(|(_, (_, client))| client.held())
+                .map(|(_, (_, client))| client.buffered())
                 .sum();
-            let room = limits::CONTROL_BYTES.saturating_sub(held);
+            let room = limits::CONTROL_BYTES.saturating_sub(buffered);
             let Some((serial, client)) = self.clients.get_mut(slot) else {
                 continue;
             };
@@ -97,12 +97,12 @@ impl Server {
                 slot,
                 serial: *serial,
             };
-            match client.turn(room, now) {
-                Turn::Request(request) => return Some((key, Incoming::Request(request))),
-                Turn::TooLong => return Some((key, Incoming::TooLong)),
-                Turn::Again => self.make_ready(slot),
-                Turn::Wait => {}
-                Turn::Close => self.close(slot, registry),
+            match client.step(room, now) {
+                Step::Request(request) => return Some((key, Incoming::Request(request))),
+                Step::TooLong => return Some((key, Incoming::TooLong)),
+                Step::Again => self.make_ready(slot),
+                Step::Wait => {}
+                Step::Close => self.close(slot, registry),
             }
         }
         None

@@ -54,8 +54,8 @@ fn asking_for(blocks: usize) -> Peer {
 #[test]
 fn who_takes_what_it_asked_for_and_is_not_listened_to_is_not_silent() {
     let silence = limits::SILENCE.as_secs();
-    let mut peer = asking_for(limits::PAUSED_UPLOADS + 10);
-    assert!(peer.is_sated());
+    let mut peer = asking_for(limits::UPLOADS_FULL + 10);
+    assert!(peer.is_upload_queue_full());
     let frame = BLOCK as usize + 13;
     peer.transmitted(frame, at(silence - 1));
     assert_eq!(peer.handle_timeout(at(silence)), Ok(()));
@@ -65,9 +65,9 @@ fn who_takes_what_it_asked_for_and_is_not_listened_to_is_not_silent() {
     assert_eq!(peer.handle_timeout(later), Err(Fault::Silent));
 
     // Who has little to wait for is listened to.
-    let mut peer = asking_for(limits::PAUSED_UPLOADS);
+    let mut peer = asking_for(limits::UPLOADS_FULL);
     peer.transmitted(frame, at(silence - 1));
-    assert!(!peer.is_sated());
+    assert!(!peer.is_upload_queue_full());
     assert_eq!(peer.handle_timeout(at(silence)), Err(Fault::Silent));
 }
 

@@ -246,11 +246,11 @@ fn a_port_that_was_of_use_is_displaced_last_and_one_that_the_user_named_never() 
         let now = at(30 * u64::from(number));
         assert!(candidates.add(port(1000 + number), Source::Tracker, now));
         assert!(candidates.known.contains_key(&port(1)));
-        candidates.set_turn(port(1000 + number), Turn::Busy);
+        candidates.set_status(port(1000 + number), Status::Busy);
     }
     assert!(candidates.add(port(2000), Source::Tracker, at(1000)));
     assert!(!candidates.known.contains_key(&port(1)));
-    candidates.set_turn(port(2000), Turn::Busy);
+    candidates.set_status(port(2000), Status::Busy);
     assert!(!candidates.add(port(2001), Source::Tracker, at(2000)));
     assert!(candidates.known.contains_key(&port(100)));
 }
@@ -261,7 +261,7 @@ fn an_address_that_may_be_an_incoming_peers_is_held_until_it_is_released() {
     let port = |port| SocketAddr::from(([10, 0, 0, 1], port));
     candidates.add(port(1), Source::Tracker, at(0));
     assert!(!candidates.may_be_incoming(port(1), 0) && candidates.may_be_incoming(port(1), 1));
-    candidates.hold(port(1));
+    candidates.withhold(port(1));
     assert_eq!(
         (candidates.next(at(9)), candidates.next_deadline()),
         (None, None)
@@ -276,7 +276,7 @@ fn an_address_that_may_be_an_incoming_peers_is_held_until_it_is_released() {
     let first = candidates.next(at(10)).expect("both are due");
     candidates.on_failed(first, at(10));
     let other = candidates.next(at(10)).expect("the other is due, too");
-    candidates.hold(other);
+    candidates.withhold(other);
     assert!(candidates.may_be_incoming(other, 1) && !candidates.may_be_incoming(first, 1));
     candidates.release("::ffff:10.0.0.1".parse().unwrap(), at(20));
     assert_eq!(candidates.next(at(19)), None);

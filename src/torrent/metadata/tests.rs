@@ -82,7 +82,7 @@ fn who_rejects_is_left_alone_for_a_while() {
     fetch.on_peer(0, Some(BLOCK), false, at(0));
     assert_eq!(fetch.plan(at(0)), [(0, 0)]);
     fetch.on_reject(0, 0, at(0));
-    let again = at(0) + limits::METADATA_PAUSE;
+    let again = at(0) + limits::METADATA_BACKOFF;
     assert_eq!(fetch.plan(at(59)), []);
     assert_eq!(fetch.next_deadline(), Some(again));
     assert_eq!(fetch.plan(again), [(0, 0)]);
@@ -94,7 +94,7 @@ fn a_peer_without_metadata_is_asked_later_whether_it_has_them_now() {
     let mut fetch = search(&right);
     fetch.on_peer(0, None, false, at(0));
     assert_eq!(fetch.plan(at(59)), []);
-    let later = at(0) + limits::METADATA_PAUSE;
+    let later = at(0) + limits::METADATA_BACKOFF;
     assert_eq!(fetch.plan(later), [(0, 0)]);
     assert!(fetch.on_data(0, (0, Some(10)), &right, later));
     assert_eq!(fetch.plan(later), [(0, 0)], "now its size is known");

@@ -39,7 +39,7 @@ pub struct World {
     /// Peers that have room again for what we send.
     unwritten: BTreeSet<usize>,
     complete: [bool; 2],
-    held: [Bits; 2],
+    verified: [Bits; 2],
 }
 
 /// The content on disk, and what is on its way there.
@@ -74,7 +74,7 @@ impl World {
             stopped: false,
             unwritten: BTreeSet::new(),
             complete: [false; 2],
-            held: TORRENTS.map(|_| Bits::new(torrent.geometry().pieces())),
+            verified: TORRENTS.map(|_| Bits::new(torrent.geometry().pieces())),
         };
         world.turn();
         world
@@ -108,7 +108,10 @@ impl World {
         };
         // The loop does not read from those who wait for the disk or for what they asked for.
         let deaf = self.peers.get(&key).is_some_and(|other| other.unheard);
-        let sated = self.session.peer(key).is_some_and(Peer::is_sated);
+        let sated = self
+            .session
+            .peer(key)
+            .is_some_and(Peer::is_upload_queue_full);
         if self.calls.contains(&key) || sated || deaf {
             return;
         }
@@ -128,13 +131,13 @@ impl World {
     }
 
     /// A peer is read from no longer, or again.
-    pub fn hold_up(&mut self, key: usize, held_up: bool) {
+    pub fn suspend_reading(&mut self, key: usize, suspended: bool) {
         if let Some(other) = self.peers.get_mut(&key) {
-            other.unheard = held_up;
-            if held_up {
-                self.session.hold_up(key, self.now)
+            other.unheard = suspended;
+            if suspended {
+                self.session.suspend_reading(key, self.now)
             } else {
-                self.session.read_again(key, self.now)
+                self.session.resume_reading(key, self.now)
             }
         }
     }
@@ -144,8 +147,11 @@ impl World {
         let most = most.min(self.disk.waiting.len());
         let written: Vec<_> = self.disk.waiting.drain(..most).collect();
         for (torrent, block, data) in &written {
-            let held = self.session.pieces(*torrent).held().get(block.piece);
-            assert!(!held, "{block:?} is written to a piece that is held");
+            let verified = self.session.pieces(*torrent).verified().get(block.piece);
+            assert!(
+                !verified,
+                "{block:?} is written to a piece that is verified"
+            );
             self.disk.bytes[*torrent][self.torrent.range(*block)].copy_from_slice(data);
         }
         for torrent in TORRENTS {
@@ -235,8 +241,8 @@ impl World {
                 Effect::Tracker { action, .. } => self.outside.perform(action),
                 Effect::ReadAhead { block, .. } => assert!(self.torrent.geometry().contains(block)),
                 Effect::Save { torrent, snapshot } => {
-                    let held = snapshot.held.ones();
-                    held.for_each(|piece| self.check_piece(torrent, piece));
+                    let verified = snapshot.verified.ones();
+                    verified.for_each(|piece| self.check_piece(torrent, piece));
                 }
                 Effect::Report { torrent, report } => self.note(torrent, &report),
                 Effect::FindNodes
@@ -374,10 +380,10 @@ impl World {
     /// The promises that hold between any two things that happen.
     fn check(&mut self) {
         for torrent in TORRENTS {
-            let held = self.session.pieces(torrent).held().ones();
-            let new = held.filter(|&piece| !self.held[torrent].get(piece));
+            let verified = self.session.pieces(torrent).verified().ones();
+            let new = verified.filter(|&piece| !self.verified[torrent].get(piece));
             for piece in new.collect::<Vec<u32>>() {
-                self.held[torrent].set(piece);
+                self.verified[torrent].set(piece);
                 self.check_piece(torrent, piece);
             }
         }
@@ -410,7 +416,7 @@ impl World {
         let range = self.torrent.range(block);
         assert!(
             self.disk.bytes[torrent][range.clone()] == self.torrent.content[range],
-            "piece {piece} is held and wrong"
+            "piece {piece} is verified and wrong"
         );
     }
 }

@@ -70,7 +70,7 @@ pub struct Share {
     pub number: u32,
     pub disk: Disk,
     /// The pieces that its session said were right.
-    pub held: Bits,
+    pub verified: Bits,
     pub saved: Option<Snapshot>,
     /// It was complete once.
     pub done: bool,
@@ -81,7 +81,7 @@ pub struct Share {
 impl Share {
     fn new(number: u32, full: bool, source: &Rc<Source>) -> Share {
         let pieces = source.geometry.pieces();
-        let (disk, held) = if full {
+        let (disk, verified) = if full {
             (Disk::full(source), Bits::full(pieces))
         } else {
             (Disk::new(source), Bits::new(pieces))
@@ -89,17 +89,17 @@ impl Share {
         Share {
             number,
             disk,
-            held,
+            verified,
             saved: None,
             done: false,
             forgotten: false,
         }
     }
 
-    /// Whether all that is held is on disk.
+    /// Whether all that is verified is on disk.
     pub fn is_safe(&self) -> bool {
-        let mut held = self.held.ones();
-        held.all(|piece| self.disk.is_right(piece))
+        let mut verified = self.verified.ones();
+        verified.all(|piece| self.disk.is_right(piece))
     }
 
     /// The pieces that a restart hashes: after a stop in order none, else whatever was written and
@@ -161,7 +161,7 @@ pub struct Node {
     pub active: Option<usize>,
     pub writer: Writer,
     /// Directions that are not read while the disk is behind.
-    pub held_up: Vec<(usize, usize)>,
+    pub suspended: Vec<(usize, usize)>,
     /// When it is to come.
     pub joins: Now,
     /// From when to when it is to be away.
@@ -209,7 +209,7 @@ impl Node {
             max_peers: limits::PEERS,
             active: None,
             writer: Writer::default(),
-            held_up: Vec::new(),
+            suspended: Vec::new(),
             joins: Now::default(),
             absent: Vec::new(),
         };
@@ -250,14 +250,14 @@ impl Node {
         self.outs.clear();
         self.unread.clear();
         self.writable.clear();
-        self.held_up.clear();
+        self.suspended.clear();
         self.writer = Writer::default();
         self.gone = false;
         self.fate.joined.get_or_insert(now);
         let mut session = Session::new(self.config(), seed, now);
         for place in 0..self.shares.len() {
             let order = self.order(&self.shares[place], source);
-            self.shares[place].held = order.trusted.clone();
+            self.shares[place].verified = order.trusted.clone();
             assert_eq!(session.add(order, now), Ok(place));
         }
         self.session = Some(session);
@@ -267,7 +267,7 @@ impl Node {
     pub fn adds(&mut self, number: u32, full: bool, source: &Rc<Source>, now: Now) -> TorrentKey {
         let share = Share::new(number, full, source);
         let mut order = self.order(&share, source);
-        (order.trusted, order.download) = (share.held.clone(), !full);
+        (order.trusted, order.download) = (share.verified.clone(), !full);
         order.to_hash = Bits::new(source.geometry.pieces());
         let mut session = self.session.take().expect("it runs");
         let key = session.add(order, now).expect("it is new");
@@ -284,7 +284,7 @@ impl Node {
     /// What a torrent that has slept is begun with again: all of it is there.
     pub fn order_again(&self, share: &Share, source: &Source) -> Order {
         Order {
-            trusted: share.held.clone(),
+            trusted: share.verified.clone(),
             to_hash: Bits::new(source.geometry.pieces()),
             ..self.order(share, source)
         }
@@ -296,7 +296,7 @@ impl Node {
         let download = self.role != Role::Seed;
         let trusted = match &share.saved {
             _ if !download => Bits::full(pieces),
-            Some(saved) => saved.held.clone(),
+            Some(saved) => saved.verified.clone(),
             None => Bits::new(pieces),
         };
         let time = match self.role {

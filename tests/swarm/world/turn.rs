@@ -90,15 +90,15 @@ impl World {
                 self.nodes[n].writer.load()
             };
             match session.appetite(key, load) {
-                Some(Appetite::Pause) => {
+                Some(Appetite::AfterUploads) => {
                     side.pipes[dir].queued = true;
                     self.nodes[n].unread.push_back((conn, dir));
                     continue;
                 }
-                Some(Appetite::HoldUp) => {
-                    session.hold_up(key, self.now);
+                Some(Appetite::AfterDisk) => {
+                    session.suspend_reading(key, self.now);
                     side.pipes[dir].queued = true;
-                    self.nodes[n].held_up.push((conn, dir));
+                    self.nodes[n].suspended.push((conn, dir));
                     continue;
                 }
                 Some(Appetite::Read(_)) | None => {}
@@ -214,7 +214,10 @@ impl World {
     fn save(&mut self, n: usize, torrent: TorrentKey, snapshot: Snapshot) {
         let node = &mut self.nodes[n];
         let share = &mut node.shares[torrent];
-        let right = snapshot.held.ones().all(|piece| share.disk.is_right(piece));
+        let right = snapshot
+            .verified
+            .ones()
+            .all(|piece| share.disk.is_right(piece));
         assert!(right || node.manners.claims_all(), "what is saved is wrong");
         share.saved = Some(snapshot);
     }

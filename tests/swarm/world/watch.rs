@@ -48,19 +48,22 @@ impl Watch {
 impl Share {
     /// A piece is right, says the session.
     pub fn hold(&mut self, piece: u32) {
-        assert!(self.disk.is_right(piece), "piece {piece} is held and wrong");
-        assert!(self.held.set(piece), "piece {piece} is held twice");
+        assert!(
+            self.disk.is_right(piece),
+            "piece {piece} is verified and wrong"
+        );
+        assert!(self.verified.set(piece), "piece {piece} is verified twice");
     }
 
-    /// A block is about to be written: nothing wrong may go over what is held.
+    /// A block is about to be written: nothing wrong may go over what is verified.
     pub fn on_write(&mut self, block: Block, data: &[u8], source: &Source) {
-        let harmless = !self.held.get(block.piece) || data == source.read(block);
-        assert!(harmless, "{block:?} spoils a piece that is held");
+        let harmless = !self.verified.get(block.piece) || data == source.read(block);
+        assert!(harmless, "{block:?} spoils a piece that is verified");
     }
 }
 
 impl Node {
-    /// Asserts that the content of each piece that is held is on disk, now and then.
+    /// Asserts that the content of each piece that is verified is on disk, now and then.
     pub fn look_at_disk(&self) {
         if self.watch.turns % SELDOM == 0 && !self.manners.claims_all() {
             assert!(self.shares.iter().all(Share::is_safe), "lost content");

@@ -199,7 +199,7 @@ impl World {
             return;
         };
         sleep::wake_up(session, torrent, order, self.now);
-        node.unread.extend(std::mem::take(&mut node.held_up));
+        node.unread.extend(std::mem::take(&mut node.suspended));
         self.wake(n, self.now);
     }
 

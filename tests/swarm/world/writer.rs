@@ -89,9 +89,9 @@ impl World {
         if let Some(session) = node.session.as_mut() {
             session.handle_written(torrent, &written);
             if !node.writer.is_full() {
-                for (conn, dir) in std::mem::take(&mut node.held_up) {
+                for (conn, dir) in std::mem::take(&mut node.suspended) {
                     if let Some(key) = self.conns[conn].keys[1 - dir] {
-                        session.read_again(key, self.now);
+                        session.resume_reading(key, self.now);
                         node.unread.push_back((conn, dir));
                     }
                 }

@@ -217,9 +217,9 @@ impl ContentFiles {
         self.ledger.on_changed(file);
     }
 
-    /// What a user is told, once, where a file's time cannot be held.
-    pub fn take_unheld(&mut self) -> Option<String> {
-        let file = self.ledger.take_unheld()?;
+    /// What a user is told, once, where a file's time cannot be pinned.
+    pub fn take_unpinned(&mut self) -> Option<String> {
+        let file = self.ledger.take_unpinned()?;
         let path = self.path(file);
         let path = path.display();
         Some(format!(
@@ -254,7 +254,7 @@ impl ContentFiles {
                 .as_ref()
                 .is_some_and(|away| away.takes(span.file));
             let length = layout.length(span.file);
-            span.padding || (!away && self.holes.hold(&mut self.files, span, length))
+            span.padding || (!away && self.holes.covers(&mut self.files, span, length))
         })
     }
 

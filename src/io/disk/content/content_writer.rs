@@ -3,8 +3,8 @@
 //! threads.
 //!
 //! A file that is written is made as long as it will be at once, as a hole; what is longer than it
-//! should be is left so, since content is never thrown away. Its modification time is held (see
-//! [`held`](super::super::handles::held)).
+//! should be is left so, since content is never thrown away. Its modification time is pinned (see
+//! [`pinned`](super::super::handles::pinned)).
 //!
 //! After an error nothing more is written: the download is over.
 
@@ -23,7 +23,7 @@ use crate::io::disk::elsewhere::Elsewhere;
 use crate::io::disk::faults::{self, Call};
 use crate::io::disk::handles::birth;
 use crate::io::disk::handles::files::Files;
-use crate::io::disk::handles::held::{Change, Held, prepare, set_time};
+use crate::io::disk::handles::pinned::{Change, Pinned, prepare, set_time};
 use crate::io::disk::handles::stat;
 use crate::io::disk::handles::tree::Access;
 use crate::storage::{Birth, Layout, Owned, Span, Stamp};
@@ -37,7 +37,7 @@ pub struct ContentWriter {
     layout: Arc<Layout>,
     files: Files,
     /// Files written.
-    held: BTreeMap<usize, Held>,
+    pinned: BTreeMap<usize, Pinned>,
     news: Changes,
     broken: Option<DiskError>,
     /// Takes the bytes of barred files.
@@ -52,13 +52,14 @@ pub struct ContentWriter {
 /// What writing changed.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Files that are written for the first time: what they were before, and what they are held at.
-    pub held: Vec<(usize, Stamp, Held)>,
+    /// Files that are written for the first time: what they were before, and what they are pinned
+    /// at.
+    pub pinned: Vec<(usize, Stamp, Pinned)>,
     /// Files that another program has changed meanwhile.
     pub changed: BTreeSet<usize>,
-    /// Files whose time cannot be held, and their size and time after the last write.
-    pub unheld: BTreeMap<usize, Stamp>,
-    /// Files whose time cannot be held and is not the one that the last write left.
+    /// Files whose time cannot be pinned, and their size and time after the last write.
+    pub unpinned: BTreeMap<usize, Stamp>,
+    /// Files whose time cannot be pinned and is not the one that the last write left.
     pub doubtful: BTreeSet<usize>,
     /// Files that were not chosen and cannot be made: barred from now on.
     pub barred: BTreeSet<usize>,
@@ -96,7 +97,7 @@ impl ContentWriter {
         ContentWriter {
             layout,
             files,
-            held: BTreeMap::new(),
+            pinned: BTreeMap::new(),
             news: Changes::default(),
             broken: None,
             elsewhere: None,
@@ -209,7 +210,7 @@ impl ContentWriter {
         if self.precious.contains(&file) {
             return Err(DiskError::new(self.files.path(file), Why::Foreign));
         }
-        if let Err(error) = self.hold(file) {
+        if let Err(error) = self.pin(file) {
             return self.bar(&run, error);
         }
         self.news.written.insert(file);
@@ -219,26 +220,26 @@ impl ContentWriter {
         let open = self.files.get(file)?;
         let open = &**open;
         let found = stat::look_at(open).map_err(fail)?;
-        let held = self.held.get_mut(&file);
-        if let Some(change) = held.as_ref().and_then(|held| held.change(found)) {
+        let pinned = self.pinned.get_mut(&file);
+        if let Some(change) = pinned.as_ref().and_then(|pinned| pinned.change(found)) {
             self.news.changed.insert(file);
             if change == Change::Gone {
                 return Err(DiskError::new(&path, Why::Changed));
             }
         }
         let written = write_all(open, run.parts, run.offset, &path);
-        match held.map(|held| (held.times, held)) {
+        match pinned.map(|pinned| (pinned.times, pinned)) {
             // Where it fails, the file is found to have been changed: then it is hashed, which is
             // right.
-            Some((Some(times), held)) => {
-                let _ = set_time(open, held.stamp, times, &path);
+            Some((Some(times), pinned)) => {
+                let _ = set_time(open, pinned.stamp, times, &path);
             }
-            Some((None, held)) => {
-                if found.1 != held.stamp {
+            Some((None, pinned)) => {
+                if found.1 != pinned.stamp {
                     self.news.doubtful.insert(file);
                 }
-                held.stamp = stat::stamp_of(open).map_err(fail)?;
-                self.news.unheld.insert(file, held.stamp);
+                pinned.stamp = stat::stamp_of(open).map_err(fail)?;
+                self.news.unpinned.insert(file, pinned.stamp);
             }
             None => {}
         }
@@ -281,7 +282,7 @@ impl ContentWriter {
     /// file that is complete then keeps its time, though a piece that it shares with an incomplete
     /// one comes in again.
     fn is_there(&mut self, run: &Run<'_>) -> bool {
-        if self.held.contains_key(&run.file) {
+        if self.pinned.contains_key(&run.file) {
             return false;
         }
         let metainfo = Arc::clone(self.files.metainfo());
@@ -303,10 +304,10 @@ impl ContentWriter {
         })
     }
 
-    /// Before the first write to a file: makes it as long as it will be, and notes the time to hold
+    /// Before the first write to a file: makes it as long as it will be, and notes the time to pin
     /// it at.
-    fn hold(&mut self, file: usize) -> Result<(), DiskError> {
-        if self.held.contains_key(&file) {
+    fn pin(&mut self, file: usize) -> Result<(), DiskError> {
+        if self.pinned.contains_key(&file) {
             return Ok(());
         }
         let length = self.layout.length(file);
@@ -321,9 +322,9 @@ impl ContentWriter {
             return Err(DiskError::new(&path, Why::Foreign));
         }
         let prepared = prepare(open, length, &path);
-        let (before, held) = prepared.map_err(|error| DiskError::new(&path, error))?;
-        self.held.insert(file, held);
-        self.news.held.push((file, before, held));
+        let (before, pinned) = prepared.map_err(|error| DiskError::new(&path, error))?;
+        self.pinned.insert(file, pinned);
+        self.news.pinned.push((file, before, pinned));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of each file of a torrent: its size and time as the resume data may name them,
 //! which files are being written, which other programs have changed, and what is not synced yet.
-//! [`Ledger::settle`] gives the files that were written, whose times were held until then, their
+//! [`Ledger::settle`] gives the files that were written, whose times were pinned until then, their
 //! real ones.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::content_writer::Changes;
 use crate::base::Bits;
 use crate::io::disk::disk_error::{DiskError, Why};
-use crate::io::disk::handles::held::Held;
+use crate::io::disk::handles::pinned::Pinned;
 use crate::io::disk::handles::stat::Times;
 use crate::io::disk::handles::tree::Tree;
 use crate::storage::{Layout, Owned, Stamp};
@@ -20,7 +20,7 @@ use crate::wire::{FileKind, Metainfo, paths};
 #[derive(Debug)]
 pub struct Unsynced {
     /// Each by its number.
-    pub files: Vec<(usize, Held)>,
+    pub files: Vec<(usize, Pinned)>,
     /// Bytes written to them.
     pub bytes: u64,
     metainfo: Arc<Metainfo>,
@@ -28,11 +28,11 @@ pub struct Unsynced {
 
 impl Unsynced {
     /// Where each lies below the tree, with what is known of it.
-    pub fn each(&self) -> impl Iterator<Item = (&str, &Held)> {
+    pub fn each(&self) -> impl Iterator<Item = (&str, &Pinned)> {
         let path = |file: usize| &*self.metainfo.files[file].path;
         self.files
             .iter()
-            .map(move |(file, held)| (path(*file), held))
+            .map(move |(file, pinned)| (path(*file), pinned))
     }
 }
 
@@ -45,18 +45,18 @@ pub struct Ledger {
     /// Where they lie, and which files they are.
     owned: Owned,
     /// Files written since the last settling.
-    held: BTreeMap<usize, Held>,
+    pinned: BTreeMap<usize, Pinned>,
     /// Files that another program has changed, and the first of them that was noticed.
     changed: BTreeSet<usize>,
     first_changed: Option<usize>,
-    /// Files whose time cannot be held and was not what our last write left.
+    /// Files whose time cannot be pinned and was not what our last write left.
     doubtful: BTreeSet<usize>,
     /// Files that are there and not known to be ours.
     strangers: BTreeSet<usize>,
     /// Those of them that nothing is written to.
     barred: BTreeSet<usize>,
-    /// The first file whose time cannot be held, and whether that was told.
-    unheld: Option<(usize, bool)>,
+    /// The first file whose time cannot be pinned, and whether that was told.
+    unpinned: Option<(usize, bool)>,
     /// Files written since they were last handed out to be synced, and how many bytes.
     unsynced: (BTreeSet<usize>, u64),
 }
@@ -68,38 +68,38 @@ impl Ledger {
             stamps: vec![None; metainfo.files.len()],
             owned: Owned::new(metainfo.files.len()),
             metainfo,
-            held: BTreeMap::new(),
+            pinned: BTreeMap::new(),
             changed: BTreeSet::new(),
             first_changed: None,
             doubtful: BTreeSet::new(),
             strangers: BTreeSet::new(),
             barred: BTreeSet::new(),
-            unheld: None,
+            unpinned: None,
             unsynced: (BTreeSet::new(), 0),
         }
     }
 
     /// Notes what was written.
     pub fn note(&mut self, news: Changes) {
-        for (file, before, held) in news.held {
-            self.held.insert(file, held);
+        for (file, before, pinned) in news.pinned {
+            self.pinned.insert(file, pinned);
             self.strangers.remove(&file);
-            if held.times.is_none() {
-                self.unheld.get_or_insert((file, false));
+            if pinned.times.is_none() {
+                self.unpinned.get_or_insert((file, false));
             }
             // Whoever changed the file since we looked at it may have damaged what we count as
-            // held.
+            // pinned.
             let ours = self.stamps[file].is_none_or(|known| known == before);
-            self.stamps[file] = Some(held.stamp);
+            self.stamps[file] = Some(pinned.stamp);
             if ours {
-                self.owned.set(file, held.birth);
+                self.owned.set(file, pinned.birth);
             } else {
                 self.on_changed(file);
             }
         }
-        for (file, stamp) in news.unheld {
-            if let Some(held) = self.held.get_mut(&file) {
-                held.stamp = stamp;
+        for (file, stamp) in news.unpinned {
+            if let Some(pinned) = self.pinned.get_mut(&file) {
+                pinned.stamp = stamp;
             }
             self.stamps[file] = self.stamps[file].map(|_| stamp);
         }
@@ -168,7 +168,7 @@ impl Ledger {
     /// Each file as the resume data are to record it, with these pieces verified. What another
     /// program has changed, or may have changed, matches no file; what may be the user's own, since
     /// less than half of it is verified, is on record as foreign.
-    pub fn record(&self, layout: &Layout, held: &Bits) -> (Vec<Option<Stamp>>, Owned) {
+    pub fn record(&self, layout: &Layout, verified: &Bits) -> (Vec<Option<Stamp>>, Owned) {
         let (mut record, mut owned) = (self.stamps.clone(), self.owned.clone());
         for &file in &self.strangers {
             let geometry = layout.geometry();
@@ -178,7 +178,7 @@ impl Ledger {
                 let end = start + u64::from(geometry.piece_size(piece));
                 end.min(range.end) - start.max(range.start)
             };
-            let pieces = layout.pieces_of(file).filter(|&piece| held.get(piece));
+            let pieces = layout.pieces_of(file).filter(|&piece| verified.get(piece));
             let verified: u64 = pieces.map(own).sum();
             let proven = verified >= layout.length(file).div_ceil(2);
             if self.barred.contains(&file) || !proven {
@@ -198,8 +198,8 @@ impl Ledger {
     }
 
     /// What is known of a file that was written to and not settled.
-    pub fn held(&self, file: usize) -> Option<Held> {
-        self.held.get(&file).copied()
+    pub fn pinned(&self, file: usize) -> Option<Pinned> {
+        self.pinned.get(&file).copied()
     }
 
     /// Looks for changes by other programs in all files that were written and not settled, where
@@ -207,9 +207,9 @@ impl Ledger {
     pub fn find_changed(&mut self, tree: &mut Tree) {
         let metainfo = Arc::clone(&self.metainfo);
         let mut changed = Vec::new();
-        for (&file, held) in &self.held {
+        for (&file, pinned) in &self.pinned {
             let changes = match tree.look(&metainfo.files[file].path) {
-                Ok(found) => found.is_none_or(|found| held.change(found).is_some()),
+                Ok(found) => found.is_none_or(|found| pinned.change(found).is_some()),
                 // What cannot be looked at now may be well: that is asked again when it is settled.
                 Err(error) => error.why == Why::InTheWay,
             };
@@ -236,9 +236,9 @@ impl Ledger {
         self.first_changed.get_or_insert(file);
     }
 
-    /// A file whose time cannot be held, the first time that there is one.
-    pub fn take_unheld(&mut self) -> Option<usize> {
-        let (file, told) = self.unheld.as_mut()?;
+    /// A file whose time cannot be pinned, the first time that there is one.
+    pub fn take_unpinned(&mut self) -> Option<usize> {
+        let (file, told) = self.unpinned.as_mut()?;
         (!std::mem::replace(told, true)).then_some(*file)
     }
 
@@ -248,16 +248,16 @@ impl Ledger {
     pub fn settle(&mut self, tree: &mut Tree, time: i64) -> bool {
         let mut exact = true;
         let metainfo = Arc::clone(&self.metainfo);
-        while let Some((file, held)) = self.held.pop_first() {
+        while let Some((file, pinned)) = self.pinned.pop_first() {
             let path = &metainfo.files[file].path;
             let found = tree.look(path).unwrap_or_default();
-            let changed = found.is_none_or(|found| held.change(found).is_some());
+            let changed = found.is_none_or(|found| pinned.change(found).is_some());
             if self.stamps[file].is_none() || changed {
                 self.on_changed(file);
                 exact = false;
                 continue;
             }
-            let times = held.times.unwrap_or(Times::Modified);
+            let times = pinned.times.unwrap_or(Times::Modified);
             if let Err(error) = tree.set_time(path, time, times) {
                 log::debug!("its time is not set: {error}");
             }
@@ -269,17 +269,17 @@ impl Ledger {
 
     /// Whether no file was written to and not settled.
     pub fn is_settled(&self) -> bool {
-        self.held.is_empty()
+        self.pinned.is_empty()
     }
 
-    /// What must be synced before resume data may say that everything noted so far is held. The
+    /// What must be synced before resume data may say that everything noted so far is verified. The
     /// next call names only what is written from now on.
     pub fn unsynced(&mut self) -> Unsynced {
         let (files, bytes) = std::mem::take(&mut self.unsynced);
         let known = files.into_iter().filter_map(|file| {
-            let held = self.held.get_mut(&file)?;
-            let new = std::mem::take(&mut held.new);
-            Some((file, Held { new, ..*held }))
+            let pinned = self.pinned.get_mut(&file)?;
+            let new = std::mem::take(&mut pinned.new);
+            Some((file, Pinned { new, ..*pinned }))
         });
         Unsynced {
             files: known.collect(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::content_files::ContentFiles;
 use crate::io::disk::disk_error::{DiskError, Why};
-use crate::io::disk::handles::held::Change;
+use crate::io::disk::handles::pinned::Change;
 use crate::io::disk::handles::pool::Handle;
 use crate::io::disk::handles::stat;
 use crate::storage::Layout;
@@ -105,12 +105,12 @@ impl<'a> Sending<'a> {
 
     fn look_at(&mut self, file: usize, open: &Handle) -> Result<(), DiskError> {
         let content = &mut *self.content;
-        let (known, held) = (content.stamps()[file], content.ledger.held(file));
+        let (known, pinned) = (content.stamps()[file], content.ledger.pinned(file));
         let found = stat::look_at(open);
         let found = found.map_err(|error| DiskError::new(content.path(file), error))?;
-        let intact = match held {
-            Some(held) => {
-                let change = held.change(found);
+        let intact = match pinned {
+            Some(pinned) => {
+                let change = pinned.change(found);
                 // Its time is another one while it is being written to.
                 let ours = change == Some(Change::Written) && self.writing;
                 known.is_some() && (change.is_none() || ours)

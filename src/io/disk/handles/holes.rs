@@ -28,7 +28,7 @@ struct Hole {
 impl Holes {
     /// Whether a span lies in a hole of its file, which has `length` bytes when it is whole. False
     /// where that cannot be told.
-    pub fn hold(&mut self, files: &mut Files, span: Span, length: u64) -> bool {
+    pub fn covers(&mut self, files: &mut Files, span: Span, length: u64) -> bool {
         let end = span.offset + span.len as u64;
         let known =
             |hole: Hole| hole.file == span.file && hole.from <= span.offset && end <= hole.to;

@@ -7,7 +7,7 @@ pub mod stat;
 pub mod pool;
 pub mod tree;
 
-pub mod held;
+pub mod pinned;
 
 pub mod files;
 pub mod holes;

@@ -7,7 +7,7 @@ use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::storage::Stamp;
 
-/// Which of a file's times are set to hold its modification time.
+/// Which of a file's times are set to pin its modification time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Times {
     /// That time alone.

@@ -92,7 +92,7 @@ pub struct Opened {
     pub content: ContentFiles,
     /// What becomes of them.
     pub keeping: Keeping,
-    /// The pieces that are held, and those to be hashed.
+    /// The pieces that are verified, and those to be hashed.
     pub verdict: Verdict,
     /// Files that must prove to be this torrent's.
     pub doubted: Vec<Existing>,

@@ -24,7 +24,7 @@ use super::writer::EntryId;
 use crate::io::disk::content::ledger::Unsynced;
 use crate::io::disk::disk_error::{DiskError, Why};
 use crate::io::disk::faults::{self, Call};
-use crate::io::disk::handles::held::Change;
+use crate::io::disk::handles::pinned::Change;
 use crate::io::disk::handles::stat;
 use crate::io::disk::handles::tree::{Access, Tree};
 use crate::io::disk::state;
@@ -180,7 +180,7 @@ fn sync(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
 fn sync_files(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
     let many = content.files.len() > MANY;
     let mut devices = BTreeSet::new();
-    for (path, held) in content.each() {
+    for (path, pinned) in content.each() {
         let file = match tree.open(path, Access::Read) {
             Err(error) if matches!(error.why, Why::Missing | Why::InTheWay) => {
                 return Err(DiskError::new(error.path, Why::Changed));
@@ -190,13 +190,13 @@ fn sync_files(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
         let fail = |error: io::Error| DiskError::new(tree.path(path), error);
         // Its name may lead elsewhere now. What has no name there any more is not content.
         let found = stat::look_at(&file).map_err(fail)?;
-        if held.change(found) == Some(Change::Gone) {
+        if pinned.change(found) == Some(Change::Gone) {
             return Err(DiskError::new(tree.path(path), Why::Changed));
         }
         if !many || devices.insert(found.0.device) {
             sync_file(&file, many, path).map_err(fail)?;
         }
-        if !many && held.new {
+        if !many && pinned.new {
             tree.sync_names(path)?;
         }
     }

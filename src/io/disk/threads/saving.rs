@@ -166,10 +166,10 @@ impl Saving {
     fn begin(&mut self, snapshot: Snapshot, means: Means<'_>) -> Result<(), Unsaved> {
         let ledger = means.content.ledger();
         let settled = (snapshot.clean && !ledger.is_settled()).then(time_now);
-        let (files, owned) = ledger.record(means.content.layout(), &snapshot.held);
+        let (files, owned) = ledger.record(means.content.layout(), &snapshot.verified);
         let resume = Resume {
             info_hash: means.content.info_hash(),
-            held: snapshot.held.clone(),
+            verified: snapshot.verified.clone(),
             files,
             owned,
             clean: snapshot.clean,

@@ -247,15 +247,15 @@ fn a_request_has_its_length_and_all_of_them_together_theirs() {
     for writer in writers.collect::<Vec<_>>() {
         bench.until("it is written", |_| writer.is_finished());
     }
-    let held = |bench: &Bench| {
+    let buffered = |bench: &Bench| {
         bench
             .server
             .clients
             .iter()
-            .map(|(_, (_, c))| c.held())
+            .map(|(_, (_, c))| c.buffered())
             .sum::<usize>()
     };
-    bench.until("all is read", |bench| held(bench) == 2 * half);
+    bench.until("all is read", |bench| buffered(bench) == 2 * half);
     let _writer = write(&streams[2], &longest[..1000]);
     let came = bench.request();
     assert_eq!(came.1, Incoming::TooLong);

@@ -123,8 +123,8 @@ impl Story<'_> {
             return Ok(());
         };
         match what & 0xf0 {
-            0xe0 => peer.hold_up(self.now),
-            0xf0 => peer.read_again(self.now),
+            0xe0 => peer.suspend_reading(self.now),
+            0xf0 => peer.resume_reading(self.now),
             _ => {}
         }
         match what % 8 {
@@ -143,12 +143,12 @@ impl Story<'_> {
             _ => {
                 let piece = u32::from(script.byte());
                 peer.drop_uploads(|block: Block| block.piece == piece);
-                let held = if script.flag() {
+                let verified = if script.flag() {
                     Bits::full(pieces)
                 } else {
                     Bits::new(pieces)
                 };
-                peer.introduce(&held, vec![piece % pieces]);
+                peer.introduce(&verified, vec![piece % pieces]);
             }
         }
         Ok(())

@@ -30,7 +30,7 @@ pub fn run(data: &[u8]) {
                 !verdict.hash.get(piece),
                 "a piece is trusted, or hashed, or neither"
             );
-            assert!(resume.is_some_and(|resume| resume.held.get(piece)));
+            assert!(resume.is_some_and(|resume| resume.verified.get(piece)));
         }
         for file in
             (0..LENGTHS.len()).filter(|&file| layout.length(file) > 0 && !layout.is_padding(file))
@@ -59,13 +59,13 @@ fn sealed(body: &[u8]) -> Vec<u8> {
 
 fn made_up(script: &mut Script<'_>, layout: &Layout) -> Resume {
     let pieces = layout.geometry().pieces();
-    let mut held = Bits::new(pieces);
+    let mut verified = Bits::new(pieces);
     for piece in (0..pieces).filter(|_| script.flag()) {
-        held.set(piece);
+        verified.set(piece);
     }
     Resume {
         info_hash: OURS,
-        held,
+        verified,
         files: LENGTHS.iter().map(|_| stamp(script)).collect(),
         owned: owned(script),
         clean: script.flag(),

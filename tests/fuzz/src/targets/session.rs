@@ -167,9 +167,9 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
         (21, _) => world.write(1 + script.below(5)),
         (22, _) if script.byte() > 0xf0 => world.fail_write(),
         (23, _) if script.byte() > 0xd0 => {
-            let held: Vec<u32> = world.session.pieces(TORRENT).held().ones().collect();
+            let verified: Vec<u32> = world.session.pieces(TORRENT).verified().ones().collect();
             let any = u32::from(script.byte()) % torrent.geometry().pieces();
-            let piece = script.pick(&held).unwrap_or(any);
+            let piece = script.pick(&verified).unwrap_or(any);
             world.disk.broken.insert(piece);
         }
         (24..=26, _) => {
@@ -198,7 +198,7 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
         (30, Some(key)) => {
             // The disk cannot take what this one sends, until it can.
             let deaf = script.flag();
-            world.hold_up(key, deaf);
+            world.suspend_reading(key, deaf);
         }
         (31, Some(key)) => take(world, key, script),
         _ => {}
@@ -213,10 +213,10 @@ fn take(world: &mut World, key: usize, script: &mut Script<'_>) {
     if script.flag() {
         world.turn();
     }
-    let held: Vec<u32> = world.session.pieces(TORRENT).held().ones().collect();
+    let verified: Vec<u32> = world.session.pieces(TORRENT).verified().ones().collect();
     let geometry = world.torrent.geometry();
     for _ in 0..1 + script.below(8) {
-        let Some(piece) = script.pick(&held) else {
+        let Some(piece) = script.pick(&verified) else {
             return;
         };
         let number = script.below(geometry.blocks(piece) as usize);

@@ -1,14 +1,14 @@
-//! A file under download, whose modification time is held: after each write it is set back to what
-//! the resume data say. So after a `kill -9` our own writes can be told from those of other
+//! A file under download, whose modification time is pinned: after each write it is set back to
+//! what the resume data say. So after a `kill -9` our own writes can be told from those of other
 //! programs (see `storage::resume`); and before each write it shows whether the file is still as we
 //! left it.
 //!
 //! Some file systems ignore the call that sets a time, or take it only together with the time of
 //! access, and another user's file keeps its own. So before a file's first write another time is
-//! set and read back. Where no time can be held, the resume data are given the time after the last
-//! write: then a `kill -9` costs another hashing of the files written since the last save. There, a
-//! time that we did not leave is no proof that another program wrote; it only has the file hashed
-//! by the next run.
+//! set and read back. Where no time can be pinned, the resume data are given the time after the
+//! last write: then a `kill -9` costs another hashing of the files written since the last save.
+//! There, a time that we did not leave is no proof that another program wrote; it only has the file
+//! hashed by the next run.
 
 use std::fs::File;
 use std::io;
@@ -22,14 +22,14 @@ use crate::storage::{Birth, Stamp};
 
 /// A file under download.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Held {
+pub struct Pinned {
     /// Which file it is.
     pub identity: Identity,
     /// Which it is for ever, where that can be told.
     pub birth: Option<Birth>,
-    /// What its size and time are held at; where the time cannot be held, what they were last.
+    /// What its size and time are pinned at; where the time cannot be pinned, what they were last.
     pub stamp: Stamp,
-    /// How its time is held; `None` where it cannot be: then another time does not show that
+    /// How its time is pinned; `None` where it cannot be: then another time does not show that
     /// another program wrote.
     pub times: Option<Times>,
     /// Whether it had no bytes before, so that its name may be new, too.
@@ -45,7 +45,7 @@ pub enum Change {
     Gone,
 }
 
-impl Held {
+impl Pinned {
     /// Whether a file that is found where this one was is not as we left it.
     pub fn change(&self, (identity, stamp): (Identity, Stamp)) -> Option<Change> {
         if identity != self.identity || stamp.size < self.stamp.size {
@@ -58,11 +58,11 @@ impl Held {
     }
 }
 
-/// Makes a file as long as it will be. What it was before, and what it is held at.
+/// Makes a file as long as it will be. What it was before, and what it is pinned at.
 ///
 /// # Errors
 /// It cannot be looked at, or there is no room for it.
-pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held)> {
+pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Pinned)> {
     let before = stat::stamp_of(file)?;
     if before.size < length {
         let what = || format!("{length} {}", path.display());
@@ -78,30 +78,30 @@ pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Held
         Some((times, stamp)) => (Some(times), stamp),
         None => (None, stat::stamp_of(file)?),
     };
-    let held = Held {
+    let pinned = Pinned {
         identity,
         birth: birth::of(file),
         stamp,
         times,
         new: before.size == 0,
     };
-    Ok((before, held))
+    Ok((before, pinned))
 }
 
-/// How a file's time can be held, and at what: `stamp`, or that time as any file system can keep
-/// it. `None` if it cannot be held. Another time is set first and read back: the time that the file
-/// has would also be read back from a file system that ignores the call.
+/// How a file's time can be pinned, and at what: `stamp`, or that time as any file system can keep
+/// it. `None` if it cannot be pinned. Another time is set first and read back: the time that the
+/// file has would also be read back from a file system that ignores the call.
 fn probe(file: &File, stamp: Stamp, path: &Path) -> Option<(Times, Stamp)> {
-    let holds = |stamp: Stamp, times| {
+    let keeps = |stamp: Stamp, times| {
         let set = set_time(file, stamp, times, path).and_then(|()| stat::stamp_of(file));
         set.is_ok_and(|found| found == stamp)
     };
     let mut other = stamp.rounded();
     other.seconds -= 2 * COARSEST;
     let times = [Times::Modified, Times::Both];
-    let times = times.into_iter().find(|&times| holds(other, times))?;
+    let times = times.into_iter().find(|&times| keeps(other, times))?;
     let stamps = [stamp, stamp.rounded()];
-    let stamp = stamps.into_iter().find(|&stamp| holds(stamp, times))?;
+    let stamp = stamps.into_iter().find(|&stamp| keeps(stamp, times))?;
     Some((times, stamp))
 }
 
