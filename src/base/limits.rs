@@ -109,7 +109,7 @@ pub const UNASKED: u32 = 64;
 pub const ASKED_AT_ONCE: u64 = 64 * KIB as u64;
 /// Times a second that blocks are sent under an upload limit that is high enough: fewer wake-ups
 /// than one for each block.
-pub const TURNS_PER_SECOND: u64 = 100;
+pub const SENDS_PER_SECOND: u64 = 100;
 /// Times that a peer may say all that it has: by a bitfield, `have all` or `have none`. aria2 says
 /// it again wherever that is shorter than a `have` for each new piece, which is 72 times at most,
 /// whatever the torrent; each costs a look at all pieces.

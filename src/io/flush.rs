@@ -87,16 +87,16 @@ impl Reactor {
             }
             match left {
                 Left::Nothing => {}
-                Left::Throttled => self.session.await_turn(key),
+                Left::Throttled => self.session.await_upload(key),
                 Left::More => self.links.unwritten.push(key),
             }
         }
         for _ in 0..BLOCKS_A_TURN {
-            let Some(key) = self.session.next_turn(now) else {
+            let Some(key) = self.session.next_upload(now) else {
                 break;
             };
             if self.write_once(key, u64::from(BLOCK), now) != Left::Nothing {
-                self.session.await_turn(key);
+                self.session.await_upload(key);
             }
         }
     }

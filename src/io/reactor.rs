@@ -191,7 +191,7 @@ impl Reactor {
         next = sooner(next, sooner(self.store.next_deadline(now), held));
         let unattended = self.unattended.as_ref();
         next = sooner(next, unattended.and_then(Unattended::next_deadline));
-        sooner(next, self.session.turn_at(now))
+        sooner(next, self.session.next_upload_at(now))
     }
 
     fn observe(&mut self, events: &Events) {

@@ -60,7 +60,7 @@ pub fn scrape(
     let mut events = Events::with_capacity(EVENTS);
     loop {
         let now = clock.now();
-        asking.take_turns(now);
+        asking.admit(now);
         while let Some(action) = asking.trackers.next_action() {
             outreach.perform(action, poll.registry(), now, &mut |heard| {
                 asking.hear(heard, now);
@@ -123,8 +123,8 @@ impl Asking {
         }
     }
 
-    fn take_turns(&mut self, now: Now) {
-        while let Some(input) = self.shared.next_turn(now) {
+    fn admit(&mut self, now: Now) {
+        while let Some(input) = self.shared.next_admitted(now) {
             self.handle(input, now);
         }
     }

@@ -19,15 +19,15 @@ pub struct AllowedFast {
 }
 
 impl AllowedFast {
-    /// The peer lets us have a piece. Whether that is news, and one of the first
+    /// The peer lets us have a piece. Whether that is new, and one of the first
     /// [`limits::ALLOWED_FAST_KEPT`].
     pub fn on_allowed(&mut self, piece: u32) -> bool {
-        let news = self.told < limits::ALLOWED_FAST_KEPT && !self.to_us.contains(&piece);
-        if news {
+        let new = self.told < limits::ALLOWED_FAST_KEPT && !self.to_us.contains(&piece);
+        if new {
             self.told = self.told.saturating_add(1);
             self.to_us.push(piece);
         }
-        news
+        new
     }
 
     /// The peer did not let us have a piece after all.

@@ -132,8 +132,8 @@ impl Peer {
             }
             Message::AllowedFast(piece) => {
                 self.known(piece)?;
-                let news = self.allowed.on_allowed(piece);
-                news.then_some(Event::Allowed(piece))
+                let new = self.allowed.on_allowed(piece);
+                new.then_some(Event::Allowed(piece))
             }
             Message::Suggest(piece) => {
                 self.known(piece)?;

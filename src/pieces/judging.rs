@@ -28,7 +28,7 @@ impl Pieces {
         let barred = self.is_barred(peer, block.piece);
         if let Some((number, partial_piece)) = self.find(block) {
             if barred {
-                self.news |= partial_piece.release(number, peer);
+                self.more_to_ask |= partial_piece.release(number, peer);
             } else if data.len() == block.len as usize
                 && partial_piece.receive(number, from, &mut asked)
             {
@@ -45,7 +45,7 @@ impl Pieces {
         self.last.asked = asked;
         self.last.block = Some(block);
         self.settle(block.piece);
-        self.news |= self.is_left(block.piece);
+        self.more_to_ask |= self.is_left(block.piece);
         accepted
     }
 
@@ -127,7 +127,7 @@ impl Pieces {
             // What the disk lost is asked for again.
             None if lost => {
                 partial_piece.reset();
-                self.news = true;
+                self.more_to_ask = true;
             }
             None => partial_piece.hash(data),
             Some(Exam::Learn) => {
@@ -202,7 +202,7 @@ impl Pieces {
 
     fn conclude(&mut self, piece: u32, ok: bool, guilty: Vec<SocketAddr>) {
         self.withdraw(piece);
-        self.news |= self.sharing.confines(piece);
+        self.more_to_ask |= self.sharing.confines(piece);
         if ok {
             self.set_verified(piece);
         } else {
@@ -223,7 +223,7 @@ impl Pieces {
             };
             if partial_piece.exam().is_none() && partial_piece.strike(sender) {
                 self.partial.void_reading(piece);
-                self.news = true;
+                self.more_to_ask = true;
                 self.settle(piece);
             }
         }

@@ -185,11 +185,11 @@ impl PartialPiece {
     /// Frees a block for others while this request stands; true if it stood and was not late
     /// before.
     pub fn delay(&mut self, number: u32, peer: PeerKey) -> bool {
-        let news = self.asks.delay(number, peer);
-        if news && self.asks.timely(number) == 0 {
+        let first = self.asks.delay(number, peer);
+        if first && self.asks.timely(number) == 0 {
             self.free.set(number);
         }
-        news
+        first
     }
 
     /// Frees every block that has not come, whichever peer is asked for it.

@@ -296,7 +296,7 @@ impl Pieces {
                 } else {
                     partial_piece.owner = None;
                 }
-                self.news = true;
+                self.more_to_ask = true;
             }
             self.settle(piece);
         }
@@ -354,7 +354,7 @@ impl Pieces {
         } else if partial_piece.strike(addr) {
             partial_piece.owner = None;
             self.partial.void_reading(piece);
-            self.news = true;
+            self.more_to_ask = true;
         }
     }
 

@@ -117,8 +117,8 @@ impl Try {
         for (number, block) in (begin / BLOCK..).zip(data.chunks(BLOCK as usize)) {
             let same = self.digests.get(number as usize) == Some(&digest_of(block));
             let sender = self.senders.sender(number).filter(|_| !same);
-            let news = sender.filter(|sender| !self.guilty.contains(sender));
-            self.guilty.extend(news);
+            let new = sender.filter(|sender| !self.guilty.contains(sender));
+            self.guilty.extend(new);
         }
     }
 }
@@ -251,8 +251,8 @@ impl Suspects {
         if let Some(case) = self.cases.get_mut(&piece) {
             case.restarts += 1;
             let host = addr.map(Host::of);
-            let news = host.filter(|host| !case.idlers.contains(host));
-            case.idlers.extend(news);
+            let new = host.filter(|host| !case.idlers.contains(host));
+            case.idlers.extend(new);
         }
     }
 

@@ -48,11 +48,11 @@ pub struct Pieces {
     /// Bytes of pieces that are Verified.
     verified_bytes: u64,
     /// A peer that was given fewer blocks than it had room for may be given more now.
-    pub(super) news: bool,
+    pub(super) more_to_ask: bool,
     /// Nothing is left to get: what only that needs is gone.
     retired: bool,
     /// How many peers could be asked for one block, at the least, when a pick ended with room left;
-    /// reset when news are taken.
+    /// reset when `more_to_ask` is taken.
     pub(super) repeated: usize,
 }
 
@@ -91,7 +91,7 @@ impl Pieces {
             done: 0,
             wanted: size,
             verified_bytes: 0,
-            news: false,
+            more_to_ask: false,
             retired: false,
             repeated: 1,
         }
@@ -240,10 +240,10 @@ impl Pieces {
     /// True once after something by which a peer that was given fewer blocks than it had room for
     /// may now be given more: a request came back or is late, a piece failed, the end game began.
     /// What the peer itself did (`have`, unchoke, a block) is not meant: it is asked again anyway.
-    pub fn take_news(&mut self) -> bool {
+    pub fn take_more_to_ask(&mut self) -> bool {
         let repeats = self.repeats();
         let more = repeats > std::mem::replace(&mut self.repeated, repeats);
-        std::mem::take(&mut self.news) | more
+        std::mem::take(&mut self.more_to_ask) | more
     }
 
     /// Takes back a request that will not be answered, after a choke, reject, time-out or
@@ -258,7 +258,7 @@ impl Pieces {
         if partial_piece.owner == Some(peer) && !partial_piece.involves(peer) {
             self.vacate(block.piece);
         }
-        self.news = true;
+        self.more_to_ask = true;
         self.settle(block.piece);
     }
 
@@ -274,7 +274,7 @@ impl Pieces {
         if partial_piece.owner == Some(peer) {
             self.vacate(block.piece);
         }
-        self.news = true;
+        self.more_to_ask = true;
         self.settle(block.piece);
     }
 
@@ -292,12 +292,12 @@ impl Pieces {
                 self.vacate(piece);
             }
             self.settle(piece);
-            self.news = true;
+            self.more_to_ask = true;
         }
         let unverified = |piece| self.partial.contains(piece) || self.suspects.contain(piece);
         // A peer that was never asked for anything leaves no work to others: so many peers that
         // come and go cost little.
-        self.news |= self.sharing.part_with(peer, unverified);
+        self.more_to_ask |= self.sharing.part_with(peer, unverified);
     }
 
     /// The partial piece of a block, and the block's number in it.
@@ -335,7 +335,7 @@ impl Pieces {
         partial_piece.reset();
         partial_piece.delay_all();
         self.partial.void_reading(piece);
-        self.news = true;
+        self.more_to_ask = true;
     }
 
     /// Brings everything that is derived from a partial piece up to date.
@@ -355,7 +355,7 @@ impl Pieces {
     /// Takes a piece out of the partial ones; its new state is to be set next.
     pub(super) fn withdraw(&mut self, piece: u32) {
         let full = self.partial.len() == limits::PARTIAL_PIECES;
-        self.news |= self.partial.remove(piece) && full;
+        self.more_to_ask |= self.partial.remove(piece) && full;
     }
 
     /// Bytes of a piece, padding left out.
@@ -380,7 +380,7 @@ impl Pieces {
     /// A partial piece is Missing from now on.
     pub(super) fn miss(&mut self, piece: u32) {
         self.rarity.insert(piece);
-        self.news = true;
+        self.more_to_ask = true;
     }
 
     /// How many peers may be asked for one block: more than one in the end game, which begins when

@@ -1,6 +1,6 @@
 //! What a session may spend: connections, dials a second, bytes a second, refusals a second.
 
-use super::turns::Turns;
+use super::fair_shares::FairShares;
 use crate::base::{BLOCK, Bucket, Duration, Meter, Now, PeerKey, TorrentKey, limits};
 
 /// Content in one direction: its rate, its limit, and the peers that wait for the limit.
@@ -11,7 +11,7 @@ pub struct Flow {
     /// The limit.
     pub bucket: Bucket,
     /// The peers that wait for the limit.
-    pub turns: Turns,
+    pub queue: FairShares,
 }
 
 impl Flow {
@@ -20,7 +20,7 @@ impl Flow {
         Flow {
             meter: Meter::new(now),
             bucket: Bucket::new(limit, now),
-            turns: Turns::default(),
+            queue: FairShares::default(),
         }
     }
 
@@ -29,26 +29,26 @@ impl Flow {
         self.bucket.rate().is_some()
     }
 
-    /// The peer whose turn it is under this limit and under its torrent's own: `own` says when the
+    /// The peer that comes next under this limit and under its torrent's own: `own` says when the
     /// latter allows a block, `None`: now.
-    pub fn next_turn(
+    pub fn next_peer(
         &mut self,
         now: Now,
         mut own: impl FnMut(TorrentKey) -> Option<Now>,
     ) -> Option<PeerKey> {
         let closed = self.bucket.ready_at(u64::from(BLOCK), now).is_some();
         let may = |torrent| own(torrent).is_none();
-        (!closed).then(|| self.turns.pop_if(may)).flatten()
+        (!closed).then(|| self.queue.pop_if(may)).flatten()
     }
 
-    /// When this many bytes may flow, if any peer waits for that. `own`: see [`Flow::next_turn`].
-    pub fn turn_at(
+    /// When this many bytes may flow, if any peer waits for that. `own`: see [`Flow::next_peer`].
+    pub fn next_at(
         &mut self,
         bytes: u64,
         now: Now,
         own: impl FnMut(TorrentKey) -> Option<Now>,
     ) -> Option<Now> {
-        let own = self.turns.waiting().map(own).min()?;
+        let own = self.queue.waiting().map(own).min()?;
         let ready_at = self.bucket.ready_at(bytes, now);
         Some(own.unwrap_or(now).max(ready_at.unwrap_or(now)))
     }

@@ -76,7 +76,7 @@ impl Session {
     ///
     /// `bytes`: what was read from a slot's socket, behind what [`Session::cut`] has kept. The
     /// input that comes back goes to [`Session::receive`].
-    pub fn open<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
+    pub fn unseal<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
         let input = Input::new(bytes);
         if let (Some(tracer), Some(slot)) = (&self.tracer, self.slots.get(key)) {
             tracer.tell_received(slot, input, &mut self.effects);
@@ -84,7 +84,7 @@ impl Session {
         input
     }
 
-    /// Takes what was opened, up to the next block: that is to be written, and then
+    /// Takes unsealed bytes, up to the next block: that is to be written, and then
     /// [`Session::handle_written`] or [`Session::handle_unwritten`] to be called. `None`: the input
     /// is used up, or the connection is over.
     pub fn receive<'a>(
@@ -182,9 +182,9 @@ impl Session {
         }
     }
 
-    /// Every byte for a peer passes here last of all: see [`Session::open`]. `bytes`: the front of
-    /// what [`Session::transmit`] names, where it is written from. A socket may take less than all
-    /// of it: nothing counts as sent before [`Session::transmitted`], and what is left over is
+    /// Every byte for a peer passes here last of all: see [`Session::unseal`]. `bytes`: the front
+    /// of what [`Session::transmit`] names, where it is written from. A socket may take less than
+    /// all of it: nothing counts as sent before [`Session::transmitted`], and what is left over is
     /// sealed again.
     pub fn seal<'a>(&self, key: PeerKey, bytes: &'a mut [u8]) -> Sealed<'a> {
         debug_assert!(bytes.is_empty() || self.wants_to_send(key), "slot {key}");
@@ -336,23 +336,23 @@ impl Session {
             return Ok(());
         };
         let content = self.torrents[torrent].awake_mut();
-        let (pieces, news) = (&mut content.pieces, &content.news);
+        let (pieces, haves) = (&mut content.pieces, &content.haves);
         match event {
             Event::Holdings(before) => {
                 pieces.left_swarm(&before);
                 pieces.joined(member.peer.holdings());
                 let have = member.peer.holdings();
-                let untold = news.untold.iter();
-                let untold = untold.filter(|&&piece| have.has(piece)).count();
-                member.useful = pieces.wants_of(have) + untold as u32;
+                let pending = haves.pending.iter();
+                let pending = pending.filter(|&&piece| have.has(piece)).count();
+                member.useful = pieces.wants_of(have) + pending as u32;
             }
             Event::Have(piece) => {
                 pieces.on_have(piece);
                 if member.peer.holdings().is_seed() {
                     pieces.became_seed();
                 }
-                let untold = news.untold.contains(&piece);
-                member.useful += u32::from(pieces.needs(piece) || untold);
+                let pending = haves.pending.contains(&piece);
+                member.useful += u32::from(pieces.needs(piece) || pending);
             }
             Event::Choked(dropped) => self.give_back(key, &dropped),
             Event::Rejected(block) => self.give_back(key, &[block]),
@@ -396,7 +396,7 @@ impl Session {
         let bytes = blocks.iter().map(|block| u64::from(block.len)).sum();
         torrent.traffic.down_limit.give_back(bytes);
         self.down.bucket.give_back(bytes);
-        self.down.turns.refund(torrent.key, key, bytes);
+        self.down.queue.refund(torrent.key, key, bytes);
     }
 
     /// Ends a connection: its slot is free and its socket closed when this turn is over.

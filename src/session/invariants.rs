@@ -5,7 +5,7 @@
 use slab::Slab;
 
 use super::budget::Connections;
-use super::turns::Turns;
+use super::fair_shares::FairShares;
 use crate::base::limits;
 use crate::peer::{FrameLimits, Local, Peer};
 use crate::pieces::Pieces;
@@ -25,9 +25,9 @@ pub fn check_slots(slots: &Slab<Slot>, connections: &Connections, max_peers: usi
 }
 
 /// Asserts it of the peers that wait for a limit.
-pub fn check_turns(of_limits: [&Turns; 2], slots: &Slab<Slot>) {
-    for turns in of_limits {
-        turns.assert_invariants(|torrent, key| {
+pub fn check_queues(of_limits: [&FairShares; 2], slots: &Slab<Slot>) {
+    for queue in of_limits {
+        queue.assert_invariants(|torrent, key| {
             let peer = slots.get(key).and_then(Slot::peer_of);
             peer.is_some_and(|(own, _)| own == torrent)
         });

@@ -21,6 +21,6 @@ pub(super) fn leave_peer(session: &mut Session, key: PeerKey, fault: &Fault, now
     }
     session.give_back(key, &blocks);
     session.torrents[left].awake_mut().pieces.forget(key);
-    session.down.turns.forget(left, key);
-    session.up.turns.forget(left, key);
+    session.down.queue.forget(left, key);
+    session.up.queue.forget(left, key);
 }

@@ -100,7 +100,7 @@ fn say_holdings(torrent: &Torrent, member: &mut Member) {
     let mut have = torrent.awake().served();
     // Pieces that are not announced yet are left out: this peer gets their `have` with all other
     // peers.
-    for &piece in &torrent.awake().news.untold {
+    for &piece in &torrent.awake().haves.pending {
         have.clear(piece);
     }
     allowed.retain(|&piece| have.get(piece));

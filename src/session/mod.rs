@@ -7,7 +7,7 @@ pub mod config;
 mod timers;
 
 pub mod fair_queue;
-pub mod turns;
+pub mod fair_shares;
 
 pub mod budget;
 
@@ -20,7 +20,7 @@ mod invariants;
 mod torrents;
 
 pub mod finding;
-mod room;
+mod replacing;
 pub mod sending;
 mod tracer;
 

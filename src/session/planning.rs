@@ -185,8 +185,8 @@ impl Session {
             Some(_) => self.torrents.upload_slots(torrent, all),
             None => return,
         };
-        let turns = std::mem::take(&mut self.up.turns);
-        let starved = |key| turns.waits(torrent, key);
+        let queue = std::mem::take(&mut self.up.queue);
+        let starved = |key| queue.waits(torrent, key);
         self.with(torrent, |torrent, with| {
             if torrent.is_running() {
                 let terms = Terms {
@@ -199,7 +199,7 @@ impl Session {
                 torrent.tell_pieces(with, now);
             }
         });
-        self.up.turns = turns;
+        self.up.queue = queue;
     }
 
     /// Interest, requests, deadlines and output of every slot that something happened to. Under a
@@ -220,20 +220,20 @@ impl Session {
             while let Some(key) = self.next_touched() {
                 self.update_slot(key, now);
             }
-            let turn = open && allowed(self, u64::from(BLOCK));
+            let open = open && allowed(self, u64::from(BLOCK));
             let torrents = &mut self.torrents;
             let own = |torrent: TorrentKey| {
                 let traffic = &mut torrents.get_mut(torrent)?.traffic;
                 traffic.down_limit.ready_at(u64::from(BLOCK), now)
             };
-            let Some(key) = turn.then(|| self.down.next_turn(now, own)).flatten() else {
+            let Some(key) = open.then(|| self.down.next_peer(now, own)).flatten() else {
                 break;
             };
             self.ask(key, 1, now);
             self.settle_peer(key, now);
         }
         let least = limits::ASKED_AT_ONCE;
-        self.agenda.ask_at = self.down.turn_at(least, now, |torrent| {
+        self.agenda.ask_at = self.down.next_at(least, now, |torrent| {
             let traffic = &mut self.torrents.get_mut(torrent)?.traffic;
             traffic.down_limit.ready_at(least, now)
         });
@@ -264,7 +264,7 @@ impl Session {
                 if !self.down.is_limited() && own.is_none() {
                     self.ask(key, usize::MAX, now);
                 } else if member.peer.room(now) > 0 {
-                    self.down.turns.join(torrent.key, key);
+                    self.down.queue.join(torrent.key, key);
                 }
             }
         }
@@ -282,16 +282,16 @@ impl Session {
         let asked = torrent.ask((key, &mut member.peer), most, &mut self.picked, now);
         self.down.bucket.take(asked.bytes, now);
         torrent.traffic.down_limit.take(asked.bytes, now);
-        self.down.turns.charge(torrent.key, key, asked.bytes);
+        self.down.queue.charge(torrent.key, key, asked.bytes);
         if asked.held_back {
-            self.down.turns.join(torrent.key, key);
+            self.down.queue.join(torrent.key, key);
         } else if asked.wants_more && !member.wants_more {
             member.wants_more = true;
             self.agenda.wants_more.push(key);
         }
     }
 
-    /// A peer's turn is over: it is counted, looked at again in time, and written to if there is
+    /// A peer was looked at: it is counted, looked at again in time, and written to if there is
     /// something to say.
     fn settle_peer(&mut self, key: PeerKey, now: Now) {
         if let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) {
@@ -306,12 +306,12 @@ impl Session {
     fn next_touched(&mut self) -> Option<PeerKey> {
         if self.agenda.touched.is_empty() {
             let torrents = &mut self.torrents;
-            let mut news = |key: &TorrentKey| {
+            let mut more = |key: &TorrentKey| {
                 let content = torrents.get_mut(*key)?.content.as_mut()?;
-                content.pieces.take_news().then_some(*key)
+                content.pieces.take_more_to_ask().then_some(*key)
             };
-            let news: Vec<TorrentKey> = self.agenda.torrents.iter().filter_map(&mut news).collect();
-            news.into_iter()
+            let more: Vec<TorrentKey> = self.agenda.torrents.iter().filter_map(&mut more).collect();
+            more.into_iter()
                 .for_each(|torrent| self.wake_wanting(torrent));
         }
         self.agenda.touched.pop_front()
@@ -358,7 +358,7 @@ impl Session {
                 torrent.update_trackers(may_dial, with, now);
             });
         });
-        while let Some(input) = self.shared.next_turn(now) {
+        while let Some(input) = self.shared.next_admitted(now) {
             self.handle_tracker(input, now);
         }
         self.each_torrent(|session, torrent| {
@@ -420,12 +420,15 @@ impl Session {
     /// With all slots taken, makes room for an address that is to be dialed. Its torrent, which is
     /// to have the room.
     fn make_room_to_dial(&mut self, now: Now) -> Option<TorrentKey> {
-        if self.connections.may_accept() || !self.room.may_clear_to_dial(now) {
+        if self.connections.may_accept() || !self.replacing.may_clear_to_dial(now) {
             return None;
         }
         self.torrents.next_to_dial(&mut self.slots, now);
         let (torrent, addr) = self.torrents.wanted_dial(now)?;
-        for key in self.room.clear_to_dial(&self.slots, (torrent, addr), now) {
+        for key in self
+            .replacing
+            .clear_to_dial(&self.slots, (torrent, addr), now)
+        {
             self.hang_up(key, Fault::Replaced, now);
         }
         Some(torrent)
@@ -435,7 +438,7 @@ impl Session {
     pub(super) fn has_room_to_accept(&mut self, addr: SocketAddr, now: Now) -> bool {
         self.torrents.note_all(&self.agenda.torrents);
         if !self.connections.may_accept() {
-            for key in self.room.clear_to_accept(&self.slots, addr, now) {
+            for key in self.replacing.clear_to_accept(&self.slots, addr, now) {
                 self.hang_up(key, Fault::Replaced, now);
             }
         }

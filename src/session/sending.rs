@@ -36,28 +36,28 @@ impl Sending<'_> {
         traffic.up_limit.take(content, now);
         self.up.meter.add(content, now);
         self.up.bucket.take(content, now);
-        self.up.turns.charge(torrent, key, content);
+        self.up.queue.charge(torrent, key, content);
     }
 
-    /// See [`Session::next_turn`](super::Session::next_turn).
-    pub(super) fn next_turn(&mut self, now: Now) -> Option<PeerKey> {
+    /// See [`Session::next_upload`](super::Session::next_upload).
+    pub(super) fn next_upload(&mut self, now: Now) -> Option<PeerKey> {
         let torrents = &mut *self.torrents;
         self.up
-            .next_turn(now, |torrent| own_turn(torrents, torrent, now))
+            .next_peer(now, |torrent| own_limit(torrents, torrent, now))
     }
 
-    /// See [`Session::turn_at`](super::Session::turn_at).
-    pub(super) fn turn_at(&mut self, now: Now) -> Option<Now> {
+    /// See [`Session::next_upload_at`](super::Session::next_upload_at).
+    pub(super) fn next_upload_at(&mut self, now: Now) -> Option<Now> {
         let rate = self.up.bucket.rate().unwrap_or_default();
-        let bytes = (rate / limits::TURNS_PER_SECOND).max(u64::from(BLOCK));
+        let bytes = (rate / limits::SENDS_PER_SECOND).max(u64::from(BLOCK));
         let torrents = &mut *self.torrents;
         self.up
-            .turn_at(bytes, now, |torrent| own_turn(torrents, torrent, now))
+            .next_at(bytes, now, |torrent| own_limit(torrents, torrent, now))
     }
 }
 
 /// When the limit of a torrent lets one of its peers have a block; `None`: now.
-fn own_turn(torrents: &mut Torrents, torrent: TorrentKey, now: Now) -> Option<Now> {
+fn own_limit(torrents: &mut Torrents, torrent: TorrentKey, now: Now) -> Option<Now> {
     let traffic = &mut torrents.get_mut(torrent)?.traffic;
     traffic.up_limit.ready_at(u64::from(BLOCK), now)
 }

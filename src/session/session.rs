@@ -1,7 +1,7 @@
 //! The session: what the process holds, and what `io` may ask of it. What happened arrives in
 //! `intake`, and decisions are made once a turn in `planning`.
 //!
-//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::open`] and
+//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::unseal`] and
 //! the like for all that happened; [`Session::plan`] once; [`Session::next_effect`] and
 //! [`Session::next_read`] until they are empty; then it writes to the slots of
 //! [`Session::take_unflushed`], through [`Session::seal`].
@@ -16,7 +16,7 @@ use super::finding::Finding;
 use super::incoming::FailedIncoming;
 use super::invariants;
 use super::patience::Impatient;
-use super::room::Room;
+use super::replacing::Replacing;
 use super::sending::Sending;
 use super::timers::Timers;
 use super::torrents::Torrents;
@@ -46,7 +46,7 @@ pub struct Session {
     pub(super) incoming: FailedIncoming,
     pub(super) refusals: Refusals,
     pub(super) connections: Connections,
-    pub(super) room: Room,
+    pub(super) replacing: Replacing,
     pub(super) down: Flow,
     pub(super) up: Flow,
     pub(super) agenda: Agenda,
@@ -71,7 +71,7 @@ impl Session {
             incoming: FailedIncoming::default(),
             refusals: Refusals::default(),
             connections: Connections::new(config.max_peers, now),
-            room: Room::new(now),
+            replacing: Replacing::new(now),
             down: Flow::new(config.down, now),
             up: Flow::new(config.up, now),
             agenda: Agenda::default(),
@@ -98,8 +98,8 @@ impl Session {
     /// A torrent that was to be closed is closed, see [`Effect::Close`]: its key may be reused.
     pub fn forget(&mut self, torrent: TorrentKey) {
         self.torrents.forget(torrent);
-        self.down.turns.forget_torrent(torrent);
-        self.up.turns.forget_torrent(torrent);
+        self.down.queue.forget_torrent(torrent);
+        self.up.queue.forget_torrent(torrent);
         self.agenda.torrents.retain(|&other| other != torrent);
     }
 
@@ -253,8 +253,8 @@ impl Session {
         self.slots.get(key)?.torrent
     }
 
-    /// Bytes of blocks that may be sent to a slot without waiting for its turn, a block that has
-    /// begun aside: any number without an upload limit, none with one.
+    /// Bytes of blocks that may be sent to a slot without waiting under an upload limit, a block
+    /// that has begun aside: any number without an upload limit, none with one.
     pub fn may_send(&self, key: PeerKey) -> u64 {
         let torrent = self.torrent_of(key).and_then(|key| self.torrents.get(key));
         let own = torrent.and_then(|torrent| torrent.traffic.up_limit.rate());
@@ -265,28 +265,27 @@ impl Session {
         }
     }
 
-    /// A slot's socket takes more: if blocks wait for it under an upload limit, it comes to its
-    /// turn, see [`Session::next_turn`].
-    pub fn await_turn(&mut self, key: PeerKey) {
+    /// A slot's socket takes more: if blocks wait for it under an upload limit, it waits in
+    /// the queue of [`Session::next_upload`].
+    pub fn await_upload(&mut self, key: PeerKey) {
         let peer = self.slots.get(key).and_then(Slot::peer_of);
         if let Some((torrent, member)) = peer {
             if member.peer.uploads_waiting() > 0 {
-                self.up.turns.join(torrent, key);
+                self.up.queue.join(torrent, key);
             }
         }
     }
 
-    /// The slot whose turn it is to be sent a block under the upload limits; `None`: no peer waits,
-    /// or the limits allow nothing yet. A slot that has more to be sent after its turn is to wait
-    /// again.
-    pub fn next_turn(&mut self, now: Now) -> Option<PeerKey> {
-        self.sending().next_turn(now)
+    /// The slot that is sent a block next under the upload limits; `None`: no peer waits, or the
+    /// limits allow nothing yet. A slot that has more to be sent after that is to wait again.
+    pub fn next_upload(&mut self, now: Now) -> Option<PeerKey> {
+        self.sending().next_upload(now)
     }
 
-    /// When to ask for the next turn, if any slot waits for one: with a high limit several blocks
-    /// are due by then.
-    pub fn turn_at(&mut self, now: Now) -> Option<Now> {
-        self.sending().turn_at(now)
+    /// When to call [`Session::next_upload`] again, if any slot waits: with a high limit several
+    /// blocks are due by then.
+    pub fn next_upload_at(&mut self, now: Now) -> Option<Now> {
+        self.sending().next_upload_at(now)
     }
 
     /// The slots that have something to send since the last call.
@@ -347,7 +346,7 @@ impl Session {
     pub fn assert_invariants(&self) {
         invariants::check_slots(&self.slots, &self.connections, self.config.max_peers);
         assert!(self.timers.len() <= self.slots.len());
-        invariants::check_turns([&self.down.turns, &self.up.turns], &self.slots);
+        invariants::check_queues([&self.down.queue, &self.up.queue], &self.slots);
         self.torrents.assert_invariants(&self.slots);
     }
 

@@ -47,7 +47,7 @@ pub struct Choker {
     next_optimistic: Now,
     optimistic: Option<usize>,
     /// When each currently unchoked peer was unchoked.
-    turns: SortedMap<usize, Now>,
+    unchoked_at: SortedMap<usize, Now>,
     rng: Rng,
 }
 
@@ -58,7 +58,7 @@ impl Choker {
             next_round: now,
             next_optimistic: now,
             optimistic: None,
-            turns: SortedMap::new(),
+            unchoked_at: SortedMap::new(),
             rng,
         }
     }
@@ -86,13 +86,13 @@ impl Choker {
             .filter(|view| view.unchoked && !view.idle_unchoked)
             .map(|view| view.key)
             .collect();
-        self.turns.retain(|key, _| served.contains(key));
+        self.unchoked_at.retain(|key, _| served.contains(key));
         let mut ranked: Vec<&View> = views
             .iter()
             .filter(|view| view.interested && !view.snubbing)
             .collect();
         self.rng.shuffle(&mut ranked);
-        let turns = &self.turns;
+        let unchoked_at = &self.unchoked_at;
         let waits_since = |view: &View| if view.unchoked { now } else { view.waits_since };
         let first = |view: &&View| {
             if seeding {
@@ -100,7 +100,7 @@ impl Choker {
                 // nothing flows.
                 (
                     !view.idle_unchoked,
-                    turns
+                    unchoked_at
                         .get(&view.key)
                         .filter(|_| view.rate > 0 || view.starved)
                         .copied(),
@@ -134,7 +134,7 @@ impl Choker {
         });
         chosen.extend(self.optimistic);
         for &key in &chosen {
-            self.turns.get_or_insert_with(key, || now);
+            self.unchoked_at.get_or_insert_with(key, || now);
         }
         chosen
     }
@@ -155,7 +155,7 @@ impl Choker {
                 break;
             };
             filled.push(key);
-            self.turns.insert(key, now);
+            self.unchoked_at.insert(key, now);
         }
         filled
     }
@@ -244,7 +244,7 @@ mod tests {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let mut views: Vec<View> = (0..20).map(|key| view(key, 0)).collect();
         let mut first = choker.refill(&views, 4, true, at(99));
-        let mut turns = [0; 20];
+        let mut rounds = [0; 20];
         for round in 0..100 {
             for view in &mut views {
                 let served = first.contains(&view.key);
@@ -258,14 +258,14 @@ mod tests {
             let chosen = choker.round(&views, 4, true, at(100 + 10 * round));
             let stayed = chosen.iter().filter(|key| first.contains(key)).count();
             assert_eq!((chosen.len(), stayed), (5, 4), "round {round}");
-            chosen.iter().for_each(|&key| turns[key] += 1);
+            chosen.iter().for_each(|&key| rounds[key] += 1);
             first = chosen;
         }
         // Five of twenty are served at a time: a quarter of the rounds for each, the fast one too,
         // but for one turn of five rounds.
         assert!(
-            turns.iter().all(|turns| (20..=30).contains(turns)),
-            "{turns:?}"
+            rounds.iter().all(|rounds| (20..=30).contains(rounds)),
+            "{rounds:?}"
         );
     }
 

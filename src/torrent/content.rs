@@ -5,8 +5,8 @@
 use super::checking::Checking;
 use super::choking::Choking;
 use super::damage::Damage;
+use super::haves::Haves;
 use super::metadata::Metadata;
-use super::news::News;
 use super::order::{Existing, Order};
 use super::search::Search;
 use crate::base::{Bits, Block, Now, Rng};
@@ -26,7 +26,7 @@ pub struct Content {
     /// Which peers it uploads to.
     pub choking: Choking,
     /// Pieces that peers have not been told of.
-    pub news: News,
+    pub haves: Haves,
     /// What its user hears of the search for peers.
     pub search: Search,
     /// Pieces to download.
@@ -60,7 +60,7 @@ impl Content {
             checking,
             damage: Damage::new(order.geometry.pieces()),
             choking: Choking::new(now, chokes),
-            news: News::default(),
+            haves: Haves::default(),
             search: Search::new(&std::mem::take(&mut order.trackers), now),
             wanted,
             trusted,
@@ -81,7 +81,7 @@ impl Content {
     /// Whether every piece is verified and on disk, and nothing more is to be found out.
     pub fn is_all_there(&self) -> bool {
         let whole = self.pieces.verified().all() && self.damage.is_none();
-        whole && self.checking.is_none() && self.news.untold.is_empty()
+        whole && self.checking.is_none() && self.haves.pending.is_empty()
     }
 
     /// Content that was read back from disk: the next slice of the check, or a block of a piece

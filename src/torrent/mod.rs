@@ -28,7 +28,7 @@ pub mod choking;
 
 pub mod checking;
 pub mod damage;
-pub mod news;
+pub mod haves;
 pub mod record;
 pub mod reporting;
 pub mod search;

@@ -43,8 +43,8 @@ impl Torrent {
             return;
         };
         let complete = content.pieces.is_complete();
-        let news = content.news.take_due(self.census.open, complete, now);
-        if news.is_empty() {
+        let due = content.haves.take_due(self.census.open, complete, now);
+        if due.is_empty() {
             return;
         }
         let keys: Vec<usize> = self.members.iter().copied().collect();
@@ -54,7 +54,7 @@ impl Torrent {
                 continue;
             };
             let mut theirs = 0;
-            for &piece in &news {
+            for &piece in &due {
                 theirs += u32::from(member.peer.holdings().has(piece));
                 member.peer.have(piece);
             }

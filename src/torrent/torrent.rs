@@ -292,7 +292,7 @@ impl Torrent {
                 if let Some(content) = &self.content {
                     let round = Some(content.choking.next_round());
                     next = sooner(next, round.filter(|_| self.census.interested > 0));
-                    next = sooner(next, content.news.deadline(self.census.open));
+                    next = sooner(next, content.haves.deadline(self.census.open));
                     next = sooner(next, sooner(self.search_deadline(), self.drowsy_deadline()));
                 } else {
                     next = sooner(
@@ -330,9 +330,9 @@ impl Torrent {
     pub fn counts_agree(&self, slots: &Slab<Slot>) -> bool {
         let useful = lent::greeted(slots, &self.members).all(|(_, member)| {
             let (have, content) = (member.peer.holdings(), self.awake());
-            let untold = content.news.untold.iter();
-            let untold = untold.filter(|&&piece| have.has(piece));
-            let useful = content.pieces.wants_of(have) + untold.count() as u32;
+            let pending = content.haves.pending.iter();
+            let pending = pending.filter(|&&piece| have.has(piece));
+            let useful = content.pieces.wants_of(have) + pending.count() as u32;
             !member.peer.is_open() || member.useful == useful
         });
         let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent == Some(self.key);
@@ -434,7 +434,7 @@ impl Torrent {
             let (index, ok) = (verdict.piece, verdict.ok);
             self.report(Report::Piece { index, ok }, effects);
             if ok {
-                self.awake_mut().news.untold.push(index);
+                self.awake_mut().haves.pending.push(index);
             }
             new |= ok;
             guilty.extend(verdict.guilty);

@@ -64,13 +64,13 @@ pub enum Input<'a> {
         /// The address.
         at: IpAddr,
     },
-    /// It is this question's turn. From [`Shared::next_turn`](super::Shared::next_turn).
-    Turn {
+    /// It is this question's turn. From [`Shared::next_admitted`](super::Shared::next_admitted).
+    Admitted {
         /// The question.
         id: Id,
     },
     /// The tracker was silent to the one that asked for a connection id, for which this question
-    /// waited. From [`Shared::next_turn`](super::Shared::next_turn).
+    /// waited. From [`Shared::next_admitted`](super::Shared::next_admitted).
     Unanswered {
         /// The question.
         id: Id,

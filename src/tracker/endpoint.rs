@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Id, Input};
-use super::standing::{Over, Question, Stage, Standing, Turn, failed};
+use super::standing::{Context, Over, Question, Stage, Standing, failed};
 use super::udp::Patience;
 use super::{http, udp};
 use crate::base::{Now, Reach};
@@ -100,31 +100,33 @@ impl Endpoint {
 
     /// Asks what is to be asked now: a scrape, or an announce with the event that is due. HTTP
     /// gives up at this moment; UDP too while the user waits: for a scrape, and on the way out.
-    pub fn ask(&mut self, site: &Site, give_up: Now, turn: &mut Turn<'_>) -> Over {
-        let event = if turn.us.is_leaving() {
-            self.last_words(turn.us)
+    pub fn ask(&mut self, site: &Site, give_up: Now, context: &mut Context<'_>) -> Over {
+        let event = if context.us.is_leaving() {
+            self.last_words(context.us)
         } else {
-            self.due(turn.us)
+            self.due(context.us)
         };
-        let question = turn.us.question(event, site.tracker_id.clone());
+        let question = context.us.question(event, site.tracker_id.clone());
         let exchange = match site.url.scheme {
             Scheme::Http => match question_url(&question, &site.announce) {
-                Ok(url) => match http::Exchange::begin(question, url, &self.addrs, give_up, turn) {
-                    Ok(begun) => Exchange::Http(begun),
-                    Err(failure) => return Some(Err(failure)),
-                },
+                Ok(url) => {
+                    match http::Exchange::begin(question, url, &self.addrs, give_up, context) {
+                        Ok(begun) => Exchange::Http(begun),
+                        Err(failure) => return Some(Err(failure)),
+                    }
+                }
                 Err(why) => return failed(why),
             },
             Scheme::Udp => {
                 let Some(&to) = self.addrs.first() else {
                     return failed("no address");
                 };
-                let patience = match turn.us.stage {
+                let patience = match context.us.stage {
                     Stage::Waiting | Stage::Announcing => Patience::Usual,
-                    Stage::Scraping => Patience::For(give_up.since(turn.now)),
+                    Stage::Scraping => Patience::For(give_up.since(context.now)),
                     Stage::Leaving { .. } => Patience::Until(give_up),
                 };
-                Exchange::Udp(udp::Exchange::begin(question, to, patience, turn))
+                Exchange::Udp(udp::Exchange::begin(question, to, patience, context))
             }
         };
         self.talk = Some(Box::new(Talk { event, exchange }));
@@ -133,26 +135,26 @@ impl Endpoint {
 
     /// We leave: a question that the tracker may have read goes on until this moment, others are
     /// dropped.
-    pub fn leave(&mut self, until: Now, turn: &mut Turn<'_>) {
+    pub fn leave(&mut self, until: Now, context: &mut Context<'_>) {
         let Some(talk) = &mut self.talk else { return };
         match &mut talk.exchange {
             Exchange::Http(exchange) if exchange.has_asked() => exchange.limit(until),
             Exchange::Udp(exchange) if exchange.has_asked() => exchange.limit(until),
-            _ => self.abort(turn),
+            _ => self.abort(context),
         }
     }
 
     /// We begin anew: the question under way is dropped, and nothing counts as told.
-    pub fn restart(&mut self, turn: &mut Turn<'_>) {
-        self.abort(turn);
+    pub fn restart(&mut self, context: &mut Context<'_>) {
+        self.abort(context);
         (self.started, self.completed, self.stopped) = (false, false, false);
     }
 
     /// Drops the question under way.
-    pub fn abort(&mut self, turn: &mut Turn<'_>) {
+    pub fn abort(&mut self, context: &mut Context<'_>) {
         match self.talk.take().map(|talk| talk.exchange) {
-            Some(Exchange::Http(exchange)) => exchange.abort(turn),
-            Some(Exchange::Udp(exchange)) => exchange.end(turn),
+            Some(Exchange::Http(exchange)) => exchange.abort(context),
+            Some(Exchange::Udp(exchange)) => exchange.end(context),
             None => {}
         }
     }
@@ -177,10 +179,10 @@ impl Endpoint {
 
     /// What happened to the question of this id, or that it is its turn. `None`: it is not under
     /// way here.
-    pub fn handle(&mut self, id: Id, input: Input<'_>, turn: &mut Turn<'_>) -> Option<Over> {
+    pub fn handle(&mut self, id: Id, input: Input<'_>, context: &mut Context<'_>) -> Option<Over> {
         match &mut self.talk.as_mut()?.exchange {
-            Exchange::Http(exchange) if exchange.owns(id) => Some(exchange.handle(input, turn)),
-            Exchange::Udp(exchange) if exchange.owns(id) => Some(exchange.handle(input, turn)),
+            Exchange::Http(exchange) if exchange.owns(id) => Some(exchange.handle(input, context)),
+            Exchange::Udp(exchange) if exchange.owns(id) => Some(exchange.handle(input, context)),
             _ => None,
         }
     }
@@ -198,29 +200,29 @@ impl Endpoint {
     }
 
     /// The answer that was recognised.
-    pub fn handle_response(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
+    pub fn handle_response(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Over {
         match &mut self.talk.as_mut()?.exchange {
-            Exchange::Udp(exchange) => exchange.handle_response(bytes, turn),
+            Exchange::Udp(exchange) => exchange.handle_response(bytes, context),
             Exchange::Http(_) => None,
         }
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
+    pub fn handle_timeout(&mut self, context: &mut Context<'_>) -> Over {
         match &mut self.talk.as_mut()?.exchange {
-            Exchange::Http(exchange) => exchange.handle_timeout(turn),
-            Exchange::Udp(exchange) => exchange.handle_timeout(turn),
+            Exchange::Http(exchange) => exchange.handle_timeout(context),
+            Exchange::Udp(exchange) => exchange.handle_timeout(context),
         }
     }
 
     /// Notes that the question under way was answered, or not.
-    pub fn finish(&mut self, answered: bool, turn: &mut Turn<'_>) {
+    pub fn finish(&mut self, answered: bool, context: &mut Context<'_>) {
         let Some(Talk { event, exchange }) = self.talk.take().map(|talk| *talk) else {
             return;
         };
         match exchange {
-            Exchange::Http(exchange) => exchange.end(turn),
-            Exchange::Udp(exchange) => exchange.end(turn),
+            Exchange::Http(exchange) => exchange.end(context),
+            Exchange::Udp(exchange) => exchange.end(context),
         }
         self.answered = answered;
         self.failures = if answered {

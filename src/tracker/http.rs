@@ -9,7 +9,7 @@ use super::action::{Action, Id, Input};
 use super::gathered::Gathered;
 use super::guard;
 use super::reading::read;
-use super::standing::{Failure, Over, Question, Turn, failed, refused};
+use super::standing::{Context, Failure, Over, Question, failed, refused};
 use super::visits::Ticket;
 use crate::base::{Duration, Now, Reach, limits};
 use crate::http::{Url, get, shown};
@@ -62,7 +62,7 @@ impl Exchange {
         url: Url,
         addrs: &[SocketAddr],
         give_up: Now,
-        turn: &mut Turn<'_>,
+        context: &mut Context<'_>,
     ) -> Result<Exchange, Failure> {
         let family = addrs
             .first()
@@ -73,12 +73,12 @@ impl Exchange {
             url,
             redirects: 0,
             outside: false,
-            id: turn.out.new_id(),
+            id: context.out.new_id(),
             to: None,
             step: Step::Resolving,
             give_up,
         };
-        match exchange.connect(addrs.iter().copied().collect(), turn) {
+        match exchange.connect(addrs.iter().copied().collect(), context) {
             Some(Err(failure)) => Err(failure),
             _ => Ok(exchange),
         }
@@ -118,17 +118,17 @@ impl Exchange {
     }
 
     /// What happened to its look-up or connection, or that it is its turn.
-    pub fn handle(&mut self, input: Input<'_>, turn: &mut Turn<'_>) -> Over {
+    pub fn handle(&mut self, input: Input<'_>, context: &mut Context<'_>) -> Over {
         match input {
-            Input::Resolved { found, .. } => self.handle_resolved(found, turn),
+            Input::Resolved { found, .. } => self.handle_resolved(found, context),
             Input::Connected { .. } => {
                 self.handle_connected();
                 None
             }
-            Input::Bytes { bytes, .. } => self.handle_bytes(bytes, turn),
-            Input::Closed { how, .. } => self.handle_closed(how.clone(), turn),
-            Input::Turn { .. } => {
-                self.dial(turn);
+            Input::Bytes { bytes, .. } => self.handle_bytes(bytes, context),
+            Input::Closed { how, .. } => self.handle_closed(how.clone(), context),
+            Input::Admitted { .. } => {
+                self.dial(context);
                 None
             }
             _ => None,
@@ -139,10 +139,10 @@ impl Exchange {
     fn handle_resolved(
         &mut self,
         found: &Result<Vec<IpAddr>, String>,
-        turn: &mut Turn<'_>,
+        context: &mut Context<'_>,
     ) -> Over {
         match found {
-            Ok(ips) => self.follow(ips, turn),
+            Ok(ips) => self.follow(ips, context),
             Err(why) => failed(self.told(why)),
         }
     }
@@ -155,7 +155,7 @@ impl Exchange {
     }
 
     /// Bytes came.
-    fn handle_bytes(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
+    fn handle_bytes(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Over {
         self.handle_connected();
         let Step::Reading(gathered) = &mut self.step else {
             return None;
@@ -163,18 +163,18 @@ impl Exchange {
         match gathered.take(bytes) {
             Ok(false) => None,
             Ok(true) => {
-                self.release(turn);
-                self.digest(turn)
+                self.release(context);
+                self.digest(context)
             }
             Err(why) => {
-                self.close(turn);
+                self.close(context);
                 Some(Err(refused(why, None)))
             }
         }
     }
 
     /// The connection has ended: in order, or for this reason.
-    fn handle_closed(&mut self, how: Result<(), String>, turn: &mut Turn<'_>) -> Over {
+    fn handle_closed(&mut self, how: Result<(), String>, context: &mut Context<'_>) -> Over {
         match (&mut self.step, how) {
             (Step::Resolving | Step::Waiting { .. }, _) => None,
             (Step::Connecting { others, .. }, how) => {
@@ -183,23 +183,23 @@ impl Exchange {
                 if others.is_empty() {
                     return failed(self.told(&why));
                 }
-                self.connect(others, turn)
+                self.connect(others, context)
             }
             (Step::Reading(_), Err(why)) => failed(why),
             (Step::Reading(gathered), Ok(())) => match gathered.end() {
-                Ok(()) => self.digest(turn),
+                Ok(()) => self.digest(context),
                 Err(why) => failed(why),
             },
         }
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
-        if self.next_deadline().is_none_or(|due| turn.now < due) {
+    pub fn handle_timeout(&mut self, context: &mut Context<'_>) -> Over {
+        if self.next_deadline().is_none_or(|due| context.now < due) {
             return None;
         }
-        self.close(turn);
-        let late = turn.now >= self.give_up;
+        self.close(context);
+        let late = context.now >= self.give_up;
         match &mut self.step {
             Step::Resolving => failed(self.told("look-up takes too long")),
             Step::Reading(_) => failed("no answer in time"),
@@ -209,56 +209,56 @@ impl Exchange {
                 if late || others.is_empty() {
                     return failed("no connection in time");
                 }
-                self.connect(others, turn)
+                self.connect(others, context)
             }
         }
     }
 
     /// Ends it without an answer.
-    pub fn abort(&self, turn: &mut Turn<'_>) {
-        self.close(turn);
-        self.end(turn);
+    pub fn abort(&self, context: &mut Context<'_>) {
+        self.close(context);
+        self.end(context);
     }
 
     /// It is over: others may have its turn.
-    pub fn end(&self, turn: &mut Turn<'_>) {
-        turn.shared.leave(self.id, turn.now);
+    pub fn end(&self, context: &mut Context<'_>) {
+        context.shared.leave(self.id, context.now);
     }
 
     /// Closes the connection, if there is one or is to be.
-    fn close(&self, turn: &mut Turn<'_>) {
+    fn close(&self, context: &mut Context<'_>) {
         if matches!(self.step, Step::Connecting { .. } | Step::Reading(_)) {
-            turn.out.push(Action::Abort { id: self.id });
+            context.out.push(Action::Abort { id: self.id });
         }
     }
 
     /// The answer is whole: the connection is kept if the server allows it.
-    fn release(&self, turn: &mut Turn<'_>) {
+    fn release(&self, context: &mut Context<'_>) {
         let Step::Reading(gathered) = &self.step else {
             return;
         };
         let id = self.id;
-        turn.out.push(match gathered.kept_length() {
+        context.out.push(match gathered.kept_length() {
             Some(length) => Action::Release { id, length },
             None => Action::Abort { id },
         });
     }
 
     /// Connects to the first of these addresses that may be asked, when it is its turn.
-    fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, turn: &mut Turn<'_>) -> Over {
+    fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, context: &mut Context<'_>) -> Over {
         let mut why = String::from("no address");
         while let Some(addr) = addrs.pop_front() {
-            if let Err(refusal) = self.judge(addr.ip(), turn) {
+            if let Err(refusal) = self.judge(addr.ip(), context) {
                 why = refusal;
                 continue;
             }
-            self.end(turn);
-            self.id = turn.out.new_id();
-            let leaving = turn.us.is_leaving();
+            self.end(context);
+            self.id = context.out.new_id();
+            let leaving = context.us.is_leaving();
             self.step = Step::Waiting {
                 addr,
                 others: addrs,
-                patience: (!leaving).then(|| self.give_up.since(turn.now)),
+                patience: (!leaving).then(|| self.give_up.since(context.now)),
             };
             let ticket = Ticket {
                 id: self.id,
@@ -266,14 +266,14 @@ impl Exchange {
                 connects: true,
                 leaving,
             };
-            turn.shared.enter(ticket, turn.now);
+            context.shared.enter(ticket, context.now);
             return None;
         }
         failed(self.told(&why))
     }
 
     /// It is its turn.
-    fn dial(&mut self, turn: &mut Turn<'_>) {
+    fn dial(&mut self, context: &mut Context<'_>) {
         let Step::Waiting {
             addr,
             others,
@@ -284,24 +284,24 @@ impl Exchange {
         };
         let (addr, others) = (*addr, std::mem::take(others));
         if let Some(patience) = *patience {
-            self.give_up = turn.now + patience;
+            self.give_up = context.now + patience;
         }
-        let until = turn.now + limits::CONNECT_TIME;
+        let until = context.now + limits::CONNECT_TIME;
         self.step = Step::Connecting { others, until };
         self.to = Some(addr);
-        turn.out.push(Action::Connect {
+        context.out.push(Action::Connect {
             id: self.id,
             addr,
             request: get(&self.url),
         });
     }
 
-    fn judge(&mut self, ip: IpAddr, turn: &Turn<'_>) -> Result<(), String> {
+    fn judge(&mut self, ip: IpAddr, context: &Context<'_>) -> Result<(), String> {
         let word = match self.question {
             Question::Announce(_) => "announce",
             Question::Scrape(_) => "scrape",
         };
-        if !turn.us.allow_local {
+        if !context.us.allow_local {
             guard::judge(ip, &self.url, word, self.outside)?;
         }
         self.outside |= !Reach::of(ip).is_local();
@@ -317,7 +317,7 @@ impl Exchange {
     }
 
     /// The response is whole, and the connection ended or given back.
-    fn digest(&mut self, turn: &mut Turn<'_>) -> Over {
+    fn digest(&mut self, context: &mut Context<'_>) -> Over {
         let answer = match std::mem::replace(&mut self.step, Step::Resolving) {
             Step::Reading(gathered) => gathered.into_answer(),
             _ => None,
@@ -326,18 +326,18 @@ impl Exchange {
             return failed("closed without an answer");
         };
         match head.redirect() {
-            Some(location) => self.redirect(location, turn),
+            Some(location) => self.redirect(location, context),
             None => {
                 let (result, proven) = read(&self.question, &head, body);
                 if let Some(to) = self.to.filter(|_| proven) {
-                    turn.shared.prove(to, turn.now);
+                    context.shared.prove(to, context.now);
                 }
                 Some(result)
             }
         }
     }
 
-    fn redirect(&mut self, location: &str, turn: &mut Turn<'_>) -> Over {
+    fn redirect(&mut self, location: &str, context: &mut Context<'_>) -> Over {
         self.redirects += 1;
         if self.redirects > limits::HTTP_REDIRECTS {
             let most = limits::HTTP_REDIRECTS;
@@ -352,11 +352,11 @@ impl Exchange {
             }
         };
         if let Some(ip) = self.url.ip() {
-            return self.follow(&[ip], turn);
+            return self.follow(&[ip], context);
         }
-        self.end(turn);
-        self.id = turn.out.new_id();
-        turn.out.push(Action::Resolve {
+        self.end(context);
+        self.id = context.out.new_id();
+        context.out.push(Action::Resolve {
             id: self.id,
             host: self.url.host.clone(),
             port: self.url.port,
@@ -365,12 +365,12 @@ impl Exchange {
     }
 
     /// Goes where a redirect leads, staying in the family.
-    fn follow(&mut self, ips: &[IpAddr], turn: &mut Turn<'_>) -> Over {
+    fn follow(&mut self, ips: &[IpAddr], context: &mut Context<'_>) -> Over {
         let addrs = addresses(ips, self.family, self.url.port);
         if addrs.is_empty() {
             return failed(self.told(&format!("no {} address", name(self.family))));
         }
-        self.connect(addrs.into(), turn)
+        self.connect(addrs.into(), context)
     }
 }
 

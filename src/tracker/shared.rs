@@ -16,8 +16,8 @@ use crate::base::{Now, TorrentKey, limits};
 use crate::wire::udp_tracker::Response;
 
 /// The shared part. After each call of a torrent's machine, and when [`Shared::next_deadline`] has
-/// come, [`Shared::next_turn`] is to be called until there is none, and each result handed to the
-/// machine of its torrent.
+/// come, [`Shared::next_admitted`] is to be called until there is none, and each result handed to
+/// the machine of its torrent.
 #[derive(Debug, Default)]
 pub struct Shared {
     pub(super) locals: Locals,
@@ -57,7 +57,7 @@ impl Shared {
             | Input::Connected { id }
             | Input::Bytes { id, .. }
             | Input::Closed { id, .. }
-            | Input::Turn { id }
+            | Input::Admitted { id }
             | Input::Unanswered { id } => vec![id.torrent],
             Input::Datagram { from, bytes } => {
                 let from = SocketAddr::new(from.ip().to_canonical(), from.port());
@@ -83,15 +83,15 @@ impl Shared {
     }
 
     /// The next question whose turn it is, or whose connection id did not come.
-    pub fn next_turn(&mut self, now: Now) -> Option<Input<'static>> {
+    pub fn next_admitted(&mut self, now: Now) -> Option<Input<'static>> {
         if let Some(id) = self.unanswered.pop_front() {
             return Some(Input::Unanswered { id });
         }
         let ticket = self.visits.next(now)?;
-        Some(Input::Turn { id: ticket.id })
+        Some(Input::Admitted { id: ticket.id })
     }
 
-    /// When [`Shared::next_turn`] is to be called again.
+    /// When [`Shared::next_admitted`] is to be called again.
     pub fn next_deadline(&self) -> Option<Now> {
         if self.unanswered.is_empty() {
             self.visits.next_deadline()
@@ -100,7 +100,7 @@ impl Shared {
         }
     }
 
-    /// A question is to be asked: [`Shared::next_turn`] names it when it may be.
+    /// A question is to be asked: [`Shared::next_admitted`] names it when it may be.
     pub(super) fn enter(&mut self, ticket: Ticket, now: Now) {
         match self.connections.get_mut(&ticket.addr) {
             Some(connection) if !ticket.connects && connection.asking.is_some() => {

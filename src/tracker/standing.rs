@@ -74,7 +74,7 @@ pub struct Standing {
 }
 
 /// What is at hand while an input is handled.
-pub struct Turn<'a> {
+pub struct Context<'a> {
     /// The moment.
     pub now: Now,
     /// Where we stand.

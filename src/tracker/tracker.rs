@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::action::{Action, Counts, Id, Input, Response};
 use super::endpoint::{Endpoint, Site};
 use super::schedule::Schedule;
-use super::standing::{Failure, Families, Heard, Over, Stage, Standing, Turn, failed};
+use super::standing::{Context, Failure, Families, Heard, Over, Stage, Standing, failed};
 use super::{http, naming};
 use crate::base::{Duration, Now, limits, sooner};
 use crate::http::Url;
@@ -104,10 +104,10 @@ impl Tracker {
 
     /// Asks: looks up the name, then announces or scrapes over each family. On the way out,
     /// announces `stopped` where the name is looked up already.
-    pub fn ask(&mut self, turn: &mut Turn<'_>) {
-        let give_up = match turn.us.stage {
+    pub fn ask(&mut self, context: &mut Context<'_>) {
+        let give_up = match context.us.stage {
             Stage::Leaving { until } => until,
-            _ => turn.now + limits::HTTP_TIME,
+            _ => context.now + limits::HTTP_TIME,
         };
         self.attempt.get_or_insert_with(|| Attempt {
             give_up,
@@ -116,38 +116,38 @@ impl Tracker {
             min_interval: None,
             failures: Vec::new(),
         });
-        if turn.us.is_leaving() {
+        if context.us.is_leaving() {
             for place in 0..self.endpoints.len() {
-                self.say_last_words(place, turn);
+                self.say_last_words(place, context);
             }
         } else if let Some(ip) = self.site.url.ip() {
-            self.found(&[ip], turn);
+            self.found(&[ip], context);
         } else {
-            let id = turn.out.new_id();
+            let id = context.out.new_id();
             self.lookup = Some(Lookup { id, until: give_up });
             let (host, port) = (self.site.url.host.clone(), self.site.url.port);
-            turn.out.push(Action::Resolve { id, host, port });
+            context.out.push(Action::Resolve { id, host, port });
         }
-        self.settle(turn);
+        self.settle(context);
     }
 
     /// We leave: questions that the tracker may have read go on until this moment, the rest is
     /// dropped.
-    pub fn leave(&mut self, until: Now, turn: &mut Turn<'_>) {
+    pub fn leave(&mut self, until: Now, context: &mut Context<'_>) {
         self.lookup = None;
         self.endpoints
             .iter_mut()
-            .for_each(|endpoint| endpoint.leave(until, turn));
+            .for_each(|endpoint| endpoint.leave(until, context));
         if !self.endpoints.iter().any(Endpoint::is_busy) {
             self.attempt = None;
         }
     }
 
     /// We begin anew: what is under way is dropped, and nothing counts as told.
-    pub fn restart(&mut self, turn: &mut Turn<'_>) {
+    pub fn restart(&mut self, context: &mut Context<'_>) {
         (self.lookup, self.attempt) = (None, None);
         for endpoint in &mut self.endpoints {
-            endpoint.restart(turn);
+            endpoint.restart(context);
         }
     }
 
@@ -159,63 +159,73 @@ impl Tracker {
     }
 
     /// Something happened outside. False: it is not for this tracker.
-    pub fn handle(&mut self, input: Input<'_>, turn: &mut Turn<'_>) -> bool {
+    pub fn handle(&mut self, input: Input<'_>, context: &mut Context<'_>) -> bool {
         match input {
             Input::Resolved { id, found } => {
                 if self.lookup.as_ref().is_some_and(|lookup| lookup.id == id) {
-                    self.handle_found(found, turn);
+                    self.handle_found(found, context);
                     return true;
                 }
-                self.hand_on(id, input, turn)
+                self.hand_on(id, input, context)
             }
             Input::Connected { id }
             | Input::Bytes { id, .. }
             | Input::Closed { id, .. }
-            | Input::Turn { id }
-            | Input::Unanswered { id } => self.hand_on(id, input, turn),
-            Input::Datagram { from, bytes } => self.handle_datagram(from, bytes, turn),
-            Input::Undeliverable { to, why } => self.handle_undeliverable(to, why, turn),
+            | Input::Admitted { id }
+            | Input::Unanswered { id } => self.hand_on(id, input, context),
+            Input::Datagram { from, bytes } => self.handle_datagram(from, bytes, context),
+            Input::Undeliverable { to, why } => self.handle_undeliverable(to, why, context),
             Input::Seen { .. } => false,
         }
     }
 
     /// Its own name was looked up.
-    fn handle_found(&mut self, found: &Result<Vec<IpAddr>, String>, turn: &mut Turn<'_>) {
+    fn handle_found(&mut self, found: &Result<Vec<IpAddr>, String>, context: &mut Context<'_>) {
         self.lookup = None;
         match found {
-            Ok(ips) => self.found(ips, turn),
+            Ok(ips) => self.found(ips, context),
             Err(why) => self.note(None, why.clone()),
         }
-        self.settle(turn);
+        self.settle(context);
     }
 
     /// To the question that has this id.
-    fn hand_on(&mut self, id: Id, input: Input<'_>, turn: &mut Turn<'_>) -> bool {
+    fn hand_on(&mut self, id: Id, input: Input<'_>, context: &mut Context<'_>) -> bool {
         for place in 0..self.endpoints.len() {
-            if let Some(over) = self.endpoints[place].handle(id, input, turn) {
-                self.digest(place, over, turn);
+            if let Some(over) = self.endpoints[place].handle(id, input, context) {
+                self.digest(place, over, context);
                 return true;
             }
         }
         false
     }
 
-    fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], turn: &mut Turn<'_>) -> bool {
+    fn handle_datagram(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        context: &mut Context<'_>,
+    ) -> bool {
         for place in 0..self.endpoints.len() {
             if self.endpoints[place].recognises(from, bytes) {
-                let over = self.endpoints[place].handle_response(bytes, turn);
-                self.digest(place, over, turn);
+                let over = self.endpoints[place].handle_response(bytes, context);
+                self.digest(place, over, context);
                 return true;
             }
         }
         false
     }
 
-    fn handle_undeliverable(&mut self, to: SocketAddr, why: &str, turn: &mut Turn<'_>) -> bool {
+    fn handle_undeliverable(
+        &mut self,
+        to: SocketAddr,
+        why: &str,
+        context: &mut Context<'_>,
+    ) -> bool {
         let mut taken = false;
         for place in 0..self.endpoints.len() {
             if self.endpoints[place].sends_to(to) {
-                self.digest(place, failed(why), turn);
+                self.digest(place, failed(why), context);
                 taken = true;
             }
         }
@@ -223,34 +233,34 @@ impl Tracker {
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+    pub fn handle_timeout(&mut self, context: &mut Context<'_>) {
         if self
             .lookup
             .as_ref()
-            .is_some_and(|lookup| lookup.until <= turn.now)
+            .is_some_and(|lookup| lookup.until <= context.now)
         {
             self.lookup = None;
             self.note(None, String::from("its name is not found in time"));
-            self.settle(turn);
+            self.settle(context);
         }
         for place in 0..self.endpoints.len() {
-            let over = self.endpoints[place].handle_timeout(turn);
-            self.digest(place, over, turn);
+            let over = self.endpoints[place].handle_timeout(context);
+            self.digest(place, over, context);
         }
     }
 
     /// The addresses are known: each family of which there are some is asked.
-    fn found(&mut self, ips: &[IpAddr], turn: &mut Turn<'_>) {
+    fn found(&mut self, ips: &[IpAddr], context: &mut Context<'_>) {
         let give_up = self
             .attempt
             .as_ref()
-            .map_or(turn.now, |attempt| attempt.give_up);
+            .map_or(context.now, |attempt| attempt.give_up);
         let mut usable = false;
         for place in 0..self.endpoints.len() {
             if self.endpoints[place].set_addrs(ips, self.site.url.port) {
                 usable = true;
-                let over = self.endpoints[place].ask(&self.site, give_up, turn);
-                self.absorb(place, over, turn);
+                let over = self.endpoints[place].ask(&self.site, give_up, context);
+                self.absorb(place, over, context);
             }
         }
         if !usable {
@@ -262,51 +272,51 @@ impl Tracker {
         }
     }
 
-    fn say_last_words(&mut self, place: usize, turn: &mut Turn<'_>) {
-        let Stage::Leaving { until } = turn.us.stage else {
+    fn say_last_words(&mut self, place: usize, context: &mut Context<'_>) {
+        let Stage::Leaving { until } = context.us.stage else {
             return;
         };
         let endpoint = &mut self.endpoints[place];
-        if !endpoint.is_busy() && endpoint.has_last_words(turn.us) {
-            let over = endpoint.ask(&self.site, until, turn);
-            self.absorb(place, over, turn);
+        if !endpoint.is_busy() && endpoint.has_last_words(context.us) {
+            let over = endpoint.ask(&self.site, until, context);
+            self.absorb(place, over, context);
         }
     }
 
     /// What came of an input, and whether that was the last thing to wait for.
-    fn digest(&mut self, place: usize, over: Over, turn: &mut Turn<'_>) {
+    fn digest(&mut self, place: usize, over: Over, context: &mut Context<'_>) {
         if over.is_some() {
-            self.absorb(place, over, turn);
-            self.settle(turn);
+            self.absorb(place, over, context);
+            self.settle(context);
         }
     }
 
     /// An exchange over one family has ended, or goes on.
-    fn absorb(&mut self, place: usize, over: Over, turn: &mut Turn<'_>) {
+    fn absorb(&mut self, place: usize, over: Over, context: &mut Context<'_>) {
         let Some(result) = over else { return };
         let endpoint = &mut self.endpoints[place];
         let outside = endpoint.is_outside();
-        endpoint.finish(result.is_ok(), turn);
+        endpoint.finish(result.is_ok(), context);
         match result {
-            Err(_) if turn.us.is_leaving() => endpoint.give_up(),
+            Err(_) if context.us.is_leaving() => endpoint.give_up(),
             Err(failure) => {
                 let family = Some(http::name(endpoint.family()));
                 if let Some(attempt) = &mut self.attempt {
                     attempt.failures.push((family, failure));
                 }
             }
-            Ok(_) if turn.us.is_leaving() => self.say_last_words(place, turn),
-            Ok(Heard::Announced(reply)) => self.heard(reply, outside, turn),
-            Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, turn),
+            Ok(_) if context.us.is_leaving() => self.say_last_words(place, context),
+            Ok(Heard::Announced(reply)) => self.heard(reply, outside, context),
+            Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, context),
         }
     }
 
     /// An answer. `outside`: from an address out in the world, not in our networks.
-    fn heard(&mut self, mut reply: Reply, outside: bool, turn: &mut Turn<'_>) {
+    fn heard(&mut self, mut reply: Reply, outside: bool, context: &mut Context<'_>) {
         if let Some(id) = reply.tracker_id.take() {
             self.site.tracker_id = Some(id);
         }
-        let remark = naming::judge(&mut reply, outside, turn.us, &turn.shared.locals);
+        let remark = naming::judge(&mut reply, outside, context.us, &context.shared.locals);
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
             attempt.interval = attempt.interval.max(reply.interval);
@@ -314,7 +324,7 @@ impl Tracker {
         }
         self.useful = !reply.peers.is_empty();
         self.heard = Some(self.useful || self.heard == Some(true));
-        turn.out.respond(Response {
+        context.out.respond(Response {
             url: self.site.announce.clone(),
             outcome: Ok(reply.peers),
             warning: reply.warning,
@@ -328,14 +338,14 @@ impl Tracker {
     }
 
     /// One family is enough to know how a swarm is.
-    fn heard_scrape(&mut self, scraped: Scraped, turn: &mut Turn<'_>) {
+    fn heard_scrape(&mut self, scraped: Scraped, context: &mut Context<'_>) {
         self.endpoints
             .iter_mut()
-            .for_each(|endpoint| endpoint.abort(turn));
+            .for_each(|endpoint| endpoint.abort(context));
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
         }
-        turn.out.respond(Response {
+        context.out.respond(Response {
             url: self.site.announce.clone(),
             outcome: Ok(Vec::new()),
             warning: None,
@@ -358,7 +368,7 @@ impl Tracker {
 
     /// If nothing is under way any more, the attempt has ended: the schedule learns of it, and the
     /// user of a failure.
-    fn settle(&mut self, turn: &mut Turn<'_>) {
+    fn settle(&mut self, context: &mut Context<'_>) {
         if self.lookup.is_some() || self.endpoints.iter().any(Endpoint::is_busy) {
             return;
         }
@@ -366,18 +376,18 @@ impl Tracker {
             return;
         };
         self.ended = true;
-        if turn.us.is_leaving() {
+        if context.us.is_leaving() {
             return;
         }
         if attempt.answered {
             self.schedule
-                .answered(attempt.interval, attempt.min_interval, turn.now);
+                .answered(attempt.interval, attempt.min_interval, context.now);
             return;
         }
-        self.schedule.failed(retry(&attempt.failures), turn.now);
+        self.schedule.failed(retry(&attempt.failures), context.now);
         let why = reasons(&attempt.failures);
         let url = self.site.announce.clone();
-        turn.out.respond(Response::failed(url, why));
+        context.out.respond(Response::failed(url, why));
     }
 }
 

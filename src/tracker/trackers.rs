@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use super::action::{Action, Input, Outbox, Response};
 use super::round::{Need, Round};
 use super::shared::Shared;
-use super::standing::{Families, Identity, Stage, Standing, Turn};
+use super::standing::{Context, Families, Identity, Stage, Standing};
 use super::tiers::{Tiers, usable};
 use super::tracker::Tracker;
 use crate::base::{InfoHash, Now, PeerId, Rng, TorrentKey, limits, sooner};
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to
-/// [`Trackers::handle`]. After each, [`Shared::next_turn`], [`Trackers::next_action`] and
+/// [`Trackers::handle`]. After each, [`Shared::next_admitted`], [`Trackers::next_action`] and
 /// [`Trackers::next_response`] are to be called until there is none.
 #[derive(Debug)]
 pub struct Trackers {
@@ -164,10 +164,10 @@ impl Trackers {
         let until = now + limits::FAREWELL;
         self.us.stage = Stage::Leaving { until };
         self.round = Round::default();
-        let (trackers, mut turn) = self.turn(shared, now);
+        let (trackers, mut context) = self.context(shared, now);
         trackers
             .iter_mut()
-            .for_each(|tracker| tracker.leave(until, &mut turn));
+            .for_each(|tracker| tracker.leave(until, &mut context));
         let known = |number: &usize| self.trackers[*number].has_last_words(&self.us);
         self.queue = (0..self.trackers.len()).filter(known).collect();
         self.settle(shared, now);
@@ -176,10 +176,10 @@ impl Trackers {
     /// Announces anew after [`Trackers::stop`].
     pub fn restart(&mut self, shared: &mut Shared, now: Now) {
         if self.us.is_leaving() {
-            let (trackers, mut turn) = self.turn(shared, now);
+            let (trackers, mut context) = self.context(shared, now);
             trackers
                 .iter_mut()
-                .for_each(|tracker| tracker.restart(&mut turn));
+                .for_each(|tracker| tracker.restart(&mut context));
             self.queue.clear();
             (self.us.stage, self.us.completed) = (Stage::Waiting, false);
             self.need = Need::Nothing;
@@ -191,8 +191,8 @@ impl Trackers {
     /// these trackers.
     pub fn handle(&mut self, input: Input<'_>, shared: &mut Shared, now: Now) -> bool {
         if let Input::Undeliverable { .. } = input {
-            self.tell(shared, now, |tracker, turn| {
-                tracker.handle(input, turn);
+            self.tell(shared, now, |tracker, context| {
+                tracker.handle(input, context);
             });
             return true;
         }
@@ -204,10 +204,10 @@ impl Trackers {
             },
             other => other,
         };
-        let (trackers, mut turn) = self.turn(shared, now);
+        let (trackers, mut context) = self.context(shared, now);
         let taken = trackers
             .iter_mut()
-            .any(|tracker| tracker.handle(input, &mut turn));
+            .any(|tracker| tracker.handle(input, &mut context));
         if taken {
             self.settle(shared, now);
         }
@@ -263,24 +263,28 @@ impl Trackers {
         &mut self,
         shared: &mut Shared,
         now: Now,
-        mut input: impl FnMut(&mut Tracker, &mut Turn<'_>),
+        mut input: impl FnMut(&mut Tracker, &mut Context<'_>),
     ) {
-        let (trackers, mut turn) = self.turn(shared, now);
+        let (trackers, mut context) = self.context(shared, now);
         trackers
             .iter_mut()
-            .for_each(|tracker| input(tracker, &mut turn));
+            .for_each(|tracker| input(tracker, &mut context));
         self.settle(shared, now);
     }
 
-    fn turn<'a>(&'a mut self, shared: &'a mut Shared, now: Now) -> (&'a mut [Tracker], Turn<'a>) {
-        let turn = Turn {
+    fn context<'a>(
+        &'a mut self,
+        shared: &'a mut Shared,
+        now: Now,
+    ) -> (&'a mut [Tracker], Context<'a>) {
+        let context = Context {
             now,
             us: &self.us,
             rng: &mut self.rng,
             shared,
             out: &mut self.out,
         };
-        (&mut self.trackers, turn)
+        (&mut self.trackers, context)
     }
 
     fn begin_if_due(&mut self, shared: &mut Shared, now: Now) {
@@ -362,8 +366,8 @@ impl Trackers {
     }
 
     fn ask(&mut self, number: usize, shared: &mut Shared, now: Now) {
-        let (trackers, mut turn) = self.turn(shared, now);
-        trackers[number].ask(&mut turn);
+        let (trackers, mut context) = self.context(shared, now);
+        trackers[number].ask(&mut context);
     }
 
     /// The next round begins when the tracker that answered says so; if none answered, when the

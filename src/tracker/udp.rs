@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use super::action::{Action, Id, Input};
-use super::standing::{Heard, Over, Question, Turn, failed, refused};
+use super::standing::{Context, Heard, Over, Question, failed, refused};
 use super::visits::Ticket;
 use crate::base::{Duration, Now, limits, sooner};
 use crate::wire::Family;
@@ -65,15 +65,15 @@ impl Exchange {
         question: Question,
         to: SocketAddr,
         patience: Patience,
-        turn: &mut Turn<'_>,
+        context: &mut Context<'_>,
     ) -> Exchange {
         let ticket = Ticket {
-            id: turn.out.new_id(),
+            id: context.out.new_id(),
             addr: to,
             connects: false,
-            leaving: turn.us.is_leaving(),
+            leaving: context.us.is_leaving(),
         };
-        turn.shared.enter(ticket, turn.now);
+        context.shared.enter(ticket, context.now);
         let (give_up, patience) = match patience {
             Patience::Usual => (None, None),
             Patience::For(span) => (None, Some(span)),
@@ -82,12 +82,12 @@ impl Exchange {
         Exchange {
             question,
             ticket,
-            began: turn.now,
+            began: context.now,
             fresh: false,
             step: Step::Waiting,
             transaction: 0,
             losses: 0,
-            repeat_at: turn.now,
+            repeat_at: context.now,
             give_up,
             patience,
             nonsense: None,
@@ -123,9 +123,10 @@ impl Exchange {
     }
 
     /// It is over: others need not wait for it, nor the tracker be listened to.
-    pub fn end(&self, turn: &mut Turn<'_>) {
-        turn.shared
-            .leave_udp(self.ticket, self.transaction, turn.now);
+    pub fn end(&self, context: &mut Context<'_>) {
+        context
+            .shared
+            .leave_udp(self.ticket, self.transaction, context.now);
     }
 
     /// Whether a datagram answers the last request: it comes from the tracker and has the
@@ -138,13 +139,13 @@ impl Exchange {
     }
 
     /// It is its turn, or what it waited for will not come.
-    pub fn handle(&mut self, input: Input<'_>, turn: &mut Turn<'_>) -> Over {
+    pub fn handle(&mut self, input: Input<'_>, context: &mut Context<'_>) -> Over {
         match input {
-            Input::Turn { .. } => {
+            Input::Admitted { .. } => {
                 if let Some(patience) = self.patience.take() {
-                    self.give_up = Some(turn.now + patience);
+                    self.give_up = Some(context.now + patience);
                 }
-                self.ask(turn);
+                self.ask(context);
                 None
             }
             Input::Unanswered { .. } => failed("no answer"),
@@ -153,20 +154,20 @@ impl Exchange {
     }
 
     /// The tracker has answered.
-    pub fn handle_response(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Over {
+    pub fn handle_response(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Over {
         let body = match Response::parse(bytes, Family::of(self.ticket.addr.ip())) {
             Ok(response) => response.body,
-            Err(why) => return self.doubt(&why.to_string(), turn.now),
+            Err(why) => return self.doubt(&why.to_string(), context.now),
         };
         if !matches!(body, Body::Error(_)) {
-            turn.shared.prove(self.ticket.addr, turn.now);
+            context.shared.prove(self.ticket.addr, context.now);
         }
         match (body, self.step, &self.question) {
             (Body::Connect(id), Step::Connecting, _) => {
-                turn.shared.connected(self.ticket, id, turn.now);
+                context.shared.connected(self.ticket, id, context.now);
                 self.fresh = true;
                 self.losses = 0;
-                self.ask(turn);
+                self.ask(context);
                 None
             }
             (Body::Announce(reply), Step::Asked { .. }, Question::Announce(_)) => {
@@ -180,20 +181,20 @@ impl Exchange {
             }
             // The tracker may have forgotten the connection id, for instance by a restart, but not
             // one that it gave since this question began.
-            (Body::Error(_), Step::Asked { under }, _) if self.is_old(under, turn) => {
-                turn.shared.disown(self.ticket.addr, under);
+            (Body::Error(_), Step::Asked { under }, _) if self.is_old(under, context) => {
+                context.shared.disown(self.ticket.addr, under);
                 self.fresh = true;
-                self.ask(turn);
+                self.ask(context);
                 None
             }
             (Body::Error(why), ..) => Some(Err(refused(why, None))),
-            _ => self.doubt("it answers another question", turn.now),
+            _ => self.doubt("it answers another question", context.now),
         }
     }
 
     /// Whether this connection id was there before this question.
-    fn is_old(&self, id: u64, turn: &Turn<'_>) -> bool {
-        let known = turn.shared.connection(self.ticket.addr, turn.now);
+    fn is_old(&self, id: u64, context: &Context<'_>) -> bool {
+        let known = context.shared.connection(self.ticket.addr, context.now);
         let newer = known.is_some_and(|known| known.id == id && known.since > self.began);
         !self.fresh && !newer
     }
@@ -209,53 +210,53 @@ impl Exchange {
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Over {
-        if self.next_deadline().is_none_or(|due| turn.now < due) {
+    pub fn handle_timeout(&mut self, context: &mut Context<'_>) -> Over {
+        if self.next_deadline().is_none_or(|due| context.now < due) {
             return None;
         }
         if let Some(Nonsense { why, .. }) = self.nonsense.take() {
             return Some(Err(refused(why, None)));
         }
         self.losses += 1;
-        let late = self.give_up.is_some_and(|give_up| turn.now >= give_up);
+        let late = self.give_up.is_some_and(|give_up| context.now >= give_up);
         if late || self.losses >= limits::UDP_PATIENCE {
-            if !turn.us.is_leaving() {
-                turn.shared.silent(self.ticket);
+            if !context.us.is_leaving() {
+                context.shared.silent(self.ticket);
             }
             return failed("no answer");
         }
         let addr = self.ticket.addr;
-        if self.has_asked() && turn.shared.connection(addr, turn.now).is_none() {
-            self.ask(turn);
+        if self.has_asked() && context.shared.connection(addr, context.now).is_none() {
+            self.ask(context);
         } else {
-            self.send(turn);
+            self.send(context);
         }
         None
     }
 
     /// Begins the next request: the question, or one for a connection id, unless another asks for
     /// that.
-    fn ask(&mut self, turn: &mut Turn<'_>) {
-        turn.shared.forget_asked(self.ticket, self.transaction);
+    fn ask(&mut self, context: &mut Context<'_>) {
+        context.shared.forget_asked(self.ticket, self.transaction);
         self.nonsense = None;
-        self.step = match turn.shared.connection(self.ticket.addr, turn.now) {
+        self.step = match context.shared.connection(self.ticket.addr, context.now) {
             Some(known) => Step::Asked { under: known.id },
-            None if turn.shared.is_connecting(self.ticket) => {
-                turn.shared.enter(self.ticket, turn.now);
+            None if context.shared.is_connecting(self.ticket) => {
+                context.shared.enter(self.ticket, context.now);
                 self.step = Step::Waiting;
                 return;
             }
             None => {
-                turn.shared.connect(self.ticket, turn.now);
+                context.shared.connect(self.ticket, context.now);
                 Step::Connecting
             }
         };
-        self.transaction = turn.rng.bits32();
-        turn.shared.note_asked(self.ticket, self.transaction);
-        self.send(turn);
+        self.transaction = context.rng.bits32();
+        context.shared.note_asked(self.ticket, self.transaction);
+        self.send(context);
     }
 
-    fn send(&mut self, turn: &mut Turn<'_>) {
+    fn send(&mut self, context: &mut Context<'_>) {
         let transaction = self.transaction;
         let request = match (self.step, &self.question) {
             (Step::Waiting, _) => return,
@@ -273,10 +274,10 @@ impl Exchange {
         };
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
-        turn.out.push(Action::Datagram {
+        context.out.push(Action::Datagram {
             to: self.ticket.addr,
             bytes,
         });
-        self.repeat_at = turn.now + limits::UDP_RETRY * 2_u32.saturating_pow(self.losses);
+        self.repeat_at = context.now + limits::UDP_RETRY * 2_u32.saturating_pow(self.losses);
     }
 }

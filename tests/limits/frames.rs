@@ -313,22 +313,22 @@ fn turns_per_second() {
         let words = format!("request {piece} at {begin}, {BLOCK} bytes");
         bench.hands(key, &encode(&words, &bench.setting));
     }
-    bench.session.await_turn(key);
+    bench.session.await_upload(key);
     let (start, mut now) = (bench.now, bench.now);
     let (mut turns, mut blocks) = (0, 0);
     while now.since(start) < Duration::from_secs(1) {
-        while let Some(key) = bench.session.next_turn(now) {
+        while let Some(key) = bench.session.next_upload(now) {
             bench
                 .session
                 .transmitted(key, PIECE_HEADER + BLOCK as usize, now);
-            bench.session.await_turn(key);
+            bench.session.await_upload(key);
             blocks += 1;
         }
-        now = bench.session.turn_at(now).expect("more waits");
+        now = bench.session.next_upload_at(now).expect("more waits");
         turns += 1;
     }
     // A part of a block that is left from one to the next makes some come earlier.
-    let most = limits::TURNS_PER_SECOND;
+    let most = limits::SENDS_PER_SECOND;
     assert!(turns <= most * 5 / 4 && turns >= most * 9 / 10, "{turns}");
     let (sent, burst) = (blocks * u64::from(BLOCK), rate / 4);
     assert!(

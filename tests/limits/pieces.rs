@@ -98,7 +98,7 @@ fn partial_pieces() {
 }
 
 #[test]
-fn open_pieces_looked_at_in_the_end_game() {
+fn partial_pieces_looked_at_in_the_end_game() {
     for more in [0, 100] {
         let count = limits::END_GAME_PROBES as u32 + more;
         let (mut pieces, seed) = (empty(count), Holdings::everything(count));

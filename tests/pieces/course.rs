@@ -119,7 +119,7 @@ impl Course {
     }
 
     fn pick(&mut self, key: PeerKey) {
-        if self.table.pieces.take_news() {
+        if self.table.pieces.take_more_to_ask() {
             self.peers.values_mut().for_each(|peer| peer.sated = false);
         }
         let only = [self.rng.below(9) as u32, self.rng.below(99) as u32];

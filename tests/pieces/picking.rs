@@ -146,14 +146,14 @@ fn small_pieces_limit_no_pipeline() {
 }
 
 #[test]
-fn open_pieces_are_bounded() {
+fn partial_pieces_are_bounded() {
     let mut table = Table::of(limits::PARTIAL_PIECES as u32 + 100, 1);
     let seed = table.seed();
     let blocks = table.pick(1, &seed, limits::PARTIAL_PIECES + 50);
     assert_eq!(blocks.len(), limits::PARTIAL_PIECES);
-    table.pieces.take_news();
+    table.pieces.take_more_to_ask();
     table.send(1, blocks[0].piece, 0);
-    assert!(table.pieces.take_news(), "there is room for another");
+    assert!(table.pieces.take_more_to_ask(), "there is room for another");
     assert_eq!(table.pick(1, &seed, 50).len(), 1);
 }
 
@@ -164,9 +164,9 @@ fn in_the_end_game_a_block_is_asked_of_two() {
     table.pieces.joined(&seed);
     assert_eq!(table.pick(1, &half, 9).len(), 2);
     assert_eq!(table.pick(2, &half, 9), [], "piece 1 is not asked for yet");
-    table.pieces.take_news();
+    table.pieces.take_more_to_ask();
     assert_eq!(table.picked(1, &seed, 9), [(1, 0), (1, 1)]);
-    assert!(table.pieces.take_news(), "the end game begins");
+    assert!(table.pieces.take_more_to_ask(), "the end game begins");
     let mut twice = table.picked(2, &seed, 9);
     twice.sort_unstable();
     assert_eq!(twice, [(0, 0), (0, 1), (1, 0), (1, 1)]);
@@ -190,12 +190,15 @@ fn the_end_game_is_news_however_often_it_begins() {
     let (seed, two) = (table.seed(), table.having([0, 1]));
     table.pieces.joined(&two);
     assert_eq!(table.pick(1, &two, 9).len(), 2);
-    assert!(table.pieces.take_news(), "nobody has the third piece");
+    assert!(
+        table.pieces.take_more_to_ask(),
+        "nobody has the third piece"
+    );
     table.pieces.joined(&seed);
     assert_eq!(table.pick(3, &two, 9), [], "now somebody has it");
-    assert!(!table.pieces.take_news());
+    assert!(!table.pieces.take_more_to_ask());
     assert_eq!(table.picked(2, &seed, 1), [(2, 0)]);
-    assert!(table.pieces.take_news());
+    assert!(table.pieces.take_more_to_ask());
     assert_eq!(table.pick(3, &two, 9).len(), 2);
 }
 
@@ -207,9 +210,9 @@ fn the_very_last_block_is_asked_of_three() {
     for key in 1..4 {
         table.pick(key, &seed, 9);
     }
-    table.pieces.take_news();
+    table.pieces.take_more_to_ask();
     table.send(1, 0, 0);
-    assert!(table.pieces.take_news());
+    assert!(table.pieces.take_more_to_ask());
     assert_eq!(table.picked(3, &seed, 9), [(0, 1)]);
     assert_eq!(table.pick(4, &seed, 9), []);
     table.send(3, 0, 1);

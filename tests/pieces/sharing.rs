@@ -21,7 +21,7 @@ fn who_has_a_part_in_many_unverified_pieces_gets_no_more() {
         table.pick(2, &seed, 3);
         parts.push(piece);
     }
-    table.pieces.take_news();
+    table.pieces.take_more_to_ask();
     assert_eq!(
         table.pick(1, &seed, 9),
         [],
@@ -32,7 +32,7 @@ fn who_has_a_part_in_many_unverified_pieces_gets_no_more() {
         table.send(2, piece, number);
     }
     assert_eq!(table.verdicts(), [(piece, true, vec![])]);
-    assert!(table.pieces.take_news());
+    assert!(table.pieces.take_more_to_ask());
     assert!(!parts.contains(&table.pick(1, &seed, 1)[0].piece));
 }
 
@@ -112,7 +112,7 @@ fn others_keep_away_from_the_pieces_of_a_peer_that_shares_enough() {
         table.send(2, verified, number);
     }
     assert_eq!(table.verdicts(), [(verified, true, vec![])]);
-    assert!(table.pieces.take_news());
+    assert!(table.pieces.take_more_to_ask());
     assert_eq!(table.picked(3, &seed, 99), numbers(own, 0..4));
 }
 

@@ -71,22 +71,33 @@ fn what_is_sent_counts_against_the_limit_and_time_makes_up_for_it() {
             bench.says(taker, &format!("request {piece} at {begin}, 16384 bytes"));
         }
     }
-    assert_eq!(bench.session.turn_at(bench.now), None, "nobody waits");
+    assert_eq!(
+        bench.session.next_upload_at(bench.now),
+        None,
+        "nobody waits"
+    );
     bench.stops_reading(taker);
     bench.hands(
         taker,
         &encode("request 0 at 0, 16384 bytes", &bench.setting),
     );
     bench.session.plan(bench.now);
-    bench.session.await_turn(taker);
-    assert_eq!(bench.session.next_turn(bench.now), None);
-    let at = bench.session.turn_at(bench.now).expect("a peer waits");
+    bench.session.await_upload(taker);
+    assert_eq!(bench.session.next_upload(bench.now), None);
+    let at = bench
+        .session
+        .next_upload_at(bench.now)
+        .expect("a peer waits");
     let sent = 8 * u64::from(BLOCK);
     let most = Duration::from_secs_f64((sent + u64::from(BLOCK)) as f64 / RATE as f64);
     assert!(at > bench.now && at.since(bench.now) <= most);
     bench.wait(at.since(bench.now) + Duration::from_millis(1));
-    assert_eq!(bench.session.next_turn(bench.now), Some(taker));
-    assert_eq!(bench.session.next_turn(bench.now), None, "it had its turn");
+    assert_eq!(bench.session.next_upload(bench.now), Some(taker));
+    assert_eq!(
+        bench.session.next_upload(bench.now),
+        None,
+        "it had its turn"
+    );
 }
 
 #[test]
@@ -97,20 +108,20 @@ fn who_has_nothing_to_be_sent_or_is_gone_does_not_wait_for_the_limit() {
     let takers = [bench.join(1, true), bench.join(2, true)];
     for taker in takers {
         bench.says(taker, "interested");
-        bench.session.await_turn(taker);
+        bench.session.await_upload(taker);
     }
-    assert_eq!(bench.session.turn_at(bench.now), None);
+    assert_eq!(bench.session.next_upload_at(bench.now), None);
     let [stays, goes] = takers;
     for taker in takers {
         bench.hands(
             taker,
             &encode("request 0 at 0, 16384 bytes", &bench.setting),
         );
-        bench.session.await_turn(taker);
+        bench.session.await_upload(taker);
     }
     bench.session.handle_closed(goes, Fault::Closed, bench.now);
-    assert_eq!(bench.session.next_turn(bench.now), Some(stays));
-    assert_eq!(bench.session.next_turn(bench.now), None);
+    assert_eq!(bench.session.next_upload(bench.now), Some(stays));
+    assert_eq!(bench.session.next_upload(bench.now), None);
 }
 
 #[test]

@@ -157,7 +157,7 @@ impl Client {
 
     fn perform(&mut self) {
         let now = self.now();
-        while let Some(input) = self.shared.next_turn(now) {
+        while let Some(input) = self.shared.next_admitted(now) {
             tell(&mut self.trackers, &mut self.shared, input, now);
         }
         while let Some(response) = self.trackers.next_response() {
@@ -298,7 +298,7 @@ impl Crowd {
 
     fn perform(&mut self) {
         let now = self.now();
-        while let Some(input) = self.shared.next_turn(now) {
+        while let Some(input) = self.shared.next_admitted(now) {
             tell_one(&mut self.torrents, &mut self.shared, input, now);
         }
         for torrent in 0..self.torrents.len() {

@@ -82,7 +82,7 @@ impl World {
         let end = self.now + Duration::from_secs(seconds);
         (0..TORRENTS).for_each(|key| self.drain(key));
         loop {
-            while let Some(input) = self.shared.next_turn(self.now) {
+            while let Some(input) = self.shared.next_admitted(self.now) {
                 self.tell(input);
             }
             let timers = self.machines.iter().map(Trackers::next_deadline);
@@ -260,7 +260,7 @@ fn a_thousand_torrents_say_farewell_in_time() {
 #[test]
 fn who_waits_for_a_connection_id_does_not_depend_on_the_one_that_asks() {
     let mut world = World::new(&[&["udp://10.0.0.1:80"]], TRACKER);
-    let input = world.shared.next_turn(world.now).unwrap();
+    let input = world.shared.next_admitted(world.now).unwrap();
     let [first] = world.shared.recipients(&input)[..] else {
         panic!("{input:?} is of one torrent");
     };

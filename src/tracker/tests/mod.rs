@@ -87,7 +87,7 @@ impl Bench {
     }
 
     fn take_actions(&mut self) {
-        self.take_turns();
+        self.admit();
         while let Some(action) = self.trackers.next_action() {
             self.actions.push_back(action);
         }
@@ -97,8 +97,8 @@ impl Bench {
     }
 
     /// Questions are asked whose turn it is.
-    fn take_turns(&mut self) {
-        while let Some(input) = self.shared.next_turn(self.now) {
+    fn admit(&mut self) {
+        while let Some(input) = self.shared.next_admitted(self.now) {
             assert!(self.hear(input), "nobody takes its turn: {input:?}");
         }
     }
@@ -214,9 +214,9 @@ impl Bench {
         let end = self.now + Duration::from_secs(seconds);
         while let Some(due) = self.next_deadline().filter(|&due| due <= end) {
             self.now = self.now.max(due);
-            self.take_turns();
+            self.admit();
             self.trackers.handle_timeout(&mut self.shared, self.now);
-            self.take_turns();
+            self.admit();
             let again = self.next_deadline();
             assert!(
                 again.is_none_or(|again| again > self.now),

@@ -220,7 +220,7 @@ fn whole(pieces: u32) -> (f64, f64) {
     let start = Instant::now();
     while !table.is_complete() {
         for (peer, other) in others.iter_mut().enumerate() {
-            if table.take_news() {
+            if table.take_more_to_ask() {
                 hungry.fill(false);
             }
             let room = DEPTH - other.asked.len();

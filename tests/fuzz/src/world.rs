@@ -119,7 +119,7 @@ impl World {
         if let Some(other) = self.peers.get_mut(&key) {
             other.say(bytes);
         }
-        let mut input = self.session.open(key, &mut read);
+        let mut input = self.session.unseal(key, &mut read);
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             assert_eq!(write.data.len(), write.block.len as usize);
             let waits = (write.torrent, write.block, write.data.to_vec());
@@ -208,7 +208,7 @@ impl World {
 
     fn next_deadline(&mut self) -> Option<Now> {
         let due = self.session.next_deadline();
-        let turn = self.session.turn_at(self.now);
+        let turn = self.session.next_upload_at(self.now);
         // What is due in less than a microsecond is due now: some time goes by in any case.
         sooner(due, turn.map(|at| at.max(self.now + TICK)))
     }
@@ -314,7 +314,7 @@ impl World {
         for key in keys {
             self.flush_peer(key, self.session.may_send(key));
         }
-        while let Some(key) = self.session.next_turn(self.now) {
+        while let Some(key) = self.session.next_upload(self.now) {
             self.flush_peer(key, BLOCK.into());
         }
     }
@@ -362,7 +362,7 @@ impl World {
         self.session.seal(key, &mut bytes);
         self.session.transmitted(key, bytes.len(), self.now);
         if takes_more && self.session.may_send(key) == 0 {
-            self.session.await_turn(key);
+            self.session.await_upload(key);
         }
         if let Some((piece, begun)) = lost {
             self.disk.lost.insert((torrent, piece));

@@ -59,8 +59,8 @@ impl World {
         if reread || session.is_pending() || !self.nodes[n].unread.is_empty() {
             self.wake(n, now);
         }
-        let turn_at = session.turn_at(now);
-        if let Some(due) = sooner(session.next_deadline(), turn_at) {
+        let next_upload_at = session.next_upload_at(now);
+        if let Some(due) = sooner(session.next_deadline(), next_upload_at) {
             self.wake(n, due);
         }
         self.nodes[n].session = Some(session);
@@ -133,7 +133,7 @@ impl World {
         }
         // What waited for its torrent to wake up is handed in again.
         let kept = !buffer.is_empty() && session.peer(key).is_none();
-        let mut input = session.open(key, &mut buffer);
+        let mut input = session.unseal(key, &mut buffer);
         let mut written: Vec<(Block, &[u8])> = Vec::new();
         while let Some(write) = (got > 0 || kept)
             .then(|| session.receive(key, &mut input, self.now))
@@ -289,7 +289,7 @@ impl World {
             let out_of_turn = session.may_send(key);
             busy |= self.flush_one(n, session, key, out_of_turn) > 0;
         }
-        while let Some(key) = session.next_turn(self.now) {
+        while let Some(key) = session.next_upload(self.now) {
             busy |= self.flush_one(n, session, key, BLOCK.into()) > 0;
         }
         busy
@@ -369,7 +369,7 @@ impl World {
             self.offer(conn, end);
         }
         if takes_more && session.may_send(key) == 0 {
-            session.await_turn(key);
+            session.await_upload(key);
         }
         sent
     }

@@ -91,15 +91,15 @@ impl ContentFiles {
     }
 
     /// Notes what was written.
-    pub fn note(&mut self, news: Changes) {
-        if news.bytes > 0 {
+    pub fn note(&mut self, changes: Changes) {
+        if changes.bytes > 0 {
             self.holes.forget();
         }
         if let Some(elsewhere) = &mut self.elsewhere {
-            elsewhere.note(&news.barred, &news.elsewhere);
+            elsewhere.note(&changes.barred, &changes.elsewhere);
             self.ledger.bar(elsewhere.files());
         }
-        self.ledger.note(news);
+        self.ledger.note(changes);
     }
 
     /// What is known of the files.

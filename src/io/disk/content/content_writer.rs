@@ -38,7 +38,7 @@ pub struct ContentWriter {
     files: Files,
     /// Files written.
     pinned: BTreeMap<usize, Pinned>,
-    news: Changes,
+    changes: Changes,
     broken: Option<DiskError>,
     /// Takes the bytes of barred files.
     elsewhere: Option<Elsewhere>,
@@ -98,7 +98,7 @@ impl ContentWriter {
             layout,
             files,
             pinned: BTreeMap::new(),
-            news: Changes::default(),
+            changes: Changes::default(),
             broken: None,
             elsewhere: None,
             precious: BTreeSet::new(),
@@ -181,7 +181,7 @@ impl ContentWriter {
 
     /// What writing changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut self.changes)
     }
 
     fn keep_elsewhere(&mut self, start: u64, span: Span, data: &[u8]) -> Result<(), DiskError> {
@@ -190,7 +190,7 @@ impl ContentWriter {
         };
         for (part, own) in elsewhere.parts(start, span) {
             elsewhere.write(part, &data[own.at..own.at + own.len])?;
-            self.news.elsewhere.insert(part.piece);
+            self.changes.elsewhere.insert(part.piece);
         }
         Ok(())
     }
@@ -213,8 +213,8 @@ impl ContentWriter {
         if let Err(error) = self.pin(file) {
             return self.bar(&run, error);
         }
-        self.news.written.insert(file);
-        self.news.bytes += bytes;
+        self.changes.written.insert(file);
+        self.changes.bytes += bytes;
         let path = self.files.path(file);
         let fail = |error: io::Error| DiskError::new(&path, error);
         let open = self.files.get(file)?;
@@ -222,7 +222,7 @@ impl ContentWriter {
         let found = stat::look_at(open).map_err(fail)?;
         let pinned = self.pinned.get_mut(&file);
         if let Some(change) = pinned.as_ref().and_then(|pinned| pinned.change(found)) {
-            self.news.changed.insert(file);
+            self.changes.changed.insert(file);
             if change == Change::Gone {
                 return Err(DiskError::new(&path, Why::Changed));
             }
@@ -236,10 +236,10 @@ impl ContentWriter {
             }
             Some((None, pinned)) => {
                 if found.1 != pinned.stamp {
-                    self.news.doubtful.insert(file);
+                    self.changes.doubtful.insert(file);
                 }
                 pinned.stamp = stat::stamp_of(open).map_err(fail)?;
-                self.news.unpinned.insert(file, pinned.stamp);
+                self.changes.unpinned.insert(file, pinned.stamp);
             }
             None => {}
         }
@@ -261,7 +261,7 @@ impl ContentWriter {
             _ => return Err(error),
         }
         log::debug!("its bytes are kept in the state folder: {error}");
-        self.news.barred.insert(file);
+        self.changes.barred.insert(file);
         let data: Vec<u8> = run
             .parts
             .iter()
@@ -324,7 +324,7 @@ impl ContentWriter {
         let prepared = prepare(open, length, &path);
         let (before, pinned) = prepared.map_err(|error| DiskError::new(&path, error))?;
         self.pinned.insert(file, pinned);
-        self.news.pinned.push((file, before, pinned));
+        self.changes.pinned.push((file, before, pinned));
         Ok(())
     }
 }

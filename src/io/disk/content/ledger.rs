@@ -80,8 +80,8 @@ impl Ledger {
     }
 
     /// Notes what was written.
-    pub fn note(&mut self, news: Changes) {
-        for (file, before, pinned) in news.pinned {
+    pub fn note(&mut self, changes: Changes) {
+        for (file, before, pinned) in changes.pinned {
             self.pinned.insert(file, pinned);
             self.strangers.remove(&file);
             if pinned.times.is_none() {
@@ -97,18 +97,18 @@ impl Ledger {
                 self.on_changed(file);
             }
         }
-        for (file, stamp) in news.unpinned {
+        for (file, stamp) in changes.unpinned {
             if let Some(pinned) = self.pinned.get_mut(&file) {
                 pinned.stamp = stamp;
             }
             self.stamps[file] = self.stamps[file].map(|_| stamp);
         }
-        self.doubtful.extend(news.doubtful);
-        for file in news.changed {
+        self.doubtful.extend(changes.doubtful);
+        for file in changes.changed {
             self.on_changed(file);
         }
-        self.unsynced.0.extend(news.written);
-        self.unsynced.1 += news.bytes;
+        self.unsynced.0.extend(changes.written);
+        self.unsynced.1 += changes.bytes;
     }
 
     /// Looks at every file's size and time. Where that fails, the file counts as missing; the

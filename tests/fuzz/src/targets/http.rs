@@ -43,7 +43,7 @@ fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> (Vec<Action>, Vec<R
         trackers.start(&mut shared, now);
         trackers
     };
-    let turn = shared.next_turn(now).expect("nobody else waits");
+    let turn = shared.next_admitted(now).expect("nobody else waits");
     trackers.handle(turn, &mut shared, now);
     let Some(Action::Connect { id, .. }) = trackers.next_action() else {
         panic!("a tracker whose address is known is connected to");

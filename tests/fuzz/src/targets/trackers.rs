@@ -89,7 +89,7 @@ fn settle(trackers: &mut Trackers, shared: &mut Shared, outside: &mut Outside, n
         if trackers.next_deadline().is_some_and(|due| due <= now) {
             trackers.handle_timeout(shared, now);
         }
-        while let Some(input) = shared.next_turn(now) {
+        while let Some(input) = shared.next_admitted(now) {
             assert!(
                 trackers.handle(input, shared, now),
                 "somebody waited for it"

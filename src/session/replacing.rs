@@ -27,17 +27,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// When connections may next be given up.
 #[derive(Debug)]
-pub struct Room {
+pub struct Replacing {
     /// To make room for an address to dial.
     dial_at: Now,
     /// To make room for a peer that dials us.
     accept_at: Now,
 }
 
-impl Room {
+impl Replacing {
     /// At once.
-    pub fn new(now: Now) -> Room {
-        Room {
+    pub fn new(now: Now) -> Replacing {
+        Replacing {
             dial_at: now,
             accept_at: now,
         }

@@ -11,12 +11,12 @@ use crate::base::{PeerKey, TorrentKey};
 
 /// The peers that wait for a limited rate, by their torrents.
 #[derive(Debug, Default)]
-pub struct Turns {
+pub struct FairShares {
     torrents: FairQueue,
     peers: BTreeMap<TorrentKey, FairQueue>,
 }
 
-impl Turns {
+impl FairShares {
     /// A peer of this torrent waits from now on, if it did not yet.
     pub fn join(&mut self, torrent: TorrentKey, key: PeerKey) {
         self.peers.entry(torrent).or_default().join(key);
@@ -96,55 +96,59 @@ mod tests {
     use super::*;
 
     /// Serves the next peer a block of 16 bytes; it waits on. Its torrent.
-    fn serve(turns: &mut Turns, may: impl Fn(TorrentKey) -> bool) -> Option<TorrentKey> {
-        let key = turns.pop_if(may)?;
+    fn serve(queue: &mut FairShares, may: impl Fn(TorrentKey) -> bool) -> Option<TorrentKey> {
+        let key = queue.pop_if(may)?;
         let torrent = usize::from(key >= 100);
-        turns.charge(torrent, key, 16);
-        turns.join(torrent, key);
-        turns.assert_invariants(|torrent, key| torrent == usize::from(key >= 100));
+        queue.charge(torrent, key, 16);
+        queue.join(torrent, key);
+        queue.assert_invariants(|torrent, key| torrent == usize::from(key >= 100));
         Some(torrent)
     }
 
     /// Torrent 0 has one peer that waits, torrent 1 has fifty.
-    fn one_and_fifty() -> Turns {
-        let mut turns = Turns::default();
-        turns.join(0, 7);
-        (100..150).for_each(|key| turns.join(1, key));
-        turns
+    fn one_and_fifty() -> FairShares {
+        let mut queue = FairShares::default();
+        queue.join(0, 7);
+        (100..150).for_each(|key| queue.join(1, key));
+        queue
     }
 
-    fn served(turns: &mut Turns, blocks: usize, may: impl Fn(TorrentKey) -> bool) -> [usize; 2] {
+    fn served(
+        queue: &mut FairShares,
+        blocks: usize,
+        may: impl Fn(TorrentKey) -> bool,
+    ) -> [usize; 2] {
         let mut count = [0; 2];
         for _ in 0..blocks {
-            count[serve(turns, &may).expect("one waits")] += 1;
+            count[serve(queue, &may).expect("one waits")] += 1;
         }
         count
     }
 
     #[test]
     fn a_torrent_with_one_peer_gets_as_much_as_one_with_fifty() {
-        let mut turns = one_and_fifty();
-        let [one, fifty] = served(&mut turns, 1000, |_| true);
+        let mut queue = one_and_fifty();
+        let [one, fifty] = served(&mut queue, 1000, |_| true);
         assert!(one.abs_diff(fifty) <= 1, "{one} and {fifty}");
     }
 
     #[test]
     fn what_a_torrent_does_not_take_goes_to_the_other() {
-        let mut turns = one_and_fifty();
-        turns.forget(0, 7);
-        assert_eq!(turns.waiting().collect::<Vec<_>>(), [1]);
-        assert_eq!(served(&mut turns, 100, |_| true), [0, 100]);
-        turns.join(0, 8);
-        assert!(served(&mut turns, 100, |_| true)[0] >= 49);
-        turns.forget_torrent(1);
-        assert_eq!(served(&mut turns, 100, |_| true), [100, 0]);
+        let mut queue = one_and_fifty();
+        queue.forget(0, 7);
+        assert_eq!(queue.waiting().collect::<Vec<_>>(), [1]);
+        assert_eq!(served(&mut queue, 100, |_| true), [0, 100]);
+        queue.join(0, 8);
+        assert!(served(&mut queue, 100, |_| true)[0] >= 49);
+        queue.forget_torrent(1);
+        assert_eq!(served(&mut queue, 100, |_| true), [100, 0]);
     }
 
     #[test]
     fn a_torrent_that_its_own_limit_held_back_is_not_repaid_when_that_is_lifted() {
-        let mut turns = one_and_fifty();
-        assert_eq!(served(&mut turns, 1000, |torrent| torrent == 1), [0, 1000]);
-        let [one, fifty] = served(&mut turns, 100, |_| true);
+        let mut queue = one_and_fifty();
+        assert_eq!(served(&mut queue, 1000, |torrent| torrent == 1), [0, 1000]);
+        let [one, fifty] = served(&mut queue, 100, |_| true);
         assert!(one.abs_diff(fifty) <= 2, "{one} and {fifty}");
     }
 }

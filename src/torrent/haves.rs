@@ -8,30 +8,30 @@ use crate::base::{Now, limits};
 
 /// What peers do not know yet.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct Haves {
     /// Pieces that we have and that they have not been told of.
-    pub untold: Vec<u32>,
+    pub pending: Vec<u32>,
     /// When they were last told of any.
     told_at: Option<Now>,
 }
 
-impl News {
+impl Haves {
     /// When this many peers are to be told of pieces.
     pub fn deadline(&self, peers: usize) -> Option<Now> {
         let gap = limits::TELL_GAP * u32::try_from(peers).unwrap_or(u32::MAX);
         let next = self.told_at.map_or(Now::default(), |last| last + gap);
-        (!self.untold.is_empty()).then_some(next)
+        (!self.pending.is_empty()).then_some(next)
     }
 
     /// The pieces to tell this many peers of now: all, if it is time, if there are many, or if no
     /// more will come (`complete`).
     pub fn take_due(&mut self, peers: usize, complete: bool, now: Now) -> Vec<u32> {
         let due = self.deadline(peers).is_some_and(|at| at <= now);
-        let many = self.untold.len() >= limits::TOLD_AT_ONCE;
-        if self.untold.is_empty() || !(due || many || complete) {
+        let many = self.pending.len() >= limits::TOLD_AT_ONCE;
+        if self.pending.is_empty() || !(due || many || complete) {
             return Vec::new();
         }
         self.told_at = Some(now);
-        std::mem::take(&mut self.untold)
+        std::mem::take(&mut self.pending)
     }
 }
