@@ -310,9 +310,10 @@ impl Session {
                 let content = torrents.get_mut(*key)?.content.as_mut()?;
                 content.pieces.take_more_to_ask().then_some(*key)
             };
-            let more: Vec<TorrentKey> = self.agenda.torrents.iter().filter_map(&mut more).collect();
-            more.into_iter()
-                .for_each(|torrent| self.wake_wanting(torrent));
+            let keys: Vec<TorrentKey> = self.agenda.torrents.iter().filter_map(&mut more).collect();
+            for torrent in keys {
+                self.wake_wanting(torrent);
+            }
         }
         self.agenda.touched.pop_front()
     }
