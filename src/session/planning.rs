@@ -311,9 +311,7 @@ impl Session {
                 content.pieces.take_more_to_ask().then_some(*key)
             };
             let keys: Vec<TorrentKey> = self.agenda.torrents.iter().filter_map(&mut more).collect();
-            for torrent in keys {
-                self.wake_wanting(torrent);
-            }
+            keys.into_iter().for_each(|key| self.wake_wanting(key));
         }
         self.agenda.touched.pop_front()
     }
