@@ -15,6 +15,7 @@
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-many   what a thousand idle seeds in one process need (COUNT, PIECE in the environment; BESIDE=--beside: and in other
 #              clients)
+# make bench-magnet   downloads by hash alone from a DHT, by brooklet and by other clients (needs root; ARGS=--help)
 # make bench-churn   memory of one process while torrents and peers come and go (MINUTES in the environment; needs python3-libtorrent)
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
 # make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: about an hour (SEEDS=20 for fewer, FROM=1000 to
@@ -119,6 +120,11 @@ bench-size:
 .PHONY: bench-many
 bench-many: build
 	@tests/bench/many.py $(BESIDE) $(target)/release/brooklet $(COUNT) $(PIECE)
+
+.PHONY: bench-magnet
+bench-magnet: build
+	tests/bench/setup.sh
+	@tests/bench/magnet.py $(target)/release/brooklet $(ARGS)
 
 .PHONY: bench-churn
 bench-churn: build
