@@ -261,7 +261,7 @@ fn another_info_hash_severs_the_connection() {
 /// "they may wait for incoming connections to give a download hash first, and respond with the same
 /// one if it's in their list."
 #[test]
-fn the_called_side_speaks_second() {
+fn the_dialed_side_speaks_second() {
     let setting = Setting::load();
     let addr = ([192, 0, 2, 7], 6881).into();
     let mut accepted = Pair::accept(setting.local, addr, START);
@@ -377,7 +377,7 @@ fn a_bitfield_reads_from_high_to_low() {
 
 /// "Downloaders which don't have anything yet may skip the 'bitfield' message."
 #[test]
-fn who_has_nothing_skips_the_bitfield() {
+fn a_peer_that_has_nothing_skips_the_bitfield() {
     let mut bench = Bench::getter(8, &[]);
     let peer = bench.join(1, false);
     assert_eq!(bench.hears(peer), ["handshake"]);
@@ -524,7 +524,7 @@ fn four_and_one_are_unchoked() {
 
 /// "It should reciprocate to peers who let it download."
 #[test]
-fn who_gives_most_is_served() {
+fn the_peer_that_gives_most_is_served() {
     let mut bench = Bench::getter(800, &[0]);
     let mut keys = crowd(&mut bench, 8);
     let givers: Vec<usize> = (9..13)
@@ -555,7 +555,7 @@ fn who_gives_most_is_served() {
 /// "avoids fibrillation by only changing who's choked once every ten seconds. […] Which peer is
 /// optimistically unchoked rotates every 30 seconds."
 #[test]
-fn who_is_unchoked_changes_every_ten_and_thirty_seconds() {
+fn unchoked_peers_change_every_ten_and_thirty_seconds() {
     let mut bench = Bench::seeder(8);
     let keys = crowd(&mut bench, 30);
     bench.wait(Duration::from_secs(11));
@@ -584,7 +584,7 @@ fn who_is_unchoked_changes_every_ten_and_thirty_seconds() {
 /// "If a downloader has a complete file, it uses its upload rate rather than its download rate to
 /// decide who to unchoke."
 #[test]
-fn a_seed_serves_who_takes_most() {
+fn a_seed_serves_the_peer_that_takes_most() {
     let mut bench = Bench::seeder(64);
     let keys = crowd(&mut bench, 12);
     let mut takers = Vec::new();

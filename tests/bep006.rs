@@ -286,7 +286,7 @@ fn a_rejected_block_is_asked_of_another() {
 /// except it SHOULD NOT reject requests for pieces that are in the allowed fast set. A peer SHOULD
 /// choke first and then reject requests".
 #[test]
-fn who_chokes_rejects_what_waits_but_for_the_allowed_set() {
+fn a_choke_rejects_what_waits_but_for_the_allowed_set() {
     let setting = Setting::load();
     let mut peer = greeted(&setting, "fast");
     peer.introduce(&Bits::full(23), vec![2]);

@@ -125,7 +125,7 @@ const HELD: Block = Block {
 };
 
 #[test]
-fn a_block_held_for_ever_is_got_from_another_who_had_it_all_along() {
+fn a_block_withheld_for_ever_comes_from_a_peer_that_had_it_all_along() {
     let bench = Bench::new(4, 8 * MIB);
     let others = Arc::new(Countdown::new(bench.torrent.bytes.len() / BLOCK - 1));
     let (first, second) = (Arc::clone(&others), Arc::clone(&others));
@@ -158,7 +158,7 @@ fn a_block_held_for_ever_is_got_from_another_who_had_it_all_along() {
 }
 
 #[test]
-fn a_block_held_for_ever_is_got_from_another_who_comes_late() {
+fn a_block_withheld_for_ever_comes_from_a_peer_that_joins_late() {
     let bench = Bench::new(5, 8 * MIB);
     let others = Arc::new(Countdown::new(bench.torrent.bytes.len() / BLOCK - 1));
     let served = Arc::clone(&others);
@@ -474,7 +474,7 @@ impl Tracker {
 /// Transmission asks for ten seconds' worth at once, whatever the rate, and answers a reject by
 /// asking again.
 #[test]
-fn who_asks_for_everything_at_once_gets_everything() {
+fn a_peer_that_asks_for_everything_at_once_gets_everything() {
     const BLOCK: usize = 16 * 1024;
     let bench = Bench::new(77, 1500 * BLOCK);
     bench.fill();

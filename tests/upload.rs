@@ -144,7 +144,7 @@ fn downloads(rate: u64) -> Vec<u64> {
 }
 
 #[test]
-fn who_download_share_their_upload_limits_with_each_other() {
+fn downloaders_share_their_upload_limits_with_each_other() {
     thread::scope(|scope| {
         let runs = RATES.map(|rate| (rate, scope.spawn(move || downloads(rate))));
         for (rate, run) in runs {

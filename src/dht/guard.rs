@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_outside_names_hosts_inside() {
+    fn no_public_tracker_names_local_hosts() {
         let public = addr("198.51.100.1:6881");
         for named in [
             "127.0.0.1:6881",

@@ -78,11 +78,11 @@ impl Reactor {
         let mut keys = self.session.take_unflushed();
         keys.append(&mut self.links.unwritten);
         for key in keys {
-            let out_of_turn = self.session.may_send(key);
+            let allowance = self.session.upload_allowance(key);
             let mut left = Left::More;
             for _ in 0..WRITES_A_TURN {
                 if left == Left::More {
-                    left = self.write_once(key, out_of_turn, now);
+                    left = self.write_once(key, allowance, now);
                 }
             }
             match left {
@@ -160,7 +160,7 @@ impl Reactor {
             self.store.content(torrent).on_changed(file);
             self.session.handle_changed(torrent, why, now);
         } else {
-            self.session.handle_lost(torrent, &pieces, why);
+            self.session.handle_unsendable(torrent, &pieces, why);
         }
     }
 

@@ -110,7 +110,8 @@ impl Pieces {
         self.partial.is_reading_due()
     }
 
-    /// The bytes that [`Pieces::next_reread`] named; none if they could not be read.
+    /// The bytes that [`Pieces::next_reread`] named, all of them: where they cannot be read, the
+    /// torrent ends.
     pub fn handle_reread(&mut self, block: Block, data: &[u8]) {
         if self.partial.take_void(block) {
             self.settle(block.piece);
@@ -122,29 +123,18 @@ impl Pieces {
         if !partial_piece.end_reading(block) {
             return;
         }
-        let lost = data.len() != block.len as usize;
+        debug_assert_eq!(data.len(), block.len as usize, "a read is whole or fails");
         match partial_piece.exam() {
-            // What the disk lost is asked for again.
-            None if lost => {
-                partial_piece.reset();
-                self.more_to_ask = true;
-            }
             None => partial_piece.hash(data),
             Some(Exam::Learn) => {
-                if lost {
-                    self.suspects.give_up(block.piece);
-                } else {
-                    self.suspects.learn(block.piece, block.begin, data);
-                }
-                if lost || partial_piece.examined(block.len) {
+                self.suspects.learn(block.piece, block.begin, data);
+                if partial_piece.examined(block.len) {
                     self.conclude(block.piece, false, Vec::new());
                 }
             }
             Some(Exam::Compare) => {
-                if !lost {
-                    self.suspects.compare(block.piece, block.begin, data);
-                }
-                if lost || partial_piece.examined(block.len) {
+                self.suspects.compare(block.piece, block.begin, data);
+                if partial_piece.examined(block.len) {
                     let guilty = self.suspects.close(block.piece);
                     self.conclude(block.piece, true, guilty);
                 }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_the_queue_and_joins_again_gains_nothing() {
+    fn a_member_that_leaves_the_queue_and_joins_again_gains_nothing() {
         let (mut queue, mut got) = (FairQueue::default(), [0; 2]);
         (0..2).for_each(|key| queue.join(key));
         for _ in 0..100 {
@@ -159,7 +159,7 @@ mod tests {
 
     /// The churner's connection ends after each block, and the next has the lower key, or another.
     #[test]
-    fn who_connects_anew_for_each_block_gains_nothing() {
+    fn a_peer_that_connects_anew_for_each_block_gains_nothing() {
         for (block, step) in [(16, 0), (128, 0), (128, 2)] {
             let (mut queue, mut got) = (FairQueue::default(), [0_u64; 2]);
             let mut churner = 0;

@@ -273,7 +273,7 @@ impl Session {
     }
 
     /// Blocks that a peer asked for cannot be read: their pieces are no longer served.
-    pub fn handle_lost(&mut self, torrent: TorrentKey, pieces: &[u32], why: String) {
+    pub fn handle_unsendable(&mut self, torrent: TorrentKey, pieces: &[u32], why: String) {
         let Some(lossy) = self.torrents.get_mut(torrent) else {
             return;
         };

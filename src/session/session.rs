@@ -255,7 +255,7 @@ impl Session {
 
     /// Bytes of blocks that may be sent to a slot without waiting under an upload limit, a block
     /// that has begun aside: any number without an upload limit, none with one.
-    pub fn may_send(&self, key: PeerKey) -> u64 {
+    pub fn upload_allowance(&self, key: PeerKey) -> u64 {
         let torrent = self.torrent_of(key).and_then(|key| self.torrents.get(key));
         let own = torrent.and_then(|torrent| torrent.traffic.up_limit.rate());
         if self.up.is_limited() || own.is_some() {

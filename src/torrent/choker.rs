@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_nothing_does_not_keep_the_slot_of_a_seed() {
+    fn a_peer_that_takes_nothing_does_not_keep_the_slot_of_a_seed() {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let mut views: Vec<View> = (0..50).map(|key| view(key, 0)).collect();
         let first = choker.refill(&views, 4, true, at(0));
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_our_limit_keeps_the_slot_of_a_seed() {
+    fn a_peer_that_waits_for_our_limit_keeps_the_slot_of_a_seed() {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let mut views: Vec<View> = (0..50).map(|key| view(key, 0)).collect();
         let first = choker.refill(&views, 4, true, at(0));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_a_slot_to_who_has_waited_longest() {
+    fn a_seed_unchokes_the_peer_that_has_waited_longest() {
         let mut choker = Choker::new(at(0), Rng::from_seed(3));
         let mut views: Vec<View> = (0..50).map(|key| view(key, 0)).collect();
         for view in &mut views {
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_that_fall_empty_go_to_who_gives_and_one_by_lot() {
+    fn freed_slots_go_to_the_peers_that_give_and_one_at_random() {
         let mut views: Vec<View> = (0..30).map(|key| view(key, 0)).collect();
         (views[7].rate, views[8].rate, views[9].rate) = (100, 300, 200);
         let mut last = std::collections::BTreeSet::new();
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_use_its_slot_holds_none_and_comes_last() {
+    fn a_peer_that_does_not_use_its_slot_loses_it_and_comes_last() {
         for seeding in [true, false] {
             let mut choker = Choker::new(at(0), Rng::from_seed(3));
             let mut views: Vec<View> = (0..15).map(|key| view(key, 0)).collect();

@@ -75,7 +75,7 @@ impl Content {
 
     /// Whether a piece is verified and readable.
     pub fn serves(&self, piece: u32) -> bool {
-        self.pieces.verified().get(piece) && !self.damage.is_lost(piece)
+        self.pieces.verified().get(piece) && !self.damage.is_damaged(piece)
     }
 
     /// Whether every piece is verified and on disk, and nothing more is to be found out.
@@ -97,7 +97,7 @@ impl Content {
     pub fn next_verdict(&mut self) -> Option<Verdict> {
         loop {
             let verdict = self.pieces.next_verdict()?;
-            if !self.damage.is_lost(verdict.piece) {
+            if !self.damage.is_damaged(verdict.piece) {
                 return Some(verdict);
             }
         }

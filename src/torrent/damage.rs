@@ -7,7 +7,7 @@ use crate::base::Bits;
 pub struct Damage {
     /// Pieces that cannot be read, or were not written: they are neither served nor recorded as
     /// verified.
-    lost: Bits,
+    damaged: Bits,
     /// Pieces that could not be read when they were to be checked or sent: they may be there.
     unknown: Vec<u32>,
 }
@@ -16,24 +16,24 @@ impl Damage {
     /// No damage to a content of this many pieces.
     pub fn new(pieces: u32) -> Damage {
         Damage {
-            lost: Bits::new(pieces),
+            damaged: Bits::new(pieces),
             unknown: Vec::new(),
         }
     }
 
     /// Whether nothing is wrong.
     pub fn is_none(&self) -> bool {
-        self.lost.count() == 0 && self.unknown.is_empty()
+        self.damaged.count() == 0 && self.unknown.is_empty()
     }
 
-    /// Whether this piece is lost.
-    pub fn is_lost(&self, piece: u32) -> bool {
-        self.lost.get(piece)
+    /// Whether this piece is damaged.
+    pub fn is_damaged(&self, piece: u32) -> bool {
+        self.damaged.get(piece)
     }
 
     /// A block of this piece was not written.
     pub fn on_unwritten(&mut self, piece: u32) {
-        self.lost.set(piece);
+        self.damaged.set(piece);
     }
 
     /// This piece could not be read to be checked.
@@ -43,15 +43,15 @@ impl Damage {
 
     /// This piece could not be read to be sent.
     pub fn on_unreadable(&mut self, piece: u32) {
-        if self.lost.set(piece) {
+        if self.damaged.set(piece) {
             self.unknown.push(piece);
         }
     }
 
-    /// Verified pieces, except lost ones.
+    /// Verified pieces, except damaged ones.
     pub fn served(&self, verified: &Bits) -> Bits {
         let mut served = verified.clone();
-        for piece in self.lost.ones() {
+        for piece in self.damaged.ones() {
             served.clear(piece);
         }
         served

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_outside_leads_inside() {
+    fn no_public_host_leads_to_a_local_one() {
         let url = "http://h/announce";
         for ip in [
             "127.0.0.1",

@@ -89,7 +89,7 @@ mod tests {
     /// be reached, but tracker3 responds, then the list will be changed to:
     /// tracker3,tracker2,tracker1".
     #[test]
-    fn who_answers_moves_to_the_front_of_its_tier() {
+    fn a_tracker_that_answers_moves_to_the_front_of_its_tier() {
         let mut tiers = Tiers(vec![vec![1, 2, 3], vec![4, 5]]);
         tiers.promote(2);
         assert_eq!(tiers.0, [vec![2, 1, 3], vec![4, 5]]);

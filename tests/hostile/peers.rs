@@ -120,7 +120,7 @@ fn a_seed_goes_on() {
 }
 
 #[test]
-fn who_takes_too_long_to_greet_is_hung_up_on() {
+fn a_peer_that_takes_too_long_to_greet_is_hung_up_on() {
     let (bench, mut seed, addr) = seeding(3);
     let began = Instant::now();
     let slow = || {
@@ -173,7 +173,7 @@ fn a_whole_download_a_byte_at_a_time() {
 /// Two connections with the same peer id, from one address and from another: who borrows an id
 /// neither ends the connection to its owner nor keeps it out.
 #[test]
-fn a_borrowed_peer_id_gets_nobody_out() {
+fn a_copied_peer_id_ends_no_connection() {
     let bench = bench(5);
     for number in [1, 65_535] {
         let mut get = bench.run("get", &[]);
@@ -201,7 +201,7 @@ fn a_borrowed_peer_id_gets_nobody_out() {
 /// Our own peer id in the mouth of others: who calls us with it is not listened to, whom we call is
 /// forgotten.
 #[test]
-fn our_own_peer_id_is_nobody_elses() {
+fn our_own_peer_id_is_no_other_peers() {
     let bench = bench(6);
     let torrent = Arc::clone(&bench.torrent);
     let mirror = Server::start(move |mut stream| {
@@ -236,7 +236,7 @@ fn our_own_peer_id_is_nobody_elses() {
 /// One that has everything sends a byte a second; it is the only one to have the rarest piece until
 /// a good one comes late.
 #[test]
-fn who_sends_the_rarest_piece_a_byte_a_second_holds_nobody_up() {
+fn a_peer_that_sends_the_rarest_piece_a_byte_a_second_delays_no_download() {
     let bench = bench(7);
     let torrent = Arc::clone(&bench.torrent);
     let slow = Server::start(move |mut stream| {

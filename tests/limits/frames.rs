@@ -204,7 +204,7 @@ fn allowed_fast_messages() {
 }
 
 #[test]
-fn what_waits_for_who_does_not_read() {
+fn bytes_that_wait_for_a_peer_that_does_not_read() {
     let mut bench = Bench::getter_with(4, &[0], |config, _| config.us.share = 4 * limits::UNSENT);
     let key = bench.join(1, true);
     bench.says(key, "interested");
@@ -229,7 +229,7 @@ fn what_waits_for_who_does_not_read() {
 
 /// Who neither reads nor says a word is told of pieces up to the same bound.
 #[test]
-fn what_waits_for_who_does_not_read_and_is_silent() {
+fn bytes_that_wait_for_a_peer_that_neither_reads_nor_speaks() {
     let unsent = 4096;
     let mut bench = Bench::getter_with(1_200, &[], |config, _| config.us.share = unsent);
     let (deaf, seed) = (bench.join(1, true), bench.join(2, true));

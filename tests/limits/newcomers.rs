@@ -38,7 +38,7 @@ fn lets_in(bench: &mut Bench) -> bool {
 }
 
 #[test]
-fn who_has_not_said_a_word_makes_room_at_once_for_one_who_calls() {
+fn a_silent_peer_makes_room_at_once_for_an_incoming_one() {
     for greets in [true, false] {
         let mut bench = Bench::getter(4, &[0]);
         let call = |number: usize| {
@@ -61,7 +61,7 @@ fn who_has_not_said_a_word_makes_room_at_once_for_one_who_calls() {
 }
 
 #[test]
-fn who_does_not_use_its_turn_gives_way_at_once_and_who_wants_nothing_in_a_minute() {
+fn a_slot_goes_at_once_from_a_peer_that_does_not_use_it_and_after_a_minute_from_an_idle_one() {
     for (words, after) in [
         (&["have none"][..], limits::IDLE),
         (&["have none", "interested"], limits::UNUSED),

@@ -185,7 +185,7 @@ fn another_address_of_the_same_network_of_ipv6_is_no_way_back_in() {
 /// Banning by port would keep nobody out, so this is the price; on this very machine ports do tell
 /// clients apart.
 #[test]
-fn who_shares_the_address_of_a_poisoner_goes_with_it_except_on_this_machine() {
+fn a_peer_at_the_address_of_a_poisoner_goes_with_it_except_on_this_machine() {
     for (host, goes) in [("192.0.2.1", true), ("127.0.0.1", false), ("::1", false)] {
         let (mut bench, keys) = spoilt(at(host, 50_001), at(host, 50_002));
         assert_eq!(bench.is_gone(keys[1]), goes, "{host}");

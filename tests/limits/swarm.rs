@@ -32,7 +32,7 @@ fn calls(bench: &mut Bench, addrs: &[SocketAddr]) -> usize {
 }
 
 #[test]
-fn calls_begun_and_calls_that_nobody_answered_yet() {
+fn dials_in_a_second_and_dials_under_way() {
     let mut bench = Bench::getter(2, &[]);
     bench.wait(Duration::from_secs(100));
     let all: Vec<SocketAddr> = (0..100).map(addr).collect();

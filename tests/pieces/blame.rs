@@ -6,7 +6,7 @@ use brooklet::pieces::{Accepted, Plan, State};
 use crate::support::*;
 
 #[test]
-fn who_alone_sent_a_bad_piece_is_guilty_and_its_other_blocks_are_dropped() {
+fn the_only_sender_of_a_bad_piece_is_guilty_and_its_other_blocks_are_dropped() {
     let mut table = Table::of(3, 4);
     let seed = table.seed();
     table.pieces.joined(&seed);
@@ -64,25 +64,18 @@ fn spoilt_by_two() -> (Table, Holdings) {
 }
 
 #[test]
-fn of_what_cannot_be_read_again_nobody_is_guilty() {
-    for (unread, guilty) in [(true, vec![]), (false, vec![addr(2)])] {
-        let (mut table, seed) = come_from_two();
-        if unread {
-            let due = table.pieces.next_reread().expect("its blocks are noted");
-            table.pieces.handle_reread(due, &[]);
-        }
-        assert_eq!(table.verdicts(), [(0, false, vec![])]);
-        assert_eq!(table.pieces.state(0), State::Missing);
-        assert_eq!(table.picked(3, &seed, 4), numbers(0, 0..4));
-        for number in 0..4 {
-            table.send(3, 0, number);
-        }
-        assert_eq!(table.verdicts(), [(0, true, guilty)]);
+fn the_right_blocks_tell_which_sender_is_guilty() {
+    let (mut table, seed) = spoilt_by_two();
+    assert_eq!(table.pieces.state(0), State::Missing);
+    assert_eq!(table.picked(3, &seed, 4), numbers(0, 0..4));
+    for number in 0..4 {
+        table.send(3, 0, number);
     }
+    assert_eq!(table.verdicts(), [(0, true, vec![addr(2)])]);
 }
 
 #[test]
-fn of_several_senders_the_repetition_tells_who_lied() {
+fn of_several_senders_the_repetition_tells_which_lied() {
     let (mut table, seed) = spoilt_by_two();
     // It is repeated first, and by one peer alone.
     assert_eq!(table.picked(3, &seed, 3), numbers(0, 0..3));

@@ -88,7 +88,7 @@ fn a_peer_is_given_whole_pieces_in_order() {
 }
 
 #[test]
-fn what_is_begun_and_nobodys_comes_before_a_new_piece() {
+fn a_begun_piece_without_owner_comes_before_a_new_piece() {
     let mut table = Table::of(8, 8);
     let seed = table.seed();
     let piece = table.pick(1, &seed, 4)[0].piece;
@@ -256,7 +256,7 @@ fn a_late_block_is_asked_of_another_while_the_request_stands() {
 }
 
 #[test]
-fn a_slow_peer_takes_one_block_that_nobody_else_is_at() {
+fn a_slow_peer_takes_one_block_that_no_other_peer_is_asked_for() {
     let mut table = Table::of(2, 3);
     let seed = table.seed();
     table.pieces.joined(&seed);

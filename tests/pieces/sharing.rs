@@ -9,7 +9,7 @@ use crate::support::*;
 const MOST: usize = limits::SHARED_PARTS;
 
 #[test]
-fn who_has_a_part_in_many_unverified_pieces_gets_no_more() {
+fn a_peer_with_a_part_in_many_unverified_pieces_gets_no_more() {
     let mut table = Table::of(20, 4);
     let seed = table.seed();
     table.pieces.joined(&seed);

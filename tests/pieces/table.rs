@@ -148,17 +148,3 @@ fn a_run_behind_a_gap_is_read_back_once_the_gap_closes() {
     assert_eq!(table.rereads.len(), all, "those of 25..30 besides");
     assert_eq!(table.verdicts(), [(0, true, vec![])]);
 }
-
-#[test]
-fn what_the_disk_lost_is_asked_for_again() {
-    let mut table = Table::of(1, 3);
-    let seed = table.seed();
-    table.pick(1, &seed, 3);
-    table.send(1, 0, 1);
-    table.send(1, 0, 0);
-    let due = table.pieces.next_reread().expect("block 1 is due");
-    assert_eq!(table.pieces.next_reread(), None, "one at a time");
-    table.pieces.handle_reread(due, &[]);
-    table.pieces.assert_invariants();
-    assert_eq!(table.picked(2, &seed, 9)[..2], [(0, 0), (0, 1)]);
-}

@@ -65,7 +65,7 @@ fn outcomes(bench: &Bench) -> Vec<Result<usize, String>> {
 }
 
 #[test]
-fn peers_that_a_tracker_names_are_called_and_its_warning_is_passed_on() {
+fn peers_that_a_tracker_names_are_dialed_and_its_warning_is_passed_on() {
     let mut bench = asking();
     let (id, request) = connection(&mut bench).expect("it is asked");
     assert!(request.contains("event=started") && request.contains("left=131072"));

@@ -128,7 +128,7 @@ fn a_request_that_was_dropped_without_a_word_is_made_again_within_a_minute_or_so
 }
 
 #[test]
-fn who_swallows_requests_is_asked_for_a_block_a_minute_until_it_answers() {
+fn a_peer_that_swallows_requests_is_asked_for_a_block_a_minute_until_it_answers() {
     let mut bench = Bench::getter(8, &[]);
     let peer = bench.join(1, true);
     bench.says(peer, "have all");
@@ -234,7 +234,7 @@ fn a_piece_that_is_allowed_and_rejected_in_turns_is_not_asked_for_for_ever() {
 }
 
 #[test]
-fn who_unchokes_and_chokes_and_answers_nothing_is_asked_once_a_second() {
+fn a_peer_that_unchokes_chokes_and_answers_nothing_is_asked_once_a_second() {
     for fast in [true, false] {
         let mut bench = Bench::getter(64, &[]);
         let key = bench.join(1, fast);
@@ -265,7 +265,7 @@ fn who_unchokes_and_chokes_and_answers_nothing_is_asked_once_a_second() {
 }
 
 #[test]
-fn the_last_block_is_not_asked_for_ever_of_one_who_swallows_requests() {
+fn the_last_block_is_not_asked_for_ever_of_a_peer_that_swallows_requests() {
     let mut bench = Bench::getter(1, &[]);
     let silent = [bench.join(1, true), bench.join(2, true)];
     for key in silent {

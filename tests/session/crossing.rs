@@ -253,7 +253,7 @@ fn a_peer_that_we_dialed_and_that_dials_us_later_keeps_the_older_connection() {
 /// open. We do not dial an address that may be its: those of its host, unless there are more of
 /// them than callers.
 #[test]
-fn an_address_of_a_callers_host_is_dialed_only_if_it_is_somebody_elses() {
+fn an_address_of_an_incoming_peers_host_is_dialed_only_if_it_is_another_peers() {
     let mapped: SocketAddr = "[::ffff:192.0.2.1]:50001".parse().unwrap();
     for from in [port(50_001), mapped] {
         let mut bench = Bench::getter(4, &[]);
@@ -395,7 +395,7 @@ fn the_addresses_of_a_peer_that_wants_one_connection_do_not_take_turns() {
 /// A peer id is no secret. Another peer under that id keeps the owner's address from being dialed
 /// neither when it dialed us nor when the owner's connection ends some time after.
 #[test]
-fn who_borrows_a_peer_id_keeps_nobodys_address_from_being_dialed() {
+fn a_peer_that_copies_a_peer_id_keeps_no_address_from_being_dialed() {
     let stranger: SocketAddr = "198.51.100.1:6881".parse().unwrap();
     for (we_dial, after) in [(false, 0), (true, 2)] {
         let mut bench = Bench::getter(4, &[]);

@@ -134,7 +134,7 @@ fn a_bitfield_that_does_not_fit_the_metadata_ends_that_peer_alone() {
 }
 
 #[test]
-fn wrong_metadata_cost_only_who_sent_them() {
+fn wrong_metadata_cost_only_the_peers_that_sent_them() {
     let (mut bench, whole) = bench();
     let size = info().len() as u32;
     let liar = joins(&mut bench, 1, Some(size));
@@ -178,7 +178,7 @@ fn it_may_end_while_it_waits_and_nothing_is_recorded() {
 }
 
 #[test]
-fn blocks_are_sent_to_who_asks_one_after_another() {
+fn blocks_are_sent_in_the_order_of_requests() {
     let size = info().len() as u32;
     let mut bench = Bench::getter_with(4, &[0], |_, order| {
         order.metadata_size = NonZeroU32::new(size)

@@ -77,7 +77,7 @@ fn calls_until_let_in(bench: &mut Bench, keys: &[usize], most: u64) -> (usize, u
 }
 
 #[test]
-fn who_only_says_that_it_wants_something_keeps_nobody_out_of_a_seed() {
+fn a_peer_that_only_says_interested_keeps_no_other_out_of_a_seed() {
     let (mut bench, keys) = full_seed("interested");
     let (good, waited) = calls_until_let_in(&mut bench, &keys, 2 * limits::UNUSED.as_secs());
     assert!(waited >= limits::UNUSED.as_secs(), "{waited} s");
@@ -101,7 +101,7 @@ fn who_only_says_that_it_wants_something_keeps_nobody_out_of_a_seed() {
 }
 
 #[test]
-fn whoever_has_asked_or_waits_for_its_turn_keeps_its_place() {
+fn a_torrent_that_asked_or_waits_for_its_turn_keeps_its_place() {
     let (mut bench, keys) = full_seed("interested");
     let caller = SocketAddr::from(([198, 51, 100, 1], 50_001));
     for _ in 0..100 {
@@ -206,7 +206,7 @@ fn keep_alives_every_two_minutes_are_enough() {
 }
 
 #[test]
-fn a_flood_of_callers_keeps_us_from_calling_nobody() {
+fn a_flood_of_incoming_connections_does_not_stop_dials() {
     let mut bench = Bench::getter(4, &[0]);
     let mut number = 0_u32;
     let mut flood = |bench: &mut Bench| {
@@ -232,7 +232,7 @@ fn a_flood_of_callers_keeps_us_from_calling_nobody() {
 }
 
 #[test]
-fn who_borrows_a_peer_id_gets_nobody_out() {
+fn a_peer_that_copies_a_peer_id_ends_no_connection() {
     // Names smaller and greater than ours decide which of two crossed calls stays.
     for name in ["-AA3000-abcdefghi001", "-zz3000-abcdefghi001"] {
         let mut bench = Bench::getter(4, &[0]);
@@ -251,7 +251,7 @@ fn who_borrows_a_peer_id_gets_nobody_out() {
 }
 
 #[test]
-fn who_is_connected_already_is_not_called() {
+fn a_connected_peer_is_not_dialed() {
     let mut bench = Bench::getter(4, &[]);
     let addr = SocketAddr::from(([192, 0, 2, 7], 6881));
     let theirs = bench.accepts(addr);
@@ -270,7 +270,7 @@ fn who_is_connected_already_is_not_called() {
 }
 
 #[test]
-fn who_calls_finds_a_place_while_there_is_one_and_only_then() {
+fn an_incoming_peer_gets_a_slot_while_one_is_free_and_only_then() {
     let mut bench = Bench::getter(4, &[]);
     bench.begins(|config, _| config.max_peers = 2);
     bench.turn();

@@ -58,12 +58,12 @@ fn what_a_choke_leaves_unsent_is_asked_for_elsewhere_within_the_limit() {
 fn what_is_sent_counts_against_the_limit_and_time_makes_up_for_it() {
     let mut bench = Bench::seeder(4);
     let free = bench.join(1, true);
-    assert_eq!(bench.session.may_send(free), u64::MAX);
+    assert_eq!(bench.session.upload_allowance(free), u64::MAX);
     bench.begins(|config, _| config.up = Some(RATE));
     bench.turn();
     bench.wait(Duration::from_secs(10));
     let taker = bench.join(1, true);
-    assert_eq!(bench.session.may_send(taker), 0);
+    assert_eq!(bench.session.upload_allowance(taker), 0);
     bench.says(taker, "interested");
     // This network takes whatever there is, so that the limit is passed.
     for piece in 0..4 {
@@ -101,7 +101,7 @@ fn what_is_sent_counts_against_the_limit_and_time_makes_up_for_it() {
 }
 
 #[test]
-fn who_has_nothing_to_be_sent_or_is_gone_does_not_wait_for_the_limit() {
+fn a_peer_that_is_sent_nothing_or_is_gone_does_not_wait_for_the_limit() {
     let mut bench = Bench::seeder(4);
     bench.begins(|config, _| config.up = Some(RATE));
     bench.wait(Duration::from_secs(10));
@@ -125,7 +125,7 @@ fn who_has_nothing_to_be_sent_or_is_gone_does_not_wait_for_the_limit() {
 }
 
 #[test]
-fn a_limit_on_what_comes_is_shared_by_those_who_are_as_quick() {
+fn a_download_limit_is_shared_by_equally_fast_peers() {
     let mut bench = Bench::getter(1000, &[]);
     bench.begins(|config, _| config.down = Some(RATE));
     bench.turn();

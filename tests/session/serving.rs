@@ -41,7 +41,7 @@ fn never_reads(bench: &mut Bench, key: usize, words: &[&str]) -> usize {
 }
 
 #[test]
-fn who_asks_and_calls_off_and_never_reads_is_hung_up_on_before_much_waits() {
+fn a_peer_that_requests_cancels_and_never_reads_is_hung_up_on_before_much_waits() {
     let mut bench = Bench::seeder(4);
     let key = taker(&mut bench, true);
     let again = ["request 0 at 0, 16384 bytes", "cancel 0 at 0, 16384 bytes"];
@@ -53,7 +53,7 @@ fn who_asks_and_calls_off_and_never_reads_is_hung_up_on_before_much_waits() {
 }
 
 #[test]
-fn who_is_rejected_and_never_reads_is_hung_up_on_before_much_waits() {
+fn a_rejected_peer_that_never_reads_is_hung_up_on_before_much_waits() {
     let mut bench = Bench::getter(4, &[0]);
     let key = taker(&mut bench, true);
     // The good request between the bad ones excuses none of them.
@@ -84,7 +84,7 @@ fn what_waits_of_a_piece_that_cannot_be_read_is_rejected_at_once() {
     assert_eq!(bench.session.take_unflushed(), [key]);
     bench
         .session
-        .handle_lost(bench.torrent, &[1], "content: gone".to_string());
+        .handle_unsendable(bench.torrent, &[1], "content: gone".to_string());
     bench.turn();
     let answers = [
         "reject request 1 at 0, 16384 bytes",
@@ -100,7 +100,7 @@ fn a_piece_that_cannot_be_read_is_not_named_to_newcomers() {
         let mut bench = Bench::seeder(4);
         bench
             .session
-            .handle_lost(bench.torrent, &[1], "content: gone".to_string());
+            .handle_unsendable(bench.torrent, &[1], "content: gone".to_string());
         let newcomer = bench.join(1, fast);
         let said = bench.hears(newcomer);
         assert_eq!(said[..2], ["handshake", "bitfield b0"]);
@@ -109,7 +109,7 @@ fn a_piece_that_cannot_be_read_is_not_named_to_newcomers() {
 }
 
 #[test]
-fn the_allowed_set_is_for_those_who_have_nothing_and_is_not_given_for_ever() {
+fn the_allowed_set_is_for_peers_that_have_nothing_and_ends() {
     for rich in [false, true] {
         let mut bench = Bench::seeder(64);
         // More than are served at a time: some stay choked.
@@ -159,7 +159,7 @@ fn the_allowed_set_is_for_those_who_have_nothing_and_is_not_given_for_ever() {
 }
 
 #[test]
-fn who_says_nothing_and_never_reads_is_hung_up_on_too() {
+fn a_silent_peer_that_never_reads_is_hung_up_on_too() {
     let pieces = 20_000;
     let mut bench = Bench::getter(pieces, &[]);
     let (seed, deaf) = (bench.join(1, true), bench.join(2, true));
@@ -186,7 +186,7 @@ fn who_says_nothing_and_never_reads_is_hung_up_on_too() {
 }
 
 #[test]
-fn who_swallowed_requests_is_served_as_others_are_once_nothing_is_asked_of_it() {
+fn a_peer_that_swallowed_requests_is_served_as_others_once_nothing_is_asked_of_it() {
     let mut bench = Bench::getter(2, &[0]);
     let keys = [1, 2, 3, 4].map(|number| bench.join(number, true));
     for key in keys {

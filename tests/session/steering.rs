@@ -66,7 +66,7 @@ fn a_torrent_that_is_paused_leaves_its_peers_and_meets_them_again() {
 }
 
 #[test]
-fn a_torrent_that_is_resumed_dials_at_once_whom_it_left() {
+fn a_resumed_torrent_dials_at_once_the_peers_that_it_left() {
     let mut bench = Bench::getter(4, &[0]);
     // Dials a second are bounded.
     bench.wait(Duration::from_secs(1));
@@ -240,7 +240,7 @@ fn limits_come_and_go() {
     let peer = bench.join(1, true);
     bench.says(peer, "interested");
     bench.wait(Duration::from_secs(11));
-    assert_eq!(bench.session.may_send(peer), u64::MAX);
+    assert_eq!(bench.session.upload_allowance(peer), u64::MAX);
     for torrent in [None, Some(bench.torrent)] {
         let limit = |up| Command::Limit {
             torrent,
@@ -250,7 +250,7 @@ fn limits_come_and_go() {
             },
         };
         assert_eq!(does(&mut bench, limit(Some(32 << 10))), Ok(()));
-        assert_eq!(bench.session.may_send(peer), 0);
+        assert_eq!(bench.session.upload_allowance(peer), 0);
         let view = view::of(&bench.session, bench.now);
         let limits = (view.rates.up_limit, view.torrents[0].rates.up_limit);
         let limited = Some(32 << 10);
@@ -261,7 +261,7 @@ fn limits_come_and_go() {
         };
         assert_eq!(limits, right);
         assert_eq!(does(&mut bench, limit(None)), Ok(()));
-        assert_eq!(bench.session.may_send(peer), u64::MAX);
+        assert_eq!(bench.session.upload_allowance(peer), u64::MAX);
     }
     let unknown = Command::Limit {
         torrent: Some(7),

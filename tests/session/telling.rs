@@ -34,7 +34,7 @@ fn a_super_seed_hears_of_each_piece_that_it_showed_us() {
 /// Three peers have the piece that comes from a fourth: one said so piece by piece, as a super-seed
 /// does, one in a bitfield with a hole; the third said that it has everything.
 #[test]
-fn all_are_told_of_a_piece_but_those_who_said_at_once_that_they_have_everything() {
+fn all_peers_are_told_of_a_piece_except_seeds_that_said_have_all() {
     for (whole, fast) in [("have all", true), ("bitfield f0", false)] {
         let mut bench = Bench::getter(4, &[]);
         let (giver, shows) = (bench.join(1, true), bench.join(2, true));

@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_called_gets_it_of_those_who_can() {
+    fn a_peer_that_cannot_be_dialed_downloads_from_those_that_can() {
         let mut hidden = group(10, 60, CLIENT);
         hidden.kind.place.0 = true;
         assert!(is_least(&swarm([group(1, 400, SEED), hidden]), 200));
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_leave_send_nothing_more() {
+    fn peers_that_leave_send_nothing_more() {
         // Two that send 100 each to the other, and leave when they are done: the last to come has
         // the seed alone.
         let mut second = group(1, 100, Until::Done(0));

@@ -80,7 +80,7 @@ fn a_swarm_of_nodes_with_two_torrents_or_one() {
 /// Each node sleeps between its neighbours' visits: whoever calls waits until it is awake, and what
 /// is downloaded is whole.
 #[test]
-fn seeds_that_sleep_serve_whoever_comes() {
+fn sleeping_seeds_serve_every_peer_that_connects() {
     for seed in 1..=3 {
         for rough in [false, true] {
             let source = Source::new(2 << 20, 64 << 10);

@@ -107,7 +107,7 @@ fn a_peer_that_cannot_take_its_share_leaves_it_to_the_others() {
 
 /// At higher limits there is not enough content to give for half a minute: see `tests/upload.rs`.
 #[test]
-fn who_download_share_their_upload_limits_with_each_other() {
+fn downloaders_share_their_upload_limits_with_each_other() {
     for rate in RATES.into_iter().filter(|&rate| rate <= MIB) {
         let seconds = HALF_A_MINUTE;
         let source = content(rate * seconds * 4 / 3, 256);
@@ -150,7 +150,7 @@ fn who_download_share_their_upload_limits_with_each_other() {
 }
 
 #[test]
-fn a_download_limit_is_shared_by_those_who_could_send() {
+fn a_download_limit_is_shared_by_peers_that_could_send() {
     for rate in RATES {
         let source = content(rate * HALF_A_MINUTE, 512);
         let mut world = World::new(&source, rate);

@@ -11,7 +11,7 @@ use super::support::torrent::Torrent;
 use super::support::trackers::OpenTracker;
 
 #[test]
-fn a_state_folder_that_does_not_answer_keeps_only_those_waiting_who_change_something() {
+fn a_state_folder_that_does_not_answer_delays_only_requests_that_change_something() {
     if !Room::can_bind() {
         return;
     }

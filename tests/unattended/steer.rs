@@ -155,7 +155,7 @@ fn a_folder_has_one_process_and_a_dead_one_is_known() {
 }
 
 #[test]
-fn clients_that_misbehave_hold_up_nobody() {
+fn clients_that_misbehave_delay_no_other() {
     let run = Run::start();
     run.add(&one("first", 100_000, 1), &[]);
     let mut garbage = run.client();

@@ -159,7 +159,7 @@ const INSIDE: [&str; 5] = [
 ];
 
 #[test]
-fn nobody_outside_makes_it_write_inside_or_to_one_victim() {
+fn no_public_node_has_us_write_to_local_hosts_or_flood_one_host() {
     let mut bench = Bench::new();
     let want = Want {
         port: None,
@@ -310,7 +310,7 @@ fn a_querier_is_asked_back_before_it_gets_a_place() {
 }
 
 #[test]
-fn what_nobody_reaches_only_reads() {
+fn an_unreachable_node_is_read_only() {
     let mut bench = Bench::new();
     let host = addr("203.0.113.7:6881");
     bench.dht.add_contact(host);

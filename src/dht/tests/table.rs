@@ -165,7 +165,7 @@ fn an_id_that_fits_its_address_takes_the_place_of_one_that_does_not() {
 }
 
 #[test]
-fn a_full_last_bucket_still_takes_in_whoever_makes_it_split() {
+fn a_full_last_bucket_takes_a_node_that_makes_it_split() {
     let (mut table, mut rng) = table();
     let own = table.own();
     for number in 0..capacity(0) as u32 {
@@ -184,7 +184,7 @@ fn a_full_last_bucket_still_takes_in_whoever_makes_it_split() {
 }
 
 #[test]
-fn upkeep_asks_who_may_come_in_and_who_was_not_heard_for_long() {
+fn upkeep_asks_waiting_nodes_and_long_silent_ones() {
     let (mut table, mut rng) = table();
     let own = table.own();
     assert_eq!(table.check_at(), None);

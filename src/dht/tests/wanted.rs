@@ -48,7 +48,7 @@ fn each_is_announced_again_in_fourteen_to_fifteen_minutes() {
 }
 
 #[test]
-fn who_has_no_peers_goes_first_and_again_soon_then_later() {
+fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
     let (mut wanted, mut rng) = (Wanted::default(), Rng::from_seed(1));
     for number in [1, 2, 3] {
         wanted.insert(hash(number), want(number == 3), at(number.into()));

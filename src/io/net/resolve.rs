@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_looked_up_once_for_all_who_want_it() {
+    fn a_name_is_looked_up_once_for_all_torrents_that_want_it() {
         let (mut resolver, mut poll) = resolver();
         for key in 0..1000 {
             let host = ["localhost", "no such name"][key as usize % 2];

@@ -52,7 +52,7 @@ fn asking_for(blocks: usize) -> Peer {
 }
 
 #[test]
-fn who_takes_what_it_asked_for_and_is_not_listened_to_is_not_silent() {
+fn a_peer_that_takes_blocks_and_is_not_read_from_is_not_silent() {
     let silence = limits::SILENCE.as_secs();
     let mut peer = asking_for(limits::UPLOADS_FULL + 10);
     assert!(peer.is_upload_queue_full());

@@ -108,7 +108,7 @@ fn a_late_block_is_named_once_after_two_seconds() {
 }
 
 #[test]
-fn who_answers_nothing_for_a_minute_is_asked_for_one_block_at_a_time_until_it_sends_one() {
+fn a_peer_silent_for_a_minute_is_asked_for_one_block_at_a_time_until_it_sends_one() {
     let mut requests = Requests::default();
     let lost = limits::SNUBBED.as_micros() as u64 / 1000;
     for number in 0..4 {
@@ -131,7 +131,7 @@ fn who_answers_nothing_for_a_minute_is_asked_for_one_block_at_a_time_until_it_se
 }
 
 #[test]
-fn who_sends_what_was_asked_for_later_does_not_snub_us() {
+fn a_peer_that_sends_later_requests_first_does_not_snub_us() {
     let mut requests = Requests::default();
     let lost = limits::SNUBBED.as_micros() as u64 / 1000;
     requests.ask(block(0), at(0));
@@ -143,7 +143,7 @@ fn who_sends_what_was_asked_for_later_does_not_snub_us() {
 }
 
 #[test]
-fn blocks_called_off_are_known_and_others_are_not() {
+fn cancelled_blocks_are_known_and_others_are_not() {
     let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
     requests.ask(block(0), at(0));
     requests.ask(block(1), at(0));
@@ -161,7 +161,7 @@ fn blocks_called_off_are_known_and_others_are_not() {
 }
 
 #[test]
-fn no_more_is_remembered_of_what_was_called_off_than_may_be_in_flight() {
+fn no_more_cancelled_blocks_are_remembered_than_may_be_in_flight() {
     let (mut requests, down) = (Requests::default(), Meter::new(at(0)));
     let most = limits::DEPTH_MOST as u32;
     for number in 0..=most {

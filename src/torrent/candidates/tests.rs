@@ -10,7 +10,7 @@ fn addr(last: u8) -> SocketAddr {
 }
 
 #[test]
-fn each_address_is_called_by_one_connection_at_a_time() {
+fn each_address_is_dialed_by_one_connection_at_a_time() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     assert!(candidates.is_empty());
     assert!(candidates.add(addr(1), Source::Tracker, at(0)));
@@ -67,7 +67,7 @@ fn lost() -> Candidates {
 }
 
 #[test]
-fn what_the_network_took_is_called_soon_and_then_as_others_are() {
+fn a_peer_that_the_network_took_is_dialed_soon_and_then_as_others() {
     let (_, waits) = never_answers(&mut lost());
     let first = limits::REDIAL_LOST.as_secs();
     assert_eq!(first, 5);
@@ -79,7 +79,7 @@ fn what_the_network_took_is_called_soon_and_then_as_others_are() {
 }
 
 #[test]
-fn who_was_lost_and_hung_up_later_waits_as_others_do() {
+fn a_peer_that_was_lost_and_hung_up_later_waits_as_others() {
     let mut candidates = lost();
     assert_eq!(candidates.next(at(7)), Some(addr(1)));
     candidates.on_closed(addr(1), at(100));
@@ -101,7 +101,7 @@ fn numbered(number: usize) -> SocketAddr {
 }
 
 #[test]
-fn addresses_that_are_being_called_are_not_forgotten_for_others() {
+fn addresses_that_are_being_dialed_are_not_forgotten_for_others() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     for number in 0..limits::CANDIDATES {
         assert!(candidates.add(numbered(number), Source::Tracker, at(0)));
@@ -119,7 +119,7 @@ fn addresses_that_are_being_called_are_not_forgotten_for_others() {
 
 /// A tracker that names every port of a host would have all its swarm scan or flood it.
 #[test]
-fn a_host_in_the_world_is_called_on_a_few_ports_only() {
+fn a_public_host_is_dialed_on_a_few_ports_only() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     let host = |ip: [u8; 4], port| SocketAddr::from((ip, port));
     let victim = |port| host([192, 0, 2, 1], port);
@@ -142,7 +142,7 @@ fn a_host_in_the_world_is_called_on_a_few_ports_only() {
 }
 
 #[test]
-fn junk_is_not_called_and_the_number_is_bounded() {
+fn unusable_addresses_are_not_dialed_and_the_number_is_bounded() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     for junk in [
         "0.0.0.0:1",
@@ -256,7 +256,7 @@ fn a_port_that_was_of_use_is_displaced_last_and_one_that_the_user_named_never() 
 }
 
 #[test]
-fn an_address_that_may_be_an_incoming_peers_is_held_until_it_is_released() {
+fn an_address_that_may_be_an_incoming_peers_is_withheld_until_it_is_released() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     let port = |port| SocketAddr::from(([10, 0, 0, 1], port));
     candidates.add(port(1), Source::Tracker, at(0));

@@ -76,7 +76,7 @@ fn what_does_not_come_is_asked_for_again_and_of_others() {
 }
 
 #[test]
-fn who_rejects_is_left_alone_for_a_while() {
+fn a_peer_that_rejects_is_left_alone_for_a_while() {
     let right = info(BLOCK);
     let mut fetch = search(&right);
     fetch.on_peer(0, Some(BLOCK), false, at(0));

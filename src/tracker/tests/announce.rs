@@ -69,7 +69,7 @@ fn backups_are_tried_in_order() {
 /// BEP 12: "all URLs in each tier must be checked before the client goes on to the next tier. […]
 /// if a connection with a tracker is successful, it will be moved to the front of the tier."
 #[test]
-fn who_answers_is_asked_first_next_time() {
+fn a_tracker_that_answers_is_asked_first_next_time() {
     let mut bench = Bench::started(&[&[A, B, C], &["http://10.0.0.9/announce"]]);
     let mut order = Vec::new();
     for _ in 0..3 {

@@ -126,7 +126,7 @@ fn an_event_that_one_family_missed_waits_for_the_next_announce() {
 }
 
 #[test]
-fn all_who_know_us_are_told_that_we_leave() {
+fn all_trackers_that_know_us_are_told_that_we_leave() {
     let mut bench = Bench::started(&[&[A], &[B], &["http://10.0.0.3/announce"]]);
     let get = bench.get();
     bench.answer(&get, FINE);
@@ -237,7 +237,7 @@ fn each_family_is_left_as_soon_as_it_can_be() {
 }
 
 #[test]
-fn who_never_heard_of_us_is_told_nothing() {
+fn a_tracker_that_never_heard_of_us_is_told_nothing() {
     let mut bench = Bench::started(&[&["http://t/announce"]]);
     bench.lookup();
     bench.trackers.stop(&mut bench.shared, bench.now);

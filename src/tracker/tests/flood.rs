@@ -186,7 +186,7 @@ fn silence_is_not_amplified() {
 /// For each byte that comes, over UDP, at most this many go out to where it came from: 98 for the
 /// 16 of a connection id, and that only to who knows a random number of 32 bits.
 #[test]
-fn nobody_gets_more_than_he_sends_many_times() {
+fn no_host_gets_an_answer_much_longer_than_its_query() {
     let mut bench = Bench::started(&[&["udp://192.0.2.1:7"]]);
     let (to, request) = bench.datagram();
     let mut forged = [&[0, 0, 0, 0], &request[12..16], &[1; 8]].concat();

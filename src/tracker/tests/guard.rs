@@ -72,7 +72,7 @@ fn a_local_tracker_has_a_trackers_path() {
 
 /// From outside nobody leads inside, in however many steps; from inside one may, to a tracker.
 #[test]
-fn nobody_leads_us_inside() {
+fn a_public_host_does_not_lead_to_local_addresses() {
     let to = |host: &str, ip: &str| format!("T: redirected to {host}: {ip} is a local address");
     let (here, named) = (to("127.0.0.1", "127.0.0.1"), to("localhost", "127.0.0.1"));
     let (rebound, back) = (to("rebound", "192.168.0.1"), to("10.0.0.1", "10.0.0.1"));
@@ -208,7 +208,7 @@ fn callable(tracker: &str, udp: bool) -> usize {
 }
 
 #[test]
-fn a_tracker_outside_names_nobody_inside() {
+fn a_public_tracker_names_no_local_address() {
     for udp in [false, true] {
         assert_eq!(
             callable("192.0.2.1", udp),

@@ -258,7 +258,7 @@ fn a_thousand_torrents_say_farewell_in_time() {
 
 /// The torrent that asks for the connection id is removed: another one asks for it.
 #[test]
-fn who_waits_for_a_connection_id_does_not_depend_on_the_one_that_asks() {
+fn a_torrent_that_waits_for_a_connection_id_does_not_depend_on_the_one_that_asks() {
     let mut world = World::new(&[&["udp://10.0.0.1:80"]], TRACKER);
     let input = world.shared.next_admitted(world.now).unwrap();
     let [first] = world.shared.recipients(&input)[..] else {
@@ -303,7 +303,7 @@ fn a_host_that_is_no_tracker_is_not_flooded_by_a_thousand_torrents() {
 
 /// Those whose other trackers are silent are not kept from the one that answers.
 #[test]
-fn silent_trackers_hold_nobody_up() {
+fn silent_trackers_delay_no_announce() {
     let silent = ["udp://192.0.2.9:9", "http://192.0.2.9/announce"];
     let mut world = World::new(&[&silent, &["http://10.0.0.1/announce"]], TRACKER);
     world.run(60);

@@ -81,7 +81,7 @@ fn the_first_family_that_answers_is_enough() {
 }
 
 #[test]
-fn who_does_not_know_says_so() {
+fn an_unknown_torrent_is_said_to_be_unknown() {
     for (body, why) in [
         ("d5:filesdee", "it does not know the torrent"),
         ("d14:failure reason2:noe", "no"),
@@ -98,7 +98,7 @@ fn who_does_not_know_says_so() {
 }
 
 #[test]
-fn nobody_is_waited_for_longer_than_half_a_minute() {
+fn no_answer_is_waited_for_longer_than_half_a_minute() {
     let mut bench = Bench::scraper(&[&[A], &["udp://10.0.0.3:9"], &["udp://t:9"]]);
     bench.lookup();
     let get = bench.get();

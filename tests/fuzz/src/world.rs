@@ -312,7 +312,7 @@ impl World {
         let mut keys = self.session.take_unflushed();
         keys.extend(std::mem::take(&mut self.unwritten));
         for key in keys {
-            self.flush_peer(key, self.session.may_send(key));
+            self.flush_peer(key, self.session.upload_allowance(key));
         }
         while let Some(key) = self.session.next_upload(self.now) {
             self.flush_peer(key, BLOCK.into());
@@ -361,13 +361,13 @@ impl World {
         other.hear(&bytes, self.torrent);
         self.session.seal(key, &mut bytes);
         self.session.transmitted(key, bytes.len(), self.now);
-        if takes_more && self.session.may_send(key) == 0 {
+        if takes_more && self.session.upload_allowance(key) == 0 {
             self.session.await_upload(key);
         }
         if let Some((piece, begun)) = lost {
             self.disk.lost.insert((torrent, piece));
             self.session
-                .handle_lost(torrent, &[piece], "the disk is broken".into());
+                .handle_unsendable(torrent, &[piece], "the disk is broken".into());
             if begun {
                 self.session.handle_closed(key, Fault::Unreadable, self.now);
             } else {

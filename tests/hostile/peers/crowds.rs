@@ -76,7 +76,7 @@ fn keep_calling(
 }
 
 /// A download whose places a silent crowd has taken completes from a good peer that calls.
-fn who_calls_gets_in(seed: u64, silence: Silence) {
+fn an_incoming_peer_gets_in(seed: u64, silence: Silence) {
     let bench = bench(seed);
     let mut get = bench.run("get", &["--seed"]);
     let addr = listening(&mut get);
@@ -92,7 +92,7 @@ fn who_calls_gets_in(seed: u64, silence: Silence) {
 }
 
 /// The same from a good peer that can only be called.
-fn who_is_called_is_called(seed: u64, silence: Silence) {
+fn a_peer_that_can_be_dialed_is_dialed(seed: u64, silence: Silence) {
     let bench = bench(seed);
     let open = Arc::new(AtomicBool::new(false));
     let (ready, torrent) = (Arc::clone(&open), Arc::clone(&bench.torrent));
@@ -142,13 +142,13 @@ fn with_each(seed: u64, test: fn(u64, Silence)) {
 }
 
 #[test]
-fn a_silent_crowd_keeps_nobody_out() {
-    with_each(20, who_calls_gets_in);
+fn a_silent_crowd_keeps_no_peer_out() {
+    with_each(20, an_incoming_peer_gets_in);
 }
 
 #[test]
-fn a_silent_crowd_keeps_nobody_from_being_called() {
-    with_each(23, who_is_called_is_called);
+fn a_silent_crowd_does_not_stop_dials() {
+    with_each(23, a_peer_that_can_be_dialed_is_dialed);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn settle(child: &Child, handles: usize) {
 }
 
 #[test]
-fn who_comes_and_goes_leaves_nothing_behind() {
+fn a_peer_that_comes_and_goes_leaves_nothing_behind() {
     let bench = bench(29);
     let mut get = bench.run("get", &["--seed"]);
     let addr = listening(&mut get);

@@ -39,7 +39,7 @@ fn get(host: &Host, bench: &Bench, trackers: &[&str]) -> Child {
 }
 
 #[test]
-fn somebody_in_the_world_does_not_lead_to_this_machine() {
+fn a_public_server_does_not_lead_to_this_machine() {
     let Some(net) = Net::new(1).filter(|_| installed(&["python3"])) else {
         return;
     };

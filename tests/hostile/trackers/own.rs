@@ -15,7 +15,7 @@ const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Our own address, over and over: the one that the tracker is asked from is never called. Another
 /// one is called once; then we notice, hang up, and never call it again.
 #[test]
-fn our_own_addresses_are_called_once_at_most() {
+fn our_own_addresses_are_dialed_once_at_most() {
     let swarm = Swarm::new(41);
     let good: SocketAddr = swarm.peer.addr().parse().unwrap();
     let tracker = Tracker::start(move |stream, request| {

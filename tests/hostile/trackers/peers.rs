@@ -27,7 +27,7 @@ fn junk() -> Vec<SocketAddr> {
 }
 
 #[test]
-fn junk_is_not_called() {
+fn unusable_addresses_are_not_dialed() {
     let swarm = Swarm::new(31);
     let good: SocketAddr = swarm.peer.addr().parse().unwrap();
     let with_good = |mut list: Vec<SocketAddr>| {

@@ -286,8 +286,8 @@ impl World {
         keys.append(&mut self.nodes[n].writable);
         let mut busy = false;
         for key in keys {
-            let out_of_turn = session.may_send(key);
-            busy |= self.flush_one(n, session, key, out_of_turn) > 0;
+            let allowance = session.upload_allowance(key);
+            busy |= self.flush_one(n, session, key, allowance) > 0;
         }
         while let Some(key) = session.next_upload(self.now) {
             busy |= self.flush_one(n, session, key, BLOCK.into()) > 0;
@@ -368,7 +368,7 @@ impl World {
             session.transmitted(key, sent, self.now);
             self.offer(conn, end);
         }
-        if takes_more && session.may_send(key) == 0 {
+        if takes_more && session.upload_allowance(key) == 0 {
             session.await_upload(key);
         }
         sent

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_to_come_back_while_its_disk_still_writes_comes_when_it_has() {
+    fn a_node_that_restarts_while_its_disk_writes_comes_back_after_that() {
         let source = Source::new(4 << 20, 64 << 10);
         let mut world = World::new(&source, 1);
         let link = Link {

@@ -136,7 +136,7 @@ fn what_can_never_be_taken_is_refused_at_once() {
 }
 
 #[test]
-fn only_so_many_are_held_and_a_rare_look_finds_what_nobody_told_of() {
+fn a_bounded_number_is_added_at_a_time_and_a_rare_rescan_finds_the_rest() {
     let mut world = World::new("many");
     assert_eq!(world.next(), None);
     for n in 0..=limits::WATCH_AT_ONCE {

@@ -262,7 +262,7 @@ fn a_request_has_its_length_and_all_of_them_together_theirs() {
 }
 
 #[test]
-fn a_client_that_never_reads_holds_up_nobody_and_is_closed() {
+fn a_client_that_never_reads_delays_no_other_and_is_closed() {
     let mut bench = Bench::new("deaf");
     let mut deaf = bench.client();
     deaf.write_all(b"first\nsecond\n").unwrap();
