@@ -23,8 +23,10 @@ const HOSTS: [(&str, u16); 3] = [
 #[derive(Debug, Default)]
 pub struct Nodes {
     path: PathBuf,
-    /// Host and port, and whether it may be in a local network.
-    hosts: Vec<(String, u16, bool)>,
+    /// Named hosts: host and port, and whether it may be in a local network.
+    named: Vec<(String, u16, bool)>,
+    /// Whether the usual ones may be asked, too.
+    usual: bool,
     /// What the file holds.
     kept: String,
     /// The thread that writes it.
@@ -53,12 +55,11 @@ impl Nodes {
         });
         // From loopback no host elsewhere can be reached.
         let usual = named.is_empty() && !bind.is_some_and(|ip| ip.is_loopback());
-        let usual = HOSTS.iter().filter(|_| usual);
-        let usual = usual.map(|(host, port)| (host.to_string(), *port, false));
         let named = named.into_iter().map(|(host, port)| (host, port, true));
         let nodes = Nodes {
             path,
-            hosts: named.chain(usual).collect(),
+            named: named.collect(),
+            usual,
             kept: saved.write(),
             writing: None,
         };
@@ -71,9 +72,9 @@ impl Nodes {
             let host = host.trim_start_matches('[').trim_end_matches(']');
             Some((host.to_string(), port.parse().ok()?, false))
         });
-        if self.hosts.len() < limits::DHT_CONTACTS {
-            self.hosts
-                .extend(host.filter(|host| !self.hosts.contains(host)));
+        if self.named.len() < limits::DHT_CONTACTS {
+            self.named
+                .extend(host.filter(|host| !self.named.contains(host)));
         }
     }
 
@@ -94,14 +95,18 @@ impl Nodes {
             },
             secret: random.0,
             seed: random.1,
-            has_hosts: !self.hosts.is_empty(),
+            named_hosts: !self.named.is_empty(),
+            usual_hosts: self.usual,
         }
     }
 
-    /// Looks up the hosts to begin with.
-    pub fn look_up(&self, outreach: &mut Outreach, now: Now) {
-        for (host, port, local) in &self.hosts {
+    /// Looks up the hosts to begin with: those that are named, and with `usual` the others, too.
+    pub fn look_up(&self, outreach: &mut Outreach, usual: bool, now: Now) {
+        for (host, port, local) in &self.named {
             outreach.look_up_node(host.clone(), *port, *local, now);
+        }
+        for (host, port) in HOSTS.iter().filter(|_| usual && self.usual) {
+            outreach.look_up_node(host.to_string(), *port, false, now);
         }
     }
 
@@ -149,13 +154,13 @@ mod tests {
 
     #[test]
     fn the_usual_hosts_are_those_that_nobody_replaces_and_that_can_be_reached() {
-        assert_eq!(load(&[], None).hosts.len(), HOSTS.len());
-        assert_eq!(load(&[], Some("192.0.2.1")).hosts.len(), HOSTS.len());
+        assert!(load(&[], None).usual && load(&[], Some("192.0.2.1")).usual);
         for local in ["127.0.0.1", "::1"] {
-            assert!(load(&[], Some(local)).hosts.is_empty());
+            assert!(!load(&[], Some(local)).usual);
         }
-        let named = load(&[("localhost", 7)], Some("127.0.0.1"));
-        assert_eq!(named.hosts, [(String::from("localhost"), 7, true)]);
+        let named = load(&[("localhost", 7)], Some("192.0.2.1"));
+        assert_eq!(named.named, [(String::from("localhost"), 7, true)]);
+        assert!(!named.usual);
     }
 
     #[test]
@@ -164,11 +169,12 @@ mod tests {
         for node in ["a.example:7", "[2001:db8::1]:8", "a.example:7", "b", "c:x"] {
             nodes.add_host(node);
         }
-        let hosts: Vec<(&str, u16)> = nodes.hosts.iter().map(|(h, p, _)| (&h[..], *p)).collect();
+        let hosts: Vec<(&str, u16)> = nodes.named.iter().map(|(h, p, _)| (&h[..], *p)).collect();
         assert_eq!(hosts, [("a.example", 7), ("2001:db8::1", 8)]);
         for port in 1..=2 * limits::DHT_CONTACTS {
             nodes.add_host(&format!("d.example:{port}"));
         }
-        assert_eq!(nodes.hosts.len(), limits::DHT_CONTACTS);
+        assert_eq!(nodes.named.len(), limits::DHT_CONTACTS);
+        assert!(!nodes.usual);
     }
 }

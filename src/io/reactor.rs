@@ -303,7 +303,7 @@ impl Reactor {
                     let registry = self.poll.registry();
                     self.outreach.perform(action, registry, now, hear);
                 }
-                Effect::FindNodes => self.nodes.look_up(&mut self.outreach, now),
+                Effect::FindNodes { usual } => self.nodes.look_up(&mut self.outreach, usual, now),
                 Effect::KeepNodes => self.nodes.keep(self.session.finding.dht()),
                 Effect::Datagram { to, bytes } => self.outreach.send(to, &bytes),
                 Effect::ReadAhead { torrent, block } => {

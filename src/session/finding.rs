@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use super::hosts::{Hosts, patience};
 use super::torrents::Torrents;
 use crate::base::{InfoHash, Now, Rng, SortedMap, SortedSet, TorrentKey, limits, sooner};
 use crate::dht::{self, Dht, Event, Output, Summary, Want};
@@ -19,8 +20,10 @@ pub struct Start {
     pub secret: u64,
     /// Decides everything else that is random.
     pub seed: u64,
-    /// There are hosts to begin with, which [`Effect::FindNodes`] asks for.
-    pub has_hosts: bool,
+    /// Hosts to begin with are named, which [`Effect::FindNodes`] asks for.
+    pub named_hosts: bool,
+    /// So are the usual ones.
+    pub usual_hosts: bool,
 }
 
 /// Our node, and what it is asked for.
@@ -31,10 +34,8 @@ pub struct Finding {
     dht: Option<Box<Dht>>,
     /// Torrents that take part, and the distinct peers that the lookup under way has found.
     wanted: SortedMap<InfoHash, (TorrentKey, SortedSet<SocketAddr>)>,
-    /// When hosts to begin with are to be asked for, as long as no node is known.
-    hosts_at: Option<Now>,
-    /// How often they were.
-    asked_hosts: u32,
+    /// Hosts to begin with.
+    hosts: Hosts,
     /// When the nodes are to be kept for the next run.
     keep_at: Option<Now>,
     /// Something has happened that our node must act on.
@@ -83,7 +84,9 @@ impl Finding {
         if self.stirred {
             return Some(Now::default());
         }
-        sooner(dht.next_deadline(), sooner(self.hosts_at, self.keep_at))
+        let hosts = self.hosts.next_deadline();
+        let hosts = hosts.filter(|_| !self.wanted.is_empty());
+        sooner(dht.next_deadline(), sooner(hosts, self.keep_at))
     }
 
     /// Has the torrents of this turn take part, and does what is due. `port`: on which peers may
@@ -109,9 +112,9 @@ impl Finding {
             self.take(output, torrents, with, now);
         }
         if nodes > 0 {
-            (self.hosts_at, self.asked_hosts) = (None, 0);
-        } else if self.asks_hosts(now) {
-            with.effects.push_back(Effect::FindNodes);
+            self.hosts.found();
+        } else if let Some(usual) = self.due_hosts(torrents, now) {
+            with.effects.push_back(Effect::FindNodes { usual });
         }
         if self.keep_at.is_some_and(|at| at <= now) {
             self.keep_at = Some(now + limits::DHT_KEEP);
@@ -129,6 +132,7 @@ impl Finding {
                 is_urgent: torrent.is_downloading() && torrent.census.open == 0,
             };
             self.want(torrent.key, info_hash, want, now);
+            self.hosts.hurry(patience(torrent));
         } else {
             self.unwant(info_hash);
         }
@@ -185,12 +189,14 @@ impl Finding {
                 config,
                 secret,
                 seed,
-                has_hosts,
+                named_hosts,
+                usual_hosts,
             } = *start;
+            let has_saved = !config.saved.nodes.is_empty();
+            self.hosts = Hosts::new(named_hosts, usual_hosts, has_saved, now);
             let mut dht = Dht::new(config, secret, Rng::from_seed(seed), now);
             dht.watch(self.watched);
             self.dht = Some(Box::new(dht));
-            self.hosts_at = has_hosts.then_some(now);
             self.keep_at = Some(now + limits::DHT_KEEP);
         }
         let Some(dht) = &mut self.dht else {
@@ -216,16 +222,15 @@ impl Finding {
         }
     }
 
-    /// Whether hosts to begin with are to be asked for now: again later and later, since there may
-    /// be no network yet.
-    fn asks_hosts(&mut self, now: Now) -> bool {
-        let due = self.hosts_at.is_some_and(|at| at <= now) && !self.wanted.is_empty();
-        if due {
-            let wait = limits::DHT_AGAIN * (1 << self.asked_hosts.min(10));
-            self.asked_hosts += 1;
-            self.hosts_at = Some(now + wait.min(limits::DHT_ANNOUNCE));
+    /// Whether hosts to begin with are to be looked up now, and whether with the usual ones.
+    fn due_hosts(&mut self, torrents: &Torrents, now: Now) -> Option<bool> {
+        if self.wanted.is_empty() {
+            return None;
         }
-        due
+        let wanted = self.wanted.values();
+        let torrents = wanted.filter_map(|(key, _)| torrents.get(*key));
+        let least = || torrents.map(patience).min().unwrap_or_default();
+        self.hosts.due(least, now)
     }
 }
 

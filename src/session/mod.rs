@@ -19,6 +19,8 @@ mod queue;
 mod invariants;
 mod torrents;
 
+mod hosts;
+
 pub mod finding;
 mod replacing;
 pub mod sending;

@@ -169,9 +169,12 @@ pub enum Effect {
         /// Its content.
         bytes: Vec<u8>,
     },
-    /// No node of the DHT is known: look up the hosts to begin with, for
+    /// No node of the DHT is known: look up hosts to begin with, for
     /// [`Finding::add_nodes`](crate::session::Finding::add_nodes).
-    FindNodes,
+    FindNodes {
+        /// The usual ones, too, and not only those that the user or a torrent names.
+        usual: bool,
+    },
     /// Put on disk, if they have changed, the nodes that
     /// [`Finding::dht`](crate::session::Finding::dht) knows.
     KeepNodes,

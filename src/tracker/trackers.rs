@@ -242,6 +242,11 @@ impl Trackers {
         busy.count()
     }
 
+    /// Whether there is no tracker to ask.
+    pub fn is_empty(&self) -> bool {
+        self.trackers.is_empty()
+    }
+
     /// Whether nothing is under way: no tracker is being asked, and no action or response waits to
     /// be taken.
     pub fn is_idle(&self) -> bool {

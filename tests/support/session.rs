@@ -52,9 +52,9 @@ pub struct Bench {
     pub waking: Vec<TorrentKey>,
     /// Datagrams that were sent, and whom to.
     pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
-    /// How often hosts of the DHT were asked for, and its nodes were to be kept.
-    pub finds: usize,
-    /// See `finds`.
+    /// When hosts of the DHT were asked for, and whether the usual ones, too.
+    pub finds: Vec<(Now, bool)>,
+    /// How often nodes of the DHT were to be kept.
     pub keeps: usize,
     /// Messages that were traced: of whom, whether we sent them, in words.
     pub traced: Vec<(SocketAddr, bool, String)>,
@@ -149,7 +149,7 @@ impl Bench {
             waking: Vec::new(),
             traced: Vec::new(),
             datagrams: Vec::new(),
-            finds: 0,
+            finds: Vec::new(),
             keeps: 0,
             closed: Vec::new(),
             announces: Vec::new(),
@@ -354,7 +354,7 @@ impl Bench {
                     Effect::Wake { torrent } => self.waking.push(torrent),
                     Effect::Metadata { info, .. } => self.metadata.push(info),
                     Effect::ReadMetadata { key, piece, .. } => self.wanted.push((key, piece)),
-                    Effect::FindNodes => self.finds += 1,
+                    Effect::FindNodes { usual } => self.finds.push((self.now, usual)),
                     Effect::KeepNodes => self.keeps += 1,
                     Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
                     Effect::Datagram { to, bytes } => self.datagrams.push((to, bytes)),

@@ -89,6 +89,12 @@ pub const DHT_ANNOUNCE: Duration = Duration::from_secs(15 * 60);
 /// The next lookup after one that found nothing that was needed, doubled each time up to
 /// [`DHT_ANNOUNCE`].
 pub const DHT_AGAIN: Duration = Duration::from_secs(5);
+/// The usual hosts to begin with are asked after this time if neither a tracker nor a peer has led
+/// a download to another peer, nor a named host or a saved node us to the DHT: most answer sooner.
+pub const DHT_HOSTS_SOON: Duration = Duration::from_secs(5);
+/// The same while each torrent has peers, or has trackers and nothing to download: peers name nodes
+/// meanwhile, and a look-up of names costs 200 KiB of memory.
+pub const DHT_HOSTS_LATE: Duration = Duration::from_secs(30);
 /// One query of upkeep in this time at most: a find_node of 103 bytes and 28 of its headers is 66
 /// bytes a second, and visits a full table in a quarter of an hour.
 pub const DHT_UPKEEP: Duration = Duration::from_secs(2);

@@ -245,7 +245,7 @@ impl World {
                     verified.for_each(|piece| self.check_piece(torrent, piece));
                 }
                 Effect::Report { torrent, report } => self.note(torrent, &report),
-                Effect::FindNodes
+                Effect::FindNodes { .. }
                 | Effect::KeepNodes
                 | Effect::Begin { .. }
                 | Effect::Rest { .. }

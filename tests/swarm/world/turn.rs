@@ -181,7 +181,7 @@ impl World {
                 Effect::Tracker { .. }
                 | Effect::ReadAhead { .. }
                 | Effect::Begin { .. }
-                | Effect::FindNodes
+                | Effect::FindNodes { .. }
                 | Effect::KeepNodes
                 | Effect::Rest { .. }
                 | Effect::Datagram { .. }

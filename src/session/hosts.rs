@@ -1,0 +1,92 @@
+//! When hosts to begin with are looked up, as long as no node of the DHT is known. Those that the
+//! user or a torrent names come first. The usual ones, which are the same for all clients, are
+//! asked when nobody else has led us anywhere: a look-up of names costs memory, and those hosts
+//! have enough to do.
+
+use crate::base::{Duration, Now, limits};
+use crate::torrent::Torrent;
+
+/// When to look up which hosts.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    begun: Now,
+    /// Hosts are named that have not been looked up yet.
+    fresh: bool,
+    /// There are usual ones, which have not been asked yet, and this long is left to others.
+    usual: Option<Duration>,
+    /// When something is due; `None`: nodes are known, or there is no host.
+    next: Option<Now>,
+    /// How often all were looked up.
+    asked: u32,
+}
+
+impl Hosts {
+    /// From now on nodes are wanted. `named`, `usual`: there are such hosts; `saved`: nodes of the
+    /// last run are known.
+    pub fn new(named: bool, usual: bool, saved: bool, now: Now) -> Hosts {
+        let left_to_others = if named || saved {
+            limits::DHT_HOSTS_SOON
+        } else {
+            Duration::ZERO
+        };
+        Hosts {
+            begun: now,
+            fresh: named,
+            usual: usual.then_some(left_to_others),
+            next: (named || usual).then_some(now),
+            asked: 0,
+        }
+    }
+
+    /// Nodes are known.
+    pub fn found(&mut self) {
+        self.next = None;
+    }
+
+    /// When [`Hosts::due`] is to be asked.
+    pub fn next_deadline(&self) -> Option<Now> {
+        self.next
+    }
+
+    /// A torrent waits for usual hosts this long.
+    pub fn hurry(&mut self, patience: Duration) {
+        if self.usual.is_some() {
+            let due = self.begun + patience;
+            self.next = self.next.map(|next| next.min(due));
+        }
+    }
+
+    /// Whether hosts are to be looked up now, and if so, whether the usual ones are among them.
+    /// `patience`: that of the torrent with least of it.
+    pub fn due(&mut self, patience: impl FnOnce() -> Duration, now: Now) -> Option<bool> {
+        if self.next? > now {
+            return None;
+        }
+        if let Some(left_to_others) = self.usual {
+            let usual_at = self.begun + left_to_others.max(patience());
+            if usual_at > now {
+                self.next = Some(usual_at);
+                return std::mem::take(&mut self.fresh).then_some(false);
+            }
+        }
+        (self.fresh, self.usual) = (false, None);
+        // Later and later, since there may be no network yet.
+        let wait = limits::DHT_AGAIN * (1 << self.asked.min(10));
+        self.asked += 1;
+        self.next = Some(now + wait.min(limits::DHT_ANNOUNCE));
+        Some(true)
+    }
+}
+
+/// How long a torrent can do without the usual hosts: not at all if nothing else leads to peers;
+/// a short while if trackers or given peers may; longer if it has peers or needs none itself.
+pub fn patience(torrent: &Torrent) -> Duration {
+    let alone = torrent.members.is_empty() && torrent.candidates.is_empty();
+    if alone && torrent.trackers.is_empty() {
+        Duration::ZERO
+    } else if torrent.is_downloading() && torrent.census.open == 0 {
+        limits::DHT_HOSTS_SOON
+    } else {
+        limits::DHT_HOSTS_LATE
+    }
+}
