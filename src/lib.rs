@@ -1,15 +1,40 @@
 //! brooklet: a BitTorrent client in one binary and one thread.
 //!
-//! The rooms in reading order, each allowed to import only what stands above it: [`base`]
+//! The modules in reading order, each allowed to import only what stands above it: [`base`]
 //! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
 //! [`storage`], [`tracker`] and [`dht`] (which do not know each other), [`torrent`], [`session`],
-//! [`rpc`] (remote control), then [`io`], the only room that touches sockets, files, clocks and
-//! threads, and [`cli`], what a user sees.
+//! [`rpc`] (remote control), then [`io`], the only module that touches sockets, files, clocks and
+//! threads, and [`cli`], what a user sees. PROTOCOL.md follows a block from a socket to the disk, a
+//! stranger from its first byte, and a turn of the loop through these modules.
 //!
-//! The words: a *slot* is a connection and what is kept beside it; a *machine* is a state machine
-//! of a protocol, which is told what happened and says what to do, and touches nothing outside; a
-//! *turn* is one round of the event loop. PROTOCOL.md follows a block from a socket to the disk,
-//! and a stranger from its first byte, through these rooms.
+//! # Glossary
+//!
+//! BitTorrent's own words:
+//! - *torrent*: a set of files that is shared, and what describes it (the `.torrent`);
+//! - *info hash*: the SHA-1 of the description's `info` dictionary, which names the torrent;
+//! - *metadata*: that `info` dictionary, when peers send it (BEP 9);
+//! - *piece*: a run of the content with a hash of its own, the unit that is verified and announced;
+//! - *block*: a part of a piece, 16 KiB mostly, the unit that is requested and sent;
+//! - *peer*: the program at the other end of a connection, or an address of one;
+//! - *swarm*: all peers of a torrent; a *seed* has every piece, a *leecher* lacks some;
+//! - *choke*: to refuse a peer's requests until *unchoke*;
+//! - *interested*: a peer wants a piece that the other end has;
+//! - *snub*: a peer snubs us if it owes us blocks and has sent none for a minute;
+//! - *tracker tier*: a list of trackers of which the first that answers is enough (BEP 12);
+//! - *node*: a participant of the DHT; it is no peer, and names peers.
+//!
+//! Words of this program:
+//! - *machine*: a state machine of a protocol, which is told what happened and says what to do, and
+//!   touches nothing outside;
+//! - *slot*: a connection to a peer and what is kept beside it; an *upload slot* is the right of an
+//!   unchoked peer to be sent blocks;
+//! - *member*: a slot of a torrent whose handshakes are done;
+//! - *link*: the socket of a slot, and what the poll last said of it;
+//! - *candidate*: an address that may be dialed; to *dial* is to begin a connection to it;
+//! - *turn*: one round of the event loop;
+//! - *agenda*: the torrents and slots that something happened to, which this turn plans for;
+//! - *effect*: a value by which the session has `io` do something;
+//! - *verified*: a piece that we have, since its hash matched.
 
 pub mod base;
 

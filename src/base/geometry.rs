@@ -24,8 +24,8 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// What stands for the measures of a torrent that nobody has described yet: no torrent has
-    /// pieces of this length.
+    /// The geometry of a torrent before its metadata are known: no torrent has pieces of this
+    /// length.
     pub const UNKNOWN: Geometry = Geometry {
         size: 1,
         piece_length: u32::MAX,

@@ -39,8 +39,7 @@ impl NodeId {
         Self::BITS - self.distance(other).bits()
     }
 
-    /// Any id that has exactly so many of its first bits in common with this one; all of them if
-    /// that is more than there are.
+    /// A random id that has exactly `bits` first bits in common with this one, at most all of them.
     pub fn random_sharing(&self, bits: usize, rng: &mut Rng) -> NodeId {
         let mut id = NodeId::random(rng).0;
         for (place, (byte, own)) in id.iter_mut().zip(self.0).enumerate() {

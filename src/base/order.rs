@@ -16,7 +16,7 @@ pub fn sorted_by<T>(items: Vec<T>, order: impl Fn(&T, &T) -> Ordering) -> Vec<T>
     taken.collect()
 }
 
-/// The places of so many items in their order, as it is given for each two places.
+/// The indices of `count` items, sorted by `order`, which compares the items at two indices.
 fn places(count: usize, order: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut places: Vec<usize> = (0..count).collect();
     places.sort_by(|&a, &b| order(a, b));

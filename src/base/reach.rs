@@ -15,7 +15,7 @@ pub enum Reach {
     Link,
     /// To private networks (RFC 1918, RFC 4193, RFC 6598).
     Site,
-    /// To anybody.
+    /// A public address.
     World,
 }
 

@@ -51,7 +51,7 @@ impl Lookups {
         self.active.iter().any(|active| active.family == family)
     }
 
-    /// Whether one of them asks this address, or is about to.
+    /// Whether a lookup asks this address, or is about to.
     pub fn will_ask(&self, addr: SocketAddr) -> bool {
         let mut all = self.active.iter();
         all.any(|active| active.lookup.will_ask(addr))
@@ -73,7 +73,7 @@ impl Lookups {
         self.active.iter_mut()
     }
 
-    /// Takes out one that is over, with the nodes that it found.
+    /// Removes and returns a lookup that is over, with the nodes that it found.
     pub fn next_done(&mut self) -> Option<(Active, Vec<Found>)> {
         let mut all = self.active.iter();
         let place = all.position(|active| active.lookup.is_done())?;

@@ -1,6 +1,6 @@
-//! Answers to what other nodes ask. They never grow with what is asked: to an address that has not
-//! proved to be the querier's own (by answering us, or by bringing a token back) they are a few
-//! times as long as the query at most.
+//! Answers to queries of other nodes. The length of an answer is bounded: to an address that is not
+//! proved to be the querier's own (it has not answered us nor brought a token back), an answer has
+//! a few times the length of the query at most.
 
 use std::net::SocketAddr;
 
@@ -12,10 +12,11 @@ use crate::wire::krpc::{
     Ask, Body, Failure, Message, Query, Reply, Samples, Values, pack_node, pack_value,
 };
 
-/// What an answer is made of.
+/// The parts of our node that an answer needs.
 #[derive(Debug)]
 pub struct Answering<'a> {
-    /// The family that the query came over, then the other one, as far as they are there.
+    /// Our part of the family that the query came over, then of the other one, if we take part in
+    /// it.
     pub halves: (&'a mut Half, Option<&'a mut Half>),
     /// Our tokens.
     pub tokens: &'a Tokens,
@@ -73,7 +74,7 @@ impl Answering<'_> {
         reply.nodes = Some(&*nodes).filter(|list| !list.is_empty());
         reply.nodes6 = Some(&*nodes6).filter(|list| !list.is_empty());
         if is_about_nodes(query) && reply.nodes.is_none() && reply.nodes6.is_none() {
-            // Clients expect the key.
+            // Clients expect the key even without nodes.
             reply.nodes = Some(b"");
         }
         reply.values = Some(Values(&values)).filter(|_| !values.is_empty());

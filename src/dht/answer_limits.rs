@@ -1,6 +1,6 @@
-//! How many answers we give: so many a second to one address, so that nobody is flooded by way of
-//! us, and so many in all, so that nobody floods us. Memory does not depend on who asks: addresses
-//! share a fixed number of counters, by a hash that others cannot foresee.
+//! Limits of answers a second: to one address, so that forged queries cannot flood it through us,
+//! and in all, so that queries cannot flood us. Memory is fixed: addresses share a number of
+//! counters, by a hash with a secret seed.
 
 use crate::base::{Now, Rng, limits};
 use std::net::IpAddr;
@@ -12,12 +12,12 @@ pub struct AnswerLimits {
     /// The second that is being counted.
     second: u64,
     all: u16,
-    /// Answers to the addresses of each counter in that second; empty until somebody asks.
+    /// Answers to the addresses of each counter in that second; empty before the first query.
     each: Vec<u16>,
 }
 
 impl AnswerLimits {
-    /// Nobody was answered yet.
+    /// Counters that are all zero.
     pub fn new(rng: &mut Rng) -> AnswerLimits {
         AnswerLimits {
             key: rng.bits64() | 1,

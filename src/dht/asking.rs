@@ -152,7 +152,7 @@ impl Dht {
         }
     }
 
-    /// The next node that a lookup asks. Those that were silent lately are passed over.
+    /// The next node that a lookup asks. It skips nodes that were silent lately.
     fn next_ask(
         &mut self,
         now: Now,
@@ -212,8 +212,8 @@ impl Dht {
         self.announces.extend(to);
     }
 
-    /// Nodes of the other family that a lookup was told of: the other lookup of the same torrent
-    /// can use them.
+    /// Hands nodes of the other family, which a lookup was told of, to that family's lookup of the
+    /// same torrent.
     pub(super) fn lend(&mut self, info_hash: InfoHash, family: Family, nodes: &[NodeInfo]) {
         let other = match family {
             Family::V4 => Family::V6,
@@ -224,7 +224,7 @@ impl Dht {
         }
     }
 
-    /// Nodes were named: upkeep may ask them whether they are there.
+    /// Notes nodes that were named: upkeep may ask whether they are alive.
     pub(super) fn suggest(&mut self, nodes: &[NodeInfo], now: Now) {
         for node in nodes {
             let is_silent = self.silent.has(node.addr, now);
@@ -262,7 +262,7 @@ impl Dht {
         }
         let checks = self.halves.iter().flatten().map(|half| half.check_at());
         let next = checks.fold(None, sooner);
-        // Something may be due that is passed over, as silent nodes are.
+        // What is due may be skipped, as silent nodes are.
         let least = next_free.max(now + limits::DHT_UPKEEP_YOUNG);
         self.upkeep = (next_free, next.map(|at| at.max(least)));
     }

@@ -1,5 +1,5 @@
-//! Our node in the DHT: what comes in changes what is known; a turn decides what to ask. Answers go
-//! out at once, queries when the pace allows.
+//! Our node in the DHT. A datagram that comes in changes what the node knows; `turn` decides what
+//! to ask. Answers go out at once, queries when the pace allows.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -44,7 +44,7 @@ pub struct Dht {
     pub(super) wanted: Wanted,
     pub(super) lookups: Lookups,
     pub(super) queries: Queries,
-    /// Torrents to announce, and to whom.
+    /// Announces that wait to be sent: the torrent, and the node.
     pub(super) announces: VecDeque<(InfoHash, Found)>,
     pub(super) pace: Pace,
     pub(super) round_trips: RoundTrips,
@@ -54,14 +54,14 @@ pub struct Dht {
     pub(super) answer_limits: AnswerLimits,
     /// When upkeep may ask again, and when it has something to ask.
     pub(super) upkeep: (Now, Option<Now>),
-    /// Somebody answered last.
+    /// When a node last answered us.
     pub(super) heard: Now,
     pub(super) rng: Rng,
     pub(super) outputs: Outputs,
 }
 
 impl Dht {
-    /// A node that knows nobody but who was saved. `secret`: what tokens are made of.
+    /// A node that knows only the nodes that were saved. `secret`: what tokens are made of.
     pub fn new(config: Config, secret: u64, mut rng: Rng, now: Now) -> Dht {
         let mut half = |there: bool, family| {
             let (id, nodes) = config.saved.of(family);
@@ -162,7 +162,7 @@ impl Dht {
         self.pace.begin();
         while let Some(sent) = self.queries.next_lost(now) {
             self.silent.note(sent.to, now);
-            // If nobody else was heard since, it is our own network that is silent.
+            // If no other node has answered since, our own network is the likely cause.
             let is_alone = self.heard <= sent.at;
             if let Some(half) = self.half(Family::of(sent.to.ip())).filter(|_| !is_alone) {
                 half.table.on_silence(sent.to);
@@ -238,7 +238,7 @@ impl Dht {
         self.halves[place(family)].as_mut()
     }
 
-    // What comes in.
+    // Receiving.
 
     fn on_query(&mut self, from: SocketAddr, message: &Message<'_>, query: &Query<'_>, now: Now) {
         self.reached.on_query(from.ip(), now);
@@ -349,8 +349,8 @@ impl Dht {
         });
     }
 
-    /// Hands over the peers of a reply; returns how many. `external`: where its sender sees us, who
-    /// are not a peer of our own.
+    /// Hands over the peers of a reply; returns how many. `external`: where its sender sees us;
+    /// that address is left out.
     fn take_peers(
         &mut self,
         from: SocketAddr,

@@ -1,11 +1,11 @@
-//! What others may make us write to. Nodes and peers are whatever some stranger names: the user's
-//! own machine, or somebody who is to be flooded.
+//! Which addresses we send to when another node names them. A stranger may name any address: the
+//! user's own machine, or a host that it wants us to flood.
 
 use crate::base::Reach;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// Whether an address that this sender named is worth writing to: it leads to a host, and is no
-/// nearer to us than the sender itself, since nobody outside knows who is inside.
+/// Whether we may send to an address that this sender named: it leads to a host, and is no nearer
+/// to us than the sender, since a public node cannot know local hosts.
 pub fn may_name(sender: SocketAddr, named: SocketAddr) -> bool {
     let reach = Reach::of(named.ip());
     named.port() != 0 && reach != Reach::Nowhere && reach >= Reach::of(sender.ip())

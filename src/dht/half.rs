@@ -1,5 +1,5 @@
-//! What we are in the DHT of one address family (BEP 32): an id, the nodes that we know, and the
-//! peers that others left with us. The two families are two networks that only share a program.
+//! Our part in the DHT of one address family (BEP 32): an id, the nodes that we know, and the peers
+//! that others stored here. The two families are separate networks.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -30,7 +30,7 @@ pub struct Half {
     moved: Option<Now>,
     /// When our own place is to be looked up; `None`: that is under way.
     place_due: Option<Now>,
-    /// The place has changed while it was looked up.
+    /// Our id has changed while its neighbours were looked up.
     has_moved: bool,
     failures: u32,
 }
@@ -59,7 +59,7 @@ impl Half {
         }
     }
 
-    /// An address where a node may be. Lookups that found nobody to ask begin anew.
+    /// An address where a node may be. Lookups that found no node to ask begin anew.
     pub fn add_contact(&mut self, addr: SocketAddr) {
         if self.contacts.contains(&addr) {
             return;
@@ -70,7 +70,7 @@ impl Half {
         self.contacts.push(addr);
     }
 
-    /// Whether there is anybody to ask.
+    /// Whether we know any address to ask.
     pub fn can_ask(&self) -> bool {
         self.table.len() > 0 || !self.saved.is_empty() || !self.contacts.is_empty()
     }

@@ -21,7 +21,7 @@ pub struct Lookup {
     reserve: Vec<SocketAddr>,
     queries: usize,
     answers: usize,
-    /// Somebody was slow.
+    /// A node was slow.
     is_slow: bool,
 }
 
@@ -44,7 +44,7 @@ enum State {
     Asked(Now),
     /// The same, and it takes long.
     Slow(Now),
-    /// So long that the end does not wait for it.
+    /// It is so slow that the lookup may end without it.
     Late,
     /// It answered, with a token or without.
     Answered(Option<Box<[u8]>>),
@@ -71,8 +71,8 @@ pub struct Found {
 }
 
 impl Lookup {
-    /// A lookup of this place that begins with these nodes. `reserve`: whom to ask if they are all
-    /// silent, or none is known.
+    /// A lookup of this place that begins with these nodes. `reserve`: addresses to ask if these
+    /// are all silent, or if there are none.
     pub fn new(target: NodeId, nodes: &[NodeInfo], reserve: Vec<SocketAddr>) -> Lookup {
         let mut lookup = Lookup {
             target,
@@ -104,7 +104,7 @@ impl Lookup {
         self.answers
     }
 
-    /// Whether this address is being asked, or will be if nobody nearer answers.
+    /// Whether this address is being asked, or will be unless enough nearer nodes answer.
     pub fn will_ask(&self, addr: SocketAddr) -> bool {
         let mut relevant = self.relevant();
         relevant.any(|node| {
@@ -168,7 +168,7 @@ impl Lookup {
         }
     }
 
-    /// An address to begin with has become known.
+    /// Adds an address to begin with.
     pub fn add_contact(&mut self, addr: SocketAddr) {
         if self.answers == 0 {
             self.add(None, addr, None);
@@ -192,7 +192,7 @@ impl Lookup {
         self.look_for_reserve();
     }
 
-    /// Notes who has become slow, which is after so long. Returns them.
+    /// Notes the nodes that have become slow, which is after `slow_after`, and returns them.
     pub fn tick(&mut self, slow_after: Duration, now: Now) -> Vec<SocketAddr> {
         let mut slow = Vec::new();
         let hold = hold(self.answers);
@@ -252,8 +252,8 @@ impl Lookup {
         answered.take(limits::DHT_K).collect()
     }
 
-    /// The candidates up to the last one that matters: when so many have answered, those behind
-    /// them do not.
+    /// The candidates that matter: the nearest, up to the last of the [`limits::DHT_K`] that
+    /// answered.
     fn relevant(&self) -> impl Iterator<Item = &Candidate> {
         let mut answered = 0;
         self.candidates.iter().take_while(move |node| {
@@ -284,7 +284,7 @@ impl Lookup {
         self.candidates.iter_mut().find(|node| node.addr == addr)
     }
 
-    /// Nobody answers: those in reserve are asked as well.
+    /// If no candidate answers, those in reserve are asked as well.
     fn look_for_reserve(&mut self) {
         let waits = |node: &Candidate| matches!(node.state, State::New | State::Asked(_));
         if self.answers == 0 && !self.candidates.iter().all(waits) {

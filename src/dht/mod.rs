@@ -1,10 +1,10 @@
-//! Rank 3: the DHT (BEP 5), a table of who has which torrent that is spread over all who take part.
-//! [`Dht`] is our node in it. Datagrams go in by [`Dht::receive`], time by [`Dht::turn`]; what it
-//! wants sent, and the peers that it finds, come out as [`Output`]s.
+//! Rank 3: the DHT (BEP 5), a table of the peers of each torrent that is spread over all nodes.
+//! [`Dht`] is our node. Datagrams go in by [`Dht::receive`], time by [`Dht::turn`]; datagrams to be
+//! sent, and peers that were found, come out as [`Output`]s.
 //!
 //! A node has an id, a number in the same space as info hashes. A torrent's peers are kept by the
-//! nodes whose ids are nearest to its info hash; everybody finds these in a few steps, since each
-//! node knows many nodes near to itself and some in every direction.
+//! nodes whose ids are nearest to its info hash; any node finds these in a few steps, since each
+//! knows many nodes near to itself and some in every direction.
 
 mod answer_limits;
 mod pace;

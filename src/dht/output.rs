@@ -1,4 +1,4 @@
-//! What the machine wants of the outside, and what it has found, as values.
+//! What our node wants sent, and what it has found, as values.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub enum Output {
     },
     /// A lookup for a torrent is over, and the torrent is announced.
     Looked(Summary),
-    /// Something for the user who watches.
+    /// A step for the log (`-vv`).
     Report(Report),
 }
 
@@ -68,11 +68,11 @@ pub enum Event {
     Asked,
     /// It answered.
     Answered {
-        /// After so long.
+        /// The time that it took.
         round_trip: Duration,
-        /// So many nodes came.
+        /// How many nodes it named.
         nodes: usize,
-        /// So many peers came.
+        /// How many peers it named.
         peers: usize,
         /// The client, if it says.
         client: Option<String>,
@@ -95,7 +95,7 @@ pub enum Event {
 pub struct Outputs {
     queue: VecDeque<Output>,
     reports: usize,
-    /// Somebody watches.
+    /// Steps are reported.
     pub watched: bool,
 }
 
@@ -105,7 +105,7 @@ impl Outputs {
         self.queue.push_back(output);
     }
 
-    /// For the user, if somebody watches.
+    /// Reports a step, if steps are reported.
     pub fn report(&mut self, report: impl FnOnce() -> Report) {
         if self.watched && self.reports < limits::DHT_REPORTS {
             self.reports += 1;

@@ -25,9 +25,9 @@ pub struct Sent {
     pub to: SocketAddr,
     /// The id of the node there, as far as it is known.
     pub id: Option<NodeId>,
-    /// When.
+    /// When it was sent.
     pub at: Now,
-    /// What for.
+    /// What it is for.
     pub purpose: Purpose,
 }
 

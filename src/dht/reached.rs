@@ -1,15 +1,15 @@
-//! Whether others can reach us. Behind a router that lets nothing in, answers come, and nothing
-//! else: then our queries say that we only read (BEP 43), and nobody keeps us in a table in vain.
+//! Whether other nodes can reach us. Through a router that lets nothing in, only answers come: then
+//! our queries say that we are read-only (BEP 43), and other nodes do not keep us in their tables.
 
 use crate::base::{Now, limits};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// Whom we have written to, and when somebody else asked us something.
+/// The addresses that we have sent to, and when another address last sent us a query.
 #[derive(Debug)]
 pub struct Reached {
     written_to: VecDeque<IpAddr>,
-    /// Somebody asked unbidden, or we began.
+    /// When a query last came from an address that we had not sent to, or when we began.
     last: Now,
 }
 
@@ -22,7 +22,7 @@ impl Reached {
         }
     }
 
-    /// We write to an address: a router may let it in for a while.
+    /// We send to an address: a router may let its packets in for a while.
     pub fn on_sent(&mut self, ip: IpAddr) {
         if self.written_to.back() == Some(&ip) {
             return;
@@ -33,14 +33,14 @@ impl Reached {
         self.written_to.push_back(ip);
     }
 
-    /// Somebody asks us something.
+    /// A query came from this address.
     pub fn on_query(&mut self, ip: IpAddr, now: Now) {
         if !self.written_to.contains(&ip) {
             self.last = now;
         }
     }
 
-    /// Whether nothing reaches us.
+    /// Whether no such query has come for half an hour.
     pub fn is_read_only(&self, now: Now) -> bool {
         now.since(self.last) >= limits::DHT_UNREACHED
     }

@@ -1,4 +1,4 @@
-//! How long nodes take to answer: what is longer than most is slow.
+//! How long nodes take to answer, and after what time one counts as slow.
 
 use crate::base::{Duration, limits};
 

@@ -1,12 +1,11 @@
-//! Node ids that follow from the node's address (BEP 42). Whoever may choose an id freely can sit
-//! down beside any torrent; so the first 21 bits of it are a checksum of the address and three bits
-//! of chance, and one address has only eight places in the space of ids to choose from.
+//! Node ids that follow from the node's address (BEP 42). A node that chooses its id freely can
+//! choose one beside any torrent. So the first 21 bits are a checksum of the address and of three
+//! random bits: one address can have an id in only eight places.
 
 use crate::base::{NodeId, Reach, Rng};
 use std::net::IpAddr;
 
-/// Bits of the address that count, for IPv4 and for the first half of IPv6: the fewer, the larger
-/// the network is that they tell apart.
+/// The bits of the address that count, for IPv4 and for the first half of IPv6.
 const MASK_V4: [u8; 4] = [0x03, 0x0f, 0x3f, 0xff];
 const MASK_V6: [u8; 8] = [0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff];
 
@@ -19,8 +18,8 @@ pub fn make(ip: IpAddr, rng: &mut Rng) -> NodeId {
     id
 }
 
-/// Whether an id is one of those that a node with this address may have. All are on addresses that
-/// are not public, where several clients may be behind one.
+/// Whether an id is one of those that a node with this address may have. Every id fits an address
+/// that is not public, since several clients may share it.
 pub fn fits(id: &NodeId, ip: IpAddr) -> bool {
     let [a, b, c] = front(ip, id.0[19]);
     let same = id.0[0] == a && id.0[1] == b && (id.0[2] ^ c) & 0xf8 == 0;

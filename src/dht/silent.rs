@@ -1,5 +1,5 @@
-//! Addresses that did not answer. Lookups are told of the same dead nodes again and again, and a
-//! liar may name a victim in each of its replies: whoever is silent is left alone for a while.
+//! Addresses that did not answer. Many nodes name the same dead ones, and a liar may name a victim
+//! in each of its replies: so an address that was silent is not asked again for a while.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::guard;
 use crate::base::{Now, limits};
 
-/// Who was silent, and until when that counts.
+/// The silent addresses, and until when each is left alone.
 #[derive(Debug, Default)]
 pub struct Silent(BTreeMap<SocketAddr, Now>);
 

@@ -3,9 +3,9 @@
 //! last bucket holds all that share more; it is split when it is full. The first buckets are wider,
 //! since most lookups begin there.
 //!
-//! Only a node that has answered a query of ours gets a place: others could name anybody. Those
-//! that find no room wait, and take the place of one that fails. One address has one node, and one
-//! network few. An id that fits its address (BEP 42) is preferred.
+//! Only a node that has answered a query of ours gets a place, since another node may name any
+//! address. Nodes that find their bucket full wait, and take the place of one that fails. One
+//! address has one node, and one network a few. An id that fits its address (BEP 42) is preferred.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,6 @@
-//! Tokens (BEP 5): an announce is stored only if it brings back what the same address was given in
-//! an answer, so that nobody announces others. A token is a hash of a secret, the address and the
-//! info hash: nothing has to be remembered for it.
+//! Tokens (BEP 5): an announce is stored only with the token that the same address was given in an
+//! answer, so that a node can announce only itself. A token is a hash of a secret, the address and
+//! the info hash: nothing has to be remembered for it.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens by this seed, which nobody else must know.
+    /// Tokens by this secret seed.
     pub fn new(seed: u64, now: Now) -> Tokens {
         Tokens { seed, since: now }
     }

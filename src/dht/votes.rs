@@ -1,5 +1,5 @@
-//! Our own address, by what nodes say of it (`ip` of BEP 42). Any of them may lie, so it takes
-//! several, in different networks, that agree.
+//! Our own address, as other nodes see it (`ip` of BEP 42). A node may lie, so several in different
+//! networks must agree.
 
 use std::net::{IpAddr, SocketAddr};
 

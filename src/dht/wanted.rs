@@ -10,10 +10,10 @@ use crate::wire::krpc::{NodeInfo, nodes, pack_node};
 /// How a torrent takes part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Want {
-    /// The port on which its peers may call us; `None`: none is open, and it is not announced.
+    /// The port that its peers may dial; `None`: none is open, and it is not announced.
     pub port: Option<u16>,
-    /// That is the port from which our datagrams come, as far as we know: whoever stores us should
-    /// take the port that it sees.
+    /// The port is the one that our datagrams come from, as far as we know: a node that stores us
+    /// should take the port that it sees.
     pub implied: bool,
     /// It has no peers: it is urgent.
     pub is_urgent: bool,
@@ -22,7 +22,7 @@ pub struct Want {
 /// What came of a lookup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Outcome<'a> {
-    /// Somebody answered.
+    /// A node answered.
     pub answered: bool,
     /// The nodes that answered nearest to the info hash: the next lookup begins with them.
     pub nodes: &'a [NodeInfo],
@@ -55,7 +55,7 @@ struct Course {
 }
 
 impl Wanted {
-    /// A torrent takes part, or in another way than before.
+    /// A torrent takes part from now on, or takes part in another way.
     pub fn insert(&mut self, info_hash: InfoHash, want: Want, now: Now) {
         let torrent = self.torrents.get(&info_hash);
         let was_urgent = torrent.map(|torrent| torrent.want.is_urgent);
@@ -145,7 +145,7 @@ impl Wanted {
         }
         let span = if outcome.answered && !is_urgent {
             course.failures = 0;
-            // Those that began together do not stay together.
+            // A random part of the time spreads torrents that began together.
             let early = limits::DHT_ANNOUNCE / 15;
             limits::DHT_ANNOUNCE - Duration::from_millis(rng.below(early.as_millis() as u64))
         } else {
@@ -165,7 +165,8 @@ impl Wanted {
         self.due[place(family)].insert((!is_urgent, now + span, info_hash));
     }
 
-    /// The first node of this family has answered: lookups that found none begin anew.
+    /// Begins again the lookups that found no node, since the first node of this family has
+    /// answered.
     pub fn hurry(&mut self, family: Family, now: Now) {
         let due = &mut self.due[place(family)];
         for (info_hash, torrent) in &mut self.torrents {

@@ -78,7 +78,8 @@ impl Claims {
         Some(claim.info_hash)
     }
 
-    /// What is claimed at this place, around it or in it; `writes`: not only what is written to.
+    /// What is claimed at this place, around it or in it; with `writes` also places that are only
+    /// read.
     fn overlapping(&self, place: &Path, writes: bool) -> Option<(&PathBuf, &Claim)> {
         let around = place
             .ancestors()

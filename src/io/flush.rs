@@ -72,8 +72,9 @@ enum Left {
 
 impl Reactor {
     /// Writes to every slot that has something to send and a socket that takes it. Under an upload
-    /// limit that is messages and blocks that have begun; then the slots with blocks left are sent
-    /// one each, in the order of their turns, as far as the limit allows.
+    /// limit these are messages and blocks that have begun. Then slots with blocks left are sent a
+    /// block each, in the order of [`Session::next_upload`](crate::session::Session::next_upload),
+    /// as far as the limit allows.
     pub(super) fn flush(&mut self, now: Now) {
         let mut keys = self.session.take_unflushed();
         keys.append(&mut self.links.unwritten);
@@ -99,6 +100,7 @@ impl Reactor {
                 self.session.await_upload(key);
             }
         }
+        self.acknowledge();
     }
 
     /// Writes to a slot's socket once: what is to be said, and blocks that may be sent.

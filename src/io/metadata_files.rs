@@ -1,6 +1,6 @@
-//! The `info` dictionaries that peers ask for. They are read from the `.torrent` files where they
-//! lie when somebody asks, and kept in memory for a while, since whoever asks for one block asks
-//! for the next: a seed of a thousand torrents holds none of them.
+//! The `info` dictionaries that peers ask for. They are read from the `.torrent` files when a peer
+//! asks, and kept in memory for a while, since the peer will ask for the next block. So a seed of a
+//! thousand torrents keeps none of them while no peer asks.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ impl MetadataFiles {
         self.kept.as_ref().map(|kept| kept.until)
     }
 
-    /// Lets go of what nobody has asked for lately.
+    /// Frees the dictionaries that no peer has asked for lately.
     pub fn sweep(&mut self, now: Now) {
         self.kept.take_if(|kept| kept.until <= now);
     }
@@ -96,7 +96,7 @@ impl MetadataFiles {
         let text = state::load(&path, limits::METAINFO_BYTES).ok().flatten()?;
         let (root, _) = bencode::decode(&text).ok()?;
         let info = root.dict()?.get("info").and_then(Value::dict)?.raw();
-        // It may be another one's by now.
+        // The file may be another torrent's by now.
         (Sha1::digest(info)[..] == info_hash.0).then(|| info.to_vec())
     }
 }

@@ -1,5 +1,5 @@
-//! Rank 7, the only room that touches sockets, files, clocks and threads. [`reactor`] is the event
-//! loop; `receive` and `flush` are its two ways between sockets and disk.
+//! Rank 7, the only module that touches sockets, files, clocks and threads. [`reactor`] is the
+//! event loop; `receive` and `flush` are its two ways between sockets and disk.
 
 pub mod clock;
 pub mod logging;

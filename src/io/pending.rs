@@ -1,6 +1,6 @@
-//! Torrents of which only a link is known: once their metadata have come from peers, these are kept
-//! as `INFOHASH.torrent` in the state folder, so that the next start needs nobody, and the files
-//! are opened.
+//! Torrents that began as a link. Once the metadata have come from peers, they are saved as
+//! `INFOHASH.torrent` in the state folder, so that the next start needs no peer, and the torrent's
+//! files are opened.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ impl Pending {
         }
     }
 
-    /// Goes on with torrents whose files were opened, and lets go of metadata that nobody asked for
+    /// Goes on with torrents whose files were opened, and frees metadata that no peer asked for
     /// lately.
     pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) {
         self.files.sweep(now);

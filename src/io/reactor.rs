@@ -1,8 +1,11 @@
-//! The event loop. A turn is six verbs: *gather* what happened, *observe* it (tell the session;
-//! blocks go to disk at once), *plan* (the session decides), *perform* what it decided, *flush*
-//! what is to be sent, *sweep*. There is no tick: with nothing to do the loop sleeps until the
-//! session's next deadline. Work a turn is bounded, so that no connection starves another; what is
-//! left over makes the next turn come at once.
+//! The event loop. One round of it is a turn, of six steps: *gather* events from the poll,
+//! *observe* them (the session is told; blocks go to disk at once), *plan* (the session decides),
+//! *perform* its effects, *flush* what is to be sent, *sweep* (look again at what had to wait).
+//! PROTOCOL.md ("A turn of the loop") says which step may touch what.
+//!
+//! There is no tick: with nothing to do the loop sleeps until the next deadline. The work of a turn
+//! is bounded, so that no connection starves another; if some is left over, the next turn comes at
+//! once.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -115,7 +118,6 @@ impl Reactor {
             self.session.plan(now);
             self.perform(now, reporter);
             self.flush(now);
-            self.acknowledge();
             self.sweep(now);
         }
         let now = self.clock.now();

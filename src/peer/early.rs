@@ -1,10 +1,10 @@
-//! What a peer says of pieces while we have no metadata, so that nobody knows how many pieces there
-//! are: it is kept, within bounds, and counts once that is known, since few clients say it again.
+//! What a peer says of its pieces before we have the metadata. The number of pieces is not known
+//! then, so the messages are kept, within bounds, and applied when it is: few clients repeat them.
 
 use super::fault::Fault;
 use crate::base::{Bits, Holdings, limits};
 
-/// What a peer has, as far as it can be known without the metadata.
+/// The pieces of a peer, as far as they can be known without the metadata.
 #[derive(Debug, Default)]
 pub struct Early {
     told: Told,
@@ -22,7 +22,7 @@ enum Told {
     Bitfield(Vec<u8>),
 }
 
-/// What it comes to.
+/// The peer's pieces, once their number is known.
 #[derive(Debug)]
 pub struct Learned {
     /// What it has.
@@ -65,7 +65,7 @@ impl Early {
         }
     }
 
-    /// There are so many pieces.
+    /// The torrent has this many pieces.
     ///
     /// # Errors
     /// What it said does not fit them.

@@ -1,6 +1,6 @@
-//! What both ends of a connection said of the extension protocol (BEP 10), and blocks of the
-//! metadata that the peer waits for. What we send has the number that the peer gave the extension;
-//! what comes has ours.
+//! The extended handshakes of both ends of a connection (BEP 10), and the blocks of metadata that
+//! the peer waits for. A message that we send has the number that the peer gave the extension; a
+//! message that comes has the number that we gave it.
 
 use std::collections::VecDeque;
 
@@ -86,7 +86,7 @@ impl Extensions {
         self.wanted.len()
     }
 
-    /// The next block that it waits for: it does no longer.
+    /// Removes and returns the next block that it waits for.
     pub(super) fn next_wanted(&mut self) -> Option<u32> {
         self.wanted.pop_front()
     }

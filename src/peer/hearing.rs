@@ -144,7 +144,8 @@ impl Peer {
         })
     }
 
-    /// What it says of pieces that we do not know: kept, or answered as one who has none.
+    /// A message about pieces before we have the metadata: it is kept, or answered as by a peer
+    /// without pieces.
     fn on_early(&mut self, message: Message<'_>) -> Result<(), Fault> {
         let Some(early) = &mut self.early else {
             return Ok(());

@@ -35,7 +35,7 @@ impl Outbox {
         self.bytes.get(self.sent..).unwrap_or_default()
     }
 
-    /// Notes at most so many bytes as sent; returns how many there were.
+    /// Notes up to `most` bytes as sent; returns how many there were.
     pub fn on_sent(&mut self, most: usize) -> usize {
         let part = most.min(self.waiting().len());
         self.sent = self.sent.saturating_add(part);

@@ -1,6 +1,23 @@
-//! Rank 3: the piece table of one torrent. It knows what is verified, what is asked of which peer
-//! and what to ask next, hashes pieces as their blocks come, and finds out which peer sent a bad
-//! one. It reads no disk and knows no connection: bytes and slot keys are arguments.
+//! Rank 3: the piece table of one torrent. It knows which pieces we have, which blocks are asked of
+//! which peer and what to ask next, hashes pieces as their blocks come, and finds out which peer
+//! sent a bad one. It reads no disk and knows no connection: bytes and slot keys are arguments.
+//!
+//! Its words:
+//! - *missing*, *partial*, *verified*, *skipped*: the states of a piece ([`State`]): not begun, in
+//!   progress, there and right, not wanted;
+//! - *needed*: wanted and not verified, so missing or partial;
+//! - *attempt*: the time from the first request for a partial piece until it passes or fails;
+//! - *owner*: the peer that continues a partial piece; another peer only *helps* with it;
+//! - *solo*: a piece that only its owner may send, since an attempt of several peers failed;
+//! - *claim*: how firmly the owner of a solo piece keeps it;
+//! - *free*: a block that may be asked for outside the end game;
+//! - *late*: a request that has waited too long, so that others may be asked, too;
+//! - *end game*: everything is asked for, so a block may be asked of several peers;
+//! - *reread*: reading blocks back from disk, since they came out of order or a piece is examined;
+//! - *exam*: reading a whole piece back, to learn or compare which peer sent which bytes;
+//! - *suspects*: the peers that had a part in a failed piece, until it passes;
+//! - *part*: a piece that a host has sent some of together with others, while it is not verified;
+//! - *confined*: a host that has as many parts as it may, and is given no new piece.
 
 mod outcome;
 

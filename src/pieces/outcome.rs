@@ -25,7 +25,7 @@ pub enum Accepted {
     Unwanted,
 }
 
-/// The end of one try at a piece.
+/// The end of one attempt at a piece.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verdict {
     /// Its index.

@@ -14,7 +14,7 @@ pub(super) struct PartialPieces {
     unasked: u64,
     /// Those of which bytes are due for reading back.
     due: SortedSet<u32>,
-    /// Bytes that are being read back, of tries that are over.
+    /// Bytes that are being read back, of attempts that are over.
     void: Vec<Block>,
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Rarity {
 }
 
 impl Rarity {
-    /// So many pieces, none of them missing, no peers.
+    /// A table of this many pieces, none of them missing, without peers.
     pub fn new(pieces: u32) -> Rarity {
         Rarity {
             missing: Bits::new(pieces),

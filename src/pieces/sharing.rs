@@ -29,7 +29,7 @@ struct Party {
     /// Peers of it that we have asked for anything.
     connections: usize,
     /// Pieces that it sent blocks of while another owned them, or that it left, or that failed with
-    /// its blocks. Those that are verified by now are sorted out when that matters.
+    /// its blocks. Verified ones are removed only when the number matters.
     parts: Vec<u32>,
 }
 

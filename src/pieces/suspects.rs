@@ -19,7 +19,7 @@
 //!
 //! Two things are outside this bound, and have bounds of their own. One peer alone may begin the
 //! repetition of a piece and not finish it: after [`limits::SOLO_RESTARTS`] hosts did, or
-//! [`limits::SOLO_TRIES`] such tries, several may help with it again, and a poisoner among them
+//! [`limits::SOLO_TRIES`] such attempts, several may help with it again, and a poisoner among them
 //! spoil it again; each such failure is remembered beside the first. And evidence takes memory:
 //! with [`limits::SUSPECT_PIECES`] pieces or [`limits::SUSPECT_DIGESTS`] blocks remembered, the
 //! next failed piece is repeated without remembering its blocks, so that no peer can push out older
@@ -102,9 +102,9 @@ impl Senders {
     }
 }
 
-/// A failed try of a piece that had several senders.
+/// A failed attempt of a piece that had several senders.
 #[derive(Clone, Debug)]
-struct Try {
+struct Attempt {
     senders: Senders,
     accused: Vec<Host>,
     /// A digest for each block.
@@ -112,7 +112,7 @@ struct Try {
     guilty: Vec<SocketAddr>,
 }
 
-impl Try {
+impl Attempt {
     fn compare(&mut self, begin: u32, data: &[u8]) {
         for (number, block) in (begin / BLOCK..).zip(data.chunks(BLOCK as usize)) {
             let same = self.digests.get(number as usize) == Some(&digest_of(block));
@@ -123,13 +123,14 @@ impl Try {
     }
 }
 
-/// A piece that failed: the tries for which there was room, the last one being read back perhaps.
+/// A piece that failed: the attempts of several senders, as far as there was memory for their
+/// digests.
 #[derive(Clone, Debug, Default)]
 struct Case {
-    tries: Vec<Try>,
-    /// Tries by one peer alone since the last failure that were not finished.
+    attempts: Vec<Attempt>,
+    /// Attempts by one peer alone since the last failure that were not finished.
     restarts: u32,
-    /// The hosts that began those tries.
+    /// The hosts that did not finish them.
     idlers: Vec<Host>,
 }
 
@@ -161,7 +162,7 @@ impl Suspects {
         let room = self.digests + blocks <= limits::SUSPECT_DIGESTS;
         if room {
             self.digests += blocks;
-            case.tries.push(Try {
+            case.attempts.push(Attempt {
                 senders,
                 accused: accused.iter().copied().map(Host::of).collect(),
                 digests: vec![0; blocks],
@@ -171,9 +172,12 @@ impl Suspects {
         room
     }
 
-    /// Remembers what the blocks of the last try were, from `begin` on.
+    /// Remembers what the blocks of the last attempt were, from `begin` on.
     pub fn learn(&mut self, piece: u32, begin: u32, data: &[u8]) {
-        let last = self.cases.get_mut(&piece).map(|case| case.tries.last_mut());
+        let last = self
+            .cases
+            .get_mut(&piece)
+            .map(|case| case.attempts.last_mut());
         if let Some(last) = last.flatten() {
             let kept = last.digests.iter_mut().skip((begin / BLOCK) as usize);
             for (digest, block) in kept.zip(data.chunks(BLOCK as usize)) {
@@ -184,8 +188,11 @@ impl Suspects {
 
     /// Compares the right bytes from `begin` on with what is remembered.
     pub fn compare(&mut self, piece: u32, begin: u32, data: &[u8]) {
-        let tries = self.cases.get_mut(&piece).map(|case| case.tries.iter_mut());
-        for failed in tries.into_iter().flatten() {
+        let attempts = self
+            .cases
+            .get_mut(&piece)
+            .map(|case| case.attempts.iter_mut());
+        for failed in attempts.into_iter().flatten() {
             failed.compare(begin, data);
         }
     }
@@ -193,13 +200,13 @@ impl Suspects {
     /// Whether [`Suspects::compare`] can find out anything about this piece.
     pub fn can_compare(&self, piece: u32) -> bool {
         let case = self.cases.get(&piece);
-        case.is_some_and(|case| !case.tries.is_empty())
+        case.is_some_and(|case| !case.attempts.is_empty())
     }
 
     /// The piece passed: the hosts guilty of its failures, as far as it was compared.
     pub fn close(&mut self, piece: u32) -> Vec<SocketAddr> {
         let mut guilty: Vec<SocketAddr> = Vec::new();
-        for failed in self.cases.remove(&piece).unwrap_or_default().tries {
+        for failed in self.cases.remove(&piece).unwrap_or_default().attempts {
             self.digests -= failed.digests.len();
             for addr in failed.guilty {
                 if !guilty
@@ -221,8 +228,8 @@ impl Suspects {
     /// Whether this peer's host had a part in a piece that failed and has not passed since.
     pub fn accuse(&self, addr: SocketAddr) -> bool {
         let host = Host::of(addr);
-        let mut tries = self.cases.values().flat_map(|case| &case.tries);
-        tries.any(|failed| failed.accused.contains(&host))
+        let mut attempts = self.cases.values().flat_map(|case| &case.attempts);
+        attempts.any(|failed| failed.accused.contains(&host))
     }
 
     /// The pieces that failed.
@@ -230,7 +237,7 @@ impl Suspects {
         self.cases.keys().copied()
     }
 
-    /// Whether the next try of this piece is one peer's alone.
+    /// Whether the next attempt of this piece is one peer's alone.
     pub fn is_solo(&self, piece: u32) -> bool {
         let alone = |case: &Case| {
             case.idlers.len() < limits::SOLO_RESTARTS && case.restarts < limits::SOLO_TRIES
@@ -238,7 +245,7 @@ impl Suspects {
         self.cases.get(&piece).is_some_and(alone)
     }
 
-    /// A try of this peer alone came to nothing.
+    /// An attempt of this peer alone was not finished.
     pub fn restart(&mut self, piece: u32, addr: Option<SocketAddr>) {
         if let Some(case) = self.cases.get_mut(&piece) {
             case.restarts += 1;
@@ -250,8 +257,8 @@ impl Suspects {
 
     /// Asserts that the bounds hold.
     pub fn assert_invariants(&self) {
-        let tries = self.cases.values().flat_map(|case| &case.tries);
-        let digests: usize = tries.map(|failed| failed.digests.len()).sum();
+        let attempts = self.cases.values().flat_map(|case| &case.attempts);
+        let digests: usize = attempts.map(|failed| failed.digests.len()).sum();
         assert_eq!(self.digests, digests);
         assert!(digests <= limits::SUSPECT_DIGESTS);
         assert!(self.cases.len() <= limits::SUSPECT_PIECES);

@@ -1,10 +1,10 @@
 //! The piece table: each piece is Missing, Partial, Verified or Skipped, and which peers are asked
 //! for what of it.
 //!
-//! A piece is Partial from the first request on until its try ends; if everything asked comes back
-//! unanswered, it is Missing again. Every change to a partial piece ends in `settle`, which files
-//! the piece anew: so there is one place where a piece is closed, found due for reading back, or
-//! judged. Requests leave by `pick` and come back by `accept` or `release`, and by nothing else.
+//! A piece is Partial from the first request on until its attempt ends; if everything asked comes
+//! back unanswered, it is Missing again. Every change to a partial piece ends in `settle`, which
+//! files the piece anew: so there is one place where a piece is closed, found due for reading back,
+//! or judged. Requests leave by `pick` and come back by `accept` or `release`, and by nothing else.
 
 use std::collections::VecDeque;
 
@@ -295,8 +295,8 @@ impl Pieces {
             self.more_to_ask = true;
         }
         let unverified = |piece| self.partial.contains(piece) || self.suspects.contain(piece);
-        // A peer that was never asked for anything leaves no work to others: so many peers that
-        // come and go cost little.
+        // A peer that was never asked for anything leaves no work to others, so peers that come and
+        // go cost little.
         self.more_to_ask |= self.sharing.part_with(peer, unverified);
     }
 

@@ -1,6 +1,6 @@
-//! Whether a peer is read from, and how much at a time. Not reading from a socket makes its peer
-//! wait: the TCP window fills, and the peer stops sending. That is done while the disk is behind,
-//! and while the peer has asked for more than it takes.
+//! Whether a peer is read from, and how much at a time. If we stop reading, the TCP window fills
+//! and the peer stops sending. We stop while the disk is behind, and while too many requests of the
+//! peer wait.
 
 use crate::base::limits;
 use crate::peer::Peer;

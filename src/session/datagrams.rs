@@ -1,9 +1,9 @@
-//! Where a datagram goes that comes to the client's one UDP port. Trackers, uTP and the DHT share
-//! that port, and the first bytes tell them apart. `io` only receives and sends.
+//! Routes datagrams of the client's one UDP port. Trackers, uTP and the DHT share it, and the first
+//! bytes tell them apart. `io` only receives and sends.
 //!
 //! A tracker's answer is found again by its address and transaction id. There is no uTP yet: a peer
-//! that opens a connection over it is refused, so that it turns to TCP at once. What is of no
-//! protocol is dropped.
+//! that opens a connection over it is refused, so that it turns to TCP at once. A datagram of
+//! another protocol is dropped.
 
 use std::net::SocketAddr;
 
@@ -50,8 +50,8 @@ pub fn handle(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
 }
 
 /// Refuses a connection that a peer opens over uTP. Some clients (Transmission 4.1: after 21.7 s)
-/// turn to TCP late unless they are refused. No other packet is answered, and no peer that would
-/// not be accepted over TCP either.
+/// turn to TCP late unless they are refused. No other packet is answered, nor a peer that would be
+/// refused over TCP as well.
 fn handle_utp(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
     let Ok(packet) = Packet::parse(bytes) else {
         return;

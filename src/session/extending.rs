@@ -1,5 +1,5 @@
-//! What peers say of extensions (BEP 10), and the metadata of torrents (BEP 9), in both directions:
-//! fetched where only the info hash is known, and sent to others.
+//! Extended handshakes (BEP 10), and the metadata of torrents (BEP 9): fetched where only the info
+//! hash is known, and sent to peers that ask.
 
 use super::session::Session;
 use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
@@ -8,12 +8,11 @@ use crate::torrent::metadata::{Metadata, length};
 use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent};
 use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
 
-/// What the client of rtorrent begins its name with. It answers nothing more when it is asked for
-/// several blocks at once.
+/// How rtorrent's name begins. It stops to answer if it is asked for several blocks at once.
 const ORDERLY: &str = "libTorrent ";
 
-/// What a peer of this torrent is told of us. A private torrent offers nothing that others could be
-/// found by (BEP 27).
+/// Our extended handshake for a peer of this torrent. A private torrent offers no extension that
+/// would find other peers (BEP 27).
 pub(super) fn greeting(torrent: &Torrent, member: &Member, port: u16) -> ExtendedGreeting {
     let order = &torrent.order;
     let public = order.metadata_size.is_some() || order.is_undescribed();
@@ -78,7 +77,8 @@ pub(super) fn observe(
     Ok(())
 }
 
-/// Asks for metadata, gives up on those who send wrong ones, and hands them on once they are whole.
+/// Asks peers for metadata, ends connections to peers that sent wrong metadata, and passes the
+/// metadata on once they are whole.
 pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
     let Some(fetch) = session.torrents.get_mut(key).and_then(fetch_of) else {
         return;
@@ -106,7 +106,7 @@ fn fetch_of(torrent: &mut Torrent) -> Option<&mut Box<Metadata>> {
     torrent.content.as_mut()?.fetch.as_mut()
 }
 
-/// Has the next block sent that a peer waits for, if it takes it.
+/// Has the next block of metadata read that a peer waits for, if its queue is short enough.
 pub(super) fn plan_serving(session: &mut Session, key: PeerKey) {
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;

@@ -1,6 +1,7 @@
-//! Peers found without a tracker: our node in the DHT (BEP 5), one for all torrents. It comes into
-//! being with the first torrent that takes part: a process whose torrents are all private (BEP 27)
-//! sends no packet of it. Its datagrams come by `datagrams`; what it finds goes to the torrents.
+//! Peers found without a tracker: our node in the DHT (BEP 5), one for all torrents. The node is
+//! made when the first torrent takes part: a process whose torrents are all private (BEP 27) sends
+//! no packet of the DHT. `datagrams` hands it its datagrams; the peers that it finds go to the
+//! torrents.
 
 use std::net::SocketAddr;
 
@@ -11,36 +12,37 @@ use crate::dht::{self, Dht, Event, Output, Summary, Want};
 use crate::torrent::{Effect, Lent, Report, Source, Torrent};
 use crate::wire::Family;
 
-/// What our node is made with.
+/// The values that our node is made with.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// Families, and what was kept from an earlier run.
     pub config: dht::Config,
-    /// What tokens are made of: others must not be able to guess it from what `seed` decides.
+    /// The secret of tokens. It is apart from `seed`, whose other effects are visible to other
+    /// nodes.
     pub secret: u64,
     /// Decides everything else that is random.
     pub seed: u64,
-    /// Hosts to begin with are named, which [`Effect::FindNodes`] asks for.
+    /// Whether the user named bootstrap hosts, which [`Effect::FindNodes`] asks for.
     pub named_hosts: bool,
-    /// So are the usual ones.
+    /// Whether the usual bootstrap hosts may be asked, too.
     pub usual_hosts: bool,
 }
 
 /// Our node, and what it is asked for.
 #[derive(Debug, Default)]
 pub struct Finding {
-    /// What it is made with once a torrent takes part; `None`: it is, or never will be.
+    /// The values for our node, until it is made; `None` without the DHT.
     start: Option<Box<Start>>,
     dht: Option<Box<Dht>>,
     /// Torrents that take part, and the distinct peers that the lookup under way has found.
     wanted: SortedMap<InfoHash, (TorrentKey, SortedSet<SocketAddr>)>,
-    /// Hosts to begin with.
+    /// When bootstrap hosts are looked up.
     hosts: Hosts,
-    /// When the nodes are to be kept for the next run.
+    /// When the nodes are to be saved for the next run.
     keep_at: Option<Now>,
     /// Something has happened that our node must act on.
     stirred: bool,
-    /// Each step is reported.
+    /// Whether each step is reported.
     watched: bool,
 }
 
@@ -89,8 +91,8 @@ impl Finding {
         sooner(dht.next_deadline(), sooner(hosts, self.keep_at))
     }
 
-    /// Has the torrents of this turn take part, and does what is due. `port`: on which peers may
-    /// call us.
+    /// Has the torrents of this turn take part, and does what is due. `port`: the one that peers
+    /// may dial.
     pub fn plan(&mut self, torrents: &mut Torrents, with: &mut Lent<'_>, port: u16, now: Now) {
         if self.dht.is_none() && self.start.is_none() {
             return;
@@ -207,7 +209,7 @@ impl Finding {
             self.stirred = true;
         }
         match self.wanted.get_mut(&info_hash) {
-            // It was removed and came again.
+            // The torrent was removed and added again.
             Some((known, _)) => *known = key,
             None => {
                 self.wanted.insert(info_hash, (key, SortedSet::new()));
@@ -222,7 +224,7 @@ impl Finding {
         }
     }
 
-    /// Whether hosts to begin with are to be looked up now, and whether with the usual ones.
+    /// Whether bootstrap hosts are to be looked up now, and whether the usual ones, too.
     fn due_hosts(&mut self, torrents: &Torrents, now: Now) -> Option<bool> {
         if self.wanted.is_empty() {
             return None;
@@ -234,7 +236,7 @@ impl Finding {
     }
 }
 
-/// A step of a lookup in words, and whether it was ours.
+/// A step of a lookup in words, and whether we sent something.
 fn words(report: &dht::Report) -> (bool, String) {
     let bits = report.bits.map(|bits| format!(", {bits} bits away"));
     let place = format!("{}{}", report.target, bits.unwrap_or_default());

@@ -1,5 +1,8 @@
-//! What comes in: connections, what peers send message by message, and what the disk did. It only
-//! changes what is known; what follows from that is decided in `planning`.
+//! What happens to a session from outside: connections come up and end, bytes of peers are received
+//! and sent, the disk has read or written. Each function notes that, and puts the torrents and
+//! slots concerned on the agenda; `planning` decides what follows. Two things do not wait for it: a
+//! piece is judged before the next message of a peer, and a connection that is over is ended
+//! (`hang_up`).
 
 use std::net::SocketAddr;
 
@@ -132,7 +135,7 @@ impl Session {
     ) -> Option<Write<'a>> {
         let torrent = self.torrent_of(key)?;
         loop {
-            // What is known of pieces comes before what a peer says of them.
+            // Verdicts on pieces come before the next message, which may be about these pieces.
             self.judge(torrent, now);
             let member = self.member(key).filter(|it| !it.peer.is_closing())?;
             let handled = match member.peer.next_event(input, now) {

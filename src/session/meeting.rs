@@ -92,7 +92,7 @@ impl Meeting<'_> {
     }
 }
 
-/// Says what we have, and what of it the peer may have though we choke it.
+/// Sends our pieces, and the allowed fast set: pieces that the peer may request while choked.
 fn say_holdings(torrent: &Torrent, member: &mut Member) {
     let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
     let ip = member.peer.addr().ip();
@@ -108,8 +108,8 @@ fn say_holdings(torrent: &Torrent, member: &mut Member) {
     member.introduced = true;
 }
 
-/// Says what we have to peers that were met before that was known. If the torrent has to wait for
-/// others, they go.
+/// Sends our pieces to peers that connected before these were known. If the torrent has to wait in
+/// the queue, they are disconnected.
 pub(super) fn introduce_all(session: &mut Session, key: TorrentKey, now: Now) {
     let Some(torrent) = session.torrents.get(key) else {
         return;

@@ -8,7 +8,7 @@ use crate::torrent::{Stage, Torrent};
 pub struct Queue {
     most: usize,
     downloading: SortedSet<TorrentKey>,
-    /// By the numbers that they were given in the order of adding.
+    /// By their numbers, which grow in the order of adding.
     waiting: SortedMap<u32, TorrentKey>,
 }
 

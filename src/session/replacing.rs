@@ -1,17 +1,17 @@
 //! Which connection ends when all slots are taken and another peer could have one: an address that
-//! we could dial, or a peer that dials us. Peers that connect and are of no use would hold all
-//! slots for ever otherwise.
+//! we could dial, or a peer that dials us. Otherwise peers that connect and are of no use would
+//! keep all slots for ever.
 //!
 //! First go peers that have not said a word for some seconds. Then, one at a time: a peer that is
 //! interested, was unchoked and asked for nothing; a peer that has nothing for us and has been
 //! idle; a peer that has transferred nothing for minutes; and at last, of a host that has more
 //! slots than another would have, the connection that is of least use, so that one host cannot take
-//! every slot. For the sake of an address to dial, the same of a torrent that has more slots than
-//! the one that dials would have, so that one torrent cannot take every slot, either.
+//! every slot. For an address to dial, the same holds for a torrent that has more slots than the
+//! dialing one would have, so that one torrent cannot take every slot.
 //!
 //! A peer that dials us does not take the slot of one that is interested in what we have, as long
-//! as that may just be waiting to be unchoked; nor the last slots, while we have an address to
-//! dial: or a flood of incoming connections would leave us with no peer that we chose.
+//! as that may just be waiting to be unchoked; nor the last slots while we have an address to dial.
+//! Otherwise a flood of incoming connections would leave us no peer that we chose.
 
 use std::cmp::Reverse;
 use std::net::SocketAddr;
@@ -81,7 +81,7 @@ impl Replacing {
     }
 }
 
-/// The connections to end, if any should, so that there is room for the peer at this address.
+/// The connections to end for the peer at this address; perhaps none.
 fn to_end(
     slots: &Slab<Slot>,
     addr: SocketAddr,
@@ -132,8 +132,8 @@ fn one_too_many(slots: &Slab<Slot>, incoming: Host, now: Now) -> Option<PeerKey>
 }
 
 /// Of the torrent with most slots, if the torrent `dialing` would still not have more with one of
-/// them: the connection that transfers nothing, or else the youngest. One dial at a time, since
-/// nobody may answer.
+/// them: the connection that transfers nothing, or else the youngest. One dial at a time, since a
+/// dial may fail.
 fn one_of_the_largest(slots: &Slab<Slot>, dialing: TorrentKey, now: Now) -> Option<PeerKey> {
     let mut counts: SortedMap<TorrentKey, usize> = SortedMap::new();
     for (_, slot) in slots {

@@ -12,7 +12,7 @@ pub fn fall_asleep(session: &mut Session, torrent: TorrentKey) -> bool {
 }
 
 /// A torrent is awake again, as [`Effect::Wake`](crate::torrent::effect::Effect::Wake) asks for,
-/// with what it would be begun with now. Peers that wait for it are to be read from again.
+/// with the order that a start would give it. The peers that wait for it are to be read from again.
 pub fn wake_up(session: &mut Session, torrent: TorrentKey, order: Order, now: Now) {
     session.torrents.wake_up(torrent, order, now);
     session.stir(torrent);

@@ -28,7 +28,7 @@ pub struct Span {
     pub len: usize,
     /// Whether this is padding: zeros when read, discarded when written.
     pub padding: bool,
-    /// Offset within the buffer of who asked.
+    /// Offset within the caller's buffer.
     pub at: usize,
 }
 

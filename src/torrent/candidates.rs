@@ -20,7 +20,7 @@ pub enum Source {
     Dht,
 }
 
-/// What becomes of an address next.
+/// Whether an address may be dialed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Status {
     /// It may be dialed from this moment on; the random number decides between those due together.

@@ -164,7 +164,7 @@ pub enum Effect {
     },
     /// Send a datagram from the client's port, or lose it.
     Datagram {
-        /// Whom to send it to.
+        /// The address to send it to.
         to: SocketAddr,
         /// Its content.
         bytes: Vec<u8>,

@@ -6,25 +6,25 @@
 
 use crate::base::{Now, limits};
 
-/// What peers do not know yet.
+/// Pieces to be announced by `have`.
 #[derive(Debug, Default)]
 pub struct Haves {
-    /// Pieces that we have and that they have not been told of.
+    /// The pieces that are not announced yet.
     pub pending: Vec<u32>,
-    /// When they were last told of any.
+    /// When pieces were last announced.
     told_at: Option<Now>,
 }
 
 impl Haves {
-    /// When this many peers are to be told of pieces.
+    /// When pieces are to be announced to this many peers.
     pub fn deadline(&self, peers: usize) -> Option<Now> {
         let gap = limits::TELL_GAP * u32::try_from(peers).unwrap_or(u32::MAX);
         let next = self.told_at.map_or(Now::default(), |last| last + gap);
         (!self.pending.is_empty()).then_some(next)
     }
 
-    /// The pieces to tell this many peers of now: all, if it is time, if there are many, or if no
-    /// more will come (`complete`).
+    /// Takes the pieces to announce to this many peers now: all, if it is time, if there are many,
+    /// or if no more will come (`complete`).
     pub fn take_due(&mut self, peers: usize, complete: bool, now: Now) -> Vec<u32> {
         let due = self.deadline(peers).is_some_and(|at| at <= now);
         let many = self.pending.len() >= limits::TOLD_AT_ONCE;

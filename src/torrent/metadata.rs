@@ -2,10 +2,11 @@
 //! say how many bytes it has, and send it in blocks; what comes of them counts only if its SHA-1 is
 //! the info hash, so a liar costs some time and nothing else:
 //!
-//! - Peers that do not agree on the length are asked side by side, each for what it says there is.
+//! - Peers that disagree about the length are asked at the same time, each for the length that it
+//!   named.
 //! - A dictionary that is wrong and came from one peer proves that peer a liar. One that came from
-//!   several is fetched anew from one of them alone, and then from the next; once it is right, all
-//!   that had sent something else are known.
+//!   several is fetched anew from one of them alone, and then from the next; once it is right,
+//!   every peer that had sent other bytes is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,7 @@ pub struct Metadata {
     peers: BTreeMap<PeerKey, Asked>,
     /// By the length that peers say there is.
     attempts: BTreeMap<u32, Attempt>,
-    /// Peers that sent something wrong, and nobody has been told.
+    /// Peers that sent wrong blocks and were not reported yet.
     liars: Vec<PeerKey>,
     whole: Option<Vec<u8>>,
 }
@@ -46,11 +47,11 @@ struct Asked {
 #[derive(Debug, Default)]
 struct Attempt {
     blocks: BTreeMap<u32, (PeerKey, Vec<u8>)>,
-    /// The only peer that is asked, since what several had sent was wrong.
+    /// The only peer that is asked, since the blocks of several peers together were wrong.
     solo: Option<PeerKey>,
-    /// Peers that were, and peers that are not any more.
+    /// Peers that were asked alone before.
     tried: BTreeSet<PeerKey>,
-    /// What was wrong, by who sent it.
+    /// Blocks of dictionaries that were wrong, by their senders.
     doubted: Vec<(PeerKey, u32, Sum)>,
     /// When a block came last, or the only peer was chosen.
     moved: Option<Now>,
@@ -66,7 +67,7 @@ pub struct Reached {
 }
 
 impl Metadata {
-    /// Nobody is known yet who has it.
+    /// A search in which no peer is known yet.
     pub fn new(info_hash: InfoHash) -> Metadata {
         Metadata {
             info_hash,
@@ -115,7 +116,7 @@ impl Metadata {
         self.forget_unsaid();
     }
 
-    /// A block came. Whether it was asked for: what nobody asked for is dropped.
+    /// A block came. True if it was asked for; another is dropped.
     pub fn on_data(
         &mut self,
         key: PeerKey,
@@ -130,7 +131,7 @@ impl Metadata {
             return false;
         }
         if total.is_some() && total != peer.size {
-            // It has got the metadata meanwhile, or says now this and now that.
+            // The peer has got the metadata meanwhile, or contradicts itself.
             let orderly = peer.depth == 1;
             if peer.size.is_some() {
                 peer.until = Some(now + limits::METADATA_BACKOFF);
@@ -168,7 +169,7 @@ impl Metadata {
         }
     }
 
-    /// What to ask of whom now.
+    /// The peers to ask now, and the block for each.
     pub fn plan(&mut self, now: Now) -> Vec<(PeerKey, u32)> {
         let mut asks = Vec::new();
         if self.whole.is_some() {
@@ -188,7 +189,7 @@ impl Metadata {
         }
         for (&key, peer) in &mut self.peers {
             if peer.size.is_none() && peer.until.is_none() {
-                // It may have the metadata by now, and nobody says so by himself.
+                // It may have the metadata by now; no client announces that.
                 peer.until = Some(now + limits::METADATA_BACKOFF);
                 peer.asked.insert(0, now);
                 asks.push((key, 0));
@@ -234,8 +235,8 @@ impl Metadata {
         }
     }
 
-    /// The lengths that are fetched now: those that failed least, and of these those that most
-    /// peers say; not more bytes together than one dictionary may have.
+    /// The lengths to fetch now: first those that failed least, and of these the ones that most
+    /// peers name; together no more bytes than one dictionary may have.
     fn active(&mut self) -> Vec<u32> {
         let mut said: BTreeMap<u32, usize> = BTreeMap::new();
         for size in self.peers.values().filter_map(|peer| peer.size) {
@@ -357,7 +358,7 @@ impl Metadata {
     }
 }
 
-/// Bytes of this block of so many; `None`: there is no such block.
+/// The length of this block of a dictionary of `size` bytes; `None`: there is no such block.
 pub fn length(size: u32, piece: u32) -> Option<usize> {
     let start = piece.checked_mul(BLOCK).filter(|&start| start < size)?;
     Some((size - start).min(BLOCK) as usize)

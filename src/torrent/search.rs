@@ -51,7 +51,7 @@ impl Search {
         }
     }
 
-    /// So many nodes of the DHT answered, and named so many peers.
+    /// A lookup ended: `nodes` of the DHT answered, and named `peers`.
     pub fn on_lookup(&mut self, nodes: usize, peers: usize) {
         self.looked = Some((nodes, peers));
     }
@@ -85,7 +85,8 @@ impl Search {
         }
     }
 
-    /// When the user is to be told. `idle`: nothing is being tried, so that no news can come.
+    /// When the user is to be told. `idle`: nothing is being tried, so the search cannot change by
+    /// itself.
     pub fn tell_at(&self, idle: bool) -> Option<Now> {
         let wait = if idle {
             limits::TRACKER_HURRY

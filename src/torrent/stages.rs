@@ -18,7 +18,7 @@ impl Torrent {
         self.local = order.local(us);
         let mut content = Content::new(&mut order, (picks, chokes), now);
         if let Some(before) = self.content.take() {
-            // Whom it has looked for, and found, is its user's to know.
+            // The user is still told what the search has found.
             content.search = before.search;
         }
         self.content = Some(Box::new(content));

@@ -93,7 +93,7 @@ impl Torrent {
     pub fn update_totals(&mut self) {
         let totals = self.totals();
         let left = if self.order.is_undescribed() {
-            // As libtorrent says it: who has nothing left gets no seeds named.
+            // As libtorrent does: a tracker names no seeds to a client that has nothing left.
             u64::from(BLOCK)
         } else {
             self.left()
@@ -145,7 +145,7 @@ impl Torrent {
         !self.members.is_empty() || next.is_some_and(|at| at <= now)
     }
 
-    /// Whether neither peers nor trackers are being tried, so that no news of a search can come.
+    /// Whether neither peers nor trackers are being tried, so the search cannot change by itself.
     fn is_search_idle(&self) -> bool {
         self.members.is_empty() && self.trackers.is_idle()
     }

@@ -91,7 +91,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// What the parsers of this room return while they are at work.
+/// What the parsers of this module return while they are at work.
 type Parsed<'a, T> = nom::IResult<&'a [u8], T, Wrong<'a>>;
 
 /// What a parser reports on its way to a [`Malformed`]: nom knows only the bytes that are left;

@@ -20,7 +20,7 @@ impl Source {
     }
 
     /// The top-level module that this file belongs to.
-    pub fn room(&self) -> &str {
+    pub fn folder(&self) -> &str {
         let first = self.path.split('/').next().unwrap_or_default();
         first.strip_suffix(".rs").unwrap_or(first)
     }
@@ -74,9 +74,9 @@ impl Source {
         found
     }
 
-    /// Whether this file only lists the modules of a room and passes on their names.
+    /// Whether this file only lists the modules of a folder and passes on their names.
     pub fn is_index(&self) -> bool {
-        self.path.ends_with("mod.rs") || self.room() == "lib"
+        self.path.ends_with("mod.rs") || self.folder() == "lib"
     }
 
     /// The files and folders that this index lists, in its order.

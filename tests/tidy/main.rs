@@ -15,7 +15,7 @@ use std::process::Command;
 use support::repository;
 use support::source::{Source, has_word};
 
-/// Rooms by rank. A room imports lower ranks only; rooms of one rank do not know each other.
+/// Folders by rank. A folder imports lower ranks only; folders of one rank do not know each other.
 const RANKS: &[&[&str]] = &[
     &["base"],
     &["wire"],
@@ -31,7 +31,7 @@ const RANKS: &[&[&str]] = &[
     &["main", "build"],
 ];
 
-/// Rooms that may touch the outside.
+/// Folders that may touch the outside.
 const IMPURE: &[&str] = &["io", "cli", "main", "lib", "build"];
 
 /// Lines that a file may have.
@@ -47,21 +47,21 @@ const CRATES: usize = 40;
 fn rooms_import_lower_ranks_only() {
     let mut broken = String::new();
     for source in &sources() {
-        if source.room() == "lib" {
+        if source.folder() == "lib" {
             continue;
         }
-        let own = rank(source.room())
-            .unwrap_or_else(|| panic!("src/{}: a room without a rank", source.path));
+        let own = rank(source.folder())
+            .unwrap_or_else(|| panic!("src/{}: a folder without a rank", source.path));
         for (line, path) in source.paths() {
-            let Some(room) = room_named(source, &path) else {
+            let Some(folder) = folder_named(source, &path) else {
                 continue;
             };
-            if room != source.room() && rank(&room).is_some_and(|other| other >= own) {
+            if folder != source.folder() && rank(&folder).is_some_and(|other| other >= own) {
                 let _ = writeln!(
                     broken,
-                    "src/{}:{line}: {} imports {room}",
+                    "src/{}:{line}: {} imports {folder}",
                     source.path,
-                    source.room()
+                    source.folder()
                 );
             }
         }
@@ -100,7 +100,7 @@ fn below_io_nothing_touches_the_outside() {
     const MACROS: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "dbg!"];
     let mut broken = String::new();
     for source in &sources() {
-        if IMPURE.contains(&source.room()) {
+        if IMPURE.contains(&source.folder()) {
             continue;
         }
         for (line, path) in source.paths() {
@@ -135,7 +135,7 @@ fn peers_bytes_pass_two_places() {
     let machines = sources.iter().filter(|it| !it.module().contains(&"tests"));
     for source in machines {
         for (line, code) in source.code.lines().enumerate() {
-            let outside = ["io", "cli"].contains(&source.room());
+            let outside = ["io", "cli"].contains(&source.folder());
             let by_hand = OPEN.iter().any(|name| outside && has_word(code, name));
             let elsewhere = CALLERS
                 .iter()
@@ -156,7 +156,7 @@ fn some_things_are_not_used_at_all() {
         // Their order differs from run to run, and strangers choose our keys: trees have an order,
         // and no worst case.
         words.extend(["HashMap", "HashSet", "hash_map", "hash_set"]);
-        if source.room() != "main" {
+        if source.folder() != "main" {
             words.push("Box<dyn Error>");
             words.push("Box<dyn std::error::Error>");
         }
@@ -342,23 +342,23 @@ mod tests { use std::fs; fn long() { } }
         functions.map(|(name, at, len)| (name.into(), at, len))
     );
     assert_eq!(
-        room_named(&source, "super::super::io::disk"),
+        folder_named(&source, "super::super::io::disk"),
         Some("io".into())
     );
-    assert_eq!(room_named(&source, "super::choke"), None);
+    assert_eq!(folder_named(&source, "super::choke"), None);
     assert_eq!(source.code.lines().count(), text.lines().count());
 }
 
-fn rank(room: &str) -> Option<usize> {
-    RANKS.iter().position(|rooms| rooms.contains(&room))
+fn rank(folder: &str) -> Option<usize> {
+    RANKS.iter().position(|folders| folders.contains(&folder))
 }
 
-/// The room that a path leads to, if it says so: from the crate's root, or up from where it stands.
-fn room_named(source: &Source, path: &str) -> Option<String> {
+/// The folder that a path leads to, if it says so: from the crate's root, or up from where it stands.
+fn folder_named(source: &Source, path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split("::").collect();
     let supers = parts.iter().take_while(|part| **part == "super").count();
     match parts[..] {
-        ["crate" | "brooklet", room, ..] => Some(room.into()),
+        ["crate" | "brooklet", folder, ..] => Some(folder.into()),
         _ if supers > 0 && supers == source.module().len() => {
             parts.get(supers).map(|r| r.to_string())
         }

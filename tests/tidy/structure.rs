@@ -1,4 +1,4 @@
-//! The shape of what is inside a room: files that import each other in one direction, structs of
+//! The shape of what is inside a folder: files that import each other in one direction, structs of
 //! few fields, types that are not spread over many files, and lines that fit a window.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ fn files_of_a_room_import_each_other_without_a_circle() {
     report("circles", &broken);
 }
 
-/// As in `session::Session`: not by the file of the room that declares the type.
+/// As in `session::Session`: not by the file of the folder that declares the type.
 #[test]
 fn types_are_named_by_the_room_that_passes_them_on() {
     let sources = sources();
@@ -81,8 +81,8 @@ fn types_are_named_by_the_room_that_passes_them_on() {
                 let Some(better) = passed_on.get(start) else {
                     continue;
                 };
-                let room = better.rsplit_once("::").map_or("", |(room, _)| room);
-                if !own.starts_with(&format!("{room}::")) {
+                let folder = better.rsplit_once("::").map_or("", |(folder, _)| folder);
+                if !own.starts_with(&format!("{folder}::")) {
                     let _ = writeln!(broken, "src/{}:{line}: {start}: {better}", source.path);
                 }
             }
@@ -98,14 +98,14 @@ fn an_index_lists_its_files_in_reading_order() {
     let mut broken = BTreeSet::new();
     let is_test = |source: &Source| source.module().contains(&"tests");
     for index in sources.iter().filter(|s| s.is_index() && !is_test(s)) {
-        let room = index.module();
+        let folder = index.module();
         let children = index.children();
         for source in sources
             .iter()
             .filter(|s| s.path != index.path && !is_test(s))
         {
             let module = source.module();
-            let Some([child, ..]) = module.strip_prefix(room.as_slice()) else {
+            let Some([child, ..]) = module.strip_prefix(folder.as_slice()) else {
                 continue;
             };
             let Some(own) = children.iter().position(|name| name == child) else {
@@ -115,7 +115,7 @@ fn an_index_lists_its_files_in_reading_order() {
                 let path = absolute(source, &path).unwrap_or_default();
                 let path = exported.get(&path).unwrap_or(&path);
                 let parts: Vec<&str> = path.split("::").collect();
-                let Some([target, ..]) = parts.strip_prefix(room.as_slice()) else {
+                let Some([target, ..]) = parts.strip_prefix(folder.as_slice()) else {
                     continue;
                 };
                 if children.iter().position(|name| name == target) > Some(own) {
@@ -167,7 +167,7 @@ fn a_type_stands_in_few_files() {
     let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in &sources() {
         for name in source.inherent_impls() {
-            let name = format!("{}::{name}", source.room());
+            let name = format!("{}::{name}", source.folder());
             places.entry(name).or_default().insert(source.path.clone());
         }
     }
@@ -225,11 +225,11 @@ impl<T> From<T> for Unit {}
 fn exports(sources: &[Source]) -> BTreeMap<String, String> {
     let mut exported = BTreeMap::new();
     for source in sources.iter().filter(|source| source.is_index()) {
-        let room = source.module().join("::");
+        let folder = source.module().join("::");
         for (_, path) in source.paths() {
             if let Some((module, name)) = path.rsplit_once("::") {
                 let module = module.strip_prefix("self::").unwrap_or(module);
-                exported.insert(format!("{room}::{name}"), format!("{room}::{module}"));
+                exported.insert(format!("{folder}::{name}"), format!("{folder}::{module}"));
             }
         }
     }
@@ -299,8 +299,8 @@ fn what_is_laid_apart_is_there() {
 }
 
 fn is_room(path: &str) -> bool {
-    let room = path.split("::").next().unwrap_or(path);
-    repository("src").join(room).is_dir()
+    let folder = path.split("::").next().unwrap_or(path);
+    repository("src").join(folder).is_dir()
 }
 
 /// Whether a path leads to a folder, to a file, or to names that stand in the file it leads to.

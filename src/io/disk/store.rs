@@ -63,7 +63,7 @@ struct Entry {
     /// written over.
     chosen: Vec<usize>,
     overwrite: bool,
-    /// Nobody uses it any more, and this was not saved since.
+    /// It is to be closed, and what was not saved of it, if anything.
     closing: Option<Option<Unsaved>>,
 }
 
@@ -286,7 +286,7 @@ impl Store {
         !self.writer.is_idle(id) && self.entries[id].content.ledger().pinned(file).is_none()
     }
 
-    /// Saves this as soon as may be: see [`Saving`].
+    /// Saves this as soon as possible: see [`Saving`].
     pub fn save(&mut self, torrent: TorrentKey, snapshot: Snapshot) {
         let id = self.id(torrent);
         self.entries[id].saving.save(snapshot);

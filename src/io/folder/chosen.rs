@@ -78,7 +78,7 @@ impl Chosen {
                 up: holds(self.limits.up, self.options.up, options.up),
             },
         );
-        // There is nothing that refuses limits of all torrents together.
+        // Limits of all torrents together are never refused.
         let _ = command::perform(session, Command::Limit { torrent, limits }, now);
     }
 }

@@ -18,8 +18,8 @@ use crate::session::{Refused, Session, command, view};
 /// What is said where a request is not read.
 const TOO_LONG: &str = "the request is too long";
 
-/// Has what a session was told outlive the process: what [`Control::on_kept`] is to be called with
-/// once it does; `None`: it does already.
+/// Saves what a command has changed. `Some`: the version with which [`Control::on_kept`] is called
+/// when that is on disk; `None`: nothing is to be saved.
 pub type Keep<'a> = &'a mut dyn FnMut(&mut Session) -> Option<Version>;
 
 /// What became of commands.
@@ -36,7 +36,7 @@ pub struct Control {
     memory: Memory,
     /// Torrents that are to be added and were not handed out.
     adds: VecDeque<(Ticket, Add)>,
-    /// Exchanges that wait for theirs to be added.
+    /// Exchanges that wait for their torrent to be added.
     waiting: Vec<(Ticket, ClientKey, Exchange)>,
     /// Exchanges that wait for what they have changed to be kept, and what became of their
     /// commands.
@@ -83,7 +83,7 @@ impl Control {
         self.server.sweep(registry, now);
     }
 
-    /// What was changed up to this version outlives the process: whoever changed it is told.
+    /// All changes up to this version are on disk: the clients that made them are answered.
     pub fn on_kept(&mut self, kept: Version, session: &mut Session, keep: Keep<'_>, now: Now) {
         let (told, later) = std::mem::take(&mut self.unkept)
             .into_iter()

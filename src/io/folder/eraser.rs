@@ -76,7 +76,7 @@ impl Eraser {
                 dir: &dir,
                 state_dir: &state_dir,
             };
-            // Nobody hears of it if the loop is gone.
+            // The loop may be gone.
             let _ = told.send((info_hash, erase(&place, info_hash, data)));
             let _ = waker.wake();
         };

@@ -189,7 +189,7 @@ impl Library {
         let comes = |opening: &Opening| opening.setup.metainfo.info_hash == metainfo.info_hash;
         let place = self.dir(&offer.record).join(&metainfo.name);
         let holder = self.claims.holder(&place);
-        // One that is not taken up yet may be this one.
+        // A torrent that is not read yet may be this one.
         !self.unopened.is_empty()
             || self
                 .opening
@@ -327,14 +327,14 @@ impl Library {
         }
     }
 
-    /// Has what has changed outlive this process, some time later: see [`Library::versions`].
+    /// Begins to save what has changed: see [`Library::versions`].
     pub fn save(&mut self, now: Now) {
         if let Some((path, text)) = self.records.next_text(now) {
             self.keeper.write(path, text);
         }
     }
 
-    /// What is kept now, and what of it outlives this process.
+    /// The version of what is known now, and the version that is on disk.
     pub fn versions(&self) -> (Version, Version) {
         self.records.versions()
     }
@@ -371,7 +371,7 @@ impl Library {
         self.opening.insert(self.opened, opening);
     }
 
-    /// The session takes a torrent on whose files are open.
+    /// Hands a torrent whose files are open to the session.
     fn begin(
         &mut self,
         key: TorrentKey,
@@ -409,7 +409,7 @@ impl Library {
         }
         let (order, content, keeping) = setup.order(opened);
         command::number_next(session, record.number);
-        // Whatever is there is claimed, so this one is not.
+        // Each torrent of the session has claimed its files, so this one is new.
         let torrent = session.add(order, now).ok()?;
         store.insert(torrent, content, keeping);
         record.apply(torrent, session, now);
@@ -429,7 +429,7 @@ impl Library {
 }
 
 impl Drop for Library {
-    /// What is not written yet is written before the process ends.
+    /// Writes what is not on disk yet before the process ends.
     fn drop(&mut self) {
         self.keeper.finish();
         if let Some((path, text)) = self.records.last_words() {

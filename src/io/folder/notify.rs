@@ -99,7 +99,7 @@ impl Notifier {
 
     fn say(&self, words: &str) {
         if let Some((socket, address)) = &self.socket {
-            // A manager that does not listen finds out by its own patience.
+            // If the manager does not take it, its own time-out applies.
             let _ = socket.send_to_addr(words.as_bytes(), address);
         }
     }

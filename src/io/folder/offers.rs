@@ -10,7 +10,7 @@ use crate::io::disk::state;
 use crate::rpc::{Add, Added, Source, Trouble};
 use crate::wire::Metainfo;
 
-/// Whoever brings a torrent.
+/// Where a torrent comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Asker {
     /// A client of remote control.

@@ -105,7 +105,7 @@ impl OnComplete {
         let (told, waker, line) = (self.told.clone(), Arc::clone(&self.waker), what.clone());
         let work = move || {
             let outcome = run(&program, &subject);
-            // Nobody hears of it if the loop is gone.
+            // The loop may be gone.
             let _ = told.send(outcome.err().map(|why| format!("{line}: {why}")));
             let _ = waker.wake();
         };
@@ -117,7 +117,7 @@ impl OnComplete {
 }
 
 fn run(program: &PathBuf, subject: &Subject) -> Result<(), String> {
-    // Results go to standard output, and what a command says is none.
+    // Standard output is for results; the command's output is none.
     let says = io::stderr().as_fd().try_clone_to_owned();
     let says = says.map_or_else(|_| Stdio::null(), Stdio::from);
     let mut command = Command::new(program);

@@ -193,7 +193,7 @@ impl Records {
         Some((self.path.clone(), self.text()))
     }
 
-    /// The same when nothing is being written any more and this is the last chance.
+    /// The same at the end of the process, when nothing is being written any more.
     pub fn last_words(&mut self) -> Option<(PathBuf, Vec<u8>)> {
         (self.writing < self.now).then(|| (self.path.clone(), self.text()))
     }
@@ -213,7 +213,7 @@ impl Records {
         }
     }
 
-    /// What is kept now, and what of it outlives this process, unless the disk refuses.
+    /// The version of what is known now, and the version that is on disk or that the disk refused.
     pub fn versions(&self) -> (Version, Version) {
         (self.now, self.written)
     }
@@ -232,7 +232,7 @@ impl Records {
 }
 
 impl Record {
-    /// Has a torrent be as its user wanted it. It was added just now, so all of it can be done.
+    /// Applies the record to a torrent that was added just now.
     pub fn apply(&self, torrent: TorrentKey, session: &mut Session, now: Now) {
         if self.reached {
             command::set_reached(session, torrent);

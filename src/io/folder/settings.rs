@@ -1,6 +1,6 @@
 //! What a run of a folder is told by its command line and by the file `config` in the folder. The
 //! file is read at the start, where the command line wins, and again when SIGHUP asks for it: then
-//! what has changed in the file holds.
+//! what has changed in the file takes effect.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ impl Wishes {
         (wishes, wrong)
     }
 
-    /// What holds: the command line wins.
+    /// The settings in effect: the command line wins.
     pub fn settings(&self) -> Settings {
         self.line.clone().or(&self.file)
     }

@@ -23,8 +23,7 @@ pub fn torrents(state_dir: &Path, records: &Records) -> VecDeque<PathBuf> {
     paths.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Their info hashes; `None`: one of them has another name, as one has that somebody else has put
-/// there.
+/// Their info hashes; `None`: a file is not named after one, so another program has put it there.
 pub fn info_hashes<'a>(
     mut torrents: impl Iterator<Item = &'a PathBuf>,
 ) -> Option<SortedSet<InfoHash>> {

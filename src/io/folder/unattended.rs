@@ -27,7 +27,7 @@ use crate::rpc::{About, Added, Trouble};
 use crate::session::{Command, Session, command, sleep, view};
 use crate::torrent::Report;
 
-/// What a loop has that serves a folder.
+/// The parts of a loop that serves a folder.
 #[derive(Debug)]
 pub struct Unattended {
     control: Control,
@@ -39,7 +39,7 @@ pub struct Unattended {
     notifier: Notifier,
     /// Torrents that have begun something else by themselves.
     changed: Vec<TorrentKey>,
-    /// Answers to clients that wait for what they tell of to be kept.
+    /// Answers to clients, which wait until what they report is on disk.
     unkept: Vec<(Version, Ticket, Result<Added, Trouble>)>,
 }
 
@@ -174,7 +174,7 @@ impl Unattended {
         };
         later.into_iter().for_each(|line| session.warn(None, line));
         let (torrent, limits) = (None, changes.limits);
-        // There is nothing that refuses limits of all torrents together.
+        // Limits of all torrents together are never refused.
         let _ = command::perform(session, Command::Limit { torrent, limits }, now);
         let holds = self.wishes.settings();
         self.library.set_options(holds.down, holds.up);

@@ -262,7 +262,7 @@ impl Watch {
         let Some(sight) = self.release(name) else {
             return Ok(());
         };
-        // One that was put in its place meanwhile is another torrent's.
+        // A file that was put in its place meanwhile is another torrent.
         let is_same = |found: Metadata| Stamp::of(&found) == sight.stamp;
         if !fs::symlink_metadata(&path).is_ok_and(is_same) {
             self.changed = true;
@@ -397,7 +397,7 @@ fn free(failed: &Path, name: &OsStr) -> (PathBuf, PathBuf) {
         (failed.join(place), failed.join(reason))
     });
     let is_free = |(place, _): &(PathBuf, PathBuf)| fs::symlink_metadata(place).is_err();
-    // There are fewer files than numbers.
+    // There are more numbers than files.
     places.find(is_free).unwrap_or_default()
 }
 

@@ -60,7 +60,7 @@ struct Exchange {
 pub enum Step {
     /// The connection is up, from this local address.
     Connected(IpAddr),
-    /// So many bytes are in the buffer.
+    /// This many bytes are in the buffer.
     Bytes(usize),
     /// It is over: in order, or for this reason. The exchange is gone.
     Closed(Result<(), String>),

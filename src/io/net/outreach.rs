@@ -54,7 +54,7 @@ impl<'a> Heard<'a> {
 /// Where that goes.
 pub type Hear<'a> = &'a mut dyn FnMut(Heard<'_>);
 
-/// Who wanted a name looked up.
+/// For what a name is looked up.
 #[derive(Debug)]
 enum Asker {
     Tracker(Id),

@@ -136,7 +136,7 @@ impl<K> Resolver<K> {
     fn start(&self, key: usize, host: String) -> io::Result<()> {
         let (waker, answer) = (Arc::clone(&self.waker), self.answer.clone());
         let work = move || {
-            // If nobody listens any more, nothing is to be done.
+            // A thread ends when the receiver of its answers is gone.
             if answer.send((key, look_up(&host))).is_ok() {
                 let _ = waker.wake();
             }

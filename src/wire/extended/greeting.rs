@@ -1,6 +1,6 @@
 //! The extended handshake: a dictionary whose `m` gives each extension a number. The numbers are
-//! the sender's: whoever sends a message of an extension uses the number that the *receiver* gave
-//! it. 0 is the handshake itself, and as a number in `m` it switches an extension off.
+//! the sender's: a message of an extension has the number that its *receiver* gave the extension. 0
+//! is the handshake itself, and as a number in `m` it switches an extension off.
 
 use std::net::IpAddr;
 
@@ -28,14 +28,14 @@ impl Extension {
         }
     }
 
-    /// The number under which we want to hear it.
+    /// The number that our handshake gives it.
     pub fn ours(self) -> u8 {
         match self {
             Extension::Metadata => 2,
         }
     }
 
-    /// The one that we want to hear under this number.
+    /// The extension to which our handshake gives this number.
     pub fn of(number: u8) -> Option<Extension> {
         Extension::ALL.into_iter().find(|it| it.ours() == number)
     }
@@ -116,7 +116,7 @@ impl ExtendedGreeting {
         out.extend(bencode::dict(entries.into_iter().flatten()));
     }
 
-    /// Takes in what a later one says.
+    /// Updates this with what a later handshake says.
     pub fn update(&mut self, later: ExtendedGreeting) {
         fn keep<T>(old: &mut Option<T>, new: Option<T>) {
             if new.is_some() {
@@ -132,7 +132,7 @@ impl ExtendedGreeting {
         keep(&mut self.your_ip, later.your_ip);
     }
 
-    /// The number under which the sender wants to hear an extension.
+    /// The number that the sender gives an extension.
     pub fn number(&self, extension: Extension) -> Option<u8> {
         let number = match extension {
             Extension::Metadata => self.metadata,

@@ -1,6 +1,6 @@
 //! Messages of the metadata extension (BEP 9): a bencoded dictionary, behind which a `data` message
-//! has the bytes of the block. Where they begin is where the dictionary ends: its length is said
-//! nowhere, so whoever looks for the bytes reads the dictionary.
+//! has the bytes of the block. The message does not say how long the dictionary is, so the block
+//! begins where the dictionary turns out to end.
 
 use super::super::Malformed;
 use super::super::bencode::{self, Value};

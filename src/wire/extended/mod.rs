@@ -1,5 +1,5 @@
-//! Messages of extensions (BEP 10): the handshake that says which ones an end speaks and under
-//! which numbers it wants to hear them, and those of the extensions that brooklet speaks.
+//! Messages of extensions (BEP 10): the extended handshake, which gives the extensions that its
+//! sender speaks their numbers, and the messages of those that brooklet speaks.
 
 mod greeting;
 pub mod metadata;

@@ -41,7 +41,7 @@ pub enum Body<'a> {
 pub enum Unreadable<'a> {
     /// It is not KRPC at all.
     Malformed(Malformed),
-    /// It is a query that cannot be answered, and this is what the querier is told.
+    /// It is a query that cannot be answered; the querier is sent this error.
     Query {
         /// That of the query.
         transaction: &'a [u8],
@@ -53,8 +53,7 @@ pub enum Unreadable<'a> {
 impl<'a> Message<'a> {
     /// Reads a datagram. Bytes behind the dictionary are ignored.
     ///
-    /// # Errors
-    /// It is no message; perhaps its sender is to be told.
+    /// # Errors It is no message; [`Unreadable`] says whether its sender gets an error.
     pub fn parse(datagram: &'a [u8]) -> Result<Message<'a>, Unreadable<'a>> {
         let malformed = |what| Unreadable::Malformed(Malformed { what, at: 0 });
         let (value, _) = bencode::decode_nearest(datagram).map_err(Unreadable::Malformed)?;
@@ -136,7 +135,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// An address with its port, or without, as old versions of BEP 42 had it.
+/// An address with a port, or without one as in old versions of BEP 42.
 fn external(bytes: &[u8]) -> Option<SocketAddr> {
     let family = match bytes.len() {
         4 | 6 => Family::V4,

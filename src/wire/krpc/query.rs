@@ -20,8 +20,8 @@ pub struct Query<'a> {
 pub enum Ask<'a> {
     /// Are you there?
     Ping,
-    /// Which nodes are near to this place? Also what an unknown method asks that names a place, as
-    /// libtorrent takes it, so that methods to come still find their way.
+    /// Which nodes are near to this place? An unknown method that names a place is read as this
+    /// one, as libtorrent does, so that future methods are answered.
     FindNode(NodeId),
     /// Who has this torrent, and which nodes are near to it?
     GetPeers(InfoHash),
@@ -29,9 +29,9 @@ pub enum Ask<'a> {
     AnnouncePeer {
         /// The torrent.
         info_hash: InfoHash,
-        /// The port that its peers may call.
+        /// The port that peers may dial.
         port: u16,
-        /// That is the port which the packet came from.
+        /// The port of the packet counts instead.
         implied: bool,
         /// From the answer to [`Ask::GetPeers`].
         token: &'a [u8],

@@ -87,8 +87,8 @@ impl Ledger {
             if pinned.times.is_none() {
                 self.unpinned.get_or_insert((file, false));
             }
-            // Whoever changed the file since we looked at it may have damaged what we count as
-            // pinned.
+            // Another program that changed the file since we looked at it may have damaged verified
+            // pieces.
             let ours = self.stamps[file].is_none_or(|known| known == before);
             self.stamps[file] = Some(pinned.stamp);
             if ours {

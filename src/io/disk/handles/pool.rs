@@ -14,12 +14,12 @@ use rustix::process::Resource;
 
 use crate::base::{SortedMap, limits};
 
-/// Who opens handles: each has files and a folder of its own.
+/// The two users of handles: each has files and a folder of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// The event loop, which reads.
     Reader,
-    /// Whoever writes.
+    /// The half that writes.
     Writer,
     /// The helper threads.
     Helper,

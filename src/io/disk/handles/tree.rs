@@ -69,7 +69,7 @@ impl Tree {
         &self.handles
     }
 
-    /// Who opens files in it.
+    /// The user of its handles.
     pub fn side(&self) -> Side {
         self.side
     }

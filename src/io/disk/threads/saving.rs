@@ -45,7 +45,7 @@ pub struct Means<'a> {
     pub content: &'a mut ContentFiles,
     /// More of it is being written.
     pub writing: bool,
-    /// Who does the jobs.
+    /// The thread that does the jobs.
     pub saver: &'a mut Saver,
 }
 
