@@ -1,6 +1,6 @@
-//! When the two ends of a connection last heard of each other: for keep-alives, and for peers that
-//! have gone silent. A peer that we do not read from, for a reason of ours, is not silent: its
-//! clock is stopped.
+//! When the two ends of a connection last sent each other something: for keep-alives, and to find
+//! silent peers. While we suspend reading from a peer, its clock is stopped, so it does not count
+//! as silent.
 
 use super::greeting::Greeting;
 use crate::base::{Duration, Now, limits};

@@ -1,5 +1,5 @@
-//! What a peer says: the input is cut into messages, `phase` says whether each may come, and what
-//! it means for us comes out as an event.
+//! Messages of a peer: the input is cut into messages, `phase` says whether each may come now, and
+//! its meaning for us comes out as an event.
 
 use super::extensions::Heard;
 use super::fault::Fault;
@@ -49,15 +49,14 @@ impl Peer {
         FrameLimits::early(theirs.and_then(|it| it.metadata_size))
     }
 
-    /// There are no metadata yet: what it says of pieces is kept until [`Peer::learn`].
+    /// There are no metadata yet: messages about pieces are kept until [`Peer::learn`].
     pub fn await_metadata(&mut self) {
         self.early = Some(Box::default());
     }
 
-    /// The metadata are there: what it said of pieces counts from now on.
+    /// The metadata are there: messages about pieces that were kept are applied.
     ///
-    /// # Errors
-    /// That does not fit the torrent.
+    /// # Errors They do not fit the torrent.
     pub fn learn(&mut self, local: Local) -> Result<(), Fault> {
         self.local = local;
         let Some(early) = self.early.take() else {

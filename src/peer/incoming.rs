@@ -1,4 +1,4 @@
-//! What became of an incoming connection that ended before its handshake was whole.
+//! Why incoming connections ended before the peer's handshake was whole.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ pub enum Failed {
 }
 
 impl Failed {
-    /// Why one failed that ends by this fault; `None`: it is no failure of the peer.
+    /// Why an incoming connection failed that ends by this fault; `None`: the peer did not fail.
     pub fn of(greeting: &Greeting, fault: &Fault) -> Option<Failed> {
         let begun = !greeting.cut().is_empty();
         Some(match fault {

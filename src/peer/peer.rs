@@ -23,7 +23,8 @@ use crate::wire::{Message, MetadataMessage};
 /// What happened on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event<'a> {
-    /// It said what it has: see [`Peer::holdings`]. This is what it was thought to have.
+    /// It said which pieces it has: see [`Peer::holdings`]. These are the pieces that it was
+    /// thought to have before.
     Holdings(Holdings),
     /// It has one more piece.
     Have(u32),
@@ -150,8 +151,8 @@ impl Peer {
         self.contact.unspoken(now)
     }
 
-    /// Says something at least each [`limits::KEEP_ALIVE_SHORT`] from now on, since its patience is
-    /// short.
+    /// Sends something at least each [`limits::KEEP_ALIVE_SHORT`] from now on, since this peer
+    /// hangs up early.
     pub fn hurry_keep_alives(&mut self) {
         self.contact.hurry_keep_alives();
     }
@@ -166,7 +167,7 @@ impl Peer {
         &self.holdings
     }
 
-    /// Whether it said in one message that it has every piece, so that it needs no `have`.
+    /// Whether it said in one message that it has every piece: then it is sent no `have`.
     pub fn declared_whole(&self) -> bool {
         self.declared_whole
     }
@@ -215,8 +216,8 @@ impl Peer {
             .then_some(self.allowed.to_us.as_slice())
     }
 
-    /// Whether the fast extension lets it have this block even while we choke it: of its allowed
-    /// pieces, until it has some pieces to trade with (BEP 6), and not again and again.
+    /// Whether it may have this block though we choke it: the piece is in its allowed fast set (BEP
+    /// 6), the peer has few pieces yet, and it has not got the set too often.
     pub fn may_have_choked(&self, block: Block) -> bool {
         let geometry = self.local.geometry;
         let allowed = self.allowed.to_peer.contains(&block.piece);
@@ -256,7 +257,7 @@ impl Peer {
         self.uploads.len()
     }
 
-    /// Whether it has asked for so much that we do not read from it until some of that is sent.
+    /// Whether so many of its requests wait that we do not read from it before some are answered.
     pub fn is_upload_queue_full(&self) -> bool {
         self.uploads.len() >= limits::UPLOADS_FULL
     }
@@ -278,8 +279,8 @@ impl Peer {
         }
         if self.contact.is_keep_alive_due(now) {
             self.say(Message::KeepAlive);
-            // What waits already will be said as soon as the peer reads; one keep-alive at a time
-            // is enough.
+            // If messages wait already, the peer gets them as soon as it reads, and needs no
+            // keep-alive.
             self.contact.on_said(now);
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! The only place that says what is legal when. One exhaustive match from the phase of a connection
-//! and the kind of a message to what becomes of it; PROTOCOL.md's table is printed from it.
+//! The only place that says which message may come when: one exhaustive match from the phase of a
+//! connection and the kind of a message to what happens. PROTOCOL.md's table is printed from it.
 
 use super::fault::Fault;
 use crate::wire::message::Kind;
@@ -44,8 +44,7 @@ pub enum Step {
 /// Why a message is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Why {
-    /// We do not know this kind of message: it may belong to an extension, and its sender may not
-    /// know that we lack it.
+    /// An unknown kind of message. It may belong to an extension that its sender thinks we have.
     Unknown,
     /// The message belongs to an extension that we do not offer; it does no harm.
     NotOffered,
@@ -85,8 +84,8 @@ fn opening(kind: Kind, caps: Capabilities) -> Step {
 fn open(kind: Kind, caps: Capabilities) -> Step {
     match kind {
         Kind::Handshake => Step::Refuse(Fault::OutOfPlace(kind)),
-        // aria2 sends a bitfield, or have all, in place of many haves. It says nothing that haves
-        // could not.
+        // aria2 sends a bitfield, or have all, in place of many haves. It means the same as these
+        // haves.
         Kind::KeepAlive
         | Kind::Bitfield
         | Kind::Choke

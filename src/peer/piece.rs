@@ -1,6 +1,6 @@
-//! What a peer asked of us and is to get, in the order it asked. Blocks leave as frames of 13 bytes
-//! and the data, which comes from the file; the queue remembers how much of the first frame is
-//! gone.
+//! The blocks that a peer requested and is to get, in the order of its requests. Blocks leave as
+//! frames of 13 bytes and the data, which comes from the file; the queue remembers how much of the
+//! first frame is gone.
 
 use std::collections::VecDeque;
 
@@ -28,7 +28,7 @@ pub enum Refused {
 impl Uploads {
     /// Queues a block; one that waits already is not queued twice.
     pub fn queue(&mut self, block: Block) -> Result<(), Refused> {
-        // In a long queue the search costs more than a block sent twice now and then.
+        // A long queue is not searched: that costs more than to send a block twice now and then.
         if self.queue.len() < limits::UPLOADS_FULL && self.queue.contains(&block) {
             return Ok(());
         }

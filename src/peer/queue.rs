@@ -1,4 +1,4 @@
-//! Memory of queues: a peer may fill one once and then be connected for days.
+//! Gives back the memory of queues: a peer may fill one once and stay connected for days.
 
 use std::collections::VecDeque;
 

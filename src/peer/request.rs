@@ -123,8 +123,8 @@ impl Requests {
     }
 
     /// Whether this peer owes us blocks and has sent none for a long time, or is late with one
-    /// before it ever sent any. It does until it sends one, even if what it owed is no longer
-    /// expected.
+    /// before it ever sent any. That lasts until it sends a block, even after its requests are
+    /// lost.
     pub fn is_snubbing(&self, now: Now) -> bool {
         if self.silent {
             return true;
@@ -241,7 +241,7 @@ impl Requests {
         lost.into_iter().map(|asked| asked.block).collect()
     }
 
-    /// We did not read from the peer for so long: its blocks may have arrived meanwhile.
+    /// Reading from the peer was suspended for this long: its blocks may have arrived meanwhile.
     pub fn postpone(&mut self, by: Duration) {
         for asked in &mut self.asked {
             asked.at = asked.at.later(by);

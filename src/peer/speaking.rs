@@ -1,5 +1,4 @@
-//! What we say to a peer: commands put messages in line, and what is in line goes out as bytes and
-//! blocks.
+//! Messages to a peer: commands queue messages, which go out as bytes and blocks.
 
 use super::fault::Fault;
 use super::outbox::Outbox;
@@ -13,8 +12,8 @@ use crate::wire::message::PIECE_HEADER;
 use crate::wire::{ExtendedGreeting, Extension, Message, MetadataMessage};
 
 impl Peer {
-    /// Says what we have, first of all (BEP 3, BEP 6), and which pieces it may ask for while
-    /// choked.
+    /// Sends the first message, which pieces we have (BEP 3, BEP 6), and then which pieces it may
+    /// request while choked.
     pub fn introduce(&mut self, have: &Bits, allowed: Vec<u32>) {
         match (self.caps.fast, have.count()) {
             (true, 0) => self.say(Message::HaveNone),
@@ -39,8 +38,8 @@ impl Peer {
         }
     }
 
-    /// Says something of the metadata extension, under the number that the peer gave it. False: it
-    /// gave none.
+    /// Sends a message of the metadata extension, under the number that the peer gave it. False:
+    /// the peer gave none.
     pub fn say_metadata(&mut self, message: MetadataMessage<'_>) -> bool {
         let theirs = self.extensions().map(|it| it.theirs());
         let Some(id) = theirs.and_then(|it| it.number(Extension::Metadata)) else {
@@ -66,7 +65,7 @@ impl Peer {
         self.extensions().is_some_and(|it| it.wanting() > 0)
     }
 
-    /// The next block of the metadata to be sent to it, if it has taken what went before.
+    /// The next block of the metadata to be sent to it, once it has taken what was sent before.
     pub fn next_metadata(&mut self) -> Option<u32> {
         if !self.is_open() || self.unsent() >= BLOCK as usize {
             return None;

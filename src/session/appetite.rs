@@ -11,8 +11,8 @@ use crate::torrent::Slot;
 pub struct DiskLoad {
     /// No more should be read from peers that owe us blocks.
     pub full: bool,
-    /// Nothing more should be read at all: blocks also come from peers that owe us none, if they
-    /// were on their way.
+    /// Nothing should be read from any peer: a peer that owes us no block may still send one that
+    /// was on its way.
     pub overfull: bool,
 }
 

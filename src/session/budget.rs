@@ -1,4 +1,4 @@
-//! What a session may spend: connections, dials a second, bytes a second, refusals a second.
+//! The budgets of a session: connections, dials a second, bytes a second, refusals a second.
 
 use super::fair_shares::FairShares;
 use crate::base::{BLOCK, Bucket, Duration, Meter, Now, PeerKey, TorrentKey, limits};

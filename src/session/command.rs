@@ -101,15 +101,15 @@ pub fn set_stay(session: &mut Session, stay: Stay) {
     }
 }
 
-/// A torrent had stayed for as long as it was to, before it was added: it goes on for ever if it is
-/// resumed.
+/// Notes that a torrent had reached its ratio or time before it was added: if it is resumed, it
+/// stays for ever.
 pub fn set_reached(session: &mut Session, torrent: TorrentKey) {
     if let Some(torrent) = session.torrents.get_mut(torrent) {
         torrent.life.reached = true;
     }
 }
 
-/// A torrent goes on for ever once it is complete, as one that was resumed then.
+/// Has a torrent stay for ever once it is complete, as if it had been resumed then.
 pub fn set_endless(session: &mut Session, torrent: TorrentKey) {
     if let Some(torrent) = session.torrents.get_mut(torrent) {
         torrent.life.endless = true;
@@ -124,8 +124,8 @@ fn steerable(session: &Session, torrent: TorrentKey) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Sets limits. All connections that they are about are looked at: some may have waited for the old
-/// ones.
+/// Sets limits. All connections concerned are planned for, since some may have waited for the old
+/// limits.
 fn limit(
     session: &mut Session,
     torrent: Option<TorrentKey>,

@@ -40,8 +40,8 @@ impl FairQueue {
     }
 
     /// The peer to serve next, of those that may be served at all. It does not wait any more: if
-    /// one block was not all, it joins again. Those that were before it and may not be served now
-    /// are not repaid for that: they count as having got as much as it had.
+    /// one block was not all, it joins again. Peers before it that may not be served now are not
+    /// repaid later: they count as if they had got as much as it had.
     pub fn pop_if(&mut self, mut may: impl FnMut(usize) -> bool) -> Option<usize> {
         let mut waiting = self.waiting.iter().copied();
         let (got, key) = waiting.find(|&(_, key)| may(key))?;

@@ -108,7 +108,7 @@ impl Session {
         write
     }
 
-    /// Reads the peer's handshake, if that is what comes. Whether messages may follow.
+    /// Reads the peer's handshake, if that has not come. Returns whether messages may follow.
     fn greet(&mut self, key: PeerKey, input: &mut Input<'_>, now: Now) -> Result<bool, Fault> {
         match self.slots.get(key).map(|slot| &slot.machine) {
             None => Ok(false),
@@ -169,8 +169,8 @@ impl Session {
         Some(Appetite::of(slot, disk))
     }
 
-    /// A slot's socket is not read from now on, since the disk cannot take what comes: nothing that
-    /// its peer owes us is late.
+    /// Suspends reading from a slot's socket, since the disk is behind: meanwhile no block that its
+    /// peer owes us is late.
     pub fn suspend_reading(&mut self, key: PeerKey, now: Now) {
         if let Some(member) = self.member(key) {
             member.peer.suspend_reading(now);

@@ -27,8 +27,7 @@ pub struct View {
     /// Bytes a second that it gives us; that we give it, when seeding (there it counts only whether
     /// there are any).
     pub rate: u64,
-    /// It has asked for blocks and waits for our upload limit: that nothing flows to it is our
-    /// doing.
+    /// It has requested blocks and waits for our upload limit, which is why it gets nothing.
     pub starved: bool,
     /// It owes us blocks and sends none.
     pub snubbing: bool,

@@ -16,7 +16,7 @@ pub struct Choking {
     due: bool,
     /// Peers that want something of us, as the process counts them.
     pub counted: usize,
-    /// When it is seen whether the peers unchoked last use their slots.
+    /// When to check whether the peers unchoked last use their slots.
     unused_at: Option<Now>,
 }
 
@@ -54,7 +54,7 @@ impl Choking {
         self.choker.next_round()
     }
 
-    /// When it is seen whether the peers unchoked last use their slots, which matters while all
+    /// When to check whether the peers unchoked last use their slots, which matters while all
     /// connections are taken.
     pub fn unused_at(&self) -> Option<Now> {
         self.unused_at

@@ -1,6 +1,5 @@
-//! What a torrent has only while it is awake. One that is complete and has no peers sleeps: of its
-//! content it knows that it has all of it, and its trackers, its candidates and a stranger's
-//! handshake need nothing of this.
+//! The part of a torrent that is there only while it is awake. A torrent that is complete and has
+//! no peers sleeps: its trackers, its candidates and an incoming handshake do not need this part.
 
 use super::checking::Checking;
 use super::choking::Choking;
@@ -15,7 +14,7 @@ use crate::pieces::{Pieces, Verdict};
 /// What one torrent has while it is awake.
 #[derive(Debug)]
 pub struct Content {
-    /// The search for its metadata, as long as it lasts: nothing else here says anything then.
+    /// The search for its metadata, as long as it lasts; the other fields are empty then.
     pub fetch: Option<Box<Metadata>>,
     /// Which pieces are missing, open and verified.
     pub pieces: Pieces,
@@ -38,8 +37,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// What is needed for this order, which keeps only what a torrent that sleeps needs, too. There
-    /// is a check of what is on disk if there is anything to hash.
+    /// The content of a torrent with this order, from which it takes what a sleeping torrent does
+    /// not need. It begins with a check if there is anything to hash.
     pub fn new(order: &mut Order, (picks, chokes): (Rng, Rng), now: Now) -> Content {
         let hashes = std::mem::take(&mut order.hashes);
         let to_hash = std::mem::take(&mut order.to_hash);
@@ -78,7 +77,8 @@ impl Content {
         self.pieces.verified().get(piece) && !self.damage.is_damaged(piece)
     }
 
-    /// Whether every piece is verified and on disk, and nothing more is to be found out.
+    /// Whether every piece is verified and on disk, and neither a check nor an announcement of
+    /// pieces is left.
     pub fn is_all_there(&self) -> bool {
         let whole = self.pieces.verified().all() && self.damage.is_none();
         whole && self.checking.is_none() && self.haves.pending.is_empty()

@@ -203,8 +203,8 @@ pub enum Effect {
         /// The torrent.
         torrent: TorrentKey,
     },
-    /// A torrent that sleeps is to wake up: what was let go of is to be found again, and handed to
-    /// [`sleep::wake_up`](crate::session::sleep::wake_up), or
+    /// A torrent that sleeps is to wake up: its files are to be looked at again, and the result
+    /// handed to [`sleep::wake_up`](crate::session::sleep::wake_up), or
     /// [`Session::fail`](crate::session::session::Session::fail) to be called.
     Wake {
         /// The torrent.
@@ -262,7 +262,8 @@ pub enum Effect {
 /// Effects in the order in which they are to be performed.
 pub type Effects = VecDeque<Effect>;
 
-/// What resume data say of a moment: everything in `verified` was written before it.
+/// The state of a torrent at one moment, for the resume data: each piece in `verified` was written
+/// before it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Pieces that are verified.

@@ -1,8 +1,8 @@
-//! Pieces that were verified and that peers have not been told of. Each peer is told of each piece
-//! (BEP 3), even of one that it has itself, since a super-seed waits for that (BEP 16); only a peer
-//! that said at once that it has everything is left out. That is a write to each socket: with many
-//! peers and many pieces it would take most of our time. So pieces that are verified soon after one
-//! another are told together, the more of them the more peers there are.
+//! Verified pieces that are not announced yet. Each piece is announced to each peer (BEP 3), even
+//! of one that it has itself, since a super-seed waits for that (BEP 16); only a peer that said in
+//! one message that it has everything is left out. An announcement is a write to each socket, which
+//! with many peers and pieces would take most of our time. So pieces that are verified soon after
+//! one another are announced together: the more peers, the more pieces at a time.
 
 use crate::base::{Now, limits};
 

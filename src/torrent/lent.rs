@@ -1,6 +1,5 @@
-//! What a torrent may touch of the process: the connections to its own peers, the lists of what is
-//! to be visited, what the torrents share as they ask trackers, and the effects. It is lent to a
-//! torrent for one call.
+//! The parts of the process that a torrent may touch, lent to it for one call: the connections to
+//! its own peers, the agenda, what torrents share as they ask trackers, and the effects.
 
 use slab::Slab;
 
@@ -29,8 +28,7 @@ pub struct Lent<'a> {
 impl Lent<'_> {
     /// A member whose handshakes are done.
     ///
-    /// # Panics
-    /// It is another torrent's, which would be an error of our own.
+    /// # Panics It is another torrent's member: an error of the caller.
     pub fn get(&mut self, torrent: TorrentKey, key: PeerKey) -> Option<&mut Member> {
         let slot = self.slots.get_mut(key)?;
         let owner = slot.torrent;

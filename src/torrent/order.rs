@@ -1,4 +1,5 @@
-//! What a torrent is to do, and what all torrents say of us: all that a torrent is begun with.
+//! The values that a torrent is begun with: what it is to do, and how we present ourselves to
+//! others.
 
 use std::num::NonZeroU32;
 
@@ -30,7 +31,7 @@ pub struct Existing {
 }
 
 impl Existing {
-    /// Whether enough in it is this torrent's: that of which pieces in a row prove it.
+    /// Whether enough of the file is this torrent's: the pieces in a row that prove it.
     pub fn is_proven(&self, telling: &Bits, geometry: Geometry) -> bool {
         let length = self.bytes.end - self.bytes.start;
         let enough = limits::PROOF.min(length.div_ceil(2));
@@ -87,7 +88,7 @@ pub struct Order {
     pub metadata_size: Option<NonZeroU32>,
 }
 
-/// What we call ourselves, and how we may be reached: the same for all torrents.
+/// Our names and addresses for others: the same for all torrents.
 #[derive(Clone, Copy, Debug)]
 pub struct Us {
     /// Our peer id.

@@ -37,7 +37,7 @@ impl Reporting {
         };
     }
 
-    /// Whether the user was told of something that has changed since, or of bytes that flow.
+    /// Whether what the user was told last has changed, or bytes flow.
     pub fn is_stale(&self, totals: Totals, peers: usize) -> bool {
         let flowing = self.last.down_rate + self.last.up_rate > 0;
         self.heartbeat || flowing || totals != self.totals || peers != self.last.peers

@@ -1,5 +1,5 @@
-//! Why a download has no peer, in words for its user, and when to say so; and since when nothing
-//! has moved, for `--timeout`.
+//! Why a download has no peer, in words for its user, and when to report it; and how long there has
+//! been no progress, for `--timeout`.
 
 use std::net::SocketAddr;
 

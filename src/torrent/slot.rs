@@ -179,12 +179,12 @@ pub struct Member {
     pub peer: Peer,
     /// Its name.
     pub remote: PeerId,
-    /// Pieces it has that we need, or needed when the peers were last told what we have: we are
-    /// interested while there are any.
+    /// How many of its pieces we need, or needed when pieces were last announced: we are interested
+    /// while there are any.
     pub useful: u32,
     /// It could take more requests than there was to ask.
     pub wants_more: bool,
-    /// Something happened by which it may be asked for more than when it was asked last.
+    /// Whether it may be asked for more blocks than when it was asked last.
     pub askable: bool,
     /// Bytes of content that the disk was told to read ahead for it.
     pub read_ahead: u64,
@@ -221,8 +221,8 @@ impl Member {
         }
     }
 
-    /// What the disk is to read ahead for this block, which it asked for. Peers ask for what
-    /// follows, too: a stretch of the piece at a time, so that most requests cost no hint.
+    /// What the disk is to read ahead for this block, which it asked for. A stretch of the piece is
+    /// read ahead at a time, since peers ask for what follows, too: so most requests need no call.
     pub fn next_read_ahead(&mut self, block: Block, geometry: Geometry) -> Option<Block> {
         let stretch = limits::SLICE as u32;
         let most = self.peer.up().total() + limits::READ_AHEAD;

@@ -116,8 +116,8 @@ impl Torrent {
         ))
     }
 
-    /// Whether a download has become whole and has not said so yet: that is the moment to look at
-    /// its files.
+    /// Whether a download is complete and that is not reported yet: the moment to look for changes
+    /// of its files.
     pub fn is_whole(&self) -> bool {
         let running = self.order.download && self.is_running();
         running && self.life.complete_at.is_none() && self.is_complete()
@@ -129,7 +129,7 @@ impl Torrent {
         content.is_none_or(|content| content.pieces.is_complete())
     }
 
-    /// Says once that everything selected is there, if it is. True: there is nothing to stay for.
+    /// Reports once that everything selected is there. True: the torrent is not to stay.
     pub fn complete(&mut self, with: &mut Lent<'_>, now: Now) -> bool {
         let whole = self.is_running() && self.is_complete();
         if self.life.complete_at.is_some() || !whole {
@@ -225,8 +225,7 @@ impl Torrent {
         }
     }
 
-    /// Is awake again, with what the outside has found. If its files are not as they were, they are
-    /// checked again.
+    /// Wakes up with what `io` has found. If its files have changed, they are checked again.
     pub fn wake_up(&mut self, mut order: Order, rng: &mut Rng, now: Now) {
         let mut random = || Rng::from_seed(rng.bits64());
         let [picks, chokes] = [(); 2].map(|()| random());
@@ -293,8 +292,8 @@ impl Torrent {
         true
     }
 
-    /// Its peers are gone: what is known is saved and trackers are told. `was_running`: it was
-    /// among peers.
+    /// Saves what is known and tells trackers, once its peers are gone. `was_running`: it was in
+    /// its swarm.
     pub fn leave(&mut self, was_running: bool, with: &mut Lent<'_>, now: Now) {
         let changed = self.record.is_worth_closing(self.totals());
         if was_running && changed {
@@ -312,7 +311,7 @@ impl Torrent {
         )
     }
 
-    /// On the way out: saves what was still being written when it was stopped, and is over once
+    /// Goes on leaving: saves what was still being written when it was stopped, and is over once
     /// trackers know.
     pub fn update_leaving(&mut self, effects: &mut Effects, now: Now) {
         if self.record.is_outdated() && self.is_away() {

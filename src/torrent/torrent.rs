@@ -1,5 +1,5 @@
-//! One torrent among others: what is known of it, and what the process asks about it. What the
-//! process shares, connections above all, is lent to it as [`Lent`].
+//! One torrent among others: its state, and what the process asks about it. The connections and
+//! other things that torrents share are lent to it as [`Lent`].
 
 use std::net::SocketAddr;
 
@@ -55,7 +55,7 @@ pub struct Torrent {
     /// The connection that ended last, unless we ended it for a reason of our own.
     pub ended: Option<Ended>,
     /// The peers that owed us blocks when it began to ask in this turn, and one more: it bounds how
-    /// many pieces are open.
+    /// many pieces are partial.
     pub active: usize,
     /// It stands on the list of those to plan for.
     pub stirred: bool,
@@ -225,10 +225,9 @@ impl Torrent {
         verified.map_or(0, |verified| self.order.size - verified)
     }
 
-    /// What it has while it is awake.
+    /// The part that is there while it is awake.
     ///
-    /// # Panics
-    /// It sleeps, which would be an error of our own: it has no peers then.
+    /// # Panics It sleeps: an error of the caller, since it has no peers then.
     pub fn awake(&self) -> &Content {
         self.content.as_deref().expect(AWAKE)
     }
@@ -354,8 +353,8 @@ impl Torrent {
         }
     }
 
-    /// Something has happened to a connection, or we have something to say on it: it is looked at
-    /// in this turn. Each change of a peer's machine ends here, so that it is counted.
+    /// Puts a connection on the agenda: something has happened to it, or something is to be sent.
+    /// Each change of a peer's machine ends here, so that it is counted.
     pub fn enlist(&mut self, key: PeerKey, with: &mut Lent<'_>) {
         if let Some(member) = with.get(self.key, key) {
             self.census.recount(member);
@@ -384,7 +383,7 @@ impl Torrent {
         let room = peer.room(now);
         let active = self.active;
         let pieces = &mut self.awake_mut().pieces;
-        // While it chokes us there is mostly nothing to ask it for, whatever other peers do.
+        // While it chokes us there is mostly nothing to ask it for.
         let wanted = |&piece: &u32| pieces.needs(piece) && peer.holdings().has(piece);
         let choked = |only: &[u32]| !only.iter().any(wanted);
         if room == 0 || peer.allowed().is_some_and(choked) {
@@ -426,8 +425,8 @@ impl Torrent {
         }
     }
 
-    /// Takes the verdicts on pieces. The addresses of the peers whose blocks made one wrong, and
-    /// whether any was right.
+    /// Takes the verdicts on pieces. Returns the addresses of the peers whose blocks made a piece
+    /// wrong, and whether any piece was right.
     pub fn judge(&mut self, effects: &mut Effects) -> (Vec<SocketAddr>, bool) {
         let (mut guilty, mut new) = (Vec::new(), false);
         while let Some(verdict) = self.content.as_mut().and_then(|it| it.next_verdict()) {

@@ -94,9 +94,9 @@ impl<'a> Twins<'a> {
         twins.next().map(|(twin, _)| twin)
     }
 
-    /// What is known of the addresses of a connection's peer is known of the one that stays. One
-    /// incoming connection less has an unknown listening address, so other addresses of its host
-    /// may be dialed.
+    /// Moves what is known of the peer's addresses to the connection that stays. One incoming
+    /// connection less has an unknown listening address, so other addresses of its host may be
+    /// dialed.
     fn inherit(&mut self, from: PeerKey, to: PeerKey, now: Now) {
         let listens_at = std::mem::take(&mut self.slots[from].listens_at);
         let slot = &mut self.slots[to];
@@ -118,7 +118,7 @@ impl<'a> Twins<'a> {
         }
     }
 
-    /// Where else a peer is connected that has just hung up on the connection under this key, as
+    /// The other connection of a peer that has just hung up on the one under this key, as
     /// libtorrent does on the older of two. Dialed again, it would hang up on the other one. A peer
     /// id alone proves nothing, so both must be connections that we began, and one of them must
     /// have come up within the last [`limits::CROSSING`].
