@@ -2,10 +2,12 @@
 //! more frequent than what stands here.
 
 mod dht;
+mod finding;
 mod metadata;
 mod unattended;
 
 pub use dht::*;
+pub use finding::*;
 pub use metadata::*;
 pub use unattended::*;
 

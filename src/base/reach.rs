@@ -2,7 +2,7 @@
 //! world. An address that a stranger names is judged by this: a host in the world has no reason to
 //! name an address inside our networks.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where an address leads to, the nearest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -33,6 +33,13 @@ impl Reach {
     pub fn is_local(self) -> bool {
         self < Reach::World
     }
+}
+
+/// Whether we may send to an address that this sender named: it leads to a host, and is no nearer
+/// to us than the sender, since a public node cannot know local hosts.
+pub fn may_name(sender: SocketAddr, named: SocketAddr) -> bool {
+    let reach = Reach::of(named.ip());
+    named.port() != 0 && reach != Reach::Nowhere && reach >= Reach::of(sender.ip())
 }
 
 fn of_v4(ip: Ipv4Addr) -> Reach {
@@ -95,5 +102,35 @@ mod tests {
                 assert_eq!(Reach::of(ip.parse().unwrap()), reach, "{ip}");
             }
         }
+    }
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn nobody_outside_names_local_hosts() {
+        let public = addr("198.51.100.1:6881");
+        for named in [
+            "127.0.0.1:6881",
+            "10.0.0.1:6881",
+            "169.254.169.254:80",
+            "224.0.0.1:6881",
+            "255.255.255.255:1",
+            "0.0.0.0:6881",
+            "203.0.113.5:0",
+            "[::1]:6881",
+            "[fe80::1]:6881",
+            "[ff02::1]:6881",
+            "[fd00::1]:6881",
+        ] {
+            assert!(!may_name(public, addr(named)), "{named}");
+        }
+        assert!(may_name(public, addr("203.0.113.5:6881")));
+        assert!(may_name(public, addr("[2001:db8::1]:6881")));
+        let here = addr("127.0.0.1:6881");
+        let near = addr("192.168.1.2:6881");
+        assert!(may_name(here, addr("127.0.0.2:1")) && may_name(near, addr("192.168.1.3:1")));
+        assert!(!may_name(near, here) && !may_name(here, addr("127.0.0.1:0")));
     }
 }

@@ -195,8 +195,9 @@ impl Options {
                 self.choice.metadata_only = Some(Some(value.path()?))
             }
             "--sequential" => self.sequential = true,
-            // These sources of peers do not exist yet, so there is nothing to leave out.
-            "--no-pex" | "--no-lsd" => {}
+            // This source of peers does not exist yet, so there is nothing to leave out.
+            "--no-lsd" => {}
+            "--no-pex" => self.sources.pex = false,
             "--no-dht" => self.sources.dht = false,
             "--dht-node" => self.sources.dht_nodes.push(value.read(values::peer)?),
             "--no-trackers" => self.sources.trackers = false,

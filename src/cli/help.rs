@@ -68,8 +68,9 @@ macro_rules! common {
       --dht-node HOST:PORT
                         begin in the DHT with this node instead of the usual
                         ones; repeatable
-      --no-pex, --no-lsd
-                        leave that source of peers out (neither exists yet)
+      --no-pex          do not tell peers of others, nor hear of any from them
+                        (never done for private torrents)
+      --no-lsd          leave that source of peers out (it does not exist yet)
       --timeout MIN     fail after so many minutes without progress (never)
       --state DIR       where resume data is kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
@@ -262,6 +263,8 @@ there; what cannot be added goes to watch/failed/, with the reason beside it.
       --dht-node HOST:PORT
                        begin in the DHT with this node instead of the usual
                        ones; repeatable
+      --no-pex         do not tell peers of others, nor hear of any from them
+                       (never done for private torrents)
       --allow-local    ask trackers at local addresses whatever their path, and
                        follow redirects to them
   -q, --quiet          only errors

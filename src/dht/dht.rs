@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use super::active::Lookups;
 use super::answer::{self, Answering};
 use super::answer_limits::AnswerLimits;
-use super::guard;
 use super::half::Half;
 use super::lookup::Found;
 use super::output::{Event, Output, Outputs, Report};
@@ -19,6 +18,7 @@ use super::saved::Saved;
 use super::silent::Silent;
 use super::tokens::Tokens;
 use super::wanted::{Want, Wanted};
+use crate::base::reach::may_name;
 use crate::base::{InfoHash, NodeId, Now, Rng, sooner};
 use crate::wire::Family;
 use crate::wire::krpc::{Body, Message, NodeInfo, Query, Reply, Unreadable};
@@ -91,7 +91,7 @@ impl Dht {
     /// message names.
     pub fn add_contact(&mut self, addr: SocketAddr) {
         let addr = canonical(addr);
-        if !guard::may_name(addr, addr) {
+        if !may_name(addr, addr) {
             return;
         }
         let family = Family::of(addr.ip());
@@ -130,7 +130,7 @@ impl Dht {
     pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Now) {
         let from = canonical(from);
         let family = Family::of(from.ip());
-        if self.half(family).is_none() || !guard::may_name(from, from) {
+        if self.half(family).is_none() || !may_name(from, from) {
             return;
         }
         match Message::parse(datagram) {
@@ -300,8 +300,7 @@ impl Dht {
             .into_iter()
             .flat_map(|family| reply.nodes_of(family))
         {
-            if guard::may_name(from, named.addr)
-                && self.id(Family::of(named.addr.ip())) != Some(named.id)
+            if may_name(from, named.addr) && self.id(Family::of(named.addr.ip())) != Some(named.id)
             {
                 let list = if Family::of(named.addr.ip()) == family {
                     &mut own
@@ -371,7 +370,7 @@ impl Dht {
         let peers: Vec<SocketAddr> = values
             .iter()
             .map(canonical)
-            .filter(|peer| guard::may_name(from, *peer) && !is_us(peer))
+            .filter(|peer| may_name(from, *peer) && !is_us(peer))
             .collect();
         let count = peers.len();
         if count > 0 {

@@ -4,13 +4,6 @@
 use crate::base::Reach;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// Whether we may send to an address that this sender named: it leads to a host, and is no nearer
-/// to us than the sender, since a public node cannot know local hosts.
-pub fn may_name(sender: SocketAddr, named: SocketAddr) -> bool {
-    let reach = Reach::of(named.ip());
-    named.port() != 0 && reach != Reach::Nowhere && reach >= Reach::of(sender.ip())
-}
-
 /// The network of an address, for counting how many come from there: /24 of IPv4, /64 of IPv6.
 /// `None` for local addresses, where many clients share one.
 pub fn network(addr: SocketAddr) -> Option<u64> {
@@ -37,32 +30,6 @@ mod tests {
 
     fn addr(text: &str) -> SocketAddr {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn no_public_tracker_names_local_hosts() {
-        let public = addr("198.51.100.1:6881");
-        for named in [
-            "127.0.0.1:6881",
-            "10.0.0.1:6881",
-            "169.254.169.254:80",
-            "224.0.0.1:6881",
-            "255.255.255.255:1",
-            "0.0.0.0:6881",
-            "203.0.113.5:0",
-            "[::1]:6881",
-            "[fe80::1]:6881",
-            "[ff02::1]:6881",
-            "[fd00::1]:6881",
-        ] {
-            assert!(!may_name(public, addr(named)), "{named}");
-        }
-        assert!(may_name(public, addr("203.0.113.5:6881")));
-        assert!(may_name(public, addr("[2001:db8::1]:6881")));
-        let here = addr("127.0.0.1:6881");
-        let near = addr("192.168.1.2:6881");
-        assert!(may_name(here, addr("127.0.0.2:1")) && may_name(near, addr("192.168.1.3:1")));
-        assert!(!may_name(near, here) && !may_name(here, addr("127.0.0.1:0")));
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub struct Sources {
     pub trackers: bool,
     /// The DHT is asked, but for private torrents.
     pub dht: bool,
+    /// Peers tell us of others, and we them, but for private torrents.
+    pub pex: bool,
     /// Nodes of the DHT to begin with, host and port; none: the usual ones.
     pub dht_nodes: Vec<(String, u16)>,
 }
@@ -96,6 +98,7 @@ impl Default for Sources {
         Sources {
             trackers: true,
             dht: true,
+            pex: true,
             dht_nodes: Vec::new(),
         }
     }
@@ -166,6 +169,7 @@ impl Setup {
                 Vec::new()
             },
             dht: self.sources.dht && !metainfo.private,
+            pex: self.sources.pex && !metainfo.private,
             timeout: self.timeout,
             sequential: self.sequential,
             metadata_size: NonZeroU32::new(metainfo.info_size).filter(|_| !metainfo.private),
@@ -189,6 +193,7 @@ impl Setup {
             stay,
             // Whether it is private is not known yet.
             dht: self.sources.dht,
+            pex: self.sources.pex,
             timeout: self.timeout,
             sequential: self.sequential,
             ..Order::of_link(link.info_hash, link.title(), trackers)

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use super::fault::Fault;
 use crate::base::limits;
 use crate::wire::extended::HANDSHAKE;
-use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
+use crate::wire::{ExtendedGreeting, Extension, MetadataMessage, PeerExchange};
 
 /// What is known of a peer's extensions.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Extensions {
 pub enum Heard<'a> {
     /// It said which extensions it speaks, or changed that.
     Greeting,
+    /// It named other peers.
+    Exchange(PeerExchange),
     /// A message of the metadata extension.
     Metadata(MetadataMessage<'a>),
     /// Nothing that concerns us.
@@ -64,6 +66,10 @@ impl Extensions {
             return Ok(Heard::Greeting);
         }
         match Extension::of(id) {
+            // A peer that names others in a way that cannot be read may be a good one otherwise.
+            Some(Extension::Exchange) if self.ours.exchange.is_some() => {
+                Ok(PeerExchange::parse(payload).map_or(Heard::Nothing, Heard::Exchange))
+            }
             Some(Extension::Metadata) if self.ours.metadata.is_some() => {
                 let message = MetadataMessage::parse(payload).map_err(Fault::Malformed)?;
                 Ok(Heard::Metadata(message))
@@ -105,18 +111,31 @@ mod tests {
         let mut extensions = Extensions::default();
         let offer = ExtendedGreeting {
             metadata: Some(Extension::Metadata.ours()),
+            exchange: Some(Extension::Exchange.ours()),
             ..ExtendedGreeting::default()
         };
-        assert_eq!(extensions.greet(offer), b"d1:md11:ut_metadatai2eee");
+        let ours = b"d1:md11:ut_metadatai2e6:ut_pexi1eee";
+        assert_eq!(extensions.greet(offer), ours);
         let theirs = b"d1:md11:ut_metadatai9eee";
         assert_eq!(extensions.hear(0, theirs), Ok(Heard::Greeting));
         assert_eq!(extensions.theirs().number(Extension::Metadata), Some(9));
         let asked = Heard::Metadata(MetadataMessage::Request(0));
         assert_eq!(extensions.hear(2, REQUEST), Ok(asked));
-        for other in [1, 9, 255] {
+        let named = b"d5:added6:\x0a\0\0\x01\0\x02e";
+        let named = (1, &named[..], PeerExchange::parse(named).unwrap());
+        assert_eq!(
+            extensions.hear(named.0, named.1),
+            Ok(Heard::Exchange(named.2))
+        );
+        for other in [9, 255] {
             assert_eq!(extensions.hear(other, REQUEST), Ok(Heard::Nothing));
         }
         assert!(extensions.hear(2, b"le").is_err());
+        assert_eq!(
+            extensions.hear(1, b"le"),
+            Ok(Heard::Nothing),
+            "it is no reason to hang up"
+        );
     }
 
     #[test]
@@ -124,6 +143,7 @@ mod tests {
         let mut extensions = Extensions::default();
         extensions.greet(ExtendedGreeting::default());
         assert_eq!(extensions.hear(2, b"rubbish"), Ok(Heard::Nothing));
+        assert_eq!(extensions.hear(1, b"de"), Ok(Heard::Nothing));
     }
 
     #[test]

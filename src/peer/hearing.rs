@@ -180,6 +180,7 @@ impl Peer {
         };
         Ok(match extensions.hear(id, payload)? {
             Heard::Greeting => Some(Event::Extended),
+            Heard::Exchange(message) => Some(Event::Exchange(message)),
             Heard::Metadata(message) => Some(Event::Metadata(message)),
             Heard::Nothing => None,
         })

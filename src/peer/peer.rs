@@ -18,7 +18,7 @@ use super::phase::{Capabilities, Phase};
 use super::piece::Uploads;
 use super::request::Requests;
 use crate::base::{Block, Duration, Holdings, Meter, Now, limits, sooner};
-use crate::wire::{Message, MetadataMessage};
+use crate::wire::{Message, MetadataMessage, PeerExchange};
 
 /// What happened on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +49,8 @@ pub enum Event<'a> {
     Allowed(u32),
     /// It said which extensions it speaks, or changed that: see [`Peer::extensions`].
     Extended,
+    /// It named other peers (BEP 11).
+    Exchange(PeerExchange),
     /// A message of the metadata extension (BEP 9).
     Metadata(MetadataMessage<'a>),
 }

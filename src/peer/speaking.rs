@@ -9,7 +9,7 @@ use crate::base::{Bits, Block, Now};
 use crate::wire::extended::HANDSHAKE;
 use crate::wire::extended::metadata::BLOCK;
 use crate::wire::message::PIECE_HEADER;
-use crate::wire::{ExtendedGreeting, Extension, Message, MetadataMessage};
+use crate::wire::{ExtendedGreeting, Extension, Message, MetadataMessage, PeerExchange};
 
 impl Peer {
     /// Sends the first message, which pieces we have (BEP 3, BEP 6), and then which pieces it may
@@ -41,15 +41,25 @@ impl Peer {
     /// Sends a message of the metadata extension, under the number that the peer gave it. False:
     /// the peer gave none.
     pub fn say_metadata(&mut self, message: MetadataMessage<'_>) -> bool {
-        let theirs = self.extensions().map(|it| it.theirs());
-        let Some(id) = theirs.and_then(|it| it.number(Extension::Metadata)) else {
-            return false;
-        };
         let mut payload = Vec::new();
         message.encode(&mut payload);
-        let payload = payload.as_slice();
-        self.say(Message::Extended { id, payload });
-        true
+        self.say_extended(Extension::Metadata, &payload)
+    }
+
+    /// Names other peers to it (BEP 11). False: it does not want to hear of them.
+    pub fn say_exchange(&mut self, message: &PeerExchange) -> bool {
+        let mut payload = Vec::new();
+        message.encode(&mut payload);
+        self.say_extended(Extension::Exchange, &payload)
+    }
+
+    fn say_extended(&mut self, extension: Extension, payload: &[u8]) -> bool {
+        let theirs = self.extensions().map(|it| it.theirs());
+        let id = theirs.and_then(|it| it.number(extension));
+        if let Some(id) = id {
+            self.say(Message::Extended { id, payload });
+        }
+        id.is_some()
     }
 
     /// It asked for a block of the metadata, which waits until [`Peer::next_metadata`].

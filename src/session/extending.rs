@@ -4,6 +4,7 @@
 use super::session::Session;
 use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Event, Fault};
+use crate::torrent::exchanged::Exchanged;
 use crate::torrent::metadata::{Metadata, length};
 use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent};
 use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
@@ -15,10 +16,10 @@ const ORDERLY: &str = "libTorrent ";
 /// would find other peers (BEP 27).
 pub(super) fn greeting(torrent: &Torrent, member: &Member, port: u16) -> ExtendedGreeting {
     let order = &torrent.order;
-    let public = order.metadata_size.is_some() || order.is_undescribed();
     let only = !order.download || torrent.life.complete_at.is_some();
     ExtendedGreeting {
-        metadata: public.then_some(Extension::Metadata.ours()),
+        exchange: order.pex.then_some(Extension::Exchange.ours()),
+        metadata: (!order.is_private()).then_some(Extension::Metadata.ours()),
         metadata_size: order.metadata_size.map(u32::from),
         port: Some(port),
         queue: Some(limits::UPLOADS_FULL as u32),
@@ -41,6 +42,9 @@ pub(super) fn observe(
     let torrent = &mut session.torrents[torrent];
     match event {
         Event::Extended => {
+            if torrent.order.pex {
+                torrent.awake_mut().exchange.on_known(member, now);
+            }
             let theirs = member.peer.extensions().map(|it| it.theirs());
             let speaks = theirs.filter(|it| it.number(Extension::Metadata).is_some());
             match (&mut torrent.awake_mut().fetch, speaks) {
@@ -53,6 +57,12 @@ pub(super) fn observe(
             }
             let limits = member.peer.frame_limits();
             session.torrents.allow_frames(limits);
+        }
+        Event::Exchange(message) => {
+            let port = session.config.us.port;
+            if torrent.order.pex && member.exchanged.hear(now) {
+                torrent.add_exchanged(message, (member, port), &session.bans, now);
+            }
         }
         Event::Metadata(MetadataMessage::Request(piece)) => {
             let size = torrent.order.metadata_size.map(u32::from);
@@ -77,9 +87,10 @@ pub(super) fn observe(
     Ok(())
 }
 
-/// Asks peers for metadata, ends connections to peers that sent wrong metadata, and passes the
-/// metadata on once they are whole.
+/// Tells peers of others, asks peers for metadata, ends connections to peers that sent wrong
+/// metadata, and passes the metadata on once they are whole.
 pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
+    session.with(key, |torrent, with| torrent.tell_peers(with, now));
     let Some(fetch) = session.torrents.get_mut(key).and_then(fetch_of) else {
         return;
     };
@@ -179,9 +190,13 @@ pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
         (torrent.local, torrent.members.clone())
     };
     for peer in members {
+        let pex = session.torrents[key].order.pex;
         let Some(member) = session.member(peer) else {
             continue;
         };
+        if !pex {
+            member.exchanged = Exchanged::default();
+        }
         let learned = member.peer.learn(local);
         let before = Holdings::nothing(local.geometry.pieces());
         let learned = learned.and_then(|()| session.observe(peer, Event::Holdings(before), now));

@@ -14,6 +14,7 @@ pub(super) fn leave_peer(session: &mut Session, key: PeerKey, fault: &Fault, now
     let blocks = member.peer.close(fault.clone());
     let torrent = &mut session.torrents[left];
     torrent.census.recount(member);
+    torrent.awake_mut().exchange.on_gone(member, now);
     let holdings = member.peer.holdings();
     torrent.awake_mut().pieces.left_swarm(holdings);
     if let Some(fetch) = &mut torrent.awake_mut().fetch {

@@ -68,6 +68,10 @@ impl Meeting<'_> {
             let peer = Peer::opened(meeting.local, greeting, now);
             let mut member = Member::new(peer, theirs.peer_id);
             self.introduce(named, &mut member);
+            let torrent = &mut self.torrents[named];
+            if torrent.order.pex {
+                torrent.awake_mut().exchange.on_known(&mut member, now);
+            }
             self.slots[key].machine = Machine::Peer(Box::new(member));
         }
         Ok(true)

@@ -3,11 +3,11 @@
 //! only after a wait that doubles. A useful peer that was lost by a network failure may be back at
 //! once: it is dialed soon, and more often than others.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use super::ports::Ports;
-use crate::base::{Duration, Host, Now, Reach, Rng, SortedMap, SortedSet, limits};
+use crate::base::{Duration, Host, Now, Reach, Rng, SortedMap, SortedSet, limits, sooner};
 
 /// Where an address came from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -18,6 +18,8 @@ pub enum Source {
     Tracker,
     /// A node of the DHT.
     Dht,
+    /// Another peer (BEP 11), who may name anybody: such an address is dialed after the others.
+    Exchange,
 }
 
 /// Whether an address may be dialed.
@@ -36,6 +38,8 @@ enum Status {
 struct Candidate {
     source: Source,
     failures: u32,
+    /// What other peers say of it (BEP 11).
+    flags: u8,
     /// Its connection was of use and was lost by a network failure.
     lost: bool,
     /// A connection to it has been of use.
@@ -48,13 +52,25 @@ impl Candidate {
     fn is_dead(&self) -> bool {
         self.failures > 0 && !self.worked
     }
+
+    /// Its place in [`Candidates::due`].
+    fn rank(&self) -> u8 {
+        u8::from(self.source == Source::Exchange)
+    }
 }
+
+/// An address that waits: its rank, when it may be dialed, a random number, itself.
+type Due = (u8, Now, u32, SocketAddr);
+
+/// No address is less.
+const LEAST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// The addresses that a torrent knows.
 #[derive(Debug)]
 pub struct Candidates {
     known: SortedMap<SocketAddr, Candidate>,
-    due: SortedSet<(Now, u32, SocketAddr)>,
+    /// Those that wait: the ones that only peers have named behind the others.
+    due: SortedSet<Due>,
     /// Addresses that are not worth a dial: until this moment, or (`None`) in this run.
     refused: SortedMap<SocketAddr, Option<Now>>,
     ports: Ports,
@@ -77,8 +93,14 @@ impl Candidates {
     pub fn add(&mut self, addr: SocketAddr, source: Source, now: Now) -> bool {
         let addr = canonical(addr);
         let callable = addr.port() != 0 && Reach::of(addr.ip()) != Reach::Nowhere;
+        if self.known.contains_key(&addr) {
+            self.promote(addr, source);
+            return false;
+        }
+        // Whoever names addresses that lead nowhere keeps none of the better ones out.
+        let crowded = source == Source::Exchange && self.due_of(1).count() >= limits::PEX_WAITING;
         if !callable
-            || self.known.contains_key(&addr)
+            || crowded
             || self.is_refused(addr, now)
             || (source != Source::User && !self.has_place(addr.ip(), now))
         {
@@ -92,6 +114,7 @@ impl Candidates {
             Candidate {
                 source,
                 failures: 0,
+                flags: 0,
                 lost: false,
                 worked: false,
                 status: Status::Busy,
@@ -101,6 +124,32 @@ impl Candidates {
         // With one address more, another peer of that host may be the one that is connected.
         self.release(addr.ip(), now);
         true
+    }
+
+    /// A known address was named by this source, too: the better one counts.
+    fn promote(&mut self, addr: SocketAddr, source: Source) {
+        let candidate = self.known.get_mut(&addr);
+        if let Some(candidate) = candidate.filter(|it| source < it.source) {
+            let status = candidate.status;
+            self.set_status(addr, Status::Busy);
+            if let Some(candidate) = self.known.get_mut(&addr) {
+                candidate.source = source;
+            }
+            self.set_status(addr, status);
+        }
+    }
+
+    /// Notes what another peer says of a known address, as BEP 11 numbers it.
+    pub fn mark(&mut self, addr: SocketAddr, flags: u8) {
+        if let Some(candidate) = self.known.get_mut(&canonical(addr)) {
+            candidate.flags |= flags;
+        }
+    }
+
+    /// What other peers say of an address.
+    pub fn flags(&self, addr: SocketAddr) -> u8 {
+        let candidate = self.known.get(&canonical(addr));
+        candidate.map_or(0, |candidate| candidate.flags)
     }
 
     /// Whether strangers may name one more port of this host. In the world a host has
@@ -148,13 +197,20 @@ impl Candidates {
 
     /// The address that [`Candidates::next`] would give.
     pub fn peek(&self, now: Now) -> Option<SocketAddr> {
-        let due = self.due.first().filter(|(at, _, _)| *at <= now);
-        due.map(|&(_, _, addr)| addr)
+        let first = [0, 1].map(|rank| self.due_of(rank).next());
+        let due = first.into_iter().flatten().find(|(_, at, _, _)| *at <= now);
+        due.map(|&(_, _, _, addr)| addr)
     }
 
     /// When the next address is due.
     pub fn next_deadline(&self) -> Option<Now> {
-        self.due.first().map(|&(at, _, _)| at)
+        let [first, second] = [0, 1].map(|rank| self.due_of(rank).next().map(|due| due.1));
+        sooner(first, second)
+    }
+
+    fn due_of(&self, rank: u8) -> impl DoubleEndedIterator<Item = &Due> {
+        let from = |rank| (rank, Now::default(), 0, LEAST);
+        self.due.range(from(rank)..from(rank + 1))
     }
 
     /// Whether this address may be that of one of `incoming` peers of its host that dialed us and
@@ -303,11 +359,12 @@ impl Candidates {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
+        let rank = candidate.rank();
         if let Status::Waits(at, tie) = std::mem::replace(&mut candidate.status, status) {
-            self.due.remove(&(at, tie, addr));
+            self.due.remove(&(rank, at, tie, addr));
         }
         if let Status::Waits(at, tie) = status {
-            self.due.insert((at, tie, addr));
+            self.due.insert((rank, at, tie, addr));
         }
     }
 
@@ -317,19 +374,26 @@ impl Candidates {
     }
 
     /// Makes room by forgetting the address whose next dial is furthest away, unless it has never
-    /// been tried.
+    /// been tried: first of those that only peers have named.
     fn forget_one(&mut self) -> bool {
-        let Some(&(_, _, addr)) = self.due.last() else {
-            return false;
-        };
-        let tried = self
+        let last = [1, 0].into_iter().find_map(|rank| {
+            let &(_, _, _, addr) = self.due_of(rank).next_back()?;
+            let candidate = self.known.get(&addr)?;
+            let tried = candidate.failures > 0 && candidate.source != Source::User;
+            tried.then_some(addr)
+        });
+        last.into_iter().for_each(|addr| self.forget(addr));
+        last.is_some()
+    }
+
+    /// The torrent is private (BEP 27): only addresses of its user and of its trackers remain.
+    pub fn forget_found(&mut self) {
+        let found = self
             .known
-            .get(&addr)
-            .is_some_and(|c| c.failures > 0 && c.source != Source::User);
-        if tried {
-            self.forget(addr);
-        }
-        tried
+            .iter()
+            .filter(|(_, c)| c.source > Source::Tracker);
+        let found: Vec<SocketAddr> = found.map(|(&addr, _)| addr).collect();
+        found.into_iter().for_each(|addr| self.forget(addr));
     }
 }
 

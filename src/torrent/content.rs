@@ -4,6 +4,7 @@
 use super::checking::Checking;
 use super::choking::Choking;
 use super::damage::Damage;
+use super::exchange::Exchange;
 use super::haves::Haves;
 use super::metadata::Metadata;
 use super::order::{Existing, Order};
@@ -26,6 +27,8 @@ pub struct Content {
     pub choking: Choking,
     /// Pieces that peers have not been told of.
     pub haves: Haves,
+    /// Peers that peers have not been told of.
+    pub exchange: Exchange,
     /// What its user hears of the search for peers.
     pub search: Search,
     /// Pieces to download.
@@ -60,6 +63,7 @@ impl Content {
             damage: Damage::new(order.geometry.pieces()),
             choking: Choking::new(now, chokes),
             haves: Haves::default(),
+            exchange: Exchange::default(),
             search: Search::new(&std::mem::take(&mut order.trackers), now),
             wanted,
             trusted,

@@ -9,6 +9,7 @@ pub mod effect;
 
 pub mod stage;
 
+pub mod exchanged;
 pub mod slot;
 
 pub mod bans;
@@ -32,6 +33,8 @@ pub mod haves;
 pub mod record;
 pub mod reporting;
 pub mod search;
+
+pub mod exchange;
 
 pub mod content;
 

@@ -79,6 +79,8 @@ pub struct Order {
     pub trackers: Vec<Vec<String>>,
     /// Whether its peers are looked for in the DHT: never those of a private torrent (BEP 27).
     pub dht: bool,
+    /// Whether its peers tell us of others, and we them: the same holds.
+    pub pex: bool,
     /// How long there may be no progress before the torrent fails; `None`: for ever.
     pub timeout: Option<Duration>,
     /// Pieces in order, instead of the rarest first.
@@ -114,6 +116,11 @@ impl Order {
         self.geometry == Geometry::UNKNOWN
     }
 
+    /// Whether peers may come from its user and its trackers only (BEP 27).
+    pub fn is_private(&self) -> bool {
+        self.metadata_size.is_none() && !self.is_undescribed()
+    }
+
     /// A torrent of which a link tells the info hash, and how people call it.
     pub fn of_link(info_hash: InfoHash, name: String, trackers: Vec<Vec<String>>) -> Order {
         let nothing = || Bits::new(1);
@@ -133,6 +140,7 @@ impl Order {
             earlier: Totals::default(),
             trackers,
             dht: false,
+            pex: false,
             timeout: None,
             sequential: false,
             metadata_size: None,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::exchanged::Exchanged;
 use crate::base::{Block, Geometry, Now, PeerId, TorrentKey, limits};
 use crate::peer::{Fault, Greeting, Peer, Phase, Segment};
 
@@ -198,6 +199,8 @@ pub struct Member {
     pub touched: bool,
     /// It was told what we have.
     pub introduced: bool,
+    /// What it was told of other peers, and what it may tell.
+    pub exchanged: Exchanged,
     /// What it counts as in its torrent's census.
     pub counted: Counted,
 }
@@ -217,8 +220,21 @@ impl Member {
             wasted: None,
             touched: false,
             introduced: false,
+            exchanged: Exchanged::default(),
             counted: Counted::default(),
         }
+    }
+
+    /// Where it can be dialed: where we dialed it, or at the port that it named (BEP 10).
+    pub fn dialable_at(&self) -> Option<SocketAddr> {
+        let addr = self.peer.addr();
+        let named = || self.peer.extensions()?.theirs().port;
+        let port = if self.peer.is_outbound() {
+            Some(addr.port())
+        } else {
+            named()
+        };
+        port.map(|port| SocketAddr::new(addr.ip().to_canonical(), port))
     }
 
     /// What the disk is to read ahead for this block, which it asked for. A stretch of the piece is

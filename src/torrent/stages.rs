@@ -20,6 +20,12 @@ impl Torrent {
         if let Some(before) = self.content.take() {
             // The user is still told what the search has found.
             content.search = before.search;
+            if order.pex {
+                content.exchange = before.exchange;
+            }
+        }
+        if order.is_private() {
+            self.candidates.forget_found();
         }
         self.content = Some(Box::new(content));
         self.order = order;

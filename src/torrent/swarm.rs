@@ -3,15 +3,19 @@
 
 use std::net::SocketAddr;
 
+use super::bans::Bans;
 use super::candidates::Source;
 use super::choking::Terms;
 use super::effect::{Effect, Effects, Report};
+use super::exchange;
 use super::lent::Lent;
+use super::slot::Member;
 use super::torrent::Torrent;
 use crate::base::BLOCK;
 use crate::base::{Duration, Now, limits, sooner};
 use crate::peer::Fault;
 use crate::tracker::{Need, Response};
+use crate::wire::PeerExchange;
 
 impl Torrent {
     /// Chokes and unchokes peers, if it is time.
@@ -62,6 +66,35 @@ impl Torrent {
             member.useful -= theirs;
             if said || member.useful == 0 {
                 self.enlist(key, with);
+            }
+        }
+    }
+
+    /// Tells peers of each other (BEP 11), if it is time.
+    pub fn tell_peers(&mut self, with: &mut Lent<'_>, now: Now) {
+        let content = self.content.as_mut();
+        let messages = content.map(|it| it.exchange.plan(with.slots, &self.members, now));
+        for (key, message) in messages.into_iter().flatten() {
+            if let Some(member) = with.get(self.key, key) {
+                member.peer.say_exchange(&message);
+            }
+            self.enlist(key, with);
+        }
+    }
+
+    /// A peer has told us of others. We listen on this port.
+    pub fn add_exchanged(
+        &mut self,
+        message: PeerExchange,
+        from: (&Member, u16),
+        bans: &Bans,
+        now: Now,
+    ) {
+        let complete = self.life.complete_at.is_some();
+        for (addr, flags) in exchange::worth_dialing(message, from, complete) {
+            if !bans.covers(addr) {
+                self.candidates.add(addr, Source::Exchange, now);
+                self.candidates.mark(addr, flags);
             }
         }
     }
@@ -193,12 +226,13 @@ impl Torrent {
         self.order.timeout.filter(|_| !over)
     }
 
-    /// When [`Torrent::update_search`] has something to do.
-    pub fn search_deadline(&self) -> Option<Now> {
-        let search = &self.content.as_ref()?.search;
-        let patience = self.search_patience();
+    /// When [`Torrent::update_search`] or [`Torrent::tell_peers`] has something to do.
+    pub fn swarm_deadline(&self) -> Option<Now> {
+        let content = self.content.as_ref()?;
+        let (search, patience) = (&content.search, self.search_patience());
         let end = patience.map(|patience| search.patient_until(patience));
-        sooner(end, search.tell_at(self.is_search_idle()))
+        let told = sooner(end, search.tell_at(self.is_search_idle()));
+        sooner(told, content.exchange.deadline())
     }
 
     /// A peer that was dialed did not complete its handshake. The user hears of peers named with

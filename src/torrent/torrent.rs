@@ -285,14 +285,14 @@ impl Torrent {
             Stage::Checking | Stage::Queued | Stage::Paused => {}
             Stage::Metadata => {
                 let fetch = self.fetch().and_then(Metadata::next_deadline);
-                next = sooner(next, sooner(fetch, self.search_deadline()));
+                next = sooner(next, sooner(fetch, self.swarm_deadline()));
             }
             Stage::Running => {
                 if let Some(content) = &self.content {
                     let round = Some(content.choking.next_round());
                     next = sooner(next, round.filter(|_| self.census.interested > 0));
                     next = sooner(next, content.haves.deadline(self.census.open));
-                    next = sooner(next, sooner(self.search_deadline(), self.drowsy_deadline()));
+                    next = sooner(next, sooner(self.swarm_deadline(), self.drowsy_deadline()));
                 } else {
                     next = sooner(
                         next,

@@ -154,12 +154,15 @@ impl<'a> Twins<'a> {
         }
     }
 
-    /// The connection whose other end is this very address.
+    /// The connection whose other end is this very address, or has named it as its own.
     fn connected_at(&self, addr: SocketAddr) -> Option<PeerKey> {
         let at = |slot: &Slot| (host(slot), slot.addr().port());
+        let named = |slot: &Slot| slot.member().and_then(Member::dialable_at);
         let mut slots =
             lent::slots(self.slots, self.members).filter(|(_, slot)| !slot.is_closing());
-        let slot = slots.find(|(_, slot)| at(slot) == (addr.ip(), addr.port()));
+        let is_there =
+            |slot: &Slot| at(slot) == (addr.ip(), addr.port()) || named(slot) == Some(addr);
+        let slot = slots.find(|(_, slot)| is_there(slot));
         slot.map(|(key, _)| key)
     }
 

@@ -58,7 +58,7 @@ pub mod krpc;
 pub mod utp_packet;
 
 pub use compact::Family;
-pub use extended::{ExtendedGreeting, Extension, MetadataMessage};
+pub use extended::{ExtendedGreeting, Extension, MetadataMessage, PeerExchange};
 pub use files::{FileEntry, FileKind};
 pub use foreign::Foreign;
 pub use handshake::Handshake;

@@ -3,6 +3,9 @@
 //! belong together. That none is forgotten is checked below; some are tested where the code is that
 //! they bound (`src/**/tests`, and the `mod tests` at the end of files).
 
+#[path = "../support/exchange.rs"]
+#[allow(dead_code)]
+mod exchange;
 #[path = "../pieces/support.rs"]
 #[allow(dead_code)]
 mod pieces_support;
@@ -16,6 +19,7 @@ mod support;
 mod transcript;
 
 mod disk;
+mod exchanging;
 mod finding;
 mod frames;
 mod handles;
@@ -68,9 +72,15 @@ fn tests() -> String {
 #[test]
 fn each_bound_is_named_by_a_test() {
     let (limits, tests) = (
-        ["limits.rs", "limits/dht.rs", "limits/unattended.rs"]
-            .map(|name| fs::read_to_string(repository("src/base").join(name)).unwrap())
-            .concat(),
+        [
+            "limits.rs",
+            "limits/dht.rs",
+            "limits/finding.rs",
+            "limits/metadata.rs",
+            "limits/unattended.rs",
+        ]
+        .map(|name| fs::read_to_string(repository("src/base").join(name)).unwrap())
+        .concat(),
         tests(),
     );
     let names = limits.lines().filter_map(|line| {

@@ -1,6 +1,9 @@
 //! What a session does about peers that forget, hold back, take too much or are simply many, seen
 //! from the other ends of its connections.
 
+#[path = "../support/exchange.rs"]
+#[allow(dead_code)]
+mod exchange;
 #[path = "../support/session.rs"]
 #[allow(dead_code)]
 mod session;
@@ -15,6 +18,7 @@ mod crossing;
 mod crowd;
 mod datagrams;
 mod ending;
+mod exchanging;
 mod fetching;
 mod incoming;
 mod meeting;

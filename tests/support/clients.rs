@@ -1,6 +1,7 @@
 //! Clients that others wrote, each run the same way: it joins the swarm of one torrent on a host of
 //! its own, checks what is in its folder, gets the rest, and stays to seed until it is dropped.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -20,6 +21,19 @@ pub enum Program {
     Aria2,
     /// libtorrent, by its Python module
     Libtorrent,
+}
+
+/// How it finds peers beside trackers, and how fast it is.
+#[derive(Clone, Debug, Default)]
+pub struct Ways {
+    /// It tells peers of others, and hears of others from them (BEP 11). libtorrent always does.
+    pub pex: bool,
+    /// It searches the local network (BEP 14).
+    pub lsd: bool,
+    /// It dials this peer. Only libtorrent does.
+    pub peer: Option<SocketAddr>,
+    /// Bytes a second that it receives at most.
+    pub down: Option<u32>,
 }
 
 /// The port that each listens on.
@@ -64,13 +78,26 @@ impl Program {
 
     /// Joins the swarm of a torrent with content in `folder`.
     pub fn join(self, host: &Host, torrent: &Path, folder: &Path) -> Client {
+        self.join_by(&Ways::default(), host, torrent, folder)
+    }
+
+    /// The same with other ways to find peers.
+    pub fn join_by(self, ways: &Ways, host: &Host, torrent: &Path, folder: &Path) -> Client {
         let config = Dir::new();
         let mut command = match self {
-            Program::Transmission => transmission(host, torrent, folder, &config),
-            Program::Aria2 => aria2(host, torrent, folder, &config),
+            Program::Transmission => transmission(ways, host, torrent, folder, &config),
+            Program::Aria2 => aria2(ways, host, torrent, folder, &config),
             Program::Libtorrent => {
                 let everywhere = format!("0.0.0.0:{PORT},[::]:{PORT}");
-                libtorrent(Some(host), torrent, folder, &everywhere)
+                let mut command = libtorrent(Some(host), torrent, folder, &everywhere);
+                if let Some(peer) = ways.peer {
+                    let (ip, port) = (peer.ip().to_string(), peer.port().to_string());
+                    command.args(["--peer", &ip, &port]);
+                }
+                command.args(ways.lsd.then_some("--lsd"));
+                let down = ways.down.unwrap_or(0).to_string();
+                command.args(["--down", &down]);
+                command
             }
         };
         Client {
@@ -124,12 +151,17 @@ pub fn version(said: &str) -> (u32, u32) {
     }
 }
 
-fn transmission(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
-    let settings = r#"{
-        "dht-enabled": false, "pex-enabled": false, "lpd-enabled": false, "utp-enabled": false, "rpc-enabled": false,
+fn transmission(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
+    let (pex, lsd) = (ways.pex, ways.lsd);
+    let down = ways.down.map_or(1 << 20, |down| down / 1000);
+    let settings = format!(
+        r#"{{
+        "dht-enabled": false, "pex-enabled": {pex}, "lpd-enabled": {lsd}, "utp-enabled": false, "rpc-enabled": false,
+        "speed-limit-down-enabled": true, "speed-limit-down": {down},
         "port-forwarding-enabled": false, "blocklist-enabled": false, "rename-partial-files": false, "preallocation": 0, "cache-size-mb": 0
-    }"#;
-    config.file("settings.json", settings);
+    }}"#
+    );
+    config.file("settings.json", &settings);
     // It buffers its output where that is no terminal.
     let mut command = command(Some(host), "stdbuf");
     command
@@ -142,7 +174,7 @@ fn transmission(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Com
     command
 }
 
-fn aria2(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
+fn aria2(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
     let metainfo = std::fs::read(torrent).unwrap();
     // It speaks to UDP trackers only through the socket of its DHT, which finds nobody to talk to
     // here.
@@ -150,7 +182,9 @@ fn aria2(host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
     let mut command = command(Some(host), "aria2c");
     command
         .args(["--no-conf", "--enable-color=false", "--summary-interval=1"])
-        .args(["--bt-enable-lpd=false", "--enable-peer-exchange=false"])
+        .arg(format!("--bt-enable-lpd={}", ways.lsd))
+        .arg(format!("--enable-peer-exchange={}", ways.pex))
+        .arg(format!("--max-download-limit={}", ways.down.unwrap_or(0)))
         .args(["--allow-overwrite=true", "--check-integrity=true"])
         .args([
             "--file-allocation=none",

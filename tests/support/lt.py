@@ -1,6 +1,6 @@
 """libtorrent as a client to test against: joins one torrent's swarm and prints its state as JSON, a line each.
 
-usage: lt.py TORRENT DIR --listen ADDR:PORT[,ADDR:PORT]...
+usage: lt.py TORRENT|LINK DIR --listen ADDR:PORT[,ADDR:PORT]... [--peer ADDR PORT] [--lsd] [--down BYTES]
 """
 
 import argparse
@@ -14,15 +14,18 @@ def arguments():
     parser.add_argument("torrent")
     parser.add_argument("dir")
     parser.add_argument("--listen", required=True)
+    parser.add_argument("--peer", nargs=2, default=[])
+    parser.add_argument("--lsd", action="store_true")
+    parser.add_argument("--down", type=int, default=0)
     return parser.parse_args()
 
 
-def session(listen):
+def session(args):
     kinds = lt.alert.category_t
     return lt.session({
-        "listen_interfaces": listen,
+        "listen_interfaces": args.listen,
         "enable_dht": False,
-        "enable_lsd": False,
+        "enable_lsd": args.lsd,
         "enable_upnp": False,
         "enable_natpmp": False,
         "enable_incoming_utp": False,
@@ -42,12 +45,19 @@ def say(**fields):
 
 def main():
     args = arguments()
-    ses = session(args.listen)
-    params = lt.add_torrent_params()
-    params.ti = lt.torrent_info(args.torrent)
+    ses = session(args)
+    if args.torrent.startswith("magnet:"):
+        params = lt.parse_magnet_uri(args.torrent)
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(args.torrent)
     params.save_path = args.dir
     params.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
     handle = ses.add_torrent(params)
+    # The limit of the session does not hold for peers in private networks.
+    handle.set_download_limit(args.down)
+    if args.peer:
+        handle.connect_peer((args.peer[0], int(args.peer[1])))
     before = None
     flushed = None  # None: not asked for yet; False: asked for; True: all that was got is on disk
     while True:

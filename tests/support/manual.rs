@@ -9,9 +9,10 @@ use brooklet::base::Duration;
 use brooklet::peer::phase::{Step, step};
 use brooklet::peer::{Capabilities, Fault, Phase};
 use brooklet::wire::announce::{Event, Query, Reply};
+use brooklet::wire::extended::exchange::{REACHABLE, SEED};
 use brooklet::wire::message::Kind;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
-use brooklet::wire::{Family, Message, bencode};
+use brooklet::wire::{Family, Message, PeerExchange, bencode};
 
 use crate::transcript::Setting;
 use crate::transcript::words::{dump, encode, hex};
@@ -27,6 +28,7 @@ pub fn part(name: &str) -> String {
             "torrents/wire/http_announce_reply_compact.bin",
         ))),
         "udp" => fenced(&udp()),
+        "exchange" => fenced(&exchange()),
         "messages" => messages(),
         "legal" => legal(),
         "bounds" => bounds(),
@@ -314,6 +316,22 @@ const SAMPLES: [(&str, &str, &str); 18] = [
     ("unknown 99", "any other number", "3"),
 ];
 
+/// A message of peer exchange as we send it.
+fn exchange() -> String {
+    let addr = |text: &str| text.parse().unwrap();
+    let message = PeerExchange {
+        added: vec![
+            (addr("203.0.113.5:6881"), SEED | REACHABLE),
+            (addr("198.51.100.7:51413"), 0),
+            (addr("[2001:db8::9]:6881"), REACHABLE),
+        ],
+        dropped: vec![addr("192.0.2.30:6889")],
+    };
+    let mut payload = Vec::new();
+    message.encode(&mut payload);
+    values(&payload)
+}
+
 fn messages() -> String {
     let setting = Setting::load();
     let mut table =
@@ -378,7 +396,9 @@ fn bounds() -> String {
     let (mut table, mut reason) = (String::new(), Vec::new());
     let files = [
         "src/base/limits.rs",
+        "src/base/limits/metadata.rs",
         "src/base/limits/dht.rs",
+        "src/base/limits/finding.rs",
         "src/base/limits/unattended.rs",
     ];
     let text: String = files.map(read_text).concat();

@@ -15,8 +15,8 @@ use brooklet::peer::{Local, Segment};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Effect, Order, Progress, Report, Snapshot, Source, Stay, Then, Us};
 use brooklet::tracker::{Action, Families};
-use brooklet::wire::handshake;
 use brooklet::wire::message::{frame_len, piece_header};
+use brooklet::wire::{Message, handshake};
 
 use crate::transcript::Setting;
 use crate::transcript::words::{encode, message_words};
@@ -78,6 +78,7 @@ struct Other {
     greeted: bool,
     bytes: Vec<u8>,
     said: Vec<String>,
+    extended: Vec<(u8, Vec<u8>)>,
     hung_up: bool,
 }
 
@@ -406,9 +407,12 @@ impl Bench {
             };
             let frame: Vec<u8> = other.bytes.drain(..whole).collect();
             if !std::mem::replace(&mut other.greeted, true) {
-                other.said.push("handshake".to_string())
-            } else {
-                other.said.push(message_words(&frame))
+                other.said.push("handshake".to_string());
+                continue;
+            }
+            other.said.push(message_words(&frame));
+            if let Ok(Message::Extended { id, payload }) = Message::parse(&frame[4..]) {
+                other.extended.push((id, payload.to_vec()));
             }
         }
     }
@@ -421,6 +425,11 @@ impl Bench {
     /// What we have said to a peer since this was called last.
     pub fn hears(&mut self, key: usize) -> Vec<String> {
         std::mem::take(&mut self.peers.entry(key).or_default().said)
+    }
+
+    /// The numbers and payloads of messages of extensions among that.
+    pub fn hears_extended(&mut self, key: usize) -> Vec<(u8, Vec<u8>)> {
+        std::mem::take(&mut self.peers.entry(key).or_default().extended)
     }
 
     /// Whether we hung up on it.
@@ -501,6 +510,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         earlier: Totals::default(),
         trackers: Vec::new(),
         dht: false,
+        pex: false,
         timeout: None,
         sequential: false,
         metadata_size: None,

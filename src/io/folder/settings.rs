@@ -41,6 +41,8 @@ pub struct Settings {
     pub no_trackers: Option<()>,
     /// `--no-dht`.
     pub no_dht: Option<()>,
+    /// `--no-pex`.
+    pub no_pex: Option<()>,
     /// `--dht-node`, each: host (without brackets) and port.
     pub dht_nodes: Vec<(String, u16)>,
     /// `--allow-local`.
@@ -130,6 +132,7 @@ impl Wishes {
             ("memory", new.memory != old.memory),
             ("no-trackers", new.no_trackers != old.no_trackers),
             ("no-dht", new.no_dht != old.no_dht),
+            ("no-pex", new.no_pex != old.no_pex),
             ("dht-node", new.dht_nodes != old.dht_nodes),
             ("allow-local", new.allow_local != old.allow_local),
             ("quiet or verbose", new.level != old.level),
@@ -158,6 +161,7 @@ impl Settings {
             on_complete: self.on_complete.or_else(|| others.on_complete.clone()),
             no_trackers: self.no_trackers.or(others.no_trackers),
             no_dht: self.no_dht.or(others.no_dht),
+            no_pex: self.no_pex.or(others.no_pex),
             dht_nodes: if self.dht_nodes.is_empty() {
                 others.dht_nodes.clone()
             } else {

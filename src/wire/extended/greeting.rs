@@ -13,17 +13,20 @@ pub const HANDSHAKE: u8 = 0;
 /// An extension that brooklet speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extension {
+    /// Peers name each other (BEP 11).
+    Exchange,
     /// The `info` dictionary is sent in blocks (BEP 9).
     Metadata,
 }
 
 impl Extension {
     /// All of them.
-    pub const ALL: [Extension; 1] = [Extension::Metadata];
+    pub const ALL: [Extension; 2] = [Extension::Exchange, Extension::Metadata];
 
     /// What it is called in `m`.
     pub fn name(self) -> &'static str {
         match self {
+            Extension::Exchange => "ut_pex",
             Extension::Metadata => "ut_metadata",
         }
     }
@@ -31,6 +34,7 @@ impl Extension {
     /// The number that our handshake gives it.
     pub fn ours(self) -> u8 {
         match self {
+            Extension::Exchange => 1,
             Extension::Metadata => 2,
         }
     }
@@ -44,7 +48,9 @@ impl Extension {
 /// What an extended handshake says. What is left out stays as an earlier one said it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ExtendedGreeting {
-    /// Number of the metadata extension, 0 to switch it off.
+    /// Number of peer exchange, 0 to switch it off.
+    pub exchange: Option<u8>,
+    /// The same of the metadata extension.
     pub metadata: Option<u8>,
     /// Bytes of the `info` dictionary (BEP 9): the sender has it.
     pub metadata_size: Option<u32>,
@@ -82,6 +88,7 @@ impl ExtendedGreeting {
         ]);
         let m = m.and_then(Value::dict);
         Ok(ExtendedGreeting {
+            exchange: m.and_then(|m| number(m, Extension::Exchange)),
             metadata: m.and_then(|m| number(m, Extension::Metadata)),
             metadata_size: whole(size),
             port: whole(port).filter(|&port| port != 0),
@@ -95,16 +102,16 @@ impl ExtendedGreeting {
     /// Appends the dictionary.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let int = |number: u32| bencode::int(i64::from(number));
-        let m = self.metadata.map(|number| {
-            let name = Extension::Metadata.name();
-            (name, int(number.into()))
+        let numbers = Extension::ALL.into_iter().filter_map(|it| {
+            let number = self.said(it)?;
+            Some((it.name(), int(number.into())))
         });
         let octets = |ip| match ip {
             IpAddr::V4(ip) => bencode::bytes(ip.octets()),
             IpAddr::V6(ip) => bencode::bytes(ip.octets()),
         };
         let entries = [
-            Some(("m", bencode::dict(m))),
+            Some(("m", bencode::dict(numbers))),
             self.metadata_size.map(|size| ("metadata_size", int(size))),
             self.port.map(|port| ("p", int(port.into()))),
             self.queue.map(|queue| ("reqq", int(queue))),
@@ -123,6 +130,7 @@ impl ExtendedGreeting {
                 *old = new;
             }
         }
+        keep(&mut self.exchange, later.exchange);
         keep(&mut self.metadata, later.metadata);
         keep(&mut self.metadata_size, later.metadata_size);
         keep(&mut self.port, later.port);
@@ -134,10 +142,14 @@ impl ExtendedGreeting {
 
     /// The number that the sender gives an extension.
     pub fn number(&self, extension: Extension) -> Option<u8> {
-        let number = match extension {
+        self.said(extension).filter(|&number| number != HANDSHAKE)
+    }
+
+    fn said(&self, extension: Extension) -> Option<u8> {
+        match extension {
+            Extension::Exchange => self.exchange,
             Extension::Metadata => self.metadata,
-        };
-        number.filter(|&number| number != HANDSHAKE)
+        }
     }
 }
 
@@ -169,6 +181,7 @@ mod tests {
     fn what_libtorrent_says_is_read() {
         let said = ExtendedGreeting::parse(LIBTORRENT).unwrap();
         assert_eq!(said.number(Extension::Metadata), Some(2));
+        assert_eq!(said.number(Extension::Exchange), Some(1));
         assert_eq!(
             (said.metadata_size, said.queue),
             (Some(81_991), Some(2_000))
@@ -181,6 +194,7 @@ mod tests {
     #[test]
     fn what_we_say_is_sorted_and_read_back() {
         let said = ExtendedGreeting {
+            exchange: Some(1),
             metadata: Some(2),
             metadata_size: Some(5),
             port: Some(6881),
@@ -193,7 +207,7 @@ mod tests {
         said.encode(&mut out);
         assert_eq!(
             out,
-            b"d1:md11:ut_metadatai2ee13:metadata_sizei5e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v1:x\
+            b"d1:md11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei5e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v1:x\
               6:yourip4:\x01\x02\x03\x04e"
         );
         assert_eq!(ExtendedGreeting::parse(&out), Ok(said));

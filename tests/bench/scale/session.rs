@@ -307,6 +307,7 @@ fn session(count: usize) -> Session {
         earlier: Totals::default(),
         trackers: Vec::new(),
         dht: false,
+        pex: false,
         timeout: None,
         sequential: false,
         metadata_size: None,

@@ -41,6 +41,16 @@ const KRPC: [&[u8]; 8] = [
     b"brooklet DHT nodes 1\nid4 0303030303030303030303030303030303030303\nnode 0303030303030303030303030303030303030303 192.0.2.7:6881\n",
 ];
 
+/// For `extended`: what libtorrent and Transmission say, and the examples of BEP 9.
+const EXTENDED: [&[u8]; 6] = [
+    b"d12:complete_agoi-1e1:md11:lt_donthavei7e10:share_modei8e11:upload_onlyi3e12:ut_holepunchi4e11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei81991e4:reqqi2000e11:upload_onlyi1e1:v19:libtorrent/2.0.14.06:yourip4:\x0a\x00\x00\x01e",
+    b"d1:ei1e4:ipv616:aaaaaaaaaaaaaaaa1:md11:ut_metadatai3e6:ut_pexi1ee13:metadata_sizei81991e1:pi6103e4:reqqi2000e1:v18:Transmission 4.1.4e",
+    b"d8:msg_typei0e5:piecei0ee",
+    b"d8:msg_typei1e5:piecei0e10:total_sizei34256eexxxxxxxx",
+    b"d5:added12:\x0a\x00\x00\x01\x1a\xe1\x0a\x00\x00\x02\x1a\xe27:added.f2:\x02\x086:added618:aaaaaaaaaaaaaaaabb8:added6.f1:\x107:dropped6:\x0a\x00\x00\x03\x00\x078:dropped60:e",
+    b"d5:added5:\x0a\x00\x00\x01\x1ae",
+];
+
 /// Seeds by target.
 pub type Seeds = BTreeMap<&'static str, Vec<Vec<u8>>>;
 
@@ -62,6 +72,7 @@ pub fn all(testdata: &Path) -> Seeds {
     add("resume", &texts);
     add("json", &JSON.map(|text| text.as_bytes().to_vec()));
     add("udp_tracker", &datagrams());
+    add("extended", &EXTENDED.map(<[u8]>::to_vec));
     add("krpc", &KRPC.map(<[u8]>::to_vec));
     add("http", &answers(&wire));
     add("wire", &streams(&wire, &said));

@@ -18,6 +18,9 @@ pub fn greeting(script: &mut Script<'_>, torrent: &Torrent) -> Vec<u8> {
     if kind & 1 == 1 {
         greeting.reserved = [0; 8];
     }
+    if kind & 0x80 == 0x80 {
+        greeting.reserved[5] = 0x10;
+    }
     greeting.info_hash = match kind & 0x0e {
         0x0e => InfoHash([0xbb; 20]),
         0x0c | 0x0a => SECOND,
@@ -59,7 +62,8 @@ pub fn message(script: &mut Script<'_>, torrent: &Torrent) -> Vec<u8> {
         14 => Message::Reject(block(script, torrent)),
         15 => Message::AllowedFast(script.number()),
         16 => Message::Extended {
-            id: script.byte(),
+            // Few numbers mean something.
+            id: script.byte() % 5,
             payload: script.bytes(),
         },
         17 => Message::Unknown(script.byte()),

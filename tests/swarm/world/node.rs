@@ -155,6 +155,8 @@ pub struct Node {
     pub disk_rate: Option<u64>,
     /// Bytes a second that its session may receive and send; none: any number.
     pub limits: (Option<u64>, Option<u64>),
+    /// It tells peers of others, and hears of others from them.
+    pub pex: bool,
     /// Connections that its session may have.
     pub max_peers: usize,
     /// Torrents that it may download at the same time; none: any number.
@@ -206,6 +208,7 @@ impl Node {
             forsaken: Vec::new(),
             disk_rate: None,
             limits: (None, None),
+            pex: false,
             max_peers: limits::PEERS,
             active: None,
             writer: Writer::default(),
@@ -323,6 +326,7 @@ impl Node {
             earlier: Totals::default(),
             trackers: vec![vec![tracker::URL.to_string()]],
             dht: false,
+            pex: self.pex,
             timeout: None,
             sequential: false,
             metadata_size: None,

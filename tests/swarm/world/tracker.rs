@@ -20,6 +20,8 @@ pub struct Tracker {
     torrents: BTreeMap<String, BTreeMap<SocketAddrV4, Now>>,
     /// Those that do not announce, and take part in all.
     mute: Vec<SocketAddrV4>,
+    /// The only peer that is named; none: all are.
+    pub only: Option<SocketAddrV4>,
 }
 
 impl Tracker {
@@ -50,7 +52,11 @@ impl Tracker {
         } else {
             swarm.insert(addr, now);
         }
-        let others = swarm.keys().copied().filter(|&other| other != addr);
+        let named = |&other: &SocketAddrV4| {
+            let only = self.only.is_none_or(|only| only == other);
+            other != addr && only
+        };
+        let others = swarm.keys().copied().filter(named);
         let mut others: Vec<SocketAddrV4> = others.collect();
         let peers = draw(&mut others, PEERS, rng);
         let mut body = String::new();

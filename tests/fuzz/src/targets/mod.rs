@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod bencode;
 pub mod dht;
+pub mod extended;
 pub mod http;
 pub mod json;
 pub mod krpc;
@@ -24,6 +25,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("metainfo", metainfo::run),
     ("wire", wire::run),
     ("announce", announce::run),
+    ("extended", extended::run),
     ("udp_tracker", udp_tracker::run),
     ("krpc", krpc::run),
     ("http", http::run),

@@ -112,6 +112,7 @@ fn world(script: &mut Script<'_>) -> World {
         doubted: Vec::new(),
         earlier: Totals::default(),
         dht: false,
+        pex: odd & 2 == 2,
         timeout: None,
         stay,
         trackers,
