@@ -12,6 +12,7 @@ pub mod fair_shares;
 pub mod budget;
 
 pub mod appetite;
+mod checks;
 mod incoming;
 mod patience;
 mod queue;
@@ -32,11 +33,10 @@ pub mod session;
 pub mod extending;
 mod leaving;
 mod meeting;
+pub mod sleep;
 
 pub mod intake;
 mod planning;
-
-pub mod sleep;
 
 pub mod command;
 pub mod datagrams;

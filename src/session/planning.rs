@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use super::extending;
 use super::meeting;
 use super::session::Session;
+use super::sleep;
 use crate::base::{BLOCK, Host, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Fault, Greeting};
 use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
@@ -46,6 +47,7 @@ impl Session {
             self.torrents.note(torrent);
         }
         self.agenda.torrents = planned;
+        sleep::begin_checks(self);
         debug_assert!(self.torrents.iter().all(|t| t.counts_agree(&self.slots)));
     }
 
@@ -208,7 +210,7 @@ impl Session {
     fn plan_downloads(&mut self, now: Now) {
         self.each_torrent(|session, torrent| {
             if let Some(torrent) = session.torrents.get_mut(torrent) {
-                torrent.active = torrent.census.active + 1;
+                torrent.active = torrent.census.active as u32 + 1;
             }
         });
         let allowed = |session: &mut Session, bytes| {

@@ -1,5 +1,6 @@
 //! Sleep: a torrent that is complete and has no peers lets go of what it needs only for them. A
-//! peer that dials us meanwhile waits, with what it has sent, until the torrent is awake.
+//! peer that dials us meanwhile waits, with what it has sent, until the torrent is awake. One that
+//! is to be checked after others sleeps until then, too.
 
 use super::session::Session;
 use crate::base::{Now, PeerKey, TorrentKey};
@@ -9,6 +10,20 @@ use crate::torrent::Order;
 /// files may be let go of. False: it may not any more.
 pub fn fall_asleep(session: &mut Session, torrent: TorrentKey) -> bool {
     session.torrents.fall_asleep(torrent)
+}
+
+/// A torrent that was added just now may sleep until it is its turn to be checked: its files may be
+/// let go of. False: it may not, since there is nothing to check, or it is its turn.
+pub fn await_check(session: &mut Session, torrent: TorrentKey, now: Now) -> bool {
+    session.torrents.await_check(torrent, now)
+}
+
+/// Torrents that sleep until they are checked wake up for it, a few at a time.
+pub(super) fn begin_checks(session: &mut Session) {
+    while let Some(torrent) = session.torrents.checks.next() {
+        session.with(torrent, |torrent, with| torrent.wake(with.effects));
+        session.torrents.note(torrent);
+    }
 }
 
 /// A torrent is awake again, as [`Effect::Wake`](crate::torrent::effect::Effect::Wake) asks for,

@@ -5,6 +5,7 @@ use std::ops::{Index, IndexMut};
 
 use slab::Slab;
 
+use super::checks::Checks;
 use super::invariants;
 use super::queue::Queue;
 use super::timers::Alarms;
@@ -25,6 +26,8 @@ pub struct Torrents {
     pub unused: Alarms,
     /// Which of them download, and which wait.
     pub queue: Queue,
+    /// Which of them are checked, and which sleep until they are.
+    pub checks: Checks,
     /// Peers that want something of us, over all torrents.
     interested: usize,
     /// Those that have content to be read from disk and handed to us.
@@ -59,6 +62,7 @@ impl Torrents {
             dial: Alarms::default(),
             unused: Alarms::default(),
             queue: Queue::new(active),
+            checks: Checks::default(),
             interested: 0,
             reading: SortedSet::new(),
             by_hash: SortedMap::new(),
@@ -94,6 +98,19 @@ impl Torrents {
             self.note(key);
         }
         sleeps
+    }
+
+    /// One sleeps until it is checked, if it may.
+    pub fn await_check(&mut self, key: TorrentKey, now: Now) -> bool {
+        self.note(key);
+        let enough = self.checks.are_enough_without(key);
+        let torrent = self.slab.get_mut(key);
+        let waits = torrent.is_some_and(|it| (enough || !it.is_checking()) && it.await_check(now));
+        if waits {
+            self.reading.remove(&key);
+            self.note(key);
+        }
+        waits
     }
 
     /// One is awake again.
@@ -160,6 +177,7 @@ impl Torrents {
     pub fn forget(&mut self, key: TorrentKey) {
         if let Some(gone) = self.slab.try_remove(key) {
             self.queue.forget(&gone);
+            self.checks.forget(key);
             self.reading.remove(&key);
             self.by_hash.remove(&gone.local.info_hash);
             self.interested -= counted(&gone);
@@ -237,6 +255,7 @@ impl Torrents {
         self.unused
             .set(key, content.and_then(|content| content.choking.unused_at()));
         self.queue.note(torrent);
+        self.checks.note(torrent);
         if let Some(content) = &mut torrent.content {
             let interested = torrent.census.interested;
             self.interested -= std::mem::replace(&mut content.choking.counted, interested);

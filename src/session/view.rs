@@ -122,6 +122,12 @@ pub fn find<'a>(session: &'a Session, info_hash: &InfoHash) -> Option<&'a Torren
     session.torrents.get(session.torrents.find(info_hash)?)
 }
 
+/// What a torrent is called.
+pub fn name(session: &Session, torrent: TorrentKey) -> &str {
+    let torrent = session.torrents.get(torrent);
+    torrent.map_or("", |torrent| &torrent.order.name)
+}
+
 /// All torrents.
 pub fn torrents(session: &Session) -> impl Iterator<Item = &Torrent> {
     session.torrents.iter()

@@ -1,5 +1,6 @@
 //! How far a torrent is: from the check of what is on disk to the way out.
 
+use super::effect::Progress;
 use crate::base::Now;
 
 /// How far a torrent is.
@@ -59,6 +60,8 @@ pub struct Life {
     pub drowsy: bool,
     /// It sleeps, and is to wake up.
     pub waking: bool,
+    /// How far it was when it fell asleep before it was checked, as long as it sleeps.
+    pub unchecked: Option<Box<Progress>>,
     /// The check of what is on disk is over.
     pub checked: bool,
     /// It has stayed for as long as it was to.
@@ -84,6 +87,7 @@ impl Life {
             resting: None,
             drowsy: false,
             waking: false,
+            unchecked: None,
             checked: false,
             reached: false,
             endless: false,

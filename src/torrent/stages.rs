@@ -222,6 +222,29 @@ impl Torrent {
         sleeps
     }
 
+    /// Sleeps until it is checked. False: there is nothing to check, or the check has begun.
+    pub fn await_check(&mut self, now: Now) -> bool {
+        let progress = self.progress(now);
+        let waits = progress.checking.is_some_and(|(decided, _)| decided == 0);
+        if waits {
+            self.content = None;
+            self.life.unchecked = Some(Box::new(progress));
+        }
+        waits
+    }
+
+    /// Whether it is awake to be checked, or is to wake up for that.
+    pub fn is_checking(&self) -> bool {
+        let awake = self.content.is_some() || self.life.waking;
+        awake && self.life.stage == Stage::Checking
+    }
+
+    /// Whether it sleeps until it is its turn to be checked.
+    pub fn waits_for_check(&self) -> bool {
+        let asleep = self.life.unchecked.is_some() && !self.life.waking;
+        asleep && self.life.stage == Stage::Checking
+    }
+
     /// Has the outside find what it needs to be awake.
     pub fn wake(&mut self, effects: &mut Effects) {
         if self.content.is_none() && !self.life.waking {
@@ -240,6 +263,7 @@ impl Torrent {
         self.content = Some(Box::new(content));
         let life = &mut self.life;
         (life.waking, life.drowsy, life.resting) = (false, false, None);
+        life.unchecked = None;
         if !is_whole {
             (life.complete_at, life.checked) = (None, false);
             if life.stage == Stage::Running {

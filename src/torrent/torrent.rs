@@ -36,7 +36,8 @@ pub struct Torrent {
     pub local: Local,
     /// How far it is.
     pub life: Life,
-    /// What it has while it is awake; `None`: it sleeps, and has no peers.
+    /// What it has while it is awake; `None`: it sleeps, and has no peers: see
+    /// [`Life::unchecked`] for one that is not complete.
     pub content: Option<Box<Content>>,
     /// Addresses of its peers.
     pub candidates: Candidates,
@@ -56,7 +57,7 @@ pub struct Torrent {
     pub ended: Option<Ended>,
     /// The peers that owed us blocks when it began to ask in this turn, and one more: it bounds how
     /// many pieces are partial.
-    pub active: usize,
+    pub active: u32,
     /// It stands on the list of those to plan for.
     pub stirred: bool,
 }
@@ -193,6 +194,9 @@ impl Torrent {
 
     /// How far it is.
     pub fn progress(&self, now: Now) -> Progress {
+        if let Some(unchecked) = &self.life.unchecked {
+            return **unchecked;
+        }
         let (done, size) = match &self.content {
             Some(content) if self.order.download => {
                 (content.pieces.done(), content.pieces.wanted())
@@ -222,6 +226,7 @@ impl Torrent {
     /// Bytes of the files that are not there.
     pub fn left(&self) -> u64 {
         let verified = self.content.as_ref().map(|it| it.pieces.verified_bytes());
+        let verified = verified.or(self.life.unchecked.as_ref().map(|it| it.done));
         verified.map_or(0, |verified| self.order.size - verified)
     }
 
@@ -293,13 +298,8 @@ impl Torrent {
                     next = sooner(next, round.filter(|_| self.census.interested > 0));
                     next = sooner(next, content.haves.deadline(self.census.open));
                     next = sooner(next, sooner(self.swarm_deadline(), self.drowsy_deadline()));
-                } else {
-                    next = sooner(
-                        next,
-                        self.candidates
-                            .next_deadline()
-                            .filter(|_| !self.life.waking),
-                    );
+                } else if !self.life.waking {
+                    next = sooner(next, self.candidates.next_deadline());
                 }
                 next = sooner(next, sooner(self.stay_deadline(), self.record.deadline()));
             }
@@ -313,7 +313,7 @@ impl Torrent {
     fn report_deadline(&self) -> Option<Now> {
         let stale = self.reporting.is_stale(self.totals(), self.census.open);
         let lively = self.is_running() && (self.is_downloading() || stale);
-        let early = matches!(self.life.stage, Stage::Checking | Stage::Metadata);
+        let early = self.is_checking() || self.life.stage == Stage::Metadata;
         (lively || early).then(|| self.reporting.next())
     }
 
@@ -381,7 +381,7 @@ impl Torrent {
         now: Now,
     ) -> Asked {
         let room = peer.room(now);
-        let active = self.active;
+        let active = self.active as usize;
         let pieces = &mut self.awake_mut().pieces;
         // While it chokes us there is mostly nothing to ask it for.
         let wanted = |&piece: &u32| pieces.needs(piece) && peer.holdings().has(piece);

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Duration, limits};
+use brooklet::base::{Bits, Duration, limits};
 use brooklet::peer::Fault;
-use brooklet::session::{Appetite, DiskLoad};
+use brooklet::session::{Appetite, DiskLoad, sleep};
 
 use crate::session::Bench;
 
@@ -35,4 +35,17 @@ fn bytes_read_of_a_peer_that_has_not_greeted_us() {
     );
     bench.says(key, "handshake fast -TR3000-abcdefghi001");
     assert_eq!(appetite(&bench), Some(Appetite::Read(limits::ASKING_READ)));
+}
+
+#[test]
+fn torrents_of_a_folder_that_are_awake_to_be_checked() {
+    let mut bench = Bench::seeder(4);
+    let mut waits = |number: usize| {
+        let key = bench.adds(&format!("t{number}"), |order| {
+            (order.trusted, order.to_hash) = (Bits::new(4), Bits::full(4));
+        });
+        sleep::await_check(&mut bench.session, key, bench.now)
+    };
+    assert!(!(0..limits::CHECKS).any(&mut waits));
+    assert!(waits(limits::CHECKS));
 }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Bits, Duration, Geometry, limits};
+use brooklet::base::{Bits, Duration, Geometry, TorrentKey, limits};
 use brooklet::peer::Fault;
 use brooklet::session::{Appetite, Change, Command, DiskLoad, State, command, sleep, view};
 use brooklet::torrent::{Order, Report, Source, Stage, Torrent};
@@ -257,6 +257,75 @@ fn it_is_steered_while_it_sleeps() {
     assert!(bench.is_gone(key));
     assert_eq!(bench.closed, [(torrent, false)]);
     assert!(bench.session.torrent(torrent).is_none() && bench.saves.is_empty());
+}
+
+/// Nothing of what is on disk is known.
+fn unchecked(order: &mut Order) {
+    (order.trusted, order.to_hash) = (Bits::new(PIECES), Bits::full(PIECES));
+}
+
+/// Of many that are to be checked a few are awake. The others are shown as they are, and wake up in
+/// the order in which they were added, unless they are paused.
+#[test]
+fn torrents_sleep_until_it_is_their_turn_to_be_checked() {
+    let mut bench = Bench::seeder(PIECES);
+    let waits = |bench: &mut Bench, key| sleep::await_check(&mut bench.session, key, bench.now);
+    let added = (0..limits::CHECKS + 4).map(|number| {
+        let key = bench.adds(&format!("t{number}"), unchecked);
+        (key, waits(&mut bench, key))
+    });
+    let (keys, waiting): (Vec<TorrentKey>, Vec<bool>) = added.unzip();
+    let first: Vec<bool> = (0..keys.len()).map(|it| it >= limits::CHECKS).collect();
+    assert_eq!(waiting, first);
+    let own = bench.torrent;
+    assert!(!waits(&mut bench, own), "it is checked already");
+    let late = &keys[limits::CHECKS..];
+    let shown = |bench: &Bench, key| {
+        let view = view::of(&bench.session, bench.now);
+        let mut torrents = view.torrents.into_iter();
+        let shown = torrents.find(|it| it.key == key).unwrap();
+        (shown.state, shown.progress.done, shown.progress.checking)
+    };
+    let all = u64::from(PIECES * PIECE);
+    let before = (State::Checking, 0, Some((0, all)));
+    assert_eq!(shown(&bench, late[3]), before);
+    assert_eq!(bench.session.torrent(late[3]).unwrap().left(), all);
+    let does = |bench: &mut Bench, it| command::perform(&mut bench.session, it, bench.now).unwrap();
+    does(&mut bench, Command::Pause(late[0]));
+    let (torrent, data) = (late[1], false);
+    does(&mut bench, Command::Remove { torrent, data });
+    // The first ones are read to their end.
+    bench.turn();
+    assert_eq!(bench.waking, late[2..], "it is their turn");
+    assert_eq!(shown(&bench, keys[0]).0, State::Seeding);
+    bench.wait(limits::FAREWELL);
+    assert_eq!(bench.closed, [(late[1], false)]);
+    does(&mut bench, Command::Resume(late[0]));
+    bench.turn();
+    assert_eq!(bench.waking, [late[2], late[3], late[0]]);
+    for &key in [&late[..1], &late[2..]].concat().iter() {
+        assert_eq!(shown(&bench, key), before);
+        let mut order = bench.order();
+        unchecked(&mut order);
+        sleep::wake_up(&mut bench.session, key, order, bench.now);
+        bench.turn();
+        assert_eq!(shown(&bench, key), (State::Seeding, all, None));
+        bench.session.assert_invariants();
+    }
+    assert_eq!(bench.waking.len(), 3, "each is asked for once");
+}
+
+/// A torrent that waits for its check says nothing of its progress again and again.
+#[test]
+fn one_that_waits_for_its_check_has_nothing_to_do() {
+    let mut bench = Bench::seeder(PIECES);
+    for number in 0..limits::CHECKS {
+        bench.adds(&format!("t{number}"), unchecked);
+    }
+    let late = bench.adds("late", unchecked);
+    assert!(sleep::await_check(&mut bench.session, late, bench.now));
+    let torrent = bench.session.torrent(late).unwrap();
+    assert_eq!(torrent.next_deadline(), None);
 }
 
 /// Everything that a torrent knows is in its debug output: asleep that is as long whether it has

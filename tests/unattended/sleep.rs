@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::run::{Run, SOON, one, wait};
-use super::support::child::{Child, brooklet};
+use super::support::child::{Child, Stream, brooklet};
 use super::support::content::Content;
+use super::support::dir::Dir;
 use super::support::json::Json;
 use super::support::peer::handshake;
 use super::support::torrent::Torrent;
@@ -88,11 +89,7 @@ fn two_at_the_same_time_download_one_that_sleeps() {
     let shown = run.until(&["seeding"]);
     assert!(shown[0].get("uploaded").count() >= 2 * torrent.content.len() as u64);
     assert_eq!(shown[1].get("uploaded").count(), 0);
-    assert!(
-        !run.child
-            .text(super::support::child::Stream::Err)
-            .contains("other: it is awake")
-    );
+    assert!(!run.child.text(Stream::Err).contains("other: it is awake"));
 }
 
 /// The metainfo went away, became another torrent's, or was damaged while it slept: that one fails,
@@ -148,6 +145,42 @@ fn content_that_was_changed_is_checked() {
             .all(|(done, whole)| 0 < done && done < whole),
         "{shown:?}"
     );
+}
+
+/// Many are to be checked: most of them sleep until it is their turn. Each is found as it is on
+/// disk, and what is wrong with its resume data is said once.
+#[test]
+fn many_wait_for_their_check() {
+    let dir = Dir::new();
+    let folder = dir.join("run");
+    let torrents: Vec<Torrent> = (0..30)
+        .map(|it| one(&format!("t{it}"), 2_000_000, it))
+        .collect();
+    fs::create_dir_all(folder.join("torrents")).unwrap();
+    for torrent in &torrents {
+        torrent.content.write(&folder.join("downloads"));
+        let file = folder.join(format!("torrents/{}", torrent.hex()));
+        torrent.write(&file.with_extension("torrent"), &[]);
+        fs::write(file.with_extension("resume"), "torn").unwrap();
+    }
+    let changed = folder.join("downloads/t29");
+    let mut bytes = fs::read(&changed).unwrap();
+    bytes[1_000_000] ^= 1;
+    fs::write(&changed, bytes).unwrap();
+    let child = Run::begin(&folder, &[]);
+    let mut run = Run { dir, child };
+    run.child.line("it is checked once others are", SOON);
+    let shown = run.until(&["seeding", "downloading"]);
+    assert_eq!(shown.len(), torrents.len());
+    for it in shown {
+        let (done, size) = (it.get("done").count(), it.get("size").count());
+        assert_eq!(done < size, it.get("name").text() == "t29", "{it:?}");
+    }
+    let text = run.child.text(Stream::Err);
+    for torrent in &torrents {
+        let file = format!("{}.resume: damaged", torrent.hex());
+        assert_eq!(text.matches(&file).count(), 1, "{text}");
+    }
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub const WATCH_AT_ONCE: usize = 16;
 /// A seed that has sent something falls asleep this long after its last peer has gone: what it sent
 /// is on record then, and the next peer often comes soon.
 pub const DROWSY: Duration = Duration::from_secs(60);
+/// Torrents of a folder that are awake to be checked at one time: one is read, and the next ones
+/// are found meanwhile. Each has the hashes of all its pieces in memory, 20 bytes a piece.
+pub const CHECKS: usize = 3;
 /// Bytes of the list of torrents of a folder: more than a hundred thousand of them. It is our own
 /// file; a longer one is not.
 pub const LIST_BYTES: usize = 64 * MIB;

@@ -386,6 +386,11 @@ impl Store {
         self.go_on();
     }
 
+    /// How many torrents are being saved, or wait for that.
+    pub fn saving(&self) -> usize {
+        self.unfinished().count()
+    }
+
     /// Whether nothing is left to be saved.
     pub fn is_saved(&self) -> bool {
         self.unfinished().next().is_none()

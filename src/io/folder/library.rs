@@ -24,7 +24,7 @@ use crate::io::disk::threads::opening::Outcome;
 use crate::io::disk::{Store, places, state};
 use crate::io::setup::Setup;
 use crate::rpc::{Add, Added, Trouble};
-use crate::session::{Session, command, view};
+use crate::session::{Session, command, sleep, view};
 use crate::torrent::{Stage, Stay, Then, Torrent};
 use crate::wire::Metainfo;
 
@@ -411,8 +411,13 @@ impl Library {
         command::number_next(session, record.number);
         // Each torrent of the session has claimed its files, so this one is new.
         let torrent = session.add(order, now).ok()?;
-        store.insert(torrent, content, keeping);
         record.apply(torrent, session, now);
+        if sleep::await_check(session, torrent, now) {
+            let name = view::name(session, torrent);
+            log::info!("{name}: it is checked once others are");
+        } else {
+            store.insert(torrent, content, keeping);
+        }
         self.records.set(info_hash, record);
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))

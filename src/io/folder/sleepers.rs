@@ -2,42 +2,70 @@
 //! saved, and found again, from the torrent in `torrents/`, when a peer dials us or is to be
 //! dialed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::library::Library;
-use crate::base::{Now, TorrentKey};
+use crate::base::{Now, TorrentKey, limits};
 use crate::io::disk::Store;
 use crate::io::disk::threads::opening::{Reopened, Stored};
-use crate::session::{Session, sleep};
+use crate::session::{Session, sleep, view};
 
-/// Torrents that are about to fall asleep.
+/// Torrents that are about to fall asleep, or to wake up.
 #[derive(Debug, Default)]
-pub struct Sleepers(BTreeSet<TorrentKey>);
+pub struct Sleepers {
+    drowsy: BTreeSet<TorrentKey>,
+    /// Those that are to be checked, once what was found out of others is saved: they stay awake
+    /// until then, and a disk may take longer to sync than to read.
+    late: VecDeque<TorrentKey>,
+}
 
 impl Sleepers {
     /// A torrent may fall asleep once everything of it is saved.
     pub fn add(&mut self, torrent: TorrentKey) {
-        self.0.insert(torrent);
+        self.drowsy.insert(torrent);
     }
 
-    /// Has those fall asleep that may and of which everything is saved.
-    pub fn turn(&mut self, store: &mut Store, session: &mut Session) {
-        self.0.retain(|&torrent| {
+    /// Has a torrent found again that is to wake up.
+    pub fn wake(
+        &mut self,
+        torrent: TorrentKey,
+        library: &Library,
+        store: &mut Store,
+        session: &Session,
+    ) {
+        let sleeper = session.torrent(torrent);
+        let is_new = sleeper.is_some_and(|it| it.life.unchecked.is_some());
+        if is_new && store.saving() >= limits::CHECKS {
+            self.late.push_back(torrent);
+        } else {
+            reopen(torrent, library, store, session);
+        }
+    }
+
+    /// Has those fall asleep that may and of which everything is saved, and others be found again
+    /// that are to be checked.
+    pub fn turn(&mut self, library: &Library, store: &mut Store, session: &mut Session) {
+        while store.saving() < limits::CHECKS {
+            let Some(torrent) = self.late.pop_front() else {
+                break;
+            };
+            reopen(torrent, library, store, session);
+        }
+        self.drowsy.retain(|&torrent| {
             let drowsy = session.torrent(torrent).is_some_and(|it| it.life.drowsy);
             if !drowsy || !store.is_settled(torrent) {
                 return drowsy;
             }
             if sleep::fall_asleep(session, torrent) {
                 store.forget(torrent);
-                log::info!("{}: it sleeps", name(session, torrent));
+                log::info!("{}: it sleeps", view::name(session, torrent));
             }
             false
         });
     }
 }
 
-/// Has a torrent found again that is to wake up.
-pub fn wake(torrent: TorrentKey, library: &Library, store: &mut Store, session: &Session) {
+fn reopen(torrent: TorrentKey, library: &Library, store: &mut Store, session: &Session) {
     let Some(info_hash) = session.torrent(torrent).map(|it| it.order.info_hash) else {
         return;
     };
@@ -58,11 +86,12 @@ pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now:
             result,
         } = reopened;
         // It may have been removed meanwhile, and its key be another's.
-        let same = session.torrent(torrent).map(|it| it.order.info_hash) == Some(info_hash);
-        if !same || !sleep::is_asleep(session, torrent) {
-            continue;
-        }
-        for warning in warnings {
+        let found = session.torrent(torrent);
+        let found = found.filter(|it| it.order.info_hash == info_hash && it.content.is_none());
+        let Some(sleeper) = found else { continue };
+        // One that was not checked yet told of what is wrong when it was opened.
+        let is_new = sleeper.life.unchecked.is_none();
+        for warning in warnings.into_iter().filter(|_| is_new) {
             session.warn(Some(torrent), warning);
         }
         match result {
@@ -72,14 +101,9 @@ pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now:
                 let (order, content, keeping) = setup.order(found.opened);
                 store.insert(torrent, content, keeping);
                 sleep::wake_up(session, torrent, order, now);
-                log::info!("{}: it is awake", name(session, torrent));
+                log::info!("{}: it is awake", view::name(session, torrent));
             }
             Err(why) => session.fail(torrent, why, now),
         }
     }
-}
-
-fn name(session: &Session, torrent: TorrentKey) -> &str {
-    let torrent = session.torrent(torrent);
-    torrent.map_or("", |torrent| &torrent.order.name)
 }

@@ -240,7 +240,7 @@ impl Unattended {
     /// A torrent may fall asleep, or is to wake up from that.
     pub fn on_rest(&mut self, torrent: TorrentKey, store: &mut Store, session: &Session) {
         if sleep::is_asleep(session, torrent) {
-            sleepers::wake(torrent, &self.library, store, session);
+            self.sleepers.wake(torrent, &self.library, store, session);
         } else {
             self.sleepers.add(torrent);
         }
@@ -248,7 +248,7 @@ impl Unattended {
 
     /// Has torrents fall asleep.
     pub fn sweep(&mut self, store: &mut Store, session: &mut Session) {
-        self.sleepers.turn(store, session);
+        self.sleepers.turn(&self.library, store, session);
     }
 
     /// Whether the next turn has something to do though nothing happens.
