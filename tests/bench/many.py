@@ -97,7 +97,10 @@ def beside(program, folder, count, tracker):
     for number in range(ROUNDS):
         names = list(clients)
         for name in names if number % 2 == 0 else reversed(names):
-            figures[name].append(Start(clients[name](False), count, tracker, IDLE))
+            it = Start(clients[name](False), count, tracker, IDLE)
+            figures[name].append(it)
+            print(f"round {number + 1}: {name}: CPU {it.cpu:.3f} s, RSS {it.rss / 1024:.1f} MiB, idle {it.idle:.3f} %, "
+                  f"load {os.getloadavg()[0]:.1f}", flush=True)
     rows = (("RSS, MiB", lambda it: it.rss / 1024), ("CPU of a second start, s", lambda it: it.cpu),
             ("idle CPU, % of a core", lambda it: it.idle), ("handles", lambda it: it.handles), ("threads", lambda it: it.threads),
             ("last announce, s", lambda it: it.last), ("announces in a second, most", lambda it: it.most),

@@ -120,6 +120,19 @@ fn a_torrent_that_is_removed_with_its_data_is_not_left_half() {
 }
 
 #[test]
+fn what_a_kill_left_of_a_save_goes_with_its_torrent() {
+    let run = Run::start();
+    let torrent = one("some", 1000, 1);
+    run.add(&torrent, &[]);
+    let state = run.folder().join("torrents");
+    for ending in ["resume.new", "torrent.new"] {
+        fs::write(state.join(format!("{}.{ending}", torrent.hex())), "torn").unwrap();
+    }
+    run.says(&["remove", "1"]);
+    wait("something is kept of it", || files(&state) == 1);
+}
+
+#[test]
 fn requests_are_answered_while_a_thousand_torrents_are_taken_up() {
     let dir = Dir::new();
     let state = dir.folder("run/torrents");

@@ -36,8 +36,9 @@ pub fn erase(place: &Place<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskErro
     if data {
         errors.extend(erase_content(place, info_hash, &mut BTreeSet::new()).err());
     }
-    // What names the torrent goes last: until then a start finds all of it.
-    for ending in ["parts", "resume", "torrent"] {
+    // What names the torrent goes last: until then a start finds all of it. What a kill left of a
+    // file that was being replaced goes, too.
+    for ending in ["parts", "resume.new", "resume", "torrent.new", "torrent"] {
         let path = place.state_dir.join(format!("{info_hash}.{ending}"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

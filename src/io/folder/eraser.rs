@@ -8,6 +8,7 @@ use std::thread;
 
 use mio::Waker;
 
+use super::records::Version;
 use crate::base::{InfoHash, SortedMap, SortedSet};
 use crate::io::disk::erase::Place;
 use crate::io::disk::{DiskError, erase};
@@ -17,12 +18,22 @@ use crate::io::disk::{DiskError, erase};
 pub struct Eraser {
     state_dir: PathBuf,
     waker: Arc<Waker>,
-    /// Those whose files are being closed: the folder of their content, and whether it goes, too.
-    closing: SortedMap<InfoHash, (PathBuf, bool)>,
+    closing: SortedMap<InfoHash, Closing>,
     /// Those that threads are at.
     erasing: SortedSet<InfoHash>,
     told: Sender<Erased>,
     hears: Receiver<Erased>,
+}
+
+/// A torrent whose files are being closed, or that waits until it is on record that it is to go:
+/// else what a kill leaves of it would be taken for a torrent that stays.
+#[derive(Debug)]
+struct Closing {
+    /// The folder of its content, and whether that goes, too.
+    dir: PathBuf,
+    data: bool,
+    /// Its files are closed, and this version of the records says that it is to go.
+    recorded: Option<Version>,
 }
 
 /// A torrent of which nothing is kept any more, and what went wrong.
@@ -49,24 +60,39 @@ impl Eraser {
 
     /// A torrent's files are being closed. Its content lies in this folder.
     pub fn expect(&mut self, info_hash: InfoHash, dir: PathBuf, data: bool) {
-        self.closing.insert(info_hash, (dir, data));
+        let recorded = None;
+        let closing = Closing {
+            dir,
+            data,
+            recorded,
+        };
+        self.closing.insert(info_hash, closing);
     }
 
-    /// They are closed.
-    ///
-    /// # Errors
-    /// The line for the user if no thread can be started.
-    pub fn on_closed(&mut self, info_hash: InfoHash) -> Result<(), String> {
-        match self.closing.remove(&info_hash) {
-            Some((dir, data)) => self.erase(info_hash, dir, data),
-            None => Ok(()),
+    /// They are closed, and this version of the records says that the torrent is to go.
+    pub fn on_closed(&mut self, info_hash: InfoHash, version: Version) {
+        if let Some(closing) = self.closing.get_mut(&info_hash) {
+            closing.recorded = Some(version);
         }
+    }
+
+    /// Begins to delete what is closed, where this version of the records, which outlives the
+    /// process, says so. The lines for the user where no thread can be started.
+    pub fn begin(&mut self, kept: Version) -> Vec<String> {
+        let is_due = |closing: &Closing| closing.recorded.is_some_and(|at| at <= kept);
+        let due = self.closing.iter().filter(|(_, it)| is_due(it));
+        let due: Vec<InfoHash> = due.map(|(info_hash, _)| *info_hash).collect();
+        let gone = due.into_iter().filter_map(|info_hash| {
+            let Closing { dir, data, .. } = self.closing.remove(&info_hash)?;
+            self.erase(info_hash, dir, data).err()
+        });
+        gone.collect()
     }
 
     /// Deletes what is kept of a torrent whose files are closed, and its content if `data` says so.
     ///
     /// # Errors
-    /// See [`Eraser::on_closed`].
+    /// The line for the user if no thread can be started.
     pub fn erase(&mut self, info_hash: InfoHash, dir: PathBuf, data: bool) -> Result<(), String> {
         self.erasing.insert(info_hash);
         let (told, waker) = (self.told.clone(), Arc::clone(&self.waker));

@@ -244,10 +244,12 @@ impl Library {
             answers.extend(self.begin(key, outcome, store, session, now));
         }
         self.load_some(store, session);
+        let (version, kept) = self.records.versions();
         while let Some(closed) = store.next_closed() {
-            if let Err(why) = self.eraser.on_closed(closed.info_hash) {
-                session.warn(None, why);
-            }
+            self.eraser.on_closed(closed.info_hash, version);
+        }
+        for why in self.eraser.begin(kept) {
+            session.warn(None, why);
         }
         while let Some((info_hash, errors)) = self.eraser.next_erased() {
             for error in errors {
