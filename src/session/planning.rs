@@ -41,10 +41,7 @@ impl Session {
         self.report_incoming(false, now);
         let mut planned = std::mem::take(&mut self.agenda.torrents);
         for torrent in planned.drain(..) {
-            if let Some(torrent) = self.torrents.get_mut(torrent) {
-                torrent.stirred = false;
-            }
-            self.torrents.note(torrent);
+            self.torrents.on_planned(torrent);
         }
         self.agenda.torrents = planned;
         sleep::begin_checks(self);

@@ -242,6 +242,14 @@ impl Torrents {
         reading.min_by_key(|key| (waits(key), *key))
     }
 
+    /// One was planned for in this turn.
+    pub fn on_planned(&mut self, key: TorrentKey) {
+        if let Some(torrent) = self.slab.get_mut(key) {
+            torrent.stirred = false;
+        }
+        self.note(key);
+    }
+
     /// Takes note of what one does now, and of when it has something to do again.
     pub fn note(&mut self, key: TorrentKey) {
         let Some(torrent) = self.slab.get_mut(key) else {
