@@ -134,7 +134,7 @@ fn measure(options: &Options, source: &Source) -> Result<(u64, Geometry), Failur
 fn tell(metainfo: &Metainfo, output: &Output, json: bool, quiet: bool) -> Result<(), Failure> {
     let (pieces, length) = (metainfo.geometry.pieces(), metainfo.geometry.piece_length());
     let (hash, trackers) = (metainfo.info_hash, &metainfo.trackers);
-    let link = magnet::link(hash, &metainfo.name, trackers, &metainfo.web_seeds);
+    let link = magnet::link(hash, Some(&metainfo.name), trackers, &metainfo.web_seeds);
     if json {
         let path = output.path().map(|path| path.to_string_lossy());
         let object = json::Object::new()

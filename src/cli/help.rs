@@ -1,5 +1,9 @@
 //! What `--help` prints.
 
+mod unattended;
+
+pub use unattended::{ADD, LIMIT, PAUSE, REMOVE, RESUME, RUN, STATUS};
+
 /// `brooklet --version`.
 pub const VERSION: &str = concat!("brooklet ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -16,6 +20,7 @@ Commands:
   show TORRENT    say what a torrent holds
   check TORRENT   hash what is on disk, offline
   scrape TORRENT  ask the trackers how many seed and download it
+  peers TORRENT   say who is in its swarm, and how that is known
   run DIR         serve many torrents in one process, without a terminal
   status [N]      show what the process that runs in DIR does
   add TORRENT     add a torrent to it
@@ -24,8 +29,8 @@ Commands:
   explain FILE    every byte of a file of the protocol (not there yet)
   help [COMMAND]  this text, or that of a command (as COMMAND --help)
 
-TORRENT is the path of a .torrent, - for standard input, a magnet link (in
-quotes), or an info hash; add does not take the last two yet.
+TORRENT is the path of a .torrent, its http:// URL, - for standard input, a
+magnet link (in quotes), or an info hash.
 
   -h, --help      print this help
   -V, --version   print the version
@@ -96,10 +101,10 @@ Usage: brooklet get [OPTION]... TORRENT...
 
 Downloads, verifies every piece, uploads to others meanwhile, and ends as soon
 as everything selected is complete on disk. What is on disk already is checked
-and kept. TORRENT is the path of a .torrent, - for standard input, a magnet link
-(in quotes), or an info hash: of these two, peers are asked for the rest.
-Several share the process, its port and the limits; one that fails leaves the
-others running, and the command then ends with 1.
+and kept. TORRENT is the path of a .torrent, its http:// URL, - for standard
+input, a magnet link (in quotes), or an info hash: of these two, peers are asked
+for the rest. Several share the process, its port and the limits; one that fails
+leaves the others running, and the command then ends with 1.
 
       --metadata-only   fetch the .torrent of a link, and nothing of its content
   -o FILE               the same, to this file (NAME.torrent)
@@ -126,8 +131,8 @@ Usage: brooklet seed [OPTION]... TORRENT...
 Checks what is on disk and uploads it until stopped. Missing pieces are not
 downloaded; with nothing at all on disk it ends with 4. Content that is not
 under DIR is looked for in DIR itself and beside the torrent. TORRENT is the
-path of a .torrent, - for standard input, a magnet link or an info hash. Several
-share the process, its port and the limits.
+path of a .torrent, its http:// URL, - for standard input, a magnet link or an
+info hash. Several share the process, its port and the limits.
 
       --ratio R         stop when R times the content's size has been uploaded,
                         earlier runs counted
@@ -171,10 +176,11 @@ Examples:
 pub const SHOW: &str = "\
 Usage: brooklet show [OPTION]... TORRENT
 
-Says in words what a torrent holds. TORRENT is the path of a .torrent, - for
-standard input, a magnet link (in quotes), or an info hash; of these two, what
-they say themselves, or with --fetch what peers know. A file that cannot have
-its name on disk is shown with the one it gets, and what the torrent calls it.
+Says in words what a torrent holds. TORRENT is the path of a .torrent, its
+http:// URL, - for standard input, a magnet link (in quotes), or an info hash;
+of these two, what they say themselves, or with --fetch what peers know. A file
+that cannot have its name on disk is shown with the one it gets, and what the
+torrent calls it.
 
   -d, --dir DIR  where the content lies or will lie: decides whether names that
                  differ only by capitals are two files there (.)
@@ -197,7 +203,8 @@ Usage: brooklet check [OPTION]... TORRENT
 Hashes what is on disk, offline, on all cores; a line for each file, and a sum.
 Ends with 0 if the content is whole, with 4 if something is missing or damaged.
 Content that is not under DIR is looked for in DIR itself and beside the
-torrent. TORRENT is the path of a .torrent, or - for standard input.
+torrent. TORRENT is the path of a .torrent, its http:// URL, - for standard
+input, or a magnet link or info hash whose torrent was fetched before.
 
   -d, --dir DIR      where the content lies (.)
       --files WHICH  these files alone, chosen as for brooklet get; repeatable
@@ -216,161 +223,52 @@ pub const SCRAPE: &str = "\
 Usage: brooklet scrape [OPTION]... TORRENT
 
 Asks each tracker how many seeders, leechers and completed downloads it knows.
-Ends with 0 if at least one of them says. TORRENT is the path of a .torrent, or
-- for standard input.
+Ends with 0 if at least one of them says. TORRENT is the path of a .torrent, its
+http:// URL, - for standard input, or a magnet link (in quotes) that names
+trackers.
 
       --json         one JSON object for each tracker, a line each
       --bind ADDR    local address to ask from
       --allow-local  ask trackers at local addresses whatever their path
   -h, --help         print this help
 
+Other options of brooklet peers are taken, and change nothing.
+
 Example:
   brooklet scrape debian.torrent
 ";
 
-/// `brooklet run --help`.
-pub const RUN: &str = "\
-Usage: brooklet run [OPTION]... DIR
+/// `brooklet peers --help`.
+pub const PEERS: &str = "\
+Usage: brooklet peers [OPTION]... TORRENT
 
-Downloads and seeds the torrents of DIR in one process, without a terminal,
-until stopped. brooklet add gives it torrents, brooklet status shows what it
-does; see also pause, resume, remove and limit. DIR is made if it is missing:
-torrents/ in it holds the torrents and what is known of them, downloads/ the
-content, and control is the socket by which the other commands find the process.
-A file in watch/ whose name ends in .torrent is added and then removed from
-there; what cannot be added goes to watch/failed/, with the reason beside it.
+Says who is in the swarm of a torrent: asks its trackers and the DHT once, and
+prints a line for each address with who knows it; a link's own peers come first.
+Nobody is dialed. Ends with 0 if there is an address. TORRENT is the path of a
+.torrent, its http:// URL, - for standard input, a magnet link (in quotes), or
+an info hash. For a private torrent its trackers alone are asked.
 
-  -d, --dir DIR        where the content lies (DIR/downloads)
-  -p, --port N         TCP and UDP port to listen on; 0: any
-                       (first free of 6881-6889)
-      --bind ADDR      local address to listen on and connect from (all)
-      --active N       torrents that download at the same time (5)
-      --ratio R        a torrent is paused when R times its content's size has
-                       been uploaded, earlier runs counted
-      --seed-time MIN  a torrent is paused after it has seeded for so long
-      --on-complete COMMAND
-                       run this, without a shell, for each torrent that was
-                       downloaded; BROOKLET_NAME, BROOKLET_DIR (the folder that
-                       NAME lies in), BROOKLET_INFO_HASH and BROOKLET_SIZE are
-                       in its environment
-      --max-peers N    connections at most (200)
-      --memory SIZE    budget for buffers (16M)
-      --down RATE      limit of what comes in, bytes a second (none)
-      --up RATE        limit of what goes out, bytes a second (none)
-      --no-trackers    do not ask trackers for peers
-      --no-dht         do not look for peers in the DHT (never done for private
-                       torrents)
+  -p, --port N          UDP port to ask from, and the one that trackers are told
+      --bind ADDR       local address to ask from
+      --peer HOST:PORT  put this peer on the list, too; repeatable
+      --no-trackers     do not ask trackers
+      --no-dht          do not ask the DHT
       --dht-node HOST:PORT
-                       begin in the DHT with this node instead of the usual
-                       ones; repeatable
-      --no-pex         do not tell peers of others, nor hear of any from them
-                       (never done for private torrents)
-      --allow-local    ask trackers at local addresses whatever their path, and
-                       follow redirects to them
-  -q, --quiet          only errors
-  -v, -vv, --verbose   more; every message in words
-  -h, --help           print this help
-
-DIR/config holds such options, too: one a line, without the dashes ('up 500K').
-The command line wins. SIGHUP has the file read again; what has changed in it
-holds from then on, but for options that only a start can change.
-
-Example:
-  brooklet run ~/torrents --up 500K --ratio 2
-";
-
-/// `brooklet status --help`.
-pub const STATUS: &str = "\
-Usage: brooklet status [OPTION]... [N]
-
-Says what the brooklet does that runs in DIR: a line for each torrent with its
-number, percent, rates, peers, ratio, state and name; with N all about the
-torrent of that number, and its peers.
-
-  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
-      --json  one JSON object
-  -h, --help  print this help
+                        begin in the DHT with this node instead of the usual
+                        ones; repeatable
+      --allow-local     ask trackers at local addresses whatever their path
+      --timeout MIN     wait no longer than so many minutes
+      --state DIR       where nodes of the DHT are kept
+                        ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
+      --json            one JSON object for each line
+  -q, --quiet           no sum, and no word of trackers that failed
+  -v, --verbose         each question to the DHT: the node, how far it is from
+                        the torrent, and what came after how long
+  -h, --help            print this help
 
 Examples:
-  brooklet status -C ~/torrents
-  brooklet status 3
-";
-
-/// `brooklet add --help`.
-pub const ADD: &str = "\
-Usage: brooklet add [OPTION]... TORRENT...
-
-Gives torrents to the brooklet that runs in DIR, and prints the number and name
-of each. TORRENT is the path of a .torrent, or - for standard input.
-
-  -C DIR         the folder of brooklet run ($BROOKLET_DIR, else .)
-  -d, --dir DIR  where their content lies (where that of all others does)
-      --paused   wait until they are resumed
-  -h, --help     print this help
-
-Example:
-  brooklet add -C ~/torrents debian.torrent
-";
-
-/// `brooklet pause --help`.
-pub const PAUSE: &str = "\
-Usage: brooklet pause [OPTION]... N...|all
-
-Has torrents leave their swarms; they stay known. N is a number that brooklet
-status prints.
-
-  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
-  -h, --help  print this help
-
-Examples:
-  brooklet pause 3
-  brooklet pause all
-";
-
-/// `brooklet resume --help`.
-pub const RESUME: &str = "\
-Usage: brooklet resume [OPTION]... N...|all
-
-Has torrents go on that were paused. N is a number that brooklet status prints.
-
-  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
-  -h, --help  print this help
-
-Example:
-  brooklet resume all
-";
-
-/// `brooklet remove --help`.
-pub const REMOVE: &str = "\
-Usage: brooklet remove [OPTION]... N...
-
-Forgets torrents. Their content stays where it is, unless --data is said. N is a
-number that brooklet status prints.
-
-  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
-      --data  delete the content, too
-  -h, --help  print this help
-
-Example:
-  brooklet remove 3 --data
-";
-
-/// `brooklet limit --help`.
-pub const LIMIT: &str = "\
-Usage: brooklet limit [OPTION]... [N]...
-
-Limits rates: of the torrents with these numbers, or of all torrents together.
-
-  -C DIR           the folder of brooklet run ($BROOKLET_DIR, else .)
-      --down RATE  what may come in, bytes a second; none lifts the limit
-      --up RATE    what may go out, the same way
-  -h, --help       print this help
-
-K, M and G are powers of 1024: 512K, 1.5M.
-
-Examples:
-  brooklet limit --down 2M --up 500K
-  brooklet limit --up none 3
+  brooklet peers debian.torrent
+  brooklet peers -v --no-trackers 'magnet:?xt=urn:btih:...'
 ";
 
 /// `brooklet explain --help`.
@@ -382,9 +280,9 @@ with its meaning. It is not there yet.
 ";
 
 /// Every command.
-pub const COMMANDS: [&str; 15] = [
-    "get", "seed", "create", "show", "check", "scrape", "run", "status", "add", "pause", "resume",
-    "remove", "limit", "explain", "help",
+pub const COMMANDS: [&str; 16] = [
+    "get", "seed", "create", "show", "check", "scrape", "peers", "run", "status", "add", "pause",
+    "resume", "remove", "limit", "explain", "help",
 ];
 
 /// The text of a command, by its name.
@@ -396,6 +294,7 @@ pub fn of(command: &str) -> Option<&'static str> {
         "show" => SHOW,
         "check" => CHECK,
         "scrape" => SCRAPE,
+        "peers" => PEERS,
         "run" => RUN,
         "status" => STATUS,
         "add" => ADD,

@@ -23,8 +23,12 @@ pub mod check;
 
 pub mod create;
 
+pub mod network;
+
 pub mod scrape;
 pub mod show;
+
+pub mod peers;
 
 pub mod remote;
 pub mod steer;
@@ -85,6 +89,7 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
         Some("show") => show::run(parser),
         Some("check") => check::run(parser),
         Some("scrape") => scrape::run(parser),
+        Some("peers") => peers::run(parser),
         Some("run") => unattended::run(parser),
         Some("status") => status::run(parser),
         Some("add") => steer::run(Steer::Add, parser),

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use lexopt::{Arg, Parser};
 
+use super::args::{Command, Options};
 use super::target::{self, Target};
-use super::values::{self, Value};
-use super::{Failure, help, slip, usage};
+use super::{Failure, help, network, slip, usage};
+use crate::io::by_url::Access;
 use crate::io::logging::printable;
 use crate::io::scrape;
 use crate::io::scrape::Answer;
@@ -18,20 +19,17 @@ use crate::wire::json;
 /// # Errors
 /// Why it did not end with 0: no tracker answered.
 pub fn run(parser: &mut Parser) -> Result<(), Failure> {
-    let (mut torrent, mut json, mut bind, mut allow_local) = (None, false, None, false);
+    let (mut torrent, mut json) = (None, false);
+    let mut network = Options::new(Command::Get);
     while let Some(arg) = parser.next().map_err(|error| usage("scrape", error))? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return super::print(help::SCRAPE),
             Arg::Long("json") => json = true,
-            Arg::Long("allow-local") => allow_local = true,
-            Arg::Long("bind") => {
-                let mut value = Value {
-                    command: "scrape",
-                    option: "--bind",
-                    parser,
-                };
-                bind = Some(value.read(values::address)?);
+            Arg::Long(name) if network::has(name) => {
+                let option = format!("--{name}");
+                network.take(Command::Get, &option, parser)?;
             }
+            Arg::Short('p') => network.take(Command::Get, "-p", parser)?,
             Arg::Value(value) if torrent.is_none() => torrent = Some(value),
             Arg::Value(value) => return Err(slip::another("scrape", torrent.as_deref(), &value)),
             // What could be said less or more is said already.
@@ -39,8 +37,12 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
             other => return Err(usage("scrape", other.unexpected())),
         }
     }
+    let Options {
+        bind, allow_local, ..
+    } = network;
     let missing = || Failure::usage("scrape: no torrent is named: see brooklet scrape --help");
-    let (name, info_hash, trackers) = match target::find(&torrent.ok_or_else(missing)?)? {
+    let access = Access { bind, allow_local };
+    let (name, info_hash, trackers) = match target::find(&torrent.ok_or_else(missing)?, access)? {
         Target::Torrent(it, _) => (it.name, it.info_hash, it.trackers),
         Target::Link(link) => {
             let name = link.name.unwrap_or_else(|| link.info_hash.to_string());

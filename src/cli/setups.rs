@@ -9,6 +9,7 @@ use log::LevelFilter;
 use super::args::{Command, Options, Verbosity};
 use super::target::Target;
 use super::{Failure, target};
+use crate::io::by_url::Access;
 use crate::io::disk::{places, state};
 use crate::io::{Ending, Mode, Origin, Setup, Wanted, logging};
 use crate::torrent::Report;
@@ -28,18 +29,22 @@ pub fn setup(
         Some(dir) => dir.clone(),
         None => default_state()?,
     };
-    let (metainfo, file, text) = match target::find(source)? {
+    let mut peers = Vec::new();
+    let (metainfo, file, text) = match target::find(source, access(options))? {
         Target::Torrent(metainfo, text) => {
-            let file = (source != "-").then(|| std::path::absolute(source).ok());
+            let file = target::file(source);
             if file.is_none() {
                 // Peers may ask for it (BEP 9), and it cannot be read again.
                 let path = kept(&state_dir, &metainfo);
                 state::replace(&path, &text).map_err(Failure::failed)?;
             }
-            (*metainfo, file.flatten(), text)
+            (*metainfo, file, text)
         }
         Target::Link(link) => match target::known(&link, &state_dir) {
-            Some((metainfo, text)) => (metainfo, None, text),
+            Some((metainfo, text)) => {
+                peers = link.peers;
+                (metainfo, None, text)
+            }
             None => return Ok(Some(of_link(command, *link, state_dir, options))),
         },
     };
@@ -50,8 +55,21 @@ pub fn setup(
         return Ok(None);
     }
     let mut setup = of_torrent(command, source, metainfo, options)?;
-    (setup.origin.state_dir, setup.origin.file) = (state_dir, file);
+    setup.origin = Origin {
+        file,
+        wanted: None,
+        peers,
+        state_dir,
+    };
     Ok(Some(setup))
+}
+
+/// How servers may be reached.
+pub fn access(options: &Options) -> Access {
+    Access {
+        bind: options.bind,
+        allow_local: options.allow_local,
+    }
 }
 
 /// Where a torrent is kept that has no file.
@@ -91,13 +109,7 @@ pub fn of_link(command: Command, link: Link, state_dir: PathBuf, options: &Optio
     let metainfo = Metainfo::of_link(link.info_hash, link.title());
     let mut setup = basis(command, metainfo, options);
     setup.origin.state_dir = state_dir;
-    // Names are looked up with those of --peer; addresses need not be.
-    let named = link.peers.iter().filter_map(|peer| {
-        let (host, port) = peer.rsplit_once(':')?;
-        let is_ip = peer.parse::<std::net::SocketAddr>().is_ok();
-        Some((host.to_string(), port.parse().ok()?)).filter(|_| !is_ip)
-    });
-    setup.peers.extend(named);
+    setup.origin.peers.clone_from(&link.peers);
     setup.origin.wanted = Some(Wanted {
         link,
         files: options.choice.files.clone(),

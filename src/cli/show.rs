@@ -12,27 +12,12 @@ use lexopt::{Arg, Parser};
 use super::args::{Command, Options};
 use super::target::{self, Target};
 use super::units::Bytes;
-use super::{Failure, help, setups, slip, usage};
+use super::{Failure, help, network, setups, slip, usage};
 use crate::base::SortedMap;
 use crate::io::disk::places;
 use crate::io::logging::printable;
 use crate::storage::select;
 use crate::wire::{FileEntry, FileKind, Metainfo, json, paths};
-
-/// Options of `get` that say how `--fetch` reaches others.
-const NETWORK: [&str; 11] = [
-    "port",
-    "bind",
-    "peer",
-    "max-peers",
-    "no-trackers",
-    "allow-local",
-    "no-dht",
-    "no-pex",
-    "no-lsd",
-    "timeout",
-    "state",
-];
 
 /// Runs the command with the arguments behind its name.
 ///
@@ -46,7 +31,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
             Arg::Short('h') | Arg::Long("help") => return super::print(help::SHOW),
             Arg::Long("json") => json = true,
             Arg::Long("fetch") => fetch = true,
-            Arg::Long(name) if NETWORK.contains(&name) => {
+            Arg::Long(name) if network::has(name) => {
                 let option = format!("--{name}");
                 network.take(Command::Get, &option, parser)?;
             }
@@ -62,7 +47,8 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         }
     }
     let missing = || Failure::usage("show: no torrent is named: see brooklet show --help");
-    let mut metainfo = match target::find(&torrent.ok_or_else(missing)?)? {
+    let mut metainfo = match target::find(&torrent.ok_or_else(missing)?, setups::access(&network))?
+    {
         Target::Torrent(metainfo, _) => metainfo,
         Target::Link(link) if fetch => Box::new(setups::fetch(*link, network)?),
         Target::Link(link) if json => return super::print(&link::object(&link)),

@@ -111,14 +111,24 @@ impl Torrent<'_> {
             _ if self.count("error") != 0 => "failed",
             1 | 2 => "checking",
             3 => "queued",
+            4 if self.search().is_some() => "fetching metadata",
             4 => "downloading",
             5 | 6 => "seeding",
             _ => "paused",
         }
     }
 
+    /// How far the search for the metadata is, if they are not known.
+    fn search(&self) -> Option<Torrent<'_>> {
+        let search = self.0.get("metadata_search").map(Torrent);
+        search.filter(|it| it.0.get("peers_found").is_some())
+    }
+
     /// Percent of what is there, or of what is checked.
     fn percent(&self) -> String {
+        if self.search().is_some() {
+            return percent(0, 1);
+        }
         if self.state() == "checking" {
             let thousandths = (self.number("recheck_progress").clamp(0.0, 1.0) * 1000.0) as u64;
             return percent(thousandths, 1000);
@@ -144,6 +154,18 @@ impl Torrent<'_> {
                 "error",
                 Some(self.text("error_string")).filter(|text| !text.is_empty()),
             );
+        let object = match self.search() {
+            Some(search) => object.raw(
+                "metadata",
+                &json::Object::new()
+                    .plain("found", search.count("peers_found"))
+                    .plain("with_it", search.count("peers_with_it"))
+                    .plain("blocks", search.count("blocks"))
+                    .plain("of", search.count("blocks_in_all"))
+                    .finish(),
+            ),
+            None => object,
+        };
         let Some(peers) = self.0.get("peers").and_then(Json::items) else {
             return object;
         };
@@ -197,6 +219,12 @@ impl Torrent<'_> {
         line("state", String::from(self.state()));
         if self.count("error") != 0 {
             line("error", printable(self.text("error_string")).into_owned());
+        }
+        if let Some(search) = self.search() {
+            let (found, with_it) = (search.count("peers_found"), search.count("peers_with_it"));
+            let (blocks, all) = (search.count("blocks"), search.count("blocks_in_all"));
+            let known = format!("{found} peers found, {with_it} with it, {blocks} of {all} blocks");
+            line("metadata", known);
         }
         let (done, size) = (self.done(), self.size());
         line(

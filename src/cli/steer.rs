@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use lexopt::{Arg, Parser};
 
 use super::remote::Remote;
+use super::target::Target;
 use super::values::{self, Value};
 use super::{Failure, help, quote, target, usage};
 use crate::base::limits;
+use crate::io::by_url::{self, Access};
 use crate::io::logging;
+use crate::wire::base64;
 use crate::wire::json::Json;
-use crate::wire::{Metainfo, base64};
 
 /// The commands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -251,14 +253,16 @@ fn content_dir(dir: &Path) -> Result<String, Failure> {
 }
 
 fn add_one(remote: &mut Remote, source: &OsStr, wishes: &[(&str, Json)]) -> Result<(), Failure> {
-    let text = target::read(source)?;
-    let name = target::shown(source);
-    Metainfo::parse(&text).map_err(|why| Failure::invalid(format!("{name}: {why}")))?;
-    let coded = base64::encode(&text);
-    let source = if coded.len() < limits::CONTROL_REQUEST - limits::KIB {
-        ("metainfo", coded.into())
-    } else {
-        ("filename", absolute(source)?.into())
+    let source = match target::find(source, Access::default())? {
+        Target::Link(link) => ("filename", link.text().into()),
+        Target::Torrent(_, text) => {
+            let coded = base64::encode(&text);
+            if coded.len() < limits::CONTROL_REQUEST - limits::KIB {
+                ("metainfo", coded.into())
+            } else {
+                ("filename", absolute(source)?.into())
+            }
+        }
     };
     let params = wishes.iter().cloned().chain([source]);
     let answer = remote.call("torrent_add", Json::object(params))?;
@@ -281,6 +285,9 @@ fn absolute(source: &OsStr) -> Result<String, Failure> {
     let why = |why: &str| Failure::failed(format!("{name}: {why}"));
     if source == "-" {
         return Err(why("it is too large to be sent: name it by its path"));
+    }
+    if let Some(url) = source.to_str().filter(|text| by_url::is_url(text)) {
+        return Ok(String::from(url));
     }
     let path = std::fs::canonicalize(source).map_err(|error| why(&error.to_string()))?;
     let path = path.into_os_string().into_string();

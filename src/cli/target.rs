@@ -1,16 +1,17 @@
-//! The SOURCE argument: the path of a `.torrent`, `-` for standard input, a magnet link, or an info
-//! hash. What is none is named as what it is, with what to do.
+//! The SOURCE argument: the path of a `.torrent`, its URL, `-` for standard input, a magnet link,
+//! or an info hash. What is none is named as what it is, with what to do.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{DAMAGED, Failure, quote};
-use crate::base::InfoHash;
 use crate::base::limits;
+use crate::io::by_url::{self, Access, Fetched};
 use crate::io::disk::locate::Place;
 use crate::io::disk::{Why, locate, places, state};
 use crate::io::logging;
@@ -31,29 +32,52 @@ pub enum Target {
 ///
 /// # Errors
 /// It cannot be read, or it is not valid.
-pub fn find(source: &OsStr) -> Result<Target, Failure> {
+pub fn find(source: &OsStr, access: Access) -> Result<Target, Failure> {
     let text = source.to_str().unwrap_or_default();
-    if magnet::is_magnet(text) {
-        return link(source, text);
+    if by_url::is_url(text) {
+        return find_by_url(text, access);
     }
-    if is_info_hash(text) && !Path::new(text).exists() {
-        let bare = InfoHash::from_text(text).map(Link::bare);
-        return bare
-            .map(|bare| Target::Link(Box::new(bare)))
-            .ok_or_else(|| {
-                Failure::invalid(format!(
-                    "{text}: it names a v2-only torrent (BEP 52), which brooklet does not support"
-                ))
-            });
+    if magnet::is_magnet(text) || !Path::new(text).exists() {
+        if let Some(given) = magnet::given(text) {
+            return link(source, given);
+        }
     }
     let text = read_any(source)?;
-    match std::str::from_utf8(&text) {
-        Ok(text) if magnet::is_magnet(text.trim_start()) => link(source, text),
-        _ => load_text(source, checked(source, text)?),
+    from_text(source, text)
+}
+
+/// What a file holds: a torrent, or a link to one.
+fn from_text(source: &OsStr, text: Vec<u8>) -> Result<Target, Failure> {
+    let given = std::str::from_utf8(&text).ok().and_then(magnet::given);
+    match given {
+        Some(given) => link(source, given),
+        None => load_text(source, checked(source, text)?),
     }
 }
 
-fn link(source: &OsStr, text: &str) -> Result<Target, Failure> {
+fn find_by_url(url: &str, access: Access) -> Result<Target, Failure> {
+    let name = by_url::hide_login(url);
+    if url
+        .get(..6)
+        .is_some_and(|it| it.eq_ignore_ascii_case("https:"))
+    {
+        return Err(Failure::usage(format!("{name}: {}", by_url::NO_HTTPS)));
+    }
+    let source = OsString::from(name);
+    match by_url::fetch(url, access).map_err(Failure::failed)? {
+        Fetched::File(text) => from_text(&source, text),
+        Fetched::Link(text) => link(&source, Link::parse(&text)),
+    }
+}
+
+/// The file that a source is; `None`: it is no file, and cannot be read again.
+pub fn file(source: &OsStr) -> Option<PathBuf> {
+    let is_url = source.to_str().is_some_and(by_url::is_url);
+    let is_file = source != "-" && !is_url;
+    is_file.then(|| std::path::absolute(source).ok()).flatten()
+}
+
+fn link(source: &OsStr, given: Result<Link, impl Display>) -> Result<Target, Failure> {
     let invalid = |why| {
         let name = match shown(source) {
             long if long.len() > LONGEST_SHOWN => Cow::Borrowed("magnet link"),
@@ -61,8 +85,7 @@ fn link(source: &OsStr, text: &str) -> Result<Target, Failure> {
         };
         Failure::invalid(format!("{name}: {why}"))
     };
-    let link = Link::parse(text).map_err(invalid)?;
-    Ok(Target::Link(Box::new(link)))
+    Ok(Target::Link(Box::new(given.map_err(invalid)?)))
 }
 
 fn load_text(source: &OsStr, text: Vec<u8>) -> Result<Target, Failure> {
@@ -90,7 +113,7 @@ pub fn known(link: &Link, state_dir: &Path) -> Option<(Metainfo, Vec<u8>)> {
 /// # Errors
 /// It cannot be read, is not valid, or is not known.
 pub fn load(source: &OsStr, state_dir: Option<&Path>) -> Result<Metainfo, Failure> {
-    match find(source)? {
+    match find(source, Access::default())? {
         Target::Torrent(metainfo, _) => Ok(*metainfo),
         Target::Link(link) => {
             let known = state_dir.and_then(|dir| known(&link, dir));
@@ -115,17 +138,6 @@ pub fn shown(torrent: &OsStr) -> Cow<'_, str> {
     } else {
         quote(torrent)
     }
-}
-
-/// The bytes of the torrent that an argument names: at least they begin as one does.
-///
-/// # Errors
-/// Like [`load`].
-pub fn read(torrent: &OsStr) -> Result<Vec<u8>, Failure> {
-    if let Some(why) = torrent.to_str().and_then(no_link) {
-        return Err(Failure::usage(why));
-    }
-    checked(torrent, read_any(torrent)?)
 }
 
 /// All that a path or standard input holds.
@@ -238,38 +250,13 @@ fn no_path(text: &str) -> Option<String> {
     let shown = quote(OsStr::new(text));
     match scheme.as_deref() {
         _ if text.is_empty() => Some(String::from("'': a torrent's path cannot be empty")),
-        Some("http" | "https" | "ftp") => Some(format!(
-            "{shown}: URLs are not there yet: fetch it first, with curl -LO, and name the file"
+        Some("ftp") => Some(format!(
+            "{shown}: ftp is not supported: fetch it first, with curl -LO, and name the file"
         )),
         Some("file") => Some(format!(
             "{shown}: name the file by its path, without file://"
         )),
         _ => None,
-    }
-}
-
-/// Why an argument is no torrent yet for a command that needs all of it.
-fn no_link(text: &str) -> Option<String> {
-    if magnet::is_magnet(text) {
-        Some(String::from("magnet links: not there yet"))
-    } else if is_info_hash(text) && !Path::new(text).exists() {
-        let shown = quote(OsStr::new(text));
-        Some(format!(
-            "{shown}: an info hash: these are not there yet: name the .torrent"
-        ))
-    } else {
-        None
-    }
-}
-
-/// BEP 9: 40 hexadecimal digits or 32 of base32; BEP 52: 64 of the former.
-fn is_info_hash(text: &str) -> bool {
-    let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let base32 = |byte: u8| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte);
-    match text.len() {
-        40 | 64 => hex,
-        32 => text.bytes().all(base32),
-        _ => false,
     }
 }
 
@@ -349,10 +336,8 @@ fn other(text: &[u8]) -> &'static str {
         "this is a web page, not a torrent: fetch the .torrent itself, perhaps after logging in"
     } else if start.starts_with(b"<") {
         "this is XML, not a torrent: fetch the .torrent itself"
-    } else if head.starts_with(b"magnet:") {
-        "this is a text file with a magnet link: these are not there yet"
     } else if head.starts_with(b"http://") || head.starts_with(b"https://") {
-        "this is a text file with a URL: fetch that first, with curl -LO"
+        "this is a text file with a URL: name that instead"
     } else if start.starts_with(b"{") {
         "this is JSON, not a torrent: a server's error, perhaps: fetch the .torrent itself"
     } else {

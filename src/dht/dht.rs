@@ -126,6 +126,11 @@ impl Dht {
         self.outputs.watched = watched;
     }
 
+    /// We are gone soon: our queries say that we only read, and nobody keeps us in a table.
+    pub fn only_read(&mut self) {
+        self.reached.set_brief();
+    }
+
     /// A datagram came.
     pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Now) {
         let from = canonical(from);
@@ -220,6 +225,12 @@ impl Dht {
     pub fn id(&self, family: Family) -> Option<NodeId> {
         let half = self.halves[place(family)].as_ref();
         half.map(|half| half.table.own())
+    }
+
+    /// Whether we take part in one family's DHT and know an address to ask.
+    pub fn can_ask(&self, family: Family) -> bool {
+        let half = self.halves[place(family)].as_ref();
+        half.is_some_and(Half::can_ask)
     }
 
     /// Nodes in the routing tables.

@@ -11,6 +11,8 @@ pub struct Reached {
     written_to: VecDeque<IpAddr>,
     /// When a query last came from an address that we had not sent to, or when we began.
     last: Now,
+    /// We are gone soon: nobody should keep us in a table.
+    brief: bool,
 }
 
 impl Reached {
@@ -19,7 +21,13 @@ impl Reached {
         Reached {
             written_to: VecDeque::new(),
             last: now,
+            brief: false,
         }
+    }
+
+    /// We are gone soon, so it does not matter whether we can be reached.
+    pub fn set_brief(&mut self) {
+        self.brief = true;
     }
 
     /// We send to an address: a router may let its packets in for a while.
@@ -40,9 +48,9 @@ impl Reached {
         }
     }
 
-    /// Whether no such query has come for half an hour.
+    /// Whether nobody should keep us in a table: nothing reaches us, or we are gone soon.
     pub fn is_read_only(&self, now: Now) -> bool {
-        now.since(self.last) >= limits::DHT_UNREACHED
+        self.brief || now.since(self.last) >= limits::DHT_UNREACHED
     }
 }
 
@@ -68,5 +76,7 @@ mod tests {
         assert!(reached.is_read_only(last));
         reached.on_query(ip(0), last);
         assert!(!reached.is_read_only(last), "that was long ago");
+        reached.set_brief();
+        assert!(reached.is_read_only(last));
     }
 }

@@ -12,8 +12,14 @@ mod head;
 
 mod inflate;
 
+mod decode;
+
 mod reader;
 
+mod download;
+
+pub use decode::decode;
+pub use download::Download;
 pub use head::{Head, shown};
 pub use inflate::{Unreadable, gunzip, inflate, is_gzip, is_zlib, unzlib};
 pub use reader::{Part, Reader};

@@ -42,8 +42,25 @@ pub struct Holder {
     pub is_nested: bool,
 }
 
+impl Taken {
+    /// Why a torrent of this name is not run, as a line for the user.
+    pub fn words(&self, name: &str) -> String {
+        match self {
+            Taken::Twice => format!("{name}: the same torrent is named twice"),
+            Taken::By(other) if other.is_nested => {
+                let other = &other.name;
+                format!("{name}: its folder and that of {other} lie within each other")
+            }
+            Taken::By(other) => {
+                let other = &other.name;
+                format!("{name}: its files are those of {other}, which is named first")
+            }
+        }
+    }
+}
+
 impl Claims {
-    /// Takes the files of one more torrent.
+    /// Takes the files of one more torrent; that of a link takes none until they are known.
     ///
     /// # Errors
     /// They are taken.
@@ -52,6 +69,19 @@ impl Claims {
         if self.torrents.contains(&metainfo.info_hash) {
             return Err(Taken::Twice);
         }
+        if !metainfo.files.is_empty() {
+            self.take_place(request)?;
+        }
+        self.torrents.insert(metainfo.info_hash);
+        Ok(())
+    }
+
+    /// Takes the files of a torrent that has become known.
+    ///
+    /// # Errors
+    /// Another torrent has them.
+    pub fn take_place(&mut self, request: &Request) -> Result<(), Taken> {
+        let metainfo = &request.metainfo;
         let place = place(&request.dir.join(&metainfo.name));
         let writes = request.download;
         if let Some((other, claim)) = self.overlapping(&place, writes) {
@@ -68,7 +98,6 @@ impl Claims {
             name,
             writes,
         });
-        self.torrents.insert(info_hash);
         Ok(())
     }
 

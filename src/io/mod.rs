@@ -16,11 +16,15 @@ pub mod setup;
 
 pub mod scrape;
 
+pub mod by_url;
+
 mod claims;
 mod metadata_files;
 mod pending;
 
 mod nodes;
+
+pub mod peers;
 
 pub mod folder;
 

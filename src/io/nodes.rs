@@ -66,6 +66,15 @@ impl Nodes {
         (nodes, saved)
     }
 
+    /// A torrent that was added while the process runs names this node: it is looked up at once.
+    pub fn look_up_new(&mut self, node: &str, outreach: &mut Outreach, now: Now) {
+        let known = self.named.len();
+        self.add_host(node);
+        for (host, port, local) in &self.named[known..] {
+            outreach.look_up_node(host.clone(), *port, *local, now);
+        }
+    }
+
     /// A torrent names this node, as `host:port`.
     pub fn add_host(&mut self, node: &str) {
         let host = node.rsplit_once(':').and_then(|(host, port)| {

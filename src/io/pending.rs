@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::claims::Claims;
 use super::disk::{Store, places, state};
 use super::metadata_files::MetadataFiles;
 use super::setup::{Mode, Setup, Wanted};
 use crate::base::{Now, TorrentKey};
 use crate::session::{Session, extending};
 use crate::storage::select;
-use crate::torrent::{Effect, Source, Stage};
+use crate::torrent::{Effect, Stage};
+use crate::wire::magnet::{self, Link};
 use crate::wire::{FileEntry, Metainfo};
 
 /// Torrents that wait, and what others ask for of the metadata of all.
@@ -23,13 +25,16 @@ pub struct Pending {
     unknown: BTreeMap<TorrentKey, (Setup, Wanted)>,
     /// For their files to be opened.
     opening: BTreeMap<TorrentKey, Setup>,
+    /// What the torrents of the process have.
+    claims: Claims,
 }
 
 impl Pending {
-    /// None waits yet; metadata lie there.
-    pub fn new(files: MetadataFiles) -> Pending {
+    /// None waits yet; metadata lie there, and the files of torrents that are known are taken.
+    pub fn new(files: MetadataFiles, claims: Claims) -> Pending {
         Pending {
             files,
+            claims,
             unknown: BTreeMap::new(),
             opening: BTreeMap::new(),
         }
@@ -73,32 +78,14 @@ impl Pending {
         let mut whole = Vec::new();
         for mut setup in setups {
             match setup.origin.wanted.take() {
-                Some(wanted) => self.begin(setup, wanted, session, now)?,
+                Some(wanted) => {
+                    let torrent = begin(&setup, &wanted.link, session, now)?;
+                    self.unknown.insert(torrent, (setup, wanted));
+                }
                 None => whole.push(setup),
             }
         }
         Ok(whole)
-    }
-
-    /// Begins with a torrent of which a link is known.
-    ///
-    /// # Errors
-    /// It is there already.
-    fn begin(
-        &mut self,
-        setup: Setup,
-        wanted: Wanted,
-        session: &mut Session,
-        now: Now,
-    ) -> Result<(), String> {
-        let order = setup.order_of_link(&wanted.link);
-        let added = session.add(order, now);
-        let torrent = added.map_err(|_| String::from("the torrent is there already"))?;
-        let addresses = wanted.link.peers.iter();
-        let known: Vec<_> = addresses.filter_map(|peer| peer.parse().ok()).collect();
-        session.add_peers(torrent, &known, Source::User, now);
-        self.unknown.insert(torrent, (setup, wanted));
-        Ok(())
     }
 
     /// The metadata of a torrent have come.
@@ -113,7 +100,7 @@ impl Pending {
         let Some((setup, wanted)) = self.unknown.remove(&torrent) else {
             return;
         };
-        match describe(setup, &wanted, info) {
+        match describe(setup, &wanted, info).and_then(|next| self.claim(next)) {
             Ok(Next::Open(setup)) => {
                 store.open(torrent, setup.request());
                 self.opening.insert(torrent, setup);
@@ -125,6 +112,15 @@ impl Pending {
             }
             Err(why) => session.fail(torrent, why, now),
         }
+    }
+
+    /// Takes the files of a torrent that has become known.
+    fn claim(&mut self, next: Next) -> Result<Next, String> {
+        if let Next::Open(setup) = &next {
+            let taken = self.claims.take_place(&setup.request());
+            taken.map_err(|taken| taken.words(&setup.metainfo.name))?;
+        }
+        Ok(next)
     }
 
     /// Goes on with torrents whose files were opened, and frees metadata that no peer asked for
@@ -153,6 +149,20 @@ impl Pending {
             }
         }
     }
+}
+
+/// Begins with a torrent of which a link is known.
+///
+/// # Errors
+/// It is there already.
+pub fn begin(
+    setup: &Setup,
+    link: &Link,
+    session: &mut Session,
+    now: Now,
+) -> Result<TorrentKey, String> {
+    let added = session.add(setup.order_of_link(link), now);
+    added.map_err(|_| String::from("the torrent is there already"))
 }
 
 /// What comes after the metadata of a torrent are there.
@@ -203,7 +213,7 @@ fn selected(wanted: &Wanted, files: &[FileEntry]) -> Result<Option<Vec<usize>>, 
         chosen.extend(found.map_err(|why| format!("--files {why}"))?);
     }
     if wanted.files.is_empty() {
-        chosen.extend(wanted.link.chosen(files.len()));
+        chosen = magnet::chosen(&wanted.link.selection, files.len());
     }
     chosen.sort_unstable();
     chosen.dedup();

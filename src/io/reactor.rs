@@ -231,6 +231,7 @@ impl Reactor {
         if let Some(unattended) = &mut self.unattended {
             let registry = self.poll.registry();
             unattended.turn(registry, &mut self.session, &mut self.store, now);
+            unattended.look_up(&mut self.nodes, &mut self.outreach, now);
             self.busy |= unattended.is_pending();
         }
     }
@@ -250,12 +251,10 @@ impl Reactor {
         self.outreach
             .on_woken(now, &mut |heard| hear(&mut self.session, heard, now));
         self.session.finding.add_nodes(&self.outreach.take_nodes());
-        let found = self.outreach.take_peers();
-        if found.is_empty() {
-            return;
-        }
-        for torrent in view::keys(&self.session) {
-            self.session.add_peers(torrent, &found, Source::User, now);
+        for (of, addr) in self.outreach.take_peers() {
+            for torrent in view::named(&self.session, of) {
+                self.session.add_peers(torrent, &[addr], Source::User, now);
+            }
         }
     }
 
@@ -323,6 +322,11 @@ impl Reactor {
                 Effect::Sleep { torrent } | Effect::Wake { torrent } => {
                     if let Some(unattended) = &mut self.unattended {
                         unattended.on_rest(torrent, &mut self.store, &self.session);
+                    }
+                }
+                Effect::Metadata { torrent, info } if self.unattended.is_some() => {
+                    if let Some(unattended) = &mut self.unattended {
+                        unattended.on_metadata(torrent, &info, &mut self.session, now);
                     }
                 }
                 effect @ (Effect::Metadata { .. } | Effect::ReadMetadata { .. }) => {

@@ -21,10 +21,11 @@ use super::reactor::Reactor;
 use super::setup::{Ending, Process, Reporter, Setup};
 use super::signal;
 use super::tokens;
-use crate::base::{Now, PeerId, Rng, limits, sorted_by_key};
+use crate::base::{InfoHash, Now, PeerId, Rng, limits, sorted_by_key};
 use crate::peer::FrameLimits;
 use crate::session::{Config, Session, view};
 use crate::torrent::{Report, Source, Then, Us};
+use crate::wire::magnet;
 
 /// Pieces of the torrents that budgets are made for where none is known yet: a bitfield of this
 /// many is no longer than a frame with a block.
@@ -88,7 +89,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
         session,
         unopened: 0,
         unattended: Some(unattended),
-        pending: Pending::new(MetadataFiles::new(state_dir)),
+        pending: Pending::new(MetadataFiles::new(state_dir), Claims::default()),
         outreach,
         nodes,
         clock: basis.clock,
@@ -137,7 +138,7 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     } = Basis::new()?;
     let now = clock.now();
     let mut rng = Rng::from_seed(seed);
-    let mut unopened = claimed(&mut setups, reporter);
+    let (mut unopened, claims) = claimed(&mut setups, reporter);
     let Some(first) = setups.first() else {
         return Err(String::from("no torrent is left"));
     };
@@ -154,18 +155,18 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     };
     let config = config(&process, longest, &listeners, &mut rng, &mut warn);
     let mut session = Session::new(config, rng.bits64(), now);
-    let mut pending = Pending::new(files);
+    let mut pending = Pending::new(files, claims);
     let whole = pending.begin_all(setups, &mut session, now)?;
     unopened += open(whole, &mut store, &mut session, now, reporter)?;
     // The state folder has answered by now, or the user was told that it does not.
     let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
     let nodes = nodes.transpose()?.unwrap_or_default();
-    for (host, port) in peers {
+    for (of, host, port) in peers {
         let Ok(ip) = host.parse() else {
-            outreach.look_up_peer(host, port, now);
+            outreach.look_up_peer(of, host, port, now);
             continue;
         };
-        for torrent in view::keys(&session) {
+        for torrent in view::named(&session, of) {
             session.add_peers(torrent, &[SocketAddr::new(ip, port)], Source::User, now);
         }
     }
@@ -187,15 +188,24 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     .map_err(failed)
 }
 
+/// A peer by its host and port, and the torrent that it is of; `None`: perhaps of all.
+type NamedPeer = (Option<InfoHash>, String, u16);
+
 /// The peers that the user named, each once, and where the metadata of these torrents lie.
-fn known(setups: &[Setup], state_dir: &Path) -> (Vec<(String, u16)>, MetadataFiles) {
-    let (mut peers, mut files) = (Vec::new(), MetadataFiles::new(state_dir.to_path_buf()));
+fn known(setups: &[Setup], state_dir: &Path) -> (Vec<NamedPeer>, MetadataFiles) {
+    let mut peers: Vec<NamedPeer> = Vec::new();
+    let mut files = MetadataFiles::new(state_dir.to_path_buf());
     for setup in setups {
-        for peer in &setup.peers {
-            if !peers.contains(peer) {
-                peers.push(peer.clone());
+        for (host, port) in &setup.peers {
+            let peer = (None, host.clone(), *port);
+            if !peers.contains(&peer) {
+                peers.push(peer);
             }
         }
+        let of = Some(setup.metainfo.info_hash);
+        let named = setup.origin.peers.iter();
+        let named = named.filter_map(|peer| magnet::host_and_port(peer));
+        peers.extend(named.map(|(host, port)| (of, host, port)));
         if let Some(file) = &setup.origin.file {
             files.set(setup.metainfo.info_hash, file.clone());
         }
@@ -297,34 +307,27 @@ fn open(
 }
 
 /// Leaves out torrents that would be run twice, or that would use files of another one. How many
-/// these are.
-fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> usize {
+/// of these there are that are wanted and not run, and what the others have.
+fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> (usize, Claims) {
     let (mut claims, mut refused) = (Claims::default(), 0);
     setups.retain(|setup| {
-        let name = &setup.metainfo.name;
-        if setup.origin.wanted.is_some() {
+        let Err(taken) = claims.take(&setup.request()) else {
             return true;
-        }
-        match claims.take(&setup.request()) {
-            Ok(()) => return true,
-            Err(Taken::Twice) => {
-                let message = format!("{name}: the same torrent is named twice");
-                let _ = reporter(None, Report::Warning(message));
-            }
-            Err(Taken::By(other)) => {
-                refused += 1;
-                let (other, shared) = (&other.name, other.is_nested);
-                let why = if shared {
-                    format!("{name}: its folder and that of {other} lie within each other")
-                } else {
-                    format!("{name}: its files are those of {other}, which is named first")
-                };
-                let _ = reporter(None, Report::Error(why));
-            }
-        }
+        };
+        let why = taken.words(&setup.metainfo.name);
+        let is_other = taken != Taken::Twice;
+        refused += usize::from(is_other);
+        let _ = reporter(
+            None,
+            if is_other {
+                Report::Error(why)
+            } else {
+                Report::Warning(why)
+            },
+        );
         false
     });
-    refused
+    (refused, claims)
 }
 
 /// The sockets that peers dial, and those for trackers, on the same port.

@@ -85,9 +85,9 @@ pub fn scrape(
 }
 
 /// The machine, and what several torrents would share.
-struct Asking {
-    trackers: Trackers,
-    shared: Shared,
+pub(super) struct Asking {
+    pub(super) trackers: Trackers,
+    pub(super) shared: Shared,
 }
 
 impl Asking {
@@ -112,17 +112,17 @@ impl Asking {
         Asking { trackers, shared }
     }
 
-    fn hear(&mut self, heard: Heard<'_>, now: Now) {
+    pub(super) fn hear(&mut self, heard: Heard<'_>, now: Now) {
         self.handle(heard.input(), now);
     }
 
-    fn handle(&mut self, input: Input<'_>, now: Now) {
+    pub(super) fn handle(&mut self, input: Input<'_>, now: Now) {
         if !self.shared.recipients(&input).is_empty() {
             self.trackers.handle(input, &mut self.shared, now);
         }
     }
 
-    fn admit(&mut self, now: Now) {
+    pub(super) fn admit(&mut self, now: Now) {
         while let Some(input) = self.shared.next_admitted(now) {
             self.handle(input, now);
         }

@@ -65,6 +65,8 @@ pub struct Origin {
     pub file: Option<PathBuf>,
     /// What is wanted of a torrent of which only a link is known: its metainfo says nothing then.
     pub wanted: Option<Wanted>,
+    /// Its peers that a link names, as `host:port`.
+    pub peers: Vec<String>,
     /// Where resume data is kept.
     pub state_dir: PathBuf,
 }

@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::rates::Remembered;
-use crate::session::{PeerView, State, TorrentView};
+use crate::session::{PeerView, SearchView, State, TorrentView};
 use crate::wire::json::Json;
 
 /// A torrent, and what its fields are made of.
@@ -21,7 +21,7 @@ pub struct Subject<'a> {
 }
 
 /// The fields that a list of torrents shows.
-pub const LISTED: [&str; 21] = [
+pub const LISTED: [&str; 23] = [
     "id",
     "name",
     "hash_string",
@@ -43,6 +43,8 @@ pub const LISTED: [&str; 21] = [
     "peers_connected",
     "peers_sending_to_us",
     "peers_getting_from_us",
+    "metadata_percent_complete",
+    "metadata_search",
 ];
 /// Those that are shown beside them of one torrent.
 pub const DETAILED: [&str; 5] = [
@@ -90,10 +92,17 @@ impl Subject<'_> {
             "total_size" => Json::count(torrent.size),
             "size_when_done" => Json::count(progress.size),
             "left_until_done" => Json::count(left),
+            // Nothing of a torrent is there of which only the link is.
+            "percent_done" if torrent.search.is_some() => Json::Real(0.0),
             "percent_done" => Json::Real(part(progress.done, progress.size)),
             "recheck_progress" => {
                 Json::Real(progress.checking.map_or(0.0, |(done, all)| part(done, all)))
             }
+            "metadata_percent_complete" => Json::Real(torrent.search.map_or(1.0, |search| {
+                let (here, all) = search.reached.blocks;
+                part(here.into(), all.max(1).into())
+            })),
+            "metadata_search" => torrent.search.map_or(Json::Null, |it| self.search(it)),
             "eta" => Json::Whole(self.eta(left)),
             "rate_download" => Json::count(rates.down),
             "rate_upload" => Json::count(rates.up),
@@ -149,6 +158,18 @@ impl Subject<'_> {
         } else {
             totals.up as f64 / against as f64
         }
+    }
+
+    /// What is known of a torrent's metadata: a field of ours.
+    fn search(&self, search: SearchView) -> Json {
+        let (blocks, all) = search.reached.blocks;
+        let members = [
+            ("blocks", Json::count(blocks)),
+            ("blocks_in_all", Json::count(all)),
+            ("peers_found", Json::count(search.found)),
+            ("peers_with_it", Json::count(search.reached.peers)),
+        ];
+        Json::object(members.map(|(name, value)| (self.names.joined(name), value)))
     }
 
     fn peer(&self, peer: &PeerView) -> Json {

@@ -16,6 +16,8 @@ pub enum Trouble {
     Params(&'static str),
     /// What is to be added is no torrent, and why.
     NoTorrent(String),
+    /// It was to be fetched from a server, and could not be: `WHAT: WHY`.
+    Unfetched(String),
     /// It was tried and failed: `WHAT: WHY`.
     Failed(String),
 }
@@ -30,6 +32,7 @@ impl Trouble {
             Trouble::Params(_) => (-32602, "Invalid params"),
             Trouble::NoTorrent(_) => (4, "unrecognized info"),
             Trouble::Failed(_) => (5, "system error"),
+            Trouble::Unfetched(_) => (8, "HTTP error from backend service"),
         }
     }
 
@@ -39,7 +42,9 @@ impl Trouble {
             Trouble::Malformed(why) => Some(why.to_string()),
             Trouble::NoRequest(why) | Trouble::Params(why) => Some(String::from(*why)),
             Trouble::NoMethod => None,
-            Trouble::NoTorrent(why) | Trouble::Failed(why) => Some(why.clone()),
+            Trouble::NoTorrent(why) | Trouble::Unfetched(why) | Trouble::Failed(why) => {
+                Some(why.clone())
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Event, Fault};
 use crate::torrent::exchanged::Exchanged;
 use crate::torrent::metadata::{Metadata, length};
-use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent};
+use crate::torrent::{Effect, Member, Order, Report, Slot, Torrent};
 use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
 
 /// How rtorrent's name begins. It stops to answer if it is asked for several blocks at once.
@@ -174,12 +174,17 @@ pub fn report_metadata(
     }
 }
 
+/// Whether a torrent goes on once its metadata are there: it may be paused meanwhile.
+pub fn expects(session: &Session, key: TorrentKey) -> bool {
+    let torrent = session.torrents.get(key);
+    torrent.is_some_and(|torrent| torrent.order.is_undescribed() && !torrent.life.is_ending())
+}
+
 /// The metadata of a torrent are there, and its files opened: it goes on as if it had begun with
 /// them. Peers that it has met stay.
 pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
     let us = session.config.us;
-    let stage = session.torrents.get(key).map(|it| it.life.stage);
-    if stage != Some(Stage::Metadata) {
+    if !expects(session, key) {
         return;
     }
     let about = (order.name.clone(), order.size, order.geometry.pieces());
@@ -191,7 +196,7 @@ pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
     };
     for peer in members {
         let pex = session.torrents[key].order.pex;
-        let Some(member) = session.member(peer) else {
+        let Some(member) = session.member(peer).filter(|it| it.peer.is_open()) else {
             continue;
         };
         if !pex {

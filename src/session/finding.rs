@@ -34,6 +34,8 @@ pub struct Finding {
     /// The values for our node, until it is made; `None` without the DHT.
     start: Option<Box<Start>>,
     dht: Option<Box<Dht>>,
+    /// Where nodes may be that were named before ours was made.
+    contacts: Vec<SocketAddr>,
     /// Torrents that take part, and the distinct peers that the lookup under way has found.
     wanted: SortedMap<InfoHash, (TorrentKey, SortedSet<SocketAddr>)>,
     /// When bootstrap hosts are looked up.
@@ -63,6 +65,9 @@ impl Finding {
         if let Some(dht) = &mut self.dht {
             addrs.iter().for_each(|&addr| dht.add_contact(addr));
             self.stirred |= !addrs.is_empty();
+        } else if self.start.is_some() {
+            let room = limits::DHT_CONTACTS - self.contacts.len();
+            self.contacts.extend(addrs.iter().take(room));
         }
     }
 
@@ -198,6 +203,8 @@ impl Finding {
             self.hosts = Hosts::new(named_hosts, usual_hosts, has_saved, now);
             let mut dht = Dht::new(config, secret, Rng::from_seed(seed), now);
             dht.watch(self.watched);
+            let contacts = std::mem::take(&mut self.contacts).into_iter();
+            contacts.for_each(|addr| dht.add_contact(addr));
             self.dht = Some(Box::new(dht));
             self.keep_at = Some(now + limits::DHT_KEEP);
         }
@@ -237,7 +244,7 @@ impl Finding {
 }
 
 /// A step of a lookup in words, and whether we sent something.
-fn words(report: &dht::Report) -> (bool, String) {
+pub fn words(report: &dht::Report) -> (bool, String) {
     let bits = report.bits.map(|bits| format!(", {bits} bits away"));
     let place = format!("{}{}", report.target, bits.unwrap_or_default());
     match &report.event {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::session::Session;
 use crate::base::{InfoHash, Now, TorrentKey, Totals, sorted_by_key};
+use crate::torrent::metadata::Reached;
 use crate::torrent::{Member, Progress, Stage, Torrent, lent};
 
 /// The process.
@@ -73,6 +74,17 @@ pub struct TorrentView {
     pub rates: Rates,
     /// Peers that we get blocks from, and peers that may have blocks of us.
     pub exchanging: (usize, usize),
+    /// How far the search for its metadata is, if only a link is known of it.
+    pub search: Option<SearchView>,
+}
+
+/// How far the search for a torrent's metadata is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SearchView {
+    /// Addresses of peers that are known.
+    pub found: usize,
+    /// Peers that have the metadata, and blocks of it.
+    pub reached: Reached,
 }
 
 /// One peer of a torrent.
@@ -115,6 +127,14 @@ pub fn of(session: &Session, now: Now) -> View {
 /// The limits of all torrents together in bytes a second, in and out.
 pub fn limits(session: &Session) -> [Option<u64>; 2] {
     [&session.down, &session.up].map(|flow| flow.bucket.rate())
+}
+
+/// The key of the torrent of this info hash; `None`: those of all.
+pub fn named(session: &Session, info_hash: Option<InfoHash>) -> Vec<TorrentKey> {
+    match info_hash {
+        Some(info_hash) => session.torrents.find(&info_hash).into_iter().collect(),
+        None => keys(session),
+    }
 }
 
 /// The torrent of this info hash.
@@ -166,6 +186,10 @@ impl TorrentView {
                 up_limit: traffic.up_limit.rate(),
             },
             exchanging: (torrent.census.active, torrent.census.served),
+            search: torrent.fetch().map(|fetch| SearchView {
+                found: torrent.candidates.len(),
+                reached: fetch.reached(),
+            }),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::torrent::Torrent;
 use crate::base::{Bits, Now, Rng, limits};
 
 impl Torrent {
-    /// Its metadata are there: it goes on with the check of what is on disk.
+    /// Its metadata are there: it goes on with the check of what is on disk, unless it is paused.
     pub fn describe(&mut self, mut order: Order, us: &Us, rng: &mut Rng, now: Now) {
         let [picks, chokes] = [(); 2].map(|()| Rng::from_seed(rng.bits64()));
         self.local = order.local(us);
@@ -29,7 +29,9 @@ impl Torrent {
         }
         self.content = Some(Box::new(content));
         self.order = order;
-        self.life.stage = Stage::Checking;
+        if self.life.stage == Stage::Metadata {
+            self.life.stage = Stage::Checking;
+        }
     }
 
     /// Ends the check, if everything is hashed: true, and it is running.

@@ -251,7 +251,7 @@ impl Torrent {
     }
 
     /// The search for its metadata, as long as it lasts.
-    fn fetch(&self) -> Option<&Metadata> {
+    pub fn fetch(&self) -> Option<&Metadata> {
         self.content.as_ref()?.fetch.as_deref()
     }
 

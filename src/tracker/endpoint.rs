@@ -123,7 +123,7 @@ impl Endpoint {
                 };
                 let patience = match context.us.stage {
                     Stage::Waiting | Stage::Announcing => Patience::Usual,
-                    Stage::Scraping => Patience::For(give_up.since(context.now)),
+                    Stage::Scraping | Stage::Asking => Patience::For(give_up.since(context.now)),
                     Stage::Leaving { .. } => Patience::Until(give_up),
                 };
                 Exchange::Udp(udp::Exchange::begin(question, to, patience, context))

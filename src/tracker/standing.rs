@@ -52,6 +52,8 @@ pub enum Stage {
     },
     /// Not in the swarm: everybody is asked once how it is.
     Scraping,
+    /// Everybody is asked once who is in the swarm.
+    Asking,
 }
 
 /// Where we stand.
@@ -147,7 +149,7 @@ impl Standing {
         let num_want = match self.stage {
             Stage::Scraping => return Question::Scrape(info_hash),
             Stage::Leaving { .. } => 0,
-            Stage::Waiting | Stage::Announcing => limits::NUM_WANT,
+            Stage::Waiting | Stage::Announcing | Stage::Asking => limits::NUM_WANT,
         };
         Question::Announce(Query {
             info_hash,

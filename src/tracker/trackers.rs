@@ -97,11 +97,21 @@ impl Trackers {
             port: 0,
         };
         let mut trackers = Trackers::new(0, tiers, anonymous, families, rng);
-        trackers.us.stage = Stage::Scraping;
         trackers.us.allow_local = allow_local;
-        trackers.queue = (0..trackers.trackers.len()).collect();
-        trackers.settle(shared, now);
+        trackers.ask_all(Stage::Scraping, shared, now);
         trackers
+    }
+
+    /// Asks each tracker once for peers, as one that has nothing yet: it is done when it is idle,
+    /// and [`Trackers::stop`] takes it back.
+    pub fn ask_once(&mut self, shared: &mut Shared, now: Now) {
+        self.ask_all(Stage::Asking, shared, now);
+    }
+
+    fn ask_all(&mut self, stage: Stage, shared: &mut Shared, now: Now) {
+        self.us.stage = stage;
+        self.queue = (0..self.trackers.len()).collect();
+        self.settle(shared, now);
     }
 
     /// Whether trackers at local addresses are asked whatever their path, and redirects to them

@@ -32,6 +32,7 @@ mod requests;
 mod sleepers;
 mod swarm;
 mod trackers;
+mod urls;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,3 +7,4 @@ mod content;
 mod signals;
 mod sources;
 mod terminal;
+mod urls;

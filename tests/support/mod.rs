@@ -17,6 +17,7 @@ pub mod room;
 pub mod source;
 pub mod torrent;
 pub mod trackers;
+pub mod web;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

@@ -7,6 +7,7 @@ mod run;
 
 mod disks;
 mod kills;
+mod links;
 mod restart;
 mod service;
 mod sleep;

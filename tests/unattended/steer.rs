@@ -86,10 +86,6 @@ fn what_cannot_be_done_is_said_in_one_line() {
             "--up x: expected a number of bytes",
         ),
         (&["add"], "add: no torrent is named"),
-        (
-            &["add", "magnet:?xt=urn:btih:00"],
-            "magnet links: not there yet",
-        ),
         (&["status", "-1"], "-1: no such option"),
     ] {
         let line = run.refused(args, 2);
@@ -97,6 +93,8 @@ fn what_cannot_be_done_is_said_in_one_line() {
     }
     let missing = run.dir.join("none.torrent");
     run.refused(&["add", missing.to_str().unwrap()], 1);
+    let line = run.refused(&["add", "magnet:?xt=urn:btih:00"], 3);
+    assert!(line.contains("neither 40 hexadecimal digits"), "{line}");
     let torn = run.dir.file("torn.torrent", "d4:info");
     let line = run.refused(&["add", torn.to_str().unwrap()], 3);
     assert!(line.contains("torn.torrent"), "{line}");

@@ -12,7 +12,7 @@ use super::run::{Run, SOON, one, wait};
 use super::support::child::Stream;
 
 impl Run {
-    fn watch(&self) -> PathBuf {
+    pub fn watch(&self) -> PathBuf {
         self.folder().join("watch")
     }
 
@@ -22,7 +22,7 @@ impl Run {
     }
 
     /// Waits until a file was refused; the reason.
-    fn reason(&self, name: &str) -> String {
+    pub fn reason(&self, name: &str) -> String {
         let (place, error) = (
             self.watch().join("failed").join(name),
             self.watch().join(format!("failed/{name}.error")),
@@ -72,13 +72,21 @@ fn what_is_no_torrent_goes_to_failed_with_the_reason_beside_it() {
     let whole = fs::read(one("a", 100_000, 1).write(&run.dir.join("a"), &[])).unwrap();
     fs::write(watch.join("torn.torrent"), &whole[..whole.len() / 2]).unwrap();
     fs::write(watch.join("link.magnet"), "magnet:?xt=urn:btih:00").unwrap();
+    fs::write(watch.join("hash.magnet"), "d2474e86c95b19b8\n").unwrap();
     fs::create_dir(watch.join("folder.torrent")).unwrap();
     symlink(run.dir.join("a"), watch.join("out.torrent")).unwrap();
     let huge = fs::File::create(watch.join("huge.torrent")).unwrap();
     huge.set_len(limits::METAINFO_BYTES as u64 * 2).unwrap();
     for (name, words) in [
         ("torn.torrent", ""),
-        ("link.magnet", "magnet links are not there yet"),
+        (
+            "link.magnet",
+            "its info hash is neither 40 hexadecimal digits",
+        ),
+        (
+            "hash.magnet",
+            "it holds neither a magnet link nor an info hash",
+        ),
         ("folder.torrent", "it is a folder"),
         ("out.torrent", "it is a symbolic link"),
         ("huge.torrent", "it is longer than 64 MiB"),

@@ -34,3 +34,10 @@ pub const EARLY_HAVES: usize = 1_000;
 /// How long the metadata are kept in memory after they were asked for last: whoever asks for one
 /// block asks for the next.
 pub const METADATA_KEPT: Duration = Duration::from_secs(30);
+
+// A `.torrent` by its URL
+
+/// Redirects followed from a URL that a user names: mirrors and link shorteners take a few.
+pub const URL_REDIRECTS: u32 = 10;
+/// Time for one file by its URL: the longest torrent takes as long at 220 KiB/s.
+pub const URL_TIME: Duration = Duration::from_secs(5 * 60);

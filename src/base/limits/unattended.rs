@@ -23,6 +23,9 @@ pub const CONTROL_BATCH: usize = 100;
 /// torrents with all their fields.
 pub const CONTROL_ANSWER: usize = 16 * MIB;
 
+/// URLs of `.torrent` files that are fetched for clients of remote control at one time.
+pub const URLS_AT_ONCE: usize = 8;
+
 // A folder of torrents
 
 /// A file in the watch folder that is no torrent may still be written: it is refused if it has not

@@ -25,7 +25,7 @@ use crate::wire::Metainfo;
 pub struct Place<'a> {
     /// The folder of the content: it lies under `dir/NAME`.
     pub dir: &'a Path,
-    /// The folder of what is kept: `INFOHASH.torrent` and `INFOHASH.resume`.
+    /// The folder of what is kept: `INFOHASH.torrent` (or `.magnet`) and `INFOHASH.resume`.
     pub state_dir: &'a Path,
 }
 
@@ -38,7 +38,15 @@ pub fn erase(place: &Place<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskErro
     }
     // What names the torrent goes last: until then a start finds all of it. What a kill left of a
     // file that was being replaced goes, too.
-    for ending in ["parts", "resume.new", "resume", "torrent.new", "torrent"] {
+    for ending in [
+        "parts",
+        "resume.new",
+        "resume",
+        "torrent.new",
+        "magnet.new",
+        "magnet",
+        "torrent",
+    ] {
         let path = place.state_dir.join(format!("{info_hash}.{ending}"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -44,12 +44,26 @@ impl Keeper {
 
     /// Puts these bytes in the place of a file; [`Keeper::next_written`] tells when that is done.
     pub fn write(&mut self, path: PathBuf, bytes: Vec<u8>) -> Ticket {
+        self.write_instead(path, bytes, None)
+    }
+
+    /// The same; then another file goes, in whose stead this one is.
+    pub fn write_instead(
+        &mut self,
+        path: PathBuf,
+        bytes: Vec<u8>,
+        other: Option<PathBuf>,
+    ) -> Ticket {
         self.tickets += 1;
         self.writing += 1;
         let (ticket, told) = (self.tickets, self.told.clone());
         let waker = Arc::clone(&self.waker);
         let work = move || {
             let written = waiting::tell_of(&path, || state::replace(&path, &bytes));
+            if let (Ok(()), Some(other)) = (&written, &other) {
+                // The next start leaves aside what cannot be deleted.
+                let _ = std::fs::remove_file(other);
+            }
             if told.send((ticket, written)).is_ok() {
                 // A loop that cannot be woken sees it on its next turn.
                 let _ = waker.wake();
@@ -106,8 +120,11 @@ mod tests {
         assert_eq!(written[0], (good, Ok(())));
         assert!(written[1].0 == bad && written[1].1.is_err(), "{written:?}");
         keeper.write(dir.join("last"), b"3".to_vec());
+        keeper.write_instead(dir.join("torrent"), b"4".to_vec(), Some(dir.join("good")));
+        keeper.write_instead(dir.join("file/x"), b"5".to_vec(), Some(dir.join("last")));
         keeper.finish();
-        assert_eq!(fs::read(dir.join("good")).unwrap(), b"1");
+        assert_eq!(fs::read(dir.join("torrent")).unwrap(), b"4");
+        assert!(!dir.join("good").exists());
         assert_eq!(fs::read(dir.join("last")).unwrap(), b"3");
         fs::remove_dir_all(&dir).unwrap();
     }

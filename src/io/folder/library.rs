@@ -1,6 +1,7 @@
 //! The torrents of a folder: each lies in `torrents/` as `INFOHASH.torrent`, so that a start finds
 //! it again, and its content in `downloads/`. A torrent is taken into the folder first, then its
-//! files are opened by the store's thread, then it is the session's.
+//! files are opened by the store's thread, then it is the session's. One of which only a link is
+//! known lies there as `INFOHASH.magnet`, and is the session's at once: see `linked`.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -9,24 +10,25 @@ use std::sync::Arc;
 
 use mio::Waker;
 
-use super::chosen::Limits;
+use super::brought::Brought;
 use super::control::Ticket;
 use super::eraser::Eraser;
 use super::keeper::{self, Keeper};
-use super::offers::{Answer, Asker, Offer, read};
-use super::on_complete::Subject;
-use super::records::{Record, Records, Version};
+use super::offers::{Answer, Asker, Offer};
+use super::records::{Record, Records};
 use super::shelf;
+use super::url_fetches::UrlFetches;
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
-use crate::io::claims::{Claims, Taken};
+use crate::io::by_url::{self, Access};
+use crate::io::claims::Claims;
 use crate::io::disk::threads::opening::Outcome;
-use crate::io::disk::{Store, places, state};
+use crate::io::disk::{DiskError, Store, state};
 use crate::io::setup::Setup;
-use crate::rpc::{Add, Added, Trouble};
+use crate::rpc::{Add, Source, Trouble};
 use crate::session::{Session, command, sleep, view};
-use crate::torrent::{Stage, Stay, Then, Torrent};
-use crate::wire::Metainfo;
+use crate::torrent::{Stage, Then};
+use crate::wire::magnet::Link;
 
 /// Torrents of the folder whose files are opened at the same time.
 const OPENING: usize = 16;
@@ -34,9 +36,9 @@ const OPENING: usize = 16;
 /// The torrents of a folder.
 #[derive(Debug)]
 pub struct Library {
-    setup: Whole,
-    claims: Claims,
-    records: Records,
+    pub(super) setup: Whole,
+    pub(super) claims: Claims,
+    pub(super) records: Records,
     /// Torrents of the folder that are not taken up yet.
     unopened: VecDeque<PathBuf>,
     /// Torrents whose files are being opened, by the key that the store knows them by.
@@ -44,23 +46,39 @@ pub struct Library {
     /// Openings so far.
     opened: TorrentKey,
     /// Torrents that are being put into the folder.
-    writing: SortedMap<keeper::Ticket, Opening>,
-    keeper: Keeper,
+    pub(super) writing: SortedMap<keeper::Ticket, Opening>,
+    pub(super) keeper: Keeper,
+    fetches: UrlFetches,
     eraser: Eraser,
     /// Torrents that are to be added once others have come or gone.
     waiting: Vec<Offer>,
     /// Torrents that the folder had at the start and its list had not: the client that added them
     /// may not know that they are there.
-    unlisted: SortedSet<InfoHash>,
+    pub(super) unlisted: SortedSet<InfoHash>,
+    /// What is known of the torrents whose metadata are being fetched.
+    pub(super) linked: SortedMap<InfoHash, Link>,
+    /// Hosts that torrents name and nobody has looked up.
+    pub(super) hosts: Hosts,
 }
 
 /// A torrent whose files are being opened.
 #[derive(Debug)]
-struct Opening {
-    /// Who asked for it; `None`: it was there at the start.
-    asker: Option<Asker>,
-    setup: Setup,
-    record: Record,
+pub(super) struct Opening {
+    /// Who asked for it; `None`: it was there at the start, or its link was.
+    pub(super) asker: Option<Asker>,
+    pub(super) setup: Setup,
+    pub(super) record: Record,
+    /// The session has it, since its link was known before.
+    pub(super) torrent: Option<TorrentKey>,
+}
+
+/// Hosts to be looked up, since torrents name them.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    /// Those of nodes of the DHT, as `host:port`.
+    pub nodes: Vec<String>,
+    /// Those of peers, and their ports.
+    pub peers: Vec<(InfoHash, String, u16)>,
 }
 
 impl Library {
@@ -68,6 +86,13 @@ impl Library {
     /// the loop's.
     pub fn new(setup: Whole, waker: Arc<Waker>) -> Library {
         Library {
+            fetches: UrlFetches::new(
+                Access {
+                    bind: setup.bind,
+                    allow_local: setup.process.allow_local,
+                },
+                Arc::clone(&waker),
+            ),
             keeper: Keeper::new(Arc::clone(&waker)),
             eraser: Eraser::new(setup.state_dir(), waker),
             writing: SortedMap::new(),
@@ -79,6 +104,8 @@ impl Library {
             opened: 0,
             waiting: Vec::new(),
             unlisted: SortedSet::new(),
+            linked: SortedMap::new(),
+            hosts: Hosts::default(),
         }
     }
 
@@ -95,36 +122,38 @@ impl Library {
         if let Some(chosen) = self.records.chosen() {
             chosen.apply(self.options(), session, now);
         }
-        self.load_some(store, session);
+        self.load_some(store, session, now);
     }
 
     /// Takes up torrents that are in the folder, a few at a time: with all at once their files
     /// would be described in memory together.
-    fn load_some(&mut self, store: &mut Store, session: &mut Session) {
+    fn load_some(&mut self, store: &mut Store, session: &mut Session, now: Now) {
         while self.opening.len() < OPENING {
             let Some(path) = self.unopened.pop_front() else {
                 return;
             };
-            match read(&path) {
-                Ok((metainfo, _)) => self.take_up(metainfo, store, session),
+            match Brought::read(&path) {
+                Ok(brought) => self.take_up(brought, store, session, now),
                 Err(trouble) => session.warn(None, trouble.text()),
             }
         }
     }
 
     /// Takes up one torrent that is in the folder, or goes on deleting it.
-    fn take_up(&mut self, metainfo: Metainfo, store: &mut Store, session: &mut Session) {
-        let info_hash = metainfo.info_hash;
+    fn take_up(&mut self, brought: Brought, store: &mut Store, session: &mut Session, now: Now) {
+        let info_hash = brought.info_hash();
         let record = self.records.get(&info_hash).cloned().unwrap_or_else(|| {
             self.unlisted.insert(info_hash);
-            Record {
+            let mut record = Record {
                 number: self.records.next_number(),
                 ..Record::default()
-            }
+            };
+            brought.note(&mut record);
+            record
         });
         self.records.set(info_hash, record.clone());
         let removing = record.removing;
-        let setup = self.prepare(metainfo, &record);
+        let setup = self.prepare(brought, &record);
         match (self.claim(&setup), removing) {
             (_, Some(data)) => {
                 if let Err(why) = self.eraser.erase(info_hash, setup.dir, data) {
@@ -136,8 +165,13 @@ impl Library {
                     asker: None,
                     setup,
                     record,
+                    torrent: None,
                 };
-                self.open(opening, store);
+                if opening.setup.origin.wanted.is_some() {
+                    self.begin_linked(opening, session, now);
+                } else {
+                    self.open(opening, store);
+                }
             }
             (Err(why), None) => session.warn(None, why),
         }
@@ -146,7 +180,26 @@ impl Library {
     /// Takes a torrent that a client brings into the folder, and has its files opened; an answer,
     /// if it is known at once.
     pub fn add(&mut self, ticket: Ticket, add: Add, session: &Session) -> Option<Answer> {
-        match Offer::of_client(ticket, add, &self.setup.dir) {
+        let offer = match &add.source {
+            Source::Named(name) if by_url::is_url(name) => {
+                let url = name.clone();
+                let begun = self.fetches.begin(ticket, add, url);
+                return begun
+                    .err()
+                    .map(|trouble| (Asker::Client(ticket), Err(trouble)));
+            }
+            _ => Offer::of_client(ticket, add, &self.setup.dir),
+        };
+        self.take_or_refuse(ticket, offer, session)
+    }
+
+    fn take_or_refuse(
+        &mut self,
+        ticket: Ticket,
+        offer: Result<Offer, Trouble>,
+        session: &Session,
+    ) -> Option<Answer> {
+        match offer {
             Ok(offer) => self.take(offer, session),
             Err(trouble) => Some((Asker::Client(ticket), Err(trouble))),
         }
@@ -161,34 +214,39 @@ impl Library {
         }
         let Offer {
             asker,
-            found: (metainfo, text),
+            mut brought,
             record,
         } = offer;
-        let info_hash = metainfo.info_hash;
+        let info_hash = brought.info_hash();
         if let Some(there) = view::find(session, &info_hash) {
             let added = self.added(there, true);
             return Some((asker, Ok(added)));
         }
-        let setup = self.prepare(metainfo, &record);
+        let (ending, text) = brought.take_kept();
+        let setup = self.prepare(brought, &record);
         if let Err(why) = self.claim(&setup) {
             return Some((asker, Err(Trouble::Failed(why))));
         }
-        let path = self.setup.state_dir().join(format!("{info_hash}.torrent"));
         let opening = Opening {
             asker: Some(asker),
             setup,
             record,
+            torrent: None,
         };
+        let path = self.kept_at(&info_hash, ending);
         self.writing.insert(self.keeper.write(path, text), opening);
         None
     }
 
     /// Whether this torrent, or one that has the same files, comes or goes at this moment.
     fn is_early(&self, offer: &Offer, session: &Session) -> bool {
-        let metainfo = &offer.found.0;
-        let comes = |opening: &Opening| opening.setup.metainfo.info_hash == metainfo.info_hash;
-        let place = self.dir(&offer.record).join(&metainfo.name);
-        let holder = self.claims.holder(&place);
+        let info_hash = offer.brought.info_hash();
+        let comes = |opening: &Opening| opening.setup.metainfo.info_hash == info_hash;
+        let place = offer
+            .brought
+            .name()
+            .map(|name| self.dir(&offer.record).join(name));
+        let holder = place.and_then(|place| self.claims.holder(&place));
         // A torrent that is not read yet may be this one.
         !self.unopened.is_empty()
             || self
@@ -196,7 +254,7 @@ impl Library {
                 .values()
                 .chain(self.writing.values())
                 .any(comes)
-            || self.goes(&metainfo.info_hash, session)
+            || self.goes(&info_hash, session)
             || holder.is_some_and(|holder| self.goes(&holder, session))
     }
 
@@ -210,16 +268,6 @@ impl Library {
         leaves || self.eraser.has(info_hash)
     }
 
-    fn dir<'a>(&'a self, record: &'a Record) -> &'a PathBuf {
-        record.dir.as_ref().unwrap_or(&self.setup.dir)
-    }
-
-    /// Whether this torrent was there at the start without being listed: it was being added when
-    /// the last run ended, and the client that added it may not know that it is there.
-    pub fn was_interrupted(&self, info_hash: &InfoHash) -> bool {
-        self.unlisted.contains(info_hash)
-    }
-
     /// Goes on with torrents whose files were opened or closed. Answers come back.
     pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) -> Vec<Answer> {
         let (mut answers, mut moved) = (Vec::new(), false);
@@ -230,20 +278,18 @@ impl Library {
                 }
                 continue;
             };
-            if let Err(error) = written {
-                moved = true;
-                self.claims.release(&opening.setup.metainfo.info_hash);
-                let outcome = Err(Trouble::Failed(error.to_string()));
-                answers.extend(opening.asker.map(|asker| (asker, outcome)));
-            } else {
-                self.open(opening, store);
-            }
+            moved = true;
+            answers.extend(self.on_kept(opening, written, store, session, now));
+        }
+        while let Some((ticket, add, fetched)) = self.fetches.next_fetched() {
+            let offer = Offer::fetched(ticket, add, fetched, &self.setup.dir);
+            answers.extend(self.take_or_refuse(ticket, offer, session));
         }
         while let Some((key, outcome)) = store.next_opened() {
             moved = true;
             answers.extend(self.begin(key, outcome, store, session, now));
         }
-        self.load_some(store, session);
+        self.load_some(store, session, now);
         let (version, kept) = self.records.versions();
         while let Some(closed) = store.next_closed() {
             self.eraser.on_closed(closed.info_hash, version);
@@ -255,8 +301,8 @@ impl Library {
             for error in errors {
                 session.warn(None, error.to_string());
             }
-            let path = self.setup.state_dir().join(format!("{info_hash}.torrent"));
-            if fs::symlink_metadata(path).is_err() {
+            let paths = ["torrent", "magnet"].map(|ending| self.kept_at(&info_hash, ending));
+            if paths.iter().all(|path| fs::symlink_metadata(path).is_err()) {
                 self.records.remove(&info_hash);
             }
             self.claims.release(&info_hash);
@@ -270,101 +316,46 @@ impl Library {
         answers
     }
 
+    /// A torrent that was brought is kept in the folder, or cannot be.
+    fn on_kept(
+        &mut self,
+        opening: Opening,
+        written: Result<(), DiskError>,
+        store: &mut Store,
+        session: &mut Session,
+        now: Now,
+    ) -> Option<Answer> {
+        let Opening { setup, torrent, .. } = &opening;
+        let info_hash = setup.metainfo.info_hash;
+        match (written, *torrent) {
+            (Err(error), Some(torrent)) => {
+                if Library::is_linked(session, torrent, &info_hash) {
+                    session.fail(torrent, error.to_string(), now);
+                }
+            }
+            (Err(error), None) => {
+                self.claims.release(&info_hash);
+                let outcome = Err(Trouble::Failed(error.to_string()));
+                return opening.asker.map(|asker| (asker, outcome));
+            }
+            // It was removed meanwhile.
+            (Ok(()), Some(torrent)) if !Library::is_linked(session, torrent, &info_hash) => {
+                let erased = self.eraser.erase(info_hash, setup.dir.clone(), false);
+                erased.unwrap_or_else(|why| session.warn(None, why));
+            }
+            (Ok(()), _) if setup.origin.wanted.is_some() => {
+                return self.begin_linked(opening, session, now);
+            }
+            (Ok(()), _) => self.open(opening, store),
+        }
+        None
+    }
+
     /// A torrent is forgotten, and its files are being closed: they are deleted afterwards.
     pub fn on_removed(&mut self, info_hash: InfoHash, data: bool) {
+        self.linked.remove(&info_hash);
         let dir = self.place(&info_hash);
         self.eraser.expect(info_hash, dir, data);
-    }
-
-    /// The folder of a torrent's content.
-    pub fn place(&self, info_hash: &InfoHash) -> PathBuf {
-        let record = self.records.get(info_hash);
-        let dir = record.map_or(&self.setup.dir, |record| self.dir(record));
-        dir.clone()
-    }
-
-    /// What the folder is run with.
-    pub fn setup(&self) -> &Whole {
-        &self.setup
-    }
-
-    /// From now on torrents that are added stay for so long.
-    pub fn set_stay(&mut self, stay: Stay) {
-        self.setup.stay = stay;
-    }
-
-    /// What to tell of a torrent that has become complete by being downloaded; once.
-    pub fn completed(&mut self, torrent: &Torrent) -> Option<Subject> {
-        let info_hash = torrent.order.info_hash;
-        let record = self.records.get(&info_hash)?.clone();
-        if torrent.life.complete_at.is_none() || record.complete {
-            return None;
-        }
-        let subject = Subject::of(torrent, self.dir(&record));
-        let complete = true;
-        self.records.set(info_hash, Record { complete, ..record });
-        subject
-    }
-
-    /// Takes note of what a torrent does now.
-    pub fn note(&mut self, torrent: &Torrent) {
-        self.records.note(torrent);
-    }
-
-    /// Takes note of the limits of all torrents together.
-    pub fn note_limits(&mut self, session: &Session) {
-        let (limits, options) = (Limits::of(session), self.options());
-        self.records.note_limits(limits, options);
-    }
-
-    /// From now on the options say this of the limits of all torrents together.
-    pub fn set_options(&mut self, down: Option<u64>, up: Option<u64>) {
-        (self.setup.process.down, self.setup.process.up) = (down, up);
-    }
-
-    fn options(&self) -> Limits {
-        Limits {
-            down: self.setup.process.down,
-            up: self.setup.process.up,
-        }
-    }
-
-    /// Begins to save what has changed: see [`Library::versions`].
-    pub fn save(&mut self, now: Now) {
-        if let Some((path, text)) = self.records.next_text(now) {
-            self.keeper.write(path, text);
-        }
-    }
-
-    /// The version of what is known now, and the version that is on disk.
-    pub fn versions(&self) -> (Version, Version) {
-        self.records.versions()
-    }
-
-    /// What a torrent's setup is.
-    fn prepare(&self, mut metainfo: Metainfo, record: &Record) -> Setup {
-        let dir = self.dir(record);
-        places::fold(dir, &mut metainfo, true);
-        places::find(dir, &mut metainfo);
-        self.setup.of(metainfo, dir.clone())
-    }
-
-    /// Takes the files of a torrent for it.
-    fn claim(&mut self, setup: &Setup) -> Result<(), String> {
-        let name = &setup.metainfo.name;
-        let other = match self.claims.take(&setup.request()) {
-            Ok(()) => return Ok(()),
-            Err(Taken::Twice) => return Err(format!("{name}: it is there already")),
-            Err(Taken::By(other)) => other,
-        };
-        let record = self.records.get(&other.info_hash);
-        let number = record.map_or(String::new(), |it| format!("number {}, ", it.number));
-        let other_name = other.name;
-        Err(if other.is_nested {
-            format!("{name}: its folder and that of {number}{other_name}, lie within each other")
-        } else {
-            format!("{name}: {number}{other_name}, has the same files: remove that first")
-        })
     }
 
     fn open(&mut self, opening: Opening, store: &mut Store) {
@@ -386,9 +377,17 @@ impl Library {
             asker,
             setup,
             mut record,
+            torrent,
         } = self.opening.remove(&key)?;
         for warning in outcome.warnings {
             session.warn(None, warning);
+        }
+        if self.setup.sources.dht && !setup.metainfo.private {
+            self.hosts.nodes.extend_from_slice(&setup.metainfo.nodes);
+        }
+        if let Some(torrent) = torrent {
+            Library::learn(torrent, setup, outcome.result, (store, session), now);
+            return None;
         }
         let (info_hash, dir) = (setup.metainfo.info_hash, setup.dir.clone());
         let opened = match outcome.result {
@@ -413,6 +412,7 @@ impl Library {
         command::number_next(session, record.number);
         // Each torrent of the session has claimed its files, so this one is new.
         let torrent = session.add(order, now).ok()?;
+        self.name_peers(info_hash, &record);
         record.apply(torrent, session, now);
         if sleep::await_check(session, torrent, now) {
             let name = view::name(session, torrent);
@@ -423,15 +423,6 @@ impl Library {
         self.records.set(info_hash, record);
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))
-    }
-
-    fn added(&self, torrent: &Torrent, is_duplicate: bool) -> Added {
-        Added {
-            number: torrent.life.number,
-            info_hash: torrent.order.info_hash,
-            name: torrent.order.name.clone(),
-            is_duplicate,
-        }
     }
 }
 

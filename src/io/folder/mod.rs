@@ -15,9 +15,14 @@ mod shelf;
 
 mod on_complete;
 
+mod brought;
 mod offers;
+mod url_fetches;
 
 mod library;
+
+mod keeping;
+mod linked;
 
 mod sleepers;
 

@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::brought::Brought;
 use super::control::Ticket;
 use super::records::Record;
-use crate::base::limits;
-use crate::io::disk::state;
 use crate::rpc::{Add, Added, Source, Trouble};
-use crate::wire::Metainfo;
+use crate::wire::magnet;
 
 /// Where a torrent comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,65 +26,72 @@ pub type Answer = (Asker, Result<Added, Trouble>);
 pub struct Offer {
     /// Who brings it.
     pub asker: Asker,
-    /// The torrent and its bytes.
-    pub found: (Metainfo, Vec<u8>),
+    /// What is brought.
+    pub brought: Brought,
     /// What is wanted of it.
     pub record: Record,
 }
 
 impl Offer {
+    /// Something that is brought.
+    pub fn new(asker: Asker, brought: Brought, mut record: Record) -> Offer {
+        brought.note(&mut record);
+        Offer {
+            asker,
+            brought,
+            record,
+        }
+    }
+
     /// What a client brings. `usual`: the folder of content where it names none.
     ///
     /// # Errors
     /// It cannot be read, or is no torrent, or its folder is none.
-    pub fn of_client(ticket: Ticket, add: Add, usual: &Path) -> Result<Offer, Trouble> {
-        let found = match add.source {
-            Source::Metainfo(text) => parse("metainfo", text),
-            Source::Named(name) if name.starts_with('/') => read(Path::new(&name)),
-            Source::Named(name) => {
-                let why = "expected the whole path of a .torrent: links are not there yet";
-                Err(Trouble::NoTorrent(format!("{name}: {why}")))
-            }
+    pub fn of_client(ticket: Ticket, mut add: Add, usual: &Path) -> Result<Offer, Trouble> {
+        let none = Source::Metainfo(Vec::new());
+        let brought = match std::mem::replace(&mut add.source, none) {
+            Source::Metainfo(text) => Brought::parse("metainfo", text),
+            Source::Named(name) if name.starts_with('/') => Brought::read(Path::new(&name)),
+            Source::Named(name) => named(name.trim()),
         };
+        Offer::fetched(ticket, add, brought, usual)
+    }
+
+    /// What came from elsewhere for a client.
+    ///
+    /// # Errors
+    /// It did not come, or its folder is none.
+    pub fn fetched(
+        ticket: Ticket,
+        add: Add,
+        brought: Result<Brought, Trouble>,
+        usual: &Path,
+    ) -> Result<Offer, Trouble> {
         let dir = add.download_dir.map(PathBuf::from);
         if let Some(dir) = dir.as_ref().filter(|dir| dir.is_relative()) {
             let why = "download_dir: expected a whole path";
             return Err(Trouble::Failed(format!("{}: {why}", dir.display())));
         }
-        Ok(Offer {
-            asker: Asker::Client(ticket),
-            found: found?,
-            record: Record {
-                paused: add.paused,
-                dir: dir.filter(|dir| dir != usual),
-                ..Record::default()
-            },
-        })
+        let record = Record {
+            paused: add.paused,
+            dir: dir.filter(|dir| dir != usual),
+            ..Record::default()
+        };
+        Ok(Offer::new(Asker::Client(ticket), brought?, record))
     }
 }
 
-/// Reads a torrent and its bytes.
-///
-/// # Errors
-/// It cannot be read, or is none.
-pub fn read(path: &Path) -> Result<(Metainfo, Vec<u8>), Trouble> {
-    let name = path.display().to_string();
-    match state::load(path, limits::METAINFO_BYTES + 1) {
-        Ok(Some(text)) => parse(&name, text),
-        Ok(None) => Err(Trouble::Failed(format!("{name}: no such file"))),
-        Err(error) => Err(Trouble::Failed(error.to_string())),
+/// What a client names that is no path.
+fn named(name: &str) -> Result<Brought, Trouble> {
+    if magnet::is_magnet(name) {
+        return Brought::of_link("magnet link", name);
     }
-}
-
-/// A torrent and its bytes. `name`: what they are called in messages.
-///
-/// # Errors
-/// It is none.
-pub fn parse(name: &str, text: Vec<u8>) -> Result<(Metainfo, Vec<u8>), Trouble> {
-    let invalid = |why: &str| Trouble::NoTorrent(format!("{name}: {why}"));
-    if text.len() > limits::METAINFO_BYTES {
-        return Err(invalid("it is longer than any torrent is"));
-    }
-    let metainfo = Metainfo::parse(&text).map_err(|why| invalid(&why.to_string()))?;
-    Ok((metainfo, text))
+    Brought::of_link(name, name).map_err(|trouble| match magnet::given(name) {
+        Some(_) => trouble,
+        None => {
+            let why =
+                "expected a magnet link, an info hash, a URL, or the whole path of a .torrent";
+            Trouble::NoTorrent(format!("{name}: {why}"))
+        }
+    })
 }

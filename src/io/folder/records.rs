@@ -4,6 +4,7 @@
 //! answered holds after a kill at any moment.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::chosen::{Chosen, Limits};
@@ -12,6 +13,7 @@ use crate::io::disk::{DiskError, state};
 use crate::session::{Change, Command, Session, command};
 use crate::torrent::{Stage, Then, Torrent};
 use crate::wire::json::{self, Json};
+use crate::wire::magnet;
 
 /// The file's name.
 const NAME: &str = "list";
@@ -58,6 +60,10 @@ pub struct Record {
     pub limits: Limits,
     /// The folder of its content, if that is not the usual one.
     pub dir: Option<PathBuf>,
+    /// The files that are to be downloaded, by their places in the torrent; none: all.
+    pub files: Vec<RangeInclusive<usize>>,
+    /// Its peers that a link has named, as `host:port`.
+    pub peers: Vec<String>,
     /// It is to be deleted; `true`: with its content.
     pub removing: Option<bool>,
 }
@@ -269,6 +275,10 @@ impl Record {
         members.extend(self.limits.members());
         let dir = self.dir.as_deref().and_then(Path::to_str);
         members.extend(dir.map(|dir| ("dir", dir.into())));
+        let peers: Vec<Json> = self.peers.iter().map(|peer| peer.as_str().into()).collect();
+        members.extend((!peers.is_empty()).then_some(("peers", Json::List(peers))));
+        let files = magnet::ranges_text(&self.files);
+        members.extend((!files.is_empty()).then(|| ("files", files.into())));
         members.extend(self.removing.map(|data| ("remove_data", data.into())));
         Json::object(members)
     }
@@ -277,6 +287,9 @@ impl Record {
         let flag = |name: &str| line.get(name).and_then(Json::truth);
         let count = |name: &str| line.get(name).and_then(Json::whole);
         let info_hash = InfoHash::from_hex(line.get("hash")?.text()?)?;
+        let files = line.get("files").and_then(Json::text);
+        let peers = line.get("peers").and_then(Json::items);
+        let peers = peers.unwrap_or_default().iter().filter_map(Json::text);
         let record = Record {
             number: count("number")?.try_into().ok()?,
             paused: flag("paused").unwrap_or_default(),
@@ -285,6 +298,8 @@ impl Record {
             complete: flag("complete").unwrap_or_default(),
             limits: Limits::read(line),
             dir: line.get("dir").and_then(Json::text).map(PathBuf::from),
+            files: magnet::ranges(files.unwrap_or_default().as_bytes()),
+            peers: peers.map(String::from).collect(),
             removing: flag("remove_data"),
         };
         Some((info_hash, record))
@@ -315,6 +330,8 @@ mod tests {
                 up: Some(1 << 40),
             },
             dir: Some(PathBuf::from("/a \"b\"\n\u{e9}")),
+            files: vec![0..=0, 2..=7],
+            peers: vec![String::from("a.example:7"), String::from("[::1]:8")],
             removing: Some(false),
         };
         let plain = Record {

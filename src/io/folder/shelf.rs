@@ -1,4 +1,5 @@
-//! The torrents that lie in a folder's state: what a start finds.
+//! The torrents that lie in a folder's state, and the links of those that are not known yet: what a
+//! start finds.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -11,8 +12,18 @@ use crate::base::{InfoHash, SortedSet, sorted_by};
 /// came last.
 pub fn torrents(state_dir: &Path, records: &Records) -> VecDeque<PathBuf> {
     let entries = fs::read_dir(state_dir).into_iter().flatten().flatten();
-    let is_torrent = |path: &PathBuf| path.extension().is_some_and(|it| it == "torrent");
-    let paths = entries.map(|entry| entry.path()).filter(is_torrent);
+    let is = |path: &PathBuf, what| path.extension().is_some_and(|it| it == what);
+    // A link is of no use any more once its torrent is known.
+    let is_left = |path: &PathBuf| is(path, "magnet") && path.with_extension("torrent").exists();
+    let is_kept = |path: &PathBuf| is(path, "torrent") || is(path, "magnet");
+    let (left, paths): (Vec<PathBuf>, Vec<PathBuf>) = entries
+        .map(|entry| entry.path())
+        .filter(is_kept)
+        .partition(is_left);
+    for path in left {
+        let _ = fs::remove_file(path);
+    }
+    let paths = paths.into_iter();
     let added = |path: &PathBuf| {
         let record = info_hash(path).and_then(|it| records.get(&it));
         let time = fs::metadata(path).and_then(|found| found.modified()).ok();

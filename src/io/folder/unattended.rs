@@ -10,7 +10,7 @@ use mio::event::Event;
 use mio::{Registry, Waker};
 
 use super::control::{Control, Ticket};
-use super::library::Library;
+use super::library::{Hosts, Library};
 use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
 use super::on_complete::OnComplete;
@@ -21,6 +21,8 @@ use super::watch::{Found, Watch};
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey, sooner};
 use crate::io::disk::Store;
+use crate::io::net::Outreach;
+use crate::io::nodes::Nodes;
 use crate::io::signal;
 use crate::io::tokens;
 use crate::rpc::{About, Added, Trouble};
@@ -194,19 +196,15 @@ impl Unattended {
     /// Takes what lies in the watch folder.
     fn look(&mut self, answers: &mut Vec<Answer>, session: &mut Session, now: Now) {
         while let Some(Found { name, content }) = self.watch.next(now) {
-            let found = match content {
-                Ok(found) => found,
+            let brought = match content {
+                Ok(brought) => brought,
                 Err(why) => {
                     let line = self.watch.refuse(&name, &why);
                     session.warn(None, line);
                     continue;
                 }
             };
-            let offer = Offer {
-                asker: Asker::Watch(name),
-                found,
-                record: Record::default(),
-            };
+            let offer = Offer::new(Asker::Watch(name), brought, Record::default());
             answers.extend(self.library.take(offer, session));
         }
     }
@@ -229,6 +227,27 @@ impl Unattended {
         };
         if let Some(line) = line {
             session.warn(None, line);
+        }
+    }
+
+    /// The metadata of a torrent have come of which only a link was known.
+    pub fn on_metadata(
+        &mut self,
+        torrent: TorrentKey,
+        info: &[u8],
+        session: &mut Session,
+        now: Now,
+    ) {
+        self.library.on_metadata(torrent, info, session, now);
+    }
+
+    /// Has the hosts looked up that torrents have named.
+    pub fn look_up(&mut self, nodes: &mut Nodes, outreach: &mut Outreach, now: Now) {
+        let Hosts { nodes: new, peers } = std::mem::take(&mut self.library.hosts);
+        new.iter()
+            .for_each(|node| nodes.look_up_new(node, outreach, now));
+        for (torrent, host, port) in peers {
+            outreach.look_up_peer(Some(torrent), host, port, now);
         }
     }
 

@@ -17,10 +17,11 @@ use mio::{Interest, Registry};
 use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
+use super::brought::{Brought, is_link};
 use crate::base::{Now, SortedMap, SortedSet, limits, printable, sooner};
 use crate::io::disk::{DiskError, Why};
 use crate::io::tokens;
-use crate::wire::Metainfo;
+use crate::wire::{Metainfo, magnet};
 
 /// Where what is refused goes.
 const FAILED: &str = "failed";
@@ -57,7 +58,7 @@ struct Sight {
 /// What is to become of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fate {
-    /// It is not valid, and refused if it is the same at this moment.
+    /// It may not be whole, and is taken or refused if it is the same at this moment.
     Doubted(Now),
     /// It is being added, or refused.
     Adding,
@@ -78,8 +79,8 @@ struct Stamp {
 pub struct Found {
     /// The file's name.
     pub name: OsString,
-    /// The torrent and its bytes, or why it is none.
-    pub content: Result<(Metainfo, Vec<u8>), String>,
+    /// The torrent or link, or why it is none.
+    pub content: Result<Brought, String>,
 }
 
 impl Watch {
@@ -220,7 +221,7 @@ impl Watch {
     }
 
     /// Looks at a file: the torrent, or why it is refused; `None`: it is left for now.
-    fn look(&mut self, name: &OsStr, now: Now) -> Option<Result<(Metainfo, Vec<u8>), String>> {
+    fn look(&mut self, name: &OsStr, now: Now) -> Option<Result<Brought, String>> {
         let path = self.dir.join(name);
         let Ok(found) = fs::symlink_metadata(&path) else {
             self.sights.remove(name);
@@ -234,17 +235,16 @@ impl Watch {
             (_, Some(Fate::Doubted(at))) if now < at => return None,
             _ => {}
         }
-        let read = read(&path, &found);
-        let read = match read {
-            Ok(read) => Ok(read),
-            Err(Refusal::Final(why)) => Err(why),
-            Err(Refusal::Torn(why)) => {
+        let read = match read(&path, &found) {
+            Read::Whole(brought) => Ok(brought),
+            Read::Never(why) => Err(why),
+            Read::Perhaps(read) => {
                 if !matches!(same.map(|same| same.fate), Some(Fate::Doubted(_))) {
                     let fate = Fate::Doubted(now + limits::WATCH_SETTLED);
                     self.sights.insert(name.into(), Sight { stamp, fate });
                     return None;
                 }
-                Err(why)
+                read
             }
         };
         let fate = Fate::Adding;
@@ -326,12 +326,14 @@ impl Stamp {
     }
 }
 
-/// Why a file is not taken.
-enum Refusal {
-    /// That does not change.
-    Final(String),
-    /// It may still be written.
-    Torn(String),
+/// What a file holds.
+enum Read {
+    /// All that it is to hold.
+    Whole(Brought),
+    /// Nothing, whatever is done to it.
+    Never(String),
+    /// This, but it may still be written.
+    Perhaps(Result<Brought, String>),
 }
 
 /// Whether a file of this name is meant for us. A name that begins with a dot is one that another
@@ -339,34 +341,25 @@ enum Refusal {
 fn is_meant(name: &OsStr) -> bool {
     let hidden = name.as_encoded_bytes().starts_with(b".");
     let path = Path::new(name);
-    let has = |ending: &str| {
-        path.extension()
-            .is_some_and(|it| it.eq_ignore_ascii_case(ending))
-    };
-    !hidden && (has("torrent") || has("magnet"))
+    let ending = path.extension();
+    let is_torrent = ending.is_some_and(|it| it.eq_ignore_ascii_case("torrent"));
+    !hidden && (is_torrent || is_link(path))
 }
 
-fn read(path: &Path, found: &Metadata) -> Result<(Metainfo, Vec<u8>), Refusal> {
-    let is_magnet = path
-        .extension()
-        .is_some_and(|it| it.eq_ignore_ascii_case("magnet"));
+fn read(path: &Path, found: &Metadata) -> Read {
     let kind = found.file_type();
-    let refused = |why: &str| Err(Refusal::Final(String::from(why)));
+    let never = |why: &str| Read::Never(String::from(why));
     if kind.is_symlink() {
-        return refused("it is a symbolic link: put the torrent itself here");
+        return never("it is a symbolic link: put the torrent itself here");
     } else if kind.is_dir() {
-        return refused("it is a folder");
+        return never("it is a folder");
     } else if !kind.is_file() {
-        return refused("it is not a file");
-    } else if is_magnet {
-        return refused("magnet links are not there yet: drop the .torrent itself");
+        return never("it is not a file");
     }
-    let torn = |why: String| Refusal::Torn(why);
+    let torn = |why: String| Read::Perhaps(Err(why));
     if found.len() > limits::METAINFO_BYTES as u64 {
         let most = limits::METAINFO_BYTES / limits::MIB;
-        return Err(torn(format!(
-            "it is longer than {most} MiB, which no torrent is"
-        )));
+        return torn(format!("it is longer than {most} MiB, which no torrent is"));
     }
     let mut text = Vec::new();
     let mut options = File::options();
@@ -374,16 +367,38 @@ fn read(path: &Path, found: &Metadata) -> Result<(Metainfo, Vec<u8>), Refusal> {
         .read(true)
         .custom_flags(FLAGS.bits() as i32)
         .open(path);
-    file.and_then(|file| {
+    let read = file.and_then(|file| {
         file.take(limits::METAINFO_BYTES as u64)
             .read_to_end(&mut text)
-    })
-    .map_err(|error| torn(Why::from(error).to_string()))?;
-    if text.is_empty() {
-        return Err(torn(String::from("it is empty")));
+    });
+    if let Err(error) = read {
+        return torn(Why::from(error).to_string());
     }
-    let metainfo = Metainfo::parse(&text).map_err(|why| torn(why.to_string()))?;
-    Ok((metainfo, text))
+    if text.is_empty() {
+        return torn(String::from("it is empty"));
+    }
+    if is_link(path) {
+        return read_link(&text);
+    }
+    match Metainfo::parse(&text) {
+        Ok(metainfo) => Read::Whole(Brought::Torrent(Box::new(metainfo), text)),
+        Err(why) => torn(why.to_string()),
+    }
+}
+
+/// The beginning of a link is a link, too: only the end of its line says that it is whole.
+fn read_link(text: &[u8]) -> Read {
+    let read = match magnet::given(String::from_utf8_lossy(text).trim()) {
+        Some(Ok(link)) => Ok(Brought::Link(Box::new(link))),
+        Some(Err(why)) => Err(why.to_string()),
+        None => Err(String::from(
+            "it holds neither a magnet link nor an info hash",
+        )),
+    };
+    match read {
+        Ok(link) if text.ends_with(b"\n") => Read::Whole(link),
+        read => Read::Perhaps(read),
+    }
 }
 
 /// Where a file of this name may be put, and the reason: beside those that were put there before.

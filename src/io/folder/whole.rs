@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::settings::Wishes;
 use crate::base::{PieceHash, limits};
-use crate::io::setup::{Mode, Origin, Process, Setup, Sources};
+use crate::io::setup::{Mode, Origin, Process, Setup, Sources, Wanted};
 use crate::torrent::Stay;
 use crate::wire::Metainfo;
+use crate::wire::magnet::Link;
 
 /// What a run of a whole folder of torrents needs to know.
 #[derive(Clone, Debug)]
@@ -74,7 +75,19 @@ impl Whole {
         self.again((Arc::new(metainfo), hashes), dir)
     }
 
-    /// The same, with the hashes of its pieces taken out of the metainfo.
+    /// The setup of a torrent of which only this link is known, whose content is to lie there.
+    pub fn of_link(&self, link: Link, dir: PathBuf) -> Setup {
+        let metainfo = Metainfo::of_link(link.info_hash, link.title());
+        let mut setup = self.of(metainfo, dir);
+        setup.origin.wanted = Some(Wanted {
+            link,
+            files: Vec::new(),
+            only: None,
+        });
+        setup
+    }
+
+    /// The setup of a torrent of which the hashes of the pieces were taken out of the metainfo.
     pub fn again(
         &self,
         (metainfo, hashes): (Arc<Metainfo>, Vec<PieceHash>),

@@ -13,7 +13,7 @@ use mio::{Registry, Token, Waker};
 use super::fetch::{Fetcher, Start, Step};
 use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
-use crate::base::{Now, Reach, limits};
+use crate::base::{InfoHash, Now, Reach, limits};
 use crate::tracker::{Action, Families, Id, Input};
 
 /// Sockets and look-ups for trackers, and look-ups for the peers that a user names and for nodes of
@@ -25,10 +25,12 @@ pub struct Outreach {
     udp: Udp,
     /// Tokens of sockets that had more than a turn reads.
     unread: Vec<Token>,
-    /// Addresses of peers whose names were looked up.
-    peers: Vec<SocketAddr>,
+    /// Addresses of peers whose names were looked up, and their torrents.
+    peers: Vec<(Option<InfoHash>, SocketAddr)>,
     /// The same of nodes of the DHT.
     nodes: Vec<SocketAddr>,
+    /// Nodes that are being looked up.
+    unresolved: usize,
     buffer: Vec<u8>,
 }
 
@@ -59,6 +61,7 @@ pub type Hear<'a> = &'a mut dyn FnMut(Heard<'_>);
 enum Asker {
     Tracker(Id),
     Peer {
+        of: Option<InfoHash>,
         host: String,
         port: u16,
     },
@@ -95,6 +98,7 @@ impl Outreach {
             unread: Vec::new(),
             peers: Vec::new(),
             nodes: Vec::new(),
+            unresolved: 0,
             buffer: vec![0; limits::DATAGRAM],
         })
     }
@@ -138,13 +142,14 @@ impl Outreach {
     /// The loop was woken: names may have been found.
     pub fn on_woken(&mut self, now: Now, hear: Hear<'_>) {
         while let Some((asker, found)) = self.resolver.next_found(now) {
+            self.unresolved -= usize::from(matches!(asker, Asker::Node { .. }));
             match (asker, found) {
                 (Asker::Tracker(id), found) => {
                     let found = &found;
                     hear(Heard::Tracker(Input::Resolved { id, found }));
                 }
-                (Asker::Peer { port, .. }, Ok(ips)) => {
-                    let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
+                (Asker::Peer { of, port, .. }, Ok(ips)) => {
+                    let addrs = ips.into_iter().map(|ip| (of, SocketAddr::new(ip, port)));
                     self.peers.extend(addrs);
                 }
                 (Asker::Node { host, port, local }, Ok(ips)) => {
@@ -161,29 +166,37 @@ impl Outreach {
         }
     }
 
-    /// Looks up a peer that the user named; see [`Outreach::take_peers`].
-    pub fn look_up_peer(&mut self, host: String, port: u16, now: Now) {
+    /// Looks up a peer of this torrent (none: perhaps of all) that the user named; see
+    /// [`Outreach::take_peers`].
+    pub fn look_up_peer(&mut self, of: Option<InfoHash>, host: String, port: u16, now: Now) {
         let asker = Asker::Peer {
+            of,
             host: host.clone(),
             port,
         };
         self.resolver.look_up(asker, host, now);
     }
 
-    /// Addresses of the user's peers found since the last call.
-    pub fn take_peers(&mut self) -> Vec<SocketAddr> {
+    /// Addresses of the user's peers found since the last call, each with its torrent.
+    pub fn take_peers(&mut self) -> Vec<(Option<InfoHash>, SocketAddr)> {
         std::mem::take(&mut self.peers)
     }
 
     /// Looks up a host that may be a node of the DHT; see [`Outreach::take_nodes`]. `local`: its
     /// name may lead into a local network.
     pub fn look_up_node(&mut self, host: String, port: u16, local: bool, now: Now) {
+        self.unresolved += 1;
         let asker = Asker::Node {
             host: host.clone(),
             port,
             local,
         };
         self.resolver.look_up(asker, host, now);
+    }
+
+    /// Whether nodes are being looked up.
+    pub fn is_looking(&self) -> bool {
+        self.unresolved > 0
     }
 
     /// Addresses of nodes found since the last call.

@@ -44,6 +44,7 @@ fn torrent(number: u32, state: State) -> TorrentView {
             up_limit: Some(2_500),
         },
         exchanging: (2, 1),
+        search: None,
     }
 }
 

@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 
 use super::super::files::Invalid;
 use super::super::{bencode, percent, sources};
-use crate::base::InfoHash;
-use crate::base::limits;
+use super::writer;
+use crate::base::{InfoHash, limits, sorted_by_key};
 
 /// What a link says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,31 @@ pub fn is_magnet(text: &str) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
 }
 
+/// The link that a user's argument is: a magnet link, or an info hash alone (40 hexadecimal digits
+/// or 32 of base32); `None`: it is neither.
+///
+/// # Errors
+/// It names no torrent that brooklet can get: in one line.
+pub fn given(text: &str) -> Option<Result<Link, Invalid>> {
+    // A file with a link may begin with a mark of its encoding.
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if is_magnet(text) {
+        return Some(Link::parse(text));
+    }
+    let hex = || text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let base32 = |byte: u8| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte);
+    match text.len() {
+        40 if hex() => {}
+        32 if text.bytes().all(base32) => {}
+        64 if hex() => return Some(Err(Invalid::new(NEWER))),
+        _ => return None,
+    }
+    InfoHash::from_text(text).map(|info_hash| Ok(Link::bare(info_hash)))
+}
+
+/// What is said of a hash of BEP 52.
+const NEWER: &str = "it names a v2-only torrent (BEP 52), which brooklet does not support";
+
 impl Link {
     /// The link that an info hash alone is.
     pub fn bare(info_hash: InfoHash) -> Link {
@@ -52,10 +77,18 @@ impl Link {
         name.unwrap_or_else(|| self.info_hash.to_string())
     }
 
-    /// The chosen files among so many; none: all.
-    pub fn chosen(&self, files: usize) -> Vec<usize> {
-        let ranges = self.selection.iter().cloned().flatten();
-        ranges.filter(|&place| place < files).collect()
+    /// The link as a text that says the same.
+    pub fn text(&self) -> String {
+        let name = self.name.as_deref();
+        let (trackers, seeds) = (&self.trackers, &self.web_seeds);
+        let mut text = writer::link(self.info_hash, name, trackers, seeds);
+        for peer in &self.peers {
+            writer::add(&mut text, "x.pe", peer);
+        }
+        if !self.selection.is_empty() {
+            writer::add(&mut text, "so", &ranges_text(&self.selection));
+        }
+        text
     }
 
     /// A `.torrent` of this `info` dictionary, with what else the link says.
@@ -164,7 +197,7 @@ impl Topics {
             Invalid::new(if self.wrong {
                 "its info hash is neither 40 hexadecimal digits nor 32 of base32"
             } else if self.newer {
-                "it names a v2-only torrent (BEP 52), which brooklet does not support"
+                NEWER
             } else {
                 "it names no torrent: it has no xt=urn:btih:"
             })
@@ -177,6 +210,13 @@ fn name(coded: &str) -> Option<String> {
     let name = percent::decode(&coded.replace('+', " "));
     let name = String::from_utf8_lossy(&name).trim().to_string();
     (!name.is_empty()).then_some(name)
+}
+
+/// Host (without brackets) and port of a peer that a link names.
+pub fn host_and_port(peer: &str) -> Option<(String, u16)> {
+    let (host, port) = peer.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Some((host.to_string(), port.parse().ok()?))
 }
 
 /// The peer, if a host and a port are named.
@@ -197,8 +237,34 @@ fn peer(text: &str) -> Option<String> {
     Some(format!("{host}:{port}"))
 }
 
+/// The chosen files among so many, ascending; none: all.
+pub fn chosen(selection: &[RangeInclusive<usize>], files: usize) -> Vec<usize> {
+    let mut chosen = Vec::new();
+    let mut next = 0;
+    for range in sorted_by_key(selection.to_vec(), |range| *range.start()) {
+        // A link may name each file any number of times.
+        let end = files.min(range.end().saturating_add(1));
+        chosen.extend(next.max(*range.start())..end);
+        next = next.max(end);
+    }
+    chosen
+}
+
+/// Ranges as BEP 53 writes them.
+pub fn ranges_text(ranges: &[RangeInclusive<usize>]) -> String {
+    let written = ranges.iter().map(|range| {
+        let (first, last) = (range.start(), range.end());
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
+    });
+    written.collect::<Vec<_>>().join(",")
+}
+
 /// BEP 53: indices and ranges with commas between them; what is neither is left out.
-fn ranges(text: &[u8]) -> Vec<RangeInclusive<usize>> {
+pub fn ranges(text: &[u8]) -> Vec<RangeInclusive<usize>> {
     let text = String::from_utf8_lossy(text);
     let number = |text: &str| {
         let number = text.trim().parse::<usize>().ok();
@@ -289,8 +355,23 @@ mod tests {
         link.name = Some("a+b &=%".into());
         link.trackers = vec![vec!["http://c/?k=1&l=2".into()], vec!["udp://d:1".into()]];
         link.web_seeds = vec!["http://d/x y".into()];
-        let text = super::super::link(link.info_hash, "a+b &=%", &link.trackers, &link.web_seeds);
-        assert_eq!(read(&text), link);
+        assert_eq!(read(&link.text()), link);
+        link.peers = vec!["[2001:db8::1]:7".into(), "a.example:9".into()];
+        link.selection = vec![0..=0, 4..=6];
+        assert!(link.text().contains("&so=0%2C4-6") || link.text().contains("&so=0,4-6"));
+        assert_eq!(read(&link.text()), link);
+        let peers: Vec<_> = link
+            .peers
+            .iter()
+            .filter_map(|it| host_and_port(it))
+            .collect();
+        let expected = [("2001:db8::1", 7), ("a.example", 9)];
+        assert_eq!(
+            peers,
+            expected.map(|(host, port)| (String::from(host), port))
+        );
+        let bare = Link::bare(link.info_hash);
+        assert_eq!(read(&bare.text()), bare);
     }
 
     #[test]
@@ -305,10 +386,35 @@ mod tests {
             (meta.web_seeds, meta.info_size),
             (vec!["http://w/".into()], info.len() as u32)
         );
-        assert_eq!(link.chosen(3), [1, 2]);
+        assert_eq!(chosen(&link.selection, 3), [1, 2]);
+        assert_eq!(chosen(&ranges(b"2,0-1,1-9"), 4), [0, 1, 2, 3]);
         let bare = Link::bare(link.info_hash).torrent(info);
         assert_eq!(bare, [b"d4:info", &info[..], b"e"].concat());
-        assert!(Link::bare(link.info_hash).chosen(9).is_empty());
+        assert!(chosen(&[], 9).is_empty() && chosen(&ranges(b"5-7"), 0).is_empty());
+    }
+
+    #[test]
+    fn an_argument_is_a_link_a_hash_or_neither() {
+        let expected = Link::bare(InfoHash::from_hex(HASH).unwrap());
+        for text in [
+            HASH,
+            &HASH.to_uppercase(),
+            "2jdu5bwjlmm3rph5xev4cle5irthz6rw",
+            &format!("Magnet:?xt=urn:btih:{HASH}"),
+        ] {
+            assert_eq!(given(text).unwrap().unwrap(), expected, "{text}");
+        }
+        for text in [
+            "",
+            "a.torrent",
+            &HASH[1..],
+            "1jdu5bwjlmm3rph5xev4cle5irthz6rw",
+        ] {
+            assert!(given(text).is_none(), "{text}");
+        }
+        let newer = given(&"ab".repeat(32)).unwrap().unwrap_err();
+        assert!(newer.to_string().contains("v2-only"));
+        assert!(given("magnet:?xt=urn:btih:00").unwrap().is_err());
     }
 
     #[test]

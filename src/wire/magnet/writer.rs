@@ -3,22 +3,27 @@
 use super::super::percent;
 use crate::base::InfoHash;
 
-/// The link of a torrent: its hash, name, trackers and web seeds.
+/// The link of a torrent: its hash, name (if it is known), trackers and web seeds.
 pub fn link(
     info_hash: InfoHash,
-    name: &str,
+    name: Option<&str>,
     trackers: &[Vec<String>],
     web_seeds: &[String],
 ) -> String {
     let mut link = format!("magnet:?xt=urn:btih:{info_hash}");
-    let mut add = |key: &str, value: &str| {
-        link.push_str(key);
-        percent::encode(value.as_bytes(), &mut link);
-    };
-    add("&dn=", name);
-    trackers.iter().flatten().for_each(|url| add("&tr=", url));
-    web_seeds.iter().for_each(|url| add("&ws=", url));
+    name.iter().for_each(|name| add(&mut link, "dn", name));
+    let urls = trackers.iter().flatten();
+    urls.for_each(|url| add(&mut link, "tr", url));
+    web_seeds.iter().for_each(|url| add(&mut link, "ws", url));
     link
+}
+
+/// Adds one thing that a link says.
+pub(super) fn add(link: &mut String, key: &str, value: &str) {
+    link.push('&');
+    link.push_str(key);
+    link.push('=');
+    percent::encode(value.as_bytes(), link);
 }
 
 #[cfg(test)]
@@ -34,7 +39,7 @@ mod tests {
         ];
         let seeds = [String::from("http://d/x y")];
         assert_eq!(
-            link(InfoHash([0xab; 20]), "A & B", &tiers, &seeds),
+            link(InfoHash([0xab; 20]), Some("A & B"), &tiers, &seeds),
             format!(
                 "magnet:?xt=urn:btih:{}&dn=A%20%26%20B&tr=http%3A%2F%2Fa%2Fannounce&tr=udp%3A%2F%2Fb%3A1\
                  &tr=http%3A%2F%2Fc%2F%3Fk%3D1%26l%3D2&ws=http%3A%2F%2Fd%2Fx%20y",

@@ -105,7 +105,6 @@ fn what_can_never_be_taken_is_refused_at_once() {
     let mut world = World::new("kinds");
     world.put("elsewhere", TORRENT);
     world.put(".hidden.torrent", TORRENT);
-    world.put("c.magnet", "magnet:?xt=urn:btih:00");
     fs::create_dir(world.folder.join("folder.torrent")).unwrap();
     symlink(
         world.folder.join("elsewhere"),
@@ -125,7 +124,6 @@ fn what_can_never_be_taken_is_refused_at_once() {
     assert_eq!(
         found,
         [
-            "c.magnet: magnet links are not there yet: drop the .torrent itself",
             "folder.torrent: it is a folder",
             "link.torrent: it is a symbolic link: put the torrent itself here",
             "large.TORRENT: it is longer than 64 MiB, which no torrent is",
@@ -133,6 +131,37 @@ fn what_can_never_be_taken_is_refused_at_once() {
     );
     assert!(world.folder.join("elsewhere").exists());
     assert!(world.folder.join(".hidden.torrent").exists());
+}
+
+/// BEP 9 links end nowhere: the beginning of one is one with fewer trackers.
+#[test]
+fn a_link_is_whole_with_the_end_of_its_line_or_when_it_stays_as_it_is() {
+    let mut world = World::new("links");
+    let link = format!("magnet:?xt=urn:btih:{}&tr=udp://a:1", "ab".repeat(20));
+    world.put("a.magnet", &link);
+    assert_eq!(world.next(), None, "more may come");
+    world.put("a.magnet", format!("{link}23\n"));
+    let found = world.watch.next(world.now).unwrap().content.unwrap();
+    let Brought::Link(whole) = found else {
+        panic!("it is a link");
+    };
+    assert_eq!(whole.trackers, [["udp://a:123"]]);
+    world.put("b.MAGNET", &link);
+    world.put("c.magnet", "magnet:?xt=urn:btih:00\n");
+    world.put("d.magnet", "hello\n");
+    assert_eq!(world.next(), None);
+    world.pass(limits::WATCH_SETTLED);
+    assert_eq!(world.next(), Some((String::from("b.MAGNET"), None)));
+    for (name, words) in [
+        ("c.magnet", "its info hash is neither"),
+        (
+            "d.magnet",
+            "it holds neither a magnet link nor an info hash",
+        ),
+    ] {
+        let (found, why) = world.next().unwrap();
+        assert!(found == name && why.unwrap().starts_with(words), "{name}");
+    }
 }
 
 #[test]

@@ -79,7 +79,12 @@ fn the_other_paths_are_safe(meta: &Metainfo) {
 fn the_link_is_a_link(meta: &Metainfo) {
     assert!(meta.trackers.iter().flatten().count() <= limits::TRACKERS);
     assert!(meta.web_seeds.len() <= limits::WEB_SEEDS && meta.nodes.len() <= limits::NODES);
-    let link = magnet::link(meta.info_hash, &meta.name, &meta.trackers, &meta.web_seeds);
+    let link = magnet::link(
+        meta.info_hash,
+        Some(&meta.name),
+        &meta.trackers,
+        &meta.web_seeds,
+    );
     assert!(magnet::is_magnet(&link));
     assert!(link.bytes().all(|byte| byte.is_ascii_graphic()), "{link}");
 }

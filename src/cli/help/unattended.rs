@@ -1,0 +1,150 @@
+//! What `--help` prints of `run` and of the commands that steer it.
+
+/// `brooklet run --help`.
+pub const RUN: &str = "\
+Usage: brooklet run [OPTION]... DIR
+
+Downloads and seeds the torrents of DIR in one process, without a terminal,
+until stopped. brooklet add gives it torrents, brooklet status shows what it
+does; see also pause, resume, remove and limit. DIR is made if it is missing:
+torrents/ in it holds the torrents and what is known of them, downloads/ the
+content, and control is the socket by which the other commands find the process.
+A file in watch/ whose name ends in .torrent, or in .magnet and holds a link, is
+added and then removed from there; what cannot be added goes to watch/failed/,
+with the reason beside it.
+
+  -d, --dir DIR        where the content lies (DIR/downloads)
+  -p, --port N         TCP and UDP port to listen on; 0: any
+                       (first free of 6881-6889)
+      --bind ADDR      local address to listen on and connect from (all)
+      --active N       torrents that download at the same time (5)
+      --ratio R        a torrent is paused when R times its content's size has
+                       been uploaded, earlier runs counted
+      --seed-time MIN  a torrent is paused after it has seeded for so long
+      --on-complete COMMAND
+                       run this, without a shell, for each torrent that was
+                       downloaded; BROOKLET_NAME, BROOKLET_DIR (the folder that
+                       NAME lies in), BROOKLET_INFO_HASH and BROOKLET_SIZE are
+                       in its environment
+      --max-peers N    connections at most (200)
+      --memory SIZE    budget for buffers (16M)
+      --down RATE      limit of what comes in, bytes a second (none)
+      --up RATE        limit of what goes out, bytes a second (none)
+      --no-trackers    do not ask trackers for peers
+      --no-dht         do not look for peers in the DHT (never done for private
+                       torrents)
+      --dht-node HOST:PORT
+                       begin in the DHT with this node instead of the usual
+                       ones; repeatable
+      --no-pex         do not tell peers of others, nor hear of any from them
+                       (never done for private torrents)
+      --allow-local    ask trackers at local addresses whatever their path, and
+                       follow redirects to them
+  -q, --quiet          only errors
+  -v, -vv, --verbose   more; every message in words
+  -h, --help           print this help
+
+DIR/config holds such options, too: one a line, without the dashes ('up 500K').
+The command line wins. SIGHUP has the file read again; what has changed in it
+holds from then on, but for options that only a start can change.
+
+Example:
+  brooklet run ~/torrents --up 500K --ratio 2
+";
+
+/// `brooklet status --help`.
+pub const STATUS: &str = "\
+Usage: brooklet status [OPTION]... [N]
+
+Says what the brooklet does that runs in DIR: a line for each torrent with its
+number, percent, rates, peers, ratio, state and name; with N all about the
+torrent of that number, and its peers.
+
+  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
+      --json  one JSON object
+  -h, --help  print this help
+
+Examples:
+  brooklet status -C ~/torrents
+  brooklet status 3
+";
+
+/// `brooklet add --help`.
+pub const ADD: &str = "\
+Usage: brooklet add [OPTION]... TORRENT...
+
+Gives torrents to the brooklet that runs in DIR, and prints the number and name
+of each. TORRENT is the path of a .torrent, its http:// URL, - for standard
+input, a magnet link (in quotes), or an info hash: of these two, peers are asked
+for the rest.
+
+  -C DIR         the folder of brooklet run ($BROOKLET_DIR, else .)
+  -d, --dir DIR  where their content lies (where that of all others does)
+      --paused   wait until they are resumed
+  -h, --help     print this help
+
+Examples:
+  brooklet add -C ~/torrents debian.torrent
+  brooklet add -C ~/torrents 'magnet:?xt=urn:btih:...'
+";
+
+/// `brooklet pause --help`.
+pub const PAUSE: &str = "\
+Usage: brooklet pause [OPTION]... N...|all
+
+Has torrents leave their swarms; they stay known. N is a number that brooklet
+status prints.
+
+  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
+  -h, --help  print this help
+
+Examples:
+  brooklet pause 3
+  brooklet pause all
+";
+
+/// `brooklet resume --help`.
+pub const RESUME: &str = "\
+Usage: brooklet resume [OPTION]... N...|all
+
+Has torrents go on that were paused. N is a number that brooklet status prints.
+
+  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
+  -h, --help  print this help
+
+Example:
+  brooklet resume all
+";
+
+/// `brooklet remove --help`.
+pub const REMOVE: &str = "\
+Usage: brooklet remove [OPTION]... N...
+
+Forgets torrents. Their content stays where it is, unless --data is said. N is a
+number that brooklet status prints.
+
+  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
+      --data  delete the content, too
+  -h, --help  print this help
+
+Example:
+  brooklet remove 3 --data
+";
+
+/// `brooklet limit --help`.
+pub const LIMIT: &str = "\
+Usage: brooklet limit [OPTION]... [N]...
+
+Limits rates: of the torrents with these numbers, or of all torrents together.
+
+  -C DIR           the folder of brooklet run ($BROOKLET_DIR, else .)
+      --down RATE  what may come in, bytes a second; none lifts the limit
+      --up RATE    what may go out, the same way
+  -h, --help       print this help
+
+K, M and G are powers of 1024: 512K, 1.5M.
+
+Examples:
+  brooklet limit --down 2M --up 500K
+  brooklet limit --up none 3
+";

@@ -1,0 +1,23 @@
+//! The options of `get` that say how others are reached: `show --fetch`, `scrape` and `peers` take
+//! them, too.
+
+/// Without their dashes.
+const NAMES: [&str; 12] = [
+    "port",
+    "bind",
+    "peer",
+    "max-peers",
+    "no-trackers",
+    "allow-local",
+    "no-dht",
+    "dht-node",
+    "no-pex",
+    "no-lsd",
+    "timeout",
+    "state",
+];
+
+/// Whether an option of this name is one of them.
+pub fn has(name: &str) -> bool {
+    NAMES.contains(&name)
+}

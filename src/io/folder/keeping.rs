@@ -1,0 +1,154 @@
+//! What a torrent of the folder is run with, and what is kept of it: its number, its flags, its
+//! limits, where its content lies.
+
+use std::path::PathBuf;
+
+use super::brought::Brought;
+use super::chosen::Limits;
+use super::library::Library;
+use super::on_complete::Subject;
+use super::records::{Record, Version};
+use super::whole::Whole;
+use crate::base::{InfoHash, Now};
+use crate::io::claims::Taken;
+use crate::io::disk::places;
+use crate::io::setup::Setup;
+use crate::rpc::Added;
+use crate::session::Session;
+use crate::torrent::{Stay, Torrent};
+use crate::wire::Metainfo;
+use crate::wire::magnet;
+
+impl Library {
+    pub(super) fn dir<'a>(&'a self, record: &'a Record) -> &'a PathBuf {
+        record.dir.as_ref().unwrap_or(&self.setup.dir)
+    }
+
+    /// The folder of a torrent's content.
+    pub fn place(&self, info_hash: &InfoHash) -> PathBuf {
+        let record = self.records.get(info_hash);
+        let dir = record.map_or(&self.setup.dir, |record| self.dir(record));
+        dir.clone()
+    }
+
+    /// What the folder is run with.
+    pub fn setup(&self) -> &Whole {
+        &self.setup
+    }
+
+    /// From now on torrents that are added stay for so long.
+    pub fn set_stay(&mut self, stay: Stay) {
+        self.setup.stay = stay;
+    }
+
+    /// What to tell of a torrent that has become complete by being downloaded; once.
+    pub fn completed(&mut self, torrent: &Torrent) -> Option<Subject> {
+        let info_hash = torrent.order.info_hash;
+        let record = self.records.get(&info_hash)?.clone();
+        if torrent.life.complete_at.is_none() || record.complete {
+            return None;
+        }
+        let subject = Subject::of(torrent, self.dir(&record));
+        let complete = true;
+        self.records.set(info_hash, Record { complete, ..record });
+        subject
+    }
+
+    /// Takes note of what a torrent does now.
+    pub fn note(&mut self, torrent: &Torrent) {
+        self.records.note(torrent);
+    }
+
+    /// Takes note of the limits of all torrents together.
+    pub fn note_limits(&mut self, session: &Session) {
+        let (limits, options) = (Limits::of(session), self.options());
+        self.records.note_limits(limits, options);
+    }
+
+    /// From now on the options say this of the limits of all torrents together.
+    pub fn set_options(&mut self, down: Option<u64>, up: Option<u64>) {
+        (self.setup.process.down, self.setup.process.up) = (down, up);
+    }
+
+    pub(super) fn options(&self) -> Limits {
+        Limits {
+            down: self.setup.process.down,
+            up: self.setup.process.up,
+        }
+    }
+
+    /// Begins to save what has changed: see [`Library::versions`].
+    pub fn save(&mut self, now: Now) {
+        if let Some((path, text)) = self.records.next_text(now) {
+            self.keeper.write(path, text);
+        }
+    }
+
+    /// The version of what is known now, and the version that is on disk.
+    pub fn versions(&self) -> (Version, Version) {
+        self.records.versions()
+    }
+
+    /// Where a torrent or its link is kept.
+    pub(super) fn kept_at(&self, info_hash: &InfoHash, ending: &str) -> PathBuf {
+        let name = format!("{info_hash}.{ending}");
+        self.setup.state_dir().join(name)
+    }
+
+    /// What something that was brought is run with.
+    pub(super) fn prepare(&self, brought: Brought, record: &Record) -> Setup {
+        match brought {
+            Brought::Torrent(metainfo, _) => self.describe(*metainfo, record),
+            Brought::Link(link) => self.setup.of_link(*link, self.dir(record).clone()),
+        }
+    }
+
+    /// The setup of a torrent of which everything is known.
+    pub(super) fn describe(&self, mut metainfo: Metainfo, record: &Record) -> Setup {
+        let dir = self.dir(record);
+        places::fold(dir, &mut metainfo, true);
+        places::find(dir, &mut metainfo);
+        let chosen = magnet::chosen(&record.files, metainfo.files.len());
+        let mut setup = self.setup.of(metainfo, dir.clone());
+        setup.selection = (!chosen.is_empty()).then_some(chosen);
+        setup
+    }
+
+    /// Takes the files of a torrent for it.
+    pub(super) fn claim(&mut self, setup: &Setup) -> Result<(), String> {
+        let taken = self.claims.take(&setup.request());
+        taken.map_err(|taken| self.refusal(&setup.metainfo.name, taken))
+    }
+
+    /// Why a torrent of this name cannot be there, as a line for the user.
+    pub(super) fn refusal(&self, name: &str, taken: Taken) -> String {
+        let other = match taken {
+            Taken::Twice => return format!("{name}: it is there already"),
+            Taken::By(other) => other,
+        };
+        let record = self.records.get(&other.info_hash);
+        let number = record.map_or(String::new(), |it| format!("number {}, ", it.number));
+        let other_name = other.name;
+        if other.is_nested {
+            format!("{name}: its folder and that of {number}{other_name}, lie within each other")
+        } else {
+            format!("{name}: {number}{other_name}, has the same files: remove that first")
+        }
+    }
+
+    /// Whether this torrent was there at the start without being listed: it was being added when
+    /// the last run ended, and the client that added it may not know that it is there.
+    pub fn was_interrupted(&self, info_hash: &InfoHash) -> bool {
+        self.unlisted.contains(info_hash)
+    }
+
+    /// What a client is told of a torrent that it wanted added.
+    pub(super) fn added(&self, torrent: &Torrent, is_duplicate: bool) -> Added {
+        Added {
+            number: torrent.life.number,
+            info_hash: torrent.order.info_hash,
+            name: torrent.order.name.clone(),
+            is_duplicate,
+        }
+    }
+}
