@@ -80,8 +80,8 @@ pub const QUEUED_UPLOADS: usize = 2_048;
 /// Bytes read at a time of a peer that owes us no blocks: as many requests as keep us busy for a
 /// while, so that few of them wait.
 pub const ASKING_READ: usize = 16 * KIB;
-/// Bytes read at a time of a peer whose handshake has not come, or is not answered: what most send
-/// with it. They are kept while the torrent that it names wakes up.
+/// Bytes read at a time of a peer whose handshake has not come, or is not answered: as many as most
+/// peers send with it. They are kept while the torrent that it names wakes up.
 pub const GREETING_READ: usize = 4 * KIB;
 /// Bytes of content that the disk is told to read ahead for a peer and that were not sent to it, at
 /// most: what [`UPLOADS_FULL`] requests ask for. Requests that are cancelled again would have the
@@ -100,14 +100,14 @@ pub const NEAR: Duration = Duration::from_millis(1);
 /// With more of them blocks wait in socket buffers and leave the cache, which cost a fifth of a
 /// download's processor time.
 pub const DEPTH_NEAR: usize = 32;
-/// Requests in flight hold this much time of a peer's rate: long enough for any round trip and a
-/// disk's pause.
+/// Requests in flight are what a peer sends in this time at its rate: long enough for any round
+/// trip and a disk's pause.
 pub const DEPTH_TIME: Duration = Duration::from_secs(3);
 /// Blocks that we did not ask for, after which we hang up: a cancel may cross a block on the way,
 /// but not so often.
 pub const UNASKED: u32 = 64;
-/// Bytes asked for at a time under a download limit that holds us back: fewer wake-ups than one for
-/// each block.
+/// Bytes asked for at a time while a download limit is reached: fewer wake-ups than one for each
+/// block.
 pub const ASKED_AT_ONCE: u64 = 64 * KIB as u64;
 /// Times a second that blocks are sent under an upload limit that is high enough: fewer wake-ups
 /// than one for each block.
@@ -123,9 +123,9 @@ pub const ALLOWED_FAST: u32 = 10;
 pub const ALLOWED_FAST_AGAIN: u64 = 3;
 /// A peer's allowed-fast messages that count: more than any client sends.
 pub const ALLOWED_FAST_KEPT: u32 = 64;
-/// Bytes of messages (blocks aside) that wait for a peer that does not read, beside a bitfield, if
-/// `--memory` leaves room for so many. Past it we hang up. The system keeps a few times as many by
-/// itself.
+/// Bytes of messages (blocks and one bitfield aside) that may wait for a peer that does not read,
+/// if `--memory` allows that many. Past it we hang up. The system buffers a few times as many
+/// besides.
 pub const UNSENT: usize = 96 * KIB;
 /// A peer's share of `--memory` at least: the start of a cut frame. Less would not do, so there are
 /// fewer peers instead.
@@ -149,13 +149,13 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 pub const SILENCE: Duration = Duration::from_secs(180);
 /// We say something at least this often.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(90);
-/// The same to a peer whose patience is short: rqbit hangs up after ten seconds of silence. Any
-/// shorter, and two might come within the five seconds in which aria2 takes two for a flood.
+/// The same to a peer that hangs up early: rqbit does after ten seconds of silence. Not less, since
+/// aria2 takes two keep-alives within five seconds for a flood.
 pub const KEEP_ALIVE_SHORT: Duration = Duration::from_secs(7);
 /// A peer that hangs up after we have been silent for this long, and less than [`KEEP_ALIVE`], may
 /// have waited for us to say something: its host is remembered.
 pub const IMPATIENCE: Duration = Duration::from_secs(8);
-/// Hosts remembered whose patience is short: few clients are like that.
+/// Hosts remembered whose clients hang up early: there are few such clients.
 pub const IMPATIENT_HOSTS: usize = 1_000;
 /// The user hears of incoming connections that failed at most this often: there may be many.
 pub const INCOMING_EVERY: Duration = Duration::from_secs(10);
@@ -192,8 +192,8 @@ pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
 /// Ports of one host in the world that strangers may have us dial: the clients of a home share its
 /// address, but a long list of ports would make us scan or flood that host.
 pub const HOST_PORTS: usize = 16;
-/// Once so many ports of a host were named, one more may be tried each time that this has passed:
-/// so a long list of ports makes no faster scan than repeated dials to [`HOST_PORTS`] ports.
+/// Once [`HOST_PORTS`] ports of a host were named, one more may be tried each time that this has
+/// passed: a long list of ports makes no faster scan than repeated dials to these.
 pub const HOST_PORT_GAP: Duration = Duration::from_secs(30);
 /// Two connections between us and a peer, one begun by each end, crossed on the way if both came up
 /// within this time; if both ended within this time, each end may have closed a different one. It
@@ -245,8 +245,8 @@ pub const LAST_BLOCK: usize = 3;
 /// Between two rounds of telling peers what we have goes this much time for each of them: a write
 /// to a socket takes about 5 µs, so it is a tenth of the time at most.
 pub const TELL_GAP: Duration = Duration::from_micros(50);
-/// Pieces that peers are told of at one time at most: no need to wait for more, a write costs
-/// little beside so many.
+/// Pieces after which they are announced without waiting for more: one write for this many costs
+/// little.
 pub const TOLD_AT_ONCE: usize = 64;
 /// Pieces begun and not finished, whatever the number of peers: bounds the memory of block maps.
 pub const PARTIAL_PIECES: usize = 4_096;
@@ -299,7 +299,7 @@ pub const UNSYNCED_MOST: u64 = 256 * MIB as u64;
 /// Threads that look at what is on disk of new torrents: one, and another for each disk that does
 /// not answer, up to this many.
 pub const OPENERS: usize = 4;
-/// Content files, and folders that they lie in, held open at one time by the whole process, for
+/// Handles of content files, and of folders that they lie in, that the whole process keeps open for
 /// reading and for writing, if it may open many more.
 pub const OPEN_FILES: usize = 128;
 /// Bytes in a row of a file that was there before, of which whole pieces must be this torrent's if

@@ -1,5 +1,5 @@
 //! Which bytes of the content are padding (BEP 47): zeros that move the next file to the start of a
-//! piece. They are hashed and sent like others, and belong to no file.
+//! piece. They are hashed and sent like other bytes, and lie in no file on disk.
 
 use std::ops::Range;
 

@@ -41,8 +41,8 @@ impl Meter {
         if self.weight == 0.0 {
             return 0;
         }
-        // The integral of the decay from now back to for ever is HALF_LIFE / ln 2; a young meter
-        // has only seen a part of that.
+        // The integral of the decay over all the past is HALF_LIFE / ln 2; a young meter has seen
+        // only a part of it.
         let half_life = Self::HALF_LIFE.as_secs_f64();
         let age = now.since(self.since).max(Self::YOUNGEST).as_secs_f64();
         let span = half_life / std::f64::consts::LN_2 * (1.0 - left_after(age / half_life));
@@ -83,9 +83,9 @@ impl std::ops::Add for Totals {
     }
 }
 
-/// What is left of one after this many half-lives: two to the power of minus that. The C library
-/// has a function for it, too, but nothing else here needs that library, and mapping it takes 0.4
-/// MiB.
+/// What is left of 1 after this many half-lives: two to the power of minus `half_lives`. The C
+/// library has a function for it, too, but nothing else here needs that library, and mapping it
+/// takes 0.4 MiB.
 fn left_after(half_lives: f64) -> f64 {
     let whole = half_lives as u64;
     if whole >= 1023 {

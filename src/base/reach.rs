@@ -1,6 +1,5 @@
-//! How far away an address is: in this machine, in the networks around it, or anywhere in the
-//! world. An address that a stranger names is judged by this: a host in the world has no reason to
-//! name an address inside our networks.
+//! How far away an address is: on this machine, in its local networks, or public. An address that a
+//! stranger names is judged by this: a public host has no reason to name a local address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -20,8 +19,8 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// That of an address. One that carries an IPv4 address inside (mapped, NAT64, 6to4) leads no
-    /// farther than that.
+    /// The reach of an address. An address that contains an IPv4 address (mapped, NAT64, 6to4)
+    /// leads no farther than that.
     pub fn of(ip: IpAddr) -> Reach {
         match ip.to_canonical() {
             IpAddr::V4(ip) => of_v4(ip),

@@ -19,8 +19,8 @@ use crate::io::logging;
 use crate::storage::{Recipe, create};
 use crate::wire::{Metainfo, json, magnet};
 
-/// Runs the command with the arguments behind its name. Hashing may take an hour, so whatever may
-/// be wrong is looked for before it.
+/// Runs the command with the arguments behind its name. All that can be wrong is checked before
+/// hashing, which may take an hour.
 ///
 /// # Errors
 /// Why it did not end with 0.

@@ -1,6 +1,6 @@
-//! How far a run is, for people. On a terminal a line for each torrent is redrawn in place;
-//! otherwise plain lines come at the start, at most every ten seconds, and at the end, so that a
-//! log file stays short.
+//! Shows how far a run is. On a terminal a line for each torrent is redrawn in place; otherwise
+//! plain lines come at the start, at most every ten seconds, and at the end, so that a log file
+//! stays short.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -28,8 +28,8 @@ pub enum Style {
 }
 
 impl Style {
-    /// What suits standard error, unless nothing is to be said. Events that go to a terminal say it
-    /// all, and must not be mixed with a line that is redrawn.
+    /// The form that suits standard error, unless progress is switched off. Events on a terminal
+    /// replace it, since a line that is redrawn would mix with them.
     pub fn suitable(quiet: bool, json: bool) -> Style {
         if quiet || (json && std::io::stdout().is_terminal()) {
             Style::Hidden

@@ -1,5 +1,5 @@
 //! The commands that steer a running process: `pause`, `resume`, `remove`, `limit` and `add`. They
-//! say nothing where all went well, but for `add`, which says the number.
+//! print nothing on success, except `add`, which prints the number.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -103,8 +103,8 @@ impl Reactor {
         self.acknowledge();
     }
 
-    /// Writes to a slot's socket once: what is to be said, and blocks that may be sent.
-    /// `allowance`: bytes of blocks that may begin.
+    /// Writes to a slot's socket once: messages, and blocks that may be sent. `allowance`: bytes of
+    /// blocks that may begin.
     fn write_once(&mut self, key: usize, allowance: u64, now: Now) -> Left {
         let ready = |link: &Link| link.writable && !link.stream.is_connecting();
         let writable = self.links.get(key).is_some_and(|link| ready(link));
@@ -133,8 +133,7 @@ impl Reactor {
                 return Left::Nothing;
             }
         }
-        // Only now: rejects that follow from it must not come between the bytes that were just
-        // sent.
+        // Not before this point: rejects must not come between the bytes that were just sent.
         if let Some(lost) = filled.lost {
             self.on_lost(lost, now);
         }

@@ -19,7 +19,7 @@ const HOSTS: [(&str, u16); 3] = [
     ("router.bittorrent.com", 6881),
 ];
 
-/// What the process knows of nodes beside the session: nothing if it takes no part.
+/// The nodes that the process knows besides the session; none if it takes no part in the DHT.
 #[derive(Debug, Default)]
 pub struct Nodes {
     path: PathBuf,
@@ -87,8 +87,7 @@ impl Nodes {
         }
     }
 
-    /// What the session's node is made with. `random`: two numbers that have nothing to do with
-    /// each other.
+    /// What the session's node is made with. `random`: two independent numbers.
     pub fn start(
         &self,
         saved: Saved,
@@ -119,8 +118,7 @@ impl Nodes {
         }
     }
 
-    /// Puts on disk what is known, if that has changed. The disk may be slow: the loop does not
-    /// wait.
+    /// Saves the nodes that are known, if they have changed, without waiting for the disk.
     pub fn keep(&mut self, dht: Option<&Dht>) {
         let saved = dht.filter(|dht| dht.nodes() > 0).map(Dht::saved);
         let Some(text) = saved.map(|saved| saved.write()) else {

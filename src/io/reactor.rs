@@ -53,7 +53,7 @@ pub struct Reactor {
     pub(super) buffer: Vec<u8>,
     /// Receive buffers that hold nothing.
     pub(super) free: Vec<Vec<u8>>,
-    /// What is written and the session has not heard of.
+    /// Writes that the session has not been told of.
     pub(super) written: Vec<(TorrentKey, Written)>,
     pub(super) listeners: Listeners,
     caught: Option<(i32, Now)>,
@@ -62,7 +62,7 @@ pub struct Reactor {
     pub(super) busy: bool,
 }
 
-/// How far the end is.
+/// How far the end of the process has come.
 #[derive(Clone, Copy, Debug)]
 struct Over {
     /// When the session was over.
@@ -318,7 +318,8 @@ impl Reactor {
                 // them open, and so goes on serving a folder that is moved.
                 Effect::Rest { torrent } if self.unattended.is_some() => self.store.rest(torrent),
                 Effect::Rest { .. } => {}
-                // Nor does what is known of a few torrents, of which the metainfo may be gone.
+                // `seed` does not let its few torrents sleep either: their `.torrent` files may be
+                // gone.
                 Effect::Sleep { torrent } | Effect::Wake { torrent } => {
                     if let Some(unattended) = &mut self.unattended {
                         unattended.on_rest(torrent, &mut self.store, &self.session);

@@ -51,8 +51,8 @@ impl Reactor {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
-                        // The process may be out of file handles. The poll tells of new dials only,
-                        // so the peers that wait are accepted with the next one.
+                        // The process may be out of file handles. The poll reports only new
+                        // connections, so waiting ones are accepted with the next.
                         log::debug!("a peer could not be accepted: {}", link::plain(&error));
                         break;
                     }
@@ -113,7 +113,8 @@ impl Reactor {
         buffer[..cut].copy_from_slice(kept);
         let mut blocks = Blocks::new();
         let torrent = self.session.torrent_of(key);
-        // What was put back while its torrent slept is handed in though nothing has come since.
+        // Bytes that were kept while the torrent slept are handed in, even if nothing has come
+        // since.
         let kept = cut > 0 && self.session.peer(key).is_none();
         match link.read(&mut buffer[cut..cut + most]) {
             Ok(None) if !kept => {}
@@ -197,8 +198,8 @@ impl Reactor {
         }
     }
 
-    /// How far the disk is behind what a peer sends: as far as can be while its torrent sleeps. Its
-    /// other messages, such as requests, wait behind its blocks.
+    /// How far the disk is behind for what a peer sends; while its torrent sleeps, nothing may be
+    /// read. Its other messages, such as requests, wait behind its blocks.
     fn disk_load(&self, key: PeerKey) -> DiskLoad {
         match self.session.torrent_of(key) {
             Some(_) if sleep::waits(&self.session, key) => DiskLoad {
@@ -213,7 +214,7 @@ impl Reactor {
         }
     }
 
-    /// Takes what was written of one buffer; the session hears of several at once.
+    /// Takes the outcome of writing one buffer; the session is told of several at once.
     pub(super) fn take_written(&mut self, torrent: TorrentKey, written: Written, now: Now) {
         self.written.push((torrent, written));
         if self.written.len() == GATHERED {

@@ -170,7 +170,7 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
             session.add_peers(torrent, &[SocketAddr::new(ip, port)], Source::User, now);
         }
     }
-    // Until here a signal ends the process, however long the disk keeps it waiting.
+    // Up to here a signal ends the process at once, even while it waits for a disk.
     signal::hand_over(waker);
     Reactor::new(Parts {
         store,

@@ -63,7 +63,7 @@ pub struct Setup {
 pub struct Origin {
     /// The `.torrent` file, where it does not lie in `state_dir`.
     pub file: Option<PathBuf>,
-    /// What is wanted of a torrent of which only a link is known: its metainfo says nothing then.
+    /// What is wanted of a torrent that begins as a link: its metainfo is empty then.
     pub wanted: Option<Wanted>,
     /// Its peers that a link names, as `host:port`.
     pub peers: Vec<String>,

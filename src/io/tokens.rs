@@ -1,5 +1,5 @@
-//! What the sockets of the loop are known by to the poll: two listeners, the waker, then those of
-//! trackers, those of remote control and of the watch folder, and those of peers.
+//! The tokens of the loop's sockets in the poll: two listeners, the waker, then those of trackers,
+//! those of remote control and of the watch folder, and those of peers.
 
 use std::io;
 use std::ops::Range;

@@ -49,13 +49,13 @@ impl Pieces {
         accepted
     }
 
-    /// Blocks that were Fresh are on disk, in the order in which they came. A piece is neither
-    /// Verified nor read back before they all are.
+    /// Blocks that were Fresh are on disk, in the order in which they came. A piece is judged or
+    /// read back only after all its received blocks are on disk.
     pub fn written(&mut self, blocks: &[(Block, &[u8])]) {
         let mut lanes: Vec<Lane<'_>> = Vec::new();
         let mut pieces: Vec<u32> = Vec::new();
-        // Where a piece's lane is, if it has one: an index, not a search, since pieces may be as
-        // short as one byte and so very many.
+        // Where a piece's lane is, if it has one. An index instead of a search, since a piece may
+        // be one byte long and so there may be many.
         let mut places: BTreeMap<u32, Option<usize>> = BTreeMap::new();
         for &(block, data) in blocks {
             let place = places.entry(block.piece).or_insert_with(|| {

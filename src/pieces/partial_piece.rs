@@ -10,7 +10,7 @@ use super::hashing::{Exam, Hashing};
 use super::suspects::Senders;
 use crate::base::{BLOCK, Bits, Block, Geometry, PeerKey};
 
-/// How firmly its owner holds a piece that only one peer may send. A peer that takes it over begins
+/// How firmly its owner keeps a piece that only one peer may send. A peer that takes it over begins
 /// it anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Claim {
@@ -40,7 +40,7 @@ pub(super) struct PartialPiece {
     pub owner: Option<PeerKey>,
     /// Only the owner may send it.
     pub solo: bool,
-    /// How firmly the owner holds a piece that it alone may send.
+    /// How firmly the owner keeps a piece that it alone may send.
     pub claim: Claim,
     /// How the table has filed it.
     pub filed: Filed,
@@ -123,8 +123,7 @@ impl PartialPiece {
         self.owner.filter(|_| self.claim == Claim::Firm)
     }
 
-    /// Whether its owner, if it has one, is asked for none of it: it may have choked us with
-    /// nothing on its way.
+    /// Whether no block of it is asked of its owner, or it has none. The owner may have choked us.
     pub fn is_idle(&self) -> bool {
         self.owner.is_none_or(|owner| !self.involves(owner))
     }
@@ -139,8 +138,8 @@ impl PartialPiece {
         self.takeable(peer, untouched).next().is_some()
     }
 
-    /// Asks this peer for free blocks, `room` at most, in order; with `untouched` only for those
-    /// that no peer is asked for.
+    /// Asks this peer for up to `room` free blocks, in order; with `untouched` only for those that
+    /// no peer is asked for.
     pub fn take(&mut self, peer: PeerKey, untouched: bool, room: usize, out: &mut Vec<Block>) {
         let taken = out.len();
         let numbers = self.takeable(peer, untouched).take(room);
@@ -150,8 +149,8 @@ impl PartialPiece {
         }
     }
 
-    /// Asks this peer for blocks that fewer than `most` others are asked for in time, `room` at
-    /// most.
+    /// Asks this peer for up to `room` blocks that are asked of fewer than `most` others, late
+    /// requests aside.
     pub fn take_again(&mut self, peer: PeerKey, most: usize, room: usize, out: &mut Vec<Block>) {
         let taken = out.len();
         let wanted = |&(number, _): &(u32, PeerKey)| {

@@ -375,7 +375,7 @@ impl Pieces {
     }
 }
 
-/// Makes a peer the owner of a piece. A slow peer would hold up others, so it owns only pieces that
+/// Makes a peer the owner of a piece. A slow peer would delay others, so it owns only pieces that
 /// must come from one peer alone, until a faster one takes over.
 fn own(partial_piece: &mut PartialPiece, plan: &Plan<'_>) {
     partial_piece.claim = if plan.slow { Claim::Slow } else { Claim::Firm };

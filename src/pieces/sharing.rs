@@ -1,4 +1,4 @@
-//! How much of what a host sends gets mixed with what others send before it is verified.
+//! In how many unverified pieces blocks of one host are mixed with blocks of others.
 //!
 //! A liar that never finishes a piece alone cannot be caught by it: it spoils pieces that it shares
 //! with others. So a host may have a part in only a few such pieces that are not verified yet, for
@@ -137,8 +137,8 @@ impl Sharing {
         parts.filter(|&&piece| unverified(piece)).count() >= party.most()
     }
 
-    /// Where a peer has a part in as many unverified pieces as it may: those. It goes on with them
-    /// and its own, and nothing else.
+    /// The pieces that a confined peer has a part in; `None` if it may have a part in more. A
+    /// confined peer goes on with these and its own, and nothing else.
     pub fn confinement(
         &mut self,
         peer: PeerKey,

@@ -47,12 +47,12 @@ pub struct Pieces {
     wanted: u64,
     /// Bytes of pieces that are Verified.
     verified_bytes: u64,
-    /// A peer that was given fewer blocks than it had room for may be given more now.
+    /// A peer that was given fewer blocks than it could take may be given more now.
     pub(super) more_to_ask: bool,
     /// Nothing is left to get: what only that needs is gone.
     retired: bool,
-    /// How many peers could be asked for one block, at the least, when a pick ended with room left;
-    /// reset when `more_to_ask` is taken.
+    /// The least that `repeats` was when a peer was given fewer blocks than it could take, since
+    /// `more_to_ask` was taken.
     pub(super) repeated: usize,
 }
 
@@ -193,8 +193,8 @@ impl Pieces {
         self.needed.get(piece)
     }
 
-    /// How many needed pieces a peer has. One pass over the pieces: for a bitfield, not for a
-    /// `have`.
+    /// How many needed pieces a peer has. Costs a pass over all pieces: call it for a bitfield, not
+    /// for each `have`.
     pub fn wants_of(&self, have: &Holdings) -> u32 {
         match have.bits() {
             Some(theirs) => self.needed.common(theirs, 0).count() as u32,
@@ -237,9 +237,9 @@ impl Pieces {
         }
     }
 
-    /// True once after something by which a peer that was given fewer blocks than it had room for
-    /// may now be given more: a request came back or is late, a piece failed, the end game began.
-    /// What the peer itself did (`have`, unchoke, a block) is not meant: it is asked again anyway.
+    /// True once after a change by which a peer that was given fewer blocks than it could take may
+    /// be given more: a request came back or is late, a piece failed, the end game began. What the
+    /// peer itself did (`have`, unchoke, a block) does not count: it is asked again anyway.
     pub fn take_more_to_ask(&mut self) -> bool {
         let repeats = self.repeats();
         let more = repeats > std::mem::replace(&mut self.repeated, repeats);

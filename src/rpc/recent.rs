@@ -1,5 +1,5 @@
-//! Which torrents something happened to lately, and which are gone, as a client sees it that asks
-//! again and again: what it is shown now is compared with what it was shown before.
+//! Which torrents changed lately, and which are gone, for clients that ask repeatedly: what a
+//! client is shown now is compared with what it was shown before.
 
 use crate::base::{Now, SortedMap, Totals, limits};
 use crate::session::{State, TorrentView, View};

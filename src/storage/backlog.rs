@@ -11,7 +11,8 @@ use crate::base::{Duration, limits};
 
 /// Two batches tell a disk's speed if one has this many times the bytes of the other.
 const DIFFERENT: f64 = 1.25;
-/// A batch that takes this many times as long as expected: the disk is another one now.
+/// If a batch takes this many times as long as expected, what is known of the disk's speed is
+/// forgotten.
 const SURPRISE: f64 = 4.0;
 
 /// The bytes that may be written and not synced.

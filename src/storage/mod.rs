@@ -1,7 +1,8 @@
-//! Rank 3: where content lies and what is known of it. Pure: [`layout`] says which bytes of which
-//! files a block is, [`select`] which files a user wants, [`check`] walks through what must be
-//! hashed, [`resume`] remembers what was, [`owned`] which files are ours, [`backlog`] how much may
-//! be unsynced, [`create`] makes a torrent. The files themselves are touched in `io` only.
+//! Rank 3: where content lies and what is known of it, without touching a file: that is done in
+//! `io` only. [`layout`] maps blocks to bytes of files, [`select`] chooses files for a user,
+//! [`check`] walks through what must be hashed, [`resume`] remembers what was verified and
+//! [`owned`] which files are ours, [`backlog`] bounds what is not synced, [`create`] makes a
+//! torrent.
 
 pub mod layout;
 pub mod select;

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::base::TorrentKey;
 
-/// What a question, a name look-up or a connection is known by. No two that are under way in the
-/// process have the same.
+/// Identifies a question, a name look-up or a connection that is under way, uniquely in the
+/// process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Id {
     /// The torrent that asks.
@@ -64,7 +64,7 @@ pub enum Input<'a> {
         /// The address.
         at: IpAddr,
     },
-    /// It is this question's turn. From [`Shared::next_admitted`](super::Shared::next_admitted).
+    /// This question may be sent now. From [`Shared::next_admitted`](super::Shared::next_admitted).
     Admitted {
         /// The question.
         id: Id,

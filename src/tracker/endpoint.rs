@@ -1,5 +1,5 @@
-//! One tracker over one address family. Each family is told everything by itself (BEP 7), since
-//! many trackers keep a swarm for each.
+//! One tracker over one address family. Each family has its own announces (BEP 7), since many
+//! trackers keep a swarm for each.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -71,8 +71,8 @@ impl Endpoint {
         self.family
     }
 
-    /// The tracker's name has these addresses now, of both families. True if there is one of this.
-    /// After a failure another one is the first to be tried.
+    /// Notes the addresses of both families that the tracker's name has now. True if one is of this
+    /// family. After a failure the next one is tried first.
     pub fn set_addrs(&mut self, ips: &[IpAddr], port: u16) -> bool {
         let mut addrs = http::addresses(ips, self.family, port);
         if !addrs.is_empty() {
@@ -167,8 +167,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether the address that is asked, or that redirected us, is out in the world, not in our
-    /// networks.
+    /// Whether the address that is asked, or that redirected us, is a public one.
     pub fn is_outside(&self) -> bool {
         match self.talk.as_ref().map(|talk| &talk.exchange) {
             Some(Exchange::Http(exchange)) => exchange.is_outside(),
@@ -177,7 +176,7 @@ impl Endpoint {
         }
     }
 
-    /// What happened to the question of this id, or that it is its turn. `None`: it is not under
+    /// Handles what happened to the question of this id, or its admission. `None`: it is not under
     /// way here.
     pub fn handle(&mut self, id: Id, input: Input<'_>, context: &mut Context<'_>) -> Option<Over> {
         match &mut self.talk.as_mut()?.exchange {

@@ -1,7 +1,8 @@
-//! What a torrent may make us do to others. Its trackers are whatever its creator wrote there, and
-//! a tracker can redirect anywhere: to a page inside the user's networks that trusts every request
-//! from there, or to a victim that is to be flooded. So each address is judged when it is about to
-//! be asked, after all names are looked up and all redirects read.
+//! Which addresses we send requests to because a torrent or a tracker names them. The creator of a
+//! torrent can name any address as a tracker, and a tracker can redirect to any: to a page in the
+//! user's networks that trusts requests from there, or to a victim that is to be flooded. So each
+//! address is judged when it is about to be asked, after all names are looked up and all redirects
+//! read.
 //!
 //! Trackers in local networks are a custom of their own and are asked, but over HTTP only for a
 //! path that is plainly a tracker's; a tracker outside may not redirect to one. (libtorrent's
@@ -46,10 +47,9 @@ fn is_trackers(target: &str, word: &str) -> bool {
     path.split('/').all(plain) && parts.any(|part| part.starts_with(word))
 }
 
-/// Whether a peer that a tracker names may be dialed. `outside`: the tracker is somewhere in the
-/// world.
+/// Whether a peer that a tracker names may be dialed. `outside`: the tracker has a public address.
 pub fn is_dialable(peer: SocketAddr, outside: bool) -> bool {
-    // A peer in a private network that we share may have told the tracker its address there.
+    // A peer in our own private network may have told the tracker its local address.
     let least = if outside { Reach::Site } else { Reach::Machine };
     peer.port() != 0 && Reach::of(peer.ip()) >= least
 }

@@ -1,6 +1,7 @@
 //! One question to a tracker over HTTP (BEP 3, BEP 48), over one address family: a connection to
 //! the first of its addresses that takes one, a GET, the response; then perhaps a redirect, and the
-//! same again. One deadline covers it all, but for the time in which it is not its turn.
+//! same again. One deadline covers it all, except the time in the queue of
+//! [`Visits`](super::visits::Visits).
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -35,8 +36,8 @@ pub struct Exchange {
 enum Step {
     /// The name that a redirect leads to is looked up.
     Resolving,
-    /// It is not its turn yet to connect there. `patience`: what is left of the time for it all
-    /// when its turn has come; `None`: it does not last any longer for that.
+    /// It waits in the queue to connect there. `patience`: the time that is left for the exchange
+    /// once it is admitted; `None`: waiting does not extend its deadline.
     Waiting {
         addr: SocketAddr,
         others: VecDeque<SocketAddr>,
@@ -117,7 +118,7 @@ impl Exchange {
         }
     }
 
-    /// What happened to its look-up or connection, or that it is its turn.
+    /// Handles what happened to its look-up or connection, or its admission.
     pub fn handle(&mut self, input: Input<'_>, context: &mut Context<'_>) -> Over {
         match input {
             Input::Resolved { found, .. } => self.handle_resolved(found, context),
@@ -220,7 +221,7 @@ impl Exchange {
         self.end(context);
     }
 
-    /// It is over: others may have its turn.
+    /// It is over: another question may be admitted in its place.
     pub fn end(&self, context: &mut Context<'_>) {
         context.shared.leave(self.id, context.now);
     }
@@ -244,7 +245,7 @@ impl Exchange {
         });
     }
 
-    /// Connects to the first of these addresses that may be asked, when it is its turn.
+    /// Queues for a connection to the first of these addresses that may be asked.
     fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, context: &mut Context<'_>) -> Over {
         let mut why = String::from("no address");
         while let Some(addr) = addrs.pop_front() {
@@ -272,7 +273,7 @@ impl Exchange {
         failed(self.told(&why))
     }
 
-    /// It is its turn.
+    /// It is admitted.
     fn dial(&mut self, context: &mut Context<'_>) {
         let Step::Waiting {
             addr,

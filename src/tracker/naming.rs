@@ -1,5 +1,5 @@
-//! The peers that a tracker's answer names: which of them are worth dialing, and what the others
-//! are. Without that a user would read "0 peers", and could not see that the tracker is at fault.
+//! Which of the peers in a tracker's answer are worth dialing, and a remark about the others: a
+//! user who reads "0 peers" can see that the tracker is at fault.
 
 use std::net::IpAddr;
 
@@ -19,9 +19,9 @@ struct Left {
     inside: usize,
 }
 
-/// Takes from an answer the peers that are not worth dialing. `outside`: the tracker is somewhere
-/// in the world. `locals`: where trackers see us. Returns a remark for the user, if the number of
-/// peers alone would mislead him.
+/// Takes from an answer the peers that are not worth dialing. `outside`: the tracker has a public
+/// address. `locals`: where trackers see us. Returns a remark for the user, if the number of peers
+/// alone would mislead him.
 pub fn judge(reply: &mut Reply, outside: bool, us: &Standing, locals: &Locals) -> Option<String> {
     let mut left = Left::default();
     let named = reply.peers.len();

@@ -1,4 +1,4 @@
-//! What an answer over HTTP says to the question: by its status, its head and its body.
+//! Reads an answer over HTTP: its status, its head and its body.
 
 use super::coding;
 use super::standing::{Failure, Heard, Question, refused};
@@ -6,8 +6,8 @@ use crate::http::Head;
 use crate::wire::announce::Answer;
 use crate::wire::{Retry, ScrapeAnswer};
 
-/// What a response that redirects nowhere says, and whether it is such as trackers give. A refusal
-/// is heeded for as long as the head says, too.
+/// What a response without a redirect says, and whether only a tracker gives such a response. A
+/// refusal lasts at least as long as the head says.
 pub fn read(question: &Question, head: &Head, body: Vec<u8>) -> (Result<Heard, Failure>, bool) {
     let least = head.retry_after.unwrap_or_default();
     let (result, proven) = understand(question, head, body);

@@ -1,6 +1,6 @@
 //! A round of announces (BEP 12): trackers are asked in the order of their tiers, one at a time,
-//! until one answers. While no peer is connected, a silent tracker does not hold the round up:
-//! after [`limits::TRACKER_HURRY`] others are asked beside it, twice as many each time.
+//! until one answers. While no peer is connected, a silent tracker does not delay the round: after
+//! [`limits::TRACKER_HURRY`] others are asked beside it, twice as many each time.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ pub enum Need {
     /// Peers are connected: each tracker has its time, and an answer ends the round.
     #[default]
     Nothing,
-    /// No peer is connected: silence does not hold the round up, and an answer ends it.
+    /// No peer is connected: a silent tracker does not delay the round, and an answer ends it.
     Answer,
     /// No peer is known at all: only an answer that names peers ends the round.
     Peers,

@@ -1,5 +1,5 @@
-//! What the torrents of a process share as they ask trackers: whose turn it is ([`Visits`]), the
-//! connection ids of trackers over UDP (BEP 15), and where trackers see us. It is lent to each
+//! What the torrents of a process share as they ask trackers: the queue of questions ([`Visits`]),
+//! the connection ids of trackers over UDP (BEP 15), and where trackers see us. It is lent to each
 //! [`Trackers`](super::Trackers) with every call.
 //!
 //! A connection id is the tracker's name for our address and serves all torrents for a minute. One
@@ -50,7 +50,8 @@ pub struct Known {
 }
 
 impl Shared {
-    /// The torrents whose machines this concerns. What concerns none in particular is noted.
+    /// The torrents that an input concerns. An input that concerns no torrent in particular is
+    /// noted here.
     pub fn recipients(&mut self, input: &Input<'_>) -> Vec<TorrentKey> {
         match *input {
             Input::Resolved { id, .. }
@@ -82,7 +83,7 @@ impl Shared {
         }
     }
 
-    /// The next question whose turn it is, or whose connection id did not come.
+    /// The next question that may be sent, or whose connection id did not come.
     pub fn next_admitted(&mut self, now: Now) -> Option<Input<'static>> {
         if let Some(id) = self.unanswered.pop_front() {
             return Some(Input::Unanswered { id });
@@ -137,7 +138,7 @@ impl Shared {
         self.visits.prove(addr, now);
     }
 
-    /// The connection id of a tracker, if it still holds.
+    /// The connection id of a tracker, if it is still valid.
     pub(super) fn connection(&self, addr: SocketAddr, now: Now) -> Option<Known> {
         let known = self.connections.get(&addr)?.known;
         known.filter(|known| now.since(known.since) < limits::UDP_CONNECTION)

@@ -75,7 +75,7 @@ pub struct Standing {
     pub allow_local: bool,
 }
 
-/// What is at hand while an input is handled.
+/// What a tracker's machine may use while it handles an input.
 pub struct Context<'a> {
     /// The moment.
     pub now: Now,
@@ -120,8 +120,7 @@ pub struct Failure {
 /// How an exchange with a tracker has ended; `None` while it goes on.
 pub type Over = Option<Result<Heard, Failure>>;
 
-/// A tracker that answered, and has nothing for us: it is not asked again in a hurry, whatever it
-/// says.
+/// The failure of a tracker that answered without peers: it is not asked again in a hurry.
 pub fn refused(why: impl Into<String>, retry: Option<Retry>) -> Failure {
     Failure {
         why: why.into(),

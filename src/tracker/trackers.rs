@@ -197,8 +197,8 @@ impl Trackers {
         }
     }
 
-    /// Something happened outside, or it is a question's turn. False: it does not concern any of
-    /// these trackers.
+    /// Handles what happened outside, or the admission of a question. False: it does not concern
+    /// any of these trackers.
     pub fn handle(&mut self, input: Input<'_>, shared: &mut Shared, now: Now) -> bool {
         if let Input::Undeliverable { .. } = input {
             self.tell(shared, now, |tracker, context| {
@@ -240,7 +240,7 @@ impl Trackers {
         sooner(sooner(self.due, self.patience), self.widening())
     }
 
-    /// When the round is to be widened: not while as many trackers as may be are asked already.
+    /// When to ask more trackers in this round; never while the maximum is asked already.
     fn widening(&self) -> Option<Now> {
         let at = self.round.next_deadline(self.need)?;
         (self.busy() < limits::TRACKERS_AT_ONCE).then_some(at)
@@ -332,7 +332,7 @@ impl Trackers {
         self.patience = deadlines.fold(None, sooner);
     }
 
-    /// Asks all in the queue, as many at a time as may be.
+    /// Asks all in the queue, up to the maximum at a time.
     fn ask_queued(&mut self, shared: &mut Shared, now: Now) {
         while self.busy() < limits::TRACKERS_AT_ONCE {
             let Some(next) = self.queue.pop_front() else {

@@ -1,6 +1,6 @@
-//! One question to a tracker over UDP (BEP 15): a connection id is asked for, unless there is one
-//! that still holds, then the question is put under it. What is not answered in 15 seconds is sent
-//! again and gets twice as long; two losses in a row end it.
+//! One question to a tracker over UDP (BEP 15): a connection id is asked for, unless one is still
+//! valid, then the question is sent with it. What is not answered in 15 seconds is sent again and
+//! gets twice as long; two losses in a row end it.
 
 use std::net::SocketAddr;
 
@@ -25,7 +25,7 @@ pub struct Exchange {
     losses: u32,
     /// When to send again what was sent.
     repeat_at: Now,
-    /// When to give up; how long after its turn has come, until then.
+    /// When to give up; `None` until it is admitted, with `patience` from then on.
     give_up: Option<Now>,
     patience: Option<Duration>,
     nonsense: Option<Nonsense>,
@@ -53,14 +53,14 @@ struct Nonsense {
 pub enum Patience {
     /// As long as the protocol says.
     Usual,
-    /// So long, once it is its turn.
+    /// This long after it is admitted.
     For(Duration),
-    /// Until this moment, whether it is its turn or not.
+    /// Until this moment, admitted or not.
     Until(Now),
 }
 
 impl Exchange {
-    /// Asks at an address, when it is its turn.
+    /// Queues a question to this address.
     pub fn begin(
         question: Question,
         to: SocketAddr,
@@ -122,7 +122,7 @@ impl Exchange {
         self.patience = None;
     }
 
-    /// It is over: others need not wait for it, nor the tracker be listened to.
+    /// It is over: no question waits for it, and no answer is expected.
     pub fn end(&self, context: &mut Context<'_>) {
         context
             .shared
@@ -138,7 +138,7 @@ impl Exchange {
             && Response::transaction(bytes) == Some(self.transaction)
     }
 
-    /// It is its turn, or what it waited for will not come.
+    /// It is admitted, or the connection id that it waited for will not come.
     pub fn handle(&mut self, input: Input<'_>, context: &mut Context<'_>) -> Over {
         match input {
             Input::Admitted { .. } => {

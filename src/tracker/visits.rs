@@ -1,5 +1,5 @@
-//! Questions to trackers take turns. None is refused: a question that may not be asked at once
-//! waits in the line of its address, and the torrents in a line are served one after the other.
+//! The queue of questions to trackers. None is refused: a question that may not be sent at once
+//! waits in the line of its address, and the torrents in a line are served round-robin.
 //!
 //! An address that has not answered as a tracker gets [`limits::TRACKER_VISITS`] questions without
 //! a pause, then one each [`limits::VISIT_GAP`], since a torrent may name any host as a tracker.
@@ -166,8 +166,8 @@ impl Visits {
         self.insert(target, ticket, now);
     }
 
-    /// The next question whose turn it is: where several may go, of the torrent with the fewest
-    /// connections, then to the address with the fewest.
+    /// The next question that may be sent. Of several it is the one of the torrent with the fewest
+    /// connections, and then the one to the address with the fewest.
     pub fn next(&mut self, now: Now) -> Option<Ticket> {
         loop {
             let due = self.due.iter().take_while(|(at, _)| *at <= now);

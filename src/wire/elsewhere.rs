@@ -1,6 +1,6 @@
-//! Under which other paths the content of a torrent may lie on disk, because another client, or
-//! an older brooklet, put it there. The paths are made from the torrent alone; whether anything
-//! lies there is for `io` to see.
+//! Other paths at which the content of a torrent may lie, because another client, or an older
+//! brooklet, put it there. The paths are made from the torrent alone; whether anything lies there
+//! is for `io` to see.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! Incoming connections that do not begin with a BitTorrent handshake: which protocol they speak,
-//! as far as the first bytes tell.
+//! Recognises by the first bytes which other protocol an incoming connection speaks.
 
 use std::fmt;
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Which message it is, without its content; the handshake is among them, so that what is legal
-/// when is one table.
+/// The kind of a message, without its content. The handshake is one, so that one table says what
+/// may come when.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[allow(missing_docs)] // `Message` says what each of them means.
 pub enum Kind {
@@ -29,8 +29,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether what it says concerns pieces, and cannot be judged by one who does not know how many
-    /// there are.
+    /// Whether it is about pieces, so that it cannot be checked before their number is known.
     pub fn is_about_pieces(self) -> bool {
         matches!(
             self,

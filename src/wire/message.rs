@@ -1,6 +1,6 @@
-//! What peers say after the handshake (BEP 3, with BEP 5's `port`, BEP 6's five, and BEP 10's
-//! `extended`). Each message is a frame: its length in four bytes, then one byte that says which
-//! message it is, then its fields, all numbers big-endian. A frame of length zero is a keep-alive.
+//! The messages after the handshake (BEP 3, BEP 5's `port`, BEP 6's five, BEP 10's `extended`).
+//! Each message is a frame: its length in four bytes, then one byte that says which message it is,
+//! then its fields, all numbers big-endian. A frame of length zero is a keep-alive.
 
 use std::fmt;
 

@@ -94,8 +94,8 @@ impl fmt::Display for Malformed {
 /// What the parsers of this module return while they are at work.
 type Parsed<'a, T> = nom::IResult<&'a [u8], T, Wrong<'a>>;
 
-/// What a parser reports on its way to a [`Malformed`]: nom knows only the bytes that are left;
-/// [`finish`] makes the offset of them.
+/// An error inside a parser: nom knows only how many bytes are left, from which [`finish`] computes
+/// the offset of a [`Malformed`].
 #[derive(Debug)]
 struct Wrong<'a> {
     rest: &'a [u8],
@@ -156,8 +156,8 @@ fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
     map_opt(take(N), |bytes: &[u8]| bytes.try_into().ok()).parse(input)
 }
 
-/// A stranger's words for a user: one line of bounded length, without control characters; where
-/// they are not UTF-8 it shows.
+/// Text of a stranger, made safe to show: one line of bounded length, without control characters;
+/// bytes that are not UTF-8 become replacement characters.
 fn one_line(words: &[u8]) -> String {
     // No letter has more than four bytes; what is not looked at need not be copied.
     let most = limits::WORDS.saturating_mul(4).min(words.len());

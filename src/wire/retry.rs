@@ -1,4 +1,4 @@
-//! When a tracker that refuses may be asked again: what stands beside its `failure reason` (BEP 3,
+//! When a tracker that refuses may be asked again, by the keys beside its `failure reason` (BEP 3,
 //! BEP 31).
 
 use super::bencode::{Dict, Value};

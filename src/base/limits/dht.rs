@@ -9,8 +9,8 @@ use crate::base::time::Duration;
 pub const KRPC_TRANSACTION: usize = 64;
 /// Bytes of a token that is sent back to its node: real ones have 4 to 20.
 pub const KRPC_TOKEN: usize = 64;
-/// Nodes taken of one reply, the first of them: BEP 5 asks for 8, and npm's `bittorrent-dht`, which
-/// sends its whole table, sorts it by distance.
+/// Nodes taken from the front of one reply: BEP 5 asks for 8; npm's `bittorrent-dht` sends its
+/// whole table, the nearest first.
 pub const KRPC_NODES: usize = 16;
 /// Peers taken of one reply: aria2, libtorrent and Transmission send up to 100, others all that
 /// they have.
@@ -20,8 +20,8 @@ pub const KRPC_PEERS: usize = 500;
 
 /// Nodes of a bucket, of an answer, and those that a torrent is announced to (k of BEP 5).
 pub const DHT_K: usize = 8;
-/// How many times as many the first buckets hold: they cover most of the ids, and a lookup begins
-/// there, so that each saves a step of it.
+/// How many times as many nodes the first buckets have: they cover most of the ids, and a lookup
+/// begins there, so this saves it a step.
 pub const DHT_WIDE_BUCKETS: [usize; 4] = [16, 8, 4, 2];
 /// Nodes of one network (/24 of IPv4, /64 of IPv6) in the table. One host may have as many
 /// addresses there as it likes, and should not fill the table with them.
@@ -41,9 +41,9 @@ pub const DHT_ALPHA_SLOW: usize = 5;
 /// A node that has not answered within this time is slow: it is waited for, and another is asked in
 /// its place. As round trips are measured, this shrinks to what answers usually take.
 pub const DHT_SLOW: Duration = Duration::from_secs(1);
-/// It does not shrink below this: other work may hold up a node for so long.
+/// It does not shrink below this: a node may be busy with other work for that long.
 pub const DHT_SLOW_LEAST: Duration = Duration::from_millis(100);
-/// A node that has not answered within this time will not.
+/// A node that has not answered within this time counts as silent.
 pub const DHT_LOST: Duration = Duration::from_secs(10);
 /// The end of a lookup waits this long for slow nodes near its target: most that answer at all do
 /// so within it.
@@ -61,13 +61,13 @@ pub const DHT_LOOKUPS: usize = 8;
 /// Queries that we send a second: a thousand torrents announce within a quarter of an hour with
 /// fewer, and no router at home is troubled by them.
 pub const DHT_QUERIES: usize = 50;
-/// Addresses that did not answer, which are not asked for [`DHT_SILENT_FOR`]: most lookups are told
-/// of the same dead nodes, and a liar may name somebody who never wanted to be asked.
+/// Addresses that did not answer, which are not asked for [`DHT_SILENT_FOR`]: many nodes name the
+/// same dead ones, and a liar may name a victim.
 pub const DHT_SILENT: usize = 512;
 /// See [`DHT_SILENT`].
 pub const DHT_SILENT_FOR: Duration = Duration::from_secs(5 * 60);
-/// A node whose named nodes were silent this many times, with none that answered, is not trusted
-/// in that lookup: what it names comes last.
+/// If this many of the nodes that a node named were silent and none answered, the lookup does not
+/// trust it: what it names comes last.
 pub const DHT_DISTRUST: u8 = 3;
 /// Addresses to begin with: bootstrap hosts, nodes of torrents and of peers. One is enough to find
 /// the others.
@@ -98,14 +98,15 @@ pub const DHT_HOSTS_LATE: Duration = Duration::from_secs(30);
 /// One query of upkeep in this time at most: a find_node of 103 bytes and 28 of its headers is 66
 /// bytes a second, and visits a full table in a quarter of an hour.
 pub const DHT_UPKEEP: Duration = Duration::from_secs(2);
-/// The same while the table holds fewer than [`DHT_YOUNG`] nodes.
+/// The same while the table has fewer than [`DHT_YOUNG`] nodes.
 pub const DHT_UPKEEP_YOUNG: Duration = Duration::from_millis(200);
 /// See [`DHT_UPKEEP_YOUNG`].
 pub const DHT_YOUNG: usize = 64;
-/// If nobody asks us anything unbidden for this long, nothing can reach us, and our queries say so
-/// (BEP 43), so that nobody keeps us in a table in vain.
+/// If no query comes from an address that we have not sent to for this long, others cannot reach
+/// us, and our queries say so (BEP 43): then other nodes do not keep us in their tables.
 pub const DHT_UNREACHED: Duration = Duration::from_secs(30 * 60);
-/// Addresses that we have written to, remembered to know who asks unbidden.
+/// Addresses that we have sent to, remembered since a query from another one proves that others can
+/// reach us.
 pub const DHT_WRITTEN_TO: usize = 512;
 
 // DHT: what others ask of us
@@ -114,7 +115,7 @@ pub const DHT_WRITTEN_TO: usize = 512;
 pub const DHT_TOKENS: Duration = Duration::from_secs(5 * 60);
 /// A stored peer is forgotten after this long: clients announce every 15 to 27 minutes.
 pub const DHT_PEER_KEPT: Duration = Duration::from_secs(30 * 60);
-/// Peers stored of one info hash: several times what an answer holds.
+/// Peers stored of one info hash: several times as many as fit into an answer.
 pub const DHT_PEERS_EACH: usize = 500;
 /// Info hashes stored: a node is near to a few hundred of the public DHT's.
 pub const DHT_HASHES: usize = 2_000;
@@ -124,7 +125,7 @@ pub const DHT_PEERS: usize = 30_000;
 pub const DHT_VALUES: usize = 50;
 /// Peers, info hashes and nodes of the second family in an answer to an address that has not proved
 /// that it receives what it asks for: the answer is at most four times as long as a query, so that
-/// nobody is flooded by way of us.
+/// forged queries cannot flood a victim through us.
 pub const DHT_UNPROVED: usize = 8;
 /// Info hashes in an answer to `sample_infohashes` (BEP 51).
 pub const DHT_SAMPLES: usize = 20;

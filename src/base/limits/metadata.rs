@@ -31,8 +31,8 @@ pub const METADATA_BACKOFF: Duration = Duration::from_secs(60);
 pub const METADATA_SIZES: usize = 3;
 /// Pieces that a peer names one by one before the metadata is there, and that are remembered.
 pub const EARLY_HAVES: usize = 1_000;
-/// How long the metadata are kept in memory after they were asked for last: whoever asks for one
-/// block asks for the next.
+/// How long the metadata are kept in memory after they were asked for last: a peer that asks for
+/// one block asks for the next.
 pub const METADATA_KEPT: Duration = Duration::from_secs(30);
 
 // A `.torrent` by its URL

@@ -46,7 +46,7 @@ with the reason beside it.
 
 DIR/config holds such options, too: one a line, without the dashes ('up 500K').
 The command line wins. SIGHUP has the file read again; what has changed in it
-holds from then on, but for options that only a start can change.
+applies from then on, except options that only a start can change.
 
 Example:
   brooklet run ~/torrents --up 500K --ratio 2
@@ -56,9 +56,9 @@ Example:
 pub const STATUS: &str = "\
 Usage: brooklet status [OPTION]... [N]
 
-Says what the brooklet does that runs in DIR: a line for each torrent with its
-number, percent, rates, peers, ratio, state and name; with N all about the
-torrent of that number, and its peers.
+Shows what the process that runs in DIR does: a line for each torrent with its
+number, percent, rates, peers, ratio, state and name; with N, everything about
+torrent number N and its peers.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
       --json  one JSON object
@@ -92,8 +92,8 @@ Examples:
 pub const PAUSE: &str = "\
 Usage: brooklet pause [OPTION]... N...|all
 
-Has torrents leave their swarms; they stay known. N is a number that brooklet
-status prints.
+Torrents leave their swarms, and are kept. N is a number that brooklet status
+prints.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
   -h, --help  print this help
@@ -107,7 +107,7 @@ Examples:
 pub const RESUME: &str = "\
 Usage: brooklet resume [OPTION]... N...|all
 
-Has torrents go on that were paused. N is a number that brooklet status prints.
+Lets paused torrents go on. N is a number that brooklet status prints.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
   -h, --help  print this help
@@ -120,8 +120,8 @@ Example:
 pub const REMOVE: &str = "\
 Usage: brooklet remove [OPTION]... N...
 
-Forgets torrents. Their content stays where it is, unless --data is said. N is a
-number that brooklet status prints.
+Forgets torrents. Their content stays where it is, unless --data is given. N is
+a number that brooklet status prints.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
       --data  delete the content, too
@@ -138,8 +138,8 @@ Usage: brooklet limit [OPTION]... [N]...
 Limits rates: of the torrents with these numbers, or of all torrents together.
 
   -C DIR           the folder of brooklet run ($BROOKLET_DIR, else .)
-      --down RATE  what may come in, bytes a second; none lifts the limit
-      --up RATE    what may go out, the same way
+      --down RATE  download limit, bytes a second; none lifts it
+      --up RATE    upload limit, the same way
   -h, --help       print this help
 
 K, M and G are powers of 1024: 512K, 1.5M.

@@ -1,5 +1,5 @@
-//! Where content lies that is to be seeded or checked, and is not where one looks first: beside the
-//! `.torrent`, or in the very folder that was named, whatever its name.
+//! Finds content to be seeded or checked that is not at its usual place: beside the `.torrent`, or
+//! directly in the folder that the user named.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

@@ -1,6 +1,5 @@
-//! Where the content of a torrent lies on this disk, where that is not decided by the torrent
-//! alone: on a file system that folds letters two of its names may be one, and another client may
-//! have put content under other names.
+//! Paths of content that the torrent alone does not decide: on a file system that folds letters two
+//! of its names may be one, and another client may have put content under other names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! Content that a `.torrent` is to be made of: what lies under a path, and its hashes.
+//! The content of a `.torrent` to be made: the files under a path, and their hashes.
 //!
 //! As with mktorrent, symbolic links are followed, to files and to folders, and a broken one is an
 //! error; named pipes, sockets and devices are left out. Where content is read to be sent no link

@@ -1,6 +1,6 @@
 //! The files of all torrents: one pool of handles, one thread that writes where a disk is slow, one
-//! that syncs and saves. What goes wrong with one torrent's files is told of that torrent, and
-//! stops nothing of the others.
+//! that syncs and saves. An error in one torrent's files is reported for that torrent, and does not
+//! stop the others.
 //!
 //! What is written and not synced is bounded for all torrents together by what the disk takes in
 //! about a second: it is synced before that is reached. Past it a torrent that has an equal part of
@@ -140,7 +140,7 @@ impl Store {
         self.entries.remove(id);
     }
 
-    /// When [`Store::go_on`] is to be called though nothing was heard: a disk may not answer.
+    /// When [`Store::go_on`] is to be called without a result: a disk may not answer.
     pub fn next_deadline(&self, now: Now) -> Option<Now> {
         self.opener.is_busy().then(|| now + opener::LOOK)
     }
@@ -257,8 +257,8 @@ impl Store {
         self.writer.spare()
     }
 
-    /// Whether no more should be read from peers that send blocks of this torrent: they wait for
-    /// the disk, or nothing may be written yet.
+    /// Whether to stop reading from peers that send blocks of this torrent: the disk is behind, or
+    /// nothing may be written yet.
     pub fn is_behind(&self, torrent: TorrentKey) -> bool {
         let id = self.id(torrent);
         self.writer.is_full(id) || self.entries[id].saving.forbids_writing() || self.has_share(id)
@@ -279,8 +279,7 @@ impl Store {
         self.entries[id].content.find_changed()
     }
 
-    /// Whether a file that is not what it was may be so by our own doing, of which we have not
-    /// heard.
+    /// Whether a change of a file may be a write of our own that was not reported yet.
     pub fn may_be_ours(&self, torrent: TorrentKey, file: usize) -> bool {
         let id = self.id(torrent);
         !self.writer.is_idle(id) && self.entries[id].content.ledger().pinned(file).is_none()
@@ -396,8 +395,8 @@ impl Store {
         self.unfinished().next().is_none()
     }
 
-    /// There is little time: what is being written is not waited for any more, and what is saved
-    /// says so.
+    /// Saves at once, without waiting for writes; the resume data say that something was being
+    /// written.
     pub fn hurry(&mut self) {
         for &id in &self.active {
             self.entries[id].saving.hurry();
@@ -405,7 +404,7 @@ impl Store {
         self.go_on();
     }
 
-    /// What a user is told of each torrent that is not saved, when there is no more time for it.
+    /// The lines for the user about torrents that could not be saved in time.
     pub fn too_slow(&self) -> Vec<(TorrentKey, Unsaved)> {
         let told = |entry: &Entry| (entry.torrent, entry.saving.too_slow());
         self.unfinished().map(told).collect()
@@ -416,8 +415,7 @@ impl Store {
         entries.filter(|entry| !entry.saving.is_done())
     }
 
-    /// Whether as much is written and not synced as may be, and an equal part of it is of this
-    /// torrent.
+    /// Whether the bound of unsynced bytes is reached, and this torrent has an equal part of them.
     fn has_share(&self, id: EntryId) -> bool {
         if !self.active.contains(&id) || self.entries[id].saving.has_failed() {
             return false;

@@ -15,8 +15,8 @@ use super::stream::Stream;
 use crate::base::{Duration, Now, limits, sooner};
 use crate::tracker::Id;
 
-/// How long an answer over a kept connection is waited for before it is asked for over a new one:
-/// shorter than trackers are waited for on the way out.
+/// How long to wait for an answer over a kept connection before the request is repeated over a new
+/// one: less than the time for `stopped` at the end.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// The connections, in use and kept.
@@ -190,7 +190,7 @@ impl Fetcher {
         }
     }
 
-    /// Whose exchange the socket with this token serves. One that is kept serves none.
+    /// The exchange of the socket with this token; none if it is only kept.
     pub fn id(&self, token: Token) -> Option<Id> {
         match &self.connections.get(self.key(token)?)?.used {
             Use::Exchange(exchange) => Some(exchange.id),

@@ -1,6 +1,6 @@
-//! TCP sockets: those we listen on, and the one of each peer with what the poll loop last said of
-//! it. Readiness is edge-triggered: a link stays readable or writable until a call says that it is
-//! not.
+//! TCP sockets: the listeners, and the one of each peer with its readiness as the poll last
+//! reported it. Readiness is edge-triggered: a link stays readable or writable until a call says
+//! that it is not.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -140,8 +140,7 @@ impl Listeners {
         };
         for &ip in ips {
             let listening = listen(SocketAddr::new(ip, port)).and_then(|socket| {
-                // Trackers are spoken to from the same port over UDP; whether that can be had is
-                // known by trying.
+                // The same port is needed for UDP; whether it is free is known by trying.
                 socket::bound(socket.local_addr()?, SocketType::DGRAM)?;
                 Ok(socket)
             });

@@ -14,10 +14,9 @@ pub struct Links {
     links: Vec<Option<Link>>,
     /// Those that may have something to read.
     pub unread: Vec<PeerKey>,
-    /// Those that are not read from until some of what their peers asked for is sent.
+    /// Those whose peers have too many requests waiting: not read before some are answered.
     pub after_uploads: Vec<PeerKey>,
-    /// Those whose peers owe us blocks, which are not read from until some of what came before is
-    /// on disk.
+    /// Those whose peers owe us blocks while the disk is behind: not read before it has caught up.
     pub after_disk: Vec<PeerKey>,
     /// Those that were read from in this turn and whose peers only take.
     pub heard: Vec<PeerKey>,

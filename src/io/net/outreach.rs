@@ -1,6 +1,5 @@
-//! Everything that trackers need of the outside: names looked up, HTTP exchanges over TCP,
-//! datagrams. It performs the machines' actions and tells what came of them as [`Input`]s; the poll
-//! loop only forwards.
+//! Performs the actions of trackers' machines: name look-ups, HTTP exchanges over TCP, datagrams.
+//! The results come back as [`Input`]s.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -159,7 +158,7 @@ impl Outreach {
                     let ips = ips.into_iter().filter(fits);
                     self.nodes.extend(ips.map(|ip| SocketAddr::new(ip, port)));
                 }
-                // There may be no network, or none that knows the name: others are asked, too.
+                // There may be no network, or the name is unknown: other hosts are asked, too.
                 (Asker::Node { host, .. }, Err(why)) => log::info!("DHT node {host}: {why}"),
                 (Asker::Peer { host, .. }, Err(why)) => log::warn!("peer {host}: {why}"),
             }

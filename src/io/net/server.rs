@@ -113,8 +113,8 @@ impl Server {
         !self.ready.is_empty()
     }
 
-    /// Answers a request; `None`: with nothing. With `close` the client is closed afterwards. One
-    /// that has gone meanwhile is not missed.
+    /// Answers a request; `None`: with nothing. With `close` the client is closed afterwards. If
+    /// the client is gone, nothing happens.
     pub fn answer(&mut self, key: ClientKey, text: Option<&str>, close: bool) {
         let client = self.clients.get_mut(key.slot);
         if let Some((_, client)) = client.filter(|(serial, _)| *serial == key.serial) {

@@ -1,5 +1,5 @@
-//! A stream of bytes to one other program. Every byte to a peer or an HTTP server, and every one
-//! from there, passes here: nothing else in the loop knows what carries it. No call waits.
+//! A stream of bytes to one peer or HTTP server. Nothing else in the loop knows which transport
+//! carries it. No call blocks.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};

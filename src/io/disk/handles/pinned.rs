@@ -27,7 +27,7 @@ pub struct Pinned {
     pub identity: Identity,
     /// Which it is for ever, where that can be told.
     pub birth: Option<Birth>,
-    /// What its size and time are pinned at; where the time cannot be pinned, what they were last.
+    /// Its size, and the time that it is pinned at; where the time cannot be pinned, the last one.
     pub stamp: Stamp,
     /// How its time is pinned; `None` where it cannot be: then another time does not show that
     /// another program wrote.
@@ -70,7 +70,7 @@ pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Pinn
     }
     let (identity, mut stamp) = stat::look_at(file)?;
     if before.size == 0 {
-        // In the past, so that no write that comes has this time, however the file system rounds.
+        // A time in the past: no later write has it, however the file system rounds.
         stamp = stamp.rounded();
         stamp.seconds -= COARSEST;
     }

@@ -148,8 +148,7 @@ impl Share {
         Some(Arc::clone(handle))
     }
 
-    /// Closes a handle of any torrent if there are as many as there may be, so that one can be
-    /// opened.
+    /// Closes a handle of any torrent if the maximum is reached, so that one can be opened.
     pub fn make_room(&self) {
         let mut open = lock(&self.pool.open);
         let mut closed = Vec::new();

@@ -12,8 +12,8 @@ use crate::storage::Stamp;
 pub enum Times {
     /// That time alone.
     Modified,
-    /// The time of access with it: file systems made with libfuse 2 ignore the one without the
-    /// other.
+    /// Set together with the time of access: file systems made with libfuse 2 ignore one without
+    /// the other.
     Both,
 }
 

@@ -1,9 +1,8 @@
 //! The threads that look at what is on disk of torrents before they are begun, or wake up, one
-//! torrent after the other. The mount of a server that is gone, or a disk that sleeps, makes a call
-//! last as long as it likes: a user is told of it, and another thread goes on with the other
-//! torrents. Meanwhile a signal can end the process only if the main thread is not in that call,
-//! since the system gives signals to the main thread. A thread ends when there is nothing left to
-//! open.
+//! torrent after the other. If the server of a mount is gone, or a disk sleeps, a call may last for
+//! any time: the user is told, and another thread goes on with the other torrents. Meanwhile a
+//! signal can end the process only if the main thread is not in that call, since the system gives
+//! signals to the main thread. A thread ends when there is nothing left to open.
 
 use std::collections::VecDeque;
 use std::io;

@@ -188,7 +188,7 @@ fn sync_files(content: &Unsynced, tree: &mut Tree) -> Result<(), DiskError> {
             opened => opened?,
         };
         let fail = |error: io::Error| DiskError::new(tree.path(path), error);
-        // Its name may lead elsewhere now. What has no name there any more is not content.
+        // Its name may lead to another file now, and a file without a name is not content.
         let found = stat::look_at(&file).map_err(fail)?;
         if pinned.change(found) == Some(Change::Gone) {
             return Err(DiskError::new(tree.path(path), Why::Changed));

@@ -1,9 +1,9 @@
-//! What becomes of the [`Snapshot`]s of one torrent: resume data, written by the saver's thread.
-//! One save of a torrent is under way at a time; of those that come meanwhile only the newest
-//! counts. A clean one, which says that nothing is being written, waits until that is so; what is
-//! written by then is saved as not clean. It names the time that the files are to get, and when it
-//! is safe they get it. As long as the resume file is clean, nothing may be written: after a kill
-//! it would not be looked for.
+//! Turns the [`Snapshot`]s of one torrent into resume data, which the saver's thread writes. One
+//! save of a torrent is under way at a time; of those that come meanwhile only the newest counts. A
+//! clean one, which says that nothing is being written, waits until that is so; what is written by
+//! then is saved as not clean. It names the time that the files are to get, and when it is safe
+//! they get it. As long as the resume file is clean, nothing may be written: after a kill it would
+//! not be looked for.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -106,8 +106,7 @@ impl Saving {
         }
     }
 
-    /// Whether nothing may be written yet, since the resume file says that nothing is, or is about
-    /// to.
+    /// Whether nothing may be written yet, since the resume file is clean, or is about to be.
     pub fn forbids_writing(&self) -> bool {
         !self.failed && (self.clean || self.next_clean == Some(true))
     }

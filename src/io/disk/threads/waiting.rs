@@ -1,6 +1,6 @@
-//! Words for a user who is kept waiting by a disk: the mount of a server that is gone, or a disk
-//! that sleeps, makes a call last as long as it likes. Meanwhile a signal can end the process only
-//! if the main thread is not in that call, since the system gives signals to the main thread.
+//! Tells the user which disk does not answer: if the server of a mount is gone, or a disk sleeps, a
+//! call may last for any time. Meanwhile a signal can end the process only if the main thread is
+//! not in that call, since the system gives signals to the main thread.
 
 use std::panic;
 use std::path::Path;

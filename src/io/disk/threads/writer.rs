@@ -178,13 +178,13 @@ impl Writer {
         self.has_share(id, self.most)
     }
 
-    /// Whether nothing more should be read at all for this torrent: blocks also come from peers
-    /// that owe us none, if they were on their way.
+    /// Whether nothing should be read for this torrent: a peer that owes us no block may still send
+    /// one that was on its way.
     pub fn is_overfull(&self, id: EntryId) -> bool {
         self.has_share(id, 2 * self.most)
     }
 
-    /// Whether this many buffers are away, and an equal part of them is of this torrent.
+    /// Whether the thread has this many buffers, and this torrent an equal part of them.
     fn has_share(&self, id: EntryId, most: usize) -> bool {
         let Some(&Place::Away(out)) = self.places.get(&id) else {
             return false;
@@ -254,7 +254,7 @@ fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
     Ok(Thread { jobs, done })
 }
 
-/// What the thread does, until the loop is gone and nothing is left to be written.
+/// The thread's loop. It ends when the event loop is gone and everything is written.
 fn work(todo: &Receiver<(EntryId, Job)>, outcomes: &Sender<(EntryId, Written)>, waker: &Waker) {
     let mut writers: SortedMap<EntryId, Box<ContentWriter>> = SortedMap::new();
     let mut queue = Queue::default();
