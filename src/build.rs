@@ -58,19 +58,26 @@ fn add(script: &mut String, path: &str) {
     if ROOMS.contains(&parts[0]) {
         parts.insert(0, "brooklet");
     }
-    // `a::b` as `1a1b`, in both manners that rustc has of naming symbols; the name of a crate that
-    // stands last in the second one is where a generic function was made.
+    // `a::b` as `1a1b`, in both manners that rustc has of naming symbols. The second one ends with
+    // the crate that a generic function was made for: that is not where the function belongs.
     let mut name = String::new();
     for part in &parts {
         let _ = write!(name, "{}{part}", part.len());
     }
+    let is_crate = parts.len() == 1;
+    let rest = if is_crate { "?*" } else { "*" };
     let dots = parts.join("..");
     for pattern in [
         format!("_ZN{name}*"),
-        format!("_R*_{name}?*"),
+        format!("_R*_{name}{rest}"),
         format!("_ZN*_$LT${dots}*$u20$as$u20$*"),
         format!("_ZN4core3ptr*drop_in_place$LT${dots}..*"),
     ] {
         let _ = writeln!(script, "    *(.text.{pattern})");
+        // What is marked as cold has a prefix of its own. That of a crate may be one function with
+        // that of another.
+        if !is_crate {
+            let _ = writeln!(script, "    *(.text.unlikely.{pattern})");
+        }
     }
 }

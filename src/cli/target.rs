@@ -2,7 +2,6 @@
 //! or an info hash. What is none is named as what it is, with what to do.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -10,7 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{DAMAGED, Failure, quote};
-use crate::base::limits;
+use crate::base::{SortedSet, limits};
 use crate::io::by_url::{self, Access, Fetched};
 use crate::io::disk::locate::Place;
 use crate::io::disk::{Why, locate, places, state};
@@ -99,7 +98,7 @@ pub fn known(link: &Link, state_dir: &Path) -> Option<(Metainfo, Vec<u8>)> {
     let path = state_dir.join(format!("{}.torrent", link.info_hash));
     let text = state::load(&path, limits::METAINFO_BYTES).ok().flatten()?;
     let mut metainfo = Metainfo::parse(&text).ok()?;
-    let known: BTreeSet<String> = metainfo.trackers.concat().into_iter().collect();
+    let known: SortedSet<String> = metainfo.trackers.concat().into_iter().collect();
     let fresh = |tier: &&Vec<String>| !tier.iter().any(|url| known.contains(url));
     metainfo
         .trackers

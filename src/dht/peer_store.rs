@@ -1,14 +1,13 @@
 //! Peers that others announced to us: the part of the DHT's content that we keep. Bounded in info
 //! hashes, in peers of each and in all; what is oldest goes first.
 
-use crate::base::{Duration, InfoHash, Now, Rng, limits};
-use std::collections::BTreeMap;
+use crate::base::{Duration, InfoHash, Now, Rng, SortedMap, limits};
 use std::net::SocketAddr;
 
 /// The stored peers of one address family.
 #[derive(Debug, Default)]
 pub struct PeerStore {
-    swarms: BTreeMap<InfoHash, Vec<Stored>>,
+    swarms: SortedMap<InfoHash, Vec<Stored>>,
     peers: usize,
     /// When what is too old is looked for again.
     sweep_at: Now,
@@ -36,7 +35,7 @@ impl PeerStore {
         if !self.swarms.contains_key(&info_hash) && self.swarms.len() >= limits::DHT_HASHES {
             self.remove_stalest();
         }
-        let swarm = self.swarms.entry(info_hash).or_default();
+        let swarm = self.swarms.get_or_insert_with(info_hash, Default::default);
         let before = swarm.len();
         swarm.retain(|other| other.addr != addr);
         if swarm.len() >= limits::DHT_PEERS_EACH {

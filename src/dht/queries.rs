@@ -1,7 +1,7 @@
 //! Queries that wait for their answers, by transaction id.
 
-use crate::base::{InfoHash, NodeId, Now, Rng, limits};
-use std::collections::{BTreeMap, VecDeque};
+use crate::base::{InfoHash, NodeId, Now, Rng, SortedMap, limits};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 /// Four bytes: the one length that all known clients answer, and enough that nobody guesses it.
@@ -34,7 +34,7 @@ pub struct Sent {
 /// All queries under way: as many as [`limits::DHT_QUERIES`] a second for [`limits::DHT_LOST`].
 #[derive(Debug, Default)]
 pub struct Queries {
-    sent: BTreeMap<Transaction, Sent>,
+    sent: SortedMap<Transaction, Sent>,
     /// In the order in which they went.
     order: VecDeque<(Now, Transaction)>,
 }

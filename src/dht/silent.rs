@@ -1,15 +1,14 @@
 //! Addresses that did not answer. Many nodes name the same dead ones, and a liar may name a victim
 //! in each of its replies: so an address that was silent is not asked again for a while.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::guard;
-use crate::base::{Now, limits};
+use crate::base::{Now, SortedMap, limits};
 
 /// The silent addresses, and until when each is left alone.
 #[derive(Debug, Default)]
-pub struct Silent(BTreeMap<SocketAddr, Now>);
+pub struct Silent(SortedMap<SocketAddr, Now>);
 
 impl Silent {
     /// This address did not answer.

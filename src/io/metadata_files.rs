@@ -2,13 +2,12 @@
 //! asks, and kept in memory for a while, since the peer will ask for the next block. So a seed of a
 //! thousand torrents keeps none of them while no peer asks.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use sha1::{Digest as _, Sha1};
 
 use super::disk::state;
-use crate::base::{InfoHash, Now, PeerKey, TorrentKey, limits};
+use crate::base::{InfoHash, Now, PeerKey, SortedMap, TorrentKey, limits};
 use crate::session::{Session, extending};
 use crate::wire::bencode::{self, Value};
 use crate::wire::extended::metadata::BLOCK;
@@ -18,7 +17,7 @@ use crate::wire::extended::metadata::BLOCK;
 pub struct MetadataFiles {
     state_dir: PathBuf,
     /// The `.torrent` files that do not lie in the state folder.
-    elsewhere: BTreeMap<InfoHash, PathBuf>,
+    elsewhere: SortedMap<InfoHash, PathBuf>,
     kept: Option<Kept>,
 }
 
@@ -35,7 +34,7 @@ impl MetadataFiles {
     pub fn new(state_dir: PathBuf) -> MetadataFiles {
         MetadataFiles {
             state_dir,
-            elsewhere: BTreeMap::new(),
+            elsewhere: SortedMap::new(),
             kept: None,
         }
     }

@@ -2,7 +2,6 @@
 //! `INFOHASH.torrent` in the state folder, so that the next start needs no peer, and the torrent's
 //! files are opened.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use super::claims::Claims;
 use super::disk::{Store, places, state};
 use super::metadata_files::MetadataFiles;
 use super::setup::{Mode, Setup, Wanted};
-use crate::base::{Now, TorrentKey};
+use crate::base::{Now, SortedMap, TorrentKey};
 use crate::session::{Session, extending};
 use crate::storage::select;
 use crate::torrent::{Effect, Stage};
@@ -22,9 +21,9 @@ use crate::wire::{FileEntry, Metainfo};
 pub struct Pending {
     files: MetadataFiles,
     /// For their metadata.
-    unknown: BTreeMap<TorrentKey, (Setup, Wanted)>,
+    unknown: SortedMap<TorrentKey, (Setup, Wanted)>,
     /// For their files to be opened.
-    opening: BTreeMap<TorrentKey, Setup>,
+    opening: SortedMap<TorrentKey, Setup>,
     /// What the torrents of the process have.
     claims: Claims,
 }
@@ -35,8 +34,8 @@ impl Pending {
         Pending {
             files,
             claims,
-            unknown: BTreeMap::new(),
-            opening: BTreeMap::new(),
+            unknown: SortedMap::new(),
+            opening: SortedMap::new(),
         }
     }
 

@@ -4,22 +4,22 @@
 //! the peer can send as long as that is no more than an equal share, however many peers another
 //! torrent has; and within a torrent all peers are equal.
 
-use std::collections::BTreeMap;
-
 use super::fair_queue::FairQueue;
-use crate::base::{PeerKey, TorrentKey};
+use crate::base::{PeerKey, SortedMap, TorrentKey};
 
 /// The peers that wait for a limited rate, by their torrents.
 #[derive(Debug, Default)]
 pub struct FairShares {
     torrents: FairQueue,
-    peers: BTreeMap<TorrentKey, FairQueue>,
+    peers: SortedMap<TorrentKey, FairQueue>,
 }
 
 impl FairShares {
     /// A peer of this torrent waits from now on, if it did not yet.
     pub fn join(&mut self, torrent: TorrentKey, key: PeerKey) {
-        self.peers.entry(torrent).or_default().join(key);
+        self.peers
+            .get_or_insert_with(torrent, Default::default)
+            .join(key);
         self.torrents.join(torrent);
     }
 

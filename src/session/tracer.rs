@@ -1,9 +1,7 @@
 //! Tells in words what peers say and what they are told, for a log. It reads the plain bytes that
 //! pass `Session::unseal` and `Session::transmitted`, so that the protocol machines need not.
 
-use std::collections::BTreeMap;
-
-use crate::base::PeerKey;
+use crate::base::{PeerKey, SortedMap};
 use crate::peer::{Input, Segment};
 use crate::torrent::{Effect, Effects, Slot};
 use crate::wire::message::{PIECE_HEADER, PREFIX, frame_len};
@@ -14,7 +12,7 @@ use crate::wire::{Handshake, Message, handshake};
 pub(super) struct Tracer {
     /// Bytes of a message that are still to be sent, where a write cut it in two. It was told when
     /// its first byte was sent.
-    begun: BTreeMap<PeerKey, usize>,
+    begun: SortedMap<PeerKey, usize>,
 }
 
 impl Tracer {

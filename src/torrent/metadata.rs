@@ -8,11 +8,9 @@
 //!   several is fetched anew from one of them alone, and then from the next; once it is right,
 //!   every peer that had sent other bytes is known.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use sha1::{Digest as _, Sha1};
 
-use crate::base::{InfoHash, Now, PeerKey, limits, sooner};
+use crate::base::{InfoHash, Now, PeerKey, SortedMap, SortedSet, limits, sooner};
 use crate::wire::extended::metadata::{BLOCK, blocks};
 
 /// SHA-1 of a block.
@@ -22,9 +20,9 @@ type Sum = [u8; 20];
 #[derive(Debug)]
 pub struct Metadata {
     info_hash: InfoHash,
-    peers: BTreeMap<PeerKey, Asked>,
+    peers: SortedMap<PeerKey, Asked>,
     /// By the length that peers say there is.
-    attempts: BTreeMap<u32, Attempt>,
+    attempts: SortedMap<u32, Attempt>,
     /// Peers that sent wrong blocks and were not reported yet.
     liars: Vec<PeerKey>,
     whole: Option<Vec<u8>>,
@@ -36,7 +34,7 @@ struct Asked {
     /// Bytes of the dictionary, as it says; `None`: it does not have it.
     size: Option<u32>,
     /// The blocks that it was asked for, and when.
-    asked: BTreeMap<u32, Now>,
+    asked: SortedMap<u32, Now>,
     /// Blocks that it may be asked for at a time.
     depth: usize,
     /// It is left alone until then.
@@ -46,11 +44,11 @@ struct Asked {
 /// A dictionary of one length.
 #[derive(Debug, Default)]
 struct Attempt {
-    blocks: BTreeMap<u32, (PeerKey, Vec<u8>)>,
+    blocks: SortedMap<u32, (PeerKey, Vec<u8>)>,
     /// The only peer that is asked, since the blocks of several peers together were wrong.
     solo: Option<PeerKey>,
     /// Peers that were asked alone before.
-    tried: BTreeSet<PeerKey>,
+    tried: SortedSet<PeerKey>,
     /// Blocks of dictionaries that were wrong, by their senders.
     doubted: Vec<(PeerKey, u32, Sum)>,
     /// When a block came last, or the only peer was chosen.
@@ -71,8 +69,8 @@ impl Metadata {
     pub fn new(info_hash: InfoHash) -> Metadata {
         Metadata {
             info_hash,
-            peers: BTreeMap::new(),
-            attempts: BTreeMap::new(),
+            peers: SortedMap::new(),
+            attempts: SortedMap::new(),
             liars: Vec::new(),
             whole: None,
         }
@@ -82,9 +80,9 @@ impl Metadata {
     /// answers one request at a time.
     pub fn on_peer(&mut self, key: PeerKey, size: Option<u32>, orderly: bool, now: Now) {
         let size = size.filter(|&size| (1..=limits::METADATA_BYTES as u32).contains(&size));
-        let peer = self.peers.entry(key).or_insert_with(|| Asked {
+        let peer = self.peers.get_or_insert_with(key, || Asked {
             size: None,
-            asked: BTreeMap::new(),
+            asked: SortedMap::new(),
             depth: limits::METADATA_DEPTH,
             until: None,
         });
@@ -150,8 +148,8 @@ impl Metadata {
         };
         if attempt.solo.is_none_or(|solo| solo == key) {
             attempt.moved = Some(now);
-            let entry = attempt.blocks.entry(piece);
-            entry.or_insert_with(|| (key, data.to_vec()));
+            let block = || (key, data.to_vec());
+            attempt.blocks.get_or_insert_with(piece, block);
         }
         if attempt.blocks.len() == blocks(size) as usize {
             self.judge(size);
@@ -238,9 +236,9 @@ impl Metadata {
     /// The lengths to fetch now: first those that failed least, and of these the ones that most
     /// peers name; together no more bytes than one dictionary may have.
     fn active(&mut self) -> Vec<u32> {
-        let mut said: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut said: SortedMap<u32, usize> = SortedMap::new();
         for size in self.peers.values().filter_map(|peer| peer.size) {
-            *said.entry(size).or_default() += 1;
+            *said.get_or_insert_with(size, Default::default) += 1;
         }
         let rank = |size: &u32| {
             let failed = self.attempts.get(size).map_or(0, |it| it.tried.len());
@@ -256,7 +254,7 @@ impl Metadata {
         sizes.truncate(limits::METADATA_SIZES);
         self.attempts.retain(|size, _| sizes.contains(size));
         for &size in &sizes {
-            self.attempts.entry(size).or_default();
+            self.attempts.get_or_insert_with(size, Default::default);
         }
         sizes
     }
@@ -274,16 +272,15 @@ impl Metadata {
         }
         if attempt.solo.is_none() && !attempt.doubted.is_empty() {
             attempt.moved = Some(now);
-            let of_size = |peer: &&PeerKey| self.peers[*peer].size == Some(size);
-            let mut peers = self.peers.keys().filter(of_size);
-            let next = peers.clone().find(|key| !attempt.tried.contains(key));
-            attempt.solo = next.or_else(|| peers.next()).copied();
+            let mut peers = self.peers.iter().filter(|(_, it)| it.size == Some(size));
+            let untried = peers.clone().find(|(key, _)| !attempt.tried.contains(key));
+            attempt.solo = untried.or_else(|| peers.next()).map(|(&key, _)| key);
         }
         let solo = attempt.solo;
-        let mut askers: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut askers: SortedMap<u32, usize> = SortedMap::new();
         for peer in self.peers.values().filter(|peer| peer.size == Some(size)) {
             for &piece in peer.asked.keys() {
-                *askers.entry(piece).or_default() += 1;
+                *askers.get_or_insert_with(piece, Default::default) += 1;
             }
         }
         let missing: Vec<u32> = (0..blocks(size))
@@ -294,7 +291,7 @@ impl Metadata {
             for (&key, peer) in &mut self.peers {
                 let may = peer.size == Some(size) && peer.until.is_none() && asked_of(key);
                 for &piece in missing.iter().filter(|_| may) {
-                    let count = askers.entry(piece).or_default();
+                    let count = askers.get_or_insert_with(piece, Default::default);
                     let room = peer.asked.len() < peer.depth;
                     if room && *count < most && !peer.asked.contains_key(&piece) {
                         *count += 1;
@@ -327,7 +324,7 @@ impl Metadata {
             self.attempts.clear();
             return;
         }
-        let senders: BTreeSet<PeerKey> = attempt.blocks.values().map(|(key, _)| *key).collect();
+        let senders: SortedSet<PeerKey> = attempt.blocks.values().map(|(key, _)| *key).collect();
         match senders.first() {
             Some(&liar) if senders.len() == 1 => {
                 self.liars.push(liar);
@@ -353,7 +350,7 @@ impl Metadata {
 
     /// Forgets what came of lengths that no peer says any more.
     fn forget_unsaid(&mut self) {
-        let said: BTreeSet<u32> = self.peers.values().filter_map(|peer| peer.size).collect();
+        let said: SortedSet<u32> = self.peers.values().filter_map(|peer| peer.size).collect();
         self.attempts.retain(|size, _| said.contains(size));
     }
 }

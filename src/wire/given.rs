@@ -1,7 +1,5 @@
 //! How a torrent itself spells a name, kept where the file has another name on disk.
 
-use std::collections::BTreeMap;
-
 use crate::base::{SortedMap, limits};
 
 /// The components of a name as bytes of the torrent: one for the torrent's own name, one or more
@@ -23,7 +21,7 @@ pub struct Names {
     /// The torrent's own name, if it is spelled otherwise than on disk or in two ways.
     pub root: Option<Given>,
     /// The same for each file's path below the torrent's name, by the file's index.
-    pub files: BTreeMap<usize, Given>,
+    pub files: SortedMap<usize, Given>,
     /// Where each symbolic link leads (BEP 47's `symlink path`), below the torrent's name, by
     /// index.
     pub links: SortedMap<usize, Box<str>>,

@@ -71,7 +71,7 @@ pub(super) fn separate(files: &mut [FileEntry], names: &mut Names, matching: Mat
             components: below.map(|name| name.as_bytes().into()).collect(),
             plain: None,
         };
-        names.files.entry(index).or_insert_with(given);
+        names.files.get_or_insert_with(index, given);
         file.path = places.number(&file.path).into();
     }
     !clashing.is_empty()

@@ -2,10 +2,8 @@
 //! and DHT nodes (BEP 5). What cannot be used is left out, since a torrent with nine good addresses
 //! is not worse for one bad one.
 
-use std::collections::BTreeSet;
-
 use super::bencode::Value;
-use crate::base::limits;
+use crate::base::{SortedSet, limits};
 
 /// The tiers of `announce-list`, or `announce` where that names none.
 pub(super) fn trackers(announce: Option<Value<'_>>, list: Option<Value<'_>>) -> Vec<Vec<String>> {
@@ -51,14 +49,14 @@ fn node(node: Value<'_>) -> Option<String> {
 
 /// Collects URLs, each once, up to a limit.
 struct Urls<'a> {
-    seen: BTreeSet<&'a str>,
+    seen: SortedSet<&'a str>,
     limit: usize,
 }
 
 impl<'a> Urls<'a> {
     fn new(limit: usize) -> Urls<'a> {
         Urls {
-            seen: BTreeSet::new(),
+            seen: SortedSet::new(),
             limit,
         }
     }

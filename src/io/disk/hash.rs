@@ -79,6 +79,9 @@ where
     hashes
 }
 
+/// Fills a buffer with the bytes from an offset on, and answers whether it could.
+type Read<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> bool;
+
 /// One of the pieces that a core hashes at once.
 struct Taken {
     piece: u32,
@@ -110,7 +113,7 @@ impl Taken {
     }
 
     /// Reads the next slice. There is none any more at the end, or where it cannot be read.
-    fn fill(&mut self, read: &mut impl FnMut(u64, &mut [u8]) -> bool) {
+    fn fill(&mut self, read: Read<'_>) {
         let offset = self.unread.start;
         self.filled = (self.unread.end - offset).min(READ as u64) as usize;
         if self.filled > 0 && !read(offset, &mut self.buffer[..self.filled]) {
@@ -131,7 +134,7 @@ fn hash(
     geometry: Geometry,
     pieces: Range<u32>,
     taken: &mut [Taken; LANES],
-    read: &mut impl FnMut(u64, &mut [u8]) -> bool,
+    read: Read<'_>,
 ) -> impl Iterator<Item = (u32, Option<PieceHash>)> {
     let taken = &mut taken[..pieces.len()];
     for (one, piece) in taken.iter_mut().zip(pieces) {
