@@ -124,7 +124,7 @@ impl Reactor {
             }
             Ok(read) => {
                 let bytes = &mut buffer[..cut + read.unwrap_or(0)];
-                let mut input = self.session.unseal(key, bytes);
+                let mut input = self.session.open(key, bytes);
                 while let Some(write) = self.session.receive(key, &mut input, now) {
                     blocks.push((write.block, write.at));
                 }

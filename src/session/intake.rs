@@ -79,7 +79,7 @@ impl Session {
     ///
     /// `bytes`: what was read from a slot's socket, behind what [`Session::cut`] has kept. The
     /// input that comes back goes to [`Session::receive`].
-    pub fn unseal<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
+    pub fn open<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
         let input = Input::new(bytes);
         if let (Some(tracer), Some(slot)) = (&self.tracer, self.slots.get(key)) {
             tracer.tell_received(slot, input, &mut self.effects);
@@ -185,7 +185,7 @@ impl Session {
         }
     }
 
-    /// Every byte for a peer passes here last of all: see [`Session::unseal`]. `bytes`: the front
+    /// Every byte for a peer passes here last of all: see [`Session::open`]. `bytes`: the front
     /// of what [`Session::transmit`] names, where it is written from. A socket may take less than
     /// all of it: nothing counts as sent before [`Session::transmitted`], and what is left over is
     /// sealed again.

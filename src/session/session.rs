@@ -1,7 +1,7 @@
 //! The session: what the process holds, and what `io` may ask of it. What happened arrives in
 //! `intake`, and decisions are made once a turn in `planning`.
 //!
-//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::unseal`] and
+//! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::open`] and
 //! the like for all that happened; [`Session::plan`] once; [`Session::next_effect`] and
 //! [`Session::next_read`] until they are empty; then it writes to the slots of
 //! [`Session::take_unflushed`], through [`Session::seal`].

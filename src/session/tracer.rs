@@ -1,5 +1,5 @@
 //! Tells in words what peers say and what they are told, for a log. It reads the plain bytes that
-//! pass `Session::unseal` and `Session::transmitted`, so that the protocol machines need not.
+//! pass `Session::open` and `Session::transmitted`, so that the protocol machines need not.
 
 use crate::base::{PeerKey, SortedMap};
 use crate::peer::{Input, Segment};

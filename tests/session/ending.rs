@@ -28,7 +28,7 @@ fn almost(pieces: u32) -> (Bench, usize, u32, Vec<u8>) {
 fn a_block_that_could_not_be_written_makes_no_piece() {
     for pieces in [0, 3] {
         let (mut bench, peer, piece, mut bytes) = almost(pieces);
-        let mut input = bench.session.unseal(peer, &mut bytes);
+        let mut input = bench.session.open(peer, &mut bytes);
         let write = bench.session.receive(peer, &mut input, bench.now);
         let block = write.expect("it is to be written").block;
         let why = "content: no space left on device".to_string();

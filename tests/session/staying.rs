@@ -90,7 +90,7 @@ fn what_reaches_the_disk_after_a_stop_is_saved_too() {
     let asked = requests(&mut bench, giver);
     bench.sends_blocks(giver, &asked[..1]);
     let mut last = encode(&asked[1].replace("request ", "piece "), &bench.setting);
-    let mut input = bench.session.unseal(giver, &mut last);
+    let mut input = bench.session.open(giver, &mut last);
     let write = bench.session.receive(giver, &mut input, bench.now);
     let write = write.expect("it is to be written");
     bench.session.stop_all("SIGINT", bench.now);

@@ -41,7 +41,7 @@ fn read(bench: &mut Bench, key: usize, words: &[&str], size: usize) {
     for part in bytes.collect::<Vec<_>>().concat().chunks(size) {
         let mut read = bench.session.cut(key).expect("it is there").to_vec();
         read.extend(part);
-        let mut input = bench.session.unseal(key, &mut read);
+        let mut input = bench.session.open(key, &mut read);
         assert!(bench.session.receive(key, &mut input, bench.now).is_none());
     }
     bench.turn();

@@ -304,7 +304,7 @@ impl Bench {
     /// A peer sends these bytes, whole messages, and the session's turn is not over.
     pub fn hands(&mut self, key: usize, bytes: &[u8]) {
         let mut bytes = bytes.to_vec();
-        let mut input = self.session.unseal(key, &mut bytes);
+        let mut input = self.session.open(key, &mut bytes);
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             let start = self.setting.local.geometry.offset(write.block) as usize;
             self.disk[start..start + write.data.len()].copy_from_slice(write.data);

@@ -121,7 +121,7 @@ fn below_io_nothing_touches_the_outside() {
     report("purity", &broken);
 }
 
-/// Bytes from a peer reach a machine through `Session::unseal` alone, and leave through
+/// Bytes from a peer reach a machine through `Session::open` alone, and leave through
 /// `Session::seal`, whose result is all that a peer's socket takes.
 #[test]
 fn peers_bytes_pass_two_places() {
@@ -145,7 +145,7 @@ fn peers_bytes_pass_two_places() {
             }
         }
     }
-    report("past unseal and seal", &broken);
+    report("past open and seal", &broken);
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl World {
         let (session, now) = (&mut self.session, self.now);
         let mut bytes = bytes.to_vec();
         watch.time(|| {
-            let mut input = session.unseal(key, &mut bytes);
+            let mut input = session.open(key, &mut bytes);
             while let Some(write) = session.receive(key, &mut input, now) {
                 session.handle_written(write.torrent, &[(write.block, write.data)]);
             }

@@ -119,7 +119,7 @@ impl World {
         if let Some(other) = self.peers.get_mut(&key) {
             other.say(bytes);
         }
-        let mut input = self.session.unseal(key, &mut read);
+        let mut input = self.session.open(key, &mut read);
         while let Some(write) = self.session.receive(key, &mut input, self.now) {
             assert_eq!(write.data.len(), write.block.len as usize);
             let waits = (write.torrent, write.block, write.data.to_vec());

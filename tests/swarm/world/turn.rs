@@ -133,7 +133,7 @@ impl World {
         }
         // What waited for its torrent to wake up is handed in again.
         let kept = !buffer.is_empty() && session.peer(key).is_none();
-        let mut input = session.unseal(key, &mut buffer);
+        let mut input = session.open(key, &mut buffer);
         let mut written: Vec<(Block, &[u8])> = Vec::new();
         while let Some(write) = (got > 0 || kept)
             .then(|| session.receive(key, &mut input, self.now))
