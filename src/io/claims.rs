@@ -2,6 +2,8 @@
 //! other's content.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::disk::threads::opening::Request;
@@ -11,8 +13,11 @@ use crate::base::{InfoHash, SortedSet};
 #[derive(Debug, Default)]
 pub struct Claims {
     torrents: SortedSet<InfoHash>,
-    /// By the file or folder under which all content of a torrent lies.
-    places: BTreeMap<PathBuf, Claim>,
+    /// By the file or folder under which all content of a torrent lies: as bytes, since paths are
+    /// compared name by name, which takes long.
+    places: BTreeMap<OsString, Claim>,
+    /// The folder that was looked at last, and where it is without links on the way.
+    last: Option<(PathBuf, PathBuf)>,
 }
 
 #[derive(Debug)]
@@ -82,23 +87,47 @@ impl Claims {
     /// Another torrent has them.
     pub fn take_place(&mut self, request: &Request) -> Result<(), Taken> {
         let metainfo = &request.metainfo;
-        let place = place(&request.dir.join(&metainfo.name));
+        let place = self.place(&request.dir.join(&metainfo.name));
         let writes = request.download;
         if let Some((other, claim)) = self.overlapping(&place, writes) {
             return Err(Taken::By(Holder {
                 info_hash: claim.info_hash,
                 name: claim.name.clone(),
-                is_nested: *other != place,
+                is_nested: other != place.as_os_str(),
             }));
         }
         let name = metainfo.name.clone();
         let info_hash = metainfo.info_hash;
+        let place = place.into_os_string();
         self.places.entry(place).or_insert_with(|| Claim {
             info_hash,
             name,
             writes,
         });
         Ok(())
+    }
+
+    /// Folders are looked at anew from now on: many torrents were taken whose folder is mostly the
+    /// same.
+    pub fn look_again(&mut self) {
+        self.last = None;
+    }
+
+    /// The path by which a place is known: see [`place`].
+    fn place(&mut self, path: &Path) -> PathBuf {
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+            return place(path);
+        };
+        if let Some((_, real)) = self.last.as_ref().filter(|(last, _)| last == dir) {
+            return real.join(name);
+        }
+        let found = place(path);
+        // A folder that is not there yet may turn out to be a link.
+        if dir.is_dir() {
+            let real = found.parent().unwrap_or(dir);
+            self.last = Some((dir.to_path_buf(), real.to_path_buf()));
+        }
+        found
     }
 
     /// A torrent whose content lies at this path, in it or around it.
@@ -109,15 +138,18 @@ impl Claims {
 
     /// What is claimed at this place, around it or in it; with `writes` also places that are only
     /// read.
-    fn overlapping(&self, place: &Path, writes: bool) -> Option<(&PathBuf, &Claim)> {
+    fn overlapping(&self, place: &Path, writes: bool) -> Option<(&OsStr, &Claim)> {
         let around = place
             .ancestors()
-            .filter_map(|outer| self.places.get_key_value(outer));
-        // What lies in a folder comes behind it in the order of paths.
-        let inside = self.places.range(place.to_path_buf()..);
-        let inside = inside.take_while(|(inner, _)| inner.starts_with(place));
+            .filter_map(|outer| self.places.get_key_value(outer.as_os_str()));
+        let mut folder = place.as_os_str().to_owned();
+        folder.push("/");
+        let prefix = folder.as_bytes().to_vec();
+        let inside = self.places.range(folder..);
+        let inside = inside.take_while(|(inner, _)| inner.as_bytes().starts_with(&prefix));
         let mut found = around.chain(inside);
-        found.find(|(_, claim)| writes || claim.writes)
+        let found = found.find(|(_, claim)| writes || claim.writes);
+        found.map(|(place, claim)| (place.as_os_str(), claim))
     }
 
     /// A torrent is gone: its files may be another's.
@@ -149,7 +181,7 @@ mod tests {
                 name: String::from(at),
                 writes,
             };
-            claims.places.insert(PathBuf::from(at), claim);
+            claims.places.insert(OsString::from(at), claim);
         }
         claims
     }

@@ -27,9 +27,9 @@ import libtorrent as lt
 
 SIZE, PIECE = 4 << 20, 64 << 10
 TORRENTS, ACTIVE, CONNECTIONS = 50, 5, 200
-LEECHERS, SEEDS, DAEMONS = 16, 6, 2
-# Torrents that a leecher has at one time.
-EACH = 20
+LEECHERS, SEEDS, DAEMONS = 32, 6, 2
+# Torrents that a leecher has at one time, and peers beside the process that it is told of for each.
+EACH, OTHERS = 30, 3
 WARM = 3
 MOST, MOVE = 32 << 10, 1 << 10
 
@@ -45,7 +45,10 @@ def bencode(value):
 
 
 class Tracker:
-    """Names up to fifty peers of a torrent to each other, and forgets those that say that they go."""
+    """Names peers of a torrent to each other, and forgets those that say that they go. Each hears of the process that is looked at
+    and of a few others, which would otherwise fill all its connections; that process hears of up to fifty."""
+
+    OWN = "127.0.0.1"
 
     def __init__(self):
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -79,9 +82,10 @@ class Tracker:
                 swarm.pop(peer, None)
             else:
                 swarm[peer] = time.monotonic()
-            others = [other for other in swarm if other != peer]
-        others = random.sample(others, min(50, len(others)))
-        peers = b"".join(socket.inet_aton(ip) + struct.pack(">H", port) for ip, port in others)
+            own = [other for other in swarm if other != peer and other[0] == self.OWN]
+            others = [other for other in swarm if other != peer and other[0] != self.OWN]
+        others = random.sample(others, min(50 if ip == self.OWN else OTHERS, len(others)))
+        peers = b"".join(socket.inet_aton(ip) + struct.pack(">H", port) for ip, port in own + others)
         return bencode({"interval": 120, "min interval": 5, "peers": peers})
 
     def forget(self, ip):

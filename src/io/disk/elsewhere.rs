@@ -26,6 +26,8 @@ pub struct Elsewhere {
     neighbours: BTreeSet<usize>,
     /// Pieces of which something is kept here.
     kept: Bits,
+    /// The folder was there.
+    is_there: bool,
 }
 
 /// A run of bytes of one piece.
@@ -41,7 +43,10 @@ impl Elsewhere {
     /// The bytes of these files, in this folder. What an earlier run kept there is found.
     pub fn new(dir: &Path, geometry: Geometry, barred: BTreeSet<usize>) -> Elsewhere {
         let mut kept = Bits::new(geometry.pieces());
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let entries = fs::read_dir(dir);
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let is_there = !entries.as_ref().is_err_and(missing);
+        for entry in entries.into_iter().flatten().flatten() {
             let number = entry
                 .file_name()
                 .to_str()
@@ -56,6 +61,7 @@ impl Elsewhere {
             barred,
             neighbours: BTreeSet::new(),
             kept,
+            is_there,
         }
     }
 
@@ -159,10 +165,20 @@ impl Elsewhere {
         read.map_err(|error| DiskError::new(path, error))
     }
 
-    /// Removes what earlier runs kept: every file is in its own place now.
-    pub fn clear(dir: &Path) {
+    /// The same, where these files are barred.
+    pub fn with_barred(self, barred: BTreeSet<usize>) -> Elsewhere {
+        Elsewhere { barred, ..self }
+    }
+
+    /// The same without what earlier runs kept, which is removed: every file is in its own place
+    /// now.
+    pub fn cleared(self) -> Elsewhere {
+        if !self.is_there {
+            return self;
+        }
         // What stays is not used again and only takes space.
-        let _ = fs::remove_dir_all(dir);
+        let _ = fs::remove_dir_all(&self.dir);
+        Elsewhere::new(&self.dir, self.geometry, BTreeSet::new())
     }
 
     fn path(&self, piece: u32) -> PathBuf {

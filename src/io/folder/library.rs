@@ -130,7 +130,7 @@ impl Library {
     fn load_some(&mut self, store: &mut Store, session: &mut Session, now: Now) {
         while self.opening.len() < OPENING {
             let Some(path) = self.unopened.pop_front() else {
-                return;
+                return self.claims.look_again();
             };
             match Brought::read(&path) {
                 Ok(brought) => self.take_up(brought, store, session, now),

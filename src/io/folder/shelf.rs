@@ -26,8 +26,12 @@ pub fn torrents(state_dir: &Path, records: &Records) -> VecDeque<PathBuf> {
     let paths = paths.into_iter();
     let added = |path: &PathBuf| {
         let record = info_hash(path).and_then(|it| records.get(&it));
-        let time = fs::metadata(path).and_then(|found| found.modified()).ok();
-        (record.map_or(u32::MAX, |record| record.number), time)
+        // Those that are listed are not looked at: they are numbered.
+        let look = || fs::metadata(path).and_then(|found| found.modified()).ok();
+        match record {
+            Some(record) => (record.number, None),
+            None => (u32::MAX, look()),
+        }
     };
     let paths: Vec<_> = paths.map(|path| (added(&path), path)).collect();
     let paths = sorted_by(paths, Ord::cmp);

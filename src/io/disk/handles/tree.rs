@@ -3,7 +3,8 @@
 //! The folder itself is the user's choice and may be a link.
 
 use std::fs::{self, File};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -160,8 +161,16 @@ impl Tree {
     }
 
     /// The folder's path without links on its way; `None` if it cannot be told.
-    pub fn real_path(&self) -> Option<PathBuf> {
-        fs::canonicalize(&self.dir).ok()
+    pub fn real_path(&mut self) -> Option<PathBuf> {
+        // The system knows it of a folder that is open. Without that each name on the way is asked
+        // for, as where the folder is removed or cannot be opened.
+        let open = self.folder("", false).ok();
+        let told = open.and_then(|open| {
+            let number = open.as_raw_fd();
+            fs::read_link(format!("/proc/self/fd/{number}")).ok()
+        });
+        told.filter(|path| !path.as_os_str().as_bytes().ends_with(b" (deleted)"))
+            .or_else(|| fs::canonicalize(&self.dir).ok())
     }
 
     /// Whether a file of this length can be written to, or made with the folders on its way, as far
@@ -303,27 +312,27 @@ impl Tree {
 
 /// The folder of these names below an open one. An error comes with the names that led to it.
 fn walk<'a>(root: &File, names: &'a str, create: bool) -> Result<OwnedFd, (&'a str, Why)> {
-    let root = root.try_clone().map_err(|error| ("", error.into()))?;
-    let mut folder = OwnedFd::from(root);
+    let mut inner: Option<OwnedFd> = None;
     let mut start = 0;
     let ends = names.match_indices('/').map(|(end, _)| end);
     for end in ends.chain([names.len()]) {
         let name = &names[start..end];
         assert_plain(name);
-        let open = || rustix::fs::openat(&folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
+        let folder = inner.as_ref().map_or(root.as_fd(), OwnedFd::as_fd);
+        let open = || rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
         let opened = match open() {
             Err(Errno::NOENT) if create => {
-                match rustix::fs::mkdirat(&folder, name, Mode::from(0o777)) {
+                match rustix::fs::mkdirat(folder, name, Mode::from(0o777)) {
                     Ok(()) | Err(Errno::EXIST) => open(),
                     Err(errno) => Err(errno),
                 }
             }
             other => other,
         };
-        folder = opened.map_err(|errno| (&names[..end], errno.into()))?;
+        inner = Some(opened.map_err(|errno| (&names[..end], errno.into()))?);
         start = end + 1;
     }
-    Ok(folder)
+    Ok(inner.expect("there is a name"))
 }
 
 /// Whether FAT, exFAT or NTFS do not take a name, or another one in its place.

@@ -20,6 +20,11 @@ use crate::io::disk::handles::Pool;
 
 /// How often it is looked whether a disk answers, while torrents are opened.
 pub const LOOK: Duration = Duration::from_secs(1);
+/// Outcomes that the loop is woken for once, half of those that the folder of `run` has opened at a
+/// time: the thread goes on with the others meanwhile.
+const TOGETHER: usize = 8;
+/// How long the first of them may wait for the others.
+const MOMENT: Duration = Duration::from_millis(5);
 /// How long a disk may take before a user is told.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -53,8 +58,33 @@ enum Task {
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<(TorrentKey, Task)>,
+    telling: Telling,
     threads: SortedMap<u64, At>,
     started: u64,
+}
+
+/// When the loop is woken: not for each torrent, as a turn may take longer than to open one.
+#[derive(Debug, Default)]
+struct Telling {
+    /// Outcomes that it was not woken for.
+    untold: usize,
+    /// When it was woken last.
+    last: Option<Instant>,
+}
+
+impl Telling {
+    /// One more is done, so many wait. Whether to wake the loop: several outcomes go together if
+    /// that delays none by more than a moment. Where a disk does not answer meanwhile, the loop
+    /// takes what there is within [`LOOK`].
+    fn on_done(&mut self, waiting: usize, now: Instant) -> bool {
+        self.untold += 1;
+        let late = self.last.is_none_or(|last| now - last >= MOMENT);
+        let wakes = waiting == 0 || self.untold >= TOGETHER || late;
+        if wakes {
+            (self.untold, self.last) = (0, Some(now));
+        }
+        wakes
+    }
 }
 
 /// Where a thread is.
@@ -192,12 +222,14 @@ fn work(shared: &Shared, number: u64) {
                 shared.again.send((torrent, reopened)).is_ok()
             }
         };
-        thread.answered();
+        let wakes = thread.has_done();
         if !is_heard {
             return;
         }
-        // A loop that cannot be woken sees it on its next turn.
-        let _ = shared.waker.wake();
+        if wakes {
+            // A loop that cannot be woken sees it on its next turn.
+            let _ = shared.waker.wake();
+        }
     }
 }
 
@@ -215,6 +247,16 @@ impl Thread<'_> {
             state.threads.remove(&self.number);
         }
         next
+    }
+
+    /// The disk has answered all that was asked for a torrent. Whether to wake the loop.
+    fn has_done(&self) -> bool {
+        let mut state = self.shared.lock();
+        if let Some(at) = state.threads.get_mut(&self.number) {
+            *at = At::default();
+        }
+        let waiting = state.queue.len();
+        state.telling.on_done(waiting, Instant::now())
     }
 
     fn set(&self, asks: Option<(PathBuf, Instant)>) {
@@ -270,6 +312,19 @@ mod tests {
             opener.shared.lock().threads.insert(number, at);
         }
         opener
+    }
+
+    #[test]
+    fn the_loop_is_woken_for_several_torrents_at_once_and_for_none_too_late() {
+        let (mut telling, start) = (Telling::default(), Instant::now());
+        let mut wakes = |waiting, after| telling.on_done(waiting, start + after);
+        let none = Duration::ZERO;
+        assert!(wakes(15, none), "the first one is told at once");
+        let first: Vec<bool> = (0..TOGETHER).map(|_| wakes(9, none)).collect();
+        assert_eq!(first.iter().position(|&wakes| wakes), Some(TOGETHER - 1));
+        assert!(wakes(0, none), "no more come");
+        assert!(!wakes(1, MOMENT / 2));
+        assert!(wakes(1, MOMENT), "the disk is slow");
     }
 
     #[test]

@@ -219,13 +219,13 @@ fn content(
     warnings: &mut Vec<String>,
 ) -> Result<ContentFiles, String> {
     let dir = &request.dir;
-    if dir.exists() && !dir.is_dir() {
-        return Err(format!("{}: it is not a folder", dir.display()));
-    }
-    if request.download {
-        fs::create_dir_all(dir).map_err(|error| DiskError::new(dir, error).to_string())?;
-    } else if !dir.is_dir() {
-        return Err(format!("{}: there is no such folder", dir.display()));
+    match fs::metadata(dir) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(format!("{}: it is not a folder", dir.display())),
+        Err(_) if request.download => {
+            fs::create_dir_all(dir).map_err(|error| DiskError::new(dir, error).to_string())?;
+        }
+        Err(_) => return Err(format!("{}: there is no such folder", dir.display())),
     }
     let mut disk = ContentFiles::new(dir, Arc::clone(&request.metainfo), pool);
     // One obstacle may be in the way of every file.
@@ -282,10 +282,11 @@ fn admit(
     let earlier = Elsewhere::new(parts, metainfo.geometry, BTreeSet::new());
     let neighbours = survey.neighbours(disk, &wanted, earlier.kept());
     disk.spare(strangers.precious);
-    if neighbours.barred.is_empty() {
-        Elsewhere::clear(parts);
-    }
-    let elsewhere = Elsewhere::new(parts, metainfo.geometry, neighbours.barred);
+    let elsewhere = if neighbours.barred.is_empty() {
+        earlier.cleared()
+    } else {
+        earlier.with_barred(neighbours.barred)
+    };
     keep_elsewhere(disk, known, elsewhere.with_neighbours(neighbours.others));
     Ok((chosen, strangers.doubted))
 }
