@@ -6,12 +6,14 @@ many.py BROOKLET [COUNT [PIECE_LENGTH]]
 Makes COUNT torrents (1000) of 1 MiB in three files, of pieces of PIECE_LENGTH bytes (16384), on tmpfs, and an HTTP tracker on
 loopback that keeps connections. Starts `run` twice: the first start hashes everything, the second has resume data. Prints of each
 start when the first and the last torrent announced, the most announces in any second, the connections that the tracker saw, CPU until
-all had announced, then RSS, threads and handles; of the second the CPU over a minute without anything to do.
+all had announced, then RSS, threads and handles; of the second the CPU over a minute without anything to do, and how long a download of
+one of its torrents takes then, whose content must be right.
 
 many.py --beside BROOKLET [COUNT [PIECE_LENGTH]]
 
 The same content and tracker for each client that is installed, in ROUNDS (environment: 3) rounds in alternating order: a first start
-of each, then starts with resume data, whose medians are printed with their ratios to the best of the others. IDLE (environment: 60):
+of each, then starts with resume data, whose medians are printed with their ratios to the best of the others. TRANSMISSION
+(environment): the daemon of Transmission to run, if not the one in the search path. IDLE (environment: 60):
 seconds over which idle CPU is measured.
 """
 import os
@@ -34,7 +36,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 class Start:
     """One start of a client: what it did until all its torrents had announced, and what it holds then."""
 
-    def __init__(self, command, count, tracker, idle=0):
+    def __init__(self, command, count, tracker, idle=0, visit=None):
         tracker.reset()
         began = time.monotonic()
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -56,6 +58,8 @@ class Start:
                 self.idle = (cpu(child.pid) - before) / idle * 100
             else:
                 self.settle(child.pid)
+            if visit:
+                visit()
         finally:
             child.terminate()
             try:
@@ -75,10 +79,27 @@ class Start:
             quiet = quiet + 1 if cpu(pid) - before < 0.05 else 0
 
 
+def download(program, folder, port):
+    """Downloads the torrent in the middle from whoever listens on this port."""
+    torrents = many_clients.torrents(folder)
+    torrent, into = torrents[len(torrents) // 2], f"{folder}/got"
+    os.mkdir(into)
+    began = time.monotonic()
+    subprocess.run([program, "get", torrent, "-d", into, "--state", f"{into}/state", "-q", "-p", "0", "--bind", "127.0.0.1", "--no-dht",
+                    "--no-trackers", "--peer", f"127.0.0.1:{port}"], check=True, timeout=30)
+    seconds = time.monotonic() - began
+    [name] = [name for name in os.listdir(into) if name != "state"]
+    subprocess.run(["diff", "-r", f"{into}/{name}", f"{folder}/downloads/{name}"], check=True)
+    shutil.rmtree(into)
+    print(f"a download of {name} from it took {seconds:.2f} s", flush=True)
+
+
 def alone(program, folder, count, tracker):
     for number in (1, 2):
-        command = many_clients.brooklet(program, folder)
-        it = Start(command, count, tracker, IDLE if number == 2 else 0)
+        port = many_clients.free_port()
+        command = many_clients.brooklet(program, folder, port)
+        visit = (lambda: download(program, folder, port)) if number == 2 else None
+        it = Start(command, count, tracker, IDLE if number == 2 else 0, visit)
         print(f"start {number}: first announce after {it.first:.2f} s, last after {it.last:.2f} s, at most {it.most} in a second "
               f"over {it.connections} connections, CPU {it.cpu:.2f} s; then RSS {it.rss / 1024:.1f} MiB, {it.threads} threads, "
               f"{it.handles} handles", flush=True)
@@ -86,10 +107,11 @@ def alone(program, folder, count, tracker):
 
 
 def beside(program, folder, count, tracker):
-    clients = many_clients.installed(program, folder)
+    clients, first = many_clients.installed(program, folder), {}
     for name in list(clients):
         try:
-            Start(clients[name](True), count, tracker)
+            first[name] = Start(clients[name](True), count, tracker)
+            print(f"first start: {name}: CPU {first[name].cpu:.2f} s, RSS {first[name].rss / 1024:.1f} MiB", flush=True)
         except RuntimeError as why:
             print(f"{name} is left out: {why}", flush=True)
             del clients[name]
@@ -109,10 +131,14 @@ def beside(program, folder, count, tracker):
     print("| | " + " | ".join(clients) + " | brooklet : best other |")
     print("|---" * (len(clients) + 2) + "|")
     for title, of in rows:
-        medians = {name: statistics.median(map(of, starts)) for name, starts in figures.items()}
-        others = [value for name, value in medians.items() if name != "brooklet"]
-        ratio = f"{medians['brooklet'] / min(others):.2f}" if others and min(others) > 0 else ""
-        print(f"| {title} | " + " | ".join(f"{value:.3g}" for value in medians.values()) + f" | {ratio} |", flush=True)
+        row(title, {name: statistics.median(map(of, starts)) for name, starts in figures.items()})
+    row("RSS of the first start, MiB", {name: first[name].rss / 1024 for name in clients})
+
+
+def row(title, medians):
+    others = [value for name, value in medians.items() if name != "brooklet"]
+    ratio = f"{medians['brooklet'] / min(others):.2f}" if others and min(others) > 0 else ""
+    print(f"| {title} | " + " | ".join(f"{value:.3g}" for value in medians.values()) + f" | {ratio} |", flush=True)
 
 
 def main():

@@ -8,6 +8,8 @@ import subprocess
 import sys
 
 PYTHON = "/usr/bin/python3"
+# Another version than the one in the search path may be named.
+TRANSMISSION = os.environ.get("TRANSMISSION", "transmission-daemon")
 
 
 def free_port():
@@ -15,14 +17,15 @@ def free_port():
         return listening.getsockname()[1]
 
 
-def brooklet(program, folder):
-    return [program, "run", folder, "-p", "0", "--bind", "127.0.0.1"]
+def brooklet(program, folder, port=0):
+    # The others are run without the DHT, too.
+    return [program, "run", folder, "-p", str(port), "--bind", "127.0.0.1", "--no-dht"]
 
 
 def installed(program, folder):
     """Those that this machine has, by name."""
     found = {"brooklet": lambda first: brooklet(program, folder)}
-    if shutil.which("transmission-daemon"):
+    if shutil.which(TRANSMISSION):
         found["transmission-daemon"] = lambda first: transmission(folder, first)
     if shutil.which("rtorrent"):
         found["rtorrent"] = lambda first: rtorrent(folder, first)
@@ -55,7 +58,7 @@ def transmission(folder, first):
     }
     with open(f"{home}/settings.json", "w") as file:
         json.dump(settings, file)
-    return ["transmission-daemon", "-f", "-g", home, "--logfile", "/dev/null"]
+    return [TRANSMISSION, "-f", "-g", home, "--logfile", "/dev/null"]
 
 
 def rtorrent(folder, first):
