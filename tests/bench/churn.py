@@ -27,9 +27,9 @@ import libtorrent as lt
 
 SIZE, PIECE = 4 << 20, 64 << 10
 TORRENTS, ACTIVE, CONNECTIONS = 50, 5, 200
-LEECHERS, SEEDS, DAEMONS = 32, 6, 2
+LEECHERS, SEEDS, DAEMONS = 24, 6, 2
 # Torrents that a leecher has at one time, and peers beside the process that it is told of for each.
-EACH, OTHERS = 30, 3
+EACH, OTHERS = 45, 3
 WARM = 3
 MOST, MOVE = 32 << 10, 1 << 10
 

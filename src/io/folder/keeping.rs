@@ -77,6 +77,11 @@ impl Library {
         }
     }
 
+    /// When [`Library::save`] has something to do though nothing happens.
+    pub fn next_deadline(&self) -> Option<Now> {
+        self.records.next_deadline()
+    }
+
     /// Begins to save what has changed: see [`Library::versions`].
     pub fn save(&mut self, now: Now) {
         if let Some((path, text)) = self.records.next_text(now) {

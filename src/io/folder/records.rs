@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::chosen::{Chosen, Limits};
-use crate::base::{Duration, InfoHash, Now, TorrentKey, limits};
+use crate::base::{Duration, InfoHash, Now, TorrentKey, limits, sooner};
 use crate::io::disk::{DiskError, state};
 use crate::session::{Change, Command, Session, command};
 use crate::torrent::{Stage, Then, Torrent};
@@ -31,6 +31,8 @@ pub struct Records {
     now: Version,
     writing: Version,
     written: Version,
+    /// Until then the file is left alone, however much changes.
+    rests_until: Now,
     /// When a file that could not be written is tried again.
     retry_at: Option<Now>,
     /// Its user knows that it cannot be written.
@@ -189,14 +191,22 @@ impl Records {
     /// being written: [`Records::on_written`] is to be called when it is.
     pub fn next_text(&mut self, now: Now) -> Option<(PathBuf, Vec<u8>)> {
         let again = self.retry_at.is_some_and(|at| at <= now);
-        if self.writing > self.written || (self.written == self.now && !again) {
+        let settled = self.written == self.now && !again;
+        if self.writing > self.written || settled || now < self.rests_until {
             return None;
         }
+        self.rests_until = now + limits::LIST_REST * self.torrents.len() as u32;
         self.retry_at = None;
         // What is tried again is written anew.
         self.now += u64::from(again);
         self.writing = self.now;
         Some((self.path.clone(), self.text()))
+    }
+
+    /// When [`Records::next_text`] has something though nothing happens.
+    pub fn next_deadline(&self) -> Option<Now> {
+        let changed = self.writing == self.written && self.written < self.now;
+        sooner(self.retry_at, changed.then_some(self.rests_until))
     }
 
     /// The same at the end of the process, when nothing is being written any more.
@@ -348,7 +358,8 @@ mod tests {
         assert_eq!(records.next_text(now), None, "it is being written");
         assert_eq!(records.on_written(Ok(()), now), None);
         records.set(hashes[1], plain.clone());
-        assert_eq!(records.next_text(now), None, "nothing has changed");
+        assert_eq!(records.next_deadline(), None, "nothing has changed");
+        assert_eq!(records.next_text(now + RETRY), None, "nothing has changed");
         let mut text = fs::read_to_string(dir.join(NAME)).unwrap();
         text.push_str("{\"hash\":\"01\"}\ntorn");
         fs::write(dir.join(NAME), text).unwrap();
@@ -371,6 +382,39 @@ mod tests {
         );
         // Ten thousand torrents with all that there is to say fit.
         assert!(full.line(&hashes[0]).to_string().len() * 10_000 < limits::LIST_BYTES);
+    }
+
+    #[test]
+    fn a_long_list_is_not_written_again_for_each_change() {
+        let (mut records, mut now) = (Records::default(), Now::default());
+        let hash = |number: u16| {
+            let mut hash = [0; 20];
+            hash[..2].copy_from_slice(&number.to_be_bytes());
+            InfoHash(hash)
+        };
+        for number in 0..1000 {
+            records.set(hash(number), Record::default());
+        }
+        let complete = Record {
+            complete: true,
+            ..Record::default()
+        };
+        let mut writes = 0;
+        for number in 0..1000 {
+            records.set(hash(number), complete.clone());
+            now = now + Duration::from_millis(1);
+            if records.next_text(now).is_some() {
+                writes += 1;
+                assert_eq!(records.next_deadline(), None, "it is being written");
+                assert_eq!(records.on_written(Ok(()), now), None);
+            }
+        }
+        let rest = limits::LIST_REST * 1000;
+        assert_eq!(writes, 1 + 999 / rest.as_millis(), "in a second");
+        // The last change is not forgotten.
+        let due = records.next_deadline().expect("something is to be written");
+        assert!(now < due && due <= now + rest);
+        assert!(records.next_text(due).is_some());
     }
 
     #[test]

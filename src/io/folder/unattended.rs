@@ -278,6 +278,7 @@ impl Unattended {
     /// When there is something to do though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
         let next = sooner(self.control.next_deadline(), self.watch.next_deadline());
+        let next = sooner(next, self.library.next_deadline());
         sooner(next, self.notifier.next_deadline())
     }
 }
