@@ -256,6 +256,7 @@ fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
 
 /// The thread's loop. It ends when the event loop is gone and everything is written. Few disks
 /// need it: it is not a part of the function that starts it, so that `rare.txt` can name it.
+#[inline(never)]
 fn work(todo: &Receiver<(EntryId, Job)>, outcomes: &Sender<(EntryId, Written)>, waker: &Waker) {
     let mut writers: SortedMap<EntryId, Box<ContentWriter>> = SortedMap::new();
     let mut queue = Queue::default();
