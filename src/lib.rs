@@ -2,10 +2,10 @@
 //!
 //! The modules in reading order, each allowed to import only what stands above it: [`base`]
 //! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
-//! [`storage`], [`tracker`] and [`dht`] (which do not know each other), [`torrent`], [`session`],
-//! [`rpc`] (remote control), then [`io`], the only module that touches sockets, files, clocks and
-//! threads, and [`cli`], what a user sees. PROTOCOL.md follows a block from a socket to the disk, a
-//! stranger from its first byte, and a turn of the loop through these modules.
+//! [`storage`], [`tracker`], [`dht`] and [`lsd`] (which do not know each other), [`torrent`],
+//! [`session`], [`rpc`] (remote control), then [`io`], the only module that touches sockets, files,
+//! clocks and threads, and [`cli`], what a user sees. PROTOCOL.md follows a block from a socket to
+//! the disk, a stranger from its first byte, and a turn of the loop through these modules.
 //!
 //! # Glossary
 //!
@@ -43,6 +43,7 @@ pub mod wire;
 pub mod http;
 
 pub mod dht;
+pub mod lsd;
 pub mod peer;
 pub mod pieces;
 pub mod storage;

@@ -1,13 +1,17 @@
-//! Peers that are found by way of other peers (BEP 11), with clients that others wrote, each on a
-//! host of its own: who knows one peer only, and that one is no seed, finds the seed all the same.
+//! Peers that are found by way of other peers (BEP 11) and in the local network (BEP 14), with
+//! clients that others wrote, each on a host of its own. Who knows one peer only, and that one is no
+//! seed, finds the seed all the same; and so does who knows nothing but the info hash.
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use support::child::{Child, brooklet};
+use brooklet::base::limits;
+use sha1::{Digest as _, Sha1};
+use support::bench::SOON;
+use support::child::{Child, brooklet, command};
 use support::clients::{Client, PORT, Program, Ways};
 use support::content::Content;
 use support::dir::Dir;
@@ -83,6 +87,24 @@ impl World {
     fn assert_whole(&self, folder: &str) {
         self.torrent.content.assert_in(&self.dir.join(folder));
     }
+}
+
+/// The local network, with nobody known.
+const LSD: Ways = Ways {
+    pex: false,
+    lsd: true,
+    peer: None,
+    down: None,
+};
+
+/// Somebody on a host who listens to the local network, and perhaps says something there.
+fn listener(host: &Host, args: &[&str]) -> Child {
+    let mut command = command(Some(host), "/usr/bin/python3");
+    command.arg(support::repository("tests/support/multicast.py"));
+    command.arg(host.v4.to_string()).args(args);
+    let mut listener = Child::spawn("listener", &mut command);
+    listener.event("listening", SOON);
+    listener
 }
 
 /// Waits until brooklet is connected to this peer.
@@ -183,4 +205,235 @@ fn transmission_hears_of_the_seed_from_brooklet() {
 #[test]
 fn aria2_hears_of_the_seed_from_brooklet() {
     brooklet_leads_to_the_seed(Aria2, V4, 614);
+}
+
+/// brooklet knows the info hash alone, and a seed is in its network.
+fn a_hash_alone_finds_the_seed(program: Program, family: Family, seed: u64) {
+    let Some(world) = World::new(&[program], 2, seed) else {
+        return;
+    };
+    let (ours, at_seed) = (world.net.host(0), world.net.host(1));
+    let _seed = world.seed(program, &LSD, at_seed);
+    let bind = ours.address(family).to_string();
+    let mut get = world.brooklet(ours, "get", &world.torrent.hex(), &["--bind", &bind]);
+    get.success(PATIENCE);
+    world.assert_whole("ours");
+    // Whoever heard the other first has dialed it.
+    let ip = at_seed.address(family).to_string();
+    let met = get.events("peer").into_iter().any(|peer| {
+        peer.get("state").text() == "connected" && peer.get("addr").text().contains(&ip)
+    });
+    assert!(met, "over this family");
+}
+
+#[test]
+fn a_hash_alone_finds_a_seed_of_transmission_in_the_local_network() {
+    a_hash_alone_finds_the_seed(Transmission, V4, 621);
+}
+
+#[test]
+fn a_hash_alone_finds_a_seed_of_libtorrent_in_the_local_network() {
+    a_hash_alone_finds_the_seed(Libtorrent, V4, 622);
+}
+
+#[test]
+fn a_hash_alone_finds_a_seed_of_libtorrent_in_the_local_network_over_ipv6() {
+    a_hash_alone_finds_the_seed(Libtorrent, V6, 623);
+}
+
+/// Another client downloads from brooklet, found in the local network.
+fn is_found_in_the_local_network(program: Program, seed: u64) {
+    let Some(world) = World::new(&[program], 2, seed) else {
+        return;
+    };
+    let (ours, at_getter) = (world.net.host(0), world.net.host(1));
+    world.torrent.content.write(&world.dir.folder("ours"));
+    let file = world.file.to_str().unwrap().to_string();
+    let _seeding = world.brooklet(ours, "seed", &file, &[]);
+    let mut other = world.other(program, &LSD, at_getter, "other");
+    other.wait_whole(PATIENCE);
+    world.assert_whole("other");
+}
+
+#[test]
+fn transmission_finds_brooklet_in_the_local_network() {
+    is_found_in_the_local_network(Transmission, 631);
+}
+
+#[test]
+fn aria2_finds_brooklet_in_the_local_network() {
+    is_found_in_the_local_network(Aria2, 632);
+}
+
+#[test]
+fn libtorrent_finds_brooklet_in_the_local_network() {
+    is_found_in_the_local_network(Libtorrent, 633);
+}
+
+/// Two of brooklet and one of libtorrent on one machine share the port of the groups, find each
+/// other, and all find the seed of another machine.
+#[test]
+fn several_clients_of_one_machine_search_side_by_side() {
+    let Some(world) = World::new(&[Libtorrent], 2, 641) else {
+        return;
+    };
+    let (here, there) = (world.net.host(0), world.net.host(1));
+    let mut other = world.other(Libtorrent, &LSD, here, "other");
+    let hash = world.torrent.hex();
+    let start = |folder: &str| {
+        let mut command = brooklet(Some(here));
+        command.args(["get", &hash, "--json", "--port", "0", "--no-dht", "--seed"]);
+        command.arg("--dir").arg(world.dir.folder(folder));
+        command
+            .arg("--state")
+            .arg(world.dir.join(format!("{folder}.state")));
+        Child::spawn(folder, &mut command)
+    };
+    let mut both = ["one", "two"].map(start);
+    for child in &mut both {
+        child.event("start", SOON);
+    }
+    let _seed = world.seed(Libtorrent, &LSD, there);
+    for (child, folder) in both.iter_mut().zip(["one", "two"]) {
+        child.event("complete", PATIENCE);
+        world.assert_whole(folder);
+    }
+    other.wait_whole(PATIENCE);
+    world.assert_whole("other");
+}
+
+/// What is said is what other clients say, at once and once more, and by IPv4 and IPv6.
+#[test]
+fn a_torrent_is_announced_to_the_local_network_as_others_do_it() {
+    let Some(world) = World::new(&[], 2, 651) else {
+        return;
+    };
+    let (ours, there) = (world.net.host(0), world.net.host(1));
+    let mut listener = listener(there, &[]);
+    let _get = world.brooklet(ours, "get", &world.torrent.hex(), &[]);
+    let mut count = 0;
+    listener.event_where("heard", SOON, |_| {
+        count += 1;
+        count == 4
+    });
+    let heard = listener.events("heard").into_iter().map(|said| {
+        let text = |name: &str| said.get(name).text().to_string();
+        (text("text"), text("from"), said.get("port").count())
+    });
+    let heard: Vec<(String, String, u64)> = heard.collect();
+    for (ip, host) in [
+        (IpAddr::from(ours.v4), "239.192.152.143:6771"),
+        (ours.v6.into(), "[ff15::efc0:988f]:6771"),
+    ] {
+        let ip = ip.to_string();
+        let of_it: Vec<&str> = heard
+            .iter()
+            .filter(|it| it.1 == ip)
+            .map(|it| it.0.as_str())
+            .collect();
+        let [first, second] = of_it[..] else {
+            panic!("two from {ip}: {heard:?}")
+        };
+        assert_eq!(first, second);
+        let hash = world.torrent.hex();
+        let start = format!(
+            "BT-SEARCH * HTTP/1.1\r\nHost: {host}\r\nPort: {PORT}\r\nInfohash: {hash}\r\ncookie: "
+        );
+        let rest = first.strip_prefix(&start).expect(first);
+        let cookie = rest.strip_suffix("\r\n\r\n\r\n").expect(first);
+        assert!(cookie.len() == 8 && cookie.bytes().all(|it| it.is_ascii_hexdigit()));
+    }
+    assert!(
+        heard.iter().all(|it| it.2 == 6771),
+        "from the port of the groups"
+    );
+}
+
+/// Whoever floods the network costs little: few of his ports are dialed, and the download goes on.
+#[test]
+fn a_flood_of_searches_does_no_harm() {
+    let Some(world) = World::new(&[Libtorrent], 3, 661) else {
+        return;
+    };
+    let [ours, at_seed, there] = [0, 1, 2].map(|host| world.net.host(host));
+    let mut get = world.brooklet(ours, "get", &world.torrent.hex(), &[]);
+    get.event("start", SOON);
+    let mut flood = listener(there, &["--flood", "200000", "7", &world.torrent.hex()]);
+    flood.event("flooded", PATIENCE);
+    let used = ticks(&get);
+    let _seed = world.seed(Libtorrent, &LSD, at_seed);
+    get.success(PATIENCE);
+    world.assert_whole("ours");
+    let ip = there.v4.to_string();
+    let dialed = get
+        .events("peer")
+        .into_iter()
+        .filter(|peer| peer.get("addr").text().contains(&ip));
+    let dialed = dialed.count();
+    assert!(dialed <= limits::LSD_PORTS, "{dialed} ports were dialed");
+    assert!(
+        used < 100,
+        "{used} hundredths of a second for 200,000 datagrams"
+    );
+}
+
+/// Hundredths of a second that a child has worked.
+fn ticks(child: &Child) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.pid())).unwrap();
+    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+    let times = fields.skip(11).take(2).map(|it| it.parse::<u64>().unwrap());
+    times.sum()
+}
+
+/// BEP 27: a private torrent says nothing to the DHT or to the local network, and tells peers
+/// neither of a node nor of other peers; one that nobody forbids it does all of that.
+#[test]
+fn private_torrents_say_nothing_to_anybody() {
+    for private in [false, true] {
+        let Some(net) = Net::new(2) else {
+            return;
+        };
+        let mut torrent = Torrent::new(Content::file(671, "content.bin", 100_000), 64 * 1024);
+        if private {
+            // Keys are in order: "private" comes after "pieces".
+            let end = torrent.info.pop();
+            torrent.info.extend(b"7:privatei1e");
+            torrent.info.extend(end);
+            torrent.info_hash = Sha1::digest(&torrent.info).into();
+        }
+        let dir = Dir::new();
+        let file = torrent.write(&dir.join("content.torrent"), &[]);
+        torrent.content.write(&dir.folder("ours"));
+        let (ours, there) = (net.host(0), net.host(1));
+        let mut ear = listener(there, &["--ear", &torrent.hex()]);
+        let ear_addr = there.socket(V4, 7000).to_string();
+        let mut command = brooklet(Some(ours));
+        command
+            .arg("seed")
+            .arg(&file)
+            .args(["--json", "--port", &PORT.to_string()]);
+        command.args(["--dht-node", &ear_addr, "--peer", &ear_addr]);
+        command
+            .arg("--dir")
+            .arg(dir.join("ours"))
+            .arg("--state")
+            .arg(dir.join("state"));
+        let mut seed = Child::spawn("brooklet", &mut command);
+        seed.event("checked", SOON);
+        // It has said all that it says at first once this peer has waited so long.
+        ear.event("waited", SOON);
+        seed.signal("TERM");
+        assert_eq!(seed.code(SOON), 143);
+        let heard = |ear: &mut Child, name: &str| ear.events(name).len();
+        let counts = ["heard", "node", "pex", "dialed"].map(|name| heard(&mut ear, name));
+        if private {
+            assert_eq!(
+                counts, [0; 4],
+                "searches, packets of the DHT, ut_pex, calls"
+            );
+        } else {
+            assert!(counts.iter().all(|&count| count > 0), "{counts:?}");
+        }
+        assert_eq!(heard(&mut ear, "greeted"), 1);
+    }
 }

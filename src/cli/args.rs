@@ -195,8 +195,7 @@ impl Options {
                 self.choice.metadata_only = Some(Some(value.path()?))
             }
             "--sequential" => self.sequential = true,
-            // This source of peers does not exist yet, so there is nothing to leave out.
-            "--no-lsd" => {}
+            "--no-lsd" => self.sources.lsd = false,
             "--no-pex" => self.sources.pex = false,
             "--no-dht" => self.sources.dht = false,
             "--dht-node" => self.sources.dht_nodes.push(value.read(values::peer)?),

@@ -75,7 +75,8 @@ macro_rules! common {
                         ones; repeatable
       --no-pex          do not tell peers of others, nor hear of any from them
                         (never done for private torrents)
-      --no-lsd          leave that source of peers out (it does not exist yet)
+      --no-lsd          do not search the local network (never done for private
+                        torrents)
       --timeout MIN     fail after so many minutes without progress (never)
       --state DIR       where resume data is kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)

@@ -87,6 +87,7 @@ fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<()
         "--no-trackers" => settings.no_trackers = Some(()),
         "--no-dht" => settings.no_dht = Some(()),
         "--no-pex" => settings.no_pex = Some(()),
+        "--no-lsd" => settings.no_lsd = Some(()),
         "--dht-node" => settings.dht_nodes.push(value.read(values::peer)?),
         "--allow-local" => settings.allow_local = Some(()),
         "-q" | "--quiet" => settings.level = Some(LevelFilter::Error),

@@ -274,7 +274,7 @@ impl Search {
         for event in events.iter() {
             match event.token() {
                 WAKER => self.outreach.on_woken(now, hear),
-                _ => self.outreach.on_event(event, registry, hear),
+                _ => self.outreach.on_event(event, registry, now, hear),
             }
         }
         self.outreach.handle_timeout(registry, now, hear);

@@ -212,7 +212,7 @@ impl Reactor {
                 Token(n) if OUTREACH.contains(&n) => {
                     let registry = self.poll.registry();
                     let hear = &mut |heard: Heard<'_>| hear(&mut self.session, heard, now);
-                    self.outreach.on_event(event, registry, hear);
+                    self.outreach.on_event(event, registry, now, hear);
                 }
                 Token(n) if UNATTENDED.contains(&n) => {
                     if let Some(unattended) = &mut self.unattended {
@@ -305,6 +305,7 @@ impl Reactor {
                     self.outreach.perform(action, registry, now, hear);
                 }
                 Effect::FindNodes { usual } => self.nodes.look_up(&mut self.outreach, usual, now),
+                Effect::Search(search) => self.outreach.search(&search, self.poll.registry()),
                 Effect::KeepNodes => self.nodes.keep(self.session.finding.dht()),
                 Effect::Datagram { to, bytes } => self.outreach.send(to, &bytes),
                 Effect::ReadAhead { torrent, block } => {
@@ -407,5 +408,6 @@ fn hear(session: &mut Session, heard: Heard<'_>, now: Now) {
     match heard {
         Heard::Tracker(input) => session.handle_tracker(input, now),
         Heard::Datagram(from, bytes) => datagrams::handle(session, from, bytes, now),
+        Heard::Search(from, bytes) => datagrams::handle_search(session, from, bytes, now),
     }
 }

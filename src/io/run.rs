@@ -62,7 +62,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let (poll, waker, now) = (&basis.poll, &basis.waker, basis.clock.now());
     let (listeners, outreach) = open_ports(setup.port, setup.bind, poll, waker)?;
     let (process, bind) = (setup.process, setup.bind);
-    let state_dir = setup.state_dir();
+    let (state_dir, lsd) = (setup.state_dir(), setup.sources.lsd);
     let dht = setup.sources.dht.then(|| NamedNodes {
         state_dir: setup.state_dir(),
         by_user: setup.sources.dht_nodes.clone(),
@@ -81,6 +81,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let mut session = Session::new(config, rng.bits64(), now);
     let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
     let nodes = nodes.transpose()?.unwrap_or_default();
+    search_nearby(&mut session, lsd, &listeners, bind)?;
     unattended.load(&mut store, &mut session, now);
     signal::hand_over(Arc::clone(waker));
     Reactor::new(Parts {
@@ -143,7 +144,8 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
         return Err(String::from("no torrent is left"));
     };
     let (process, bind) = (first.process(), first.bind);
-    let dht = first.sources.dht.then(|| NamedNodes::of(first, &setups));
+    let (dht, lsd) = (first.sources.dht, first.sources.lsd);
+    let dht = dht.then(|| NamedNodes::of(first, &setups));
     let (peers, files) = known(&setups, &first.origin.state_dir);
     let (listeners, mut outreach) = open_ports(first.port, bind, &poll, &waker)?;
     let longest = FrameLimits::of(most_pieces(&setups)).longest();
@@ -161,6 +163,7 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     // The state folder has answered by now, or the user was told that it does not.
     let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
     let nodes = nodes.transpose()?.unwrap_or_default();
+    search_nearby(&mut session, lsd, &listeners, bind)?;
     for (of, host, port) in peers {
         let Ok(ip) = host.parse() else {
             outreach.look_up_peer(of, host, port, now);
@@ -264,6 +267,22 @@ fn join_dht(
         .finding
         .join(nodes.start(saved, listeners.families, bind, random));
     Ok(nodes)
+}
+
+/// Has a session search the local network, if that is `wanted`. From loopback there is none.
+///
+/// # Errors
+/// There are no random numbers.
+fn search_nearby(
+    session: &mut Session,
+    wanted: bool,
+    listeners: &Listeners,
+    bind: Option<IpAddr>,
+) -> Result<(), String> {
+    if wanted && !bind.is_some_and(|ip| ip.is_loopback()) {
+        session.finding.nearby.join(listeners.port, random()?);
+    }
+    Ok(())
 }
 
 /// Opens the files of torrents and hands those to the session whose files can be had. How many

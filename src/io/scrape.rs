@@ -156,7 +156,7 @@ fn turn(
     for event in events.iter() {
         match event.token() {
             WAKER => outreach.on_woken(now, hear),
-            _ => outreach.on_event(event, poll.registry(), hear),
+            _ => outreach.on_event(event, poll.registry(), now, hear),
         }
     }
     outreach.handle_timeout(poll.registry(), now, hear);

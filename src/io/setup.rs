@@ -91,6 +91,8 @@ pub struct Sources {
     pub dht: bool,
     /// Peers tell us of others, and we them, but for private torrents.
     pub pex: bool,
+    /// The local network is searched, but for private torrents.
+    pub lsd: bool,
     /// Nodes of the DHT to begin with, host and port; none: the usual ones.
     pub dht_nodes: Vec<(String, u16)>,
 }
@@ -101,6 +103,7 @@ impl Default for Sources {
             trackers: true,
             dht: true,
             pex: true,
+            lsd: true,
             dht_nodes: Vec::new(),
         }
     }
@@ -172,6 +175,7 @@ impl Setup {
             },
             dht: self.sources.dht && !metainfo.private,
             pex: self.sources.pex && !metainfo.private,
+            lsd: self.sources.lsd && !metainfo.private,
             timeout: self.timeout,
             sequential: self.sequential,
             metadata_size: NonZeroU32::new(metainfo.info_size).filter(|_| !metainfo.private),
@@ -196,6 +200,7 @@ impl Setup {
             // Whether it is private is not known yet.
             dht: self.sources.dht,
             pex: self.sources.pex,
+            lsd: self.sources.lsd,
             timeout: self.timeout,
             sequential: self.sequential,
             ..Order::of_link(link.info_hash, link.title(), trackers)

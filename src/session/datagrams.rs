@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use super::session::Session;
 use crate::base::{Now, Reach};
-use crate::torrent::Effect;
+use crate::torrent::{Effect, Source};
 use crate::tracker;
 use crate::wire::utp_packet::{Kind, Packet};
 
@@ -46,6 +46,20 @@ pub fn handle(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
         Protocol::Utp => handle_utp(session, from, bytes, now),
         Protocol::Dht => session.finding.receive(from, bytes, now),
         Protocol::Unknown => {}
+    }
+}
+
+/// Takes a datagram that came to a group of the local network: a peer that is found so is dialed at
+/// once.
+pub fn handle_search(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
+    let found = session.finding.nearby.receive(from, bytes, now);
+    let Some((peer, info_hashes)) = found else {
+        return;
+    };
+    for info_hash in info_hashes {
+        if let Some(torrent) = session.torrents.find(&info_hash) {
+            session.add_peers(torrent, &[peer], Source::Local, now);
+        }
     }
 }
 

@@ -1,11 +1,12 @@
-//! Peers found without a tracker: our node in the DHT (BEP 5), one for all torrents. The node is
-//! made when the first torrent takes part: a process whose torrents are all private (BEP 27) sends
-//! no packet of the DHT. `datagrams` hands it its datagrams; the peers that it finds go to the
-//! torrents.
+//! Peers found without a tracker: in the local network (see `nearby`), and by our node in the DHT
+//! (BEP 5), one for all torrents. The node is made when the first torrent takes part: a process
+//! whose torrents are all private (BEP 27) sends no packet of the DHT. `datagrams` hands it its
+//! datagrams; the peers that it finds go to the torrents.
 
 use std::net::SocketAddr;
 
 use super::hosts::{Hosts, patience};
+use super::nearby::Nearby;
 use super::torrents::Torrents;
 use crate::base::{InfoHash, Now, Rng, SortedMap, SortedSet, TorrentKey, limits, sooner};
 use crate::dht::{self, Dht, Event, Output, Summary, Want};
@@ -42,6 +43,8 @@ pub struct Finding {
     hosts: Hosts,
     /// When the nodes are to be saved for the next run.
     keep_at: Option<Now>,
+    /// The search of the local network.
+    pub nearby: Nearby,
     /// Something has happened that our node must act on.
     stirred: bool,
     /// Whether each step is reported.
@@ -87,18 +90,23 @@ impl Finding {
 
     /// When something is to be done though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        let dht = self.dht.as_ref()?;
+        let nearby = self.nearby.next_deadline();
+        let Some(dht) = &self.dht else {
+            return nearby;
+        };
         if self.stirred {
             return Some(Now::default());
         }
         let hosts = self.hosts.next_deadline();
         let hosts = hosts.filter(|_| !self.wanted.is_empty());
-        sooner(dht.next_deadline(), sooner(hosts, self.keep_at))
+        let next = sooner(dht.next_deadline(), sooner(hosts, self.keep_at));
+        sooner(nearby, next)
     }
 
     /// Has the torrents of this turn take part, and does what is due. `port`: the one that peers
     /// may dial.
     pub fn plan(&mut self, torrents: &mut Torrents, with: &mut Lent<'_>, port: u16, now: Now) {
+        self.nearby.plan(torrents, with, now);
         if self.dht.is_none() && self.start.is_none() {
             return;
         }

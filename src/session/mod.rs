@@ -22,6 +22,8 @@ mod torrents;
 
 mod hosts;
 
+pub mod nearby;
+
 pub mod finding;
 mod replacing;
 pub mod sending;

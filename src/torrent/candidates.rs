@@ -16,6 +16,8 @@ pub enum Source {
     User,
     /// A tracker.
     Tracker,
+    /// The local network: the peer itself (BEP 14).
+    Local,
     /// A node of the DHT.
     Dht,
     /// Another peer (BEP 11), who may name anybody: such an address is dialed after the others.
@@ -397,9 +399,13 @@ impl Candidates {
     }
 }
 
-/// The address with its IPv4-mapped IPv6 form replaced by the plain IPv4 one.
+/// The address with its IPv4-mapped IPv6 form replaced by the plain IPv4 one. Only a link-local one
+/// keeps the interface that it is at.
 fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+    match addr {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => addr,
+        _ => SocketAddr::new(addr.ip().to_canonical(), addr.port()),
+    }
 }
 
 /// All addresses of a host.

@@ -7,6 +7,7 @@ use super::metadata::Reached;
 use crate::base::{Bits, Block, InfoHash, PeerKey, TorrentKey, Totals};
 use crate::peer::incoming::Failed;
 use crate::tracker;
+use crate::wire::lsd::Search;
 
 /// What a user may want to hear of. The command line turns these into the progress line, log lines
 /// and JSON events.
@@ -169,6 +170,9 @@ pub enum Effect {
         /// Its content.
         bytes: Vec<u8>,
     },
+    /// Announce this to the local network; what answers goes to
+    /// [`handle_search`](crate::session::datagrams::handle_search).
+    Search(Search),
     /// No node of the DHT is known: look up hosts to begin with, for
     /// [`Finding::add_nodes`](crate::session::Finding::add_nodes).
     FindNodes {

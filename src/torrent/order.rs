@@ -81,6 +81,8 @@ pub struct Order {
     pub dht: bool,
     /// Whether its peers tell us of others, and we them: the same holds.
     pub pex: bool,
+    /// Whether it is announced to the local network: the same holds.
+    pub lsd: bool,
     /// How long there may be no progress before the torrent fails; `None`: for ever.
     pub timeout: Option<Duration>,
     /// Pieces in order, instead of the rarest first.
@@ -141,6 +143,7 @@ impl Order {
             trackers,
             dht: false,
             pex: false,
+            lsd: false,
             timeout: None,
             sequential: false,
             metadata_size: None,

@@ -55,6 +55,8 @@ pub mod udp_tracker;
 
 pub mod krpc;
 
+pub mod lsd;
+
 pub mod utp_packet;
 
 pub use compact::Family;

@@ -22,6 +22,7 @@ mod exchanging;
 mod fetching;
 mod incoming;
 mod meeting;
+mod nearby;
 mod patience;
 mod places;
 mod rates;

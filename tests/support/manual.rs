@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 
 use sha1::{Digest as _, Sha1};
 
-use brooklet::base::Duration;
+use brooklet::base::{Duration, InfoHash};
 use brooklet::peer::phase::{Step, step};
 use brooklet::peer::{Capabilities, Fault, Phase};
 use brooklet::wire::announce::{Event, Query, Reply};
 use brooklet::wire::extended::exchange::{REACHABLE, SEED};
+use brooklet::wire::lsd::Search;
 use brooklet::wire::message::Kind;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
 use brooklet::wire::{Family, Message, PeerExchange, bencode};
@@ -29,6 +30,7 @@ pub fn part(name: &str) -> String {
         ))),
         "udp" => fenced(&udp()),
         "exchange" => fenced(&exchange()),
+        "search" => fenced(&search()),
         "messages" => messages(),
         "legal" => legal(),
         "bounds" => bounds(),
@@ -315,6 +317,18 @@ const SAMPLES: [(&str, &str, &str); 18] = [
     ),
     ("unknown 99", "any other number", "3"),
 ];
+
+/// What is announced to the local network, as we send it over IPv4.
+fn search() -> String {
+    let hash = "d2474e86c95b19b8bcfdb92bc12c9d44667cfa36";
+    let search = Search {
+        port: 6881,
+        info_hashes: InfoHash::from_hex(hash).into_iter().collect(),
+        cookie: Some(String::from("5e1f0a9c")),
+    };
+    let text = search.encode(Family::V4);
+    text.replace("\r\n", "\\r\\n\n")
+}
 
 /// A message of peer exchange as we send it.
 fn exchange() -> String {

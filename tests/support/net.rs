@@ -87,6 +87,9 @@ impl Net {
         ip(&format!("-n {namespace} addr add {v6}/64 dev {link} nodad"));
         ip(&format!("-n {namespace} link set {link} up"));
         ip(&format!("-n {namespace} link set lo up"));
+        // Some clients leave it to the system where multicast goes; elsewhere the default route
+        // says so.
+        ip(&format!("-n {namespace} route add 224.0.0.0/4 dev {link}"));
     }
 }
 

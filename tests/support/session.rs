@@ -15,6 +15,7 @@ use brooklet::peer::{Local, Segment};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Effect, Order, Progress, Report, Snapshot, Source, Stay, Then, Us};
 use brooklet::tracker::{Action, Families};
+use brooklet::wire::lsd::Search;
 use brooklet::wire::message::{frame_len, piece_header};
 use brooklet::wire::{Message, handshake};
 
@@ -52,6 +53,8 @@ pub struct Bench {
     pub waking: Vec<TorrentKey>,
     /// Datagrams that were sent, and whom to.
     pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    /// What was announced to the local network.
+    pub searches: Vec<Search>,
     /// When hosts of the DHT were asked for, and whether the usual ones, too.
     pub finds: Vec<(Now, bool)>,
     /// How often nodes of the DHT were to be kept.
@@ -150,6 +153,7 @@ impl Bench {
             waking: Vec::new(),
             traced: Vec::new(),
             datagrams: Vec::new(),
+            searches: Vec::new(),
             finds: Vec::new(),
             keeps: 0,
             closed: Vec::new(),
@@ -358,6 +362,7 @@ impl Bench {
                     Effect::FindNodes { usual } => self.finds.push((self.now, usual)),
                     Effect::KeepNodes => self.keeps += 1,
                     Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
+                    Effect::Search(search) => self.searches.push(search),
                     Effect::Datagram { to, bytes } => self.datagrams.push((to, bytes)),
                     Effect::Trace { addr, ours, words } => self.traced.push((addr, ours, words)),
                 }
@@ -511,6 +516,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         trackers: Vec::new(),
         dht: false,
         pex: false,
+        lsd: false,
         timeout: None,
         sequential: false,
         metadata_size: None,

@@ -147,7 +147,7 @@ impl Client {
             for event in events.iter() {
                 match event.token() {
                     WAKER => self.outreach.on_woken(now, hear),
-                    _ => self.outreach.on_event(event, registry, hear),
+                    _ => self.outreach.on_event(event, registry, now, hear),
                 }
             }
             self.outreach.handle_timeout(registry, now, hear);
@@ -287,7 +287,7 @@ impl Crowd {
         for event in events.iter() {
             match event.token() {
                 WAKER => self.outreach.on_woken(now, hear),
-                _ => self.outreach.on_event(event, registry, hear),
+                _ => self.outreach.on_event(event, registry, now, hear),
             }
         }
         self.outreach.handle_timeout(registry, now, hear);

@@ -1,5 +1,6 @@
 //! Bounds of what peers tell us of each other, and of how they are found in the local network.
 
+use super::KIB;
 use crate::base::time::Duration;
 
 // Peer exchange
@@ -25,3 +26,25 @@ pub const PEX_SPREAD: Duration = Duration::from_secs(4);
 pub const PEX_HEARD_GAP: Duration = Duration::from_secs(30);
 /// So many count without a pause: Transmission sends one for each extended handshake.
 pub const PEX_HEARD_AT_ONCE: u32 = 3;
+
+// Local discovery
+
+/// Torrents in one datagram that announces them: BEP 14 wants it to have 1,400 bytes at most.
+pub const LSD_HASHES: usize = 20;
+/// Time between two datagrams: a thousand torrents are announced within a minute.
+pub const LSD_GAP: Duration = Duration::from_secs(1);
+/// A torrent is announced again this long after it was announced first: multicast gets lost,
+/// mostly where it goes by radio.
+pub const LSD_AGAIN: Duration = Duration::from_secs(5);
+/// It is announced this often after that (BEP 14).
+pub const LSD_EVERY: Duration = Duration::from_secs(5 * 60);
+/// Bytes of a datagram that is read: longer than what BEP 14 allows.
+pub const LSD_DATAGRAM: usize = 2 * KIB;
+/// Datagrams read a second, of each family: what comes beyond that is not even looked at.
+pub const LSD_HEARD: usize = 50;
+/// Ports of one host that count: it may have that many clients.
+pub const LSD_PORTS: usize = 8;
+/// Hosts that are remembered: a large local network.
+pub const LSD_HOSTS: usize = 256;
+/// How long the ports of a host are remembered: clients announce every five minutes.
+pub const LSD_KNOWN: Duration = Duration::from_secs(10 * 60);

@@ -38,6 +38,8 @@ with the reason beside it.
                        ones; repeatable
       --no-pex         do not tell peers of others, nor hear of any from them
                        (never done for private torrents)
+      --no-lsd         do not search the local network (never done for private
+                       torrents)
       --allow-local    ask trackers at local addresses whatever their path, and
                        follow redirects to them
   -q, --quiet          only errors

@@ -43,6 +43,8 @@ pub struct Settings {
     pub no_dht: Option<()>,
     /// `--no-pex`.
     pub no_pex: Option<()>,
+    /// `--no-lsd`.
+    pub no_lsd: Option<()>,
     /// `--dht-node`, each: host (without brackets) and port.
     pub dht_nodes: Vec<(String, u16)>,
     /// `--allow-local`.
@@ -133,6 +135,7 @@ impl Wishes {
             ("no-trackers", new.no_trackers != old.no_trackers),
             ("no-dht", new.no_dht != old.no_dht),
             ("no-pex", new.no_pex != old.no_pex),
+            ("no-lsd", new.no_lsd != old.no_lsd),
             ("dht-node", new.dht_nodes != old.dht_nodes),
             ("allow-local", new.allow_local != old.allow_local),
             ("quiet or verbose", new.level != old.level),
@@ -162,6 +165,7 @@ impl Settings {
             no_trackers: self.no_trackers.or(others.no_trackers),
             no_dht: self.no_dht.or(others.no_dht),
             no_pex: self.no_pex.or(others.no_pex),
+            no_lsd: self.no_lsd.or(others.no_lsd),
             dht_nodes: if self.dht_nodes.is_empty() {
                 others.dht_nodes.clone()
             } else {

@@ -57,6 +57,7 @@ impl Whole {
                 trackers: settings.no_trackers.is_none(),
                 dht: settings.no_dht.is_none(),
                 pex: settings.no_pex.is_none(),
+                lsd: settings.no_lsd.is_none(),
                 dht_nodes: settings.dht_nodes,
             },
             on_complete: settings.on_complete,

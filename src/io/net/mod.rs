@@ -12,6 +12,8 @@ pub mod fetch;
 pub mod resolve;
 pub mod udp;
 
+pub mod neighbours;
+
 pub mod outreach;
 
 mod client;
@@ -21,6 +23,7 @@ pub mod server;
 
 pub use link::{Link, Listeners};
 pub use links::Links;
+pub use neighbours::Neighbours;
 pub use outreach::{Heard, Outreach};
 pub use server::{ClientKey, Incoming, Server};
 pub use stream::Stream;

@@ -10,18 +10,21 @@ use mio::event::Event;
 use mio::{Registry, Token, Waker};
 
 use super::fetch::{Fetcher, Start, Step};
+use super::neighbours::Neighbours;
 use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
-use crate::base::{InfoHash, Now, Reach, limits};
+use crate::base::{InfoHash, Now, Reach, limits, sooner};
 use crate::tracker::{Action, Families, Id, Input};
+use crate::wire::lsd::Search;
 
-/// Sockets and look-ups for trackers, and look-ups for the peers that a user names and for nodes of
-/// the DHT.
+/// Sockets and look-ups for trackers, sockets for the local network, and look-ups for the peers
+/// that a user names and for nodes of the DHT.
 #[derive(Debug)]
 pub struct Outreach {
     resolver: Resolver<Asker>,
     fetcher: Fetcher,
     udp: Udp,
+    neighbours: Neighbours,
     /// Tokens of sockets that had more than a turn reads.
     unread: Vec<Token>,
     /// Addresses of peers whose names were looked up, and their torrents.
@@ -40,6 +43,8 @@ pub enum Heard<'a> {
     Tracker(Input<'a>),
     /// A datagram came from this address.
     Datagram(SocketAddr, &'a [u8]),
+    /// The same to a group of the local network.
+    Search(SocketAddr, &'a [u8]),
 }
 
 impl<'a> Heard<'a> {
@@ -47,7 +52,9 @@ impl<'a> Heard<'a> {
     pub fn input(self) -> Input<'a> {
         match self {
             Heard::Tracker(input) => input,
-            Heard::Datagram(from, bytes) => Input::Datagram { from, bytes },
+            Heard::Datagram(from, bytes) | Heard::Search(from, bytes) => {
+                Input::Datagram { from, bytes }
+            }
         }
     }
 }
@@ -89,11 +96,13 @@ impl Outreach {
         families: Families,
         waker: Arc<Waker>,
     ) -> io::Result<Outreach> {
-        let streams = tokens.start + Udp::TOKENS..tokens.end;
+        let neighbours = tokens.start + Udp::TOKENS;
+        let streams = neighbours + Neighbours::TOKENS..tokens.end;
         Ok(Outreach {
             resolver: Resolver::new(waker),
             fetcher: Fetcher::new(streams, bind),
             udp: Udp::open(port, bind, families, tokens.start, registry)?,
+            neighbours: Neighbours::new(bind, families, neighbours),
             unread: Vec::new(),
             peers: Vec::new(),
             nodes: Vec::new(),
@@ -133,7 +142,14 @@ impl Outreach {
     }
 
     /// A socket is ready.
-    pub fn on_event(&mut self, event: &Event, registry: &Registry, hear: Hear<'_>) {
+    pub fn on_event(&mut self, event: &Event, registry: &Registry, now: Now, hear: Hear<'_>) {
+        let hear_search = &mut |from, bytes: &[u8]| hear(Heard::Search(from, bytes));
+        if self
+            .neighbours
+            .receive(event.token(), registry, now, hear_search)
+        {
+            return;
+        }
         let goes_on = !event.is_read_closed() && !event.is_error();
         self.read(event.token(), goes_on, registry, hear);
     }
@@ -208,10 +224,18 @@ impl Outreach {
         let _ = self.udp.send(to, bytes);
     }
 
+    /// Announces something to the local network.
+    pub fn search(&mut self, search: &Search, registry: &Registry) {
+        self.neighbours.search(search, registry);
+    }
+
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
     pub fn next_deadline(&self) -> Option<Now> {
         if self.unread.is_empty() {
-            self.fetcher.next_deadline()
+            sooner(
+                self.fetcher.next_deadline(),
+                self.neighbours.next_deadline(),
+            )
         } else {
             Some(Now::default())
         }
@@ -220,6 +244,7 @@ impl Outreach {
     /// Reads on where the last turn stopped, and closes connections that were kept and not used.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Now, hear: Hear<'_>) {
         self.fetcher.handle_timeout(registry, now);
+        self.neighbours.handle_timeout(registry, now);
         for token in std::mem::take(&mut self.unread) {
             self.read(token, false, registry, hear);
         }

@@ -308,6 +308,7 @@ fn session(count: usize) -> Session {
         trackers: Vec::new(),
         dht: false,
         pex: false,
+        lsd: false,
         timeout: None,
         sequential: false,
         metadata_size: None,

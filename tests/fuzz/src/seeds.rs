@@ -51,6 +51,13 @@ const EXTENDED: [&[u8]; 6] = [
     b"d5:added5:\x0a\x00\x00\x01\x1ae",
 ];
 
+/// For `lsd`: what libtorrent, Transmission and aria2 say.
+const LSD: [&[u8]; 3] = [
+    b"BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\nInfohash: abababababababababababababababababababab\r\ncookie: 1a2b3c4d\r\n\r\n\r\n",
+    b"BT-SEARCH * HTTP/1.1\r\nHost: [ff15::efc0:988f]:6771\r\nPort: 51413\r\nInfohash: ABABABABABABABABABABABABABABABABABABABAB\r\ncookie: a1B2c3D4e5F6\r\n\r\n\r\n",
+    b"BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6104\r\nInfohash: 0101010101010101010101010101010101010101\r\n\r\n\r\n",
+];
+
 /// Seeds by target.
 pub type Seeds = BTreeMap<&'static str, Vec<Vec<u8>>>;
 
@@ -73,6 +80,7 @@ pub fn all(testdata: &Path) -> Seeds {
     add("json", &JSON.map(|text| text.as_bytes().to_vec()));
     add("udp_tracker", &datagrams());
     add("extended", &EXTENDED.map(<[u8]>::to_vec));
+    add("lsd", &LSD.map(<[u8]>::to_vec));
     add("krpc", &KRPC.map(<[u8]>::to_vec));
     add("http", &answers(&wire));
     add("wire", &streams(&wire, &said));

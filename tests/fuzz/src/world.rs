@@ -251,6 +251,7 @@ impl World {
                 | Effect::Rest { .. }
                 | Effect::Sleep { .. }
                 | Effect::Datagram { .. }
+                | Effect::Search(_)
                 | Effect::Metadata { .. }
                 | Effect::Trace { .. } => {}
                 Effect::Wake { .. } => unreachable!("no torrent sleeps"),

@@ -327,6 +327,7 @@ impl Node {
             trackers: vec![vec![tracker::URL.to_string()]],
             dht: false,
             pex: self.pex,
+            lsd: false,
             timeout: None,
             sequential: false,
             metadata_size: None,

@@ -185,6 +185,7 @@ impl World {
                 | Effect::KeepNodes
                 | Effect::Rest { .. }
                 | Effect::Datagram { .. }
+                | Effect::Search(_)
                 | Effect::Trace { .. } => {}
                 Effect::Metadata { .. } | Effect::ReadMetadata { .. } => {
                     unreachable!("all torrents are described")

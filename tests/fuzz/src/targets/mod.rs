@@ -7,6 +7,7 @@ pub mod extended;
 pub mod http;
 pub mod json;
 pub mod krpc;
+pub mod lsd;
 pub mod metainfo;
 pub mod peer;
 pub mod resume;
@@ -28,6 +29,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("extended", extended::run),
     ("udp_tracker", udp_tracker::run),
     ("krpc", krpc::run),
+    ("lsd", lsd::run),
     ("http", http::run),
     ("trackers", trackers::run),
     ("dht", dht::run),

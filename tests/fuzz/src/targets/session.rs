@@ -113,6 +113,7 @@ fn world(script: &mut Script<'_>) -> World {
         earlier: Totals::default(),
         dht: false,
         pex: odd & 2 == 2,
+        lsd: false,
         timeout: None,
         stay,
         trackers,
