@@ -71,6 +71,77 @@ pairs! {
     seeds_to_libtorrent_by_udp_v6: Libtorrent, Brooklet, Udp, V6, 32 KiB;
 }
 
+macro_rules! links {
+    ($($name:ident: $program:ident, $seed:ident, $way:ident, $family:ident;)*) => {
+        $(#[test]
+        fn $name() {
+            linked($program, Seed::$seed, $way, $family);
+        })*
+    };
+}
+
+links! {
+    gets_a_link_from_transmission_v4: Transmission, Other, Http, V4;
+    gets_a_link_from_transmission_v6: Transmission, Other, Http, V6;
+    gets_a_link_from_aria2_v4: Aria2, Other, Udp, V4;
+    gets_a_link_from_aria2_v6: Aria2, Other, Http, V6;
+    gets_a_link_from_libtorrent_v4: Libtorrent, Other, Http, V4;
+    gets_a_link_from_libtorrent_v6: Libtorrent, Other, Udp, V6;
+    seeds_a_link_to_transmission_v4: Transmission, Brooklet, Udp, V4;
+    seeds_a_link_to_transmission_v6: Transmission, Brooklet, Http, V6;
+    seeds_a_link_to_aria2_v4: Aria2, Brooklet, Http, V4;
+    seeds_a_link_to_aria2_v6: Aria2, Brooklet, Http, V6;
+    seeds_a_link_to_libtorrent_v4: Libtorrent, Brooklet, Udp, V4;
+    seeds_a_link_to_libtorrent_v6: Libtorrent, Brooklet, Http, V6;
+}
+
+/// One other client and brooklet, one of which has the content. The other end knows the info hash
+/// and a tracker, and gets the metadata from its peer (BEP 9): several blocks of it.
+fn linked(program: Program, seed: Seed, way: Way, family: Family) {
+    let Some(mut swarm) = Swarm::with(2, &[program], family, 16 * 1024, |piece_length| {
+        // 2,000 hashes, in three blocks.
+        Content::folder(
+            1,
+            "linked",
+            &[("a", 1_000 * piece_length), ("b/c", 1_000 * piece_length)],
+        )
+    }) else {
+        return;
+    };
+    let torrent = swarm.torrent_file(way_of(program, way, family));
+    let url = swarm.tracker.url(way_of(program, way, family));
+    let escaped = url.replace(':', "%3A").replace('/', "%2F");
+    let link = format!(
+        "magnet:?xt=urn:btih:{}&dn=linked&tr={escaped}",
+        swarm.torrent.hex()
+    );
+    let link = Path::new(&link);
+    let (here, there) = (swarm.net.host(0), swarm.net.host(1));
+    let dir = &swarm.dir;
+    match seed {
+        Seed::Other => {
+            swarm.torrent.content.write(&dir.folder("theirs"));
+            let mut other = program.join(there, &torrent, &dir.join("theirs"));
+            other.wait_whole(PATIENCE);
+            swarm.tracker.wait_for_seeds(1);
+            let mut getter = swarm.brooklet(here, "get", link, "ours", &["--no-dht"]);
+            getter.event("metadata", PATIENCE);
+            getter.success(PATIENCE);
+            assert_met(&mut getter, there, family);
+            swarm.torrent.content.assert_in(&dir.join("ours"));
+        }
+        Seed::Brooklet => {
+            swarm.torrent.content.write(&dir.folder("ours"));
+            let mut seeder = swarm.brooklet(here, "seed", &torrent, "ours", &["--no-dht"]);
+            swarm.tracker.wait_for_seeds(1);
+            let mut other = program.join(there, link, &dir.folder("theirs"));
+            other.wait_whole(PATIENCE);
+            assert_met(&mut seeder, there, family);
+            swarm.torrent.content.assert_in(&dir.join("theirs"));
+        }
+    }
+}
+
 /// One other client and brooklet, one of which has the content.
 fn pair(program: Program, seed: Seed, way: Way, family: Family, piece_length: usize) {
     let Some(mut swarm) = Swarm::new(2, &[program], family, piece_length) else {
@@ -201,12 +272,24 @@ impl Swarm {
         family: Family,
         piece_length: usize,
     ) -> Option<Swarm> {
+        Swarm::with(hosts, programs, family, piece_length, |piece_length| {
+            Content::awkward(piece_length as u64, piece_length)
+        })
+    }
+
+    /// The same with this content.
+    fn with(
+        hosts: usize,
+        programs: &[Program],
+        family: Family,
+        piece_length: usize,
+        content: impl Fn(usize) -> Content,
+    ) -> Option<Swarm> {
         if !programs.iter().all(|program| program.installed()) {
             return None;
         }
         let net = Net::new(hosts)?;
-        let content = Content::awkward(piece_length as u64, piece_length);
-        let torrent = Torrent::new(content, piece_length);
+        let torrent = Torrent::new(content(piece_length), piece_length);
         let tracker = Tracker::start(net.hub(), family, &torrent)?;
         Some(Swarm {
             tracker,

@@ -65,6 +65,16 @@ impl Early {
         }
     }
 
+    /// Whether it has said that it has any.
+    pub fn has_any(&self) -> bool {
+        let told = match &self.told {
+            Told::Nothing => false,
+            Told::Everything => true,
+            Told::Bitfield(bytes) => bytes.iter().any(|&byte| byte != 0),
+        };
+        told || !self.haves.is_empty()
+    }
+
     /// The torrent has this many pieces.
     ///
     /// # Errors
@@ -122,6 +132,22 @@ mod tests {
         let mut early = Early::default();
         early.on_have(10);
         assert_eq!(early.learn(10).unwrap_err(), Fault::NoSuchPiece(10));
+    }
+
+    #[test]
+    fn whoever_has_a_piece_is_known() {
+        let mut early = Early::default();
+        assert!(!early.has_any());
+        early.on_bitfield(&[0, 0]);
+        assert!(!early.has_any());
+        early.on_have(3);
+        assert!(early.has_any());
+        early.on_all(false);
+        assert!(!early.has_any());
+        early.on_all(true);
+        assert!(early.has_any());
+        early.on_bitfield(&[0, 1]);
+        assert!(early.has_any());
     }
 
     #[test]

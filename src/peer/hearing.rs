@@ -69,6 +69,11 @@ impl Peer {
         Ok(())
     }
 
+    /// Whether it has said that it has pieces, though the metadata are not there yet.
+    pub fn has_early(&self) -> bool {
+        self.early.as_ref().is_some_and(|early| early.has_any())
+    }
+
     fn keep(&mut self, input: &mut Input<'_>) {
         let rest = input.take(input.rest().len()).unwrap_or_default();
         if self.cut.capacity() / 4 >= rest.len() {

@@ -6,7 +6,7 @@ use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Event, Fault};
 use crate::torrent::exchanged::Exchanged;
 use crate::torrent::metadata::{Metadata, length};
-use crate::torrent::{Effect, Member, Order, Report, Slot, Torrent};
+use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent};
 use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
 
 /// How rtorrent's name begins. It stops to answer if it is asked for several blocks at once.
@@ -117,11 +117,17 @@ fn fetch_of(torrent: &mut Torrent) -> Option<&mut Box<Metadata>> {
     torrent.content.as_mut()?.fetch.as_mut()
 }
 
-/// Has the next block of metadata read that a peer waits for, if its queue is short enough.
-pub(super) fn plan_serving(session: &mut Session, key: PeerKey) {
+/// Has the next block of metadata read that a peer waits for, if its queue is short enough. A peer
+/// that has pieces hears that we are interested before we have the metadata: it may have unchoked
+/// us by then.
+pub(super) fn plan_peer(session: &mut Session, key: PeerKey) {
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
     };
+    let life = &session.torrents[torrent].life;
+    if life.stage == Stage::Metadata && member.peer.is_open() && member.peer.has_early() {
+        member.peer.set_interested(true);
+    }
     if let Some(piece) = member.peer.next_metadata() {
         session.effects.push_back(Effect::ReadMetadata {
             torrent,

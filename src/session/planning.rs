@@ -267,7 +267,7 @@ impl Session {
                 }
             }
         }
-        extending::plan_serving(self, key);
+        extending::plan_peer(self, key);
         self.settle_peer(key, now);
     }
 

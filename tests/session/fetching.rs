@@ -85,8 +85,11 @@ fn peers_met_before_are_asked_for_content_at_once() {
     let (seed, partial) = (joins(&mut bench, 1, size), joins(&mut bench, 2, size));
     for (key, holds) in [(seed, "have all"), (partial, "bitfield 40")] {
         bench.says(key, holds);
+        let told = bench.hears(key);
+        // By the time that the metadata are there it may have unchoked us.
+        assert!(told.contains(&"interested".to_string()), "{told:?}");
         bench.says(key, "unchoke");
-        let heard = bench.hears(key);
+        let heard = [told, bench.hears(key)].concat();
         // Number 9 is theirs; of pieces there is nothing to be said yet.
         let asked = heard.iter().filter(|it| it.starts_with("extended 9"));
         assert_eq!(asked.count(), 2, "{heard:?}");
@@ -104,7 +107,7 @@ fn peers_met_before_are_asked_for_content_at_once() {
         assert!(!bench.is_gone(key));
         let heard = bench.hears(key);
         assert!(heard.contains(&"have none".to_string()), "{heard:?}");
-        assert!(heard.contains(&"interested".to_string()), "{heard:?}");
+        assert!(!heard.contains(&"interested".to_string()), "{heard:?}");
         assert!(
             heard.iter().any(|it| it.starts_with("request ")),
             "{heard:?}"
@@ -117,6 +120,32 @@ fn peers_met_before_are_asked_for_content_at_once() {
             .iter()
             .any(|it| matches!(it, Report::Metadata { pieces: 4, .. }))
     );
+    bench.session.assert_invariants();
+}
+
+#[test]
+fn a_peer_without_pieces_hears_of_no_interest_and_one_that_turns_out_useless_of_its_end() {
+    let (mut bench, whole) = bench();
+    let size = Some(info().len() as u32);
+    let (poor, useless) = (joins(&mut bench, 1, size), joins(&mut bench, 2, size));
+    bench.says(poor, "have none");
+    // It has the first piece alone, which turns out not to be wanted.
+    bench.says(useless, "bitfield 80");
+    let interested = |heard: &[String]| heard.contains(&"interested".to_string());
+    assert!(!interested(&bench.hears(poor)));
+    assert!(interested(&bench.hears(useless)));
+    let mut whole = whole;
+    whole.wanted = {
+        let mut wanted = brooklet::base::Bits::full(4);
+        wanted.clear(0);
+        wanted
+    };
+    sends_block(&mut bench, poor, &info(), 1);
+    sends_block(&mut bench, poor, &info(), 0);
+    learns(&mut bench, whole);
+    let heard = bench.hears(useless);
+    assert!(heard.contains(&"not interested".to_string()), "{heard:?}");
+    assert!(!interested(&bench.hears(poor)));
     bench.session.assert_invariants();
 }
 

@@ -175,7 +175,9 @@ fn transmission(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config:
 }
 
 fn aria2(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
-    let metainfo = std::fs::read(torrent).unwrap();
+    // A link has no file.
+    let link = torrent.as_os_str().as_encoded_bytes();
+    let metainfo = std::fs::read(torrent).unwrap_or_else(|_| link.to_vec());
     // It speaks to UDP trackers only through the socket of its DHT, which finds nobody to talk to
     // here.
     let udp = metainfo.windows(6).any(|bytes| bytes == b"udp://");

@@ -1,4 +1,5 @@
 """libtorrent as a client to test against: joins one torrent's swarm and prints its state as JSON, a line each.
+TORRENT may be a magnet link.
 
 usage: lt.py TORRENT|LINK DIR --listen ADDR:PORT[,ADDR:PORT]... [--peer ADDR PORT] [--lsd] [--down BYTES]
 """
