@@ -35,10 +35,22 @@ struct Asked {
     size: Option<u32>,
     /// The blocks that it was asked for, and when.
     asked: SortedMap<u32, Now>,
+    /// The blocks that it was asked for and has not sent in time: they count if they come.
+    late: SortedSet<u32>,
     /// Blocks that it may be asked for at a time.
     depth: usize,
+    /// It answers one request at a time.
+    orderly: bool,
     /// It is left alone until then.
     until: Option<Now>,
+}
+
+impl Asked {
+    /// Nothing that it was asked for counts any more.
+    fn forget_asked(&mut self) {
+        self.asked.clear();
+        self.late = SortedSet::new();
+    }
 }
 
 /// A dictionary of one length.
@@ -83,7 +95,9 @@ impl Metadata {
         let peer = self.peers.get_or_insert_with(key, || Asked {
             size: None,
             asked: SortedMap::new(),
+            late: SortedSet::new(),
             depth: limits::METADATA_DEPTH,
+            orderly,
             until: None,
         });
         if orderly {
@@ -91,7 +105,7 @@ impl Metadata {
         }
         if size != peer.size {
             (peer.size, peer.until) = (size, None);
-            peer.asked.clear();
+            peer.forget_asked();
         }
         if size.is_none() {
             peer.until.get_or_insert(now + limits::METADATA_BACKOFF);
@@ -125,12 +139,21 @@ impl Metadata {
         let Some(peer) = self.peers.get_mut(&key) else {
             return false;
         };
-        if peer.asked.remove(&piece).is_none() {
+        let was_late = peer.late.remove(&piece);
+        if peer.asked.remove(&piece).is_none() && !was_late {
             return false;
+        }
+        if was_late {
+            // It is slow, and answers what it is asked for.
+            peer.depth = if peer.orderly {
+                1
+            } else {
+                limits::METADATA_DEPTH
+            };
         }
         if total.is_some() && total != peer.size {
             // The peer has got the metadata meanwhile, or contradicts itself.
-            let orderly = peer.depth == 1;
+            let orderly = peer.orderly;
             if peer.size.is_some() {
                 peer.until = Some(now + limits::METADATA_BACKOFF);
             } else {
@@ -162,7 +185,7 @@ impl Metadata {
         if let Some(peer) = self.peers.get_mut(&key) {
             if peer.asked.remove(&piece).is_some() {
                 peer.until = Some(now + limits::METADATA_BACKOFF);
-                peer.asked.clear();
+                peer.forget_asked();
             }
         }
     }
@@ -178,6 +201,8 @@ impl Metadata {
             if peer.asked.values().any(late) {
                 // rtorrent answers nothing more if it was asked for several at once.
                 peer.depth = 1;
+                let all = peer.asked.iter().filter(|(_, at)| late(at));
+                peer.late.extend(all.map(|(&piece, _)| piece));
                 peer.asked.retain(|_, at| !late(at));
             }
             peer.until = peer.until.filter(|&at| at > now);
@@ -341,7 +366,7 @@ impl Metadata {
         attempt.blocks.clear();
         for peer in self.peers.values_mut() {
             if peer.size == Some(size) {
-                peer.asked.clear();
+                peer.forget_asked();
             }
         }
         self.attempts.insert(size, attempt);

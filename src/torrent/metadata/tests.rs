@@ -75,6 +75,28 @@ fn what_does_not_come_is_asked_for_again_and_of_others() {
     assert_eq!(fetch.take_whole(), Some(right));
 }
 
+/// Transmission 3.00 gathers what it sends for two to four seconds.
+#[test]
+fn blocks_that_come_late_count() {
+    let right = info(12 * BLOCK);
+    let mut fetch = search(&right);
+    fetch.on_peer(0, Some(right.len() as u32), false, at(0));
+    let asks = fetch.plan(at(0));
+    assert_eq!(asks.len(), limits::METADATA_DEPTH);
+    let late = at(0) + limits::METADATA_LATE;
+    assert_eq!(fetch.plan(late), [(0, 0)], "some answer one at a time");
+    answer(&mut fetch, &asks, &[&right], at(4));
+    assert_eq!(fetch.reached().blocks, (limits::METADATA_DEPTH as u32, 12));
+    // It is slow, and answers all: so it is asked for as many as before.
+    let rest = fetch.plan(at(4));
+    assert_eq!(rest.len(), 12 - limits::METADATA_DEPTH);
+    answer(&mut fetch, &rest, &[&right], at(6));
+    assert_eq!(fetch.take_whole(), Some(right.clone()));
+    // What was asked for twice and comes twice is no lie.
+    assert!(!fetch.on_data(0, (0, None), block(&right, 0), at(7)));
+    assert_eq!(fetch.take_liars(), Vec::<PeerKey>::new());
+}
+
 #[test]
 fn a_peer_that_rejects_is_left_alone_for_a_while() {
     let right = info(BLOCK);
