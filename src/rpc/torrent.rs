@@ -145,18 +145,11 @@ impl Subject<'_> {
         })
     }
 
-    /// Bytes sent for each received; for each of the content if none was received.
+    /// Bytes sent for each of the content, as `--ratio` counts them.
     fn ratio(&self) -> f64 {
-        let totals = &self.torrent.totals;
-        let against = if totals.down > 0 {
-            totals.down
-        } else {
-            self.torrent.progress.size
-        };
-        if against == 0 {
-            0.0
-        } else {
-            totals.up as f64 / against as f64
+        match self.torrent.progress.size {
+            0 => 0.0,
+            size => self.torrent.totals.up as f64 / size as f64,
         }
     }
 

@@ -117,7 +117,7 @@ impl Session {
 
     /// Lets a torrent join its swarm, if it may: a download waits while enough others download.
     pub(super) fn begin(&mut self, torrent: TorrentKey, now: Now) {
-        let full = self.torrents.queue.is_full();
+        let full = self.torrents.is_full_for(torrent);
         self.with(torrent, |torrent, with| {
             if torrent.is_running() && torrent.is_downloading() && full {
                 torrent.life.stage = Stage::Queued;

@@ -1,4 +1,5 @@
 //! Which torrents download at the same time, where that is bounded: those that were added first.
+//! One that an earlier run has begun keeps its place while what is on disk of it is checked.
 
 use crate::base::{SortedMap, SortedSet, TorrentKey};
 use crate::torrent::{Stage, Torrent};
@@ -8,6 +9,8 @@ use crate::torrent::{Stage, Torrent};
 pub struct Queue {
     most: usize,
     downloading: SortedSet<TorrentKey>,
+    /// Numbers of those that an earlier run has begun and that are checked before they go on.
+    checking: SortedSet<u32>,
     /// By their numbers, which grow in the order of adding.
     waiting: SortedMap<u32, TorrentKey>,
 }
@@ -18,6 +21,7 @@ impl Queue {
         Queue {
             most: most.unwrap_or(usize::MAX),
             downloading: SortedSet::new(),
+            checking: SortedSet::new(),
             waiting: SortedMap::new(),
         }
     }
@@ -27,9 +31,11 @@ impl Queue {
         self.most = most;
     }
 
-    /// Whether no more torrents may download.
-    pub fn is_full(&self) -> bool {
-        self.downloading.len() >= self.most
+    /// Whether the torrent of this number has to wait: as many download as may, or will do so once
+    /// they are checked and were added before it.
+    pub fn is_full_for(&self, number: u32) -> bool {
+        let before = self.checking.iter().filter(|&&other| other < number);
+        self.downloading.len() + before.count() >= self.most
     }
 
     /// Takes note of what a torrent does now.
@@ -40,6 +46,11 @@ impl Queue {
         } else {
             self.downloading.remove(&key);
         }
+        if torrent.resumes_after_check() {
+            self.checking.insert(number);
+        } else {
+            self.checking.remove(&number);
+        }
         if torrent.life.stage == Stage::Queued {
             self.waiting.insert(number, key);
         } else {
@@ -49,13 +60,14 @@ impl Queue {
 
     /// The torrent that may begin to download now.
     pub fn next(&self) -> Option<TorrentKey> {
-        let first = self.waiting.values().next().copied();
-        first.filter(|_| !self.is_full())
+        let (&number, &first) = self.waiting.iter().next()?;
+        (!self.is_full_for(number)).then_some(first)
     }
 
     /// A torrent is forgotten.
     pub fn forget(&mut self, torrent: &Torrent) {
         self.downloading.remove(&torrent.key);
+        self.checking.remove(&torrent.life.number);
         self.waiting.remove(&torrent.life.number);
     }
 }

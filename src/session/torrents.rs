@@ -250,6 +250,12 @@ impl Torrents {
         self.note(key);
     }
 
+    /// Whether a torrent has to wait before it downloads.
+    pub fn is_full_for(&self, key: TorrentKey) -> bool {
+        let torrent = self.slab.get(key);
+        torrent.is_some_and(|torrent| self.queue.is_full_for(torrent.life.number))
+    }
+
     /// Takes note of what one does now, and of when it has something to do again.
     pub fn note(&mut self, key: TorrentKey) {
         let Some(torrent) = self.slab.get_mut(key) else {

@@ -89,6 +89,17 @@ impl Torrent {
         }
     }
 
+    /// Whether it is checked, or waits for that, and an earlier run has got a part of it: it goes
+    /// on with its download then.
+    pub fn resumes_after_check(&self) -> bool {
+        let (done, all) = match (&self.life.unchecked, &self.content) {
+            (Some(unchecked), _) => (unchecked.done, unchecked.size),
+            (None, Some(content)) => (content.pieces.done(), content.pieces.wanted()),
+            (None, None) => return false,
+        };
+        self.life.stage == Stage::Checking && self.order.download && done > 0 && done < all
+    }
+
     /// Joins the swarm, once the check is over and nothing has ended the torrent. Before the first
     /// write its record is saved: what a clean record omits would not be hashed again after a kill.
     pub fn begin(&mut self, with: &mut Lent<'_>, now: Now) {

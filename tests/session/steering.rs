@@ -221,6 +221,25 @@ fn the_first_that_were_added_download_first() {
 }
 
 #[test]
+fn a_download_that_was_begun_keeps_its_place_while_it_is_checked() {
+    let mut bench = Bench::getter(4, &[]);
+    bench.begins(|config, order| {
+        config.active = Some(1);
+        order.trusted = Bits::new(4);
+        order.trusted.set(0);
+        order.to_hash = Bits::new(4);
+        order.to_hash.set(1);
+    });
+    bench.adds("new", |_| ());
+    bench.turn();
+    bench.turn();
+    assert_eq!(
+        states(&bench),
+        [(1, State::Downloading), (2, State::Queued)]
+    );
+}
+
+#[test]
 fn a_seed_needs_no_turn_among_downloads() {
     let mut bench = Bench::getter(2, &[]);
     bench.begins(|config, _| config.active = Some(1));

@@ -8,7 +8,7 @@ fn torrents_are_shown_with_the_fields_asked_for() {
     run.view.torrents[1] = torrent(2, State::Failed);
     assert_eq!(
         run.answer(r#"{"method":"torrent-get","arguments":{"fields":["id","hashString","errorString","leftUntilDone","nonsense","rateDownload","uploadRatio","id"],"ids":[2,1,9]}}"#),
-        r#"{"arguments":{"torrents":[{"id":2,"hashString":"00000000000000000000000000000000000000a2","errorString":"disk: full","leftUntilDone":750,"rateDownload":10,"uploadRatio":0.25},{"id":1,"hashString":"00000000000000000000000000000000000000a1","errorString":"","leftUntilDone":750,"rateDownload":10,"uploadRatio":0.25}]},"result":"success"}"#,
+        r#"{"arguments":{"torrents":[{"id":2,"hashString":"00000000000000000000000000000000000000a2","errorString":"disk: full","leftUntilDone":750,"rateDownload":10,"uploadRatio":0.1},{"id":1,"hashString":"00000000000000000000000000000000000000a1","errorString":"","leftUntilDone":750,"rateDownload":10,"uploadRatio":0.1}]},"result":"success"}"#,
     );
     // The new form knows new names alone; the old form knows both and answers with the old.
     let fields = r#"{"fields":["error_string","hashString","id"],"ids":1}"#;
@@ -86,7 +86,7 @@ fn fields_have_the_types_of_the_table() {
         ("rate_upload", "20"),
         ("downloaded_ever", "400"),
         ("uploaded_ever", "100"),
-        ("upload_ratio", "0.25"),
+        ("upload_ratio", "0.1"),
         ("download_limit", "100"),
         ("download_limited", "false"),
         ("upload_limit", "3"),
