@@ -61,6 +61,17 @@ fn the_command_line_wins_over_the_file() {
 }
 
 #[test]
+fn a_file_in_place_of_the_folder_is_said_in_one_line() {
+    let dir = super::support::dir::Dir::new();
+    let path = dir.file("run", "a file");
+    let output = brooklet(None).arg("run").arg(&path).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains(&*path.to_string_lossy()), "{said}");
+}
+
+#[test]
 fn a_service_manager_is_told() {
     let dir = super::support::dir::Dir::new();
     let path = dir.join("notify");

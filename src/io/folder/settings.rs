@@ -86,6 +86,8 @@ impl Wishes {
         let path = folder.join("config");
         let (file, wrong) = match load(&path) {
             Ok(text) => reader(&path, &text),
+            // The run itself says so.
+            Err(_) if folder.exists() && !folder.is_dir() => (Settings::default(), Vec::new()),
             Err(why) => (Settings::default(), vec![why]),
         };
         let wishes = Wishes {
