@@ -425,10 +425,10 @@ fn private_torrents_say_nothing_to_anybody() {
         seed.signal("TERM");
         assert_eq!(seed.code(SOON), 143);
         let heard = |ear: &mut Child, name: &str| ear.events(name).len();
-        let counts = ["heard", "node", "pex", "dialed"].map(|name| heard(&mut ear, name));
+        let counts = ["heard", "node", "pex", "port", "dialed"].map(|name| heard(&mut ear, name));
         if private {
             assert_eq!(
-                counts, [0; 4],
+                counts, [0; 5],
                 "searches, packets of the DHT, ut_pex, calls"
             );
         } else {

@@ -208,6 +208,7 @@ impl Greeting {
         self.caps = Capabilities {
             fast: theirs.fast(),
             extended: theirs.extended(),
+            dht: local.dht && theirs.dht(),
         };
         if let Step::Enter(phase) = step(&self.phase, Kind::Handshake, self.caps) {
             self.phase = phase;

@@ -144,7 +144,12 @@ impl Peer {
                 None
             }
             Message::Extended { id, payload } => self.on_extended(id, payload)?,
-            Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => None,
+            // It counts once: with many ports the peer would have us send to all of its host.
+            Message::Port(port) => {
+                self.caps.dht = false;
+                Some(Event::Node(port))
+            }
+            Message::KeepAlive | Message::Unknown(_) => None,
         })
     }
 

@@ -10,6 +10,8 @@ pub struct Local {
     pub info_hash: InfoHash,
     /// Our name in this run.
     pub peer_id: PeerId,
+    /// We are a node of the DHT, and the torrent takes part in it (BEP 5).
+    pub dht: bool,
     /// The torrent's measures.
     pub geometry: Geometry,
     /// Bytes of messages that may wait for one peer: more mean that it does not read.
@@ -19,6 +21,7 @@ pub struct Local {
 impl Local {
     /// Our handshake.
     pub fn handshake(&self) -> Handshake {
-        Handshake::ours(self.info_hash, self.peer_id)
+        let ours = Handshake::ours(self.info_hash, self.peer_id);
+        if self.dht { ours.with_dht() } else { ours }
     }
 }

@@ -49,6 +49,8 @@ pub enum Event<'a> {
     Allowed(u32),
     /// It said which extensions it speaks, or changed that: see [`Peer::extensions`].
     Extended,
+    /// Its node of the DHT is at this port of UDP (BEP 5). It is told once.
+    Node(u16),
     /// It named other peers (BEP 11).
     Exchange(PeerExchange),
     /// A message of the metadata extension (BEP 9).

@@ -26,6 +26,8 @@ pub struct Capabilities {
     pub fast: bool,
     /// The extension protocol (BEP 10).
     pub extended: bool,
+    /// Both are nodes of the DHT (BEP 5), and the peer has not said yet where its node is.
+    pub dht: bool,
 }
 
 /// What becomes of a message.
@@ -104,6 +106,7 @@ fn open(kind: Kind, caps: Capabilities) -> Step {
             }
         }
         Kind::Extended if caps.extended => Step::Take,
+        Kind::Port if caps.dht => Step::Take,
         Kind::Port | Kind::Extended => Step::Ignore(Why::NotOffered),
         Kind::Unknown => Step::Ignore(Why::Unknown),
     }
@@ -116,10 +119,12 @@ mod tests {
     const FAST: Capabilities = Capabilities {
         fast: true,
         extended: true,
+        dht: true,
     };
     const PLAIN: Capabilities = Capabilities {
         fast: false,
         extended: false,
+        dht: false,
     };
 
     #[test]
@@ -139,6 +144,11 @@ mod tests {
             Step::Ignore(Why::NotOffered)
         );
         assert_eq!(step(&Phase::Opening, Kind::Extended, FAST), Step::Take);
+        assert_eq!(step(&Phase::Opening, Kind::Port, FAST), Step::Take);
+        assert_eq!(
+            step(&Phase::Open, Kind::Port, PLAIN),
+            Step::Ignore(Why::NotOffered)
+        );
         assert_eq!(step(&Phase::Opening, Kind::KeepAlive, PLAIN), Step::Take);
     }
 

@@ -29,6 +29,13 @@ impl Peer {
         }
     }
 
+    /// Says at which port of UDP our node of the DHT is, if it is a node, too (BEP 5).
+    pub fn say_node(&mut self, port: u16) {
+        if self.caps.dht {
+            self.say(Message::Port(port));
+        }
+    }
+
     /// Says which extensions we speak, if it speaks any (BEP 10).
     pub fn extend(&mut self, ours: ExtendedGreeting) {
         if let Some(extensions) = &mut self.extensions {

@@ -1,6 +1,8 @@
 //! Extended handshakes (BEP 10), and the metadata of torrents (BEP 9): fetched where only the info
 //! hash is known, and sent to peers that ask.
 
+use std::net::SocketAddr;
+
 use super::session::Session;
 use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Event, Fault};
@@ -57,6 +59,10 @@ pub(super) fn observe(
             }
             let limits = member.peer.frame_limits();
             session.torrents.allow_frames(limits);
+        }
+        Event::Node(port) if torrent.order.dht => {
+            let node = SocketAddr::new(member.peer.addr().ip(), port);
+            session.finding.add_nodes(&[node]);
         }
         Event::Exchange(message) => {
             let port = session.config.us.port;

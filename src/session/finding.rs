@@ -82,7 +82,8 @@ impl Finding {
 
     /// A datagram of the DHT came.
     pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Now) {
-        if let Some(dht) = &mut self.dht {
+        let wanted = !self.wanted.is_empty();
+        if let Some(dht) = self.dht.as_mut().filter(|_| wanted) {
             dht.receive(from, datagram, now);
             self.stirred = true;
         }
@@ -91,14 +92,13 @@ impl Finding {
     /// When something is to be done though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
         let nearby = self.nearby.next_deadline();
-        let Some(dht) = &self.dht else {
+        let Some(dht) = self.dht.as_ref().filter(|_| !self.wanted.is_empty()) else {
             return nearby;
         };
         if self.stirred {
             return Some(Now::default());
         }
         let hosts = self.hosts.next_deadline();
-        let hosts = hosts.filter(|_| !self.wanted.is_empty());
         let next = sooner(dht.next_deadline(), sooner(hosts, self.keep_at));
         sooner(nearby, next)
     }
@@ -115,7 +115,10 @@ impl Finding {
                 self.note(torrent, port, now);
             }
         }
-        let Some(dht) = &mut self.dht else {
+        // Without a torrent that takes part the node neither asks nor answers: the last one may
+        // have turned out to be private.
+        let wanted = !self.wanted.is_empty();
+        let Some(dht) = self.dht.as_mut().filter(|_| wanted) else {
             return;
         };
         let due = dht.next_deadline().is_some_and(|at| at <= now);

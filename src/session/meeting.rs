@@ -91,6 +91,8 @@ impl Meeting<'_> {
             Stage::Metadata => member.peer.await_metadata(),
             _ => {}
         }
+        // One port is for peers over TCP and for the DHT over UDP.
+        member.peer.say_node(self.port);
         let client = member.remote.client();
         torrent.report(Report::Connected { addr, client }, self.effects);
     }

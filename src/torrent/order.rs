@@ -155,6 +155,7 @@ impl Order {
         Local {
             info_hash: self.info_hash,
             peer_id: us.peer_id,
+            dht: self.dht,
             geometry: self.geometry,
             unsent: us.share.min(limits::UNSENT) + Bits::bytes(self.geometry.pieces()),
         }

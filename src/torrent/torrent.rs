@@ -54,7 +54,7 @@ pub struct Torrent {
     /// What its user has heard of its progress.
     pub reporting: Reporting,
     /// The connection that ended last, unless we ended it for a reason of our own.
-    pub ended: Option<Ended>,
+    pub ended: Option<Box<Ended>>,
     /// The peers that owed us blocks when it began to ask in this turn, and one more: it bounds how
     /// many pieces are partial.
     pub active: u32,

@@ -37,7 +37,7 @@ pub struct Twins<'a> {
     slots: &'a mut Slab<Slot>,
     members: &'a SortedSet<PeerKey>,
     candidates: &'a mut Candidates,
-    ended: &'a mut Option<Ended>,
+    ended: &'a mut Option<Box<Ended>>,
 }
 
 impl<'a> Twins<'a> {
@@ -141,7 +141,7 @@ impl<'a> Twins<'a> {
     /// the address of the old one is no longer dialed.
     fn adopt(&mut self, key: PeerKey, remote: PeerId, now: Now) {
         let slot = &mut self.slots[key];
-        let ended = self.ended.filter(|ended| {
+        let ended = self.ended.as_deref().filter(|ended| {
             let began = ended.outbound && slot.is_outbound();
             let new = (remote, slot.addr());
             let same = ended
@@ -209,13 +209,13 @@ impl<'a> Twins<'a> {
         if was_dialing || !(hung_up || *fault == Fault::Duplicate) {
             return;
         }
-        let last = self.ended.replace(Ended {
+        let last = self.ended.replace(Box::new(Ended {
             addr,
             // Only a peer that hung up itself may have chosen another connection.
             remote: named,
             outbound,
             at: now,
-        });
+        }));
         let crossed = last.filter(|last| {
             let same = last.addr.ip().to_canonical() == ip;
             same && last.outbound != outbound && now.since(last.at) <= limits::CROSSING

@@ -21,6 +21,9 @@ const FAST: u8 = 0x04;
 /// The bit of the sixth reserved byte that means "I speak the extension protocol" (BEP 10).
 const EXTENDED: u8 = 0x10;
 
+/// The bit of the last reserved byte that means "I am a node of the DHT" (BEP 5).
+const DHT: u8 = 0x01;
+
 /// A handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Handshake {
@@ -49,6 +52,19 @@ impl Handshake {
             info_hash,
             peer_id,
         }
+    }
+
+    /// The same of a client that is a node of the DHT, too (BEP 5).
+    pub fn with_dht(mut self) -> Handshake {
+        let [.., last] = &mut self.reserved;
+        *last |= DHT;
+        self
+    }
+
+    /// Whether the sender is a node of the DHT (BEP 5).
+    pub fn dht(&self) -> bool {
+        let [.., last] = self.reserved;
+        last & DHT != 0
     }
 
     /// Whether the sender speaks the extension protocol (BEP 10).
@@ -137,6 +153,7 @@ mod tests {
             ..sent
         };
         assert!(sent.fast() && !plain.fast());
+        assert!(!sent.dht() && sent.with_dht().dht() && sent.with_dht().fast());
     }
 
     #[test]

@@ -18,6 +18,7 @@ fn local() -> Local {
     Local {
         info_hash: InfoHash([1; 20]),
         peer_id: PeerId([2; 20]),
+        dht: false,
         geometry: Geometry::new(u64::from(PIECES * PIECE), PIECE).unwrap(),
         unsent: limits::UNSENT,
     }

@@ -23,6 +23,7 @@ mod fetching;
 mod incoming;
 mod meeting;
 mod nearby;
+mod nodes;
 mod patience;
 mod places;
 mod rates;

@@ -370,18 +370,20 @@ fn legal() -> String {
     const PLAIN: Capabilities = Capabilities {
         fast: false,
         extended: false,
+        dht: false,
     };
     const FAST: Capabilities = Capabilities {
         fast: true,
         extended: true,
+        dht: true,
     };
     let columns = [
         ("Dialing", Phase::Dialing, PLAIN),
         ("Greeting", Phase::Greeting, PLAIN),
         ("Opening, plain", Phase::Opening, PLAIN),
-        ("Opening, fast and extended", Phase::Opening, FAST),
+        ("Opening, all agreed", Phase::Opening, FAST),
         ("Open, plain", Phase::Open, PLAIN),
-        ("Open, fast and extended", Phase::Open, FAST),
+        ("Open, all agreed", Phase::Open, FAST),
         ("Closing", Phase::Closing(Fault::Closed), PLAIN),
     ];
     let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();

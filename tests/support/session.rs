@@ -122,6 +122,7 @@ impl Bench {
             local: Local {
                 info_hash: InfoHash(*b"abcdefghijklmnopqrst"),
                 peer_id: PeerId(*b"-bk0100-ABCDEFGHIJKL"),
+                dht: false,
                 geometry: Geometry::new(u64::from(size), PIECE).unwrap(),
                 unsent: limits::UNSENT,
             },
@@ -473,6 +474,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         peer_id,
         geometry,
         unsent,
+        ..
     } = setting.local;
     let hash = |piece: &[u8]| PieceHash(Sha1::digest(piece).into());
     let us = Us {

@@ -84,6 +84,7 @@ impl Setting {
             local: Local {
                 info_hash: meta.info_hash,
                 peer_id: PeerId(*b"-bk0100-ABCDEFGHIJKL"),
+                dht: false,
                 geometry: meta.geometry,
                 unsent: limits::UNSENT,
             },

@@ -137,6 +137,7 @@ pub fn event_words(event: &Event<'_>) -> String {
         Event::Rejected(block) => format!("event rejected {}", words(*block)),
         Event::Allowed(piece) => format!("event allowed {piece}"),
         Event::Extended => "event extended".to_string(),
+        Event::Node(port) => format!("event node {port}"),
         Event::Exchange(said) => {
             let (new, gone) = (said.added.len(), said.dropped.len());
             format!("event exchange {new} new, {gone} gone")

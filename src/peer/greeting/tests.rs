@@ -13,6 +13,7 @@ fn local() -> Local {
     Local {
         info_hash: TORRENT,
         peer_id: OURS,
+        dht: false,
         geometry: Geometry::new(1 << 20, 1 << 14).unwrap(),
         unsent: limits::UNSENT,
     }

@@ -34,6 +34,7 @@ fn asking_for(blocks: usize) -> Peer {
     let local = Local {
         info_hash,
         peer_id: LOCAL,
+        dht: false,
         geometry,
         unsent: limits::UNSENT,
     };

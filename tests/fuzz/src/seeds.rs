@@ -123,6 +123,7 @@ fn said(testdata: &Path) -> Vec<Vec<Vec<u8>>> {
         local: Local {
             info_hash: meta.info_hash,
             peer_id: PeerId(*b"-bk0100-ABCDEFGHIJKL"),
+            dht: false,
             geometry: meta.geometry,
             unsent: UNSENT,
         },

@@ -52,6 +52,7 @@ impl Torrent {
             local: Local {
                 info_hash: InfoHash(*b"abcdefghijklmnopqrst"),
                 peer_id: PeerId(*b"-bk0100-ABCDEFGHIJKL"),
+                dht: false,
                 geometry: Geometry::new(size.into(), piece).expect("a torrent has content"),
                 unsent: 64 * 1024,
             },
