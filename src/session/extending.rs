@@ -47,12 +47,13 @@ pub(super) fn observe(
             if torrent.order.pex {
                 torrent.awake_mut().exchange.on_known(member, now);
             }
+            let host = (key, member.peer.addr().ip().to_canonical());
             let theirs = member.peer.extensions().map(|it| it.theirs());
             let speaks = theirs.filter(|it| it.number(Extension::Metadata).is_some());
             match (&mut torrent.awake_mut().fetch, speaks) {
                 (Some(fetch), Some(said)) => {
                     let client = said.client.as_deref().unwrap_or_default();
-                    fetch.on_peer(key, said.metadata_size, client.starts_with(ORDERLY), now);
+                    fetch.on_peer(host, said.metadata_size, client.starts_with(ORDERLY), now);
                 }
                 (Some(fetch), None) => fetch.on_gone(key),
                 (None, _) => {}

@@ -4,17 +4,25 @@
 //!
 //! - Peers that disagree about the length are asked at the same time, each for the length that it
 //!   named.
+//! - A host that holds the search up gets a strike: a late block, a length that was fetched for a
+//!   while and is not whole, a dictionary asked of it alone that did not come in time. Peers and
+//!   lengths of hosts with few strikes come first, so each has its turn.
 //! - A dictionary that is wrong and came from one peer proves that peer a liar. One that came from
 //!   several is fetched anew from one of them alone, and then from the next; once it is right,
 //!   every peer that had sent other bytes is known.
 
-use sha1::{Digest as _, Sha1};
+use std::cmp::Reverse;
+use std::net::IpAddr;
 
 use crate::base::{InfoHash, Now, PeerKey, SortedMap, SortedSet, limits, sooner};
 use crate::wire::extended::metadata::{BLOCK, blocks};
 
-/// SHA-1 of a block.
-type Sum = [u8; 20];
+mod asked;
+mod attempt;
+
+use asked::Asked;
+pub use attempt::length;
+use attempt::{Attempt, solo_time};
 
 /// The search for the dictionary.
 #[derive(Debug)]
@@ -23,48 +31,13 @@ pub struct Metadata {
     peers: SortedMap<PeerKey, Asked>,
     /// By the length that peers say there is.
     attempts: SortedMap<u32, Attempt>,
+    /// Strikes of hosts, of those that are gone too.
+    hosts: SortedMap<IpAddr, u32>,
+    /// When the lengths that are fetched had their turn.
+    turn_ends: Option<Now>,
     /// Peers that sent wrong blocks and were not reported yet.
     liars: Vec<PeerKey>,
     whole: Option<Vec<u8>>,
-}
-
-/// A peer that speaks the metadata extension.
-#[derive(Debug)]
-struct Asked {
-    /// Bytes of the dictionary, as it says; `None`: it does not have it.
-    size: Option<u32>,
-    /// The blocks that it was asked for, and when.
-    asked: SortedMap<u32, Now>,
-    /// The blocks that it was asked for and has not sent in time: they count if they come.
-    late: SortedSet<u32>,
-    /// Blocks that it may be asked for at a time.
-    depth: usize,
-    /// It answers one request at a time.
-    orderly: bool,
-    /// It is left alone until then.
-    until: Option<Now>,
-}
-
-impl Asked {
-    /// Nothing that it was asked for counts any more.
-    fn forget_asked(&mut self) {
-        self.asked.clear();
-        self.late = SortedSet::new();
-    }
-}
-
-/// A dictionary of one length.
-#[derive(Debug, Default)]
-struct Attempt {
-    blocks: SortedMap<u32, (PeerKey, Vec<u8>)>,
-    /// The only peer that is asked, since the blocks of several peers together were wrong.
-    solo: Option<PeerKey>,
-    /// Peers that were asked alone before.
-    tried: SortedSet<PeerKey>,
-    /// Blocks of dictionaries that were wrong, by their senders.
-    doubted: Vec<(PeerKey, u32, Sum)>,
-    /// When a block came last, or the only peer was chosen.
-    moved: Option<Now>,
 }
 
 /// How far it is.
@@ -83,6 +56,8 @@ impl Metadata {
             info_hash,
             peers: SortedMap::new(),
             attempts: SortedMap::new(),
+            hosts: SortedMap::new(),
+            turn_ends: None,
             liars: Vec::new(),
             whole: None,
         }
@@ -90,16 +65,16 @@ impl Metadata {
 
     /// A peer speaks the extension, and perhaps says how many bytes there are. `orderly`: it
     /// answers one request at a time.
-    pub fn on_peer(&mut self, key: PeerKey, size: Option<u32>, orderly: bool, now: Now) {
+    pub fn on_peer(
+        &mut self,
+        (key, host): (PeerKey, IpAddr),
+        size: Option<u32>,
+        orderly: bool,
+        now: Now,
+    ) {
         let size = size.filter(|&size| (1..=limits::METADATA_BYTES as u32).contains(&size));
-        let peer = self.peers.get_or_insert_with(key, || Asked {
-            size: None,
-            asked: SortedMap::new(),
-            late: SortedSet::new(),
-            depth: limits::METADATA_DEPTH,
-            orderly,
-            until: None,
-        });
+        let asked = || Asked::new(host, orderly);
+        let peer = self.peers.get_or_insert_with(key, asked);
         if orderly {
             peer.depth = 1;
         }
@@ -118,11 +93,9 @@ impl Metadata {
         self.peers.remove(&key);
         for attempt in self.attempts.values_mut() {
             // Its key may be another peer's from now on.
-            attempt.doubted.retain(|(sender, _, _)| *sender != key);
-            if attempt.solo == Some(key) {
-                attempt.solo = None;
-                attempt.blocks.clear();
-                attempt.tried.insert(key);
+            attempt.forget_sender(key);
+            if attempt.solo.is_some_and(|(solo, _)| solo == key) {
+                attempt.give_up_solo();
             }
         }
         self.forget_unsaid();
@@ -157,7 +130,8 @@ impl Metadata {
             if peer.size.is_some() {
                 peer.until = Some(now + limits::METADATA_BACKOFF);
             } else {
-                self.on_peer(key, total, orderly, now);
+                let host = peer.host;
+                self.on_peer((key, host), total, orderly, now);
             }
             return true;
         }
@@ -169,13 +143,15 @@ impl Metadata {
         let Some(attempt) = self.attempts.get_mut(&size) else {
             return true;
         };
-        if attempt.solo.is_none_or(|solo| solo == key) {
+        if attempt.solo.is_none_or(|(solo, _)| solo == key) {
             attempt.moved = Some(now);
             let block = || (key, data.to_vec());
             attempt.blocks.get_or_insert_with(piece, block);
         }
         if attempt.blocks.len() == blocks(size) as usize {
             self.judge(size);
+        } else {
+            self.keep_bound();
         }
         true
     }
@@ -196,7 +172,8 @@ impl Metadata {
         if self.whole.is_some() {
             return asks;
         }
-        for peer in self.peers.values_mut() {
+        let mut slow = Vec::new();
+        for (&key, peer) in &mut self.peers {
             let late = |at: &Now| now.since(*at) >= limits::METADATA_LATE;
             if peer.asked.values().any(late) {
                 // rtorrent answers nothing more if it was asked for several at once.
@@ -204,10 +181,12 @@ impl Metadata {
                 let all = peer.asked.iter().filter(|(_, at)| late(at));
                 peer.late.extend(all.map(|(&piece, _)| piece));
                 peer.asked.retain(|_, at| !late(at));
+                slow.push(key);
             }
             peer.until = peer.until.filter(|&at| at > now);
         }
-        for size in self.active() {
+        self.strike(slow);
+        for size in self.active(now) {
             self.plan_attempt(size, now, &mut asks);
         }
         for (&key, peer) in &mut self.peers {
@@ -234,7 +213,9 @@ impl Metadata {
                 .map(|&at| at + limits::METADATA_LATE);
             sooner(late, peer.until)
         });
-        peers.fold(None, sooner)
+        let solos = self.attempts.values();
+        let solos = solos.map(|attempt| attempt.solo.map(|(_, until)| until));
+        peers.chain(solos).fold(self.turn_ends, sooner)
     }
 
     /// The dictionary, once it is whole and right.
@@ -258,50 +239,129 @@ impl Metadata {
         }
     }
 
-    /// The lengths to fetch now: first those that failed least, and of these the ones that most
-    /// peers name; together no more bytes than one dictionary may have.
-    fn active(&mut self) -> Vec<u32> {
-        let mut said: SortedMap<u32, usize> = SortedMap::new();
-        for size in self.peers.values().filter_map(|peer| peer.size) {
-            *said.get_or_insert_with(size, Default::default) += 1;
+    /// The lengths to fetch now: first those of hosts with the fewest strikes, and of these the
+    /// ones that most hosts name. Where there are several, their hosts get a strike after each
+    /// turn.
+    fn active(&mut self, now: Now) -> Vec<u32> {
+        let mut sizes = self.ranked();
+        if sizes.len() < 2 {
+            self.turn_ends = None;
+        } else if self.turn_ends.is_some_and(|ends| ends <= now) {
+            let had_it = |peer: &Asked| {
+                let mut had = sizes.iter().take(limits::METADATA_SIZES);
+                had.any(|&size| peer.size == Some(size))
+            };
+            let struck = self.peers.iter().filter(|(_, peer)| had_it(peer));
+            let struck = struck.map(|(&key, _)| key).collect();
+            self.strike(struck);
+            self.turn_ends = None;
+            sizes = self.ranked();
         }
-        let rank = |size: &u32| {
-            let failed = self.attempts.get(size).map_or(0, |it| it.tried.len());
-            (failed, std::cmp::Reverse(said.get(size).copied()), *size)
-        };
-        let mut sizes: Vec<u32> = said.keys().copied().collect();
-        sizes.sort_by_key(rank);
-        let mut bytes = 0;
-        sizes.retain(|&size| {
-            bytes += size as usize;
-            bytes <= limits::METADATA_BYTES || bytes == size as usize
-        });
+        if sizes.len() > 1 {
+            self.turn_ends.get_or_insert(now + limits::METADATA_TURN);
+        }
         sizes.truncate(limits::METADATA_SIZES);
-        self.attempts.retain(|size, _| sizes.contains(size));
         for &size in &sizes {
             self.attempts.get_or_insert_with(size, Default::default);
         }
         sizes
     }
 
-    fn plan_attempt(&mut self, size: u32, now: Now, asks: &mut Vec<(PeerKey, u32)>) {
-        let Some(attempt) = self.attempts.get_mut(&size) else {
+    /// The lengths that peers name, those to fetch first in front.
+    fn ranked(&self) -> Vec<u32> {
+        let mut said: SortedMap<u32, ((u32, u32), SortedSet<IpAddr>)> = SortedMap::new();
+        for peer in self.peers.values() {
+            if let Some(size) = peer.size {
+                let rank = self.rank(peer);
+                let (least, hosts) = said.get_or_insert_with(size, || (rank, SortedSet::new()));
+                *least = rank.min(*least);
+                hosts.insert(peer.host);
+            }
+        }
+        let mut sizes: Vec<u32> = said.keys().copied().collect();
+        sizes.sort_by_key(|size| {
+            let said = said
+                .get(size)
+                .map(|(least, hosts)| (*least, Reverse(hosts.len())));
+            (said, *size)
+        });
+        sizes
+    }
+
+    /// Peers of a lower rank are asked first.
+    fn rank(&self, peer: &Asked) -> (u32, u32) {
+        (
+            self.hosts.get(&peer.host).copied().unwrap_or(0),
+            peer.strikes,
+        )
+    }
+
+    /// Gives these peers a strike, and each of their hosts one.
+    fn strike(&mut self, peers: Vec<PeerKey>) {
+        let mut hosts = SortedSet::new();
+        for key in peers {
+            if let Some(peer) = self.peers.get_mut(&key) {
+                peer.strikes += 1;
+                hosts.insert(peer.host);
+            }
+        }
+        for &host in hosts.iter() {
+            *self.hosts.get_or_insert_with(host, Default::default) += 1;
+        }
+        if self.hosts.len() > limits::METADATA_HOSTS {
+            let here: SortedSet<IpAddr> = self.peers.values().map(|peer| peer.host).collect();
+            self.hosts.retain(|host, _| here.contains(host));
+        }
+    }
+
+    /// Forgets the blocks of the lengths that rank last, where those of all lengths are too many.
+    fn keep_bound(&mut self) {
+        let kept = self.attempts.values().map(|attempt| attempt.blocks.len());
+        let mut over = kept.sum::<usize>() * BLOCK as usize;
+        if over <= limits::METADATA_BYTES {
+            return;
+        }
+        for size in self.ranked().into_iter().rev() {
+            if let Some(attempt) = self.attempts.get_mut(&size) {
+                over -= attempt.blocks.len() * BLOCK as usize;
+                attempt.blocks.clear();
+            }
+            if over <= limits::METADATA_BYTES {
+                return;
+            }
+        }
+    }
+
+    /// Chooses the peer to ask alone, where the blocks of several were wrong. Each time that all
+    /// were asked, they get more time for it: some are slow.
+    fn choose_solo(&mut self, size: u32, now: Now) {
+        let Some(attempt) = self.attempts.get_mut(&size).filter(|it| it.apart) else {
             return;
         };
-        let patience = limits::METADATA_LATE * 2;
-        let since = |moved: Option<Now>| now.since(moved.unwrap_or(now)) >= patience;
-        if let Some(solo) = attempt.solo.filter(|_| since(attempt.moved)) {
-            attempt.tried.insert(solo);
-            attempt.solo = None;
-            attempt.blocks.clear();
+        let silent = attempt.moved.unwrap_or(now) + limits::METADATA_LATE * 2;
+        if let Some((solo, until)) = attempt.solo {
+            if silent.min(until) > now {
+                return;
+            }
+            attempt.give_up_solo();
+            self.strike(vec![solo]);
         }
-        if attempt.solo.is_none() && !attempt.doubted.is_empty() {
+        let named = self.peers.iter().filter(|(_, it)| it.size == Some(size));
+        let count = named.clone().count() as u32;
+        let chosen = named.min_by_key(|(key, peer)| (peer.until, self.rank(peer), **key));
+        let chosen = chosen.map(|(&key, _)| key);
+        if let Some(attempt) = self.attempts.get_mut(&size) {
+            let time = solo_time(size) * (1 + attempt.tried / count.max(1));
+            attempt.solo = chosen.map(|key| (key, now + time));
             attempt.moved = Some(now);
-            let mut peers = self.peers.iter().filter(|(_, it)| it.size == Some(size));
-            let untried = peers.clone().find(|(key, _)| !attempt.tried.contains(key));
-            attempt.solo = untried.or_else(|| peers.next()).map(|(&key, _)| key);
         }
-        let solo = attempt.solo;
+    }
+
+    fn plan_attempt(&mut self, size: u32, now: Now, asks: &mut Vec<(PeerKey, u32)>) {
+        self.choose_solo(size, now);
+        let Some(attempt) = self.attempts.get(&size) else {
+            return;
+        };
         let mut askers: SortedMap<u32, usize> = SortedMap::new();
         for peer in self.peers.values().filter(|peer| peer.size == Some(size)) {
             for &piece in peer.asked.keys() {
@@ -311,11 +371,20 @@ impl Metadata {
         let missing: Vec<u32> = (0..blocks(size))
             .filter(|piece| !attempt.blocks.contains_key(piece))
             .collect();
-        let asked_of = |key: PeerKey| solo.is_none_or(|solo| solo == key);
+        let solo = attempt.solo.map(|(key, _)| key);
+        let may = |(key, peer): &(&PeerKey, &Asked)| {
+            let asked = solo.is_none_or(|solo| solo == **key);
+            asked && peer.size == Some(size) && peer.until.is_none()
+        };
+        let mut keys: Vec<_> = self.peers.iter().filter(may).collect();
+        keys.sort_by_key(|(key, peer)| (self.rank(peer), **key));
+        let keys: Vec<PeerKey> = keys.into_iter().map(|(&key, _)| key).collect();
         for most in 1..=limits::METADATA_TWICE {
-            for (&key, peer) in &mut self.peers {
-                let may = peer.size == Some(size) && peer.until.is_none() && asked_of(key);
-                for &piece in missing.iter().filter(|_| may) {
+            for &key in &keys {
+                let Some(peer) = self.peers.get_mut(&key) else {
+                    continue;
+                };
+                for &piece in &missing {
                     let count = askers.get_or_insert_with(piece, Default::default);
                     let room = peer.asked.len() < peer.depth;
                     if room && *count < most && !peer.asked.contains_key(&piece) {
@@ -330,46 +399,26 @@ impl Metadata {
 
     /// Everything of this length came.
     fn judge(&mut self, size: u32) {
-        let Some(mut attempt) = self.attempts.remove(&size) else {
+        let Some(attempt) = self.attempts.get_mut(&size) else {
             return;
         };
-        let parts = attempt.blocks.values().map(|(_, block)| &block[..]);
-        let whole: Vec<u8> = parts.collect::<Vec<_>>().concat();
-        let right = Sha1::digest(&whole)[..] == self.info_hash.0;
-        let sum = |block: &[u8]| -> Sum { Sha1::digest(block).into() };
-        if right {
-            let wrong = attempt.doubted.iter().filter(|(_, piece, doubted)| {
-                let block = attempt.blocks.get(piece);
-                block.is_some_and(|(_, block)| sum(block) != *doubted)
-            });
-            self.liars.extend(wrong.map(|(key, _, _)| *key));
+        if attempt.is_right(self.info_hash) {
+            self.liars.extend(attempt.liars());
             self.liars.sort_unstable();
             self.liars.dedup();
-            self.whole = Some(whole);
+            self.whole = Some(attempt.take_whole());
             self.attempts.clear();
             return;
         }
-        let senders: SortedSet<PeerKey> = attempt.blocks.values().map(|(key, _)| *key).collect();
-        match senders.first() {
-            Some(&liar) if senders.len() == 1 => {
-                self.liars.push(liar);
-                self.peers.remove(&liar);
-                attempt.tried.insert(liar);
-            }
-            _ => {
-                let blocks = attempt.blocks.iter();
-                let doubted = blocks.map(|(&piece, (key, block))| (*key, piece, sum(block)));
-                attempt.doubted = doubted.collect();
-            }
+        if let Some(liar) = attempt.doubt() {
+            self.liars.push(liar);
+            self.peers.remove(&liar);
         }
-        attempt.solo = None;
-        attempt.blocks.clear();
         for peer in self.peers.values_mut() {
             if peer.size == Some(size) {
                 peer.forget_asked();
             }
         }
-        self.attempts.insert(size, attempt);
         self.forget_unsaid();
     }
 
@@ -378,12 +427,6 @@ impl Metadata {
         let said: SortedSet<u32> = self.peers.values().filter_map(|peer| peer.size).collect();
         self.attempts.retain(|size, _| said.contains(size));
     }
-}
-
-/// The length of this block of a dictionary of `size` bytes; `None`: there is no such block.
-pub fn length(size: u32, piece: u32) -> Option<usize> {
-    let start = piece.checked_mul(BLOCK).filter(|&start| start < size)?;
-    Some((size - start).min(BLOCK) as usize)
 }
 
 #[cfg(test)]

@@ -29,6 +29,16 @@ pub const METADATA_LATE: Duration = Duration::from_secs(3);
 pub const METADATA_BACKOFF: Duration = Duration::from_secs(60);
 /// Lengths of the dictionary that are fetched side by side where peers do not agree on it.
 pub const METADATA_SIZES: usize = 3;
+/// Where peers do not agree on the length, the hosts that name those which are fetched get a strike
+/// after this long, so that other lengths have their turn. Honest peers send most dictionaries
+/// within it; the blocks that came are kept until the next turn.
+pub const METADATA_TURN: Duration = Duration::from_secs(4);
+/// Hosts of which strikes are remembered, beside those that are connected: to connect anew is no
+/// way to come first again.
+pub const METADATA_HOSTS: usize = 1_000;
+/// A peer that is asked for a whole dictionary alone gets so long for a block at first, beside
+/// twice [`METADATA_LATE`]: 160 KiB a second, an ordinary uplink.
+pub const METADATA_PACE: Duration = Duration::from_millis(100);
 /// Pieces that a peer names one by one before the metadata is there, and that are remembered.
 pub const EARLY_HAVES: usize = 1_000;
 /// How long the metadata are kept in memory after they were asked for last: a peer that asks for

@@ -1,0 +1,47 @@
+//! A peer that is asked for metadata: what it has said, and what it has to answer.
+
+use std::net::IpAddr;
+
+use crate::base::{Now, SortedMap, SortedSet, limits};
+
+/// A peer that speaks the metadata extension.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) host: IpAddr,
+    /// Strikes of this peer.
+    pub(super) strikes: u32,
+    /// Bytes of the dictionary, as it says; `None`: it does not have it.
+    pub(super) size: Option<u32>,
+    /// The blocks that it was asked for, and when.
+    pub(super) asked: SortedMap<u32, Now>,
+    /// The blocks that it was asked for and has not sent in time: they count if they come.
+    pub(super) late: SortedSet<u32>,
+    /// Blocks that it may be asked for at a time.
+    pub(super) depth: usize,
+    /// It answers one request at a time.
+    pub(super) orderly: bool,
+    /// It is left alone until then.
+    pub(super) until: Option<Now>,
+}
+
+impl Asked {
+    /// One that has said nothing yet. `orderly`: it answers one request at a time.
+    pub(super) fn new(host: IpAddr, orderly: bool) -> Asked {
+        Asked {
+            host,
+            strikes: 0,
+            size: None,
+            asked: SortedMap::new(),
+            late: SortedSet::new(),
+            depth: limits::METADATA_DEPTH,
+            orderly,
+            until: None,
+        }
+    }
+
+    /// Nothing that it was asked for counts any more.
+    pub(super) fn forget_asked(&mut self) {
+        self.asked.clear();
+        self.late = SortedSet::new();
+    }
+}
