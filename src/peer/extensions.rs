@@ -67,10 +67,10 @@ impl Extensions {
         }
         match Extension::of(id) {
             // A peer that names others in a way that cannot be read may be a good one otherwise.
-            Some(Extension::Exchange) if self.ours.exchange.is_some() => {
+            Some(Extension::Exchange) if self.ours.number(Extension::Exchange).is_some() => {
                 Ok(PeerExchange::parse(payload).map_or(Heard::Nothing, Heard::Exchange))
             }
-            Some(Extension::Metadata) if self.ours.metadata.is_some() => {
+            Some(Extension::Metadata) if self.ours.number(Extension::Metadata).is_some() => {
                 let message = MetadataMessage::parse(payload).map_err(Fault::Malformed)?;
                 Ok(Heard::Metadata(message))
             }

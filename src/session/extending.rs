@@ -193,6 +193,21 @@ pub fn expects(session: &Session, key: TorrentKey) -> bool {
     torrent.is_some_and(|torrent| torrent.order.is_undescribed() && !torrent.life.is_ending())
 }
 
+/// Tells a peer that was met before the metadata were there that it can have them from us now; of a
+/// private torrent, that it can have neither these nor other peers (BEP 10: number 0 is off).
+fn greet_again(session: &mut Session, key: PeerKey) {
+    let port = session.config.us.port;
+    let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
+        return;
+    };
+    let ours = greeting(&session.torrents[torrent], member, port);
+    member.peer.extend(ExtendedGreeting {
+        metadata: ours.metadata.or(Some(0)),
+        exchange: ours.exchange.or(Some(0)),
+        ..ours
+    });
+}
+
 /// The metadata of a torrent are there, and its files opened: it goes on as if it had begun with
 /// them. Peers that it has met stay.
 pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
@@ -219,7 +234,10 @@ pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
         let before = Holdings::nothing(local.geometry.pieces());
         let learned = learned.and_then(|()| session.observe(peer, Event::Holdings(before), now));
         match learned {
-            Ok(()) => session.touch(peer),
+            Ok(()) => {
+                greet_again(session, peer);
+                session.touch(peer);
+            }
             Err(fault) => session.hang_up(peer, fault, now),
         }
     }

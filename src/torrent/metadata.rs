@@ -83,7 +83,7 @@ impl Metadata {
             peer.forget_asked();
         }
         if size.is_none() {
-            peer.until.get_or_insert(now + limits::METADATA_BACKOFF);
+            peer.until.get_or_insert(now + peer.poll);
         }
         self.forget_unsaid();
     }
@@ -159,7 +159,7 @@ impl Metadata {
     /// A peer does not send a block.
     pub fn on_reject(&mut self, key: PeerKey, piece: u32, now: Now) {
         if let Some(peer) = self.peers.get_mut(&key) {
-            if peer.asked.remove(&piece).is_some() {
+            if peer.asked.remove(&piece).is_some() && peer.size.is_some() {
                 peer.until = Some(now + limits::METADATA_BACKOFF);
                 peer.forget_asked();
             }
@@ -181,7 +181,7 @@ impl Metadata {
                 let all = peer.asked.iter().filter(|(_, at)| late(at));
                 peer.late.extend(all.map(|(&piece, _)| piece));
                 peer.asked.retain(|_, at| !late(at));
-                slow.push(key);
+                slow.extend(peer.size.map(|_| key));
             }
             peer.until = peer.until.filter(|&at| at > now);
         }
@@ -191,8 +191,9 @@ impl Metadata {
         }
         for (&key, peer) in &mut self.peers {
             if peer.size.is_none() && peer.until.is_none() {
-                // It may have the metadata by now; no client announces that.
-                peer.until = Some(now + limits::METADATA_BACKOFF);
+                // It may have the metadata by now, and few clients say so.
+                peer.poll = (peer.poll * 2).min(limits::METADATA_BACKOFF);
+                peer.until = Some(now + peer.poll);
                 peer.asked.insert(0, now);
                 asks.push((key, 0));
             }

@@ -239,6 +239,39 @@ fn blocks_are_sent_in_the_order_of_requests() {
     assert_eq!(bench.wanted, []);
 }
 
+/// BEP 10: the handshake "may be sent multiple times during the life-time of this connection", to
+/// add extensions and take them back.
+#[test]
+fn peers_are_told_once_the_metadata_are_known() {
+    let length = info().len() as u32;
+    for private in [false, true] {
+        let (mut bench, mut whole) = bench();
+        whole.metadata_size = NonZeroU32::new(length).filter(|_| !private);
+        let (seed, other) = (
+            joins(&mut bench, 1, Some(length)),
+            joins(&mut bench, 2, None),
+        );
+        bench.hears_extended(other);
+        sends_block(&mut bench, seed, &info(), 0);
+        sends_block(&mut bench, seed, &info(), 1);
+        learns(&mut bench, whole);
+        let heard = bench.hears_extended(other);
+        let said = heard.iter().find(|(id, _)| *id == 0).unwrap();
+        let said = ExtendedGreeting::parse(&said.1).unwrap();
+        if private {
+            let off = (Some(0), Some(0), None);
+            assert_eq!((said.metadata, said.exchange, said.metadata_size), off);
+        } else {
+            assert_eq!(
+                (said.metadata, said.metadata_size),
+                (Some(OURS), Some(length))
+            );
+        }
+        assert!(!bench.is_gone(other));
+        bench.session.assert_invariants();
+    }
+}
+
 #[test]
 fn a_private_torrent_offers_nothing() {
     let mut bench = Bench::getter_with(4, &[0], |_, order| order.metadata_size = None);

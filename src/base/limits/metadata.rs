@@ -24,8 +24,10 @@ pub const METADATA_TWICE: usize = 2;
 /// A block that has not come is asked for again after this long. Transmission answers in pulses of
 /// half a second.
 pub const METADATA_LATE: Duration = Duration::from_secs(3);
-/// A peer that rejects a block, or has said no size, is left alone for this long: it may have the
-/// metadata by then.
+/// A peer that has said no size is asked for the first block after this long, and then after twice
+/// as long each time, up to [`METADATA_BACKOFF`]: it may learn the metadata as we do, soon.
+pub const METADATA_POLL: Duration = Duration::from_secs(2);
+/// A peer that rejects a block is left alone for this long: it may have the metadata by then.
 pub const METADATA_BACKOFF: Duration = Duration::from_secs(60);
 /// Lengths of the dictionary that are fetched side by side where peers do not agree on it.
 pub const METADATA_SIZES: usize = 3;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::{Now, SortedMap, SortedSet, limits};
+use crate::base::{Duration, Now, SortedMap, SortedSet, limits};
 
 /// A peer that speaks the metadata extension.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Asked {
     pub(super) orderly: bool,
     /// It is left alone until then.
     pub(super) until: Option<Now>,
+    /// How long it is left alone next where it has said no size.
+    pub(super) poll: Duration,
 }
 
 impl Asked {
@@ -36,6 +38,7 @@ impl Asked {
             depth: limits::METADATA_DEPTH,
             orderly,
             until: None,
+            poll: limits::METADATA_POLL,
         }
     }
 

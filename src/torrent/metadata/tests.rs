@@ -122,8 +122,16 @@ fn a_peer_without_metadata_is_asked_later_whether_it_has_them_now() {
     let right = info(10);
     let mut fetch = search(&right);
     fetch.on_peer(of(0), None, false, at(0));
-    assert_eq!(fetch.plan(at(59)), []);
-    let later = at(0) + limits::METADATA_BACKOFF;
+    assert_eq!(fetch.plan(at(1)), []);
+    let mut asked = Vec::new();
+    for second in 0..200 {
+        for (key, piece) in fetch.plan(at(second)) {
+            asked.push(second);
+            fetch.on_reject(key, piece, at(second));
+        }
+    }
+    assert_eq!(asked, [2, 6, 14, 30, 62, 122, 182]);
+    let later = at(300);
     assert_eq!(fetch.plan(later), [(0, 0)]);
     assert!(fetch.on_data(0, (0, Some(10)), &right, later));
     assert_eq!(fetch.plan(later), [(0, 0)], "now its size is known");
