@@ -265,6 +265,11 @@ impl Metadata {
         for &size in &sizes {
             self.attempts.get_or_insert_with(size, Default::default);
         }
+        for (size, attempt) in &mut self.attempts {
+            if !sizes.contains(size) {
+                attempt.stop_clock(now);
+            }
+        }
         sizes
     }
 

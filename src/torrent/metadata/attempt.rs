@@ -31,6 +31,14 @@ impl Attempt {
         self.blocks.clear();
     }
 
+    /// Other lengths have their turn: the peer that is asked alone does not lose time by that.
+    pub(super) fn stop_clock(&mut self, now: Now) {
+        if let Some((_, until)) = &mut self.solo {
+            *until = (*until).max(now + limits::METADATA_TURN);
+            self.moved = Some(now);
+        }
+    }
+
     /// Its key may be another peer's from now on.
     pub(super) fn forget_sender(&mut self, key: PeerKey) {
         self.doubted.retain(|(sender, _, _)| *sender != key);
