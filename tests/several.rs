@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::PathBuf;
 
-use support::bench::SOON;
+use support::bench::{Bench, SOON, listening};
 use support::child::{Child, Stream, brooklet};
 use support::content::Content;
 use support::dir::Dir;
@@ -216,4 +216,45 @@ fn limits_are_over_all_torrents() {
         .map(|event| event.get("seconds").number())
         .fold(0.0, f64::max);
     assert!(seconds > 2.0, "{seconds}");
+}
+
+/// Only their metadata tell that two links lead to the same files.
+#[test]
+fn the_second_of_two_links_to_the_same_files_is_refused_and_a_link_named_twice_is_one() {
+    let benches = [601, 602].map(|seed| {
+        let bench = Bench::new(seed, 100_000);
+        bench.fill();
+        bench
+    });
+    let mut seeds = benches.each_ref().map(|bench| bench.run("seed", &[]));
+    let links: Vec<String> = benches
+        .iter()
+        .zip(&mut seeds)
+        .map(|(bench, seed)| {
+            let (hash, addr) = (bench.torrent.hex(), listening(seed));
+            format!("magnet:?xt=urn:btih:{hash}&dn={hash}&x.pe={addr}")
+        })
+        .collect();
+    let dir = Dir::new();
+    let mut command = brooklet(None);
+    command.args(["get", &links[0], &links[1], &links[0], "--no-dht"]);
+    command
+        .args(["-p", "0", "--bind", "127.0.0.1", "-d"])
+        .arg(dir.folder("got"));
+    command.arg("--state").arg(dir.join("state"));
+    let mut get = Child::spawn("get", &mut command);
+    assert_eq!(get.code(SOON), 1);
+    let said = get.text(Stream::Err);
+    let twice = format!(
+        "{}: the same torrent is named twice",
+        benches[0].torrent.hex()
+    );
+    assert!(said.contains(&twice), "{said}");
+    let refused = "content.bin: its files are those of content.bin, which was known first";
+    assert_eq!(said.matches(refused).count(), 1, "{said}");
+    let got = fs::read(dir.join("got/content.bin")).unwrap();
+    assert!(
+        benches.iter().any(|bench| bench.torrent.bytes == got),
+        "{said}"
+    );
 }

@@ -48,8 +48,9 @@ pub struct Holder {
 }
 
 impl Taken {
-    /// Why a torrent of this name is not run, as a line for the user.
-    pub fn words(&self, name: &str) -> String {
+    /// Why a torrent of this name is not run, as a line for the user. `way`: how the other one came
+    /// first.
+    pub fn words(&self, name: &str, way: &str) -> String {
         match self {
             Taken::Twice => format!("{name}: the same torrent is named twice"),
             Taken::By(other) if other.is_nested => {
@@ -58,7 +59,7 @@ impl Taken {
             }
             Taken::By(other) => {
                 let other = &other.name;
-                format!("{name}: its files are those of {other}, which is named first")
+                format!("{name}: its files are those of {other}, which {way} first")
             }
         }
     }

@@ -117,7 +117,7 @@ impl Pending {
     fn claim(&mut self, next: Next) -> Result<Next, String> {
         if let Next::Open(setup) = &next {
             let taken = self.claims.take_place(&setup.request());
-            taken.map_err(|taken| taken.words(&setup.metainfo.name))?;
+            taken.map_err(|taken| taken.words(&setup.metainfo.name, "was known"))?;
         }
         Ok(next)
     }

@@ -333,7 +333,7 @@ fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> (usize, Clai
         let Err(taken) = claims.take(&setup.request()) else {
             return true;
         };
-        let why = taken.words(&setup.metainfo.name);
+        let why = taken.words(&setup.metainfo.name, "is named");
         let is_other = taken != Taken::Twice;
         refused += usize::from(is_other);
         let _ = reporter(

@@ -39,6 +39,8 @@ pub enum Report {
     },
     /// How far the search for a torrent's metadata is; comes with the progress.
     Waiting {
+        /// Nodes of the DHT that answered the last lookup, if there was one.
+        nodes: Option<usize>,
         /// Addresses of peers.
         found: usize,
         /// Peers that have the metadata, and blocks of it.

@@ -45,6 +45,8 @@ pub struct Metadata {
 pub struct Reached {
     /// Peers that have it.
     pub peers: usize,
+    /// Those of them that have refused to send it.
+    pub refusing: usize,
     /// Blocks that came, of how many.
     pub blocks: (u32, u32),
 }
@@ -234,8 +236,10 @@ impl Metadata {
         let furthest = self.attempts.iter();
         let furthest = furthest.max_by_key(|(_, attempt)| attempt.blocks.len());
         let of = |(&size, attempt): (&u32, &Attempt)| (attempt.blocks.len() as u32, blocks(size));
+        let with_it = || self.peers.values().filter(|it| it.size.is_some());
         Reached {
-            peers: self.peers.values().filter(|it| it.size.is_some()).count(),
+            peers: with_it().count(),
+            refusing: with_it().filter(|it| it.until.is_some()).count(),
             blocks: furthest.map_or((0, 0), of),
         }
     }

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use crate::base::{Duration, Now, SortedMap, SortedSet, limits};
+use super::metadata::Reached;
+use crate::base::{Duration, Now, SortedMap, SortedSet, limits, sooner};
 
 /// What is known of it.
 #[derive(Debug)]
@@ -12,13 +13,16 @@ pub struct Search {
     /// answered nor failed.
     trackers: Vec<(String, Option<Result<usize, String>>)>,
     /// Nodes that the last lookup in the DHT asked, and the peers that they named.
-    looked: Option<(usize, usize)>,
+    pub looked: Option<(usize, usize)>,
     /// Peers that the user named.
     named: SortedSet<SocketAddr>,
     /// Why dials failed since a peer was connected last, and how many.
     failed: SortedMap<String, usize>,
     /// The moment since which no peer is connected.
     alone: Option<Now>,
+    /// Blocks of the metadata that have come, and since when no more have, while peers are
+    /// connected that could send some.
+    stuck: Option<(u32, Now)>,
     /// When that was said last.
     told: Option<Now>,
     /// Bytes that count as progress, and when they grew last.
@@ -37,6 +41,7 @@ impl Search {
             named: SortedSet::new(),
             failed: SortedMap::new(),
             alone: None,
+            stuck: None,
             told: None,
             moved: 0,
             moved_at: now,
@@ -85,6 +90,13 @@ impl Search {
         }
     }
 
+    /// How many blocks of the metadata have come from peers that are connected; `None`: there are
+    /// none, or the metadata are there.
+    pub fn set_fetched(&mut self, blocks: Option<u32>, now: Now) {
+        let before = self.stuck.filter(|(before, _)| Some(*before) == blocks);
+        self.stuck = before.or(blocks.map(|blocks| (blocks, now)));
+    }
+
     /// When the user is to be told. `idle`: nothing is being tried, so the search cannot change by
     /// itself.
     pub fn tell_at(&self, idle: bool) -> Option<Now> {
@@ -93,20 +105,37 @@ impl Search {
         } else {
             limits::ALONE
         };
-        let due = self.alone? + wait;
+        let alone = self.alone.map(|alone| alone + wait);
+        let stuck = self.stuck.map(|(_, since)| since + limits::METADATA_STUCK);
+        let due = sooner(alone, stuck)?;
         Some(match self.told {
             Some(told) => due.max(told + limits::ALONE_AGAIN),
             None => due,
         })
     }
 
-    /// What to tell, if that is due. `dialing`: peers that are being dialed.
-    pub fn tell(&mut self, idle: bool, dialing: usize, now: Now) -> Option<String> {
-        if self.tell_at(idle).is_none_or(|at| at > now) {
-            return None;
+    /// Whether to tell now, see [`Search::words`] and [`Search::fetch_words`].
+    pub fn tells(&mut self, idle: bool, now: Now) -> bool {
+        let due = self.tell_at(idle).is_some_and(|at| at <= now);
+        if due {
+            self.told = Some(now);
         }
-        self.told = Some(now);
-        Some(self.words(dialing))
+        due
+    }
+
+    /// Why the metadata do not come though so many peers are connected.
+    pub fn fetch_words(reached: Reached, peers: usize) -> String {
+        let Reached {
+            peers: with_it,
+            refusing,
+            blocks: (blocks, all),
+        } = reached;
+        let why = match with_it {
+            0 => String::from("none of them has it yet"),
+            _ if refusing == with_it => format!("of {with_it} that have it all refuse to send it"),
+            _ => format!("{with_it} have it, {refusing} refuse, blocks: {blocks} of {all}"),
+        };
+        format!("the torrent itself does not come: peers connected: {peers}, {why}")
     }
 
     /// Notes how many bytes have moved in all; since when there were no more.
@@ -260,13 +289,55 @@ mod tests {
         for secs in 100..100 + 3600 {
             // A peer comes and goes, now and then.
             search.set_alone(secs % 100 != 0, at(secs));
-            told.extend(search.tell(false, 0, at(secs)).map(|_| secs));
+            told.extend(search.tells(false, at(secs)).then_some(secs));
         }
         assert_eq!(told.len(), 6, "{told:?}");
         let again = limits::ALONE_AGAIN.as_secs();
         assert!(
             told.windows(2).all(|two| two[1] - two[0] >= again),
             "{told:?}"
+        );
+    }
+
+    #[test]
+    fn metadata_that_do_not_come_are_explained_after_a_minute_and_then_rarely() {
+        let mut search = search(&[]);
+        let stuck = limits::METADATA_STUCK.as_secs();
+        let mut told = Vec::new();
+        for secs in 0..3600 {
+            // A block comes early on, and once more after half an hour.
+            let blocks = u32::from(secs >= 30) + u32::from(secs >= 1800);
+            search.set_fetched(Some(blocks), at(secs));
+            told.extend(search.tells(false, at(secs)).then_some(secs));
+        }
+        assert_eq!(told.first(), Some(&(30 + stuck)));
+        let again = limits::ALONE_AGAIN.as_secs();
+        assert!(
+            told.windows(2).all(|two| two[1] - two[0] >= again),
+            "{told:?}"
+        );
+        search.set_fetched(None, at(5000));
+        assert_eq!(search.tell_at(false), None);
+        let words = |peers, refusing| {
+            let blocks = (1, 6);
+            Search::fetch_words(
+                Reached {
+                    peers,
+                    refusing,
+                    blocks,
+                },
+                3,
+            )
+        };
+        let start = "the torrent itself does not come: peers connected: 3, ";
+        assert_eq!(words(0, 0), format!("{start}none of them has it yet"));
+        assert_eq!(
+            words(2, 2),
+            format!("{start}of 2 that have it all refuse to send it")
+        );
+        assert_eq!(
+            words(2, 1),
+            format!("{start}2 have it, 1 refuse, blocks: 1 of 6")
         );
     }
 

@@ -9,6 +9,7 @@ use super::choking::Terms;
 use super::effect::{Effect, Effects, Report};
 use super::exchange;
 use super::lent::Lent;
+use super::search::Search;
 use super::slot::Member;
 use super::torrent::Torrent;
 use crate::base::BLOCK;
@@ -195,7 +196,14 @@ impl Torrent {
             return Ok(());
         };
         content.search.set_alone(alone, now);
-        let told = content.search.tell(idle, dialing, now);
+        let reached = content.fetch.as_ref().map(|fetch| fetch.reached());
+        let reached = reached.filter(|_| self.census.open > 0 && self.life.is_among_peers());
+        let search = &mut content.search;
+        search.set_fetched(reached.map(|reached| reached.blocks.0), now);
+        let told = search.tells(idle, now).then(|| match reached {
+            Some(reached) => Search::fetch_words(reached, self.census.open),
+            None => search.words(dialing),
+        });
         let moved = if self.order.download {
             totals.down
         } else {
@@ -212,6 +220,9 @@ impl Torrent {
         let why = match (self.order.download, self.census.open) {
             (false, _) => String::from("no peer asked for anything"),
             (true, 0) => self.awake().search.words(dialing),
+            (true, peers) if reached.is_some() => {
+                Search::fetch_words(reached.unwrap_or_default(), peers)
+            }
             (true, peers) => format!("{peers} peers are connected and send nothing"),
         };
         let (name, waited) = (&self.order.name, words_of(patience));

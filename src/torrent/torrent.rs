@@ -168,8 +168,12 @@ impl Torrent {
         let progress = self.progress(now);
         self.reporting.on_reported(progress, self.totals(), now);
         if let Some(fetch) = self.fetch() {
-            let (found, reached) = (self.candidates.len(), fetch.reached());
-            self.report(Report::Waiting { found, reached }, effects);
+            let report = Report::Waiting {
+                nodes: self.awake().search.looked.map(|(nodes, _)| nodes),
+                found: self.candidates.len(),
+                reached: fetch.reached(),
+            };
+            self.report(report, effects);
         }
         self.report(Report::Progress(progress), effects);
     }

@@ -127,3 +127,48 @@ fn a_name_with_spaces_that_was_not_quoted_is_noticed() {
     let line = child.text(Stream::Err);
     assert!(line.contains("did you mean 'my film.torrent'?"), "{line}");
 }
+
+#[test]
+fn a_link_whose_torrent_never_came_ends_as_that() {
+    let dir = Dir::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = silent.local_addr().unwrap().to_string();
+    let link = format!("magnet:?xt=urn:btih:{}&dn=n", "ab".repeat(20));
+    let get = |options: &[&str]| {
+        let mut command = brooklet(None);
+        command.args([
+            "get",
+            &link,
+            "--port",
+            "0",
+            "--bind",
+            "127.0.0.1",
+            "--no-dht",
+        ]);
+        command
+            .args(["--peer", &addr, "--state", "state"])
+            .args(options);
+        Child::spawn("get", command.current_dir(&*dir))
+    };
+    let mut late = get(&["--timeout", "1s"]);
+    assert_eq!(late.code(SOON), 1);
+    let said = late.text(Stream::Err);
+    assert!(
+        said.contains("n: stopped (error) before peers have sent the torrent\n"),
+        "{said}"
+    );
+    let last = said.lines().last().unwrap();
+    let start = "brooklet: n: no progress for 1 s (--timeout): no peer is connected: ";
+    assert!(last.starts_with(start), "{said}");
+    assert!(!said.contains('%'), "{said}");
+    let mut stopped = get(&[]);
+    stopped.line("asking peers for the torrent", SOON);
+    stopped.signal("TERM");
+    assert_eq!(stopped.code(SOON), 143);
+    let said = stopped.text(Stream::Err);
+    assert!(
+        said.contains("n: stopped (SIGTERM) before peers have sent the torrent\n"),
+        "{said}"
+    );
+    assert!(!said.contains('%') && !dir.join("n").exists(), "{said}");
+}

@@ -29,6 +29,9 @@ pub const METADATA_LATE: Duration = Duration::from_secs(3);
 pub const METADATA_POLL: Duration = Duration::from_secs(2);
 /// A peer that rejects a block is left alone for this long: it may have the metadata by then.
 pub const METADATA_BACKOFF: Duration = Duration::from_secs(60);
+/// Its user hears why no metadata come after this long without a new block, though peers are
+/// connected.
+pub const METADATA_STUCK: Duration = Duration::from_secs(60);
 /// Lengths of the dictionary that are fetched side by side where peers do not agree on it.
 pub const METADATA_SIZES: usize = 3;
 /// Where peers do not agree on the length, the hosts that name those which are fetched get a strike
