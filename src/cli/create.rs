@@ -1,7 +1,6 @@
 //! `create`: makes a `.torrent` of a file or folder.
 
 mod args;
-mod output;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lexopt::Parser;
 
 use self::args::Options;
-use self::output::Output;
 use super::check::draw_progress;
 use super::units::Bytes;
 use super::{Failure, help, quote};
 use crate::base::{Geometry, PieceHash, limits};
+use crate::io::disk::output::Output;
 use crate::io::disk::source::{Omit, Source};
 use crate::io::logging;
 use crate::storage::{Recipe, create};
@@ -30,7 +29,8 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     };
     let name = Source::name(&options.path).map_err(Failure::failed)?;
     let output = Output::new(options.output.clone(), &name);
-    output.look(options.force)?;
+    let option = (!options.force).then_some("--force");
+    output.look(option).map_err(Failure::failed)?;
     let source = find(&options, &output)?;
     let (size, geometry) = measure(&options, &source)?;
     let recipe = Recipe {
@@ -59,7 +59,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     if draft.len() > limits::METAINFO_BYTES {
         return Err(too_long());
     }
-    output.probe(&draft)?;
+    output.probe(&draft).map_err(Failure::failed)?;
     drop(draft);
     let quiet = options.quiet;
     let hashes = source.hash(geometry, |done| {
@@ -70,7 +70,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     logging::draw(&[]);
     let text = recipe.encode(&hashes.map_err(Failure::failed)?);
     let metainfo = Metainfo::parse(&text).map_err(invalid)?;
-    output.put(&text)?;
+    output.put(&text).map_err(Failure::failed)?;
     tell(&metainfo, &output, options.json, quiet)
 }
 

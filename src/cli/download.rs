@@ -46,6 +46,9 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
                 code: DAMAGED,
                 message: Some(message),
             }),
+            Ending::Failed(message) if reporter.found_invalid() && !several => {
+                Err(Failure::invalid(message))
+            }
             Ending::Failed(message) => Err(Failure::failed(message)),
         }
     });

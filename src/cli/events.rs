@@ -65,6 +65,8 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
         Report::Error(message) => begin("error", at).text("message", message.as_str()),
         Report::TrackerWarning { .. }
         | Report::Waiting { .. }
+        | Report::Written(_)
+        | Report::Invalid
         | Report::Alone(_)
         | Report::Warning(_)
         | Report::FailedIncoming(_) => return None,

@@ -212,6 +212,9 @@ impl Meter {
                 let took = format!("complete after {seconds:.1} s, {down} down, {up} up");
                 self.line(&took, now)
             }
+            Report::Written(name) => {
+                self.show(format!("{}: written", logging::printable(name)), now)
+            }
             // That has just been said.
             Report::Stopped { reason } if reason == "complete" || reason == "metadata" => None,
             Report::Stopped { reason } if self.waiting.is_some() => {
@@ -262,8 +265,12 @@ impl Meter {
     }
 
     fn line(&mut self, text: &str, now: Instant) -> Option<Show> {
+        self.show(format!("{}: {text}", self.name), now)
+    }
+
+    fn show(&mut self, line: String, now: Instant) -> Option<Show> {
         self.said = Some((now, String::new()));
-        (self.style != Style::Hidden).then(|| Show::Line(format!("{}: {text}", self.name)))
+        (self.style != Style::Hidden).then_some(Show::Line(line))
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Reporter {
     hashes: SortedMap<TorrentKey, InfoHash>,
     /// A seed has found nothing that it could send.
     nothing: bool,
+    /// What peers have sent of a torrent is not that of a valid one.
+    invalid: bool,
     /// Whether the `error` event is out already.
     error: bool,
     /// Why standard output takes no more events.
@@ -45,6 +47,7 @@ impl Reporter {
             )),
             hashes: SortedMap::new(),
             nothing: false,
+            invalid: false,
             error: false,
             deaf: None,
             warned: SortedSet::new(),
@@ -57,12 +60,18 @@ impl Reporter {
         self.nothing
     }
 
+    /// Whether what peers have sent of a torrent is not that of a valid one.
+    pub fn found_invalid(&self) -> bool {
+        self.invalid
+    }
+
     /// Takes a report.
     ///
     /// # Errors
     /// Nobody takes the events any more, or there is nothing to seed.
     pub fn take(&mut self, torrent: Option<TorrentKey>, report: &Report) -> Result<(), String> {
         self.error |= matches!(report, Report::Error(_));
+        self.invalid |= matches!(report, Report::Invalid);
         if let (Some(torrent), Report::Start { info_hash, .. }) = (torrent, report) {
             self.hashes.insert(torrent, *info_hash);
         }

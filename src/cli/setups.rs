@@ -10,8 +10,9 @@ use super::args::{Command, Options, Verbosity};
 use super::target::Target;
 use super::{Failure, target};
 use crate::io::by_url::Access;
+use crate::io::disk::output::Output;
 use crate::io::disk::{places, state};
-use crate::io::{Ending, Mode, Origin, Setup, Wanted, logging};
+use crate::io::{Ending, Mode, Only, Origin, Setup, Wanted, logging, selected_by};
 use crate::torrent::Report;
 use crate::wire::Metainfo;
 use crate::wire::magnet::Link;
@@ -29,7 +30,17 @@ pub fn setup(
         Some(dir) => dir.clone(),
         None => default_state()?,
     };
-    let mut peers = Vec::new();
+    if let Some(Some(file)) = &options.choice.metadata_only {
+        if options.torrents.len() > 1 {
+            return Err(Failure::usage("-o: it is for one torrent: leave it out"));
+        }
+        if options.json && file.as_os_str() == "-" {
+            let why = "standard output is taken by -o -: leave one of them out";
+            return Err(Failure::usage(format!("--json: {why}")));
+        }
+        look(&Output::new(Some(file.clone()), ""), options)?;
+    }
+    let (mut peers, mut selecting) = (Vec::new(), None);
     let (metainfo, file, text) = match target::find(source, access(options))? {
         Target::Torrent(metainfo, text) => {
             let file = target::file(source);
@@ -42,19 +53,28 @@ pub fn setup(
         }
         Target::Link(link) => match target::known(&link, &state_dir) {
             Some((metainfo, text)) => {
-                peers = link.peers;
+                peers.clone_from(&link.peers);
+                selecting = Some(link).filter(|_| options.choice.files.is_empty());
                 (metainfo, None, text)
             }
             None => return Ok(Some(of_link(command, *link, state_dir, options))),
         },
     };
-    if let Some(path) = &options.choice.metadata_only {
-        let own = || PathBuf::from(format!("{}.torrent", metainfo.name));
-        let path = path.clone().unwrap_or_else(own);
-        state::replace(&path, &text).map_err(Failure::failed)?;
+    if let Some(file) = &options.choice.metadata_only {
+        let output = Output::new(file.clone(), &metainfo.name);
+        look(&output, options)?;
+        output.put(&text).map_err(Failure::failed)?;
+        if options.verbosity != Verbosity::Quiet {
+            let name = output.name();
+            logging::say(&format!("{}: written", logging::printable(&name)));
+        }
         return Ok(None);
     }
     let mut setup = of_torrent(command, source, metainfo, options)?;
+    if let Some(link) = selecting {
+        let selected = selected_by(&link, &setup.metainfo.files);
+        setup.selection = selected.map_err(Failure::failed)?;
+    }
     setup.origin = Origin {
         file,
         wanted: None,
@@ -62,6 +82,12 @@ pub fn setup(
         state_dir,
     };
     Ok(Some(setup))
+}
+
+/// Whether a `.torrent` may be written there.
+fn look(output: &Output, options: &Options) -> Result<(), Failure> {
+    let option = (!options.overwrite).then_some("--overwrite");
+    output.look(option).map_err(Failure::failed)
 }
 
 /// How servers may be reached.
@@ -113,7 +139,7 @@ pub fn of_link(command: Command, link: Link, state_dir: PathBuf, options: &Optio
     setup.origin.wanted = Some(Wanted {
         link,
         files: options.choice.files.clone(),
-        only: options.choice.metadata_only.clone(),
+        only: options.choice.metadata_only.clone().map(Only::Written),
     });
     setup
 }
@@ -159,11 +185,12 @@ pub fn fetch(link: Link, options: Options) -> Result<Metainfo, Failure> {
     }
     logging::init(LevelFilter::Warn);
     let mut setup = of_link(Command::Get, link.clone(), state_dir.clone(), &options);
-    let path = state_dir.join(format!("{}.torrent", link.info_hash));
     if let Some(wanted) = &mut setup.origin.wanted {
-        wanted.only = Some(Some(path));
+        wanted.only = Some(Only::Kept);
     }
+    let mut invalid = false;
     let ending = crate::io::run(vec![setup], &mut |_, report| {
+        invalid |= matches!(report, Report::Invalid);
         if let Report::Alone(why) = report {
             log::warn!("{why}");
         }
@@ -172,6 +199,7 @@ pub fn fetch(link: Link, options: Options) -> Result<Metainfo, Failure> {
     match ending {
         Ending::Done => {}
         Ending::Signal(signal) => return Err(Failure::silent(128 + signal as u8)),
+        Ending::Failed(why) if invalid => return Err(Failure::invalid(why)),
         Ending::Failed(why) => return Err(Failure::failed(why)),
     }
     let known = target::known(&link, &state_dir);

@@ -189,6 +189,8 @@ fn log(of: &str, report: &Report) {
         Report::Error(why) => log::error!("{of}{why}"),
         Report::FailedIncoming(_)
         | Report::Waiting { .. }
+        | Report::Written(_)
+        | Report::Invalid
         | Report::Progress(_)
         | Report::Piece { .. } => {}
     }

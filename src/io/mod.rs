@@ -39,6 +39,7 @@ mod receive;
 
 mod run;
 
+pub use pending::selected_by;
 pub use run::{run, run_folder};
 pub use scrape::scrape;
-pub use setup::{Ending, Mode, Origin, Setup, Wanted};
+pub use setup::{Ending, Mode, Only, Origin, Setup, Wanted};

@@ -2,17 +2,17 @@
 //! `INFOHASH.torrent` in the state folder, so that the next start needs no peer, and the torrent's
 //! files are opened.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::claims::Claims;
+use super::disk::output::Output;
 use super::disk::{Store, places, state};
 use super::metadata_files::MetadataFiles;
-use super::setup::{Mode, Setup, Wanted};
+use super::setup::{Mode, Only, Setup, Wanted};
 use crate::base::{Now, SortedMap, TorrentKey};
-use crate::session::{Session, extending};
+use crate::session::{Session, command, extending};
 use crate::storage::select;
-use crate::torrent::{Effect, Stage};
+use crate::torrent::{Effect, Report, Stage};
 use crate::wire::magnet::{self, Link};
 use crate::wire::{FileEntry, Metainfo};
 
@@ -99,25 +99,40 @@ impl Pending {
         let Some((setup, wanted)) = self.unknown.remove(&torrent) else {
             return;
         };
-        match describe(setup, &wanted, info).and_then(|next| self.claim(next)) {
+        let text = wanted.link.torrent(info);
+        let metainfo = match Metainfo::parse(&text) {
+            Ok(metainfo) => metainfo,
+            Err(why) => {
+                let name = &setup.metainfo.name;
+                let why = format!("{name}: its metadata are not those of a valid torrent: {why}");
+                command::report(session, torrent, Report::Invalid);
+                return session.fail(torrent, why, now);
+            }
+        };
+        let next = describe(setup, &wanted, metainfo, &text);
+        match next.and_then(|next| self.claim(next, &text)) {
             Ok(Next::Open(setup)) => {
                 store.open(torrent, setup.request());
                 self.opening.insert(torrent, setup);
             }
-            Ok(Next::Done(metainfo, path)) => {
+            Ok(Next::Done(metainfo, output)) => {
                 extending::report_metadata(session, torrent, &about(&metainfo), now);
-                session.warn(Some(torrent), format!("{}: written", path.display()));
+                if let Some(output) = output {
+                    let name = output.name().into_owned();
+                    command::report(session, torrent, Report::Written(name));
+                }
                 session.stop(torrent, "metadata", now);
             }
             Err(why) => session.fail(torrent, why, now),
         }
     }
 
-    /// Takes the files of a torrent that has become known.
-    fn claim(&mut self, next: Next) -> Result<Next, String> {
+    /// Takes the files of a torrent that has become known, and keeps its `.torrent`.
+    fn claim(&mut self, next: Next, text: &[u8]) -> Result<Next, String> {
         if let Next::Open(setup) = &next {
             let taken = self.claims.take_place(&setup.request());
             taken.map_err(|taken| taken.words(&setup.metainfo.name, "was known"))?;
+            keep(setup, &setup.metainfo, text)?;
         }
         Ok(next)
     }
@@ -168,8 +183,8 @@ pub fn begin(
 enum Next {
     /// Its files are opened.
     Open(Setup),
-    /// Nothing: they were all that was wanted, and lie there.
-    Done(Metainfo, PathBuf),
+    /// Nothing: they were all that was wanted, and have been written there.
+    Done(Metainfo, Option<Output>),
 }
 
 /// What users hear of a torrent.
@@ -178,23 +193,26 @@ fn about(metainfo: &Metainfo) -> (String, u64, u32) {
     (name, metainfo.size(), pieces)
 }
 
-/// Keeps what is known now.
-fn describe(mut setup: Setup, wanted: &Wanted, info: &[u8]) -> Result<Next, String> {
-    let text = wanted.link.torrent(info);
-    let name = &setup.metainfo.name;
-    let mut metainfo = Metainfo::parse(&text)
-        .map_err(|why| format!("{name}: its metadata are not those of a valid torrent: {why}"))?;
-    if let Some(file) = &wanted.only {
-        let own = || PathBuf::from(format!("{}.torrent", metainfo.name));
-        let path = file.clone().unwrap_or_else(own);
-        state::replace(&path, &text).map_err(|error| error.to_string())?;
-        return Ok(Next::Done(metainfo, path));
+/// What comes next of a torrent whose metadata have come.
+fn describe(
+    mut setup: Setup,
+    wanted: &Wanted,
+    mut metainfo: Metainfo,
+    text: &[u8],
+) -> Result<Next, String> {
+    match &wanted.only {
+        Some(Only::Kept) => {
+            keep(&setup, &metainfo, text)?;
+            return Ok(Next::Done(metainfo, None));
+        }
+        Some(Only::Written(file)) => {
+            let output = Output::new(file.clone(), &metainfo.name);
+            output.look((!setup.overwrite).then_some("--overwrite"))?;
+            output.put(text)?;
+            return Ok(Next::Done(metainfo, Some(output)));
+        }
+        None => {}
     }
-    let kept = setup
-        .origin
-        .state_dir
-        .join(format!("{}.torrent", metainfo.info_hash));
-    state::replace(&kept, &text).map_err(|error| error.to_string())?;
     let download = matches!(setup.mode, Mode::Get { .. });
     places::fold(&setup.dir, &mut metainfo, download);
     places::find(&setup.dir, &mut metainfo);
@@ -202,6 +220,13 @@ fn describe(mut setup: Setup, wanted: &Wanted, info: &[u8]) -> Result<Next, Stri
     setup.hashes = std::mem::take(&mut metainfo.hashes);
     setup.metainfo = Arc::new(metainfo);
     Ok(Next::Open(setup))
+}
+
+/// Puts the `.torrent` into the state folder, so that the next start needs no peer.
+fn keep(setup: &Setup, metainfo: &Metainfo, text: &[u8]) -> Result<(), String> {
+    let name = format!("{}.torrent", metainfo.info_hash);
+    let kept = setup.origin.state_dir.join(name);
+    state::replace(&kept, text).map_err(|error| error.to_string())
 }
 
 /// The files that are to be downloaded; `None`: all.
@@ -212,9 +237,28 @@ fn selected(wanted: &Wanted, files: &[FileEntry]) -> Result<Option<Vec<usize>>, 
         chosen.extend(found.map_err(|why| format!("--files {why}"))?);
     }
     if wanted.files.is_empty() {
-        chosen = magnet::chosen(&wanted.link.selection, files.len());
+        return selected_by(&wanted.link, files);
     }
     chosen.sort_unstable();
     chosen.dedup();
     Ok((!chosen.is_empty()).then_some(chosen))
+}
+
+/// The files that a link selects (BEP 53); `None`: all.
+///
+/// # Errors
+/// It selects none of those that there are.
+pub fn selected_by(link: &Link, files: &[FileEntry]) -> Result<Option<Vec<usize>>, String> {
+    if link.selection.is_empty() {
+        return Ok(None);
+    }
+    let chosen = magnet::chosen(&link.selection, files.len());
+    if chosen.is_empty() {
+        let (title, named) = (link.title(), magnet::ranges_text(&link.selection));
+        let last = files.len().saturating_sub(1);
+        return Err(format!(
+            "{title}: its link selects files {named} (so=, counted from 0), and the last file is {last}"
+        ));
+    }
+    Ok(Some(chosen))
 }

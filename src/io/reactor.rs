@@ -252,8 +252,9 @@ impl Reactor {
             .on_woken(now, &mut |heard| hear(&mut self.session, heard, now));
         self.session.finding.add_nodes(&self.outreach.take_nodes());
         for (of, addr) in self.outreach.take_peers() {
+            let source = of.map_or(Source::User, |_| Source::Link);
             for torrent in view::named(&self.session, of) {
-                self.session.add_peers(torrent, &[addr], Source::User, now);
+                self.session.add_peers(torrent, &[addr], source, now);
             }
         }
     }

@@ -169,8 +169,9 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
             outreach.look_up_peer(of, host, port, now);
             continue;
         };
+        let source = of.map_or(Source::User, |_| Source::Link);
         for torrent in view::named(&session, of) {
-            session.add_peers(torrent, &[SocketAddr::new(ip, port)], Source::User, now);
+            session.add_peers(torrent, &[SocketAddr::new(ip, port)], source, now);
         }
     }
     // Up to here a signal ends the process at once, even while it waits for a disk.

@@ -78,8 +78,17 @@ pub struct Wanted {
     pub link: Link,
     /// The files to be downloaded, as `--files` names them; none: those of the link.
     pub files: Vec<String>,
-    /// Only the metadata are: they are written to this file, or to `NAME.torrent`.
-    pub only: Option<Option<PathBuf>>,
+    /// Only the metadata are.
+    pub only: Option<Only>,
+}
+
+/// Where metadata go when nothing else of a torrent is wanted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Only {
+    /// To the state folder alone.
+    Kept,
+    /// To what `-o` names, or (`None`) to `NAME.torrent`.
+    Written(Option<PathBuf>),
 }
 
 /// Where peers are looked for, beside those that the user names.

@@ -3,7 +3,7 @@
 use super::session::Session;
 use super::tracer::Tracer;
 use crate::base::{Now, PeerKey, TorrentKey};
-use crate::torrent::{Stage, Stay, Then};
+use crate::torrent::{Report, Stage, Stay, Then};
 
 /// A change that a user asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +81,13 @@ pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), 
 pub fn trace(session: &mut Session) {
     session.tracer = Some(Tracer::default());
     session.finding.watch();
+}
+
+/// Tells the user something of a torrent that others than the session have done for it.
+pub fn report(session: &mut Session, torrent: TorrentKey, report: Report) {
+    if let Some(torrent) = session.torrents.get(torrent) {
+        torrent.report(report, &mut session.effects);
+    }
 }
 
 /// The torrent that is added next gets this number: one that none had.

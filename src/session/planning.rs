@@ -43,7 +43,7 @@ impl Session {
         for torrent in planned.drain(..) {
             self.torrents.on_planned(torrent);
         }
-        self.agenda.torrents = planned;
+        (self.agenda.torrents, self.agenda.leaving) = (planned, false);
         sleep::begin_checks(self);
         debug_assert!(self.torrents.iter().all(|t| t.counts_agree(&self.slots)));
     }

@@ -162,6 +162,7 @@ impl Session {
         }
         let reason = reason.to_string();
         self.torrents[torrent].report(Report::Stopped { reason }, &mut self.effects);
+        self.agenda.leaving = true;
         self.stir(torrent);
     }
 
@@ -201,7 +202,7 @@ impl Session {
 
     /// Whether the next turn has something to do though nothing happens.
     pub fn is_pending(&self) -> bool {
-        !self.effects.is_empty() || !self.agenda.touched.is_empty()
+        !self.effects.is_empty() || !self.agenda.touched.is_empty() || self.agenda.leaving
     }
 
     /// Bytes of a torrent's content to be read from disk and handed to [`Session::handle_read`]

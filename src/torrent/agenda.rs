@@ -21,6 +21,8 @@ pub struct Agenda {
     pub unflushed: Vec<PeerKey>,
     /// Connections to be ended in this turn, and why.
     pub closing: Vec<(PeerKey, Fault)>,
+    /// A torrent has begun to leave its swarm: its trackers are told in the next turn at once.
+    pub leaving: bool,
     /// When the download limit allows more to be asked for.
     pub ask_at: Option<Now>,
 }

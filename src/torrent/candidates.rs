@@ -14,6 +14,8 @@ use crate::base::{Duration, Host, Now, Reach, Rng, SortedMap, SortedSet, limits,
 pub enum Source {
     /// The user, with `--peer`.
     User,
+    /// A magnet link, with `x.pe` (BEP 9): whoever made it may name anybody.
+    Link,
     /// A tracker.
     Tracker,
     /// The local network: the peer itself (BEP 14).

@@ -64,6 +64,10 @@ pub enum Report {
         /// What else there was in its answer.
         remark: Option<String>,
     },
+    /// The metadata are written, which was all that was wanted: to this file.
+    Written(String),
+    /// The metadata have come, and are not those of a valid torrent; [`Report::Error`] says why.
+    Invalid,
     /// A tracker sent a warning with its answer (BEP 3's `warning message`).
     TrackerWarning {
         /// Its announce URL.

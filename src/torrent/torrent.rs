@@ -349,7 +349,7 @@ impl Torrent {
 
     /// Adds addresses of peers, except banned ones.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, bans: &Bans, now: Now) {
-        if let (Source::User, Some(content)) = (source, &mut self.content) {
+        if let (Source::User | Source::Link, Some(content)) = (source, &mut self.content) {
             content.search.add_named(addrs);
         }
         for &addr in addrs.iter().filter(|addr| !bans.covers(**addr)) {

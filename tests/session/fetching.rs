@@ -294,3 +294,19 @@ fn requests_in_flight_keep_to_what_the_peer_says_it_keeps() {
     bench.says(key, "unchoke");
     assert_eq!(requests(&mut bench, key).len(), 3);
 }
+
+#[test]
+fn a_torrent_that_ends_after_the_plan_of_a_turn_is_planned_for_at_once() {
+    let (mut bench, _) = bench();
+    bench.session.plan(bench.now);
+    while bench.session.next_effect().is_some() {}
+    assert!(!bench.session.is_pending());
+    bench
+        .session
+        .fail(bench.torrent, String::from("no room"), bench.now);
+    while bench.session.next_effect().is_some() {}
+    assert!(bench.session.is_pending());
+    bench.session.plan(bench.now);
+    while bench.session.next_effect().is_some() {}
+    assert!(bench.session.is_over() && !bench.session.is_pending());
+}

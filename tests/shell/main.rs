@@ -4,6 +4,7 @@
 mod support;
 
 mod content;
+mod metadata;
 mod signals;
 mod sources;
 mod terminal;

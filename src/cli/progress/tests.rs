@@ -1,3 +1,5 @@
+//! What each kind of terminal shows.
+
 use super::*;
 use crate::base::InfoHash;
 
@@ -150,6 +152,27 @@ fn plain_lines_come_at_the_start_every_ten_seconds_and_at_the_end() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn no_share_is_named_of_a_torrent_that_is_not_known() {
+    let start = Report::Start {
+        name: String::from("n"),
+        info_hash: InfoHash([0; 20]),
+        size: 0,
+        pieces: 0,
+        port: 6881,
+    };
+    let (now, mut board) = (Instant::now(), Board::new(Style::Plain));
+    board.note(0, &start, now);
+    let reason = String::from("SIGINT");
+    let line = String::from("n: stopped (SIGINT) before peers have sent the torrent");
+    let stopped = Report::Stopped { reason };
+    assert_eq!(board.note(0, &stopped, now), Some(Show::Line(line)));
+    // What is written is no warning.
+    let written = Report::Written(String::from("n.torrent"));
+    let line = String::from("n.torrent: written");
+    assert_eq!(board.note(0, &written, now), Some(Show::Line(line)));
 }
 
 #[test]

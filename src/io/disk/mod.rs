@@ -8,6 +8,7 @@ pub mod handles;
 
 pub mod elsewhere;
 pub mod locate;
+pub mod output;
 pub mod places;
 pub mod state;
 

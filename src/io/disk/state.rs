@@ -47,7 +47,8 @@ pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
 /// # Errors
 /// The folder or the file cannot be made, or the disk is full.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let named = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = named.unwrap_or(Path::new("."));
     // What a user downloads is private to that user.
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| DiskError::new(dir, error))?;

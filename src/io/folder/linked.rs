@@ -83,6 +83,7 @@ impl Library {
         })?;
         let record = self.records.get(&link.info_hash).cloned();
         let record = record.unwrap_or_default();
+        pending::selected_by(link, &metainfo.files)?;
         let setup = self.describe(metainfo, &record);
         let taken = self.claims.take_place(&setup.request());
         taken.map_err(|taken| self.refusal(&setup.metainfo.name, taken))?;

@@ -285,3 +285,32 @@ fn an_address_that_may_be_an_incoming_peers_is_withheld_until_it_is_released() {
     candidates.add(port(3), Source::User, at(20));
     assert!(!candidates.may_be_incoming(port(3), 9));
 }
+
+#[test]
+fn what_a_link_names_is_bounded_as_what_strangers_name_is() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let port = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    let added = (1..50).filter(|&number| candidates.add(port(number), Source::Link, at(0)));
+    assert_eq!(added.count(), limits::HOST_PORTS);
+    // It waits as long as others after a failure, and is forgotten in the end; a private torrent
+    // keeps it, since its user has named the link.
+    candidates.forget_found();
+    assert_eq!(candidates.len(), limits::HOST_PORTS);
+    let mut now = at(0);
+    let mut dials = 0;
+    while let Some(next) = candidates.next_deadline() {
+        assert!(dials == 0 || next >= now);
+        now = now.max(next);
+        let addr = candidates.next(now).unwrap();
+        candidates.on_failed(addr, now);
+        dials += 1;
+        if dials == limits::HOST_PORTS {
+            assert!(candidates.next_deadline() >= Some(now + limits::REDIAL));
+        }
+    }
+    assert!(candidates.is_empty());
+    assert_eq!(
+        dials,
+        limits::HOST_PORTS * (limits::DIAL_FAILURES as usize + 1)
+    );
+}

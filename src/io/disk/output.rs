@@ -1,5 +1,5 @@
-//! Where `create` writes the torrent: what is wrong with the place is found before the content is
-//! hashed.
+//! Where a `.torrent` is written for its user, by `create` and `get --metadata-only`: what is wrong
+//! with the place is found before any work is done, and a file of the user's own is not replaced.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -10,13 +10,13 @@ use std::process;
 
 use rustix::fs::{Access, access};
 
-use super::super::{Failure, quote, unwritten};
+use super::disk_error::{DiskError, Why};
 use crate::base::limits;
-use crate::io::disk::Why;
 use crate::wire::paths;
 
 /// Where a torrent goes.
-pub(super) enum Output {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
     /// `-o -`.
     Standard,
     /// A file, or what stands in the place of one: a link, a pipe, a device.
@@ -45,20 +45,27 @@ impl Output {
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             Output::Standard => Cow::Borrowed("standard output"),
-            Output::File(path) => quote(path.as_os_str()),
+            Output::File(path) => path.to_string_lossy(),
         }
     }
 
-    /// Whether what stands there now lets a torrent be written; a file must not, unless `force`.
-    pub fn look(&self, force: bool) -> Result<(), Failure> {
+    /// Whether what stands there now lets a torrent be written. A file does not, unless there is no
+    /// `option` that has it replaced, since the user has given it.
+    ///
+    /// # Errors
+    /// Why it does not, in one line.
+    pub fn look(&self, option: Option<&str>) -> Result<(), String> {
         match self {
             Output::Standard => Ok(()),
-            Output::File(path) => look(path, force).map_err(|why| self.refused(&why)),
+            Output::File(path) => look(path, option).map_err(|why| self.refused(&why)),
         }
     }
 
     /// Whether a file with these bytes can be made there. It is made beside it, and taken away.
-    pub fn probe(&self, draft: &[u8]) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Why it cannot, in one line.
+    pub fn probe(&self, draft: &[u8]) -> Result<(), String> {
         match self {
             Output::File(path) if is_replaced(path) => {
                 let made = Fresh::make(path).and_then(|fresh| fresh.fill(draft, false));
@@ -70,12 +77,16 @@ impl Output {
 
     /// Puts the whole torrent there, or leaves what is there as it was. What is no plain file is
     /// written to.
-    pub fn put(&self, text: &[u8]) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Why it cannot be written, in one line.
+    pub fn put(&self, text: &[u8]) -> Result<(), String> {
         let path = match self {
             Output::Standard => {
                 let mut out = io::stdout().lock();
                 let written = out.write_all(text).and_then(|()| out.flush());
-                return written.map_err(|error| Failure::failed(unwritten(error)));
+                return written
+                    .map_err(|error| DiskError::new("standard output", error).to_string());
             }
             Output::File(path) => path,
         };
@@ -90,8 +101,8 @@ impl Output {
         written.map_err(|error| self.refused(&Why::from(error).to_string()))
     }
 
-    fn refused(&self, why: &str) -> Failure {
-        Failure::failed(format!("{}: {why}", self.name()))
+    fn refused(&self, why: &str) -> String {
+        format!("{}: {why}", self.name())
     }
 }
 
@@ -109,13 +120,14 @@ fn is_replaced(path: &Path) -> bool {
     fs::symlink_metadata(path).map_or(true, |found| found.is_file())
 }
 
-fn look(path: &Path, force: bool) -> Result<(), String> {
+fn look(path: &Path, option: Option<&str>) -> Result<(), String> {
     let words = |error: io::Error| Why::from(error).to_string();
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err("this is a folder: name a file in it with -o".into()),
-        Ok(found) if found.is_file() && !force => Err(
-            "this file exists already: replace it with --force, or choose another with -o".into(),
-        ),
+        Ok(found) if found.is_file() && option.is_some() => Err(format!(
+            "this file exists already: replace it with {}, or choose another with -o",
+            option.unwrap_or_default()
+        )),
         Ok(_) if is_replaced(path) => look_at_folder(path),
         // What a link leads to, a pipe, a device.
         Ok(_) => access(path, Access::WRITE_OK).map_err(|errno| Why::from(errno).to_string()),
@@ -140,7 +152,7 @@ fn look_at_folder(path: &Path) -> Result<(), String> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let shown = quote(folder.as_os_str());
+    let shown = folder.to_string_lossy();
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => access(folder, Access::WRITE_OK | Access::EXEC_OK)
             .map_err(|errno| format!("the folder {shown}: {}", Why::from(errno))),

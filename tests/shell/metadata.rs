@@ -1,0 +1,148 @@
+//! `get --metadata-only`: where the `.torrent` goes, and what lies there already.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::bench::{Bench, SOON, checked, listening};
+use crate::support::child::{Child, Stream, brooklet};
+use crate::support::content::Content;
+use crate::support::dir::Dir;
+use crate::support::torrent::{Torrent, metainfo};
+
+/// A seed of one file of this name, and a link that names it.
+fn seed(name: &str) -> (Bench, Child, String) {
+    let bench = Bench::of(Torrent::new(Content::file(811, name, 100_000), 64 * 1024));
+    bench.fill();
+    let mut child = bench.run("seed", &["--no-dht"]);
+    let addr = listening(&mut child);
+    checked(&mut child);
+    let link = format!("magnet:?xt=urn:btih:{}&x.pe={addr}", bench.torrent.hex());
+    (bench, child, link)
+}
+
+/// How `get` ends in this folder with its state there: its exit code, what it prints and says.
+fn get(dir: &Path, state: &str, args: &[&str]) -> (i32, Vec<u8>, String) {
+    let mut command = brooklet(None);
+    command.args(["get", "--no-dht", "--port", "0", "--bind", "127.0.0.1"]);
+    command.args(["--state", state]).args(args).current_dir(dir);
+    let mut child = Child::spawn("get", &mut command);
+    let code = child.code(SOON);
+    let out = child.text(Stream::Out).into_bytes();
+    (code, out, child.text(Stream::Err))
+}
+
+#[test]
+fn the_torrent_is_written_where_the_user_says_and_over_nothing_else() {
+    let (bench, _seed, link) = seed("content.bin");
+    let whole = metainfo(&bench.torrent.info, &[]);
+    let dir = Dir::new();
+    dir.folder("sub");
+    let only = |state, args: &[&str]| {
+        let args = [&["--metadata-only", &link], args].concat();
+        get(&dir, state, &args)
+    };
+    for (args, path) in [
+        (&[][..], "content.bin.torrent"),
+        (&["-o", "named"], "named"),
+        (&["-o", "sub/named"], "sub/named"),
+    ] {
+        let (code, _, said) = only("state", args);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(fs::read(dir.join(path)).unwrap(), whole);
+        let line = format!("\n{path}: written\n");
+        assert!(said.contains(&line) && !said.contains("warning"), "{said}");
+    }
+
+    // From peers, and from what an earlier run has kept.
+    let (code, _, said) = get(&dir, "kept", &[&link, "-d", "sub"]);
+    assert_eq!(code, 0, "{said}");
+    for state in ["state", "kept"] {
+        dir.file("content.bin.torrent", "mine");
+        for (args, path) in [
+            (&[][..], "content.bin.torrent"),
+            (&["-o", "content.bin.torrent"], "content.bin.torrent"),
+        ] {
+            let (code, _, said) = only(state, args);
+            assert_eq!(code, 1, "{said}");
+            let line = format!("brooklet: {path}: this file exists already: ");
+            assert!(
+                said.contains(&line) && said.contains("--overwrite"),
+                "{said}"
+            );
+            assert_eq!(fs::read(dir.join(path)).unwrap(), b"mine");
+        }
+        let (code, _, said) = only(state, &["--overwrite"]);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(fs::read(dir.join("content.bin.torrent")).unwrap(), whole);
+
+        let link = dir.join("symlink");
+        let _ = fs::remove_file(&link);
+        let _ = fs::remove_file(dir.join("target"));
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        let (code, _, said) = only(state, &["-o", "symlink"]);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("target"));
+        assert_eq!(fs::read(dir.join("target")).unwrap(), whole);
+
+        let (code, _, said) = only(state, &["-o", "nowhere/x"]);
+        assert_eq!(code, 1, "{said}");
+        assert!(
+            said.starts_with("brooklet: nowhere/x: there is no folder nowhere"),
+            "{said}"
+        );
+        let (code, _, said) = only(state, &["-o", "-"]);
+        assert_eq!(code, 0, "{said}");
+        assert!(!dir.join("-").exists());
+    }
+    let (code, _, said) = only("state", &["-o", "-", "--json"]);
+    assert!(
+        code == 2 && said.starts_with("brooklet: --json: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn standard_output_takes_the_torrent_and_nothing_else() {
+    let (bench, _seed, link) = seed("content.bin");
+    let dir = Dir::new();
+    let script = format!(
+        "\"$0\" get --no-dht --port 0 --bind 127.0.0.1 --state state -o - '{link}' > out 2> err"
+    );
+    let mut shell = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_brooklet");
+    shell.args(["-c", &script, program]).current_dir(&*dir);
+    Child::spawn("sh", &mut shell).success(SOON);
+    let whole = metainfo(&bench.torrent.info, &[]);
+    assert_eq!(fs::read(dir.join("out")).unwrap(), whole);
+}
+
+#[test]
+fn a_name_that_leaves_no_room_for_an_ending_is_shortened() {
+    let (bench, _seed, link) = seed(&"n".repeat(252));
+    let dir = Dir::new();
+    let (code, _, said) = get(&dir, "state", &["--metadata-only", &link]);
+    assert_eq!(code, 0, "{said}");
+    let found = fs::read_dir(&*dir).unwrap().flatten();
+    let found: Vec<_> = found.filter(|it| it.path().is_file()).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let path = found[0].path();
+    assert_eq!(path.extension().unwrap(), "torrent");
+    assert_eq!(fs::read(path).unwrap(), metainfo(&bench.torrent.info, &[]));
+}
+
+#[test]
+fn a_link_that_selects_files_that_are_not_there_is_refused() {
+    let (_bench, _seed, link) = seed("content.bin");
+    let dir = Dir::new();
+    let link = format!("{link}&so=5-9");
+    // Once with peers, and once with what an earlier run has kept.
+    for _ in 0..2 {
+        let (code, _, said) = get(&dir, "state", &[&link]);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("files 5-9 (so=, counted from 0)"), "{said}");
+        assert!(!dir.join("content.bin").exists());
+        let (code, _, said) = get(&dir, "fetched", &["--metadata-only", &link, "--overwrite"]);
+        assert_eq!(code, 0, "{said}");
+    }
+}
