@@ -215,20 +215,25 @@ impl Meter {
             Report::Written(name) => {
                 self.show(format!("{}: written", logging::printable(name)), now)
             }
-            // That has just been said.
-            Report::Stopped { reason } if reason == "complete" || reason == "metadata" => None,
-            Report::Stopped { reason } if self.waiting.is_some() => {
-                let state = format!("stopped ({reason}) before peers have sent the torrent");
-                self.line(&state, now)
-            }
-            Report::Stopped { reason } => {
-                let Progress { done, size, .. } = self.last;
-                let part = Part { done, size };
-                let state = format!("stopped ({reason}) at {}, {part}", percent(done, size));
-                self.line(&state, now)
-            }
+            Report::Stopped { reason } => self.stopped(reason, now),
             _ => None,
         }
+    }
+
+    /// How far it was when it stopped.
+    fn stopped(&mut self, reason: &str, now: Instant) -> Option<Show> {
+        // That has just been said.
+        if reason == "complete" || reason == "metadata" {
+            return None;
+        }
+        let Progress { done, size, .. } = self.last;
+        let state = if self.waiting.is_some() {
+            format!("stopped ({reason}) before peers have sent the torrent")
+        } else {
+            let part = Part { done, size };
+            format!("stopped ({reason}) at {}, {part}", percent(done, size))
+        };
+        self.line(&state, now)
     }
 
     /// How far it is, in so many columns.
