@@ -108,8 +108,8 @@ for the rest. Several share the process, its port and the limits; one that fails
 leaves the others running, and the command then ends with 1.
 
       --metadata-only   fetch the .torrent of a link, and nothing of its content
-  -o FILE               the same, to this file (NAME.torrent; -: to standard
-                        output); --overwrite replaces one that is there
+  -o FILE               the same, to this file (NAME.torrent); - is standard
+                        output, and --overwrite replaces one that is there
       --seed            stay and seed until stopped
       --ratio R         seed until R times the content's size has been uploaded,
                         earlier runs counted
