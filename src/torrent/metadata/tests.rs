@@ -123,6 +123,7 @@ fn a_peer_without_metadata_is_asked_later_whether_it_has_them_now() {
     let mut fetch = search(&right);
     fetch.on_peer(of(0), None, false, at(0));
     assert_eq!(fetch.plan(at(1)), []);
+    assert_eq!(fetch.next_deadline(), Some(at(0) + limits::METADATA_POLL));
     let mut asked = Vec::new();
     for second in 0..200 {
         for (key, piece) in fetch.plan(at(second)) {
@@ -230,6 +231,39 @@ fn silent_peers_with_other_lengths_cost_a_few_seconds() {
     fetch.plan(at(0));
     fetch.on_peer(of(9), Some(right.len() as u32), false, at(1));
     assert_eq!(seconds(&mut fetch, &right, &[9]), Some(0));
+}
+
+#[test]
+fn a_length_has_its_turn_for_so_long_beside_others() {
+    let mut fetch = search(&info(9));
+    let long = 100 * BLOCK;
+    (0..4).for_each(|key| fetch.on_peer(of(key), Some(long + key as u32), false, at(0)));
+    for second in 0..limits::METADATA_TURN.as_secs() {
+        for (key, piece) in fetch.plan(at(second)) {
+            assert!(key < limits::METADATA_SIZES, "after {second} s");
+            fetch.on_data(key, (piece, None), &[0; BLOCK as usize], at(second));
+        }
+    }
+    let asks = fetch.plan(at(0) + limits::METADATA_TURN);
+    assert!(asks.iter().any(|(key, _)| *key == limits::METADATA_SIZES));
+}
+
+#[test]
+fn strikes_of_so_many_hosts_are_remembered() {
+    let mut fetch = search(&info(9));
+    for number in 1..=limits::METADATA_HOSTS + 1 {
+        let host = IpAddr::from((number as u32).to_be_bytes());
+        fetch.on_peer((0, host), Some(9), false, at(0));
+        fetch.strike(vec![0]);
+        // With one more only those that are connected are left.
+        let left = if number > limits::METADATA_HOSTS {
+            1
+        } else {
+            number
+        };
+        assert_eq!(fetch.hosts.len(), left);
+        fetch.on_gone(0);
+    }
 }
 
 #[test]
@@ -342,6 +376,26 @@ fn one_that_is_asked_alone_and_is_silent_makes_room_for_the_next() {
         asks.first().filter(|(key, _)| *key != silent).copied()
     });
     assert_eq!(next.map(|(key, _)| key), Some(1 - silent));
+}
+
+#[test]
+fn one_that_is_asked_alone_has_so_long_for_the_whole() {
+    let right = info(2 * BLOCK);
+    let wrong = vec![7; right.len()];
+    let mut fetch = search(&right);
+    (0..2).for_each(|key| fetch.on_peer(of(key), Some(2 * BLOCK), false, at(0)));
+    fetch.plan(at(0));
+    fetch.on_data(0, (0, None), block(&wrong, 0), at(0));
+    fetch.on_data(1, (1, None), block(&right, 1), at(0));
+    let alone = fetch.plan(at(1))[0].0;
+    // It is not silent, and so only its time for the whole is bounded.
+    fetch.on_data(alone, (0, None), block(&wrong, 0), at(3));
+    let time = limits::METADATA_LATE * 2 + limits::METADATA_PACE * 2;
+    let other = |asks: Vec<(PeerKey, u32)>| asks.iter().any(|(key, _)| *key != alone);
+    assert!(!other(
+        fetch.plan(at(1) + (time - Duration::from_millis(1)))
+    ));
+    assert!(other(fetch.plan(at(1) + time)));
 }
 
 #[test]
