@@ -189,7 +189,7 @@ fn of_two_that_write_to_the_same_files_the_first_is_run() {
     assert_eq!(get.code(SOON), 1);
     shelf.assert_got(&[0, 1, 2]);
     let said = get.text(Stream::Err);
-    let line = "brooklet: one.bin: its files are those of one.bin, which has them already\n";
+    let line = "brooklet: one.bin: its files are those of one.bin, which is named first\n";
     assert_eq!(said.matches(line).count(), 1, "{said}");
 }
 
