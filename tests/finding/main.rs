@@ -62,8 +62,8 @@ fn a_seed_is_found_by_the_dht_alone_and_nodes_are_known_after_a_restart() {
     }
 }
 
-/// What a download with these options sends to a node before it dials a peer, and so after it has
-/// looked for some.
+/// What a download with these options sends to a node until it dials a peer a second time, which
+/// is seconds after it began, and so after it has looked for peers.
 fn sent_to_node(bench: &Bench, options: &[&str]) -> Option<Vec<u8>> {
     let node = UdpSocket::bind("127.0.0.1:0").unwrap();
     let addr = node.local_addr().unwrap().to_string();
@@ -72,6 +72,7 @@ fn sent_to_node(bench: &Bench, options: &[&str]) -> Option<Vec<u8>> {
     let mut all = vec!["--dht-node", &addr];
     all.extend(options);
     let mut get = bench.get(&[peer_addr.to_string()], &all);
+    drop(peer.accept().unwrap());
     let (_stream, _) = peer.accept().unwrap();
     get.signal("TERM");
     assert_eq!(get.code(SOON), 143);
@@ -83,12 +84,19 @@ fn sent_to_node(bench: &Bench, options: &[&str]) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn private_torrents_and_those_without_dht_send_no_packet() {
-    let bench = Bench::new(503, 100_000);
-    let sent = sent_to_node(&bench, &[]).expect("it takes part");
+fn a_public_torrent_is_looked_for_in_the_dht() {
+    let sent = sent_to_node(&Bench::new(503, 100_000), &[]).expect("it takes part");
     assert!(sent.starts_with(b"d1:a"), "{sent:?}");
-    assert_eq!(sent_to_node(&bench, &["--no-dht"]), None);
+}
 
+#[test]
+fn a_torrent_without_dht_sends_no_packet() {
+    let bench = Bench::new(509, 100_000);
+    assert_eq!(sent_to_node(&bench, &["--no-dht"]), None);
+}
+
+#[test]
+fn a_private_torrent_sends_no_packet() {
     let mut torrent = Torrent::new(Content::file(504, "content.bin", 100_000), 64 * 1024);
     // Keys are in order: "private" comes after "pieces".
     let end = torrent.info.pop();
