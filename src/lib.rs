@@ -19,7 +19,8 @@
 //! - *swarm*: all peers of a torrent; a *seed* has every piece, a *leecher* lacks some;
 //! - *choke*: to refuse a peer's requests until *unchoke*;
 //! - *interested*: a peer wants a piece that the other end has;
-//! - *snub*: a peer snubs us if it owes us blocks and has sent none for a minute;
+//! - *snub*: a peer snubs us if it owes us blocks and has sent none for a minute, or is
+//!   late with the first;
 //! - *tracker tier*: a list of trackers of which the first that answers is enough (BEP 12);
 //! - *node*: a participant of the DHT; it is no peer, and names peers.
 //!

@@ -3,7 +3,7 @@
 //!
 //! A torrent is announced when it begins, once more soon after, since multicast gets lost, and then
 //! every few minutes. Several go in one datagram. Whoever announces may be anybody in the network,
-//! and name any port of his own host: a few of each host count.
+//! and name any port of its own host: a few of each host count.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -61,7 +61,7 @@ pub const LINK_PEERS: usize = 50;
 /// recurses, so the stack bounds it.
 pub const JSON_DEPTH: u32 = 32;
 /// Values in one JSON text: a list of all [`FILES`] of a torrent, and what stands around it. A
-/// value takes 32 bytes of memory, and may be written in two.
+/// value takes 32 bytes of memory, and may be written in two bytes.
 pub const JSON_VALUES: usize = FILES + 1_000;
 
 // Frames and peers
@@ -75,7 +75,7 @@ pub const SERVED_BLOCK: u32 = 128 * 1024;
 /// Transmission asks for ten seconds' worth at any rate, and a reject only makes it ask again.
 pub const UPLOADS_FULL: usize = 500;
 /// Requests of a peer that wait to be served at most: those of [`UPLOADS_FULL`] and of one more
-/// read ([`ASKING_READ`]). Past it: reject, or ignore.
+/// read of a peer that owes us no blocks ([`ASKING_READ`]). Past it: reject, or ignore.
 pub const QUEUED_UPLOADS: usize = 2_048;
 /// Bytes read at a time of a peer that owes us no blocks: as many requests as keep us busy for a
 /// while, so that few of them wait.
@@ -202,7 +202,8 @@ pub const HOST_PORT_GAP: Duration = Duration::from_secs(30);
 pub const CROSSING: Duration = Duration::from_secs(1);
 /// Dials repeated after failures; the next failure makes us forget the address.
 pub const DIAL_FAILURES: u32 = 6;
-/// One slot in this many is kept for connections that we dial, as long as an address is due.
+/// One slot in this many is kept for connections that we dial, as long as a download has an address
+/// due.
 pub const KEPT_TO_DIAL: usize = 8;
 /// When all connections are taken, a peer that connected this long ago and has sent nothing but its
 /// handshake may be replaced.
@@ -214,8 +215,8 @@ pub const UNUSED: Duration = Duration::from_secs(5);
 /// When all connections are taken, a peer that connected this long ago, has nothing for us and
 /// moves no bytes may be replaced.
 pub const IDLE: Duration = Duration::from_secs(60);
-/// When all connections are taken, a peer that has transferred nothing for this long may be
-/// replaced.
+/// When all connections are taken, a peer that connected this long ago and has transferred nothing
+/// at all may be replaced. An unchoked peer that asked for nothing comes last for this long.
 pub const BARREN: Duration = Duration::from_secs(300);
 /// Handles for other things than peers, trackers and content: the standard streams, the poll,
 /// listeners, state.
@@ -315,8 +316,7 @@ pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 pub const READ: usize = 160 * KIB;
 /// Bytes that buffers may take, unless `--memory` says otherwise: small beside any board's memory.
 pub const MEMORY: u64 = 16 * MIB as u64;
-/// What `--memory` may ask for at least: the shared receive buffer, and a few blocks on their way
-/// out.
+/// What `--memory` may ask for at least: a receive buffer, and a few blocks on their way out.
 pub const MEMORY_LEAST: u64 = MIB as u64;
 
 // Trackers

@@ -25,7 +25,8 @@ pub struct Remote {
 impl Remote {
     /// Connects to the process of this folder (none: of `$BROOKLET_DIR`, else of the current one).
     ///
-    /// # Errors No process runs there, or it cannot be reached.
+    /// # Errors
+    /// No process runs there, or it cannot be reached.
     pub fn connect(dir: Option<PathBuf>) -> Result<Remote, Failure> {
         let dir = dir.or_else(|| named(std::env::var_os("BROOKLET_DIR")));
         let dir = dir.unwrap_or_else(|| PathBuf::from("."));

@@ -174,7 +174,8 @@ fn basis(command: Command, mut metainfo: Metainfo, options: &Options) -> Setup {
 
 /// The torrent of a link, which peers are asked for unless an earlier run has fetched it.
 ///
-/// # Errors No peer has it, or a signal ends the search.
+/// # Errors
+/// No peer has it, or a signal ends the search.
 pub fn fetch(link: Link, options: Options) -> Result<Metainfo, Failure> {
     let state_dir = match &options.state {
         Some(dir) => dir.clone(),

@@ -21,7 +21,7 @@ pub struct Active {
     pub lookup: Lookup,
 }
 
-/// All of them, and the announces that follow.
+/// All lookups under way.
 #[derive(Debug, Default)]
 pub struct Lookups {
     active: Vec<Active>,

@@ -59,7 +59,8 @@ impl Half {
         }
     }
 
-    /// An address where a node may be. Lookups that found no node to ask begin anew.
+    /// An address where a node may be: lookups that begin from now on ask it if no node that they
+    /// know answers. Of too many the oldest is forgotten.
     pub fn add_contact(&mut self, addr: SocketAddr) {
         if self.contacts.contains(&addr) {
             return;

@@ -52,7 +52,7 @@ enum State {
     Failed,
 }
 
-/// What a lookup has come to.
+/// A node that a lookup asks next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ask {
     /// The node to ask.

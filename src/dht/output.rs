@@ -25,7 +25,7 @@ pub enum Output {
         /// The peers.
         peers: Vec<SocketAddr>,
     },
-    /// A lookup for a torrent is over, and the torrent is announced.
+    /// A lookup for a torrent is over; its announces, if any, are in line.
     Looked(Summary),
     /// A step for the log (`-vv`).
     Report(Report),
@@ -44,7 +44,7 @@ pub struct Summary {
     pub answers: usize,
     /// Peers that they named, the same ones several times.
     pub peers: usize,
-    /// Nodes that it is announced to.
+    /// Nodes that it is to be announced to.
     pub announced: usize,
 }
 

@@ -24,7 +24,7 @@ pub struct Parts {
     pub unattended: Option<Unattended>,
     /// The files of all torrents.
     pub store: Store,
-    /// Trackers' sockets.
+    /// Sockets for trackers, the DHT and the local network, and look-ups of names.
     pub outreach: Outreach,
     /// Nodes of the DHT to begin with.
     pub nodes: Nodes,

@@ -34,6 +34,7 @@ use crate::torrent::{Effect, Source};
 const AREA: usize = 256 * 1024;
 /// Readiness events taken in one turn.
 pub(super) const EVENTS: usize = 512;
+
 /// Everything the loop owns.
 pub struct Reactor {
     pub(super) poll: Poll,

@@ -1,4 +1,4 @@
-//! Receiving: peers that dial are accepted, sockets are read into the loop's buffer, what is in it
+//! Receiving: peers that dial are accepted, sockets are read into receive buffers, what is in these
 //! goes to the session, and the blocks among that to the disk. Blocks that came out of order, and
 //! files that were there before, are read back from disk to be hashed.
 
@@ -166,7 +166,7 @@ impl Reactor {
         self.links.heard = heard;
     }
 
-    /// Reads again the links that waited for the disk and need not any more.
+    /// Links that waited for the disk and need not any more are read in the next turn.
     pub(super) fn resume_links(&mut self, now: Now) {
         let mut keys = self.take_resumable(now);
         if keys.is_empty() {

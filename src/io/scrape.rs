@@ -29,7 +29,8 @@ const EVENTS: usize = 128;
 /// that is allowed. The answers are in the order of the trackers. Takes as long as the slowest of
 /// them, or as the machine's patience.
 ///
-/// # Errors No tracker can be asked: a line for the user.
+/// # Errors
+/// No tracker can be asked: a line for the user.
 pub fn scrape(
     tiers: &[Vec<String>],
     info_hash: InfoHash,

@@ -1,5 +1,6 @@
-//! The tokens of the loop's sockets in the poll: two listeners, the waker, then those of trackers,
-//! those of remote control and of the watch folder, and those of peers.
+//! The tokens of the loop's sockets in the poll: two listeners, the waker, then those for trackers,
+//! the DHT and the local network, those of remote control and of the watch folder, and those of
+//! peers.
 
 use std::io;
 use std::ops::Range;
@@ -13,7 +14,7 @@ use crate::base::limits;
 pub const LISTENERS: Range<usize> = 0..2;
 /// The token that helper threads, and signals, wake the loop with.
 pub const WAKER: Token = Token(2);
-/// Sockets of trackers.
+/// Sockets for trackers, the DHT and the local network.
 pub const OUTREACH: Range<usize> = 3..1024;
 /// Remote control: its listener, then its clients.
 pub const CONTROL: Range<usize> = OUTREACH.end..OUTREACH.end + 1 + limits::CONTROL_CLIENTS;

@@ -56,7 +56,8 @@ impl Peer {
 
     /// The metadata are there: messages about pieces that were kept are applied.
     ///
-    /// # Errors They do not fit the torrent.
+    /// # Errors
+    /// They do not fit the torrent.
     pub fn learn(&mut self, local: Local) -> Result<(), Fault> {
         self.local = local;
         let Some(early) = self.early.take() else {

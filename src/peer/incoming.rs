@@ -1,4 +1,4 @@
-//! Why incoming connections ended before the peer's handshake was whole.
+//! Why incoming connections ended before they belonged to a torrent.
 
 use std::fmt;
 

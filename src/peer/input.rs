@@ -1,4 +1,4 @@
-//! The bytes of one read, cut into frames. The bytes lie in the loop's shared buffer, with the
+//! The bytes of one read, cut into frames. The bytes lie in a receive buffer, with the
 //! start of a frame that the last read cut in two already copied in front of them, so that every
 //! frame is whole and in one place.
 

@@ -14,8 +14,8 @@ use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
 /// How rtorrent's name begins. It stops to answer if it is asked for several blocks at once.
 const ORDERLY: &str = "libTorrent ";
 
-/// Our extended handshake for a peer of this torrent. A private torrent offers no extension that
-/// would find other peers (BEP 27).
+/// Our extended handshake for a peer of this torrent. A private torrent offers nothing by which
+/// a peer could be found or the torrent passed on (BEP 27).
 pub(super) fn greeting(torrent: &Torrent, member: &Member, port: u16) -> ExtendedGreeting {
     let order = &torrent.order;
     let only = !order.download || torrent.life.complete_at.is_some();

@@ -1,4 +1,4 @@
-//! Incoming connections that fail before their handshake is whole, counted by what went wrong, so
+//! Incoming connections that fail before they belong to a torrent, counted by what went wrong, so
 //! that "0 peers" has a reason. They are not named one by one, since there may be many.
 
 use crate::base::{Duration, Now, SortedMap, limits};

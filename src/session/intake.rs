@@ -1,8 +1,9 @@
 //! What happens to a session from outside: connections come up and end, bytes of peers are received
 //! and sent, the disk has read or written. Each function notes that, and puts the torrents and
-//! slots concerned on the agenda; `planning` decides what follows. Two things do not wait for it: a
-//! piece is judged before the next message of a peer, and a connection that is over is ended
-//! (`hang_up`).
+//! slots concerned on the agenda; `planning` decides what follows. Some things do not wait for it:
+//! a piece is judged, and its poisoner banned, before the next message of a peer; a connection that
+//! is over ends (`hang_up`), as does one that makes room for a peer that dials us; a torrent that
+//! fails leaves its swarm.
 
 use std::net::SocketAddr;
 
@@ -402,7 +403,8 @@ impl Session {
         self.down.queue.refund(torrent.key, key, bytes);
     }
 
-    /// Ends a connection: its slot is free and its socket closed when this turn is over.
+    /// Ends a connection: its slot is free and its socket closed when the effects are performed the
+    /// next time.
     pub(super) fn hang_up(&mut self, key: PeerKey, fault: Fault, now: Now) {
         let slot = self.slots.get_mut(key);
         let Some(slot) = slot.filter(|slot| !slot.is_closing()) else {

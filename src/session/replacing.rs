@@ -4,14 +4,14 @@
 //!
 //! First go peers that have not said a word for some seconds. Then, one at a time: a peer that is
 //! interested, was unchoked and asked for nothing; a peer that has nothing for us and has been
-//! idle; a peer that has transferred nothing for minutes; and at last, of a host that has more
-//! slots than another would have, the connection that is of least use, so that one host cannot take
-//! every slot. For an address to dial, the same holds for a torrent that has more slots than the
-//! dialing one would have, so that one torrent cannot take every slot.
+//! idle; a peer that connected minutes ago and has transferred nothing at all; and at last, of a
+//! host that has more slots than another would have, the connection that is of least use, so that
+//! one host cannot take every slot. For an address to dial, the same holds for a torrent that has
+//! more slots than the dialing one would have, so that one torrent cannot take every slot.
 //!
 //! A peer that dials us does not take the slot of one that is interested in what we have, as long
-//! as that may just be waiting to be unchoked; nor the last slots while we have an address to dial.
-//! Otherwise a flood of incoming connections would leave us no peer that we chose.
+//! as that may just be waiting to be unchoked; nor the last slots while a download has an address
+//! to dial. Otherwise a flood of incoming connections would leave us no peer that we chose.
 
 use std::cmp::Reverse;
 use std::net::SocketAddr;

@@ -2,9 +2,9 @@
 //! `intake`, and decisions are made once a turn in `planning`.
 //!
 //! A turn of the loop calls, in this order: [`Session::handle_accepted`], [`Session::open`] and
-//! the like for all that happened; [`Session::plan`] once; [`Session::next_effect`] and
-//! [`Session::next_read`] until they are empty; then it writes to the slots of
-//! [`Session::take_unflushed`], through [`Session::seal`].
+//! the like for all that happened; [`Session::plan`] once; [`Session::next_effect`]
+//! until there is none, and [`Session::next_read`] as long as there is time; then it writes to the
+//! slots of [`Session::take_unflushed`], through [`Session::seal`].
 
 use std::net::SocketAddr;
 
@@ -82,7 +82,8 @@ impl Session {
         }
     }
 
-    /// Takes a torrent on: it begins with the check of what is on disk.
+    /// Takes a torrent on: it begins with the check of what is on disk or, where only a link is
+    /// known, with the search for its metadata.
     ///
     /// # Errors
     /// There is a torrent of this info hash already, under this key.

@@ -17,7 +17,7 @@ use crate::pieces::{Pieces, Verdict};
 pub struct Content {
     /// The search for its metadata, as long as it lasts; the other fields are empty then.
     pub fetch: Option<Box<Metadata>>,
-    /// Which pieces are missing, open and verified.
+    /// Which pieces are missing, partial, verified and skipped.
     pub pieces: Pieces,
     /// The check of what is on disk, as long as it lasts.
     pub checking: Option<Box<Checking>>,

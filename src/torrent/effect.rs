@@ -96,12 +96,13 @@ pub enum Report {
         /// Why.
         reason: String,
     },
-    /// How many incoming connections failed before their handshake was whole, by what went wrong,
+    /// How many incoming connections failed before they belonged to a torrent, by what went wrong,
     /// since the start.
     FailedIncoming(Vec<(Failed, u64)>),
-    /// How far it is; comes once a second.
+    /// How far it is; comes once a second while anything changes, and with
+    /// [`Us::heartbeat`](super::Us::heartbeat) always.
     Progress(Progress),
-    /// A piece was verified.
+    /// A piece was hashed: it passed or failed.
     Piece {
         /// Its index.
         index: u32,
@@ -117,16 +118,17 @@ pub enum Report {
         /// Bytes of content sent.
         uploaded: u64,
     },
-    /// The session has ended.
+    /// A torrent begins to leave its swarm.
     Stopped {
-        /// Why: `complete`, `SIGINT`, `SIGTERM`, `ratio`, `seed-time`, `error`.
+        /// Why: `complete`, `metadata`, `paused`, `removed`, `ratio`, `seed-time`, `error`, or the
+        /// name of a signal.
         reason: String,
     },
     /// A download has no peer, and why: after some seconds, then rarely.
     Alone(String),
-    /// Something is wrong, and the session goes on.
+    /// Something is wrong, and the torrent or the process goes on.
     Warning(String),
-    /// Something is wrong, and the session ends.
+    /// Something is wrong, and the torrent ends; without a torrent, the process.
     Error(String),
 }
 

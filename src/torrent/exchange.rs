@@ -150,8 +150,8 @@ impl Exchange {
 }
 
 /// The peers of a message that are worth dialing, and what is said of them: none that is nearer to
-/// us than the sender, neither the sender itself nor we, who listen on this port. `complete`: there
-/// is nothing to be had from seeds.
+/// us than the sender, neither the sender itself nor us, and we listen on this port. `complete`:
+/// there is nothing to be had from seeds.
 pub fn worth_dialing(
     message: PeerExchange,
     (sender, port): (&Member, u16),

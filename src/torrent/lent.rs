@@ -28,7 +28,8 @@ pub struct Lent<'a> {
 impl Lent<'_> {
     /// A member whose handshakes are done.
     ///
-    /// # Panics It is another torrent's member: an error of the caller.
+    /// # Panics
+    /// It is another torrent's member: an error of the caller.
     pub fn get(&mut self, torrent: TorrentKey, key: PeerKey) -> Option<&mut Member> {
         let slot = self.slots.get_mut(key)?;
         let owner = slot.torrent;

@@ -21,7 +21,7 @@ pub enum Stage {
         /// What comes then.
         then: Then,
     },
-    /// Its user has paused it.
+    /// It is paused: by its user, or since it has stayed as long as it was to.
     Paused,
     /// Nothing is left to do.
     Over,

@@ -98,7 +98,8 @@ pub struct Asked {
 }
 
 impl Torrent {
-    /// A torrent that begins now: with the check of what is on disk, if there is anything to hash.
+    /// A torrent that begins now: with the check of what is on disk, if there is anything to hash,
+    /// or, where only a link is known, with the search for its metadata.
     /// `number`: what users call it.
     pub fn new(
         (key, number): (TorrentKey, u32),
@@ -236,7 +237,8 @@ impl Torrent {
 
     /// The part that is there while it is awake.
     ///
-    /// # Panics It sleeps: an error of the caller, since it has no peers then.
+    /// # Panics
+    /// It sleeps: an error of the caller, since it has no peers then.
     pub fn awake(&self) -> &Content {
         self.content.as_deref().expect(AWAKE)
     }

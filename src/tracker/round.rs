@@ -1,6 +1,7 @@
 //! A round of announces (BEP 12): trackers are asked in the order of their tiers, one at a time,
-//! until one answers. While no peer is connected, a silent tracker does not delay the round: after
-//! [`limits::TRACKER_HURRY`] others are asked beside it, twice as many each time.
+//! until one answers; those whose last answer named peers are asked in any case. While no peer is
+//! connected, a silent tracker does not delay the round: after [`limits::TRACKER_HURRY`] others are
+//! asked beside it, twice as many each time.
 
 use std::collections::VecDeque;
 

@@ -120,7 +120,8 @@ pub struct Failure {
 /// How an exchange with a tracker has ended; `None` while it goes on.
 pub type Over = Option<Result<Heard, Failure>>;
 
-/// The failure of a tracker that answered without peers: it is not asked again in a hurry.
+/// The failure of a tracker that has answered, with a refusal or with what cannot be read: it is
+/// not asked again in a hurry.
 pub fn refused(why: impl Into<String>, retry: Option<Retry>) -> Failure {
     Failure {
         why: why.into(),

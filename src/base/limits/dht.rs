@@ -72,7 +72,8 @@ pub const DHT_DISTRUST: u8 = 3;
 /// Addresses to begin with: bootstrap hosts, nodes of torrents and of peers. One is enough to find
 /// the others.
 pub const DHT_CONTACTS: usize = 64;
-/// With fewer nodes than this in the table, bootstrap hosts are asked too.
+/// With fewer nodes than this in the table, those of the last run are asked too, and other nodes
+/// are asked for nodes of both families.
 pub const DHT_POOR: usize = 8;
 /// Nodes that are saved for the next start, of each family: enough of them live for days.
 pub const DHT_SAVED: usize = 128;

@@ -89,9 +89,9 @@ pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now:
         let found = session.torrent(torrent);
         let found = found.filter(|it| it.order.info_hash == info_hash && it.content.is_none());
         let Some(sleeper) = found else { continue };
-        // One that was not checked yet told of what is wrong when it was opened.
-        let is_new = sleeper.life.unchecked.is_none();
-        for warning in warnings.into_iter().filter(|_| is_new) {
+        // The warnings on one that was not checked yet were told when it was opened.
+        let is_unsaid = sleeper.life.unchecked.is_none();
+        for warning in warnings.into_iter().filter(|_| is_unsaid) {
             session.warn(Some(torrent), warning);
         }
         match result {

@@ -16,7 +16,7 @@ pub struct Links {
     pub unread: Vec<PeerKey>,
     /// Those whose peers have too many requests waiting: not read before some are answered.
     pub after_uploads: Vec<PeerKey>,
-    /// Those whose peers owe us blocks while the disk is behind: not read before it has caught up.
+    /// Those that wait for the disk: it is behind, or their torrent sleeps.
     pub after_disk: Vec<PeerKey>,
     /// Those that were read from in this turn and whose peers only take.
     pub heard: Vec<PeerKey>,

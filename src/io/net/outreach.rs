@@ -1,5 +1,6 @@
 //! Performs the actions of trackers' machines: name look-ups, HTTP exchanges over TCP, datagrams.
-//! The results come back as [`Input`]s.
+//! Beside that it sends and receives the datagrams of the DHT and of the local network, and looks
+//! up names of peers and of nodes. The results come back as [`Heard`] and as addresses.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

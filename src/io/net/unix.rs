@@ -73,7 +73,8 @@ pub fn listen(dir: &Path) -> Result<(UnixListener, Place), String> {
 
 /// Connects to the process that has a folder.
 ///
-/// # Errors No process runs there ([`io::ErrorKind::NotFound`],
+/// # Errors
+/// No process runs there ([`io::ErrorKind::NotFound`],
 /// [`io::ErrorKind::ConnectionRefused`]), or the system refuses.
 pub fn connect(dir: &Path) -> io::Result<UnixStream> {
     let path = dir.join(NAME);

@@ -20,7 +20,7 @@ pub(super) struct Attempt {
     pub(super) tried: u32,
     /// Blocks of dictionaries that were wrong, by their senders.
     doubted: Vec<(PeerKey, u32, Sum)>,
-    /// When a block came last, or the only peer was chosen.
+    /// When a block came last, or the peer to ask alone was chosen.
     pub(super) moved: Option<Now>,
 }
 

@@ -53,7 +53,8 @@ pub enum Unreadable<'a> {
 impl<'a> Message<'a> {
     /// Reads a datagram. Bytes behind the dictionary are ignored.
     ///
-    /// # Errors It is no message; [`Unreadable`] says whether its sender gets an error.
+    /// # Errors
+    /// It is no message; [`Unreadable`] says whether its sender gets an error.
     pub fn parse(datagram: &'a [u8]) -> Result<Message<'a>, Unreadable<'a>> {
         let malformed = |what| Unreadable::Malformed(Malformed { what, at: 0 });
         let (value, _) = bencode::decode_nearest(datagram).map_err(Unreadable::Malformed)?;
