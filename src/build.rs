@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// Rooms and other modules of our own.
-const ROOMS: [&str; 13] = [
-    "base", "wire", "http", "peer", "pieces", "storage", "tracker", "dht", "torrent", "session",
-    "rpc", "io", "cli",
+/// Our own modules.
+const MODULES: [&str; 14] = [
+    "base", "wire", "http", "peer", "pieces", "storage", "tracker", "dht", "lsd", "torrent",
+    "session", "rpc", "io", "cli",
 ];
 
 fn main() {
@@ -55,7 +55,7 @@ fn layout(list: &str) -> String {
 /// The sections of the functions below a path: rustc gives each function one, named as the symbol.
 fn add(script: &mut String, path: &str) {
     let mut parts: Vec<&str> = path.split("::").collect();
-    if ROOMS.contains(&parts[0]) {
+    if MODULES.contains(&parts[0]) {
         parts.insert(0, "brooklet");
     }
     // `a::b` as `1a1b`, in both manners that rustc has of naming symbols. The second one ends with

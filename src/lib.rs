@@ -4,8 +4,9 @@
 //! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
 //! [`storage`], [`tracker`], [`dht`] and [`lsd`] (which do not know each other), [`torrent`],
 //! [`session`], [`rpc`] (remote control), then [`io`], the only module that touches sockets, files,
-//! clocks and threads, and [`cli`], what a user sees. PROTOCOL.md follows a block from a socket to
-//! the disk, a stranger from its first byte, and a turn of the loop through these modules.
+//! clocks and threads, and [`cli`], what a user sees. The doc of each module begins with its rank:
+//! it may import only from lower ones. PROTOCOL.md follows a block from a socket to the disk, a
+//! stranger from its first byte, and a turn of the loop through these modules.
 //!
 //! # Glossary
 //!
@@ -32,8 +33,12 @@
 //! - *member*: a slot of a torrent whose handshakes are done;
 //! - *link*: the socket of a slot, and what the poll last said of it;
 //! - *candidate*: an address that may be dialed; to *dial* is to begin a connection to it;
+//! - to *seal* is what is done to all bytes for a peer last of all, to *open* what is done to all
+//!   bytes of a peer first: so far nothing but a log;
 //! - *turn*: one round of the event loop;
-//! - *agenda*: the torrents and slots that something happened to, which this turn plans for;
+//! - *agenda*: the torrents and slots that something happened to, which this turn plans for; to
+//!   *stir* a torrent is to put it there, to *touch* a slot is to have its peer looked at in this
+//!   turn and asked for more, to *enlist* a slot is the same without asking;
 //! - *effect*: a value by which the session has `io` do something;
 //! - *verified*: a piece that we have, since its hash matched.
 

@@ -127,9 +127,6 @@ pub const ALLOWED_FAST_KEPT: u32 = 64;
 /// if `--memory` allows that many. Past it we hang up. The system buffers a few times as many
 /// besides.
 pub const UNSENT: usize = 96 * KIB;
-/// A peer's share of `--memory` at least: the start of a cut frame. Less would not do, so there are
-/// fewer peers instead.
-pub const PEER_SHARE: usize = 16 * KIB;
 /// A block is late after at least this long, whatever the peer's rate: less would ask twice for
 /// nothing.
 pub const LATE_LEAST: Duration = Duration::from_secs(2);
@@ -184,6 +181,8 @@ pub const BANNED: usize = 5_000;
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named, and is waiting for.
 pub const REDIAL_USER: Duration = Duration::from_secs(5);
+/// The same after two connections crossed and both ended: one that is begun by one end alone lasts.
+pub const REDIAL_CROSSED: Duration = Duration::from_secs(5);
 /// The same for a peer that was of use when the network failed: it may be back at once. Doubled up
 /// to [`REDIAL`], [`DIAL_FAILURES`] times; after that it is dialed as often as others.
 pub const REDIAL_LOST: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! A moment, in microseconds since some start that only the clock's owner knows. Time is an
-//! argument everywhere below `io/`, so a simulated world and a real one drive the same machines.
+//! argument in every module but `io` and `cli`, so a simulated world and a real one drive the same
+//! machines.
 
 use std::ops::Add;
 pub use std::time::Duration;

@@ -434,13 +434,13 @@ fn buffers(memory: u64, longest: usize) -> usize {
 }
 
 /// How many peers there may be, and the bytes that each may take, within this budget: the loop's
-/// own buffers come first.
+/// own buffers come first. Each takes at least the longest frame that may be cut: with less there
+/// are fewer peers instead.
 fn shares(memory: u64, max_peers: usize, longest: usize) -> (usize, usize) {
     let buffers = buffers(memory, longest) * (longest + limits::READ);
     let left = usize::try_from(memory)
         .unwrap_or(usize::MAX)
         .saturating_sub(limits::MIB + buffers);
-    let least = limits::PEER_SHARE.max(longest);
-    let most = max_peers.min(left / least).max(1);
-    (most, (left / most).max(least))
+    let most = max_peers.min(left / longest).max(1);
+    (most, (left / most).max(longest))
 }

@@ -1,9 +1,8 @@
 //! What happens to a session from outside: connections come up and end, bytes of peers are received
 //! and sent, the disk has read or written. Each function notes that, and puts the torrents and
 //! slots concerned on the agenda; `planning` decides what follows. Some things do not wait for it:
-//! a piece is judged, and its poisoner banned, before the next message of a peer; a connection that
-//! is over ends (`hang_up`), as does one that makes room for a peer that dials us; a torrent that
-//! fails leaves its swarm.
+//! a piece is judged, and who poisoned it banned, before the next message of a peer; connections
+//! end (`hang_up`) that are over or make room for others; a torrent that fails leaves its swarm.
 
 use std::net::SocketAddr;
 
@@ -74,9 +73,9 @@ impl Session {
 
     // What peers send.
 
-    /// Every byte that a peer sends passes here before anything else looks at it, and every byte
-    /// for a peer passes [`Session::seal`]: whatever is done to bytes of all peers alike is done in
-    /// these two places, and in place. So far messages are traced here, and nothing is encrypted.
+    /// Takes the seal off bytes that a peer sent, and begins no connection: the other way goes
+    /// [`Session::seal`]. All bytes of peers pass these two places, so what is done to all of them
+    /// is done here, in place. So far messages are traced, and nothing is encrypted.
     ///
     /// `bytes`: what was read from a slot's socket, behind what [`Session::cut`] has kept. The
     /// input that comes back goes to [`Session::receive`].
@@ -403,8 +402,7 @@ impl Session {
         self.down.queue.refund(torrent.key, key, bytes);
     }
 
-    /// Ends a connection: its slot is free and its socket closed when the effects are performed the
-    /// next time.
+    /// Ends a connection: its slot and its socket are given up when effects are performed next.
     pub(super) fn hang_up(&mut self, key: PeerKey, fault: Fault, now: Now) {
         let slot = self.slots.get_mut(key);
         let Some(slot) = slot.filter(|slot| !slot.is_closing()) else {

@@ -397,7 +397,7 @@ impl Session {
         }
     }
 
-    /// Something has happened to a torrent: it is planned for in the next turn.
+    /// Something has happened to a torrent: it is planned for when the session plans next.
     pub(super) fn stir(&mut self, torrent: TorrentKey) {
         self.with(torrent, Torrent::stir);
     }

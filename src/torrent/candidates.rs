@@ -14,7 +14,8 @@ use crate::base::{Duration, Host, Now, Reach, Rng, SortedMap, SortedSet, limits,
 pub enum Source {
     /// The user, with `--peer`.
     User,
-    /// A magnet link, with `x.pe` (BEP 9): whoever made it may name anybody.
+    /// A magnet link, with `x.pe` (BEP 9): whoever made it may name anybody. A private torrent
+    /// takes it, as it takes the link's trackers: the user has chosen the link.
     Link,
     /// A tracker.
     Tracker,
@@ -270,7 +271,7 @@ impl Candidates {
         if let Some(candidate) = candidate.filter(|c| c.status != Status::Busy) {
             // The end of its connection counted already.
             candidate.failures = candidate.failures.saturating_sub(1);
-            self.fail(addr, limits::REDIAL_USER, now);
+            self.fail(addr, limits::REDIAL_CROSSED, now);
         }
     }
 
@@ -311,8 +312,9 @@ impl Candidates {
         self.reset(addr, false, now);
     }
 
-    /// A connection that was of use failed, and neither end wanted that: a short wait, and for some
-    /// failures none longer than the first after others.
+    /// A connection that was of use failed, and neither end wanted that: a short wait, doubled up
+    /// to [`limits::REDIAL`] for [`limits::DIAL_FAILURES`] failures. After these the address is
+    /// dialed as often as others.
     pub fn on_lost(&mut self, addr: SocketAddr, now: Now) {
         self.reset(addr, true, now);
     }
@@ -390,7 +392,8 @@ impl Candidates {
         last.is_some()
     }
 
-    /// The torrent is private (BEP 27): only addresses of its user and of its trackers remain.
+    /// The torrent is private (BEP 27): only addresses of its user, of the link that its user has
+    /// named, and of its trackers remain.
     pub fn forget_found(&mut self) {
         let found = self
             .known

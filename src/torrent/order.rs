@@ -118,7 +118,8 @@ impl Order {
         self.geometry == Geometry::UNKNOWN
     }
 
-    /// Whether peers may come from its user and its trackers only (BEP 27).
+    /// Whether peers may come only from its user, the link that its user has named, and its
+    /// trackers (BEP 27).
     pub fn is_private(&self) -> bool {
         self.metadata_size.is_none() && !self.is_undescribed()
     }

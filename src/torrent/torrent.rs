@@ -98,9 +98,8 @@ pub struct Asked {
 }
 
 impl Torrent {
-    /// A torrent that begins now: with the check of what is on disk, if there is anything to hash,
-    /// or, where only a link is known, with the search for its metadata.
-    /// `number`: what users call it.
+    /// A torrent that begins now, with the check of what is on disk or, where only a link is known,
+    /// with the search for its metadata. `number`: what users call it.
     pub fn new(
         (key, number): (TorrentKey, u32),
         mut order: Order,
@@ -243,10 +242,7 @@ impl Torrent {
         self.content.as_deref().expect(AWAKE)
     }
 
-    /// The same, to change it.
-    ///
-    /// # Panics
-    /// See [`Torrent::awake`].
+    /// The same, to change it. It panics as [`Torrent::awake`] does.
     pub fn awake_mut(&mut self) -> &mut Content {
         self.content.as_deref_mut().expect(AWAKE)
     }

@@ -155,7 +155,7 @@ fn shares(memory: u64) -> usize {
     let buffer = limits::EXTENDED_FRAME + 4 + limits::READ;
     let buffers = (memory as usize / 4 / buffer).clamp(1, limits::BUFFERS);
     let left = memory as usize - limits::MIB - buffers * buffer;
-    left / limits::PEER_SHARE.max(limits::EXTENDED_FRAME + 4)
+    left / (limits::EXTENDED_FRAME + 4)
 }
 
 #[test]

@@ -87,6 +87,17 @@ fn a_peer_that_was_lost_and_hung_up_later_waits_as_others() {
 }
 
 #[test]
+fn an_address_whose_connection_crossed_another_is_dialed_soon() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    candidates.add(addr(1), Source::Tracker, at(0));
+    candidates.next(at(0));
+    candidates.on_failed(addr(1), at(0));
+    candidates.on_crossed(addr(1), at(0));
+    let (due, least) = (candidates.next_deadline(), limits::REDIAL_CROSSED);
+    assert!((at(0) + least..=at(0) + least * 5 / 4).contains(&due.unwrap()));
+}
+
+#[test]
 fn a_banned_host_is_forgotten_with_all_its_ports() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     let other_port = SocketAddr::from(([10, 0, 0, 1], 1));

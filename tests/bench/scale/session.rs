@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 
 use brooklet::base::{
     BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, Totals,
-    limits,
 };
-use brooklet::peer::Segment;
+use brooklet::peer::{FrameLimits, Segment};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Effect, Order, Report, Stay, Then, Us};
 use brooklet::tracker::Families;
@@ -277,7 +276,7 @@ fn session(count: usize) -> Session {
         key: 0,
         families: Families { v4: true, v6: true },
         allow_local: false,
-        share: limits::PEER_SHARE,
+        share: FrameLimits::of(PIECES).longest(),
         heartbeat: false,
     };
     let config = Config {

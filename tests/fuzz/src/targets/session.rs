@@ -9,7 +9,7 @@ use super::super::torrent::{SECOND, Torrent};
 use super::super::world::{TORRENT, World};
 use super::super::{cut, speech};
 use brooklet::base::{Bits, Duration, Now, Padding, Totals, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::{Fault, FrameLimits};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Order, Source, Stay, Then, Us};
 use brooklet::tracker::{Families, Input};
@@ -87,7 +87,7 @@ fn world(script: &mut Script<'_>) -> World {
         families: Families { v4: true, v6: true },
         allow_local: false,
         // Little memory for each peer, now and then, but as much as the program gives it.
-        share: (torrent.local.unsent >> (odd >> 5)).max(limits::PEER_SHARE),
+        share: (torrent.local.unsent >> (odd >> 5)).max(FrameLimits::of(0).longest()),
         heartbeat: odd & 1 == 1,
     };
     let config = Config {
