@@ -71,7 +71,7 @@ fn handle_utp(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
         return;
     };
     let answerable = packet.kind == Kind::Syn
-        && session.torrents.iter().any(|torrent| torrent.is_running())
+        && session.torrents.iter().any(|it| it.life.is_among_peers())
         && from.port() != 0
         && Reach::of(from.ip()) != Reach::Nowhere
         && !session.bans.covers(from);

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use brooklet::session::datagrams;
+use brooklet::torrent::Order;
 use brooklet::wire::utp_packet::{Kind, Packet};
 
 use crate::session::Bench;
@@ -31,6 +32,20 @@ fn answer(bench: &mut Bench, from: SocketAddr, packet: &Packet) -> Option<Packet
     let (to, bytes) = bench.datagrams.pop()?;
     assert_eq!(to, from);
     Some(Packet::parse(&bytes).unwrap())
+}
+
+/// A torrent that asks peers for its metadata takes them over TCP as well.
+#[test]
+fn a_connection_is_refused_while_metadata_are_looked_for() {
+    let mut bench = Bench::getter(4, &[]);
+    let info_hash = bench.order().info_hash;
+    bench.begins(|_, order| *order = Order::of_link(info_hash, "x".into(), Vec::new()));
+    bench.turn();
+    let reset = answer(&mut bench, peer(1), &SYN).map(|packet| packet.kind);
+    assert_eq!(reset, Some(Kind::Reset));
+    let over_tcp = bench.accepts(peer(1));
+    bench.says(over_tcp, "handshake fast -TR3000-abcdefghi001");
+    assert_eq!(bench.hears(over_tcp)[0], "handshake");
 }
 
 #[test]
