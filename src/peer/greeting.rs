@@ -30,6 +30,8 @@ pub struct Greeting {
     ignored: bool,
     /// The start of the peer's handshake; or all that has come, while the torrent sleeps.
     cut: Vec<u8>,
+    /// The torrent that the handshake names sleeps.
+    waits: bool,
     /// What is to be sent of our handshake.
     pub(super) out: Vec<u8>,
     /// When the network connection came up; before that, when we began to dial.
@@ -61,6 +63,7 @@ impl Greeting {
             foreign: None,
             ignored: false,
             cut: Vec::new(),
+            waits: false,
             out: Vec::new(),
             since: now,
             said: now,
@@ -113,6 +116,12 @@ impl Greeting {
     /// front of what is read next.
     pub fn cut(&self) -> &[u8] {
         &self.cut
+    }
+
+    /// How many bytes of [`Greeting::cut`] were put back: the peer waits until the torrent that its
+    /// handshake names is awake. 0: it does not wait.
+    pub fn put_back_len(&self) -> usize {
+        if self.waits { self.cut.len() } else { 0 }
     }
 
     /// What is to be sent: nothing before the network connection is up.
@@ -169,7 +178,7 @@ impl Greeting {
             self.foreign = Some(Foreign::of(input.rest()));
             Fault::NotBitTorrent
         })?;
-        self.cut = Vec::new();
+        (self.cut, self.waits) = (Vec::new(), false);
         if theirs.is_some() {
             input.take(handshake::LEN);
         } else {
@@ -179,9 +188,10 @@ impl Greeting {
         Ok(theirs)
     }
 
-    /// Keeps what has come, from the handshake on: it is to be handed in again.
+    /// The torrent that the handshake names sleeps. Keeps what has come, from the handshake on: it
+    /// is to be handed in again.
     pub fn put_back(&mut self, came: &[u8]) {
-        self.cut = came.to_vec();
+        (self.cut, self.waits) = (came.to_vec(), true);
     }
 
     /// Answers the peer's handshake for the torrent of `local`. True: both handshakes are done.

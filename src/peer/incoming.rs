@@ -27,6 +27,8 @@ pub enum Failed {
     Reset,
     /// It came while what is on disk was being checked.
     TooEarly,
+    /// The torrent that it named slept, and did not wake up before its time was over or it hung up.
+    NotAwake,
     /// All slots were taken by others.
     NoRoom,
     /// Its host is banned.
@@ -37,7 +39,9 @@ impl Failed {
     /// Why an incoming connection failed that ends by this fault; `None`: the peer did not fail.
     pub fn of(greeting: &Greeting, fault: &Fault) -> Option<Failed> {
         let begun = !greeting.cut().is_empty();
+        let waits = greeting.put_back_len() > 0;
         Some(match fault {
+            Fault::Closed | Fault::HandshakeTimeout | Fault::Replaced if waits => Failed::NotAwake,
             Fault::NotBitTorrent => Failed::Foreign(greeting.foreign().unwrap_or(Foreign::Unknown)),
             Fault::OtherTorrent => Failed::OtherTorrent,
             Fault::TooEarly => Failed::TooEarly,
@@ -68,6 +72,7 @@ impl fmt::Display for Failed {
             Failed::Cut => "closed within the handshake",
             Failed::Reset => "reset",
             Failed::TooEarly => "before the check was done",
+            Failed::NotAwake => "before its torrent was awake",
             Failed::NoRoom => "without a free slot",
             Failed::Banned => "banned",
         })

@@ -2,7 +2,7 @@
 //! pass `Session::open` and `Session::transmitted`, so that the protocol machines need not.
 
 use crate::base::{PeerKey, SortedMap};
-use crate::peer::{Input, Segment};
+use crate::peer::{Greeting, Input, Segment};
 use crate::torrent::{Effect, Effects, Slot};
 use crate::wire::message::{PIECE_HEADER, PREFIX, frame_len};
 use crate::wire::{Handshake, Message, handshake};
@@ -16,15 +16,19 @@ pub(super) struct Tracer {
 }
 
 impl Tracer {
-    /// Tells each whole message of a read.
+    /// Tells each whole message of a read, but for those that were put back while their torrent
+    /// slept: they were told when they came.
     pub(super) fn tell_received(&self, slot: &Slot, mut input: Input<'_>, effects: &mut Effects) {
+        let told = slot.greeting().map_or(0, Greeting::put_back_len);
         if slot.greeting().is_some() {
             let Ok(Some(theirs)) = Handshake::parse(input.rest()) else {
                 return;
             };
             input.take(handshake::LEN);
-            let words = format!("handshake {:?}", theirs.peer_id);
-            tell(slot, false, words, effects);
+            if input.at() > told {
+                let words = format!("handshake {:?}", theirs.peer_id);
+                tell(slot, false, words, effects);
+            }
         }
         while let Some(len) = frame_len(input.rest()) {
             let frame = input.take(PREFIX.saturating_add(len as usize));
@@ -32,7 +36,9 @@ impl Tracer {
             let Some(Ok(message)) = frame.map(Message::parse) else {
                 return;
             };
-            tell(slot, false, message.to_string(), effects);
+            if input.at() > told {
+                tell(slot, false, message.to_string(), effects);
+            }
         }
     }
 

@@ -1,10 +1,12 @@
-//! FailedIncoming that never greet us are counted, each by what went wrong.
+//! Incoming connections that fail before they belong to a torrent are counted, each by what went
+//! wrong.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, Rng, limits};
 use brooklet::peer::Fault;
+use brooklet::session::sleep;
 use brooklet::torrent::Report;
 
 use crate::session::Bench;
@@ -111,6 +113,27 @@ fn incoming_connections_that_are_refused_are_counted_and_all_is_said_at_the_end(
     let expected = BTreeMap::from([("without a free slot".to_string(), 1)]);
     assert_eq!(counted(&bench), (expected, 1));
     assert!(bench.is_gone(only));
+}
+
+/// What a peer has sent is kept while the torrent that it names wakes up. If that takes too long it
+/// is our disk's fault: the peer was neither slow nor cut off within its handshake.
+#[test]
+fn peers_whose_torrent_did_not_wake_up_in_time_are_a_kind_of_their_own() {
+    let mut bench = Bench::seeder(4);
+    assert!(sleep::fall_asleep(&mut bench.session, bench.torrent));
+    let [one, two] = [1, 2].map(|number| {
+        let incoming = bench.accepts(addr(number));
+        bench.says(
+            incoming,
+            &format!("handshake fast -TR3000-abcdefghi{number:03}"),
+        );
+        incoming
+    });
+    bench.session.handle_closed(one, Fault::Closed, bench.now);
+    bench.wait(limits::HANDSHAKE_TIME + limits::INCOMING_EVERY);
+    assert!(bench.is_gone(one) && bench.is_gone(two));
+    let expected = BTreeMap::from([("before its torrent was awake".to_string(), 2)]);
+    assert_eq!(counted(&bench).0, expected);
 }
 
 /// We dialed ourselves: the dialing end says so.

@@ -2,7 +2,7 @@
 //! and writes cut them.
 
 use brooklet::peer::Segment;
-use brooklet::session::command;
+use brooklet::session::{command, sleep};
 use brooklet::wire::message::piece_header;
 
 use crate::session::Bench;
@@ -77,6 +77,49 @@ fn each_message_is_told_once_however_it_is_cut() {
             "> piece 1 at 0, 16384 bytes",
         ];
         assert_eq!(said, expected, "{size}");
+    }
+}
+
+/// While a torrent wakes up, what a peer has sent is put back and handed in again: it was told
+/// already, but for a message that was cut in two.
+#[test]
+fn what_waits_for_a_torrent_that_sleeps_is_told_once() {
+    for size in [70, 74, 100] {
+        let mut bench = Bench::seeder(2);
+        command::trace(&mut bench.session);
+        assert!(sleep::fall_asleep(&mut bench.session, bench.torrent));
+        let key = bench.accepts(([192, 0, 2, 7], 50_007).into());
+        let words = [
+            "handshake slow -XX0001-000000000007",
+            "interested",
+            "keep-alive",
+        ];
+        let bytes = words.map(|words| encode(words, &bench.setting)).concat();
+        let (before, after) = bytes.split_at(size.min(bytes.len()));
+        bench.sends(key, before);
+        let order = bench.order();
+        let torrent = bench.torrent;
+        sleep::wake_up(&mut bench.session, torrent, order, bench.now);
+        let kept = bench
+            .session
+            .cut(key)
+            .map(<[u8]>::to_vec)
+            .expect("it is kept");
+        assert_eq!(kept, before);
+        let mut read = [&kept, after].concat();
+        let mut input = bench.session.open(key, &mut read);
+        assert!(bench.session.receive(key, &mut input, bench.now).is_none());
+        bench.turn();
+        let heard: Vec<String> = told(&mut bench)
+            .into_iter()
+            .filter(|it| it.starts_with('<'))
+            .collect();
+        let expected = [
+            "< handshake -XX0001-000000000007",
+            "< interested",
+            "< keep-alive",
+        ];
+        assert_eq!(heard, expected, "{size}");
     }
 }
 
