@@ -64,6 +64,18 @@ impl Lsd {
         self.wanted.remove(info_hash);
     }
 
+    /// All torrents are announced as at their beginning: there is a network that was not there
+    /// before.
+    pub fn renew(&mut self, now: Now) {
+        for wanted in self.wanted.values_mut() {
+            *wanted = Wanted {
+                next: now,
+                told: false,
+            };
+            self.at = Some(now);
+        }
+    }
+
     /// When [`Lsd::turn`] has something to do.
     pub fn next_deadline(&self) -> Option<Now> {
         self.at
@@ -181,6 +193,10 @@ mod tests {
         let said = run(&mut lsd, at(700_000));
         let expected = [0, again, again + every, again + 2 * every];
         assert_eq!(said, expected.map(|it| (at(it), vec![hash(1)])));
+        lsd.renew(at(800_000));
+        let said = run(&mut lsd, at(850_000));
+        let moments: Vec<Now> = said.into_iter().map(|it| it.0).collect();
+        assert_eq!(moments, [at(800_000), at(800_000 + again)]);
         lsd.unwant(&hash(1));
         assert_eq!(run(&mut lsd, at(10_000_000)), []);
     }

@@ -15,6 +15,7 @@ use support::child::{Child, brooklet, command};
 use support::clients::{Client, PORT, Program, Ways};
 use support::content::Content;
 use support::dir::Dir;
+use support::json::Json;
 use support::net::{Family, Host, Net};
 use support::torrent::Torrent;
 
@@ -98,10 +99,10 @@ const LSD: Ways = Ways {
 };
 
 /// Somebody on a host who listens to the local network, and perhaps says something there.
-fn listener(host: &Host, args: &[&str]) -> Child {
+fn listener(host: &Host, address: &str, args: &[&str]) -> Child {
     let mut command = command(Some(host), "/usr/bin/python3");
     command.arg(support::repository("tests/support/multicast.py"));
-    command.arg(host.v4.to_string()).args(args);
+    command.arg(address).args(args);
     let mut listener = Child::spawn("listener", &mut command);
     listener.event("listening", SOON);
     listener
@@ -109,9 +110,10 @@ fn listener(host: &Host, args: &[&str]) -> Child {
 
 /// Waits until brooklet is connected to this peer.
 fn met(child: &mut Child, addr: SocketAddr) {
-    let addr = addr.to_string();
+    // Whoever heard of the other first has dialed it.
     child.event_where("peer", PATIENCE, |peer| {
-        peer.get("state").text() == "connected" && peer.get("addr").text() == addr
+        let at: SocketAddr = peer.get("addr").text().parse().unwrap();
+        peer.get("state").text() == "connected" && at.ip() == addr.ip()
     });
 }
 
@@ -309,7 +311,7 @@ fn a_torrent_is_announced_to_the_local_network_as_others_do_it() {
         return;
     };
     let (ours, there) = (world.net.host(0), world.net.host(1));
-    let mut listener = listener(there, &[]);
+    let mut listener = listener(there, &there.v4.to_string(), &[]);
     let _get = world.brooklet(ours, "get", &world.torrent.hex(), &[]);
     let mut count = 0;
     listener.event_where("heard", SOON, |_| {
@@ -349,6 +351,46 @@ fn a_torrent_is_announced_to_the_local_network_as_others_do_it() {
     );
 }
 
+/// Does something; then somebody hears from this address once more.
+fn one_more(listener: &mut Child, from: &str, act: impl FnOnce()) {
+    let is_from = |said: &Json| said.get("from").text() == from;
+    let before = listener
+        .events("heard")
+        .iter()
+        .filter(|said| is_from(said))
+        .count();
+    act();
+    let mut count = 0;
+    listener.event_where("heard", SOON, |said| {
+        count += usize::from(is_from(said));
+        count > before
+    });
+}
+
+/// A network that comes while it runs is announced to at once, and one that goes stops nothing.
+#[test]
+fn networks_may_come_and_go() {
+    let Some(world) = World::new(&[Libtorrent], 2, 652) else {
+        return;
+    };
+    let (ours, there) = (world.net.host(0), world.net.host(1));
+    ours.link("down");
+    let mut inside = listener(ours, "127.0.0.1", &[]);
+    let mut outside = listener(there, &there.v4.to_string(), &[]);
+    let mut get = world.brooklet(ours, "get", &world.torrent.hex(), &[]);
+    // Without a network, programs of this machine are told.
+    one_more(&mut inside, "127.0.0.1", || ());
+    let ip = ours.v4.to_string();
+    for _ in 0..2 {
+        one_more(&mut outside, &ip, || ours.link("up"));
+        one_more(&mut inside, "127.0.0.1", || ours.link("down"));
+    }
+    let _seed = world.seed(Libtorrent, &LSD, there);
+    ours.link("up");
+    get.success(PATIENCE);
+    world.assert_whole("ours");
+}
+
 /// Whoever floods the network costs little: few of his ports are dialed, and the download goes on.
 #[test]
 fn a_flood_of_searches_does_no_harm() {
@@ -358,7 +400,11 @@ fn a_flood_of_searches_does_no_harm() {
     let [ours, at_seed, there] = [0, 1, 2].map(|host| world.net.host(host));
     let mut get = world.brooklet(ours, "get", &world.torrent.hex(), &[]);
     get.event("start", SOON);
-    let mut flood = listener(there, &["--flood", "200000", "7", &world.torrent.hex()]);
+    let mut flood = listener(
+        there,
+        &there.v4.to_string(),
+        &["--flood", "200000", "7", &world.torrent.hex()],
+    );
     flood.event("flooded", PATIENCE);
     let used = ticks(&get);
     let _seed = world.seed(Libtorrent, &LSD, at_seed);
@@ -405,7 +451,7 @@ fn private_torrents_say_nothing_to_anybody() {
         let file = torrent.write(&dir.join("content.torrent"), &[]);
         torrent.content.write(&dir.folder("ours"));
         let (ours, there) = (net.host(0), net.host(1));
-        let mut ear = listener(there, &["--ear", &torrent.hex()]);
+        let mut ear = listener(there, &there.v4.to_string(), &["--ear", &torrent.hex()]);
         let ear_addr = there.socket(V4, 7000).to_string();
         let mut command = brooklet(Some(ours));
         command

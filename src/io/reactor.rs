@@ -226,6 +226,9 @@ impl Reactor {
         let hear = &mut |heard: Heard<'_>| hear(&mut self.session, heard, now);
         self.outreach
             .handle_timeout(self.poll.registry(), now, hear);
+        if self.outreach.take_new_network() {
+            self.session.finding.nearby.renew(now);
+        }
         self.pending.turn(&mut self.store, &mut self.session, now);
         self.accept_peers(now);
         self.read_peers(now);

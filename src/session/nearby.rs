@@ -19,6 +19,11 @@ impl Nearby {
         self.0 = Some(Box::new(Lsd::new(port, seed)));
     }
 
+    /// There is a network that was not there before: all torrents are announced anew.
+    pub fn renew(&mut self, now: Now) {
+        self.0.iter_mut().for_each(|lsd| lsd.renew(now));
+    }
+
     /// When something is to be announced.
     pub(super) fn next_deadline(&self) -> Option<Now> {
         self.0.as_ref()?.next_deadline()

@@ -138,6 +138,11 @@ impl Host {
         done.status.success().then_some(done.stdout)
     }
 
+    /// Takes its interface `up` or `down`.
+    pub fn link(&self, state: &str) {
+        ip(&format!("-n {} link set net {state}", self.namespace));
+    }
+
     /// An address and port of this host.
     pub fn socket(&self, family: Family, port: u16) -> SocketAddr {
         SocketAddr::new(self.address(family), port)

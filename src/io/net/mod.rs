@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod resolve;
 pub mod udp;
 
+mod interfaces;
 pub mod neighbours;
 
 pub mod outreach;

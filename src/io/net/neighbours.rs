@@ -5,16 +5,16 @@
 //! A socket is bound to its group, not to all addresses: so nothing comes to it that was sent to
 //! this machine alone, from anywhere in the world. Other clients on this machine have the same
 //! address at the same time. A group is joined, and announced to, at each interface that has an
-//! address; these are looked up anew each time, since they come and go. The loopback interface is
-//! used if there is no other: programs on this machine hear each other at the others, too.
+//! address; these are looked up anew each time, and when the system tells that they have changed.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
-use rustix::net::{SocketType, netdevice, sockopt};
+use rustix::net::{SocketType, sockopt};
 
+use super::interfaces::{Changes, Place, places};
 use super::{link, socket};
 use crate::base::{Duration, Now, limits, sooner};
 use crate::tracker::Families;
@@ -29,6 +29,11 @@ pub struct Neighbours {
     /// The token of the first socket.
     first: usize,
     sockets: Option<[Option<Multicast>; 2]>,
+    /// What tells of interfaces that come and go, and when it is heeded.
+    changes: Option<Changes>,
+    heeded: Option<Now>,
+    /// Where the groups were announced to last.
+    places: Vec<Place>,
 }
 
 /// A socket.
@@ -42,18 +47,9 @@ struct Multicast {
     resumes: Option<Now>,
 }
 
-/// Where a group is joined.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
-    /// At the interface with this address.
-    Address(Ipv4Addr),
-    /// At the interface of this number.
-    Index(u32),
-}
-
 impl Neighbours {
     /// Tokens that the sockets need.
-    pub const TOKENS: usize = 2;
+    pub const TOKENS: usize = 3;
 
     /// Nothing is opened yet. `bind`: the only local address that is used. The
     /// [`Neighbours::TOKENS`] tokens from `first` on are for the sockets.
@@ -63,6 +59,9 @@ impl Neighbours {
             bind,
             first,
             sockets: None,
+            changes: None,
+            heeded: None,
+            places: Vec::new(),
         }
     }
 
@@ -72,7 +71,10 @@ impl Neighbours {
         if self.sockets.is_none() {
             let open = |place, family| self.open(family, self.first + place, registry);
             self.sockets = Some([open(0, Family::V4), open(1, Family::V6)]);
+            // Without it, a network that comes is announced to when something is due anyway.
+            self.changes = Changes::open(Token(self.first + CHANGES), registry).ok();
         }
+        self.places = self.all_places();
         let both = self.sockets.iter().flatten();
         for (open, family) in both.zip([Family::V4, Family::V6]) {
             let Some(open) = open else { continue };
@@ -105,6 +107,10 @@ impl Neighbours {
         if number >= Neighbours::TOKENS {
             return false;
         }
+        if number == CHANGES {
+            // Several come together.
+            self.heeded.get_or_insert(now + SECOND);
+        }
         let sockets = self.sockets.as_mut();
         let open = sockets.and_then(|it| it.get_mut(number)?.as_mut());
         if let Some(open) = open.filter(|open| open.resumes.is_none()) {
@@ -116,11 +122,12 @@ impl Neighbours {
     /// When [`Neighbours::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Now> {
         let open = self.sockets.iter().flatten().flatten();
-        open.fold(None, |next, open| sooner(next, open.resumes))
+        open.fold(self.heeded, |next, open| sooner(next, open.resumes))
     }
 
-    /// Reads again from sockets to which too much came.
-    pub fn handle_timeout(&mut self, registry: &Registry, now: Now) {
+    /// Reads again from sockets to which too much came. Whether there is a network that was not
+    /// there before.
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Now) -> bool {
         let sockets = self.sockets.iter_mut().flatten();
         for (open, token) in sockets.zip(self.first..) {
             let Some(open) = open else { continue };
@@ -130,6 +137,18 @@ impl Neighbours {
                 let _ = registry.register(&mut open.socket, Token(token), Interest::READABLE);
             }
         }
+        if self.heeded.take_if(|at| *at <= now).is_none() {
+            return false;
+        }
+        self.changes.iter().for_each(Changes::drain);
+        let places = self.all_places();
+        let before = std::mem::replace(&mut self.places, places);
+        self.places.iter().any(|place| !before.contains(place))
+    }
+
+    fn all_places(&self) -> Vec<Place> {
+        let of = |family| places(family, self.bind);
+        [of(Family::V4), of(Family::V6)].concat()
     }
 
     fn open(&self, family: Family, token: usize, registry: &Registry) -> Option<Multicast> {
@@ -178,6 +197,8 @@ impl Multicast {
     }
 }
 
+/// The number of the token, from the first on, of what tells of changes.
+const CHANGES: usize = 2;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A socket that is bound to the group of a family, as those of other programs may be.
@@ -216,94 +237,9 @@ fn join(socket: &UdpSocket, family: Family, place: Place) -> io::Result<()> {
     Ok(())
 }
 
-/// The interfaces that have an address of this family: the one of `bind`, if that is given, else
-/// all; the loopback interface if it is the only one.
-fn places(family: Family, bind: Option<IpAddr>) -> Vec<Place> {
-    let bind = bind.filter(|bind| !bind.is_unspecified());
-    if let Some(IpAddr::V4(ip)) = bind {
-        return vec![Place::Address(ip)];
-    }
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let found = match family {
-        Family::V4 => routed(&read("/proc/net/route")),
-        Family::V6 => addressed(&read("/proc/net/if_inet6"), bind),
-    };
-    match (family, found.is_empty()) {
-        (Family::V4, true) => vec![Place::Address(Ipv4Addr::LOCALHOST)],
-        _ => found,
-    }
-}
-
-/// The interfaces that packets of IPv4 leave by, from a table of the system: a line each route, its
-/// interface first. The loopback interface has none.
-fn routed(table: &str) -> Vec<Place> {
-    let Ok(socket) = rustix::net::socket(rustix::net::AddressFamily::INET, SocketType::DGRAM, None)
-    else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for line in table.lines().skip(1) {
-        let name = line.split_whitespace().next().unwrap_or_default();
-        let index = netdevice::name_to_index(&socket, name);
-        let place = index.map(Place::Index);
-        found.extend(place.ok().filter(|it| !found.contains(it)));
-    }
-    found
-}
-
-/// The same of IPv6: a line each address, as 32 hexadecimal digits, then the number of its
-/// interface. Without others, the loopback interface.
-fn addressed(table: &str, bind: Option<IpAddr>) -> Vec<Place> {
-    let (mut found, mut loopback) = (Vec::new(), Vec::new());
-    for line in table.lines() {
-        let mut words = line.split_whitespace();
-        let ip = words
-            .next()
-            .and_then(|ip| u128::from_str_radix(ip, 16).ok());
-        let index = words.next().and_then(|it| u32::from_str_radix(it, 16).ok());
-        let (Some(ip), Some(index)) = (ip, index) else {
-            continue;
-        };
-        let (ip, place) = (IpAddr::from(ip.to_be_bytes()), Place::Index(index));
-        if bind.is_some_and(|bind| bind != ip) {
-            continue;
-        }
-        if ip.is_loopback() {
-            loopback.push(place);
-        } else if !found.contains(&place) {
-            found.push(place);
-        }
-    }
-    if found.is_empty() { loopback } else { found }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn interfaces_with_an_address_are_found() {
-        let table = "\
-            20010db8000000000000000000000002 07 40 00 80      net\n\
-            fe800000000000000000000000000002 07 40 20 80      net\n\
-            fe800000000000000000000000000003 0a 40 20 80     wlan\n\
-            00000000000000000000000000000001 01 80 10 80       lo\n\
-            nonsense\n";
-        let bound = |bind: &str| addressed(table, Some(bind.parse().unwrap()));
-        assert_eq!(addressed(table, None), [Place::Index(7), Place::Index(10)]);
-        assert_eq!(bound("2001:db8::2"), [Place::Index(7)]);
-        assert_eq!(bound("::1"), [Place::Index(1)]);
-        assert_eq!(bound("2001:db8::9"), []);
-        let alone = table.lines().nth(3).unwrap();
-        assert_eq!(addressed(alone, None), [Place::Index(1)]);
-        // The one interface that each machine has: its number is 1.
-        let routes = "Iface\tDestination\nlo\t0000\nlo\t0001\nnone\t0\n";
-        assert_eq!(routed(routes), [Place::Index(1)]);
-        assert_eq!(
-            places(Family::V4, Some([127, 0, 0, 1].into())),
-            [Place::Address(Ipv4Addr::LOCALHOST)]
-        );
-    }
 
     /// Sends these to the group, on loopback.
     fn says(texts: &[Vec<u8>]) {
@@ -363,6 +299,7 @@ mod tests {
             }
         }
         assert_eq!(pauses, 2);
-        assert!(!neighbours.receive(Token(9), &registry, now, &mut |_, _| ()));
+        let other = Token(7 + Neighbours::TOKENS);
+        assert!(!neighbours.receive(other, &registry, now, &mut |_, _| ()));
     }
 }

@@ -26,6 +26,8 @@ pub struct Outreach {
     fetcher: Fetcher,
     udp: Udp,
     neighbours: Neighbours,
+    /// There is a local network that was not there before.
+    new_network: bool,
     /// Tokens of sockets that had more than a turn reads.
     unread: Vec<Token>,
     /// Addresses of peers whose names were looked up, and their torrents.
@@ -104,6 +106,7 @@ impl Outreach {
             fetcher: Fetcher::new(streams, bind),
             udp: Udp::open(port, bind, families, tokens.start, registry)?,
             neighbours: Neighbours::new(bind, families, neighbours),
+            new_network: false,
             unread: Vec::new(),
             peers: Vec::new(),
             nodes: Vec::new(),
@@ -230,6 +233,11 @@ impl Outreach {
         self.neighbours.search(search, registry);
     }
 
+    /// Whether a local network has come since the last call.
+    pub fn take_new_network(&mut self) -> bool {
+        std::mem::take(&mut self.new_network)
+    }
+
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
     pub fn next_deadline(&self) -> Option<Now> {
         if self.unread.is_empty() {
@@ -245,7 +253,7 @@ impl Outreach {
     /// Reads on where the last turn stopped, and closes connections that were kept and not used.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Now, hear: Hear<'_>) {
         self.fetcher.handle_timeout(registry, now);
-        self.neighbours.handle_timeout(registry, now);
+        self.new_network |= self.neighbours.handle_timeout(registry, now);
         for token in std::mem::take(&mut self.unread) {
             self.read(token, false, registry, hear);
         }

@@ -1,0 +1,147 @@
+//! The interfaces of this machine that have addresses, from tables of the system, and what tells of
+//! those that come and go. The loopback interface counts if there is no other: programs on this
+//! machine hear each other at the others, too.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netdevice};
+
+use crate::wire::Family;
+
+/// Where a group of multicast is joined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// At the interface with this address.
+    Address(Ipv4Addr),
+    /// At the interface of this number.
+    Index(u32),
+}
+
+/// What the system tells of addresses and routes that come and go (netlink). What it says is not
+/// looked at: the tables say it, too.
+#[derive(Debug)]
+pub struct Changes(OwnedFd);
+
+/// Addresses and routes of IPv4, addresses of IPv6, as linux/rtnetlink.h numbers them.
+const GROUPS: u32 = 0x10 | 0x40 | 0x100;
+
+impl Changes {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn open(token: Token, registry: &Registry) -> io::Result<Changes> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let family = AddressFamily::NETLINK;
+        let socket = rustix::net::socket_with(family, SocketType::RAW, flags, None)?;
+        rustix::net::bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+        registry.register(
+            &mut SourceFd(&socket.as_raw_fd()),
+            token,
+            Interest::READABLE,
+        )?;
+        Ok(Changes(socket))
+    }
+
+    /// Reads what has come.
+    pub fn drain(&self) {
+        let mut buffer = [0; 4096];
+        let read = |buffer: &mut [u8]| rustix::net::recv(&self.0, buffer, RecvFlags::empty());
+        while read(&mut buffer).is_ok() {}
+    }
+}
+
+/// The interfaces that have an address of this family: the one of `bind`, if that is given, else
+/// all; the loopback interface if it is the only one.
+pub fn places(family: Family, bind: Option<IpAddr>) -> Vec<Place> {
+    let bind = bind.filter(|bind| !bind.is_unspecified());
+    if let Some(IpAddr::V4(ip)) = bind {
+        return vec![Place::Address(ip)];
+    }
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let found = match family {
+        Family::V4 => routed(&read("/proc/net/route")),
+        Family::V6 => addressed(&read("/proc/net/if_inet6"), bind),
+    };
+    match (family, found.is_empty()) {
+        (Family::V4, true) => vec![Place::Address(Ipv4Addr::LOCALHOST)],
+        _ => found,
+    }
+}
+
+/// The interfaces that packets of IPv4 leave by, from a table of the system: a line each route, its
+/// interface first. The loopback interface has none.
+fn routed(table: &str) -> Vec<Place> {
+    let Ok(socket) = rustix::net::socket(rustix::net::AddressFamily::INET, SocketType::DGRAM, None)
+    else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for line in table.lines().skip(1) {
+        let name = line.split_whitespace().next().unwrap_or_default();
+        let index = netdevice::name_to_index(&socket, name);
+        let place = index.map(Place::Index);
+        found.extend(place.ok().filter(|it| !found.contains(it)));
+    }
+    found
+}
+
+/// The same of IPv6: a line each address, as 32 hexadecimal digits, then the number of its
+/// interface. Without others, the loopback interface.
+fn addressed(table: &str, bind: Option<IpAddr>) -> Vec<Place> {
+    let (mut found, mut loopback) = (Vec::new(), Vec::new());
+    for line in table.lines() {
+        let mut words = line.split_whitespace();
+        let ip = words
+            .next()
+            .and_then(|ip| u128::from_str_radix(ip, 16).ok());
+        let index = words.next().and_then(|it| u32::from_str_radix(it, 16).ok());
+        let (Some(ip), Some(index)) = (ip, index) else {
+            continue;
+        };
+        let (ip, place) = (IpAddr::from(ip.to_be_bytes()), Place::Index(index));
+        if bind.is_some_and(|bind| bind != ip) {
+            continue;
+        }
+        if ip.is_loopback() {
+            loopback.push(place);
+        } else if !found.contains(&place) {
+            found.push(place);
+        }
+    }
+    if found.is_empty() { loopback } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_with_an_address_are_found() {
+        let table = "\
+            20010db8000000000000000000000002 07 40 00 80      net\n\
+            fe800000000000000000000000000002 07 40 20 80      net\n\
+            fe800000000000000000000000000003 0a 40 20 80     wlan\n\
+            00000000000000000000000000000001 01 80 10 80       lo\n\
+            nonsense\n";
+        let bound = |bind: &str| addressed(table, Some(bind.parse().unwrap()));
+        assert_eq!(addressed(table, None), [Place::Index(7), Place::Index(10)]);
+        assert_eq!(bound("2001:db8::2"), [Place::Index(7)]);
+        assert_eq!(bound("::1"), [Place::Index(1)]);
+        assert_eq!(bound("2001:db8::9"), []);
+        let alone = table.lines().nth(3).unwrap();
+        assert_eq!(addressed(alone, None), [Place::Index(1)]);
+        // The one interface that each machine has: its number is 1.
+        let routes = "Iface\tDestination\nlo\t0000\nlo\t0001\nnone\t0\n";
+        assert_eq!(routed(routes), [Place::Index(1)]);
+        assert_eq!(
+            places(Family::V4, Some([127, 0, 0, 1].into())),
+            [Place::Address(Ipv4Addr::LOCALHOST)]
+        );
+    }
+}
