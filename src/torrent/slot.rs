@@ -240,7 +240,7 @@ impl Member {
     /// What the disk is to read ahead for this block, which it asked for. A stretch of the piece is
     /// read ahead at a time, since peers ask for what follows, too: so most requests need no call.
     pub fn next_read_ahead(&mut self, block: Block, geometry: Geometry) -> Option<Block> {
-        let stretch = limits::SLICE as u32;
+        let stretch = limits::READ_AHEAD_AT_ONCE as u32;
         let most = self.peer.up().total() + limits::READ_AHEAD;
         if block.begin % stretch != 0 || self.read_ahead > most {
             return None;

@@ -123,7 +123,7 @@ fn the_disk_reads_ahead_no_more_than_may_be_sent() {
     let mut bench = Bench::seeder(4_096);
     let key = bench.join(1, true);
     bench.says(key, "interested");
-    let mut ahead = 0;
+    let (mut ahead, mut hints) = (0, 0);
     for round in 0..4_000 {
         for words in ["request", "cancel"] {
             let words = format!("{words} {round} at 0, 16384 bytes");
@@ -133,6 +133,7 @@ fn the_disk_reads_ahead_no_more_than_may_be_sent() {
         while let Some(effect) = bench.session.next_effect() {
             if let Effect::ReadAhead { block, .. } = effect {
                 ahead += u64::from(block.len);
+                hints += 1;
             }
         }
         bench.session.take_unflushed();
@@ -142,6 +143,8 @@ fn the_disk_reads_ahead_no_more_than_may_be_sent() {
     assert!(!bench.is_gone(key), "it did nothing wrong");
     assert!(ahead >= limits::READ_AHEAD, "{ahead}");
     assert!(ahead <= limits::READ_AHEAD + u64::from(PIECE), "{ahead}");
+    let stretch = u64::min(limits::READ_AHEAD_AT_ONCE as u64, PIECE.into());
+    assert_eq!(hints, ahead.div_ceil(stretch));
 }
 
 #[test]

@@ -412,6 +412,7 @@ fn bounds() -> String {
     let (mut table, mut reason) = (String::new(), Vec::new());
     let files = [
         "src/base/limits.rs",
+        "src/base/limits/disk.rs",
         "src/base/limits/metadata.rs",
         "src/base/limits/dht.rs",
         "src/base/limits/finding.rs",
