@@ -2,6 +2,10 @@
 //! write. A block's bytes come from the page cache; what a full socket does not take is read again
 //! when it does, so that no peer owns a buffer.
 
+use std::io::IoSliceMut;
+use std::ops::Range;
+
+use super::disk::content::sending::Sending;
 use super::disk::{DiskError, Why};
 use super::net::{Link, link};
 use super::reactor::Reactor;
@@ -17,6 +21,22 @@ const WRITES_A_TURN: usize = 4;
 /// Blocks sent in one turn of the loop under an upload limit.
 const BLOCKS_A_TURN: usize = 64;
 
+/// Blocks in a row that are read by one call: as many of the usual size as one write has room for.
+const ROW: usize = limits::SERVED_BLOCK as usize / BLOCK as usize;
+
+/// A block, or the rest of one, that has a place in the buffer.
+struct Placed {
+    piece: u32,
+    /// Part of its frame was sent before.
+    begun: bool,
+    /// Where its frame, or the rest of it, begins in the buffer.
+    at: usize,
+    /// Where its bytes belong in the buffer.
+    bytes: Range<usize>,
+    /// Where they lie in the content.
+    offset: u64,
+}
+
 /// What is to be written to a socket.
 #[derive(Default)]
 struct Filled {
@@ -25,6 +45,20 @@ struct Filled {
     lost: Option<Lost>,
     /// The first of them has been sent in part.
     broken: bool,
+}
+
+impl Filled {
+    /// What was read may be wrong: nothing is sent, and what lies in that file, of which these
+    /// blocks are, is never sent again.
+    fn without(self, blocks: &[Placed], found: Lost) -> Filled {
+        let mut lost = Lost::worse(self.lost, found);
+        lost.pieces.extend(blocks.iter().map(|block| block.piece));
+        Filled {
+            bytes: 0,
+            broken: self.broken || blocks.iter().any(|block| block.begun),
+            lost: Some(lost),
+        }
+    }
 }
 
 /// Blocks that cannot be sent.
@@ -184,7 +218,7 @@ impl Reactor {
     fn fill(&mut self, key: usize, mut allowance: u64) -> Filled {
         let most = WRITE.min(self.buffer.len());
         let mut filled = Filled::default();
-        let mut blocks = Vec::new();
+        let mut placed: Vec<Placed> = Vec::new();
         // Before its torrent is known a peer is told nothing.
         let Some(torrent) = self.session.torrent_of(key) else {
             return filled;
@@ -214,37 +248,78 @@ impl Reactor {
                     }
                     let header = piece_header(block);
                     let head = header.get(skip..).unwrap_or_default();
-                    let out = &mut self.buffer[at..at + size];
-                    out[..head.len()].copy_from_slice(head);
+                    self.buffer[at..at + head.len()].copy_from_slice(head);
                     let begin = skip.saturating_sub(PIECE_HEADER) as u64;
-                    let offset = sending.layout().geometry().offset(block) + begin;
-                    let read = sending.read(offset, &mut out[head.len()..]);
-                    if let Err((file, error)) = read {
-                        let lost = Lost::new(torrent, vec![block.piece], file, error);
-                        filled.lost = Some(lost);
-                        filled.broken = skip > 0;
-                        break;
-                    }
-                    blocks.push((block.piece, skip > 0));
+                    placed.push(Placed {
+                        piece: block.piece,
+                        begun: skip > 0,
+                        at,
+                        bytes: at + head.len()..at + size,
+                        offset: sending.layout().geometry().offset(block) + begin,
+                    });
                     filled.bytes += size;
                     allowance = allowance.saturating_sub(u64::from(block.len));
                 }
             }
         }
-        if let Err((file, error)) = sending.vouch() {
-            // What was read may be wrong: nothing is sent, and what lies in that file is never sent
-            // again.
-            let range = self.store.content(torrent).layout().pieces_of(file);
-            blocks.retain(|(piece, _)| range.contains(piece));
-            let found = Lost::new(torrent, Vec::new(), file, error);
-            let mut lost = Lost::worse(filled.lost, found);
-            lost.pieces.extend(blocks.iter().map(|(piece, _)| piece));
-            return Filled {
-                bytes: 0,
-                broken: filled.broken || blocks.iter().any(|(_, begun)| *begun),
-                lost: Some(lost),
+        if let Err((lost, (file, error))) = read_placed(&mut sending, &mut self.buffer, &placed) {
+            let Placed {
+                piece, begun, at, ..
+            } = placed[lost];
+            placed.truncate(lost);
+            filled = Filled {
+                bytes: at,
+                lost: Some(Lost::new(torrent, vec![piece], file, error)),
+                broken: begun,
             };
+        }
+        if let Err((file, error)) = sending.vouch() {
+            let pieces = self.store.content(torrent).layout().pieces_of(file);
+            placed.retain(|block| pieces.contains(&block.piece));
+            return filled.without(&placed, Lost::new(torrent, Vec::new(), file, error));
         }
         filled
     }
+}
+
+/// Reads blocks to their places in the buffer, those in a row by one call.
+///
+/// # Errors
+/// This one of them cannot be read, because of this file.
+fn read_placed(
+    sending: &mut Sending<'_>,
+    buffer: &mut [u8],
+    placed: &[Placed],
+) -> Result<(), (usize, (usize, DiskError))> {
+    let mut next = 0;
+    while let Some(first) = placed.get(next) {
+        let row = &placed[next..][..in_a_row(&placed[next..])];
+        if row.len() == 1 || !sending.read_at_once(first.offset, &mut parts(buffer, row)) {
+            for (index, block) in (next..).zip(row) {
+                let read = sending.read(block.offset, &mut buffer[block.bytes.clone()]);
+                read.map_err(|error| (index, error))?;
+            }
+        }
+        next += row.len();
+    }
+    Ok(())
+}
+
+/// How many of these blocks, at least one, lie one behind the other in the content.
+fn in_a_row(placed: &[Placed]) -> usize {
+    let follows = |pair: &&[Placed]| pair[1].offset == pair[0].offset + pair[0].bytes.len() as u64;
+    1 + placed.windows(2).take(ROW - 1).take_while(follows).count()
+}
+
+/// The places of these blocks in the buffer.
+fn parts<'a>(mut buffer: &'a mut [u8], row: &[Placed]) -> Vec<IoSliceMut<'a>> {
+    let mut before = 0;
+    let mut parts = Vec::with_capacity(row.len());
+    for block in row {
+        let (_, rest) = buffer.split_at_mut(block.bytes.start - before);
+        let (part, rest) = rest.split_at_mut(block.bytes.len());
+        parts.push(IoSliceMut::new(part));
+        (buffer, before) = (rest, block.bytes.end);
+    }
+    parts
 }

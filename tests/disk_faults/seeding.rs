@@ -156,9 +156,9 @@ fn what_cannot_be_read_is_refused_and_the_rest_is_served() {
             assert_eq!(leecher.hear(1), [Got::Reject(5, 0)]);
         }
         // It is not tried again, and nothing else suffers.
-        leecher.ask(&[(5, 1), (6, 3)]);
+        leecher.ask(&[(5, 2), (6, 3)]);
         if fast {
-            assert_eq!(leecher.hear(2), [Got::Reject(5, 1), Got::Block(6, 3)])
+            assert_eq!(leecher.hear(2), [Got::Reject(5, 2), Got::Block(6, 3)])
         } else {
             assert_eq!(leecher.hear(1), [Got::Block(6, 3)])
         }
@@ -176,7 +176,8 @@ fn a_block_that_cannot_be_read_does_not_disturb_those_before_it() {
         let (bench, _seed) = seeder(2);
         let mut child = faulty(&bench, "seed", &format!("read:{bad}:EIO"), &[]);
         let mut leecher = Leecher::join(&mut child, &bench, true);
-        let blocks = [(3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (5, 0)];
+        // None follows the one before it in the content, so that each is read by a call.
+        let blocks = [(3, 0), (3, 2), (3, 1), (4, 1), (4, 0), (5, 0)];
         leecher.ask(&blocks);
         let heard = leecher.hear(blocks.len());
         let lost = blocks[bad as usize - 1].0;
@@ -192,6 +193,70 @@ fn a_block_that_cannot_be_read_does_not_disturb_those_before_it() {
         }
         leecher.ask(&[(7, 0)]);
         assert_eq!(leecher.hear(1), [Got::Block(7, 0)]);
+    }
+}
+
+/// Blocks in a row are read by one call; after an error each is read by its own.
+#[test]
+fn blocks_that_cannot_be_read_at_once_are_read_one_by_one() {
+    let row = [(3, 2), (3, 3), (4, 0), (4, 1), (4, 2)];
+    for (fault, served) in [
+        ("read:1:EIO", true),
+        ("read:1:SHORT", true),
+        ("read:1+:EIO", false),
+    ] {
+        let (bench, _seed) = seeder(4);
+        let mut child = faulty(&bench, "seed", fault, &[]);
+        let mut leecher = Leecher::join(&mut child, &bench, true);
+        leecher.ask(&row);
+        let got = row.map(|(piece, number)| {
+            if served {
+                Got::Block(piece, number)
+            } else {
+                Got::Reject(piece, number)
+            }
+        });
+        let heard = leecher.hear(row.len());
+        assert!(
+            got.iter().all(|got| heard.contains(got)),
+            "{fault}: {heard:?}"
+        );
+    }
+}
+
+#[test]
+fn blocks_in_a_row_are_right_across_the_borders_of_files_and_padding() {
+    let block = BLOCK as usize;
+    let files = [
+        ("a", 3 * block),
+        ("b", 2 * block - 1),
+        ("c", 5 * block),
+        ("d", 1),
+        ("e", 7 * block + 100),
+        ("f", 4 * block),
+    ];
+    let content = || Content::folder(5, "rows", &files);
+    for torrent in [
+        Torrent::new(content(), 4 * block),
+        Torrent::aligned(content(), 4 * block),
+    ] {
+        let bench = Bench::of(torrent);
+        bench.fill();
+        let mut child = bench.run("seed", &[]);
+        let mut leecher = Leecher::join(&mut child, &bench, true);
+        let whole = bench.torrent.bytes.len() / (4 * block);
+        let all: Vec<(u32, u32)> = (0..whole as u32)
+            .flat_map(|piece| (0..4).map(move |number| (piece, number)))
+            .collect();
+        assert!(all.len() > 16);
+        leecher.ask(&all);
+        let heard = leecher.hear(all.len());
+        for &(piece, number) in &all {
+            assert!(
+                heard.contains(&Got::Block(piece, number)),
+                "{piece} {number}"
+            );
+        }
     }
 }
 

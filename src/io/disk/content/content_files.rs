@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -197,6 +197,25 @@ impl ContentFiles {
     pub fn read_open(&self, open: &Handle, span: Span, part: &mut [u8]) -> Result<(), DiskError> {
         let read = read_exact(open, part, span.offset);
         read.map_err(|error| DiskError::new(self.path(span.file), error))
+    }
+
+    /// Reads a span of a file that is open into several parts, by one call. Their lengths add up
+    /// to that of the span. Whether all of it was read: an error is the business of whoever reads
+    /// part by part.
+    pub fn read_at_once(&self, open: &Handle, span: Span, parts: &mut [IoSliceMut<'_>]) -> bool {
+        let read = faults::call(Call::Read, String::new, |short| {
+            if short {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            rustix::io::preadv(&**open, parts, span.offset).map_err(io::Error::from)
+        });
+        read.is_ok_and(|read| read == span.len)
+    }
+
+    /// Whether some of a file is kept elsewhere, so that it is not read of the file itself.
+    pub(super) fn is_elsewhere(&self, file: usize) -> bool {
+        let elsewhere = self.elsewhere.as_ref();
+        elsewhere.is_some_and(|elsewhere| elsewhere.takes(file))
     }
 
     /// Looks for changes by other programs: see [`Ledger::find_changed`]. The first file that was

@@ -1,6 +1,7 @@
 //! Reading content that is to be sent. What was read is only good once [`Sending::vouch`] says that
 //! the files are still those that were verified.
 
+use std::io::IoSliceMut;
 use std::sync::Arc;
 
 use super::content_files::ContentFiles;
@@ -8,7 +9,7 @@ use crate::io::disk::disk_error::{DiskError, Why};
 use crate::io::disk::handles::pinned::Change;
 use crate::io::disk::handles::pool::Handle;
 use crate::io::disk::handles::stat;
-use crate::storage::Layout;
+use crate::storage::{Layout, Span};
 
 /// What is read to be sent at one time.
 #[derive(Debug)]
@@ -61,6 +62,21 @@ impl<'a> Sending<'a> {
             read.map_err(|error| (span.file, self.since_verified(span.file, error)))?;
         }
         Ok(())
+    }
+
+    /// Fills parts that lie in a row in the content, from `offset` on, by one call. False where that
+    /// cannot be done, as in several files or after an error: then each is to be read alone.
+    pub fn read_at_once(&mut self, offset: u64, parts: &mut [IoSliceMut<'_>]) -> bool {
+        let len = parts.iter().map(|part| part.len()).sum();
+        let layout = Arc::clone(&self.layout);
+        let span = layout.spans(offset, len).next();
+        let whole =
+            |span: &Span| span.len == len && !span.padding && !self.content.is_elsewhere(span.file);
+        let Some(span) = span.filter(whole) else {
+            return false;
+        };
+        let open = self.open(span.file);
+        open.is_ok_and(|open| self.content.read_at_once(&open, span, parts))
     }
 
     /// Whether the files that were read are still what was verified, as far as size, time and name
