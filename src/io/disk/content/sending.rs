@@ -64,8 +64,8 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    /// Fills parts that lie in a row in the content, from `offset` on, by one call. False where that
-    /// cannot be done, as in several files or after an error: then each is to be read alone.
+    /// Fills parts that lie in a row in the content, from `offset` on, by one call. False where it
+    /// cannot be done, as in several files or after an error: then each part is to be read alone.
     pub fn read_at_once(&mut self, offset: u64, parts: &mut [IoSliceMut<'_>]) -> bool {
         let len = parts.iter().map(|part| part.len()).sum();
         let layout = Arc::clone(&self.layout);
