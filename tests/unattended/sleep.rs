@@ -60,7 +60,7 @@ impl Run {
             .arg(path)
             .args(["-q", "--port", "0", "--bind", "127.0.0.1"])
             // What is sent shows whether it woke up: they do not get it of each other.
-            .arg("--no-pex");
+            .args(["--no-dht", "--no-lsd", "--no-pex"]);
         get.arg("-d")
             .arg(self.dir.folder(name))
             .arg("--state")
