@@ -37,7 +37,7 @@ impl Session {
         finding.plan(torrents, &mut members, port, now);
         self.finding = finding;
         self.dial_peers(now);
-        self.each_torrent(|session, torrent| session.plan_rest(torrent, now));
+        self.each_torrent(|session, torrent| session.plan_reports(torrent, now));
         self.report_incoming(false, now);
         let mut planned = std::mem::take(&mut self.agenda.torrents);
         for torrent in planned.drain(..) {
@@ -340,7 +340,7 @@ impl Session {
             self.leave(torrent, self.config.after_stay, reason, now);
         }
         self.with(torrent, |torrent, with| {
-            torrent.update_rest(with, now);
+            torrent.update_idleness(with, now);
             if torrent.is_running() && torrent.record.deadline().is_some_and(|at| at <= now) {
                 torrent.save(false, with.effects, now);
             }
@@ -366,7 +366,7 @@ impl Session {
         });
     }
 
-    fn plan_rest(&mut self, torrent: TorrentKey, now: Now) {
+    fn plan_reports(&mut self, torrent: TorrentKey, now: Now) {
         let searched = self.with(torrent, |torrent, with| {
             if torrent.life.is_among_peers() {
                 torrent.update_search(with.effects, now)

@@ -178,7 +178,7 @@ impl Torrent {
 
     /// Frees what only a download or peers need, if there is nothing left to get, and wakes up when
     /// there is a peer to be dialed.
-    pub fn update_rest(&mut self, with: &mut Lent<'_>, now: Now) {
+    pub fn update_idleness(&mut self, with: &mut Lent<'_>, now: Now) {
         let torrent = self.key;
         let dial = self.candidates.next_deadline();
         let Some(content) = &mut self.content else {
