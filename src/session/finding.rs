@@ -174,7 +174,7 @@ impl Finding {
                     torrent.stir(with);
                 }
                 // They are dialed in this turn.
-                torrents.note(*key);
+                torrents.refile(*key);
             }
             Output::Looked(summary) => self.report(&summary, torrents, with),
             Output::Report(report) => {

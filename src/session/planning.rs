@@ -129,7 +129,7 @@ impl Session {
             }
         });
         meeting::introduce_all(self, torrent, now);
-        self.torrents.note(torrent);
+        self.torrents.refile(torrent);
     }
 
     /// A torrent that was paused goes on.
@@ -346,7 +346,7 @@ impl Session {
             }
         });
         // Downloads that have ended make room for others in this turn.
-        self.torrents.note(torrent);
+        self.torrents.refile(torrent);
     }
 
     fn plan_trackers(&mut self, now: Now) {
@@ -362,7 +362,7 @@ impl Session {
         self.each_torrent(|session, torrent| {
             session.with(torrent, |torrent, with| torrent.hear_trackers(with, now));
             // Addresses that a tracker has just named are dialed in this turn.
-            session.torrents.note(torrent);
+            session.torrents.refile(torrent);
         });
     }
 
@@ -411,7 +411,7 @@ impl Session {
             let greeting = Greeting::dial(&self.torrents[torrent].local, addr, now);
             let key = self.add_slot(Slot::new(greeting, Some(torrent)));
             self.effects.push_back(Effect::Dial { key, addr });
-            self.torrents.note(torrent);
+            self.torrents.refile(torrent);
         }
     }
 
@@ -434,7 +434,7 @@ impl Session {
 
     /// Whether there is a slot for a peer that dials us; with all taken, after making room.
     pub(super) fn has_room_to_accept(&mut self, addr: SocketAddr, now: Now) -> bool {
-        self.torrents.note_all(&self.agenda.torrents);
+        self.torrents.refile_all(&self.agenda.torrents);
         if !self.connections.may_accept() {
             for key in self.replacing.clear_to_accept(&self.slots, addr, now) {
                 self.hang_up(key, Fault::Replaced, now);

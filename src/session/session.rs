@@ -303,7 +303,7 @@ impl Session {
 
     /// When [`Session::plan`] has something to do though nothing happens.
     pub fn next_deadline(&mut self) -> Option<Now> {
-        self.torrents.note_all(&self.agenda.torrents);
+        self.torrents.refile_all(&self.agenda.torrents);
         if self.is_over() {
             return None;
         }

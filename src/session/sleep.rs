@@ -22,7 +22,7 @@ pub fn await_check(session: &mut Session, torrent: TorrentKey, now: Now) -> bool
 pub(super) fn begin_checks(session: &mut Session) {
     while let Some(torrent) = session.torrents.checks.next() {
         session.with(torrent, |torrent, with| torrent.wake(with.effects));
-        session.torrents.note(torrent);
+        session.torrents.refile(torrent);
     }
 }
 

@@ -92,23 +92,23 @@ impl Torrents {
 
     /// One falls asleep, if it may.
     pub fn fall_asleep(&mut self, key: TorrentKey) -> bool {
-        self.note(key);
+        self.refile(key);
         let sleeps = self.get_mut(key).is_some_and(Torrent::fall_asleep);
         if sleeps {
-            self.note(key);
+            self.refile(key);
         }
         sleeps
     }
 
     /// One sleeps until it is checked, if it may.
     pub fn await_check(&mut self, key: TorrentKey, now: Now) -> bool {
-        self.note(key);
+        self.refile(key);
         let enough = self.checks.are_enough_without(key);
         let torrent = self.slab.get_mut(key);
         let waits = torrent.is_some_and(|it| (enough || !it.is_checking()) && it.await_check(now));
         if waits {
             self.reading.remove(&key);
-            self.note(key);
+            self.refile(key);
         }
         waits
     }
@@ -247,7 +247,7 @@ impl Torrents {
         if let Some(torrent) = self.slab.get_mut(key) {
             torrent.stirred = false;
         }
-        self.note(key);
+        self.refile(key);
     }
 
     /// Whether a torrent has to wait before it downloads.
@@ -257,7 +257,7 @@ impl Torrents {
     }
 
     /// Takes note of what one does now, and of when it has something to do again.
-    pub fn note(&mut self, key: TorrentKey) {
+    pub fn refile(&mut self, key: TorrentKey) {
         let Some(torrent) = self.slab.get_mut(key) else {
             return;
         };
@@ -278,8 +278,8 @@ impl Torrents {
     }
 
     /// The same of several.
-    pub fn note_all(&mut self, keys: &[TorrentKey]) {
-        keys.iter().for_each(|&key| self.note(key));
+    pub fn refile_all(&mut self, keys: &[TorrentKey]) {
+        keys.iter().for_each(|&key| self.refile(key));
     }
 
     /// A connection is gone, which may have been one of a torrent's.
@@ -308,7 +308,7 @@ impl Torrents {
         let due: Vec<TorrentKey> = self.dial.due(now).collect();
         for key in due {
             Twins::of(&mut self.slab[key], slots).withhold_connected(now);
-            self.note(key);
+            self.refile(key);
         }
         let due = self.dial.due(now);
         due.min_by_key(|&key| (self[key].members.len(), key))
