@@ -296,7 +296,7 @@ impl Session {
         if let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) {
             self.torrents[torrent].census.recount(member);
             let deadline = member.peer.next_deadline(now);
-            self.settle(key, deadline);
+            self.arm(key, deadline);
         }
     }
 

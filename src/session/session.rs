@@ -422,13 +422,13 @@ impl Session {
             }
             Machine::Greeting(greeting) => {
                 let deadline = greeting.next_deadline();
-                self.settle(key, deadline);
+                self.arm(key, deadline);
             }
         }
     }
 
     /// A slot is looked at again by then, and written to if there is something to say.
-    pub(super) fn settle(&mut self, key: PeerKey, deadline: Option<Now>) {
+    pub(super) fn arm(&mut self, key: PeerKey, deadline: Option<Now>) {
         let slot = &mut self.slots[key];
         self.timers.arm(key, slot, deadline);
         if slot.wants_to_send() && !slot.unflushed {

@@ -86,7 +86,7 @@ fn twenty_thousand_files_need_few_handles() {
     assert!(back == content);
     let synced = Helper::new().save(&mut disk, &dir.join("state/x"), &[1]);
     assert_eq!(synced.unwrap().bytes, 2_000_000);
-    assert!(disk.settle(TIME));
+    assert!(disk.give_real_times(TIME));
     assert!(
         resumed(&dir, &torrent, &snapshot(&disk, &torrent, true))
             .hash

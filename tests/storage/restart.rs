@@ -139,7 +139,7 @@ fn a_write_by_others_between_look_and_download_is_noticed() {
         (list(&found.trusted), list(&found.hash)),
         (vec![], vec![0, 1, 2, 3])
     );
-    assert!(!disk.settle(TIME));
+    assert!(!disk.give_real_times(TIME));
     let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
     assert_eq!(found.hash.count(), 4);
     let changed = disk.changed().unwrap();
@@ -184,7 +184,7 @@ fn files_get_their_time_at_the_end() {
     let mut disk = Content::new(&dir, &torrent);
     disk.look();
     disk.write_all(&noise(1, 8 * PIECE as usize));
-    assert!(disk.settle(TIME));
+    assert!(disk.give_real_times(TIME));
     assert_eq!(disk.changed(), None);
     for path in ["t/a", "t/b"] {
         let modified = fs::metadata(dir.join(path)).unwrap().modified().unwrap();
@@ -204,7 +204,7 @@ fn a_file_gone_at_the_end_does_not_keep_the_rest_from_being_recorded() {
     let mut disk = Content::new(&dir, &torrent);
     disk.write_all(&noise(1, 8 * PIECE as usize));
     fs::remove_file(dir.join("t/a")).unwrap();
-    assert!(!disk.settle(TIME));
+    assert!(!disk.give_real_times(TIME));
     let changed = disk.changed().unwrap();
     assert_eq!((changed.path, changed.why), (dir.join("t/a"), Why::Changed));
     let found = resumed(&dir, &torrent, &snapshot(&disk, &torrent, true));
@@ -231,7 +231,7 @@ fn a_complete_file_keeps_its_time_when_a_piece_it_shares_comes_again() {
     let mut disk = Content::new(&dir, &torrent);
     disk.look();
     disk.write_all(&content);
-    assert!(disk.settle(TIME));
+    assert!(disk.give_real_times(TIME));
     assert_eq!(
         fs::metadata(dir.join("t/whole"))
             .unwrap()

@@ -277,9 +277,9 @@ impl ContentFiles {
         })
     }
 
-    /// Gives files their real times: see [`Ledger::settle`].
-    pub fn settle(&mut self, time: i64) -> bool {
-        self.ledger.settle(&mut self.files.tree, time)
+    /// Gives files their real times: see [`Ledger::give_real_times`].
+    pub fn give_real_times(&mut self, time: i64) -> bool {
+        self.ledger.give_real_times(&mut self.files.tree, time)
     }
 
     /// The same files, for another one to open.

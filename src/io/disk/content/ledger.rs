@@ -1,7 +1,7 @@
 //! What is known of each file of a torrent: its size and time as the resume data may name them,
 //! which files are being written, which other programs have changed, and what is not synced yet.
-//! [`Ledger::settle`] gives the files that were written, whose times were pinned until then, their
-//! real ones.
+//! [`Ledger::give_real_times`] gives the files that were written, whose times were pinned until
+//! then, their real ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStringExt as _;
@@ -245,7 +245,7 @@ impl Ledger {
     /// Gives all files that were written the modification time `time`, in seconds since 1970. To
     /// be called when nothing more will be written to them, all is synced, and the resume data
     /// name that time. True if every file that is still ours has it now.
-    pub fn settle(&mut self, tree: &mut Tree, time: i64) -> bool {
+    pub fn give_real_times(&mut self, tree: &mut Tree, time: i64) -> bool {
         let mut exact = true;
         let metainfo = Arc::clone(&self.metainfo);
         while let Some((file, pinned)) = self.pinned.pop_first() {

@@ -154,7 +154,7 @@ impl Saving {
         self.note(outcome.map(|_| ()))?;
         if let Some((snapshot, time)) = settling.filter(|_| saved) {
             // Some files may have got another time than was said beforehand.
-            if !content.settle(time) {
+            if !content.give_real_times(time) {
                 self.next.get_or_insert(snapshot);
             }
         }
