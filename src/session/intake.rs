@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 
 use super::appetite::{Appetite, DiskLoad};
 use super::extending;
-use super::leaving;
 use super::meeting::Meeting;
+use super::parting;
 use super::sending::Sealed;
 use super::session::Session;
 use crate::base::{Block, Now, PeerKey, TorrentKey};
@@ -418,7 +418,7 @@ impl Session {
                 }
                 greeting.close(fault.clone());
             }
-            Machine::Peer(_) => leaving::leave_peer(self, key, &fault, now),
+            Machine::Peer(_) => parting::part_with_peer(self, key, &fault, now),
         }
         self.connections.on_closed(was_dialing);
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {

@@ -33,8 +33,8 @@ mod tracer;
 pub mod session;
 
 pub mod extending;
-mod leaving;
 mod meeting;
+mod parting;
 pub mod sleep;
 
 pub mod intake;

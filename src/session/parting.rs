@@ -6,7 +6,7 @@ use crate::peer::Fault;
 use crate::torrent::Slot;
 
 /// A torrent's peer leaves: what was asked of it may be asked of others.
-pub(super) fn leave_peer(session: &mut Session, key: PeerKey, fault: &Fault, now: Now) {
+pub(super) fn part_with_peer(session: &mut Session, key: PeerKey, fault: &Fault, now: Now) {
     let Some((left, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
     };
