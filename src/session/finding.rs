@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use super::hosts::{Hosts, patience};
+use super::hosts::{Hosts, longest_wait};
 use super::nearby::Nearby;
 use super::torrents::Torrents;
 use crate::base::{InfoHash, Now, Rng, SortedMap, SortedSet, TorrentKey, limits, sooner};
@@ -150,7 +150,7 @@ impl Finding {
                 is_urgent: torrent.is_downloading() && torrent.census.open == 0,
             };
             self.want(torrent.key, info_hash, want, now);
-            self.hosts.hurry(patience(torrent));
+            self.hosts.hurry(longest_wait(torrent));
         } else {
             self.unwant(info_hash);
         }
@@ -249,7 +249,7 @@ impl Finding {
         }
         let wanted = self.wanted.values();
         let torrents = wanted.filter_map(|(key, _)| torrents.get(*key));
-        let least = || torrents.map(patience).min().unwrap_or_default();
+        let least = || torrents.map(longest_wait).min().unwrap_or_default();
         self.hosts.due(least, now)
     }
 }

@@ -49,21 +49,21 @@ impl Hosts {
     }
 
     /// A torrent waits for usual hosts this long.
-    pub fn hurry(&mut self, patience: Duration) {
+    pub fn hurry(&mut self, longest_wait: Duration) {
         if self.usual.is_some() {
-            let due = self.begun + patience;
+            let due = self.begun + longest_wait;
             self.next = self.next.map(|next| next.min(due));
         }
     }
 
     /// Whether hosts are to be looked up now, and if so, whether the usual ones are among them.
-    /// `patience`: that of the torrent with least of it.
-    pub fn due(&mut self, patience: impl FnOnce() -> Duration, now: Now) -> Option<bool> {
+    /// `longest_wait`: as long as the torrent that can wait least.
+    pub fn due(&mut self, longest_wait: impl FnOnce() -> Duration, now: Now) -> Option<bool> {
         if self.next? > now {
             return None;
         }
         if let Some(left_to_others) = self.usual {
-            let usual_at = self.begun + left_to_others.max(patience());
+            let usual_at = self.begun + left_to_others.max(longest_wait());
             if usual_at > now {
                 self.next = Some(usual_at);
                 return std::mem::take(&mut self.fresh).then_some(false);
@@ -80,7 +80,7 @@ impl Hosts {
 
 /// How long a torrent can do without the usual hosts: not at all if nothing else leads to peers;
 /// a short while if trackers or given peers may; longer if it has peers or needs none itself.
-pub fn patience(torrent: &Torrent) -> Duration {
+pub fn longest_wait(torrent: &Torrent) -> Duration {
     let alone = torrent.members.is_empty() && torrent.candidates.is_empty();
     if alone && torrent.trackers.is_empty() {
         Duration::ZERO

@@ -4,7 +4,7 @@
 use slab::Slab;
 
 use super::extending;
-use super::patience::Impatient;
+use super::impatient::Impatient;
 use super::session::Session;
 use super::torrents::Torrents;
 use crate::base::{Now, PeerKey, TorrentKey, limits};

@@ -13,8 +13,8 @@ pub mod budget;
 
 pub mod appetite;
 mod checks;
+mod impatient;
 mod incoming;
-mod patience;
 mod queue;
 
 mod invariants;

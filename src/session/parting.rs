@@ -1,11 +1,11 @@
-//! A peer of a torrent goes.
+//! A peer of a torrent disconnects: what it owes and what it was owed goes back.
 
 use super::session::Session;
 use crate::base::{Now, PeerKey};
 use crate::peer::Fault;
 use crate::torrent::Slot;
 
-/// A torrent's peer leaves: what was asked of it may be asked of others.
+/// A torrent's peer is gone: what was asked of it may be asked of others.
 pub(super) fn part_with_peer(session: &mut Session, key: PeerKey, fault: &Fault, now: Now) {
     let Some((left, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
