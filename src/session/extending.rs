@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Event, Fault};
 use crate::torrent::exchanged::Exchanged;
-use crate::torrent::metadata::{Metadata, length};
+use crate::torrent::metadata::{MetadataFetch, length};
 use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent};
 use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
 
@@ -120,7 +120,7 @@ pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
     }
 }
 
-fn fetch_of(torrent: &mut Torrent) -> Option<&mut Box<Metadata>> {
+fn fetch_of(torrent: &mut Torrent) -> Option<&mut Box<MetadataFetch>> {
     torrent.content.as_mut()?.fetch.as_mut()
 }
 

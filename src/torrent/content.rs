@@ -6,7 +6,7 @@ use super::choking::Choking;
 use super::damage::Damage;
 use super::exchange::Exchange;
 use super::haves::Haves;
-use super::metadata::Metadata;
+use super::metadata::MetadataFetch;
 use super::order::{Existing, Order};
 use super::search::Search;
 use crate::base::{Bits, Block, Now, Rng};
@@ -15,8 +15,8 @@ use crate::pieces::{Pieces, Verdict};
 /// What one torrent has while it is awake.
 #[derive(Debug)]
 pub struct Content {
-    /// The search for its metadata, as long as it lasts; the other fields are empty then.
-    pub fetch: Option<Box<Metadata>>,
+    /// The fetching of its metadata, as long as it lasts; the other fields are empty then.
+    pub fetch: Option<Box<MetadataFetch>>,
     /// Which pieces are missing, partial, verified and skipped.
     pub pieces: Pieces,
     /// The check of what is on disk, as long as it lasts.
@@ -55,7 +55,7 @@ impl Content {
         pieces.restore(&trusted);
         let fetch = order
             .is_undescribed()
-            .then(|| Metadata::new(order.info_hash));
+            .then(|| MetadataFetch::new(order.info_hash));
         Content {
             fetch: fetch.map(Box::new),
             pieces,

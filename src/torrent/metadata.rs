@@ -24,9 +24,9 @@ use asked::Asked;
 pub use attempt::length;
 use attempt::{Attempt, solo_time};
 
-/// The search for the dictionary.
+/// The fetching of the dictionary.
 #[derive(Debug)]
-pub struct Metadata {
+pub struct MetadataFetch {
     info_hash: InfoHash,
     peers: SortedMap<PeerKey, Asked>,
     /// By the length that peers say there is.
@@ -51,10 +51,10 @@ pub struct Reached {
     pub blocks: (u32, u32),
 }
 
-impl Metadata {
+impl MetadataFetch {
     /// A search in which no peer is known yet.
-    pub fn new(info_hash: InfoHash) -> Metadata {
-        Metadata {
+    pub fn new(info_hash: InfoHash) -> MetadataFetch {
+        MetadataFetch {
             info_hash,
             peers: SortedMap::new(),
             attempts: SortedMap::new(),

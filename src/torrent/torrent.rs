@@ -11,7 +11,7 @@ use super::census::Census;
 use super::content::Content;
 use super::effect::{Effect, Effects, Progress, Report, Snapshot};
 use super::lent::{self, Lent};
-use super::metadata::Metadata;
+use super::metadata::MetadataFetch;
 use super::order::{Order, Us};
 use super::record::Record;
 use super::reporting::Reporting;
@@ -253,7 +253,7 @@ impl Torrent {
     }
 
     /// The search for its metadata, as long as it lasts.
-    pub fn fetch(&self) -> Option<&Metadata> {
+    pub fn fetch(&self) -> Option<&MetadataFetch> {
         self.content.as_ref()?.fetch.as_deref()
     }
 
@@ -291,7 +291,7 @@ impl Torrent {
         match self.life.stage {
             Stage::Checking | Stage::Queued | Stage::Paused => {}
             Stage::Metadata => {
-                let fetch = self.fetch().and_then(Metadata::next_deadline);
+                let fetch = self.fetch().and_then(MetadataFetch::next_deadline);
                 next = sooner(next, sooner(fetch, self.swarm_deadline()));
             }
             Stage::Running => {

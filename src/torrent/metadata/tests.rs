@@ -19,8 +19,8 @@ fn info(size: u32) -> Vec<u8> {
     (0..size).map(|at| (at ^ (at >> 8)) as u8).collect()
 }
 
-fn search(info: &[u8]) -> Metadata {
-    Metadata::new(InfoHash(Sha1::digest(info).into()))
+fn search(info: &[u8]) -> MetadataFetch {
+    MetadataFetch::new(InfoHash(Sha1::digest(info).into()))
 }
 
 fn block(info: &[u8], piece: u32) -> &[u8] {
@@ -29,7 +29,7 @@ fn block(info: &[u8], piece: u32) -> &[u8] {
 }
 
 /// Has these requests answered from what each peer has.
-fn answer(fetch: &mut Metadata, asks: &[(PeerKey, u32)], has: &[&[u8]], now: Now) {
+fn answer(fetch: &mut MetadataFetch, asks: &[(PeerKey, u32)], has: &[&[u8]], now: Now) {
     for &(key, piece) in asks {
         let total = Some(has[key].len() as u32);
         fetch.on_data(key, (piece, total), block(has[key], piece), now);
@@ -199,7 +199,7 @@ fn lengths_fetched_side_by_side_are_bounded_in_number_and_bytes() {
 
 /// The seconds until the dictionary is there where only the peers that `has` names answer, each
 /// within a second; `None`: two minutes were not enough.
-fn seconds(fetch: &mut Metadata, right: &[u8], has: &[PeerKey]) -> Option<u64> {
+fn seconds(fetch: &mut MetadataFetch, right: &[u8], has: &[PeerKey]) -> Option<u64> {
     (0..120).find(|&second| {
         for (key, piece) in fetch.plan(at(second)) {
             if has.contains(&key) {
