@@ -8,7 +8,7 @@ use super::exchange::Exchange;
 use super::haves::Haves;
 use super::metadata::MetadataFetch;
 use super::order::{Existing, Order};
-use super::search::Search;
+use super::search::Explanation;
 use crate::base::{Bits, Block, Now, Rng};
 use crate::pieces::{Pieces, Verdict};
 
@@ -30,7 +30,7 @@ pub struct Content {
     /// Peers that peers have not been told of.
     pub exchange: Exchange,
     /// What its user hears of the search for peers.
-    pub search: Search,
+    pub search: Explanation,
     /// Pieces to download.
     pub wanted: Bits,
     /// Pieces that the resume data vouched for.
@@ -64,7 +64,7 @@ impl Content {
             choking: Choking::new(now, chokes),
             haves: Haves::default(),
             exchange: Exchange::default(),
-            search: Search::new(&std::mem::take(&mut order.trackers), now),
+            search: Explanation::new(&std::mem::take(&mut order.trackers), now),
             wanted,
             trusted,
             doubted: std::mem::take(&mut order.doubted),

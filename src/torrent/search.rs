@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use super::metadata::Reached;
 use crate::base::{Duration, Now, SortedMap, SortedSet, limits, sooner};
 
-/// What is known of it.
+/// What is known of the search for peers, to explain why there is none.
 #[derive(Debug)]
-pub struct Search {
+pub struct Explanation {
     /// Trackers that are asked, by URL, and how many peers each named last. `None`: it has neither
     /// answered nor failed.
     trackers: Vec<(String, Option<Result<usize, String>>)>,
@@ -30,12 +30,12 @@ pub struct Search {
     moved_at: Now,
 }
 
-impl Search {
+impl Explanation {
     /// A search that has not begun, with these trackers.
-    pub fn new(tiers: &[Vec<String>], now: Now) -> Search {
+    pub fn new(tiers: &[Vec<String>], now: Now) -> Explanation {
         let urls: SortedSet<&str> = tiers.iter().flatten().map(|url| url.trim()).collect();
         let urls = urls.into_iter().take(limits::TRACKERS);
-        Search {
+        Explanation {
             trackers: urls.map(|url| (url.to_owned(), None)).collect(),
             looked: None,
             named: SortedSet::new(),
@@ -114,7 +114,7 @@ impl Search {
         })
     }
 
-    /// Whether to tell now, see [`Search::words`] and [`Search::fetch_words`].
+    /// Whether to tell now, see [`Explanation::words`] and [`Explanation::fetch_words`].
     pub fn tells(&mut self, idle: bool, now: Now) -> bool {
         let due = self.tell_at(idle).is_some_and(|at| at <= now);
         if due {
@@ -229,10 +229,10 @@ mod tests {
         Now::default() + Duration::from_secs(secs)
     }
 
-    fn search(outcomes: &[Option<Result<usize, &str>>]) -> Search {
+    fn search(outcomes: &[Option<Result<usize, &str>>]) -> Explanation {
         let urls = (0..outcomes.len()).map(|n| format!("udp://t{n}"));
         let urls: Vec<String> = urls.collect();
-        let mut search = Search::new(std::slice::from_ref(&urls), at(0));
+        let mut search = Explanation::new(std::slice::from_ref(&urls), at(0));
         for (url, outcome) in urls.iter().zip(outcomes) {
             if let Some(outcome) = outcome {
                 search.on_tracker(url, outcome.map_err(str::to_owned));
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(search.tell_at(false), None);
         let words = |peers, refusing| {
             let blocks = (1, 6);
-            Search::fetch_words(
+            Explanation::fetch_words(
                 Reached {
                     peers,
                     refusing,

@@ -9,7 +9,7 @@ use super::choking::Terms;
 use super::effect::{Effect, Effects, Report};
 use super::exchange;
 use super::lent::Lent;
-use super::search::Search;
+use super::search::Explanation;
 use super::slot::Member;
 use super::torrent::Torrent;
 use crate::base::BLOCK;
@@ -201,7 +201,7 @@ impl Torrent {
         let search = &mut content.search;
         search.set_fetched(reached.map(|reached| reached.blocks.0), now);
         let told = search.tells(idle, now).then(|| match reached {
-            Some(reached) => Search::fetch_words(reached, self.census.open),
+            Some(reached) => Explanation::fetch_words(reached, self.census.open),
             None => search.words(dialing),
         });
         let moved = if self.order.download {
@@ -221,7 +221,7 @@ impl Torrent {
             (false, _) => String::from("no peer asked for anything"),
             (true, 0) => self.awake().search.words(dialing),
             (true, peers) if reached.is_some() => {
-                Search::fetch_words(reached.unwrap_or_default(), peers)
+                Explanation::fetch_words(reached.unwrap_or_default(), peers)
             }
             (true, peers) => format!("{peers} peers are connected and send nothing"),
         };
