@@ -36,5 +36,5 @@ mod judging;
 mod picker;
 
 pub use outcome::{Accepted, State, Verdict};
-pub use picker::Plan;
+pub use picker::Taker;
 pub use table::Pieces;

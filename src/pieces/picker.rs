@@ -13,9 +13,9 @@ use super::partial_piece::{Claim, NO_OWNER, PartialPiece};
 use super::table::Pieces;
 use crate::base::{Block, Holdings, PeerKey, limits};
 
-/// What [`Pieces::pick`] has to know of a peer.
+/// A peer that takes blocks, as far as [`Pieces::pick`] has to know it.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
+pub struct Taker<'a> {
     /// The peer.
     pub peer: PeerKey,
     /// Where it is.
@@ -37,7 +37,7 @@ pub struct Plan<'a> {
 
 /// A pick under way.
 struct Picking<'a> {
-    plan: Plan<'a>,
+    taker: Taker<'a>,
     /// The only pieces for this peer, where it is confined.
     parts: Option<Vec<u32>>,
     out: &'a mut Vec<Block>,
@@ -53,18 +53,18 @@ impl Picking<'_> {
 
     /// Only these pieces; `None`: all.
     fn only(&self) -> Option<&[u32]> {
-        self.plan.only.or(self.parts.as_deref())
+        self.taker.only.or(self.parts.as_deref())
     }
 
     /// Whether this peer may be asked for this piece.
     fn may(&self, piece: u32) -> bool {
         let only = self.only();
-        self.plan.have.has(piece) && only.is_none_or(|only| only.contains(&piece))
+        self.taker.have.has(piece) && only.is_none_or(|only| only.contains(&piece))
     }
 
     /// Whether this peer can be asked for any of the free blocks of this piece.
     fn can(&self, piece: u32, partial_piece: &PartialPiece) -> bool {
-        let Plan { peer, slow, .. } = self.plan;
+        let Taker { peer, slow, .. } = self.taker;
         let ours = partial_piece.owner.is_none_or(|owner| owner == peer);
         let free = match partial_piece.claim {
             _ if ours || !partial_piece.solo => true,
@@ -78,41 +78,41 @@ impl Picking<'_> {
 
 impl Pieces {
     /// Names blocks to ask of a peer and marks them as requested from it; appends to `out`.
-    pub fn pick(&mut self, plan: Plan<'_>, out: &mut Vec<Block>) {
-        let room = if plan.slow {
-            plan.count.min(1)
+    pub fn pick(&mut self, taker: Taker<'_>, out: &mut Vec<Block>) {
+        let room = if taker.slow {
+            taker.count.min(1)
         } else {
-            plan.count
+            taker.count
         };
         let full = out.len() + room;
         let picking = &mut Picking {
-            plan,
+            taker,
             parts: None,
             out,
             full,
             dry: false,
         };
-        self.meet(plan.peer, plan.addr);
-        if plan.slow {
-            self.disown(plan.peer);
+        self.meet(taker.peer, taker.addr);
+        if taker.slow {
+            self.disown(taker.peer);
         }
         self.continue_own(picking);
-        picking.parts = self.confinement(plan.peer);
-        if self.suspects.accuse(plan.addr) {
+        picking.parts = self.confinement(taker.peer);
+        if self.suspects.accuse(taker.addr) {
             self.begin(picking, usize::MAX);
         }
         self.adopt(picking);
-        self.begin(picking, plan.active + plan.active / 2 + 1);
+        self.begin(picking, taker.active + taker.active / 2 + 1);
         self.join(picking);
         self.begin(picking, usize::MAX);
-        if !plan.slow {
+        if !taker.slow {
             self.end_game(picking);
         }
     }
 
     /// The pieces that this peer owns.
     fn continue_own(&mut self, picking: &mut Picking<'_>) {
-        while let Some(piece) = self.owned_by(picking.plan.peer, picking) {
+        while let Some(piece) = self.owned_by(picking.taker.peer, picking) {
             self.deal(piece, picking);
         }
     }
@@ -130,11 +130,11 @@ impl Pieces {
             .partial
             .get(piece)
             .and_then(|partial_piece| partial_piece.owner);
-        if owner.is_some_and(|owner| owner != picking.plan.peer) {
+        if owner.is_some_and(|owner| owner != picking.taker.peer) {
             self.seize(piece);
         }
         if let Some(partial_piece) = self.partial.get_mut(piece) {
-            own(partial_piece, &picking.plan);
+            own(partial_piece, &picking.taker);
         }
         self.deal(piece, picking);
     }
@@ -152,7 +152,7 @@ impl Pieces {
             };
             let mut partial_piece = PartialPiece::new(self.geometry, piece);
             partial_piece.solo = self.suspects.is_solo(piece);
-            own(&mut partial_piece, &picking.plan);
+            own(&mut partial_piece, &picking.taker);
             self.rarity.remove(piece);
             self.partial.insert(piece, partial_piece);
             self.deal(piece, picking);
@@ -170,7 +170,7 @@ impl Pieces {
                 self.take_over(piece, picking);
                 continue;
             }
-            self.sharing.set_helps(picking.plan.peer, piece);
+            self.sharing.set_helps(picking.taker.peer, piece);
             self.deal(piece, picking);
             self.join_in(piece, picking);
         }
@@ -182,7 +182,7 @@ impl Pieces {
         if picking.room() == 0 {
             return None;
         }
-        let peer = picking.plan.peer;
+        let peer = picking.taker.peer;
         let shared = |piece: u32| {
             let partial_piece = self.partial.get(piece)?;
             let ours = !self.is_shunned(partial_piece, peer) && picking.can(piece, partial_piece);
@@ -205,7 +205,7 @@ impl Pieces {
 
     /// Blocks that others are asked for, once everything that can be had is asked for.
     fn end_game(&mut self, picking: &mut Picking<'_>) {
-        if picking.room() == 0 || !picking.plan.repeat {
+        if picking.room() == 0 || !picking.taker.repeat {
             return;
         }
         let most = self.repeats();
@@ -219,7 +219,8 @@ impl Pieces {
             .around(middle)
             .take(limits::END_GAME_PROBES)
             .filter(|&(piece, partial_piece)| {
-                let alone = partial_piece.solo || self.is_shunned(partial_piece, picking.plan.peer);
+                let alone =
+                    partial_piece.solo || self.is_shunned(partial_piece, picking.taker.peer);
                 picking.may(piece) && !alone
             })
             .map(|(piece, _)| piece)
@@ -228,7 +229,7 @@ impl Pieces {
             let taken = picking.out.len();
             let partial_piece = self.partial.get_mut(piece).filter(|_| picking.may(piece));
             if let Some(partial_piece) = partial_piece {
-                partial_piece.take_again(picking.plan.peer, most, picking.room(), picking.out);
+                partial_piece.take_again(picking.taker.peer, most, picking.room(), picking.out);
             }
             self.settle(piece);
             if picking.out.len() > taken {
@@ -240,15 +241,15 @@ impl Pieces {
     /// A peer shares a piece with others now.
     fn join_in(&mut self, piece: u32, picking: &mut Picking<'_>) {
         if self.is_shareable(piece) {
-            self.sharing.take_part(picking.plan.addr, piece);
-            picking.parts = self.confinement(picking.plan.peer);
+            self.sharing.take_part(picking.taker.addr, piece);
+            picking.parts = self.confinement(picking.taker.peer);
         }
     }
 
     /// A missing piece for this peer: one that failed, so that the peer that spoilt it is known
     /// soon; then by the order that the user asked for.
     fn choose(&mut self, picking: &Picking<'_>) -> Option<u32> {
-        let have = picking.plan.have;
+        let have = picking.taker.have;
         let missing = self.rarity.missing();
         let mut failed = self.suspects.pieces();
         if let Some(piece) = failed.find(|&piece| missing.get(piece) && picking.may(piece)) {
@@ -278,8 +279,8 @@ impl Pieces {
     fn deal(&mut self, piece: u32, picking: &mut Picking<'_>) {
         if let Some(partial_piece) = self.partial.get_mut(piece) {
             partial_piece.take(
-                picking.plan.peer,
-                picking.plan.slow,
+                picking.taker.peer,
+                picking.taker.slow,
                 picking.room(),
                 picking.out,
             );
@@ -377,9 +378,9 @@ impl Pieces {
 
 /// Makes a peer the owner of a piece. A slow peer would delay others, so it owns only pieces that
 /// must come from one peer alone, until a faster one takes over.
-fn own(partial_piece: &mut PartialPiece, plan: &Plan<'_>) {
-    partial_piece.claim = if plan.slow { Claim::Slow } else { Claim::Firm };
-    if partial_piece.solo || !plan.slow {
-        partial_piece.owner = Some(plan.peer);
+fn own(partial_piece: &mut PartialPiece, taker: &Taker<'_>) {
+    partial_piece.claim = if taker.slow { Claim::Slow } else { Claim::Firm };
+    if partial_piece.solo || !taker.slow {
+        partial_piece.owner = Some(taker.peer);
     }
 }

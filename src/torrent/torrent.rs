@@ -19,7 +19,7 @@ use super::slot::{Ended, Slot};
 use super::stage::{Life, Stage};
 use crate::base::{Block, Bucket, Meter, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner};
 use crate::peer::{Local, Peer};
-use crate::pieces::Plan;
+use crate::pieces::Taker;
 use crate::tracker::Trackers;
 
 /// Only a torrent that is awake has peers, is checked, or downloads.
@@ -393,7 +393,7 @@ impl Torrent {
         }
         let count = room.min(most);
         picked.clear();
-        let mut plan = Plan {
+        let mut taker = Taker {
             peer: key,
             addr: peer.addr(),
             have: peer.holdings(),
@@ -403,12 +403,12 @@ impl Torrent {
             repeat: false,
             slow: peer.is_snubbing(now),
         };
-        pieces.pick(plan, picked);
+        pieces.pick(taker, picked);
         if picked.is_empty() && peer.in_flight() == 0 {
             // A block that is asked for twice is mostly sent twice, so the end game asks only peers
             // that have nothing else to send, for one block at a time.
-            (plan.repeat, plan.count) = (true, count.min(1));
-            pieces.pick(plan, picked);
+            (taker.repeat, taker.count) = (true, count.min(1));
+            pieces.pick(taker, picked);
         }
         for &block in picked.iter() {
             peer.request(block, now);

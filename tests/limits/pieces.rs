@@ -24,7 +24,7 @@ fn empty(pieces: u32) -> Pieces {
 /// The piece that a peer is asked for next; the request is taken back.
 fn next(pieces: &mut Pieces, have: &Holdings) -> u32 {
     let mut out = Vec::new();
-    pieces.pick(plan(1, have, 1), &mut out);
+    pieces.pick(taker(1, have, 1), &mut out);
     pieces.release(1, out[0]);
     out[0].piece
 }
@@ -91,9 +91,9 @@ fn partial_pieces() {
     let most = limits::PARTIAL_PIECES;
     let mut pieces = empty(most as u32 + 10);
     let (seed, mut out) = (Holdings::everything(most as u32 + 10), Vec::new());
-    pieces.pick(plan(1, &seed, most), &mut out);
+    pieces.pick(taker(1, &seed, most), &mut out);
     assert_eq!((out.len(), pieces.partial_count()), (most, most));
-    pieces.pick(plan(1, &seed, 1), &mut out);
+    pieces.pick(taker(1, &seed, 1), &mut out);
     assert_eq!((out.len(), pieces.partial_count()), (most, most));
 }
 
@@ -104,8 +104,8 @@ fn partial_pieces_looked_at_in_the_end_game() {
         let (mut pieces, seed) = (empty(count), Holdings::everything(count));
         let (mut first, mut second) = (Vec::new(), Vec::new());
         pieces.joined(&seed);
-        pieces.pick(plan(1, &seed, 9_999), &mut first);
-        pieces.pick(plan(2, &seed, 9_999), &mut second);
+        pieces.pick(taker(1, &seed, 9_999), &mut first);
+        pieces.pick(taker(2, &seed, 9_999), &mut second);
         assert_eq!(
             (first.len(), second.len()),
             (count as usize, limits::END_GAME_PROBES)
@@ -270,9 +270,9 @@ fn parts_that_a_host_has_and_what_connecting_anew_changes() {
         assert_eq!(table.picked(1, &only, 1), [(piece, 0)]);
         // Each time from another port, and under another key.
         let (who, from) = (100 + piece as usize, liar(1 + piece as u16));
-        let blocks = table.pick_by(brooklet::pieces::Plan {
+        let blocks = table.pick_by(brooklet::pieces::Taker {
             addr: from,
-            ..plan(who, &only, 1)
+            ..taker(who, &only, 1)
         });
         // It comes with that many parts already: there is nothing for it where others are at work.
         assert_eq!(blocks.len(), usize::from(piece < most), "piece {piece}");

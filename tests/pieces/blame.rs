@@ -1,7 +1,7 @@
 //! Which peer is banned for a bad piece, and which is not.
 
 use brooklet::base::{BLOCK, Holdings, limits};
-use brooklet::pieces::{Accepted, Plan, State};
+use brooklet::pieces::{Accepted, State, Taker};
 
 use crate::support::*;
 
@@ -159,9 +159,9 @@ fn a_repetition_stays_with_its_peer_until_another_takes_it_over() {
 #[test]
 fn a_quick_peer_takes_a_repetition_over_from_a_slow_one() {
     let (mut table, seed) = spoilt_by_two();
-    let slow = |key| Plan {
+    let slow = |key| Taker {
         slow: true,
-        ..plan(key, &seed, 9)
+        ..taker(key, &seed, 9)
     };
     assert_eq!(table.pick_by(slow(10)), [table.block(0, 0)]);
     table.send(10, 0, 0);
@@ -180,9 +180,9 @@ fn a_repetition_is_taken_over_from_a_peer_that_grows_slow() {
     let (mut table, seed) = spoilt_by_two();
     assert_eq!(table.picked(10, &seed, 1), [(0, 0)]);
     table.send(10, 0, 0);
-    let slow = Plan {
+    let slow = Taker {
         slow: true,
-        ..plan(10, &seed, 9)
+        ..taker(10, &seed, 9)
     };
     assert_eq!(table.pick_by(slow), [table.block(0, 1)]);
     assert_eq!(table.picked(12, &seed, 1), [(0, 0)]);

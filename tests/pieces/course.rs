@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use brooklet::base::{BLOCK, Block, Holdings, PeerKey, Rng};
-use brooklet::pieces::{Accepted, Plan, State};
+use brooklet::pieces::{Accepted, State, Taker};
 
 use crate::support::*;
 
@@ -127,13 +127,13 @@ impl Course {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
-        let plan = Plan {
+        let taker = Taker {
             only: peer.choked.then_some(&only),
             slow: peer.slow,
             addr: peer.addr,
-            ..plan(key, &peer.have, count)
+            ..taker(key, &peer.have, count)
         };
-        let blocks = self.table.pick_by(plan);
+        let blocks = self.table.pick_by(taker);
         assert!(blocks.len() <= if peer.slow { 1 } else { count });
         assert!(!peer.sated || blocks.is_empty(), "no news of {blocks:?}");
         for &block in &blocks {

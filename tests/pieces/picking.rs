@@ -1,7 +1,7 @@
 //! Which block is asked of which peer.
 
 use brooklet::base::{BLOCK, PeerKey, limits};
-use brooklet::pieces::{Accepted, Plan, State};
+use brooklet::pieces::{Accepted, State, Taker};
 
 use crate::support::*;
 
@@ -260,9 +260,9 @@ fn a_slow_peer_takes_one_block_that_no_other_peer_is_asked_for() {
     let mut table = Table::of(2, 3);
     let seed = table.seed();
     table.pieces.joined(&seed);
-    let slow = |key| Plan {
+    let slow = |key| Taker {
         slow: true,
-        ..plan(key, &seed, 9)
+        ..taker(key, &seed, 9)
     };
     let first = table.pick_by(slow(1));
     assert_eq!(first.len(), 1);
@@ -285,14 +285,14 @@ fn while_choked_only_allowed_pieces_are_asked_for() {
     let mut table = Table::of(10, 2);
     let have = table.having([2, 3, 4]);
     table.pieces.joined(&have);
-    let plan = Plan {
+    let taker = Taker {
         only: Some(&[4, 9, 12]),
-        ..plan(1, &have, 9)
+        ..taker(1, &have, 9)
     };
-    assert_eq!(table.pick_by(plan), [table.block(4, 0), table.block(4, 1)]);
-    let none = Plan {
+    assert_eq!(table.pick_by(taker), [table.block(4, 0), table.block(4, 1)]);
+    let none = Taker {
         only: Some(&[]),
-        ..plan
+        ..taker
     };
     assert_eq!(table.pick_by(none), []);
 }

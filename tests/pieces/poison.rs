@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use brooklet::base::{BLOCK, Block, Host, PeerKey, Rng, limits};
-use brooklet::pieces::{Accepted, Plan};
+use brooklet::pieces::{Accepted, Taker};
 
 use crate::support::*;
 
@@ -137,11 +137,11 @@ impl Download {
                 if self.rng.below(5) == 0 {
                     continue;
                 }
-                let plan = Plan {
+                let taker = Taker {
                     addr: party.addr,
-                    ..plan(key, &everything, depth.saturating_sub(party.asked.len()))
+                    ..taker(key, &everything, depth.saturating_sub(party.asked.len()))
                 };
-                let blocks = self.table.pick_by(plan);
+                let blocks = self.table.pick_by(taker);
                 if let Some(party) = self.parties.get_mut(&key) {
                     party.asked.extend(blocks);
                 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use brooklet::base::{BLOCK, Bits, Block, Geometry, Holdings, PeerKey, PieceHash, Rng, limits};
-use brooklet::pieces::{Accepted, Pieces, Plan};
+use brooklet::pieces::{Accepted, Pieces, Taker};
 use sha1::{Digest, Sha1};
 
 pub const ACTIVE: usize = 4;
@@ -73,15 +73,15 @@ impl Table {
         Holdings::from(bits(self.geometry.pieces(), theirs))
     }
 
-    pub fn pick_by(&mut self, plan: Plan<'_>) -> Vec<Block> {
+    pub fn pick_by(&mut self, taker: Taker<'_>) -> Vec<Block> {
         let mut out = Vec::new();
-        self.pieces.pick(plan, &mut out);
+        self.pieces.pick(taker, &mut out);
         self.pieces.assert_invariants();
         out
     }
 
     pub fn pick(&mut self, key: PeerKey, have: &Holdings, count: usize) -> Vec<Block> {
-        self.pick_by(plan(key, have, count))
+        self.pick_by(taker(key, have, count))
     }
 
     /// Picks without any number in the way, as piece and block number.
@@ -183,8 +183,8 @@ impl Table {
     }
 }
 
-pub fn plan(key: PeerKey, have: &Holdings, count: usize) -> Plan<'_> {
-    Plan {
+pub fn taker(key: PeerKey, have: &Holdings, count: usize) -> Taker<'_> {
+    Taker {
         peer: key,
         addr: addr(key),
         have,

@@ -39,7 +39,7 @@ fn skipped_pieces_are_never_asked_for() {
     let hashes = vec![PieceHash([0; 20]); 10];
     let mut pieces = Pieces::new(geometry, hashes, &wanted, false, Rng::from_seed(1));
     let (seed, mut out) = (Holdings::everything(10), Vec::new());
-    pieces.pick(plan(1, &seed, 99), &mut out);
+    pieces.pick(taker(1, &seed, 99), &mut out);
     assert_eq!(out, [geometry.block(3, 0)]);
     assert_eq!(
         (pieces.state(3), pieces.state(4)),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use brooklet::base::{BLOCK, Bits, Block, Geometry, Holdings, PieceHash, Rng};
-use brooklet::pieces::{Accepted, Pieces, Plan};
+use brooklet::pieces::{Accepted, Pieces, Taker};
 use sha1::{Digest as _, Sha1};
 
 use super::{Row, Watch, median, resident, row};
@@ -120,8 +120,8 @@ fn have(pieces: u32) -> f64 {
     })
 }
 
-fn plan(peer: usize, have: &Holdings, count: usize) -> Plan<'_> {
-    Plan {
+fn taker(peer: usize, have: &Holdings, count: usize) -> Taker<'_> {
+    Taker {
         peer,
         addr: addr(peer),
         have,
@@ -171,8 +171,8 @@ fn churn(pieces: u32) -> (f64, f64) {
             read_back(&mut table);
         }
         out.clear();
-        let plan = plan(peer, &other.have, DEPTH - other.asked.len());
-        picking.time(|| table.pick(plan, &mut out));
+        let taker = taker(peer, &other.have, DEPTH - other.asked.len());
+        picking.time(|| table.pick(taker, &mut out));
         picked += out.len();
         other.asked.extend(&out);
     }
@@ -226,7 +226,7 @@ fn whole(pieces: u32) -> (f64, f64) {
             let room = DEPTH - other.asked.len();
             out.clear();
             if !hungry[peer] {
-                table.pick(plan(peer, &other.have, room), &mut out);
+                table.pick(taker(peer, &other.have, room), &mut out);
                 hungry[peer] = out.len() < room;
                 other.asked.extend(&out);
             }
