@@ -16,8 +16,8 @@ use crate::base::{BLOCK, Bits, Block, Geometry, PeerKey};
 pub(super) enum Claim {
     /// No other peer may take it over while the owner is asked for any of it.
     Firm,
-    /// A faster peer may: the owner is slow.
-    Slow,
+    /// A peer that does not snub us may: the owner does.
+    Snubbing,
     /// Any peer may: the owner choked us or is late.
     Loose,
 }

@@ -30,9 +30,8 @@ pub struct Taker<'a> {
     pub active: usize,
     /// In the end game, name blocks that others are asked for too.
     pub repeat: bool,
-    /// Snubbed, or far slower than others: it takes one block that no other peer is asked for, and
-    /// owns no piece.
-    pub slow: bool,
+    /// It snubs us: it takes one block that no other peer is asked for, and owns no piece.
+    pub snubs: bool,
 }
 
 /// A pick under way.
@@ -64,22 +63,22 @@ impl Picking<'_> {
 
     /// Whether this peer can be asked for any of the free blocks of this piece.
     fn can(&self, piece: u32, partial_piece: &PartialPiece) -> bool {
-        let Taker { peer, slow, .. } = self.taker;
+        let Taker { peer, snubs, .. } = self.taker;
         let ours = partial_piece.owner.is_none_or(|owner| owner == peer);
         let free = match partial_piece.claim {
             _ if ours || !partial_piece.solo => true,
             Claim::Firm => partial_piece.is_idle(),
-            Claim::Slow => !slow,
+            Claim::Snubbing => !snubs,
             Claim::Loose => true,
         };
-        free && self.may(piece) && partial_piece.offers(peer, slow)
+        free && self.may(piece) && partial_piece.offers(peer, snubs)
     }
 }
 
 impl Pieces {
     /// Names blocks to ask of a peer and marks them as requested from it; appends to `out`.
     pub fn pick(&mut self, taker: Taker<'_>, out: &mut Vec<Block>) {
-        let room = if taker.slow {
+        let room = if taker.snubs {
             taker.count.min(1)
         } else {
             taker.count
@@ -93,7 +92,7 @@ impl Pieces {
             dry: false,
         };
         self.meet(taker.peer, taker.addr);
-        if taker.slow {
+        if taker.snubs {
             self.disown(taker.peer);
         }
         self.continue_own(picking);
@@ -105,7 +104,7 @@ impl Pieces {
         self.begin(picking, taker.active + taker.active / 2 + 1);
         self.join(picking);
         self.begin(picking, usize::MAX);
-        if !taker.slow {
+        if !taker.snubs {
             self.end_game(picking);
         }
     }
@@ -280,7 +279,7 @@ impl Pieces {
         if let Some(partial_piece) = self.partial.get_mut(piece) {
             partial_piece.take(
                 picking.taker.peer,
-                picking.taker.slow,
+                picking.taker.snubs,
                 picking.room(),
                 picking.out,
             );
@@ -293,7 +292,7 @@ impl Pieces {
         for piece in pieces {
             if let Some(partial_piece) = self.partial.get_mut(piece) {
                 if partial_piece.solo {
-                    partial_piece.claim = Claim::Slow;
+                    partial_piece.claim = Claim::Snubbing;
                 } else {
                     partial_piece.owner = None;
                 }
@@ -376,11 +375,15 @@ impl Pieces {
     }
 }
 
-/// Makes a peer the owner of a piece. A slow peer would delay others, so it owns only pieces that
-/// must come from one peer alone, until a faster one takes over.
+/// Makes a peer the owner of a piece. One that snubs us would delay others, so it owns only pieces
+/// that must come from one peer alone, until one that does not takes over.
 fn own(partial_piece: &mut PartialPiece, taker: &Taker<'_>) {
-    partial_piece.claim = if taker.slow { Claim::Slow } else { Claim::Firm };
-    if partial_piece.solo || !taker.slow {
+    partial_piece.claim = if taker.snubs {
+        Claim::Snubbing
+    } else {
+        Claim::Firm
+    };
+    if partial_piece.solo || !taker.snubs {
         partial_piece.owner = Some(taker.peer);
     }
 }

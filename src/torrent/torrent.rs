@@ -401,7 +401,7 @@ impl Torrent {
             count,
             active,
             repeat: false,
-            slow: peer.is_snubbing(now),
+            snubs: peer.is_snubbing(now),
         };
         pieces.pick(taker, picked);
         if picked.is_empty() && peer.in_flight() == 0 {

@@ -159,18 +159,18 @@ fn a_repetition_stays_with_its_peer_until_another_takes_it_over() {
 #[test]
 fn a_quick_peer_takes_a_repetition_over_from_a_slow_one() {
     let (mut table, seed) = spoilt_by_two();
-    let slow = |key| Taker {
-        slow: true,
+    let snubbing = |key| Taker {
+        snubs: true,
         ..taker(key, &seed, 9)
     };
-    assert_eq!(table.pick_by(slow(10)), [table.block(0, 0)]);
+    assert_eq!(table.pick_by(snubbing(10)), [table.block(0, 0)]);
     table.send(10, 0, 0);
     assert_ne!(
-        table.pick_by(slow(11))[0].piece,
+        table.pick_by(snubbing(11))[0].piece,
         0,
-        "not for another slow one"
+        "not for another that snubs us"
     );
-    assert_eq!(table.pick_by(slow(10)), [table.block(0, 1)]);
+    assert_eq!(table.pick_by(snubbing(10)), [table.block(0, 1)]);
     assert_eq!(table.picked(12, &seed, 1), [(0, 0)]);
     assert_eq!(table.send(10, 0, 1), Accepted::Unwanted);
 }
@@ -180,11 +180,11 @@ fn a_repetition_is_taken_over_from_a_peer_that_grows_slow() {
     let (mut table, seed) = spoilt_by_two();
     assert_eq!(table.picked(10, &seed, 1), [(0, 0)]);
     table.send(10, 0, 0);
-    let slow = Taker {
-        slow: true,
+    let snubbing = Taker {
+        snubs: true,
         ..taker(10, &seed, 9)
     };
-    assert_eq!(table.pick_by(slow), [table.block(0, 1)]);
+    assert_eq!(table.pick_by(snubbing), [table.block(0, 1)]);
     assert_eq!(table.picked(12, &seed, 1), [(0, 0)]);
     assert_eq!(table.send(10, 0, 1), Accepted::Unwanted);
 }

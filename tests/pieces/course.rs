@@ -22,7 +22,7 @@ struct Peer {
     /// What it was asked for and then not any more: it may send it all the same.
     cancelled: Vec<Block>,
     choked: bool,
-    slow: bool,
+    snubs: bool,
     /// Was given less than it had room for, and nothing has changed since.
     sated: bool,
     /// One block in so many is wrong; 0: none.
@@ -71,7 +71,7 @@ impl Course {
             asked: Vec::new(),
             cancelled: Vec::new(),
             choked: false,
-            slow: false,
+            snubs: false,
             sated: false,
             lies,
         };
@@ -129,18 +129,18 @@ impl Course {
         };
         let taker = Taker {
             only: peer.choked.then_some(&only),
-            slow: peer.slow,
+            snubs: peer.snubs,
             addr: peer.addr,
             ..taker(key, &peer.have, count)
         };
         let blocks = self.table.pick_by(taker);
-        assert!(blocks.len() <= if peer.slow { 1 } else { count });
+        assert!(blocks.len() <= if peer.snubs { 1 } else { count });
         assert!(!peer.sated || blocks.is_empty(), "no news of {blocks:?}");
         for &block in &blocks {
             assert!(peer.have.has(block.piece) && !peer.asked.contains(&block));
             assert!(!peer.choked || only.contains(&block.piece));
         }
-        peer.sated = !peer.choked && (blocks.is_empty() || !peer.slow && blocks.len() < count);
+        peer.sated = !peer.choked && (blocks.is_empty() || !peer.snubs && blocks.len() < count);
         peer.asked.extend(blocks);
     }
 
@@ -279,7 +279,7 @@ impl Course {
             22..26 => self.stall(key),
             26..28 => {
                 if let Some(peer) = self.peers.get_mut(&key) {
-                    peer.slow = !peer.slow;
+                    peer.snubs = !peer.snubs;
                     peer.sated = false;
                 }
             }

@@ -260,23 +260,23 @@ fn a_slow_peer_takes_one_block_that_no_other_peer_is_asked_for() {
     let mut table = Table::of(2, 3);
     let seed = table.seed();
     table.pieces.joined(&seed);
-    let slow = |key| Taker {
-        slow: true,
+    let snubbing = |key| Taker {
+        snubs: true,
         ..taker(key, &seed, 9)
     };
-    let first = table.pick_by(slow(1));
+    let first = table.pick_by(snubbing(1));
     assert_eq!(first.len(), 1);
     // It owns nothing: another goes on with the piece at once.
     let piece = first[0].piece;
     assert_eq!(table.picked(2, &seed, 1), [(piece, 1)]);
     table.pieces.late(2, table.block(piece, 1));
-    assert_eq!(table.pick_by(slow(1)), [table.block(piece, 2)]);
+    assert_eq!(table.pick_by(snubbing(1)), [table.block(piece, 2)]);
     assert_eq!(table.pick(2, &seed, 3).len(), 3, "the other piece");
-    assert_eq!(table.pick_by(slow(1)), [], "no late block, no end game");
-    // What a peer owns when it grows slow is for others to go on with.
+    assert_eq!(table.pick_by(snubbing(1)), [], "no late block, no end game");
+    // What a peer owns when it begins to snub us is for others to go on with.
     let mut table = Table::of(2, 3);
     let piece = table.pick(1, &seed, 1)[0].piece;
-    assert_eq!(table.pick_by(slow(1)), [table.block(piece, 1)]);
+    assert_eq!(table.pick_by(snubbing(1)), [table.block(piece, 1)]);
     assert_eq!(table.picked(2, &seed, 1), [(piece, 2)]);
 }
 

@@ -192,7 +192,7 @@ pub fn taker(key: PeerKey, have: &Holdings, count: usize) -> Taker<'_> {
         count,
         active: ACTIVE,
         repeat: true,
-        slow: false,
+        snubs: false,
     }
 }
 

@@ -129,7 +129,7 @@ fn taker(peer: usize, have: &Holdings, count: usize) -> Taker<'_> {
         count,
         active: 24,
         repeat: false,
-        slow: false,
+        snubs: false,
     }
 }
 
