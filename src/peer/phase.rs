@@ -48,8 +48,9 @@ pub enum Step {
 pub enum Why {
     /// An unknown kind of message. It may belong to an extension that its sender thinks we have.
     Unknown,
-    /// The message belongs to an extension that we do not offer; it does no harm.
-    NotOffered,
+    /// It belongs to an extension on which the two ends did not agree, or is a second `port`; it
+    /// does no harm.
+    NotAgreed,
     /// The connection is over.
     Over,
 }
@@ -107,7 +108,7 @@ fn open(kind: Kind, caps: Capabilities) -> Step {
         }
         Kind::Extended if caps.extended => Step::Take,
         Kind::Port if caps.dht => Step::Take,
-        Kind::Port | Kind::Extended => Step::Ignore(Why::NotOffered),
+        Kind::Port | Kind::Extended => Step::Ignore(Why::NotAgreed),
         Kind::Unknown => Step::Ignore(Why::Unknown),
     }
 }
@@ -141,13 +142,13 @@ mod tests {
         );
         assert_eq!(
             step(&Phase::Opening, Kind::Extended, PLAIN),
-            Step::Ignore(Why::NotOffered)
+            Step::Ignore(Why::NotAgreed)
         );
         assert_eq!(step(&Phase::Opening, Kind::Extended, FAST), Step::Take);
         assert_eq!(step(&Phase::Opening, Kind::Port, FAST), Step::Take);
         assert_eq!(
             step(&Phase::Open, Kind::Port, PLAIN),
-            Step::Ignore(Why::NotOffered)
+            Step::Ignore(Why::NotAgreed)
         );
         assert_eq!(step(&Phase::Opening, Kind::KeepAlive, PLAIN), Step::Take);
     }
