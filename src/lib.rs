@@ -1,10 +1,10 @@
-//! brooklet: a BitTorrent client in one binary and one thread.
+//! brooklet: a BitTorrent client in one binary, with one thread for the whole protocol.
 //!
 //! The modules in reading order, each allowed to import only what stands above it: [`base`]
 //! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
 //! [`storage`], [`tracker`], [`dht`] and [`lsd`] (which do not know each other), [`torrent`],
-//! [`session`], [`rpc`] (remote control), then [`io`], the only module that touches sockets, files,
-//! clocks and threads, and [`cli`], what a user sees. The doc of each module begins with its rank:
+//! [`session`], [`rpc`] (remote control), then [`io`], which alone touches sockets, threads and the
+//! content's files, and [`cli`], what a user sees. The doc of each module begins with its rank:
 //! it may import only from lower ones. PROTOCOL.md follows a block from a socket to the disk, a
 //! stranger from its first byte, a bare hash until it is a torrent, and a turn of the loop through
 //! these modules.

@@ -9,7 +9,7 @@ pub const VERSION: &str = concat!("brooklet ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// `brooklet --help`.
 pub const PROGRAM: &str = "\
-brooklet: a BitTorrent client in one binary and one thread
+brooklet: a BitTorrent client in one binary, with one thread for the protocol
 
 Usage: brooklet COMMAND [OPTION]... ARGUMENT
 

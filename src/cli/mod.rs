@@ -1,4 +1,5 @@
-//! What a user sees: one file per command, and what they share: options, errors, the progress line.
+//! Rank 8: what a user sees: one file per command, and what they share: options, errors, the
+//! progress line.
 
 pub mod help;
 pub mod units;
