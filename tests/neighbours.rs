@@ -1,6 +1,6 @@
 //! Peers that are found by way of other peers (BEP 11) and in the local network (BEP 14), with
-//! clients that others wrote, each on a host of its own. Who knows one peer only, and that one is no
-//! seed, finds the seed all the same; and so does who knows nothing but the info hash.
+//! clients that others wrote, each on a host of its own. A client that knows one peer only, which
+//! is no seed, finds the seed all the same; so does one that knows nothing but the info hash.
 
 mod support;
 

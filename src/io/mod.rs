@@ -1,6 +1,6 @@
-//! Rank 7: all that touches sockets, threads and the content's files; but for the `cli` no other
-//! module touches files or clocks at all. [`reactor`] is the event loop; `receive` and `flush` are
-//! its two ways between sockets and disk.
+//! Rank 7: sockets, threads and the content's files, which no other module touches; other files
+//! and clocks are used here and in `cli` alone. [`reactor`] is the event loop; `receive` and
+//! `flush` are its two ways between sockets and disk.
 
 pub mod clock;
 pub mod logging;

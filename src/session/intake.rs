@@ -1,8 +1,8 @@
 //! What happens to a session from outside: connections come up and end, bytes of peers are received
 //! and sent, the disk has read or written. Each function notes that, and puts the torrents and
 //! slots concerned on the agenda; `planning` decides what follows. Some things do not wait for it:
-//! a piece is judged, and who poisoned it banned, before the next message of a peer; connections
-//! end (`hang_up`) that are over or make room for others; a torrent that fails leaves its swarm.
+//! a piece is judged, and hosts that poisoned it banned, before the next message of a peer;
+//! connections that are over or in the way end (`hang_up`); a torrent that fails leaves its swarm.
 
 use std::net::SocketAddr;
 
@@ -73,9 +73,9 @@ impl Session {
 
     // What peers send.
 
-    /// Takes the seal off bytes that a peer sent, and begins no connection: the other way goes
-    /// [`Session::seal`]. All bytes of peers pass these two places, so what is done to all of them
-    /// is done here, in place. So far messages are traced, and nothing is encrypted.
+    /// Takes the seal off bytes that a peer sent: the counterpart of [`Session::seal`]. All bytes
+    /// of peers pass these two places, so what is done to all of them is done here, in place. So
+    /// far messages are traced, and nothing is encrypted.
     ///
     /// `bytes`: what was read from a slot's socket, behind what [`Session::cut`] has kept. The
     /// input that comes back goes to [`Session::receive`].

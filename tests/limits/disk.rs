@@ -217,7 +217,8 @@ fn time_that_a_turn_may_take_for_writing() {
     )));
 }
 
-/// A place for state that can be made to hang. `None`, and the test is skipped, where there is none.
+/// A place for state that can be made to hang. `None`, and the test is skipped, where there is
+/// none.
 fn room(bench: &Bench) -> Option<Room> {
     let possible = Room::can_bind();
     possible.then(|| Room::bind(&bench.dir.folder("state"), &bench.dir.folder("real")))

@@ -11,7 +11,8 @@ use brooklet::torrent::Report;
 
 use crate::session::Bench;
 
-/// The last report on incoming connections that failed, in the words that the user sees, and how many there were.
+/// The last report on incoming connections that failed, in the words that the user sees, and how
+/// many there were.
 fn counted(bench: &Bench) -> (BTreeMap<String, u64>, usize) {
     let reports = bench.reports.iter().filter_map(|report| match report {
         Report::FailedIncoming(counts) => Some(counts),

@@ -353,7 +353,8 @@ fn rank(folder: &str) -> Option<usize> {
     RANKS.iter().position(|folders| folders.contains(&folder))
 }
 
-/// The folder that a path leads to, if it says so: from the crate's root, or up from where it stands.
+/// The folder that a path leads to, if it says so: from the crate's root, or up from where it
+/// stands.
 fn folder_named(source: &Source, path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split("::").collect();
     let supers = parts.iter().take_while(|part| **part == "super").count();

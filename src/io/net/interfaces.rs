@@ -77,8 +77,7 @@ pub fn places(family: Family, bind: Option<IpAddr>) -> Vec<Place> {
 /// The interfaces that packets of IPv4 leave by, from a table of the system: a line each route, its
 /// interface first. The loopback interface has none.
 fn routed(table: &str) -> Vec<Place> {
-    let Ok(socket) = rustix::net::socket(rustix::net::AddressFamily::INET, SocketType::DGRAM, None)
-    else {
+    let Ok(socket) = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None) else {
         return Vec::new();
     };
     let mut found = Vec::new();

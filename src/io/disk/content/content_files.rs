@@ -268,10 +268,7 @@ impl ContentFiles {
         let len = geometry.piece_size(piece) as usize;
         let mut spans = layout.spans(geometry.piece_start(piece), len);
         spans.all(|span| {
-            let away = self
-                .elsewhere
-                .as_ref()
-                .is_some_and(|away| away.takes(span.file));
+            let away = self.is_elsewhere(span.file);
             let length = layout.length(span.file);
             span.padding || (!away && self.holes.covers(&mut self.files, span, length))
         })
