@@ -20,7 +20,18 @@ pub struct Exchange {
     /// Texts of answers.
     answers: Vec<String>,
     is_batch: bool,
-    is_garbage: bool,
+    heard: Heard,
+}
+
+/// What a client's line was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// JSON, whether it makes sense or not.
+    Json,
+    /// No JSON.
+    Garbage,
+    /// It was not read to its end, so what follows it cannot be trusted.
+    Unread,
 }
 
 /// What is to be done next.
@@ -48,14 +59,19 @@ impl Exchange {
     /// Answers a text that is not read, and why.
     pub fn refuse(why: &'static str) -> Exchange {
         let mut exchange = Exchange::of(vec![refused(why)], false);
-        exchange.is_garbage = true;
+        exchange.heard = Heard::Unread;
         exchange
     }
 
     fn of(requests: Vec<Received>, is_batch: bool) -> Exchange {
         let malformed = |(_, request): &Received| matches!(request, Err(Trouble::Malformed(_)));
+        let is_garbage = requests.iter().any(malformed);
         Exchange {
-            is_garbage: requests.iter().any(malformed),
+            heard: if is_garbage {
+                Heard::Garbage
+            } else {
+                Heard::Json
+            },
             waiting: requests.into(),
             open: None,
             answers: Vec::new(),
@@ -63,9 +79,9 @@ impl Exchange {
         }
     }
 
-    /// Whether the text is no JSON at all, so that what follows it cannot be trusted.
-    pub fn is_garbage(&self) -> bool {
-        self.is_garbage
+    /// What the text was.
+    pub fn heard(&self) -> Heard {
+        self.heard
     }
 
     /// What is to be done next. The outcome of the last step must be told first.

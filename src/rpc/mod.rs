@@ -23,7 +23,7 @@ mod methods;
 mod exchange;
 
 pub use action::{Add, Added, Source};
-pub use exchange::{Exchange, Step};
+pub use exchange::{Exchange, Heard, Step};
 pub use methods::{Memory, World};
 pub use process::About;
 pub use torrent::{DETAILED, LISTED};

@@ -156,17 +156,7 @@ fn a_folder_has_one_process_and_a_dead_one_is_known() {
 fn clients_that_misbehave_delay_no_other() {
     let run = Run::start();
     run.add(&one("first", 100_000, 1), &[]);
-    let mut garbage = run.client();
-    garbage
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .unwrap();
-    let mut said = Vec::new();
-    // It is closed with bytes unread, which may look like a reset.
-    let _ = garbage.read_to_end(&mut said);
-    let said = String::from_utf8(said).unwrap();
-    assert_eq!(said.lines().count(), 1, "{said}");
-    let error = Json::parse(&said).unwrap();
-    assert_eq!(error.get("error").get("code").number(), -32700.0);
+    a_line_that_is_no_json_costs_only_itself(&run);
     // Asks without end, and never reads.
     let mut deaf = run.client();
     deaf.set_nonblocking(true).unwrap();
@@ -178,6 +168,29 @@ fn clients_that_misbehave_delay_no_other() {
     assert_eq!(run.torrents().len(), 1);
     run.says(&["pause", "1"]);
     run.until(&["paused"]);
+}
+
+/// Its client may go on, but not for ever.
+fn a_line_that_is_no_json_costs_only_itself(run: &Run) {
+    let mut client = run.client();
+    let mut answers = BufReader::new(client.try_clone().unwrap()).lines();
+    let mut answer = || Json::parse(&answers.next()?.ok()?).ok();
+    let code = |answer: &Json| answer.get("error").get("code").number();
+    let mistyped = [&b"{\"method\":\"session-get\"\n"[..], b"\xff\xfe\n"];
+    for line in mistyped {
+        client.write_all(line).unwrap();
+        assert_eq!(code(&answer().unwrap()), -32700.0);
+        client
+            .write_all(b"{\"method\":\"session-stats\"}\n")
+            .unwrap();
+        assert_eq!(answer().unwrap().get("result").text(), "success");
+    }
+    // The last of them may meet a closed socket.
+    let _ = client.write_all(&b"GET / HTTP/1.1\r\n".repeat(100));
+    for _ in 0..limits::CONTROL_GARBAGE {
+        assert_eq!(code(&answer().unwrap()), -32700.0);
+    }
+    assert!(answer().is_none(), "it is closed");
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub const CONTROL_REQUEST: usize = 8 * MIB;
 pub const CONTROL_BYTES: usize = 2 * CONTROL_REQUEST;
 /// A client that neither sends nor takes anything for this long is closed.
 pub const CONTROL_IDLE: Duration = Duration::from_secs(60);
+/// Lines in a row that are no JSON, after which a client is closed: one mistyped line costs only
+/// itself, and a program that speaks another protocol ends soon.
+pub const CONTROL_GARBAGE: usize = 8;
 /// Requests in one batch: more than any program asks at a time.
 pub const CONTROL_BATCH: usize = 100;
 /// Bytes of the answer to a batch, after which the rest of its requests are refused: ten thousand

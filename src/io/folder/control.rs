@@ -163,8 +163,8 @@ impl Control {
                     return;
                 }
                 Step::Answer(answer) => {
-                    let close = exchange.is_garbage();
-                    return self.server.answer(client, answer.as_deref(), close);
+                    let heard = exchange.heard();
+                    return self.server.answer(client, answer.as_deref(), heard);
                 }
             }
         }

@@ -5,6 +5,7 @@
 use std::io::{self, Read, Write};
 
 use crate::base::{Now, limits};
+use crate::rpc::Heard;
 
 /// Bytes read at a time.
 const READ: usize = 64 * limits::KIB;
@@ -22,6 +23,8 @@ pub struct Client<S> {
     sent: usize,
     /// A request was handed out and is not answered.
     pub is_busy: bool,
+    /// The last lines in a row that were no JSON.
+    garbage: usize,
     /// The other end sends no more.
     ended: bool,
     /// It is closed once the output is sent.
@@ -56,6 +59,7 @@ impl<S: Read + Write> Client<S> {
             output: Vec::new(),
             sent: 0,
             is_busy: false,
+            garbage: 0,
             ended: false,
             closing: false,
             moved: now,
@@ -72,11 +76,17 @@ impl<S: Read + Write> Client<S> {
         !self.is_busy && self.output.is_empty()
     }
 
-    /// Answers the request that was handed out; `None`: there is nothing to say. With `close` the
-    /// client is closed afterwards.
-    pub fn answer(&mut self, text: Option<&str>, close: bool) {
+    /// Answers the request that was handed out; `None`: there is nothing to say. The client is
+    /// closed afterwards if its line was not read to its end, or was the last of
+    /// [`limits::CONTROL_GARBAGE`] in a row that were no JSON.
+    pub fn answer(&mut self, text: Option<&str>, heard: Heard) {
         self.is_busy = false;
-        self.closing |= close;
+        self.garbage = match heard {
+            Heard::Json => 0,
+            Heard::Garbage => self.garbage + 1,
+            Heard::Unread => limits::CONTROL_GARBAGE,
+        };
+        self.closing |= self.garbage >= limits::CONTROL_GARBAGE;
         if let Some(text) = text {
             self.output.extend_from_slice(text.as_bytes());
             self.output.push(b'\n');

@@ -13,6 +13,7 @@ use super::client::{Client, Step};
 use super::link;
 use super::unix::{self, Place};
 use crate::base::{Now, limits};
+use crate::rpc::Heard;
 
 /// A client, as long as it is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,12 +114,12 @@ impl Server {
         !self.ready.is_empty()
     }
 
-    /// Answers a request; `None`: with nothing. With `close` the client is closed afterwards. If
-    /// the client is gone, nothing happens.
-    pub fn answer(&mut self, key: ClientKey, text: Option<&str>, close: bool) {
+    /// Answers a request; `None`: with nothing. What it was decides whether the client is closed
+    /// afterwards, see [`Client::answer`]. If the client is gone, nothing happens.
+    pub fn answer(&mut self, key: ClientKey, text: Option<&str>, heard: Heard) {
         let client = self.clients.get_mut(key.slot);
         if let Some((_, client)) = client.filter(|(serial, _)| *serial == key.serial) {
-            client.answer(text, close);
+            client.answer(text, heard);
             self.make_ready(key.slot);
         }
     }

@@ -187,17 +187,17 @@ fn a_request_is_a_line_and_waits_for_the_answer_of_the_last() {
     let (key, first) = bench.request();
     assert_eq!(first, line("{\"a\":1}\n"));
     assert_eq!(bench.turn(), [], "one at a time");
-    bench.server.answer(key, Some("one"), false);
+    bench.server.answer(key, Some("one"), Heard::Json);
     assert_eq!(bench.request(), (key, line("second\n")));
-    bench.server.answer(key, None, false);
+    bench.server.answer(key, None, Heard::Json);
     assert_eq!(bench.request(), (key, line("last")));
-    bench.server.answer(key, Some("three"), false);
+    bench.server.answer(key, Some("three"), Heard::Json);
     bench.until("all is said", |bench| bench.server.clients.is_empty());
     assert_eq!(rest(&stream), "one\nthree\n");
     // Whoever comes next in the same place does not get its answers.
     let next = bench.client();
     next.shutdown(Shutdown::Write).unwrap();
-    bench.server.answer(key, Some("late"), false);
+    bench.server.answer(key, Some("late"), Heard::Json);
     bench.until("it has come and gone", |bench| {
         bench.server.serial == 2 && bench.server.clients.is_empty()
     });
@@ -210,12 +210,35 @@ fn a_client_is_closed_after_its_last_answer() {
     let mut stream = bench.client();
     stream.write_all(b"garbage\nmore garbage\n").unwrap();
     let (key, _) = bench.request();
-    bench.server.answer(key, Some("error"), true);
+    bench.server.answer(key, Some("error"), Heard::Unread);
     bench.until("it is closed", |bench| bench.server.clients.is_empty());
     let mut text = String::new();
     // The rest of its bytes were not read, so the end may be a reset.
     let _ = stream.read_to_string(&mut text);
     assert_eq!(text, "error\n");
+}
+
+#[test]
+fn a_client_may_send_a_line_that_is_no_json_but_not_only_such() {
+    let mut bench = Bench::new("only-garbage");
+    let stream = bench.client();
+    let mut answer = |heard| {
+        (&stream).write_all(b"line\n").unwrap();
+        let (key, _) = bench.request();
+        bench.server.answer(key, Some("answer"), heard);
+    };
+    for _ in 0..limits::CONTROL_GARBAGE - 1 {
+        answer(Heard::Garbage);
+    }
+    answer(Heard::Json);
+    for _ in 0..limits::CONTROL_GARBAGE {
+        answer(Heard::Garbage);
+    }
+    bench.until("it is closed", |bench| bench.server.clients.is_empty());
+    assert_eq!(
+        rest(&stream),
+        "answer\n".repeat(2 * limits::CONTROL_GARBAGE)
+    );
 }
 
 #[test]
@@ -231,11 +254,11 @@ fn a_request_has_its_length_and_all_of_them_together_theirs() {
     let (key, first) = bench.request();
     assert_eq!(first, Incoming::Request([&longest, &b"\n"[..]].concat()));
     writer.join().unwrap().unwrap();
-    bench.server.answer(key, None, false);
+    bench.server.answer(key, None, Heard::Json);
     let more = vec![b'x'; longest.len() + 1];
     let writer = write(&stream, &more);
     assert_eq!(bench.request(), (key, Incoming::TooLong));
-    bench.server.answer(key, Some("too long"), true);
+    bench.server.answer(key, Some("too long"), Heard::Unread);
     bench.until("it is closed", |bench| bench.server.clients.is_empty());
     writer.join().unwrap().unwrap();
     // Two of them wait for the rest of their requests; what a third sends is too much.
@@ -269,13 +292,13 @@ fn a_client_that_never_reads_delays_no_other_and_is_closed() {
     let (key, _) = bench.request();
     bench
         .server
-        .answer(key, Some(&"x".repeat(4 * limits::MIB)), false);
+        .answer(key, Some(&"x".repeat(4 * limits::MIB)), Heard::Json);
     assert_eq!(bench.turn(), [], "its second request waits");
     let mut other = bench.client();
     other.write_all(b"hello\n").unwrap();
     let (other_key, request) = bench.request();
     assert_eq!(request, line("hello\n"));
-    bench.server.answer(other_key, Some("hello"), false);
+    bench.server.answer(other_key, Some("hello"), Heard::Json);
     bench.turn();
     assert_eq!(
         bench.server.next_deadline(),
@@ -293,7 +316,7 @@ fn a_client_that_never_reads_delays_no_other_and_is_closed() {
         1,
         "the one that waits for our answer stays"
     );
-    bench.server.answer(other_key, Some("again"), false);
+    bench.server.answer(other_key, Some("again"), Heard::Json);
     bench.turn();
     other.shutdown(Shutdown::Write).unwrap();
     bench.until("both are gone", |bench| bench.server.clients.is_empty());
@@ -316,7 +339,7 @@ fn the_client_that_was_silent_for_the_longest_time_makes_room() {
     bench.now = bench.now + Duration::from_secs(1);
     first.write_all(b"here\n").unwrap();
     let (key, _) = bench.request();
-    bench.server.answer(key, Some("here"), false);
+    bench.server.answer(key, Some("here"), Heard::Json);
     bench.turn();
     let one_more = bench.client();
     bench.until("it has come", |bench| {
