@@ -19,6 +19,9 @@ impl Meter {
     /// Until it is this old a meter counts as so old: a first burst is no rate.
     const YOUNGEST: Duration = Duration::from_secs(1);
 
+    /// What has not moved for so long has no rate that is worth showing.
+    pub const QUIET: Duration = Duration::from_secs(5);
+
     /// A meter that has seen nothing.
     pub fn new(now: Now) -> Meter {
         Meter {
@@ -47,6 +50,15 @@ impl Meter {
         let age = now.since(self.since).max(Self::YOUNGEST).as_secs_f64();
         let span = half_life / std::f64::consts::LN_2 * (1.0 - left_after(age / half_life));
         (self.decayed(now) / span) as u64
+    }
+
+    /// Bytes a second as they are shown: those of the last seconds. Where nothing flows any more
+    /// the average takes a minute to come down; this falls to 0 within [`Meter::QUIET`].
+    pub fn shown(&self, now: Now) -> u64 {
+        let silent = now.since(self.at);
+        let left = Self::QUIET.saturating_sub(silent).as_secs_f64();
+        let falling = (Self::QUIET - Self::YOUNGEST).as_secs_f64();
+        (self.rate(now) as f64 * (left / falling).min(1.0)) as u64
     }
 
     /// Bytes since the start.
@@ -209,6 +221,25 @@ mod tests {
         let rate = young.rate(Now::from_micros(2_000_000));
         assert!((9_500..10_500).contains(&rate), "{rate}");
         assert_eq!(meter.total(), 300_000);
+    }
+
+    #[test]
+    fn what_is_shown_is_the_rate_of_the_last_seconds() {
+        let mut meter = Meter::new(Now::default());
+        for tenth in 0..300 {
+            meter.add(10_000_000, Now::from_micros(tenth * 100_000));
+        }
+        let last = Now::from_micros(29_900_000);
+        let after = |millis| last + Duration::from_millis(millis);
+        let (rate, shown) = (meter.rate(after(900)), meter.shown(after(900)));
+        assert_eq!(shown, rate, "a short pause changes nothing");
+        let falling = [1000, 2000, 3000, 4000, 4900].map(|millis| meter.shown(after(millis)));
+        assert!(falling.windows(2).all(|two| two[1] < two[0]), "{falling:?}");
+        assert!(meter.rate(after(5000)) > 10_000_000);
+        assert_eq!(meter.shown(after(5000)), 0);
+        assert_eq!(meter.shown(after(3_600_000)), 0);
+        meter.add(1000, after(3_600_000));
+        assert!(meter.shown(after(3_600_000)) > 0);
     }
 
     #[test]

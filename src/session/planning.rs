@@ -147,7 +147,7 @@ impl Session {
     /// Downloads that waited begin, as many as may.
     fn begin_queued(&mut self, now: Now) {
         while let Some(torrent) = self.torrents.queue.next() {
-            self.torrents[torrent].life.stage = Stage::Running;
+            self.torrents[torrent].leave_queue(now);
             self.stir(torrent);
             self.begin(torrent, now);
         }
@@ -341,11 +341,12 @@ impl Session {
         }
         self.with(torrent, |torrent, with| {
             torrent.update_idleness(with, now);
+            torrent.update_stall(now);
             if torrent.is_running() && torrent.record.deadline().is_some_and(|at| at <= now) {
                 torrent.save(false, with.effects, now);
             }
         });
-        // Downloads that have ended make room for others in this turn.
+        // Downloads that have ended or stalled make room for others in this turn.
         self.torrents.refile(torrent);
     }
 

@@ -1,7 +1,8 @@
 //! Which torrents download at the same time, where that is bounded: those that were added first.
-//! One that an earlier run has begun keeps its place while what is on disk of it is checked.
+//! One that an earlier run has begun keeps its place while what is on disk of it is checked. One
+//! that has got nothing for [`limits::STALLED`] goes on, and does not count until something comes.
 
-use crate::base::{SortedMap, SortedSet, TorrentKey};
+use crate::base::{SortedMap, SortedSet, TorrentKey, limits};
 use crate::torrent::{Stage, Torrent};
 
 /// The torrents that download, and those that wait for one of them to end.
@@ -9,6 +10,8 @@ use crate::torrent::{Stage, Torrent};
 pub struct Queue {
     most: usize,
     downloading: SortedSet<TorrentKey>,
+    /// Those that download and get nothing: at most [`limits::STALLED_MOST`].
+    stalled: SortedSet<TorrentKey>,
     /// Numbers of those that an earlier run has begun and that are checked before they go on.
     checking: SortedSet<u32>,
     /// By their numbers, which grow in the order of adding.
@@ -21,6 +24,7 @@ impl Queue {
         Queue {
             most: most.unwrap_or(usize::MAX),
             downloading: SortedSet::new(),
+            stalled: SortedSet::new(),
             checking: SortedSet::new(),
             waiting: SortedMap::new(),
         }
@@ -41,11 +45,11 @@ impl Queue {
     /// Takes note of what a torrent does now.
     pub fn note(&mut self, torrent: &Torrent) {
         let (key, number) = (torrent.key, torrent.life.number);
-        if torrent.is_running() && torrent.is_downloading() {
-            self.downloading.insert(key);
-        } else {
-            self.downloading.remove(&key);
-        }
+        let running = torrent.is_running() && torrent.is_downloading();
+        let uncounted = self.stalled.contains(&key) || self.stalled.len() < limits::STALLED_MOST;
+        let stalled = running && torrent.life.stalled && uncounted;
+        set(&mut self.stalled, key, stalled);
+        set(&mut self.downloading, key, running && !stalled);
         if torrent.resumes_after_check() {
             self.checking.insert(number);
         } else {
@@ -67,7 +71,16 @@ impl Queue {
     /// A torrent is forgotten.
     pub fn forget(&mut self, torrent: &Torrent) {
         self.downloading.remove(&torrent.key);
+        self.stalled.remove(&torrent.key);
         self.checking.remove(&torrent.life.number);
         self.waiting.remove(&torrent.life.number);
+    }
+}
+
+fn set(keys: &mut SortedSet<TorrentKey>, key: TorrentKey, belongs: bool) {
+    if belongs {
+        keys.insert(key);
+    } else {
+        keys.remove(&key);
     }
 }

@@ -116,8 +116,8 @@ pub fn of(session: &Session, now: Now) -> View {
     let torrents = sorted_by_key(torrents, |torrent| torrent.number);
     let (down, up) = (&session.down, &session.up);
     let rates = Rates {
-        down: down.meter.rate(now),
-        up: up.meter.rate(now),
+        down: down.meter.shown(now),
+        up: up.meter.shown(now),
         down_limit: down.bucket.rate(),
         up_limit: up.bucket.rate(),
     };
@@ -167,7 +167,7 @@ pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> 
 impl TorrentView {
     fn of(torrent: &Torrent, now: Now) -> TorrentView {
         let traffic = &torrent.traffic;
-        let progress = torrent.progress(now);
+        let (progress, left) = (torrent.progress(now), torrent.is_downloading());
         TorrentView {
             key: torrent.key,
             number: torrent.life.number,
@@ -179,8 +179,8 @@ impl TorrentView {
             size: torrent.order.size,
             totals: torrent.order.earlier + torrent.totals(),
             rates: Rates {
-                // What is averaged takes some seconds to come down.
-                down: progress.down_rate * u64::from(torrent.is_running()),
+                // What was averaged takes some seconds to come down, though nothing can come.
+                down: progress.down_rate * u64::from(torrent.is_running() && left),
                 up: progress.up_rate * u64::from(torrent.is_running()),
                 down_limit: traffic.down_limit.rate(),
                 up_limit: traffic.up_limit.rate(),
@@ -217,8 +217,8 @@ impl PeerView {
             addr: peer.addr(),
             client: member.remote.client(),
             has: has / f64::from(pieces.max(1)),
-            down: peer.down().rate(now),
-            up: peer.up().rate(now),
+            down: peer.down().shown(now),
+            up: peer.up().shown(now),
             incoming: !peer.is_outbound(),
         }
     }

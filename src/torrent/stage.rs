@@ -64,6 +64,8 @@ pub struct Life {
     pub unchecked: Option<Box<Progress>>,
     /// The check of what is on disk is over.
     pub checked: bool,
+    /// It downloads and has got nothing for [`limits::STALLED`](crate::base::limits::STALLED).
+    pub stalled: bool,
     /// It has stayed for as long as it was to.
     pub reached: bool,
     /// Its user had it go on after it had stayed for as long as it was to.
@@ -89,6 +91,7 @@ impl Life {
             waking: false,
             unchecked: None,
             checked: false,
+            stalled: false,
             reached: false,
             endless: false,
         }

@@ -100,6 +100,14 @@ impl Torrent {
         self.life.stage == Stage::Checking && self.order.download && done > 0 && done < all
     }
 
+    /// It is its turn to download.
+    pub fn leave_queue(&mut self, now: Now) {
+        self.life.stage = Stage::Running;
+        if let Some(content) = &mut self.content {
+            content.search.restart(now);
+        }
+    }
+
     /// Joins the swarm, once the check is over and nothing has ended the torrent. Before the first
     /// write its record is saved: what a clean record omits would not be hashed again after a kill.
     pub fn begin(&mut self, with: &mut Lent<'_>, now: Now) {

@@ -231,6 +231,22 @@ impl Torrent {
         ))
     }
 
+    /// Finds out whether it has got nothing for long though it downloads.
+    pub fn update_stall(&mut self, now: Now) {
+        let down = self.totals().down;
+        let running = self.is_running() && self.is_downloading();
+        let content = self.content.as_mut().filter(|_| running);
+        let since = content.map(|content| content.search.on_moved(down, now));
+        self.life.stalled = since.is_some_and(|since| now.since(since) >= limits::STALLED);
+    }
+
+    /// When that may change though nothing happens.
+    fn stall_deadline(&self) -> Option<Now> {
+        let running = self.is_running() && self.is_downloading() && !self.life.stalled;
+        let content = self.content.as_ref().filter(|_| running)?;
+        Some(content.search.patient_until(limits::STALLED))
+    }
+
     /// How long there may be no progress; `None`: there need not be any.
     fn search_patience(&self) -> Option<Duration> {
         let over = self.order.download && self.life.complete_at.is_some();
@@ -243,7 +259,8 @@ impl Torrent {
         let (search, patience) = (&content.search, self.search_patience());
         let end = patience.map(|patience| search.patient_until(patience));
         let told = sooner(end, search.tell_at(self.is_search_idle()));
-        sooner(told, content.exchange.deadline())
+        let stalls = self.stall_deadline();
+        sooner(sooner(told, stalls), content.exchange.deadline())
     }
 
     /// A peer that was dialed did not complete its handshake. The user hears of peers named with

@@ -212,8 +212,8 @@ impl Torrent {
         Progress {
             done,
             size,
-            down_rate: self.traffic.down.rate(now),
-            up_rate: self.traffic.up.rate(now),
+            down_rate: self.traffic.down.shown(now),
+            up_rate: self.traffic.up.shown(now),
             peers: self.census.open,
             checking: checking.map(|checking| checking.progress()),
         }

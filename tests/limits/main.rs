@@ -30,6 +30,7 @@ mod pieces;
 mod poisoners;
 mod requests;
 mod sleepers;
+mod stalled;
 mod swarm;
 mod trackers;
 mod urls;

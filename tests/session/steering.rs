@@ -107,6 +107,26 @@ fn what_is_paused_has_no_rates() {
 }
 
 #[test]
+fn what_is_complete_shows_no_rate_that_was() {
+    let mut bench = Bench::getter(4, &[0]);
+    let peer = bench.join(1, true);
+    bench.says(peer, "have all");
+    bench.says(peer, "unchoke");
+    let rates = |bench: &Bench| {
+        let view = view::of(&bench.session, bench.now);
+        (view.torrents[0].rates.down, view.rates.down)
+    };
+    bench.wait(Duration::from_secs(1));
+    bench.everything_comes();
+    assert_eq!(state(&bench), State::Seeding);
+    let (own, all) = rates(&bench);
+    assert!(own == 0 && all > 0, "nothing can come for it: {own}, {all}");
+    bench.says(peer, "interested");
+    bench.wait(Duration::from_secs(5));
+    assert_eq!(rates(&bench), (0, 0), "of the last seconds");
+}
+
+#[test]
 fn a_check_that_is_paused_goes_on_where_it_was() {
     let mut bench = Bench::getter(4, &[1]);
     bench.begins(|_, order| order.to_hash = Bits::full(4));

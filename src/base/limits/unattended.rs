@@ -40,6 +40,12 @@ pub const WATCH_RESCAN: Duration = Duration::from_secs(60);
 /// Torrents of the watch folder that are being added at one time: their metadata are in memory, and
 /// other work of the loop goes on between them.
 pub const WATCH_AT_ONCE: usize = 16;
+/// A download that has got nothing for so long no longer counts among those that `--active` bounds,
+/// so that those without peers do not keep the others waiting. Within this time each tracker was
+/// tried five times and the DHT asked several times. libtorrent waits a minute, Transmission 30.
+pub const STALLED: Duration = Duration::from_secs(5 * 60);
+/// Downloads at one time that do not count for that reason: each takes memory, and looks for peers.
+pub const STALLED_MOST: usize = 100;
 /// A seed that has sent something falls asleep this long after its last peer has gone: what it sent
 /// is on record then, and the next peer often comes soon.
 pub const DROWSY: Duration = Duration::from_secs(60);

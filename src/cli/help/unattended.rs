@@ -17,7 +17,8 @@ with the reason beside it.
   -p, --port N         TCP and UDP port to listen on; 0: any
                        (first free of 6881-6889)
       --bind ADDR      local address to listen on and connect from (all)
-      --active N       torrents that download at the same time (5)
+      --active N       torrents that download at the same time (5); those that
+                       have got nothing for 5 minutes do not count
       --ratio R        a torrent is paused when R times its content's size has
                        been uploaded, earlier runs counted
       --seed-time MIN  a torrent is paused after it has seeded for so long

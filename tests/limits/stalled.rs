@@ -1,0 +1,69 @@
+//! Downloads that get nothing do not keep others waiting.
+
+use brooklet::base::{Duration, limits};
+use brooklet::session::{State, view};
+
+use crate::session::Bench;
+
+const INSTANT: Duration = Duration::from_micros(1);
+
+fn queued(bench: &Bench) -> Vec<u32> {
+    let view = view::of(&bench.session, bench.now);
+    let queued = view.torrents.iter();
+    let queued = queued.filter(|torrent| torrent.state == State::Queued);
+    queued.map(|torrent| torrent.number).collect()
+}
+
+/// Downloads of which so many may be active; the first is the bench's torrent.
+fn downloads(count: usize, active: usize) -> Bench {
+    let mut bench = Bench::getter(2, &[]);
+    bench.begins(|config, _| config.active = Some(active));
+    for number in 1..count {
+        bench.adds(&number.to_string(), |_| ());
+    }
+    bench.turn();
+    bench
+}
+
+/// A peer comes and sends the first torrent a block.
+fn gets_a_block(bench: &mut Bench, number: u8) {
+    let peer = bench.join(number, true);
+    bench.says(peer, "have all");
+    bench.says(peer, "unchoke");
+    let asked = bench.hears(peer).into_iter();
+    let first = asked.filter(|said| said.starts_with("request ")).take(1);
+    let first: Vec<String> = first.collect();
+    assert_eq!(first.len(), 1);
+    bench.sends_blocks(peer, &first);
+}
+
+#[test]
+fn time_after_which_a_download_that_gets_nothing_does_not_count() {
+    let mut bench = downloads(3, 1);
+    let half = limits::STALLED / 2;
+    bench.wait(half);
+    gets_a_block(&mut bench, 1);
+    bench.wait(limits::STALLED - INSTANT);
+    assert_eq!(queued(&bench), [2, 3]);
+    bench.wait(INSTANT);
+    assert_eq!(queued(&bench), [3], "the first does not count any more");
+    // It goes on all the same. What it gets has it count again, so the third waits, though the
+    // second gets nothing either.
+    bench.wait(half);
+    gets_a_block(&mut bench, 2);
+    bench.wait(limits::STALLED - INSTANT);
+    assert_eq!(queued(&bench), [3]);
+    bench.wait(INSTANT);
+    assert_eq!(queued(&bench), []);
+}
+
+#[test]
+fn downloads_at_one_time_that_get_nothing_and_do_not_count() {
+    let most = limits::STALLED_MOST;
+    let mut bench = downloads(2 * most + 3, most + 1);
+    assert_eq!(queued(&bench).len(), most + 2);
+    bench.wait(limits::STALLED);
+    assert_eq!(queued(&bench).len(), 2, "all but one make room");
+    bench.wait(limits::STALLED * 3);
+    assert_eq!(queued(&bench).len(), 2);
+}
