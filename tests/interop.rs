@@ -15,7 +15,7 @@ use support::net::{Family, Host, Net};
 use support::torrent::Torrent;
 
 use Family::{V4, V6};
-use Program::{Aria2, Libtorrent, Transmission};
+use Program::{Aria2, Libtorrent, Transmission, WebTorrent};
 use Way::{Http, Udp};
 
 /// Transmission and aria2 think about whom to serve every ten seconds, and may need two turns.
@@ -69,6 +69,8 @@ pairs! {
     seeds_to_libtorrent_by_http_v6: Libtorrent, Brooklet, Http, V6, 8192 KiB;
     seeds_to_libtorrent_by_udp_v4: Libtorrent, Brooklet, Udp, V4, 512 KiB;
     seeds_to_libtorrent_by_udp_v6: Libtorrent, Brooklet, Udp, V6, 32 KiB;
+    gets_from_webtorrent_by_http_v4: WebTorrent, Other, Http, V4, 64 KiB;
+    seeds_to_webtorrent_by_udp_v4: WebTorrent, Brooklet, Udp, V4, 1024 KiB;
 }
 
 macro_rules! links {
@@ -93,6 +95,10 @@ links! {
     seeds_a_link_to_aria2_v6: Aria2, Brooklet, Http, V6;
     seeds_a_link_to_libtorrent_v4: Libtorrent, Brooklet, Udp, V4;
     seeds_a_link_to_libtorrent_v6: Libtorrent, Brooklet, Http, V6;
+    gets_a_link_from_webtorrent_v4: WebTorrent, Other, Udp, V4;
+    gets_a_link_from_webtorrent_v6: WebTorrent, Other, Http, V6;
+    seeds_a_link_to_webtorrent_v4: WebTorrent, Brooklet, Http, V4;
+    seeds_a_link_to_webtorrent_v6: WebTorrent, Brooklet, Http, V6;
 }
 
 /// One other client and brooklet, one of which has the content. The other end knows the info hash

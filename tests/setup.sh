@@ -39,7 +39,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 node_folder=${CARGO_TARGET_DIR:-target}/node
-for package in bittorrent-tracker@10 bittorrent-dht@11; do
+for package in bittorrent-tracker@10 bittorrent-dht@11 webtorrent@2.8.5; do
   name=${package%@*}
   [ ! -d "$node_folder/node_modules/$name" ] || continue
   echo "installing: $name (npm)"

@@ -21,6 +21,8 @@ pub enum Program {
     Aria2,
     /// libtorrent, by its Python module
     Libtorrent,
+    /// npm's `webtorrent`
+    WebTorrent,
 }
 
 /// How it finds peers beside trackers, and how fast it is.
@@ -30,7 +32,7 @@ pub struct Ways {
     pub pex: bool,
     /// It searches the local network (BEP 14).
     pub lsd: bool,
-    /// It dials this peer. Only libtorrent does.
+    /// It dials this peer. Only libtorrent and webtorrent do.
     pub peer: Option<SocketAddr>,
     /// Bytes a second that it receives at most.
     pub down: Option<u32>,
@@ -64,6 +66,7 @@ impl Program {
                 }
                 found
             }
+            Program::WebTorrent => super::npm_installed("webtorrent"),
         }
     }
 
@@ -99,6 +102,7 @@ impl Program {
                 command.args(["--down", &down]);
                 command
             }
+            Program::WebTorrent => webtorrent(ways, host, torrent, folder),
         };
         Client {
             program: self,
@@ -121,10 +125,20 @@ impl Client {
                         && Json::parse(line)
                             .is_ok_and(|state| state.find("seeding") == Some(&Json::Bool(true)))
                 }
+                Program::WebTorrent => line.starts_with("{\"event\":\"whole\""),
             };
             seeding.then_some(())
         });
     }
+}
+
+fn webtorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path) -> Command {
+    let mut command = command(Some(host), "node");
+    command.arg(super::repository("tests/support/webtorrent.mjs"));
+    command.arg(super::node_folder()).arg(PORT.to_string());
+    command.arg(torrent).arg(folder);
+    command.args(ways.peer.map(|peer| peer.to_string()));
+    command
 }
 
 /// Debian's own, which has the module.

@@ -1,0 +1,36 @@
+// npm's webtorrent as a client: joins the swarm of a torrent, checks what is in its folder, gets the rest, and seeds until it is
+// stopped. Says {"event":"whole"} once it has everything. It speaks TCP only: its uTP and WebRTC stand on native modules that are
+// built or fetched when they are installed, and browsers are no part of the tests.
+// usage: node webtorrent.mjs FOLDER_WITH_NODE_MODULES PORT TORRENT|LINK FOLDER [HOST:PORT]
+import { register } from 'node:module'
+
+const [modules, port, torrent, path, peer] = process.argv.slice(2)
+
+// What would load the native part of WebRTC gets nothing instead. And webtorrent 2.8 asks uint8-util for the hexadecimal digits of
+// an info hash that is written in them already, which uint8-util 2.3 answers with an exception: it cannot read a link then.
+const hooks = `
+  const script = (text) => ({ url: 'data:text/javascript,' + encodeURIComponent(text), shortCircuit: true })
+  export async function resolve (name, context, next) {
+    if (name === 'webrtc-polyfill') {
+      return script('export default {}; export const RTCPeerConnection = 0, RTCSessionDescription = 0, RTCIceCandidate = 0')
+    }
+    const found = await next(name, context)
+    if (name !== 'uint8-util' || !/[/]webtorrent[/](lib|index)/.test(context.parentURL)) return found
+    const url = JSON.stringify(found.url)
+    return script('export * from ' + url + '; import { arr2hex as digits } from ' + url +
+      "; export const arr2hex = (data) => typeof data === 'string' ? data : digits(data)")
+  }`
+register(`data:text/javascript,${encodeURIComponent(hooks)}`)
+
+const { default: WebTorrent } = await import(`${modules}/node_modules/webtorrent/index.js`)
+const say = (event, fields) => console.log(JSON.stringify({ event, ...fields }))
+const client = new WebTorrent({
+  torrentPort: Number(port), dht: false, lsd: false, utp: false, natUpnp: false, natPmp: false, tracker: { wrtc: false }
+})
+client.on('error', (error) => { say('error', { message: String(error) }); process.exit(1) })
+const added = client.add(torrent, { path })
+added.on('warning', (warning) => say('warning', { message: String(warning) }))
+added.on('infoHash', () => { if (peer) added.addPeer(peer) })
+added.on('metadata', () => say('metadata', { name: added.name }))
+added.on('wire', (wire, addr) => say('wire', { addr }))
+added.on('done', () => say('whole', { downloaded: added.downloaded }))
