@@ -244,11 +244,12 @@ Example:
 pub const PEERS: &str = "\
 Usage: brooklet peers [OPTION]... TORRENT
 
-Says who is in the swarm of a torrent: asks its trackers and the DHT once, and
-prints a line for each address with who knows it; a link's own peers come first.
-Nobody is dialed. Ends with 0 if there is an address. TORRENT is the path of a
-.torrent, its http:// URL, - for standard input, a magnet link (in quotes), or
-an info hash. For a private torrent its trackers alone are asked.
+Says who is in the swarm of a torrent: asks its trackers, the DHT and the local
+network once, and prints a line for each address with who knows it (LSD: peers
+in the local network, which are waited for 7 seconds); a link's own peers come
+first. Nobody is dialed. Ends with 0 if there is an address. TORRENT is the path
+of a .torrent, its http:// URL, - for standard input, a magnet link (in quotes),
+or an info hash. For a private torrent its trackers alone are asked.
 
   -p, --port N          UDP port to ask from, and the one that trackers are told
       --bind ADDR       local address to ask from
@@ -258,6 +259,7 @@ an info hash. For a private torrent its trackers alone are asked.
       --dht-node HOST:PORT
                         begin in the DHT with this node instead of the usual
                         ones; repeatable
+      --no-lsd          do not ask the local network
       --allow-local     ask trackers at local addresses whatever their path
       --timeout MIN     wait no longer than so many minutes
       --state DIR       where nodes of the DHT are kept

@@ -48,6 +48,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let mut outcome = Outcome {
         trackers: subject.question.tiers.concat().len(),
         nodes: subject.question.nodes.is_some().then_some(0),
+        nearby: subject.question.nearby,
         ..Outcome::default()
     };
     let mut written = Ok(());
@@ -103,6 +104,8 @@ struct Outcome {
     failed: usize,
     /// Nodes of the DHT that answered; `None`: none was asked.
     nodes: Option<usize>,
+    /// The local network was asked.
+    nearby: bool,
 }
 
 impl Outcome {
@@ -134,7 +137,12 @@ impl Outcome {
             Some(0) => String::from("no node of the DHT answers: name one with --dht-node"),
             Some(nodes) => format!("the DHT names none, nodes that answered: {nodes}"),
         };
-        format!("{trackers}; {dht}")
+        let nearby = if self.nearby {
+            "names none"
+        } else {
+            "is not asked"
+        };
+        format!("{trackers}; {dht}; the local network {nearby}")
     }
 }
 
@@ -164,7 +172,8 @@ impl Subject {
                 }
             },
         };
-        let is_public = options.sources.dht && !metainfo.private;
+        let (dht, lsd) = (options.sources.dht, options.sources.lsd);
+        let is_public = !metainfo.private;
         let tiers = metainfo.trackers;
         let question = Question {
             info_hash: metainfo.info_hash,
@@ -173,7 +182,8 @@ impl Subject {
             } else {
                 Vec::new()
             },
-            nodes: is_public.then_some(metainfo.nodes),
+            nodes: (dht && is_public).then_some(metainfo.nodes),
+            nearby: lsd && is_public,
         };
         Ok(Subject {
             name: metainfo.name,
@@ -209,6 +219,7 @@ impl List {
         match source {
             Source::Tracker(url) => self.add(addr, ("tracker", Some(&url)), &url),
             Source::Dht => self.add(addr, ("dht", None), "DHT"),
+            Source::Nearby => self.add(addr, ("lsd", None), "LSD"),
         }
     }
 

@@ -1,5 +1,7 @@
-//! Who is in the swarm of a torrent: trackers and the DHT are asked once, on a poll loop that lives
-//! as long as that takes, and nobody is dialed.
+//! Who is in the swarm of a torrent: trackers, the DHT and the local network are asked once, on a
+//! poll loop that lives as long as that takes, and nobody is dialed.
+
+mod nearby;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use std::sync::Arc;
 
 use mio::{Events, Poll, Token, Waker};
 
+use self::nearby::Nearby;
 use super::clock::Clock;
 use super::net::{Heard, Outreach, link};
 use super::nodes::Nodes;
@@ -26,6 +29,8 @@ pub struct Question {
     pub tiers: Vec<Vec<String>>,
     /// The nodes of the DHT that it names; `None`: the DHT is not asked.
     pub nodes: Option<Vec<String>>,
+    /// The local network is asked.
+    pub nearby: bool,
 }
 
 /// How to ask.
@@ -54,6 +59,8 @@ pub enum Source {
     Tracker(String),
     /// The DHT.
     Dht,
+    /// The local network.
+    Nearby,
 }
 
 /// What a search has come to know.
@@ -71,6 +78,7 @@ pub enum Event {
 
 const WAKER: Token = Token(0);
 const OUTREACH: std::ops::Range<usize> = 1..1024;
+const NEARBY: std::ops::Range<usize> = OUTREACH.end..OUTREACH.end + Nearby::TOKENS;
 /// Readiness events taken in one turn.
 const EVENTS: usize = 128;
 /// The port that trackers are told where none is named: the first of the usual ones.
@@ -88,7 +96,7 @@ pub fn peers(question: Question, ways: &Ways, tell: &mut dyn FnMut(Event)) -> Re
         let now = search.clock.now();
         search.act(tell, now);
         let late = until.is_some_and(|until| until <= now);
-        if late || search.is_over() {
+        if late || search.is_over(now) {
             break;
         }
         search.sleep(until, &mut events)?;
@@ -106,6 +114,7 @@ struct Search {
     /// Trackers were told that we are gone.
     left: bool,
     looking: Option<Looking>,
+    nearby: Option<Nearby>,
     /// What was told.
     told: SortedSet<(Source, SocketAddr)>,
 }
@@ -149,6 +158,18 @@ impl Search {
             key: rng.bits32(),
             port: if port == 0 { USUAL_PORT } else { port },
         };
+        let us = (question.info_hash, identity.peer_id);
+        let nearby = if question.nearby {
+            let listen = |port, seed| Nearby::new(us, (port, bind), (registry, NEARBY), seed, now);
+            let seed = rng.bits64();
+            // Another client of this machine may have the port.
+            let nearby = listen(ways.port, seed).or_else(|_| listen(None, seed));
+            nearby
+                .inspect_err(|why| log::warn!("local network: {why}"))
+                .ok()
+        } else {
+            None
+        };
         let seed = Rng::from_seed(rng.bits64());
         let mut trackers = Trackers::new(0, &question.tiers, identity, families, seed);
         trackers.allow_local(ways.allow_local);
@@ -173,6 +194,7 @@ impl Search {
             asking: Asking { trackers, shared },
             left: false,
             looking,
+            nearby,
             told: SortedSet::new(),
         })
     }
@@ -181,8 +203,8 @@ impl Search {
     fn act(&mut self, tell: &mut dyn FnMut(Event), now: Now) {
         self.asking.admit(now);
         while let Some(action) = self.asking.trackers.next_action() {
-            let (asking, looking) = (&mut self.asking, &mut self.looking);
-            let hear = &mut |heard: Heard<'_>| hear(heard, asking, looking, now);
+            let (asking, looking, nearby) = (&mut self.asking, &mut self.looking, &mut self.nearby);
+            let hear = &mut |heard: Heard<'_>| hear(heard, asking, looking, nearby, now);
             self.outreach
                 .perform(action, self.poll.registry(), now, hear);
         }
@@ -201,6 +223,12 @@ impl Search {
         if self.asking.trackers.is_idle() && !self.left {
             self.left = true;
             self.asking.trackers.stop(&mut self.asking.shared, now);
+        }
+        if let Some(nearby) = &mut self.nearby {
+            nearby.turn(&mut self.outreach, self.poll.registry(), now);
+        }
+        while let Some(peer) = self.nearby.as_mut().and_then(Nearby::next_found) {
+            self.found(peer, Source::Nearby, tell);
         }
         let nodes = self.outreach.take_nodes();
         let resolved = !self.outreach.is_looking();
@@ -249,9 +277,10 @@ impl Search {
         }
     }
 
-    fn is_over(&self) -> bool {
+    fn is_over(&self, now: Now) -> bool {
         let looking = self.looking.as_ref().is_some_and(|it| !it.over);
-        self.left && self.asking.trackers.is_idle() && !looking
+        let listening = self.nearby.as_ref().is_some_and(|it| !it.is_over(now));
+        self.left && self.asking.trackers.is_idle() && !looking && !listening
     }
 
     /// Sleeps until something happens, and takes it in.
@@ -260,6 +289,7 @@ impl Search {
         let mut due = sooner(trackers, self.asking.shared.next_deadline());
         due = sooner(due, sooner(self.outreach.next_deadline(), until));
         due = sooner(due, self.looking.as_ref().and_then(Looking::next_deadline));
+        due = sooner(due, self.nearby.as_ref().and_then(Nearby::next_deadline));
         let timeout = due.map(|due| due.since(self.clock.now()));
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
@@ -268,12 +298,18 @@ impl Search {
             _ => {}
         }
         let now = self.clock.now();
-        let (asking, looking) = (&mut self.asking, &mut self.looking);
-        let hear = &mut |heard: Heard<'_>| hear(heard, asking, looking, now);
         let registry = self.poll.registry();
+        if let Some(nearby) = &mut self.nearby {
+            for event in events.iter() {
+                nearby.on_event(event, registry);
+            }
+        }
+        let (asking, looking, nearby) = (&mut self.asking, &mut self.looking, &mut self.nearby);
+        let hear = &mut |heard: Heard<'_>| hear(heard, asking, looking, nearby, now);
         for event in events.iter() {
             match event.token() {
                 WAKER => self.outreach.on_woken(now, hear),
+                Token(token) if NEARBY.contains(&token) => {}
                 _ => self.outreach.on_event(event, registry, now, hear),
             }
         }
@@ -357,8 +393,19 @@ impl Looking {
     }
 }
 
-fn hear(heard: Heard<'_>, asking: &mut Asking, looking: &mut Option<Looking>, now: Now) {
+fn hear(
+    heard: Heard<'_>,
+    asking: &mut Asking,
+    looking: &mut Option<Looking>,
+    nearby: &mut Option<Nearby>,
+    now: Now,
+) {
     match (heard, looking) {
+        (Heard::Search(from, bytes), _) => {
+            if let Some(nearby) = nearby {
+                nearby.receive(from, bytes, now);
+            }
+        }
         (Heard::Datagram(from, bytes), Some(looking)) if Protocol::of(bytes) == Protocol::Dht => {
             looking.dht.receive(from, bytes, now);
             looking.stirred = true;

@@ -267,7 +267,7 @@ fn a_private_torrent_is_asked_about_at_its_trackers_alone() {
     );
     let (code, _, said) = peers(&dir, path.to_str().unwrap(), &["--dht-node", &addr]);
     assert!(
-        code == 1 && said.ends_with("its trackers failed; the DHT is not asked\n"),
+        code == 1 && said.ends_with("; the DHT is not asked; the local network is not asked\n"),
         "{said}"
     );
     node.set_nonblocking(true).unwrap();

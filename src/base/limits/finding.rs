@@ -46,5 +46,12 @@ pub const LSD_HEARD: usize = 50;
 pub const LSD_PORTS: usize = 8;
 /// Hosts that are remembered: a large local network.
 pub const LSD_HOSTS: usize = 256;
+/// `brooklet peers` waits so long for peers in the local network: those that hear its announcement
+/// dial within a second or two, and the second one, after [`LSD_AGAIN`], is to be heard, too.
+pub const NEARBY_WAIT: Duration = Duration::from_secs(7);
+/// Peers that have dialed it at one time and have not said yet where they listen.
+pub const NEARBY_CALLERS: usize = 32;
+/// Bytes that one of them may send before it says so: a bit field of 250,000 pieces may come first.
+pub const NEARBY_BYTES: usize = 32 * KIB;
 /// How long the ports of a host are remembered: clients announce every five minutes.
 pub const LSD_KNOWN: Duration = Duration::from_secs(10 * 60);

@@ -2,6 +2,8 @@
 //! clients that others wrote, each on a host of its own. A client that knows one peer only, which
 //! is no seed, finds the seed all the same; so does one that knows nothing but the info hash.
 
+mod listing;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::net::{IpAddr, SocketAddr};
