@@ -47,6 +47,7 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 use self::steer::Steer;
+use self::values::Value;
 use crate::io::disk::DiskError;
 use crate::io::{logging, signal};
 
@@ -74,15 +75,49 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Every command reads its own arguments, `--help` among them, from the parser that has just handed
-/// out its name.
+/// out its name. The folder of `brooklet run` may be named before the command, too.
 fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
-    let command = match parser.next().map_err(|error| usage("", error))? {
-        None => return Err(Failure::usage("no command is named: see brooklet --help")),
-        Some(Arg::Short('h') | Arg::Long("help")) => return print(help::PROGRAM),
-        Some(Arg::Short('V') | Arg::Long("version")) => return print(help::VERSION),
-        Some(Arg::Value(command)) => command,
-        Some(option) => return Err(usage("", option.unexpected())),
+    let mut dir = None;
+    let command = loop {
+        match parser.next().map_err(|error| usage("", error))? {
+            None => return Err(Failure::usage("no command is named: see brooklet --help")),
+            Some(Arg::Short('h') | Arg::Long("help")) => return print(help::PROGRAM),
+            Some(Arg::Short('V') | Arg::Long("version")) => return print(help::VERSION),
+            Some(Arg::Short('C')) => {
+                let mut value = Value {
+                    command: "",
+                    option: "-C",
+                    parser,
+                };
+                dir = Some(value.path()?);
+            }
+            Some(Arg::Value(command)) => break command,
+            Some(option) => return Err(usage("", option.unexpected())),
+        }
     };
+    let steer = match command.to_str() {
+        Some("status") => return status::run(dir, parser),
+        Some("add") => Steer::Add,
+        Some("pause") => Steer::Pause,
+        Some("resume") => Steer::Resume,
+        Some("remove") => Steer::Remove,
+        Some("limit") => Steer::Limit,
+        Some("run") if dir.is_some() => {
+            return Err(Failure::usage(
+                "-C: run takes its folder so: brooklet run DIR",
+            ));
+        }
+        _ if dir.is_some() => {
+            let why = "only status, add, pause, resume, remove and limit take it";
+            return Err(Failure::usage(format!("-C: {why}")));
+        }
+        _ => return begin(&command, parser),
+    };
+    steer::run(steer, dir, parser)
+}
+
+/// The commands that steer no process.
+fn begin(command: &OsStr, parser: &mut Parser) -> Result<(), Failure> {
     match command.to_str() {
         Some("get") => download::run(args::Command::Get, parser),
         Some("seed") => download::run(args::Command::Seed, parser),
@@ -92,15 +127,9 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
         Some("scrape") => scrape::run(parser),
         Some("peers") => peers::run(parser),
         Some("run") => unattended::run(parser),
-        Some("status") => status::run(parser),
-        Some("add") => steer::run(Steer::Add, parser),
-        Some("pause") => steer::run(Steer::Pause, parser),
-        Some("resume") => steer::run(Steer::Resume, parser),
-        Some("remove") => steer::run(Steer::Remove, parser),
-        Some("limit") => steer::run(Steer::Limit, parser),
         Some("explain") => absent("explain", help::EXPLAIN, parser),
         Some("help") => manual(parser),
-        _ => Err(slip::command(&command)),
+        _ => Err(slip::command(command)),
     }
 }
 

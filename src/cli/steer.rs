@@ -55,14 +55,15 @@ impl Steer {
     }
 }
 
-/// Runs the command with the arguments behind its name.
+/// Runs the command with the arguments behind its name. `dir`: the folder that is named before it.
 ///
 /// # Errors
 /// Why it did not end with 0.
-pub fn run(command: Steer, parser: &mut Parser) -> Result<(), Failure> {
-    let Some(options) = parse(command, parser)? else {
+pub fn run(command: Steer, dir: Option<PathBuf>, parser: &mut Parser) -> Result<(), Failure> {
+    let Some(mut options) = parse(command, parser)? else {
         return super::print(help::of(command.name()).unwrap_or_default());
     };
+    options.dir = options.dir.or(dir);
     if command == Steer::Add {
         return add(options);
     }
@@ -184,6 +185,10 @@ pub fn number(command: &str, argument: &OsStr) -> Result<i64, Failure> {
     let number = text.parse().ok().filter(|number| plain && *number > 0);
     number.ok_or_else(|| {
         let shown = quote(argument);
+        if Path::new(argument).is_dir() {
+            let why = format!("this is a folder: write brooklet {command} -C {shown}");
+            return Failure::usage(format!("{shown}: {why}"));
+        }
         let why = "expected the number of a torrent, as brooklet status prints it";
         Failure::usage(format!("{shown}: {why}: see brooklet {command} --help"))
     })

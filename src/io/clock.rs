@@ -1,12 +1,18 @@
 //! The clock that the machines' `Now` comes from: the system's monotonic one.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::base::{Duration, Now};
 
 /// Starts at one hour, so that no machine computes a moment before zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(Instant);
+
+/// The time of day: seconds since 1970.
+pub fn unix() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
 
 const HEAD_START: Duration = Duration::from_secs(3600);
 

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use super::action::{Action, Add, Added};
-use super::methods::{Memory, World, added};
+use super::methods::{Memory, added};
 use super::names::Names;
 use super::request::{Form, Received, receive, refused};
 use super::trouble::Trouble;
+use super::world::World;
 use crate::base::limits;
 use crate::session::{Command, Refused};
 use crate::wire::json::{Json, array};

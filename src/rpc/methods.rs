@@ -3,29 +3,17 @@
 use super::action::{Action, Add, Added, Source};
 use super::chosen::{Chosen, chosen};
 use super::names::Names;
-use super::process::{self, About};
+use super::process;
 use super::rates::{Remembered, SESSION, TORRENT};
 use super::recent::Recent;
 use super::request::Request;
 use super::torrent::{Subject, is_field};
 use super::trouble::Trouble;
-use crate::base::{Now, SortedMap, SortedSet, TorrentKey};
-use crate::session::{Change, Command, PeerView, TorrentView, View};
+use super::world::World;
+use crate::base::{SortedMap, SortedSet, TorrentKey};
+use crate::session::{Change, Command, TorrentView};
 use crate::wire::base64;
 use crate::wire::json::Json;
-
-/// What answers are made of.
-#[derive(Clone, Copy)]
-pub struct World<'a> {
-    /// What does not change.
-    pub about: &'a About,
-    /// What there is.
-    pub view: &'a View,
-    /// Looks up the peers of a torrent.
-    pub peers: &'a dyn Fn(&TorrentView) -> Vec<PeerView>,
-    /// The time.
-    pub now: Now,
-}
 
 /// What is remembered from one request to another.
 #[derive(Debug, Default)]
@@ -152,7 +140,7 @@ impl Rows<'_> {
                 .copied()
                 .unwrap_or_default(),
             remembered: self.remembered,
-            peers: self.world.peers,
+            world: self.world,
             names: self.names,
         }
     }

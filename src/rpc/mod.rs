@@ -15,6 +15,11 @@ mod rates;
 mod recent;
 
 mod process;
+
+mod world;
+
+mod trackers;
+
 mod torrent;
 
 mod action;
@@ -24,10 +29,11 @@ mod exchange;
 
 pub use action::{Add, Added, Source};
 pub use exchange::{Exchange, Heard, Step};
-pub use methods::{Memory, World};
+pub use methods::Memory;
 pub use process::About;
 pub use torrent::{DETAILED, LISTED};
 pub use trouble::Trouble;
+pub use world::World;
 
 #[cfg(test)]
 mod tests;

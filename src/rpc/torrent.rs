@@ -2,6 +2,8 @@
 
 use super::names::Names;
 use super::rates::Remembered;
+use super::trackers;
+use super::world::World;
 use crate::session::{PeerView, SearchView, State, TorrentView};
 use crate::wire::json::Json;
 
@@ -14,14 +16,14 @@ pub struct Subject<'a> {
     pub place: usize,
     /// The limits that were named.
     pub remembered: &'a Remembered,
-    /// Looks up its peers.
-    pub peers: &'a dyn Fn(&TorrentView) -> Vec<PeerView>,
+    /// What is looked up for it.
+    pub world: World<'a>,
     /// The names that the answer has.
     pub names: Names,
 }
 
 /// The fields that a list of torrents shows.
-pub const LISTED: [&str; 23] = [
+pub const LISTED: [&str; 24] = [
     "id",
     "name",
     "hash_string",
@@ -45,14 +47,17 @@ pub const LISTED: [&str; 23] = [
     "peers_getting_from_us",
     "metadata_percent_complete",
     "metadata_search",
+    "is_stalled",
 ];
 /// Those that are shown beside them of one torrent.
-pub const DETAILED: [&str; 5] = [
+pub const DETAILED: [&str; 7] = [
     "download_limit",
     "download_limited",
     "upload_limit",
     "upload_limited",
     "peers",
+    "tracker_stats",
+    "peer_search",
 ];
 
 /// Whether there is a field of this name.
@@ -117,9 +122,19 @@ impl Subject<'_> {
             "peers_sending_to_us" => Json::count(torrent.exchanging.0),
             "peers_getting_from_us" => Json::count(torrent.exchanging.1),
             "peers" => {
-                let peers = (self.peers)(torrent);
+                let peers = (self.world.peers)(torrent);
                 Json::List(peers.iter().map(|peer| self.peer(peer)).collect())
             }
+            "is_stalled" => torrent.stalled.into(),
+            "tracker_stats" => {
+                let trackers = (self.world.ways)(torrent).trackers;
+                let stats = trackers.iter().enumerate();
+                let stats = stats.map(|(id, it)| trackers::stats(id, it, self.world, self.names));
+                Json::List(stats.collect())
+            }
+            "peer_search" => (self.world.ways)(torrent)
+                .alone
+                .map_or(Json::Null, |why| why.as_str().into()),
             _ => return None,
         })
     }

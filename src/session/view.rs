@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::base::{InfoHash, Now, TorrentKey, Totals, sorted_by_key};
 use crate::torrent::metadata::Reached;
 use crate::torrent::{Member, Progress, Stage, Torrent, lent};
+use crate::tracker::TrackerView;
 
 /// The process.
 #[derive(Clone, Debug)]
@@ -76,6 +77,17 @@ pub struct TorrentView {
     pub exchanging: (usize, usize),
     /// How far the search for its metadata is, if only a link is known of it.
     pub search: Option<SearchView>,
+    /// It downloads, and has got nothing for minutes.
+    pub stalled: bool,
+}
+
+/// How a torrent looks for peers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct WaysView {
+    /// Its trackers.
+    pub trackers: Vec<TrackerView>,
+    /// Why it has no peer, if it is a download without one.
+    pub alone: Option<String>,
 }
 
 /// How far the search for a torrent's metadata is.
@@ -164,6 +176,15 @@ pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> 
         .collect()
 }
 
+/// How a torrent looks for peers.
+pub fn ways(session: &Session, torrent: TorrentKey) -> WaysView {
+    let torrent = session.torrents.get(torrent);
+    torrent.map_or_else(WaysView::default, |torrent| WaysView {
+        trackers: torrent.trackers.views(),
+        alone: torrent.why_alone(),
+    })
+}
+
 impl TorrentView {
     fn of(torrent: &Torrent, now: Now) -> TorrentView {
         let traffic = &torrent.traffic;
@@ -190,6 +211,7 @@ impl TorrentView {
                 found: torrent.candidates.len(),
                 reached: fetch.reached(),
             }),
+            stalled: torrent.life.stalled,
         }
     }
 }

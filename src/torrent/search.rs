@@ -156,9 +156,14 @@ impl Explanation {
         self.moved_at + patience
     }
 
-    /// Why no peer is connected.
+    /// That no peer is connected, and why.
     pub fn words(&self, dialing: usize) -> String {
-        let mut words = format!("no peer is connected: {}", self.tracker_words());
+        format!("no peer is connected: {}", self.why(dialing))
+    }
+
+    /// Why no peer is connected.
+    pub fn why(&self, dialing: usize) -> String {
+        let mut words = self.tracker_words();
         if let Some((nodes, peers)) = self.looked {
             words += &format!("; DHT: nodes: {nodes}, peers: {peers}");
         }

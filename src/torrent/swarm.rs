@@ -247,6 +247,13 @@ impl Torrent {
         Some(content.search.patient_until(limits::STALLED))
     }
 
+    /// Why it has no peer, if it is a download without one.
+    pub fn why_alone(&self) -> Option<String> {
+        let alone = self.is_downloading() && self.life.is_among_peers() && self.census.open == 0;
+        let content = self.content.as_ref().filter(|_| alone)?;
+        Some(content.search.why(self.members.len()))
+    }
+
     /// How long there may be no progress; `None`: there need not be any.
     fn search_patience(&self) -> Option<Duration> {
         let over = self.order.download && self.life.complete_at.is_some();

@@ -17,6 +17,8 @@ mod shared;
 
 mod standing;
 
+mod history;
+
 mod naming;
 
 mod coding;
@@ -36,6 +38,7 @@ mod tiers;
 mod trackers;
 
 pub use action::{Action, Counts, Id, Input, Response};
+pub use history::{Last, Next, TrackerView};
 pub use round::Need;
 pub use shared::Shared;
 pub use standing::{Families, Identity};

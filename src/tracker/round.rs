@@ -58,6 +58,11 @@ impl Round {
         self.answered
     }
 
+    /// Whether this tracker is still to be asked.
+    pub fn awaits(&self, tracker: usize) -> bool {
+        self.queue.contains(&tracker)
+    }
+
     /// When more trackers are asked though none of those asked is heard of.
     pub fn next_deadline(&self, need: Need) -> Option<Now> {
         let waits = need != Need::Nothing && !self.queue.is_empty();

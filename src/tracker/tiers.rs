@@ -25,6 +25,12 @@ impl Tiers {
         self.0.iter().flatten().copied()
     }
 
+    /// The tier of a tracker, from 0.
+    pub fn of(&self, tracker: usize) -> usize {
+        let tier = self.0.iter().position(|tier| tier.contains(&tracker));
+        tier.unwrap_or_default()
+    }
+
     /// A tracker answered: it goes to the front of its tier.
     pub fn promote(&mut self, tracker: usize) {
         for tier in &mut self.0 {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Counts, Id, Input, Response};
 use super::endpoint::{Endpoint, Site};
+use super::history::Last;
 use super::schedule::Schedule;
 use super::standing::{Context, Failure, Families, Heard, Over, Stage, Standing, failed};
 use super::{http, naming};
@@ -26,6 +27,8 @@ pub struct Tracker {
     ended: bool,
     /// Its last answer named peers.
     useful: bool,
+    /// How the last visit ended, kept small: most torrents have answered trackers.
+    last: Option<Box<Last>>,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,7 @@ impl Tracker {
             heard: None,
             ended: false,
             useful: false,
+            last: None,
         }
     }
 
@@ -85,6 +89,16 @@ impl Tracker {
     /// Whether it is being asked.
     pub fn is_busy(&self) -> bool {
         self.attempt.is_some()
+    }
+
+    /// Its announce URL.
+    pub fn url(&self) -> &str {
+        &self.site.announce
+    }
+
+    /// How the last visit ended.
+    pub fn last(&self) -> Option<&Last> {
+        self.last.as_deref()
     }
 
     /// Whether its last answer named peers.
@@ -317,6 +331,15 @@ impl Tracker {
             self.site.tracker_id = Some(id);
         }
         let remark = naming::judge(&mut reply, outside, context.us, &context.shared.locals);
+        let counts = Counts {
+            seeders: reply.seeders,
+            leechers: reply.leechers,
+            completed: None,
+        };
+        let again = self.attempt.as_ref().is_some_and(|it| it.answered);
+        let before = self.last.as_deref().filter(|_| again);
+        let last = Last::answered(before, reply.peers.len(), counts, context.now);
+        self.last = Some(Box::new(last));
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
             attempt.interval = attempt.interval.max(reply.interval);
@@ -329,11 +352,7 @@ impl Tracker {
             outcome: Ok(reply.peers),
             warning: reply.warning,
             remark,
-            counts: Counts {
-                seeders: reply.seeders,
-                leechers: reply.leechers,
-                completed: None,
-            },
+            counts,
         });
     }
 
@@ -386,6 +405,8 @@ impl Tracker {
         }
         self.schedule.failed(retry(&attempt.failures), context.now);
         let why = reasons(&attempt.failures);
+        let (at, words) = (context.now, why.clone());
+        self.last = Some(Box::new(Last::Failed { at, why: words }));
         let url = self.site.announce.clone();
         context.out.respond(Response::failed(url, why));
     }

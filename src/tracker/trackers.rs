@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::action::{Action, Input, Outbox, Response};
+use super::history::{Next, TrackerView};
 use super::round::{Need, Round};
 use super::shared::Shared;
 use super::standing::{Context, Families, Identity, Stage, Standing};
@@ -250,6 +251,35 @@ impl Trackers {
     fn busy(&self) -> usize {
         let busy = self.trackers.iter().filter(|tracker| tracker.is_busy());
         busy.count()
+    }
+
+    /// What each tracker said last, and when it is asked next.
+    pub fn views(&self) -> Vec<TrackerView> {
+        let trackers = self.trackers.iter().enumerate();
+        let views = trackers.map(|(number, tracker)| TrackerView {
+            url: tracker.url().to_owned(),
+            tier: self.tiers.of(number),
+            last: tracker.last().cloned(),
+            next: self.next_visit(number),
+        });
+        views.collect()
+    }
+
+    fn next_visit(&self, number: usize) -> Next {
+        let tracker = &self.trackers[number];
+        if tracker.is_busy() {
+            return Next::Asking;
+        }
+        let free = tracker.schedule().free();
+        let Some(free) = free.filter(|_| self.us.stage == Stage::Announcing) else {
+            return Next::Never;
+        };
+        let others = |current| current != number && !tracker.is_useful();
+        let spare = self.need != Need::Peers && self.round.answered().is_some_and(others);
+        match self.due {
+            Some(due) if !spare && !self.round.awaits(number) => Next::At(due.max(free)),
+            _ => Next::Spare,
+        }
     }
 
     /// Whether there is no tracker to ask.

@@ -47,6 +47,9 @@ with the reason beside it.
   -v, -vv, --verbose   more; every message in words
   -h, --help           print this help
 
+SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M, 2MiB. MIN
+are minutes; 90s, 1h and 1h30m are taken too.
+
 DIR/config holds such options, too: one a line, without the dashes ('up 500K').
 The command line wins. SIGHUP has the file read again; what has changed in it
 applies from then on, except options that only a start can change.
@@ -60,12 +63,15 @@ pub const STATUS: &str = "\
 Usage: brooklet status [OPTION]... [N]
 
 Shows what the process that runs in DIR does: a line for each torrent with its
-number, percent, rates, peers, ratio, state and name; with N, everything about
-torrent number N and its peers.
+number, percent, rates (of the last seconds), peers, ratio, state and name; with
+N, everything about torrent number N: why it has no peers, its peers, and what
+each of its trackers said last and when it is asked next.
 
-  -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
-      --json  one JSON object
-  -h, --help  print this help
+  -C DIR         the folder of brooklet run ($BROOKLET_DIR, else .); it may stand
+                 before the command, too
+      --json     one JSON object
+  -v, --verbose  everything about each torrent
+  -h, --help     print this help
 
 Examples:
   brooklet status -C ~/torrents
@@ -141,11 +147,12 @@ Usage: brooklet limit [OPTION]... [N]...
 Limits rates: of the torrents with these numbers, or of all torrents together.
 
   -C DIR           the folder of brooklet run ($BROOKLET_DIR, else .)
-      --down RATE  download limit, bytes a second; none lifts it
-      --up RATE    upload limit, the same way
+      --down RATE  download limit in bytes a second; none lifts it
+      --up RATE    upload limit in bytes a second; none lifts it
   -h, --help       print this help
 
-K, M and G are powers of 1024: 512K, 1.5M.
+K, M and G are powers of 1024: 512K is 524288 bytes a second. brooklet status N
+shows a limit in kB/s, which are 1000 bytes, as other clients do.
 
 Examples:
   brooklet limit --down 2M --up 500K

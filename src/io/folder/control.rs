@@ -10,6 +10,7 @@ use mio::event::Event;
 
 use super::records::Version;
 use crate::base::{Now, limits};
+use crate::io::clock;
 use crate::io::net::{ClientKey, Incoming, Server};
 use crate::io::tokens;
 use crate::rpc::{About, Add, Added, Exchange, Memory, Step, Trouble, World};
@@ -140,11 +141,14 @@ impl Control {
         loop {
             let view = view::of(session, now);
             let peers = |torrent: &view::TorrentView| view::peers(session, torrent.key, now);
+            let ways = |torrent: &view::TorrentView| view::ways(session, torrent.key);
             let world = World {
                 about: &self.about,
                 view: &view,
                 peers: &peers,
+                ways: &ways,
                 now,
+                unix: clock::unix(),
             };
             match exchange.next(&mut self.memory, world) {
                 Step::Command(commands) => {

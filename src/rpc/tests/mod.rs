@@ -8,8 +8,11 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::base::{Duration, InfoHash, Now, Totals, limits};
-use crate::session::{Change, Command, PeerView, Rates, Refused, State, TorrentView, View};
+use crate::session::{
+    Change, Command, PeerView, Rates, Refused, State, TorrentView, View, WaysView,
+};
 use crate::torrent::Progress;
+use crate::tracker::{Counts, Last, Next, TrackerView};
 use crate::wire::json::{Json, read};
 
 const HASH: &str = "00000000000000000000000000000000000000a1";
@@ -45,6 +48,7 @@ fn torrent(number: u32, state: State) -> TorrentView {
         },
         exchanging: (2, 1),
         search: None,
+        stalled: false,
     }
 }
 
@@ -57,6 +61,34 @@ fn view() -> View {
             down_limit: Some(524_288),
             up_limit: None,
         },
+    }
+}
+
+/// Trackers that answered and failed at the start of time, and when they are asked next.
+fn ways(now: Now) -> WaysView {
+    let (at, later) = (Now::default(), now + Duration::from_secs(90));
+    let answered = Last::Answered {
+        at,
+        peers: 7,
+        counts: Counts {
+            seeders: Some(3),
+            ..Counts::default()
+        },
+    };
+    let why = String::from("no answer");
+    let tracker = |tier, last, next| TrackerView {
+        url: format!("udp://t{tier}"),
+        tier,
+        last,
+        next,
+    };
+    WaysView {
+        trackers: vec![
+            tracker(0, Some(answered), Next::At(later)),
+            tracker(1, Some(Last::Failed { at, why }), Next::Asking),
+            tracker(2, None, Next::Spare),
+        ],
+        alone: Some(String::from("of 3 trackers")),
     }
 }
 
@@ -114,7 +146,9 @@ impl Run {
                 about: &about,
                 view: &self.view,
                 peers: &peers,
+                ways: &|_| ways(self.now),
                 now: self.now,
+                unix: 1_000_000,
             };
             match exchange.next(&mut self.memory, world) {
                 Step::Answer(answer) => return answer,

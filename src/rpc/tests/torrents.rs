@@ -98,6 +98,12 @@ fn fields_have_the_types_of_the_table() {
             "peers",
             r#"[{"address":"10.0.0.1","client_name":"-AB1000-","is_downloading_from":true,"is_incoming":true,"is_uploading_to":false,"port":6881,"progress":0.5,"rate_to_client":5,"rate_to_peer":0}]"#,
         ),
+        ("is_stalled", "false"),
+        ("peer_search", "\"of 3 trackers\""),
+        (
+            "tracker_stats",
+            r#"[{"announce":"udp://t0","announce_state":1,"has_announced":true,"id":0,"is_backup":false,"last_announce_peer_count":7,"last_announce_result":"Success","last_announce_succeeded":true,"last_announce_time":999999,"leecher_count":-1,"next_announce_time":1000090,"seeder_count":3,"tier":0},{"announce":"udp://t1","announce_state":3,"has_announced":true,"id":1,"is_backup":false,"last_announce_peer_count":0,"last_announce_result":"no answer","last_announce_succeeded":false,"last_announce_time":999999,"leecher_count":-1,"next_announce_time":0,"seeder_count":-1,"tier":1},{"announce":"udp://t2","announce_state":0,"has_announced":false,"id":2,"is_backup":true,"last_announce_peer_count":0,"last_announce_result":"","last_announce_succeeded":false,"last_announce_time":0,"leecher_count":-1,"next_announce_time":0,"seeder_count":-1,"tier":2}]"#,
+        ),
     ] {
         assert_eq!(
             shown.get(name).map(Json::to_string).as_deref(),

@@ -1,0 +1,233 @@
+//! One torrent of a running process, in words and as JSON.
+
+use super::tracker::Tracker;
+use crate::base::Duration;
+use crate::cli::progress::percent;
+use crate::cli::units::{Bytes, Part, Span};
+use crate::io::logging::printable;
+use crate::wire::json::{self, Json};
+
+/// A torrent as the other end shows it.
+///
+/// What is said of its trackers counts from the time of day, in seconds since 1970.
+pub struct Torrent<'a>(pub &'a Json, pub u64);
+
+impl Torrent<'_> {
+    pub fn count(&self, field: &str) -> u64 {
+        let number = self.0.get(field).and_then(Json::whole);
+        number
+            .and_then(|number| u64::try_from(number).ok())
+            .unwrap_or_default()
+    }
+
+    pub fn number(&self, field: &str) -> f64 {
+        self.0.get(field).and_then(Json::number).unwrap_or_default()
+    }
+
+    pub fn text(&self, field: &str) -> &str {
+        self.0.get(field).and_then(Json::text).unwrap_or_default()
+    }
+
+    fn is(&self, field: &str) -> bool {
+        self.0.get(field).and_then(Json::truth).unwrap_or_default()
+    }
+
+    fn size(&self) -> u64 {
+        self.count("size_when_done")
+    }
+
+    fn done(&self) -> u64 {
+        self.size().saturating_sub(self.count("left_until_done"))
+    }
+
+    /// Transmission's numbers in words.
+    pub fn state(&self) -> &'static str {
+        match self.count("status") {
+            _ if self.count("error") != 0 => "failed",
+            1 | 2 => "checking",
+            3 => "queued",
+            4 if self.search().is_some() => "fetching metadata",
+            4 => "downloading",
+            5 | 6 => "seeding",
+            _ => "paused",
+        }
+    }
+
+    /// How far the search for the metadata is, if they are not known.
+    fn search(&self) -> Option<Torrent<'_>> {
+        let search = self.0.get("metadata_search");
+        let search = search.map(|search| Torrent(search, self.1));
+        search.filter(|it| it.0.get("peers_found").is_some())
+    }
+
+    /// Percent of what is there, or of what is checked.
+    pub fn percent(&self) -> String {
+        if self.search().is_some() {
+            return percent(0, 1);
+        }
+        if self.state() == "checking" {
+            let thousandths = (self.number("recheck_progress").clamp(0.0, 1.0) * 1000.0) as u64;
+            return percent(thousandths, 1000);
+        }
+        percent(self.done(), self.size())
+    }
+
+    pub fn object(&self) -> json::Object {
+        let object = json::Object::new()
+            .plain("number", self.count("id"))
+            .text("name", self.text("name"))
+            .text("info_hash", self.text("hash_string"))
+            .text("state", self.state())
+            .plain("stalled", self.is("is_stalled"))
+            .plain("done", self.done())
+            .plain("size", self.size())
+            .plain("down_rate", self.count("rate_download"))
+            .plain("up_rate", self.count("rate_upload"))
+            .plain("downloaded", self.count("downloaded_ever"))
+            .plain("uploaded", self.count("uploaded_ever"))
+            .raw("ratio", &format!("{:.3}", self.number("upload_ratio")))
+            .plain("peers", self.count("peers_connected"))
+            .text(
+                "error",
+                Some(self.text("error_string")).filter(|text| !text.is_empty()),
+            );
+        let object = match self.search() {
+            Some(search) => object.raw(
+                "metadata",
+                &json::Object::new()
+                    .plain("found", search.count("peers_found"))
+                    .plain("with_it", search.count("peers_with_it"))
+                    .plain("blocks", search.count("blocks"))
+                    .plain("of", search.count("blocks_in_all"))
+                    .finish(),
+            ),
+            None => object,
+        };
+        let Some(peers) = self.0.get("peers").and_then(Json::items) else {
+            return object;
+        };
+        let limit = |number: &str, counts: &str| {
+            let limit = self.is(counts).then(|| self.count(number) * 1000);
+            limit.map_or_else(|| String::from("null"), |limit| limit.to_string())
+        };
+        let peers = peers.iter().map(|peer| {
+            let peer = Torrent(peer, self.1);
+            let addr = peer.addr();
+            let object = json::Object::new().text("addr", addr.as_str());
+            let object = object.text("client", peer.text("client_name"));
+            let object = object.raw("has", &format!("{:.3}", peer.number("progress")));
+            let object = object.plain("down_rate", peer.count("rate_to_client"));
+            object.plain("up_rate", peer.count("rate_to_peer")).finish()
+        });
+        object
+            .raw("down_limit", &limit("download_limit", "download_limited"))
+            .raw("up_limit", &limit("upload_limit", "upload_limited"))
+            .list("connected", peers)
+            .list("trackers", self.trackers().map(|it| it.object()))
+            .text("no_peers", self.why_alone())
+    }
+
+    /// Its trackers.
+    fn trackers(&self) -> impl Iterator<Item = Tracker<'_>> {
+        let trackers = self.0.get("tracker_stats").and_then(Json::items);
+        let trackers = trackers.unwrap_or_default().iter();
+        trackers.map(|tracker| Tracker(tracker, self.1))
+    }
+
+    /// Why it has no peer, if it needs one.
+    fn why_alone(&self) -> Option<&str> {
+        self.0.get("peer_search").and_then(Json::text)
+    }
+
+    /// The address of a peer.
+    fn addr(&self) -> String {
+        let (address, port) = (self.text("address"), self.count("port"));
+        if address.contains(':') {
+            format!("[{address}]:{port}")
+        } else {
+            format!("{address}:{port}")
+        }
+    }
+
+    /// All that is known of it, a line each; then its peers.
+    pub fn words(&self) -> String {
+        let mut lines = String::new();
+        let mut line = |label: &str, text: String| {
+            lines += &format!("{label:<12} {text}\n");
+        };
+        let rate = |field| format!("{}/s", Bytes(self.count(field)));
+        let limit = |number: &str, counts: &str| {
+            // In the unit that it comes in, which is that of Transmission.
+            let limit = self.is(counts).then(|| self.count(number));
+            limit.map_or_else(String::new, |limit| format!(" (at most {limit} kB/s)"))
+        };
+        line("number", self.count("id").to_string());
+        line("name", printable(self.text("name")).into_owned());
+        line(
+            "info hash",
+            printable(self.text("hash_string")).into_owned(),
+        );
+        let stalled = if self.is("is_stalled") {
+            ", stalled"
+        } else {
+            ""
+        };
+        line("state", format!("{}{stalled}", self.state()));
+        if self.count("error") != 0 {
+            line("error", printable(self.text("error_string")).into_owned());
+        }
+        if let Some(search) = self.search() {
+            let (found, with_it) = (search.count("peers_found"), search.count("peers_with_it"));
+            let (blocks, all) = (search.count("blocks"), search.count("blocks_in_all"));
+            let known = format!("{found} peers found, {with_it} with it, {blocks} of {all} blocks");
+            line("metadata", known);
+        }
+        let (done, size) = (self.done(), self.size());
+        line(
+            "done",
+            format!("{}, {}", self.percent(), Part { done, size }),
+        );
+        let seconds = self.0.get("eta").and_then(Json::whole);
+        if let Some(seconds) = seconds.and_then(|seconds| u64::try_from(seconds).ok()) {
+            line("time left", Span(Duration::from_secs(seconds)).to_string());
+        }
+        let limits = [
+            limit("download_limit", "download_limited"),
+            limit("upload_limit", "upload_limited"),
+        ];
+        line("down", rate("rate_download") + &limits[0]);
+        line("up", rate("rate_upload") + &limits[1]);
+        line(
+            "downloaded",
+            Bytes(self.count("downloaded_ever")).to_string(),
+        );
+        line("uploaded", Bytes(self.count("uploaded_ever")).to_string());
+        line("ratio", format!("{:.2}", self.number("upload_ratio")));
+        let peers = self
+            .0
+            .get("peers")
+            .and_then(Json::items)
+            .unwrap_or_default();
+        line("peers", peers.len().to_string());
+        if let Some(why) = self.why_alone() {
+            line("no peers", printable(why).into_owned());
+        }
+        for peer in peers.iter().map(|peer| Torrent(peer, self.1)) {
+            let percent = (peer.number("progress") * 100.0).floor();
+            let (down, up) = (peer.count("rate_to_client"), peer.count("rate_to_peer"));
+            lines += &format!(
+                "  {:<24} {:<10} {percent:>3}%  down {}/s  up {}/s\n",
+                peer.addr(),
+                printable(peer.text("client_name")),
+                Bytes(down),
+                Bytes(up)
+            );
+        }
+        let trackers: Vec<String> = self.trackers().map(|it| it.words()).collect();
+        lines += &format!("{:<12} {}\n", "trackers", trackers.len());
+        for tracker in trackers {
+            lines += &format!("{tracker}\n");
+        }
+        lines
+    }
+}

@@ -1,0 +1,31 @@
+//! What answers are made of.
+
+use super::process::About;
+use crate::base::Now;
+use crate::session::{PeerView, TorrentView, View, WaysView};
+
+/// What answers are made of.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// What does not change.
+    pub about: &'a About,
+    /// What there is.
+    pub view: &'a View,
+    /// Looks up the peers of a torrent.
+    pub peers: &'a dyn Fn(&TorrentView) -> Vec<PeerView>,
+    /// Looks up how it looks for them.
+    pub ways: &'a dyn Fn(&TorrentView) -> WaysView,
+    /// The time.
+    pub now: Now,
+    /// The same in seconds since 1970.
+    pub unix: u64,
+}
+
+impl World<'_> {
+    /// A moment in seconds since 1970.
+    pub fn unix_of(&self, moment: Now) -> u64 {
+        let (past, ahead) = (self.now.since(moment), moment.since(self.now));
+        let unix = self.unix.saturating_sub(past.as_secs());
+        unix.saturating_add(ahead.as_secs())
+    }
+}
