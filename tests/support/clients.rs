@@ -71,10 +71,11 @@ impl Program {
     }
 
     /// What of a content is on disk when it says that it has everything: Transmission makes empty
-    /// files since version 4.1.
+    /// files since version 4.1, webtorrent makes none.
     pub fn leaves_on_disk(self, content: &Content) -> Content {
         match self {
             Program::Transmission if transmission_version() < (4, 1) => content.without_empty(),
+            Program::WebTorrent => content.without_empty(),
             _ => content.clone(),
         }
     }
