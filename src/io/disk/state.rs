@@ -2,10 +2,10 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::disk_error::{DiskError, Why};
@@ -42,7 +42,8 @@ pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
 }
 
 /// Puts `bytes` in the place of the file, so that after a crash at any moment either the old or the
-/// new content is there. Its folder is made if need be.
+/// new content is there. Its folder is made if need be. Of several processes that do so with one
+/// file each has its turn: the last one's content stays.
 ///
 /// # Errors
 /// The folder or the file cannot be made, or the disk is full.
@@ -65,9 +66,11 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
                 file.write_all(&bytes[..bytes.len() / 2])
             }
         })?;
-        faults::call(Call::Flush, what_of(&fresh), |_| file.sync_all())
+        faults::call(Call::Flush, what_of(&fresh), |_| file.sync_all())?;
+        Ok(file)
     });
-    written.map_err(|error| DiskError::new(&fresh, error))?;
+    // It stays open, and locked, until it has its place.
+    let _locked = written.map_err(|error| DiskError::new(&fresh, error))?;
     let renamed = faults::call(Call::Rename, what_of(path), |_| fs::rename(&fresh, path));
     let settled = renamed
         .and_then(|()| faults::call(Call::Settle, what_of(dir), |_| File::open(dir)?.sync_all()));
@@ -81,13 +84,31 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    // Any other file there is not ours.
-    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        fs::remove_file(path)?;
+    loop {
+        // Any other file there is not ours.
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            fs::remove_file(path)?;
+        }
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        let file = options.custom_flags(WITHOUT_WAITING).open(path)?;
+        // Another process may be writing it. The lock lasts until the file is closed.
+        let locked = flock(&file, FlockOperation::LockExclusive);
+        if locked == Err(Errno::INTR) || (locked.is_ok() && !is_at(&file, path)?) {
+            // That process has put it in its place: ours is another one.
+            continue;
+        }
+        // Where nothing can be locked, one process has the folder to itself, we hope.
+        file.set_len(0)?;
+        return Ok(file);
     }
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    options.custom_flags(WITHOUT_WAITING).open(path)
+}
+
+/// Whether this is the file that has the name.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    let named = fs::symlink_metadata(path);
+    Ok(named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())))
 }
 
 fn what_of(path: &Path) -> impl FnOnce() -> String {
@@ -97,4 +118,47 @@ fn what_of(path: &Path) -> impl FnOnce() -> String {
 fn hex(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    /// A lock belongs to an opened file, so threads exclude each other as processes do.
+    #[test]
+    fn several_writers_of_one_file_neither_fail_nor_tear_it() {
+        let dir = std::env::temp_dir().join(format!("brooklet-replace-{}", std::process::id()));
+        let path = dir.join("record");
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let write = |letter: u8, length: usize| {
+                let path = &path;
+                move || (0..200).try_for_each(|_| replace(path, &vec![letter; length]))
+            };
+            let writers = [(b'a', 100_000), (b'b', 50_000), (b'c', 10)];
+            let writers = writers.map(|(letter, length)| scope.spawn(write(letter, length)));
+            let reader = scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let Ok(Some(bytes)) = load(&path, 1 << 20) else {
+                        continue;
+                    };
+                    let length = match bytes.first() {
+                        Some(b'a') => 100_000,
+                        Some(b'b') => 50_000,
+                        _ => 10,
+                    };
+                    assert_eq!(bytes, vec![bytes[0]; length], "it is torn");
+                }
+            });
+            let outcomes = writers.map(|writer| writer.join().unwrap());
+            over.store(true, Ordering::Relaxed);
+            reader.join().unwrap();
+            assert_eq!(outcomes, [Ok(()), Ok(()), Ok(())]);
+        });
+        let left: Vec<_> = fs::read_dir(&dir).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }
