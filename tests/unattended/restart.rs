@@ -119,6 +119,36 @@ fn a_torrent_that_is_removed_with_its_data_is_not_left_half() {
     assert!(halves > 0, "no kill came in the middle");
 }
 
+/// A kill amid a removal may come when the files of a folder are gone and the folder is not.
+#[test]
+fn folders_that_a_kill_left_empty_go_too() {
+    let content = Content::folder(
+        1,
+        "book",
+        &[("a/x", 20_000), ("b/c/y", 20_000), ("z", 20_000)],
+    );
+    let torrent = Torrent::new(content, 1 << 14);
+    let Some(tracker) = OpenTracker::start(&[torrent.info_hash]) else {
+        return;
+    };
+    let mut run = Run::start();
+    kill_and_start(&mut run, &["--allow-local"]);
+    let giver = run.seed(&torrent, &tracker);
+    run.add(&torrent, &[&tracker.http_url]);
+    run.until(&["seeding"]);
+    drop(giver);
+    run.child.kill();
+    let downloads = run.folder().join("downloads");
+    for gone in ["a/x", "b/c/y"] {
+        fs::remove_file(downloads.join("book").join(gone)).unwrap();
+    }
+    run.child = Run::begin(&run.folder(), &[]);
+    wait("it is not loaded", || run.torrents().len() == 1);
+    run.says(&["remove", "1", "--data"]);
+    let left = || fs::read_dir(&downloads).unwrap().count();
+    wait("folders stay", || left() == 0);
+}
+
 #[test]
 fn what_a_kill_left_of_a_save_goes_with_its_torrent() {
     let run = Run::start();

@@ -89,14 +89,15 @@ fn erase_content(
     let dir = File::open(place.dir).map_err(|error| DiskError::new(place.dir, error))?;
     let mut first = Ok(());
     for (file, stamp) in content.stamps().iter().enumerate() {
-        let Some(stamp) = stamp else {
-            continue;
-        };
         let (entry, owned) = (&metainfo.files[file], content.ledger().owned());
-        if !resume.is_ours(file, *stamp, owned, entry.length) {
-            continue;
-        }
-        let gone = remove(&dir, &entry.path, AtFlags::empty());
+        let gone = match stamp {
+            // A kill may have ended this before: then its folder is to go yet.
+            None => Ok(()),
+            Some(stamp) if resume.is_ours(file, *stamp, owned, entry.length) => {
+                remove(&dir, &entry.path, AtFlags::empty())
+            }
+            Some(_) => continue,
+        };
         let mut folder = &*entry.path;
         while let Some((outer, _)) = folder.rsplit_once('/') {
             folders.insert(outer.into());
