@@ -60,24 +60,23 @@ impl Room {
         Room::with(folder, &mount, real.to_str().unwrap())
     }
 
-    /// From here on a mount of [`Room::bind`] answers nothing: calls to it last.
+    /// From here on a mount of [`Room::bind`] answers nothing: calls to it last. None is under way
+    /// at that moment: a process that waits for an answer to what bindfs has read already cannot
+    /// even be killed.
     pub fn stall(&self) {
-        self.signal_bindfs("STOP");
+        let waiting = "/sys/fs/fuse/connections/${device#*:}/waiting";
+        self.run(&format!(
+            "device=$(mountpoint -d \"$1\"); \
+             [ -e {waiting} ] || mount -t fusectl none /sys/fs/fuse/connections; \
+             while {}; [ \"$(cat {waiting} 2>/dev/null || echo 0)\" != 0 ]; do {}; sleep 0.01; done",
+            signal("STOP"),
+            signal("CONT")
+        ));
     }
 
     /// It answers again.
     pub fn go_on(&self) {
-        self.signal_bindfs("CONT");
-    }
-
-    /// Only this room's bindfs gets it: others may be running.
-    fn signal_bindfs(&self, signal: &str) {
-        self.run(&format!(
-            "for process in /proc/[0-9]*; do \
-             if [ \"$(cat $process/comm 2>/dev/null)\" = bindfs ] && \
-             [ \"$(readlink $process/ns/mnt)\" = \"$(readlink /proc/$$/ns/mnt)\" ]; \
-             then kill -s {signal} ${{process#/proc/}}; fi; done"
-        ));
+        self.run(&signal("CONT"));
     }
 
     /// A download into it, with these variables of the environment.
@@ -103,4 +102,14 @@ impl Room {
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.pid()));
         command
     }
+}
+
+/// A line of shell that sends this room's bindfs a signal: others may be running.
+fn signal(signal: &str) -> String {
+    format!(
+        "for process in /proc/[0-9]*; do \
+         if [ \"$(cat $process/comm 2>/dev/null)\" = bindfs ] && \
+         [ \"$(readlink $process/ns/mnt)\" = \"$(readlink /proc/$$/ns/mnt)\" ]; \
+         then kill -s {signal} ${{process#/proc/}}; fi; done"
+    )
 }

@@ -152,6 +152,14 @@ fn a_command_is_run_once_for_each_torrent_that_was_downloaded() {
     let ran = || fs::read_to_string(downloads.join("ran")).unwrap();
     let (dir, hash) = (downloads.display(), torrent.hex());
     assert_eq!(ran(), format!("a 'b' $c|{dir}|{hash}|200000|\n"));
+    // Once it is on record: a kill before that has the next start run it again.
+    let list = run.folder().join("torrents/list");
+    let recorded = || {
+        fs::read_to_string(&list)
+            .unwrap()
+            .contains("\"complete\":true")
+    };
+    wait("it is not recorded", recorded);
     run.child.kill();
     run.child = Run::begin(&run.folder(), &options);
     wait("it is not loaded", || run.torrents().len() == 1);
