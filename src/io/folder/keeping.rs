@@ -9,12 +9,12 @@ use super::library::Library;
 use super::on_complete::Subject;
 use super::records::{Record, Version};
 use super::whole::Whole;
-use crate::base::{InfoHash, Now};
+use crate::base::{InfoHash, Now, TorrentKey};
 use crate::io::claims::Taken;
 use crate::io::disk::places;
 use crate::io::setup::Setup;
 use crate::rpc::Added;
-use crate::session::Session;
+use crate::session::{Session, command};
 use crate::torrent::{Stay, Torrent};
 use crate::wire::Metainfo;
 use crate::wire::magnet;
@@ -145,6 +145,26 @@ impl Library {
     /// the last run ended, and the client that added it may not know that it is there.
     pub fn was_interrupted(&self, info_hash: &InfoHash) -> bool {
         self.unlisted.contains(info_hash)
+    }
+
+    /// The session takes on a torrent, as `begin` says, under its number and with what is recorded of
+    /// it. `None`: it does not.
+    pub(super) fn enrol(
+        &mut self,
+        (info_hash, mut record): (InfoHash, Record),
+        session: &mut Session,
+        begin: impl FnOnce(&mut Session) -> Option<TorrentKey>,
+        now: Now,
+    ) -> Option<TorrentKey> {
+        if record.number == 0 {
+            record.number = self.records.next_number();
+        }
+        command::number_next(session, record.number);
+        let torrent = begin(session)?;
+        self.name_peers(info_hash, &record);
+        record.apply(torrent, session, now);
+        self.records.set(info_hash, record);
+        Some(torrent)
     }
 
     /// What a client is told of a torrent that it wanted added.

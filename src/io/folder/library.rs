@@ -26,7 +26,7 @@ use crate::io::disk::threads::opening::Outcome;
 use crate::io::disk::{DiskError, Store, state};
 use crate::io::setup::Setup;
 use crate::rpc::{Add, Source, Trouble};
-use crate::session::{Session, command, sleep, view};
+use crate::session::{Session, sleep, view};
 use crate::torrent::{Stage, Then};
 use crate::wire::magnet::Link;
 
@@ -376,7 +376,7 @@ impl Library {
         let Opening {
             asker,
             setup,
-            mut record,
+            record,
             torrent,
         } = self.opening.remove(&key)?;
         for warning in outcome.warnings {
@@ -405,22 +405,16 @@ impl Library {
                 return Some((asker, Err(Trouble::Failed(why))));
             }
         };
-        if record.number == 0 {
-            record.number = self.records.next_number();
-        }
         let (order, content, keeping) = setup.order(opened);
-        command::number_next(session, record.number);
         // Each torrent of the session has claimed its files, so this one is new.
-        let torrent = session.add(order, now).ok()?;
-        self.name_peers(info_hash, &record);
-        record.apply(torrent, session, now);
+        let begin = |session: &mut Session| session.add(order, now).ok();
+        let torrent = self.enrol((info_hash, record), session, begin, now)?;
         if sleep::await_check(session, torrent, now) {
             let name = view::name(session, torrent);
             log::info!("{name}: it is checked once others are");
         } else {
             store.insert(torrent, content, keeping);
         }
-        self.records.set(info_hash, record);
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))
     }

@@ -10,7 +10,7 @@ use crate::io::disk::Store;
 use crate::io::disk::threads::opening::Opened;
 use crate::io::pending;
 use crate::io::setup::Setup;
-use crate::session::{Session, command, extending};
+use crate::session::{Session, extending};
 use crate::wire::Metainfo;
 use crate::wire::magnet::{self, Link};
 
@@ -25,19 +25,13 @@ impl Library {
         let Opening {
             asker,
             setup,
-            mut record,
+            record,
             ..
         } = opening;
         let link = setup.origin.wanted.as_ref()?.link.clone();
-        if record.number == 0 {
-            record.number = self.records.next_number();
-        }
-        command::number_next(session, record.number);
         // Whatever is there is claimed, so this one is not.
-        let torrent = pending::begin(&setup, &link, session, now).ok()?;
-        self.name_peers(link.info_hash, &record);
-        record.apply(torrent, session, now);
-        self.records.set(link.info_hash, record);
+        let begin = |session: &mut Session| pending::begin(&setup, &link, session, now).ok();
+        let torrent = self.enrol((link.info_hash, record), session, begin, now)?;
         self.linked.insert(link.info_hash, link);
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))
