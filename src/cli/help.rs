@@ -1,9 +1,5 @@
 //! What `--help` prints.
 
-mod unattended;
-
-pub use unattended::{ADD, LIMIT, PAUSE, REMOVE, RESUME, RUN, STATUS};
-
 /// `brooklet --version`.
 pub const VERSION: &str = concat!("brooklet ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -49,14 +45,52 @@ Exit codes:
   129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM (others: 128 + number)
 ";
 
+/// Options that say in which ways peers are found.
+macro_rules! finding {
+    () => {
+        "      --no-dht          do not look for peers in the DHT (never done for private
+                        torrents)
+      --dht-node HOST:PORT
+                        begin in the DHT with this node instead of the usual
+                        ones; repeatable
+      --no-pex          do not tell peers of others, nor hear of any from them
+                        (never done for private torrents)
+      --no-lsd          do not search the local network (never done for private
+                        torrents)
+"
+    };
+}
+
+/// `--allow-local`, where others are dialed, too.
+macro_rules! allow_local {
+    () => {
+        "      --allow-local     ask trackers at local addresses whatever their path, and
+                        follow redirects to them
+"
+    };
+}
+
+/// What SIZE, RATE and MIN stand for.
+macro_rules! units {
+    () => {
+        "\
+SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M, 2MiB. MIN
+are minutes; 90s, 1h and 1h30m are taken too.
+"
+    };
+}
+
 /// What `get` and `seed` have in common, as one text literal.
 macro_rules! common {
     () => {
-        "  -d, --dir DIR         where the content lies (.)
+        concat!(
+            "  -d, --dir DIR         where the content lies (.)
   -p, --port N          TCP and UDP port to listen on; 0: any
                         (first free of 6881-6889)
       --bind ADDR       local address to listen on and connect from (all)
-      --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT); repeatable
+      --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT); repeatable.
+                        It is dialed again and again; peers that a link names
+                        (x.pe) are given up as those that trackers name
       --max-peers N     connections at most (60)
       --memory SIZE     budget for buffers (16M)
       --down RATE       limit of what comes in, bytes a second (none)
@@ -66,18 +100,10 @@ macro_rules! common {
                         ('*.txt', 'folder/**'); repeatable (all)
       --sequential      pieces in order
       --no-trackers     do not ask trackers for peers
-      --allow-local     ask trackers at local addresses whatever their path, and
-                        follow redirects to them
-      --no-dht          do not look for peers in the DHT (never done for private
-                        torrents)
-      --dht-node HOST:PORT
-                        begin in the DHT with this node instead of the usual
-                        ones; repeatable
-      --no-pex          do not tell peers of others, nor hear of any from them
-                        (never done for private torrents)
-      --no-lsd          do not search the local network (never done for private
-                        torrents)
-      --timeout MIN     fail after so many minutes without progress (never)
+",
+            allow_local!(),
+            finding!(),
+            "      --timeout MIN     fail after so many minutes without progress (never)
       --state DIR       where resume data is kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
       --recheck         hash what is on disk, whatever the resume data says
@@ -89,11 +115,16 @@ macro_rules! common {
   -v, -vv, --verbose    more; every message in words
   -h, --help            print this help
 
-SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M, 2MiB. MIN
-are minutes; 90s, 1h and 1h30m are taken too.
-"
+",
+            units!()
+        )
     };
 }
+
+// It uses the texts above.
+mod unattended;
+
+pub use unattended::{ADD, LIMIT, PAUSE, REMOVE, RESUME, RUN, STATUS};
 
 /// `brooklet get --help`.
 pub const GET: &str = concat!(

@@ -96,7 +96,7 @@ fn a_private_torrent_is_not_asked_for() {
     let dir = Dir::new();
     let file = torrent.write(&dir.join("content.torrent"), &[]);
     let (ours, there) = (net.host(0), net.host(1));
-    let mut ear = listener(there, &[]);
+    let mut ear = listener(there, &there.v4.to_string(), &[]);
     let (code, list, said) = peers(ours, &dir, file.to_str().unwrap(), &[]);
     assert_eq!((code, list.as_str()), (1, ""), "{said}");
     assert!(said.contains("the local network is not asked"), "{said}");

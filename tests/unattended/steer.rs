@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use brooklet::base::limits;
 
-use super::run::{Run, SOON, one};
+use super::run::{Run, SOON, one, wait};
 use super::support::child::{Child, Stream, brooklet};
 use super::support::content::Content;
 use super::support::json::Json;
@@ -257,4 +257,83 @@ fn removing_with_data_leaves_what_is_not_ours() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(run.torrents(), []);
+}
+
+/// Why a torrent has no peers: what its trackers said, and when they are asked next.
+#[test]
+fn a_torrent_shows_its_trackers_and_why_it_has_no_peer() {
+    let mut run = Run::start();
+    run.child.kill();
+    run.child = Run::begin(&run.folder(), &["--allow-local"]);
+    let dead = "http://127.0.0.1:1/announce";
+    run.add(&one("lonely", 100_000, 1), &[dead]);
+    run.until(&["downloading"]);
+    let failed = format!("  {dead}  failed ");
+    wait("the tracker has not failed", || {
+        run.says(&["status", "1"]).contains(&failed)
+    });
+    let words = run.says(&["status", "1"]);
+    let why = "no peers     its tracker failed (http://127.0.0.1:1/announce: it refused";
+    assert!(words.contains(why), "{words}");
+    let line = words
+        .lines()
+        .find(|line| line.starts_with(&failed))
+        .unwrap();
+    assert!(
+        line.contains(" ago: it refused the connection; "),
+        "{words}"
+    );
+    let visit = line.contains("; next visit in ") || line.ends_with("; is being asked");
+    assert!(visit, "{words}");
+    assert_eq!(
+        run.says(&["status", "-v"]).lines().next(),
+        words.lines().next()
+    );
+    let shown = Json::parse(&run.says(&["status", "1", "--json"])).unwrap();
+    let tracker = &shown.get("trackers").list()[0];
+    assert_eq!(tracker.get("url").text(), dead);
+    assert!(tracker.find("ok") == Some(&Json::Bool(false)));
+    assert!(tracker.get("error").text().contains("refused"));
+    assert!(tracker.get("last").count() > 1_600_000_000);
+    assert!(
+        shown
+            .get("no_peers")
+            .text()
+            .starts_with("its tracker failed")
+    );
+    let list = Json::parse(&run.says(&["status", "--json"])).unwrap();
+    assert!(list.get("torrents").list()[0].find("trackers").is_none());
+}
+
+#[test]
+fn the_folder_is_named_before_the_command_too() {
+    let run = Run::start();
+    run.add(&one("first", 100_000, 1), &[]);
+    let folder = run.folder();
+    let folder = folder.to_str().unwrap();
+    let output = |args: &[&str]| {
+        let mut child = Child::spawn("brooklet", brooklet(None).args(args));
+        let code = child.code(SOON);
+        (code, child.text(Stream::Out), child.text(Stream::Err))
+    };
+    let (code, before, said) = output(&["-C", folder, "status"]);
+    assert_eq!((code, &said), (0, &String::new()), "{before}");
+    assert_eq!(before, output(&["status", "-C", folder]).1);
+    assert_eq!(output(&["-C", folder, "pause", "all"]).0, 0);
+    run.until(&["paused"]);
+    for (args, line) in [
+        (
+            &["-C", folder, "run"][..],
+            "brooklet: -C: run takes its folder so: brooklet run DIR\n",
+        ),
+        (
+            &["-C", folder, "get"],
+            "brooklet: -C: only status, add, pause, resume, remove and limit take it\n",
+        ),
+    ] {
+        assert_eq!(output(args), (2, String::new(), line.to_string()));
+    }
+    let (code, _, said) = output(&["status", folder]);
+    let line = format!("{folder}: this is a folder: write brooklet status -C {folder}\n");
+    assert_eq!((code, said), (2, format!("brooklet: {line}")));
 }

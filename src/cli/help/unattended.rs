@@ -1,7 +1,8 @@
 //! What `--help` prints of `run` and of the commands that steer it.
 
 /// `brooklet run --help`.
-pub const RUN: &str = "\
+pub const RUN: &str = concat!(
+    "\
 Usage: brooklet run [OPTION]... DIR
 
 Downloads and seeds the torrents of DIR in one process, without a terminal,
@@ -11,52 +12,46 @@ torrents/ in it holds the torrents and what is known of them, downloads/ the
 content, and control is the socket by which the other commands find the process.
 A file in watch/ whose name ends in .torrent, or in .magnet and holds a link, is
 added and then removed from there; what cannot be added goes to watch/failed/,
-with the reason beside it.
+with the reason beside it, and so does a symbolic link. Names that begin with a
+dot are left alone.
 
-  -d, --dir DIR        where the content lies (DIR/downloads)
-  -p, --port N         TCP and UDP port to listen on; 0: any
-                       (first free of 6881-6889)
-      --bind ADDR      local address to listen on and connect from (all)
-      --active N       torrents that download at the same time (5); those that
-                       have got nothing for 5 minutes do not count
-      --ratio R        a torrent is paused when R times its content's size has
-                       been uploaded, earlier runs counted
-      --seed-time MIN  a torrent is paused after it has seeded for so long
+  -d, --dir DIR         where the content lies (DIR/downloads)
+  -p, --port N          TCP and UDP port to listen on; 0: any
+                        (first free of 6881-6889)
+      --bind ADDR       local address to listen on and connect from (all)
+      --active N        torrents that download at the same time (5); those that
+                        have got nothing for 5 minutes do not count
+      --ratio R         a torrent is paused when R times its content's size has
+                        been uploaded, earlier runs counted
+      --seed-time MIN   a torrent is paused after it has seeded for so long
       --on-complete COMMAND
-                       run this, without a shell, for each torrent that was
-                       downloaded; BROOKLET_NAME, BROOKLET_DIR (the folder that
-                       NAME lies in), BROOKLET_INFO_HASH and BROOKLET_SIZE are
-                       in its environment
-      --max-peers N    connections at most (200)
-      --memory SIZE    budget for buffers (16M)
-      --down RATE      limit of what comes in, bytes a second (none)
-      --up RATE        limit of what goes out, bytes a second (none)
-      --no-trackers    do not ask trackers for peers
-      --no-dht         do not look for peers in the DHT (never done for private
-                       torrents)
-      --dht-node HOST:PORT
-                       begin in the DHT with this node instead of the usual
-                       ones; repeatable
-      --no-pex         do not tell peers of others, nor hear of any from them
-                       (never done for private torrents)
-      --no-lsd         do not search the local network (never done for private
-                       torrents)
-      --allow-local    ask trackers at local addresses whatever their path, and
-                       follow redirects to them
-  -q, --quiet          only errors
-  -v, -vv, --verbose   more; every message in words
-  -h, --help           print this help
+                        run this, without a shell, for each torrent that was
+                        downloaded; BROOKLET_NAME, BROOKLET_DIR (the folder that
+                        NAME lies in), BROOKLET_INFO_HASH and BROOKLET_SIZE are
+                        in its environment
+      --max-peers N     connections at most (200)
+      --memory SIZE     budget for buffers (16M)
+      --down RATE       limit of what comes in, bytes a second (none)
+      --up RATE         limit of what goes out, bytes a second (none)
+      --no-trackers     do not ask trackers for peers
+",
+    allow_local!(),
+    finding!(),
+    "  -q, --quiet           only errors
+  -v, -vv, --verbose    more; every message in words
+  -h, --help            print this help
 
-SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M, 2MiB. MIN
-are minutes; 90s, 1h and 1h30m are taken too.
-
+",
+    units!(),
+    "
 DIR/config holds such options, too: one a line, without the dashes ('up 500K').
 The command line wins. SIGHUP has the file read again; what has changed in it
 applies from then on, except options that only a start can change.
 
 Example:
   brooklet run ~/torrents --up 500K --ratio 2
-";
+"
+);
 
 /// `brooklet status --help`.
 pub const STATUS: &str = "\

@@ -243,3 +243,95 @@ fn listening(mut frames: &[u8]) -> Step {
     }
     Step::Wait
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    const HASH: InfoHash = InfoHash(*b"hhhhhhhhhhhhhhhhhhhh");
+    const TOKENS: Range<usize> = 7..7 + Nearby::TOKENS;
+    /// What nothing here takes.
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    fn open(poll: &Poll, now: Now) -> Nearby {
+        let bind = Some(Ipv4Addr::LOCALHOST.into());
+        let us = (HASH, PeerId(*b"-bk0100-abcdefghijkl"));
+        Nearby::new(us, (None, bind), (poll.registry(), TOKENS), 1, now).unwrap()
+    }
+
+    fn frame(payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let id = HANDSHAKE;
+        Message::Extended { id, payload }.encode(&mut out);
+        out
+    }
+
+    #[test]
+    fn the_port_is_in_the_extended_handshake_whatever_comes_before() {
+        let said = frame(b"d1:pi7000ee");
+        let mut before = Vec::new();
+        Message::Bitfield(&[0; 100]).encode(&mut before);
+        before.extend(&said);
+        assert_eq!(listening(&before), Step::Listens(7000));
+        (0..before.len()).for_each(|end| assert_eq!(listening(&before[..end]), Step::Wait));
+        for none in [&b"de"[..], b"d1:pi0ee", b"d1:pi70000ee", b"nonsense"] {
+            assert_eq!(listening(&frame(none)), Step::Over);
+        }
+        let bits = |bytes: usize| {
+            let mut out = Vec::new();
+            Message::Bitfield(&vec![0; bytes]).encode(&mut out);
+            out
+        };
+        let most = limits::NEARBY_BYTES - message::PREFIX - 1;
+        assert_eq!(listening(&bits(most)), Step::Wait);
+        assert_eq!(listening(&bits(most + 1)[..10]), Step::Over);
+    }
+
+    #[test]
+    fn callers_are_bounded_and_say_where_they_listen() {
+        let mut poll = Poll::new().unwrap();
+        let start = Now::default() + Duration::from_secs(3600);
+        let mut nearby = open(&poll, start);
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, nearby.listeners.port));
+        let callers = (0..=limits::NEARBY_CALLERS).map(|_| TcpStream::connect(addr).unwrap());
+        let mut callers: Vec<TcpStream> = callers.collect();
+        let mut events = Events::with_capacity(128);
+        let mut turn = |nearby: &mut Nearby| {
+            let patience = Some(Duration::from_millis(20));
+            let _ = poll.poll(&mut events, patience);
+            let registry = poll.registry();
+            events.iter().for_each(|it| nearby.on_event(it, registry));
+        };
+        let deadline = Instant::now() + DEADLINE;
+        let full = |nearby: &Nearby| nearby.callers.len() == limits::NEARBY_CALLERS;
+        while !full(&nearby) && Instant::now() < deadline {
+            turn(&mut nearby);
+        }
+        assert!(full(&nearby));
+        // The one too many is hung up on.
+        let mut last = callers.pop().unwrap();
+        last.set_read_timeout(Some(DEADLINE)).unwrap();
+        assert_eq!(last.read(&mut [0; 1]).unwrap(), 0);
+        // One speaks of another torrent, one of ours.
+        for (caller, hash) in callers.iter_mut().zip([InfoHash([0; 20]), HASH]) {
+            let mut said = Vec::new();
+            Handshake::ours(hash, PeerId([b'x'; 20])).encode(&mut said);
+            said.extend(frame(b"d1:pi7000ee"));
+            caller.write_all(&said).unwrap();
+        }
+        let mut found = None;
+        while found.is_none() && Instant::now() < deadline {
+            turn(&mut nearby);
+            found = nearby.next_found();
+        }
+        assert_eq!(found, Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 7000))));
+        assert_eq!(nearby.next_found(), None);
+        let early = start + (limits::NEARBY_WAIT - Duration::from_micros(1));
+        assert!(!nearby.is_over(early) && nearby.is_over(start + limits::NEARBY_WAIT));
+    }
+}
