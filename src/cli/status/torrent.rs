@@ -149,12 +149,10 @@ impl Torrent<'_> {
         }
     }
 
-    /// All that is known of it, a line each; then its peers.
+    /// All that is known of it, a line each; then its peers and trackers.
     pub fn words(&self) -> String {
         let mut lines = String::new();
-        let mut line = |label: &str, text: String| {
-            lines += &format!("{label:<12} {text}\n");
-        };
+        let mut line = |label: &str, text: String| lines += &labelled(label, &text);
         let rate = |field| format!("{}/s", Bytes(self.count(field)));
         let limit = |number: &str, counts: &str| {
             // In the unit that it comes in, which is that of Transmission.
@@ -203,14 +201,16 @@ impl Torrent<'_> {
         );
         line("uploaded", Bytes(self.count("uploaded_ever")).to_string());
         line("ratio", format!("{:.2}", self.number("upload_ratio")));
-        let peers = self
-            .0
-            .get("peers")
-            .and_then(Json::items)
-            .unwrap_or_default();
-        line("peers", peers.len().to_string());
+        lines + &self.company()
+    }
+
+    /// Its peers, or why it has none, and its trackers.
+    fn company(&self) -> String {
+        let peers = self.0.get("peers").and_then(Json::items);
+        let peers = peers.unwrap_or_default();
+        let mut lines = labelled("peers", &peers.len().to_string());
         if let Some(why) = self.why_alone() {
-            line("no peers", printable(why).into_owned());
+            lines += &labelled("no peers", &printable(why));
         }
         for peer in peers.iter().map(|peer| Torrent(peer, self.1)) {
             let percent = (peer.number("progress") * 100.0).floor();
@@ -224,10 +224,11 @@ impl Torrent<'_> {
             );
         }
         let trackers: Vec<String> = self.trackers().map(|it| it.words()).collect();
-        lines += &format!("{:<12} {}\n", "trackers", trackers.len());
-        for tracker in trackers {
-            lines += &format!("{tracker}\n");
-        }
-        lines
+        lines += &labelled("trackers", &trackers.len().to_string());
+        lines + &trackers.concat()
     }
+}
+
+fn labelled(label: &str, text: &str) -> String {
+    format!("{label:<12} {text}\n")
 }

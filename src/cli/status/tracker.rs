@@ -44,7 +44,7 @@ impl Tracker<'_> {
         self.known("next_announce_time").filter(|_| waits)
     }
 
-    /// It in a line.
+    /// It in a line, with its end.
     pub fn words(&self) -> String {
         let span = |from: u64, to: u64| Span(Duration::from_secs(to.saturating_sub(from)));
         let last = match self.last() {
@@ -71,7 +71,7 @@ impl Tracker<'_> {
             None if self.is("is_backup") => String::from("is asked when others fail"),
             None => String::from("no visit is due"),
         };
-        format!("  {}  {last}; {next}", printable(self.text("announce")))
+        format!("  {}  {last}; {next}\n", printable(self.text("announce")))
     }
 
     /// It as a JSON object. Times are seconds since 1970.

@@ -147,8 +147,8 @@ impl Library {
         self.unlisted.contains(info_hash)
     }
 
-    /// The session takes on a torrent, as `begin` says, under its number and with what is recorded of
-    /// it. `None`: it does not.
+    /// The session takes on a torrent, as `begin` says, under its number and with what is recorded
+    /// of it. `None`: it does not.
     pub(super) fn enrol(
         &mut self,
         (info_hash, mut record): (InfoHash, Record),

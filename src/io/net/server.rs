@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// Answers a request; `None`: with nothing. What it was decides whether the client is closed
-    /// afterwards, see [`Client::answer`]. If the client is gone, nothing happens.
+    /// afterwards, see `Client::answer`. If the client is gone, nothing happens.
     pub fn answer(&mut self, key: ClientKey, text: Option<&str>, heard: Heard) {
         let client = self.clients.get_mut(key.slot);
         if let Some((_, client)) = client.filter(|(serial, _)| *serial == key.serial) {

@@ -14,9 +14,8 @@ use mio::{Interest, Registry, Token};
 use crate::base::{InfoHash, Now, PeerId, limits, sooner};
 use crate::io::net::{Outreach, link};
 use crate::lsd::Lsd;
-use crate::wire::extended::{ExtendedGreeting, HANDSHAKE};
-use crate::wire::handshake::{self, Handshake};
-use crate::wire::message::{self, Message};
+use crate::wire::extended::HANDSHAKE;
+use crate::wire::{ExtendedGreeting, Handshake, Message, handshake, message};
 
 /// Listeners at most: one a family.
 const LISTENERS: usize = 2;
