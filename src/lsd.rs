@@ -26,6 +26,9 @@ pub struct Lsd {
     hosts: SortedMap<IpAddr, (Now, Vec<u16>)>,
 }
 
+/// What the cookie of one begins with that is no peer itself.
+const ASKER: &str = "ask-";
+
 /// One torrent that is announced.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
@@ -44,6 +47,15 @@ impl Lsd {
             at: None,
             sent: None,
             hosts: SortedMap::new(),
+        }
+    }
+
+    /// The same for one that is no peer and asks who is: others of its kind do not count it.
+    pub fn asker(port: u16, seed: u64) -> Lsd {
+        let lsd = Lsd::new(port, seed);
+        Lsd {
+            cookie: format!("{ASKER}{}", lsd.cookie),
+            ..lsd
         }
     }
 
@@ -124,7 +136,9 @@ impl Lsd {
         now: Now,
     ) -> Option<(SocketAddr, Vec<InfoHash>)> {
         let mut search = Search::parse(datagram).ok()?;
-        if search.cookie.as_ref() == Some(&self.cookie) {
+        let asks = |cookie: &String| cookie.starts_with(ASKER);
+        let both_ask = asks(&self.cookie) && search.cookie.as_ref().is_some_and(asks);
+        if search.cookie.as_ref() == Some(&self.cookie) || both_ask {
             return None;
         }
         search.info_hashes.retain(|it| self.wanted.contains_key(it));
@@ -251,6 +265,21 @@ mod tests {
             panic!("it is IPv6")
         };
         assert_eq!((addr.port(), addr.scope_id()), (7000, 3));
+    }
+
+    #[test]
+    fn those_that_ask_are_peers_for_peers_alone() {
+        let from = "10.0.0.2:6771".parse().unwrap();
+        let hears = |mut lsd: Lsd, mut other: Lsd| {
+            lsd.want(hash(1), at(0));
+            other.want(hash(1), at(0));
+            let said = other.turn(at(0)).unwrap().encode(Family::V4);
+            lsd.receive(from, said.as_bytes(), at(0)).is_some()
+        };
+        let asker = |seed| Lsd::asker(6881, seed);
+        assert!(hears(Lsd::new(6881, 1), asker(2)));
+        assert!(hears(asker(1), Lsd::new(6881, 2)));
+        assert!(!hears(asker(1), asker(2)));
     }
 
     #[test]

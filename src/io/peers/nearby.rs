@@ -77,7 +77,7 @@ impl Nearby {
                 .register(socket, Token(token), Interest::READABLE)
                 .map_err(|error| format!("poll: {}", link::plain(&error)))?;
         }
-        let mut lsd = Lsd::new(listeners.port, seed);
+        let mut lsd = Lsd::asker(listeners.port, seed);
         lsd.want(info_hash, now);
         Ok(Nearby {
             ours: Handshake::ours(info_hash, ours),
