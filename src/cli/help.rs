@@ -88,9 +88,9 @@ macro_rules! common {
   -p, --port N          TCP and UDP port to listen on; 0: any
                         (first free of 6881-6889)
       --bind ADDR       local address to listen on and connect from (all)
-      --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT), and dial it
-                        again and again; repeatable. Peers of a link (x.pe) are
-                        given up in time, as those that trackers name
+      --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT), and dial
+                        it again and again; repeatable. Peers of a link (x.pe)
+                        are given up in time, as those that trackers name
       --max-peers N     connections at most (60)
       --memory SIZE     budget for buffers (16M)
       --down RATE       limit of what comes in, bytes a second (none)
