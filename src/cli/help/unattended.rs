@@ -62,8 +62,8 @@ number, percent, rates (of the last seconds), peers, ratio, state and name; with
 N, everything about torrent number N: why it has no peers, its peers, and what
 each of its trackers said last and when it is asked next.
 
-  -C DIR         the folder of brooklet run ($BROOKLET_DIR, else .); it may stand
-                 before the command, too
+  -C DIR         the folder of brooklet run ($BROOKLET_DIR, else .); it may
+                 stand before the command, too
       --json     one JSON object
   -v, --verbose  everything about each torrent
   -h, --help     print this help
