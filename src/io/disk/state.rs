@@ -58,6 +58,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let fresh = PathBuf::from(fresh);
     let made = faults::call(Call::Create, what_of(&fresh), |_| create(&fresh));
     let written = made.and_then(|mut file| {
+        if file.metadata()?.len() > 0 {
+            // A process that was killed left it.
+            faults::call(
+                Call::Resize,
+                || format!("0 {}", fresh.display()),
+                |_| file.set_len(0),
+            )?;
+        }
         let what = || format!("{} {}", hex(bytes), fresh.display());
         faults::call(Call::Fill, what, |short| {
             if !short {
@@ -99,7 +107,6 @@ fn create(path: &Path) -> io::Result<File> {
             continue;
         }
         // Where nothing can be locked, one process has the folder to itself, we hope.
-        file.set_len(0)?;
         return Ok(file);
     }
 }
