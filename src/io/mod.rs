@@ -15,6 +15,8 @@ pub mod signal;
 
 pub mod setup;
 
+mod budget;
+
 pub mod scrape;
 
 pub mod by_url;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mio::{Poll, Waker};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::budget::{buffers, metadata_bytes, shares, sockets};
 use super::claims::{Claims, Taken};
 use super::clock::Clock;
 use super::disk::{DiskError, Pool, Store};
@@ -21,7 +21,7 @@ use super::reactor::Reactor;
 use super::setup::{Ending, Process, Reporter, Setup};
 use super::signal;
 use super::tokens;
-use crate::base::{InfoHash, Now, PeerId, Rng, limits, sorted_by_key};
+use crate::base::{InfoHash, Now, PeerId, Rng, sorted_by_key};
 use crate::peer::FrameLimits;
 use crate::session::{Config, Session, view};
 use crate::torrent::{Report, Source, Then, Us};
@@ -402,45 +402,7 @@ fn config(
         down: process.down,
         up: process.up,
         active: process.active,
+        metadata: metadata_bytes(process.memory),
         after_stay: Then::End,
     }
-}
-
-/// How many sockets there may be for peers: the handles that the system allows, less those that are
-/// needed otherwise.
-fn sockets(max_peers: usize) -> usize {
-    let before = getrlimit(Resource::Nofile);
-    // A user that asks for many peers need not know of `ulimit`.
-    let raised = Rlimit {
-        current: before.maximum,
-        ..before
-    };
-    let allowed = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => before.maximum,
-        Err(_) => before.current,
-    };
-    let handles = allowed.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let content = limits::OPEN_FILES.min(handles / 4);
-    let trackers = limits::TRACKER_CONNECTIONS + limits::TRACKER_SOCKETS;
-    let others = content + trackers + limits::OTHER_HANDLES;
-    max_peers.min(handles.saturating_sub(others)).max(1)
-}
-
-/// How many receive buffers may wait for the disk: a quarter of the budget's worth, and one at
-/// least. `longest`: bytes of the longest frame, whose start a read may leave behind.
-fn buffers(memory: u64, longest: usize) -> usize {
-    let quarter = usize::try_from(memory / 4).unwrap_or(usize::MAX);
-    (quarter / (longest + limits::READ)).clamp(1, limits::BUFFERS)
-}
-
-/// How many peers there may be, and the bytes that each may take, within this budget: the loop's
-/// own buffers come first. Each takes at least the longest frame that may be cut: with less there
-/// are fewer peers instead.
-fn shares(memory: u64, max_peers: usize, longest: usize) -> (usize, usize) {
-    let buffers = buffers(memory, longest) * (longest + limits::READ);
-    let left = usize::try_from(memory)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(limits::MIB + buffers);
-    let most = max_peers.min(left / longest).max(1);
-    (most, (left / most).max(longest))
 }

@@ -9,6 +9,8 @@ pub struct Config {
     pub us: Us,
     /// Connections at most.
     pub max_peers: usize,
+    /// Bytes for short metadata that are being fetched, all together.
+    pub metadata: usize,
     /// Limits in bytes a second.
     pub down: Option<u64>,
     /// See `down`.

@@ -98,6 +98,7 @@ pub(super) fn observe(
 /// metadata, and passes the metadata on once they are whole.
 pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
     session.with(key, |torrent, with| torrent.tell_peers(with, now));
+    share_memory(session, key, now);
     let Some(fetch) = session.torrents.get_mut(key).and_then(fetch_of) else {
         return;
     };
@@ -117,6 +118,26 @@ pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
         session
             .effects
             .push_back(Effect::Metadata { torrent, info });
+    }
+}
+
+/// Says how much of the memory for metadata a torrent needs now, or none any more. Those whose turn
+/// begins or ends by that are planned for, too.
+fn share_memory(session: &mut Session, key: TorrentKey, now: Now) {
+    let short = session.torrents.fetching.short();
+    let fetch = session.torrents.get_mut(key).and_then(fetch_of);
+    let needs = fetch.map(|fetch| fetch.needs(short));
+    if needs.is_none() && session.torrents.fetching.is_idle() {
+        return;
+    }
+    let fetching = &mut session.torrents.fetching;
+    let changed = fetching.ask(key, needs.unwrap_or_default(), now);
+    for other in changed.into_iter().chain([key]) {
+        let room = session.torrents.fetching.room(other);
+        if let Some(fetch) = session.torrents.get_mut(other).and_then(fetch_of) {
+            fetch.set_room(room);
+            session.stir(other);
+        }
     }
 }
 

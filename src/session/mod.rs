@@ -18,6 +18,7 @@ mod incoming;
 mod queue;
 
 mod invariants;
+mod metadata_memory;
 mod torrents;
 
 mod hosts;

@@ -62,7 +62,7 @@ impl Session {
     pub fn new(config: Config, seed: u64, now: Now) -> Session {
         Session {
             slots: Slab::new(),
-            torrents: Torrents::new(config.active, Rng::from_seed(seed)),
+            torrents: Torrents::new(config.active, config.metadata, Rng::from_seed(seed)),
             timers: Timers::default(),
             bans: Bans::default(),
             shared: Shared::default(),

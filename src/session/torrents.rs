@@ -7,6 +7,7 @@ use slab::Slab;
 
 use super::checks::Checks;
 use super::invariants;
+use super::metadata_memory::MetadataMemory;
 use super::queue::Queue;
 use super::timers::Alarms;
 use crate::base::{Block, InfoHash, Now, PeerKey, Rng, SortedMap, SortedSet, TorrentKey};
@@ -28,6 +29,8 @@ pub struct Torrents {
     pub queue: Queue,
     /// Which of them are checked, and which sleep until they are.
     pub checks: Checks,
+    /// Which of them may keep what of metadata that are being fetched.
+    pub fetching: MetadataMemory,
     /// Peers that want something of us, over all torrents.
     interested: usize,
     /// Those that have content to be read from disk and handed to us.
@@ -54,8 +57,9 @@ impl IndexMut<TorrentKey> for Torrents {
 }
 
 impl Torrents {
-    /// None yet. `active`: how many may download at the same time.
-    pub fn new(active: Option<usize>, rng: Rng) -> Torrents {
+    /// None yet. `active`: how many may download at the same time; `metadata`: see
+    /// [`MetadataMemory::new`].
+    pub fn new(active: Option<usize>, metadata: usize, rng: Rng) -> Torrents {
         Torrents {
             slab: Slab::new(),
             plan: Alarms::default(),
@@ -63,6 +67,7 @@ impl Torrents {
             unused: Alarms::default(),
             queue: Queue::new(active),
             checks: Checks::default(),
+            fetching: MetadataMemory::new(metadata),
             interested: 0,
             reading: SortedSet::new(),
             by_hash: SortedMap::new(),

@@ -11,18 +11,21 @@
 //!   several is fetched anew from one of them alone, and then from the next; once it is right,
 //!   every peer that had sent other bytes is known.
 
-use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use crate::base::{InfoHash, Now, PeerKey, SortedMap, SortedSet, limits, sooner};
-use crate::wire::extended::metadata::{BLOCK, blocks};
+use crate::wire::extended::metadata::blocks;
 
 mod asked;
 mod attempt;
+mod ranks;
+mod room;
 
 use asked::Asked;
-pub use attempt::length;
-use attempt::{Attempt, solo_time};
+use attempt::Attempt;
+pub use attempt::{length, solo_time};
+use ranks::Ranks;
+pub use room::{Needs, Room};
 
 /// The fetching of the dictionary.
 #[derive(Debug)]
@@ -31,8 +34,11 @@ pub struct MetadataFetch {
     peers: SortedMap<PeerKey, Asked>,
     /// By the length that peers say there is.
     attempts: SortedMap<u32, Attempt>,
-    /// Strikes of hosts, of those that are gone too.
-    hosts: SortedMap<IpAddr, u32>,
+    ranks: Ranks,
+    /// What may be kept.
+    room: Room,
+    /// That is another than at the last plan.
+    changed: bool,
     /// When the lengths that are fetched had their turn.
     turn_ends: Option<Now>,
     /// Peers that sent wrong blocks and were not reported yet.
@@ -58,7 +64,9 @@ impl MetadataFetch {
             info_hash,
             peers: SortedMap::new(),
             attempts: SortedMap::new(),
-            hosts: SortedMap::new(),
+            ranks: Ranks::default(),
+            room: Room::default(),
+            changed: false,
             turn_ends: None,
             liars: Vec::new(),
             whole: None,
@@ -119,12 +127,7 @@ impl MetadataFetch {
             return false;
         }
         if was_late {
-            // It is slow, and answers what it is asked for.
-            peer.depth = if peer.orderly {
-                1
-            } else {
-                limits::METADATA_DEPTH
-            };
+            peer.on_late_answer();
         }
         if total.is_some() && total != peer.size {
             // The peer has got the metadata meanwhile, or contradicts itself.
@@ -146,7 +149,7 @@ impl MetadataFetch {
             return true;
         };
         if attempt.solo.is_none_or(|(solo, _)| solo == key) {
-            attempt.moved = Some(now);
+            (attempt.moved, attempt.came) = (Some(now), Some(now));
             let block = || (key, data.to_vec());
             attempt.blocks.get_or_insert_with(piece, block);
         }
@@ -171,23 +174,18 @@ impl MetadataFetch {
     /// The peers to ask now, and the block for each.
     pub fn plan(&mut self, now: Now) -> Vec<(PeerKey, u32)> {
         let mut asks = Vec::new();
+        self.changed = false;
         if self.whole.is_some() {
             return asks;
         }
         let mut slow = Vec::new();
         for (&key, peer) in &mut self.peers {
-            let late = |at: &Now| now.since(*at) >= limits::METADATA_LATE;
-            if peer.asked.values().any(late) {
-                // rtorrent answers nothing more if it was asked for several at once.
-                peer.depth = 1;
-                let all = peer.asked.iter().filter(|(_, at)| late(at));
-                peer.late.extend(all.map(|(&piece, _)| piece));
-                peer.asked.retain(|_, at| !late(at));
+            if peer.miss_late(now) {
                 slow.extend(peer.size.map(|_| key));
             }
             peer.until = peer.until.filter(|&at| at > now);
         }
-        self.strike(slow);
+        self.ranks.strike(&mut self.peers, slow);
         for size in self.active(now) {
             self.plan_attempt(size, now, &mut asks);
         }
@@ -208,6 +206,9 @@ impl MetadataFetch {
         if self.whole.is_some() {
             return None;
         }
+        if self.changed {
+            return Some(Now::default());
+        }
         let peers = self.peers.values().map(|peer| {
             let late = peer
                 .asked
@@ -218,7 +219,8 @@ impl MetadataFetch {
         });
         let solos = self.attempts.values();
         let solos = solos.map(|attempt| attempt.solo.map(|(_, until)| until));
-        peers.chain(solos).fold(self.turn_ends, sooner)
+        let own = sooner(self.turn_ends, self.room.wait);
+        peers.chain(solos).fold(own, sooner)
     }
 
     /// The dictionary, once it is whole and right.
@@ -229,6 +231,46 @@ impl MetadataFetch {
     /// Peers that sent something wrong, since the last call.
     pub fn take_liars(&mut self) -> Vec<PeerKey> {
         std::mem::take(&mut self.liars)
+    }
+
+    /// What it could use of the memory for all searches. `short`: see [`Room::short`].
+    pub fn needs(&self, short: u32) -> Needs {
+        let mut needs = Needs::default();
+        if self.whole.is_some() {
+            return needs;
+        }
+        let sizes = self.ranks.sizes(&self.peers);
+        let (shorts, longs): (Vec<u32>, Vec<u32>) = sizes.iter().partition(|it| **it <= short);
+        let shorts = shorts.iter().take(limits::METADATA_SIZES);
+        needs.shorts = shorts.map(|&size| size as usize).sum();
+        needs.longest = longs.into_iter().max().unwrap_or(0);
+        for (size, attempt) in &self.attempts {
+            let moved = &mut needs.moved[usize::from(*size > short)];
+            *moved = (*moved).max(attempt.came);
+        }
+        needs
+    }
+
+    /// It may keep so much from now on: what there is no room for any more is forgotten.
+    pub fn set_room(&mut self, room: Room) {
+        self.changed |= Room { wait: None, ..room }
+            != Room {
+                wait: None,
+                ..self.room
+            };
+        self.room = room;
+        self.keep_bound();
+        for peer in self.peers.values_mut() {
+            let class = peer.size.map(|size| room.bytes(room.is_short(size)));
+            if class == Some(0) {
+                peer.forget_asked();
+            }
+        }
+    }
+
+    /// Bytes of blocks that are kept.
+    pub fn kept(&self) -> usize {
+        self.attempts.values().map(Attempt::bytes).sum()
     }
 
     /// How far it is.
@@ -244,11 +286,10 @@ impl MetadataFetch {
         }
     }
 
-    /// The lengths to fetch now: first those of hosts with the fewest strikes, and of these the
-    /// ones that most hosts name. Where there are several, their hosts get a strike after each
-    /// turn.
+    /// The lengths to fetch now: those in front that there is room for. Where there are several,
+    /// their hosts get a strike after each turn.
     fn active(&mut self, now: Now) -> Vec<u32> {
-        let mut sizes = self.ranked();
+        let mut sizes = self.fitting();
         if sizes.len() < 2 {
             self.turn_ends = None;
         } else if self.turn_ends.is_some_and(|ends| ends <= now) {
@@ -258,9 +299,9 @@ impl MetadataFetch {
             };
             let struck = self.peers.iter().filter(|(_, peer)| had_it(peer));
             let struck = struck.map(|(&key, _)| key).collect();
-            self.strike(struck);
+            self.ranks.strike(&mut self.peers, struck);
             self.turn_ends = None;
-            sizes = self.ranked();
+            sizes = self.fitting();
         }
         if sizes.len() > 1 {
             self.turn_ends.get_or_insert(now + limits::METADATA_TURN);
@@ -277,67 +318,28 @@ impl MetadataFetch {
         sizes
     }
 
-    /// The lengths that peers name, those to fetch first in front.
-    fn ranked(&self) -> Vec<u32> {
-        let mut said: SortedMap<u32, ((u32, u32), SortedSet<IpAddr>)> = SortedMap::new();
-        for peer in self.peers.values() {
-            if let Some(size) = peer.size {
-                let rank = self.rank(peer);
-                let (least, hosts) = said.get_or_insert_with(size, || (rank, SortedSet::new()));
-                *least = rank.min(*least);
-                hosts.insert(peer.host);
-            }
-        }
-        let mut sizes: Vec<u32> = said.keys().copied().collect();
-        sizes.sort_by_key(|size| {
-            let said = said
-                .get(size)
-                .map(|(least, hosts)| (*least, Reverse(hosts.len())));
-            (said, *size)
-        });
-        sizes
-    }
-
-    /// Peers of a lower rank are asked first.
-    fn rank(&self, peer: &Asked) -> (u32, u32) {
-        (
-            self.hosts.get(&peer.host).copied().unwrap_or(0),
-            peer.strikes,
-        )
-    }
-
-    /// Gives these peers a strike, and each of their hosts one.
-    fn strike(&mut self, peers: Vec<PeerKey>) {
-        let mut hosts = SortedSet::new();
-        for key in peers {
-            if let Some(peer) = self.peers.get_mut(&key) {
-                peer.strikes += 1;
-                hosts.insert(peer.host);
-            }
-        }
-        for &host in hosts.iter() {
-            *self.hosts.get_or_insert_with(host, Default::default) += 1;
-        }
-        if self.hosts.len() > limits::METADATA_HOSTS {
-            let here: SortedSet<IpAddr> = self.peers.values().map(|peer| peer.host).collect();
-            self.hosts.retain(|host, _| here.contains(host));
-        }
+    fn fitting(&self) -> Vec<u32> {
+        self.room.fitting(&self.ranks.sizes(&self.peers))
     }
 
     /// Forgets the blocks of the lengths that rank last, where those of all lengths are too many.
     fn keep_bound(&mut self) {
-        let kept = self.attempts.values().map(|attempt| attempt.blocks.len());
-        let mut over = kept.sum::<usize>() * BLOCK as usize;
-        if over <= limits::METADATA_BYTES {
-            return;
-        }
-        for size in self.ranked().into_iter().rev() {
-            if let Some(attempt) = self.attempts.get_mut(&size) {
-                over -= attempt.blocks.len() * BLOCK as usize;
-                attempt.blocks.clear();
+        for short in [true, false] {
+            let room = self.room;
+            let of = |size: &u32| room.is_short(*size) == short;
+            let kept = self.attempts.iter().filter(|(size, _)| of(size));
+            let mut kept: usize = kept.map(|(_, attempt)| attempt.bytes()).sum();
+            if kept <= room.bytes(short) {
+                continue;
             }
-            if over <= limits::METADATA_BYTES {
-                return;
+            for size in self.ranks.sizes(&self.peers).into_iter().rev().filter(of) {
+                if let Some(attempt) = self.attempts.get_mut(&size) {
+                    kept -= attempt.bytes();
+                    attempt.blocks.clear();
+                }
+                if kept <= room.bytes(short) {
+                    break;
+                }
             }
         }
     }
@@ -354,11 +356,11 @@ impl MetadataFetch {
                 return;
             }
             attempt.give_up_solo();
-            self.strike(vec![solo]);
+            self.ranks.strike(&mut self.peers, vec![solo]);
         }
         let named = self.peers.iter().filter(|(_, it)| it.size == Some(size));
         let count = named.clone().count() as u32;
-        let chosen = named.min_by_key(|(key, peer)| (peer.until, self.rank(peer), **key));
+        let chosen = named.min_by_key(|(key, peer)| (peer.until, self.ranks.of(peer), **key));
         let chosen = chosen.map(|(&key, _)| key);
         if let Some(attempt) = self.attempts.get_mut(&size) {
             let time = solo_time(size) * (1 + attempt.tried / count.max(1));
@@ -387,7 +389,7 @@ impl MetadataFetch {
             asked && peer.size == Some(size) && peer.until.is_none()
         };
         let mut keys: Vec<_> = self.peers.iter().filter(may).collect();
-        keys.sort_by_key(|(key, peer)| (self.rank(peer), **key));
+        keys.sort_by_key(|(key, peer)| (self.ranks.of(peer), **key));
         let keys: Vec<PeerKey> = keys.into_iter().map(|(&key, _)| key).collect();
         for most in 1..=limits::METADATA_TWICE {
             for &key in &keys {

@@ -149,12 +149,13 @@ fn what_may_be_asked_for() {
     assert!(refused("--memory", &(limits::MEMORY_LEAST - 1).to_string()));
 }
 
-/// Peers that this much memory has room for, by the book: the loop's own buffers first, then a
-/// share for each peer.
+/// Peers that this much memory has room for, by the book: the loop's own buffers first and the part
+/// for metadata that are fetched, then a share for each peer.
 fn shares(memory: u64) -> usize {
     let buffer = limits::EXTENDED_FRAME + 4 + limits::READ;
     let buffers = (memory as usize / 4 / buffer).clamp(1, limits::BUFFERS);
-    let left = memory as usize - limits::MIB - buffers * buffer;
+    let metadata = (memory / limits::METADATA_PART) as usize;
+    let left = memory as usize - limits::MIB - buffers * buffer - metadata;
     left / (limits::EXTENDED_FRAME + 4)
 }
 

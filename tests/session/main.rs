@@ -20,6 +20,7 @@ mod datagrams;
 mod ending;
 mod exchanging;
 mod fetching;
+mod fetching_many;
 mod impatient;
 mod incoming;
 mod meeting;

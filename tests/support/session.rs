@@ -492,6 +492,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         down: None,
         up: None,
         active: None,
+        metadata: 2 * limits::MIB,
         after_stay: Then::End,
     };
     let order = Order {

@@ -15,6 +15,14 @@ pub const EXTENDED_TOLD: u32 = 100;
 
 /// Bytes of an `info` dictionary that is fetched: 1.6 million piece hashes.
 pub const METADATA_BYTES: usize = 32 * MIB;
+/// Short dictionaries of all torrents that are being fetched take one part in so many of
+/// `--memory`: they are read and gone within seconds.
+pub const METADATA_PART: u64 = 8;
+/// A dictionary is short if it takes at most one part in so many of that: the three lengths that
+/// the peers of one torrent may name leave room for another torrent. By default it has half a
+/// mebibyte, 26,000 pieces. One torrent at a time fetches longer ones, beside `--memory`, since
+/// there is no other way to have a dictionary of [`METADATA_BYTES`].
+pub const METADATA_SHORT: usize = 4;
 /// Blocks of it that one peer may wait for: all of those, as rqbit asks for them at once.
 pub const METADATA_QUEUE: usize = METADATA_BYTES / (16 * KIB);
 /// Blocks of it in flight to one peer. Most clients answer any number; rtorrent only one at a time.

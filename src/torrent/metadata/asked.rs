@@ -42,6 +42,29 @@ impl Asked {
         }
     }
 
+    /// It answered late: it is slow, and answers what it is asked for.
+    pub(super) fn on_late_answer(&mut self) {
+        self.depth = if self.orderly {
+            1
+        } else {
+            limits::METADATA_DEPTH
+        };
+    }
+
+    /// Notes the requests that it has not answered in time; whether there are any.
+    pub(super) fn miss_late(&mut self, now: Now) -> bool {
+        let late = |at: &Now| now.since(*at) >= limits::METADATA_LATE;
+        if !self.asked.values().any(late) {
+            return false;
+        }
+        // rtorrent answers nothing more if it was asked for several at once.
+        self.depth = 1;
+        let all = self.asked.iter().filter(|(_, at)| late(at));
+        self.late.extend(all.map(|(&piece, _)| piece));
+        self.asked.retain(|_, at| !late(at));
+        true
+    }
+
     /// Nothing that it was asked for counts any more.
     pub(super) fn forget_asked(&mut self) {
         self.asked.clear();

@@ -22,6 +22,8 @@ pub(super) struct Attempt {
     doubted: Vec<(PeerKey, u32, Sum)>,
     /// When a block came last, or the peer to ask alone was chosen.
     pub(super) moved: Option<Now>,
+    /// When a block came last.
+    pub(super) came: Option<Now>,
 }
 
 impl Attempt {
@@ -62,11 +64,18 @@ impl Attempt {
         wrong.map(|(key, _, _)| *key)
     }
 
-    /// Removes and returns the bytes of all blocks.
+    /// Removes and returns the bytes of all blocks. Each block is freed when it is copied.
     pub(super) fn take_whole(&mut self) -> Vec<u8> {
-        let blocks = std::mem::take(&mut self.blocks);
-        let blocks = blocks.values().map(|(_, block)| &block[..]);
-        blocks.collect::<Vec<_>>().concat()
+        let mut whole = Vec::with_capacity(self.bytes());
+        for (_, (_, block)) in std::mem::take(&mut self.blocks) {
+            whole.extend(block);
+        }
+        whole
+    }
+
+    /// Bytes of blocks that are kept, as if all were as long as most are.
+    pub(super) fn bytes(&self) -> usize {
+        self.blocks.len() * BLOCK as usize
     }
 
     /// The blocks, all of them, are wrong: they are dropped. Returns their sender if it is one.
@@ -90,7 +99,7 @@ fn sum(block: &[u8]) -> Sum {
 }
 
 /// The time that a peer gets at first to send a dictionary alone.
-pub(super) fn solo_time(size: u32) -> Duration {
+pub fn solo_time(size: u32) -> Duration {
     limits::METADATA_LATE * 2 + limits::METADATA_PACE * blocks(size)
 }
 

@@ -4,6 +4,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::*;
 use crate::base::Duration;
+use crate::wire::extended::metadata::BLOCK;
 
 fn at(seconds: u64) -> Now {
     Now::default() + Duration::from_secs(seconds)
@@ -254,14 +255,14 @@ fn strikes_of_so_many_hosts_are_remembered() {
     for number in 1..=limits::METADATA_HOSTS + 1 {
         let host = IpAddr::from((number as u32).to_be_bytes());
         fetch.on_peer((0, host), Some(9), false, at(0));
-        fetch.strike(vec![0]);
+        fetch.ranks.strike(&mut fetch.peers, vec![0]);
         // With one more only those that are connected are left.
         let left = if number > limits::METADATA_HOSTS {
             1
         } else {
             number
         };
-        assert_eq!(fetch.hosts.len(), left);
+        assert_eq!(fetch.ranks.hosts(), left);
         fetch.on_gone(0);
     }
 }

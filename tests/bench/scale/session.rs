@@ -285,6 +285,7 @@ fn session(count: usize) -> Session {
         down: None,
         up: None,
         active: None,
+        metadata: 2 * limits::MIB,
         after_stay: Then::End,
     };
     let order = Order {

@@ -353,6 +353,7 @@ impl Node {
             down: self.limits.0,
             up: self.limits.1,
             active: self.active,
+            metadata: limits::MIB,
             after_stay: Then::End,
         }
     }

@@ -96,6 +96,7 @@ fn world(script: &mut Script<'_>) -> World {
         down,
         up,
         active: None,
+        metadata: 2 * limits::MIB,
         after_stay: Then::End,
     };
     let order = Order {
