@@ -137,10 +137,10 @@ impl Pending {
         Ok(next)
     }
 
-    /// Goes on with torrents whose files were opened, and frees metadata that no peer asked for
-    /// lately.
+    /// Goes on with torrents whose files were opened, and with peers that wait for metadata; frees
+    /// those that no peer asked for lately.
     pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) {
-        self.files.sweep(now);
+        self.files.turn(session, now);
         if self.opening.is_empty() {
             return;
         }

@@ -5,8 +5,9 @@
 use std::collections::VecDeque;
 
 use super::fault::Fault;
-use crate::base::limits;
+use crate::base::{Now, limits};
 use crate::wire::extended::HANDSHAKE;
+use crate::wire::extended::metadata::blocks;
 use crate::wire::{ExtendedGreeting, Extension, MetadataMessage, PeerExchange};
 
 /// What is known of a peer's extensions.
@@ -20,6 +21,12 @@ pub struct Extensions {
     told: u32,
     /// Blocks of the metadata that it waits for.
     wanted: VecDeque<u32>,
+    /// The one that is being read for it.
+    reading: Option<u32>,
+    /// How many were read for it.
+    served: u32,
+    /// It gets no other before.
+    next_at: Now,
 }
 
 /// What a message of an extension means.
@@ -92,9 +99,34 @@ impl Extensions {
         self.wanted.len()
     }
 
-    /// Removes and returns the next block that it waits for.
-    pub(super) fn next_wanted(&mut self) -> Option<u32> {
-        self.wanted.pop_front()
+    /// When the next block that it waits for may be read; `None`: it waits for none, or for one
+    /// that is being read.
+    pub(super) fn wanted_at(&self) -> Option<Now> {
+        let waits = self.reading.is_none() && !self.wanted.is_empty();
+        waits.then_some(self.next_at)
+    }
+
+    /// Removes and returns the next block that it waits for, if that may be read now. Most peers
+    /// ask for each block once: one that has got all of them several times gets further ones
+    /// slowly.
+    pub(super) fn next_wanted(&mut self, now: Now) -> Option<u32> {
+        self.wanted_at().filter(|&at| at <= now)?;
+        self.reading = self.wanted.pop_front();
+        self.served = self.served.saturating_add(1);
+        let all = blocks(self.ours.metadata_size.unwrap_or(0));
+        if self.served >= all.saturating_mul(limits::METADATA_COPIES) {
+            self.next_at = now.later(limits::METADATA_AGAIN);
+        }
+        self.reading
+    }
+
+    /// A block was read, or cannot be: whether that is the one that it waits for.
+    pub(super) fn on_read(&mut self, piece: u32) -> bool {
+        let waited = self.reading == Some(piece);
+        if waited {
+            self.reading = None;
+        }
+        waited
     }
 }
 
@@ -155,7 +187,30 @@ mod tests {
         assert_eq!(extensions.hear(0, b"de"), Err(Fault::ExtendedFlood));
         assert!((0..limits::METADATA_QUEUE).all(|_| extensions.want(7)));
         assert!(!extensions.want(7));
-        assert_eq!(extensions.next_wanted(), Some(7));
+        assert_eq!(extensions.next_wanted(Now::default()), Some(7));
         assert!(extensions.want(7) && extensions.wanting() == limits::METADATA_QUEUE);
+    }
+    #[test]
+    fn blocks_are_read_one_after_the_other_and_slowly_for_one_that_has_got_all() {
+        let mut extensions = Extensions::default();
+        extensions.greet(ExtendedGreeting {
+            metadata_size: Some(40_000),
+            ..ExtendedGreeting::default()
+        });
+        let all = 3 * limits::METADATA_COPIES;
+        let now = Now::default();
+        for piece in 0..all {
+            assert!(extensions.want(piece % 3));
+            assert_eq!(extensions.wanted_at(), Some(now));
+            assert_eq!(extensions.next_wanted(now), Some(piece % 3));
+            assert_eq!(extensions.next_wanted(now), None, "one is being read");
+            assert!(!extensions.on_read(7) && extensions.on_read(piece % 3));
+            assert!(!extensions.on_read(piece % 3));
+        }
+        assert!(extensions.want(0));
+        let later = now + limits::METADATA_AGAIN;
+        assert_eq!(extensions.next_wanted(now), None);
+        assert_eq!(extensions.wanted_at(), Some(later));
+        assert_eq!(extensions.next_wanted(later), Some(0));
     }
 }

@@ -322,7 +322,9 @@ impl Peer {
             // It is we that do not read.
             silence = silence.max(now.later(limits::CHOKE_ROUND));
         }
-        let keep_alive = self.contact.keep_alive_at();
+        // Where it may have a block now, it waits for others or for a limit.
+        let metadata = self.metadata_at().filter(|&at| at > now);
+        let next = sooner(Some(self.contact.keep_alive_at()), metadata);
         if self.contact.is_clock_stopped() {
             return Some(keep_alive);
         }

@@ -82,12 +82,27 @@ impl Peer {
         self.extensions().is_some_and(|it| it.wanting() > 0)
     }
 
-    /// The next block of the metadata to be sent to it, once it has taken what was sent before.
-    pub fn next_metadata(&mut self) -> Option<u32> {
-        if !self.is_open() || self.unsent() >= BLOCK as usize {
-            return None;
+    /// When the next block of the metadata may be read for it; `None`: it waits for none, or has
+    /// not taken what was sent before.
+    pub fn metadata_at(&self) -> Option<Now> {
+        let takes = self.is_open() && self.unsent() < BLOCK as usize;
+        self.extensions().filter(|_| takes)?.wanted_at()
+    }
+
+    /// The next block of the metadata to be read for it, if that may be now: then
+    /// [`Peer::answer_metadata`] is to follow.
+    pub fn next_metadata(&mut self, now: Now) -> Option<u32> {
+        self.metadata_at()?;
+        self.extensions.as_mut()?.next_wanted(now)
+    }
+
+    /// Sends it the block that was read for it, or says that it cannot be had. Another than the
+    /// one of [`Peer::next_metadata`] is not sent.
+    pub fn answer_metadata(&mut self, piece: u32, message: MetadataMessage<'_>) {
+        let mut extensions = self.extensions.as_mut();
+        if extensions.as_mut().is_some_and(|it| it.on_read(piece)) {
+            self.say_metadata(message);
         }
-        self.extensions.as_mut()?.next_wanted()
     }
 
     /// Asks for a block.

@@ -145,10 +145,10 @@ fn fetch_of(torrent: &mut Torrent) -> Option<&mut Box<MetadataFetch>> {
     torrent.content.as_mut()?.fetch.as_mut()
 }
 
-/// Has the next block of metadata read that a peer waits for, if its queue is short enough. A peer
-/// that has pieces hears that we are interested before we have the metadata: it may have unchoked
-/// us by then.
-pub(super) fn plan_peer(session: &mut Session, key: PeerKey) {
+/// Has the next block of metadata read that a peer waits for, if its queue is short enough; under
+/// an upload limit it waits for that as others do. A peer that has pieces hears that we are
+/// interested before we have the metadata: it may have unchoked us by then.
+pub(super) fn plan_peer(session: &mut Session, key: PeerKey, now: Now) {
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
     };
@@ -156,12 +156,13 @@ pub(super) fn plan_peer(session: &mut Session, key: PeerKey) {
     if life.stage == Stage::Metadata && member.peer.is_open() && member.peer.has_early() {
         member.peer.set_interested(true);
     }
-    if let Some(piece) = member.peer.next_metadata() {
-        session.effects.push_back(Effect::ReadMetadata {
-            torrent,
-            key,
-            piece,
-        });
+    if member.peer.metadata_at().is_none_or(|at| at > now) {
+        return;
+    }
+    if session.upload_allowance(key) == 0 {
+        session.up.queue.join(torrent, key);
+    } else {
+        session.sending().read_metadata(key, now);
     }
 }
 
@@ -183,10 +184,11 @@ pub fn handle_metadata(
     let Some((_, member)) = of_torrent else {
         return;
     };
-    member.peer.say_metadata(match data {
+    let message = match data {
         Some(data) => MetadataMessage::Data { piece, total, data },
         None => MetadataMessage::Reject(piece),
-    });
+    };
+    member.peer.answer_metadata(piece, message);
     session.touch(key);
 }
 

@@ -267,7 +267,7 @@ impl Session {
                 }
             }
         }
-        extending::plan_peer(self, key);
+        extending::plan_peer(self, key, now);
         self.settle_peer(key, now);
     }
 

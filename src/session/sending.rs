@@ -1,9 +1,13 @@
 //! What goes out to peers: bytes that are ready for the network, what of them counts, and which
 //! peer is sent a block next under the upload limits.
 
+use slab::Slab;
+
 use super::budget::Flow;
 use super::torrents::Torrents;
 use crate::base::{BLOCK, Now, PeerKey, TorrentKey, limits};
+use crate::torrent::metadata::length;
+use crate::torrent::{Effect, Effects, Slot};
 
 /// Bytes as they go onto the network. Only [`Session::seal`](super::Session::seal) makes them, and
 /// a peer's socket takes nothing else.
@@ -24,8 +28,10 @@ impl<'a> Sealed<'a> {
 
 /// What of the session has to do with uploading.
 pub(super) struct Sending<'a> {
+    pub slots: &'a mut Slab<Slot>,
     pub torrents: &'a mut Torrents,
     pub up: &'a mut Flow,
+    pub effects: &'a mut Effects,
 }
 
 impl Sending<'_> {
@@ -39,11 +45,51 @@ impl Sending<'_> {
         self.up.queue.charge(torrent, key, content);
     }
 
-    /// See [`Session::next_upload`](super::Session::next_upload).
+    /// See [`Session::await_upload`](super::Session::await_upload).
+    pub(super) fn await_upload(&mut self, key: PeerKey) {
+        let peer = self.slots.get(key).and_then(Slot::peer_of);
+        if let Some((torrent, member)) = peer {
+            if member.peer.uploads_waiting() > 0 {
+                self.up.queue.join(torrent, key);
+            }
+        }
+    }
+
+    /// See [`Session::next_upload`](super::Session::next_upload). Blocks of metadata go out under
+    /// the same limits: the peers whose turn it is to get one are passed over here.
     pub(super) fn next_upload(&mut self, now: Now) -> Option<PeerKey> {
-        let torrents = &mut *self.torrents;
-        self.up
-            .next_peer(now, |torrent| own_limit(torrents, torrent, now))
+        loop {
+            let torrents = &mut *self.torrents;
+            let own = |torrent| own_limit(torrents, torrent, now);
+            let key = self.up.next_peer(now, own)?;
+            if !self.read_metadata(key, now) {
+                return Some(key);
+            }
+            self.await_upload(key);
+        }
+    }
+
+    /// Has the block of metadata read that a peer waits for, if it may have one now. It counts
+    /// under the limits, and not as content.
+    pub(super) fn read_metadata(&mut self, key: PeerKey, now: Now) -> bool {
+        let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
+            return false;
+        };
+        let Some(piece) = member.peer.next_metadata(now) else {
+            return false;
+        };
+        let order = &self.torrents[torrent].order;
+        let size = order.metadata_size.map_or(0, u32::from);
+        let bytes = length(size, piece).unwrap_or(0) as u64;
+        self.torrents[torrent].traffic.up_limit.take(bytes, now);
+        self.up.bucket.take(bytes, now);
+        self.up.queue.charge(torrent, key, bytes);
+        self.effects.push_back(Effect::ReadMetadata {
+            torrent,
+            key,
+            piece,
+        });
+        true
     }
 
     /// See [`Session::next_upload_at`](super::Session::next_upload_at).

@@ -270,12 +270,7 @@ impl Session {
     /// A slot's socket takes more: if blocks wait for it under an upload limit, it waits in
     /// the queue of [`Session::next_upload`].
     pub fn await_upload(&mut self, key: PeerKey) {
-        let peer = self.slots.get(key).and_then(Slot::peer_of);
-        if let Some((torrent, member)) = peer {
-            if member.peer.uploads_waiting() > 0 {
-                self.up.queue.join(torrent, key);
-            }
-        }
+        self.sending().await_upload(key);
     }
 
     /// The slot that is sent a block next under the upload limits; `None`: no peer waits, or the
@@ -392,8 +387,10 @@ impl Session {
     /// What uploading needs.
     pub(super) fn sending(&mut self) -> Sending<'_> {
         Sending {
+            slots: &mut self.slots,
             torrents: &mut self.torrents,
             up: &mut self.up,
+            effects: &mut self.effects,
         }
     }
 

@@ -3,8 +3,8 @@
 
 use std::num::NonZeroU32;
 
-use brooklet::base::{InfoHash, PeerId};
-use brooklet::session::extending;
+use brooklet::base::{Duration, InfoHash, PeerId, limits};
+use brooklet::session::{Change, Command, command, extending};
 use brooklet::torrent::{Order, Report, Stage};
 use brooklet::wire::extended::metadata::BLOCK;
 use brooklet::wire::{ExtendedGreeting, Handshake, Message, MetadataMessage};
@@ -252,6 +252,8 @@ fn peers_are_told_once_the_metadata_are_known() {
             joins(&mut bench, 2, None),
         );
         bench.hears_extended(other);
+        // One is read after the other, so that what waits is not many blocks.
+        assert_eq!(std::mem::take(&mut bench.wanted), [(key, piece)]);
         sends_block(&mut bench, seed, &info(), 0);
         sends_block(&mut bench, seed, &info(), 1);
         learns(&mut bench, whole);
@@ -262,6 +264,76 @@ fn peers_are_told_once_the_metadata_are_known() {
             let off = (Some(0), Some(0), None);
             assert_eq!((said.metadata, said.exchange, said.metadata_size), off);
         } else {
+/// Asks for these blocks, each as often as it stands here.
+fn asks_for(bench: &mut Bench, key: usize, pieces: impl IntoIterator<Item = u32>) {
+    for piece in pieces {
+        let mut payload = Vec::new();
+        MetadataMessage::Request(piece).encode(&mut payload);
+        says(bench, key, OURS, &payload);
+    }
+}
+
+/// Time goes by, and each block that is to be read is sent. Bytes that each peer got.
+fn served(bench: &mut Bench, keys: [usize; 2], span: Duration) -> [u64; 2] {
+    let (torrent, end, mut got) = (bench.torrent, bench.now + span, [0; 2]);
+    while bench.now < end {
+        for (key, piece) in std::mem::take(&mut bench.wanted) {
+            let data = &info()[..BLOCK as usize];
+            extending::handle_metadata(&mut bench.session, (torrent, key), piece, Some(data));
+            got[usize::from(key == keys[1])] += data.len() as u64;
+        }
+        bench.now = bench.now + Duration::from_millis(10);
+        bench.turn();
+        while bench.session.next_upload(bench.now).is_some() {}
+        bench.turn();
+    }
+    got
+}
+
+#[test]
+fn metadata_that_are_sent_keep_to_the_upload_limits_and_are_shared_out() {
+    let length = 400 * BLOCK;
+    for own in [false, true] {
+        let mut bench = Bench::getter_with(4, &[0], |config, order| {
+            order.metadata_size = NonZeroU32::new(length);
+            config.up = Some(200_000).filter(|_| !own);
+        });
+        if own {
+            let (torrent, up) = (Some(bench.torrent), Some(Some(200_000)));
+            let limits = Change { up, down: None };
+            let limit = Command::Limit { torrent, limits };
+            command::perform(&mut bench.session, limit, bench.now).unwrap();
+        }
+        let keys = [joins(&mut bench, 1, None), joins(&mut bench, 2, None)];
+        // One asks for far more than the other.
+        asks_for(&mut bench, keys[0], (0..400).chain(0..400));
+        asks_for(&mut bench, keys[1], 0..100);
+        let got = served(&mut bench, keys, Duration::from_secs(10));
+        let all = got[0] + got[1];
+        assert!((1_800_000..=2_100_000).contains(&all), "{got:?}");
+        assert!(got[0].abs_diff(got[1]) <= 2 * u64::from(BLOCK), "{got:?}");
+        assert_eq!(bench.progress().up_rate, 0, "it is no content");
+        bench.session.assert_invariants();
+    }
+}
+
+#[test]
+fn a_peer_that_asks_for_ever_gets_metadata_slowly() {
+    let mut bench = Bench::getter_with(4, &[0], |_, order| {
+        order.metadata_size = NonZeroU32::new(10 * BLOCK)
+    });
+    let keys = [joins(&mut bench, 1, None), joins(&mut bench, 2, None)];
+    asks_for(&mut bench, keys[0], (0..200).map(|number| number % 10));
+    let [got, _] = served(&mut bench, keys, Duration::from_secs(10));
+    let fast = 10 * limits::METADATA_COPIES;
+    let slow = 10_000 / limits::METADATA_AGAIN.as_millis() as u32;
+    let blocks = got as u32 / BLOCK;
+    assert!(
+        (fast + slow - 2..=fast + slow + 1).contains(&blocks),
+        "{blocks}"
+    );
+}
+
             assert_eq!(
                 (said.metadata, said.metadata_size),
                 (Some(OURS), Some(length))

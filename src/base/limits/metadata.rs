@@ -59,6 +59,19 @@ pub const EARLY_HAVES: usize = 1_000;
 pub const METADATA_KEPT: Duration = Duration::from_secs(30);
 
 // A `.torrent` by its URL
+/// How many times a peer may have a whole dictionary of us as fast as it takes it: some ask for
+/// blocks twice that come late.
+pub const METADATA_COPIES: u32 = 2;
+/// After that it gets a block each time that this has passed.
+pub const METADATA_AGAIN: Duration = Duration::from_millis(250);
+/// Bytes of dictionaries that are kept in memory since peers ask for them: a few long ones, or some
+/// hundred usual ones. One that is longer is kept alone.
+pub const METADATA_CACHE: usize = 16 * MIB;
+/// Dictionaries that are kept, among them those that could not be read.
+pub const METADATA_CACHED: usize = 64;
+/// Bytes of `.torrent` files that are read and hashed a second since peers ask for dictionaries
+/// that are not kept: a tenth of the time at most, on a slow machine.
+pub const METADATA_READ: u32 = 16 * MIB as u32;
 
 /// Redirects followed from a URL that a user names: mirrors and link shorteners take a few.
 pub const URL_REDIRECTS: u32 = 10;
