@@ -58,6 +58,9 @@ pub enum Fault {
     Poisoner,
     /// Both ends have everything that the other could want.
     NoUse,
+    /// The torrent has turned out to be private, and neither the user nor a tracker has named the
+    /// peer (BEP 27).
+    Private,
     /// A better use for the connection's place turned up.
     Replaced,
     /// Our content cannot be read any more.
@@ -87,6 +90,7 @@ impl Fault {
             | Fault::Closed
             | Fault::Network(_)
             | Fault::NotReading
+            | Fault::Private
             | Fault::Replaced
             | Fault::Stopping
             | Fault::Unreadable
@@ -146,6 +150,7 @@ impl fmt::Display for Fault {
             Fault::Network(why) => write!(f, "{why}"),
             Fault::Poisoner => write!(f, "it sent data that do not match the torrent"),
             Fault::NoUse => write!(f, "neither of us needs anything of the other"),
+            Fault::Private => write!(f, "the torrent is private, and no tracker named it"),
             Fault::Replaced => write!(f, "its place was needed for another peer"),
             Fault::Unreadable => write!(f, "our content cannot be read"),
             Fault::Stopping => write!(f, "this client is leaving"),
@@ -190,6 +195,7 @@ mod tests {
             Fault::Network("connection refused".to_string()),
             Fault::Poisoner,
             Fault::NoUse,
+            Fault::Private,
             Fault::Replaced,
             Fault::Unreadable,
             Fault::Stopping,

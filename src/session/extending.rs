@@ -231,6 +231,29 @@ fn greet_again(session: &mut Session, key: PeerKey) {
     });
 }
 
+/// A torrent that has turned out to be private leaves the peers that the DHT, other peers and the
+/// local network have found (BEP 27). One that dialed us may have found us in the same way: where
+/// there are trackers, these may have told it of us, too, so it stays.
+fn leave_found(session: &mut Session, key: TorrentKey, now: Now) {
+    session.torrents[key].candidates.forget_found();
+    let torrent = &session.torrents[key];
+    let has_trackers = !torrent.trackers.is_empty();
+    let is_found = |peer: &PeerKey| {
+        session.slots.get(*peer).is_some_and(|slot| {
+            let addr = slot.addr();
+            if slot.is_outbound() {
+                !torrent.candidates.knows(addr)
+            } else {
+                !has_trackers && !torrent.candidates.knows_host(addr.ip())
+            }
+        })
+    };
+    let found: Vec<PeerKey> = torrent.members.iter().copied().filter(is_found).collect();
+    for peer in found {
+        session.hang_up(peer, Fault::Private, now);
+    }
+}
+
 /// The metadata of a torrent are there, and its files opened: it goes on as if it had begun with
 /// them. Peers that it has met stay.
 pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
@@ -240,6 +263,9 @@ pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
     }
     let about = (order.name.clone(), order.size, order.geometry.pieces());
     report_metadata(session, key, &about, now);
+    if order.is_private() {
+        leave_found(session, key, now);
+    }
     session.torrents.describe(key, order, &us, now);
     let (local, members) = {
         let torrent = &session.torrents[key];

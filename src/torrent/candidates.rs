@@ -392,6 +392,16 @@ impl Candidates {
         last.is_some()
     }
 
+    /// Whether this address is known.
+    pub fn knows(&self, addr: SocketAddr) -> bool {
+        self.known.contains_key(&canonical(addr))
+    }
+
+    /// Whether any address of this host is known.
+    pub fn knows_host(&self, ip: IpAddr) -> bool {
+        self.known.range(ports(ip.to_canonical())).next().is_some()
+    }
+
     /// The torrent is private (BEP 27): only addresses of its user, of the link that its user has
     /// named, and of its trackers remain.
     pub fn forget_found(&mut self) {

@@ -24,9 +24,6 @@ impl Torrent {
                 content.exchange = before.exchange;
             }
         }
-        if order.is_private() {
-            self.candidates.forget_found();
-        }
         self.content = Some(Box::new(content));
         self.order = order;
         if self.life.stage == Stage::Metadata {

@@ -149,7 +149,9 @@ fn it_ends_when_a_torrent_turns_out_to_be_private() {
         let info_hash = whole.info_hash;
         bench.begins(|config, order| {
             config.max_peers = 2;
-            *order = Order::of_link(info_hash, "x".into(), Vec::new());
+            // A tracker may have told them of us.
+            let tracker = String::from("http://192.0.2.99/announce");
+            *order = Order::of_link(info_hash, "x".into(), vec![vec![tracker]]);
             order.pex = true;
         });
         bench.turn();

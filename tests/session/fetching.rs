@@ -30,6 +30,7 @@ fn bench() -> (Bench, Order) {
     bench.setting.local.info_hash = info_hash;
     let mut whole = bench.order();
     whole.info_hash = info_hash;
+    whole.metadata_size = NonZeroU32::new(info().len() as u32);
     bench.begins(|_, order| *order = Order::of_link(info_hash, "x".into(), Vec::new()));
     bench.turn();
     (bench, whole)
@@ -186,13 +187,36 @@ fn wrong_metadata_cost_only_the_peers_that_sent_them() {
 #[test]
 fn a_long_bitfield_may_come_before_the_metadata_if_these_are_long() {
     let (mut bench, _) = bench();
-    let long = "bitfield ".to_string() + &"ff".repeat(20_000);
-    let known = joins(&mut bench, 1, Some(8 << 20));
-    bench.says(known, &long);
-    assert!(!bench.is_gone(known));
-    let unknown = joins(&mut bench, 2, None);
-    bench.says(unknown, &long);
-    assert!(bench.is_gone(unknown));
+    let bitfield = |bytes: usize| "bitfield ".to_string() + &"ff".repeat(bytes);
+    // The most pieces that metadata may name which are fetched, 20 bytes each.
+    let most = (limits::METADATA_BYTES / 20).div_ceil(8);
+    for (number, (size, bytes, stays)) in (1..).zip([
+        (Some(8 << 20), 20_000, true),
+        (None, 20_000, true),
+        (None, most, true),
+        (None, most + 1, false),
+        (Some(40_000), 20_000, false),
+    ]) {
+        let key = joins(&mut bench, number, size);
+        bench.says(key, &bitfield(bytes));
+        assert_eq!(!bench.is_gone(key), stays, "{size:?}, {bytes} bytes");
+        bench.session.assert_invariants();
+    }
+}
+
+#[test]
+fn a_long_bitfield_that_comes_early_counts_once_the_metadata_are_there() {
+    let (mut bench, whole) = bench();
+    let size = Some(info().len() as u32);
+    let key = bench.join(1, true);
+    // It begins with that, as old clients do, and says what it speaks after that.
+    bench.says(key, &("bitfield ".to_string() + &"ff".repeat(20_000)));
+    let seed = joins(&mut bench, 2, size);
+    (0..2).for_each(|piece| sends_block(&mut bench, seed, &info(), piece));
+    learns(&mut bench, whole);
+    // It is one of another torrent, and is known as that now.
+    assert!(bench.is_gone(key) && !bench.is_gone(seed));
+    assert!(ended_since(&bench, "its bitfield does not fit the torrent"));
 }
 
 #[test]
@@ -310,6 +334,34 @@ fn metadata_that_are_sent_keep_to_the_upload_limits_and_are_shared_out() {
         asks_for(&mut bench, keys[1], 0..100);
         let got = served(&mut bench, keys, Duration::from_secs(10));
         let all = got[0] + got[1];
+/// BEP 10: the handshake "may be sent multiple times during the life-time of this connection", to
+/// add extensions and take them back.
+#[test]
+fn peers_are_told_once_the_metadata_are_known() {
+    let length = info().len() as u32;
+    for private in [false, true] {
+        let (mut bench, mut whole) = bench();
+        // A tracker may have told them of us.
+        let (info_hash, tracker) = (whole.info_hash, String::from("http://192.0.2.99/announce"));
+        bench
+            .begins(|_, order| *order = Order::of_link(info_hash, "x".into(), vec![vec![tracker]]));
+        bench.turn();
+        whole.metadata_size = NonZeroU32::new(length).filter(|_| !private);
+        let (seed, other) = (
+            joins(&mut bench, 1, Some(length)),
+            joins(&mut bench, 2, None),
+        );
+        bench.hears_extended(other);
+        sends_block(&mut bench, seed, &info(), 0);
+        sends_block(&mut bench, seed, &info(), 1);
+        learns(&mut bench, whole);
+        let heard = bench.hears_extended(other);
+        let said = heard.iter().find(|(id, _)| *id == 0).unwrap();
+        let said = ExtendedGreeting::parse(&said.1).unwrap();
+        if private {
+            let off = (Some(0), Some(0), None);
+            assert_eq!((said.metadata, said.exchange, said.metadata_size), off);
+        } else {
         assert!((1_800_000..=2_100_000).contains(&all), "{got:?}");
         assert!(got[0].abs_diff(got[1]) <= 2 * u64::from(BLOCK), "{got:?}");
         assert_eq!(bench.progress().up_rate, 0, "it is no content");

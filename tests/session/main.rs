@@ -27,6 +27,7 @@ mod meeting;
 mod nearby;
 mod nodes;
 mod places;
+mod private;
 mod rates;
 mod serving;
 mod sleeping;
