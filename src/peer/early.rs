@@ -12,6 +12,8 @@ pub struct Early {
     haves: Vec<u32>,
     /// Pieces that it lets us have though it chokes us.
     allowed: Vec<u32>,
+    /// Bytes that a frame with its bitfield may have beyond the usual ones.
+    pub granted: usize,
 }
 
 #[derive(Debug, Default)]

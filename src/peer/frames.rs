@@ -11,26 +11,40 @@ use crate::wire::message::{BITFIELD, EXTENDED, PREFIX};
 pub struct FrameLimits {
     /// Bytes of a frame with a bitfield, which has a bit a piece.
     bitfield: usize,
+    /// Bytes of a frame as long as the byte has not come that says which message is in it.
+    unknown: usize,
 }
 
 impl FrameLimits {
     /// The limits in a torrent of this many pieces.
     pub fn of(pieces: u32) -> FrameLimits {
+        let bitfield = Bits::bytes(pieces).saturating_add(1);
         FrameLimits {
-            bitfield: Bits::bytes(pieces).saturating_add(1),
+            bitfield,
+            unknown: bitfield.max(limits::EXTENDED_FRAME),
         }
     }
 
     /// The limits while there are no metadata. `size`: bytes of these, as the peer says: each piece
-    /// takes 20 of them.
+    /// takes 20 of them; `None`: it has not said it.
     pub fn early(size: Option<u32>) -> FrameLimits {
-        let size = size.filter(|&size| size as usize <= limits::METADATA_BYTES);
-        FrameLimits::of(size.unwrap_or(0) / 20)
+        let most = limits::METADATA_BYTES as u32;
+        FrameLimits::of(size.map_or(most, |size| size.min(most)) / 20)
+    }
+
+    /// The same, but longer than usual a bitfield may be by what it was granted (in bytes of its
+    /// frame) alone.
+    pub fn granted(self, bytes: usize) -> FrameLimits {
+        let usual = limits::EXTENDED_FRAME.max(bytes);
+        FrameLimits {
+            bitfield: self.bitfield.min(usual),
+            ..self
+        }
     }
 
     /// Bytes of the longest frame, the four bytes of its length included.
     pub fn longest(self) -> usize {
-        PREFIX.saturating_add(self.any())
+        PREFIX.saturating_add(self.bitfield.max(limits::EXTENDED_FRAME))
     }
 
     /// Refuses a frame of `len` bytes, its length not counted, that is longer than its message may
@@ -43,21 +57,16 @@ impl FrameLimits {
             Some(BITFIELD) => self.bitfield,
             Some(EXTENDED) => limits::EXTENDED_FRAME,
             Some(_) => limits::BLOCK_FRAME,
-            None => self.any(),
+            None => self.unknown,
         };
         let bytes = len as usize;
         if bytes <= most {
             Ok(())
-        } else if id == Some(BITFIELD) && bytes <= self.any() {
+        } else if id == Some(BITFIELD) && bytes <= self.unknown {
             Err(Fault::BadBitfield)
         } else {
             Err(Fault::TooLong(len))
         }
-    }
-
-    /// Bytes of the longest frame of any kind.
-    fn any(self) -> usize {
-        self.bitfield.max(limits::EXTENDED_FRAME)
     }
 }
 
@@ -87,13 +96,30 @@ mod tests {
     fn before_the_metadata_a_bitfield_is_as_long_as_they_allow() {
         let early = FrameLimits::early(Some(16_000_000));
         assert_eq!(early, FrameLimits::of(800_000));
-        let absurd = limits::METADATA_BYTES as u32 + 1;
-        for size in [None, Some(absurd)] {
-            assert_eq!(
-                FrameLimits::early(size).longest(),
-                limits::EXTENDED_FRAME + 4
-            );
+        let most = FrameLimits::of(limits::METADATA_BYTES as u32 / 20);
+        for size in [None, Some(limits::METADATA_BYTES as u32 + 1)] {
+            assert_eq!(FrameLimits::early(size), most);
         }
+    }
+
+    #[test]
+    fn a_long_bitfield_before_the_metadata_needs_a_grant() {
+        let early = FrameLimits::early(None);
+        let without = early.granted(0);
+        assert_eq!(without.longest(), limits::EXTENDED_FRAME + 4);
+        assert_eq!(without.check(17_408, Some(BITFIELD)), Ok(()));
+        let refused = Err(Fault::BadBitfield);
+        assert_eq!(without.check(17_409, Some(BITFIELD)), refused);
+        // Before its kind is known it may become one.
+        assert_eq!(without.check(200_000, None), Ok(()));
+        let granted = early.granted(200_000);
+        assert_eq!(granted.longest(), 200_004);
+        assert_eq!(granted.check(200_000, Some(BITFIELD)), Ok(()));
+        assert_eq!(granted.check(200_001, Some(BITFIELD)), refused);
+        // No more than the length that the peer itself has named allows.
+        let short = FrameLimits::early(Some(1_000)).granted(200_000);
+        assert_eq!(short.check(8, Some(BITFIELD)), Ok(()));
+        assert_eq!(short.check(9, Some(BITFIELD)), refused);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::phase::{Step, step};
 use super::request::Arrival;
 use crate::base::{Bits, Block, Holdings, Now, limits};
 use crate::wire::Message;
+use crate::wire::message::{BITFIELD, PREFIX, frame_len};
 
 impl Peer {
     /// Takes the next message off the input. `None`: it is used up, and the start of a cut frame is
@@ -21,6 +22,9 @@ impl Peer {
         now: Now,
     ) -> Result<Option<Event<'a>>, Fault> {
         self.contact.on_heard(now);
+        if let Some(bytes) = self.long_bitfield(input.rest()) {
+            return Ok(Some(Event::LongBitfield(bytes)));
+        }
         while let Some(frame) = input.next_frame(self.frame_limits())? {
             if self.is_overfull() {
                 return Err(Fault::NotReading);
@@ -35,6 +39,9 @@ impl Peer {
             if let Some(event) = self.on_message(message, now)? {
                 return Ok(Some(event));
             }
+            if let Some(bytes) = self.long_bitfield(input.rest()) {
+                return Ok(Some(Event::LongBitfield(bytes)));
+            }
         }
         self.keep(input);
         Ok(None)
@@ -42,11 +49,38 @@ impl Peer {
 
     /// How long its frames may be.
     pub fn frame_limits(&self) -> FrameLimits {
-        if self.early.is_none() {
-            return FrameLimits::of(self.local.geometry.pieces());
+        match &self.early {
+            None => FrameLimits::of(self.local.geometry.pieces()),
+            Some(early) => self.early_limits().granted(early.granted),
         }
+    }
+
+    fn early_limits(&self) -> FrameLimits {
         let theirs = self.extensions().map(|it| it.theirs());
         FrameLimits::early(theirs.and_then(|it| it.metadata_size))
+    }
+
+    /// Bytes of the frame that begins here, if that is a bitfield for which there is no grant yet.
+    fn long_bitfield(&self, rest: &[u8]) -> Option<usize> {
+        self.early.as_ref()?;
+        let (len, id) = (frame_len(rest)?, rest.get(PREFIX).copied());
+        let is_bitfield = id == Some(BITFIELD);
+        let allowed = self.early_limits().check(len, id).is_ok();
+        let waits = is_bitfield && allowed && self.frame_limits().check(len, id).is_err();
+        waits.then_some(len as usize)
+    }
+
+    /// There is memory for a bitfield whose frame has this many bytes.
+    pub fn grant_bitfield(&mut self, bytes: usize) {
+        if let Some(early) = &mut self.early {
+            early.granted = bytes;
+        }
+    }
+
+    /// Bytes that its bitfield may take while there are no metadata, if that is longer than is
+    /// usual.
+    pub fn granted_bitfield(&self) -> usize {
+        self.early.as_ref().map_or(0, |early| early.granted)
     }
 
     /// There are no metadata yet: messages about pieces are kept until [`Peer::learn`].

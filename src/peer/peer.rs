@@ -26,6 +26,9 @@ pub enum Event<'a> {
     /// It said which pieces it has: see [`Peer::holdings`]. These are the pieces that it was
     /// thought to have before.
     Holdings(Holdings),
+    /// It begins to send a bitfield whose frame has this many bytes, longer than is usual, and
+    /// there are no metadata yet: answer with [`Peer::grant_bitfield`], or hang up.
+    LongBitfield(usize),
     /// It has one more piece.
     Have(u32),
     /// It does not answer our requests any more; these are off.
@@ -326,10 +329,10 @@ impl Peer {
         let metadata = self.metadata_at().filter(|&at| at > now);
         let next = sooner(Some(self.contact.keep_alive_at()), metadata);
         if self.contact.is_clock_stopped() {
-            return Some(keep_alive);
+            return next;
         }
         let requests = self.requests.next_deadline(now);
-        sooner(Some(silence.min(keep_alive)), requests)
+        sooner(sooner(Some(silence), next), requests)
     }
 }
 

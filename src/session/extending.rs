@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use super::early_bitfields;
 use super::session::Session;
 use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Event, Fault};
@@ -58,9 +59,8 @@ pub(super) fn observe(
                 (Some(fetch), None) => fetch.on_gone(key),
                 (None, _) => {}
             }
-            let limits = member.peer.frame_limits();
-            session.torrents.allow_frames(limits);
         }
+        Event::LongBitfield(bytes) => return early_bitfields::grant(session, (key, bytes), now),
         Event::Node(port) if torrent.order.dht => {
             let node = SocketAddr::new(member.peer.addr().ip(), port);
             session.finding.add_nodes(&[node]);

@@ -361,10 +361,8 @@ impl Session {
             Event::Rejected(block) => self.give_back(key, &[block]),
             Event::Interested(_) => content.choking.set_due(),
             Event::Requested(block) => return self.requested(key, block, now),
-            Event::Extended | Event::Exchange(_) | Event::Metadata(_) | Event::Node(_) => {
-                return extending::observe(self, key, event, now);
-            }
             Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => {}
+            _ => return extending::observe(self, key, event, now),
         }
         Ok(())
     }

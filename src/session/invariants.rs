@@ -7,7 +7,7 @@ use slab::Slab;
 use super::budget::Connections;
 use super::fair_shares::FairShares;
 use crate::base::limits;
-use crate::peer::{FrameLimits, Local, Peer};
+use crate::peer::{Local, Peer};
 use crate::pieces::Pieces;
 use crate::torrent::{Member, Slot, Torrent, lent};
 use crate::wire::message::frame_len;
@@ -57,7 +57,7 @@ pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>) {
 }
 
 fn check_bounds(peer: &Peer, local: &Local) {
-    let frame = FrameLimits::of(local.geometry.pieces()).longest();
+    let frame = peer.frame_limits().longest();
     assert!(peer.cut().len() < frame || frame_len(peer.cut()).is_none());
     assert!(peer.in_flight() <= limits::DEPTH_MOST);
     assert!(peer.uploads_waiting() <= limits::QUEUED_UPLOADS);

@@ -33,6 +33,7 @@ mod tracer;
 #[allow(clippy::module_inception)]
 pub mod session;
 
+mod early_bitfields;
 pub mod extending;
 mod meeting;
 mod parting;

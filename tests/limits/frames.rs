@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use brooklet::base::{BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, PeerId, limits};
 use brooklet::peer::{Fault, FrameLimits, Input, Local, Peer};
+use brooklet::torrent::{Order, Report};
 use brooklet::wire::message::PIECE_HEADER;
 use brooklet::wire::{Handshake, Message};
 
@@ -363,4 +364,38 @@ fn bytes_asked_for_at_once() {
         usual.iter().all(|&lot| lot >= least && lot < 2 * least),
         "{lots:?}"
     );
+}
+
+#[test]
+fn long_bitfields_that_come_early_are_bounded_over_all_peers() {
+    let mut bench = Bench::getter(4, &[]);
+    let info_hash = bench.setting.local.info_hash;
+    bench.begins(|_, order| *order = Order::of_link(info_hash, "x".into(), Vec::new()));
+    bench.turn();
+    let bitfield = |bytes: usize| "bitfield ".to_string() + &"ff".repeat(bytes);
+    let most = (limits::METADATA_BYTES / 20).div_ceil(8);
+    let fitting = limits::EARLY_BITFIELDS / (most + 1);
+    let mut long = Vec::new();
+    for number in 0..fitting {
+        let key = bench.join(10 + number as u8, true);
+        bench.says(key, &bitfield(most));
+        assert!(!bench.is_gone(key));
+        long.push(key);
+    }
+    // One more of that length does not fit, and takes no other's place.
+    let late = bench.join(1, true);
+    bench.says(late, &bitfield(most));
+    assert!(bench.is_gone(late));
+    assert!(long.iter().all(|&key| !bench.is_gone(key)));
+    // A shorter one does take the place of the longest.
+    bench.reports.clear();
+    for number in 100..130 {
+        let key = bench.join(number, true);
+        bench.says(key, &bitfield(20_000));
+        assert!(!bench.is_gone(key));
+    }
+    let replaced = |report: &Report| matches!(report, Report::Disconnected { .. });
+    let gone = bench.reports.iter().filter(|it| replaced(it)).count();
+    assert_eq!(gone, 2, "of the long ones");
+    bench.session.assert_invariants();
 }

@@ -185,7 +185,7 @@ fn wrong_metadata_cost_only_the_peers_that_sent_them() {
 }
 
 #[test]
-fn a_long_bitfield_may_come_before_the_metadata_if_these_are_long() {
+fn a_long_bitfield_may_come_before_the_length_of_the_metadata_is_known() {
     let (mut bench, _) = bench();
     let bitfield = |bytes: usize| "bitfield ".to_string() + &"ff".repeat(bytes);
     // The most pieces that metadata may name which are fetched, 20 bytes each.
@@ -251,8 +251,9 @@ fn blocks_are_sent_in_the_order_of_requests() {
         .count();
     assert_eq!(rejects, 2);
     let torrent = bench.torrent;
-    assert_eq!(std::mem::take(&mut bench.wanted), [(key, 0), (key, 1)]);
     for piece in 0..2 {
+        // One is read after the other, so that what waits is not many blocks.
+        assert_eq!(std::mem::take(&mut bench.wanted), [(key, piece)]);
         let data = &info()[..BLOCK as usize];
         extending::handle_metadata(&mut bench.session, (torrent, key), piece, Some(data));
         bench.turn();
@@ -263,31 +264,6 @@ fn blocks_are_sent_in_the_order_of_requests() {
     assert_eq!(bench.wanted, []);
 }
 
-/// BEP 10: the handshake "may be sent multiple times during the life-time of this connection", to
-/// add extensions and take them back.
-#[test]
-fn peers_are_told_once_the_metadata_are_known() {
-    let length = info().len() as u32;
-    for private in [false, true] {
-        let (mut bench, mut whole) = bench();
-        whole.metadata_size = NonZeroU32::new(length).filter(|_| !private);
-        let (seed, other) = (
-            joins(&mut bench, 1, Some(length)),
-            joins(&mut bench, 2, None),
-        );
-        bench.hears_extended(other);
-        // One is read after the other, so that what waits is not many blocks.
-        assert_eq!(std::mem::take(&mut bench.wanted), [(key, piece)]);
-        sends_block(&mut bench, seed, &info(), 0);
-        sends_block(&mut bench, seed, &info(), 1);
-        learns(&mut bench, whole);
-        let heard = bench.hears_extended(other);
-        let said = heard.iter().find(|(id, _)| *id == 0).unwrap();
-        let said = ExtendedGreeting::parse(&said.1).unwrap();
-        if private {
-            let off = (Some(0), Some(0), None);
-            assert_eq!((said.metadata, said.exchange, said.metadata_size), off);
-        } else {
 /// Asks for these blocks, each as often as it stands here.
 fn asks_for(bench: &mut Bench, key: usize, pieces: impl IntoIterator<Item = u32>) {
     for piece in pieces {
@@ -334,6 +310,30 @@ fn metadata_that_are_sent_keep_to_the_upload_limits_and_are_shared_out() {
         asks_for(&mut bench, keys[1], 0..100);
         let got = served(&mut bench, keys, Duration::from_secs(10));
         let all = got[0] + got[1];
+        assert!((1_800_000..=2_100_000).contains(&all), "{got:?}");
+        assert!(got[0].abs_diff(got[1]) <= 2 * u64::from(BLOCK), "{got:?}");
+        assert_eq!(bench.progress().up_rate, 0, "it is no content");
+        bench.session.assert_invariants();
+    }
+}
+
+#[test]
+fn a_peer_that_asks_for_ever_gets_metadata_slowly() {
+    let mut bench = Bench::getter_with(4, &[0], |_, order| {
+        order.metadata_size = NonZeroU32::new(10 * BLOCK)
+    });
+    let keys = [joins(&mut bench, 1, None), joins(&mut bench, 2, None)];
+    asks_for(&mut bench, keys[0], (0..200).map(|number| number % 10));
+    let [got, _] = served(&mut bench, keys, Duration::from_secs(10));
+    let fast = 10 * limits::METADATA_COPIES;
+    let slow = 10_000 / limits::METADATA_AGAIN.as_millis() as u32;
+    let blocks = got as u32 / BLOCK;
+    assert!(
+        (fast + slow - 2..=fast + slow + 1).contains(&blocks),
+        "{blocks}"
+    );
+}
+
 /// BEP 10: the handshake "may be sent multiple times during the life-time of this connection", to
 /// add extensions and take them back.
 #[test]
@@ -362,30 +362,6 @@ fn peers_are_told_once_the_metadata_are_known() {
             let off = (Some(0), Some(0), None);
             assert_eq!((said.metadata, said.exchange, said.metadata_size), off);
         } else {
-        assert!((1_800_000..=2_100_000).contains(&all), "{got:?}");
-        assert!(got[0].abs_diff(got[1]) <= 2 * u64::from(BLOCK), "{got:?}");
-        assert_eq!(bench.progress().up_rate, 0, "it is no content");
-        bench.session.assert_invariants();
-    }
-}
-
-#[test]
-fn a_peer_that_asks_for_ever_gets_metadata_slowly() {
-    let mut bench = Bench::getter_with(4, &[0], |_, order| {
-        order.metadata_size = NonZeroU32::new(10 * BLOCK)
-    });
-    let keys = [joins(&mut bench, 1, None), joins(&mut bench, 2, None)];
-    asks_for(&mut bench, keys[0], (0..200).map(|number| number % 10));
-    let [got, _] = served(&mut bench, keys, Duration::from_secs(10));
-    let fast = 10 * limits::METADATA_COPIES;
-    let slow = 10_000 / limits::METADATA_AGAIN.as_millis() as u32;
-    let blocks = got as u32 / BLOCK;
-    assert!(
-        (fast + slow - 2..=fast + slow + 1).contains(&blocks),
-        "{blocks}"
-    );
-}
-
             assert_eq!(
                 (said.metadata, said.metadata_size),
                 (Some(OURS), Some(length))

@@ -121,6 +121,7 @@ pub fn heard_words(heard: &Heard<'_>) -> String {
 pub fn event_words(event: &Event<'_>) -> String {
     match event {
         Event::Holdings(_) => "event holdings".to_string(),
+        Event::LongBitfield(bytes) => format!("event long bitfield, {bytes} bytes"),
         Event::Have(piece) => format!("event have {piece}"),
         Event::Choked(dropped) => {
             let dropped: Vec<String> = dropped

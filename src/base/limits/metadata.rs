@@ -52,6 +52,11 @@ pub const METADATA_HOSTS: usize = 1_000;
 /// A peer that is asked for a whole dictionary alone gets so long for a block at first, beside
 /// twice [`METADATA_LATE`]: 160 KiB a second, an ordinary uplink.
 pub const METADATA_PACE: Duration = Duration::from_millis(100);
+/// Bytes of bitfields that peers of all torrents have sent before the metadata are there, of those
+/// with more than 139,000 pieces; shorter ones are no longer than other messages. Each of two
+/// hundred peers may have 160,000 pieces, or some dozen of them 1.6 million, the most that
+/// [`METADATA_BYTES`] allows.
+pub const EARLY_BITFIELDS: usize = 4 * MIB;
 /// Pieces that a peer names one by one before the metadata is there, and that are remembered.
 pub const EARLY_HAVES: usize = 1_000;
 /// How long the metadata are kept in memory after they were asked for last: a peer that asks for
