@@ -95,6 +95,16 @@ mod tests {
     }
 
     #[test]
+    fn members_are_read_one_after_the_other_and_so_many_of_them() {
+        let empty = gzip(b"").repeat(limits::HTTP_MEMBERS - 2);
+        let most = [gzip(b"a"), empty, gzip(b"b")].concat();
+        assert_eq!(read(&most, &["gzip"]).as_deref(), Ok(&b"ab"[..]));
+        let more = [most, gzip(b"")].concat();
+        let why = "its compressed answer is damaged";
+        assert_eq!(read(&more, &["gzip"]), Err(String::from(why)));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_said() {
         let bomb = [HEAD, &bomb(limits::MIB / 258 + 1), &[0; 8]].concat();
         for (body, said, why) in [
