@@ -57,7 +57,12 @@ pub fn setup(
                 selecting = Some(link).filter(|_| options.choice.files.is_empty());
                 (metainfo, None, text)
             }
-            None => return Ok(Some(of_link(command, *link, state_dir, options))),
+            None => {
+                if options.choice.metadata_only.is_none() {
+                    may_keep(&link, &state_dir)?;
+                }
+                return Ok(Some(of_link(command, *link, state_dir, options)));
+            }
         },
     };
     if let Some(file) = &options.choice.metadata_only {
@@ -82,6 +87,12 @@ pub fn setup(
         state_dir,
     };
     Ok(Some(setup))
+}
+
+/// Whether the torrent of a link may be kept: it is better said before it is fetched.
+fn may_keep(link: &Link, state_dir: &Path) -> Result<(), Failure> {
+    let path = state_dir.join(format!("{}.torrent", link.info_hash));
+    state::look(&path).map_err(Failure::failed)
 }
 
 /// Whether a `.torrent` may be written there.
@@ -184,6 +195,7 @@ pub fn fetch(link: Link, options: Options) -> Result<Metainfo, Failure> {
     if let Some((metainfo, _)) = target::known(&link, &state_dir) {
         return Ok(metainfo);
     }
+    may_keep(&link, &state_dir)?;
     logging::init(LevelFilter::Warn);
     let mut setup = of_link(Command::Get, link.clone(), state_dir.clone(), &options);
     if let Some(wanted) = &mut setup.origin.wanted {

@@ -41,6 +41,19 @@ pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
     }
 }
 
+/// Whether a file may be put there by [`replace`]: a folder, a device or the like is not replaced.
+///
+/// # Errors
+/// Something else is in the way.
+pub fn look(path: &Path) -> Result<(), DiskError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_symlink() => {
+            Err(DiskError::new(path, Why::InTheWay))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Puts `bytes` in the place of the file, so that after a crash at any moment either the old or the
 /// new content is there. Its folder is made if need be. Of several processes that do so with one
 /// file each has its turn: the last one's content stays.

@@ -134,13 +134,19 @@ impl Library {
             };
             match Brought::read(&path) {
                 Ok(brought) => self.take_up(brought, store, session, now),
-                Err(trouble) => session.warn(None, trouble.text()),
+                Err(trouble) => self.take_damaged(&path, &trouble.text(), (store, session), now),
             }
         }
     }
 
     /// Takes up one torrent that is in the folder, or goes on deleting it.
-    fn take_up(&mut self, brought: Brought, store: &mut Store, session: &mut Session, now: Now) {
+    pub(super) fn take_up(
+        &mut self,
+        brought: Brought,
+        store: &mut Store,
+        session: &mut Session,
+        now: Now,
+    ) {
         let info_hash = brought.info_hash();
         let record = self.records.get(&info_hash).cloned().unwrap_or_else(|| {
             self.unlisted.insert(info_hash);

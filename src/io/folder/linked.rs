@@ -2,15 +2,20 @@
 //! peers; `INFOHASH.magnet` says what is known. Once the metadata are there, and nobody else has
 //! the files that they name, `INFOHASH.torrent` takes its place and the files are opened.
 
+use std::path::Path;
+
+use super::brought::Brought;
 use super::library::{Library, Opening};
 use super::offers::Answer;
-use super::records::Record;
-use crate::base::{InfoHash, Now, TorrentKey};
-use crate::io::disk::Store;
+use super::record::Record;
+use super::shelf;
+use crate::base::{InfoHash, Now, TorrentKey, limits};
 use crate::io::disk::threads::opening::Opened;
-use crate::io::pending;
+use crate::io::disk::{Store, state};
 use crate::io::setup::Setup;
-use crate::session::{Session, extending};
+use crate::io::{merging, pending};
+use crate::rpc::{Merged, Trouble};
+use crate::session::{Session, command, extending, view};
 use crate::wire::Metainfo;
 use crate::wire::magnet::{self, Link};
 
@@ -35,6 +40,33 @@ impl Library {
         self.linked.insert(link.info_hash, link);
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))
+    }
+
+    /// A torrent of the folder, or its link, cannot be read: the name of its file says which it is,
+    /// so it is fetched anew.
+    pub(super) fn take_damaged(
+        &mut self,
+        path: &Path,
+        why: &str,
+        (store, session): (&mut Store, &mut Session),
+        now: Now,
+    ) {
+        let Some(info_hash) = shelf::info_hash(path) else {
+            return session.warn(None, why.to_string());
+        };
+        let blocked = state::look(&self.kept_at(&info_hash, "torrent"));
+        let again = if blocked.is_ok() {
+            ": it is fetched from peers again"
+        } else {
+            ""
+        };
+        session.warn(None, format!("{why}{again}"));
+        let link = Brought::Link(Box::new(Link::bare(info_hash)));
+        self.take_up(link, store, session, now);
+        let torrent = view::find(session, &info_hash).map(|it| it.key);
+        if let (Some(torrent), Err(error)) = (torrent, blocked) {
+            session.fail(torrent, error.to_string(), now);
+        }
     }
 
     /// Has the peers looked up that a torrent's link has named.
@@ -117,3 +149,109 @@ impl Library {
         known.is_some_and(|it| it.order.info_hash == *info_hash && it.order.is_undescribed())
     }
 }
+
+    /// Adds what was brought to the torrent that is there.
+    ///
+    /// # Errors
+    /// Another torrent has its files.
+    pub(super) fn merge(
+        &mut self,
+        (torrent, brought): (TorrentKey, Brought),
+        session: &mut Session,
+        now: Now,
+    ) -> Result<Merged, Trouble> {
+        let info_hash = brought.info_hash();
+        match brought {
+            Brought::Link(link) => Ok(self.add_link((torrent, &link), session, now)),
+            Brought::Torrent(metainfo, text) => {
+                let described = self.describe_linked((torrent, info_hash), text, session)?;
+                let trackers = &metainfo.trackers;
+                let trackers = self.add_trackers((torrent, info_hash), trackers, session, now);
+                Ok(Merged {
+                    trackers,
+                    peers: 0,
+                    described,
+                })
+            }
+        }
+    }
+
+    fn add_link(
+        &mut self,
+        (torrent, link): (TorrentKey, &Link),
+        session: &mut Session,
+        now: Now,
+    ) -> Merged {
+        let info_hash = link.info_hash;
+        let mut record = self.records.get(&info_hash).cloned().unwrap_or_default();
+        let fresh = merging::add_names(&mut record.peers, &link.peers, limits::LINK_PEERS);
+        let named = fresh.iter().filter_map(|peer| magnet::host_and_port(peer));
+        let named = named.map(|(host, port)| (info_hash, host, port));
+        self.hosts.peers.extend(named);
+        self.records.set(info_hash, record);
+        if let Some(known) = self.linked.get_mut(&info_hash) {
+            let seeds = &mut known.web_seeds;
+            merging::add_names(seeds, &link.web_seeds, limits::WEB_SEEDS);
+        }
+        let key = (torrent, info_hash);
+        Merged {
+            trackers: self.add_trackers(key, &link.trackers, session, now),
+            peers: fresh.len(),
+            described: false,
+        }
+    }
+
+    /// Has trackers asked that were not known. How many these are.
+    fn add_trackers(
+        &mut self,
+        (torrent, info_hash): (TorrentKey, InfoHash),
+        tiers: &[Vec<String>],
+        session: &mut Session,
+        now: Now,
+    ) -> usize {
+        if !self.setup().sources.trackers {
+            return 0;
+        }
+        let added = command::add_trackers(session, torrent, tiers, now);
+        if added > 0 {
+            if let Some(mut record) = self.records.get(&info_hash).cloned() {
+                merging::add_tiers(&mut record.trackers, tiers);
+                self.records.set(info_hash, record);
+            }
+            if let Some(known) = self.linked.get_mut(&info_hash) {
+                merging::add_tiers(&mut known.trackers, tiers);
+            }
+        }
+        added
+    }
+
+    /// Goes on with a torrent of which only a link was known, now that this `.torrent` was brought.
+    /// False: everything was known.
+    fn describe_linked(
+        &mut self,
+        (torrent, info_hash): (TorrentKey, InfoHash),
+        text: Vec<u8>,
+        session: &mut Session,
+    ) -> Result<bool, Trouble> {
+        let Some(link) = self.linked.get(&info_hash).cloned() else {
+            return Ok(false);
+        };
+        if !Library::is_linked(session, torrent, &info_hash) {
+            return Ok(false);
+        }
+        // The link's own trackers stay.
+        if let Some(mut record) = self.records.get(&info_hash).cloned() {
+            merging::add_tiers(&mut record.trackers, &link.trackers);
+            self.records.set(info_hash, record);
+        }
+        let opening = self.accept(&link, &text).map_err(Trouble::Failed)?;
+        self.linked.remove(&info_hash);
+        self.keep_instead(
+            Opening {
+                torrent: Some(torrent),
+                ..opening
+            },
+            text,
+        );
+        Ok(true)
+    }

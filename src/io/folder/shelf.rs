@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::brought::Brought;
 use super::records::Records;
 use crate::base::{InfoHash, SortedSet, sorted_by};
 
@@ -20,8 +21,16 @@ pub fn torrents(state_dir: &Path, records: &Records) -> VecDeque<PathBuf> {
         .map(|entry| entry.path())
         .filter(is_kept)
         .partition(is_left);
-    for path in left {
-        let _ = fs::remove_file(path);
+    let mut paths = paths;
+    for link in left {
+        let torrent = link.with_extension("torrent");
+        if Brought::read(&torrent).is_ok() {
+            let _ = fs::remove_file(link);
+        } else {
+            // The torrent is damaged: what is known is what the link says.
+            paths.retain(|path| *path != torrent);
+            paths.push(link);
+        }
     }
     let paths = paths.into_iter();
     let added = |path: &PathBuf| {
@@ -49,6 +58,6 @@ pub fn info_hashes<'a>(
 }
 
 /// The info hash that a file is named after.
-fn info_hash(path: &Path) -> Option<InfoHash> {
+pub fn info_hash(path: &Path) -> Option<InfoHash> {
     InfoHash::from_hex(path.file_stem()?.to_str()?)
 }
