@@ -218,6 +218,45 @@ fn limits_are_over_all_torrents() {
     assert!(seconds > 2.0, "{seconds}");
 }
 
+/// What each of two sources of one torrent says is used: here the first one leads nowhere.
+#[test]
+fn two_sources_of_one_torrent_are_used_together() {
+    let bench = Bench::new(603, 100_000);
+    bench.fill();
+    let mut seed = bench.run("seed", &[]);
+    let hash = bench.torrent.hex();
+    let link = format!("magnet:?xt=urn:btih:{hash}&x.pe={}", listening(&mut seed));
+    let dir = Dir::new();
+    let file = bench.torrent.write(&dir.join("file.torrent"), &[]);
+    let file = file.to_str().unwrap();
+    for (place, sources) in [[&hash, &link[..]], [&hash[..], file], [file, &link]]
+        .into_iter()
+        .enumerate()
+    {
+        let mut command = brooklet(None);
+        command
+            .arg("get")
+            .args(sources)
+            .args(["--no-dht", "--no-lsd"]);
+        command.args(["-p", "0", "--bind", "127.0.0.1", "-d"]);
+        command.arg(dir.folder(format!("got{place}")));
+        command
+            .arg("--state")
+            .arg(dir.join(format!("state{place}")));
+        if sources[1] == file {
+            // A torrent without trackers describes the hash, and the user knows a peer.
+            command.args(["--peer", &link[link.find("127.").unwrap()..]]);
+        }
+        let mut get = Child::spawn("get", &mut command);
+        get.success(SOON);
+        let got = fs::read(dir.join(format!("got{place}/content.bin"))).unwrap();
+        assert!(got == bench.torrent.bytes);
+        let said = get.text(Stream::Err);
+        let line = "the same torrent is named twice: what both say of it is used\n";
+        assert_eq!(said.matches(line).count(), 1, "{said}");
+    }
+}
+
 /// Only their metadata tell that two links lead to the same files.
 #[test]
 fn the_second_of_two_links_to_the_same_files_is_refused_and_a_link_named_twice_is_one() {

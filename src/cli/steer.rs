@@ -277,8 +277,10 @@ fn add_one(remote: &mut Remote, source: &OsStr, wishes: &[(&str, Json)]) -> Resu
     let number = field("id").and_then(Json::whole).unwrap_or_default();
     let name = field("name").and_then(Json::text).unwrap_or_default();
     let name = logging::printable(name);
+    let merged = field("merged").and_then(Json::text);
+    let merged = merged.map_or(String::new(), |merged| format!("; {merged}"));
     super::print(&if there.is_some() {
-        format!("{number} {name} (it was there already)\n")
+        format!("{number} {name} (it was there already{merged})\n")
     } else {
         format!("{number} {name}\n")
     })

@@ -22,6 +22,7 @@ pub mod scrape;
 pub mod by_url;
 
 mod claims;
+mod merging;
 mod metadata_files;
 mod pending;
 

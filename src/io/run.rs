@@ -12,6 +12,7 @@ use super::claims::{Claims, Taken};
 use super::clock::Clock;
 use super::disk::{DiskError, Pool, Store};
 use super::folder::{Unattended, Whole};
+use super::merging;
 use super::metadata_files::MetadataFiles;
 use super::net::{Listeners, Outreach, link};
 use super::nodes::Nodes;
@@ -326,27 +327,38 @@ fn open(
     Ok(failed)
 }
 
-/// Leaves out torrents that would be run twice, or that would use files of another one. How many
-/// of these there are that are wanted and not run, and what the others have.
+/// Adds sources of one torrent together, and leaves out torrents that would use files of another
+/// one. How many of these there are that are wanted and not run, and what the others have.
 fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> (usize, Claims) {
     let (mut claims, mut refused) = (Claims::default(), 0);
-    setups.retain(|setup| {
+    let mut kept: Vec<Setup> = Vec::new();
+    for setup in std::mem::take(setups) {
         let Err(taken) = claims.take(&setup.request()) else {
-            return true;
+            kept.push(setup);
+            continue;
         };
-        let why = taken.words(&setup.metainfo.name, "is named");
-        let is_other = taken != Taken::Twice;
-        refused += usize::from(is_other);
-        let _ = reporter(
-            None,
-            if is_other {
-                Report::Error(why)
-            } else {
-                Report::Warning(why)
-            },
-        );
-        false
-    });
+        let (name, info_hash) = (setup.metainfo.name.clone(), setup.metainfo.info_hash);
+        let there = kept
+            .iter_mut()
+            .find(|there| there.metainfo.info_hash == info_hash && taken == Taken::Twice);
+        let merged = match there {
+            Some(there) => merging::add_setup(there, setup, &mut claims),
+            None => Err(taken),
+        };
+        let report = match merged {
+            Ok(false) => Report::Warning(Taken::Twice.words(&name, "is named")),
+            Ok(true) => {
+                let line = Taken::Twice.words(&name, "is named");
+                Report::Warning(format!("{line}: what both say of it is used"))
+            }
+            Err(taken) => {
+                refused += 1;
+                Report::Error(taken.words(&name, "is named"))
+            }
+        };
+        let _ = reporter(None, report);
+    }
+    *setups = kept;
     (refused, claims)
 }
 

@@ -46,4 +46,35 @@ pub struct Added {
     pub name: String,
     /// Whether it was there before.
     pub is_duplicate: bool,
+    /// What it has got then by being added once more.
+    pub merged: Merged,
+}
+
+/// What a torrent that is there has got from another source of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Merged {
+    /// Trackers that it did not have.
+    pub trackers: usize,
+    /// Peers that were not known.
+    pub peers: usize,
+    /// Only a link was known, and its files are known now.
+    pub described: bool,
+}
+
+impl Merged {
+    /// In words; `None`: nothing.
+    pub fn words(self) -> Option<String> {
+        let Merged {
+            trackers,
+            peers,
+            described,
+        } = self;
+        let parts = [
+            described.then(|| String::from("its files are known now")),
+            (trackers > 0).then(|| format!("trackers added: {trackers}")),
+            (peers > 0).then(|| format!("peers added: {peers}")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
 }

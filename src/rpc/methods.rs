@@ -219,6 +219,8 @@ pub fn added(names: Names, added: &Added) -> Json {
         ("id", Json::count(added.number)),
         ("name", added.name.as_str().into()),
     ];
+    let merged = added.merged.words().map(|words| ("merged", words.into()));
+    let members = members.into_iter().chain(merged);
     let torrent = Json::object(members.map(|(name, value)| (names.joined(name), value)));
     let name = if added.is_duplicate {
         "torrent_duplicate"

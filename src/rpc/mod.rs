@@ -27,7 +27,7 @@ mod methods;
 
 mod exchange;
 
-pub use action::{Add, Added, Source};
+pub use action::{Add, Added, Merged, Source};
 pub use exchange::{Exchange, Heard, Step};
 pub use methods::Memory;
 pub use process::About;

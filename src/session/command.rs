@@ -90,6 +90,25 @@ pub fn report(session: &mut Session, torrent: TorrentKey, report: Report) {
     }
 }
 
+/// Another source of a torrent names these trackers: they are asked, too. Returns how many were not
+/// known.
+pub fn add_trackers(
+    session: &mut Session,
+    torrent: TorrentKey,
+    tiers: &[Vec<String>],
+    now: Now,
+) -> usize {
+    let families = session.config.us.families;
+    let added = session.with(torrent, |torrent, with| {
+        if let Some(content) = &mut torrent.content {
+            content.search.add_trackers(tiers);
+        }
+        torrent.trackers.add(tiers, families, with.shared, now)
+    });
+    session.stir(torrent);
+    added.unwrap_or(0)
+}
+
 /// The torrent that is added next gets this number: one that none had.
 pub fn number_next(session: &mut Session, number: u32) {
     session.torrents.set_added(number.saturating_sub(1));

@@ -48,6 +48,16 @@ impl Explanation {
         }
     }
 
+    /// These trackers are asked, too.
+    pub fn add_trackers(&mut self, tiers: &[Vec<String>]) {
+        for url in tiers.iter().flatten().map(|url| url.trim()) {
+            let known = self.trackers.iter().any(|(known, _)| known == url);
+            if !known && self.trackers.len() < limits::TRACKERS {
+                self.trackers.push((url.to_owned(), None));
+            }
+        }
+    }
+
     /// A tracker answered and named this many peers, or failed.
     pub fn on_tracker(&mut self, url: &str, outcome: Result<usize, String>) {
         let known = self.trackers.iter_mut().find(|(known, _)| known == url);

@@ -106,6 +106,11 @@ impl Round {
         better
     }
 
+    /// These trackers are to be asked, too.
+    pub fn add(&mut self, trackers: impl IntoIterator<Item = usize>) {
+        self.queue.extend(trackers);
+    }
+
     /// A tracker is not being asked any more.
     pub fn on_end(&mut self, tracker: usize) {
         self.silent.retain(|&other| other != tracker);

@@ -20,6 +20,12 @@ impl Tiers {
         Tiers(tiers)
     }
 
+    /// One more tier, shuffled, behind the others.
+    pub fn add(&mut self, mut tier: Vec<usize>, rng: &mut Rng) {
+        rng.shuffle(&mut tier);
+        self.0.push(tier);
+    }
+
     /// All trackers, those first that are to be asked first.
     pub fn order(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().flatten().copied()

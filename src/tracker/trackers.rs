@@ -78,6 +78,39 @@ impl Trackers {
         }
     }
 
+    /// Adds trackers behind those that there are, as many as a torrent may have; they are asked
+    /// soon. Returns how many were not there.
+    pub fn add(
+        &mut self,
+        tiers: &[Vec<String>],
+        families: Families,
+        shared: &mut Shared,
+        now: Now,
+    ) -> usize {
+        let (before, known) = (self.trackers.len(), |url: &&String| {
+            self.trackers.iter().any(|tracker| tracker.is_at(url))
+        });
+        let fresh = |tier: &Vec<String>| -> Vec<String> {
+            let tier = tier.iter().filter(|url| !known(url));
+            tier.cloned().collect()
+        };
+        let fresh: Vec<Vec<String>> = tiers.iter().map(fresh).collect();
+        let (mut trackers, tiers) = usable(&fresh, families, &mut self.out);
+        trackers.truncate(limits::TRACKERS.saturating_sub(before));
+        self.trackers.append(&mut trackers);
+        let all = self.trackers.len();
+        for tier in tiers {
+            let tier = tier.into_iter().map(|number| before + number);
+            self.tiers
+                .add(tier.filter(|&number| number < all).collect(), &mut self.rng);
+        }
+        if self.us.stage == Stage::Announcing && all > before {
+            self.round.add(before..all);
+            self.settle(shared, now);
+        }
+        all - before
+    }
+
     /// A machine that asks each tracker once how the swarm of a torrent is, beginning at once, and
     /// takes no part in it. It is done when it is idle. `allow_local`: see
     /// [`Trackers::allow_local`].

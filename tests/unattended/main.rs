@@ -5,6 +5,7 @@ mod support;
 
 mod run;
 
+mod again;
 mod disks;
 mod kills;
 mod links;

@@ -59,11 +59,6 @@ pub const METADATA_PACE: Duration = Duration::from_millis(100);
 pub const EARLY_BITFIELDS: usize = 4 * MIB;
 /// Pieces that a peer names one by one before the metadata is there, and that are remembered.
 pub const EARLY_HAVES: usize = 1_000;
-/// How long the metadata are kept in memory after they were asked for last: a peer that asks for
-/// one block asks for the next.
-pub const METADATA_KEPT: Duration = Duration::from_secs(30);
-
-// A `.torrent` by its URL
 /// How many times a peer may have a whole dictionary of us as fast as it takes it: some ask for
 /// blocks twice that come late.
 pub const METADATA_COPIES: u32 = 2;
@@ -77,6 +72,11 @@ pub const METADATA_CACHED: usize = 64;
 /// Bytes of `.torrent` files that are read and hashed a second since peers ask for dictionaries
 /// that are not kept: a tenth of the time at most, on a slow machine.
 pub const METADATA_READ: u32 = 16 * MIB as u32;
+/// How long the metadata are kept in memory after they were asked for last: a peer that asks for
+/// one block asks for the next.
+pub const METADATA_KEPT: Duration = Duration::from_secs(30);
+
+// A `.torrent` by its URL
 
 /// Redirects followed from a URL that a user names: mirrors and link shorteners take a few.
 pub const URL_REDIRECTS: u32 = 10;

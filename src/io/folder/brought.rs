@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::records::Record;
+use super::record::Record;
 use crate::base::{InfoHash, limits};
 use crate::io::disk::state;
 use crate::rpc::Trouble;

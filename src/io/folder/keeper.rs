@@ -8,6 +8,7 @@ use std::thread;
 
 use mio::Waker;
 
+use super::brought::is_link;
 use crate::io::disk::threads::waiting;
 use crate::io::disk::{DiskError, state};
 
@@ -59,7 +60,13 @@ impl Keeper {
         let (ticket, told) = (self.tickets, self.told.clone());
         let waker = Arc::clone(&self.waker);
         let work = move || {
-            let written = waiting::tell_of(&path, || state::replace(&path, &bytes));
+            let written = waiting::tell_of(&path, || {
+                if is_link(&path) {
+                    // The torrent will lie there once peers have sent it.
+                    state::look(&path.with_extension("torrent"))?;
+                }
+                state::replace(&path, &bytes)
+            });
             if let (Ok(()), Some(other)) = (&written, &other) {
                 // The next start leaves aside what cannot be deleted.
                 let _ = std::fs::remove_file(other);

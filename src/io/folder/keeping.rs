@@ -7,13 +7,15 @@ use super::brought::Brought;
 use super::chosen::Limits;
 use super::library::Library;
 use super::on_complete::Subject;
-use super::records::{Record, Version};
+use super::record::Record;
+use super::records::Version;
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey};
 use crate::io::claims::Taken;
 use crate::io::disk::places;
+use crate::io::merging;
 use crate::io::setup::Setup;
-use crate::rpc::Added;
+use crate::rpc::{Added, Merged};
 use crate::session::{Session, command};
 use crate::torrent::{Stay, Torrent};
 use crate::wire::Metainfo;
@@ -104,13 +106,17 @@ impl Library {
     pub(super) fn prepare(&self, brought: Brought, record: &Record) -> Setup {
         match brought {
             Brought::Torrent(metainfo, _) => self.describe(*metainfo, record),
-            Brought::Link(link) => self.setup.of_link(*link, self.dir(record).clone()),
+            Brought::Link(mut link) => {
+                merging::add_tiers(&mut link.trackers, &record.trackers);
+                self.setup.of_link(*link, self.dir(record).clone())
+            }
         }
     }
 
     /// The setup of a torrent of which everything is known.
     pub(super) fn describe(&self, mut metainfo: Metainfo, record: &Record) -> Setup {
         let dir = self.dir(record);
+        merging::add_tiers(&mut metainfo.trackers, &record.trackers);
         places::fold(dir, &mut metainfo, true);
         places::find(dir, &mut metainfo);
         let chosen = magnet::chosen(&record.files, metainfo.files.len());
@@ -174,6 +180,7 @@ impl Library {
             info_hash: torrent.order.info_hash,
             name: torrent.order.name.clone(),
             is_duplicate,
+            merged: Merged::default(),
         }
     }
 }

@@ -13,9 +13,11 @@ use mio::Waker;
 use super::brought::Brought;
 use super::control::Ticket;
 use super::eraser::Eraser;
+use super::hosts::Hosts;
 use super::keeper::{self, Keeper};
 use super::offers::{Answer, Asker, Offer};
-use super::records::{Record, Records};
+use super::record::Record;
+use super::records::Records;
 use super::shelf;
 use super::url_fetches::UrlFetches;
 use super::whole::Whole;
@@ -25,8 +27,8 @@ use crate::io::claims::Claims;
 use crate::io::disk::threads::opening::Outcome;
 use crate::io::disk::{DiskError, Store, state};
 use crate::io::setup::Setup;
-use crate::rpc::{Add, Source, Trouble};
-use crate::session::{Session, sleep, view};
+use crate::rpc::{Add, Added, Source, Trouble};
+use crate::session::{Session, command, sleep, view};
 use crate::torrent::{Stage, Then};
 use crate::wire::magnet::Link;
 
@@ -70,15 +72,6 @@ pub(super) struct Opening {
     pub(super) record: Record,
     /// The session has it, since its link was known before.
     pub(super) torrent: Option<TorrentKey>,
-}
-
-/// Hosts to be looked up, since torrents name them.
-#[derive(Debug, Default)]
-pub struct Hosts {
-    /// Those of nodes of the DHT, as `host:port`.
-    pub nodes: Vec<String>,
-    /// Those of peers, and their ports.
-    pub peers: Vec<(InfoHash, String, u16)>,
 }
 
 impl Library {
@@ -185,7 +178,13 @@ impl Library {
 
     /// Takes a torrent that a client brings into the folder, and has its files opened; an answer,
     /// if it is known at once.
-    pub fn add(&mut self, ticket: Ticket, add: Add, session: &Session) -> Option<Answer> {
+    pub fn add(
+        &mut self,
+        ticket: Ticket,
+        add: Add,
+        session: &mut Session,
+        now: Now,
+    ) -> Option<Answer> {
         let offer = match &add.source {
             Source::Named(name) if by_url::is_url(name) => {
                 let url = name.clone();
@@ -196,24 +195,25 @@ impl Library {
             }
             _ => Offer::of_client(ticket, add, &self.setup.dir),
         };
-        self.take_or_refuse(ticket, offer, session)
+        self.take_or_refuse(ticket, offer, session, now)
     }
 
     fn take_or_refuse(
         &mut self,
         ticket: Ticket,
         offer: Result<Offer, Trouble>,
-        session: &Session,
+        session: &mut Session,
+        now: Now,
     ) -> Option<Answer> {
         match offer {
-            Ok(offer) => self.take(offer, session),
+            Ok(offer) => self.take(offer, session, now),
             Err(trouble) => Some((Asker::Client(ticket), Err(trouble))),
         }
     }
 
     /// Takes a torrent into the folder, and has its files opened when it is there; an answer, if it
     /// is known at once.
-    pub fn take(&mut self, offer: Offer, session: &Session) -> Option<Answer> {
+    pub fn take(&mut self, offer: Offer, session: &mut Session, now: Now) -> Option<Answer> {
         if self.is_early(&offer, session) {
             self.waiting.push(offer);
             return None;
@@ -225,8 +225,9 @@ impl Library {
         } = offer;
         let info_hash = brought.info_hash();
         if let Some(there) = view::find(session, &info_hash) {
-            let added = self.added(there, true);
-            return Some((asker, Ok(added)));
+            let (torrent, added) = (there.key, self.added(there, true));
+            let merged = self.merge((torrent, brought), session, now);
+            return Some((asker, merged.map(|merged| Added { merged, ..added })));
         }
         let (ending, text) = brought.take_kept();
         let setup = self.prepare(brought, &record);
@@ -289,7 +290,7 @@ impl Library {
         }
         while let Some((ticket, add, fetched)) = self.fetches.next_fetched() {
             let offer = Offer::fetched(ticket, add, fetched, &self.setup.dir);
-            answers.extend(self.take_or_refuse(ticket, offer, session));
+            answers.extend(self.take_or_refuse(ticket, offer, session, now));
         }
         while let Some((key, outcome)) = store.next_opened() {
             moved = true;
@@ -316,7 +317,7 @@ impl Library {
         }
         if moved {
             for offer in std::mem::take(&mut self.waiting) {
-                answers.extend(self.take(offer, session));
+                answers.extend(self.take(offer, session, now));
             }
         }
         answers

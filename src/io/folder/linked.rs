@@ -91,18 +91,24 @@ impl Library {
         let text = link.torrent(info);
         match self.accept(&link, &text) {
             Ok(opening) => {
-                let path = self.kept_at(&link.info_hash, "torrent");
-                let before = self.kept_at(&link.info_hash, "magnet");
-                let ticket = self.keeper.write_instead(path, text, Some(before));
                 let torrent = Some(torrent);
-                self.writing.insert(ticket, Opening { torrent, ..opening });
+                self.keep_instead(Opening { torrent, ..opening }, text);
             }
             Err(why) => session.fail(torrent, why, now),
         }
     }
 
+    /// Has the `.torrent` of a torrent kept in the place of its link.
+    pub(super) fn keep_instead(&mut self, opening: Opening, text: Vec<u8>) {
+        let info_hash = opening.setup.metainfo.info_hash;
+        let path = self.kept_at(&info_hash, "torrent");
+        let before = self.kept_at(&info_hash, "magnet");
+        let ticket = self.keeper.write_instead(path, text, Some(before));
+        self.writing.insert(ticket, opening);
+    }
+
     /// Takes the files of a torrent whose metadata have come.
-    fn accept(&mut self, link: &Link, text: &[u8]) -> Result<Opening, String> {
+    pub(super) fn accept(&mut self, link: &Link, text: &[u8]) -> Result<Opening, String> {
         let metainfo = Metainfo::parse(text).map_err(|why| {
             let name = link.title();
             format!("{name}: its metadata are not those of a valid torrent: {why}")
@@ -148,7 +154,6 @@ impl Library {
         let known = session.torrent(torrent);
         known.is_some_and(|it| it.order.info_hash == *info_hash && it.order.is_undescribed())
     }
-}
 
     /// Adds what was brought to the torrent that is there.
     ///
@@ -255,3 +260,4 @@ impl Library {
         );
         Ok(true)
     }
+}

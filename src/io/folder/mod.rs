@@ -5,20 +5,22 @@ pub mod settings;
 pub mod whole;
 
 mod chosen;
+mod record;
 mod records;
 
 mod control;
 
+mod brought;
 mod eraser;
 mod keeper;
 mod shelf;
 
 mod on_complete;
 
-mod brought;
 mod offers;
 mod url_fetches;
 
+mod hosts;
 mod library;
 
 mod keeping;

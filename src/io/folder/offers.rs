@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::brought::Brought;
 use super::control::Ticket;
-use super::records::Record;
+use super::record::Record;
 use crate::rpc::{Add, Added, Source, Trouble};
 use crate::wire::magnet;
 

@@ -4,16 +4,14 @@
 //! answered holds after a kill at any moment.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::chosen::{Chosen, Limits};
-use crate::base::{Duration, InfoHash, Now, TorrentKey, limits, sooner};
+use super::record::Record;
+use crate::base::{Duration, InfoHash, Now, limits, sooner};
 use crate::io::disk::{DiskError, state};
-use crate::session::{Change, Command, Session, command};
 use crate::torrent::{Stage, Then, Torrent};
 use crate::wire::json::{self, Json};
-use crate::wire::magnet;
 
 /// The file's name.
 const NAME: &str = "list";
@@ -44,31 +42,6 @@ pub type Version = u64;
 
 /// How long a file that could not be written is left alone, unless something changes.
 const RETRY: Duration = Duration::from_secs(10);
-
-/// What is kept of one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    /// The number that users know it by.
-    pub number: u32,
-    /// It waits until it is resumed.
-    pub paused: bool,
-    /// It was resumed after it had seeded for as long as it was to: it goes on without end.
-    pub endless: bool,
-    /// It has stayed for as long as it was to.
-    pub reached: bool,
-    /// It was complete, and that is dealt with.
-    pub complete: bool,
-    /// Its own limits, bytes a second.
-    pub limits: Limits,
-    /// The folder of its content, if that is not the usual one.
-    pub dir: Option<PathBuf>,
-    /// The files that are to be downloaded, by their places in the torrent; none: all.
-    pub files: Vec<RangeInclusive<usize>>,
-    /// Its peers that a link has named, as `host:port`.
-    pub peers: Vec<String>,
-    /// It is to be deleted; `true`: with its content.
-    pub removing: Option<bool>,
-}
 
 impl Records {
     /// What is kept in this folder. What cannot be read is said to `warn`, and left out.
@@ -247,75 +220,6 @@ impl Records {
     }
 }
 
-impl Record {
-    /// Applies the record to a torrent that was added just now.
-    pub fn apply(&self, torrent: TorrentKey, session: &mut Session, now: Now) {
-        if self.reached {
-            command::set_reached(session, torrent);
-        }
-        if self.endless {
-            command::set_endless(session, torrent);
-        }
-        let limits = Change {
-            down: self.limits.down.map(Some),
-            up: self.limits.up.map(Some),
-        };
-        if limits != Change::default() {
-            let torrent = Some(torrent);
-            let _ = command::perform(session, Command::Limit { torrent, limits }, now);
-        }
-        if self.paused {
-            let _ = command::perform(session, Command::Pause(torrent), now);
-        }
-    }
-
-    fn line(&self, info_hash: &InfoHash) -> Json {
-        let mut members = vec![
-            ("hash", info_hash.to_string().into()),
-            ("number", Json::count(self.number)),
-        ];
-        let flags = [
-            ("paused", self.paused),
-            ("endless", self.endless),
-            ("reached", self.reached),
-            ("complete", self.complete),
-        ];
-        let raised = flags.into_iter().filter(|(_, is_set)| *is_set);
-        members.extend(raised.map(|(name, _)| (name, true.into())));
-        members.extend(self.limits.members());
-        let dir = self.dir.as_deref().and_then(Path::to_str);
-        members.extend(dir.map(|dir| ("dir", dir.into())));
-        let peers: Vec<Json> = self.peers.iter().map(|peer| peer.as_str().into()).collect();
-        members.extend((!peers.is_empty()).then_some(("peers", Json::List(peers))));
-        let files = magnet::ranges_text(&self.files);
-        members.extend((!files.is_empty()).then(|| ("files", files.into())));
-        members.extend(self.removing.map(|data| ("remove_data", data.into())));
-        Json::object(members)
-    }
-
-    fn read(line: &Json) -> Option<(InfoHash, Record)> {
-        let flag = |name: &str| line.get(name).and_then(Json::truth);
-        let count = |name: &str| line.get(name).and_then(Json::whole);
-        let info_hash = InfoHash::from_hex(line.get("hash")?.text()?)?;
-        let files = line.get("files").and_then(Json::text);
-        let peers = line.get("peers").and_then(Json::items);
-        let peers = peers.unwrap_or_default().iter().filter_map(Json::text);
-        let record = Record {
-            number: count("number")?.try_into().ok()?,
-            paused: flag("paused").unwrap_or_default(),
-            endless: flag("endless").unwrap_or_default(),
-            reached: flag("reached").unwrap_or_default(),
-            complete: flag("complete").unwrap_or_default(),
-            limits: Limits::read(line),
-            dir: line.get("dir").and_then(Json::text).map(PathBuf::from),
-            files: magnet::ranges(files.unwrap_or_default().as_bytes()),
-            peers: peers.map(String::from).collect(),
-            removing: flag("remove_data"),
-        };
-        Some((info_hash, record))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,6 +246,7 @@ mod tests {
             dir: Some(PathBuf::from("/a \"b\"\n\u{e9}")),
             files: vec![0..=0, 2..=7],
             peers: vec![String::from("a.example:7"), String::from("[::1]:8")],
+            trackers: vec![vec![String::from("udp://a"), String::from("http://b")]],
             removing: Some(false),
         };
         let plain = Record {

@@ -10,11 +10,13 @@ use mio::event::Event;
 use mio::{Registry, Waker};
 
 use super::control::{Control, Ticket};
-use super::library::{Hosts, Library};
+use super::hosts::Hosts;
+use super::library::Library;
 use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
 use super::on_complete::OnComplete;
-use super::records::{Record, Version};
+use super::record::Record;
+use super::records::Version;
 use super::settings::Wishes;
 use super::sleepers::{self, Sleepers};
 use super::watch::{Found, Watch};
@@ -135,7 +137,7 @@ impl Unattended {
         self.control.on_kept(kept, session, keep, now);
         self.control.turn(registry, session, keep, now);
         while let Some((ticket, add)) = self.control.next_add() {
-            answers.extend(self.library.add(ticket, add, session));
+            answers.extend(self.library.add(ticket, add, session, now));
         }
         // What is in the watch folder is taken away before the torrent is listed: were it the other
         // way round, a start after a kill would take it for another of the same torrent.
@@ -205,7 +207,7 @@ impl Unattended {
                 }
             };
             let offer = Offer::new(Asker::Watch(name), brought, Record::default());
-            answers.extend(self.library.take(offer, session));
+            answers.extend(self.library.take(offer, session, now));
         }
     }
 
@@ -215,10 +217,17 @@ impl Unattended {
             Ok(added) if !added.is_duplicate => None,
             // The last run ended before it could take the file away.
             Ok(added) if self.library.was_interrupted(&added.info_hash) => None,
-            Ok(added) => Some(format!(
-                "{}: it is there already, as number {}",
-                added.name, added.number
-            )),
+            Ok(added) => {
+                let Added { name, number, .. } = &added;
+                let line = format!("{name}: it is there already, as number {number}");
+                match added.merged.words() {
+                    Some(merged) => {
+                        session.warn(None, format!("{line}; {merged}"));
+                        None
+                    }
+                    None => Some(line),
+                }
+            }
             Err(trouble) => Some(trouble.text()),
         };
         let line = match why {

@@ -171,6 +171,7 @@ fn a_torrent_is_added_by_name_or_bytes() {
     assert_eq!(run.adds, adds);
     run.added = run.added.map(|added| Added {
         is_duplicate: true,
+        merged: Merged::default(),
         ..added
     });
     let result = run.result("torrent_add", r#"{"filename":"a.torrent"}"#);

@@ -110,6 +110,7 @@ impl Run {
             info_hash: InfoHash::from_hex(HASH).unwrap(),
             name: String::from("new"),
             is_duplicate: false,
+            merged: Merged::default(),
         };
         Run {
             memory: Memory::default(),

@@ -2,6 +2,7 @@
 
 use super::super::{Last, Next};
 use super::*;
+use crate::base::limits;
 
 const A: &str = "http://10.0.0.1/announce";
 const B: &str = "http://10.0.0.2/announce";
@@ -431,4 +432,23 @@ fn trackers_are_shown_with_their_last_visit_and_the_next() {
     bench.refuse(&get);
     let after = |seconds| Next::At(at + Duration::from_secs(seconds));
     assert_eq!(next(&bench), [15, 30, 15].map(after));
+}
+
+#[test]
+fn trackers_that_come_later_are_asked_soon_and_none_is_there_twice() {
+    let mut bench = Bench::started(&[&[A]]);
+    assert_eq!(round(&mut bench), ["10.0.0.1"]);
+    let tiers = owned(&[&[A], &[B, " http://10.0.0.1/announce"], &[C]]);
+    let now = bench.now;
+    let added = bench.trackers.add(&tiers, BOTH, &mut bench.shared, now);
+    assert_eq!(added, 2);
+    assert_eq!(round(&mut bench), ["10.0.0.2", "10.0.0.3"]);
+    assert_eq!(bench.trackers.add(&tiers, BOTH, &mut bench.shared, now), 0);
+    assert_eq!(round(&mut bench), Vec::<String>::new());
+    // No more than a torrent may have.
+    let many: Vec<Vec<String>> = (0..limits::TRACKERS)
+        .map(|number| vec![format!("http://10.1.0.1/{number}/announce")])
+        .collect();
+    let added = bench.trackers.add(&many, BOTH, &mut bench.shared, now);
+    assert_eq!(added, limits::TRACKERS - 3);
 }

@@ -1,0 +1,12 @@
+//! Hosts that torrents and links name.
+
+use crate::base::InfoHash;
+
+/// Hosts to be looked up, since torrents name them.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    /// Those of nodes of the DHT, as `host:port`.
+    pub nodes: Vec<String>,
+    /// Those of peers, and their ports.
+    pub peers: Vec<(InfoHash, String, u16)>,
+}
