@@ -1,4 +1,4 @@
-//! One iterative lookup: the nodes nearest to a target are asked for nodes that are nearer still,
+//! One iterative lookup: the nodes nearest to a place are asked for nodes that are nearer still,
 //! until the [`limits::DHT_K`] nearest have answered.
 //!
 //! A few queries are under way at one time. A node that takes longer than nodes usually do is slow:
@@ -71,7 +71,7 @@ pub struct Found {
 }
 
 impl Lookup {
-    /// A lookup of this target that begins with these nodes. `reserve`: addresses to ask if these
+    /// A lookup of this place that begins with these nodes. `reserve`: addresses to ask if these
     /// are all silent, or if there are none.
     pub fn new(target: NodeId, nodes: &[NodeInfo], reserve: Vec<SocketAddr>) -> Lookup {
         let mut lookup = Lookup {
@@ -89,7 +89,7 @@ impl Lookup {
         lookup
     }
 
-    /// The id that it looks for.
+    /// The place.
     pub fn target(&self) -> NodeId {
         self.target
     }
@@ -306,11 +306,11 @@ impl Lookup {
             .candidates
             .iter()
             .position(|node| guard::is_same(node.addr, addr));
-        if let Some(index) = known {
-            let known = &self.candidates[index];
+        if let Some(place) = known {
+            let known = &self.candidates[place];
             let is_nearer = distance < self.distance(known.id);
             if known.state == State::New && known.addr == addr && is_nearer {
-                self.candidates[index].id = id;
+                self.candidates[place].id = id;
                 self.sort();
             }
             return;
@@ -321,7 +321,7 @@ impl Lookup {
         if others.filter(same).count() >= limits::DHT_ASKED_EACH {
             return;
         }
-        let index = self
+        let place = self
             .candidates
             .partition_point(|node| self.distance(node.id) <= distance);
         let candidate = Candidate {
@@ -330,7 +330,7 @@ impl Lookup {
             state: State::New,
             namer,
         };
-        self.candidates.insert(index, candidate);
+        self.candidates.insert(place, candidate);
         if self.candidates.len() > limits::DHT_CANDIDATES {
             self.drop_one();
         }
@@ -342,11 +342,11 @@ impl Lookup {
         let failed = |node: &Candidate| node.state == State::Failed;
         let new = |node: &Candidate| node.state == State::New;
         let all = self.candidates.iter();
-        let index = all.clone().rposition(doubtful);
-        let index = index.or_else(|| all.clone().rposition(failed));
-        let index = index.or_else(|| all.clone().rposition(new));
+        let place = all.clone().rposition(doubtful);
+        let place = place.or_else(|| all.clone().rposition(failed));
+        let place = place.or_else(|| all.clone().rposition(new));
         self.candidates
-            .remove(index.unwrap_or(self.candidates.len() - 1));
+            .remove(place.unwrap_or(self.candidates.len() - 1));
     }
 
     /// Unknown ids come first.

@@ -51,7 +51,7 @@ pub struct Summary {
 /// One step of a lookup.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// What is looked for: the info hash of a torrent, or another id.
+    /// What is looked for: the info hash of a torrent, or another place.
     pub target: NodeId,
     /// The node.
     pub node: SocketAddr,

@@ -106,14 +106,14 @@ impl Wanted {
 
     /// The next torrent to look up now. Its lookup counts as under way.
     pub fn begin(&mut self, family: Family, now: Now) -> Option<InfoHash> {
-        let due = &mut self.due[family.index()];
+        let due = &mut self.due[place(family)];
         let first = [false, true]
             .into_iter()
             .find_map(|later| first(due, later).filter(|(_, at, _)| *at <= now))?;
         due.remove(&first);
         let info_hash = first.2;
         if let Some(torrent) = self.torrents.get_mut(&info_hash) {
-            torrent.courses[family.index()].due = None;
+            torrent.courses[place(family)].due = None;
         }
         Some(info_hash)
     }
@@ -121,7 +121,7 @@ impl Wanted {
     /// The nodes that were nearest to this torrent the last time.
     pub fn nodes(&self, info_hash: InfoHash, family: Family) -> Vec<NodeInfo> {
         let torrent = self.torrents.get(&info_hash);
-        let list = torrent.map(|torrent| &*torrent.courses[family.index()].nodes);
+        let list = torrent.map(|torrent| &*torrent.courses[place(family)].nodes);
         nodes(list.unwrap_or_default(), family).collect()
     }
 
@@ -139,9 +139,9 @@ impl Wanted {
             return;
         };
         let is_urgent = torrent.want.is_urgent;
-        let course = &mut torrent.courses[family.index()];
+        let course = &mut torrent.courses[place(family)];
         if let Some(due) = course.due.take() {
-            self.due[family.index()].remove(&(!is_urgent, due, info_hash));
+            self.due[place(family)].remove(&(!is_urgent, due, info_hash));
         }
         let span = if outcome.answered && !is_urgent {
             course.failures = 0;
@@ -162,15 +162,15 @@ impl Wanted {
         }
         course.ended = now;
         course.due = Some(now + span);
-        self.due[family.index()].insert((!is_urgent, now + span, info_hash));
+        self.due[place(family)].insert((!is_urgent, now + span, info_hash));
     }
 
     /// Begins again the lookups that found no node, since the first node of this family has
     /// answered.
     pub fn hurry(&mut self, family: Family, now: Now) {
-        let due = &mut self.due[family.index()];
+        let due = &mut self.due[place(family)];
         for (info_hash, torrent) in &mut self.torrents {
-            let course = &mut torrent.courses[family.index()];
+            let course = &mut torrent.courses[place(family)];
             if let Some(at) = course.due.filter(|_| course.failures > 0) {
                 due.remove(&(!torrent.want.is_urgent, at, *info_hash));
                 due.insert((!torrent.want.is_urgent, at.min(now), *info_hash));
@@ -181,7 +181,7 @@ impl Wanted {
 
     /// When a lookup in this family is to begin.
     pub fn next_deadline(&self, family: Family) -> Option<Now> {
-        let due = &self.due[family.index()];
+        let due = &self.due[place(family)];
         let at = |later| first(due, later).map(|(_, at, _)| at);
         sooner(at(false), at(true))
     }
@@ -191,6 +191,13 @@ fn first(due: &BTreeSet<(bool, Now, InfoHash)>, later: bool) -> Option<(bool, No
     let least = (later, Now::default(), InfoHash([0; 20]));
     let first = due.range(least..).next().copied();
     first.filter(|(class, ..)| *class == later)
+}
+
+fn place(family: Family) -> usize {
+    match family {
+        Family::V4 => 0,
+        Family::V6 => 1,
+    }
 }
 
 /// How long to wait after so many lookups in vain.

@@ -1,13 +1,19 @@
 //! `get --metadata-only`: where the `.torrent` goes, and what lies there already.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
+
+use brooklet::base::{InfoHash, PeerId};
+use brooklet::wire::{ExtendedGreeting, Handshake, Message, MetadataMessage};
+use sha1::{Digest as _, Sha1};
 
 use crate::support::bench::{Bench, SOON, checked, listening};
 use crate::support::child::{Child, Stream, brooklet};
 use crate::support::content::Content;
 use crate::support::dir::Dir;
+use crate::support::peer::Server;
 use crate::support::torrent::{Torrent, metainfo};
 
 /// A seed of one file of this name, and a link that names it.
@@ -144,5 +150,78 @@ fn a_link_that_selects_files_that_are_not_there_is_refused() {
         assert!(!dir.join("content.bin").exists());
         let (code, _, said) = get(&dir, "fetched", &["--metadata-only", &link, "--overwrite"]);
         assert_eq!(code, 0, "{said}");
+    }
+}
+
+/// A folder stands where the torrent is to be kept: that is known before any peer is asked.
+#[test]
+fn what_cannot_be_kept_is_not_fetched() {
+    let (bench, _seed, link) = seed("content.bin");
+    let dir = Dir::new();
+    let kept = format!("{}.torrent", bench.torrent.hex());
+    dir.folder(format!("state/{kept}"));
+    let (code, _, said) = get(&dir, "state", &[&link]);
+    assert_eq!(code, 1);
+    let line = format!("brooklet: state/{kept}: something else is in the way");
+    assert!(
+        said.starts_with(&line) && said.lines().count() == 1,
+        "{said}"
+    );
+    // The torrent alone is kept elsewhere.
+    let (code, _, said) = get(&dir, "state", &[&link, "--metadata-only"]);
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A peer that has these metadata and no content. Its address comes back with it.
+fn peer_with(info: Vec<u8>) -> Server {
+    let info_hash = InfoHash(Sha1::digest(&info).into());
+    Server::start(move |mut stream| {
+        let mut greeting = [0; 68];
+        stream.read_exact(&mut greeting)?;
+        let (mut ours, size) = (Vec::new(), info.len() as u32);
+        Handshake::ours(info_hash, PeerId(*b"-XX0001-abcdefghijkl")).encode(&mut ours);
+        let mut payload = Vec::new();
+        ExtendedGreeting {
+            metadata: Some(7),
+            metadata_size: Some(size),
+            ..ExtendedGreeting::default()
+        }
+        .encode(&mut payload);
+        let (id, payload) = (0, &payload[..]);
+        Message::Extended { id, payload }.encode(&mut ours);
+        // The whole of it in one block, once it is asked for: ours is number 2 there, theirs 7.
+        stream.write_all(&ours)?;
+        loop {
+            let mut length = [0; 4];
+            stream.read_exact(&mut length)?;
+            let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+            stream.read_exact(&mut frame)?;
+            if frame.starts_with(&[20, 7]) {
+                let (piece, total, data) = (0, Some(size), &info[..]);
+                let mut payload = Vec::new();
+                MetadataMessage::Data { piece, total, data }.encode(&mut payload);
+                let (id, payload) = (2, &payload[..]);
+                let mut answer = Vec::new();
+                Message::Extended { id, payload }.encode(&mut answer);
+                stream.write_all(&answer)?;
+            }
+        }
+    })
+}
+
+#[test]
+fn metadata_of_the_right_hash_that_are_no_torrent_end_with_3() {
+    for info in ["d6:lengthi1e4:name1:ae", "d4:name2:..6:lengthi1ee", "le"] {
+        let info = info.as_bytes().to_vec();
+        let hash = InfoHash(Sha1::digest(&info).into()).to_string();
+        let peer = peer_with(info);
+        let link = format!("magnet:?xt=urn:btih:{hash}&x.pe={}", peer.addr);
+        let dir = Dir::new();
+        for args in [&[][..], &["--metadata-only"]] {
+            let (code, _, said) = get(&dir, "state", &[&[&link[..]], args].concat());
+            assert_eq!(code, 3, "{said}");
+            let why = format!("{hash}: its metadata are not those of a valid torrent: ");
+            assert!(said.contains(&why), "{said}");
+        }
     }
 }

@@ -20,7 +20,7 @@ pub struct Query<'a> {
 pub enum Ask<'a> {
     /// Are you there?
     Ping,
-    /// Which nodes are near to this target? An unknown method that names a target is read as this
+    /// Which nodes are near to this place? An unknown method that names a place is read as this
     /// one, as libtorrent does, so that future methods are answered.
     FindNode(NodeId),
     /// Who has this torrent, and which nodes are near to it?

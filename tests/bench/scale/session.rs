@@ -285,7 +285,7 @@ fn session(count: usize) -> Session {
         down: None,
         up: None,
         active: None,
-        metadata: 2 * limits::MIB,
+        metadata: 2 << 20,
         after_stay: Then::End,
     };
     let order = Order {
