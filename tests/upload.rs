@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use support::bench::{Bench, SOON, checked, listening, verified};
 use support::child::Child;
 use support::content::Content;
+use support::net::free_port;
 use support::peer::{frame, greet, numbers, read_frame};
 use support::torrent::Torrent;
 
@@ -116,11 +117,10 @@ fn downloads(rate: u64) -> Vec<u64> {
     // Each looks at what it has in a run of its own, so that afterwards all begin at the same time.
     let ports = benches.each_ref().map(|bench| {
         let mut get = bench.get(&[], &[]);
-        let addr = listening(&mut get);
         assert_eq!(checked(&mut get), count / 4);
         get.signal("INT");
         get.exit(SOON);
-        addr.port().to_string()
+        free_port().to_string()
     });
     let mut gets: Vec<(Child, u64)> = Vec::new();
     for (bench, port) in benches.iter().zip(&ports) {

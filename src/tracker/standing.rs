@@ -20,6 +20,18 @@ pub struct Identity {
     pub port: u16,
 }
 
+impl Identity {
+    /// Of one that asks how a swarm is: a scrape names the torrent only.
+    pub fn nameless(info_hash: InfoHash) -> Identity {
+        Identity {
+            info_hash,
+            peer_id: PeerId([0; 20]),
+            key: 0,
+            port: 0,
+        }
+    }
+}
+
 /// Address families that we can use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Families {
@@ -138,6 +150,19 @@ pub fn failed(why: impl Into<String>) -> Over {
 }
 
 impl Standing {
+    /// Nobody has been told anything.
+    pub fn new(identity: Identity) -> Standing {
+        Standing {
+            identity,
+            stage: Stage::Waiting,
+            uploaded: 0,
+            downloaded: 0,
+            left: 0,
+            completed: false,
+            allow_local: false,
+        }
+    }
+
     /// What to ask now: an announce with this event, or a scrape.
     pub fn question(&self, event: Option<Event>, tracker_id: Option<Vec<u8>>) -> Question {
         let Identity {

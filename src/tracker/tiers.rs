@@ -20,10 +20,9 @@ impl Tiers {
         Tiers(tiers)
     }
 
-    /// One more tier, shuffled, behind the others.
-    pub fn add(&mut self, mut tier: Vec<usize>, rng: &mut Rng) {
-        rng.shuffle(&mut tier);
-        self.0.push(tier);
+    /// More tiers behind these, each shuffled.
+    pub fn append(&mut self, tiers: Vec<Vec<usize>>, rng: &mut Rng) {
+        self.0.extend(Tiers::new(tiers, rng).0);
     }
 
     /// All trackers, those first that are to be asked first.
@@ -47,25 +46,28 @@ impl Tiers {
     }
 }
 
-/// The trackers that can be asked, and their numbers by tier. Why one cannot is reported.
+/// The trackers that can be asked beside those that are `known`, and their numbers by tier. Why one
+/// cannot is reported.
 pub fn usable(
     tiers: &[Vec<String>],
+    known: &[Tracker],
     families: Families,
     out: &mut Outbox,
 ) -> (Vec<Tracker>, Vec<Vec<usize>>) {
     let mut trackers = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeSet<&str> = known.iter().map(Tracker::url).collect();
     let mut numbered = Vec::new();
     for tier in tiers {
         let mut numbers = Vec::new();
         for announce in tier.iter().map(|url| url.trim()) {
-            if trackers.len() >= limits::TRACKERS || !seen.insert(announce) {
+            let number = known.len() + trackers.len();
+            if number >= limits::TRACKERS || !seen.insert(announce) {
                 continue;
             }
             let url = announce.to_owned();
             match Url::parse(announce) {
                 Ok(parsed) => {
-                    numbers.push(trackers.len());
+                    numbers.push(number);
                     trackers.push(Tracker::new(url, parsed, families));
                 }
                 Err(why) => out.respond(Response::failed(url, why)),

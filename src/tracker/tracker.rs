@@ -69,11 +69,6 @@ impl Tracker {
         }
     }
 
-    /// Whether this is its URL.
-    pub fn is_at(&self, announce: &str) -> bool {
-        self.site.announce == announce.trim()
-    }
-
     /// When it may be asked.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule

@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::standing::{Context, Families, Identity, Stage, Standing};
 use super::tiers::{Tiers, usable};
 use super::tracker::Tracker;
-use crate::base::{InfoHash, Now, PeerId, Rng, TorrentKey, limits, sooner};
+use crate::base::{InfoHash, Now, Rng, TorrentKey, limits, sooner};
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to
@@ -52,18 +52,9 @@ impl Trackers {
         mut rng: Rng,
     ) -> Trackers {
         let mut out = Outbox::new(key);
-        let (trackers, tiers) = usable(tiers, families, &mut out);
-        let us = Standing {
-            identity,
-            stage: Stage::Waiting,
-            uploaded: 0,
-            downloaded: 0,
-            left: 0,
-            completed: false,
-            allow_local: false,
-        };
+        let (trackers, tiers) = usable(tiers, &[], families, &mut out);
         Trackers {
-            us,
+            us: Standing::new(identity),
             trackers,
             tiers: Tiers::new(tiers, &mut rng),
             queue: VecDeque::new(),
@@ -87,23 +78,11 @@ impl Trackers {
         shared: &mut Shared,
         now: Now,
     ) -> usize {
-        let (before, known) = (self.trackers.len(), |url: &&String| {
-            self.trackers.iter().any(|tracker| tracker.is_at(url))
-        });
-        let fresh = |tier: &Vec<String>| -> Vec<String> {
-            let tier = tier.iter().filter(|url| !known(url));
-            tier.cloned().collect()
-        };
-        let fresh: Vec<Vec<String>> = tiers.iter().map(fresh).collect();
-        let (mut trackers, tiers) = usable(&fresh, families, &mut self.out);
-        trackers.truncate(limits::TRACKERS.saturating_sub(before));
-        self.trackers.append(&mut trackers);
+        let before = self.trackers.len();
+        let (mut fresh, tiers) = usable(tiers, &self.trackers, families, &mut self.out);
+        self.trackers.append(&mut fresh);
+        self.tiers.append(tiers, &mut self.rng);
         let all = self.trackers.len();
-        for tier in tiers {
-            let tier = tier.into_iter().map(|number| before + number);
-            self.tiers
-                .add(tier.filter(|&number| number < all).collect(), &mut self.rng);
-        }
         if self.us.stage == Stage::Announcing && all > before {
             self.round.add(before..all);
             self.settle(shared, now);
@@ -123,14 +102,8 @@ impl Trackers {
         now: Now,
         rng: Rng,
     ) -> Trackers {
-        // A scrape names the torrent only.
-        let anonymous = Identity {
-            info_hash,
-            peer_id: PeerId([0; 20]),
-            key: 0,
-            port: 0,
-        };
-        let mut trackers = Trackers::new(0, tiers, anonymous, families, rng);
+        let nameless = Identity::nameless(info_hash);
+        let mut trackers = Trackers::new(0, tiers, nameless, families, rng);
         trackers.us.allow_local = allow_local;
         trackers.ask_all(Stage::Scraping, shared, now);
         trackers

@@ -28,7 +28,7 @@ use crate::io::disk::threads::opening::Outcome;
 use crate::io::disk::{DiskError, Store, state};
 use crate::io::setup::Setup;
 use crate::rpc::{Add, Added, Source, Trouble};
-use crate::session::{Session, command, sleep, view};
+use crate::session::{Session, sleep, view};
 use crate::torrent::{Stage, Then};
 use crate::wire::magnet::Link;
 

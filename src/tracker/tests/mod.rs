@@ -5,6 +5,7 @@ mod bounds;
 mod events;
 mod flood;
 mod guard;
+mod history;
 mod http;
 mod many;
 mod naming;
