@@ -2,34 +2,41 @@
 //! argument in every module but `io` and `cli`, so a simulated world and a real one drive the same
 //! machines.
 
+use std::num::NonZeroU64;
 use std::ops::Add;
 pub use std::time::Duration;
 
-/// A moment; differences are [`Duration`]s. Arithmetic saturates.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
-pub struct Now(u64);
+/// A moment; differences are [`Duration`]s. Arithmetic saturates. An `Option` of it takes no more
+/// room: it is kept as microseconds plus one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Now(NonZeroU64);
 
 impl Now {
     /// The moment `micros` microseconds after the clock's start.
     pub const fn from_micros(micros: u64) -> Now {
-        Now(micros)
+        Now(NonZeroU64::MIN.saturating_add(micros))
     }
 
     /// Microseconds since the clock's start.
     pub const fn as_micros(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// The moment `span` after this one.
     pub fn later(self, span: Duration) -> Now {
-        Now(self
-            .0
-            .saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Now(self.0.saturating_add(micros))
     }
 
     /// Time gone by since `earlier`; zero if that lies ahead.
     pub fn since(self, earlier: Now) -> Duration {
-        Duration::from_micros(self.0.saturating_sub(earlier.0))
+        Duration::from_micros(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Default for Now {
+    fn default() -> Now {
+        Now::from_micros(0)
     }
 }
 
@@ -37,9 +44,7 @@ impl Add<Duration> for Now {
     type Output = Now;
 
     fn add(self, span: Duration) -> Now {
-        Now(self
-            .0
-            .saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        self.later(span)
     }
 }
 

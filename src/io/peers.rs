@@ -171,11 +171,11 @@ impl Search {
             None
         };
         let seed = Rng::from_seed(rng.bits64());
-        let mut trackers = Trackers::new(0, &question.tiers, identity, families, seed);
+        let (tiers, mut shared) = (&question.tiers, Shared::default());
+        let mut trackers = Trackers::new(0, tiers, identity, families, &mut shared, seed);
         trackers.allow_local(ways.allow_local);
         // Some trackers name no seeds to one that has everything.
         trackers.set_totals(0, 0, 1);
-        let mut shared = Shared::default();
         trackers.ask_once(&mut shared, now);
         let looking = match question.nodes {
             Some(named) => {

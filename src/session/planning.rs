@@ -398,11 +398,8 @@ impl Session {
     fn dial_peers(&mut self, now: Now) {
         let mut first = self.make_room_to_dial(now);
         while self.connections.may_dial() && self.connections.next() <= now {
-            let next = |session: &mut Session| {
-                let (slots, torrents) = (&mut session.slots, &mut session.torrents);
-                torrents.next_to_dial(slots, now)
-            };
-            let Some(torrent) = first.take().or_else(|| next(self)) else {
+            let next = || self.torrents.next_to_dial(&mut self.slots, now);
+            let Some(torrent) = first.take().or_else(next) else {
                 break;
             };
             let Some(addr) = self.torrents[torrent].candidates.next(now) else {

@@ -82,14 +82,14 @@ impl Session {
         }
     }
 
-    /// Takes a torrent on: it begins with the check of what is on disk or, where only a link is
-    /// known, with the search for its metadata.
+    /// Takes a torrent on: how it begins, [`Torrent::new`] says.
     ///
     /// # Errors
     /// There is a torrent of this info hash already, under this key.
     pub fn add(&mut self, order: Order, now: Now) -> Result<TorrentKey, TorrentKey> {
-        let torrent = self.torrents.add(order, &self.config.us, now)?;
-        torrent.report_start(self.config.us.port, &mut self.effects);
+        let us = self.config.us;
+        let torrent = self.torrents.add(order, &us, &mut self.shared, now)?;
+        torrent.report_start(us.port, &mut self.effects);
         let key = torrent.key;
         self.stir(key);
         self.begin(key, now);

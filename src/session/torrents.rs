@@ -13,6 +13,7 @@ use super::timers::Alarms;
 use crate::base::{Block, InfoHash, Now, PeerKey, Rng, SortedMap, SortedSet, TorrentKey};
 use crate::peer::{Fault, FrameLimits};
 use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
+use crate::tracker::Shared;
 
 /// All torrents by their keys, and when each is to be planned for though nothing happens to it.
 #[derive(Debug)]
@@ -81,7 +82,13 @@ impl Torrents {
     ///
     /// # Errors
     /// There is one of this info hash already, under this key.
-    pub fn add(&mut self, order: Order, us: &Us, now: Now) -> Result<&mut Torrent, TorrentKey> {
+    pub fn add(
+        &mut self,
+        order: Order,
+        us: &Us,
+        shared: &mut Shared,
+        now: Now,
+    ) -> Result<&mut Torrent, TorrentKey> {
         if let Some(key) = self.find(&order.info_hash) {
             return Err(key);
         }
@@ -92,7 +99,7 @@ impl Torrents {
         let frames = FrameLimits::of(order.geometry.pieces()).longest();
         self.longest_frame = self.longest_frame.max(frames);
         let names = (entry.key(), self.added);
-        Ok(entry.insert(Torrent::new(names, order, us, &mut self.rng, now)))
+        Ok(entry.insert(Torrent::new(names, order, (us, shared), &mut self.rng, now)))
     }
 
     /// One falls asleep, if it may.

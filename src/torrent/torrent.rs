@@ -20,7 +20,7 @@ use super::stage::{Life, Stage};
 use crate::base::{Block, Bucket, Meter, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner};
 use crate::peer::{Local, Peer};
 use crate::pieces::Taker;
-use crate::tracker::Trackers;
+use crate::tracker::{Shared, Trackers};
 
 /// Only a torrent that is awake has peers, is checked, or downloads.
 const AWAKE: &str = "the torrent is awake";
@@ -103,7 +103,7 @@ impl Torrent {
     pub fn new(
         (key, number): (TorrentKey, u32),
         mut order: Order,
-        us: &Us,
+        (us, shared): (&Us, &mut Shared),
         rng: &mut Rng,
         now: Now,
     ) -> Torrent {
@@ -112,6 +112,7 @@ impl Torrent {
             &order.trackers,
             order.identity(us),
             us.families,
+            shared,
             Rng::from_seed(rng.bits64()),
         );
         trackers.allow_local(us.allow_local);

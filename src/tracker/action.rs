@@ -165,9 +165,15 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Outbox {
     torrent: TorrentKey,
+    /// `None`: nothing. Most torrents say nothing for half an hour.
+    waiting: Option<Box<Waiting>>,
+    last: u32,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
     actions: VecDeque<Action>,
     responses: VecDeque<Response>,
-    last: u32,
 }
 
 impl Outbox {
@@ -175,36 +181,47 @@ impl Outbox {
     pub fn new(torrent: TorrentKey) -> Outbox {
         Outbox {
             torrent,
-            actions: VecDeque::new(),
-            responses: VecDeque::new(),
+            waiting: None,
             last: 0,
         }
     }
 
     /// Asks for an action.
     pub fn push(&mut self, action: Action) {
-        self.actions.push_back(action);
+        self.waiting
+            .get_or_insert_default()
+            .actions
+            .push_back(action);
     }
 
-    /// The oldest action. An empty outbox takes no memory: most torrents say nothing for half an
-    /// hour.
+    /// The oldest action.
     pub fn pop(&mut self) -> Option<Action> {
-        take(&mut self.actions)
+        let action = self.waiting.as_mut()?.actions.pop_front();
+        self.tidy();
+        action
     }
 
     /// A tracker has answered, or failed.
     pub fn respond(&mut self, response: Response) {
-        self.responses.push_back(response);
+        let waiting = self.waiting.get_or_insert_default();
+        waiting.responses.push_back(response);
     }
 
     /// The oldest response.
     pub fn pop_response(&mut self) -> Option<Response> {
-        take(&mut self.responses)
+        let response = self.waiting.as_mut()?.responses.pop_front();
+        self.tidy();
+        response
     }
 
     /// Whether all actions and responses are out.
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty() && self.responses.is_empty()
+        self.waiting.is_none()
+    }
+
+    fn tidy(&mut self) {
+        let is_empty = |it: &mut Box<Waiting>| it.actions.is_empty() && it.responses.is_empty();
+        self.waiting.take_if(is_empty);
     }
 
     /// An id that nothing under way has.
@@ -215,12 +232,4 @@ impl Outbox {
             number: self.last,
         }
     }
-}
-
-fn take<T>(queue: &mut VecDeque<T>) -> Option<T> {
-    let first = queue.pop_front();
-    if queue.is_empty() {
-        *queue = VecDeque::new();
-    }
-    first
 }

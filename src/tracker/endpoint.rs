@@ -4,32 +4,24 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Id, Input};
-use super::standing::{Context, Over, Question, Stage, Standing, failed};
+use super::site::Site;
+use super::standing::{Context, Over, Stage, Standing, failed};
 use super::udp::Patience;
 use super::{http, udp};
 use crate::base::{Now, Reach};
-use crate::http::{Scheme, Url};
+use crate::http::Scheme;
 use crate::wire::Family;
 use crate::wire::announce::Event;
-use crate::wire::scrape::scrape_url;
 
-/// What both families of a tracker have in common.
-#[derive(Debug)]
-pub struct Site {
-    /// The announce URL as the torrent has it.
-    pub announce: String,
-    /// The same, taken apart.
-    pub url: Url,
-    /// What the tracker gave us to send back.
-    pub tracker_id: Option<Vec<u8>>,
-}
+/// A tracker, and what it gave us to send back: what both families have in common.
+pub type Known<'a> = (&'a Site, Option<&'a [u8]>);
 
 /// What was told over a family, and what is being told.
 #[derive(Debug)]
 pub struct Endpoint {
     family: Family,
-    addrs: Vec<SocketAddr>,
-    failures: usize,
+    addrs: Box<[SocketAddr]>,
+    failures: u32,
     /// The last question was answered.
     answered: bool,
     started: bool,
@@ -56,7 +48,7 @@ impl Endpoint {
     pub fn new(family: Family) -> Endpoint {
         Endpoint {
             family,
-            addrs: Vec::new(),
+            addrs: Box::default(),
             failures: 0,
             answered: false,
             started: false,
@@ -76,10 +68,10 @@ impl Endpoint {
     pub fn set_addrs(&mut self, ips: &[IpAddr], port: u16) -> bool {
         let mut addrs = http::addresses(ips, self.family, port);
         if !addrs.is_empty() {
-            let first = self.failures % addrs.len();
+            let first = self.failures as usize % addrs.len();
             addrs.rotate_left(first);
         }
-        self.addrs = addrs;
+        self.addrs = addrs.into();
         !self.addrs.is_empty()
     }
 
@@ -100,23 +92,25 @@ impl Endpoint {
 
     /// Asks what is to be asked now: a scrape, or an announce with the event that is due. HTTP
     /// gives up at this moment; UDP too while the user waits: for a scrape, and on the way out.
-    pub fn ask(&mut self, site: &Site, give_up: Now, context: &mut Context<'_>) -> Over {
+    pub fn ask(
+        &mut self,
+        (site, tracker_id): Known<'_>,
+        give_up: Now,
+        context: &mut Context<'_>,
+    ) -> Over {
         let event = if context.us.is_leaving() {
             self.last_words(context.us)
         } else {
             self.due(context.us)
         };
-        let question = context.us.question(event, site.tracker_id.clone());
         let exchange = match site.url.scheme {
-            Scheme::Http => match question_url(&question, &site.announce) {
-                Ok(url) => {
-                    match http::Exchange::begin(question, url, &self.addrs, give_up, context) {
-                        Ok(begun) => Exchange::Http(begun),
-                        Err(failure) => return Some(Err(failure)),
-                    }
+            Scheme::Http => {
+                let begun = http::Exchange::begin(site, &self.addrs, give_up, context);
+                match begun {
+                    Ok(begun) => Exchange::Http(begun),
+                    Err(failure) => return Some(Err(failure)),
                 }
-                Err(why) => return failed(why),
-            },
+            }
             Scheme::Udp => {
                 let Some(&to) = self.addrs.first() else {
                     return failed("no address");
@@ -126,7 +120,9 @@ impl Endpoint {
                     Stage::Scraping | Stage::Asking => Patience::For(give_up.since(context.now)),
                     Stage::Leaving { .. } => Patience::Until(give_up),
                 };
-                Exchange::Udp(udp::Exchange::begin(question, to, patience, context))
+                let question = context.us.question(event, tracker_id);
+                let begun = udp::Exchange::begin(question, to, patience, context);
+                Exchange::Udp(begun)
             }
         };
         self.talk = Some(Box::new(Talk { event, exchange }));
@@ -178,9 +174,24 @@ impl Endpoint {
 
     /// Handles what happened to the question of this id, or its admission. `None`: it is not under
     /// way here.
-    pub fn handle(&mut self, id: Id, input: Input<'_>, context: &mut Context<'_>) -> Option<Over> {
-        match &mut self.talk.as_mut()?.exchange {
-            Exchange::Http(exchange) if exchange.owns(id) => Some(exchange.handle(input, context)),
+    pub fn handle(
+        &mut self,
+        id: Id,
+        input: Input<'_>,
+        (site, tracker_id): Known<'_>,
+        context: &mut Context<'_>,
+    ) -> Option<Over> {
+        let Talk { event, exchange } = self.talk.as_deref_mut()?;
+        match exchange {
+            Exchange::Http(exchange) if exchange.owns(id) => {
+                if matches!(input, Input::Admitted { .. }) && !exchange.is_worded() {
+                    let question = context.us.question(*event, tracker_id);
+                    if let Err(why) = exchange.word(question, &site.announce) {
+                        return Some(failed(why));
+                    }
+                }
+                Some(exchange.handle(input, context))
+            }
             Exchange::Udp(exchange) if exchange.owns(id) => Some(exchange.handle(input, context)),
             _ => None,
         }
@@ -260,18 +271,5 @@ impl Endpoint {
             Some(event) => Some(event),
             None => Some(Event::Stopped),
         }
-    }
-}
-
-/// The URL that a question over HTTP gets.
-fn question_url(question: &Question, announce: &str) -> Result<Url, String> {
-    match question {
-        Question::Announce(query) => Url::parse(&query.url(announce)),
-        Question::Scrape(info_hash) => match scrape_url(announce, *info_hash) {
-            Some(url) => Url::parse(&url),
-            None => Err(String::from(
-                "it cannot be scraped: its URL does not end in \"announce\"",
-            )),
-        },
     }
 }

@@ -1,16 +1,17 @@
 //! One question to a tracker over HTTP (BEP 3, BEP 48), over one address family: a connection to
 //! the first of its addresses that takes one, a GET, the response; then perhaps a redirect, and the
 //! same again. One deadline covers it all, except the time in the queue of
-//! [`Visits`](super::visits::Visits).
+//! [`Visits`](super::visits::Visits). A thousand questions may wait there, so one is put into words
+//! when it is asked.
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::{Action, Id, Input};
 use super::gathered::Gathered;
 use super::guard;
 use super::reading::read;
-use super::standing::{Context, Failure, Over, Question, failed, refused};
+use super::site::Site;
+use super::standing::{Context, Failure, Over, Question, Stage, failed, refused};
 use super::visits::Ticket;
 use crate::base::{Duration, Now, Reach, limits};
 use crate::http::{Url, get, shown};
@@ -19,9 +20,9 @@ use crate::wire::Family;
 /// An exchange under way.
 #[derive(Debug)]
 pub struct Exchange {
-    question: Question,
+    /// The question and where it goes; `None`: it waits to be asked for the first time.
+    words: Option<Box<Words>>,
     family: Family,
-    url: Url,
     redirects: u32,
     /// Whoever answered so far, or redirected, is or was somewhere in the world.
     outside: bool,
@@ -32,6 +33,13 @@ pub struct Exchange {
     give_up: Now,
 }
 
+/// A question, and the URL that it or the last redirect has.
+#[derive(Debug)]
+struct Words {
+    question: Question,
+    url: Url,
+}
+
 #[derive(Debug)]
 enum Step {
     /// The name that a redirect leads to is looked up.
@@ -40,27 +48,24 @@ enum Step {
     /// once it is admitted; `None`: waiting does not extend its deadline.
     Waiting {
         addr: SocketAddr,
-        others: VecDeque<SocketAddr>,
+        others: Vec<SocketAddr>,
         patience: Option<Duration>,
     },
     /// A connection is made; these addresses are left if it fails.
-    Connecting {
-        others: VecDeque<SocketAddr>,
-        until: Now,
-    },
+    Connecting { others: Vec<SocketAddr>, until: Now },
     /// The request is out.
     Reading(Gathered),
 }
 
 impl Exchange {
-    /// Asks, at the first of these addresses (all of one family) that takes a connection. `url` is
-    /// that of the question.
+    /// Asks, at the first of these addresses (all of one family) that takes a connection. When it
+    /// is admitted, [`Exchange::word`] is to be called before it hears of that, unless it
+    /// [has words](Exchange::is_worded).
     ///
     /// # Errors
-    /// None of them may be asked.
+    /// None of them may be asked, or the tracker cannot be scraped.
     pub fn begin(
-        question: Question,
-        url: Url,
+        site: &Site,
         addrs: &[SocketAddr],
         give_up: Now,
         context: &mut Context<'_>,
@@ -69,9 +74,8 @@ impl Exchange {
             .first()
             .map_or(Family::V4, |addr| Family::of(addr.ip()));
         let mut exchange = Exchange {
-            question,
+            words: None,
             family,
-            url,
             redirects: 0,
             outside: false,
             id: context.out.new_id(),
@@ -79,10 +83,33 @@ impl Exchange {
             step: Step::Resolving,
             give_up,
         };
-        match exchange.connect(addrs.iter().copied().collect(), context) {
+        if context.us.stage == Stage::Scraping {
+            let question = context.us.question(None, None);
+            let worded = exchange.word(question, &site.announce);
+            worded.map_err(|why| Failure { why, retry: None })?;
+        }
+        let mut addrs = addrs.to_vec();
+        // The next one is taken from the end.
+        addrs.reverse();
+        match exchange.connect(addrs, Some(&site.url), context) {
             Some(Err(failure)) => Err(failure),
             _ => Ok(exchange),
         }
+    }
+
+    /// Whether it is known what is asked.
+    pub fn is_worded(&self) -> bool {
+        self.words.is_some()
+    }
+
+    /// This is asked.
+    ///
+    /// # Errors
+    /// There is no URL for it.
+    pub fn word(&mut self, question: Question, announce: &str) -> Result<(), String> {
+        let url = question.url(announce)?;
+        self.words = Some(Box::new(Words { question, url }));
+        Ok(())
     }
 
     /// Whether it was redirected by a server out in the world, not in our networks.
@@ -184,7 +211,7 @@ impl Exchange {
                 if others.is_empty() {
                     return failed(self.told(&why));
                 }
-                self.connect(others, context)
+                self.connect(others, None, context)
             }
             (Step::Reading(_), Err(why)) => failed(why),
             (Step::Reading(gathered), Ok(())) => match gathered.end() {
@@ -210,7 +237,7 @@ impl Exchange {
                 if late || others.is_empty() {
                     return failed("no connection in time");
                 }
-                self.connect(others, context)
+                self.connect(others, None, context)
             }
         }
     }
@@ -245,17 +272,26 @@ impl Exchange {
         });
     }
 
-    /// Queues for a connection to the first of these addresses that may be asked.
-    fn connect(&mut self, mut addrs: VecDeque<SocketAddr>, context: &mut Context<'_>) -> Over {
+    /// Queues for a connection to the last of these addresses that may be asked. `url`: where it
+    /// goes as long as it has no words.
+    fn connect(
+        &mut self,
+        mut addrs: Vec<SocketAddr>,
+        url: Option<&Url>,
+        context: &mut Context<'_>,
+    ) -> Over {
         let mut why = String::from("no address");
-        while let Some(addr) = addrs.pop_front() {
-            if let Err(refusal) = self.judge(addr.ip(), context) {
+        while let Some(addr) = addrs.pop() {
+            if let Err(refusal) = self.judge(addr.ip(), url, context) {
                 why = refusal;
                 continue;
             }
             self.end(context);
             self.id = context.out.new_id();
             let leaving = context.us.is_leaving();
+            if addrs.is_empty() {
+                addrs = Vec::new();
+            }
             self.step = Step::Waiting {
                 addr,
                 others: addrs,
@@ -287,23 +323,31 @@ impl Exchange {
         if let Some(patience) = *patience {
             self.give_up = context.now + patience;
         }
+        let Some(words) = &self.words else { return };
         let until = context.now + limits::CONNECT_TIME;
         self.step = Step::Connecting { others, until };
         self.to = Some(addr);
         context.out.push(Action::Connect {
             id: self.id,
             addr,
-            request: get(&self.url),
+            request: get(&words.url),
         });
     }
 
-    fn judge(&mut self, ip: IpAddr, context: &Context<'_>) -> Result<(), String> {
-        let word = match self.question {
-            Question::Announce(_) => "announce",
-            Question::Scrape(_) => "scrape",
+    fn judge(
+        &mut self,
+        ip: IpAddr,
+        url: Option<&Url>,
+        context: &Context<'_>,
+    ) -> Result<(), String> {
+        let words = self.words.as_deref();
+        let word = match words.map(|words| &words.question) {
+            Some(Question::Scrape(_)) => "scrape",
+            Some(Question::Announce(_)) | None => "announce",
         };
-        if !context.us.allow_local {
-            guard::judge(ip, &self.url, word, self.outside)?;
+        let url = words.map(|words| &words.url).or(url);
+        if let Some(url) = url.filter(|_| !context.us.allow_local) {
+            guard::judge(ip, url, word, self.outside)?;
         }
         self.outside |= !Reach::of(ip).is_local();
         Ok(())
@@ -311,9 +355,11 @@ impl Exchange {
 
     /// A reason, with where the tracker has led us.
     fn told(&self, why: &str) -> String {
-        match self.redirects {
-            0 => why.to_owned(),
-            _ => format!("redirected to {}: {why}", self.url.host),
+        match &self.words {
+            Some(words) if self.redirects > 0 => {
+                format!("redirected to {}: {why}", words.url.host)
+            }
+            _ => why.to_owned(),
         }
     }
 
@@ -323,13 +369,13 @@ impl Exchange {
             Step::Reading(gathered) => gathered.into_answer(),
             _ => None,
         };
-        let Some((head, body)) = answer else {
+        let (Some((head, body)), Some(words)) = (answer, &self.words) else {
             return failed("closed without an answer");
         };
         match head.redirect() {
             Some(location) => self.redirect(location, context),
             None => {
-                let (result, proven) = read(&self.question, &head, body);
+                let (result, proven) = read(&words.question, &head, body);
                 if let Some(to) = self.to.filter(|_| proven) {
                     context.shared.prove(to, context.now);
                 }
@@ -345,33 +391,36 @@ impl Exchange {
             let why = format!("redirected more than {most} times");
             return Some(Err(refused(why, None)));
         }
-        self.url = match self.url.join(location) {
+        let Some(words) = &mut self.words else {
+            return None;
+        };
+        words.url = match words.url.join(location) {
             Ok(url) => url,
             Err(why) => {
                 let why = format!("redirected to {}: {why}", shown(location));
                 return Some(Err(refused(why, None)));
             }
         };
-        if let Some(ip) = self.url.ip() {
+        let (host, port) = (words.url.host.clone(), words.url.port);
+        if let Some(ip) = words.url.ip() {
             return self.follow(&[ip], context);
         }
         self.end(context);
-        self.id = context.out.new_id();
-        context.out.push(Action::Resolve {
-            id: self.id,
-            host: self.url.host.clone(),
-            port: self.url.port,
-        });
+        let id = context.out.new_id();
+        self.id = id;
+        context.out.push(Action::Resolve { id, host, port });
         None
     }
 
     /// Goes where a redirect leads, staying in the family.
     fn follow(&mut self, ips: &[IpAddr], context: &mut Context<'_>) -> Over {
-        let addrs = addresses(ips, self.family, self.url.port);
+        let port = self.words.as_ref().map_or(0, |words| words.url.port);
+        let mut addrs = addresses(ips, self.family, port);
+        addrs.reverse();
         if addrs.is_empty() {
             return failed(self.told(&format!("no {} address", name(self.family))));
         }
-        self.connect(addrs.into(), context)
+        self.connect(addrs, None, context)
     }
 }
 

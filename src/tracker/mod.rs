@@ -13,6 +13,8 @@ mod action;
 
 mod visits;
 
+mod site;
+
 mod shared;
 
 mod standing;
@@ -29,6 +31,8 @@ mod http;
 mod udp;
 
 mod endpoint;
+
+mod attempt;
 
 #[allow(clippy::module_inception)]
 mod tracker;

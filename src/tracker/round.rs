@@ -4,6 +4,7 @@
 //! asked beside it, twice as many each time.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::base::{Now, limits};
 
@@ -22,6 +23,16 @@ pub enum Need {
 /// A round. A new one is over: no tracker is to be asked.
 #[derive(Debug, Default)]
 pub struct Round {
+    /// `None`: no tracker is left to be asked or to be heard of.
+    open: Option<Box<Open>>,
+    answered: Option<u32>,
+    /// The tracker that answered named peers.
+    named: bool,
+}
+
+/// What there is of a round until it has ended.
+#[derive(Debug)]
+struct Open {
     /// Trackers that are still to be asked, by number, in order.
     queue: VecDeque<usize>,
     /// Trackers that were asked and have neither answered nor failed.
@@ -31,57 +42,63 @@ pub struct Round {
     /// How many more there may be the next time that the round is widened.
     step: usize,
     widen_at: Now,
-    answered: Option<usize>,
-    /// The tracker that answered named peers.
-    named: bool,
 }
 
 impl Round {
     /// A round that asks these trackers.
     pub fn new(queue: VecDeque<usize>, now: Now) -> Round {
-        Round {
-            queue,
-            most: 1,
-            step: 2,
-            widen_at: now + limits::TRACKER_HURRY,
-            ..Round::default()
+        let mut round = Round::default();
+        if !queue.is_empty() {
+            round.open = Some(Box::new(Open {
+                queue,
+                silent: Vec::new(),
+                most: 1,
+                step: 2,
+                widen_at: now + limits::TRACKER_HURRY,
+            }));
         }
+        round
     }
 
     /// Whether no tracker is left to be asked, and an answer has come or none can come.
     pub fn is_over(&self) -> bool {
-        self.queue.is_empty() && (self.answered.is_some() || self.silent.is_empty())
+        let is_over = |open: &Open| open.queue.is_empty() && self.answered.is_some();
+        self.open.as_deref().is_none_or(is_over)
     }
 
     /// The tracker that answered; of several the first that named peers.
     pub fn answered(&self) -> Option<usize> {
-        self.answered
+        self.answered.map(|tracker| tracker as usize)
     }
 
     /// Whether this tracker is still to be asked.
     pub fn awaits(&self, tracker: usize) -> bool {
-        self.queue.contains(&tracker)
+        let open = self.open.as_deref();
+        open.is_some_and(|open| open.queue.contains(&tracker))
     }
 
     /// When more trackers are asked though none of those asked is heard of.
     pub fn next_deadline(&self, need: Need) -> Option<Now> {
-        let waits = need != Need::Nothing && !self.queue.is_empty();
-        waits.then_some(self.widen_at)
+        let open = self.open.as_ref()?;
+        let waits = need != Need::Nothing && !open.queue.is_empty();
+        waits.then_some(open.widen_at)
     }
 
     /// The next tracker to ask, if one is to be asked now.
     pub fn next(&mut self, need: Need, now: Now) -> Option<usize> {
-        if self.next_deadline(need).is_some_and(|at| at <= now) {
-            self.most += self.step;
-            self.step *= 2;
-            self.widen_at = now + limits::TRACKER_HURRY;
+        let widens = self.next_deadline(need).is_some_and(|at| at <= now);
+        let open = self.open.as_mut()?;
+        if widens {
+            open.most += open.step;
+            open.step *= 2;
+            open.widen_at = now + limits::TRACKER_HURRY;
         }
-        let most = if need == Need::Nothing { 1 } else { self.most };
-        if self.silent.len() >= most {
+        let most = if need == Need::Nothing { 1 } else { open.most };
+        if open.silent.len() >= most {
             return None;
         }
-        let next = self.queue.pop_front()?;
-        self.silent.push(next);
+        let next = open.queue.pop_front()?;
+        open.silent.push(next);
         Some(next)
     }
 
@@ -95,30 +112,44 @@ impl Round {
         need: Need,
         kept: impl Fn(usize) -> bool,
     ) -> bool {
-        self.on_end(tracker);
         if named || need != Need::Peers {
-            self.queue.retain(|&other| kept(other));
+            self.keep(|&other| kept(other), |_| true);
         }
+        self.on_end(tracker);
         let better = self.answered.is_none() || (named && !self.named);
         if better {
-            (self.answered, self.named) = (Some(tracker), named);
+            (self.answered, self.named) = (Some(tracker as u32), named);
         }
         better
     }
 
     /// These trackers are to be asked, too.
-    pub fn add(&mut self, trackers: impl IntoIterator<Item = usize>) {
-        self.queue.extend(trackers);
+    pub fn add(&mut self, trackers: Range<usize>, now: Now) {
+        match &mut self.open {
+            Some(open) => open.queue.extend(trackers),
+            None => self.open = Round::new(trackers.collect(), now).open,
+        }
     }
 
     /// A tracker is not being asked any more.
     pub fn on_end(&mut self, tracker: usize) {
-        self.silent.retain(|&other| other != tracker);
+        self.keep(|_| true, |&other| other != tracker);
     }
 
     /// A tracker is asked for another reason.
     pub fn leave_out(&mut self, tracker: usize) {
-        self.queue.retain(|&other| other != tracker);
+        self.keep(|&other| other != tracker, |_| true);
+    }
+
+    /// Keeps such trackers of the queue, and such of those that were asked.
+    fn keep(&mut self, queue: impl Fn(&usize) -> bool, silent: impl Fn(&usize) -> bool) {
+        if let Some(open) = &mut self.open {
+            open.queue.retain(queue);
+            open.silent.retain(silent);
+            if open.queue.is_empty() && open.silent.is_empty() {
+                self.open = None;
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 
 use super::action::{Id, Input};
 use super::locals::Locals;
+use super::site::Sites;
 use super::visits::{Ticket, Visits};
 use crate::base::{Now, TorrentKey, limits};
 use crate::wire::udp_tracker::Response;
@@ -21,6 +22,8 @@ use crate::wire::udp_tracker::Response;
 #[derive(Debug, Default)]
 pub struct Shared {
     pub(super) locals: Locals,
+    /// The trackers that the torrents name.
+    pub(super) sites: Sites,
     visits: Visits,
     connections: BTreeMap<SocketAddr, Connection>,
     /// Which question waits for the answer to a datagram, by where that went and its transaction

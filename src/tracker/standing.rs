@@ -3,7 +3,9 @@
 use super::action::Outbox;
 use super::shared::Shared;
 use crate::base::{Duration, InfoHash, Now, PeerId, Rng, limits};
+use crate::http::Url;
 use crate::wire::announce::{Event, Query, Reply};
+use crate::wire::scrape::scrape_url;
 use crate::wire::{Family, Retry, Scraped};
 
 /// What trackers are told of us throughout.
@@ -110,6 +112,24 @@ pub enum Question {
     Scrape(InfoHash),
 }
 
+impl Question {
+    /// The URL that it gets over HTTP.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn url(&self, announce: &str) -> Result<Url, String> {
+        match self {
+            Question::Announce(query) => Url::parse(&query.url(announce)),
+            Question::Scrape(info_hash) => match scrape_url(announce, *info_hash) {
+                Some(url) => Url::parse(&url),
+                None => Err(String::from(
+                    "it cannot be scraped: its URL does not end in \"announce\"",
+                )),
+            },
+        }
+    }
+}
+
 /// What it answers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Heard {
@@ -164,7 +184,7 @@ impl Standing {
     }
 
     /// What to ask now: an announce with this event, or a scrape.
-    pub fn question(&self, event: Option<Event>, tracker_id: Option<Vec<u8>>) -> Question {
+    pub fn question(&self, event: Option<Event>, tracker_id: Option<&[u8]>) -> Question {
         let Identity {
             info_hash,
             peer_id,
@@ -186,7 +206,7 @@ impl Standing {
             event,
             num_want,
             key,
-            tracker_id,
+            tracker_id: tracker_id.map(<[u8]>::to_vec),
         })
     }
 

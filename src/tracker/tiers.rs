@@ -4,45 +4,61 @@
 use std::collections::BTreeSet;
 
 use super::action::{Outbox, Response};
+use super::site::Sites;
 use super::standing::Families;
 use super::tracker::Tracker;
 use crate::base::{Rng, limits};
-use crate::http::Url;
 
 /// Trackers, by number, in tiers.
 #[derive(Clone, Debug)]
-pub struct Tiers(Vec<Vec<usize>>);
+pub struct Tiers(Box<[Place]>);
+
+/// A tracker's place: its tier and its number.
+type Place = (u16, u16);
 
 impl Tiers {
     /// Shuffles each tier.
-    pub fn new(mut tiers: Vec<Vec<usize>>, rng: &mut Rng) -> Tiers {
-        tiers.iter_mut().for_each(|tier| rng.shuffle(tier));
-        Tiers(tiers)
+    pub fn new(tiers: Vec<Vec<usize>>, rng: &mut Rng) -> Tiers {
+        let mut all = Tiers(Box::default());
+        all.append(tiers, rng);
+        all
     }
 
     /// More tiers behind these, each shuffled.
     pub fn append(&mut self, tiers: Vec<Vec<usize>>, rng: &mut Rng) {
-        self.0.extend(Tiers::new(tiers, rng).0);
+        let mut places = std::mem::take(&mut self.0).into_vec();
+        let first = places.iter().map(|&(tier, _)| tier + 1).max();
+        for (mut numbers, tier) in tiers.into_iter().zip(first.unwrap_or(0)..) {
+            rng.shuffle(&mut numbers);
+            places.extend(numbers.iter().map(|&number| (tier, number as u16)));
+        }
+        self.0 = places.into();
     }
 
     /// All trackers, those first that are to be asked first.
     pub fn order(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().flatten().copied()
+        self.0.iter().map(|&(_, tracker)| tracker.into())
     }
 
     /// The tier of a tracker, from 0.
     pub fn of(&self, tracker: usize) -> usize {
-        let tier = self.0.iter().position(|tier| tier.contains(&tracker));
-        tier.unwrap_or_default()
+        self.place(tracker)
+            .map_or(0, |place| self.0[place].0.into())
+    }
+
+    fn place(&self, tracker: usize) -> Option<usize> {
+        let is_it = |&(_, other): &Place| usize::from(other) == tracker;
+        self.0.iter().position(is_it)
     }
 
     /// A tracker answered: it goes to the front of its tier.
     pub fn promote(&mut self, tracker: usize) {
-        for tier in &mut self.0 {
-            if let Some(place) = tier.iter().position(|&other| other == tracker) {
-                tier[..=place].rotate_right(1);
-            }
-        }
+        let Some(place) = self.place(tracker) else {
+            return;
+        };
+        let tier = self.0[place].0;
+        let first = self.0.iter().position(|&(other, _)| other == tier);
+        self.0[first.unwrap_or(place)..=place].rotate_right(1);
     }
 }
 
@@ -52,7 +68,7 @@ pub fn usable(
     tiers: &[Vec<String>],
     known: &[Tracker],
     families: Families,
-    out: &mut Outbox,
+    (sites, out): (&mut Sites, &mut Outbox),
 ) -> (Vec<Tracker>, Vec<Vec<usize>>) {
     let mut trackers = Vec::new();
     let mut seen: BTreeSet<&str> = known.iter().map(Tracker::url).collect();
@@ -64,16 +80,17 @@ pub fn usable(
             if number >= limits::TRACKERS || !seen.insert(announce) {
                 continue;
             }
-            let url = announce.to_owned();
-            match Url::parse(announce) {
-                Ok(parsed) => {
+            match sites.get(announce) {
+                Ok(site) => {
                     numbers.push(number);
-                    trackers.push(Tracker::new(url, parsed, families));
+                    trackers.push(Tracker::new(site, families));
                 }
-                Err(why) => out.respond(Response::failed(url, why)),
+                Err(why) => out.respond(Response::failed(announce.to_owned(), why)),
             }
         }
-        numbered.push(numbers);
+        if !numbers.is_empty() {
+            numbered.push(numbers);
+        }
     }
     // Most torrents have few trackers, and there may be thousands of such torrents.
     trackers.shrink_to_fit();
@@ -104,14 +121,15 @@ mod tests {
     /// tracker3,tracker2,tracker1".
     #[test]
     fn a_tracker_that_answers_moves_to_the_front_of_its_tier() {
-        let mut tiers = Tiers(vec![vec![1, 2, 3], vec![4, 5]]);
-        tiers.promote(2);
-        assert_eq!(tiers.0, [vec![2, 1, 3], vec![4, 5]]);
-        tiers.promote(3);
-        assert_eq!(tiers.0, [vec![3, 2, 1], vec![4, 5]]);
-        tiers.promote(5);
-        assert_eq!(tiers.0, [vec![3, 2, 1], vec![5, 4]]);
-        tiers.promote(3);
-        assert_eq!(tiers.order().collect::<Vec<_>>(), [3, 2, 1, 5, 4]);
+        let mut tiers = Tiers([(0, 1), (0, 2), (0, 3), (1, 4), (1, 5)].into());
+        let mut promoted = |tracker| {
+            tiers.promote(tracker);
+            tiers.order().collect::<Vec<_>>()
+        };
+        assert_eq!(promoted(2), [2, 1, 3, 4, 5]);
+        assert_eq!(promoted(3), [3, 2, 1, 4, 5]);
+        assert_eq!(promoted(5), [3, 2, 1, 5, 4]);
+        assert_eq!(promoted(3), [3, 2, 1, 5, 4]);
+        assert_eq!(promoted(9), [3, 2, 1, 5, 4], "no tracker of theirs");
     }
 }

@@ -2,26 +2,29 @@
 //! comes back over both makes one answer; it failed only if neither answered.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::action::{Action, Counts, Id, Input, Response};
-use super::endpoint::{Endpoint, Site};
+use super::attempt::Attempt;
+use super::endpoint::Endpoint;
 use super::history::Last;
 use super::schedule::Schedule;
+use super::site::Site;
 use super::standing::{Context, Failure, Families, Heard, Over, Stage, Standing, failed};
 use super::{http, naming};
-use crate::base::{Duration, Now, limits, sooner};
-use crate::http::Url;
+use crate::base::{Now, limits, sooner};
+use crate::wire::Scraped;
 use crate::wire::announce::Reply;
-use crate::wire::{Retry, Scraped};
 
 /// A tracker and what is under way with it.
 #[derive(Debug)]
 pub struct Tracker {
-    site: Site,
+    site: Arc<Site>,
+    /// What it gave us to send back.
+    tracker_id: Option<Box<[u8]>>,
     schedule: Schedule,
-    lookup: Option<Lookup>,
-    endpoints: Vec<Endpoint>,
-    attempt: Option<Attempt>,
+    endpoints: Box<[Endpoint]>,
+    attempt: Option<Box<Attempt>>,
     /// It answered since that was last looked at, and whether it named peers.
     heard: Option<bool>,
     ended: bool,
@@ -31,36 +34,14 @@ pub struct Tracker {
     last: Option<Box<Last>>,
 }
 
-#[derive(Debug)]
-struct Lookup {
-    id: Id,
-    until: Now,
-}
-
-/// What has come of asking, over all families.
-#[derive(Debug)]
-struct Attempt {
-    give_up: Now,
-    answered: bool,
-    interval: Option<Duration>,
-    min_interval: Option<Duration>,
-    failures: Vec<(Option<&'static str>, Failure)>,
-}
-
 impl Tracker {
     /// A tracker that was never asked.
-    pub fn new(announce: String, url: Url, families: Families) -> Tracker {
-        let mut endpoints: Vec<Endpoint> = families.iter().map(Endpoint::new).collect();
-        endpoints.shrink_to_fit();
+    pub fn new(site: Arc<Site>, families: Families) -> Tracker {
         Tracker {
-            site: Site {
-                announce,
-                url,
-                tracker_id: None,
-            },
+            site,
+            tracker_id: None,
             schedule: Schedule::default(),
-            lookup: None,
-            endpoints,
+            endpoints: families.iter().map(Endpoint::new).collect(),
             attempt: None,
             heard: None,
             ended: false,
@@ -123,13 +104,8 @@ impl Tracker {
             Stage::Leaving { until } => until,
             _ => context.now + limits::HTTP_TIME,
         };
-        self.attempt.get_or_insert_with(|| Attempt {
-            give_up,
-            answered: false,
-            interval: None,
-            min_interval: None,
-            failures: Vec::new(),
-        });
+        self.attempt
+            .get_or_insert_with(|| Box::new(Attempt::new(give_up)));
         if context.us.is_leaving() {
             for place in 0..self.endpoints.len() {
                 self.say_last_words(place, context);
@@ -138,7 +114,9 @@ impl Tracker {
             self.found(&[ip], context);
         } else {
             let id = context.out.new_id();
-            self.lookup = Some(Lookup { id, until: give_up });
+            if let Some(attempt) = &mut self.attempt {
+                attempt.lookup = Some(id);
+            }
             let (host, port) = (self.site.url.host.clone(), self.site.url.port);
             context.out.push(Action::Resolve { id, host, port });
         }
@@ -148,7 +126,7 @@ impl Tracker {
     /// We leave: questions that the tracker may have read go on until this moment, the rest is
     /// dropped.
     pub fn leave(&mut self, until: Now, context: &mut Context<'_>) {
-        self.lookup = None;
+        self.end_lookup();
         self.endpoints
             .iter_mut()
             .for_each(|endpoint| endpoint.leave(until, context));
@@ -159,7 +137,7 @@ impl Tracker {
 
     /// We begin anew: what is under way is dropped, and nothing counts as told.
     pub fn restart(&mut self, context: &mut Context<'_>) {
-        (self.lookup, self.attempt) = (None, None);
+        self.attempt = None;
         for endpoint in &mut self.endpoints {
             endpoint.restart(context);
         }
@@ -167,7 +145,8 @@ impl Tracker {
 
     /// When [`Tracker::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Now> {
-        let lookup = self.lookup.as_ref().map(|lookup| lookup.until);
+        let looking_up = self.attempt.as_ref().filter(|it| it.lookup.is_some());
+        let lookup = looking_up.map(|attempt| attempt.give_up);
         let deadlines = self.endpoints.iter().map(Endpoint::next_deadline);
         deadlines.fold(lookup, sooner)
     }
@@ -176,7 +155,7 @@ impl Tracker {
     pub fn handle(&mut self, input: Input<'_>, context: &mut Context<'_>) -> bool {
         match input {
             Input::Resolved { id, found } => {
-                if self.lookup.as_ref().is_some_and(|lookup| lookup.id == id) {
+                if self.lookup() == Some(id) {
                     self.handle_found(found, context);
                     return true;
                 }
@@ -195,7 +174,7 @@ impl Tracker {
 
     /// Its own name was looked up.
     fn handle_found(&mut self, found: &Result<Vec<IpAddr>, String>, context: &mut Context<'_>) {
-        self.lookup = None;
+        self.end_lookup();
         match found {
             Ok(ips) => self.found(ips, context),
             Err(why) => self.note(None, why.clone()),
@@ -203,10 +182,22 @@ impl Tracker {
         self.settle(context);
     }
 
+    fn lookup(&self) -> Option<Id> {
+        self.attempt.as_ref()?.lookup
+    }
+
+    fn end_lookup(&mut self) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.lookup = None;
+        }
+    }
+
     /// To the question that has this id.
     fn hand_on(&mut self, id: Id, input: Input<'_>, context: &mut Context<'_>) -> bool {
         for place in 0..self.endpoints.len() {
-            if let Some(over) = self.endpoints[place].handle(id, input, context) {
+            let tracker_id = self.tracker_id.as_deref();
+            let site = (&*self.site, tracker_id);
+            if let Some(over) = self.endpoints[place].handle(id, input, site, context) {
                 self.digest(place, over, context);
                 return true;
             }
@@ -248,12 +239,9 @@ impl Tracker {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, context: &mut Context<'_>) {
-        if self
-            .lookup
-            .as_ref()
-            .is_some_and(|lookup| lookup.until <= context.now)
-        {
-            self.lookup = None;
+        let due = |attempt: &Attempt| attempt.lookup.is_some() && attempt.give_up <= context.now;
+        if self.attempt.as_deref().is_some_and(due) {
+            self.end_lookup();
             self.note(None, String::from("its name is not found in time"));
             self.settle(context);
         }
@@ -273,7 +261,8 @@ impl Tracker {
         for place in 0..self.endpoints.len() {
             if self.endpoints[place].set_addrs(ips, self.site.url.port) {
                 usable = true;
-                let over = self.endpoints[place].ask(&self.site, give_up, context);
+                let site = (&*self.site, self.tracker_id.as_deref());
+                let over = self.endpoints[place].ask(site, give_up, context);
                 self.absorb(place, over, context);
             }
         }
@@ -292,7 +281,8 @@ impl Tracker {
         };
         let endpoint = &mut self.endpoints[place];
         if !endpoint.is_busy() && endpoint.has_last_words(context.us) {
-            let over = endpoint.ask(&self.site, until, context);
+            let site = (&*self.site, self.tracker_id.as_deref());
+            let over = endpoint.ask(site, until, context);
             self.absorb(place, over, context);
         }
     }
@@ -328,7 +318,7 @@ impl Tracker {
     /// An answer. `outside`: from an address out in the world, not in our networks.
     fn heard(&mut self, mut reply: Reply, outside: bool, context: &mut Context<'_>) {
         if let Some(id) = reply.tracker_id.take() {
-            self.site.tracker_id = Some(id);
+            self.tracker_id = Some(id.into());
         }
         let remark = naming::judge(&mut reply, outside, context.us, &context.shared.locals);
         let counts = Counts {
@@ -388,7 +378,7 @@ impl Tracker {
     /// If nothing is under way any more, the attempt has ended: the schedule learns of it, and the
     /// user of a failure.
     fn settle(&mut self, context: &mut Context<'_>) {
-        if self.lookup.is_some() || self.endpoints.iter().any(Endpoint::is_busy) {
+        if self.lookup().is_some() || self.endpoints.iter().any(Endpoint::is_busy) {
             return;
         }
         let Some(attempt) = self.attempt.take() else {
@@ -403,43 +393,11 @@ impl Tracker {
                 .answered(attempt.interval, attempt.min_interval, context.now);
             return;
         }
-        self.schedule.failed(retry(&attempt.failures), context.now);
-        let why = reasons(&attempt.failures);
+        self.schedule.failed(attempt.retry(), context.now);
+        let why = attempt.reasons();
         let (at, words) = (context.now, why.clone());
         self.last = Some(Box::new(Last::Failed { at, why: words }));
         let url = self.site.announce.clone();
         context.out.respond(Response::failed(url, why));
-    }
-}
-
-/// What a tracker that refused said of the next try: the strictest of what came over its families.
-fn retry(failures: &[(Option<&'static str>, Failure)]) -> Option<Retry> {
-    let said = failures.iter().filter_map(|(_, failure)| failure.retry);
-    said.max_by_key(|retry| match retry {
-        Retry::After(span) => *span,
-        Retry::Never => Duration::MAX,
-    })
-}
-
-/// Why a tracker did not answer, in one line; with the families where they differ.
-fn reasons(failures: &[(Option<&'static str>, Failure)]) -> String {
-    let Some((_, first)) = failures.first() else {
-        return String::from("no answer");
-    };
-    if failures.iter().all(|(_, failure)| failure.why == first.why) {
-        return words(first).to_owned();
-    }
-    let named = failures.iter().map(|(family, failure)| match family {
-        Some(family) => format!("{family}: {}", words(failure)),
-        None => words(failure).to_owned(),
-    });
-    named.collect::<Vec<_>>().join("; ")
-}
-
-/// Why, for the user: a tracker may refuse without a word.
-fn words(failure: &Failure) -> &str {
-    match failure.why.trim() {
-        "" => "it refused without a reason",
-        why => why,
     }
 }

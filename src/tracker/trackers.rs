@@ -49,10 +49,11 @@ impl Trackers {
         tiers: &[Vec<String>],
         identity: Identity,
         families: Families,
+        shared: &mut Shared,
         mut rng: Rng,
     ) -> Trackers {
         let mut out = Outbox::new(key);
-        let (trackers, tiers) = usable(tiers, &[], families, &mut out);
+        let (trackers, tiers) = usable(tiers, &[], families, (&mut shared.sites, &mut out));
         Trackers {
             us: Standing::new(identity),
             trackers,
@@ -79,12 +80,13 @@ impl Trackers {
         now: Now,
     ) -> usize {
         let before = self.trackers.len();
-        let (mut fresh, tiers) = usable(tiers, &self.trackers, families, &mut self.out);
+        let lent = (&mut shared.sites, &mut self.out);
+        let (mut fresh, tiers) = usable(tiers, &self.trackers, families, lent);
         self.trackers.append(&mut fresh);
         self.tiers.append(tiers, &mut self.rng);
         let all = self.trackers.len();
         if self.us.stage == Stage::Announcing && all > before {
-            self.round.add(before..all);
+            self.round.add(before..all, now);
             self.settle(shared, now);
         }
         all - before
@@ -103,7 +105,7 @@ impl Trackers {
         rng: Rng,
     ) -> Trackers {
         let nameless = Identity::nameless(info_hash);
-        let mut trackers = Trackers::new(0, tiers, nameless, families, rng);
+        let mut trackers = Trackers::new(0, tiers, nameless, families, shared, rng);
         trackers.us.allow_local = allow_local;
         trackers.ask_all(Stage::Scraping, shared, now);
         trackers
@@ -222,9 +224,8 @@ impl Trackers {
             other => other,
         };
         let (trackers, mut context) = self.context(shared, now);
-        let taken = trackers
-            .iter_mut()
-            .any(|tracker| tracker.handle(input, &mut context));
+        let handle = |tracker: &mut Tracker| tracker.handle(input, &mut context);
+        let taken = trackers.iter_mut().any(handle);
         if taken {
             self.settle(shared, now);
         }
@@ -255,8 +256,7 @@ impl Trackers {
 
     /// How many trackers are being asked.
     fn busy(&self) -> usize {
-        let busy = self.trackers.iter().filter(|tracker| tracker.is_busy());
-        busy.count()
+        self.trackers.iter().filter(|it| it.is_busy()).count()
     }
 
     /// What each tracker said last, and when it is asked next.

@@ -257,7 +257,9 @@ impl Visits {
     fn insert(&mut self, target: Target, ticket: Ticket, now: Now) {
         self.at.insert(ticket.id, (target, State::Waiting));
         let line = self.lines.entry(target).or_default();
-        let queue = line.waiting.entry(ticket.id.torrent).or_default();
+        // A torrent mostly has one question there.
+        let torrent = line.waiting.entry(ticket.id.torrent);
+        let queue = torrent.or_insert_with(|| VecDeque::with_capacity(1));
         queue.push_back(ticket);
         self.place(target, now);
     }

@@ -49,8 +49,9 @@ impl Client {
             port,
         };
         let tiers = owned(tiers);
-        let trackers = Trackers::new(0, &tiers, identity, BOTH, rng);
-        let mut client = Client::around(trackers, Shared::default(), speed);
+        let mut shared = Shared::default();
+        let trackers = Trackers::new(0, &tiers, identity, BOTH, &mut shared, rng);
+        let mut client = Client::around(trackers, shared, speed);
         client.trackers.set_totals(0, 0, 1000);
         client
     }
@@ -225,7 +226,7 @@ impl Crowd {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
         let outreach = Outreach::new(poll.registry(), 1..100, 0, None, BOTH, waker).unwrap();
-        let mut rng = Rng::from_seed(7);
+        let (mut rng, mut shared) = (Rng::from_seed(7), Shared::default());
         let torrents = (0..count).map(|torrent| {
             let identity = Identity {
                 info_hash: InfoHash(Crowd::hash(torrent)),
@@ -234,13 +235,14 @@ impl Crowd {
                 port: 4001,
             };
             let (tiers, rng) = (owned(&[&[url]]), Rng::from_seed(torrent as u64));
-            Trackers::new(torrent, &tiers, identity, BOTH, rng)
+            Trackers::new(torrent, &tiers, identity, BOTH, &mut shared, rng)
         });
+        let torrents = torrents.collect();
         Crowd {
-            torrents: torrents.collect(),
+            torrents,
             poll,
             outreach,
-            shared: Shared::default(),
+            shared,
             answered: 0,
             began: Instant::now(),
             done_at: Instant::now(),

@@ -53,7 +53,7 @@ impl World {
                 port: 6881,
             };
             let rng = Rng::from_seed(key as u64);
-            let mut machine = Trackers::new(key, &owned(tiers), identity, BOTH, rng);
+            let mut machine = Trackers::new(key, &owned(tiers), identity, BOTH, &mut shared, rng);
             machine.set_need(Need::Answer, &mut shared, now);
             machine.start(&mut shared, now);
             machine

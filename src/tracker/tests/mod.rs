@@ -57,8 +57,9 @@ impl Bench {
             port: 6881,
         };
         let now = Now::from_micros(3_600_000_000);
-        let trackers = Trackers::new(0, &owned(tiers), identity, families, Rng::from_seed(1));
-        let mut bench = Bench::around(trackers, Shared::default(), now);
+        let (tiers, rng, mut shared) = (owned(tiers), Rng::from_seed(1), Shared::default());
+        let trackers = Trackers::new(0, &tiers, identity, families, &mut shared, rng);
+        let mut bench = Bench::around(trackers, shared, now);
         bench.trackers.set_totals(0, 0, 1000);
         bench
     }

@@ -39,7 +39,7 @@ fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> (Vec<Action>, Vec<R
             key: 1,
             port: 6881,
         };
-        let mut trackers = Trackers::new(0, &[vec![url]], identity, families, rng);
+        let mut trackers = Trackers::new(0, &[vec![url]], identity, families, &mut shared, rng);
         trackers.start(&mut shared, now);
         trackers
     };

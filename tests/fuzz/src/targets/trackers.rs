@@ -72,7 +72,7 @@ fn machine(script: &mut Script<'_>, shared: &mut Shared, now: Now) -> Trackers {
         key: 1,
         port: 6881,
     };
-    Trackers::new(0, &tiers, identity, families, rng)
+    Trackers::new(0, &tiers, identity, families, shared, rng)
 }
 
 fn url(script: &mut Script<'_>) -> String {
