@@ -115,8 +115,12 @@ fn left_after(half_lives: f64) -> f64 {
 /// A token bucket: what may flow now without exceeding a rate, allowing bursts of up to a quarter
 /// of a second (one block at least).
 #[derive(Clone, Debug)]
-pub struct Bucket {
-    rate: Option<u64>,
+pub struct Bucket(Option<Box<Limit>>);
+
+/// A limit, and what may flow under it.
+#[derive(Clone, Debug)]
+struct Limit {
+    rate: u64,
     tokens: f64,
     at: Now,
 }
@@ -124,63 +128,64 @@ pub struct Bucket {
 impl Bucket {
     /// A bucket for `rate` bytes a second; `None`: no limit.
     pub fn new(rate: Option<u64>, now: Now) -> Bucket {
-        Bucket {
+        let limit = |rate| Limit {
             rate,
             tokens: 0.0,
             at: now,
-        }
+        };
+        Bucket(rate.map(limit).map(Box::new))
     }
 
     /// The limit in bytes a second.
     pub fn rate(&self) -> Option<u64> {
-        self.rate
+        self.0.as_ref().map(|limit| limit.rate)
     }
 
-    /// Changes the limit from now on; debts remain.
+    /// Changes the limit from now on; debts remain as long as there is one.
     pub fn set_rate(&mut self, rate: Option<u64>, now: Now) {
         self.available(now);
-        (self.rate, self.at) = (rate, now);
+        match (&mut self.0, rate) {
+            (Some(limit), Some(rate)) => (limit.rate, limit.at) = (rate, now),
+            _ => *self = Bucket::new(rate, now),
+        }
     }
 
     /// Bytes that may flow now.
     pub fn available(&mut self, now: Now) -> u64 {
-        let Some(rate) = self.rate else {
+        let Some(limit) = &mut self.0 else {
             return u64::MAX;
         };
-        let gained = now.since(self.at).as_secs_f64() * rate as f64;
-        self.tokens = (self.tokens + gained).min(Self::burst(rate));
-        self.at = self.at.max(now);
-        self.tokens.max(0.0) as u64
+        let gained = now.since(limit.at).as_secs_f64() * limit.rate as f64;
+        limit.tokens = (limit.tokens + gained).min(Self::burst(limit.rate));
+        limit.at = limit.at.max(now);
+        limit.tokens.max(0.0) as u64
     }
 
     /// Notes that bytes flowed. More than was available is a debt that the coming time pays off.
     pub fn take(&mut self, bytes: u64, now: Now) {
-        if self.rate.is_some() {
-            // What time has brought so far is bounded by the burst, whatever is taken now.
-            self.available(now);
-            self.tokens -= bytes as f64;
+        // What time has brought so far is bounded by the burst, whatever is taken now.
+        self.available(now);
+        if let Some(limit) = &mut self.0 {
+            limit.tokens -= bytes as f64;
         }
     }
 
     /// Takes back what was noted and did not flow after all.
     pub fn give_back(&mut self, bytes: u64) {
-        if self.rate.is_some() {
-            self.tokens += bytes as f64;
+        if let Some(limit) = &mut self.0 {
+            limit.tokens += bytes as f64;
         }
     }
 
     /// When at least `bytes` (or the whole burst, if that is less) may flow; `None` if they may
     /// now.
     pub fn ready_at(&mut self, bytes: u64, now: Now) -> Option<Now> {
-        let rate = self.rate?;
-        let wanted = (bytes as f64).min(Self::burst(rate));
-        let lacking = wanted
-            - if self.available(now) == u64::MAX {
-                wanted
-            } else {
-                self.tokens
-            };
-        let wait = Duration::from_secs_f64((lacking.max(0.0) / rate.max(1) as f64).min(3600.0));
+        self.available(now);
+        let limit = self.0.as_ref()?;
+        let wanted = (bytes as f64).min(Self::burst(limit.rate));
+        let lacking = wanted - limit.tokens;
+        let seconds = (lacking.max(0.0) / limit.rate.max(1) as f64).min(3600.0);
+        let wait = Duration::from_secs_f64(seconds);
         // Less than a moment is no wait.
         Some(now + wait).filter(|&at| at > now)
     }

@@ -263,13 +263,13 @@ pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
     }
     let about = (order.name.clone(), order.size, order.geometry.pieces());
     report_metadata(session, key, &about, now);
-    if order.is_private() {
+    if order.task().is_private() {
         leave_found(session, key, now);
     }
-    session.torrents.describe(key, order, &us, now);
+    session.torrents.describe(key, order, now);
     let (local, members) = {
         let torrent = &session.torrents[key];
-        (torrent.local, torrent.members.clone())
+        (torrent.order.local(&us), torrent.members.clone())
     };
     for peer in members {
         let pex = session.torrents[key].order.pex;

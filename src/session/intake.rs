@@ -119,7 +119,7 @@ impl Session {
                     torrents: &mut self.torrents,
                     agenda: &mut self.agenda,
                     impatient: &self.impatient,
-                    port: self.config.us.port,
+                    us: &self.config.us,
                     effects: &mut self.effects,
                 };
                 meeting.greet(key, input, now)
@@ -380,7 +380,7 @@ impl Session {
         }
         let answer = peer.serve(block);
         (member.offered, member.wasted) = (now, None);
-        if let Some(block) = member.next_read_ahead(block, torrent.local.geometry) {
+        if let Some(block) = member.next_read_ahead(block, torrent.order.geometry) {
             let torrent = torrent.key;
             self.effects.push_back(Effect::ReadAhead { torrent, block });
         }

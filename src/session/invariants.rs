@@ -9,7 +9,7 @@ use super::fair_shares::FairShares;
 use crate::base::limits;
 use crate::peer::{Local, Peer};
 use crate::pieces::Pieces;
-use crate::torrent::{Member, Slot, Torrent, lent};
+use crate::torrent::{Member, Slot, Torrent, Us, lent};
 use crate::wire::message::frame_len;
 
 /// Asserts it of all connections.
@@ -35,7 +35,7 @@ pub fn check_queues(of_limits: [&FairShares; 2], slots: &Slab<Slot>) {
 }
 
 /// Asserts it of a torrent.
-pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>) {
+pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>, us: &Us) {
     let pieces = torrent.content.as_ref().map(|content| &content.pieces);
     pieces.into_iter().for_each(Pieces::assert_invariants);
     assert!(torrent.counts_agree(slots));
@@ -52,7 +52,7 @@ pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>) {
     in_flight.sort_unstable();
     assert_eq!(marked, in_flight, "requests, in the table and in flight");
     for (_, member) in members() {
-        check_bounds(&member.peer, &torrent.local);
+        check_bounds(&member.peer, &torrent.order.local(us));
     }
 }
 

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::torrents::Torrents;
 use crate::base::{Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Fault, Input, Peer, allowed_fast_set};
-use crate::torrent::{Agenda, Effects, Machine, Member, Report, Slot, Stage, Torrent, Twins};
+use crate::torrent::{Agenda, Effects, Machine, Member, Report, Slot, Stage, Torrent, Twins, Us};
 
 /// What of the session a handshake needs.
 pub(super) struct Meeting<'a> {
@@ -17,7 +17,7 @@ pub(super) struct Meeting<'a> {
     pub torrents: &'a mut Torrents,
     pub agenda: &'a mut Agenda,
     pub impatient: &'a Impatient,
-    pub port: u16,
+    pub us: &'a Us,
     pub effects: &'a mut Effects,
 }
 
@@ -56,16 +56,17 @@ impl Meeting<'_> {
             meeting.wake(self.effects);
             return Ok(false);
         }
-        if !greeting.answer(&theirs, &meeting.local)? {
+        let local = meeting.order.local(self.us);
+        if !greeting.answer(&theirs, &local)? {
             return Ok(false);
         }
-        let ids = (theirs.peer_id, meeting.local.peer_id);
+        let ids = (theirs.peer_id, local.peer_id);
         let mut twins = Twins::of(meeting, self.slots);
         if let Some(older) = twins.resolve(key, ids, &self.agenda.closing, now)? {
             self.agenda.closing.push((older, Fault::Duplicate));
         }
         if let Machine::Greeting(greeting) = &mut self.slots[key].machine {
-            let peer = Peer::opened(meeting.local, greeting, now);
+            let peer = Peer::opened(local, greeting, now);
             let mut member = Member::new(peer, theirs.peer_id);
             self.introduce(named, &mut member);
             let torrent = &mut self.torrents[named];
@@ -84,7 +85,7 @@ impl Meeting<'_> {
         if self.impatient.covers(&member.remote, addr) {
             member.peer.hurry_keep_alives();
         }
-        let ours = extending::greeting(torrent, member, self.port);
+        let ours = extending::greeting(torrent, member, self.us.port);
         member.peer.extend(ours);
         match torrent.life.stage {
             Stage::Running => say_holdings(torrent, member),
@@ -92,7 +93,7 @@ impl Meeting<'_> {
             _ => {}
         }
         // One port is for peers over TCP and for the DHT over UDP.
-        member.peer.say_node(self.port);
+        member.peer.say_node(self.us.port);
         let client = member.remote.client();
         torrent.report(Report::Connected { addr, client }, self.effects);
     }
@@ -100,7 +101,7 @@ impl Meeting<'_> {
 
 /// Sends our pieces, and the allowed fast set: pieces that the peer may request while choked.
 fn say_holdings(torrent: &Torrent, member: &mut Member) {
-    let (info_hash, pieces) = (torrent.local.info_hash, torrent.local.geometry.pieces());
+    let (info_hash, pieces) = (torrent.order.info_hash, torrent.order.geometry.pieces());
     let ip = member.peer.addr().ip();
     let mut allowed = allowed_fast_set(ip, info_hash, pieces, limits::ALLOWED_FAST);
     let mut have = torrent.awake().served();

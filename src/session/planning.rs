@@ -406,7 +406,8 @@ impl Session {
                 break;
             };
             self.connections.on_dial(now);
-            let greeting = Greeting::dial(&self.torrents[torrent].local, addr, now);
+            let local = self.torrents[torrent].order.local(&self.config.us);
+            let greeting = Greeting::dial(&local, addr, now);
             let key = self.add_slot(Slot::new(greeting, Some(torrent)));
             self.effects.push_back(Effect::Dial { key, addr });
             self.torrents.refile(torrent);

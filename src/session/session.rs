@@ -344,7 +344,8 @@ impl Session {
         invariants::check_slots(&self.slots, &self.connections, self.config.max_peers);
         assert!(self.timers.len() <= self.slots.len());
         invariants::check_queues([&self.down.queue, &self.up.queue], &self.slots);
-        self.torrents.assert_invariants(&self.slots);
+        self.torrents
+            .assert_invariants(&self.slots, &self.config.us);
     }
 
     /// The piece table of a torrent that there is, to look at.

@@ -134,10 +134,10 @@ impl Torrents {
     }
 
     /// The metadata of one are there.
-    pub fn describe(&mut self, key: TorrentKey, order: Order, us: &Us, now: Now) {
+    pub fn describe(&mut self, key: TorrentKey, order: Order, now: Now) {
         self.allow_frames(FrameLimits::of(order.geometry.pieces()));
         if let Some(torrent) = self.slab.get_mut(key) {
-            torrent.describe(order, us, &mut self.rng, now);
+            torrent.describe(order, &mut self.rng, now);
             self.reading.insert(key);
         }
     }
@@ -191,7 +191,7 @@ impl Torrents {
             self.queue.forget(&gone);
             self.checks.forget(key);
             self.reading.remove(&key);
-            self.by_hash.remove(&gone.local.info_hash);
+            self.by_hash.remove(&gone.order.info_hash);
             self.interested -= counted(&gone);
             for alarms in [&mut self.plan, &mut self.dial, &mut self.unused] {
                 alarms.set(key, None);
@@ -337,9 +337,9 @@ impl Torrents {
 
     /// Asserts what is true of all torrents, and that the peers that want something of us are
     /// counted right.
-    pub fn assert_invariants(&self, slots: &Slab<Slot>) {
+    pub fn assert_invariants(&self, slots: &Slab<Slot>, us: &Us) {
         self.iter()
-            .for_each(|torrent| invariants::check_torrent(torrent, slots));
+            .for_each(|torrent| invariants::check_torrent(torrent, slots, us));
         let counted = self.iter().map(counted);
         assert_eq!(counted.sum::<usize>(), self.interested);
     }

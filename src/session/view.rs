@@ -171,7 +171,7 @@ pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> 
     let members = torrent.map(|torrent| lent::greeted(&session.slots, &torrent.members));
     let members = members.into_iter().flatten();
     let open = members.filter(|(_, member)| member.peer.is_open());
-    let pieces = torrent.map_or(1, |torrent| torrent.local.geometry.pieces());
+    let pieces = torrent.map_or(1, |torrent| torrent.order.geometry.pieces());
     open.map(|(_, member)| PeerView::of(member, pieces, now))
         .collect()
 }

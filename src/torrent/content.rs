@@ -9,7 +9,7 @@ use super::haves::Haves;
 use super::metadata::MetadataFetch;
 use super::order::{Existing, Order};
 use super::search::Explanation;
-use crate::base::{Bits, Block, Now, Rng};
+use crate::base::{Bits, Block, Geometry, Now, Rng};
 use crate::pieces::{Pieces, Verdict};
 
 /// What one torrent has while it is awake.
@@ -40,22 +40,18 @@ pub struct Content {
 }
 
 impl Content {
-    /// The content of a torrent with this order, from which it takes what a sleeping torrent does
-    /// not need. It begins with a check if there is anything to hash.
-    pub fn new(order: &mut Order, (picks, chokes): (Rng, Rng), now: Now) -> Content {
-        let hashes = std::mem::take(&mut order.hashes);
-        let to_hash = std::mem::take(&mut order.to_hash);
-        let trusted = std::mem::take(&mut order.trusted);
-        let wanted = std::mem::take(&mut order.wanted);
-        let checking = (to_hash.count() > 0)
-            .then(|| Checking::new(order.geometry, hashes.clone(), to_hash))
+    /// The content of a torrent with this order. It begins with a check if there is anything to
+    /// hash.
+    pub fn new(order: Order, (picks, chokes): (Rng, Rng), now: Now) -> Content {
+        let (hashes, wanted, trusted) = (order.hashes, order.wanted, order.trusted);
+        let checking = (order.to_hash.count() > 0)
+            .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash))
             .map(Box::new);
         let mut pieces = Pieces::new(order.geometry, hashes, &wanted, order.sequential, picks);
-        pieces = pieces.with_padding(std::mem::take(&mut order.padding));
+        pieces = pieces.with_padding(order.padding);
         pieces.restore(&trusted);
-        let fetch = order
-            .is_undescribed()
-            .then(|| MetadataFetch::new(order.info_hash));
+        let is_undescribed = order.geometry == Geometry::UNKNOWN;
+        let fetch = is_undescribed.then(|| MetadataFetch::new(order.info_hash));
         Content {
             fetch: fetch.map(Box::new),
             pieces,
@@ -64,10 +60,10 @@ impl Content {
             choking: Choking::new(now, chokes),
             haves: Haves::default(),
             exchange: Exchange::default(),
-            search: Explanation::new(&std::mem::take(&mut order.trackers), now),
+            search: Explanation::new(&order.trackers, now),
             wanted,
             trusted,
-            doubted: std::mem::take(&mut order.doubted),
+            doubted: order.doubted,
         }
     }
 

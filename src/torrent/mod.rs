@@ -54,7 +54,7 @@ pub use choker::Choker;
 pub use choking::Terms;
 pub use effect::{Effect, Effects, Progress, Report, Snapshot};
 pub use lent::Lent;
-pub use order::{Existing, Order, Stay, Us};
+pub use order::{Existing, Order, Stay, Task, Us};
 pub use slot::{Machine, Member, Slot};
 pub use stage::{Stage, Then};
 pub use torrent::Torrent;

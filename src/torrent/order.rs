@@ -92,6 +92,25 @@ pub struct Order {
     pub metadata_size: Option<NonZeroU32>,
 }
 
+/// What a torrent keeps of its order, even while it sleeps: its fields are those of [`Order`].
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Task {
+    pub name: String,
+    pub info_hash: InfoHash,
+    pub size: u64,
+    pub geometry: Geometry,
+    pub download: bool,
+    pub stay: Stay,
+    pub earlier: Totals,
+    pub dht: bool,
+    pub pex: bool,
+    pub lsd: bool,
+    pub timeout: Option<Duration>,
+    pub sequential: bool,
+    pub metadata_size: Option<NonZeroU32>,
+}
+
 /// Our names and addresses for others: the same for all torrents.
 #[derive(Clone, Copy, Debug)]
 pub struct Us {
@@ -112,18 +131,6 @@ pub struct Us {
 }
 
 impl Order {
-    /// Whether only the info hash and the trackers are known: the rest is to be fetched from peers,
-    /// and says nothing here.
-    pub fn is_undescribed(&self) -> bool {
-        self.geometry == Geometry::UNKNOWN
-    }
-
-    /// Whether peers may come only from its user, the link that its user has named, and its
-    /// trackers (BEP 27).
-    pub fn is_private(&self) -> bool {
-        self.metadata_size.is_none() && !self.is_undescribed()
-    }
-
     /// A torrent of which a link tells the info hash, and how people call it.
     pub fn of_link(info_hash: InfoHash, name: String, trackers: Vec<Vec<String>>) -> Order {
         let nothing = || Bits::new(1);
@@ -149,6 +156,39 @@ impl Order {
             sequential: false,
             metadata_size: None,
         }
+    }
+
+    /// What of it the torrent keeps.
+    pub fn task(&self) -> Task {
+        Task {
+            name: self.name.clone(),
+            info_hash: self.info_hash,
+            size: self.size,
+            geometry: self.geometry,
+            download: self.download,
+            stay: self.stay,
+            earlier: self.earlier,
+            dht: self.dht,
+            pex: self.pex,
+            lsd: self.lsd,
+            timeout: self.timeout,
+            sequential: self.sequential,
+            metadata_size: self.metadata_size,
+        }
+    }
+}
+
+impl Task {
+    /// Whether only the info hash and the trackers are known: the rest is to be fetched from peers,
+    /// and says nothing here.
+    pub fn is_undescribed(&self) -> bool {
+        self.geometry == Geometry::UNKNOWN
+    }
+
+    /// Whether peers may come only from its user, the link that its user has named, and its
+    /// trackers (BEP 27).
+    pub fn is_private(&self) -> bool {
+        self.metadata_size.is_none() && !self.is_undescribed()
     }
 
     /// What every connection of this torrent says of us.

@@ -11,7 +11,10 @@ const EVERY: Duration = Duration::from_secs(1);
 pub struct Reporting {
     /// It is reported once a second even while nothing changes.
     heartbeat: bool,
-    last: Progress,
+    /// Bytes flowed then.
+    flowing: bool,
+    /// The peers that were connected then.
+    peers: usize,
     totals: Totals,
     next: Now,
 }
@@ -21,7 +24,8 @@ impl Reporting {
     pub fn new(heartbeat: bool, now: Now) -> Reporting {
         Reporting {
             heartbeat,
-            last: Progress::default(),
+            flowing: false,
+            peers: 0,
             totals: Totals::default(),
             next: now + EVERY,
         }
@@ -31,7 +35,8 @@ impl Reporting {
     pub fn on_reported(&mut self, progress: Progress, totals: Totals, now: Now) {
         *self = Reporting {
             heartbeat: self.heartbeat,
-            last: progress,
+            flowing: progress.down_rate + progress.up_rate > 0,
+            peers: progress.peers,
             totals,
             next: now + EVERY,
         };
@@ -39,8 +44,7 @@ impl Reporting {
 
     /// Whether what the user was told last has changed, or bytes flow.
     pub fn is_stale(&self, totals: Totals, peers: usize) -> bool {
-        let flowing = self.last.down_rate + self.last.up_rate > 0;
-        self.heartbeat || flowing || totals != self.totals || peers != self.last.peers
+        self.heartbeat || self.flowing || totals != self.totals || peers != self.peers
     }
 
     /// When the next report is due.

@@ -5,7 +5,7 @@
 use super::content::Content;
 use super::effect::{Effect, Effects, Report};
 use super::lent::{self, Lent};
-use super::order::{Order, Stay, Us};
+use super::order::{Order, Stay};
 use super::slot::Slot;
 use super::stage::{Stage, Then};
 use super::torrent::Torrent;
@@ -13,19 +13,18 @@ use crate::base::{Bits, Now, Rng, limits};
 
 impl Torrent {
     /// Its metadata are there: it goes on with the check of what is on disk, unless it is paused.
-    pub fn describe(&mut self, mut order: Order, us: &Us, rng: &mut Rng, now: Now) {
+    pub fn describe(&mut self, order: Order, rng: &mut Rng, now: Now) {
         let [picks, chokes] = [(); 2].map(|()| Rng::from_seed(rng.bits64()));
-        self.local = order.local(us);
-        let mut content = Content::new(&mut order, (picks, chokes), now);
+        self.order = order.task();
+        let mut content = Content::new(order, (picks, chokes), now);
         if let Some(before) = self.content.take() {
             // The user is still told what the search has found.
             content.search = before.search;
-            if order.pex {
+            if self.order.pex {
                 content.exchange = before.exchange;
             }
         }
         self.content = Some(Box::new(content));
-        self.order = order;
         if self.life.stage == Stage::Metadata {
             self.life.stage = Stage::Checking;
         }
@@ -273,10 +272,10 @@ impl Torrent {
     }
 
     /// Wakes up with what `io` has found. If its files have changed, they are checked again.
-    pub fn wake_up(&mut self, mut order: Order, rng: &mut Rng, now: Now) {
+    pub fn wake_up(&mut self, order: Order, rng: &mut Rng, now: Now) {
         let mut random = || Rng::from_seed(rng.bits64());
         let [picks, chokes] = [(); 2].map(|()| random());
-        let content = Content::new(&mut order, (picks, chokes), now);
+        let content = Content::new(order, (picks, chokes), now);
         let is_whole = content.is_all_there();
         self.content = Some(Box::new(content));
         let life = &mut self.life;

@@ -12,13 +12,13 @@ use super::content::Content;
 use super::effect::{Effect, Effects, Progress, Report, Snapshot};
 use super::lent::{self, Lent};
 use super::metadata::MetadataFetch;
-use super::order::{Order, Us};
+use super::order::{Order, Task, Us};
 use super::record::Record;
 use super::reporting::Reporting;
 use super::slot::{Ended, Slot};
 use super::stage::{Life, Stage};
 use crate::base::{Block, Bucket, Meter, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner};
-use crate::peer::{Local, Peer};
+use crate::peer::Peer;
 use crate::pieces::Taker;
 use crate::tracker::{Shared, Trackers};
 
@@ -31,9 +31,7 @@ pub struct Torrent {
     /// The key under which the process keeps it.
     pub key: TorrentKey,
     /// What is to be done with it.
-    pub order: Order,
-    /// What its connections say of us.
-    pub local: Local,
+    pub order: Task,
     /// How far it is.
     pub life: Life,
     /// What it has while it is awake; `None`: it sleeps, and has no peers: see
@@ -102,26 +100,26 @@ impl Torrent {
     /// with the search for its metadata. `number`: what users call it.
     pub fn new(
         (key, number): (TorrentKey, u32),
-        mut order: Order,
+        order: Order,
         (us, shared): (&Us, &mut Shared),
         rng: &mut Rng,
         now: Now,
     ) -> Torrent {
+        let task = order.task();
         let mut trackers = Trackers::new(
             key,
             &order.trackers,
-            order.identity(us),
+            task.identity(us),
             us.families,
             shared,
             Rng::from_seed(rng.bits64()),
         );
         trackers.allow_local(us.allow_local);
         let [picks, candidates, chokes] = [(); 3].map(|()| Rng::from_seed(rng.bits64()));
-        let content = Content::new(&mut order, (picks, chokes), now);
+        let content = Content::new(order, (picks, chokes), now);
         Torrent {
             key,
-            local: order.local(us),
-            life: Life::new(number, order.is_undescribed(), now),
+            life: Life::new(number, task.is_undescribed(), now),
             content: Some(Box::new(content)),
             candidates: Candidates::new(candidates),
             trackers,
@@ -133,7 +131,7 @@ impl Torrent {
             ended: None,
             active: 1,
             stirred: false,
-            order,
+            order: task,
         }
     }
 
