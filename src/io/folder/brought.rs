@@ -40,8 +40,10 @@ impl Brought {
     /// peers there are.
     pub fn note(&self, record: &mut Record) {
         if let Brought::Link(link) = self {
-            record.files.clone_from(&link.selection);
-            record.peers.clone_from(&link.peers);
+            record.change(|special| {
+                special.files.clone_from(&link.selection);
+                special.peers.clone_from(&link.peers);
+            });
         }
     }
 

@@ -23,7 +23,7 @@ use crate::wire::magnet;
 
 impl Library {
     pub(super) fn dir<'a>(&'a self, record: &'a Record) -> &'a PathBuf {
-        record.dir.as_ref().unwrap_or(&self.setup.dir)
+        record.special().dir.as_ref().unwrap_or(&self.setup.dir)
     }
 
     /// The folder of a torrent's content.
@@ -107,7 +107,7 @@ impl Library {
         match brought {
             Brought::Torrent(metainfo, _) => self.describe(*metainfo, record),
             Brought::Link(mut link) => {
-                merging::add_tiers(&mut link.trackers, &record.trackers);
+                merging::add_tiers(&mut link.trackers, &record.special().trackers);
                 self.setup.of_link(*link, self.dir(record).clone())
             }
         }
@@ -116,10 +116,10 @@ impl Library {
     /// The setup of a torrent of which everything is known.
     pub(super) fn describe(&self, mut metainfo: Metainfo, record: &Record) -> Setup {
         let dir = self.dir(record);
-        merging::add_tiers(&mut metainfo.trackers, &record.trackers);
+        merging::add_tiers(&mut metainfo.trackers, &record.special().trackers);
         places::fold(dir, &mut metainfo, true);
         places::find(dir, &mut metainfo);
-        let chosen = magnet::chosen(&record.files, metainfo.files.len());
+        let chosen = magnet::chosen(&record.special().files, metainfo.files.len());
         let mut setup = self.setup.of(metainfo, dir.clone());
         setup.selection = (!chosen.is_empty()).then_some(chosen);
         setup

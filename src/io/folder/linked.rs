@@ -71,7 +71,7 @@ impl Library {
 
     /// Has the peers looked up that a torrent's link has named.
     pub(super) fn name_peers(&mut self, info_hash: InfoHash, record: &Record) {
-        let named = record.peers.iter();
+        let named = record.special().peers.iter();
         let named = named.filter_map(|peer| magnet::host_and_port(peer));
         let named = named.map(|(host, port)| (info_hash, host, port));
         self.hosts.peers.extend(named);
@@ -189,7 +189,9 @@ impl Library {
     ) -> Merged {
         let info_hash = link.info_hash;
         let mut record = self.records.get(&info_hash).cloned().unwrap_or_default();
-        let fresh = merging::add_names(&mut record.peers, &link.peers, limits::LINK_PEERS);
+        let fresh = record.change(|special| {
+            merging::add_names(&mut special.peers, &link.peers, limits::LINK_PEERS)
+        });
         let named = fresh.iter().filter_map(|peer| magnet::host_and_port(peer));
         let named = named.map(|(host, port)| (info_hash, host, port));
         self.hosts.peers.extend(named);
@@ -220,7 +222,7 @@ impl Library {
         let added = command::add_trackers(session, torrent, tiers, now);
         if added > 0 {
             if let Some(mut record) = self.records.get(&info_hash).cloned() {
-                merging::add_tiers(&mut record.trackers, tiers);
+                record.change(|special| merging::add_tiers(&mut special.trackers, tiers));
                 self.records.set(info_hash, record);
             }
             if let Some(known) = self.linked.get_mut(&info_hash) {
@@ -246,7 +248,7 @@ impl Library {
         }
         // The link's own trackers stay.
         if let Some(mut record) = self.records.get(&info_hash).cloned() {
-            merging::add_tiers(&mut record.trackers, &link.trackers);
+            record.change(|special| merging::add_tiers(&mut special.trackers, &link.trackers));
             self.records.set(info_hash, record);
         }
         let opening = self.accept(&link, &text).map_err(Trouble::Failed)?;

@@ -72,11 +72,11 @@ impl Offer {
             let why = "download_dir: expected a whole path";
             return Err(Trouble::Failed(format!("{}: {why}", dir.display())));
         }
-        let record = Record {
+        let mut record = Record {
             paused: add.paused,
-            dir: dir.filter(|dir| dir != usual),
             ..Record::default()
         };
+        record.change(|special| special.dir = dir.filter(|dir| dir != usual));
         Ok(Offer::new(Asker::Client(ticket), brought?, record))
     }
 }

@@ -22,7 +22,16 @@ pub struct Record {
     pub reached: bool,
     /// It was complete, and that is dealt with.
     pub complete: bool,
-    /// Its own limits, bytes a second.
+    /// It is to be deleted; `true`: with its content.
+    pub removing: Option<bool>,
+    /// What few torrents have; `None`: nothing of it.
+    pub special: Option<Box<Special>>,
+}
+
+/// What few torrents have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Special {
+    /// Limits of its own, bytes a second.
     pub limits: Limits,
     /// The folder of its content, if that is not the usual one.
     pub dir: Option<PathBuf>,
@@ -32,11 +41,40 @@ pub struct Record {
     pub peers: Vec<String>,
     /// Trackers that other sources of it have named, by tier.
     pub trackers: Vec<Vec<String>>,
-    /// It is to be deleted; `true`: with its content.
-    pub removing: Option<bool>,
+}
+
+impl Special {
+    const NOTHING: &Special = &Special {
+        limits: Limits {
+            down: None,
+            up: None,
+        },
+        dir: None,
+        files: Vec::new(),
+        peers: Vec::new(),
+        trackers: Vec::new(),
+    };
+
+    /// It, unless it is nothing.
+    pub fn kept(self) -> Option<Box<Special>> {
+        (self != *Special::NOTHING).then(|| Box::new(self))
+    }
 }
 
 impl Record {
+    /// What few torrents have.
+    pub fn special(&self) -> &Special {
+        self.special.as_deref().unwrap_or(Special::NOTHING)
+    }
+
+    /// Changes what few torrents have; returns what the change returns.
+    pub fn change<T>(&mut self, change: impl FnOnce(&mut Special) -> T) -> T {
+        let mut special = self.special.take().map_or_else(Special::default, |it| *it);
+        let changed = change(&mut special);
+        self.special = special.kept();
+        changed
+    }
+
     /// Applies the record to a torrent that was added just now.
     pub fn apply(&self, torrent: TorrentKey, session: &mut Session, now: Now) {
         if self.reached {
@@ -45,9 +83,10 @@ impl Record {
         if self.endless {
             command::set_endless(session, torrent);
         }
+        let limits = self.special().limits;
         let limits = Change {
-            down: self.limits.down.map(Some),
-            up: self.limits.up.map(Some),
+            down: limits.down.map(Some),
+            up: limits.up.map(Some),
         };
         if limits != Change::default() {
             let torrent = Some(torrent);
@@ -72,18 +111,23 @@ impl Record {
         ];
         let raised = flags.into_iter().filter(|(_, is_set)| *is_set);
         members.extend(raised.map(|(name, _)| (name, true.into())));
-        members.extend(self.limits.members());
-        let dir = self.dir.as_deref().and_then(Path::to_str);
+        let special = self.special();
+        members.extend(special.limits.members());
+        let dir = special.dir.as_deref().and_then(Path::to_str);
         members.extend(dir.map(|dir| ("dir", dir.into())));
-        let peers: Vec<Json> = self.peers.iter().map(|peer| peer.as_str().into()).collect();
+        let peers: Vec<Json> = special
+            .peers
+            .iter()
+            .map(|peer| peer.as_str().into())
+            .collect();
         members.extend((!peers.is_empty()).then_some(("peers", Json::List(peers))));
         let tier = |tier: &Vec<String>| {
             let urls = tier.iter().map(|url| Json::from(url.as_str()));
             Json::List(urls.collect())
         };
-        let tiers: Vec<Json> = self.trackers.iter().map(tier).collect();
+        let tiers: Vec<Json> = special.trackers.iter().map(tier).collect();
         members.extend((!tiers.is_empty()).then_some(("trackers", Json::List(tiers))));
-        let files = magnet::ranges_text(&self.files);
+        let files = magnet::ranges_text(&special.files);
         members.extend((!files.is_empty()).then(|| ("files", files.into())));
         members.extend(self.removing.map(|data| ("remove_data", data.into())));
         Json::object(members)
@@ -109,12 +153,15 @@ impl Record {
             endless: flag("endless").unwrap_or_default(),
             reached: flag("reached").unwrap_or_default(),
             complete: flag("complete").unwrap_or_default(),
-            limits: Limits::read(line),
-            dir: line.get("dir").and_then(Json::text).map(PathBuf::from),
-            files: magnet::ranges(files.unwrap_or_default().as_bytes()),
-            peers: peers.map(String::from).collect(),
-            trackers: tiers.map(tier).collect(),
             removing: flag("remove_data"),
+            special: Special {
+                limits: Limits::read(line),
+                dir: line.get("dir").and_then(Json::text).map(PathBuf::from),
+                files: magnet::ranges(files.unwrap_or_default().as_bytes()),
+                peers: peers.map(String::from).collect(),
+                trackers: tiers.map(tier).collect(),
+            }
+            .kept(),
         };
         Some((info_hash, record))
     }

@@ -3,12 +3,11 @@
 //! object, that is replaced whole before any client is told that something has changed: so what was
 //! answered holds after a kill at any moment.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::chosen::{Chosen, Limits};
 use super::record::Record;
-use crate::base::{Duration, InfoHash, Now, limits, sooner};
+use crate::base::{Duration, InfoHash, Now, SortedMap, limits, sooner};
 use crate::io::disk::{DiskError, state};
 use crate::torrent::{Stage, Then, Torrent};
 use crate::wire::json::{self, Json};
@@ -22,7 +21,7 @@ pub struct Records {
     path: PathBuf,
     /// The number that was given last.
     added: u32,
-    torrents: BTreeMap<InfoHash, Record>,
+    torrents: SortedMap<InfoHash, Record>,
     /// Limits of all torrents together.
     chosen: Option<Chosen>,
     /// What is kept now, what is being written, and what the file says: counted by changes.
@@ -55,7 +54,7 @@ impl Records {
             warn(error.to_string());
             None
         });
-        let (mut torrents, mut added) = (BTreeMap::new(), 0);
+        let (mut torrents, mut added) = (SortedMap::new(), 0);
         let text = text.unwrap_or_default();
         for (at, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let read = json::read(line).ok();
@@ -139,12 +138,14 @@ impl Records {
         let mut record = Record {
             endless: torrent.life.endless,
             reached: torrent.life.reached,
-            limits: Limits {
-                down: traffic.down_limit.rate(),
-                up: traffic.up_limit.rate(),
-            },
             ..before.clone()
         };
+        record.change(|special| {
+            special.limits = Limits {
+                down: traffic.down_limit.rate(),
+                up: traffic.up_limit.rate(),
+            };
+        });
         match torrent.life.stage {
             Stage::Metadata | Stage::Checking | Stage::Queued | Stage::Running => {
                 record.paused = false;
@@ -222,6 +223,7 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Special;
     use super::*;
     use std::fs;
 
@@ -239,15 +241,18 @@ mod tests {
             endless: true,
             reached: true,
             complete: true,
-            limits: Limits {
-                down: Some(1),
-                up: Some(1 << 40),
-            },
-            dir: Some(PathBuf::from("/a \"b\"\n\u{e9}")),
-            files: vec![0..=0, 2..=7],
-            peers: vec![String::from("a.example:7"), String::from("[::1]:8")],
-            trackers: vec![vec![String::from("udp://a"), String::from("http://b")]],
             removing: Some(false),
+            special: Special {
+                limits: Limits {
+                    down: Some(1),
+                    up: Some(1 << 40),
+                },
+                dir: Some(PathBuf::from("/a \"b\"\n\u{e9}")),
+                files: vec![0..=0, 2..=7],
+                peers: vec![String::from("a.example:7"), String::from("[::1]:8")],
+                trackers: vec![vec![String::from("udp://a"), String::from("http://b")]],
+            }
+            .kept(),
         };
         let plain = Record {
             number: records.next_number(),
