@@ -1,6 +1,5 @@
 //! `run`: many torrents in one process, without a terminal.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lexopt::{Arg, Parser};
@@ -9,6 +8,7 @@ use log::LevelFilter;
 use super::units::Bytes;
 use super::values::{self, Value};
 use super::{Failure, help, usage};
+use crate::base::SortedMap;
 use crate::io::folder::{Settings, Whole, Wishes};
 use crate::io::{Ending, logging, signal};
 use crate::torrent::Report;
@@ -29,10 +29,10 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     logging::init(wishes.settings().level.unwrap_or(LEVEL));
     wrong.iter().for_each(|line| log::warn!("{line}"));
     let setup = Whole::new(folder, wishes);
-    let mut names = BTreeMap::new();
+    let mut names = SortedMap::new();
     match crate::io::run_folder(setup, &mut |torrent, report| {
         if let (Some(torrent), Report::Start { name, .. }) = (torrent, &report) {
-            names.insert(torrent, name.clone());
+            names.insert(torrent, name.clone().into_boxed_str());
         }
         let name = torrent.and_then(|torrent| names.get(&torrent));
         let subject = name.map_or(String::new(), |name| format!("{name}: "));

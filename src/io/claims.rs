@@ -2,7 +2,7 @@
 //! other's content.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub struct Claims {
     torrents: SortedSet<InfoHash>,
     /// By the file or folder under which all content of a torrent lies: as bytes, since paths are
     /// compared name by name, which takes long.
-    places: BTreeMap<OsString, Claim>,
+    places: BTreeMap<Box<OsStr>, Claim>,
     /// The folder that was looked at last, and where it is without links on the way.
     last: Option<(PathBuf, PathBuf)>,
 }
@@ -23,7 +23,6 @@ pub struct Claims {
 #[derive(Debug)]
 struct Claim {
     info_hash: InfoHash,
-    name: String,
     writes: bool,
 }
 
@@ -93,18 +92,19 @@ impl Claims {
         if let Some((other, claim)) = self.overlapping(&place, writes) {
             return Err(Taken::By(Holder {
                 info_hash: claim.info_hash,
-                name: claim.name.clone(),
+                // A torrent's content bears its name.
+                name: Path::new(other)
+                    .file_name()
+                    .unwrap_or(other)
+                    .to_string_lossy()
+                    .into_owned(),
                 is_nested: other != place.as_os_str(),
             }));
         }
-        let name = metainfo.name.clone();
         let info_hash = metainfo.info_hash;
-        let place = place.into_os_string();
-        self.places.entry(place).or_insert_with(|| Claim {
-            info_hash,
-            name,
-            writes,
-        });
+        let place = place.into_os_string().into_boxed_os_str();
+        let claim = Claim { info_hash, writes };
+        self.places.entry(place).or_insert(claim);
         Ok(())
     }
 
@@ -146,11 +146,11 @@ impl Claims {
         let mut folder = place.as_os_str().to_owned();
         folder.push("/");
         let prefix = folder.as_bytes().to_vec();
-        let inside = self.places.range(folder..);
+        let inside = self.places.range(folder.into_boxed_os_str()..);
         let inside = inside.take_while(|(inner, _)| inner.as_bytes().starts_with(&prefix));
         let mut found = around.chain(inside);
         let found = found.find(|(_, claim)| writes || claim.writes);
-        found.map(|(place, claim)| (place.as_os_str(), claim))
+        found.map(|(place, claim)| (&**place, claim))
     }
 
     /// A torrent is gone: its files may be another's.
@@ -179,10 +179,9 @@ mod tests {
         for (number, &(at, writes)) in places.iter().enumerate() {
             let claim = Claim {
                 info_hash: InfoHash([number as u8; 20]),
-                name: String::from(at),
                 writes,
             };
-            claims.places.insert(OsString::from(at), claim);
+            claims.places.insert(OsStr::new(at).into(), claim);
         }
         claims
     }
