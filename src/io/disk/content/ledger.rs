@@ -111,8 +111,8 @@ impl Ledger {
         self.unsynced.1 += changes.bytes;
     }
 
-    /// Looks at every file's size and time. Where that fails, the file counts as missing; the
-    /// reasons come back.
+    /// Looks at every file's size and time, and which file each is that has bytes. Where that
+    /// fails, the file counts as missing; the reasons come back.
     pub fn look(&mut self, tree: &mut Tree) -> Vec<DiskError> {
         let mut errors = Vec::new();
         let mut absent = String::new();
@@ -122,25 +122,23 @@ impl Ledger {
                 self.stamps[file] = None;
                 continue;
             }
-            self.stamps[file] = tree.stamp(&entry.path).unwrap_or_else(|error| {
+            let found = tree.find(&entry.path).unwrap_or_else(|error| {
                 errors.push(error);
                 None
             });
+            self.stamps[file] = found.map(|(stamp, _)| stamp);
+            if let Some((_, birth)) = found.filter(|(stamp, _)| stamp.size > 0) {
+                self.owned.set(file, birth);
+            }
             absent = tree.absent().map_or(absent, String::from);
         }
         errors
     }
 
-    /// Finds out which file each is that has bytes, and where they lie. After that only our own
-    /// writes change what is known.
+    /// Finds out where the files lie. After that only our own writes change what is known.
     pub fn find_owned(&mut self, tree: &mut Tree) {
         let folder = tree.real_path();
         self.owned.folder = folder.map(|folder| folder.into_os_string().into_vec());
-        for (file, entry) in self.metainfo.files.iter().enumerate() {
-            if self.stamps[file].is_some_and(|found| found.size > 0) {
-                self.owned.set(file, tree.birth(&entry.path));
-            }
-        }
     }
 
     /// What is known of where the files lie and which they are.

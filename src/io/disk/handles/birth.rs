@@ -2,26 +2,22 @@
 
 use std::fs::File;
 use std::num::NonZeroU64;
-use std::os::fd::{AsFd as _, BorrowedFd};
 
-use rustix::fs::{AtFlags, StatxFlags, statx};
+use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
 
 use crate::storage::Birth;
 
+/// What the system is asked for.
+pub const WANTED: StatxFlags = StatxFlags::INO.union(StatxFlags::BTIME);
+
 /// Which file an open one is; `None` if that cannot be told.
 pub fn of(file: &File) -> Option<Birth> {
-    birth(file.as_fd(), "", AtFlags::EMPTY_PATH)
+    told(&statx(file, "", AtFlags::EMPTY_PATH, WANTED).ok()?)
 }
 
-/// The identity of the file at this path; `None` if that cannot be told. Links are not followed.
-pub fn of_name(folder: BorrowedFd<'_>, name: &str) -> Option<Birth> {
-    birth(folder, name, AtFlags::SYMLINK_NOFOLLOW)
-}
-
-fn birth(folder: BorrowedFd<'_>, name: &str, flags: AtFlags) -> Option<Birth> {
-    let wanted = StatxFlags::INO | StatxFlags::BTIME;
-    let found = statx(folder, name, flags, wanted).ok()?;
-    let known = StatxFlags::from_bits_retain(found.stx_mask).contains(wanted);
+/// Which file this is, if the system has told that: it was asked for [`WANTED`].
+pub fn told(found: &Statx) -> Option<Birth> {
+    let known = StatxFlags::from_bits_retain(found.stx_mask).contains(WANTED);
     Some(Birth {
         inode: NonZeroU64::new(found.stx_ino).filter(|_| known)?,
         seconds: found.stx_btime.tv_sec,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 
-use rustix::fs::{Stat, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{Stat, Statx, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::storage::Stamp;
 
@@ -75,6 +75,15 @@ pub(super) fn identity(stat: &Stat) -> Identity {
     Identity {
         device: stat.st_dev as u64,
         inode: stat.st_ino as u64,
+    }
+}
+
+/// The same, as the newer call tells it.
+pub(super) fn stamp_of_statx(found: &Statx) -> Stamp {
+    Stamp {
+        size: found.stx_size,
+        seconds: found.stx_mtime.tv_sec,
+        nanos: found.stx_mtime.tv_nsec,
     }
 }
 

@@ -8,13 +8,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Access as Permission, AtFlags, FileType, Mode, OFlags, Timespec, UTIME_NOW};
+use rustix::fs::{
+    Access as Permission, AtFlags, FileType, Mode, OFlags, StatxFlags, Timespec, UTIME_NOW, statx,
+};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::birth;
 use super::pool::{Handle, Place, Pool, Share, Side};
-use super::stat::{Identity, Times, identity, stamp, timestamps};
+use super::stat::{Identity, Times, identity, stamp, stamp_of_statx, timestamps};
 use crate::io::disk::disk_error::{DiskError, Why};
 use crate::io::disk::faults::{self, Call};
 use crate::storage::{Birth, Stamp};
@@ -154,10 +156,24 @@ impl Tree {
         }
     }
 
-    /// Which file this is for ever; `None` if that cannot be told, or it does not exist.
-    pub fn birth(&mut self, path: &str) -> Option<Birth> {
+    /// Size and time of a file, and which one it is for ever if that can be told; `None` if it does
+    /// not exist.
+    ///
+    /// # Errors
+    /// See [`Tree::look`].
+    pub fn find(&mut self, path: &str) -> Result<Option<(Stamp, Option<Birth>)>, DiskError> {
         let (folder, name) = split(path);
-        birth::of_name(self.folder(folder, false).ok()?.as_fd(), name)
+        let wanted = StatxFlags::BASIC_STATS | birth::WANTED;
+        let found = self
+            .folder(folder, false)
+            .map(|folder| statx(folder.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW, wanted));
+        match found {
+            Ok(Ok(found)) if FileType::from_raw_mode(found.stx_mode.into()).is_file() => {
+                Ok(Some((stamp_of_statx(&found), birth::told(&found))))
+            }
+            // What else there may be, the other call finds out, as where there is no such call.
+            _ => Ok(self.look(path)?.map(|(_, stamp)| (stamp, None))),
+        }
     }
 
     /// The folder's path without links on its way; `None` if it cannot be told.
