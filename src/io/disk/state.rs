@@ -21,7 +21,7 @@ const WITHOUT_WAITING: i32 = OFlags::NONBLOCK.bits() as i32;
 /// It exists and cannot be read.
 pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
     let mut bytes = Vec::new();
-    let read = faults::call(Call::Load, String::new, |_| {
+    let read: io::Result<()> = faults::call(Call::Load, String::new, |_| {
         let mut options = File::options();
         options.read(true);
         let file = options.custom_flags(WITHOUT_WAITING).open(path)?;
@@ -29,13 +29,22 @@ pub fn load(path: &Path, most: usize) -> Result<Option<Vec<u8>>, DiskError> {
         if !found.is_file() {
             return Err(Errno::NOTDIR.into());
         }
-        // Most of these files are as long as they are said to be: then they are read at once.
         let likely = usize::try_from(found.len()).unwrap_or(most).min(most);
-        bytes.reserve_exact(likely + 1);
-        file.take(most as u64).read_to_end(&mut bytes)
+        bytes.resize(likely, 0);
+        let mut file = file.take(most as u64);
+        let length = match file.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            read => read?,
+        };
+        bytes.truncate(length);
+        // That was all if it is as much as the system has said.
+        if length < likely || likely == 0 {
+            file.read_to_end(&mut bytes)?;
+        }
+        Ok(())
     });
     match read.map_err(|error| DiskError::new(path, error)) {
-        Ok(_) => Ok(Some(bytes)),
+        Ok(()) => Ok(Some(bytes)),
         Err(error) if error.why == Why::Missing => Ok(None),
         Err(error) => Err(error),
     }
