@@ -117,6 +117,7 @@ impl Session {
 
     /// Lets a torrent join its swarm, if it may: a download waits while enough others download.
     pub(super) fn begin(&mut self, torrent: TorrentKey, now: Now) {
+        self.stir(torrent);
         let full = self.torrents.is_full_for(torrent);
         self.with(torrent, |torrent, with| {
             if torrent.is_running() && torrent.is_downloading() && full {
@@ -148,7 +149,6 @@ impl Session {
     fn begin_queued(&mut self, now: Now) {
         while let Some(torrent) = self.torrents.queue.next() {
             self.torrents[torrent].leave_queue(now);
-            self.stir(torrent);
             self.begin(torrent, now);
         }
     }

@@ -91,7 +91,6 @@ impl Session {
         let torrent = self.torrents.add(order, &us, &mut self.shared, now)?;
         torrent.report_start(us.port, &mut self.effects);
         let key = torrent.key;
-        self.stir(key);
         self.begin(key, now);
         Ok(key)
     }
