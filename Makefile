@@ -14,7 +14,7 @@
 # make bench-check   check against OpenSSL's SHA-1 (GIB=10 for other sizes)
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-many   what a thousand idle seeds in one process need (COUNT, PIECE in the environment; BESIDE=--beside: and in other
-#              clients)
+#              clients; NEWER=1: also in the Transmission of Debian 13, which is fetched into target/bench/transmission)
 # make bench-magnet   downloads by hash alone from a DHT, by brooklet and by other clients (needs root; ARGS=--help)
 # make bench-churn   memory of one process while torrents and peers come and go (MINUTES in the environment; needs python3-libtorrent)
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
@@ -79,13 +79,20 @@ ci: check test
 fresh:
 	@tests/fresh.sh
 
+# The newer Transmission beside which the bench may run.
+newer := $(if $(NEWER),$(abspath $(target))/bench/transmission/transmission-daemon)
+ifneq ($(newer),)
+$(newer):
+	tests/bench/transmission.sh $(dir $@)
+endif
+
 # Building the bench builds another brooklet over the one of the release profile, so that is put aside.
-bench: build
+bench: build $(newer)
 	RQBIT=$(RQBIT) tests/bench/setup.sh
 	mkdir -p $(target)/bench
 	cp $(target)/release/brooklet $(target)/bench/brooklet
 	@cargo bench --locked --bench side -- --brooklet $(target)/bench/brooklet $(ARGS)
-	@$(if $(ARGS),,tests/bench/many.py --beside $(target)/bench/brooklet)
+	@$(if $(ARGS),,NEWER_TRANSMISSION=$(newer) tests/bench/many.py --beside $(target)/bench/brooklet)
 
 bench-quick: override ARGS := --quick $(ARGS)
 bench-quick: bench
@@ -118,8 +125,8 @@ bench-size:
 	@tests/bench/size.sh
 
 .PHONY: bench-many
-bench-many: build
-	@tests/bench/many.py $(BESIDE) $(target)/release/brooklet $(COUNT) $(PIECE)
+bench-many: build $(newer)
+	@NEWER_TRANSMISSION=$(newer) tests/bench/many.py $(BESIDE) $(target)/release/brooklet $(COUNT) $(PIECE)
 
 .PHONY: bench-magnet
 bench-magnet: build

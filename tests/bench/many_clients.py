@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 PYTHON = "/usr/bin/python3"
-# Another version than the one in the search path may be named.
+# Another version than the one in the search path may be named, and a second one beside it.
 TRANSMISSION = os.environ.get("TRANSMISSION", "transmission-daemon")
+NEWER_TRANSMISSION = os.environ.get("NEWER_TRANSMISSION", "")
 
 
 def free_port():
@@ -25,8 +26,8 @@ def brooklet(program, folder, port=0):
 def installed(program, folder):
     """Those that this machine has, by name."""
     found = {"brooklet": lambda first: brooklet(program, folder)}
-    if shutil.which(TRANSMISSION):
-        found["transmission-daemon"] = lambda first: transmission(folder, first)
+    for daemon in filter(shutil.which, (TRANSMISSION, NEWER_TRANSMISSION)):
+        found[transmission_name(daemon)] = lambda first, daemon=daemon: transmission(daemon, folder, first)
     if shutil.which("rtorrent"):
         found["rtorrent"] = lambda first: rtorrent(folder, first)
     if shutil.which("aria2c"):
@@ -41,8 +42,14 @@ def torrents(folder):
     return sorted(glob.glob(f"{folder}/torrents/*.torrent"))
 
 
-def transmission(folder, first):
-    home = f"{folder}/transmission"
+def transmission_name(program):
+    """What it calls itself, as `transmission-daemon 3.00`."""
+    told = subprocess.run([program, "--version"], capture_output=True, text=True)
+    return " ".join((told.stdout + told.stderr).split()[:2])
+
+
+def transmission(program, folder, first):
+    home = f"{folder}/{transmission_name(program)}".replace(" ", "-")
     os.makedirs(home, exist_ok=True)
     watched = f"{home}/watch"
     if first:
@@ -58,7 +65,7 @@ def transmission(folder, first):
     }
     with open(f"{home}/settings.json", "w") as file:
         json.dump(settings, file)
-    return [TRANSMISSION, "-f", "-g", home, "--logfile", "/dev/null"]
+    return [program, "-f", "-g", home, "--logfile", "/dev/null"]
 
 
 def rtorrent(folder, first):
