@@ -2,17 +2,19 @@
 //! a line.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
 use super::args::{Command, Options};
 use super::target::{self, Target};
-use super::{Failure, help, network, slip, usage};
+use super::{Failure, help, network, setups, slip, usage};
 use crate::io::by_url::Access;
 use crate::io::logging::printable;
 use crate::io::scrape;
 use crate::io::scrape::Answer;
-use crate::wire::json;
+use crate::wire::magnet::Link;
+use crate::wire::{Metainfo, json};
 
 /// Runs the command with the arguments behind its name.
 ///
@@ -38,16 +40,19 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         }
     }
     let Options {
-        bind, allow_local, ..
+        bind,
+        allow_local,
+        state,
+        ..
     } = network;
     let missing = || Failure::usage("scrape: no torrent is named: see brooklet scrape --help");
     let access = Access { bind, allow_local };
     let (name, info_hash, trackers) = match target::find(&torrent.ok_or_else(missing)?, access)? {
         Target::Torrent(it, _) => (it.name, it.info_hash, it.trackers),
-        Target::Link(link) => {
-            let name = link.name.unwrap_or_else(|| link.info_hash.to_string());
-            (name, link.info_hash, link.trackers)
-        }
+        Target::Link(link) => match known(&link, state)? {
+            Some(it) => (it.name, it.info_hash, it.trackers),
+            None => (link.title(), link.info_hash, link.trackers),
+        },
     };
     if trackers.iter().all(Vec::is_empty) {
         return Err(Failure::failed(format!("{name}: it names no tracker")));
@@ -64,6 +69,15 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     } else {
         Err(Failure::failed(format!("{name}: no tracker answered")))
     }
+}
+
+/// The torrent of a link, if an earlier run has fetched it.
+fn known(link: &Link, state: Option<PathBuf>) -> Result<Option<Metainfo>, Failure> {
+    let state_dir = match state {
+        Some(dir) => dir,
+        None => setups::default_state()?,
+    };
+    Ok(target::known(link, &state_dir).map(|(metainfo, _)| metainfo))
 }
 
 fn objects(answers: &[Answer]) -> String {

@@ -160,3 +160,26 @@ fn the_command_scrape_fails_when_nobody_answers() {
         )
     );
 }
+
+/// The torrent that an earlier run has fetched by a link names more trackers than the link does.
+#[test]
+fn a_torrent_that_was_fetched_by_its_link_is_scraped_by_its_hash() {
+    let dir = Dir::new();
+    let torrent = Torrent::new(Content::file(1, "swarm", 1000), 16384);
+    let Some(tracker) = OpenTracker::start(&[torrent.info_hash]) else {
+        return;
+    };
+    announce_by_hand(&tracker.http_url, &torrent);
+    let hash = torrent.hex();
+    let kept = dir.folder("state").join(format!("{hash}.torrent"));
+    torrent.write(&kept, &[&tracker.http_url]);
+    let state = dir.join("state");
+    let state = state.to_str().unwrap();
+    let (out, err, code) = scrape(&["--state", state, &hash]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let line = format!("       0         1          0  {}", tracker.http_url);
+    assert_eq!(out.lines().nth(1), Some(line.as_str()), "{out}");
+    let link = format!("magnet:?xt=urn:btih:{hash}&tr={}", tracker.udp_url);
+    let (out, _, code) = scrape(&["--state", state, &link]);
+    assert_eq!((code, out.lines().count()), (0, 3), "{out}");
+}
