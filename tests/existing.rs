@@ -207,6 +207,19 @@ fn a_file_of_zeros_holds_nothing_to_be_lost() {
     bench.assert_whole();
 }
 
+/// It holds nothing by which it could be told from another one, but nothing will be written to it.
+#[test]
+fn a_whole_file_of_one_byte_again_and_again_is_kept() {
+    let mut content = Content::file(13, "content.bin", MIB);
+    content.files[0].1.fill(0xff);
+    let bench = Bench::of(Torrent::new(content, PIECE));
+    let seed = Peer::start(&bench.torrent, Manners::default());
+    put(&bench, "content.bin", &vec![0xff; MIB]);
+    get(&bench, &seed, &[]).success(SOON);
+    bench.assert_whole();
+    assert_eq!(seed.sent(), 0);
+}
+
 /// Three files in one piece: whether one of them is right cannot be told without the others.
 #[test]
 fn a_file_that_cannot_be_judged_is_kept_if_it_is_right_and_never_written_over() {

@@ -31,9 +31,14 @@ pub struct Existing {
 }
 
 impl Existing {
-    /// Whether enough of the file is this torrent's: the pieces in a row that prove it.
-    pub fn is_proven(&self, telling: &Bits, geometry: Geometry) -> bool {
+    /// Whether all of the file is this torrent's, so nothing will be written to it, or enough: the
+    /// `telling` pieces in a row that prove it.
+    pub fn is_proven(&self, verified: &Bits, telling: &Bits, geometry: Geometry) -> bool {
         let length = self.bytes.end - self.bytes.start;
+        let mut pieces = geometry.pieces_of(self.bytes.start, length);
+        if pieces.all(|piece| verified.get(piece)) {
+            return true;
+        }
         let enough = limits::PROOF.min(length.div_ceil(2));
         let mut run = 0;
         geometry.pieces_of(self.bytes.start, length).any(|piece| {

@@ -5,7 +5,7 @@
 use super::content::Content;
 use super::effect::{Effect, Effects, Report};
 use super::lent::{self, Lent};
-use super::order::{Order, Stay};
+use super::order::{Existing, Order, Stay};
 use super::slot::Slot;
 use super::stage::{Stage, Then};
 use super::torrent::Torrent;
@@ -125,8 +125,12 @@ impl Torrent {
     /// pieces that prove a file to be this torrent's.
     fn find_foreign(&self, telling: &Bits) -> Option<String> {
         let geometry = self.order.geometry;
-        let doubted = self.awake().doubted.iter();
-        let mut foreign = doubted.filter(|file| !file.is_proven(telling, geometry));
+        let Content {
+            doubted, pieces, ..
+        } = self.awake();
+        let verified = pieces.verified();
+        let foreign = |file: &&Existing| !file.is_proven(verified, telling, geometry);
+        let mut foreign = doubted.iter().filter(foreign);
         let first = foreign.next()?;
         let more = match foreign.count() {
             0 => String::new(),
