@@ -348,13 +348,18 @@ pub const TRACKER_ADDRESSES: usize = 3;
 pub const TRACKER_VISITS: u32 = 10;
 /// A download without a peer says so after this long: by then ten silent trackers were passed.
 pub const ALONE: Duration = Duration::from_secs(8);
-/// It says so again after this long: for a log that is read the next day.
+/// It says so once more after this long: by then late answers have come, if any do.
+pub const ALONE_SECOND: Duration = Duration::from_secs(60);
+/// And then again after this long each time: for a log that is read the next day.
 pub const ALONE_AGAIN: Duration = Duration::from_secs(600);
 /// Reasons of failed dials that are told apart then: more would be a list of errors, not an
 /// explanation.
 pub const ALONE_REASONS: usize = 8;
 /// Names looked up at one time, a thread each: as many as a torrent's trackers at one time.
 pub const LOOKUPS: usize = 32;
+/// Of these, names of peers and nodes that links and torrents give: the others are left to trackers
+/// and to what the user names.
+pub const LOOKUPS_LATER: usize = 8;
 /// How long the answer to a look-up is reused for the same name: torrents start, or announce again,
 /// one after the other. Name servers let theirs count for minutes, and a failed tracker asks anew
 /// after [`TRACKER_BACKOFF`].

@@ -60,7 +60,7 @@ impl Content {
             choking: Choking::new(now, chokes),
             haves: Haves::default(),
             exchange: Exchange::default(),
-            search: Explanation::new(&order.trackers, now),
+            search: Explanation::new(&order.trackers, order.dht, now),
             wanted,
             trusted,
             doubted: order.doubted,

@@ -12,7 +12,9 @@ pub struct Explanation {
     /// Trackers that are asked, by URL, and how many peers each named last. `None`: it has neither
     /// answered nor failed.
     trackers: Vec<(String, Option<Result<usize, String>>)>,
-    /// Nodes that the last lookup in the DHT asked, and the peers that they named.
+    /// Peers are looked up in the DHT.
+    dht: bool,
+    /// Nodes that answered in the last lookup in the DHT, and the peers that they named.
     pub looked: Option<(usize, usize)>,
     /// Peers that the user named.
     named: SortedSet<SocketAddr>,
@@ -23,20 +25,21 @@ pub struct Explanation {
     /// Blocks of the metadata that have come, and since when no more have, while peers are
     /// connected that could send some.
     stuck: Option<(u32, Now)>,
-    /// When that was said last.
-    told: Option<Now>,
+    /// When the user was told last, and after how long again.
+    told: Option<(Now, Duration)>,
     /// Bytes that count as progress, and when they grew last.
     moved: u64,
     moved_at: Now,
 }
 
 impl Explanation {
-    /// A search that has not begun, with these trackers.
-    pub fn new(tiers: &[Vec<String>], now: Now) -> Explanation {
+    /// A search that has not begun, with these trackers. `dht`: the DHT is asked, too.
+    pub fn new(tiers: &[Vec<String>], dht: bool, now: Now) -> Explanation {
         let urls: SortedSet<&str> = tiers.iter().flatten().map(|url| url.trim()).collect();
         let urls = urls.into_iter().take(limits::TRACKERS);
         Explanation {
             trackers: urls.map(|url| (url.to_owned(), None)).collect(),
+            dht,
             looked: None,
             named: SortedSet::new(),
             failed: SortedMap::new(),
@@ -107,10 +110,10 @@ impl Explanation {
         self.stuck = before.or(blocks.map(|blocks| (blocks, now)));
     }
 
-    /// When the user is to be told. `idle`: nothing is being tried, so the search cannot change by
-    /// itself.
+    /// When the user is to be told: soon, after a minute more, which late answers may have taken,
+    /// and then rarely. `idle`: neither trackers nor peers are being tried.
     pub fn tell_at(&self, idle: bool) -> Option<Now> {
-        let wait = if idle {
+        let wait = if idle && (!self.dht || self.looked.is_some()) {
             limits::TRACKER_HURRY
         } else {
             limits::ALONE
@@ -119,7 +122,7 @@ impl Explanation {
         let stuck = self.stuck.map(|(_, since)| since + limits::METADATA_STUCK);
         let due = sooner(alone, stuck)?;
         Some(match self.told {
-            Some(told) => due.max(told + limits::ALONE_AGAIN),
+            Some((told, wait)) => due.max(told + wait),
             None => due,
         })
     }
@@ -128,7 +131,11 @@ impl Explanation {
     pub fn tells(&mut self, idle: bool, now: Now) -> bool {
         let due = self.tell_at(idle).is_some_and(|at| at <= now);
         if due {
-            self.told = Some(now);
+            let wait = match self.told {
+                None => limits::ALONE_SECOND,
+                Some(_) => limits::ALONE_AGAIN,
+            };
+            self.told = Some((now, wait));
         }
         due
     }
@@ -174,8 +181,13 @@ impl Explanation {
     /// Why no peer is connected.
     pub fn why(&self, dialing: usize) -> String {
         let mut words = self.tracker_words();
-        if let Some((nodes, peers)) = self.looked {
-            words += &format!("; DHT: nodes: {nodes}, peers: {peers}");
+        match self.looked {
+            _ if !self.dht => {}
+            None => words += "; DHT: the first lookup goes on",
+            Some((0, _)) => words += "; DHT: no node answers",
+            Some((nodes, peers)) => {
+                words += &format!("; DHT: nodes: {nodes}, peers: {peers}");
+            }
         }
         let mut dials: Vec<String> = self
             .failed
@@ -187,6 +199,10 @@ impl Explanation {
         }
         if !dials.is_empty() {
             words += &format!("; dials of peers: {}", dials.join(", "));
+        }
+        let nodes = self.looked.map_or(0, |(nodes, _)| nodes);
+        if self.trackers.is_empty() && nodes == 0 {
+            words += "; name a peer with --peer HOST:PORT";
         }
         words
     }
@@ -204,7 +220,7 @@ impl Explanation {
         let all = self.trackers.len();
         let useful = all - failed - silent - empty;
         let of = match all {
-            0 => return String::from("no tracker is asked; name a peer with --peer HOST:PORT"),
+            0 => return String::from("no tracker is asked"),
             1 => String::from("its tracker"),
             _ if failed == all => format!("all {all} trackers"),
             _ => format!("of {all} trackers"),
@@ -247,7 +263,7 @@ mod tests {
     fn search(outcomes: &[Option<Result<usize, &str>>]) -> Explanation {
         let urls = (0..outcomes.len()).map(|n| format!("udp://t{n}"));
         let urls: Vec<String> = urls.collect();
-        let mut search = Explanation::new(std::slice::from_ref(&urls), at(0));
+        let mut search = Explanation::new(std::slice::from_ref(&urls), false, at(0));
         for (url, outcome) in urls.iter().zip(outcomes) {
             if let Some(outcome) = outcome {
                 search.on_tracker(url, outcome.map_err(str::to_owned));
@@ -280,12 +296,15 @@ mod tests {
         let mut search = search(&[Some(Ok(3))]);
         search.on_failed("it refused the connection");
         search.on_failed("it refused the connection");
+        search.dht = true;
         search.on_lookup(8, 2);
         assert_eq!(
             search.words(1),
             "no peer is connected: its tracker is with peers that are of no use; \
              DHT: nodes: 8, peers: 2; dials of peers: 2 failed (it refused the connection), 1 not answered yet"
         );
+        search.on_lookup(0, 0);
+        assert!(search.words(0).contains("; DHT: no node answers; dials"));
         for number in 0..1000 {
             search.on_failed(&number.to_string());
         }
@@ -306,12 +325,30 @@ mod tests {
             search.set_alone(secs % 100 != 0, at(secs));
             told.extend(search.tells(false, at(secs)).then_some(secs));
         }
-        assert_eq!(told.len(), 6, "{told:?}");
+        assert_eq!(told.len(), 7, "{told:?}");
+        assert!(told[1] - told[0] >= limits::ALONE_SECOND.as_secs());
         let again = limits::ALONE_AGAIN.as_secs();
-        assert!(
-            told.windows(2).all(|two| two[1] - two[0] >= again),
-            "{told:?}"
-        );
+        let rarely = |told: &[u64]| told.windows(2).all(|two| two[1] - two[0] >= again);
+        assert!(rarely(&told[1..]), "{told:?}");
+    }
+
+    /// A link without trackers: nothing was said for ten minutes when no node answered.
+    #[test]
+    fn a_search_by_the_dht_alone_is_explained_once_it_has_ended_and_after_a_minute() {
+        let mut search = Explanation::new(&[], true, at(0));
+        search.set_alone(true, at(0));
+        let early = Some(at(0) + limits::ALONE);
+        assert_eq!(search.tell_at(true), early, "a lookup goes on");
+        assert!(search.tells(true, at(8)));
+        let start = "no peer is connected: no tracker is asked; DHT: ";
+        let advice = "; name a peer with --peer HOST:PORT";
+        let expected = format!("{start}the first lookup goes on{advice}");
+        assert_eq!(search.words(0), expected);
+        search.on_lookup(0, 0);
+        assert_eq!(search.tell_at(true), Some(at(68)));
+        assert_eq!(search.words(0), format!("{start}no node answers{advice}"));
+        search.on_lookup(20, 0);
+        assert_eq!(search.words(0), format!("{start}nodes: 20, peers: 0"));
     }
 
     #[test]
@@ -327,10 +364,8 @@ mod tests {
         }
         assert_eq!(told.first(), Some(&(30 + stuck)));
         let again = limits::ALONE_AGAIN.as_secs();
-        assert!(
-            told.windows(2).all(|two| two[1] - two[0] >= again),
-            "{told:?}"
-        );
+        let rarely = |told: &[u64]| told.windows(2).all(|two| two[1] - two[0] >= again);
+        assert!(rarely(&told[1..]), "{told:?}");
         search.set_fetched(None, at(5000));
         assert_eq!(search.tell_at(false), None);
         let words = |peers, refusing| {

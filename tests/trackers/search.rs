@@ -234,7 +234,7 @@ fn an_address_that_does_not_answer_is_told() {
     let peer = mute.local_addr().unwrap().to_string();
     lonely(
         &[&tracker],
-        &["--peer", &peer],
+        &["--no-dht", "--peer", &peer],
         &["warning: no peer is connected: its tracker is silent so far; dials of peers: 1 not"],
     );
 }
