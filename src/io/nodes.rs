@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
 use super::disk::state;
-use super::net::Outreach;
+use super::net::{NamedBy, Outreach};
 use crate::base::{Now, limits};
 use crate::dht::{Config, Dht, Saved};
 use crate::session::Start;
@@ -23,8 +23,8 @@ const HOSTS: [(&str, u16); 3] = [
 #[derive(Debug, Default)]
 pub struct Nodes {
     path: PathBuf,
-    /// Named hosts: host and port, and whether it may be in a local network.
-    named: Vec<(String, u16, bool)>,
+    /// Named hosts: host, port, and who names it; the oldest first.
+    named: Vec<(String, u16, NamedBy)>,
     /// Whether the usual ones may be asked, too.
     usual: bool,
     /// What the file holds.
@@ -55,7 +55,9 @@ impl Nodes {
         });
         // From loopback no host elsewhere can be reached.
         let usual = named.is_empty() && !bind.is_some_and(|ip| ip.is_loopback());
-        let named = named.into_iter().map(|(host, port)| (host, port, true));
+        let named = named
+            .into_iter()
+            .map(|(host, port)| (host, port, NamedBy::User));
         let nodes = Nodes {
             path,
             named: named.collect(),
@@ -68,23 +70,27 @@ impl Nodes {
 
     /// A torrent that was added while the process runs names this node: it is looked up at once.
     pub fn look_up_new(&mut self, node: &str, outreach: &mut Outreach, now: Now) {
-        let known = self.named.len();
-        self.add_host(node);
-        for (host, port, local) in &self.named[known..] {
-            outreach.look_up_node(host.clone(), *port, *local, now);
+        if let Some((host, port, by)) = self.add_host(node) {
+            outreach.look_up_node(host.clone(), *port, *by, now);
         }
     }
 
-    /// A torrent names this node, as `host:port`.
-    pub fn add_host(&mut self, node: &str) {
-        let host = node.rsplit_once(':').and_then(|(host, port)| {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            Some((host.to_string(), port.parse().ok()?, false))
-        });
-        if self.named.len() < limits::DHT_CONTACTS {
-            self.named
-                .extend(host.filter(|host| !self.named.contains(host)));
+    /// A torrent names this node, as `host:port`. Of too many the oldest that torrents have named is
+    /// forgotten. Returns it if it is new.
+    pub fn add_host(&mut self, node: &str) -> Option<&(String, u16, NamedBy)> {
+        let (host, port) = node.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let node = (host.to_string(), port.parse().ok()?, NamedBy::Torrent);
+        if self.named.contains(&node) {
+            return None;
         }
+        if self.named.len() >= limits::DHT_CONTACTS {
+            let mut all = self.named.iter();
+            let oldest = all.position(|(_, _, by)| *by == NamedBy::Torrent)?;
+            self.named.remove(oldest);
+        }
+        self.named.push(node);
+        self.named.last()
     }
 
     /// What the session's node is made with. `random`: two independent numbers.
@@ -110,11 +116,11 @@ impl Nodes {
 
     /// Looks up the hosts to begin with: those that are named, and with `usual` the others, too.
     pub fn look_up(&self, outreach: &mut Outreach, usual: bool, now: Now) {
-        for (host, port, local) in &self.named {
-            outreach.look_up_node(host.clone(), *port, *local, now);
+        for (host, port, by) in &self.named {
+            outreach.look_up_node(host.clone(), *port, *by, now);
         }
         for (host, port) in HOSTS.iter().filter(|_| usual && self.usual) {
-            outreach.look_up_node(host.to_string(), *port, false, now);
+            outreach.look_up_node(host.to_string(), *port, NamedBy::Usage, now);
         }
     }
 
@@ -166,22 +172,27 @@ mod tests {
             assert!(!load(&[], Some(local)).usual);
         }
         let named = load(&[("localhost", 7)], Some("192.0.2.1"));
-        assert_eq!(named.named, [(String::from("localhost"), 7, true)]);
+        assert_eq!(named.named, [(String::from("localhost"), 7, NamedBy::User)]);
         assert!(!named.usual);
     }
 
     #[test]
     fn a_torrents_nodes_are_added_once_each_and_bounded() {
-        let mut nodes = load(&[], Some("::1"));
+        let mut nodes = load(&[("own.example", 1)], Some("::1"));
         for node in ["a.example:7", "[2001:db8::1]:8", "a.example:7", "b", "c:x"] {
             nodes.add_host(node);
         }
         let hosts: Vec<(&str, u16)> = nodes.named.iter().map(|(h, p, _)| (&h[..], *p)).collect();
-        assert_eq!(hosts, [("a.example", 7), ("2001:db8::1", 8)]);
+        let own = ("own.example", 1);
+        assert_eq!(hosts, [own, ("a.example", 7), ("2001:db8::1", 8)]);
         for port in 1..=2 * limits::DHT_CONTACTS {
             nodes.add_host(&format!("d.example:{port}"));
         }
         assert_eq!(nodes.named.len(), limits::DHT_CONTACTS);
+        // The user's stays, and a torrent that is added late has its hosts asked, too.
+        assert_eq!(nodes.named[0].0, "own.example");
+        let last = u16::try_from(2 * limits::DHT_CONTACTS).unwrap();
+        assert_eq!(nodes.named[limits::DHT_CONTACTS - 1].1, last);
         assert!(!nodes.usual);
     }
 }

@@ -338,7 +338,9 @@ impl Looking {
     ) -> Looking {
         let (state_dir, bind) = (ways.state_dir.clone(), ways.bind);
         let (mut nodes, saved) = Nodes::load(state_dir, ways.dht_nodes.clone(), bind);
-        named.iter().for_each(|node| nodes.add_host(node));
+        for node in named {
+            nodes.add_host(node);
+        }
         let config = dht::Config {
             v4: families.v4,
             v6: families.v6,

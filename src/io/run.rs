@@ -260,10 +260,9 @@ fn join_dht(
     bind: Option<IpAddr>,
 ) -> Result<Nodes, String> {
     let (mut nodes, saved) = Nodes::load(named.state_dir, named.by_user, bind);
-    named
-        .by_torrents
-        .iter()
-        .for_each(|node| nodes.add_host(node));
+    for node in &named.by_torrents {
+        nodes.add_host(node);
+    }
     let random = (random()?, random()?);
     session
         .finding

@@ -25,6 +25,6 @@ pub mod server;
 pub use link::{Link, Listeners};
 pub use links::Links;
 pub use neighbours::Neighbours;
-pub use outreach::{Heard, Outreach};
+pub use outreach::{Heard, NamedBy, Outreach};
 pub use server::{ClientKey, Incoming, Server};
 pub use stream::Stream;

@@ -65,6 +65,17 @@ impl<'a> Heard<'a> {
 /// Where that goes.
 pub type Hear<'a> = &'a mut dyn FnMut(Heard<'_>);
 
+/// Who names a host that may be a node of the DHT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NamedBy {
+    /// The user, perhaps one in a local network.
+    User,
+    /// All clients.
+    Usage,
+    /// A torrent: it can wait.
+    Torrent,
+}
+
 /// For what a name is looked up.
 #[derive(Debug)]
 enum Asker {
@@ -77,7 +88,7 @@ enum Asker {
     Node {
         host: String,
         port: u16,
-        local: bool,
+        by: NamedBy,
     },
 }
 
@@ -171,7 +182,8 @@ impl Outreach {
                     let addrs = ips.into_iter().map(|ip| (of, SocketAddr::new(ip, port)));
                     self.peers.extend(addrs);
                 }
-                (Asker::Node { host, port, local }, Ok(ips)) => {
+                (Asker::Node { host, port, by }, Ok(ips)) => {
+                    let local = by == NamedBy::User;
                     let is_address = host.parse::<IpAddr>().is_ok();
                     // A public name that leads to a local address is no bootstrap host.
                     let fits = |ip: &IpAddr| local || is_address || !Reach::of(*ip).is_local();
@@ -193,7 +205,11 @@ impl Outreach {
             host: host.clone(),
             port,
         };
-        self.resolver.look_up(asker, host, now);
+        if of.is_some() {
+            self.resolver.look_up_later(asker, host, now);
+        } else {
+            self.resolver.look_up(asker, host, now);
+        }
     }
 
     /// Addresses of the user's peers found since the last call, each with its torrent.
@@ -201,16 +217,19 @@ impl Outreach {
         std::mem::take(&mut self.peers)
     }
 
-    /// Looks up a host that may be a node of the DHT; see [`Outreach::take_nodes`]. `local`: its
-    /// name may lead into a local network.
-    pub fn look_up_node(&mut self, host: String, port: u16, local: bool, now: Now) {
+    /// Looks up a host that may be a node of the DHT; see [`Outreach::take_nodes`].
+    pub fn look_up_node(&mut self, host: String, port: u16, by: NamedBy, now: Now) {
         self.unresolved += 1;
         let asker = Asker::Node {
             host: host.clone(),
             port,
-            local,
+            by,
         };
-        self.resolver.look_up(asker, host, now);
+        if by == NamedBy::Torrent {
+            self.resolver.look_up_later(asker, host, now);
+        } else {
+            self.resolver.look_up(asker, host, now);
+        }
     }
 
     /// Whether nodes are being looked up.

@@ -2,6 +2,8 @@
 //! look-up has a thread of its own while it lasts: no other name waits for a slow one. They are
 //! bounded in number; each wakes the poll loop when its answer is there. A name is looked up once
 //! for all torrents that want it at one time or soon after: a thousand may have the same tracker.
+//! Names that links and torrents give of peers and nodes use a part of the threads only: a link may
+//! give many whose name server is silent, and trackers must not wait for them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -39,6 +41,8 @@ pub struct Resolver<K> {
 struct Lookup<K> {
     host: String,
     wanted_for: Vec<K>,
+    /// Nobody needs it at once.
+    can_wait: bool,
 }
 
 /// What a look-up found, which counts until a moment.
@@ -66,6 +70,15 @@ impl<K> Resolver<K> {
 
     /// Asks for a name. The loop is woken when [`Resolver::next_found`] has the answer.
     pub fn look_up(&mut self, wanted_for: K, host: String, now: Now) {
+        self.ask(wanted_for, host, false, now);
+    }
+
+    /// The same for a name that can wait for others.
+    pub fn look_up_later(&mut self, wanted_for: K, host: String, now: Now) {
+        self.ask(wanted_for, host, true, now);
+    }
+
+    fn ask(&mut self, wanted_for: K, host: String, can_wait: bool, now: Now) {
         let known = match host.parse() {
             Ok(ip) => Some(Ok(vec![ip])),
             Err(_) => self.known(&host, now),
@@ -77,10 +90,14 @@ impl<K> Resolver<K> {
         let mut all = running.chain(&mut self.waiting);
         if let Some(same) = all.find(|lookup| lookup.host == host) {
             same.wanted_for.push(wanted_for);
-            return;
+            same.can_wait &= can_wait;
+        } else {
+            self.waiting.push_back(Lookup {
+                host,
+                wanted_for: vec![wanted_for],
+                can_wait,
+            });
         }
-        let wanted_for = vec![wanted_for];
-        self.waiting.push_back(Lookup { host, wanted_for });
         self.start_waiting();
     }
 
@@ -88,9 +105,10 @@ impl<K> Resolver<K> {
     pub fn next_found(&mut self, now: Now) -> Option<(K, Found)> {
         while self.ready.is_empty() {
             let (key, found) = self.answers.try_recv().ok()?;
-            let Some(Lookup { host, wanted_for }) = self.running.try_remove(key) else {
+            let Some(lookup) = self.running.try_remove(key) else {
                 continue;
             };
+            let (host, wanted_for) = (lookup.host, lookup.wanted_for);
             let each = wanted_for.into_iter().map(|key| (key, found.clone()));
             self.ready.extend(each);
             self.keep(host, found, now);
@@ -117,7 +135,7 @@ impl<K> Resolver<K> {
     /// Starts as many look-ups as there may be.
     fn start_waiting(&mut self) {
         while self.running.len() < limits::LOOKUPS {
-            let Some(lookup) = self.waiting.pop_front() else {
+            let Some(lookup) = self.next_waiting() else {
                 return;
             };
             let host = lookup.host.clone();
@@ -129,6 +147,14 @@ impl<K> Resolver<K> {
                 }
             }
         }
+    }
+
+    fn next_waiting(&mut self) -> Option<Lookup<K>> {
+        let urgent = self.waiting.iter().position(|lookup| !lookup.can_wait);
+        let running = self.running.iter();
+        let leisurely = running.filter(|(_, lookup)| lookup.can_wait).count();
+        let place = urgent.or((leisurely < limits::LOOKUPS_LATER).then_some(0));
+        self.waiting.remove(place?)
     }
 
     /// Starts a look-up. Its thread is not joined at the end, since a look-up cannot be
@@ -217,6 +243,28 @@ mod tests {
         let found = all_found(&mut resolver, &mut poll, count);
         assert!(found.iter().map(|(key, _)| *key).eq(0..count as u32));
         assert!(resolver.running.is_empty());
+    }
+
+    /// A link may name many peers, and its name server may be silent.
+    #[test]
+    fn names_that_can_wait_leave_threads_to_others() {
+        let (mut resolver, mut poll) = resolver();
+        let many = limits::LOOKUPS as u32;
+        for key in 0..many {
+            resolver.look_up_later(key, format!("no name {key}"), START);
+        }
+        assert_eq!(resolver.running.len(), limits::LOOKUPS_LATER);
+        resolver.look_up(many, String::from("no tracker"), START);
+        assert_eq!(resolver.running.len(), limits::LOOKUPS_LATER + 1);
+        // A tracker has the name of a peer that waits.
+        resolver.look_up(many + 1, format!("no name {}", many - 1), START);
+        assert_eq!(resolver.running.len(), limits::LOOKUPS_LATER + 2);
+        assert_eq!(
+            resolver.waiting.len(),
+            limits::LOOKUPS - limits::LOOKUPS_LATER - 1
+        );
+        let found = all_found(&mut resolver, &mut poll, limits::LOOKUPS + 2);
+        assert!(found.iter().map(|(key, _)| *key).eq(0..many + 2));
     }
 
     #[test]
