@@ -322,11 +322,11 @@ impl Dht {
             }
         }
         if let Some(half) = self.halves[place(family)].as_mut() {
+            let is_first = half.table.len() == 0;
             if sent.id.is_some_and(|id| id != reply.id) {
                 half.table.remove(from);
             }
             if !message.read_only {
-                let is_first = half.table.len() == 0;
                 half.table.on_answer(node, now);
                 if is_first {
                     self.wanted.hurry(family, now);

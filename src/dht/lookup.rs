@@ -17,7 +17,7 @@ pub struct Lookup {
     target: NodeId,
     /// The nearest first.
     candidates: Vec<Candidate>,
-    /// Addresses to ask if none of the candidates answers.
+    /// Addresses to ask if too few of the candidates answer.
     reserve: Vec<SocketAddr>,
     queries: usize,
     answers: usize,
@@ -71,8 +71,9 @@ pub struct Found {
 }
 
 impl Lookup {
-    /// A lookup of this place that begins with these nodes. `reserve`: addresses to ask if these
-    /// are all silent, or if there are none.
+    /// A lookup of this place that begins with these nodes. `reserve`: addresses to ask if there
+    /// are none, if one is silent and no other has answered, or if all that there were to ask have
+    /// led to fewer than [`limits::DHT_POOR`] that answer: a node may keep us among its friends.
     pub fn new(target: NodeId, nodes: &[NodeInfo], reserve: Vec<SocketAddr>) -> Lookup {
         let mut lookup = Lookup {
             target,
@@ -166,14 +167,13 @@ impl Lookup {
         for node in named {
             self.add(Some(node.id), node.addr, Some(from.addr));
         }
+        self.look_for_reserve();
     }
 
-    /// Adds an address to begin with.
+    /// Adds an address to begin with; a lookup that has found the DHT does without.
     pub fn add_contact(&mut self, addr: SocketAddr) {
-        if self.answers == 0 {
+        if self.answers < limits::DHT_POOR {
             self.add(None, addr, None);
-        } else {
-            self.reserve.push(addr);
         }
     }
 
@@ -284,10 +284,15 @@ impl Lookup {
         self.candidates.iter_mut().find(|node| node.addr == addr)
     }
 
-    /// If no candidate answers, those in reserve are asked as well.
+    /// If no candidate answers, or too few do, those in reserve are asked as well.
     fn look_for_reserve(&mut self) {
         let waits = |node: &Candidate| matches!(node.state, State::New | State::Asked(_));
-        if self.answers == 0 && !self.candidates.iter().all(waits) {
+        let waiting = self.candidates.iter().filter(|node| waits(node)).count();
+        let is_stuck = match self.answers {
+            0 => waiting < self.candidates.len(),
+            answers => waiting == 0 && answers < limits::DHT_POOR,
+        };
+        if is_stuck {
             self.take_reserve();
         }
     }
@@ -302,18 +307,23 @@ impl Lookup {
     /// for an address, the nearer counts until it answers.
     fn add(&mut self, id: Option<NodeId>, addr: SocketAddr, namer: Option<SocketAddr>) {
         let distance = self.distance(id);
-        let known = self
-            .candidates
-            .iter()
-            .position(|node| guard::is_same(node.addr, addr));
-        if let Some(place) = known {
-            let known = &self.candidates[place];
-            let is_nearer = distance < self.distance(known.id);
-            if known.state == State::New && known.addr == addr && is_nearer {
-                self.candidates[place].id = id;
+        if let Some(known) = self.find(addr) {
+            let known_id = known.id;
+            if known.state == State::New && distance < self.distance(known_id) {
+                self.find(addr).iter_mut().for_each(|known| known.id = id);
                 self.sort();
             }
             return;
+        }
+        let all = self.candidates.iter();
+        let mut others = all.filter(|node| guard::is_same(node.addr, addr));
+        if let Some(other) = others.next() {
+            // The first may have been named with a wrong port, but a victim is not asked at all of
+            // its ports.
+            let has_answered = matches!(other.state, State::Answered(_));
+            if has_answered || other.namer == namer || others.next().is_some() {
+                return;
+            }
         }
         let network = guard::network(addr);
         let same = |node: &&Candidate| network.is_some() && guard::network(node.addr) == network;

@@ -22,27 +22,33 @@ impl Silent {
                 self.0.remove(&addr);
             }
         }
-        self.0.insert(key(addr), now + limits::DHT_SILENT_FOR);
+        let of_host = |known: &SocketAddr| guard::is_same(*known, addr) && *known != addr;
+        let is_second = self.0.iter().any(|(known, _)| of_host(known));
+        let silent = if is_second { host(addr) } else { addr };
+        self.0.insert(silent, now + limits::DHT_SILENT_FOR);
     }
 
     /// This address answered after all.
     pub fn forget(&mut self, addr: SocketAddr) {
-        self.0.remove(&key(addr));
+        self.0.remove(&addr);
+        self.0.remove(&host(addr));
     }
 
     /// Whether this address is to be left alone.
     pub fn has(&self, addr: SocketAddr, now: Now) -> bool {
-        self.0.get(&key(addr)).is_some_and(|until| *until > now)
+        let has = |addr| self.0.get(&addr).is_some_and(|until| *until > now);
+        has(addr) || has(host(addr))
     }
 }
 
-/// A public address counts whatever its port.
-fn key(addr: SocketAddr) -> SocketAddr {
-    let mut key = addr;
+/// A public host that was silent on two ports is left alone whatever the port: one may have been
+/// named wrongly, but a victim has many.
+fn host(addr: SocketAddr) -> SocketAddr {
+    let mut host = addr;
     if guard::network(addr).is_some() {
-        key.set_port(0);
+        host.set_port(0);
     }
-    key
+    host
 }
 
 #[cfg(test)]
@@ -61,11 +67,12 @@ mod tests {
         }
         assert_eq!(silent.0.len(), limits::DHT_SILENT);
         assert!(!silent.has(addr(2), start) && silent.has(addr(3), start));
-        let mut other_port = addr(7);
-        other_port.set_port(99);
-        assert!(silent.has(other_port, start), "a victim has many ports");
-        silent.forget(other_port);
-        assert!(!silent.has(addr(7), start));
+        let at_port = |port| SocketAddr::new(addr(7).ip(), port);
+        assert!(!silent.has(at_port(99), start), "its true port, perhaps");
+        silent.note(at_port(99), start);
+        assert!(silent.has(at_port(98), start), "a victim has many ports");
+        silent.forget(at_port(98));
+        assert!(!silent.has(at_port(98), start));
         let later = start + limits::DHT_SILENT_FOR;
         assert!(!silent.has(addr(0), later) && silent.has(addr(9), later));
         assert!(!silent.has(addr(9), later + Duration::from_secs(1)));

@@ -129,9 +129,8 @@ impl Finding {
         while let Some(output) = self.dht.as_mut().and_then(|dht| dht.next_output()) {
             self.take(output, torrents, with, now);
         }
-        if nodes > 0 {
-            self.hosts.found();
-        } else if let Some(usual) = self.due_hosts(torrents, now) {
+        self.hosts.know(nodes, now);
+        if let Some(usual) = self.due_hosts(torrents, now) {
             with.effects.push_back(Effect::FindNodes { usual });
         }
         if self.keep_at.is_some_and(|at| at <= now) {

@@ -1,4 +1,4 @@
-//! When hosts to begin with are looked up, as long as no node of the DHT is known. Those that the
+//! When hosts to begin with are looked up, as long as few nodes of the DHT are known. Those that the
 //! user or a torrent names come first. The usual ones, which are the same for all clients, are
 //! asked when nobody else has led us anywhere: a look-up of names costs memory, and those hosts
 //! have enough to do.
@@ -14,8 +14,10 @@ pub struct Hosts {
     fresh: bool,
     /// There are usual ones, which have not been asked yet, and this long is left to others.
     usual: Option<Duration>,
-    /// When something is due; `None`: nodes are known, or there is no host.
+    /// When something is due; `None`: enough nodes are known, or there is no host.
     next: Option<Now>,
+    /// There are hosts.
+    exist: bool,
     /// How often all were looked up.
     asked: u32,
 }
@@ -34,13 +36,19 @@ impl Hosts {
             fresh: named,
             usual: usual.then_some(left_to_others),
             next: (named || usual).then_some(now),
+            exist: named || usual,
             asked: 0,
         }
     }
 
-    /// Nodes are known.
-    pub fn found(&mut self) {
-        self.next = None;
+    /// So many nodes are known. A few may be a circle of their own, which one that names no others
+    /// makes of us.
+    pub fn know(&mut self, nodes: usize, now: Now) {
+        if nodes >= limits::DHT_POOR {
+            self.next = None;
+        } else if self.next.is_none() && self.exist {
+            (self.next, self.asked) = (Some(now + limits::DHT_AGAIN), 0);
+        }
     }
 
     /// When [`Hosts::due`] is to be asked.

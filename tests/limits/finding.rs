@@ -4,7 +4,7 @@ use brooklet::base::{Duration, NodeId, Now, limits};
 use brooklet::dht;
 use brooklet::session::{Command, Start, command};
 use brooklet::torrent::Order;
-use brooklet::wire::krpc::NodeInfo;
+use brooklet::wire::krpc::{Body, Message, NodeInfo, Reply};
 
 use crate::session::Bench;
 
@@ -103,6 +103,38 @@ fn usual_hosts_are_asked_at_once_only_where_nothing_else_leads_to_peers() {
         of(get(), tracked, theirs, false),
         [(0, true), (again, true)]
     );
+}
+
+/// One node that names no other does not keep us from the others.
+#[test]
+fn usual_hosts_are_asked_while_few_nodes_are_known() {
+    let mut bench = Bench::getter(2, &[]);
+    bench.begins(|_, order| tracked(order));
+    join(&mut bench, |_| ());
+    bench.turn();
+    let node = "192.0.2.9:7".parse().unwrap();
+    bench.session.finding.add_nodes(&[node]);
+    let begun = bench.now;
+    let step = Duration::from_millis(100);
+    while bench.now < begun + limits::DHT_HOSTS_LATE {
+        bench.wait(step);
+        for (to, query) in std::mem::take(&mut bench.datagrams) {
+            assert_eq!(to, node);
+            let query = Message::parse(&query).unwrap();
+            let reply = Message {
+                transaction: query.transaction,
+                body: Body::Reply(Reply::bare(NodeId([7; 20]))),
+                version: None,
+                external: None,
+                read_only: false,
+            };
+            let mut bytes = Vec::new();
+            reply.encode(&mut bytes);
+            bench.session.finding.receive(node, &bytes, bench.now);
+        }
+    }
+    assert_eq!(bench.session.finding.dht().unwrap().nodes(), 1);
+    assert_eq!(bench.finds[0], (begun + limits::DHT_HOSTS_SOON, true));
 }
 
 /// A torrent that has nothing else does not wait for the others' trackers.

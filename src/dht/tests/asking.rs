@@ -161,3 +161,42 @@ fn we_neither_ask_nor_find_ourselves() {
     let found: Vec<SocketAddr> = found.flatten().collect();
     assert_eq!(found, [addr("192.0.2.55:99")]);
 }
+
+/// A node that calls itself otherwise each time is the first that we know each time.
+#[test]
+fn a_node_that_changes_its_id_is_asked_no_more_often_than_others() {
+    let mut bench = Bench::new();
+    let host = addr("203.0.113.7:6881");
+    bench.dht.add_contact(host);
+    let want = Want {
+        port: Some(6881),
+        implied: true,
+        is_urgent: true,
+    };
+    bench.dht.want(HASH, want, bench.now);
+    bench.turn();
+    let (end, mut asked) = (bench.now + Duration::from_secs(60), 0_usize);
+    while bench.now < end {
+        while bench.query_to(host).is_some() {
+            asked += 1;
+            let id = NodeId([asked as u8; 20]);
+            let query = bench.query_to(host).unwrap();
+            let transaction = Message::parse(&query).unwrap().transaction.to_vec();
+            bench.sent.clear();
+            let message = Message {
+                transaction: &transaction,
+                body: Body::Reply(Reply {
+                    token: Some(b"token"),
+                    ..Reply::bare(id)
+                }),
+                version: None,
+                external: None,
+                read_only: false,
+            };
+            bench.receive(host, &message);
+        }
+        bench.now = bench.dht.next_deadline().unwrap_or(end).min(end);
+        bench.turn();
+    }
+    assert!(asked < 60, "{asked} queries in a minute");
+}

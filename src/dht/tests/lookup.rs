@@ -139,6 +139,43 @@ fn the_reserve_is_asked_when_nobody_answers() {
     assert_eq!(ask_all(&mut lookup, at(0)), [host, other]);
 }
 
+/// One node that names nobody would otherwise keep us from all others, whether it means to or knows
+/// no other itself.
+#[test]
+fn the_reserve_is_asked_when_few_answer() {
+    let host: SocketAddr = "80.1.1.1:6881".parse().unwrap();
+    let mut lookup = Lookup::new(NodeId([0; 20]), &[node(150, 1)], vec![host]);
+    ask_all(&mut lookup, at(0));
+    lookup.on_answer(node(150, 1), None, &[node(149, 2)]);
+    assert_eq!(ask_all(&mut lookup, at(0)), [node(149, 2).addr]);
+    lookup.on_answer(node(149, 2), None, &[]);
+    assert_eq!(ask_all(&mut lookup, at(0)), [host]);
+    let other: SocketAddr = "80.1.2.1:6881".parse().unwrap();
+    lookup.add_contact(other);
+    assert_eq!(ask_all(&mut lookup, at(0)), [other]);
+    assert!(!lookup.is_done());
+}
+
+/// The first that names a host may lie about its port.
+#[test]
+fn a_host_that_is_named_with_two_ports_is_asked_at_both() {
+    let at_port = |port| {
+        let addr = SocketAddr::new(node(100, 9).addr.ip(), port);
+        NodeInfo {
+            addr,
+            ..node(100, 9)
+        }
+    };
+    let mut lookup = lookup(&[node(159, 1), node(158, 2), node(157, 3)]);
+    ask_all(&mut lookup, at(0));
+    lookup.on_answer(node(159, 1), None, &[at_port(1), at_port(2)]);
+    lookup.on_answer(node(158, 2), None, &[at_port(3)]);
+    lookup.on_answer(node(157, 3), None, &[at_port(4)]);
+    let mut asked = ask_all(&mut lookup, at(0));
+    asked.sort();
+    assert_eq!(asked, [at_port(1).addr, at_port(3).addr]);
+}
+
 #[test]
 fn what_liars_name_is_bounded_and_comes_last() {
     let mut lookup = lookup(&[node(159, 1), node(160, 2)]);
