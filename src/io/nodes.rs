@@ -75,8 +75,8 @@ impl Nodes {
         }
     }
 
-    /// A torrent names this node, as `host:port`. Of too many the oldest that torrents have named is
-    /// forgotten. Returns it if it is new.
+    /// A torrent names this node, as `host:port`. Of too many the oldest that torrents have named
+    /// is forgotten. Returns it if it is new.
     pub fn add_host(&mut self, node: &str) -> Option<&(String, u16, NamedBy)> {
         let (host, port) = node.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -1,5 +1,5 @@
-//! When hosts to begin with are looked up, as long as few nodes of the DHT are known. Those that the
-//! user or a torrent names come first. The usual ones, which are the same for all clients, are
+//! When hosts to begin with are looked up, as long as few nodes of the DHT are known. Those that
+//! the user or a torrent names come first. The usual ones, which are the same for all clients, are
 //! asked when nobody else has led us anywhere: a look-up of names costs memory, and those hosts
 //! have enough to do.
 
