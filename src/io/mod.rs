@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod logging;
 
+mod channel;
 mod tokens;
 
 pub mod disk;

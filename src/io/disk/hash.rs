@@ -6,7 +6,6 @@ use std::array;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::base::lanes::{self, LANES, Lane};
 use crate::base::{Geometry, PieceHash};
+use crate::io::channel::{Missing, channel};
 
 /// Bytes read at a time: small enough that hashing finds those of all lanes in the core's own
 /// cache.
@@ -57,7 +57,7 @@ where
             done.fetch_add(to.min(geometry.size()) - from, Ordering::Relaxed);
         }
     };
-    let (results, finished) = mpsc::channel();
+    let (results, finished) = channel();
     thread::scope(|scope| {
         for _ in 0..cores.min(hashes.len()) {
             let results = results.clone();
@@ -71,8 +71,8 @@ where
                         hashes[piece as usize] = hash;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => tick(done.load(Ordering::Relaxed)),
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(Missing::Yet) => tick(done.load(Ordering::Relaxed)),
+                Err(Missing::ForEver) => break,
             }
         }
     });

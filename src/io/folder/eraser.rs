@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use mio::Waker;
 
 use super::records::Version;
 use crate::base::{InfoHash, SortedMap, SortedSet};
+use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::erase::Place;
 use crate::io::disk::{DiskError, erase};
 
@@ -42,7 +42,7 @@ pub type Erased = (InfoHash, Vec<DiskError>);
 impl Eraser {
     /// Nothing is to go yet. `waker` is the loop's.
     pub fn new(state_dir: PathBuf, waker: Arc<Waker>) -> Eraser {
-        let (told, hears) = mpsc::channel();
+        let (told, hears) = channel();
         Eraser {
             state_dir,
             waker,

@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use mio::Waker;
 
 use super::brought::is_link;
+use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::threads::waiting;
 use crate::io::disk::{DiskError, state};
 
@@ -33,7 +33,7 @@ type Written = (Ticket, Result<(), DiskError>);
 impl Keeper {
     /// Nothing is written yet. `waker` is the loop's.
     pub fn new(waker: Arc<Waker>) -> Keeper {
-        let (told, hears) = mpsc::channel();
+        let (told, hears) = channel();
         Keeper {
             waker,
             told,

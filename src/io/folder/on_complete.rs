@@ -7,12 +7,12 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use mio::Waker;
 
 use crate::base::{InfoHash, limits};
+use crate::io::channel::{Receiver, Sender, channel};
 use crate::torrent::Torrent;
 
 /// What a service manager tells this process, and not its children.
@@ -59,7 +59,7 @@ impl Subject {
 impl OnComplete {
     /// Nothing is to be run yet. `waker` is the loop's.
     pub fn new(program: Option<PathBuf>, waker: Arc<Waker>) -> OnComplete {
-        let (told, hears) = mpsc::channel();
+        let (told, hears) = channel();
         OnComplete {
             program,
             waker,

@@ -2,7 +2,6 @@
 //! take its time.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use mio::Waker;
@@ -11,6 +10,7 @@ use super::brought::Brought;
 use super::control::Ticket;
 use crate::base::limits;
 use crate::io::by_url::{self, Access, Fetched};
+use crate::io::channel::{Receiver, Sender, channel};
 use crate::rpc::{Add, Trouble};
 
 /// The fetches under way.
@@ -29,7 +29,7 @@ pub type Outcome = (Ticket, Add, Result<Brought, Trouble>);
 impl UrlFetches {
     /// None yet. `waker` is the loop's.
     pub fn new(access: Access, waker: Arc<Waker>) -> UrlFetches {
-        let (told, hears) = mpsc::channel();
+        let (told, hears) = channel();
         UrlFetches {
             waker,
             access,

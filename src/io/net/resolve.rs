@@ -9,13 +9,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use mio::Waker;
 use slab::Slab;
 
 use crate::base::{Now, limits};
+use crate::io::channel::{Receiver, Sender, channel};
 
 /// Addresses of a name, or why there are none.
 pub type Found = Result<Vec<IpAddr>, String>;

@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use mio::Waker;
 
 use super::opening::{Outcome, Reopened, Request, Stored, Watch, open, reopen};
 use crate::base::{SortedMap, TorrentKey, limits};
+use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::handles::Pool;
 
 /// How often it is looked whether a disk answers, while torrents are opened.
@@ -99,8 +99,8 @@ struct At {
 impl Opener {
     /// Nothing is opened yet. The loop is woken by `waker` when a torrent is.
     pub fn new(waker: Arc<Waker>, pool: Pool) -> Opener {
-        let (done, outcomes) = mpsc::channel();
-        let (again, reopened) = mpsc::channel();
+        let (done, outcomes) = channel();
+        let (again, reopened) = channel();
         let shared = Shared {
             state: Mutex::default(),
             pool,

@@ -12,7 +12,6 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,7 @@ use rustix::fs::Advice;
 
 use super::waiting;
 use super::writer::EntryId;
+use crate::io::channel::{Missing, Receiver, Sender, channel};
 use crate::io::disk::content::ledger::Unsynced;
 use crate::io::disk::disk_error::{DiskError, Why};
 use crate::io::disk::faults::{self, Call};
@@ -122,8 +122,8 @@ impl Saver {
         let (id, path) = self.waiting.front()?;
         let outcome = match thread.outcomes.try_recv() {
             Ok(outcome) => (*id, outcome),
-            Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => (*id, Err(gone(path.clone()))),
+            Err(Missing::Yet) => return None,
+            Err(Missing::ForEver) => (*id, Err(gone(path.clone()))),
         };
         self.waiting.pop_front();
         Some(outcome)
@@ -136,13 +136,13 @@ fn gone(path: PathBuf) -> Unsaved {
 }
 
 fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
-    let (jobs, todo) = mpsc::channel::<Job>();
-    let (done, outcomes) = mpsc::channel();
+    let (jobs, todo) = channel::<Job>();
+    let (done, outcomes) = channel();
     let waker = Arc::clone(waker);
     thread::Builder::new()
         .name(String::from("saver"))
         .spawn(move || {
-            for job in todo {
+            while let Ok(job) = todo.recv() {
                 if done.send(save(job)).is_err() {
                     break;
                 }

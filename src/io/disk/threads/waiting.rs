@@ -4,9 +4,10 @@
 
 use std::panic;
 use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
+
+use crate::io::channel::{Missing, channel};
 
 /// How long nothing is said.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -14,14 +15,14 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Makes calls to the disk at this path, in a thread. If they last long, that is said once.
 pub fn tell_of<T: Send>(path: &Path, mut calls: impl FnMut() -> T + Send) -> T {
     let made = thread::scope(|scope| {
-        let (done, ended) = mpsc::channel::<()>();
+        let (done, ended) = channel::<()>();
         let calls = || {
             let _ends = done;
             calls()
         };
         let thread = thread::Builder::new().name(String::from("waiting"));
         let thread = thread.spawn_scoped(scope, calls).ok()?;
-        if ended.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(SILENCE) == Err(Missing::Yet) {
             let path = path.display();
             log::warn!("{path}: the disk does not answer: still waiting");
         }

@@ -13,13 +13,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::Waker;
 
 use crate::base::{SortedMap, limits};
+use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::content::content_writer::{Changes, Unwritten};
 use crate::io::disk::content::{Blocks, ContentWriter};
 
@@ -245,8 +245,8 @@ impl Writer {
 }
 
 fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
-    let (jobs, todo) = mpsc::channel();
-    let (outcomes, done) = mpsc::channel();
+    let (jobs, todo) = channel();
+    let (outcomes, done) = channel();
     let waker = Arc::clone(waker);
     thread::Builder::new()
         .name(String::from("writer"))
@@ -265,7 +265,7 @@ fn work(todo: &Receiver<(EntryId, Job)>, outcomes: &Sender<(EntryId, Written)>, 
             let Ok(job) = todo.recv() else { return };
             queue.add(job);
         }
-        todo.try_iter().for_each(|job| queue.add(job));
+        std::iter::from_fn(|| todo.try_recv().ok()).for_each(|job| queue.add(job));
         match queue.next() {
             Some((id, Job::Begin(writer))) => {
                 writers.insert(id, writer);
