@@ -22,7 +22,7 @@ use support::net::{Family, Host, Net};
 use support::torrent::Torrent;
 
 use Family::{V4, V6};
-use Program::{Aria2, Libtorrent, Transmission};
+use Program::{Aria2, Libtorrent, Transmission, WebTorrent};
 
 /// Transmission and aria2 think about whom to serve every ten seconds, and tell of others after up
 /// to a minute.
@@ -97,6 +97,7 @@ const LSD: Ways = Ways {
     pex: false,
     lsd: true,
     peer: None,
+    node: None,
     down: None,
 };
 
@@ -245,6 +246,11 @@ fn a_hash_alone_finds_a_seed_of_libtorrent_in_the_local_network_over_ipv6() {
     a_hash_alone_finds_the_seed(Libtorrent, V6, 623);
 }
 
+#[test]
+fn a_hash_alone_finds_a_seed_of_webtorrent_in_the_local_network() {
+    a_hash_alone_finds_the_seed(WebTorrent, V4, 624);
+}
+
 /// Another client downloads from brooklet, found in the local network.
 fn is_found_in_the_local_network(program: Program, seed: u64) {
     let Some(world) = World::new(&[program], 2, seed) else {
@@ -272,6 +278,11 @@ fn aria2_finds_brooklet_in_the_local_network() {
 #[test]
 fn libtorrent_finds_brooklet_in_the_local_network() {
     is_found_in_the_local_network(Libtorrent, 633);
+}
+
+#[test]
+fn webtorrent_finds_brooklet_in_the_local_network() {
+    is_found_in_the_local_network(WebTorrent, 634);
 }
 
 /// Two of brooklet and one of libtorrent on one machine share the port of the groups, find each

@@ -34,6 +34,8 @@ pub struct Ways {
     pub lsd: bool,
     /// It dials this peer. Only libtorrent and webtorrent do.
     pub peer: Option<SocketAddr>,
+    /// It joins the DHT by this node. libtorrent does not.
+    pub node: Option<SocketAddr>,
     /// Bytes a second that it receives at most.
     pub down: Option<u32>,
 }
@@ -138,7 +140,12 @@ fn webtorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path) -> Comman
     command.arg(super::repository("tests/support/webtorrent.mjs"));
     command.arg(super::node_folder()).arg(PORT.to_string());
     command.arg(torrent).arg(folder);
-    command.args(ways.peer.map(|peer| peer.to_string()));
+    for (option, addr) in [("--peer", ways.peer), ("--node", ways.node)] {
+        if let Some(addr) = addr {
+            command.args([option, &addr.to_string()]);
+        }
+    }
+    command.args(ways.lsd.then_some("--lsd"));
     command
 }
 
@@ -167,11 +174,15 @@ pub fn version(said: &str) -> (u32, u32) {
 }
 
 fn transmission(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
-    let (pex, lsd) = (ways.pex, ways.lsd);
+    let (pex, lsd, dht) = (ways.pex, ways.lsd, ways.node.is_some());
+    if let Some(node) = ways.node {
+        let line = format!("{} {}\n", node.ip(), node.port());
+        config.file("dht.bootstrap", &line);
+    }
     let down = ways.down.map_or(1 << 20, |down| down / 1000);
     let settings = format!(
         r#"{{
-        "dht-enabled": false, "pex-enabled": {pex}, "lpd-enabled": {lsd}, "utp-enabled": false, "rpc-enabled": false,
+        "dht-enabled": {dht}, "pex-enabled": {pex}, "lpd-enabled": {lsd}, "utp-enabled": false, "rpc-enabled": false,
         "speed-limit-down-enabled": true, "speed-limit-down": {down},
         "port-forwarding-enabled": false, "blocklist-enabled": false, "rename-partial-files": false, "preallocation": 0, "cache-size-mb": 0
     }}"#
@@ -208,7 +219,8 @@ fn aria2(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) 
             "--disk-cache=0",
             "--seed-ratio=0.0",
         ])
-        .arg(format!("--enable-dht={udp}"))
+        .arg(format!("--enable-dht={}", udp || ways.node.is_some()))
+        .args(ways.node.map(|node| format!("--dht-entry-point={node}")))
         .arg(format!("--dht-listen-port={PORT}"))
         .arg(format!("--dht-file-path={}", config.join("dht").display()))
         .arg(format!("--listen-port={PORT}"))

@@ -54,6 +54,24 @@ impl Net {
         Some(net)
     }
 
+    /// So many more addresses of the hub, each in a network of its own, as nodes of a DHT have
+    /// them. All hosts reach them.
+    pub fn elsewhere(&self, count: u8) -> Vec<Ipv4Addr> {
+        let hub = self.hub();
+        for Host { namespace, .. } in &self.hosts[1..] {
+            ip(&format!("-n {namespace} route add default via {}", hub.v4));
+        }
+        let addresses: Vec<Ipv4Addr> = (0..count)
+            .map(|number| Ipv4Addr::new(10, 100 + number, 1, 1))
+            .collect();
+        for address in &addresses {
+            // No address of an interface: libtorrent would send by that interface only.
+            let route = format!("route add local {address} dev lo table local");
+            ip(&format!("-n {} {route}", hub.namespace));
+        }
+        addresses
+    }
+
     /// The middle, where trackers run.
     pub fn hub(&self) -> &Host {
         &self.hosts[0]

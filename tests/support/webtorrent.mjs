@@ -1,10 +1,14 @@
 // npm's webtorrent as a client: joins the swarm of a torrent, checks what is in its folder, gets the rest, and seeds until it is
 // stopped. Says {"event":"whole"} once it has everything. It speaks TCP only: its uTP and WebRTC stand on native modules that are
-// built or fetched when they are installed, and browsers are no part of the tests.
-// usage: node webtorrent.mjs FOLDER_WITH_NODE_MODULES PORT TORRENT|LINK FOLDER [HOST:PORT]
+// built or fetched when they are installed, and browsers are no part of the tests. It dials the peer, joins the DHT by the node, and
+// searches the local network, if it is told so.
+// usage: node webtorrent.mjs FOLDER_WITH_NODE_MODULES PORT TORRENT|LINK FOLDER [--peer HOST:PORT] [--node HOST:PORT] [--lsd]
 import { register } from 'node:module'
+import { parseArgs } from 'node:util'
 
-const [modules, port, torrent, path, peer] = process.argv.slice(2)
+const { positionals: [modules, port, torrent, path], values: { peer, node, lsd } } = parseArgs({
+  allowPositionals: true, options: { peer: { type: 'string' }, node: { type: 'string' }, lsd: { type: 'boolean', default: false } }
+})
 
 // What would load the native part of WebRTC gets nothing instead. And webtorrent 2.8 asks uint8-util for the hexadecimal digits of
 // an info hash that is written in them already, which uint8-util 2.3 answers with an exception: it cannot read a link then.
@@ -25,7 +29,8 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`)
 const { default: WebTorrent } = await import(`${modules}/node_modules/webtorrent/index.js`)
 const say = (event, fields) => console.log(JSON.stringify({ event, ...fields }))
 const client = new WebTorrent({
-  torrentPort: Number(port), dht: false, lsd: false, utp: false, natUpnp: false, natPmp: false, tracker: { wrtc: false }
+  torrentPort: Number(port), dhtPort: Number(port), dht: node ? { bootstrap: [node] } : false, lsd, utp: false, natUpnp: false,
+  natPmp: false, tracker: { wrtc: false }
 })
 client.on('error', (error) => { say('error', { message: String(error) }); process.exit(1) })
 const added = client.add(torrent, { path })
