@@ -15,7 +15,7 @@ const HEAD: &str = "\
 # that found the peer; in the median after so many `queries` and `ms`, and after `slow` ms in 19 of 20; `all` and `end`: queries and ms
 # until the lookup was over.
 # A test fails if `found` falls by more than 0.5, or if `queries`, `ms`, `all` or `end` differ by more than a tenth and by more than 1
-# or 20 ms. `make dht-world` runs the large ones.
+# or 20 ms. `make dht-world` runs the large ones, the tests all others: `large-brief` is `large-near` with fewer lookups.
 # world        nodes dead nat liars tries  found queries    ms   slow  all    end
 ";
 
