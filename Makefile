@@ -15,14 +15,16 @@
 # make bench-size    bytes of the binary by crate, and what building it from nothing takes
 # make bench-many   what a thousand idle seeds in one process need (COUNT, PIECE in the environment; BESIDE=--beside: and in other
 #              clients; NEWER=1: also in the Transmission of Debian 13, which is fetched into target/bench/transmission)
-# make bench-magnet   downloads by hash alone from a DHT, by brooklet and by other clients (needs root; ARGS=--help)
+# make bench-magnet   downloads by hash alone from a DHT, by brooklet and by other clients (needs root; ARGS=--help;
+#              RQBIT=1 builds rqbit for it)
 # make bench-churn   memory of one process while torrents and peers come and go (MINUTES in the environment; needs python3-libtorrent)
 # make bench-slow   a leecher served while a download saturates a disk of 5 MB/s (SEEDS, SECONDS, RATE, MEMORY in the environment)
 # make sweep   simulated swarms of every scenario with 500 seeds each, on all cores: about an hour (SEEDS=20 for fewer, FROM=1000 to
 #              begin elsewhere, ONLY=churn,breaks for some scenarios, LAX=1 to look at fewer turns of the sessions, in half the time); a
 #              line each, as in testdata/swarm/table.txt
 # make crowd   simulated swarms of 100 and of 1,000 clients
-# make dht-world   simulated DHTs of 5,000 nodes, as in testdata/dht/table.txt: some minutes
+# make dht-world   simulated DHTs of 5,000 nodes with a thousand lookups each, as in testdata/dht/table.txt: some minutes; make test has
+#              one of them with fewer lookups
 # make fuzz    TARGET=wire SECONDS=60: fuzzes one target (tests/fuzz/Cargo.toml) for so long; needs a C++ compiler, installs cargo-fuzz
 # make coverage   lines of each folder that the tests run, and those of the deciding ones that they do not; installs cargo-llvm-cov
 # make golden  rewrites the golden transcripts and the table of swarms; read the diff before committing it
@@ -130,7 +132,7 @@ bench-many: build $(newer)
 
 .PHONY: bench-magnet
 bench-magnet: build
-	tests/bench/setup.sh
+	RQBIT=$(RQBIT) tests/bench/setup.sh
 	@tests/bench/magnet.py $(target)/release/brooklet $(ARGS)
 
 .PHONY: bench-churn

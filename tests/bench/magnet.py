@@ -7,8 +7,10 @@ magnet.py BROOKLET [--rounds N] [--slow-rounds N] [--delays MS,MS] [--clients NA
 Each run begins with empty folders and one node's address. In alternating order, each client gets 16 MiB in pieces of 256 KiB; printed are
 the medians of the time from its start to the first verified piece, and to completion, once over a line without delay and once with 50 ms
 a round trip. Clients that take longer than ten seconds in the first round have --slow-rounds (3) rounds, the others --rounds (20). `inf` is what did
-not complete within two minutes.
-Needs root, for network namespaces.
+not complete within two minutes, or ended without being complete: standard error says which.
+Needs root, for network namespaces. rqbit takes part if it is on the path or in target/rqbit, where tests/bench/setup.sh builds it:
+
+  make bench-magnet RQBIT=1
 """
 import argparse
 import json
@@ -21,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import urllib.error
 import urllib.request
 
@@ -34,7 +37,7 @@ NODES = [f"{number}.7.1.1" for number in range(81, 101)]
 SEED = "120.7.1.1"
 PORT = 6881
 SIZE, PIECE = 16 << 20, 256 << 10
-PATIENCE, SLOW = 120, 10
+PATIENCE, SLOW, INF = 120, 10, float("inf")
 
 
 class Run:
@@ -52,10 +55,22 @@ class Run:
 
 
 def lines(child):
-    """What a client prints, a line at a time, until it ends."""
+    """What a program prints, a line at a time, until it ends."""
     # Not `yield from`: that would close the pipe where this is left early.
     while line := child.stdout.readline():
         yield line
+
+
+def told(child):
+    """What a client prints, a line at a time, until it ends or has had its time: then it is stopped."""
+    timer = threading.Timer(PATIENCE, child.kill)
+    timer.start()
+    try:
+        yield from lines(child)
+    finally:
+        timer.cancel()
+        child.kill()
+        child.wait()
 
 
 def start(command, **more):
@@ -66,21 +81,21 @@ def brooklet(program, digest, folder):
     run = Run(time.monotonic())
     child = start([program, "get", digest, "--dir", f"{folder}/content", "--state", f"{folder}/state", "--json", "--dht-node",
                    f"{NODES[0]}:{PORT}"], stdout=subprocess.PIPE)
-    for line in lines(child):
+    for line in told(child):
         event = json.loads(line)
         if event["event"] == "piece" and event["ok"]:
             run.piece()
         if event["event"] == "complete":
             run.complete()
-    child.wait()
     return run
 
 
 def libtorrent(_, digest, folder):
-    run = None
+    # The time that it takes to load the module is not counted.
+    run = Run(time.monotonic())
     child = start([PYTHON, f"{HERE}/magnet_lt.py", digest, f"{folder}/content", f"{magnet_net.CLIENT}:{PORT}", f"{NODES[0]}:{PORT}"],
                   stdout=subprocess.PIPE)
-    for line in lines(child):
+    for line in told(child):
         match line.strip():
             case "start":
                 run = Run(time.monotonic())
@@ -88,7 +103,6 @@ def libtorrent(_, digest, folder):
                 run.piece()
             case "complete":
                 run.complete()
-    child.wait()
     return run
 
 
@@ -157,6 +171,34 @@ def transmission(_, digest, folder):
     return run
 
 
+def rqbit(_, digest, folder):
+    run = Run(time.monotonic())
+    child = start([own_rqbit(), "--dht-bootstrap-addrs", f"{NODES[0]}:{PORT}", "--disable-dht-persistence", "--disable-lsd", "--ipv4-only",
+                   "--listen-port", str(PORT), "--http-api-listen-addr", "127.0.0.1:3030", "download", "--output-folder",
+                   f"{folder}/content", f"magnet:?xt=urn:btih:{digest}"], stdout=subprocess.DEVNULL)
+    try:
+        while run.whole is None and child.poll() is None and time.monotonic() - run.began < PATIENCE:
+            time.sleep(0.01)
+            try:
+                state = json.load(urllib.request.urlopen("http://127.0.0.1:3030/torrents/0/stats/v1", timeout=5))
+            except OSError:
+                continue
+            # What is written is verified.
+            if state["progress_bytes"] > 0:
+                run.piece()
+            if state["finished"]:
+                run.complete()
+    finally:
+        child.kill()
+        child.wait()
+    return run
+
+
+def own_rqbit():
+    own = f"{os.environ.get('CARGO_TARGET_DIR') or f'{HERE}/../../target'}/rqbit/bin/rqbit"
+    return os.path.abspath(own) if os.access(own, os.X_OK) else shutil.which("rqbit")
+
+
 def installed(names):
     found = {"brooklet": brooklet}
     if subprocess.run([PYTHON, "-c", "import libtorrent"], capture_output=True).returncode == 0:
@@ -165,6 +207,8 @@ def installed(names):
         found["aria2"] = aria2
     if shutil.which("transmission-daemon"):
         found["transmission"] = transmission
+    if own_rqbit():
+        found["rqbit"] = rqbit
     return {name: it for name, it in found.items() if not names or name in names}
 
 
@@ -185,8 +229,24 @@ def world(net, program, folder):
     raise RuntimeError("the seed did not announce")
 
 
-def measure(program, clients, rounds, slow_rounds, delay):
-    runs = {name: [] for name in clients}
+def get(name, client, program, digest, place, seed):
+    """A client's run. One that fails in some way is no reason to lose those of the others."""
+    run = Run(time.monotonic())
+    try:
+        run = client(program, digest, place)
+        why = None if run.whole else "it did not complete"
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+    if why is None and open(f"{place}/content/content.bin", "rb").read() != open(seed, "rb").read():
+        why, run.whole = "another content", None
+    if why:
+        print(f"{name}: {why}", file=sys.stderr, flush=True)
+        run.first, run.whole = run.first or INF, INF
+    return run
+
+
+def measure(program, clients, rounds, slow_rounds, delay, runs):
+    """Adds each client's runs to its list in `runs`."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, magnet_net.Net(NODES + [SEED], delay / 1000) as net:
         child, digest = world(net, program, folder)
         try:
@@ -200,18 +260,11 @@ def measure(program, clients, rounds, slow_rounds, delay):
                         continue
                     place = tempfile.mkdtemp(dir=folder)
                     os.mkdir(f"{place}/content")
-                    run = clients[name](program, digest, place)
-                    done.append(run)
-                    if run.whole is None:
-                        run.first = run.first or float("inf")
-                        run.whole = float("inf")
-                    elif open(f"{place}/content/content.bin", "rb").read() != open(f"{folder}/seed/content.bin", "rb").read():
-                        raise RuntimeError(f"{name}: another content")
-                    shutil.rmtree(place)
+                    done.append(get(name, clients[name], program, digest, place, f"{folder}/seed/content.bin"))
+                    shutil.rmtree(place, ignore_errors=True)
         finally:
             child.kill()
             child.wait()
-    return runs
 
 
 def main():
@@ -223,16 +276,22 @@ def main():
     parser.add_argument("--clients", default="")
     args = parser.parse_args()
     clients = installed([name for name in args.clients.split(",") if name])
+    failed = False
     for delay in map(int, args.delays.split(",")):
         # Each delay in a process of its own, since the network that a process is in is left no more.
         child = os.fork()
         if child == 0:
-            runs = measure(os.path.abspath(args.brooklet), clients, args.rounds, args.slow_rounds, delay)
-            report(runs, delay)
+            runs = {name: [] for name in clients}
+            try:
+                measure(os.path.abspath(args.brooklet), clients, args.rounds, args.slow_rounds, delay, runs)
+            except BaseException:
+                traceback.print_exc()
+                failed = True
+            report({name: done for name, done in runs.items() if done}, delay)
             sys.stdout.flush()
-            os._exit(0)
-        if os.waitpid(child, 0)[1] != 0:
-            sys.exit(1)
+            os._exit(failed)
+        failed |= os.waitpid(child, 0)[1] != 0
+    sys.exit(failed)
 
 
 def report(runs, delay):
@@ -242,8 +301,8 @@ def report(runs, delay):
     print("| rounds | " + " | ".join(str(len(done)) for done in runs.values()) + " | |")
     for title, of in ("to the first piece, s", lambda it: it.first), ("to completion, s", lambda it: it.whole):
         medians = {name: statistics.median(map(of, done)) for name, done in runs.items()}
-        others = [value for name, value in medians.items() if name != "brooklet"]
-        ratio = f"{medians['brooklet'] / min(others):.2f}" if others else ""
+        best = min((value for name, value in medians.items() if name != "brooklet"), default=INF)
+        ratio = f"{medians['brooklet'] / best:.2f}" if best < INF and "brooklet" in medians else ""
         print(f"| {title} | " + " | ".join(f"{value:.3f}" for value in medians.values()) + f" | {ratio} |", flush=True)
 
 
