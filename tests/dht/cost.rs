@@ -1,4 +1,4 @@
-//! What it costs to be a node: bytes of upkeep, bursts of announces, memory.
+//! What it costs to be a node: bytes of upkeep, bursts of announces. Memory: `tests/finding/cost.rs`.
 
 use brooklet::base::{Duration, InfoHash, Now, limits};
 use brooklet::dht::Output;

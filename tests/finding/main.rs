@@ -2,6 +2,7 @@
 //! known again after a restart, and the torrents that take no part.
 
 mod clients;
+mod cost;
 mod partners;
 #[path = "../support/mod.rs"]
 mod support;

@@ -54,22 +54,16 @@ impl Net {
         Some(net)
     }
 
-    /// So many more addresses of the hub, each in a network of its own, as nodes of a DHT have
-    /// them. All hosts reach them.
-    pub fn elsewhere(&self, count: u8) -> Vec<Ipv4Addr> {
+    /// All addresses of a network, such as `60.0.0.0/8`, are the hub's, and all hosts reach them: a
+    /// DHT has nodes in many networks.
+    pub fn elsewhere(&self, network: &str) {
         let hub = self.hub();
         for Host { namespace, .. } in &self.hosts[1..] {
             ip(&format!("-n {namespace} route add default via {}", hub.v4));
         }
-        let addresses: Vec<Ipv4Addr> = (0..count)
-            .map(|number| Ipv4Addr::new(10, 100 + number, 1, 1))
-            .collect();
-        for address in &addresses {
-            // No address of an interface: libtorrent would send by that interface only.
-            let route = format!("route add local {address} dev lo table local");
-            ip(&format!("-n {} {route}", hub.namespace));
-        }
-        addresses
+        // No addresses of an interface: libtorrent would send by that interface only.
+        let route = format!("route add local {network} dev lo table local");
+        ip(&format!("-n {} {route}", hub.namespace));
     }
 
     /// The middle, where trackers run.
