@@ -358,7 +358,7 @@ fn messages() -> String {
         let dump = dump(&bytes).concat();
         table += &format!(
             "| {kind} | {number} | `{}` | {meaning} | {bep} |\n",
-            dump.trim()
+            dump.trim().replace("  ", " ")
         );
         kinds.push(kind);
     }

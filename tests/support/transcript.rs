@@ -7,6 +7,7 @@
 //! dial 192.0.2.7:6881              we call somebody            accept 192.0.2.7:50001     somebody calls us
 //! connected                        the network answered        closed                     the other end hung up
 //! outbound fast 192.0.2.7:6881     dial, connected, and both handshakes; inbound plain …  accept and both handshakes
+//! outbound extended 192.0.2.7:6881  the same; the peer speaks the extension protocol, too
 //! at 1.5s                          time goes by until then     socket takes 100 bytes     … and then no more
 //! < request 3 at 0, 16384 bytes    the peer says this          < raw 00 00 00             … or these bytes
 //! 600 times < request 3 at %, 1 bytes                          … so often, % counting from 0
@@ -19,6 +20,8 @@
 //! All stories are about the torrent of *Leaves of Grass*: 23 pieces of 16 KiB, the last shorter.
 //! We are `-bk0100-ABCDEFGHIJKL`.
 
+#[path = "extending.rs"]
+mod extending;
 #[path = "pair.rs"]
 pub mod pair;
 #[path = "words.rs"]
@@ -31,7 +34,7 @@ use std::path::Path;
 use brooklet::base::{Bits, Block, Duration, Now, PeerId, limits};
 use brooklet::peer::{Fault, Input, Local, Peer, Redial, Segment, allowed_fast_set};
 use brooklet::wire::message::{frame_len, piece_header};
-use brooklet::wire::{Metainfo, handshake};
+use brooklet::wire::{Metainfo, bencode, handshake};
 use pair::Pair;
 use words::{
     block, dump, encode, handshake_words, heard_words, message_words, name, number, numbers, words,
@@ -72,6 +75,8 @@ pub struct Setting {
     pub local: Local,
     /// The content.
     pub content: Vec<u8>,
+    /// The `info` dictionary.
+    pub info: Vec<u8>,
 }
 
 impl Setting {
@@ -80,6 +85,8 @@ impl Setting {
         let torrent = fs::read(data("torrents/torrents/wt_leaves.torrent")).unwrap();
         let content = data("torrents/content/Leaves of Grass by Walt Whitman.epub");
         let meta = Metainfo::parse(&torrent).unwrap();
+        let (root, _) = bencode::decode(&torrent).unwrap();
+        let info = root.dict().and_then(|root| root.get("info")?.dict());
         Setting {
             local: Local {
                 info_hash: meta.info_hash,
@@ -89,6 +96,7 @@ impl Setting {
                 unsent: limits::UNSENT,
             },
             content: fs::read(content).unwrap(),
+            info: info.expect("a dictionary").raw().to_vec(),
         }
     }
 
@@ -185,7 +193,9 @@ impl Stage<'_, '_> {
 
     /// What the first stories tell at length.
     fn begin_greeted(&mut self, direction: &str, rest: &str) {
-        let (caps, addr) = rest.split_once(' ').expect("fast or plain, and an address");
+        let (caps, addr) = rest
+            .split_once(' ')
+            .expect("fast, plain or extended, and an address");
         match direction {
             "outbound" => {
                 self.play(&format!("dial {addr}"));
@@ -271,7 +281,7 @@ impl Stage<'_, '_> {
 
     fn command(&mut self, what: &str) {
         let (now, local) = (self.now, self.setting.local);
-        let pieces = local.geometry.pieces();
+        let (pieces, setting) = (local.geometry.pieces(), self.setting);
         let peer = self.pair().peer();
         let mut done = Ok(());
         match name(what) {
@@ -293,6 +303,7 @@ impl Stage<'_, '_> {
                 }
                 introduce(peer, &local, &held);
             }
+            _ if extending::act(peer, what, setting, now) => {}
             _ => panic!("no such command: {what}"),
         }
         if let Err(fault) = done {

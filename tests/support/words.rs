@@ -5,6 +5,7 @@ use brooklet::peer::Event;
 use brooklet::wire::{Handshake, Message, MetadataMessage, handshake};
 
 use super::Setting;
+use super::extending;
 use super::pair::Heard;
 
 /// The bytes of a message in words.
@@ -31,10 +32,11 @@ pub fn encode(said: &str, setting: &Setting) -> Vec<u8> {
         }
         "extended" => Message::Extended {
             id: number(said) as u8,
-            payload: said
-                .split_once(", ")
-                .map_or("", |(_, text)| text)
-                .as_bytes(),
+            payload: {
+                let text = said.split_once(", ").map_or("", |(_, text)| text);
+                data = extending::payload(text, setting).unwrap_or_else(|| text.into());
+                &data
+            },
         },
         "keep-alive" => Message::KeepAlive,
         "choke" => Message::Choke,
@@ -57,17 +59,20 @@ pub fn encode(said: &str, setting: &Setting) -> Vec<u8> {
     bytes
 }
 
-/// `fast -XX0000-abcdefghijkl`, perhaps with `for another torrent` behind it.
+/// `fast -XX0000-abcdefghijkl`, or `plain` or `extended`, perhaps with `for another torrent` behind it.
 fn greeting(words: &str, setting: &Setting) -> Handshake {
     let mut words = words.splitn(3, ' ');
-    let fast = words.next() == Some("fast");
+    let kind = words.next();
     let name = words
         .next()
         .and_then(|name| name.as_bytes().try_into().ok());
     let name = PeerId(name.expect("a peer id of twenty bytes"));
     let mut greeting = Handshake::with_fast(setting.local.info_hash, name);
-    if !fast {
-        greeting.reserved = [0; 8];
+    match kind {
+        Some("fast") => {}
+        // The extension protocol (BEP 10) as well.
+        Some("extended") => greeting.reserved[5] |= 0x10,
+        _ => greeting.reserved = [0; 8],
     }
     if words.next() == Some("for another torrent") {
         greeting.info_hash = InfoHash([0xaa; 20]);
@@ -191,10 +196,13 @@ pub fn dump(bytes: &[u8]) -> Vec<String> {
             format!("  {}", lines[4]),
         ];
     }
+    if let Some(told) = extending::dump(bytes) {
+        let [len, number, id] = [&bytes[..4], &bytes[4..5], &bytes[5..6]].map(hex);
+        return vec![format!("  {len} {number} {id}"), told];
+    }
     let sizes: &[usize] = match bytes.get(4) {
         Some(6 | 8 | 16) => &[4, 1, 4, 4, 4],
         Some(7) => &[4, 1, 4, 4],
-        Some(20) => &[4, 1, 1],
         _ => &[4, 1],
     };
     let fields: Vec<String> = fields(sizes)
