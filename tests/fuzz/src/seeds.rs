@@ -128,6 +128,7 @@ fn said(testdata: &Path) -> Vec<Vec<Vec<u8>>> {
             unsent: UNSENT,
         },
         content: Vec::new(),
+        info: b"d4:name4:seede".to_vec(),
     };
     let lines = |story: &Vec<u8>| {
         let text = String::from_utf8_lossy(story).into_owned();
