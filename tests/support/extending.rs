@@ -94,8 +94,16 @@ pub fn dump(frame: &[u8]) -> Option<String> {
         _ => 0,
     };
     let (dictionary, _) = payload.split_at(payload.len() - block);
-    let mut text = String::from("  ");
-    let mut rest = dictionary;
+    let mut text = format!("  {}", bencoded(dictionary));
+    if block > 0 {
+        text += &format!(" ({block} bytes of the info dictionary)");
+    }
+    Some(text)
+}
+
+/// A bencoded text as it stands, but for strings that are no text: those in hexadecimal.
+pub fn bencoded(mut rest: &[u8]) -> String {
+    let mut text = String::new();
     while let Some(&first) = rest.first() {
         // A string, of which the length is known, or a byte that says what follows.
         let colon = rest.iter().position(|byte| !byte.is_ascii_digit());
@@ -115,10 +123,7 @@ pub fn dump(frame: &[u8]) -> Option<String> {
         }
         rest = more;
     }
-    if block > 0 {
-        text += &format!(" ({block} bytes of the info dictionary)");
-    }
-    Some(text)
+    text
 }
 
 fn is_plain(byte: u8) -> bool {

@@ -15,6 +15,7 @@ use brooklet::wire::message::Kind;
 use brooklet::wire::udp_tracker::{Body, Request, Response};
 use brooklet::wire::{Family, Message, PeerExchange, bencode};
 
+use crate::lookup;
 use crate::transcript::Setting;
 use crate::transcript::words::{dump, encode, hex};
 
@@ -31,6 +32,7 @@ pub fn part(name: &str) -> String {
         "udp" => fenced(&udp()),
         "exchange" => fenced(&exchange()),
         "search" => fenced(&search()),
+        "lookup" => fenced(&lookup::lookup()),
         "messages" => messages(),
         "legal" => legal(),
         "bounds" => bounds(),

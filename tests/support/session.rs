@@ -127,6 +127,7 @@ impl Bench {
                 unsent: limits::UNSENT,
             },
             content,
+            info: Vec::new(),
         };
         let mut trusted = Bits::new(pieces);
         let mut disk = vec![0; size as usize];

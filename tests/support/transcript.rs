@@ -21,7 +21,7 @@
 //! We are `-bk0100-ABCDEFGHIJKL`.
 
 #[path = "extending.rs"]
-mod extending;
+pub mod extending;
 #[path = "pair.rs"]
 pub mod pair;
 #[path = "words.rs"]
