@@ -10,6 +10,7 @@ use brooklet::base::limits;
 
 use super::run::{Run, SOON, one, wait};
 use super::support::child::Stream;
+use super::support::dir::Dir;
 
 impl Run {
     pub fn watch(&self) -> PathBuf {
@@ -152,4 +153,47 @@ fn many_are_taken_and_an_idle_process_uses_no_time() {
     std::thread::sleep(Duration::from_secs(5));
     let used = run.child.cpu() - before;
     assert!(used <= Duration::from_millis(10), "{used:?}");
+}
+
+/// Each thread's waits that ended, which tell how often the process woke.
+fn wakes(pid: u32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let lines = tasks.flat_map(|task| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let waits = status.lines().find(|line| line.starts_with("voluntary"));
+        waits.map(str::to_owned)
+    });
+    lines.collect()
+}
+
+#[test]
+fn fifty_idle_seeds_take_few_threads_and_files_and_do_not_wake() {
+    let dir = Dir::new();
+    let content = dir.folder("content");
+    let quiet = ["--no-dht", "--no-lsd", "-d", content.to_str().unwrap()];
+    let child = Run::begin(&dir.join("run"), &quiet);
+    let run = Run { dir, child };
+    for n in 0..50 {
+        let torrent = one(&format!("t{n:02}"), 50_000, n);
+        torrent.content.write(&content);
+        torrent.write(&run.watch().join(format!("{n:02}.torrent")), &[]);
+    }
+    wait("not all are taken", || run.torrents().len() == 50);
+    run.until(&["seeding"]);
+    let pid = run.child.pid();
+    // What is measured is the time that passes.
+    wait("it wakes again and again", || {
+        let before = wakes(pid);
+        std::thread::sleep(Duration::from_secs(3));
+        before == wakes(pid)
+    });
+    let threads = wakes(pid).len();
+    assert!(threads <= 4, "{threads} threads");
+    let handles = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let files =
+        handles.filter(|it| fs::read_link(it.path()).is_ok_and(|to| to.starts_with(&content)));
+    assert!(
+        files.count() <= limits::OPEN_FILES.min(49),
+        "a file of each is open"
+    );
 }

@@ -169,6 +169,7 @@ impl Unattended {
 
     /// Reads the settings again. What cannot be done about them is said.
     fn reload(&mut self, session: &mut Session, now: Now) {
+        self.watch.look_anew(now);
         let (changes, later) = match self.wishes.reload() {
             Ok(changes) => changes,
             Err(wrong) => {

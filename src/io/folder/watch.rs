@@ -9,13 +9,14 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::fs::OFlags;
-use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 
 use super::brought::{Brought, is_link};
 use crate::base::{Now, SortedMap, SortedSet, limits, printable, sooner};
@@ -27,6 +28,12 @@ use crate::wire::{Metainfo, magnet};
 const FAILED: &str = "failed";
 /// A symbolic link is not followed, and a named pipe is not waited for.
 const FLAGS: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
+/// Bytes that a file system allows in a name.
+const NAME_BYTES: usize = 255;
+
+/// Behind the name of a file that was refused: the reason.
+const ERROR: &str = ".error";
+
 /// Bytes of what the system tells at once.
 const TOLD: usize = 4096;
 
@@ -38,6 +45,8 @@ pub struct Watch {
     told: Option<OwnedFd>,
     /// Something may have changed.
     changed: bool,
+    /// The folder was taken away.
+    gone: bool,
     /// When to look at the whole folder in any case.
     rescan_at: Now,
     /// Names that are to be looked at.
@@ -112,6 +121,7 @@ impl Watch {
             dir,
             told: None,
             changed: true,
+            gone: false,
             rescan_at: now,
             queue: VecDeque::new(),
             sights: SortedMap::new(),
@@ -152,9 +162,16 @@ impl Watch {
         let mut buffer = [MaybeUninit::uninit(); TOLD];
         let mut reader = Reader::new(told, &mut buffer);
         // Which names they are about does not matter: the folder tells, even if some were lost.
-        while reader.next().is_ok() {
+        let ends = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED;
+        while let Ok(event) = reader.next() {
             self.changed = true;
+            self.gone |= event.events().intersects(ends);
         }
+    }
+
+    /// Has the whole folder looked at.
+    pub fn look_anew(&mut self, now: Now) {
+        self.rescan_at = now;
     }
 
     /// Whether the next turn has something to do though nothing happens.
@@ -197,6 +214,10 @@ impl Watch {
 
     /// Puts the names into the queue that are to be looked at.
     fn scan(&mut self, now: Now) {
+        if std::mem::take(&mut self.gone) {
+            // Whoever has taken it away may be about to put another one in its place.
+            self.rescan_at = self.rescan_at.min(now + limits::WATCH_SETTLED);
+        }
         let rescan = self.rescan_at <= now;
         if rescan {
             self.rescan_at = now + limits::WATCH_RESCAN;
@@ -402,13 +423,16 @@ fn read_link(text: &[u8]) -> Read {
 }
 
 /// Where a file of this name may be put, and the reason: beside those that were put there before.
+/// Of a name that is too long with what is added to it, the end stays.
 fn free(failed: &Path, name: &OsStr) -> (PathBuf, PathBuf) {
     let numbers = std::iter::once(String::new()).chain((2..).map(|n| format!("{n}.")));
     let mut places = numbers.map(|number| {
+        let room = NAME_BYTES - number.len() - ERROR.len();
+        let name = name.as_bytes();
         let mut place = OsString::from(number);
-        place.push(name);
+        place.push(OsStr::from_bytes(&name[name.len().saturating_sub(room)..]));
         let mut reason = place.clone();
-        reason.push(".error");
+        reason.push(ERROR);
         (failed.join(place), failed.join(reason))
     });
     let is_free = |(place, _): &(PathBuf, PathBuf)| fs::symlink_metadata(place).is_err();

@@ -198,3 +198,50 @@ fn a_file_that_took_the_place_of_one_that_was_added_stays() {
     assert!(world.folder.join("a.torrent").exists());
     assert!(world.watch.is_pending());
 }
+
+#[test]
+fn a_refused_file_with_the_longest_name_is_put_away_too() {
+    let mut world = World::new("long");
+    let stem = "x".repeat(NAME_BYTES - ".torrent".len());
+    for count in 1..=2 {
+        world.put(&format!("{stem}.torrent"), "no torrent");
+        assert_eq!(world.next(), None);
+        world.pass(limits::WATCH_SETTLED);
+        let (name, why) = world.next().unwrap();
+        let line = world.watch.refuse(OsStr::new(&name), &why.unwrap());
+        assert!(!line.contains("cannot be moved"), "{line}");
+        let failed = world.failed();
+        assert_eq!(failed.len(), 2 * count, "{failed:?}");
+        let torrents = failed.iter().filter(|name| name.ends_with("x.torrent"));
+        assert_eq!(torrents.count(), count, "{failed:?}");
+    }
+    assert_eq!(fs::read_dir(&world.folder).unwrap().count(), 1);
+}
+
+/// The system tells of the old folder only.
+#[test]
+fn a_folder_in_the_place_of_the_old_one_is_watched_soon() {
+    let mut world = World::new("again");
+    assert_eq!(world.next(), None);
+    let old = world.folder.with_file_name("old");
+    for moved in [true, false] {
+        if moved {
+            fs::rename(&world.folder, &old).unwrap();
+        } else {
+            fs::remove_dir_all(&world.folder).unwrap();
+        }
+        fs::create_dir(&world.folder).unwrap();
+        world.put("a.torrent", TORRENT);
+        world.next();
+        world.pass(limits::WATCH_SETTLED);
+        if let Some((name, why)) = world.next() {
+            assert_eq!((name.as_str(), why), ("a.torrent", None));
+        }
+        assert_eq!(world.watch.adding, 1);
+        world.watch.accept(OsStr::new("a.torrent")).unwrap();
+        // From now on it tells of this one.
+        world.put("b.torrent", TORRENT);
+        assert_eq!(world.next(), Some((String::from("b.torrent"), None)));
+        world.watch.accept(OsStr::new("b.torrent")).unwrap();
+    }
+}
