@@ -154,7 +154,12 @@ impl Lsd {
     fn believes(&mut self, ip: IpAddr, port: u16, now: Now) -> bool {
         self.hosts.retain(|_, (until, _)| *until > now);
         if self.hosts.len() >= limits::LSD_HOSTS && !self.hosts.contains_key(&ip) {
-            return false;
+            // A flood of made-up hosts shuts out none that is new.
+            let oldest = self.hosts.iter().min_by_key(|(_, (until, _))| *until);
+            let oldest = oldest.map(|(&ip, _)| ip);
+            oldest
+                .into_iter()
+                .for_each(|ip| drop(self.hosts.remove(&ip)));
         }
         let until = now + limits::LSD_KNOWN;
         let (_, ports) = self.hosts.get_or_insert_with(ip, || (until, Vec::new()));
@@ -296,8 +301,11 @@ mod tests {
         assert!(heard(1, 1, at(1)) && !heard(1, 999, at(1)));
         let hosts = limits::LSD_HOSTS as u32;
         assert!((2..=hosts).all(|host| heard(host, 7, at(1))));
-        assert!(!heard(hosts + 1, 7, at(1)) && heard(2, 7, at(1)));
-        let later = at(1) + limits::LSD_KNOWN;
-        assert!(heard(hosts + 1, 7, later) && heard(1, 999, later));
+        assert!(!heard(1, 999, at(1)), "it is remembered");
+        assert!(heard(hosts + 1, 7, at(2)), "one that is new counts");
+        assert!(heard(1, 999, at(2)), "it took the place of the oldest");
+        let named = (8..=1000).filter(|&port| heard(hosts, port, at(3))).count();
+        assert_eq!(named, limits::LSD_PORTS - 1);
+        assert!(heard(hosts, 999, at(3) + limits::LSD_KNOWN));
     }
 }

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use super::reach::Reach;
+
 /// The host of an address. The port does not count, since a new connection has another one; nor do
 /// the last 64 bits of an IPv6 address, since every host may use as many as it likes (RFC 8981). So
 /// all peers behind one router, which share an IPv4 address, count as one host, and so does a home
@@ -27,9 +29,30 @@ impl Host {
     }
 }
 
+/// The network of an address, for counting how many come from there: /24 of IPv4, /64 of IPv6.
+/// `None` for local addresses, where many clients share one.
+pub fn network(addr: SocketAddr) -> Option<u64> {
+    match addr.ip().to_canonical() {
+        ip if Reach::of(ip).is_local() => None,
+        IpAddr::V4(ip) => Some(u64::from(ip.to_bits() >> 8)),
+        IpAddr::V6(ip) => Some((ip.to_bits() >> 64) as u64),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_are_counted_in_public() {
+        let network = |text: &str| network(text.parse().unwrap());
+        let same = |one: &str, other: &str| network(one) == network(other);
+        assert!(same("192.0.2.1:1", "192.0.2.200:2"));
+        assert!(!same("192.0.2.1:1", "192.0.3.1:1"));
+        assert!(same("[2001:db8::1]:1", "[2001:db8::9:9]:1"));
+        assert!(!same("[2001:db8::1]:1", "[2001:db8:0:1::1]:1"));
+        assert_eq!(network("127.0.0.1:1"), None);
+    }
 
     fn same(one: &str, other: &str) -> bool {
         let host = |text: &str| Host::of(text.parse().unwrap());

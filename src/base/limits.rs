@@ -174,10 +174,10 @@ pub const PEERS_MOST: usize = 10_000;
 pub const HALF_OPEN: usize = 30;
 /// Connections begun a second.
 pub const DIALS_PER_SECOND: u32 = 10;
-/// Addresses remembered; the least promising are forgotten first.
-pub const CANDIDATES: usize = 5_000;
-/// Hosts that are banned, and addresses that are not worth another dial: as many as addresses are
-/// remembered.
+/// Addresses of one torrent that are remembered beside those that are connected; the least
+/// promising are forgotten first. With ten dials a second they last for three minutes.
+pub const CANDIDATES: usize = 2_000;
+/// Hosts that are banned: each has cost a piece.
 pub const BANNED: usize = 5_000;
 /// Wait after a first failure to connect; doubled each time.
 pub const REDIAL: Duration = Duration::from_secs(60);

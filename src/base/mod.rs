@@ -16,8 +16,9 @@ pub mod padding;
 pub mod limits;
 pub mod rate;
 
-pub mod host;
 pub mod reach;
+
+pub mod host;
 
 pub mod lanes;
 pub mod printable;
@@ -28,7 +29,7 @@ pub mod sorted;
 pub use bits::Bits;
 pub use geometry::{BLOCK, Block, Geometry};
 pub use holdings::Holdings;
-pub use host::Host;
+pub use host::{Host, network};
 pub use id::{CLIENT_NAME, InfoHash, PeerId, PieceHash};
 pub use key::{PeerKey, TorrentKey};
 pub use node_id::{Distance, NodeId};

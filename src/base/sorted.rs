@@ -87,7 +87,8 @@ impl<K: Ord, V> SortedMap<K, V> {
         &mut self.0[place].1
     }
 
-    /// Takes this key and its value out. The memory of a map that is empty is given back.
+    /// Takes this key and its value out. The memory of a map that has become much smaller is given
+    /// back.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -98,8 +99,8 @@ impl<K: Ord, V> SortedMap<K, V> {
 
     fn take(&mut self, place: usize) -> (K, V) {
         let entry = self.0.remove(place);
-        if self.0.is_empty() {
-            self.clear();
+        if self.0.len() * 4 < self.0.capacity() {
+            self.0.shrink_to(self.0.len() * 2);
         }
         entry
     }

@@ -9,7 +9,7 @@ use log::LevelFilter;
 use super::args::{Command, Options, Verbosity};
 use super::target::{self, Target};
 use super::{Failure, help, network, setups, slip, usage};
-use crate::base::{SortedMap, SortedSet};
+use crate::base::{SortedMap, SortedSet, limits};
 use crate::io::logging::{self, printable};
 use crate::io::peers::{Event, Question, Source, Ways, peers};
 use crate::wire::{Metainfo, json};
@@ -119,6 +119,15 @@ impl Outcome {
             Event::Step(node, ours, words) => {
                 let way = if ours { "->" } else { "<-" };
                 log::info!("{node} {way} {words}");
+            }
+            Event::More(source) => {
+                let name = match &source {
+                    Source::Tracker(url) => printable(url),
+                    Source::Dht => "DHT".into(),
+                    Source::Nearby => "LSD".into(),
+                };
+                let most = limits::PEERS_LISTED;
+                log::warn!("{name}: it names more peers than {most}, the others are not listed");
             }
             Event::Peer(..) => {}
         }

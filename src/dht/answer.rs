@@ -1,6 +1,6 @@
 //! Answers to queries of other nodes. The length of an answer is bounded: to an address that is not
-//! proved to be the querier's own (it has not answered us nor brought a token back), an answer has
-//! a few times the length of the query at most.
+//! proved to be the querier's own (no node that has answered us is there), an answer has a few
+//! times the length of the query at most.
 
 use std::net::SocketAddr;
 
@@ -41,6 +41,12 @@ impl Answering<'_> {
             Ask::Ping => {}
             Ask::FindNode(target) => {
                 self.name_nodes(query, target, is_proved, [&mut nodes, &mut nodes6]);
+            }
+            Ask::Other(target) => {
+                self.name_nodes(query, target, is_proved, [&mut nodes, &mut nodes6]);
+                let place = InfoHash(target.0);
+                token = self.tokens.make(from.ip(), place, self.now);
+                reply.token = Some(&token);
             }
             Ask::GetPeers(info_hash) => {
                 let target = NodeId::from(info_hash);

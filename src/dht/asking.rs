@@ -199,6 +199,7 @@ impl Dht {
         let to: Vec<Found> = found
             .into_iter()
             .filter(|found| open.is_some() && found.token.is_some())
+            .filter(|found| self.wanted.is_news(info_hash, family, found.node.id, now))
             .collect();
         self.outputs.push(Output::Looked(Summary {
             info_hash,

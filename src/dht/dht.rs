@@ -286,7 +286,7 @@ impl Dht {
             if self.wanted.get(info_hash).is_some() {
                 self.outputs.push(Output::Peers {
                     info_hash,
-                    from: None,
+                    from: Some(from),
                     peers: vec![peer],
                 });
             }
@@ -348,6 +348,9 @@ impl Dht {
             if let Some(info_hash) = info_hash.filter(|_| !other.is_empty()) {
                 self.lend(info_hash, family, &other);
             }
+        }
+        if let Purpose::Announce(info_hash) = sent.purpose {
+            self.wanted.on_announced(info_hash, family, reply.id, now);
         }
         let nodes = own.len() + other.len();
         let client = message.client();

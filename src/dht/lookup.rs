@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 
 use super::guard;
-use crate::base::{Distance, Duration, NodeId, Now, limits, sooner};
+use crate::base::{Distance, Duration, NodeId, Now, limits, network, sooner};
 use crate::wire::krpc::NodeInfo;
 
 /// A lookup under way.
@@ -325,8 +325,8 @@ impl Lookup {
                 return;
             }
         }
-        let network = guard::network(addr);
-        let same = |node: &&Candidate| network.is_some() && guard::network(node.addr) == network;
+        let theirs = network(addr);
+        let same = |node: &&Candidate| theirs.is_some() && network(node.addr) == theirs;
         let others = self.candidates.iter();
         if others.filter(same).count() >= limits::DHT_ASKED_EACH {
             return;

@@ -20,7 +20,8 @@ pub enum Output {
     Peers {
         /// The torrent.
         info_hash: InfoHash,
-        /// The node that named them; `None`: they announced themselves to us.
+        /// The node that named them, or the peer itself, which has just announced itself to us;
+        /// `None`: they did so earlier.
         from: Option<SocketAddr>,
         /// The peers.
         peers: Vec<SocketAddr>,

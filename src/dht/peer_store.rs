@@ -1,7 +1,7 @@
 //! Peers that others announced to us: the part of the DHT's content that we keep. Bounded in info
 //! hashes, in peers of each and in all; what is oldest goes first.
 
-use crate::base::{Duration, InfoHash, Now, Rng, SortedMap, limits};
+use crate::base::{Duration, Host, InfoHash, Now, Reach, Rng, SortedMap, limits};
 use std::net::SocketAddr;
 
 /// The stored peers of one address family.
@@ -38,6 +38,7 @@ impl PeerStore {
         let swarm = self.swarms.get_or_insert_with(info_hash, Default::default);
         let before = swarm.len();
         swarm.retain(|other| other.addr != addr);
+        make_room_of_host(swarm, addr);
         if swarm.len() >= limits::DHT_PEERS_EACH {
             remove_oldest(swarm);
         }
@@ -106,6 +107,21 @@ impl PeerStore {
         let stalest = all.min_by_key(|(_, swarm)| (swarm.len(), newest(swarm)));
         if let Some(hash) = stalest.map(|(hash, _)| *hash) {
             self.peers -= self.swarms.remove(&hash).map_or(0, |swarm| swarm.len());
+        }
+    }
+}
+
+/// A host that has announced too many ports loses its oldest one. Around us each machine may have
+/// many.
+fn make_room_of_host(swarm: &mut Vec<Stored>, addr: SocketAddr) {
+    if Reach::of(addr.ip()).is_local() {
+        return;
+    }
+    let host = Host::of(addr);
+    let of_host = |stored: &Stored| Host::of(stored.addr) == host;
+    if swarm.iter().filter(|stored| of_host(stored)).count() >= limits::DHT_PEERS_OF_HOST {
+        if let Some(oldest) = swarm.iter().position(of_host) {
+            swarm.remove(oldest);
         }
     }
 }
@@ -189,5 +205,30 @@ mod tests {
         assert_eq!(sum, store.peers());
         assert_eq!(store.some(hash(300), 9, &mut rng, at(701)).len(), 1);
         assert_eq!(store.samples(20, &mut rng).len(), 20);
+    }
+
+    #[test]
+    fn a_host_that_announces_many_ports_replaces_its_own() {
+        let (mut store, mut rng) = (PeerStore::default(), Rng::from_seed(1));
+        for number in 0..20 {
+            store.insert(hash(0), peer(number), at(0));
+        }
+        let port = |ip: &str, port| SocketAddr::new(ip.parse().unwrap(), port);
+        for number in 1..=1_000 {
+            store.insert(hash(0), port("192.0.2.1", number), at(1));
+            // A host of IPv6 has as many addresses as it likes.
+            let ip = format!("2001:db8::{number:x}");
+            store.insert(hash(0), port(&ip, 7), at(1));
+        }
+        let some = store.some(hash(0), 10_000, &mut rng, at(2));
+        assert_eq!(some.len(), 20 + 2 * limits::DHT_PEERS_OF_HOST);
+        assert_eq!(store.peers(), some.len());
+        assert!((0..20).all(|number| some.contains(&peer(number))));
+        assert!(
+            some.contains(&port("192.0.2.1", 1_000)) && some.contains(&port("2001:db8::3e8", 7))
+        );
+        // Around us a host may have many.
+        (1..=100).for_each(|it| store.insert(hash(1), port("10.0.0.1", it), at(2)));
+        assert_eq!(store.some(hash(1), 1_000, &mut rng, at(2)).len(), 100);
     }
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::guard;
-use crate::base::{Now, SortedMap, limits};
+use crate::base::{Now, SortedMap, limits, network};
 
 /// The silent addresses, and until when each is left alone.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Silent {
 /// named wrongly, but a victim has many.
 fn host(addr: SocketAddr) -> SocketAddr {
     let mut host = addr;
-    if guard::network(addr).is_some() {
+    if network(addr).is_some() {
         host.set_port(0);
     }
     host

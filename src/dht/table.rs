@@ -10,7 +10,7 @@
 use std::net::SocketAddr;
 
 use super::{guard, secure_id};
-use crate::base::{Duration, NodeId, Now, Rng, limits};
+use crate::base::{Duration, NodeId, Now, Rng, limits, network};
 use crate::wire::krpc::NodeInfo;
 
 /// The nodes of one address family.
@@ -263,10 +263,10 @@ impl Table {
     }
 
     fn has_room_for_network(&self, addr: SocketAddr) -> bool {
-        let Some(network) = guard::network(addr) else {
+        let Some(ours) = network(addr) else {
             return true;
         };
-        let same = |node: &&Node| guard::network(node.info.addr) == Some(network);
+        let same = |node: &&Node| network(node.info.addr) == Some(ours);
         self.nodes().filter(same).count() < limits::DHT_NODES_EACH
     }
 

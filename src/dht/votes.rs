@@ -3,8 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::guard;
-use crate::base::{Reach, limits};
+use crate::base::{Reach, limits, network};
 
 /// What nodes said last.
 #[derive(Debug, Default)]
@@ -16,7 +15,7 @@ pub struct Votes {
 impl Votes {
     /// A node says that it sees us at this address. Each network has one vote.
     pub fn note(&mut self, voter: SocketAddr, seen: IpAddr) {
-        let Some(network) = guard::network(voter) else {
+        let Some(network) = network(voter) else {
             return;
         };
         if Reach::of(seen) != Reach::World {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{Duration, InfoHash, Now, Rng, limits, sooner};
+use crate::base::{Duration, InfoHash, NodeId, Now, Rng, limits, sooner};
 use crate::wire::Family;
 use crate::wire::krpc::{NodeInfo, nodes, pack_node};
 
@@ -34,6 +34,8 @@ pub struct Wanted {
     torrents: BTreeMap<InfoHash, Torrent>,
     /// Which are to be looked up, of each family: urgent ones first, then by time.
     due: [BTreeSet<(bool, Now, InfoHash)>; 2],
+    /// Lookups that began, of each family.
+    begun: [u32; 2],
 }
 
 #[derive(Debug)]
@@ -52,6 +54,8 @@ struct Course {
     failures: u32,
     /// Compact node info of the nodes nearest to the info hash.
     nodes: Box<[u8]>,
+    /// Nodes that have taken an announce lately: the front of their ids, and when.
+    told: Box<[([u8; 8], Now)]>,
 }
 
 impl Wanted {
@@ -66,7 +70,11 @@ impl Wanted {
                 ..Course::default()
             }),
         };
+        let moved = torrent.is_some_and(|torrent| torrent.want.port != want.port);
         for course in &mut courses {
+            if moved {
+                course.told = Box::default();
+            }
             let again = match (was_urgent, want.is_urgent) {
                 (Some(false), true) => {
                     course.failures += 1;
@@ -104,12 +112,16 @@ impl Wanted {
         self.torrents.get(&info_hash).map(|torrent| torrent.want)
     }
 
-    /// The next torrent to look up now. Its lookup counts as under way.
+    /// The next torrent to look up now: mostly an urgent one, but the others have turns, too. Its
+    /// lookup counts as under way.
     pub fn begin(&mut self, family: Family, now: Now) -> Option<InfoHash> {
         let due = &mut self.due[place(family)];
-        let first = [false, true]
+        let begun = &mut self.begun[place(family)];
+        let fair = (*begun + 1) % limits::DHT_FAIR == 0;
+        let first = [fair, !fair]
             .into_iter()
             .find_map(|later| first(due, later).filter(|(_, at, _)| *at <= now))?;
+        *begun = begun.wrapping_add(1);
         due.remove(&first);
         let info_hash = first.2;
         if let Some(torrent) = self.torrents.get_mut(&info_hash) {
@@ -123,6 +135,28 @@ impl Wanted {
         let torrent = self.torrents.get(&info_hash);
         let list = torrent.map(|torrent| &*torrent.courses[place(family)].nodes);
         nodes(list.unwrap_or_default(), family).collect()
+    }
+
+    /// A node has taken the announce of a torrent.
+    pub fn on_announced(&mut self, info_hash: InfoHash, family: Family, node: NodeId, now: Now) {
+        if let Some(torrent) = self.torrents.get_mut(&info_hash) {
+            let told = &mut torrent.courses[place(family)].told;
+            let is_other = |(id, at): &&([u8; 8], Now)| *id != front(node) && is_fresh(*at, now);
+            let mut list: Vec<([u8; 8], Now)> = told.iter().filter(is_other).copied().collect();
+            if list.len() >= limits::DHT_TOLD {
+                list.remove(0);
+            }
+            list.push((front(node), now));
+            *told = list.into();
+        }
+    }
+
+    /// Whether a torrent is to be announced to this node: it has not taken an announce lately.
+    pub fn is_news(&self, info_hash: InfoHash, family: Family, node: NodeId, now: Now) -> bool {
+        let torrent = self.torrents.get(&info_hash);
+        let told = torrent.map_or(&[][..], |torrent| &torrent.courses[place(family)].told);
+        let knows = |&(id, at): &([u8; 8], Now)| id == front(node) && is_fresh(at, now);
+        !told.iter().any(knows)
     }
 
     /// A lookup is over: the next one is due when it is time to announce again, or sooner if nobody
@@ -191,6 +225,15 @@ fn first(due: &BTreeSet<(bool, Now, InfoHash)>, later: bool) -> Option<(bool, No
     let least = (later, Now::default(), InfoHash([0; 20]));
     let first = due.range(least..).next().copied();
     first.filter(|(class, ..)| *class == later)
+}
+
+fn front(node: NodeId) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = node.0;
+    [a, b, c, d, e, f, g, h]
+}
+
+fn is_fresh(told: Now, now: Now) -> bool {
+    now.since(told) < limits::DHT_ANNOUNCE_AGAIN
 }
 
 fn place(family: Family) -> usize {

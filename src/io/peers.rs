@@ -2,6 +2,7 @@
 //! poll loop that lives as long as that takes, and nobody is dialed.
 
 mod nearby;
+mod told;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -10,11 +11,12 @@ use std::sync::Arc;
 use mio::{Events, Poll, Token, Waker};
 
 use self::nearby::Nearby;
+use self::told::Told;
 use super::clock::Clock;
 use super::net::{Heard, Outreach, link};
 use super::nodes::Nodes;
 use super::scrape::Asking;
-use crate::base::{Duration, InfoHash, Now, PeerId, Rng, SortedSet, limits, sooner};
+use crate::base::{Duration, InfoHash, Now, PeerId, Rng, sooner};
 use crate::dht::{self, Dht, Output, Want};
 use crate::session::datagrams::Protocol;
 use crate::tracker::{Families, Identity, Shared, Trackers};
@@ -68,6 +70,8 @@ pub enum Source {
 pub enum Event {
     /// A peer: once for each source.
     Peer(SocketAddr, Source),
+    /// This source names more peers than are told.
+    More(Source),
     /// A tracker did not answer, and why.
     Failed(String, String),
     /// The DHT has nothing more to say: so many nodes answered.
@@ -116,7 +120,7 @@ struct Search {
     looking: Option<Looking>,
     nearby: Option<Nearby>,
     /// What was told.
-    told: SortedSet<(Source, SocketAddr)>,
+    told: Told,
 }
 
 /// The part of the DHT.
@@ -195,7 +199,7 @@ impl Search {
             left: false,
             looking,
             nearby,
-            told: SortedSet::new(),
+            told: Told::default(),
         })
     }
 
@@ -272,9 +276,8 @@ impl Search {
 
     fn found(&mut self, peer: SocketAddr, source: Source, tell: &mut dyn FnMut(Event)) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        if self.told.len() < limits::CANDIDATES && self.told.insert((source.clone(), peer)) {
-            tell(Event::Peer(peer, source));
-        }
+        let event = self.told.add(peer, source);
+        event.into_iter().for_each(tell);
     }
 
     fn is_over(&self, now: Now) -> bool {

@@ -12,7 +12,7 @@ use super::fault::Fault;
 use super::input::Input;
 use super::local::Local;
 use super::phase::{Capabilities, Phase, Step, step};
-use crate::base::{Now, limits};
+use crate::base::{Duration, Now, limits};
 use crate::wire::message::Kind;
 use crate::wire::{Foreign, Handshake, handshake};
 
@@ -38,12 +38,20 @@ pub struct Greeting {
     pub(super) since: Now,
     /// When something was sent last.
     pub(super) said: Now,
+    /// How long the network may take to answer our dial.
+    patience: Duration,
 }
 
 impl Greeting {
     /// A connection that we begin, for the torrent of `local`.
     pub fn dial(local: &Local, addr: SocketAddr, now: Now) -> Greeting {
+        Greeting::dial_for(limits::CONNECT_TIME, local, addr, now)
+    }
+
+    /// The same; the network is to answer the dial within this time.
+    pub fn dial_for(patience: Duration, local: &Local, addr: SocketAddr, now: Now) -> Greeting {
         let mut greeting = Greeting::new(addr, Phase::Dialing, now);
+        greeting.patience = patience;
         greeting.outbound = true;
         local.handshake().encode(&mut greeting.out);
         greeting
@@ -67,6 +75,7 @@ impl Greeting {
             out: Vec::new(),
             since: now,
             said: now,
+            patience: limits::CONNECT_TIME,
         }
     }
 
@@ -132,7 +141,7 @@ impl Greeting {
     /// When to call [`Greeting::handle_timeout`].
     pub fn next_deadline(&self) -> Option<Now> {
         match self.phase {
-            Phase::Dialing => Some(self.since.later(limits::CONNECT_TIME)),
+            Phase::Dialing => Some(self.since.later(self.patience)),
             Phase::Greeting => Some(self.since.later(limits::HANDSHAKE_TIME)),
             Phase::Opening | Phase::Open | Phase::Closing(_) => None,
         }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use super::session::Session;
 use crate::base::{Now, Reach};
-use crate::torrent::{Effect, Source};
+use crate::torrent::{Effect, Namer, Source};
 use crate::tracker;
 use crate::wire::utp_packet::{Kind, Packet};
 
@@ -58,7 +58,11 @@ pub fn handle_search(session: &mut Session, from: SocketAddr, bytes: &[u8], now:
     };
     for info_hash in info_hashes {
         if let Some(torrent) = session.torrents.find(&info_hash) {
-            session.add_peers(torrent, &[peer], Source::Local, now);
+            let by = Namer::at(Source::Local, peer);
+            session.add_peers(torrent, &[peer], by, now);
+            if let Some(torrent) = session.torrents.get_mut(torrent) {
+                torrent.candidates.hear(peer, now);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::nearby::Nearby;
 use super::torrents::Torrents;
 use crate::base::{InfoHash, Now, Rng, SortedMap, SortedSet, TorrentKey, limits, sooner};
 use crate::dht::{self, Dht, Event, Output, Summary, Want};
-use crate::torrent::{Effect, Lent, Report, Source, Torrent};
+use crate::torrent::{Effect, Lent, Namer, Report, Source, Torrent};
 use crate::wire::Family;
 
 /// The values that our node is made with.
@@ -161,15 +161,21 @@ impl Finding {
                 with.effects.push_back(Effect::Datagram { to, bytes });
             }
             Output::Peers {
-                info_hash, peers, ..
+                info_hash,
+                from,
+                peers,
             } => {
                 let Some((key, found)) = self.wanted.get_mut(&info_hash) else {
                     return;
                 };
-                let room = limits::CANDIDATES.saturating_sub(found.len());
-                found.extend(peers.iter().copied().take(room));
+                note_found(found, &peers);
                 if let Some(torrent) = torrents.get_mut(*key) {
-                    torrent.add_peers(&peers, Source::Dht, with.bans, now);
+                    let by = from.map_or(Source::Dht.into(), |from| Namer::at(Source::Dht, from));
+                    torrent.add_peers(&peers, by, with.bans, now);
+                    let own = |peer: &&SocketAddr| from.is_some_and(|it| it.ip() == peer.ip());
+                    for &peer in peers.iter().filter(own) {
+                        torrent.candidates.hear(peer, now);
+                    }
                     torrent.stir(with);
                 }
                 // They are dialed in this turn.
@@ -191,6 +197,10 @@ impl Finding {
         let theirs = |addr: &SocketAddr| Family::of(addr.ip()) == summary.family;
         let peers = found.iter().filter(|addr| theirs(addr)).count();
         found.retain(|addr| !theirs(addr));
+        if found.is_empty() {
+            // Its memory is needed by the next lookup, of another torrent.
+            *found = SortedSet::new();
+        }
         let nodes = summary.answers;
         let looked = torrents.get_mut(*key);
         if let Some(content) = looked.and_then(|torrent| torrent.content.as_mut()) {
@@ -253,6 +263,14 @@ impl Finding {
     }
 }
 
+fn note_found(found: &mut SortedSet<SocketAddr>, peers: &[SocketAddr]) {
+    for &peer in peers {
+        if found.len() < limits::DHT_COUNTED {
+            found.insert(peer);
+        }
+    }
+}
+
 /// A step of a lookup in words, and whether we sent something.
 pub fn words(report: &dht::Report) -> (bool, String) {
     let bits = report.bits.map(|bits| format!(", {bits} bits away"));
@@ -277,5 +295,22 @@ pub fn words(report: &dht::Report) -> (bool, String) {
         Event::Slow => (false, format!("DHT: slow to answer about {place}")),
         Event::Silent => (false, format!("DHT: silent about {place}")),
         Event::Refused { words } => (false, format!("DHT: refused: {words}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_counted_of_a_lookup_are_distinct_and_bounded() {
+        let mut found = SortedSet::new();
+        let peer = |number: usize| SocketAddr::from(((number as u32).to_be_bytes(), 7));
+        let peers: Vec<SocketAddr> = (0..100).map(peer).collect();
+        (0..2).for_each(|_| note_found(&mut found, &peers));
+        assert_eq!(found.len(), 100);
+        let peers: Vec<SocketAddr> = (0..10_000).map(peer).collect();
+        note_found(&mut found, &peers);
+        assert_eq!(found.len(), limits::DHT_COUNTED);
     }
 }

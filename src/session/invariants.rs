@@ -39,7 +39,7 @@ pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>, us: &Us) {
     let pieces = torrent.content.as_ref().map(|content| &content.pieces);
     pieces.into_iter().for_each(Pieces::assert_invariants);
     assert!(torrent.counts_agree(slots));
-    assert!(torrent.candidates.len() <= limits::CANDIDATES);
+    assert!(torrent.candidates.waiting() <= limits::CANDIDATES);
     let members = || lent::greeted(slots, &torrent.members);
     let requests = pieces.map(|pieces| pieces.requests());
     let mut marked: Vec<_> = requests.into_iter().flatten().collect();

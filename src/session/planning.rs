@@ -9,7 +9,7 @@ use super::meeting;
 use super::session::Session;
 use super::sleep;
 use crate::base::{BLOCK, Host, Now, PeerKey, TorrentKey, limits};
-use crate::peer::{Fault, Greeting};
+use crate::peer::Fault;
 use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
 
 impl Session {
@@ -41,7 +41,7 @@ impl Session {
         self.report_incoming(false, now);
         let mut planned = std::mem::take(&mut self.agenda.torrents);
         for torrent in planned.drain(..) {
-            self.torrents.on_planned(torrent);
+            self.torrents.on_planned(torrent, now);
         }
         (self.agenda.torrents, self.agenda.leaving) = (planned, false);
         sleep::begin_checks(self);
@@ -402,12 +402,11 @@ impl Session {
             let Some(torrent) = first.take().or_else(next) else {
                 break;
             };
-            let Some(addr) = self.torrents[torrent].candidates.next(now) else {
+            let Some(greeting) = self.torrents[torrent].dial(&self.config.us, now) else {
                 break;
             };
+            let addr = greeting.addr();
             self.connections.on_dial(now);
-            let local = self.torrents[torrent].order.local(&self.config.us);
-            let greeting = Greeting::dial(&local, addr, now);
             let key = self.add_slot(Slot::new(greeting, Some(torrent)));
             self.effects.push_back(Effect::Dial { key, addr });
             self.torrents.refile(torrent);

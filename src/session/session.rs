@@ -25,8 +25,7 @@ use crate::base::{Block, Now, PeerKey, Rng, TorrentKey, sooner};
 use crate::peer::{Fault, Peer, Segment};
 use crate::pieces::Pieces;
 use crate::torrent::{
-    Agenda, Bans, Effect, Effects, Lent, Machine, Member, Order, Report, Slot, Source, Then,
-    Torrent,
+    Agenda, Bans, Effect, Effects, Lent, Machine, Member, Namer, Order, Report, Slot, Then, Torrent,
 };
 use crate::tracker::{Input, Shared};
 
@@ -103,16 +102,16 @@ impl Session {
         self.agenda.torrents.retain(|&other| other != torrent);
     }
 
-    /// Adds addresses of peers to a torrent; `source` says where they come from.
+    /// Adds addresses of peers to a torrent; `by` says who named them.
     pub fn add_peers(
         &mut self,
         torrent: TorrentKey,
         addrs: &[SocketAddr],
-        source: Source,
+        by: impl Into<Namer>,
         now: Now,
     ) {
         if let Some(torrent) = self.torrents.get_mut(torrent) {
-            torrent.add_peers(addrs, source, &self.bans, now);
+            torrent.add_peers(addrs, by.into(), &self.bans, now);
         }
         self.stir(torrent);
     }

@@ -10,7 +10,7 @@ use super::invariants;
 use super::metadata_memory::MetadataMemory;
 use super::queue::Queue;
 use super::timers::Alarms;
-use crate::base::{Block, InfoHash, Now, PeerKey, Rng, SortedMap, SortedSet, TorrentKey};
+use crate::base::{Block, InfoHash, Now, PeerKey, Rng, SortedMap, SortedSet, TorrentKey, limits};
 use crate::peer::{Fault, FrameLimits};
 use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
 use crate::tracker::Shared;
@@ -99,7 +99,28 @@ impl Torrents {
         let frames = FrameLimits::of(order.geometry.pieces()).longest();
         self.longest_frame = self.longest_frame.max(frames);
         let names = (entry.key(), self.added);
-        Ok(entry.insert(Torrent::new(names, order, (us, shared), &mut self.rng, now)))
+        let key = entry.key();
+        entry.insert(Torrent::new(names, order, (us, shared), &mut self.rng, now));
+        // From here on each may have a smaller part.
+        let all = (self.slab.len() - 1).is_power_of_two();
+        let keys = if all { self.keys() } else { vec![key] };
+        keys.into_iter()
+            .for_each(|key| self.share_addresses(key, now));
+        Ok(&mut self.slab[key])
+    }
+
+    /// Gives one its part of the addresses of peers that may be remembered.
+    fn share_addresses(&mut self, key: TorrentKey, now: Now) {
+        let most = limits::CANDIDATES_ALL / self.slab.len().next_power_of_two();
+        let most = most.clamp(limits::CANDIDATES_LEAST, limits::CANDIDATES);
+        if let Some(torrent) = self.slab.get_mut(key) {
+            let most = if torrent.is_downloading() {
+                most
+            } else {
+                most.min(limits::CANDIDATES_COMPLETE)
+            };
+            torrent.candidates.set_room(most, now);
+        }
     }
 
     /// One falls asleep, if it may.
@@ -255,10 +276,11 @@ impl Torrents {
     }
 
     /// One was planned for in this turn.
-    pub fn on_planned(&mut self, key: TorrentKey) {
+    pub fn on_planned(&mut self, key: TorrentKey, now: Now) {
         if let Some(torrent) = self.slab.get_mut(key) {
             torrent.stirred = false;
         }
+        self.share_addresses(key, now);
         self.refile(key);
     }
 

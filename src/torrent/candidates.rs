@@ -1,37 +1,24 @@
-//! Addresses of peers: where each came from, and when to dial it next. All sources of peers end in
+//! Addresses of peers: who named each, and when to dial it again. All sources of peers end in
 //! [`Candidates::add`]. Each address is dialed by one connection at a time, and after a failure
 //! only after a wait that doubles. A useful peer that was lost by a network failure may be back at
-//! once: it is dialed soon, and more often than others.
+//! once: it is dialed soon, and more often than others. Which of those that are due is dialed, and
+//! which is forgotten where room is short, is decided in `dial_order`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
+mod hosts;
 
+use std::net::SocketAddr;
+
+use super::dial_order::{Again, DialOrder, Place};
 use super::ports::Ports;
-use crate::base::{Duration, Host, Now, Reach, Rng, SortedMap, SortedSet, limits, sooner};
-
-/// Where an address came from.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Source {
-    /// The user, with `--peer`.
-    User,
-    /// A magnet link, with `x.pe` (BEP 9): whoever made it may name anybody. A private torrent
-    /// takes it, as it takes the link's trackers: the user has chosen the link.
-    Link,
-    /// A tracker.
-    Tracker,
-    /// The local network: the peer itself (BEP 14).
-    Local,
-    /// A node of the DHT.
-    Dht,
-    /// Another peer (BEP 11), who may name anybody: such an address is dialed after the others.
-    Exchange,
-}
+use super::refused::Refused;
+use super::source::{Namer, Source};
+use crate::base::{Duration, Now, Reach, Rng, SortedMap, limits};
 
 /// Whether an address may be dialed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Status {
-    /// It may be dialed from this moment on; the random number decides between those due together.
-    Waits(Now, u32),
+    /// It waits for its turn.
+    Waits(Place),
     /// It is being dialed, or the peer that listens there is connected.
     Busy,
     /// The peer that listens there is probably connected, by a connection of its own: it is not
@@ -41,8 +28,10 @@ enum Status {
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
-    source: Source,
+    by: Namer,
     failures: u32,
+    /// When the last dial or connection failed.
+    failed: Now,
     /// What other peers say of it (BEP 11).
     flags: u8,
     /// Its connection was of use and was lost by a network failure.
@@ -58,26 +47,32 @@ impl Candidate {
         self.failures > 0 && !self.worked
     }
 
-    /// Its place in [`Candidates::due`].
-    fn rank(&self) -> u8 {
-        u8::from(self.source == Source::Exchange)
+    /// Only nodes or peers, who may name anybody, have named it, and it has never been of use.
+    fn is_doubtful(&self) -> bool {
+        matches!(self.by.source, Source::Dht | Source::Exchange) && !self.worked
+    }
+
+    /// How often it is dialed again.
+    fn repeats(&self) -> u32 {
+        match self.by.source {
+            Source::User => u32::MAX,
+            _ if self.is_doubtful() => limits::DIAL_FAILURES_DOUBTFUL,
+            _ => limits::DIAL_FAILURES,
+        }
     }
 }
-
-/// An address that waits: its rank, when it may be dialed, a random number, itself.
-type Due = (u8, Now, u32, SocketAddr);
-
-/// No address is less.
-const LEAST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// The addresses that a torrent knows.
 #[derive(Debug)]
 pub struct Candidates {
     known: SortedMap<SocketAddr, Candidate>,
-    /// Those that wait: the ones that only peers have named behind the others.
-    due: SortedSet<Due>,
-    /// Addresses that are not worth a dial: until this moment, or (`None`) in this run.
-    refused: SortedMap<SocketAddr, Option<Now>>,
+    /// Those that wait.
+    order: DialOrder,
+    /// How many are [`Status::Busy`].
+    busy: u32,
+    /// How many others there may be.
+    room: u32,
+    refused: Refused,
     ports: Ports,
     rng: Rng,
 }
@@ -87,61 +82,112 @@ impl Candidates {
     pub fn new(rng: Rng) -> Candidates {
         Candidates {
             known: SortedMap::new(),
-            due: SortedSet::new(),
-            refused: SortedMap::new(),
+            order: DialOrder::default(),
+            busy: 0,
+            room: limits::CANDIDATES as u32,
+            refused: Refused::default(),
             ports: Ports::default(),
             rng,
         }
     }
 
     /// Adds an address; true if it is new and can be dialed at all.
-    pub fn add(&mut self, addr: SocketAddr, source: Source, now: Now) -> bool {
-        let addr = canonical(addr);
+    pub fn add(&mut self, addr: SocketAddr, by: impl Into<Namer>, now: Now) -> bool {
+        let (addr, by) = (canonical(addr), by.into());
         let callable = addr.port() != 0 && Reach::of(addr.ip()) != Reach::Nowhere;
         if self.known.contains_key(&addr) {
-            self.promote(addr, source);
+            self.promote(addr, by, now);
             return false;
         }
-        // Whoever names addresses that lead nowhere keeps none of the better ones out.
-        let crowded = source == Source::Exchange && self.due_of(1).count() >= limits::PEX_WAITING;
+        let is_users = by.source == Source::User;
         if !callable
-            || crowded
-            || self.is_refused(addr, now)
-            || (source != Source::User && !self.has_place(addr.ip(), now))
+            || self.refused.has(addr, now)
+            || !(is_users || self.has_place(addr.ip(), now))
+            || !(is_users || self.make_room(by, now))
         {
             return false;
         }
-        if self.known.len() >= limits::CANDIDATES && !self.forget_one() {
-            return false;
-        }
+        self.busy += 1;
         self.known.insert(
             addr,
             Candidate {
-                source,
+                by,
                 failures: 0,
+                failed: now,
                 flags: 0,
                 lost: false,
                 worked: false,
                 status: Status::Busy,
             },
         );
-        self.schedule(addr, now);
+        self.enter(addr, now);
         // With one address more, another peer of that host may be the one that is connected.
         self.release(addr.ip(), now);
         true
     }
 
-    /// A known address was named by this source, too: the better one counts.
-    fn promote(&mut self, addr: SocketAddr, source: Source) {
-        let candidate = self.known.get_mut(&addr);
-        if let Some(candidate) = candidate.filter(|it| source < it.source) {
-            let status = candidate.status;
-            self.set_status(addr, Status::Busy);
-            if let Some(candidate) = self.known.get_mut(&addr) {
-                candidate.source = source;
-            }
-            self.set_status(addr, status);
+    /// An address that was not tried yet takes its place.
+    fn enter(&mut self, addr: SocketAddr, now: Now) {
+        if let Some(by) = self.known.get(&addr).map(|candidate| candidate.by) {
+            let place = self.order.place_of(by, self.rng.bits32(), now);
+            self.set_status(addr, Status::Waits(place));
         }
+    }
+
+    /// A known address was named by this one, too: the better one counts.
+    fn promote(&mut self, addr: SocketAddr, by: Namer, now: Now) {
+        let candidate = self.known.get(&addr).copied();
+        let Some(candidate) = candidate.filter(|it| by.source < it.by.source) else {
+            return;
+        };
+        self.set_status(addr, Status::Busy);
+        if let Some(candidate) = self.known.get_mut(&addr) {
+            candidate.by = by;
+        }
+        match candidate.status {
+            Status::Waits(_) if candidate.failures == 0 => self.enter(addr, now),
+            Status::Waits(place) => self.schedule(addr, place.at()),
+            status => self.set_status(addr, status),
+        }
+    }
+
+    /// The peer itself has just said that it is there. If it failed before, it is dialed again
+    /// soon, though not at once each time: anybody may say so.
+    pub fn hear(&mut self, addr: SocketAddr, now: Now) {
+        let addr = canonical(addr);
+        let Some(candidate) = self.known.get(&addr).filter(|it| it.failures > 0) else {
+            return;
+        };
+        if let Status::Waits(place) = candidate.status {
+            let doublings = (candidate.failures - 1).min(limits::DIAL_FAILURES);
+            let at = candidate.failed + limits::REDIAL_HEARD * (1 << doublings);
+            if at.max(now) < place.at() {
+                self.schedule(addr, at.max(now));
+            }
+        }
+    }
+
+    /// How many addresses there may be beside those that are connected. Those that are too many
+    /// are forgotten.
+    pub fn set_room(&mut self, room: usize, now: Now) {
+        self.room = room as u32;
+        while self.waiting() > room {
+            let Some(last) = self.order.last(None) else {
+                return;
+            };
+            self.drop(last, now);
+        }
+    }
+
+    /// Makes room for one more address of this namer, unless it would be the last of all itself.
+    fn make_room(&mut self, by: Namer, now: Now) -> bool {
+        if self.waiting() < self.room as usize {
+            return true;
+        }
+        let newcomer = self.order.place_of(by, 0, now);
+        let last = self.order.last(Some(newcomer));
+        last.into_iter().for_each(|last| self.drop(last, now));
+        last.is_some()
     }
 
     /// Notes what another peer says of a known address, as BEP 11 numbers it.
@@ -157,34 +203,14 @@ impl Candidates {
         candidate.map_or(0, |candidate| candidate.flags)
     }
 
-    /// Whether strangers may name one more port of this host. In the world a host has
-    /// [`limits::HOST_PORTS`] places, and a port that failed gives its place to one that is named
-    /// later, at the pace of [`Ports`]. Around us each machine knows its own ports.
-    fn has_place(&mut self, ip: IpAddr, now: Now) -> bool {
-        if Reach::of(ip).is_local() {
-            return true;
-        }
-        let known = || self.known.range(ports(ip));
-        let worst = known()
-            .filter(|(_, c)| c.source != Source::User && c.failures > 0)
-            .filter(|(_, c)| matches!(c.status, Status::Waits(..)))
-            .max_by_key(|(_, c)| (c.is_dead(), c.failures));
-        let crowded = known().count() >= limits::HOST_PORTS;
-        let worst = worst.map(|(&addr, _)| addr).filter(|_| crowded);
-        if (crowded && worst.is_none()) || !self.ports.take(ip, now) {
-            return false;
-        }
-        if let Some(addr) = worst {
-            // If it were named again, it would take the place of a port that was not tried yet.
-            self.forget(addr);
-            self.set_refused(addr, Some(now + limits::REDIAL_MOST), now);
-        }
-        true
-    }
-
     /// How many addresses are known.
     pub fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// How many of them are not connected, nor being dialed.
+    pub fn waiting(&self) -> usize {
+        self.known.len() - self.busy as usize
     }
 
     /// Whether none is known.
@@ -195,39 +221,19 @@ impl Candidates {
     /// The next address to dial, if one is due. Its dial ends in [`Candidates::on_closed`],
     /// [`Candidates::on_failed`] and the like.
     pub fn next(&mut self, now: Now) -> Option<SocketAddr> {
-        let addr = self.peek(now)?;
+        let addr = self.order.take_turn(now)?;
         self.set_status(addr, Status::Busy);
         Some(addr)
     }
 
     /// The address that [`Candidates::next`] would give.
     pub fn peek(&self, now: Now) -> Option<SocketAddr> {
-        let first = [0, 1].map(|rank| self.due_of(rank).next());
-        let due = first.into_iter().flatten().find(|(_, at, _, _)| *at <= now);
-        due.map(|&(_, _, _, addr)| addr)
+        self.order.peek(now)
     }
 
     /// When the next address is due.
     pub fn next_deadline(&self) -> Option<Now> {
-        let [first, second] = [0, 1].map(|rank| self.due_of(rank).next().map(|due| due.1));
-        sooner(first, second)
-    }
-
-    fn due_of(&self, rank: u8) -> impl DoubleEndedIterator<Item = &Due> {
-        let from = |rank| (rank, Now::default(), 0, LEAST);
-        self.due.range(from(rank)..from(rank + 1))
-    }
-
-    /// Whether this address may be that of one of `incoming` peers of its host that dialed us and
-    /// whose listening ports are not known: if the host has fewer other addresses to dial than
-    /// that. Other addresses to which a dial failed do not count; one that the user named is dialed
-    /// anyway.
-    pub fn may_be_incoming(&self, addr: SocketAddr, incoming: usize) -> bool {
-        let by_user = |c: &Candidate| c.source == Source::User;
-        let counts = |c: &Candidate| c.status != Status::Busy && !c.is_dead();
-        let others = self.known.range(ports(addr.ip()));
-        let others = others.filter(|&(&other, c)| other != addr && counts(c));
-        incoming > others.count() && !self.known.get(&addr).is_none_or(by_user)
+        self.order.next_deadline()
     }
 
     /// Counts an address as connected, so that it is not dialed until its connection is over; false
@@ -244,17 +250,6 @@ impl Candidates {
     /// Does not dial an address until [`Candidates::release`].
     pub fn withhold(&mut self, addr: SocketAddr) {
         self.set_status(addr, Status::Withheld);
-    }
-
-    /// From `at` on, the addresses of this host that [`Candidates::withhold`] kept back may be
-    /// dialed.
-    pub fn release(&mut self, ip: IpAddr, at: Now) {
-        let known = self.known.range(ports(ip.to_canonical()));
-        let withheld = known.filter(|(_, c)| c.status == Status::Withheld);
-        let withheld: Vec<SocketAddr> = withheld.map(|(&addr, _)| addr).collect();
-        withheld
-            .into_iter()
-            .for_each(|addr| self.schedule(addr, at));
     }
 
     /// The dial failed, or the connection ended before the peer was of any use: wait, longer each
@@ -279,12 +274,13 @@ impl Candidates {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
-        let by_user = candidate.source == Source::User;
+        let by_user = candidate.by.source == Source::User;
         if candidate.failures >= limits::DIAL_FAILURES && candidate.lost {
             (candidate.lost, candidate.failures) = (false, 0);
         }
         let doublings = candidate.failures.min(limits::DIAL_FAILURES);
         candidate.failures += 1;
+        candidate.failed = now;
         let (first, most) = if candidate.lost {
             (limits::REDIAL_LOST, limits::REDIAL)
         } else if by_user {
@@ -292,8 +288,8 @@ impl Candidates {
         } else {
             (first, limits::REDIAL_MOST)
         };
-        if candidate.failures > limits::DIAL_FAILURES && !by_user {
-            self.forget(addr);
+        if candidate.failures > candidate.repeats() {
+            self.drop(addr, now);
             return;
         }
         let wait = (first * (1 << doublings)).min(most);
@@ -329,77 +325,60 @@ impl Candidates {
 
     /// The address is not worth another dial in this run.
     pub fn refuse(&mut self, addr: SocketAddr, now: Now) {
+        if self.known.contains_key(&addr) {
+            self.owe(addr.ip(), now);
+        }
         self.forget(addr);
-        self.set_refused(addr, None, now);
+        self.refused.add(addr, None, now);
     }
 
-    fn set_refused(&mut self, addr: SocketAddr, until: Option<Now>, now: Now) {
-        if self.refused.len() >= limits::BANNED {
-            self.refused
-                .retain(|_, until| until.is_none_or(|until| until > now));
-        }
-        if self.refused.len() < limits::BANNED {
-            self.refused.insert(addr, until);
-        }
-    }
-
-    fn is_refused(&self, addr: SocketAddr, now: Now) -> bool {
-        let until = self.refused.get(&addr);
-        until.is_some_and(|until| until.is_none_or(|until| until > now))
-    }
-
-    /// Forgets all addresses of a host: it is banned.
-    pub fn forget_host(&mut self, host: Host) {
-        let theirs = |known: &&SocketAddr| Host::of(**known) == host;
-        let known: Vec<SocketAddr> = self.known.keys().filter(theirs).copied().collect();
-        known.into_iter().for_each(|known| self.forget(known));
-    }
-
+    /// An address that was tried, or withheld, waits until then.
     fn schedule(&mut self, addr: SocketAddr, at: Now) {
-        let tie = self.rng.bits32();
-        self.set_status(addr, Status::Waits(at, tie));
+        if let Some(&Candidate { by, worked, .. }) = self.known.get(&addr) {
+            let again = Again { by, worked, at };
+            let place = self.order.place_again(again, self.rng.bits32());
+            self.set_status(addr, Status::Waits(place));
+        }
     }
 
-    /// The only place, but for [`Candidates::forget`], that changes whether an address is due.
+    /// The only place that changes whether an address waits, or is busy.
     fn set_status(&mut self, addr: SocketAddr, status: Status) {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
-        let rank = candidate.rank();
-        if let Status::Waits(at, tie) = std::mem::replace(&mut candidate.status, status) {
-            self.due.remove(&(rank, at, tie, addr));
+        match std::mem::replace(&mut candidate.status, status) {
+            Status::Waits(place) => self.order.remove(addr, candidate.by, place),
+            Status::Busy => self.busy -= 1,
+            Status::Withheld => {}
         }
-        if let Status::Waits(at, tie) = status {
-            self.due.insert((rank, at, tie, addr));
+        match status {
+            Status::Waits(place) => self.order.insert(addr, candidate.by, place),
+            Status::Busy => self.busy += 1,
+            Status::Withheld => {}
         }
     }
 
     fn forget(&mut self, addr: SocketAddr) {
-        self.set_status(addr, Status::Busy);
+        self.set_status(addr, Status::Withheld);
         self.known.remove(&addr);
     }
 
-    /// Makes room by forgetting the address whose next dial is furthest away, unless it has never
-    /// been tried: first of those that only peers have named.
-    fn forget_one(&mut self) -> bool {
-        let last = [1, 0].into_iter().find_map(|rank| {
-            let &(_, _, _, addr) = self.due_of(rank).next_back()?;
-            let candidate = self.known.get(&addr)?;
-            let tried = candidate.failures > 0 && candidate.source != Source::User;
-            tried.then_some(addr)
-        });
-        last.into_iter().for_each(|addr| self.forget(addr));
-        last.is_some()
+    /// Forgets an address. If it was dialed, its host is not to be scanned by the next ones.
+    fn drop(&mut self, addr: SocketAddr, now: Now) {
+        if self.known.get(&addr).is_some_and(|it| it.failures > 0) {
+            self.owe(addr.ip(), now);
+        }
+        self.forget(addr);
+    }
+
+    /// Whether only nodes or peers have named this address, and it has never been of use.
+    pub fn is_doubtful(&self, addr: SocketAddr) -> bool {
+        self.known.get(&addr).is_some_and(Candidate::is_doubtful)
     }
 
     /// Whether this address is known.
     pub fn knows(&self, addr: SocketAddr) -> bool {
         self.known.contains_key(&canonical(addr))
-    }
-
-    /// Whether any address of this host is known.
-    pub fn knows_host(&self, ip: IpAddr) -> bool {
-        self.known.range(ports(ip.to_canonical())).next().is_some()
     }
 
     /// The torrent is private (BEP 27): only addresses of its user, of the link that its user has
@@ -408,7 +387,7 @@ impl Candidates {
         let found = self
             .known
             .iter()
-            .filter(|(_, c)| c.source > Source::Tracker);
+            .filter(|(_, c)| c.by.source > Source::Tracker);
         let found: Vec<SocketAddr> = found.map(|(&addr, _)| addr).collect();
         found.into_iter().for_each(|addr| self.forget(addr));
     }
@@ -421,11 +400,6 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => addr,
         _ => SocketAddr::new(addr.ip().to_canonical(), addr.port()),
     }
-}
-
-/// All addresses of a host.
-fn ports(ip: IpAddr) -> RangeInclusive<SocketAddr> {
-    SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX)
 }
 
 #[cfg(test)]

@@ -14,6 +14,10 @@ pub mod slot;
 
 pub mod bans;
 mod ports;
+mod refused;
+pub mod source;
+
+mod dial_order;
 
 pub mod candidates;
 
@@ -49,13 +53,14 @@ mod stages;
 
 pub use agenda::Agenda;
 pub use bans::Bans;
-pub use candidates::{Candidates, Source};
+pub use candidates::Candidates;
 pub use choker::Choker;
 pub use choking::Terms;
 pub use effect::{Effect, Effects, Progress, Report, Snapshot};
 pub use lent::Lent;
 pub use order::{Existing, Order, Stay, Task, Us};
 pub use slot::{Machine, Member, Slot};
+pub use source::{Namer, Source};
 pub use stage::{Stage, Then};
 pub use torrent::Torrent;
 pub use twins::Twins;

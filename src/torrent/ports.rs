@@ -1,32 +1,41 @@
 //! How fast strangers may name further ports of one host. Dialing a long list of ports would scan
-//! or flood that host, so a few are taken at once and then a few a minute. There is no total limit,
-//! since a peer that restarts has another port each time.
+//! or flood that host, so a few are known at a time, and one that was dialed and is forgotten keeps
+//! its place for a while. There is no total limit, since a peer that restarts has another port each
+//! time.
 
 use std::net::IpAddr;
 
 use crate::base::{Now, SortedMap, limits};
 
-/// For each host of which ports were named lately, when all of them will have been paid for: each
-/// costs [`limits::HOST_PORT_GAP`].
+/// For each host of which ports were dialed and forgotten lately, when all of them will have been
+/// paid for: each costs [`limits::HOST_PORT_GAP`].
 #[derive(Debug, Default)]
 pub struct Ports(SortedMap<IpAddr, Now>);
 
+/// Those that are paid for are looked for each time that so many were added, and when there is no
+/// room.
+const SWEEP: usize = 64;
+
 impl Ports {
-    /// Whether one more port of this host may be tried; then it counts.
-    pub fn take(&mut self, ip: IpAddr, now: Now) -> bool {
-        let paid = self.0.get(&ip).copied().unwrap_or(now).max(now);
-        let ahead = limits::HOST_PORT_GAP * (limits::HOST_PORTS as u32 - 1);
-        if paid.since(now) > ahead {
-            return false;
-        }
-        if self.0.len() >= limits::CANDIDATES && !self.0.contains_key(&ip) {
-            self.0.retain(|_, paid| *paid > now);
+    /// How many ports of this host were forgotten and are not paid for.
+    pub fn owed(&self, ip: IpAddr, now: Now) -> usize {
+        let paid = self.0.get(&ip).copied().unwrap_or(now);
+        let gap = limits::HOST_PORT_GAP.as_micros();
+        paid.since(now).as_micros().div_ceil(gap) as usize
+    }
+
+    /// A port of this host was dialed and is forgotten.
+    pub fn owe(&mut self, ip: IpAddr, now: Now) {
+        if !self.0.contains_key(&ip) {
+            if self.0.len() % SWEEP == 0 || self.0.len() >= limits::CANDIDATES {
+                self.0.retain(|_, paid| *paid > now);
+            }
             if self.0.len() >= limits::CANDIDATES {
-                return false;
+                return;
             }
         }
-        self.0.insert(ip, paid + limits::HOST_PORT_GAP);
-        true
+        let paid = self.0.get_or_insert_with(ip, || now);
+        *paid = (*paid).max(now) + limits::HOST_PORT_GAP;
     }
 }
 
@@ -43,36 +52,31 @@ mod tests {
         IpAddr::from((0x0800_0000 + number as u32).to_be_bytes())
     }
 
-    /// Ports that may be tried in the seconds from `first` to `last`, if some is named each second.
-    fn tried(ports: &mut Ports, first: u64, last: u64) -> usize {
-        let named = (first..=last).flat_map(|second| [second; 20]);
-        named.filter(|&at_| ports.take(host(0), at(at_))).count()
-    }
-
     #[test]
-    fn a_few_ports_at_once_and_then_one_each_half_minute() {
+    fn a_port_is_paid_for_each_half_minute() {
         let mut ports = Ports::default();
-        assert_eq!(tried(&mut ports, 0, 0), limits::HOST_PORTS);
-        assert_eq!(tried(&mut ports, 1, 29), 0);
-        assert_eq!(tried(&mut ports, 30, 30), 1);
-        assert_eq!(tried(&mut ports, 31, 3600), 119);
-        assert!(ports.take(host(1), at(3600)), "another host has its own");
-        // After a pause there may be as many at once as at first.
-        assert_eq!(tried(&mut ports, 7200, 7200), limits::HOST_PORTS);
+        assert_eq!(ports.owed(host(0), at(0)), 0);
+        (0..5).for_each(|_| ports.owe(host(0), at(0)));
+        let owed = |second| ports.owed(host(0), at(second));
+        assert_eq!(
+            [owed(0), owed(29), owed(30), owed(149), owed(150)],
+            [5, 5, 4, 1, 0]
+        );
+        assert_eq!(ports.owed(host(1), at(0)), 0, "another host has its own");
     }
 
     #[test]
     fn hosts_remembered_are_bounded() {
         let mut ports = Ports::default();
-        for number in 0..limits::CANDIDATES {
-            assert!(ports.take(host(number), at(0)));
+        for number in 0..limits::CANDIDATES + 9 {
+            ports.owe(host(number), at(0));
         }
-        let one_more = host(limits::CANDIDATES);
-        assert!(!ports.take(one_more, at(0)));
-        assert!(
-            ports.take(one_more, at(30)),
-            "the others have been paid for"
-        );
-        assert_eq!(ports.0.len(), 1);
+        assert_eq!(ports.0.len(), limits::CANDIDATES);
+        ports.owe(host(limits::CANDIDATES), at(0));
+        assert_eq!(ports.owed(host(limits::CANDIDATES), at(0)), 0);
+        for number in 0..SWEEP {
+            ports.owe(host(1_000_000 + number), at(30 + number as u64));
+        }
+        assert!(ports.0.len() <= SWEEP, "the others have been paid for");
     }
 }

@@ -4,17 +4,18 @@
 use std::net::SocketAddr;
 
 use super::bans::Bans;
-use super::candidates::Source;
 use super::choking::Terms;
 use super::effect::{Effect, Effects, Report};
 use super::exchange;
 use super::lent::Lent;
+use super::order::Us;
 use super::search::Explanation;
 use super::slot::Member;
+use super::source::{Namer, Source};
 use super::torrent::Torrent;
 use crate::base::BLOCK;
 use crate::base::{Duration, Now, limits, sooner};
-use crate::peer::Fault;
+use crate::peer::{Fault, Greeting};
 use crate::tracker::{Need, Response};
 use crate::wire::PeerExchange;
 
@@ -92,12 +93,31 @@ impl Torrent {
         now: Now,
     ) {
         let complete = self.life.complete_at.is_some();
+        let by = Namer::at(Source::Exchange, from.0.peer.addr());
         for (addr, flags) in exchange::worth_dialing(message, from, complete) {
             if !bans.covers(addr) {
-                self.candidates.add(addr, Source::Exchange, now);
+                self.candidates.add(addr, by, now);
                 self.candidates.mark(addr, flags);
             }
         }
+    }
+
+    /// Begins a connection to the address that is due next. One that may be anybody's is not waited
+    /// for as long as others while further addresses are due.
+    pub fn dial(&mut self, us: &Us, now: Now) -> Option<Greeting> {
+        let addr = self.candidates.next(now)?;
+        let others = self.candidates.peek(now).is_some();
+        let patience = if others && self.candidates.is_doubtful(addr) {
+            limits::CONNECT_TIME_DOUBTFUL
+        } else {
+            limits::CONNECT_TIME
+        };
+        Some(Greeting::dial_for(
+            patience,
+            &self.order.local(us),
+            addr,
+            now,
+        ))
     }
 
     /// Hears what trackers answered, and asks them. `may_dial`: more connections may be made.
@@ -159,7 +179,7 @@ impl Torrent {
             self.report(Report::TrackerWarning { url, message }, with.effects);
         }
         if let (Ok(addrs), true) = (&outcome, self.life.is_among_peers()) {
-            self.add_peers(addrs, Source::Tracker, with.bans, now);
+            self.add_peers(addrs, Namer::tracker(&url), with.bans, now);
         }
         let outcome = outcome.map(|addrs| addrs.len());
         if let Some(content) = &mut self.content {

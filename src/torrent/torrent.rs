@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use slab::Slab;
 
 use super::bans::Bans;
-use super::candidates::{Candidates, Source};
+use super::candidates::Candidates;
 use super::census::Census;
 use super::content::Content;
 use super::effect::{Effect, Effects, Progress, Report, Snapshot};
@@ -16,6 +16,7 @@ use super::order::{Order, Task, Us};
 use super::record::Record;
 use super::reporting::Reporting;
 use super::slot::{Ended, Slot};
+use super::source::{Namer, Source};
 use super::stage::{Life, Stage};
 use crate::base::{Block, Bucket, Meter, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner};
 use crate::peer::Peer;
@@ -345,12 +346,12 @@ impl Torrent {
     // Its peers.
 
     /// Adds addresses of peers, except banned ones.
-    pub fn add_peers(&mut self, addrs: &[SocketAddr], source: Source, bans: &Bans, now: Now) {
-        if let (Source::User | Source::Link, Some(content)) = (source, &mut self.content) {
+    pub fn add_peers(&mut self, addrs: &[SocketAddr], by: Namer, bans: &Bans, now: Now) {
+        if let (Source::User | Source::Link, Some(content)) = (by.source, &mut self.content) {
             content.search.add_named(addrs);
         }
         for &addr in addrs.iter().filter(|addr| !bans.covers(**addr)) {
-            self.candidates.add(addr, source, now);
+            self.candidates.add(addr, by, now);
         }
     }
 

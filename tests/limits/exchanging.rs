@@ -137,16 +137,16 @@ fn addresses_of_trackers_find_a_place_among_those_of_peers() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     let now = Now::default();
     let host = |it: u32| SocketAddr::from(((0x2d00_0000 + it).to_be_bytes(), 7));
-    let many = limits::PEX_WAITING as u32;
+    let many = limits::CANDIDATES as u32;
     assert!((0..many).all(|it| candidates.add(host(it), Source::Exchange, now)));
     assert!(
         !candidates.add(host(many), Source::Exchange, now),
         "enough of them wait"
     );
     assert!(candidates.add(host(many), Source::Tracker, now));
-    assert_eq!(candidates.len(), limits::PEX_WAITING + 1);
+    assert_eq!(candidates.len(), limits::CANDIDATES);
     assert_eq!(candidates.next(now), Some(host(many)));
-    // One that a tracker names, too, counts as the tracker's.
+    // One that a node names, too, counts as the node's.
     assert!(!candidates.add(host(9), Source::Dht, now));
     assert_eq!(candidates.next(now), Some(host(9)));
     candidates.forget_found();

@@ -76,6 +76,63 @@ fn addresses_remembered() {
     assert_eq!(known.len(), limits::CANDIDATES);
 }
 
+/// Whatever nodes, peers and trackers name, all torrents together remember so many.
+#[test]
+fn addresses_remembered_over_all_torrents() {
+    let mut bench = Bench::getter(2, &[]);
+    let flood = |bench: &mut Bench, torrent| {
+        let all: Vec<SocketAddr> = (0..2 * limits::CANDIDATES).map(addr).collect();
+        let now = bench.now;
+        bench.session.add_peers(torrent, &all, Source::Dht, now);
+        let known = &bench.session.torrent(torrent).unwrap().candidates;
+        known.waiting()
+    };
+    let first = bench.torrent;
+    assert_eq!(flood(&mut bench, first), limits::CANDIDATES);
+    let mut torrents = vec![first];
+    for number in 0..63 {
+        let name = format!("torrent {number}");
+        torrents.push(bench.adds(&name, |_| ()));
+        let torrent = *torrents.last().unwrap();
+        flood(&mut bench, torrent);
+        let of = |&it: &usize| bench.session.torrent(it).unwrap().candidates.waiting();
+        let all: usize = torrents.iter().map(of).sum();
+        assert!(all <= limits::CANDIDATES_ALL, "{all} of {}", torrents.len());
+    }
+    // Each has its part.
+    let part = limits::CANDIDATES_ALL / torrents.len();
+    let of = |it: usize| bench.session.torrent(it).unwrap().candidates.waiting();
+    assert_eq!((of(first), of(torrents[63])), (part, part));
+    assert!(part > limits::CANDIDATES_LEAST);
+    // One that has nothing to download keeps fewer.
+    let mut bench = Bench::seeder(2);
+    bench.turn();
+    let seed = bench.torrent;
+    assert_eq!(flood(&mut bench, seed), limits::CANDIDATES_COMPLETE);
+}
+
+/// A dial to an address that may be anybody's is given up sooner while others wait.
+#[test]
+fn dials_to_doubtful_addresses_make_room() {
+    for (count, patience) in [
+        (100, limits::CONNECT_TIME_DOUBTFUL),
+        (1, limits::CONNECT_TIME),
+    ] {
+        let mut bench = Bench::getter(2, &[]);
+        let all: Vec<SocketAddr> = (0..count).map(addr).collect();
+        let (torrent, now) = (bench.torrent, bench.now);
+        bench.session.add_peers(torrent, &all, Source::Dht, now);
+        bench.turn();
+        let mut dialed = all.iter().filter_map(|it| bench.dialled(*it));
+        let key = dialed.next().unwrap();
+        drop(dialed);
+        bench.wait(patience - TICK);
+        assert!(!bench.is_gone(key), "{count}");
+        bench.wait(2 * TICK);
+        assert!(bench.is_gone(key), "{count}");
+    }
+}
+
 #[test]
 fn hosts_banned() {
     let mut bans = Bans::default();

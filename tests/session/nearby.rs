@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Duration, InfoHash};
+use brooklet::base::{Duration, InfoHash, limits};
+use brooklet::peer::Fault;
 use brooklet::session::{Command, command, datagrams};
 use brooklet::wire::Family;
 use brooklet::wire::lsd::Search;
@@ -71,6 +72,28 @@ fn who_is_found_is_dialed_at_once() {
     bench.wait(Duration::from_secs(1));
     hears(&mut bench, "[fe80::2%3]:6771", 7000, hash);
     assert!(bench.dialled("[fe80::2%3]:7000".parse().unwrap()).is_some());
+}
+
+/// A client has the metadata within a moment and ends; it runs again at once, at the same port, for
+/// the content.
+#[test]
+fn a_second_run_is_dialed_without_a_wait() {
+    let mut bench = bench(true);
+    let (hash, addr) = (
+        bench.setting.local.info_hash,
+        "10.0.0.2:7000".parse().unwrap(),
+    );
+    hears(&mut bench, "10.0.0.2:6771", 7000, hash);
+    let first = bench.dialled(addr).expect("it is dialed");
+    bench.session.handle_connected(first, bench.now);
+    bench.turn();
+    bench.session.handle_closed(first, Fault::Closed, bench.now);
+    bench.turn();
+    bench.wait(Duration::from_millis(500));
+    assert_eq!(bench.dialled(addr), None, "it has said nothing since");
+    hears(&mut bench, "10.0.0.2:6771", 7000, hash);
+    bench.wait(limits::REDIAL_HEARD);
+    assert!(bench.dialled(addr).is_some());
 }
 
 /// BEP 27: a private torrent is neither announced nor found.

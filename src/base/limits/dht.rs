@@ -69,6 +69,8 @@ pub const DHT_SILENT_FOR: Duration = Duration::from_secs(5 * 60);
 /// If this many of the nodes that a node named were silent and none answered, the lookup does not
 /// trust it: what it names comes last.
 pub const DHT_DISTRUST: u8 = 3;
+/// Distinct peers counted of one lookup, for the user: there are seldom more.
+pub const DHT_COUNTED: usize = 200;
 /// Addresses to begin with: bootstrap hosts, nodes of torrents and of peers. One is enough to find
 /// the others.
 pub const DHT_CONTACTS: usize = 64;
@@ -87,6 +89,13 @@ pub const DHT_FILE: usize = 64 * KIB;
 pub const DHT_KEEP: Duration = Duration::from_secs(10 * 60);
 /// A torrent is announced this often: nodes forget it after half an hour.
 pub const DHT_ANNOUNCE: Duration = Duration::from_secs(15 * 60);
+/// A node that has taken an announce is not asked to again before this has passed, though a torrent
+/// without peers is looked up more often: a bit less than a lookup's earliest repetition.
+pub const DHT_ANNOUNCE_AGAIN: Duration = Duration::from_secs(13 * 60);
+/// Nodes remembered for that, of each torrent and family: those of a few lookups.
+pub const DHT_TOLD: usize = 32;
+/// One lookup in this many is for the torrent that is due longest, though others are urgent.
+pub const DHT_FAIR: u32 = 3;
 /// The next lookup after one that found nothing that was needed, doubled each time up to
 /// [`DHT_ANNOUNCE`].
 pub const DHT_AGAIN: Duration = Duration::from_secs(5);
@@ -118,6 +127,9 @@ pub const DHT_TOKENS: Duration = Duration::from_secs(5 * 60);
 pub const DHT_PEER_KEPT: Duration = Duration::from_secs(30 * 60);
 /// Peers stored of one info hash: several times as many as fit into an answer.
 pub const DHT_PEERS_EACH: usize = 500;
+/// Of these, peers of one host (/64 of IPv6): several clients behind one router, but no list that
+/// drives out all others.
+pub const DHT_PEERS_OF_HOST: usize = 8;
 /// Info hashes stored: a node is near to a few hundred of the public DHT's.
 pub const DHT_HASHES: usize = 2_000;
 /// Peers stored in all: one MiB with 36 bytes each.

@@ -3,6 +3,26 @@
 use super::KIB;
 use crate::base::time::Duration;
 
+// Addresses of peers
+
+/// Addresses that are remembered over all torrents: a few MiB. Each torrent has an equal part.
+pub const CANDIDATES_ALL: usize = 20_000;
+/// A torrent's part is never less than this: each has a few peers to try.
+pub const CANDIDATES_LEAST: usize = 16;
+/// The part of a torrent that has nothing to download: it dials few, and is dialed by others.
+pub const CANDIDATES_COMPLETE: usize = 40;
+/// Addresses of a torrent that are not worth another dial: each has cost one.
+pub const REFUSED: usize = 1_000;
+/// Dials repeated after failures to an address that only nodes of the DHT or peers have named, and
+/// that was never of use: they may name anybody, and name those again that are there.
+pub const DIAL_FAILURES_DOUBTFUL: u32 = 1;
+/// Connecting to such an address takes at most this long while others wait: the network tries three
+/// times in it, and a list of dead addresses holds up the dials less.
+pub const CONNECT_TIME_DOUBTFUL: Duration = Duration::from_secs(4);
+/// Wait after a failure if the peer itself says meanwhile that it is there; doubled each time. Who
+/// says so may be another, which must not have us dial it all the time.
+pub const REDIAL_HEARD: Duration = Duration::from_secs(1);
+
 // Peer exchange
 
 /// Peers in one message of ours, new ones and lost ones each (BEP 11), and lost ones that are
@@ -10,9 +30,6 @@ use crate::base::time::Duration;
 pub const PEX_NAMED: usize = 50;
 /// Peers taken of one message, of each list: libtorrent sends up to 100.
 pub const PEX_TAKEN: usize = 100;
-/// Addresses of a torrent that only peers have named and that wait to be dialed. With ten dials a
-/// second they take two minutes, and other sources still have room.
-pub const PEX_WAITING: usize = 1_000;
 /// A peer is told this long after it said that it wants to hear of others, or after the news:
 /// others may come in the same moment.
 pub const PEX_SOON: Duration = Duration::from_millis(500);
@@ -44,8 +61,10 @@ pub const LSD_DATAGRAM: usize = 2 * KIB;
 pub const LSD_HEARD: usize = 50;
 /// Ports of one host that count: it may have that many clients.
 pub const LSD_PORTS: usize = 8;
-/// Hosts that are remembered: a large local network.
+/// Hosts that are remembered, the latest ones: a large local network.
 pub const LSD_HOSTS: usize = 256;
+/// Peers that `brooklet peers` lists of one source: a liar may name any number.
+pub const PEERS_LISTED: usize = 2_000;
 /// `brooklet peers` waits so long for peers in the local network: those that hear its announcement
 /// dial within a second or two, and the second one, after [`LSD_AGAIN`], is to be heard, too.
 pub const NEARBY_WAIT: Duration = Duration::from_secs(7);

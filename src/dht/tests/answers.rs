@@ -11,6 +11,7 @@ fn every_query_is_answered_with_its_transaction_and_its_senders_address() {
         Ask::FindNode(THEM),
         Ask::GetPeers(HASH),
         Ask::SampleInfohashes(THEM),
+        Ask::Other(THEM),
     ] {
         let answer = bench.ask(from, ask, None).expect("it answers");
         let message = Message::parse(&answer).unwrap();
@@ -18,7 +19,8 @@ fn every_query_is_answered_with_its_transaction_and_its_senders_address() {
         assert_eq!(message.external, Some(from));
         let reply = reply(&answer);
         assert_eq!(Some(reply.id), bench.dht.id(Family::V4));
-        assert_eq!(reply.token.is_some(), matches!(ask, Ask::GetPeers(_)));
+        let may_announce = matches!(ask, Ask::GetPeers(_) | Ask::Other(_));
+        assert_eq!(reply.token.is_some(), may_announce);
         assert_eq!(reply.nodes.is_some(), !matches!(ask, Ask::Ping));
     }
     bench.sent.clear();
@@ -31,6 +33,27 @@ fn every_query_is_answered_with_its_transaction_and_its_senders_address() {
     assert_eq!(failure(&bench.sent.pop().unwrap().1), 204);
     let over_v6 = bench.ask(addr("[2001:db8::7]:4"), Ask::FindNode(THEM), None);
     assert_eq!(Some(reply(&over_v6.unwrap()).id), bench.dht.id(Family::V6));
+}
+
+/// The crate `mainline` asks for tokens by the `get` of BEP 44, and announces with them.
+#[test]
+fn a_token_of_another_method_counts() {
+    let mut bench = Bench::new();
+    let from = addr("203.0.113.7:4444");
+    let get = [
+        &b"d1:ad2:id20:abcdefghij01234567896:target20:"[..],
+        &HASH.0,
+        b"e1:q3:get1:t2:xy1:y1:qe",
+    ];
+    bench.sent.clear();
+    bench.dht.receive(from, &get.concat(), bench.now);
+    bench.turn();
+    let (_, answer) = bench.sent.remove(0);
+    let token = reply(&answer).token.expect("a token").to_vec();
+    bench
+        .ask(from, announce(&token, 7000, false), None)
+        .unwrap();
+    assert_eq!(bench.dht.stored_peers(), 1);
 }
 
 #[test]

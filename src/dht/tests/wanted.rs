@@ -116,3 +116,54 @@ fn the_next_lookup_begins_where_the_last_one_ended() {
     wanted.end(hash(1), Family::V4, outcome, &mut rng, at(4));
     assert_eq!(wanted.next_deadline(Family::V4), None, "it is gone");
 }
+
+/// Many torrents without peers do not keep one that is to be announced waiting.
+#[test]
+fn one_lookup_in_a_few_is_for_the_one_that_is_due_longest() {
+    let (mut wanted, mut rng) = (Wanted::default(), Rng::from_seed(1));
+    for number in 1..=100 {
+        wanted.insert(hash(number), want(true), at(0));
+    }
+    wanted.insert(hash(200), want(false), at(1));
+    wanted.insert(hash(201), want(false), at(2));
+    let begun: Vec<InfoHash> = (0..3 * limits::DHT_FAIR)
+        .map(|_| {
+            let hash = wanted.begin(Family::V4, at(3)).unwrap();
+            wanted.end(hash, Family::V4, FOUND, &mut rng, at(3));
+            hash
+        })
+        .collect();
+    let place = |number| begun.iter().position(|&it| it == hash(number));
+    assert_eq!(place(200), Some(limits::DHT_FAIR as usize - 1));
+    assert_eq!(place(201), Some(2 * limits::DHT_FAIR as usize - 1));
+    assert_eq!(begun.iter().filter(|it| it.0[0] <= 100).count(), 7);
+}
+
+/// However often a torrent is looked up, a node is asked to store it a few times an hour.
+#[test]
+fn a_node_that_took_an_announce_is_not_asked_again_for_a_while() {
+    let mut wanted = Wanted::default();
+    wanted.insert(hash(1), want(true), at(0));
+    let node = |number: u8| NodeId([number; 20]);
+    assert!(wanted.is_news(hash(1), Family::V4, node(1), at(0)));
+    wanted.on_announced(hash(1), Family::V4, node(1), at(0));
+    let again = limits::DHT_ANNOUNCE_AGAIN.as_secs();
+    let news =
+        |wanted: &Wanted, number, secs| wanted.is_news(hash(1), Family::V4, node(number), at(secs));
+    assert!(!news(&wanted, 1, again - 1) && news(&wanted, 1, again));
+    assert!(news(&wanted, 2, 1) && wanted.is_news(hash(1), Family::V6, node(1), at(1)));
+    // The next regular lookup comes later than that.
+    assert!(limits::DHT_ANNOUNCE_AGAIN < limits::DHT_ANNOUNCE * 14 / 15);
+    // Those remembered are bounded, the oldest goes.
+    for number in 2..=limits::DHT_TOLD as u8 + 1 {
+        wanted.on_announced(hash(1), Family::V4, node(number), at(1));
+    }
+    assert!(news(&wanted, 1, 2) && !news(&wanted, 2, 2));
+    // With another port it is news to all.
+    let moved = Want {
+        port: Some(2),
+        ..want(true)
+    };
+    wanted.insert(hash(1), moved, at(3));
+    assert!(news(&wanted, 2, 3));
+}

@@ -116,6 +116,67 @@ fn addressed(table: &str, bind: Option<IpAddr>) -> Vec<Place> {
     if found.is_empty() { loopback } else { found }
 }
 
+/// A network that an interface of ours is in: its hosts are near though their addresses may be
+/// public. Addresses of IPv4 stand as they are mapped into IPv6.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Network {
+    first: u128,
+    mask: u128,
+}
+
+impl Network {
+    /// The networks of all interfaces.
+    pub fn all() -> Vec<Network> {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let mut found = networks_v4(&read("/proc/net/route"));
+        found.extend(networks_v6(&read("/proc/net/if_inet6")));
+        found
+    }
+
+    /// Whether an address is in it.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        let bits = match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(ip) => ip.to_bits(),
+        };
+        bits & self.mask == self.first
+    }
+
+    fn new(ip: u128, mask: u128) -> Network {
+        let first = ip & mask;
+        Network { first, mask }
+    }
+}
+
+/// Those of routes that lead through no gateway: interface, destination, gateway, flags, three
+/// numbers, mask; addresses in hexadecimal digits, as they lie in memory. A route to everywhere
+/// says nothing.
+fn networks_v4(table: &str) -> Vec<Network> {
+    let lines = table.lines().skip(1);
+    let network = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let word = |place: usize| u32::from_str_radix(words.get(place)?, 16).ok();
+        let bits = |word: u32| Ipv4Addr::from(word.to_ne_bytes()).to_bits();
+        let (first, gateway, mask) = (word(1)?, word(2)?, word(7)?);
+        let mapped = Ipv4Addr::from_bits(bits(first)).to_ipv6_mapped().to_bits();
+        let mask = (u128::MAX << 32) | u128::from(bits(mask));
+        (gateway == 0 && mask as u32 != 0).then(|| Network::new(mapped, mask))
+    };
+    lines.filter_map(network).collect()
+}
+
+/// Those of addresses: 32 hexadecimal digits, interface, length of the prefix.
+fn networks_v6(table: &str) -> Vec<Network> {
+    let network = |line: &str| {
+        let mut words = line.split_whitespace();
+        let ip = u128::from_str_radix(words.next()?, 16).ok()?;
+        let length = u32::from_str_radix(words.nth(1)?, 16).ok()?;
+        let mask = u128::MAX.checked_shl(128_u32.checked_sub(length)?)?;
+        Some(Network::new(ip, mask))
+    };
+    table.lines().filter_map(network).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +203,30 @@ mod tests {
             places(Family::V4, Some([127, 0, 0, 1].into())),
             [Place::Address(Ipv4Addr::LOCALHOST)]
         );
+    }
+
+    #[test]
+    fn hosts_of_our_networks_are_near() {
+        // A table of a machine with this order of bytes.
+        let word = |ip: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(ip));
+        let route = |to, gateway, mask| {
+            let [to, gateway, mask] = [to, gateway, mask].map(word);
+            format!("net\t{to}\t{gateway}\t0001\t0\t0\t0\t{mask}\t0\t0\t0\n")
+        };
+        let table = [
+            String::from("Iface\tDestination\n"),
+            route([0, 0, 0, 0], [198, 51, 100, 1], [0, 0, 0, 0]),
+            route([0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]),
+            route([198, 51, 100, 0], [0, 0, 0, 0], [255, 255, 255, 0]),
+            route([203, 0, 113, 0], [198, 51, 100, 1], [255, 255, 255, 0]),
+            String::from("nonsense\n"),
+        ];
+        let mut networks = networks_v4(&table.concat());
+        networks.extend(networks_v6(
+            "20010db8000000000000000000000002 07 40 00 80      net\nnonsense\n",
+        ));
+        let near = |ip: &str| networks.iter().any(|it| it.has(ip.parse().unwrap()));
+        assert!(near("198.51.100.200") && near("::ffff:198.51.100.7") && near("2001:db8::9"));
+        assert!(!near("198.51.101.1") && !near("203.0.113.1") && !near("2001:db8:0:1::9"));
     }
 }

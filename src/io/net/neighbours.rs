@@ -14,9 +14,9 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
-use super::interfaces::{Changes, Place, places};
+use super::interfaces::{Changes, Network, Place, places};
 use super::{link, socket};
-use crate::base::{Duration, Now, limits, sooner};
+use crate::base::{Duration, Now, Reach, limits, sooner};
 use crate::tracker::Families;
 use crate::wire::Family;
 use crate::wire::lsd::{GROUP_V4, GROUP_V6, Search, group};
@@ -34,6 +34,8 @@ pub struct Neighbours {
     heeded: Option<Now>,
     /// Where the groups were announced to last.
     places: Vec<Place>,
+    /// The networks that we were in then.
+    networks: Vec<Network>,
 }
 
 /// A socket.
@@ -62,6 +64,7 @@ impl Neighbours {
             changes: None,
             heeded: None,
             places: Vec::new(),
+            networks: Vec::new(),
         }
     }
 
@@ -75,6 +78,7 @@ impl Neighbours {
             self.changes = Changes::open(Token(self.first + CHANGES), registry).ok();
         }
         self.places = self.all_places();
+        self.networks = Network::all();
         let both = self.sockets.iter().flatten();
         for (open, family) in both.zip([Family::V4, Family::V6]) {
             let Some(open) = open else { continue };
@@ -92,8 +96,9 @@ impl Neighbours {
         }
     }
 
-    /// Hands over the datagrams that came to the socket of this token, not too many. False: it is
-    /// none of these sockets.
+    /// Hands over the datagrams that came to the socket of this token, not too many, and only those
+    /// of hosts near to us: multicast may be led here from elsewhere. False: it is none of these
+    /// sockets.
     pub fn receive(
         &mut self,
         token: Token,
@@ -111,10 +116,15 @@ impl Neighbours {
             // Several come together.
             self.heeded.get_or_insert(now + SECOND);
         }
-        let sockets = self.sockets.as_mut();
+        let (sockets, networks) = (self.sockets.as_mut(), &self.networks);
+        let is_near = |ip: IpAddr| Reach::of(ip).is_local() || networks.iter().any(|it| it.has(ip));
         let open = sockets.and_then(|it| it.get_mut(number)?.as_mut());
         if let Some(open) = open.filter(|open| open.resumes.is_none()) {
-            open.receive(registry, now, hear);
+            open.receive(registry, now, &mut |from, bytes| {
+                if is_near(from.ip()) {
+                    hear(from, bytes);
+                }
+            });
         }
         true
     }
@@ -142,6 +152,7 @@ impl Neighbours {
         }
         self.changes.iter().for_each(Changes::drain);
         let places = self.all_places();
+        self.networks = Network::all();
         let before = std::mem::replace(&mut self.places, places);
         self.places.iter().any(|place| !before.contains(place))
     }

@@ -1,5 +1,8 @@
 use super::*;
+use crate::base::Host;
 use std::collections::BTreeSet;
+
+mod turns;
 
 fn at(seconds: u64) -> Now {
     Now::from_micros(seconds * 1_000_000)
@@ -118,11 +121,17 @@ fn addresses_that_are_being_dialed_are_not_forgotten_for_others() {
         assert!(candidates.add(numbered(number), Source::Tracker, at(0)));
         assert!(candidates.next(at(0)).is_some());
     }
-    let one_more = numbered(limits::CANDIDATES);
+    // They take none of the room.
+    for number in 0..limits::CANDIDATES {
+        let one_more = numbered(limits::CANDIDATES + number);
+        assert!(candidates.add(one_more, Source::Tracker, at(0)));
+    }
+    let one_more = numbered(2 * limits::CANDIDATES);
     assert!(!candidates.add(one_more, Source::Tracker, at(0)));
     candidates.on_failed(numbered(7), at(0));
+    assert_eq!(candidates.waiting(), limits::CANDIDATES + 1);
     assert!(candidates.add(one_more, Source::Tracker, at(0)));
-    assert_eq!(candidates.len(), limits::CANDIDATES);
+    assert!(!candidates.knows(numbered(7)) && candidates.knows(numbered(8)));
     // Of an address that is not known any more nothing is to be learnt.
     candidates.on_failed(numbered(7), at(0));
     assert_eq!(candidates.next_deadline(), Some(at(0)));

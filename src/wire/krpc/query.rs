@@ -20,9 +20,12 @@ pub struct Query<'a> {
 pub enum Ask<'a> {
     /// Are you there?
     Ping,
-    /// Which nodes are near to this place? An unknown method that names a place is read as this
-    /// one, as libtorrent does, so that future methods are answered.
+    /// Which nodes are near to this place?
     FindNode(NodeId),
+    /// A method that we do not know and that names a place: it is answered with the nodes near to
+    /// that and a token, as libtorrent does. The crate `mainline` asks for tokens by the `get` of
+    /// BEP 44.
+    Other(NodeId),
     /// Who has this torrent, and which nodes are near to it?
     GetPeers(InfoHash),
     /// The querier takes part in this torrent.
@@ -49,12 +52,13 @@ pub struct Want {
     pub v6: bool,
 }
 
-const METHODS: [&str; 5] = [
+const METHODS: [&str; 6] = [
     "ping",
     "find_node",
     "get_peers",
     "announce_peer",
     "sample_infohashes",
+    "get",
 ];
 
 impl<'a> Query<'a> {
@@ -97,7 +101,7 @@ impl<'a> Query<'a> {
                 }
             }
             _ => match place().or_else(|_| torrent()) {
-                Ok(place) => Ask::FindNode(place),
+                Ok(place) => Ask::Other(place),
                 Err(_) => {
                     return Err(Failure {
                         code: Failure::UNKNOWN,
@@ -110,12 +114,13 @@ impl<'a> Query<'a> {
         Ok(Query { id, ask, want })
     }
 
-    /// The name of the method.
+    /// The name of the method; of those that we do not know, one.
     pub fn method(&self) -> &'static str {
-        let [ping, find_node, get_peers, announce_peer, sample] = METHODS;
+        let [ping, find_node, get_peers, announce_peer, sample, get] = METHODS;
         match self.ask {
             Ask::Ping => ping,
             Ask::FindNode(_) => find_node,
+            Ask::Other(_) => get,
             Ask::GetPeers(_) => get_peers,
             Ask::AnnouncePeer { .. } => announce_peer,
             Ask::SampleInfohashes(_) => sample,
@@ -127,7 +132,7 @@ impl<'a> Query<'a> {
         let mut args = vec![("id", bencode::bytes(self.id.0))];
         match self.ask {
             Ask::Ping => {}
-            Ask::FindNode(target) | Ask::SampleInfohashes(target) => {
+            Ask::FindNode(target) | Ask::Other(target) | Ask::SampleInfohashes(target) => {
                 args.push(("target", bencode::bytes(target.0)));
             }
             Ask::GetPeers(torrent) => args.push(("info_hash", bencode::bytes(torrent.0))),

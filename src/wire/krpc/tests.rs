@@ -209,7 +209,7 @@ fn unknown_methods_find_nodes_or_are_refused() {
     ] {
         let text = text(args);
         let message = Message::parse(text.as_bytes()).unwrap();
-        assert_eq!(message, query(Ask::FindNode(TARGET)));
+        assert_eq!(message, query(Ask::Other(TARGET)));
     }
     let refused = text("");
     let expected = Unreadable::Query {
