@@ -126,6 +126,14 @@ impl Candidates {
         true
     }
 
+    /// Brings addresses that were named together into a random order: all who hear a tracker's
+    /// answer would dial the same ones first.
+    pub fn mix(&mut self, addrs: &[SocketAddr]) -> Vec<SocketAddr> {
+        let mut addrs = addrs.to_vec();
+        self.rng.shuffle(&mut addrs);
+        addrs
+    }
+
     /// An address that was not tried yet takes its place.
     fn enter(&mut self, addr: SocketAddr, now: Now) {
         if let Some(by) = self.known.get(&addr).map(|candidate| candidate.by) {

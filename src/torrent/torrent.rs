@@ -350,7 +350,8 @@ impl Torrent {
         if let (Source::User | Source::Link, Some(content)) = (by.source, &mut self.content) {
             content.search.add_named(addrs);
         }
-        for &addr in addrs.iter().filter(|addr| !bans.covers(**addr)) {
+        let mixed = self.candidates.mix(addrs).into_iter();
+        for addr in mixed.filter(|addr| !bans.covers(*addr)) {
             self.candidates.add(addr, by, now);
         }
     }
