@@ -49,6 +49,15 @@ impl Remote {
         }
     }
 
+    /// From now on an answer may take as long as it takes.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn be_patient(&mut self) -> Result<(), Failure> {
+        let set = self.stream.get_ref().set_read_timeout(None);
+        set.map_err(|error| self.failed(&error))
+    }
+
     /// Asks for something; what comes back is the answer's result.
     ///
     /// # Errors

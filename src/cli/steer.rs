@@ -81,6 +81,10 @@ pub fn run(command: Steer, dir: Option<PathBuf>, parser: &mut Parser) -> Result<
         Steer::Pause | Steer::Add => ("torrent_stop", vec![]),
     };
     let ids = ids.map(|ids| ("ids", ids));
+    if options.data {
+        // Large files take their time.
+        remote.be_patient()?;
+    }
     remote.call(method, Json::object(params.into_iter().chain(ids)))?;
     Ok(())
 }

@@ -27,7 +27,7 @@ use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
 use crate::base::{Now, TorrentKey, limits, sooner};
 use crate::peer::{Fault, Peer};
-use crate::session::{Session, command, datagrams, view};
+use crate::session::{Session, command, datagrams, reopening, view};
 use crate::torrent::{Effect, Source};
 
 /// Bytes of the buffer for what is sent, and read back: holds the largest block that is served.
@@ -342,6 +342,7 @@ impl Reactor {
                 }
                 Effect::Begin { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),
+                Effect::Reopen { torrent } => self.reopen(torrent, now),
                 Effect::Trace { addr, ours, words } => {
                     let way = if ours { "->" } else { "<-" };
                     log::debug!("{addr} {way} {words}");
@@ -376,6 +377,14 @@ impl Reactor {
         }
         self.store.close(torrent, info_hash);
         self.session.forget(torrent);
+    }
+
+    /// Closes the files of a torrent that is to be opened anew.
+    fn reopen(&mut self, torrent: TorrentKey, now: Now) {
+        if let Some(known) = self.session.torrent(torrent) {
+            self.store.close(torrent, known.order.info_hash);
+        }
+        reopening::begin(&mut self.session, torrent, now);
     }
 
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Now) {

@@ -9,7 +9,7 @@ use super::request::{Form, Received, receive, refused};
 use super::trouble::Trouble;
 use super::world::World;
 use crate::base::limits;
-use crate::session::{Command, Refused};
+use crate::session::Command;
 use crate::wire::json::{Json, array};
 
 /// One text and its answer in the making.
@@ -116,14 +116,16 @@ impl Exchange {
         })
     }
 
-    /// How the commands of the last step went. A torrent that is gone is no error.
-    pub fn performed(&mut self, outcomes: &[Result<(), Refused>]) {
-        let is_ending = outcomes.contains(&Err(Refused::Ending));
-        self.resolve(if is_ending {
-            let why = "torrent: it is being stopped or has failed";
-            Err(Trouble::Failed(why.into()))
-        } else {
-            Ok(None)
+    /// The commands of the last step were performed. `refused`: those that were not, and why, a
+    /// line each.
+    pub fn performed(&mut self, refused: &[String]) {
+        self.resolve(match refused {
+            [] => Ok(None),
+            [only] => Err(Trouble::Failed(only.clone())),
+            [first, more @ ..] => {
+                let more = more.len();
+                Err(Trouble::Failed(format!("{first} (and {more} more)")))
+            }
         });
     }
 

@@ -1,5 +1,6 @@
 //! What a user may change while the process runs.
 
+use super::reopening;
 use super::session::Session;
 use super::tracer::Tracer;
 use crate::base::{Now, PeerKey, TorrentKey};
@@ -10,7 +11,7 @@ use crate::torrent::{Report, Stage, Stay, Then};
 pub enum Command {
     /// A torrent leaves its swarm and stays known.
     Pause(TorrentKey),
-    /// It goes on.
+    /// It goes on; one that has failed is opened anew.
     Resume(TorrentKey),
     /// It leaves its swarm and is forgotten.
     Remove {
@@ -28,6 +29,22 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The torrent that it is about; `None`: all together.
+    pub fn torrent(&self) -> Option<TorrentKey> {
+        match *self {
+            Command::Pause(torrent) | Command::Resume(torrent) => Some(torrent),
+            Command::Remove { torrent, .. } => Some(torrent),
+            Command::Limit { torrent, .. } => torrent,
+        }
+    }
+
+    /// Whether it deletes content.
+    pub fn deletes(&self) -> bool {
+        matches!(self, Command::Remove { data: true, .. })
+    }
+}
+
 /// New limits in bytes a second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Change {
@@ -42,7 +59,7 @@ pub struct Change {
 pub enum Refused {
     /// There is no such torrent.
     Unknown,
-    /// It is on its way out, or has failed for good.
+    /// It is on its way out.
     Ending,
 }
 
@@ -53,12 +70,16 @@ pub enum Refused {
 pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), Refused> {
     match command {
         Command::Pause(torrent) => {
-            steerable(session, torrent)?;
-            session.leave(torrent, Then::Pause, "paused", now);
+            if !reopening::steer(session, torrent, true, now) {
+                steerable(session, torrent)?;
+                session.leave(torrent, Then::Pause, "paused", now);
+            }
         }
         Command::Resume(torrent) => {
-            steerable(session, torrent)?;
-            session.resume(torrent, now);
+            if !reopening::steer(session, torrent, false, now) {
+                steerable(session, torrent)?;
+                session.resume(torrent, now);
+            }
         }
         Command::Remove { torrent, data } => {
             let known = session.torrents.get_mut(torrent);

@@ -37,6 +37,7 @@ mod early_bitfields;
 pub mod extending;
 mod meeting;
 mod parting;
+pub mod reopening;
 pub mod sleep;
 
 pub mod intake;

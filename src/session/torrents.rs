@@ -193,9 +193,11 @@ impl Torrents {
         match self[key].life.stage {
             Stage::Running | Stage::Metadata => Ok(key),
             Stage::Checking => Err(Fault::TooEarly),
-            Stage::Queued | Stage::Paused | Stage::Leaving { .. } | Stage::Over => {
-                Err(Fault::OtherTorrent)
-            }
+            Stage::Queued
+            | Stage::Paused
+            | Stage::Leaving { .. }
+            | Stage::Reopening { .. }
+            | Stage::Over => Err(Fault::OtherTorrent),
         }
     }
 

@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use super::session::Session;
 use crate::base::{InfoHash, Now, TorrentKey, Totals, sorted_by_key};
 use crate::torrent::metadata::Reached;
-use crate::torrent::{Member, Progress, Stage, Torrent, lent};
+use crate::torrent::{Member, Progress, Stage, Then, Torrent, lent};
 use crate::tracker::TrackerView;
 
 /// The process.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// Its torrents, in the order in which they were added.
+    /// Its torrents, in the order in which they were added; one that is being removed is none.
     pub torrents: Vec<TorrentView>,
     /// Bytes a second, and the limits of them.
     pub rates: Rates,
@@ -34,7 +34,7 @@ pub struct Rates {
 /// What a torrent is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
-    /// What is on disk is being hashed.
+    /// What is on disk is being looked at and hashed.
     Checking,
     /// It waits for other downloads to end.
     Queued,
@@ -124,6 +124,7 @@ pub fn keys(session: &Session) -> Vec<TorrentKey> {
 /// What there is to be seen.
 pub fn of(session: &Session, now: Now) -> View {
     let torrents = session.torrents.iter();
+    let torrents = torrents.filter(|torrent| !torrent.life.is_being_removed());
     let torrents: Vec<TorrentView> = torrents.map(|t| TorrentView::of(t, now)).collect();
     let torrents = sorted_by_key(torrents, |torrent| torrent.number);
     let (down, up) = (&session.down, &session.up);
@@ -225,6 +226,17 @@ impl State {
             Stage::Queued => State::Queued,
             Stage::Running if torrent.is_downloading() => State::Downloading,
             Stage::Running => State::Seeding,
+            Stage::Reopening { paused }
+            | Stage::Leaving {
+                then: Then::Reopen { paused },
+                ..
+            } => {
+                if paused {
+                    State::Paused
+                } else {
+                    State::Checking
+                }
+            }
             Stage::Leaving { .. } => State::Stopping,
             Stage::Paused | Stage::Over => State::Paused,
         }

@@ -222,6 +222,13 @@ pub enum Effect {
         /// The torrent.
         torrent: TorrentKey,
     },
+    /// A torrent that had failed is resumed: once everything of it is written and saved, its files
+    /// are closed, and it is opened as at a start: see
+    /// [`reopening`](crate::session::reopening).
+    Reopen {
+        /// The torrent.
+        torrent: TorrentKey,
+    },
     /// A torrent is to be forgotten: once everything of it is written and saved, its files are
     /// closed, and [`Session::forget`](crate::session::Session::forget) is to be called.
     Close {

@@ -23,6 +23,12 @@ pub enum Stage {
     },
     /// It is paused: by its user, or since it has stayed as long as it was to.
     Paused,
+    /// It had failed, and is resumed: its files are closed, and it is looked for in the state
+    /// folder as at a start. What is found takes its place.
+    Reopening {
+        /// It is to be paused then.
+        paused: bool,
+    },
     /// Nothing is left to do.
     Over,
 }
@@ -34,6 +40,11 @@ pub enum Then {
     End,
     /// To be paused.
     Pause,
+    /// To be opened anew after it had failed, see [`Stage::Reopening`].
+    Reopen {
+        /// It is to be paused then.
+        paused: bool,
+    },
     /// To be forgotten, with its content on disk (`data`) or without.
     Remove {
         /// Whether its content is deleted.
@@ -105,11 +116,23 @@ impl Life {
     /// Whether it has ended or is about to.
     pub fn is_ending(&self) -> bool {
         match self.stage {
-            Stage::Leaving { then, .. } => then != Then::Pause,
+            Stage::Leaving { then, .. } => matches!(then, Then::End | Then::Remove { .. }),
             Stage::Over => true,
-            Stage::Metadata | Stage::Checking | Stage::Queued | Stage::Running | Stage::Paused => {
-                false
-            }
+            Stage::Metadata
+            | Stage::Checking
+            | Stage::Queued
+            | Stage::Running
+            | Stage::Paused
+            | Stage::Reopening { .. } => false,
         }
+    }
+
+    /// Whether it is about to be forgotten.
+    pub fn is_being_removed(&self) -> bool {
+        let then = match self.stage {
+            Stage::Leaving { then, .. } => Some(then),
+            _ => None,
+        };
+        matches!(then, Some(Then::Remove { .. }))
     }
 }

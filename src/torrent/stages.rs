@@ -329,11 +329,11 @@ impl Torrent {
         let until = now + limits::FAREWELL;
         match self.life.stage {
             Stage::Over => return false,
-            // A torrent that is being paused may be ended, too, and one that ends forgotten.
+            // A torrent that is being paused may be ended, too, and one that ends removed.
             Stage::Leaving {
                 until,
                 then: before,
-            } if before == Then::Pause && then != before => {
+            } if before != then && !self.life.is_being_removed() => {
                 self.life.stage = Stage::Leaving { until, then };
                 return true;
             }
@@ -370,13 +370,16 @@ impl Torrent {
         }
         if let Stage::Leaving { until, then } = self.life.stage {
             if now >= until || self.trackers.is_idle() {
+                let torrent = self.key;
                 self.life.stage = match then {
                     Then::Pause => Stage::Paused,
+                    Then::Reopen { paused } => Stage::Reopening { paused },
                     Then::End | Then::Remove { .. } => Stage::Over,
                 };
-                if let Then::Remove { data } = then {
-                    let torrent = self.key;
-                    effects.push_back(Effect::Close { torrent, data });
+                match then {
+                    Then::Remove { data } => effects.push_back(Effect::Close { torrent, data }),
+                    Then::Reopen { .. } => effects.push_back(Effect::Reopen { torrent }),
+                    Then::End | Then::Pause => {}
                 }
             }
         }

@@ -289,7 +289,7 @@ impl Torrent {
     pub fn next_deadline(&self) -> Option<Now> {
         let mut next = sooner(self.trackers.next_deadline(), self.report_deadline());
         match self.life.stage {
-            Stage::Checking | Stage::Queued | Stage::Paused => {}
+            Stage::Checking | Stage::Queued | Stage::Paused | Stage::Reopening { .. } => {}
             Stage::Metadata => {
                 let fetch = self.fetch().and_then(MetadataFetch::next_deadline);
                 next = sooner(next, sooner(fetch, self.swarm_deadline()));

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, limits};
+use brooklet::session::{Command, State, command, view};
 use brooklet::torrent::Report;
 use brooklet::tracker::{Action, Id, Input};
 
@@ -45,11 +46,17 @@ fn answers(bench: &mut Bench, id: Id, body: &[u8]) {
     bench.turn();
 }
 
-/// One that was told to end, the connection on which it tells its tracker, and how.
-fn stopping() -> (Bench, Id, String) {
+/// A download whose tracker knows it.
+fn known() -> Bench {
     let mut bench = asking();
     let (id, _) = connection(&mut bench).expect("it is asked");
     answers(&mut bench, id, b"d8:intervali1800e5:peers0:e");
+    bench
+}
+
+/// One that was told to end, the connection on which it tells its tracker, and how.
+fn stopping() -> (Bench, Id, String) {
+    let mut bench = known();
     bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
     let (id, request) = connection(&mut bench).expect("it is told");
@@ -125,4 +132,59 @@ fn a_tracker_that_does_not_answer_at_the_end_is_not_waited_for_long() {
     assert!(bench.session.is_over());
     let aborted = |action: &Action| matches!(action, Action::Abort { id: other } if *other == id);
     assert!(bench.announces.iter().any(aborted), "{:?}", bench.announces);
+}
+
+fn does(bench: &mut Bench, command: Command) {
+    assert_eq!(
+        command::perform(&mut bench.session, command, bench.now),
+        Ok(())
+    );
+    bench.turn();
+}
+
+fn states(bench: &Bench) -> Vec<State> {
+    let torrents = view::of(&bench.session, bench.now).torrents.into_iter();
+    torrents.map(|torrent| torrent.state).collect()
+}
+
+#[test]
+fn a_torrent_that_is_removed_is_out_of_sight_while_its_tracker_is_told() {
+    let mut bench = known();
+    let (torrent, data) = (bench.torrent, false);
+    does(&mut bench, Command::Remove { torrent, data });
+    assert!(connection(&mut bench).is_some() && bench.closed.is_empty());
+    assert_eq!(states(&bench), []);
+    bench.wait(limits::FAREWELL);
+    assert_eq!(bench.closed, [(torrent, false)]);
+}
+
+#[test]
+fn a_torrent_that_has_failed_is_steered_while_its_tracker_is_told() {
+    for removes in [false, true] {
+        let mut bench = known();
+        let torrent = bench.torrent;
+        bench.session.fail(torrent, "no room".into(), bench.now);
+        bench.turn();
+        assert!(connection(&mut bench).is_some());
+        for (command, state) in [
+            (Command::Pause(torrent), State::Failed),
+            (Command::Resume(torrent), State::Checking),
+            (Command::Pause(torrent), State::Paused),
+            (Command::Resume(torrent), State::Checking),
+        ] {
+            // In whatever order: it is not opened anew before its tracker knows.
+            does(&mut bench, command);
+            let view = view::of(&bench.session, bench.now).torrents;
+            assert_eq!(view[0].state, state, "{command:?}");
+            assert_eq!(bench.reopened, [0; 0]);
+        }
+        if removes {
+            let data = true;
+            does(&mut bench, Command::Remove { torrent, data });
+            assert_eq!(states(&bench), []);
+        }
+        bench.wait(limits::FAREWELL);
+        assert_eq!(bench.reopened.len(), usize::from(!removes));
+        assert_eq!(bench.closed.len(), usize::from(removes));
+    }
 }

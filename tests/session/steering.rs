@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Bits, Duration, TorrentKey};
-use brooklet::session::{Change, Command, Refused, State, command, view};
+use brooklet::session::{Change, Command, Refused, State, command, reopening, view};
 use brooklet::torrent::Report;
 
 use crate::requests;
@@ -169,25 +169,70 @@ fn a_torrent_is_removed_with_its_content_or_without() {
     }
 }
 
-#[test]
-fn what_has_failed_is_removed_and_not_resumed() {
+fn failed() -> Bench {
     let mut bench = Bench::seeder(2);
-    let torrent = bench.torrent;
     bench
         .session
-        .fail(torrent, "content: gone".into(), bench.now);
+        .fail(bench.torrent, "content: gone".into(), bench.now);
     bench.turn();
     assert_eq!(state(&bench), State::Failed);
-    assert_eq!(
-        does(&mut bench, Command::Resume(torrent)),
-        Err(Refused::Ending)
-    );
-    let remove = Command::Remove {
-        torrent,
-        data: false,
-    };
-    assert_eq!(does(&mut bench, remove), Ok(()));
+    bench
+}
+
+#[test]
+fn what_has_failed_is_removed() {
+    let mut bench = failed();
+    let (torrent, data) = (bench.torrent, false);
+    assert_eq!(does(&mut bench, Command::Remove { torrent, data }), Ok(()));
     assert_eq!(bench.closed, [(torrent, false)]);
+    assert_eq!(bench.reopened, [0; 0]);
+}
+
+#[test]
+fn what_has_failed_is_opened_anew_when_it_is_resumed() {
+    let mut bench = failed();
+    let before = bench.torrent;
+    // It is as if it were paused, and remembers why it failed.
+    assert_eq!(does(&mut bench, Command::Pause(before)), Ok(()));
+    assert_eq!(state(&bench), State::Failed);
+    assert_eq!(bench.session.failure(before), Some("content: gone"));
+    assert_eq!(does(&mut bench, Command::Resume(before)), Ok(()));
+    assert_eq!(bench.reopened, [before]);
+    assert_eq!(states(&bench), [(1, State::Checking)], "it is shown");
+    // More of the same changes nothing but what it does then.
+    assert_eq!(does(&mut bench, Command::Pause(before)), Ok(()));
+    assert_eq!(states(&bench), [(1, State::Paused)]);
+    assert_eq!(does(&mut bench, Command::Resume(before)), Ok(()));
+    assert_eq!(states(&bench), [(1, State::Checking)]);
+    assert_eq!(bench.reopened, [before], "once");
+    bench.wait(Duration::from_secs(3600));
+    assert_eq!(bench.session.next_deadline(), None);
+    let order = bench.order();
+    let info_hash = order.info_hash;
+    assert_eq!(reopening::find(&bench.session, &info_hash), Some(before));
+    bench.session.forget(before);
+    command::number_next(&mut bench.session, 1);
+    bench.session.add(order, bench.now).unwrap();
+    bench.turn();
+    assert_eq!(states(&bench), [(1, State::Seeding)]);
+}
+
+#[test]
+fn what_fails_again_while_it_is_opened_anew_may_be_resumed_or_removed() {
+    let mut bench = failed();
+    let torrent = bench.torrent;
+    for times in 1..=2 {
+        assert_eq!(does(&mut bench, Command::Resume(torrent)), Ok(()));
+        assert_eq!(bench.reopened.len(), times);
+        bench.session.fail(torrent, "again".into(), bench.now);
+        bench.turn();
+        assert_eq!(state(&bench), State::Failed);
+    }
+    assert_eq!(bench.session.failure(torrent), Some("again"));
+    assert_eq!(does(&mut bench, Command::Resume(torrent)), Ok(()));
+    let data = true;
+    assert_eq!(does(&mut bench, Command::Remove { torrent, data }), Ok(()));
+    assert_eq!(bench.closed, [(torrent, true)]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use brooklet::base::{
     Totals, limits,
 };
 use brooklet::peer::{Local, Segment};
-use brooklet::session::{Config, Session};
+use brooklet::session::{Config, Session, reopening};
 use brooklet::torrent::{Effect, Order, Progress, Report, Snapshot, Source, Stay, Then, Us};
 use brooklet::tracker::{Action, Families};
 use brooklet::wire::lsd::Search;
@@ -63,6 +63,8 @@ pub struct Bench {
     pub traced: Vec<(SocketAddr, bool, String)>,
     /// Torrents that were to be forgotten, and whether with their content.
     pub closed: Vec<(TorrentKey, bool)>,
+    /// Torrents that are to be opened anew.
+    pub reopened: Vec<TorrentKey>,
     /// What it wants of trackers.
     pub announces: Vec<Action>,
     /// The time.
@@ -159,6 +161,7 @@ impl Bench {
             finds: Vec::new(),
             keeps: 0,
             closed: Vec::new(),
+            reopened: Vec::new(),
             announces: Vec::new(),
             now: Now::default(),
             peers: BTreeMap::new(),
@@ -355,6 +358,10 @@ impl Bench {
                     Effect::Close { torrent, data } => {
                         self.closed.push((torrent, data));
                         self.session.forget(torrent);
+                    }
+                    Effect::Reopen { torrent } => {
+                        self.reopened.push(torrent);
+                        reopening::begin(&mut self.session, torrent, self.now);
                     }
                     Effect::Rest { .. } => self.rests += 1,
                     Effect::Sleep { torrent } => self.drowsy.push(torrent),

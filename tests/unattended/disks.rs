@@ -89,11 +89,76 @@ fn a_full_disk_of_one_torrent_stops_that_one_only() {
     torrents[1]
         .content
         .assert_in(&run.folder().join("downloads"));
-    // What has failed can be removed, and what was written of it goes.
+    // It keeps nobody from steering the others, and is what it was.
+    assert_eq!(run.says(&["pause", "all"]), "");
+    assert_eq!(states(&run), ["failed", "paused"]);
+    let advice = "(mend what is said, then: brooklet resume 1)";
+    assert!(run.says(&["status", "1"]).contains(advice), "{words}");
+    // As long as there is no room it fails again.
+    assert_eq!(run.says(&["resume", "all"]), "");
+    wait("they do not end", || states(&run) == ["failed", "seeding"]);
+    room.run("mount -o remount,size=8m \"$1\"");
+    assert_eq!(run.says(&["resume", "1"]), "");
+    assert_ne!(states(&run)[0], "failed", "it is shown at every moment");
+    wait("it is not whole", || states(&run) == ["seeding"; 2]);
+    torrents[0].content.assert_in(&room.inside);
+    // What lies there goes with it, before the command ends.
     run.says(&["remove", "1", "--data"]);
-    wait("it is there yet", || {
-        fs::read_dir(&room.inside).unwrap().count() == 0 && run.torrents().len() == 1
+    assert_eq!(fs::read_dir(&room.inside).unwrap().count(), 0);
+    assert_eq!(run.torrents().len(), 1);
+}
+
+#[test]
+fn a_torrent_that_cannot_be_opened_at_the_start_is_shown_and_resumed_or_removed() {
+    let mut run = Run::start();
+    let torrents = [one("a", 100_000, 1), one("b", 100_000, 2)];
+    for torrent in &torrents {
+        let place = run.dir.folder(format!("of-{}", torrent.content.name));
+        let path = run.dir.join("some.torrent");
+        torrent.write(&path, &[]);
+        let (place, path) = (place.to_str().unwrap(), path.to_str().unwrap());
+        run.says(&["add", "-d", place, path]);
+    }
+    run.says(&["pause", "2"]);
+    run.child.kill();
+    let places = ["of-a", "of-b"].map(|name| run.dir.join(name));
+    for place in &places {
+        fs::remove_dir(place).unwrap();
+        fs::write(place, "a file").unwrap();
+    }
+    run.child = Run::begin(&run.folder(), &[]);
+    wait("they are not shown", || run.torrents().len() == 2);
+    let torrents = run.until(&["failed"]);
+    let shown: Vec<(u64, &str)> = torrents
+        .iter()
+        .map(|it| (it.get("number").count(), it.get("name").text()))
+        .collect();
+    assert_eq!(shown, [(1, "a"), (2, "b")]);
+    assert!(
+        torrents[0]
+            .get("error")
+            .text()
+            .contains("of-a: it is not a folder")
+    );
+    run.says(&["resume", "all"]);
+    run.until(&["failed"]);
+    places
+        .iter()
+        .for_each(|place| fs::remove_file(place).unwrap());
+    run.says(&["resume", "1"]);
+    wait("it does not go on", || {
+        run.torrents()[0].get("state").text() == "downloading"
     });
+    // The other one is paused, and that holds after a kill.
+    run.says(&["pause", "2"]);
+    run.child.kill();
+    run.child = Run::begin(&run.folder(), &[]);
+    wait("it does not go on", || {
+        let state = |it: &super::support::json::Json| it.get("state").text().to_string();
+        run.torrents().iter().map(state).collect::<Vec<_>>() == ["downloading", "paused"]
+    });
+    run.says(&["remove", "1", "2", "--data"]);
+    assert_eq!(run.torrents(), []);
 }
 
 #[test]

@@ -111,7 +111,8 @@ Examples:
 pub const RESUME: &str = "\
 Usage: brooklet resume [OPTION]... N...|all
 
-Lets paused torrents go on. N is a number that brooklet status prints.
+Lets paused torrents go on, and opens those anew that have failed: brooklet
+status N says what to mend before. N is a number that brooklet status prints.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
   -h, --help  print this help
@@ -124,8 +125,8 @@ Example:
 pub const REMOVE: &str = "\
 Usage: brooklet remove [OPTION]... N...
 
-Forgets torrents. Their content stays where it is, unless --data is given. N is
-a number that brooklet status prints.
+Forgets torrents. Their content stays where it is, unless --data is given: the
+command ends once it is deleted. N is a number that brooklet status prints.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
       --data  delete the content, too

@@ -173,6 +173,9 @@ impl Torrent<'_> {
         line("state", format!("{}{stalled}", self.state()));
         if self.count("error") != 0 {
             line("error", printable(self.text("error_string")).into_owned());
+            let number = self.count("id");
+            let advice = format!("(mend what is said, then: brooklet resume {number})");
+            line("", advice);
         }
         if let Some(search) = self.search() {
             let (found, with_it) = (search.count("peers_found"), search.count("peers_with_it"));

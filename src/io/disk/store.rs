@@ -377,12 +377,19 @@ impl Store {
         let id = self.ids.get_mut(torrent).and_then(Option::take);
         let Some(id) = id else {
             let unsaved = None;
-            self.closed.push_back(Closed { info_hash, unsaved });
+            if !self.is_closing(&info_hash) {
+                self.closed.push_back(Closed { info_hash, unsaved });
+            }
             return;
         };
         self.entries[id].closing = Some(None);
         self.active.insert(id);
         self.go_on();
+    }
+
+    fn is_closing(&self, info_hash: &InfoHash) -> bool {
+        let mut entries = self.active.iter().map(|&id| &self.entries[id]);
+        entries.any(|it| it.closing.is_some() && it.content.info_hash() == *info_hash)
     }
 
     /// How many torrents are being saved, or wait for that.

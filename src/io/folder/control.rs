@@ -9,12 +9,12 @@ use mio::Registry;
 use mio::event::Event;
 
 use super::records::Version;
-use crate::base::{Now, limits};
+use crate::base::{InfoHash, Now, limits};
 use crate::io::clock;
 use crate::io::net::{ClientKey, Incoming, Server};
 use crate::io::tokens;
 use crate::rpc::{About, Add, Added, Exchange, Memory, Step, Trouble, World};
-use crate::session::{Refused, Session, command, view};
+use crate::session::{Command, Refused, Session, command, view};
 
 /// What is said where a request is not read.
 const TOO_LONG: &str = "the request is too long";
@@ -22,9 +22,6 @@ const TOO_LONG: &str = "the request is too long";
 /// Saves what a command has changed. `Some`: the version with which [`Control::on_kept`] is called
 /// when that is on disk; `None`: nothing is to be saved.
 pub type Keep<'a> = &'a mut dyn FnMut(&mut Session) -> Option<Version>;
-
-/// What became of commands.
-type Outcomes = Vec<Result<(), Refused>>;
 
 /// Names a torrent that is to be added.
 pub type Ticket = u64;
@@ -39,11 +36,22 @@ pub struct Control {
     adds: VecDeque<(Ticket, Add)>,
     /// Exchanges that wait for their torrent to be added.
     waiting: Vec<(Ticket, ClientKey, Exchange)>,
-    /// Exchanges that wait for what they have changed to be kept, and what became of their
-    /// commands.
-    unkept: Vec<(Version, ClientKey, Exchange, Outcomes)>,
+    unkept: Vec<Unkept>,
     /// Torrents that were to be added so far.
     tickets: Ticket,
+}
+
+/// An exchange that waits for what it has changed to be kept.
+#[derive(Debug)]
+struct Unkept {
+    /// All of it is kept with this version.
+    version: Version,
+    client: ClientKey,
+    exchange: Exchange,
+    /// What is not done of what it asked for, and why: a line each.
+    refused: Vec<String>,
+    /// The torrents whose content it had deleted: it waits for that, too.
+    going: Vec<InfoHash>,
 }
 
 impl Control {
@@ -84,16 +92,26 @@ impl Control {
         self.server.sweep(registry, now);
     }
 
-    /// All changes up to this version are on disk: the clients that made them are answered.
+    /// Takes note of which torrents that clients had deleted do not go any more, as `goes` says,
+    /// and of what could not be deleted of them.
+    pub fn on_deleted(&mut self, goes: impl Fn(&InfoHash) -> bool, failed: &[(InfoHash, String)]) {
+        for waiting in &mut self.unkept {
+            let own = failed.iter().filter(|(it, _)| waiting.going.contains(it));
+            waiting.refused.extend(own.map(|(_, why)| why.clone()));
+            waiting.going.retain(&goes);
+        }
+    }
+
+    /// All changes up to this version are on disk: the clients that made them are answered, once
+    /// what they had deleted is gone.
     pub fn on_kept(&mut self, kept: Version, session: &mut Session, keep: Keep<'_>, now: Now) {
-        let (told, later) = std::mem::take(&mut self.unkept)
-            .into_iter()
-            .partition(|(version, ..)| *version <= kept);
+        let is_done = |it: &Unkept| it.version <= kept && it.going.is_empty();
+        let unkept = std::mem::take(&mut self.unkept).into_iter();
+        let (told, later): (Vec<Unkept>, _) = unkept.partition(is_done);
         self.unkept = later;
-        let told: Vec<(Version, ClientKey, Exchange, Outcomes)> = told;
-        for (_, client, mut exchange, outcomes) in told {
-            exchange.performed(&outcomes);
-            self.go_on(client, exchange, session, keep, now);
+        for mut told in told {
+            told.exchange.performed(&told.refused);
+            self.go_on(told.client, told.exchange, session, keep, now);
         }
     }
 
@@ -152,13 +170,19 @@ impl Control {
             };
             match exchange.next(&mut self.memory, world) {
                 Step::Command(commands) => {
-                    let perform = |command| command::perform(session, command, now);
-                    let outcomes: Outcomes = commands.into_iter().map(perform).collect();
-                    if let Some(version) = keep(session) {
-                        self.unkept.push((version, client, exchange, outcomes));
+                    let done = perform(&commands, session, now);
+                    let version = keep(session);
+                    if version.is_some() || !done.going.is_empty() {
+                        self.unkept.push(Unkept {
+                            version: version.unwrap_or_default(),
+                            client,
+                            exchange,
+                            refused: done.refused,
+                            going: done.going,
+                        });
                         return;
                     }
-                    exchange.performed(&outcomes);
+                    exchange.performed(&done.refused);
                 }
                 Step::Add(add) => {
                     self.tickets += 1;
@@ -173,4 +197,33 @@ impl Control {
             }
         }
     }
+}
+
+/// What became of commands.
+#[derive(Debug, Default)]
+struct Done {
+    /// What is not done, and why: a line each. A torrent that is gone is left out.
+    refused: Vec<String>,
+    /// The torrents whose content is being deleted.
+    going: Vec<InfoHash>,
+}
+
+/// Performs commands in this order.
+fn perform(commands: &[Command], session: &mut Session, now: Now) -> Done {
+    let mut done = Done::default();
+    for &command in commands {
+        let torrent = command
+            .torrent()
+            .and_then(|torrent| session.torrent(torrent));
+        let name = torrent.map(|it| (it.life.number, it.order.name.clone(), it.order.info_hash));
+        match (command::perform(session, command, now), name) {
+            (Err(Refused::Ending), Some((number, name, _))) => {
+                let line = format!("{number}, {name}: it is being stopped");
+                done.refused.push(line);
+            }
+            (Ok(()), Some((.., info_hash))) if command.deletes() => done.going.push(info_hash),
+            _ => {}
+        }
+    }
+    done
 }

@@ -5,18 +5,19 @@ use std::path::PathBuf;
 
 use super::brought::Brought;
 use super::chosen::Limits;
-use super::library::Library;
+use super::library::{Library, Opening};
+use super::offers::Answer;
 use super::on_complete::Subject;
 use super::record::Record;
 use super::records::Version;
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey};
 use crate::io::claims::Taken;
-use crate::io::disk::places;
+use crate::io::disk::{DiskError, Store, places};
 use crate::io::merging;
 use crate::io::setup::Setup;
-use crate::rpc::{Added, Merged};
-use crate::session::{Session, command};
+use crate::rpc::{Added, Merged, Trouble};
+use crate::session::{Session, command, reopening, view};
 use crate::torrent::{Stay, Torrent};
 use crate::wire::Metainfo;
 use crate::wire::magnet;
@@ -54,6 +55,43 @@ impl Library {
         let complete = true;
         self.records.set(info_hash, Record { complete, ..record });
         subject
+    }
+
+    /// A torrent that was brought is kept in the folder, or cannot be.
+    pub(super) fn on_kept(
+        &mut self,
+        opening: Opening,
+        written: Result<(), DiskError>,
+        store: &mut Store,
+        session: &mut Session,
+        now: Now,
+    ) -> Option<Answer> {
+        let Opening { setup, torrent, .. } = &opening;
+        let info_hash = setup.metainfo.info_hash;
+        match (written, *torrent) {
+            (Err(error), Some(torrent)) => {
+                if Library::is_linked(session, torrent, &info_hash) {
+                    session.fail(torrent, error.to_string(), now);
+                }
+            }
+            (Err(error), None) => {
+                self.claims.release(&info_hash);
+                let outcome = Err(Trouble::Failed(error.to_string()));
+                return opening.asker.map(|asker| (asker, outcome));
+            }
+            // It was removed meanwhile.
+            (Ok(()), Some(torrent)) if !Library::is_linked(session, torrent, &info_hash) => {
+                if view::find(session, &info_hash).is_none() {
+                    let erased = self.eraser.erase(info_hash, setup.dir.clone(), false);
+                    erased.unwrap_or_else(|why| session.warn(None, why));
+                }
+            }
+            (Ok(()), _) if setup.origin.wanted.is_some() => {
+                return self.begin_linked(opening, session, now);
+            }
+            (Ok(()), _) => self.open(opening, store),
+        }
+        None
     }
 
     /// Takes note of what a torrent does now.
@@ -162,6 +200,12 @@ impl Library {
         begin: impl FnOnce(&mut Session) -> Option<TorrentKey>,
         now: Now,
     ) -> Option<TorrentKey> {
+        if let Some(before) = reopening::find(session, &info_hash) {
+            // What was changed of it meanwhile holds.
+            let changed = self.records.get(&info_hash).cloned();
+            record = changed.unwrap_or(record);
+            session.forget(before);
+        }
         if record.number == 0 {
             record.number = self.records.next_number();
         }

@@ -24,12 +24,12 @@ use super::whole::Whole;
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::by_url::{self, Access};
 use crate::io::claims::Claims;
+use crate::io::disk::store::Closed;
 use crate::io::disk::threads::opening::Outcome;
-use crate::io::disk::{DiskError, Store, state};
+use crate::io::disk::{Store, state};
 use crate::io::setup::Setup;
 use crate::rpc::{Add, Added, Source, Trouble};
-use crate::session::{Session, sleep, view};
-use crate::torrent::{Stage, Then};
+use crate::session::{Session, reopening, sleep, view};
 use crate::wire::magnet::Link;
 
 /// Torrents of the folder whose files are opened at the same time.
@@ -51,9 +51,11 @@ pub struct Library {
     pub(super) writing: SortedMap<keeper::Ticket, Opening>,
     pub(super) keeper: Keeper,
     fetches: UrlFetches,
-    eraser: Eraser,
+    pub(super) eraser: Eraser,
     /// Torrents that are to be added once others have come or gone.
     waiting: Vec<Offer>,
+    /// What could not be deleted lately of torrents that were removed.
+    pub(super) undeleted: Vec<(InfoHash, String)>,
     /// Torrents that the folder had at the start and its list had not: the client that added them
     /// may not know that they are there.
     pub(super) unlisted: SortedSet<InfoHash>,
@@ -72,6 +74,8 @@ pub(super) struct Opening {
     pub(super) record: Record,
     /// The session has it, since its link was known before.
     pub(super) torrent: Option<TorrentKey>,
+    /// The session has it, and what is found takes its place.
+    pub(super) is_again: bool,
 }
 
 impl Library {
@@ -96,6 +100,7 @@ impl Library {
             opening: SortedMap::new(),
             opened: 0,
             waiting: Vec::new(),
+            undeleted: Vec::new(),
             unlisted: SortedSet::new(),
             linked: SortedMap::new(),
             hosts: Hosts::default(),
@@ -125,10 +130,7 @@ impl Library {
             let Some(path) = self.unopened.pop_front() else {
                 return self.claims.look_again();
             };
-            match Brought::read(&path) {
-                Ok(brought) => self.take_up(brought, store, session, now),
-                Err(trouble) => self.take_damaged(&path, &trouble.text(), (store, session), now),
-            }
+            self.take_file(&path, store, session, now);
         }
     }
 
@@ -152,6 +154,7 @@ impl Library {
         });
         self.records.set(info_hash, record.clone());
         let removing = record.removing;
+        let again = reopening::find(session, &info_hash);
         let setup = self.prepare(brought, &record);
         match (self.claim(&setup), removing) {
             (_, Some(data)) => {
@@ -165,6 +168,7 @@ impl Library {
                     setup,
                     record,
                     torrent: None,
+                    is_again: again.is_some(),
                 };
                 if opening.setup.origin.wanted.is_some() {
                     self.begin_linked(opening, session, now);
@@ -172,7 +176,10 @@ impl Library {
                     self.open(opening, store);
                 }
             }
-            (Err(why), None) => session.warn(None, why),
+            (Err(why), None) => match again {
+                Some(torrent) => session.fail(torrent, why, now),
+                None => session.warn(None, why),
+            },
         }
     }
 
@@ -239,6 +246,7 @@ impl Library {
             setup,
             record,
             torrent: None,
+            is_again: false,
         };
         let path = self.kept_at(&info_hash, ending);
         self.writing.insert(self.keeper.write(path, text), opening);
@@ -262,17 +270,14 @@ impl Library {
                 .chain(self.writing.values())
                 .any(comes)
             || self.goes(&info_hash, session)
+            || view::find(session, &info_hash).is_some_and(reopening::is_under_way)
             || holder.is_some_and(|holder| self.goes(&holder, session))
     }
 
-    /// Whether a torrent is on its way out.
-    fn goes(&self, info_hash: &InfoHash, session: &Session) -> bool {
-        let stage = view::find(session, info_hash).map(|torrent| torrent.life.stage);
-        let leaves = match stage {
-            Some(Stage::Leaving { then, .. }) => matches!(then, Then::Remove { .. }),
-            _ => false,
-        };
-        leaves || self.eraser.has(info_hash)
+    /// Whether a torrent is on its way out, what is kept of it included.
+    pub fn goes(&self, info_hash: &InfoHash, session: &Session) -> bool {
+        let torrent = view::find(session, info_hash);
+        torrent.is_some_and(|it| it.life.is_being_removed()) || self.eraser.has(info_hash)
     }
 
     /// Goes on with torrents whose files were opened or closed. Answers come back.
@@ -298,8 +303,13 @@ impl Library {
         }
         self.load_some(store, session, now);
         let (version, kept) = self.records.versions();
-        while let Some(closed) = store.next_closed() {
-            self.eraser.on_closed(closed.info_hash, version);
+        while let Some(Closed { info_hash, .. }) = store.next_closed() {
+            if reopening::find(session, &info_hash).is_some() {
+                self.reopen(&info_hash, (store, session), now);
+                moved = true;
+            } else {
+                self.eraser.on_closed(info_hash, version);
+            }
         }
         for why in self.eraser.begin(kept) {
             session.warn(None, why);
@@ -307,6 +317,7 @@ impl Library {
         while let Some((info_hash, errors)) = self.eraser.next_erased() {
             for error in errors {
                 session.warn(None, error.to_string());
+                self.undeleted.push((info_hash, error.to_string()));
             }
             let paths = ["torrent", "magnet"].map(|ending| self.kept_at(&info_hash, ending));
             if paths.iter().all(|path| fs::symlink_metadata(path).is_err()) {
@@ -323,41 +334,6 @@ impl Library {
         answers
     }
 
-    /// A torrent that was brought is kept in the folder, or cannot be.
-    fn on_kept(
-        &mut self,
-        opening: Opening,
-        written: Result<(), DiskError>,
-        store: &mut Store,
-        session: &mut Session,
-        now: Now,
-    ) -> Option<Answer> {
-        let Opening { setup, torrent, .. } = &opening;
-        let info_hash = setup.metainfo.info_hash;
-        match (written, *torrent) {
-            (Err(error), Some(torrent)) => {
-                if Library::is_linked(session, torrent, &info_hash) {
-                    session.fail(torrent, error.to_string(), now);
-                }
-            }
-            (Err(error), None) => {
-                self.claims.release(&info_hash);
-                let outcome = Err(Trouble::Failed(error.to_string()));
-                return opening.asker.map(|asker| (asker, outcome));
-            }
-            // It was removed meanwhile.
-            (Ok(()), Some(torrent)) if !Library::is_linked(session, torrent, &info_hash) => {
-                let erased = self.eraser.erase(info_hash, setup.dir.clone(), false);
-                erased.unwrap_or_else(|why| session.warn(None, why));
-            }
-            (Ok(()), _) if setup.origin.wanted.is_some() => {
-                return self.begin_linked(opening, session, now);
-            }
-            (Ok(()), _) => self.open(opening, store),
-        }
-        None
-    }
-
     /// A torrent is forgotten, and its files are being closed: they are deleted afterwards.
     pub fn on_removed(&mut self, info_hash: InfoHash, data: bool) {
         self.linked.remove(&info_hash);
@@ -365,7 +341,7 @@ impl Library {
         self.eraser.expect(info_hash, dir, data);
     }
 
-    fn open(&mut self, opening: Opening, store: &mut Store) {
+    pub(super) fn open(&mut self, opening: Opening, store: &mut Store) {
         self.opened += 1;
         store.open(self.opened, opening.setup.request());
         self.opening.insert(self.opened, opening);
@@ -385,6 +361,7 @@ impl Library {
             setup,
             record,
             torrent,
+            is_again,
         } = self.opening.remove(&key)?;
         for warning in outcome.warnings {
             session.warn(None, warning);
@@ -397,13 +374,17 @@ impl Library {
             return None;
         }
         let (info_hash, dir) = (setup.metainfo.info_hash, setup.dir.clone());
+        if is_again && reopening::find(session, &info_hash).is_none() {
+            // It was removed meanwhile.
+            return None;
+        }
         let opened = match outcome.result {
             Ok(opened) => opened,
             Err(why) => {
                 // One that was just brought is not kept; one that was there may be the disk's
-                // fault, and is tried again at the next start.
+                // fault, and may be resumed.
                 let Some(asker) = asker else {
-                    session.warn(None, why);
+                    self.begin_failed(&setup, record, why, session, now);
                     return None;
                 };
                 if let Err(why) = self.eraser.erase(info_hash, dir, false) {

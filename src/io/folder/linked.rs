@@ -15,7 +15,7 @@ use crate::io::disk::{Store, state};
 use crate::io::setup::Setup;
 use crate::io::{merging, pending};
 use crate::rpc::{Merged, Trouble};
-use crate::session::{Session, command, extending, view};
+use crate::session::{Session, command, extending, reopening, view};
 use crate::wire::Metainfo;
 use crate::wire::magnet::{self, Link};
 
@@ -40,6 +40,64 @@ impl Library {
         self.linked.insert(link.info_hash, link);
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))
+    }
+
+    /// Takes up what lies in this file of the folder.
+    pub(super) fn take_file(
+        &mut self,
+        path: &Path,
+        store: &mut Store,
+        session: &mut Session,
+        now: Now,
+    ) {
+        match Brought::read(path) {
+            Ok(brought) => self.take_up(brought, store, session, now),
+            Err(trouble) => self.take_damaged(path, &trouble.text(), (store, session), now),
+        }
+    }
+
+    /// The files of a torrent are closed that has failed and is resumed: it is taken up as at a
+    /// start.
+    pub(super) fn reopen(
+        &mut self,
+        info_hash: &InfoHash,
+        (store, session): (&mut Store, &mut Session),
+        now: Now,
+    ) {
+        self.claims.release(info_hash);
+        self.linked.remove(info_hash);
+        let [torrent, link] = ["torrent", "magnet"].map(|it| self.kept_at(info_hash, it));
+        let path = if torrent.exists() || !link.exists() {
+            torrent
+        } else {
+            link
+        };
+        self.take_file(&path, store, session, now);
+    }
+
+    /// A torrent of the folder cannot be opened: it is shown as one that has failed, and may be
+    /// resumed.
+    pub(super) fn begin_failed(
+        &mut self,
+        setup: &Setup,
+        record: Record,
+        why: String,
+        session: &mut Session,
+        now: Now,
+    ) {
+        let info_hash = setup.metainfo.info_hash;
+        if let Some(torrent) = reopening::find(session, &info_hash) {
+            return session.fail(torrent, why, now);
+        }
+        let link = Link {
+            name: Some(setup.metainfo.name.clone()),
+            ..Link::bare(info_hash)
+        };
+        let setup = self.setup.of_link(link.clone(), setup.dir.clone());
+        let begin = |session: &mut Session| pending::begin(&setup, &link, session, now).ok();
+        if let Some(torrent) = self.enrol((info_hash, record), session, begin, now) {
+            session.fail(torrent, why, now);
+        }
     }
 
     /// A torrent of the folder, or its link, cannot be read: the name of its file says which it is,
@@ -124,6 +182,7 @@ impl Library {
             setup,
             record,
             torrent: None,
+            is_again: false,
         })
     }
 

@@ -151,8 +151,10 @@ impl Records {
                 record.paused = false;
             }
             Stage::Paused => record.paused = true,
+            Stage::Reopening { paused } => record.paused = paused,
             Stage::Leaving { then, .. } => match then {
                 Then::Pause => record.paused = true,
+                Then::Reopen { paused } => record.paused = paused,
                 Then::Remove { data } => record.removing = Some(data),
                 Then::End => {}
             },

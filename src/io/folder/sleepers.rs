@@ -87,7 +87,7 @@ pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now:
         } = reopened;
         // It may have been removed meanwhile, and its key be another's.
         let found = session.torrent(torrent);
-        let found = found.filter(|it| it.order.info_hash == info_hash && it.content.is_none());
+        let found = found.filter(|it| it.order.info_hash == info_hash && it.life.waking);
         let Some(sleeper) = found else { continue };
         // The warnings on one that was not checked yet were told when it was opened.
         let is_unsaid = sleeper.life.unchecked.is_none();

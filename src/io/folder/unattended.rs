@@ -131,6 +131,9 @@ impl Unattended {
         let mut answers = self.library.turn(store, session, now);
         sleepers::wake_up(&self.library, store, session, now);
         self.look(&mut answers, session, now);
+        let failed = std::mem::take(&mut self.library.undeleted);
+        let goes = |info_hash: &InfoHash| self.library.goes(info_hash, session);
+        self.control.on_deleted(goes, &failed);
         let kept = self.library.versions().1;
         let library = &mut self.library;
         let keep = &mut |session: &mut Session| note_all(library, session);

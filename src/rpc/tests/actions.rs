@@ -43,12 +43,17 @@ fn actions_become_commands() {
             data: true
         }]
     );
-    run.refusal = Err(Refused::Unknown);
     assert!(run.answer(text).contains("success"));
-    run.refusal = Err(Refused::Ending);
+    let line = |number| format!("{number}, n: it is being stopped");
+    run.refused = vec![line(2)];
     assert_eq!(
         run.answer(text),
-        r#"{"arguments":{},"result":"torrent: it is being stopped or has failed"}"#
+        r#"{"arguments":{},"result":"2, n: it is being stopped"}"#
+    );
+    run.refused = (2..5).map(line).collect();
+    assert_eq!(
+        run.answer(text),
+        r#"{"arguments":{},"result":"2, n: it is being stopped (and 2 more)"}"#
     );
 }
 

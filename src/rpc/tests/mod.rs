@@ -8,9 +8,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::base::{Duration, InfoHash, Now, Totals, limits};
-use crate::session::{
-    Change, Command, PeerView, Rates, Refused, State, TorrentView, View, WaysView,
-};
+use crate::session::{Change, Command, PeerView, Rates, State, TorrentView, View, WaysView};
 use crate::torrent::Progress;
 use crate::tracker::{Counts, Last, Next, TrackerView};
 use crate::wire::json::{Json, read};
@@ -99,7 +97,7 @@ struct Run {
     now: Now,
     commands: Vec<Command>,
     adds: Vec<Add>,
-    refusal: Result<(), Refused>,
+    refused: Vec<String>,
     added: Result<Added, Trouble>,
 }
 
@@ -118,7 +116,7 @@ impl Run {
             now: Now::from_micros(1_000_000),
             commands: Vec::new(),
             adds: Vec::new(),
-            refusal: Ok(()),
+            refused: Vec::new(),
             added: Ok(added),
         }
     }
@@ -154,7 +152,7 @@ impl Run {
             match exchange.next(&mut self.memory, world) {
                 Step::Answer(answer) => return answer,
                 Step::Command(commands) => {
-                    exchange.performed(&vec![self.refusal; commands.len()]);
+                    exchange.performed(&self.refused);
                     self.commands.extend(commands);
                 }
                 Step::Add(add) => {

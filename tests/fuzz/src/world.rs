@@ -257,6 +257,7 @@ impl World {
                 Effect::Wake { .. } => unreachable!("no torrent sleeps"),
                 Effect::ReadMetadata { .. } => panic!("nothing of metadata is offered"),
                 Effect::Close { torrent, .. } => self.session.forget(torrent),
+                Effect::Reopen { .. } => unreachable!("nobody resumes what has failed"),
             }
         }
     }

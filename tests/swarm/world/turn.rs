@@ -201,6 +201,7 @@ impl World {
                     let event = Event::Awake(n, self.nodes[n].run, torrent);
                     self.queue.push(self.now + takes, event);
                 }
+                Effect::Reopen { .. } => unreachable!("nobody resumes what has failed"),
                 Effect::Close { torrent, .. } => {
                     self.nodes[n].shares[torrent].forgotten = true;
                     session.forget(torrent);
