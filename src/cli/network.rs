@@ -2,11 +2,14 @@
 //! them, too.
 
 /// Without their dashes.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 15] = [
     "port",
     "bind",
     "peer",
     "max-peers",
+    "memory",
+    "down",
+    "up",
     "no-trackers",
     "allow-local",
     "no-dht",

@@ -227,18 +227,8 @@ pub fn find_content(
 /// # Errors
 /// A pattern that chooses none is a slip of the keyboard.
 pub fn selected(patterns: &[String], metainfo: &Metainfo) -> Result<Option<Vec<usize>>, Failure> {
-    if patterns.is_empty() {
-        return Ok(None);
-    }
-    let mut chosen = Vec::new();
-    for pattern in patterns {
-        let files = select::choose(pattern, &metainfo.files);
-        let failure = |why| Failure::usage(format!("--files {why}: see brooklet show"));
-        chosen.extend(files.map_err(failure)?);
-    }
-    chosen.sort_unstable();
-    chosen.dedup();
-    Ok(Some(chosen))
+    let chosen = select::choose_all(patterns, &metainfo.files);
+    chosen.map_err(|why| Failure::usage(format!("--files {why}: see brooklet show")))
 }
 
 /// Why an argument is no path, and what to do.

@@ -1,13 +1,15 @@
 //! `run`: many torrents in one process, without a terminal.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use lexopt::{Arg, Parser};
 use log::LevelFilter;
 
 use super::units::Bytes;
 use super::values::{self, Value};
-use super::{Failure, help, usage};
+use super::{Failure, events, help, usage};
 use crate::base::SortedMap;
 use crate::io::folder::{Settings, Whole, Wishes};
 use crate::io::{Ending, logging, signal};
@@ -28,20 +30,45 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let (wishes, wrong) = Wishes::read(&folder, line, read_lines);
     logging::init(wishes.settings().level.unwrap_or(LEVEL));
     wrong.iter().for_each(|line| log::warn!("{line}"));
+    let mut json = wishes.settings().json.is_some();
     let setup = Whole::new(folder, wishes);
-    let mut names = SortedMap::new();
-    match crate::io::run_folder(setup, &mut |torrent, report| {
+    let (mut names, mut hashes) = (SortedMap::new(), SortedMap::new());
+    let ending = crate::io::run_folder(setup, &mut |torrent, report| {
         if let (Some(torrent), Report::Start { name, .. }) = (torrent, &report) {
             names.insert(torrent, name.clone().into_boxed_str());
         }
         let name = torrent.and_then(|torrent| names.get(&torrent));
         let subject = name.map_or(String::new(), |name| format!("{name}: "));
         log(&subject, &report);
+        if json {
+            if let (Some(torrent), Report::Start { info_hash, .. }) = (torrent, &report) {
+                hashes.insert(torrent, *info_hash);
+            }
+            let info_hash = torrent.and_then(|torrent| hashes.get(&torrent));
+            let event = events::event(&report, info_hash.copied(), SystemTime::now());
+            send(&mut json, event);
+        }
         Ok(())
-    }) {
+    });
+    match ending {
         Ending::Done => Ok(()),
         Ending::Signal(signal) => Err(Failure::silent(128 + signal as u8)),
-        Ending::Failed(message) => Err(Failure::failed(message)),
+        Ending::Failed(message) => {
+            send(&mut json, Some(events::error(&message, SystemTime::now())));
+            Err(Failure::failed(message))
+        }
+    }
+}
+
+/// Prints an event, if events are wanted. Torrents go on when nobody takes them any more.
+fn send(wanted: &mut bool, event: Option<String>) {
+    let Some(line) = event.filter(|_| *wanted) else {
+        return;
+    };
+    let mut out = io::stdout().lock();
+    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
+        *wanted = false;
+        log::warn!("{}: no more events are printed", super::unwritten(error));
     }
 }
 
@@ -76,6 +103,7 @@ fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<()
         "-d" | "--dir" => settings.dir = Some(value.path()?),
         "-p" | "--port" => settings.port = Some(value.read(values::port)?),
         "--bind" => settings.bind = Some(value.read(values::address)?),
+        "--peer" => settings.handling.peers.push(value.read(values::peer)?),
         "--max-peers" => settings.max_peers = Some(value.read(values::max_peers)?),
         "--memory" => settings.memory = Some(value.read(values::memory)?),
         "--down" => settings.down = Some(value.read(values::rate)?),
@@ -90,6 +118,14 @@ fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<()
         "--no-lsd" => settings.no_lsd = Some(()),
         "--dht-node" => settings.dht_nodes.push(value.read(values::peer)?),
         "--allow-local" => settings.allow_local = Some(()),
+        "--files" => settings.handling.files.push(value.text()?),
+        "--sequential" => settings.handling.sequential = Some(()),
+        "--timeout" => settings.handling.timeout = Some(value.read(values::patience)?),
+        "--state" => settings.handling.state = Some(value.path()?),
+        "--recheck" => settings.handling.recheck = Some(()),
+        "--overwrite" => settings.handling.overwrite = Some(()),
+        "--trace" => return Err(Failure::usage("--trace: not there yet")),
+        "--json" => settings.json = Some(()),
         "-q" | "--quiet" => settings.level = Some(LevelFilter::Error),
         "-v" | "--verbose" => {
             let less = settings.level.unwrap_or(LEVEL) < LevelFilter::Info;
@@ -199,7 +235,8 @@ fn log(of: &str, report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::limits;
+    use crate::base::{Duration, limits};
+    use crate::io::folder::Handling;
     use crate::torrent::Stay;
 
     fn read(line: &[&str]) -> Result<Option<(Whole, LevelFilter)>, String> {
@@ -262,6 +299,34 @@ mod tests {
             time: None,
         };
         assert_eq!((setup.stay, level), (until_stopped, LevelFilter::Warn));
+    }
+
+    #[test]
+    fn the_options_of_get_and_seed_are_taken_in_the_file_too() {
+        let text = "peer [::1]:7\npeer a:8\nfiles *.txt\nfiles 2\nsequential\ntimeout 5\n\
+                    state s\nrecheck\noverwrite\njson\n";
+        let (settings, wrong) = read_lines(Path::new("d/config"), text);
+        assert_eq!(wrong, [""; 0]);
+        let peers = [("::1", 7), ("a", 8)].map(|(host, port)| (String::from(host), port));
+        let right = Handling {
+            peers: peers.to_vec(),
+            files: ["*.txt", "2"].map(String::from).to_vec(),
+            sequential: Some(()),
+            timeout: Some(Duration::from_secs(300)),
+            state: Some(PathBuf::from("s")),
+            recheck: Some(()),
+            overwrite: Some(()),
+        };
+        assert_eq!((settings.handling, settings.json), (right, Some(())));
+        let line = ["a", "--state", "s", "--peer", "b:9", "--timeout", "1h"];
+        let (setup, _) = read(&line).unwrap().unwrap();
+        assert_eq!(setup.state_dir(), PathBuf::from("s"));
+        assert_eq!(setup.handling.peers, [(String::from("b"), 9)]);
+        assert!(
+            read(&["a", "--trace", "x"])
+                .unwrap_err()
+                .contains("not there yet")
+        );
     }
 
     #[test]

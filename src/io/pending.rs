@@ -231,17 +231,11 @@ fn keep(setup: &Setup, metainfo: &Metainfo, text: &[u8]) -> Result<(), String> {
 
 /// The files that are to be downloaded; `None`: all.
 fn selected(wanted: &Wanted, files: &[FileEntry]) -> Result<Option<Vec<usize>>, String> {
-    let mut chosen = Vec::new();
-    for pattern in &wanted.files {
-        let found = select::choose(pattern, files);
-        chosen.extend(found.map_err(|why| format!("--files {why}"))?);
-    }
     if wanted.files.is_empty() {
         return selected_by(&wanted.link, files);
     }
-    chosen.sort_unstable();
-    chosen.dedup();
-    Ok((!chosen.is_empty()).then_some(chosen))
+    let chosen = select::choose_all(&wanted.files, files);
+    chosen.map_err(|why| format!("--files {why}"))
 }
 
 /// The files that a link selects (BEP 53); `None`: all.

@@ -9,6 +9,7 @@ mod again;
 mod disks;
 mod kills;
 mod links;
+mod options;
 mod restart;
 mod service;
 mod sleep;

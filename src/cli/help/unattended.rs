@@ -19,6 +19,7 @@ dot are left alone.
   -p, --port N          TCP and UDP port to listen on; 0: any
                         (first free of 6881-6889)
       --bind ADDR       local address to listen on and connect from (all)
+      --peer HOST:PORT  connect each torrent to this peer too; repeatable
       --active N        torrents that download at the same time (5); those that
                         have got nothing for 5 minutes do not count
       --ratio R         a torrent is paused when R times its content's size has
@@ -37,7 +38,21 @@ dot are left alone.
 ",
     allow_local!(),
     finding!(),
-    "  -q, --quiet           only errors
+    "      --files WHICH     of each torrent only these files, as brooklet get --help
+                        says; a torrent that has none of them is refused;
+                        repeatable (all)
+      --sequential      pieces in order
+      --timeout MIN     a torrent fails after so many minutes without progress,
+                        and the others go on (never)
+      --state DIR       where torrents and their resume data are kept
+                        (DIR/torrents)
+      --recheck         hash what is on disk at the start, whatever the resume
+                        data says
+      --overwrite       write over files that are not the torrents', and cut off
+                        what files have too much
+      --trace FILE      record every byte sent and received (not there yet)
+      --json            events on standard output, one JSON object a line
+  -q, --quiet           only errors
   -v, -vv, --verbose    more; every message in words
   -h, --help            print this help
 

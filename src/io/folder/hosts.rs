@@ -7,6 +7,6 @@ use crate::base::InfoHash;
 pub struct Hosts {
     /// Those of nodes of the DHT, as `host:port`.
     pub nodes: Vec<String>,
-    /// Those of peers, and their ports.
-    pub peers: Vec<(InfoHash, String, u16)>,
+    /// Those of peers, and their ports; without an info hash they are peers of all torrents.
+    pub peers: Vec<(Option<InfoHash>, String, u16)>,
 }

@@ -18,6 +18,7 @@ use crate::io::merging;
 use crate::io::setup::Setup;
 use crate::rpc::{Added, Merged, Trouble};
 use crate::session::{Session, command, reopening, view};
+use crate::storage::select;
 use crate::torrent::{Stay, Torrent};
 use crate::wire::Metainfo;
 use crate::wire::magnet;
@@ -140,27 +141,43 @@ impl Library {
         self.setup.state_dir().join(name)
     }
 
-    /// What something that was brought is run with.
-    pub(super) fn prepare(&self, brought: Brought, record: &Record) -> Setup {
+    /// What something that was brought is run with, and why nothing of it is, if `--files` says so.
+    pub(super) fn prepare(&self, brought: Brought, record: &Record) -> (Setup, Result<(), String>) {
         match brought {
             Brought::Torrent(metainfo, _) => self.describe(*metainfo, record),
             Brought::Link(mut link) => {
                 merging::add_tiers(&mut link.trackers, &record.special().trackers);
-                self.setup.of_link(*link, self.dir(record).clone())
+                (self.setup.of_link(*link, self.dir(record).clone()), Ok(()))
             }
         }
     }
 
-    /// The setup of a torrent of which everything is known.
-    pub(super) fn describe(&self, mut metainfo: Metainfo, record: &Record) -> Setup {
+    /// The same of a torrent of which everything is known.
+    pub(super) fn describe(
+        &self,
+        mut metainfo: Metainfo,
+        record: &Record,
+    ) -> (Setup, Result<(), String>) {
         let dir = self.dir(record);
         merging::add_tiers(&mut metainfo.trackers, &record.special().trackers);
         places::fold(dir, &mut metainfo, true);
         places::find(dir, &mut metainfo);
         let chosen = magnet::chosen(&record.special().files, metainfo.files.len());
+        let by_option = select::choose_all(&self.setup.handling.files, &metainfo.files);
         let mut setup = self.setup.of(metainfo, dir.clone());
-        setup.selection = (!chosen.is_empty()).then_some(chosen);
-        setup
+        setup.recheck = self.setup.handling.recheck.is_some();
+        let mut outcome = Ok(());
+        setup.selection = match by_option {
+            // What a link says of its own torrent is more exact.
+            _ if !chosen.is_empty() => Some(chosen),
+            Ok(chosen) => chosen,
+            Err(why) => {
+                let name = &setup.metainfo.name;
+                outcome = Err(format!("{name}: --files {why}"));
+                None
+            }
+        };
+        (setup, outcome)
     }
 
     /// Takes the files of a torrent for it.
@@ -212,6 +229,7 @@ impl Library {
         command::number_next(session, record.number);
         let torrent = begin(session)?;
         self.name_peers(info_hash, &record);
+        self.connect_named(torrent, session, now);
         record.apply(torrent, session, now);
         self.records.set(info_hash, record);
         Some(torrent)

@@ -155,8 +155,12 @@ impl Library {
         self.records.set(info_hash, record.clone());
         let removing = record.removing;
         let again = reopening::find(session, &info_hash);
-        let setup = self.prepare(brought, &record);
-        match (self.claim(&setup), removing) {
+        let (setup, chosen) = self.prepare(brought, &record);
+        let claimed = self.claim(&setup);
+        if let (Ok(()), Err(why), None) = (&claimed, chosen, removing) {
+            return self.begin_failed(&setup, record, why, session, now);
+        }
+        match (claimed, removing) {
             (_, Some(data)) => {
                 if let Err(why) = self.eraser.erase(info_hash, setup.dir, data) {
                     session.warn(None, why);
@@ -237,8 +241,8 @@ impl Library {
             return Some((asker, merged.map(|merged| Added { merged, ..added })));
         }
         let (ending, text) = brought.take_kept();
-        let setup = self.prepare(brought, &record);
-        if let Err(why) = self.claim(&setup) {
+        let (setup, chosen) = self.prepare(brought, &record);
+        if let Err(why) = chosen.and_then(|()| self.claim(&setup)) {
             return Some((asker, Err(Trouble::Failed(why))));
         }
         let opening = Opening {

@@ -2,6 +2,7 @@
 //! peers; `INFOHASH.magnet` says what is known. Once the metadata are there, and nobody else has
 //! the files that they name, `INFOHASH.torrent` takes its place and the files are opened.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::brought::Brought;
@@ -16,6 +17,7 @@ use crate::io::setup::Setup;
 use crate::io::{merging, pending};
 use crate::rpc::{Merged, Trouble};
 use crate::session::{Session, command, extending, reopening, view};
+use crate::torrent::Source;
 use crate::wire::Metainfo;
 use crate::wire::magnet::{self, Link};
 
@@ -131,8 +133,23 @@ impl Library {
     pub(super) fn name_peers(&mut self, info_hash: InfoHash, record: &Record) {
         let named = record.special().peers.iter();
         let named = named.filter_map(|peer| magnet::host_and_port(peer));
-        let named = named.map(|(host, port)| (info_hash, host, port));
+        let named = named.map(|(host, port)| (Some(info_hash), host, port));
         self.hosts.peers.extend(named);
+    }
+
+    /// Has a torrent connect to the peers that the options name.
+    pub(super) fn connect_named(&mut self, torrent: TorrentKey, session: &mut Session, now: Now) {
+        for (host, port) in &self.setup.handling.peers {
+            if let Ok(ip) = host.parse() {
+                let addr = SocketAddr::new(ip, *port);
+                session.add_peers(torrent, &[addr], Source::User, now);
+                continue;
+            }
+            let named = (None, host.clone(), *port);
+            if !self.hosts.peers.contains(&named) {
+                self.hosts.peers.push(named);
+            }
+        }
     }
 
     /// The metadata of a torrent have come.
@@ -174,7 +191,8 @@ impl Library {
         let record = self.records.get(&link.info_hash).cloned();
         let record = record.unwrap_or_default();
         pending::selected_by(link, &metainfo.files)?;
-        let setup = self.describe(metainfo, &record);
+        let (setup, chosen) = self.describe(metainfo, &record);
+        chosen?;
         let taken = self.claims.take_place(&setup.request());
         taken.map_err(|taken| self.refusal(&setup.metainfo.name, taken))?;
         Ok(Opening {
@@ -252,7 +270,7 @@ impl Library {
             merging::add_names(&mut special.peers, &link.peers, limits::LINK_PEERS)
         });
         let named = fresh.iter().filter_map(|peer| magnet::host_and_port(peer));
-        let named = named.map(|(host, port)| (info_hash, host, port));
+        let named = named.map(|(host, port)| (Some(info_hash), host, port));
         self.hosts.peers.extend(named);
         self.records.set(info_hash, record);
         if let Some(known) = self.linked.get_mut(&info_hash) {

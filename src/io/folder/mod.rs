@@ -34,6 +34,6 @@ mod notify;
 
 pub mod unattended;
 
-pub use settings::{Settings, Wishes};
+pub use settings::{Handling, Settings, Wishes};
 pub use unattended::Unattended;
 pub use whole::Whole;

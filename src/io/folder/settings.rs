@@ -49,8 +49,31 @@ pub struct Settings {
     pub dht_nodes: Vec<(String, u16)>,
     /// `--allow-local`.
     pub allow_local: Option<()>,
+    /// How each torrent is handled.
+    pub handling: Handling,
+    /// `--json`.
+    pub json: Option<()>,
     /// `--quiet`, `--verbose`.
     pub level: Option<LevelFilter>,
+}
+
+/// How each torrent is handled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Handling {
+    /// `--peer`, each: host (without brackets) and port.
+    pub peers: Vec<(String, u16)>,
+    /// `--files`, each.
+    pub files: Vec<String>,
+    /// `--sequential`.
+    pub sequential: Option<()>,
+    /// `--timeout`: it fails after so long without progress.
+    pub timeout: Option<Duration>,
+    /// `--state`: where it and its resume data are kept.
+    pub state: Option<PathBuf>,
+    /// `--recheck`.
+    pub recheck: Option<()>,
+    /// `--overwrite`.
+    pub overwrite: Option<()>,
 }
 
 /// Reads the lines of a file: what they set, and what is wrong with those that are wrong, a line
@@ -140,9 +163,11 @@ impl Wishes {
             ("no-lsd", new.no_lsd != old.no_lsd),
             ("dht-node", new.dht_nodes != old.dht_nodes),
             ("allow-local", new.allow_local != old.allow_local),
+            ("json", new.json != old.json),
             ("quiet or verbose", new.level != old.level),
         ];
-        let fixed = fixed.into_iter().filter(|(_, differs)| *differs);
+        let fixed = fixed.into_iter().chain(new.handling.changed(&old.handling));
+        let fixed = fixed.filter(|(_, differs)| *differs);
         let path = self.path.display();
         let later = |(name, _)| format!("{path}: {name}: it is changed by the next start");
         Ok((changes, fixed.map(later).collect()))
@@ -168,12 +193,10 @@ impl Settings {
             no_dht: self.no_dht.or(others.no_dht),
             no_pex: self.no_pex.or(others.no_pex),
             no_lsd: self.no_lsd.or(others.no_lsd),
-            dht_nodes: if self.dht_nodes.is_empty() {
-                others.dht_nodes.clone()
-            } else {
-                self.dht_nodes
-            },
+            dht_nodes: named(self.dht_nodes, &others.dht_nodes),
             allow_local: self.allow_local.or(others.allow_local),
+            handling: self.handling.or(&others.handling),
+            json: self.json.or(others.json),
             level: self.level.or(others.level),
         }
     }
@@ -184,6 +207,43 @@ impl Settings {
             ratio: self.ratio,
             time: self.seed_time,
         }
+    }
+}
+
+impl Handling {
+    /// As [`Settings::or`].
+    fn or(self, others: &Handling) -> Handling {
+        Handling {
+            peers: named(self.peers, &others.peers),
+            files: named(self.files, &others.files),
+            sequential: self.sequential.or(others.sequential),
+            timeout: self.timeout.or(others.timeout),
+            state: self.state.or_else(|| others.state.clone()),
+            recheck: self.recheck.or(others.recheck),
+            overwrite: self.overwrite.or(others.overwrite),
+        }
+    }
+
+    /// The names of the options, and whether these say otherwise than the others.
+    fn changed(&self, others: &Handling) -> [(&'static str, bool); 7] {
+        [
+            ("peer", self.peers != others.peers),
+            ("files", self.files != others.files),
+            ("sequential", self.sequential != others.sequential),
+            ("timeout", self.timeout != others.timeout),
+            ("state", self.state != others.state),
+            ("recheck", self.recheck != others.recheck),
+            ("overwrite", self.overwrite != others.overwrite),
+        ]
+    }
+}
+
+/// What a repeatable option names; the others where this names nothing.
+fn named<T: Clone>(these: Vec<T>, others: &[T]) -> Vec<T> {
+    if these.is_empty() {
+        others.to_vec()
+    } else {
+        these
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::settings::Wishes;
+use super::settings::{Handling, Wishes};
 use crate::base::{PieceHash, limits};
 use crate::io::setup::{Mode, Origin, Process, Setup, Sources, Wanted};
 use crate::torrent::Stay;
@@ -24,6 +24,8 @@ pub struct Whole {
     pub bind: Option<IpAddr>,
     /// What the torrents share.
     pub process: Process,
+    /// How each torrent is handled.
+    pub handling: Handling,
     /// Where peers are looked for.
     pub sources: Sources,
     /// How long each torrent stays once everything is there.
@@ -42,6 +44,7 @@ impl Whole {
             stay: settings.stay(),
             dir: settings.dir.unwrap_or_else(|| folder.join("downloads")),
             folder,
+            handling: settings.handling,
             port: settings.port,
             bind: settings.bind,
             process: Process {
@@ -67,7 +70,8 @@ impl Whole {
 
     /// Where torrents and their resume data are kept.
     pub fn state_dir(&self) -> PathBuf {
-        self.folder.join("torrents")
+        let usual = || self.folder.join("torrents");
+        self.handling.state.clone().unwrap_or_else(usual)
     }
 
     /// The setup of one torrent, whose content lies in this folder.
@@ -111,15 +115,15 @@ impl Whole {
             down: self.process.down,
             up: self.process.up,
             selection: None,
-            sequential: false,
+            sequential: self.handling.sequential.is_some(),
             sources: Sources {
                 dht_nodes: Vec::new(),
                 ..self.sources
             },
             allow_local: self.process.allow_local,
-            timeout: None,
+            timeout: self.handling.timeout,
             heartbeat: self.process.heartbeat,
-            overwrite: false,
+            overwrite: self.handling.overwrite.is_some(),
             recheck: false,
         }
     }
