@@ -85,9 +85,6 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
             ("--no-trackers", ""),
             ("--timeout", "0.5"),
             ("--state", "x"),
-            ("--memory", "8M"),
-            ("--down", "1M"),
-            ("--up", "1M"),
             ("-h", ""),
         ],
     ),
@@ -110,9 +107,6 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
             ("--json", ""),
             ("--bind", "127.0.0.1"),
             ("--allow-local", ""),
-            ("--memory", "8M"),
-            ("--down", "1M"),
-            ("--up", "1M"),
             ("-h", ""),
         ],
     ),
@@ -287,6 +281,39 @@ fn every_option_that_help_names_is_taken() {
                 .into_iter()
                 .find(|(name, _)| *name == option);
             let (_, value) = known.unwrap_or_else(|| panic!("{command} {option}: unheard of"));
+            let args = [command, option, value, "--help"];
+            let args = args.iter().copied().filter(|arg| !arg.is_empty());
+            assert_eq!(printed(&args.collect::<Vec<_>>()), manual, "{option}");
+        }
+    }
+}
+
+/// Those that say how others are reached are taken wherever others are reached, and those of all
+/// torrents by `run`.
+#[test]
+fn options_about_the_network_are_taken_by_all_commands_that_reach_others() {
+    const ABOUT_TORRENTS: [&str; 8] = [
+        "-d",
+        "--dir",
+        "--files",
+        "--sequential",
+        "--recheck",
+        "--overwrite",
+        "--trace",
+        "-h",
+    ];
+    let is_shared = |name: &str| !ABOUT_TORRENTS.contains(&name) && !name.starts_with("-v");
+    for (command, about_torrents) in [
+        ("run", true),
+        ("show", false),
+        ("scrape", false),
+        ("peers", false),
+    ] {
+        let manual = printed(&["help", command]);
+        for (option, value) in SHARED {
+            if option == "--trace" || !(about_torrents || is_shared(option)) {
+                continue;
+            }
             let args = [command, option, value, "--help"];
             let args = args.iter().copied().filter(|arg| !arg.is_empty());
             assert_eq!(printed(&args.collect::<Vec<_>>()), manual, "{option}");

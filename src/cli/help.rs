@@ -265,7 +265,7 @@ trackers.
       --allow-local  ask trackers at local addresses whatever their path
   -h, --help         print this help
 
-Other options of brooklet peers are taken, and change nothing.
+Other options of brooklet get about the network are taken, and change nothing.
 
 Example:
   brooklet scrape debian.torrent
@@ -300,6 +300,8 @@ or an info hash. For a private torrent its trackers alone are asked.
   -v, --verbose         each question to the DHT: the node, how far it is from
                         the torrent, and what came after how long
   -h, --help            print this help
+
+Other options of brooklet get about the network are taken, and change nothing.
 
 Examples:
   brooklet peers debian.torrent

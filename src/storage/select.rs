@@ -21,22 +21,18 @@ pub fn numbered(files: &[FileEntry]) -> impl Iterator<Item = (usize, &FileEntry)
     indexed.filter(|(_, file)| file.kind != FileKind::Padding)
 }
 
-/// The indices of the files that any of these patterns chooses, ascending; `None`: there are no
-/// patterns, so all are wanted.
+/// The indices of the files that any of these patterns chooses, ascending; `None`: no patterns.
 ///
 /// # Errors
 /// What is wrong with a pattern, as `PATTERN: WHY`.
-pub fn choose_all(patterns: &[String], files: &[FileEntry]) -> Result<Option<Vec<usize>>, String> {
-    if patterns.is_empty() {
-        return Ok(None);
-    }
+pub fn choose_all(patterns: &[String], all: &[FileEntry]) -> Result<Option<Vec<usize>>, String> {
     let mut chosen = Vec::new();
     for pattern in patterns {
-        chosen.extend(choose(pattern, files)?);
+        chosen.extend(choose(pattern, all)?);
     }
     chosen.sort_unstable();
     chosen.dedup();
-    Ok(Some(chosen))
+    Ok((!patterns.is_empty()).then_some(chosen))
 }
 
 /// The indices of the files that `pattern` chooses, ascending.
