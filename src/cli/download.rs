@@ -28,7 +28,8 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
     });
     let mut reporter = Reporter::new(command, &options);
     let several = options.torrents.len() > 1;
-    let result = prepare(command, options).and_then(|(setups, failed)| {
+    let prepared = prepare(command, options, &mut reporter);
+    let result = prepared.and_then(|(setups, failed)| {
         if setups.is_empty() && failed == 0 {
             return Ok(());
         }
@@ -59,7 +60,11 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The only one cannot be, or none can.
-fn prepare(command: Command, options: Options) -> Result<(Vec<Setup>, usize), Failure> {
+fn prepare(
+    command: Command,
+    options: Options,
+    reporter: &mut Reporter,
+) -> Result<(Vec<Setup>, usize), Failure> {
     if let [torrent] = options.torrents.as_slice() {
         let setup = setups::setup(command, torrent, &options)?;
         return Ok((setup.into_iter().collect(), 0));
@@ -77,7 +82,7 @@ fn prepare(command: Command, options: Options) -> Result<(Vec<Setup>, usize), Fa
     }
     for failure in &failed {
         if let Some(message) = &failure.message {
-            log::error!("{message}");
+            reporter.refuse(message);
         }
     }
     if setups.is_empty() && !done {

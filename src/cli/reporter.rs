@@ -189,6 +189,15 @@ impl Reporter {
         }
     }
 
+    /// One of several sources cannot be run, and why.
+    pub fn refuse(&mut self, why: &str) {
+        log::error!("{why}");
+        if self.json {
+            // What could not be written is said at the end.
+            let _ = self.send(Some(events::error(why, SystemTime::now())));
+        }
+    }
+
     /// The last event, and how the command ends.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use lexopt::{Arg, Parser};
 use super::remote::Remote;
 use super::target::Target;
 use super::values::{self, Value};
-use super::{Failure, help, quote, target, usage};
+use super::{FAILED, Failure, help, quote, target, usage};
 use crate::base::limits;
 use crate::io::by_url::{self, Access};
 use crate::io::logging;
@@ -243,14 +243,20 @@ fn add(options: Options) -> Result<(), Failure> {
     let mut remote = Remote::connect(options.dir)?;
     let mut last: Option<Failure> = None;
     for source in &options.arguments {
-        if let Err(failure) = add_one(&mut remote, source, &wishes) {
-            let before = last.replace(failure).and_then(|failure| failure.message);
-            if let Some(message) = before {
-                logging::fatal(&message);
+        if let Err(mut failure) = add_one(&mut remote, source, &wishes) {
+            if let Some(before) = last.take() {
+                failure.code = common_code(before.code, failure.code);
+                before.message.iter().for_each(|it| logging::fatal(it));
             }
+            last = Some(failure);
         }
     }
     last.map_or(Ok(()), Err)
+}
+
+/// The exit code of what has failed for two reasons: theirs, if they are of one kind.
+fn common_code(one: u8, other: u8) -> u8 {
+    if one == other { one } else { FAILED }
 }
 
 /// A folder as the other end is to know it, wherever that was started.

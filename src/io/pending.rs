@@ -209,6 +209,10 @@ fn describe(
             let output = Output::new(file.clone(), &metainfo.name);
             output.look((!setup.overwrite).then_some("--overwrite"))?;
             output.put(text)?;
+            // The next start needs no peer, as after any other fetch.
+            if let Err(why) = keep(&setup, &metainfo, text) {
+                log::warn!("{why}");
+            }
             return Ok(Next::Done(metainfo, Some(output)));
         }
         None => {}

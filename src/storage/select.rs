@@ -21,15 +21,10 @@ pub fn numbered(files: &[FileEntry]) -> impl Iterator<Item = (usize, &FileEntry)
     indexed.filter(|(_, file)| file.kind != FileKind::Padding)
 }
 
-/// The indices of the files that any of these patterns chooses, ascending; `None`: no patterns.
-///
-/// # Errors
-/// What is wrong with a pattern, as `PATTERN: WHY`.
+/// The files that any of these patterns chooses, as [`choose`] says; `None`: there are no patterns.
 pub fn choose_all(patterns: &[String], all: &[FileEntry]) -> Result<Option<Vec<usize>>, String> {
-    let mut chosen = Vec::new();
-    for pattern in patterns {
-        chosen.extend(choose(pattern, all)?);
-    }
+    let chosen: Result<Vec<_>, String> = patterns.iter().map(|it| choose(it, all)).collect();
+    let mut chosen = chosen?.concat();
     chosen.sort_unstable();
     chosen.dedup();
     Ok((!patterns.is_empty()).then_some(chosen))

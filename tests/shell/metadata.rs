@@ -44,7 +44,7 @@ fn the_torrent_is_written_where_the_user_says_and_over_nothing_else() {
     let whole = metainfo(&bench.torrent.info, &[]);
     let dir = Dir::new();
     dir.folder("sub");
-    let only = |state, args: &[&str]| {
+    let only = |state: &str, args: &[&str]| {
         let args = [&["--metadata-only", &link], args].concat();
         get(&dir, state, &args)
     };
@@ -53,9 +53,16 @@ fn the_torrent_is_written_where_the_user_says_and_over_nothing_else() {
         (&["-o", "named"], "named"),
         (&["-o", "sub/named"], "sub/named"),
     ] {
-        let (code, _, said) = only("state", args);
+        let state = format!("state-{}", path.replace('/', "-"));
+        let (code, _, said) = only(&state, args);
         assert_eq!(code, 0, "{said}");
         assert_eq!(fs::read(dir.join(path)).unwrap(), whole);
+        let kept = dir.join(format!("{state}/{}.torrent", bench.torrent.hex()));
+        assert_eq!(
+            fs::read(kept).unwrap(),
+            whole,
+            "the next start needs no peer"
+        );
         let line = format!("\n{path}: written\n");
         assert!(said.contains(&line) && !said.contains("warning"), "{said}");
     }

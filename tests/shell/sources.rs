@@ -6,6 +6,7 @@ use crate::support::bench::SOON;
 use crate::support::child::{Child, Stream, brooklet};
 use crate::support::content::Content;
 use crate::support::dir::Dir;
+use crate::support::json::Json;
 use crate::support::torrent::Torrent;
 
 /// How `show` ends in this folder: its exit code, and its line.
@@ -171,4 +172,28 @@ fn a_link_whose_torrent_never_came_ends_as_that() {
         "{said}"
     );
     assert!(!said.contains('%') && !dir.join("n").exists(), "{said}");
+}
+
+/// Each by its name, whatever came of the others.
+#[test]
+fn several_that_cannot_be_read_are_events_that_name_them() {
+    let dir = Dir::new();
+    dir.file("torn.torrent", "d4:info");
+    let content = Content::file(1, "whole", 40_000);
+    content.write(&dir);
+    Torrent::new(content, 16_384).write(&dir.join("whole.torrent"), &[]);
+    for with_it in [&["whole.torrent"][..], &[]] {
+        let mut command = brooklet(None);
+        command.args(["get", "--json", "--port", "0", "--bind", "127.0.0.1"]);
+        command.args(["--no-dht", "--no-lsd", "--overwrite", "--state", "state"]);
+        command.args(["torn.torrent", "none.torrent"]).args(with_it);
+        let mut child = Child::spawn("get", command.current_dir(&*dir));
+        assert_eq!(child.code(SOON), 1);
+        let errors = child.events("error");
+        let named = |name: &str| {
+            let of = |event: &&Json| event.get("message").text().starts_with(name);
+            errors.iter().filter(of).count()
+        };
+        assert_eq!((named("torn.torrent: "), named("none.torrent: ")), (1, 1));
+    }
 }

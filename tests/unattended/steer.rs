@@ -103,6 +103,20 @@ fn what_cannot_be_done_is_said_in_one_line() {
     let output = run.output(&["add", torn.to_str().unwrap(), second.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "2 second\n");
+    // Two that fail for different reasons are neither's.
+    let (torn, missing) = (torn.to_str().unwrap(), missing.to_str().unwrap());
+    for (sources, code) in [
+        ([torn, missing], 1),
+        ([missing, torn], 1),
+        ([torn, torn], 3),
+        (["https://a.example/x.torrent", torn], 1),
+        ([torn, "https://a.example/x.torrent"], 1),
+    ] {
+        let output = run.output(&[&["add"], &sources[..]].concat());
+        assert_eq!(output.status.code(), Some(code), "{sources:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 2, "{said}");
+    }
     // Another torrent of the same files.
     let other = run.dir.join("other.torrent");
     one("second", 100_000, 3).write(&other, &[]);
