@@ -174,6 +174,9 @@ pub const PEERS_MOST: usize = 10_000;
 pub const HALF_OPEN: usize = 30;
 /// Connections begun a second.
 pub const DIALS_PER_SECOND: u32 = 10;
+/// Connections of a download that count as one of a torrent that only uploads, where both have
+/// addresses to dial: after a start hundreds of seeds would otherwise dial each other first.
+pub const DIALS_OF_DOWNLOAD: usize = 4;
 /// Addresses of one torrent that are remembered beside those that are connected; the least
 /// promising are forgotten first. With ten dials a second they last for three minutes.
 pub const CANDIDATES: usize = 2_000;

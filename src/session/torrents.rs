@@ -339,7 +339,7 @@ impl Torrents {
     }
 
     /// The torrent that may dial next: of those with an address that is due and whose peer is
-    /// probably not connected, the one with the fewest connections.
+    /// probably not connected, the one with the fewest connections for its needs.
     pub fn next_to_dial(&mut self, slots: &mut Slab<Slot>, now: Now) -> Option<TorrentKey> {
         let due: Vec<TorrentKey> = self.dial.due(now).collect();
         for key in due {
@@ -347,7 +347,14 @@ impl Torrents {
             self.refile(key);
         }
         let due = self.dial.due(now);
-        due.min_by_key(|&key| (self[key].members.len(), key))
+        due.min_by_key(|&key| {
+            let own = self[key].members.len();
+            if self[key].is_downloading() {
+                (own / limits::DIALS_OF_DOWNLOAD, false, key)
+            } else {
+                (own, true, key)
+            }
+        })
     }
 
     /// An address to dial, if there is one and something that it could give us, and its torrent:

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Duration, Now, Rng, limits};
+use brooklet::base::{Bits, Duration, Now, Rng, TorrentKey, limits};
 use brooklet::peer::Fault;
 use brooklet::torrent::choker::View;
 use brooklet::torrent::{Bans, Candidates, Choker, Report, Source};
@@ -29,6 +29,34 @@ fn calls(bench: &mut Bench, addrs: &[SocketAddr]) -> usize {
         .iter()
         .filter(|addr| bench.dialled(**addr).is_some())
         .count()
+}
+
+/// A seed that is reached by nobody has to dial, too, but a user waits for downloads.
+#[test]
+fn a_download_dials_before_the_seeds_of_the_process() {
+    let mut bench = Bench::getter(2, &[]);
+    bench.wait(Duration::from_secs(100));
+    let seeds: Vec<TorrentKey> = (0..50)
+        .map(|number| {
+            bench.adds(&format!("seed {number}"), |order| {
+                (order.trusted, order.download) = (Bits::full(2), false);
+            })
+        })
+        .collect();
+    let get = bench.adds("another", |_| ());
+    bench.turn();
+    for (number, &seed) in seeds.iter().enumerate() {
+        let addrs = [addr(2 * number), addr(2 * number + 1)];
+        (bench.session).add_peers(seed, &addrs, Source::Tracker, bench.now);
+    }
+    let peers: Vec<SocketAddr> = (1000..1100).map(addr).collect();
+    (bench.session).add_peers(get, &peers, Source::Tracker, bench.now);
+    bench.turn();
+    let seeds: Vec<SocketAddr> = (0..100).map(addr).collect();
+    let burst = limits::DIALS_PER_SECOND as usize + 1;
+    let own = calls(&mut bench, &peers);
+    assert_eq!(own, limits::DIALS_OF_DOWNLOAD);
+    assert_eq!(calls(&mut bench, &seeds), burst - own);
 }
 
 #[test]
