@@ -1,6 +1,9 @@
 //! Disks that are full or do not answer, for one torrent or for what is kept of all.
 
 use std::fs;
+use std::time::Instant;
+
+use brooklet::base::limits;
 
 use super::run::{Run, SOON, one, wait};
 use super::support::child::{Child, brooklet};
@@ -199,4 +202,39 @@ fn a_download_that_is_paused_and_resumed_becomes_whole() {
     run.child.kill();
     run.child = Run::begin(&run.folder(), &options);
     run.child.line("some: on disk: 263 of 263 pieces", SOON);
+}
+
+/// A disk that does not answer leaves the user an answer.
+#[test]
+fn a_content_folder_that_does_not_answer_at_the_start_delays_clients_for_seconds() {
+    if !Room::can_bind() {
+        return;
+    }
+    let dir = Dir::new();
+    let content = dir.folder("content");
+    let room = Room::bind(&content, &dir.folder("real"));
+    let folder = dir.join("run");
+    let start = || {
+        let mut command = room.enter();
+        command.arg(env!("CARGO_BIN_EXE_brooklet"));
+        Run::begin_by(command, &folder, &["--no-trackers"])
+    };
+    let child = start();
+    let mut run = Run { dir, child };
+    let path = run.dir.join("a.torrent");
+    one("a", 1000, 1).write(&path, &[]);
+    let (path, content) = (path.to_str().unwrap(), content.to_str().unwrap());
+    run.says(&["add", "-d", content, path]);
+    run.child.kill();
+    room.stall();
+    let began = Instant::now();
+    run.child = start();
+    assert_eq!(run.torrents().len(), 0);
+    let waited = began.elapsed();
+    assert!(
+        waited >= limits::LOADING && waited < 3 * limits::LOADING,
+        "{waited:?}"
+    );
+    room.go_on();
+    wait("it does not come", || run.torrents().len() == 1);
 }

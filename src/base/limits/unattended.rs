@@ -31,6 +31,10 @@ pub const URLS_AT_ONCE: usize = 8;
 
 // A folder of torrents
 
+/// Clients of remote control, and the service manager that started the process, wait this long at
+/// most for the torrents of the folder: ten thousand are read in less, and a disk that does not
+/// answer must not leave a user without an answer, too.
+pub const LOADING: Duration = Duration::from_secs(5);
 /// A file in the watch folder that is no torrent may still be written: it is refused if it has not
 /// changed for so long. A program that writes over a slow network makes shorter pauses.
 pub const WATCH_SETTLED: Duration = Duration::from_secs(5);

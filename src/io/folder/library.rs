@@ -122,6 +122,11 @@ impl Library {
         self.load_some(store, session, now);
     }
 
+    /// Whether some of them are still being read or looked for on disk.
+    pub fn is_loading(&self) -> bool {
+        !self.unopened.is_empty() || !self.opening.is_empty()
+    }
+
     /// Takes up torrents that are in the folder, a few at a time: with all at once their files
     /// would be described in memory together.
     fn load_some(&mut self, store: &mut Store, session: &mut Session, now: Now) {

@@ -25,6 +25,7 @@ mod library;
 
 mod keeping;
 mod linked;
+mod loading;
 
 mod sleepers;
 

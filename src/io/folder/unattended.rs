@@ -12,6 +12,7 @@ use mio::{Registry, Waker};
 use super::control::{Control, Ticket};
 use super::hosts::Hosts;
 use super::library::Library;
+use super::loading::Loading;
 use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
 use super::on_complete::OnComplete;
@@ -41,6 +42,7 @@ pub struct Unattended {
     wishes: Wishes,
     on_complete: OnComplete,
     notifier: Notifier,
+    loading: Loading,
     /// Torrents that have begun something else by themselves.
     changed: Vec<TorrentKey>,
     /// Answers to clients, which wait until what they report is on disk.
@@ -72,6 +74,7 @@ impl Unattended {
             wishes: setup.wishes.clone(),
             on_complete: OnComplete::new(setup.on_complete.clone(), Arc::clone(&waker)),
             notifier: Notifier::from_environment(warn, now),
+            loading: Loading::new(now),
             library: Library::new(setup, waker),
             sleepers: Sleepers::default(),
             changed: Vec::new(),
@@ -108,15 +111,7 @@ impl Unattended {
         store: &mut Store,
         now: Now,
     ) {
-        self.notifier.turn(now);
-        if signal::is_ending() {
-            self.notifier.stop();
-        }
-        if signal::reload_asked() {
-            self.notifier.reload();
-            self.reload(session, now);
-            self.notifier.turn(now);
-        }
+        self.heed_signals(session, now);
         for torrent in std::mem::take(&mut self.changed) {
             if let Some(torrent) = session.torrent(torrent) {
                 if let Some(subject) = self.library.completed(torrent) {
@@ -129,6 +124,10 @@ impl Unattended {
             session.warn(None, line);
         }
         let mut answers = self.library.turn(store, session, now);
+        self.loading.turn(self.library.is_loading(), now);
+        if !self.loading.lasts() {
+            self.notifier.turn(now);
+        }
         sleepers::wake_up(&self.library, store, session, now);
         self.look(&mut answers, session, now);
         let failed = std::mem::take(&mut self.library.undeleted);
@@ -138,7 +137,9 @@ impl Unattended {
         let library = &mut self.library;
         let keep = &mut |session: &mut Session| note_all(library, session);
         self.control.on_kept(kept, session, keep, now);
-        self.control.turn(registry, session, keep, now);
+        if !self.loading.lasts() {
+            self.control.turn(registry, session, keep, now);
+        }
         while let Some((ticket, add)) = self.control.next_add() {
             answers.extend(self.library.add(ticket, add, session, now));
         }
@@ -168,6 +169,16 @@ impl Unattended {
             self.control.added(ticket, outcome, session, keep, now);
         }
         self.library.save(now);
+    }
+
+    fn heed_signals(&mut self, session: &mut Session, now: Now) {
+        if signal::is_ending() {
+            self.notifier.stop();
+        }
+        if signal::reload_asked() {
+            self.notifier.reload();
+            self.reload(session, now);
+        }
     }
 
     /// Reads the settings again. What cannot be done about them is said.
@@ -285,13 +296,17 @@ impl Unattended {
 
     /// Whether the next turn has something to do though nothing happens.
     pub fn is_pending(&self) -> bool {
-        self.control.is_pending() || self.watch.is_pending() || !self.changed.is_empty()
+        let asked = self.control.is_pending() && !self.loading.lasts();
+        asked || self.watch.is_pending() || !self.changed.is_empty()
     }
 
     /// When there is something to do though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        let next = sooner(self.control.next_deadline(), self.watch.next_deadline());
-        let next = sooner(next, self.library.next_deadline());
+        let next = sooner(self.watch.next_deadline(), self.library.next_deadline());
+        if self.loading.lasts() {
+            return sooner(next, self.loading.next_deadline());
+        }
+        let next = sooner(next, self.control.next_deadline());
         sooner(next, self.notifier.next_deadline())
     }
 }
