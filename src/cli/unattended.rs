@@ -29,7 +29,11 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     signal::reload_on_hangup();
     let (wishes, wrong) = Wishes::read(&folder, line, read_lines);
     logging::init(wishes.settings().level.unwrap_or(LEVEL));
-    wrong.iter().for_each(|line| log::warn!("{line}"));
+    // Without `bind`, say, it would listen to the world.
+    if let Some((first, others)) = wrong.split_first() {
+        others.iter().for_each(|line| log::warn!("{line}"));
+        return Err(Failure::usage(first.clone()));
+    }
     let mut json = wishes.settings().json.is_some();
     let setup = Whole::new(folder, wishes);
     let (mut names, mut hashes) = (SortedMap::new(), SortedMap::new());

@@ -27,11 +27,9 @@ impl Run {
 
 #[test]
 fn settings_are_read_at_the_start_and_again_when_asked() {
-    let mut run = Run::with(&[("config", "up 500K\nactive 0\n")], &[]);
+    let mut run = Run::with(&[("config", "up 500K\n")], &[]);
     let config = run.folder().join("config");
     let config = config.display();
-    let why = "active 0: expected a number of torrents";
-    run.child.line(&format!("{config}: line 2: {why}"), SOON);
     assert_eq!(run.limits()[1], Some(512));
     // What a user has set in the meantime holds: nothing of it has changed in the file.
     run.says(&["limit", "--up", "2M"]);
@@ -52,6 +50,22 @@ fn settings_are_read_at_the_start_and_again_when_asked() {
     assert!(run.child.is_running());
     run.child.signal("TERM");
     assert_eq!(run.child.code(SOON), 143);
+}
+
+/// Without what a wrong line says, such as an address to listen on, it might do harm.
+#[test]
+fn nothing_is_begun_with_a_wrong_line_in_the_file() {
+    let dir = super::support::dir::Dir::new();
+    dir.folder("run");
+    let config = dir.file("run/config", "up 500K\nbind 127.0.0.l\nactive 0\n");
+    let mut command = brooklet(None);
+    let output = command.arg("run").arg(dir.join("run")).arg("-q").output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let why = "line 2: bind 127.0.0.l: expected an IP address";
+    let line = format!("brooklet: {}: {why}\n", config.display());
+    assert_eq!((output.status.code(), said), (Some(2), line));
+    assert!(!dir.join("run/torrents").exists());
 }
 
 #[test]
