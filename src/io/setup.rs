@@ -148,6 +148,7 @@ impl Setup {
             selection: self.selection.clone(),
             overwrite: self.overwrite,
             recheck: self.recheck,
+            whole: false,
         }
     }
 

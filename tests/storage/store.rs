@@ -415,6 +415,7 @@ fn request(dir: &Path, torrent: &Arc<Metainfo>) -> Request {
         selection: None,
         overwrite: false,
         recheck: false,
+        whole: false,
     }
 }
 

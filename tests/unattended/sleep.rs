@@ -215,3 +215,51 @@ fn it_is_steered_while_it_sleeps() {
     run.child.line("some: it sleeps", SOON);
     assert!(run.answers(&torrent));
 }
+
+/// A folder whose disk is not mounted looks empty: a download would fill the disk below it.
+#[test]
+fn what_is_gone_of_a_whole_torrent_is_said_and_all_of_it_downloaded_only_when_asked_for() {
+    let mut run = Run::start();
+    let torrent = Torrent::new(
+        Content::folder(1, "t", &[("a", 30_000), ("b", 20_000)]),
+        1 << 14,
+    );
+    run.sleeps(&torrent);
+    let (content, away) = (run.folder().join("downloads/t"), run.dir.join("away"));
+    let fails = |run: &Run| {
+        let torrents = run.until(&["failed"]);
+        let why = torrents[0].get("error").text();
+        let words = format!(
+            "t: nothing of it is in {}",
+            content.parent().unwrap().display()
+        );
+        assert!(why.starts_with(&words), "{why}");
+        assert!(!content.exists());
+    };
+    // When a peer wakes it up.
+    fs::rename(&content, &away).unwrap();
+    run.answers(&torrent);
+    fails(&run);
+    // At a start.
+    run.child.kill();
+    run.child = Run::begin(&run.folder(), &[]);
+    fails(&run);
+    run.says(&["resume", "1"]);
+    run.until(&["downloading"]);
+    // Its disk is there again.
+    run.child.kill();
+    fs::rename(&away, &content).unwrap();
+    run.child = Run::begin(&run.folder(), &[]);
+    run.until(&["seeding"]);
+    run.child.line("t: it sleeps", SOON);
+    // A single file is not worth a user's time.
+    run.child.kill();
+    fs::remove_file(content.join("b")).unwrap();
+    run.child = Run::begin(&run.folder(), &[]);
+    let line = format!(
+        "{}: it is gone, and downloaded again",
+        content.join("b").display()
+    );
+    run.child.line(&line, SOON);
+    run.until(&["downloading"]);
+}

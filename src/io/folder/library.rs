@@ -24,7 +24,7 @@ use super::whole::Whole;
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::by_url::{self, Access};
 use crate::io::claims::Claims;
-use crate::io::disk::threads::opening::Outcome;
+use crate::io::disk::threads::opening::{Outcome, Request};
 use crate::io::disk::{Closed, Store, state};
 use crate::io::setup::Setup;
 use crate::rpc::{Add, Added, Source, Trouble};
@@ -351,7 +351,12 @@ impl Library {
 
     pub(super) fn open(&mut self, opening: Opening, store: &mut Store) {
         self.opened += 1;
-        store.open(self.opened, opening.setup.request());
+        let is_start = opening.asker.is_none() && !opening.is_again;
+        let request = Request {
+            whole: is_start && opening.record.complete,
+            ..opening.setup.request()
+        };
+        store.open(self.opened, request);
         self.opening.insert(self.opened, opening);
     }
 

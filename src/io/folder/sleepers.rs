@@ -66,11 +66,13 @@ impl Sleepers {
 }
 
 fn reopen(torrent: TorrentKey, library: &Library, store: &mut Store, session: &Session) {
-    let Some(info_hash) = session.torrent(torrent).map(|it| it.order.info_hash) else {
+    let Some(sleeper) = session.torrent(torrent) else {
         return;
     };
+    let info_hash = sleeper.order.info_hash;
     let stored = Stored {
         info_hash,
+        whole: sleeper.life.complete_at.is_some(),
         dir: library.place(&info_hash),
         state_dir: library.setup().state_dir(),
     };

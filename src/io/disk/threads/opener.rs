@@ -295,6 +295,7 @@ mod tests {
             selection: None,
             overwrite: false,
             recheck: false,
+            whole: false,
         }
     }
 

@@ -37,6 +37,9 @@ pub struct Request {
     pub overwrite: bool,
     /// Whether what is on disk is hashed, whatever the resume data says.
     pub recheck: bool,
+    /// Whether it was whole when it was used last: if nothing of it is there then, its disk is
+    /// likely not mounted, and it is an error.
+    pub whole: bool,
 }
 
 /// A torrent whose metainfo lies in the state folder, and that is to be opened again.
@@ -48,6 +51,8 @@ pub struct Stored {
     pub dir: PathBuf,
     /// Where its metainfo and its resume data are kept.
     pub state_dir: PathBuf,
+    /// As [`Request::whole`].
+    pub whole: bool,
 }
 
 /// What came of that.
@@ -164,6 +169,7 @@ fn look_again(
         selection: None,
         overwrite: false,
         recheck: false,
+        whole: stored.whole,
     };
     let opened = look(&request, pool, watch, warnings)?;
     Ok(Found {
@@ -181,6 +187,9 @@ fn look(
 ) -> Result<Opened, String> {
     watch.asks(&request.dir);
     let mut content = content(request, pool, warnings)?;
+    if request.whole {
+        warnings.extend(find_gone(request, &content)?);
+    }
     let metainfo = &request.metainfo;
     let path = request
         .state_dir
@@ -242,6 +251,44 @@ fn content(
         ));
     }
     Ok(disk)
+}
+
+/// The files of a torrent that was whole that are not there any more, as a line for the user.
+///
+/// # Errors
+/// None is there.
+fn find_gone(request: &Request, disk: &ContentFiles) -> Result<Option<String>, String> {
+    let metainfo = &request.metainfo;
+    let is_chosen = |file: &usize| {
+        let chosen = request.selection.as_ref();
+        chosen.is_none_or(|chosen| chosen.binary_search(file).is_ok())
+    };
+    let holds = |file: &usize| {
+        let entry = &metainfo.files[*file];
+        entry.kind == FileKind::File && entry.length > 0
+    };
+    let files = (0..metainfo.files.len()).filter(|file| is_chosen(file) && holds(file));
+    let is_gone = |file: &usize| disk.stamps()[*file].is_none();
+    let (gone, there): (Vec<usize>, Vec<usize>) = files.partition(is_gone);
+    let Some(&first) = gone.first() else {
+        return Ok(None);
+    };
+    if there.is_empty() {
+        let (name, dir) = (&metainfo.name, request.dir.display());
+        return Err(format!(
+            "{name}: nothing of it is in {dir} any more: put it back (is its disk mounted?), or \
+             resume it to download it again"
+        ));
+    }
+    let more = match gone.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    let path = disk.path(first);
+    let path = path.display();
+    Ok(Some(format!(
+        "{path}{more}: it is gone, and downloaded again"
+    )))
 }
 
 /// The files to be downloaded and those that must prove to be this torrent's. What cannot be
