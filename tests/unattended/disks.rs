@@ -52,6 +52,21 @@ fn a_state_folder_that_does_not_answer_delays_only_requests_that_change_somethin
     assert_eq!(run.child.code(SOON), 143);
 }
 
+/// A user who is told that something is done takes it for kept.
+#[test]
+fn what_cannot_be_kept_is_said_to_the_client_that_asked_for_it() {
+    let run = Run::start();
+    run.add(&one("a", 1000, 1), &[]);
+    let fresh = run.folder().join("torrents/list.new");
+    fs::create_dir(&fresh).unwrap();
+    let why = run.refused(&["pause", "1"], 1);
+    let words = "it is done, but not kept for the next start: ";
+    assert!(why.contains(words) && why.contains("list.new"), "{why}");
+    assert_eq!(run.torrents()[0].get("state").text(), "paused");
+    fs::remove_dir(&fresh).unwrap();
+    assert_eq!(run.says(&["resume", "1"]), "");
+}
+
 #[test]
 fn a_full_disk_of_one_torrent_stops_that_one_only() {
     if !Room::possible() {

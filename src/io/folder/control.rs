@@ -102,14 +102,22 @@ impl Control {
         }
     }
 
-    /// All changes up to this version are on disk: the clients that made them are answered, once
-    /// what they had deleted is gone.
-    pub fn on_kept(&mut self, kept: Version, session: &mut Session, keep: Keep<'_>, now: Now) {
+    /// All changes up to this version are on disk, or were refused by it for this reason: the
+    /// clients that made them are answered, once what they had deleted is gone.
+    pub fn on_kept(
+        &mut self,
+        (kept, refusal): (Version, Option<String>),
+        session: &mut Session,
+        keep: Keep<'_>,
+        now: Now,
+    ) {
         let is_done = |it: &Unkept| it.version <= kept && it.going.is_empty();
         let unkept = std::mem::take(&mut self.unkept).into_iter();
         let (told, later): (Vec<Unkept>, _) = unkept.partition(is_done);
         self.unkept = later;
         for mut told in told {
+            let lost = |why: &String| format!("it is done, but not kept for the next start: {why}");
+            told.refused.extend(refusal.as_ref().map(lost));
             told.exchange.performed(&told.refused);
             self.go_on(told.client, told.exchange, session, keep, now);
         }

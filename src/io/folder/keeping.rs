@@ -135,6 +135,11 @@ impl Library {
         self.records.versions()
     }
 
+    /// Why the disk refused the last version, if it did.
+    pub fn why_not_kept(&self) -> Option<String> {
+        self.records.refusal().map(str::to_owned)
+    }
+
     /// Where a torrent or its link is kept.
     pub(super) fn kept_at(&self, info_hash: &InfoHash, ending: &str) -> PathBuf {
         let name = format!("{info_hash}.{ending}");

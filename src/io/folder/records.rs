@@ -32,8 +32,8 @@ pub struct Records {
     rests_until: Now,
     /// When a file that could not be written is tried again.
     retry_at: Option<Now>,
-    /// Its user knows that it cannot be written.
-    told: bool,
+    /// Why it could not be written the last time.
+    refusal: Option<String>,
 }
 
 /// How often what is kept has changed.
@@ -195,12 +195,13 @@ impl Records {
         self.written = self.writing;
         match written {
             Ok(()) => {
-                self.told = false;
+                self.refusal = None;
                 None
             }
             Err(error) => {
                 self.retry_at = Some(now + RETRY);
-                (!std::mem::replace(&mut self.told, true)).then_some(error)
+                let is_new = self.refusal.replace(error.to_string()).is_none();
+                is_new.then_some(error)
             }
         }
     }
@@ -208,6 +209,11 @@ impl Records {
     /// The version of what is known now, and the version that is on disk or that the disk refused.
     pub fn versions(&self) -> (Version, Version) {
         (self.now, self.written)
+    }
+
+    /// Why the disk refused the last version.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// What the file is to say.

@@ -133,7 +133,7 @@ impl Unattended {
         let failed = std::mem::take(&mut self.library.undeleted);
         let goes = |info_hash: &InfoHash| self.library.goes(info_hash, session);
         self.control.on_deleted(goes, &failed);
-        let kept = self.library.versions().1;
+        let kept = (self.library.versions().1, self.library.why_not_kept());
         let library = &mut self.library;
         let keep = &mut |session: &mut Session| note_all(library, session);
         self.control.on_kept(kept, session, keep, now);
