@@ -32,6 +32,15 @@ pub struct Explanation {
     moved_at: Now,
 }
 
+/// Dials of peers that have come to nothing yet.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Dials {
+    /// Those that are being made.
+    pub under_way: usize,
+    /// Addresses that are to be dialed.
+    pub waiting: usize,
+}
+
 impl Explanation {
     /// A search that has not begun, with these trackers. `dht`: the DHT is asked, too.
     pub fn new(tiers: &[Vec<String>], dht: bool, now: Now) -> Explanation {
@@ -174,12 +183,12 @@ impl Explanation {
     }
 
     /// That no peer is connected, and why.
-    pub fn words(&self, dialing: usize) -> String {
-        format!("no peer is connected: {}", self.why(dialing))
+    pub fn words(&self, dials: Dials) -> String {
+        format!("no peer is connected: {}", self.why(dials))
     }
 
     /// Why no peer is connected.
-    pub fn why(&self, dialing: usize) -> String {
+    pub fn why(&self, to_come: Dials) -> String {
         let mut words = self.tracker_words();
         match self.looked {
             _ if !self.dht => {}
@@ -194,8 +203,12 @@ impl Explanation {
             .iter()
             .map(|(why, count)| format!("{count} failed ({why})"))
             .collect();
-        if dialing > 0 {
-            dials.push(format!("{dialing} not answered yet"));
+        let Dials { under_way, waiting } = to_come;
+        if under_way > 0 {
+            dials.push(format!("{under_way} not answered yet"));
+        }
+        if waiting > 0 {
+            dials.push(format!("{waiting} to come"));
         }
         if !dials.is_empty() {
             words += &format!("; dials of peers: {}", dials.join(", "));
@@ -234,7 +247,7 @@ impl Explanation {
             (failed, format!("failed ({example})")),
             (silent, String::from("silent so far")),
             (empty, String::from("without a peer")),
-            (useful, String::from("with peers that are of no use")),
+            (useful, String::from("with peers")),
         ];
         let parts = parts.into_iter().filter(|(count, _)| *count > 0);
         let one = all == 1 || failed == all;
@@ -255,6 +268,11 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DIALS: Dials = Dials {
+        under_way: 1,
+        waiting: 3,
+    };
 
     fn at(secs: u64) -> Now {
         Now::default() + Duration::from_secs(secs)
@@ -287,11 +305,11 @@ mod tests {
             (
                 &[Some(Ok(0)), no, None, Some(Ok(2)), no],
                 "of 5 trackers 2 failed (udp://t1: no answer), 1 silent so far, \
-                 1 without a peer, 1 with peers that are of no use",
+                 1 without a peer, 1 with peers",
             ),
         ] {
             let expected = format!("no peer is connected: {words}");
-            assert_eq!(search(outcomes).words(0), expected);
+            assert_eq!(search(outcomes).words(Dials::default()), expected);
         }
         let mut search = search(&[Some(Ok(3))]);
         search.on_failed("it refused the connection");
@@ -299,12 +317,16 @@ mod tests {
         search.dht = true;
         search.on_lookup(8, 2);
         assert_eq!(
-            search.words(1),
-            "no peer is connected: its tracker is with peers that are of no use; \
-             DHT: nodes: 8, peers: 2; dials of peers: 2 failed (it refused the connection), 1 not answered yet"
+            search.words(DIALS),
+            "no peer is connected: its tracker is with peers; \
+             DHT: nodes: 8, peers: 2; dials of peers: 2 failed (it refused the connection), 1 not answered yet, 3 to come"
         );
         search.on_lookup(0, 0);
-        assert!(search.words(0).contains("; DHT: no node answers; dials"));
+        assert!(
+            search
+                .words(Dials::default())
+                .contains("; DHT: no node answers; dials")
+        );
         for number in 0..1000 {
             search.on_failed(&number.to_string());
         }
@@ -343,12 +365,18 @@ mod tests {
         let start = "no peer is connected: no tracker is asked; DHT: ";
         let advice = "; name a peer with --peer HOST:PORT";
         let expected = format!("{start}the first lookup goes on{advice}");
-        assert_eq!(search.words(0), expected);
+        assert_eq!(search.words(Dials::default()), expected);
         search.on_lookup(0, 0);
         assert_eq!(search.tell_at(true), Some(at(68)));
-        assert_eq!(search.words(0), format!("{start}no node answers{advice}"));
+        assert_eq!(
+            search.words(Dials::default()),
+            format!("{start}no node answers{advice}")
+        );
         search.on_lookup(20, 0);
-        assert_eq!(search.words(0), format!("{start}nodes: 20, peers: 0"));
+        assert_eq!(
+            search.words(Dials::default()),
+            format!("{start}nodes: 20, peers: 0")
+        );
     }
 
     #[test]

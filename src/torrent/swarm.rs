@@ -9,7 +9,7 @@ use super::effect::{Effect, Effects, Report};
 use super::exchange;
 use super::lent::Lent;
 use super::order::Us;
-use super::search::Explanation;
+use super::search::{Dials, Explanation};
 use super::slot::Member;
 use super::source::{Namer, Source};
 use super::torrent::Torrent;
@@ -199,6 +199,13 @@ impl Torrent {
         !self.members.is_empty() || next.is_some_and(|at| at <= now)
     }
 
+    fn dials(&self) -> Dials {
+        Dials {
+            under_way: self.members.len(),
+            waiting: self.candidates.waiting(),
+        }
+    }
+
     /// Whether neither peers nor trackers are being tried, so the search cannot change by itself.
     fn is_search_idle(&self) -> bool {
         self.members.is_empty() && self.trackers.is_idle()
@@ -210,7 +217,7 @@ impl Torrent {
     /// There was no progress for longer than its user wants to wait, and why.
     pub fn update_search(&mut self, effects: &mut Effects, now: Now) -> Result<(), String> {
         let alone = self.is_downloading() && self.census.open == 0;
-        let (idle, dialing) = (self.is_search_idle(), self.members.len());
+        let (idle, dials) = (self.is_search_idle(), self.dials());
         let totals = self.totals();
         let Some(content) = &mut self.content else {
             return Ok(());
@@ -222,7 +229,7 @@ impl Torrent {
         search.set_fetched(reached.map(|reached| reached.blocks.0), now);
         let told = search.tells(idle, now).then(|| match reached {
             Some(reached) => Explanation::fetch_words(reached, self.census.open),
-            None => search.words(dialing),
+            None => search.words(dials),
         });
         let moved = if self.order.download {
             totals.down
@@ -239,7 +246,7 @@ impl Torrent {
         };
         let why = match (self.order.download, self.census.open) {
             (false, _) => String::from("no peer asked for anything"),
-            (true, 0) => self.awake().search.words(dialing),
+            (true, 0) => self.awake().search.words(dials),
             (true, peers) if reached.is_some() => {
                 Explanation::fetch_words(reached.unwrap_or_default(), peers)
             }
@@ -271,7 +278,7 @@ impl Torrent {
     pub fn why_alone(&self) -> Option<String> {
         let alone = self.is_downloading() && self.life.is_among_peers() && self.census.open == 0;
         let content = self.content.as_ref().filter(|_| alone)?;
-        Some(content.search.why(self.members.len()))
+        Some(content.search.why(self.dials()))
     }
 
     /// How long there may be no progress; `None`: there need not be any.
