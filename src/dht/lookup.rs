@@ -153,6 +153,7 @@ impl Lookup {
         if let Some(node) = self.find(addr) {
             node.state = State::Failed;
         }
+        self.look_for_reserve();
     }
 
     /// A node answered, and named others.

@@ -23,7 +23,8 @@ impl Silent {
             }
         }
         let of_host = |known: &SocketAddr| guard::is_same(*known, addr) && *known != addr;
-        let is_second = self.0.iter().any(|(known, _)| of_host(known));
+        let mut lasting = self.0.iter().filter(|(_, until)| **until > now);
+        let is_second = lasting.any(|(known, _)| of_host(known));
         let silent = if is_second { host(addr) } else { addr };
         self.0.insert(silent, now + limits::DHT_SILENT_FOR);
     }
@@ -73,6 +74,11 @@ mod tests {
         assert!(silent.has(at_port(98), start), "a victim has many ports");
         silent.forget(at_port(98));
         assert!(!silent.has(at_port(98), start));
+        // What was silent long ago says nothing of today.
+        let mut once = Silent::default();
+        once.note(at_port(1), start);
+        once.note(at_port(2), start + limits::DHT_SILENT_FOR);
+        assert!(!once.has(at_port(3), start + limits::DHT_SILENT_FOR));
         let later = start + limits::DHT_SILENT_FOR;
         assert!(!silent.has(addr(0), later) && silent.has(addr(9), later));
         assert!(!silent.has(addr(9), later + Duration::from_secs(1)));

@@ -156,6 +156,17 @@ fn the_reserve_is_asked_when_few_answer() {
     assert!(!lookup.is_done());
 }
 
+/// All that are known were silent a short while ago.
+#[test]
+fn the_reserve_is_asked_when_all_others_are_passed_over() {
+    let host: SocketAddr = "80.1.1.1:6881".parse().unwrap();
+    let mut lookup = Lookup::new(NodeId([0; 20]), &[node(150, 1)], vec![host]);
+    ask_all(&mut lookup, at(0));
+    lookup.on_answer(node(150, 1), None, &[node(149, 2)]);
+    lookup.pass_over(node(149, 2).addr);
+    assert_eq!(ask_all(&mut lookup, at(0)), [host]);
+}
+
 /// The first that names a host may lie about its port.
 #[test]
 fn a_host_that_is_named_with_two_ports_is_asked_at_both() {
