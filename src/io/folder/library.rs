@@ -165,7 +165,9 @@ impl Library {
             return self.begin_failed(&setup, record, why, session, now);
         }
         match (claimed, removing) {
-            (_, Some(data)) => {
+            (claimed, Some(data)) => {
+                // Files that are another torrent's by now stay.
+                let data = data && claimed.is_ok();
                 if let Err(why) = self.eraser.erase(info_hash, setup.dir, data) {
                     session.warn(None, why);
                 }

@@ -226,10 +226,15 @@ impl Library {
         }
     }
 
-    /// Whether the session has this torrent and does not know more of it than a link says.
+    /// Whether the session has this torrent and does not know more of it than a link says. One that
+    /// is being opened anew is taken for another: what was begun before is of no use to it.
     pub(super) fn is_linked(session: &Session, torrent: TorrentKey, info_hash: &InfoHash) -> bool {
         let known = session.torrent(torrent);
-        known.is_some_and(|it| it.order.info_hash == *info_hash && it.order.is_undescribed())
+        known.is_some_and(|it| {
+            it.order.info_hash == *info_hash
+                && it.order.is_undescribed()
+                && !reopening::is_under_way(it)
+        })
     }
 
     /// Adds what was brought to the torrent that is there.
