@@ -229,10 +229,7 @@ fn what_is_gone_of_a_whole_torrent_is_said_and_all_of_it_downloaded_only_when_as
     let fails = |run: &Run| {
         let torrents = run.until(&["failed"]);
         let why = torrents[0].get("error").text();
-        let words = format!(
-            "t: nothing of it is in {}",
-            content.parent().unwrap().display()
-        );
+        let words = format!("{}: nothing of it is there any more", content.display());
         assert!(why.starts_with(&words), "{why}");
         assert!(!content.exists());
     };

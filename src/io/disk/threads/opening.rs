@@ -274,10 +274,11 @@ fn find_gone(request: &Request, disk: &ContentFiles) -> Result<Option<String>, S
         return Ok(None);
     };
     if there.is_empty() {
-        let (name, dir) = (&metainfo.name, request.dir.display());
+        let path = request.dir.join(&metainfo.name);
         return Err(format!(
-            "{name}: nothing of it is in {dir} any more: put it back (is its disk mounted?), or \
-             resume it to download it again"
+            "{}: nothing of it is there any more: put it back (is its disk mounted?), or resume it \
+             to download it again",
+            path.display()
         ));
     }
     let more = match gone.len() - 1 {
