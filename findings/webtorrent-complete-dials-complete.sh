@@ -34,6 +34,8 @@ const client = new WebTorrent({
   dht: false, lsd: false, tracker: false, utp: false, utPex: false, natUpnp: false, natPmp: false
 })
 const added = client.add('data.torrent', { path: process.cwd() })
+// What is not whole by then will not be.
+setTimeout(() => process.exit(1), 60000)
 added.on('done', () => {
   console.log('whole')
   added.addPeer(process.argv[2])

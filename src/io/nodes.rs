@@ -1,5 +1,5 @@
 //! Nodes of the DHT to begin with: those of the last run, from the file `dht.nodes` of the state
-//! folder, and hosts whose names are looked up while no node is known.
+//! folder, and hosts whose names are looked up while few are known.
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -99,12 +99,8 @@ fn a_torrent_without_dht_sends_no_packet() {
 
 #[test]
 fn a_private_torrent_sends_no_packet() {
-    let mut torrent = Torrent::new(Content::file(504, "content.bin", 100_000), 64 * 1024);
-    // Keys are in order: "private" comes after "pieces".
-    let end = torrent.info.pop();
-    torrent.info.extend(b"7:privatei1e");
-    torrent.info.extend(end);
-    assert_eq!(sent_to_node(&Bench::of(torrent), &[]), None);
+    let torrent = Torrent::new(Content::file(504, "content.bin", 100_000), 64 * 1024);
+    assert_eq!(sent_to_node(&Bench::of(torrent.private()), &[]), None);
 }
 
 /// How `peers` ends with this source and these options: its exit code, what it prints, what it
@@ -258,10 +254,7 @@ fn nobody_is_known_and_why_is_said_in_one_line() {
 fn a_private_torrent_is_asked_about_at_its_trackers_alone() {
     let node = UdpSocket::bind("127.0.0.1:0").unwrap();
     let addr = node.local_addr().unwrap().to_string();
-    let mut torrent = Torrent::new(Content::file(508, "content.bin", 100_000), 64 * 1024);
-    let end = torrent.info.pop();
-    torrent.info.extend(b"7:privatei1e");
-    torrent.info.extend(end);
+    let torrent = Torrent::new(Content::file(508, "content.bin", 100_000), 64 * 1024).private();
     let dir = Dir::new();
     let path = torrent.write(
         &dir.join("private.torrent"),

@@ -1,7 +1,5 @@
 //! `brooklet peers` asks the local network, too.
 
-use sha1::{Digest as _, Sha1};
-
 use super::support::bench::SOON;
 use super::support::child::{Child, Stream, brooklet};
 use super::support::clients::{PORT, Program};
@@ -86,13 +84,9 @@ fn a_private_torrent_is_not_asked_for() {
     let Some(net) = Net::new(2) else {
         return;
     };
-    let mut torrent = Torrent::new(Content::file(685, "content.bin", 100_000), 64 * 1024);
+    let torrent = Torrent::new(Content::file(685, "content.bin", 100_000), 64 * 1024);
     let public = torrent.hex();
-    // Keys are in order: "private" comes after "pieces".
-    let end = torrent.info.pop();
-    torrent.info.extend(b"7:privatei1e");
-    torrent.info.extend(end);
-    torrent.info_hash = Sha1::digest(&torrent.info).into();
+    let torrent = torrent.private();
     let dir = Dir::new();
     let file = torrent.write(&dir.join("content.torrent"), &[]);
     let (ours, there) = (net.host(0), net.host(1));

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use brooklet::base::limits;
-use sha1::{Digest as _, Sha1};
 use support::bench::SOON;
 use support::child::{Child, brooklet, command};
 use support::clients::{Client, PORT, Program, Ways};
@@ -454,11 +453,7 @@ fn private_torrents_say_nothing_to_anybody() {
         };
         let mut torrent = Torrent::new(Content::file(671, "content.bin", 100_000), 64 * 1024);
         if private {
-            // Keys are in order: "private" comes after "pieces".
-            let end = torrent.info.pop();
-            torrent.info.extend(b"7:privatei1e");
-            torrent.info.extend(end);
-            torrent.info_hash = Sha1::digest(&torrent.info).into();
+            torrent = torrent.private();
         }
         let dir = Dir::new();
         let file = torrent.write(&dir.join("content.torrent"), &[]);

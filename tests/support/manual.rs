@@ -313,7 +313,7 @@ const SAMPLES: [(&str, &str, &str); 18] = [
         "6",
     ),
     (
-        "extended 0, de",
+        "extended 0, d1:mdee",
         "a message of an extension: its number, and a payload",
         "10",
     ),

@@ -64,6 +64,15 @@ impl Torrent {
         }
     }
 
+    /// The same, but private (BEP 27). Keys are in order: "private" comes after "pieces".
+    pub fn private(mut self) -> Torrent {
+        let end = self.info.pop();
+        self.info.extend(b"7:privatei1e");
+        self.info.extend(end);
+        self.info_hash = Sha1::digest(&self.info).into();
+        self
+    }
+
     /// Pieces in all.
     pub fn pieces(&self) -> u32 {
         self.bytes.len().div_ceil(self.piece_length) as u32
