@@ -6,7 +6,8 @@
 //! [`session`], [`rpc`] (remote control), then [`io`], which alone touches sockets, threads and the
 //! content's files, and [`cli`], what a user sees. The doc of each module begins with its rank:
 //! it may import only from lower ones. PROTOCOL.md follows a block from a socket to the disk, a
-//! stranger from its first byte, and a turn of the loop through these modules.
+//! stranger from its first byte, a bare hash until it is a torrent, and a turn of the loop through
+//! these modules.
 //!
 //! # Glossary
 //!

@@ -13,7 +13,7 @@ pub struct Active {
     pub number: u32,
     /// Whose DHT.
     pub family: Family,
-    /// The torrent that it looks for; `None`: the nodes near to our own place.
+    /// The torrent that it looks for; `None`: the nodes near to our own id.
     pub info_hash: Option<InfoHash>,
     /// Peers that came.
     pub peers: usize,
@@ -76,8 +76,8 @@ impl Lookups {
     /// Removes and returns a lookup that is over, with the nodes that it found.
     pub fn next_done(&mut self) -> Option<(Active, Vec<Found>)> {
         let mut all = self.active.iter();
-        let place = all.position(|active| active.lookup.is_done())?;
-        let active = self.active.remove(place);
+        let index = all.position(|active| active.lookup.is_done())?;
+        let active = self.active.remove(index);
         let found = active.lookup.found();
         Some((active, found))
     }

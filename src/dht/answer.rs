@@ -87,7 +87,7 @@ impl Answering<'_> {
         encode(from, transaction, Body::Reply(reply))
     }
 
-    /// Writes the nodes nearest to a place, of the families that are wanted (BEP 32).
+    /// Writes the nodes nearest to a target, of the families that are wanted (BEP 32).
     fn name_nodes(
         &self,
         query: &Query<'_>,

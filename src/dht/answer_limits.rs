@@ -36,8 +36,8 @@ impl AnswerLimits {
             self.each.clear();
             self.each.resize(limits::DHT_ANSWERED, 0);
         }
-        let place = self.place(ip);
-        let Some(each) = self.each.get_mut(place) else {
+        let index = self.index(ip);
+        let Some(each) = self.each.get_mut(index) else {
             return false;
         };
         if *each >= limits::DHT_ANSWERS_EACH || self.all >= limits::DHT_ANSWERS {
@@ -49,7 +49,7 @@ impl AnswerLimits {
     }
 
     /// The counter of an address.
-    fn place(&self, ip: IpAddr) -> usize {
+    fn index(&self, ip: IpAddr) -> usize {
         let bits = match ip.to_canonical() {
             IpAddr::V4(ip) => u64::from(ip.to_bits()),
             // A host may have as many addresses of one /64 as it likes.
@@ -74,12 +74,12 @@ mod tests {
             let to_one = (0..10_000).filter(|_| limits_of.may_answer(one, now));
             assert_eq!(to_one.count(), limits::DHT_ANSWERS_EACH.into());
             let mut counters: Vec<usize> = (0..250_u8)
-                .map(|last| limits_of.place([198, 51, 100, last].into()))
+                .map(|last| limits_of.index([198, 51, 100, last].into()))
                 .collect();
             counters.sort_unstable();
             counters.dedup();
             assert!(counters.len() > 200, "few addresses share");
-            assert!(counters.iter().all(|&place| place < limits::DHT_ANSWERED));
+            assert!(counters.iter().all(|&index| index < limits::DHT_ANSWERED));
             let to_many = (0..10_000_u32).filter(|number| {
                 let [_, _, a, b] = number.to_be_bytes();
                 limits_of.may_answer([203, 0, a, b].into(), now)

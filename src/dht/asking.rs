@@ -1,4 +1,4 @@
-//! What our node asks: the lookups of torrents and of our own place, the announces that follow
+//! What our node asks: the lookups of torrents and of our home, the announces that follow
 //! them, and the upkeep of the routing table.
 
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use crate::wire::krpc::{Ask, Body, Message, NodeInfo, Query, Want as Families};
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
-/// Torrents are looked up first; our own place waits for them, but no longer than this.
-const PLACE_WAITS: Duration = Duration::from_secs(10);
+/// Torrents are looked up first; our home waits for them, but no longer than this.
+const HOME_WAITS: Duration = Duration::from_secs(10);
 
 impl Dht {
     /// Some nodes have become slow: others are asked in their place.
@@ -63,8 +63,8 @@ impl Dht {
     /// Begins the lookups that are due.
     pub(super) fn begin_lookups(&mut self, now: Now) {
         for family in FAMILIES {
-            if self.place_at(family).is_some_and(|at| at <= now) && self.lookups.has_room() {
-                self.begin_place(family);
+            if self.home_at(family).is_some_and(|at| at <= now) && self.lookups.has_room() {
+                self.begin_home(family);
             }
         }
         // One of each family in turn.
@@ -85,14 +85,14 @@ impl Dht {
         }
     }
 
-    /// When our own place is to be looked up.
-    pub(super) fn place_at(&self, family: Family) -> Option<Now> {
+    /// When our home is to be looked up: the nodes near to our own id.
+    pub(super) fn home_at(&self, family: Family) -> Option<Now> {
         let half = self.halves.iter().flatten();
         let due = half
             .filter(|half| half.family == family)
-            .find_map(|half| half.place_due())?;
-        let is_busy = self.lookups.has(family) || self.wanted_by(family, due + PLACE_WAITS);
-        Some(if is_busy { due + PLACE_WAITS } else { due })
+            .find_map(|half| half.home_due())?;
+        let is_busy = self.lookups.has(family) || self.wanted_by(family, due + HOME_WAITS);
+        Some(if is_busy { due + HOME_WAITS } else { due })
     }
 
     /// Whether a torrent's lookup is due by then.
@@ -101,11 +101,11 @@ impl Dht {
         due.is_some_and(|due| due <= by)
     }
 
-    fn begin_place(&mut self, family: Family) {
+    fn begin_home(&mut self, family: Family) {
         let Some(half) = self.half(family) else {
             return;
         };
-        half.begin_place();
+        half.begin_home();
         let target = half.table.own();
         let (seeds, reserve) = half.seeds(&target);
         let lookup = Lookup::new(target, &seeds, reserve);
@@ -179,7 +179,7 @@ impl Dht {
                 Some(info_hash) => self.end_torrent(info_hash, &active, found, now),
                 None => {
                     if let Some(half) = self.half(active.family) {
-                        half.end_place(now);
+                        half.end_home(now);
                     }
                 }
             }
@@ -271,8 +271,8 @@ impl Dht {
     fn next_check(&mut self, now: Now) -> Option<(NodeInfo, NodeId)> {
         let mut halves: Vec<usize> = vec![0, 1];
         self.rng.shuffle(&mut halves);
-        for place in halves {
-            let Some(half) = &mut self.halves[place] else {
+        for index in halves {
+            let Some(half) = &mut self.halves[index] else {
                 continue;
             };
             if let Some(node) = half.next_saved() {

@@ -199,7 +199,7 @@ impl Dht {
                 next = sooner(next, self.wanted.next_deadline(half.family));
             }
             if has_room {
-                next = sooner(next, self.place_at(half.family));
+                next = sooner(next, self.home_at(half.family));
             }
         }
         sooner(next, self.upkeep.1)
@@ -223,13 +223,13 @@ impl Dht {
 
     /// Our id in one family's DHT, if we take part.
     pub fn id(&self, family: Family) -> Option<NodeId> {
-        let half = self.halves[place(family)].as_ref();
+        let half = self.halves[family.index()].as_ref();
         half.map(|half| half.table.own())
     }
 
     /// Whether we take part in one family's DHT and know an address to ask.
     pub fn can_ask(&self, family: Family) -> bool {
-        let half = self.halves[place(family)].as_ref();
+        let half = self.halves[family.index()].as_ref();
         half.is_some_and(Half::can_ask)
     }
 
@@ -246,7 +246,7 @@ impl Dht {
     }
 
     pub(super) fn half(&mut self, family: Family) -> Option<&mut Half> {
-        self.halves[place(family)].as_mut()
+        self.halves[family.index()].as_mut()
     }
 
     // Receiving.
@@ -321,7 +321,7 @@ impl Dht {
                 list.push(named);
             }
         }
-        if let Some(half) = self.halves[place(family)].as_mut() {
+        if let Some(half) = self.halves[family.index()].as_mut() {
             let is_first = half.table.len() == 0;
             if sent.id.is_some_and(|id| id != reply.id) {
                 half.table.remove(from);
@@ -428,13 +428,6 @@ impl Dht {
                 event: event(),
             });
         }
-    }
-}
-
-fn place(family: Family) -> usize {
-    match family {
-        Family::V4 => 0,
-        Family::V6 => 1,
     }
 }
 

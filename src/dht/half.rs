@@ -28,8 +28,8 @@ pub struct Half {
     votes: Votes,
     /// When our id last followed a vote.
     moved: Option<Now>,
-    /// When our own place is to be looked up; `None`: that is under way.
-    place_due: Option<Now>,
+    /// When our home, the nodes near to our own id, is to be looked up; `None`: that is under way.
+    home_due: Option<Now>,
     /// Our id has changed while its neighbours were looked up.
     has_moved: bool,
     failures: u32,
@@ -53,7 +53,7 @@ impl Half {
             saved,
             votes: Votes::default(),
             moved: None,
-            place_due: Some(now),
+            home_due: Some(now),
             has_moved: false,
             failures: 0,
         }
@@ -76,7 +76,8 @@ impl Half {
         self.table.len() > 0 || !self.saved.is_empty() || !self.contacts.is_empty()
     }
 
-    /// Nodes with which a lookup of this place begins, and the addresses to ask if they are silent.
+    /// Nodes with which a lookup of this target begins, and the addresses to ask if they are
+    /// silent.
     pub fn seeds(&self, target: &NodeId) -> (Vec<NodeInfo>, Vec<SocketAddr>) {
         let mut seeds = self.table.closest(target, 2 * limits::DHT_K);
         if self.is_poor() {
@@ -135,23 +136,23 @@ impl Half {
         }
         self.moved = Some(now);
         self.table.move_to(secure_id::make(ip, rng));
-        self.place_due = self.place_due.map(|_| now);
+        self.home_due = self.home_due.map(|_| now);
         self.has_moved = true;
     }
 
-    /// When our own place is to be looked up.
-    pub fn place_due(&self) -> Option<Now> {
-        self.place_due.filter(|_| self.can_ask())
+    /// When our home is to be looked up: the nodes near to our own id.
+    pub fn home_due(&self) -> Option<Now> {
+        self.home_due.filter(|_| self.can_ask())
     }
 
     /// It is being looked up.
-    pub fn begin_place(&mut self) {
-        self.place_due = None;
+    pub fn begin_home(&mut self) {
+        self.home_due = None;
         self.has_moved = false;
     }
 
     /// It was looked up. While few nodes are known, that is repeated soon.
-    pub fn end_place(&mut self, now: Now) {
+    pub fn end_home(&mut self, now: Now) {
         let wait = if self.is_poor() {
             self.failures += 1;
             backoff(self.failures - 1)
@@ -159,6 +160,6 @@ impl Half {
             self.failures = 0;
             limits::DHT_QUESTIONABLE
         };
-        self.place_due = Some(if self.has_moved { now } else { now + wait });
+        self.home_due = Some(if self.has_moved { now } else { now + wait });
     }
 }

@@ -1,4 +1,4 @@
-//! One iterative lookup: the nodes nearest to a place are asked for nodes that are nearer still,
+//! One iterative lookup: the nodes nearest to a target are asked for nodes that are nearer still,
 //! until the [`limits::DHT_K`] nearest have answered.
 //!
 //! A few queries are under way at one time. A node that takes longer than nodes usually do is slow:
@@ -71,7 +71,7 @@ pub struct Found {
 }
 
 impl Lookup {
-    /// A lookup of this place that begins with these nodes. `reserve`: addresses to ask if there
+    /// A lookup of this target that begins with these nodes. `reserve`: addresses to ask if there
     /// are none, if one is silent and no other has answered, or if all that there were to ask have
     /// led to fewer than [`limits::DHT_POOR`] that answer: a node may keep us among its friends.
     pub fn new(target: NodeId, nodes: &[NodeInfo], reserve: Vec<SocketAddr>) -> Lookup {
@@ -90,7 +90,7 @@ impl Lookup {
         lookup
     }
 
-    /// The place.
+    /// The id that it looks for.
     pub fn target(&self) -> NodeId {
         self.target
     }
@@ -308,10 +308,11 @@ impl Lookup {
     /// for an address, the nearer counts until it answers.
     fn add(&mut self, id: Option<NodeId>, addr: SocketAddr, namer: Option<SocketAddr>) {
         let distance = self.distance(id);
-        if let Some(known) = self.find(addr) {
-            let known_id = known.id;
-            if known.state == State::New && distance < self.distance(known_id) {
-                self.find(addr).iter_mut().for_each(|known| known.id = id);
+        let known = self.candidates.iter().position(|node| node.addr == addr);
+        if let Some(index) = known {
+            let known = &self.candidates[index];
+            if known.state == State::New && distance < self.distance(known.id) {
+                self.candidates[index].id = id;
                 self.sort();
             }
             return;
@@ -332,7 +333,7 @@ impl Lookup {
         if others.filter(same).count() >= limits::DHT_ASKED_EACH {
             return;
         }
-        let place = self
+        let index = self
             .candidates
             .partition_point(|node| self.distance(node.id) <= distance);
         let candidate = Candidate {
@@ -341,7 +342,7 @@ impl Lookup {
             state: State::New,
             namer,
         };
-        self.candidates.insert(place, candidate);
+        self.candidates.insert(index, candidate);
         if self.candidates.len() > limits::DHT_CANDIDATES {
             self.drop_one();
         }
@@ -353,11 +354,11 @@ impl Lookup {
         let failed = |node: &Candidate| node.state == State::Failed;
         let new = |node: &Candidate| node.state == State::New;
         let all = self.candidates.iter();
-        let place = all.clone().rposition(doubtful);
-        let place = place.or_else(|| all.clone().rposition(failed));
-        let place = place.or_else(|| all.clone().rposition(new));
+        let index = all.clone().rposition(doubtful);
+        let index = index.or_else(|| all.clone().rposition(failed));
+        let index = index.or_else(|| all.clone().rposition(new));
         self.candidates
-            .remove(place.unwrap_or(self.candidates.len() - 1));
+            .remove(index.unwrap_or(self.candidates.len() - 1));
     }
 
     /// Unknown ids come first.

@@ -52,7 +52,7 @@ pub struct Summary {
 /// One step of a lookup.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// What is looked for: the info hash of a torrent, or another place.
+    /// What is looked for: the info hash of a torrent, or another id.
     pub target: NodeId,
     /// The node.
     pub node: SocketAddr,

@@ -59,8 +59,8 @@ mod tests {
             now = next;
         }
         assert_eq!(sent.len(), 400 * limits::DHT_QUERIES);
-        for (place, &at) in sent.iter().enumerate() {
-            let later = sent[place..].iter();
+        for (index, &at) in sent.iter().enumerate() {
+            let later = sent[index..].iter();
             let within = later.take_while(|&&other| other.since(at) < SECOND);
             assert!(within.count() <= limits::DHT_QUERIES);
         }

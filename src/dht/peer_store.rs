@@ -58,9 +58,9 @@ impl PeerStore {
         let swarm = self.swarms.get(&hash).map_or(&[][..], Vec::as_slice);
         let live = swarm.iter().filter(|stored| stored.until > now);
         let mut peers: Vec<SocketAddr> = live.map(|stored| stored.addr).collect();
-        for place in 0..most.min(peers.len()) {
-            let chosen = place as u64 + rng.below((peers.len() - place) as u64);
-            peers.swap(place, chosen as usize);
+        for index in 0..most.min(peers.len()) {
+            let chosen = index as u64 + rng.below((peers.len() - index) as u64);
+            peers.swap(index, chosen as usize);
         }
         peers.truncate(most);
         peers

@@ -1,6 +1,6 @@
 //! Node ids that follow from the node's address (BEP 42). A node that chooses its id freely can
 //! choose one beside any torrent. So the first 21 bits are a checksum of the address and of three
-//! random bits: one address can have an id in only eight places.
+//! random bits: one address can have only eight ids.
 
 use crate::base::{NodeId, Reach, Rng};
 use std::net::IpAddr;

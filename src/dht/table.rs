@@ -165,7 +165,7 @@ impl Table {
         }
     }
 
-    /// The nodes nearest to a place, the nearest first. Those that did not answer last come last.
+    /// The nodes nearest to a target, the nearest first. Those that did not answer last come last.
     pub fn closest(&self, target: &NodeId, most: usize) -> Vec<NodeInfo> {
         let mut all: Vec<(bool, _, NodeInfo)> = self
             .nodes()
@@ -194,10 +194,10 @@ impl Table {
     /// What upkeep should ask now: a node that waits for a place which is free, or the one that was
     /// not heard for longest, if that is too long. It counts as asked.
     pub fn next_check(&mut self, now: Now, rng: &mut Rng) -> Option<Check> {
-        for place in (0..self.buckets.len()).rev() {
-            if self.is_open(place) {
-                if let Some(node) = self.buckets[place].waiting.pop() {
-                    let target = self.own.random_sharing(place, rng);
+        for index in (0..self.buckets.len()).rev() {
+            if self.is_open(index) {
+                if let Some(node) = self.buckets[index].waiting.pop() {
+                    let target = self.own.random_sharing(index, rng);
                     return Some(Check {
                         node: node.info,
                         target,
@@ -223,8 +223,8 @@ impl Table {
 
     /// When there is something to check.
     pub fn check_at(&self) -> Option<Now> {
-        let mut places = 0..self.buckets.len();
-        if places.any(|place| self.is_open(place) && !self.buckets[place].waiting.is_empty()) {
+        let mut indices = 0..self.buckets.len();
+        if indices.any(|index| self.is_open(index) && !self.buckets[index].waiting.is_empty()) {
             return Some(Now::default());
         }
         let due = self.nodes().map(Node::due).min()?;
@@ -275,13 +275,13 @@ impl Table {
         if !self.has_room_for_network(node.info.addr) {
             return;
         }
-        let mut place = self.bucket_of(&node.info.id);
-        while !self.has_room(place) && place + 1 == self.buckets.len() && place < NodeId::BITS {
+        let mut index = self.bucket_of(&node.info.id);
+        while !self.has_room(index) && index + 1 == self.buckets.len() && index < NodeId::BITS {
             self.split();
-            place = self.bucket_of(&node.info.id);
+            index = self.bucket_of(&node.info.id);
         }
-        let has_room = self.has_room(place);
-        let bucket = &mut self.buckets[place];
+        let has_room = self.has_room(index);
+        let bucket = &mut self.buckets[index];
         bucket
             .waiting
             .retain(|other| !guard::is_same(other.info.addr, node.info.addr));
@@ -307,14 +307,14 @@ impl Table {
 
     /// Divides the last bucket: those that share one bit more with us get a bucket of their own.
     fn split(&mut self) {
-        let place = self.buckets.len() - 1;
+        let index = self.buckets.len() - 1;
         let Some(last) = self.buckets.last_mut() else {
             return;
         };
         let own = self.own;
         let divide = |nodes: &mut Vec<Node>| {
             let all = std::mem::take(nodes).into_iter();
-            let (nearer, rest) = all.partition(|node| own.shared_bits(&node.info.id) > place);
+            let (nearer, rest) = all.partition(|node| own.shared_bits(&node.info.id) > index);
             *nodes = rest;
             nearer
         };
@@ -323,21 +323,21 @@ impl Table {
             waiting: divide(&mut last.waiting),
         };
         self.buckets.push(next);
-        self.refill(place);
-        self.refill(place + 1);
+        self.refill(index);
+        self.refill(index + 1);
     }
 
     /// Nodes that answered and wait take the places that are free.
-    fn refill(&mut self, place: usize) {
-        while self.has_room(place) {
-            let bucket = &mut self.buckets[place];
+    fn refill(&mut self, index: usize) {
+        while self.has_room(index) {
+            let bucket = &mut self.buckets[index];
             let proven = bucket.waiting.iter().rposition(|node| node.heard > 0);
             let Some(proven) = proven else {
                 return;
             };
             let node = bucket.waiting.remove(proven);
             if self.has_room_for_network(node.info.addr) && self.find(node.info.addr).is_none() {
-                self.buckets[place].nodes.push(node);
+                self.buckets[index].nodes.push(node);
                 self.len += 1;
             }
         }

@@ -115,8 +115,8 @@ impl Wanted {
     /// The next torrent to look up now: mostly an urgent one, but the others have turns, too. Its
     /// lookup counts as under way.
     pub fn begin(&mut self, family: Family, now: Now) -> Option<InfoHash> {
-        let due = &mut self.due[place(family)];
-        let begun = &mut self.begun[place(family)];
+        let due = &mut self.due[family.index()];
+        let begun = &mut self.begun[family.index()];
         let fair = (*begun + 1) % limits::DHT_FAIR == 0;
         let first = [fair, !fair]
             .into_iter()
@@ -125,7 +125,7 @@ impl Wanted {
         due.remove(&first);
         let info_hash = first.2;
         if let Some(torrent) = self.torrents.get_mut(&info_hash) {
-            torrent.courses[place(family)].due = None;
+            torrent.courses[family.index()].due = None;
         }
         Some(info_hash)
     }
@@ -133,14 +133,14 @@ impl Wanted {
     /// The nodes that were nearest to this torrent the last time.
     pub fn nodes(&self, info_hash: InfoHash, family: Family) -> Vec<NodeInfo> {
         let torrent = self.torrents.get(&info_hash);
-        let list = torrent.map(|torrent| &*torrent.courses[place(family)].nodes);
+        let list = torrent.map(|torrent| &*torrent.courses[family.index()].nodes);
         nodes(list.unwrap_or_default(), family).collect()
     }
 
     /// A node has taken the announce of a torrent.
     pub fn on_announced(&mut self, info_hash: InfoHash, family: Family, node: NodeId, now: Now) {
         if let Some(torrent) = self.torrents.get_mut(&info_hash) {
-            let told = &mut torrent.courses[place(family)].told;
+            let told = &mut torrent.courses[family.index()].told;
             let is_other = |(id, at): &&([u8; 8], Now)| *id != front(node) && is_fresh(*at, now);
             let mut list: Vec<([u8; 8], Now)> = told.iter().filter(is_other).copied().collect();
             if list.len() >= limits::DHT_TOLD {
@@ -154,7 +154,7 @@ impl Wanted {
     /// Whether a torrent is to be announced to this node: it has not taken an announce lately.
     pub fn is_news(&self, info_hash: InfoHash, family: Family, node: NodeId, now: Now) -> bool {
         let torrent = self.torrents.get(&info_hash);
-        let told = torrent.map_or(&[][..], |torrent| &torrent.courses[place(family)].told);
+        let told = torrent.map_or(&[][..], |torrent| &torrent.courses[family.index()].told);
         let knows = |&(id, at): &([u8; 8], Now)| id == front(node) && is_fresh(at, now);
         !told.iter().any(knows)
     }
@@ -173,9 +173,9 @@ impl Wanted {
             return;
         };
         let is_urgent = torrent.want.is_urgent;
-        let course = &mut torrent.courses[place(family)];
+        let course = &mut torrent.courses[family.index()];
         if let Some(due) = course.due.take() {
-            self.due[place(family)].remove(&(!is_urgent, due, info_hash));
+            self.due[family.index()].remove(&(!is_urgent, due, info_hash));
         }
         let span = if outcome.answered && !is_urgent {
             course.failures = 0;
@@ -196,15 +196,15 @@ impl Wanted {
         }
         course.ended = now;
         course.due = Some(now + span);
-        self.due[place(family)].insert((!is_urgent, now + span, info_hash));
+        self.due[family.index()].insert((!is_urgent, now + span, info_hash));
     }
 
     /// Begins again the lookups that found no node, since the first node of this family has
     /// answered.
     pub fn hurry(&mut self, family: Family, now: Now) {
-        let due = &mut self.due[place(family)];
+        let due = &mut self.due[family.index()];
         for (info_hash, torrent) in &mut self.torrents {
-            let course = &mut torrent.courses[place(family)];
+            let course = &mut torrent.courses[family.index()];
             if let Some(at) = course.due.filter(|_| course.failures > 0) {
                 due.remove(&(!torrent.want.is_urgent, at, *info_hash));
                 due.insert((!torrent.want.is_urgent, at.min(now), *info_hash));
@@ -215,7 +215,7 @@ impl Wanted {
 
     /// When a lookup in this family is to begin.
     pub fn next_deadline(&self, family: Family) -> Option<Now> {
-        let due = &self.due[place(family)];
+        let due = &self.due[family.index()];
         let at = |later| first(due, later).map(|(_, at, _)| at);
         sooner(at(false), at(true))
     }
@@ -234,13 +234,6 @@ fn front(node: NodeId) -> [u8; 8] {
 
 fn is_fresh(told: Now, now: Now) -> bool {
     now.since(told) < limits::DHT_ANNOUNCE_AGAIN
-}
-
-fn place(family: Family) -> usize {
-    match family {
-        Family::V4 => 0,
-        Family::V6 => 1,
-    }
 }
 
 /// How long to wait after so many lookups in vain.

@@ -43,7 +43,7 @@ struct Filled {
     bytes: usize,
     /// What cannot be sent. It comes behind all that is to be written.
     lost: Option<Lost>,
-    /// The first of them has been sent in part.
+    /// The first lost block has been sent in part.
     broken: bool,
 }
 
@@ -199,20 +199,6 @@ impl Reactor {
         }
     }
 
-    /// The same for a torrent that has no files yet: there are no blocks of it.
-    fn fill_words(&mut self, key: usize) -> Filled {
-        let mut filled = Filled::default();
-        for segment in self.session.transmit(key) {
-            if let Segment::Bytes(bytes) = segment {
-                let at = filled.bytes;
-                let part = bytes.len().min(WRITE.min(self.buffer.len()) - at);
-                self.buffer[at..at + part].copy_from_slice(&bytes[..part]);
-                filled.bytes += part;
-            }
-        }
-        filled
-    }
-
     /// Fills the buffer with what the peer is to get next. `allowance`: bytes of blocks that may
     /// begin.
     fn fill(&mut self, key: usize, mut allowance: u64) -> Filled {
@@ -277,6 +263,20 @@ impl Reactor {
             let pieces = self.store.content(torrent).layout().pieces_of(file);
             placed.retain(|block| pieces.contains(&block.piece));
             return filled.without(&placed, Lost::new(torrent, Vec::new(), file, error));
+        }
+        filled
+    }
+
+    /// Fills the buffer with messages alone, for a torrent that has no files yet.
+    fn fill_words(&mut self, key: usize) -> Filled {
+        let mut filled = Filled::default();
+        for segment in self.session.transmit(key) {
+            if let Segment::Bytes(bytes) = segment {
+                let at = filled.bytes;
+                let part = bytes.len().min(WRITE.min(self.buffer.len()) - at);
+                self.buffer[at..at + part].copy_from_slice(&bytes[..part]);
+                filled.bytes += part;
+            }
         }
         filled
     }

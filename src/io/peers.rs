@@ -263,7 +263,7 @@ impl Search {
             Output::Looked(summary) => {
                 if let Some(looking) = &mut self.looking {
                     if resolved || summary.answers > 0 {
-                        looking.answers[place(summary.family)] = Some(summary.answers);
+                        looking.answers[summary.family.index()] = Some(summary.answers);
                     }
                 }
             }
@@ -392,7 +392,7 @@ impl Looking {
     /// Whether nothing more can come of it. `resolved`: all hosts to begin with are known.
     fn is_over(&self, resolved: bool) -> bool {
         let is_done = |family: Family| {
-            self.answers[place(family)].is_some() || (resolved && !self.dht.can_ask(family))
+            self.answers[family.index()].is_some() || (resolved && !self.dht.can_ask(family))
         };
         is_done(Family::V4) && is_done(Family::V6)
     }
@@ -416,12 +416,5 @@ fn hear(
             looking.stirred = true;
         }
         (heard, _) => asking.hear(heard, now),
-    }
-}
-
-fn place(family: Family) -> usize {
-    match family {
-        Family::V4 => 0,
-        Family::V6 => 1,
     }
 }

@@ -30,6 +30,14 @@ impl Family {
             IpAddr::V6(_) => Family::V6,
         }
     }
+
+    /// Its index in an array that has something of each.
+    pub fn index(self) -> usize {
+        match self {
+            Family::V4 => 0,
+            Family::V6 => 1,
+        }
+    }
 }
 
 /// The addresses of a list, [`limits::REPLY_PEERS`] of them at most.

@@ -20,9 +20,9 @@ pub struct Query<'a> {
 pub enum Ask<'a> {
     /// Are you there?
     Ping,
-    /// Which nodes are near to this place?
+    /// Which nodes are near to this target?
     FindNode(NodeId),
-    /// A method that we do not know and that names a place: it is answered with the nodes near to
+    /// A method that we do not know and that names a target: it is answered with the nodes near to
     /// that and a token, as libtorrent does. The crate `mainline` asks for tokens by the `get` of
     /// BEP 44.
     Other(NodeId),
@@ -39,7 +39,7 @@ pub enum Ask<'a> {
         /// From the answer to [`Ask::GetPeers`].
         token: &'a [u8],
     },
-    /// Which info hashes do you know (BEP 51), and which nodes near to this place?
+    /// Which info hashes do you know (BEP 51), and which nodes near to this target?
     SampleInfohashes(NodeId),
 }
 
