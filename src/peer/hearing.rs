@@ -22,10 +22,13 @@ impl Peer {
         now: Now,
     ) -> Result<Option<Event<'a>>, Fault> {
         self.contact.on_heard(now);
-        if let Some(bytes) = self.long_bitfield(input.rest()) {
-            return Ok(Some(Event::LongBitfield(bytes)));
-        }
-        while let Some(frame) = input.next_frame(self.frame_limits())? {
+        loop {
+            if let Some(bytes) = self.long_bitfield(input.rest()) {
+                return Ok(Some(Event::LongBitfield(bytes)));
+            }
+            let Some(frame) = input.next_frame(self.frame_limits())? else {
+                break;
+            };
             if self.is_overfull() {
                 return Err(Fault::NotReading);
             }
@@ -38,9 +41,6 @@ impl Peer {
             }
             if let Some(event) = self.on_message(message, now)? {
                 return Ok(Some(event));
-            }
-            if let Some(bytes) = self.long_bitfield(input.rest()) {
-                return Ok(Some(Event::LongBitfield(bytes)));
             }
         }
         self.keep(input);

@@ -204,6 +204,19 @@ fn a_long_bitfield_may_come_before_the_length_of_the_metadata_is_known() {
     }
 }
 
+/// What is unknown is skipped, and nothing else with it.
+#[test]
+fn a_long_bitfield_may_come_behind_an_unknown_message() {
+    let (mut bench, _) = bench();
+    let key = joins(&mut bench, 1, None);
+    let mut bytes = vec![0, 0, 0, 1, 99];
+    bytes.extend(20_001_u32.to_be_bytes());
+    bytes.push(5);
+    bytes.extend([0xff; 20_000]);
+    bench.sends(key, &bytes);
+    assert!(!bench.is_gone(key));
+}
+
 #[test]
 fn a_long_bitfield_that_comes_early_counts_once_the_metadata_are_there() {
     let (mut bench, whole) = bench();
