@@ -257,10 +257,11 @@ Usage: brooklet scrape [OPTION]... TORRENT
 
 Asks each tracker how many seeders, leechers and completed downloads it knows.
 Ends with 0 if at least one of them says. TORRENT is the path of a .torrent, its
-http:// URL, - for standard input, or a magnet link (in quotes) that names
-trackers.
+http:// URL, - for standard input, or a magnet link (in quotes) or info hash
+that names trackers or was fetched before.
 
       --json         one JSON object for each tracker, a line each
+      --state DIR    where torrents are kept that links have led to
       --bind ADDR    local address to ask from
       --allow-local  ask trackers at local addresses whatever their path
   -h, --help         print this help
@@ -282,7 +283,8 @@ first. Nobody is dialed. Ends with 0 if there is an address. TORRENT is the path
 of a .torrent, its http:// URL, - for standard input, a magnet link (in quotes),
 or an info hash. For a private torrent its trackers alone are asked.
 
-  -p, --port N          UDP port to ask from, and the one that trackers are told
+  -p, --port N          UDP port to ask from, TCP port to listen on for the local
+                        network, and the one that trackers are told
       --bind ADDR       local address to ask from
       --peer HOST:PORT  put this peer on the list, too; repeatable
       --no-trackers     do not ask trackers

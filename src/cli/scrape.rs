@@ -49,7 +49,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let access = Access { bind, allow_local };
     let (name, info_hash, trackers) = match target::find(&torrent.ok_or_else(missing)?, access)? {
         Target::Torrent(it, _) => (it.name, it.info_hash, it.trackers),
-        Target::Link(link) => match known(&link, state)? {
+        Target::Link(link) => match known(&link, state) {
             Some(it) => (it.name, it.info_hash, it.trackers),
             None => (link.title(), link.info_hash, link.trackers),
         },
@@ -72,12 +72,9 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
 }
 
 /// The torrent of a link, if an earlier run has fetched it.
-fn known(link: &Link, state: Option<PathBuf>) -> Result<Option<Metainfo>, Failure> {
-    let state_dir = match state {
-        Some(dir) => dir,
-        None => setups::default_state()?,
-    };
-    Ok(target::known(link, &state_dir).map(|(metainfo, _)| metainfo))
+fn known(link: &Link, state: Option<PathBuf>) -> Option<Metainfo> {
+    let state_dir = state.or_else(|| setups::default_state().ok())?;
+    target::known(link, &state_dir).map(|(metainfo, _)| metainfo)
 }
 
 fn objects(answers: &[Answer]) -> String {

@@ -183,3 +183,18 @@ fn a_torrent_that_was_fetched_by_its_link_is_scraped_by_its_hash() {
     let (out, _, code) = scrape(&["--state", state, &link]);
     assert_eq!((code, out.lines().count()), (0, 3), "{out}");
 }
+
+/// Nothing of an earlier run can be known then, and nothing of it is needed.
+#[test]
+fn a_link_is_scraped_without_a_state_folder() {
+    let link = format!(
+        "magnet:?xt=urn:btih:{}&tr=http://127.0.0.1:1/announce",
+        "0".repeat(40)
+    );
+    let mut command = brooklet(None);
+    command.args(["scrape", &link]);
+    command.env_remove("HOME").env_remove("XDG_STATE_HOME");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("it refused the connection"), "{said}");
+}

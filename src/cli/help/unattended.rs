@@ -46,8 +46,8 @@ dot are left alone.
                         and the others go on (never)
       --state DIR       where torrents and their resume data are kept
                         (DIR/torrents)
-      --recheck         hash what is on disk at the start, whatever the resume
-                        data says
+      --recheck         hash what is on disk when a torrent is opened, whatever
+                        the resume data says
       --overwrite       write over files that are not the torrents', and cut off
                         what files have too much
       --trace FILE      record every byte sent and received (not there yet)
