@@ -156,10 +156,9 @@ impl Lsd {
         if self.hosts.len() >= limits::LSD_HOSTS && !self.hosts.contains_key(&ip) {
             // A flood of made-up hosts shuts out none that is new.
             let oldest = self.hosts.iter().min_by_key(|(_, (until, _))| *until);
-            let oldest = oldest.map(|(&ip, _)| ip);
-            oldest
-                .into_iter()
-                .for_each(|ip| drop(self.hosts.remove(&ip)));
+            if let Some(oldest) = oldest.map(|(&ip, _)| ip) {
+                self.hosts.remove(&oldest);
+            }
         }
         let until = now + limits::LSD_KNOWN;
         let (_, ports) = self.hosts.get_or_insert_with(ip, || (until, Vec::new()));

@@ -1,5 +1,5 @@
-//! Which addresses we send to when another node names them. A stranger may name any address: the
-//! user's own machine, or a host that it wants us to flood.
+//! Which addresses count as one node's. A stranger may name any address, and all ports of a host
+//! that it wants us to flood.
 
 use crate::base::Reach;
 use std::net::SocketAddr;

@@ -29,7 +29,6 @@ pub fn stats(id: usize, tracker: &TrackerView, world: World<'_>, names: Names) -
         Next::Spare | Next::Never => (INACTIVE, 0),
     };
     let count = |count: Option<u32>| count.map_or(Json::Whole(UNKNOWN), Json::count);
-    let seconds = |seconds: u64| Json::count(seconds);
     let succeeded = counts.is_some();
     let members = [
         ("announce", tracker.url.as_str().into()),
@@ -40,9 +39,9 @@ pub fn stats(id: usize, tracker: &TrackerView, world: World<'_>, names: Names) -
         ("last_announce_peer_count", Json::count(peers)),
         ("last_announce_result", result.into()),
         ("last_announce_succeeded", succeeded.into()),
-        ("last_announce_time", seconds(time)),
+        ("last_announce_time", Json::count(time)),
         ("leecher_count", count(counts.and_then(|it| it.leechers))),
-        ("next_announce_time", seconds(next)),
+        ("next_announce_time", Json::count(next)),
         ("seeder_count", count(counts.and_then(|it| it.seeders))),
         ("tier", Json::count(tracker.tier)),
     ];

@@ -85,9 +85,10 @@ const LEAST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 impl Place {
     /// When it is due; what was not tried yet is due at once.
     pub fn at(&self) -> Now {
-        match self.line {
-            Line::Tracker | Line::Local | Line::Dht | Line::Exchange => Now::default(),
-            _ => Now::from_micros(self.number),
+        if is_untried(self.line) {
+            Now::default()
+        } else {
+            Now::from_micros(self.number)
         }
     }
 }

@@ -13,7 +13,7 @@ pub struct Explanation {
     /// answered nor failed.
     trackers: Vec<(String, Option<Result<usize, String>>)>,
     /// Peers are looked up in the DHT.
-    dht: bool,
+    pub dht: bool,
     /// Nodes that answered in the last lookup in the DHT, and the peers that they named.
     pub looked: Option<(usize, usize)>,
     /// Peers that the user named.

@@ -129,10 +129,9 @@ impl Life {
 
     /// Whether it is about to be forgotten.
     pub fn is_being_removed(&self) -> bool {
-        let then = match self.stage {
-            Stage::Leaving { then, .. } => Some(then),
-            _ => None,
+        let Stage::Leaving { then, .. } = self.stage else {
+            return false;
         };
-        matches!(then, Some(Then::Remove { .. }))
+        matches!(then, Then::Remove { .. })
     }
 }

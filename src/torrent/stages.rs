@@ -20,6 +20,7 @@ impl Torrent {
         if let Some(before) = self.content.take() {
             // The user is still told what the search has found.
             content.search = before.search;
+            content.search.dht = self.order.dht;
             if self.order.pex {
                 content.exchange = before.exchange;
             }

@@ -198,5 +198,5 @@ fn a_node_that_changes_its_id_is_asked_no_more_often_than_others() {
         bench.now = bench.dht.next_deadline().unwrap_or(end).min(end);
         bench.turn();
     }
-    assert!(asked < 60, "{asked} queries in a minute");
+    assert!((1..60).contains(&asked), "{asked} queries in a minute");
 }

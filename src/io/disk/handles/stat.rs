@@ -78,15 +78,6 @@ pub(super) fn identity(stat: &Stat) -> Identity {
     }
 }
 
-/// The same, as the newer call tells it.
-pub(super) fn stamp_of_statx(found: &Statx) -> Stamp {
-    Stamp {
-        size: found.stx_size,
-        seconds: found.stx_mtime.tv_sec,
-        nanos: found.stx_mtime.tv_nsec,
-    }
-}
-
 /// Its size and time: see [`identity`].
 #[allow(clippy::unnecessary_cast)]
 pub(super) fn stamp(stat: &Stat) -> Stamp {
@@ -94,5 +85,14 @@ pub(super) fn stamp(stat: &Stat) -> Stamp {
         size: stat.st_size as u64,
         seconds: stat.st_mtime as i64,
         nanos: stat.st_mtime_nsec as u32,
+    }
+}
+
+/// The same, as the newer call tells it.
+pub(super) fn stamp_of_statx(found: &Statx) -> Stamp {
+    Stamp {
+        size: found.stx_size,
+        seconds: found.stx_mtime.tv_sec,
+        nanos: found.stx_mtime.tv_nsec,
     }
 }

@@ -92,7 +92,8 @@ fn an_address_that_failed_is_dialed_again_among_new_ones() {
         );
     }
     let mut dialed = std::iter::from_fn(|| candidates.next(at(80)));
-    assert!(dialed.position(|addr| addr == good) <= Some(2));
+    let before = dialed.position(|addr| addr == good);
+    assert!(before.is_some_and(|it| it <= 2), "{before:?}");
 }
 
 /// What only nodes or peers have named is forgotten after two failures, unless it was of use.
