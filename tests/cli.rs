@@ -105,6 +105,7 @@ const OWN: [(&str, &[(&str, &str)]); 7] = [
         "scrape",
         &[
             ("--json", ""),
+            ("--state", "x"),
             ("--bind", "127.0.0.1"),
             ("--allow-local", ""),
             ("-h", ""),
