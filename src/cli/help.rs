@@ -15,8 +15,8 @@ Commands:
   create PATH     make a .torrent of a file or folder
   show TORRENT    say what a torrent holds
   check TORRENT   hash what is on disk, offline
-  scrape TORRENT  ask the trackers how many seed and download it
-  peers TORRENT   say who is in its swarm, and how that is known
+  scrape TORRENT  ask the trackers how many peers seed and download it
+  peers TORRENT   list its peers, and how each was found
   run DIR         serve many torrents in one process, without a terminal
   status [N]      show what the process that runs in DIR does
   add TORRENT     add a torrent to it
@@ -53,7 +53,7 @@ macro_rules! finding {
       --dht-node HOST:PORT
                         begin in the DHT with this node instead of the usual
                         ones; repeatable
-      --no-pex          do not tell peers of others, nor hear of any from them
+      --no-pex          do not exchange addresses of peers with other peers
                         (never done for private torrents)
       --no-lsd          do not search the local network (never done for private
                         torrents)
@@ -64,8 +64,8 @@ macro_rules! finding {
 /// `--allow-local`, where others are dialed, too.
 macro_rules! allow_local {
     () => {
-        "      --allow-local     ask trackers at local addresses whatever their path, and
-                        follow redirects to them
+        "      --allow-local     ask trackers at local addresses whatever their path is,
+                        and follow redirects to such addresses
 "
     };
 }
@@ -75,7 +75,7 @@ macro_rules! units {
     () => {
         "\
 SIZE and RATE are bytes; K, M and G are powers of 1024: 512K, 1.5M, 2MiB. MIN
-are minutes; 90s, 1h and 1h30m are taken too.
+are minutes; 90s, 1h and 1h30m are accepted, too.
 "
     };
 }
@@ -89,8 +89,8 @@ macro_rules! common {
                         (first free of 6881-6889)
       --bind ADDR       local address to listen on and connect from (all)
       --peer HOST:PORT  connect to this peer too (IPv6: [ADDR]:PORT), and dial
-                        it again and again; repeatable. Peers of a link (x.pe)
-                        are given up in time, as those that trackers name
+                        it again and again; repeatable. Peers that a magnet link
+                        names (x.pe) are given up after some failures
       --max-peers N     connections at most (60)
       --memory SIZE     budget for buffers (16M)
       --down RATE       limit of what comes in, bytes a second (none)
@@ -104,11 +104,11 @@ macro_rules! common {
             allow_local!(),
             finding!(),
             "      --timeout MIN     fail after so many minutes without progress (never)
-      --state DIR       where resume data is kept
+      --state DIR       where resume data and fetched torrents are kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
       --recheck         hash what is on disk, whatever the resume data says
       --overwrite       write over files that are not this torrent's, and cut
-                        off what files have too much
+                        off files that are too long
       --trace FILE      record every byte sent and received (not there yet)
       --json            events on standard output, one JSON object a line
   -q, --quiet           only errors
@@ -134,13 +134,13 @@ Usage: brooklet get [OPTION]... TORRENT...
 Downloads, verifies every piece, uploads to others meanwhile, and ends as soon
 as everything selected is complete on disk. What is on disk already is checked
 and kept. TORRENT is the path of a .torrent, its http:// URL, - for standard
-input, a magnet link (in quotes), or an info hash: of these two, peers are asked
-for the rest. Several share the process, its port and the limits; one that fails
-leaves the others running, and the command then ends with 1.
+input, a magnet link (in quotes), or an info hash: for a link or a hash, peers
+are asked for the torrent. Several torrents share the process, its port and the
+limits; if one fails, the others go on, and the command then ends with 1.
 
-      --metadata-only   fetch the .torrent of a link, and nothing of its content
-  -o FILE               the same, to this file (NAME.torrent); - is standard
-                        output, and --overwrite replaces one that is there
+      --metadata-only   only fetch the .torrent of a magnet link
+  -o FILE               the same, and write it to FILE (NAME.torrent); - is
+                        standard output; --overwrite replaces an existing FILE
       --seed            stay and seed until stopped
       --ratio R         seed until R times the content's size has been uploaded,
                         earlier runs counted
@@ -162,10 +162,11 @@ pub const SEED: &str = concat!(
 Usage: brooklet seed [OPTION]... TORRENT...
 
 Checks what is on disk and uploads it until stopped. Missing pieces are not
-downloaded; with nothing at all on disk it ends with 4. Content that is not
-under DIR is looked for in DIR itself and beside the torrent. TORRENT is the
-path of a .torrent, its http:// URL, - for standard input, a magnet link or an
-info hash. Several share the process, its port and the limits.
+downloaded; with nothing at all on disk it ends with 4. The content is looked
+for at DIR/NAME (the torrent's name), then directly in DIR, then beside the
+.torrent. TORRENT is the path of a .torrent, its http:// URL, - for standard
+input, a magnet link or an info hash. Several torrents share the process, its
+port and the limits.
 
       --ratio R         stop when R times the content's size has been uploaded,
                         earlier runs counted
@@ -210,10 +211,10 @@ pub const SHOW: &str = "\
 Usage: brooklet show [OPTION]... TORRENT
 
 Says in words what a torrent holds. TORRENT is the path of a .torrent, its
-http:// URL, - for standard input, a magnet link (in quotes), or an info hash;
-of these two, what they say themselves, or with --fetch what peers know. A file
-that cannot have its name on disk is shown with the one it gets, and what the
-torrent calls it.
+http:// URL, - for standard input, a magnet link (in quotes), or an info hash.
+For a link or a hash only what it says itself is shown, or with --fetch what
+peers know. If a file cannot have its name on disk, both names are shown: the
+one that it gets, and the one in the torrent.
 
   -d, --dir DIR  where the content lies or will lie: decides whether names that
                  differ only by capitals are two files there (.)
@@ -233,11 +234,12 @@ Examples:
 pub const CHECK: &str = "\
 Usage: brooklet check [OPTION]... TORRENT
 
-Hashes what is on disk, offline, on all cores; a line for each file, and a sum.
-Ends with 0 if the content is whole, with 4 if something is missing or damaged.
-Content that is not under DIR is looked for in DIR itself and beside the
-torrent. TORRENT is the path of a .torrent, its http:// URL, - for standard
-input, or a magnet link or info hash whose torrent was fetched before.
+Hashes what is on disk, offline, on all cores, and prints a line for each file
+and a sum. Ends with 0 if the content is whole, with 4 if something is missing
+or damaged. The content is looked for at DIR/NAME (the torrent's name), then
+directly in DIR, then beside the .torrent. TORRENT is the path of a .torrent,
+its http:// URL, - for standard input, or a magnet link or info hash whose
+torrent was fetched before.
 
   -d, --dir DIR      where the content lies (.)
       --files WHICH  these files alone, chosen as for brooklet get; repeatable
@@ -256,17 +258,17 @@ pub const SCRAPE: &str = "\
 Usage: brooklet scrape [OPTION]... TORRENT
 
 Asks each tracker how many seeders, leechers and completed downloads it knows.
-Ends with 0 if at least one of them says. TORRENT is the path of a .torrent, its
-http:// URL, - for standard input, or a magnet link (in quotes) or info hash
+Ends with 0 if at least one tracker answers. TORRENT is the path of a .torrent,
+its http:// URL, - for standard input, or a magnet link (in quotes) or info hash
 that names trackers or was fetched before.
 
       --json         one JSON object for each tracker, a line each
-      --state DIR    where torrents are kept that links have led to
+      --state DIR    where get kept torrents that it fetched by a link
       --bind ADDR    local address to ask from
       --allow-local  ask trackers at local addresses whatever their path
   -h, --help         print this help
 
-Other options of brooklet get about the network are taken, and change nothing.
+Other options of brooklet get about the network are accepted and ignored.
 
 Example:
   brooklet scrape debian.torrent
@@ -276,15 +278,15 @@ Example:
 pub const PEERS: &str = "\
 Usage: brooklet peers [OPTION]... TORRENT
 
-Says who is in the swarm of a torrent: asks its trackers, the DHT and the local
-network once, and prints a line for each address with who knows it (LSD: peers
-in the local network, which are waited for 7 seconds); a link's own peers come
-first. Nobody is dialed. Ends with 0 if there is an address. TORRENT is the path
-of a .torrent, its http:// URL, - for standard input, a magnet link (in quotes),
-or an info hash. For a private torrent its trackers alone are asked.
+Lists the peers of a torrent: asks its trackers, the DHT and the local network
+once, and prints a line for each address with its sources (LSD: the local
+network, for whose answers it waits 7 seconds). The peers that a magnet link
+names come first. No peer is dialed. Ends with 0 if there is an address. TORRENT
+is the path of a .torrent, its http:// URL, - for standard input, a magnet link
+(in quotes), or an info hash. For a private torrent only its trackers are asked.
 
-  -p, --port N          UDP port to ask from, TCP port to listen on for the local
-                        network, and the one that trackers are told
+  -p, --port N          UDP port to ask from, TCP port to listen on for the
+                        local network, and the port that trackers are told
       --bind ADDR       local address to ask from
       --peer HOST:PORT  put this peer on the list, too; repeatable
       --no-trackers     do not ask trackers
@@ -298,12 +300,12 @@ or an info hash. For a private torrent its trackers alone are asked.
       --state DIR       where nodes of the DHT are kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)
       --json            one JSON object for each line
-  -q, --quiet           no sum, and no word of trackers that failed
+  -q, --quiet           no sum, and no line for a tracker that failed
   -v, --verbose         each question to the DHT: the node, how far it is from
                         the torrent, and what came after how long
   -h, --help            print this help
 
-Other options of brooklet get about the network are taken, and change nothing.
+Other options of brooklet get about the network are accepted and ignored.
 
 Examples:
   brooklet peers debian.torrent

@@ -8,23 +8,23 @@ Usage: brooklet run [OPTION]... DIR
 Downloads and seeds the torrents of DIR in one process, without a terminal,
 until stopped. brooklet add gives it torrents, brooklet status shows what it
 does; see also pause, resume, remove and limit. DIR is made if it is missing:
-torrents/ in it holds the torrents and what is known of them, downloads/ the
-content, and control is the socket by which the other commands find the process.
-A file in watch/ whose name ends in .torrent, or in .magnet and holds a link, is
-added and then removed from there; what cannot be added goes to watch/failed/,
-with the reason beside it, and so does a symbolic link. Names that begin with a
-dot are left alone.
+torrents/ in it holds the torrents and their state, downloads/ the content, and
+control is the socket by which the other commands find the process.
+A torrent in watch/ whose name ends in .torrent, or a file with a magnet link
+whose name ends in .magnet, is added and then deleted from there. What cannot be
+added goes to watch/failed/, with the reason beside it; so does a symbolic link.
+Files whose names begin with a dot are left alone.
 
   -d, --dir DIR         where the content lies (DIR/downloads)
   -p, --port N          TCP and UDP port to listen on; 0: any
                         (first free of 6881-6889)
       --bind ADDR       local address to listen on and connect from (all)
       --peer HOST:PORT  connect each torrent to this peer too; repeatable
-      --active N        torrents that download at the same time (5); those that
-                        have got nothing for 5 minutes do not count
+      --active N        torrents that download at the same time (5); a torrent
+                        that got nothing for 5 minutes does not count
       --ratio R         a torrent is paused when R times its content's size has
                         been uploaded, earlier runs counted
-      --seed-time MIN   a torrent is paused after it has seeded for so long
+      --seed-time MIN   a torrent is paused when it has seeded for this long
       --on-complete COMMAND
                         run this, without a shell, for each torrent that was
                         downloaded; BROOKLET_NAME, BROOKLET_DIR (the folder that
@@ -48,8 +48,8 @@ dot are left alone.
                         (DIR/torrents)
       --recheck         hash what is on disk when a torrent is opened, whatever
                         the resume data says
-      --overwrite       write over files that are not the torrents', and cut off
-                        what files have too much
+      --overwrite       write over files that are not the torrent's, and cut off
+                        files that are too long
       --trace FILE      record every byte sent and received (not there yet)
       --json            events on standard output, one JSON object a line
   -q, --quiet           only errors
@@ -60,8 +60,8 @@ dot are left alone.
     units!(),
     "
 DIR/config holds such options, too: one a line, without the dashes ('up 500K').
-The command line wins. SIGHUP has the file read again; what has changed in it
-applies from then on, except options that only a start can change.
+Options on the command line override it. SIGHUP has the file read again; changed
+options apply from then on, except those that only a start can change.
 
 Example:
   brooklet run ~/torrents --up 500K --ratio 2
@@ -94,11 +94,11 @@ Usage: brooklet add [OPTION]... TORRENT...
 
 Gives torrents to the brooklet that runs in DIR, and prints the number and name
 of each. TORRENT is the path of a .torrent, its http:// URL, - for standard
-input, a magnet link (in quotes), or an info hash: of these two, peers are asked
-for the rest.
+input, a magnet link (in quotes), or an info hash: for a link or a hash, peers
+are asked for the torrent.
 
   -C DIR         the folder of brooklet run ($BROOKLET_DIR, else .)
-  -d, --dir DIR  where their content lies (where that of all others does)
+  -d, --dir DIR  where the content lies (the -d of brooklet run)
       --paused   wait until they are resumed
   -h, --help     print this help
 
@@ -111,8 +111,8 @@ Examples:
 pub const PAUSE: &str = "\
 Usage: brooklet pause [OPTION]... N...|all
 
-Torrents leave their swarms, and are kept. N is a number that brooklet status
-prints.
+Has torrents leave their swarms; brooklet run keeps them. N is a number that
+brooklet status prints.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
   -h, --help  print this help
@@ -126,8 +126,8 @@ Examples:
 pub const RESUME: &str = "\
 Usage: brooklet resume [OPTION]... N...|all
 
-Lets paused torrents go on, and opens those anew that have failed: brooklet
-status N says what to mend before. N is a number that brooklet status prints.
+Lets paused torrents go on, and opens failed torrents anew; brooklet status N
+says why one has failed. N is a number that brooklet status prints.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
   -h, --help  print this help
@@ -140,8 +140,9 @@ Example:
 pub const REMOVE: &str = "\
 Usage: brooklet remove [OPTION]... N...
 
-Forgets torrents. Their content stays where it is, unless --data is given: the
-command ends once it is deleted. N is a number that brooklet status prints.
+Removes torrents. Their content stays where it is; with --data it is deleted,
+and the command ends once that is done. N is a number that brooklet status
+prints.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
       --data  delete the content, too
