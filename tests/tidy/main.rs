@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod manual;
 mod structure;
 
 use std::collections::BTreeSet;
@@ -251,32 +252,6 @@ fn nothing_is_left_over_and_no_machine_is_named() {
 }
 
 #[test]
-fn what_the_manual_names_exists() {
-    let manual = fs::read_to_string(repository("PROTOCOL.md")).unwrap();
-    let sources: Vec<String> = written_files()
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect();
-    let mut broken = String::new();
-    for (line, text) in manual.lines().enumerate() {
-        for name in text.split('`').skip(1).step_by(2) {
-            if !exists(name, &sources) {
-                let _ = writeln!(broken, "PROTOCOL.md:{}: `{name}`", line + 1);
-            }
-        }
-        for (file, name) in pairs(text) {
-            let source = fs::read_to_string(repository("src").join(file)).unwrap_or_default();
-            let last = name.rsplit("::").next().unwrap_or(name);
-            if !source.is_empty() && !has_word(&source, last) {
-                let _ = writeln!(broken, "PROTOCOL.md:{}: `{name}` in {file}", line + 1);
-            }
-        }
-    }
-    report("named and not there", &broken);
-}
-
-#[test]
 fn few_crates_are_needed() {
     let tree = Command::new(env!("CARGO"))
         .args([
@@ -365,64 +340,6 @@ fn folder_named(source: &Source, path: &str) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Whether a path, type, test or other name of ours that the manual mentions is there. What does
-/// not look like one is taken.
-/// The names of a line that follow the file which is said to hold them.
-fn pairs(text: &str) -> Vec<(&str, &str)> {
-    let parts: Vec<&str> = text.split('`').collect();
-    let named = parts.windows(3).skip(1).step_by(2);
-    named
-        .filter(|parts| parts[0].ends_with(".rs") && parts[1] == ", ")
-        .map(|parts| (parts[0], parts[2]))
-        .filter(|(_, name)| !name.ends_with(".rs") && !name.starts_with("limits::"))
-        .collect()
-}
-
-fn exists(name: &str, sources: &[String]) -> bool {
-    const FOLDERS: &[&str] = &["src", "tests", "testdata"];
-    let plain = name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "_:./-".contains(c));
-    if !plain || name.is_empty() {
-        return true;
-    }
-    let first = name.split('/').next().unwrap_or_default();
-    if name.ends_with(".rs") || (name.contains('/') && FOLDERS.contains(&first)) {
-        let roots = ["", "src", "tests"];
-        return roots
-            .iter()
-            .any(|root| repository(root).join(name).exists());
-    }
-    let is_name = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !name.split("::").all(is_name) || name.contains('/') {
-        return true;
-    }
-    let known = |word: &str| sources.iter().any(|source| has_word(source, word));
-    match name.rsplit_once("::") {
-        Some((outer, last)) => {
-            outer.split("::").all(known) && sources.iter().any(|source| declares(source, last))
-        }
-        None if camel(name) || name.contains('_') => known(name),
-        None => true,
-    }
-}
-
-fn camel(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_uppercase())
-        && word.contains(|c: char| c.is_ascii_lowercase())
-}
-
-/// Whether a function, a constant or a variant of this name stands there, not only a word.
-fn declares(source: &str, name: &str) -> bool {
-    source.lines().any(|line| {
-        let line = line.trim_start();
-        let variant = line.strip_prefix(name).filter(|_| camel(name));
-        variant.is_some_and(|rest| rest.starts_with([',', '(', ' ']))
-            || line.contains(&format!("const {name}:"))
-            || (line.contains(&format!("fn {name}")) && has_word(line, name))
-    })
 }
 
 /// Whether a line names a place on a machine: this folder at the root, not a part of a longer path
