@@ -44,7 +44,8 @@ pub struct Reactor {
     unattended: Option<Unattended>,
     pub(super) store: Store,
     pub(super) outreach: Outreach,
-    /// Torrents of which only a link is known.
+    /// Torrents of `get` and `seed` of which only a magnet link is known, and, under `run` too, the
+    /// metadata that peers ask for.
     pending: Pending,
     nodes: Nodes,
     pub(super) clock: Clock,

@@ -100,24 +100,24 @@ impl Reactor {
 
     /// Reads at most this many bytes of a link.
     fn read_peer(&mut self, key: usize, most: usize, now: Now) {
-        let (Some(link), Some(kept)) = (self.links.get(key), self.session.cut(key)) else {
+        let (Some(link), Some(start)) = (self.links.get(key), self.session.cut(key)) else {
             return;
         };
-        let cut = kept.len();
+        let cut = start.len();
         let longest = self.session.longest_frame();
         assert!(cut <= longest, "a cut frame is no longer than a whole one");
         let room = longest + limits::READ;
         // A new one comes from the system zeroed: what is never read into takes no memory.
         let mut buffer = self.free.pop().unwrap_or_else(|| vec![0; room]);
         buffer.resize(room, 0);
-        buffer[..cut].copy_from_slice(kept);
+        buffer[..cut].copy_from_slice(start);
         let mut blocks = Blocks::new();
         let torrent = self.session.torrent_of(key);
-        // Bytes that were kept while the torrent slept are handed in, even if nothing has come
-        // since.
-        let kept = cut > 0 && self.session.peer(key).is_none();
+        // Before the handshakes are done the kept bytes are handed in again even if nothing new has
+        // come: they may be a whole handshake that waited until its torrent was awake.
+        let may_wait = cut > 0 && self.session.peer(key).is_none();
         match link.read(&mut buffer[cut..cut + most]) {
-            Ok(None) if !kept => {}
+            Ok(None) if !may_wait => {}
             Ok(Some(0)) => {
                 link.readable = false;
                 self.session.handle_closed(key, Fault::Closed, now);
@@ -128,6 +128,7 @@ impl Reactor {
                 while let Some(write) = self.session.receive(key, &mut input, now) {
                     blocks.push((write.block, write.at));
                 }
+                // Its bytes were put back: it is to be read again, though its socket is empty.
                 link.readable |= sleep::waits(&self.session, key);
             }
             Err(error) => {
@@ -189,8 +190,7 @@ impl Reactor {
         keys
     }
 
-    /// Whether a link waits for the disk: until its torrent is awake, or the disk has caught
-    /// up.
+    /// Whether a link still waits: until its torrent is awake, or until the disk has caught up.
     fn awaits_disk(&self, key: PeerKey) -> bool {
         match self.session.peer(key) {
             Some(_) => self.disk_load(key).full,
@@ -198,8 +198,9 @@ impl Reactor {
         }
     }
 
-    /// How far the disk is behind for what a peer sends; while its torrent sleeps, nothing may be
-    /// read. Its other messages, such as requests, wait behind its blocks.
+    /// How far the disk is behind for what a peer sends. While the peer's torrent sleeps, nothing
+    /// may be read from it, as if the disk were behind. Its other messages, such as requests, wait
+    /// behind its blocks.
     fn disk_load(&self, key: PeerKey) -> DiskLoad {
         match self.session.torrent_of(key) {
             Some(_) if sleep::waits(&self.session, key) => DiskLoad {

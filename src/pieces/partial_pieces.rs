@@ -29,7 +29,7 @@ impl PartialPieces {
         self.with_free.len()
     }
 
-    /// Blocks (of solo pieces aside) that are neither here nor asked of any peer.
+    /// Blocks that we neither have nor have asked any peer for; solo pieces are left out.
     pub fn unasked(&self) -> u64 {
         self.unasked
     }

@@ -51,8 +51,8 @@ pub struct Pieces {
     pub(super) more_to_ask: bool,
     /// Nothing is left to get: what only that needs is gone.
     retired: bool,
-    /// The least that `repeats` was when a peer was given fewer blocks than it could take, since
-    /// `more_to_ask` was taken.
+    /// The lowest value of `repeats` at which a peer was given fewer blocks than it could take,
+    /// since `more_to_ask` was taken last.
     pub(super) repeated: usize,
 }
 

@@ -1,6 +1,7 @@
 //! Whether a peer is read from, and how much at a time. If we stop reading, the TCP window fills
-//! and the peer stops sending. We stop while the disk is behind, and while too many requests of the
-//! peer wait.
+//! and the peer stops sending. We stop while too many requests of the peer wait, while the disk is
+//! behind, and while the peer's torrent is being woken up: the loop then says that the disk is
+//! behind (`disk_load` in `io/receive.rs`).
 
 use crate::base::limits;
 use crate::peer::Peer;
@@ -23,7 +24,7 @@ pub enum Appetite {
     Read(usize),
     /// Do not read before some of what it asked for is sent.
     AfterUploads,
-    /// Do not read before the disk has caught up.
+    /// Do not read before the disk has caught up, or the peer's torrent is awake.
     AfterDisk,
 }
 

@@ -247,8 +247,8 @@ impl Session {
         }
     }
 
-    /// The piece of [`Session::next_hole`] lies in a hole of its file. Whether it is decided by
-    /// that: if not, it must be read.
+    /// The piece of [`Session::next_hole`] lies in a hole of its file. True if that alone decides
+    /// that the piece is missing; otherwise it must be read.
     pub fn handle_hole(&mut self, torrent: TorrentKey) -> bool {
         self.stir(torrent);
         let checking = self.torrents.get_mut(torrent);

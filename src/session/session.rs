@@ -39,7 +39,7 @@ pub struct Session {
     pub(super) bans: Bans,
     /// What the torrents' trackers have in common.
     pub(super) shared: Shared,
-    /// Our node in the DHT.
+    /// Finds peers without trackers: our node in the DHT, and the local network.
     pub finding: Finding,
     pub(super) impatient: Impatient,
     pub(super) incoming: FailedIncoming,

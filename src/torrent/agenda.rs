@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use crate::base::{Now, PeerKey, TorrentKey};
 use crate::peer::Fault;
 
-/// Lists of slots and torrents. A slot or torrent says itself whether it stands on one of the first
-/// four.
+/// Lists of slots and torrents. For each of the first four lists a slot or torrent has a flag that
+/// says whether it is on the list.
 #[derive(Debug, Default)]
 pub struct Agenda {
     /// Something happened to them: they are planned for in this turn, and their deadlines are
@@ -15,7 +15,7 @@ pub struct Agenda {
     pub torrents: Vec<TorrentKey>,
     /// Something happened to them, or we have something to say: they are planned for in this turn.
     pub touched: VecDeque<PeerKey>,
-    /// They could take more requests than there was to ask.
+    /// They could take more requests than we had blocks to request.
     pub wants_more: Vec<PeerKey>,
     /// They have something to send.
     pub unflushed: Vec<PeerKey>,

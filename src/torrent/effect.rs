@@ -178,7 +178,7 @@ pub enum Effect {
         /// Its content.
         bytes: Vec<u8>,
     },
-    /// Announce this to the local network; what answers goes to
+    /// Announce this to the local network. Announcements of others go to
     /// [`handle_search`](crate::session::datagrams::handle_search).
     Search(Search),
     /// No node of the DHT is known: look up hosts to begin with, for

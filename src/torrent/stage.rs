@@ -71,15 +71,15 @@ pub struct Life {
     pub drowsy: bool,
     /// It sleeps, and is to wake up.
     pub waking: bool,
-    /// How far it was when it fell asleep before it was checked, as long as it sleeps.
+    /// While it sleeps and is not checked yet, or is being opened anew: how far it was before.
     pub unchecked: Option<Box<Progress>>,
     /// The check of what is on disk is over.
     pub checked: bool,
     /// It downloads and has got nothing for [`limits::STALLED`](crate::base::limits::STALLED).
     pub stalled: bool,
-    /// It has stayed for as long as it was to.
+    /// It has reached its ratio or its seed time.
     pub reached: bool,
-    /// Its user had it go on after it had stayed for as long as it was to.
+    /// Its user resumed it after it had reached its ratio or seed time: these do not count.
     pub endless: bool,
 }
 
@@ -108,7 +108,8 @@ impl Life {
         }
     }
 
-    /// Whether peers are dialed, and those that dial us welcome.
+    /// Whether it dials peers and takes peers that dial us: as a torrent with known pieces, or
+    /// while its metadata are fetched.
     pub fn is_among_peers(&self) -> bool {
         matches!(self.stage, Stage::Running | Stage::Metadata)
     }

@@ -35,8 +35,8 @@ pub struct Torrent {
     pub order: Task,
     /// How far it is.
     pub life: Life,
-    /// What it has while it is awake; `None`: it sleeps, and has no peers: see
-    /// [`Life::unchecked`] for one that is not complete.
+    /// What it has while it is awake. `None`: it sleeps, or is being opened anew. Connections may
+    /// wait for it then, but none has done its handshakes. See [`Life::unchecked`], too.
     pub content: Option<Box<Content>>,
     /// Addresses of its peers.
     pub candidates: Candidates,
@@ -247,7 +247,7 @@ impl Torrent {
         self.content.as_deref_mut().expect(AWAKE)
     }
 
-    /// Whether peers are talked to.
+    /// Whether it is in its swarm and its pieces are known.
     pub fn is_running(&self) -> bool {
         self.life.stage == Stage::Running
     }

@@ -212,7 +212,7 @@ fn files_that_got_their_real_times_are_written_to_again() {
             bench.store.save(0, snapshot(8, 0..piece + 1, true));
             // Nothing may be written while the record that nothing is comes to be.
             bench.wait(|store| store.is_behind(0) && store.is_written());
-            bench.wait(|store| store.content(0).ledger().is_settled());
+            bench.wait(|store| store.content(0).ledger().has_real_times());
             let changed = bench.store.find_changed(0).map(|error| error.to_string());
             assert_eq!(changed, None, "piece {piece}");
         }

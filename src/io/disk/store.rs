@@ -125,7 +125,7 @@ impl Store {
         } = &self.entries[id];
         let ledger = content.ledger();
         let written = self.writer.is_idle(id) && ledger.unsynced_bytes() == 0;
-        let saved = saving.is_done() && !saving.has_failed() && ledger.is_settled();
+        let saved = saving.is_done() && !saving.has_failed() && ledger.has_real_times();
         let elsewhere = content.elsewhere();
         let is_ours = ledger.changed().is_none();
         written && saved && is_ours && elsewhere.is_none_or(|it| it.files().next().is_none())
@@ -304,9 +304,9 @@ impl Store {
                 }
             }
             let entry = &mut self.entries[id];
-            let was_settled = entry.content.ledger().is_settled();
+            let was_settled = entry.content.ledger().has_real_times();
             let taken = entry.saving.take(outcome, &mut entry.content);
-            if entry.content.ledger().is_settled() && !was_settled {
+            if entry.content.ledger().has_real_times() && !was_settled {
                 // What it knows of the files was true before they got their real times.
                 self.writer.end(id);
             }

@@ -16,11 +16,11 @@ pub struct Record {
     pub number: u32,
     /// It waits until it is resumed.
     pub paused: bool,
-    /// It was resumed after it had seeded for as long as it was to: it goes on without end.
+    /// It was resumed after it had reached its ratio or seed time: it seeds without a limit.
     pub endless: bool,
-    /// It has stayed for as long as it was to.
+    /// It has reached its ratio or seed time.
     pub reached: bool,
-    /// It was complete, and that is dealt with.
+    /// It was complete once, and `--on-complete` was run for it.
     pub complete: bool,
     /// It is to be deleted; `true`: with its content.
     pub removing: Option<bool>,

@@ -103,7 +103,10 @@ impl Unattended {
         }
     }
 
-    /// Does what is asked for, and goes on with torrents that come and go.
+    /// Does what is asked for, and goes on with torrents that come and go. The order: what has
+    /// happened is noted first, then the library goes on, so that its results are in what clients
+    /// are shown; then clients are answered; the list is saved last, so that one write has all
+    /// changes of a turn.
     pub fn turn(
         &mut self,
         registry: &Registry,

@@ -195,20 +195,21 @@ impl Ledger {
         self.stamps[file] = stamp;
     }
 
-    /// What is known of a file that was written to and not settled.
+    /// What is known of a file that was written to and whose time is still pinned.
     pub fn pinned(&self, file: usize) -> Option<Pinned> {
         self.pinned.get(&file).copied()
     }
 
-    /// Looks for changes by other programs in all files that were written and not settled, where
-    /// their names lead. To be called when nothing is being written.
+    /// Looks for changes by other programs in all files whose times are still pinned: at what lies
+    /// under their names now. To be called when nothing is being written.
     pub fn find_changed(&mut self, tree: &mut Tree) {
         let metainfo = Arc::clone(&self.metainfo);
         let mut changed = Vec::new();
         for (&file, pinned) in &self.pinned {
             let changes = match tree.look(&metainfo.files[file].path) {
                 Ok(found) => found.is_none_or(|found| pinned.change(found).is_some()),
-                // What cannot be looked at now may be well: that is asked again when it is settled.
+                // A file that cannot be looked at now may be unchanged. It is looked at again when
+                // it gets its real time.
                 Err(error) => error.why == Why::InTheWay,
             };
             if changes {
@@ -265,8 +266,8 @@ impl Ledger {
         exact
     }
 
-    /// Whether no file was written to and not settled.
-    pub fn is_settled(&self) -> bool {
+    /// Whether no file still has a pinned time.
+    pub fn has_real_times(&self) -> bool {
         self.pinned.is_empty()
     }
 

@@ -1,9 +1,12 @@
 //! Turns the [`Snapshot`]s of one torrent into resume data, which the saver's thread writes. One
-//! save of a torrent is under way at a time; of those that come meanwhile only the newest counts. A
-//! clean one, which says that nothing is being written, waits until that is so; what is written by
-//! then is saved as not clean. It names the time that the files are to get, and when it is safe
-//! they get it. As long as the resume file is clean, nothing may be written: after a kill it would
-//! not be looked for.
+//! save of a torrent is under way at a time; of the snapshots that come meanwhile only the newest
+//! is saved.
+//!
+//! A *clean* resume file promises that every piece that it does not name is missing. So it must be
+//! replaced by one that is not clean before the first block is written: otherwise a run after a
+//! kill would not look for that block. And a clean snapshot is saved only once no write is under
+//! way; until then it is saved as not clean. A clean resume file also names the modification time
+//! that the files are to have. The files get that time when the resume file is on disk.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,12 +28,11 @@ pub struct Saving {
     busy: bool,
     /// The clean one that is being saved, and the time that the files get when it is safe.
     settling: Option<(Snapshot, i64)>,
-    /// Whether the resume file says that nothing is being written, and what the one will say that
-    /// is being saved.
+    /// Whether the resume file is clean, and whether the one that is being saved will be.
     clean: bool,
     next_clean: Option<bool>,
     failed: bool,
-    /// What is being written is not waited for any more.
+    /// The process ends: saves do not wait for writes any more.
     hurried: bool,
     /// Bytes that are being synced.
     syncing: u64,
@@ -164,7 +166,7 @@ impl Saving {
     /// Begins to save what this says, and what must reach the disk before.
     fn begin(&mut self, snapshot: Snapshot, means: Means<'_>) -> Result<(), Unsaved> {
         let ledger = means.content.ledger();
-        let settled = (snapshot.clean && !ledger.is_settled()).then(time_now);
+        let settled = (snapshot.clean && !ledger.has_real_times()).then(time_now);
         let (files, owned) = ledger.record(means.content.layout(), &snapshot.verified);
         let resume = Resume {
             info_hash: means.content.info_hash(),
