@@ -50,7 +50,12 @@ pub fn erase(place: &Place<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskErro
         "torrent",
     ] {
         let path = place.state_dir.join(format!("{info_hash}.{ending}"));
-        match fs::remove_file(&path) {
+        let removed = match ending {
+            // A folder: see `elsewhere`.
+            "parts" => fs::remove_dir_all(&path),
+            _ => fs::remove_file(&path),
+        };
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 errors.push(DiskError::new(path, error));
             }
@@ -131,5 +136,27 @@ fn remove(dir: &File, path: &str, flags: AtFlags) -> Result<(), Errno> {
     match &inner {
         None => unlinkat(dir, rest, flags),
         Some(outer) => unlinkat(outer, rest, flags),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_were_kept_of_unselected_files_go_too() {
+        let dir = std::env::temp_dir().join(format!("brooklet-erase-{}", std::process::id()));
+        let info_hash = InfoHash([0xab; 20]);
+        let parts = dir.join(format!("{info_hash}.parts"));
+        fs::create_dir_all(&parts).unwrap();
+        fs::write(parts.join("3"), "bytes of piece 3").unwrap();
+        fs::write(dir.join(format!("{info_hash}.torrent")), "de").unwrap();
+        let place = Place {
+            dir: &dir,
+            state_dir: &dir,
+        };
+        assert_eq!(erase(&place, info_hash, false), []);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+        fs::remove_dir(&dir).unwrap();
     }
 }
