@@ -6,8 +6,8 @@
 //! [`session`], [`rpc`] (remote control), then [`io`], which alone touches sockets, threads and the
 //! content's files, and [`cli`], what a user sees. The doc of each module begins with its rank:
 //! it may import only from lower ones. PROTOCOL.md follows a block from a socket to the disk, a
-//! stranger from its first byte, a bare hash until it is a torrent, and a turn of the loop through
-//! these modules.
+//! stranger from its first byte, a bare hash until it is a torrent, a command until it survives a
+//! kill, and a turn of the loop through these modules.
 //!
 //! # Glossary
 //!
@@ -31,11 +31,15 @@
 //!   touches nothing outside;
 //! - *slot*: a connection to a peer and what is kept beside it; an *upload slot* is the right of an
 //!   unchoked peer to be sent blocks;
-//! - *member*: a slot of a torrent whose handshakes are done;
-//! - *link*: the socket of a slot, and what the poll last said of it;
+//! - *connections* of a torrent: its slots, those that are still being dialed included; a *member*
+//!   is one whose handshakes are done;
+//! - *link*: the socket of a slot, and what the poll last said of it (a *magnet link* is something
+//!   else, and so is a *symbolic link*);
 //! - *candidate*: an address that may be dialed; to *dial* is to begin a connection to it;
-//! - to *seal* is what is done to all bytes for a peer last of all, to *open* what is done to all
-//!   bytes of a peer first: so far nothing but a log;
+//! - *open* and *seal*: the two functions of a session that all bytes pass: those of a peer before
+//!   anything else is done with them, and those for a peer last of all. So far they only log;
+//! - *awake*: a torrent with its piece table in memory; one that *sleeps* has none, and keeps only
+//!   what its trackers and the handshake of a peer need;
 //! - *turn*: one round of the event loop;
 //! - *agenda*: the torrents and slots that something happened to, which this turn plans for; to
 //!   *stir* a torrent is to put it there, to *touch* a slot is to have its peer looked at in this

@@ -44,7 +44,7 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
     while !rest.is_empty() && fault.is_none() {
         let (read, later) = rest.split_at(cut(rest.len()).clamp(1, rest.len()));
         rest = later;
-        let buffer = [pair.cut(), read].concat();
+        let buffer = [pair.unparsed(), read].concat();
         let mut input = Input::new(&buffer);
         loop {
             match pair.next_event(&mut input, now) {
@@ -60,7 +60,7 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
             }
         }
         assert!(
-            pair.cut().len() < 4 + limits::BLOCK_FRAME,
+            pair.unparsed().len() < 4 + limits::BLOCK_FRAME,
             "it keeps more than a frame"
         );
     }
@@ -69,7 +69,11 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
     if let Some(Fault::TooLong(_)) = fault {
         fault = Some(Fault::BadBitfield);
     }
-    let kept = if fault.is_some() { &[][..] } else { pair.cut() };
+    let kept = if fault.is_some() {
+        &[][..]
+    } else {
+        pair.unparsed()
+    };
     Heard {
         kept: kept.to_vec(),
         answered: answers(&pair),

@@ -9,10 +9,10 @@ use super::disk::output::Output;
 use super::disk::{Store, places, state};
 use super::metadata_files::MetadataFiles;
 use super::setup::{Mode, Only, Setup, Wanted};
-use crate::base::{Now, SortedMap, TorrentKey};
+use crate::base::{Now, PeerKey, SortedMap, TorrentKey};
 use crate::session::{Session, command, extending};
 use crate::storage::select;
-use crate::torrent::{Effect, Report, Stage};
+use crate::torrent::{Report, Stage};
 use crate::wire::magnet::{self, Link};
 use crate::wire::{FileEntry, Metainfo};
 
@@ -44,24 +44,15 @@ impl Pending {
         self.files.next_deadline()
     }
 
-    /// Does what an effect that is about metadata wants.
-    pub fn perform(
+    /// A peer asks for a block of a torrent's metadata.
+    pub fn answer(
         &mut self,
-        effect: Effect,
-        (store, session): (&mut Store, &mut Session),
+        session: &mut Session,
+        asker: (TorrentKey, PeerKey),
+        piece: u32,
         now: Now,
     ) {
-        match effect {
-            Effect::Metadata { torrent, info } => {
-                self.on_metadata(torrent, &info, store, session, now);
-            }
-            Effect::ReadMetadata {
-                torrent,
-                key,
-                piece,
-            } => self.files.answer(session, (torrent, key), piece, now),
-            _ => {}
-        }
+        self.files.answer(session, asker, piece, now);
     }
 
     /// Begins with the torrents of which a link is known; the others come back.
@@ -74,21 +65,21 @@ impl Pending {
         session: &mut Session,
         now: Now,
     ) -> Result<Vec<Setup>, String> {
-        let mut whole = Vec::new();
+        let mut described = Vec::new();
         for mut setup in setups {
             match setup.origin.wanted.take() {
                 Some(wanted) => {
                     let torrent = begin(&setup, &wanted.link, session, now)?;
                     self.unknown.insert(torrent, (setup, wanted));
                 }
-                None => whole.push(setup),
+                None => described.push(setup),
             }
         }
-        Ok(whole)
+        Ok(described)
     }
 
     /// The metadata of a torrent have come.
-    fn on_metadata(
+    pub fn on_metadata(
         &mut self,
         torrent: TorrentKey,
         info: &[u8],

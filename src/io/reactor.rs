@@ -111,7 +111,7 @@ impl Reactor {
     /// Turns until the session is over and everything is saved.
     pub fn run(mut self, reporter: &mut Reporter<'_>) -> Ending {
         let mut events = Events::with_capacity(EVENTS);
-        while !self.is_over() {
+        while !self.try_finish() {
             if let Err(error) = self.gather(&mut events) {
                 return Ending::Failed(format!("poll: {}", link::plain(&error)));
             }
@@ -138,9 +138,9 @@ impl Reactor {
         )
     }
 
-    /// Whether nothing is left to do, or there is no more time for it: everything is written
-    /// first, and then saved.
-    fn is_over(&mut self) -> bool {
+    /// Does the last saves once the session is over. True when nothing is left to do, or there is no
+    /// more time for it: everything is written first, and then saved.
+    fn try_finish(&mut self) -> bool {
         let stays = self.unattended.is_some() && self.caught.is_none();
         if stays || !self.session.is_over() {
             return false;
@@ -327,21 +327,33 @@ impl Reactor {
                 Effect::Rest { .. } => {}
                 // `seed` does not let its few torrents sleep either: their `.torrent` files may be
                 // gone.
-                Effect::Sleep { torrent } | Effect::Wake { torrent } => {
+                Effect::Sleep { torrent } => {
                     if let Some(unattended) = &mut self.unattended {
-                        unattended.on_rest(torrent, &mut self.store, &self.session);
+                        unattended.on_may_sleep(torrent);
                     }
                 }
-                Effect::Metadata { torrent, info } if self.unattended.is_some() => {
+                Effect::Wake { torrent } => {
                     if let Some(unattended) = &mut self.unattended {
-                        unattended.on_metadata(torrent, &info, &mut self.session, now);
+                        unattended.on_wake(torrent, &mut self.store, &self.session);
                     }
                 }
-                effect @ (Effect::Metadata { .. } | Effect::ReadMetadata { .. }) => {
-                    let parts = (&mut self.store, &mut self.session);
-                    self.pending.perform(effect, parts, now);
+                Effect::Metadata { torrent, info } => {
+                    let (store, session) = (&mut self.store, &mut self.session);
+                    match &mut self.unattended {
+                        Some(unattended) => unattended.on_metadata(torrent, &info, session, now),
+                        None => self
+                            .pending
+                            .on_metadata(torrent, &info, store, session, now),
+                    }
                 }
-                Effect::Begin { torrent } => self.make_ready(torrent, now),
+                Effect::ReadMetadata {
+                    torrent,
+                    key,
+                    piece,
+                } => self
+                    .pending
+                    .answer(&mut self.session, (torrent, key), piece, now),
+                Effect::MakeReady { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),
                 Effect::Reopen { torrent } => self.reopen(torrent, now),
                 Effect::Trace { addr, ours, words } => {

@@ -100,7 +100,7 @@ impl Reactor {
 
     /// Reads at most this many bytes of a link.
     fn read_peer(&mut self, key: usize, most: usize, now: Now) {
-        let (Some(link), Some(start)) = (self.links.get(key), self.session.cut(key)) else {
+        let (Some(link), Some(start)) = (self.links.get(key), self.session.unparsed(key)) else {
             return;
         };
         let cut = start.len();
@@ -255,7 +255,7 @@ impl Reactor {
         if !good.is_empty() {
             self.session.handle_written(torrent, &good);
         }
-        let whole = !good.is_empty() && self.session.is_whole(torrent);
+        let whole = !good.is_empty() && self.session.is_newly_complete(torrent);
         for written in written {
             if let Some(failed) = &written.failed {
                 for &(block, _) in &written.blocks[failed.from..] {
@@ -327,7 +327,7 @@ impl Reactor {
             match content.read(offset, slice) {
                 Ok(()) => {
                     self.session.handle_read(torrent, block, slice);
-                    if self.session.is_whole(torrent) {
+                    if self.session.is_newly_complete(torrent) {
                         self.look_for_changes(torrent, now);
                     }
                 }

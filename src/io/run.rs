@@ -159,8 +159,8 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     let config = config(&process, longest, &listeners, &mut rng, &mut warn);
     let mut session = Session::new(config, rng.bits64(), now);
     let mut pending = Pending::new(files, claims);
-    let whole = pending.begin_all(setups, &mut session, now)?;
-    unopened += open(whole, &mut store, &mut session, now, reporter)?;
+    let described = pending.begin_all(setups, &mut session, now)?;
+    unopened += open(described, &mut store, &mut session, now, reporter)?;
     // The state folder has answered by now, or the user was told that it does not.
     let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
     let nodes = nodes.transpose()?.unwrap_or_default();

@@ -10,7 +10,10 @@ use crate::wire::message::Kind;
 pub enum Fault {
     /// The first bytes are no BitTorrent handshake (BEP 3).
     NotBitTorrent,
-    /// The handshake names a torrent that we do not have.
+    /// The handshake names a torrent that we do not have, or that is paused, queued, failed or
+    /// ending.
+    NotServed,
+    /// The handshake names another torrent than the one that this connection is for.
     OtherTorrent,
     /// The handshake names a torrent that is not ready: what is on disk is still being checked.
     TooEarly,
@@ -96,6 +99,7 @@ impl Fault {
             | Fault::Unreadable
             | Fault::NoUse => Redial::Later,
             Fault::NotBitTorrent
+            | Fault::NotServed
             | Fault::OtherTorrent
             | Fault::Ourselves
             | Fault::Malformed(_)
@@ -124,7 +128,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::NotBitTorrent => write!(f, "it does not speak BitTorrent"),
-            Fault::OtherTorrent => write!(f, "it asked for another torrent"),
+            Fault::NotServed => write!(f, "it asked for a torrent that is not shared here now"),
+            Fault::OtherTorrent => write!(f, "it named another torrent"),
             Fault::TooEarly => write!(f, "it came before the check was done"),
             Fault::Ourselves => write!(f, "it is this very client"),
             Fault::Duplicate => write!(f, "we are connected to it already"),

@@ -123,11 +123,11 @@ impl Greeting {
 
     /// The start of a handshake that the last read cut in two, or what was put back. It belongs in
     /// front of what is read next.
-    pub fn cut(&self) -> &[u8] {
+    pub fn unparsed(&self) -> &[u8] {
         &self.cut
     }
 
-    /// How many bytes of [`Greeting::cut`] were put back: the peer waits until the torrent that its
+    /// How many bytes of [`Greeting::unparsed`] were put back: the peer waits until the torrent that its
     /// handshake names is awake. 0: it does not wait.
     pub fn put_back_len(&self) -> usize {
         if self.waits { self.cut.len() } else { 0 }

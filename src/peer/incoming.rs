@@ -12,7 +12,7 @@ pub enum Failed {
     /// It spoke another protocol.
     Foreign(Foreign),
     /// Its handshake names a torrent that we do not have.
-    OtherTorrent,
+    NotServed,
     /// It was this very client.
     Ourselves,
     /// It said nothing.
@@ -38,12 +38,12 @@ pub enum Failed {
 impl Failed {
     /// Why an incoming connection failed that ends by this fault; `None`: the peer did not fail.
     pub fn of(greeting: &Greeting, fault: &Fault) -> Option<Failed> {
-        let begun = !greeting.cut().is_empty();
+        let begun = !greeting.unparsed().is_empty();
         let waits = greeting.put_back_len() > 0;
         Some(match fault {
             Fault::Closed | Fault::HandshakeTimeout | Fault::Replaced if waits => Failed::NotAwake,
             Fault::NotBitTorrent => Failed::Foreign(greeting.foreign().unwrap_or(Foreign::Unknown)),
-            Fault::OtherTorrent => Failed::OtherTorrent,
+            Fault::NotServed => Failed::NotServed,
             Fault::TooEarly => Failed::TooEarly,
             Fault::Closed | Fault::Network(_) | Fault::HandshakeTimeout
                 if greeting.is_ourselves() =>
@@ -64,7 +64,7 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Failed::Foreign(foreign) => return foreign.fmt(f),
-            Failed::OtherTorrent => "for another torrent",
+            Failed::NotServed => "for a torrent not shared here",
             Failed::Ourselves => "from this very client",
             Failed::Silent => "silent",
             Failed::Slow => "too slow",

@@ -271,7 +271,7 @@ impl Peer {
 
     /// The start of a frame that the last read cut in two. It belongs in front of what is read
     /// next.
-    pub fn cut(&self) -> &[u8] {
+    pub fn unparsed(&self) -> &[u8] {
         &self.cut
     }
 

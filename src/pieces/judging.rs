@@ -149,7 +149,7 @@ impl Pieces {
     }
 
     /// Ends the attempt at a piece that is whole, or first has its blocks compared.
-    pub(super) fn judge(&mut self, piece: u32) {
+    pub(super) fn compare_hash(&mut self, piece: u32) {
         let Some(partial_piece) = self.partial.get_mut(piece) else {
             return;
         };

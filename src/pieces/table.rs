@@ -349,7 +349,7 @@ impl Pieces {
             return;
         }
         self.partial.refile(piece);
-        self.judge(piece);
+        self.compare_hash(piece);
     }
 
     /// Takes a piece out of the partial ones; its new state is to be set next.

@@ -186,7 +186,7 @@ fn limit(
         }
         Some(torrent) => {
             let torrent = session.torrents.get_mut(torrent).ok_or(Refused::Unknown)?;
-            let keys = torrent.members.iter().copied().collect();
+            let keys = torrent.connections.iter().copied().collect();
             let traffic = &mut torrent.traffic;
             (&mut traffic.down_limit, &mut traffic.up_limit, keys)
         }

@@ -248,7 +248,12 @@ fn leave_found(session: &mut Session, key: TorrentKey, now: Now) {
             }
         })
     };
-    let found: Vec<PeerKey> = torrent.members.iter().copied().filter(is_found).collect();
+    let found: Vec<PeerKey> = torrent
+        .connections
+        .iter()
+        .copied()
+        .filter(is_found)
+        .collect();
     for peer in found {
         session.hang_up(peer, Fault::Private, now);
     }
@@ -263,13 +268,13 @@ pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
     }
     let about = (order.name.clone(), order.size, order.geometry.pieces());
     report_metadata(session, key, &about, now);
-    if order.task().is_private() {
+    if order.kept().is_private() {
         leave_found(session, key, now);
     }
     session.torrents.describe(key, order, now);
     let (local, members) = {
         let torrent = &session.torrents[key];
-        (torrent.order.local(&us), torrent.members.clone())
+        (torrent.order.local(&us), torrent.connections.clone())
     };
     for peer in members {
         let pex = session.torrents[key].order.pex;

@@ -89,7 +89,7 @@ impl Hosts {
 /// How long a torrent can do without the usual hosts: not at all if nothing else leads to peers;
 /// a short while if trackers or given peers may; longer if it has peers or needs none itself.
 pub fn longest_wait(torrent: &Torrent) -> Duration {
-    let alone = torrent.members.is_empty() && torrent.candidates.is_empty();
+    let alone = torrent.connections.is_empty() && torrent.candidates.is_empty();
     if alone && torrent.trackers.is_empty() {
         Duration::ZERO
     } else if torrent.is_downloading() && torrent.census.open == 0 {

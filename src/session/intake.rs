@@ -77,7 +77,7 @@ impl Session {
     /// of peers pass these two places, so what is done to all of them is done here, in place. So
     /// far messages are traced, and nothing is encrypted.
     ///
-    /// `bytes`: what was read from a slot's socket, behind what [`Session::cut`] has kept. The
+    /// `bytes`: what was read from a slot's socket, behind what [`Session::unparsed`] has kept. The
     /// input that comes back goes to [`Session::receive`].
     pub fn open<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
         let input = Input::new(bytes);
@@ -136,7 +136,7 @@ impl Session {
         let torrent = self.torrent_of(key)?;
         loop {
             // Verdicts on pieces come before the next message, which may be about these pieces.
-            self.judge(torrent, now);
+            self.apply_verdicts(torrent, now);
             let member = self.member(key).filter(|it| !it.peer.is_closing())?;
             let handled = match member.peer.next_event(input, now) {
                 Ok(None) => return None,
@@ -284,7 +284,7 @@ impl Session {
         for &piece in pieces {
             lossy.awake_mut().damage.on_unreadable(piece);
         }
-        for key in lossy.members.clone() {
+        for key in lossy.connections.clone() {
             if let Some(member) = self.member(key) {
                 member
                     .peer
@@ -298,7 +298,7 @@ impl Session {
     /// recorded anew.
     pub fn handle_changed(&mut self, torrent: TorrentKey, why: String, now: Now) {
         if let Some(torrent) = self.torrents.get_mut(torrent) {
-            torrent.record.set_outdated();
+            torrent.resume_state.set_outdated();
         }
         self.fail(torrent, why, now);
     }

@@ -40,7 +40,7 @@ pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>, us: &Us) {
     pieces.into_iter().for_each(Pieces::assert_invariants);
     assert!(torrent.counts_agree(slots));
     assert!(torrent.candidates.waiting() <= limits::CANDIDATES);
-    let members = || lent::greeted(slots, &torrent.members);
+    let members = || lent::greeted(slots, &torrent.connections);
     let requests = pieces.map(|pieces| pieces.requests());
     let mut marked: Vec<_> = requests.into_iter().flatten().collect();
     let requested = |(key, member): (usize, &Member)| -> Vec<_> {
@@ -58,7 +58,7 @@ pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>, us: &Us) {
 
 fn check_bounds(peer: &Peer, local: &Local) {
     let frame = peer.frame_limits().longest();
-    assert!(peer.cut().len() < frame || frame_len(peer.cut()).is_none());
+    assert!(peer.unparsed().len() < frame || frame_len(peer.unparsed()).is_none());
     assert!(peer.in_flight() <= limits::DEPTH_MOST);
     assert!(peer.uploads_waiting() <= limits::QUEUED_UPLOADS);
     // The last message may pass the bound before the connection is looked at.

@@ -34,7 +34,9 @@ impl Meeting<'_> {
         now: Now,
     ) -> Result<bool, Fault> {
         let Slot {
-            torrent, machine, ..
+            torrent: owner,
+            machine,
+            ..
         } = &mut self.slots[key];
         let Machine::Greeting(greeting) = machine else {
             return Ok(true);
@@ -43,25 +45,25 @@ impl Meeting<'_> {
         let Some(theirs) = greeting.next_handshake(input)? else {
             return Ok(false);
         };
-        let named = match *torrent {
+        let named = match *owner {
             Some(dialed) if greeting.is_outbound() => dialed,
             _ => self.torrents.meet(&theirs.info_hash)?,
         };
-        let meeting = &mut self.torrents[named];
-        *torrent = Some(named);
-        meeting.members.insert(key);
-        if meeting.content.is_none() {
+        let torrent = &mut self.torrents[named];
+        *owner = Some(named);
+        torrent.connections.insert(key);
+        if torrent.content.is_none() {
             greeting.put_back(came);
             input.take(input.rest().len());
-            meeting.wake(self.effects);
+            torrent.wake(self.effects);
             return Ok(false);
         }
-        let local = meeting.order.local(self.us);
+        let local = torrent.order.local(self.us);
         if !greeting.answer(&theirs, &local)? {
             return Ok(false);
         }
         let ids = (theirs.peer_id, local.peer_id);
-        let mut twins = Twins::of(meeting, self.slots);
+        let mut twins = Twins::of(torrent, self.slots);
         if let Some(older) = twins.resolve(key, ids, &self.agenda.closing, now)? {
             self.agenda.closing.push((older, Fault::Duplicate));
         }
@@ -122,7 +124,7 @@ pub(super) fn introduce_all(session: &mut Session, key: TorrentKey, now: Now) {
         return;
     };
     let stage = torrent.life.stage;
-    for peer in torrent.members.clone() {
+    for peer in torrent.connections.clone() {
         match stage {
             Stage::Queued => session.hang_up(peer, Fault::Stopping, now),
             Stage::Running => {

@@ -19,7 +19,7 @@ impl Session {
         for place in 0..self.agenda.torrents.len() {
             let torrent = self.agenda.torrents[place];
             self.finish_check(torrent, now);
-            self.judge(torrent, now);
+            self.apply_verdicts(torrent, now);
         }
         self.update_slots(now);
         self.each_torrent(|session, torrent| extending::plan(session, torrent, now));
@@ -33,8 +33,8 @@ impl Session {
         self.begin_queued(now);
         self.plan_trackers(now);
         let (mut finding, port) = (std::mem::take(&mut self.finding), self.config.us.port);
-        let (torrents, mut members) = self.split();
-        finding.plan(torrents, &mut members, port, now);
+        let (torrents, mut lent) = self.split();
+        finding.plan(torrents, &mut lent, port, now);
         self.finding = finding;
         self.dial_peers(now);
         self.each_torrent(|session, torrent| session.plan_reports(torrent, now));
@@ -49,8 +49,8 @@ impl Session {
     }
 
     /// Takes the verdicts on a torrent's pieces.
-    pub(super) fn judge(&mut self, torrent: TorrentKey, now: Now) {
-        let judged = self.with(torrent, |torrent, with| torrent.judge(with.effects));
+    pub(super) fn apply_verdicts(&mut self, torrent: TorrentKey, now: Now) {
+        let judged = self.with(torrent, |torrent, with| torrent.take_verdicts(with.effects));
         let Some((guilty, new)) = judged else {
             return;
         };
@@ -108,7 +108,7 @@ impl Session {
         match self.with(torrent, |t, with| t.finish_check(with.effects, now)) {
             Some(Ok(true)) => {
                 self.complete(torrent, now);
-                self.begin(torrent, now);
+                self.join_swarm(torrent, now);
             }
             Some(Err(why)) => self.fail(torrent, why, now),
             Some(Ok(false)) | None => {}
@@ -116,7 +116,7 @@ impl Session {
     }
 
     /// Lets a torrent join its swarm, if it may: a download waits while enough others download.
-    pub(super) fn begin(&mut self, torrent: TorrentKey, now: Now) {
+    pub(super) fn join_swarm(&mut self, torrent: TorrentKey, now: Now) {
         self.stir(torrent);
         let full = self.torrents.is_full_for(torrent);
         self.with(torrent, |torrent, with| {
@@ -124,7 +124,7 @@ impl Session {
                 torrent.life.stage = Stage::Queued;
             }
             if torrent.is_running() {
-                torrent.begin(with, now);
+                torrent.join_swarm(with, now);
             } else if torrent.life.stage == Stage::Metadata {
                 torrent.announce(with, now);
             }
@@ -141,7 +141,7 @@ impl Session {
             .get_mut(torrent)
             .is_some_and(|t| t.resume(now));
         if resumed {
-            self.begin(torrent, now);
+            self.join_swarm(torrent, now);
         }
     }
 
@@ -149,7 +149,7 @@ impl Session {
     fn begin_queued(&mut self, now: Now) {
         while let Some(torrent) = self.torrents.queue.next() {
             self.torrents[torrent].leave_queue(now);
-            self.begin(torrent, now);
+            self.join_swarm(torrent, now);
         }
     }
 
@@ -342,7 +342,7 @@ impl Session {
         self.with(torrent, |torrent, with| {
             torrent.update_idleness(with, now);
             torrent.update_stall(now);
-            if torrent.is_running() && torrent.record.deadline().is_some_and(|at| at <= now) {
+            if torrent.is_running() && torrent.resume_state.deadline().is_some_and(|at| at <= now) {
                 torrent.save(false, with.effects, now);
             }
         });

@@ -90,7 +90,7 @@ impl Session {
         let torrent = self.torrents.add(order, &us, &mut self.shared, now)?;
         torrent.report_start(us.port, &mut self.effects);
         let key = torrent.key;
-        self.begin(key, now);
+        self.join_swarm(key, now);
         Ok(key)
     }
 
@@ -149,7 +149,7 @@ impl Session {
         if !ending.begin_leaving(then, now) {
             return;
         }
-        for key in ending.members.clone() {
+        for key in ending.connections.clone() {
             self.hang_up(key, Fault::Stopping, now);
         }
         self.with(torrent, |torrent, with| {
@@ -223,10 +223,11 @@ impl Session {
         Some(&member.peer)
     }
 
-    /// The start of a message that the last read of a slot's socket cut in two: it belongs in front
-    /// of what is read next. `None`: there is no such slot.
-    pub fn cut(&self, key: PeerKey) -> Option<&[u8]> {
-        self.slots.get(key).map(Slot::cut)
+    /// The bytes of a slot's socket that are read and not parsed yet, since a message or handshake
+    /// is not whole, or waits for its torrent: they belong in front of what is read next. `None`:
+    /// there is no such slot.
+    pub fn unparsed(&self, key: PeerKey) -> Option<&[u8]> {
+        self.slots.get(key).map(Slot::unparsed)
     }
 
     /// Whether there is anything to send to a slot's socket.
@@ -324,9 +325,9 @@ impl Session {
 
     /// Whether a download has become whole and has not said so yet: that is the moment to look at
     /// its files.
-    pub fn is_whole(&self, torrent: TorrentKey) -> bool {
+    pub fn is_newly_complete(&self, torrent: TorrentKey) -> bool {
         let torrent = self.torrents.get(torrent);
-        torrent.is_some_and(|torrent| torrent.is_whole())
+        torrent.is_some_and(|torrent| torrent.is_newly_complete())
     }
 
     /// Whether every torrent is over, and has said so.
@@ -363,14 +364,14 @@ impl Session {
 
     /// The torrents, and what is lent to them.
     pub(super) fn split(&mut self) -> (&mut Torrents, Lent<'_>) {
-        let members = Lent {
+        let lent = Lent {
             slots: &mut self.slots,
             agenda: &mut self.agenda,
             bans: &self.bans,
             shared: &mut self.shared,
             effects: &mut self.effects,
         };
-        (&mut self.torrents, members)
+        (&mut self.torrents, lent)
     }
 
     /// Lets a torrent do something.
@@ -379,8 +380,8 @@ impl Session {
         torrent: TorrentKey,
         act: impl FnOnce(&mut Torrent, &mut Lent<'_>) -> T,
     ) -> Option<T> {
-        let (torrents, mut members) = self.split();
-        Some(act(torrents.get_mut(torrent)?, &mut members))
+        let (torrents, mut lent) = self.split();
+        Some(act(torrents.get_mut(torrent)?, &mut lent))
     }
 
     /// What uploading needs.
@@ -438,7 +439,7 @@ impl Session {
         let key = self.slots.insert(slot);
         self.touch(key);
         if let Some(torrent) = torrent {
-            self.torrents[torrent].members.insert(key);
+            self.torrents[torrent].connections.insert(key);
             self.stir(torrent);
         }
         key

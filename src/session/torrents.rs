@@ -184,12 +184,12 @@ impl Torrents {
         self.longest_frame
     }
 
-    /// The torrent that an incoming handshake names, if it is in its swarm.
+    /// The torrent that an incoming handshake names, if it is running or fetching its metadata.
     ///
     /// # Errors
     /// The connection is to end.
     pub fn meet(&self, info_hash: &InfoHash) -> Result<TorrentKey, Fault> {
-        let key = self.find(info_hash).ok_or(Fault::OtherTorrent)?;
+        let key = self.find(info_hash).ok_or(Fault::NotServed)?;
         match self[key].life.stage {
             Stage::Running | Stage::Metadata => Ok(key),
             Stage::Checking => Err(Fault::TooEarly),
@@ -197,7 +197,7 @@ impl Torrents {
             | Stage::Paused
             | Stage::Leaving { .. }
             | Stage::Reopening { .. }
-            | Stage::Over => Err(Fault::OtherTorrent),
+            | Stage::Over => Err(Fault::NotServed),
         }
     }
 
@@ -321,7 +321,7 @@ impl Torrents {
     /// A connection is gone, which may have been one of a torrent's.
     pub fn lose(&mut self, torrent: Option<TorrentKey>, key: PeerKey) {
         if let Some(torrent) = torrent.and_then(|torrent| self.get_mut(torrent)) {
-            torrent.members.remove(&key);
+            torrent.connections.remove(&key);
         }
     }
 
@@ -348,7 +348,7 @@ impl Torrents {
         }
         let due = self.dial.due(now);
         due.min_by_key(|&key| {
-            let own = self[key].members.len();
+            let own = self[key].connections.len();
             if self[key].is_downloading() {
                 (own / limits::DIALS_OF_DOWNLOAD, false, key)
             } else {
@@ -362,7 +362,7 @@ impl Torrents {
     pub fn wanted_dial(&self, now: Now) -> Option<(TorrentKey, SocketAddr)> {
         let due = self.dial.due(now).map(|key| &self[key]);
         let wanting = due.filter(|torrent| torrent.life.complete_at.is_none());
-        let torrent = wanting.min_by_key(|torrent| torrent.members.len())?;
+        let torrent = wanting.min_by_key(|torrent| torrent.connections.len())?;
         Some((torrent.key, torrent.candidates.peek(now)?))
     }
 

@@ -169,7 +169,7 @@ pub fn torrents(session: &Session) -> impl Iterator<Item = &Torrent> {
 /// The peers of a torrent that are connected.
 pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> {
     let torrent = session.torrents.get(torrent);
-    let members = torrent.map(|torrent| lent::greeted(&session.slots, &torrent.members));
+    let members = torrent.map(|torrent| lent::greeted(&session.slots, &torrent.connections));
     let members = members.into_iter().flatten();
     let open = members.filter(|(_, member)| member.peer.is_open());
     let pieces = torrent.map_or(1, |torrent| torrent.order.geometry.pieces());

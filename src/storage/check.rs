@@ -26,9 +26,9 @@ pub struct Check {
     total: u64,
 }
 
-/// A piece is decided.
+/// A piece that was checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Verdict {
+pub struct Checked {
     /// Its index.
     pub piece: u32,
     /// Whether its SHA-1 is what the torrent says.
@@ -72,7 +72,7 @@ impl Check {
 
     /// The piece about to be begun lies in a hole: answers at once, or `None` if it must be read
     /// after all.
-    pub fn hole(&mut self, hashes: &[PieceHash]) -> Option<Verdict> {
+    pub fn hole(&mut self, hashes: &[PieceHash]) -> Option<Checked> {
         let piece = self.beginning()?;
         // The last piece may be shorter, and then has another digest.
         if self.geometry.piece_size(piece) != self.geometry.piece_length() {
@@ -85,7 +85,7 @@ impl Check {
 
     /// Takes the bytes of [`Check::next_slice`], all of them. Answers when they were the last of
     /// their piece.
-    pub fn take(&mut self, data: &[u8], hashes: &[PieceHash]) -> Option<Verdict> {
+    pub fn take(&mut self, data: &[u8], hashes: &[PieceHash]) -> Option<Checked> {
         let slice = self.next_slice()?;
         assert_eq!(data.len(), slice.len as usize, "a slice is taken whole");
         self.sha.update(data);
@@ -105,7 +105,7 @@ impl Check {
     }
 
     /// The bytes of [`Check::next_slice`] cannot be read: their piece is not there.
-    pub fn fail(&mut self) -> Option<Verdict> {
+    pub fn fail(&mut self) -> Option<Checked> {
         self.sha.reset();
         Some(self.decide(self.piece?, false))
     }
@@ -115,14 +115,14 @@ impl Check {
         (self.done, self.total)
     }
 
-    fn decide(&mut self, piece: u32, ok: bool) -> Verdict {
+    fn decide(&mut self, piece: u32, ok: bool) -> Checked {
         self.done += u64::from(self.geometry.piece_size(piece) - self.begin);
         self.begin = 0;
         self.hole = false;
         self.todo.clear(piece);
         // From here on, not from the start: there may be millions.
         self.piece = self.todo.common(&self.todo, piece).next();
-        Verdict { piece, ok }
+        Checked { piece, ok }
     }
 }
 
@@ -186,7 +186,7 @@ mod tests {
         let (content, geometry, hashes) = content();
         let mut check = Check::new(geometry, Bits::full(4));
         assert_eq!(check.take(&content[..limits::SLICE], &hashes), None);
-        let failed = Verdict {
+        let failed = Checked {
             piece: 0,
             ok: false,
         };
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(check.hole(&hashes), None, "the digest is not known yet");
         assert_eq!(check.take(&zeros[..limits::SLICE], &hashes), None);
         assert_eq!(check.hole(&hashes), None, "not in the middle of a piece");
-        let verdict = |piece, ok| Some(Verdict { piece, ok });
+        let verdict = |piece, ok| Some(Checked { piece, ok });
         assert_eq!(check.take(&zeros[..1000], &hashes), verdict(0, false));
         assert_eq!(check.hole(&hashes), verdict(1, true));
         assert_eq!(check.hole(&hashes), verdict(2, true));

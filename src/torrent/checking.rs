@@ -2,7 +2,7 @@
 
 use crate::base::{Bits, Block, Geometry, PieceHash};
 use crate::storage::Check;
-use crate::storage::check::Verdict;
+use crate::storage::check::Checked;
 
 /// A check under way.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Checking {
         self.repeated = repeated.filter(|byte| data.iter().all(|other| other == byte));
         let verdict = self.check.take(data, &self.hashes);
         self.note(verdict);
-        if let (Some(Verdict { piece, ok: true }), None) = (verdict, self.repeated) {
+        if let (Some(Checked { piece, ok: true }), None) = (verdict, self.repeated) {
             self.telling.set(piece);
         }
     }
@@ -80,8 +80,8 @@ impl Checking {
         self.check.progress()
     }
 
-    fn note(&mut self, verdict: Option<Verdict>) {
-        if let Some(Verdict { piece, ok: true }) = verdict {
+    fn note(&mut self, verdict: Option<Checked>) {
+        if let Some(Checked { piece, ok: true }) = verdict {
             self.valid.set(piece);
         }
     }

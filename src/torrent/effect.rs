@@ -256,7 +256,7 @@ pub enum Effect {
         piece: u32,
     },
     /// The check is over, and the download begins: files may be made and cut to their length.
-    Begin {
+    MakeReady {
         /// The torrent.
         torrent: TorrentKey,
     },

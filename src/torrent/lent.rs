@@ -13,7 +13,7 @@ use crate::tracker::Shared;
 /// What the process lends a torrent for one call.
 #[derive(Debug)]
 pub struct Lent<'a> {
-    /// The slots of all torrents. A torrent takes those of its own members only.
+    /// The slots of all torrents. A torrent takes those of its own connections only.
     pub slots: &'a mut Slab<Slot>,
     /// What is to be visited in this turn.
     pub agenda: &'a mut Agenda,
@@ -26,10 +26,10 @@ pub struct Lent<'a> {
 }
 
 impl Lent<'_> {
-    /// A member whose handshakes are done.
+    /// The member under this key; `None`: its handshakes are not done.
     ///
     /// # Panics
-    /// It is another torrent's member: an error of the caller.
+    /// It is a connection of another torrent: an error of the caller.
     pub fn get(&mut self, torrent: TorrentKey, key: PeerKey) -> Option<&mut Member> {
         let slot = self.slots.get_mut(key)?;
         let owner = slot.torrent;
@@ -48,7 +48,7 @@ pub fn slots<'a>(
     keys.iter().filter_map(slot)
 }
 
-/// The members under these keys: slots whose handshakes are done.
+/// The members under these keys: slots without done handshakes are left out.
 pub fn greeted<'a>(
     slots: &'a Slab<Slot>,
     keys: &'a SortedSet<PeerKey>,

@@ -154,7 +154,7 @@ impl MetadataFetch {
             attempt.blocks.get_or_insert_with(piece, block);
         }
         if attempt.blocks.len() == blocks(size) as usize {
-            self.judge(size);
+            self.compare_hash(size);
         } else {
             self.keep_bound();
         }
@@ -410,7 +410,7 @@ impl MetadataFetch {
     }
 
     /// Everything of this length came.
-    fn judge(&mut self, size: u32) {
+    fn compare_hash(&mut self, size: u32) {
         let Some(attempt) = self.attempts.get_mut(&size) else {
             return;
         };

@@ -34,8 +34,8 @@ pub mod choking;
 pub mod checking;
 pub mod damage;
 pub mod haves;
-pub mod record;
 pub mod reporting;
+pub mod resume_state;
 pub mod search;
 
 pub mod exchange;
@@ -58,7 +58,7 @@ pub use choker::Choker;
 pub use choking::Terms;
 pub use effect::{Effect, Effects, Progress, Report, Snapshot};
 pub use lent::Lent;
-pub use order::{Existing, Order, Stay, Task, Us};
+pub use order::{Existing, KeptOrder, Order, Stay, Us};
 pub use slot::{Machine, Member, Slot};
 pub use source::{Namer, Source};
 pub use stage::{Stage, Then};

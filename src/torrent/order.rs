@@ -97,10 +97,11 @@ pub struct Order {
     pub metadata_size: Option<NonZeroU32>,
 }
 
-/// What a torrent keeps of its order, even while it sleeps: its fields are those of [`Order`].
+/// The part of its order that a torrent keeps, even while it sleeps: its fields are those of
+/// [`Order`].
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
-pub struct Task {
+pub struct KeptOrder {
     pub name: String,
     pub info_hash: InfoHash,
     pub size: u64,
@@ -163,9 +164,9 @@ impl Order {
         }
     }
 
-    /// What of it the torrent keeps.
-    pub fn task(&self) -> Task {
-        Task {
+    /// The part that the torrent keeps.
+    pub fn kept(&self) -> KeptOrder {
+        KeptOrder {
             name: self.name.clone(),
             info_hash: self.info_hash,
             size: self.size,
@@ -183,7 +184,7 @@ impl Order {
     }
 }
 
-impl Task {
+impl KeptOrder {
     /// Whether only the info hash and the trackers are known: the rest is to be fetched from peers,
     /// and says nothing here.
     pub fn is_undescribed(&self) -> bool {

@@ -128,11 +128,11 @@ impl Slot {
         }
     }
 
-    /// The start of a message that the last read cut in two: see [`Peer::cut`].
-    pub fn cut(&self) -> &[u8] {
+    /// Bytes that are read and not parsed yet: see [`Peer::unparsed`].
+    pub fn unparsed(&self) -> &[u8] {
         match &self.machine {
-            Machine::Greeting(greeting) => greeting.cut(),
-            Machine::Peer(member) => member.peer.cut(),
+            Machine::Greeting(greeting) => greeting.unparsed(),
+            Machine::Peer(member) => member.peer.unparsed(),
         }
     }
 

@@ -15,7 +15,7 @@ impl Torrent {
     /// Its metadata are there: it goes on with the check of what is on disk, unless it is paused.
     pub fn describe(&mut self, order: Order, rng: &mut Rng, now: Now) {
         let [picks, chokes] = [(); 2].map(|()| Rng::from_seed(rng.bits64()));
-        self.order = order.task();
+        self.order = order.kept();
         let mut content = Content::new(order, (picks, chokes), now);
         if let Some(before) = self.content.take() {
             // The user is still told what the search has found.
@@ -47,16 +47,16 @@ impl Torrent {
             for piece in checking.telling().ones() {
                 telling.set(piece);
             }
-            self.record.set_outdated();
+            self.resume_state.set_outdated();
         }
         if let Some(why) = self.find_foreign(&telling) {
-            self.record.set_current();
+            self.resume_state.set_current();
             return Err(why);
         }
         self.life.stage = Stage::Running;
         self.life.checked = true;
         if self.order.download {
-            effects.push_back(Effect::Begin { torrent: self.key });
+            effects.push_back(Effect::MakeReady { torrent: self.key });
         }
         let content = self.awake_mut();
         content.search.restart(now);
@@ -107,9 +107,9 @@ impl Torrent {
 
     /// Joins the swarm, once the check is over and nothing has ended the torrent. Before the first
     /// write its record is saved: what a clean record omits would not be hashed again after a kill.
-    pub fn begin(&mut self, with: &mut Lent<'_>, now: Now) {
+    pub fn join_swarm(&mut self, with: &mut Lent<'_>, now: Now) {
         let complete = self.life.complete_at.is_some();
-        if self.record.is_outdated() || !complete {
+        if self.resume_state.is_outdated() || !complete {
             self.save(complete, with.effects, now);
         }
         self.announce(with, now);
@@ -146,7 +146,7 @@ impl Torrent {
 
     /// Whether a download is complete and that is not reported yet: the moment to look for changes
     /// of its files.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_newly_complete(&self) -> bool {
         let running = self.order.download && self.is_running();
         running && self.life.complete_at.is_none() && self.is_complete()
     }
@@ -179,7 +179,7 @@ impl Torrent {
             self.trackers.completed(with.shared, now);
         }
         self.set_choking_due();
-        if self.order.stay != Stay::No && self.record.is_outdated() {
+        if self.order.stay != Stay::No && self.resume_state.is_outdated() {
             self.save(true, with.effects, now);
         }
         self.order.stay == Stay::No
@@ -201,7 +201,7 @@ impl Torrent {
         }
         content.pieces.retire();
         let is_closing = |(_, slot): (_, &Slot)| slot.is_closing();
-        if !lent::slots(with.slots, &self.members).all(is_closing) {
+        if !lent::slots(with.slots, &self.connections).all(is_closing) {
             (self.life.resting, self.life.drowsy) = (None, false);
             return;
         }
@@ -211,7 +211,7 @@ impl Torrent {
         }
         let is_time = self.drowsy_deadline().is_some_and(|at| at <= now);
         if is_time && self.is_running() {
-            if self.record.is_worth_closing(self.totals()) {
+            if self.resume_state.is_worth_closing(self.totals()) {
                 self.save(true, with.effects, now);
             }
             self.life.drowsy = true;
@@ -223,7 +223,7 @@ impl Torrent {
     /// if some of its content is missing, or a peer is to be dialed soon.
     pub fn drowsy_deadline(&self) -> Option<Now> {
         let mut at = self.life.resting.filter(|_| !self.life.drowsy)?;
-        if self.record.is_worth_closing(self.totals()) {
+        if self.resume_state.is_worth_closing(self.totals()) {
             at = at + limits::DROWSY;
         }
         let dial = self.candidates.next_deadline();
@@ -234,8 +234,8 @@ impl Torrent {
 
     /// Falls asleep. False: something has happened since it was to.
     pub fn fall_asleep(&mut self) -> bool {
-        let idle = self.life.drowsy && self.members.is_empty() && self.is_running();
-        let saved = !self.record.is_worth_closing(self.totals());
+        let idle = self.life.drowsy && self.connections.is_empty() && self.is_running();
+        let saved = !self.resume_state.is_worth_closing(self.totals());
         let content = self.content.as_ref();
         let sleeps = idle && saved && content.is_some_and(|content| content.is_all_there());
         if sleeps {
@@ -347,7 +347,7 @@ impl Torrent {
     /// Saves what is known and tells trackers, once its peers are gone. `was_running`: it was in
     /// its swarm.
     pub fn leave(&mut self, was_running: bool, with: &mut Lent<'_>, now: Now) {
-        let changed = self.record.is_worth_closing(self.totals());
+        let changed = self.resume_state.is_worth_closing(self.totals());
         if was_running && changed {
             self.save(true, with.effects, now);
         }
@@ -366,7 +366,7 @@ impl Torrent {
     /// Goes on leaving: saves what was still being written when it was stopped, and is over once
     /// trackers know.
     pub fn update_leaving(&mut self, effects: &mut Effects, now: Now) {
-        if self.record.is_outdated() && self.is_away() {
+        if self.resume_state.is_outdated() && self.is_away() {
             self.save(true, effects, now);
         }
         if let Stage::Leaving { until, then } = self.life.stage {

@@ -22,7 +22,7 @@ use crate::wire::PeerExchange;
 impl Torrent {
     /// Chokes and unchokes peers, if it is time.
     pub fn update_chokes(&mut self, terms: Terms<'_>, with: &mut Lent<'_>, now: Now) {
-        let slots = (&*with.slots, &self.members);
+        let slots = (&*with.slots, &self.connections);
         let Some(content) = &mut self.content else {
             return;
         };
@@ -53,7 +53,7 @@ impl Torrent {
         if due.is_empty() {
             return;
         }
-        let keys: Vec<usize> = self.members.iter().copied().collect();
+        let keys: Vec<usize> = self.connections.iter().copied().collect();
         for key in keys {
             let member = with.get(self.key, key);
             let Some(member) = member.filter(|member| member.peer.is_open()) else {
@@ -75,7 +75,7 @@ impl Torrent {
     /// Tells peers of each other (BEP 11), if it is time.
     pub fn tell_peers(&mut self, with: &mut Lent<'_>, now: Now) {
         let content = self.content.as_mut();
-        let messages = content.map(|it| it.exchange.plan(with.slots, &self.members, now));
+        let messages = content.map(|it| it.exchange.plan(with.slots, &self.connections, now));
         for (key, message) in messages.into_iter().flatten() {
             if let Some(member) = with.get(self.key, key) {
                 member.peer.say_exchange(&message);
@@ -196,19 +196,19 @@ impl Torrent {
     /// Whether a peer is being tried, or is to be dialed now.
     fn is_trying(&self, now: Now) -> bool {
         let next = self.candidates.next_deadline();
-        !self.members.is_empty() || next.is_some_and(|at| at <= now)
+        !self.connections.is_empty() || next.is_some_and(|at| at <= now)
     }
 
     fn dials(&self) -> Dials {
         Dials {
-            under_way: self.members.len(),
+            under_way: self.connections.len(),
             waiting: self.candidates.waiting(),
         }
     }
 
     /// Whether neither peers nor trackers are being tried, so the search cannot change by itself.
     fn is_search_idle(&self) -> bool {
-        self.members.is_empty() && self.trackers.is_idle()
+        self.connections.is_empty() && self.trackers.is_idle()
     }
 
     /// Tells the user why a download finds no peer, if it is time.

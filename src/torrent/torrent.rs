@@ -12,9 +12,9 @@ use super::content::Content;
 use super::effect::{Effect, Effects, Progress, Report, Snapshot};
 use super::lent::{self, Lent};
 use super::metadata::MetadataFetch;
-use super::order::{Order, Task, Us};
-use super::record::Record;
+use super::order::{KeptOrder, Order, Us};
 use super::reporting::Reporting;
+use super::resume_state::ResumeState;
 use super::slot::{Ended, Slot};
 use super::source::{Namer, Source};
 use super::stage::{Life, Stage};
@@ -32,7 +32,7 @@ pub struct Torrent {
     /// The key under which the process keeps it.
     pub key: TorrentKey,
     /// What is to be done with it.
-    pub order: Task,
+    pub order: KeptOrder,
     /// How far it is.
     pub life: Life,
     /// What it has while it is awake. `None`: it sleeps, or is being opened anew. Connections may
@@ -42,14 +42,14 @@ pub struct Torrent {
     pub candidates: Candidates,
     /// Its trackers.
     pub trackers: Trackers,
-    /// Its connections, those included that it is dialing.
-    pub members: SortedSet<PeerKey>,
+    /// The slots of its connections, of dials under way and of peers that wait, too.
+    pub connections: SortedSet<PeerKey>,
     /// How many of these are open, and the like.
     pub census: Census,
     /// Bytes of content received and sent in this run, and the torrent's own limits.
     pub traffic: Traffic,
     /// What its resume data say.
-    pub record: Record,
+    pub resume_state: ResumeState,
     /// What its user has heard of its progress.
     pub reporting: Reporting,
     /// The connection that ended last, unless we ended it for a reason of our own.
@@ -106,11 +106,11 @@ impl Torrent {
         rng: &mut Rng,
         now: Now,
     ) -> Torrent {
-        let task = order.task();
+        let kept = order.kept();
         let mut trackers = Trackers::new(
             key,
             &order.trackers,
-            task.identity(us),
+            kept.identity(us),
             us.families,
             shared,
             Rng::from_seed(rng.bits64()),
@@ -120,19 +120,19 @@ impl Torrent {
         let content = Content::new(order, (picks, chokes), now);
         Torrent {
             key,
-            life: Life::new(number, task.is_undescribed(), now),
+            life: Life::new(number, kept.is_undescribed(), now),
             content: Some(Box::new(content)),
             candidates: Candidates::new(candidates),
             trackers,
-            members: SortedSet::new(),
+            connections: SortedSet::new(),
             census: Census::default(),
             traffic: Traffic::new(now),
-            record: Record::new(now),
+            resume_state: ResumeState::new(now),
             reporting: Reporting::new(us.heartbeat, now),
             ended: None,
             active: 1,
             stirred: false,
-            order: task,
+            order: kept,
         }
     }
 
@@ -184,7 +184,7 @@ impl Torrent {
         let verified = content.served();
         let clean = clean && content.damage.allows_clean(&verified);
         let totals = self.totals();
-        self.record.on_saved(totals, clean, now);
+        self.resume_state.on_saved(totals, clean, now);
         let snapshot = Snapshot {
             verified,
             totals: self.order.earlier + totals,
@@ -303,7 +303,10 @@ impl Torrent {
                 } else if !self.life.waking {
                     next = sooner(next, self.candidates.next_deadline());
                 }
-                next = sooner(next, sooner(self.stay_deadline(), self.record.deadline()));
+                next = sooner(
+                    next,
+                    sooner(self.stay_deadline(), self.resume_state.deadline()),
+                );
             }
             Stage::Leaving { until, .. } => next = sooner(next, Some(until)),
             Stage::Over => return None,
@@ -329,7 +332,7 @@ impl Torrent {
     /// Whether what is counted as it changes is what a look at all its connections gives. For debug
     /// builds: it costs a pass over the pieces of each peer.
     pub fn counts_agree(&self, slots: &Slab<Slot>) -> bool {
-        let useful = lent::greeted(slots, &self.members).all(|(_, member)| {
+        let useful = lent::greeted(slots, &self.connections).all(|(_, member)| {
             let (have, content) = (member.peer.holdings(), self.awake());
             let pending = content.haves.pending.iter();
             let pending = pending.filter(|&&piece| have.has(piece));
@@ -339,8 +342,8 @@ impl Torrent {
         let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent == Some(self.key);
         let members = slots.iter().filter(of_us).map(|(key, _)| key);
         useful
-            && members.eq(self.members.iter().copied())
-            && self.census == Census::of(lent::greeted(slots, &self.members))
+            && members.eq(self.connections.iter().copied())
+            && self.census == Census::of(lent::greeted(slots, &self.connections))
     }
 
     // Its peers.
@@ -430,7 +433,7 @@ impl Torrent {
 
     /// Takes the verdicts on pieces. Returns the addresses of the peers whose blocks made a piece
     /// wrong, and whether any piece was right.
-    pub fn judge(&mut self, effects: &mut Effects) -> (Vec<SocketAddr>, bool) {
+    pub fn take_verdicts(&mut self, effects: &mut Effects) -> (Vec<SocketAddr>, bool) {
         let (mut guilty, mut new) = (Vec::new(), false);
         while let Some(verdict) = self.content.as_mut().and_then(|it| it.next_verdict()) {
             let (index, ok) = (verdict.piece, verdict.ok);
@@ -442,7 +445,7 @@ impl Torrent {
             guilty.extend(verdict.guilty);
         }
         if new {
-            self.record.set_outdated();
+            self.resume_state.set_outdated();
         }
         (guilty, new)
     }

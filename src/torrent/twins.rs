@@ -35,7 +35,7 @@ const CLIENT: usize = 8;
 #[derive(Debug)]
 pub struct Twins<'a> {
     slots: &'a mut Slab<Slot>,
-    members: &'a SortedSet<PeerKey>,
+    connections: &'a SortedSet<PeerKey>,
     candidates: &'a mut Candidates,
     ended: &'a mut Option<Box<Ended>>,
 }
@@ -45,7 +45,7 @@ impl<'a> Twins<'a> {
     pub fn of(torrent: &'a mut Torrent, slots: &'a mut Slab<Slot>) -> Twins<'a> {
         Twins {
             slots,
-            members: &torrent.members,
+            connections: &torrent.connections,
             candidates: &mut torrent.candidates,
             ended: &mut torrent.ended,
         }
@@ -84,7 +84,7 @@ impl<'a> Twins<'a> {
     /// Another connection to the peer of this one, which is not about to end.
     fn twin(&self, key: PeerKey, remote: PeerId, closing: &[(PeerKey, Fault)]) -> Option<PeerKey> {
         let host = host(&self.slots[key]);
-        let mut twins = lent::greeted(self.slots, self.members).filter(|&(other, member)| {
+        let mut twins = lent::greeted(self.slots, self.connections).filter(|&(other, member)| {
             other != key
                 && member.remote == remote
                 && member.peer.is_open()
@@ -133,7 +133,7 @@ impl<'a> Twins<'a> {
                 && peer.is_outbound()
                 && now.since(latest) <= limits::CROSSING
         };
-        let found = lent::greeted(self.slots, self.members).find(is_same);
+        let found = lent::greeted(self.slots, self.connections).find(is_same);
         found.filter(|_| over.is_outbound()).map(|(other, _)| other)
     }
 
@@ -159,7 +159,7 @@ impl<'a> Twins<'a> {
         let at = |slot: &Slot| (host(slot), slot.addr().port());
         let named = |slot: &Slot| slot.member().and_then(Member::dialable_at);
         let mut slots =
-            lent::slots(self.slots, self.members).filter(|(_, slot)| !slot.is_closing());
+            lent::slots(self.slots, self.connections).filter(|(_, slot)| !slot.is_closing());
         let is_there =
             |slot: &Slot| at(slot) == (addr.ip(), addr.port()) || named(slot) == Some(addr);
         let slot = slots.find(|(_, slot)| is_there(slot));
@@ -173,7 +173,7 @@ impl<'a> Twins<'a> {
             let dialed_us = !slot.is_outbound() && slot.member().is_some_and(open);
             dialed_us && slot.listens_at.is_empty() && host(slot) == addr.ip()
         };
-        let slots = lent::slots(self.slots, self.members);
+        let slots = lent::slots(self.slots, self.connections);
         let incoming = slots.filter(|(_, slot)| nameless(slot)).count();
         incoming > 0 && self.candidates.may_be_incoming(addr, incoming)
     }

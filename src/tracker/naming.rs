@@ -22,7 +22,12 @@ struct Left {
 /// Takes from an answer the peers that are not worth dialing. `outside`: the tracker has a public
 /// address. `locals`: where trackers see us. Returns a remark for the user, if the number of peers
 /// alone would mislead.
-pub fn judge(reply: &mut Reply, outside: bool, us: &Standing, locals: &Locals) -> Option<String> {
+pub fn remove_useless(
+    reply: &mut Reply,
+    outside: bool,
+    us: &Standing,
+    locals: &Locals,
+) -> Option<String> {
     let mut left = Left::default();
     let named = reply.peers.len();
     let external = reply.external.map(|ip| ip.to_canonical());

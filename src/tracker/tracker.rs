@@ -320,7 +320,8 @@ impl Tracker {
         if let Some(id) = reply.tracker_id.take() {
             self.tracker_id = Some(id.into());
         }
-        let remark = naming::judge(&mut reply, outside, context.us, &context.shared.locals);
+        let remark =
+            naming::remove_useless(&mut reply, outside, context.us, &context.shared.locals);
         let counts = Counts {
             seeders: reply.seeders,
             leechers: reply.leechers,

@@ -53,7 +53,7 @@ fn pieces_that_are_right_are_held_and_no_others() {
         let early = early.expect("it may want another torrent");
         bench.hands(early, &encode(HELLO, &bench.setting));
         let torrent = bench.session.torrent(bench.torrent);
-        assert!(torrent.expect("it is there").members.is_empty());
+        assert!(torrent.expect("it is there").connections.is_empty());
         came += 1;
         match block.piece {
             3 => bench

@@ -77,7 +77,7 @@ fn incoming_connections_that_fail_are_counted_by_kind() {
         ("uTP inside TCP", 1),
         ("SSH", 1),
         ("text", 1),
-        ("for another torrent", 1),
+        ("for a torrent not shared here", 1),
         ("closed without a word", 1),
         ("closed within the handshake", 1),
         ("reset", 1),

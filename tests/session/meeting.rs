@@ -37,7 +37,7 @@ fn hello(other: bool) -> String {
 
 fn members(bench: &Bench, torrent: TorrentKey) -> usize {
     let torrent = bench.session.torrent(torrent);
-    torrent.expect("it is there").members.len()
+    torrent.expect("it is there").connections.len()
 }
 
 /// How many incoming connections failed, by the last report.
@@ -116,12 +116,12 @@ fn an_unknown_hash_is_refused_after_the_handshake_and_holds_no_torrents_slot() {
     assert_eq!(members(&bench, bench.torrent), 0);
     assert_eq!(bench.session.torrent_of(key), None);
     assert!(!bench.is_gone(key) && bench.session.connections() == 1);
-    let kept = bench.session.cut(key).expect("it is there").to_vec();
+    let kept = bench.session.unparsed(key).expect("it is there").to_vec();
     bench.sends(key, &[&kept[..], &greeting[67..]].concat());
     assert!(bench.is_gone(key) && bench.session.connections() == 0);
     assert_eq!(bench.hears(key), [""; 0], "not even our handshake");
     bench.wait(limits::INCOMING_EVERY);
-    assert_eq!(failed(&bench), [(Failed::OtherTorrent, 1)]);
+    assert_eq!(failed(&bench), [(Failed::NotServed, 1)]);
     let connected = |report: &Report| matches!(report, Report::Connected { .. });
     assert!(!bench.reports.iter().any(connected));
 }
@@ -190,7 +190,7 @@ fn a_handshake_may_be_cut_anywhere_and_messages_may_follow_it_at_once() {
         let (mut bench, _, other) = two_torrents();
         let key = bench.accepts(addr(1, 50_001));
         bench.sends(key, &all[..cut]);
-        let kept = bench.session.cut(key).expect("it is there").to_vec();
+        let kept = bench.session.unparsed(key).expect("it is there").to_vec();
         bench.sends(key, &[&kept, &all[cut..]].concat());
         let peer = bench.session.peer(key).expect("it is there");
         assert!(
@@ -213,7 +213,7 @@ fn strangers_that_dawdle_or_rave_are_bounded() {
         .take(limits::HANDSHAKE_TIME.as_secs() as usize)
     {
         assert!(!bench.is_gone(slow));
-        let kept = bench.session.cut(slow).expect("it is there").to_vec();
+        let kept = bench.session.unparsed(slow).expect("it is there").to_vec();
         bench.sends(slow, &[&kept[..], &[*byte]].concat());
         bench.wait(Duration::from_secs(1));
     }

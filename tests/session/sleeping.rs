@@ -37,7 +37,7 @@ fn wakes(bench: &mut Bench, change: impl FnOnce(&mut Order)) {
 
 /// What a peer has sent before its torrent was awake is handed in again.
 fn goes_on(bench: &mut Bench, key: usize) {
-    let kept = bench.session.cut(key).map(<[u8]>::to_vec);
+    let kept = bench.session.unparsed(key).map(<[u8]>::to_vec);
     bench.sends(key, &kept.expect("it is there"));
 }
 

@@ -39,7 +39,7 @@ fn written(bench: &mut Bench, key: usize, size: usize) {
 fn read(bench: &mut Bench, key: usize, words: &[&str], size: usize) {
     let bytes = words.iter().map(|words| encode(words, &bench.setting));
     for part in bytes.collect::<Vec<_>>().concat().chunks(size) {
-        let mut read = bench.session.cut(key).expect("it is there").to_vec();
+        let mut read = bench.session.unparsed(key).expect("it is there").to_vec();
         read.extend(part);
         let mut input = bench.session.open(key, &mut read);
         assert!(bench.session.receive(key, &mut input, bench.now).is_none());
@@ -102,7 +102,7 @@ fn what_waits_for_a_torrent_that_sleeps_is_told_once() {
         sleep::wake_up(&mut bench.session, torrent, order, bench.now);
         let kept = bench
             .session
-            .cut(key)
+            .unparsed(key)
             .map(<[u8]>::to_vec)
             .expect("it is kept");
         assert_eq!(kept, before);

@@ -95,10 +95,10 @@ impl Pair {
     }
 
     /// What the last read cut in two.
-    pub fn cut(&self) -> &[u8] {
+    pub fn unparsed(&self) -> &[u8] {
         match &self.machine {
-            Machine::Greeting(greeting) => greeting.cut(),
-            Machine::Peer(peer) => peer.cut(),
+            Machine::Greeting(greeting) => greeting.unparsed(),
+            Machine::Peer(peer) => peer.unparsed(),
         }
     }
 

@@ -370,7 +370,7 @@ impl Bench {
                     Effect::ReadMetadata { key, piece, .. } => self.wanted.push((key, piece)),
                     Effect::FindNodes { usual } => self.finds.push((self.now, usual)),
                     Effect::KeepNodes => self.keeps += 1,
-                    Effect::ReadAhead { .. } | Effect::Begin { .. } => {}
+                    Effect::ReadAhead { .. } | Effect::MakeReady { .. } => {}
                     Effect::Search(search) => self.searches.push(search),
                     Effect::Datagram { to, bytes } => self.datagrams.push((to, bytes)),
                     Effect::Trace { addr, ours, words } => self.traced.push((addr, ours, words)),

@@ -268,7 +268,7 @@ impl Stage<'_, '_> {
     /// One read: what is kept of a cut frame, then the new bytes.
     fn feed(&mut self, read: &[u8]) {
         let now = self.now;
-        let buffer = [self.pair().cut(), read].concat();
+        let buffer = [self.pair().unparsed(), read].concat();
         let mut input = Input::new(&buffer);
         loop {
             match self.pair().next_event(&mut input, now) {
@@ -329,7 +329,7 @@ impl Stage<'_, '_> {
                 None => "any piece".to_string(),
                 Some(pieces) => format!("only pieces {pieces:?}"),
             },
-            "kept" => format!("{} bytes of a cut frame", pair.cut().len()),
+            "kept" => format!("{} bytes of a cut frame", pair.unparsed().len()),
             "deadline" => match pair.next_deadline(now) {
                 None => "none".to_string(),
                 Some(at) => seconds_of(at),

@@ -160,7 +160,7 @@ fn a_torrent_gets_a_connection_though_another_has_all() {
             let until = world.now + Duration::from_secs(10);
             world.run_until(until);
             let session = world.nodes[client].session.as_ref().expect("it runs");
-            let members = |key| session.torrent(key).map_or(0, |it| it.members.len());
+            let members = |key| session.torrent(key).map_or(0, |it| it.connections.len());
             assert_eq!((members(0), members(rare)), (0, 1), "seed {seed}");
         }
         assert!(world.nodes[client].shares[0].forgotten);

@@ -72,13 +72,13 @@ fn a_handshake_may_be_cut_at_every_byte_and_what_follows_is_left() {
         let mut greeting = connected(outbound);
         let mut first = Input::new(&whole[..cut]);
         assert_eq!(greeting.next_handshake(&mut first), Ok(None), "{cut}");
-        assert_eq!(greeting.cut(), &whole[..cut]);
-        let mut rest = [greeting.cut(), &whole[cut..]].concat();
+        assert_eq!(greeting.unparsed(), &whole[..cut]);
+        let mut rest = [greeting.unparsed(), &whole[cut..]].concat();
         rest.extend(b"\0\0\0\x01\x02");
         let mut second = Input::new(&rest);
         let theirs = greeting.next_handshake(&mut second).unwrap().unwrap();
         assert_eq!((theirs.info_hash, theirs.peer_id), (TORRENT, THEIRS));
-        assert!(greeting.cut().is_empty());
+        assert!(greeting.unparsed().is_empty());
         assert_eq!(second.rest(), b"\0\0\0\x01\x02", "{cut}");
     }
 }
@@ -88,10 +88,10 @@ fn byte_by_byte_it_is_one_handshake_and_no_more_time() {
     let mut greeting = connected(false);
     let whole = handshake(TORRENT, THEIRS);
     for (place, &byte) in whole.iter().enumerate() {
-        let read = [greeting.cut(), &[byte]].concat();
+        let read = [greeting.unparsed(), &[byte]].concat();
         let come = greeting.next_handshake(&mut Input::new(&read)).unwrap();
         assert_eq!(come.is_some(), place == 67, "{place}");
-        assert!(greeting.cut().len() < handshake::LEN);
+        assert!(greeting.unparsed().len() < handshake::LEN);
         let due = greeting.next_deadline();
         assert_eq!(due, Some(at(0) + limits::HANDSHAKE_TIME), "{place}");
     }
@@ -112,7 +112,7 @@ fn the_first_wrong_byte_is_enough() {
     let junk = vec![0x13; 10 << 20];
     let refused = greeting.next_handshake(&mut Input::new(&junk));
     assert_eq!(refused, Err(Fault::NotBitTorrent));
-    assert!(greeting.cut().is_empty());
+    assert!(greeting.unparsed().is_empty());
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl World {
 
     /// Bytes come from a peer.
     pub fn hear(&mut self, key: usize, bytes: &[u8]) {
-        let Some(cut) = self.session.cut(key) else {
+        let Some(cut) = self.session.unparsed(key) else {
             return;
         };
         // The loop does not read from those who wait for the disk or for what they asked for.
@@ -236,7 +236,7 @@ impl World {
                 Effect::Hangup { key } => {
                     assert!(self.peers.remove(&key).is_some(), "slot {key} is nobody's");
                     self.calls.retain(|&call| call != key);
-                    assert!(self.session.cut(key).is_none());
+                    assert!(self.session.unparsed(key).is_none());
                 }
                 Effect::Tracker { action, .. } => self.outside.perform(action),
                 Effect::ReadAhead { block, .. } => assert!(self.torrent.geometry().contains(block)),
@@ -247,7 +247,7 @@ impl World {
                 Effect::Report { torrent, report } => self.note(torrent, &report),
                 Effect::FindNodes { .. }
                 | Effect::KeepNodes
-                | Effect::Begin { .. }
+                | Effect::MakeReady { .. }
                 | Effect::Rest { .. }
                 | Effect::Sleep { .. }
                 | Effect::Datagram { .. }
@@ -390,7 +390,7 @@ impl World {
             }
         }
         for &key in self.peers.keys() {
-            assert!(self.session.cut(key).is_some(), "slot {key} is there");
+            assert!(self.session.unparsed(key).is_some(), "slot {key} is there");
             let waiting: usize = self
                 .session
                 .transmit(key)

@@ -118,7 +118,7 @@ impl World {
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        buffer.extend_from_slice(session.cut(key).unwrap_or_default());
+        buffer.extend_from_slice(session.unparsed(key).unwrap_or_default());
         let pipe = &mut self.conns[conn].pipes[dir];
         let got = pipe.inbox.read(most, &self.source, &mut buffer);
         let left = !pipe.inbox.is_empty();
@@ -180,7 +180,7 @@ impl World {
                 }
                 Effect::Tracker { .. }
                 | Effect::ReadAhead { .. }
-                | Effect::Begin { .. }
+                | Effect::MakeReady { .. }
                 | Effect::FindNodes { .. }
                 | Effect::KeepNodes
                 | Effect::Rest { .. }

@@ -2,9 +2,9 @@
 
 use crate::base::{Now, Totals, limits};
 
-/// The record of a torrent as it was saved last.
+/// What the resume data of a torrent said when they were saved last, and whether that is outdated.
 #[derive(Debug)]
-pub struct Record {
+pub struct ResumeState {
     /// Something has happened since then that belongs in it.
     outdated: bool,
     at: Now,
@@ -13,10 +13,10 @@ pub struct Record {
     clean: bool,
 }
 
-impl Record {
+impl ResumeState {
     /// A record that is as it should be now.
-    pub fn new(now: Now) -> Record {
-        Record {
+    pub fn new(now: Now) -> ResumeState {
+        ResumeState {
             outdated: false,
             at: now,
             totals: Totals::default(),
@@ -51,7 +51,7 @@ impl Record {
 
     /// It is being saved.
     pub fn on_saved(&mut self, totals: Totals, clean: bool, now: Now) {
-        *self = Record {
+        *self = ResumeState {
             outdated: false,
             at: now,
             totals,
