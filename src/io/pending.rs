@@ -9,10 +9,10 @@ use super::disk::output::Output;
 use super::disk::{Store, places, state};
 use super::metadata_files::MetadataFiles;
 use super::setup::{Mode, Only, Setup, Wanted};
-use crate::base::{Now, PeerKey, SortedMap, TorrentKey};
+use crate::base::{Now, SortedMap, TorrentKey};
 use crate::session::{Session, command, extending};
 use crate::storage::select;
-use crate::torrent::{Report, Stage};
+use crate::torrent::{Effect, Report, Stage};
 use crate::wire::magnet::{self, Link};
 use crate::wire::{FileEntry, Metainfo};
 
@@ -44,15 +44,24 @@ impl Pending {
         self.files.next_deadline()
     }
 
-    /// A peer asks for a block of a torrent's metadata.
-    pub fn answer(
+    /// Does what an effect that is about metadata wants.
+    pub fn perform(
         &mut self,
-        session: &mut Session,
-        asker: (TorrentKey, PeerKey),
-        piece: u32,
+        effect: Effect,
+        (store, session): (&mut Store, &mut Session),
         now: Now,
     ) {
-        self.files.answer(session, asker, piece, now);
+        match effect {
+            Effect::Metadata { torrent, info } => {
+                self.on_metadata(torrent, &info, store, session, now);
+            }
+            Effect::ReadMetadata {
+                torrent,
+                key,
+                piece,
+            } => self.files.answer(session, (torrent, key), piece, now),
+            _ => {}
+        }
     }
 
     /// Begins with the torrents of which a link is known; the others come back.
@@ -79,7 +88,7 @@ impl Pending {
     }
 
     /// The metadata of a torrent have come.
-    pub fn on_metadata(
+    fn on_metadata(
         &mut self,
         torrent: TorrentKey,
         info: &[u8],

@@ -138,8 +138,8 @@ impl Reactor {
         )
     }
 
-    /// Does the last saves once the session is over. True when nothing is left to do, or there is no
-    /// more time for it: everything is written first, and then saved.
+    /// Does the last saves once the session is over: everything is written first, and then saved.
+    /// True when nothing is left to do, or there is no more time for it.
     fn try_finish(&mut self) -> bool {
         let stays = self.unattended.is_some() && self.caught.is_none();
         if stays || !self.session.is_over() {
@@ -327,32 +327,20 @@ impl Reactor {
                 Effect::Rest { .. } => {}
                 // `seed` does not let its few torrents sleep either: their `.torrent` files may be
                 // gone.
-                Effect::Sleep { torrent } => {
+                Effect::Sleep { torrent } | Effect::Wake { torrent } => {
                     if let Some(unattended) = &mut self.unattended {
-                        unattended.on_may_sleep(torrent);
+                        unattended.sleep_or_wake(torrent, &mut self.store, &self.session);
                     }
                 }
-                Effect::Wake { torrent } => {
+                Effect::Metadata { torrent, info } if self.unattended.is_some() => {
                     if let Some(unattended) = &mut self.unattended {
-                        unattended.on_wake(torrent, &mut self.store, &self.session);
+                        unattended.on_metadata(torrent, &info, &mut self.session, now);
                     }
                 }
-                Effect::Metadata { torrent, info } => {
-                    let (store, session) = (&mut self.store, &mut self.session);
-                    match &mut self.unattended {
-                        Some(unattended) => unattended.on_metadata(torrent, &info, session, now),
-                        None => self
-                            .pending
-                            .on_metadata(torrent, &info, store, session, now),
-                    }
+                effect @ (Effect::Metadata { .. } | Effect::ReadMetadata { .. }) => {
+                    let parts = (&mut self.store, &mut self.session);
+                    self.pending.perform(effect, parts, now);
                 }
-                Effect::ReadMetadata {
-                    torrent,
-                    key,
-                    piece,
-                } => self
-                    .pending
-                    .answer(&mut self.session, (torrent, key), piece, now),
                 Effect::MakeReady { torrent } => self.make_ready(torrent, now),
                 Effect::Close { torrent, data } => self.close(torrent, data),
                 Effect::Reopen { torrent } => self.reopen(torrent, now),

@@ -127,8 +127,8 @@ impl Greeting {
         &self.cut
     }
 
-    /// How many bytes of [`Greeting::unparsed`] were put back: the peer waits until the torrent that its
-    /// handshake names is awake. 0: it does not wait.
+    /// How many bytes of [`Greeting::unparsed`] were put back: the peer waits until the torrent
+    /// that its handshake names is awake. 0: it does not wait.
     pub fn put_back_len(&self) -> usize {
         if self.waits { self.cut.len() } else { 0 }
     }

@@ -303,10 +303,8 @@ impl Torrent {
                 } else if !self.life.waking {
                     next = sooner(next, self.candidates.next_deadline());
                 }
-                next = sooner(
-                    next,
-                    sooner(self.stay_deadline(), self.resume_state.deadline()),
-                );
+                next = sooner(next, self.stay_deadline());
+                next = sooner(next, self.resume_state.deadline());
             }
             Stage::Leaving { until, .. } => next = sooner(next, Some(until)),
             Stage::Over => return None,

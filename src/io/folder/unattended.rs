@@ -29,7 +29,7 @@ use crate::io::nodes::Nodes;
 use crate::io::signal;
 use crate::io::tokens;
 use crate::rpc::{About, Added, Trouble};
-use crate::session::{Command, Session, command, view};
+use crate::session::{Command, Session, command, sleep, view};
 use crate::torrent::Report;
 
 /// The parts of a loop that serves a folder.
@@ -283,14 +283,15 @@ impl Unattended {
         self.library.on_removed(info_hash, data);
     }
 
-    /// A torrent may fall asleep once everything of it is saved.
-    pub fn on_may_sleep(&mut self, torrent: TorrentKey) {
-        self.sleepers.add(torrent);
-    }
-
-    /// A torrent that sleeps is to wake up.
-    pub fn on_wake(&mut self, torrent: TorrentKey, store: &mut Store, session: &Session) {
-        self.sleepers.wake(torrent, &self.library, store, session);
+    /// A torrent may fall asleep, or sleeps and is to wake up, as
+    /// [`Effect::Sleep`](crate::torrent::Effect::Sleep) and
+    /// [`Effect::Wake`](crate::torrent::Effect::Wake) say.
+    pub fn sleep_or_wake(&mut self, torrent: TorrentKey, store: &mut Store, session: &Session) {
+        if sleep::is_asleep(session, torrent) {
+            self.sleepers.wake(torrent, &self.library, store, session);
+        } else {
+            self.sleepers.add(torrent);
+        }
     }
 
     /// Has torrents fall asleep.
