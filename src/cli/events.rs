@@ -10,18 +10,7 @@ use crate::wire::json::{Object, quoted};
 /// torrent that it is about.
 pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Option<String> {
     let object = match report {
-        Report::Start {
-            name,
-            info_hash,
-            size,
-            pieces,
-            port,
-        } => begin("start", at)
-            .text("name", name.as_str())
-            .text("info_hash", info_hash.to_string().as_str())
-            .plain("size", size)
-            .plain("pieces", pieces)
-            .plain("port", port),
+        Report::Start { .. } => started(report, at),
         Report::Metadata { .. } => described(report, at),
         Report::Checked { have, pieces, .. } => begin("checked", at)
             .plain("have", have)
@@ -76,6 +65,29 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
         (_, Some(info_hash)) => object.text("info_hash", info_hash.to_string().as_str()),
     };
     Some(object.finish())
+}
+
+/// The `start` event. Of a torrent of which only the info hash is known, size and pieces are
+/// `null`.
+fn started(report: &Report, at: SystemTime) -> Object {
+    let object = begin("start", at);
+    let known = |number: Option<u64>| {
+        number.map_or_else(|| String::from("null"), |number| number.to_string())
+    };
+    match report {
+        Report::Start {
+            name,
+            info_hash,
+            content,
+            port,
+        } => object
+            .text("name", name.as_str())
+            .text("info_hash", info_hash.to_string().as_str())
+            .plain("size", known(content.map(|(size, _)| size)))
+            .plain("pieces", known(content.map(|(_, pieces)| pieces.into())))
+            .plain("port", port),
+        _ => object,
+    }
 }
 
 /// The `metadata` event.
@@ -143,10 +155,20 @@ mod tests {
         for (report, fields) in [
             (
                 Report::Start {
+                    name: String::new(),
+                    info_hash,
+                    content: None,
+                    port: 6881,
+                },
+                format!(
+                    r#""start",T,"name":"","info_hash":"{hash}","size":null,"pieces":null,"port":6881"#
+                ),
+            ),
+            (
+                Report::Start {
                     name,
                     info_hash,
-                    size: 7,
-                    pieces: 2,
+                    content: Some((7, 2)),
                     port: 6881,
                 },
                 format!(

@@ -161,20 +161,20 @@ impl Meter {
         match report {
             Report::Start {
                 name,
-                size,
-                pieces,
+                content,
                 port,
                 ..
             } => {
                 self.name = logging::printable(name).into_owned();
                 // Another torrent's report may draw this one's line before its own first comes.
-                self.last.size = *size;
-                self.waiting = (*pieces == 0).then(Waiting::default);
-                let size = Bytes(*size);
+                self.last.size = content.map_or(0, |(size, _)| size);
+                self.waiting = content.is_none().then(Waiting::default);
                 self.line(
-                    &match pieces {
-                        0 => format!("asking peers for the torrent, port: {port}"),
-                        pieces => format!("{size}, pieces: {pieces}, port: {port}"),
+                    &match content {
+                        None => format!("asking peers for the torrent, port: {port}"),
+                        Some((size, pieces)) => {
+                            format!("{}, pieces: {pieces}, port: {port}", Bytes(*size))
+                        }
                     },
                     now,
                 )

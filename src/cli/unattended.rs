@@ -194,7 +194,10 @@ fn read_line(line: &str, mut settings: Settings) -> Result<Settings, String> {
 /// colon.
 fn log(of: &str, report: &Report) {
     match report {
-        Report::Start { size, port, .. } => log::info!("{of}{}, port: {port}", Bytes(*size)),
+        Report::Start { content, port, .. } => match content {
+            Some((size, _)) => log::info!("{of}{}, port: {port}", Bytes(*size)),
+            None => log::info!("{of}asking peers for the torrent, port: {port}"),
+        },
         Report::Metadata { size, .. } => {
             log::info!("{of}{}: peers have described it", Bytes(*size));
         }

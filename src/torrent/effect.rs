@@ -19,10 +19,9 @@ pub enum Report {
         name: String,
         /// Its info hash.
         info_hash: InfoHash,
-        /// Bytes of all its files (padding left out).
-        size: u64,
-        /// Its pieces.
-        pieces: u32,
+        /// Bytes of all its files (padding left out), and its pieces; `None`: only its info hash is
+        /// known.
+        content: Option<(u64, u32)>,
         /// The port we listen on.
         port: u16,
     },

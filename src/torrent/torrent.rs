@@ -146,18 +146,17 @@ impl Torrent {
 
     /// Tells the user that it begins.
     pub fn report_start(&self, port: u16, effects: &mut Effects) {
-        let (size, pieces) = match &self.content {
-            _ if self.order.is_undescribed() => (0, 0),
+        let content = match &self.content {
+            _ if self.order.is_undescribed() => None,
             Some(content) if self.order.download => {
-                (content.pieces.wanted(), content.wanted.count())
+                Some((content.pieces.wanted(), content.wanted.count()))
             }
-            _ => (self.order.size, self.order.geometry.pieces()),
+            _ => Some((self.order.size, self.order.geometry.pieces())),
         };
         let report = Report::Start {
             name: self.order.name.clone(),
             info_hash: self.order.info_hash,
-            size,
-            pieces,
+            content,
             port,
         };
         self.report(report, effects);

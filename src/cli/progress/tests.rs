@@ -62,8 +62,7 @@ fn a_torrent_that_peers_are_asked_for_has_a_line_of_its_own() {
     let start = Report::Start {
         name: String::from("n"),
         info_hash: InfoHash([0; 20]),
-        size: 0,
-        pieces: 0,
+        content: None,
         port: 6881,
     };
     let line = |show: Option<Show>| match show {
@@ -104,6 +103,20 @@ fn a_torrent_that_peers_are_asked_for_has_a_line_of_its_own() {
     );
 }
 
+/// There is nothing to ask peers for.
+#[test]
+fn a_torrent_without_content_is_known() {
+    let start = Report::Start {
+        name: String::from("n"),
+        info_hash: InfoHash([0; 20]),
+        content: Some((0, 0)),
+        port: 6881,
+    };
+    let line = String::from("n: 0 B, pieces: 0, port: 6881");
+    let shown = Board::new(Style::Plain).note(0, &start, Instant::now());
+    assert_eq!(shown, Some(Show::Line(line)));
+}
+
 #[test]
 fn checking_has_a_line_of_its_own() {
     let checking = Progress {
@@ -117,8 +130,7 @@ fn start() -> Report {
     Report::Start {
         name: String::from("n\x1b[2J"),
         info_hash: InfoHash([0; 20]),
-        size: 1_000_000,
-        pieces: 62,
+        content: Some((1_000_000, 62)),
         port: 6881,
     }
 }
@@ -159,8 +171,7 @@ fn no_share_is_named_of_a_torrent_that_is_not_known() {
     let start = Report::Start {
         name: String::from("n"),
         info_hash: InfoHash([0; 20]),
-        size: 0,
-        pieces: 0,
+        content: None,
         port: 6881,
     };
     let (now, mut board) = (Instant::now(), Board::new(Style::Plain));
