@@ -102,7 +102,7 @@ impl Candidates {
         let is_users = by.source == Source::User;
         if !callable
             || self.refused.has(addr, now)
-            || !(is_users || self.has_place(addr.ip(), now))
+            || !(is_users || self.has_place(addr.ip(), by, now))
             || !(is_users || self.make_room(by, now))
         {
             return false;

@@ -4,15 +4,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use super::super::source::Source;
+use super::super::source::{Namer, Source};
 use super::{Candidate, Candidates, Status};
 use crate::base::{Host, Now, Reach, limits};
 
 impl Candidates {
     /// Whether strangers may name one more port of this host. In the world a host has
-    /// [`limits::HOST_PORTS`] places, and a port that failed gives its place to one that is named
-    /// later, at the pace of `ports`. Around us each machine knows its own ports.
-    pub(super) fn has_place(&mut self, ip: IpAddr, now: Now) -> bool {
+    /// [`limits::HOST_PORTS`] places. Whoever has named many of them gives way to another, before
+    /// they are tried; and a port that failed gives its place to one that is named later, at the
+    /// pace of `ports`. Around us each machine knows its own ports.
+    pub(super) fn has_place(&mut self, ip: IpAddr, by: Namer, now: Now) -> bool {
         if Reach::of(ip).is_local() {
             return true;
         }
@@ -26,6 +27,10 @@ impl Candidates {
         if count + owed < limits::HOST_PORTS {
             return true;
         }
+        if let Some(untried) = self.surplus(ip, by) {
+            self.forget(untried);
+            return true;
+        }
         let Some(worst) = worst.filter(|_| owed == 0) else {
             return false;
         };
@@ -34,6 +39,21 @@ impl Candidates {
         self.refused
             .add(worst, Some(now + limits::REDIAL_MOST), now);
         true
+    }
+
+    /// A port of this host that was not tried yet, of whoever has named the most of them: at least
+    /// two more than this one.
+    fn surplus(&self, ip: IpAddr, by: Namer) -> Option<SocketAddr> {
+        let known = || self.known.range(ports(ip));
+        let named = |by: Namer| known().filter(|(_, c)| c.by == by).count();
+        let untried = known().filter(|(_, c)| {
+            let waits = matches!(c.status, Status::Waits(..));
+            waits && c.failures == 0 && c.by.source != Source::User
+        });
+        let (addr, most) = untried
+            .map(|(&addr, c)| (addr, named(c.by)))
+            .max_by_key(|(_, count)| *count)?;
+        (most > named(by) + 1).then_some(addr)
     }
 
     pub(super) fn owe(&mut self, ip: IpAddr, now: Now) {

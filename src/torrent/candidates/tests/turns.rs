@@ -188,3 +188,35 @@ fn a_peer_that_says_it_is_there_is_dialed_again_soon() {
     candidates.hear(addr(1), at(2_000));
     assert_eq!(candidates.next(at(2_000)), Some(addr(1)));
 }
+
+/// Liars who name a seed at ports where nobody is do not keep its true port from us.
+#[test]
+fn one_who_names_many_ports_of_a_host_leaves_room_to_others() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let port = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    let [liar, honest] = [1, 2].map(|number| namer(Source::Dht, number));
+    for number in 1..=1000 {
+        candidates.add(port(number), liar, at(0));
+    }
+    let half = limits::HOST_PORTS as u16 / 2;
+    for number in 2000..2000 + half {
+        assert!(candidates.add(port(number), honest, at(0)), "{number}");
+    }
+    assert!(
+        !candidates.add(port(3000), honest, at(0)),
+        "no more than the other"
+    );
+    assert!(!candidates.add(port(3000), liar, at(0)));
+    assert_eq!(candidates.len(), limits::HOST_PORTS);
+    // It is among the first that are dialed, and a host is dialed no more often than before.
+    let mut dialed = Vec::new();
+    while let Some(addr) = candidates.next(at(0)) {
+        dialed.push(addr.port());
+        candidates.on_failed(addr, at(0));
+    }
+    assert!(dialed[..2].iter().any(|port| *port >= 2000), "{dialed:?}");
+    assert_eq!(dialed.len(), limits::HOST_PORTS);
+    // What was tried keeps its place as before.
+    assert!(candidates.add(port(4000), honest, at(1)));
+    assert!(!candidates.add(port(4001), honest, at(1)));
+}
