@@ -22,8 +22,19 @@ pub struct Lsd {
     at: Option<Now>,
     /// When the last one was sent.
     sent: Option<Now>,
-    /// Ports that hosts have named, until they are forgotten.
-    hosts: SortedMap<IpAddr, (Now, Vec<u16>)>,
+    /// Hosts that were heard.
+    hosts: SortedMap<IpAddr, Heard>,
+}
+
+/// A host that was heard.
+#[derive(Clone, Debug)]
+struct Heard {
+    /// It is forgotten then.
+    until: Now,
+    /// Ports that it has named, the one heard last at the end.
+    ports: Vec<u16>,
+    /// When a port was added last.
+    added: Now,
 }
 
 /// What the cookie of one begins with that is no peer itself.
@@ -152,24 +163,33 @@ impl Lsd {
 
     /// Whether this port of a host counts: one of the few that it has named lately.
     fn believes(&mut self, ip: IpAddr, port: u16, now: Now) -> bool {
-        self.hosts.retain(|_, (until, _)| *until > now);
+        self.hosts.retain(|_, heard| heard.until > now);
         if self.hosts.len() >= limits::LSD_HOSTS && !self.hosts.contains_key(&ip) {
             // A flood of made-up hosts shuts out none that is new.
-            let oldest = self.hosts.iter().min_by_key(|(_, (until, _))| *until);
+            let oldest = self.hosts.iter().min_by_key(|(_, heard)| heard.until);
             if let Some(oldest) = oldest.map(|(&ip, _)| ip) {
                 self.hosts.remove(&oldest);
             }
         }
-        let until = now + limits::LSD_KNOWN;
-        let (_, ports) = self.hosts.get_or_insert_with(ip, || (until, Vec::new()));
-        if ports.contains(&port) {
-            return true;
+        let heard = self.hosts.get_or_insert_with(ip, || Heard {
+            until: now + limits::LSD_KNOWN,
+            ports: Vec::new(),
+            added: now,
+        });
+        let known = heard.ports.iter().position(|&known| known == port);
+        let is_full = known.is_none() && heard.ports.len() >= limits::LSD_PORTS;
+        // Others may have written in its name, and its true port comes last.
+        if is_full && now < heard.added + limits::LSD_PORT_GAP {
+            return false;
         }
-        let room = ports.len() < limits::LSD_PORTS;
-        if room {
-            ports.push(port);
+        if let Some(place) = known.or(is_full.then_some(0)) {
+            heard.ports.remove(place);
         }
-        room
+        if known.is_none() {
+            heard.added = now;
+        }
+        heard.ports.push(port);
+        true
     }
 }
 
@@ -306,5 +326,28 @@ mod tests {
         let named = (8..=1000).filter(|&port| heard(hosts, port, at(3))).count();
         assert_eq!(named, limits::LSD_PORTS - 1);
         assert!(heard(hosts, 999, at(3) + limits::LSD_KNOWN));
+    }
+
+    /// Anybody in the network may write in its name.
+    #[test]
+    fn a_port_that_is_named_late_takes_the_place_of_the_one_heard_longest_ago() {
+        let mut lsd = Lsd::new(6881, 1);
+        lsd.want(hash(1), at(0));
+        let mut heard = |port: u16, now| {
+            let from = "10.0.0.2:6771".parse().unwrap();
+            lsd.receive(from, &search(port, &[hash(1)]), now).is_some()
+        };
+        let most = limits::LSD_PORTS as u16;
+        assert!((1..=most).all(|port| heard(port, at(0))));
+        assert!(heard(1, at(1)));
+        let gap = limits::LSD_PORT_GAP.as_millis() as u64;
+        assert!(!heard(6881, at(gap - 1)) && heard(6881, at(gap)));
+        assert!(
+            heard(1, at(gap + 1)) && !heard(2, at(gap + 1)),
+            "2 has gone"
+        );
+        // A list of ports is no scan.
+        let more = (1000..2000).filter(|&port| heard(port, at(gap + u64::from(port) * 100)));
+        assert!(more.count() as u64 <= 100_000 / gap + 2);
     }
 }

@@ -61,6 +61,9 @@ pub const LSD_DATAGRAM: usize = 2 * KIB;
 pub const LSD_HEARD: usize = 50;
 /// Ports of one host that count: it may have that many clients.
 pub const LSD_PORTS: usize = 8;
+/// Once there are so many, one more takes the place of another each time that this has passed:
+/// others may have written in its name, and its true port comes last.
+pub const LSD_PORT_GAP: Duration = Duration::from_secs(30);
 /// Hosts that are remembered, the latest ones: a large local network.
 pub const LSD_HOSTS: usize = 256;
 /// Peers that `brooklet peers` lists of one source: a liar may name any number.
