@@ -13,6 +13,7 @@ use crate::support::bench::{Bench, SOON, checked, listening};
 use crate::support::child::{Child, Stream, brooklet};
 use crate::support::content::Content;
 use crate::support::dir::Dir;
+use crate::support::json::Json;
 use crate::support::peer::Server;
 use crate::support::torrent::{Torrent, metainfo};
 
@@ -113,6 +114,43 @@ fn the_torrent_is_written_where_the_user_says_and_over_nothing_else() {
         code == 2 && said.starts_with("brooklet: --json: "),
         "{said}"
     );
+}
+
+/// `show` asks nobody unless it is told to, and then needs a peer once.
+#[test]
+fn show_fetches_what_a_link_does_not_say() {
+    let (bench, mut seed, link) = seed("content.bin");
+    let dir = Dir::new();
+    let show = |args: &[&str]| {
+        let mut command = brooklet(None);
+        command.args(["show", "--no-dht", "--port", "0", "--bind", "127.0.0.1"]);
+        command.args(["--state", "state"]).args(args);
+        let mut child = Child::spawn("show", command.current_dir(&*dir));
+        let code = child.code(SOON);
+        (code, child.text(Stream::Out), child.text(Stream::Err))
+    };
+    let (code, shown, said) = show(&[&link]);
+    assert_eq!((code, said.as_str()), (0, ""));
+    assert!(shown.contains("is not in the link"), "{shown}");
+    let file = dir.file("whole.torrent", metainfo(&bench.torrent.info, &[]));
+    let (code, whole, said) = show(&[file.to_str().unwrap()]);
+    assert_eq!(code, 0, "{said}");
+    let (code, fetched, said) = show(&["--fetch", &link]);
+    assert_eq!((code, fetched.as_str()), (0, whole.as_str()), "{said}");
+    // The torrent is kept, so its peers are not needed a second time.
+    seed.signal("TERM");
+    assert_eq!(seed.code(SOON), 143);
+    let (code, again, said) = show(&["--fetch", &link]);
+    assert_eq!((code, again.as_str()), (0, whole.as_str()), "{said}");
+    let (code, again, said) = show(&["--fetch", "--json", &bench.torrent.hex()]);
+    assert_eq!(code, 0, "{said}");
+    let object = Json::parse(again.trim_end()).unwrap();
+    assert_eq!(object.get("size").count(), 100_000);
+    // Nobody has another: what it waits for is said, and it ends when it is told to.
+    let other = format!("magnet:?xt=urn:btih:{}&x.pe=127.0.0.1:1", "ab".repeat(20));
+    let (code, shown, said) = show(&["--fetch", "--timeout", "1s", &other]);
+    assert_eq!((code, shown.as_str()), (1, ""), "{said}");
+    assert_eq!(said.matches("brooklet: ").count(), 1, "{said}");
 }
 
 #[test]

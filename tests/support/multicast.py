@@ -1,7 +1,7 @@
 """Somebody in the local network (BEP 14): prints each datagram that comes to the groups as JSON, a line each, and sends
 what is asked for to the group of IPv4.
 
-usage: multicast.py INTERFACE-ADDRESS [--announce PORT HASH] [--flood COUNT PORT HASH] [--ear HASH]
+usage: multicast.py INTERFACE-ADDRESS [--also INTERFACE] [--announce PORT HASH] [--flood COUNT PORT HASH] [--ear HASH]
 
 As an ear it is a peer and a node of the DHT besides, both on port 7000: it answers one peer, speaks every extension, names
 another peer at port 7001, and says what it was told of nodes and peers. A few seconds later it says that it has waited.
@@ -29,9 +29,20 @@ def groups(address):
     v6.bind(("::", PORT))
     v4.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(V4) + socket.inet_aton(address))
     v4.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
-    index = socket.if_nametoindex("net")
-    v6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, V6) + struct.pack("@I", index))
+    join6(v6, "net")
     return v4, v6
+
+
+def join6(sock, interface):
+    index = struct.pack("@I", socket.if_nametoindex(interface))
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, V6) + index)
+
+
+def join_also(socks, interface):
+    v4, v6 = socks
+    place = struct.pack("@4s4si", socket.inet_aton(V4), bytes(4), socket.if_nametoindex(interface))
+    v4.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, place)
+    join6(v6, interface)
 
 
 def search(port, info_hash, cookie):
@@ -98,6 +109,9 @@ def main():
     args = sys.argv[1:]
     address = args.pop(0)
     socks = groups(address)
+    if args and args[0] == "--also":
+        join_also(socks, args[1])
+        args = args[2:]
     if args and args[0] == "--announce":
         socks[0].sendto(search(args[1], args[2], "somebody"), (V4, PORT))
     if args and args[0] == "--flood":

@@ -66,6 +66,27 @@ impl Net {
         ip(&format!("-n {} {route}", hub.namespace));
     }
 
+    /// Joins two hosts by a further pair of interfaces, named `side`, in networks of their own;
+    /// their addresses there, of the first host and of the second.
+    pub fn side(&self, hosts: [usize; 2]) -> [Host; 2] {
+        let [one, other] = hosts.map(|index| &self.host(index).namespace);
+        let pair = format!("type veth peer name side netns {other}");
+        ip(&format!("-n {one} link add side {pair}"));
+        [(one, 1), (other, 2)].map(|(namespace, last)| {
+            let host = Host {
+                namespace: namespace.clone(),
+                v4: Ipv4Addr::new(10, 78, 0, last),
+                v6: Ipv6Addr::new(0x2001, 0xdb8, 78, 0, 0, 0, 0, last.into()),
+            };
+            let Host { v4, v6, .. } = &host;
+            ip(&format!("-n {namespace} link set side addrgenmode none"));
+            ip(&format!("-n {namespace} addr add {v4}/24 dev side"));
+            ip(&format!("-n {namespace} addr add {v6}/64 dev side nodad"));
+            ip(&format!("-n {namespace} link set side up"));
+            host
+        })
+    }
+
     /// The middle, where trackers run.
     pub fn hub(&self) -> &Host {
         &self.hosts[0]

@@ -183,11 +183,7 @@ impl Outreach {
                     self.peers.extend(addrs);
                 }
                 (Asker::Node { host, port, by }, Ok(ips)) => {
-                    let local = by == NamedBy::User;
-                    let is_address = host.parse::<IpAddr>().is_ok();
-                    // A public name that leads to a local address is no bootstrap host.
-                    let fits = |ip: &IpAddr| local || is_address || !Reach::of(*ip).is_local();
-                    let ips = ips.into_iter().filter(fits);
+                    let ips = ips.into_iter().filter(|ip| may_be_node(&host, by, *ip));
                     self.nodes.extend(ips.map(|ip| SocketAddr::new(ip, port)));
                 }
                 // There may be no network, or the name is unknown: other hosts are asked, too.
@@ -337,5 +333,39 @@ impl Outreach {
             }
         }
         false
+    }
+}
+
+/// Whether a host to begin with may be at this address: a public name that leads to a local one is
+/// none, unless the user has named it.
+fn may_be_node(host: &str, by: NamedBy, ip: IpAddr) -> bool {
+    let is_address = host.parse::<IpAddr>().is_ok();
+    by == NamedBy::User || is_address || !Reach::of(ip).is_local()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_name_leads_to_no_local_node() {
+        let may_be = |host, by, ip: &str| may_be_node(host, by, ip.parse().unwrap());
+        for ip in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "169.254.0.1",
+            "::1",
+            "fd00::1",
+            "::ffff:10.1.2.3",
+        ] {
+            for by in [NamedBy::Usage, NamedBy::Torrent] {
+                assert!(!may_be("router.example", by, ip), "{ip}");
+                assert!(may_be(ip, by, ip), "no name leads there");
+            }
+            assert!(may_be("router.example", NamedBy::User, ip));
+        }
+        for ip in ["203.0.113.7", "2001:db8::7"] {
+            assert!(may_be("router.example", NamedBy::Usage, ip));
+        }
     }
 }
