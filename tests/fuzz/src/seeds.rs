@@ -85,9 +85,10 @@ pub fn all(testdata: &Path) -> Seeds {
     add("http", &answers(&wire));
     add("wire", &streams(&wire, &said));
     add("peer", &dialogues(said));
-    for target in ["session", "peer", "trackers", "resume", "dht"] {
+    for target in ["session", "peer", "trackers", "resume", "dht", "exchange"] {
         add(target, &scripts(target.len() as u64));
     }
+    add("exchange", &exchanges());
     seeds
 }
 
@@ -184,6 +185,16 @@ fn answers(wire: &[Vec<u8>]) -> Vec<Vec<u8>> {
         }
     }
     answers
+}
+
+/// For `exchange`: each message of peer exchange, then dials.
+fn exchanges() -> Vec<Vec<u8>> {
+    let messages = EXTENDED.iter().filter(|it| it.starts_with(b"d5:added"));
+    let script = |message: &&[u8]| {
+        let head = [1, 0, 3, message.len() as u8];
+        [&head[..], message, &[5, 15, 7, 0, 0, 4, 5, 15]].concat()
+    };
+    messages.map(script).collect()
 }
 
 fn datagrams() -> Vec<Vec<u8>> {

@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod bencode;
 pub mod dht;
+pub mod exchange;
 pub mod extended;
 pub mod http;
 pub mod json;
@@ -33,6 +34,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("http", http::run),
     ("trackers", trackers::run),
     ("dht", dht::run),
+    ("exchange", exchange::run),
     ("resume", resume::run),
     ("peer", peer::run),
     ("session", session::run),
