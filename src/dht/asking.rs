@@ -8,7 +8,9 @@ use super::answer::VERSION;
 use super::dht::Dht;
 use super::lookup::{Found, Lookup};
 use super::output::{Event, Output, Report, Summary};
-use super::queries::{Purpose, Sent};
+use super::queries::{Purpose, Queries, Sent};
+use super::silent::Silent;
+use super::table::Table;
 use super::wanted::Outcome;
 use crate::base::{Duration, InfoHash, NodeId, Now, limits, sooner};
 use crate::wire::Family;
@@ -152,14 +154,19 @@ impl Dht {
         }
     }
 
-    /// The next node that a lookup asks. It skips nodes that were silent lately.
+    /// The next node that a lookup asks. It skips nodes that were silent lately, and further ports
+    /// of a host that is being asked at many.
     fn next_ask(
         &mut self,
         now: Now,
     ) -> Option<(u32, Option<InfoHash>, NodeId, super::lookup::Ask)> {
+        let (silent, queries, halves) = (&self.silent, &self.queries, &self.halves);
         for active in self.lookups.iter_mut() {
             while let Some(ask) = active.lookup.peek() {
-                if ask.id.is_some() && self.silent.has(ask.addr, now) {
+                let half = halves[Family::of(ask.addr.ip()).index()].as_ref();
+                let table = half.map(|half| &half.table);
+                let is_left_alone = is_left_alone(ask.addr, (silent, queries), table, now);
+                if ask.id.is_some() && is_left_alone {
                     active.lookup.pass_over(ask.addr);
                     continue;
                 }
@@ -191,6 +198,7 @@ impl Dht {
         let nodes: Vec<NodeInfo> = found.iter().map(|found| found.node).collect();
         let outcome = Outcome {
             answered: active.lookup.answers() > 0,
+            few: active.lookup.answers() < limits::DHT_POOR,
             nodes: &nodes,
         };
         let (family, rng) = (active.family, &mut self.rng);
@@ -213,15 +221,15 @@ impl Dht {
         self.announces.extend(to);
     }
 
-    /// Hands nodes of the other family, which a lookup was told of, to that family's lookup of the
-    /// same torrent.
-    pub(super) fn lend(&mut self, info_hash: InfoHash, family: Family, nodes: &[NodeInfo]) {
-        let other = match family {
+    /// Hands nodes of the other family, which this node named to a lookup, to that family's lookup
+    /// of the same torrent.
+    pub(super) fn lend(&mut self, info_hash: InfoHash, from: SocketAddr, nodes: &[NodeInfo]) {
+        let other = match Family::of(from.ip()) {
             Family::V4 => Family::V6,
             Family::V6 => Family::V4,
         };
         if let Some(active) = self.lookups.of_mut(info_hash, other) {
-            active.lookup.add_all(nodes);
+            active.lookup.add_named(nodes, from);
         }
     }
 
@@ -282,7 +290,11 @@ impl Dht {
             }
             if let Some(check) = half.table.next_check(now, &mut self.rng) {
                 let addr = check.node.addr;
-                let is_asked = self.silent.has(addr, now) || self.lookups.will_ask(addr);
+                // Whoever claims to write from an address makes us ask there: once is enough.
+                let (silent, queries) = (&self.silent, &self.queries);
+                let is_asked = queries.has(addr)
+                    || is_left_alone(addr, (silent, queries), Some(&half.table), now)
+                    || self.lookups.will_ask(addr);
                 if !check.is_new || !is_asked {
                     return Some((check.node, check.target));
                 }
@@ -319,11 +331,11 @@ impl Dht {
             body: Body::Query(Query { id: own, ask, want }),
             version: Some(VERSION),
             external: None,
-            read_only: self.reached.is_read_only(now),
+            read_only: self.reached.is_read_only(to.ip(), now),
         };
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
-        self.reached.on_sent(to.ip());
+        self.reached.on_sent(to.ip(), now);
         self.outputs.push(Output::Datagram { to, bytes });
         let event = match purpose {
             Purpose::Announce(_) => Event::Announced,
@@ -331,4 +343,17 @@ impl Dht {
         };
         self.report(&sent, id, || event);
     }
+}
+
+/// Whether an address is not to be asked: it was silent lately, or several ports of its host were,
+/// or are being asked, and it is not known to answer.
+fn is_left_alone(
+    addr: SocketAddr,
+    (silent, queries): (&Silent, &Queries),
+    table: Option<&Table>,
+    now: Now,
+) -> bool {
+    let ports = silent.other_ports(addr, now) + queries.other_ports(addr);
+    let is_known = || table.is_some_and(|table| table.is_known(addr));
+    silent.has(addr, now) || (ports >= limits::DHT_PORTS_EACH && !is_known())
 }

@@ -153,7 +153,7 @@ impl Dht {
                 transaction,
                 failure,
             }) => {
-                if self.answer_limits.may_answer(from.ip(), now) {
+                if self.may_answer(from, now) {
                     let bytes = answer::encode(from, transaction, Body::Failure(failure));
                     self.outputs.push(Output::Datagram { to: from, bytes });
                 }
@@ -166,7 +166,9 @@ impl Dht {
     pub fn turn(&mut self, now: Now) {
         self.pace.begin();
         while let Some(sent) = self.queries.next_lost(now) {
-            self.silent.note(sent.to, now);
+            let half = self.half(Family::of(sent.to.ip()));
+            let is_host_known = half.is_some_and(|half| half.table.is_host_known(sent.to));
+            self.silent.note(sent.to, is_host_known, now);
             // If no other node has answered since, our own network is the likely cause.
             let is_alone = self.heard <= sent.at;
             if let Some(half) = self.half(Family::of(sent.to.ip())).filter(|_| !is_alone) {
@@ -251,9 +253,16 @@ impl Dht {
 
     // Receiving.
 
+    /// Whether a query is answered. BEP 43: who only reads "no longer responds to 'query' messages
+    /// that it receives".
+    fn may_answer(&mut self, from: SocketAddr, now: Now) -> bool {
+        let is_read_only = self.reached.is_read_only(from.ip(), now);
+        !is_read_only && self.answer_limits.may_answer(from.ip(), now)
+    }
+
     fn on_query(&mut self, from: SocketAddr, message: &Message<'_>, query: &Query<'_>, now: Now) {
         self.reached.on_query(from.ip(), now);
-        if !self.answer_limits.may_answer(from.ip(), now) {
+        if !self.may_answer(from, now) {
             return;
         }
         let [v4, v6] = &mut self.halves;
@@ -322,13 +331,13 @@ impl Dht {
             }
         }
         if let Some(half) = self.halves[family.index()].as_mut() {
-            let is_first = half.table.len() == 0;
+            let before = half.table.len();
             if sent.id.is_some_and(|id| id != reply.id) {
                 half.table.remove(from);
             }
             if !message.read_only {
                 half.table.on_answer(node, now);
-                if is_first {
+                if half.has_grown(before) {
                     self.wanted.hurry(family, now);
                 }
             }
@@ -346,7 +355,7 @@ impl Dht {
                 active.lookup.on_answer(node, reply.token, &own);
             }
             if let Some(info_hash) = info_hash.filter(|_| !other.is_empty()) {
-                self.lend(info_hash, family, &other);
+                self.lend(info_hash, from, &other);
             }
         }
         if let Purpose::Announce(info_hash) = sent.purpose {

@@ -33,6 +33,8 @@ pub struct Half {
     /// Our id has changed while its neighbours were looked up.
     has_moved: bool,
     failures: u32,
+    /// See [`Half::has_grown`].
+    most: usize,
 }
 
 impl Half {
@@ -56,6 +58,7 @@ impl Half {
             home_due: Some(now),
             has_moved: false,
             failures: 0,
+            most: 0,
         }
     }
 
@@ -109,6 +112,19 @@ impl Half {
     /// Whether more nodes are wanted than are known.
     pub fn is_poor(&self) -> bool {
         self.table.len() < limits::DHT_POOR
+    }
+
+    /// Whether more nodes are known than ever since none was, and not many yet: what those could
+    /// not tell that were known before, the new one may. `before`: how many were known before it
+    /// answered. Each number counts once, since a node may call itself otherwise each time.
+    pub fn has_grown(&mut self, before: usize) -> bool {
+        if before == 0 {
+            self.most = 0;
+        }
+        let count = self.table.len().min(limits::DHT_POOR);
+        let has_grown = count > self.most;
+        self.most = self.most.max(count);
+        has_grown
     }
 
     /// A node of an earlier run has answered or was silent.

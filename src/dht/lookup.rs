@@ -165,9 +165,7 @@ impl Lookup {
         node.state = State::Answered(token.map(Box::from));
         self.answers += 1;
         self.sort();
-        for node in named {
-            self.add(Some(node.id), node.addr, Some(from.addr));
-        }
+        self.add_named(named, from.addr);
         self.look_for_reserve();
     }
 
@@ -178,10 +176,17 @@ impl Lookup {
         }
     }
 
-    /// Nodes that others know of.
-    pub fn add_all(&mut self, nodes: &[NodeInfo]) {
+    /// Nodes that are known.
+    fn add_all(&mut self, nodes: &[NodeInfo]) {
         for node in nodes {
             self.add(Some(node.id), node.addr, None);
+        }
+    }
+
+    /// Nodes that this one, which is not a part of the lookup, has named.
+    pub fn add_named(&mut self, nodes: &[NodeInfo], namer: SocketAddr) {
+        for node in nodes {
+            self.add(Some(node.id), node.addr, Some(namer));
         }
     }
 
@@ -317,15 +322,16 @@ impl Lookup {
             }
             return;
         }
+        // The others may have been named with wrong ports, but a victim is not asked at all of its
+        // ports.
         let all = self.candidates.iter();
-        let mut others = all.filter(|node| guard::is_same(node.addr, addr));
-        if let Some(other) = others.next() {
-            // The first may have been named with a wrong port, but a victim is not asked at all of
-            // its ports.
-            let has_answered = matches!(other.state, State::Answered(_));
-            if has_answered || other.namer == namer || others.next().is_some() {
-                return;
-            }
+        let others = all.filter(|node| guard::is_same(node.addr, addr));
+        let rules_out = |other: &Candidate| {
+            matches!(other.state, State::Answered(_)) || is_same_namer(other.namer, namer)
+        };
+        let is_ruled_out = others.clone().any(rules_out);
+        if is_ruled_out || others.count() >= limits::DHT_PORTS_EACH {
+            return;
         }
         let theirs = network(addr);
         let same = |node: &&Candidate| theirs.is_some() && network(node.addr) == theirs;
@@ -370,6 +376,17 @@ impl Lookup {
         let target = self.target;
         self.candidates
             .sort_by_key(|node| node.id.map(|id| id.distance(&target)));
+    }
+}
+
+/// Whether one may speak for both: they are in one network.
+fn is_same_namer(one: Option<SocketAddr>, other: Option<SocketAddr>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            one == other || (network(one).is_some() && network(one) == network(other))
+        }
+        (None, None) => true,
+        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Queries that wait for their answers, by transaction id.
 
-use crate::base::{InfoHash, NodeId, Now, Rng, SortedMap, limits};
+use super::guard;
+use crate::base::{InfoHash, NodeId, Now, Rng, SortedMap, SortedSet, limits};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -51,6 +52,19 @@ impl Queries {
         transaction
     }
 
+    /// Whether this address is being asked.
+    pub fn has(&self, addr: SocketAddr) -> bool {
+        self.sent.values().any(|sent| sent.to == addr)
+    }
+
+    /// How many other ports of its host are being asked.
+    pub fn other_ports(&self, addr: SocketAddr) -> usize {
+        let all = self.sent.values().map(|sent| sent.to);
+        let others = all.filter(|&to| to != addr && guard::is_same(to, addr));
+        let others: SortedSet<SocketAddr> = others.collect();
+        others.len()
+    }
+
     /// The query that this answers, if it comes from where that went.
     pub fn take(&mut self, transaction: &[u8], from: SocketAddr) -> Option<Sent> {
         let transaction: Transaction = transaction.try_into().ok()?;
@@ -90,6 +104,33 @@ impl Queries {
 mod tests {
     use super::*;
     use crate::base::time::Duration;
+
+    #[test]
+    fn ports_of_a_host_that_are_being_asked_are_known() {
+        let (mut queries, mut rng) = (Queries::default(), Rng::from_seed(1));
+        let addr = |last: u8, port: u16| SocketAddr::from(([192, 0, 2, last], port));
+        let mut ask = |to| {
+            let sent = Sent {
+                to,
+                id: None,
+                at: Now::default(),
+                purpose: Purpose::Check,
+            };
+            queries.add(sent, &mut rng);
+        };
+        [1, 1, 2].into_iter().for_each(|port| ask(addr(1, port)));
+        ask(([127, 0, 0, 1], 1).into());
+        assert_eq!(queries.other_ports(addr(1, 1)), 1);
+        assert_eq!(queries.other_ports(addr(1, 3)), 2, "one of them twice");
+        assert_eq!(queries.other_ports(addr(2, 3)), 0);
+        assert!(queries.has(addr(1, 2)) && !queries.has(addr(1, 9)));
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        assert_eq!(
+            queries.other_ports(local(2)),
+            0,
+            "each may be a node of its own"
+        );
+    }
 
     #[test]
     fn an_answer_counts_once_in_time_and_from_the_right_address() {

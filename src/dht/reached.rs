@@ -1,14 +1,16 @@
 //! Whether other nodes can reach us. Through a router that lets nothing in, only answers come: then
-//! our queries say that we are read-only (BEP 43), and other nodes do not keep us in their tables.
+//! our queries say that we are read-only (BEP 43), we answer none, and other nodes do not keep us
+//! in their tables. There is no such router between us and nodes around us.
 
-use crate::base::{Now, limits};
+use crate::base::{Now, Reach, limits};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 /// The addresses that we have sent to, and when another address last sent us a query.
 #[derive(Debug)]
 pub struct Reached {
-    written_to: VecDeque<IpAddr>,
+    /// The latest at the end, and when.
+    written_to: VecDeque<(IpAddr, Now)>,
     /// When a query last came from an address that we had not sent to, or when we began.
     last: Now,
     /// We are gone soon: nobody should keep us in a table.
@@ -31,26 +33,30 @@ impl Reached {
     }
 
     /// We send to an address: a router may let its packets in for a while.
-    pub fn on_sent(&mut self, ip: IpAddr) {
-        if self.written_to.back() == Some(&ip) {
+    pub fn on_sent(&mut self, ip: IpAddr, now: Now) {
+        if let Some((_, at)) = self.written_to.back_mut().filter(|(last, _)| *last == ip) {
+            *at = now;
             return;
         }
         if self.written_to.len() >= limits::DHT_WRITTEN_TO {
             self.written_to.pop_front();
         }
-        self.written_to.push_back(ip);
+        self.written_to.push_back((ip, now));
     }
 
     /// A query came from this address.
     pub fn on_query(&mut self, ip: IpAddr, now: Now) {
-        if !self.written_to.contains(&ip) {
+        let opened = |(to, at): &(IpAddr, Now)| *to == ip && now.since(*at) < limits::DHT_OPENED;
+        if !Reach::of(ip).is_local() && !self.written_to.iter().any(opened) {
             self.last = now;
         }
     }
 
-    /// Whether nobody should keep us in a table: nothing reaches us, or we are gone soon.
-    pub fn is_read_only(&self, now: Now) -> bool {
-        self.brief || now.since(self.last) >= limits::DHT_UNREACHED
+    /// Whether the node at this address should not keep us in its table: nothing of it reaches us,
+    /// or we are gone soon.
+    pub fn is_read_only(&self, to: IpAddr, now: Now) -> bool {
+        let is_reached = now.since(self.last) < limits::DHT_UNREACHED;
+        self.brief || !(is_reached || Reach::of(to).is_local())
     }
 }
 
@@ -59,24 +65,58 @@ mod tests {
     use super::*;
     use crate::base::time::Duration;
 
+    fn ip(number: usize) -> IpAddr {
+        IpAddr::from([192, 0, (number / 250) as u8, (number % 250) as u8])
+    }
+
     #[test]
     fn only_an_unbidden_query_shows_that_we_are_reached() {
         let start = Now::from_micros(5);
         let mut reached = Reached::new(start);
-        let ip = |last: usize| IpAddr::from([192, 0, (last / 250) as u8, (last % 250) as u8]);
-        (0..limits::DHT_WRITTEN_TO).for_each(|last| reached.on_sent(ip(last)));
+        let is_read_only = |reached: &Reached, now| reached.is_read_only(ip(9), now);
         let later = start + limits::DHT_UNREACHED;
-        assert!(!reached.is_read_only(start + Duration::from_secs(60)));
+        (0..limits::DHT_WRITTEN_TO).for_each(|last| reached.on_sent(ip(last), later));
+        assert!(!is_read_only(&reached, start + Duration::from_secs(60)));
         reached.on_query(ip(0), later);
-        assert!(reached.is_read_only(later), "we asked it first");
+        assert!(is_read_only(&reached, later), "we asked it first");
         reached.on_query(ip(limits::DHT_WRITTEN_TO), later);
-        assert!(!reached.is_read_only(later));
-        reached.on_sent(ip(limits::DHT_WRITTEN_TO + 1));
+        assert!(!is_read_only(&reached, later));
         let last = later + limits::DHT_UNREACHED;
-        assert!(reached.is_read_only(last));
+        reached.on_sent(ip(limits::DHT_WRITTEN_TO + 1), last);
+        assert!(is_read_only(&reached, last));
         reached.on_query(ip(0), last);
-        assert!(!reached.is_read_only(last), "that was long ago");
+        assert!(!is_read_only(&reached, last), "of so many we know none");
         reached.set_brief();
-        assert!(reached.is_read_only(last));
+        assert!(is_read_only(&reached, last));
+    }
+
+    #[test]
+    fn a_way_that_we_have_opened_closes_again() {
+        let start = Now::from_micros(5);
+        let mut reached = Reached::new(start);
+        let later = start + limits::DHT_UNREACHED;
+        reached.on_sent(ip(1), start);
+        reached.on_sent(ip(1), later);
+        let almost = later + (limits::DHT_OPENED - Duration::from_micros(1));
+        reached.on_query(ip(1), almost);
+        assert!(reached.is_read_only(ip(2), almost));
+        reached.on_query(ip(1), later + limits::DHT_OPENED);
+        assert!(!reached.is_read_only(ip(2), later + limits::DHT_OPENED));
+    }
+
+    #[test]
+    fn nodes_around_us_need_no_router() {
+        let start = Now::from_micros(5);
+        let mut reached = Reached::new(start);
+        let (local, later) = (
+            IpAddr::from([192, 168, 0, 7]),
+            start + limits::DHT_UNREACHED,
+        );
+        reached.on_query(local, later);
+        assert!(
+            reached.is_read_only(ip(1), later),
+            "it says nothing of others"
+        );
+        assert!(!reached.is_read_only(local, later));
     }
 }

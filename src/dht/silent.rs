@@ -11,8 +11,8 @@ use crate::base::{Now, SortedMap, limits, network};
 pub struct Silent(SortedMap<SocketAddr, Now>);
 
 impl Silent {
-    /// This address did not answer.
-    pub fn note(&mut self, addr: SocketAddr, now: Now) {
+    /// This address did not answer. `is_host_known`: another port of its host does.
+    pub fn note(&mut self, addr: SocketAddr, is_host_known: bool, now: Now) {
         if self.0.len() >= limits::DHT_SILENT {
             self.0.retain(|_, until| *until > now);
         }
@@ -22,10 +22,9 @@ impl Silent {
                 self.0.remove(&addr);
             }
         }
-        let of_host = |known: &SocketAddr| guard::is_same(*known, addr) && *known != addr;
-        let mut lasting = self.0.iter().filter(|(_, until)| **until > now);
-        let is_second = lasting.any(|(known, _)| of_host(known));
-        let silent = if is_second { host(addr) } else { addr };
+        let ports = 1 + self.other_ports(addr, now);
+        let has_many = ports >= limits::DHT_PORTS_EACH && !is_host_known;
+        let silent = if has_many { host(addr) } else { addr };
         self.0.insert(silent, now + limits::DHT_SILENT_FOR);
     }
 
@@ -35,6 +34,13 @@ impl Silent {
         self.0.remove(&host(addr));
     }
 
+    /// At how many other ports of its host nobody answered.
+    pub fn other_ports(&self, addr: SocketAddr, now: Now) -> usize {
+        let lasting = self.0.iter().filter(|(_, until)| **until > now);
+        let of_host = |known: &SocketAddr| guard::is_same(*known, addr) && *known != addr;
+        lasting.filter(|(known, _)| of_host(known)).count()
+    }
+
     /// Whether this address is to be left alone.
     pub fn has(&self, addr: SocketAddr, now: Now) -> bool {
         let has = |addr| self.0.get(&addr).is_some_and(|until| *until > now);
@@ -42,8 +48,8 @@ impl Silent {
     }
 }
 
-/// A public host that was silent on two ports is left alone whatever the port: one may have been
-/// named wrongly, but a victim has many.
+/// A public host that was silent on several ports is left alone whatever the port: some may have
+/// been named wrongly, but a victim has many.
 fn host(addr: SocketAddr) -> SocketAddr {
     let mut host = addr;
     if network(addr).is_some() {
@@ -64,25 +70,41 @@ mod tests {
             |number: usize| SocketAddr::from(([9, 0, (number / 256) as u8, number as u8], 1));
         for number in 0..limits::DHT_SILENT + 3 {
             let now = start + Duration::from_millis(number as u64);
-            silent.note(addr(number), now);
+            silent.note(addr(number), false, now);
         }
         assert_eq!(silent.0.len(), limits::DHT_SILENT);
         assert!(!silent.has(addr(2), start) && silent.has(addr(3), start));
-        let at_port = |port| SocketAddr::new(addr(7).ip(), port);
-        assert!(!silent.has(at_port(99), start), "its true port, perhaps");
-        silent.note(at_port(99), start);
-        assert!(silent.has(at_port(98), start), "a victim has many ports");
-        silent.forget(at_port(98));
-        assert!(!silent.has(at_port(98), start));
-        // What was silent long ago says nothing of today.
-        let mut once = Silent::default();
-        once.note(at_port(1), start);
-        once.note(at_port(2), start + limits::DHT_SILENT_FOR);
-        assert!(!once.has(at_port(3), start + limits::DHT_SILENT_FOR));
         let later = start + limits::DHT_SILENT_FOR;
         assert!(!silent.has(addr(0), later) && silent.has(addr(9), later));
         assert!(!silent.has(addr(9), later + Duration::from_secs(1)));
-        silent.note("127.0.0.1:1".parse().unwrap(), later);
-        assert!(!silent.has("127.0.0.1:2".parse().unwrap(), later));
+    }
+
+    #[test]
+    fn a_host_that_is_silent_at_several_ports_is_left_alone_at_all() {
+        let (start, most) = (Now::default(), limits::DHT_PORTS_EACH as u16);
+        let at_port = |port| SocketAddr::from(([9, 0, 0, 7], port));
+        let noted = |ports: u16, is_host_known, ip: [u8; 4]| {
+            let mut silent = Silent::default();
+            (1..=ports).for_each(|port| silent.note((ip, port).into(), is_host_known, start));
+            silent
+        };
+        let few = noted(most - 1, false, [9, 0, 0, 7]);
+        assert!(few.has(at_port(1), start) && few.has(at_port(most - 1), start));
+        assert!(!few.has(at_port(99), start), "its true port, perhaps");
+        let mut many = noted(most, false, [9, 0, 0, 7]);
+        assert!(many.has(at_port(99), start), "a victim has many ports");
+        many.forget(at_port(99));
+        assert!(!many.has(at_port(99), start));
+        // Others name a node that answers with wrong ports.
+        let known = noted(9, true, [9, 0, 0, 7]);
+        assert!(known.has(at_port(9), start) && !known.has(at_port(99), start));
+        // Around us each port may be a node of its own.
+        let local = noted(9, false, [127, 0, 0, 1]);
+        assert!(!local.has(([127, 0, 0, 1], 99).into(), start));
+        // What was silent long ago says nothing of today.
+        let mut once = noted(most - 1, false, [9, 0, 0, 7]);
+        let later = start + limits::DHT_SILENT_FOR;
+        once.note(at_port(most), false, later);
+        assert!(!once.has(at_port(99), later));
     }
 }

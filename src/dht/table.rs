@@ -80,6 +80,12 @@ impl Table {
             .any(|node| node.info.addr == addr && node.failures == 0)
     }
 
+    /// Whether another port of its host has answered us, and still does.
+    pub fn is_host_known(&self, addr: SocketAddr) -> bool {
+        let known = self.find(addr);
+        known.is_some_and(|node| node.info.addr != addr && node.failures == 0)
+    }
+
     /// Our id has changed: all nodes find new places.
     pub fn move_to(&mut self, own: NodeId) {
         let buckets = std::mem::replace(self, Table::new(own)).buckets;

@@ -24,6 +24,8 @@ pub struct Want {
 pub struct Outcome<'a> {
     /// A node answered.
     pub answered: bool,
+    /// So few did that they may know nobody else.
+    pub few: bool,
     /// The nodes that answered nearest to the info hash: the next lookup begins with them.
     pub nodes: &'a [NodeInfo],
 }
@@ -52,6 +54,8 @@ struct Course {
     ended: Now,
     /// Lookups in a row that did not help.
     failures: u32,
+    /// Few nodes answered in the last one.
+    few: bool,
     /// Compact node info of the nodes nearest to the info hash.
     nodes: Box<[u8]>,
     /// Nodes that have taken an announce lately: the front of their ids, and when.
@@ -194,18 +198,19 @@ impl Wanted {
                 .for_each(|node| pack_node(node, &mut list));
             course.nodes = list.into();
         }
+        course.few = outcome.few;
         course.ended = now;
         course.due = Some(now + span);
         self.due[family.index()].insert((!is_urgent, now + span, info_hash));
     }
 
-    /// Begins again the lookups that found no node, since the first node of this family has
-    /// answered.
+    /// Begins again the lookups that did not help, or in which few nodes answered, since another
+    /// node of this family is known by now.
     pub fn hurry(&mut self, family: Family, now: Now) {
         let due = &mut self.due[family.index()];
         for (info_hash, torrent) in &mut self.torrents {
             let course = &mut torrent.courses[family.index()];
-            if let Some(at) = course.due.filter(|_| course.failures > 0) {
+            if let Some(at) = course.due.filter(|_| course.failures > 0 || course.few) {
                 due.remove(&(!torrent.want.is_urgent, at, *info_hash));
                 due.insert((!torrent.want.is_urgent, at.min(now), *info_hash));
                 course.due = Some(at.min(now));

@@ -66,6 +66,10 @@ pub const DHT_QUERIES: usize = 50;
 pub const DHT_SILENT: usize = 512;
 /// See [`DHT_SILENT`].
 pub const DHT_SILENT_FOR: Duration = Duration::from_secs(5 * 60);
+/// Ports of one public host that a lookup asks, each named by nodes of another network; and silent
+/// ports after which a host is left alone at all of them. The first that name a node may lie about
+/// its port, but a victim is not to be asked at many.
+pub const DHT_PORTS_EACH: usize = 4;
 /// If this many of the nodes that a node named were silent and none answered, the lookup does not
 /// trust it: what it names comes last.
 pub const DHT_DISTRUST: u8 = 3;
@@ -115,6 +119,9 @@ pub const DHT_YOUNG: usize = 64;
 /// If no query comes from an address that we have not sent to for this long, others cannot reach
 /// us, and our queries say so (BEP 43): then other nodes do not keep us in their tables.
 pub const DHT_UNREACHED: Duration = Duration::from_secs(30 * 60);
+/// A router may let in what comes from an address that we have sent to within this time: RFC 4787
+/// asks for two minutes at least, and recommends five.
+pub const DHT_OPENED: Duration = Duration::from_secs(5 * 60);
 /// Addresses that we have sent to, remembered since a query from another one proves that others can
 /// reach us.
 pub const DHT_WRITTEN_TO: usize = 512;

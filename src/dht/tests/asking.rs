@@ -200,3 +200,113 @@ fn a_node_that_changes_its_id_is_asked_no_more_often_than_others() {
     }
     assert!((1..60).contains(&asked), "{asked} queries in a minute");
 }
+
+/// Whoever writes in another's name has us ask that one back: seldom, whatever ports he names.
+#[test]
+fn one_in_whose_name_others_write_is_asked_back_seldom() {
+    let mut bench = Bench::new();
+    for (port, most) in [(0, 1), (1, limits::DHT_PORTS_EACH)] {
+        let victim = addr(&format!("203.0.{port}.7:6881"));
+        bench.sent.clear();
+        for number in 0..limits::DHT_SILENT_FOR.as_secs() * 5 - 100 {
+            let forged = Message {
+                transaction: b"xy",
+                body: Body::Query(Query {
+                    id: NodeId::random(&mut Rng::from_seed(number)),
+                    ask: Ask::Ping,
+                    want: None,
+                }),
+                version: None,
+                external: None,
+                read_only: false,
+            };
+            let from = SocketAddr::new(victim.ip(), 6881 + port * number as u16);
+            bench.receive(from, &forged);
+            bench.run(Duration::from_millis(200));
+        }
+        let asked = |(to, bytes): &&(SocketAddr, Vec<u8>)| {
+            to.ip() == victim.ip() && bytes.starts_with(b"d1:ad")
+        };
+        let asked = bench.sent.iter().filter(asked).count();
+        assert!((1..=most).contains(&asked), "{asked} queries");
+    }
+}
+
+/// Liars name the node that has the peers at ports where nobody is. The honest node comes last, and
+/// perhaps when the lookup is over.
+#[test]
+fn wrong_ports_of_a_node_keep_nobody_from_it() {
+    for late in [Duration::ZERO, limits::DHT_HOLD_ALONE] {
+        let mut bench = Bench::new();
+        name_wrong_ports(&mut bench, late);
+    }
+}
+
+fn name_wrong_ports(bench: &mut Bench, late: Duration) {
+    let want = Want {
+        port: None,
+        implied: false,
+        is_urgent: true,
+    };
+    bench.dht.want(HASH, want, bench.now);
+    let namers: Vec<SocketAddr> = (1..=limits::DHT_PORTS_EACH as u8)
+        .map(|number| ([203, 0, number, 7], 6881).into())
+        .collect();
+    namers
+        .iter()
+        .for_each(|&namer| bench.dht.add_contact(namer));
+    bench.turn();
+    let host = addr("198.51.100.1:6881");
+    for (namer, number) in namers.iter().zip(1..) {
+        bench.wait_for_query(*namer);
+        let is_honest = number == namers.len();
+        if is_honest {
+            bench.run(late);
+        }
+        let mut nodes = Vec::new();
+        let named = NodeInfo {
+            id: NodeId(HASH.0),
+            addr: if is_honest {
+                host
+            } else {
+                SocketAddr::new(host.ip(), number as u16)
+            },
+        };
+        pack_node(&named, &mut nodes);
+        let reply = Reply {
+            nodes: Some(&nodes),
+            ..Reply::bare(NodeId([number as u8; 20]))
+        };
+        bench.answer(*namer, reply, None);
+        bench.run(limits::DHT_SLOW);
+    }
+    assert!(bench.query_to(host).is_some(), "late by {late:?}");
+}
+
+/// The first node knows nobody, and a torrent that needs no peers now is looked up seldom; another
+/// node may know more.
+#[test]
+fn a_torrent_is_looked_up_again_once_another_node_is_known() {
+    let mut bench = Bench::new();
+    let want = Want {
+        port: Some(6881),
+        implied: true,
+        is_urgent: false,
+    };
+    let (first, next) = (addr("203.0.113.7:6881"), addr("198.51.100.1:6881"));
+    bench.dht.add_contact(first);
+    bench.dht.want(HASH, want, bench.now);
+    bench.turn();
+    bench.answer(first, Reply::bare(THEM), None);
+    bench.run(limits::DHT_HOLD_ALONE);
+    assert!(bench.said.iter().any(|it| matches!(it, Output::Looked(_))));
+    bench.dht.add_contact(next);
+    bench.wait_for_query(next);
+    bench.answer(next, Reply::bare(NodeId(HASH.0)), None);
+    bench.run(Duration::from_millis(1));
+    let asked = bench.query_to(next).unwrap();
+    let Body::Query(query) = Message::parse(&asked).unwrap().body else {
+        panic!("it asks");
+    };
+    assert_eq!(query.ask, Ask::GetPeers(HASH));
+}

@@ -322,10 +322,17 @@ fn an_unreachable_node_is_read_only() {
     };
     assert!(!is_read_only(&bench));
     bench.run(limits::DHT_UNREACHED + limits::DHT_ANNOUNCE);
+    bench.sent.clear();
+    bench.wait_for_query(host);
     assert!(is_read_only(&bench));
+    let answer = bench.ask(host, Ask::Ping, None);
+    assert_eq!(answer, None, "it came by a way that we opened");
     bench.ask(addr("198.51.100.1:5"), Ask::Ping, None).unwrap();
     bench.run(limits::DHT_ANNOUNCE + Duration::from_secs(60));
     assert!(!is_read_only(&bench));
+    bench.dht.only_read();
+    let answer = bench.ask(addr("198.51.100.1:5"), Ask::Ping, None);
+    assert_eq!(answer, None, "one that is gone soon");
 }
 
 #[test]

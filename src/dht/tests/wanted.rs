@@ -21,10 +21,12 @@ fn want(is_urgent: bool) -> Want {
 
 const FOUND: Outcome<'_> = Outcome {
     answered: true,
+    few: false,
     nodes: &[],
 };
 const NOTHING: Outcome<'_> = Outcome {
     answered: false,
+    few: false,
     nodes: &[],
 };
 
@@ -92,6 +94,13 @@ fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
         Some(now),
         "somebody answers at last"
     );
+    // One for which few did, who may know nobody else.
+    wanted.begin(Family::V4, now);
+    for few in [false, true] {
+        wanted.end(hash(1), Family::V4, Outcome { few, ..FOUND }, &mut rng, now);
+        wanted.hurry(Family::V4, now);
+        assert_eq!(wanted.next_deadline(Family::V4) == Some(now), few);
+    }
 }
 
 #[test]
