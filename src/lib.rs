@@ -40,7 +40,7 @@
 //!   anything else is done with them, and those for a peer last of all. So far they only log;
 //! - *awake*: a torrent with its piece table in memory; one that *sleeps* has none, and keeps only
 //!   what its trackers and the handshake of a peer need;
-//! - *turn*: one round of the event loop;
+//! - *turn*: one round of the event loop; a method `turn` does a part's work of one round;
 //! - *agenda*: the torrents and slots that something happened to, which this turn plans for; to
 //!   *stir* a torrent is to put it there, to *touch* a slot is to have its peer looked at in this
 //!   turn and asked for more, to *enlist* a slot is the same without asking;

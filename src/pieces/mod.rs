@@ -6,7 +6,8 @@
 //! - *missing*, *partial*, *verified*, *skipped*: the states of a piece ([`State`]): not begun, in
 //!   progress, there and right, not wanted;
 //! - *needed*: wanted and not verified, so missing or partial;
-//! - *attempt*: the time from the first request for a partial piece until it passes or fails;
+//! - *attempt*: the time from the first request for a partial piece until it passes, fails, or is
+//!   given up without a result;
 //! - *owner*: the peer that continues a partial piece; another peer only *helps* with it;
 //! - *solo*: a piece that only its owner may send, since an attempt of several peers failed;
 //! - *claim*: how firmly the owner of a solo piece keeps it;
@@ -15,8 +16,9 @@
 //! - *end game*: everything is asked for, so a block may be asked of several peers;
 //! - *reread*: reading blocks back from disk, since they came out of order or a piece is examined;
 //! - *exam*: reading a whole piece back, to learn or compare which peer sent which bytes;
-//! - *suspects*: the peers that had a part in a failed piece, until it passes;
-//! - *part*: a piece that a host has sent some of together with others, while it is not verified;
+//! - *suspects*: the senders of the blocks of failed pieces, kept for each piece until it passes;
+//! - *part*: a host has a part in a piece of another owner that it sent blocks of, that it left, or
+//!   that failed with its blocks, until the piece is verified;
 //! - *confined*: a host that has as many parts as it may, and is given no new piece.
 
 mod outcome;

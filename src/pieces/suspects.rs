@@ -104,7 +104,7 @@ impl Senders {
 
 /// A failed attempt of a piece that had several senders.
 #[derive(Clone, Debug)]
-struct Attempt {
+struct FailedAttempt {
     senders: Senders,
     accused: Vec<Host>,
     /// A digest for each block.
@@ -112,7 +112,7 @@ struct Attempt {
     guilty: Vec<SocketAddr>,
 }
 
-impl Attempt {
+impl FailedAttempt {
     fn compare(&mut self, begin: u32, data: &[u8]) {
         for (number, block) in (begin / BLOCK..).zip(data.chunks(BLOCK as usize)) {
             let same = self.digests.get(number as usize) == Some(&digest_of(block));
@@ -127,7 +127,7 @@ impl Attempt {
 /// digests.
 #[derive(Clone, Debug, Default)]
 struct Case {
-    attempts: Vec<Attempt>,
+    attempts: Vec<FailedAttempt>,
     /// Attempts by one peer alone since the last failure that were not finished.
     restarts: u32,
     /// The hosts that did not finish them.
@@ -162,7 +162,7 @@ impl Suspects {
         let room = self.digests + blocks <= limits::SUSPECT_DIGESTS;
         if room {
             self.digests += blocks;
-            case.attempts.push(Attempt {
+            case.attempts.push(FailedAttempt {
                 senders,
                 accused: accused.iter().copied().map(Host::of).collect(),
                 digests: vec![0; blocks],

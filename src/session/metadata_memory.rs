@@ -3,11 +3,11 @@
 //! is bounded:
 //!
 //! - Short dictionaries are fetched side by side, as many as a part of `--memory` has room for.
-//! - Of the torrents whose peers name longer ones, one has its turn after the other.
+//! - Of the torrents whose peers name longer ones, one after the other is granted memory.
 //!
-//! Where others wait, a turn ends: after as long as an ordinary uplink takes for so many bytes, and
-//! sooner if no block has come for a while. What came is forgotten then, and the torrent waits for
-//! its next turn behind the others.
+//! Where others wait, a grant ends: after as long as an ordinary uplink takes for so many bytes,
+//! and sooner if no block has come for a while. What came is forgotten then, and the torrent waits
+//! for its next grant behind the others.
 
 use std::collections::VecDeque;
 
@@ -22,11 +22,11 @@ pub struct MetadataMemory {
     longs: Lane,
 }
 
-/// A supply that torrents take parts of in turn.
+/// A supply of which torrents are granted parts, one after the other.
 #[derive(Debug)]
 struct Lane {
     free: usize,
-    turns: SortedMap<TorrentKey, Turn>,
+    grants: SortedMap<TorrentKey, Grant>,
     /// Torrents that wait, and what they need.
     waiting: VecDeque<(TorrentKey, Wish)>,
 }
@@ -41,14 +41,14 @@ struct Wish {
 
 /// A part that a torrent has.
 #[derive(Clone, Copy, Debug)]
-struct Turn {
+struct Grant {
     wish: Wish,
     since: Now,
     /// When it was of use last.
     moved: Now,
 }
 
-impl Turn {
+impl Grant {
     fn ends(&self) -> Now {
         let silent = self.moved + limits::METADATA_LATE * 2;
         silent.min(self.since + self.wish.time)
@@ -59,7 +59,7 @@ impl Lane {
     fn new(free: usize) -> Lane {
         Lane {
             free,
-            turns: SortedMap::new(),
+            grants: SortedMap::new(),
             waiting: VecDeque::new(),
         }
     }
@@ -67,17 +67,17 @@ impl Lane {
     /// A torrent wants this part now, or (0) none. `moved`: when it was of use last.
     fn ask(&mut self, torrent: TorrentKey, wish: Wish, moved: Option<Now>, now: Now) {
         let had = self.part(torrent);
-        if let Some(turn) = self.turns.get_mut(&torrent) {
-            turn.moved = turn.since.max(moved.unwrap_or(turn.since));
+        if let Some(grant) = self.grants.get_mut(&torrent) {
+            grant.moved = grant.since.max(moved.unwrap_or(grant.since));
         }
         if wish.part == 0 {
             self.take_back(torrent);
         }
         if wish.part <= had {
             self.waiting.retain(|(waits, _)| *waits != torrent);
-            if let Some(turn) = self.turns.get_mut(&torrent) {
-                self.free += turn.wish.part - wish.part;
-                turn.wish = wish;
+            if let Some(grant) = self.grants.get_mut(&torrent) {
+                self.free += grant.wish.part - wish.part;
+                grant.wish = wish;
             }
         } else {
             match self.waiting.iter_mut().find(|(it, _)| *it == torrent) {
@@ -88,7 +88,7 @@ impl Lane {
         self.settle(now);
     }
 
-    /// Ends turns that are over while others wait, and begins those that there is enough for.
+    /// Ends grants that are over while others wait, and begins those that there is enough for.
     fn settle(&mut self, now: Now) {
         while let Some(&(first, wish)) = self.waiting.front() {
             let more = wish.part.saturating_sub(self.part(first));
@@ -96,12 +96,12 @@ impl Lane {
                 self.waiting.pop_front();
                 self.free -= more;
                 let (since, moved) = (now, now);
-                self.turns.insert(first, Turn { wish, since, moved });
+                self.grants.insert(first, Grant { wish, since, moved });
                 continue;
             }
-            let over = self.turns.iter().find(|(_, turn)| turn.ends() <= now);
-            let Some((&over, turn)) = over else { return };
-            let wish = turn.wish;
+            let over = self.grants.iter().find(|(_, grant)| grant.ends() <= now);
+            let Some((&over, grant)) = over else { return };
+            let wish = grant.wish;
             if !self.is_waiting(over) {
                 self.waiting.push_back((over, wish));
             }
@@ -110,23 +110,23 @@ impl Lane {
     }
 
     fn take_back(&mut self, torrent: TorrentKey) {
-        if let Some(turn) = self.turns.remove(&torrent) {
-            self.free += turn.wish.part;
+        if let Some(grant) = self.grants.remove(&torrent) {
+            self.free += grant.wish.part;
         }
     }
 
     /// What a torrent has.
     fn part(&self, torrent: TorrentKey) -> usize {
-        self.turns.get(&torrent).map_or(0, |turn| turn.wish.part)
+        self.grants.get(&torrent).map_or(0, |grant| grant.wish.part)
     }
 
     fn is_waiting(&self, torrent: TorrentKey) -> bool {
         self.waiting.iter().any(|(waits, _)| *waits == torrent)
     }
 
-    /// When a turn of another ends for which this torrent waits.
+    /// When a grant of another torrent ends for which this one waits.
     fn wait(&self, torrent: TorrentKey) -> Option<Now> {
-        let ends = self.turns.values().map(Turn::ends).min();
+        let ends = self.grants.values().map(Grant::ends).min();
         ends.filter(|_| self.is_waiting(torrent))
     }
 }
@@ -148,7 +148,7 @@ impl MetadataMemory {
 
     /// Whether nobody has or wants any.
     pub fn is_idle(&self) -> bool {
-        let idle = |lane: &Lane| lane.turns.is_empty() && lane.waiting.is_empty();
+        let idle = |lane: &Lane| lane.grants.is_empty() && lane.waiting.is_empty();
         idle(&self.shorts) && idle(&self.longs)
     }
 
@@ -186,7 +186,7 @@ impl MetadataMemory {
     }
 
     fn having(&self) -> SortedMap<TorrentKey, (usize, usize)> {
-        let keys = self.shorts.turns.keys().chain(self.longs.turns.keys());
+        let keys = self.shorts.grants.keys().chain(self.longs.grants.keys());
         keys.map(|&key| (key, (self.shorts.part(key), self.longs.part(key))))
             .collect()
     }
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(memory.room(0).wait, None);
         assert_eq!(memory.ask(0, needs(0, 32 * MIB), at(5_000)), []);
         assert!(memory.room(0).longs);
-        // Its turn was over long ago.
+        // Its grant was over long ago.
         assert_eq!(memory.ask(1, needs(0, 32 * MIB), at(5_000)), [0, 1]);
         memory.ask(0, needs(0, 0), at(5_001));
         memory.ask(1, needs(0, 0), at(5_001));
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(memory.ask(0, needs(2 * MIB, 0), at(1)), []);
         assert_eq!(memory.room(0).shorts, limits::MIB);
         assert_eq!(memory.room(0).wait, Some(at(6)));
-        // Both turns are over; there is enough for one of them.
+        // Both grants are over; there is enough for one of them.
         assert_eq!(memory.ask(0, needs(2 * MIB, 0), at(6)), [0, 1]);
         assert_eq!(
             memory.room(0).shorts + memory.room(1).shorts,

@@ -8,7 +8,7 @@
 //! When we have everything ourselves no peer gives us anything, and each is served in turn: in each
 //! round the peer that has been served longest is choked, and the one that has waited longest is
 //! unchoked (the original client did the same in its later years). So a peer that downloads fast
-//! and gives the swarm nothing cannot keep a slot, and every peer gets one. A turn is long enough
+//! and gives the swarm nothing cannot keep a slot, and every peer gets one. It keeps it long enough
 //! for some whole pieces, since parts of pieces are of no use to others.
 
 use std::cmp::Reverse;

@@ -39,8 +39,8 @@ pub struct MetadataFetch {
     room: Room,
     /// That is another than at the last plan.
     changed: bool,
-    /// When the lengths that are fetched had their turn.
-    turn_ends: Option<Now>,
+    /// When other lengths are fetched in place of these.
+    next_lengths_at: Option<Now>,
     /// Peers that sent wrong blocks and were not reported yet.
     liars: Vec<PeerKey>,
     whole: Option<Vec<u8>>,
@@ -67,7 +67,7 @@ impl MetadataFetch {
             ranks: Ranks::default(),
             room: Room::default(),
             changed: false,
-            turn_ends: None,
+            next_lengths_at: None,
             liars: Vec::new(),
             whole: None,
         }
@@ -219,7 +219,7 @@ impl MetadataFetch {
         });
         let solos = self.attempts.values();
         let solos = solos.map(|attempt| attempt.solo.map(|(_, until)| until));
-        let own = sooner(self.turn_ends, self.room.wait);
+        let own = sooner(self.next_lengths_at, self.room.wait);
         peers.chain(solos).fold(own, sooner)
     }
 
@@ -291,8 +291,8 @@ impl MetadataFetch {
     fn active(&mut self, now: Now) -> Vec<u32> {
         let mut sizes = self.fitting();
         if sizes.len() < 2 {
-            self.turn_ends = None;
-        } else if self.turn_ends.is_some_and(|ends| ends <= now) {
+            self.next_lengths_at = None;
+        } else if self.next_lengths_at.is_some_and(|ends| ends <= now) {
             let had_it = |peer: &Asked| {
                 let mut had = sizes.iter().take(limits::METADATA_SIZES);
                 had.any(|&size| peer.size == Some(size))
@@ -300,11 +300,12 @@ impl MetadataFetch {
             let struck = self.peers.iter().filter(|(_, peer)| had_it(peer));
             let struck = struck.map(|(&key, _)| key).collect();
             self.ranks.strike(&mut self.peers, struck);
-            self.turn_ends = None;
+            self.next_lengths_at = None;
             sizes = self.fitting();
         }
         if sizes.len() > 1 {
-            self.turn_ends.get_or_insert(now + limits::METADATA_TURN);
+            self.next_lengths_at
+                .get_or_insert(now + limits::METADATA_TURN);
         }
         sizes.truncate(limits::METADATA_SIZES);
         for &size in &sizes {
