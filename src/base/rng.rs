@@ -3,14 +3,23 @@
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
-/// A generator for choices that need to be spread, not secret.
+/// A generator for choices that need to be spread, not secret. It is small until it is used: most
+/// torrents never use theirs.
 #[derive(Clone, Debug)]
-pub struct Rng(SmallRng);
+pub struct Rng {
+    seed: u64,
+    state: Option<Box<SmallRng>>,
+}
 
 impl Rng {
     /// The generator that this seed stands for.
     pub fn from_seed(seed: u64) -> Rng {
-        Rng(SmallRng::seed_from_u64(seed))
+        Rng { seed, state: None }
+    }
+
+    fn get(&mut self) -> &mut SmallRng {
+        let begin = || Box::new(SmallRng::seed_from_u64(self.seed));
+        self.state.get_or_insert_with(begin)
     }
 
     /// A number in `0..bound`; 0 for an empty range.
@@ -18,18 +27,18 @@ impl Rng {
         if bound == 0 {
             0
         } else {
-            self.0.random_range(0..bound)
+            self.get().random_range(0..bound)
         }
     }
 
     /// Any 32 bits.
     pub fn bits32(&mut self) -> u32 {
-        self.0.next_u32()
+        self.get().next_u32()
     }
 
     /// Any 64 bits.
     pub fn bits64(&mut self) -> u64 {
-        self.0.next_u64()
+        self.get().next_u64()
     }
 
     /// Puts the items in a random order (Fisher and Yates).

@@ -1,7 +1,8 @@
 //! A map and a set in a sorted vector, for what has few entries, or gets them mostly in order. They
 //! take little more memory than their entries, where a map of std makes room for eleven at once,
 //! and little code: std's is made anew for each pair of types, four kilobytes each time. A new
-//! entry moves all that follow it, so what may have very many in any order is in std's.
+//! entry moves all that follow it, so what may have very many in any order is in std's. One without
+//! entries is a null pointer: most maps of a torrent that sleeps are empty.
 
 use std::borrow::Borrow;
 use std::iter::{FromIterator, Map};
@@ -12,22 +13,44 @@ use super::order::sorted_by_key;
 
 /// Values by their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SortedMap<K, V>(Vec<(K, V)>);
+#[allow(clippy::box_collection)] // The box makes an empty map smaller.
+pub struct SortedMap<K, V>(
+    /// Never an empty vector.
+    Option<Box<Vec<(K, V)>>>,
+);
 
 impl<K: Ord, V> SortedMap<K, V> {
     /// An empty one.
     pub const fn new() -> SortedMap<K, V> {
-        SortedMap(Vec::new())
+        SortedMap(None)
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+
+    fn entries(&self) -> &[(K, V)] {
+        self.0.as_ref().map_or(&[], |entries| entries)
+    }
+
+    fn entries_mut(&mut self) -> &mut [(K, V)] {
+        self.0.as_mut().map_or(&mut [], |entries| entries)
+    }
+
+    /// Lets something be done with the vector, which may be empty before and after.
+    fn with<T>(&mut self, act: impl FnOnce(&mut Vec<(K, V)>) -> T) -> T {
+        let Some(entries) = &mut self.0 else {
+            return act(&mut Vec::new());
+        };
+        let done = act(entries);
+        self.0.take_if(|entries| entries.is_empty());
+        done
     }
 
     /// The place of a key, or where it would be.
@@ -35,9 +58,10 @@ impl<K: Ord, V> SortedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        match self.0.last() {
-            Some((last, _)) if last.borrow() < key => Err(self.0.len()),
-            _ => self.0.binary_search_by(|(it, _)| it.borrow().cmp(key)),
+        let entries = self.entries();
+        match entries.last() {
+            Some((last, _)) if last.borrow() < key => Err(entries.len()),
+            _ => entries.binary_search_by(|(it, _)| it.borrow().cmp(key)),
         }
     }
 
@@ -47,7 +71,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         K: Borrow<Q>,
     {
         let place = self.place(key).ok()?;
-        Some(&self.0[place].1)
+        Some(&self.entries()[place].1)
     }
 
     /// The value of this key, to be changed.
@@ -56,7 +80,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         K: Borrow<Q>,
     {
         let place = self.place(key).ok()?;
-        Some(&mut self.0[place].1)
+        Some(&mut self.entries_mut()[place].1)
     }
 
     /// Whether this key has a value.
@@ -70,9 +94,9 @@ impl<K: Ord, V> SortedMap<K, V> {
     /// Gives this key a value; the one it had comes back.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.place(&key) {
-            Ok(place) => Some(std::mem::replace(&mut self.0[place].1, value)),
+            Ok(place) => Some(std::mem::replace(&mut self.entries_mut()[place].1, value)),
             Err(place) => {
-                self.0.insert(place, (key, value));
+                self.put(place, key, value);
                 None
             }
         }
@@ -81,10 +105,14 @@ impl<K: Ord, V> SortedMap<K, V> {
     /// The value of this key, which is `make`'s if it had none.
     pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let place = self.place(&key).unwrap_or_else(|place| {
-            self.0.insert(place, (key, make()));
+            self.put(place, key, make());
             place
         });
-        &mut self.0[place].1
+        &mut self.entries_mut()[place].1
+    }
+
+    fn put(&mut self, place: usize, key: K, value: V) {
+        self.0.get_or_insert_default().insert(place, (key, value));
     }
 
     /// Takes this key and its value out. The memory of a map that has become much smaller is given
@@ -98,64 +126,68 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 
     fn take(&mut self, place: usize) -> (K, V) {
-        let entry = self.0.remove(place);
-        if self.0.len() * 4 < self.0.capacity() {
-            self.0.shrink_to(self.0.len() * 2);
-        }
-        entry
+        self.with(|entries| {
+            let entry = entries.remove(place);
+            if entries.len() * 4 < entries.capacity() {
+                entries.shrink_to(entries.len() * 2);
+            }
+            entry
+        })
     }
 
     /// Lets go of all entries, and of their memory.
     pub fn clear(&mut self) {
-        self.0 = Vec::new();
+        self.0 = None;
     }
 
     /// Takes the entries out whose keys are in this range.
     pub fn take_range(&mut self, range: impl RangeBounds<K>) -> Vec<(K, V)> {
         let places = self.places(range);
-        self.0.drain(places).collect()
+        self.with(|entries| entries.drain(places).collect())
     }
 
     /// Keeps the entries that `keep` is true of.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        self.0.retain_mut(|(key, value)| keep(key, value));
+        self.with(|entries| entries.retain_mut(|(key, value)| keep(key, value)));
     }
 
     /// All entries, ascending.
     pub fn iter(&self) -> Iter<'_, K, V> {
-        self.0.iter().map(|(key, value)| (key, value))
+        self.entries().iter().map(|(key, value)| (key, value))
     }
 
     /// All entries, ascending, their values to be changed.
     pub fn iter_mut(&mut self) -> IterMut<'_, K, V> {
-        self.0.iter_mut().map(|(key, value)| (&*key, value))
+        let entries = self.entries_mut().iter_mut();
+        entries.map(|(key, value)| (&*key, value))
     }
 
     /// All keys, ascending.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
-        self.0.iter().map(|(key, _)| key)
+        self.entries().iter().map(|(key, _)| key)
     }
 
     /// All values, in the order of their keys.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
-        self.0.iter().map(|(_, value)| value)
+        self.entries().iter().map(|(_, value)| value)
     }
 
     /// All values, in the order of their keys, to be changed.
     pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
-        self.0.iter_mut().map(|(_, value)| value)
+        self.entries_mut().iter_mut().map(|(_, value)| value)
     }
 
     /// The entries whose keys are in this range, ascending.
     pub fn range(&self, range: impl RangeBounds<K>) -> Iter<'_, K, V> {
-        let entries = &self.0[self.places(range)];
+        let entries = &self.entries()[self.places(range)];
         entries.iter().map(|(key, value)| (key, value))
     }
 
     /// The places of the keys in this range.
     fn places(&self, range: impl RangeBounds<K>) -> Range<usize> {
-        let below = |key: &K| self.0.partition_point(|(it, _)| it < key);
-        let up_to = |key: &K| self.0.partition_point(|(it, _)| it <= key);
+        let entries = self.entries();
+        let below = |key: &K| entries.partition_point(|(it, _)| it < key);
+        let up_to = |key: &K| entries.partition_point(|(it, _)| it <= key);
         let begin = match range.start_bound() {
             Bound::Included(key) => below(key),
             Bound::Excluded(key) => up_to(key),
@@ -164,7 +196,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         let end = match range.end_bound() {
             Bound::Included(key) => up_to(key),
             Bound::Excluded(key) => below(key),
-            Bound::Unbounded => self.len(),
+            Bound::Unbounded => entries.len(),
         };
         begin..end.max(begin)
     }
@@ -177,7 +209,7 @@ pub type IterMut<'a, K, V> = Map<slice::IterMut<'a, (K, V)>, fn(&mut (K, V)) -> 
 
 impl<K, V> Default for SortedMap<K, V> {
     fn default() -> SortedMap<K, V> {
-        SortedMap(Vec::new())
+        SortedMap(None)
     }
 }
 
@@ -186,7 +218,7 @@ impl<K: Ord, V> FromIterator<(K, V)> for SortedMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> SortedMap<K, V> {
         let entries: Vec<(K, V)> = entries.into_iter().collect();
         if entries.is_sorted_by(|(one, _), (next, _)| one < next) {
-            return SortedMap(entries);
+            return SortedMap((!entries.is_empty()).then(|| Box::new(entries)));
         }
         let places: Vec<usize> = (0..entries.len()).collect();
         let places = sorted_by_key(places, |&place| &entries[place].0);
@@ -218,7 +250,7 @@ impl<K, V> IntoIterator for SortedMap<K, V> {
     type IntoIter = vec::IntoIter<(K, V)>;
 
     fn into_iter(self) -> vec::IntoIter<(K, V)> {
-        self.0.into_iter()
+        self.0.map_or_else(Vec::new, |it| *it).into_iter()
     }
 }
 
@@ -304,7 +336,7 @@ impl<T: Ord> SortedSet<T> {
 
     /// All items, ascending.
     pub fn iter(&self) -> Items<'_, T> {
-        self.0.0.iter().map(|(item, _)| item)
+        self.0.entries().iter().map(|(item, _)| item)
     }
 
     /// The items in this range, ascending.
@@ -409,6 +441,10 @@ mod tests {
         for key in 0..100 {
             map.remove(&key);
         }
-        assert_eq!(map.0.capacity(), 0);
+        assert_eq!(map.0, None);
+        assert_eq!(size_of_val(&map), size_of::<usize>());
+        map.insert(1, 2);
+        map.retain(|_, _| false);
+        assert_eq!(map, SortedMap::new());
     }
 }
