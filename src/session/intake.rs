@@ -311,7 +311,7 @@ impl Session {
         };
         let torrent = &mut self.torrents[torrent];
         let content = torrent.awake().pieces.content_of(block);
-        torrent.traffic.down.add(content, now);
+        torrent.traffic.on_received(content, now);
         self.down.meter.add(content, now);
         let from = member.peer.addr();
         let pieces = &mut torrent.awake_mut().pieces;

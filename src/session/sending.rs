@@ -38,7 +38,7 @@ impl Sending<'_> {
     /// Counts content that was sent to a peer.
     pub(super) fn count(&mut self, torrent: TorrentKey, key: PeerKey, content: u64, now: Now) {
         let traffic = &mut self.torrents[torrent].traffic;
-        traffic.up.add(content, now);
+        traffic.on_sent(content, now);
         traffic.up_limit.take(content, now);
         self.up.meter.add(content, now);
         self.up.bucket.take(content, now);

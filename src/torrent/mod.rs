@@ -37,6 +37,7 @@ pub mod haves;
 pub mod reporting;
 pub mod resume_state;
 pub mod search;
+pub mod traffic;
 
 pub mod exchange;
 

@@ -18,7 +18,8 @@ use super::resume_state::ResumeState;
 use super::slot::{Ended, Slot};
 use super::source::{Namer, Source};
 use super::stage::{Life, Stage};
-use crate::base::{Block, Bucket, Meter, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner};
+use super::traffic::Traffic;
+use crate::base::{Block, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner};
 use crate::peer::Peer;
 use crate::pieces::Taker;
 use crate::tracker::{Shared, Trackers};
@@ -59,30 +60,6 @@ pub struct Torrent {
     pub active: u32,
     /// It stands on the list of those to plan for.
     pub stirred: bool,
-}
-
-/// Bytes of content in both directions.
-#[derive(Debug)]
-pub struct Traffic {
-    /// Received.
-    pub down: Meter,
-    /// Sent.
-    pub up: Meter,
-    /// What may be received.
-    pub down_limit: Bucket,
-    /// What may be sent.
-    pub up_limit: Bucket,
-}
-
-impl Traffic {
-    fn new(now: Now) -> Traffic {
-        Traffic {
-            down: Meter::new(now),
-            up: Meter::new(now),
-            down_limit: Bucket::new(None, now),
-            up_limit: Bucket::new(None, now),
-        }
-    }
 }
 
 /// What was asked of a peer.
@@ -208,11 +185,12 @@ impl Torrent {
             None => (self.order.size, self.order.size),
         };
         let checking = self.content.as_ref().and_then(|it| it.checking.as_ref());
+        let (down_rate, up_rate) = self.traffic.rates(now);
         Progress {
             done,
             size,
-            down_rate: self.traffic.down.shown(now),
-            up_rate: self.traffic.up.shown(now),
+            down_rate,
+            up_rate,
             peers: self.census.open,
             checking: checking.map(|checking| checking.progress()),
         }
@@ -220,10 +198,7 @@ impl Torrent {
 
     /// Bytes of content received and sent since the start.
     pub fn totals(&self) -> Totals {
-        Totals {
-            down: self.traffic.down.total(),
-            up: self.traffic.up.total(),
-        }
+        self.traffic.totals()
     }
 
     /// Bytes of the files that are not there.
