@@ -173,6 +173,9 @@ impl DialOrder {
 
     /// When an address is due.
     pub fn next_deadline(&self) -> Option<Now> {
+        if self.waiting.is_empty() {
+            return None;
+        }
         let lines = TURNS.iter().copied().flatten().copied();
         let firsts = lines.chain([Line::User]).map(|line| self.first(line));
         let due = firsts.map(|first| first.map(|(place, _)| place.at()));
