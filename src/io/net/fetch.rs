@@ -31,6 +31,8 @@ pub struct Fetcher {
 struct Connection {
     stream: Stream,
     addr: SocketAddr,
+    /// Our address there, once it is up.
+    local: Option<IpAddr>,
     used: Use,
 }
 
@@ -130,8 +132,12 @@ impl Fetcher {
         }
         let connected = connect(addr, self.bind, token, registry);
         let stream = connected.map_err(|error| link::plain(&error))?;
-        let used = Use::Exchange(exchange);
-        entry.insert(Connection { stream, addr, used });
+        entry.insert(Connection {
+            stream,
+            addr,
+            local: None,
+            used: Use::Exchange(exchange),
+        });
         Ok(Start::Connecting)
     }
 
@@ -219,12 +225,15 @@ impl Fetcher {
         let Some(connection) = self.connections.get_mut(key) else {
             return Step::Wait;
         };
-        let Connection { stream, used, .. } = connection;
-        let Use::Exchange(exchange) = used else {
+        let Use::Exchange(exchange) = &mut connection.used else {
             return Step::Wait;
         };
-        let closed = match exchange.step(stream, buffer) {
+        let closed = match exchange.step(&mut connection.stream, buffer) {
             Ok(Step::Closed(how)) => how,
+            Ok(Step::Connected(at)) => {
+                connection.local = Some(at);
+                return Step::Connected(at);
+            }
             Ok(step) => return step,
             Err(error) => Err(link::plain(&error)),
         };
@@ -246,12 +255,13 @@ impl Fetcher {
     /// Makes a new connection for the exchange of this one, and asks again.
     fn renew(&mut self, key: usize, registry: &Registry) -> io::Result<()> {
         let token = Token(self.tokens.start + key);
-        let Connection { stream, addr, used } = &mut self.connections[key];
-        if let Use::Exchange(exchange) = used {
+        let connection = &mut self.connections[key];
+        if let Use::Exchange(exchange) = &mut connection.used {
             (exchange.again, exchange.sent) = (None, 0);
         }
-        let _ = registry.deregister(stream);
-        *stream = connect(*addr, self.bind, token, registry)?;
+        let _ = registry.deregister(&mut connection.stream);
+        connection.local = None;
+        connection.stream = connect(connection.addr, self.bind, token, registry)?;
         Ok(())
     }
 
@@ -312,10 +322,10 @@ impl Connection {
 
     /// Sends a request over a kept connection; our address there.
     fn take_up(&mut self, exchange: &mut Exchange) -> io::Result<IpAddr> {
+        let local = self.local.ok_or(io::ErrorKind::NotConnected)?;
         if self.stream.is_spent() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        let local = self.stream.local_ip()?;
         exchange.send(&mut self.stream);
         Ok(local)
     }
