@@ -2,9 +2,10 @@
 //! trackers keep a swarm for each.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::action::{Id, Input};
-use super::site::Site;
+use super::site::{Site, Sites};
 use super::standing::{Context, Over, Stage, Standing, failed};
 use super::udp::Patience;
 use super::{http, udp};
@@ -20,7 +21,7 @@ pub type Known<'a> = (&'a Site, Option<&'a [u8]>);
 #[derive(Debug)]
 pub struct Endpoint {
     family: Family,
-    addrs: Box<[SocketAddr]>,
+    addrs: Arc<[SocketAddr]>,
     failures: u32,
     /// The last question was answered.
     answered: bool,
@@ -48,7 +49,7 @@ impl Endpoint {
     pub fn new(family: Family) -> Endpoint {
         Endpoint {
             family,
-            addrs: Box::default(),
+            addrs: Arc::default(),
             failures: 0,
             answered: false,
             started: false,
@@ -65,13 +66,13 @@ impl Endpoint {
 
     /// Notes the addresses of both families that the tracker's name has now. True if one is of this
     /// family. After a failure the next one is tried first.
-    pub fn set_addrs(&mut self, ips: &[IpAddr], port: u16) -> bool {
-        let mut addrs = http::addresses(ips, self.family, port);
+    pub fn set_addrs(&mut self, ips: &[IpAddr], site: &Site, sites: &mut Sites) -> bool {
+        let mut addrs = http::addresses(ips, self.family, site.url.port);
         if !addrs.is_empty() {
             let first = self.failures as usize % addrs.len();
             addrs.rotate_left(first);
         }
-        self.addrs = addrs.into();
+        self.addrs = sites.keep(&site.announce, addrs);
         !self.addrs.is_empty()
     }
 

@@ -41,6 +41,8 @@ mod tiers;
 
 mod trackers;
 
+mod views;
+
 pub use action::{Action, Counts, Id, Input, Response};
 pub use history::{Last, Next, TrackerView};
 pub use round::Need;

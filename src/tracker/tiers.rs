@@ -7,59 +7,36 @@ use super::action::{Outbox, Response};
 use super::site::Sites;
 use super::standing::Families;
 use super::tracker::Tracker;
-use crate::base::{Rng, limits};
+use crate::base::{Rng, limits, sorted_by_key};
 
-/// Trackers, by number, in tiers.
-#[derive(Clone, Debug)]
-pub struct Tiers(Box<[Place]>);
-
-/// A tracker's place: its tier and its number.
-type Place = (u16, u16);
-
-impl Tiers {
-    /// Shuffles each tier.
-    pub fn new(tiers: Vec<Vec<usize>>, rng: &mut Rng) -> Tiers {
-        let mut all = Tiers(Box::default());
-        all.append(tiers, rng);
-        all
-    }
-
-    /// More tiers behind these, each shuffled.
-    pub fn append(&mut self, tiers: Vec<Vec<usize>>, rng: &mut Rng) {
-        let mut places = std::mem::take(&mut self.0).into_vec();
-        let first = places.iter().map(|&(tier, _)| tier + 1).max();
-        for (mut numbers, tier) in tiers.into_iter().zip(first.unwrap_or(0)..) {
-            rng.shuffle(&mut numbers);
-            places.extend(numbers.iter().map(|&number| (tier, number as u16)));
+/// Gives trackers that have come their places, by their numbers: more tiers behind those that there
+/// are, each shuffled.
+pub fn append(trackers: &mut [Tracker], tiers: Vec<Vec<usize>>, rng: &mut Rng) {
+    let fresh: usize = tiers.iter().map(Vec::len).sum();
+    let known = &trackers[..trackers.len() - fresh];
+    let first = known.iter().map(|tracker| tracker.place.0 + 1).max();
+    for (mut numbers, tier) in tiers.into_iter().zip(first.unwrap_or(0)..) {
+        rng.shuffle(&mut numbers);
+        for (number, rank) in numbers.into_iter().zip(0..) {
+            trackers[number].place = (tier, rank);
         }
-        self.0 = places.into();
     }
+}
 
-    /// All trackers, those first that are to be asked first.
-    pub fn order(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().map(|&(_, tracker)| tracker.into())
-    }
+/// The numbers of all trackers, those first that are to be asked first.
+pub fn order(trackers: &[Tracker]) -> Vec<usize> {
+    let all = (0..trackers.len()).collect();
+    sorted_by_key(all, |&number| trackers[number].place)
+}
 
-    /// The tier of a tracker, from 0.
-    pub fn of(&self, tracker: usize) -> usize {
-        self.place(tracker)
-            .map_or(0, |place| self.0[place].0.into())
+/// A tracker answered: it goes to the front of its tier.
+pub fn promote(trackers: &mut [Tracker], number: usize) {
+    let (tier, rank) = trackers[number].place;
+    for tracker in &mut *trackers {
+        let place = &mut tracker.place;
+        place.1 += u16::from(place.0 == tier && place.1 < rank);
     }
-
-    fn place(&self, tracker: usize) -> Option<usize> {
-        let is_it = |&(_, other): &Place| usize::from(other) == tracker;
-        self.0.iter().position(is_it)
-    }
-
-    /// A tracker answered: it goes to the front of its tier.
-    pub fn promote(&mut self, tracker: usize) {
-        let Some(place) = self.place(tracker) else {
-            return;
-        };
-        let tier = self.0[place].0;
-        let first = self.0.iter().position(|&(other, _)| other == tier);
-        self.0[first.unwrap_or(place)..=place].rotate_right(1);
-    }
+    trackers[number].place.1 = 0;
 }
 
 /// The trackers that can be asked beside those that are `known`, and their numbers by tier. Why one
@@ -101,14 +78,34 @@ pub fn usable(
 mod tests {
     use super::*;
 
+    /// Trackers in tiers of these sizes.
+    fn trackers(tiers: &[usize], rng: &mut Rng) -> Vec<Tracker> {
+        let (mut sites, families) = (
+            Sites::default(),
+            Families {
+                v4: true,
+                v6: false,
+            },
+        );
+        let (mut trackers, mut numbered) = (Vec::new(), Vec::new());
+        for &size in tiers {
+            numbered.push((trackers.len()..trackers.len() + size).collect());
+            for _ in 0..size {
+                let url = format!("http://t.example/{}", trackers.len());
+                trackers.push(Tracker::new(sites.get(&url).unwrap(), families));
+            }
+        }
+        append(&mut trackers, numbered, rng);
+        trackers
+    }
+
     /// BEP 12: "URLs within each tier will be processed in a randomly chosen order; in other words,
     /// the list will be shuffled when first read, and then parsed in order."
     #[test]
     fn each_tier_is_shuffled_by_itself() {
         let mut firsts = [0; 3];
         for seed in 0..300 {
-            let tiers = Tiers::new(vec![vec![0, 1, 2], vec![3]], &mut Rng::from_seed(seed));
-            let order: Vec<usize> = tiers.order().collect();
+            let order = order(&trackers(&[3, 1], &mut Rng::from_seed(seed)));
             assert_eq!(order.last(), Some(&3), "\"processed sequentially\"");
             firsts[order[0]] += 1;
         }
@@ -121,15 +118,28 @@ mod tests {
     /// tracker3,tracker2,tracker1".
     #[test]
     fn a_tracker_that_answers_moves_to_the_front_of_its_tier() {
-        let mut tiers = Tiers([(0, 1), (0, 2), (0, 3), (1, 4), (1, 5)].into());
-        let mut promoted = |tracker| {
-            tiers.promote(tracker);
-            tiers.order().collect::<Vec<_>>()
+        let mut trackers = trackers(&[3, 2], &mut Rng::from_seed(1));
+        for (number, place) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)].iter().enumerate() {
+            trackers[number].place = *place;
+        }
+        let mut promoted = |number| {
+            promote(&mut trackers, number);
+            order(&trackers)
         };
-        assert_eq!(promoted(2), [2, 1, 3, 4, 5]);
-        assert_eq!(promoted(3), [3, 2, 1, 4, 5]);
-        assert_eq!(promoted(5), [3, 2, 1, 5, 4]);
-        assert_eq!(promoted(3), [3, 2, 1, 5, 4]);
-        assert_eq!(promoted(9), [3, 2, 1, 5, 4], "no tracker of theirs");
+        assert_eq!(promoted(1), [1, 0, 2, 3, 4]);
+        assert_eq!(promoted(2), [2, 1, 0, 3, 4]);
+        assert_eq!(promoted(4), [2, 1, 0, 4, 3]);
+        assert_eq!(promoted(2), [2, 1, 0, 4, 3]);
+    }
+
+    #[test]
+    fn what_is_added_comes_behind() {
+        let (mut rng, mut sites) = (Rng::from_seed(1), Sites::default());
+        let mut trackers = trackers(&[1, 1], &mut rng);
+        let site = sites.get("http://t.example/new").unwrap();
+        trackers.push(Tracker::new(site, Families { v4: true, v6: true }));
+        append(&mut trackers, vec![vec![2]], &mut rng);
+        assert_eq!(trackers[2].place, (2, 0));
+        assert_eq!(order(&trackers), [0, 1, 2]);
     }
 }

@@ -19,6 +19,10 @@ use crate::wire::announce::Reply;
 /// A tracker and what is under way with it.
 #[derive(Debug)]
 pub struct Tracker {
+    /// Where it stands: its tier (BEP 12), from 0, and its rank there.
+    pub place: (u16, u16),
+    /// It is to be asked as soon as others have been.
+    pub queued: bool,
     site: Arc<Site>,
     /// What it gave us to send back.
     tracker_id: Option<Box<[u8]>>,
@@ -30,14 +34,16 @@ pub struct Tracker {
     ended: bool,
     /// Its last answer named peers.
     useful: bool,
-    /// How the last visit ended, kept small: most torrents have answered trackers.
-    last: Option<Box<Last>>,
+    /// How the last visit ended.
+    last: Option<Last>,
 }
 
 impl Tracker {
     /// A tracker that was never asked.
     pub fn new(site: Arc<Site>, families: Families) -> Tracker {
         Tracker {
+            place: (0, 0),
+            queued: false,
             site,
             tracker_id: None,
             schedule: Schedule::default(),
@@ -79,7 +85,7 @@ impl Tracker {
 
     /// How the last visit ended.
     pub fn last(&self) -> Option<&Last> {
-        self.last.as_deref()
+        self.last.as_ref()
     }
 
     /// Whether its last answer named peers.
@@ -259,7 +265,8 @@ impl Tracker {
             .map_or(context.now, |attempt| attempt.give_up);
         let mut usable = false;
         for place in 0..self.endpoints.len() {
-            if self.endpoints[place].set_addrs(ips, self.site.url.port) {
+            let sites = &mut context.shared.sites;
+            if self.endpoints[place].set_addrs(ips, &self.site, sites) {
                 usable = true;
                 let site = (&*self.site, self.tracker_id.as_deref());
                 let over = self.endpoints[place].ask(site, give_up, context);
@@ -328,9 +335,9 @@ impl Tracker {
             completed: None,
         };
         let again = self.attempt.as_ref().is_some_and(|it| it.answered);
-        let before = self.last.as_deref().filter(|_| again);
+        let before = self.last.as_ref().filter(|_| again);
         let last = Last::answered(before, reply.peers.len(), counts, context.now);
-        self.last = Some(Box::new(last));
+        self.last = Some(last);
         if let Some(attempt) = &mut self.attempt {
             attempt.answered = true;
             attempt.interval = attempt.interval.max(reply.interval);
@@ -397,7 +404,7 @@ impl Tracker {
         self.schedule.failed(attempt.retry(), context.now);
         let why = attempt.reasons();
         let (at, words) = (context.now, why.clone());
-        self.last = Some(Box::new(Last::Failed { at, why: words }));
+        self.last = Some(Last::Failed { at, why: words });
         let url = self.site.announce.clone();
         context.out.respond(Response::failed(url, why));
     }

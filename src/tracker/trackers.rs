@@ -3,15 +3,13 @@
 //! next round begins. Every tracker that knows us is told when the download is complete, and on the
 //! way out. A scrape asks all trackers.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::action::{Action, Input, Outbox, Response};
-use super::history::{Next, TrackerView};
 use super::round::{Need, Round};
 use super::shared::Shared;
 use super::standing::{Context, Families, Identity, Stage, Standing};
-use super::tiers::{Tiers, usable};
+use super::tiers::{self, usable};
 use super::tracker::Tracker;
 use crate::base::{InfoHash, Now, Rng, TorrentKey, limits, sooner};
 
@@ -21,18 +19,17 @@ use crate::base::{InfoHash, Now, Rng, TorrentKey, limits, sooner};
 /// [`Trackers::next_response`] are to be called until there is none.
 #[derive(Debug)]
 pub struct Trackers {
-    us: Standing,
-    trackers: Vec<Tracker>,
-    tiers: Tiers,
-    /// Trackers that are to be told that we leave, or scraped, as soon as others have been.
-    queue: VecDeque<usize>,
+    pub(super) us: Standing,
+    pub(super) trackers: Vec<Tracker>,
     /// The last round of announces.
-    round: Round,
-    need: Need,
+    pub(super) round: Round,
+    pub(super) need: Need,
     /// More peers would be welcome before the next round is due.
     wanting: bool,
-    /// When the next round begins.
-    due: Option<Now>,
+    /// When the next round is due.
+    pub(super) due: Option<Now>,
+    /// When it begins, if it is due and others of the process ask the same tracker.
+    pub(super) turn: Option<Now>,
     /// Nothing was left to download when we started.
     began_complete: bool,
     /// When the first of the questions under way is to be seen to.
@@ -53,16 +50,16 @@ impl Trackers {
         mut rng: Rng,
     ) -> Trackers {
         let mut out = Outbox::new(key);
-        let (trackers, tiers) = usable(tiers, &[], families, (&mut shared.sites, &mut out));
+        let (mut trackers, tiers) = usable(tiers, &[], families, (&mut shared.sites, &mut out));
+        tiers::append(&mut trackers, tiers, &mut rng);
         Trackers {
             us: Standing::new(identity),
             trackers,
-            tiers: Tiers::new(tiers, &mut rng),
-            queue: VecDeque::new(),
             round: Round::default(),
             need: Need::Nothing,
             wanting: false,
             due: None,
+            turn: None,
             began_complete: false,
             patience: None,
             rng,
@@ -83,7 +80,7 @@ impl Trackers {
         let lent = (&mut shared.sites, &mut self.out);
         let (mut fresh, tiers) = usable(tiers, &self.trackers, families, lent);
         self.trackers.append(&mut fresh);
-        self.tiers.append(tiers, &mut self.rng);
+        tiers::append(&mut self.trackers, tiers, &mut self.rng);
         let all = self.trackers.len();
         if self.us.stage == Stage::Announcing && all > before {
             self.round.add(before..all, now);
@@ -119,7 +116,7 @@ impl Trackers {
 
     fn ask_all(&mut self, stage: Stage, shared: &mut Shared, now: Now) {
         self.us.stage = stage;
-        self.queue = (0..self.trackers.len()).collect();
+        self.trackers.iter_mut().for_each(|it| it.queued = true);
         self.settle(shared, now);
     }
 
@@ -139,7 +136,8 @@ impl Trackers {
         if self.us.stage == Stage::Waiting {
             self.us.stage = Stage::Announcing;
             self.began_complete = self.us.left == 0;
-            self.begin_round(shared, now);
+            self.due = Some(now);
+            self.begin_if_due(shared, now);
         }
     }
 
@@ -187,8 +185,9 @@ impl Trackers {
         trackers
             .iter_mut()
             .for_each(|tracker| tracker.leave(until, &mut context));
-        let known = |number: &usize| self.trackers[*number].has_last_words(&self.us);
-        self.queue = (0..self.trackers.len()).filter(known).collect();
+        for tracker in &mut self.trackers {
+            tracker.queued = tracker.has_last_words(&self.us);
+        }
         self.settle(shared, now);
     }
 
@@ -196,10 +195,10 @@ impl Trackers {
     pub fn restart(&mut self, shared: &mut Shared, now: Now) {
         if self.us.is_leaving() {
             let (trackers, mut context) = self.context(shared, now);
-            trackers
-                .iter_mut()
-                .for_each(|tracker| tracker.restart(&mut context));
-            self.queue.clear();
+            for tracker in trackers {
+                tracker.restart(&mut context);
+                tracker.queued = false;
+            }
             (self.us.stage, self.us.completed) = (Stage::Waiting, false);
             self.need = Need::Nothing;
             self.start(shared, now);
@@ -245,7 +244,10 @@ impl Trackers {
 
     /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        sooner(sooner(self.due, self.patience), self.widening())
+        let round = self
+            .due
+            .map(|due| self.turn.map_or(due, |turn| due.max(turn)));
+        sooner(sooner(round, self.patience), self.widening())
     }
 
     /// When to ask more trackers in this round; never while the maximum is asked already.
@@ -259,35 +261,6 @@ impl Trackers {
         self.trackers.iter().filter(|it| it.is_busy()).count()
     }
 
-    /// What each tracker said last, and when it is asked next.
-    pub fn views(&self) -> Vec<TrackerView> {
-        let trackers = self.trackers.iter().enumerate();
-        let views = trackers.map(|(number, tracker)| TrackerView {
-            url: tracker.url().to_owned(),
-            tier: self.tiers.of(number),
-            last: tracker.last().cloned(),
-            next: self.next_visit(number),
-        });
-        views.collect()
-    }
-
-    fn next_visit(&self, number: usize) -> Next {
-        let tracker = &self.trackers[number];
-        if tracker.is_busy() {
-            return Next::Asking;
-        }
-        let free = tracker.schedule().free();
-        let Some(free) = free.filter(|_| self.us.stage == Stage::Announcing) else {
-            return Next::Never;
-        };
-        let others = |current| current != number && !tracker.is_useful();
-        let spare = self.need != Need::Peers && self.round.answered().is_some_and(others);
-        match self.due {
-            Some(due) if !spare && !self.round.awaits(number) => Next::At(due.max(free)),
-            _ => Next::Spare,
-        }
-    }
-
     /// Whether there is no tracker to ask.
     pub fn is_empty(&self) -> bool {
         self.trackers.is_empty()
@@ -296,7 +269,8 @@ impl Trackers {
     /// Whether nothing is under way: no tracker is being asked, and no action or response waits to
     /// be taken.
     pub fn is_idle(&self) -> bool {
-        self.out.is_empty() && self.queue.is_empty() && self.busy() == 0
+        let is_busy = |tracker: &Tracker| tracker.queued || tracker.is_busy();
+        self.out.is_empty() && !self.trackers.iter().any(is_busy)
     }
 
     /// What the outside must do next.
@@ -338,10 +312,21 @@ impl Trackers {
         (&mut self.trackers, context)
     }
 
+    /// Begins the round that is due. Of many torrents that have the same tracker a few wait there
+    /// at a time, since a question that waits takes memory; one that knows no peer is among them.
     fn begin_if_due(&mut self, shared: &mut Shared, now: Now) {
-        if self.due.is_some_and(|due| due <= now) {
-            self.begin_round(shared, now);
+        if self.due.is_none_or(|due| due > now) {
+            return;
         }
+        let first = self.trackers.iter().min_by_key(|it| it.place);
+        if let Some(first) = first.filter(|_| self.need != Need::Peers) {
+            let turn = || shared.sites.turn(first.url(), now);
+            if *self.turn.get_or_insert_with(turn) > now {
+                return;
+            }
+        }
+        self.turn = None;
+        self.begin_round(shared, now);
     }
 
     /// Asks the trackers anew, but those that are to be left alone, and those still being asked.
@@ -350,7 +335,8 @@ impl Trackers {
             let tracker = &self.trackers[*number];
             !tracker.is_busy() && tracker.schedule().may_ask(now)
         };
-        self.round = Round::new(self.tiers.order().filter(may).collect(), now);
+        let order = tiers::order(&self.trackers).into_iter();
+        self.round = Round::new(order.filter(may).collect(), now);
         self.wanting = false;
         self.settle(shared, now);
     }
@@ -371,9 +357,10 @@ impl Trackers {
     /// Asks all in the queue, up to the maximum at a time.
     fn ask_queued(&mut self, shared: &mut Shared, now: Now) {
         while self.busy() < limits::TRACKERS_AT_ONCE {
-            let Some(next) = self.queue.pop_front() else {
+            let Some(next) = self.trackers.iter().position(|it| it.queued) else {
                 return;
             };
+            self.trackers[next].queued = false;
             self.ask(next, shared, now);
         }
     }
@@ -404,7 +391,7 @@ impl Trackers {
             // too.
             let kept = |other: usize| self.trackers[other].is_useful();
             if self.round.on_answer(number, named, self.need, kept) {
-                self.tiers.promote(number);
+                tiers::promote(&mut self.trackers, number);
             }
             if named && self.need == Need::Peers {
                 // Whether they are of any use is seen when they were dialed.

@@ -98,7 +98,7 @@ impl Target {
 }
 
 /// The first moment from this one on at which questions to trackers go together.
-fn together(at: Now) -> Now {
+pub(super) fn together(at: Now) -> Now {
     let every = (limits::PROVEN_GAP * limits::PROVEN_AT_ONCE).as_micros() as u64;
     Now::from_micros(at.as_micros().next_multiple_of(every))
 }

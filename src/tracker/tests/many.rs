@@ -226,6 +226,27 @@ fn a_thousand_torrents_announce_over_http_within_a_minute() {
     assert!(world.most_open <= limits::TRACKER_CONNECTIONS_EACH);
 }
 
+/// What waits to be asked takes memory.
+#[test]
+fn few_of_a_thousand_torrents_wait_to_ask_at_one_time() {
+    for url in ["http://10.0.0.1/announce", "udp://10.0.0.1:80"] {
+        let mut world = World::new(&[&[url]], TRACKER);
+        let asking = |world: &World| {
+            let machines = world.machines.iter();
+            machines.filter(|machine| !machine.is_idle()).count()
+        };
+        let crowd = limits::TRACKER_CROWD as usize;
+        let (most, mut seen) = (crowd + 2 * limits::PROVEN_AT_ONCE as usize, Vec::new());
+        for _ in 0..60 {
+            seen.push(asking(&world));
+            world.run(1);
+        }
+        assert!(seen.iter().all(|&asking| asking <= most), "{url}: {seen:?}");
+        assert!(seen[0] >= crowd && seen[59] == 0, "{url}: {seen:?}");
+        world.all_announced();
+    }
+}
+
 #[test]
 fn a_thousand_torrents_announce_over_udp_under_one_connection_id() {
     let mut world = World::new(&[&["udp://10.0.0.1:80"]], TRACKER);
