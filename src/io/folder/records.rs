@@ -3,6 +3,7 @@
 //! object, that is replaced whole before any client is told that something has changed: so what was
 //! answered holds after a kill at any moment.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::chosen::{Chosen, Limits};
@@ -221,11 +222,11 @@ impl Records {
         let added = [("added", Json::count(self.added))];
         let chosen = self.chosen.map(Chosen::members).into_iter().flatten();
         let first = Json::object(added.into_iter().chain(chosen));
-        let lines = self.torrents.iter();
-        let lines = lines.map(|(info_hash, record)| record.line(info_hash));
-        let lines = std::iter::once(first).chain(lines);
-        let text: Vec<String> = lines.map(|line| format!("{line}\n")).collect();
-        text.concat().into_bytes()
+        let mut text = format!("{first}\n");
+        for (info_hash, record) in &self.torrents {
+            let _ = writeln!(text, "{}", record.line(info_hash));
+        }
+        text.into_bytes()
     }
 }
 
