@@ -136,6 +136,20 @@ fn one_that_fails_leaves_the_others_running_and_is_named() {
         said.ends_with("brooklet: 1 of 3 torrents failed\n"),
         "{said}"
     );
+    // Its event says which torrent it is, and the last one how the whole ends.
+    let missing = shelf.dir.join("none.torrent");
+    let mut paths = shelf.paths();
+    paths.push(&missing);
+    let mut again = shelf.get(&paths, port, &["--json"]);
+    assert_eq!(again.code(SOON), 1);
+    let errors = again.events("error");
+    let messages: Vec<&str> = errors.iter().map(|it| it.get("message").text()).collect();
+    assert_eq!(errors.len(), 3, "{messages:?}");
+    assert!(messages[0].contains("none.torrent: "), "{messages:?}");
+    assert!(messages[1].starts_with("two: "), "{messages:?}");
+    let about = errors[1].get("info_hash").text();
+    assert_eq!(about, shelf.torrents[1].0.hex());
+    assert_eq!(messages[2], "2 of 4 torrents failed");
     assert_eq!(
         fs::read(shelf.dir.join("got/two")).unwrap(),
         b"not a folder"
@@ -189,8 +203,16 @@ fn of_two_that_write_to_the_same_files_the_first_is_run() {
     assert_eq!(get.code(SOON), 1);
     shelf.assert_got(&[0, 1, 2]);
     let said = get.text(Stream::Err);
-    let line = "brooklet: one.bin: its files are those of one.bin, which is named first\n";
-    assert_eq!(said.matches(line).count(), 1, "{said}");
+    let line = format!(
+        "brooklet: one.bin ({}): its files are those of one.bin ({}), which is named first\n",
+        other.display(),
+        shelf.paths()[0].display()
+    );
+    assert_eq!(said.matches(&line).count(), 1, "{said}");
+    assert!(
+        said.ends_with("brooklet: 1 of 4 torrents failed\n"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -289,8 +311,12 @@ fn the_second_of_two_links_to_the_same_files_is_refused_and_a_link_named_twice_i
         benches[0].torrent.hex()
     );
     assert!(said.contains(&twice), "{said}");
-    let refused = "content.bin: its files are those of content.bin, which was known first";
-    assert_eq!(said.matches(refused).count(), 1, "{said}");
+    let refused = benches.each_ref().map(|first| {
+        let first = first.torrent.hex();
+        let line = format!("its files are those of content.bin ({first}), which was known first");
+        said.matches(&format!("content.bin: {line}")).count()
+    });
+    assert_eq!(refused.iter().sum::<usize>(), 1, "{said}");
     let got = fs::read(dir.join("got/content.bin")).unwrap();
     assert!(
         benches.iter().any(|bench| bench.torrent.bytes == got),

@@ -27,20 +27,19 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
         Verbosity::Words => LevelFilter::Debug,
     });
     let mut reporter = Reporter::new(command, &options);
-    let several = options.torrents.len() > 1;
+    let all = options.torrents.len();
+    let several = all > 1;
     let prepared = prepare(command, options, &mut reporter);
     let result = prepared.and_then(|(setups, failed)| {
-        if setups.is_empty() && failed == 0 {
-            return Ok(());
+        if setups.is_empty() {
+            let line = || Failure::failed(format!("{failed} of {all} torrents failed"));
+            return if failed == 0 { Ok(()) } else { Err(line()) };
         }
-        let ending = crate::io::run(setups, &mut |torrent, report| {
+        let ending = crate::io::run(setups, failed, &mut |torrent, report| {
             reporter.take(torrent, &report)
         });
         logging::draw(&[]);
         match ending {
-            Ending::Done if failed > 0 => Err(Failure::failed(format!(
-                "{failed} of the torrents could not be read"
-            ))),
             Ending::Done => Ok(()),
             Ending::Signal(signal) => Err(Failure::silent(128 + signal as u8)),
             Ending::Failed(message) if reporter.found_nothing() && !several => Err(Failure {
@@ -86,7 +85,8 @@ fn prepare(
         }
     }
     if setups.is_empty() && !done {
-        return Err(Failure::failed("none of the torrents can be read"));
+        let all = failed.len();
+        return Err(Failure::failed(format!("{all} of {all} torrents failed")));
     }
     Ok((setups, failed.len()))
 }

@@ -15,15 +15,7 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
         Report::Checked { have, pieces, .. } => begin("checked", at)
             .plain("have", have)
             .plain("pieces", pieces),
-        Report::Tracker { url, outcome, .. } => {
-            let object = begin("tracker", at)
-                .text("url", url.as_str())
-                .plain("ok", outcome.is_ok());
-            match outcome {
-                Ok(peers) => object.plain("peers", peers),
-                Err(why) => object.text("error", why.as_str()),
-            }
-        }
+        Report::Tracker { url, outcome, .. } => tracker(url, outcome, at),
         Report::Dht { nodes, peers } => {
             begin("dht", at).plain("nodes", nodes).plain("peers", peers)
         }
@@ -52,6 +44,9 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
             .plain("uploaded", uploaded),
         Report::Stopped { reason } => begin("stopped", at).text("reason", reason.as_str()),
         Report::Error(message) => begin("error", at).text("message", message.as_str()),
+        Report::Unbegun(info_hash, message) => {
+            return event(&Report::Error(message.clone()), Some(*info_hash), at);
+        }
         Report::TrackerWarning { .. }
         | Report::Waiting { .. }
         | Report::Written(_)
@@ -87,6 +82,16 @@ fn started(report: &Report, at: SystemTime) -> Object {
             .plain("pieces", known(content.map(|(_, pieces)| pieces.into())))
             .plain("port", port),
         _ => object,
+    }
+}
+
+/// The `tracker` event.
+fn tracker(url: &str, outcome: &Result<usize, String>, at: SystemTime) -> Object {
+    let object = begin("tracker", at).text("url", url);
+    let object = object.plain("ok", outcome.is_ok());
+    match outcome {
+        Ok(peers) => object.plain("peers", peers),
+        Err(why) => object.text("error", why.as_str()),
     }
 }
 

@@ -32,6 +32,9 @@ pub mod show;
 pub mod peers;
 
 pub mod remote;
+
+pub mod add;
+pub mod rate_limits;
 pub mod steer;
 
 pub mod status;

@@ -4,15 +4,18 @@ use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Failure, quote};
 use crate::io::disk::DiskError;
+use crate::io::logging;
 use crate::io::net::unix;
 use crate::wire::json::{self, Json};
 
 /// How long an answer may take: a busy disk keeps a torrent waiting that is added.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// After this long the user hears that there is no answer yet.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A connection to the process that runs in a folder.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub struct Remote {
     /// The folder as it stands in messages.
     dir: String,
     stream: BufReader<UnixStream>,
+    /// How long an answer may take; `None`: as long as it takes.
+    patience: Option<Duration>,
+    /// The user has heard that there is no answer yet.
+    is_told: bool,
 }
 
 impl Remote {
@@ -32,14 +39,16 @@ impl Remote {
         let dir = dir.unwrap_or_else(|| PathBuf::from("."));
         let shown = quote(dir.as_os_str()).into_owned();
         let stream = unix::connect(&dir).and_then(|stream| {
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(SILENCE))?;
+            stream.set_write_timeout(Some(SILENCE))?;
             Ok(stream)
         });
         match stream {
             Ok(stream) => Ok(Remote {
                 dir: shown,
                 stream: BufReader::new(stream),
+                patience: Some(PATIENCE),
+                is_told: false,
             }),
             Err(error) if is_missing(&error) && dir.is_dir() => Err(Failure::failed(format!(
                 "{shown}: no brooklet runs here: start it with brooklet run {shown}, or name the \
@@ -50,12 +59,8 @@ impl Remote {
     }
 
     /// From now on an answer may take as long as it takes.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn be_patient(&mut self) -> Result<(), Failure> {
-        let set = self.stream.get_ref().set_read_timeout(None);
-        set.map_err(|error| self.failed(&error))
+    pub fn be_patient(&mut self) {
+        self.patience = None;
     }
 
     /// Asks for something; what comes back is the answer's result.
@@ -63,32 +68,95 @@ impl Remote {
     /// # Errors
     /// The connection fails, or the other end says that it cannot be done, and why.
     pub fn call(&mut self, method: &str, params: Json) -> Result<Json, Failure> {
-        let request = Json::object([
-            ("jsonrpc", "2.0".into()),
-            ("id", Json::Whole(1)),
-            ("method", method.into()),
-            ("params", params),
-        ]);
-        let text = format!("{request}\n");
-        let mut answer = String::new();
-        let talk = self.stream.get_mut().write_all(text.as_bytes());
-        let talk = talk.and_then(|()| self.stream.read_line(&mut answer));
-        talk.map_err(|error| self.failed(&error))?;
+        let request = request(1, method, params);
+        let answer = self.talk(&request)?;
+        self.outcome(&answer)
+    }
+
+    /// Asks for the same with each of these parameters in one request, at most
+    /// [`CONTROL_BATCH`](crate::base::limits::CONTROL_BATCH) of them; what comes back are the
+    /// results, or why it cannot be done.
+    ///
+    /// # Errors
+    /// The connection fails, or what comes makes no sense.
+    pub fn call_all(
+        &mut self,
+        method: &str,
+        all: Vec<Json>,
+    ) -> Result<Vec<Result<Json, Failure>>, Failure> {
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = 0..all.len() as i64;
+        let requests = places.clone().zip(all);
+        let requests = requests.map(|(place, params)| request(place, method, params));
+        let whole = self.talk(&Json::List(requests.collect()))?;
+        let answers = match whole.items() {
+            Some(answers) => answers,
+            // It has refused the request as a whole.
+            None => return Err(self.outcome(&whole).err().unwrap_or_else(|| self.lost())),
+        };
+        let is_of = |answer: &Json, place| answer.get("id").and_then(Json::whole) == Some(place);
+        let outcome = |place| {
+            let answer = answers.iter().find(|answer| is_of(answer, place));
+            self.outcome(answer.ok_or_else(|| self.lost())?)
+        };
+        Ok(places.map(outcome).collect())
+    }
+
+    /// Sends a text, and waits for the answer.
+    fn talk(&mut self, text: &Json) -> Result<Json, Failure> {
+        let text = format!("{text}\n");
+        let mut unsent = text.as_bytes();
+        while !unsent.is_empty() {
+            let sent = self.wait(|stream| stream.get_mut().write(unsent))?;
+            unsent = &unsent[sent..];
+        }
+        let mut answer = Vec::new();
+        self.wait(|stream| stream.read_until(b'\n', &mut answer))?;
         if answer.is_empty() {
             return Err(self.ended());
         }
-        let answer =
-            json::read(answer.as_bytes()).map_err(|why| self.senseless(&why.to_string()))?;
+        json::read(&answer).map_err(|why| self.senseless(&why.to_string()))
+    }
+
+    /// Tries until it is done, or has taken too long.
+    fn wait(
+        &mut self,
+        mut attempt: impl FnMut(&mut BufReader<UnixStream>) -> io::Result<usize>,
+    ) -> Result<usize, Failure> {
+        let begun = Instant::now();
+        let is_late = |patience| begun.elapsed() >= patience;
+        loop {
+            match attempt(&mut self.stream) {
+                Ok(done) => return Ok(done),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) && !self.patience.is_some_and(is_late) => {
+                    if !std::mem::replace(&mut self.is_told, true) {
+                        let dir = logging::printable(&self.dir);
+                        let time = SILENCE.as_secs();
+                        logging::say(&format!(
+                            "{dir}: the brooklet that runs here has not answered for {time} s: \
+                             waiting"
+                        ));
+                    }
+                }
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+    }
+
+    fn outcome(&self, answer: &Json) -> Result<Json, Failure> {
         match (answer.get("result"), answer.get("error")) {
             (Some(result), _) => Ok(result.clone()),
             (None, Some(error)) => Err(refusal(error)),
-            (None, None) => Err(self.senseless("it has neither a result nor an error")),
+            (None, None) => Err(self.lost()),
         }
     }
 
     fn failed(&self, error: &io::Error) -> Failure {
         match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Failure::failed(format!(
+            _ if is_timeout(error) => Failure::failed(format!(
                 "{}: the brooklet that runs here does not answer",
                 self.dir
             )),
@@ -104,12 +172,30 @@ impl Remote {
         ))
     }
 
+    fn lost(&self) -> Failure {
+        self.senseless("it has neither a result nor an error")
+    }
+
     fn senseless(&self, why: &str) -> Failure {
         let dir = &self.dir;
         Failure::failed(format!(
             "{dir}: the answer of what runs here makes no sense: {why}"
         ))
     }
+}
+
+fn request(id: i64, method: &str, params: Json) -> Json {
+    Json::object([
+        ("jsonrpc", "2.0".into()),
+        ("id", Json::Whole(id)),
+        ("method", method.into()),
+        ("params", params),
+    ])
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
+    kinds.contains(&error.kind())
 }
 
 fn named(variable: Option<OsString>) -> Option<PathBuf> {

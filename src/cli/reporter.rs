@@ -70,7 +70,7 @@ impl Reporter {
     /// # Errors
     /// Nobody takes the events any more, or there is nothing to seed.
     pub fn take(&mut self, torrent: Option<TorrentKey>, report: &Report) -> Result<(), String> {
-        self.error |= matches!(report, Report::Error(_));
+        self.error |= matches!(report, Report::Error(_) | Report::Unbegun(..));
         self.invalid |= matches!(report, Report::Invalid);
         if let (Some(torrent), Report::Start { info_hash, .. }) = (torrent, report) {
             self.hashes.insert(torrent, *info_hash);
@@ -170,7 +170,7 @@ impl Reporter {
                 log::warn!("{message}");
             }
             // The last line of the program says the error of the only torrent.
-            Report::Error(why) if self.several => {
+            Report::Error(why) | Report::Unbegun(_, why) if self.several => {
                 let about = if why.starts_with(about) { "" } else { about };
                 log::error!("{about}{why}");
             }
@@ -204,7 +204,9 @@ impl Reporter {
     /// Why the command does not end with 0.
     pub fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         let message = result.as_ref().err().and_then(|f| f.message.clone());
-        if let Some(message) = message.filter(|_| self.json && !self.error) {
+        // That of the only torrent is out already.
+        let is_new = self.several || !self.error;
+        if let Some(message) = message.filter(|_| self.json && is_new) {
             // What could not be written is said below.
             let _ = self.send(Some(events::error(&message, SystemTime::now())));
         }

@@ -202,7 +202,7 @@ pub fn fetch(link: Link, options: Options) -> Result<Metainfo, Failure> {
         wanted.only = Some(Only::Kept);
     }
     let mut invalid = false;
-    let ending = crate::io::run(vec![setup], &mut |_, report| {
+    let ending = crate::io::run(vec![setup], 0, &mut |_, report| {
         invalid |= matches!(report, Report::Invalid);
         if let Report::Alone(why) = report {
             log::warn!("{why}");

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
+use super::rate_limits::{self, SESSION};
 use super::remote::Remote;
 use super::steer;
 use super::units::Bytes;
@@ -19,6 +20,9 @@ use crate::io::logging::printable;
 use crate::rpc::{DETAILED, LISTED};
 use crate::wire::json::{self, Json};
 use torrent::Torrent;
+
+/// How many torrents download at the same time, at most.
+const ACTIVE: &str = "download_queue_size";
 
 /// Runs the command with the arguments behind its name. `dir`: the folder that is named before it.
 ///
@@ -56,23 +60,63 @@ pub fn run(mut dir: Option<PathBuf>, parser: &mut Parser) -> Result<(), Failure>
         .get("torrents")
         .and_then(Json::items)
         .unwrap_or_default();
+    let limits = settings(&mut remote, number)?;
     let unix = clock::unix();
     let torrents: Vec<Torrent<'_>> = torrents.iter().map(|it| Torrent(it, unix)).collect();
     let text = match (number, torrents.first()) {
-        (Some(number), None) => return Err(steer::unknown(number)),
+        (Some(number), None) => return Err(steer::unknown(&(number..=number))),
         (Some(_), Some(torrent)) if is_json => torrent.object().finish() + "\n",
         (Some(_), Some(torrent)) => torrent.words(),
         (None, _) if is_json => {
             let objects = torrents.iter().map(|torrent| torrent.object().finish());
-            json::Object::new().list("torrents", objects).finish() + "\n"
+            let object = json::Object::new().list("torrents", objects);
+            in_force(object, &limits).finish() + "\n"
         }
         (None, _) if is_detailed => {
             let all: Vec<String> = torrents.iter().map(Torrent::words).collect();
-            all.join("\n")
+            all.join("\n") + &footer(&limits)
         }
-        (None, _) => table(&torrents, columns()),
+        (None, _) => match columns() {
+            Some(columns) => table(&torrents, Some(columns)) + &footer(&limits),
+            None => table(&torrents, None),
+        },
     };
     super::print(&text)
+}
+
+/// What the process says of its limits, if they are to be shown: not with the `number` of a
+/// torrent.
+fn settings(remote: &mut Remote, number: Option<i64>) -> Result<Json, Failure> {
+    if number.is_some() {
+        return Ok(Json::Null);
+    }
+    let fields = SESSION.concat().into_iter().chain([ACTIVE]);
+    let fields = Json::List(fields.map(Json::from).collect());
+    remote.call("session_get", Json::object([("fields", fields)]))
+}
+
+/// The limits of all torrents together, in a line behind the torrents.
+fn footer(settings: &Json) -> String {
+    let active = settings
+        .get(ACTIVE)
+        .and_then(Json::whole)
+        .unwrap_or_default();
+    let words = rate_limits::words(settings, SESSION);
+    format!("\nlimits of all together: {words}; downloads at the same time: {active}\n")
+}
+
+/// The same as members of an object: bytes a second.
+fn in_force(object: json::Object, settings: &Json) -> json::Object {
+    let active = settings
+        .get(ACTIVE)
+        .and_then(Json::whole)
+        .unwrap_or_default();
+    let [down, up] = rate_limits::shown(settings, SESSION).map(|limit| match limit {
+        Some(limit) => limit.saturating_mul(1000).to_string(),
+        None => String::from("null"),
+    });
+    let object = object.raw("down_limit", &down).raw("up_limit", &up);
+    object.plain("active", active)
 }
 
 /// Columns of standard output, if it is a terminal.

@@ -1,19 +1,18 @@
 //! The commands that steer a running process: `pause`, `resume`, `remove`, `limit` and `add`. They
-//! print nothing on success, except `add`, which prints the number.
+//! print nothing on success, except `add`, which prints the number, and `limit` without limits.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use lexopt::{Arg, Parser};
 
+use super::add::{self, Adding};
+use super::rate_limits::{self, SESSION, TORRENT};
 use super::remote::Remote;
-use super::target::Target;
 use super::values::{self, Value};
-use super::{FAILED, Failure, help, quote, target, usage};
-use crate::base::limits;
-use crate::io::by_url::{self, Access};
-use crate::io::logging;
-use crate::wire::base64;
+use super::{Failure, help, quote, usage};
+use crate::io::logging::printable;
 use crate::wire::json::Json;
 
 /// The commands.
@@ -65,25 +64,32 @@ pub fn run(command: Steer, dir: Option<PathBuf>, parser: &mut Parser) -> Result<
     };
     options.dir = options.dir.or(dir);
     if command == Steer::Add {
-        return add(options);
+        return add::run(Adding {
+            dir: options.dir,
+            sources: options.arguments,
+            paused: options.paused,
+            content: options.content,
+        });
     }
     let named = Numbers::read(command, &options.arguments)?;
     let mut remote = Remote::connect(options.dir.clone())?;
     let ids = named.known(&mut remote)?;
+    let limits = [options.down, options.up];
     let (method, params) = match command {
         Steer::Resume => ("torrent_start", vec![]),
         Steer::Remove => (
             "torrent_remove",
             vec![("delete_local_data", options.data.into())],
         ),
-        Steer::Limit if ids.is_none() => ("session_set", limits_of(&options, SESSION)),
-        Steer::Limit => ("torrent_set", limits_of(&options, TORRENT)),
+        Steer::Limit if limits == [None; 2] => return show_limits(&mut remote, ids),
+        Steer::Limit if ids.is_none() => ("session_set", rate_limits::params(limits, SESSION)),
+        Steer::Limit => ("torrent_set", rate_limits::params(limits, TORRENT)),
         Steer::Pause | Steer::Add => ("torrent_stop", vec![]),
     };
     let ids = ids.map(|ids| ("ids", ids));
     if options.data {
         // Large files take their time.
-        remote.be_patient()?;
+        remote.be_patient();
     }
     remote.call(method, Json::object(params.into_iter().chain(ids)))?;
     Ok(())
@@ -118,14 +124,12 @@ fn parse(command: Steer, parser: &mut Parser) -> Result<Option<Options>, Failure
         }
     }
     let missing = match command {
-        Steer::Limit if options.down.is_none() && options.up.is_none() => "no limit is named",
         Steer::Limit => return Ok(Some(options)),
         Steer::Add => "no torrent is named",
         Steer::Pause | Steer::Resume => "no torrent is named: say its number, or all",
         Steer::Remove => "no torrent is named: say its number",
     };
-    let is_missing = command == Steer::Limit || options.arguments.is_empty();
-    if is_missing {
+    if options.arguments.is_empty() {
         return Err(Failure::usage(format!(
             "{name}: {missing}: see brooklet {name} --help"
         )));
@@ -133,11 +137,37 @@ fn parse(command: Steer, parser: &mut Parser) -> Result<Option<Options>, Failure
     Ok(Some(options))
 }
 
+/// Prints the limits in force: of these torrents, or of all together.
+fn show_limits(remote: &mut Remote, ids: Option<Json>) -> Result<(), Failure> {
+    let Some(ids) = ids else {
+        let fields = SESSION.concat().into_iter().map(Json::from).collect();
+        let params = Json::object([("fields", Json::List(fields))]);
+        let settings = remote.call("session_get", params)?;
+        let words = rate_limits::words(&settings, SESSION);
+        return super::print(&format!("{words}\n"));
+    };
+    let fields = ["id", "name"].into_iter().chain(TORRENT.concat());
+    let fields = Json::List(fields.map(Json::from).collect());
+    let answer = remote.call(
+        "torrent_get",
+        Json::object([("fields", fields), ("ids", ids)]),
+    )?;
+    let torrents = answer.get("torrents").and_then(Json::items);
+    let lines = torrents.unwrap_or_default().iter().map(|torrent| {
+        let number = torrent.get("id").and_then(Json::whole).unwrap_or_default();
+        let name = torrent.get("name").and_then(Json::text).unwrap_or_default();
+        let words = rate_limits::words(torrent, TORRENT);
+        format!("{number} {}: {words}\n", printable(name))
+    });
+    super::print(&lines.collect::<String>())
+}
+
 /// The torrents that a command is about.
 #[derive(Debug, PartialEq)]
 enum Numbers {
     All,
-    Some(Vec<i64>),
+    /// Those with these numbers; ranges may have gaps.
+    Some(Vec<RangeInclusive<i64>>),
 }
 
 impl Numbers {
@@ -147,36 +177,52 @@ impl Numbers {
         if (all_allowed && arguments.iter().any(is_all)) || arguments.is_empty() {
             return Ok(Numbers::All);
         }
-        let number = |argument: &OsString| number(command.name(), argument);
+        let read = |argument: &OsString| match range(argument) {
+            Some(range) => Ok(range),
+            None => number(command.name(), argument).map(|number| number..=number),
+        };
         arguments
             .iter()
-            .map(number)
+            .map(read)
             .collect::<Result<_, _>>()
             .map(Numbers::Some)
     }
 
     /// Them as `ids`, if each of them is there; `None` for all.
     fn known(self, remote: &mut Remote) -> Result<Option<Json>, Failure> {
-        let Numbers::Some(numbers) = self else {
+        let Numbers::Some(ranges) = self else {
             return Ok(None);
         };
-        let ids = Json::List(numbers.iter().copied().map(Json::Whole).collect());
         let fields = Json::List(vec!["id".into()]);
-        let params = Json::object([("fields", fields), ("ids", ids.clone())]);
-        let answer = remote.call("torrent_get", params)?;
-        let there = answer
-            .get("torrents")
-            .and_then(Json::items)
-            .unwrap_or_default();
-        let is_there = |number: &&i64| {
-            let known = |torrent: &Json| torrent.get("id").and_then(Json::whole) == Some(**number);
-            there.iter().any(known)
-        };
-        match numbers.iter().find(|number| !is_there(number)) {
-            Some(missing) => Err(unknown(*missing)),
-            None => Ok(Some(ids)),
+        let answer = remote.call("torrent_get", Json::object([("fields", fields)]))?;
+        let torrents = answer.get("torrents").and_then(Json::items);
+        let numbers = torrents.unwrap_or_default().iter();
+        let numbers = numbers.filter_map(|torrent| torrent.get("id").and_then(Json::whole));
+        let numbers: Vec<i64> = numbers.collect();
+        let mut ids = Vec::new();
+        for range in ranges {
+            let before = ids.len();
+            ids.extend(numbers.iter().filter(|number| range.contains(number)));
+            if ids.len() == before {
+                return Err(unknown(&range));
+            }
         }
+        let ids = ids.into_iter().map(Json::Whole);
+        Ok(Some(Json::List(ids.collect())))
     }
+}
+
+/// Several torrents in a row: `N-N`.
+fn range(argument: &OsStr) -> Option<RangeInclusive<i64>> {
+    let (first, last) = argument.to_str()?.split_once('-')?;
+    let (first, last) = (whole(first)?, whole(last)?);
+    (first <= last).then_some(first..=last)
+}
+
+/// A number that a torrent may have.
+fn whole(text: &str) -> Option<i64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| plain && *number > 0)
 }
 
 /// The number of a torrent.
@@ -184,10 +230,7 @@ impl Numbers {
 /// # Errors
 /// It is none: wrong usage.
 pub fn number(command: &str, argument: &OsStr) -> Result<i64, Failure> {
-    let text = argument.to_str().unwrap_or_default();
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| plain && *number > 0);
-    number.ok_or_else(|| {
+    argument.to_str().and_then(whole).ok_or_else(|| {
         let shown = quote(argument);
         if Path::new(argument).is_dir() {
             let why = format!("this is a folder: write brooklet {command} -C {shown}");
@@ -198,117 +241,14 @@ pub fn number(command: &str, argument: &OsStr) -> Result<i64, Failure> {
     })
 }
 
-/// What is said of a number that no torrent has.
-pub fn unknown(number: i64) -> Failure {
-    Failure::failed(format!(
-        "{number}: no torrent has this number: see brooklet status"
-    ))
-}
-
-/// The names of limits: number and whether it counts, in and out.
-type Names = [[&'static str; 2]; 2];
-const SESSION: Names = [
-    ["speed_limit_down", "speed_limit_down_enabled"],
-    ["speed_limit_up", "speed_limit_up_enabled"],
-];
-const TORRENT: Names = [
-    ["download_limit", "download_limited"],
-    ["upload_limit", "upload_limited"],
-];
-
-/// The limits as parameters: in thousands of bytes, to the byte.
-fn limits_of(options: &Options, names: Names) -> Vec<(&'static str, Json)> {
-    let mut params = Vec::new();
-    for ([number, counts], limit) in names.into_iter().zip([options.down, options.up]) {
-        let Some(limit) = limit else {
-            continue;
-        };
-        params.push((counts, limit.is_some().into()));
-        params.extend(limit.map(|bytes| (number, Json::Real(bytes as f64 / 1000.0))));
-    }
-    params
-}
-
-/// Adds each torrent; one that cannot be added does not keep the others from it.
-fn add(options: Options) -> Result<(), Failure> {
-    let content = options.content.as_deref().map(content_dir).transpose()?;
-    let wishes = [
-        ("paused", Some(options.paused.into())),
-        ("download_dir", content.map(Json::from)),
-    ];
-    let wishes = wishes.into_iter();
-    let wishes: Vec<_> = wishes
-        .filter_map(|(name, wish)| Some((name, wish?)))
-        .collect();
-    let mut remote = Remote::connect(options.dir)?;
-    let mut last: Option<Failure> = None;
-    for source in &options.arguments {
-        if let Err(mut failure) = add_one(&mut remote, source, &wishes) {
-            if let Some(before) = last.take() {
-                failure.code = common_code(before.code, failure.code);
-                before.message.iter().for_each(|it| logging::fatal(it));
-            }
-            last = Some(failure);
-        }
-    }
-    last.map_or(Ok(()), Err)
-}
-
-/// The exit code of what has failed for two reasons: theirs, if they are of one kind.
-fn common_code(one: u8, other: u8) -> u8 {
-    if one == other { one } else { FAILED }
-}
-
-/// A folder as the other end is to know it, wherever that was started.
-fn content_dir(dir: &Path) -> Result<String, Failure> {
-    let why = |why: &str| Failure::failed(format!("{}: {why}", target::shown(dir.as_os_str())));
-    let dir = std::path::absolute(dir).map_err(|error| why(&error.to_string()))?;
-    let text = dir.into_os_string().into_string();
-    text.map_err(|_| why("this is not UTF-8"))
-}
-
-fn add_one(remote: &mut Remote, source: &OsStr, wishes: &[(&str, Json)]) -> Result<(), Failure> {
-    let source = match target::find(source, Access::default())? {
-        Target::Link(link) => ("filename", link.text().into()),
-        Target::Torrent(_, text) => {
-            let coded = base64::encode(&text);
-            if coded.len() < limits::CONTROL_REQUEST - limits::KIB {
-                ("metainfo", coded.into())
-            } else {
-                ("filename", absolute(source)?.into())
-            }
-        }
-    };
-    let params = wishes.iter().cloned().chain([source]);
-    let answer = remote.call("torrent_add", Json::object(params))?;
-    let there = answer.get("torrent_duplicate");
-    let torrent = there.or_else(|| answer.get("torrent_added"));
-    let field = |key| torrent.and_then(|torrent| torrent.get(key));
-    let number = field("id").and_then(Json::whole).unwrap_or_default();
-    let name = field("name").and_then(Json::text).unwrap_or_default();
-    let name = logging::printable(name);
-    let merged = field("merged").and_then(Json::text);
-    let merged = merged.map_or(String::new(), |merged| format!("; {merged}"));
-    super::print(&if there.is_some() {
-        format!("{number} {name} (it was there already{merged})\n")
+/// What is said of numbers that no torrent has.
+pub fn unknown(range: &RangeInclusive<i64>) -> Failure {
+    let (first, last) = (range.start(), range.end());
+    Failure::failed(if first == last {
+        format!("{first}: no torrent has this number: see brooklet status")
     } else {
-        format!("{number} {name}\n")
+        format!("{first}-{last}: no torrent has such a number: see brooklet status")
     })
-}
-
-/// Where the other end finds a torrent that is too large to be sent.
-fn absolute(source: &OsStr) -> Result<String, Failure> {
-    let name = target::shown(source);
-    let why = |why: &str| Failure::failed(format!("{name}: {why}"));
-    if source == "-" {
-        return Err(why("it is too large to be sent: name it by its path"));
-    }
-    if let Some(url) = source.to_str().filter(|text| by_url::is_url(text)) {
-        return Ok(String::from(url));
-    }
-    let path = std::fs::canonicalize(source).map_err(|error| why(&error.to_string()))?;
-    let path = path.into_os_string().into_string();
-    path.map_err(|_| why("it is too large to be sent, and its path is not UTF-8: move it"))
 }
 
 #[cfg(test)]
@@ -333,7 +273,6 @@ mod tests {
                 &["--data"],
                 "remove: no torrent is named: say its number",
             ),
-            (Steer::Limit, &["1"], "limit: no limit is named"),
             (Steer::Add, &["--paused"], "add: no torrent is named"),
             (
                 Steer::Add,
@@ -360,24 +299,17 @@ mod tests {
         assert_eq!(numbers(Steer::Pause, &["all"]), Ok(Numbers::All));
         assert_eq!(
             numbers(Steer::Pause, &["3", "1"]),
-            Ok(Numbers::Some(vec![3, 1]))
+            Ok(Numbers::Some(vec![3..=3, 1..=1]))
+        );
+        assert_eq!(
+            numbers(Steer::Remove, &["3-7", "9-9", "1"]),
+            Ok(Numbers::Some(vec![3..=7, 9..=9, 1..=1]))
         );
         assert_eq!(numbers(Steer::Limit, &[]), Ok(Numbers::All));
-        for wrong in ["all", "0", "-1", "+1", "x", "", "1.0"] {
+        for wrong in [
+            "all", "0", "-1", "+1", "x", "", "1.0", "7-3", "0-1", "1-", "1-2-3", "1-+2",
+        ] {
             assert_eq!(numbers(Steer::Remove, &[wrong]), Err(2), "{wrong}");
         }
-    }
-
-    #[test]
-    fn limits_are_sent_to_the_byte() {
-        let options = Options {
-            down: Some(Some(524_288)),
-            up: Some(None),
-            ..Options::default()
-        };
-        assert_eq!(
-            Json::object(limits_of(&options, SESSION)).to_string(),
-            r#"{"speed_limit_down_enabled":true,"speed_limit_down":524.288,"speed_limit_up_enabled":false}"#
-        );
     }
 }

@@ -63,7 +63,7 @@ fn find_by_url(url: &str, access: Access) -> Result<Target, Failure> {
         return Err(Failure::usage(format!("{name}: {}", by_url::NO_HTTPS)));
     }
     let source = OsString::from(name);
-    match by_url::fetch(url, access).map_err(Failure::failed)? {
+    match by_url::fetch(url, access, &mut |_| Ok(true)).map_err(Failure::failed)? {
         Fetched::File(text) => from_text(&source, text),
         Fetched::Link(text) => link(&source, Link::parse(&text)),
     }

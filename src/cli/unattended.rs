@@ -229,7 +229,7 @@ fn log(of: &str, report: &Report) {
         Report::Alone(why) => log::warn!("{of}{why}"),
         // These name what they are about: a file, mostly.
         Report::Warning(why) => log::warn!("{why}"),
-        Report::Error(why) => log::error!("{of}{why}"),
+        Report::Error(why) | Report::Unbegun(_, why) => log::error!("{of}{why}"),
         Report::FailedIncoming(_)
         | Report::Waiting { .. }
         | Report::Written(_)

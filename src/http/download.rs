@@ -3,8 +3,9 @@
 
 use super::decode::decode;
 use super::head::Head;
+use super::inflate::is_gzip;
 use super::reader::{Part, Reader};
-use crate::base::{Now, limits};
+use crate::base::{Duration, Now, limits};
 
 /// An answer of which some came in.
 #[derive(Debug)]
@@ -13,8 +14,11 @@ pub struct Download {
     head: Option<Head>,
     body: Vec<u8>,
     most: usize,
-    /// When something came last.
+    /// Bytes that came, and when something came last.
+    taken: usize,
     heard: Now,
+    /// Since when its pace is looked at, and the bytes that had come by then; `None`: nothing came.
+    pace: Option<(Now, usize)>,
     /// When it has taken too long, whatever comes.
     until: Now,
 }
@@ -27,7 +31,9 @@ impl Download {
             head: None,
             body: Vec::new(),
             most,
+            taken: 0,
             heard: now,
+            pace: None,
             until: now + limits::URL_TIME,
         }
     }
@@ -38,6 +44,8 @@ impl Download {
     /// What is wrong, in a few words. Nothing is to be taken afterwards.
     pub fn take(&mut self, mut bytes: &[u8], now: Now) -> Result<bool, String> {
         self.heard = now;
+        self.pace.get_or_insert((now, 0));
+        self.taken += bytes.len();
         while let Some(part) = self.reader.next(&mut bytes)? {
             match part {
                 Part::Head(head) => self.head = Some(head),
@@ -48,21 +56,53 @@ impl Download {
         Ok(false)
     }
 
-    /// When it is given up if nothing comes.
+    /// Bytes of the body so far.
+    pub fn length(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether the body is compressed, and may be longer than it seems.
+    pub fn is_coded(&self) -> bool {
+        let head = self.head.as_ref();
+        is_gzip(&self.body) || head.is_some_and(|head| !head.codings.is_empty())
+    }
+
+    /// It was not taken for so long, which is not the other end's fault.
+    pub fn excuse(&mut self, waited: Duration) {
+        (self.heard, self.until) = (self.heard + waited, self.until + waited);
+        self.pace = self.pace.map(|(since, taken)| (since + waited, taken));
+    }
+
+    /// When it may be given up if nothing comes: [`Download::late`] tells.
     pub fn deadline(&self) -> Now {
-        self.until.min(self.heard + limits::HTTP_TIME)
+        let silent = self.until.min(self.heard + limits::HTTP_TIME);
+        let slow = self.pace.map(|(since, _)| since + limits::URL_PACE_TIME);
+        slow.map_or(silent, |slow| slow.min(silent))
     }
 
     /// Why it is given up, once it is.
-    pub fn late(&self, now: Now) -> Option<String> {
-        let (silent, all) = (limits::HTTP_TIME.as_secs(), limits::URL_TIME.as_secs());
+    pub fn late(&mut self, now: Now) -> Option<String> {
+        let (silent, all) = (limits::HTTP_TIME, limits::URL_TIME);
         if now >= self.until {
-            Some(format!("it is not there after {all} s"))
-        } else if now >= self.deadline() {
-            Some(format!("no answer within {silent} s"))
+            Some(format!("it is not there after {} s", all.as_secs()))
+        } else if now >= self.heard + silent {
+            Some(format!("no answer within {} s", silent.as_secs()))
+        } else if self.is_slow(now) {
+            let (bytes, time) = (limits::URL_PACE, limits::URL_PACE_TIME.as_secs());
+            let kib = bytes / limits::KIB;
+            Some(format!("it sends less than {kib} KiB in {time} s"))
         } else {
             None
         }
+    }
+
+    fn is_slow(&mut self, now: Now) -> bool {
+        let due = |(since, _): &(Now, usize)| now >= *since + limits::URL_PACE_TIME;
+        let Some((_, before)) = self.pace.filter(due) else {
+            return false;
+        };
+        self.pace = Some((now, self.taken));
+        self.taken - before < limits::URL_PACE
     }
 
     /// The connection has ended, or all has come: the head, and the body as it was before it was
@@ -85,7 +125,6 @@ impl Download {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Duration;
 
     #[test]
     fn an_answer_is_bounded_in_length() {
@@ -102,23 +141,51 @@ mod tests {
         assert!(download.take(&longer, now).is_err());
     }
 
+    /// Takes so many bytes each time that so long has passed, until it is given up: when and why.
+    fn given_up(bytes: usize, pause: Duration, start: Now) -> (Now, String) {
+        let mut download = Download::new(limits::MIB, start);
+        let head = b"HTTP/1.1 200 OK\r\n\r\n";
+        assert_eq!(download.take(head, start), Ok(false));
+        let mut now = start;
+        loop {
+            now = now + pause;
+            if let Some(why) = download.late(now) {
+                return (now, why);
+            }
+            assert_eq!(download.take(&vec![b'x'; bytes], now), Ok(false));
+        }
+    }
+
     #[test]
     fn silence_ends_it_and_so_does_a_trickle() {
         let start = Now::default();
         let mut download = Download::new(limits::MIB, start);
         assert_eq!(download.deadline(), start + limits::HTTP_TIME);
         assert_eq!(download.late(start), None);
+        // A server may think for as long.
+        assert_eq!(download.late(start + limits::URL_PACE_TIME), None);
         let silent = download.late(start + limits::HTTP_TIME);
         assert_eq!(silent.as_deref(), Some("no answer within 30 s"));
-        let head = b"HTTP/1.1 200 OK\r\n\r\n";
+        let second = Duration::from_secs(1);
+        let (ended, why) = given_up(1, second, start);
+        assert_eq!(ended, start + limits::URL_PACE_TIME);
+        assert_eq!(why, "it sends less than 20 KiB in 20 s");
+        let (ended, why) = given_up(limits::URL_PACE / 19, second, start);
+        assert_eq!(ended, start + limits::URL_TIME);
+        assert_eq!(why, "it is not there after 300 s");
+    }
+
+    #[test]
+    fn what_is_not_taken_is_not_the_servers_fault() {
+        let start = Now::default();
+        let mut download = Download::new(limits::MIB, start);
+        let head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n123";
         assert_eq!(download.take(head, start), Ok(false));
-        let mut now = start;
-        while download.late(now).is_none() {
-            now = now + Duration::from_secs(20);
-            assert_eq!(download.take(b"x", now), Ok(false));
-        }
-        assert_eq!(now, start + limits::URL_TIME);
-        let late = download.late(now);
-        assert_eq!(late.as_deref(), Some("it is not there after 300 s"));
+        assert!(download.is_coded() && download.length() == 3);
+        let before = download.deadline();
+        download.excuse(limits::URL_TIME);
+        assert_eq!(download.deadline(), before + limits::URL_TIME);
+        assert_eq!(download.late(start + limits::URL_TIME), None);
+        assert!(download.late(before + limits::URL_TIME).is_some());
     }
 }

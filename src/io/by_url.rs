@@ -10,12 +10,16 @@ use super::clock::Clock;
 use super::net::Stream;
 use super::net::link::plain;
 use super::net::resolve::Resolver;
-use crate::base::{Now, Reach, limits};
+use crate::base::{Duration, Now, Reach, limits};
 use crate::http::{Download, Head, Url, get, shown};
 use crate::wire::magnet;
 
 const WAKER: Token = Token(0);
 const STREAM: Token = Token(1);
+/// How often a fetch asks whether it may go on: while it waits for that, and otherwise.
+const PAUSE: Duration = Duration::from_millis(100);
+/// See [`PAUSE`].
+const TICK: Duration = Duration::from_secs(1);
 
 /// How servers may be reached.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,17 +39,21 @@ pub enum Fetched {
     Link(String),
 }
 
+/// Whether a fetch may go on to have so many bytes in memory; `false`: it asks again later. Where
+/// it is given up: why.
+pub type May<'a> = &'a mut dyn FnMut(usize) -> Result<bool, String>;
+
 /// Whether what a user names is a URL that [`fetch`] takes.
 pub fn is_url(text: &str) -> bool {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     scheme.is_some_and(|it| it.eq_ignore_ascii_case("http") || it.eq_ignore_ascii_case("https"))
 }
 
-/// Fetches what a URL leads to.
+/// Fetches what a URL leads to, as long as it `may`.
 ///
 /// # Errors
 /// Why it cannot be had: what, where and why in one line.
-pub fn fetch(text: &str, access: Access) -> Result<Fetched, String> {
+pub fn fetch(text: &str, access: Access, may: May<'_>) -> Result<Fetched, String> {
     let url = Url::parse(text).map_err(|why| format!("{}: {why}", hide_login(text)))?;
     let name = url.to_string();
     let broken = |error| format!("poll: {}", plain(&error));
@@ -56,6 +64,7 @@ pub fn fetch(text: &str, access: Access) -> Result<Fetched, String> {
         resolver: Resolver::new(waker),
         clock: Clock::start(),
         access,
+        may,
         outside: false,
         url,
     };
@@ -82,18 +91,19 @@ pub fn hide_login(text: &str) -> String {
 }
 
 /// What the way to a URL's content needs.
-struct UrlFetcher {
+struct UrlFetcher<'a> {
     poll: Poll,
     resolver: Resolver<()>,
     clock: Clock,
     access: Access,
+    may: May<'a>,
     /// A server out in the world was asked.
     outside: bool,
     /// What is asked for now.
     url: Url,
 }
 
-impl UrlFetcher {
+impl UrlFetcher<'_> {
     /// Asks, and asks again where a redirect leads to.
     fn follow(&mut self) -> Result<Fetched, String> {
         for _ in 0..=limits::URL_REDIRECTS {
@@ -190,16 +200,28 @@ impl UrlFetcher {
             while let Some(sent) = stream.write(unsent).unwrap_or(None).filter(|&n| n > 0) {
                 unsent = &unsent[sent..];
             }
-            loop {
+            let is_whole = loop {
+                if !(self.may)(download.length())? {
+                    let waited = self.pause()?;
+                    download.excuse(waited);
+                    continue;
+                }
                 match stream.read(&mut buffer).map_err(|why| plain(&why))? {
-                    None => break,
-                    Some(0) => return download.finish(),
+                    None => break false,
+                    Some(0) => break true,
                     Some(n) => {
                         if download.take(&buffer[..n], self.clock.now())? {
-                            return download.finish();
+                            break true;
                         }
                     }
                 }
+            };
+            if is_whole {
+                // What is compressed may be long.
+                while download.is_coded() && !(self.may)(limits::METAINFO_BYTES)? {
+                    self.pause()?;
+                }
+                return download.finish();
             }
             if let Some(why) = download.late(self.clock.now()) {
                 return Err(why);
@@ -208,15 +230,23 @@ impl UrlFetcher {
         }
     }
 
+    /// Waits a while; for how long.
+    fn pause(&mut self) -> Result<Duration, String> {
+        let begun = self.clock.now();
+        self.sleep(begun + PAUSE)?;
+        Ok(self.clock.now().since(begun))
+    }
+
     /// Waits until something happens, or until then.
     fn sleep(&mut self, until: Now) -> Result<(), String> {
-        let timeout = until.since(self.clock.now());
+        let timeout = until.since(self.clock.now()).min(TICK);
         let mut events = Events::with_capacity(8);
         match self.poll.poll(&mut events, Some(timeout)) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 Err(format!("poll: {}", plain(&error)))
             }
-            _ => Ok(()),
+            // Nothing more is wanted than to hear whether it is given up.
+            _ => (self.may)(0).map(drop),
         }
     }
 }

@@ -57,8 +57,13 @@ impl Taken {
                 format!("{name}: its folder and that of {other} lie within each other")
             }
             Taken::By(other) => {
+                let hash = if other.name == name {
+                    format!(" ({})", other.info_hash)
+                } else {
+                    String::new()
+                };
                 let other = &other.name;
-                format!("{name}: its files are those of {other}, which {way} first")
+                format!("{name}: its files are those of {other}{hash}, which {way} first")
             }
         }
     }

@@ -37,7 +37,12 @@ pub fn of(
     match (last, signal) {
         (Some(why), _) if all == 1 => Ending::Failed(why),
         (_, Some(signal)) => Ending::Signal(signal),
-        _ if failed > 0 => Ending::Failed(format!("{failed} of {all} torrents failed")),
+        _ if failed > 0 => Ending::Failed(words(failed, all)),
         _ => Ending::Done,
     }
+}
+
+/// What is said of several torrents when some have failed.
+pub fn words(failed: usize, all: usize) -> String {
+    format!("{failed} of {all} torrents failed")
 }

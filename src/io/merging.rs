@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::claims::{Claims, Taken};
-use super::setup::Setup;
+use super::setup::{Reporter, Setup};
 use crate::base::limits;
+use crate::torrent::Report;
 
 /// Adds the trackers that are not there, as many as a torrent may have.
 pub fn add_tiers(there: &mut Vec<Vec<String>>, others: &[Vec<String>]) {
@@ -71,4 +72,56 @@ fn count(setup: &Setup) -> usize {
         None => &setup.metainfo.trackers,
     };
     tiers.iter().map(Vec::len).sum::<usize>() + setup.origin.peers.len()
+}
+
+/// Adds sources of one torrent together, and leaves out torrents that would use files of another
+/// one. How many of these there are that are wanted and not run, and what the others have.
+pub fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> (usize, Claims) {
+    let (mut claims, mut refused) = (Claims::default(), 0);
+    let mut kept: Vec<Setup> = Vec::new();
+    for setup in std::mem::take(setups) {
+        let Err(taken) = claims.take(&setup.request()) else {
+            kept.push(setup);
+            continue;
+        };
+        let (name, info_hash) = (setup.metainfo.name.clone(), setup.metainfo.info_hash);
+        let label = named(&setup);
+        let there = kept
+            .iter_mut()
+            .find(|there| there.metainfo.info_hash == info_hash && taken == Taken::Twice);
+        let merged = match there {
+            Some(there) => add_setup(there, setup, &mut claims),
+            None => Err(taken),
+        };
+        let report = match merged {
+            Ok(false) => Report::Warning(Taken::Twice.words(&name, "is named")),
+            Ok(true) => {
+                let line = Taken::Twice.words(&name, "is named");
+                Report::Warning(format!("{line}: what both say of it is used"))
+            }
+            Err(mut taken) => {
+                refused += 1;
+                if let Taken::By(holder) = &mut taken {
+                    let same = |kept: &&Setup| kept.metainfo.info_hash == holder.info_hash;
+                    let kept = kept.iter().find(same);
+                    kept.map(named)
+                        .into_iter()
+                        .for_each(|name| holder.name = name);
+                }
+                Report::Unbegun(info_hash, taken.words(&label, "is named"))
+            }
+        };
+        let _ = reporter(None, report);
+    }
+    *setups = kept;
+    (refused, claims)
+}
+
+/// A torrent by its name and its file, since several may have one name.
+fn named(setup: &Setup) -> String {
+    let name = &setup.metainfo.name;
+    match &setup.origin.file {
+        Some(file) => format!("{name} ({})", file.display()),
+        None => name.clone(),
+    }
 }

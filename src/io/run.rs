@@ -8,9 +8,10 @@ use std::sync::Arc;
 use mio::{Poll, Waker};
 
 use super::budget::{buffers, metadata_bytes, shares, sockets};
-use super::claims::{Claims, Taken};
+use super::claims::Claims;
 use super::clock::Clock;
 use super::disk::{DiskError, Pool, Store};
+use super::ending;
 use super::folder::{Unattended, Whole};
 use super::merging;
 use super::metadata_files::MetadataFiles;
@@ -33,12 +34,21 @@ use crate::wire::magnet;
 const USUAL_PIECES: u32 = 1 << 17;
 
 /// Runs torrents until all are done, stopped or failed. What they share is as the first says.
-pub fn run(setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Ending {
-    match prepare(setups, reporter) {
-        Ok(reactor) => reactor.run(reporter),
-        Err(why) => {
-            let _ = reporter(None, Report::Error(why.clone()));
-            Ending::Failed(why)
+/// `unread`: others that were to be run and could not be read.
+pub fn run(setups: Vec<Setup>, unread: usize, reporter: &mut Reporter<'_>) -> Ending {
+    let only = match setups.as_slice() {
+        [only] => Some(only.metainfo.info_hash),
+        _ => None,
+    };
+    match (prepare(setups, unread, reporter), only) {
+        (Ok(reactor), _) => reactor.run(reporter),
+        (Err(why), None) => Ending::Failed(why),
+        (Err(why), Some(info_hash)) => {
+            let _ = reporter(None, Report::Unbegun(info_hash, why.clone()));
+            Ending::Failed(match unread {
+                0 => why,
+                unread => ending::words(unread + 1, unread + 1),
+            })
         }
     }
 }
@@ -131,7 +141,11 @@ fn failed(error: std::io::Error) -> String {
     format!("poll: {}", link::plain(&error))
 }
 
-fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reactor, String> {
+fn prepare(
+    mut setups: Vec<Setup>,
+    unread: usize,
+    reporter: &mut Reporter<'_>,
+) -> Result<Reactor, String> {
     let Basis {
         clock,
         seed,
@@ -140,7 +154,8 @@ fn prepare(mut setups: Vec<Setup>, reporter: &mut Reporter<'_>) -> Result<Reacto
     } = Basis::new()?;
     let now = clock.now();
     let mut rng = Rng::from_seed(seed);
-    let (mut unopened, claims) = claimed(&mut setups, reporter);
+    let (refused, claims) = merging::claimed(&mut setups, reporter);
+    let mut unopened = unread + refused;
     let Some(first) = setups.first() else {
         return Err(String::from("no torrent is left"));
     };
@@ -319,46 +334,11 @@ fn open(
             Err(why) => {
                 failed += 1;
                 let why = format!("{}: {why}", setup.metainfo.name);
-                let _ = reporter(None, Report::Error(why));
+                let _ = reporter(None, Report::Unbegun(setup.metainfo.info_hash, why));
             }
         }
     }
     Ok(failed)
-}
-
-/// Adds sources of one torrent together, and leaves out torrents that would use files of another
-/// one. How many of these there are that are wanted and not run, and what the others have.
-fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> (usize, Claims) {
-    let (mut claims, mut refused) = (Claims::default(), 0);
-    let mut kept: Vec<Setup> = Vec::new();
-    for setup in std::mem::take(setups) {
-        let Err(taken) = claims.take(&setup.request()) else {
-            kept.push(setup);
-            continue;
-        };
-        let (name, info_hash) = (setup.metainfo.name.clone(), setup.metainfo.info_hash);
-        let there = kept
-            .iter_mut()
-            .find(|there| there.metainfo.info_hash == info_hash && taken == Taken::Twice);
-        let merged = match there {
-            Some(there) => merging::add_setup(there, setup, &mut claims),
-            None => Err(taken),
-        };
-        let report = match merged {
-            Ok(false) => Report::Warning(Taken::Twice.words(&name, "is named")),
-            Ok(true) => {
-                let line = Taken::Twice.words(&name, "is named");
-                Report::Warning(format!("{line}: what both say of it is used"))
-            }
-            Err(taken) => {
-                refused += 1;
-                Report::Error(taken.words(&name, "is named"))
-            }
-        };
-        let _ = reporter(None, report);
-    }
-    *setups = kept;
-    (refused, claims)
 }
 
 /// The sockets that peers dial, and those for trackers, on the same port.

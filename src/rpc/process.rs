@@ -33,6 +33,8 @@ pub fn settings(request: &Request, about: &About, view: &View, remembered: &Reme
     let mut all: Vec<(&str, Json)> = vec![
         ("config_dir", about.config_dir.as_str().into()),
         ("download_dir", about.download_dir.as_str().into()),
+        ("download_queue_enabled", true.into()),
+        ("download_queue_size", Json::count(view.active)),
         ("peer_limit_global", Json::count(about.peer_limit)),
         ("peer_port", Json::count(about.peer_port)),
         ("rpc_version", Json::Whole(NUMBER)),

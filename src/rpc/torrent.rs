@@ -4,7 +4,7 @@ use super::names::Names;
 use super::rates::Remembered;
 use super::trackers;
 use super::world::World;
-use crate::session::{PeerView, SearchView, State, TorrentView};
+use crate::session::{Pause, PeerView, SearchView, State, TorrentView};
 use crate::wire::json::Json;
 
 /// A torrent, and what its fields are made of.
@@ -23,7 +23,7 @@ pub struct Subject<'a> {
 }
 
 /// The fields that a list of torrents shows.
-pub const LISTED: [&str; 24] = [
+pub const LISTED: [&str; 27] = [
     "id",
     "name",
     "hash_string",
@@ -48,6 +48,9 @@ pub const LISTED: [&str; 24] = [
     "metadata_percent_complete",
     "metadata_search",
     "is_stalled",
+    "is_finished",
+    "pause_reason",
+    "download_dir",
 ];
 /// Those that are shown beside them of one torrent.
 pub const DETAILED: [&str; 7] = [
@@ -126,6 +129,13 @@ impl Subject<'_> {
                 Json::List(peers.iter().map(|peer| self.peer(peer)).collect())
             }
             "is_stalled" => torrent.stalled.into(),
+            "is_finished" => matches!(torrent.pause, Some(Pause::Ratio | Pause::Time)).into(),
+            "pause_reason" => torrent.pause.map_or(Json::Null, |pause| word(pause).into()),
+            "download_dir" => {
+                let own = (self.world.dir)(torrent);
+                own.unwrap_or_else(|| self.world.about.download_dir.clone())
+                    .into()
+            }
             "tracker_stats" => {
                 let trackers = (self.world.ways)(torrent).trackers;
                 let stats = trackers.iter().enumerate();
@@ -193,6 +203,15 @@ impl Subject<'_> {
             ("rate_to_peer", Json::count(peer.up)),
         ];
         Json::object(members.map(|(name, value)| (self.names.joined(name), value)))
+    }
+}
+
+/// Why a torrent is paused: the value of a field of ours.
+fn word(pause: Pause) -> &'static str {
+    match pause {
+        Pause::User => "user",
+        Pause::Ratio => "ratio",
+        Pause::Time => "time",
     }
 }
 

@@ -13,6 +13,8 @@ pub struct World<'a> {
     pub view: &'a View,
     /// Looks up the peers of a torrent.
     pub peers: &'a dyn Fn(&TorrentView) -> Vec<PeerView>,
+    /// Looks up the folder of its content; `None`: the usual one.
+    pub dir: &'a dyn Fn(&TorrentView) -> Option<String>,
     /// Looks up how it looks for them.
     pub ways: &'a dyn Fn(&TorrentView) -> WaysView,
     /// The time.

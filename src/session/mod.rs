@@ -53,4 +53,4 @@ pub use config::Config;
 pub use finding::{Finding, Start};
 pub use sending::Sealed;
 pub use session::Session;
-pub use view::{PeerView, Rates, SearchView, State, TorrentView, View, WaysView};
+pub use view::{Pause, PeerView, Rates, SearchView, State, TorrentView, View, WaysView};

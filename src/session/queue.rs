@@ -35,6 +35,11 @@ impl Queue {
         self.most = most;
     }
 
+    /// How many may.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Whether the torrent of this number has to wait: as many download as may, or will do so once
     /// they are checked and were added before it.
     pub fn is_full_for(&self, number: u32) -> bool {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::session::Session;
 use crate::base::{InfoHash, Now, TorrentKey, Totals, sorted_by_key};
 use crate::torrent::metadata::Reached;
-use crate::torrent::{Member, Progress, Stage, Then, Torrent, lent};
+use crate::torrent::{Member, Progress, Stage, Stay, Then, Torrent, lent};
 use crate::tracker::TrackerView;
 
 /// The process.
@@ -16,6 +16,8 @@ pub struct View {
     pub torrents: Vec<TorrentView>,
     /// Bytes a second, and the limits of them.
     pub rates: Rates,
+    /// Torrents that download at the same time, at most.
+    pub active: usize,
 }
 
 /// Bytes a second in both directions.
@@ -50,6 +52,17 @@ pub enum State {
     Failed,
 }
 
+/// Why a torrent is paused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pause {
+    /// Its user wanted it.
+    User,
+    /// It has sent as much as it was to.
+    Ratio,
+    /// It has stayed for as long as it was to.
+    Time,
+}
+
 /// One torrent.
 #[derive(Clone, Debug)]
 pub struct TorrentView {
@@ -63,6 +76,8 @@ pub struct TorrentView {
     pub name: String,
     /// What it is doing.
     pub state: State,
+    /// Why it is paused, if it is.
+    pub pause: Option<Pause>,
     /// Why it failed, if it did.
     pub failure: Option<String>,
     /// How far it is.
@@ -134,7 +149,12 @@ pub fn of(session: &Session, now: Now) -> View {
         down_limit: down.bucket.rate(),
         up_limit: up.bucket.rate(),
     };
-    View { torrents, rates }
+    let active = session.torrents.queue.most();
+    View {
+        torrents,
+        rates,
+        active,
+    }
 }
 
 /// The limits of all torrents together in bytes a second, in and out.
@@ -190,12 +210,14 @@ impl TorrentView {
     fn of(torrent: &Torrent, now: Now) -> TorrentView {
         let traffic = &torrent.traffic;
         let (progress, left) = (torrent.progress(now), torrent.is_downloading());
+        let state = State::of(torrent);
         TorrentView {
             key: torrent.key,
             number: torrent.life.number,
             info_hash: torrent.order.info_hash,
             name: torrent.order.name.clone(),
-            state: State::of(torrent),
+            state,
+            pause: (state == State::Paused).then(|| Pause::of(torrent)),
             failure: torrent.life.failure.clone(),
             progress,
             size: torrent.order.size,
@@ -239,6 +261,22 @@ impl State {
             }
             Stage::Leaving { .. } => State::Stopping,
             Stage::Paused | Stage::Over => State::Paused,
+        }
+    }
+}
+
+impl Pause {
+    fn of(torrent: &Torrent) -> Pause {
+        let life = &torrent.life;
+        let ratio = match torrent.order.stay {
+            Stay::Until { ratio, .. } => ratio,
+            Stay::No => None,
+        };
+        match ratio {
+            // One that was to stay for ever has been paused since.
+            _ if life.endless || !life.reached => Pause::User,
+            Some(ratio) if torrent.has_sent(ratio) => Pause::Ratio,
+            _ => Pause::Time,
         }
     }
 }

@@ -129,6 +129,8 @@ pub enum Report {
     Warning(String),
     /// Something is wrong, and the torrent ends; without a torrent, the process.
     Error(String),
+    /// This torrent cannot begin, and why.
+    Unbegun(InfoHash, String),
 }
 
 /// Where a download stands.

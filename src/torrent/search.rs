@@ -41,6 +41,9 @@ pub struct Dials {
     pub waiting: usize,
 }
 
+/// What is said where metadata do not come: links seldom tell that a torrent is private.
+const PRIVATE: &str = "if it is a private torrent, clients do not give it: get its .torrent";
+
 impl Explanation {
     /// A search that has not begun, with these trackers. `dht`: the DHT is asked, too.
     pub fn new(tiers: &[Vec<String>], dht: bool, now: Now) -> Explanation {
@@ -157,8 +160,10 @@ impl Explanation {
             blocks: (blocks, all),
         } = reached;
         let why = match with_it {
-            0 => String::from("none of them has it yet"),
-            _ if refusing == with_it => format!("of {with_it} that have it all refuse to send it"),
+            0 => format!("none of them has it yet; {PRIVATE}"),
+            _ if refusing == with_it => {
+                format!("of {with_it} that have it all refuse to send it; {PRIVATE}")
+            }
             _ => format!("{with_it} have it, {refusing} refuse, blocks: {blocks} of {all}"),
         };
         format!("the torrent itself does not come: peers connected: {peers}, {why}")
@@ -408,10 +413,11 @@ mod tests {
             )
         };
         let start = "the torrent itself does not come: peers connected: 3, ";
-        assert_eq!(words(0, 0), format!("{start}none of them has it yet"));
+        let hint = "; if it is a private torrent, clients do not give it: get its .torrent";
+        assert_eq!(words(0, 0), format!("{start}none of them has it yet{hint}"));
         assert_eq!(
             words(2, 2),
-            format!("{start}of 2 that have it all refuse to send it")
+            format!("{start}of 2 that have it all refuse to send it{hint}")
         );
         assert_eq!(
             words(2, 1),

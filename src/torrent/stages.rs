@@ -306,13 +306,18 @@ impl Torrent {
         if time.is_some_and(|time| now.since(since) >= time) {
             return Some("seed-time");
         }
+        let reached = ratio.is_some_and(|ratio| self.has_sent(ratio));
+        reached.then_some("ratio")
+    }
+
+    /// Whether it has sent so many bytes for each of its content.
+    pub fn has_sent(&self, ratio: f64) -> bool {
         let size = match &self.content {
             Some(content) if self.order.download => content.pieces.wanted(),
             _ => self.order.size,
         };
         let uploaded = (self.order.earlier + self.totals()).up;
-        let reached = ratio.is_some_and(|ratio| uploaded as f64 >= ratio * size as f64);
-        reached.then_some("ratio")
+        uploaded as f64 >= ratio * size as f64
     }
 
     /// When the time to stay is over.

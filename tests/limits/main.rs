@@ -18,6 +18,7 @@ mod support;
 #[allow(dead_code)]
 mod transcript;
 
+mod adds;
 mod disk;
 mod exchanging;
 mod finding;

@@ -168,6 +168,10 @@ fn links_that_are_dropped_into_the_folder_are_taken_when_they_are_whole() {
     .unwrap();
     let reason = run.reason("v2.magnet");
     assert!(reason.contains("v2-only torrent (BEP 52)"), "{reason}");
+    let two = format!("{line}\n\n{}\n", other.hex());
+    fs::write(run.watch().join("two.magnet"), two).unwrap();
+    let reason = run.reason("two.magnet");
+    assert!(reason.ends_with("it holds more than one link"), "{reason}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 mod run;
 
 mod again;
+mod clients;
 mod disks;
 mod kills;
 mod links;

@@ -31,6 +31,9 @@ fn settings_are_read_at_the_start_and_again_when_asked() {
     let config = run.folder().join("config");
     let config = config.display();
     assert_eq!(run.limits()[1], Some(512));
+    let said = |run: &mut Run, what: &str| run.child.line(&format!("{config}: {what}"), SOON);
+    run.child.signal("HUP");
+    said(&mut run, "read again: nothing has changed");
     // What a user has set in the meantime holds: nothing of it has changed in the file.
     run.says(&["limit", "--up", "2M"]);
     run.hang_up_with("up 500K\nport 7000\n");
@@ -46,6 +49,7 @@ fn settings_are_read_at_the_start_and_again_when_asked() {
     );
     assert_eq!(run.limits()[1], Some(2097));
     run.hang_up_with("up 1M\nport 7000\n");
+    said(&mut run, "read again: in effect from now on: up");
     wait("the limit is the old one", || run.limits()[1] == Some(1049));
     assert!(run.child.is_running());
     run.child.signal("TERM");
@@ -152,6 +156,11 @@ fn a_command_is_run_once_for_each_torrent_that_was_downloaded() {
          \"$BROOKLET_SIZE\" >> \"$BROOKLET_DIR/ran\"\necho >> \"$BROOKLET_DIR/ran\"\nexit 7\n",
     );
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let missing = format!("{} x", program.display());
+    run.child = Run::begin(&run.folder(), &["--on-complete", &missing]);
+    let line = format!("on-complete: {missing}: no such program");
+    run.child.line(&line, SOON);
+    run.child.kill();
     let options = ["--allow-local", "--on-complete", program.to_str().unwrap()];
     run.child = Run::begin(&run.folder(), &options);
     let _seed = run.seed(&torrent, &tracker);

@@ -79,7 +79,6 @@ fn what_cannot_be_done_is_said_in_one_line() {
     for (args, words) in [
         (&["pause"][..], "pause: no torrent is named"),
         (&["remove", "all"], "all: expected the number of a torrent"),
-        (&["limit"], "limit: no limit is named"),
         (
             &["limit", "--up", "x"],
             "--up x: expected a number of bytes",

@@ -86,3 +86,8 @@ pub const URL_REDIRECTS: u32 = 10;
 pub const HTTP_MEMBERS: usize = 2_048;
 /// Time for one file by its URL: the longest torrent takes as long at 220 KiB/s.
 pub const URL_TIME: Duration = Duration::from_secs(5 * 60);
+/// A server that sends less than so many bytes in [`URL_PACE_TIME`] is given up: a modem has five
+/// times that pace.
+pub const URL_PACE: usize = 20 * KIB;
+/// See [`URL_PACE`].
+pub const URL_PACE_TIME: Duration = Duration::from_secs(20);

@@ -13,8 +13,21 @@ pub const RECENTLY_ACTIVE: Duration = Duration::from_secs(60);
 pub const CONTROL_CLIENTS: usize = 32;
 /// Bytes of a request: a `.torrent` of six mebibytes, which is 300,000 pieces, in base64.
 pub const CONTROL_REQUEST: usize = 8 * MIB;
-/// Bytes of requests that are not whole, of all clients together.
+/// Bytes of requests of all clients together: of those that are not whole, and of those that are
+/// being worked on. A longer one is refused while it is not whole, and waits when it is.
 pub const CONTROL_BYTES: usize = 2 * CONTROL_REQUEST;
+/// Requests of so few bytes are read and begun whatever others hold: all but torrents and long
+/// batches. Of its answers a client may leave so many unread before the next request of its batch
+/// is answered.
+pub const CONTROL_SHORT: usize = 64 * KIB;
+/// Bytes of answers that clients have not taken, of all of them together, at which no further
+/// request is begun, also amid a batch. The last one that was begun may pass it by its answer.
+pub const CONTROL_UNSENT: usize = 16 * MIB;
+/// While that is reached, a client that takes nothing for this long is closed: others wait for it.
+pub const CONTROL_STUCK: Duration = Duration::from_secs(2);
+/// Bytes of requests and answers after which peers and trackers have their turn: a few milliseconds
+/// of work.
+pub const CONTROL_TURN: usize = MIB;
 /// A client that neither sends nor takes anything for this long is closed.
 pub const CONTROL_IDLE: Duration = Duration::from_secs(60);
 /// Lines in a row that are no JSON, after which a client is closed: one mistyped line costs only
@@ -26,8 +39,11 @@ pub const CONTROL_BATCH: usize = 100;
 /// torrents with all their fields.
 pub const CONTROL_ANSWER: usize = 16 * MIB;
 
-/// URLs of `.torrent` files that are fetched for clients of remote control at one time.
+/// URLs of `.torrent` files that are fetched for clients of remote control at one time; more of
+/// them wait.
 pub const URLS_AT_ONCE: usize = 8;
+/// Of these all but one wait while they have more bytes than this; most torrents are shorter.
+pub const URL_SHORT: usize = MIB;
 
 // A folder of torrents
 
@@ -44,6 +60,9 @@ pub const WATCH_RESCAN: Duration = Duration::from_secs(60);
 /// Torrents of the watch folder that are being added at one time: their metadata are in memory, and
 /// other work of the loop goes on between them.
 pub const WATCH_AT_ONCE: usize = 16;
+/// Torrents that clients add which are being added at one time, for the same reason: each is
+/// written to disk by a thread, and many at once take hardly longer than one.
+pub const ADDS_AT_ONCE: usize = 16;
 /// A download that has got nothing for so long no longer counts among those that `--active` bounds,
 /// so that those without peers do not keep the others waiting. Within this time each tracker was
 /// tried five times and the DHT asked several times. libtorrent waits a minute, Transmission 30.

@@ -74,8 +74,9 @@ Usage: brooklet status [OPTION]... [N]
 
 Shows what the process that runs in DIR does: a line for each torrent with its
 number, percent, rates (of the last seconds), peers, ratio, state and name; with
-N, everything about torrent number N: why it has no peers, its peers, and what
-each of its trackers said last and when it is asked next.
+N, everything about torrent number N: where it lies, why it is paused or has no
+peers, its peers, and what each of its trackers said last and when it is asked
+next. On a terminal, and with -v, a last line has the limits of all together.
 
   -C DIR         the folder of brooklet run ($BROOKLET_DIR, else .); it may
                  stand before the command, too
@@ -112,7 +113,7 @@ pub const PAUSE: &str = "\
 Usage: brooklet pause [OPTION]... N...|all
 
 Has torrents leave their swarms; brooklet run keeps them. N is a number that
-brooklet status prints.
+brooklet status prints, or several in a row: 3-7.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
   -h, --help  print this help
@@ -127,7 +128,8 @@ pub const RESUME: &str = "\
 Usage: brooklet resume [OPTION]... N...|all
 
 Lets paused torrents go on, and opens failed torrents anew; brooklet status N
-says why one has failed. N is a number that brooklet status prints.
+says why one has failed. N is a number that brooklet status prints, or several
+in a row: 3-7.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
   -h, --help  print this help
@@ -142,7 +144,7 @@ Usage: brooklet remove [OPTION]... N...
 
 Removes torrents. Their content stays where it is; with --data it is deleted,
 and the command ends once that is done. N is a number that brooklet status
-prints.
+prints, or several in a row: 3-7.
 
   -C DIR      the folder of brooklet run ($BROOKLET_DIR, else .)
       --data  delete the content, too
@@ -157,6 +159,7 @@ pub const LIMIT: &str = "\
 Usage: brooklet limit [OPTION]... [N]...
 
 Limits rates: of the torrents with these numbers, or of all torrents together.
+Without a limit, prints those that are in force. N may name several: 3-7.
 
   -C DIR           the folder of brooklet run ($BROOKLET_DIR, else .)
       --down RATE  download limit in bytes a second; none lifts it

@@ -53,6 +53,18 @@ impl Torrent<'_> {
         }
     }
 
+    /// More about that, with a comma in front.
+    fn remark(&self) -> &'static str {
+        match self.text("pause_reason") {
+            _ if self.is("is_stalled") => ", stalled",
+            _ if self.state() != "paused" => "",
+            "user" => " by its user",
+            "ratio" => ", its ratio is reached",
+            "time" => ", its seed time is over",
+            _ => "",
+        }
+    }
+
     /// How far the search for the metadata is, if they are not known.
     fn search(&self) -> Option<Torrent<'_>> {
         let search = self.0.get("metadata_search");
@@ -78,7 +90,9 @@ impl Torrent<'_> {
             .text("name", self.text("name"))
             .text("info_hash", self.text("hash_string"))
             .text("state", self.state())
+            .text("paused_by", self.0.get("pause_reason").and_then(Json::text))
             .plain("stalled", self.is("is_stalled"))
+            .text("dir", self.0.get("download_dir").and_then(Json::text))
             .plain("done", self.done())
             .plain("size", self.size())
             .plain("down_rate", self.count("rate_download"))
@@ -165,12 +179,8 @@ impl Torrent<'_> {
             "info hash",
             printable(self.text("hash_string")).into_owned(),
         );
-        let stalled = if self.is("is_stalled") {
-            ", stalled"
-        } else {
-            ""
-        };
-        line("state", format!("{}{stalled}", self.state()));
+        line("folder", printable(self.text("download_dir")).into_owned());
+        line("state", format!("{}{}", self.state(), self.remark()));
         if self.count("error") != 0 {
             line("error", printable(self.text("error_string")).into_owned());
             let number = self.count("id");

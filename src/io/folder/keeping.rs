@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use super::brought::Brought;
 use super::chosen::Limits;
+use super::control::{Folder, Ticket};
 use super::library::{Library, Opening};
 use super::offers::Answer;
 use super::on_complete::Subject;
 use super::record::Record;
 use super::records::Version;
 use super::whole::Whole;
-use crate::base::{InfoHash, Now, TorrentKey};
+use crate::base::{InfoHash, Now, TorrentKey, limits};
 use crate::io::claims::Taken;
 use crate::io::disk::{DiskError, Store, places};
 use crate::io::merging;
@@ -136,8 +137,19 @@ impl Library {
     }
 
     /// Why the disk refused the last version, if it did.
-    pub fn why_not_kept(&self) -> Option<String> {
-        self.records.refusal().map(str::to_owned)
+    pub fn why_not_kept(&self) -> Option<&str> {
+        self.records.refusal()
+    }
+
+    /// Whether so many torrents are being added that others wait.
+    pub fn is_busy(&self) -> bool {
+        let opening = self.opening.values().filter(|it| it.asker.is_some());
+        self.writing.len() + opening.count() + self.waiting.len() >= limits::ADDS_AT_ONCE
+    }
+
+    /// Gives up fetching what nobody waits for any more.
+    pub fn give_up_fetches(&mut self, is_wanted: impl Fn(Ticket) -> bool) {
+        self.fetches.give_up(is_wanted);
     }
 
     /// Where a torrent or its link is kept.
@@ -249,5 +261,19 @@ impl Library {
             is_duplicate,
             merged: Merged::default(),
         }
+    }
+}
+
+impl Folder for Library {
+    /// Takes note of what all torrents do: what is to be kept then, unless it is.
+    fn keep(&mut self, session: &Session) -> Option<Version> {
+        view::torrents(session).for_each(|torrent| self.note(torrent));
+        self.note_limits(session);
+        let (now, kept) = self.versions();
+        Some(now).filter(|&now| now > kept)
+    }
+
+    fn own_dir(&self, torrent: &InfoHash) -> Option<PathBuf> {
+        self.records.get(torrent)?.special().dir.clone()
     }
 }

@@ -43,16 +43,16 @@ pub struct Library {
     /// Torrents of the folder that are not taken up yet.
     unopened: VecDeque<PathBuf>,
     /// Torrents whose files are being opened, by the key that the store knows them by.
-    opening: SortedMap<TorrentKey, Opening>,
+    pub(super) opening: SortedMap<TorrentKey, Opening>,
     /// Openings so far.
     opened: TorrentKey,
     /// Torrents that are being put into the folder.
     pub(super) writing: SortedMap<keeper::Ticket, Opening>,
     pub(super) keeper: Keeper,
-    fetches: UrlFetches,
+    pub(super) fetches: UrlFetches,
     pub(super) eraser: Eraser,
     /// Torrents that are to be added once others have come or gone.
-    waiting: Vec<Offer>,
+    pub(super) waiting: Vec<Offer>,
     /// What could not be deleted lately of torrents that were removed.
     pub(super) undeleted: Vec<(InfoHash, String)>,
     /// Torrents that the folder had at the start and its list had not: the client that added them
@@ -205,10 +205,8 @@ impl Library {
         let offer = match &add.source {
             Source::Named(name) if by_url::is_url(name) => {
                 let url = name.clone();
-                let begun = self.fetches.begin(ticket, add, url);
-                return begun
-                    .err()
-                    .map(|trouble| (Asker::Client(ticket), Err(trouble)));
+                self.fetches.begin(ticket, add, url);
+                return None;
             }
             _ => Offer::of_client(ticket, add, &self.setup.dir),
         };
@@ -238,7 +236,7 @@ impl Library {
         let Offer {
             asker,
             mut brought,
-            record,
+            mut record,
         } = offer;
         let info_hash = brought.info_hash();
         if let Some(there) = view::find(session, &info_hash) {
@@ -251,6 +249,8 @@ impl Library {
         if let Err(why) = chosen.and_then(|()| self.claim(&setup)) {
             return Some((asker, Err(Trouble::Failed(why))));
         }
+        // They are opened in any order.
+        record.number = self.records.reserve_number();
         let opening = Opening {
             asker: Some(asker),
             setup,
@@ -303,9 +303,10 @@ impl Library {
             moved = true;
             answers.extend(self.on_kept(opening, written, store, session, now));
         }
-        while let Some((ticket, add, fetched)) = self.fetches.next_fetched() {
-            let offer = Offer::fetched(ticket, add, fetched, &self.setup.dir);
-            answers.extend(self.take_or_refuse(ticket, offer, session, now));
+        while let Some(it) = self.fetches.next_fetched() {
+            let offer = Offer::fetched(it.ticket, it.add, it.brought, &self.setup.dir);
+            answers.extend(self.take_or_refuse(it.ticket, offer, session, now));
+            drop(it.long);
         }
         while let Some((key, outcome)) = store.next_opened() {
             moved = true;

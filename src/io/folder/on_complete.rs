@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use mio::Waker;
+use rustix::fs::{Access, access};
 
 use crate::base::{InfoHash, limits};
 use crate::io::channel::{Receiver, Sender, channel};
@@ -70,6 +71,13 @@ impl OnComplete {
         }
     }
 
+    /// What keeps the program from being run, as a line for the user.
+    pub fn trouble(&self) -> Option<String> {
+        let program = self.program.as_deref()?;
+        let why = obstacle(program)?;
+        Some(format!("on-complete: {}: {why}", program.display()))
+    }
+
     /// A torrent is complete: the command is run for it as soon as may be.
     pub fn add(&mut self, subject: Subject) {
         if self.program.is_some() {
@@ -114,6 +122,36 @@ impl OnComplete {
             .spawn(work);
         begun.map(drop).map_err(|error| format!("{what}: {error}"))
     }
+}
+
+/// What keeps a program from being run.
+fn obstacle(program: &Path) -> Option<&'static str> {
+    let places = places(program);
+    let may_run = |path: &PathBuf| access(path, Access::EXEC_OK).is_ok();
+    let files: Vec<&PathBuf> = places.iter().filter(|path| path.is_file()).collect();
+    let text = program.to_string_lossy();
+    let first = text.split_once(' ').map(|(first, _)| Path::new(first));
+    if files.iter().any(|path| may_run(path)) {
+        None
+    } else if !files.is_empty() {
+        Some("it may not be executed: chmod +x")
+    } else if places.iter().any(|path| path.is_dir()) {
+        Some("this is a folder")
+    } else if first.is_some_and(|first| self::places(first).iter().any(|path| path.is_file())) {
+        Some("no such program: it is run without arguments: put them in a script")
+    } else {
+        Some("no such program")
+    }
+}
+
+/// Where a program is looked for.
+fn places(program: &Path) -> Vec<PathBuf> {
+    if program.components().count() > 1 || program.is_absolute() {
+        return vec![program.to_path_buf()];
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    let folders = std::env::split_paths(&path);
+    folders.map(|folder| folder.join(program)).collect()
 }
 
 /// Not a part of the closure that calls it: `rare.txt` names it.
@@ -204,6 +242,34 @@ mod tests {
         );
         let runs = fs::read_to_string(dir.join("runs")).unwrap();
         assert_eq!(runs.lines().count(), all, "{runs}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_known_before() {
+        let dir = std::env::temp_dir().join(format!("brooklet-program-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let program = dir.join("command");
+        let why = |program: &Path| obstacle(program);
+        assert_eq!(why(&program), Some("no such program"));
+        fs::write(&program, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(why(&program), Some("it may not be executed: chmod +x"));
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(why(&program), None);
+        assert_eq!(why(&dir), Some("this is a folder"));
+        let with_argument = PathBuf::from(format!("{} argument", program.display()));
+        assert!(
+            why(&with_argument)
+                .unwrap()
+                .contains("put them in a script")
+        );
+        // Found by the variable of the environment, as it is when it is run.
+        assert_eq!(why(Path::new("sh")), None);
+        assert_eq!(
+            why(Path::new("brooklet-no-such-program")),
+            Some("no such program")
+        );
         fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -95,6 +95,12 @@ impl Records {
         self.added
     }
 
+    /// The same for a torrent that may still be refused: nothing is to be kept of that.
+    pub fn reserve_number(&mut self) -> u32 {
+        self.added += 1;
+        self.added
+    }
+
     /// Keeps this of a torrent.
     pub fn set(&mut self, info_hash: InfoHash, record: Record) {
         if self.torrents.get(&info_hash) != Some(&record) {

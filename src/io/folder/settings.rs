@@ -122,6 +122,19 @@ impl Wishes {
         (wishes, wrong)
     }
 
+    /// What a user hears of these changes; `None`: there are none, and others come `later`.
+    pub fn words(&self, changes: &Changes, later: bool) -> Option<String> {
+        let names = changes.names().join(", ");
+        let path = self.path.display();
+        match (names.is_empty(), later) {
+            (true, true) => None,
+            (true, false) => Some(format!("{path}: read again: nothing has changed")),
+            (false, _) => Some(format!(
+                "{path}: read again: in effect from now on: {names}"
+            )),
+        }
+    }
+
     /// The settings in effect: the command line wins.
     pub fn settings(&self) -> Settings {
         self.line.clone().or(&self.file)
@@ -171,6 +184,21 @@ impl Wishes {
         let path = self.path.display();
         let later = |(name, _)| format!("{path}: {name}: it is changed by the next start");
         Ok((changes, fixed.map(later).collect()))
+    }
+}
+
+impl Changes {
+    /// The names of the options that have changed.
+    fn names(&self) -> Vec<&'static str> {
+        let names = [
+            ("down", self.limits.down.is_some()),
+            ("up", self.limits.up.is_some()),
+            ("active", self.active.is_some()),
+            ("ratio or seed-time", self.stay.is_some()),
+            ("on-complete", self.on_complete.is_some()),
+        ];
+        let changed = names.into_iter().filter(|(_, changed)| *changed);
+        changed.map(|(name, _)| name).collect()
     }
 }
 
@@ -300,12 +328,22 @@ mod tests {
         assert_eq!((settings.up, settings.active), (Some(7), Some(2)));
         write("up 1\nactive 2\n");
         assert_eq!(wishes.reload(), Ok((Changes::default(), Vec::new())));
+        let words = |wishes: &Wishes, changes: &Changes, later| {
+            let said = wishes.words(changes, later)?;
+            let path = format!("{}/config: read again: ", dir.display());
+            Some(said.strip_prefix(&path).unwrap().to_string())
+        };
+        let nothing = words(&wishes, &Changes::default(), false);
+        assert_eq!(nothing.as_deref(), Some("nothing has changed"));
+        assert_eq!(words(&wishes, &Changes::default(), true), None);
         write("up 3\nwrong\n");
         assert_eq!(wishes.reload(), Err(vec![String::from("wrong")]));
         write("up 3\nport 9\n");
         let (changes, later) = wishes.reload().unwrap();
         assert_eq!(changes.limits.up, Some(Some(3)));
         assert_eq!(changes.limits.down, None);
+        let said = words(&wishes, &changes, true);
+        assert_eq!(said.as_deref(), Some("in effect from now on: up, active"));
         assert_eq!(
             changes.active,
             Some(limits::ACTIVE),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mio::event::Event;
 use mio::{Registry, Waker};
 
-use super::control::{Control, Ticket};
+use super::control::Control;
 use super::hosts::Hosts;
 use super::library::Library;
 use super::loading::Loading;
@@ -17,7 +17,6 @@ use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
 use super::on_complete::OnComplete;
 use super::record::Record;
-use super::records::Version;
 use super::settings::Wishes;
 use super::sleepers::{self, Sleepers};
 use super::watch::{Found, Watch};
@@ -29,7 +28,7 @@ use crate::io::nodes::Nodes;
 use crate::io::signal;
 use crate::io::tokens;
 use crate::rpc::{About, Added, Trouble};
-use crate::session::{Command, Session, command, sleep, view};
+use crate::session::{Command, Session, command, sleep};
 use crate::torrent::Report;
 
 /// The parts of a loop that serves a folder.
@@ -45,8 +44,6 @@ pub struct Unattended {
     loading: Loading,
     /// Torrents that have begun something else by themselves.
     changed: Vec<TorrentKey>,
-    /// Answers to clients, which wait until what they report is on disk.
-    unkept: Vec<(Version, Ticket, Result<Added, Trouble>)>,
 }
 
 impl Unattended {
@@ -68,17 +65,18 @@ impl Unattended {
             peer_port: port,
             peer_limit: setup.process.max_peers,
         };
+        let on_complete = OnComplete::new(setup.on_complete.clone(), Arc::clone(&waker));
+        on_complete.trouble().into_iter().for_each(&mut *warn);
         Ok(Unattended {
             control: Control::open(&setup.folder, about, registry)?,
             watch: Watch::open(&setup.folder, registry, warn, now)?,
             wishes: setup.wishes.clone(),
-            on_complete: OnComplete::new(setup.on_complete.clone(), Arc::clone(&waker)),
+            on_complete,
             notifier: Notifier::from_environment(warn, now),
             loading: Loading::new(now),
             library: Library::new(setup, waker),
             sleepers: Sleepers::default(),
             changed: Vec::new(),
-            unkept: Vec::new(),
         })
     }
 
@@ -136,42 +134,44 @@ impl Unattended {
         let failed = std::mem::take(&mut self.library.undeleted);
         let goes = |info_hash: &InfoHash| self.library.goes(info_hash, session);
         self.control.on_deleted(goes, &failed);
-        let kept = (self.library.versions().1, self.library.why_not_kept());
-        let library = &mut self.library;
-        let keep = &mut |session: &mut Session| note_all(library, session);
-        self.control.on_kept(kept, session, keep, now);
+        self.tell_kept();
         if !self.loading.lasts() {
-            self.control.turn(registry, session, keep, now);
+            self.control.turn(registry, session, &mut self.library, now);
         }
-        while let Some((ticket, add)) = self.control.next_add() {
+        self.library
+            .give_up_fetches(|ticket| self.control.wants(ticket));
+        while !self.library.is_busy() {
+            let Some((ticket, add)) = self.control.next_add() else {
+                break;
+            };
             answers.extend(self.library.add(ticket, add, session, now));
         }
+        self.settle_all(answers, session);
+        self.tell_kept();
+        self.library.save(now);
+    }
+
+    /// Tells what became of torrents that were to be added.
+    fn settle_all(&mut self, answers: Vec<Answer>, session: &mut Session) {
         // What is in the watch folder is taken away before the torrent is listed: were it the other
         // way round, a start after a kill would take it for another of the same torrent.
-        let (clients, files): (Vec<Answer>, Vec<Answer>) = answers
-            .into_iter()
-            .partition(|(asker, _)| matches!(asker, Asker::Client(_)));
-        for (asker, outcome) in files {
-            if let Asker::Watch(name) = asker {
-                self.settle(&name, outcome, session);
+        let mut clients = Vec::new();
+        for (asker, outcome) in answers {
+            match asker {
+                Asker::Watch(name) => self.settle(&name, outcome, session),
+                Asker::Client(ticket) => clients.push((ticket, outcome)),
             }
         }
-        let (version, kept) = self.library.versions();
-        for (asker, outcome) in clients {
-            if let Asker::Client(ticket) = asker {
-                self.unkept.push((version, ticket, outcome));
-            }
+        let (version, _) = self.library.versions();
+        for (ticket, outcome) in clients {
+            self.control.added(ticket, outcome, version);
         }
-        let unkept = std::mem::take(&mut self.unkept).into_iter();
-        let (told, later) = unkept.partition(|(version, ..)| *version <= kept);
-        self.unkept = later;
-        let told: Vec<(Version, Ticket, Result<Added, Trouble>)> = told;
-        let library = &mut self.library;
-        let keep = &mut |session: &mut Session| note_all(library, session);
-        for (_, ticket, outcome) in told {
-            self.control.added(ticket, outcome, session, keep, now);
-        }
-        self.library.save(now);
+    }
+
+    /// Has clients hear of what is kept by now.
+    fn tell_kept(&mut self) {
+        let (_, kept) = self.library.versions();
+        self.control.on_kept(kept, self.library.why_not_kept());
     }
 
     fn heed_signals(&mut self, session: &mut Session, now: Now) {
@@ -194,7 +194,10 @@ impl Unattended {
                 return;
             }
         };
-        later.into_iter().for_each(|line| session.warn(None, line));
+        let said = self.wishes.words(&changes, !later.is_empty());
+        said.into_iter()
+            .chain(later)
+            .for_each(|line| session.warn(None, line));
         let (torrent, limits) = (None, changes.limits);
         // Limits of all torrents together are never refused.
         let _ = command::perform(session, Command::Limit { torrent, limits }, now);
@@ -211,6 +214,10 @@ impl Unattended {
         if let Some(program) = changes.on_complete {
             self.on_complete.program = program;
         }
+        let trouble = self.on_complete.trouble();
+        trouble
+            .into_iter()
+            .for_each(|line| session.warn(None, line));
     }
 
     /// Takes what lies in the watch folder.
@@ -302,7 +309,8 @@ impl Unattended {
     /// Whether the next turn has something to do though nothing happens.
     pub fn is_pending(&self) -> bool {
         let asked = self.control.is_pending() && !self.loading.lasts();
-        asked || self.watch.is_pending() || !self.changed.is_empty()
+        let brought = self.control.has_adds() && !self.library.is_busy();
+        asked || brought || self.watch.is_pending() || !self.changed.is_empty()
     }
 
     /// When there is something to do though nothing happens.
@@ -314,14 +322,6 @@ impl Unattended {
         let next = sooner(next, self.control.next_deadline());
         sooner(next, self.notifier.next_deadline())
     }
-}
-
-/// Takes note of what all torrents do: what is to be kept then, unless it is.
-fn note_all(library: &mut Library, session: &Session) -> Option<Version> {
-    view::torrents(session).for_each(|torrent| library.note(torrent));
-    library.note_limits(session);
-    let (now, kept) = library.versions();
-    Some(now).filter(|&now| now > kept)
 }
 
 /// A path that leads there from everywhere, as far as it can be found out.

@@ -1,6 +1,6 @@
 //! One client of the server: its bytes, in and out. A request is a line, and so is an answer; both
 //! end with a line feed. While a request is not answered, or an answer is not sent, nothing more is
-//! read, so a client that asks and never reads delays only itself.
+//! read, so a client that asks and never reads delays only itself. Its answer may come in parts.
 
 use std::io::{self, Read, Write};
 
@@ -23,6 +23,10 @@ pub struct Client<S> {
     sent: usize,
     /// A request was handed out and is not answered.
     pub is_busy: bool,
+    /// A request waits until there is room for it.
+    is_held: bool,
+    /// The other end is closed: it takes no answer.
+    pub has_hung_up: bool,
     /// The last lines in a row that were no JSON.
     garbage: usize,
     /// The other end sends no more.
@@ -33,11 +37,22 @@ pub struct Client<S> {
     pub moved: Now,
 }
 
+/// What a client may take of what all clients share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Bytes that it may buffer.
+    pub buffer: usize,
+    /// Bytes of a request that may be handed out.
+    pub request: usize,
+}
+
 /// What becomes of a client next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
     /// Here is a request.
     Request(Vec<u8>),
+    /// It has a request for which there is no room.
+    Held,
     /// It sends a request that is longer than [`limits::CONTROL_REQUEST`], or all clients together
     /// send too much.
     TooLong,
@@ -59,6 +74,8 @@ impl<S: Read + Write> Client<S> {
             output: Vec::new(),
             sent: 0,
             is_busy: false,
+            is_held: false,
+            has_hung_up: false,
             garbage: 0,
             ended: false,
             closing: false,
@@ -71,15 +88,40 @@ impl<S: Read + Write> Client<S> {
         self.input.len()
     }
 
+    /// Bytes of answers that it has not taken.
+    pub fn unsent(&self) -> usize {
+        self.output.len()
+    }
+
     /// Whether all answers are sent and nothing is asked for.
     pub fn is_idle(&self) -> bool {
         !self.is_busy && self.output.is_empty()
     }
 
+    /// Since when it is for the client to do something; `None`: it waits for us.
+    pub fn silent_since(&self) -> Option<Now> {
+        let is_asking = self.is_busy || self.is_held;
+        (!self.output.is_empty() || !is_asking).then_some(self.moved)
+    }
+
+    /// A part of the answer to the request that was handed out.
+    pub fn send(&mut self, text: String, now: Now) {
+        if text.is_empty() {
+            return;
+        }
+        if self.output.is_empty() {
+            self.output = text.into_bytes();
+            // It could not take anything before.
+            self.moved = now;
+        } else {
+            self.output.extend_from_slice(text.as_bytes());
+        }
+    }
+
     /// Answers the request that was handed out; `None`: there is nothing to say. The client is
     /// closed afterwards if its line was not read to its end, or was the last of
     /// [`limits::CONTROL_GARBAGE`] in a row that were no JSON.
-    pub fn answer(&mut self, text: Option<&str>, heard: Heard) {
+    pub fn answer(&mut self, text: Option<String>, heard: Heard, now: Now) {
         self.is_busy = false;
         self.garbage = match heard {
             Heard::Json => 0,
@@ -87,15 +129,14 @@ impl<S: Read + Write> Client<S> {
             Heard::Unread => limits::CONTROL_GARBAGE,
         };
         self.closing |= self.garbage >= limits::CONTROL_GARBAGE;
-        if let Some(text) = text {
-            self.output.extend_from_slice(text.as_bytes());
-            self.output.push(b'\n');
+        if let Some(mut text) = text {
+            text.push('\n');
+            self.send(text, now);
         }
     }
 
-    /// Writes what is to be written, then looks for a request, then reads, once. `room`: bytes
-    /// that it may still buffer.
-    pub fn step(&mut self, room: usize, now: Now) -> Step {
+    /// Writes what is to be written, then looks for a request, then reads, once.
+    pub fn step(&mut self, room: Room, now: Now) -> Step {
         if !self.flush(now) {
             return Step::Close;
         }
@@ -105,42 +146,42 @@ impl<S: Read + Write> Client<S> {
         if self.closing {
             return Step::Close;
         }
-        if let Some(request) = self.next_request() {
+        if let Some(length) = self.next_request() {
+            self.is_held = length > room.request;
+            if self.is_held {
+                return Step::Held;
+            }
+            let rest = self.input.split_off(length);
+            self.scanned = 0;
             self.is_busy = true;
-            return Step::Request(request);
+            return Step::Request(std::mem::replace(&mut self.input, rest));
         }
         if self.ended {
             return Step::Close;
         }
-        if self.input.len() > limits::CONTROL_REQUEST || room == 0 {
+        if self.input.len() > limits::CONTROL_REQUEST.min(room.buffer) {
             self.input = Vec::new();
+            self.scanned = 0;
             self.is_busy = true;
             return Step::TooLong;
         }
         self.read(now)
     }
 
-    /// The next line that is not empty. What the other end sent last needs no line feed.
-    fn next_request(&mut self) -> Option<Vec<u8>> {
-        loop {
-            let fresh = self.input.get(self.scanned..).unwrap_or_default();
-            let request = match fresh.iter().position(|&byte| byte == b'\n') {
-                Some(end) => {
-                    let rest = self.input.split_off(self.scanned + end + 1);
-                    std::mem::replace(&mut self.input, rest)
-                }
-                None if self.ended => std::mem::take(&mut self.input),
-                None => {
-                    self.scanned = self.input.len();
-                    return None;
-                }
-            };
-            self.scanned = 0;
-            if !request.trim_ascii().is_empty() {
-                return Some(request);
-            }
-            if self.input.is_empty() {
-                return None;
+    /// The length of the next line that is not empty, with its end: the input begins with it then.
+    /// What the other end sent last needs no line feed.
+    fn next_request(&mut self) -> Option<usize> {
+        if self.scanned == 0 {
+            let blank = self.input.len() - self.input.trim_ascii_start().len();
+            self.input.drain(..blank);
+        }
+        let fresh = self.input.get(self.scanned..).unwrap_or_default();
+        match fresh.iter().position(|&byte| byte == b'\n') {
+            Some(end) => Some(self.scanned + end + 1),
+            None if self.ended && !self.input.is_empty() => Some(self.input.len()),
+            None => {
+                self.scanned = self.input.len();
+                None
             }
         }
     }

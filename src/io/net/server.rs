@@ -9,7 +9,7 @@ use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use slab::Slab;
 
-use super::client::{Client, Step};
+use super::client::{Client, Room, Step};
 use super::link;
 use super::unix::{self, Place};
 use crate::base::{Now, limits};
@@ -43,6 +43,8 @@ pub struct Server {
     serial: u64,
     /// Slots of clients whose turn it is.
     ready: Vec<usize>,
+    /// Slots of clients that have a request for which there was no room.
+    held: Vec<usize>,
     /// Whether a client may wait to be accepted.
     calling: bool,
 }
@@ -66,31 +68,38 @@ impl Server {
             clients: Slab::new(),
             serial: 0,
             ready: Vec::new(),
+            held: Vec::new(),
             calling: true,
         })
     }
 
     /// Notes what the poll says of a socket whose token is the server's.
     pub fn on_event(&mut self, event: &Event) {
-        match event.token().0.checked_sub(self.tokens.start + 1) {
-            None => self.calling = true,
-            Some(slot) => self.make_ready(slot),
+        let Some(slot) = event.token().0.checked_sub(self.tokens.start + 1) else {
+            self.calling = true;
+            return;
+        };
+        if let Some((_, client)) = self.clients.get_mut(slot) {
+            // What it sent before is still to be read.
+            client.has_hung_up |= event.is_read_closed() && event.is_write_closed();
         }
+        self.make_ready(slot);
     }
 
-    /// The next request. To be called until there is none; [`Server::is_pending`] then tells
-    /// whether to come again at once.
-    pub fn next_request(&mut self, registry: &Registry, now: Now) -> Option<(ClientKey, Incoming)> {
+    /// The next request, if there is room for it beside those of so many bytes that are `at_work`
+    /// and the answers that clients have not taken. To be called until there is none;
+    /// [`Server::is_pending`] then tells whether to come again at once.
+    pub fn next_request(
+        &mut self,
+        registry: &Registry,
+        at_work: usize,
+        now: Now,
+    ) -> Option<(ClientKey, Incoming)> {
         self.accept(registry, now);
         // Each of them once: a client that has more to say is on the list again for the next time.
         for _ in 0..self.ready.len() {
             let slot = self.ready.remove(0);
-            let buffered: usize = self
-                .clients
-                .iter()
-                .map(|(_, (_, client))| client.buffered())
-                .sum();
-            let room = limits::CONTROL_BYTES.saturating_sub(buffered);
+            let room = self.room(slot, at_work);
             let Some((serial, client)) = self.clients.get_mut(slot) else {
                 continue;
             };
@@ -98,9 +107,15 @@ impl Server {
                 slot,
                 serial: *serial,
             };
-            match client.step(room, now) {
+            let unsent = client.unsent();
+            let step = client.step(room, now);
+            if client.unsent() < unsent {
+                self.make_held_ready();
+            }
+            match step {
                 Step::Request(request) => return Some((key, Incoming::Request(request))),
                 Step::TooLong => return Some((key, Incoming::TooLong)),
+                Step::Held => self.held.push(slot),
                 Step::Again => self.make_ready(slot),
                 Step::Wait => {}
                 Step::Close => self.close(slot, registry),
@@ -109,42 +124,92 @@ impl Server {
         None
     }
 
+    /// What a client may take of what all of them share.
+    fn room(&self, slot: usize, at_work: usize) -> Room {
+        let others = self.clients.iter().filter(|(other, _)| *other != slot);
+        let buffered: usize = others.map(|(_, (_, client))| client.buffered()).sum();
+        let left = |taken| limits::CONTROL_BYTES.saturating_sub(taken);
+        Room {
+            buffer: left(buffered).max(limits::CONTROL_SHORT),
+            request: if self.is_full() {
+                0
+            } else {
+                left(at_work).max(limits::CONTROL_SHORT)
+            },
+        }
+    }
+
+    /// Whether clients have not taken so many answers that no more are made.
+    fn is_full(&self) -> bool {
+        let clients = self.clients.iter();
+        let unsent: usize = clients.map(|(_, (_, client))| client.unsent()).sum();
+        unsent >= limits::CONTROL_UNSENT
+    }
+
     /// Whether the next turn has something to do though nothing happens.
     pub fn is_pending(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// Answers a request; `None`: with nothing. What it was decides whether the client is closed
-    /// afterwards, see `Client::answer`. If the client is gone, nothing happens.
-    pub fn answer(&mut self, key: ClientKey, text: Option<&str>, heard: Heard) {
+    /// Whether the next request of a batch may be answered. A client that is gone takes anything.
+    pub fn takes(&self, key: ClientKey) -> bool {
+        let client = self.client(key);
+        client.is_none_or(|it| it.unsent() <= limits::CONTROL_SHORT && !self.is_full())
+    }
+
+    /// Whether a client waits for an answer.
+    pub fn has(&self, key: ClientKey) -> bool {
+        self.client(key).is_some_and(|client| !client.has_hung_up)
+    }
+
+    fn client(&self, key: ClientKey) -> Option<&Client<UnixStream>> {
+        let client = self.clients.get(key.slot);
+        let client = client.filter(|(serial, _)| *serial == key.serial);
+        client.map(|(_, client)| client)
+    }
+
+    /// Sends a part of the answer to a request. If the client is gone, nothing happens.
+    pub fn send(&mut self, key: ClientKey, text: String, now: Now) {
+        self.with(key, |client| client.send(text, now));
+    }
+
+    /// Answers a request; `None`: with nothing more. What it was decides whether the client is
+    /// closed afterwards, see `Client::answer`. If the client is gone, nothing happens.
+    pub fn answer(&mut self, key: ClientKey, text: Option<String>, heard: Heard, now: Now) {
+        self.with(key, |client| client.answer(text, heard, now));
+        self.make_held_ready();
+    }
+
+    fn with(&mut self, key: ClientKey, change: impl FnOnce(&mut Client<UnixStream>)) {
         let client = self.clients.get_mut(key.slot);
         if let Some((_, client)) = client.filter(|(serial, _)| *serial == key.serial) {
-            client.answer(text, heard);
+            change(client);
             self.make_ready(key.slot);
         }
     }
 
     /// When a client has been idle for too long.
     pub fn next_deadline(&self) -> Option<Now> {
-        let clients = self.clients.iter().map(|(_, (_, client))| client);
-        let idle = clients.filter(|client| !client.is_busy);
-        idle.map(|client| client.moved + limits::CONTROL_IDLE).min()
+        let is_full = self.is_full();
+        let clients = self.clients.iter();
+        let late = clients.filter_map(|(_, (_, client))| late_at(client, is_full));
+        late.min()
     }
 
     /// Closes clients that have been idle for too long, or do not read.
     pub fn sweep(&mut self, registry: &Registry, now: Now) {
-        let late = |client: &Client<UnixStream>| {
-            !client.is_busy && client.moved + limits::CONTROL_IDLE <= now
-        };
-        let late: Vec<usize> = {
-            let clients = self.clients.iter();
-            clients
-                .filter(|(_, (_, client))| late(client))
-                .map(|(slot, _)| slot)
-                .collect()
-        };
+        let is_full = self.is_full();
+        let clients = self.clients.iter();
+        let late = clients.filter(|(_, (_, it))| late_at(it, is_full).is_some_and(|at| at <= now));
+        let late: Vec<usize> = late.map(|(slot, _)| slot).collect();
         for slot in late {
             self.close(slot, registry);
+        }
+    }
+
+    fn make_held_ready(&mut self) {
+        for slot in std::mem::take(&mut self.held) {
+            self.make_ready(slot);
         }
     }
 
@@ -184,10 +249,8 @@ impl Server {
     /// Closes the client of which nothing was heard for the longest time; `false` if all of them
     /// wait for answers of ours.
     fn make_room(&mut self, registry: &Registry) -> bool {
-        let clients = self
-            .clients
-            .iter()
-            .filter(|(_, (_, client))| !client.is_busy);
+        let clients = self.clients.iter();
+        let clients = clients.filter(|(_, (_, client))| !client.is_busy || client.unsent() > 0);
         let idlest = clients.min_by_key(|(_, (_, client))| client.moved);
         let slot = idlest.map(|(slot, _)| slot);
         slot.map(|slot| self.close(slot, registry)).is_some()
@@ -198,8 +261,20 @@ impl Server {
             // It is closed by being dropped; the poll forgets it by itself.
             let _ = registry.deregister(&mut client.stream);
             self.ready.retain(|&other| other != slot);
+            self.held.retain(|&other| other != slot);
+            self.make_held_ready();
         }
     }
+}
+
+/// When a client is closed unless it does something. `is_full`: others wait for it to read.
+fn late_at(client: &Client<UnixStream>, is_full: bool) -> Option<Now> {
+    let patience = if is_full && client.unsent() > 0 {
+        limits::CONTROL_STUCK
+    } else {
+        limits::CONTROL_IDLE
+    };
+    client.silent_since().map(|since| since + patience)
 }
 
 #[cfg(test)]

@@ -192,3 +192,36 @@ fn a_torrent_is_added_by_name_or_bytes() {
     let old = r#"{"method":"torrent-add","arguments":{"filename":"a"}}"#;
     assert_eq!(run.answer(old), r#"{"arguments":{},"result":"a: full"}"#);
 }
+
+#[test]
+fn torrents_that_stand_in_a_row_are_added_together() {
+    let mut run = Run::new();
+    let request = |id: u32, method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
+    };
+    let add = |id| request(id, "torrent_add", r#"{"filename":"a"}"#);
+    // One that cannot be begun keeps its place; what is no add sees those before it.
+    let requests = [
+        add(1),
+        request(2, "torrent_add", "{}"),
+        add(3),
+        request(4, "torrent_stop", "{}"),
+        request(5, "torrent_add", r#"{"metainfo":"%"}"#),
+        request(6, "session_stats", "{}"),
+        add(7),
+    ];
+    let answer = run.answer(&format!("[{}]", requests.join(",")));
+    assert_eq!(run.rows, [2, 1]);
+    assert_eq!(run.commands.len(), 2);
+    let answers = read(answer.as_bytes()).unwrap();
+    let answers = answers.items().unwrap();
+    let id = |answer: &Json| answer.get("id").and_then(Json::whole).unwrap();
+    assert_eq!(
+        answers.iter().map(id).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5, 6, 7]
+    );
+    let failed = answers
+        .iter()
+        .filter(|answer| answer.get("error").is_some());
+    assert_eq!(failed.map(id).collect::<Vec<_>>(), [2, 5]);
+}

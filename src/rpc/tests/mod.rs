@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::base::{Duration, InfoHash, Now, Totals, limits};
-use crate::session::{Change, Command, PeerView, Rates, State, TorrentView, View, WaysView};
+use crate::session::{Change, Command, Pause, PeerView, Rates, State, TorrentView, View, WaysView};
 use crate::torrent::Progress;
 use crate::tracker::{Counts, Last, Next, TrackerView};
 use crate::wire::json::{Json, read};
@@ -27,6 +27,7 @@ fn torrent(number: u32, state: State) -> TorrentView {
         ),
         name: format!("n{number}"),
         state,
+        pause: (state == State::Paused).then_some(Pause::Ratio),
         failure: (state == State::Failed).then(|| String::from("disk: full")),
         progress: Progress {
             done: 250,
@@ -59,6 +60,7 @@ fn view() -> View {
             down_limit: Some(524_288),
             up_limit: None,
         },
+        active: 5,
     }
 }
 
@@ -97,6 +99,8 @@ struct Run {
     now: Now,
     commands: Vec<Command>,
     adds: Vec<Add>,
+    /// How many of them were added together.
+    rows: Vec<usize>,
     refused: Vec<String>,
     added: Result<Added, Trouble>,
 }
@@ -116,6 +120,7 @@ impl Run {
             now: Now::from_micros(1_000_000),
             commands: Vec::new(),
             adds: Vec::new(),
+            rows: Vec::new(),
             refused: Vec::new(),
             added: Ok(added),
         }
@@ -140,24 +145,32 @@ impl Run {
             }]
         };
         let mut exchange = Exchange::begin(text.as_bytes());
+        let mut parts = String::new();
         loop {
             let world = World {
                 about: &about,
                 view: &self.view,
                 peers: &peers,
+                dir: &|torrent| (torrent.number == 2).then(|| String::from("/own")),
                 ways: &|_| ways(self.now),
                 now: self.now,
                 unix: 1_000_000,
             };
             match exchange.next(&mut self.memory, world) {
-                Step::Answer(answer) => return answer,
+                Step::Part(part) => parts += &part,
+                Step::Answer(answer) => return answer.map(|last| parts + &last),
                 Step::Command(commands) => {
                     exchange.performed(&self.refused);
                     self.commands.extend(commands);
                 }
-                Step::Add(add) => {
-                    self.adds.push(add);
-                    exchange.added(self.added.clone());
+                Step::Add(adds) => {
+                    self.rows.push(adds.len());
+                    for (place, add) in adds {
+                        self.adds.push(add);
+                        assert!(exchange.is_adding());
+                        exchange.added(place, self.added.clone());
+                    }
+                    assert!(!exchange.is_adding());
                 }
             }
         }

@@ -161,3 +161,25 @@ fn what_was_active_lately_and_what_is_gone_is_told() {
     run.now = run.now + limits::RECENTLY_ACTIVE;
     assert_eq!(told(&mut run), r#"{"removed":[],"torrents":[]}"#);
 }
+
+#[test]
+fn a_torrent_says_where_it_lies_and_why_it_is_paused() {
+    let fields = r#"{"fields":["id","download_dir","is_finished","pause_reason"]}"#;
+    assert_eq!(
+        Run::new().result("torrent_get", fields).to_string(),
+        r#"{"torrents":[{"id":1,"download_dir":"d","is_finished":false,"pause_reason":null},{"id":2,"download_dir":"/own","is_finished":true,"pause_reason":"ratio"}]}"#
+    );
+    let mut run = Run::new();
+    run.view.torrents[1].pause = Some(Pause::User);
+    let old =
+        r#"{"method":"torrent-get","arguments":{"ids":2,"fields":["downloadDir","isFinished"]}}"#;
+    assert_eq!(
+        run.answer(old),
+        r#"{"arguments":{"torrents":[{"downloadDir":"/own","isFinished":false}]},"result":"success"}"#
+    );
+    let fields = r#"{"fields":["download_queue_size","download_queue_enabled"]}"#;
+    assert_eq!(
+        run.result("session_get", fields).to_string(),
+        r#"{"download_queue_enabled":true,"download_queue_size":5}"#
+    );
+}

@@ -41,6 +41,12 @@ pub fn is_magnet(text: &str) -> bool {
 pub fn given(text: &str) -> Option<Result<Link, Invalid>> {
     // A file with a link may begin with a mark of its encoding.
     let text = text.trim_start_matches('\u{feff}').trim();
+    if let Some((first, others)) = text.split_once('\n') {
+        let is_link = |line: &str| given(line).is_some();
+        if is_link(first) && others.lines().any(is_link) {
+            return Some(Err(Invalid::new("it holds more than one link")));
+        }
+    }
     if is_magnet(text) {
         return Some(Link::parse(text));
     }

@@ -1,3 +1,5 @@
+mod room;
+
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -20,6 +22,8 @@ struct Bench {
     poll: Poll,
     server: Server,
     now: Now,
+    /// Bytes of requests that are being worked on.
+    at_work: usize,
     dir: Folder,
 }
 
@@ -51,6 +55,7 @@ impl Bench {
             server: open(&dir.0, &poll).unwrap(),
             poll,
             now: Now::default(),
+            at_work: 0,
             dir,
         }
     }
@@ -72,7 +77,8 @@ impl Bench {
             self.server.on_event(event);
         }
         let mut came = Vec::new();
-        while let Some(one) = self.server.next_request(self.poll.registry(), self.now) {
+        let registry = self.poll.registry();
+        while let Some(one) = self.server.next_request(registry, self.at_work, self.now) {
             came.push(one);
         }
         self.server.sweep(self.poll.registry(), self.now);
@@ -90,6 +96,12 @@ impl Bench {
             }
             assert!(Instant::now() < deadline, "no request");
         }
+    }
+
+    /// Answers a request.
+    fn answer(&mut self, key: ClientKey, text: Option<&str>, heard: Heard) {
+        let text = text.map(String::from);
+        self.server.answer(key, text, heard, self.now);
     }
 
     /// Turns until this is so.
@@ -187,17 +199,17 @@ fn a_request_is_a_line_and_waits_for_the_answer_of_the_last() {
     let (key, first) = bench.request();
     assert_eq!(first, line("{\"a\":1}\n"));
     assert_eq!(bench.turn(), [], "one at a time");
-    bench.server.answer(key, Some("one"), Heard::Json);
+    bench.answer(key, Some("one"), Heard::Json);
     assert_eq!(bench.request(), (key, line("second\n")));
-    bench.server.answer(key, None, Heard::Json);
+    bench.answer(key, None, Heard::Json);
     assert_eq!(bench.request(), (key, line("last")));
-    bench.server.answer(key, Some("three"), Heard::Json);
+    bench.answer(key, Some("three"), Heard::Json);
     bench.until("all is said", |bench| bench.server.clients.is_empty());
     assert_eq!(rest(&stream), "one\nthree\n");
     // Whoever comes next in the same place does not get its answers.
     let next = bench.client();
     next.shutdown(Shutdown::Write).unwrap();
-    bench.server.answer(key, Some("late"), Heard::Json);
+    bench.answer(key, Some("late"), Heard::Json);
     bench.until("it has come and gone", |bench| {
         bench.server.serial == 2 && bench.server.clients.is_empty()
     });
@@ -210,7 +222,7 @@ fn a_client_is_closed_after_its_last_answer() {
     let mut stream = bench.client();
     stream.write_all(b"garbage\nmore garbage\n").unwrap();
     let (key, _) = bench.request();
-    bench.server.answer(key, Some("error"), Heard::Unread);
+    bench.answer(key, Some("error"), Heard::Unread);
     bench.until("it is closed", |bench| bench.server.clients.is_empty());
     let mut text = String::new();
     // The rest of its bytes were not read, so the end may be a reset.
@@ -225,7 +237,7 @@ fn a_client_may_send_a_line_that_is_no_json_but_not_only_such() {
     let mut answer = |heard| {
         (&stream).write_all(b"line\n").unwrap();
         let (key, _) = bench.request();
-        bench.server.answer(key, Some("answer"), heard);
+        bench.answer(key, Some("answer"), heard);
     };
     for _ in 0..limits::CONTROL_GARBAGE - 1 {
         answer(Heard::Garbage);
@@ -242,7 +254,7 @@ fn a_client_may_send_a_line_that_is_no_json_but_not_only_such() {
 }
 
 #[test]
-fn a_request_has_its_length_and_all_of_them_together_theirs() {
+fn a_request_has_its_length() {
     let mut bench = Bench::new("long-request");
     let longest = vec![b'x'; limits::CONTROL_REQUEST];
     let write = |stream: &UnixStream, bytes: &[u8]| {
@@ -254,34 +266,29 @@ fn a_request_has_its_length_and_all_of_them_together_theirs() {
     let (key, first) = bench.request();
     assert_eq!(first, Incoming::Request([&longest, &b"\n"[..]].concat()));
     writer.join().unwrap().unwrap();
-    bench.server.answer(key, None, Heard::Json);
+    bench.answer(key, None, Heard::Json);
     let more = vec![b'x'; longest.len() + 1];
     let writer = write(&stream, &more);
     assert_eq!(bench.request(), (key, Incoming::TooLong));
-    bench.server.answer(key, Some("too long"), Heard::Unread);
+    bench.answer(key, Some("too long"), Heard::Unread);
     bench.until("it is closed", |bench| bench.server.clients.is_empty());
     writer.join().unwrap().unwrap();
-    // Two of them wait for the rest of their requests; what a third sends is too much.
-    let streams: Vec<UnixStream> = (0..3).map(|_| bench.client()).collect();
-    let half = limits::CONTROL_BYTES / 2 - 1;
-    let writers = streams[..2]
-        .iter()
-        .map(|stream| write(stream, &longest[..half]));
-    for writer in writers.collect::<Vec<_>>() {
-        bench.until("it is written", |_| writer.is_finished());
-    }
-    let buffered = |bench: &Bench| {
-        bench
-            .server
-            .clients
-            .iter()
-            .map(|(_, (_, c))| c.buffered())
-            .sum::<usize>()
-    };
-    bench.until("all is read", |bench| buffered(bench) == 2 * half);
-    let _writer = write(&streams[2], &longest[..1000]);
-    let came = bench.request();
-    assert_eq!(came.1, Incoming::TooLong);
+}
+
+#[test]
+fn a_client_that_hangs_up_is_known_and_its_request_is_read() {
+    let mut bench = Bench::new("gone");
+    let mut stream = bench.client();
+    stream.write_all(b"first\nsecond\n").unwrap();
+    let (key, _) = bench.request();
+    assert!(bench.server.has(key));
+    stream.shutdown(Shutdown::Write).unwrap();
+    bench.turn();
+    assert!(bench.server.has(key), "it may still read");
+    drop(stream);
+    bench.until("it is gone", |bench| !bench.server.has(key));
+    bench.answer(key, None, Heard::Json);
+    assert_eq!(bench.request(), (key, line("second\n")));
 }
 
 #[test]
@@ -290,15 +297,13 @@ fn a_client_that_never_reads_delays_no_other_and_is_closed() {
     let mut deaf = bench.client();
     deaf.write_all(b"first\nsecond\n").unwrap();
     let (key, _) = bench.request();
-    bench
-        .server
-        .answer(key, Some(&"x".repeat(4 * limits::MIB)), Heard::Json);
+    bench.answer(key, Some(&"x".repeat(4 * limits::MIB)), Heard::Json);
     assert_eq!(bench.turn(), [], "its second request waits");
     let mut other = bench.client();
     other.write_all(b"hello\n").unwrap();
     let (other_key, request) = bench.request();
     assert_eq!(request, line("hello\n"));
-    bench.server.answer(other_key, Some("hello"), Heard::Json);
+    bench.answer(other_key, Some("hello"), Heard::Json);
     bench.turn();
     assert_eq!(
         bench.server.next_deadline(),
@@ -316,7 +321,7 @@ fn a_client_that_never_reads_delays_no_other_and_is_closed() {
         1,
         "the one that waits for our answer stays"
     );
-    bench.server.answer(other_key, Some("again"), Heard::Json);
+    bench.answer(other_key, Some("again"), Heard::Json);
     bench.turn();
     other.shutdown(Shutdown::Write).unwrap();
     bench.until("both are gone", |bench| bench.server.clients.is_empty());
@@ -339,7 +344,7 @@ fn the_client_that_was_silent_for_the_longest_time_makes_room() {
     bench.now = bench.now + Duration::from_secs(1);
     first.write_all(b"here\n").unwrap();
     let (key, _) = bench.request();
-    bench.server.answer(key, Some("here"), Heard::Json);
+    bench.answer(key, Some("here"), Heard::Json);
     bench.turn();
     let one_more = bench.client();
     bench.until("it has come", |bench| {
