@@ -25,8 +25,9 @@ pub struct Eraser {
     hears: Receiver<Erased>,
 }
 
-/// A torrent whose files are being closed, or that waits until it is on record that it is to go:
-/// else what a kill leaves of it would be taken for a torrent that stays.
+/// A torrent whose files are being closed, or that waits until the list says that it is to go: what
+/// a kill leaves of it is then deleted by the next start. Where the disk refuses the list, it is
+/// deleted all the same, as that is what makes room on a full disk.
 #[derive(Debug)]
 struct Closing {
     /// The folder of its content, and whether that goes, too.
@@ -76,10 +77,10 @@ impl Eraser {
         }
     }
 
-    /// Begins to delete what is closed, where this version of the records, which outlives the
-    /// process, says so. The lines for the user where no thread can be started.
-    pub fn begin(&mut self, kept: Version) -> Vec<String> {
-        let is_due = |closing: &Closing| closing.recorded.is_some_and(|at| at <= kept);
+    /// Begins to delete what is closed and is to go by this version of the records, which is on
+    /// disk, or which the disk refused. The lines for the user where no thread can be started.
+    pub fn begin(&mut self, settled: Version) -> Vec<String> {
+        let is_due = |closing: &Closing| closing.recorded.is_some_and(|at| at <= settled);
         let due = self.closing.iter().filter(|(_, it)| is_due(it));
         let due: Vec<InfoHash> = due.map(|(info_hash, _)| *info_hash).collect();
         let gone = due.into_iter().filter_map(|info_hash| {

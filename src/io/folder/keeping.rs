@@ -131,7 +131,7 @@ impl Library {
         }
     }
 
-    /// The version of what is known now, and the version that is on disk.
+    /// The version of what is known now, and the version that is on disk or that the disk refused.
     pub fn versions(&self) -> (Version, Version) {
         self.records.versions()
     }

@@ -25,10 +25,11 @@ pub struct Records {
     torrents: SortedMap<InfoHash, Record>,
     /// Limits of all torrents together.
     chosen: Option<Chosen>,
-    /// What is kept now, what is being written, and what the file says: counted by changes.
+    /// What is kept now, what was handed to the thread that writes, and what that thread has
+    /// written or could not write: counted by changes.
     now: Version,
     writing: Version,
-    written: Version,
+    settled: Version,
     /// Until then the file is left alone, however much changes.
     rests_until: Now,
     /// When a file that could not be written is tried again.
@@ -174,8 +175,8 @@ impl Records {
     /// being written: [`Records::on_written`] is to be called when it is.
     pub fn next_text(&mut self, now: Now) -> Option<(PathBuf, Vec<u8>)> {
         let again = self.retry_at.is_some_and(|at| at <= now);
-        let settled = self.written == self.now && !again;
-        if self.writing > self.written || settled || now < self.rests_until {
+        let is_settled = self.settled == self.now && !again;
+        if self.writing > self.settled || is_settled || now < self.rests_until {
             return None;
         }
         self.rests_until = now + limits::LIST_REST * self.torrents.len() as u32;
@@ -188,7 +189,7 @@ impl Records {
 
     /// When [`Records::next_text`] has something though nothing happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        let changed = self.writing == self.written && self.written < self.now;
+        let changed = self.writing == self.settled && self.settled < self.now;
         sooner(self.retry_at, changed.then_some(self.rests_until))
     }
 
@@ -199,7 +200,7 @@ impl Records {
 
     /// The file was written, or could not be: what went wrong comes back once.
     pub fn on_written(&mut self, written: Result<(), DiskError>, now: Now) -> Option<DiskError> {
-        self.written = self.writing;
+        self.settled = self.writing;
         match written {
             Ok(()) => {
                 self.refusal = None;
@@ -215,7 +216,7 @@ impl Records {
 
     /// The version of what is known now, and the version that is on disk or that the disk refused.
     pub fn versions(&self) -> (Version, Version) {
-        (self.now, self.written)
+        (self.now, self.settled)
     }
 
     /// Why the disk refused the last version.
