@@ -191,6 +191,16 @@ impl Exchange {
         }
     }
 
+    /// The torrents of the last step were added, but what is kept of them could not be written: each
+    /// of their clients gets this line.
+    pub fn not_kept(&mut self, why: &str) {
+        for adding in &mut self.adding {
+            if let Some(Ok(_)) = adding.outcome {
+                adding.outcome = Some(Err(Trouble::Failed(why.to_owned())));
+            }
+        }
+    }
+
     /// Whether the outcome of a torrent of the last step is to be told yet.
     pub fn is_adding(&self) -> bool {
         self.adding.iter().any(|adding| adding.outcome.is_none())

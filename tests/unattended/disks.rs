@@ -63,6 +63,11 @@ fn what_cannot_be_kept_is_said_to_the_client_that_asked_for_it() {
     let words = "it is done, but not kept for the next start: ";
     assert!(why.contains(words) && why.contains("list.new"), "{why}");
     assert_eq!(run.torrents()[0].get("state").text(), "paused");
+    let path = run.dir.join("b.torrent");
+    one("b", 1000, 2).write(&path, &[]);
+    let why = run.refused(&["add", path.to_str().unwrap()], 1);
+    assert!(why.contains(words) && why.contains("list.new"), "{why}");
+    assert_eq!(run.torrents().len(), 2);
     fs::remove_dir(&fresh).unwrap();
     assert_eq!(run.says(&["resume", "1"]), "");
 }

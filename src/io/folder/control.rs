@@ -162,11 +162,14 @@ impl Control {
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         let (done, later): (Vec<Open>, _) = waiting.partition(is_done);
         self.waiting = later;
+        let lost = |why| format!("it is done, but not kept for the next start: {why}");
+        let lost = refusal.map(lost);
         for mut open in done {
             if let Some(mut refused) = open.refused.take() {
-                let lost = |why| format!("it is done, but not kept for the next start: {why}");
-                refused.extend(refusal.map(lost));
+                refused.extend(lost.clone());
                 open.exchange.performed(&refused);
+            } else if let Some(why) = &lost {
+                open.exchange.not_kept(why);
             }
             self.ready.push_back(open);
         }
