@@ -234,7 +234,9 @@ mod tests {
 
     fn query() -> Query {
         Query {
-            info_hash: InfoHash(*b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a"),
+            info_hash: InfoHash(
+                *b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a",
+            ),
             peer_id: PeerId(*b"-bk0100-abcdefghijkl"),
             port: 6881,
             uploaded: 1,
@@ -287,8 +289,10 @@ mod tests {
 
     #[test]
     fn a_reply_in_either_form_names_its_peers() {
-        let compact = reply(b"d8:completei4e10:incompletei3e8:intervali1800e12:min intervali60e5:peers7:\x01\x02\x03\x04\x1a\xe1x\
-            6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\0\x0910:tracker id2:\xff!15:warning message4:a\nb\x1be\n");
+        let compact = reply(
+            b"d8:completei4e10:incompletei3e8:intervali1800e12:min intervali60e5:peers7:\x01\x02\x03\x04\x1a\xe1x\
+            6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\0\x0910:tracker id2:\xff!15:warning message4:a\nb\x1be\n",
+        );
         assert_eq!(
             compact,
             Reply {
@@ -336,7 +340,9 @@ mod tests {
 
     #[test]
     fn absurd_numbers_are_bounded() {
-        let absurd = reply(b"d8:completei-1e10:incompletei9223372036854775807e8:intervali-5e12:min intervali9223372036854775807ee");
+        let absurd = reply(
+            b"d8:completei-1e10:incompletei9223372036854775807e8:intervali-5e12:min intervali9223372036854775807ee",
+        );
         assert_eq!((absurd.seeders, absurd.leechers), (Some(0), Some(u32::MAX)));
         assert_eq!(absurd.interval, None);
         assert_eq!(

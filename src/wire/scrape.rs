@@ -175,7 +175,8 @@ mod tests {
     /// What `bittorrent-tracker` 10.0.12 and 11.2.3 send for the hash above.
     #[test]
     fn a_key_that_is_encoded_twice_is_ours() {
-        let key = b"\xc2\x81\x7f\xc3\xbf\x00\xc3\x83$\xc2\x9c\xc2\x80A\xc3\xa9\x12\xc3\x90\n\xc3\xbe[\xc2\xb53\xc2\x88b\xc2\xa0";
+        let key =
+            b"\xc2\x81\x7f\xc3\xbf\x00\xc3\x83$\xc2\x9c\xc2\x80A\xc3\xa9\x12\xc3\x90\n\xc3\xbe[\xc2\xb53\xc2\x88b\xc2\xa0";
         assert_eq!(answer_under(&[key]), seeders(1));
         assert_eq!(answer_under(&[&[b'b'; 20], key]), seeders(2));
         assert_eq!(answer_under(&[&REAL.0, key]), seeders(1));

@@ -54,6 +54,11 @@ impl Source {
         found
     }
 
+    /// The same lines with comments and the insides of literals blanked out, tests included.
+    pub fn bare(&self) -> String {
+        without_literals(&self.text)
+    }
+
     /// Functions with a body: name, first line (counted from 1), and number of lines.
     pub fn functions(&self) -> Vec<(String, usize, usize)> {
         let mut found = Vec::new();

@@ -72,7 +72,8 @@ fn a_body_ends_in_any_of_three_ways() {
 /// Content-Length header field, the Transfer-Encoding overrides the Content-Length."
 #[test]
 fn chunks_override_a_length() {
-    let both = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let both =
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     assert_eq!(body(both), b"abc");
 }
 

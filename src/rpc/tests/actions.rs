@@ -125,7 +125,10 @@ fn limits_are_numbers_that_count_or_do_not() {
 fn settings_are_all_or_those_asked_for() {
     let mut run = Run::new();
     assert_eq!(
-        run.result("session_get", r#"{"fields":["speed_limit_down","speed_limit_down_enabled","speed_limit_up","speed_limit_up_enabled"]}"#)
+        run.result(
+            "session_get",
+            r#"{"fields":["speed_limit_down","speed_limit_down_enabled","speed_limit_up","speed_limit_up_enabled"]}"#,
+        )
             .to_string(),
         r#"{"speed_limit_down":524,"speed_limit_down_enabled":true,"speed_limit_up":100,"speed_limit_up_enabled":false}"#
     );

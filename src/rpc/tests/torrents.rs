@@ -7,7 +7,9 @@ fn torrents_are_shown_with_the_fields_asked_for() {
     let mut run = Run::new();
     run.view.torrents[1] = torrent(2, State::Failed);
     assert_eq!(
-        run.answer(r#"{"method":"torrent-get","arguments":{"fields":["id","hashString","errorString","leftUntilDone","nonsense","rateDownload","uploadRatio","id"],"ids":[2,1,9]}}"#),
+        run.answer(
+            r#"{"method":"torrent-get","arguments":{"fields":["id","hashString","errorString","leftUntilDone","nonsense","rateDownload","uploadRatio","id"],"ids":[2,1,9]}}"#,
+        ),
         r#"{"arguments":{"torrents":[{"id":2,"hashString":"00000000000000000000000000000000000000a2","errorString":"disk: full","leftUntilDone":750,"rateDownload":10,"uploadRatio":0.1},{"id":1,"hashString":"00000000000000000000000000000000000000a1","errorString":"","leftUntilDone":750,"rateDownload":10,"uploadRatio":0.1}]},"result":"success"}"#,
     );
     // The new form knows new names alone; the old form knows both and answers with the old.

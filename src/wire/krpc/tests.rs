@@ -149,7 +149,8 @@ fn what_later_beps_added_goes_both_ways() {
 #[test]
 fn what_real_clients_send_is_read() {
     // libtorrent: an error, an address and a reply in one; the port in the reply.
-    let bytes = b"d1:eli203e13:invalid tokene2:ip6:\xc0\x00\x02\x09\x1a\xe11:rd2:id20:mnopqrstuvwxyz1234561:pi6881ee1:t2:aa1:y1:ee";
+    let bytes =
+        b"d1:eli203e13:invalid tokene2:ip6:\xc0\x00\x02\x09\x1a\xe11:rd2:id20:mnopqrstuvwxyz1234561:pi6881ee1:t2:aa1:y1:ee";
     let message = Message::parse(bytes).unwrap();
     assert_eq!(message.external, Some("192.0.2.9:6881".parse().unwrap()));
     let Body::Failure(failure) = message.body else {
@@ -160,7 +161,8 @@ fn what_real_clients_send_is_read() {
         (203, "invalid token")
     );
     // Its first query: `bs` among the arguments. rqbit: `values` in every reply.
-    let first = b"d1:ad2:bsi1e2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:v4:LT\x02\x0e1:y1:qe";
+    let first =
+        b"d1:ad2:bsi1e2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:v4:LT\x02\x0e1:y1:qe";
     assert!(Message::parse(first).is_ok());
     let empty = b"d1:rd2:id20:abcdefghij01234567895:nodes0:5:token4:abcd6:valueslee1:t0:1:y1:re";
     let Body::Reply(reply) = Message::parse(empty).unwrap().body else {
