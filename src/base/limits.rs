@@ -182,6 +182,9 @@ pub const DIALS_OF_DOWNLOAD: usize = 4;
 pub const CANDIDATES: usize = 2_000;
 /// Hosts that are banned: each has cost a piece.
 pub const BANNED: usize = 5_000;
+/// Our own addresses that are known, so that no torrent dials them: a machine with more of them
+/// now and then dials itself.
+pub const OWN_ADDRESSES: usize = 256;
 /// Wait after a first failure to connect; doubled each time.
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named, and is waiting for.

@@ -41,6 +41,27 @@ pub fn may_name(sender: SocketAddr, named: SocketAddr) -> bool {
     named.port() != 0 && reach != Reach::Nowhere && reach >= Reach::of(sender.ip())
 }
 
+/// The address with its IPv4-mapped IPv6 form replaced by the plain IPv4 one. Only a link-local one
+/// keeps the interface that it is at.
+pub fn canonical(addr: SocketAddr) -> SocketAddr {
+    if is_link_local(addr) {
+        addr
+    } else {
+        SocketAddr::new(addr.ip().to_canonical(), addr.port())
+    }
+}
+
+/// Whether this is a link-local address of IPv6: it holds together with an interface alone, which
+/// no message has room to name.
+pub fn is_link_local(addr: SocketAddr) -> bool {
+    matches!(addr, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local())
+}
+
+/// Whether this is such an address without its interface: nothing can be sent there.
+pub fn lacks_interface(addr: SocketAddr) -> bool {
+    is_link_local(addr) && matches!(addr, SocketAddr::V6(v6) if v6.scope_id() == 0)
+}
+
 fn of_v4(ip: Ipv4Addr) -> Reach {
     match ip.octets() {
         [0 | 224..=255, ..] => Reach::Nowhere,

@@ -18,7 +18,7 @@ use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
 use super::logging;
-use super::net::{Heard, Link, Links, Listeners, Outreach, Stream, link};
+use super::net::{Heard, Link, Links, Listeners, Outreach, Stream, link, own};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -130,12 +130,11 @@ impl Reactor {
         self.nodes.keep(self.session.finding.dht());
         self.nodes.wait();
         let parts = (&self.session, &mut self.store);
-        ending::of(
-            parts,
-            self.unopened,
-            self.caught.map(|(signal, _)| signal),
-            reporter,
-        )
+        let signal = self.caught.map(|(signal, _)| signal);
+        let ending = ending::of(parts, self.unopened, signal, reporter);
+        // A folder of torrents is served until a signal comes, whatever has become of them.
+        let served = signal.filter(|_| self.unattended.is_some());
+        served.map_or(ending, Ending::Signal)
     }
 
     /// Does the last saves once the session is over: everything is written first, and then saved.
@@ -229,6 +228,8 @@ impl Reactor {
             .handle_timeout(self.poll.registry(), now, hear);
         if self.outreach.take_new_network() {
             self.session.finding.nearby.renew(now);
+            let own = own::addresses(self.listeners.port, self.bind);
+            command::set_own(&mut self.session, &own);
         }
         self.pending.turn(&mut self.store, &mut self.session, now);
         self.accept_peers(now);

@@ -15,7 +15,7 @@ use super::ending;
 use super::folder::{Unattended, Whole};
 use super::merging;
 use super::metadata_files::MetadataFiles;
-use super::net::{Listeners, Outreach, link};
+use super::net::{Listeners, Outreach, link, own};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -25,7 +25,7 @@ use super::signal;
 use super::tokens;
 use crate::base::{InfoHash, Now, PeerId, Rng, sorted_by_key};
 use crate::peer::FrameLimits;
-use crate::session::{Config, Session, view};
+use crate::session::{Config, Session, command, view};
 use crate::torrent::{Report, Source, Then, Us};
 use crate::wire::magnet;
 
@@ -93,6 +93,7 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
     let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
     let nodes = nodes.transpose()?.unwrap_or_default();
     search_nearby(&mut session, lsd, &listeners, bind)?;
+    command::set_own(&mut session, &own::addresses(listeners.port, bind));
     unattended.load(&mut store, &mut session, now);
     signal::hand_over(Arc::clone(waker));
     Reactor::new(Parts {
@@ -180,6 +181,7 @@ fn prepare(
     let nodes = dht.map(|named| join_dht(&mut session, named, &listeners, bind));
     let nodes = nodes.transpose()?.unwrap_or_default();
     search_nearby(&mut session, lsd, &listeners, bind)?;
+    command::set_own(&mut session, &own::addresses(listeners.port, bind));
     for (of, host, port) in peers {
         let Ok(ip) = host.parse() else {
             outreach.look_up_peer(of, host, port, now);

@@ -1,5 +1,7 @@
 //! What a user may change while the process runs.
 
+use std::net::SocketAddr;
+
 use super::reopening;
 use super::session::Session;
 use super::tracer::Tracer;
@@ -61,6 +63,8 @@ pub enum Refused {
     Unknown,
     /// It is on its way out.
     Ending,
+    /// All torrents are: what is resumed or paused now would keep the process from ending.
+    AllEnding,
 }
 
 /// Does what a user asks for.
@@ -69,6 +73,9 @@ pub enum Refused {
 /// Nothing is changed, and why.
 pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), Refused> {
     match command {
+        Command::Pause(_) | Command::Resume(_) if is_ending(session) => {
+            return Err(Refused::AllEnding);
+        }
         Command::Pause(torrent) => {
             if !reopening::steer(session, torrent, true, now) {
                 steerable(session, torrent)?;
@@ -95,6 +102,16 @@ pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), 
         Command::Limit { torrent, limits } => limit(session, torrent, limits, now)?,
     }
     Ok(())
+}
+
+/// These are all the addresses at which peers may dial us: no torrent dials them.
+pub fn set_own(session: &mut Session, addrs: &[SocketAddr]) {
+    session.bans.set_own(addrs);
+}
+
+/// Whether all torrents end, see [`Session::stop_all`].
+pub fn is_ending(session: &Session) -> bool {
+    session.torrents.ending.is_some()
 }
 
 /// From now on every message of every peer is told as an

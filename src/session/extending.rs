@@ -1,10 +1,9 @@
 //! Extended handshakes (BEP 10), and the metadata of torrents (BEP 9): fetched where only the info
 //! hash is known, and sent to peers that ask.
 
-use std::net::SocketAddr;
-
 use super::early_bitfields;
 use super::session::Session;
+use crate::base::reach::canonical;
 use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{Event, Fault};
 use crate::torrent::exchanged::Exchanged;
@@ -62,7 +61,8 @@ pub(super) fn observe(
         }
         Event::LongBitfield(bytes) => return early_bitfields::grant(session, (key, bytes), now),
         Event::Node(port) if torrent.order.dht => {
-            let node = SocketAddr::new(member.peer.addr().ip(), port);
+            let mut node = canonical(member.peer.addr());
+            node.set_port(port);
             session.finding.add_nodes(&[node]);
         }
         Event::Exchange(message) => {

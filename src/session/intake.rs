@@ -422,7 +422,7 @@ impl Session {
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
             torrent.set_choking_due();
             if outbound && !greeted {
-                torrent.on_failed_dial(addr, &fault, &mut self.effects);
+                torrent.on_failed_dial((addr, &fault), &mut self.bans, &mut self.effects);
             }
             let mut twins = Twins::of(torrent, &mut self.slots);
             twins.on_connection_over(key, was_dialing, &fault, now);

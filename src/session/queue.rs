@@ -1,6 +1,7 @@
 //! Which torrents download at the same time, where that is bounded: those that were added first.
-//! One that an earlier run has begun keeps its place while what is on disk of it is checked. One
-//! that has got nothing for [`limits::STALLED`] goes on, and does not count until something comes.
+//! One that an earlier run has begun keeps its place while what is on disk of it is checked, and
+//! one of which only a link is known while its metadata are fetched. One that has got nothing for
+//! [`limits::STALLED`] goes on, and does not count until something comes.
 
 use crate::base::{SortedMap, SortedSet, TorrentKey, limits};
 use crate::torrent::{Stage, Torrent};
@@ -12,8 +13,8 @@ pub struct Queue {
     downloading: SortedSet<TorrentKey>,
     /// Those that download and get nothing: at most [`limits::STALLED_MOST`].
     stalled: SortedSet<TorrentKey>,
-    /// Numbers of those that an earlier run has begun and that are checked before they go on.
-    checking: SortedSet<u32>,
+    /// Numbers of those that keep a place and do not download yet.
+    coming: SortedSet<u32>,
     /// By their numbers, which grow in the order of adding.
     waiting: SortedMap<u32, TorrentKey>,
 }
@@ -25,7 +26,7 @@ impl Queue {
             most: most.unwrap_or(usize::MAX),
             downloading: SortedSet::new(),
             stalled: SortedSet::new(),
-            checking: SortedSet::new(),
+            coming: SortedSet::new(),
             waiting: SortedMap::new(),
         }
     }
@@ -40,11 +41,11 @@ impl Queue {
         self.most
     }
 
-    /// Whether the torrent of this number has to wait: as many download as may, or will do so once
-    /// they are checked and were added before it.
+    /// Whether the torrent of this number has to wait: as many download as may, those included
+    /// that keep a place and were added before it.
     pub fn is_full_for(&self, number: u32) -> bool {
-        let before = self.checking.iter().filter(|&&other| other < number);
-        self.downloading.len() + before.count() >= self.most
+        let before = self.coming.iter().take_while(|&&other| other < number);
+        self.downloading.len() + before.take(self.most).count() >= self.most
     }
 
     /// Takes note of what a torrent does now.
@@ -55,10 +56,10 @@ impl Queue {
         let stalled = running && torrent.life.stalled && uncounted;
         set(&mut self.stalled, key, stalled);
         set(&mut self.downloading, key, running && !stalled);
-        if torrent.resumes_after_check() {
-            self.checking.insert(number);
+        if torrent.keeps_place() {
+            self.coming.insert(number);
         } else {
-            self.checking.remove(&number);
+            self.coming.remove(&number);
         }
         if torrent.life.stage == Stage::Queued {
             self.waiting.insert(number, key);
@@ -77,7 +78,7 @@ impl Queue {
     pub fn forget(&mut self, torrent: &Torrent) {
         self.downloading.remove(&torrent.key);
         self.stalled.remove(&torrent.key);
-        self.checking.remove(&torrent.life.number);
+        self.coming.remove(&torrent.life.number);
         self.waiting.remove(&torrent.life.number);
     }
 }

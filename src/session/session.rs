@@ -81,7 +81,7 @@ impl Session {
         }
     }
 
-    /// Takes a torrent on: how it begins, [`Torrent::new`] says.
+    /// Takes a torrent on: how it begins, [`Torrent::new`] says. While all end, it ends, too.
     ///
     /// # Errors
     /// There is a torrent of this info hash already, under this key.
@@ -90,7 +90,10 @@ impl Session {
         let torrent = self.torrents.add(order, &us, &mut self.shared, now)?;
         torrent.report_start(us.port, &mut self.effects);
         let key = torrent.key;
-        self.join_swarm(key, now);
+        match self.torrents.ending.clone() {
+            None => self.join_swarm(key, now),
+            Some(reason) => self.stop(key, &reason, now),
+        }
         Ok(key)
     }
 
@@ -165,8 +168,9 @@ impl Session {
         self.stir(torrent);
     }
 
-    /// Ends all torrents.
+    /// Ends all torrents, those included that are added later.
     pub fn stop_all(&mut self, reason: &str, now: Now) {
+        self.torrents.ending = Some(reason.to_string());
         let all = self.torrents.keys().into_iter();
         all.for_each(|torrent| self.stop(torrent, reason, now));
     }

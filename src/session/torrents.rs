@@ -40,6 +40,8 @@ pub struct Torrents {
     longest_frame: usize,
     /// How many were ever added.
     added: u32,
+    /// Why all of them end, once they do: none begins from then on.
+    pub ending: Option<String>,
     rng: Rng,
 }
 
@@ -74,6 +76,7 @@ impl Torrents {
             by_hash: SortedMap::new(),
             longest_frame: FrameLimits::of(0).longest(),
             added: 0,
+            ending: None,
             rng,
         }
     }

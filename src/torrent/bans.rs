@@ -1,8 +1,10 @@
-//! Hosts that are banned from all torrents, in both directions.
+//! Hosts that are banned from all torrents, in both directions, and our own addresses, which are
+//! not dialed either.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::source::Source;
 use crate::base::{Host, SortedSet, limits};
 
 /// The banned hosts. A ban covers the whole [`Host`]: a ban of one port would mean nothing, since a
@@ -12,6 +14,8 @@ pub struct Bans {
     /// One address of each host, in the order in which they were banned.
     order: VecDeque<SocketAddr>,
     hosts: SortedSet<Host>,
+    /// Where we listen, as far as it is known.
+    ours: SortedSet<SocketAddr>,
 }
 
 impl Bans {
@@ -32,15 +36,61 @@ impl Bans {
         self.hosts.contains(&Host::of(addr))
     }
 
+    /// These are all the addresses at which we listen, as the system says.
+    pub fn set_own(&mut self, addrs: &[SocketAddr]) {
+        self.ours = SortedSet::new();
+        addrs.iter().for_each(|&addr| self.add_own(addr));
+    }
+
+    /// At this address we have met ourselves. More than [`limits::OWN_ADDRESSES`] are not noted.
+    pub fn add_own(&mut self, addr: SocketAddr) {
+        if self.ours.len() < limits::OWN_ADDRESSES {
+            self.ours.insert(plain(addr));
+        }
+    }
+
+    /// Whether an address that `source` names is not to be dialed: if it is the user, only since
+    /// its host is banned. The user hears that it is ours.
+    pub fn bars(&self, addr: SocketAddr, source: Source) -> bool {
+        let ours = source != Source::User && self.ours.contains(&plain(addr));
+        ours || self.covers(addr)
+    }
+
     /// An address of each banned host, the oldest ban first.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.order.iter().copied()
     }
 }
 
+/// An address without the interface that it is at.
+fn plain(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_own_addresses_are_bounded_and_dialed_for_the_user_alone() {
+        let mut bans = Bans::default();
+        let port = |port: usize| SocketAddr::from(([192, 0, 2, 1], port as u16));
+        let zoned: SocketAddr = "[fe80::1%3]:7".parse().unwrap();
+        bans.set_own(&[port(1), zoned]);
+        let bars = |bans: &Bans, addr| bans.bars(addr, Source::Tracker);
+        assert!(bars(&bans, port(1)) && !bars(&bans, port(2)));
+        assert!(bars(&bans, "[::ffff:192.0.2.1]:1".parse().unwrap()));
+        assert!(bars(&bans, zoned) && bars(&bans, "[fe80::1]:7".parse().unwrap()));
+        assert!(!bans.bars(port(1), Source::User) && !bans.covers(port(1)));
+        (2..limits::OWN_ADDRESSES).for_each(|it| bans.add_own(port(it)));
+        bans.add_own(port(limits::OWN_ADDRESSES));
+        assert!(bars(&bans, port(limits::OWN_ADDRESSES - 1)));
+        assert!(!bars(&bans, port(limits::OWN_ADDRESSES)));
+        bans.set_own(&[port(9)]);
+        assert!(bars(&bans, port(9)) && !bars(&bans, port(1)), "anew");
+        bans.add(port(9));
+        assert!(bans.bars(port(9), Source::User));
+    }
 
     #[test]
     fn a_ban_covers_the_host_but_not_this_machine() {

@@ -12,6 +12,7 @@ use super::dial_order::{Again, DialOrder, Place};
 use super::ports::Ports;
 use super::refused::Refused;
 use super::source::{Namer, Source};
+use crate::base::reach::{canonical, lacks_interface};
 use crate::base::{Duration, Now, Reach, Rng, SortedMap, limits};
 
 /// Whether an address may be dialed.
@@ -94,12 +95,14 @@ impl Candidates {
     /// Adds an address; true if it is new and can be dialed at all.
     pub fn add(&mut self, addr: SocketAddr, by: impl Into<Namer>, now: Now) -> bool {
         let (addr, by) = (canonical(addr), by.into());
-        let callable = addr.port() != 0 && Reach::of(addr.ip()) != Reach::Nowhere;
+        let is_users = by.source == Source::User;
+        let leads = Reach::of(addr.ip()) != Reach::Nowhere;
+        // Of what its user has named, the user hears why it cannot be dialed.
+        let callable = addr.port() != 0 && leads && (is_users || !lacks_interface(addr));
         if self.known.contains_key(&addr) {
             self.promote(addr, by, now);
             return false;
         }
-        let is_users = by.source == Source::User;
         if !callable
             || self.refused.has(addr, now)
             || !(is_users || self.has_place(addr.ip(), by, now))
@@ -153,7 +156,7 @@ impl Candidates {
             candidate.by = by;
         }
         match candidate.status {
-            Status::Waits(_) if candidate.failures == 0 => self.enter(addr, now),
+            Status::Waits(place) if place.is_untried() => self.enter(addr, now),
             Status::Waits(place) => self.schedule(addr, place.at()),
             status => self.set_status(addr, status),
         }
@@ -398,15 +401,6 @@ impl Candidates {
             .filter(|(_, c)| c.by.source > Source::Tracker);
         let found: Vec<SocketAddr> = found.map(|(&addr, _)| addr).collect();
         found.into_iter().for_each(|addr| self.forget(addr));
-    }
-}
-
-/// The address with its IPv4-mapped IPv6 form replaced by the plain IPv4 one. Only a link-local one
-/// keeps the interface that it is at.
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    match addr {
-        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => addr,
-        _ => SocketAddr::new(addr.ip().to_canonical(), addr.port()),
     }
 }
 

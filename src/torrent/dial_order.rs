@@ -83,9 +83,14 @@ pub struct DialOrder {
 const LEAST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl Place {
+    /// Whether the address was not tried yet, nor kept back for a while.
+    pub fn is_untried(&self) -> bool {
+        is_untried(self.line)
+    }
+
     /// When it is due; what was not tried yet is due at once.
     pub fn at(&self) -> Now {
-        if is_untried(self.line) {
+        if self.is_untried() {
             Now::default()
         } else {
             Now::from_micros(self.number)

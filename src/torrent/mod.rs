@@ -12,10 +12,11 @@ pub mod stage;
 pub mod exchanged;
 pub mod slot;
 
-pub mod bans;
 mod ports;
 mod refused;
 pub mod source;
+
+pub mod bans;
 
 mod dial_order;
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::exchanged::Exchanged;
+use crate::base::reach::canonical;
 use crate::base::{Block, Geometry, Now, PeerId, TorrentKey, limits};
 use crate::peer::{Fault, Greeting, Peer, Phase, Segment};
 
@@ -234,7 +235,9 @@ impl Member {
         } else {
             named()
         };
-        port.map(|port| SocketAddr::new(addr.ip().to_canonical(), port))
+        let mut at = canonical(addr);
+        at.set_port(port?);
+        Some(at)
     }
 
     /// What the disk is to read ahead for this block, which it asked for. A stretch of the piece is

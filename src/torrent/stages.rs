@@ -86,9 +86,16 @@ impl Torrent {
         }
     }
 
-    /// Whether it is checked, or waits for that, and an earlier run has got a part of it: it goes
-    /// on with its download then.
-    pub fn resumes_after_check(&self) -> bool {
+    /// Whether it keeps a place among those that download: once its metadata have come, unless
+    /// they are long in coming, or once what an earlier run has got of it is checked, it goes on
+    /// with its download.
+    pub fn keeps_place(&self) -> bool {
+        let fetches = self.life.stage == Stage::Metadata && !self.life.stalled;
+        (fetches && self.order.download) || self.resumes_after_check()
+    }
+
+    /// Whether it is checked, or waits for that, and an earlier run has got a part of it.
+    fn resumes_after_check(&self) -> bool {
         let (done, all) = match (&self.life.unchecked, &self.content) {
             (Some(unchecked), _) => (unchecked.done, unchecked.size),
             (None, Some(content)) => (content.pieces.done(), content.pieces.wanted()),

@@ -95,7 +95,7 @@ impl Torrent {
         let complete = self.life.complete_at.is_some();
         let by = Namer::at(Source::Exchange, from.0.peer.addr());
         for (addr, flags) in exchange::worth_dialing(message, from, complete) {
-            if !bans.covers(addr) {
+            if !bans.bars(addr, by.source) {
                 self.candidates.add(addr, by, now);
                 self.candidates.mark(addr, flags);
             }
@@ -261,16 +261,17 @@ impl Torrent {
     /// Finds out whether it has got nothing for long though it downloads.
     pub fn update_stall(&mut self, now: Now) {
         let down = self.totals().down;
-        let running = self.is_running() && self.is_downloading();
-        let content = self.content.as_mut().filter(|_| running);
+        let wants = self.life.is_among_peers() && self.is_downloading();
+        let content = self.content.as_mut().filter(|_| wants);
         let since = content.map(|content| content.search.on_moved(down, now));
         self.life.stalled = since.is_some_and(|since| now.since(since) >= limits::STALLED);
     }
 
     /// When that may change though nothing happens.
     fn stall_deadline(&self) -> Option<Now> {
-        let running = self.is_running() && self.is_downloading() && !self.life.stalled;
-        let content = self.content.as_ref().filter(|_| running)?;
+        let wants = self.life.is_among_peers() && self.is_downloading();
+        let content = self.content.as_ref();
+        let content = content.filter(|_| wants && !self.life.stalled)?;
         Some(content.search.patient_until(limits::STALLED))
     }
 
@@ -299,9 +300,18 @@ impl Torrent {
 
     /// A peer that was dialed did not complete its handshake. The user hears of peers named with
     /// `--peer`.
-    pub fn on_failed_dial(&mut self, addr: SocketAddr, fault: &Fault, effects: &mut Effects) {
+    pub fn on_failed_dial(
+        &mut self,
+        (addr, fault): (SocketAddr, &Fault),
+        bans: &mut Bans,
+        effects: &mut Effects,
+    ) {
         if matches!(fault, Fault::Stopping | Fault::Replaced | Fault::Duplicate) {
             return;
+        }
+        let is_own = *fault == Fault::Ourselves;
+        if is_own {
+            bans.add_own(addr);
         }
         let why = match fault {
             Fault::Closed => String::from(
@@ -313,7 +323,10 @@ impl Torrent {
         let Some(content) = &mut self.content else {
             return;
         };
-        content.search.on_failed(&why);
+        // That is no peer which fails.
+        if !is_own {
+            content.search.on_failed(&why);
+        }
         if content.search.is_named(addr) {
             self.report(Report::Warning(format!("peer {addr}: {why}")), effects);
         }

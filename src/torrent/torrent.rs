@@ -320,13 +320,13 @@ impl Torrent {
 
     // Its peers.
 
-    /// Adds addresses of peers, except banned ones.
+    /// Adds addresses of peers, except those that are barred.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], by: Namer, bans: &Bans, now: Now) {
         if let (Source::User | Source::Link, Some(content)) = (by.source, &mut self.content) {
             content.search.add_named(addrs);
         }
         let mixed = self.candidates.mix(addrs).into_iter();
-        for addr in mixed.filter(|addr| !bans.covers(*addr)) {
+        for addr in mixed.filter(|&addr| !bans.bars(addr, by.source)) {
             self.candidates.add(addr, by, now);
         }
     }

@@ -1,7 +1,8 @@
 //! Downloads that get nothing do not keep others waiting.
 
 use brooklet::base::{Duration, limits};
-use brooklet::session::{State, view};
+use brooklet::session::{State, extending, view};
+use brooklet::torrent::Order;
 
 use crate::session::Bench;
 
@@ -66,4 +67,50 @@ fn downloads_at_one_time_that_get_nothing_and_do_not_count() {
     assert_eq!(queued(&bench).len(), 2, "all but one make room");
     bench.wait(limits::STALLED * 3);
     assert_eq!(queued(&bench).len(), 2);
+}
+
+/// What was added first downloads first, whether its metadata are known or have to be fetched; those
+/// whose metadata do not come make room as others do that get nothing.
+#[test]
+fn a_link_keeps_its_place_among_downloads() {
+    let mut bench = Bench::getter(2, &[]);
+    let mut whole = bench.order();
+    let info_hash = whole.info_hash;
+    bench.begins(|config, order| {
+        config.active = Some(2);
+        *order = Order::of_link(info_hash, "x".into(), Vec::new());
+    });
+    for number in 1..4 {
+        bench.adds(&number.to_string(), |_| ());
+    }
+    bench.turn();
+    assert_eq!(queued(&bench), [3, 4]);
+    bench.wait(limits::STALLED - INSTANT);
+    assert_eq!(queued(&bench), [3, 4]);
+    let describes = |bench: &mut Bench, whole: Order| {
+        let (torrent, now) = (bench.torrent, bench.now);
+        extending::learn(&mut bench.session, torrent, whole, now);
+        bench.turn();
+        bench.turn();
+    };
+    whole.name = String::from("known");
+    describes(&mut bench, whole);
+    assert_eq!(queued(&bench), [3, 4], "the first has its place");
+}
+
+#[test]
+fn time_after_which_a_link_whose_metadata_do_not_come_does_not_count() {
+    let mut bench = Bench::getter(2, &[]);
+    let info_hash = bench.order().info_hash;
+    bench.begins(|config, order| {
+        config.active = Some(1);
+        *order = Order::of_link(info_hash, "x".into(), Vec::new());
+    });
+    bench.adds("other", |_| ());
+    bench.turn();
+    assert_eq!(queued(&bench), [2]);
+    bench.wait(limits::STALLED - INSTANT);
+    assert_eq!(queued(&bench), [2]);
+    bench.wait(INSTANT);
+    assert_eq!(queued(&bench), []);
 }

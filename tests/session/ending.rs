@@ -1,5 +1,7 @@
 //! How a session ends: what it says at last is true, and so is what it leaves for the next one.
 
+use brooklet::base::limits;
+use brooklet::session::{Command, Refused, command};
 use brooklet::torrent::Report;
 
 use crate::requests;
@@ -81,4 +83,40 @@ fn a_stop_leaves_nothing_to_turn_for() {
     bench.session.stop_all("SIGINT", bench.now);
     bench.turn();
     assert!(!bench.session.is_pending());
+}
+
+/// Else the process would go on.
+#[test]
+fn nothing_is_resumed_paused_or_added_to_stay_once_all_torrents_end() {
+    let mut bench = Bench::seeder(2);
+    let (failed, paused) = (bench.torrent, bench.adds("paused", |_| ()));
+    bench
+        .session
+        .fail(failed, "content: gone".into(), bench.now);
+    let pause = Command::Pause(paused);
+    command::perform(&mut bench.session, pause, bench.now).unwrap();
+    bench.turn();
+    bench.session.stop_all("SIGTERM", bench.now);
+    bench.turn();
+    for torrent in [failed, paused] {
+        for command in [Command::Pause(torrent), Command::Resume(torrent)] {
+            let done = command::perform(&mut bench.session, command, bench.now);
+            assert_eq!(done, Err(Refused::AllEnding), "{command:?}");
+        }
+    }
+    // Its files were being opened when the signal came.
+    bench.adds("late", |_| ());
+    bench.wait(limits::FAREWELL);
+    assert!(bench.session.is_over());
+    assert_eq!(bench.reopened, [0; 0]);
+    // To be forgotten holds for the next start.
+    let (torrent, data) = (failed, false);
+    let remove = Command::Remove { torrent, data };
+    assert_eq!(
+        command::perform(&mut bench.session, remove, bench.now),
+        Ok(())
+    );
+    bench.turn();
+    assert!(bench.session.is_over());
+    assert_eq!(bench.closed, [(failed, false)]);
 }

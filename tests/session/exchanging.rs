@@ -198,3 +198,38 @@ fn a_pause_forgets_who_was_told() {
     assert_eq!(message.added, [(addr("192.0.2.3:7000"), 0)]);
     assert_eq!(message.dropped, []);
 }
+
+/// Nobody else can dial it there: a message has no room for the interface.
+#[test]
+fn nobody_is_told_of_link_local_addresses() {
+    let mut bench = bench();
+    let dials_us = |bench: &mut Bench, number: u8, from: &str| {
+        let key = bench.accepts(addr(from));
+        let port = Some(7000);
+        greets(bench, key, number, &ExtendedGreeting { port, ..wanting() });
+        key
+    };
+    dials_us(&mut bench, 1, "[fe80::1%3]:50001");
+    dials_us(&mut bench, 2, "10.0.0.2:50001");
+    let near = dials_us(&mut bench, 3, "[fe80::3%3]:50001");
+    bench.wait(limits::PEX_SOON);
+    let added = vec![(addr("10.0.0.2:7000"), 0)];
+    let dropped = Vec::new();
+    assert_eq!(told(&mut bench, near), [PeerExchange { added, dropped }]);
+    bench.session.assert_invariants();
+}
+
+/// A peer at a link-local address that has dialed us is known where it listens.
+#[test]
+fn a_link_local_peer_is_not_dialed_while_it_is_connected() {
+    let mut bench = bench();
+    let key = bench.accepts(addr("[fe80::1%3]:50001"));
+    let port = Some(7000);
+    greets(&mut bench, key, 1, &ExtendedGreeting { port, ..wanting() });
+    let listens = addr("[fe80::1%3]:7000");
+    bench
+        .session
+        .add_peers(bench.torrent, &[listens], Source::Local, bench.now);
+    bench.wait(Duration::from_secs(1));
+    assert_eq!(bench.dialled(listens), None);
+}

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use brooklet::base::{Duration, InfoHash, limits};
 use brooklet::peer::Fault;
-use brooklet::session::{Command, command, datagrams};
+use brooklet::session::{Command, command, datagrams, view};
+use brooklet::torrent::Source;
 use brooklet::wire::Family;
 use brooklet::wire::lsd::Search;
 
@@ -105,4 +106,54 @@ fn a_private_torrent_takes_no_part() {
     bench.wait(Duration::from_secs(600));
     assert_eq!(announced(&mut bench), []);
     assert_eq!(bench.dialled("10.0.0.2:7000".parse().unwrap()), None);
+}
+
+/// A tracker tells of us, too, and so do others.
+#[test]
+fn our_own_addresses_are_not_dialed() {
+    let mut bench = Bench::getter(2, &[]);
+    let addr = |text: &str| -> SocketAddr { text.parse().unwrap() };
+    let ours = [addr("198.51.100.1:6881"), addr("[2001:db8::1]:6881")];
+    command::set_own(&mut bench.session, &ours);
+    let other = addr("198.51.100.1:6882");
+    let named = [ours[0], ours[1], addr("[::ffff:198.51.100.1]:6881"), other];
+    for source in [Source::Tracker, Source::Dht] {
+        let (torrent, now) = (bench.torrent, bench.now);
+        bench.session.add_peers(torrent, &named, source, now);
+    }
+    bench.wait(Duration::from_secs(2));
+    assert!(bench.dialled(other).is_some());
+    for own in &named[..3] {
+        assert_eq!(bench.dialled(*own), None, "{own}");
+    }
+    // The user hears what it is.
+    let torrent = bench.torrent;
+    bench
+        .session
+        .add_peers(torrent, &ours[..1], Source::User, bench.now);
+    bench.wait(Duration::from_secs(1));
+    assert!(bench.dialled(ours[0]).is_some());
+}
+
+/// The address under which others see us is known once one torrent has dialed it.
+#[test]
+fn we_dial_ourselves_once_and_no_failure_is_told_of_that() {
+    let mut bench = Bench::getter(2, &[]);
+    let ours: SocketAddr = "198.51.100.1:6881".parse().unwrap();
+    let key = bench.dials(ours);
+    bench.session.handle_connected(key, bench.now);
+    bench.turn();
+    bench
+        .session
+        .handle_closed(key, Fault::Ourselves, bench.now);
+    bench.turn();
+    let ways = view::ways(&bench.session, bench.torrent);
+    let words = ways.alone.expect("it is alone");
+    assert!(!words.contains("failed"), "{words}");
+    let other = bench.adds("other", |_| ());
+    bench
+        .session
+        .add_peers(other, &[ours], Source::Tracker, bench.now);
+    bench.wait(Duration::from_secs(2));
+    assert_eq!(bench.dialled(ours), None);
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::Duration;
-use brooklet::session::extending;
+use brooklet::session::{extending, view};
 use brooklet::torrent::{Order, Report, Source};
 
 use crate::exchange::addr;
@@ -100,5 +100,22 @@ fn one_that_dialed_us_stays_if_a_tracker_or_the_user_may_know_it() {
         learns(&mut bench, whole);
         assert_eq!(bench.is_gone(stranger), !has_tracker);
         assert!(!bench.is_gone(known));
+    }
+}
+
+/// The DHT is asked as long as nobody knows that the torrent is private, and not spoken of after.
+#[test]
+fn no_word_of_the_dht_is_said_once_it_is_known_to_be_private() {
+    for (private, spoken_of) in [(true, false), (false, true)] {
+        let (mut bench, mut whole) = bench(true);
+        let why = |bench: &Bench| {
+            let ways = view::ways(&bench.session, bench.torrent);
+            ways.alone.expect("it is alone")
+        };
+        assert!(why(&bench).contains("DHT: "), "{}", why(&bench));
+        (whole.dht, whole.pex, whole.lsd) = (!private, !private, !private);
+        learns(&mut bench, whole);
+        bench.wait(Duration::from_secs(1));
+        assert_eq!(why(&bench).contains("DHT"), spoken_of, "{}", why(&bench));
     }
 }

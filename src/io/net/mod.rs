@@ -15,6 +15,8 @@ pub mod udp;
 mod interfaces;
 pub mod neighbours;
 
+pub mod own;
+
 pub mod outreach;
 
 mod client;

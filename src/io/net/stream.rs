@@ -10,6 +10,10 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
 use super::socket;
+use crate::base::reach::lacks_interface;
+
+/// What is said where the system has but a number.
+const NO_INTERFACE: &str = "a link-local address: which interface it is at is not known";
 
 /// A connection, or one that is being made.
 #[derive(Debug)]
@@ -24,6 +28,9 @@ impl Stream {
     /// # Errors
     /// There is no way to that address, or there are no more handles.
     pub fn connect(addr: SocketAddr, bind: Option<IpAddr>) -> io::Result<Stream> {
+        if lacks_interface(addr) {
+            return Err(io::Error::other(NO_INTERFACE));
+        }
         let socket = match bind {
             None => TcpStream::connect(addr)?,
             Some(local) => {

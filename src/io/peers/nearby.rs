@@ -10,7 +10,9 @@ use std::ops::Range;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use slab::Slab;
 
+use crate::base::reach::canonical;
 use crate::base::{InfoHash, Now, PeerId, limits, sooner};
 use crate::io::net::{Outreach, link};
 use crate::lsd::Lsd;
@@ -27,7 +29,7 @@ pub struct Nearby {
     lsd: Lsd,
     listeners: link::Listeners,
     tokens: Range<usize>,
-    callers: Vec<Option<Caller>>,
+    callers: Slab<Caller>,
     found: Vec<SocketAddr>,
     until: Now,
 }
@@ -84,7 +86,7 @@ impl Nearby {
             lsd,
             listeners,
             tokens,
-            callers: Vec::new(),
+            callers: Slab::new(),
             found: Vec::new(),
             until: now + limits::NEARBY_WAIT,
         })
@@ -134,27 +136,22 @@ impl Nearby {
     fn accept(&mut self, listener: usize, registry: &Registry) {
         // Those that come when all slots are taken are hung up on.
         while let Some((mut stream, from)) = self.next_caller(listener) {
-            let free = self.callers.iter().position(Option::is_none);
-            let slot = free.unwrap_or(self.callers.len());
-            if slot >= limits::NEARBY_CALLERS {
+            if self.callers.len() >= limits::NEARBY_CALLERS {
                 continue;
             }
+            // Keys are given anew, so there are as many at most.
+            let slot = self.callers.vacant_key();
             let token = Token(self.tokens.start + LISTENERS + slot);
             let known = registry.register(&mut stream, token, Interest::READABLE);
             if known.is_err() {
                 continue;
             }
-            let caller = Caller {
+            self.callers.insert(Caller {
                 stream,
                 from,
                 input: Vec::new(),
                 greeted: false,
-            };
-            if slot == self.callers.len() {
-                self.callers.push(Some(caller));
-            } else {
-                self.callers[slot] = Some(caller);
-            }
+            });
             // What it has sent before is not told of.
             self.hear(slot);
         }
@@ -165,16 +162,20 @@ impl Nearby {
     }
 
     fn hear(&mut self, slot: usize) {
-        let Some(caller) = self.callers.get_mut(slot).and_then(Option::as_mut) else {
+        let Some(caller) = self.callers.get_mut(slot) else {
             return;
         };
         match caller.read(&self.ours) {
             Step::Wait => return,
             Step::Over => {}
-            Step::Listens(port) => self.found.push(SocketAddr::new(caller.from.ip(), port)),
+            Step::Listens(port) => {
+                let mut addr = canonical(caller.from);
+                addr.set_port(port);
+                self.found.push(addr);
+            }
         }
         // It is closed by being dropped.
-        self.callers[slot] = None;
+        self.callers.remove(slot);
     }
 }
 

@@ -334,3 +334,43 @@ fn what_a_link_names_is_bounded_as_what_strangers_name_is() {
         limits::HOST_PORTS * (limits::DIAL_FAILURES as usize + 1)
     );
 }
+
+/// Whoever names it: the peer that listens there is probably connected until then.
+#[test]
+fn an_address_that_is_released_later_keeps_its_wait_when_others_name_it() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let addr = SocketAddr::from(([10, 0, 0, 1], 7));
+    candidates.add(addr, Source::Exchange, at(0));
+    candidates.withhold(addr);
+    candidates.release(addr.ip(), at(20));
+    candidates.add(addr, Source::Tracker, at(5));
+    assert_eq!(candidates.next(at(19)), None);
+    assert_eq!(candidates.next(at(20)), Some(addr));
+    // One that was never kept back takes its turn among the better ones at once.
+    let other = SocketAddr::from(([10, 0, 0, 2], 7));
+    candidates.add(other, Source::Exchange, at(21));
+    candidates.add(other, Source::Tracker, at(21));
+    assert_eq!(candidates.next(at(21)), Some(other));
+}
+
+/// What others name of link-local addresses leads nowhere without an interface.
+#[test]
+fn link_local_addresses_count_with_their_interface_alone() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let bare: SocketAddr = "[fe80::2]:7".parse().unwrap();
+    let zoned: SocketAddr = "[fe80::2%3]:7".parse().unwrap();
+    for source in [
+        Source::Link,
+        Source::Tracker,
+        Source::Local,
+        Source::Dht,
+        Source::Exchange,
+    ] {
+        assert!(!candidates.add(bare, source, at(0)), "{source:?}");
+    }
+    assert!(candidates.add(zoned, Source::Local, at(0)));
+    assert_eq!(candidates.next(at(0)), Some(zoned));
+    // The user hears why it cannot be dialed. 169.254.0.0/16 needs no interface.
+    assert!(candidates.add(bare, Source::User, at(0)));
+    assert!(candidates.add("169.254.1.1:7".parse().unwrap(), Source::Exchange, at(0)));
+}

@@ -1,0 +1,71 @@
+//! The addresses of this machine, from tables of the system: peers that are named at our port there
+//! are we ourselves.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Where peers may dial us at this port: at `bind`, if that is one address, else at all of this
+/// machine.
+pub fn addresses(port: u16, bind: Option<IpAddr>) -> Vec<SocketAddr> {
+    let ips = match bind.filter(|bind| !bind.is_unspecified()) {
+        Some(ip) => vec![ip],
+        None => {
+            let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+            let mut ips = of_v4(&read("/proc/net/fib_trie"));
+            ips.extend(of_v6(&read("/proc/net/if_inet6")));
+            ips
+        }
+    };
+    let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
+    addrs.collect()
+}
+
+/// Of the table of IPv4's routes: a line for an address or network, then a line for each of its
+/// routes; one to this machine says `host LOCAL`. An address may stand in several parts of it.
+fn of_v4(table: &str) -> Vec<IpAddr> {
+    let (mut found, mut last) = (Vec::new(), None);
+    for line in table.lines() {
+        let line = line.trim_start();
+        if let Some(ip) = line.strip_prefix("|-- ") {
+            last = ip.parse::<Ipv4Addr>().ok();
+        } else if line == "/32 host LOCAL" {
+            let ip = last.map(IpAddr::V4);
+            found.extend(ip.filter(|ip| !found.contains(ip)));
+        }
+    }
+    found
+}
+
+/// Of the table of IPv6's addresses: a line each, its 32 hexadecimal digits first.
+fn of_v6(table: &str) -> Vec<IpAddr> {
+    let words = table
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    let ips = words.filter_map(|word| u128::from_str_radix(word, 16).ok());
+    ips.map(|ip| IpAddr::from(ip.to_be_bytes())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_of_this_machine_are_found() {
+        let table = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n\
+                     \x20    +-- 127.0.0.0/8 2 0 2\n        |-- 127.0.0.0\n           /8 host LOCAL\n\
+                     \x20       |-- 127.0.0.1\n           /32 host LOCAL\n\
+                     \x20    |-- 198.51.100.7\n        /32 host LOCAL\n\
+                     \x20    |-- 198.51.100.255\n        /32 link BROADCAST\nLocal:\n\
+                     \x20    |-- 198.51.100.7\n        /32 host LOCAL\n";
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(of_v4(table), [ip("127.0.0.1"), ip("198.51.100.7")]);
+        let table = "fe800000000000000000000000000002 07 40 20 80      net\nnonsense\n\
+                     00000000000000000000000000000001 01 80 10 80       lo\n";
+        assert_eq!(of_v6(table), [ip("fe80::2"), ip("::1")]);
+        let bound = addresses(7, Some(ip("192.0.2.1")));
+        assert_eq!(bound, ["192.0.2.1:7".parse().unwrap()]);
+        // Each machine has this one.
+        let all = addresses(7, None);
+        assert!(all.contains(&"127.0.0.1:7".parse().unwrap()), "{all:?}");
+        assert_eq!(addresses(7, Some(ip("0.0.0.0"))), all);
+    }
+}
