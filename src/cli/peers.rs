@@ -121,12 +121,7 @@ impl Outcome {
                 log::info!("{node} {way} {words}");
             }
             Event::More(source) => {
-                let name = match &source {
-                    Source::Tracker(url) => printable(url),
-                    Source::Dht => "DHT".into(),
-                    Source::Nearby => "LSD".into(),
-                };
-                let most = limits::PEERS_LISTED;
+                let (name, most) = (printable(name(&source)), limits::PEERS_LISTED);
                 log::warn!("{name}: it names more peers than {most}, the others are not listed");
             }
             Event::Peer(..) => {}
@@ -166,10 +161,7 @@ struct Subject {
 
 impl Subject {
     fn of(source: &OsStr, options: &Options) -> Result<Subject, Failure> {
-        let state_dir = match &options.state {
-            Some(dir) => dir.clone(),
-            None => setups::default_state()?,
-        };
+        let state_dir = setups::state_of(options)?;
         let (metainfo, peers) = match target::find(source, setups::access(options))? {
             Target::Torrent(metainfo, _) => (*metainfo, Vec::new()),
             Target::Link(link) => match target::known(&link, &state_dir) {
@@ -225,11 +217,12 @@ impl List {
 
     /// A peer that was found.
     fn found(&mut self, addr: &str, source: Source) -> Result<(), Failure> {
-        match source {
-            Source::Tracker(url) => self.add(addr, ("tracker", Some(&url)), &url),
-            Source::Dht => self.add(addr, ("dht", None), "DHT"),
-            Source::Nearby => self.add(addr, ("lsd", None), "LSD"),
-        }
+        let kind = match &source {
+            Source::Tracker(url) => ("tracker", Some(url.as_str())),
+            Source::Dht => ("dht", None),
+            Source::Nearby => ("lsd", None),
+        };
+        self.add(addr, kind, name(&source))
     }
 
     /// A line. `kind`: what the source is called in JSON, and its URL if it has one; `name`: what
@@ -263,6 +256,15 @@ impl List {
         parts.extend(nodes.map(|nodes| format!("nodes of the DHT that answered: {nodes}")));
         let (all, parts) = (self.addresses.len(), parts.join(", "));
         format!("addresses: {all} ({parts})")
+    }
+}
+
+/// What people call who names peers.
+fn name(source: &Source) -> &str {
+    match source {
+        Source::Tracker(url) => url,
+        Source::Dht => "DHT",
+        Source::Nearby => "LSD",
     }
 }
 

@@ -26,10 +26,7 @@ pub fn setup(
     source: &OsStr,
     options: &Options,
 ) -> Result<Option<Setup>, Failure> {
-    let state_dir = match &options.state {
-        Some(dir) => dir.clone(),
-        None => default_state()?,
-    };
+    let state_dir = state_of(options)?;
     if let Some(Some(file)) = &options.choice.metadata_only {
         if options.torrents.len() > 1 {
             return Err(Failure::usage("-o: it is for one torrent: leave it out"));
@@ -46,7 +43,7 @@ pub fn setup(
             let file = target::file(source);
             if file.is_none() {
                 // Peers may ask for it (BEP 9), and it cannot be read again.
-                let path = kept(&state_dir, &metainfo);
+                let path = state::path(&state_dir, metainfo.info_hash, "torrent");
                 state::replace(&path, &text).map_err(Failure::failed)?;
             }
             (*metainfo, file, text)
@@ -91,7 +88,7 @@ pub fn setup(
 
 /// Whether the torrent of a link may be kept: it is better said before it is fetched.
 fn may_keep(link: &Link, state_dir: &Path) -> Result<(), Failure> {
-    let path = state_dir.join(format!("{}.torrent", link.info_hash));
+    let path = state::path(state_dir, link.info_hash, "torrent");
     state::look(&path).map_err(Failure::failed)
 }
 
@@ -107,11 +104,6 @@ pub fn access(options: &Options) -> Access {
         bind: options.bind,
         allow_local: options.allow_local,
     }
-}
-
-/// Where a torrent is kept that has no file.
-fn kept(state_dir: &Path, metainfo: &Metainfo) -> PathBuf {
-    state_dir.join(format!("{}.torrent", metainfo.info_hash))
 }
 
 fn of_torrent(
@@ -188,10 +180,7 @@ fn basis(command: Command, mut metainfo: Metainfo, options: &Options) -> Setup {
 /// # Errors
 /// No peer has it, or a signal ends the search.
 pub fn fetch(link: Link, options: Options) -> Result<Metainfo, Failure> {
-    let state_dir = match &options.state {
-        Some(dir) => dir.clone(),
-        None => default_state()?,
-    };
+    let state_dir = state_of(&options)?;
     if let Some((metainfo, _)) = target::known(&link, &state_dir) {
         return Ok(metainfo);
     }
@@ -218,6 +207,14 @@ pub fn fetch(link: Link, options: Options) -> Result<Metainfo, Failure> {
     let known = target::known(&link, &state_dir);
     let gone = || Failure::failed(format!("{}: it was fetched and is gone", link.title()));
     known.map(|(metainfo, _)| metainfo).ok_or_else(gone)
+}
+
+/// Where resume data are kept.
+///
+/// # Errors
+/// As [`default_state`].
+pub fn state_of(options: &Options) -> Result<PathBuf, Failure> {
+    options.state.clone().map_or_else(default_state, Ok)
 }
 
 /// Where resume data are kept if `--state` does not say it.

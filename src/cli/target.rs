@@ -9,11 +9,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{DAMAGED, Failure, quote};
-use crate::base::{SortedSet, limits};
+use crate::base::limits;
 use crate::io::by_url::{self, Access, Fetched};
 use crate::io::disk::locate::Place;
 use crate::io::disk::{Why, locate, places, state};
-use crate::io::logging;
+use crate::io::{logging, merging};
 use crate::storage::select;
 use crate::wire::Metainfo;
 use crate::wire::magnet::{self, Link};
@@ -95,14 +95,10 @@ fn load_text(source: &OsStr, text: Vec<u8>) -> Result<Target, Failure> {
 
 /// The torrent of a link whose metadata an earlier run has fetched, with the trackers of both.
 pub fn known(link: &Link, state_dir: &Path) -> Option<(Metainfo, Vec<u8>)> {
-    let path = state_dir.join(format!("{}.torrent", link.info_hash));
+    let path = state::path(state_dir, link.info_hash, "torrent");
     let text = state::load(&path, limits::METAINFO_BYTES).ok().flatten()?;
     let mut metainfo = Metainfo::parse(&text).ok()?;
-    let known: SortedSet<String> = metainfo.trackers.concat().into_iter().collect();
-    let fresh = |tier: &&Vec<String>| !tier.iter().any(|url| known.contains(url));
-    metainfo
-        .trackers
-        .extend(link.trackers.iter().filter(fresh).cloned());
+    merging::add_tiers(&mut metainfo.trackers, &link.trackers);
     (metainfo.info_hash == link.info_hash).then_some((metainfo, text))
 }
 

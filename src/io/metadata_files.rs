@@ -160,7 +160,7 @@ impl MetadataFiles {
 
     /// A dictionary, and how many bytes were read for it.
     fn load(&self, info_hash: InfoHash) -> (Option<Vec<u8>>, usize) {
-        let own = || self.state_dir.join(format!("{info_hash}.torrent"));
+        let own = || state::path(&self.state_dir, info_hash, "torrent");
         let path = self.elsewhere.get(&info_hash).cloned();
         let path = path.unwrap_or_else(own);
         let text = state::load(&path, limits::METAINFO_BYTES);

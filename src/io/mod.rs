@@ -6,6 +6,7 @@ pub mod clock;
 pub mod logging;
 
 mod channel;
+mod threads;
 mod tokens;
 
 pub mod disk;
@@ -23,7 +24,7 @@ pub mod scrape;
 pub mod by_url;
 
 mod claims;
-mod merging;
+pub mod merging;
 mod metadata_files;
 mod pending;
 

@@ -2,7 +2,7 @@
 //! folder, and hosts whose names are looked up while few are known.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use super::disk::state;
@@ -135,16 +135,13 @@ impl Nodes {
         }
         self.wait();
         let (path, bytes) = (self.path.clone(), text.clone());
-        let write = move || {
-            if let Err(error) = state::replace(&path, bytes.as_bytes()) {
-                log::info!("{error}");
-            }
-        };
         let thread = thread::Builder::new().name(String::from("nodes"));
-        match thread.spawn(write) {
-            Ok(writing) => (self.writing, self.kept) = (Some(writing), text),
-            Err(error) => log::info!("{}: {error}", self.path.display()),
+        self.writing = thread.spawn(move || write(&path, &bytes)).ok();
+        if self.writing.is_none() {
+            // The system has no more threads.
+            write(&self.path, &text);
         }
+        self.kept = text;
     }
 
     /// Waits until everything is written.
@@ -152,6 +149,12 @@ impl Nodes {
         if let Some(writing) = self.writing.take() {
             let _ = writing.join();
         }
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    if let Err(error) = state::replace(path, text.as_bytes()) {
+        log::info!("{error}");
     }
 }
 

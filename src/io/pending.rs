@@ -100,11 +100,9 @@ impl Pending {
             return;
         };
         let text = wanted.link.torrent(info);
-        let metainfo = match Metainfo::parse(&text) {
+        let metainfo = match parse(&text, &setup.metainfo.name) {
             Ok(metainfo) => metainfo,
             Err(why) => {
-                let name = &setup.metainfo.name;
-                let why = format!("{name}: its metadata are not those of a valid torrent: {why}");
                 command::report(session, torrent, Report::Invalid);
                 return session.fail(torrent, why, now);
             }
@@ -163,6 +161,15 @@ impl Pending {
             }
         }
     }
+}
+
+/// The torrent that was made of a link and its metadata. `name`: what it is called.
+///
+/// # Errors
+/// It is not valid: a line for the user.
+pub fn parse(text: &[u8], name: &str) -> Result<Metainfo, String> {
+    let why = |why| format!("{name}: its metadata are not those of a valid torrent: {why}");
+    Metainfo::parse(text).map_err(why)
 }
 
 /// Begins with a torrent of which a link is known.
@@ -228,8 +235,7 @@ fn describe(
 
 /// Puts the `.torrent` into the state folder, so that the next start needs no peer.
 fn keep(setup: &Setup, metainfo: &Metainfo, text: &[u8]) -> Result<(), String> {
-    let name = format!("{}.torrent", metainfo.info_hash);
-    let kept = setup.origin.state_dir.join(name);
+    let kept = state::path(&setup.origin.state_dir, metainfo.info_hash, "torrent");
     state::replace(&kept, text).map_err(|error| error.to_string())
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk::ContentFiles;
-use super::disk::threads::opening::{Keeping, Opened, Request};
+use super::disk::threads::opening::{Due, Keeping, Opened, Request};
 use crate::base::{Bits, Duration, PieceHash, TorrentKey};
 use crate::torrent::{Order, Report, Stay};
 use crate::wire::Metainfo;
@@ -148,7 +148,7 @@ impl Setup {
             selection: self.selection.clone(),
             overwrite: self.overwrite,
             recheck: self.recheck,
-            whole: false,
+            due: Due::Nothing,
         }
     }
 

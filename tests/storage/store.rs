@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brooklet::base::{Bits, Block, TorrentKey, Totals};
-use brooklet::io::disk::threads::opening::{Keeping, Outcome, Request};
+use brooklet::io::disk::threads::opening::{Due, Keeping, Outcome, Request};
 use brooklet::io::disk::threads::saving::Means;
 use brooklet::io::disk::{Closed, ContentFiles, Pool, Saver, Saving, Store, Unsaved, Why, Writer};
 use brooklet::storage::Resume;
@@ -415,7 +415,7 @@ fn request(dir: &Path, torrent: &Arc<Metainfo>) -> Request {
         selection: None,
         overwrite: false,
         recheck: false,
-        whole: false,
+        due: Due::Nothing,
     }
 }
 

@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
+
 use super::links::{link, seed};
 use super::run::{Run, SOON, one};
 use super::support::torrent::metainfo;
@@ -105,7 +107,7 @@ fn a_torrent_describes_the_link_that_waits_and_later_links_add_to_it() {
     super::run::wait("it is there yet", || !dropped.exists());
     // Both are known after a restart: the second one is asked since the first one is gone.
     drop(first);
-    run.restart();
+    run.restart(&[]);
     while !second.next().contains("event=started") {}
 }
 
@@ -157,4 +159,33 @@ fn a_torrent_that_is_torn_is_fetched_again_and_one_that_cannot_be_kept_says_why(
             .count(),
         1
     );
+}
+
+/// A torrent that has failed is resumed while its `.torrent` is being written: its files are its own
+/// after that, too.
+#[test]
+fn one_that_is_resumed_while_it_becomes_known_keeps_its_files() {
+    let torrent = one("same", 100_000, 1);
+    let run = Run::with(&[], &["--timeout", "1s"]);
+    run.says(&["add", &torrent.hex()]);
+    run.until(&["failed"]);
+    // Whoever writes this file waits.
+    let fresh = run.kept_file(&torrent, "torrent.new");
+    let held = fs::File::create(&fresh).unwrap();
+    flock(&held, FlockOperation::LockExclusive).unwrap();
+    let added = run.add(&torrent, &[]);
+    assert!(added.contains("its files are known now"), "{added}");
+    run.says(&["resume", "1"]);
+    // It is not ours, so it is made anew.
+    fs::remove_file(&fresh).unwrap();
+    drop(held);
+    run.until(&["downloading", "failed"]);
+    super::run::wait("it is not known", || {
+        run.torrents()[0].get("size").count() == 100_000
+    });
+    let path = run.dir.join("other.torrent");
+    one("same", 100_000, 2).write(&path, &[]);
+    let line = run.refused(&["add", path.to_str().unwrap()], 1);
+    let why = "same: number 1, same, has the same files: remove that first";
+    assert_eq!(line, why);
 }

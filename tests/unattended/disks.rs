@@ -48,8 +48,7 @@ fn a_state_folder_that_does_not_answer_delays_only_requests_that_change_somethin
     pausing.success(SOON);
     adding.success(SOON);
     assert_eq!(run.torrents().len(), 2);
-    run.child.signal("TERM");
-    assert_eq!(run.child.code(SOON), 143);
+    run.stop();
 }
 
 /// A user who is told that something is done takes it for kept.
@@ -174,8 +173,7 @@ fn a_torrent_that_cannot_be_opened_at_the_start_is_shown_and_resumed_or_removed(
     });
     // The other one is paused, and that holds after a kill.
     run.says(&["pause", "2"]);
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.restart(&[]);
     wait("it does not go on", || {
         let state = |it: &super::support::json::Json| it.get("state").text().to_string();
         run.torrents().iter().map(state).collect::<Vec<_>>() == ["downloading", "paused"]
@@ -191,10 +189,8 @@ fn a_download_that_is_paused_and_resumed_becomes_whole() {
     let Some(tracker) = OpenTracker::start(&[torrent.info_hash]) else {
         return;
     };
-    let mut run = Run::start();
-    run.child.kill();
     let options = ["--allow-local", "--down", "1M"];
-    run.child = Run::begin(&run.folder(), &options);
+    let mut run = Run::with(&[], &options);
     let _seed = run.seed(&torrent, &tracker);
     run.add(&torrent, &[&tracker.http_url]);
     let done = |run: &Run| run.torrents()[0].get("done").count();
@@ -219,8 +215,7 @@ fn a_download_that_is_paused_and_resumed_becomes_whole() {
     run.until(&["seeding"]);
     torrent.content.assert_in(&run.folder().join("downloads"));
     // Nothing is hashed again, and nobody else is blamed.
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), &options);
+    run.restart(&options);
     run.child.line("some: on disk: 263 of 263 pieces", SOON);
 }
 

@@ -8,11 +8,6 @@ use super::support::child::Child;
 use super::support::json::Json;
 
 impl Run {
-    fn kill_and_start(&mut self) {
-        self.child.kill();
-        self.child = Run::begin(&self.folder(), &[]);
-    }
-
     /// Asks by the socket for all that is kept of each torrent, by name.
     fn kept(&self) -> BTreeMap<String, (u64, bool)> {
         let torrents = self.torrents();
@@ -38,7 +33,7 @@ fn all_that_was_answered_holds_after_a_kill() {
     run.says(&["remove", "2"]);
     run.says(&["pause", "3"]);
     run.says(&["limit", "--up", "1M", "--down", "2M", "4"]);
-    run.kill_and_start();
+    run.restart(&[]);
     run.until_loaded(3);
     let kept = run.kept();
     assert_eq!(kept["a"], (1, false));
@@ -50,8 +45,7 @@ fn all_that_was_answered_holds_after_a_kill() {
     run.says(&["remove", "4"]);
     run.says(&["resume", "3"]);
     run.says(&["pause", "1"]);
-    run.child.signal("TERM");
-    assert_eq!(run.child.code(super::run::SOON), 143);
+    run.stop();
     run.child = Run::begin(&run.folder(), &[]);
     run.until_loaded(2);
     let kept = run.kept();
@@ -72,7 +66,7 @@ fn a_torrent_that_was_paused_at_the_start_is_checked_when_it_is_resumed() {
     });
     run.says(&["pause", "all"]);
     run.until(&["paused"]);
-    run.kill_and_start();
+    run.restart(&[]);
     run.until_loaded(2);
     run.until(&["paused"]);
     run.says(&["resume", "all"]);
@@ -96,7 +90,7 @@ fn a_torrent_keeps_its_own_folder() {
     ];
     assert_eq!(run.says(&line), "1 a\n");
     run.until(&["seeding"]);
-    run.kill_and_start();
+    run.restart(&[]);
     run.until_loaded(1);
     run.until(&["seeding"]);
     run.says(&["remove", "1", "--data"]);

@@ -45,11 +45,6 @@ impl Run {
         self.torrents()[place].get("state").text().to_string()
     }
 
-    pub fn restart(&mut self) {
-        self.child.kill();
-        self.child = Run::begin(&self.folder(), &[]);
-    }
-
     /// Waits until a torrent is there, and whole on disk.
     pub fn until_whole(&self, torrent: &Torrent) {
         wait("it is not there", || {
@@ -92,7 +87,7 @@ fn a_link_is_steered_as_a_torrent_and_becomes_one() {
     // It is one of them from now on: a start needs nobody.
     drop(_seed);
     let mut run = run;
-    run.restart();
+    run.restart(&[]);
     run.until_whole(&torrent);
     run.says(&["remove", "1", "--data"]);
     wait("it is there yet", || {
@@ -195,7 +190,7 @@ fn the_second_of_two_with_the_same_files_is_refused_and_named() {
     wait("it is there yet", || {
         !run.kept_file(&first, "torrent").exists()
     });
-    run.restart();
+    run.restart(&[]);
     run.until_whole(&other);
 }
 
@@ -229,7 +224,7 @@ fn no_kill_loses_a_link() {
         while std::time::Instant::now() < until {
             std::hint::spin_loop();
         }
-        run.restart();
+        run.restart(&[]);
         run.until_whole(&torrent);
         wait("a torrent is lost", || {
             run.torrents().len() == round as usize + 1
@@ -286,7 +281,7 @@ fn the_files_that_a_link_names_are_got_alone_and_after_a_restart_too() {
         fs::read(path).is_ok_and(|found| found.len() == 70_000)
     };
     assert!(!lies("a") && lies("b") && !lies("c"));
-    run.restart();
+    run.restart(&[]);
     wait("it is not there", || run.state(0) == "seeding");
     assert_eq!(run.torrents()[0].get("size").count(), 70_000);
 }

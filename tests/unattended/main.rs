@@ -7,7 +7,9 @@ mod run;
 
 mod again;
 mod clients;
+mod completing;
 mod disks;
+mod ending;
 mod kills;
 mod links;
 mod options;
@@ -15,4 +17,5 @@ mod restart;
 mod service;
 mod sleep;
 mod steer;
+mod threads;
 mod watch;

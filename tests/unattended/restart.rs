@@ -12,34 +12,28 @@ use super::support::dir::Dir;
 use super::support::torrent::Torrent;
 use super::support::trackers::OpenTracker;
 
-fn kill_and_start(run: &mut Run, options: &[&str]) {
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), options);
-}
-
 #[test]
 fn limits_that_were_set_hold_until_the_options_change() {
     let mut run = Run::start();
     run.says(&["limit", "--down", "2M"]);
-    kill_and_start(&mut run, &[]);
+    run.restart(&[]);
     assert_eq!(run.limits(), [Some(2097), None]);
     // Each direction for itself; and what was set while there was an option.
-    kill_and_start(&mut run, &["--up", "1M"]);
+    run.restart(&["--up", "1M"]);
     assert_eq!(run.limits(), [Some(2097), Some(1049)]);
     run.says(&["limit", "--up", "none"]);
-    kill_and_start(&mut run, &["--up", "1M"]);
+    run.restart(&["--up", "1M"]);
     assert_eq!(run.limits(), [Some(2097), None]);
-    kill_and_start(&mut run, &["--up", "4M"]);
+    run.restart(&["--up", "4M"]);
     assert_eq!(run.limits(), [Some(2097), Some(4194)]);
     // A file that is read again is an option, too.
     fs::write(run.folder().join("config"), "down 1M\n").unwrap();
     run.child.signal("HUP");
     wait("the limit is the old one", || run.limits()[0] == Some(1049));
     run.says(&["limit", "--down", "3M"]);
-    kill_and_start(&mut run, &["--up", "4M"]);
+    run.restart(&["--up", "4M"]);
     assert_eq!(run.limits(), [Some(3146), Some(4194)]);
-    run.child.signal("TERM");
-    assert_eq!(run.child.code(SOON), 143);
+    run.stop();
     fs::write(run.folder().join("config"), "").unwrap();
     run.child = Run::begin(&run.folder(), &[]);
     assert_eq!(run.limits(), [None, None]);
@@ -87,7 +81,7 @@ fn a_torrent_that_is_removed_with_its_data_is_not_left_half() {
         };
         // Downloaded each time, since what was written is ours to delete.
         let giver = run.seed(&torrent, &tracker);
-        kill_and_start(&mut run, &["--allow-local"]);
+        run.restart(&["--allow-local"]);
         let added = run.add(&torrent, &[&tracker.http_url]);
         let number = added.split(' ').next().unwrap().to_string();
         run.until(&["seeding"]);
@@ -132,7 +126,7 @@ fn folders_that_a_kill_left_empty_go_too() {
         return;
     };
     let mut run = Run::start();
-    kill_and_start(&mut run, &["--allow-local"]);
+    run.restart(&["--allow-local"]);
     let giver = run.seed(&torrent, &tracker);
     run.add(&torrent, &[&tracker.http_url]);
     run.until(&["seeding"]);

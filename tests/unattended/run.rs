@@ -28,6 +28,29 @@ impl Run {
         Run { dir, child }
     }
 
+    /// One whose folder holds these files already.
+    pub fn with(folder_has: &[(&str, &str)], options: &[&str]) -> Run {
+        let dir = Dir::new();
+        dir.folder("run");
+        for (name, content) in folder_has {
+            dir.file(format!("run/{name}"), content);
+        }
+        let child = Run::begin(&dir.join("run"), options);
+        Run { dir, child }
+    }
+
+    /// Kills the process and begins another one.
+    pub fn restart(&mut self, options: &[&str]) {
+        self.child.kill();
+        self.child = Run::begin(&self.folder(), options);
+    }
+
+    /// Has the process end as its user does.
+    pub fn stop(&mut self) {
+        self.child.signal("TERM");
+        assert_eq!(self.child.code(SOON), 143);
+    }
+
     pub fn begin(folder: &Path, options: &[&str]) -> Child {
         Run::begin_by(brooklet(None), folder, options)
     }

@@ -9,16 +9,6 @@ use super::support::child::{Child, brooklet};
 use super::support::trackers::OpenTracker;
 
 impl Run {
-    fn with(folder_has: &[(&str, &str)], options: &[&str]) -> Run {
-        let dir = super::support::dir::Dir::new();
-        dir.folder("run");
-        for (name, content) in folder_has {
-            dir.file(format!("run/{name}"), content);
-        }
-        let child = Run::begin(&dir.join("run"), options);
-        Run { dir, child }
-    }
-
     fn hang_up_with(&self, config: &str) {
         fs::write(self.folder().join("config"), config).unwrap();
         self.child.signal("HUP");
@@ -52,8 +42,7 @@ fn settings_are_read_at_the_start_and_again_when_asked() {
     said(&mut run, "read again: in effect from now on: up");
     wait("the limit is the old one", || run.limits()[1] == Some(1049));
     assert!(run.child.is_running());
-    run.child.signal("TERM");
-    assert_eq!(run.child.code(SOON), 143);
+    run.stop();
 }
 
 /// Without what a wrong line says, such as an address to listen on, it might do harm.
@@ -183,8 +172,7 @@ fn a_command_is_run_once_for_each_torrent_that_was_downloaded() {
             .contains("\"complete\":true")
     };
     wait("it is not recorded", recorded);
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), &options);
+    run.restart(&options);
     wait("it is not loaded", || run.torrents().len() == 1);
     run.until(&["seeding"]);
     run.says(&["pause", "1"]);
@@ -200,22 +188,18 @@ fn a_torrent_that_has_reached_its_ratio_is_paused_until_somebody_resumes_it() {
     let Some(tracker) = OpenTracker::start(&[torrent.info_hash]) else {
         return;
     };
-    let mut run = Run::start();
-    run.child.kill();
     let options = ["--allow-local", "--ratio", "0"];
-    run.child = Run::begin(&run.folder(), &options);
+    let mut run = Run::with(&[], &options);
     let _seed = run.seed(&torrent, &tracker);
     run.add(&torrent, &[&tracker.http_url]);
     run.until(&["paused"]);
     torrent.content.assert_in(&run.folder().join("downloads"));
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), &options);
+    run.restart(&options);
     wait("it is not loaded", || run.torrents().len() == 1);
     run.until(&["paused"]);
     run.says(&["resume", "1"]);
     run.until(&["seeding"]);
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), &options);
+    run.restart(&options);
     wait("it is not loaded", || run.torrents().len() == 1);
     run.until(&["seeding"]);
     // It stays so.

@@ -209,8 +209,7 @@ fn it_is_steered_while_it_sleeps() {
     });
     assert_eq!(run.torrents().len(), 1);
     // A start finds everything as it was left: nothing is hashed again.
-    run.child.signal("TERM");
-    assert_eq!(run.child.code(SOON), 143);
+    run.stop();
     run.child = Run::begin(&run.folder(), &[]);
     run.child.line("some: it sleeps", SOON);
     assert!(run.answers(&torrent));
@@ -238,8 +237,7 @@ fn what_is_gone_of_a_whole_torrent_is_said_and_all_of_it_downloaded_only_when_as
     run.answers(&torrent);
     fails(&run);
     // At a start.
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.restart(&[]);
     fails(&run);
     run.says(&["resume", "1"]);
     run.until(&["downloading"]);

@@ -72,7 +72,7 @@ fn erase_content(
     info_hash: InfoHash,
     folders: &mut BTreeSet<String>,
 ) -> Result<(), DiskError> {
-    let file = |ending| place.state_dir.join(format!("{info_hash}.{ending}"));
+    let file = |ending| state::path(place.state_dir, info_hash, ending);
     let Some(torrent) = state::load(&file("torrent"), limits::METAINFO_BYTES)? else {
         return Ok(());
     };

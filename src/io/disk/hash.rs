@@ -59,9 +59,16 @@ where
     };
     let (results, finished) = channel();
     thread::scope(|scope| {
+        let mut begun = 0;
         for _ in 0..cores.min(hashes.len()) {
             let results = results.clone();
-            scope.spawn(move || results.send(work()));
+            let thread = thread::Builder::new();
+            let thread = thread.spawn_scoped(scope, move || results.send(work()));
+            begun += usize::from(thread.is_ok());
+        }
+        if begun == 0 {
+            // The system has no more threads.
+            let _ = results.send(work());
         }
         drop(results);
         loop {

@@ -10,9 +10,16 @@ use rustix::io::Errno;
 
 use super::disk_error::{DiskError, Why};
 use super::faults::{self, Call};
+use crate::base::InfoHash;
 
 /// Opening a named pipe would wait for its other end.
 const WITHOUT_WAITING: i32 = OFlags::NONBLOCK.bits() as i32;
+
+/// The file of a torrent in a state folder whose name ends so: `torrent` what it is, `magnet` its
+/// link, `resume` what is on disk of it.
+pub fn path(state_dir: &Path, info_hash: InfoHash, ending: &str) -> PathBuf {
+    state_dir.join(format!("{info_hash}.{ending}"))
+}
 
 /// Reads a file, `None` if there is none. One longer than `most` bytes, which is not ours, is cut
 /// there.

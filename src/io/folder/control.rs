@@ -19,6 +19,9 @@ use crate::session::{Command, Refused, Session, View, command, view};
 /// What is said where a request is not read.
 const TOO_LONG: &str = "the request is too long";
 
+/// What is said where a torrent is to begin or to be paused and all of them end.
+pub const ENDING: &str = "the process is ending: repeat this once it is started again";
+
 /// What remote control needs of the folder.
 pub trait Folder {
     /// Saves what a command has changed. `Some`: the version with which [`Control::on_kept`] is
@@ -298,6 +301,7 @@ fn perform(commands: &[Command], session: &mut Session, now: Now) -> Done {
                 let line = format!("{number}, {name}: it is being stopped");
                 done.refused.push(line);
             }
+            (Err(Refused::AllEnding), _) => done.refused = vec![String::from(ENDING)],
             (Ok(()), Some((.., info_hash))) if command.deletes() => done.going.push(info_hash),
             _ => {}
         }

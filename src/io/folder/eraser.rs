@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 
 use mio::Waker;
 
@@ -12,6 +11,7 @@ use crate::base::{InfoHash, SortedMap, SortedSet};
 use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::erase::Place;
 use crate::io::disk::{DiskError, erase};
+use crate::io::threads;
 
 /// Torrents that are forgotten.
 #[derive(Debug)]
@@ -78,27 +78,24 @@ impl Eraser {
     }
 
     /// Begins to delete what is closed and is to go by this version of the records, which is on
-    /// disk, or which the disk refused. The lines for the user where no thread can be started.
-    pub fn begin(&mut self, settled: Version) -> Vec<String> {
+    /// disk, or which the disk refused.
+    pub fn begin(&mut self, settled: Version) {
         let is_due = |closing: &Closing| closing.recorded.is_some_and(|at| at <= settled);
         let due = self.closing.iter().filter(|(_, it)| is_due(it));
         let due: Vec<InfoHash> = due.map(|(info_hash, _)| *info_hash).collect();
-        let gone = due.into_iter().filter_map(|info_hash| {
-            let Closing { dir, data, .. } = self.closing.remove(&info_hash)?;
-            self.erase(info_hash, dir, data).err()
-        });
-        gone.collect()
+        for info_hash in due {
+            if let Some(Closing { dir, data, .. }) = self.closing.remove(&info_hash) {
+                self.erase(info_hash, dir, data);
+            }
+        }
     }
 
     /// Deletes what is kept of a torrent whose files are closed, and its content if `data` says so.
-    ///
-    /// # Errors
-    /// The line for the user if no thread can be started.
-    pub fn erase(&mut self, info_hash: InfoHash, dir: PathBuf, data: bool) -> Result<(), String> {
+    pub fn erase(&mut self, info_hash: InfoHash, dir: PathBuf, data: bool) {
         self.erasing.insert(info_hash);
         let (told, waker) = (self.told.clone(), Arc::clone(&self.waker));
         let state_dir = self.state_dir.clone();
-        let work = move || {
+        threads::run("erase", move || {
             let place = Place {
                 dir: &dir,
                 state_dir: &state_dir,
@@ -106,12 +103,7 @@ impl Eraser {
             // The loop may be gone.
             let _ = told.send((info_hash, erase(&place, info_hash, data)));
             let _ = waker.wake();
-        };
-        let begun = thread::Builder::new().name("erase".into()).spawn(work);
-        begun.map(drop).map_err(|error| {
-            self.erasing.remove(&info_hash);
-            format!("{info_hash}: it is not deleted: {error}")
-        })
+        });
     }
 
     /// The next torrent of which nothing is kept any more.

@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 
 use mio::Waker;
 
@@ -11,6 +10,7 @@ use super::brought::is_link;
 use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::threads::waiting;
 use crate::io::disk::{DiskError, state};
+use crate::io::threads;
 
 /// Names a file that is written.
 pub type Ticket = u64;
@@ -76,12 +76,7 @@ impl Keeper {
                 let _ = waker.wake();
             }
         };
-        let named = thread::Builder::new().name(String::from("keeper"));
-        let work = Arc::new(work);
-        let threads = Arc::clone(&work);
-        if named.spawn(move || threads()).is_err() {
-            work();
-        }
+        threads::run("keeper", work);
         ticket
     }
 
@@ -106,6 +101,7 @@ mod tests {
     use crate::io::tokens;
     use mio::Poll;
     use std::fs;
+    use std::thread;
     use std::time::{Duration, Instant};
 
     #[test]

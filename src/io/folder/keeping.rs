@@ -14,7 +14,7 @@ use super::records::Version;
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey, limits};
 use crate::io::claims::Taken;
-use crate::io::disk::{DiskError, Store, places};
+use crate::io::disk::{DiskError, Store, places, state};
 use crate::io::merging;
 use crate::io::setup::Setup;
 use crate::rpc::{Added, Merged, Trouble};
@@ -46,17 +46,39 @@ impl Library {
         self.setup.stay = stay;
     }
 
-    /// What to tell of a torrent that has become complete by being downloaded; once.
-    pub fn completed(&mut self, torrent: &Torrent) -> Option<Subject> {
+    /// Takes note of whether a torrent is complete. What to run the command for, if it is and has
+    /// become so by being downloaded: once, and once more when it was incomplete meanwhile, or when
+    /// the command was not run (`runs`: there is one now).
+    pub fn completed(&mut self, torrent: &Torrent, runs: bool) -> Option<Subject> {
         let info_hash = torrent.order.info_hash;
-        let record = self.records.get(&info_hash)?.clone();
-        if torrent.life.complete_at.is_none() || record.complete {
-            return None;
+        let mut record = self.records.get(&info_hash)?.clone();
+        let was_told = record.complete && !(runs && record.special().unrun);
+        let complete = torrent.life.complete_at.is_some();
+        if complete {
+            record.complete = true;
+            record.change(|special| special.unrun &= !runs);
+        } else if torrent.life.checked {
+            record.complete = false;
         }
-        let subject = Subject::of(torrent, self.dir(&record));
-        let complete = true;
-        self.records.set(info_hash, Record { complete, ..record });
-        subject
+        let subject = (complete && !was_told).then(|| Subject::of(torrent, self.dir(&record)));
+        self.records.set(info_hash, record);
+        subject.flatten()
+    }
+
+    /// The command could not be run for a torrent: a later one may be.
+    pub fn set_unrun(&mut self, info_hash: InfoHash) {
+        self.records
+            .change(info_hash, |special| special.unrun = true);
+    }
+
+    /// The torrents that the command could not be run for.
+    pub fn unrun(&self, session: &Session) -> Vec<TorrentKey> {
+        let is_unrun = |torrent: &&Torrent| {
+            let record = self.records.get(&torrent.order.info_hash);
+            record.is_some_and(|record| record.special().unrun)
+        };
+        let unrun = view::torrents(session).filter(is_unrun);
+        unrun.map(|torrent| torrent.key).collect()
     }
 
     /// A torrent that was brought is kept in the folder, or cannot be.
@@ -84,8 +106,7 @@ impl Library {
             // It was removed meanwhile.
             (Ok(()), Some(torrent)) if !Library::is_linked(session, torrent, &info_hash) => {
                 if view::find(session, &info_hash).is_none() {
-                    let erased = self.eraser.erase(info_hash, setup.dir.clone(), false);
-                    erased.unwrap_or_else(|why| session.warn(None, why));
+                    self.eraser.erase(info_hash, setup.dir.clone(), false);
                 }
             }
             (Ok(()), _) if setup.origin.wanted.is_some() => {
@@ -93,6 +114,7 @@ impl Library {
             }
             (Ok(()), _) => self.open(opening, store),
         }
+        self.reopen_late(&info_hash, (store, session), now);
         None
     }
 
@@ -154,8 +176,7 @@ impl Library {
 
     /// Where a torrent or its link is kept.
     pub(super) fn kept_at(&self, info_hash: &InfoHash, ending: &str) -> PathBuf {
-        let name = format!("{info_hash}.{ending}");
-        self.setup.state_dir().join(name)
+        state::path(&self.setup.state_dir(), *info_hash, ending)
     }
 
     /// What something that was brought is run with, and why nothing of it is, if `--files` says so.
@@ -245,7 +266,7 @@ impl Library {
         }
         command::number_next(session, record.number);
         let torrent = begin(session)?;
-        self.name_peers(info_hash, &record);
+        self.name_peers(info_hash, &record.special().peers);
         self.connect_named(torrent, session, now);
         record.apply(torrent, session, now);
         self.records.set(info_hash, record);

@@ -24,11 +24,11 @@ use super::whole::Whole;
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::by_url::{self, Access};
 use crate::io::claims::Claims;
-use crate::io::disk::threads::opening::{Outcome, Request};
+use crate::io::disk::threads::opening::{Due, Outcome, Request};
 use crate::io::disk::{Closed, Store, state};
 use crate::io::setup::Setup;
 use crate::rpc::{Add, Added, Source, Trouble};
-use crate::session::{Session, reopening, sleep, view};
+use crate::session::{Session, command, reopening, sleep, view};
 use crate::wire::magnet::Link;
 
 /// Torrents of the folder whose files are opened at the same time.
@@ -48,6 +48,8 @@ pub struct Library {
     opened: TorrentKey,
     /// Torrents that are being put into the folder.
     pub(super) writing: SortedMap<keeper::Ticket, Opening>,
+    /// Of these, torrents that have failed and are resumed: each is opened anew when it lies there.
+    pub(super) late: SortedSet<InfoHash>,
     pub(super) keeper: Keeper,
     pub(super) fetches: UrlFetches,
     pub(super) eraser: Eraser,
@@ -92,6 +94,7 @@ impl Library {
             keeper: Keeper::new(Arc::clone(&waker)),
             eraser: Eraser::new(setup.state_dir(), waker),
             writing: SortedMap::new(),
+            late: SortedSet::new(),
             setup,
             claims: Claims::default(),
             records: Records::default(),
@@ -130,6 +133,9 @@ impl Library {
     /// Takes up torrents that are in the folder, a few at a time: with all at once their files
     /// would be described in memory together.
     fn load_some(&mut self, store: &mut Store, session: &mut Session, now: Now) {
+        if command::is_ending(session) {
+            return;
+        }
         while self.opening.len() < OPENING {
             let Some(path) = self.unopened.pop_front() else {
                 return self.claims.look_again();
@@ -168,9 +174,7 @@ impl Library {
             (claimed, Some(data)) => {
                 // Files that are another torrent's by now stay.
                 let data = data && claimed.is_ok();
-                if let Err(why) = self.eraser.erase(info_hash, setup.dir, data) {
-                    session.warn(None, why);
-                }
+                self.eraser.erase(info_hash, setup.dir, data);
             }
             (Ok(()), None) => {
                 let opening = Opening {
@@ -322,9 +326,7 @@ impl Library {
                 self.eraser.on_closed(info_hash, version);
             }
         }
-        for why in self.eraser.begin(kept) {
-            session.warn(None, why);
-        }
+        self.eraser.begin(kept);
         while let Some((info_hash, errors)) = self.eraser.next_erased() {
             for error in errors {
                 session.warn(None, error.to_string());
@@ -356,7 +358,13 @@ impl Library {
         self.opened += 1;
         let is_start = opening.asker.is_none() && !opening.is_again;
         let request = Request {
-            whole: is_start && opening.record.complete,
+            due: if !is_start {
+                Due::Nothing
+            } else if opening.record.complete {
+                Due::Whole
+            } else {
+                Due::Recorded
+            },
             ..opening.setup.request()
         };
         store.open(self.opened, request);
@@ -403,9 +411,7 @@ impl Library {
                     self.begin_failed(&setup, record, why, session, now);
                     return None;
                 };
-                if let Err(why) = self.eraser.erase(info_hash, dir, false) {
-                    session.warn(None, why);
-                }
+                self.eraser.erase(info_hash, dir, false);
                 return Some((asker, Err(Trouble::Failed(why))));
             }
         };

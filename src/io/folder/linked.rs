@@ -18,7 +18,6 @@ use crate::io::{merging, pending};
 use crate::rpc::{Merged, Trouble};
 use crate::session::{Session, command, extending, reopening, view};
 use crate::torrent::Source;
-use crate::wire::Metainfo;
 use crate::wire::magnet::{self, Link};
 
 impl Library {
@@ -59,13 +58,19 @@ impl Library {
     }
 
     /// The files of a torrent are closed that has failed and is resumed: it is taken up as at a
-    /// start.
+    /// start. If its `.torrent` is just being written, that is waited for: the torrent that takes
+    /// its place is to be made of that, and to claim its files.
     pub(super) fn reopen(
         &mut self,
         info_hash: &InfoHash,
         (store, session): (&mut Store, &mut Session),
         now: Now,
     ) {
+        let is_of = |it: &Opening| it.setup.metainfo.info_hash == *info_hash;
+        if self.writing.values().any(is_of) {
+            self.late.insert(*info_hash);
+            return;
+        }
         self.claims.release(info_hash);
         self.linked.remove(info_hash);
         let [torrent, link] = ["torrent", "magnet"].map(|it| self.kept_at(info_hash, it));
@@ -75,6 +80,18 @@ impl Library {
             link
         };
         self.take_file(&path, store, session, now);
+    }
+
+    /// The `.torrent` of a torrent is written, or cannot be: it is opened anew, if that has waited.
+    pub(super) fn reopen_late(
+        &mut self,
+        info_hash: &InfoHash,
+        parts: (&mut Store, &mut Session),
+        now: Now,
+    ) {
+        if self.late.remove(info_hash) && reopening::find(parts.1, info_hash).is_some() {
+            self.reopen(info_hash, parts, now);
+        }
     }
 
     /// A torrent of the folder cannot be opened: it is shown as one that has failed, and may be
@@ -130,9 +147,8 @@ impl Library {
     }
 
     /// Has the peers looked up that a torrent's link has named.
-    pub(super) fn name_peers(&mut self, info_hash: InfoHash, record: &Record) {
-        let named = record.special().peers.iter();
-        let named = named.filter_map(|peer| magnet::host_and_port(peer));
+    pub(super) fn name_peers(&mut self, info_hash: InfoHash, peers: &[String]) {
+        let named = peers.iter().filter_map(|peer| magnet::host_and_port(peer));
         let named = named.map(|(host, port)| (Some(info_hash), host, port));
         self.hosts.peers.extend(named);
     }
@@ -184,10 +200,7 @@ impl Library {
 
     /// Takes the files of a torrent whose metadata have come.
     pub(super) fn accept(&mut self, link: &Link, text: &[u8]) -> Result<Opening, String> {
-        let metainfo = Metainfo::parse(text).map_err(|why| {
-            let name = link.title();
-            format!("{name}: its metadata are not those of a valid torrent: {why}")
-        })?;
+        let metainfo = pending::parse(text, &link.title())?;
         let record = self.records.get(&link.info_hash).cloned();
         let record = record.unwrap_or_default();
         pending::selected_by(link, &metainfo.files)?;
@@ -270,14 +283,10 @@ impl Library {
         now: Now,
     ) -> Merged {
         let info_hash = link.info_hash;
-        let mut record = self.records.get(&info_hash).cloned().unwrap_or_default();
-        let fresh = record.change(|special| {
+        let fresh = self.records.change(info_hash, |special| {
             merging::add_names(&mut special.peers, &link.peers, limits::LINK_PEERS)
         });
-        let named = fresh.iter().filter_map(|peer| magnet::host_and_port(peer));
-        let named = named.map(|(host, port)| (Some(info_hash), host, port));
-        self.hosts.peers.extend(named);
-        self.records.set(info_hash, record);
+        self.name_peers(info_hash, &fresh);
         if let Some(known) = self.linked.get_mut(&info_hash) {
             let seeds = &mut known.web_seeds;
             merging::add_names(seeds, &link.web_seeds, limits::WEB_SEEDS);
@@ -303,10 +312,9 @@ impl Library {
         }
         let added = command::add_trackers(session, torrent, tiers, now);
         if added > 0 {
-            if let Some(mut record) = self.records.get(&info_hash).cloned() {
-                record.change(|special| merging::add_tiers(&mut special.trackers, tiers));
-                self.records.set(info_hash, record);
-            }
+            self.records.change(info_hash, |special| {
+                merging::add_tiers(&mut special.trackers, tiers);
+            });
             if let Some(known) = self.linked.get_mut(&info_hash) {
                 merging::add_tiers(&mut known.trackers, tiers);
             }
@@ -329,10 +337,9 @@ impl Library {
             return Ok(false);
         }
         // The link's own trackers stay.
-        if let Some(mut record) = self.records.get(&info_hash).cloned() {
-            record.change(|special| merging::add_tiers(&mut special.trackers, &link.trackers));
-            self.records.set(info_hash, record);
-        }
+        self.records.change(info_hash, |special| {
+            merging::add_tiers(&mut special.trackers, &link.trackers);
+        });
         let opening = self.accept(&link, &text).map_err(Trouble::Failed)?;
         self.linked.remove(&info_hash);
         self.keep_instead(

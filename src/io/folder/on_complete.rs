@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 
@@ -14,10 +14,14 @@ use rustix::fs::{Access, access};
 
 use crate::base::{InfoHash, limits};
 use crate::io::channel::{Receiver, Sender, channel};
+use crate::io::net::link;
 use crate::torrent::Torrent;
 
 /// What a service manager tells this process, and not its children.
 const OURS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
+/// When a command that was not run is run.
+const LATER: &str = "tried again at the next start, and at SIGHUP";
 
 /// Runs the command.
 #[derive(Debug)]
@@ -27,8 +31,17 @@ pub struct OnComplete {
     waker: Arc<Waker>,
     waiting: VecDeque<Subject>,
     running: usize,
-    told: Sender<Option<String>>,
-    hears: Receiver<Option<String>>,
+    told: Sender<Option<Failed>>,
+    hears: Receiver<Option<Failed>>,
+}
+
+/// A command that went wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failed {
+    /// What the user is told.
+    pub line: String,
+    /// The torrent, if the command was not run at all: that may be made up for.
+    pub unrun: Option<InfoHash>,
 }
 
 /// A torrent that was downloaded.
@@ -54,6 +67,15 @@ impl Subject {
             info_hash: torrent.order.info_hash,
             size: torrent.order.size,
         })
+    }
+}
+
+impl Failed {
+    fn unrun(what: &str, torrent: InfoHash, error: &io::Error) -> Failed {
+        Failed {
+            line: format!("{what}: {}: {LATER}", link::plain(error)),
+            unrun: Some(torrent),
+        }
     }
 }
 
@@ -85,13 +107,12 @@ impl OnComplete {
         }
     }
 
-    /// Starts commands that wait, and collects those that have ended. What went wrong comes back, a
-    /// line each.
-    pub fn turn(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// Starts commands that wait, and collects those that have ended. What went wrong comes back.
+    pub fn turn(&mut self) -> Vec<Failed> {
+        let mut failed = Vec::new();
         while let Ok(outcome) = self.hears.try_recv() {
             self.running -= 1;
-            lines.extend(outcome);
+            failed.extend(outcome);
         }
         if self.program.is_none() {
             self.waiting.clear();
@@ -102,25 +123,35 @@ impl OnComplete {
             };
             match self.begin(subject, program.clone()) {
                 Ok(()) => self.running += 1,
-                Err(line) => lines.push(line),
+                Err(not_begun) => failed.push(not_begun),
             }
         }
-        lines
+        failed
     }
 
-    fn begin(&self, subject: Subject, program: PathBuf) -> Result<(), String> {
+    fn begin(&self, subject: Subject, program: PathBuf) -> Result<(), Failed> {
         let what = format!("on-complete: {}: {}", program.display(), subject.name);
-        let (told, waker, line) = (self.told.clone(), Arc::clone(&self.waker), what.clone());
+        let torrent = subject.info_hash;
+        let (told, waker, said) = (self.told.clone(), Arc::clone(&self.waker), what.clone());
         let work = move || {
-            let outcome = run(&program, &subject);
+            let failed = match run(&program, &subject) {
+                Ok(status) if status.success() => None,
+                Ok(status) => Some(Failed {
+                    line: format!("{said}: {status}"),
+                    unrun: None,
+                }),
+                Err(error) => Some(Failed::unrun(&said, torrent, &error)),
+            };
             // The loop may be gone.
-            let _ = told.send(outcome.err().map(|why| format!("{line}: {why}")));
+            let _ = told.send(failed);
             let _ = waker.wake();
         };
         let begun = thread::Builder::new()
             .name("on-complete".into())
             .spawn(work);
-        begun.map(drop).map_err(|error| format!("{what}: {error}"))
+        begun
+            .map(drop)
+            .map_err(|error| Failed::unrun(&what, torrent, &error))
     }
 }
 
@@ -156,7 +187,7 @@ fn places(program: &Path) -> Vec<PathBuf> {
 
 /// Not a part of the closure that calls it: `rare.txt` names it.
 #[inline(never)]
-fn run(program: &PathBuf, subject: &Subject) -> Result<(), String> {
+fn run(program: &PathBuf, subject: &Subject) -> io::Result<ExitStatus> {
     // Standard output is for results; the command's output is none.
     let says = io::stderr().as_fd().try_clone_to_owned();
     let says = says.map_or_else(|_| Stdio::null(), Stdio::from);
@@ -170,11 +201,7 @@ fn run(program: &PathBuf, subject: &Subject) -> Result<(), String> {
         .env("BROOKLET_DIR", &subject.dir)
         .env("BROOKLET_INFO_HASH", subject.info_hash.to_string())
         .env("BROOKLET_SIZE", subject.size.to_string());
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(status.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
+    command.status()
 }
 
 #[cfg(test)]
@@ -237,7 +264,7 @@ mod tests {
             assert!(commands.running <= limits::COMMANDS);
         }
         assert!(
-            lines[0].ends_with("command: a b: exit status: 3"),
+            lines[0].line.ends_with("command: a b: exit status: 3") && lines[0].unrun.is_none(),
             "{lines:?}"
         );
         let runs = fs::read_to_string(dir.join("runs")).unwrap();

@@ -41,6 +41,8 @@ pub struct Special {
     pub peers: Vec<String>,
     /// Trackers that other sources of it have named, by tier.
     pub trackers: Vec<Vec<String>>,
+    /// It is complete, and the command that is to be run then could not be run.
+    pub unrun: bool,
 }
 
 impl Special {
@@ -53,6 +55,7 @@ impl Special {
         files: Vec::new(),
         peers: Vec::new(),
         trackers: Vec::new(),
+        unrun: false,
     };
 
     /// It, unless it is nothing.
@@ -103,15 +106,16 @@ impl Record {
             ("hash", info_hash.to_string().into()),
             ("number", Json::count(self.number)),
         ];
+        let special = self.special();
         let flags = [
             ("paused", self.paused),
             ("endless", self.endless),
             ("reached", self.reached),
             ("complete", self.complete),
+            ("unrun", special.unrun),
         ];
         let raised = flags.into_iter().filter(|(_, is_set)| *is_set);
         members.extend(raised.map(|(name, _)| (name, true.into())));
-        let special = self.special();
         members.extend(special.limits.members());
         let dir = special.dir.as_deref().and_then(Path::to_str);
         members.extend(dir.map(|dir| ("dir", dir.into())));
@@ -160,6 +164,7 @@ impl Record {
                 files: magnet::ranges(files.unwrap_or_default().as_bytes()),
                 peers: peers.map(String::from).collect(),
                 trackers: tiers.map(tier).collect(),
+                unrun: flag("unrun").unwrap_or_default(),
             }
             .kept(),
         };

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::chosen::{Chosen, Limits};
-use super::record::Record;
+use super::record::{Record, Special};
 use crate::base::{Duration, InfoHash, Now, SortedMap, limits, sooner};
 use crate::io::disk::{DiskError, state};
 use crate::torrent::{Stage, Then, Torrent};
@@ -108,6 +108,20 @@ impl Records {
             self.torrents.insert(info_hash, record);
             self.now += 1;
         }
+    }
+
+    /// Changes what few torrents have of one that is known; returns what the change returns.
+    pub fn change<T: Default>(
+        &mut self,
+        info_hash: InfoHash,
+        change: impl FnOnce(&mut Special) -> T,
+    ) -> T {
+        let Some(mut record) = self.torrents.get(&info_hash).cloned() else {
+            return T::default();
+        };
+        let changed = record.change(change);
+        self.set(info_hash, record);
+        changed
     }
 
     /// Forgets a torrent.
@@ -239,7 +253,6 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::Special;
     use super::*;
     use std::fs;
 
@@ -267,6 +280,7 @@ mod tests {
                 files: vec![0..=0, 2..=7],
                 peers: vec![String::from("a.example:7"), String::from("[::1]:8")],
                 trackers: vec![vec![String::from("udp://a"), String::from("http://b")]],
+                unrun: true,
             }
             .kept(),
         };

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::library::Library;
 use crate::base::{Now, TorrentKey, limits};
 use crate::io::disk::Store;
-use crate::io::disk::threads::opening::{Reopened, Stored};
+use crate::io::disk::threads::opening::{Due, Reopened, Stored};
 use crate::session::{Session, sleep, view};
 
 /// Torrents that are about to fall asleep, or to wake up.
@@ -72,7 +72,10 @@ fn reopen(torrent: TorrentKey, library: &Library, store: &mut Store, session: &S
     let info_hash = sleeper.order.info_hash;
     let stored = Stored {
         info_hash,
-        whole: sleeper.life.complete_at.is_some(),
+        due: match sleeper.life.complete_at {
+            Some(_) => Due::Whole,
+            None => Due::Nothing,
+        },
         dir: library.place(&info_hash),
         state_dir: library.setup().state_dir(),
     };

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use mio::event::Event;
 use mio::{Registry, Waker};
 
-use super::control::Control;
+use super::control::{Control, ENDING};
 use super::hosts::Hosts;
 use super::library::Library;
 use super::loading::Loading;
 use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
-use super::on_complete::OnComplete;
+use super::on_complete::{Failed, OnComplete};
 use super::record::Record;
 use super::settings::Wishes;
 use super::sleepers::{self, Sleepers};
@@ -96,9 +96,13 @@ impl Unattended {
 
     /// Notes what a torrent has begun to do.
     pub fn on_report(&mut self, torrent: Option<TorrentKey>, report: &Report) {
-        if matches!(report, Report::Stopped { .. } | Report::Complete { .. }) {
-            self.changed.extend(torrent);
-        }
+        // One that is checked may turn out to be incomplete.
+        let changes = match report {
+            Report::Stopped { .. } | Report::Complete { .. } => true,
+            Report::Checked { missing, .. } => *missing > 0,
+            _ => false,
+        };
+        self.changed.extend(torrent.filter(|_| changes));
     }
 
     /// Does what is asked for, and goes on with torrents that come and go. The order: what has
@@ -113,17 +117,7 @@ impl Unattended {
         now: Now,
     ) {
         self.heed_signals(session, now);
-        for torrent in std::mem::take(&mut self.changed) {
-            if let Some(torrent) = session.torrent(torrent) {
-                if let Some(subject) = self.library.completed(torrent) {
-                    self.on_complete.add(subject);
-                }
-                self.library.note(torrent);
-            }
-        }
-        for line in self.on_complete.turn() {
-            session.warn(None, line);
-        }
+        self.note_changed(session);
         let mut answers = self.library.turn(store, session, now);
         self.loading.turn(self.library.is_loading(), now);
         if !self.loading.lasts() {
@@ -140,10 +134,16 @@ impl Unattended {
         }
         self.library
             .give_up_fetches(|ticket| self.control.wants(ticket));
-        while !self.library.is_busy() {
+        let is_ending = command::is_ending(session);
+        while is_ending || !self.library.is_busy() {
             let Some((ticket, add)) = self.control.next_add() else {
                 break;
             };
+            if is_ending {
+                let refusal = Err(Trouble::Failed(String::from(ENDING)));
+                answers.push((Asker::Client(ticket), refusal));
+                continue;
+            }
             answers.extend(self.library.add(ticket, add, session, now));
         }
         self.settle_all(answers, session);
@@ -172,6 +172,24 @@ impl Unattended {
     fn tell_kept(&mut self) {
         let (_, kept) = self.library.versions();
         self.control.on_kept(kept, self.library.why_not_kept());
+    }
+
+    /// Takes note of what torrents have begun by themselves, and runs the command for those that
+    /// are complete.
+    fn note_changed(&mut self, session: &mut Session) {
+        let runs = self.on_complete.program.is_some();
+        for torrent in std::mem::take(&mut self.changed) {
+            if let Some(torrent) = session.torrent(torrent) {
+                if let Some(subject) = self.library.completed(torrent, runs) {
+                    self.on_complete.add(subject);
+                }
+                self.library.note(torrent);
+            }
+        }
+        for Failed { line, unrun } in self.on_complete.turn() {
+            session.warn(None, line);
+            unrun.into_iter().for_each(|it| self.library.set_unrun(it));
+        }
     }
 
     fn heed_signals(&mut self, session: &mut Session, now: Now) {
@@ -218,11 +236,15 @@ impl Unattended {
         trouble
             .into_iter()
             .for_each(|line| session.warn(None, line));
+        self.changed.extend(self.library.unrun(session));
     }
 
-    /// Takes what lies in the watch folder.
+    /// Takes what lies in the watch folder; the next start does once all torrents end.
     fn look(&mut self, answers: &mut Vec<Answer>, session: &mut Session, now: Now) {
         while let Some(Found { name, content }) = self.watch.next(now) {
+            if command::is_ending(session) {
+                continue;
+            }
             let brought = match content {
                 Ok(brought) => brought,
                 Err(why) => {

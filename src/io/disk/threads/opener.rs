@@ -278,6 +278,7 @@ impl Watch for Thread<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::opening::Due;
     use super::*;
     use crate::wire::Metainfo;
 
@@ -295,7 +296,7 @@ mod tests {
             selection: None,
             overwrite: false,
             recheck: false,
-            whole: false,
+            due: Due::Nothing,
         }
     }
 

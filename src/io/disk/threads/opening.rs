@@ -16,7 +16,7 @@ use crate::io::disk::handles::Pool;
 use crate::io::disk::places;
 use crate::io::disk::state;
 use crate::storage::resume::{self, Verdict};
-use crate::storage::{Layout, Resume};
+use crate::storage::{Layout, Resume, Stamp};
 use crate::torrent::Existing;
 use crate::wire::{FileKind, Metainfo};
 
@@ -37,9 +37,20 @@ pub struct Request {
     pub overwrite: bool,
     /// Whether what is on disk is hashed, whatever the resume data says.
     pub recheck: bool,
-    /// Whether it was whole when it was used last: if nothing of it is there then, its disk is
-    /// likely not mounted, and it is an error.
-    pub whole: bool,
+    /// What must be there.
+    pub due: Due,
+}
+
+/// What must be there of a torrent's files: if nothing is, their disk is likely not mounted, and it
+/// is an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Due {
+    /// Nothing: what is not there is to be downloaded.
+    Nothing,
+    /// The files that its resume data name, if these name verified pieces, too.
+    Recorded,
+    /// All: it was whole when it was used last.
+    Whole,
 }
 
 /// A torrent whose metainfo lies in the state folder, and that is to be opened again.
@@ -51,8 +62,8 @@ pub struct Stored {
     pub dir: PathBuf,
     /// Where its metainfo and its resume data are kept.
     pub state_dir: PathBuf,
-    /// As [`Request::whole`].
-    pub whole: bool,
+    /// As [`Request::due`].
+    pub due: Due,
 }
 
 /// What came of that.
@@ -145,9 +156,7 @@ fn look_again(
     watch: &dyn Watch,
     warnings: &mut Vec<String>,
 ) -> Result<Found, String> {
-    let path = stored
-        .state_dir
-        .join(format!("{}.torrent", stored.info_hash));
+    let path = state::path(&stored.state_dir, stored.info_hash, "torrent");
     let fail = |why: &str| format!("{}: {why}", path.display());
     watch.asks(&path);
     let text = state::load(&path, limits::METAINFO_BYTES + 1);
@@ -169,7 +178,7 @@ fn look_again(
         selection: None,
         overwrite: false,
         recheck: false,
-        whole: stored.whole,
+        due: stored.due,
     };
     let opened = look(&request, pool, watch, warnings)?;
     Ok(Found {
@@ -187,16 +196,12 @@ fn look(
 ) -> Result<Opened, String> {
     watch.asks(&request.dir);
     let mut content = content(request, pool, warnings)?;
-    if request.whole {
-        warnings.extend(find_gone(request, &content)?);
-    }
     let metainfo = &request.metainfo;
-    let path = request
-        .state_dir
-        .join(format!("{}.resume", metainfo.info_hash));
+    let path = state::path(&request.state_dir, metainfo.info_hash, "resume");
     watch.asks(&path);
     let resume = recorded(&path, metainfo, content.layout(), warnings);
     watch.answered();
+    warnings.extend(find_gone(request, &content, resume.as_ref())?);
     let believed = resume.as_ref().filter(|_| !request.recheck);
     let mut verdict = resume::verdict(believed, content.layout(), content.stamps());
     let parts = path.with_extension("parts");
@@ -253,12 +258,22 @@ fn content(
     Ok(disk)
 }
 
-/// The files of a torrent that was whole that are not there any more, as a line for the user.
+/// The files that must be there and are not there any more, as a line for the user.
 ///
 /// # Errors
 /// None is there.
-fn find_gone(request: &Request, disk: &ContentFiles) -> Result<Option<String>, String> {
+fn find_gone(
+    request: &Request,
+    disk: &ContentFiles,
+    resume: Option<&Resume>,
+) -> Result<Option<String>, String> {
     let metainfo = &request.metainfo;
+    let recorded = resume.filter(|resume| resume.verified.count() > 0);
+    let was_there = |file: &usize| match request.due {
+        Due::Nothing => false,
+        Due::Recorded => recorded.is_some_and(|it| it.files[*file].is_some_and(holds_ours)),
+        Due::Whole => true,
+    };
     let is_chosen = |file: &usize| {
         let chosen = request.selection.as_ref();
         chosen.is_none_or(|chosen| chosen.binary_search(file).is_ok())
@@ -267,7 +282,8 @@ fn find_gone(request: &Request, disk: &ContentFiles) -> Result<Option<String>, S
         let entry = &metainfo.files[*file];
         entry.kind == FileKind::File && entry.length > 0
     };
-    let files = (0..metainfo.files.len()).filter(|file| is_chosen(file) && holds(file));
+    let files = 0..metainfo.files.len();
+    let files = files.filter(|file| was_there(file) && is_chosen(file) && holds(file));
     let is_gone = |file: &usize| disk.stamps()[*file].is_none();
     let (gone, there): (Vec<usize>, Vec<usize>) = files.partition(is_gone);
     let Some(&first) = gone.first() else {
@@ -290,6 +306,11 @@ fn find_gone(request: &Request, disk: &ContentFiles) -> Result<Option<String>, S
     Ok(Some(format!(
         "{path}{more}: it is gone, and downloaded again"
     )))
+}
+
+/// Whether a file that is on record like this held something of ours.
+fn holds_ours(stamp: Stamp) -> bool {
+    stamp != Stamp::FOREIGN && stamp.size > 0
 }
 
 /// The files to be downloaded and those that must prove to be this torrent's. What cannot be

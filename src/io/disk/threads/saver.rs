@@ -75,6 +75,8 @@ pub struct Saver {
     thread: Option<Thread>,
     /// The jobs under way: each the torrent and its resume file.
     waiting: VecDeque<(EntryId, PathBuf)>,
+    /// What became of those that were done here, since no thread could be started.
+    done: VecDeque<(EntryId, Outcome)>,
 }
 
 /// Our ends of the channels to and from the thread.
@@ -91,25 +93,27 @@ impl Saver {
             waker,
             thread: None,
             waiting: VecDeque::new(),
+            done: VecDeque::new(),
         }
     }
 
-    /// Hands over a job for this torrent. Jobs are done in turn.
+    /// Hands over a job for this torrent. Jobs are done in turn. Where the thread cannot be
+    /// started, this one is done at once.
     ///
     /// # Errors
-    /// The thread cannot be started.
+    /// The thread has ended.
     pub fn save(&mut self, id: EntryId, job: Job) -> Result<(), Unsaved> {
         let path = job.path.clone();
         if self.thread.is_none() {
-            let thread = start(&self.waker);
-            let fail = |error| Unsaved::Content(DiskError::new(&path, error));
-            self.thread = Some(thread.map_err(fail)?);
+            self.thread = start(&self.waker).ok();
         }
-        if self
-            .thread
-            .as_ref()
-            .is_none_or(|thread| thread.jobs.send(job).is_err())
-        {
+        let Some(thread) = &self.thread else {
+            self.done.push_back((id, save(job)));
+            // A loop that cannot be woken sees it on its next turn.
+            let _ = self.waker.wake();
+            return Ok(());
+        };
+        if thread.jobs.send(job).is_err() {
             return Err(gone(path));
         }
         self.waiting.push_back((id, path));
@@ -118,6 +122,9 @@ impl Saver {
 
     /// The outcome of the next job that is done, and its torrent; `None` if none is yet.
     pub fn next_outcome(&mut self) -> Option<(EntryId, Outcome)> {
+        if let Some(done) = self.done.pop_front() {
+            return Some(done);
+        }
         let thread = self.thread.as_ref()?;
         let (id, path) = self.waiting.front()?;
         let outcome = match thread.outcomes.try_recv() {

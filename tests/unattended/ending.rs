@@ -1,0 +1,86 @@
+//! A process that a signal has asked to end, while its trackers are told or its torrents come in.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
+use super::run::{Run, SOON, one, wait};
+use super::support::dir::Dir;
+use super::support::web::{Web, answer};
+
+/// Each is answered in one line, and the process ends as if nobody had asked.
+#[test]
+fn what_would_keep_the_process_is_refused() {
+    let (_held, holds) = channel::<()>();
+    let holds = Mutex::new(holds);
+    // It is slow to hear that a peer has stopped.
+    let web = Web::start(move |path, _| {
+        if path.contains("event=stopped") {
+            let _ = holds.lock().unwrap().recv();
+        }
+        answer("200 OK", "", b"d8:intervali1800e5:peers0:e")
+    });
+    let mut run = Run::start();
+    run.add(&one("a", 1000, 1), &[&web.url("/announce")]);
+    let (failing, place) = (run.dir.join("b.torrent"), run.dir.folder("place"));
+    one("b", 1000, 2).write(&failing, &[]);
+    let args = ["add", "-d", place.to_str().unwrap()];
+    run.says(&[&args[..], &[failing.to_str().unwrap()]].concat());
+    run.child.kill();
+    fs::remove_dir(&place).unwrap();
+    fs::write(&place, "a file").unwrap();
+    run.child = Run::begin(&run.folder(), &[]);
+    wait("it has not failed", || {
+        let torrents = run.torrents();
+        torrents.len() == 2 && torrents[1].get("state").text() == "failed"
+    });
+    fs::remove_file(&place).unwrap();
+    let asked = |what: &str| web.asked.lock().unwrap().iter().any(|it| it.contains(what));
+    wait("the tracker is not asked", || asked("event=started"));
+    let added = one("c", 1000, 3).write(&run.dir.join("c.torrent"), &[]);
+    let requests = [
+        String::from(r#""torrent_start","params":{"ids":[2]}"#),
+        String::from(r#""torrent_stop","params":{"ids":[1,2]}"#),
+        format!(
+            r#""torrent_add","params":{{"filename":"{}"}}"#,
+            added.display()
+        ),
+    ];
+    let clients = requests.each_ref().map(|_| run.client());
+    run.child.signal("TERM");
+    wait("the tracker is not told", || asked("event=stopped"));
+    for (mut client, request) in clients.iter().zip(requests) {
+        writeln!(client, r#"{{"jsonrpc":"2.0","id":1,"method":{request}}}"#).unwrap();
+        let mut line = String::new();
+        BufReader::new(client).read_line(&mut line).unwrap();
+        let why = "the process is ending: repeat this once it is started again";
+        assert_eq!(line.matches(why).count(), 1, "{request}: {line}");
+    }
+    assert_eq!(run.child.code(SOON), 143);
+    // What is dropped into the folder meanwhile, and what lies there, is for the next run.
+    run.child = Run::begin(&run.folder(), &[]);
+    let names = |run: &Run| -> Vec<String> {
+        let name = |it: &super::support::json::Json| it.get("name").text().to_string();
+        run.torrents().iter().map(name).collect()
+    };
+    wait("they are not there", || names(&run) == ["a", "b"]);
+}
+
+/// Torrents that are taken up after the signal would keep the process as well.
+#[test]
+fn a_process_that_is_still_starting_ends() {
+    let dir = Dir::new();
+    let state = dir.folder("run/torrents");
+    for number in 0..2000 {
+        let torrent = one(&format!("t{number:04}"), 100, number);
+        torrent.write(&state.join(format!("{}.torrent", torrent.hex())), &[]);
+    }
+    let child = Run::begin(&dir.join("run"), &["--no-trackers"]);
+    let mut run = Run { dir, child };
+    // Some are there; up to then the signal would end the process at once.
+    run.child.line(": on disk: ", SOON);
+    run.stop();
+    run.child = Run::begin(&run.folder(), &["--no-trackers"]);
+    assert_eq!(run.torrents().len(), 2000, "none is lost");
+}
