@@ -170,8 +170,7 @@ impl Session {
 
     /// Ends all torrents, those included that are added later.
     pub fn stop_all(&mut self, reason: &str, now: Now) {
-        self.torrents.ending = Some(reason.to_string());
-        let all = self.torrents.keys().into_iter();
+        let all = self.torrents.end(reason).into_iter();
         all.for_each(|torrent| self.stop(torrent, reason, now));
     }
 

@@ -171,6 +171,12 @@ impl Torrents {
         self.longest_frame = self.longest_frame.max(frames.longest());
     }
 
+    /// All of them are to end, for this reason. Their keys.
+    pub fn end(&mut self, reason: &str) -> Vec<TorrentKey> {
+        self.ending = Some(reason.to_string());
+        self.keys()
+    }
+
     /// How many were ever added, as far as numbers are concerned.
     pub fn set_added(&mut self, added: u32) {
         self.added = added;
