@@ -13,7 +13,6 @@ use super::control::Ticket;
 use crate::base::limits;
 use crate::io::by_url::{self, Access, Fetched};
 use crate::io::channel::{Receiver, Sender, channel};
-use crate::io::net::link;
 use crate::rpc::{Add, Trouble};
 
 /// The fetches under way.
