@@ -63,8 +63,10 @@ mod tests {
 
     #[test]
     fn limits_that_count_are_shown() {
-        let text = br#"{"download_limit":7,"download_limited":true,"upload_limit":8,"upload_limited":false}"#;
-        let object = json::read(text).unwrap();
+        let object = json::read(
+            br#"{"download_limit":7,"download_limited":true,"upload_limit":8,"upload_limited":false}"#,
+        );
+        let object = object.unwrap();
         assert_eq!(words(&object, TORRENT), "down: 7 kB/s, up: none");
         assert_eq!(words(&object, SESSION), "down: none, up: none");
     }

@@ -191,8 +191,8 @@ impl Exchange {
         }
     }
 
-    /// The torrents of the last step were added, but what is kept of them could not be written: each
-    /// of their clients gets this line.
+    /// The torrents of the last step were added, but what is kept of them could not be written:
+    /// their client gets this line for each.
     pub fn not_kept(&mut self, why: &str) {
         for adding in &mut self.adding {
             if let Some(Ok(_)) = adding.outcome {
