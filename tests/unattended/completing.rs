@@ -3,6 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use brooklet::base::limits;
 
 use super::links::seed;
 use super::run::{Run, SOON, one, wait};
@@ -100,6 +103,62 @@ fn a_command_that_cannot_be_run_is_run_when_it_is_there() {
         run.until(&["seeding"]);
         run.stop();
         assert_eq!(runs(&notes), 1, "once");
+    }
+}
+
+/// A few commands run at one time: the end, or a kill, may find others that wait for them.
+#[test]
+fn commands_that_wait_at_the_end_are_run_by_the_next_start() {
+    for is_kill in [true, false] {
+        let all = limits::COMMANDS + 2;
+        let names: Vec<String> = (0..all).map(|number| format!("t{number}")).collect();
+        let torrent = |seed: usize| one(&names[seed], 20_000, seed as u64);
+        let seeds: Vec<_> = (0..all).map(|it| seed(torrent(it), &[])).collect();
+        let mut run = Run::start();
+        let (program, notes) = (run.dir.join("command"), run.dir.join("notes"));
+        command(&program, &notes);
+        // Each lasts until this can be read, and holds nothing of ours meanwhile.
+        let gate = run.dir.join("gate");
+        let made = Command::new("mkfifo").arg(&gate).status().unwrap();
+        assert!(made.success());
+        let mut script = fs::read_to_string(&program).unwrap();
+        script += &format!("exec > /dev/null 2>&1\nread line < '{}'\n", gate.display());
+        fs::write(&program, script).unwrap();
+        let mut options = vec!["--no-dht", "--on-complete", program.to_str().unwrap()];
+        for (.., addr) in &seeds {
+            options.extend(["--peer", addr]);
+        }
+        run.restart(&options);
+        (0..all).for_each(|it| drop(run.add(&torrent(it), &[])));
+        run.until(&["seeding"]);
+        wait("it does not run", || runs(&notes) == limits::COMMANDS);
+        let list = run.folder().join("torrents/list");
+        let waiting = || fs::read_to_string(&list).unwrap().matches("unrun").count();
+        wait("it is not recorded", || waiting() == all - limits::COMMANDS);
+        if is_kill {
+            run.child.kill();
+        } else {
+            run.stop();
+        }
+        assert_eq!(runs(&notes), limits::COMMANDS);
+        fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&gate)
+            .unwrap();
+        command(&program, &notes);
+        for _ in 0..2 {
+            run.child = Run::begin(&run.folder(), &options);
+            wait("they are not loaded", || run.torrents().len() == all);
+            run.until(&["seeding"]);
+            wait("it is not run", || runs(&notes) >= all);
+            wait("it is not recorded", || waiting() == 0);
+            run.stop();
+        }
+        let text = fs::read_to_string(&notes).unwrap();
+        let mut noted: Vec<&str> = text.lines().collect();
+        noted.sort_unstable();
+        assert_eq!(noted, names, "once for each");
     }
 }
 

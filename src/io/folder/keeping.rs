@@ -48,30 +48,34 @@ impl Library {
 
     /// Takes note of whether a torrent is complete. What to run the command for, if it is and has
     /// become so by being downloaded: once, and once more when it was incomplete meanwhile, or when
-    /// the command was not run (`runs`: there is one now).
+    /// the command was not run (`runs`: there is one now). [`Library::set_run`] is to be called
+    /// when it is run.
     pub fn completed(&mut self, torrent: &Torrent, runs: bool) -> Option<Subject> {
         let info_hash = torrent.order.info_hash;
         let mut record = self.records.get(&info_hash)?.clone();
         let was_told = record.complete && !(runs && record.special().unrun);
         let complete = torrent.life.complete_at.is_some();
+        let subject = (complete && !was_told).then(|| Subject::of(torrent, self.dir(&record)));
+        let subject = subject.flatten();
         if complete {
             record.complete = true;
-            record.change(|special| special.unrun &= !runs);
+            if runs {
+                record.change(|special| special.unrun = subject.is_some());
+            }
         } else if torrent.life.checked {
             record.complete = false;
         }
-        let subject = (complete && !was_told).then(|| Subject::of(torrent, self.dir(&record)));
         self.records.set(info_hash, record);
-        subject.flatten()
+        subject
     }
 
-    /// The command could not be run for a torrent: a later one may be.
-    pub fn set_unrun(&mut self, info_hash: InfoHash) {
+    /// The command was run for a torrent.
+    pub fn set_run(&mut self, info_hash: InfoHash) {
         self.records
-            .change(info_hash, |special| special.unrun = true);
+            .change(info_hash, |special| special.unrun = false);
     }
 
-    /// The torrents that the command could not be run for.
+    /// The torrents that the command was not run for yet.
     pub fn unrun(&self, session: &Session) -> Vec<TorrentKey> {
         let is_unrun = |torrent: &&Torrent| {
             let record = self.records.get(&torrent.order.info_hash);

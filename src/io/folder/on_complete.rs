@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
@@ -30,18 +30,28 @@ pub struct OnComplete {
     pub program: Option<PathBuf>,
     waker: Arc<Waker>,
     waiting: VecDeque<Subject>,
+    /// Torrents whose command a thread is starting.
+    starting: Vec<InfoHash>,
     running: usize,
-    told: Sender<Option<Failed>>,
-    hears: Receiver<Option<Failed>>,
+    told: Sender<(InfoHash, News)>,
+    hears: Receiver<(InfoHash, News)>,
 }
 
-/// A command that went wrong.
+/// What is to be noted of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failed {
-    /// What the user is told.
-    pub line: String,
-    /// The torrent, if the command was not run at all: that may be made up for.
-    pub unrun: Option<InfoHash>,
+pub enum Note {
+    /// It was started for this torrent.
+    Started(InfoHash),
+    /// It went wrong: a line for the user.
+    Failed(String),
+}
+
+/// What a thread tells of its command.
+#[derive(Debug)]
+enum News {
+    Started,
+    /// It has ended, or could not be started; what went wrong: a line for the user.
+    Over(Option<String>),
 }
 
 /// A torrent that was downloaded.
@@ -70,15 +80,6 @@ impl Subject {
     }
 }
 
-impl Failed {
-    fn unrun(what: &str, torrent: InfoHash, error: &io::Error) -> Failed {
-        Failed {
-            line: format!("{what}: {}: {LATER}", link::plain(error)),
-            unrun: Some(torrent),
-        }
-    }
-}
-
 impl OnComplete {
     /// Nothing is to be run yet. `waker` is the loop's.
     pub fn new(program: Option<PathBuf>, waker: Arc<Waker>) -> OnComplete {
@@ -87,6 +88,7 @@ impl OnComplete {
             program,
             waker,
             waiting: VecDeque::new(),
+            starting: Vec::new(),
             running: 0,
             told,
             hears,
@@ -100,20 +102,22 @@ impl OnComplete {
         Some(format!("on-complete: {}: {why}", program.display()))
     }
 
-    /// A torrent is complete: the command is run for it as soon as may be.
+    /// A torrent is complete: the command is run for it as soon as may be. Until
+    /// [`Note::Started`] it is kept as one whose command was not run: at the end of the process
+    /// those that wait are dropped, and the next start adds them again.
     pub fn add(&mut self, subject: Subject) {
-        if self.program.is_some() {
+        let torrent = subject.info_hash;
+        let mut waiting = self.waiting.iter();
+        let is_known =
+            self.starting.contains(&torrent) || waiting.any(|subject| subject.info_hash == torrent);
+        if self.program.is_some() && !is_known {
             self.waiting.push_back(subject);
         }
     }
 
-    /// Starts commands that wait, and collects those that have ended. What went wrong comes back.
-    pub fn turn(&mut self) -> Vec<Failed> {
-        let mut failed = Vec::new();
-        while let Ok(outcome) = self.hears.try_recv() {
-            self.running -= 1;
-            failed.extend(outcome);
-        }
+    /// Starts commands that wait. What is to be noted of these and of earlier ones comes back.
+    pub fn turn(&mut self) -> Vec<Note> {
+        let mut notes = self.hear();
         if self.program.is_none() {
             self.waiting.clear();
         }
@@ -121,37 +125,65 @@ impl OnComplete {
             let (Some(subject), Some(program)) = (self.waiting.pop_front(), &self.program) else {
                 break;
             };
+            let torrent = subject.info_hash;
             match self.begin(subject, program.clone()) {
-                Ok(()) => self.running += 1,
-                Err(not_begun) => failed.push(not_begun),
+                Ok(()) => {
+                    self.running += 1;
+                    self.starting.push(torrent);
+                }
+                Err(line) => notes.push(Note::Failed(line)),
             }
         }
-        failed
+        notes
     }
 
-    fn begin(&self, subject: Subject, program: PathBuf) -> Result<(), Failed> {
+    /// What is to be noted of commands that were started, or have ended.
+    pub fn hear(&mut self) -> Vec<Note> {
+        let mut notes = Vec::new();
+        while let Ok((torrent, news)) = self.hears.try_recv() {
+            self.starting.retain(|it| *it != torrent);
+            match news {
+                News::Started => notes.push(Note::Started(torrent)),
+                News::Over(wrong) => {
+                    self.running -= 1;
+                    notes.extend(wrong.map(Note::Failed));
+                }
+            }
+        }
+        notes
+    }
+
+    /// # Errors
+    /// There is no thread for it: a line for the user.
+    fn begin(&self, subject: Subject, program: PathBuf) -> Result<(), String> {
         let what = format!("on-complete: {}: {}", program.display(), subject.name);
+        let unrun =
+            |what: &str, error: &io::Error| format!("{what}: {}: {LATER}", link::plain(error));
         let torrent = subject.info_hash;
         let (told, waker, said) = (self.told.clone(), Arc::clone(&self.waker), what.clone());
         let work = move || {
-            let failed = match run(&program, &subject) {
-                Ok(status) if status.success() => None,
-                Ok(status) => Some(Failed {
-                    line: format!("{said}: {status}"),
-                    unrun: None,
-                }),
-                Err(error) => Some(Failed::unrun(&said, torrent, &error)),
+            let tell = |news| {
+                // The loop may be gone.
+                let _ = told.send((torrent, news));
+                let _ = waker.wake();
             };
-            // The loop may be gone.
-            let _ = told.send(failed);
-            let _ = waker.wake();
+            let status = match start(&program, &subject) {
+                Ok(mut child) => {
+                    tell(News::Started);
+                    child.wait()
+                }
+                Err(error) => return tell(News::Over(Some(unrun(&said, &error)))),
+            };
+            tell(News::Over(match status {
+                Ok(status) if status.success() => None,
+                Ok(status) => Some(format!("{said}: {status}")),
+                Err(error) => Some(format!("{said}: {}", link::plain(&error))),
+            }));
         };
         let begun = thread::Builder::new()
             .name("on-complete".into())
             .spawn(work);
-        begun
-            .map(drop)
-            .map_err(|error| Failed::unrun(&what, torrent, &error))
+        begun.map(drop).map_err(|error| unrun(&what, &error))
     }
 }
 
@@ -187,7 +219,7 @@ fn places(program: &Path) -> Vec<PathBuf> {
 
 /// Not a part of the closure that calls it: `rare.txt` names it.
 #[inline(never)]
-fn run(program: &PathBuf, subject: &Subject) -> io::Result<ExitStatus> {
+fn start(program: &PathBuf, subject: &Subject) -> io::Result<Child> {
     // Standard output is for results; the command's output is none.
     let says = io::stderr().as_fd().try_clone_to_owned();
     let says = says.map_or_else(|_| Stdio::null(), Stdio::from);
@@ -201,7 +233,7 @@ fn run(program: &PathBuf, subject: &Subject) -> io::Result<ExitStatus> {
         .env("BROOKLET_DIR", &subject.dir)
         .env("BROOKLET_INFO_HASH", subject.info_hash.to_string())
         .env("BROOKLET_SIZE", subject.size.to_string());
-    command.status()
+    command.spawn()
 }
 
 #[cfg(test)]
@@ -231,15 +263,16 @@ mod tests {
         let waker = tokens::waker(&poll).unwrap();
         let mut commands = OnComplete::new(Some(program), waker);
         let all = limits::COMMANDS + 1;
-        for size in 0..all as u64 {
-            commands.add(Subject {
-                name: String::from("a b"),
-                dir: dir.clone(),
-                info_hash: InfoHash::from_hex(&"ab".repeat(20)).unwrap(),
-                size,
-            });
-        }
-        assert!(commands.turn().is_empty());
+        let subject = |size: u64| Subject {
+            name: String::from("a b"),
+            dir: dir.clone(),
+            info_hash: InfoHash([size as u8; 20]),
+            size,
+        };
+        (0..all as u64).for_each(|size| commands.add(subject(size)));
+        // One that waits is not added twice.
+        (0..all as u64).for_each(|size| commands.add(subject(size)));
+        let mut notes = commands.turn();
         assert_eq!(
             (commands.running, commands.waiting.len()),
             (limits::COMMANDS, 1)
@@ -251,7 +284,7 @@ mod tests {
             .open(&gate)
             .unwrap();
         opened.write_all("\n".repeat(all).as_bytes()).unwrap();
-        let mut lines = Vec::new();
+        let (mut started, mut lines) = (Vec::new(), Vec::new());
         let mut events = Events::with_capacity(8);
         let deadline = Instant::now() + Duration::from_secs(30);
         while lines.len() < all {
@@ -260,13 +293,19 @@ mod tests {
             if let Err(error) = poll.poll(&mut events, Some(Duration::from_millis(100))) {
                 assert_eq!(error.kind(), io::ErrorKind::Interrupted);
             }
-            lines.extend(commands.turn());
+            notes.extend(commands.turn());
+            for note in notes.drain(..) {
+                match note {
+                    Note::Started(torrent) => started.push(torrent),
+                    Note::Failed(line) => lines.push(line),
+                }
+            }
             assert!(commands.running <= limits::COMMANDS);
         }
-        assert!(
-            lines[0].line.ends_with("command: a b: exit status: 3") && lines[0].unrun.is_none(),
-            "{lines:?}"
-        );
+        let failed = "command: a b: exit status: 3";
+        assert!(lines[0].ends_with(failed), "{lines:?}");
+        let unlike = |it: &InfoHash| started.iter().filter(|other| *other == it).count() == 1;
+        assert!(started.len() == all && started.iter().all(unlike));
         let runs = fs::read_to_string(dir.join("runs")).unwrap();
         assert_eq!(runs.lines().count(), all, "{runs}");
         fs::remove_dir_all(&dir).unwrap();

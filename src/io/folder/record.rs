@@ -20,7 +20,7 @@ pub struct Record {
     pub endless: bool,
     /// It has reached its ratio or seed time.
     pub reached: bool,
-    /// It was complete once, and `--on-complete` was run for it.
+    /// It was complete once: see `unrun`.
     pub complete: bool,
     /// It is to be deleted; `true`: with its content.
     pub removing: Option<bool>,
@@ -41,7 +41,7 @@ pub struct Special {
     pub peers: Vec<String>,
     /// Trackers that other sources of it have named, by tier.
     pub trackers: Vec<Vec<String>>,
-    /// It is complete, and the command that is to be run then could not be run.
+    /// It is complete, and the command that is to be run then waits, or could not be run.
     pub unrun: bool,
 }
 

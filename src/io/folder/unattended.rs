@@ -15,7 +15,7 @@ use super::library::Library;
 use super::loading::Loading;
 use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
-use super::on_complete::{Failed, OnComplete};
+use super::on_complete::{Note, OnComplete};
 use super::record::Record;
 use super::settings::Wishes;
 use super::sleepers::{self, Sleepers};
@@ -186,9 +186,11 @@ impl Unattended {
                 self.library.note(torrent);
             }
         }
-        for Failed { line, unrun } in self.on_complete.turn() {
-            session.warn(None, line);
-            unrun.into_iter().for_each(|it| self.library.set_unrun(it));
+        for note in self.on_complete.turn() {
+            match note {
+                Note::Started(info_hash) => self.library.set_run(info_hash),
+                Note::Failed(line) => session.warn(None, line),
+            }
         }
     }
 
@@ -343,6 +345,17 @@ impl Unattended {
         }
         let next = sooner(next, self.control.next_deadline());
         sooner(next, self.notifier.next_deadline())
+    }
+}
+
+impl Drop for Unattended {
+    /// Takes note of what was run before the library writes what it keeps.
+    fn drop(&mut self) {
+        for note in self.on_complete.hear() {
+            if let Note::Started(info_hash) = note {
+                self.library.set_run(info_hash);
+            }
+        }
     }
 }
 
