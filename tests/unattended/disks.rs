@@ -62,6 +62,9 @@ fn what_cannot_be_kept_is_said_to_the_client_that_asked_for_it() {
     let words = "it is done, but not kept for the next start: ";
     assert!(why.contains(words) && why.contains("list.new"), "{why}");
     assert_eq!(run.torrents()[0].get("state").text(), "paused");
+    // However often it is asked.
+    let again = run.refused(&["pause", "1"], 1);
+    assert_eq!(again, why);
     let path = run.dir.join("b.torrent");
     one("b", 1000, 2).write(&path, &[]);
     let why = run.refused(&["add", path.to_str().unwrap()], 1);
@@ -69,6 +72,21 @@ fn what_cannot_be_kept_is_said_to_the_client_that_asked_for_it() {
     assert_eq!(run.torrents().len(), 2);
     fs::remove_dir(&fresh).unwrap();
     assert_eq!(run.says(&["resume", "1"]), "");
+}
+
+/// What the disk has refused is tried at the end, as it may take it by then.
+#[test]
+fn what_could_not_be_kept_is_kept_at_the_end() {
+    let mut run = Run::start();
+    run.add(&one("a", 1000, 1), &[]);
+    let fresh = run.folder().join("torrents/list.new");
+    fs::create_dir(&fresh).unwrap();
+    run.refused(&["pause", "1"], 1);
+    fs::remove_dir(&fresh).unwrap();
+    run.stop();
+    run.child = Run::begin(&run.folder(), &[]);
+    wait("it is not loaded", || run.torrents().len() == 1);
+    assert_eq!(run.torrents()[0].get("state").text(), "paused");
 }
 
 #[test]

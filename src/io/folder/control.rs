@@ -62,8 +62,29 @@ struct Open {
     refused: Option<Vec<String>>,
     /// What it has changed is kept with this version.
     version: Version,
+    /// That version is on disk, or was refused.
+    is_settled: bool,
+    /// Why the disk refused it, and later ones since.
+    refusal: Option<String>,
     /// The torrents whose content it had deleted: it waits for that, too.
     going: Vec<InfoHash>,
+}
+
+impl Open {
+    /// What it has changed last is kept with this version.
+    fn wait_for(&mut self, version: Version) {
+        self.version = version;
+        (self.is_settled, self.refusal) = (false, None);
+    }
+
+    /// Its version, or a later one, is on disk, or was refused for this reason. Each one has all
+    /// that earlier ones have, so what is on disk stays there whatever is refused later.
+    fn settle(&mut self, refusal: Option<&str>) {
+        if !self.is_settled || refusal.is_none() {
+            self.refusal = refusal.map(String::from);
+        }
+        self.is_settled = true;
+    }
 }
 
 /// What one turn has to do with.
@@ -142,6 +163,8 @@ impl Control {
             exchange,
             refused: None,
             version: Version::default(),
+            is_settled: false,
+            refusal: None,
             going: Vec::new(),
         });
     }
@@ -160,16 +183,17 @@ impl Control {
     /// All changes up to this version are on disk, or were refused by it for this reason: the
     /// exchanges that made them go on, once what they had deleted is gone.
     pub fn on_kept(&mut self, kept: Version, refusal: Option<&str>) {
-        let is_done =
-            |it: &Open| it.version <= kept && it.going.is_empty() && !it.exchange.is_adding();
+        let settled = self.waiting.iter_mut().filter(|it| it.version <= kept);
+        settled.for_each(|open| open.settle(refusal));
+        let is_done = |it: &Open| it.is_settled && it.going.is_empty() && !it.exchange.is_adding();
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         let (done, later): (Vec<Open>, _) = waiting.partition(is_done);
         self.waiting = later;
-        let lost = |why| format!("it is done, but not kept for the next start: {why}");
-        let lost = refusal.map(lost);
         for mut open in done {
+            let lost = |why| format!("it is done, but not kept for the next start: {why}");
+            let lost = open.refusal.take().map(lost);
             if let Some(mut refused) = open.refused.take() {
-                refused.extend(lost.clone());
+                refused.extend(lost);
                 open.exchange.performed(&refused);
             } else if let Some(why) = &lost {
                 open.exchange.not_kept(why);
@@ -198,7 +222,7 @@ impl Control {
         let open = self.waiting.iter_mut().find(|open| open.serial == serial);
         if let Some(open) = open {
             open.exchange.added(place, outcome);
-            open.version = version;
+            open.wait_for(version);
         }
     }
 
@@ -249,7 +273,7 @@ impl Control {
                 let done = perform(&commands, session, now);
                 let version = folder.keep(session);
                 if version.is_some() || !done.going.is_empty() {
-                    open.version = version.unwrap_or_default();
+                    open.wait_for(version.unwrap_or_default());
                     (open.refused, open.going) = (Some(done.refused), done.going);
                     self.waiting.push(open);
                 } else {

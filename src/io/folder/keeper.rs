@@ -28,7 +28,7 @@ pub struct Keeper {
 }
 
 /// A file that is safely on disk, or why it is not.
-type Written = (Ticket, Result<(), DiskError>);
+pub type Written = (Ticket, Result<(), DiskError>);
 
 impl Keeper {
     /// Nothing is written yet. `waker` is the loop's.
@@ -87,11 +87,10 @@ impl Keeper {
         Some(written)
     }
 
-    /// Waits for all files that are being written.
-    pub fn finish(&mut self) {
-        for _ in 0..std::mem::take(&mut self.writing) {
-            let _ = self.hears.recv();
-        }
+    /// Waits for all files that are being written: what became of them.
+    pub fn finish(&mut self) -> Vec<Written> {
+        let written = 0..std::mem::take(&mut self.writing);
+        written.filter_map(|_| self.hears.recv().ok()).collect()
     }
 }
 
@@ -125,7 +124,9 @@ mod tests {
         keeper.write(dir.join("last"), b"3".to_vec());
         keeper.write_instead(dir.join("torrent"), b"4".to_vec(), Some(dir.join("good")));
         keeper.write_instead(dir.join("file/x"), b"5".to_vec(), Some(dir.join("last")));
-        keeper.finish();
+        let written = keeper.finish();
+        assert_eq!(written.iter().filter(|(_, it)| it.is_err()).count(), 1);
+        assert_eq!(written.len(), 3);
         assert_eq!(fs::read(dir.join("torrent")).unwrap(), b"4");
         assert!(!dir.join("good").exists());
         assert_eq!(fs::read(dir.join("last")).unwrap(), b"3");

@@ -290,10 +290,11 @@ impl Library {
 }
 
 impl Folder for Library {
-    /// Takes note of what all torrents do: what is to be kept then, unless it is.
+    /// Takes note of what all torrents do: what is to be kept then, unless it is on disk.
     fn keep(&mut self, session: &Session) -> Option<Version> {
         view::torrents(session).for_each(|torrent| self.note(torrent));
         self.note_limits(session);
+        self.records.insist();
         let (now, kept) = self.versions();
         Some(now).filter(|&now| now > kept)
     }

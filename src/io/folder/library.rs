@@ -433,7 +433,14 @@ impl Library {
 impl Drop for Library {
     /// Writes what is not on disk yet before the process ends.
     fn drop(&mut self) {
-        self.keeper.finish();
+        for (ticket, written) in self.keeper.finish() {
+            match (self.writing.remove(&ticket), written) {
+                (Some(_), Err(error)) => log::warn!("{error}"),
+                (Some(_), Ok(())) => {}
+                // What could not be written is tried once more.
+                (None, written) => drop(self.records.on_written(written, Now::default())),
+            }
+        }
         if let Some((path, text)) = self.records.last_words() {
             if let Err(error) = state::replace(&path, &text) {
                 log::warn!("{error}");

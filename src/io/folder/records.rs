@@ -207,9 +207,16 @@ impl Records {
         sooner(self.retry_at, changed.then_some(self.rests_until))
     }
 
-    /// The same at the end of the process, when nothing is being written any more.
+    /// The same at the end of the process, when nothing is being written any more. What the disk
+    /// refused the last time is tried once more.
     pub fn last_words(&mut self) -> Option<(PathBuf, Vec<u8>)> {
-        (self.writing < self.now).then(|| (self.path.clone(), self.text()))
+        let is_unwritten = self.writing < self.now || self.refusal.is_some();
+        is_unwritten.then(|| (self.path.clone(), self.text()))
+    }
+
+    /// What the disk refused the last time is written anew, as a new version.
+    pub fn insist(&mut self) {
+        self.now += u64::from(self.refusal.is_some());
     }
 
     /// The file was written, or could not be: what went wrong comes back once.
@@ -374,9 +381,19 @@ mod tests {
         assert_eq!(records.next_text(now), None);
         assert_eq!(records.on_written(Err(error()), now), None, "it was told");
         assert!(records.next_text(now).is_some());
+        assert_eq!(records.on_written(Err(error()), now), None, "it was told");
+        // Somebody wants to hear that it is kept.
+        records.insist();
+        assert!(records.next_text(now).is_some());
+        assert_eq!(records.on_written(Err(error()), now), None, "it was told");
+        assert!(records.last_words().is_some(), "it is tried at the end");
+        records.insist();
+        assert!(records.next_text(now).is_some());
         assert_eq!(records.on_written(Ok(()), now), None);
+        records.insist();
         let (last, written) = records.versions();
         assert_eq!(last, written);
         assert_eq!(records.next_text(now + RETRY), None);
+        assert_eq!(records.last_words(), None);
     }
 }
