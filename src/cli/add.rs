@@ -1,5 +1,5 @@
-//! `add`: gives torrents to a running process. Many of them go in one request, since the other end
-//! keeps them on disk together as fast as one.
+//! `add`: gives torrents to a running process. Several of them go in one request, since the other
+//! end keeps them on disk together as fast as one.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -52,23 +52,9 @@ pub fn run(adding: Adding) -> Result<(), Failure> {
         bytes: 0,
         failure: None,
     };
-    for source in &adding.sources {
-        if source.to_str().is_some_and(by_url::is_url) {
-            // A server may take its time.
-            batch.send()?;
-        }
-        match torrent(source) {
-            Ok((name, value, bytes)) => {
-                let params = wishes.iter().cloned().chain([(name, value)]);
-                batch.push(Json::object(params), bytes)?;
-            }
-            Err(failure) => {
-                batch.send()?;
-                batch.fail(failure);
-            }
-        }
+    if let Err(failure) = batch.add_all(&adding.sources, &wishes) {
+        batch.fail(failure);
     }
-    batch.send()?;
     batch.failure.map_or(Ok(()), Err)
 }
 
@@ -84,8 +70,34 @@ struct Batch {
 }
 
 impl Batch {
+    /// Adds each of these with the same wishes.
+    fn add_all(
+        &mut self,
+        sources: &[OsString],
+        wishes: &[(&'static str, Json)],
+    ) -> Result<(), Failure> {
+        for source in sources {
+            if source.to_str().is_some_and(by_url::is_url) {
+                // A server may take its time.
+                self.send()?;
+            }
+            match torrent(source) {
+                Ok((name, value, bytes)) => {
+                    let params = wishes.iter().cloned().chain([(name, value)]);
+                    self.push(Json::object(params), bytes)?;
+                }
+                Err(failure) => {
+                    self.send()?;
+                    self.fail(failure);
+                }
+            }
+        }
+        self.send()
+    }
+
     fn push(&mut self, request: Json, bytes: usize) -> Result<(), Failure> {
-        if self.requests.len() >= limits::CONTROL_BATCH || self.bytes + bytes > TOGETHER {
+        // No more than the other end adds together: their answers come when all of them are added.
+        if self.requests.len() >= limits::ADDS_AT_ONCE || self.bytes + bytes > TOGETHER {
             self.send()?;
         }
         self.requests.push(request);

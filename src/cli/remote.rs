@@ -12,7 +12,8 @@ use crate::io::logging;
 use crate::io::net::unix;
 use crate::wire::json::{self, Json};
 
-/// How long an answer may take: a busy disk keeps a torrent waiting that is added.
+/// How long it may take until more of an answer comes: a busy disk keeps a torrent waiting that is
+/// added.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// After this long the user hears that there is no answer yet.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -23,7 +24,7 @@ pub struct Remote {
     /// The folder as it stands in messages.
     dir: String,
     stream: BufReader<UnixStream>,
-    /// How long an answer may take; `None`: as long as it takes.
+    /// How long it may take until more of an answer comes; `None`: as long as it takes.
     patience: Option<Duration>,
     /// The user has heard that there is no answer yet.
     is_told: bool,
@@ -109,13 +110,25 @@ impl Remote {
         let text = format!("{text}\n");
         let mut unsent = text.as_bytes();
         while !unsent.is_empty() {
-            let sent = self.wait(|stream| stream.get_mut().write(unsent))?;
+            let sent = self.wait(|stream| match stream.get_mut().write(unsent) {
+                // It takes no more, but may have said why.
+                Err(error) if is_end(&error) => Ok(unsent.len()),
+                other => other,
+            })?;
             unsent = &unsent[sent..];
         }
         let mut answer = Vec::new();
-        self.wait(|stream| stream.read_until(b'\n', &mut answer))?;
-        if answer.is_empty() {
-            return Err(self.ended());
+        while answer.last() != Some(&b'\n') {
+            let read = self.wait(|stream| {
+                let part = stream.fill_buf()?;
+                answer.extend_from_slice(part);
+                let read = part.len();
+                stream.consume(read);
+                Ok(read)
+            })?;
+            if read == 0 {
+                return Err(self.ended());
+            }
         }
         json::read(&answer).map_err(|why| self.senseless(&why.to_string()))
     }
@@ -160,7 +173,7 @@ impl Remote {
                 "{}: the brooklet that runs here does not answer",
                 self.dir
             )),
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.ended(),
+            _ if is_end(error) => self.ended(),
             _ => Failure::failed(format!("{}: {error}", self.dir)),
         }
     }
@@ -198,6 +211,12 @@ fn is_timeout(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
+/// Whether the other end has closed the connection.
+fn is_end(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+    kinds.contains(&error.kind())
+}
+
 fn named(variable: Option<OsString>) -> Option<PathBuf> {
     variable
         .filter(|value| !value.is_empty())
@@ -223,6 +242,66 @@ fn refusal(error: &Json) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
+    use std::thread;
+
+    /// A connection with such patience, and its other end.
+    fn pair(patience: Duration) -> (Remote, UnixStream) {
+        let (stream, other) = UnixStream::pair().unwrap();
+        let often = Some(Duration::from_millis(100));
+        stream.set_read_timeout(often).unwrap();
+        stream.set_write_timeout(often).unwrap();
+        let remote = Remote {
+            dir: "dir".into(),
+            stream: BufReader::new(stream),
+            patience: Some(patience),
+            is_told: true,
+        };
+        (remote, other)
+    }
+
+    #[test]
+    fn an_answer_counts_that_comes_before_all_is_sent() {
+        let (mut remote, mut other) = pair(Duration::from_secs(20));
+        let says = |answer: &'static str| {
+            thread::spawn(move || {
+                other.read_exact(&mut [0; 1000]).unwrap();
+                other.write_all(answer.as_bytes()).unwrap();
+            })
+        };
+        let long = Json::from("x".repeat(8 << 20).as_str());
+        let end = says("{\"error\":{\"message\":\"too long\"}}\n");
+        let answer = remote.talk(&long).unwrap();
+        let failure = remote.outcome(&answer).unwrap_err();
+        assert_eq!(failure.message.as_deref(), Some("too long"));
+        end.join().unwrap();
+        // Half an answer is none.
+        let (mut remote, mut other) = pair(Duration::from_secs(20));
+        other.write_all(b"{\"result\"").unwrap();
+        drop(other);
+        let failure = remote.talk(&long).unwrap_err();
+        let ended = "dir: the brooklet that ran here ended before it answered";
+        assert_eq!(failure.message.as_deref(), Some(ended));
+    }
+
+    #[test]
+    fn patience_begins_anew_with_each_part_of_an_answer() {
+        let (mut remote, mut other) = pair(Duration::from_secs(3));
+        let slow = thread::spawn(move || {
+            for part in [&b"{\"result\""[..], b":", b"1}\n"] {
+                thread::sleep(Duration::from_millis(1500));
+                other.write_all(part).unwrap();
+            }
+            other
+        });
+        let answer = remote.talk(&Json::Null).unwrap();
+        assert_eq!(remote.outcome(&answer).unwrap(), Json::Whole(1));
+        let _silent = slow.join().unwrap();
+        remote.patience = Some(Duration::ZERO);
+        let failure = remote.talk(&Json::Null).unwrap_err();
+        let silent = "dir: the brooklet that runs here does not answer";
+        assert_eq!(failure.message.as_deref(), Some(silent));
+    }
 
     #[test]
     fn a_refusal_has_its_words_and_its_exit_code() {

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use brooklet::base::limits;
 
 use super::run::{Run, SOON, one, wait};
 use super::support::child::{Child, Stream, brooklet};
+use super::support::dir::Dir;
 use super::support::json::Json;
 
 /// A link to a torrent that nobody has.
@@ -134,7 +135,8 @@ fn answers_that_nobody_reads_take_little_memory_and_delay_no_other() {
             .iter()
             .all(|it| whole(it) == limits::CONTROL_BATCH)
     );
-    // Each of these is some megabytes long.
+    // Each of these is some megabytes long, of which so much is made as is read, and a little more.
+    // These answers together stay below what clients may leave unread together.
     let deaf: Vec<UnixStream> = (1..limits::CONTROL_CLIENTS).map(|_| run.client()).collect();
     for mut client in &deaf {
         client.write_all(asks.as_bytes()).unwrap();
@@ -154,6 +156,40 @@ fn answers_that_nobody_reads_take_little_memory_and_delay_no_other() {
     assert!(grown < most, "{grown} KiB more");
     drop(deaf);
     assert_eq!(run.torrents().len(), limits::CONTROL_BATCH);
+}
+
+#[test]
+fn what_is_not_added_is_told_also_when_the_process_ends() {
+    let dir = Dir::new();
+    let listener = UnixListener::bind(dir.join("control")).unwrap();
+    let links: Vec<String> = (1..=limits::ADDS_AT_ONCE + 1).map(link).collect();
+    let mut command = brooklet(None);
+    command.arg("add").arg("none.torrent").args(&links);
+    command.current_dir(&*dir);
+    let mut add = Child::spawn("add", &mut command);
+    let (client, _) = listener.accept().unwrap();
+    let mut requests = BufReader::new(&client);
+    let mut first = String::new();
+    requests.read_line(&mut first).unwrap();
+    // As many as are added together, so that their answers do not wait for the rest.
+    let sent = Json::parse(&first).unwrap().list().len();
+    assert_eq!(sent, limits::ADDS_AT_ONCE);
+    let answer = |id: usize| {
+        let added = format!(r#"{{"id":{},"name":"torrent-{}"}}"#, id + 1, id + 1);
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"torrent_added":{added}}}}}"#)
+    };
+    let answers: Vec<String> = (0..sent).map(answer).collect();
+    let text = format!("[{}]\n", answers.join(","));
+    (&client).write_all(text.as_bytes()).unwrap();
+    requests.read_line(&mut String::new()).unwrap();
+    drop(client);
+    assert_eq!(add.code(SOON), 1);
+    assert_eq!(add.text(Stream::Out).lines().count(), sent);
+    let said = add.text(Stream::Err);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].contains("none.torrent: "), "{said}");
+    assert!(lines[1].ends_with("ended before it answered"), "{said}");
 }
 
 #[test]

@@ -13,20 +13,21 @@ pub const RECENTLY_ACTIVE: Duration = Duration::from_secs(60);
 pub const CONTROL_CLIENTS: usize = 32;
 /// Bytes of a request: a `.torrent` of six mebibytes, which is 300,000 pieces, in base64.
 pub const CONTROL_REQUEST: usize = 8 * MIB;
-/// Bytes of requests of all clients together: of those that are not whole, and of those that are
-/// being worked on. A longer one is refused while it is not whole, and waits when it is.
+/// Bytes of requests of all clients together: of those that are not whole or wait, and of those
+/// that are being worked on. What is more waits, except that the client that has sent most may
+/// always send the rest, so that one of them comes to its end.
 pub const CONTROL_BYTES: usize = 2 * CONTROL_REQUEST;
-/// Requests of so few bytes are read and begun whatever others hold: all but torrents and long
-/// batches. Of its answers a client may leave so many unread before the next request of its batch
-/// is answered.
+/// Requests of so few bytes do not wait for those of others: all but torrents and long batches. Of
+/// its answers a client may leave so many unread before the next request of its batch is answered.
 pub const CONTROL_SHORT: usize = 64 * KIB;
-/// Bytes of answers that clients have not taken, of all of them together, at which no further
-/// request is begun, also amid a batch. The last one that was begun may pass it by its answer.
+/// Bytes of answers that clients have not taken, of all of them together but the one that has most
+/// to take, at which no further request is begun, also amid a batch. The last one that was begun
+/// may pass it by its answer.
 pub const CONTROL_UNSENT: usize = 16 * MIB;
 /// While that is reached, a client that takes nothing for this long is closed: others wait for it.
 pub const CONTROL_STUCK: Duration = Duration::from_secs(2);
 /// Bytes of requests and answers after which peers and trackers have their turn: a few milliseconds
-/// of work.
+/// of work. A single request, or its answer, may be longer.
 pub const CONTROL_TURN: usize = MIB;
 /// A client that neither sends nor takes anything for this long is closed.
 pub const CONTROL_IDLE: Duration = Duration::from_secs(60);

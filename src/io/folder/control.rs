@@ -325,7 +325,11 @@ fn perform(commands: &[Command], session: &mut Session, now: Now) -> Done {
                 let line = format!("{number}, {name}: it is being stopped");
                 done.refused.push(line);
             }
-            (Err(Refused::AllEnding), _) => done.refused = vec![String::from(ENDING)],
+            (Err(Refused::AllEnding), _) => {
+                // Once for all of them.
+                done.refused.retain(|line| line != ENDING);
+                done.refused.push(String::from(ENDING));
+            }
             (Ok(()), Some((.., info_hash))) if command.deletes() => done.going.push(info_hash),
             _ => {}
         }

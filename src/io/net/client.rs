@@ -9,6 +9,8 @@ use crate::rpc::Heard;
 
 /// Bytes read at a time.
 const READ: usize = 64 * limits::KIB;
+/// Bytes of an answer that are sent before their memory is given back.
+const SENT: usize = limits::MIB;
 
 /// A client, over any stream of bytes that does not block.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct Client<S> {
     sent: usize,
     /// A request was handed out and is not answered.
     pub is_busy: bool,
-    /// A request waits until there is room for it.
+    /// A request, or the rest of one, waits until there is room for it.
     is_held: bool,
     /// The other end is closed: it takes no answer.
     pub has_hung_up: bool,
@@ -40,7 +42,7 @@ pub struct Client<S> {
 /// What a client may take of what all clients share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Room {
-    /// Bytes that it may buffer.
+    /// Bytes of a request that it may have, and be read on.
     pub buffer: usize,
     /// Bytes of a request that may be handed out.
     pub request: usize,
@@ -51,10 +53,9 @@ pub struct Room {
 pub enum Step {
     /// Here is a request.
     Request(Vec<u8>),
-    /// It has a request for which there is no room.
+    /// It has a request, or sends one, for which there is no room.
     Held,
-    /// It sends a request that is longer than [`limits::CONTROL_REQUEST`], or all clients together
-    /// send too much.
+    /// It sends a request that is longer than [`limits::CONTROL_REQUEST`].
     TooLong,
     /// There may be more to read: it is to have another turn.
     Again,
@@ -90,7 +91,7 @@ impl<S: Read + Write> Client<S> {
 
     /// Bytes of answers that it has not taken.
     pub fn unsent(&self) -> usize {
-        self.output.len()
+        self.output.len() - self.sent
     }
 
     /// Whether all answers are sent and nothing is asked for.
@@ -129,6 +130,9 @@ impl<S: Read + Write> Client<S> {
             Heard::Unread => limits::CONTROL_GARBAGE,
         };
         self.closing |= self.garbage >= limits::CONTROL_GARBAGE;
+        if self.output.is_empty() {
+            self.moved = now;
+        }
         if let Some(mut text) = text {
             text.push('\n');
             self.send(text, now);
@@ -146,26 +150,34 @@ impl<S: Read + Write> Client<S> {
         if self.closing {
             return Step::Close;
         }
-        if let Some(length) = self.next_request() {
-            self.is_held = length > room.request;
-            if self.is_held {
-                return Step::Held;
-            }
-            let rest = self.input.split_off(length);
-            self.scanned = 0;
-            self.is_busy = true;
-            return Step::Request(std::mem::replace(&mut self.input, rest));
-        }
-        if self.ended {
+        let request = self.next_request();
+        if request.is_none() && self.ended {
             return Step::Close;
         }
-        if self.input.len() > limits::CONTROL_REQUEST.min(room.buffer) {
+        if request.is_none() && self.input.len() > limits::CONTROL_REQUEST {
             self.input = Vec::new();
             self.scanned = 0;
             self.is_busy = true;
             return Step::TooLong;
         }
-        self.read(now)
+        let is_held = match request {
+            Some(length) => length > room.request,
+            None => self.input.len() > room.buffer,
+        };
+        if std::mem::replace(&mut self.is_held, is_held) && !is_held {
+            // It could do nothing before.
+            self.moved = now;
+        }
+        if is_held {
+            return Step::Held;
+        }
+        let Some(length) = request else {
+            return self.read(now);
+        };
+        let rest = self.input.split_off(length);
+        self.scanned = 0;
+        self.is_busy = true;
+        Step::Request(std::mem::replace(&mut self.input, rest))
     }
 
     /// The length of the next line that is not empty, with its end: the input begins with it then.
@@ -217,6 +229,11 @@ impl<S: Read + Write> Client<S> {
                 Ok(sent) => {
                     self.sent += sent;
                     self.moved = now;
+                    if self.sent >= SENT {
+                        self.output.drain(..self.sent);
+                        self.output.shrink_to_fit();
+                        self.sent = 0;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(_) => return false,

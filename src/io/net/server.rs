@@ -43,7 +43,7 @@ pub struct Server {
     serial: u64,
     /// Slots of clients whose turn it is.
     ready: Vec<usize>,
-    /// Slots of clients that have a request for which there was no room.
+    /// Slots of clients that have a request, or send one, for which there was no room.
     held: Vec<usize>,
     /// Whether a client may wait to be accepted.
     calling: bool,
@@ -112,6 +112,9 @@ impl Server {
             if client.unsent() < unsent {
                 self.make_held_ready();
             }
+            if matches!(step, Step::Request(_) | Step::TooLong) {
+                self.make_held_ready();
+            }
             match step {
                 Step::Request(request) => return Some((key, Incoming::Request(request))),
                 Step::TooLong => return Some((key, Incoming::TooLong)),
@@ -124,13 +127,21 @@ impl Server {
         None
     }
 
-    /// What a client may take of what all of them share.
+    /// What a client may take of what all of them share. The one that has sent most may always send
+    /// the rest: were all of them to wait for each other, none would come to an end.
     fn room(&self, slot: usize, at_work: usize) -> Room {
-        let others = self.clients.iter().filter(|(other, _)| *other != slot);
-        let buffered: usize = others.map(|(_, (_, client))| client.buffered()).sum();
+        let buffered = self.clients.iter();
+        let buffered = buffered.map(|(slot, (_, client))| (client.buffered(), slot));
+        let is_furthest = buffered.clone().max().is_some_and(|(_, it)| it == slot);
+        let others = buffered.filter(|(_, other)| *other != slot);
         let left = |taken| limits::CONTROL_BYTES.saturating_sub(taken);
+        let beside = left(others.map(|(bytes, _)| bytes).sum());
         Room {
-            buffer: left(buffered).max(limits::CONTROL_SHORT),
+            buffer: if is_furthest {
+                limits::CONTROL_REQUEST
+            } else {
+                beside.max(limits::CONTROL_SHORT)
+            },
             request: if self.is_full() {
                 0
             } else {
@@ -139,11 +150,13 @@ impl Server {
         }
     }
 
-    /// Whether clients have not taken so many answers that no more are made.
+    /// Whether clients have not taken so many answers that no more are made. The one that has most
+    /// to take does not count: a single slow one keeps no other waiting.
     fn is_full(&self) -> bool {
         let clients = self.clients.iter();
-        let unsent: usize = clients.map(|(_, (_, client))| client.unsent()).sum();
-        unsent >= limits::CONTROL_UNSENT
+        let unsent = clients.map(|(_, (_, client))| client.unsent());
+        let most = unsent.clone().max().unwrap_or(0);
+        unsent.sum::<usize>() - most >= limits::CONTROL_UNSENT
     }
 
     /// Whether the next turn has something to do though nothing happens.
@@ -250,7 +263,7 @@ impl Server {
     /// wait for answers of ours.
     fn make_room(&mut self, registry: &Registry) -> bool {
         let clients = self.clients.iter();
-        let clients = clients.filter(|(_, (_, client))| !client.is_busy || client.unsent() > 0);
+        let clients = clients.filter(|(_, (_, client))| client.silent_since().is_some());
         let idlest = clients.min_by_key(|(_, (_, client))| client.moved);
         let slot = idlest.map(|(slot, _)| slot);
         slot.map(|slot| self.close(slot, registry)).is_some()
