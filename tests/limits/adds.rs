@@ -9,8 +9,11 @@ use brooklet::base::limits;
 
 use super::support::bench::SOON;
 use super::support::child::Child;
+use super::support::content::Content;
 use super::support::dir::Dir;
 use super::support::room::Room;
+use super::support::torrent::{Torrent, metainfo};
+use super::support::web::{Web, answer};
 
 /// Threads of a process that have this name.
 fn threads(child: &Child, wanted: &str) -> usize {
@@ -25,19 +28,19 @@ fn keepers(child: &Child) -> usize {
     threads(child, "keeper")
 }
 
-/// A batch that adds a link for each of these numbers.
-fn batch(numbers: std::ops::Range<usize>) -> String {
-    let add = |id: usize| {
-        let link = format!("magnet:?xt=urn:btih:{id:040x}");
-        let params = format!(r#"{{"filename":"{link}","paused":true}}"#);
+/// A batch that adds what has these names.
+fn batch(names: &[String]) -> String {
+    let add = |(id, name): (usize, &String)| {
+        let params = format!(r#"{{"filename":"{name}","paused":true}}"#);
         format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"torrent_add","params":{params}}}"#)
     };
-    let adds: Vec<String> = numbers.map(add).collect();
+    let adds: Vec<String> = names.iter().enumerate().map(add).collect();
     format!("[{}]\n", adds.join(","))
 }
 
-#[test]
-fn so_many_are_added_at_one_time() {
+/// Adds all of these while the disk of the state does not answer, and looks at what is done
+/// meanwhile: `is_so` tells when all is done that can be.
+fn stalled(names: &[String], mut is_so: impl FnMut(&Child) -> bool) {
     if !Room::can_bind() {
         return;
     }
@@ -67,16 +70,15 @@ fn so_many_are_added_at_one_time() {
         answers.read_line(&mut line).unwrap();
         line.matches("torrent_added").count()
     };
-    (&client).write_all(batch(1..2).as_bytes()).unwrap();
+    let first = [link(0)];
+    (&client).write_all(batch(&first).as_bytes()).unwrap();
     assert_eq!(answer(), 1);
     while keepers(&run) > 0 {
         assert!(Instant::now() < deadline, "it is still written");
     }
     room.stall();
-    let all = limits::CONTROL_BATCH;
-    (&client).write_all(batch(2..2 + all).as_bytes()).unwrap();
-    // Each has a thread that waits for the disk, which has its name a moment after it begins.
-    while threads(&run, "waiting") < limits::ADDS_AT_ONCE {
+    (&client).write_all(batch(names).as_bytes()).unwrap();
+    while !is_so(&run) {
         assert!(Instant::now() < deadline, "{}", keepers(&run));
     }
     // All of them wait for the disk; what else there is to do is done.
@@ -86,5 +88,39 @@ fn so_many_are_added_at_one_time() {
     }
     assert!(run.cpu() - before < SOON / 100, "it spins");
     room.go_on();
-    assert_eq!(answer(), all);
+    assert_eq!(answer(), names.len());
+}
+
+fn link(number: usize) -> String {
+    format!("magnet:?xt=urn:btih:{:040x}", number + 1)
+}
+
+/// Each has a thread that waits for the disk, which has its name a moment after it begins.
+fn all_wait(run: &Child) -> bool {
+    threads(run, "waiting") >= limits::ADDS_AT_ONCE
+}
+
+#[test]
+fn so_many_are_added_at_one_time() {
+    let links: Vec<String> = (1..=limits::CONTROL_BATCH).map(link).collect();
+    stalled(&links, all_wait);
+}
+
+#[test]
+fn of_those_that_are_fetched_no_more_are_added_at_one_time() {
+    let web = Web::start(|path, _| {
+        let number: u64 = path[1..].parse().unwrap();
+        let content = Content::file(number, &format!("{number}"), 1000);
+        let torrent = Torrent::new(content, 1 << 14);
+        answer("200 OK", "", &metainfo(&torrent.info, &[]))
+    });
+    let most = limits::ADDS_AT_ONCE + limits::URLS_AT_ONCE;
+    let urls = 0..2 * most;
+    let urls: Vec<String> = urls.map(|number| web.url(&format!("/{number}"))).collect();
+    stalled(&urls, |run| {
+        // Those that have come and are not taken keep others from being fetched.
+        let asked = web.asked.lock().unwrap().len();
+        assert!(asked <= most, "{asked} are fetched");
+        asked == most && all_wait(run)
+    });
 }

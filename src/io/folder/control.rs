@@ -226,6 +226,11 @@ impl Control {
         }
     }
 
+    /// Whether a client has gone since this was last asked.
+    pub fn take_gone(&mut self) -> bool {
+        self.server.take_gone()
+    }
+
     /// Whether somebody waits for this torrent, or wants no answer.
     pub fn wants(&self, (serial, place): Ticket) -> bool {
         let open = self.waiting.iter().find(|open| open.serial == serial);

@@ -7,7 +7,7 @@ use super::brought::Brought;
 use super::chosen::Limits;
 use super::control::{Folder, Ticket};
 use super::library::{Library, Opening};
-use super::offers::Answer;
+use super::offers::{Answer, Offer};
 use super::on_complete::Subject;
 use super::record::Record;
 use super::records::Version;
@@ -173,9 +173,35 @@ impl Library {
         self.writing.len() + opening.count() + self.waiting.len() >= limits::ADDS_AT_ONCE
     }
 
-    /// Gives up fetching what nobody waits for any more.
-    pub fn give_up_fetches(&mut self, is_wanted: impl Fn(Ticket) -> bool) {
-        self.fetches.give_up(is_wanted);
+    /// Gives up fetching what nobody waits for any more, if a client has gone.
+    pub fn give_up_fetches(&mut self, has_gone: bool, is_wanted: impl Fn(Ticket) -> bool) {
+        self.fetches.give_up(has_gone, is_wanted);
+    }
+
+    /// Takes torrents that were fetched while not too many are being added. The others stay where
+    /// they are, so that no more are fetched.
+    pub(super) fn take_fetched(
+        &mut self,
+        answers: &mut Vec<Answer>,
+        session: &mut Session,
+        now: Now,
+    ) {
+        while command::is_ending(session) || !self.is_busy() {
+            let Some(it) = self.fetches.next_fetched() else {
+                break;
+            };
+            if let (Ok(brought), Some(long)) = (&it.brought, it.long) {
+                self.long = Some((brought.info_hash(), long));
+            }
+            let offer = Offer::fetched(it.ticket, it.add, it.brought, &self.setup.dir);
+            answers.extend(self.take_or_refuse(it.ticket, offer, session, now));
+        }
+        let mut writing = self.writing.values();
+        let mut waiting = self.waiting.iter();
+        self.long = self.long.take().filter(|(info_hash, _)| {
+            writing.any(|it| it.setup.metainfo.info_hash == *info_hash)
+                || waiting.any(|it| it.brought.info_hash() == *info_hash)
+        });
     }
 
     /// Where a torrent or its link is kept.

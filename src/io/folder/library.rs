@@ -19,7 +19,7 @@ use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::records::Records;
 use super::shelf;
-use super::url_fetches::UrlFetches;
+use super::url_fetches::{Long, UrlFetches};
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::by_url::{self, Access};
@@ -52,6 +52,8 @@ pub struct Library {
     pub(super) late: SortedSet<InfoHash>,
     pub(super) keeper: Keeper,
     pub(super) fetches: UrlFetches,
+    /// The torrent that has come with a long body, until that is on disk.
+    pub(super) long: Option<(InfoHash, Long)>,
     pub(super) eraser: Eraser,
     /// Torrents that are to be added once others have come or gone.
     pub(super) waiting: Vec<Offer>,
@@ -92,6 +94,7 @@ impl Library {
                 Arc::clone(&waker),
             ),
             keeper: Keeper::new(Arc::clone(&waker)),
+            long: None,
             eraser: Eraser::new(setup.state_dir(), waker),
             writing: SortedMap::new(),
             late: SortedSet::new(),
@@ -217,7 +220,7 @@ impl Library {
         self.take_or_refuse(ticket, offer, session, now)
     }
 
-    fn take_or_refuse(
+    pub(super) fn take_or_refuse(
         &mut self,
         ticket: Ticket,
         offer: Result<Offer, Trouble>,
@@ -307,11 +310,6 @@ impl Library {
             moved = true;
             answers.extend(self.on_kept(opening, written, store, session, now));
         }
-        while let Some(it) = self.fetches.next_fetched() {
-            let offer = Offer::fetched(it.ticket, it.add, it.brought, &self.setup.dir);
-            answers.extend(self.take_or_refuse(it.ticket, offer, session, now));
-            drop(it.long);
-        }
         while let Some((key, outcome)) = store.next_opened() {
             moved = true;
             answers.extend(self.begin(key, outcome, store, session, now));
@@ -344,6 +342,7 @@ impl Library {
                 answers.extend(self.take(offer, session, now));
             }
         }
+        self.take_fetched(&mut answers, session, now);
         answers
     }
 

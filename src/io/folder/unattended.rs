@@ -132,8 +132,9 @@ impl Unattended {
         if !self.loading.lasts() {
             self.control.turn(registry, session, &mut self.library, now);
         }
+        let has_gone = self.control.take_gone();
         self.library
-            .give_up_fetches(|ticket| self.control.wants(ticket));
+            .give_up_fetches(has_gone, |ticket| self.control.wants(ticket));
         let is_ending = command::is_ending(session);
         while is_ending || !self.library.is_busy() {
             let Some((ticket, add)) = self.control.next_add() else {

@@ -28,6 +28,8 @@ pub struct UrlFetches {
     running: Vec<(Ticket, Arc<AtomicBool>)>,
     /// Whether one of them has a long body.
     long: Arc<AtomicBool>,
+    /// Some were begun since it was last seen which are wanted.
+    is_new: bool,
 }
 
 /// The only long body there may be: until this is dropped, others wait.
@@ -49,7 +51,7 @@ pub struct Outcome {
     pub add: Add,
     /// What came.
     pub brought: Result<Brought, Trouble>,
-    /// To be kept for as long as that is in memory.
+    /// To be kept for as long as its bytes are in memory.
     pub long: Option<Long>,
 }
 
@@ -65,17 +67,22 @@ impl UrlFetches {
             waiting: VecDeque::new(),
             running: Vec::new(),
             long: Arc::default(),
+            is_new: false,
         }
     }
 
     /// Fetches what lies at a URL as soon as may be; [`UrlFetches::next_fetched`] has it later.
     pub fn begin(&mut self, ticket: Ticket, add: Add, url: String) {
         self.waiting.push_back((ticket, add, url));
+        self.is_new = true;
         self.begin_next();
     }
 
-    /// Gives up those that are not wanted any more: they end, too.
-    pub fn give_up(&mut self, is_wanted: impl Fn(Ticket) -> bool) {
+    /// Gives up those that are not wanted any more: they end, too. `has_gone`: there may be such.
+    pub fn give_up(&mut self, has_gone: bool, is_wanted: impl Fn(Ticket) -> bool) {
+        if !std::mem::take(&mut self.is_new) && !has_gone {
+            return;
+        }
         for (ticket, stop) in &self.running {
             if !is_wanted(*ticket) {
                 stop.store(true, Ordering::Relaxed);
@@ -125,6 +132,10 @@ impl UrlFetches {
             };
             match thread::Builder::new().name("url".into()).spawn(work) {
                 Ok(_) => self.running.push((ticket, stop)),
+                // One that runs gives its thread back.
+                Err(_) if !self.running.is_empty() => {
+                    return self.waiting.push_front((ticket, wanted, named));
+                }
                 Err(error) => self.fail(ticket, wanted, &named, &error.to_string()),
             }
         }
@@ -266,7 +277,7 @@ mod tests {
         // One of them and one that waits are given up: those that remain have their turn.
         bench
             .fetches
-            .give_up(|(_, number)| ![0, all - 1].contains(&number));
+            .give_up(true, |(_, number)| ![0, all - 1].contains(&number));
         bench.until("two end", |bench| bench.ended.len() == 2);
         bench.ended.sort();
         for ((ticket, why), number) in bench.ended.drain(..).zip([0, all - 1]) {

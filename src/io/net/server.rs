@@ -47,6 +47,8 @@ pub struct Server {
     held: Vec<usize>,
     /// Whether a client may wait to be accepted.
     calling: bool,
+    /// Whether a client has gone, since it was last asked.
+    has_gone: bool,
 }
 
 impl Server {
@@ -70,6 +72,7 @@ impl Server {
             ready: Vec::new(),
             held: Vec::new(),
             calling: true,
+            has_gone: false,
         })
     }
 
@@ -82,6 +85,7 @@ impl Server {
         if let Some((_, client)) = self.clients.get_mut(slot) {
             // What it sent before is still to be read.
             client.has_hung_up |= event.is_read_closed() && event.is_write_closed();
+            self.has_gone |= client.has_hung_up;
         }
         self.make_ready(slot);
     }
@@ -173,6 +177,11 @@ impl Server {
     /// Whether a client waits for an answer.
     pub fn has(&self, key: ClientKey) -> bool {
         self.client(key).is_some_and(|client| !client.has_hung_up)
+    }
+
+    /// Whether a client has gone since this was last asked.
+    pub fn take_gone(&mut self) -> bool {
+        std::mem::take(&mut self.has_gone)
     }
 
     fn client(&self, key: ClientKey) -> Option<&Client<UnixStream>> {
@@ -273,6 +282,7 @@ impl Server {
         if let Some((_, mut client)) = self.clients.try_remove(slot) {
             // It is closed by being dropped; the poll forgets it by itself.
             let _ = registry.deregister(&mut client.stream);
+            self.has_gone = true;
             self.ready.retain(|&other| other != slot);
             self.held.retain(|&other| other != slot);
             self.make_held_ready();
