@@ -48,6 +48,11 @@ impl Candidate {
         self.failures > 0 && !self.worked
     }
 
+    /// It was dialed, or kept back for a while, or the user named it.
+    fn was_tried(&self) -> bool {
+        !matches!(self.status, Status::Waits(place) if place.is_untried())
+    }
+
     /// Only nodes or peers, who may name anybody, have named it, and it has never been of use.
     fn is_doubtful(&self) -> bool {
         matches!(self.by.source, Source::Dht | Source::Exchange) && !self.worked
@@ -376,7 +381,7 @@ impl Candidates {
 
     /// Forgets an address. If it was dialed, its host is not to be scanned by the next ones.
     fn drop(&mut self, addr: SocketAddr, now: Now) {
-        if self.known.get(&addr).is_some_and(|it| it.failures > 0) {
+        if self.known.get(&addr).is_some_and(Candidate::was_tried) {
             self.owe(addr.ip(), now);
         }
         self.forget(addr);

@@ -42,14 +42,11 @@ impl Candidates {
     }
 
     /// A port of this host that was not tried yet, of whoever has named the most of them: at least
-    /// two more than this one.
+    /// two more than this one, of a source that is no better.
     fn surplus(&self, ip: IpAddr, by: Namer) -> Option<SocketAddr> {
         let known = || self.known.range(ports(ip));
         let named = |by: Namer| known().filter(|(_, c)| c.by == by).count();
-        let untried = known().filter(|(_, c)| {
-            let waits = matches!(c.status, Status::Waits(..));
-            waits && c.failures == 0 && c.by.source != Source::User
-        });
+        let untried = known().filter(|(_, c)| !c.was_tried() && c.by.source >= by.source);
         let (addr, most) = untried
             .map(|(&addr, c)| (addr, named(c.by)))
             .max_by_key(|(_, count)| *count)?;

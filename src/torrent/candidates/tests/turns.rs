@@ -220,3 +220,53 @@ fn one_who_names_many_ports_of_a_host_leaves_room_to_others() {
     assert!(candidates.add(port(4000), honest, at(1)));
     assert!(!candidates.add(port(4001), honest, at(1)));
 }
+
+/// A tracker knows its peers: many strangers, each with a port that nobody listens at, do not push
+/// out those that it has named of a host with many peers.
+#[test]
+fn strangers_do_not_push_out_ports_that_a_tracker_or_a_link_has_named() {
+    let port = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    let most = limits::HOST_PORTS as u16;
+    for by in [Namer::tracker("http://a/announce"), Source::Link.into()] {
+        for source in [Source::Dht, Source::Exchange] {
+            let mut candidates = Candidates::new(Rng::from_seed(1));
+            for number in 1..=most {
+                assert!(candidates.add(port(number), by, at(0)));
+            }
+            for number in 0..most {
+                let stranger = namer(source, number.into());
+                assert!(!candidates.add(port(2000 + number), stranger, at(0)));
+            }
+            assert!((1..=most).all(|number| candidates.knows(port(number))));
+        }
+    }
+}
+
+/// What was dialed when the torrent was paused was dialed: it gives its place to no other port as
+/// if it had not been.
+#[test]
+fn a_pause_lets_nobody_have_more_ports_of_a_host_dialed() {
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    let port = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    let mut dialed = BTreeSet::new();
+    let (liar, most) = (namer(Source::Dht, 1), limits::HOST_PORTS as u16);
+    for number in 1..=most {
+        candidates.add(port(number), liar, at(0));
+    }
+    for round in 1..=4 {
+        let addrs: Vec<SocketAddr> = std::iter::from_fn(|| candidates.next(at(0))).collect();
+        dialed.extend(addrs.iter().copied());
+        for addr in addrs {
+            candidates.on_left(addr, at(0));
+        }
+        for number in 0..most {
+            let other = namer(Source::Dht, (round * 100 + number).into());
+            candidates.add(port(round * 1000 + number), other, at(0));
+        }
+    }
+    assert_eq!(dialed.len(), limits::HOST_PORTS, "{dialed:?}");
+    // Nor where the room is short meanwhile.
+    candidates.set_room(0, at(0));
+    candidates.set_room(limits::CANDIDATES, at(0));
+    assert!(!candidates.add(port(9000), liar, at(0)));
+}

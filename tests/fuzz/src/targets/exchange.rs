@@ -128,7 +128,7 @@ impl Known {
         }
         let addr = self.busy.swap_remove(script.below(self.busy.len()));
         let (candidates, now) = (&mut self.candidates, self.now);
-        match script.below(5) {
+        match script.below(6) {
             0 => candidates.on_closed(addr, now),
             1 => candidates.on_lost(addr, now),
             2 => candidates.refuse(addr, now),
@@ -136,6 +136,7 @@ impl Known {
                 candidates.on_failed(addr, now);
                 candidates.on_crossed(addr, now);
             }
+            4 => candidates.on_left(addr, now),
             _ => candidates.on_failed(addr, now),
         }
     }
