@@ -393,9 +393,10 @@ pub const FAREWELL_GAP: Duration = Duration::from_micros(500);
 /// An address counts as a tracker's for this long after it answered as one: longer than
 /// [`INTERVAL_MOST`], so that one in use need not prove it again.
 pub const PROVEN_FOR: Duration = Duration::from_secs(5 * 3600);
-/// Torrents that wait at one time to ask one tracker: as many as go within two seconds, so that
-/// none is late. The others begin when it is almost their turn: a question takes half a kilobyte.
-pub const TRACKER_CROWD: u32 = 64;
+/// Torrents that ask one tracker, or stand in its line, at one time: more than go within a second,
+/// so that none is late. The others begin when one of those is done: a question takes half a
+/// kilobyte.
+pub const TRACKER_CROWD: usize = 64;
 /// Trackers of one torrent that are asked, or wait for it, at one time: no torrent keeps others
 /// waiting with more.
 pub const TRACKERS_AT_ONCE: usize = 32;

@@ -75,6 +75,12 @@ pub enum Input<'a> {
         /// The question.
         id: Id,
     },
+    /// Fewer torrents ask the tracker for which this one waited. From
+    /// [`Shared::next_admitted`](super::Shared::next_admitted).
+    Turn {
+        /// The torrent.
+        torrent: TorrentKey,
+    },
 }
 
 /// What the outside must do.
@@ -184,6 +190,11 @@ impl Outbox {
             waiting: None,
             last: 0,
         }
+    }
+
+    /// Whose it is.
+    pub fn torrent(&self) -> TorrentKey {
+        self.torrent
     }
 
     /// Asks for an action.

@@ -41,6 +41,8 @@ mod tiers;
 
 mod trackers;
 
+mod begin;
+
 mod views;
 
 pub use action::{Action, Counts, Id, Input, Response};

@@ -66,6 +66,12 @@ impl Round {
         self.open.as_deref().is_none_or(is_over)
     }
 
+    /// Whether the trackers that were asked first do not delay the others any more: they were silent
+    /// for [`limits::TRACKER_HURRY`].
+    pub fn is_widened(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.most > 1)
+    }
+
     /// The tracker that answered; of several the first that named peers.
     pub fn answered(&self) -> Option<usize> {
         self.answered.map(|tracker| tracker as usize)

@@ -63,6 +63,7 @@ impl Shared {
             | Input::Closed { id, .. }
             | Input::Admitted { id }
             | Input::Unanswered { id } => vec![id.torrent],
+            Input::Turn { torrent } => vec![torrent],
             Input::Datagram { from, bytes } => {
                 let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                 let transaction = Response::transaction(bytes);
@@ -86,10 +87,14 @@ impl Shared {
         }
     }
 
-    /// The next question that may be sent, or whose connection id did not come.
+    /// The next question that may be sent, or whose connection id did not come, or the next torrent
+    /// whose turn it is to ask.
     pub fn next_admitted(&mut self, now: Now) -> Option<Input<'static>> {
         if let Some(id) = self.unanswered.pop_front() {
             return Some(Input::Unanswered { id });
+        }
+        if let Some(torrent) = self.sites.next_turn() {
+            return Some(Input::Turn { torrent });
         }
         let ticket = self.visits.next(now)?;
         Some(Input::Admitted { id: ticket.id })
@@ -97,7 +102,7 @@ impl Shared {
 
     /// When [`Shared::next_admitted`] is to be called again.
     pub fn next_deadline(&self) -> Option<Now> {
-        if self.unanswered.is_empty() {
+        if self.unanswered.is_empty() && !self.sites.has_turn() {
             self.visits.next_deadline()
         } else {
             Some(Now::default())

@@ -1,10 +1,10 @@
 //! The trackers that torrents name, each kept once: a thousand torrents mostly name the same few.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use super::visits::together;
-use crate::base::{Now, SortedMap, limits};
+use crate::base::{SortedMap, TorrentKey, limits};
 use crate::http::Url;
 
 /// A tracker as torrents name it.
@@ -21,8 +21,25 @@ struct Known {
     site: Arc<Site>,
     /// What its name leads to, as torrents have found it.
     addrs: Vec<Arc<[SocketAddr]>>,
-    /// When all torrents that were given their turn so far will have asked it.
-    even: Now,
+    /// The places of the torrents that ask it.
+    places: Weak<()>,
+    /// Torrents that wait for a place.
+    line: VecDeque<TorrentKey>,
+}
+
+/// The place of a torrent among those that ask a tracker. It is given back when it is dropped.
+pub type Place = Arc<()>;
+
+impl Known {
+    fn has_place(&self) -> bool {
+        self.places.strong_count() < limits::TRACKER_CROWD
+    }
+
+    fn take_place(&mut self) -> Place {
+        let place = self.places.upgrade().unwrap_or_default();
+        self.places = Arc::downgrade(&place);
+        place
+    }
 }
 
 /// All that a torrent names, by announce URL.
@@ -31,6 +48,8 @@ pub struct Sites {
     known: SortedMap<Box<str>, Known>,
     /// How many may be kept before those are looked for that no torrent names any more.
     most: usize,
+    /// The trackers for which torrents wait.
+    crowded: Vec<Arc<Site>>,
 }
 
 impl Sites {
@@ -53,7 +72,8 @@ impl Sites {
         let known = Known {
             site: Arc::clone(&site),
             addrs: Vec::new(),
-            even: Now::default(),
+            places: Weak::new(),
+            line: VecDeque::new(),
         };
         self.known.insert(announce.into(), known);
         Ok(site)
@@ -73,20 +93,49 @@ impl Sites {
         addrs
     }
 
-    /// When a torrent is to begin to ask the tracker of this URL: at once, or as soon as those of
-    /// which it is the turn before it will have asked, but for [`limits::TRACKER_CROWD`].
-    pub fn turn(&mut self, announce: &str, now: Now) -> Now {
-        let Some(known) = self.known.get_mut(announce) else {
-            return now;
+    /// Whether this torrent may begin to ask this tracker: fewer do so than
+    /// [`limits::TRACKER_CROWD`]. Otherwise it waits until [`Sites::next_turn`] names it.
+    pub fn may_ask(&mut self, site: &Arc<Site>, torrent: TorrentKey) -> bool {
+        let Some(known) = self.known.get_mut(&*site.announce) else {
+            return true;
         };
-        let wait = known.even.since(now);
-        known.even = known.even.max(now) + limits::PROVEN_GAP;
-        let wait = wait.saturating_sub(limits::PROVEN_GAP * limits::TRACKER_CROWD);
-        if wait.is_zero() {
-            now
-        } else {
-            together(now + wait)
+        if known.line.is_empty() {
+            if known.has_place() {
+                return true;
+            }
+            self.crowded.push(Arc::clone(site));
         }
+        if !known.line.contains(&torrent) {
+            known.line.push_back(torrent);
+        }
+        false
+    }
+
+    /// A place among the torrents that ask this tracker, however many there are.
+    pub fn take_place(&mut self, site: &Site) -> Option<Place> {
+        let known = self.known.get_mut(&*site.announce)?;
+        Some(known.take_place())
+    }
+
+    /// Whether [`Sites::next_turn`] names a torrent.
+    pub fn has_turn(&self) -> bool {
+        let known = |site: &Arc<Site>| self.known.get(&*site.announce);
+        self.crowded.iter().filter_map(known).any(Known::has_place)
+    }
+
+    /// The next torrent that waits where a place is free. It may have ceased to wait, or be gone.
+    pub fn next_turn(&mut self) -> Option<TorrentKey> {
+        let Sites { known, crowded, .. } = self;
+        let free = |site: &Arc<Site>| known.get(&*site.announce).is_some_and(Known::has_place);
+        let found = crowded.iter().position(free)?;
+        let line = &mut known.get_mut(&*crowded[found].announce)?.line;
+        let torrent = line.pop_front();
+        if line.is_empty() {
+            // Its memory was that of a start.
+            *line = VecDeque::new();
+            crowded.swap_remove(found);
+        }
+        torrent
     }
 }
 
@@ -125,29 +174,31 @@ mod tests {
     }
 
     #[test]
-    fn of_many_torrents_a_few_begin_at_once_and_the_others_a_few_at_a_time() {
-        let (mut sites, start) = (Sites::default(), Now::from_micros(3_600_000_000));
-        let [one, other] = ["http://t.example/announce", "http://u.example/announce"];
-        sites.get(one).unwrap();
-        sites.get(other).unwrap();
-        let turns: Vec<Now> = (0..1000).map(|_| sites.turn(one, start)).collect();
-        let crowd = limits::TRACKER_CROWD as usize;
-        assert_eq!(
-            turns.iter().filter(|&&turn| turn == start).count(),
-            crowd + 1
-        );
-        assert!(turns.is_sorted());
-        let together = limits::PROVEN_AT_ONCE as usize;
-        assert!(
-            turns[crowd + 1..]
-                .windows(together + 1)
-                .all(|it| it[0] < it[together])
-        );
-        let last = limits::PROVEN_GAP * (999 - limits::TRACKER_CROWD);
-        assert!(turns[999] >= start + last);
-        assert!(turns[999] < start + last + limits::PROVEN_GAP * limits::PROVEN_AT_ONCE);
-        assert_eq!(sites.turn(other, start), start, "it has no crowd");
-        let later = turns[999] + limits::PROVEN_GAP * limits::TRACKER_CROWD;
-        assert_eq!(sites.turn(one, later), later, "all have asked by then");
+    fn of_many_torrents_a_few_ask_at_one_time_and_the_others_in_their_order() {
+        let mut sites = Sites::default();
+        let [one, other] = ["http://t.example/announce", "http://u.example/announce"]
+            .map(|url| sites.get(url).unwrap());
+        let crowd = limits::TRACKER_CROWD;
+        let mut places = Vec::new();
+        for torrent in 0..100 {
+            let may_ask = sites.may_ask(&one, torrent);
+            assert_eq!(may_ask, torrent < crowd);
+            places.extend(may_ask.then(|| sites.take_place(&one)));
+        }
+        assert!(sites.may_ask(&other, 1), "it has no crowd");
+        assert!(!sites.has_turn() && sites.next_turn().is_none());
+        assert!(!sites.may_ask(&one, crowd), "it waits already");
+        // A torrent that is removed gives its place back.
+        places.remove(0);
+        assert!(sites.has_turn());
+        assert!(!sites.may_ask(&one, 100), "others came before");
+        for key in crowd..=100 {
+            assert_eq!(sites.next_turn(), Some(key), "the others have gone");
+        }
+        assert_eq!((sites.has_turn(), sites.next_turn()), (false, None));
+        assert!(sites.may_ask(&one, 7));
+        places.push(sites.take_place(&one));
+        places.push(sites.take_place(&one));
+        assert!(!sites.may_ask(&one, 8), "one came who knows no peer");
     }
 }

@@ -78,6 +78,11 @@ impl Tracker {
         self.attempt.is_some()
     }
 
+    /// The tracker as torrents name it.
+    pub fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
     /// Its announce URL.
     pub fn url(&self) -> &str {
         &self.site.announce
@@ -174,7 +179,7 @@ impl Tracker {
             | Input::Unanswered { id } => self.hand_on(id, input, context),
             Input::Datagram { from, bytes } => self.handle_datagram(from, bytes, context),
             Input::Undeliverable { to, why } => self.handle_undeliverable(to, why, context),
-            Input::Seen { .. } => false,
+            Input::Seen { .. } | Input::Turn { .. } => false,
         }
     }
 

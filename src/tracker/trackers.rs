@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::action::{Action, Input, Outbox, Response};
 use super::round::{Need, Round};
 use super::shared::Shared;
+use super::site::Place;
 use super::standing::{Context, Families, Identity, Stage, Standing};
 use super::tiers::{self, usable};
 use super::tracker::Tracker;
@@ -25,17 +26,19 @@ pub struct Trackers {
     pub(super) round: Round,
     pub(super) need: Need,
     /// More peers would be welcome before the next round is due.
-    wanting: bool,
+    pub(super) wanting: bool,
     /// When the next round is due.
     pub(super) due: Option<Now>,
-    /// When it begins, if it is due and others of the process ask the same tracker.
-    pub(super) turn: Option<Now>,
+    /// It is due, and begins when fewer of the process's torrents ask the same tracker.
+    pub(super) waits: bool,
+    /// Our place among those, while the round lasts.
+    pub(super) place: Option<Place>,
     /// Nothing was left to download when we started.
     began_complete: bool,
     /// When the first of the questions under way is to be seen to.
     patience: Option<Now>,
     rng: Rng,
-    out: Outbox,
+    pub(super) out: Outbox,
 }
 
 impl Trackers {
@@ -59,7 +62,8 @@ impl Trackers {
             need: Need::Nothing,
             wanting: false,
             due: None,
-            turn: None,
+            waits: false,
+            place: None,
             began_complete: false,
             patience: None,
             rng,
@@ -83,7 +87,10 @@ impl Trackers {
         tiers::append(&mut self.trackers, tiers, &mut self.rng);
         let all = self.trackers.len();
         if self.us.stage == Stage::Announcing && all > before {
-            self.round.add(before..all, now);
+            // A round that waits to begin asks them all.
+            if !self.waits {
+                self.round.add(before..all, now);
+            }
             self.settle(shared, now);
         }
         all - before
@@ -208,6 +215,12 @@ impl Trackers {
     /// Handles what happened outside, or the admission of a question. False: it does not concern
     /// any of these trackers.
     pub fn handle(&mut self, input: Input<'_>, shared: &mut Shared, now: Now) -> bool {
+        if let Input::Turn { .. } = input {
+            if self.waits {
+                self.begin_round(shared, now);
+            }
+            return true;
+        }
         if let Input::Undeliverable { .. } = input {
             self.tell(shared, now, |tracker, context| {
                 tracker.handle(input, context);
@@ -244,9 +257,7 @@ impl Trackers {
 
     /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
     pub fn next_deadline(&self) -> Option<Now> {
-        let round = self
-            .due
-            .map(|due| self.turn.map_or(due, |turn| due.max(turn)));
+        let round = self.due.filter(|_| !self.waits);
         sooner(sooner(round, self.patience), self.widening())
     }
 
@@ -312,43 +323,20 @@ impl Trackers {
         (&mut self.trackers, context)
     }
 
-    /// Begins the round that is due. Of many torrents that have the same tracker a few wait there
-    /// at a time, since a question that waits takes memory; one that knows no peer is among them.
-    fn begin_if_due(&mut self, shared: &mut Shared, now: Now) {
-        if self.due.is_none_or(|due| due > now) {
-            return;
-        }
-        let first = self.trackers.iter().min_by_key(|it| it.place);
-        if let Some(first) = first.filter(|_| self.need != Need::Peers) {
-            let turn = || shared.sites.turn(first.url(), now);
-            if *self.turn.get_or_insert_with(turn) > now {
-                return;
-            }
-        }
-        self.turn = None;
-        self.begin_round(shared, now);
-    }
-
-    /// Asks the trackers anew, but those that are to be left alone, and those still being asked.
-    fn begin_round(&mut self, shared: &mut Shared, now: Now) {
-        let may = |number: &usize| {
-            let tracker = &self.trackers[*number];
-            !tracker.is_busy() && tracker.schedule().may_ask(now)
-        };
-        let order = tiers::order(&self.trackers).into_iter();
-        self.round = Round::new(order.filter(may).collect(), now);
-        self.wanting = false;
-        self.settle(shared, now);
-    }
-
     /// Acts on what trackers answered, asks the next ones, and finds out when there is more to do.
-    fn settle(&mut self, shared: &mut Shared, now: Now) {
+    pub(super) fn settle(&mut self, shared: &mut Shared, now: Now) {
         if self.us.stage == Stage::Announcing {
             self.announce(shared, now);
-            self.due = self.next_round();
+            // What is due stays so while it waits.
+            if !self.waits {
+                self.due = self.next_round();
+            }
         } else {
             self.ask_queued(shared, now);
-            self.due = None;
+            (self.due, self.waits) = (None, false);
+        }
+        if self.round.is_over() || self.round.is_widened() {
+            self.place = None;
         }
         let deadlines = self.trackers.iter().map(Tracker::next_deadline);
         self.patience = deadlines.fold(None, sooner);
@@ -406,32 +394,5 @@ impl Trackers {
     fn ask(&mut self, number: usize, shared: &mut Shared, now: Now) {
         let (trackers, mut context) = self.context(shared, now);
         trackers[number].ask(&mut context);
-    }
-
-    /// The next round begins when the tracker that answered says so; if none answered, when the
-    /// first may be tried again. While no peer is known, each may be asked as soon as it allows.
-    fn next_round(&self) -> Option<Now> {
-        if !self.round.is_over() {
-            return None;
-        }
-        let idle = || self.trackers.iter().filter(|tracker| !tracker.is_busy());
-        let next = match self.round.answered().map(|number| &self.trackers[number]) {
-            Some(current) if current.is_busy() => None,
-            Some(current) if self.wanting => {
-                let schedule = current.schedule();
-                sooner(schedule.free(), schedule.next())
-            }
-            Some(current) => current.schedule().next(),
-            None => idle().fold(None, |next, tracker| {
-                sooner(next, tracker.schedule().next())
-            }),
-        };
-        if self.need == Need::Peers {
-            idle().fold(next, |next, tracker| {
-                sooner(next, tracker.schedule().free())
-            })
-        } else {
-            next
-        }
     }
 }

@@ -31,7 +31,7 @@ impl Trackers {
         let spare = self.need != Need::Peers && self.round.answered().is_some_and(others);
         match self.due {
             Some(due) if !spare && !self.round.awaits(number) => {
-                Next::At(due.max(free).max(self.turn.unwrap_or(due)))
+                Next::At(due.max(free))
             }
             _ => Next::Spare,
         }

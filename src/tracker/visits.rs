@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Bound;
 
 use super::action::Id;
 use crate::base::{Duration, Now, TorrentKey, limits};
@@ -65,8 +64,8 @@ struct Line {
     /// The same of those that are asked on the way out, if it is a tracker's line.
     even_leaving: Now,
     waiting: BTreeMap<TorrentKey, VecDeque<Ticket>>,
-    /// Whose question was the last to go.
-    last: TorrentKey,
+    /// Those torrents, in the order of their turns: one that comes waits for those that are there.
+    turns: VecDeque<TorrentKey>,
     connected: usize,
     /// Where it stands among those that are due.
     placed: Option<Now>,
@@ -98,17 +97,39 @@ impl Target {
 }
 
 /// The first moment from this one on at which questions to trackers go together.
-pub(super) fn together(at: Now) -> Now {
+fn together(at: Now) -> Now {
     let every = (limits::PROVEN_GAP * limits::PROVEN_AT_ONCE).as_micros() as u64;
     Now::from_micros(at.as_micros().next_multiple_of(every))
 }
 
 impl Line {
-    /// The question that goes next: of the torrent that follows the last one.
+    /// The question that goes next: of the torrent whose turn it is.
     fn next(&self) -> Option<Ticket> {
-        let behind = (Bound::Excluded(self.last), Bound::Unbounded);
-        let mut torrents = self.waiting.range(behind).chain(&self.waiting);
-        torrents.next()?.1.front().copied()
+        self.waiting.get(self.turns.front()?)?.front().copied()
+    }
+
+    /// A question waits.
+    fn add(&mut self, ticket: Ticket) {
+        let torrent = ticket.id.torrent;
+        // A torrent mostly has one question there.
+        let queue = self.waiting.entry(torrent).or_insert_with(|| {
+            self.turns.push_back(torrent);
+            VecDeque::with_capacity(1)
+        });
+        queue.push_back(ticket);
+    }
+
+    /// The next question goes; its torrent has its next turn behind the others.
+    fn take(&mut self) -> Option<Ticket> {
+        let torrent = self.turns.pop_front()?;
+        let queue = self.waiting.get_mut(&torrent)?;
+        let ticket = queue.pop_front();
+        if queue.is_empty() {
+            self.waiting.remove(&torrent);
+        } else {
+            self.turns.push_back(torrent);
+        }
+        ticket
     }
 
     /// When the next may go.
@@ -136,6 +157,7 @@ impl Line {
             queue.retain(|ticket| ticket.id != id);
             if queue.is_empty() {
                 self.waiting.remove(&id.torrent);
+                self.turns.retain(|torrent| *torrent != id.torrent);
             }
         }
     }
@@ -148,6 +170,8 @@ impl Line {
             queue.retain(|ticket| !such(ticket));
             !queue.is_empty()
         });
+        self.turns
+            .retain(|torrent| self.waiting.contains_key(torrent));
         removed
     }
 }
@@ -257,10 +281,7 @@ impl Visits {
     fn insert(&mut self, target: Target, ticket: Ticket, now: Now) {
         self.at.insert(ticket.id, (target, State::Waiting));
         let line = self.lines.entry(target).or_default();
-        // A torrent mostly has one question there.
-        let torrent = line.waiting.entry(ticket.id.torrent);
-        let queue = torrent.or_insert_with(|| VecDeque::with_capacity(1));
-        queue.push_back(ticket);
+        line.add(ticket);
         self.place(target, now);
     }
 
@@ -275,8 +296,7 @@ impl Visits {
             self.blocked.insert(target);
             return None;
         }
-        line.remove(ticket.id);
-        line.last = ticket.id.torrent;
+        line.take();
         let even = match target {
             Target::Tracker(_) if ticket.leaving => &mut line.even_leaving,
             _ => &mut line.even,
