@@ -308,6 +308,7 @@ impl Dht {
         };
         self.heard = now;
         self.silent.forget(from);
+        self.reached.on_answer(from.ip(), now);
         let round_trip = now.since(sent.at);
         self.round_trips.note(round_trip);
         let node = NodeInfo {
@@ -338,7 +339,7 @@ impl Dht {
             if !message.read_only {
                 half.table.on_answer(node, now);
                 if half.has_grown(before) {
-                    self.wanted.hurry(family, now);
+                    self.wanted.hurry(family, before == 0, now);
                 }
             }
             half.forget_saved(from);

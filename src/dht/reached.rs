@@ -13,6 +13,8 @@ pub struct Reached {
     written_to: VecDeque<(IpAddr, Now)>,
     /// When a query last came from an address that we had not sent to, or when we began.
     last: Now,
+    /// When a node last answered us, or when we began.
+    heard: Now,
     /// We are gone soon: nobody should keep us in a table.
     brief: bool,
 }
@@ -23,6 +25,7 @@ impl Reached {
         Reached {
             written_to: VecDeque::new(),
             last: now,
+            heard: now,
             brief: false,
         }
     }
@@ -52,8 +55,20 @@ impl Reached {
         }
     }
 
-    /// Whether the node at this address should not keep us in its table: nothing of it reaches us,
-    /// or we are gone soon.
+    /// A node at this address answered. If none did for longer than a single one is left unasked,
+    /// the network was away: it is to be seen anew whether we are reached.
+    pub fn on_answer(&mut self, ip: IpAddr, now: Now) {
+        if Reach::of(ip).is_local() {
+            return;
+        }
+        if now.since(self.heard) >= limits::DHT_QUESTIONABLE + limits::DHT_OPENED {
+            self.last = now;
+        }
+        self.heard = now;
+    }
+
+    /// Whether the node at this address should not keep us in its table: nothing from there reaches
+    /// us unless we have written first, or we are gone soon.
     pub fn is_read_only(&self, to: IpAddr, now: Now) -> bool {
         let is_reached = now.since(self.last) < limits::DHT_UNREACHED;
         self.brief || !(is_reached || Reach::of(to).is_local())
@@ -102,6 +117,27 @@ mod tests {
         assert!(reached.is_read_only(ip(2), almost));
         reached.on_query(ip(1), later + limits::DHT_OPENED);
         assert!(!reached.is_read_only(ip(2), later + limits::DHT_OPENED));
+    }
+
+    /// While no packet comes at all, nobody can reach us, and that says nothing of the time after.
+    #[test]
+    fn without_a_network_nothing_is_learnt() {
+        let start = Now::from_micros(5);
+        let minutes = |count: u32| start + Duration::from_secs(60) * count;
+        let mut reached = Reached::new(start);
+        (0..20).for_each(|minute| reached.on_answer(ip(1), minutes(minute)));
+        reached.on_answer(IpAddr::from([192, 168, 0, 7]), minutes(50));
+        assert!(reached.is_read_only(ip(2), minutes(60)));
+        for minute in 60..90 {
+            reached.on_answer(ip(1), minutes(minute));
+            assert!(!reached.is_read_only(ip(2), minutes(minute)), "{minute}");
+        }
+        assert!(reached.is_read_only(ip(2), minutes(90)));
+        // One node alone is asked each quarter of an hour.
+        for quarter in 6..20 {
+            reached.on_answer(ip(1), minutes(1 + 16 * quarter));
+            assert!(reached.is_read_only(ip(2), minutes(1 + 16 * quarter)));
+        }
     }
 
     #[test]

@@ -6,18 +6,26 @@ use std::net::SocketAddr;
 use super::guard;
 use crate::base::{Now, SortedMap, limits, network};
 
-/// The silent addresses, and until when each is left alone.
+/// The silent addresses.
 #[derive(Debug, Default)]
-pub struct Silent(SortedMap<SocketAddr, Now>);
+pub struct Silent(SortedMap<SocketAddr, Silence>);
+
+#[derive(Debug)]
+struct Silence {
+    /// Until when the address is left alone.
+    until: Now,
+    /// No port of its host has answered since.
+    counts: bool,
+}
 
 impl Silent {
     /// This address did not answer. `is_host_known`: another port of its host does.
     pub fn note(&mut self, addr: SocketAddr, is_host_known: bool, now: Now) {
         if self.0.len() >= limits::DHT_SILENT {
-            self.0.retain(|_, until| *until > now);
+            self.0.retain(|_, silence| silence.until > now);
         }
         if self.0.len() >= limits::DHT_SILENT {
-            let oldest = self.0.iter().min_by_key(|(_, until)| **until);
+            let oldest = self.0.iter().min_by_key(|(_, silence)| silence.until);
             if let Some(addr) = oldest.map(|(addr, _)| *addr) {
                 self.0.remove(&addr);
             }
@@ -25,25 +33,31 @@ impl Silent {
         let ports = 1 + self.other_ports(addr, now);
         let has_many = ports >= limits::DHT_PORTS_EACH && !is_host_known;
         let silent = if has_many { host(addr) } else { addr };
-        self.0.insert(silent, now + limits::DHT_SILENT_FOR);
+        let until = now + limits::DHT_SILENT_FOR;
+        let counts = true;
+        self.0.insert(silent, Silence { until, counts });
     }
 
-    /// This address answered after all.
+    /// This address answered. Its host is no victim: others have named it with wrong ports.
     pub fn forget(&mut self, addr: SocketAddr) {
         self.0.remove(&addr);
         self.0.remove(&host(addr));
+        let known = self.0.iter_mut();
+        known
+            .filter(|(known, _)| guard::is_same(**known, addr))
+            .for_each(|(_, silence)| silence.counts = false);
     }
 
-    /// At how many other ports of its host nobody answered.
+    /// At how many other ports of its host nobody answered, and nobody elsewhere there since.
     pub fn other_ports(&self, addr: SocketAddr, now: Now) -> usize {
-        let lasting = self.0.iter().filter(|(_, until)| **until > now);
+        let lasting = self.0.iter().filter(|(_, silence)| silence.until > now && silence.counts);
         let of_host = |known: &SocketAddr| guard::is_same(*known, addr) && *known != addr;
         lasting.filter(|(known, _)| of_host(known)).count()
     }
 
     /// Whether this address is to be left alone.
     pub fn has(&self, addr: SocketAddr, now: Now) -> bool {
-        let has = |addr| self.0.get(&addr).is_some_and(|until| *until > now);
+        let has = |addr| self.0.get(&addr).is_some_and(|silence| silence.until > now);
         has(addr) || has(host(addr))
     }
 }
@@ -95,6 +109,9 @@ mod tests {
         assert!(many.has(at_port(99), start), "a victim has many ports");
         many.forget(at_port(99));
         assert!(!many.has(at_port(99), start));
+        // It is asked again, whatever wrong ports it was named with.
+        assert_eq!(many.other_ports(at_port(99), start), 0);
+        assert!(many.has(at_port(1), start), "which are left alone");
         // Others name a node that answers with wrong ports.
         let known = noted(9, true, [9, 0, 0, 7]);
         assert!(known.has(at_port(9), start) && !known.has(at_port(99), start));

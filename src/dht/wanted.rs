@@ -205,15 +205,22 @@ impl Wanted {
     }
 
     /// Begins again the lookups that did not help, or in which few nodes answered, since another
-    /// node of this family is known by now.
-    pub fn hurry(&mut self, family: Family, now: Now) {
+    /// node of this family is known by now. Where it is the only one, which may come and go, those
+    /// that it could not help are not asked each time.
+    pub fn hurry(&mut self, family: Family, is_alone: bool, now: Now) {
         let due = &mut self.due[family.index()];
         for (info_hash, torrent) in &mut self.torrents {
             let course = &mut torrent.courses[family.index()];
             if let Some(at) = course.due.filter(|_| course.failures > 0 || course.few) {
+                let rests = is_alone && course.failures == 0;
+                let again = if rests {
+                    now.max(course.ended + limits::DHT_ANNOUNCE / 8)
+                } else {
+                    now
+                };
                 due.remove(&(!torrent.want.is_urgent, at, *info_hash));
-                due.insert((!torrent.want.is_urgent, at.min(now), *info_hash));
-                course.due = Some(at.min(now));
+                due.insert((!torrent.want.is_urgent, at.min(again), *info_hash));
+                course.due = Some(at.min(again));
             }
         }
     }

@@ -88,7 +88,7 @@ fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
         wanted.next_deadline(Family::V4),
         Some(now + limits::DHT_AGAIN)
     );
-    wanted.hurry(Family::V4, now);
+    wanted.hurry(Family::V4, true, now);
     assert_eq!(
         wanted.next_deadline(Family::V4),
         Some(now),
@@ -98,9 +98,21 @@ fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
     wanted.begin(Family::V4, now);
     for few in [false, true] {
         wanted.end(hash(1), Family::V4, Outcome { few, ..FOUND }, &mut rng, now);
-        wanted.hurry(Family::V4, now);
+        wanted.hurry(Family::V4, false, now);
         assert_eq!(wanted.next_deadline(Family::V4) == Some(now), few);
     }
+    // A node that is alone comes and goes every few seconds.
+    let mut lookups = 0;
+    for second in 0..900 {
+        let now = now + Duration::from_secs(second);
+        wanted.hurry(Family::V4, true, now);
+        if wanted.begin(Family::V4, now) == Some(hash(1)) {
+            lookups += 1;
+            let few = Outcome { few: true, ..FOUND };
+            wanted.end(hash(1), Family::V4, few, &mut rng, now);
+        }
+    }
+    assert!((8..=10).contains(&lookups), "{lookups} in a quarter of an hour");
 }
 
 #[test]
