@@ -183,7 +183,7 @@ impl Lookup {
         }
     }
 
-    /// Nodes that this one, which is not a part of the lookup, has named.
+    /// Nodes that this one has named.
     pub fn add_named(&mut self, nodes: &[NodeInfo], namer: SocketAddr) {
         for node in nodes {
             self.add(Some(node.id), node.addr, Some(namer));
@@ -322,8 +322,8 @@ impl Lookup {
             }
             return;
         }
-        // The others may have been named with wrong ports, but a victim is not asked at all of its
-        // ports.
+        // The others may have been named with wrong ports, but a victim is not to be asked at every
+        // port.
         let all = self.candidates.iter();
         let others = all.filter(|node| guard::is_same(node.addr, addr));
         let rules_out = |other: &Candidate| {

@@ -11,7 +11,8 @@ use crate::wire::Foreign;
 pub enum Failed {
     /// It spoke another protocol.
     Foreign(Foreign),
-    /// Its handshake names a torrent that we do not have.
+    /// Its handshake names a torrent that we do not have, or that is paused, queued, failed or
+    /// ending.
     NotServed,
     /// It was this very client.
     Ourselves,

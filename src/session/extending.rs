@@ -272,11 +272,11 @@ pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
         leave_found(session, key, now);
     }
     session.torrents.describe(key, order, now);
-    let (local, members) = {
+    let (local, connections) = {
         let torrent = &session.torrents[key];
         (torrent.order.local(&us), torrent.connections.clone())
     };
-    for peer in members {
+    for peer in connections {
         let pex = session.torrents[key].order.pex;
         let Some(member) = session.member(peer).filter(|it| it.peer.is_open()) else {
             continue;

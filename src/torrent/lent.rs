@@ -48,7 +48,7 @@ pub fn slots<'a>(
     keys.iter().filter_map(slot)
 }
 
-/// The members under these keys: slots without done handshakes are left out.
+/// The members under these keys: slots whose handshakes are not done are left out.
 pub fn greeted<'a>(
     slots: &'a Slab<Slot>,
     keys: &'a SortedSet<PeerKey>,

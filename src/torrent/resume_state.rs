@@ -14,7 +14,7 @@ pub struct ResumeState {
 }
 
 impl ResumeState {
-    /// A record that is as it should be now.
+    /// Resume data that are as they should be now.
     pub fn new(now: Now) -> ResumeState {
         ResumeState {
             outdated: false,
@@ -24,27 +24,27 @@ impl ResumeState {
         }
     }
 
-    /// Something has happened that belongs in the record.
+    /// Something has happened that belongs in the resume data.
     pub fn set_outdated(&mut self) {
         self.outdated = true;
     }
 
-    /// What has happened is not to be recorded.
+    /// What has happened is not to be saved.
     pub fn set_current(&mut self) {
         self.outdated = false;
     }
 
-    /// Whether something has happened that belongs in the record.
+    /// Whether something has happened that belongs in the resume data.
     pub fn is_outdated(&self) -> bool {
         self.outdated
     }
 
-    /// Whether a clean record of these totals would say anything new.
+    /// Whether clean resume data of these totals would say anything new.
     pub fn is_worth_closing(&self, totals: Totals) -> bool {
         self.outdated || !self.clean || totals != self.totals
     }
 
-    /// When the record is to be saved again.
+    /// When the resume data are to be saved again.
     pub fn deadline(&self) -> Option<Now> {
         self.outdated.then(|| self.at + limits::SAVE_EVERY)
     }

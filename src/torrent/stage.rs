@@ -79,7 +79,7 @@ pub struct Life {
     pub stalled: bool,
     /// It has reached its ratio or its seed time.
     pub reached: bool,
-    /// Its user resumed it after it had reached its ratio or seed time: these do not count.
+    /// Its user resumed it after it had reached its ratio or seed time, which no longer apply.
     pub endless: bool,
 }
 

@@ -35,7 +35,7 @@ fn hello(other: bool) -> String {
     format!("handshake fast {NAME}{which}")
 }
 
-fn members(bench: &Bench, torrent: TorrentKey) -> usize {
+fn connections(bench: &Bench, torrent: TorrentKey) -> usize {
     let torrent = bench.session.torrent(torrent);
     torrent.expect("it is there").connections.len()
 }
@@ -113,7 +113,7 @@ fn an_unknown_hash_is_refused_after_the_handshake_and_holds_no_torrents_slot() {
     let key = bench.accepts(addr(1, 50_001));
     let greeting = encode(&hello(true), &bench.setting);
     bench.sends(key, &greeting[..67]);
-    assert_eq!(members(&bench, bench.torrent), 0);
+    assert_eq!(connections(&bench, bench.torrent), 0);
     assert_eq!(bench.session.torrent_of(key), None);
     assert!(!bench.is_gone(key) && bench.session.connections() == 1);
     let kept = bench.session.unparsed(key).expect("it is there").to_vec();
@@ -139,7 +139,7 @@ fn a_torrent_that_has_ended_is_unknown_and_the_other_goes_on() {
     assert!(bench.is_gone(silent));
     let late = bench.accepts(addr(4, 50_001));
     bench.says(late, &hello(true));
-    assert_eq!(members(&bench, other), 2);
+    assert_eq!(connections(&bench, other), 2);
     // With the last torrent goes whoever has not said what it wants.
     let waiting = bench.accepts(addr(5, 50_001));
     bench.session.stop(other, "SIGINT", bench.now);
@@ -225,7 +225,7 @@ fn strangers_that_dawdle_or_rave_are_bounded() {
     let counts = failed(&bench);
     assert!(counts.contains(&(Failed::Slow, 1)), "{counts:?}");
     assert_eq!(counts.iter().map(|&(_, count)| count).sum::<u64>(), 2);
-    assert_eq!(members(&bench, first) + members(&bench, other), 0);
+    assert_eq!(connections(&bench, first) + connections(&bench, other), 0);
 }
 
 #[test]

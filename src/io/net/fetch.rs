@@ -257,11 +257,15 @@ impl Fetcher {
         let token = Token(self.tokens.start + key);
         let connection = &mut self.connections[key];
         if let Use::Exchange(exchange) = &mut connection.used {
-            (exchange.again, exchange.sent) = (None, 0);
+            exchange.again = None;
         }
-        let _ = registry.deregister(&mut connection.stream);
+        let fresh = connect(connection.addr, self.bind, token, registry)?;
+        let mut old = std::mem::replace(&mut connection.stream, fresh);
+        let _ = registry.deregister(&mut old);
         connection.local = None;
-        connection.stream = connect(connection.addr, self.bind, token, registry)?;
+        if let Use::Exchange(exchange) = &mut connection.used {
+            exchange.sent = 0;
+        }
         Ok(())
     }
 
