@@ -50,7 +50,10 @@ impl Silent {
 
     /// At how many other ports of its host nobody answered, and nobody elsewhere there since.
     pub fn other_ports(&self, addr: SocketAddr, now: Now) -> usize {
-        let lasting = self.0.iter().filter(|(_, silence)| silence.until > now && silence.counts);
+        let lasting = self
+            .0
+            .iter()
+            .filter(|(_, silence)| silence.until > now && silence.counts);
         let of_host = |known: &SocketAddr| guard::is_same(*known, addr) && *known != addr;
         lasting.filter(|(known, _)| of_host(known)).count()
     }

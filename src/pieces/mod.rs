@@ -17,8 +17,8 @@
 //! - *reread*: reading blocks back from disk, since they came out of order or a piece is examined;
 //! - *exam*: reading a whole piece back, to learn or compare which peer sent which bytes;
 //! - *suspects*: the senders of the blocks of failed pieces, kept for each piece until it passes;
-//! - *part*: until a piece is verified, a host has a part in it if it sent blocks of it to a piece of
-//!   another owner, if it left it, or if the piece failed with its blocks;
+//! - *part*: until a piece is verified, a host has a part in it if it sent blocks of it while
+//!   another owned it, if it left it, or if the piece failed with its blocks;
 //! - *confined*: a host that has as many parts as it may, and is given no new piece.
 
 mod outcome;

@@ -113,7 +113,8 @@ impl Torrent {
     }
 
     /// Joins the swarm, once the check is over and nothing has ended the torrent. Before the first
-    /// write its record is saved: what a clean record omits would not be hashed again after a kill.
+    /// write its resume data are saved: what clean ones omit would not be hashed again after a
+    /// kill.
     pub fn join_swarm(&mut self, with: &mut Lent<'_>, now: Now) {
         let complete = self.life.complete_at.is_some();
         if self.resume_state.is_outdated() || !complete {

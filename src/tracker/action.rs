@@ -77,7 +77,7 @@ pub enum Input<'a> {
     },
     /// Fewer torrents ask the tracker for which this one waited. From
     /// [`Shared::next_admitted`](super::Shared::next_admitted).
-    Turn {
+    MayAsk {
         /// The torrent.
         torrent: TorrentKey,
     },

@@ -66,8 +66,8 @@ impl Round {
         self.open.as_deref().is_none_or(is_over)
     }
 
-    /// Whether the trackers that were asked first do not delay the others any more: they were silent
-    /// for [`limits::TRACKER_HURRY`].
+    /// Whether the trackers that were asked first do not delay the others any more: they were
+    /// silent for [`limits::TRACKER_HURRY`].
     pub fn is_widened(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.most > 1)
     }

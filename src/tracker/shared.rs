@@ -63,7 +63,7 @@ impl Shared {
             | Input::Closed { id, .. }
             | Input::Admitted { id }
             | Input::Unanswered { id } => vec![id.torrent],
-            Input::Turn { torrent } => vec![torrent],
+            Input::MayAsk { torrent } => vec![torrent],
             Input::Datagram { from, bytes } => {
                 let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                 let transaction = Response::transaction(bytes);
@@ -88,13 +88,13 @@ impl Shared {
     }
 
     /// The next question that may be sent, or whose connection id did not come, or the next torrent
-    /// whose turn it is to ask.
+    /// that may begin to ask.
     pub fn next_admitted(&mut self, now: Now) -> Option<Input<'static>> {
         if let Some(id) = self.unanswered.pop_front() {
             return Some(Input::Unanswered { id });
         }
-        if let Some(torrent) = self.sites.next_turn() {
-            return Some(Input::Turn { torrent });
+        if let Some(torrent) = self.sites.next_torrent() {
+            return Some(Input::MayAsk { torrent });
         }
         let ticket = self.visits.next(now)?;
         Some(Input::Admitted { id: ticket.id })
@@ -102,7 +102,7 @@ impl Shared {
 
     /// When [`Shared::next_admitted`] is to be called again.
     pub fn next_deadline(&self) -> Option<Now> {
-        if self.unanswered.is_empty() && !self.sites.has_turn() {
+        if self.unanswered.is_empty() && !self.sites.has_next() {
             self.visits.next_deadline()
         } else {
             Some(Now::default())

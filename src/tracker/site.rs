@@ -94,7 +94,7 @@ impl Sites {
     }
 
     /// Whether this torrent may begin to ask this tracker: fewer do so than
-    /// [`limits::TRACKER_CROWD`]. Otherwise it waits until [`Sites::next_turn`] names it.
+    /// [`limits::TRACKER_CROWD`]. Otherwise it waits until [`Sites::next_torrent`] names it.
     pub fn may_ask(&mut self, site: &Arc<Site>, torrent: TorrentKey) -> bool {
         let Some(known) = self.known.get_mut(&*site.announce) else {
             return true;
@@ -117,14 +117,14 @@ impl Sites {
         Some(known.take_place())
     }
 
-    /// Whether [`Sites::next_turn`] names a torrent.
-    pub fn has_turn(&self) -> bool {
+    /// Whether [`Sites::next_torrent`] names a torrent.
+    pub fn has_next(&self) -> bool {
         let known = |site: &Arc<Site>| self.known.get(&*site.announce);
         self.crowded.iter().filter_map(known).any(Known::has_place)
     }
 
     /// The next torrent that waits where a place is free. It may have ceased to wait, or be gone.
-    pub fn next_turn(&mut self) -> Option<TorrentKey> {
+    pub fn next_torrent(&mut self) -> Option<TorrentKey> {
         let Sites { known, crowded, .. } = self;
         let free = |site: &Arc<Site>| known.get(&*site.announce).is_some_and(Known::has_place);
         let found = crowded.iter().position(free)?;
@@ -186,16 +186,16 @@ mod tests {
             places.extend(may_ask.then(|| sites.take_place(&one)));
         }
         assert!(sites.may_ask(&other, 1), "it has no crowd");
-        assert!(!sites.has_turn() && sites.next_turn().is_none());
+        assert!(!sites.has_next() && sites.next_torrent().is_none());
         assert!(!sites.may_ask(&one, crowd), "it waits already");
         // A torrent that is removed gives its place back.
         places.remove(0);
-        assert!(sites.has_turn());
+        assert!(sites.has_next());
         assert!(!sites.may_ask(&one, 100), "others came before");
         for key in crowd..=100 {
-            assert_eq!(sites.next_turn(), Some(key), "the others have gone");
+            assert_eq!(sites.next_torrent(), Some(key), "the others have gone");
         }
-        assert_eq!((sites.has_turn(), sites.next_turn()), (false, None));
+        assert_eq!((sites.has_next(), sites.next_torrent()), (false, None));
         assert!(sites.may_ask(&one, 7));
         places.push(sites.take_place(&one));
         places.push(sites.take_place(&one));

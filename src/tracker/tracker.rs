@@ -179,7 +179,7 @@ impl Tracker {
             | Input::Unanswered { id } => self.hand_on(id, input, context),
             Input::Datagram { from, bytes } => self.handle_datagram(from, bytes, context),
             Input::Undeliverable { to, why } => self.handle_undeliverable(to, why, context),
-            Input::Seen { .. } | Input::Turn { .. } => false,
+            Input::Seen { .. } | Input::MayAsk { .. } => false,
         }
     }
 

@@ -215,7 +215,7 @@ impl Trackers {
     /// Handles what happened outside, or the admission of a question. False: it does not concern
     /// any of these trackers.
     pub fn handle(&mut self, input: Input<'_>, shared: &mut Shared, now: Now) -> bool {
-        if let Input::Turn { .. } = input {
+        if let Input::MayAsk { .. } = input {
             if self.waits {
                 self.begin_round(shared, now);
             }

@@ -30,9 +30,7 @@ impl Trackers {
         let others = |current| current != number && !tracker.is_useful();
         let spare = self.need != Need::Peers && self.round.answered().is_some_and(others);
         match self.due {
-            Some(due) if !spare && !self.round.awaits(number) => {
-                Next::At(due.max(free))
-            }
+            Some(due) if !spare && !self.round.awaits(number) => Next::At(due.max(free)),
             _ => Next::Spare,
         }
     }

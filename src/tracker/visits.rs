@@ -64,8 +64,8 @@ struct Line {
     /// The same of those that are asked on the way out, if it is a tracker's line.
     even_leaving: Now,
     waiting: BTreeMap<TorrentKey, VecDeque<Ticket>>,
-    /// Those torrents, in the order of their turns: one that comes waits for those that are there.
-    turns: VecDeque<TorrentKey>,
+    /// Those torrents, in the order in which they go: one that comes waits for those there.
+    order: VecDeque<TorrentKey>,
     connected: usize,
     /// Where it stands among those that are due.
     placed: Option<Now>,
@@ -103,9 +103,9 @@ fn together(at: Now) -> Now {
 }
 
 impl Line {
-    /// The question that goes next: of the torrent whose turn it is.
+    /// The question that goes next: of the torrent that is first.
     fn next(&self) -> Option<Ticket> {
-        self.waiting.get(self.turns.front()?)?.front().copied()
+        self.waiting.get(self.order.front()?)?.front().copied()
     }
 
     /// A question waits.
@@ -113,21 +113,21 @@ impl Line {
         let torrent = ticket.id.torrent;
         // A torrent mostly has one question there.
         let queue = self.waiting.entry(torrent).or_insert_with(|| {
-            self.turns.push_back(torrent);
+            self.order.push_back(torrent);
             VecDeque::with_capacity(1)
         });
         queue.push_back(ticket);
     }
 
-    /// The next question goes; its torrent has its next turn behind the others.
+    /// The next question goes; its torrent goes behind the others.
     fn take(&mut self) -> Option<Ticket> {
-        let torrent = self.turns.pop_front()?;
+        let torrent = self.order.pop_front()?;
         let queue = self.waiting.get_mut(&torrent)?;
         let ticket = queue.pop_front();
         if queue.is_empty() {
             self.waiting.remove(&torrent);
         } else {
-            self.turns.push_back(torrent);
+            self.order.push_back(torrent);
         }
         ticket
     }
@@ -157,7 +157,7 @@ impl Line {
             queue.retain(|ticket| ticket.id != id);
             if queue.is_empty() {
                 self.waiting.remove(&id.torrent);
-                self.turns.retain(|torrent| *torrent != id.torrent);
+                self.order.retain(|torrent| *torrent != id.torrent);
             }
         }
     }
@@ -170,7 +170,7 @@ impl Line {
             queue.retain(|ticket| !such(ticket));
             !queue.is_empty()
         });
-        self.turns
+        self.order
             .retain(|torrent| self.waiting.contains_key(torrent));
         removed
     }

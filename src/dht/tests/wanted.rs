@@ -112,7 +112,10 @@ fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
             wanted.end(hash(1), Family::V4, few, &mut rng, now);
         }
     }
-    assert!((8..=10).contains(&lookups), "{lookups} in a quarter of an hour");
+    assert!(
+        (8..=10).contains(&lookups),
+        "{lookups} in a quarter of an hour"
+    );
 }
 
 #[test]
