@@ -128,7 +128,7 @@ impl Known {
         }
         let addr = self.busy.swap_remove(script.below(self.busy.len()));
         let (candidates, now) = (&mut self.candidates, self.now);
-        match script.below(6) {
+        match script.below(5) {
             0 => candidates.on_closed(addr, now),
             1 => candidates.on_lost(addr, now),
             2 => candidates.refuse(addr, now),
@@ -136,7 +136,6 @@ impl Known {
                 candidates.on_failed(addr, now);
                 candidates.on_crossed(addr, now);
             }
-            4 => candidates.on_left(addr, now),
             _ => candidates.on_failed(addr, now),
         }
     }
