@@ -6,7 +6,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::disk::threads::opening::Request;
 use crate::base::{InfoHash, SortedSet};
 
 /// What is taken.
@@ -16,8 +15,6 @@ pub struct Claims {
     /// By the file or folder under which all content of a torrent lies: as bytes, since paths are
     /// compared name by name, which takes long.
     places: BTreeMap<Box<OsStr>, Claim>,
-    /// The folder that was looked at last, and where it is without links on the way.
-    last: Option<(PathBuf, PathBuf)>,
 }
 
 #[derive(Debug)]
@@ -70,19 +67,25 @@ impl Taken {
 }
 
 impl Claims {
-    /// Takes the files of one more torrent; that of a link takes none until they are known.
+    /// Takes the files of one more torrent. `place`: where its content lies, without links on the
+    /// way, as [`real`](super::disk::threads::finding::real) says; `None`: only a link is known.
+    /// `writes`: it is downloaded.
     ///
     /// # Errors
     /// They are taken.
-    pub fn take(&mut self, request: &Request) -> Result<(), Taken> {
-        let metainfo = &request.metainfo;
-        if self.torrents.contains(&metainfo.info_hash) {
+    pub fn take(
+        &mut self,
+        info_hash: InfoHash,
+        place: Option<PathBuf>,
+        writes: bool,
+    ) -> Result<(), Taken> {
+        if self.torrents.contains(&info_hash) {
             return Err(Taken::Twice);
         }
-        if !metainfo.files.is_empty() {
-            self.take_place(request)?;
+        if let Some(place) = place {
+            self.take_place(info_hash, place, writes)?;
         }
-        self.torrents.insert(metainfo.info_hash);
+        self.torrents.insert(info_hash);
         Ok(())
     }
 
@@ -90,10 +93,12 @@ impl Claims {
     ///
     /// # Errors
     /// Another torrent has them.
-    pub fn take_place(&mut self, request: &Request) -> Result<(), Taken> {
-        let metainfo = &request.metainfo;
-        let place = self.place(&request.dir.join(&metainfo.name));
-        let writes = request.download;
+    pub fn take_place(
+        &mut self,
+        info_hash: InfoHash,
+        place: PathBuf,
+        writes: bool,
+    ) -> Result<(), Taken> {
         if let Some((other, claim)) = self.overlapping(&place, writes) {
             return Err(Taken::By(Holder {
                 info_hash: claim.info_hash,
@@ -106,39 +111,15 @@ impl Claims {
                 is_nested: other != place.as_os_str(),
             }));
         }
-        let info_hash = metainfo.info_hash;
         let place = place.into_os_string().into_boxed_os_str();
         let claim = Claim { info_hash, writes };
         self.places.entry(place).or_insert(claim);
         Ok(())
     }
 
-    /// Folders are looked at anew from now on: many torrents were taken whose folder is mostly the
-    /// same.
-    pub fn look_again(&mut self) {
-        self.last = None;
-    }
-
-    /// The path by which a place is known: see [`place`].
-    fn place(&mut self, path: &Path) -> PathBuf {
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-            return place(path);
-        };
-        if let Some((_, real)) = self.last.as_ref().filter(|(last, _)| last == dir) {
-            return real.join(name);
-        }
-        let found = place(path);
-        // A folder that is not there yet may turn out to be a link.
-        if dir.is_dir() {
-            let real = found.parent().unwrap_or(dir);
-            self.last = Some((dir.to_path_buf(), real.to_path_buf()));
-        }
-        found
-    }
-
-    /// A torrent whose content lies at this path, in it or around it.
-    pub fn holder(&self, path: &Path) -> Option<InfoHash> {
-        let (_, claim) = self.overlapping(&place(path), true)?;
+    /// A torrent whose content lies at this place, in it or around it.
+    pub fn holder(&self, place: &Path) -> Option<InfoHash> {
+        let (_, claim) = self.overlapping(place, true)?;
         Some(claim.info_hash)
     }
 
@@ -162,16 +143,6 @@ impl Claims {
     pub fn release(&mut self, info_hash: &InfoHash) {
         self.torrents.remove(info_hash);
         self.places.retain(|_, claim| claim.info_hash != *info_hash);
-    }
-}
-
-/// The path by which a place is known, whatever way leads there.
-fn place(path: &Path) -> PathBuf {
-    // A folder that is not there yet has no other torrent in it.
-    let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
-    match (dir, path.file_name()) {
-        (Some(dir), Some(name)) => dir.join(name),
-        _ => path.to_path_buf(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Two sources of one torrent: what the second one says is added to what the first one said.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::claims::{Claims, Taken};
-use super::setup::{Reporter, Setup};
+use super::disk::threads::finding;
+use super::setup::{Mode, Reporter, Setup};
 use crate::base::limits;
 use crate::torrent::Report;
 
@@ -42,7 +44,7 @@ pub fn add_names(there: &mut Vec<String>, others: &[String], most: usize) -> Vec
 pub fn add_setup(there: &mut Setup, mut other: Setup, claims: &mut Claims) -> Result<bool, Taken> {
     let described = there.origin.wanted.is_some() && other.origin.wanted.is_none();
     if described {
-        claims.take_place(&other.request())?;
+        take_place(&other, claims)?;
         std::mem::swap(there, &mut other);
     }
     let trackers = match &other.origin.wanted {
@@ -80,7 +82,8 @@ pub fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> (usize, 
     let (mut claims, mut refused) = (Claims::default(), 0);
     let mut kept: Vec<Setup> = Vec::new();
     for setup in std::mem::take(setups) {
-        let Err(taken) = claims.take(&setup.request()) else {
+        let Err(taken) = claims.take(setup.metainfo.info_hash, place(&setup), writes(&setup))
+        else {
             kept.push(setup);
             continue;
         };
@@ -115,6 +118,28 @@ pub fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> (usize, 
     }
     *setups = kept;
     (refused, claims)
+}
+
+/// Takes the files of a torrent that has become known.
+///
+/// # Errors
+/// Another torrent has them.
+pub fn take_place(setup: &Setup, claims: &mut Claims) -> Result<(), Taken> {
+    match place(setup) {
+        Some(place) => claims.take_place(setup.metainfo.info_hash, place, writes(setup)),
+        None => Ok(()),
+    }
+}
+
+/// Where a torrent's content lies; `None`: only a link is known.
+fn place(setup: &Setup) -> Option<PathBuf> {
+    let metainfo = &setup.metainfo;
+    let is_known = !metainfo.files.is_empty();
+    is_known.then(|| finding::real(&setup.dir, &metainfo.name))
+}
+
+fn writes(setup: &Setup) -> bool {
+    matches!(setup.mode, Mode::Get { .. })
 }
 
 /// A torrent by its name and its file, since several may have one name.

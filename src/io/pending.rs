@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::claims::Claims;
 use super::disk::output::Output;
 use super::disk::{Store, places, state};
+use super::merging;
 use super::metadata_files::MetadataFiles;
 use super::setup::{Mode, Only, Setup, Wanted};
 use crate::base::{Now, SortedMap, TorrentKey};
@@ -128,7 +129,7 @@ impl Pending {
     /// Takes the files of a torrent that has become known, and keeps its `.torrent`.
     fn claim(&mut self, next: Next, text: &[u8]) -> Result<Next, String> {
         if let Next::Open(setup) = &next {
-            let taken = self.claims.take_place(&setup.request());
+            let taken = merging::take_place(setup, &mut self.claims);
             taken.map_err(|taken| taken.words(&setup.metainfo.name, "was known"))?;
             keep(setup, &setup.metainfo, text)?;
         }

@@ -335,7 +335,8 @@ impl Reactor {
                 }
                 Effect::Metadata { torrent, info } if self.unattended.is_some() => {
                     if let Some(unattended) = &mut self.unattended {
-                        unattended.on_metadata(torrent, &info, &mut self.session, now);
+                        let parts = (&mut self.store, &mut self.session);
+                        unattended.on_metadata(torrent, &info, parts, now);
                     }
                 }
                 effect @ (Effect::Metadata { .. } | Effect::ReadMetadata { .. }) => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mio::{Poll, Waker};
 
 use super::budget::{buffers, metadata_bytes, shares, sockets};
+use super::channel::channel;
 use super::claims::Claims;
 use super::clock::Clock;
 use super::disk::{DiskError, Pool, Store};
@@ -22,8 +23,9 @@ use super::pending::Pending;
 use super::reactor::Reactor;
 use super::setup::{Ending, Process, Reporter, Setup};
 use super::signal;
+use super::threads;
 use super::tokens;
-use crate::base::{InfoHash, Now, PeerId, Rng, sorted_by_key};
+use crate::base::{Duration, InfoHash, Now, PeerId, Rng, sorted_by_key};
 use crate::peer::FrameLimits;
 use crate::session::{Config, Session, command, view};
 use crate::torrent::{Report, Source, Then, Us};
@@ -32,6 +34,9 @@ use crate::wire::magnet;
 /// Pieces of the torrents that budgets are made for where none is known yet: a bitfield of this
 /// many is no longer than a frame with a block.
 const USUAL_PIECES: u32 = 1 << 17;
+
+/// How long a start waits for the disk of the content.
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs torrents until all are done, stopped or failed. What they share is as the first says.
 /// `unread`: others that were to be run and could not be read.
@@ -65,10 +70,10 @@ pub fn run_folder(setup: Whole, reporter: &mut Reporter<'_>) -> Ending {
 }
 
 fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor, String> {
-    for dir in [&setup.folder, &setup.state_dir(), &setup.dir] {
-        let made = std::fs::create_dir_all(dir);
-        made.map_err(|error| DiskError::new(dir, error).to_string())?;
+    for dir in [&setup.folder, &setup.state_dir()] {
+        make_folder(dir)?;
     }
+    make_content_folder(&setup.dir)?;
     let basis = Basis::new()?;
     let (poll, waker, now) = (&basis.poll, &basis.waker, basis.clock.now());
     let (listeners, outreach) = open_ports(setup.port, setup.bind, poll, waker)?;
@@ -110,6 +115,23 @@ fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor,
         bind,
     })
     .map_err(failed)
+}
+
+fn make_folder(dir: &Path) -> Result<(), String> {
+    let made = std::fs::create_dir_all(dir);
+    made.map_err(|error| DiskError::new(dir, error).to_string())
+}
+
+/// Makes the folder of content. A disk that does not answer is not waited for: it is made once a
+/// torrent's files are opened.
+fn make_content_folder(dir: &Path) -> Result<(), String> {
+    let (told, hears) = channel();
+    let dir = dir.to_path_buf();
+    threads::run("folder", move || {
+        // Nobody may wait any more.
+        let _ = told.send(make_folder(&dir));
+    });
+    hears.recv_timeout(PROMPT).unwrap_or(Ok(()))
 }
 
 /// What every loop begins with.

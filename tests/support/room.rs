@@ -53,9 +53,11 @@ impl Room {
     }
 
     /// Mounts `real` on this folder once more, by bindfs: a file system made with libfuse 2, which
-    /// ignores a modification time that is set without the time of access.
+    /// ignores a modification time that is set without the time of access. The kernel asks it for
+    /// everything, and answers nothing by what it said before.
     pub fn bind(folder: &Path, real: &Path) -> Room {
-        let bind = "setpriv --pdeathsig KILL bindfs -f \"$1\" \"$2\" & ";
+        let uncached = "-o attr_timeout=0,entry_timeout=0";
+        let bind = format!("setpriv --pdeathsig KILL bindfs -f {uncached} \"$1\" \"$2\" & ");
         let mount = format!("{{ {bind} while ! mountpoint -q \"$2\"; do :; done; }}");
         Room::with(folder, &mount, real.to_str().unwrap())
     }

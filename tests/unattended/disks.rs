@@ -1,6 +1,7 @@
 //! Disks that are full or do not answer, for one torrent or for what is kept of all.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use brooklet::base::limits;
@@ -237,37 +238,113 @@ fn a_download_that_is_paused_and_resumed_becomes_whole() {
     run.child.line("some: on disk: 263 of 263 pieces", SOON);
 }
 
+/// A folder below a mount that does not answer any more, and a process that has torrents in other
+/// folders.
+struct Stalled {
+    room: Room,
+    run: Run,
+    /// The folder.
+    sub: PathBuf,
+}
+
+impl Stalled {
+    /// A process that has a torrent whose content lies in the folder. The mount still answers.
+    fn with_torrent() -> Option<Stalled> {
+        if !Room::can_bind() {
+            return None;
+        }
+        let dir = Dir::new();
+        let content = dir.folder("content");
+        dir.folder("real/sub");
+        let room = Room::bind(&content, &dir.join("real"));
+        let sub = content.join("sub");
+        let child = Stalled::start(&room, &dir.join("run"), &[]);
+        let run = Run { dir, child };
+        let stalled = Stalled { room, run, sub };
+        stalled.adding("a", 1).success(SOON);
+        Some(stalled)
+    }
+
+    fn start(room: &Room, folder: &Path, options: &[&str]) -> Child {
+        let mut command = room.enter();
+        command.arg(env!("CARGO_BIN_EXE_brooklet"));
+        Run::begin_by(command, folder, &[&["--no-trackers"], options].concat())
+    }
+
+    /// A command that adds a torrent whose content is to lie in the folder.
+    fn adding(&self, name: &str, seed: u64) -> Child {
+        let path = self.run.dir.join(format!("{name}.torrent"));
+        one(name, 1000, seed).write(&path, &[]);
+        let mut command = brooklet(None);
+        command.arg("add").arg("-d").arg(&self.sub).arg(path);
+        Child::spawn("add", command.env("BROOKLET_DIR", self.run.folder()))
+    }
+
+    /// The process is killed, and started on a disk that does not answer.
+    fn restart(&mut self, options: &[&str]) {
+        self.run.child.kill();
+        self.room.stall();
+        self.run.child = Stalled::start(&self.room, &self.run.folder(), options);
+    }
+
+    fn is_told(&mut self) {
+        let line = format!("{}: the disk does not answer", self.sub.display());
+        self.run.child.line(&line, SOON);
+    }
+}
+
 /// A disk that does not answer leaves the user an answer.
 #[test]
 fn a_content_folder_that_does_not_answer_at_the_start_delays_clients_for_seconds() {
-    if !Room::can_bind() {
+    let Some(mut stalled) = Stalled::with_torrent() else {
         return;
-    }
-    let dir = Dir::new();
-    let content = dir.folder("content");
-    let room = Room::bind(&content, &dir.folder("real"));
-    let folder = dir.join("run");
-    let start = || {
-        let mut command = room.enter();
-        command.arg(env!("CARGO_BIN_EXE_brooklet"));
-        Run::begin_by(command, &folder, &["--no-trackers"])
     };
-    let child = start();
-    let mut run = Run { dir, child };
-    let path = run.dir.join("a.torrent");
-    one("a", 1000, 1).write(&path, &[]);
-    let (path, content) = (path.to_str().unwrap(), content.to_str().unwrap());
-    run.says(&["add", "-d", content, path]);
-    run.child.kill();
-    room.stall();
     let began = Instant::now();
-    run.child = start();
-    assert_eq!(run.torrents().len(), 0);
+    stalled.restart(&[]);
+    assert_eq!(stalled.run.torrents().len(), 0);
     let waited = began.elapsed();
     assert!(
         waited >= limits::LOADING && waited < 3 * limits::LOADING,
         "{waited:?}"
     );
-    room.go_on();
-    wait("it does not come", || run.torrents().len() == 1);
+    stalled.is_told();
+    stalled.room.go_on();
+    wait("it does not come", || stalled.run.torrents().len() == 1);
+}
+
+/// The same of the folder that all torrents share, and a signal ends the process.
+#[test]
+fn a_usual_content_folder_that_does_not_answer_delays_clients_for_seconds() {
+    let Some(mut stalled) = Stalled::with_torrent() else {
+        return;
+    };
+    let sub = stalled.sub.clone();
+    stalled.restart(&["--dir", sub.to_str().unwrap()]);
+    assert_eq!(stalled.run.torrents().len(), 0);
+    stalled.is_told();
+    stalled.run.stop();
+    stalled.room.go_on();
+}
+
+/// Torrents elsewhere are added meanwhile, and a signal ends the process.
+#[test]
+fn a_content_folder_that_does_not_answer_holds_only_its_own_torrents() {
+    let Some(mut stalled) = Stalled::with_torrent() else {
+        return;
+    };
+    stalled.run.until(&["downloading"]);
+    stalled.room.stall();
+    let mut adding = stalled.adding("b", 2);
+    stalled.is_told();
+    let third = stalled.run.add(&one("c", 1000, 3), &[]);
+    assert!(third.ends_with(" c\n"), "{third}");
+    assert_eq!(stalled.run.torrents().len(), 2);
+    assert!(adding.is_running());
+    stalled.room.go_on();
+    adding.success(SOON);
+    assert_eq!(stalled.run.torrents().len(), 3);
+    stalled.room.stall();
+    stalled.run.says(&["remove", "2"]);
+    stalled.room.go_on();
+    stalled.run.stop();
 }

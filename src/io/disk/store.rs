@@ -19,7 +19,7 @@ use super::content::{Blocks, ContentFiles};
 use super::disk_error::DiskError;
 use super::handles::Pool;
 use super::threads::opener::{self, Opener};
-use super::threads::opening::{Keeping, Outcome, Reopened, Request, Stored};
+use super::threads::opening::{Keeping, Outcome, Request};
 use super::threads::saving::Means;
 use super::threads::writer::EntryId;
 use super::threads::{Saver, Saving, Unsaved, Writer, Written};
@@ -106,14 +106,9 @@ impl Store {
         self.opener.wait()
     }
 
-    /// Has a torrent whose files were let go of found again.
-    pub fn reopen(&mut self, torrent: TorrentKey, stored: Stored) {
-        self.opener.reopen(torrent, stored);
-    }
-
-    /// What came of that for the next torrent; `None` if no more is known yet.
-    pub fn next_reopened(&mut self) -> Option<(TorrentKey, Reopened)> {
-        self.opener.next_reopened()
+    /// What else is looked for on disk.
+    pub fn opener(&mut self) -> &mut Opener {
+        &mut self.opener
     }
 
     /// Whether all that was written of a torrent is saved, so that nothing is lost with what is

@@ -28,14 +28,6 @@ impl Brought {
         }
     }
 
-    /// The name under which its content lies; `None`: a link does not tell.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Brought::Torrent(metainfo, _) => Some(&metainfo.name),
-            Brought::Link(_) => None,
-        }
-    }
-
     /// Has what is kept of the torrent say what a link says: which files are wanted, and which
     /// peers there are.
     pub fn note(&self, record: &mut Record) {

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 
 use super::brought::Brought;
 use super::chosen::Limits;
-use super::control::{Folder, Ticket};
+use super::control::{ENDING, Folder, Ticket};
+use super::finding::{Finding, Next};
 use super::library::{Library, Opening};
-use super::offers::{Answer, Offer};
+use super::offers::{Answer, Asker, Offer};
 use super::on_complete::Subject;
 use super::record::Record;
 use super::records::Version;
 use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey, limits};
-use crate::io::claims::Taken;
-use crate::io::disk::{DiskError, Store, places, state};
+use crate::io::disk::threads::finding::{Placed, Sought};
+use crate::io::disk::{DiskError, Store, state};
 use crate::io::merging;
 use crate::io::setup::Setup;
 use crate::rpc::{Added, Merged, Trouble};
@@ -22,7 +23,7 @@ use crate::session::{Session, command, reopening, view};
 use crate::storage::select;
 use crate::torrent::{Stay, Torrent};
 use crate::wire::Metainfo;
-use crate::wire::magnet;
+use crate::wire::magnet::{self, Link};
 
 impl Library {
     pub(super) fn dir<'a>(&'a self, record: &'a Record) -> &'a PathBuf {
@@ -170,7 +171,8 @@ impl Library {
     /// Whether so many torrents are being added that others wait.
     pub fn is_busy(&self) -> bool {
         let opening = self.opening.values().filter(|it| it.asker.is_some());
-        self.writing.len() + opening.count() + self.waiting.len() >= limits::ADDS_AT_ONCE
+        let begun = self.finding.asked() + self.writing.len() + opening.count();
+        begun + self.waiting.len() >= limits::ADDS_AT_ONCE
     }
 
     /// Gives up fetching what nobody waits for any more, if a client has gone.
@@ -183,7 +185,7 @@ impl Library {
     pub(super) fn take_fetched(
         &mut self,
         answers: &mut Vec<Answer>,
-        session: &mut Session,
+        (store, session): (&mut Store, &mut Session),
         now: Now,
     ) {
         while command::is_ending(session) || !self.is_busy() {
@@ -194,12 +196,13 @@ impl Library {
                 self.long = Some((brought.info_hash(), long));
             }
             let offer = Offer::fetched(it.ticket, it.add, it.brought, &self.setup.dir);
-            answers.extend(self.take_or_refuse(it.ticket, offer, session, now));
+            answers.extend(self.take_or_refuse(it.ticket, offer, (store, session), now));
         }
         let mut writing = self.writing.values();
         let mut waiting = self.waiting.iter();
         self.long = self.long.take().filter(|(info_hash, _)| {
-            writing.any(|it| it.setup.metainfo.info_hash == *info_hash)
+            self.finding.has(info_hash)
+                || writing.any(|it| it.setup.metainfo.info_hash == *info_hash)
                 || waiting.any(|it| it.brought.info_hash() == *info_hash)
         });
     }
@@ -209,18 +212,138 @@ impl Library {
         state::path(&self.setup.state_dir(), *info_hash, ending)
     }
 
-    /// What something that was brought is run with, and why nothing of it is, if `--files` says so.
-    pub(super) fn prepare(&self, brought: Brought, record: &Record) -> (Setup, Result<(), String>) {
-        match brought {
-            Brought::Torrent(metainfo, _) => self.describe(*metainfo, record),
-            Brought::Link(mut link) => {
-                merging::add_tiers(&mut link.trackers, &record.special().trackers);
-                (self.setup.of_link(*link, self.dir(record).clone()), Ok(()))
+    /// What a torrent is run with of which a link is known.
+    pub(super) fn of_link(&self, mut link: Link, record: &Record) -> Setup {
+        merging::add_tiers(&mut link.trackers, &record.special().trackers);
+        self.setup.of_link(link, self.dir(record).clone())
+    }
+
+    /// Has the files of a torrent found.
+    pub(super) fn seek(&mut self, metainfo: Box<Metainfo>, finding: Finding, store: &mut Store) {
+        let sought = Sought {
+            metainfo,
+            dir: self.dir(&finding.record).clone(),
+            trial: finding.record.removing.is_none(),
+        };
+        self.finding.begin(finding, sought, store);
+    }
+
+    /// The files of a torrent are found. Whether others that wait may go on, and an answer.
+    pub(super) fn on_found(
+        &mut self,
+        key: TorrentKey,
+        placed: Placed,
+        (store, session): (&mut Store, &mut Session),
+        now: Now,
+    ) -> (bool, Option<Answer>) {
+        let Some(finding) = self.finding.end(key) else {
+            return (false, None);
+        };
+        if command::is_ending(session) && !finding.is_again() {
+            // It is for the next run.
+            let refused = Err(Trouble::Failed(String::from(ENDING)));
+            let asker = finding.next.asker().cloned();
+            return (false, asker.map(|asker| (asker, refused)));
+        }
+        let Placed { metainfo, place } = placed;
+        let record = finding.record;
+        let answer = match finding.next {
+            Next::TakeUp { is_again } => {
+                let (setup, chosen) = self.describe(*metainfo, &record);
+                let prepared = (setup, chosen, Some(place));
+                self.go_up(prepared, (record, is_again), (store, session), now);
+                return (true, None);
             }
+            Next::Add { asker, text } => {
+                let holder = self.claims.holder(&place);
+                if holder.is_some_and(|holder| self.goes(&holder, session)) {
+                    let offer = Offer::again(asker, text, record);
+                    offer.map(|offer| self.waiting.push(offer)).err()
+                } else {
+                    let (setup, chosen) = self.describe(*metainfo, &record);
+                    self.keep_new((setup, chosen, Some(place)), (asker, record), text)
+                }
+            }
+            Next::Describe(it) => {
+                self.on_described(*it, (*metainfo, place), record, (store, session), now)
+            }
+        };
+        (answer.is_some(), answer)
+    }
+
+    /// Goes on with a torrent that lies in the folder, and whose files are found at this place. It
+    /// is not begun if an option says so.
+    pub(super) fn go_up(
+        &mut self,
+        (setup, chosen, place): (Setup, Result<(), String>, Option<PathBuf>),
+        (record, is_again): (Record, bool),
+        (store, session): (&mut Store, &mut Session),
+        now: Now,
+    ) {
+        let info_hash = setup.metainfo.info_hash;
+        let again = reopening::find(session, &info_hash);
+        if is_again && again.is_none() {
+            // It was removed meanwhile.
+            return;
+        }
+        let removing = record.removing;
+        let claimed = self.claim(&setup, place);
+        if let (Ok(()), Err(why), None) = (&claimed, chosen, removing) {
+            return self.begin_failed(&setup, record, why, session, now);
+        }
+        match (claimed, removing) {
+            (claimed, Some(data)) => {
+                // Files that are another torrent's by now stay.
+                let data = data && claimed.is_ok();
+                self.eraser.erase(info_hash, setup.dir, data);
+            }
+            (Ok(()), None) => {
+                let opening = Opening {
+                    asker: None,
+                    setup,
+                    record,
+                    torrent: None,
+                    is_again,
+                };
+                if opening.setup.origin.wanted.is_some() {
+                    self.begin_linked(opening, session, now);
+                } else {
+                    self.open(opening, store);
+                }
+            }
+            (Err(why), None) => match again {
+                Some(torrent) => session.fail(torrent, why, now),
+                None => session.warn(None, why),
+            },
         }
     }
 
-    /// The same of a torrent of which everything is known.
+    /// Puts a torrent that was brought, or its link, into the folder, if nobody has its files.
+    pub(super) fn keep_new(
+        &mut self,
+        (setup, chosen, place): (Setup, Result<(), String>, Option<PathBuf>),
+        (asker, record): (Asker, Record),
+        text: Vec<u8>,
+    ) -> Option<Answer> {
+        if let Err(why) = chosen.and_then(|()| self.claim(&setup, place)) {
+            self.records.give_back(record.number);
+            return Some((asker, Err(Trouble::Failed(why))));
+        }
+        let ending = setup.origin.wanted.as_ref().map_or("torrent", |_| "magnet");
+        let path = self.kept_at(&setup.metainfo.info_hash, ending);
+        let opening = Opening {
+            asker: Some(asker),
+            setup,
+            record,
+            torrent: None,
+            is_again: false,
+        };
+        self.writing.insert(self.keeper.write(path, text), opening);
+        None
+    }
+
+    /// What a torrent is run with whose files are found, and why nothing of it is, if `--files`
+    /// says so.
     pub(super) fn describe(
         &self,
         mut metainfo: Metainfo,
@@ -228,8 +351,6 @@ impl Library {
     ) -> (Setup, Result<(), String>) {
         let dir = self.dir(record);
         merging::add_tiers(&mut metainfo.trackers, &record.special().trackers);
-        places::fold(dir, &mut metainfo, true);
-        places::find(dir, &mut metainfo);
         let chosen = magnet::chosen(&record.special().files, metainfo.files.len());
         let by_option = select::choose_all(&self.setup.handling.files, &metainfo.files);
         let mut setup = self.setup.of(metainfo, dir.clone());
@@ -248,26 +369,10 @@ impl Library {
         (setup, outcome)
     }
 
-    /// Takes the files of a torrent for it.
-    pub(super) fn claim(&mut self, setup: &Setup) -> Result<(), String> {
-        let taken = self.claims.take(&setup.request());
-        taken.map_err(|taken| self.refusal(&setup.metainfo.name, taken))
-    }
-
-    /// Why a torrent of this name cannot be there, as a line for the user.
-    pub(super) fn refusal(&self, name: &str, taken: Taken) -> String {
-        let other = match taken {
-            Taken::Twice => return format!("{name}: it is there already"),
-            Taken::By(other) => other,
-        };
-        let record = self.records.get(&other.info_hash);
-        let number = record.map_or(String::new(), |it| format!("number {}, ", it.number));
-        let other_name = other.name;
-        if other.is_nested {
-            format!("{name}: its folder and that of {number}{other_name}, lie within each other")
-        } else {
-            format!("{name}: {number}{other_name}, has the same files: remove that first")
-        }
+    /// Takes the files of a torrent for it, which lie at this place.
+    pub(super) fn claim(&mut self, setup: &Setup, place: Option<PathBuf>) -> Result<(), String> {
+        let taken = self.claims.take(setup.metainfo.info_hash, place, true);
+        taken.map_err(|taken| self.records.why_taken(&setup.metainfo.name, taken))
     }
 
     /// Whether this torrent was there at the start without being listed: it was being added when

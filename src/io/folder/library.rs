@@ -13,6 +13,7 @@ use mio::Waker;
 use super::brought::Brought;
 use super::control::Ticket;
 use super::eraser::Eraser;
+use super::finding::{Finding, Findings, Next};
 use super::hosts::Hosts;
 use super::keeper::{self, Keeper};
 use super::offers::{Answer, Asker, Offer};
@@ -27,7 +28,7 @@ use crate::io::claims::Claims;
 use crate::io::disk::threads::opening::{Due, Outcome, Request};
 use crate::io::disk::{Closed, Store, state};
 use crate::io::setup::Setup;
-use crate::rpc::{Add, Added, Source, Trouble};
+use crate::rpc::{Add, Source, Trouble};
 use crate::session::{Session, command, reopening, sleep, view};
 use crate::wire::magnet::Link;
 
@@ -42,6 +43,8 @@ pub struct Library {
     pub(super) records: Records,
     /// Torrents of the folder that are not taken up yet.
     unopened: VecDeque<PathBuf>,
+    /// Torrents whose files are being found, before they are opened.
+    pub(super) finding: Findings,
     /// Torrents whose files are being opened, by the key that the store knows them by.
     pub(super) opening: SortedMap<TorrentKey, Opening>,
     /// Openings so far.
@@ -102,6 +105,7 @@ impl Library {
             claims: Claims::default(),
             records: Records::default(),
             unopened: VecDeque::new(),
+            finding: Findings::default(),
             opening: SortedMap::new(),
             opened: 0,
             waiting: Vec::new(),
@@ -130,7 +134,8 @@ impl Library {
 
     /// Whether some of them are still being read or looked for on disk.
     pub fn is_loading(&self) -> bool {
-        !self.unopened.is_empty() || !self.opening.is_empty()
+        let found = self.unopened.is_empty() && self.finding.len() == 0;
+        !found || !self.opening.is_empty()
     }
 
     /// Takes up torrents that are in the folder, a few at a time: with all at once their files
@@ -139,9 +144,9 @@ impl Library {
         if command::is_ending(session) {
             return;
         }
-        while self.opening.len() < OPENING {
+        while self.finding.len() + self.opening.len() < OPENING {
             let Some(path) = self.unopened.pop_front() else {
-                return self.claims.look_again();
+                return;
             };
             self.take_file(&path, store, session, now);
         }
@@ -166,37 +171,22 @@ impl Library {
             record
         });
         self.records.set(info_hash, record.clone());
-        let removing = record.removing;
-        let again = reopening::find(session, &info_hash);
-        let (setup, chosen) = self.prepare(brought, &record);
-        let claimed = self.claim(&setup);
-        if let (Ok(()), Err(why), None) = (&claimed, chosen, removing) {
-            return self.begin_failed(&setup, record, why, session, now);
-        }
-        match (claimed, removing) {
-            (claimed, Some(data)) => {
-                // Files that are another torrent's by now stay.
-                let data = data && claimed.is_ok();
-                self.eraser.erase(info_hash, setup.dir, data);
-            }
-            (Ok(()), None) => {
-                let opening = Opening {
-                    asker: None,
-                    setup,
+        let is_again = reopening::find(session, &info_hash).is_some();
+        match brought {
+            Brought::Torrent(metainfo, _) => {
+                let next = Next::TakeUp { is_again };
+                let finding = Finding {
+                    info_hash,
                     record,
-                    torrent: None,
-                    is_again: again.is_some(),
+                    next,
                 };
-                if opening.setup.origin.wanted.is_some() {
-                    self.begin_linked(opening, session, now);
-                } else {
-                    self.open(opening, store);
-                }
+                self.seek(metainfo, finding, store);
             }
-            (Err(why), None) => match again {
-                Some(torrent) => session.fail(torrent, why, now),
-                None => session.warn(None, why),
-            },
+            Brought::Link(link) => {
+                let setup = self.of_link(*link, &record);
+                let (prepared, known) = ((setup, Ok(()), None), (record, is_again));
+                self.go_up(prepared, known, (store, session), now);
+            }
         }
     }
 
@@ -206,7 +196,7 @@ impl Library {
         &mut self,
         ticket: Ticket,
         add: Add,
-        session: &mut Session,
+        parts: (&mut Store, &mut Session),
         now: Now,
     ) -> Option<Answer> {
         let offer = match &add.source {
@@ -217,26 +207,31 @@ impl Library {
             }
             _ => Offer::of_client(ticket, add, &self.setup.dir),
         };
-        self.take_or_refuse(ticket, offer, session, now)
+        self.take_or_refuse(ticket, offer, parts, now)
     }
 
     pub(super) fn take_or_refuse(
         &mut self,
         ticket: Ticket,
         offer: Result<Offer, Trouble>,
-        session: &mut Session,
+        parts: (&mut Store, &mut Session),
         now: Now,
     ) -> Option<Answer> {
         match offer {
-            Ok(offer) => self.take(offer, session, now),
+            Ok(offer) => self.take(offer, parts, now),
             Err(trouble) => Some((Asker::Client(ticket), Err(trouble))),
         }
     }
 
     /// Takes a torrent into the folder, and has its files opened when it is there; an answer, if it
     /// is known at once.
-    pub fn take(&mut self, offer: Offer, session: &mut Session, now: Now) -> Option<Answer> {
-        if self.is_early(&offer, session) {
+    pub fn take(
+        &mut self,
+        offer: Offer,
+        (store, session): (&mut Store, &mut Session),
+        now: Now,
+    ) -> Option<Answer> {
+        if self.is_early(&offer.brought.info_hash(), session) {
             self.waiting.push(offer);
             return None;
         }
@@ -247,48 +242,42 @@ impl Library {
         } = offer;
         let info_hash = brought.info_hash();
         if let Some(there) = view::find(session, &info_hash) {
-            let (torrent, added) = (there.key, self.added(there, true));
-            let merged = self.merge((torrent, brought), session, now);
-            return Some((asker, merged.map(|merged| Added { merged, ..added })));
+            let known = (there.key, self.added(there, true));
+            return self.merge((asker, known), (brought, record), (store, session), now);
         }
-        let (ending, text) = brought.take_kept();
-        let (setup, chosen) = self.prepare(brought, &record);
-        if let Err(why) = chosen.and_then(|()| self.claim(&setup)) {
-            return Some((asker, Err(Trouble::Failed(why))));
+        if record.number == 0 {
+            // They are opened in any order.
+            record.number = self.records.reserve_number();
         }
-        // They are opened in any order.
-        record.number = self.records.reserve_number();
-        let opening = Opening {
-            asker: Some(asker),
-            setup,
-            record,
-            torrent: None,
-            is_again: false,
-        };
-        let path = self.kept_at(&info_hash, ending);
-        self.writing.insert(self.keeper.write(path, text), opening);
-        None
+        let (_, text) = brought.take_kept();
+        match brought {
+            Brought::Torrent(metainfo, _) => {
+                let next = Next::Add { asker, text };
+                let finding = Finding {
+                    info_hash,
+                    record,
+                    next,
+                };
+                self.seek(metainfo, finding, store);
+                None
+            }
+            Brought::Link(link) => {
+                let prepared = (self.of_link(*link, &record), Ok(()), None);
+                self.keep_new(prepared, (asker, record), text)
+            }
+        }
     }
 
-    /// Whether this torrent, or one that has the same files, comes or goes at this moment.
-    fn is_early(&self, offer: &Offer, session: &Session) -> bool {
-        let info_hash = offer.brought.info_hash();
-        let comes = |opening: &Opening| opening.setup.metainfo.info_hash == info_hash;
-        let place = offer
-            .brought
-            .name()
-            .map(|name| self.dir(&offer.record).join(name));
-        let holder = place.and_then(|place| self.claims.holder(&place));
+    /// Whether this torrent comes or goes at this moment.
+    fn is_early(&self, info_hash: &InfoHash, session: &Session) -> bool {
+        let is_of = |it: &Opening| it.setup.metainfo.info_hash == *info_hash;
         // A torrent that is not read yet may be this one.
         !self.unopened.is_empty()
-            || self
-                .opening
-                .values()
-                .chain(self.writing.values())
-                .any(comes)
-            || self.goes(&info_hash, session)
-            || view::find(session, &info_hash).is_some_and(reopening::is_under_way)
-            || holder.is_some_and(|holder| self.goes(&holder, session))
+            || self.finding.has(info_hash)
+            || self.opening.values().any(is_of)
+            || self.writing.values().any(is_of)
+            || self.goes(info_hash, session)
+            || view::find(session, info_hash).is_some_and(reopening::is_under_way)
     }
 
     /// Whether a torrent is on its way out, what is kept of it included.
@@ -309,6 +298,11 @@ impl Library {
             };
             moved = true;
             answers.extend(self.on_kept(opening, written, store, session, now));
+        }
+        while let Some((key, placed)) = store.opener().next_placed() {
+            let (left, answer) = self.on_found(key, placed, (store, session), now);
+            moved |= left;
+            answers.extend(answer);
         }
         while let Some((key, outcome)) = store.next_opened() {
             moved = true;
@@ -339,10 +333,10 @@ impl Library {
         }
         if moved {
             for offer in std::mem::take(&mut self.waiting) {
-                answers.extend(self.take(offer, session, now));
+                answers.extend(self.take(offer, (store, session), now));
             }
         }
-        self.take_fetched(&mut answers, session, now);
+        self.take_fetched(&mut answers, (store, session), now);
         answers
     }
 

@@ -3,21 +3,24 @@
 //! the files that they name, `INFOHASH.torrent` takes its place and the files are opened.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::brought::Brought;
+use super::finding::{Description, Finding, Next};
 use super::library::{Library, Opening};
-use super::offers::Answer;
+use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::shelf;
 use crate::base::{InfoHash, Now, TorrentKey, limits};
+use crate::io::disk::threads::finding::Sought;
 use crate::io::disk::threads::opening::Opened;
 use crate::io::disk::{Store, state};
 use crate::io::setup::Setup;
 use crate::io::{merging, pending};
-use crate::rpc::{Merged, Trouble};
+use crate::rpc::{Added, Merged, Trouble};
 use crate::session::{Session, command, extending, reopening, view};
 use crate::torrent::Source;
+use crate::wire::Metainfo;
 use crate::wire::magnet::{self, Link};
 
 impl Library {
@@ -67,7 +70,8 @@ impl Library {
         now: Now,
     ) {
         let is_of = |it: &Opening| it.setup.metainfo.info_hash == *info_hash;
-        if self.writing.values().any(is_of) {
+        let is_found = self.finding.described(info_hash).is_none();
+        if !is_found || self.writing.values().any(is_of) {
             self.late.insert(*info_hash);
             return;
         }
@@ -173,19 +177,28 @@ impl Library {
         &mut self,
         torrent: TorrentKey,
         info: &[u8],
-        session: &mut Session,
+        (store, session): (&mut Store, &mut Session),
         now: Now,
     ) {
         let info_hash = session.torrent(torrent).map(|it| it.order.info_hash);
-        let link = info_hash.and_then(|info_hash| self.linked.remove(&info_hash));
-        let Some(link) = link else { return };
-        let text = link.torrent(info);
-        match self.accept(&link, &text) {
-            Ok(opening) => {
-                let torrent = Some(torrent);
-                self.keep_instead(Opening { torrent, ..opening }, text);
-            }
-            Err(why) => session.fail(torrent, why, now),
+        let Some(info_hash) = info_hash else { return };
+        if let Some(description) = self.finding.described(&info_hash) {
+            // They are in the `.torrent` that was brought.
+            description.fails = true;
+            return;
+        }
+        let Some(link) = self.linked.remove(&info_hash) else {
+            return;
+        };
+        let description = Description {
+            torrent,
+            text: link.torrent(info),
+            link,
+            brought_by: None,
+            fails: true,
+        };
+        if let Err((_, why)) = self.accept(description, Record::default(), store) {
+            session.fail(torrent, why, now);
         }
     }
 
@@ -198,23 +211,98 @@ impl Library {
         self.writing.insert(ticket, opening);
     }
 
-    /// Takes the files of a torrent whose metadata have come.
-    pub(super) fn accept(&mut self, link: &Link, text: &[u8]) -> Result<Opening, String> {
-        let metainfo = pending::parse(text, &link.title())?;
-        let record = self.records.get(&link.info_hash).cloned();
+    /// Has the files found of a torrent whose `.torrent` has come. `wanted`: what whoever brings it
+    /// wants.
+    ///
+    /// # Errors
+    /// It is not valid.
+    fn accept(
+        &mut self,
+        description: Description,
+        wanted: Record,
+        store: &mut Store,
+    ) -> Result<(), (Description, String)> {
+        let link = &description.link;
+        let parsed = pending::parse(&description.text, &link.title());
+        let chosen = parsed.and_then(|metainfo| {
+            pending::selected_by(link, &metainfo.files)?;
+            Ok(metainfo)
+        });
+        let metainfo = match chosen {
+            Ok(metainfo) => metainfo,
+            Err(why) => return Err((description, why)),
+        };
+        let info_hash = link.info_hash;
+        let sought = Sought {
+            metainfo: Box::new(metainfo),
+            dir: self.place(&info_hash),
+            trial: true,
+        };
+        let finding = Finding {
+            info_hash,
+            record: wanted,
+            next: Next::Describe(Box::new(description)),
+        };
+        self.finding.begin(finding, sought, store);
+        Ok(())
+    }
+
+    /// The files of such a torrent are found: its `.torrent` takes the place of its link, unless
+    /// it is gone, or another torrent has its files.
+    pub(super) fn on_described(
+        &mut self,
+        description: Description,
+        (metainfo, place): (Metainfo, PathBuf),
+        wanted: Record,
+        (store, session): (&mut Store, &mut Session),
+        now: Now,
+    ) -> Option<Answer> {
+        let Description {
+            torrent,
+            text,
+            brought_by,
+            fails,
+            ..
+        } = description;
+        let info_hash = metainfo.info_hash;
+        if !Library::is_linked(session, torrent, &info_hash) {
+            self.reopen_late(&info_hash, (store, session), now);
+            let (asker, _) = brought_by?;
+            let offer = Offer::again(asker, text, wanted);
+            return offer.map(|offer| self.waiting.push(offer)).err();
+        }
+        let record = self.records.get(&info_hash).cloned();
         let record = record.unwrap_or_default();
-        pending::selected_by(link, &metainfo.files)?;
         let (setup, chosen) = self.describe(metainfo, &record);
-        chosen?;
-        let taken = self.claims.take_place(&setup.request());
-        taken.map_err(|taken| self.refusal(&setup.metainfo.name, taken))?;
-        Ok(Opening {
+        let taken = chosen.and_then(|()| {
+            let taken = self.claims.take_place(info_hash, place, true);
+            taken.map_err(|taken| self.records.why_taken(&setup.metainfo.name, taken))
+        });
+        if let Err(why) = taken {
+            if fails {
+                self.linked.remove(&info_hash);
+                session.fail(torrent, why.clone(), now);
+            }
+            self.reopen_late(&info_hash, (store, session), now);
+            return brought_by.map(|(asker, _)| (asker, Err(Trouble::Failed(why))));
+        }
+        self.linked.remove(&info_hash);
+        let trackers = setup.metainfo.trackers.clone();
+        let opening = Opening {
             asker: None,
             setup,
             record,
-            torrent: None,
+            torrent: Some(torrent),
             is_again: false,
-        })
+        };
+        self.keep_instead(opening, text);
+        let (asker, added) = brought_by?;
+        let merged = Merged {
+            trackers: self.add_trackers((torrent, info_hash), &trackers, session, now),
+            peers: 0,
+            described: true,
+        };
+        Some((asker, Ok(Added { merged, ..added })))
     }
 
     /// The files of such a torrent are open: it goes on as any other, unless it is gone.
@@ -250,30 +338,39 @@ impl Library {
         })
     }
 
-    /// Adds what was brought to the torrent that is there.
-    ///
-    /// # Errors
-    /// Another torrent has its files.
+    /// Adds what was brought to the torrent that is there; an answer, if it is known at once.
     pub(super) fn merge(
         &mut self,
-        (torrent, brought): (TorrentKey, Brought),
-        session: &mut Session,
+        (asker, (torrent, added)): (Asker, (TorrentKey, Added)),
+        (brought, wanted): (Brought, Record),
+        (store, session): (&mut Store, &mut Session),
         now: Now,
-    ) -> Result<Merged, Trouble> {
+    ) -> Option<Answer> {
         let info_hash = brought.info_hash();
-        match brought {
-            Brought::Link(link) => Ok(self.add_link((torrent, &link), session, now)),
+        let merged = match brought {
+            Brought::Link(link) => self.add_link((torrent, &link), session, now),
             Brought::Torrent(metainfo, text) => {
-                let described = self.describe_linked((torrent, info_hash), text, session)?;
+                let link = self.linked.get(&info_hash).cloned();
+                let is_linked = Library::is_linked(session, torrent, &info_hash);
+                if let Some(link) = link.filter(|_| is_linked) {
+                    let description = Description {
+                        torrent,
+                        link,
+                        text,
+                        brought_by: Some((asker, added)),
+                        fails: false,
+                    };
+                    return self.describe_linked(description, wanted, store);
+                }
                 let trackers = &metainfo.trackers;
-                let trackers = self.add_trackers((torrent, info_hash), trackers, session, now);
-                Ok(Merged {
-                    trackers,
+                Merged {
+                    trackers: self.add_trackers((torrent, info_hash), trackers, session, now),
                     peers: 0,
-                    described,
-                })
+                    described: false,
+                }
             }
-        }
+        };
+        Some((asker, Ok(Added { merged, ..added })))
     }
 
     fn add_link(
@@ -322,33 +419,20 @@ impl Library {
         added
     }
 
-    /// Goes on with a torrent of which only a link was known, now that this `.torrent` was brought.
-    /// False: everything was known.
+    /// Goes on with a torrent of which only a link was known, now that its `.torrent` was brought.
     fn describe_linked(
         &mut self,
-        (torrent, info_hash): (TorrentKey, InfoHash),
-        text: Vec<u8>,
-        session: &mut Session,
-    ) -> Result<bool, Trouble> {
-        let Some(link) = self.linked.get(&info_hash).cloned() else {
-            return Ok(false);
-        };
-        if !Library::is_linked(session, torrent, &info_hash) {
-            return Ok(false);
-        }
+        description: Description,
+        wanted: Record,
+        store: &mut Store,
+    ) -> Option<Answer> {
+        let link = &description.link;
         // The link's own trackers stay.
-        self.records.change(info_hash, |special| {
+        self.records.change(link.info_hash, |special| {
             merging::add_tiers(&mut special.trackers, &link.trackers);
         });
-        let opening = self.accept(&link, &text).map_err(Trouble::Failed)?;
-        self.linked.remove(&info_hash);
-        self.keep_instead(
-            Opening {
-                torrent: Some(torrent),
-                ..opening
-            },
-            text,
-        );
-        Ok(true)
+        let (description, why) = self.accept(description, wanted, store).err()?;
+        let (asker, _) = description.brought_by?;
+        Some((asker, Err(Trouble::Failed(why))))
     }
 }

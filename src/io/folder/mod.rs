@@ -27,6 +27,7 @@ mod on_complete;
 mod offers;
 mod url_fetches;
 
+mod finding;
 mod hosts;
 mod library;
 

@@ -43,6 +43,21 @@ impl Offer {
         }
     }
 
+    /// What was brought once, and is looked at anew when others have come or gone.
+    ///
+    /// # Errors
+    /// The text is no torrent: what is answered.
+    pub fn again(asker: Asker, text: Vec<u8>, record: Record) -> Result<Offer, Answer> {
+        match Brought::parse("metainfo", text) {
+            Ok(brought) => Ok(Offer {
+                asker,
+                brought,
+                record,
+            }),
+            Err(trouble) => Err((asker, Err(trouble))),
+        }
+    }
+
     /// What a client brings. `usual`: the folder of content where it names none.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ impl Subject {
         let downloaded = (torrent.order.earlier + torrent.totals()).down;
         (downloaded > 0).then(|| Subject {
             name: torrent.order.name.clone(),
-            dir: dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf()),
+            dir: dir.to_path_buf(),
             info_hash: torrent.order.info_hash,
             size: torrent.order.size,
         })
@@ -228,9 +228,10 @@ fn start(program: &PathBuf, subject: &Subject) -> io::Result<Child> {
     for name in OURS {
         command.env_remove(name);
     }
+    let dir = subject.dir.canonicalize();
     command
         .env("BROOKLET_NAME", &subject.name)
-        .env("BROOKLET_DIR", &subject.dir)
+        .env("BROOKLET_DIR", dir.as_ref().unwrap_or(&subject.dir))
         .env("BROOKLET_INFO_HASH", subject.info_hash.to_string())
         .env("BROOKLET_SIZE", subject.size.to_string());
     command.spawn()

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::chosen::{Chosen, Limits};
 use super::record::{Record, Special};
 use crate::base::{Duration, InfoHash, Now, SortedMap, limits, sooner};
+use crate::io::claims::Taken;
 use crate::io::disk::{DiskError, state};
 use crate::torrent::{Stage, Then, Torrent};
 use crate::wire::json::{self, Json};
@@ -102,6 +103,13 @@ impl Records {
         self.added
     }
 
+    /// A torrent was refused: the next one may have its number, if none was given since.
+    pub fn give_back(&mut self, number: u32) {
+        if number == self.added {
+            self.added -= 1;
+        }
+    }
+
     /// Keeps this of a torrent.
     pub fn set(&mut self, info_hash: InfoHash, record: Record) {
         if self.torrents.get(&info_hash) != Some(&record) {
@@ -122,6 +130,22 @@ impl Records {
         let changed = record.change(change);
         self.set(info_hash, record);
         changed
+    }
+
+    /// Why a torrent of this name cannot be there, as a line for the user.
+    pub fn why_taken(&self, name: &str, taken: Taken) -> String {
+        let other = match taken {
+            Taken::Twice => return format!("{name}: it is there already"),
+            Taken::By(other) => other,
+        };
+        let record = self.get(&other.info_hash);
+        let number = record.map_or(String::new(), |it| format!("number {}, ", it.number));
+        let other_name = other.name;
+        if other.is_nested {
+            format!("{name}: its folder and that of {number}{other_name}, lie within each other")
+        } else {
+            format!("{name}: {number}{other_name}, has the same files: remove that first")
+        }
     }
 
     /// Forgets a torrent.

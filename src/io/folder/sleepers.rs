@@ -79,12 +79,12 @@ fn reopen(torrent: TorrentKey, library: &Library, store: &mut Store, session: &S
         dir: library.place(&info_hash),
         state_dir: library.setup().state_dir(),
     };
-    store.reopen(torrent, stored);
+    store.opener().reopen(torrent, stored);
 }
 
 /// Torrents that were found again wake up; one that was not fails.
 pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now: Now) {
-    while let Some((torrent, reopened)) = store.next_reopened() {
+    while let Some((torrent, reopened)) = store.opener().next_reopened() {
         let Reopened {
             info_hash,
             warnings,

@@ -2,8 +2,7 @@
 //! and is steered through the folder's socket.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path};
 use std::sync::Arc;
 
 use mio::event::Event;
@@ -124,7 +123,7 @@ impl Unattended {
             self.notifier.turn(now);
         }
         sleepers::wake_up(&self.library, store, session, now);
-        self.look(&mut answers, session, now);
+        self.look(&mut answers, (store, session), now);
         let failed = std::mem::take(&mut self.library.undeleted);
         let goes = |info_hash: &InfoHash| self.library.goes(info_hash, session);
         self.control.on_deleted(goes, &failed);
@@ -145,7 +144,8 @@ impl Unattended {
                 answers.push((Asker::Client(ticket), refusal));
                 continue;
             }
-            answers.extend(self.library.add(ticket, add, session, now));
+            let parts = (&mut *store, &mut *session);
+            answers.extend(self.library.add(ticket, add, parts, now));
         }
         self.settle_all(answers, session);
         self.tell_kept();
@@ -243,7 +243,12 @@ impl Unattended {
     }
 
     /// Takes what lies in the watch folder; the next start does once all torrents end.
-    fn look(&mut self, answers: &mut Vec<Answer>, session: &mut Session, now: Now) {
+    fn look(
+        &mut self,
+        answers: &mut Vec<Answer>,
+        (store, session): (&mut Store, &mut Session),
+        now: Now,
+    ) {
         while let Some(Found { name, content }) = self.watch.next(now) {
             if command::is_ending(session) {
                 continue;
@@ -257,7 +262,7 @@ impl Unattended {
                 }
             };
             let offer = Offer::new(Asker::Watch(name), brought, Record::default());
-            answers.extend(self.library.take(offer, session, now));
+            answers.extend(self.library.take(offer, (store, session), now));
         }
     }
 
@@ -294,10 +299,10 @@ impl Unattended {
         &mut self,
         torrent: TorrentKey,
         info: &[u8],
-        session: &mut Session,
+        parts: (&mut Store, &mut Session),
         now: Now,
     ) {
-        self.library.on_metadata(torrent, info, session, now);
+        self.library.on_metadata(torrent, info, parts, now);
     }
 
     /// Has the hosts looked up that torrents have named.
@@ -360,8 +365,8 @@ impl Drop for Unattended {
     }
 }
 
-/// A path that leads there from everywhere, as far as it can be found out.
+/// A path that leads there from everywhere. No disk is asked.
 fn absolute(path: &Path) -> String {
-    let whole: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let whole = path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     whole.to_string_lossy().into_owned()
 }

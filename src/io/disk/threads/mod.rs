@@ -11,6 +11,8 @@ pub mod saving;
 
 pub mod opening;
 
+pub mod finding;
+
 pub mod opener;
 
 pub use saver::{Saver, Unsaved};

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
+use super::finding::{Placed, Sought, find};
 use super::opening::{Outcome, Reopened, Request, Stored, Watch, open, reopen};
 use crate::base::{SortedMap, TorrentKey, limits};
 use crate::io::channel::{Receiver, Sender, channel};
@@ -34,6 +35,7 @@ pub struct Opener {
     shared: Arc<Shared>,
     outcomes: Receiver<(TorrentKey, Outcome)>,
     reopened: Receiver<(TorrentKey, Reopened)>,
+    placed: Receiver<(TorrentKey, Placed)>,
     /// Torrents of which no outcome has come.
     waiting: usize,
 }
@@ -46,11 +48,13 @@ struct Shared {
     waker: Arc<Waker>,
     done: Sender<(TorrentKey, Outcome)>,
     again: Sender<(TorrentKey, Reopened)>,
+    found: Sender<(TorrentKey, Placed)>,
 }
 
 /// What is to be done for a torrent.
 #[derive(Debug)]
 enum Task {
+    Find(Sought),
     Open(Request),
     Reopen(Stored),
 }
@@ -101,19 +105,27 @@ impl Opener {
     pub fn new(waker: Arc<Waker>, pool: Pool) -> Opener {
         let (done, outcomes) = channel();
         let (again, reopened) = channel();
+        let (found, placed) = channel();
         let shared = Shared {
             state: Mutex::default(),
             pool,
             waker,
             done,
             again,
+            found,
         };
         Opener {
             shared: Arc::new(shared),
             outcomes,
             reopened,
+            placed,
             waiting: 0,
         }
+    }
+
+    /// Has a torrent's files found; the outcome names it by this key.
+    pub fn find(&mut self, torrent: TorrentKey, sought: Sought) {
+        self.begin(torrent, Task::Find(sought));
     }
 
     /// Has a torrent's files opened; the outcome names it by this key.
@@ -147,6 +159,13 @@ impl Opener {
         let reopened = self.reopened.try_recv().ok()?;
         self.waiting -= 1;
         Some(reopened)
+    }
+
+    /// Where the files of the next torrent lie; `None` if no more is known yet.
+    pub fn next_placed(&mut self) -> Option<(TorrentKey, Placed)> {
+        let placed = self.placed.try_recv().ok()?;
+        self.waiting -= 1;
+        Some(placed)
     }
 
     /// What [`Opener::next_outcome`] says, waited for. To be called when something is being opened.
@@ -213,6 +232,10 @@ fn work(shared: &Shared, number: u64) {
     let thread = Thread { shared, number };
     while let Some((torrent, task)) = thread.next() {
         let is_heard = match task {
+            Task::Find(sought) => {
+                let placed = find(sought, &thread);
+                shared.found.send((torrent, placed)).is_ok()
+            }
             Task::Open(request) => {
                 let outcome = open(&request, &shared.pool, &thread);
                 shared.done.send((torrent, outcome)).is_ok()

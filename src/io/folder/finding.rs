@@ -1,0 +1,126 @@
+//! Torrents of the folder whose files are being found, which lasts as long as their disk likes: what
+//! is known of them meanwhile, and what follows.
+
+use super::offers::Asker;
+use super::record::Record;
+use crate::base::{InfoHash, SortedMap, TorrentKey};
+use crate::io::disk::Store;
+use crate::io::disk::threads::finding::Sought;
+use crate::rpc::Added;
+use crate::wire::magnet::Link;
+
+/// The torrents whose files are being found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// By the key that the store knows them by.
+    under_way: SortedMap<TorrentKey, Finding>,
+    /// Torrents so far.
+    begun: TorrentKey,
+}
+
+/// A torrent whose files are being found.
+#[derive(Debug)]
+pub struct Finding {
+    /// Which torrent it is.
+    pub info_hash: InfoHash,
+    /// What is recorded of it, or wanted.
+    pub record: Record,
+    /// What follows.
+    pub next: Next,
+}
+
+/// What follows when a torrent's files are found.
+#[derive(Debug)]
+pub enum Next {
+    /// It lies in the folder, and is opened or deleted. `is_again`: the session has it, and what is
+    /// found takes its place.
+    TakeUp {
+        /// See above.
+        is_again: bool,
+    },
+    /// It is brought, and put into the folder.
+    Add {
+        /// Who brings it.
+        asker: Asker,
+        /// Its `.torrent`.
+        text: Vec<u8>,
+    },
+    /// The session has it, and its `.torrent` takes the place of its link.
+    Describe(Box<Description>),
+}
+
+/// A torrent of which only a link was known.
+#[derive(Debug)]
+pub struct Description {
+    /// The torrent.
+    pub torrent: TorrentKey,
+    /// What is known of it.
+    pub link: Link,
+    /// Its `.torrent`.
+    pub text: Vec<u8>,
+    /// Who brings that, and what is told of the torrent; `None`: its peers did.
+    pub brought_by: Option<(Asker, Added)>,
+    /// Its peers have given its metadata: if these are of no use, it fails.
+    pub fails: bool,
+}
+
+impl Finding {
+    /// Whether the session has the torrent, and what is found takes its place.
+    pub fn is_again(&self) -> bool {
+        matches!(self.next, Next::TakeUp { is_again: true })
+    }
+}
+
+impl Next {
+    /// Who waits for it.
+    pub fn asker(&self) -> Option<&Asker> {
+        match self {
+            Next::TakeUp { .. } => None,
+            Next::Add { asker, .. } => Some(asker),
+            Next::Describe(it) => it.brought_by.as_ref().map(|(asker, _)| asker),
+        }
+    }
+}
+
+impl Findings {
+    /// Has the store find a torrent's files.
+    pub fn begin(&mut self, finding: Finding, sought: Sought, store: &mut Store) {
+        self.begun += 1;
+        self.under_way.insert(self.begun, finding);
+        store.opener().find(self.begun, sought);
+    }
+
+    /// The torrent of this key, whose files are found.
+    pub fn end(&mut self, key: TorrentKey) -> Option<Finding> {
+        self.under_way.remove(&key)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// How many of them somebody waits for.
+    pub fn asked(&self) -> usize {
+        let all = self.under_way.values();
+        all.filter(|it| it.next.asker().is_some()).count()
+    }
+
+    /// Whether this torrent is among them.
+    pub fn has(&self, info_hash: &InfoHash) -> bool {
+        let mut all = self.under_way.values();
+        all.any(|finding| finding.info_hash == *info_hash)
+    }
+
+    /// This torrent, if its `.torrent` is to take the place of its link.
+    pub fn described(&mut self, info_hash: &InfoHash) -> Option<&mut Description> {
+        let of = |finding: &&mut Finding| finding.info_hash == *info_hash;
+        self.under_way
+            .values_mut()
+            .filter(of)
+            .find_map(|finding| match &mut finding.next {
+                Next::Describe(it) => Some(&mut **it),
+                _ => None,
+            })
+    }
+}
