@@ -185,6 +185,9 @@ pub const BANNED: usize = 5_000;
 /// Our own addresses that are known, so that no torrent dials them: a machine with more of them
 /// now and then dials itself.
 pub const OWN_ADDRESSES: usize = 256;
+/// Bytes of a table of the system that are looked through for them: a router with the whole
+/// Internet's routes has hundreds of times as many.
+pub const OWN_TABLE: usize = MIB;
 /// Wait after a first failure to connect; doubled each time.
 pub const REDIAL: Duration = Duration::from_secs(60);
 /// The same for an address that the user named, and is waiting for.

@@ -44,6 +44,9 @@ impl Queue {
     /// Whether the torrent of this number has to wait: as many download as may, those included
     /// that keep a place and were added before it.
     pub fn is_full_for(&self, number: u32) -> bool {
+        if self.most == usize::MAX {
+            return false;
+        }
         let before = self.coming.iter().take_while(|&&other| other < number);
         self.downloading.len() + before.take(self.most).count() >= self.most
     }

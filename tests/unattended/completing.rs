@@ -229,4 +229,7 @@ fn a_download_that_had_got_nothing_begins_again_without_a_word() {
     run.child = Run::begin(&run.folder(), &["--no-dht"]);
     wait("it is not loaded", || run.torrents().len() == 1);
     run.until(&["downloading"]);
+    run.stop();
+    let said = run.child.text(Stream::Err);
+    assert!(!said.contains("gone"), "{said}");
 }

@@ -50,6 +50,9 @@ fn what_would_keep_the_process_is_refused() {
     let clients = requests.each_ref().map(|_| run.client());
     run.child.signal("TERM");
     wait("the tracker is not told", || asked("event=stopped"));
+    let dropped = one("d", 1000, 4);
+    let place = run.folder().join("watch/d.torrent");
+    fs::rename(dropped.write(&run.dir.join("d.torrent"), &[]), &place).unwrap();
     for (mut client, request) in clients.iter().zip(requests) {
         writeln!(client, r#"{{"jsonrpc":"2.0","id":1,"method":{request}}}"#).unwrap();
         let mut line = String::new();
@@ -59,12 +62,13 @@ fn what_would_keep_the_process_is_refused() {
     }
     assert_eq!(run.child.code(SOON), 143);
     // What is dropped into the folder meanwhile, and what lies there, is for the next run.
+    assert!(place.exists() && !run.kept_file(&dropped, "torrent").exists());
     run.child = Run::begin(&run.folder(), &[]);
     let names = |run: &Run| -> Vec<String> {
         let name = |it: &super::support::json::Json| it.get("name").text().to_string();
         run.torrents().iter().map(name).collect()
     };
-    wait("they are not there", || names(&run) == ["a", "b"]);
+    wait("they are not there", || names(&run) == ["a", "b", "d"]);
 }
 
 /// Torrents that are taken up after the signal would keep the process as well.

@@ -197,7 +197,7 @@ impl Library {
             brought_by: None,
             fails: true,
         };
-        if let Err((_, why)) = self.accept(description, Record::default(), store) {
+        if let Err((_, why)) = self.accept(Box::new(description), Record::default(), store) {
             session.fail(torrent, why, now);
         }
     }
@@ -218,10 +218,10 @@ impl Library {
     /// It is not valid.
     fn accept(
         &mut self,
-        description: Description,
+        description: Box<Description>,
         wanted: Record,
         store: &mut Store,
-    ) -> Result<(), (Description, String)> {
+    ) -> Result<(), (Box<Description>, String)> {
         let link = &description.link;
         let parsed = pending::parse(&description.text, &link.title());
         let chosen = parsed.and_then(|metainfo| {
@@ -241,7 +241,7 @@ impl Library {
         let finding = Finding {
             info_hash,
             record: wanted,
-            next: Next::Describe(Box::new(description)),
+            next: Next::Describe(description),
         };
         self.finding.begin(finding, sought, store);
         Ok(())
@@ -360,7 +360,7 @@ impl Library {
                         brought_by: Some((asker, added)),
                         fails: false,
                     };
-                    return self.describe_linked(description, wanted, store);
+                    return self.describe_linked(Box::new(description), wanted, store);
                 }
                 let trackers = &metainfo.trackers;
                 Merged {
@@ -422,7 +422,7 @@ impl Library {
     /// Goes on with a torrent of which only a link was known, now that its `.torrent` was brought.
     fn describe_linked(
         &mut self,
-        description: Description,
+        description: Box<Description>,
         wanted: Record,
         store: &mut Store,
     ) -> Option<Answer> {

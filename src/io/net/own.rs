@@ -1,7 +1,11 @@
 //! The addresses of this machine, from tables of the system: peers that are named at our port there
 //! are we ourselves.
 
+use std::fs::File;
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::base::limits;
 
 /// Where peers may dial us at this port: at `bind`, if that is one address, else at all of this
 /// machine.
@@ -9,7 +13,7 @@ pub fn addresses(port: u16, bind: Option<IpAddr>) -> Vec<SocketAddr> {
     let ips = match bind.filter(|bind| !bind.is_unspecified()) {
         Some(ip) => vec![ip],
         None => {
-            let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+            let read = |path: &str| File::open(path).map_or(String::new(), text);
             let mut ips = of_v4(&read("/proc/net/fib_trie"));
             ips.extend(of_v6(&read("/proc/net/if_inet6")));
             ips
@@ -17,6 +21,14 @@ pub fn addresses(port: u16, bind: Option<IpAddr>) -> Vec<SocketAddr> {
     };
     let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
     addrs.collect()
+}
+
+/// The beginning of a table, as much as is looked through.
+fn text(table: impl Read) -> String {
+    let mut bytes = Vec::new();
+    // What was read before an error is of use.
+    let _ = table.take(limits::OWN_TABLE as u64).read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Of the table of IPv4's routes: a line for an address or network, then a line for each of its
@@ -61,6 +73,8 @@ mod tests {
         let table = "fe800000000000000000000000000002 07 40 20 80      net\nnonsense\n\
                      00000000000000000000000000000001 01 80 10 80       lo\n";
         assert_eq!(of_v6(table), [ip("fe80::2"), ip("::1")]);
+        let endless = text(std::io::repeat(b'\n'));
+        assert_eq!(endless.len(), limits::OWN_TABLE);
         let bound = addresses(7, Some(ip("192.0.2.1")));
         assert_eq!(bound, ["192.0.2.1:7".parse().unwrap()]);
         // Each machine has this one.
