@@ -334,10 +334,7 @@ impl Reactor {
                     }
                 }
                 Effect::Metadata { torrent, info } if self.unattended.is_some() => {
-                    if let Some(unattended) = &mut self.unattended {
-                        let parts = (&mut self.store, &mut self.session);
-                        unattended.on_metadata(torrent, &info, parts, now);
-                    }
+                    self.on_metadata(torrent, &info, now);
                 }
                 effect @ (Effect::Metadata { .. } | Effect::ReadMetadata { .. }) => {
                     let parts = (&mut self.store, &mut self.session);
@@ -372,6 +369,13 @@ impl Reactor {
     }
 
     /// Closes the files of a torrent that is to be forgotten, and forgets it.
+    fn on_metadata(&mut self, torrent: TorrentKey, info: &[u8], now: Now) {
+        if let Some(unattended) = &mut self.unattended {
+            let parts = (&mut self.store, &mut self.session);
+            unattended.on_metadata(torrent, info, parts, now);
+        }
+    }
+
     fn close(&mut self, torrent: TorrentKey, data: bool) {
         let info_hash = self.session.torrent(torrent).map(|it| it.order.info_hash);
         let Some(info_hash) = info_hash else { return };

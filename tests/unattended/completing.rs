@@ -27,10 +27,10 @@ fn runs(notes: &Path) -> usize {
     fs::read_to_string(notes).map_or(0, |text| text.lines().count())
 }
 
-/// Where a folder keeps that a torrent is complete.
+/// Whether a folder keeps that a torrent is complete, and that the command was run.
 fn is_recorded(run: &Run) -> bool {
     let list = fs::read_to_string(run.folder().join("torrents/list")).unwrap();
-    list.contains("\"complete\":true")
+    list.contains("\"complete\":true") && !list.contains("unrun")
 }
 
 #[test]

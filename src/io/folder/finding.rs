@@ -1,5 +1,5 @@
-//! Torrents of the folder whose files are being found, which lasts as long as their disk likes: what
-//! is known of them meanwhile, and what follows.
+//! Torrents of the folder whose files are being found, which may take as long as their disk likes:
+//! what is known of them meanwhile, and what follows.
 
 use super::offers::Asker;
 use super::record::Record;
