@@ -167,9 +167,8 @@ fn a_command_is_run_once_for_each_torrent_that_was_downloaded() {
     // Once it is on record: a kill before that has the next start run it again.
     let list = run.folder().join("torrents/list");
     let recorded = || {
-        fs::read_to_string(&list)
-            .unwrap()
-            .contains("\"complete\":true")
+        let list = fs::read_to_string(&list).unwrap();
+        list.contains("\"complete\":true") && !list.contains("unrun")
     };
     wait("it is not recorded", recorded);
     run.restart(&options);
