@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use super::brought::Brought;
 use super::chosen::Limits;
 use super::control::{ENDING, Folder, Ticket};
 use super::finding::{Finding, Next};
