@@ -202,8 +202,9 @@ pub const REDIAL_MOST: Duration = Duration::from_secs(30 * 60);
 /// Ports of one host in the world that strangers may have us dial: the clients of a home share its
 /// address, but a long list of ports would make us scan or flood that host.
 pub const HOST_PORTS: usize = 16;
-/// Once [`HOST_PORTS`] ports of a host were named, one more may be tried each time that this has
-/// passed: a long list of ports makes no faster scan than repeated dials to these.
+/// Once [`HOST_PORTS`] ports of a host were named, one more may be tried in place of one that
+/// failed, and then one each time that this has passed: a long list of ports makes no faster scan
+/// than repeated dials to these.
 pub const HOST_PORT_GAP: Duration = Duration::from_secs(30);
 /// Two connections between us and a peer, one begun by each end, crossed on the way if both came up
 /// within this time; if both ended within this time, each end may have closed a different one. It

@@ -116,7 +116,8 @@ impl Known {
             let ports = self.dialed.entry(addr.ip()).or_default();
             ports.insert(addr.port());
             let gaps = self.now.since(self.start).as_secs() / limits::HOST_PORT_GAP.as_secs();
-            let most = limits::HOST_PORTS as u64 + gaps;
+            // The first port that takes the place of another one does not wait.
+            let most = limits::HOST_PORTS as u64 + 1 + gaps;
             assert!(ports.len() as u64 <= most, "{addr} is scanned: {ports:?}");
         }
     }
@@ -128,11 +129,12 @@ impl Known {
         }
         let addr = self.busy.swap_remove(script.below(self.busy.len()));
         let (candidates, now) = (&mut self.candidates, self.now);
-        match script.below(5) {
+        match script.below(6) {
             0 => candidates.on_closed(addr, now),
             1 => candidates.on_lost(addr, now),
             2 => candidates.refuse(addr, now),
-            3 => {
+            3 => candidates.on_left(addr, now),
+            4 => {
                 candidates.on_failed(addr, now);
                 candidates.on_crossed(addr, now);
             }
