@@ -32,8 +32,9 @@ use crate::rpc::{Add, Source, Trouble};
 use crate::session::{Session, command, reopening, sleep, view};
 use crate::wire::magnet::Link;
 
-/// Torrents of the folder whose files are opened at the same time.
-const OPENING: usize = 16;
+/// Torrents of the folder whose files are opened at the same time: each has its whole description
+/// in memory meanwhile, and the heap keeps that room.
+const OPENING: usize = 6;
 
 /// The torrents of a folder.
 #[derive(Debug)]
