@@ -105,6 +105,10 @@ fn a_torrent_describes_the_link_that_waits_and_later_links_add_to_it() {
     run.until(&["seeding"]);
     torrent.content.assert_in(&run.folder().join("downloads"));
     super::run::wait("it is there yet", || !dropped.exists());
+    let list = run.folder().join("torrents/list");
+    super::run::wait("it is not kept", || {
+        fs::read_to_string(&list).unwrap().contains(&second.url())
+    });
     // Both are known after a restart: the second one is asked since the first one is gone.
     drop(first);
     run.restart(&[]);
