@@ -246,6 +246,8 @@ impl Library {
         }
         let Placed { metainfo, place } = placed;
         let record = finding.record;
+        // One that waits for these metadata has its turn, whatever becomes of them.
+        let describes = matches!(finding.next, Next::Describe(_));
         let answer = match finding.next {
             Next::TakeUp { is_again } => {
                 let (setup, chosen) = self.describe(*metainfo, &record);
@@ -267,7 +269,7 @@ impl Library {
                 self.on_described(*it, (*metainfo, place), record, (store, session), now)
             }
         };
-        (answer.is_some(), answer)
+        (describes || answer.is_some(), answer)
     }
 
     /// Goes on with a torrent that lies in the folder, and whose files are found at this place. It
@@ -286,6 +288,9 @@ impl Library {
             return;
         }
         let removing = record.removing;
+        if is_again {
+            self.claims.release(&info_hash);
+        }
         let claimed = self.claim(&setup, place);
         if let (Ok(()), Err(why), None) = (&claimed, chosen, removing) {
             return self.begin_failed(&setup, record, why, session, now);

@@ -75,7 +75,6 @@ impl Library {
             self.late.insert(*info_hash);
             return;
         }
-        self.claims.release(info_hash);
         self.linked.remove(info_hash);
         let [torrent, link] = ["torrent", "magnet"].map(|it| self.kept_at(info_hash, it));
         let path = if torrent.exists() || !link.exists() {

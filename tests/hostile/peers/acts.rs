@@ -177,11 +177,7 @@ fn handshakes(acts: &mut Acts) {
     let words = [frame(2, &[]), frame(1, &[]), numbers(4, &[0])].concat();
     acts.knock("messages in place of a handshake", NO_BITTORRENT, words);
     let other = handshake(&[7; 20], 3);
-    acts.knock(
-        "another torrent",
-        Door("it asked for another torrent"),
-        other,
-    );
+    acts.knock("another torrent", Door("it named another torrent"), other);
     for (name, why, leave) in [
         (
             "half a handshake",
