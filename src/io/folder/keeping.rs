@@ -55,12 +55,13 @@ impl Library {
         let mut record = self.records.get(&info_hash)?.clone();
         let was_told = record.complete && !(runs && record.special().unrun);
         let complete = torrent.life.complete_at.is_some();
-        let subject = (complete && !was_told).then(|| Subject::of(torrent, self.dir(&record)));
+        let subject = (complete && !was_told)
+            .then(|| Subject::of(torrent, self.dir(&record), record.special().unrun));
         let subject = subject.flatten();
         if complete {
             record.complete = true;
-            if runs {
-                record.change(|special| special.unrun = subject.is_some());
+            if runs && subject.is_some() {
+                record.change(|special| special.unrun = true);
             }
         } else if torrent.life.checked {
             record.complete = false;

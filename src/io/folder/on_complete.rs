@@ -68,10 +68,11 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A torrent whose content lies in this folder; `None`: all of it was there before.
-    pub fn of(torrent: &Torrent, dir: &Path) -> Option<Subject> {
+    /// A torrent whose content lies in this folder. `None`: all of it was there before, and it is
+    /// not recorded (`unrun`) that the command is to be run for it.
+    pub fn of(torrent: &Torrent, dir: &Path, unrun: bool) -> Option<Subject> {
         let downloaded = (torrent.order.earlier + torrent.totals()).down;
-        (downloaded > 0).then(|| Subject {
+        (unrun || downloaded > 0).then(|| Subject {
             name: torrent.order.name.clone(),
             dir: dir.to_path_buf(),
             info_hash: torrent.order.info_hash,
