@@ -122,6 +122,8 @@ impl Server {
             match step {
                 Step::Request(request) => return Some((key, Incoming::Request(request))),
                 Step::TooLong => return Some((key, Incoming::TooLong)),
+                // More of what it sends may have come meanwhile.
+                Step::Held if self.held.contains(&slot) => {}
                 Step::Held => self.held.push(slot),
                 Step::Again => self.make_ready(slot),
                 Step::Wait => {}
