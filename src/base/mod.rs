@@ -37,7 +37,7 @@ pub use order::{sorted_by, sorted_by_key};
 pub use padding::Padding;
 pub use printable::{is_unsafe, printable};
 pub use rate::{Bucket, Meter, Totals};
-pub use reach::Reach;
+pub use reach::{Reach, plain};
 pub use rng::Rng;
 pub use sorted::{SortedMap, SortedSet};
 pub use time::{Duration, Now, sooner};

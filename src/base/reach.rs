@@ -47,8 +47,14 @@ pub fn canonical(addr: SocketAddr) -> SocketAddr {
     if is_link_local(addr) {
         addr
     } else {
-        SocketAddr::new(addr.ip().to_canonical(), addr.port())
+        plain(addr)
     }
+}
+
+/// An address without the interface that it is at, and with its IPv4-mapped IPv6 form replaced by
+/// the plain IPv4 one.
+pub fn plain(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 /// Whether this is a link-local address of IPv6: it holds together with an interface alone, which

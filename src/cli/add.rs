@@ -45,8 +45,10 @@ pub fn run(adding: Adding) -> Result<(), Failure> {
         wishes.push(("download_dir", content.into()));
         ignored.push("--dir");
     }
+    // Where nobody listens, that is said before anything is fetched.
+    drop(Remote::connect(adding.dir.clone())?);
     let mut batch = Batch {
-        remote: Remote::connect(adding.dir)?,
+        dir: adding.dir,
         ignored: ignored.join(" and "),
         requests: Vec::new(),
         bytes: 0,
@@ -60,7 +62,9 @@ pub fn run(adding: Adding) -> Result<(), Failure> {
 
 /// Torrents that are sent together.
 struct Batch {
-    remote: Remote,
+    /// The folder of `run`. Each batch has a connection of its own: one that sent nothing while a
+    /// torrent was read would be closed.
+    dir: Option<PathBuf>,
     /// The options that change nothing of a torrent that is there.
     ignored: String,
     requests: Vec<Json>,
@@ -109,7 +113,11 @@ impl Batch {
     fn send(&mut self) -> Result<(), Failure> {
         self.bytes = 0;
         let requests = std::mem::take(&mut self.requests);
-        for answer in self.remote.call_all("torrent_add", requests)? {
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut remote = Remote::connect(self.dir.clone())?;
+        for answer in remote.call_all("torrent_add", requests)? {
             match answer {
                 Ok(answer) => self.print(&answer)?,
                 Err(failure) => self.fail(failure),

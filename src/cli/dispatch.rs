@@ -57,7 +57,7 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
         Some("limit") => Steer::Limit,
         Some("run") if dir.is_some() => {
             return Err(Failure::usage(
-                "-C: run takes its folder so: brooklet run DIR",
+                "-C: name the folder of run like this: brooklet run DIR",
             ));
         }
         _ if dir.is_some() => {

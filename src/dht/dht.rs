@@ -19,7 +19,7 @@ use super::silent::Silent;
 use super::tokens::Tokens;
 use super::wanted::{Want, Wanted};
 use crate::base::reach::may_name;
-use crate::base::{InfoHash, NodeId, Now, Rng, sooner};
+use crate::base::{InfoHash, NodeId, Now, Rng, plain, sooner};
 use crate::wire::Family;
 use crate::wire::krpc::{Body, Message, NodeInfo, Query, Reply, Unreadable};
 
@@ -90,7 +90,7 @@ impl Dht {
     /// An address where a node may be: a bootstrap host, or one that a torrent or a peer's `port`
     /// message names.
     pub fn add_contact(&mut self, addr: SocketAddr) {
-        let addr = canonical(addr);
+        let addr = plain(addr);
         if !may_name(addr, addr) {
             return;
         }
@@ -133,7 +133,7 @@ impl Dht {
 
     /// A datagram came.
     pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Now) {
-        let from = canonical(from);
+        let from = plain(from);
         let family = Family::of(from.ip());
         if self.half(family).is_none() || !may_name(from, from) {
             return;
@@ -388,12 +388,12 @@ impl Dht {
             return 0;
         };
         let is_us = |peer: &SocketAddr| {
-            external.is_some_and(|seen| canonical(seen).ip() == peer.ip())
+            external.is_some_and(|seen| plain(seen).ip() == peer.ip())
                 && want.port == Some(peer.port())
         };
         let peers: Vec<SocketAddr> = values
             .iter()
-            .map(canonical)
+            .map(plain)
             .filter(|peer| may_name(from, *peer) && !is_us(peer))
             .collect();
         let count = peers.len();
@@ -439,8 +439,4 @@ impl Dht {
             });
         }
     }
-}
-
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

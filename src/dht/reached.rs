@@ -37,11 +37,10 @@ impl Reached {
 
     /// We send to an address: a router may let its packets in for a while.
     pub fn on_sent(&mut self, ip: IpAddr, now: Now) {
-        if let Some((_, at)) = self.written_to.back_mut().filter(|(last, _)| *last == ip) {
-            *at = now;
-            return;
-        }
-        if self.written_to.len() >= limits::DHT_WRITTEN_TO {
+        let before = self.written_to.iter().position(|(to, _)| *to == ip);
+        if let Some(before) = before {
+            self.written_to.remove(before);
+        } else if self.written_to.len() >= limits::DHT_WRITTEN_TO {
             self.written_to.pop_front();
         }
         self.written_to.push_back((ip, now));
@@ -103,6 +102,17 @@ mod tests {
         assert!(!is_read_only(&reached, last), "of so many we know none");
         reached.set_brief();
         assert!(is_read_only(&reached, last));
+    }
+
+    #[test]
+    fn many_packets_to_few_addresses_leave_the_others_known() {
+        let start = Now::from_micros(5);
+        let mut reached = Reached::new(start);
+        let later = start + limits::DHT_UNREACHED;
+        reached.on_sent(ip(0), later);
+        (0..2 * limits::DHT_WRITTEN_TO).for_each(|turn| reached.on_sent(ip(1 + turn % 2), later));
+        reached.on_query(ip(0), later);
+        assert!(reached.is_read_only(ip(9), later), "we asked it first");
     }
 
     #[test]

@@ -107,9 +107,9 @@ pub fn claimed(setups: &mut Vec<Setup>, reporter: &mut Reporter<'_>) -> (usize, 
                 if let Taken::By(holder) = &mut taken {
                     let same = |kept: &&Setup| kept.metainfo.info_hash == holder.info_hash;
                     let kept = kept.iter().find(same);
-                    kept.map(named)
-                        .into_iter()
-                        .for_each(|name| holder.name = name);
+                    if let Some(kept) = kept {
+                        holder.name = named(kept);
+                    }
                 }
                 Report::Unbegun(info_hash, taken.words(&label, "is named"))
             }

@@ -16,7 +16,7 @@ use super::clock::Clock;
 use super::net::{Heard, Outreach, link};
 use super::nodes::Nodes;
 use super::scrape::Asking;
-use crate::base::{Duration, InfoHash, Now, PeerId, Rng, sooner};
+use crate::base::{Duration, InfoHash, Now, PeerId, Rng, plain, sooner};
 use crate::dht::{self, Dht, Output, Want};
 use crate::session::datagrams::Protocol;
 use crate::tracker::{Families, Identity, Shared, Trackers};
@@ -275,7 +275,7 @@ impl Search {
     }
 
     fn found(&mut self, peer: SocketAddr, source: Source, tell: &mut dyn FnMut(Event)) {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let peer = plain(peer);
         let event = self.told.add(peer, source);
         event.into_iter().for_each(tell);
     }

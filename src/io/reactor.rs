@@ -368,7 +368,6 @@ impl Reactor {
         self.read_back(now);
     }
 
-    /// Closes the files of a torrent that is to be forgotten, and forgets it.
     fn on_metadata(&mut self, torrent: TorrentKey, info: &[u8], now: Now) {
         if let Some(unattended) = &mut self.unattended {
             let parts = (&mut self.store, &mut self.session);
@@ -376,6 +375,7 @@ impl Reactor {
         }
     }
 
+    /// Closes the files of a torrent that is to be forgotten, and forgets it.
     fn close(&mut self, torrent: TorrentKey, data: bool) {
         let info_hash = self.session.torrent(torrent).map(|it| it.order.info_hash);
         let Some(info_hash) = info_hash else { return };

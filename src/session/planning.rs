@@ -8,7 +8,7 @@ use super::extending;
 use super::meeting;
 use super::session::Session;
 use super::sleep;
-use crate::base::{BLOCK, Host, Now, PeerKey, TorrentKey, limits};
+use crate::base::{BLOCK, Host, Now, PeerKey, TorrentKey, limits, plain};
 use crate::peer::Fault;
 use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
 
@@ -71,8 +71,7 @@ impl Session {
 
     fn ban(&mut self, addr: SocketAddr, now: Now) {
         let host = Host::of(addr);
-        self.bans
-            .add(SocketAddr::new(addr.ip().to_canonical(), addr.port()));
+        self.bans.add(plain(addr));
         for torrent in self.torrents.iter_mut() {
             torrent.candidates.forget_host(host);
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::source::Source;
-use crate::base::{Host, SortedSet, limits};
+use crate::base::{Host, SortedSet, limits, plain};
 
 /// The banned hosts. A ban covers the whole [`Host`]: a ban of one port would mean nothing, since a
 /// peer that connects anew has another.
@@ -60,11 +60,6 @@ impl Bans {
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.order.iter().copied()
     }
-}
-
-/// An address without the interface that it is at.
-fn plain(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::metadata::Reached;
-use crate::base::{Duration, Now, SortedMap, SortedSet, limits, sooner};
+use crate::base::{Duration, Now, SortedMap, SortedSet, limits, plain, sooner};
 
 /// What is known of the search for peers, to explain why there is none.
 #[derive(Debug)]
@@ -88,12 +88,12 @@ impl Explanation {
 
     /// The user named these peers.
     pub fn add_named(&mut self, addrs: &[SocketAddr]) {
-        self.named.extend(addrs.iter().copied().map(canonical));
+        self.named.extend(addrs.iter().copied().map(plain));
     }
 
     /// Whether the user named this peer.
     pub fn is_named(&self, addr: SocketAddr) -> bool {
-        self.named.contains(&canonical(addr))
+        self.named.contains(&plain(addr))
     }
 
     /// A dial failed.
@@ -263,11 +263,6 @@ impl Explanation {
         });
         format!("{of} {}", parts.collect::<Vec<_>>().join(", "))
     }
-}
-
-/// IPv4-mapped IPv6 addresses are the same hosts.
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 #[cfg(test)]

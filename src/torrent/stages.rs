@@ -311,11 +311,11 @@ impl Torrent {
         if self.life.endless {
             return None;
         }
-        if time.is_some_and(|time| now.since(since) >= time) {
-            return Some("seed-time");
+        if ratio.is_some_and(|ratio| self.has_sent(ratio)) {
+            return Some("ratio");
         }
-        let reached = ratio.is_some_and(|ratio| self.has_sent(ratio));
-        reached.then_some("ratio")
+        let over = time.is_some_and(|time| now.since(since) >= time);
+        over.then_some("seed-time")
     }
 
     /// Whether it has sent so many bytes for each of its content.

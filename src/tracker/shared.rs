@@ -13,7 +13,7 @@ use super::action::{Id, Input};
 use super::locals::Locals;
 use super::site::Sites;
 use super::visits::{Ticket, Visits};
-use crate::base::{Now, TorrentKey, limits};
+use crate::base::{Now, TorrentKey, limits, plain};
 use crate::wire::udp_tracker::Response;
 
 /// The shared part. After each call of a torrent's machine, and when [`Shared::next_deadline`] has
@@ -65,9 +65,8 @@ impl Shared {
             | Input::Unanswered { id } => vec![id.torrent],
             Input::MayAsk { torrent } => vec![torrent],
             Input::Datagram { from, bytes } => {
-                let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                 let transaction = Response::transaction(bytes);
-                let asked = transaction.and_then(|number| self.asked.get(&(from, number)));
+                let asked = transaction.and_then(|number| self.asked.get(&(plain(from), number)));
                 asked.map(|id| id.torrent).into_iter().collect()
             }
             Input::Undeliverable { to, .. } => {

@@ -131,7 +131,7 @@ impl Sites {
         let line = &mut known.get_mut(&*crowded[found].announce)?.line;
         let torrent = line.pop_front();
         if line.is_empty() {
-            // Its memory was that of a start.
+            // At a start it was long: its memory is given back.
             *line = VecDeque::new();
             crowded.swap_remove(found);
         }

@@ -3,8 +3,6 @@
 //! next round begins. Every tracker that knows us is told when the download is complete, and on the
 //! way out. A scrape asks all trackers.
 
-use std::net::SocketAddr;
-
 use super::action::{Action, Input, Outbox, Response};
 use super::round::{Need, Round};
 use super::shared::Shared;
@@ -12,7 +10,7 @@ use super::site::Place;
 use super::standing::{Context, Families, Identity, Stage, Standing};
 use super::tiers::{self, usable};
 use super::tracker::Tracker;
-use crate::base::{InfoHash, Now, Rng, TorrentKey, limits, sooner};
+use crate::base::{InfoHash, Now, Rng, TorrentKey, limits, plain, sooner};
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to
@@ -31,7 +29,7 @@ pub struct Trackers {
     pub(super) due: Option<Now>,
     /// It is due, and begins when fewer of the process's torrents ask the same tracker.
     pub(super) waits: bool,
-    /// Our place among those, while the round lasts.
+    /// Our place among those, until the round is over or asks other trackers as well.
     pub(super) place: Option<Place>,
     /// Nothing was left to download when we started.
     began_complete: bool,
@@ -162,7 +160,10 @@ impl Trackers {
     pub fn want_peers(&mut self, shared: &mut Shared, now: Now) {
         if self.us.stage == Stage::Announcing && !self.wanting {
             self.wanting = true;
-            self.due = self.next_round();
+            // What is due stays so while it waits.
+            if !self.waits {
+                self.due = self.next_round();
+            }
         }
         self.begin_if_due(shared, now);
     }
@@ -230,7 +231,7 @@ impl Trackers {
         let input = match input {
             // A socket for both families shows IPv4 addresses inside IPv6 ones.
             Input::Datagram { from, bytes } => Input::Datagram {
-                from: SocketAddr::new(from.ip().to_canonical(), from.port()),
+                from: plain(from),
                 bytes,
             },
             other => other,

@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use brooklet::base::limits;
+use brooklet::rpc::LISTED;
 
 use super::run::{Run, SOON, one, wait};
 use super::support::child::{Child, Stream, brooklet};
@@ -30,29 +31,7 @@ fn batch(count: usize, method: &str, params: impl Fn(usize) -> String) -> String
 
 /// A request for a long answer.
 fn fields(_: usize) -> String {
-    let names = [
-        "id",
-        "name",
-        "hash_string",
-        "status",
-        "error",
-        "error_string",
-        "eta",
-        "rate_download",
-        "rate_upload",
-        "size_when_done",
-        "left_until_done",
-        "uploaded_ever",
-        "upload_ratio",
-        "downloaded_ever",
-        "queue_position",
-        "peers_connected",
-        "percent_done",
-        "total_size",
-        "peers_sending_to_us",
-        "peers_getting_from_us",
-    ];
-    format!(r#"{{"fields":["{}"]}}"#, names.join("\",\""))
+    format!(r#"{{"fields":["{}"]}}"#, LISTED.join("\",\""))
 }
 
 fn answer(mut client: &UnixStream, request: &str) -> Json {

@@ -53,7 +53,7 @@ impl Torrent<'_> {
         }
     }
 
-    /// More about that, with a comma in front.
+    /// More about that, to stand behind it.
     fn remark(&self) -> &'static str {
         match self.text("pause_reason") {
             _ if self.is("is_stalled") => ", stalled",

@@ -49,7 +49,7 @@ pub fn erase(place: &Place<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskErro
         "magnet",
         "torrent",
     ] {
-        let path = place.state_dir.join(format!("{info_hash}.{ending}"));
+        let path = state::path(place.state_dir, info_hash, ending);
         let removed = match ending {
             // A folder: see `elsewhere`.
             "parts" => fs::remove_dir_all(&path),

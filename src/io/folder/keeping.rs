@@ -240,10 +240,11 @@ impl Library {
             return (false, None);
         };
         if command::is_ending(session) && !finding.is_again() {
-            // It is for the next run.
+            // It is for the next run: what lies in the watch folder stays there.
             let refused = Err(Trouble::Failed(String::from(ENDING)));
-            let asker = finding.next.asker().cloned();
-            return (false, asker.map(|asker| (asker, refused)));
+            let client = finding.next.asker().cloned();
+            let client = client.filter(|asker| matches!(asker, Asker::Client(_)));
+            return (false, client.map(|client| (client, refused)));
         }
         let Placed { metainfo, place } = placed;
         let record = finding.record;

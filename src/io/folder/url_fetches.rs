@@ -28,7 +28,7 @@ pub struct UrlFetches {
     running: Vec<(Ticket, Arc<AtomicBool>)>,
     /// Whether one of them has a long body.
     long: Arc<AtomicBool>,
-    /// Some were begun since it was last seen which are wanted.
+    /// Some were begun since [`UrlFetches::give_up`] looked last.
     is_new: bool,
 }
 

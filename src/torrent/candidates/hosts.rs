@@ -17,13 +17,8 @@ impl Candidates {
         if Reach::of(ip).is_local() {
             return true;
         }
-        let known = || self.known.range(ports(ip));
-        let worst = known()
-            .filter(|(_, c)| c.by.source != Source::User && c.failures > 0)
-            .filter(|(_, c)| matches!(c.status, Status::Waits(..)))
-            .max_by_key(|(_, c)| (c.is_dead(), c.failures));
-        let worst = worst.map(|(&addr, _)| addr);
-        let (count, owed) = (known().count(), self.ports.owed(ip, now));
+        let count = self.known.range(ports(ip)).count();
+        let owed = self.ports.owed(ip, now);
         if count + owed < limits::HOST_PORTS {
             return true;
         }
@@ -31,6 +26,12 @@ impl Candidates {
             self.forget(untried);
             return true;
         }
+        let known = self.known.range(ports(ip));
+        let worst = known
+            .filter(|(_, c)| c.by.source != Source::User && c.failures > 0)
+            .filter(|(_, c)| matches!(c.status, Status::Waits(..)))
+            .max_by_key(|(_, c)| (c.is_dead(), c.failures));
+        let worst = worst.map(|(&addr, _)| addr);
         let Some(worst) = worst.filter(|_| owed == 0) else {
             return false;
         };
