@@ -45,9 +45,9 @@ pub fn run(adding: Adding) -> Result<(), Failure> {
         wishes.push(("download_dir", content.into()));
         ignored.push("--dir");
     }
-    // Where nobody listens, that is said before anything is fetched.
-    drop(Remote::connect(adding.dir.clone())?);
     let mut batch = Batch {
+        // Where nobody listens, that is said before anything is fetched.
+        remote: Some(Remote::connect(adding.dir.clone())?),
         dir: adding.dir,
         ignored: ignored.join(" and "),
         requests: Vec::new(),
@@ -62,8 +62,9 @@ pub fn run(adding: Adding) -> Result<(), Failure> {
 
 /// Torrents that are sent together.
 struct Batch {
-    /// The folder of `run`. Each batch has a connection of its own: one that sent nothing while a
-    /// torrent was read would be closed.
+    /// `None`: connected anew for what is sent next.
+    remote: Option<Remote>,
+    /// The folder of `run`.
     dir: Option<PathBuf>,
     /// The options that change nothing of a torrent that is there.
     ignored: String,
@@ -82,8 +83,9 @@ impl Batch {
     ) -> Result<(), Failure> {
         for source in sources {
             if source.to_str().is_some_and(by_url::is_url) {
-                // A server may take its time.
+                // A server may take its time; a client that is silent for so long is closed.
                 self.send()?;
+                self.remote = None;
             }
             match torrent(source) {
                 Ok((name, value, bytes)) => {
@@ -116,8 +118,13 @@ impl Batch {
         if requests.is_empty() {
             return Ok(());
         }
-        let mut remote = Remote::connect(self.dir.clone())?;
-        for answer in remote.call_all("torrent_add", requests)? {
+        let mut remote = match self.remote.take() {
+            Some(remote) => remote,
+            None => Remote::connect(self.dir.clone())?,
+        };
+        let answers = remote.call_all("torrent_add", requests)?;
+        self.remote = Some(remote);
+        for answer in answers {
             match answer {
                 Ok(answer) => self.print(&answer)?,
                 Err(failure) => self.fail(failure),

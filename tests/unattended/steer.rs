@@ -333,7 +333,7 @@ fn the_folder_is_named_before_the_command_too() {
     for (args, line) in [
         (
             &["-C", folder, "run"][..],
-            "brooklet: -C: run takes its folder so: brooklet run DIR\n",
+            "brooklet: -C: name the folder of run like this: brooklet run DIR\n",
         ),
         (
             &["-C", folder, "get"],

@@ -90,7 +90,7 @@ impl Bench {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let mut came = self.turn();
-            assert!(came.len() <= 1, "{came:?}");
+            assert!(came.len() <= 1, "{} at one time", came.len());
             if let Some(one) = came.pop() {
                 return one;
             }
