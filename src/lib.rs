@@ -33,8 +33,7 @@
 //!   unchoked peer to be sent blocks;
 //! - *connections* of a torrent: its slots, those that are still being dialed included; a *member*
 //!   is one whose handshakes are done;
-//! - *link*: the socket of a slot, and what the poll last said of it (a *magnet link* is something
-//!   else, and so is a *symbolic link*);
+//! - *link*: a magnet link, unless a *symbolic link* is named;
 //! - *candidate*: an address that may be dialed; to *dial* is to begin a connection to it;
 //! - *open* and *seal*: the two functions of a session that all bytes pass: those of a peer before
 //!   anything else is done with them, and those for a peer last of all. So far they only log;

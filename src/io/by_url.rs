@@ -8,8 +8,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::clock::Clock;
 use super::net::Stream;
-use super::net::link::plain;
 use super::net::resolve::Resolver;
+use super::net::tcp::plain;
 use crate::base::{Duration, Now, Reach, limits};
 use crate::http::{Download, Head, Url, get, shown};
 use crate::wire::magnet;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::disk::content::sending::Sending;
 use super::disk::{DiskError, Why};
-use super::net::{Link, link};
+use super::net::{PeerSocket, tcp};
 use super::reactor::Reactor;
 use crate::base::{BLOCK, Now, TorrentKey, limits};
 use crate::peer::{Fault, Segment};
@@ -111,7 +111,7 @@ impl Reactor {
     /// as far as the limit allows.
     pub(super) fn flush(&mut self, now: Now) {
         let mut keys = self.session.take_unflushed();
-        keys.append(&mut self.links.unwritten);
+        keys.append(&mut self.sockets.unwritten);
         for key in keys {
             let allowance = self.session.upload_allowance(key);
             let mut left = Left::More;
@@ -123,7 +123,7 @@ impl Reactor {
             match left {
                 Left::Nothing => {}
                 Left::Throttled => self.session.await_upload(key),
-                Left::More => self.links.unwritten.push(key),
+                Left::More => self.sockets.unwritten.push(key),
             }
         }
         for _ in 0..BLOCKS_A_TURN {
@@ -140,8 +140,8 @@ impl Reactor {
     /// Writes to a slot's socket once: messages, and blocks that may be sent. `allowance`: bytes of
     /// blocks that may begin.
     fn write_once(&mut self, key: usize, allowance: u64, now: Now) -> Left {
-        let ready = |link: &Link| link.writable && !link.stream.is_connecting();
-        let writable = self.links.get(key).is_some_and(|link| ready(link));
+        let ready = |socket: &PeerSocket| socket.writable && !socket.stream.is_connecting();
+        let writable = self.sockets.get(key).is_some_and(|socket| ready(socket));
         if !writable || !self.session.wants_to_send(key) {
             return Left::Nothing;
         }
@@ -149,12 +149,12 @@ impl Reactor {
         if filled.bytes == 0 && filled.lost.is_none() {
             return Left::Throttled;
         }
-        let Some(link) = self.links.get(key) else {
+        let Some(socket) = self.sockets.get(key) else {
             return Left::Nothing;
         };
         let sealed = self.session.seal(key, &mut self.buffer[..filled.bytes]);
-        let written = link.write(sealed);
-        let left = if link.writable {
+        let written = socket.write(sealed);
+        let left = if socket.writable {
             Left::More
         } else {
             Left::Nothing
@@ -163,7 +163,7 @@ impl Reactor {
             Ok(sent) => self.session.transmitted(key, sent, now),
             Err(error) => {
                 self.session
-                    .handle_closed(key, Fault::Network(link::plain(&error)), now);
+                    .handle_closed(key, Fault::Network(tcp::plain(&error)), now);
                 return Left::Nothing;
             }
         }

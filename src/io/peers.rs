@@ -13,7 +13,7 @@ use mio::{Events, Poll, Token, Waker};
 use self::nearby::Nearby;
 use self::told::Told;
 use super::clock::Clock;
-use super::net::{Heard, Outreach, link};
+use super::net::{Heard, Outreach, tcp};
 use super::nodes::Nodes;
 use super::scrape::Asking;
 use crate::base::{Duration, InfoHash, Now, PeerId, Rng, plain, sooner};
@@ -143,7 +143,7 @@ impl Search {
                 .map_err(|error| format!("random numbers: {error}"))
         };
         let mut rng = Rng::from_seed(random()?);
-        let broken = |error| format!("poll: {}", link::plain(&error));
+        let broken = |error| format!("poll: {}", tcp::plain(&error));
         let poll = Poll::new().map_err(broken)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
         let bind = ways.bind;
@@ -155,7 +155,7 @@ impl Search {
         let registry = poll.registry();
         let opened = Outreach::new(registry, OUTREACH, port, bind, families, waker);
         let mut outreach =
-            opened.map_err(|error| format!("port {port} (UDP): {}", link::plain(&error)))?;
+            opened.map_err(|error| format!("port {port} (UDP): {}", tcp::plain(&error)))?;
         let identity = Identity {
             info_hash: question.info_hash,
             peer_id: PeerId::generate(&mut rng),
@@ -296,7 +296,7 @@ impl Search {
         let timeout = due.map(|due| due.since(self.clock.now()));
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
-                return Err(format!("poll: {}", link::plain(&error)));
+                return Err(format!("poll: {}", tcp::plain(&error)));
             }
             _ => {}
         }

@@ -18,7 +18,7 @@ use super::disk::{Store, Written};
 use super::ending;
 use super::folder::Unattended;
 use super::logging;
-use super::net::{Heard, Link, Links, Listeners, Outreach, Stream, link, own};
+use super::net::{Heard, Listeners, Outreach, PeerSocket, PeerSockets, Stream, own, tcp};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -50,7 +50,7 @@ pub struct Reactor {
     nodes: Nodes,
     pub(super) clock: Clock,
     pub(super) bind: Option<IpAddr>,
-    pub(super) links: Links,
+    pub(super) sockets: PeerSockets,
     /// For what is sent, and read back.
     pub(super) buffer: Vec<u8>,
     /// Receive buffers that hold nothing.
@@ -90,7 +90,7 @@ impl Reactor {
             caught: None,
             over: None,
             busy: true,
-            links: Links::default(),
+            sockets: PeerSockets::default(),
             buffer: vec![0; AREA],
             free: Vec::new(),
             written: Vec::new(),
@@ -113,7 +113,7 @@ impl Reactor {
         let mut events = Events::with_capacity(EVENTS);
         while !self.try_finish() {
             if let Err(error) = self.gather(&mut events) {
-                return Ending::Failed(format!("poll: {}", link::plain(&error)));
+                return Ending::Failed(format!("poll: {}", tcp::plain(&error)));
             }
             self.observe(&events);
             let now = self.clock.now();
@@ -266,36 +266,36 @@ impl Reactor {
     }
 
     fn on_peer_event(&mut self, key: usize, event: &Event, now: Now) {
-        let Some(link) = self.links.get(key) else {
+        let Some(socket) = self.sockets.get(key) else {
             return;
         };
-        if link.stream.is_connecting() {
-            match link.stream.finish() {
+        if socket.stream.is_connecting() {
+            match socket.stream.finish() {
                 Ok(true) => self.session.handle_connected(key, now),
                 Ok(false) if !event.is_error() && !event.is_write_closed() => return,
                 Ok(false) => return self.session.handle_closed(key, Fault::Closed, now),
                 Err(error) => {
                     return self.session.handle_closed(
                         key,
-                        Fault::Network(link::plain(&error)),
+                        Fault::Network(tcp::plain(&error)),
                         now,
                     );
                 }
             }
         }
-        link.read_closed |= event.is_read_closed() || event.is_error();
-        link.readable |= event.is_readable() || link.read_closed;
+        socket.read_closed |= event.is_read_closed() || event.is_error();
+        socket.readable |= event.is_readable() || socket.read_closed;
         let (reads, writes) = (
-            link.readable && !link.queued,
-            event.is_writable() && !link.writable,
+            socket.readable && !socket.queued,
+            event.is_writable() && !socket.writable,
         );
-        link.queued |= reads;
-        link.writable |= writes;
+        socket.queued |= reads;
+        socket.writable |= writes;
         if reads {
-            self.links.unread.push(key);
+            self.sockets.unread.push(key);
         }
         if writes {
-            self.links.unwritten.push(key);
+            self.sockets.unwritten.push(key);
         }
     }
 
@@ -304,7 +304,7 @@ impl Reactor {
             match effect {
                 Effect::Dial { key, addr } => self.dial(key, addr, now),
                 Effect::Hangup { key } => {
-                    self.links.close(self.poll.registry(), key);
+                    self.sockets.close(self.poll.registry(), key);
                 }
                 Effect::Tracker { action, .. } => {
                     let hear = &mut |heard: Heard<'_>| hear(&mut self.session, heard, now);
@@ -397,29 +397,29 @@ impl Reactor {
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Now) {
         let registry = self.poll.registry();
         let begun = Stream::connect(addr, self.bind)
-            .and_then(|stream| self.links.add(registry, key, Link::new(stream)));
+            .and_then(|stream| self.sockets.add(registry, key, PeerSocket::new(stream)));
         if let Err(error) = begun {
             self.session
-                .handle_closed(key, Fault::Network(link::plain(&error)), now);
+                .handle_closed(key, Fault::Network(tcp::plain(&error)), now);
         }
     }
 
     fn sweep(&mut self, now: Now) {
         let session = &self.session;
         let (waiting, ready): (Vec<usize>, Vec<usize>) =
-            std::mem::take(&mut self.links.after_uploads)
+            std::mem::take(&mut self.sockets.after_uploads)
                 .into_iter()
                 .partition(|&key| session.peer(key).is_some_and(Peer::is_upload_queue_full));
         self.busy |= !ready.is_empty();
-        self.links.after_uploads = waiting;
-        self.links.unread.extend(ready);
-        // Links may have waited for what is saved.
+        self.sockets.after_uploads = waiting;
+        self.sockets.unread.extend(ready);
+        // Sockets may have waited for what is saved.
         self.go_on_saving(now);
-        self.resume_links(now);
+        self.resume_sockets(now);
         if let Some(unattended) = &mut self.unattended {
             unattended.sweep(&mut self.store, &mut self.session);
         }
-        self.busy |= !self.links.unwritten.is_empty() || self.session.is_pending();
+        self.busy |= !self.sockets.unwritten.is_empty() || self.session.is_pending();
         self.busy |= self.unattended.is_some() && self.store.has_closed();
     }
 }

@@ -5,7 +5,7 @@
 use std::io;
 
 use super::disk::{Blocks, Unsaved, Written};
-use super::net::{Link, Stream, link};
+use super::net::{PeerSocket, Stream, tcp};
 use super::reactor::{EVENTS, Reactor};
 use crate::base::{Block, Now, PeerKey, SortedSet, TorrentKey, limits};
 use crate::peer::{Fault, Peer};
@@ -38,13 +38,13 @@ impl Reactor {
                         let Some(key) = self.session.handle_accepted(addr, now) else {
                             continue;
                         };
-                        let mut link = Link::new(Stream::new(stream));
-                        let kept = link
+                        let mut socket = PeerSocket::new(Stream::new(stream));
+                        let kept = socket
                             .stream
                             .finish()
-                            .and_then(|_| self.links.add(self.poll.registry(), key, link));
+                            .and_then(|_| self.sockets.add(self.poll.registry(), key, socket));
                         if let Err(error) = kept {
-                            let fault = Fault::Network(link::plain(&error));
+                            let fault = Fault::Network(tcp::plain(&error));
                             self.session.handle_closed(key, fault, now);
                         }
                     }
@@ -53,7 +53,7 @@ impl Reactor {
                     Err(error) => {
                         // The process may be out of file handles. The poll reports only new
                         // connections, so waiting ones are accepted with the next.
-                        log::debug!("a peer could not be accepted: {}", link::plain(&error));
+                        log::debug!("a peer could not be accepted: {}", tcp::plain(&error));
                         break;
                     }
                 }
@@ -61,46 +61,47 @@ impl Reactor {
         }
     }
 
-    /// One read of each link that may have something, in the order in which they came to have it.
+    /// One read of each socket that may have something, in the order in which they came to have it.
     pub(super) fn read_peers(&mut self, now: Now) {
         self.store.begin_turn();
-        // Links that waited for the disk have waited longer than those that were read since.
+        // Sockets that waited for the disk have waited longer than those that were read since.
         let mut keys = self.take_resumable(now);
-        keys.append(&mut self.links.unread);
+        keys.append(&mut self.sockets.unread);
         for key in keys {
             let most = match self.session.appetite(key, self.disk_load(key)) {
                 None => continue,
                 Some(Appetite::Read(most)) => most,
                 Some(Appetite::AfterUploads) => {
-                    self.links.after_uploads.push(key);
+                    self.sockets.after_uploads.push(key);
                     continue;
                 }
                 Some(Appetite::AfterDisk) => {
                     self.session.suspend_reading(key, now);
-                    self.links.after_disk.push(key);
+                    self.sockets.after_disk.push(key);
                     continue;
                 }
             };
-            let Some(link) = self.links.get(key) else {
+            let Some(socket) = self.sockets.get(key) else {
                 continue;
             };
-            link.queued = false;
+            socket.queued = false;
             self.read_peer(key, most, now);
-            let Some(link) = self.links.get(key) else {
+            let Some(socket) = self.sockets.get(key) else {
                 continue;
             };
-            if link.readable {
-                link.queued = true;
-                self.links.unread.push(key);
+            if socket.readable {
+                socket.queued = true;
+                self.sockets.unread.push(key);
             }
         }
         self.tell_written(now);
-        self.busy |= !self.links.unread.is_empty();
+        self.busy |= !self.sockets.unread.is_empty();
     }
 
-    /// Reads at most this many bytes of a link.
+    /// Reads at most this many bytes of a socket.
     fn read_peer(&mut self, key: usize, most: usize, now: Now) {
-        let (Some(link), Some(start)) = (self.links.get(key), self.session.unparsed(key)) else {
+        let (Some(socket), Some(start)) = (self.sockets.get(key), self.session.unparsed(key))
+        else {
             return;
         };
         let cut = start.len();
@@ -116,10 +117,10 @@ impl Reactor {
         // Before the handshakes are done the kept bytes are handed in again even if nothing new has
         // come: they may be a whole handshake that waited until its torrent was awake.
         let may_wait = cut > 0 && self.session.peer(key).is_none();
-        match link.read(&mut buffer[cut..cut + most]) {
+        match socket.read(&mut buffer[cut..cut + most]) {
             Ok(None) if !may_wait => {}
             Ok(Some(0)) => {
-                link.readable = false;
+                socket.readable = false;
                 self.session.handle_closed(key, Fault::Closed, now);
             }
             Ok(read) => {
@@ -129,16 +130,16 @@ impl Reactor {
                     blocks.push((write.block, write.at));
                 }
                 // Its bytes were put back: it is to be read again, though its socket is empty.
-                link.readable |= sleep::waits(&self.session, key);
+                socket.readable |= sleep::waits(&self.session, key);
             }
             Err(error) => {
-                link.readable = false;
+                socket.readable = false;
                 self.session
-                    .handle_closed(key, Fault::Network(link::plain(&error)), now);
+                    .handle_closed(key, Fault::Network(tcp::plain(&error)), now);
             }
         }
         if self.session.peer(key).is_some_and(only_takes) {
-            self.links.heard.push(key);
+            self.sockets.heard.push(key);
         }
         match torrent.filter(|_| !blocks.is_empty()) {
             Some(torrent) => {
@@ -151,46 +152,47 @@ impl Reactor {
     }
 
     /// Has the kernel acknowledge at once what was read in this turn from peers that have got all
-    /// they asked for: see [`Link::acknowledge`](link::Link::acknowledge). While blocks wait for a
+    /// they asked for: see [`PeerSocket::acknowledge`](tcp::PeerSocket::acknowledge). While blocks wait for a
     /// peer, sending these acknowledges by itself.
     pub(super) fn acknowledge(&mut self) {
-        let mut heard = std::mem::take(&mut self.links.heard);
+        let mut heard = std::mem::take(&mut self.sockets.heard);
         for key in heard.drain(..) {
             let served = |peer: &Peer| only_takes(peer) && peer.uploads_waiting() == 0;
-            let link = self.links.get(key);
-            if let Some(link) = link.filter(|link| link.unanswered) {
+            let socket = self.sockets.get(key);
+            if let Some(socket) = socket.filter(|socket| socket.unanswered) {
                 if self.session.peer(key).is_some_and(served) {
-                    link.acknowledge();
+                    socket.acknowledge();
                 }
             }
         }
-        self.links.heard = heard;
+        self.sockets.heard = heard;
     }
 
-    /// Links that waited for the disk and need not any more are read in the next turn.
-    pub(super) fn resume_links(&mut self, now: Now) {
+    /// Sockets that waited for the disk and need not any more are read in the next turn.
+    pub(super) fn resume_sockets(&mut self, now: Now) {
         let mut keys = self.take_resumable(now);
         if keys.is_empty() {
             return;
         }
-        keys.append(&mut self.links.unread);
-        self.links.unread = keys;
+        keys.append(&mut self.sockets.unread);
+        self.sockets.unread = keys;
         self.busy = true;
     }
 
-    /// Takes the links that need not wait for the disk any more.
+    /// Takes the sockets that need not wait for the disk any more.
     fn take_resumable(&mut self, now: Now) -> Vec<usize> {
-        let (waiting, keys): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.links.after_disk)
-            .into_iter()
-            .partition(|&key| self.awaits_disk(key));
-        self.links.after_disk = waiting;
+        let (waiting, keys): (Vec<usize>, Vec<usize>) =
+            std::mem::take(&mut self.sockets.after_disk)
+                .into_iter()
+                .partition(|&key| self.awaits_disk(key));
+        self.sockets.after_disk = waiting;
         for &key in &keys {
             self.session.resume_reading(key, now);
         }
         keys
     }
 
-    /// Whether a link still waits: until its torrent is awake, or until the disk has caught up.
+    /// Whether a socket still waits: until its torrent is awake, or until the disk has caught up.
     fn awaits_disk(&self, key: PeerKey) -> bool {
         match self.session.peer(key) {
             Some(_) => self.disk_load(key).full,

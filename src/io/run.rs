@@ -16,7 +16,7 @@ use super::ending;
 use super::folder::{Unattended, Whole};
 use super::merging;
 use super::metadata_files::MetadataFiles;
-use super::net::{Listeners, Outreach, link, own};
+use super::net::{Listeners, Outreach, own, tcp};
 use super::nodes::Nodes;
 use super::parts::Parts;
 use super::pending::Pending;
@@ -161,7 +161,7 @@ fn random() -> Result<u64, String> {
 }
 
 fn failed(error: std::io::Error) -> String {
-    format!("poll: {}", link::plain(&error))
+    format!("poll: {}", tcp::plain(&error))
 }
 
 fn prepare(
@@ -381,7 +381,7 @@ fn open_ports(
         listeners.families,
         Arc::clone(waker),
     )
-    .map_err(|error| format!("port {} (UDP): {}", listeners.port, link::plain(&error)))?;
+    .map_err(|error| format!("port {} (UDP): {}", listeners.port, tcp::plain(&error)))?;
     Ok((listeners, outreach))
 }
 

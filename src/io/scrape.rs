@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mio::{Events, Poll, Token, Waker};
 
 use super::clock::Clock;
-use super::net::{Heard, Outreach, link};
+use super::net::{Heard, Outreach, tcp};
 use crate::base::{InfoHash, Now, Rng, sooner, sorted_by_key};
 use crate::tracker::{Counts, Families, Input, Shared, Trackers};
 
@@ -40,7 +40,7 @@ pub fn scrape(
     let clock = Clock::start();
     let seed = rand::TryRng::try_next_u64(&mut rand::rngs::SysRng)
         .map_err(|error| format!("random numbers: {error}"))?;
-    let broken = |error| format!("poll: {}", link::plain(&error));
+    let broken = |error| format!("poll: {}", tcp::plain(&error));
     let mut poll = Poll::new().map_err(broken)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(broken)?);
     let families = Families {
@@ -50,8 +50,8 @@ pub fn scrape(
     let mut outreach =
         Outreach::new(poll.registry(), OUTREACH, 0, bind, families, waker).map_err(|error| {
             match bind {
-                Some(ip) => format!("{ip}: {}", link::plain(&error)),
-                None => format!("UDP: {}", link::plain(&error)),
+                Some(ip) => format!("{ip}: {}", tcp::plain(&error)),
+                None => format!("UDP: {}", tcp::plain(&error)),
             }
         })?;
     let rng = Rng::from_seed(seed);
@@ -148,7 +148,7 @@ fn turn(
     let timeout = due.map(|due| due.since(clock.now()));
     match poll.poll(events, timeout) {
         Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
-            return Err(format!("poll: {}", link::plain(&error)));
+            return Err(format!("poll: {}", tcp::plain(&error)));
         }
         _ => {}
     }

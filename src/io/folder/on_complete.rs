@@ -14,7 +14,7 @@ use rustix::fs::{Access, access};
 
 use crate::base::{InfoHash, limits};
 use crate::io::channel::{Receiver, Sender, channel};
-use crate::io::net::link;
+use crate::io::net::tcp;
 use crate::torrent::Torrent;
 
 /// What a service manager tells this process, and not its children.
@@ -159,7 +159,7 @@ impl OnComplete {
     fn begin(&self, subject: Subject, program: PathBuf) -> Result<(), String> {
         let what = format!("on-complete: {}: {}", program.display(), subject.name);
         let unrun =
-            |what: &str, error: &io::Error| format!("{what}: {}: {LATER}", link::plain(error));
+            |what: &str, error: &io::Error| format!("{what}: {}: {LATER}", tcp::plain(error));
         let torrent = subject.info_hash;
         let (told, waker, said) = (self.told.clone(), Arc::clone(&self.waker), what.clone());
         let work = move || {
@@ -178,7 +178,7 @@ impl OnComplete {
             tell(News::Over(match status {
                 Ok(status) if status.success() => None,
                 Ok(status) => Some(format!("{said}: {status}")),
-                Err(error) => Some(format!("{said}: {}", link::plain(&error))),
+                Err(error) => Some(format!("{said}: {}", tcp::plain(&error))),
             }));
         };
         let begun = thread::Builder::new()

@@ -10,8 +10,8 @@ use std::ops::Range;
 use mio::{Interest, Registry, Token};
 use slab::Slab;
 
-use super::link;
 use super::stream::Stream;
+use super::tcp;
 use crate::base::{Duration, Now, limits, sooner};
 use crate::tracker::Id;
 
@@ -131,7 +131,7 @@ impl Fetcher {
             return Err(String::from("too many connections to trackers"));
         }
         let connected = connect(addr, self.bind, token, registry);
-        let stream = connected.map_err(|error| link::plain(&error))?;
+        let stream = connected.map_err(|error| tcp::plain(&error))?;
         entry.insert(Connection {
             stream,
             addr,
@@ -235,7 +235,7 @@ impl Fetcher {
                 return Step::Connected(at);
             }
             Ok(step) => return step,
-            Err(error) => Err(link::plain(&error)),
+            Err(error) => Err(tcp::plain(&error)),
         };
         if !exchange.is_unheard() {
             self.close(key, registry);
@@ -247,7 +247,7 @@ impl Fetcher {
             Ok(()) => Step::Wait,
             Err(error) => {
                 self.connections.remove(key);
-                Step::Closed(Err(link::plain(&error)))
+                Step::Closed(Err(tcp::plain(&error)))
             }
         }
     }

@@ -4,9 +4,9 @@ mod socket;
 
 pub mod stream;
 
-pub mod link;
+pub mod tcp;
 
-pub mod links;
+pub mod peer_sockets;
 
 pub mod fetch;
 pub mod resolve;
@@ -24,9 +24,9 @@ pub mod unix;
 
 pub mod server;
 
-pub use link::{Link, Listeners};
-pub use links::Links;
 pub use neighbours::Neighbours;
 pub use outreach::{Heard, NamedBy, Outreach};
+pub use peer_sockets::PeerSockets;
 pub use server::{ClientKey, Incoming, Server};
 pub use stream::Stream;
+pub use tcp::{Listeners, PeerSocket};

@@ -15,7 +15,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
 use super::interfaces::{Changes, Network, Place, places};
-use super::{link, socket};
+use super::{socket, tcp};
 use crate::base::{Duration, Now, Reach, limits, sooner};
 use crate::tracker::Families;
 use crate::wire::Family;
@@ -90,7 +90,7 @@ impl Neighbours {
                     sent.map(drop)
                 });
                 if let Err(error) = sent {
-                    log::debug!("local network, {place:?}: {}", link::plain(&error));
+                    log::debug!("local network, {place:?}: {}", tcp::plain(&error));
                 }
             }
         }
@@ -180,7 +180,7 @@ impl Neighbours {
                 resumes: None,
             }),
             Err(error) => {
-                let (group, why) = (group(family), link::plain(&error));
+                let (group, why) = (group(family), tcp::plain(&error));
                 log::info!("the local network is not searched at {group}: {why}");
                 None
             }

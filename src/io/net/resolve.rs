@@ -14,7 +14,7 @@ use std::thread;
 use mio::Waker;
 use slab::Slab;
 
-use super::link;
+use super::tcp;
 use crate::base::{Now, limits};
 use crate::io::channel::{Receiver, Sender, channel};
 
@@ -142,7 +142,7 @@ impl<K> Resolver<K> {
             let host = lookup.host.clone();
             let key = self.running.insert(lookup);
             if let Err(error) = self.start(key, host) {
-                let found = Err(link::plain(&error));
+                let found = Err(tcp::plain(&error));
                 for wanted_for in self.running.remove(key).wanted_for {
                     self.answer_now(wanted_for, found.clone());
                 }

@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use slab::Slab;
 
 use super::client::{Client, Room, Step};
-use super::link;
+use super::tcp;
 use super::unix::{self, Place};
 use crate::base::{Now, limits};
 use crate::rpc::Heard;
@@ -62,7 +62,7 @@ impl Server {
         let mut listener = UnixListener::from_std(listener);
         registry
             .register(&mut listener, Token(tokens.start), Interest::READABLE)
-            .map_err(|error| format!("poll: {}", link::plain(&error)))?;
+            .map_err(|error| format!("poll: {}", tcp::plain(&error)))?;
         Ok(Server {
             listener,
             _place: place,

@@ -15,7 +15,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
-use super::{link, socket};
+use super::{socket, tcp};
 use crate::base::{Now, limits};
 use crate::tracker::Families;
 
@@ -202,7 +202,7 @@ impl Udp {
 pub fn plain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => String::from("nothing listens on its port"),
-        _ => link::plain(error),
+        _ => tcp::plain(error),
     }
 }
 

@@ -14,7 +14,7 @@ use slab::Slab;
 
 use crate::base::reach::canonical;
 use crate::base::{InfoHash, Now, PeerId, limits, sooner};
-use crate::io::net::{Outreach, link};
+use crate::io::net::{Outreach, tcp};
 use crate::lsd::Lsd;
 use crate::wire::extended::HANDSHAKE;
 use crate::wire::{ExtendedGreeting, Handshake, Message, handshake, message};
@@ -27,7 +27,7 @@ const LISTENERS: usize = 2;
 pub struct Nearby {
     ours: Handshake,
     lsd: Lsd,
-    listeners: link::Listeners,
+    listeners: tcp::Listeners,
     tokens: Range<usize>,
     callers: Slab<Caller>,
     found: Vec<SocketAddr>,
@@ -73,11 +73,11 @@ impl Nearby {
         seed: u64,
         now: Now,
     ) -> Result<Nearby, String> {
-        let mut listeners = link::Listeners::open(Some(port.unwrap_or(0)), bind)?;
+        let mut listeners = tcp::Listeners::open(Some(port.unwrap_or(0)), bind)?;
         for (socket, token) in listeners.sockets.iter_mut().zip(tokens.clone()) {
             registry
                 .register(socket, Token(token), Interest::READABLE)
-                .map_err(|error| format!("poll: {}", link::plain(&error)))?;
+                .map_err(|error| format!("poll: {}", tcp::plain(&error)))?;
         }
         let mut lsd = Lsd::asker(listeners.port, seed);
         lsd.want(info_hash, now);

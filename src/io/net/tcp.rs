@@ -1,5 +1,5 @@
 //! TCP sockets: the listeners, and the one of each peer with its readiness as the poll last
-//! reported it. Readiness is edge-triggered: a link stays readable or writable until a call says
+//! reported it. Readiness is edge-triggered: a socket stays readable or writable until a call says
 //! that it is not.
 
 use std::io;
@@ -20,9 +20,9 @@ const ANY_PORT_TRIES: usize = 16;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// One peer's connection.
+/// The socket of one peer, and what the poll last said of it.
 #[derive(Debug)]
-pub struct Link {
+pub struct PeerSocket {
     /// The connection.
     pub stream: Stream,
     /// There may be something to read.
@@ -37,10 +37,10 @@ pub struct Link {
     pub unanswered: bool,
 }
 
-impl Link {
-    /// A link of a connection that is being made.
-    pub fn new(stream: Stream) -> Link {
-        Link {
+impl PeerSocket {
+    /// The socket of a connection that is being made.
+    pub fn new(stream: Stream) -> PeerSocket {
+        PeerSocket {
             stream,
             readable: false,
             writable: false,

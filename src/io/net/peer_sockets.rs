@@ -1,17 +1,17 @@
-//! The links of all peers, and which of them have something to do in this turn or a later one.
+//! The sockets of all peers, and which of them have something to do in this turn or a later one.
 
 use std::io;
 
 use mio::{Interest, Registry, Token};
 
-use super::link::Link;
+use super::tcp::PeerSocket;
 use crate::base::PeerKey;
 use crate::io::tokens::PEERS;
 
-/// All links, each under the key of its slot.
+/// The sockets of all peers, each under the key of its slot.
 #[derive(Debug, Default)]
-pub struct Links {
-    links: Vec<Option<Link>>,
+pub struct PeerSockets {
+    sockets: Vec<Option<PeerSocket>>,
     /// Those that may have something to read.
     pub unread: Vec<PeerKey>,
     /// Those whose peers have too many requests waiting: not read before some are answered.
@@ -24,32 +24,37 @@ pub struct Links {
     pub unwritten: Vec<PeerKey>,
 }
 
-impl Links {
-    /// The link under this key.
-    pub fn get(&mut self, key: PeerKey) -> Option<&mut Link> {
-        self.links.get_mut(key)?.as_mut()
+impl PeerSockets {
+    /// The socket under this key.
+    pub fn get(&mut self, key: PeerKey) -> Option<&mut PeerSocket> {
+        self.sockets.get_mut(key)?.as_mut()
     }
 
-    /// Puts a link under its slot's key, and has it polled.
+    /// Puts a socket under its slot's key, and has it polled.
     ///
     /// # Errors
     /// The system has no more handles.
-    pub fn add(&mut self, registry: &Registry, key: PeerKey, mut link: Link) -> io::Result<()> {
+    pub fn add(
+        &mut self,
+        registry: &Registry,
+        key: PeerKey,
+        mut socket: PeerSocket,
+    ) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut link.stream, Token(PEERS + key), both)?;
-        if self.links.len() <= key {
-            self.links.resize_with(key + 1, || None);
+        registry.register(&mut socket.stream, Token(PEERS + key), both)?;
+        if self.sockets.len() <= key {
+            self.sockets.resize_with(key + 1, || None);
         }
-        self.links[key] = Some(link);
+        self.sockets[key] = Some(socket);
         Ok(())
     }
 
-    /// Closes a link. Its key may soon be another's, which is not to be read in its place.
+    /// Closes a socket. Its key may soon be another's, which is not to be read in its place.
     pub fn close(&mut self, registry: &Registry, key: PeerKey) {
-        let link = self.links.get_mut(key).and_then(Option::take);
-        if let Some(mut link) = link {
+        let socket = self.sockets.get_mut(key).and_then(Option::take);
+        if let Some(mut socket) = socket {
             // It is closed by being dropped; the poll forgets it by itself.
-            let _ = registry.deregister(&mut link.stream);
+            let _ = registry.deregister(&mut socket.stream);
             for keys in [
                 &mut self.unread,
                 &mut self.after_uploads,
