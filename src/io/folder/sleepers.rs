@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::library::Library;
 use crate::base::{Now, TorrentKey, limits};
 use crate::io::disk::Store;
-use crate::io::disk::threads::opening::{Due, Reopened, Stored};
+use crate::io::disk::threads::opening::{Due, Reloaded, Stored};
 use crate::session::{Session, sleep, view};
 
 /// Torrents that are about to fall asleep, or to wake up.
@@ -38,7 +38,7 @@ impl Sleepers {
         if is_new && store.saving() >= limits::CHECKS {
             self.late.push_back(torrent);
         } else {
-            reopen(torrent, library, store, session);
+            reload(torrent, library, store, session);
         }
     }
 
@@ -49,7 +49,7 @@ impl Sleepers {
             let Some(torrent) = self.late.pop_front() else {
                 break;
             };
-            reopen(torrent, library, store, session);
+            reload(torrent, library, store, session);
         }
         self.drowsy.retain(|&torrent| {
             let drowsy = session.torrent(torrent).is_some_and(|it| it.life.drowsy);
@@ -65,7 +65,7 @@ impl Sleepers {
     }
 }
 
-fn reopen(torrent: TorrentKey, library: &Library, store: &mut Store, session: &Session) {
+fn reload(torrent: TorrentKey, library: &Library, store: &mut Store, session: &Session) {
     let Some(sleeper) = session.torrent(torrent) else {
         return;
     };
@@ -79,17 +79,17 @@ fn reopen(torrent: TorrentKey, library: &Library, store: &mut Store, session: &S
         dir: library.place(&info_hash),
         state_dir: library.setup().state_dir(),
     };
-    store.opener().reopen(torrent, stored);
+    store.opener().reload(torrent, stored);
 }
 
 /// Torrents that were found again wake up; one that was not fails.
 pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now: Now) {
-    while let Some((torrent, reopened)) = store.opener().next_reopened() {
-        let Reopened {
+    while let Some((torrent, reloaded)) = store.opener().next_reloaded() {
+        let Reloaded {
             info_hash,
             warnings,
             result,
-        } = reopened;
+        } = reloaded;
         // It may have been removed meanwhile, and its key be another's.
         let found = session.torrent(torrent);
         let found = found.filter(|it| it.order.info_hash == info_hash && it.life.waking);

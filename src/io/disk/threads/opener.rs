@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 
 use super::finding::{Placed, Sought, find};
-use super::opening::{Outcome, Reopened, Request, Stored, Watch, open, reopen};
+use super::opening::{Outcome, Reloaded, Request, Stored, Watch, open, reload};
 use crate::base::{SortedMap, TorrentKey, limits};
 use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::handles::Pool;
@@ -34,7 +34,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 pub struct Opener {
     shared: Arc<Shared>,
     outcomes: Receiver<(TorrentKey, Outcome)>,
-    reopened: Receiver<(TorrentKey, Reopened)>,
+    reloaded: Receiver<(TorrentKey, Reloaded)>,
     placed: Receiver<(TorrentKey, Placed)>,
     /// Torrents of which no outcome has come.
     waiting: usize,
@@ -47,7 +47,7 @@ struct Shared {
     pool: Pool,
     waker: Arc<Waker>,
     done: Sender<(TorrentKey, Outcome)>,
-    again: Sender<(TorrentKey, Reopened)>,
+    again: Sender<(TorrentKey, Reloaded)>,
     found: Sender<(TorrentKey, Placed)>,
 }
 
@@ -56,7 +56,7 @@ struct Shared {
 enum Task {
     Find(Sought),
     Open(Request),
-    Reopen(Stored),
+    Reload(Stored),
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Opener {
     /// Nothing is opened yet. The loop is woken by `waker` when a torrent is.
     pub fn new(waker: Arc<Waker>, pool: Pool) -> Opener {
         let (done, outcomes) = channel();
-        let (again, reopened) = channel();
+        let (again, reloaded) = channel();
         let (found, placed) = channel();
         let shared = Shared {
             state: Mutex::default(),
@@ -117,7 +117,7 @@ impl Opener {
         Opener {
             shared: Arc::new(shared),
             outcomes,
-            reopened,
+            reloaded,
             placed,
             waiting: 0,
         }
@@ -133,9 +133,9 @@ impl Opener {
         self.begin(torrent, Task::Open(request));
     }
 
-    /// Has a torrent that sleeps found again.
-    pub fn reopen(&mut self, torrent: TorrentKey, stored: Stored) {
-        self.begin(torrent, Task::Reopen(stored));
+    /// Has the metainfo of a torrent that sleeps read again, and its files found.
+    pub fn reload(&mut self, torrent: TorrentKey, stored: Stored) {
+        self.begin(torrent, Task::Reload(stored));
     }
 
     fn begin(&mut self, torrent: TorrentKey, task: Task) {
@@ -155,10 +155,10 @@ impl Opener {
     }
 
     /// What came of the next torrent that is to wake up; `None` if no more is known yet.
-    pub fn next_reopened(&mut self) -> Option<(TorrentKey, Reopened)> {
-        let reopened = self.reopened.try_recv().ok()?;
+    pub fn next_reloaded(&mut self) -> Option<(TorrentKey, Reloaded)> {
+        let reloaded = self.reloaded.try_recv().ok()?;
         self.waiting -= 1;
-        Some(reopened)
+        Some(reloaded)
     }
 
     /// Where the files of the next torrent lie; `None` if no more is known yet.
@@ -240,9 +240,9 @@ fn work(shared: &Shared, number: u64) {
                 let outcome = open(&request, &shared.pool, &thread);
                 shared.done.send((torrent, outcome)).is_ok()
             }
-            Task::Reopen(stored) => {
-                let reopened = reopen(&stored, &shared.pool, &thread);
-                shared.again.send((torrent, reopened)).is_ok()
+            Task::Reload(stored) => {
+                let reloaded = reload(&stored, &shared.pool, &thread);
+                shared.again.send((torrent, reloaded)).is_ok()
             }
         };
         let wakes = thread.has_done();

@@ -53,7 +53,7 @@ pub enum Due {
     Whole,
 }
 
-/// A torrent whose metainfo lies in the state folder, and that is to be opened again.
+/// A torrent that sleeps: its metainfo lies in the state folder, and is to be read again.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// The torrent.
@@ -66,9 +66,9 @@ pub struct Stored {
     pub due: Due,
 }
 
-/// What came of that.
+/// What came of reading it again.
 #[derive(Debug)]
-pub struct Reopened {
+pub struct Reloaded {
     /// The torrent.
     pub info_hash: InfoHash,
     /// What a user is told.
@@ -141,9 +141,9 @@ pub fn open(request: &Request, pool: &Pool, watch: &dyn Watch) -> Outcome {
 }
 
 /// Reads a torrent's metainfo again, and looks at what is on disk.
-pub fn reopen(stored: &Stored, pool: &Pool, watch: &dyn Watch) -> Reopened {
+pub fn reload(stored: &Stored, pool: &Pool, watch: &dyn Watch) -> Reloaded {
     let mut warnings = Vec::new();
-    Reopened {
+    Reloaded {
         info_hash: stored.info_hash,
         result: look_again(stored, pool, watch, &mut warnings),
         warnings,
