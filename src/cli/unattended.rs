@@ -11,7 +11,7 @@ use super::units::Bytes;
 use super::values::{self, Value};
 use super::{Failure, events, help, usage};
 use crate::base::SortedMap;
-use crate::io::folder::{Settings, Whole, Wishes};
+use crate::io::folder::{FolderSetup, Settings, Wishes};
 use crate::io::{Ending, logging, signal};
 use crate::torrent::Report;
 
@@ -35,7 +35,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         return Err(Failure::usage(first.clone()));
     }
     let mut json = wishes.settings().json.is_some();
-    let setup = Whole::new(folder, wishes);
+    let setup = FolderSetup::new(folder, wishes);
     let (mut names, mut hashes) = (SortedMap::new(), SortedMap::new());
     let ending = crate::io::run_folder(setup, &mut |torrent, report| {
         if let (Some(torrent), Report::Start { name, .. }) = (torrent, &report) {
@@ -246,14 +246,14 @@ mod tests {
     use crate::io::folder::Handling;
     use crate::torrent::Stay;
 
-    fn read(line: &[&str]) -> Result<Option<(Whole, LevelFilter)>, String> {
+    fn read(line: &[&str]) -> Result<Option<(FolderSetup, LevelFilter)>, String> {
         let read = parse(&mut Parser::from_args(line));
         let read = read.map_err(|failure| failure.message.unwrap_or_default())?;
         Ok(read.map(|(folder, line)| {
             let (wishes, wrong) = Wishes::read(&folder, line, read_lines);
             assert!(wrong.is_empty());
             let level = wishes.settings().level.unwrap_or(LEVEL);
-            (Whole::new(folder, wishes), level)
+            (FolderSetup::new(folder, wishes), level)
         }))
     }
 

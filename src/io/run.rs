@@ -13,7 +13,7 @@ use super::claims::Claims;
 use super::clock::Clock;
 use super::disk::{DiskError, Pool, Store};
 use super::ending;
-use super::folder::{Unattended, Whole};
+use super::folder::{FolderSetup, Unattended};
 use super::merging;
 use super::metadata_files::MetadataFiles;
 use super::net::{Listeners, Outreach, own, tcp};
@@ -59,7 +59,7 @@ pub fn run(setups: Vec<Setup>, unread: usize, reporter: &mut Reporter<'_>) -> En
 }
 
 /// Runs the torrents of a folder until a signal ends it.
-pub fn run_folder(setup: Whole, reporter: &mut Reporter<'_>) -> Ending {
+pub fn run_folder(setup: FolderSetup, reporter: &mut Reporter<'_>) -> Ending {
     let mut warn = |message| {
         let _ = reporter(None, Report::Warning(message));
     };
@@ -69,7 +69,7 @@ pub fn run_folder(setup: Whole, reporter: &mut Reporter<'_>) -> Ending {
     }
 }
 
-fn prepare_folder(setup: Whole, warn: &mut dyn FnMut(String)) -> Result<Reactor, String> {
+fn prepare_folder(setup: FolderSetup, warn: &mut dyn FnMut(String)) -> Result<Reactor, String> {
     for dir in [&setup.folder, &setup.state_dir()] {
         make_folder(dir)?;
     }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use super::chosen::Limits;
 use super::control::{ENDING, Folder, Ticket};
 use super::finding::{Finding, Next};
+use super::folder_setup::FolderSetup;
 use super::library::{Library, Opening};
 use super::offers::{Answer, Asker, Offer};
 use super::on_complete::Subject;
 use super::record::Record;
 use super::records::Version;
-use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey, limits};
 use crate::io::disk::threads::finding::{Placed, Sought};
 use crate::io::disk::{DiskError, Store, state};
@@ -37,7 +37,7 @@ impl Library {
     }
 
     /// What the folder is run with.
-    pub fn setup(&self) -> &Whole {
+    pub fn setup(&self) -> &FolderSetup {
         &self.setup
     }
 
@@ -215,7 +215,7 @@ impl Library {
     /// What a torrent is run with of which a link is known.
     pub(super) fn of_link(&self, mut link: Link, record: &Record) -> Setup {
         merging::add_tiers(&mut link.trackers, &record.special().trackers);
-        self.setup.of_link(link, self.dir(record).clone())
+        self.setup.setup_of_link(link, self.dir(record).clone())
     }
 
     /// Has the files of a torrent found.
@@ -359,7 +359,7 @@ impl Library {
         merging::add_tiers(&mut metainfo.trackers, &record.special().trackers);
         let chosen = magnet::chosen(&record.special().files, metainfo.files.len());
         let by_option = select::choose_all(&self.setup.handling.files, &metainfo.files);
-        let mut setup = self.setup.of(metainfo, dir.clone());
+        let mut setup = self.setup.setup_of(metainfo, dir.clone());
         setup.recheck = self.setup.handling.recheck.is_some();
         let mut outcome = Ok(());
         setup.selection = match by_option {

@@ -14,6 +14,7 @@ use super::brought::Brought;
 use super::control::Ticket;
 use super::eraser::Eraser;
 use super::finding::{Finding, Findings, Next};
+use super::folder_setup::FolderSetup;
 use super::hosts::Hosts;
 use super::keeper::{self, Keeper};
 use super::offers::{Answer, Asker, Offer};
@@ -21,7 +22,6 @@ use super::record::Record;
 use super::records::Records;
 use super::shelf;
 use super::url_fetches::{Long, UrlFetches};
-use super::whole::Whole;
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::by_url::{self, Access};
 use crate::io::claims::Claims;
@@ -39,7 +39,7 @@ const OPENING: usize = 6;
 /// The torrents of a folder.
 #[derive(Debug)]
 pub struct Library {
-    pub(super) setup: Whole,
+    pub(super) setup: FolderSetup,
     pub(super) claims: Claims,
     pub(super) records: Records,
     /// Torrents of the folder that are not taken up yet.
@@ -88,7 +88,7 @@ pub(super) struct Opening {
 impl Library {
     /// The torrents of this folder; [`Library::load`] takes up those that are there. `waker` is
     /// the loop's.
-    pub fn new(setup: Whole, waker: Arc<Waker>) -> Library {
+    pub fn new(setup: FolderSetup, waker: Arc<Waker>) -> Library {
         Library {
             fetches: UrlFetches::new(
                 Access {

@@ -115,7 +115,7 @@ impl Library {
             name: Some(setup.metainfo.name.clone()),
             ..Link::bare(info_hash)
         };
-        let setup = self.setup.of_link(link.clone(), setup.dir.clone());
+        let setup = self.setup.setup_of_link(link.clone(), setup.dir.clone());
         let begin = |session: &mut Session| pending::begin(&setup, &link, session, now).ok();
         if let Some(torrent) = self.enrol((info_hash, record), session, begin, now) {
             session.fail(torrent, why, now);

@@ -9,7 +9,8 @@
 //! kill" how they work together.
 
 pub mod settings;
-pub mod whole;
+
+pub mod folder_setup;
 
 mod chosen;
 mod record;
@@ -43,6 +44,6 @@ mod notify;
 
 pub mod unattended;
 
+pub use folder_setup::FolderSetup;
 pub use settings::{Handling, Settings, Wishes};
 pub use unattended::Unattended;
-pub use whole::Whole;

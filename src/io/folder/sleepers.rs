@@ -102,7 +102,9 @@ pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now:
         match result {
             Ok(found) => {
                 let dir = library.place(&info_hash);
-                let setup = library.setup().again((found.metainfo, found.hashes), dir);
+                let setup = library
+                    .setup()
+                    .setup_with_hashes((found.metainfo, found.hashes), dir);
                 let (order, content, keeping) = setup.order(found.opened);
                 store.insert(torrent, content, keeping);
                 sleep::wake_up(session, torrent, order, now);

@@ -9,6 +9,7 @@ use mio::event::Event;
 use mio::{Registry, Waker};
 
 use super::control::{Control, ENDING};
+use super::folder_setup::FolderSetup;
 use super::hosts::Hosts;
 use super::library::Library;
 use super::loading::Loading;
@@ -19,7 +20,6 @@ use super::record::Record;
 use super::settings::Wishes;
 use super::sleepers::{self, Sleepers};
 use super::watch::{Found, Watch};
-use super::whole::Whole;
 use crate::base::{InfoHash, Now, TorrentKey, sooner};
 use crate::io::disk::Store;
 use crate::io::net::Outreach;
@@ -52,7 +52,7 @@ impl Unattended {
     /// # Errors
     /// Why it cannot be had, as a line for the user.
     pub fn open(
-        setup: Whole,
+        setup: FolderSetup,
         (port, waker): (u16, Arc<Waker>),
         registry: &Registry,
         warn: &mut dyn FnMut(String),

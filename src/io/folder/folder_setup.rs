@@ -13,7 +13,7 @@ use crate::wire::magnet::Link;
 
 /// What a run of a whole folder of torrents needs to know.
 #[derive(Clone, Debug)]
-pub struct Whole {
+pub struct FolderSetup {
     /// The folder: `torrents/` and the socket lie in it.
     pub folder: PathBuf,
     /// Where the content of all torrents lies.
@@ -36,11 +36,11 @@ pub struct Whole {
     pub wishes: Wishes,
 }
 
-impl Whole {
+impl FolderSetup {
     /// The setup of a folder as it is wished for.
-    pub fn new(folder: PathBuf, wishes: Wishes) -> Whole {
+    pub fn new(folder: PathBuf, wishes: Wishes) -> FolderSetup {
         let settings = wishes.settings();
-        Whole {
+        FolderSetup {
             stay: settings.stay(),
             dir: settings.dir.unwrap_or_else(|| folder.join("downloads")),
             folder,
@@ -75,15 +75,15 @@ impl Whole {
     }
 
     /// The setup of one torrent, whose content lies in this folder.
-    pub fn of(&self, mut metainfo: Metainfo, dir: PathBuf) -> Setup {
+    pub fn setup_of(&self, mut metainfo: Metainfo, dir: PathBuf) -> Setup {
         let hashes = std::mem::take(&mut metainfo.hashes);
-        self.again((Arc::new(metainfo), hashes), dir)
+        self.setup_with_hashes((Arc::new(metainfo), hashes), dir)
     }
 
     /// The setup of a torrent of which only this link is known, whose content is to lie there.
-    pub fn of_link(&self, link: Link, dir: PathBuf) -> Setup {
+    pub fn setup_of_link(&self, link: Link, dir: PathBuf) -> Setup {
         let metainfo = Metainfo::of_link(link.info_hash, link.title());
-        let mut setup = self.of(metainfo, dir);
+        let mut setup = self.setup_of(metainfo, dir);
         setup.origin.wanted = Some(Wanted {
             link,
             files: Vec::new(),
@@ -93,7 +93,7 @@ impl Whole {
     }
 
     /// The setup of a torrent of which the hashes of the pieces were taken out of the metainfo.
-    pub fn again(
+    pub fn setup_with_hashes(
         &self,
         (metainfo, hashes): (Arc<Metainfo>, Vec<PieceHash>),
         dir: PathBuf,
