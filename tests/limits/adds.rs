@@ -24,8 +24,8 @@ fn threads(child: &Child, wanted: &str) -> usize {
 }
 
 /// Threads that write small files.
-fn keepers(child: &Child) -> usize {
-    threads(child, "keeper")
+fn state_writers(child: &Child) -> usize {
+    threads(child, "state writer")
 }
 
 /// A batch that adds what has these names.
@@ -73,18 +73,18 @@ fn stalled(names: &[String], mut is_so: impl FnMut(&Child) -> bool) {
     let first = [link(0)];
     (&client).write_all(batch(&first).as_bytes()).unwrap();
     assert_eq!(answer(), 1);
-    while keepers(&run) > 0 {
+    while state_writers(&run) > 0 {
         assert!(Instant::now() < deadline, "it is still written");
     }
     room.stall();
     (&client).write_all(batch(names).as_bytes()).unwrap();
     while !is_so(&run) {
-        assert!(Instant::now() < deadline, "{}", keepers(&run));
+        assert!(Instant::now() < deadline, "{}", state_writers(&run));
     }
     // All of them wait for the disk; what else there is to do is done.
     let (before, began) = (run.cpu(), Instant::now());
     while began.elapsed() < Duration::from_millis(500) {
-        assert_eq!(keepers(&run), limits::ADDS_AT_ONCE);
+        assert_eq!(state_writers(&run), limits::ADDS_AT_ONCE);
     }
     assert!(run.cpu() - before < began.elapsed() / 4, "it spins");
     room.go_on();
@@ -97,7 +97,7 @@ fn link(number: usize) -> String {
 
 /// Each has a thread that waits for the disk, which has its name a moment after it begins.
 fn all_wait(run: &Child) -> bool {
-    keepers(run) == limits::ADDS_AT_ONCE && threads(run, "waiting") >= limits::ADDS_AT_ONCE
+    state_writers(run) == limits::ADDS_AT_ONCE && threads(run, "waiting") >= limits::ADDS_AT_ONCE
 }
 
 #[test]

@@ -154,7 +154,7 @@ impl Library {
     /// Begins to save what has changed: see [`Library::versions`].
     pub fn save(&mut self, now: Now) {
         if let Some((path, text)) = self.records.next_text(now) {
-            self.keeper.write(path, text);
+            self.state_writer.write(path, text);
         }
     }
 
@@ -344,7 +344,8 @@ impl Library {
             torrent: None,
             is_again: false,
         };
-        self.writing.insert(self.keeper.write(path, text), opening);
+        self.writing
+            .insert(self.state_writer.write(path, text), opening);
         None
     }
 

@@ -16,11 +16,11 @@ use super::eraser::Eraser;
 use super::finding::{Finding, Findings, Next};
 use super::folder_setup::FolderSetup;
 use super::hosts::Hosts;
-use super::keeper::{self, Keeper};
 use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::records::Records;
 use super::shelf;
+use super::state_writer::{self, StateWriter};
 use super::url_fetches::{Long, UrlFetches};
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::by_url::{self, Access};
@@ -51,10 +51,10 @@ pub struct Library {
     /// Openings so far.
     opened: TorrentKey,
     /// Torrents that are being put into the folder.
-    pub(super) writing: SortedMap<keeper::Ticket, Opening>,
+    pub(super) writing: SortedMap<state_writer::Ticket, Opening>,
     /// Of these, torrents that have failed and are resumed: each is opened anew when it lies there.
     pub(super) late: SortedSet<InfoHash>,
-    pub(super) keeper: Keeper,
+    pub(super) state_writer: StateWriter,
     pub(super) fetches: UrlFetches,
     /// The torrent that has come with a long body, until that is on disk.
     pub(super) long: Option<(InfoHash, Long)>,
@@ -97,7 +97,7 @@ impl Library {
                 },
                 Arc::clone(&waker),
             ),
-            keeper: Keeper::new(Arc::clone(&waker)),
+            state_writer: StateWriter::new(Arc::clone(&waker)),
             long: None,
             eraser: Eraser::new(setup.state_dir(), waker),
             writing: SortedMap::new(),
@@ -290,7 +290,7 @@ impl Library {
     /// Goes on with torrents whose files were opened or closed. Answers come back.
     pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) -> Vec<Answer> {
         let (mut answers, mut moved) = (Vec::new(), false);
-        while let Some((ticket, written)) = self.keeper.next_written() {
+        while let Some((ticket, written)) = self.state_writer.next_written() {
             let Some(opening) = self.writing.remove(&ticket) else {
                 if let Some(error) = self.records.on_written(written, now) {
                     session.warn(None, error.to_string());
@@ -427,7 +427,7 @@ impl Library {
 impl Drop for Library {
     /// Writes what is not on disk yet before the process ends.
     fn drop(&mut self) {
-        for (ticket, written) in self.keeper.finish() {
+        for (ticket, written) in self.state_writer.finish() {
             match (self.writing.remove(&ticket), written) {
                 (Some(_), Err(error)) => log::warn!("{error}"),
                 (Some(_), Ok(())) => {}

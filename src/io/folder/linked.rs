@@ -206,7 +206,7 @@ impl Library {
         let info_hash = opening.setup.metainfo.info_hash;
         let path = self.kept_at(&info_hash, "torrent");
         let before = self.kept_at(&info_hash, "magnet");
-        let ticket = self.keeper.write_instead(path, text, Some(before));
+        let ticket = self.state_writer.write_instead(path, text, Some(before));
         self.writing.insert(ticket, opening);
     }
 

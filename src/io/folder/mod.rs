@@ -1,7 +1,7 @@
 //! The folder of torrents that `run` serves: the files that are dropped into it, what it keeps of
 //! each torrent, and the socket through which it is steered.
 //!
-//! What lies where: `records` is the file `list`, `record` one line of it, and `keeper` the threads
+//! What lies where: `records` is the file `list`, `record` one line of it, `state_writer` the threads
 //! that write small files of the state. `library` has the torrents of the folder, `keeping` what
 //! their lines say of them, `linked` those of which only a magnet link is known, and `shelf` what a
 //! start finds. `eraser` deletes removed torrents, `sleepers` puts torrents to sleep and wakes them
@@ -20,8 +20,8 @@ mod control;
 
 mod brought;
 mod eraser;
-mod keeper;
 mod shelf;
+mod state_writer;
 
 mod on_complete;
 

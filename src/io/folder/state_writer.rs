@@ -17,7 +17,7 @@ pub type Ticket = u64;
 
 /// The files that are being written.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct StateWriter {
     waker: Arc<Waker>,
     told: Sender<Written>,
     hears: Receiver<Written>,
@@ -30,11 +30,11 @@ pub struct Keeper {
 /// A file that is safely on disk, or why it is not.
 pub type Written = (Ticket, Result<(), DiskError>);
 
-impl Keeper {
+impl StateWriter {
     /// Nothing is written yet. `waker` is the loop's.
-    pub fn new(waker: Arc<Waker>) -> Keeper {
+    pub fn new(waker: Arc<Waker>) -> StateWriter {
         let (told, hears) = channel();
-        Keeper {
+        StateWriter {
             waker,
             told,
             hears,
@@ -43,7 +43,7 @@ impl Keeper {
         }
     }
 
-    /// Puts these bytes in the place of a file; [`Keeper::next_written`] tells when that is done.
+    /// Puts these bytes in the place of a file; [`StateWriter::next_written`] tells when that is done.
     pub fn write(&mut self, path: PathBuf, bytes: Vec<u8>) -> Ticket {
         self.write_instead(path, bytes, None)
     }
@@ -76,7 +76,7 @@ impl Keeper {
                 let _ = waker.wake();
             }
         };
-        threads::run("keeper", work);
+        threads::run("state writer", work);
         ticket
     }
 
@@ -105,26 +105,27 @@ mod tests {
 
     #[test]
     fn files_are_written_and_what_cannot_be_is_told() {
-        let dir = std::env::temp_dir().join(format!("brooklet-keeper-{}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("brooklet-state-writer-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("file"), "in the way").unwrap();
         let poll = Poll::new().unwrap();
-        let mut keeper = Keeper::new(tokens::waker(&poll).unwrap());
-        let good = keeper.write(dir.join("good"), b"1".to_vec());
-        let bad = keeper.write(dir.join("file/inside"), b"2".to_vec());
+        let mut writer = StateWriter::new(tokens::waker(&poll).unwrap());
+        let good = writer.write(dir.join("good"), b"1".to_vec());
+        let bad = writer.write(dir.join("file/inside"), b"2".to_vec());
         let (mut written, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(30));
         while written.len() < 2 {
             assert!(Instant::now() < deadline, "{written:?}");
-            written.extend(keeper.next_written());
+            written.extend(writer.next_written());
             thread::yield_now();
         }
         written.sort_by_key(|(ticket, _)| *ticket);
         assert_eq!(written[0], (good, Ok(())));
         assert!(written[1].0 == bad && written[1].1.is_err(), "{written:?}");
-        keeper.write(dir.join("last"), b"3".to_vec());
-        keeper.write_instead(dir.join("torrent"), b"4".to_vec(), Some(dir.join("good")));
-        keeper.write_instead(dir.join("file/x"), b"5".to_vec(), Some(dir.join("last")));
-        let written = keeper.finish();
+        writer.write(dir.join("last"), b"3".to_vec());
+        writer.write_instead(dir.join("torrent"), b"4".to_vec(), Some(dir.join("good")));
+        writer.write_instead(dir.join("file/x"), b"5".to_vec(), Some(dir.join("last")));
+        let written = writer.finish();
         assert_eq!(written.iter().filter(|(_, it)| it.is_err()).count(), 1);
         assert_eq!(written.len(), 3);
         assert_eq!(fs::read(dir.join("torrent")).unwrap(), b"4");
