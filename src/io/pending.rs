@@ -153,8 +153,8 @@ impl Pending {
             let stage = session.torrent(torrent).map(|it| it.life.stage);
             match outcome.result {
                 Ok(opened) if stage == Some(Stage::Metadata) => {
-                    let (order, content, keeping) = setup.order(opened);
-                    store.insert(torrent, content, keeping);
+                    let (order, content, params) = setup.order(opened);
+                    store.insert(torrent, content, params);
                     extending::learn(session, torrent, order, now);
                 }
                 Ok(_) => {}

@@ -349,10 +349,10 @@ fn open(
         }
         match outcome.result {
             Ok(opened) => {
-                let (order, content, keeping) = setup.order(opened);
+                let (order, content, params) = setup.order(opened);
                 let added = session.add(order, now);
                 let torrent = added.map_err(|_| String::from("the torrent is there already"))?;
-                store.insert(torrent, content, keeping);
+                store.insert(torrent, content, params);
             }
             Err(why) if alone => return Err(why),
             Err(why) => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk::ContentFiles;
-use super::disk::threads::opening::{Due, Keeping, Opened, Request};
+use super::disk::threads::opening::{Due, Opened, Request, StoreParams};
 use crate::base::{Bits, Duration, PieceHash, TorrentKey};
 use crate::torrent::{Order, Report, Stay};
 use crate::wire::Metainfo;
@@ -153,7 +153,7 @@ impl Setup {
     }
 
     /// The torrent as the session is to run it, and its files.
-    pub fn order(self, opened: Opened) -> (Order, ContentFiles, Keeping) {
+    pub fn order(self, opened: Opened) -> (Order, ContentFiles, StoreParams) {
         let metainfo = &self.metainfo;
         let layout = opened.content.layout();
         let (download, stay) = match self.mode {
@@ -190,7 +190,7 @@ impl Setup {
             sequential: self.sequential,
             metadata_size: NonZeroU32::new(metainfo.info_size).filter(|_| !metainfo.private),
         };
-        (order, opened.content, opened.keeping)
+        (order, opened.content, opened.params)
     }
 
     /// The torrent as the session is to run it while only a link is known.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brooklet::base::{Bits, Block, TorrentKey, Totals};
-use brooklet::io::disk::threads::opening::{Due, Keeping, Outcome, Request};
+use brooklet::io::disk::threads::opening::{Due, Outcome, Request, StoreParams};
 use brooklet::io::disk::threads::saving::Means;
 use brooklet::io::disk::{Closed, ContentFiles, Pool, Saver, Saving, Store, Unsaved, Why, Writer};
 use brooklet::storage::Resume;
@@ -42,14 +42,14 @@ impl Bench {
     fn insert(&mut self, key: TorrentKey, dir: &Path, torrent: &Arc<Metainfo>) -> PathBuf {
         let mut content = ContentFiles::new(dir, Arc::clone(torrent), self.store.pool());
         content.look();
-        let keeping = Keeping {
+        let params = StoreParams {
             path: dir.with_extension("resume"),
             clean: false,
             chosen: Vec::new(),
             overwrite: false,
         };
-        let path = keeping.path.clone();
-        self.store.insert(key, content, keeping);
+        let path = params.path.clone();
+        self.store.insert(key, content, params);
         path
     }
 
@@ -440,9 +440,9 @@ fn torrents_are_opened_by_a_thread() {
     let (key, Outcome { warnings, result }) = opened.pop().unwrap();
     let found = result.unwrap();
     assert!(key == 0 && warnings.is_empty());
-    assert!(found.verdict.trusted.count() == 0 && found.keeping.clean);
+    assert!(found.verdict.trusted.count() == 0 && found.params.clean);
     // A download of it, and the next look at it.
-    bench.store.insert(0, found.content, found.keeping);
+    bench.store.insert(0, found.content, found.params);
     bench.store.rest(0);
     assert!(bench.store.pool().is_empty());
     assert!(

@@ -19,7 +19,7 @@ use super::content::{Blocks, ContentFiles};
 use super::disk_error::DiskError;
 use super::handles::Pool;
 use super::threads::opener::{self, Opener};
-use super::threads::opening::{Keeping, Outcome, Request};
+use super::threads::opening::{Outcome, Request, StoreParams};
 use super::threads::saving::Means;
 use super::threads::writer::EntryId;
 use super::threads::{Saver, Saving, Unsaved, Writer, Written};
@@ -141,13 +141,13 @@ impl Store {
     }
 
     /// Keeps the files of this torrent, whose key has none yet.
-    pub fn insert(&mut self, torrent: TorrentKey, content: ContentFiles, keeping: Keeping) {
+    pub fn insert(&mut self, torrent: TorrentKey, content: ContentFiles, params: StoreParams) {
         let id = self.entries.insert(Entry {
             torrent,
             content,
-            saving: Saving::new(keeping.path, keeping.clean),
-            chosen: keeping.chosen,
-            overwrite: keeping.overwrite,
+            saving: Saving::new(params.path, params.clean),
+            chosen: params.chosen,
+            overwrite: params.overwrite,
             closing: None,
         });
         if self.ids.len() <= torrent {

@@ -409,7 +409,7 @@ impl Library {
                 return Some((asker, Err(Trouble::Failed(why))));
             }
         };
-        let (order, content, keeping) = setup.order(opened);
+        let (order, content, params) = setup.order(opened);
         // Each torrent of the session has claimed its files, so this one is new.
         let begin = |session: &mut Session| session.add(order, now).ok();
         let torrent = self.enrol((info_hash, record), session, begin, now)?;
@@ -417,7 +417,7 @@ impl Library {
             let name = view::name(session, torrent);
             log::info!("{name}: it is checked once others are");
         } else {
-            store.insert(torrent, content, keeping);
+            store.insert(torrent, content, params);
         }
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))

@@ -317,8 +317,8 @@ impl Library {
         }
         match result {
             Ok(opened) if extending::expects(session, torrent) => {
-                let (order, content, keeping) = setup.order(opened);
-                store.insert(torrent, content, keeping);
+                let (order, content, params) = setup.order(opened);
+                store.insert(torrent, content, params);
                 extending::learn(session, torrent, order, now);
             }
             Ok(_) => {}

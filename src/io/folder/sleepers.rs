@@ -105,8 +105,8 @@ pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now:
                 let setup = library
                     .setup()
                     .setup_with_hashes((found.metainfo, found.hashes), dir);
-                let (order, content, keeping) = setup.order(found.opened);
-                store.insert(torrent, content, keeping);
+                let (order, content, params) = setup.order(found.opened);
+                store.insert(torrent, content, params);
                 sleep::wake_up(session, torrent, order, now);
                 log::info!("{}: it is awake", view::name(session, torrent));
             }

@@ -88,9 +88,9 @@ pub struct Found {
     pub opened: Opened,
 }
 
-/// What becomes of a torrent's files.
+/// What the store needs to know to write a torrent's files and to save its resume data.
 #[derive(Debug)]
-pub struct Keeping {
+pub struct StoreParams {
     /// The resume file.
     pub path: PathBuf,
     /// Whether the resume file says that nothing is being written.
@@ -106,8 +106,8 @@ pub struct Keeping {
 pub struct Opened {
     /// The files.
     pub content: ContentFiles,
-    /// What becomes of them.
-    pub keeping: Keeping,
+    /// What the store needs to know to write them.
+    pub params: StoreParams,
     /// The pieces that are verified, and those to be hashed.
     pub verdict: Verdict,
     /// Files that must prove to be this torrent's.
@@ -209,7 +209,7 @@ fn look(
     let (chosen, doubted) = admitted?;
     Ok(Opened {
         content,
-        keeping: Keeping {
+        params: StoreParams {
             path,
             // Before the first write it must be on record that files may be ours that are not
             // whole.
