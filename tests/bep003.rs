@@ -9,7 +9,7 @@ mod session;
 mod transcript;
 
 use brooklet::base::{BLOCK, Block, Duration, InfoHash, Now, PeerId};
-use brooklet::peer::{Choke, Fault, Input, Peer};
+use brooklet::peer::{Choke, EndReason, Input, Peer};
 use brooklet::wire::bencode::{self, Value};
 use brooklet::wire::{Handshake, Message, Metainfo};
 use session::{Bench, PIECE};
@@ -33,7 +33,7 @@ fn greeted(setting: &Setting) -> Peer {
 }
 
 /// What comes of one message in words.
-fn hear(peer: &mut Peer, setting: &Setting, words: &str) -> Result<Option<String>, Fault> {
+fn hear(peer: &mut Peer, setting: &Setting, words: &str) -> Result<Option<String>, EndReason> {
     let bytes = encode(words, setting);
     let event = peer.next_event(&mut Input::new(&bytes), START)?;
     Ok(event.map(|event| transcript::words::event_words(&event)))
@@ -250,12 +250,12 @@ fn another_info_hash_severs_the_connection() {
     let addr = ([192, 0, 2, 7], 6881).into();
     let mut accepted = Pair::accept(setting.local, addr, START);
     let heard = accepted.next_event(&mut Input::new(&greeting), START);
-    assert_eq!(heard.err(), Some(Fault::OtherTorrent));
+    assert_eq!(heard.err(), Some(EndReason::OtherTorrent));
     assert_eq!(accepted.transmit().len(), 0, "nothing was said");
     let mut dialed = Pair::dial(setting.local, addr, START);
     dialed.handle_connected(START);
     let heard = dialed.next_event(&mut Input::new(&greeting), START);
-    assert_eq!(heard.err(), Some(Fault::OtherTorrent));
+    assert_eq!(heard.err(), Some(EndReason::OtherTorrent));
 }
 
 /// "they may wait for incoming connections to give a download hash first, and respond with the same
@@ -392,7 +392,7 @@ fn spare_bits_are_zero() {
     let setting = Setting::load();
     assert_eq!(
         hear(&mut greeted(&setting), &setting, "bitfield ffffff"),
-        Err(Fault::BadBitfield)
+        Err(EndReason::BadBitfield)
     );
     assert!(hear(&mut greeted(&setting), &setting, "bitfield fffffe").is_ok());
     let mut bench = Bench::seeder(3);
@@ -420,7 +420,7 @@ fn requests_are_for_16_kib() {
         &setting,
         "request 0 at 0, 131073 bytes",
     );
-    assert_eq!(beyond, Err(Fault::BadRequest));
+    assert_eq!(beyond, Err(EndReason::BadRequest));
 }
 
 /// "once requests for all pieces a given downloader doesn't have yet are currently pending, it

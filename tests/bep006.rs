@@ -11,7 +11,7 @@ use std::fs;
 use std::net::IpAddr;
 
 use brooklet::base::{Bits, Block, InfoHash, Now};
-use brooklet::peer::{Fault, FrameLimits, Input, Peer, Segment, allowed_fast_set};
+use brooklet::peer::{EndReason, FrameLimits, Input, Peer, Segment, allowed_fast_set};
 use brooklet::wire::Message;
 use brooklet::wire::message::Kind;
 use session::Bench;
@@ -31,7 +31,7 @@ fn greeted(setting: &Setting, caps: &str) -> Peer {
     peer
 }
 
-fn hear(peer: &mut Peer, setting: &Setting, words: &str) -> Result<Option<String>, Fault> {
+fn hear(peer: &mut Peer, setting: &Setting, words: &str) -> Result<Option<String>, EndReason> {
     let bytes = encode(words, setting);
     let event = peer.next_event(&mut Input::new(&bytes), START)?;
     Ok(event.map(|event| event_words(&event)))
@@ -87,7 +87,7 @@ fn without_the_bit_none_of_its_messages_may_come() {
     ];
     for (words, kind) in messages {
         let refused = hear(&mut greeted(&setting, "plain"), &setting, words);
-        assert_eq!(refused, Err(Fault::NotAgreed(kind)));
+        assert_eq!(refused, Err(EndReason::NotAgreed(kind)));
         assert!(
             hear(&mut greeted(&setting, "fast"), &setting, words).is_ok(),
             "{words}"
@@ -244,7 +244,7 @@ fn a_suggestion_is_only_advice() {
     assert_eq!(peer.holdings().count(), 0, "the peer need not even have it");
     assert_eq!(
         hear(&mut peer, &setting, "suggest piece 23"),
-        Err(Fault::NoSuchPiece(23))
+        Err(EndReason::NoSuchPiece(23))
     );
 }
 

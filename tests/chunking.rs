@@ -10,7 +10,7 @@ mod transcript;
 use std::collections::BTreeSet;
 
 use brooklet::base::{Bits, Block, Holdings, InfoHash, Now, PeerId, Rng, limits};
-use brooklet::peer::{Choke, Event, Fault, FrameLimits, Input, Peer, Phase, Segment};
+use brooklet::peer::{Choke, EndReason, Event, FrameLimits, Input, Peer, Phase, Segment};
 use brooklet::wire::handshake::LEN;
 use brooklet::wire::message::{Kind, piece_header};
 use brooklet::wire::{Handshake, Message};
@@ -26,7 +26,7 @@ const DAMAGED: u64 = 3_000;
 #[derive(Debug, PartialEq)]
 struct Heard {
     events: Vec<(String, Vec<u8>)>,
-    fault: Option<Fault>,
+    reason: Option<EndReason>,
     phase: Phase,
     holdings: Option<Holdings>,
     choke: Option<Choke>,
@@ -40,8 +40,8 @@ struct Heard {
 fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
     let now = Now::default();
     let mut pair = Pair::accept(setting.local, ([192, 0, 2, 7], 50_001).into(), now);
-    let (mut events, mut fault, mut rest) = (Vec::new(), None, stream);
-    while !rest.is_empty() && fault.is_none() {
+    let (mut events, mut reason, mut rest) = (Vec::new(), None, stream);
+    while !rest.is_empty() && reason.is_none() {
         let (read, later) = rest.split_at(cut(rest.len()).clamp(1, rest.len()));
         rest = later;
         let buffer = [pair.unparsed(), read].concat();
@@ -51,11 +51,11 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     events.push(told(&event));
-                    fault = answer(pair.peer(), &event, now).err();
+                    reason = answer(pair.peer(), &event, now).err();
                 }
-                Err(why) => fault = Some(why),
+                Err(why) => reason = Some(why),
             }
-            if fault.is_some() {
+            if reason.is_some() {
                 break;
             }
         }
@@ -66,10 +66,10 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
     }
     // What was kept when the connection failed says nothing any more; and a bitfield that is too
     // long for any frame may be refused by its length alone, if no more has come.
-    if let Some(Fault::TooLong(_)) = fault {
-        fault = Some(Fault::BadBitfield);
+    if let Some(EndReason::TooLong(_)) = reason {
+        reason = Some(EndReason::BadBitfield);
     }
-    let kept = if fault.is_some() {
+    let kept = if reason.is_some() {
         &[][..]
     } else {
         pair.unparsed()
@@ -82,7 +82,7 @@ fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
         choke: pair.opened().map(|peer| peer.choke_state()),
         in_flight: pair.opened().map(|peer| peer.in_flight()),
         events,
-        fault,
+        reason,
     }
 }
 
@@ -94,7 +94,7 @@ fn told(event: &Told<'_>) -> (String, Vec<u8>) {
     }
 }
 
-fn answer(peer: &mut Peer, event: &Told<'_>, now: Now) -> Result<(), Fault> {
+fn answer(peer: &mut Peer, event: &Told<'_>, now: Now) -> Result<(), EndReason> {
     match event {
         Told::Greeted(_) => {
             peer.introduce(&Bits::full(23), vec![1, 2]);
@@ -287,7 +287,7 @@ fn a_conversation_means_the_same_however_it_comes() {
         let stream = conversation(&setting, &mut rng);
         let name = format!("conversation {seed}");
         let heard = hear_in_all_ways(&setting, &stream, &mut rng, &name);
-        assert_eq!(heard.fault, None, "{name}");
+        assert_eq!(heard.reason, None, "{name}");
         blocks += heard
             .events
             .iter()
@@ -349,7 +349,7 @@ fn damaged_conversations_end_the_same_however_they_come() {
             &mut rng,
             &format!("damaged conversation {seed}"),
         );
-        match heard.fault {
+        match heard.reason {
             Some(_) => refused += 1,
             None => survived += 1,
         }
@@ -368,9 +368,9 @@ fn noise_is_refused_or_skipped() {
     for seed in 0..DAMAGED {
         let mut rng = Rng::from_seed(2_000_000 + seed);
         let noise: Vec<u8> = (0..rng.below(2_000)).map(|_| rng.bits32() as u8).collect();
-        let fault = listen(&setting, &noise, &mut whole).fault;
+        let reason = listen(&setting, &noise, &mut whole).reason;
         assert!(
-            noise.is_empty() || fault == Some(Fault::NotBitTorrent),
+            noise.is_empty() || reason == Some(EndReason::NotBitTorrent),
             "noise {seed}"
         );
 

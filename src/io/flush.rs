@@ -10,7 +10,7 @@ use super::disk::{DiskError, Why};
 use super::net::{PeerSocket, tcp};
 use super::reactor::Reactor;
 use crate::base::{BLOCK, Now, TorrentKey, limits};
-use crate::peer::{Fault, Segment};
+use crate::peer::{EndReason, Segment};
 use crate::wire::message::{PIECE_HEADER, piece_header};
 
 /// Bytes written to one socket at a time. With more, much would be read from the page cache for
@@ -163,7 +163,7 @@ impl Reactor {
             Ok(sent) => self.session.transmitted(key, sent, now),
             Err(error) => {
                 self.session
-                    .handle_closed(key, Fault::Network(tcp::plain(&error)), now);
+                    .handle_closed(key, EndReason::Network(tcp::plain(&error)), now);
                 return Left::Nothing;
             }
         }
@@ -172,7 +172,7 @@ impl Reactor {
             self.on_lost(lost, now);
         }
         if filled.broken {
-            self.session.handle_closed(key, Fault::Unreadable, now);
+            self.session.handle_closed(key, EndReason::Unreadable, now);
             return Left::Nothing;
         }
         left

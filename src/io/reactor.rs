@@ -26,7 +26,7 @@ use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
 use crate::base::{Now, TorrentKey, limits, sooner};
-use crate::peer::{Fault, Peer};
+use crate::peer::{EndReason, Peer};
 use crate::session::{Session, command, datagrams, reopening, view};
 use crate::torrent::{Effect, Source};
 
@@ -273,11 +273,11 @@ impl Reactor {
             match socket.stream.finish() {
                 Ok(true) => self.session.handle_connected(key, now),
                 Ok(false) if !event.is_error() && !event.is_write_closed() => return,
-                Ok(false) => return self.session.handle_closed(key, Fault::Closed, now),
+                Ok(false) => return self.session.handle_closed(key, EndReason::Closed, now),
                 Err(error) => {
                     return self.session.handle_closed(
                         key,
-                        Fault::Network(tcp::plain(&error)),
+                        EndReason::Network(tcp::plain(&error)),
                         now,
                     );
                 }
@@ -400,7 +400,7 @@ impl Reactor {
             .and_then(|stream| self.sockets.add(registry, key, PeerSocket::new(stream)));
         if let Err(error) = begun {
             self.session
-                .handle_closed(key, Fault::Network(tcp::plain(&error)), now);
+                .handle_closed(key, EndReason::Network(tcp::plain(&error)), now);
         }
     }
 

@@ -8,7 +8,7 @@ use super::disk::{Blocks, Unsaved, Written};
 use super::net::{PeerSocket, Stream, tcp};
 use super::reactor::{EVENTS, Reactor};
 use crate::base::{Block, Now, PeerKey, SortedSet, TorrentKey, limits};
-use crate::peer::{Fault, Peer};
+use crate::peer::{EndReason, Peer};
 use crate::session::{Appetite, DiskLoad, sleep};
 
 /// Reads whose blocks are hashed together: with those of several peers there are several pieces,
@@ -44,8 +44,8 @@ impl Reactor {
                             .finish()
                             .and_then(|_| self.sockets.add(self.poll.registry(), key, socket));
                         if let Err(error) = kept {
-                            let fault = Fault::Network(tcp::plain(&error));
-                            self.session.handle_closed(key, fault, now);
+                            let reason = EndReason::Network(tcp::plain(&error));
+                            self.session.handle_closed(key, reason, now);
                         }
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -121,7 +121,7 @@ impl Reactor {
             Ok(None) if !may_wait => {}
             Ok(Some(0)) => {
                 socket.readable = false;
-                self.session.handle_closed(key, Fault::Closed, now);
+                self.session.handle_closed(key, EndReason::Closed, now);
             }
             Ok(read) => {
                 let bytes = &mut buffer[..cut + read.unwrap_or(0)];
@@ -135,7 +135,7 @@ impl Reactor {
             Err(error) => {
                 socket.readable = false;
                 self.session
-                    .handle_closed(key, Fault::Network(tcp::plain(&error)), now);
+                    .handle_closed(key, EndReason::Network(tcp::plain(&error)), now);
             }
         }
         if self.session.peer(key).is_some_and(only_takes) {

@@ -1,7 +1,7 @@
 //! What a peer says of its pieces before we have the metadata. The number of pieces is not known
 //! then, so the messages are kept, within bounds, and applied when it is: few clients repeat them.
 
-use super::fault::Fault;
+use super::end_reason::EndReason;
 use crate::base::{Bits, Holdings, limits};
 
 /// The pieces of a peer, as far as they can be known without the metadata.
@@ -81,16 +81,16 @@ impl Early {
     ///
     /// # Errors
     /// What it said does not fit them.
-    pub fn learn(self, pieces: u32) -> Result<Learned, Fault> {
+    pub fn learn(self, pieces: u32) -> Result<Learned, EndReason> {
         let named = self.haves.iter().chain(&self.allowed);
         if let Some(&piece) = named.clone().find(|&&piece| piece >= pieces) {
-            return Err(Fault::NoSuchPiece(piece));
+            return Err(EndReason::NoSuchPiece(piece));
         }
         let mut holdings = match self.told {
             Told::Nothing => Holdings::nothing(pieces),
             Told::Everything => Holdings::everything(pieces),
             Told::Bitfield(bytes) => {
-                let bits = Bits::from_bytes(&bytes, pieces).ok_or(Fault::BadBitfield)?;
+                let bits = Bits::from_bytes(&bytes, pieces).ok_or(EndReason::BadBitfield)?;
                 Holdings::from(bits)
             }
         };
@@ -130,10 +130,10 @@ mod tests {
     fn what_does_not_fit_the_torrent_ends_the_connection() {
         let mut early = Early::default();
         early.on_bitfield(&[0xff, 0xff]);
-        assert_eq!(early.learn(10).unwrap_err(), Fault::BadBitfield);
+        assert_eq!(early.learn(10).unwrap_err(), EndReason::BadBitfield);
         let mut early = Early::default();
         early.on_have(10);
-        assert_eq!(early.learn(10).unwrap_err(), Fault::NoSuchPiece(10));
+        assert_eq!(early.learn(10).unwrap_err(), EndReason::NoSuchPiece(10));
     }
 
     #[test]

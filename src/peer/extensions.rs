@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::fault::Fault;
+use super::end_reason::EndReason;
 use crate::base::{Now, limits};
 use crate::wire::extended::HANDSHAKE;
 use crate::wire::extended::metadata::blocks;
@@ -62,13 +62,13 @@ impl Extensions {
     }
 
     /// A message came under this number.
-    pub(super) fn hear<'a>(&mut self, id: u8, payload: &'a [u8]) -> Result<Heard<'a>, Fault> {
+    pub(super) fn hear<'a>(&mut self, id: u8, payload: &'a [u8]) -> Result<Heard<'a>, EndReason> {
         if id == HANDSHAKE {
             self.told = self.told.saturating_add(1);
             if self.told > limits::EXTENDED_TOLD {
-                return Err(Fault::ExtendedFlood);
+                return Err(EndReason::ExtendedFlood);
             }
-            let said = ExtendedGreeting::parse(payload).map_err(Fault::Malformed)?;
+            let said = ExtendedGreeting::parse(payload).map_err(EndReason::Malformed)?;
             self.theirs.update(said);
             return Ok(Heard::Greeting);
         }
@@ -78,7 +78,7 @@ impl Extensions {
                 Ok(PeerExchange::parse(payload).map_or(Heard::Nothing, Heard::Exchange))
             }
             Some(Extension::Metadata) if self.ours.number(Extension::Metadata).is_some() => {
-                let message = MetadataMessage::parse(payload).map_err(Fault::Malformed)?;
+                let message = MetadataMessage::parse(payload).map_err(EndReason::Malformed)?;
                 Ok(Heard::Metadata(message))
             }
             _ => Ok(Heard::Nothing),
@@ -184,7 +184,7 @@ mod tests {
         for _ in 0..limits::EXTENDED_TOLD {
             assert_eq!(extensions.hear(0, b"de"), Ok(Heard::Greeting));
         }
-        assert_eq!(extensions.hear(0, b"de"), Err(Fault::ExtendedFlood));
+        assert_eq!(extensions.hear(0, b"de"), Err(EndReason::ExtendedFlood));
         assert!((0..limits::METADATA_QUEUE).all(|_| extensions.want(7)));
         assert!(!extensions.want(7));
         assert_eq!(extensions.next_wanted(Now::default()), Some(7));

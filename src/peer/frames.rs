@@ -2,7 +2,7 @@
 //! longer frame is refused by its first bytes, so this also bounds how much of a cut frame is kept
 //! between reads.
 
-use super::fault::Fault;
+use super::end_reason::EndReason;
 use crate::base::{Bits, limits};
 use crate::wire::message::{BITFIELD, EXTENDED, PREFIX};
 
@@ -52,7 +52,7 @@ impl FrameLimits {
     ///
     /// # Errors
     /// It is too long.
-    pub fn check(self, len: u32, id: Option<u8>) -> Result<(), Fault> {
+    pub fn check(self, len: u32, id: Option<u8>) -> Result<(), EndReason> {
         let most = match id {
             Some(BITFIELD) => self.bitfield,
             Some(EXTENDED) => limits::EXTENDED_FRAME,
@@ -63,9 +63,9 @@ impl FrameLimits {
         if bytes <= most {
             Ok(())
         } else if id == Some(BITFIELD) && bytes <= self.unknown {
-            Err(Fault::BadBitfield)
+            Err(EndReason::BadBitfield)
         } else {
-            Err(Fault::TooLong(len))
+            Err(EndReason::TooLong(len))
         }
     }
 }
@@ -80,14 +80,14 @@ mod tests {
         let large = FrameLimits::of(800_000);
         assert_eq!(large.longest(), 100_005);
         assert_eq!(large.check(100_001, Some(BITFIELD)), Ok(()));
-        let refused = Err(Fault::TooLong(100_002));
+        let refused = Err(EndReason::TooLong(100_002));
         assert_eq!(large.check(100_002, Some(BITFIELD)), refused);
         // Before its kind is known it may be one.
         assert_eq!(large.check(100_001, None), Ok(()));
         assert_eq!(large.check(100_002, None), refused);
         for id in [0, 4, 6, 7, 255] {
             assert_eq!(large.check(16_393, Some(id)), Ok(()), "{id}");
-            let refused = Err(Fault::TooLong(16_394));
+            let refused = Err(EndReason::TooLong(16_394));
             assert_eq!(large.check(16_394, Some(id)), refused, "{id}");
         }
     }
@@ -108,7 +108,7 @@ mod tests {
         let without = early.granted(0);
         assert_eq!(without.longest(), limits::EXTENDED_FRAME + 4);
         assert_eq!(without.check(17_408, Some(BITFIELD)), Ok(()));
-        let refused = Err(Fault::BadBitfield);
+        let refused = Err(EndReason::BadBitfield);
         assert_eq!(without.check(17_409, Some(BITFIELD)), refused);
         // Before its kind is known it may become one.
         assert_eq!(without.check(200_000, None), Ok(()));
@@ -127,12 +127,15 @@ mod tests {
         let small = FrameLimits::of(800);
         assert_eq!(small.longest(), limits::EXTENDED_FRAME + 4);
         assert_eq!(small.check(17_408, Some(EXTENDED)), Ok(()));
-        let refused = Err(Fault::TooLong(17_409));
+        let refused = Err(EndReason::TooLong(17_409));
         assert_eq!(small.check(17_409, Some(EXTENDED)), refused);
         assert_eq!(small.check(101, Some(BITFIELD)), Ok(()));
-        let refused = Err(Fault::BadBitfield);
+        let refused = Err(EndReason::BadBitfield);
         assert_eq!(small.check(102, Some(BITFIELD)), refused);
         assert_eq!(small.check(16_393, Some(7)), Ok(()));
-        assert_eq!(small.check(16_394, Some(7)), Err(Fault::TooLong(16_394)));
+        assert_eq!(
+            small.check(16_394, Some(7)),
+            Err(EndReason::TooLong(16_394))
+        );
     }
 }

@@ -8,7 +8,7 @@
 
 use std::net::SocketAddr;
 
-use super::fault::Fault;
+use super::end_reason::EndReason;
 use super::input::Input;
 use super::local::Local;
 use super::phase::{Capabilities, Phase, Step, step};
@@ -161,13 +161,13 @@ impl Greeting {
     ///
     /// # Errors
     /// The network or the peer took too long.
-    pub fn handle_timeout(&mut self, now: Now) -> Result<(), Fault> {
+    pub fn handle_timeout(&mut self, now: Now) -> Result<(), EndReason> {
         if self.next_deadline().is_none_or(|at| now < at) {
             Ok(())
         } else if self.is_dialing() {
-            Err(Fault::ConnectTimeout)
+            Err(EndReason::ConnectTimeout)
         } else {
-            Err(Fault::HandshakeTimeout)
+            Err(EndReason::HandshakeTimeout)
         }
     }
 
@@ -175,17 +175,20 @@ impl Greeting {
     ///
     /// # Errors
     /// What came is no BitTorrent handshake: known by the first byte that is wrong.
-    pub fn next_handshake(&mut self, input: &mut Input<'_>) -> Result<Option<Handshake>, Fault> {
+    pub fn next_handshake(
+        &mut self,
+        input: &mut Input<'_>,
+    ) -> Result<Option<Handshake>, EndReason> {
         if self.ignored || self.is_closing() {
             input.take(input.rest().len());
             return Ok(None);
         }
-        if let Step::Refuse(fault) = step(&self.phase, Kind::Handshake, self.caps) {
-            return Err(fault);
+        if let Step::Refuse(reason) = step(&self.phase, Kind::Handshake, self.caps) {
+            return Err(reason);
         }
         let theirs = Handshake::parse(input.rest()).map_err(|_| {
             self.foreign = Some(Foreign::of(input.rest()));
-            Fault::NotBitTorrent
+            EndReason::NotBitTorrent
         })?;
         (self.cut, self.waits) = (Vec::new(), false);
         if theirs.is_some() {
@@ -209,9 +212,9 @@ impl Greeting {
     ///
     /// # Errors
     /// The handshake names another torrent; or we dialed ourselves.
-    pub fn answer(&mut self, theirs: &Handshake, local: &Local) -> Result<bool, Fault> {
+    pub fn answer(&mut self, theirs: &Handshake, local: &Local) -> Result<bool, EndReason> {
         if theirs.info_hash != local.info_hash {
-            return Err(Fault::OtherTorrent);
+            return Err(EndReason::OtherTorrent);
         }
         if !self.outbound {
             local.handshake().encode(&mut self.out);
@@ -219,7 +222,7 @@ impl Greeting {
         if theirs.peer_id == local.peer_id {
             self.ignored = true;
             return if self.outbound {
-                Err(Fault::Ourselves)
+                Err(EndReason::Ourselves)
             } else {
                 Ok(false)
             };
@@ -244,9 +247,9 @@ impl Greeting {
     }
 
     /// Ends the connection.
-    pub fn close(&mut self, fault: Fault) {
+    pub fn close(&mut self, reason: EndReason) {
         if !self.is_closing() {
-            self.phase = Phase::Closing(fault);
+            self.phase = Phase::Closing(reason);
         }
         (self.out, self.cut) = (Vec::new(), Vec::new());
     }

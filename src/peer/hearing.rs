@@ -1,8 +1,8 @@
 //! Messages of a peer: the input is cut into messages, `phase` says whether each may come now, and
 //! its meaning for us comes out as an event.
 
+use super::end_reason::EndReason;
 use super::extensions::Heard;
-use super::fault::Fault;
 use super::frames::FrameLimits;
 use super::input::Input;
 use super::local::Local;
@@ -20,7 +20,7 @@ impl Peer {
         &mut self,
         input: &mut Input<'a>,
         now: Now,
-    ) -> Result<Option<Event<'a>>, Fault> {
+    ) -> Result<Option<Event<'a>>, EndReason> {
         self.contact.on_heard(now);
         loop {
             if let Some(bytes) = self.long_bitfield(input.rest()) {
@@ -30,14 +30,14 @@ impl Peer {
                 break;
             };
             if self.is_overfull() {
-                return Err(Fault::NotReading);
+                return Err(EndReason::NotReading);
             }
-            let message = Message::parse(frame).map_err(Fault::Malformed)?;
+            let message = Message::parse(frame).map_err(EndReason::Malformed)?;
             match step(&self.phase, message.kind(), self.caps) {
                 Step::Take => {}
                 Step::Enter(phase) => self.phase = phase,
                 Step::Ignore(_) => continue,
-                Step::Refuse(fault) => return Err(fault),
+                Step::Refuse(reason) => return Err(reason),
             }
             if let Some(event) = self.on_message(message, now)? {
                 return Ok(Some(event));
@@ -92,7 +92,7 @@ impl Peer {
     ///
     /// # Errors
     /// They do not fit the torrent.
-    pub fn learn(&mut self, local: Local) -> Result<(), Fault> {
+    pub fn learn(&mut self, local: Local) -> Result<(), EndReason> {
         self.local = local;
         let Some(early) = self.early.take() else {
             return Ok(());
@@ -122,7 +122,7 @@ impl Peer {
         &mut self,
         message: Message<'a>,
         now: Now,
-    ) -> Result<Option<Event<'a>>, Fault> {
+    ) -> Result<Option<Event<'a>>, EndReason> {
         if self.early.is_some() && message.kind().is_about_pieces() {
             return self.on_early(message).map(|()| None);
         }
@@ -140,7 +140,7 @@ impl Peer {
                 self.holdings.add(piece).then_some(Event::Have(piece))
             }
             Message::Bitfield(bytes) => {
-                let bits = Bits::from_bytes(bytes, pieces).ok_or(Fault::BadBitfield)?;
+                let bits = Bits::from_bytes(bytes, pieces).ok_or(EndReason::BadBitfield)?;
                 Some(self.on_holdings(Holdings::from(bits))?)
             }
             Message::HaveAll => Some(self.on_holdings(Holdings::everything(pieces))?),
@@ -148,7 +148,7 @@ impl Peer {
             Message::Request(block) => {
                 let fair = self.local.geometry.contains(block) && block.len <= limits::SERVED_BLOCK;
                 if !fair {
-                    return Err(Fault::BadRequest);
+                    return Err(EndReason::BadRequest);
                 }
                 Some(Event::Requested(block))
             }
@@ -190,7 +190,7 @@ impl Peer {
 
     /// A message about pieces before we have the metadata: it is kept, or answered as by a peer
     /// without pieces.
-    fn on_early(&mut self, message: Message<'_>) -> Result<(), Fault> {
+    fn on_early(&mut self, message: Message<'_>) -> Result<(), EndReason> {
         let Some(early) = &mut self.early else {
             return Ok(());
         };
@@ -200,7 +200,7 @@ impl Peer {
             Message::Bitfield(_) | Message::HaveAll | Message::HaveNone => {
                 self.holdings_told = self.holdings_told.saturating_add(1);
                 if self.holdings_told > limits::HOLDINGS_TOLD {
-                    return Err(Fault::HoldingsFlood);
+                    return Err(EndReason::HoldingsFlood);
                 }
                 match message {
                     Message::Bitfield(bytes) => early.on_bitfield(bytes),
@@ -211,7 +211,7 @@ impl Peer {
             Message::Piece { .. } => {
                 self.unasked = self.unasked.saturating_add(1);
                 if self.unasked > limits::UNASKED {
-                    return Err(Fault::UnaskedBlocks);
+                    return Err(EndReason::UnaskedBlocks);
                 }
             }
             _ => {}
@@ -219,7 +219,11 @@ impl Peer {
         Ok(())
     }
 
-    fn on_extended<'a>(&mut self, id: u8, payload: &'a [u8]) -> Result<Option<Event<'a>>, Fault> {
+    fn on_extended<'a>(
+        &mut self,
+        id: u8,
+        payload: &'a [u8],
+    ) -> Result<Option<Event<'a>>, EndReason> {
         let Some(extensions) = &mut self.extensions else {
             return Ok(None);
         };
@@ -231,21 +235,21 @@ impl Peer {
         })
     }
 
-    fn on_holdings<'a>(&mut self, holdings: Holdings) -> Result<Event<'a>, Fault> {
+    fn on_holdings<'a>(&mut self, holdings: Holdings) -> Result<Event<'a>, EndReason> {
         self.holdings_told = self.holdings_told.saturating_add(1);
         if self.holdings_told > limits::HOLDINGS_TOLD {
-            return Err(Fault::HoldingsFlood);
+            return Err(EndReason::HoldingsFlood);
         }
         self.declared_whole = holdings.is_seed();
         let before = std::mem::replace(&mut self.holdings, holdings);
         Ok(Event::Holdings(before))
     }
 
-    fn known(&self, piece: u32) -> Result<(), Fault> {
+    fn known(&self, piece: u32) -> Result<(), EndReason> {
         if piece < self.local.geometry.pieces() {
             Ok(())
         } else {
-            Err(Fault::NoSuchPiece(piece))
+            Err(EndReason::NoSuchPiece(piece))
         }
     }
 
@@ -279,9 +283,9 @@ impl Peer {
         begin: u32,
         data: &'a [u8],
         now: Now,
-    ) -> Result<Option<Event<'a>>, Fault> {
+    ) -> Result<Option<Event<'a>>, EndReason> {
         let Ok(len) = u32::try_from(data.len()) else {
-            return Err(Fault::BadRequest);
+            return Err(EndReason::BadRequest);
         };
         let block = Block { piece, begin, len };
         self.down.add(u64::from(len), now);
@@ -290,7 +294,7 @@ impl Peer {
             Arrival::Unasked => {
                 self.unasked = self.unasked.saturating_add(1);
                 if self.unasked > limits::UNASKED {
-                    Err(Fault::UnaskedBlocks)
+                    Err(EndReason::UnaskedBlocks)
                 } else {
                     Ok(None)
                 }

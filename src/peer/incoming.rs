@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::fault::Fault;
+use super::end_reason::EndReason;
 use super::greeting::Greeting;
 use crate::wire::Foreign;
 
@@ -37,25 +37,29 @@ pub enum Failed {
 }
 
 impl Failed {
-    /// Why an incoming connection failed that ends by this fault; `None`: the peer did not fail.
-    pub fn of(greeting: &Greeting, fault: &Fault) -> Option<Failed> {
+    /// Why an incoming connection failed that ends for this reason; `None`: the peer did not fail.
+    pub fn of(greeting: &Greeting, reason: &EndReason) -> Option<Failed> {
         let begun = !greeting.unparsed().is_empty();
         let waits = greeting.put_back_len() > 0;
-        Some(match fault {
-            Fault::Closed | Fault::HandshakeTimeout | Fault::Replaced if waits => Failed::NotAwake,
-            Fault::NotBitTorrent => Failed::Foreign(greeting.foreign().unwrap_or(Foreign::Unknown)),
-            Fault::NotServed => Failed::NotServed,
-            Fault::TooEarly => Failed::TooEarly,
-            Fault::Closed | Fault::Network(_) | Fault::HandshakeTimeout
+        Some(match reason {
+            EndReason::Closed | EndReason::HandshakeTimeout | EndReason::Replaced if waits => {
+                Failed::NotAwake
+            }
+            EndReason::NotBitTorrent => {
+                Failed::Foreign(greeting.foreign().unwrap_or(Foreign::Unknown))
+            }
+            EndReason::NotServed => Failed::NotServed,
+            EndReason::TooEarly => Failed::TooEarly,
+            EndReason::Closed | EndReason::Network(_) | EndReason::HandshakeTimeout
                 if greeting.is_ourselves() =>
             {
                 Failed::Ourselves
             }
-            Fault::Closed if begun => Failed::Cut,
-            Fault::Closed => Failed::Closed,
-            Fault::Network(_) => Failed::Reset,
-            Fault::HandshakeTimeout | Fault::Replaced if begun => Failed::Slow,
-            Fault::HandshakeTimeout | Fault::Replaced => Failed::Silent,
+            EndReason::Closed if begun => Failed::Cut,
+            EndReason::Closed => Failed::Closed,
+            EndReason::Network(_) => Failed::Reset,
+            EndReason::HandshakeTimeout | EndReason::Replaced if begun => Failed::Slow,
+            EndReason::HandshakeTimeout | EndReason::Replaced => Failed::Silent,
             _ => return None,
         })
     }

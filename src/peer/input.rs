@@ -2,7 +2,7 @@
 //! start of a frame that the last read cut in two already copied in front of them, so that every
 //! frame is whole and in one place.
 
-use super::fault::Fault;
+use super::end_reason::EndReason;
 use super::frames::FrameLimits;
 use crate::wire::message::{PREFIX, frame_len};
 
@@ -41,7 +41,7 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// It is longer than its message may be: known as soon as its length and id are there.
-    pub fn next_frame(&mut self, limits: FrameLimits) -> Result<Option<&'a [u8]>, Fault> {
+    pub fn next_frame(&mut self, limits: FrameLimits) -> Result<Option<&'a [u8]>, EndReason> {
         let Some(len) = frame_len(self.rest) else {
             return Ok(None);
         };
@@ -69,12 +69,12 @@ mod tests {
 
     #[test]
     fn long_frames_are_refused_by_their_first_bytes() {
-        fn too_long(bytes: &[u8]) -> Result<Option<&[u8]>, Fault> {
+        fn too_long(bytes: &[u8]) -> Result<Option<&[u8]>, EndReason> {
             Input::new(bytes).next_frame(FrameLimits::of(800))
         }
         assert_eq!(
             too_long(&[0xff, 0xff, 0xff, 0xff]),
-            Err(Fault::TooLong(u32::MAX))
+            Err(EndReason::TooLong(u32::MAX))
         );
         assert_eq!(
             too_long(&[0, 0, 0x40, 0x09, 7]),
@@ -83,9 +83,9 @@ mod tests {
         );
         assert_eq!(
             too_long(&[0, 0, 0x40, 0x0a, 7]),
-            Err(Fault::TooLong(0x400a))
+            Err(EndReason::TooLong(0x400a))
         );
         assert_eq!(too_long(&[0, 0, 0, 101, 5]), Ok(None));
-        assert_eq!(too_long(&[0, 0, 0, 102, 5]), Err(Fault::BadBitfield));
+        assert_eq!(too_long(&[0, 0, 0, 102, 5]), Err(EndReason::BadBitfield));
     }
 }

@@ -12,7 +12,7 @@
     )
 )]
 
-pub mod fault;
+pub mod end_reason;
 
 pub mod phase;
 
@@ -43,9 +43,9 @@ mod hearing;
 mod speaking;
 
 pub use choke::Choke;
+pub use end_reason::{EndReason, Redial};
 pub use extensions::Extensions;
 pub use fast::allowed_fast_set;
-pub use fault::{Fault, Redial};
 pub use frames::FrameLimits;
 pub use greeting::Greeting;
 pub use input::Input;

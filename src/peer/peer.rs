@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use super::choke::Choke;
 use super::contact::Contact;
 use super::early::Early;
+use super::end_reason::EndReason;
 use super::extensions::Extensions;
 use super::fast::AllowedFast;
-use super::fault::Fault;
 use super::greeting::Greeting;
 use super::local::Local;
 use super::outbox::Outbox;
@@ -276,13 +276,13 @@ impl Peer {
     }
 
     /// Deadlines that have passed: an error ends the connection.
-    pub fn handle_timeout(&mut self, now: Now) -> Result<(), Fault> {
+    pub fn handle_timeout(&mut self, now: Now) -> Result<(), EndReason> {
         if !self.is_open() {
             return Ok(());
         }
         let listened_to = !self.is_upload_queue_full() || self.up.rate(now) == 0;
         if self.contact.is_silent(now) && listened_to {
-            return Err(Fault::Silent);
+            return Err(EndReason::Silent);
         }
         if self.contact.is_keep_alive_due(now) {
             self.say(Message::KeepAlive);

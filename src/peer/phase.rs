@@ -1,7 +1,7 @@
 //! The only place that says which message may come when: one exhaustive match from the phase of a
 //! connection and the kind of a message to what happens. PROTOCOL.md's table is printed from it.
 
-use super::fault::Fault;
+use super::end_reason::EndReason;
 use crate::wire::message::Kind;
 
 /// How far a connection is.
@@ -16,7 +16,7 @@ pub enum Phase {
     /// Messages flow.
     Open,
     /// Over; nothing counts any more.
-    Closing(Fault),
+    Closing(EndReason),
 }
 
 /// What both ends agreed on in their handshakes.
@@ -40,7 +40,7 @@ pub enum Step {
     /// It is dropped.
     Ignore(Why),
     /// It ends the connection.
-    Refuse(Fault),
+    Refuse(EndReason),
 }
 
 /// Why a message is dropped.
@@ -58,10 +58,10 @@ pub enum Why {
 /// What becomes of a message of this kind in this phase.
 pub fn step(phase: &Phase, kind: Kind, caps: Capabilities) -> Step {
     match phase {
-        Phase::Dialing => Step::Refuse(Fault::OutOfPlace(kind)),
+        Phase::Dialing => Step::Refuse(EndReason::OutOfPlace(kind)),
         Phase::Greeting => match kind {
             Kind::Handshake => Step::Enter(Phase::Opening),
-            _ => Step::Refuse(Fault::OutOfPlace(kind)),
+            _ => Step::Refuse(EndReason::OutOfPlace(kind)),
         },
         Phase::Opening => opening(kind, caps),
         Phase::Open => open(kind, caps),
@@ -86,7 +86,7 @@ fn opening(kind: Kind, caps: Capabilities) -> Step {
 
 fn open(kind: Kind, caps: Capabilities) -> Step {
     match kind {
-        Kind::Handshake => Step::Refuse(Fault::OutOfPlace(kind)),
+        Kind::Handshake => Step::Refuse(EndReason::OutOfPlace(kind)),
         // aria2 sends a bitfield, or have all, in place of many haves. It means the same as these
         // haves.
         Kind::KeepAlive
@@ -103,7 +103,7 @@ fn open(kind: Kind, caps: Capabilities) -> Step {
             if caps.fast {
                 Step::Take
             } else {
-                Step::Refuse(Fault::NotAgreed(kind))
+                Step::Refuse(EndReason::NotAgreed(kind))
             }
         }
         Kind::Extended if caps.extended => Step::Take,
@@ -165,7 +165,7 @@ mod tests {
         ] {
             assert_eq!(
                 step(&Phase::Opening, kind, PLAIN),
-                Step::Refuse(Fault::NotAgreed(kind))
+                Step::Refuse(EndReason::NotAgreed(kind))
             );
         }
         assert_eq!(
@@ -193,9 +193,9 @@ mod tests {
         // Nothing can come before there is a connection.
         assert_eq!(
             step(&Phase::Dialing, Kind::Handshake, PLAIN),
-            Step::Refuse(Fault::OutOfPlace(Kind::Handshake))
+            Step::Refuse(EndReason::OutOfPlace(Kind::Handshake))
         );
-        let over = Phase::Closing(Fault::Silent);
+        let over = Phase::Closing(EndReason::Silent);
         assert_eq!(step(&over, Kind::Piece, FAST), Step::Ignore(Why::Over));
     }
 }

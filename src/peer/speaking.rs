@@ -1,6 +1,6 @@
 //! Messages to a peer: commands queue messages, which go out as bytes and blocks.
 
-use super::fault::Fault;
+use super::end_reason::EndReason;
 use super::outbox::Outbox;
 use super::peer::{Peer, Segment};
 use super::phase::Phase;
@@ -167,13 +167,13 @@ impl Peer {
     }
 
     /// Queues a block that it asked for.
-    pub fn serve(&mut self, block: Block) -> Result<(), Fault> {
+    pub fn serve(&mut self, block: Block) -> Result<(), EndReason> {
         let queued = self.uploads.queue(block);
         self.after_queueing(block, queued)
     }
 
     /// Turns a request down.
-    pub fn refuse(&mut self, block: Block) -> Result<(), Fault> {
+    pub fn refuse(&mut self, block: Block) -> Result<(), EndReason> {
         let refused = Err(self.uploads.refuse());
         self.after_queueing(block, refused)
     }
@@ -188,9 +188,9 @@ impl Peer {
     }
 
     /// Ends the connection: the requests that were in flight go back to the piece table.
-    pub fn close(&mut self, fault: Fault) -> Vec<Block> {
+    pub fn close(&mut self, reason: EndReason) -> Vec<Block> {
         if !self.is_closing() {
-            self.phase = Phase::Closing(fault);
+            self.phase = Phase::Closing(reason);
         }
         self.uploads = Uploads::default();
         (self.out, self.cut) = (Outbox::default(), Vec::new());
@@ -254,10 +254,14 @@ impl Peer {
         self.out.push(message);
     }
 
-    fn after_queueing(&mut self, block: Block, queued: Result<(), Refused>) -> Result<(), Fault> {
+    fn after_queueing(
+        &mut self,
+        block: Block,
+        queued: Result<(), Refused>,
+    ) -> Result<(), EndReason> {
         match queued {
             Ok(()) => Ok(()),
-            Err(Refused::Flood) => Err(Fault::RequestFlood),
+            Err(Refused::Flood) => Err(EndReason::RequestFlood),
             Err(Refused::Full) => {
                 if self.caps.fast {
                     self.say(Message::Reject(block));

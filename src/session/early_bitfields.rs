@@ -4,7 +4,7 @@
 
 use super::session::Session;
 use crate::base::{Now, PeerKey, limits};
-use crate::peer::Fault;
+use crate::peer::EndReason;
 use crate::torrent::Slot;
 
 /// A peer begins to send a bitfield whose frame has so many bytes: it is granted that.
@@ -15,7 +15,7 @@ pub(super) fn grant(
     session: &mut Session,
     (key, bytes): (PeerKey, usize),
     now: Now,
-) -> Result<(), Fault> {
+) -> Result<(), EndReason> {
     loop {
         let open = session.slots.iter().filter(|(_, slot)| !slot.is_closing());
         let granted = open.filter_map(|(other, slot)| {
@@ -29,9 +29,9 @@ pub(super) fn grant(
         }
         match granted.into_iter().max() {
             Some((longest, other)) if longest > bytes => {
-                session.hang_up(other, Fault::Replaced, now);
+                session.hang_up(other, EndReason::Replaced, now);
             }
-            _ => return Err(Fault::Replaced),
+            _ => return Err(EndReason::Replaced),
         }
     }
     if let Some((_, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) {

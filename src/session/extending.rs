@@ -5,7 +5,7 @@ use super::early_bitfields;
 use super::session::Session;
 use crate::base::reach::canonical;
 use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
-use crate::peer::{Event, Fault};
+use crate::peer::{EndReason, Event};
 use crate::torrent::exchanged::Exchanged;
 use crate::torrent::metadata::{MetadataFetch, length};
 use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent};
@@ -37,7 +37,7 @@ pub(super) fn observe(
     key: PeerKey,
     event: Event<'_>,
     now: Now,
-) -> Result<(), Fault> {
+) -> Result<(), EndReason> {
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return Ok(());
     };
@@ -111,7 +111,7 @@ pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
         }
     }
     for liar in liars {
-        session.hang_up(liar, Fault::BadMetadata, now);
+        session.hang_up(liar, EndReason::BadMetadata, now);
     }
     if let Some(info) = whole {
         let torrent = key;
@@ -255,7 +255,7 @@ fn leave_found(session: &mut Session, key: TorrentKey, now: Now) {
         .filter(is_found)
         .collect();
     for peer in found {
-        session.hang_up(peer, Fault::Private, now);
+        session.hang_up(peer, EndReason::Private, now);
     }
 }
 
@@ -292,7 +292,7 @@ pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
                 greet_again(session, peer);
                 session.touch(peer);
             }
-            Err(fault) => session.hang_up(peer, fault, now),
+            Err(reason) => session.hang_up(peer, reason, now),
         }
     }
     session.stir(key);

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::base::{Now, PeerId, SortedSet, limits};
-use crate::peer::{Fault, Peer};
+use crate::peer::{EndReason, Peer};
 
 /// What the peer id of rqbit begins with.
 const RQBIT: &[u8] = b"-rQ";
@@ -23,8 +23,8 @@ impl Impatient {
 
     /// Remembers the host of a peer that may have hung up since we said nothing. To be called
     /// before its machine is closed.
-    pub fn note(&mut self, peer: &Peer, fault: &Fault, now: Now) {
-        let by_other = matches!(fault, Fault::Closed | Fault::Network(_));
+    pub fn note(&mut self, peer: &Peer, reason: &EndReason, now: Now) {
+        let by_other = matches!(reason, EndReason::Closed | EndReason::Network(_));
         let waited = (limits::IMPATIENCE..limits::KEEP_ALIVE).contains(&peer.unspoken(now));
         if peer.is_open() && by_other && waited && self.0.len() < limits::IMPATIENT_HOSTS {
             self.0.insert(peer.addr().ip().to_canonical());

@@ -14,7 +14,7 @@ use super::sending::Sealed;
 use super::session::Session;
 use crate::base::{Block, Now, PeerKey, TorrentKey};
 use crate::peer::incoming::Failed;
-use crate::peer::{Event, Fault, Greeting, Input, Peer};
+use crate::peer::{EndReason, Event, Greeting, Input, Peer};
 use crate::pieces::Accepted;
 use crate::torrent::{Effect, Machine, Report, Slot, Twins};
 
@@ -67,8 +67,8 @@ impl Session {
     }
 
     /// The connection failed, or the other end closed it.
-    pub fn handle_closed(&mut self, key: PeerKey, fault: Fault, now: Now) {
-        self.hang_up(key, fault, now);
+    pub fn handle_closed(&mut self, key: PeerKey, reason: EndReason, now: Now) {
+        self.hang_up(key, reason, now);
     }
 
     // What peers send.
@@ -99,8 +99,8 @@ impl Session {
         let write = match self.greet(key, input, now) {
             Ok(true) => self.next_write(key, input, now),
             Ok(false) => None,
-            Err(fault) => {
-                self.hang_up(key, fault, now);
+            Err(reason) => {
+                self.hang_up(key, reason, now);
                 None
             }
         };
@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// Reads the peer's handshake, if that has not come. Returns whether messages may follow.
-    fn greet(&mut self, key: PeerKey, input: &mut Input<'_>, now: Now) -> Result<bool, Fault> {
+    fn greet(&mut self, key: PeerKey, input: &mut Input<'_>, now: Now) -> Result<bool, EndReason> {
         match self.slots.get(key).map(|slot| &slot.machine) {
             None => Ok(false),
             Some(Machine::Peer(_)) => Ok(true),
@@ -154,10 +154,10 @@ impl Session {
                     Ok(())
                 }
                 Ok(Some(event)) => self.observe(key, event, now),
-                Err(fault) => Err(fault),
+                Err(reason) => Err(reason),
             };
-            if let Err(fault) = handled {
-                self.hang_up(key, fault, now);
+            if let Err(reason) = handled {
+                self.hang_up(key, reason, now);
                 return None;
             }
         }
@@ -334,7 +334,7 @@ impl Session {
         key: PeerKey,
         event: Event<'_>,
         now: Now,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), EndReason> {
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return Ok(());
         };
@@ -367,7 +367,7 @@ impl Session {
         Ok(())
     }
 
-    fn requested(&mut self, key: PeerKey, block: Block, now: Now) -> Result<(), Fault> {
+    fn requested(&mut self, key: PeerKey, block: Block, now: Now) -> Result<(), EndReason> {
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return Ok(());
         };
@@ -401,7 +401,7 @@ impl Session {
     }
 
     /// Ends a connection: its slot and its socket are given up when effects are performed next.
-    pub(super) fn hang_up(&mut self, key: PeerKey, fault: Fault, now: Now) {
+    pub(super) fn hang_up(&mut self, key: PeerKey, reason: EndReason, now: Now) {
         let slot = self.slots.get_mut(key);
         let Some(slot) = slot.filter(|slot| !slot.is_closing()) else {
             return;
@@ -411,23 +411,23 @@ impl Session {
         let (torrent, greeted) = (slot.torrent, slot.member().is_some());
         match &mut slot.machine {
             Machine::Greeting(greeting) => {
-                if let Some(failed) = Failed::of(greeting, &fault).filter(|_| !outbound) {
+                if let Some(failed) = Failed::of(greeting, &reason).filter(|_| !outbound) {
                     self.incoming.count(failed, now);
                 }
-                greeting.close(fault.clone());
+                greeting.close(reason.clone());
             }
-            Machine::Peer(_) => parting::part_with_peer(self, key, &fault, now),
+            Machine::Peer(_) => parting::part_with_peer(self, key, &reason, now),
         }
         self.connections.on_closed(was_dialing);
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
             torrent.set_choking_due();
             if outbound && !greeted {
-                torrent.on_failed_dial((addr, &fault), &mut self.bans, &mut self.effects);
+                torrent.on_failed_dial((addr, &reason), &mut self.bans, &mut self.effects);
             }
             let mut twins = Twins::of(torrent, &mut self.slots);
-            twins.on_connection_over(key, was_dialing, &fault, now);
+            twins.on_connection_over(key, was_dialing, &reason, now);
             if greeted || outbound {
-                let reason = fault.to_string();
+                let reason = reason.to_string();
                 torrent.report(Report::Disconnected { addr, reason }, &mut self.effects);
             }
         }
@@ -442,7 +442,7 @@ impl Session {
         let slots = self.slots.iter();
         let strangers = slots.filter(|(_, slot)| slot.torrent.is_none());
         for key in strangers.map(|(key, _)| key).collect::<Vec<PeerKey>>() {
-            self.hang_up(key, Fault::Stopping, now);
+            self.hang_up(key, EndReason::Stopping, now);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::impatient::Impatient;
 use super::session::Session;
 use super::torrents::Torrents;
 use crate::base::{Now, PeerKey, TorrentKey, limits};
-use crate::peer::{Fault, Input, Peer, allowed_fast_set};
+use crate::peer::{EndReason, Input, Peer, allowed_fast_set};
 use crate::torrent::{Agenda, Effects, Machine, Member, Report, Slot, Stage, Torrent, Twins, Us};
 
 /// What of the session a handshake needs.
@@ -32,7 +32,7 @@ impl Meeting<'_> {
         key: PeerKey,
         input: &mut Input<'_>,
         now: Now,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, EndReason> {
         let Slot {
             torrent: owner,
             machine,
@@ -65,7 +65,7 @@ impl Meeting<'_> {
         let ids = (theirs.peer_id, local.peer_id);
         let mut twins = Twins::of(torrent, self.slots);
         if let Some(older) = twins.resolve(key, ids, &self.agenda.closing, now)? {
-            self.agenda.closing.push((older, Fault::Duplicate));
+            self.agenda.closing.push((older, EndReason::Duplicate));
         }
         if let Machine::Greeting(greeting) = &mut self.slots[key].machine {
             let peer = Peer::opened(local, greeting, now);
@@ -126,7 +126,7 @@ pub(super) fn introduce_all(session: &mut Session, key: TorrentKey, now: Now) {
     let stage = torrent.life.stage;
     for peer in torrent.connections.clone() {
         match stage {
-            Stage::Queued => session.hang_up(peer, Fault::Stopping, now),
+            Stage::Queued => session.hang_up(peer, EndReason::Stopping, now),
             Stage::Running => {
                 let torrent = &session.torrents[key];
                 let member = session.slots.get_mut(peer).and_then(Slot::member_mut);

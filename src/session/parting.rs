@@ -2,16 +2,16 @@
 
 use super::session::Session;
 use crate::base::{Now, PeerKey};
-use crate::peer::Fault;
+use crate::peer::EndReason;
 use crate::torrent::Slot;
 
 /// A torrent's peer is gone: what was asked of it may be asked of others.
-pub(super) fn part_with_peer(session: &mut Session, key: PeerKey, fault: &Fault, now: Now) {
+pub(super) fn part_with_peer(session: &mut Session, key: PeerKey, reason: &EndReason, now: Now) {
     let Some((left, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
     };
-    session.impatient.note(&member.peer, fault, now);
-    let blocks = member.peer.close(fault.clone());
+    session.impatient.note(&member.peer, reason, now);
+    let blocks = member.peer.close(reason.clone());
     let torrent = &mut session.torrents[left];
     torrent.census.recount(member);
     torrent.awake_mut().exchange.on_gone(member, now);

@@ -9,7 +9,7 @@ use super::meeting;
 use super::session::Session;
 use super::sleep;
 use crate::base::{BLOCK, Host, Now, PeerKey, TorrentKey, limits, plain};
-use crate::peer::Fault;
+use crate::peer::EndReason;
 use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
 
 impl Session {
@@ -23,8 +23,8 @@ impl Session {
         }
         self.update_slots(now);
         self.each_torrent(|session, torrent| extending::plan(session, torrent, now));
-        for (key, fault) in std::mem::take(&mut self.agenda.closing) {
-            self.hang_up(key, fault, now);
+        for (key, reason) in std::mem::take(&mut self.agenda.closing) {
+            self.hang_up(key, reason, now);
         }
         // What happens to a torrent from here on is planned for in this turn, too.
         self.each_torrent(|session, torrent| session.plan_uploads(torrent, now));
@@ -79,7 +79,7 @@ impl Session {
         let guilty = self.slots.iter().filter(|(_, slot)| guilty(slot));
         let keys: Vec<PeerKey> = guilty.map(|(key, _)| key).collect();
         for key in keys {
-            self.hang_up(key, Fault::Poisoner, now);
+            self.hang_up(key, EndReason::Poisoner, now);
         }
     }
 
@@ -157,8 +157,8 @@ impl Session {
         while let Some(key) = self.timers.next_due(now) {
             let slot = &mut self.slots[key];
             self.timers.disarm(key, slot);
-            if let Err(fault) = slot.handle_timeout(now) {
-                self.hang_up(key, fault, now);
+            if let Err(reason) = slot.handle_timeout(now) {
+                self.hang_up(key, reason, now);
                 continue;
             }
             if let Some((torrent, member)) = slot.peer_of_mut() {
@@ -246,14 +246,14 @@ impl Session {
         if torrent.is_running() && member.peer.is_open() {
             // A peer that does not read would not be noticed otherwise until it has been silent for
             // too long.
-            let fault = if member.peer.is_overfull() {
-                Some(Fault::NotReading)
+            let reason = if member.peer.is_overfull() {
+                Some(EndReason::NotReading)
             } else {
                 let useless = torrent.is_complete() && member.peer.holdings().is_seed();
-                useless.then_some(Fault::NoUse)
+                useless.then_some(EndReason::NoUse)
             };
-            if let Some(fault) = fault {
-                self.hang_up(key, fault, now);
+            if let Some(reason) = reason {
+                self.hang_up(key, reason, now);
                 return;
             }
             member.peer.set_interested(member.useful > 0);
@@ -424,7 +424,7 @@ impl Session {
             .replacing
             .clear_to_dial(&self.slots, (torrent, addr), now)
         {
-            self.hang_up(key, Fault::Replaced, now);
+            self.hang_up(key, EndReason::Replaced, now);
         }
         Some(torrent)
     }
@@ -434,7 +434,7 @@ impl Session {
         self.torrents.refile_all(&self.agenda.torrents);
         if !self.connections.may_accept() {
             for key in self.replacing.clear_to_accept(&self.slots, addr, now) {
-                self.hang_up(key, Fault::Replaced, now);
+                self.hang_up(key, EndReason::Replaced, now);
             }
         }
         let kept = match self.torrents.wanted_dial(now) {

@@ -22,7 +22,7 @@ use super::timers::Timers;
 use super::torrents::Torrents;
 use super::tracer::Tracer;
 use crate::base::{Block, Now, PeerKey, Rng, TorrentKey, sooner};
-use crate::peer::{Fault, Peer, Segment};
+use crate::peer::{EndReason, Peer, Segment};
 use crate::pieces::Pieces;
 use crate::torrent::{
     Agenda, Bans, Effect, Effects, Lent, Machine, Member, Namer, Order, Report, Slot, Then, Torrent,
@@ -153,7 +153,7 @@ impl Session {
             return;
         }
         for key in ending.connections.clone() {
-            self.hang_up(key, Fault::Stopping, now);
+            self.hang_up(key, EndReason::Stopping, now);
         }
         self.with(torrent, |torrent, with| {
             torrent.leave(was_running, with, now);

@@ -11,7 +11,7 @@ use super::metadata_memory::MetadataMemory;
 use super::queue::Queue;
 use super::timers::Alarms;
 use crate::base::{Block, InfoHash, Now, PeerKey, Rng, SortedMap, SortedSet, TorrentKey, limits};
-use crate::peer::{Fault, FrameLimits};
+use crate::peer::{EndReason, FrameLimits};
 use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
 use crate::tracker::Shared;
 
@@ -197,16 +197,16 @@ impl Torrents {
     ///
     /// # Errors
     /// The connection is to end.
-    pub fn meet(&self, info_hash: &InfoHash) -> Result<TorrentKey, Fault> {
-        let key = self.find(info_hash).ok_or(Fault::NotServed)?;
+    pub fn meet(&self, info_hash: &InfoHash) -> Result<TorrentKey, EndReason> {
+        let key = self.find(info_hash).ok_or(EndReason::NotServed)?;
         match self[key].life.stage {
             Stage::Running | Stage::Metadata => Ok(key),
-            Stage::Checking => Err(Fault::TooEarly),
+            Stage::Checking => Err(EndReason::TooEarly),
             Stage::Queued
             | Stage::Paused
             | Stage::Leaving { .. }
             | Stage::Reopening { .. }
-            | Stage::Over => Err(Fault::NotServed),
+            | Stage::Over => Err(EndReason::NotServed),
         }
     }
 

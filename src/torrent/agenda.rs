@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::base::{Now, PeerKey, TorrentKey};
-use crate::peer::Fault;
+use crate::peer::EndReason;
 
 /// Lists of slots and torrents. For each of the first four lists a slot or torrent has a flag that
 /// says whether it is on the list.
@@ -20,7 +20,7 @@ pub struct Agenda {
     /// They have something to send.
     pub unflushed: Vec<PeerKey>,
     /// Connections to be ended in this turn, and why.
-    pub closing: Vec<(PeerKey, Fault)>,
+    pub closing: Vec<(PeerKey, EndReason)>,
     /// A torrent has begun to leave its swarm: its trackers are told in the next turn at once.
     pub leaving: bool,
     /// When the download limit allows more to be asked for.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::exchanged::Exchanged;
 use crate::base::reach::canonical;
 use crate::base::{Block, Geometry, Now, PeerId, TorrentKey, limits};
-use crate::peer::{Fault, Greeting, Peer, Phase, Segment};
+use crate::peer::{EndReason, Greeting, Peer, Phase, Segment};
 
 /// One connection.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ impl Slot {
     ///
     /// # Errors
     /// The connection is to end.
-    pub fn handle_timeout(&mut self, now: Now) -> Result<(), Fault> {
+    pub fn handle_timeout(&mut self, now: Now) -> Result<(), EndReason> {
         match &mut self.machine {
             Machine::Greeting(greeting) => greeting.handle_timeout(now),
             Machine::Peer(member) => member.peer.handle_timeout(now),

@@ -15,7 +15,7 @@ use super::source::{Namer, Source};
 use super::torrent::Torrent;
 use crate::base::BLOCK;
 use crate::base::{Duration, Now, limits, sooner};
-use crate::peer::{Fault, Greeting};
+use crate::peer::{EndReason, Greeting};
 use crate::tracker::{Need, Response};
 use crate::wire::PeerExchange;
 
@@ -302,23 +302,26 @@ impl Torrent {
     /// `--peer`.
     pub fn on_failed_dial(
         &mut self,
-        (addr, fault): (SocketAddr, &Fault),
+        (addr, reason): (SocketAddr, &EndReason),
         bans: &mut Bans,
         effects: &mut Effects,
     ) {
-        if matches!(fault, Fault::Stopping | Fault::Replaced | Fault::Duplicate) {
+        if matches!(
+            reason,
+            EndReason::Stopping | EndReason::Replaced | EndReason::Duplicate
+        ) {
             return;
         }
-        let is_own = *fault == Fault::Ourselves;
+        let is_own = *reason == EndReason::Ourselves;
         if is_own {
             bans.add_own(addr);
         }
-        let why = match fault {
-            Fault::Closed => String::from(
+        let why = match reason {
+            EndReason::Closed => String::from(
                 "it hangs up: perhaps it does not share this torrent, or takes encrypted \
                  connections only",
             ),
-            fault => fault.to_string(),
+            reason => reason.to_string(),
         };
         let Some(content) = &mut self.content else {
             return;

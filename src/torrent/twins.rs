@@ -26,7 +26,7 @@ use super::lent;
 use super::slot::{Ended, Member, Slot};
 use super::torrent::Torrent;
 use crate::base::{Duration, Now, PeerId, PeerKey, SortedSet, limits};
-use crate::peer::{Fault, Redial};
+use crate::peer::{EndReason, Redial};
 
 /// Bytes of a peer id that name the client and its version (BEP 20).
 const CLIENT: usize = 8;
@@ -61,9 +61,9 @@ impl<'a> Twins<'a> {
         &mut self,
         key: PeerKey,
         (remote, ours): (PeerId, PeerId),
-        closing: &[(PeerKey, Fault)],
+        closing: &[(PeerKey, EndReason)],
         now: Now,
-    ) -> Result<Option<PeerKey>, Fault> {
+    ) -> Result<Option<PeerKey>, EndReason> {
         let Some(twin) = self.twin(key, remote, closing) else {
             self.adopt(key, remote, now);
             return Ok(None);
@@ -77,12 +77,17 @@ impl<'a> Twins<'a> {
             Ok(Some(twin))
         } else {
             self.inherit(key, twin, now);
-            Err(Fault::Duplicate)
+            Err(EndReason::Duplicate)
         }
     }
 
     /// Another connection to the peer of this one, which is not about to end.
-    fn twin(&self, key: PeerKey, remote: PeerId, closing: &[(PeerKey, Fault)]) -> Option<PeerKey> {
+    fn twin(
+        &self,
+        key: PeerKey,
+        remote: PeerId,
+        closing: &[(PeerKey, EndReason)],
+    ) -> Option<PeerKey> {
         let host = host(&self.slots[key]);
         let mut twins = lent::greeted(self.slots, self.connections).filter(|&(other, member)| {
             other != key
@@ -182,8 +187,14 @@ impl<'a> Twins<'a> {
     /// one, is over. If a connection begun by us and one begun by a peer of the same host end at
     /// nearly the same time, each end may have closed another one, or the peer both: then we dial
     /// again soon.
-    pub fn on_connection_over(&mut self, key: PeerKey, was_dialing: bool, fault: &Fault, now: Now) {
-        let hung_up = matches!(fault, Fault::Closed | Fault::Network(_));
+    pub fn on_connection_over(
+        &mut self,
+        key: PeerKey,
+        was_dialing: bool,
+        reason: &EndReason,
+        now: Now,
+    ) {
+        let hung_up = matches!(reason, EndReason::Closed | EndReason::Network(_));
         let remote = self.slots[key].member().map(|member| member.remote);
         let named = remote.filter(|_| hung_up);
         let elsewhere = named.and_then(|remote| self.elsewhere(key, remote, now));
@@ -197,16 +208,16 @@ impl<'a> Twins<'a> {
             self.slots[other].listens_at.extend(listens_at);
         } else {
             for addr in listens_at {
-                self.remember(addr, fault, useful, now);
+                self.remember(addr, reason, useful, now);
             }
         }
-        let wait = match fault {
-            Fault::Stopping => Duration::ZERO,
-            _ if useful && fault.is_loss() => limits::REDIAL_LOST,
+        let wait = match reason {
+            EndReason::Stopping => Duration::ZERO,
+            _ if useful && reason.is_loss() => limits::REDIAL_LOST,
             _ => limits::REDIAL,
         };
         self.candidates.release(ip, now + wait);
-        if was_dialing || !(hung_up || *fault == Fault::Duplicate) {
+        if was_dialing || !(hung_up || *reason == EndReason::Duplicate) {
             return;
         }
         let last = self.ended.replace(Box::new(Ended {
@@ -226,11 +237,11 @@ impl<'a> Twins<'a> {
         }
     }
 
-    fn remember(&mut self, addr: SocketAddr, fault: &Fault, useful: bool, now: Now) {
-        match fault.redial() {
+    fn remember(&mut self, addr: SocketAddr, reason: &EndReason, useful: bool, now: Now) {
+        match reason.redial() {
             Redial::Never => self.candidates.refuse(addr, now),
-            Redial::Later if *fault == Fault::Stopping => self.candidates.on_left(addr, now),
-            Redial::Later if useful && fault.is_loss() => self.candidates.on_lost(addr, now),
+            Redial::Later if *reason == EndReason::Stopping => self.candidates.on_left(addr, now),
+            Redial::Later if useful && reason.is_loss() => self.candidates.on_lost(addr, now),
             Redial::Later if useful => self.candidates.on_closed(addr, now),
             Redial::Later => self.candidates.on_failed(addr, now),
         }

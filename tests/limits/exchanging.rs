@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, Now, Rng, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::torrent::{Candidates, Source};
 use brooklet::wire::PeerExchange;
 
@@ -24,9 +24,13 @@ fn changes_are_told_once_a_minute_and_nothing_without_them() {
     let first = bench.now;
     assert_eq!(told(&mut bench, listener).len(), 1);
     let three = dials_us(&mut bench, 3, Some(7000));
-    bench.session.handle_closed(two, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(two, EndReason::Closed, bench.now);
     let gone = dials_us(&mut bench, 4, Some(7000));
-    bench.session.handle_closed(gone, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(gone, EndReason::Closed, bench.now);
     let mut messages = Vec::new();
     while messages.is_empty() {
         passes(&mut bench, &[listener, three], 1);
@@ -80,7 +84,9 @@ fn a_message_names_fifty_and_the_next_one_the_others() {
     assert_eq!(all.len(), count.into());
     // Of those who go as many are told of.
     for &key in &keys {
-        bench.session.handle_closed(key, Fault::Closed, bench.now);
+        bench
+            .session
+            .handle_closed(key, EndReason::Closed, bench.now);
     }
     passes(&mut bench, &[listener], 66);
     let [message] = &told(&mut bench, listener)[..] else {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, PeerId, limits};
-use brooklet::peer::{Fault, FrameLimits, Input, Local, Peer};
+use brooklet::peer::{EndReason, FrameLimits, Input, Local, Peer};
 use brooklet::torrent::{Order, Report};
 use brooklet::wire::message::PIECE_HEADER;
 use brooklet::wire::{Handshake, Message};
@@ -51,7 +51,7 @@ fn open(held: u32) -> Peer {
 }
 
 /// It says these messages.
-fn hear(peer: &mut Peer, messages: &[Message<'_>]) -> Result<(), Fault> {
+fn hear(peer: &mut Peer, messages: &[Message<'_>]) -> Result<(), EndReason> {
     let mut bytes = Vec::new();
     messages
         .iter()
@@ -76,11 +76,17 @@ fn a_frame() {
     };
     let most = limits::BLOCK_FRAME;
     assert_eq!(frame(most, 7), Ok(Some(most)));
-    assert_eq!(frame(most + 1, 7), Err(Fault::TooLong(most as u32 + 1)));
-    assert_eq!(frame(most + 1, 99), Err(Fault::TooLong(most as u32 + 1)));
+    assert_eq!(frame(most + 1, 7), Err(EndReason::TooLong(most as u32 + 1)));
+    assert_eq!(
+        frame(most + 1, 99),
+        Err(EndReason::TooLong(most as u32 + 1))
+    );
     let most = limits::EXTENDED_FRAME;
     assert_eq!(frame(most, 20), Ok(Some(most)));
-    assert_eq!(frame(most + 1, 20), Err(Fault::TooLong(most as u32 + 1)));
+    assert_eq!(
+        frame(most + 1, 20),
+        Err(EndReason::TooLong(most as u32 + 1))
+    );
 }
 
 #[test]
@@ -96,7 +102,7 @@ fn a_block_that_is_asked_of_us() {
         )
     };
     assert_eq!(of(limits::SERVED_BLOCK), Ok(()));
-    assert_eq!(of(limits::SERVED_BLOCK + 1), Err(Fault::BadRequest));
+    assert_eq!(of(limits::SERVED_BLOCK + 1), Err(EndReason::BadRequest));
 }
 
 #[test]
@@ -124,7 +130,7 @@ fn requests_that_wait_and_more_than_may_wait() {
         assert_eq!(peer.serve(block(number)), Ok(()), "{number}");
         assert_eq!(peer.uploads_waiting(), many);
     }
-    assert_eq!(peer.serve(block(0)), Err(Fault::RequestFlood));
+    assert_eq!(peer.serve(block(0)), Err(EndReason::RequestFlood));
 }
 
 #[test]
@@ -139,7 +145,10 @@ fn blocks_that_nobody_asked_for() {
     for number in 0..limits::UNASKED {
         assert_eq!(hear(&mut peer, &[unasked(number)]), Ok(()), "{number}");
     }
-    assert_eq!(hear(&mut peer, &[unasked(0)]), Err(Fault::UnaskedBlocks));
+    assert_eq!(
+        hear(&mut peer, &[unasked(0)]),
+        Err(EndReason::UnaskedBlocks)
+    );
 }
 
 /// What is allowed to a newcomer that has nothing: a set of pieces, each for so many times.

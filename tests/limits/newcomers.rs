@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{BLOCK, Bits, Duration, Geometry, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::torrent::{Effect, Report};
 
 use crate::session::{Bench, PIECE};
@@ -185,7 +185,7 @@ fn what_it_has_is_said_so_often() {
     assert!(!bench.is_gone(key));
     bench.says(key, "have none");
     assert!(bench.is_gone(key));
-    let flood = Fault::HoldingsFlood.to_string();
+    let flood = EndReason::HoldingsFlood.to_string();
     let said =
         |report: &Report| matches!(report, Report::Disconnected { reason, .. } if *reason == flood);
     assert!(bench.reports.iter().any(said));

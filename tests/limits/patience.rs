@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::torrent::Report;
 
 use crate::session::Bench;
@@ -16,7 +16,9 @@ fn is_remembered(silence: Duration) -> bool {
     let first = bench.join(1, true);
     bench.says(first, "have none");
     bench.wait(silence);
-    bench.session.handle_closed(first, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(first, EndReason::Closed, bench.now);
     bench.turn();
     let again = bench.join(1, true);
     bench.hears(again);
@@ -40,7 +42,9 @@ fn hosts_of_little_patience_that_are_remembered() {
     let keys = bench.crowd(count as u16);
     bench.wait(limits::IMPATIENCE);
     for key in keys {
-        bench.session.handle_closed(key, Fault::Closed, bench.now);
+        bench
+            .session
+            .handle_closed(key, EndReason::Closed, bench.now);
     }
     bench.turn();
     let again: Vec<usize> = (1..=count as u16)

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use brooklet::base::{Duration, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::torrent::Source;
 
 use crate::session;
@@ -69,7 +69,7 @@ fn download(len: usize, piece_length: usize, habit: Habit, what: &str, options: 
         .collect();
     assert!(poisoner.sent() > 0, "{what}: it was never asked");
     assert!(bad.len() <= CONTRIBUTORS, "{what}: {bad:?} failed");
-    let reason = Fault::Poisoner.to_string();
+    let reason = EndReason::Poisoner.to_string();
     let banned: Vec<String> = get
         .events("peer")
         .iter()

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Bits, Duration, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::session::{Appetite, DiskLoad, sleep};
 
 use crate::session::Bench;
@@ -15,7 +15,9 @@ fn time_before_a_seed_that_has_sent_something_sleeps() {
     bench.says(key, "interested");
     bench.says(key, "request 0 at 0, 16384 bytes");
     bench.drowsy.clear();
-    bench.session.handle_closed(key, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(key, EndReason::Closed, bench.now);
     bench.turn();
     bench.wait(limits::DROWSY - Duration::from_micros(1));
     assert!(bench.drowsy.is_empty());

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Bits, Duration, Now, Rng, TorrentKey, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::torrent::choker::View;
 use brooklet::torrent::{Bans, Candidates, Choker, Report, Source};
 
@@ -227,7 +227,7 @@ fn connections_and_the_idle_among_them() {
     // Places are looked for once a second.
     bench.wait(Duration::from_secs(1));
     assert_eq!(keys.iter().filter(|&&key| bench.is_gone(key)).count(), 1);
-    let reason = Fault::Replaced.to_string();
+    let reason = EndReason::Replaced.to_string();
     let replaced = |report: &Report| matches!(report, Report::Disconnected { reason: why, .. } if *why == reason);
     assert!(bench.reports.iter().any(replaced));
 }

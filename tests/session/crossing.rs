@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, Rng};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::torrent::Source;
 
 use crate::seconds_pass;
@@ -117,7 +117,9 @@ impl Swarm {
         match said {
             Some(words) => bench.hands(key, &encode(&words, &bench.setting)),
             None => {
-                bench.session.handle_closed(key, Fault::Closed, bench.now);
+                bench
+                    .session
+                    .handle_closed(key, EndReason::Closed, bench.now);
                 self.over[wire][end] = true;
             }
         }
@@ -232,7 +234,9 @@ fn a_connection_that_works_is_not_closed_for_one_to_the_peers_listening_port() {
             .session
             .add_peers(bench.torrent, &[port(6881)], Source::Tracker, bench.now);
         assert_eq!(dialed(&mut bench, &[6881], &[old], 3600), None, "{id}");
-        bench.session.handle_closed(old, Fault::Closed, bench.now);
+        bench
+            .session
+            .handle_closed(old, EndReason::Closed, bench.now);
         assert_eq!(dialed(&mut bench, &[6881], &[], 80), Some(6881), "{id}");
     }
 }
@@ -272,7 +276,9 @@ fn an_address_of_an_incoming_peers_host_is_dialed_only_if_it_is_another_peers() 
         let other = 6881 + 6882 - to;
         assert_eq!(dialed(&mut bench, &[other], &[first], 9), None);
         // The caller goes: its address is dialed later.
-        bench.session.handle_closed(first, Fault::Closed, bench.now);
+        bench
+            .session
+            .handle_closed(first, EndReason::Closed, bench.now);
         assert_eq!(dialed(&mut bench, &[other], &[], 61), Some(other));
     }
 }
@@ -329,14 +335,22 @@ fn a_peer_that_closes_both_connections_is_dialed_again_soon() {
         let (number, new) = found.into_iter().flatten().next().expect("one is dialed");
         bench.session.handle_connected(new, bench.now);
         if newer_first {
-            bench.session.handle_closed(new, Fault::Closed, bench.now);
-            bench.session.handle_closed(old, Fault::Closed, bench.now);
+            bench
+                .session
+                .handle_closed(new, EndReason::Closed, bench.now);
+            bench
+                .session
+                .handle_closed(old, EndReason::Closed, bench.now);
         } else {
-            bench.session.handle_closed(old, Fault::Closed, bench.now);
+            bench
+                .session
+                .handle_closed(old, EndReason::Closed, bench.now);
             if greets {
                 bench.says(new, &format!("handshake fast {}", IDS[0]));
             }
-            bench.session.handle_closed(new, Fault::Closed, bench.now);
+            bench
+                .session
+                .handle_closed(new, EndReason::Closed, bench.now);
         }
         bench.turn();
         let again = dialed(&mut bench, &[number], &[], 7);
@@ -372,12 +386,16 @@ fn the_addresses_of_a_peer_that_wants_one_connection_do_not_take_turns() {
         };
         if before {
             bench.session.handle_connected(second, bench.now);
-            bench.session.handle_closed(ends, Fault::Closed, bench.now);
+            bench
+                .session
+                .handle_closed(ends, EndReason::Closed, bench.now);
             bench.says(second, &format!("handshake fast {again}"));
         } else {
             answers(&mut bench, second, again);
             assert!(!bench.is_gone(first) && !bench.is_gone(second));
-            bench.session.handle_closed(ends, Fault::Closed, bench.now);
+            bench
+                .session
+                .handle_closed(ends, EndReason::Closed, bench.now);
         }
         for _ in 0..3600 {
             seconds_pass(&mut bench, &[], 1);
@@ -385,7 +403,9 @@ fn the_addresses_of_a_peer_that_wants_one_connection_do_not_take_turns() {
             assert_eq!(bench.dialled(other).or(bench.dialled(port(6881))), None);
         }
         // Where it is reached next is not known.
-        bench.session.handle_closed(stays, Fault::Closed, bench.now);
+        bench
+            .session
+            .handle_closed(stays, EndReason::Closed, bench.now);
         seconds_pass(&mut bench, &[], 160);
         let dialed = [other, port(6881)].map(|addr| bench.dialled(addr).is_some());
         assert_eq!(dialed, [true, true], "{id}");
@@ -412,7 +432,9 @@ fn a_peer_that_copies_a_peer_id_keeps_no_address_from_being_dialed() {
             key
         };
         seconds_pass(&mut bench, &[], after);
-        bench.session.handle_closed(owner, Fault::Closed, bench.now);
+        bench
+            .session
+            .handle_closed(owner, EndReason::Closed, bench.now);
         let again = dialed(&mut bench, &[6881], &[thief], 80);
         assert_eq!(again, Some(6881), "{we_dial}");
         assert!(!bench.is_gone(thief));
@@ -432,7 +454,7 @@ fn a_call_that_gave_way_is_made_again_soon_if_the_other_one_ends_too() {
     assert!(bench.is_gone(ours) && !bench.is_gone(theirs));
     bench
         .session
-        .handle_closed(theirs, Fault::Closed, bench.now);
+        .handle_closed(theirs, EndReason::Closed, bench.now);
     bench.wait(Duration::from_secs(10));
     assert!(bench.dialled(addr).is_some());
 }

@@ -1,7 +1,7 @@
 //! Many peers: a turn costs what happened in it, and where nothing happens there are few turns.
 
 use brooklet::base::{Duration, Now, Rng, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 
 use crate::session::Bench;
 use crate::transcript::words::encode;
@@ -103,7 +103,9 @@ fn pieces_that_come_together_are_told_together_and_once() {
         if round == 1 {
             // Somebody goes, and another comes before the others are told.
             let gone = keys[99];
-            bench.session.handle_closed(gone, Fault::Closed, bench.now);
+            bench
+                .session
+                .handle_closed(gone, EndReason::Closed, bench.now);
             bench.turn();
             late = Some(bench.join(200, true));
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use brooklet::base::{Duration, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::session::{Command, command, extending};
 use brooklet::torrent::{Order, Source};
 use brooklet::wire::extended::exchange::{ENCRYPTED, REACHABLE, SEED};
@@ -169,7 +169,9 @@ fn it_ends_when_a_torrent_turns_out_to_be_private() {
         let (torrent, now) = (bench.torrent, bench.now);
         extending::learn(&mut bench.session, torrent, whole, now);
         bench.turn();
-        bench.session.handle_closed(two, Fault::Closed, bench.now);
+        bench
+            .session
+            .handle_closed(two, EndReason::Closed, bench.now);
         passes(&mut bench, &[one], 70);
         assert_eq!(told(&mut bench, one).len(), usize::from(!private));
         assert_eq!(bench.dialled(named).is_some(), !private);

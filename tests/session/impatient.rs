@@ -1,7 +1,7 @@
 //! Keep-alives: few to most peers, more to those that hang up when they hear nothing.
 
 use brooklet::base::{Duration, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 
 use crate::session::Bench;
 
@@ -47,20 +47,22 @@ fn rqbit_never_waits_ten_seconds_and_nobody_gets_two_keep_alives_in_five() {
 #[test]
 fn a_peer_that_hung_up_after_a_silence_is_spoken_to_more_often_from_then_on() {
     let id = "-XX0001-abcdefghijkl";
-    for (wait, fault, learned) in [
-        (10, Fault::Closed, true),
+    for (wait, reason, learned) in [
+        (10, EndReason::Closed, true),
         (
             60,
-            Fault::Network("it reset the connection".to_string()),
+            EndReason::Network("it reset the connection".to_string()),
             true,
         ),
-        (5, Fault::Closed, false),
-        (10, Fault::BadRequest, false),
+        (5, EndReason::Closed, false),
+        (10, EndReason::BadRequest, false),
     ] {
         let mut bench = Bench::seeder(4);
         let first = joins(&mut bench, 1, id);
         bench.wait(Duration::from_secs(wait));
-        bench.session.handle_closed(first, fault.clone(), bench.now);
+        bench
+            .session
+            .handle_closed(first, reason.clone(), bench.now);
         bench.turn();
         let again = joins(&mut bench, 2, id);
         let every = said_at(&mut bench, again)[0];
@@ -70,6 +72,6 @@ fn a_peer_that_hung_up_after_a_silence_is_spoken_to_more_often_from_then_on() {
         } else {
             limits::KEEP_ALIVE.as_secs()
         };
-        assert_eq!(every, expected, "{wait} s, {fault}");
+        assert_eq!(every, expected, "{wait} s, {reason}");
     }
 }

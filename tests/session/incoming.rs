@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, Rng, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::session::sleep;
 use brooklet::torrent::Report;
 
@@ -54,17 +54,17 @@ fn incoming_connections_that_fail_are_counted_by_kind() {
     greeting.extend(b"another torrent     -XX0001-abcdefghijkl");
     bench.sends(other, &greeting);
     let ended = [
-        (&b""[..], Fault::Closed),
-        (&greeting[..30], Fault::Closed),
+        (&b""[..], EndReason::Closed),
+        (&greeting[..30], EndReason::Closed),
         (
             &b""[..],
-            Fault::Network("it reset the connection".to_string()),
+            EndReason::Network("it reset the connection".to_string()),
         ),
     ];
-    for (number, (bytes, fault)) in (200..).zip(ended) {
+    for (number, (bytes, reason)) in (200..).zip(ended) {
         let incoming = bench.accepts(addr(number));
         bench.hands(incoming, bytes);
-        bench.session.handle_closed(incoming, fault, bench.now);
+        bench.session.handle_closed(incoming, reason, bench.now);
     }
     bench.accepts(addr(300));
     let slow = bench.accepts(addr(301));
@@ -97,7 +97,9 @@ fn a_peer_that_greeted_us_has_not_failed() {
     let again = bench.accepts(SocketAddr::from(([192, 0, 2, 1], 7)));
     bench.says(again, "handshake fast -TR3000-abcdefghi001");
     assert!(bench.is_gone(again) && !bench.is_gone(twin));
-    bench.session.handle_closed(twin, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(twin, EndReason::Closed, bench.now);
     bench.wait(Duration::from_secs(60));
     assert_eq!(counted(&bench).1, 0);
 }
@@ -130,7 +132,9 @@ fn peers_whose_torrent_did_not_wake_up_in_time_are_a_kind_of_their_own() {
         );
         incoming
     });
-    bench.session.handle_closed(one, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(one, EndReason::Closed, bench.now);
     bench.wait(limits::HANDSHAKE_TIME + limits::INCOMING_EVERY);
     assert!(bench.is_gone(one) && bench.is_gone(two));
     let expected = BTreeMap::from([("before its torrent was awake".to_string(), 2)]);
@@ -145,7 +149,7 @@ fn this_very_client_is_a_kind_of_its_own() {
     bench.says(incoming, "handshake fast -bk0100-ABCDEFGHIJKL");
     bench
         .session
-        .handle_closed(incoming, Fault::Closed, bench.now);
+        .handle_closed(incoming, EndReason::Closed, bench.now);
     bench.wait(limits::INCOMING_EVERY);
     let expected = BTreeMap::from([("from this very client".to_string(), 1)]);
     assert_eq!(counted(&bench), (expected, 1));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Bits, Duration, Geometry, InfoHash, TorrentKey, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::peer::incoming::Failed;
 use brooklet::torrent::{Report, Source};
 
@@ -256,6 +256,6 @@ fn the_longest_frame_is_that_of_the_torrent_with_most_pieces() {
     bench.says(key, &hello(false));
     bench.sends(key, &100_001_u32.to_be_bytes());
     assert!(bench.is_gone(key));
-    let why = Fault::TooLong(100_001).to_string();
+    let why = EndReason::TooLong(100_001).to_string();
     assert!(crate::ended_since(&bench, &why));
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, InfoHash, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::session::{Command, command, datagrams, view};
 use brooklet::torrent::Source;
 use brooklet::wire::Family;
@@ -88,7 +88,9 @@ fn a_second_run_is_dialed_without_a_wait() {
     let first = bench.dialled(addr).expect("it is dialed");
     bench.session.handle_connected(first, bench.now);
     bench.turn();
-    bench.session.handle_closed(first, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(first, EndReason::Closed, bench.now);
     bench.turn();
     bench.wait(Duration::from_millis(500));
     assert_eq!(bench.dialled(addr), None, "it has said nothing since");
@@ -145,7 +147,7 @@ fn we_dial_ourselves_once_and_no_failure_is_told_of_that() {
     bench.turn();
     bench
         .session
-        .handle_closed(key, Fault::Ourselves, bench.now);
+        .handle_closed(key, EndReason::Ourselves, bench.now);
     bench.turn();
     let ways = view::ways(&bench.session, bench.torrent);
     let words = ways.alone.expect("it is alone");

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 
 use crate::session::Bench;
 use crate::transcript::words::encode;
@@ -43,7 +43,7 @@ fn a_peer_of_no_use_makes_room_for_another() {
         seconds_pass(&mut bench, &keys, 5);
         bench.says(keys[1], "request 0 at 0, 16384 bytes");
     }
-    assert!(ended_since(&bench, &Fault::Replaced.to_string()));
+    assert!(ended_since(&bench, &EndReason::Replaced.to_string()));
     let gone = gone(&bench);
     assert!(gone.len() == 1 && !keys[..2].contains(&gone[0]), "{gone:?}");
     assert!(bench.dialled(waiting).is_some());
@@ -201,7 +201,7 @@ fn keep_alives_every_two_minutes_are_enough() {
         }
         bench.wait(Duration::from_secs(300));
         assert!(bench.is_gone(key));
-        assert!(ended_since(&bench, &Fault::Silent.to_string()));
+        assert!(ended_since(&bench, &EndReason::Silent.to_string()));
     }
 }
 
@@ -264,7 +264,7 @@ fn a_connected_peer_is_not_dialed() {
     assert_eq!(bench.dialled(addr), None);
     bench
         .session
-        .handle_closed(theirs, Fault::Closed, bench.now);
+        .handle_closed(theirs, EndReason::Closed, bench.now);
     bench.wait(2 * limits::REDIAL);
     assert!(bench.dialled(addr).is_some(), "it is called later");
 }
@@ -277,7 +277,9 @@ fn an_incoming_peer_gets_a_slot_while_one_is_free_and_only_then() {
     let caller = |number| SocketAddr::from(([192, 0, 2, number], 50_001));
     let (first, _) = (bench.accepts(caller(1)), bench.accepts(caller(2)));
     assert_eq!(bench.session.handle_accepted(caller(3), bench.now), None);
-    bench.session.handle_closed(first, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(first, EndReason::Closed, bench.now);
     bench.turn();
     bench.accepts(caller(3));
     bench.session.stop_all("SIGINT", bench.now);
@@ -291,7 +293,7 @@ fn a_call_that_is_answered_when_it_was_given_up_is_counted_once() {
     let callee = |number| SocketAddr::from(([192, 0, 2, number], 6881));
     bench.wait(Duration::from_secs(1));
     let [one, other] = [1, 2].map(|number| bench.dials(callee(number)));
-    let why = Fault::Network("connection reset".to_string());
+    let why = EndReason::Network("connection reset".to_string());
     bench.session.handle_closed(one, why, bench.now);
     bench.session.handle_connected(one, bench.now);
     bench.turn();

@@ -1,7 +1,7 @@
 //! Limits on rates hold, and what they leave is used.
 
 use brooklet::base::{BLOCK, Duration};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 
 use crate::requests;
 use crate::session::Bench;
@@ -119,7 +119,9 @@ fn a_peer_that_is_sent_nothing_or_is_gone_does_not_wait_for_the_limit() {
         );
         bench.session.await_upload(taker);
     }
-    bench.session.handle_closed(goes, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(goes, EndReason::Closed, bench.now);
     assert_eq!(bench.session.next_upload(bench.now), Some(stays));
     assert_eq!(bench.session.next_upload(bench.now), None);
 }

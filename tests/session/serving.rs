@@ -1,7 +1,7 @@
 //! What others get of us: only what can still be read, in bounds, and to those who read it.
 
 use brooklet::base::{BLOCK, limits};
-use brooklet::peer::{Fault, Segment};
+use brooklet::peer::{EndReason, Segment};
 
 use crate::session::{BLOCKS, Bench, PIECE};
 use crate::transcript::words::encode;
@@ -49,7 +49,7 @@ fn a_peer_that_requests_cancels_and_never_reads_is_hung_up_on_before_much_waits(
     assert!(most <= limits::UNSENT + 4096, "{most} bytes waited");
     bench.turn();
     assert!(bench.is_gone(key));
-    assert!(ended_since(&bench, &Fault::NotReading.to_string()));
+    assert!(ended_since(&bench, &EndReason::NotReading.to_string()));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_silent_peer_that_never_reads_is_hung_up_on_too() {
         most <= limits::UNSENT + pieces as usize / 8 + 4096,
         "{most}"
     );
-    assert!(ended_since(&bench, &Fault::NotReading.to_string()));
+    assert!(ended_since(&bench, &EndReason::NotReading.to_string()));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Bits, Duration, Geometry, TorrentKey, limits};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::session::{Appetite, Change, Command, DiskLoad, State, command, sleep, view};
 use brooklet::torrent::{Order, Report, Source, Stage, Torrent};
 
@@ -92,7 +92,9 @@ fn a_seed_that_has_sent_something_sleeps_later() {
     bench.says(key, "interested");
     bench.says(key, "request 0 at 0, 16384 bytes");
     bench.drowsy.clear();
-    bench.session.handle_closed(key, Fault::Closed, bench.now);
+    bench
+        .session
+        .handle_closed(key, EndReason::Closed, bench.now);
     bench.wait(limits::DROWSY - Duration::from_secs(1));
     assert!(bench.drowsy.is_empty() && bench.saves.is_empty());
     assert!(!sleep::fall_asleep(&mut bench.session, bench.torrent));

@@ -2,7 +2,7 @@
 //! it goes.
 
 use brooklet::base::{Duration, Totals};
-use brooklet::peer::Fault;
+use brooklet::peer::EndReason;
 use brooklet::torrent::{Report, Stay};
 
 use crate::session::{BLOCKS, Bench, PIECE};
@@ -155,12 +155,12 @@ fn files_are_let_go_when_the_last_peer_has_left_what_is_whole() {
     let peers = [bench.join(1, true), bench.join(2, true)];
     bench
         .session
-        .handle_closed(peers[0], Fault::Closed, bench.now);
+        .handle_closed(peers[0], EndReason::Closed, bench.now);
     bench.turn();
     assert_eq!(bench.rests, 1, "one is still there");
     bench
         .session
-        .handle_closed(peers[1], Fault::Closed, bench.now);
+        .handle_closed(peers[1], EndReason::Closed, bench.now);
     bench.turn();
     bench.wait(Duration::from_secs(3600));
     assert_eq!(bench.rests, 2, "said once");
@@ -168,7 +168,7 @@ fn files_are_let_go_when_the_last_peer_has_left_what_is_whole() {
     let peer = getter.join(1, true);
     getter
         .session
-        .handle_closed(peer, Fault::Closed, getter.now);
+        .handle_closed(peer, EndReason::Closed, getter.now);
     getter.turn();
     assert_eq!(getter.rests, 0, "it waits for more");
 }

@@ -7,7 +7,7 @@ use sha1::{Digest as _, Sha1};
 
 use brooklet::base::{Duration, InfoHash};
 use brooklet::peer::phase::{Step, step};
-use brooklet::peer::{Capabilities, Fault, Phase};
+use brooklet::peer::{Capabilities, EndReason, Phase};
 use brooklet::wire::announce::{Event, Query, Reply};
 use brooklet::wire::extended::exchange::{REACHABLE, SEED};
 use brooklet::wire::lsd::Search;
@@ -386,7 +386,7 @@ fn legal() -> String {
         ("Opening, all agreed", Phase::Opening, FAST),
         ("Open, plain", Phase::Open, PLAIN),
         ("Open, all agreed", Phase::Open, FAST),
-        ("Closing", Phase::Closing(Fault::Closed), PLAIN),
+        ("Closing", Phase::Closing(EndReason::Closed), PLAIN),
     ];
     let names: Vec<&str> = columns.iter().map(|(name, ..)| *name).collect();
     let mut table = format!(
@@ -401,7 +401,7 @@ fn legal() -> String {
                 Step::Take => "taken".to_string(),
                 Step::Enter(next) => format!("taken → {next:?}"),
                 Step::Ignore(_) => "skipped".to_string(),
-                Step::Refuse(Fault::NotAgreed(_)) => "hang up: not agreed".to_string(),
+                Step::Refuse(EndReason::NotAgreed(_)) => "hang up: not agreed".to_string(),
                 Step::Refuse(_) => "hang up".to_string(),
             });
         table += &format!("| {kind} | {} |\n", cells.collect::<Vec<_>>().join(" | "));

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use brooklet::base::{Block, Now, PeerId};
-use brooklet::peer::{Event, Fault, Greeting, Input, Local, Peer, Phase, Segment};
+use brooklet::peer::{EndReason, Event, Greeting, Input, Local, Peer, Phase, Segment};
 
 /// One connection.
 pub struct Pair {
@@ -64,7 +64,7 @@ impl Pair {
         &mut self,
         input: &mut Input<'a>,
         now: Now,
-    ) -> Result<Option<Heard<'a>>, Fault> {
+    ) -> Result<Option<Heard<'a>>, EndReason> {
         let greeting = match &mut self.machine {
             Machine::Peer(peer) => return Ok(peer.next_event(input, now)?.map(Heard::Event)),
             Machine::Greeting(greeting) => greeting,
@@ -137,7 +137,7 @@ impl Pair {
     }
 
     /// Time has passed: the blocks that are late, and those that are lost.
-    pub fn handle_timeout(&mut self, now: Now) -> (Result<(), Fault>, [Vec<Block>; 2]) {
+    pub fn handle_timeout(&mut self, now: Now) -> (Result<(), EndReason>, [Vec<Block>; 2]) {
         match &mut self.machine {
             Machine::Greeting(greeting) => (greeting.handle_timeout(now), Default::default()),
             Machine::Peer(peer) => {
@@ -148,13 +148,13 @@ impl Pair {
     }
 
     /// Ends it: the blocks that were in flight.
-    pub fn close(&mut self, fault: Fault) -> Vec<Block> {
+    pub fn close(&mut self, reason: EndReason) -> Vec<Block> {
         match &mut self.machine {
             Machine::Greeting(greeting) => {
-                greeting.close(fault);
+                greeting.close(reason);
                 Vec::new()
             }
-            Machine::Peer(peer) => peer.close(fault),
+            Machine::Peer(peer) => peer.close(reason),
         }
     }
 }

@@ -13,7 +13,7 @@
 //! 600 times < request 3 at %, 1 bytes                          … so often, % counting from 0
 //! ! interested                     we do this                  ? room                     what is it now?
 //!
-//! > unchoke                        we said this                event, fault, late, lost   what the machine reports
+//! > unchoke                        we said this                event, ended, late, lost   what the machine reports
 //!   00000001 01                    a message's bytes           timer 90s                  it was woken at that time
 //! ```
 //!
@@ -32,7 +32,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use brooklet::base::{Bits, Block, Duration, Now, PeerId, limits};
-use brooklet::peer::{Fault, Input, Local, Peer, Redial, Segment, allowed_fast_set};
+use brooklet::peer::{EndReason, Input, Local, Peer, Redial, Segment, allowed_fast_set};
 use brooklet::wire::message::{frame_len, piece_header};
 use brooklet::wire::{Metainfo, bencode, handshake};
 use pair::Pair;
@@ -135,7 +135,7 @@ pub fn replay(story: &str, setting: &Setting, cut: Cut<'_>) -> String {
 
 fn is_output(line: &str) -> bool {
     let marks = [
-        "  ", "> ", "= ", "event ", "fault ", "late ", "lost ", "timer ", "back ",
+        "  ", "> ", "= ", "event ", "ended ", "late ", "lost ", "timer ", "back ",
     ];
     marks.iter().any(|mark| line.starts_with(mark))
 }
@@ -171,7 +171,7 @@ impl Stage<'_, '_> {
                 self.pair().handle_connected(now);
             }
             "outbound" | "inbound" => self.begin_greeted(word, rest),
-            "closed" => self.end(Fault::Closed),
+            "closed" => self.end(EndReason::Closed),
             "at" => self.pass_time(rest),
             "socket" => self.socket = numbers(rest).first().map(|&n| n as usize),
             "<" => self.hear(rest),
@@ -207,13 +207,13 @@ impl Stage<'_, '_> {
         self.out.clear();
     }
 
-    fn end(&mut self, fault: Fault) {
-        let again = match fault.redial() {
+    fn end(&mut self, reason: EndReason) {
+        let again = match reason.redial() {
             Redial::Later => "dial again later",
             Redial::Never => "never dial again",
         };
-        self.out.push(format!("fault {fault}; {again}"));
-        for block in self.pair().close(fault) {
+        self.out.push(format!("ended {reason}; {again}"));
+        for block in self.pair().close(reason) {
             self.out.push(format!("back {}", words(block)));
         }
     }
@@ -234,8 +234,8 @@ impl Stage<'_, '_> {
             self.now = due;
             let (woken, [late, lost]) = pair.handle_timeout(due);
             let place = self.out.len();
-            if let Err(fault) = woken {
-                self.end(fault);
+            if let Err(reason) = woken {
+                self.end(reason);
             }
             for block in late {
                 self.out.push(format!("late {}", words(block)));
@@ -274,7 +274,7 @@ impl Stage<'_, '_> {
             match self.pair().next_event(&mut input, now) {
                 Ok(Some(event)) => self.out.push(heard_words(&event)),
                 Ok(None) => break,
-                Err(fault) => return self.end(fault),
+                Err(reason) => return self.end(reason),
             }
         }
     }
@@ -306,8 +306,8 @@ impl Stage<'_, '_> {
             _ if extending::act(peer, what, setting, now) => {}
             _ => panic!("no such command: {what}"),
         }
-        if let Err(fault) = done {
-            self.end(fault);
+        if let Err(reason) = done {
+            self.end(reason);
         }
     }
 

@@ -104,14 +104,14 @@ fn the_first_wrong_byte_is_enough() {
         let mut bytes = handshake(TORRENT, THEIRS)[..=wrong].to_vec();
         bytes[wrong] ^= 1;
         let refused = greeting.next_handshake(&mut Input::new(&bytes));
-        assert_eq!(refused, Err(Fault::NotBitTorrent), "{wrong}");
+        assert_eq!(refused, Err(EndReason::NotBitTorrent), "{wrong}");
         assert!(greeting.foreign().is_some());
     }
     // Ten megabytes of anything are refused by the first of them, and none is kept.
     let mut greeting = connected(false);
     let junk = vec![0x13; 10 << 20];
     let refused = greeting.next_handshake(&mut Input::new(&junk));
-    assert_eq!(refused, Err(Fault::NotBitTorrent));
+    assert_eq!(refused, Err(EndReason::NotBitTorrent));
     assert!(greeting.unparsed().is_empty());
 }
 
@@ -122,12 +122,15 @@ fn another_torrent_and_ourselves() {
         let mut greeting = connected(outbound);
         let said = greeting.transmit().len();
         let refused = greeting.answer(&other, &local());
-        assert_eq!(refused, Err(Fault::OtherTorrent));
+        assert_eq!(refused, Err(EndReason::OtherTorrent));
         assert_eq!(greeting.transmit().len(), said, "nothing more is said");
     }
     let ourselves = Handshake::with_fast(TORRENT, OURS);
     let mut dialed = connected(true);
-    assert_eq!(dialed.answer(&ourselves, &local()), Err(Fault::Ourselves));
+    assert_eq!(
+        dialed.answer(&ourselves, &local()),
+        Err(EndReason::Ourselves)
+    );
     // The other end answers once, ignores the rest, and waits for the first to hang up.
     let mut accepted = connected(false);
     assert_eq!(accepted.answer(&ourselves, &local()), Ok(false));
@@ -137,7 +140,7 @@ fn another_torrent_and_ourselves() {
     assert_eq!(accepted.next_handshake(&mut input), Ok(None));
     assert!(input.rest().is_empty() && accepted.is_ourselves());
     let late = accepted.handle_timeout(at(0) + limits::HANDSHAKE_TIME);
-    assert_eq!(late, Err(Fault::HandshakeTimeout));
+    assert_eq!(late, Err(EndReason::HandshakeTimeout));
 }
 
 #[test]
@@ -147,7 +150,7 @@ fn the_network_and_the_peer_have_their_time_each() {
     let due = at(0) + limits::CONNECT_TIME;
     assert_eq!(greeting.next_deadline(), Some(due));
     assert_eq!(greeting.handle_timeout(at(9)), Ok(()));
-    assert_eq!(greeting.handle_timeout(due), Err(Fault::ConnectTimeout));
+    assert_eq!(greeting.handle_timeout(due), Err(EndReason::ConnectTimeout));
     greeting.handle_connected(at(9));
     let due = at(9) + limits::HANDSHAKE_TIME;
     assert_eq!(greeting.next_deadline(), Some(due));
@@ -156,8 +159,11 @@ fn the_network_and_the_peer_have_their_time_each() {
         (greeting.handle_timeout(before), before + tick),
         (Ok(()), due)
     );
-    assert_eq!(greeting.handle_timeout(due), Err(Fault::HandshakeTimeout));
-    greeting.close(Fault::HandshakeTimeout);
+    assert_eq!(
+        greeting.handle_timeout(due),
+        Err(EndReason::HandshakeTimeout)
+    );
+    greeting.close(EndReason::HandshakeTimeout);
     assert!(greeting.next_deadline().is_none() && greeting.transmit().is_empty());
 }
 
@@ -166,7 +172,7 @@ fn nothing_can_come_before_there_is_a_connection() {
     let mut greeting = Greeting::dial(&local(), addr(), at(0));
     let bytes = handshake(TORRENT, THEIRS);
     let early = greeting.next_handshake(&mut Input::new(&bytes));
-    assert_eq!(early, Err(Fault::OutOfPlace(Kind::Handshake)));
+    assert_eq!(early, Err(EndReason::OutOfPlace(Kind::Handshake)));
 }
 
 #[test]

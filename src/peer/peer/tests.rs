@@ -63,13 +63,13 @@ fn a_peer_that_takes_blocks_and_is_not_read_from_is_not_silent() {
     assert!(peer.next_deadline(at(silence)) > Some(at(silence)));
     // Once it takes nothing either, it is.
     let later = at(10 * silence);
-    assert_eq!(peer.handle_timeout(later), Err(Fault::Silent));
+    assert_eq!(peer.handle_timeout(later), Err(EndReason::Silent));
 
     // Who has little to wait for is listened to.
     let mut peer = asking_for(limits::UPLOADS_FULL);
     peer.transmitted(frame, at(silence - 1));
     assert!(!peer.is_upload_queue_full());
-    assert_eq!(peer.handle_timeout(at(silence)), Err(Fault::Silent));
+    assert_eq!(peer.handle_timeout(at(silence)), Err(EndReason::Silent));
 }
 
 #[test]

@@ -23,11 +23,11 @@ pub mod world;
 
 pub mod seeds;
 
-use brooklet::peer::{Fault, FrameLimits, Input};
+use brooklet::peer::{EndReason, FrameLimits, Input};
 
-/// Whole frames, without their lengths, and the fault that ends them, if one does. The bytes come
+/// Whole frames, without their lengths, and the reason that ends them, if one does. The bytes come
 /// in reads of these sizes, over and over.
-pub fn frames(bytes: &[u8], cuts: &[u8], limits: FrameLimits) -> (Vec<Vec<u8>>, Option<Fault>) {
+pub fn frames(bytes: &[u8], cuts: &[u8], limits: FrameLimits) -> (Vec<Vec<u8>>, Option<EndReason>) {
     let mut frames = Vec::new();
     let mut kept: Vec<u8> = Vec::new();
     for read in cut(bytes, cuts) {
@@ -37,7 +37,7 @@ pub fn frames(bytes: &[u8], cuts: &[u8], limits: FrameLimits) -> (Vec<Vec<u8>>, 
             match input.next_frame(limits) {
                 Ok(Some(frame)) => frames.push(frame.to_vec()),
                 Ok(None) => break,
-                Err(fault) => return (frames, Some(fault)),
+                Err(reason) => return (frames, Some(reason)),
             }
         }
         kept = input.rest().to_vec();

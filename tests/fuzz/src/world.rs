@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use brooklet::base::{BLOCK, Bits, Block, Duration, Now, TorrentKey, limits, sooner};
-use brooklet::peer::{Fault, Peer, Segment};
+use brooklet::peer::{EndReason, Peer, Segment};
 use brooklet::session::Session;
 use brooklet::torrent::{Effect, Report};
 use brooklet::wire::message::piece_header;
@@ -97,7 +97,7 @@ impl World {
             self.session.handle_connected(key, self.now)
         } else {
             self.session
-                .handle_closed(key, Fault::Network("refused".into()), self.now)
+                .handle_closed(key, EndReason::Network("refused".into()), self.now)
         }
     }
 
@@ -371,7 +371,8 @@ impl World {
             self.session
                 .handle_unsendable(torrent, &[piece], "the disk is broken".into());
             if begun {
-                self.session.handle_closed(key, Fault::Unreadable, self.now);
+                self.session
+                    .handle_closed(key, EndReason::Unreadable, self.now);
             } else {
                 // What comes behind it may be sent.
                 self.unwritten.insert(key);

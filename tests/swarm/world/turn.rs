@@ -4,7 +4,7 @@
 use std::hash::Hash as _;
 
 use brooklet::base::{BLOCK, Block, Duration, TorrentKey, sooner};
-use brooklet::peer::{Fault, Segment};
+use brooklet::peer::{EndReason, Segment};
 use brooklet::session::{Appetite, DiskLoad, Session, sleep};
 use brooklet::torrent::{Effect, Report, Snapshot};
 use brooklet::tracker::Action;
@@ -124,9 +124,13 @@ impl World {
         let left = !pipe.inbox.is_empty();
         match pipe.ended {
             Some(in_order) if got == 0 => {
-                let network = || Fault::Network("connection reset".to_string());
-                let fault = if in_order { Fault::Closed } else { network() };
-                session.handle_closed(key, fault, self.now);
+                let network = || EndReason::Network("connection reset".to_string());
+                let reason = if in_order {
+                    EndReason::Closed
+                } else {
+                    network()
+                };
+                session.handle_closed(key, reason, self.now);
             }
             ended if left || ended.is_some() => self.alert(conn, dir),
             _ => {}
@@ -162,7 +166,7 @@ impl World {
                         let conn = self.call(n, to, key);
                         self.nodes[n].links.insert(key, (conn, 0));
                     }
-                    None => session.handle_closed(key, Fault::Closed, self.now),
+                    None => session.handle_closed(key, EndReason::Closed, self.now),
                 },
                 Effect::Hangup { key } => {
                     self.nodes[n].outs.remove(&key);

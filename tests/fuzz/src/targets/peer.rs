@@ -8,7 +8,7 @@ use super::super::transcript::pair::{Heard, Pair};
 use super::super::transcript::words::heard_words;
 use super::super::{cut, speech};
 use brooklet::base::{Bits, Block, Duration, Now, limits};
-use brooklet::peer::{Event, Fault, Input, Local, Segment};
+use brooklet::peer::{EndReason, Event, Input, Local, Segment};
 use brooklet::wire::message::{frame_len, piece_header};
 use brooklet::wire::{Message, handshake};
 
@@ -67,9 +67,9 @@ impl Story<'_> {
                     Ok(())
                 }
             };
-            if let Err(fault) = done {
-                story.log.push(format!("{fault:?}"));
-                let back = story.pair.close(fault);
+            if let Err(reason) = done {
+                story.log.push(format!("{reason:?}"));
+                let back = story.pair.close(reason);
                 story.log.push(format!("{back:?}"));
                 assert!(
                     story.pair.next_deadline(story.now).is_none()
@@ -82,7 +82,7 @@ impl Story<'_> {
         (story.log, story.said)
     }
 
-    fn hear(&mut self, bytes: &[u8], cuts: &[u8]) -> Result<(), Fault> {
+    fn hear(&mut self, bytes: &[u8], cuts: &[u8]) -> Result<(), EndReason> {
         for part in cut(bytes, cuts) {
             let read = [self.pair.unparsed(), part].concat();
             let mut input = Input::new(&read);
@@ -114,7 +114,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn command(&mut self, script: &mut Script<'_>) -> Result<(), Fault> {
+    fn command(&mut self, script: &mut Script<'_>) -> Result<(), EndReason> {
         let (what, pieces) = (script.byte(), self.torrent.geometry().pieces());
         if what % 16 == 15 {
             self.pair.handle_connected(self.now);
@@ -154,7 +154,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn wait(&mut self, script: &mut Script<'_>) -> Result<(), Fault> {
+    fn wait(&mut self, script: &mut Script<'_>) -> Result<(), EndReason> {
         self.now = match script.byte() {
             0 => self
                 .pair
@@ -176,7 +176,7 @@ impl Story<'_> {
     }
 
     /// So many bytes go out, at most.
-    fn transmit(&mut self, most: usize) -> Result<(), Fault> {
+    fn transmit(&mut self, most: usize) -> Result<(), EndReason> {
         let before = self.said.len();
         for segment in self.pair.transmit() {
             match segment {

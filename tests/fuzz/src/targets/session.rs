@@ -9,7 +9,7 @@ use super::super::torrent::{SECOND, Torrent};
 use super::super::world::{TORRENT, World};
 use super::super::{cut, speech};
 use brooklet::base::{Bits, Duration, Now, Padding, Totals, limits};
-use brooklet::peer::{Fault, FrameLimits};
+use brooklet::peer::{EndReason, FrameLimits};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Order, Source, Stay, Then, Us};
 use brooklet::tracker::{Families, Input};
@@ -163,7 +163,7 @@ fn happen(world: &mut World, step: u8, script: &mut Script<'_>) {
         (11..=14, Some(key)) => answer(world, key, script),
         (15, Some(key)) => world.read(key, usize::from(script.short())),
         (16, Some(key)) => world.read(key, usize::MAX),
-        (17, Some(key)) => world.session.handle_closed(key, Fault::Closed, now),
+        (17, Some(key)) => world.session.handle_closed(key, EndReason::Closed, now),
         (18, _) => world.wait(Duration::from_millis(u64::from(script.byte()) * 20)),
         (19, _) => world.wait(Duration::from_secs(script.byte().into())),
         (20, _) => world.disk.slow = script.flag(),
@@ -297,7 +297,9 @@ fn a_seed_completes_it(world: &mut World) {
     world.write(usize::MAX);
     let keys: Vec<usize> = world.peers.keys().copied().collect();
     for key in keys {
-        world.session.handle_closed(key, Fault::Closed, world.now);
+        world
+            .session
+            .handle_closed(key, EndReason::Closed, world.now);
     }
     world.turn();
     let Some(key) = world.accept(SocketAddr::from(([198, 51, 100, 1], 50_000))) else {
