@@ -138,8 +138,8 @@ pub fn add_trackers(
 ) -> usize {
     let families = session.config.us.families;
     let added = session.with(torrent, |torrent, with| {
-        if let Some(content) = &mut torrent.content {
-            content.search.add_trackers(tiers);
+        if let Some(awake) = &mut torrent.awake {
+            awake.search.add_trackers(tiers);
         }
         torrent.trackers.add(tiers, families, with.shared, now)
     });

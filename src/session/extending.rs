@@ -142,7 +142,7 @@ fn share_memory(session: &mut Session, key: TorrentKey, now: Now) {
 }
 
 fn fetch_of(torrent: &mut Torrent) -> Option<&mut Box<MetadataFetch>> {
-    torrent.content.as_mut()?.fetch.as_mut()
+    torrent.awake.as_mut()?.fetch.as_mut()
 }
 
 /// Has the next block of metadata read that a peer waits for, if its queue is short enough; under

@@ -203,8 +203,8 @@ impl Finding {
         }
         let nodes = summary.answers;
         let looked = torrents.get_mut(*key);
-        if let Some(content) = looked.and_then(|torrent| torrent.content.as_mut()) {
-            content.search.on_lookup(nodes, peers);
+        if let Some(awake) = looked.and_then(|torrent| torrent.awake.as_mut()) {
+            awake.search.on_lookup(nodes, peers);
         }
         let (torrent, report) = (Some(*key), Report::Dht { nodes, peers });
         with.effects.push_back(Effect::Report { torrent, report });

@@ -36,7 +36,7 @@ pub fn check_queues(of_limits: [&FairShares; 2], slots: &Slab<Slot>) {
 
 /// Asserts it of a torrent.
 pub fn check_torrent(torrent: &Torrent, slots: &Slab<Slot>, us: &Us) {
-    let pieces = torrent.content.as_ref().map(|content| &content.pieces);
+    let pieces = torrent.awake.as_ref().map(|awake| &awake.pieces);
     pieces.into_iter().for_each(Pieces::assert_invariants);
     assert!(torrent.counts_agree(slots));
     assert!(torrent.candidates.waiting() <= limits::CANDIDATES);

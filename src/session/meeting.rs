@@ -52,7 +52,7 @@ impl Meeting<'_> {
         let torrent = &mut self.torrents[named];
         *owner = Some(named);
         torrent.connections.insert(key);
-        if torrent.content.is_none() {
+        if torrent.awake.is_none() {
             greeting.put_back(came);
             input.take(input.rest().len());
             torrent.wake(self.effects);

@@ -305,8 +305,8 @@ impl Session {
         if self.agenda.touched.is_empty() {
             let torrents = &mut self.torrents;
             let mut more = |key: &TorrentKey| {
-                let content = torrents.get_mut(*key)?.content.as_mut()?;
-                content.pieces.take_more_to_ask().then_some(*key)
+                let awake = torrents.get_mut(*key)?.awake.as_mut()?;
+                awake.pieces.take_more_to_ask().then_some(*key)
             };
             let keys: Vec<TorrentKey> = self.agenda.torrents.iter().filter_map(&mut more).collect();
             keys.into_iter().for_each(|key| self.wake_wanting(key));

@@ -50,7 +50,7 @@ pub fn begin(session: &mut Session, torrent: TorrentKey, now: Now) {
         let progress = torrent.progress(now);
         torrent.life.unchecked = Some(Box::new(progress));
         (torrent.life.drowsy, torrent.life.waking) = (false, false);
-        torrent.content = None;
+        torrent.awake = None;
     }
     session.torrents.refile(torrent);
 }

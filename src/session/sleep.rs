@@ -36,7 +36,7 @@ pub fn wake_up(session: &mut Session, torrent: TorrentKey, order: Order, now: No
 /// Whether a torrent sleeps, or is being opened anew: it has no pieces and no files then.
 pub fn is_asleep(session: &Session, torrent: TorrentKey) -> bool {
     let torrent = session.torrents.get(torrent);
-    torrent.is_some_and(|torrent| torrent.content.is_none())
+    torrent.is_some_and(|torrent| torrent.awake.is_none())
 }
 
 /// Whether the peer under this key waits for its torrent to wake up: what it has sent so far is

@@ -276,7 +276,7 @@ impl Torrents {
     /// The piece that the next read begins, if holes are worth looking for.
     pub fn next_hole(&self) -> Option<(TorrentKey, u32)> {
         let key = self.next_reading()?;
-        let checking = self.get(key)?.content.as_ref()?.checking.as_ref()?;
+        let checking = self.get(key)?.awake.as_ref()?.checking.as_ref()?;
         Some((key, checking.beginning()?))
     }
 
@@ -309,15 +309,15 @@ impl Torrents {
         self.plan.set(key, torrent.next_deadline());
         let running = torrent.life.is_among_peers();
         let dial = torrent.candidates.next_deadline();
-        let content = torrent.content.as_mut().filter(|_| running);
-        self.dial.set(key, dial.filter(|_| content.is_some()));
+        let awake = torrent.awake.as_mut().filter(|_| running);
+        self.dial.set(key, dial.filter(|_| awake.is_some()));
         self.unused
-            .set(key, content.and_then(|content| content.choking.unused_at()));
+            .set(key, awake.and_then(|awake| awake.choking.unused_at()));
         self.queue.note(torrent);
         self.checks.note(torrent);
-        if let Some(content) = &mut torrent.content {
+        if let Some(awake) = &mut torrent.awake {
             let interested = torrent.census.interested;
-            self.interested -= std::mem::replace(&mut content.choking.counted, interested);
+            self.interested -= std::mem::replace(&mut awake.choking.counted, interested);
             self.interested += interested;
         }
     }
@@ -400,6 +400,6 @@ impl Torrents {
 
 /// How many of its peers count among those that want something of us, over all torrents.
 fn counted(torrent: &Torrent) -> usize {
-    let content = torrent.content.as_ref();
-    content.map_or(0, |content| content.choking.counted)
+    let awake = torrent.awake.as_ref();
+    awake.map_or(0, |awake| awake.choking.counted)
 }

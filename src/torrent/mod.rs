@@ -42,7 +42,7 @@ pub mod traffic;
 
 pub mod exchange;
 
-pub mod content;
+pub mod awake;
 
 #[allow(clippy::module_inception)]
 pub mod torrent;

@@ -2,7 +2,7 @@
 //! While it stays and has no peers it sleeps: it wakes up for a peer that dials us, and when there
 //! is one to be dialed.
 
-use super::content::Content;
+use super::awake::Awake;
 use super::effect::{Effect, Effects, Report};
 use super::lent::{self, Lent};
 use super::order::{Existing, Order, Stay};
@@ -16,16 +16,16 @@ impl Torrent {
     pub fn describe(&mut self, order: Order, rng: &mut Rng, now: Now) {
         let [picks, chokes] = [(); 2].map(|()| Rng::from_seed(rng.bits64()));
         self.order = order.kept();
-        let mut content = Content::new(order, (picks, chokes), now);
-        if let Some(before) = self.content.take() {
+        let mut awake = Awake::new(order, (picks, chokes), now);
+        if let Some(before) = self.awake.take() {
             // The user is still told what the search has found.
-            content.search = before.search;
-            content.search.dht = self.order.dht;
+            awake.search = before.search;
+            awake.search.dht = self.order.dht;
             if self.order.pex {
-                content.exchange = before.exchange;
+                awake.exchange = before.exchange;
             }
         }
-        self.content = Some(Box::new(content));
+        self.awake = Some(Box::new(awake));
         if self.life.stage == Stage::Metadata {
             self.life.stage = Stage::Checking;
         }
@@ -36,14 +36,14 @@ impl Torrent {
     /// # Errors
     /// Nothing may be written, and why.
     pub fn finish_check(&mut self, effects: &mut Effects, now: Now) -> Result<bool, String> {
-        let slice = |it: &Content| it.checking.as_ref().and_then(|c| c.next_slice());
-        let content = self.content.as_mut().filter(|it| slice(it).is_none());
-        let Some(content) = content.filter(|_| self.life.stage == Stage::Checking) else {
+        let slice = |it: &Awake| it.checking.as_ref().and_then(|c| c.next_slice());
+        let awake = self.awake.as_mut().filter(|it| slice(it).is_none());
+        let Some(awake) = awake.filter(|_| self.life.stage == Stage::Checking) else {
             return Ok(false);
         };
-        let mut telling = std::mem::take(&mut content.trusted);
-        if let Some(checking) = content.checking.take() {
-            content.pieces.restore(checking.valid());
+        let mut telling = std::mem::take(&mut awake.trusted);
+        if let Some(checking) = awake.checking.take() {
+            awake.pieces.restore(checking.valid());
             for piece in checking.telling().ones() {
                 telling.set(piece);
             }
@@ -58,9 +58,9 @@ impl Torrent {
         if self.order.download {
             effects.push_back(Effect::MakeReady { torrent: self.key });
         }
-        let content = self.awake_mut();
-        content.search.restart(now);
-        content.doubted = Vec::new();
+        let awake = self.awake_mut();
+        awake.search.restart(now);
+        awake.doubted = Vec::new();
         let checked = self.checked();
         self.report(checked, effects);
         self.report_progress(effects, now);
@@ -68,7 +68,7 @@ impl Torrent {
     }
 
     fn checked(&self) -> Report {
-        let Content { pieces, wanted, .. } = self.awake();
+        let Awake { pieces, wanted, .. } = self.awake();
         let verified = pieces.verified();
         if self.order.download {
             let have = verified.ones().filter(|&piece| wanted.get(piece)).count();
@@ -96,9 +96,9 @@ impl Torrent {
 
     /// Whether it is checked, or waits for that, and an earlier run has got a part of it.
     fn resumes_after_check(&self) -> bool {
-        let (done, all) = match (&self.life.unchecked, &self.content) {
+        let (done, all) = match (&self.life.unchecked, &self.awake) {
             (Some(unchecked), _) => (unchecked.done, unchecked.size),
-            (None, Some(content)) => (content.pieces.done(), content.pieces.wanted()),
+            (None, Some(awake)) => (awake.pieces.done(), awake.pieces.wanted()),
             (None, None) => return false,
         };
         self.life.stage == Stage::Checking && self.order.download && done > 0 && done < all
@@ -107,8 +107,8 @@ impl Torrent {
     /// It is its turn to download.
     pub fn leave_queue(&mut self, now: Now) {
         self.life.stage = Stage::Running;
-        if let Some(content) = &mut self.content {
-            content.search.restart(now);
+        if let Some(awake) = &mut self.awake {
+            awake.search.restart(now);
         }
     }
 
@@ -134,7 +134,7 @@ impl Torrent {
     /// pieces that prove a file to be this torrent's.
     fn find_foreign(&self, telling: &Bits) -> Option<String> {
         let geometry = self.order.geometry;
-        let Content {
+        let Awake {
             doubted, pieces, ..
         } = self.awake();
         let verified = pieces.verified();
@@ -161,8 +161,8 @@ impl Torrent {
 
     /// Whether every wanted piece is verified.
     pub fn is_complete(&self) -> bool {
-        let content = self.content.as_ref();
-        content.is_none_or(|content| content.pieces.is_complete())
+        let awake = self.awake.as_ref();
+        awake.is_none_or(|awake| awake.pieces.is_complete())
     }
 
     /// Reports once that everything selected is there. True: the torrent is not to stay.
@@ -198,7 +198,7 @@ impl Torrent {
     pub fn update_idleness(&mut self, with: &mut Lent<'_>, now: Now) {
         let torrent = self.key;
         let dial = self.candidates.next_deadline();
-        let Some(content) = &mut self.content else {
+        let Some(awake) = &mut self.awake else {
             if self.is_running() && dial.is_some_and(|at| at <= now) {
                 self.wake(with.effects);
             }
@@ -207,7 +207,7 @@ impl Torrent {
         if self.life.complete_at.is_none() {
             return;
         }
-        content.pieces.retire();
+        awake.pieces.retire();
         let is_closing = |(_, slot): (_, &Slot)| slot.is_closing();
         if !lent::slots(with.slots, &self.connections).all(is_closing) {
             (self.life.resting, self.life.drowsy) = (None, false);
@@ -236,7 +236,7 @@ impl Torrent {
         }
         let dial = self.candidates.next_deadline();
         let dials = dial.is_some_and(|dial| dial <= at + limits::DROWSY);
-        let whole = self.content.as_ref().is_some_and(|it| it.is_all_there());
+        let whole = self.awake.as_ref().is_some_and(|it| it.is_all_there());
         Some(at).filter(|_| whole && !dials)
     }
 
@@ -244,10 +244,10 @@ impl Torrent {
     pub fn fall_asleep(&mut self) -> bool {
         let idle = self.life.drowsy && self.connections.is_empty() && self.is_running();
         let saved = !self.resume_state.is_worth_closing(self.totals());
-        let content = self.content.as_ref();
-        let sleeps = idle && saved && content.is_some_and(|content| content.is_all_there());
+        let awake = self.awake.as_ref();
+        let sleeps = idle && saved && awake.is_some_and(|awake| awake.is_all_there());
         if sleeps {
-            self.content = None;
+            self.awake = None;
         }
         sleeps
     }
@@ -257,7 +257,7 @@ impl Torrent {
         let progress = self.progress(now);
         let waits = progress.checking.is_some_and(|(decided, _)| decided == 0);
         if waits {
-            self.content = None;
+            self.awake = None;
             self.life.unchecked = Some(Box::new(progress));
         }
         waits
@@ -265,7 +265,7 @@ impl Torrent {
 
     /// Whether it is awake to be checked, or is to wake up for that.
     pub fn is_checking(&self) -> bool {
-        let awake = self.content.is_some() || self.life.waking;
+        let awake = self.awake.is_some() || self.life.waking;
         awake && self.life.stage == Stage::Checking
     }
 
@@ -277,7 +277,7 @@ impl Torrent {
 
     /// Has the outside find what it needs to be awake.
     pub fn wake(&mut self, effects: &mut Effects) {
-        if self.content.is_none() && !self.life.waking {
+        if self.awake.is_none() && !self.life.waking {
             self.life.waking = true;
             let torrent = self.key;
             effects.push_back(Effect::Wake { torrent });
@@ -288,9 +288,9 @@ impl Torrent {
     pub fn wake_up(&mut self, order: Order, rng: &mut Rng, now: Now) {
         let mut random = || Rng::from_seed(rng.bits64());
         let [picks, chokes] = [(); 2].map(|()| random());
-        let content = Content::new(order, (picks, chokes), now);
-        let is_whole = content.is_all_there();
-        self.content = Some(Box::new(content));
+        let awake = Awake::new(order, (picks, chokes), now);
+        let is_whole = awake.is_all_there();
+        self.awake = Some(Box::new(awake));
         let life = &mut self.life;
         (life.waking, life.drowsy, life.resting) = (false, false, None);
         life.unchecked = None;
@@ -320,8 +320,8 @@ impl Torrent {
 
     /// Whether it has sent so many bytes for each of its content.
     pub fn has_sent(&self, ratio: f64) -> bool {
-        let size = match &self.content {
-            Some(content) if self.order.download => content.pieces.wanted(),
+        let size = match &self.awake {
+            Some(awake) if self.order.download => awake.pieces.wanted(),
             _ => self.order.size,
         };
         let uploaded = (self.order.earlier + self.totals()).up;
@@ -420,8 +420,8 @@ impl Torrent {
         } else {
             Stage::Checking
         };
-        if let Some(content) = &mut self.content {
-            content.search.restart(now);
+        if let Some(awake) = &mut self.awake {
+            awake.search.restart(now);
         }
         true
     }

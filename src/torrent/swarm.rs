@@ -23,10 +23,10 @@ impl Torrent {
     /// Chokes and unchokes peers, if it is time.
     pub fn update_chokes(&mut self, terms: Terms<'_>, with: &mut Lent<'_>, now: Now) {
         let slots = (&*with.slots, &self.connections);
-        let Some(content) = &mut self.content else {
+        let Some(awake) = &mut self.awake else {
             return;
         };
-        for (key, choking) in content.choking.decide(self.census, slots, terms, now) {
+        for (key, choking) in awake.choking.decide(self.census, slots, terms, now) {
             let member = with.get(self.key, key);
             let choker = &mut self.awake_mut().choking;
             if member.is_some_and(|member| choker.set(member, choking, now)) {
@@ -37,19 +37,19 @@ impl Torrent {
 
     /// Something has happened that may leave an upload slot empty.
     pub fn set_choking_due(&mut self) {
-        if let Some(content) = &mut self.content {
-            content.choking.set_due();
+        if let Some(awake) = &mut self.awake {
+            awake.choking.set_due();
         }
     }
 
     /// Tells peers of the pieces they have not been told of, if it is time. Whether we are still
     /// interested in each peer is updated at the same time.
     pub fn tell_pieces(&mut self, with: &mut Lent<'_>, now: Now) {
-        let Some(content) = &mut self.content else {
+        let Some(awake) = &mut self.awake else {
             return;
         };
-        let complete = content.pieces.is_complete();
-        let due = content.haves.take_due(self.census.open, complete, now);
+        let complete = awake.pieces.is_complete();
+        let due = awake.haves.take_due(self.census.open, complete, now);
         if due.is_empty() {
             return;
         }
@@ -74,8 +74,8 @@ impl Torrent {
 
     /// Tells peers of each other (BEP 11), if it is time.
     pub fn tell_peers(&mut self, with: &mut Lent<'_>, now: Now) {
-        let content = self.content.as_mut();
-        let messages = content.map(|it| it.exchange.plan(with.slots, &self.connections, now));
+        let awake = self.awake.as_mut();
+        let messages = awake.map(|it| it.exchange.plan(with.slots, &self.connections, now));
         for (key, message) in messages.into_iter().flatten() {
             if let Some(member) = with.get(self.key, key) {
                 member.peer.say_exchange(&message);
@@ -182,8 +182,8 @@ impl Torrent {
             self.add_peers(addrs, Namer::tracker(&url), with.bans, now);
         }
         let outcome = outcome.map(|addrs| addrs.len());
-        if let Some(content) = &mut self.content {
-            content.search.on_tracker(&url, outcome.clone());
+        if let Some(awake) = &mut self.awake {
+            awake.search.on_tracker(&url, outcome.clone());
         }
         let report = Report::Tracker {
             url,
@@ -219,13 +219,13 @@ impl Torrent {
         let alone = self.is_downloading() && self.census.open == 0;
         let (idle, dials) = (self.is_search_idle(), self.dials());
         let totals = self.totals();
-        let Some(content) = &mut self.content else {
+        let Some(awake) = &mut self.awake else {
             return Ok(());
         };
-        content.search.set_alone(alone, now);
-        let reached = content.fetch.as_ref().map(|fetch| fetch.reached());
+        awake.search.set_alone(alone, now);
+        let reached = awake.fetch.as_ref().map(|fetch| fetch.reached());
         let reached = reached.filter(|_| self.census.open > 0 && self.life.is_among_peers());
-        let search = &mut content.search;
+        let search = &mut awake.search;
         search.set_fetched(reached.map(|reached| reached.blocks.0), now);
         let told = search.tells(idle, now).then(|| match reached {
             Some(reached) => Explanation::fetch_words(reached, self.census.open),
@@ -236,7 +236,7 @@ impl Torrent {
         } else {
             totals.up
         };
-        let since = content.search.on_moved(moved, now);
+        let since = awake.search.on_moved(moved, now);
         if let Some(why) = told {
             self.report(Report::Alone(why), effects);
         }
@@ -262,24 +262,24 @@ impl Torrent {
     pub fn update_stall(&mut self, now: Now) {
         let down = self.totals().down;
         let wants = self.life.is_among_peers() && self.is_downloading();
-        let content = self.content.as_mut().filter(|_| wants);
-        let since = content.map(|content| content.search.on_moved(down, now));
+        let awake = self.awake.as_mut().filter(|_| wants);
+        let since = awake.map(|awake| awake.search.on_moved(down, now));
         self.life.stalled = since.is_some_and(|since| now.since(since) >= limits::STALLED);
     }
 
     /// When that may change though nothing happens.
     fn stall_deadline(&self) -> Option<Now> {
         let wants = self.life.is_among_peers() && self.is_downloading();
-        let content = self.content.as_ref();
-        let content = content.filter(|_| wants && !self.life.stalled)?;
-        Some(content.search.patient_until(limits::STALLED))
+        let awake = self.awake.as_ref();
+        let awake = awake.filter(|_| wants && !self.life.stalled)?;
+        Some(awake.search.patient_until(limits::STALLED))
     }
 
     /// Why it has no peer, if it is a download without one.
     pub fn why_alone(&self) -> Option<String> {
         let alone = self.is_downloading() && self.life.is_among_peers() && self.census.open == 0;
-        let content = self.content.as_ref().filter(|_| alone)?;
-        Some(content.search.why(self.dials()))
+        let awake = self.awake.as_ref().filter(|_| alone)?;
+        Some(awake.search.why(self.dials()))
     }
 
     /// How long there may be no progress; `None`: there need not be any.
@@ -290,12 +290,12 @@ impl Torrent {
 
     /// When [`Torrent::update_search`] or [`Torrent::tell_peers`] has something to do.
     pub fn swarm_deadline(&self) -> Option<Now> {
-        let content = self.content.as_ref()?;
-        let (search, patience) = (&content.search, self.search_patience());
+        let awake = self.awake.as_ref()?;
+        let (search, patience) = (&awake.search, self.search_patience());
         let end = patience.map(|patience| search.patient_until(patience));
         let told = sooner(end, search.tell_at(self.is_search_idle()));
         let stalls = self.stall_deadline();
-        sooner(sooner(told, stalls), content.exchange.deadline())
+        sooner(sooner(told, stalls), awake.exchange.deadline())
     }
 
     /// A peer that was dialed did not complete its handshake. The user hears of peers named with
@@ -323,14 +323,14 @@ impl Torrent {
             ),
             reason => reason.to_string(),
         };
-        let Some(content) = &mut self.content else {
+        let Some(awake) = &mut self.awake else {
             return;
         };
         // That is no peer which fails.
         if !is_own {
-            content.search.on_failed(&why);
+            awake.search.on_failed(&why);
         }
-        if content.search.is_named(addr) {
+        if awake.search.is_named(addr) {
             self.report(Report::Warning(format!("peer {addr}: {why}")), effects);
         }
     }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use slab::Slab;
 
+use super::awake::Awake;
 use super::bans::Bans;
 use super::candidates::Candidates;
 use super::census::Census;
-use super::content::Content;
 use super::effect::{Effect, Effects, Progress, Report, Snapshot};
 use super::lent::{self, Lent};
 use super::metadata::MetadataFetch;
@@ -38,7 +38,7 @@ pub struct Torrent {
     pub life: Life,
     /// What it has while it is awake. `None`: it sleeps, or is being opened anew. Connections may
     /// wait for it then, but none has done its handshakes. See [`Life::unchecked`], too.
-    pub content: Option<Box<Content>>,
+    pub awake: Option<Box<Awake>>,
     /// Addresses of its peers.
     pub candidates: Candidates,
     /// Its trackers.
@@ -94,11 +94,11 @@ impl Torrent {
         );
         trackers.allow_local(us.allow_local);
         let [picks, candidates, chokes] = [(); 3].map(|()| Rng::from_seed(rng.bits64()));
-        let content = Content::new(order, (picks, chokes), now);
+        let awake = Awake::new(order, (picks, chokes), now);
         Torrent {
             key,
             life: Life::new(number, kept.is_undescribed(), now),
-            content: Some(Box::new(content)),
+            awake: Some(Box::new(awake)),
             candidates: Candidates::new(candidates),
             trackers,
             connections: SortedSet::new(),
@@ -123,10 +123,10 @@ impl Torrent {
 
     /// Tells the user that it begins.
     pub fn report_start(&self, port: u16, effects: &mut Effects) {
-        let content = match &self.content {
+        let content = match &self.awake {
             _ if self.order.is_undescribed() => None,
-            Some(content) if self.order.download => {
-                Some((content.pieces.wanted(), content.wanted.count()))
+            Some(awake) if self.order.download => {
+                Some((awake.pieces.wanted(), awake.wanted.count()))
             }
             _ => Some((self.order.size, self.order.geometry.pieces())),
         };
@@ -156,9 +156,9 @@ impl Torrent {
 
     /// Has what is known saved. While it sleeps there is nothing new.
     pub fn save(&mut self, clean: bool, effects: &mut Effects, now: Now) {
-        let Some(content) = &self.content else { return };
-        let verified = content.served();
-        let clean = clean && content.damage.allows_clean(&verified);
+        let Some(awake) = &self.awake else { return };
+        let verified = awake.served();
+        let clean = clean && awake.damage.allows_clean(&verified);
         let totals = self.totals();
         self.resume_state.on_saved(totals, clean, now);
         let snapshot = Snapshot {
@@ -177,14 +177,12 @@ impl Torrent {
         if let Some(unchecked) = &self.life.unchecked {
             return **unchecked;
         }
-        let (done, size) = match &self.content {
-            Some(content) if self.order.download => {
-                (content.pieces.done(), content.pieces.wanted())
-            }
-            Some(content) => (content.pieces.verified_bytes(), self.order.size),
+        let (done, size) = match &self.awake {
+            Some(awake) if self.order.download => (awake.pieces.done(), awake.pieces.wanted()),
+            Some(awake) => (awake.pieces.verified_bytes(), self.order.size),
             None => (self.order.size, self.order.size),
         };
-        let checking = self.content.as_ref().and_then(|it| it.checking.as_ref());
+        let checking = self.awake.as_ref().and_then(|it| it.checking.as_ref());
         let (down_rate, up_rate) = self.traffic.rates(now);
         Progress {
             done,
@@ -203,7 +201,7 @@ impl Torrent {
 
     /// Bytes of the files that are not there.
     pub fn left(&self) -> u64 {
-        let verified = self.content.as_ref().map(|it| it.pieces.verified_bytes());
+        let verified = self.awake.as_ref().map(|it| it.pieces.verified_bytes());
         let verified = verified.or(self.life.unchecked.as_ref().map(|it| it.done));
         verified.map_or(0, |verified| self.order.size - verified)
     }
@@ -212,13 +210,13 @@ impl Torrent {
     ///
     /// # Panics
     /// It sleeps: an error of the caller, since it has no peers then.
-    pub fn awake(&self) -> &Content {
-        self.content.as_deref().expect(AWAKE)
+    pub fn awake(&self) -> &Awake {
+        self.awake.as_deref().expect(AWAKE)
     }
 
     /// The same, to change it. It panics as [`Torrent::awake`] does.
-    pub fn awake_mut(&mut self) -> &mut Content {
-        self.content.as_deref_mut().expect(AWAKE)
+    pub fn awake_mut(&mut self) -> &mut Awake {
+        self.awake.as_deref_mut().expect(AWAKE)
     }
 
     /// Whether it is in its swarm and its pieces are known.
@@ -228,7 +226,7 @@ impl Torrent {
 
     /// The search for its metadata, as long as it lasts.
     pub fn fetch(&self) -> Option<&MetadataFetch> {
-        self.content.as_ref()?.fetch.as_deref()
+        self.awake.as_ref()?.fetch.as_deref()
     }
 
     /// Whether something is still to be downloaded.
@@ -238,24 +236,24 @@ impl Torrent {
 
     /// Whether content is to be read from disk.
     pub fn wants_reads(&self) -> bool {
-        let Some(content) = &self.content else {
+        let Some(awake) = &self.awake else {
             return false;
         };
-        let checking = content
+        let checking = awake
             .checking
             .as_ref()
             .and_then(|checking| checking.next_slice());
         let checks = checking.is_some() && self.life.stage == Stage::Checking;
-        checks || content.pieces.is_reread_due()
+        checks || awake.pieces.is_reread_due()
     }
 
     /// Bytes of content to be read from disk next; `None`: none.
     pub fn next_read(&mut self) -> Option<Block> {
-        let content = self.content.as_mut()?;
-        match &content.checking {
+        let awake = self.awake.as_mut()?;
+        match &awake.checking {
             Some(checking) if self.life.stage == Stage::Checking => checking.next_slice(),
             Some(_) => None,
-            None => content.pieces.next_reread(),
+            None => awake.pieces.next_reread(),
         }
     }
 
@@ -269,10 +267,10 @@ impl Torrent {
                 next = sooner(next, sooner(fetch, self.swarm_deadline()));
             }
             Stage::Running => {
-                if let Some(content) = &self.content {
-                    let round = Some(content.choking.next_round());
+                if let Some(awake) = &self.awake {
+                    let round = Some(awake.choking.next_round());
                     next = sooner(next, round.filter(|_| self.census.interested > 0));
-                    next = sooner(next, content.haves.deadline(self.census.open));
+                    next = sooner(next, awake.haves.deadline(self.census.open));
                     next = sooner(next, sooner(self.swarm_deadline(), self.drowsy_deadline()));
                 } else if !self.life.waking {
                     next = sooner(next, self.candidates.next_deadline());
@@ -305,10 +303,10 @@ impl Torrent {
     /// builds: it costs a pass over the pieces of each peer.
     pub fn counts_agree(&self, slots: &Slab<Slot>) -> bool {
         let useful = lent::greeted(slots, &self.connections).all(|(_, member)| {
-            let (have, content) = (member.peer.holdings(), self.awake());
-            let pending = content.haves.pending.iter();
+            let (have, awake) = (member.peer.holdings(), self.awake());
+            let pending = awake.haves.pending.iter();
             let pending = pending.filter(|&&piece| have.has(piece));
-            let useful = content.pieces.wants_of(have) + pending.count() as u32;
+            let useful = awake.pieces.wants_of(have) + pending.count() as u32;
             !member.peer.is_open() || member.useful == useful
         });
         let of_us = |&(_, slot): &(usize, &Slot)| slot.torrent == Some(self.key);
@@ -322,8 +320,8 @@ impl Torrent {
 
     /// Adds addresses of peers, except those that are barred.
     pub fn add_peers(&mut self, addrs: &[SocketAddr], by: Namer, bans: &Bans, now: Now) {
-        if let (Source::User | Source::Link, Some(content)) = (by.source, &mut self.content) {
-            content.search.add_named(addrs);
+        if let (Source::User | Source::Link, Some(awake)) = (by.source, &mut self.awake) {
+            awake.search.add_named(addrs);
         }
         let mixed = self.candidates.mix(addrs).into_iter();
         for addr in mixed.filter(|&addr| !bans.bars(addr, by.source)) {
@@ -407,7 +405,7 @@ impl Torrent {
     /// wrong, and whether any piece was right.
     pub fn take_verdicts(&mut self, effects: &mut Effects) -> (Vec<SocketAddr>, bool) {
         let (mut guilty, mut new) = (Vec::new(), false);
-        while let Some(verdict) = self.content.as_mut().and_then(|it| it.next_verdict()) {
+        while let Some(verdict) = self.awake.as_mut().and_then(|it| it.next_verdict()) {
             let (index, ok) = (verdict.piece, verdict.ok);
             self.report(Report::Piece { index, ok }, effects);
             if ok {

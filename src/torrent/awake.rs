@@ -14,7 +14,7 @@ use crate::pieces::{Pieces, Verdict};
 
 /// What one torrent has while it is awake.
 #[derive(Debug)]
-pub struct Content {
+pub struct Awake {
     /// The fetching of its metadata, as long as it lasts; the other fields are empty then.
     pub fetch: Option<Box<MetadataFetch>>,
     /// Which pieces are missing, partial, verified and skipped.
@@ -39,10 +39,10 @@ pub struct Content {
     pub doubted: Vec<Existing>,
 }
 
-impl Content {
-    /// The content of a torrent with this order. It begins with a check if there is anything to
+impl Awake {
+    /// That part of a torrent with this order. It begins with a check if there is anything to
     /// hash.
-    pub fn new(order: Order, (picks, chokes): (Rng, Rng), now: Now) -> Content {
+    pub fn new(order: Order, (picks, chokes): (Rng, Rng), now: Now) -> Awake {
         let (hashes, wanted, trusted) = (order.hashes, order.wanted, order.trusted);
         let checking = (order.to_hash.count() > 0)
             .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash))
@@ -52,7 +52,7 @@ impl Content {
         pieces.restore(&trusted);
         let is_undescribed = order.geometry == Geometry::UNKNOWN;
         let fetch = is_undescribed.then(|| MetadataFetch::new(order.info_hash));
-        Content {
+        Awake {
             fetch: fetch.map(Box::new),
             pieces,
             checking,
