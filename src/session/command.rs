@@ -137,11 +137,11 @@ pub fn add_trackers(
     now: Now,
 ) -> usize {
     let families = session.config.us.families;
-    let added = session.with(torrent, |torrent, with| {
+    let added = session.with_torrent(torrent, |torrent, lent| {
         if let Some(awake) = &mut torrent.awake {
             awake.search.add_trackers(tiers);
         }
-        torrent.trackers.add(tiers, families, with.shared, now)
+        torrent.trackers.add(tiers, families, lent.shared, now)
     });
     session.stir(torrent);
     added.unwrap_or(0)

@@ -97,7 +97,7 @@ pub(super) fn observe(
 /// Tells peers of others, asks peers for metadata, ends connections to peers that sent wrong
 /// metadata, and passes the metadata on once they are whole.
 pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
-    session.with(key, |torrent, with| torrent.tell_peers(with, now));
+    session.with_torrent(key, |torrent, lent| torrent.tell_peers(lent, now));
     share_memory(session, key, now);
     let Some(fetch) = session.torrents.get_mut(key).and_then(fetch_of) else {
         return;

@@ -105,12 +105,12 @@ impl Finding {
 
     /// Has the torrents of this turn take part, and does what is due. `port`: the one that peers
     /// may dial.
-    pub fn plan(&mut self, torrents: &mut Torrents, with: &mut Lent<'_>, port: u16, now: Now) {
-        self.nearby.plan(torrents, with, now);
+    pub fn plan(&mut self, torrents: &mut Torrents, lent: &mut Lent<'_>, port: u16, now: Now) {
+        self.nearby.plan(torrents, lent, now);
         if self.dht.is_none() && self.start.is_none() {
             return;
         }
-        for &key in &with.agenda.torrents {
+        for &key in &lent.agenda.torrents {
             if let Some(torrent) = torrents.get(key) {
                 self.note(torrent, port, now);
             }
@@ -127,15 +127,15 @@ impl Finding {
         }
         let nodes = dht.nodes();
         while let Some(output) = self.dht.as_mut().and_then(|dht| dht.next_output()) {
-            self.take(output, torrents, with, now);
+            self.take(output, torrents, lent, now);
         }
         self.hosts.know(nodes, now);
         if let Some(usual) = self.due_hosts(torrents, now) {
-            with.effects.push_back(Effect::FindNodes { usual });
+            lent.effects.push_back(Effect::FindNodes { usual });
         }
         if self.keep_at.is_some_and(|at| at <= now) {
             self.keep_at = Some(now + limits::DHT_KEEP);
-            with.effects.push_back(Effect::KeepNodes);
+            lent.effects.push_back(Effect::KeepNodes);
         }
     }
 
@@ -155,10 +155,10 @@ impl Finding {
         }
     }
 
-    fn take(&mut self, output: Output, torrents: &mut Torrents, with: &mut Lent<'_>, now: Now) {
+    fn take(&mut self, output: Output, torrents: &mut Torrents, lent: &mut Lent<'_>, now: Now) {
         match output {
             Output::Datagram { to, bytes } => {
-                with.effects.push_back(Effect::Datagram { to, bytes });
+                lent.effects.push_back(Effect::Datagram { to, bytes });
             }
             Output::Peers {
                 info_hash,
@@ -171,26 +171,26 @@ impl Finding {
                 note_found(found, &peers);
                 if let Some(torrent) = torrents.get_mut(*key) {
                     let by = from.map_or(Source::Dht.into(), |from| Namer::at(Source::Dht, from));
-                    torrent.add_peers(&peers, by, with.bans, now);
+                    torrent.add_peers(&peers, by, lent.bans, now);
                     let own = |peer: &&SocketAddr| from.is_some_and(|it| it.ip() == peer.ip());
                     for &peer in peers.iter().filter(own) {
                         torrent.candidates.hear(peer, now);
                     }
-                    torrent.stir(with);
+                    torrent.stir(lent);
                 }
                 // They are dialed in this turn.
                 torrents.refile(*key);
             }
-            Output::Looked(summary) => self.report(&summary, torrents, with),
+            Output::Looked(summary) => self.report(&summary, torrents, lent),
             Output::Report(report) => {
                 let (ours, words) = words(&report);
                 let addr = report.node;
-                with.effects.push_back(Effect::Trace { addr, ours, words });
+                lent.effects.push_back(Effect::Trace { addr, ours, words });
             }
         }
     }
 
-    fn report(&mut self, summary: &Summary, torrents: &mut Torrents, with: &mut Lent<'_>) {
+    fn report(&mut self, summary: &Summary, torrents: &mut Torrents, lent: &mut Lent<'_>) {
         let Some((key, found)) = self.wanted.get_mut(&summary.info_hash) else {
             return;
         };
@@ -207,7 +207,7 @@ impl Finding {
             awake.search.on_lookup(nodes, peers);
         }
         let (torrent, report) = (Some(*key), Report::Dht { nodes, peers });
-        with.effects.push_back(Effect::Report { torrent, report });
+        lent.effects.push_back(Effect::Report { torrent, report });
     }
 
     fn want(&mut self, key: TorrentKey, info_hash: InfoHash, want: Want, now: Now) {

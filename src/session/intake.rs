@@ -220,16 +220,16 @@ impl Session {
 
     /// What [`Session::next_read`] asked for.
     pub fn handle_read(&mut self, torrent: TorrentKey, block: Block, data: &[u8]) {
-        self.with(torrent, |torrent, with| {
+        self.with_torrent(torrent, |torrent, lent| {
             torrent.awake_mut().handle_read(block, data);
-            torrent.stir(with);
+            torrent.stir(lent);
         });
     }
 
     /// What [`Session::next_read`] asked for cannot be read. During the check its piece counts as
     /// missing; later it means that a file of ours is gone, and the torrent ends.
     pub fn handle_unreadable(&mut self, torrent: TorrentKey, why: String, now: Now) {
-        let failed = self.with(torrent, |torrent, with| {
+        let failed = self.with_torrent(torrent, |torrent, lent| {
             let content = torrent.awake_mut();
             let Some(checking) = &mut content.checking else {
                 return Err(why);
@@ -238,8 +238,8 @@ impl Session {
                 content.damage.on_unchecked(slice.piece);
             }
             checking.fail();
-            torrent.report(Report::Warning(why), with.effects);
-            torrent.stir(with);
+            torrent.report(Report::Warning(why), lent.effects);
+            torrent.stir(lent);
             Ok(())
         });
         if let Some(Err(why)) = failed {
@@ -260,9 +260,9 @@ impl Session {
     /// as verified before that. They are passed in arrival order, and those of several peers
     /// together: hashing several pieces at once is faster.
     pub fn handle_written(&mut self, torrent: TorrentKey, blocks: &[(Block, &[u8])]) {
-        self.with(torrent, |torrent, with| {
+        self.with_torrent(torrent, |torrent, lent| {
             torrent.awake_mut().pieces.written(blocks);
-            torrent.stir(with);
+            torrent.stir(lent);
         });
     }
 

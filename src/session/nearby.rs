@@ -31,11 +31,11 @@ impl Nearby {
 
     /// Has the torrents of this turn take part, and announces what is due. A private torrent (BEP
     /// 27) never takes part.
-    pub(super) fn plan(&mut self, torrents: &Torrents, with: &mut Lent<'_>, now: Now) {
+    pub(super) fn plan(&mut self, torrents: &Torrents, lent: &mut Lent<'_>, now: Now) {
         let Some(lsd) = &mut self.0 else {
             return;
         };
-        for torrent in with
+        for torrent in lent
             .agenda
             .torrents
             .iter()
@@ -48,7 +48,7 @@ impl Nearby {
             }
         }
         if let Some(search) = lsd.turn(now) {
-            with.effects.push_back(Effect::Search(search));
+            lent.effects.push_back(Effect::Search(search));
         }
     }
 

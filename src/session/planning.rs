@@ -50,7 +50,8 @@ impl Session {
 
     /// Takes the verdicts on a torrent's pieces.
     pub(super) fn apply_verdicts(&mut self, torrent: TorrentKey, now: Now) {
-        let judged = self.with(torrent, |torrent, with| torrent.take_verdicts(with.effects));
+        let judged =
+            self.with_torrent(torrent, |torrent, lent| torrent.take_verdicts(lent.effects));
         let Some((guilty, new)) = judged else {
             return;
         };
@@ -63,7 +64,7 @@ impl Session {
     }
 
     fn complete(&mut self, torrent: TorrentKey, now: Now) {
-        let done = self.with(torrent, |torrent, with| torrent.complete(with, now));
+        let done = self.with_torrent(torrent, |torrent, lent| torrent.complete(lent, now));
         if done == Some(true) {
             self.stop(torrent, "complete", now);
         }
@@ -104,7 +105,7 @@ impl Session {
     }
 
     fn finish_check(&mut self, torrent: TorrentKey, now: Now) {
-        match self.with(torrent, |t, with| t.finish_check(with.effects, now)) {
+        match self.with_torrent(torrent, |t, lent| t.finish_check(lent.effects, now)) {
             Some(Ok(true)) => {
                 self.complete(torrent, now);
                 self.join_swarm(torrent, now);
@@ -118,14 +119,14 @@ impl Session {
     pub(super) fn join_swarm(&mut self, torrent: TorrentKey, now: Now) {
         self.stir(torrent);
         let full = self.torrents.is_full_for(torrent);
-        self.with(torrent, |torrent, with| {
+        self.with_torrent(torrent, |torrent, lent| {
             if torrent.is_running() && torrent.is_downloading() && full {
                 torrent.life.stage = Stage::Queued;
             }
             if torrent.is_running() {
-                torrent.join_swarm(with, now);
+                torrent.join_swarm(lent, now);
             } else if torrent.life.stage == Stage::Metadata {
-                torrent.announce(with, now);
+                torrent.announce(lent, now);
             }
         });
         meeting::introduce_all(self, torrent, now);
@@ -185,7 +186,7 @@ impl Session {
         };
         let queue = std::mem::take(&mut self.up.queue);
         let starved = |key| queue.waits(torrent, key);
-        self.with(torrent, |torrent, with| {
+        self.with_torrent(torrent, |torrent, lent| {
             if torrent.is_running() {
                 let terms = Terms {
                     slots,
@@ -193,8 +194,8 @@ impl Session {
                     seeding: torrent.is_complete(),
                     starved: &starved,
                 };
-                torrent.update_chokes(terms, with, now);
-                torrent.tell_pieces(with, now);
+                torrent.update_chokes(terms, lent, now);
+                torrent.tell_pieces(lent, now);
             }
         });
         self.up.queue = queue;
@@ -338,11 +339,11 @@ impl Session {
             self.torrents[torrent].life.reached = true;
             self.leave(torrent, self.config.after_stay, reason, now);
         }
-        self.with(torrent, |torrent, with| {
-            torrent.update_idleness(with, now);
+        self.with_torrent(torrent, |torrent, lent| {
+            torrent.update_idleness(lent, now);
             torrent.update_stall(now);
             if torrent.is_running() && torrent.resume_state.deadline().is_some_and(|at| at <= now) {
-                torrent.save(false, with.effects, now);
+                torrent.save(false, lent.effects, now);
             }
         });
         // Downloads that have ended or stalled make room for others in this turn.
@@ -352,24 +353,24 @@ impl Session {
     fn plan_trackers(&mut self, now: Now) {
         self.each_torrent(|session, torrent| {
             let may_dial = session.connections.may_dial();
-            session.with(torrent, |torrent, with| {
-                torrent.update_trackers(may_dial, with, now);
+            session.with_torrent(torrent, |torrent, lent| {
+                torrent.update_trackers(may_dial, lent, now);
             });
         });
         while let Some(input) = self.shared.next_admitted(now) {
             self.handle_tracker(input, now);
         }
         self.each_torrent(|session, torrent| {
-            session.with(torrent, |torrent, with| torrent.hear_trackers(with, now));
+            session.with_torrent(torrent, |torrent, lent| torrent.hear_trackers(lent, now));
             // Addresses that a tracker has just named are dialed in this turn.
             session.torrents.refile(torrent);
         });
     }
 
     fn plan_reports(&mut self, torrent: TorrentKey, now: Now) {
-        let searched = self.with(torrent, |torrent, with| {
+        let searched = self.with_torrent(torrent, |torrent, lent| {
             if torrent.life.is_among_peers() {
-                torrent.update_search(with.effects, now)
+                torrent.update_search(lent.effects, now)
             } else {
                 Ok(())
             }
@@ -377,9 +378,9 @@ impl Session {
         if let Some(Err(why)) = searched {
             self.fail(torrent, why, now);
         }
-        self.with(torrent, |torrent, with| {
-            torrent.update_leaving(with.effects, now);
-            torrent.update_report(with.effects, now);
+        self.with_torrent(torrent, |torrent, lent| {
+            torrent.update_leaving(lent.effects, now);
+            torrent.update_report(lent.effects, now);
         });
     }
 

@@ -128,9 +128,9 @@ impl Session {
     /// Something happened to what trackers were asked.
     pub fn handle_tracker(&mut self, input: Input<'_>, now: Now) {
         for torrent in self.shared.recipients(&input) {
-            self.with(torrent, |torrent, with| {
-                torrent.trackers.handle(input, with.shared, now);
-                torrent.stir(with);
+            self.with_torrent(torrent, |torrent, lent| {
+                torrent.trackers.handle(input, lent.shared, now);
+                torrent.stir(lent);
             });
         }
     }
@@ -155,8 +155,8 @@ impl Session {
         for key in ending.connections.clone() {
             self.hang_up(key, EndReason::Stopping, now);
         }
-        self.with(torrent, |torrent, with| {
-            torrent.leave(was_running, with, now);
+        self.with_torrent(torrent, |torrent, lent| {
+            torrent.leave(was_running, lent, now);
         });
         if self.torrents.are_ending() {
             self.leave_strangers(now);
@@ -378,7 +378,7 @@ impl Session {
     }
 
     /// Lets a torrent do something.
-    pub(super) fn with<T>(
+    pub(super) fn with_torrent<T>(
         &mut self,
         torrent: TorrentKey,
         act: impl FnOnce(&mut Torrent, &mut Lent<'_>) -> T,
@@ -399,7 +399,7 @@ impl Session {
 
     /// Something has happened to a torrent: it is planned for when the session plans next.
     pub(super) fn stir(&mut self, torrent: TorrentKey) {
-        self.with(torrent, Torrent::stir);
+        self.with_torrent(torrent, Torrent::stir);
     }
 
     /// The peer under this key, once both handshakes are done.
@@ -417,7 +417,7 @@ impl Session {
             Machine::Peer(member) => {
                 member.askable = true;
                 if let Some(torrent) = slot.torrent {
-                    self.with(torrent, |torrent, with| torrent.enlist(key, with));
+                    self.with_torrent(torrent, |torrent, lent| torrent.enlist(key, lent));
                 }
             }
             Machine::Greeting(greeting) => {

@@ -21,7 +21,7 @@ pub fn await_check(session: &mut Session, torrent: TorrentKey, now: Now) -> bool
 /// Torrents that sleep until they are checked wake up for it, a few at a time.
 pub(super) fn begin_checks(session: &mut Session) {
     while let Some(torrent) = session.torrents.checks.next() {
-        session.with(torrent, |torrent, with| torrent.wake(with.effects));
+        session.with_torrent(torrent, |torrent, lent| torrent.wake(lent.effects));
         session.torrents.refile(torrent);
     }
 }

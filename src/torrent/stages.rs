@@ -115,19 +115,19 @@ impl Torrent {
     /// Joins the swarm, once the check is over and nothing has ended the torrent. Before the first
     /// write its resume data are saved: what clean ones omit would not be hashed again after a
     /// kill.
-    pub fn join_swarm(&mut self, with: &mut Lent<'_>, now: Now) {
+    pub fn join_swarm(&mut self, lent: &mut Lent<'_>, now: Now) {
         let complete = self.life.complete_at.is_some();
         if self.resume_state.is_outdated() || !complete {
-            self.save(complete, with.effects, now);
+            self.save(complete, lent.effects, now);
         }
-        self.announce(with, now);
+        self.announce(lent, now);
     }
 
     /// Begins to ask trackers, or asks anew after a pause.
-    pub fn announce(&mut self, with: &mut Lent<'_>, now: Now) {
+    pub fn announce(&mut self, lent: &mut Lent<'_>, now: Now) {
         self.update_totals();
-        self.trackers.start(with.shared, now);
-        self.trackers.restart(with.shared, now);
+        self.trackers.start(lent.shared, now);
+        self.trackers.restart(lent.shared, now);
     }
 
     /// Why nothing may be written: a file that is there may be the user's own. `telling`: the
@@ -166,7 +166,7 @@ impl Torrent {
     }
 
     /// Reports once that everything selected is there. True: the torrent is not to stay.
-    pub fn complete(&mut self, with: &mut Lent<'_>, now: Now) -> bool {
+    pub fn complete(&mut self, lent: &mut Lent<'_>, now: Now) -> bool {
         let whole = self.is_running() && self.is_complete();
         if self.life.complete_at.is_some() || !whole {
             return false;
@@ -174,33 +174,33 @@ impl Torrent {
         self.life.complete_at = Some(now);
         let totals = self.totals();
         if self.order.download {
-            self.report_progress(with.effects, now);
+            self.report_progress(lent.effects, now);
             let report = Report::Complete {
                 seconds: now.since(self.life.started).as_secs_f64(),
                 downloaded: totals.down,
                 uploaded: totals.up,
             };
-            self.report(report, with.effects);
+            self.report(report, lent.effects);
         }
         self.update_totals();
         if totals.down > 0 && self.left() == 0 {
-            self.trackers.completed(with.shared, now);
+            self.trackers.completed(lent.shared, now);
         }
         self.set_choking_due();
         if self.order.stay != Stay::No && self.resume_state.is_outdated() {
-            self.save(true, with.effects, now);
+            self.save(true, lent.effects, now);
         }
         self.order.stay == Stay::No
     }
 
     /// Frees what only a download or peers need, if there is nothing left to get, and wakes up when
     /// there is a peer to be dialed.
-    pub fn update_idleness(&mut self, with: &mut Lent<'_>, now: Now) {
+    pub fn update_idleness(&mut self, lent: &mut Lent<'_>, now: Now) {
         let torrent = self.key;
         let dial = self.candidates.next_deadline();
         let Some(awake) = &mut self.awake else {
             if self.is_running() && dial.is_some_and(|at| at <= now) {
-                self.wake(with.effects);
+                self.wake(lent.effects);
             }
             return;
         };
@@ -209,21 +209,21 @@ impl Torrent {
         }
         awake.pieces.retire();
         let is_closing = |(_, slot): (_, &Slot)| slot.is_closing();
-        if !lent::slots(with.slots, &self.connections).all(is_closing) {
+        if !lent::slots(lent.slots, &self.connections).all(is_closing) {
             (self.life.resting, self.life.drowsy) = (None, false);
             return;
         }
         if self.life.resting.is_none() {
             self.life.resting = Some(now);
-            with.effects.push_back(Effect::Rest { torrent });
+            lent.effects.push_back(Effect::Rest { torrent });
         }
         let is_time = self.drowsy_deadline().is_some_and(|at| at <= now);
         if is_time && self.is_running() {
             if self.resume_state.is_worth_closing(self.totals()) {
-                self.save(true, with.effects, now);
+                self.save(true, lent.effects, now);
             }
             self.life.drowsy = true;
-            with.effects.push_back(Effect::Sleep { torrent });
+            lent.effects.push_back(Effect::Sleep { torrent });
         }
     }
 
@@ -359,13 +359,13 @@ impl Torrent {
 
     /// Saves what is known and tells trackers, once its peers are gone. `was_running`: it was in
     /// its swarm.
-    pub fn leave(&mut self, was_running: bool, with: &mut Lent<'_>, now: Now) {
+    pub fn leave(&mut self, was_running: bool, lent: &mut Lent<'_>, now: Now) {
         let changed = self.resume_state.is_worth_closing(self.totals());
         if was_running && changed {
-            self.save(true, with.effects, now);
+            self.save(true, lent.effects, now);
         }
-        self.trackers.stop(with.shared, now);
-        self.report_progress(with.effects, now);
+        self.trackers.stop(lent.shared, now);
+        self.report_progress(lent.effects, now);
     }
 
     /// Whether it has left its swarm, or is about to.

@@ -21,16 +21,16 @@ use crate::wire::PeerExchange;
 
 impl Torrent {
     /// Chokes and unchokes peers, if it is time.
-    pub fn update_chokes(&mut self, terms: Terms<'_>, with: &mut Lent<'_>, now: Now) {
-        let slots = (&*with.slots, &self.connections);
+    pub fn update_chokes(&mut self, terms: Terms<'_>, lent: &mut Lent<'_>, now: Now) {
+        let slots = (&*lent.slots, &self.connections);
         let Some(awake) = &mut self.awake else {
             return;
         };
         for (key, choking) in awake.choking.decide(self.census, slots, terms, now) {
-            let member = with.get(self.key, key);
+            let member = lent.get(self.key, key);
             let choker = &mut self.awake_mut().choking;
             if member.is_some_and(|member| choker.set(member, choking, now)) {
-                self.enlist(key, with);
+                self.enlist(key, lent);
             }
         }
     }
@@ -44,7 +44,7 @@ impl Torrent {
 
     /// Tells peers of the pieces they have not been told of, if it is time. Whether we are still
     /// interested in each peer is updated at the same time.
-    pub fn tell_pieces(&mut self, with: &mut Lent<'_>, now: Now) {
+    pub fn tell_pieces(&mut self, lent: &mut Lent<'_>, now: Now) {
         let Some(awake) = &mut self.awake else {
             return;
         };
@@ -55,7 +55,7 @@ impl Torrent {
         }
         let keys: Vec<usize> = self.connections.iter().copied().collect();
         for key in keys {
-            let member = with.get(self.key, key);
+            let member = lent.get(self.key, key);
             let Some(member) = member.filter(|member| member.peer.is_open()) else {
                 continue;
             };
@@ -67,20 +67,20 @@ impl Torrent {
             let said = !member.peer.declared_whole();
             member.useful -= theirs;
             if said || member.useful == 0 {
-                self.enlist(key, with);
+                self.enlist(key, lent);
             }
         }
     }
 
     /// Tells peers of each other (BEP 11), if it is time.
-    pub fn tell_peers(&mut self, with: &mut Lent<'_>, now: Now) {
+    pub fn tell_peers(&mut self, lent: &mut Lent<'_>, now: Now) {
         let awake = self.awake.as_mut();
-        let messages = awake.map(|it| it.exchange.plan(with.slots, &self.connections, now));
+        let messages = awake.map(|it| it.exchange.plan(lent.slots, &self.connections, now));
         for (key, message) in messages.into_iter().flatten() {
-            if let Some(member) = with.get(self.key, key) {
+            if let Some(member) = lent.get(self.key, key) {
                 member.peer.say_exchange(&message);
             }
-            self.enlist(key, with);
+            self.enlist(key, lent);
         }
     }
 
@@ -121,26 +121,26 @@ impl Torrent {
     }
 
     /// Hears what trackers answered, and asks them. `may_dial`: more connections may be made.
-    pub fn update_trackers(&mut self, may_dial: bool, with: &mut Lent<'_>, now: Now) {
+    pub fn update_trackers(&mut self, may_dial: bool, lent: &mut Lent<'_>, now: Now) {
         self.update_totals();
         if self.trackers.next_deadline().is_some_and(|at| at <= now) {
-            self.trackers.handle_timeout(with.shared, now);
+            self.trackers.handle_timeout(lent.shared, now);
         }
         // What they answered comes first: whether peers are known follows from it.
-        self.hear_trackers(with, now);
+        self.hear_trackers(lent, now);
         let next = self.candidates.next_deadline();
         let none_due = next.is_none_or(|at| at > now + limits::REDIAL);
         let wanting = self.life.is_among_peers() && self.is_downloading();
         if wanting && none_due && may_dial {
-            self.trackers.want_peers(with.shared, now);
+            self.trackers.want_peers(lent.shared, now);
         }
         let need = match self.census.open {
             0 if wanting && !self.is_trying(now) => Need::Peers,
             0 => Need::Answer,
             _ => Need::Nothing,
         };
-        self.trackers.set_need(need, with.shared, now);
-        self.hear_trackers(with, now);
+        self.trackers.set_need(need, lent.shared, now);
+        self.hear_trackers(lent, now);
     }
 
     /// Tells trackers how much was received and sent, and how much is left.
@@ -156,17 +156,17 @@ impl Torrent {
     }
 
     /// Passes on what trackers answered, and what they are to be asked.
-    pub fn hear_trackers(&mut self, with: &mut Lent<'_>, now: Now) {
+    pub fn hear_trackers(&mut self, lent: &mut Lent<'_>, now: Now) {
         while let Some(response) = self.trackers.next_response() {
-            self.on_response(response, with, now);
+            self.on_response(response, lent, now);
         }
         while let Some(action) = self.trackers.next_action() {
             let torrent = self.key;
-            with.effects.push_back(Effect::Tracker { torrent, action });
+            lent.effects.push_back(Effect::Tracker { torrent, action });
         }
     }
 
-    fn on_response(&mut self, response: Response, with: &mut Lent<'_>, now: Now) {
+    fn on_response(&mut self, response: Response, lent: &mut Lent<'_>, now: Now) {
         let Response {
             url,
             outcome,
@@ -176,10 +176,10 @@ impl Torrent {
         } = response;
         if let Some(message) = warning {
             let url = url.clone();
-            self.report(Report::TrackerWarning { url, message }, with.effects);
+            self.report(Report::TrackerWarning { url, message }, lent.effects);
         }
         if let (Ok(addrs), true) = (&outcome, self.life.is_among_peers()) {
-            self.add_peers(addrs, Namer::tracker(&url), with.bans, now);
+            self.add_peers(addrs, Namer::tracker(&url), lent.bans, now);
         }
         let outcome = outcome.map(|addrs| addrs.len());
         if let Some(awake) = &mut self.awake {
@@ -190,7 +190,7 @@ impl Torrent {
             outcome,
             remark,
         };
-        self.report(report, with.effects);
+        self.report(report, lent.effects);
     }
 
     /// Whether a peer is being tried, or is to be dialed now.

@@ -331,20 +331,20 @@ impl Torrent {
 
     /// Puts a connection on the agenda: something has happened to it, or something is to be sent.
     /// Each change of a peer's machine ends here, so that it is counted.
-    pub fn enlist(&mut self, key: PeerKey, with: &mut Lent<'_>) {
-        if let Some(member) = with.get(self.key, key) {
+    pub fn enlist(&mut self, key: PeerKey, lent: &mut Lent<'_>) {
+        if let Some(member) = lent.get(self.key, key) {
             self.census.recount(member);
             if !std::mem::replace(&mut member.touched, true) {
-                with.agenda.touched.push_back(key);
+                lent.agenda.touched.push_back(key);
             }
         }
-        self.stir(with);
+        self.stir(lent);
     }
 
     /// Something has happened to the torrent: it is planned for in this turn.
-    pub fn stir(&mut self, with: &mut Lent<'_>) {
+    pub fn stir(&mut self, lent: &mut Lent<'_>) {
         if !std::mem::replace(&mut self.stirred, true) {
-            with.agenda.torrents.push(self.key);
+            lent.agenda.torrents.push(self.key);
         }
     }
 
