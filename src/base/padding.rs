@@ -25,12 +25,12 @@ impl Padding {
     }
 
     /// Bytes of padding among those from `range.start` up to `range.end`.
-    pub fn within(&self, range: Range<u64>) -> u64 {
-        self.before(range.end) - self.before(range.start)
+    pub fn bytes_in(&self, range: Range<u64>) -> u64 {
+        self.bytes_before(range.end) - self.bytes_before(range.start)
     }
 
     /// Bytes of padding before this offset.
-    fn before(&self, offset: u64) -> u64 {
+    fn bytes_before(&self, offset: u64) -> u64 {
         let next = self.runs.partition_point(|(run, _)| run.start < offset);
         let last = next.checked_sub(1).and_then(|at| self.runs.get(at));
         last.map_or(0, |(run, before)| before + run.end.min(offset) - run.start)
@@ -49,9 +49,9 @@ mod tests {
         for start in 0..20 {
             for end in start..20 {
                 let counted = (start..end).filter(is_padding).count() as u64;
-                assert_eq!(padding.within(start..end), counted, "{start}..{end}");
+                assert_eq!(padding.bytes_in(start..end), counted, "{start}..{end}");
             }
         }
-        assert_eq!(Padding::default().within(0..u64::MAX), 0);
+        assert_eq!(Padding::default().bytes_in(0..u64::MAX), 0);
     }
 }

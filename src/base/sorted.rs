@@ -44,7 +44,7 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 
     /// Lets something be done with the vector, which may be empty before and after.
-    fn with<T>(&mut self, act: impl FnOnce(&mut Vec<(K, V)>) -> T) -> T {
+    fn edit<T>(&mut self, act: impl FnOnce(&mut Vec<(K, V)>) -> T) -> T {
         let Some(entries) = &mut self.0 else {
             return act(&mut Vec::new());
         };
@@ -126,7 +126,7 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 
     fn take(&mut self, place: usize) -> (K, V) {
-        self.with(|entries| {
+        self.edit(|entries| {
             let entry = entries.remove(place);
             if entries.len() * 4 < entries.capacity() {
                 entries.shrink_to(entries.len() * 2);
@@ -143,12 +143,12 @@ impl<K: Ord, V> SortedMap<K, V> {
     /// Takes the entries out whose keys are in this range.
     pub fn take_range(&mut self, range: impl RangeBounds<K>) -> Vec<(K, V)> {
         let places = self.places(range);
-        self.with(|entries| entries.drain(places).collect())
+        self.edit(|entries| entries.drain(places).collect())
     }
 
     /// Keeps the entries that `keep` is true of.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        self.with(|entries| entries.retain_mut(|(key, value)| keep(key, value)));
+        self.edit(|entries| entries.retain_mut(|(key, value)| keep(key, value)));
     }
 
     /// All entries, ascending.

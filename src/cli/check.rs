@@ -262,7 +262,7 @@ impl Sum {
         let bytes = |piece| {
             let (start, size) = (geometry.piece_start(piece), geometry.piece_size(piece));
             let size = u64::from(size);
-            size - padding.within(start..start + size)
+            size - padding.bytes_in(start..start + size)
         };
         Sum {
             files: states.len(),

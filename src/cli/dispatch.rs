@@ -98,7 +98,7 @@ fn absent(name: &str, manual: &str, parser: &mut Parser) -> Result<(), Failure> 
 fn manual(parser: &mut Parser) -> Result<(), Failure> {
     match parser.next().map_err(|error| usage("", error))? {
         None => print(help::PROGRAM),
-        Some(Arg::Value(command)) => match command.to_str().and_then(help::of) {
+        Some(Arg::Value(command)) => match command.to_str().and_then(help::text_of) {
             Some(text) => print(text),
             None => Err(slip::command(&command)),
         },

@@ -327,7 +327,7 @@ pub const COMMANDS: [&str; 16] = [
 ];
 
 /// The text of a command, by its name.
-pub fn of(command: &str) -> Option<&'static str> {
+pub fn text_of(command: &str) -> Option<&'static str> {
     Some(match command {
         "get" => GET,
         "seed" => SEED,

@@ -68,7 +68,7 @@ const COMMANDS: &[(&str, &str)] = &[
 
 /// The option of a command (none: of the program) that an unknown one was probably meant to be.
 pub fn option(command: &str, given: &str) -> Option<&'static str> {
-    let manual = help::of(if command.is_empty() { "help" } else { command })?;
+    let manual = help::text_of(if command.is_empty() { "help" } else { command })?;
     let lines = manual.lines().map(str::trim_start);
     let words = lines
         .filter(|line| line.starts_with('-'))

@@ -60,7 +60,7 @@ impl Steer {
 /// Why it did not end with 0.
 pub fn run(command: Steer, dir: Option<PathBuf>, parser: &mut Parser) -> Result<(), Failure> {
     let Some(mut options) = parse(command, parser)? else {
-        return super::print(help::of(command.name()).unwrap_or_default());
+        return super::print(help::text_of(command.name()).unwrap_or_default());
     };
     options.dir = options.dir.or(dir);
     if command == Steer::Add {

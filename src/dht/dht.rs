@@ -64,7 +64,7 @@ impl Dht {
     /// A node that knows only the nodes that were saved. `secret`: what tokens are made of.
     pub fn new(config: Config, secret: u64, mut rng: Rng, now: Now) -> Dht {
         let mut half = |there: bool, family| {
-            let (id, nodes) = config.saved.of(family);
+            let (id, nodes) = config.saved.nodes_of(family);
             there.then(|| Half::new(family, id, nodes, &mut rng, now))
         };
         let halves = [half(config.v4, Family::V4), half(config.v6, Family::V6)];

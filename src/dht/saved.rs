@@ -87,7 +87,7 @@ impl Saved {
     }
 
     /// The nodes of one family.
-    pub fn of(&self, family: Family) -> (Option<NodeId>, Vec<NodeInfo>) {
+    pub fn nodes_of(&self, family: Family) -> (Option<NodeId>, Vec<NodeInfo>) {
         let id = match family {
             Family::V4 => self.id4,
             Family::V6 => self.id6,
@@ -127,7 +127,7 @@ mod tests {
         let file = saved.write();
         assert!(file.contains("\nnode 0303030303030303030303030303030303030303 192.0.2.7:6881\n"));
         assert_eq!(Saved::read(file.as_bytes()), Ok(saved.clone()));
-        assert_eq!(saved.of(Family::V6), (None, vec![saved.nodes[1]]));
+        assert_eq!(saved.nodes_of(Family::V6), (None, vec![saved.nodes[1]]));
         for end in 0..HEAD.len() {
             assert!(Saved::read(&file.as_bytes()[..end]).is_err());
         }
@@ -163,7 +163,7 @@ mod tests {
         }
         let read = Saved::read(file.as_bytes()).unwrap();
         for family in [Family::V4, Family::V6] {
-            assert_eq!(read.of(family).1.len(), limits::DHT_SAVED);
+            assert_eq!(read.nodes_of(family).1.len(), limits::DHT_SAVED);
         }
         let mut long = file.into_bytes();
         long.resize(limits::DHT_FILE, b'\n');

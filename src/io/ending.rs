@@ -7,7 +7,7 @@ use crate::torrent::Report;
 
 /// The ending of a run, in which `unopened` torrents could not be opened, and which was perhaps
 /// ended by this signal. What was not reported yet is reported.
-pub fn of(
+pub fn conclude(
     (session, store): (&Session, &mut Store),
     unopened: usize,
     signal: Option<i32>,

@@ -50,7 +50,7 @@ struct Filled {
 impl Filled {
     /// What was read may be wrong: nothing is sent, and what lies in that file, of which these
     /// blocks are, is never sent again.
-    fn without(self, blocks: &[Placed], found: Lost) -> Filled {
+    fn discarded(self, blocks: &[Placed], found: Lost) -> Filled {
         let mut lost = Lost::worse(self.lost, found);
         lost.pieces.extend(blocks.iter().map(|block| block.piece));
         Filled {
@@ -262,7 +262,7 @@ impl Reactor {
         if let Err((file, error)) = sending.vouch() {
             let pieces = self.store.content(torrent).layout().pieces_of(file);
             placed.retain(|block| pieces.contains(&block.piece));
-            return filled.without(&placed, Lost::new(torrent, Vec::new(), file, error));
+            return filled.discarded(&placed, Lost::new(torrent, Vec::new(), file, error));
         }
         filled
     }

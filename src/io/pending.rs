@@ -115,7 +115,7 @@ impl Pending {
                 self.opening.insert(torrent, setup);
             }
             Ok(Next::Done(metainfo, output)) => {
-                extending::report_metadata(session, torrent, &about(&metainfo), now);
+                extending::report_metadata(session, torrent, &summary(&metainfo), now);
                 if let Some(output) = output {
                     let name = output.name().into_owned();
                     command::report(session, torrent, Report::Written(name));
@@ -196,7 +196,7 @@ enum Next {
 }
 
 /// What users hear of a torrent.
-fn about(metainfo: &Metainfo) -> (String, u64, u32) {
+fn summary(metainfo: &Metainfo) -> (String, u64, u32) {
     let (name, pieces) = (metainfo.name.clone(), metainfo.geometry.pieces());
     (name, metainfo.size(), pieces)
 }

@@ -131,7 +131,7 @@ impl Reactor {
         self.nodes.wait();
         let parts = (&self.session, &mut self.store);
         let signal = self.caught.map(|(signal, _)| signal);
-        let ending = ending::of(parts, self.unopened, signal, reporter);
+        let ending = ending::conclude(parts, self.unopened, signal, reporter);
         // A folder of torrents is served until a signal comes, whatever has become of them.
         let served = signal.filter(|_| self.unattended.is_some());
         served.map_or(ending, Ending::Signal)

@@ -25,7 +25,7 @@ impl<'a> Input<'a> {
     }
 
     /// How many bytes of the buffer have been taken.
-    pub fn at(&self) -> usize {
+    pub fn taken(&self) -> usize {
         self.at
     }
 

@@ -222,7 +222,7 @@ impl PartialPiece {
 
     /// The senders of the blocks that are here.
     pub fn contributors(&self) -> Vec<SocketAddr> {
-        self.senders.of(&self.received)
+        self.senders.of_blocks(&self.received)
     }
 
     /// Whether any block that has come is from this host.

@@ -55,7 +55,7 @@ impl PartialPieces {
     }
 
     /// All of them, from `start` on and then from the front.
-    pub fn around(&self, start: u32) -> impl Iterator<Item = (u32, &PartialPiece)> + '_ {
+    pub fn iter_from(&self, start: u32) -> impl Iterator<Item = (u32, &PartialPiece)> + '_ {
         let all = self.pieces.range(start..).chain(self.pieces.range(..start));
         all.map(|(&index, piece)| (index, piece))
     }

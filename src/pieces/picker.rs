@@ -215,7 +215,7 @@ impl Pieces {
         let middle = self.rng.below(u64::from(self.geometry.pieces())) as u32;
         let candidates: Vec<u32> = self
             .partial
-            .around(middle)
+            .iter_from(middle)
             .take(limits::END_GAME_PROBES)
             .filter(|&(piece, partial_piece)| {
                 let alone =

@@ -68,7 +68,7 @@ impl Senders {
     }
 
     /// The senders of these blocks.
-    pub fn of(&self, blocks: &Bits) -> Vec<SocketAddr> {
+    pub fn of_blocks(&self, blocks: &Bits) -> Vec<SocketAddr> {
         let mut indices: Vec<usize> = blocks.ones().map(|number| self.index(number)).collect();
         indices.sort_unstable();
         indices.dedup();

@@ -175,7 +175,7 @@ impl Pieces {
     /// Bytes of a block, padding left out.
     pub fn content_of(&self, block: Block) -> u64 {
         let (start, len) = (self.geometry.offset(block), u64::from(block.len));
-        len - self.padding.within(start..start + len)
+        len - self.padding.bytes_in(start..start + len)
     }
 
     /// How many pieces are Partial.
@@ -362,7 +362,7 @@ impl Pieces {
     fn content_size(&self, piece: u32) -> u64 {
         let start = self.geometry.piece_start(piece);
         let size = u64::from(self.geometry.piece_size(piece));
-        size - self.padding.within(start..start + size)
+        size - self.padding.bytes_in(start..start + size)
     }
 
     /// A piece is Verified from now on.

@@ -70,7 +70,7 @@ impl Connections {
             most,
             half_open: 0,
             open: 0,
-            next: before(now),
+            next: a_second_before(now),
         }
     }
 
@@ -109,7 +109,7 @@ impl Connections {
         self.open += 1;
         self.half_open += 1;
         let gap = Duration::from_secs(1) / limits::DIALS_PER_SECOND;
-        self.next = self.next.max(before(now)) + gap;
+        self.next = self.next.max(a_second_before(now)) + gap;
     }
 
     /// Notes an incoming connection.
@@ -150,7 +150,7 @@ impl Refusals {
 }
 
 /// A second ago, so that the dials of one second may be saved up.
-fn before(now: Now) -> Now {
+fn a_second_before(now: Now) -> Now {
     Now::from_micros(now.as_micros().saturating_sub(1_000_000))
 }
 

@@ -143,7 +143,7 @@ impl Session {
                 Ok(Some(Event::Block { block, data })) => {
                     if self.accept(key, block, data, now) {
                         // A block's data are the end of its frame, up to which the input is read.
-                        let at = input.at() - data.len();
+                        let at = input.taken() - data.len();
                         return Some(Write {
                             torrent,
                             block,

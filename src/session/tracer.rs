@@ -25,7 +25,7 @@ impl Tracer {
                 return;
             };
             input.take(handshake::LEN);
-            if input.at() > told {
+            if input.taken() > told {
                 let words = format!("handshake {:?}", theirs.peer_id);
                 tell(slot, false, words, effects);
             }
@@ -36,7 +36,7 @@ impl Tracer {
             let Some(Ok(message)) = frame.map(Message::parse) else {
                 return;
             };
-            if input.at() > told {
+            if input.taken() > told {
                 tell(slot, false, message.to_string(), effects);
             }
         }

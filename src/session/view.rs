@@ -136,8 +136,8 @@ pub fn keys(session: &Session) -> Vec<TorrentKey> {
     session.torrents.keys()
 }
 
-/// What there is to be seen.
-pub fn of(session: &Session, now: Now) -> View {
+/// All that there is to be seen at a moment.
+pub fn snapshot(session: &Session, now: Now) -> View {
     let torrents = session.torrents.iter();
     let torrents = torrents.filter(|torrent| !torrent.life.is_being_removed());
     let torrents: Vec<TorrentView> = torrents.map(|t| TorrentView::of(t, now)).collect();

@@ -162,7 +162,7 @@ impl Candidates {
         }
         match candidate.status {
             Status::Waits(place) if place.is_untried() => self.enter(addr, now),
-            Status::Waits(place) => self.schedule(addr, place.at()),
+            Status::Waits(place) => self.schedule(addr, place.due_at()),
             status => self.set_status(addr, status),
         }
     }
@@ -177,7 +177,7 @@ impl Candidates {
         if let Status::Waits(place) = candidate.status {
             let doublings = (candidate.failures - 1).min(limits::DIAL_FAILURES);
             let at = candidate.failed + limits::REDIAL_HEARD * (1 << doublings);
-            if at.max(now) < place.at() {
+            if at.max(now) < place.due_at() {
                 self.schedule(addr, at.max(now));
             }
         }

@@ -89,7 +89,7 @@ impl Place {
     }
 
     /// When it is due; what was not tried yet is due at once.
-    pub fn at(&self) -> Now {
+    pub fn due_at(&self) -> Now {
         if self.is_untried() {
             Now::default()
         } else {
@@ -164,7 +164,7 @@ impl DialOrder {
 
     /// The address to dial now, and whose turn it is; the user's needs none.
     fn next(&self, now: Now) -> Option<(Option<usize>, SocketAddr)> {
-        let due = |line: Line| self.first(line).filter(|(place, _)| place.at() <= now);
+        let due = |line: Line| self.first(line).filter(|(place, _)| place.due_at() <= now);
         if let Some((_, addr)) = due(Line::User) {
             return Some((None, addr));
         }
@@ -183,7 +183,7 @@ impl DialOrder {
         }
         let lines = TURNS.iter().copied().flatten().copied();
         let firsts = lines.chain([Line::User]).map(|line| self.first(line));
-        let due = firsts.map(|first| first.map(|(place, _)| place.at()));
+        let due = firsts.map(|first| first.map(|(place, _)| place.due_at()));
         due.fold(None, sooner)
     }
 
@@ -216,14 +216,14 @@ impl DialOrder {
     }
 
     fn first(&self, line: Line) -> Option<(Place, SocketAddr)> {
-        self.of(line).next().copied()
+        self.in_line(line).next().copied()
     }
 
     fn last_of(&self, line: Line) -> Option<(Place, SocketAddr)> {
-        self.of(line).next_back().copied()
+        self.in_line(line).next_back().copied()
     }
 
-    fn of(&self, line: Line) -> impl DoubleEndedIterator<Item = &(Place, SocketAddr)> {
+    fn in_line(&self, line: Line) -> impl DoubleEndedIterator<Item = &(Place, SocketAddr)> {
         let end = |number, tie| (Place { line, number, tie }, LEAST);
         self.waiting.range(end(0, 0)..end(u64::MAX, u32::MAX))
     }

@@ -361,7 +361,7 @@ impl MetadataFetch {
         }
         let named = self.peers.iter().filter(|(_, it)| it.size == Some(size));
         let count = named.clone().count() as u32;
-        let chosen = named.min_by_key(|(key, peer)| (peer.until, self.ranks.of(peer), **key));
+        let chosen = named.min_by_key(|(key, peer)| (peer.until, self.ranks.rank_of(peer), **key));
         let chosen = chosen.map(|(&key, _)| key);
         if let Some(attempt) = self.attempts.get_mut(&size) {
             let time = solo_time(size) * (1 + attempt.tried / count.max(1));
@@ -390,7 +390,7 @@ impl MetadataFetch {
             asked && peer.size == Some(size) && peer.until.is_none()
         };
         let mut keys: Vec<_> = self.peers.iter().filter(may).collect();
-        keys.sort_by_key(|(key, peer)| (self.ranks.of(peer), **key));
+        keys.sort_by_key(|(key, peer)| (self.ranks.rank_of(peer), **key));
         let keys: Vec<PeerKey> = keys.into_iter().map(|(&key, _)| key).collect();
         for most in 1..=limits::METADATA_TWICE {
             for &key in &keys {

@@ -168,7 +168,7 @@ impl Endpoint {
     pub fn is_outside(&self) -> bool {
         match self.talk.as_ref().map(|talk| &talk.exchange) {
             Some(Exchange::Http(exchange)) => exchange.is_outside(),
-            Some(Exchange::Udp(exchange)) => !Reach::of(exchange.to().ip()).is_local(),
+            Some(Exchange::Udp(exchange)) => !Reach::of(exchange.addr().ip()).is_local(),
             None => true,
         }
     }
@@ -207,7 +207,7 @@ impl Endpoint {
     /// Whether datagrams to this address come from the question under way here.
     pub fn sends_to(&self, to: SocketAddr) -> bool {
         let exchange = self.talk.as_ref().map(|talk| &talk.exchange);
-        matches!(exchange, Some(Exchange::Udp(exchange)) if exchange.to() == to)
+        matches!(exchange, Some(Exchange::Udp(exchange)) if exchange.addr() == to)
     }
 
     /// The answer that was recognised.

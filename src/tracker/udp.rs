@@ -95,7 +95,7 @@ impl Exchange {
     }
 
     /// Whom it asks.
-    pub fn to(&self) -> SocketAddr {
+    pub fn addr(&self) -> SocketAddr {
         self.ticket.addr
     }
 

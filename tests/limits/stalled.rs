@@ -9,7 +9,7 @@ use crate::session::Bench;
 const INSTANT: Duration = Duration::from_micros(1);
 
 fn queued(bench: &Bench) -> Vec<u32> {
-    let view = view::of(&bench.session, bench.now);
+    let view = view::snapshot(&bench.session, bench.now);
     let queued = view.torrents.iter();
     let queued = queued.filter(|torrent| torrent.state == State::Queued);
     queued.map(|torrent| torrent.number).collect()

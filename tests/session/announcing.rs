@@ -143,7 +143,9 @@ fn does(bench: &mut Bench, command: Command) {
 }
 
 fn states(bench: &Bench) -> Vec<State> {
-    let torrents = view::of(&bench.session, bench.now).torrents.into_iter();
+    let torrents = view::snapshot(&bench.session, bench.now)
+        .torrents
+        .into_iter();
     torrents.map(|torrent| torrent.state).collect()
 }
 
@@ -174,7 +176,7 @@ fn a_torrent_that_has_failed_is_steered_while_its_tracker_is_told() {
         ] {
             // In whatever order: it is not opened anew before its tracker knows.
             does(&mut bench, command);
-            let view = view::of(&bench.session, bench.now).torrents;
+            let view = view::snapshot(&bench.session, bench.now).torrents;
             assert_eq!(view[0].state, state, "{command:?}");
             assert_eq!(bench.reopened, [0; 0]);
         }

@@ -177,7 +177,7 @@ fn changed_files_are_checked_before_anybody_is_served() {
         bench.turn();
         let held = bench.session.pieces(torrent).verified().count();
         assert_eq!(held, PIECES - u32::from(damaged));
-        let view = view::of(&bench.session, bench.now);
+        let view = view::snapshot(&bench.session, bench.now);
         let expected = if damaged {
             State::Downloading
         } else {
@@ -214,7 +214,7 @@ fn a_peer_to_dial_wakes_it_up() {
 fn it_is_steered_while_it_sleeps() {
     let mut bench = sleeper();
     let (torrent, size) = (bench.torrent, u64::from(PIECES * PIECE));
-    let shown = |bench: &Bench| view::of(&bench.session, bench.now).torrents.remove(0);
+    let shown = |bench: &Bench| view::snapshot(&bench.session, bench.now).torrents.remove(0);
     let view = shown(&bench);
     assert_eq!((view.state, view.size), (State::Seeding, size));
     assert_eq!((view.progress.done, view.progress.size), (size, size));
@@ -283,7 +283,7 @@ fn torrents_sleep_until_it_is_their_turn_to_be_checked() {
     assert!(!waits(&mut bench, own), "it is checked already");
     let late = &keys[limits::CHECKS..];
     let shown = |bench: &Bench, key| {
-        let view = view::of(&bench.session, bench.now);
+        let view = view::snapshot(&bench.session, bench.now);
         let mut torrents = view.torrents.into_iter();
         let shown = torrents.find(|it| it.key == key).unwrap();
         (shown.state, shown.progress.done, shown.progress.checking)

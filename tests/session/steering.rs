@@ -17,7 +17,7 @@ fn does(bench: &mut Bench, command: Command) -> Result<(), Refused> {
 }
 
 fn states(bench: &Bench) -> Vec<(u32, State)> {
-    let view = view::of(&bench.session, bench.now);
+    let view = view::snapshot(&bench.session, bench.now);
     let torrents = view.torrents.iter();
     torrents
         .map(|torrent| (torrent.number, torrent.state))
@@ -100,7 +100,11 @@ fn what_is_paused_has_no_rates() {
     let asked = requests(&mut bench, peer);
     bench.sends_blocks(peer, &asked);
     bench.wait(Duration::from_secs(1));
-    let down = |bench: &Bench| view::of(&bench.session, bench.now).torrents[0].rates.down;
+    let down = |bench: &Bench| {
+        view::snapshot(&bench.session, bench.now).torrents[0]
+            .rates
+            .down
+    };
     assert!(down(&bench) > 0);
     assert_eq!(does(&mut bench, Command::Pause(0)), Ok(()));
     assert_eq!(down(&bench), 0);
@@ -113,7 +117,7 @@ fn what_is_complete_shows_no_rate_that_was() {
     bench.says(peer, "have all");
     bench.says(peer, "unchoke");
     let rates = |bench: &Bench| {
-        let view = view::of(&bench.session, bench.now);
+        let view = view::snapshot(&bench.session, bench.now);
         (view.torrents[0].rates.down, view.rates.down)
     };
     bench.wait(Duration::from_secs(1));
@@ -335,7 +339,7 @@ fn limits_come_and_go() {
         };
         assert_eq!(does(&mut bench, limit(Some(32 << 10))), Ok(()));
         assert_eq!(bench.session.upload_allowance(peer), 0);
-        let view = view::of(&bench.session, bench.now);
+        let view = view::snapshot(&bench.session, bench.now);
         let limits = (view.rates.up_limit, view.torrents[0].rates.up_limit);
         let limited = Some(32 << 10);
         let right = if torrent.is_none() {

@@ -257,7 +257,10 @@ impl Control {
         turn: &mut Turn,
         now: Now,
     ) {
-        let view = turn.view.take().unwrap_or_else(|| view::of(session, now));
+        let view = turn
+            .view
+            .take()
+            .unwrap_or_else(|| view::snapshot(session, now));
         let peers = |torrent: &view::TorrentView| view::peers(session, torrent.key, now);
         let ways = |torrent: &view::TorrentView| view::ways(session, torrent.key);
         let dir = |torrent: &view::TorrentView| {

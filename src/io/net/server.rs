@@ -194,17 +194,17 @@ impl Server {
 
     /// Sends a part of the answer to a request. If the client is gone, nothing happens.
     pub fn send(&mut self, key: ClientKey, text: String, now: Now) {
-        self.with(key, |client| client.send(text, now));
+        self.change_client(key, |client| client.send(text, now));
     }
 
     /// Answers a request; `None`: with nothing more. What it was decides whether the client is
     /// closed afterwards, see `Client::answer`. If the client is gone, nothing happens.
     pub fn answer(&mut self, key: ClientKey, text: Option<String>, heard: Heard, now: Now) {
-        self.with(key, |client| client.answer(text, heard, now));
+        self.change_client(key, |client| client.answer(text, heard, now));
         self.make_held_ready();
     }
 
-    fn with(&mut self, key: ClientKey, change: impl FnOnce(&mut Client<UnixStream>)) {
+    fn change_client(&mut self, key: ClientKey, change: impl FnOnce(&mut Client<UnixStream>)) {
         let client = self.clients.get_mut(key.slot);
         if let Some((_, client)) = client.filter(|(serial, _)| *serial == key.serial) {
             change(client);

@@ -110,20 +110,20 @@ impl Listeners {
             Some(0) => {
                 let mut last = String::new();
                 for _ in 0..ANY_PORT_TRIES {
-                    match Listeners::on(0, &ips) {
+                    match Listeners::bind(0, &ips) {
                         Ok(listeners) => return Ok(listeners),
                         Err(why) => last = why,
                     }
                 }
                 Err(last)
             }
-            Some(port) => Listeners::on(port, &ips)
+            Some(port) => Listeners::bind(port, &ips)
                 .map_err(|why| format!("{why}: choose another with --port (0: any that is free)")),
             None => {
                 let mut usual = USUAL_PORTS;
                 usual
-                    .find_map(|port| Listeners::on(port, &ips).ok())
-                    .map_or_else(|| Listeners::on(*USUAL_PORTS.start(), &ips), Ok)
+                    .find_map(|port| Listeners::bind(port, &ips).ok())
+                    .map_or_else(|| Listeners::bind(*USUAL_PORTS.start(), &ips), Ok)
                     .map_err(|why| match bind {
                         None => format!("{why}, as do all up to 6889: choose another with --port"),
                         Some(ip) => format!("{ip}, {why}"),
@@ -132,7 +132,7 @@ impl Listeners {
         }
     }
 
-    fn on(mut port: u16, ips: &[IpAddr]) -> Result<Listeners, String> {
+    fn bind(mut port: u16, ips: &[IpAddr]) -> Result<Listeners, String> {
         let mut sockets = Vec::new();
         let mut families = Families {
             v4: false,

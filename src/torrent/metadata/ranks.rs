@@ -14,7 +14,7 @@ pub(super) struct Ranks {
 
 impl Ranks {
     /// Peers of a lower rank are asked first.
-    pub(super) fn of(&self, peer: &Asked) -> (u32, u32) {
+    pub(super) fn rank_of(&self, peer: &Asked) -> (u32, u32) {
         (
             self.hosts.get(&peer.host).copied().unwrap_or(0),
             peer.strikes,
@@ -27,7 +27,7 @@ impl Ranks {
         let mut said: SortedMap<u32, ((u32, u32), SortedSet<IpAddr>)> = SortedMap::new();
         for peer in peers.values() {
             if let Some(size) = peer.size {
-                let rank = self.of(peer);
+                let rank = self.rank_of(peer);
                 let (least, hosts) = said.get_or_insert_with(size, || (rank, SortedSet::new()));
                 *least = rank.min(*least);
                 hosts.insert(peer.host);

@@ -32,7 +32,7 @@ fn space(text: &[u8]) -> &[u8] {
 }
 
 /// What stands behind this byte, if it is the first.
-fn after(text: &[u8], byte: u8) -> Option<&[u8]> {
+fn strip(text: &[u8], byte: u8) -> Option<&[u8]> {
     text.split_first()
         .filter(|(first, _)| **first == byte)
         .map(|(_, rest)| rest)
@@ -41,7 +41,7 @@ fn after(text: &[u8], byte: u8) -> Option<&[u8]> {
 /// What stands behind white space and this byte; `what` is wrong if it is not there.
 fn expect<'a>(text: &'a [u8], byte: u8, what: &'static str) -> Parsed<'a, ()> {
     let text = space(text);
-    match after(text, byte) {
+    match strip(text, byte) {
         Some(rest) => Ok((rest, ())),
         None => Wrong::at(text, if text.is_empty() { ENDS_EARLY } else { what }),
     }
@@ -78,13 +78,13 @@ fn value<'a>(text: &'a [u8], depth: u32, values: &mut usize) -> Parsed<'a, Json>
 fn list<'a>(text: &'a [u8], depth: u32, values: &mut usize) -> Parsed<'a, Json> {
     let mut items = Vec::new();
     let (mut rest, ()) = expect(text, b'[', "no list")?;
-    if let Some(rest) = after(space(rest), b']') {
+    if let Some(rest) = strip(space(rest), b']') {
         return Ok((rest, Json::List(items)));
     }
     loop {
         let (behind, item) = value(space(rest), depth, values)?;
         items.push(item);
-        if let Some(rest) = after(space(behind), b']') {
+        if let Some(rest) = strip(space(behind), b']') {
             return Ok((rest, Json::List(items)));
         }
         (rest, ()) = expect(behind, b',', "neither a comma nor the list's end")?;
@@ -95,7 +95,7 @@ fn object<'a>(text: &'a [u8], depth: u32, values: &mut usize) -> Parsed<'a, Json
     let mut members = Vec::new();
     let mut names = BTreeSet::new();
     let (mut rest, ()) = expect(text, b'{', "no object")?;
-    if let Some(rest) = after(space(rest), b'}') {
+    if let Some(rest) = strip(space(rest), b'}') {
         return Ok((rest, Json::Object(members)));
     }
     loop {
@@ -111,7 +111,7 @@ fn object<'a>(text: &'a [u8], depth: u32, values: &mut usize) -> Parsed<'a, Json
         let (behind, ()) = expect(behind, b':', "no colon behind the name")?;
         let (behind, value) = value(space(behind), depth, values)?;
         members.push((name, value));
-        if let Some(rest) = after(space(behind), b'}') {
+        if let Some(rest) = strip(space(behind), b'}') {
             return Ok((rest, Json::Object(members)));
         }
         (rest, ()) = expect(behind, b',', "neither a comma nor the object's end")?;

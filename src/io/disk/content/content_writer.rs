@@ -316,7 +316,7 @@ impl ContentWriter {
         let open = &**open;
         let expected = self.there.as_ref().is_none_or(|(there, births)| {
             let known = births.get(&file).copied();
-            there.get(file as u32) && (known.is_none() || known == birth::of(open))
+            there.get(file as u32) && (known.is_none() || known == birth::of_file(open))
         });
         if !expected && open.metadata().is_ok_and(|found| found.len() > 0) {
             return Err(DiskError::new(&path, Why::Foreign));

@@ -11,7 +11,7 @@ use crate::storage::Birth;
 pub const WANTED: StatxFlags = StatxFlags::INO.union(StatxFlags::BTIME);
 
 /// Which file an open one is; `None` if that cannot be told.
-pub fn of(file: &File) -> Option<Birth> {
+pub fn of_file(file: &File) -> Option<Birth> {
     told(&statx(file, "", AtFlags::EMPTY_PATH, WANTED).ok()?)
 }
 

@@ -80,7 +80,7 @@ pub fn prepare(file: &File, length: u64, path: &Path) -> io::Result<(Stamp, Pinn
     };
     let pinned = Pinned {
         identity,
-        birth: birth::of(file),
+        birth: birth::of_file(file),
         stamp,
         times,
         new: before.size == 0,
