@@ -14,7 +14,7 @@ pub fn conclude(
     reporter: &mut Reporter<'_>,
 ) -> Ending {
     let (mut failed, mut all, mut last) = (unopened, unopened, None);
-    for torrent in view::keys(session) {
+    for torrent in view::torrent_keys(session) {
         all += 1;
         let failure = session.failure(torrent).map(str::to_string);
         // Another program's doing: what we verified may not be there any more.

@@ -259,7 +259,7 @@ impl Reactor {
         self.session.finding.add_nodes(&self.outreach.take_nodes());
         for (of, addr) in self.outreach.take_peers() {
             let source = of.map_or(Source::User, |_| Source::Link);
-            for torrent in view::named(&self.session, of) {
+            for torrent in view::keys_of(&self.session, of) {
                 self.session.add_peers(torrent, &[addr], source, now);
             }
         }
@@ -355,7 +355,7 @@ impl Reactor {
                         // After a signal the output may fail since the terminal is gone: that is no
                         // reason to fail torrents.
                         Err(why) if self.caught.is_none() => {
-                            let all = || view::keys(&self.session);
+                            let all = || view::torrent_keys(&self.session);
                             for torrent in torrent.map_or_else(all, |torrent| vec![torrent]) {
                                 self.session.fail(torrent, why.clone(), now);
                             }

@@ -210,7 +210,7 @@ fn prepare(
             continue;
         };
         let source = of.map_or(Source::User, |_| Source::Link);
-        for torrent in view::named(&session, of) {
+        for torrent in view::keys_of(&session, of) {
             session.add_peers(torrent, &[SocketAddr::new(ip, port)], source, now);
         }
     }
@@ -337,11 +337,11 @@ fn open(
     now: Now,
     reporter: &mut Reporter<'_>,
 ) -> Result<usize, String> {
-    for (key, setup) in setups.iter().enumerate() {
-        store.open(key, setup.request());
+    for (id, setup) in setups.iter().enumerate() {
+        store.open(id, setup.request());
     }
     let outcomes: Vec<_> = setups.iter().map(|_| store.wait_opened()).collect();
-    let outcomes = sorted_by_key(outcomes, |(key, _)| *key);
+    let outcomes = sorted_by_key(outcomes, |(id, _)| *id);
     let (alone, mut failed) = (setups.len() == 1, 0);
     for (setup, (_, outcome)) in setups.into_iter().zip(outcomes) {
         for message in outcome.warnings {

@@ -132,7 +132,7 @@ pub struct PeerView {
 }
 
 /// The keys of all torrents.
-pub fn keys(session: &Session) -> Vec<TorrentKey> {
+pub fn torrent_keys(session: &Session) -> Vec<TorrentKey> {
     session.torrents.keys()
 }
 
@@ -163,10 +163,10 @@ pub fn limits(session: &Session) -> [Option<u64>; 2] {
 }
 
 /// The key of the torrent of this info hash; `None`: those of all.
-pub fn named(session: &Session, info_hash: Option<InfoHash>) -> Vec<TorrentKey> {
+pub fn keys_of(session: &Session, info_hash: Option<InfoHash>) -> Vec<TorrentKey> {
     match info_hash {
         Some(info_hash) => session.torrents.find(&info_hash).into_iter().collect(),
-        None => keys(session),
+        None => torrent_keys(session),
     }
 }
 

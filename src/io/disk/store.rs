@@ -18,7 +18,7 @@ use super::content::sending::Sending;
 use super::content::{Blocks, ContentFiles};
 use super::disk_error::DiskError;
 use super::handles::Pool;
-use super::threads::opener::{self, Opener};
+use super::threads::opener::{self, OpenId, Opener};
 use super::threads::opening::{Outcome, Request, StoreParams};
 use super::threads::saving::Means;
 use super::threads::writer::EntryId;
@@ -90,19 +90,19 @@ impl Store {
         &self.pool
     }
 
-    /// Begins to look at what is on disk of a torrent; the answer names it by this key. Its files
+    /// Begins to look at what is on disk of a torrent; the answer names it by this id. Its files
     /// are kept once [`Store::insert`] is told to.
-    pub fn open(&mut self, torrent: TorrentKey, request: Request) {
-        self.opener.open(torrent, request);
+    pub fn open(&mut self, id: OpenId, request: Request) {
+        self.opener.open(id, request);
     }
 
     /// What came of opening the next torrent's files; `None` if no more is known yet.
-    pub fn next_opened(&mut self) -> Option<(TorrentKey, Outcome)> {
+    pub fn next_opened(&mut self) -> Option<(OpenId, Outcome)> {
         self.opener.next_outcome()
     }
 
     /// The same, waited for.
-    pub fn wait_opened(&mut self) -> (TorrentKey, Outcome) {
+    pub fn wait_opened(&mut self) -> (OpenId, Outcome) {
         self.opener.wait()
     }
 

@@ -6,16 +6,17 @@ use super::record::Record;
 use crate::base::{InfoHash, SortedMap, TorrentKey};
 use crate::io::disk::Store;
 use crate::io::disk::threads::finding::Sought;
+use crate::io::disk::threads::opener::OpenId;
 use crate::rpc::Added;
 use crate::wire::magnet::Link;
 
 /// The torrents whose files are being found.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// By the key that the store knows them by.
-    under_way: SortedMap<TorrentKey, Finding>,
-    /// Torrents so far.
-    begun: TorrentKey,
+    /// By the id that the store knows them by.
+    under_way: SortedMap<OpenId, Finding>,
+    /// How many have begun so far: the id of the last one.
+    begun: OpenId,
 }
 
 /// A torrent whose files are being found.
@@ -90,9 +91,9 @@ impl Findings {
         store.opener().find(self.begun, sought);
     }
 
-    /// The torrent of this key, whose files are found.
-    pub fn end(&mut self, key: TorrentKey) -> Option<Finding> {
-        self.under_way.remove(&key)
+    /// The torrent of this id, whose files are found.
+    pub fn end(&mut self, id: OpenId) -> Option<Finding> {
+        self.under_way.remove(&id)
     }
 
     /// How many there are.

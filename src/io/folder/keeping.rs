@@ -14,6 +14,7 @@ use super::record::Record;
 use super::records::Version;
 use crate::base::{InfoHash, Now, TorrentKey, limits};
 use crate::io::disk::threads::finding::{Placed, Sought};
+use crate::io::disk::threads::opener::OpenId;
 use crate::io::disk::{DiskError, Store, state};
 use crate::io::merging;
 use crate::io::setup::Setup;
@@ -231,12 +232,12 @@ impl Library {
     /// The files of a torrent are found. Whether others that wait may go on, and an answer.
     pub(super) fn on_found(
         &mut self,
-        key: TorrentKey,
+        id: OpenId,
         placed: Placed,
         (store, session): (&mut Store, &mut Session),
         now: Now,
     ) -> (bool, Option<Answer>) {
-        let Some(finding) = self.finding.end(key) else {
+        let Some(finding) = self.finding.end(id) else {
             return (false, None);
         };
         if command::is_ending(session) && !finding.is_again() {

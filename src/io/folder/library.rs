@@ -25,6 +25,7 @@ use super::url_fetches::{Long, UrlFetches};
 use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
 use crate::io::by_url::{self, Access};
 use crate::io::claims::Claims;
+use crate::io::disk::threads::opener::OpenId;
 use crate::io::disk::threads::opening::{Due, Outcome, Request};
 use crate::io::disk::{Closed, Store, state};
 use crate::io::setup::Setup;
@@ -46,10 +47,10 @@ pub struct Library {
     unopened: VecDeque<PathBuf>,
     /// Torrents whose files are being found, before they are opened.
     pub(super) finding: Findings,
-    /// Torrents whose files are being opened, by the key that the store knows them by.
-    pub(super) opening: SortedMap<TorrentKey, Opening>,
-    /// Openings so far.
-    opened: TorrentKey,
+    /// Torrents whose files are being opened, by the id that the store knows them by.
+    pub(super) opening: SortedMap<OpenId, Opening>,
+    /// How many openings there were so far: the id of the last one.
+    opened: OpenId,
     /// Torrents that are being put into the folder.
     pub(super) writing: SortedMap<state_writer::Ticket, Opening>,
     /// Of these, torrents that have failed and are resumed: each is opened anew when it lies there.
@@ -300,14 +301,14 @@ impl Library {
             moved = true;
             answers.extend(self.on_kept(opening, written, store, session, now));
         }
-        while let Some((key, placed)) = store.opener().next_placed() {
-            let (left, answer) = self.on_found(key, placed, (store, session), now);
+        while let Some((id, placed)) = store.opener().next_placed() {
+            let (left, answer) = self.on_found(id, placed, (store, session), now);
             moved |= left;
             answers.extend(answer);
         }
-        while let Some((key, outcome)) = store.next_opened() {
+        while let Some((id, outcome)) = store.next_opened() {
             moved = true;
-            answers.extend(self.begin(key, outcome, store, session, now));
+            answers.extend(self.hand_over(id, outcome, store, session, now));
         }
         self.load_some(store, session, now);
         let (version, kept) = self.records.versions();
@@ -366,9 +367,9 @@ impl Library {
     }
 
     /// Hands a torrent whose files are open to the session.
-    fn begin(
+    fn hand_over(
         &mut self,
-        key: TorrentKey,
+        id: OpenId,
         outcome: Outcome,
         store: &mut Store,
         session: &mut Session,
@@ -380,7 +381,7 @@ impl Library {
             record,
             torrent,
             is_again,
-        } = self.opening.remove(&key)?;
+        } = self.opening.remove(&id)?;
         for warning in outcome.warnings {
             session.warn(None, warning);
         }

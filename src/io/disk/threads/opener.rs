@@ -29,13 +29,17 @@ const MOMENT: Duration = Duration::from_millis(5);
 /// How long a disk may take before a user is told.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// Names a torrent whose files are found or opened. Whoever asks for that chooses the number: it
+/// need not be the key of the torrent in the session.
+pub type OpenId = usize;
+
 /// Opens torrents' files.
 #[derive(Debug)]
 pub struct Opener {
     shared: Arc<Shared>,
-    outcomes: Receiver<(TorrentKey, Outcome)>,
+    outcomes: Receiver<(OpenId, Outcome)>,
     reloaded: Receiver<(TorrentKey, Reloaded)>,
-    placed: Receiver<(TorrentKey, Placed)>,
+    placed: Receiver<(OpenId, Placed)>,
     /// Torrents of which no outcome has come.
     waiting: usize,
 }
@@ -46,9 +50,9 @@ struct Shared {
     state: Mutex<State>,
     pool: Pool,
     waker: Arc<Waker>,
-    done: Sender<(TorrentKey, Outcome)>,
+    done: Sender<(OpenId, Outcome)>,
     again: Sender<(TorrentKey, Reloaded)>,
-    found: Sender<(TorrentKey, Placed)>,
+    found: Sender<(OpenId, Placed)>,
 }
 
 /// What is to be done for a torrent.
@@ -61,7 +65,7 @@ enum Task {
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<(TorrentKey, Task)>,
+    queue: VecDeque<(OpenId, Task)>,
     telling: Telling,
     threads: SortedMap<u64, At>,
     started: u64,
@@ -123,24 +127,24 @@ impl Opener {
         }
     }
 
-    /// Has a torrent's files found; the outcome names it by this key.
-    pub fn find(&mut self, torrent: TorrentKey, sought: Sought) {
-        self.begin(torrent, Task::Find(sought));
+    /// Has a torrent's files found; [`Opener::next_placed`] names it by this id.
+    pub fn find(&mut self, id: OpenId, sought: Sought) {
+        self.enqueue(id, Task::Find(sought));
     }
 
-    /// Has a torrent's files opened; the outcome names it by this key.
-    pub fn open(&mut self, torrent: TorrentKey, request: Request) {
-        self.begin(torrent, Task::Open(request));
+    /// Has a torrent's files opened; the outcome names it by this id.
+    pub fn open(&mut self, id: OpenId, request: Request) {
+        self.enqueue(id, Task::Open(request));
     }
 
     /// Has the metainfo of a torrent that sleeps read again, and its files found.
     pub fn reload(&mut self, torrent: TorrentKey, stored: Stored) {
-        self.begin(torrent, Task::Reload(stored));
+        self.enqueue(torrent, Task::Reload(stored));
     }
 
-    fn begin(&mut self, torrent: TorrentKey, task: Task) {
+    fn enqueue(&mut self, id: OpenId, task: Task) {
         self.waiting += 1;
-        self.shared.lock().queue.push_back((torrent, task));
+        self.shared.lock().queue.push_back((id, task));
         if self.start_if_needed().is_err() && self.shared.lock().threads.is_empty() {
             // Better late than never.
             work(&self.shared, 0);
@@ -148,7 +152,7 @@ impl Opener {
     }
 
     /// What came of the next torrent; `None` if no more is known yet.
-    pub fn next_outcome(&mut self) -> Option<(TorrentKey, Outcome)> {
+    pub fn next_outcome(&mut self) -> Option<(OpenId, Outcome)> {
         let outcome = self.outcomes.try_recv().ok()?;
         self.waiting -= 1;
         Some(outcome)
@@ -162,14 +166,14 @@ impl Opener {
     }
 
     /// Where the files of the next torrent lie; `None` if no more is known yet.
-    pub fn next_placed(&mut self) -> Option<(TorrentKey, Placed)> {
+    pub fn next_placed(&mut self) -> Option<(OpenId, Placed)> {
         let placed = self.placed.try_recv().ok()?;
         self.waiting -= 1;
         Some(placed)
     }
 
     /// What [`Opener::next_outcome`] says, waited for. To be called when something is being opened.
-    pub fn wait(&mut self) -> (TorrentKey, Outcome) {
+    pub fn wait(&mut self) -> (OpenId, Outcome) {
         loop {
             if let Ok(outcome) = self.outcomes.recv_timeout(LOOK) {
                 self.waiting -= 1;
@@ -230,19 +234,19 @@ impl Shared {
 /// Opens what is to be opened, until nothing is left.
 fn work(shared: &Shared, number: u64) {
     let thread = Thread { shared, number };
-    while let Some((torrent, task)) = thread.next() {
+    while let Some((id, task)) = thread.next() {
         let is_heard = match task {
             Task::Find(sought) => {
                 let placed = find(sought, &thread);
-                shared.found.send((torrent, placed)).is_ok()
+                shared.found.send((id, placed)).is_ok()
             }
             Task::Open(request) => {
                 let outcome = open(&request, &shared.pool, &thread);
-                shared.done.send((torrent, outcome)).is_ok()
+                shared.done.send((id, outcome)).is_ok()
             }
             Task::Reload(stored) => {
                 let reloaded = reload(&stored, &shared.pool, &thread);
-                shared.again.send((torrent, reloaded)).is_ok()
+                shared.again.send((id, reloaded)).is_ok()
             }
         };
         let wakes = thread.has_done();
@@ -263,7 +267,7 @@ struct Thread<'a> {
 }
 
 impl Thread<'_> {
-    fn next(&self) -> Option<(TorrentKey, Task)> {
+    fn next(&self) -> Option<(OpenId, Task)> {
         let mut state = self.shared.lock();
         let next = state.queue.pop_front();
         if next.is_none() {
