@@ -64,13 +64,13 @@ fn dispatch(parser: &mut Parser) -> Result<(), Failure> {
             let why = "only status, add, pause, resume, remove and limit take it";
             return Err(Failure::usage(format!("-C: {why}")));
         }
-        _ => return begin(&command, parser),
+        _ => return run_alone(&command, parser),
     };
     steer::run(steer, dir, parser)
 }
 
 /// The commands that steer no process.
-fn begin(command: &OsStr, parser: &mut Parser) -> Result<(), Failure> {
+fn run_alone(command: &OsStr, parser: &mut Parser) -> Result<(), Failure> {
     match command.to_str() {
         Some("get") => download::run(args::Command::Get, parser),
         Some("seed") => download::run(args::Command::Seed, parser),

@@ -12,38 +12,38 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
     let object = match report {
         Report::Start { .. } => started(report, at),
         Report::Metadata { .. } => described(report, at),
-        Report::Checked { have, pieces, .. } => begin("checked", at)
+        Report::Checked { have, pieces, .. } => event_of("checked", at)
             .plain("have", have)
             .plain("pieces", pieces),
         Report::Tracker { url, outcome, .. } => tracker(url, outcome, at),
-        Report::Dht { nodes, peers } => {
-            begin("dht", at).plain("nodes", nodes).plain("peers", peers)
-        }
-        Report::Connected { addr, client } => begin("peer", at)
+        Report::Dht { nodes, peers } => event_of("dht", at)
+            .plain("nodes", nodes)
+            .plain("peers", peers),
+        Report::Connected { addr, client } => event_of("peer", at)
             .text("addr", addr.to_string().as_str())
             .text("state", "connected")
             .text("client", client.as_str()),
-        Report::Disconnected { addr, reason } => begin("peer", at)
+        Report::Disconnected { addr, reason } => event_of("peer", at)
             .text("addr", addr.to_string().as_str())
             .text("state", "disconnected")
             .text("reason", reason.as_str()),
-        Report::Progress(progress) => begin("progress", at)
+        Report::Progress(progress) => event_of("progress", at)
             .plain("done", progress.done)
             .plain("size", progress.size)
             .plain("down_rate", progress.down_rate)
             .plain("up_rate", progress.up_rate)
             .plain("peers", progress.peers),
-        Report::Piece { index, ok } => begin("piece", at).plain("index", index).plain("ok", ok),
+        Report::Piece { index, ok } => event_of("piece", at).plain("index", index).plain("ok", ok),
         Report::Complete {
             seconds,
             downloaded,
             uploaded,
-        } => begin("complete", at)
+        } => event_of("complete", at)
             .raw("seconds", &decimal(*seconds))
             .plain("downloaded", downloaded)
             .plain("uploaded", uploaded),
-        Report::Stopped { reason } => begin("stopped", at).text("reason", reason.as_str()),
-        Report::Error(message) => begin("error", at).text("message", message.as_str()),
+        Report::Stopped { reason } => event_of("stopped", at).text("reason", reason.as_str()),
+        Report::Error(message) => event_of("error", at).text("message", message.as_str()),
         Report::Unbegun(info_hash, message) => {
             return event(&Report::Error(message.clone()), Some(*info_hash), at);
         }
@@ -65,7 +65,7 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
 /// The `start` event. Of a torrent of which only the info hash is known, size and pieces are
 /// `null`.
 fn started(report: &Report, at: SystemTime) -> Object {
-    let object = begin("start", at);
+    let object = event_of("start", at);
     let known = |number: Option<u64>| {
         number.map_or_else(|| String::from("null"), |number| number.to_string())
     };
@@ -87,7 +87,7 @@ fn started(report: &Report, at: SystemTime) -> Object {
 
 /// The `tracker` event.
 fn tracker(url: &str, outcome: &Result<usize, String>, at: SystemTime) -> Object {
-    let object = begin("tracker", at).text("url", url);
+    let object = event_of("tracker", at).text("url", url);
     let object = object.plain("ok", outcome.is_ok());
     match outcome {
         Ok(peers) => object.plain("peers", peers),
@@ -97,7 +97,7 @@ fn tracker(url: &str, outcome: &Result<usize, String>, at: SystemTime) -> Object
 
 /// The `metadata` event.
 fn described(report: &Report, at: SystemTime) -> Object {
-    let object = begin("metadata", at);
+    let object = event_of("metadata", at);
     match report {
         Report::Metadata {
             name,
@@ -115,16 +115,14 @@ fn described(report: &Report, at: SystemTime) -> Object {
 
 /// The `error` event.
 pub fn error(message: &str, at: SystemTime) -> String {
-    begin("error", at).text("message", message).finish()
+    event_of("error", at).text("message", message).finish()
 }
 
-fn begin(event: &str, at: SystemTime) -> Object {
+fn event_of(name: &str, at: SystemTime) -> Object {
     // A clock before 1970 is wrong anyway.
     let time = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let time = format!("{}.{:03}", time.as_secs(), time.subsec_millis());
-    Object::new()
-        .raw("event", &quoted(event))
-        .raw("time", &time)
+    Object::new().raw("event", &quoted(name)).raw("time", &time)
 }
 
 /// JSON has no word for what is not a finite number.

@@ -75,7 +75,7 @@ impl Dht {
             for family in FAMILIES {
                 let can_ask = self.half(family).is_some_and(|half| half.can_ask());
                 if can_ask && self.lookups.has_room() {
-                    if let Some(info_hash) = self.wanted.begin(family, now) {
+                    if let Some(info_hash) = self.wanted.begin_lookup(family, now) {
                         self.begin_torrent(info_hash, family, now);
                         began = true;
                     }

@@ -164,7 +164,7 @@ impl Dht {
 
     /// Does what is due.
     pub fn turn(&mut self, now: Now) {
-        self.pace.begin();
+        self.pace.forget_wait();
         while let Some(sent) = self.queries.next_lost(now) {
             let half = self.half(Family::of(sent.to.ip()));
             let is_host_known = half.is_some_and(|half| half.table.is_host_known(sent.to));

@@ -29,7 +29,7 @@ impl Pace {
     }
 
     /// Forgets that something waited: it will ask again.
-    pub fn begin(&mut self) {
+    pub fn forget_wait(&mut self) {
         self.waiting = false;
     }
 
@@ -50,7 +50,7 @@ mod tests {
         let mut sent = Vec::new();
         let mut now = Now::from_micros(3);
         for _ in 0..400 {
-            pace.begin();
+            pace.forget_wait();
             while pace.take(now) {
                 sent.push(now);
             }
@@ -64,7 +64,7 @@ mod tests {
             let within = later.take_while(|&&other| other.since(at) < SECOND);
             assert!(within.count() <= limits::DHT_QUERIES);
         }
-        pace.begin();
+        pace.forget_wait();
         assert_eq!(pace.next_deadline(), None);
     }
 }

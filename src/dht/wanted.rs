@@ -118,7 +118,7 @@ impl Wanted {
 
     /// The next torrent to look up now: mostly an urgent one, but the others have turns, too. Its
     /// lookup counts as under way.
-    pub fn begin(&mut self, family: Family, now: Now) -> Option<InfoHash> {
+    pub fn begin_lookup(&mut self, family: Family, now: Now) -> Option<InfoHash> {
         let due = &mut self.due[family.index()];
         let begun = &mut self.begun[family.index()];
         let fair = (*begun + 1) % limits::DHT_FAIR == 0;

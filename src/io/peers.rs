@@ -186,7 +186,7 @@ impl Search {
                 let random = (random()?, random()?);
                 let mut looking = Looking::new(&named, ways, families, random, now);
                 looking.nodes.look_up(&mut outreach, true, now);
-                looking.begin(question.info_hash, now);
+                looking.look_for(question.info_hash, now);
                 Some(looking)
             }
             None => None,
@@ -363,7 +363,7 @@ impl Looking {
     }
 
     /// Looks for peers; nobody is told of us.
-    fn begin(&mut self, info_hash: InfoHash, now: Now) {
+    fn look_for(&mut self, info_hash: InfoHash, now: Now) {
         let want = Want {
             port: None,
             implied: false,

@@ -79,7 +79,7 @@ impl Pending {
         for mut setup in setups {
             match setup.origin.wanted.take() {
                 Some(wanted) => {
-                    let torrent = begin(&setup, &wanted.link, session, now)?;
+                    let torrent = add_linked(&setup, &wanted.link, session, now)?;
                     self.unknown.insert(torrent, (setup, wanted));
                 }
                 None => described.push(setup),
@@ -173,11 +173,11 @@ pub fn parse(text: &[u8], name: &str) -> Result<Metainfo, String> {
     Metainfo::parse(text).map_err(why)
 }
 
-/// Begins with a torrent of which a link is known.
+/// Has the session take on a torrent of which only a link is known.
 ///
 /// # Errors
 /// It is there already.
-pub fn begin(
+pub fn add_linked(
     setup: &Setup,
     link: &Link,
     session: &mut Session,

@@ -391,7 +391,7 @@ impl Reactor {
         if let Some(known) = self.session.torrent(torrent) {
             self.store.close(torrent, known.order.info_hash);
         }
-        reopening::begin(&mut self.session, torrent, now);
+        reopening::release_files(&mut self.session, torrent, now);
     }
 
     fn dial(&mut self, key: usize, addr: SocketAddr, now: Now) {

@@ -9,13 +9,13 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// Has this done by a thread of this name; at once where none can be started.
 pub fn run(name: &str, work: impl FnOnce() + Send + 'static) {
-    begin(
+    spawn_or_perform(
         thread::Builder::new().name(String::from(name)),
         Box::new(work),
     );
 }
 
-fn begin(thread: thread::Builder, work: Work) {
+fn spawn_or_perform(thread: thread::Builder, work: Work) {
     let ours = Arc::new(Mutex::new(Some(work)));
     let theirs = Arc::clone(&ours);
     if thread.spawn(move || perform(&theirs)).is_err() {
@@ -41,10 +41,10 @@ mod tests {
             let told = told.clone();
             Box::new(move || told.send(thread::current().id()).unwrap())
         };
-        begin(thread::Builder::new(), work(&told));
+        spawn_or_perform(thread::Builder::new(), work(&told));
         assert_ne!(hears.recv().unwrap(), thread::current().id());
         // No machine has room for such a stack.
-        begin(thread::Builder::new().stack_size(1 << 60), work(&told));
+        spawn_or_perform(thread::Builder::new().stack_size(1 << 60), work(&told));
         assert_eq!(hears.try_recv(), Ok(thread::current().id()));
         drop(told);
         assert!(hears.recv().is_err(), "once each");

@@ -98,12 +98,12 @@ impl Pieces {
         self.continue_own(picking);
         picking.parts = self.confinement(taker.peer);
         if self.suspects.accuse(taker.addr) {
-            self.begin(picking, usize::MAX);
+            self.start_pieces(picking, usize::MAX);
         }
         self.adopt(picking);
-        self.begin(picking, taker.active + taker.active / 2 + 1);
+        self.start_pieces(picking, taker.active + taker.active / 2 + 1);
         self.join(picking);
-        self.begin(picking, usize::MAX);
+        self.start_pieces(picking, usize::MAX);
         if !taker.snubs {
             self.end_game(picking);
         }
@@ -139,7 +139,7 @@ impl Pieces {
     }
 
     /// New pieces, while there are fewer than `most` that have free blocks.
-    fn begin(&mut self, picking: &mut Picking<'_>, most: usize) {
+    fn start_pieces(&mut self, picking: &mut Picking<'_>, most: usize) {
         while picking.room() > 0
             && !picking.dry
             && self.partial.free_count() < most

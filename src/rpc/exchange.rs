@@ -64,8 +64,8 @@ pub enum Step {
 }
 
 impl Exchange {
-    /// Begins with a text: one request or a batch of them.
-    pub fn begin(text: &[u8]) -> Exchange {
+    /// The exchange that a text asks for: one request or a batch of them.
+    pub fn new(text: &[u8]) -> Exchange {
         let (mut requests, mut is_batch) = receive(text);
         if requests.len() > limits::CONTROL_BATCH {
             requests = vec![refused("too many requests in a batch")];

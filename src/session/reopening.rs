@@ -45,7 +45,7 @@ pub(super) fn steer(session: &mut Session, key: TorrentKey, paused: bool, now: N
 
 /// The files of a torrent are being closed, as [`Effect::Reopen`](crate::torrent::Effect::Reopen)
 /// asks for: nothing of them is used any more.
-pub fn begin(session: &mut Session, torrent: TorrentKey, now: Now) {
+pub fn release_files(session: &mut Session, torrent: TorrentKey, now: Now) {
     if let Some(torrent) = session.torrents.get_mut(torrent) {
         let progress = torrent.progress(now);
         torrent.life.unchecked = Some(Box::new(progress));

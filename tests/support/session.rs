@@ -361,7 +361,7 @@ impl Bench {
                     }
                     Effect::Reopen { torrent } => {
                         self.reopened.push(torrent);
-                        reopening::begin(&mut self.session, torrent, self.now);
+                        reopening::release_files(&mut self.session, torrent, self.now);
                     }
                     Effect::Rest { .. } => self.rests += 1,
                     Effect::Sleep { torrent } => self.drowsy.push(torrent),

@@ -164,8 +164,8 @@ impl Stage<'_, '_> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "" | "#" => {}
-            "dial" => self.begin(Pair::dial(self.setting.local, addr(rest), self.now)),
-            "accept" => self.begin(Pair::accept(self.setting.local, addr(rest), self.now)),
+            "dial" => self.meet(Pair::dial(self.setting.local, addr(rest), self.now)),
+            "accept" => self.meet(Pair::accept(self.setting.local, addr(rest), self.now)),
             "connected" => {
                 let now = self.now;
                 self.pair().handle_connected(now);
@@ -186,7 +186,7 @@ impl Stage<'_, '_> {
         self.pair.as_mut().expect("no connection: dial or accept")
     }
 
-    fn begin(&mut self, pair: Pair) {
+    fn meet(&mut self, pair: Pair) {
         (self.pair, self.greeted, self.socket) = (Some(pair), false, None);
         self.sent.clear();
     }

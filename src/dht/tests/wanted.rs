@@ -36,8 +36,8 @@ fn each_is_announced_again_in_fourteen_to_fifteen_minutes() {
     let mut spans = Vec::new();
     for number in 0..100 {
         wanted.insert(hash(number), want(false), at(5));
-        assert_eq!(wanted.begin(Family::V4, at(5)), Some(hash(number)));
-        assert_eq!(wanted.begin(Family::V4, at(5)), None, "once");
+        assert_eq!(wanted.begin_lookup(Family::V4, at(5)), Some(hash(number)));
+        assert_eq!(wanted.begin_lookup(Family::V4, at(5)), None, "once");
         wanted.end(hash(number), Family::V4, FOUND, &mut rng, at(9));
         let due = wanted.next_deadline(Family::V4).unwrap();
         spans.push(due.since(at(9)));
@@ -55,11 +55,11 @@ fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
     for number in [1, 2, 3] {
         wanted.insert(hash(number), want(number == 3), at(number.into()));
     }
-    assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(3)));
-    assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(1)));
-    assert_eq!(wanted.begin(Family::V4, at(9)), Some(hash(2)));
+    assert_eq!(wanted.begin_lookup(Family::V4, at(9)), Some(hash(3)));
+    assert_eq!(wanted.begin_lookup(Family::V4, at(9)), Some(hash(1)));
+    assert_eq!(wanted.begin_lookup(Family::V4, at(9)), Some(hash(2)));
     assert_eq!(
-        wanted.begin(Family::V6, at(9)),
+        wanted.begin_lookup(Family::V6, at(9)),
         Some(hash(3)),
         "each family"
     );
@@ -70,7 +70,7 @@ fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
         let due = wanted.next_deadline(Family::V4).unwrap();
         let span = (limits::DHT_AGAIN * (1 << failures)).min(limits::DHT_ANNOUNCE);
         assert_eq!(due.since(now), span);
-        assert_eq!(wanted.begin(Family::V4, due), Some(hash(3)));
+        assert_eq!(wanted.begin_lookup(Family::V4, due), Some(hash(3)));
         now = due;
     }
     // It has peers now.
@@ -95,7 +95,7 @@ fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
         "somebody answers at last"
     );
     // One for which few did, who may know nobody else.
-    wanted.begin(Family::V4, now);
+    wanted.begin_lookup(Family::V4, now);
     for few in [false, true] {
         wanted.end(hash(1), Family::V4, Outcome { few, ..FOUND }, &mut rng, now);
         wanted.hurry(Family::V4, false, now);
@@ -106,7 +106,7 @@ fn a_torrent_without_peers_goes_first_and_again_soon_then_later() {
     for second in 0..900 {
         let now = now + Duration::from_secs(second);
         wanted.hurry(Family::V4, true, now);
-        if wanted.begin(Family::V4, now) == Some(hash(1)) {
+        if wanted.begin_lookup(Family::V4, now) == Some(hash(1)) {
             lookups += 1;
             let few = Outcome { few: true, ..FOUND };
             wanted.end(hash(1), Family::V4, few, &mut rng, now);
@@ -126,7 +126,7 @@ fn the_next_lookup_begins_where_the_last_one_ended() {
         addr: "192.0.2.1:6881".parse().unwrap(),
     }];
     wanted.insert(hash(1), want(false), at(1));
-    wanted.begin(Family::V4, at(1));
+    wanted.begin_lookup(Family::V4, at(1));
     let outcome = Outcome {
         nodes: &nodes,
         ..FOUND
@@ -152,7 +152,7 @@ fn one_lookup_in_a_few_is_for_the_one_that_is_due_longest() {
     wanted.insert(hash(201), want(false), at(2));
     let begun: Vec<InfoHash> = (0..3 * limits::DHT_FAIR)
         .map(|_| {
-            let hash = wanted.begin(Family::V4, at(3)).unwrap();
+            let hash = wanted.begin_lookup(Family::V4, at(3)).unwrap();
             wanted.end(hash, Family::V4, FOUND, &mut rng, at(3));
             hash
         })

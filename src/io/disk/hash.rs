@@ -112,7 +112,7 @@ impl Taken {
         }
     }
 
-    fn begin(&mut self, geometry: Geometry, piece: u32) {
+    fn start_piece(&mut self, geometry: Geometry, piece: u32) {
         let start = geometry.piece_start(piece);
         self.piece = piece;
         self.unread = start..start + u64::from(geometry.piece_size(piece));
@@ -145,7 +145,7 @@ fn hash(
 ) -> impl Iterator<Item = (u32, Option<PieceHash>)> {
     let taken = &mut taken[..pieces.len()];
     for (one, piece) in taken.iter_mut().zip(pieces) {
-        one.begin(geometry, piece);
+        one.start_piece(geometry, piece);
     }
     loop {
         taken.iter_mut().for_each(|one| one.fill(read));

@@ -130,7 +130,7 @@ impl Control {
     ) {
         let mut turn = Turn::default();
         for _ in 0..limits::CONTROL_CLIENTS {
-            self.begin(registry, &mut turn, now);
+            self.take_request(registry, &mut turn, now);
             let takes = |open: &Open| self.server.takes(open.client);
             let next = self.ready.iter().position(takes);
             let Some(open) = next.and_then(|place| self.ready.remove(place)) else {
@@ -144,15 +144,15 @@ impl Control {
         self.server.sweep(registry, now);
     }
 
-    /// Begins with the next request, if there is one.
-    fn begin(&mut self, registry: &Registry, turn: &mut Turn, now: Now) {
+    /// Takes the next request, if there is one.
+    fn take_request(&mut self, registry: &Registry, turn: &mut Turn, now: Now) {
         let open = self.ready.iter().chain(&self.waiting);
         let at_work = open.map(|open| open.exchange.weight()).sum();
         let Some((client, incoming)) = self.server.next_request(registry, at_work, now) else {
             return;
         };
         let exchange = match incoming {
-            Incoming::Request(text) => Exchange::begin(&text),
+            Incoming::Request(text) => Exchange::new(&text),
             Incoming::TooLong => Exchange::refuse(TOO_LONG),
         };
         turn.bytes += exchange.weight();

@@ -79,7 +79,7 @@ impl Eraser {
 
     /// Begins to delete what is closed and is to go by this version of the records, which is on
     /// disk, or which the disk refused.
-    pub fn begin(&mut self, settled: Version) {
+    pub fn erase_settled(&mut self, settled: Version) {
         let is_due = |closing: &Closing| closing.recorded.is_some_and(|at| at <= settled);
         let due = self.closing.iter().filter(|(_, it)| is_due(it));
         let due: Vec<InfoHash> = due.map(|(info_hash, _)| *info_hash).collect();

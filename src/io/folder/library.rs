@@ -320,7 +320,7 @@ impl Library {
                 self.eraser.on_closed(info_hash, version);
             }
         }
-        self.eraser.begin(kept);
+        self.eraser.erase_settled(kept);
         while let Some((info_hash, errors)) = self.eraser.next_erased() {
             for error in errors {
                 session.warn(None, error.to_string());

@@ -39,7 +39,7 @@ impl Library {
         } = opening;
         let link = setup.origin.wanted.as_ref()?.link.clone();
         // Whatever is there is claimed, so this one is not.
-        let begin = |session: &mut Session| pending::begin(&setup, &link, session, now).ok();
+        let begin = |session: &mut Session| pending::add_linked(&setup, &link, session, now).ok();
         let torrent = self.enrol((link.info_hash, record), session, begin, now)?;
         self.linked.insert(link.info_hash, link);
         let added = session.torrent(torrent).map(|it| self.added(it, false));
@@ -116,7 +116,7 @@ impl Library {
             ..Link::bare(info_hash)
         };
         let setup = self.setup.setup_of_link(link.clone(), setup.dir.clone());
-        let begin = |session: &mut Session| pending::begin(&setup, &link, session, now).ok();
+        let begin = |session: &mut Session| pending::add_linked(&setup, &link, session, now).ok();
         if let Some(torrent) = self.enrol((info_hash, record), session, begin, now) {
             session.fail(torrent, why, now);
         }

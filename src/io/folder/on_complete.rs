@@ -127,7 +127,7 @@ impl OnComplete {
                 break;
             };
             let torrent = subject.info_hash;
-            match self.begin(subject, program.clone()) {
+            match self.start_command(subject, program.clone()) {
                 Ok(()) => {
                     self.running += 1;
                     self.starting.push(torrent);
@@ -156,7 +156,7 @@ impl OnComplete {
 
     /// # Errors
     /// There is no thread for it: a line for the user.
-    fn begin(&self, subject: Subject, program: PathBuf) -> Result<(), String> {
+    fn start_command(&self, subject: Subject, program: PathBuf) -> Result<(), String> {
         let what = format!("on-complete: {}: {}", program.display(), subject.name);
         let unrun =
             |what: &str, error: &io::Error| format!("{what}: {}: {LATER}", tcp::plain(error));

@@ -160,8 +160,8 @@ fn a_batch_with_an_endless_answer_is_cut_short() {
 
 #[test]
 fn what_is_not_read_is_refused_and_garbage_is_known() {
-    assert_eq!(Exchange::begin(b"GET / HTTP/1.1\r").heard(), Heard::Garbage);
-    assert_eq!(Exchange::begin(b"{}").heard(), Heard::Json);
-    assert_eq!(Exchange::begin(b"7").heard(), Heard::Json);
+    assert_eq!(Exchange::new(b"GET / HTTP/1.1\r").heard(), Heard::Garbage);
+    assert_eq!(Exchange::new(b"{}").heard(), Heard::Json);
+    assert_eq!(Exchange::new(b"7").heard(), Heard::Json);
     assert_eq!(Exchange::refuse("too long").heard(), Heard::Unread);
 }

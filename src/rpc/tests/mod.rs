@@ -144,7 +144,7 @@ impl Run {
                 incoming: true,
             }]
         };
-        let mut exchange = Exchange::begin(text.as_bytes());
+        let mut exchange = Exchange::new(text.as_bytes());
         let mut parts = String::new();
         loop {
             let world = World {

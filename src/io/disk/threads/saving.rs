@@ -97,12 +97,12 @@ impl Saving {
                 }
                 // What is written already need not wait: there may be little time.
                 if self.hurried || unsynced > 0 {
-                    self.begin(now, means)
+                    self.start(now, means)
                 } else {
                     Ok(())
                 }
             }
-            Some(snapshot) => self.begin(snapshot, means),
+            Some(snapshot) => self.start(snapshot, means),
             None if sync && unsynced > 0 => self.hand(None, means),
             None => Ok(()),
         }
@@ -164,7 +164,7 @@ impl Saving {
     }
 
     /// Begins to save what this says, and what must reach the disk before.
-    fn begin(&mut self, snapshot: Snapshot, means: Means<'_>) -> Result<(), Unsaved> {
+    fn start(&mut self, snapshot: Snapshot, means: Means<'_>) -> Result<(), Unsaved> {
         let ledger = means.content.ledger();
         let settled = (snapshot.clean && !ledger.has_real_times()).then(time_now);
         let (files, owned) = ledger.record(means.content.layout(), &snapshot.verified);
