@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::{DAMAGED, Failure, quote};
 use crate::base::limits;
 use crate::io::by_url::{self, Access, Fetched};
-use crate::io::disk::locate::Place;
+use crate::io::disk::locate::Located;
 use crate::io::disk::{Why, locate, places, state};
 use crate::io::{logging, merging};
 use crate::storage::select;
@@ -195,17 +195,17 @@ pub fn find_content(
     let name = metainfo.name.clone();
     places::find(dir, metainfo);
     let place = locate(dir, Path::new(torrent), metainfo);
-    if matches!(place, Place::Elsewhere(_)) {
+    if matches!(place, Located::Elsewhere(_)) {
         places::find(dir, metainfo);
     }
     match place {
-        Place::Here => {}
-        Place::Elsewhere(_) if quiet => {}
-        Place::Elsewhere(place) => {
+        Located::Here => {}
+        Located::Elsewhere(_) if quiet => {}
+        Located::Elsewhere(place) => {
             let line = format!("{name}: not in {named}; using {}", place.display());
             logging::say(&format!("brooklet: {}", logging::printable(&line)));
         }
-        Place::Nowhere => {
+        Located::Nowhere => {
             let why = format!("nothing of it is in {named} or beside the torrent");
             return Err(Failure {
                 code: DAMAGED,

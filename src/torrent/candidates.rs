@@ -8,7 +8,7 @@ mod hosts;
 
 use std::net::SocketAddr;
 
-use super::dial_order::{Again, DialOrder, Place};
+use super::dial_order::{Again, DialOrder, DialPlace};
 use super::ports::Ports;
 use super::refused::Refused;
 use super::source::{Namer, Source};
@@ -19,7 +19,7 @@ use crate::base::{Duration, Now, Reach, Rng, SortedMap, limits};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Status {
     /// It waits for its turn.
-    Waits(Place),
+    Waits(DialPlace),
     /// It is being dialed, or the peer that listens there is connected.
     Busy,
     /// The peer that listens there is probably connected, by a connection of its own: it is not

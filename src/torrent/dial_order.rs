@@ -61,7 +61,7 @@ pub struct Again {
 
 /// The place of an address in the order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Place {
+pub struct DialPlace {
     line: Line,
     /// The round; of those that were tried, and of the user's, the moment when it is due.
     number: u64,
@@ -72,7 +72,7 @@ pub struct Place {
 /// The addresses of a torrent that wait to be dialed.
 #[derive(Debug, Default)]
 pub struct DialOrder {
-    waiting: SortedSet<(Place, SocketAddr)>,
+    waiting: SortedSet<(DialPlace, SocketAddr)>,
     /// How many addresses of each namer were not tried yet, and the round after its last one.
     namers: SortedMap<Namer, (u32, u64)>,
     /// The next of [`TURNS`].
@@ -82,7 +82,7 @@ pub struct DialOrder {
 /// No address is less.
 const LEAST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-impl Place {
+impl DialPlace {
     /// Whether the address was not tried yet, nor kept back for a while.
     pub fn is_untried(&self) -> bool {
         is_untried(self.line)
@@ -100,7 +100,7 @@ impl Place {
 
 impl DialOrder {
     /// The place that a new address of this namer would have.
-    pub fn place_of(&self, by: Namer, tie: u32, now: Now) -> Place {
+    pub fn place_of(&self, by: Namer, tie: u32, now: Now) -> DialPlace {
         let line = line(by.source);
         let number = if is_untried(line) {
             let next = self.namers.get(&by).map_or(0, |&(_, next)| next);
@@ -108,11 +108,11 @@ impl DialOrder {
         } else {
             now.as_micros()
         };
-        Place { line, number, tie }
+        DialPlace { line, number, tie }
     }
 
     /// The place of an address that is dialed again.
-    pub fn place_again(&self, again: Again, tie: u32) -> Place {
+    pub fn place_again(&self, again: Again, tie: u32) -> DialPlace {
         let line = match (again.by.source, again.worked) {
             (Source::User, _) => Line::User,
             (_, true) => Line::Useful,
@@ -120,11 +120,11 @@ impl DialOrder {
             _ => Line::Failed,
         };
         let number = again.at.as_micros();
-        Place { line, number, tie }
+        DialPlace { line, number, tie }
     }
 
     /// An address of this namer waits at a place.
-    pub fn insert(&mut self, addr: SocketAddr, by: Namer, place: Place) {
+    pub fn insert(&mut self, addr: SocketAddr, by: Namer, place: DialPlace) {
         if is_untried(place.line) {
             let (count, next) = self.namers.get_or_insert_with(by, || (0, 0));
             *count += 1;
@@ -134,7 +134,7 @@ impl DialOrder {
     }
 
     /// It does not wait any more.
-    pub fn remove(&mut self, addr: SocketAddr, by: Namer, place: Place) {
+    pub fn remove(&mut self, addr: SocketAddr, by: Namer, place: DialPlace) {
         self.waiting.remove(&(place, addr));
         if !is_untried(place.line) {
             return;
@@ -191,13 +191,13 @@ impl DialOrder {
     /// never of use, of nodes and peers before others; then, of those not tried yet, the one whose
     /// turn is most rounds away, with `newcomer` among them; then one that was of use. `None`: it
     /// is the newcomer.
-    pub fn last(&self, newcomer: Option<Place>) -> Option<SocketAddr> {
+    pub fn last(&self, newcomer: Option<DialPlace>) -> Option<SocketAddr> {
         let end = |line| self.last_of(line).map(|(_, addr)| addr);
         if let Some(failed) = end(Line::Doubtful).or_else(|| end(Line::Failed)) {
             return Some(failed);
         }
         let all = UNTRIED.iter().filter_map(|&line| self.last_of(line));
-        let ahead = |place: &Place| {
+        let ahead = |place: &DialPlace| {
             let rounds = place.number.saturating_sub(self.round(place.line));
             (rounds, place.line)
         };
@@ -215,16 +215,16 @@ impl DialOrder {
         self.first(line).map_or(0, |(place, _)| place.number)
     }
 
-    fn first(&self, line: Line) -> Option<(Place, SocketAddr)> {
+    fn first(&self, line: Line) -> Option<(DialPlace, SocketAddr)> {
         self.in_line(line).next().copied()
     }
 
-    fn last_of(&self, line: Line) -> Option<(Place, SocketAddr)> {
+    fn last_of(&self, line: Line) -> Option<(DialPlace, SocketAddr)> {
         self.in_line(line).next_back().copied()
     }
 
-    fn in_line(&self, line: Line) -> impl DoubleEndedIterator<Item = &(Place, SocketAddr)> {
-        let end = |number, tie| (Place { line, number, tie }, LEAST);
+    fn in_line(&self, line: Line) -> impl DoubleEndedIterator<Item = &(DialPlace, SocketAddr)> {
+        let end = |number, tie| (DialPlace { line, number, tie }, LEAST);
         self.waiting.range(end(0, 0)..end(u64::MAX, u32::MAX))
     }
 }

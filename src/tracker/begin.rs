@@ -38,7 +38,7 @@ impl Trackers {
     pub(super) fn begin_round(&mut self, shared: &mut Shared, now: Now) {
         self.waits = false;
         let first = self.first(now);
-        self.place = first.and_then(|first| shared.sites.take_place(first.site()));
+        self.permit = first.and_then(|first| shared.sites.take_permit(first.site()));
         let mut order = tiers::order(&self.trackers);
         order.retain(|&number| may_ask(&self.trackers[number], now));
         self.round = Round::new(order.into(), now);

@@ -21,24 +21,24 @@ struct Known {
     site: Arc<Site>,
     /// What its name leads to, as torrents have found it.
     addrs: Vec<Arc<[SocketAddr]>>,
-    /// The places of the torrents that ask it.
-    places: Weak<()>,
-    /// Torrents that wait for a place.
+    /// The permits of the torrents that ask it now.
+    permits: Weak<()>,
+    /// Torrents that wait for a permit.
     line: VecDeque<TorrentKey>,
 }
 
-/// The place of a torrent among those that ask a tracker. It is given back when it is dropped.
-pub type Place = Arc<()>;
+/// Permits a torrent to ask a tracker that many have. It is given back when it is dropped.
+pub type Permit = Arc<()>;
 
 impl Known {
-    fn has_place(&self) -> bool {
-        self.places.strong_count() < limits::TRACKER_CROWD
+    fn has_permit(&self) -> bool {
+        self.permits.strong_count() < limits::TRACKER_CROWD
     }
 
-    fn take_place(&mut self) -> Place {
-        let place = self.places.upgrade().unwrap_or_default();
-        self.places = Arc::downgrade(&place);
-        place
+    fn take_permit(&mut self) -> Permit {
+        let permit = self.permits.upgrade().unwrap_or_default();
+        self.permits = Arc::downgrade(&permit);
+        permit
     }
 }
 
@@ -72,7 +72,7 @@ impl Sites {
         let known = Known {
             site: Arc::clone(&site),
             addrs: Vec::new(),
-            places: Weak::new(),
+            permits: Weak::new(),
             line: VecDeque::new(),
         };
         self.known.insert(announce.into(), known);
@@ -100,7 +100,7 @@ impl Sites {
             return true;
         };
         if known.line.is_empty() {
-            if known.has_place() {
+            if known.has_permit() {
                 return true;
             }
             self.crowded.push(Arc::clone(site));
@@ -111,22 +111,22 @@ impl Sites {
         false
     }
 
-    /// A place among the torrents that ask this tracker, however many there are.
-    pub fn take_place(&mut self, site: &Site) -> Option<Place> {
+    /// A permit to ask this tracker, however many torrents have one.
+    pub fn take_permit(&mut self, site: &Site) -> Option<Permit> {
         let known = self.known.get_mut(&*site.announce)?;
-        Some(known.take_place())
+        Some(known.take_permit())
     }
 
     /// Whether [`Sites::next_torrent`] names a torrent.
     pub fn has_next(&self) -> bool {
         let known = |site: &Arc<Site>| self.known.get(&*site.announce);
-        self.crowded.iter().filter_map(known).any(Known::has_place)
+        self.crowded.iter().filter_map(known).any(Known::has_permit)
     }
 
-    /// The next torrent that waits where a place is free. It may have ceased to wait, or be gone.
+    /// The next torrent that waits where a permit is free. It may have ceased to wait, or be gone.
     pub fn next_torrent(&mut self) -> Option<TorrentKey> {
         let Sites { known, crowded, .. } = self;
-        let free = |site: &Arc<Site>| known.get(&*site.announce).is_some_and(Known::has_place);
+        let free = |site: &Arc<Site>| known.get(&*site.announce).is_some_and(Known::has_permit);
         let found = crowded.iter().position(free)?;
         let line = &mut known.get_mut(&*crowded[found].announce)?.line;
         let torrent = line.pop_front();
@@ -179,17 +179,17 @@ mod tests {
         let [one, other] = ["http://t.example/announce", "http://u.example/announce"]
             .map(|url| sites.get(url).unwrap());
         let crowd = limits::TRACKER_CROWD;
-        let mut places = Vec::new();
+        let mut permits = Vec::new();
         for torrent in 0..100 {
             let may_ask = sites.may_ask(&one, torrent);
             assert_eq!(may_ask, torrent < crowd);
-            places.extend(may_ask.then(|| sites.take_place(&one)));
+            permits.extend(may_ask.then(|| sites.take_permit(&one)));
         }
         assert!(sites.may_ask(&other, 1), "it has no crowd");
         assert!(!sites.has_next() && sites.next_torrent().is_none());
         assert!(!sites.may_ask(&one, crowd), "it waits already");
-        // A torrent that is removed gives its place back.
-        places.remove(0);
+        // A torrent that is removed gives its permit back.
+        permits.remove(0);
         assert!(sites.has_next());
         assert!(!sites.may_ask(&one, 100), "others came before");
         for key in crowd..=100 {
@@ -197,8 +197,8 @@ mod tests {
         }
         assert_eq!((sites.has_next(), sites.next_torrent()), (false, None));
         assert!(sites.may_ask(&one, 7));
-        places.push(sites.take_place(&one));
-        places.push(sites.take_place(&one));
+        permits.push(sites.take_permit(&one));
+        permits.push(sites.take_permit(&one));
         assert!(!sites.may_ask(&one, 8), "one came who knows no peer");
     }
 }

@@ -118,8 +118,8 @@ impl Tracker {
         self.attempt
             .get_or_insert_with(|| Box::new(Attempt::new(give_up)));
         if context.us.is_leaving() {
-            for place in 0..self.endpoints.len() {
-                self.say_last_words(place, context);
+            for index in 0..self.endpoints.len() {
+                self.say_last_words(index, context);
             }
         } else if let Some(ip) = self.site.url.ip() {
             self.found(&[ip], context);
@@ -205,11 +205,11 @@ impl Tracker {
 
     /// To the question that has this id.
     fn hand_on(&mut self, id: Id, input: Input<'_>, context: &mut Context<'_>) -> bool {
-        for place in 0..self.endpoints.len() {
+        for index in 0..self.endpoints.len() {
             let tracker_id = self.tracker_id.as_deref();
             let site = (&*self.site, tracker_id);
-            if let Some(over) = self.endpoints[place].handle(id, input, site, context) {
-                self.digest(place, over, context);
+            if let Some(over) = self.endpoints[index].handle(id, input, site, context) {
+                self.digest(index, over, context);
                 return true;
             }
         }
@@ -222,10 +222,10 @@ impl Tracker {
         bytes: &[u8],
         context: &mut Context<'_>,
     ) -> bool {
-        for place in 0..self.endpoints.len() {
-            if self.endpoints[place].recognises(from, bytes) {
-                let over = self.endpoints[place].handle_response(bytes, context);
-                self.digest(place, over, context);
+        for index in 0..self.endpoints.len() {
+            if self.endpoints[index].recognises(from, bytes) {
+                let over = self.endpoints[index].handle_response(bytes, context);
+                self.digest(index, over, context);
                 return true;
             }
         }
@@ -239,9 +239,9 @@ impl Tracker {
         context: &mut Context<'_>,
     ) -> bool {
         let mut taken = false;
-        for place in 0..self.endpoints.len() {
-            if self.endpoints[place].sends_to(to) {
-                self.digest(place, failed(why), context);
+        for index in 0..self.endpoints.len() {
+            if self.endpoints[index].sends_to(to) {
+                self.digest(index, failed(why), context);
                 taken = true;
             }
         }
@@ -256,9 +256,9 @@ impl Tracker {
             self.note(None, String::from("its name is not found in time"));
             self.settle(context);
         }
-        for place in 0..self.endpoints.len() {
-            let over = self.endpoints[place].handle_timeout(context);
-            self.digest(place, over, context);
+        for index in 0..self.endpoints.len() {
+            let over = self.endpoints[index].handle_timeout(context);
+            self.digest(index, over, context);
         }
     }
 
@@ -269,13 +269,13 @@ impl Tracker {
             .as_ref()
             .map_or(context.now, |attempt| attempt.give_up);
         let mut usable = false;
-        for place in 0..self.endpoints.len() {
+        for index in 0..self.endpoints.len() {
             let sites = &mut context.shared.sites;
-            if self.endpoints[place].set_addrs(ips, &self.site, sites) {
+            if self.endpoints[index].set_addrs(ips, &self.site, sites) {
                 usable = true;
                 let site = (&*self.site, self.tracker_id.as_deref());
-                let over = self.endpoints[place].ask(site, give_up, context);
-                self.absorb(place, over, context);
+                let over = self.endpoints[index].ask(site, give_up, context);
+                self.absorb(index, over, context);
             }
         }
         if !usable {
@@ -287,30 +287,30 @@ impl Tracker {
         }
     }
 
-    fn say_last_words(&mut self, place: usize, context: &mut Context<'_>) {
+    fn say_last_words(&mut self, index: usize, context: &mut Context<'_>) {
         let Stage::Leaving { until } = context.us.stage else {
             return;
         };
-        let endpoint = &mut self.endpoints[place];
+        let endpoint = &mut self.endpoints[index];
         if !endpoint.is_busy() && endpoint.has_last_words(context.us) {
             let site = (&*self.site, self.tracker_id.as_deref());
             let over = endpoint.ask(site, until, context);
-            self.absorb(place, over, context);
+            self.absorb(index, over, context);
         }
     }
 
     /// What came of an input, and whether that was the last thing to wait for.
-    fn digest(&mut self, place: usize, over: Over, context: &mut Context<'_>) {
+    fn digest(&mut self, index: usize, over: Over, context: &mut Context<'_>) {
         if over.is_some() {
-            self.absorb(place, over, context);
+            self.absorb(index, over, context);
             self.settle(context);
         }
     }
 
     /// An exchange over one family has ended, or goes on.
-    fn absorb(&mut self, place: usize, over: Over, context: &mut Context<'_>) {
+    fn absorb(&mut self, index: usize, over: Over, context: &mut Context<'_>) {
         let Some(result) = over else { return };
-        let endpoint = &mut self.endpoints[place];
+        let endpoint = &mut self.endpoints[index];
         let outside = endpoint.is_outside();
         endpoint.finish(result.is_ok(), context);
         match result {
@@ -321,7 +321,7 @@ impl Tracker {
                     attempt.failures.push((family, failure));
                 }
             }
-            Ok(_) if context.us.is_leaving() => self.say_last_words(place, context),
+            Ok(_) if context.us.is_leaving() => self.say_last_words(index, context),
             Ok(Heard::Announced(reply)) => self.heard(reply, outside, context),
             Ok(Heard::Scraped(scraped)) => self.heard_scrape(scraped, context),
         }

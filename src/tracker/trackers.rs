@@ -6,7 +6,7 @@
 use super::action::{Action, Input, Outbox, Response};
 use super::round::{Need, Round};
 use super::shared::Shared;
-use super::site::Place;
+use super::site::Permit;
 use super::standing::{Context, Families, Identity, Stage, Standing};
 use super::tiers::{self, usable};
 use super::tracker::Tracker;
@@ -29,8 +29,8 @@ pub struct Trackers {
     pub(super) due: Option<Now>,
     /// It is due, and begins when fewer of the process's torrents ask the same tracker.
     pub(super) waits: bool,
-    /// Our place among those, until the round is over or asks other trackers as well.
-    pub(super) place: Option<Place>,
+    /// Our permit to ask it, until the round is over or asks other trackers as well.
+    pub(super) permit: Option<Permit>,
     /// Nothing was left to download when we started.
     began_complete: bool,
     /// When the first of the questions under way is to be seen to.
@@ -61,7 +61,7 @@ impl Trackers {
             wanting: false,
             due: None,
             waits: false,
-            place: None,
+            permit: None,
             began_complete: false,
             patience: None,
             rng,
@@ -337,7 +337,7 @@ impl Trackers {
             (self.due, self.waits) = (None, false);
         }
         if self.round.is_over() || self.round.is_widened() {
-            self.place = None;
+            self.permit = None;
         }
         let deadlines = self.trackers.iter().map(Tracker::next_deadline);
         self.patience = deadlines.fold(None, sooner);

@@ -68,7 +68,7 @@ struct Line {
     order: VecDeque<TorrentKey>,
     connected: usize,
     /// Where it stands among those that are due.
-    placed: Option<Now>,
+    scheduled: Option<Now>,
     /// Until when a tracker's proof counts.
     proven_until: Now,
 }
@@ -227,10 +227,10 @@ impl Visits {
                 }
             }
         }
-        self.place(target, now);
+        self.reschedule(target, now);
         if state == State::Connected {
             for target in std::mem::take(&mut self.blocked) {
-                self.place(target, now);
+                self.reschedule(target, now);
             }
         }
     }
@@ -260,7 +260,7 @@ impl Visits {
         for ticket in waiting.unwrap_or_default() {
             self.insert(target, ticket, now);
         }
-        self.place(host, now);
+        self.reschedule(host, now);
     }
 
     /// Takes out all questions over UDP to this address that wait.
@@ -269,7 +269,7 @@ impl Visits {
         for target in [Target::Tracker(addr), Target::of_host(addr)] {
             if let Some(line) = self.lines.get_mut(&target) {
                 taken.extend(line.remove_all(|ticket| ticket.addr == addr && !ticket.connects));
-                self.place(target, now);
+                self.reschedule(target, now);
             }
         }
         for ticket in &taken {
@@ -282,7 +282,7 @@ impl Visits {
         self.at.insert(ticket.id, (target, State::Waiting));
         let line = self.lines.entry(target).or_default();
         line.add(ticket);
-        self.place(target, now);
+        self.reschedule(target, now);
     }
 
     /// Lets the first in a line go, unless it lacks a connection.
@@ -292,7 +292,7 @@ impl Visits {
         let full = self.connected >= limits::TRACKER_CONNECTIONS
             || line.connected >= limits::TRACKER_CONNECTIONS_EACH;
         if ticket.connects && full {
-            self.unplace(target);
+            self.unschedule(target);
             self.blocked.insert(target);
             return None;
         }
@@ -309,7 +309,7 @@ impl Visits {
         } else {
             self.at.remove(&ticket.id);
         }
-        self.place(target, now);
+        self.reschedule(target, now);
         Some(ticket)
     }
 
@@ -322,27 +322,27 @@ impl Visits {
     }
 
     /// Notes when the next of a line may go, if any question waits there.
-    fn place(&mut self, target: Target, now: Now) {
-        self.unplace(target);
+    fn reschedule(&mut self, target: Target, now: Now) {
+        self.unschedule(target);
         self.blocked.remove(&target);
         let Some(line) = self.lines.get_mut(&target) else {
             return;
         };
         if line.waiting.is_empty() {
-            line.placed = None;
+            line.scheduled = None;
             return;
         }
         let at = line.free_at(target, now);
-        line.placed = Some(at);
+        line.scheduled = Some(at);
         self.due.insert((at, target));
     }
 
-    fn unplace(&mut self, target: Target) {
-        let placed = self
+    fn unschedule(&mut self, target: Target) {
+        let scheduled = self
             .lines
             .get_mut(&target)
-            .and_then(|line| line.placed.take());
-        if let Some(at) = placed {
+            .and_then(|line| line.scheduled.take());
+        if let Some(at) = scheduled {
             self.due.remove(&(at, target));
         }
     }

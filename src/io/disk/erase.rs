@@ -22,7 +22,7 @@ use crate::wire::Metainfo;
 
 /// Where a torrent's files lie.
 #[derive(Clone, Debug)]
-pub struct Place<'a> {
+pub struct TorrentDirs<'a> {
     /// The folder of the content: it lies under `dir/NAME`.
     pub dir: &'a Path,
     /// The folder of what is kept: `INFOHASH.torrent` (or `.magnet`) and `INFOHASH.resume`.
@@ -33,10 +33,10 @@ pub struct Place<'a> {
 /// wrong comes back; it keeps nothing else from being deleted. It is not a part of the thread that
 /// calls it: `rare.txt` names it.
 #[inline(never)]
-pub fn erase(place: &Place<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskError> {
+pub fn erase(dirs: &TorrentDirs<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskError> {
     let mut errors = Vec::new();
     if data {
-        errors.extend(erase_content(place, info_hash, &mut BTreeSet::new()).err());
+        errors.extend(erase_content(dirs, info_hash, &mut BTreeSet::new()).err());
     }
     // What names the torrent goes last: until then a start finds all of it. What a kill left of a
     // file that was being replaced goes, too.
@@ -49,7 +49,7 @@ pub fn erase(place: &Place<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskErro
         "magnet",
         "torrent",
     ] {
-        let path = state::path(place.state_dir, info_hash, ending);
+        let path = state::path(dirs.state_dir, info_hash, ending);
         let removed = match ending {
             // A folder: see `elsewhere`.
             "parts" => fs::remove_dir_all(&path),
@@ -68,21 +68,21 @@ pub fn erase(place: &Place<'_>, info_hash: InfoHash, data: bool) -> Vec<DiskErro
 /// Deletes the files that are ours, then the folders that they lay in. The first thing that goes
 /// wrong comes back, when all was tried.
 fn erase_content(
-    place: &Place<'_>,
+    dirs: &TorrentDirs<'_>,
     info_hash: InfoHash,
     folders: &mut BTreeSet<String>,
 ) -> Result<(), DiskError> {
-    let file = |ending| state::path(place.state_dir, info_hash, ending);
+    let file = |ending| state::path(dirs.state_dir, info_hash, ending);
     let Some(torrent) = state::load(&file("torrent"), limits::METAINFO_BYTES)? else {
         return Ok(());
     };
     let Ok(mut metainfo) = Metainfo::parse(&torrent) else {
         return Ok(());
     };
-    places::fold(place.dir, &mut metainfo, false);
-    places::find(place.dir, &mut metainfo);
+    places::fold(dirs.dir, &mut metainfo, false);
+    places::find(dirs.dir, &mut metainfo);
     let metainfo = Arc::new(metainfo);
-    let mut content = ContentFiles::new(place.dir, Arc::clone(&metainfo), &Pool::for_process());
+    let mut content = ContentFiles::new(dirs.dir, Arc::clone(&metainfo), &Pool::for_process());
     content.look();
     content.find_owned();
     let most = Resume::most_bytes(content.layout()) + 1;
@@ -91,7 +91,7 @@ fn erase_content(
     let Some(resume) = resume else {
         return Ok(());
     };
-    let dir = File::open(place.dir).map_err(|error| DiskError::new(place.dir, error))?;
+    let dir = File::open(dirs.dir).map_err(|error| DiskError::new(dirs.dir, error))?;
     let mut first = Ok(());
     for (file, stamp) in content.stamps().iter().enumerate() {
         let (entry, owned) = (&metainfo.files[file], content.ledger().owned());
@@ -151,11 +151,11 @@ mod tests {
         fs::create_dir_all(&parts).unwrap();
         fs::write(parts.join("3"), "bytes of piece 3").unwrap();
         fs::write(dir.join(format!("{info_hash}.torrent")), "de").unwrap();
-        let place = Place {
+        let dirs = TorrentDirs {
             dir: &dir,
             state_dir: &dir,
         };
-        assert_eq!(erase(&place, info_hash, false), []);
+        assert_eq!(erase(&dirs, info_hash, false), []);
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
         fs::remove_dir(&dir).unwrap();
     }

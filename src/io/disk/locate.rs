@@ -8,7 +8,7 @@ use crate::wire::{FileEntry, FileKind, Metainfo};
 
 /// Where content was looked for, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Located {
     /// Some of it is in the folder that was named.
     Here,
     /// Some of it is there: the file, or the folder that holds the files.
@@ -19,10 +19,10 @@ pub enum Place {
 
 /// Looks for content under `dir`, then in `dir` itself, then beside the `.torrent`. Where it lies
 /// elsewhere, `dir` and the paths of the files are changed to lead there.
-pub fn locate(dir: &mut PathBuf, torrent: &Path, metainfo: &mut Metainfo) -> Place {
+pub fn locate(dir: &mut PathBuf, torrent: &Path, metainfo: &mut Metainfo) -> Located {
     let name = root(metainfo).to_string();
     if lies(dir, &name, metainfo, false) {
-        return Place::Here;
+        return Located::Here;
     }
     let beside = match torrent.parent() {
         // A bare file name is in the current folder.
@@ -44,11 +44,11 @@ pub fn locate(dir: &mut PathBuf, torrent: &Path, metainfo: &mut Metainfo) -> Pla
                 }
                 let found = place.join(&root);
                 *dir = place;
-                return Place::Elsewhere(found);
+                return Located::Elsewhere(found);
             }
         }
     }
-    Place::Nowhere
+    Located::Nowhere
 }
 
 /// The first name of every path.

@@ -9,7 +9,7 @@ use mio::Waker;
 use super::records::Version;
 use crate::base::{InfoHash, SortedMap, SortedSet};
 use crate::io::channel::{Receiver, Sender, channel};
-use crate::io::disk::erase::Place;
+use crate::io::disk::erase::TorrentDirs;
 use crate::io::disk::{DiskError, erase};
 use crate::io::threads;
 
@@ -96,12 +96,12 @@ impl Eraser {
         let (told, waker) = (self.told.clone(), Arc::clone(&self.waker));
         let state_dir = self.state_dir.clone();
         threads::run("erase", move || {
-            let place = Place {
+            let dirs = TorrentDirs {
                 dir: &dir,
                 state_dir: &state_dir,
             };
             // The loop may be gone.
-            let _ = told.send((info_hash, erase(&place, info_hash, data)));
+            let _ = told.send((info_hash, erase(&dirs, info_hash, data)));
             let _ = waker.wake();
         });
     }

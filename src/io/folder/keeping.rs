@@ -31,7 +31,7 @@ impl Library {
     }
 
     /// The folder of a torrent's content.
-    pub fn place(&self, info_hash: &InfoHash) -> PathBuf {
+    pub fn content_dir(&self, info_hash: &InfoHash) -> PathBuf {
         let record = self.records.get(info_hash);
         let dir = record.map_or(&self.setup.dir, |record| self.dir(record));
         dir.clone()

@@ -345,7 +345,7 @@ impl Library {
     /// A torrent is forgotten, and its files are being closed: they are deleted afterwards.
     pub fn on_removed(&mut self, info_hash: InfoHash, data: bool) {
         self.linked.remove(&info_hash);
-        let dir = self.place(&info_hash);
+        let dir = self.content_dir(&info_hash);
         self.eraser.expect(info_hash, dir, data);
     }
 

@@ -234,7 +234,7 @@ impl Library {
         let info_hash = link.info_hash;
         let sought = Sought {
             metainfo: Box::new(metainfo),
-            dir: self.place(&info_hash),
+            dir: self.content_dir(&info_hash),
             trial: true,
         };
         let finding = Finding {

@@ -76,7 +76,7 @@ fn reload(torrent: TorrentKey, library: &Library, store: &mut Store, session: &S
             Some(_) => Due::Whole,
             None => Due::Nothing,
         },
-        dir: library.place(&info_hash),
+        dir: library.content_dir(&info_hash),
         state_dir: library.setup().state_dir(),
     };
     store.opener().reload(torrent, stored);
@@ -101,7 +101,7 @@ pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now:
         }
         match result {
             Ok(found) => {
-                let dir = library.place(&info_hash);
+                let dir = library.content_dir(&info_hash);
                 let setup = library
                     .setup()
                     .setup_with_hashes((found.metainfo, found.hashes), dir);

@@ -13,12 +13,12 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netdevice};
 
 use crate::wire::Family;
 
-/// Where a group of multicast is joined.
+/// An interface at which a group of multicast is joined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// At the interface with this address.
+pub enum Interface {
+    /// The one with this address.
     Address(Ipv4Addr),
-    /// At the interface of this number.
+    /// The one of this number.
     Index(u32),
 }
 
@@ -58,10 +58,10 @@ impl Changes {
 
 /// The interfaces that have an address of this family: the one of `bind`, if that is given, else
 /// all; the loopback interface if it is the only one.
-pub fn places(family: Family, bind: Option<IpAddr>) -> Vec<Place> {
+pub fn multicast_interfaces(family: Family, bind: Option<IpAddr>) -> Vec<Interface> {
     let bind = bind.filter(|bind| !bind.is_unspecified());
     if let Some(IpAddr::V4(ip)) = bind {
-        return vec![Place::Address(ip)];
+        return vec![Interface::Address(ip)];
     }
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let found = match family {
@@ -69,14 +69,14 @@ pub fn places(family: Family, bind: Option<IpAddr>) -> Vec<Place> {
         Family::V6 => addressed(&read("/proc/net/if_inet6"), bind),
     };
     match (family, found.is_empty()) {
-        (Family::V4, true) => vec![Place::Address(Ipv4Addr::LOCALHOST)],
+        (Family::V4, true) => vec![Interface::Address(Ipv4Addr::LOCALHOST)],
         _ => found,
     }
 }
 
 /// The interfaces that packets of IPv4 leave by, from a table of the system: a line each route, its
 /// interface first. The loopback interface has none.
-fn routed(table: &str) -> Vec<Place> {
+fn routed(table: &str) -> Vec<Interface> {
     let Ok(socket) = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None) else {
         return Vec::new();
     };
@@ -84,15 +84,15 @@ fn routed(table: &str) -> Vec<Place> {
     for line in table.lines().skip(1) {
         let name = line.split_whitespace().next().unwrap_or_default();
         let index = netdevice::name_to_index(&socket, name);
-        let place = index.map(Place::Index);
-        found.extend(place.ok().filter(|it| !found.contains(it)));
+        let interface = index.map(Interface::Index);
+        found.extend(interface.ok().filter(|it| !found.contains(it)));
     }
     found
 }
 
 /// The same of IPv6: a line each address, as 32 hexadecimal digits, then the number of its
 /// interface. Without others, the loopback interface.
-fn addressed(table: &str, bind: Option<IpAddr>) -> Vec<Place> {
+fn addressed(table: &str, bind: Option<IpAddr>) -> Vec<Interface> {
     let (mut found, mut loopback) = (Vec::new(), Vec::new());
     for line in table.lines() {
         let mut words = line.split_whitespace();
@@ -103,14 +103,14 @@ fn addressed(table: &str, bind: Option<IpAddr>) -> Vec<Place> {
         let (Some(ip), Some(index)) = (ip, index) else {
             continue;
         };
-        let (ip, place) = (IpAddr::from(ip.to_be_bytes()), Place::Index(index));
+        let (ip, interface) = (IpAddr::from(ip.to_be_bytes()), Interface::Index(index));
         if bind.is_some_and(|bind| bind != ip) {
             continue;
         }
         if ip.is_loopback() {
-            loopback.push(place);
-        } else if !found.contains(&place) {
-            found.push(place);
+            loopback.push(interface);
+        } else if !found.contains(&interface) {
+            found.push(interface);
         }
     }
     if found.is_empty() { loopback } else { found }
@@ -190,18 +190,21 @@ mod tests {
             00000000000000000000000000000001 01 80 10 80       lo\n\
             nonsense\n";
         let bound = |bind: &str| addressed(table, Some(bind.parse().unwrap()));
-        assert_eq!(addressed(table, None), [Place::Index(7), Place::Index(10)]);
-        assert_eq!(bound("2001:db8::2"), [Place::Index(7)]);
-        assert_eq!(bound("::1"), [Place::Index(1)]);
+        assert_eq!(
+            addressed(table, None),
+            [Interface::Index(7), Interface::Index(10)]
+        );
+        assert_eq!(bound("2001:db8::2"), [Interface::Index(7)]);
+        assert_eq!(bound("::1"), [Interface::Index(1)]);
         assert_eq!(bound("2001:db8::9"), []);
         let alone = table.lines().nth(3).unwrap();
-        assert_eq!(addressed(alone, None), [Place::Index(1)]);
+        assert_eq!(addressed(alone, None), [Interface::Index(1)]);
         // The one interface that each machine has: its number is 1.
         let routes = "Iface\tDestination\nlo\t0000\nlo\t0001\nnone\t0\n";
-        assert_eq!(routed(routes), [Place::Index(1)]);
+        assert_eq!(routed(routes), [Interface::Index(1)]);
         assert_eq!(
-            places(Family::V4, Some([127, 0, 0, 1].into())),
-            [Place::Address(Ipv4Addr::LOCALHOST)]
+            multicast_interfaces(Family::V4, Some([127, 0, 0, 1].into())),
+            [Interface::Address(Ipv4Addr::LOCALHOST)]
         );
     }
 

@@ -14,7 +14,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
-use super::interfaces::{Changes, Network, Place, places};
+use super::interfaces::{Changes, Interface, Network, multicast_interfaces};
 use super::{socket, tcp};
 use crate::base::{Duration, Now, Reach, limits, sooner};
 use crate::tracker::Families;
@@ -33,7 +33,7 @@ pub struct Neighbours {
     changes: Option<Changes>,
     heeded: Option<Now>,
     /// Where the groups were announced to last.
-    places: Vec<Place>,
+    interfaces: Vec<Interface>,
     /// The networks that we were in then.
     networks: Vec<Network>,
 }
@@ -63,7 +63,7 @@ impl Neighbours {
             sockets: None,
             changes: None,
             heeded: None,
-            places: Vec::new(),
+            interfaces: Vec::new(),
             networks: Vec::new(),
         }
     }
@@ -77,20 +77,20 @@ impl Neighbours {
             // Without it, a network that comes is announced to when something is due anyway.
             self.changes = Changes::open(Token(self.first + CHANGES), registry).ok();
         }
-        self.places = self.all_places();
+        self.interfaces = self.all_interfaces();
         self.networks = Network::all();
         let both = self.sockets.iter().flatten();
         for (open, family) in both.zip([Family::V4, Family::V6]) {
             let Some(open) = open else { continue };
             let text = search.encode(family);
-            for place in places(family, self.bind) {
-                let joined = join(&open.socket, family, place);
+            for interface in multicast_interfaces(family, self.bind) {
+                let joined = join(&open.socket, family, interface);
                 let sent = joined.and_then(|()| {
                     let sent = open.socket.send_to(text.as_bytes(), group(family));
                     sent.map(drop)
                 });
                 if let Err(error) = sent {
-                    log::debug!("local network, {place:?}: {}", tcp::plain(&error));
+                    log::debug!("local network, {interface:?}: {}", tcp::plain(&error));
                 }
             }
         }
@@ -151,14 +151,16 @@ impl Neighbours {
             return false;
         }
         self.changes.iter().for_each(Changes::drain);
-        let places = self.all_places();
+        let interfaces = self.all_interfaces();
         self.networks = Network::all();
-        let before = std::mem::replace(&mut self.places, places);
-        self.places.iter().any(|place| !before.contains(place))
+        let before = std::mem::replace(&mut self.interfaces, interfaces);
+        self.interfaces
+            .iter()
+            .any(|interface| !before.contains(interface))
     }
 
-    fn all_places(&self) -> Vec<Place> {
-        let of = |family| places(family, self.bind);
+    fn all_interfaces(&self) -> Vec<Interface> {
+        let of = |family| multicast_interfaces(family, self.bind);
         [of(Family::V4), of(Family::V6)].concat()
     }
 
@@ -223,14 +225,14 @@ fn open(family: Family) -> io::Result<UdpSocket> {
 }
 
 /// Joins the group at an interface, if that was not done before, and sends to it from there next.
-fn join(socket: &UdpSocket, family: Family, place: Place) -> io::Result<()> {
+fn join(socket: &UdpSocket, family: Family, interface: Interface) -> io::Result<()> {
     let any = &Ipv4Addr::UNSPECIFIED;
-    let joined = match (family, place) {
-        (_, Place::Address(ip)) => sockopt::set_ip_add_membership(socket, &GROUP_V4, &ip),
-        (Family::V4, Place::Index(index)) => {
+    let joined = match (family, interface) {
+        (_, Interface::Address(ip)) => sockopt::set_ip_add_membership(socket, &GROUP_V4, &ip),
+        (Family::V4, Interface::Index(index)) => {
             sockopt::set_ip_add_membership_with_ifindex(socket, &GROUP_V4, any, index)
         }
-        (Family::V6, Place::Index(index)) => {
+        (Family::V6, Interface::Index(index)) => {
             sockopt::set_ipv6_add_membership(socket, &GROUP_V6, index)
         }
     };
@@ -238,12 +240,12 @@ fn join(socket: &UdpSocket, family: Family, place: Place) -> io::Result<()> {
         Ok(()) | Err(rustix::io::Errno::ADDRINUSE) => {}
         Err(error) => return Err(error.into()),
     }
-    match (family, place) {
-        (_, Place::Address(ip)) => sockopt::set_ip_multicast_if(socket, &ip)?,
-        (Family::V4, Place::Index(index)) => {
+    match (family, interface) {
+        (_, Interface::Address(ip)) => sockopt::set_ip_multicast_if(socket, &ip)?,
+        (Family::V4, Interface::Index(index)) => {
             sockopt::set_ip_multicast_if_with_ifindex(socket, any, any, index)?;
         }
-        (Family::V6, Place::Index(index)) => sockopt::set_ipv6_multicast_if(socket, index)?,
+        (Family::V6, Interface::Index(index)) => sockopt::set_ipv6_multicast_if(socket, index)?,
     }
     Ok(())
 }
@@ -254,9 +256,9 @@ mod tests {
 
     /// Sends these to the group, on loopback.
     fn says(texts: &[Vec<u8>]) {
-        let place = Place::Address(Ipv4Addr::LOCALHOST);
+        let interface = Interface::Address(Ipv4Addr::LOCALHOST);
         let socket = open(Family::V4).unwrap();
-        join(&socket, Family::V4, place).unwrap();
+        join(&socket, Family::V4, interface).unwrap();
         for text in texts {
             socket.send_to(text, group(Family::V4)).unwrap();
         }

@@ -11,7 +11,7 @@ use slab::Slab;
 
 use super::client::{Client, Room, Step};
 use super::tcp;
-use super::unix::{self, Place};
+use super::unix::{self, SocketGuard};
 use crate::base::{Now, limits};
 use crate::rpc::Heard;
 
@@ -36,7 +36,7 @@ pub enum Incoming {
 #[derive(Debug)]
 pub struct Server {
     listener: UnixListener,
-    _place: Place,
+    _guard: SocketGuard,
     tokens: Range<usize>,
     clients: Slab<(u64, Client<UnixStream>)>,
     /// Clients that have come so far.
@@ -58,14 +58,14 @@ impl Server {
     /// # Errors
     /// Why not, as a line for the user.
     pub fn open(dir: &Path, registry: &Registry, tokens: Range<usize>) -> Result<Server, String> {
-        let (listener, place) = unix::listen(dir)?;
+        let (listener, guard) = unix::listen(dir)?;
         let mut listener = UnixListener::from_std(listener);
         registry
             .register(&mut listener, Token(tokens.start), Interest::READABLE)
             .map_err(|error| format!("poll: {}", tcp::plain(&error)))?;
         Ok(Server {
             listener,
-            _place: place,
+            _guard: guard,
             tokens,
             clients: Slab::new(),
             serial: 0,

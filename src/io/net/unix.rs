@@ -22,7 +22,7 @@ const PATH_BYTES: usize = 107;
 
 /// A folder that is ours, and its socket. The socket is taken away when this goes.
 #[derive(Debug)]
-pub struct Place {
+pub struct SocketGuard {
     path: PathBuf,
     /// Held for its lock.
     _folder: File,
@@ -32,7 +32,7 @@ pub struct Place {
 ///
 /// # Errors
 /// Why it cannot be had, as a line for the user: another process has it, or the disk refuses.
-pub fn listen(dir: &Path) -> Result<(UnixListener, Place), String> {
+pub fn listen(dir: &Path) -> Result<(UnixListener, SocketGuard), String> {
     let path = dir.join(NAME);
     let words = |path: &Path, error: io::Error| DiskError::new(path, error).to_string();
     let folder = File::open(dir).map_err(|error| words(dir, error))?;
@@ -59,7 +59,7 @@ pub fn listen(dir: &Path) -> Result<(UnixListener, Place), String> {
     match made {
         Ok(listener) => Ok((
             listener,
-            Place {
+            SocketGuard {
                 path,
                 _folder: folder,
             },
@@ -99,7 +99,7 @@ fn short(folder: &File, name: &Path) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name)
 }
 
-impl Drop for Place {
+impl Drop for SocketGuard {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pool::{Handle, Place, Side};
+use super::pool::{Handle, HandleKey, Side};
 use super::stat;
 use super::tree::{Access, Tree};
 use crate::io::disk::disk_error::DiskError;
@@ -48,8 +48,8 @@ impl Files {
     /// way.
     pub fn get(&mut self, file: usize) -> Result<Arc<Handle>, DiskError> {
         let side = self.tree.side();
-        let place = Place::File(file, side);
-        if let Some(handle) = self.tree.handles().get(place) {
+        let key = HandleKey::File(file, side);
+        if let Some(handle) = self.tree.handles().get(key) {
             return Ok(handle);
         }
         let entry = &self.metainfo.files[file];
@@ -62,7 +62,7 @@ impl Files {
         };
         self.tree.handles().make_room();
         let opened = self.tree.open(&entry.path, access)?;
-        Ok(self.tree.handles().keep(place, "", opened))
+        Ok(self.tree.handles().keep(key, "", opened))
     }
 
     /// Whether the name of an open file still leads to it, or did within the last second.

@@ -27,7 +27,7 @@ pub enum Side {
 
 /// What a handle of one torrent leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum HandleKey {
     /// The folder that everything lies in.
     Root,
     /// The folder that was visited last.
@@ -80,7 +80,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct Open {
     /// Each with the time of its last use, counted in uses.
-    handles: SortedMap<(u64, Place), (u64, Arc<Handle>)>,
+    handles: SortedMap<(u64, HandleKey), (u64, Arc<Handle>)>,
     uses: u64,
     /// Torrents that had a share so far.
     shares: u64,
@@ -139,11 +139,11 @@ pub struct Share {
 
 impl Share {
     /// A handle that is open. It counts as used.
-    pub fn get(&self, place: Place) -> Option<Arc<Handle>> {
+    pub fn get(&self, key: HandleKey) -> Option<Arc<Handle>> {
         let mut open = lock(&self.pool.open);
         open.uses += 1;
         let now = open.uses;
-        let (used, handle) = open.handles.get_mut(&(self.number, place))?;
+        let (used, handle) = open.handles.get_mut(&(self.number, key))?;
         *used = now;
         Some(Arc::clone(handle))
     }
@@ -153,7 +153,7 @@ impl Share {
         let mut open = lock(&self.pool.open);
         let mut closed = Vec::new();
         while open.handles.len() >= open.most {
-            let used = |(key, (used, _)): (&(u64, Place), &(u64, Arc<Handle>))| (*used, *key);
+            let used = |(key, (used, _)): (&(u64, HandleKey), &(u64, Arc<Handle>))| (*used, *key);
             let Some((_, oldest)) = open.handles.iter().map(used).min() else {
                 break;
             };
@@ -164,7 +164,7 @@ impl Share {
     }
 
     /// Keeps a handle that was opened. `names`: where a folder lies.
-    pub fn keep(&self, place: Place, names: &str, file: File) -> Arc<Handle> {
+    pub fn keep(&self, key: HandleKey, names: &str, file: File) -> Arc<Handle> {
         let handle = Arc::new(Handle {
             file,
             names: names.into(),
@@ -174,7 +174,7 @@ impl Share {
         let mut open = lock(&self.pool.open);
         open.uses += 1;
         let entry = (open.uses, Arc::clone(&handle));
-        let before = open.handles.insert((self.number, place), entry);
+        let before = open.handles.insert((self.number, key), entry);
         drop(open);
         drop(before);
         handle
@@ -183,7 +183,7 @@ impl Share {
     /// Closes all of them; what is used again is opened again.
     pub fn close(&self) {
         let mut open = lock(&self.pool.open);
-        let ours = (self.number, Place::Root)..(self.number + 1, Place::Root);
+        let ours = (self.number, HandleKey::Root)..(self.number + 1, HandleKey::Root);
         let closed = open.handles.take_range(ours);
         drop(open);
         drop(closed);
@@ -212,10 +212,10 @@ mod tests {
     fn the_handle_that_was_used_least_recently_is_closed() {
         let pool = Pool::new(3);
         let (one, other) = (pool.share(), pool.share());
-        let file = |number| Place::File(number, Side::Reader);
+        let file = |number| HandleKey::File(number, Side::Reader);
         one.keep(file(0), "", open());
         other.keep(file(0), "", open());
-        one.keep(Place::File(0, Side::Writer), "", open());
+        one.keep(HandleKey::File(0, Side::Writer), "", open());
         assert!(one.get(file(0)).is_some());
         one.keep(file(1), "", open());
         assert!(pool.len() == 3 && other.get(file(0)).is_none());
@@ -227,13 +227,15 @@ mod tests {
         let pool = Pool::new(8);
         let shares: Vec<Share> = (0..3).map(|_| pool.share()).collect();
         for share in &shares {
-            share.keep(Place::Root, "", open());
-            share.keep(Place::File(7, Side::Writer), "", open());
+            share.keep(HandleKey::Root, "", open());
+            share.keep(HandleKey::File(7, Side::Writer), "", open());
         }
         shares[1].close();
         assert_eq!(pool.len(), 4);
-        assert!(shares[1].get(Place::Root).is_none());
-        assert!(shares[0].get(Place::Root).is_some() && shares[2].get(Place::Root).is_some());
+        assert!(shares[1].get(HandleKey::Root).is_none());
+        assert!(
+            shares[0].get(HandleKey::Root).is_some() && shares[2].get(HandleKey::Root).is_some()
+        );
         drop(shares);
         assert!(pool.is_empty());
     }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::birth;
-use super::pool::{Handle, Place, Pool, Share, Side};
+use super::pool::{Handle, HandleKey, Pool, Share, Side};
 use super::stat::{Identity, Times, identity, stamp, stamp_of_statx, timestamps};
 use crate::io::disk::disk_error::{DiskError, Why};
 use crate::io::disk::faults::{self, Call};
@@ -297,25 +297,25 @@ impl Tree {
     /// The folder of these names, opened; made first, if `create` says so.
     fn folder(&mut self, names: &str, create: bool) -> Result<Arc<Handle>, DiskError> {
         self.absent = None;
-        let root = match self.handles.get(Place::Root) {
+        let root = match self.handles.get(HandleKey::Root) {
             Some(root) => root,
             None => {
                 self.handles.make_room();
                 let opened = open_root(&self.dir, create)?;
-                self.handles.keep(Place::Root, "", opened.into())
+                self.handles.keep(HandleKey::Root, "", opened.into())
             }
         };
         if names.is_empty() {
             return Ok(root);
         }
-        let place = Place::Folder(self.side);
-        let last = self.handles.get(place);
+        let key = HandleKey::Folder(self.side);
+        let last = self.handles.get(key);
         if let Some(folder) = last.filter(|last| last.names() == names) {
             return Ok(folder);
         }
         self.handles.make_room();
         match walk(&root, names, create) {
-            Ok(opened) => Ok(self.handles.keep(place, names, opened.into())),
+            Ok(opened) => Ok(self.handles.keep(key, names, opened.into())),
             Err((way, why)) => {
                 if why == Why::Missing {
                     self.absent = Some(String::from(way));

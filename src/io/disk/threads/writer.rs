@@ -29,7 +29,7 @@ pub type EntryId = usize;
 /// Writes, here or in a thread.
 #[derive(Debug)]
 pub struct Writer {
-    places: SortedMap<EntryId, Place>,
+    places: SortedMap<EntryId, WriterPlace>,
     thread: Option<Thread>,
     waker: Arc<Waker>,
     /// Buffers that may be away at one time.
@@ -43,7 +43,7 @@ pub struct Writer {
 
 /// Where the files of one torrent are written.
 #[derive(Debug)]
-enum Place {
+enum WriterPlace {
     Here(Here),
     /// In the thread, which has this many buffers of it.
     Away(usize),
@@ -118,13 +118,13 @@ impl Writer {
             spent: Duration::ZERO,
             turn: self.turn,
         };
-        self.places.insert(id, Place::Here(here));
+        self.places.insert(id, WriterPlace::Here(here));
     }
 
     /// Lets go of this torrent's files once what the thread was given of it is written.
     pub fn end(&mut self, id: EntryId) {
         let place = self.places.remove(&id);
-        if let (Some(Place::Away(out)), Some(thread)) = (place, &self.thread) {
+        if let (Some(WriterPlace::Away(out)), Some(thread)) = (place, &self.thread) {
             self.out -= out;
             let _ = thread.jobs.send((id, Job::End));
         }
@@ -134,7 +134,7 @@ impl Writer {
     /// from [`Writer::next_outcome`].
     pub fn write(&mut self, id: EntryId, buffer: Vec<u8>, blocks: Blocks) -> Option<Written> {
         match self.places.get_mut(&id)? {
-            Place::Here(here) => {
+            WriterPlace::Here(here) => {
                 let begun = Instant::now();
                 let written = write(&mut here.writer, buffer, blocks);
                 let spent = begun.elapsed();
@@ -148,7 +148,7 @@ impl Writer {
                 }
                 Some(written)
             }
-            Place::Away(out) => {
+            WriterPlace::Away(out) => {
                 *out += 1;
                 self.out += 1;
                 let jobs = self.thread.as_ref().map(|thread| &thread.jobs);
@@ -166,7 +166,7 @@ impl Writer {
     /// torrent that they are of.
     pub fn next_outcome(&mut self) -> Option<(EntryId, Written)> {
         let (id, written) = self.thread.as_ref()?.done.try_recv().ok()?;
-        if let Some(Place::Away(out)) = self.places.get_mut(&id) {
+        if let Some(WriterPlace::Away(out)) = self.places.get_mut(&id) {
             *out -= 1;
             self.out -= 1;
         }
@@ -186,10 +186,10 @@ impl Writer {
 
     /// Whether the thread has this many buffers, and this torrent an equal part of them.
     fn has_share(&self, id: EntryId, most: usize) -> bool {
-        let Some(&Place::Away(out)) = self.places.get(&id) else {
+        let Some(&WriterPlace::Away(out)) = self.places.get(&id) else {
             return false;
         };
-        let away = |place: &&Place| matches!(place, Place::Away(1..));
+        let away = |place: &&WriterPlace| matches!(place, WriterPlace::Away(1..));
         self.out >= most && {
             let others = self.places.values().filter(away).count();
             out >= (most / others.max(1)).max(1)
@@ -201,7 +201,7 @@ impl Writer {
         let any = self
             .places
             .values()
-            .any(|place| matches!(place, Place::Away(_)));
+            .any(|place| matches!(place, WriterPlace::Away(_)));
         if any {
             self.most.saturating_sub(self.out)
         } else {
@@ -211,7 +211,7 @@ impl Writer {
 
     /// Whether everything of this torrent is written.
     pub fn is_idle(&self, id: EntryId) -> bool {
-        !matches!(self.places.get(&id), Some(Place::Away(1..)))
+        !matches!(self.places.get(&id), Some(WriterPlace::Away(1..)))
     }
 
     /// Whether everything is written.
@@ -222,8 +222,8 @@ impl Writer {
     /// Hands the torrent that took longest in this turn to the thread; without one it stays here.
     fn hand_over(&mut self) {
         let turn = self.turn;
-        let spent = |(&id, place): (&EntryId, &Place)| match place {
-            Place::Here(here) if here.turn == turn => Some((here.spent, id)),
+        let spent = |(&id, place): (&EntryId, &WriterPlace)| match place {
+            WriterPlace::Here(here) if here.turn == turn => Some((here.spent, id)),
             _ => None,
         };
         let Some((_, id)) = self.places.iter().filter_map(spent).max() else {
@@ -236,7 +236,7 @@ impl Writer {
             return;
         };
         log::debug!("the disk is slow: writing goes on in a thread of its own");
-        if let Some(Place::Here(here)) = self.places.insert(id, Place::Away(0)) {
+        if let Some(WriterPlace::Here(here)) = self.places.insert(id, WriterPlace::Away(0)) {
             // It waits for nothing else.
             let _ = thread.jobs.send((id, Job::Begin(here.writer)));
         }
