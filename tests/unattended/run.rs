@@ -105,15 +105,13 @@ impl Run {
         Json::parse(&text).unwrap().get("torrents").list().to_vec()
     }
 
-    /// Waits until each torrent is in one of these states.
+    /// Waits until there are torrents, and each is in one of these states.
     pub fn until(&self, states: &[&str]) -> Vec<Json> {
         let deadline = Instant::now() + SOON;
         loop {
             let torrents = self.torrents();
-            if torrents
-                .iter()
-                .all(|it| states.contains(&it.get("state").text()))
-            {
+            let is_so = |it: &Json| states.contains(&it.get("state").text());
+            if !torrents.is_empty() && torrents.iter().all(is_so) {
                 return torrents;
             }
             assert!(Instant::now() < deadline, "{torrents:?}");
