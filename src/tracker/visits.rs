@@ -157,7 +157,9 @@ impl Line {
             queue.retain(|ticket| ticket.id != id);
             if queue.is_empty() {
                 self.waiting.remove(&id.torrent);
-                self.order.retain(|torrent| *torrent != id.torrent);
+                // Torrents mostly give up in the order in which they came: this one is in front.
+                let place = self.order.iter().position(|it| *it == id.torrent);
+                place.map(|place| self.order.remove(place));
             }
         }
     }
