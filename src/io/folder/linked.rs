@@ -196,7 +196,8 @@ impl Library {
             brought_by: None,
             fails: true,
         };
-        if let Err((_, why)) = self.accept(Box::new(description), Record::default(), store) {
+        if let Err((_, why)) = self.seek_described(Box::new(description), Record::default(), store)
+        {
             session.fail(torrent, why, now);
         }
     }
@@ -215,7 +216,7 @@ impl Library {
     ///
     /// # Errors
     /// It is not valid.
-    fn accept(
+    fn seek_described(
         &mut self,
         description: Box<Description>,
         wanted: Record,
@@ -430,7 +431,7 @@ impl Library {
         self.records.change(link.info_hash, |special| {
             merging::add_tiers(&mut special.trackers, &link.trackers);
         });
-        let (description, why) = self.accept(description, wanted, store).err()?;
+        let (description, why) = self.seek_described(description, wanted, store).err()?;
         let (asker, _) = description.brought_by?;
         Some((asker, Err(Trouble::Failed(why))))
     }
