@@ -60,7 +60,6 @@ pub fn run(mut dir: Option<PathBuf>, parser: &mut Parser) -> Result<(), Failure>
         .get("torrents")
         .and_then(Json::items)
         .unwrap_or_default();
-    let limits = settings(&mut remote, number)?;
     let unix = clock::unix();
     let torrents: Vec<Torrent<'_>> = torrents.iter().map(|it| Torrent(it, unix)).collect();
     let text = match (number, torrents.first()) {
@@ -70,26 +69,22 @@ pub fn run(mut dir: Option<PathBuf>, parser: &mut Parser) -> Result<(), Failure>
         (None, _) if is_json => {
             let objects = torrents.iter().map(|torrent| torrent.object().finish());
             let object = json::Object::new().list("torrents", objects);
-            in_force(object, &limits).finish() + "\n"
+            in_force(object, &limits(&mut remote)?).finish() + "\n"
         }
         (None, _) if is_detailed => {
             let all: Vec<String> = torrents.iter().map(Torrent::words).collect();
-            all.join("\n") + &footer(&limits)
+            all.join("\n") + &footer(&limits(&mut remote)?)
         }
         (None, _) => match columns() {
-            Some(columns) => table(&torrents, Some(columns)) + &footer(&limits),
+            Some(columns) => table(&torrents, Some(columns)) + &footer(&limits(&mut remote)?),
             None => table(&torrents, None),
         },
     };
     super::print(&text)
 }
 
-/// What the process says of its limits, if they are to be shown: not with the `number` of a
-/// torrent.
-fn settings(remote: &mut Remote, number: Option<i64>) -> Result<Json, Failure> {
-    if number.is_some() {
-        return Ok(Json::Null);
-    }
+/// What the process says of the limits of all torrents together.
+fn limits(remote: &mut Remote) -> Result<Json, Failure> {
     let fields = SESSION.concat().into_iter().chain([ACTIVE]);
     let fields = Json::List(fields.map(Json::from).collect());
     remote.call("session_get", Json::object([("fields", fields)]))
