@@ -152,8 +152,8 @@ impl Reactor {
     }
 
     /// Has the kernel acknowledge at once what was read in this turn from peers that have got all
-    /// they asked for: see [`PeerSocket::acknowledge`](tcp::PeerSocket::acknowledge). While blocks wait for a
-    /// peer, sending these acknowledges by itself.
+    /// they asked for: see [`PeerSocket::acknowledge`]. While blocks wait for a peer, sending these
+    /// acknowledges by itself.
     pub(super) fn acknowledge(&mut self) {
         let mut heard = std::mem::take(&mut self.sockets.heard);
         for key in heard.drain(..) {

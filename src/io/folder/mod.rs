@@ -1,8 +1,8 @@
 //! The folder of torrents that `run` serves: the files that are dropped into it, what it keeps of
 //! each torrent, and the socket through which it is steered.
 //!
-//! What lies where: `records` is the file `list`, `record` one line of it, `state_writer` the threads
-//! that write small files of the state. `library` has the torrents of the folder, `keeping` what
+//! What lies where: `records` is the file `list`, `record` one line of it, `state_writer` has the
+//! threads that write small files of the state. `library` has the torrents, `keeping` what
 //! their lines say of them, `linked` those of which only a magnet link is known, and `shelf` what a
 //! start finds. `eraser` deletes removed torrents, `sleepers` puts torrents to sleep and wakes them
 //! up. `unattended` is what the event loop calls. PROTOCOL.md tells in "How a command survives a

@@ -43,7 +43,8 @@ impl StateWriter {
         }
     }
 
-    /// Puts these bytes in the place of a file; [`StateWriter::next_written`] tells when that is done.
+    /// Puts these bytes in the place of a file; [`StateWriter::next_written`] tells when that is
+    /// done.
     pub fn write(&mut self, path: PathBuf, bytes: Vec<u8>) -> Ticket {
         self.write_instead(path, bytes, None)
     }
