@@ -5,10 +5,13 @@ use super::world::World;
 use crate::tracker::{Last, Next, TrackerView};
 use crate::wire::json::Json;
 
-/// Values of `announce_state`: it is not to be asked, waits until it is, or is being asked.
+/// Values of `announce_state`: it is not to be asked, is asked at a moment, when fewer torrents ask
+/// it, or now.
 const INACTIVE: i64 = 0;
 /// See [`INACTIVE`].
 const WAITING: i64 = 1;
+/// See [`INACTIVE`].
+const QUEUED: i64 = 2;
 /// See [`INACTIVE`].
 const ACTIVE: i64 = 3;
 /// A count that is not known.
@@ -25,6 +28,7 @@ pub fn stats(id: usize, tracker: &TrackerView, world: World<'_>, names: Names) -
     };
     let (state, next) = match tracker.next {
         Next::Asking => (ACTIVE, 0),
+        Next::Queued => (QUEUED, 0),
         Next::At(at) => (WAITING, world.unix_of(at)),
         Next::Spare | Next::Never => (INACTIVE, 0),
     };

@@ -198,10 +198,10 @@ pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> 
 }
 
 /// How a torrent looks for peers.
-pub fn ways(session: &Session, torrent: TorrentKey) -> WaysView {
+pub fn ways(session: &Session, torrent: TorrentKey, now: Now) -> WaysView {
     let torrent = session.torrents.get(torrent);
     torrent.map_or_else(WaysView::default, |torrent| WaysView {
-        trackers: torrent.trackers.views(),
+        trackers: torrent.trackers.views(now),
         alone: torrent.why_alone(),
     })
 }

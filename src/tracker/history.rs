@@ -29,6 +29,8 @@ pub enum Last {
 pub enum Next {
     /// It is being asked.
     Asking,
+    /// It is due, and asked once fewer of the process's torrents ask it.
+    Queued,
     /// At this moment, unless something happens before.
     At(Now),
     /// When others fail, which come before it.

@@ -279,7 +279,7 @@ impl Trackers {
     }
 
     /// Whether nothing is under way: no tracker is being asked, and no action or response waits to
-    /// be taken.
+    /// be taken. So it is while a round that is due waits until fewer torrents ask.
     pub fn is_idle(&self) -> bool {
         let is_busy = |tracker: &Tracker| tracker.queued || tracker.is_busy();
         self.out.is_empty() && !self.trackers.iter().any(is_busy)

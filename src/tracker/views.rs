@@ -4,21 +4,22 @@ use super::history::{Next, TrackerView};
 use super::round::Need;
 use super::standing::Stage;
 use super::trackers::Trackers;
+use crate::base::Now;
 
 impl Trackers {
     /// What each tracker said last, and when it is asked next.
-    pub fn views(&self) -> Vec<TrackerView> {
+    pub fn views(&self, now: Now) -> Vec<TrackerView> {
         let trackers = self.trackers.iter().enumerate();
         let views = trackers.map(|(number, tracker)| TrackerView {
             url: tracker.url().to_owned(),
             tier: tracker.place.0.into(),
             last: tracker.last().cloned(),
-            next: self.next_visit(number),
+            next: self.next_visit(number, now),
         });
         views.collect()
     }
 
-    fn next_visit(&self, number: usize) -> Next {
+    fn next_visit(&self, number: usize, now: Now) -> Next {
         let tracker = &self.trackers[number];
         if tracker.is_busy() {
             return Next::Asking;
@@ -30,7 +31,10 @@ impl Trackers {
         let others = |current| current != number && !tracker.is_useful();
         let spare = self.need != Need::Peers && self.round.answered().is_some_and(others);
         match self.due {
-            Some(due) if !spare && !self.round.awaits(number) => Next::At(due.max(free)),
+            Some(due) if !spare && !self.round.awaits(number) => match due.max(free) {
+                at if self.waits && at <= now => Next::Queued,
+                at => Next::At(at),
+            },
             _ => Next::Spare,
         }
     }

@@ -149,7 +149,7 @@ fn we_dial_ourselves_once_and_no_failure_is_told_of_that() {
         .session
         .handle_closed(key, EndReason::Ourselves, bench.now);
     bench.turn();
-    let ways = view::ways(&bench.session, bench.torrent);
+    let ways = view::ways(&bench.session, bench.torrent, bench.now);
     let words = ways.alone.expect("it is alone");
     assert!(!words.contains("failed"), "{words}");
     let other = bench.adds("other", |_| ());

@@ -109,7 +109,7 @@ fn no_word_of_the_dht_is_said_once_it_is_known_to_be_private() {
     for (private, spoken_of) in [(true, false), (false, true)] {
         let (mut bench, mut whole) = bench(true);
         let why = |bench: &Bench| {
-            let ways = view::ways(&bench.session, bench.torrent);
+            let ways = view::ways(&bench.session, bench.torrent, bench.now);
             ways.alone.expect("it is alone")
         };
         assert!(why(&bench).contains("DHT: "), "{}", why(&bench));

@@ -5,8 +5,10 @@ use crate::cli::units::{Span, counted};
 use crate::io::logging::printable;
 use crate::wire::json::{self, Json};
 
-/// Values of `announce_state`: it waits until it is asked, or is being asked.
+/// Values of `announce_state`: it is asked at a moment, when fewer torrents ask it, or now.
 const WAITING: i64 = 1;
+/// See [`WAITING`].
+const QUEUED: i64 = 2;
 /// See [`WAITING`].
 const ACTIVE: i64 = 3;
 
@@ -67,6 +69,7 @@ impl Tracker<'_> {
         };
         let next = match self.next() {
             _ if self.whole("announce_state") == ACTIVE => String::from("is being asked"),
+            _ if self.whole("announce_state") == QUEUED => String::from("waits for its turn"),
             Some(at) => format!("next visit in {}", span(self.1, at)),
             None if self.is("is_backup") => String::from("is asked when others fail"),
             None => String::from("no visit is due"),

@@ -262,7 +262,7 @@ impl Control {
             .take()
             .unwrap_or_else(|| view::snapshot(session, now));
         let peers = |torrent: &view::TorrentView| view::peers(session, torrent.key, now);
-        let ways = |torrent: &view::TorrentView| view::ways(session, torrent.key);
+        let ways = |torrent: &view::TorrentView| view::ways(session, torrent.key, now);
         let dir = |torrent: &view::TorrentView| {
             let dir = folder.own_dir(&torrent.info_hash);
             dir.map(|dir| dir.to_string_lossy().into_owned())

@@ -87,6 +87,7 @@ fn ways(now: Now) -> WaysView {
             tracker(0, Some(answered), Next::At(later)),
             tracker(1, Some(Last::Failed { at, why }), Next::Asking),
             tracker(2, None, Next::Spare),
+            tracker(3, None, Next::Queued),
         ],
         alone: Some(String::from("of 3 trackers")),
     }

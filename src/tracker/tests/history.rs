@@ -13,7 +13,7 @@ fn trackers_are_shown_with_their_last_visit_and_the_next() {
     ];
     let mut bench = Bench::new(&[&urls[..1], &urls[1..2], &urls[2..]]);
     let next = |bench: &Bench| -> Vec<Next> {
-        let views = bench.trackers.views().into_iter();
+        let views = bench.trackers.views(bench.now).into_iter();
         views.map(|view| view.next).collect()
     };
     assert_eq!(next(&bench), [Next::Never; 3], "nothing has begun");
@@ -28,7 +28,7 @@ fn trackers_are_shown_with_their_last_visit_and_the_next() {
         "d8:completei5e8:intervali1800e5:peers6:\x01\x02\x03\x04\x00\x09e",
     );
     bench.take_actions();
-    let views = bench.trackers.views();
+    let views = bench.trackers.views(bench.now);
     let shown: Vec<(&str, usize)> = views.iter().map(|it| (it.url.as_str(), it.tier)).collect();
     assert_eq!(shown, [(urls[0], 0), (urls[1], 1), (urls[2], 2)]);
     let why = String::from("it refused the connection");

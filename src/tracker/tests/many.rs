@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::super::Next;
 use super::*;
 use crate::base::limits;
 use crate::wire::announce::{Event, Reply};
@@ -305,8 +306,21 @@ fn a_torrent_that_waits_is_announced_though_a_tracker_is_added() {
     }
     world.run(60);
     for key in [first, last] {
-        assert!(world.machines[key].views()[0].last.is_some(), "{key}");
+        assert!(
+            world.machines[key].views(world.now)[0].last.is_some(),
+            "{key}"
+        );
     }
+}
+
+/// Of one that waits for others no moment is shown: the one when it was due lies in the past.
+#[test]
+fn a_torrent_that_waits_for_others_is_shown_as_queued() {
+    let mut world = World::new(&[&["http://10.0.0.1/announce"]], None);
+    world.run(5);
+    let next = |key: usize| world.machines[key].views(world.now)[0].next;
+    assert_eq!(next(0), Next::Asking);
+    assert_eq!(next(TORRENTS - 1), Next::Queued);
 }
 
 /// A download that knows no peer does not wait for others.
