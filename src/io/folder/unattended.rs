@@ -124,9 +124,7 @@ impl Unattended {
         }
         sleepers::wake_up(&self.library, store, session, now);
         self.look(&mut answers, (store, session), now);
-        let failed = std::mem::take(&mut self.library.undeleted);
-        let goes = |info_hash: &InfoHash| self.library.goes(info_hash, session);
-        self.control.on_deleted(goes, &failed);
+        self.tell_deleted(session);
         self.tell_kept();
         if !self.loading.lasts() {
             self.control.turn(registry, session, &mut self.library, now);
@@ -134,6 +132,27 @@ impl Unattended {
         let has_gone = self.control.take_gone();
         self.library
             .give_up_fetches(has_gone, |ticket| self.control.wants(ticket));
+        self.take_adds(&mut answers, (store, session), now);
+        self.settle_all(answers, session);
+        self.tell_kept();
+        self.library.save(now);
+    }
+
+    /// Has clients hear of torrents that were deleted, or not.
+    fn tell_deleted(&mut self, session: &Session) {
+        let failed = std::mem::take(&mut self.library.undeleted);
+        let goes = |info_hash: &InfoHash| self.library.goes(info_hash, session);
+        self.control.on_deleted(goes, &failed);
+    }
+
+    /// Takes the torrents that clients add, as long as not too many are being added; once all
+    /// torrents end, it refuses them.
+    fn take_adds(
+        &mut self,
+        answers: &mut Vec<Answer>,
+        (store, session): (&mut Store, &mut Session),
+        now: Now,
+    ) {
         let is_ending = command::is_ending(session);
         while is_ending || !self.library.is_busy() {
             let Some((ticket, add)) = self.control.next_add() else {
@@ -147,9 +166,6 @@ impl Unattended {
             let parts = (&mut *store, &mut *session);
             answers.extend(self.library.add(ticket, add, parts, now));
         }
-        self.settle_all(answers, session);
-        self.tell_kept();
-        self.library.save(now);
     }
 
     /// Tells what became of torrents that were to be added.
