@@ -47,8 +47,7 @@ fn stalled(names: &[String], mut is_so: impl FnMut(&Child) -> bool) {
     let dir = Dir::new();
     let state = dir.folder("state");
     let room = Room::bind(&state, &dir.folder("real"));
-    let mut command = room.enter();
-    command.arg(env!("CARGO_BIN_EXE_brooklet"));
+    let mut command = room.brooklet();
     command
         .arg("run")
         .arg(dir.join("run"))

@@ -83,8 +83,7 @@ impl Room {
 
     /// A download into it, with these variables of the environment.
     pub fn get(&self, bench: &Bench, seed: &str, variables: &[(&str, String)]) -> Child {
-        let mut command = self.enter();
-        command.arg(env!("CARGO_BIN_EXE_brooklet"));
+        let mut command = self.brooklet();
         bench.arguments(&mut command, "get");
         command.args(["--peer", seed]);
         command.envs(variables.iter().map(|(name, value)| (name, value)));
@@ -96,6 +95,13 @@ impl Room {
         let mut command = self.enter();
         command.args(["sh", "-c", script, "sh"]).arg(&self.folder);
         Child::spawn("sh", &mut command).success(SOON);
+    }
+
+    /// Brooklet, run in it.
+    pub fn brooklet(&self) -> Command {
+        let mut command = self.enter();
+        command.arg(env!("CARGO_BIN_EXE_brooklet"));
+        command
     }
 
     /// A command that is run in it.

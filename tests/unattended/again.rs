@@ -129,7 +129,7 @@ fn a_torrent_that_is_torn_is_fetched_again_and_one_that_cannot_be_kept_says_why(
     fs::write(&torn, "d4:infod").unwrap();
     fs::remove_file(&folder).unwrap();
     fs::create_dir(&folder).unwrap();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     let line = run.child.line(&torn.display().to_string(), SOON);
     assert!(line.ends_with(": it is fetched from peers again"), "{line}");
     // Its number and its peer are known.
@@ -170,7 +170,7 @@ fn a_torrent_that_is_torn_is_fetched_again_and_one_that_cannot_be_kept_says_why(
 #[test]
 fn one_that_is_resumed_while_it_becomes_known_keeps_its_files() {
     let torrent = one("same", 100_000, 1);
-    let run = Run::with(&[], &["--timeout", "1s"]);
+    let run = Run::start_with(&[], &["--timeout", "1s"]);
     run.says(&["add", &torrent.hex()]);
     run.until(&["failed"]);
     // Whoever writes this file waits.

@@ -53,7 +53,7 @@ fn content_that_is_gone_is_said_once_and_complete_again_once_it_is_back() {
     fs::remove_file(&gone).unwrap();
     let line = format!("{}: it is gone, and downloaded again", gone.display());
     for times in [1, 0] {
-        run.child = Run::begin(&run.folder(), &alone);
+        run.start_again(&alone);
         wait("it is not loaded", || run.torrents().len() == 1);
         run.until(&["downloading"]);
         run.stop();
@@ -61,7 +61,7 @@ fn content_that_is_gone_is_said_once_and_complete_again_once_it_is_back() {
         assert_eq!(said.matches(&line).count(), times, "{said}");
     }
     assert!(!is_recorded(&run));
-    run.child = Run::begin(&run.folder(), &with_peer);
+    run.start_again(&with_peer);
     wait("it is not loaded", || run.torrents().len() == 1);
     run.until(&["seeding"]);
     wait("the command is not run again", || runs(&notes) == 2);
@@ -91,14 +91,14 @@ fn a_command_that_cannot_be_run_is_run_when_it_is_there() {
         if by_start {
             run.stop();
             command(&program, &notes);
-            run.child = Run::begin(&run.folder(), &options);
+            run.start_again(&options);
         } else {
             command(&program, &notes);
             run.child.signal("HUP");
         }
         wait("the command is not run", || runs(&notes) == 1);
         run.stop();
-        run.child = Run::begin(&run.folder(), &options);
+        run.start_again(&options);
         wait("it is not loaded", || run.torrents().len() == 1);
         run.until(&["seeding"]);
         run.stop();
@@ -149,7 +149,7 @@ fn commands_that_wait_at_the_end_are_run_by_the_next_start() {
             .unwrap();
         command(&program, &notes);
         for _ in 0..2 {
-            run.child = Run::begin(&run.folder(), &options);
+            run.start_again(&options);
             wait("they are not loaded", || run.torrents().len() == all);
             run.until(&["seeding"]);
             wait("it is not run", || runs(&notes) >= all);
@@ -165,7 +165,7 @@ fn commands_that_wait_at_the_end_are_run_by_the_next_start() {
 
 /// Downloads some of a torrent, and ends. Where its content lies.
 fn some_of_it(torrent: &Torrent, addr: &str) -> (Run, PathBuf) {
-    let mut run = Run::with(&[], &["--no-dht", "--peer", addr, "--down", "200K"]);
+    let mut run = Run::start_with(&[], &["--no-dht", "--peer", addr, "--down", "200K"]);
     run.add(torrent, &[]);
     wait("nothing comes", || {
         run.torrents()[0].get("done").count() > 0
@@ -201,17 +201,17 @@ fn a_part_of_a_download_that_is_gone_is_said_and_downloaded_again_only_when_aske
     };
     // However often it is started.
     for _ in 0..2 {
-        run.child = Run::begin(&run.folder(), &["--no-dht"]);
+        run.start_again(&["--no-dht"]);
         fails(&run);
         run.stop();
     }
     // Its disk is there again: nothing is lost.
     fs::rename(&away, &content).unwrap();
-    run.child = Run::begin(&run.folder(), &["--no-dht"]);
+    run.start_again(&["--no-dht"]);
     assert!(found(&mut run) > 0);
     run.stop();
     fs::remove_dir_all(&content).unwrap();
-    run.child = Run::begin(&run.folder(), &["--peer", &addr]);
+    run.start_again(&["--peer", &addr]);
     fails(&run);
     run.says(&["resume", "1"]);
     run.until(&["seeding"]);
@@ -227,7 +227,7 @@ fn a_download_that_had_got_nothing_begins_again_without_a_word() {
     run.stop();
     let downloads = run.folder().join("downloads");
     fs::remove_dir_all(&downloads).unwrap();
-    run.child = Run::begin(&run.folder(), &["--no-dht"]);
+    run.start_again(&["--no-dht"]);
     wait("it is not loaded", || run.torrents().len() == 1);
     run.until(&["downloading"]);
     run.stop();

@@ -22,8 +22,7 @@ fn a_state_folder_that_does_not_answer_delays_only_requests_that_change_somethin
     let dir = Dir::new();
     let state = dir.folder("run/torrents");
     let room = Room::bind(&state, &dir.folder("real"));
-    let mut command = room.enter();
-    command.arg(env!("CARGO_BIN_EXE_brooklet"));
+    let command = room.brooklet();
     let child = Run::begin_by(command, &dir.join("run"), &["--no-trackers"]);
     let mut run = Run { dir, child };
     assert_eq!(run.add(&one("a", 1000, 1), &[]), "1 a\n");
@@ -85,7 +84,7 @@ fn what_could_not_be_kept_is_kept_at_the_end() {
     run.refused(&["pause", "1"], 1);
     fs::remove_dir(&fresh).unwrap();
     run.stop();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     wait("it is not loaded", || run.torrents().len() == 1);
     assert_eq!(run.torrents()[0].get("state").text(), "paused");
 }
@@ -103,8 +102,7 @@ fn a_full_disk_of_one_torrent_stops_that_one_only() {
     let dir = Dir::new();
     let full = dir.folder("full");
     let room = Room::make(&full, "size=1m");
-    let mut command = room.enter();
-    command.arg(env!("CARGO_BIN_EXE_brooklet"));
+    let command = room.brooklet();
     let options = ["--allow-local", "--down", "4M"];
     let child = Run::begin_by(command, &dir.join("run"), &options);
     let mut run = Run { dir, child };
@@ -167,7 +165,7 @@ fn a_torrent_that_cannot_be_opened_at_the_start_is_shown_and_resumed_or_removed(
         fs::remove_dir(place).unwrap();
         fs::write(place, "a file").unwrap();
     }
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     wait("they are not shown", || run.torrents().len() == 2);
     let torrents = run.until(&["failed"]);
     let shown: Vec<(u64, &str)> = torrents
@@ -209,7 +207,7 @@ fn a_download_that_is_paused_and_resumed_becomes_whole() {
         return;
     };
     let options = ["--allow-local", "--down", "1M"];
-    let mut run = Run::with(&[], &options);
+    let mut run = Run::start_with(&[], &options);
     let _seed = run.seed(&torrent, &tracker);
     run.add(&torrent, &[&tracker.http_url]);
     let done = |run: &Run| run.torrents()[0].get("done").count();
@@ -266,8 +264,7 @@ impl Stalled {
     }
 
     fn start(room: &Room, folder: &Path, options: &[&str]) -> Child {
-        let mut command = room.enter();
-        command.arg(env!("CARGO_BIN_EXE_brooklet"));
+        let command = room.brooklet();
         Run::begin_by(command, folder, &[&["--no-trackers"], options].concat())
     }
 

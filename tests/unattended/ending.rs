@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use super::run::{Run, SOON, one, wait};
-use super::support::dir::Dir;
 use super::support::web::{Web, answer};
 
 /// Each is answered in one line, and the process ends as if nobody had asked.
@@ -30,7 +29,7 @@ fn what_would_keep_the_process_is_refused() {
     run.child.kill();
     fs::remove_dir(&place).unwrap();
     fs::write(&place, "a file").unwrap();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     wait("it has not failed", || {
         let torrents = run.torrents();
         torrents.len() == 2 && torrents[1].get("state").text() == "failed"
@@ -63,7 +62,7 @@ fn what_would_keep_the_process_is_refused() {
     assert_eq!(run.child.code(SOON), 143);
     // What is dropped into the folder meanwhile, and what lies there, is for the next run.
     assert!(place.exists() && !run.kept_file(&dropped, "torrent").exists());
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     let names = |run: &Run| -> Vec<String> {
         let name = |it: &super::support::json::Json| it.get("name").text().to_string();
         run.torrents().iter().map(name).collect()
@@ -74,17 +73,11 @@ fn what_would_keep_the_process_is_refused() {
 /// Torrents that are taken up after the signal would keep the process as well.
 #[test]
 fn a_process_that_is_still_starting_ends() {
-    let dir = Dir::new();
-    let state = dir.folder("run/torrents");
-    for number in 0..2000 {
-        let torrent = one(&format!("t{number:04}"), 100, number);
-        torrent.write(&state.join(format!("{}.torrent", torrent.hex())), &[]);
-    }
-    let child = Run::begin(&dir.join("run"), &["--no-trackers"]);
-    let mut run = Run { dir, child };
+    let torrents = (0..2000).map(|number| one(&format!("t{number:04}"), 100, number));
+    let mut run = Run::with_torrents(torrents, &["--no-trackers"]);
     // Some are there; up to then the signal would end the process at once.
     run.child.line(": on disk: ", SOON);
     run.stop();
-    run.child = Run::begin(&run.folder(), &["--no-trackers"]);
+    run.start_again(&["--no-trackers"]);
     assert_eq!(run.torrents().len(), 2000, "none is lost");
 }

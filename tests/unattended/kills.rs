@@ -46,7 +46,7 @@ fn all_that_was_answered_holds_after_a_kill() {
     run.says(&["resume", "3"]);
     run.says(&["pause", "1"]);
     run.stop();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     run.until_loaded(2);
     let kept = run.kept();
     assert_eq!((kept["a"], kept["c"]), ((1, true), (3, false)));
@@ -136,7 +136,7 @@ fn no_kill_amid_changes_loses_a_torrent_or_its_flags() {
         }
         run.child.kill();
         let answered = client.exit(super::run::SOON).success();
-        run.child = Run::begin(&run.folder(), &[]);
+        run.start_again(&[]);
         wait("what was dropped is lost", || {
             let kept = run.kept();
             kept.contains_key(&dropped)

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use super::run::{Run, SOON, one, wait};
 use super::support::child::{Child, brooklet};
 use super::support::content::Content;
-use super::support::dir::Dir;
 use super::support::torrent::Torrent;
 use super::support::trackers::OpenTracker;
 
@@ -35,7 +34,7 @@ fn limits_that_were_set_hold_until_the_options_change() {
     assert_eq!(run.limits(), [Some(3146), Some(4194)]);
     run.stop();
     fs::write(run.folder().join("config"), "").unwrap();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     assert_eq!(run.limits(), [None, None]);
 }
 
@@ -96,7 +95,7 @@ fn a_torrent_that_is_removed_with_its_data_is_not_left_half() {
         });
         let rest = files(&downloads);
         halves += usize::from(rest > 0 && rest < 300);
-        run.child = Run::begin(&run.folder(), &["--allow-local"]);
+        run.start_again(&["--allow-local"]);
         let gone = || files(&downloads) == 0 && run.torrents().is_empty();
         if !answered && rest == 300 {
             let there = || run.torrents().len() == 1 && files(&downloads) == 300;
@@ -136,7 +135,7 @@ fn folders_that_a_kill_left_empty_go_too() {
     for gone in ["a/x", "b/c/y"] {
         fs::remove_file(downloads.join("book").join(gone)).unwrap();
     }
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     wait("it is not loaded", || run.torrents().len() == 1);
     run.says(&["remove", "1", "--data"]);
     let left = || fs::read_dir(&downloads).unwrap().count();
@@ -159,14 +158,8 @@ fn what_a_kill_left_of_a_save_goes_with_its_torrent() {
 /// A client that asks at once is answered once all are there.
 #[test]
 fn a_thousand_torrents_are_there_for_the_first_client() {
-    let dir = Dir::new();
-    let state = dir.folder("run/torrents");
-    for number in 0..1000 {
-        let torrent = one(&format!("t{number:04}"), 100, number);
-        torrent.write(&state.join(format!("{}.torrent", torrent.hex())), &[]);
-    }
-    let child = Run::begin(&dir.join("run"), &["--no-trackers"]);
-    let run = Run { dir, child };
+    let torrents = (0..1000).map(|number| one(&format!("t{number:04}"), 100, number));
+    let run = Run::with_torrents(torrents, &["--no-trackers"]);
     assert_eq!(run.torrents().len(), 1000);
     let known = run.add(&one("t0999", 100, 999), &[]);
     assert!(

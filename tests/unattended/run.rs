@@ -29,7 +29,7 @@ impl Run {
     }
 
     /// One whose folder holds these files already.
-    pub fn with(folder_has: &[(&str, &str)], options: &[&str]) -> Run {
+    pub fn start_with(folder_has: &[(&str, &str)], options: &[&str]) -> Run {
         let dir = Dir::new();
         dir.folder("run");
         for (name, content) in folder_has {
@@ -39,10 +39,26 @@ impl Run {
         Run { dir, child }
     }
 
+    /// One whose folder holds these torrents already.
+    pub fn with_torrents(torrents: impl Iterator<Item = Torrent>, options: &[&str]) -> Run {
+        let dir = Dir::new();
+        let state = dir.folder("run/torrents");
+        for torrent in torrents {
+            torrent.write(&state.join(format!("{}.torrent", torrent.hex())), &[]);
+        }
+        let child = Run::begin(&dir.join("run"), options);
+        Run { dir, child }
+    }
+
+    /// Begins another process, now that the last one has ended.
+    pub fn start_again(&mut self, options: &[&str]) {
+        self.child = Run::begin(&self.folder(), options);
+    }
+
     /// Kills the process and begins another one.
     pub fn restart(&mut self, options: &[&str]) {
         self.child.kill();
-        self.child = Run::begin(&self.folder(), options);
+        self.start_again(options);
     }
 
     /// Has the process end as its user does.

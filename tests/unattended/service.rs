@@ -17,7 +17,7 @@ impl Run {
 
 #[test]
 fn settings_are_read_at_the_start_and_again_when_asked() {
-    let mut run = Run::with(&[("config", "up 500K\n")], &[]);
+    let mut run = Run::start_with(&[("config", "up 500K\n")], &[]);
     let config = run.folder().join("config");
     let config = config.display();
     assert_eq!(run.limits()[1], Some(512));
@@ -63,7 +63,7 @@ fn nothing_is_begun_with_a_wrong_line_in_the_file() {
 
 #[test]
 fn the_command_line_wins_over_the_file() {
-    let run = Run::with(&[("config", "up 500K\n")], &["--up", "1M"]);
+    let run = Run::start_with(&[("config", "up 500K\n")], &["--up", "1M"]);
     assert_eq!(run.limits()[1], Some(1049));
 }
 
@@ -146,12 +146,12 @@ fn a_command_is_run_once_for_each_torrent_that_was_downloaded() {
     );
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let missing = format!("{} x", program.display());
-    run.child = Run::begin(&run.folder(), &["--on-complete", &missing]);
+    run.start_again(&["--on-complete", &missing]);
     let line = format!("on-complete: {missing}: no such program");
     run.child.line(&line, SOON);
     run.child.kill();
     let options = ["--allow-local", "--on-complete", program.to_str().unwrap()];
-    run.child = Run::begin(&run.folder(), &options);
+    run.start_again(&options);
     let _seed = run.seed(&torrent, &tracker);
     run.add(&torrent, &[&tracker.http_url]);
     run.until(&["seeding"]);
@@ -188,7 +188,7 @@ fn a_torrent_that_has_reached_its_ratio_is_paused_until_somebody_resumes_it() {
         return;
     };
     let options = ["--allow-local", "--ratio", "0"];
-    let mut run = Run::with(&[], &options);
+    let mut run = Run::start_with(&[], &options);
     let _seed = run.seed(&torrent, &tracker);
     run.add(&torrent, &[&tracker.http_url]);
     run.until(&["paused"]);

@@ -210,7 +210,7 @@ fn it_is_steered_while_it_sleeps() {
     assert_eq!(run.torrents().len(), 1);
     // A start finds everything as it was left: nothing is hashed again.
     run.stop();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     run.child.line("some: it sleeps", SOON);
     assert!(run.answers(&torrent));
 }
@@ -244,13 +244,13 @@ fn what_is_gone_of_a_whole_torrent_is_said_and_all_of_it_downloaded_only_when_as
     // Its disk is there again.
     run.child.kill();
     fs::rename(&away, &content).unwrap();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     run.until(&["seeding"]);
     run.child.line("t: it sleeps", SOON);
     // A single file is not worth a user's time.
     run.child.kill();
     fs::remove_file(content.join("b")).unwrap();
-    run.child = Run::begin(&run.folder(), &[]);
+    run.start_again(&[]);
     let line = format!(
         "{}: it is gone, and downloaded again",
         content.join("b").display()

@@ -153,7 +153,7 @@ fn a_folder_has_one_process_and_a_dead_one_is_known() {
         line.contains("no brooklet runs here: start it with brooklet run"),
         "{line}"
     );
-    run.child = Run::begin(&folder, &[]);
+    run.start_again(&[]);
     let torrents = run.until(&["downloading"]);
     let names: Vec<&str> = torrents.iter().map(|it| it.get("name").text()).collect();
     assert_eq!(names, ["first", "second"]);
@@ -213,8 +213,7 @@ fn removing_with_data_leaves_what_is_not_ours() {
         return;
     };
     let mut run = Run::start();
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), &["--allow-local"]);
+    run.restart(&["--allow-local"]);
     let seeds: Vec<Child> = [&book, &single]
         .map(|torrent| {
             let name = &torrent.content.name;
@@ -272,8 +271,7 @@ fn removing_with_data_leaves_what_is_not_ours() {
 #[test]
 fn a_torrent_shows_its_trackers_and_why_it_has_no_peer() {
     let mut run = Run::start();
-    run.child.kill();
-    run.child = Run::begin(&run.folder(), &["--allow-local"]);
+    run.restart(&["--allow-local"]);
     let dead = "http://127.0.0.1:1/announce";
     run.add(&one("lonely", 100_000, 1), &[dead]);
     run.until(&["downloading"]);
