@@ -73,7 +73,7 @@ pub struct Library {
     pub(super) hosts: Hosts,
 }
 
-/// A torrent whose files are being opened.
+/// A torrent whose files are being opened, or whose `.torrent` is written before that.
 #[derive(Debug)]
 pub(super) struct Opening {
     /// Who asked for it; `None`: it was there at the start, or its link was.
