@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Pace {
     sent: VecDeque<Now>,
-    /// A query was held back by the limit since [`Pace::begin`].
+    /// A query was held back by the limit since [`Pace::forget_wait`].
     waiting: bool,
 }
 
