@@ -141,13 +141,14 @@ impl Dht {
         match Message::parse(datagram) {
             Ok(message) => match message.body {
                 Body::Query(query) => self.on_query(from, &message, &query, now),
-                Body::Reply(reply) => self.on_reply(from, &message, &reply, now),
-                Body::Failure(failure) => {
-                    if let Some(sent) = self.queries.take(message.transaction, from) {
-                        let words = failure.shown();
-                        self.on_no_answer(sent, Event::Refused { words });
-                    }
+                Body::Reply(reply) if self.id(family) == Some(reply.id) => {
+                    // Others know us by an earlier id.
+                    let half = self.half(family);
+                    half.into_iter().for_each(|half| half.table.remove(from));
+                    self.on_refusal(from, &message, "it is our own node".into());
                 }
+                Body::Reply(reply) => self.on_reply(from, &message, &reply, now),
+                Body::Failure(failure) => self.on_refusal(from, &message, failure.shown()),
             },
             Err(Unreadable::Query {
                 transaction,
@@ -405,6 +406,12 @@ impl Dht {
             });
         }
         count
+    }
+
+    fn on_refusal(&mut self, from: SocketAddr, message: &Message<'_>, words: String) {
+        if let Some(sent) = self.queries.take(message.transaction, from) {
+            self.on_no_answer(sent, Event::Refused { words });
+        }
     }
 
     fn on_no_answer(&mut self, sent: Sent, event: Event) {

@@ -162,6 +162,52 @@ fn we_neither_ask_nor_find_ourselves() {
     assert_eq!(found, [addr("192.0.2.55:99")]);
 }
 
+/// Others may know us by an earlier id, and name us as that node. Our own answer is no node's: it
+/// does not count among those that answered, and nothing is announced to it.
+#[test]
+fn our_own_answer_counts_for_nothing() {
+    let mut bench = Bench::new();
+    let want = Want {
+        port: Some(6881),
+        implied: true,
+        is_urgent: false,
+    };
+    bench.dht.want(HASH, want, bench.now);
+    let (host, us) = (addr("203.0.113.7:6881"), addr("192.0.2.55:6881"));
+    bench.dht.add_contact(host);
+    bench.turn();
+    let mut nodes = Vec::new();
+    let earlier = NodeId(*b"mnopqrstuvwxyz123457");
+    pack_node(
+        &NodeInfo {
+            id: earlier,
+            addr: us,
+        },
+        &mut nodes,
+    );
+    let named = Reply {
+        nodes: Some(&nodes),
+        token: Some(b"tok1"),
+        ..Reply::bare(THEM)
+    };
+    bench.answer(host, named, None);
+    let ours = Reply {
+        token: Some(b"tok2"),
+        ..Reply::bare(bench.dht.id(Family::V4).unwrap())
+    };
+    bench.answer(us, ours, None);
+    bench.run(Duration::from_secs(10));
+    let answers = bench.said.iter().find_map(|output| match output {
+        Output::Looked(summary) => Some(summary.answers),
+        _ => None,
+    });
+    assert_eq!(answers, Some(1));
+    let announced = |(to, bytes): &&(SocketAddr, Vec<u8>)| {
+        *to == us && bytes.windows(13).any(|part| part == b"announce_peer")
+    };
+    assert_eq!(bench.sent.iter().find(announced), None);
+}
+
 /// A node that calls itself otherwise each time is the first that we know each time.
 #[test]
 fn a_node_that_changes_its_id_is_asked_no_more_often_than_others() {
