@@ -202,9 +202,14 @@ impl Finding {
             *found = SortedSet::new();
         }
         let nodes = summary.answers;
+        let other = match summary.family {
+            Family::V4 => Family::V6,
+            Family::V6 => Family::V4,
+        };
+        let both = self.dht.as_ref().is_some_and(|dht| dht.can_ask(other));
         let looked = torrents.get_mut(*key);
         if let Some(awake) = looked.and_then(|torrent| torrent.awake.as_mut()) {
-            awake.search.on_lookup(nodes, peers);
+            awake.search.on_lookup(summary.family, (nodes, peers), both);
         }
         let (torrent, report) = (Some(*key), Report::Dht { nodes, peers });
         lent.effects.push_back(Effect::Report { torrent, report });

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::metadata::Reached;
 use crate::base::{Duration, Now, SortedMap, SortedSet, limits, plain, sooner};
+use crate::wire::Family;
 
 /// What is known of the search for peers, to explain why there is none.
 #[derive(Debug)]
@@ -14,8 +15,11 @@ pub struct Explanation {
     trackers: Vec<(String, Option<Result<usize, String>>)>,
     /// Peers are looked up in the DHT.
     pub dht: bool,
-    /// Nodes that answered in the last lookup in the DHT, and the peers that they named.
-    pub looked: Option<(usize, usize)>,
+    /// Nodes that answered in the last lookup in the DHT of each family, and the peers that they
+    /// named.
+    looked: [Option<(usize, usize)>; 2],
+    /// Both families are asked.
+    looks_in_both: bool,
     /// Peers that the user named.
     named: SortedSet<SocketAddr>,
     /// Why dials failed since a peer was connected last, and how many.
@@ -52,7 +56,8 @@ impl Explanation {
         Explanation {
             trackers: urls.map(|url| (url.to_owned(), None)).collect(),
             dht,
-            looked: None,
+            looked: [None; 2],
+            looks_in_both: false,
             named: SortedSet::new(),
             failed: SortedMap::new(),
             alone: None,
@@ -81,9 +86,25 @@ impl Explanation {
         }
     }
 
-    /// A lookup ended: `nodes` of the DHT answered, and named `peers`.
-    pub fn on_lookup(&mut self, nodes: usize, peers: usize) {
-        self.looked = Some((nodes, peers));
+    /// A lookup over one family ended: so many nodes of the DHT answered, and named so many peers.
+    /// `both`: the other family is asked, too.
+    pub fn on_lookup(&mut self, family: Family, found: (usize, usize), both: bool) {
+        self.looked[family.index()] = Some(found);
+        self.looks_in_both = both;
+    }
+
+    /// Nodes that answered in the last lookups, and the peers that they named; `None`: no node has
+    /// answered, and a first lookup goes on.
+    #[inline(never)]
+    pub fn looked(&self) -> Option<(usize, usize)> {
+        let [v4, v6] = self.looked.map(Option::unwrap_or_default);
+        let (nodes, peers) = (v4.0 + v6.0, v4.1 + v6.1);
+        let goes_on = match self.looked {
+            [None, None] => true,
+            [Some(_), Some(_)] => false,
+            _ => self.looks_in_both,
+        };
+        (nodes > 0 || !goes_on).then_some((nodes, peers))
     }
 
     /// The user named these peers.
@@ -125,7 +146,7 @@ impl Explanation {
     /// When the user is to be told: soon, after a minute more, which late answers may have taken,
     /// and then rarely. `idle`: neither trackers nor peers are being tried.
     pub fn tell_at(&self, idle: bool) -> Option<Now> {
-        let wait = if idle && (!self.dht || self.looked.is_some()) {
+        let wait = if idle && (!self.dht || self.looked().is_some()) {
             limits::TRACKER_HURRY
         } else {
             limits::ALONE
@@ -195,7 +216,8 @@ impl Explanation {
     /// Why no peer is connected.
     pub fn why(&self, to_come: Dials) -> String {
         let mut words = self.tracker_words();
-        match self.looked {
+        let looked = self.looked();
+        match looked {
             _ if !self.dht => {}
             None => words += "; DHT: the first lookup goes on",
             Some((0, _)) => words += "; DHT: no node answers",
@@ -218,8 +240,7 @@ impl Explanation {
         if !dials.is_empty() {
             words += &format!("; dials of peers: {}", dials.join(", "));
         }
-        let nodes = self.looked.map_or(0, |(nodes, _)| nodes);
-        if self.trackers.is_empty() && nodes == 0 {
+        if self.trackers.is_empty() && looked.unwrap_or_default().0 == 0 {
             words += "; name a peer with --peer HOST:PORT";
         }
         words
@@ -266,167 +287,4 @@ impl Explanation {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DIALS: Dials = Dials {
-        under_way: 1,
-        waiting: 3,
-    };
-
-    fn at(secs: u64) -> Now {
-        Now::default() + Duration::from_secs(secs)
-    }
-
-    fn search(outcomes: &[Option<Result<usize, &str>>]) -> Explanation {
-        let urls = (0..outcomes.len()).map(|n| format!("udp://t{n}"));
-        let urls: Vec<String> = urls.collect();
-        let mut search = Explanation::new(std::slice::from_ref(&urls), false, at(0));
-        for (url, outcome) in urls.iter().zip(outcomes) {
-            if let Some(outcome) = outcome {
-                search.on_tracker(url, outcome.map_err(str::to_owned));
-            }
-        }
-        search
-    }
-
-    #[test]
-    fn the_reasons_are_named() {
-        let no = Some(Err("no answer"));
-        for (outcomes, words) in [
-            (
-                &[][..],
-                "no tracker is asked; name a peer with --peer HOST:PORT",
-            ),
-            (&[no], "its tracker failed (udp://t0: no answer)"),
-            (&[None], "its tracker is silent so far"),
-            (&[Some(Ok(0))], "its tracker is without a peer"),
-            (&[no, no], "all 2 trackers failed (udp://t0: no answer)"),
-            (
-                &[Some(Ok(0)), no, None, Some(Ok(2)), no],
-                "of 5 trackers 2 failed (udp://t1: no answer), 1 silent so far, \
-                 1 without a peer, 1 with peers",
-            ),
-        ] {
-            let expected = format!("no peer is connected: {words}");
-            assert_eq!(search(outcomes).words(Dials::default()), expected);
-        }
-        let mut search = search(&[Some(Ok(3))]);
-        search.on_failed("it refused the connection");
-        search.on_failed("it refused the connection");
-        search.dht = true;
-        search.on_lookup(8, 2);
-        assert_eq!(
-            search.words(DIALS),
-            "no peer is connected: its tracker is with peers; \
-             DHT: nodes: 8, peers: 2; dials of peers: 2 failed (it refused the connection), 1 not answered yet, 3 to come"
-        );
-        search.on_lookup(0, 0);
-        assert!(
-            search
-                .words(Dials::default())
-                .contains("; DHT: no node answers; dials")
-        );
-        for number in 0..1000 {
-            search.on_failed(&number.to_string());
-        }
-        assert_eq!(search.failed.len(), limits::ALONE_REASONS + 1);
-    }
-
-    #[test]
-    fn it_is_said_within_seconds_and_then_rarely() {
-        let mut search = search(&[None]);
-        assert_eq!(search.tell_at(true), None, "not before it is alone");
-        search.set_alone(true, at(100));
-        assert_eq!(search.tell_at(true), Some(at(100) + limits::TRACKER_HURRY));
-        assert_eq!(search.tell_at(false), Some(at(100) + limits::ALONE));
-        assert!(limits::ALONE < Duration::from_secs(10));
-        let mut told = Vec::new();
-        for secs in 100..100 + 3600 {
-            // A peer comes and goes, now and then.
-            search.set_alone(secs % 100 != 0, at(secs));
-            told.extend(search.tells(false, at(secs)).then_some(secs));
-        }
-        assert_eq!(told.len(), 7, "{told:?}");
-        assert!(told[1] - told[0] >= limits::ALONE_SECOND.as_secs());
-        let again = limits::ALONE_AGAIN.as_secs();
-        let rarely = |told: &[u64]| told.windows(2).all(|two| two[1] - two[0] >= again);
-        assert!(rarely(&told[1..]), "{told:?}");
-    }
-
-    /// A link without trackers: nothing was said for ten minutes when no node answered.
-    #[test]
-    fn a_search_by_the_dht_alone_is_explained_once_it_has_ended_and_after_a_minute() {
-        let mut search = Explanation::new(&[], true, at(0));
-        search.set_alone(true, at(0));
-        let early = Some(at(0) + limits::ALONE);
-        assert_eq!(search.tell_at(true), early, "a lookup goes on");
-        assert!(search.tells(true, at(8)));
-        let start = "no peer is connected: no tracker is asked; DHT: ";
-        let advice = "; name a peer with --peer HOST:PORT";
-        let expected = format!("{start}the first lookup goes on{advice}");
-        assert_eq!(search.words(Dials::default()), expected);
-        search.on_lookup(0, 0);
-        assert_eq!(search.tell_at(true), Some(at(68)));
-        assert_eq!(
-            search.words(Dials::default()),
-            format!("{start}no node answers{advice}")
-        );
-        search.on_lookup(20, 0);
-        assert_eq!(
-            search.words(Dials::default()),
-            format!("{start}nodes: 20, peers: 0")
-        );
-    }
-
-    #[test]
-    fn metadata_that_do_not_come_are_explained_after_a_minute_and_then_rarely() {
-        let mut search = search(&[]);
-        let stuck = limits::METADATA_STUCK.as_secs();
-        let mut told = Vec::new();
-        for secs in 0..3600 {
-            // A block comes early on, and once more after half an hour.
-            let blocks = u32::from(secs >= 30) + u32::from(secs >= 1800);
-            search.set_fetched(Some(blocks), at(secs));
-            told.extend(search.tells(false, at(secs)).then_some(secs));
-        }
-        assert_eq!(told.first(), Some(&(30 + stuck)));
-        let again = limits::ALONE_AGAIN.as_secs();
-        let rarely = |told: &[u64]| told.windows(2).all(|two| two[1] - two[0] >= again);
-        assert!(rarely(&told[1..]), "{told:?}");
-        search.set_fetched(None, at(5000));
-        assert_eq!(search.tell_at(false), None);
-        let words = |peers, refusing| {
-            let blocks = (1, 6);
-            Explanation::fetch_words(
-                Reached {
-                    peers,
-                    refusing,
-                    blocks,
-                },
-                3,
-            )
-        };
-        let start = "the torrent itself does not come: peers connected: 3, ";
-        let hint = "; if it is a private torrent, clients do not give it: get its .torrent";
-        assert_eq!(words(0, 0), format!("{start}none of them has it yet{hint}"));
-        assert_eq!(
-            words(2, 2),
-            format!("{start}of 2 that have it all refuse to send it{hint}")
-        );
-        assert_eq!(
-            words(2, 1),
-            format!("{start}2 have it, 1 refuse, blocks: 1 of 6")
-        );
-    }
-
-    #[test]
-    fn time_without_progress_counts_from_the_last_byte() {
-        let mut search = search(&[]);
-        search.restart(at(10));
-        assert_eq!(search.on_moved(0, at(20)), at(10));
-        assert_eq!(search.on_moved(1, at(30)), at(30));
-        assert_eq!(search.on_moved(1, at(90)), at(30));
-        assert_eq!(search.patient_until(Duration::from_secs(60)), at(90));
-    }
-}
+mod tests;

@@ -145,7 +145,7 @@ impl Torrent {
         self.reporting.on_reported(progress, self.totals(), now);
         if let Some(fetch) = self.fetch() {
             let report = Report::Waiting {
-                nodes: self.awake().search.looked.map(|(nodes, _)| nodes),
+                nodes: self.awake().search.looked().map(|(nodes, _)| nodes),
                 found: self.candidates.len(),
                 reached: fetch.reached(),
             };
