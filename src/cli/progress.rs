@@ -242,14 +242,19 @@ impl Meter {
             return describe(&self.last, columns);
         };
         let nodes = nodes.map_or(String::new(), |nodes| format!("  {nodes} nodes"));
-        let (blocks, all) = reached.blocks;
-        let line = format!(
-            "asking for the torrent{nodes}  {} found  {} connected  {} with it  {blocks} of {all} \
-             blocks",
+        let blocks = match reached.blocks {
+            (_, 0) => String::new(),
+            (blocks, all) => format!("  {blocks} of {all} blocks"),
+        };
+        let mut line = format!(
+            "asking for the torrent{nodes}  {} found  {} connected  {} with it{blocks}",
             counted(found),
             self.last.peers,
             reached.peers,
         );
+        if line.len() > columns {
+            line = format!("asking{}", &line["asking for the torrent".len()..]);
+        }
         line.chars().take(columns).collect()
     }
 

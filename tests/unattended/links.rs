@@ -114,7 +114,7 @@ fn what_is_known_is_shown_while_nobody_has_it() {
     assert!(row.starts_with("1  0.0%"), "{table}");
     assert!(row.ends_with("fetching metadata  What it is"), "{table}");
     let words = run.says(&["status", "1"]);
-    let expected = "metadata     1 peers found, 0 with it, 0 of 0 blocks\n";
+    let expected = "metadata     1 peer found, 0 with it, 0 of 0 blocks\n";
     assert!(words.contains(expected), "{words}");
     for (command, state) in [("pause", "paused"), ("resume", "fetching metadata")] {
         run.says(&[command, "1"]);

@@ -89,17 +89,48 @@ fn a_torrent_that_peers_are_asked_for_has_a_line_of_its_own() {
     };
     assert_eq!(
         waiting(None, 0, 10),
-        "n: asking for the torrent  0 peers found  1 connected  0 with it  0 of 0 blocks"
+        "n: asking for the torrent  0 peers found  1 connected  0 with it"
     );
     assert_eq!(
         waiting(Some(9), 1, 20),
-        "n: asking for the torrent  9 nodes  1 peer found  1 connected  1 with it  0 of 0 blocks"
+        "n: asking for the torrent  9 nodes  1 peer found  1 connected  1 with it"
     );
     let reason = String::from("SIGINT");
     let stopped = line(board.note(0, &Report::Stopped { reason }, now));
     assert_eq!(
         stopped,
         "n: stopped (SIGINT) before peers have sent the torrent"
+    );
+}
+
+/// A terminal of eighty columns shows all of it to its end.
+#[test]
+fn the_line_of_a_torrent_that_peers_are_asked_for_fits() {
+    let mut meter = Meter::new();
+    let mut line = |found, blocks, columns| {
+        let (peers, refusing) = (12, 0);
+        let reached = Reached {
+            peers,
+            refusing,
+            blocks,
+        };
+        meter.waiting = Some((Some(48), found, reached));
+        meter.last.peers = 25;
+        meter.words(columns)
+    };
+    let start = "asking for the torrent  48 nodes  9 peers found  25 connected  12 with it";
+    assert_eq!(line(9, (0, 0), 80), start);
+    assert_eq!(
+        line(1_234, (100, 1_999), 80),
+        "asking  48 nodes  1234 peers found  25 connected  12 with it  100 of 1999 blocks"
+    );
+    for columns in 0..120 {
+        assert!(line(9, (3, 8), columns).len() <= columns);
+    }
+    let tight = line(9, (3, 8), 60);
+    assert_eq!(
+        tight,
+        "asking  48 nodes  9 peers found  25 connected  12 with it  3"
     );
 }
 

@@ -3,7 +3,7 @@
 use super::tracker::Tracker;
 use crate::base::Duration;
 use crate::cli::progress::percent;
-use crate::cli::units::{Bytes, Part, Span};
+use crate::cli::units::{Bytes, Part, Span, counted};
 use crate::io::logging::printable;
 use crate::wire::json::{self, Json};
 
@@ -190,7 +190,8 @@ impl Torrent<'_> {
         if let Some(search) = self.search() {
             let (found, with_it) = (search.count("peers_found"), search.count("peers_with_it"));
             let (blocks, all) = (search.count("blocks"), search.count("blocks_in_all"));
-            let known = format!("{found} peers found, {with_it} with it, {blocks} of {all} blocks");
+            let found = counted(found as usize);
+            let known = format!("{found} found, {with_it} with it, {blocks} of {all} blocks");
             line("metadata", known);
         }
         let (done, size) = (self.done(), self.size());
