@@ -15,8 +15,8 @@ use crate::io::disk::locate::Located;
 use crate::io::disk::{Why, locate, places, state};
 use crate::io::{logging, merging};
 use crate::storage::select;
-use crate::wire::Metainfo;
 use crate::wire::magnet::{self, Link};
+use crate::wire::{Metainfo, bencode};
 
 /// What an argument names.
 #[derive(Clone, Debug)]
@@ -93,12 +93,22 @@ fn load_text(source: &OsStr, text: Vec<u8>) -> Result<Target, Failure> {
     Ok(Target::Torrent(Box::new(metainfo), text))
 }
 
-/// The torrent of a link whose metadata an earlier run has fetched, with the trackers of both.
+/// The torrent of a link whose metadata an earlier run has fetched, and its bytes, with the
+/// trackers and web seeds of both.
 pub fn known(link: &Link, state_dir: &Path) -> Option<(Metainfo, Vec<u8>)> {
     let path = state::path(state_dir, link.info_hash, "torrent");
     let text = state::load(&path, limits::METAINFO_BYTES).ok().flatten()?;
     let mut metainfo = Metainfo::parse(&text).ok()?;
+    let before = metainfo.trackers.len();
     merging::add_tiers(&mut metainfo.trackers, &link.trackers);
+    let seeds = &mut metainfo.web_seeds;
+    let new_seeds = merging::add_names(seeds, &link.web_seeds, limits::WEB_SEEDS);
+    let text = if metainfo.trackers.len() > before || !new_seeds.is_empty() {
+        let info = bencode::decode(&text).ok()?.0.dict()?.dict("info")?.raw();
+        magnet::torrent_of(info, &metainfo.trackers, &metainfo.web_seeds)
+    } else {
+        text
+    };
     (metainfo.info_hash == link.info_hash).then_some((metainfo, text))
 }
 

@@ -116,6 +116,28 @@ fn the_torrent_is_written_where_the_user_says_and_over_nothing_else() {
     );
 }
 
+/// What a link says beside the hash is written, too, where an earlier run has fetched the torrent.
+#[test]
+fn a_torrent_that_is_kept_is_written_with_what_its_link_says() {
+    let (bench, _seed, link) = seed("content.bin");
+    let dir = Dir::new();
+    let (code, _, said) = get(&dir, "state", &["--metadata-only", &link, "-o", "bare"]);
+    assert_eq!(code, 0, "{said}");
+    let more = format!("{link}&tr=udp://127.0.0.1:1/announce&ws=http://127.0.0.1:1/x");
+    let kept = ["--metadata-only", &more, "-o", "from-kept"];
+    for (state, args) in [
+        ("state", kept),
+        ("other", ["--metadata-only", &more, "-o", "from-peers"]),
+    ] {
+        let (code, _, said) = get(&dir, state, &args);
+        assert_eq!(code, 0, "{said}");
+    }
+    let [kept, fresh] = ["from-kept", "from-peers"].map(|name| fs::read(dir.join(name)).unwrap());
+    assert_eq!(kept, fresh);
+    let whole = metainfo(&bench.torrent.info, &[]);
+    assert!(fresh != whole && fs::read(dir.join("bare")).unwrap() == whole);
+}
+
 /// `show` asks nobody unless it is told to, and then needs a peer once.
 #[test]
 fn show_fetches_what_a_link_does_not_say() {

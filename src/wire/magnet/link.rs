@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::super::files::Invalid;
-use super::super::{bencode, percent, sources};
+use super::super::{percent, sources};
 use super::writer;
 use crate::base::{InfoHash, limits, sorted_by_key};
 
@@ -99,18 +99,7 @@ impl Link {
 
     /// A `.torrent` of this `info` dictionary, with what else the link says.
     pub fn torrent(&self, info: &[u8]) -> Vec<u8> {
-        let strings = |texts: &[String]| bencode::list(texts.iter().map(bencode::bytes));
-        let first = self.trackers.iter().flatten().next();
-        let tiers = self.trackers.iter().map(|tier| strings(tier));
-        let entries = [
-            first.map(|url| ("announce", bencode::bytes(url))),
-            first.map(|_| ("announce-list", bencode::list(tiers))),
-            Some(("info", info.to_vec())),
-            self.web_seeds
-                .first()
-                .map(|_| ("url-list", strings(&self.web_seeds))),
-        ];
-        bencode::dict(entries.into_iter().flatten())
+        writer::torrent_of(info, &self.trackers, &self.web_seeds)
     }
 
     /// Reads a link.

@@ -5,4 +5,4 @@ mod writer;
 mod link;
 
 pub use link::{Link, chosen, given, host_and_port, is_magnet, ranges, ranges_text};
-pub use writer::link;
+pub use writer::{link, torrent_of};

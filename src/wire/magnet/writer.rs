@@ -1,6 +1,6 @@
-//! Writing a link.
+//! Writing a link, and the `.torrent` of one.
 
-use super::super::percent;
+use super::super::{bencode, percent};
 use crate::base::InfoHash;
 
 /// The link of a torrent: its hash, name (if it is known), trackers and web seeds.
@@ -24,6 +24,22 @@ pub(super) fn add(link: &mut String, key: &str, value: &str) {
     link.push_str(key);
     link.push('=');
     percent::encode(value.as_bytes(), link);
+}
+
+/// A `.torrent` of this `info` dictionary, with these trackers and web seeds.
+#[inline(never)]
+pub fn torrent_of(info: &[u8], trackers: &[Vec<String>], web_seeds: &[String]) -> Vec<u8> {
+    let strings = |texts: &[String]| bencode::list(texts.iter().map(bencode::bytes));
+    let first = trackers.iter().flatten().next();
+    let tiers = trackers.iter().map(|tier| strings(tier));
+    let seeds = web_seeds.first();
+    let entries = [
+        first.map(|url| ("announce", bencode::bytes(url))),
+        first.map(|_| ("announce-list", bencode::list(tiers))),
+        Some(("info", info.to_vec())),
+        seeds.map(|_| ("url-list", strings(web_seeds))),
+    ];
+    bencode::dict(entries.into_iter().flatten())
 }
 
 #[cfg(test)]
