@@ -3,9 +3,9 @@
 //!
 //! An address that was never tried stands in the line of its source. In a line those who named
 //! addresses take turns: each has one address in each round, so that the second address of one
-//! comes after the first of every other, however many it has named before. The lines, and the
-//! addresses that were tried and are due again, take turns, too; trackers have two turns. Only what
-//! the user named comes before all others.
+//! comes after the first of every other, however many that has named before and however late it
+//! came. The lines, and the addresses that were tried and are due again, take turns, too; trackers
+//! have two turns. Only what the user named comes before all others.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -102,12 +102,14 @@ impl DialOrder {
     /// The place that a new address of this namer would have.
     pub fn place_of(&self, by: Namer, tie: u32, now: Now) -> DialPlace {
         let line = line(by.source);
-        let number = if is_untried(line) {
-            let next = self.namers.get(&by).map_or(0, |&(_, next)| next);
-            next.max(self.round(line))
-        } else {
-            now.as_micros()
-        };
+        if !is_untried(line) {
+            let number = now.as_micros();
+            return DialPlace { line, number, tie };
+        }
+        let next = self.namers.get(&by).map(|&(_, next)| next);
+        let number = next.unwrap_or(0).max(self.round(line));
+        // The first address of a namer comes before further ones of others in its round.
+        let tie = (tie >> 1) | (u32::from(next.is_some()) << 31);
         DialPlace { line, number, tie }
     }
 

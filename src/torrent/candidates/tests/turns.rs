@@ -47,6 +47,28 @@ fn those_who_name_addresses_take_turns() {
     assert!(dials_before(&trackers[..1], trackers[1]) <= 1);
 }
 
+/// A node that answers late, when the first address of each liar has been dialed, is not mixed with
+/// the further ones of liars.
+#[test]
+fn the_first_address_of_a_late_namer_comes_before_further_ones_of_others() {
+    for source in [Source::Dht, Source::Exchange, Source::Local] {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        for number in 0..61 * 10 {
+            let liar = namer(source, number as u32 % 61);
+            candidates.add(numbered(number), liar, at(0));
+        }
+        assert!((0..70).all(|_| candidates.next(at(0)).is_some()));
+        let good = "198.51.100.1:7".parse().unwrap();
+        candidates.add(good, namer(source, 9_999), at(1));
+        assert_eq!(candidates.next(at(1)), Some(good), "{source:?}");
+        // It has no second turn in that round.
+        let second = "198.51.100.2:7".parse().unwrap();
+        candidates.add(second, namer(source, 9_999), at(1));
+        let mut dialed = std::iter::from_fn(|| candidates.next(at(1)));
+        assert!(dialed.position(|addr| addr == second) <= Some(61));
+    }
+}
+
 /// However many nodes and peers name addresses, a tracker's go before theirs, and the other way
 /// round a tracker does not keep all others waiting.
 #[test]
