@@ -7,7 +7,7 @@ use log::LevelFilter;
 use super::args::{Command, Options, Verbosity};
 use super::reporter::Reporter;
 use super::{DAMAGED, Failure, USAGE, args, help, setups};
-use crate::io::{Ending, Setup, logging};
+use crate::io::{Ending, Setup, ending, logging};
 
 /// Runs the command with the arguments behind its name.
 ///
@@ -32,7 +32,7 @@ pub fn run(command: Command, parser: &mut Parser) -> Result<(), Failure> {
     let prepared = prepare(command, options, &mut reporter);
     let result = prepared.and_then(|(setups, failed)| {
         if setups.is_empty() {
-            let line = || Failure::failed(format!("{failed} of {all} torrents failed"));
+            let line = || Failure::failed(ending::words(failed, all));
             return if failed == 0 { Ok(()) } else { Err(line()) };
         }
         let ending = crate::io::run(setups, failed, &mut |torrent, report| {
@@ -86,7 +86,7 @@ fn prepare(
     }
     if setups.is_empty() && !done {
         let all = failed.len();
-        return Err(Failure::failed(format!("{all} of {all} torrents failed")));
+        return Err(Failure::failed(ending::words(all, all)));
     }
     Ok((setups, failed.len()))
 }

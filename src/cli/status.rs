@@ -107,7 +107,7 @@ fn in_force(object: json::Object, settings: &Json) -> json::Object {
         .and_then(Json::whole)
         .unwrap_or_default();
     let [down, up] = rate_limits::shown(settings, SESSION).map(|limit| match limit {
-        Some(limit) => limit.saturating_mul(1000).to_string(),
+        Some(limit) => limit.to_string(),
         None => String::from("null"),
     });
     let object = object.raw("down_limit", &down).raw("up_limit", &up);

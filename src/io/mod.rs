@@ -34,7 +34,7 @@ pub mod peers;
 
 pub mod folder;
 
-mod ending;
+pub mod ending;
 
 mod parts;
 

@@ -1,7 +1,7 @@
 //! What is said of the process: `session_get` and `session_stats`.
 
 use super::names::Names;
-use super::rates::{Remembered, SESSION};
+use super::rates::{self, Remembered, SESSION, SESSION_BYTES};
 use super::request::Request;
 use crate::session::{State, View};
 use crate::wire::json::Json;
@@ -45,6 +45,8 @@ pub fn settings(request: &Request, about: &About, view: &View, remembered: &Reme
         all.push((number, Json::Whole(limit)));
         all.push((counts, is_limited.into()));
     }
+    let exact = [view.rates.down_limit, view.rates.up_limit].map(rates::bytes);
+    all.extend(SESSION_BYTES.into_iter().zip(exact));
     all.push(("units", units(names)));
     all.push((
         "version",

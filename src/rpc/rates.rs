@@ -1,5 +1,6 @@
 //! Limits of rates. Transmission keeps a number (of thousands of bytes a second) and beside it a
-//! switch; here a limit exists or not, so the number is remembered while the switch is off.
+//! switch; here a limit exists or not, so the number is remembered while the switch is off. A third
+//! field, which Transmission has not, is the limit to the byte, or null.
 
 use super::request::Request;
 use crate::base::SortedMap;
@@ -18,11 +19,18 @@ pub const SESSION: [Pair; 2] = [
     ["speed_limit_down", "speed_limit_down_enabled"],
     ["speed_limit_up", "speed_limit_up_enabled"],
 ];
+/// The names of those limits to the byte.
+pub const SESSION_BYTES: [&str; 2] = ["speed_limit_down_bytes", "speed_limit_up_bytes"];
 /// Those of a torrent's limits.
 pub const TORRENT: [Pair; 2] = [
     ["download_limit", "download_limited"],
     ["upload_limit", "upload_limited"],
 ];
+
+/// A limit to the byte.
+pub fn bytes(limit: Option<u64>) -> Json {
+    limit.map_or(Json::Null, Json::count)
+}
 
 /// The last limits that were named, in bytes a second, in and out: by the torrent's number, or of
 /// all together.

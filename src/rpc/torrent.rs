@@ -1,7 +1,7 @@
 //! The fields of a torrent: those that a view of it can answer.
 
 use super::names::Names;
-use super::rates::Remembered;
+use super::rates::{self, Remembered};
 use super::trackers;
 use super::world::World;
 use crate::session::{Pause, PeerView, SearchView, State, TorrentView};
@@ -53,11 +53,13 @@ pub const LISTED: [&str; 27] = [
     "download_dir",
 ];
 /// Those that are shown beside them of one torrent.
-pub const DETAILED: [&str; 7] = [
+pub const DETAILED: [&str; 9] = [
     "download_limit",
     "download_limited",
     "upload_limit",
     "upload_limited",
+    "download_limit_bytes",
+    "upload_limit_bytes",
     "peers",
     "tracker_stats",
     "peer_search",
@@ -117,6 +119,8 @@ impl Subject<'_> {
             "downloaded_ever" => Json::count(torrent.totals.down),
             "uploaded_ever" => Json::count(torrent.totals.up),
             "upload_ratio" => Json::Real(self.ratio()),
+            "download_limit_bytes" => rates::bytes(rates.down_limit),
+            "upload_limit_bytes" => rates::bytes(rates.up_limit),
             "download_limit" => Json::Whole(limits()[0].0),
             "download_limited" => limits()[0].1.into(),
             "upload_limit" => Json::Whole(limits()[1].0),

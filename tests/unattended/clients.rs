@@ -215,16 +215,16 @@ fn it_is_shown_where_a_torrent_lies_why_it_is_paused_and_what_limits_it() {
     assert_eq!(run.says(&["limit"]), "down: none, up: none\n");
     run.says(&["limit", "--down", "1M"]);
     run.says(&["limit", "--up", "10K", "1-9"]);
-    assert_eq!(run.says(&["limit"]), "down: 1049 kB/s, up: none\n");
+    assert_eq!(run.says(&["limit"]), "down: 1.00 MiB/s, up: none\n");
     assert_eq!(
         run.says(&["limit", "1", "2"]),
-        "1 first: down: none, up: 10 kB/s\n2 second: down: none, up: 10 kB/s\n"
+        "1 first: down: none, up: 10.0 KiB/s\n2 second: down: none, up: 10.0 KiB/s\n"
     );
     let shown = Json::parse(&run.says(&["status", "--json"])).unwrap();
-    assert_eq!(shown.get("down_limit").count(), 1_049_000);
+    assert_eq!(shown.get("down_limit").count(), 1 << 20);
     assert_eq!(shown.get("active").count(), limits::ACTIVE as u64);
     let words = run.says(&["status", "-v"]);
-    let last = "limits of all together: down: 1049 kB/s, up: none; downloads at the same time: 5";
+    let last = "limits of all together: down: 1.00 MiB/s, up: none; downloads at the same time: 5";
     assert_eq!(words.lines().last(), Some(last));
     // Numbers in a row may have gaps, but not be empty.
     run.says(&["remove", "1"]);

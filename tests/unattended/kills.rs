@@ -40,8 +40,8 @@ fn all_that_was_answered_holds_after_a_kill() {
     assert_eq!(kept["c"], (3, true));
     assert_eq!(kept["d"].0, 4);
     let words = run.says(&["status", "4"]);
-    assert!(words.contains("(at most 1049 kB/s)"), "{words}");
-    assert!(words.contains("(at most 2097 kB/s)"), "{words}");
+    assert!(words.contains("(at most 1.00 MiB/s)"), "{words}");
+    assert!(words.contains("(at most 2.00 MiB/s)"), "{words}");
     run.says(&["remove", "4"]);
     run.says(&["resume", "3"]);
     run.says(&["pause", "1"]);

@@ -83,7 +83,7 @@ fn a_link_is_steered_as_a_torrent_and_becomes_one() {
     run.until_whole(&torrent);
     let words = run.says(&["status", "1"]);
     assert!(words.contains("name         a\n"), "{words}");
-    assert!(words.contains("(at most 1049 kB/s)"), "{words}");
+    assert!(words.contains("(at most 1.00 MiB/s)"), "{words}");
     // It is one of them from now on: a start needs nobody.
     drop(_seed);
     let mut run = run;

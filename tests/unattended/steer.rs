@@ -44,7 +44,7 @@ fn torrents_are_added_paused_limited_resumed_and_removed() {
     run.says(&["limit", "--up", "1M", "2"]);
     let words = run.says(&["status", "2"]);
     assert!(
-        words.contains("up           0 B/s (at most 1049 kB/s)\n"),
+        words.contains("up           0 B/s (at most 1.00 MiB/s)\n"),
         "{words}"
     );
     let mut client = run.client();

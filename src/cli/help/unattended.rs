@@ -166,8 +166,7 @@ Without a limit, prints those that are in force. N may name several: 3-7.
       --up RATE    upload limit in bytes a second; none lifts it
   -h, --help       print this help
 
-K, M and G are powers of 1024: 512K is 524288 bytes a second. brooklet status N
-shows a limit in kB/s, which are 1000 bytes, as other clients do.
+K, M and G are powers of 1024: 512K is 524288 bytes a second.
 
 Examples:
   brooklet limit --down 2M --up 500K

@@ -8,7 +8,8 @@ fn torrents() -> Json {
          "rate_download":2048,"rate_upload":0,"downloaded_ever":1,"uploaded_ever":2,
          "upload_ratio":2.0,"peers_connected":12,"peers_sending_to_us":1,
          "peers_getting_from_us":0,"download_limit":2,"download_limited":true,
-         "upload_limit":3,"upload_limited":false,
+         "upload_limit":3,"upload_limited":false,"download_limit_bytes":2048,
+         "upload_limit_bytes":null,
          "is_stalled":true,"pause_reason":null,"download_dir":"/c\u001b","peer_search":"its tracker failed (b: c\u001b)",
          "tracker_stats":[
             {"announce":"http://a/x","announce_state":1,"is_backup":false,"tier":0,
@@ -70,7 +71,7 @@ folder       /c\\x1b
 state        downloading, stalled
 done         99.9%, 999 of 1000 B
 time left    1m 30s
-down         2.00 KiB/s (at most 2 kB/s)
+down         2.00 KiB/s (at most 2.00 KiB/s)
 up           0 B/s
 downloaded   1 B
 uploaded     2 B
@@ -88,7 +89,7 @@ trackers     5
     );
     assert_eq!(
         first.object().finish(),
-        r#"{"number":1,"name":"a\u001b[2Jb","info_hash":"ff","state":"downloading","paused_by":null,"stalled":true,"dir":"/c\u001b","done":999,"size":1000,"down_rate":2048,"up_rate":0,"downloaded":1,"uploaded":2,"ratio":2.000,"peers":12,"error":null,"down_limit":2000,"up_limit":null,"connected":[{"addr":"[::1]:7","client":"-AB1000-","has":0.999,"down_rate":5,"up_rate":6}],"trackers":[{"url":"http://a/x","tier":0,"ok":true,"peers":1,"seeders":3,"leechers":null,"error":null,"last":1999800,"next":2001600,"asking":false},{"url":"http://b\u001b","tier":1,"ok":false,"peers":null,"seeders":null,"leechers":null,"error":"no\u001b answer","last":1999990,"next":null,"asking":true},{"url":"http://c","tier":1,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false},{"url":"http://d","tier":2,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false},{"url":"http://e","tier":3,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false}],"no_peers":"its tracker failed (b: c\u001b)"}"#
+        r#"{"number":1,"name":"a\u001b[2Jb","info_hash":"ff","state":"downloading","paused_by":null,"stalled":true,"dir":"/c\u001b","done":999,"size":1000,"down_rate":2048,"up_rate":0,"downloaded":1,"uploaded":2,"ratio":2.000,"peers":12,"error":null,"down_limit":2048,"up_limit":null,"connected":[{"addr":"[::1]:7","client":"-AB1000-","has":0.999,"down_rate":5,"up_rate":6}],"trackers":[{"url":"http://a/x","tier":0,"ok":true,"peers":1,"seeders":3,"leechers":null,"error":null,"last":1999800,"next":2001600,"asking":false},{"url":"http://b\u001b","tier":1,"ok":false,"peers":null,"seeders":null,"leechers":null,"error":"no\u001b answer","last":1999990,"next":null,"asking":true},{"url":"http://c","tier":1,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false},{"url":"http://d","tier":2,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false},{"url":"http://e","tier":3,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false}],"no_peers":"its tracker failed (b: c\u001b)"}"#
     );
     let failed = Torrent(&torrents.items().unwrap()[1], 0).words();
     assert!(
@@ -115,14 +116,15 @@ fn it_is_said_why_a_torrent_is_paused_and_what_limits_all() {
     }
     let settings = r#"{"speed_limit_down":524,"speed_limit_down_enabled":true,
                        "speed_limit_up":100,"speed_limit_up_enabled":false,
+                       "speed_limit_down_bytes":524288,"speed_limit_up_bytes":null,
                        "download_queue_size":5}"#;
     let settings = json::read(settings.as_bytes()).unwrap();
     assert_eq!(
         footer(&settings),
-        "\nlimits of all together: down: 524 kB/s, up: none; downloads at the same time: 5\n"
+        "\nlimits of all together: down: 512 KiB/s, up: none; downloads at the same time: 5\n"
     );
     assert_eq!(
         in_force(json::Object::new(), &settings).finish(),
-        r#"{"down_limit":524000,"up_limit":null,"active":5}"#
+        r#"{"down_limit":524288,"up_limit":null,"active":5}"#
     );
 }

@@ -3,6 +3,7 @@
 use super::tracker::Tracker;
 use crate::base::Duration;
 use crate::cli::progress::percent;
+use crate::cli::rate_limits;
 use crate::cli::units::{Bytes, Part, Span, counted};
 use crate::io::logging::printable;
 use crate::wire::json::{self, Json};
@@ -120,10 +121,8 @@ impl Torrent<'_> {
         let Some(peers) = self.0.get("peers").and_then(Json::items) else {
             return object;
         };
-        let limit = |number: &str, counts: &str| {
-            let limit = self.is(counts).then(|| self.count(number) * 1000);
-            limit.map_or_else(|| String::from("null"), |limit| limit.to_string())
-        };
+        let [down, up] = rate_limits::shown(self.0, rate_limits::TORRENT)
+            .map(|limit| limit.map_or_else(|| String::from("null"), |limit| limit.to_string()));
         let peers = peers.iter().map(|peer| {
             let peer = Torrent(peer, self.1);
             let addr = peer.addr();
@@ -134,8 +133,8 @@ impl Torrent<'_> {
             object.plain("up_rate", peer.count("rate_to_peer")).finish()
         });
         object
-            .raw("down_limit", &limit("download_limit", "download_limited"))
-            .raw("up_limit", &limit("upload_limit", "upload_limited"))
+            .raw("down_limit", &down)
+            .raw("up_limit", &up)
             .list("connected", peers)
             .list("trackers", self.trackers().map(|it| it.object()))
             .text("no_peers", self.why_alone())
@@ -168,11 +167,6 @@ impl Torrent<'_> {
         let mut lines = String::new();
         let mut line = |label: &str, text: String| lines += &labelled(label, &text);
         let rate = |field| format!("{}/s", Bytes(self.count(field)));
-        let limit = |number: &str, counts: &str| {
-            // In the unit that it comes in, which is that of Transmission.
-            let limit = self.is(counts).then(|| self.count(number));
-            limit.map_or_else(String::new, |limit| format!(" (at most {limit} kB/s)"))
-        };
         line("number", self.count("id").to_string());
         line("name", printable(self.text("name")).into_owned());
         line(
@@ -203,10 +197,10 @@ impl Torrent<'_> {
         if let Some(seconds) = seconds.and_then(|seconds| u64::try_from(seconds).ok()) {
             line("time left", Span(Duration::from_secs(seconds)).to_string());
         }
-        let limits = [
-            limit("download_limit", "download_limited"),
-            limit("upload_limit", "upload_limited"),
-        ];
+        let limits = rate_limits::shown(self.0, rate_limits::TORRENT).map(|limit| {
+            let words = |limit| format!(" (at most {}/s)", Bytes(limit));
+            limit.map_or_else(String::new, words)
+        });
         line("down", rate("rate_download") + &limits[0]);
         line("up", rate("rate_upload") + &limits[1]);
         line(

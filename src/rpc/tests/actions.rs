@@ -127,10 +127,10 @@ fn settings_are_all_or_those_asked_for() {
     assert_eq!(
         run.result(
             "session_get",
-            r#"{"fields":["speed_limit_down","speed_limit_down_enabled","speed_limit_up","speed_limit_up_enabled"]}"#,
+            r#"{"fields":["speed_limit_down","speed_limit_down_enabled","speed_limit_up","speed_limit_up_enabled","speed_limit_down_bytes","speed_limit_up_bytes"]}"#,
         )
             .to_string(),
-        r#"{"speed_limit_down":524,"speed_limit_down_enabled":true,"speed_limit_up":100,"speed_limit_up_enabled":false}"#
+        r#"{"speed_limit_down":524,"speed_limit_down_enabled":true,"speed_limit_up":100,"speed_limit_up_enabled":false,"speed_limit_down_bytes":524288,"speed_limit_up_bytes":null}"#
     );
     let all = run.result("session_get", "{}");
     assert_eq!(run.result("session_get", r#"{"fields":["no_such"]}"#), all);

@@ -93,6 +93,8 @@ fn fields_have_the_types_of_the_table() {
         ("download_limited", "false"),
         ("upload_limit", "3"),
         ("upload_limited", "true"),
+        ("download_limit_bytes", "null"),
+        ("upload_limit_bytes", "2500"),
         ("peers_connected", "3"),
         ("peers_sending_to_us", "2"),
         ("peers_getting_from_us", "1"),
