@@ -380,6 +380,9 @@ pub const LOOKUPS_KEPT: usize = 64;
 /// this long: many times what an answer takes, and with ten silent ones in front six seconds in
 /// all.
 pub const TRACKER_HURRY: Duration = Duration::from_secs(2);
+/// While peers are connected, the tracker that comes next is asked beside one that was silent for
+/// this long: longer than any exchange lasts, so that only a question that stands in a line is.
+pub const TRACKER_PATIENCE: Duration = Duration::from_secs(60);
 /// After [`TRACKER_VISITS`] questions the next ones to an address that has not answered as a
 /// tracker follow each other after this long: two hundred trackers of one host take ten minutes,
 /// and all of them are asked.
@@ -398,8 +401,8 @@ pub const FAREWELL_GAP: Duration = Duration::from_micros(500);
 /// [`INTERVAL_MOST`], so that one in use need not prove it again.
 pub const PROVEN_FOR: Duration = Duration::from_secs(5 * 3600);
 /// Torrents that ask one tracker, or stand in its line, at one time: more than go within a second,
-/// so that none is late. The others begin when one of those is done: a question takes half a
-/// kilobyte.
+/// so that none is late. The others begin when one of those is done, or was silent for
+/// [`TRACKER_HURRY`] and has other trackers: a question takes half a kilobyte.
 pub const TRACKER_CROWD: usize = 64;
 /// Trackers of one torrent that are asked, or wait for it, at one time: no torrent keeps others
 /// waiting with more.

@@ -1,7 +1,8 @@
 //! A round of announces (BEP 12): trackers are asked in the order of their tiers, one at a time,
 //! until one answers; those whose last answer named peers are asked in any case. While no peer is
 //! connected, a silent tracker does not delay the round: after [`limits::TRACKER_HURRY`] others are
-//! asked beside it, twice as many each time.
+//! asked beside it, twice as many each time. While peers are connected it has its time, but others
+//! wait no longer than [`limits::TRACKER_PATIENCE`] for a question that stands in a line.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -11,7 +12,7 @@ use crate::base::{Now, limits};
 /// What is wanted of a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Need {
-    /// Peers are connected: each tracker has its time, and an answer ends the round.
+    /// Peers are connected: trackers have their time, and an answer ends the round.
     #[default]
     Nothing,
     /// No peer is connected: a silent tracker does not delay the round, and an answer ends it.
@@ -42,6 +43,9 @@ struct Open {
     /// How many more there may be the next time that the round is widened.
     step: usize,
     widen_at: Now,
+    /// The same two while peers are connected.
+    calm: usize,
+    patient_until: Now,
 }
 
 impl Round {
@@ -55,6 +59,8 @@ impl Round {
                 most: 1,
                 step: 2,
                 widen_at: now + limits::TRACKER_HURRY,
+                calm: 1,
+                patient_until: now + limits::TRACKER_PATIENCE,
             }));
         }
         round
@@ -69,7 +75,15 @@ impl Round {
     /// Whether the trackers that were asked first do not delay the others any more: they were
     /// silent for [`limits::TRACKER_HURRY`].
     pub fn is_widened(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.most > 1)
+        let widened = |open: &Open| open.most > 1 || open.calm > 1;
+        self.open.as_deref().is_some_and(widened)
+    }
+
+    /// When the trackers that were asked first will have been silent for
+    /// [`limits::TRACKER_HURRY`], if there are others to go on to.
+    pub fn hurry(&self) -> Option<Now> {
+        let open = self.open.as_ref()?;
+        (!open.queue.is_empty()).then_some(open.widen_at)
     }
 
     /// The tracker that answered; of several the first that named peers.
@@ -86,20 +100,27 @@ impl Round {
     /// When more trackers are asked though none of those asked is heard of.
     pub fn next_deadline(&self, need: Need) -> Option<Now> {
         let open = self.open.as_ref()?;
-        let waits = need != Need::Nothing && !open.queue.is_empty();
-        waits.then_some(open.widen_at)
+        let at = match need {
+            Need::Nothing => open.patient_until,
+            _ => open.widen_at,
+        };
+        (!open.queue.is_empty()).then_some(at)
     }
 
     /// The next tracker to ask, if one is to be asked now.
     pub fn next(&mut self, need: Need, now: Now) -> Option<usize> {
         let widens = self.next_deadline(need).is_some_and(|at| at <= now);
         let open = self.open.as_mut()?;
-        if widens {
+        if widens && need == Need::Nothing {
+            open.calm += 1;
+            open.patient_until = now + limits::TRACKER_PATIENCE;
+        } else if widens {
             open.most += open.step;
             open.step *= 2;
             open.widen_at = now + limits::TRACKER_HURRY;
         }
-        let most = if need == Need::Nothing { 1 } else { open.most };
+        let calm = need == Need::Nothing;
+        let most = if calm { open.calm } else { open.most };
         if open.silent.len() >= most {
             return None;
         }
@@ -177,7 +198,13 @@ mod tests {
         let mut patient = round();
         assert_eq!(asked(&mut patient, Need::Nothing, at(0)), 1);
         assert_eq!(asked(&mut patient, Need::Nothing, at(9)), 0);
-        assert_eq!(patient.next_deadline(Need::Nothing), None);
+        let late = at(0) + limits::TRACKER_PATIENCE;
+        assert_eq!(patient.next_deadline(Need::Nothing), Some(late));
+        assert_eq!(
+            asked(&mut patient, Need::Nothing, late),
+            1,
+            "it stands in a line"
+        );
         for need in [Need::Answer, Need::Peers] {
             let mut round = round();
             let counts: Vec<usize> = (0..4).map(|n| asked(&mut round, need, at(n))).collect();

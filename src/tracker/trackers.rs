@@ -29,7 +29,8 @@ pub struct Trackers {
     pub(super) due: Option<Now>,
     /// It is due, and begins when fewer of the process's torrents ask the same tracker.
     pub(super) waits: bool,
-    /// Our permit to ask it, until the round is over or asks other trackers as well.
+    /// Our permit to ask it, or the tracker that the round goes on to: until the round is over, or
+    /// that tracker is silent and there are others to go on to.
     pub(super) permit: Option<Permit>,
     /// Nothing was left to download when we started.
     began_complete: bool,
@@ -250,6 +251,9 @@ impl Trackers {
         if self.patience.is_some_and(|until| until <= now) {
             self.tell(shared, now, Tracker::handle_timeout);
         }
+        if self.yielding().is_some_and(|at| at <= now) {
+            self.permit = None;
+        }
         if self.widening().is_some_and(|at| at <= now) {
             self.settle(shared, now);
         }
@@ -259,7 +263,13 @@ impl Trackers {
     /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
     pub fn next_deadline(&self) -> Option<Now> {
         let round = self.due.filter(|_| !self.waits);
-        sooner(sooner(round, self.patience), self.widening())
+        let round = sooner(sooner(round, self.patience), self.widening());
+        sooner(round, self.yielding())
+    }
+
+    /// When to give our permit up, as the tracker is silent and there are others to go on to.
+    fn yielding(&self) -> Option<Now> {
+        self.permit.as_ref().and_then(|_| self.round.hurry())
     }
 
     /// When to ask more trackers in this round; never while the maximum is asked already.
@@ -366,6 +376,9 @@ impl Trackers {
                 self.round.leave_out(number);
                 self.ask(number, shared, now);
             } else if let Some(number) = self.round.next(self.need, now) {
+                if self.permit.is_some() {
+                    self.permit = shared.sites.take_permit(self.trackers[number].site());
+                }
                 self.ask(number, shared, now);
             } else {
                 return;

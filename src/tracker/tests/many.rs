@@ -421,3 +421,29 @@ fn silent_trackers_delay_no_announce() {
     assert_eq!(heard.count(), TORRENTS);
     assert!(world.densest() <= 50);
 }
+
+/// Those that have peers ask one tracker after the other. A first one that is dead keeps none from
+/// the next one for long, and few of them wait to ask that one.
+#[test]
+fn a_dead_tracker_of_the_first_tier_delays_no_torrent_with_peers_for_long() {
+    for silent in ["udp://192.0.2.9:9", "http://192.0.2.9/announce"] {
+        let tiers: &[&[&str]] = &[&[silent], &["http://10.0.0.1/announce"]];
+        let mut world = World::new(tiers, TRACKER);
+        for key in 0..TORRENTS {
+            world.machines[key].stop(&mut world.shared, world.now);
+        }
+        world.run(60);
+        world.announces.clear();
+        for key in 0..TORRENTS {
+            // From now on it needs nothing.
+            world.machines[key].restart(&mut world.shared, world.now);
+        }
+        assert_eq!(world.asking(), limits::TRACKER_CROWD);
+        world.run(150);
+        let mut torrents: Vec<usize> = world.announces.iter().map(|&(_, key)| key).collect();
+        torrents.sort_unstable();
+        torrents.dedup();
+        assert_eq!(torrents.len(), TORRENTS, "{silent}");
+        assert!(world.densest() <= 50, "{silent}");
+    }
+}
