@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{IFlags, Mode, OFlags};
 
@@ -96,7 +97,10 @@ fn folds(folder: &Path, trial: bool) -> bool {
 
 /// Makes a file and looks for it under two other spellings; `None` if it cannot be made.
 fn folds_a_trial(folder: &Path) -> Option<bool> {
-    let named = |name: &str| folder.join(format!(".{name}-{}", process::id()));
+    // Two threads may look at one folder.
+    static TRIALS: AtomicUsize = AtomicUsize::new(0);
+    let trial = TRIALS.fetch_add(1, Ordering::Relaxed);
+    let named = |name: &str| folder.join(format!(".{name}-{}-{trial}", process::id()));
     let made = named("brooklet-é");
     fs::create_dir_all(folder).ok()?;
     File::create_new(&made).ok()?;
@@ -155,4 +159,22 @@ pub fn folded_names(metainfo: &Metainfo) -> SortedMap<usize, Box<str>> {
     moved
         .map(|(index, (_, folded))| (index, folded.path))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn two_threads_try_one_folder_at_one_time() {
+        let dir = std::env::temp_dir().join(format!("brooklet-trial-{}", process::id()));
+        let tries = || (0..1_000).map(|_| folds_a_trial(&dir)).collect::<Vec<_>>();
+        let found = thread::scope(|scope| {
+            let threads = [scope.spawn(tries), scope.spawn(tries)];
+            threads.map(|it| it.join().unwrap()).concat()
+        });
+        assert!(found.iter().all(Option::is_some), "a trial was in the way");
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }

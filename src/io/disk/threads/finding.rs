@@ -44,7 +44,46 @@ pub fn find(sought: Sought, watch: &dyn Watch) -> Placed {
 
 /// The path by which a torrent's content is known, whatever way leads there.
 pub fn real(dir: &Path, name: &str) -> PathBuf {
-    // A folder that is not there yet has no other torrent in it.
-    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
-    dir.join(name)
+    // What is not there yet of the way is made there as it is named.
+    let there = dir.ancestors().find_map(|outer| {
+        let within = dir.strip_prefix(outer).ok()?;
+        let named = !outer.as_os_str().is_empty();
+        let outer = if named { outer } else { Path::new(".") };
+        let outer = outer.canonicalize().ok()?;
+        Some(outer.components().chain(within.components()).collect())
+    });
+    let mut place: PathBuf = there.unwrap_or_else(|| dir.to_path_buf());
+    place.push(name);
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn two_ways_to_one_folder_are_one_though_the_folder_is_not_there_yet() {
+        let dir = std::env::temp_dir().join(format!("brooklet-real-{}", std::process::id()));
+        fs::create_dir_all(dir.join("a")).unwrap();
+        symlink(dir.join("a"), dir.join("link")).unwrap();
+        let whole = dir.canonicalize().unwrap().join("a");
+        for (way, there) in [
+            ("link", ""),
+            ("a", ""),
+            ("link/new", "new"),
+            ("link/./new/er", "new/er"),
+            ("a/new", "new"),
+        ] {
+            let place: PathBuf = whole.join(there).components().collect();
+            assert_eq!(real(&dir.join(way), "n"), place.join("n"), "{way}");
+        }
+        fs::remove_dir_all(&dir).unwrap();
+        let here = Path::new(".").canonicalize().unwrap();
+        assert_eq!(
+            real(Path::new("none/other"), "n"),
+            here.join("none/other/n")
+        );
+    }
 }
