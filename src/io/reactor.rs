@@ -123,6 +123,9 @@ impl Reactor {
             self.sweep(now);
         }
         let now = self.clock.now();
+        if let Some(unattended) = &mut self.unattended {
+            unattended.finish(self.poll.registry(), &mut self.session, now);
+        }
         for (torrent, unsaved) in self.store.too_slow() {
             self.on_unsaved(torrent, unsaved, now);
         }

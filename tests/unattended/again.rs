@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::links::{link, seed};
 use super::run::{Run, SOON, one};
+use super::support::child::{Child, Stream, brooklet};
 use super::support::torrent::metainfo;
 
 /// A tracker that knows no peer.
@@ -170,19 +171,25 @@ fn a_torrent_that_is_torn_is_fetched_again_and_one_that_cannot_be_kept_says_why(
 #[test]
 fn one_that_is_resumed_while_it_becomes_known_keeps_its_files() {
     let torrent = one("same", 100_000, 1);
-    let run = Run::start_with(&[], &["--timeout", "1s"]);
+    let mut run = Run::start_with(&[], &["--timeout", "1s"]);
     run.says(&["add", &torrent.hex()]);
     run.until(&["failed"]);
     // Whoever writes this file waits.
     let fresh = run.kept_file(&torrent, "torrent.new");
     let held = fs::File::create(&fresh).unwrap();
     flock(&held, FlockOperation::LockExclusive).unwrap();
-    let added = run.add(&torrent, &[]);
-    assert!(added.contains("its files are known now"), "{added}");
+    let path = torrent.write(&run.dir.join("same.torrent"), &[]);
+    let mut add = brooklet(None);
+    add.arg("add").arg(path).env("BROOKLET_DIR", run.folder());
+    let mut add = Child::spawn("add", &mut add);
+    run.child.line("the disk does not answer", SOON);
     run.says(&["resume", "1"]);
     // It is not ours, so it is made anew.
     fs::remove_file(&fresh).unwrap();
     drop(held);
+    add.success(SOON);
+    let added = add.text(Stream::Out);
+    assert!(added.contains("its files are known now"), "{added}");
     run.until(&["downloading", "failed"]);
     super::run::wait("it is not known", || {
         run.torrents()[0].get("size").count() == 100_000

@@ -5,6 +5,7 @@ mod support;
 
 mod run;
 
+mod adding;
 mod again;
 mod clients;
 mod completing;
@@ -15,6 +16,7 @@ mod links;
 mod options;
 mod restart;
 mod service;
+mod silent;
 mod sleep;
 mod steer;
 mod threads;

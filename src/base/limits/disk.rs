@@ -28,9 +28,12 @@ pub const UNSYNCED_FIRST: u64 = 4 * MIB as u64;
 pub const UNSYNCED_LEAST: u64 = 2 * MIB as u64;
 /// The same at most: on a fast disk, holding back more brings nothing.
 pub const UNSYNCED_MOST: u64 = 256 * MIB as u64;
-/// Threads that look at what is on disk of new torrents: one, and another for each disk that does
+/// Threads that look at what is on disk of new torrents: one, and another for each folder that does
 /// not answer, up to this many.
-pub const OPENERS: usize = 4;
+pub const OPENERS: usize = 16;
+/// Of these so many at most wait for folders of one mount: the others go on with what lies
+/// elsewhere.
+pub const OPENERS_EACH: usize = 3;
 /// Handles of content files, and of folders that they lie in, that the whole process keeps open for
 /// reading and for writing, if it may open many more.
 pub const OPEN_FILES: usize = 128;

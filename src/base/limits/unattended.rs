@@ -62,7 +62,8 @@ pub const WATCH_RESCAN: Duration = Duration::from_secs(60);
 /// other work of the loop goes on between them.
 pub const WATCH_AT_ONCE: usize = 16;
 /// Torrents that clients add which are being added at one time, for the same reason: each is
-/// written to disk by a thread, and many at once take hardly longer than one.
+/// written to disk by a thread, and many at once take hardly longer than one. As many more may wait
+/// for disks that do not answer.
 pub const ADDS_AT_ONCE: usize = 16;
 /// A download that has got nothing for so long no longer counts among those that `--active` bounds,
 /// so that those without peers do not keep the others waiting. Within this time each tracker was
@@ -84,6 +85,12 @@ pub const LIST_BYTES: usize = 64 * MIB;
 pub const LIST_REST: Duration = Duration::from_micros(20);
 /// Bytes of the file of settings: a few lines are usual.
 pub const CONFIG_BYTES: usize = 64 * KIB;
+/// Turns of remote control at the end of the process, in which those are answered that still wait:
+/// two for each of them, or as many as a batch has requests. Whoever takes more has no answer.
+pub const LAST_TURNS: usize = 2 * CONTROL_BATCH;
+/// How long the end of the process waits for commands that are being started, so that each is on
+/// record as run or not run. To start one takes a millisecond, unless a disk does not answer.
+pub const STARTING_COMMANDS: Duration = Duration::from_secs(2);
 /// Commands that are run at one time for torrents that are complete: each has a thread that waits
 /// for it, and whatever it does keeps the disk busy.
 pub const COMMANDS: usize = 4;

@@ -96,15 +96,31 @@ impl Findings {
         self.under_way.remove(&id)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.under_way.len()
+    /// Gives up those that are being added, and tells nobody of the others: who wanted to hear.
+    pub fn turn_away(&mut self) -> Vec<Asker> {
+        let mut askers = Vec::new();
+        self.under_way.retain(|_, finding| match &mut finding.next {
+            Next::TakeUp { .. } => true,
+            Next::Add { asker, .. } => {
+                askers.push(asker.clone());
+                false
+            }
+            Next::Describe(it) => {
+                askers.extend(it.brought_by.take().map(|(asker, _)| asker));
+                true
+            }
+        });
+        askers
     }
 
-    /// How many of them somebody waits for.
-    pub fn asked(&self) -> usize {
-        let all = self.under_way.values();
-        all.filter(|it| it.next.asker().is_some()).count()
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.under_way.values()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
     }
 
     /// Whether this torrent is among them.

@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
+use super::arrivals::Opening;
 use super::chosen::Limits;
-use super::control::{ENDING, Folder, Ticket};
+use super::control::{Folder, Ticket};
 use super::finding::{Finding, Next};
 use super::folder_setup::FolderSetup;
-use super::library::{Library, Opening};
+use super::library::Library;
 use super::offers::{Answer, Asker, Offer};
-use super::on_complete::Subject;
 use super::record::Record;
 use super::records::Version;
 use crate::base::{InfoHash, Now, TorrentKey, limits};
@@ -32,9 +32,7 @@ impl Library {
 
     /// The folder of a torrent's content.
     pub fn content_dir(&self, info_hash: &InfoHash) -> PathBuf {
-        let record = self.records.get(info_hash);
-        let dir = record.map_or(&self.setup.dir, |record| self.dir(record));
-        dir.clone()
+        self.records.dir(info_hash, &self.setup.dir).clone()
     }
 
     /// What the folder is run with.
@@ -47,55 +45,20 @@ impl Library {
         self.setup.stay = stay;
     }
 
-    /// Takes note of whether a torrent is complete. What to run the command for, if it is and has
-    /// become so by being downloaded: once, and once more when it was incomplete meanwhile, or when
-    /// the command was not run (`runs`: there is one now). [`Library::set_run`] is to be called
-    /// when it is run.
-    pub fn completed(&mut self, torrent: &Torrent, runs: bool) -> Option<Subject> {
-        let info_hash = torrent.order.info_hash;
-        let mut record = self.records.get(&info_hash)?.clone();
-        let was_told = record.complete && !(runs && record.special().unrun);
-        let complete = torrent.life.complete_at.is_some();
-        let subject = (complete && !was_told)
-            .then(|| Subject::of(torrent, self.dir(&record), record.special().unrun));
-        let subject = subject.flatten();
-        if complete {
-            record.complete = true;
-            if runs && subject.is_some() {
-                record.change(|special| special.unrun = true);
-            }
-        } else if torrent.life.checked {
-            record.complete = false;
-        }
-        self.records.set(info_hash, record);
-        subject
-    }
-
-    /// The command was run for a torrent.
-    pub fn set_run(&mut self, info_hash: InfoHash) {
-        self.records
-            .change(info_hash, |special| special.unrun = false);
-    }
-
-    /// The torrents that the command was not run for yet.
-    pub fn unrun(&self, session: &Session) -> Vec<TorrentKey> {
-        let is_unrun = |torrent: &&Torrent| {
-            let record = self.records.get(&torrent.order.info_hash);
-            record.is_some_and(|record| record.special().unrun)
-        };
-        let unrun = view::torrents(session).filter(is_unrun);
-        unrun.map(|torrent| torrent.key).collect()
-    }
-
     /// A torrent that was brought is kept in the folder, or cannot be.
     pub(super) fn on_kept(
         &mut self,
-        opening: Opening,
+        mut opening: Opening,
         written: Result<(), DiskError>,
         store: &mut Store,
         session: &mut Session,
         now: Now,
     ) -> Option<Answer> {
+        let outcome = written.clone();
+        let told = opening.brought_by.take().map(|(asker, added)| {
+            let failed = |error: DiskError| Trouble::Failed(error.to_string());
+            (asker, outcome.map(|()| added).map_err(failed))
+        });
         let Opening { setup, torrent, .. } = &opening;
         let info_hash = setup.metainfo.info_hash;
         match (written, *torrent) {
@@ -106,6 +69,10 @@ impl Library {
             }
             (Err(error), None) => {
                 self.claims.release(&info_hash);
+                if self.records.get(&info_hash) == Some(&opening.record) {
+                    self.records.remove(&info_hash);
+                }
+                self.records.give_back(opening.record.number);
                 let outcome = Err(Trouble::Failed(error.to_string()));
                 return opening.asker.map(|asker| (asker, outcome));
             }
@@ -121,7 +88,7 @@ impl Library {
             (Ok(()), _) => self.open(opening, store),
         }
         self.reopen_late(&info_hash, (store, session), now);
-        None
+        told
     }
 
     /// Takes note of what a torrent does now.
@@ -155,7 +122,7 @@ impl Library {
     /// Begins to save what has changed: see [`Library::versions`].
     pub fn save(&mut self, now: Now) {
         if let Some((path, text)) = self.records.next_text(now) {
-            self.state_writer.write(path, text);
+            self.arrivals.write_list(path, text);
         }
     }
 
@@ -171,9 +138,36 @@ impl Library {
 
     /// Whether so many torrents are being added that others wait.
     pub fn is_busy(&self) -> bool {
-        let opening = self.opening.values().filter(|it| it.asker.is_some());
-        let begun = self.finding.asked() + self.writing.len() + opening.count();
+        let begun = self.under_way(|is_asked, is_silent| is_asked && !is_silent);
+        let begun = begun + self.arrivals.len();
         begun + self.waiting.len() >= limits::ADDS_AT_ONCE
+    }
+
+    /// How many torrents are being found or opened of which this is true: whether somebody waits
+    /// for it, and whether its disk does not answer.
+    pub(super) fn under_way(&self, which: fn(bool, bool) -> bool) -> usize {
+        let found = self.finding.iter().map(|it| {
+            let is_asked = it.next.asker().is_some();
+            let dir = match it.next {
+                Next::Describe(_) => self.records.dir(&it.info_hash, &self.setup.dir),
+                _ => self.dir(&it.record),
+            };
+            (is_asked, dir)
+        });
+        let opened = self.opening.values();
+        let opened = opened.map(|it| (it.asker.is_some(), &it.setup.dir));
+        let all = found.chain(opened);
+        all.filter(|(is_asked, dir)| which(*is_asked, self.silent.has(dir)))
+            .count()
+    }
+
+    /// Whether the disk of a torrent does not answer that is to be added, and as many wait for such
+    /// disks as may: each takes memory.
+    pub(super) fn is_in_vain(&self, asker: &Asker, record: &Record) -> bool {
+        let waiting = || self.under_way(|is_asked, is_silent| is_asked && is_silent);
+        matches!(asker, Asker::Client(_))
+            && self.silent.has(self.dir(record))
+            && waiting() >= limits::ADDS_AT_ONCE
     }
 
     /// Gives up fetching what nobody waits for any more, if a client has gone.
@@ -189,7 +183,7 @@ impl Library {
         (store, session): (&mut Store, &mut Session),
         now: Now,
     ) {
-        while command::is_ending(session) || !self.is_busy() {
+        while !command::is_ending(session) && !self.is_busy() {
             let Some(it) = self.fetches.next_fetched() else {
                 break;
             };
@@ -199,11 +193,11 @@ impl Library {
             let offer = Offer::fetched(it.ticket, it.add, it.brought, &self.setup.dir);
             answers.extend(self.take_or_refuse(it.ticket, offer, (store, session), now));
         }
-        let mut writing = self.writing.values();
         let mut waiting = self.waiting.iter();
-        self.long = self.long.take().filter(|(info_hash, _)| {
+        let long = self.long.take();
+        self.long = long.filter(|(info_hash, _)| {
             self.finding.has(info_hash)
-                || writing.any(|it| it.setup.metainfo.info_hash == *info_hash)
+                || self.arrivals.has(info_hash)
                 || waiting.any(|it| it.brought.info_hash() == *info_hash)
         });
     }
@@ -241,11 +235,7 @@ impl Library {
             return (false, None);
         };
         if command::is_ending(session) && !finding.is_again() {
-            // It is for the next run: what lies in the watch folder stays there.
-            let refused = Err(Trouble::Failed(String::from(ENDING)));
-            let client = finding.next.asker().cloned();
-            let client = client.filter(|asker| matches!(asker, Asker::Client(_)));
-            return (false, client.map(|client| (client, refused)));
+            return (false, None);
         }
         let Placed { metainfo, place } = placed;
         let record = finding.record;
@@ -310,6 +300,7 @@ impl Library {
                     setup,
                     record,
                     torrent: None,
+                    brought_by: None,
                     is_again,
                 };
                 if opening.setup.origin.wanted.is_some() {
@@ -336,17 +327,23 @@ impl Library {
             self.records.give_back(record.number);
             return Some((asker, Err(Trouble::Failed(why))));
         }
-        let ending = setup.origin.wanted.as_ref().map_or("torrent", |_| "magnet");
-        let path = self.kept_at(&setup.metainfo.info_hash, ending);
+        let mut version = Version::default();
+        if record.paused || record.special().dir.is_some() {
+            self.records
+                .reserve(setup.metainfo.info_hash, record.clone());
+            (version, _) = self.records.versions();
+        }
         let opening = Opening {
             asker: Some(asker),
             setup,
             record,
             torrent: None,
+            brought_by: None,
             is_again: false,
         };
-        self.writing
-            .insert(self.state_writer.write(path, text), opening);
+        self.arrivals.add(version, opening, text);
+        let (_, kept) = self.records.versions();
+        self.arrivals.on_settled(kept);
         None
     }
 

@@ -3,13 +3,12 @@
 //! files are opened by the store's thread, then it is the session's. One of which only a link is
 //! known lies there as `INFOHASH.magnet`, and is the session's at once: see `linked`.
 
-use std::collections::VecDeque;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use mio::Waker;
 
+use super::arrivals::{Arrivals, Opening};
 use super::brought::Brought;
 use super::control::Ticket;
 use super::eraser::Eraser;
@@ -19,16 +18,15 @@ use super::hosts::Hosts;
 use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::records::Records;
-use super::shelf;
-use super::state_writer::{self, StateWriter};
+use super::shelf::{self, Shelf};
 use super::url_fetches::{Long, UrlFetches};
-use crate::base::{InfoHash, Now, SortedMap, SortedSet, TorrentKey};
+use crate::base::{InfoHash, Now, SortedMap, SortedSet};
 use crate::io::by_url::{self, Access};
 use crate::io::claims::Claims;
 use crate::io::disk::threads::opener::OpenId;
 use crate::io::disk::threads::opening::{Due, Outcome, Request};
-use crate::io::disk::{Closed, Store, state};
-use crate::io::setup::Setup;
+use crate::io::disk::threads::silent::Silent;
+use crate::io::disk::{Closed, Store};
 use crate::rpc::{Add, Source, Trouble};
 use crate::session::{Session, command, reopening, sleep, view};
 use crate::wire::magnet::Link;
@@ -44,7 +42,9 @@ pub struct Library {
     pub(super) claims: Claims,
     pub(super) records: Records,
     /// Torrents of the folder that are not taken up yet.
-    unopened: VecDeque<PathBuf>,
+    shelf: Shelf,
+    /// Disks that do not answer.
+    pub(super) silent: Silent,
     /// Torrents whose files are being found, before they are opened.
     pub(super) finding: Findings,
     /// Torrents whose files are being opened, by the id that the store knows them by.
@@ -52,10 +52,9 @@ pub struct Library {
     /// How many openings there were so far: the id of the last one.
     opened: OpenId,
     /// Torrents that are being put into the folder.
-    pub(super) writing: SortedMap<state_writer::Ticket, Opening>,
+    pub(super) arrivals: Arrivals,
     /// Of these, torrents that have failed and are resumed: each is opened anew when it lies there.
     pub(super) late: SortedSet<InfoHash>,
-    pub(super) state_writer: StateWriter,
     pub(super) fetches: UrlFetches,
     /// The torrent that has come with a long body, until that is on disk.
     pub(super) long: Option<(InfoHash, Long)>,
@@ -73,19 +72,6 @@ pub struct Library {
     pub(super) hosts: Hosts,
 }
 
-/// A torrent whose files are being opened, or whose `.torrent` is written before that.
-#[derive(Debug)]
-pub(super) struct Opening {
-    /// Who asked for it; `None`: it was there at the start, or its link was.
-    pub(super) asker: Option<Asker>,
-    pub(super) setup: Setup,
-    pub(super) record: Record,
-    /// The session has it, since its link was known before.
-    pub(super) torrent: Option<TorrentKey>,
-    /// The session has it, and what is found takes its place.
-    pub(super) is_again: bool,
-}
-
 impl Library {
     /// The torrents of this folder; [`Library::load`] takes up those that are there. `waker` is
     /// the loop's.
@@ -98,15 +84,15 @@ impl Library {
                 },
                 Arc::clone(&waker),
             ),
-            state_writer: StateWriter::new(Arc::clone(&waker)),
+            arrivals: Arrivals::new(setup.state_dir(), Arc::clone(&waker)),
             long: None,
             eraser: Eraser::new(setup.state_dir(), waker),
-            writing: SortedMap::new(),
             late: SortedSet::new(),
             setup,
             claims: Claims::default(),
             records: Records::default(),
-            unopened: VecDeque::new(),
+            shelf: Shelf::default(),
+            silent: Silent::default(),
             finding: Findings::default(),
             opening: SortedMap::new(),
             opened: 0,
@@ -123,11 +109,12 @@ impl Library {
         let state_dir = self.setup.state_dir();
         let mut warn = |line| session.warn(None, line);
         self.records = Records::load(&state_dir, &mut warn);
-        self.unopened = shelf::torrents(&state_dir, &self.records);
+        let unopened = shelf::torrents(&state_dir, &self.records);
         // What names a torrent goes last when it is deleted.
-        if let Some(names) = shelf::info_hashes(self.unopened.iter()) {
-            self.records.retain(|info_hash| names.contains(info_hash));
-        }
+        let names = shelf::info_hashes(unopened.iter());
+        let is_there = |it: &InfoHash| names.as_ref().is_none_or(|names| names.contains(it));
+        self.records.retain(is_there);
+        self.shelf = Shelf::new(unopened);
         if let Some(chosen) = self.records.chosen() {
             chosen.apply(self.options(), session, now);
         }
@@ -136,7 +123,7 @@ impl Library {
 
     /// Whether some of them are still being read or looked for on disk.
     pub fn is_loading(&self) -> bool {
-        let found = self.unopened.is_empty() && self.finding.len() == 0;
+        let found = self.shelf.is_empty() && self.finding.is_empty();
         !found || !self.opening.is_empty()
     }
 
@@ -146,8 +133,12 @@ impl Library {
         if command::is_ending(session) {
             return;
         }
-        while self.finding.len() + self.opening.len() < OPENING {
-            let Some(path) = self.unopened.pop_front() else {
+        if store.opener().note_silent(&mut self.silent) {
+            self.shelf.look_anew();
+        }
+        while self.under_way(|_, is_silent| !is_silent) < OPENING {
+            let silent = |it: &InfoHash| self.silent.has(self.records.dir(it, &self.setup.dir));
+            let Some(path) = self.shelf.next(silent) else {
                 return;
             };
             self.take_file(&path, store, session, now);
@@ -244,6 +235,7 @@ impl Library {
         } = offer;
         let info_hash = brought.info_hash();
         if let Some(there) = view::find(session, &info_hash) {
+            self.records.give_back(std::mem::take(&mut record.number));
             let known = (there.key, self.added(there, true));
             return self.merge((asker, known), (brought, record), (store, session), now);
         }
@@ -253,6 +245,12 @@ impl Library {
         }
         let (_, text) = brought.take_kept();
         match brought {
+            Brought::Torrent(..) if self.is_in_vain(&asker, &record) => {
+                self.records.give_back(record.number);
+                let dir = self.dir(&record).display();
+                let why = format!("{dir}: the disk does not answer: add it again once it does");
+                Some((asker, Err(Trouble::Failed(why))))
+            }
             Brought::Torrent(metainfo, _) => {
                 let next = Next::Add { asker, text };
                 let finding = Finding {
@@ -273,11 +271,10 @@ impl Library {
     /// Whether this torrent comes or goes at this moment.
     fn is_early(&self, info_hash: &InfoHash, session: &Session) -> bool {
         let is_of = |it: &Opening| it.setup.metainfo.info_hash == *info_hash;
-        // A torrent that is not read yet may be this one.
-        !self.unopened.is_empty()
+        self.shelf.may_have(info_hash)
             || self.finding.has(info_hash)
             || self.opening.values().any(is_of)
-            || self.writing.values().any(is_of)
+            || self.arrivals.has(info_hash)
             || self.goes(info_hash, session)
             || view::find(session, info_hash).is_some_and(reopening::is_under_way)
     }
@@ -291,16 +288,18 @@ impl Library {
     /// Goes on with torrents whose files were opened or closed. Answers come back.
     pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) -> Vec<Answer> {
         let (mut answers, mut moved) = (Vec::new(), false);
-        while let Some((ticket, written)) = self.state_writer.next_written() {
-            let Some(opening) = self.writing.remove(&ticket) else {
+        while let Some((opening, written)) = self.arrivals.next_kept() {
+            let Some(opening) = opening else {
                 if let Some(error) = self.records.on_written(written, now) {
                     session.warn(None, error.to_string());
                 }
                 continue;
             };
             moved = true;
-            answers.extend(self.on_kept(opening, written, store, session, now));
+            answers.extend(self.on_kept(*opening, written, store, session, now));
         }
+        let (_, kept) = self.records.versions();
+        self.arrivals.on_settled(kept);
         while let Some((id, placed)) = store.opener().next_placed() {
             let (left, answer) = self.on_found(id, placed, (store, session), now);
             moved |= left;
@@ -381,6 +380,7 @@ impl Library {
             record,
             torrent,
             is_again,
+            ..
         } = self.opening.remove(&id)?;
         for warning in outcome.warnings {
             session.warn(None, warning);
@@ -407,6 +407,7 @@ impl Library {
                     return None;
                 };
                 self.eraser.erase(info_hash, dir, false);
+                self.records.give_back(record.number);
                 return Some((asker, Err(Trouble::Failed(why))));
             }
         };
@@ -422,24 +423,5 @@ impl Library {
         }
         let added = session.torrent(torrent).map(|it| self.added(it, false));
         asker.zip(added.map(Ok))
-    }
-}
-
-impl Drop for Library {
-    /// Writes what is not on disk yet before the process ends.
-    fn drop(&mut self) {
-        for (ticket, written) in self.state_writer.finish() {
-            match (self.writing.remove(&ticket), written) {
-                (Some(_), Err(error)) => log::warn!("{error}"),
-                (Some(_), Ok(())) => {}
-                // What could not be written is tried once more.
-                (None, written) => drop(self.records.on_written(written, Now::default())),
-            }
-        }
-        if let Some((path, text)) = self.records.last_words() {
-            if let Err(error) = state::replace(&path, &text) {
-                log::warn!("{error}");
-            }
-        }
     }
 }

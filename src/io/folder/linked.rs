@@ -5,9 +5,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::arrivals::Opening;
 use super::brought::Brought;
 use super::finding::{Description, Finding, Next};
-use super::library::{Library, Opening};
+use super::library::Library;
 use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::shelf;
@@ -69,9 +70,8 @@ impl Library {
         (store, session): (&mut Store, &mut Session),
         now: Now,
     ) {
-        let is_of = |it: &Opening| it.setup.metainfo.info_hash == *info_hash;
         let is_found = self.finding.described(info_hash).is_none();
-        if !is_found || self.writing.values().any(is_of) {
+        if !is_found || self.arrivals.has(info_hash) {
             self.late.insert(*info_hash);
             return;
         }
@@ -202,15 +202,6 @@ impl Library {
         }
     }
 
-    /// Has the `.torrent` of a torrent kept in the place of its link.
-    pub(super) fn keep_instead(&mut self, opening: Opening, text: Vec<u8>) {
-        let info_hash = opening.setup.metainfo.info_hash;
-        let path = self.kept_at(&info_hash, "torrent");
-        let before = self.kept_at(&info_hash, "magnet");
-        let ticket = self.state_writer.write_instead(path, text, Some(before));
-        self.writing.insert(ticket, opening);
-    }
-
     /// Has the files found of a torrent whose `.torrent` has come. `wanted`: what whoever brings it
     /// wants.
     ///
@@ -287,22 +278,25 @@ impl Library {
             return brought_by.map(|(asker, _)| (asker, Err(Trouble::Failed(why))));
         }
         self.linked.remove(&info_hash);
-        let trackers = setup.metainfo.trackers.clone();
+        let trackers = &setup.metainfo.trackers;
+        let brought_by = brought_by.map(|(asker, added)| {
+            let merged = Merged {
+                trackers: self.add_trackers((torrent, info_hash), trackers, session, now),
+                peers: 0,
+                described: true,
+            };
+            (asker, Added { merged, ..added })
+        });
         let opening = Opening {
             asker: None,
             setup,
             record,
             torrent: Some(torrent),
+            brought_by,
             is_again: false,
         };
-        self.keep_instead(opening, text);
-        let (asker, added) = brought_by?;
-        let merged = Merged {
-            trackers: self.add_trackers((torrent, info_hash), &trackers, session, now),
-            peers: 0,
-            described: true,
-        };
-        Some((asker, Ok(Added { merged, ..added })))
+        self.arrivals.replace_link(opening, text);
+        None
     }
 
     /// The files of such a torrent are open: it goes on as any other, unless it is gone.

@@ -4,8 +4,9 @@
 //! What lies where: `records` is the file `list`, `record` one line of it, `state_writer` has the
 //! threads that write small files of the state. `library` has the torrents, `keeping` what
 //! their lines say of them, `linked` those of which only a magnet link is known, and `shelf` what a
-//! start finds. `eraser` deletes removed torrents, `sleepers` puts torrents to sleep and wakes them
-//! up. `unattended` is what the event loop calls. PROTOCOL.md tells in "How a command survives a
+//! start finds; `arrivals` are those that are being put into the folder. `eraser` deletes removed
+//! torrents, `sleepers` puts torrents to sleep and wakes them up, `parting` is the end of the
+//! process. `unattended` is what the event loop calls. PROTOCOL.md tells in "How a command survives a
 //! kill" how they work together.
 
 pub mod settings;
@@ -28,13 +29,16 @@ mod on_complete;
 mod offers;
 mod url_fetches;
 
+mod arrivals;
 mod finding;
 mod hosts;
 mod library;
 
+mod completed;
 mod keeping;
 mod linked;
 mod loading;
+mod parting;
 
 mod sleepers;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use mio::Waker;
 use rustix::fs::{Access, access};
@@ -139,17 +140,37 @@ impl OnComplete {
     }
 
     /// What is to be noted of commands that were started, or have ended.
-    pub fn hear(&mut self) -> Vec<Note> {
+    fn hear(&mut self) -> Vec<Note> {
         let mut notes = Vec::new();
-        while let Ok((torrent, news)) = self.hears.try_recv() {
-            self.starting.retain(|it| *it != torrent);
-            match news {
-                News::Started => notes.push(Note::Started(torrent)),
-                News::Over(wrong) => {
-                    self.running -= 1;
-                    notes.extend(wrong.map(Note::Failed));
-                }
+        while let Ok(news) = self.hears.try_recv() {
+            self.take(news, &mut notes);
+        }
+        notes
+    }
+
+    fn take(&mut self, (torrent, news): (InfoHash, News), notes: &mut Vec<Note>) {
+        self.starting.retain(|it| *it != torrent);
+        match news {
+            News::Started => notes.push(Note::Started(torrent)),
+            News::Over(wrong) => {
+                self.running -= 1;
+                notes.extend(wrong.map(Note::Failed));
             }
+        }
+    }
+
+    /// What is to be noted at the end of the process: commands that are being started are waited
+    /// for, a bounded time, so that none is run again that was run.
+    pub fn finish(&mut self) -> Vec<Note> {
+        self.waiting.clear();
+        let until = Instant::now() + limits::STARTING_COMMANDS;
+        let mut notes = self.hear();
+        while !self.starting.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(news) = self.hears.recv_timeout(left) else {
+                break;
+            };
+            self.take(news, &mut notes);
         }
         notes
     }
@@ -246,7 +267,7 @@ mod tests {
     use std::fs;
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     #[test]
     fn only_so_many_run_at_one_time_and_failures_are_said() {
@@ -310,6 +331,29 @@ mod tests {
         assert!(started.len() == all && started.iter().all(unlike));
         let runs = fs::read_to_string(dir.join("runs")).unwrap();
         assert_eq!(runs.lines().count(), all, "{runs}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// The note of a command that was run would be missing at the next start.
+    #[test]
+    fn commands_that_are_being_started_at_the_end_are_noted() {
+        let dir = std::env::temp_dir().join(format!("brooklet-started-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let poll = Poll::new().unwrap();
+        let waker = tokens::waker(&poll).unwrap();
+        let mut commands = OnComplete::new(Some(PathBuf::from("true")), waker);
+        let subject = |number: u8| Subject {
+            name: String::from("a"),
+            dir: dir.clone(),
+            info_hash: InfoHash([number; 20]),
+            size: 1,
+        };
+        (0..=limits::COMMANDS as u8).for_each(|number| commands.add(subject(number)));
+        let mut notes = commands.turn();
+        notes.extend(commands.finish());
+        let count = notes.iter().filter(|it| matches!(it, Note::Started(_)));
+        assert_eq!(count.count(), limits::COMMANDS, "{notes:?}");
+        assert_eq!(commands.finish(), [], "none is begun any more");
         fs::remove_dir_all(&dir).unwrap();
     }
 

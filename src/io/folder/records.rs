@@ -21,8 +21,11 @@ const NAME: &str = "list";
 #[derive(Debug, Default)]
 pub struct Records {
     path: PathBuf,
-    /// The number that was given last.
+    /// The highest number that a torrent has, or had.
     added: u32,
+    /// The highest number that was reserved, and those below it that are free again.
+    reserved: u32,
+    free: Vec<u32>,
     torrents: SortedMap<InfoHash, Record>,
     /// Limits of all torrents together.
     chosen: Option<Chosen>,
@@ -47,6 +50,7 @@ const RETRY: Duration = Duration::from_secs(10);
 
 impl Records {
     /// What is kept in this folder. What cannot be read is said to `warn`, and left out.
+    /// [`Records::retain`] is to be called next.
     pub fn load(state_dir: &Path, warn: &mut dyn FnMut(String)) -> Records {
         let mut records = Records {
             path: state_dir.join(NAME),
@@ -66,7 +70,6 @@ impl Records {
                 .map(|line| (Record::read(line), line.get("added")))
             {
                 Some((Some((info_hash, record)), _)) => {
-                    added = added.max(record.number);
                     torrents.insert(info_hash, record);
                 }
                 Some((None, Some(last))) => {
@@ -90,28 +93,44 @@ impl Records {
         self.torrents.get(info_hash)
     }
 
+    /// The folder of a torrent's content, where `usual` is that of most.
+    pub fn dir<'a>(&'a self, info_hash: &InfoHash, usual: &'a PathBuf) -> &'a PathBuf {
+        let dir = self.get(info_hash).map(|it| it.special().dir.as_ref());
+        dir.flatten().unwrap_or(usual)
+    }
+
     /// A number that no torrent had.
     pub fn next_number(&mut self) -> u32 {
-        self.added += 1;
+        let number = self.reserve_number();
+        self.added = self.added.max(number);
         self.now += 1;
-        self.added
+        number
     }
 
     /// The same for a torrent that may still be refused: nothing is to be kept of that.
     pub fn reserve_number(&mut self) -> u32 {
-        self.added += 1;
-        self.added
+        let Some(&lowest) = self.free.iter().min() else {
+            self.reserved += 1;
+            return self.reserved;
+        };
+        self.free.retain(|&number| number != lowest);
+        lowest
     }
 
-    /// A torrent was refused: the next one may have its number, if none was given since.
+    /// A torrent was refused for which this number was reserved, unless it is 0: another one may
+    /// have it.
     pub fn give_back(&mut self, number: u32) {
-        if number == self.added {
-            self.added -= 1;
-        }
+        self.free.extend((number > 0).then_some(number));
     }
 
     /// Keeps this of a torrent.
     pub fn set(&mut self, info_hash: InfoHash, record: Record) {
+        self.added = self.added.max(record.number);
+        self.reserve(info_hash, record);
+    }
+
+    /// The same of a torrent that may still be refused.
+    pub fn reserve(&mut self, info_hash: InfoHash, record: Record) {
         if self.torrents.get(&info_hash) != Some(&record) {
             self.torrents.insert(info_hash, record);
             self.now += 1;
@@ -158,6 +177,9 @@ impl Records {
         let before = self.torrents.len();
         self.torrents.retain(|info_hash, _| is_there(info_hash));
         self.now += u64::from(self.torrents.len() < before);
+        let numbers = self.torrents.values().map(|it| it.number);
+        self.added = numbers.fold(self.added, u32::max);
+        self.reserved = self.added;
     }
 
     /// The limits of all torrents together that were chosen, if some were.
@@ -232,9 +254,10 @@ impl Records {
     }
 
     /// The same at the end of the process, when nothing is being written any more. What the disk
-    /// refused the last time is tried once more.
+    /// refused the last time is tried once more. [`Records::on_written`] is to be called, too.
     pub fn last_words(&mut self) -> Option<(PathBuf, Vec<u8>)> {
         let is_unwritten = self.writing < self.now || self.refusal.is_some();
+        self.writing = self.now;
         is_unwritten.then(|| (self.path.clone(), self.text()))
     }
 
@@ -342,8 +365,8 @@ mod tests {
             options: limits(None),
         };
         assert_eq!(records.chosen(), Some(chosen));
-        assert_eq!(records.next_number(), 3);
         records.retain(|hash| *hash == hashes[1]);
+        assert_eq!(records.next_number(), 3);
         assert_eq!(records.get(&hashes[0]), None);
         fs::remove_dir_all(&dir).unwrap();
         assert_eq!(said.len(), 2, "{said:?}");
@@ -411,6 +434,7 @@ mod tests {
         assert!(records.next_text(now).is_some());
         assert_eq!(records.on_written(Err(error()), now), None, "it was told");
         assert!(records.last_words().is_some(), "it is tried at the end");
+        assert_eq!(records.on_written(Err(error()), now), None, "it was told");
         records.insist();
         assert!(records.next_text(now).is_some());
         assert_eq!(records.on_written(Ok(()), now), None);

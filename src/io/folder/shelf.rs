@@ -9,6 +9,50 @@ use super::brought::Brought;
 use super::records::Records;
 use crate::base::{InfoHash, SortedSet, sorted_by};
 
+/// The torrents that are not taken up yet.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    unopened: VecDeque<PathBuf>,
+    /// Those whose disk does not answer: they are not read meanwhile, since each takes memory.
+    aside: Vec<PathBuf>,
+}
+
+impl Shelf {
+    /// These are to be taken up in this order.
+    pub fn new(unopened: VecDeque<PathBuf>) -> Shelf {
+        let aside = Vec::new();
+        Shelf { unopened, aside }
+    }
+
+    /// The next one that is to be taken up. Those are put aside whose disk `is_silent`.
+    pub fn next(&mut self, is_silent: impl Fn(&InfoHash) -> bool) -> Option<PathBuf> {
+        loop {
+            let path = self.unopened.pop_front()?;
+            // Another program has put there what bears no such name.
+            if !info_hash(&path).is_some_and(|it| is_silent(&it)) {
+                return Some(path);
+            }
+            self.aside.push(path);
+        }
+    }
+
+    /// Other disks answer than before.
+    pub fn look_anew(&mut self) {
+        self.unopened.extend(self.aside.drain(..));
+    }
+
+    /// Whether all are taken up.
+    pub fn is_empty(&self) -> bool {
+        self.unopened.is_empty() && self.aside.is_empty()
+    }
+
+    /// Whether one that is not taken up yet may be this torrent.
+    pub fn may_have(&self, torrent: &InfoHash) -> bool {
+        let is_aside = |path: &PathBuf| info_hash(path).as_ref() == Some(torrent);
+        !self.unopened.is_empty() || self.aside.iter().any(is_aside)
+    }
+}
+
 /// The torrents in this folder in the order in which they were added; those that are not listed
 /// came last.
 pub fn torrents(state_dir: &Path, records: &Records) -> VecDeque<PathBuf> {

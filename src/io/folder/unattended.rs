@@ -8,6 +8,7 @@ use std::sync::Arc;
 use mio::event::Event;
 use mio::{Registry, Waker};
 
+use super::completed;
 use super::control::{Control, ENDING};
 use super::folder_setup::FolderSetup;
 use super::hosts::Hosts;
@@ -16,11 +17,12 @@ use super::loading::Loading;
 use super::notify::Notifier;
 use super::offers::{Answer, Asker, Offer};
 use super::on_complete::{Note, OnComplete};
+use super::parting;
 use super::record::Record;
 use super::settings::Wishes;
 use super::sleepers::{self, Sleepers};
 use super::watch::{Found, Watch};
-use crate::base::{InfoHash, Now, TorrentKey, sooner};
+use crate::base::{InfoHash, Now, TorrentKey, limits, sooner};
 use crate::io::disk::Store;
 use crate::io::net::Outreach;
 use crate::io::nodes::Nodes;
@@ -117,7 +119,11 @@ impl Unattended {
     ) {
         self.heed_signals(session, now);
         self.note_changed(session);
-        let mut answers = self.library.turn(store, session, now);
+        let mut answers = Vec::new();
+        if command::is_ending(session) {
+            answers = parting::turn_away(&mut self.library);
+        }
+        answers.extend(self.library.turn(store, session, now));
         self.loading.turn(self.library.is_loading(), now);
         if !self.loading.lasts() {
             self.notifier.turn(now);
@@ -153,18 +159,48 @@ impl Unattended {
         (store, session): (&mut Store, &mut Session),
         now: Now,
     ) {
-        let is_ending = command::is_ending(session);
-        while is_ending || !self.library.is_busy() {
+        if command::is_ending(session) {
+            self.refuse_adds(answers);
+        }
+        while !self.library.is_busy() {
             let Some((ticket, add)) = self.control.next_add() else {
                 break;
             };
-            if is_ending {
-                let refusal = Err(Trouble::Failed(String::from(ENDING)));
-                answers.push((Asker::Client(ticket), refusal));
-                continue;
-            }
             let parts = (&mut *store, &mut *session);
             answers.extend(self.library.add(ticket, add, parts, now));
+        }
+    }
+
+    /// All torrents end: none is added any more.
+    fn refuse_adds(&mut self, answers: &mut Vec<Answer>) {
+        while let Some((ticket, _)) = self.control.next_add() {
+            let refusal = Err(Trouble::Failed(String::from(ENDING)));
+            answers.push((Asker::Client(ticket), refusal));
+        }
+    }
+
+    /// The process ends: what is not on disk yet is written, and who waits is answered.
+    pub fn finish(&mut self, registry: &Registry, session: &mut Session, now: Now) {
+        self.note_runs();
+        let mut answers = parting::finish(&mut self.library);
+        self.refuse_adds(&mut answers);
+        self.settle_all(answers, session);
+        parting::keep_list(&mut self.library);
+        for _ in 0..limits::LAST_TURNS {
+            self.tell_kept();
+            self.control.turn(registry, session, &mut self.library, now);
+            if !self.control.is_pending() {
+                break;
+            }
+        }
+    }
+
+    /// Takes note of the commands that were run since.
+    fn note_runs(&mut self) {
+        for note in self.on_complete.finish() {
+            if let Note::Started(info_hash) = note {
+                completed::set_run(&mut self.library, info_hash);
+            }
         }
     }
 
@@ -197,7 +233,7 @@ impl Unattended {
         let runs = self.on_complete.program.is_some();
         for torrent in std::mem::take(&mut self.changed) {
             if let Some(torrent) = session.torrent(torrent) {
-                if let Some(subject) = self.library.completed(torrent, runs) {
+                if let Some(subject) = completed::note(&mut self.library, torrent, runs) {
                     self.on_complete.add(subject);
                 }
                 self.library.note(torrent);
@@ -205,7 +241,7 @@ impl Unattended {
         }
         for note in self.on_complete.turn() {
             match note {
-                Note::Started(info_hash) => self.library.set_run(info_hash),
+                Note::Started(info_hash) => completed::set_run(&mut self.library, info_hash),
                 Note::Failed(line) => session.warn(None, line),
             }
         }
@@ -255,7 +291,8 @@ impl Unattended {
         trouble
             .into_iter()
             .for_each(|line| session.warn(None, line));
-        self.changed.extend(self.library.unrun(session));
+        self.changed
+            .extend(completed::unrun(&self.library, session));
     }
 
     /// Takes what lies in the watch folder; the next start does once all torrents end.
@@ -371,13 +408,11 @@ impl Unattended {
 }
 
 impl Drop for Unattended {
-    /// Takes note of what was run before the library writes what it keeps.
+    /// Writes what is not on disk yet, also if the loop has failed.
     fn drop(&mut self) {
-        for note in self.on_complete.hear() {
-            if let Note::Started(info_hash) = note {
-                self.library.set_run(info_hash);
-            }
-        }
+        self.note_runs();
+        parting::finish(&mut self.library);
+        parting::keep_list(&mut self.library);
     }
 }
 

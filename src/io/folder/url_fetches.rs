@@ -97,6 +97,18 @@ impl UrlFetches {
         }
     }
 
+    /// Gives all of them up, and says which these were. [`UrlFetches::next_fetched`] may still have
+    /// some of them.
+    pub fn end(&mut self) -> Vec<Ticket> {
+        let stop = |(ticket, stop): (Ticket, Arc<AtomicBool>)| {
+            stop.store(true, Ordering::Relaxed);
+            ticket
+        };
+        let running = std::mem::take(&mut self.running).into_iter().map(stop);
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        running.chain(waiting.map(|(ticket, ..)| ticket)).collect()
+    }
+
     /// The next one that came, or did not.
     pub fn next_fetched(&mut self) -> Option<Outcome> {
         let fetched = self.hears.try_recv().ok()?;

@@ -9,6 +9,8 @@ pub mod saver;
 
 pub mod saving;
 
+pub mod silent;
+
 pub mod opening;
 
 pub mod finding;

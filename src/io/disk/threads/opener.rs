@@ -1,8 +1,9 @@
 //! The threads that look at what is on disk of torrents before they are begun, or wake up, one
 //! torrent after the other. If the server of a mount is gone, or a disk sleeps, a call may last for
-//! any time: the user is told, and another thread goes on with the other torrents. Meanwhile a
-//! signal can end the process only if the main thread is not in that call, since the system gives
-//! signals to the main thread. A thread ends when there is nothing left to open.
+//! any time: the user is told, and another thread goes on with the torrents in other folders (see
+//! `silent`). Meanwhile a signal can end the process only if the main thread is not in that call,
+//! since the system gives signals to the main thread. A thread ends when there is nothing left that
+//! can be opened.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,6 +16,7 @@ use mio::Waker;
 
 use super::finding::{Placed, Sought, find};
 use super::opening::{Outcome, Reloaded, Request, Stored, Watch, open, reload};
+use super::silent::Silent;
 use crate::base::{SortedMap, TorrentKey, limits};
 use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::handles::Pool;
@@ -63,12 +65,48 @@ enum Task {
     Reload(Stored),
 }
 
+impl Task {
+    /// The folder that the torrent's content lies in.
+    fn dir(&self) -> &Path {
+        match self {
+            Task::Find(sought) => &sought.dir,
+            Task::Open(request) => &request.dir,
+            Task::Reload(stored) => &stored.dir,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<(OpenId, Task)>,
     telling: Telling,
     threads: SortedMap<u64, At>,
     started: u64,
+    /// How often a disk has ceased to answer or answered again.
+    turns: u64,
+}
+
+impl State {
+    /// The folders that do not answer now.
+    fn silent(&self) -> Silent {
+        let told = self.threads.values().filter(|at| at.told);
+        Silent::new(told.map(|at| at.dir.clone()).collect(), self.turns)
+    }
+
+    /// A thread waits for this disk, or for none.
+    fn set(&mut self, thread: u64, asks: Option<(PathBuf, Instant)>) {
+        if let Some(at) = self.threads.get_mut(&thread) {
+            self.turns += u64::from(at.told);
+            (at.asks, at.told) = (asks, false);
+        }
+    }
+
+    /// Where in the queue the first task is that need not wait for a folder that does not answer.
+    fn next(&self) -> Option<usize> {
+        let silent = self.silent();
+        let mut queue = self.queue.iter();
+        queue.position(|(_, task)| !silent.has(task.dir()))
+    }
 }
 
 /// When the loop is woken: not for each torrent, as a turn may take longer than to open one.
@@ -98,6 +136,8 @@ impl Telling {
 /// Where a thread is.
 #[derive(Debug, Default)]
 struct At {
+    /// The folder of the torrent that it is at.
+    dir: PathBuf,
     /// The disk that it waits for, and since when.
     asks: Option<(PathBuf, Instant)>,
     /// A user was told that it does not answer.
@@ -194,24 +234,39 @@ impl Opener {
         if self.waiting == 0 {
             return;
         }
-        for at in self.shared.lock().threads.values_mut() {
+        let mut state = self.shared.lock();
+        let State { threads, turns, .. } = &mut *state;
+        for at in threads.values_mut() {
             let asks = at.asks.as_ref().filter(|_| !at.told);
             if let Some((path, _)) = asks.filter(|(_, since)| since.elapsed() >= SILENCE) {
                 let path = path.display();
                 log::warn!("{path}: the disk does not answer: still waiting");
                 at.told = true;
+                *turns += 1;
             }
         }
+        drop(state);
         // Without a thread, the others wait, too.
         let _ = self.start_if_needed();
     }
 
-    /// Starts a thread if something is to be opened and every other one waits for a disk that does
+    /// Takes note of the folders that do not answer now. Whether these are others than before.
+    pub fn note_silent(&self, silent: &mut Silent) -> bool {
+        let state = self.shared.lock();
+        let is_new = state.turns != silent.turns;
+        if is_new {
+            *silent = state.silent();
+        }
+        is_new
+    }
+
+    /// Starts a thread if something can be opened and every other one waits for a disk that does
     /// not answer.
     fn start_if_needed(&self) -> io::Result<()> {
         let mut state = self.shared.lock();
         let stuck = state.threads.values().all(|at| at.told);
-        if state.queue.is_empty() || !stuck || state.threads.len() >= limits::OPENERS {
+        let is_full = state.threads.len() >= limits::OPENERS;
+        if !stuck || is_full || state.next().is_none() {
             return Ok(());
         }
         state.started += 1;
@@ -269,9 +324,11 @@ struct Thread<'a> {
 impl Thread<'_> {
     fn next(&self) -> Option<(OpenId, Task)> {
         let mut state = self.shared.lock();
-        let next = state.queue.pop_front();
-        if next.is_none() {
-            state.threads.remove(&self.number);
+        let next = state.next();
+        let next = next.and_then(|place| state.queue.remove(place));
+        match (&next, state.threads.get_mut(&self.number)) {
+            (Some((_, task)), Some(at)) => at.dir = task.dir().to_path_buf(),
+            _ => drop(state.threads.remove(&self.number)),
         }
         next
     }
@@ -279,17 +336,13 @@ impl Thread<'_> {
     /// The disk has answered all that was asked for a torrent. Whether to wake the loop.
     fn has_done(&self) -> bool {
         let mut state = self.shared.lock();
-        if let Some(at) = state.threads.get_mut(&self.number) {
-            *at = At::default();
-        }
+        state.set(self.number, None);
         let waiting = state.queue.len();
         state.telling.on_done(waiting, Instant::now())
     }
 
     fn set(&self, asks: Option<(PathBuf, Instant)>) {
-        if let Some(at) = self.shared.lock().threads.get_mut(&self.number) {
-            *at = At { asks, told: false };
-        }
+        self.shared.lock().set(self.number, asks);
     }
 }
 
@@ -333,8 +386,10 @@ mod tests {
         let waker = Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let opener = Opener::new(Arc::new(waker), Pool::new(4));
         for number in 0..threads {
+            let gone = PathBuf::from(format!("/gone-{number}"));
             let at = At {
-                asks: Some((PathBuf::from("/gone"), Instant::now())),
+                dir: gone.clone(),
+                asks: Some((gone, Instant::now())),
                 told: true,
             };
             let number = 1000 + number as u64;

@@ -1,0 +1,98 @@
+//! The folders of content that do not answer: the server of their mount may be gone, or their disk
+//! may sleep. What lies there waits, and keeps no thread and no memory from what lies elsewhere.
+
+use std::path::{self, Path, PathBuf};
+
+use crate::base::limits;
+
+/// The folders that threads wait for at a moment.
+#[derive(Debug, Default)]
+pub struct Silent {
+    folders: Vec<PathBuf>,
+    /// The mounts that these lie on, going by their names.
+    on: Vec<PathBuf>,
+    /// All mounts.
+    mounts: Vec<PathBuf>,
+    /// How often a disk had ceased to answer or answered again by that moment.
+    pub turns: u64,
+}
+
+impl Silent {
+    /// These do not answer.
+    pub fn new(folders: Vec<PathBuf>, turns: u64) -> Silent {
+        let mut silent = Silent {
+            turns,
+            ..Silent::default()
+        };
+        if !folders.is_empty() {
+            // The system tells this without asking a disk.
+            let text = std::fs::read_to_string("/proc/self/mountinfo");
+            silent.mounts = mounts(&text.unwrap_or_default());
+            let on = folders.iter().filter_map(|folder| silent.mount(folder));
+            silent.on = on.map(Path::to_path_buf).collect();
+            silent.folders = folders;
+        }
+        silent
+    }
+
+    /// Whether it is of no use to ask this folder now: it does not answer, or as many threads wait
+    /// for its mount as may. A single folder may not answer for another reason, such as a link that
+    /// leads to another mount.
+    pub fn has(&self, folder: &Path) -> bool {
+        if self.folders.iter().any(|it| it == folder) {
+            return true;
+        }
+        if self.on.len() < limits::OPENERS_EACH {
+            return false;
+        }
+        let mount = self.mount(folder);
+        let beside = self.on.iter().filter(|it| Some(it.as_path()) == mount);
+        beside.count() >= limits::OPENERS_EACH
+    }
+
+    fn mount(&self, folder: &Path) -> Option<&Path> {
+        let folder = path::absolute(folder).ok()?;
+        let around = self.mounts.iter().filter(|it| folder.starts_with(it));
+        let mount = around.max_by_key(|it| it.as_os_str().len())?;
+        Some(mount)
+    }
+}
+
+/// Where file systems are mounted, by the table of the system.
+fn mounts(table: &str) -> Vec<PathBuf> {
+    let places = table.lines().filter_map(|line| line.split(' ').nth(4));
+    places.map(|it| it.replace("\\040", " ").into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_folders_of_a_mount_are_asked_and_those_elsewhere_always() {
+        let table = "22 1 8:1 / / rw - ext4 /dev/sda rw\n\
+                     36 22 0:32 / /mnt/my\\040disk rw shared:1 - nfs4 host:/ rw\n";
+        let silent = |count: usize| {
+            let folders = (0..count).map(|it| PathBuf::from(format!("/mnt/my disk/{it}")));
+            let mut silent = Silent {
+                mounts: mounts(table),
+                folders: folders.collect(),
+                ..Silent::default()
+            };
+            let on = silent.folders.iter().filter_map(|it| silent.mount(it));
+            silent.on = on.map(Path::to_path_buf).collect();
+            silent
+        };
+        let few = silent(limits::OPENERS_EACH - 1);
+        assert!(few.has(Path::new("/mnt/my disk/0")));
+        assert!(!few.has(Path::new("/mnt/my disk/x")));
+        let most = silent(limits::OPENERS_EACH);
+        assert!(most.has(Path::new("/mnt/my disk/x")));
+        assert!(most.has(Path::new("/mnt/my disk")));
+        for elsewhere in ["/mnt/my", "/mnt/my disk2", "/", "relative"] {
+            assert!(!most.has(Path::new(elsewhere)), "{elsewhere}");
+        }
+        assert!(!Silent::default().has(Path::new("/")));
+        assert!(Silent::new(vec![PathBuf::from("/a")], 1).has(Path::new("/a")));
+    }
+}
