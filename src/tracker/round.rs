@@ -113,7 +113,6 @@ impl Round {
         let open = self.open.as_mut()?;
         if widens && need == Need::Nothing {
             open.calm += 1;
-            open.patient_until = now + limits::TRACKER_PATIENCE;
         } else if widens {
             open.most += open.step;
             open.step *= 2;
@@ -125,6 +124,7 @@ impl Round {
             return None;
         }
         let next = open.queue.pop_front()?;
+        open.patient_until = now + limits::TRACKER_PATIENCE;
         open.silent.push(next);
         Some(next)
     }

@@ -380,13 +380,13 @@ mod tests {
         }
     }
 
-    /// An opener with this many threads that wait for disks that do not answer.
-    fn stuck(threads: usize) -> Opener {
+    /// An opener with this many threads that wait for folders of this mount, which do not answer.
+    fn stuck(threads: usize, mount: &str) -> Opener {
         let poll = mio::Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let opener = Opener::new(Arc::new(waker), Pool::new(4));
         for number in 0..threads {
-            let gone = PathBuf::from(format!("/gone-{number}"));
+            let gone = Path::new(mount).join(format!("gone-{number}"));
             let at = At {
                 dir: gone.clone(),
                 asks: Some((gone, Instant::now())),
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_thread_more_goes_on_while_others_wait_up_to_a_bound() {
-        let mut opener = stuck(limits::OPENERS - 1);
+        let mut opener = stuck(limits::OPENERS_EACH - 1, "/");
         for torrent in [5, 6] {
             opener.open(torrent, request());
         }
@@ -424,10 +424,18 @@ mod tests {
         });
         assert_eq!(torrents, [5, 6]);
         assert!(!opener.is_busy());
-        let mut opener = stuck(limits::OPENERS);
+        // Those of another mount do not count, up to the bound of all.
+        let mut opener = stuck(limits::OPENERS - 1, "/proc");
         opener.open(5, request());
-        opener.look_after();
-        assert_eq!(opener.shared.lock().queue.len(), 1);
+        assert_eq!(opener.wait().0, 5);
+        for (threads, mount) in [(limits::OPENERS, "/proc"), (limits::OPENERS_EACH, "/")] {
+            let mut opener = stuck(threads, mount);
+            opener.open(5, request());
+            opener.look_after();
+            assert_eq!(opener.shared.lock().queue.len(), 1, "{mount}");
+        }
+        let mut opener = stuck(limits::OPENERS, "/proc");
+        opener.open(5, request());
         // One that gets its answer goes on with what waits.
         opener.shared.lock().threads.clear();
         opener.look_after();
