@@ -6,8 +6,8 @@
 //! their lines say of them, `linked` those of which only a magnet link is known, and `shelf` what a
 //! start finds; `arrivals` are those that are being put into the folder. `eraser` deletes removed
 //! torrents, `sleepers` puts torrents to sleep and wakes them up, `parting` is the end of the
-//! process. `unattended` is what the event loop calls. PROTOCOL.md tells in "How a command survives a
-//! kill" how they work together.
+//! process. `unattended` is what the event loop calls. PROTOCOL.md tells in "How a command survives
+//! a kill" how they work together.
 
 pub mod settings;
 
