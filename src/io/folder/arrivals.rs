@@ -10,9 +10,9 @@ use mio::Waker;
 use super::offers::Asker;
 use super::record::Record;
 use super::records::Version;
-use super::state_writer::{self, StateWriter};
+use super::state_writer::{StateWriter, Ticket, Written};
 use crate::base::{InfoHash, SortedMap, TorrentKey};
-use crate::io::disk::{DiskError, state};
+use crate::io::disk::state;
 use crate::io::setup::Setup;
 use crate::rpc::Added;
 
@@ -42,11 +42,8 @@ pub struct Arrivals {
     /// disk or was refused; and the bytes of their files.
     recording: VecDeque<(Version, Opening, Vec<u8>)>,
     /// Those whose files are being written.
-    writing: SortedMap<state_writer::Ticket, Opening>,
+    writing: SortedMap<Ticket, Opening>,
 }
-
-/// What became of a file: that of a torrent, or the list.
-pub type Kept = (Option<Box<Opening>>, Result<(), DiskError>);
 
 impl Arrivals {
     /// None yet. `waker` is the loop's.
@@ -111,24 +108,23 @@ impl Arrivals {
     }
 
     /// The next file that was written, or could not be.
-    pub fn next_kept(&mut self) -> Option<Kept> {
-        let (ticket, written) = self.state_writer.next_written()?;
-        Some((self.writing.remove(&ticket).map(Box::new), written))
+    pub fn next_written(&mut self) -> Option<Written> {
+        self.state_writer.next_written()
     }
 
     /// Waits for all files that are being written: what became of them.
-    pub fn finish(&mut self) -> Vec<Kept> {
-        let written = self.state_writer.finish().into_iter();
-        let kept = written.map(|(ticket, written)| {
-            let opening = self.writing.remove(&ticket);
-            (opening.map(Box::new), written)
-        });
-        kept.collect()
+    pub fn finish(&mut self) -> Vec<Written> {
+        self.state_writer.finish()
     }
 
-    /// Gives up those that are not being written yet.
-    pub fn give_up(&mut self) -> Vec<Opening> {
-        let given_up = std::mem::take(&mut self.recording).into_iter();
-        given_up.map(|(_, opening, _)| opening).collect()
+    /// The torrent whose file was written; `None`: it was the list.
+    pub fn take(&mut self, ticket: Ticket) -> Option<Opening> {
+        self.writing.remove(&ticket)
+    }
+
+    /// Gives up the next one that is not being written yet.
+    pub fn give_up(&mut self) -> Option<Opening> {
+        let (_, opening, _) = self.recording.pop_front()?;
+        Some(opening)
     }
 }

@@ -288,15 +288,15 @@ impl Library {
     /// Goes on with torrents whose files were opened or closed. Answers come back.
     pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) -> Vec<Answer> {
         let (mut answers, mut moved) = (Vec::new(), false);
-        while let Some((opening, written)) = self.arrivals.next_kept() {
-            let Some(opening) = opening else {
+        while let Some((ticket, written)) = self.arrivals.next_written() {
+            let Some(opening) = self.arrivals.take(ticket) else {
                 if let Some(error) = self.records.on_written(written, now) {
                     session.warn(None, error.to_string());
                 }
                 continue;
             };
             moved = true;
-            answers.extend(self.on_kept(*opening, written, store, session, now));
+            answers.extend(self.on_kept(opening, written, store, session, now));
         }
         let (_, kept) = self.records.versions();
         self.arrivals.on_settled(kept);

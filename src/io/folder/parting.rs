@@ -11,29 +11,34 @@ use crate::rpc::{Added, Merged, Trouble};
 
 /// All torrents end: those that are not in the folder yet are not added.
 pub fn turn_away(library: &mut Library) -> Vec<Answer> {
-    let fetched = library.fetches.end().into_iter().map(Asker::Client);
-    let waiting = std::mem::take(&mut library.waiting).into_iter();
-    let mut askers: Vec<Asker> = fetched.chain(waiting.map(|offer| offer.asker)).collect();
-    askers.extend(library.finding.turn_away());
-    for opening in library.arrivals.give_up() {
+    let mut askers = library.finding.turn_away();
+    for ticket in library.fetches.end() {
+        askers.push(Asker::Client(ticket));
+    }
+    for offer in library.waiting.drain(..) {
+        askers.push(offer.asker);
+    }
+    while let Some(opening) = library.arrivals.give_up() {
         library.records.remove(&opening.setup.metainfo.info_hash);
         askers.extend(opening.asker);
     }
-    // What lies in the watch folder is for the next run.
-    let clients = askers
-        .into_iter()
-        .filter(|it| !matches!(it, Asker::Watch(_)));
-    let refused = || Err(Trouble::Failed(String::from(ENDING)));
-    clients.map(|client| (client, refused())).collect()
+    let mut answers = Vec::new();
+    for asker in askers {
+        // What lies in the watch folder is for the next run.
+        if matches!(asker, Asker::Client(_)) {
+            answers.push((asker, Err(Trouble::Failed(String::from(ENDING)))));
+        }
+    }
+    answers
 }
 
 /// Nothing more is done: those that are in the folder are added, and the next start opens them.
 /// Files that are being written are waited for.
 pub fn finish(library: &mut Library) -> Vec<Answer> {
     let mut answers = turn_away(library);
-    for (opening, written) in library.arrivals.finish() {
-        match opening {
-            Some(opening) => answers.extend(leave(library, *opening, written)),
+    for (ticket, written) in library.arrivals.finish() {
+        match library.arrivals.take(ticket) {
+            Some(opening) => answers.extend(leave(library, opening, written)),
             // What could not be written is tried once more.
             None => drop(library.records.on_written(written, Now::default())),
         }

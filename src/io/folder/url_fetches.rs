@@ -100,13 +100,15 @@ impl UrlFetches {
     /// Gives all of them up, and says which these were. [`UrlFetches::next_fetched`] may still have
     /// some of them.
     pub fn end(&mut self) -> Vec<Ticket> {
-        let stop = |(ticket, stop): (Ticket, Arc<AtomicBool>)| {
+        let mut tickets = Vec::new();
+        for (ticket, stop) in self.running.drain(..) {
             stop.store(true, Ordering::Relaxed);
-            ticket
-        };
-        let running = std::mem::take(&mut self.running).into_iter().map(stop);
-        let waiting = std::mem::take(&mut self.waiting).into_iter();
-        running.chain(waiting.map(|(ticket, ..)| ticket)).collect()
+            tickets.push(ticket);
+        }
+        for (ticket, ..) in self.waiting.drain(..) {
+            tickets.push(ticket);
+        }
+        tickets
     }
 
     /// The next one that came, or did not.
