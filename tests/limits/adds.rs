@@ -28,10 +28,10 @@ fn state_writers(child: &Child) -> usize {
     threads(child, "state writer")
 }
 
-/// A batch that adds what has these names.
-fn batch(names: &[String]) -> String {
+/// A batch that adds what has these names, paused or not.
+fn batch(names: &[String], paused: bool) -> String {
     let add = |(id, name): (usize, &String)| {
-        let params = format!(r#"{{"filename":"{name}","paused":true}}"#);
+        let params = format!(r#"{{"filename":"{name}","paused":{paused}}}"#);
         format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"torrent_add","params":{params}}}"#)
     };
     let adds: Vec<String> = names.iter().enumerate().map(add).collect();
@@ -39,8 +39,9 @@ fn batch(names: &[String]) -> String {
 }
 
 /// Adds all of these while the disk of the state does not answer, and looks at what is done
-/// meanwhile: `is_so` tells when all is done that can be.
-fn stalled(names: &[String], mut is_so: impl FnMut(&Child) -> bool) {
+/// meanwhile: `is_so` tells when all is done that can be. Where they are added `paused`, that is
+/// written to the list first, for all of them.
+fn stalled(names: &[String], paused: bool, mut is_so: impl FnMut(&Child) -> bool) {
     if !Room::can_bind() {
         return;
     }
@@ -70,20 +71,24 @@ fn stalled(names: &[String], mut is_so: impl FnMut(&Child) -> bool) {
         line.matches("torrent_added").count()
     };
     let first = [link(0)];
-    (&client).write_all(batch(&first).as_bytes()).unwrap();
+    (&client)
+        .write_all(batch(&first, paused).as_bytes())
+        .unwrap();
     assert_eq!(answer(), 1);
     while state_writers(&run) > 0 {
         assert!(Instant::now() < deadline, "it is still written");
     }
     room.stall();
-    (&client).write_all(batch(names).as_bytes()).unwrap();
+    (&client)
+        .write_all(batch(names, paused).as_bytes())
+        .unwrap();
     while !is_so(&run) {
         assert!(Instant::now() < deadline, "{}", state_writers(&run));
     }
     // All of them wait for the disk; what else there is to do is done.
     let (before, began) = (run.cpu(), Instant::now());
     while began.elapsed() < Duration::from_millis(500) {
-        assert_eq!(state_writers(&run), limits::ADDS_AT_ONCE);
+        assert_eq!(state_writers(&run), writers(paused));
     }
     assert!(run.cpu() - before < began.elapsed() / 4, "it spins");
     room.go_on();
@@ -94,15 +99,23 @@ fn link(number: usize) -> String {
     format!("magnet:?xt=urn:btih:{:040x}", number + 1)
 }
 
+/// How many files are written at one time while the disk does not answer.
+fn writers(paused: bool) -> usize {
+    if paused { 1 } else { limits::ADDS_AT_ONCE }
+}
+
 /// Each has a thread that waits for the disk, which has its name a moment after it begins.
-fn all_wait(run: &Child) -> bool {
-    state_writers(run) == limits::ADDS_AT_ONCE && threads(run, "waiting") >= limits::ADDS_AT_ONCE
+fn all_wait(run: &Child, paused: bool) -> bool {
+    let writers = writers(paused);
+    state_writers(run) == writers && threads(run, "waiting") >= writers
 }
 
 #[test]
 fn so_many_are_added_at_one_time() {
     let links: Vec<String> = (1..=limits::CONTROL_BATCH).map(link).collect();
-    stalled(&links, all_wait);
+    for paused in [false, true] {
+        stalled(&links, paused, |run| all_wait(run, paused));
+    }
 }
 
 #[test]
@@ -116,10 +129,10 @@ fn of_those_that_are_fetched_no_more_are_added_at_one_time() {
     let most = limits::ADDS_AT_ONCE + limits::URLS_AT_ONCE;
     let urls = 0..2 * most;
     let urls: Vec<String> = urls.map(|number| web.url(&format!("/{number}"))).collect();
-    stalled(&urls, |run| {
+    stalled(&urls, false, |run| {
         // Those that have come and are not taken keep others from being fetched.
         let asked = web.asked.lock().unwrap().len();
         assert!(asked <= most, "{asked} are fetched");
-        asked == most && all_wait(run)
+        asked == most && all_wait(run, false)
     });
 }

@@ -20,6 +20,7 @@ mod transcript;
 
 mod adds;
 mod disk;
+mod ending;
 mod exchanging;
 mod finding;
 mod frames;

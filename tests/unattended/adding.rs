@@ -87,6 +87,37 @@ fn a_torrent_that_is_refused_uses_no_number_up() {
     assert_eq!(run.add(&one("c", 1000, 4), &[]), "3 c\n");
 }
 
+/// Wherever the kill comes: the next start deletes a torrent whose client has heard that it is
+/// refused.
+#[test]
+fn a_torrent_that_was_refused_is_not_there_after_a_kill() {
+    if cfg!(not(feature = "faults")) {
+        return;
+    }
+    let torrent = one("bad", 1000, 1);
+    let (mut told, mut kills) = (false, 0);
+    while !told {
+        kills += 1;
+        let dir = Dir::new();
+        let mut command = brooklet(None);
+        command.env(FAULTS, format!("settle:{kills}:KILL"));
+        let child = Run::begin_by(command, &dir.join("run"), &["--no-dht"]);
+        let mut run = Run { dir, child };
+        let (file, path) = (run.dir.file("file", "a file"), run.dir.join("bad.torrent"));
+        torrent.write(&path, &[]);
+        let args = ["--paused", "-d", file.to_str().unwrap()];
+        let mut add = adding(&run, &[&args[..], &[path.to_str().unwrap()]].concat());
+        assert_ne!(add.code(SOON), 0);
+        told = add.text(Stream::Err).contains("it is not a folder");
+        let list = run.folder().join("torrents/list");
+        let list = std::fs::read_to_string(list).unwrap_or_default();
+        let goes = !list.contains(&torrent.hex()) || list.contains("remove_data");
+        assert!(!told || goes, "kill {kills}: {list}");
+        run.child.kill();
+    }
+    assert!(kills > 2, "no kill came after it was there");
+}
+
 /// Both would write to the same files.
 #[test]
 fn two_ways_to_a_folder_that_is_not_there_yet_are_one() {

@@ -135,3 +135,30 @@ fn torrents_elsewhere_are_added_while_many_wait() {
         beside.run.stop();
     }
 }
+
+/// Torrents that are there already, and wait for their disk, keep none of those that lie elsewhere
+/// from being added, however often they are added again.
+#[test]
+fn torrents_elsewhere_are_added_while_many_that_wait_are_added_again() {
+    let Some(mut beside) = Beside::start() else {
+        return;
+    };
+    let all = 20;
+    for number in 0..all {
+        beside.adding_many(number..number + 1, false)[0].success(SOON);
+    }
+    beside.run.child.kill();
+    beside.room.stall();
+    beside.run.child = Beside::begin(&beside.room, &beside.run.folder());
+    let mut again = beside.adding_many(0..all, false);
+    beside.run.child.line("the disk does not answer", SOON);
+    for number in 0..3 {
+        beside.add_elsewhere(number);
+    }
+    assert!(again.iter_mut().any(Child::is_running));
+    beside.room.go_on();
+    let codes: Vec<i32> = again.iter_mut().map(|it| it.code(SOON)).collect();
+    assert!(codes.contains(&0), "{codes:?}");
+    wait("they are not there", || beside.there('m') == all as usize);
+    beside.run.stop();
+}

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use super::arrivals::Opening;
 use super::chosen::Limits;
 use super::control::{Folder, Ticket};
+use super::crowd;
 use super::finding::{Finding, Next};
 use super::folder_setup::FolderSetup;
 use super::library::Library;
 use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::records::Version;
-use crate::base::{InfoHash, Now, TorrentKey, limits};
+use crate::base::{InfoHash, Now, TorrentKey};
 use crate::io::disk::threads::finding::{Placed, Sought};
 use crate::io::disk::threads::opener::OpenId;
 use crate::io::disk::{DiskError, Store, state};
@@ -138,36 +139,18 @@ impl Library {
 
     /// Whether so many torrents are being added that others wait.
     pub fn is_busy(&self) -> bool {
-        let begun = self.under_way(|is_asked, is_silent| is_asked && !is_silent);
-        let begun = begun + self.arrivals.len();
-        begun + self.waiting.len() >= limits::ADDS_AT_ONCE
+        crowd::is_busy(self)
     }
 
-    /// How many torrents are being found or opened of which this is true: whether somebody waits
-    /// for it, and whether its disk does not answer.
+    /// How many torrents are being found or opened of which this is true: see
+    /// [`crowd::under_way`].
     pub(super) fn under_way(&self, which: fn(bool, bool) -> bool) -> usize {
-        let found = self.finding.iter().map(|it| {
-            let is_asked = it.next.asker().is_some();
-            let dir = match it.next {
-                Next::Describe(_) => self.records.dir(&it.info_hash, &self.setup.dir),
-                _ => self.dir(&it.record),
-            };
-            (is_asked, dir)
-        });
-        let opened = self.opening.values();
-        let opened = opened.map(|it| (it.asker.is_some(), &it.setup.dir));
-        let all = found.chain(opened);
-        all.filter(|(is_asked, dir)| which(*is_asked, self.silent.has(dir)))
-            .count()
+        crowd::under_way(self, which)
     }
 
-    /// Whether the disk of a torrent does not answer that is to be added, and as many wait for such
-    /// disks as may: each takes memory.
-    pub(super) fn is_in_vain(&self, asker: &Asker, record: &Record) -> bool {
-        let waiting = || self.under_way(|is_asked, is_silent| is_asked && is_silent);
-        matches!(asker, Asker::Client(_))
-            && self.silent.has(self.dir(record))
-            && waiting() >= limits::ADDS_AT_ONCE
+    /// Why a torrent is not to wait for its disk: see [`crowd::why_in_vain`].
+    pub(super) fn why_in_vain(&self, offer: &Offer, is_early: bool) -> Option<Trouble> {
+        crowd::why_in_vain(self, offer, is_early)
     }
 
     /// Gives up fetching what nobody waits for any more, if a client has gone.

@@ -224,7 +224,15 @@ impl Library {
         (store, session): (&mut Store, &mut Session),
         now: Now,
     ) -> Option<Answer> {
-        if self.is_early(&offer.brought.info_hash(), session) {
+        let is_early = self.is_early(&offer.brought.info_hash(), session);
+        let is_there = || view::find(session, &offer.brought.info_hash()).is_some();
+        if is_early || !is_there() {
+            if let Some(why) = self.why_in_vain(&offer, is_early) {
+                self.records.give_back(offer.record.number);
+                return Some((offer.asker, Err(why)));
+            }
+        }
+        if is_early {
             self.waiting.push(offer);
             return None;
         }
@@ -245,12 +253,6 @@ impl Library {
         }
         let (_, text) = brought.take_kept();
         match brought {
-            Brought::Torrent(..) if self.is_in_vain(&asker, &record) => {
-                self.records.give_back(record.number);
-                let dir = self.dir(&record).display();
-                let why = format!("{dir}: the disk does not answer: add it again once it does");
-                Some((asker, Err(Trouble::Failed(why))))
-            }
             Brought::Torrent(metainfo, _) => {
                 let next = Next::Add { asker, text };
                 let finding = Finding {
@@ -408,6 +410,12 @@ impl Library {
                 };
                 self.eraser.erase(info_hash, dir, false);
                 self.records.give_back(record.number);
+                // Nobody hears of it before the list says that it goes.
+                let goes = Record {
+                    removing: Some(false),
+                    ..Record::default()
+                };
+                self.records.set(info_hash, goes);
                 return Some((asker, Err(Trouble::Failed(why))));
             }
         };

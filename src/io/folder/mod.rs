@@ -4,10 +4,10 @@
 //! What lies where: `records` is the file `list`, `record` one line of it, `state_writer` has the
 //! threads that write small files of the state. `library` has the torrents, `keeping` what
 //! their lines say of them, `linked` those of which only a magnet link is known, and `shelf` what a
-//! start finds; `arrivals` are those that are being put into the folder. `eraser` deletes removed
-//! torrents, `sleepers` puts torrents to sleep and wakes them up, `parting` is the end of the
-//! process. `unattended` is what the event loop calls. PROTOCOL.md tells in "How a command survives
-//! a kill" how they work together.
+//! start finds; `arrivals` are those that are being put into the folder, and `crowd` bounds how
+//! many are added at one time. `eraser` deletes removed torrents, `sleepers` puts torrents to sleep
+//! and wakes them up, `parting` is the end of the process. `unattended` is what the event loop
+//! calls. PROTOCOL.md tells in "How a command survives a kill" how they work together.
 
 pub mod settings;
 
@@ -35,6 +35,8 @@ mod hosts;
 mod library;
 
 mod completed;
+mod crowd;
+
 mod keeping;
 mod linked;
 mod loading;

@@ -172,6 +172,7 @@ impl OnComplete {
             };
             self.take(news, &mut notes);
         }
+        self.starting.clear();
         notes
     }
 
@@ -355,6 +356,23 @@ mod tests {
         assert_eq!(count.count(), limits::COMMANDS, "{notes:?}");
         assert_eq!(commands.finish(), [], "none is begun any more");
         fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_command_whose_disk_does_not_answer_is_waited_for_once() {
+        let poll = Poll::new().unwrap();
+        let waker = tokens::waker(&poll).unwrap();
+        let mut commands = OnComplete::new(Some(PathBuf::from("true")), waker);
+        commands.starting.push(InfoHash([1; 20]));
+        for least in [limits::STARTING_COMMANDS, Duration::ZERO] {
+            let began = Instant::now();
+            assert_eq!(commands.finish(), []);
+            let took = began.elapsed();
+            assert!(
+                took >= least && took < least + Duration::from_secs(1),
+                "{took:?}"
+            );
+        }
     }
 
     #[test]

@@ -97,10 +97,14 @@ impl UrlFetches {
         }
     }
 
-    /// Gives all of them up, and says which these were. [`UrlFetches::next_fetched`] may still have
-    /// some of them.
+    /// Gives all of them up, and says which these were: also those that have come or failed and
+    /// were not taken. [`UrlFetches::next_fetched`] may still have some that ran.
     pub fn end(&mut self) -> Vec<Ticket> {
         let mut tickets = Vec::new();
+        while let Ok(fetched) = self.hears.try_recv() {
+            self.running.retain(|(ticket, _)| *ticket != fetched.ticket);
+            tickets.push(fetched.ticket);
+        }
         for (ticket, stop) in self.running.drain(..) {
             stop.store(true, Ordering::Relaxed);
             tickets.push(ticket);
@@ -303,6 +307,21 @@ mod tests {
         drop((streams, next));
         drop(bench.accept());
         bench.until("all end", |bench| bench.ended.len() == all - 2);
+    }
+
+    #[test]
+    fn one_that_has_failed_already_is_given_up_too() {
+        let mut bench = Bench::new();
+        bench.begin(0);
+        let add = Add {
+            source: Source::Named(String::new()),
+            paused: false,
+            download_dir: None,
+        };
+        bench.fetches.fail((1, 7), add, "http://a/", "no thread");
+        let mut given_up = bench.fetches.end();
+        given_up.sort_unstable();
+        assert_eq!(given_up, [(1, 0), (1, 7)]);
     }
 
     #[test]
