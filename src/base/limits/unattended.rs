@@ -63,7 +63,8 @@ pub const WATCH_RESCAN: Duration = Duration::from_secs(60);
 pub const WATCH_AT_ONCE: usize = 16;
 /// Torrents that clients add which are being added at one time, for the same reason: each is
 /// written to disk by a thread, and many at once take hardly longer than one. As many more may wait
-/// for disks that do not answer.
+/// for disks that do not answer, and [`CONTROL_BATCH`] for the list, which is written once for all
+/// of them: fewer if they take more than [`URL_SHORT`].
 pub const ADDS_AT_ONCE: usize = 16;
 /// A download that has got nothing for so long no longer counts among those that `--active` bounds,
 /// so that those without peers do not keep the others waiting. Within this time each tracker was
