@@ -40,6 +40,8 @@ struct State<T> {
     messages: VecDeque<T>,
     senders: usize,
     has_receiver: bool,
+    /// The receiver waits: to wake it is a call to the system, which most messages do without.
+    is_awaited: bool,
 }
 
 /// Both ends of a channel.
@@ -48,6 +50,7 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
         messages: VecDeque::new(),
         senders: 1,
         has_receiver: true,
+        is_awaited: false,
     };
     let shared = Arc::new(Shared {
         state: Mutex::new(state),
@@ -73,8 +76,11 @@ impl<T> Sender<T> {
             return Err(Closed);
         }
         state.messages.push_back(message);
+        let is_awaited = state.is_awaited;
         drop(state);
-        self.0.news.notify_one();
+        if is_awaited {
+            self.0.news.notify_one();
+        }
         Ok(())
     }
 }
@@ -94,8 +100,9 @@ impl<T> Receiver<T> {
     /// All senders are gone, and so are all their messages.
     pub fn recv(&self) -> Result<T, Closed> {
         let state = self.0.lock();
-        let waited = self.0.news.wait_while(state, |it| is_to_come(it));
+        let waited = self.0.news.wait_while(state, is_to_come);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_awaited = false;
         take(&mut state).map_err(|_| Closed)
     }
 
@@ -105,18 +112,17 @@ impl<T> Receiver<T> {
     /// There is none.
     pub fn recv_timeout(&self, span: Duration) -> Result<T, Missing> {
         let state = self.0.lock();
-        let waited = self
-            .0
-            .news
-            .wait_timeout_while(state, span, |it| is_to_come(it));
+        let waited = self.0.news.wait_timeout_while(state, span, is_to_come);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_awaited = false;
         take(&mut state)
     }
 }
 
 /// Whether no message is there and one may arrive.
-fn is_to_come<T>(state: &State<T>) -> bool {
-    state.messages.is_empty() && state.senders > 0
+fn is_to_come<T>(state: &mut State<T>) -> bool {
+    state.is_awaited = state.messages.is_empty() && state.senders > 0;
+    state.is_awaited
 }
 
 fn take<T>(state: &mut State<T>) -> Result<T, Missing> {

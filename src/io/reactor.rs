@@ -422,6 +422,7 @@ impl Reactor {
         if let Some(unattended) = &mut self.unattended {
             unattended.sweep(&mut self.store, &mut self.session);
         }
+        self.store.hand_over();
         self.busy |= !self.sockets.unwritten.is_empty() || self.session.is_pending();
         self.busy |= self.unattended.is_some() && self.store.has_closed();
     }

@@ -106,6 +106,11 @@ impl Store {
         self.opener.wait()
     }
 
+    /// Has done what was begun in this turn of the loop.
+    pub fn hand_over(&mut self) {
+        self.opener.hand_over();
+    }
+
     /// What else is looked for on disk.
     pub fn opener(&mut self) -> &mut Opener {
         &mut self.opener

@@ -27,8 +27,29 @@ pub struct Placed {
     pub place: PathBuf,
 }
 
+/// The folder whose real path was found out last: most torrents lie in one.
+#[derive(Debug, Default)]
+pub struct Real {
+    dir: PathBuf,
+    path: PathBuf,
+}
+
+impl Real {
+    /// The path by which a torrent's content is known, as [`real`] says. A folder that becomes a
+    /// link while torrents of it are found is not asked for again.
+    fn of(&mut self, dir: &Path, name: &str) -> PathBuf {
+        if self.dir.as_os_str().is_empty() || self.dir != dir {
+            *self = Real {
+                dir: dir.to_path_buf(),
+                path: real_dir(dir),
+            };
+        }
+        self.path.join(name)
+    }
+}
+
 /// Finds a torrent's files.
-pub fn find(sought: Sought, watch: &dyn Watch) -> Placed {
+pub fn find(sought: Sought, folder: &mut Real, watch: &dyn Watch) -> Placed {
     let Sought {
         mut metainfo,
         dir,
@@ -37,13 +58,17 @@ pub fn find(sought: Sought, watch: &dyn Watch) -> Placed {
     watch.asks(&dir);
     places::fold(&dir, &mut metainfo, trial);
     places::find(&dir, &mut metainfo);
-    let place = real(&dir, &metainfo.name);
+    let place = folder.of(&dir, &metainfo.name);
     watch.answered();
     Placed { metainfo, place }
 }
 
 /// The path by which a torrent's content is known, whatever way leads there.
 pub fn real(dir: &Path, name: &str) -> PathBuf {
+    real_dir(dir).join(name)
+}
+
+fn real_dir(dir: &Path) -> PathBuf {
     // What is not there yet of the way is made there as it is named.
     let there = dir.ancestors().find_map(|outer| {
         let within = dir.strip_prefix(outer).ok()?;
@@ -52,9 +77,7 @@ pub fn real(dir: &Path, name: &str) -> PathBuf {
         let outer = outer.canonicalize().ok()?;
         Some(outer.components().chain(within.components()).collect())
     });
-    let mut place: PathBuf = there.unwrap_or_else(|| dir.to_path_buf());
-    place.push(name);
-    place
+    there.unwrap_or_else(|| dir.to_path_buf())
 }
 
 #[cfg(test)]

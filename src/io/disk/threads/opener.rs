@@ -2,19 +2,23 @@
 //! torrent after the other. If the server of a mount is gone, or a disk sleeps, a call may last for
 //! any time: the user is told, and another thread goes on with the torrents in other folders (see
 //! `silent`). Meanwhile a signal can end the process only if the main thread is not in that call,
-//! since the system gives signals to the main thread. A thread ends when there is nothing left that
-//! can be opened.
+//! since the system gives signals to the main thread. A thread ends when there has been nothing for
+//! a while that can be opened.
+//!
+//! What a turn of the loop begins is handed over together, and what comes of it is told together:
+//! with thousands of torrents, to wake each other would take longer than to open them. No thread
+//! takes more than one of them at a time, so that a disk that does not answer holds up one.
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::finding::{Placed, Sought, find};
+use super::finding::{Placed, Real, Sought, find};
 use super::opening::{Outcome, Reloaded, Request, Stored, Watch, open, reload};
 use super::silent::Silent;
 use crate::base::{SortedMap, TorrentKey, limits};
@@ -30,6 +34,8 @@ const TOGETHER: usize = 8;
 const MOMENT: Duration = Duration::from_millis(5);
 /// How long a disk may take before a user is told.
 const SILENCE: Duration = Duration::from_secs(5);
+/// How long a thread waits for more to open before it ends: a turn of the loop takes less.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// Names a torrent whose files are found or opened. Whoever asks for that chooses the number: it
 /// need not be the key of the torrent in the session.
@@ -42,6 +48,8 @@ pub struct Opener {
     outcomes: Receiver<(OpenId, Outcome)>,
     reloaded: Receiver<(TorrentKey, Reloaded)>,
     placed: Receiver<(OpenId, Placed)>,
+    /// What this turn of the loop has begun.
+    begun: VecDeque<(OpenId, Task)>,
     /// Torrents of which no outcome has come.
     waiting: usize,
 }
@@ -50,6 +58,8 @@ pub struct Opener {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    /// Something is to be opened.
+    news: Condvar,
     pool: Pool,
     waker: Arc<Waker>,
     done: Sender<(OpenId, Outcome)>,
@@ -81,6 +91,8 @@ struct State {
     queue: VecDeque<(OpenId, Task)>,
     telling: Telling,
     threads: SortedMap<u64, At>,
+    /// How many of them wait for something to open.
+    idle: usize,
     started: u64,
     /// How often a disk has ceased to answer or answered again.
     turns: u64,
@@ -152,6 +164,7 @@ impl Opener {
         let (found, placed) = channel();
         let shared = Shared {
             state: Mutex::default(),
+            news: Condvar::new(),
             pool,
             waker,
             done,
@@ -163,11 +176,13 @@ impl Opener {
             outcomes,
             reloaded,
             placed,
+            begun: VecDeque::new(),
             waiting: 0,
         }
     }
 
-    /// Has a torrent's files found; [`Opener::next_placed`] names it by this id.
+    /// Has a torrent's files found, as all that is begun after [`Opener::hand_over`];
+    /// [`Opener::next_placed`] names it by this id.
     pub fn find(&mut self, id: OpenId, sought: Sought) {
         self.enqueue(id, Task::Find(sought));
     }
@@ -184,7 +199,15 @@ impl Opener {
 
     fn enqueue(&mut self, id: OpenId, task: Task) {
         self.waiting += 1;
-        self.shared.lock().queue.push_back((id, task));
+        self.begun.push_back((id, task));
+    }
+
+    /// Hands over what was begun. To be called at the end of each turn of the loop.
+    pub fn hand_over(&mut self) {
+        if self.begun.is_empty() {
+            return;
+        }
+        self.shared.lock().queue.append(&mut self.begun);
         if self.start_if_needed().is_err() && self.shared.lock().threads.is_empty() {
             // Better late than never.
             work(&self.shared, 0);
@@ -214,6 +237,7 @@ impl Opener {
 
     /// What [`Opener::next_outcome`] says, waited for. To be called when something is being opened.
     pub fn wait(&mut self) -> (OpenId, Outcome) {
+        self.hand_over();
         loop {
             if let Ok(outcome) = self.outcomes.recv_timeout(LOOK) {
                 self.waiting -= 1;
@@ -260,13 +284,17 @@ impl Opener {
         is_new
     }
 
-    /// Starts a thread if something can be opened and every other one waits for a disk that does
-    /// not answer.
+    /// Wakes a thread if something can be opened, or starts one if every other one waits for a disk
+    /// that does not answer.
     fn start_if_needed(&self) -> io::Result<()> {
         let mut state = self.shared.lock();
         let stuck = state.threads.values().all(|at| at.told);
-        let is_full = state.threads.len() >= limits::OPENERS;
-        if !stuck || is_full || state.next().is_none() {
+        let starts = stuck && state.threads.len() < limits::OPENERS;
+        if (state.idle == 0 && !starts) || state.next().is_none() {
+            return Ok(());
+        }
+        if state.idle > 0 {
+            self.shared.news.notify_one();
             return Ok(());
         }
         state.started += 1;
@@ -289,10 +317,11 @@ impl Shared {
 /// Opens what is to be opened, until nothing is left.
 fn work(shared: &Shared, number: u64) {
     let thread = Thread { shared, number };
+    let mut real = Real::default();
     while let Some((id, task)) = thread.next() {
         let is_heard = match task {
             Task::Find(sought) => {
-                let placed = find(sought, &thread);
+                let placed = find(sought, &mut real, &thread);
                 shared.found.send((id, placed)).is_ok()
             }
             Task::Open(request) => {
@@ -324,6 +353,14 @@ struct Thread<'a> {
 impl Thread<'_> {
     fn next(&self) -> Option<(OpenId, Task)> {
         let mut state = self.shared.lock();
+        // The loop itself, where no thread can be started, does not wait.
+        if state.threads.contains_key(&self.number) {
+            state.idle += 1;
+            let nothing = |state: &mut State| state.next().is_none();
+            let waited = self.shared.news.wait_timeout_while(state, LINGER, nothing);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
         let next = state.next();
         let next = next.and_then(|place| state.queue.remove(place));
         match (&next, state.threads.get_mut(&self.number)) {
@@ -431,11 +468,13 @@ mod tests {
         for (threads, mount) in [(limits::OPENERS, "/proc"), (limits::OPENERS_EACH, "/")] {
             let mut opener = stuck(threads, mount);
             opener.open(5, request());
+            opener.hand_over();
             opener.look_after();
             assert_eq!(opener.shared.lock().queue.len(), 1, "{mount}");
         }
         let mut opener = stuck(limits::OPENERS, "/proc");
         opener.open(5, request());
+        opener.hand_over();
         // One that gets its answer goes on with what waits.
         opener.shared.lock().threads.clear();
         opener.look_after();
