@@ -37,11 +37,16 @@ fn main() {
     let script = Path::new(&out).join("rare.ld");
     fs::write(&script, layout(&list)).expect("the script can be written");
     println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
+    println!("cargo:rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
 }
 
-/// A script that adds one section to those which the linker makes.
+/// A script that adds one section to those which the linker makes, and has it leave out two.
 fn layout(list: &str) -> String {
-    let mut script = String::from("SECTIONS\n{\n  .text.rare :\n  {\n");
+    let mut script = String::from("SECTIONS\n{\n");
+    // A panic ends the program, so nothing unwinds the stack: how that is done for each function
+    // would be a tenth of the program. Only a backtrace, which RUST_BACKTRACE asks for, needs it.
+    script.push_str("  /DISCARD/ : { *(.eh_frame .gcc_except_table .gcc_except_table.*) }\n");
+    script.push_str("  .text.rare :\n  {\n");
     for path in list.lines() {
         if !path.is_empty() && !path.starts_with('#') {
             add(&mut script, path);
