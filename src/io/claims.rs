@@ -15,6 +15,8 @@ pub struct Claims {
     /// By the file or folder under which all content of a torrent lies: as bytes, since paths are
     /// compared name by name, which takes long.
     places: BTreeMap<Box<OsStr>, Claim>,
+    /// No place that was taken has a path shorter than this.
+    shortest: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -111,7 +113,10 @@ impl Claims {
                 is_nested: other != place.as_os_str(),
             }));
         }
-        let place = place.into_os_string().into_boxed_os_str();
+        // A copy, since the thread that found the place has its memory for what it opens next.
+        let place: Box<OsStr> = place.as_os_str().into();
+        let length = place.len();
+        self.shortest = Some(self.shortest.map_or(length, |it| it.min(length)));
         let claim = Claim { info_hash, writes };
         self.places.entry(place).or_insert(claim);
         Ok(())
@@ -128,6 +133,7 @@ impl Claims {
     fn overlapping(&self, place: &Path, writes: bool) -> Option<(&OsStr, &Claim)> {
         let around = place
             .ancestors()
+            .take_while(|outer| Some(outer.as_os_str().len()) >= self.shortest)
             .filter_map(|outer| self.places.get_key_value(outer.as_os_str()));
         let mut folder = place.as_os_str().to_owned();
         folder.push("/");
