@@ -6,7 +6,8 @@ use std::process::{ExitCode, exit};
 use brooklet::{cli, io::logging};
 
 fn main() -> ExitCode {
-    // A bug of ours is said in one line like any error; RUST_BACKTRACE asks for all of it.
+    // A bug of ours is said in one line like any error; RUST_BACKTRACE asks for all of it. The
+    // release program lacks what a backtrace is made from: see build.rs.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         set_hook(Box::new(confess));
     }

@@ -1,14 +1,23 @@
 //! Torrents of the folder whose files are being found, which may take as long as their disk likes:
 //! what is known of them meanwhile, and what follows.
 
+use std::ops::RangeInclusive;
+
 use super::offers::Asker;
 use super::record::Record;
-use crate::base::{InfoHash, SortedMap, TorrentKey};
+use crate::base::{InfoHash, SortedMap, TorrentKey, limits};
 use crate::io::disk::Store;
 use crate::io::disk::threads::finding::Sought;
 use crate::io::disk::threads::opener::OpenId;
 use crate::rpc::Added;
 use crate::wire::magnet::Link;
+
+/// Torrents of the folder whose files are found or opened at the same time, if their descriptions
+/// are long, and if they are short. Each has its whole description in memory meanwhile, and the
+/// heap keeps that room; but the loop and the opener wake each other for all of them together.
+const AT_ONCE: RangeInclusive<usize> = 6..=16;
+/// Bytes of the descriptions of as many as are short.
+const DESCRIPTIONS: usize = 128 * limits::KIB;
 
 /// The torrents whose files are being found.
 #[derive(Debug, Default)]
@@ -17,6 +26,8 @@ pub struct Findings {
     under_way: SortedMap<OpenId, Finding>,
     /// How many have begun so far: the id of the last one.
     begun: OpenId,
+    /// Bytes of the longest description so far.
+    longest: usize,
 }
 
 /// A torrent whose files are being found.
@@ -87,6 +98,7 @@ impl Findings {
     /// Has the store find a torrent's files.
     pub fn begin(&mut self, finding: Finding, sought: Sought, store: &mut Store) {
         self.begun += 1;
+        self.longest = self.longest.max(sought.metainfo.info_size as usize);
         self.under_way.insert(self.begun, finding);
         store.opener().find(self.begun, sought);
     }
@@ -111,6 +123,12 @@ impl Findings {
             }
         });
         askers
+    }
+
+    /// How many torrents of the folder may be found or opened at the same time.
+    pub fn at_once(&self) -> usize {
+        let fitting = DESCRIPTIONS / self.longest.max(1);
+        fitting.clamp(*AT_ONCE.start(), *AT_ONCE.end())
     }
 
     /// All of them.

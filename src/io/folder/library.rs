@@ -31,10 +31,6 @@ use crate::rpc::{Add, Source, Trouble};
 use crate::session::{Session, command, reopening, sleep, view};
 use crate::wire::magnet::Link;
 
-/// Torrents of the folder whose files are opened at the same time: each has its whole description
-/// in memory meanwhile, and the heap keeps that room.
-const OPENING: usize = 6;
-
 /// The torrents of a folder.
 #[derive(Debug)]
 pub struct Library {
@@ -136,7 +132,7 @@ impl Library {
         if store.opener().note_silent(&mut self.silent) {
             self.shelf.look_anew();
         }
-        while self.under_way(|_, is_silent| !is_silent) < OPENING {
+        while self.under_way(|_, is_silent| !is_silent) < self.finding.at_once() {
             let silent = |it: &InfoHash| self.silent.has(self.records.dir(it, &self.setup.dir));
             let Some(path) = self.shelf.next(silent) else {
                 return;

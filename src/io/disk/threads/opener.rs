@@ -27,9 +27,8 @@ use crate::io::disk::handles::Pool;
 
 /// How often it is looked whether a disk answers, while torrents are opened.
 pub const LOOK: Duration = Duration::from_secs(1);
-/// Outcomes that the loop is woken for once, half of those that the folder of `run` has opened at a
-/// time: the thread goes on with the others meanwhile.
-const TOGETHER: usize = 8;
+/// Outcomes that the loop is woken for once, as many as the folder of `run` has opened at a time.
+const TOGETHER: usize = 16;
 /// How long the first of them may wait for the others.
 const MOMENT: Duration = Duration::from_millis(5);
 /// How long a disk may take before a user is told.
