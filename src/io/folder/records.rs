@@ -16,6 +16,8 @@ use crate::wire::json::{self, Json};
 
 /// The file's name.
 const NAME: &str = "list";
+/// Bytes of a torrent's line, if nothing special is recorded of it, and some more.
+const USUAL_LINE: usize = 96;
 
 /// What is kept of all torrents.
 #[derive(Debug, Default)]
@@ -297,7 +299,9 @@ impl Records {
         let added = [("added", Json::count(self.added))];
         let chosen = self.chosen.map(Chosen::members).into_iter().flatten();
         let first = Json::object(added.into_iter().chain(chosen));
-        let mut text = format!("{first}\n");
+        // All at once: a text that grows leaves holes in the heap.
+        let mut text = String::with_capacity(USUAL_LINE * (1 + self.torrents.len()));
+        let _ = writeln!(text, "{first}");
         for (info_hash, record) in &self.torrents {
             let _ = writeln!(text, "{}", record.line(info_hash));
         }
