@@ -77,6 +77,7 @@ impl Bench {
         loop {
             while self.store.next_written().is_some() {}
             self.store.go_on();
+            self.store.hand_over();
             if is_so(&mut self.store) {
                 return;
             }

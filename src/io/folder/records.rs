@@ -298,10 +298,9 @@ impl Records {
     fn text(&self) -> Vec<u8> {
         let added = [("added", Json::count(self.added))];
         let chosen = self.chosen.map(Chosen::members).into_iter().flatten();
-        let first = Json::object(added.into_iter().chain(chosen));
         // All at once: a text that grows leaves holes in the heap.
         let mut text = String::with_capacity(USUAL_LINE * (1 + self.torrents.len()));
-        let _ = writeln!(text, "{first}");
+        let _ = writeln!(text, "{}", Json::object(added.into_iter().chain(chosen)));
         for (info_hash, record) in &self.torrents {
             let _ = writeln!(text, "{}", record.line(info_hash));
         }

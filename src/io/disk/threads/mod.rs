@@ -11,6 +11,8 @@ pub mod saving;
 
 pub mod silent;
 
+pub mod telling;
+
 pub mod opening;
 
 pub mod finding;

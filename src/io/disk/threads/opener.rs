@@ -6,8 +6,8 @@
 //! a while that can be opened.
 //!
 //! What a turn of the loop begins is handed over together, and what comes of it is told together:
-//! with thousands of torrents, to wake each other would take longer than to open them. No thread
-//! takes more than one of them at a time, so that a disk that does not answer holds up one.
+//! with thousands of torrents, to wake each other would take longer than to open them. A thread
+//! takes one torrent at a time, so that a disk that does not answer holds up no other.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,16 +21,13 @@ use mio::Waker;
 use super::finding::{Placed, Real, Sought, find};
 use super::opening::{Outcome, Reloaded, Request, Stored, Watch, open, reload};
 use super::silent::Silent;
+use super::telling::Telling;
 use crate::base::{SortedMap, TorrentKey, limits};
 use crate::io::channel::{Receiver, Sender, channel};
 use crate::io::disk::handles::Pool;
 
 /// How often it is looked whether a disk answers, while torrents are opened.
 pub const LOOK: Duration = Duration::from_secs(1);
-/// Outcomes that the loop is woken for once, as many as the folder of `run` has opened at a time.
-const TOGETHER: usize = 16;
-/// How long the first of them may wait for the others.
-const MOMENT: Duration = Duration::from_millis(5);
 /// How long a disk may take before a user is told.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How long a thread waits for more to open before it ends: a turn of the loop takes less.
@@ -117,30 +114,6 @@ impl State {
         let silent = self.silent();
         let mut queue = self.queue.iter();
         queue.position(|(_, task)| !silent.has(task.dir()))
-    }
-}
-
-/// When the loop is woken: not for each torrent, as a turn may take longer than to open one.
-#[derive(Debug, Default)]
-struct Telling {
-    /// Outcomes that it was not woken for.
-    untold: usize,
-    /// When it was woken last.
-    last: Option<Instant>,
-}
-
-impl Telling {
-    /// One more is done, so many wait. Whether to wake the loop: several outcomes go together if
-    /// that delays none by more than a moment. Where a disk does not answer meanwhile, the loop
-    /// takes what there is within [`LOOK`].
-    fn on_done(&mut self, waiting: usize, now: Instant) -> bool {
-        self.untold += 1;
-        let late = self.last.is_none_or(|last| now - last >= MOMENT);
-        let wakes = waiting == 0 || self.untold >= TOGETHER || late;
-        if wakes {
-            (self.untold, self.last) = (0, Some(now));
-        }
-        wakes
     }
 }
 
@@ -360,8 +333,7 @@ impl Thread<'_> {
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
         }
-        let next = state.next();
-        let next = next.and_then(|place| state.queue.remove(place));
+        let next = state.next().and_then(|at| state.queue.remove(at));
         match (&next, state.threads.get_mut(&self.number)) {
             (Some((_, task)), Some(at)) => at.dir = task.dir().to_path_buf(),
             _ => drop(state.threads.remove(&self.number)),
@@ -373,8 +345,8 @@ impl Thread<'_> {
     fn has_done(&self) -> bool {
         let mut state = self.shared.lock();
         state.set(self.number, None);
-        let waiting = state.queue.len();
-        state.telling.on_done(waiting, Instant::now())
+        let goes_on = state.next().is_some();
+        state.telling.on_done(goes_on, Instant::now())
     }
 
     fn set(&self, asks: Option<(PathBuf, Instant)>) {
@@ -435,24 +407,20 @@ mod tests {
     }
 
     #[test]
-    fn the_loop_is_woken_for_several_torrents_at_once_and_for_none_too_late() {
-        let (mut telling, start) = (Telling::default(), Instant::now());
-        let mut wakes = |waiting, after| telling.on_done(waiting, start + after);
-        let none = Duration::ZERO;
-        assert!(wakes(15, none), "the first one is told at once");
-        let first: Vec<bool> = (0..TOGETHER).map(|_| wakes(9, none)).collect();
-        assert_eq!(first.iter().position(|&wakes| wakes), Some(TOGETHER - 1));
-        assert!(wakes(0, none), "no more come");
-        assert!(!wakes(1, MOMENT / 2));
-        assert!(wakes(1, MOMENT), "the disk is slow");
+    fn the_loop_is_told_at_once_where_all_others_wait_for_a_disk_that_does_not_answer() {
+        let mut opener = stuck(limits::OPENERS_EACH, "/");
+        opener.open(5, request());
+        opener.hand_over();
+        let (shared, number) = (&opener.shared, 1);
+        let thread = Thread { shared, number };
+        assert_eq!([thread.has_done(), thread.has_done()], [true; 2]);
     }
 
     #[test]
     fn a_thread_more_goes_on_while_others_wait_up_to_a_bound() {
         let mut opener = stuck(limits::OPENERS_EACH - 1, "/");
-        for torrent in [5, 6] {
-            opener.open(torrent, request());
-        }
+        opener.open(5, request());
+        opener.open(6, request());
         let torrents = [opener.wait(), opener.wait()].map(|(torrent, outcome)| {
             let why = outcome.result.unwrap_err();
             assert_eq!(why, "/nonexistent: there is no such folder");
