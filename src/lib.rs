@@ -54,6 +54,7 @@ pub mod http;
 
 pub mod dht;
 pub mod lsd;
+pub mod mse;
 pub mod peer;
 pub mod pieces;
 pub mod storage;

@@ -3,12 +3,14 @@
 
 mod dht;
 mod disk;
+mod encryption;
 mod finding;
 mod metadata;
 mod unattended;
 
 pub use dht::*;
 pub use disk::*;
+pub use encryption::*;
 pub use finding::*;
 pub use metadata::*;
 pub use unattended::*;
