@@ -2,12 +2,12 @@
 //!
 //! The modules in reading order, each allowed to import only what stands above it: [`base`]
 //! (vocabulary), [`wire`] (bytes and values), [`http`], the machines [`peer`], [`pieces`],
-//! [`storage`], [`tracker`], [`dht`] and [`lsd`] (which do not know each other), [`torrent`],
-//! [`session`], [`rpc`] (remote control), then [`io`], which alone touches sockets, threads and the
-//! content's files, and [`cli`], what a user sees. The doc of each module begins with its rank:
-//! it may import only from lower ones. PROTOCOL.md follows a block from a socket to the disk, a
-//! stranger from its first byte, a bare hash until it is a torrent, a command until it survives a
-//! kill, and a turn of the loop through these modules.
+//! [`storage`], [`tracker`], [`dht`], [`lsd`] and [`mse`] (which do not know each other),
+//! [`torrent`], [`session`], [`rpc`] (remote control), then [`io`], which alone touches sockets,
+//! threads and the content's files, and [`cli`], what a user sees. The doc of each module begins
+//! with its rank: it may import only from lower ones. PROTOCOL.md follows a block from a socket to
+//! the disk, a stranger from its first byte, a bare hash until it is a torrent, a command until it
+//! survives a kill, and a turn of the loop through these modules.
 //!
 //! # Glossary
 //!
@@ -36,7 +36,10 @@
 //! - *link*: a magnet link, unless a *symbolic link* is named;
 //! - *candidate*: an address that may be dialed; to *dial* is to begin a connection to it;
 //! - *open* and *seal*: the two functions of a session that all bytes pass: those of a peer before
-//!   anything else is done with them, and those for a peer last of all. So far they only log;
+//!   anything else is done with them, and those for a peer last of all. They decrypt, encrypt and
+//!   log;
+//! - *shield*: what decrypts and encrypts the bytes of one connection, its encrypted handshake
+//!   included; a connection is dialed in one of two *forms*, plain or encrypted;
 //! - *awake*: a torrent with its piece table in memory; one that *sleeps* has none, and keeps only
 //!   what its trackers and the handshake of a peer need;
 //! - *turn*: one round of the event loop; a method `turn` does a part's work of one round;

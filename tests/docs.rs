@@ -11,6 +11,8 @@ mod support;
 #[path = "support/transcript.rs"]
 #[allow(dead_code)]
 mod transcript;
+#[path = "support/veiled.rs"]
+mod veiled;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

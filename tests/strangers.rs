@@ -71,21 +71,34 @@ fn says(to: SocketAddr, bytes: &[u8]) {
 
 #[test]
 fn incoming_connections_that_do_not_greet_are_counted_in_the_log() {
-    for verb in ["seed", "get"] {
+    for (verb, encryption) in [("seed", "off"), ("get", "allow")] {
         let bench = Bench::new(302, 100_000);
         if verb == "seed" {
             bench.fill();
         }
-        let mut child = bench.run(verb, &["-v"]);
+        let mut child = bench.run(verb, &["-v", "--encryption", encryption]);
         let addr = listening(&mut child);
         checked(&mut child);
         // Every second byte of the powers of 3 modulo 257: as evenly spread as random ones.
         let powers = std::iter::successors(Some(1_u32), |power| Some(power * 9 % 257));
         let key: Vec<u8> = powers.skip(3).take(96).map(|power| power as u8).collect();
-        says(addr, &key);
+        let kind = if encryption == "off" {
+            says(addr, &key);
+            "1 encrypted (MSE)"
+        } else {
+            // A key of our own, and padding; it does not go on.
+            let mut stream = TcpStream::connect(addr).unwrap();
+            stream.set_read_timeout(Some(SOON)).unwrap();
+            stream.write_all(&key).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            assert!((96..=96 + 512).contains(&answer.len()));
+            "1 closed within the handshake"
+        };
         says(addr, b"PATCH / HTTP/1.1\r\nHost: a\r\n\r\n");
         says(addr, b"");
-        for kind in ["1 encrypted (MSE)", "1 HTTP", "1 closed without a word"] {
+        for kind in [kind, "1 HTTP", "1 closed without a word"] {
             let line = child.line(kind, SOON);
             assert!(line.contains("incoming connections that failed"), "{line}");
         }

@@ -11,7 +11,7 @@ use super::Failure;
 use super::slip;
 use super::values::{self, Value};
 use crate::base::{Duration, limits};
-use crate::io::setup::Sources;
+use crate::io::setup::{Reaching, Sources};
 use crate::torrent::Stay;
 
 /// The commands that take these options.
@@ -82,8 +82,8 @@ pub struct Options {
     pub sequential: bool,
     /// `--no-trackers`, `--no-dht`, `--dht-node`.
     pub sources: Sources,
-    /// `--allow-local`.
-    pub allow_local: bool,
+    /// `--allow-local`, `--encryption`.
+    pub reaching: Reaching,
     /// `--timeout`; `None`: wait for ever.
     pub timeout: Option<Duration>,
     /// `--state`; `None`: where such data is kept by custom.
@@ -149,7 +149,7 @@ impl Options {
             choice: Choice::default(),
             sequential: false,
             sources: Sources::default(),
-            allow_local: false,
+            reaching: Reaching::default(),
             timeout: None,
             state: None,
             recheck: false,
@@ -200,7 +200,8 @@ impl Options {
             "--no-dht" => self.sources.dht = false,
             "--dht-node" => self.sources.dht_nodes.push(value.read(values::peer)?),
             "--no-trackers" => self.sources.trackers = false,
-            "--allow-local" => self.allow_local = true,
+            "--allow-local" => self.reaching.allow_local = true,
+            "--encryption" => self.reaching.encryption = value.read(values::encryption)?,
             "--timeout" => self.timeout = Some(value.read(values::patience)?),
             "--state" => self.state = Some(value.path()?),
             "--recheck" => self.recheck = true,

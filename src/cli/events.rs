@@ -19,14 +19,24 @@ pub fn event(report: &Report, info_hash: Option<InfoHash>, at: SystemTime) -> Op
         Report::Dht { nodes, peers } => event_of("dht", at)
             .plain("nodes", nodes)
             .plain("peers", peers),
-        Report::Connected { addr, client } => event_of("peer", at)
+        Report::Connected {
+            addr,
+            client,
+            encrypted,
+        } => event_of("peer", at)
             .text("addr", addr.to_string().as_str())
             .text("state", "connected")
-            .text("client", client.as_str()),
-        Report::Disconnected { addr, reason } => event_of("peer", at)
+            .text("client", client.as_str())
+            .plain("encrypted", encrypted),
+        Report::Disconnected {
+            addr,
+            reason,
+            encrypted,
+        } => event_of("peer", at)
             .text("addr", addr.to_string().as_str())
             .text("state", "disconnected")
-            .text("reason", reason.as_str()),
+            .text("reason", reason.as_str())
+            .plain("encrypted", encrypted),
         Report::Progress(progress) => event_of("progress", at)
             .plain("done", progress.done)
             .plain("size", progress.size)
@@ -210,16 +220,20 @@ mod tests {
                 Report::Connected {
                     addr,
                     client: text.clone(),
+                    encrypted: true,
                 },
-                String::from(r#""peer",T,"addr":"10.0.0.1:6881","state":"connected","client":"x""#),
+                String::from(
+                    r#""peer",T,"addr":"10.0.0.1:6881","state":"connected","client":"x","encrypted":true"#,
+                ),
             ),
             (
                 Report::Disconnected {
                     addr,
                     reason: text.clone(),
+                    encrypted: false,
                 },
                 String::from(
-                    r#""peer",T,"addr":"10.0.0.1:6881","state":"disconnected","reason":"x""#,
+                    r#""peer",T,"addr":"10.0.0.1:6881","state":"disconnected","reason":"x","encrypted":false"#,
                 ),
             ),
             (

@@ -61,6 +61,18 @@ macro_rules! finding {
     };
 }
 
+/// Whether connections to peers are encrypted.
+macro_rules! encryption {
+    () => {
+        "      --encryption WHAT of connections (MSE; it hides what they are, and keeps
+                        nothing secret): off; allow: plain first, encrypted when
+                        that fails; prefer: encrypted first; handshake: always
+                        encrypted, but for the payload where the peer lets it be
+                        plain; require: everything (allow)
+"
+    };
+}
+
 /// `--allow-local`, where others are dialed, too.
 macro_rules! allow_local {
     () => {
@@ -103,6 +115,7 @@ macro_rules! common {
 ",
             allow_local!(),
             finding!(),
+            encryption!(),
             "      --timeout MIN     fail after so many minutes without progress (never)
       --state DIR       where resume data and fetched torrents are kept
                         ($XDG_STATE_HOME/brooklet, else ~/.local/state/brooklet)

@@ -2,7 +2,7 @@
 //! them, too.
 
 /// Without their dashes.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "port",
     "bind",
     "peer",
@@ -16,6 +16,7 @@ const NAMES: [&str; 15] = [
     "dht-node",
     "no-pex",
     "no-lsd",
+    "encryption",
     "timeout",
     "state",
 ];

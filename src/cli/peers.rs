@@ -31,7 +31,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     let ways = Ways {
         port: options.port,
         bind: options.bind,
-        allow_local: options.allow_local,
+        allow_local: options.reaching.allow_local,
         dht_nodes: options.sources.dht_nodes.clone(),
         state_dir: subject.state_dir.clone(),
         timeout: options.timeout,

@@ -149,10 +149,10 @@ impl Reporter {
             Report::Dht { nodes, peers } => {
                 log::info!("{about}DHT: nodes: {nodes}, peers: {peers}");
             }
-            Report::Connected { addr, client } => {
+            Report::Connected { addr, client, .. } => {
                 log::info!("{about}peer {addr}: connected ({client})")
             }
-            Report::Disconnected { addr, reason } => {
+            Report::Disconnected { addr, reason, .. } => {
                 log::info!("{about}peer {addr}: disconnected: {reason}");
             }
             Report::FailedIncoming(counts) => {

@@ -41,11 +41,12 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     }
     let Options {
         bind,
-        allow_local,
+        reaching,
         state,
         ..
     } = network;
     let missing = || Failure::usage("scrape: no torrent is named: see brooklet scrape --help");
+    let allow_local = reaching.allow_local;
     let access = Access { bind, allow_local };
     let (name, info_hash, trackers) = match target::find(&torrent.ok_or_else(missing)?, access)? {
         Target::Torrent(it, _) => (it.name, it.info_hash, it.trackers),

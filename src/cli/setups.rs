@@ -102,7 +102,7 @@ fn look(output: &Output, options: &Options) -> Result<(), Failure> {
 pub fn access(options: &Options) -> Access {
     Access {
         bind: options.bind,
-        allow_local: options.allow_local,
+        allow_local: options.reaching.allow_local,
     }
 }
 
@@ -168,7 +168,7 @@ fn basis(command: Command, mut metainfo: Metainfo, options: &Options) -> Setup {
         selection: None,
         sequential: options.sequential,
         sources: options.sources.clone(),
-        allow_local: options.allow_local,
+        reaching: options.reaching,
         timeout: options.timeout,
         recheck: options.recheck,
         overwrite: options.overwrite,

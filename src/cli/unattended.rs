@@ -121,7 +121,10 @@ fn take(settings: &mut Settings, option: &str, parser: &mut Parser) -> Result<()
         "--no-pex" => settings.no_pex = Some(()),
         "--no-lsd" => settings.no_lsd = Some(()),
         "--dht-node" => settings.dht_nodes.push(value.read(values::peer)?),
-        "--allow-local" => settings.allow_local = Some(()),
+        "--allow-local" => settings.reaching.allow_local = Some(()),
+        "--encryption" => {
+            settings.reaching.encryption = Some(value.read(values::encryption)?);
+        }
         "--files" => settings.handling.files.push(value.text()?),
         "--sequential" => settings.handling.sequential = Some(()),
         "--timeout" => settings.handling.timeout = Some(value.read(values::patience)?),
@@ -218,10 +221,10 @@ fn log(of: &str, report: &Report) {
             log::info!("{of}tracker {url}: {message}");
         }
         Report::Dht { nodes, peers } => log::info!("{of}DHT: nodes: {nodes}, peers: {peers}"),
-        Report::Connected { addr, client } => {
+        Report::Connected { addr, client, .. } => {
             log::info!("{of}peer {addr}: connected ({client})");
         }
-        Report::Disconnected { addr, reason } => {
+        Report::Disconnected { addr, reason, .. } => {
             log::info!("{of}peer {addr}: disconnected: {reason}");
         }
         Report::Complete { seconds, .. } => log::info!("{of}complete after {seconds:.1} s"),

@@ -10,6 +10,7 @@ use lexopt::Parser;
 use super::units::{Bytes, parse_bytes};
 use super::{Failure, quote, usage};
 use crate::base::{Duration, limits};
+use crate::mse::Encryption;
 
 /// The value of the option that the parser handed out last.
 #[derive(Debug)]
@@ -114,6 +115,13 @@ pub fn rate_or_none(text: &str) -> Result<Option<u64>, String> {
             why
         }
     })
+}
+
+/// What is to be encrypted.
+pub fn encryption(text: &str) -> Result<Encryption, String> {
+    let named = Encryption::ALL.into_iter().find(|(name, _)| *name == text);
+    let named = named.map(|(_, setting)| setting);
+    named.ok_or_else(|| String::from("expected off, allow, prefer, handshake or require"))
 }
 
 /// Bytes sent per byte of content.
@@ -230,6 +238,19 @@ mod tests {
             "h\n:1",
         ] {
             assert!(peer(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn encryption_is_one_of_five_words() {
+        for (name, setting) in Encryption::ALL {
+            assert_eq!(encryption(name), Ok(setting));
+        }
+        for wrong in ["", "rc4", "Off", "allow "] {
+            let why = encryption(wrong).unwrap_err();
+            for (name, _) in Encryption::ALL {
+                assert!(why.contains(name), "{why}");
+            }
         }
     }
 

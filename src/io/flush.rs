@@ -205,13 +205,11 @@ impl Reactor {
         let most = WRITE.min(self.buffer.len());
         let mut filled = Filled::default();
         let mut placed: Vec<Placed> = Vec::new();
-        // Before its torrent is known a peer is told nothing.
-        let Some(torrent) = self.session.torrent_of(key) else {
-            return filled;
-        };
-        if !self.store.has(torrent) {
+        // Before its torrent is known a peer is told nothing but what hides that.
+        let torrent = self.session.torrent_of(key);
+        let Some(torrent) = torrent.filter(|&torrent| self.store.has(torrent)) else {
             return self.fill_words(key);
-        }
+        };
         let mut sending = self.store.sending(torrent);
         for segment in self.session.transmit(key) {
             let at = filled.bytes;
@@ -267,7 +265,7 @@ impl Reactor {
         filled
     }
 
-    /// Fills the buffer with messages alone, for a torrent that has no files yet.
+    /// Fills the buffer with messages alone, for a torrent that has no files yet or is not known.
     fn fill_words(&mut self, key: usize) -> Filled {
         let mut filled = Filled::default();
         for segment in self.session.transmit(key) {

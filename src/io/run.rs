@@ -407,7 +407,8 @@ fn config(
         port: listeners.port,
         key: rng.bits32(),
         families: listeners.families,
-        allow_local: process.allow_local,
+        allow_local: process.reaching.allow_local,
+        encryption: process.reaching.encryption,
         share,
         heartbeat: process.heartbeat,
     };

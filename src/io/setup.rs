@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::disk::ContentFiles;
 use super::disk::threads::opening::{Due, Opened, Request, StoreParams};
 use crate::base::{Bits, Duration, PieceHash, TorrentKey};
+use crate::mse::Encryption;
 use crate::torrent::{Order, Report, Stay};
 use crate::wire::Metainfo;
 use crate::wire::magnet::Link;
@@ -46,8 +47,8 @@ pub struct Setup {
     pub sequential: bool,
     /// Where peers are looked for.
     pub sources: Sources,
-    /// Whether trackers at local addresses are asked whatever their path.
-    pub allow_local: bool,
+    /// How others are reached.
+    pub reaching: Reaching,
     /// The run fails after so long without progress.
     pub timeout: Option<Duration>,
     /// Progress is reported once a second even while nothing changes.
@@ -91,6 +92,15 @@ pub enum Only {
     Written(Option<PathBuf>),
 }
 
+/// How others are reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reaching {
+    /// Whether trackers at local addresses are asked whatever their path.
+    pub allow_local: bool,
+    /// Whether connections to peers are encrypted.
+    pub encryption: Encryption,
+}
+
 /// Where peers are looked for, beside those that the user names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sources {
@@ -131,8 +141,8 @@ pub struct Process {
     pub up: Option<u64>,
     /// Torrents that download at the same time, at most; `None`: any number.
     pub active: Option<usize>,
-    /// Whether trackers at local addresses are asked whatever their path.
-    pub allow_local: bool,
+    /// How others are reached.
+    pub reaching: Reaching,
     /// Progress is reported once a second even while nothing changes.
     pub heartbeat: bool,
 }
@@ -225,7 +235,7 @@ impl Setup {
             down: self.down,
             up: self.up,
             active: None,
-            allow_local: self.allow_local,
+            reaching: self.reaching,
             heartbeat: self.heartbeat,
         }
     }

@@ -1,10 +1,9 @@
 //! The end that is dialed; the steps are those of [`initiator`](super::initiator).
 
-use super::initiator::{counted_pad, find, pad, padding};
+use super::agreement::{Established, Refused, counted_pad, find, pad, padding};
 use super::keys::{CONSTANT, HASH, KEY, Private, Secret};
 use super::rc4::Rc4;
 use super::setting::{Encryption, RC4};
-use super::shield::{Established, Refused};
 use crate::base::{InfoHash, Rng, limits};
 
 /// Bytes of the zeros, the offer and the length of the padding behind it.
@@ -12,13 +11,14 @@ const OFFER: usize = CONSTANT.len() + 6;
 /// Bytes of a length.
 const LENGTH: usize = 2;
 
-/// What this end waits for.
-#[derive(Debug)]
+/// What this end waits for, at first for the other end's key.
+#[derive(Debug, Default)]
 pub struct Acceptor(Stage);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Stage {
     /// The other end's key.
+    #[default]
     Key,
     /// The hash behind its padding, which looks like this.
     Mark([u8; HASH], Secret),
@@ -32,11 +32,6 @@ enum Stage {
 }
 
 impl Acceptor {
-    /// Waits for a key.
-    pub fn new() -> Acceptor {
-        Acceptor(Stage::Key)
-    }
-
     /// Takes what has come off `bytes`: how much that was, and what both ends have agreed on once
     /// they have. `torrent` says which torrent has this [`torrent_hash`](super::torrent_hash).
     ///
@@ -68,7 +63,11 @@ impl Acceptor {
                 Stage::Mark(mark, secret) => {
                     let Some(at) = find(rest, mark) else {
                         let over = rest.len() >= limits::MSE_PADDING + HASH;
-                        return if over { Err(Refused::Mark) } else { Ok((taken, None)) };
+                        return if over {
+                            Err(Refused::Mark)
+                        } else {
+                            Ok((taken, None))
+                        };
                     };
                     taken += at + HASH;
                     self.0 = Stage::Torrent(secret.clone());

@@ -8,10 +8,10 @@
 //! 4. the other end sends, encrypted: eight zero bytes, the method that it has selected, padding.
 //!    The zero bytes are found behind the padding of step 2, whose length nobody tells.
 
-use super::keys::{self, CONSTANT, KEY, Private};
+use super::agreement::{Established, Refused, counted_pad, find, pad, padding};
+use super::keys::{self, CONSTANT, KEY, Private, Secret};
 use super::rc4::Rc4;
 use super::setting::{PLAIN, RC4};
-use super::shield::{Established, Refused};
 use crate::base::{InfoHash, Rng, limits};
 
 /// Bytes of the method and of the length of the padding behind it.
@@ -70,25 +70,17 @@ impl Initiator {
                         return Ok((taken, None));
                     };
                     let secret = private.secret(theirs).ok_or(Refused::Key)?;
-                    let (mut ours, mut theirs) = secret.ciphers(self.torrent);
-                    out.extend_from_slice(&secret.mark());
-                    out.extend_from_slice(&secret.hide(keys::torrent_hash(self.torrent)));
-                    let sealed = out.len();
-                    out.extend_from_slice(&CONSTANT);
-                    out.extend_from_slice(&self.offer.to_be_bytes());
-                    counted_pad(rng, out);
-                    out.extend_from_slice(&(initial.len() as u16).to_be_bytes());
-                    out.extend_from_slice(initial);
-                    ours.apply(&mut out[sealed..]);
-                    let mut constant = CONSTANT;
-                    theirs.apply(&mut constant);
-                    self.stage = Stage::Constant(constant, ours, theirs);
+                    self.stage = self.third(&secret, initial, rng, out);
                     taken += KEY;
                 }
                 Stage::Constant(constant, ours, theirs) => {
                     let Some(at) = find(rest, constant) else {
                         let over = rest.len() >= limits::MSE_PADDING + constant.len();
-                        return if over { Err(Refused::Constant) } else { Ok((taken, None)) };
+                        return if over {
+                            Err(Refused::Constant)
+                        } else {
+                            Ok((taken, None))
+                        };
                     };
                     taken += at + constant.len();
                     self.stage = Stage::Selection(ours.clone(), theirs.clone());
@@ -126,35 +118,25 @@ impl Initiator {
         }
     }
 
+    /// Sends the third message, and waits for the fourth.
+    fn third(&self, secret: &Secret, initial: &[u8], rng: &mut Rng, out: &mut Vec<u8>) -> Stage {
+        let (mut ours, mut theirs) = secret.ciphers(self.torrent);
+        out.extend_from_slice(&secret.mark());
+        out.extend_from_slice(&secret.hide(keys::torrent_hash(self.torrent)));
+        let sealed = out.len();
+        out.extend_from_slice(&CONSTANT);
+        out.extend_from_slice(&self.offer.to_be_bytes());
+        counted_pad(rng, out);
+        out.extend_from_slice(&(initial.len() as u16).to_be_bytes());
+        out.extend_from_slice(initial);
+        ours.apply(&mut out[sealed..]);
+        let mut constant = CONSTANT;
+        theirs.apply(&mut constant);
+        Stage::Constant(constant, ours, theirs)
+    }
+
     /// Whether the other end has sent nothing that it takes yet.
     pub fn awaits_key(&self) -> bool {
         matches!(self.stage, Stage::Key(_))
     }
-}
-
-/// Padding of a random length, random bytes.
-pub fn pad(rng: &mut Rng, out: &mut Vec<u8>) {
-    let (start, bytes) = (out.len(), rng.below(limits::MSE_PADDING as u64 + 1));
-    out.resize(start + bytes as usize, 0);
-    keys::fill(&mut out[start..], rng);
-}
-
-/// Padding of a random length, behind that length; it is encrypted, so that zeros do.
-pub fn counted_pad(rng: &mut Rng, out: &mut Vec<u8>) {
-    let bytes = rng.below(limits::MSE_PADDING as u64 + 1) as u16;
-    out.extend_from_slice(&bytes.to_be_bytes());
-    out.resize(out.len() + usize::from(bytes), 0);
-}
-
-/// The length of a padding, if it may be so long.
-pub fn padding(bytes: u16) -> Result<usize, Refused> {
-    let bytes = usize::from(bytes);
-    let fits = bytes <= limits::MSE_PADDING;
-    fits.then_some(bytes).ok_or(Refused::Padding)
-}
-
-/// Where these bytes stand, with no more than the longest padding in front of them.
-pub fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
-    let most = bytes.len().min(limits::MSE_PADDING + mark.len());
-    bytes.get(..most)?.windows(mark.len()).position(|part| part == mark)
 }

@@ -15,12 +15,15 @@ pub mod rc4;
 
 pub mod keys;
 
+pub mod agreement;
+
 pub mod acceptor;
 pub mod initiator;
 
 pub mod shield;
 
+pub use agreement::Refused;
 pub use keys::torrent_hash;
 pub use rc4::Rc4;
 pub use setting::{Encryption, Form};
-pub use shield::{Refused, Shield};
+pub use shield::Shield;

@@ -65,7 +65,7 @@ const fn double(number: Number) -> Number {
     let mut sum = [0; LIMBS];
     let (mut place, mut carry) = (0, 0);
     while place < LIMBS {
-        sum[place] = number[place] << 1 | carry;
+        sum[place] = (number[place] << 1) | carry;
         carry = number[place] >> 63;
         place += 1;
     }
@@ -116,7 +116,9 @@ fn product(a: &Number, b: &Number) -> Number {
 fn from_bytes(bytes: &[u8; LEN]) -> Number {
     let mut number = [0; LIMBS];
     for (limb, bytes) in number.iter_mut().rev().zip(bytes.chunks_exact(8)) {
-        *limb = bytes.iter().fold(0, |limb, &byte| limb << 8 | u64::from(byte));
+        *limb = bytes
+            .iter()
+            .fold(0, |limb, &byte| (limb << 8) | u64::from(byte));
     }
     number
 }
@@ -142,7 +144,7 @@ pub fn power_of_base(exponent: &[u8; EXPONENT]) -> [u8; LEN] {
     for byte in exponent {
         for bit in (0..8).rev() {
             power = product(&power, &power);
-            if byte >> bit & 1 == 1 {
+            if (byte >> bit) & 1 == 1 {
                 power = double(power);
             }
         }
@@ -217,16 +219,20 @@ mod tests {
         let public = power_of_base(&x);
         assert_eq!(
             public,
-            hex("e9ccc35fbd78354be7b811757ee50f4f4aae31d4f24d0ca36fa31c652ecb000964c372b0075944aa\
+            hex(
+                "e9ccc35fbd78354be7b811757ee50f4f4aae31d4f24d0ca36fa31c652ecb000964c372b0075944aa\
                  419168ddde19be5da071a55a8ab6303f021435b6affdd4f5d5fe522cbc3a0830cdee5105d12c763d\
-                 f6837d7c08319584f1a852fa635bba07")
+                 f6837d7c08319584f1a852fa635bba07"
+            )
         );
         let secret = power(&public, &y).unwrap();
         assert_eq!(
             secret,
-            hex("a1019abb33ccd65a6d95df19a0871a9ed92d0e346136ae9e75dd8589aa7c438b1a712d6c99601c7d\
+            hex(
+                "a1019abb33ccd65a6d95df19a0871a9ed92d0e346136ae9e75dd8589aa7c438b1a712d6c99601c7d\
                  78c8e9d048c70efe1a394ac5e43a297e36aaec4fd4ebea6d96ffce73cd928fc23bc328ba50551886\
-                 9c25daacaabae849fba86161aea8c3e4")
+                 9c25daacaabae849fba86161aea8c3e4"
+            )
         );
         assert_eq!(power(&power_of_base(&y), &x), Some(secret));
     }
@@ -270,7 +276,10 @@ mod tests {
             assert_eq!(power(&number, &by), None, "{number:02x?}");
         }
         near[0] = P[0] - 2;
-        assert_eq!(power(&to_bytes(&near), &by), Some(checked(&to_bytes(&near), &by)));
+        assert_eq!(
+            power(&to_bytes(&near), &by),
+            Some(checked(&to_bytes(&near), &by))
+        );
         let two = std::array::from_fn(|at| 2 * u8::from(at == LEN - 1));
         assert_eq!(power(&two, &by), Some(power_of_base(&by)));
     }

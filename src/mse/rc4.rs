@@ -4,8 +4,8 @@
 /// Bytes of the stream that MSE discards, since the first ones tell of the key.
 const DISCARDED: usize = 1024;
 
-/// One direction of a connection. Values take two bytes, since stores and loads of single bytes make
-/// processors wait: 730 MiB/s instead of 550 where both were measured.
+/// One direction of a connection. Values take two bytes, since stores and loads of single bytes
+/// make processors wait: 730 MiB/s instead of 550 where both were measured.
 #[derive(Clone, Debug)]
 pub struct Rc4 {
     state: [u16; 256],

@@ -3,41 +3,12 @@
 //! is opened where it lies, and what is to be sent is sealed where it was put together.
 
 use super::acceptor::Acceptor;
+use super::agreement::{Established, Refused};
 use super::initiator::Initiator;
 use super::keys::HASH;
 use super::rc4::Rc4;
 use super::setting::Encryption;
 use crate::base::{InfoHash, Rng};
-
-/// Why an encrypted handshake fails.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refused {
-    /// The other end's key is no honest one.
-    Key,
-    /// What must follow the padding of the end that dialed does not come.
-    Mark,
-    /// It is about a torrent that is not known here.
-    Torrent,
-    /// The bytes that prove the keys do not come.
-    Constant,
-    /// The other end offers or selects no payload method that may be used.
-    Method,
-    /// It announces more padding than there may be.
-    Padding,
-}
-
-/// What both ends have agreed on.
-#[derive(Debug)]
-pub struct Established {
-    /// Opens what comes, from the next byte on.
-    pub incoming: Rc4,
-    /// Seals what is sent, from the next byte on.
-    pub outgoing: Rc4,
-    /// The payload goes through these. If not, only the first bytes do.
-    pub encrypted: bool,
-    /// How many of the bytes that come next are opened in any case.
-    pub initial: usize,
-}
 
 /// What the end that feeds a shield knows.
 pub struct Terms<'a> {
@@ -91,7 +62,7 @@ impl Shield {
 
     /// For a connection that a peer began.
     pub fn accept() -> Shield {
-        Shield::new(State::Answers(Acceptor::new()))
+        Shield::new(State::Answers(Acceptor::default()))
     }
 
     fn new(state: State) -> Shield {
@@ -127,7 +98,13 @@ impl Shield {
 
     /// Whether the payload is encrypted.
     pub fn is_sealing(&self) -> bool {
-        matches!(&self.state, State::Through { outgoing: Some(_), .. })
+        matches!(
+            &self.state,
+            State::Through {
+                outgoing: Some(_),
+                ..
+            }
+        )
     }
 
     /// What came of the handshake and belongs in front of what is read next.

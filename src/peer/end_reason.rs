@@ -10,6 +10,13 @@ use crate::wire::message::Kind;
 pub enum EndReason {
     /// The first bytes are no BitTorrent handshake (BEP 3).
     NotBitTorrent,
+    /// It began with BitTorrent's handshake, and our user wants it encrypted.
+    Unencrypted,
+    /// Its encrypted handshake is wrong: in this.
+    Encryption(&'static str),
+    /// It did not take the form in which it was dialed: it is dialed in the other one, encrypted
+    /// or not.
+    OtherForm,
     /// The handshake names a torrent that we do not have, or that is paused, queued, failed or
     /// ending.
     NotServed,
@@ -86,6 +93,7 @@ impl EndReason {
     pub fn redial(&self) -> Redial {
         match self {
             EndReason::TooEarly
+            | EndReason::OtherForm
             | EndReason::Duplicate
             | EndReason::ConnectTimeout
             | EndReason::HandshakeTimeout
@@ -99,6 +107,8 @@ impl EndReason {
             | EndReason::Unreadable
             | EndReason::NoUse => Redial::Later,
             EndReason::NotBitTorrent
+            | EndReason::Unencrypted
+            | EndReason::Encryption(_)
             | EndReason::NotServed
             | EndReason::OtherTorrent
             | EndReason::Ourselves
@@ -128,6 +138,14 @@ impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EndReason::NotBitTorrent => write!(f, "it does not speak BitTorrent"),
+            EndReason::Unencrypted => write!(f, "it is not encrypted"),
+            EndReason::Encryption(why) => write!(f, "its encrypted handshake is wrong: {why}"),
+            EndReason::OtherForm => {
+                write!(
+                    f,
+                    "it hangs up: encryption is switched over and it is dialed again"
+                )
+            }
             EndReason::NotServed => {
                 write!(f, "it asked for a torrent that is not shared here now")
             }
@@ -179,6 +197,9 @@ mod tests {
     fn each_says_why_in_a_line_of_its_own() {
         let reasons = [
             EndReason::NotBitTorrent,
+            EndReason::Unencrypted,
+            EndReason::Encryption("no keys"),
+            EndReason::OtherForm,
             EndReason::OtherTorrent,
             EndReason::TooEarly,
             EndReason::Ourselves,

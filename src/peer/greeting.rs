@@ -32,6 +32,10 @@ pub struct Greeting {
     cut: Vec<u8>,
     /// The torrent that the handshake names sleeps.
     waits: bool,
+    /// The peer has sent something, of an encrypted handshake perhaps.
+    heard: bool,
+    /// What came is wrong: the connection is to end.
+    refused: Option<EndReason>,
     /// What is to be sent of our handshake.
     pub(super) out: Vec<u8>,
     /// When the network connection came up; before that, when we began to dial.
@@ -40,6 +44,8 @@ pub struct Greeting {
     pub(super) said: Now,
     /// How long the network may take to answer our dial.
     patience: Duration,
+    /// How long the peer may take to send anything at all.
+    silence: Duration,
 }
 
 impl Greeting {
@@ -72,10 +78,13 @@ impl Greeting {
             ignored: false,
             cut: Vec::new(),
             waits: false,
+            heard: false,
+            refused: None,
             out: Vec::new(),
             since: now,
             said: now,
             patience: limits::CONNECT_TIME,
+            silence: limits::HANDSHAKE_TIME,
         }
     }
 
@@ -116,6 +125,11 @@ impl Greeting {
         self.ignored
     }
 
+    /// Whether the peer has sent anything.
+    pub fn was_heard(&self) -> bool {
+        self.heard
+    }
+
     /// When the network connection came up; before that, when we began to dial.
     pub fn since(&self) -> Now {
         self.since
@@ -142,12 +156,43 @@ impl Greeting {
     pub fn next_deadline(&self) -> Option<Now> {
         match self.phase {
             Phase::Dialing => Some(self.since.later(self.patience)),
-            Phase::Greeting => Some(self.since.later(limits::HANDSHAKE_TIME)),
+            Phase::Greeting if self.heard => Some(self.since.later(limits::HANDSHAKE_TIME)),
+            Phase::Greeting => Some(self.since.later(self.silence)),
             Phase::Opening | Phase::Open | Phase::Closing(_) => None,
         }
     }
 
     // What happens.
+
+    /// The peer is to send something within this time: else it is dialed in another form.
+    pub fn expect_within(&mut self, silence: Duration) {
+        self.silence = silence;
+    }
+
+    /// The peer has sent something.
+    pub fn hear(&mut self) {
+        self.heard = true;
+    }
+
+    /// It seems to speak this protocol, and it is not known yet whether that is so.
+    pub fn suspect(&mut self, foreign: Foreign) {
+        self.foreign = Some(foreign);
+    }
+
+    /// The peer has begun an encrypted handshake: what it has sent belongs to that.
+    pub fn yield_unparsed(&mut self) {
+        self.cut = Vec::new();
+    }
+
+    /// What came is no handshake: [`Greeting::next_handshake`] says so next.
+    pub fn refuse(&mut self, reason: EndReason) {
+        self.refused = Some(reason);
+    }
+
+    /// Our handshake is on its way as a part of the encrypted one.
+    pub fn said_handshake(&mut self) {
+        self.out = Vec::new();
+    }
 
     /// The network connection is up.
     pub fn handle_connected(&mut self, now: Now) {
@@ -182,6 +227,9 @@ impl Greeting {
         if self.ignored || self.is_closing() {
             input.take(input.rest().len());
             return Ok(None);
+        }
+        if let Some(reason) = self.refused.take() {
+            return Err(reason);
         }
         if let Step::Refuse(reason) = step(&self.phase, Kind::Handshake, self.caps) {
             return Err(reason);

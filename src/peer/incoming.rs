@@ -11,6 +11,10 @@ use crate::wire::Foreign;
 pub enum Failed {
     /// It spoke another protocol.
     Foreign(Foreign),
+    /// It was not encrypted.
+    Unencrypted,
+    /// Its encrypted handshake was wrong.
+    Encryption,
     /// Its handshake names a torrent that we do not have, or that is paused, queued, failed or
     /// ending.
     NotServed,
@@ -37,9 +41,12 @@ pub enum Failed {
 }
 
 impl Failed {
-    /// Why an incoming connection failed that ends for this reason; `None`: the peer did not fail.
+    /// Why an incoming connection failed that ends by this reason; `None`: the peer did not fail.
     pub fn of(greeting: &Greeting, reason: &EndReason) -> Option<Failed> {
-        let begun = !greeting.unparsed().is_empty();
+        let begun = greeting.was_heard();
+        // A key looks like nothing else. What is too short to be told may look like anything.
+        let seems = |it: &Foreign| !matches!(it, Foreign::Encrypted | Foreign::Unknown);
+        let foreign = greeting.foreign().filter(seems);
         let waits = greeting.put_back_len() > 0;
         Some(match reason {
             EndReason::Closed | EndReason::HandshakeTimeout | EndReason::Replaced if waits => {
@@ -48,12 +55,19 @@ impl Failed {
             EndReason::NotBitTorrent => {
                 Failed::Foreign(greeting.foreign().unwrap_or(Foreign::Unknown))
             }
+            EndReason::Unencrypted => Failed::Unencrypted,
+            EndReason::Encryption(_) => Failed::Encryption,
             EndReason::NotServed => Failed::NotServed,
             EndReason::TooEarly => Failed::TooEarly,
             EndReason::Closed | EndReason::Network(_) | EndReason::HandshakeTimeout
                 if greeting.is_ourselves() =>
             {
                 Failed::Ourselves
+            }
+            EndReason::Closed | EndReason::HandshakeTimeout | EndReason::Replaced
+                if foreign.is_some() =>
+            {
+                Failed::Foreign(foreign.unwrap_or(Foreign::Unknown))
             }
             EndReason::Closed if begun => Failed::Cut,
             EndReason::Closed => Failed::Closed,
@@ -69,6 +83,8 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Failed::Foreign(foreign) => return foreign.fmt(f),
+            Failed::Unencrypted => "without encryption",
+            Failed::Encryption => "with a wrong encrypted handshake",
             Failed::NotServed => "for a torrent not shared here",
             Failed::Ourselves => "from this very client",
             Failed::Silent => "silent",

@@ -199,6 +199,7 @@ impl Subject<'_> {
             ("address", peer.addr.ip().to_canonical().to_string().into()),
             ("client_name", peer.client.as_str().into()),
             ("is_downloading_from", (peer.down > 0).into()),
+            ("is_encrypted", peer.encrypted.into()),
             ("is_incoming", peer.incoming.into()),
             ("is_uploading_to", (peer.up > 0).into()),
             ("port", Json::count(peer.addr.port())),

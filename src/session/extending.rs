@@ -8,7 +8,7 @@ use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
 use crate::peer::{EndReason, Event};
 use crate::torrent::exchanged::Exchanged;
 use crate::torrent::metadata::{MetadataFetch, length};
-use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent};
+use crate::torrent::{Effect, Member, Order, Report, Slot, Stage, Torrent, Us};
 use crate::wire::{ExtendedGreeting, Extension, MetadataMessage};
 
 /// How rtorrent's name begins. It stops to answer if it is asked for several blocks at once.
@@ -16,14 +16,15 @@ const ORDERLY: &str = "libTorrent ";
 
 /// Our extended handshake for a peer of this torrent. A private torrent offers nothing by which
 /// a peer could be found or the torrent passed on (BEP 27).
-pub(super) fn greeting(torrent: &Torrent, member: &Member, port: u16) -> ExtendedGreeting {
+pub(super) fn greeting(torrent: &Torrent, member: &Member, us: &Us) -> ExtendedGreeting {
     let order = &torrent.order;
     let only = !order.download || torrent.life.complete_at.is_some();
     ExtendedGreeting {
         exchange: order.pex.then_some(Extension::Exchange.ours()),
         metadata: (!order.is_private()).then_some(Extension::Metadata.ours()),
         metadata_size: order.metadata_size.map(u32::from),
-        port: Some(port),
+        port: Some(us.port),
+        encryption: us.encryption.prefers().then_some(true),
         queue: Some(limits::UPLOADS_FULL as u32),
         upload_only: only.then_some(true),
         client: Some(CLIENT_NAME.to_string()),
@@ -219,11 +220,11 @@ pub fn expects(session: &Session, key: TorrentKey) -> bool {
 /// Tells a peer that was met before the metadata were there that it can have them from us now; of a
 /// private torrent, that it can have neither these nor other peers (BEP 10: number 0 is off).
 fn greet_again(session: &mut Session, key: PeerKey) {
-    let port = session.config.us.port;
+    let us = &session.config.us;
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
     };
-    let ours = greeting(&session.torrents[torrent], member, port);
+    let ours = greeting(&session.torrents[torrent], member, us);
     member.peer.extend(ExtendedGreeting {
         metadata: ours.metadata.or(Some(0)),
         exchange: ours.exchange.or(Some(0)),

@@ -10,8 +10,10 @@ use super::appetite::{Appetite, DiskLoad};
 use super::extending;
 use super::meeting::Meeting;
 use super::parting;
+use super::requested;
 use super::sending::Sealed;
 use super::session::Session;
+use super::shielding;
 use crate::base::{Block, Now, PeerKey, TorrentKey};
 use crate::peer::incoming::Failed;
 use crate::peer::{EndReason, Event, Greeting, Input, Peer};
@@ -59,11 +61,9 @@ impl Session {
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_dialing()) else {
             return;
         };
-        if let Machine::Greeting(greeting) = &mut slot.machine {
-            greeting.handle_connected(now);
-            self.connections.on_connected();
-            self.touch(key);
-        }
+        slot.handle_connected(&mut self.shielding.rng, now);
+        self.connections.on_connected();
+        self.touch(key);
     }
 
     /// The connection failed, or the other end closed it.
@@ -74,13 +74,17 @@ impl Session {
     // What peers send.
 
     /// Takes the seal off bytes that a peer sent: the counterpart of [`Session::seal`]. All bytes
-    /// of peers pass these two places, so what is done to all of them is done here, in place. So
-    /// far messages are traced, and nothing is encrypted.
+    /// of peers pass these two places, so what is done to all of them is done here, in place:
+    /// encrypted handshakes are taken off, what is encrypted is decrypted, messages are traced.
     ///
     /// `bytes`: what was read from a slot's socket, behind what [`Session::unparsed`] has kept. The
     /// input that comes back goes to [`Session::receive`].
     pub fn open<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Input<'a> {
-        let input = Input::new(bytes);
+        let setting = (&self.torrents, self.config.us.encryption);
+        let slot = self.slots.get_mut(key);
+        let taken = slot.map_or(0, |slot| self.shielding.open(slot, setting, bytes));
+        let mut input = Input::new(bytes);
+        input.take(taken);
         if let (Some(tracer), Some(slot)) = (&self.tracer, self.slots.get(key)) {
             tracer.tell_received(slot, input, &mut self.effects);
         }
@@ -189,8 +193,11 @@ impl Session {
     /// of what [`Session::transmit`] names, where it is written from. A socket may take less than
     /// all of it: nothing counts as sent before [`Session::transmitted`], and what is left over is
     /// sealed again.
-    pub fn seal<'a>(&self, key: PeerKey, bytes: &'a mut [u8]) -> Sealed<'a> {
+    pub fn seal<'a>(&mut self, key: PeerKey, bytes: &'a mut [u8]) -> Sealed<'a> {
         debug_assert!(bytes.is_empty() || self.wants_to_send(key), "slot {key}");
+        if let Some(slot) = self.slots.get(key) {
+            self.shielding.seal(key, slot, bytes);
+        }
         Sealed::new(bytes)
     }
 
@@ -202,15 +209,15 @@ impl Session {
         if let Some(tracer) = &mut self.tracer {
             tracer.tell_sent((key, slot), bytes, &mut self.effects);
         }
+        let bytes = self.shielding.transmitted(key, slot, bytes);
         let content = match &mut slot.machine {
             Machine::Peer(member) => member.peer.transmitted(bytes, now),
             Machine::Greeting(greeting) => return greeting.transmitted(bytes, now),
         };
-        let torrent = slot.torrent;
         if self.peer(key).is_some_and(Peer::awaits_metadata) {
             self.touch(key);
         }
-        if let Some(torrent) = torrent.filter(|_| content > 0) {
+        if let Some(torrent) = self.torrent_of(key).filter(|_| content > 0) {
             self.sending().count(torrent, key, content, now);
             self.stir(torrent);
         }
@@ -360,31 +367,11 @@ impl Session {
             Event::Choked(dropped) => self.give_back(key, &dropped),
             Event::Rejected(block) => self.give_back(key, &[block]),
             Event::Interested(_) => content.choking.set_due(),
-            Event::Requested(block) => return self.requested(key, block, now),
+            Event::Requested(block) => return requested::answer(self, key, block, now),
             Event::Unchoked | Event::Allowed(_) | Event::Block { .. } => {}
             _ => return extending::observe(self, key, event, now),
         }
         Ok(())
-    }
-
-    fn requested(&mut self, key: PeerKey, block: Block, now: Now) -> Result<(), EndReason> {
-        let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
-            return Ok(());
-        };
-        let torrent = &self.torrents[torrent];
-        let served = torrent.awake().serves(block.piece);
-        let peer = &mut member.peer;
-        let choked = peer.choke_state().am_choking;
-        if !served || (choked && !peer.may_have_choked(block)) {
-            return peer.refuse(block);
-        }
-        let answer = peer.serve(block);
-        (member.offered, member.wasted) = (now, None);
-        if let Some(block) = member.next_read_ahead(block, torrent.order.geometry) {
-            let torrent = torrent.key;
-            self.effects.push_back(Effect::ReadAhead { torrent, block });
-        }
-        answer
     }
 
     /// Blocks that a peer will not send go back to the piece table, and to what may be asked for.
@@ -406,9 +393,12 @@ impl Session {
         let Some(slot) = slot.filter(|slot| !slot.is_closing()) else {
             return;
         };
+        let setting = self.config.us.encryption;
+        let reason = shielding::why(slot, (&mut self.torrents, setting), reason);
         self.timers.disarm(key, slot);
         let (addr, outbound, was_dialing) = (slot.addr(), slot.is_outbound(), slot.is_dialing());
         let (torrent, greeted) = (slot.torrent, slot.member().is_some());
+        let encrypted = slot.shield.is_some();
         match &mut slot.machine {
             Machine::Greeting(greeting) => {
                 if let Some(failed) = Failed::of(greeting, &reason).filter(|_| !outbound) {
@@ -422,13 +412,18 @@ impl Session {
         if let Some(torrent) = torrent.map(|torrent| &mut self.torrents[torrent]) {
             torrent.set_choking_due();
             if outbound && !greeted {
-                torrent.on_failed_dial((addr, &reason), &mut self.bans, &mut self.effects);
+                torrent.on_failed_dial((addr, &reason, setting), &mut self.bans, &mut self.effects);
             }
             let mut twins = Twins::of(torrent, &mut self.slots);
             twins.on_connection_over(key, was_dialing, &reason, now);
             if greeted || outbound {
                 let reason = reason.to_string();
-                torrent.report(Report::Disconnected { addr, reason }, &mut self.effects);
+                let report = Report::Disconnected {
+                    addr,
+                    reason,
+                    encrypted,
+                };
+                torrent.report(report, &mut self.effects);
             }
         }
         self.effects.push_back(Effect::Hangup { key });

@@ -70,6 +70,11 @@ impl Meeting<'_> {
         if let Machine::Greeting(greeting) = &mut self.slots[key].machine {
             let peer = Peer::opened(local, greeting, now);
             let mut member = Member::new(peer, theirs.peer_id);
+            member.encrypted = self.slots[key].shield.is_some();
+            if member.peer.is_outbound() {
+                let candidates = &mut self.torrents[named].candidates;
+                candidates.on_form_taken(member.peer.addr());
+            }
             self.introduce(named, &mut member);
             let torrent = &mut self.torrents[named];
             if torrent.order.pex {
@@ -87,7 +92,7 @@ impl Meeting<'_> {
         if self.impatient.covers(&member.remote, addr) {
             member.peer.hurry_keep_alives();
         }
-        let ours = extending::greeting(torrent, member, self.us.port);
+        let ours = extending::greeting(torrent, member, self.us);
         member.peer.extend(ours);
         match torrent.life.stage {
             Stage::Running => say_holdings(torrent, member),
@@ -96,8 +101,12 @@ impl Meeting<'_> {
         }
         // One port is for peers over TCP and for the DHT over UDP.
         member.peer.say_node(self.us.port);
-        let client = member.remote.client();
-        torrent.report(Report::Connected { addr, client }, self.effects);
+        let report = Report::Connected {
+            addr,
+            client: member.remote.client(),
+            encrypted: member.encrypted,
+        };
+        torrent.report(report, self.effects);
     }
 }
 

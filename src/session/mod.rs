@@ -22,6 +22,7 @@ mod metadata_memory;
 mod torrents;
 
 mod hosts;
+mod shielding;
 
 pub mod nearby;
 
@@ -38,6 +39,7 @@ pub mod extending;
 mod meeting;
 mod parting;
 pub mod reopening;
+mod requested;
 pub mod sleep;
 
 pub mod intake;

@@ -402,12 +402,12 @@ impl Session {
             let Some(torrent) = first.take().or_else(next) else {
                 break;
             };
-            let Some(greeting) = self.torrents[torrent].dial(&self.config.us, now) else {
+            let Some(slot) = self.torrents[torrent].dial(&self.config.us, now) else {
                 break;
             };
-            let addr = greeting.addr();
+            let addr = slot.addr();
             self.connections.on_dial(now);
-            let key = self.add_slot(Slot::new(greeting, Some(torrent)));
+            let key = self.add_slot(slot);
             self.effects.push_back(Effect::Dial { key, addr });
             self.torrents.refile(torrent);
         }

@@ -18,6 +18,7 @@ use super::incoming::FailedIncoming;
 use super::invariants;
 use super::replacing::Replacing;
 use super::sending::Sending;
+use super::shielding::Shielding;
 use super::timers::Timers;
 use super::torrents::Torrents;
 use super::tracer::Tracer;
@@ -54,6 +55,7 @@ pub struct Session {
     pub(super) tracer: Option<Tracer>,
     /// Scratch space for blocks to be asked for.
     pub(super) picked: Vec<Block>,
+    pub(super) shielding: Shielding,
 }
 
 impl Session {
@@ -77,6 +79,7 @@ impl Session {
             effects: Effects::new(),
             tracer: None,
             picked: Vec::new(),
+            shielding: Shielding::new(seed),
             config,
         }
     }
@@ -195,9 +198,7 @@ impl Session {
         if let Effect::Hangup { key } = effect {
             let slot = self.slots.try_remove(key);
             self.torrents.lose(slot.and_then(|slot| slot.torrent), key);
-            if let Some(tracer) = &mut self.tracer {
-                tracer.forget(key);
-            }
+            self.tracer.iter_mut().for_each(|it| it.forget(key));
         }
         Some(effect)
     }
@@ -329,8 +330,7 @@ impl Session {
     /// Whether a download has become whole and has not said so yet: that is the moment to look at
     /// its files.
     pub fn is_newly_complete(&self, torrent: TorrentKey) -> bool {
-        let torrent = self.torrents.get(torrent);
-        torrent.is_some_and(|torrent| torrent.is_newly_complete())
+        (self.torrents.get(torrent)).is_some_and(Torrent::is_newly_complete)
     }
 
     /// Whether every torrent is over, and has said so.

@@ -11,6 +11,7 @@ use super::metadata_memory::MetadataMemory;
 use super::queue::Queue;
 use super::timers::Alarms;
 use crate::base::{Block, InfoHash, Now, PeerKey, Rng, SortedMap, SortedSet, TorrentKey, limits};
+use crate::mse::torrent_hash;
 use crate::peer::{EndReason, FrameLimits};
 use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
 use crate::tracker::Shared;
@@ -37,6 +38,8 @@ pub struct Torrents {
     /// Those that have content to be read from disk and handed to us.
     reading: SortedSet<TorrentKey>,
     by_hash: SortedMap<InfoHash, TorrentKey>,
+    /// The same by [`torrent_hash`], which stands for the info hash in an encrypted handshake.
+    by_hidden: SortedMap<InfoHash, TorrentKey>,
     longest_frame: usize,
     /// How many were ever added.
     added: u32,
@@ -74,6 +77,7 @@ impl Torrents {
             interested: 0,
             reading: SortedSet::new(),
             by_hash: SortedMap::new(),
+            by_hidden: SortedMap::new(),
             longest_frame: FrameLimits::of(0).longest(),
             added: 0,
             ending: None,
@@ -98,6 +102,8 @@ impl Torrents {
         self.added += 1;
         let entry = self.slab.vacant_entry();
         self.by_hash.insert(order.info_hash, entry.key());
+        let hidden = InfoHash(torrent_hash(order.info_hash));
+        self.by_hidden.insert(hidden, entry.key());
         self.reading.insert(entry.key());
         let frames = FrameLimits::of(order.geometry.pieces()).longest();
         self.longest_frame = self.longest_frame.max(frames);
@@ -187,6 +193,12 @@ impl Torrents {
         self.by_hash.get(info_hash).copied()
     }
 
+    /// The info hash of the one that an encrypted handshake names like this.
+    pub fn reveal(&self, hidden: &[u8; 20]) -> Option<InfoHash> {
+        let key = self.by_hidden.get(&InfoHash(*hidden))?;
+        self.get(*key).map(|torrent| torrent.order.info_hash)
+    }
+
     /// Bytes of the longest frame that a peer of any torrent may send, its length included. It only
     /// grows.
     pub fn longest_frame(&self) -> usize {
@@ -223,7 +235,9 @@ impl Torrents {
             self.queue.forget(&gone);
             self.checks.forget(key);
             self.reading.remove(&key);
-            self.by_hash.remove(&gone.order.info_hash);
+            let info_hash = gone.order.info_hash;
+            self.by_hash.remove(&info_hash);
+            self.by_hidden.remove(&InfoHash(torrent_hash(info_hash)));
             self.interested -= counted(&gone);
             for alarms in [&mut self.plan, &mut self.dial, &mut self.unused] {
                 alarms.set(key, None);

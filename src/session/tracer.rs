@@ -52,9 +52,20 @@ impl Tracer {
     ) {
         let mut begun = self.begun.remove(&key).unwrap_or(0);
         let mut left = sent;
+        let mut unsealed = slot.unsealed().len();
         for segment in slot.transmit() {
             match segment {
                 _ if left == 0 => break,
+                Segment::Bytes(_) if unsealed > 0 => {
+                    let part = left.min(std::mem::take(&mut unsealed));
+                    tell(
+                        slot,
+                        true,
+                        format!("{part} bytes of the encrypted handshake"),
+                        effects,
+                    );
+                    left -= part;
+                }
                 Segment::Bytes(bytes) => {
                     let end = left.min(bytes.len());
                     let mut at = begun;

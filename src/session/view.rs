@@ -129,6 +129,8 @@ pub struct PeerView {
     pub up: u64,
     /// Whether it dialed us.
     pub incoming: bool,
+    /// Whether the connection began with an encrypted handshake.
+    pub encrypted: bool,
 }
 
 /// The keys of all torrents.
@@ -292,6 +294,7 @@ impl PeerView {
             down: peer.down().shown(now),
             up: peer.up().shown(now),
             incoming: !peer.is_outbound(),
+            encrypted: member.encrypted,
         }
     }
 }

@@ -4,9 +4,12 @@
 //! once: it is dialed soon, and more often than others. Which of those that are due is dialed, and
 //! which is forgotten where room is short, is decided in `dial_order`.
 
+mod forms;
 mod hosts;
 
 use std::net::SocketAddr;
+
+use forms::Known;
 
 use super::dial_order::{Again, DialOrder, DialPlace};
 use super::ports::Ports;
@@ -39,6 +42,7 @@ struct Candidate {
     lost: bool,
     /// A connection to it has been of use.
     worked: bool,
+    form: Known,
     status: Status,
 }
 
@@ -125,6 +129,7 @@ impl Candidates {
                 flags: 0,
                 lost: false,
                 worked: false,
+                form: Known::default(),
                 status: Status::Busy,
             },
         );
@@ -294,6 +299,7 @@ impl Candidates {
         if candidate.failures >= limits::DIAL_FAILURES && candidate.lost {
             (candidate.lost, candidate.failures) = (false, 0);
         }
+        candidate.form.on_failed();
         let doublings = candidate.failures.min(limits::DIAL_FAILURES);
         candidate.failures += 1;
         candidate.failed = now;

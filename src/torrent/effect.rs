@@ -87,6 +87,8 @@ pub enum Report {
         addr: SocketAddr,
         /// The front of its peer id, for people.
         client: String,
+        /// Whether it began with an encrypted handshake.
+        encrypted: bool,
     },
     /// A connection, or the attempt at one, is over.
     Disconnected {
@@ -94,6 +96,8 @@ pub enum Report {
         addr: SocketAddr,
         /// Why.
         reason: String,
+        /// Whether it began with an encrypted handshake.
+        encrypted: bool,
     },
     /// How many incoming connections failed before they belonged to a torrent, by what went wrong,
     /// since the start.

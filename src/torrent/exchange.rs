@@ -14,7 +14,7 @@ use super::lent;
 use super::slot::{Member, Slot};
 use crate::base::reach::{is_link_local, may_name};
 use crate::base::{Duration, Now, PeerKey, SortedSet, limits, sooner, sorted_by_key};
-use crate::wire::extended::exchange::{REACHABLE, SEED};
+use crate::wire::extended::exchange::{ENCRYPTED, REACHABLE, SEED};
 use crate::wire::{Extension, PeerExchange};
 
 /// The changes among the peers of one torrent.
@@ -173,11 +173,16 @@ impl Here {
     fn of(key: PeerKey, member: &Member) -> Option<Here> {
         let peer = &member.peer;
         let came = member.exchanged.came;
-        let only = peer.extensions().and_then(|it| it.theirs().upload_only);
+        let said = peer.extensions().map(|it| it.theirs());
+        let only = said.and_then(|it| it.upload_only);
         let seed = only == Some(true) || peer.holdings().is_seed();
         let mut flags = if seed { SEED } else { 0 };
         if peer.is_outbound() {
             flags |= REACHABLE;
+        }
+        let wishes = said.and_then(|it| it.encryption);
+        if wishes.unwrap_or(member.encrypted) {
+            flags |= ENCRYPTED;
         }
         let here = came > 0 && peer.is_open();
         member.dialable_at().filter(|_| here).map(|addr| Here {

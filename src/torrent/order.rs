@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 
 use crate::base::{Bits, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash, Totals, limits};
+use crate::mse::Encryption;
 use crate::peer::Local;
 use crate::tracker::{Families, Identity};
 
@@ -130,6 +131,8 @@ pub struct Us {
     pub families: Families,
     /// Whether trackers at local addresses are asked whatever their path.
     pub allow_local: bool,
+    /// Whether connections are encrypted.
+    pub encryption: Encryption,
     /// Bytes that one peer's buffers may take.
     pub share: usize,
     /// Report progress once a second even while nothing changes.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use super::exchanged::Exchanged;
 use crate::base::reach::canonical;
-use crate::base::{Block, Geometry, Now, PeerId, TorrentKey, limits};
+use crate::base::{Block, Geometry, Now, PeerId, Rng, TorrentKey, limits};
+use crate::mse::Shield;
 use crate::peer::{EndReason, Greeting, Peer, Phase, Segment};
 
 /// One connection.
@@ -15,6 +16,8 @@ pub struct Slot {
     pub torrent: Option<TorrentKey>,
     /// Its protocol machine.
     pub machine: Machine,
+    /// What its bytes go through first, if they are or were encrypted.
+    pub shield: Option<Box<Shield>>,
     /// Addresses among the candidates at which its peer listens, as far as that is known. They are
     /// not dialed while it is connected.
     pub listens_at: Vec<SocketAddr>,
@@ -44,6 +47,7 @@ impl Slot {
         Slot {
             torrent,
             machine: Machine::Greeting(greeting),
+            shield: None,
             listens_at,
             unflushed: false,
             armed: None,
@@ -129,8 +133,31 @@ impl Slot {
         }
     }
 
+    /// The shield, until both ends have agreed: the machine neither hears nor says anything yet.
+    pub fn handshaking(&self) -> Option<&Shield> {
+        self.shield.as_deref().filter(|it| it.is_shaking_hands())
+    }
+
+    /// What is to be sent as it is, before anything that the machine says.
+    pub fn unsealed(&self) -> &[u8] {
+        self.shield.as_deref().map_or(&[], Shield::out)
+    }
+
+    /// Our dial was answered.
+    pub fn handle_connected(&mut self, rng: &mut Rng, now: Now) {
+        if let Machine::Greeting(greeting) = &mut self.machine {
+            greeting.handle_connected(now);
+        }
+        if let Some(shield) = &mut self.shield {
+            shield.begin(rng);
+        }
+    }
+
     /// Bytes that are read and not parsed yet: see [`Peer::unparsed`].
     pub fn unparsed(&self) -> &[u8] {
+        if let Some(shield) = self.handshaking() {
+            return shield.kept();
+        }
         match &self.machine {
             Machine::Greeting(greeting) => greeting.unparsed(),
             Machine::Peer(member) => member.peer.unparsed(),
@@ -139,6 +166,9 @@ impl Slot {
 
     /// Whether there is anything to send.
     pub fn wants_to_send(&self) -> bool {
+        if !self.unsealed().is_empty() || self.handshaking().is_some() {
+            return !self.unsealed().is_empty();
+        }
         match &self.machine {
             Machine::Greeting(greeting) => !greeting.transmit().is_empty(),
             Machine::Peer(member) => member.peer.wants_to_send(true),
@@ -147,11 +177,13 @@ impl Slot {
 
     /// What to send, in order: see [`Peer::transmit`].
     pub fn transmit(&self) -> impl Iterator<Item = Segment<'_>> {
-        let handshake = self.greeting().map(Greeting::transmit);
-        let handshake = handshake.filter(|bytes| !bytes.is_empty());
+        let agreed = self.handshaking().is_none();
+        let handshake = self.greeting().filter(|_| agreed).map(Greeting::transmit);
+        let bytes = [self.unsealed(), handshake.unwrap_or_default()];
+        let bytes = bytes.into_iter().filter(|bytes| !bytes.is_empty());
         let messages = self.member().map(|member| member.peer.transmit());
-        let handshake = handshake.map(Segment::Bytes).into_iter();
-        handshake.chain(messages.into_iter().flatten())
+        let messages = messages.into_iter().flatten();
+        bytes.map(Segment::Bytes).chain(messages)
     }
 
     /// When to call [`Slot::handle_timeout`].
@@ -200,6 +232,8 @@ pub struct Member {
     pub touched: bool,
     /// It was told what we have.
     pub introduced: bool,
+    /// The connection began with an encrypted handshake.
+    pub encrypted: bool,
     /// What it was told of other peers, and what it may tell.
     pub exchanged: Exchanged,
     /// What it counts as in its torrent's census.
@@ -221,6 +255,7 @@ impl Member {
             wasted: None,
             touched: false,
             introduced: false,
+            encrypted: false,
             exchanged: Exchanged::default(),
             counted: Counted::default(),
         }

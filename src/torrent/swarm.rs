@@ -10,11 +10,12 @@ use super::exchange;
 use super::lent::Lent;
 use super::order::Us;
 use super::search::{Dials, Explanation};
-use super::slot::Member;
+use super::slot::{Member, Slot};
 use super::source::{Namer, Source};
 use super::torrent::Torrent;
 use crate::base::BLOCK;
 use crate::base::{Duration, Now, limits, sooner};
+use crate::mse::{Encryption, Form, Shield};
 use crate::peer::{EndReason, Greeting};
 use crate::tracker::{Need, Response};
 use crate::wire::PeerExchange;
@@ -104,7 +105,7 @@ impl Torrent {
 
     /// Begins a connection to the address that is due next. One that may be anybody's is not waited
     /// for as long as others while further addresses are due.
-    pub fn dial(&mut self, us: &Us, now: Now) -> Option<Greeting> {
+    pub fn dial(&mut self, us: &Us, now: Now) -> Option<Slot> {
         let addr = self.candidates.next(now)?;
         let others = self.candidates.peek(now).is_some();
         let patience = if others && self.candidates.is_doubtful(addr) {
@@ -112,12 +113,16 @@ impl Torrent {
         } else {
             limits::CONNECT_TIME
         };
-        Some(Greeting::dial_for(
-            patience,
-            &self.order.local(us),
-            addr,
-            now,
-        ))
+        let mut greeting = Greeting::dial_for(patience, &self.order.local(us), addr, now);
+        let (form, other) = self.candidates.form(addr, us.encryption);
+        if other {
+            greeting.expect_within(limits::FORM_TIME);
+        }
+        let mut slot = Slot::new(greeting, Some(self.key));
+        if let Form::Encrypted(offer) = form {
+            slot.shield = Some(Box::new(Shield::dial(self.order.info_hash, offer)));
+        }
+        Some(slot)
     }
 
     /// Hears what trackers answered, and asks them. `may_dial`: more connections may be made.
@@ -302,13 +307,13 @@ impl Torrent {
     /// `--peer`.
     pub fn on_failed_dial(
         &mut self,
-        (addr, reason): (SocketAddr, &EndReason),
+        (addr, reason, setting): (SocketAddr, &EndReason, Encryption),
         bans: &mut Bans,
         effects: &mut Effects,
     ) {
         if matches!(
             reason,
-            EndReason::Stopping | EndReason::Replaced | EndReason::Duplicate
+            EndReason::Stopping | EndReason::Replaced | EndReason::Duplicate | EndReason::OtherForm
         ) {
             return;
         }
@@ -317,10 +322,14 @@ impl Torrent {
             bans.add_own(addr);
         }
         let why = match reason {
-            EndReason::Closed => String::from(
-                "it hangs up: perhaps it does not share this torrent, or takes encrypted \
-                 connections only",
-            ),
+            EndReason::Closed => {
+                let more = match setting {
+                    Encryption::Off => ", or takes encrypted connections only",
+                    Encryption::Allow | Encryption::Prefer => "",
+                    Encryption::Handshake | Encryption::Require => ", or takes no encryption",
+                };
+                format!("it hangs up: perhaps it does not share this torrent{more}")
+            }
             reason => reason.to_string(),
         };
         let Some(awake) = &mut self.awake else {

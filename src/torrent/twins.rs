@@ -240,7 +240,9 @@ impl<'a> Twins<'a> {
     fn remember(&mut self, addr: SocketAddr, reason: &EndReason, useful: bool, now: Now) {
         match reason.redial() {
             Redial::Never => self.candidates.refuse(addr, now),
-            Redial::Later if *reason == EndReason::Stopping => self.candidates.on_left(addr, now),
+            Redial::Later if matches!(reason, EndReason::Stopping | EndReason::OtherForm) => {
+                self.candidates.on_left(addr, now);
+            }
             Redial::Later if useful && reason.is_loss() => self.candidates.on_lost(addr, now),
             Redial::Later if useful => self.candidates.on_closed(addr, now),
             Redial::Later => self.candidates.on_failed(addr, now),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use brooklet::base::{Duration, Rng, limits};
+use brooklet::mse::Encryption;
 use brooklet::peer::EndReason;
 use brooklet::session::sleep;
 use brooklet::torrent::Report;
@@ -31,6 +32,8 @@ fn addr(number: u16) -> SocketAddr {
 #[test]
 fn incoming_connections_that_fail_are_counted_by_kind() {
     let mut bench = Bench::seeder(4);
+    bench.begins(|config, _| config.us.encryption = Encryption::Off);
+    bench.turn();
     let mut rng = Rng::from_seed(1);
     let key: Vec<u8> = (0..140).map(|_| rng.below(256) as u8).collect();
     let syn = [&[0x41, 0][..], &[7; 18]].concat();
@@ -90,6 +93,55 @@ fn incoming_connections_that_fail_are_counted_by_kind() {
     assert!(reports <= 4, "{reports} in half a minute");
 }
 
+/// What could be the key of an encrypted handshake is waited for; what cannot is refused at once.
+#[test]
+fn a_key_is_told_from_other_protocols() {
+    let mut bench = Bench::seeder(4);
+    let mut rng = Rng::from_seed(1);
+    let mut random = |len: usize| -> Vec<u8> { (0..len).map(|_| rng.below(256) as u8).collect() };
+    let (short, key, long) = (random(12), random(140), random(96 + 512 + 20));
+    let zeros = [0; 96];
+    let at_once: [&[u8]; 7] = [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"SSH-2.0-x\r\n",
+        b"USER a\r\n",
+        b"text without an end, which is long",
+        &zeros,
+        &long,
+    ];
+    for (number, bytes) in (1..).zip(at_once) {
+        let incoming = bench.accepts(addr(number));
+        bench.sends(incoming, bytes);
+        assert!(bench.is_gone(incoming), "{bytes:02x?}");
+    }
+    let waiting: Vec<usize> = [&b"USER"[..], &short, &key, &zeros[..95], b""]
+        .into_iter()
+        .zip(20..)
+        .map(|(bytes, number)| {
+            let incoming = bench.accepts(addr(number));
+            bench.stops_reading(incoming);
+            bench.sends(incoming, bytes);
+            assert!(!bench.is_gone(incoming), "{bytes:02x?}");
+            incoming
+        })
+        .collect();
+    bench.wait(limits::HANDSHAKE_TIME + limits::INCOMING_EVERY);
+    assert!(waiting.into_iter().all(|incoming| bench.is_gone(incoming)));
+    let expected = [
+        ("HTTP", 1),
+        ("TLS", 1),
+        ("SSH", 1),
+        ("text", 3),
+        ("another protocol", 1),
+        ("encrypted (MSE)", 1),
+        ("too slow", 3),
+        ("silent", 1),
+    ];
+    let expected = expected.map(|(what, count)| (what.to_string(), count));
+    assert_eq!(counted(&bench).0, BTreeMap::from(expected));
+}
+
 #[test]
 fn a_peer_that_greeted_us_has_not_failed() {
     let mut bench = Bench::seeder(4);
@@ -119,7 +171,7 @@ fn incoming_connections_that_are_refused_are_counted_and_all_is_said_at_the_end(
 }
 
 /// What a peer has sent is kept while the torrent that it names wakes up. If that takes too long it
-/// is our disk's fault: the peer was neither slow nor cut off within its handshake.
+/// is our disk's reason: the peer was neither slow nor cut off within its handshake.
 #[test]
 fn peers_whose_torrent_did_not_wake_up_in_time_are_a_kind_of_their_own() {
     let mut bench = Bench::seeder(4);

@@ -17,6 +17,7 @@ mod checking;
 mod crossing;
 mod crowd;
 mod datagrams;
+mod encryption;
 mod ending;
 mod exchanging;
 mod fetching;

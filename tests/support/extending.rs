@@ -39,6 +39,7 @@ fn greeting(peer: &Peer, metadata_size: Option<u32>) -> ExtendedGreeting {
         metadata: Some(Extension::Metadata.ours()),
         metadata_size,
         port: Some(6881),
+        encryption: None,
         queue: Some(limits::UPLOADS_FULL as u32),
         upload_only: None,
         client: Some(CLIENT_NAME.to_string()),

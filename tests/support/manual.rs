@@ -18,6 +18,7 @@ use brooklet::wire::{Family, Message, PeerExchange, bencode};
 use crate::lookup;
 use crate::transcript::Setting;
 use crate::transcript::words::{dump, encode, hex};
+use crate::veiled;
 
 /// What a manual's part of this name is to hold.
 pub fn part(name: &str) -> String {
@@ -32,6 +33,7 @@ pub fn part(name: &str) -> String {
         "udp" => fenced(&udp()),
         "exchange" => fenced(&exchange()),
         "search" => fenced(&search()),
+        "encryption" => fenced(&veiled::handshake()),
         "lookup" => fenced(&lookup::lookup()),
         "messages" => messages(),
         "legal" => legal(),

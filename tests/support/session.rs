@@ -11,6 +11,7 @@ use brooklet::base::{
     BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, TorrentKey,
     Totals, limits,
 };
+use brooklet::mse::Encryption;
 use brooklet::peer::{Local, Segment};
 use brooklet::session::{Config, Session, reopening};
 use brooklet::torrent::{Effect, Order, Progress, Report, Snapshot, Source, Stay, Then, Us};
@@ -491,6 +492,7 @@ fn terms(setting: &Setting, trusted: Bits, download: bool) -> (Config, Order) {
         key: 0,
         families: Families { v4: true, v6: true },
         allow_local: false,
+        encryption: Encryption::default(),
         share: unsent,
         heartbeat: false,
     };

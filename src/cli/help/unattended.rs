@@ -38,6 +38,7 @@ Files whose names begin with a dot are left alone.
 ",
     allow_local!(),
     finding!(),
+    encryption!(),
     "      --files WHICH     of each torrent only these files, as brooklet get --help
                         says; a torrent that has none of them is refused;
                         repeatable (all)

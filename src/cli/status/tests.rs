@@ -27,7 +27,7 @@ fn torrents() -> Json {
             {"announce":"http://e","announce_state":2,"is_backup":false,"tier":3,
              "last_announce_time":0,"next_announce_time":0}],
          "peers":[{"address":"::1","port":7,"client_name":"-AB1000-","progress":0.999,
-                   "rate_to_client":5,"rate_to_peer":6}]},
+                   "rate_to_client":5,"rate_to_peer":6,"is_encrypted":true}]},
         {"id":10,"name":"c","status":0,"error":3,"error_string":"c: torn",
          "size_when_done":1000,"left_until_done":1000,"eta":-1},
         {"id":11,"name":"d","status":2,"error":0,"recheck_progress":0.4567}]"#;
@@ -78,7 +78,7 @@ uploaded     2 B
 ratio        2.00
 peers        1
 no peers     its tracker failed (b: c\\x1b)
-  [::1]:7                  -AB1000-    99%  down 5 B/s  up 6 B/s
+  [::1]:7                  -AB1000-    99%  down 5 B/s  up 6 B/s  encrypted
 trackers     5
   http://a/x  named 1 peer 3m 20s ago, seeders: 3; next visit in 26m 40s
   http://b\\x1b  failed 10s ago: no\\x1b answer; is being asked
@@ -89,7 +89,7 @@ trackers     5
     );
     assert_eq!(
         first.object().finish(),
-        r#"{"number":1,"name":"a\u001b[2Jb","info_hash":"ff","state":"downloading","paused_by":null,"stalled":true,"dir":"/c\u001b","done":999,"size":1000,"down_rate":2048,"up_rate":0,"downloaded":1,"uploaded":2,"ratio":2.000,"peers":12,"error":null,"down_limit":2048,"up_limit":null,"connected":[{"addr":"[::1]:7","client":"-AB1000-","has":0.999,"down_rate":5,"up_rate":6}],"trackers":[{"url":"http://a/x","tier":0,"ok":true,"peers":1,"seeders":3,"leechers":null,"error":null,"last":1999800,"next":2001600,"asking":false},{"url":"http://b\u001b","tier":1,"ok":false,"peers":null,"seeders":null,"leechers":null,"error":"no\u001b answer","last":1999990,"next":null,"asking":true},{"url":"http://c","tier":1,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false},{"url":"http://d","tier":2,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false},{"url":"http://e","tier":3,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false}],"no_peers":"its tracker failed (b: c\u001b)"}"#
+        r#"{"number":1,"name":"a\u001b[2Jb","info_hash":"ff","state":"downloading","paused_by":null,"stalled":true,"dir":"/c\u001b","done":999,"size":1000,"down_rate":2048,"up_rate":0,"downloaded":1,"uploaded":2,"ratio":2.000,"peers":12,"error":null,"down_limit":2048,"up_limit":null,"connected":[{"addr":"[::1]:7","client":"-AB1000-","has":0.999,"down_rate":5,"up_rate":6,"encrypted":true}],"trackers":[{"url":"http://a/x","tier":0,"ok":true,"peers":1,"seeders":3,"leechers":null,"error":null,"last":1999800,"next":2001600,"asking":false},{"url":"http://b\u001b","tier":1,"ok":false,"peers":null,"seeders":null,"leechers":null,"error":"no\u001b answer","last":1999990,"next":null,"asking":true},{"url":"http://c","tier":1,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false},{"url":"http://d","tier":2,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false},{"url":"http://e","tier":3,"ok":null,"peers":null,"seeders":null,"leechers":null,"error":null,"last":null,"next":null,"asking":false}],"no_peers":"its tracker failed (b: c\u001b)"}"#
     );
     let failed = Torrent(&torrents.items().unwrap()[1], 0).words();
     assert!(

@@ -130,7 +130,8 @@ impl Torrent<'_> {
             let object = object.text("client", peer.text("client_name"));
             let object = object.raw("has", &format!("{:.3}", peer.number("progress")));
             let object = object.plain("down_rate", peer.count("rate_to_client"));
-            object.plain("up_rate", peer.count("rate_to_peer")).finish()
+            let object = object.plain("up_rate", peer.count("rate_to_peer"));
+            object.plain("encrypted", peer.is("is_encrypted")).finish()
         });
         object
             .raw("down_limit", &down)
@@ -222,9 +223,11 @@ impl Torrent<'_> {
         }
         for peer in peers.iter().map(|peer| Torrent(peer, self.1)) {
             let percent = (peer.number("progress") * 100.0).floor();
+            let is_encrypted = peer.is("is_encrypted");
+            let encrypted = if is_encrypted { "  encrypted" } else { "" };
             let (down, up) = (peer.count("rate_to_client"), peer.count("rate_to_peer"));
             lines += &format!(
-                "  {:<24} {:<10} {percent:>3}%  down {}/s  up {}/s\n",
+                "  {:<24} {:<10} {percent:>3}%  down {}/s  up {}/s{encrypted}\n",
                 peer.addr(),
                 printable(peer.text("client_name")),
                 Bytes(down),

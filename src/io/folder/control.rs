@@ -357,6 +357,8 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::time::{Duration, Instant};
 
+    use crate::mse::Encryption;
+
     /// A folder in which nothing is kept.
     struct Nothing;
 
@@ -377,6 +379,7 @@ mod tests {
             key: 1,
             families: Families { v4: true, v6: true },
             allow_local: false,
+            encryption: Encryption::Off,
             share: limits::MIB,
             heartbeat: false,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::settings::{Handling, Wishes};
 use crate::base::{PieceHash, limits};
-use crate::io::setup::{Mode, Origin, Process, Setup, Sources, Wanted};
+use crate::io::setup::{Mode, Origin, Process, Reaching, Setup, Sources, Wanted};
 use crate::torrent::Stay;
 use crate::wire::Metainfo;
 use crate::wire::magnet::Link;
@@ -53,7 +53,10 @@ impl FolderSetup {
                 down: settings.down,
                 up: settings.up,
                 active: Some(settings.active.unwrap_or(limits::ACTIVE)),
-                allow_local: settings.allow_local.is_some(),
+                reaching: Reaching {
+                    allow_local: settings.reaching.allow_local.is_some(),
+                    encryption: settings.reaching.encryption.unwrap_or_default(),
+                },
                 heartbeat: false,
             },
             sources: Sources {
@@ -120,7 +123,7 @@ impl FolderSetup {
                 dht_nodes: Vec::new(),
                 ..self.sources
             },
-            allow_local: self.process.allow_local,
+            reaching: self.process.reaching,
             timeout: self.handling.timeout,
             heartbeat: self.process.heartbeat,
             overwrite: self.handling.overwrite.is_some(),

@@ -76,7 +76,7 @@ impl Library {
             fetches: UrlFetches::new(
                 Access {
                     bind: setup.bind,
-                    allow_local: setup.process.allow_local,
+                    allow_local: setup.process.reaching.allow_local,
                 },
                 Arc::clone(&waker),
             ),

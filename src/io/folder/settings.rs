@@ -9,6 +9,7 @@ use log::LevelFilter;
 
 use crate::base::{Duration, limits};
 use crate::io::disk::{DiskError, state};
+use crate::mse::Encryption;
 use crate::session::Change;
 use crate::torrent::Stay;
 
@@ -47,14 +48,23 @@ pub struct Settings {
     pub no_lsd: Option<()>,
     /// `--dht-node`, each: host (without brackets) and port.
     pub dht_nodes: Vec<(String, u16)>,
-    /// `--allow-local`.
-    pub allow_local: Option<()>,
+    /// How others are reached.
+    pub reaching: Reaching,
     /// How each torrent is handled.
     pub handling: Handling,
     /// `--json`.
     pub json: Option<()>,
     /// `--quiet`, `--verbose`.
     pub level: Option<LevelFilter>,
+}
+
+/// How others are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reaching {
+    /// `--allow-local`.
+    pub allow_local: Option<()>,
+    /// `--encryption`.
+    pub encryption: Option<Encryption>,
 }
 
 /// How each torrent is handled.
@@ -175,7 +185,14 @@ impl Wishes {
             ("no-pex", new.no_pex != old.no_pex),
             ("no-lsd", new.no_lsd != old.no_lsd),
             ("dht-node", new.dht_nodes != old.dht_nodes),
-            ("allow-local", new.allow_local != old.allow_local),
+            (
+                "allow-local",
+                new.reaching.allow_local != old.reaching.allow_local,
+            ),
+            (
+                "encryption",
+                new.reaching.encryption != old.reaching.encryption,
+            ),
             ("json", new.json != old.json),
             ("quiet or verbose", new.level != old.level),
         ];
@@ -222,7 +239,10 @@ impl Settings {
             no_pex: self.no_pex.or(others.no_pex),
             no_lsd: self.no_lsd.or(others.no_lsd),
             dht_nodes: named(self.dht_nodes, &others.dht_nodes),
-            allow_local: self.allow_local.or(others.allow_local),
+            reaching: Reaching {
+                allow_local: self.reaching.allow_local.or(others.reaching.allow_local),
+                encryption: self.reaching.encryption.or(others.reaching.encryption),
+            },
             handling: self.handling.or(&others.handling),
             json: self.json.or(others.json),
             level: self.level.or(others.level),

@@ -251,8 +251,8 @@ fn what_is_wrong_in_the_third_message_is_named() {
         for len in [1, 3, usize::MAX] {
             let mut by_hand = ByHand::new(30);
             let third = by_hand.third(torrent, &plain);
-            let heard = parts(&third, || len).into_iter();
-            let heard: Result<(), Refused> = heard.map(|part| by_hand.end.hears(part)).collect();
+            let mut heard = parts(&third, || len).into_iter();
+            let heard = heard.try_for_each(|part| by_hand.end.hears(part));
             assert_eq!(heard, Err(refused));
         }
     }
@@ -262,10 +262,9 @@ fn what_is_wrong_in_the_third_message_is_named() {
 fn keys_that_tell_the_secret_are_refused_by_both_ends() {
     let prime = {
         let mut prime = [0xff; KEY];
-        // The prime ends in these bytes, and none of those that are tried differs further up.
-        let text = "c90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404dd\
-                    ef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6f44c42e9a63a3621\
-                    0000000000090563";
+        let text = "c90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a0879\
+                    8e3404ddef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6\
+                    f44c42e9a63a36210000000000090563";
         let byte = |at: usize| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
         (0..KEY - 8).for_each(|at| prime[8 + at] = byte(at));
         prime
@@ -277,7 +276,14 @@ fn keys_that_tell_the_secret_are_refused_by_both_ends() {
     };
     let mut one = [0; KEY];
     one[KEY - 1] = 1;
-    for key in [[0; KEY], one, last(0x62), last(0x63), last(0x64), [0xff; KEY]] {
+    for key in [
+        [0; KEY],
+        one,
+        last(0x62),
+        last(0x63),
+        last(0x64),
+        [0xff; KEY],
+    ] {
         let mut dialed = End::dialed(Encryption::Allow, 1);
         assert_eq!(dialed.hears(&key), Err(Refused::Key));
         assert!(dialed.shield.out().is_empty(), "it is told nothing");

@@ -143,6 +143,7 @@ impl Run {
                 down: 5,
                 up: 0,
                 incoming: true,
+                encrypted: true,
             }]
         };
         let mut exchange = Exchange::new(text.as_bytes());

@@ -89,6 +89,48 @@ fn a_peer_that_was_lost_and_hung_up_later_waits_as_others() {
     assert_eq!(candidates.next(at(159)), None);
 }
 
+/// BEP 11: "0x01 prefers encryption, as indicated by e field in extension handshake".
+#[test]
+fn a_peer_that_others_call_encrypted_is_dialed_so() {
+    use crate::mse::{Encryption, Form};
+    use crate::wire::extended::exchange::ENCRYPTED;
+    let mut candidates = Candidates::new(Rng::from_seed(1));
+    for last in 1..=2 {
+        candidates.add(addr(last), Source::Exchange, at(0));
+    }
+    candidates.mark(addr(2), ENCRYPTED);
+    for (setting, first, second) in [
+        (Encryption::Allow, Form::Plain, Form::Encrypted(3)),
+        (Encryption::Off, Form::Plain, Form::Plain),
+        (
+            Encryption::Handshake,
+            Form::Encrypted(1),
+            Form::Encrypted(1),
+        ),
+    ] {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        for last in 1..=2 {
+            candidates.add(addr(last), Source::Exchange, at(0));
+        }
+        candidates.mark(addr(2), ENCRYPTED);
+        assert_eq!(candidates.form(addr(1), setting).0, first);
+        assert_eq!(candidates.form(addr(2), setting).0, second);
+    }
+    // What has worked counts more, until it fails.
+    assert!(candidates.try_other_form(addr(2), Encryption::Allow));
+    candidates.on_form_taken(addr(2));
+    let plain = (Form::Plain, true);
+    assert_eq!(candidates.form(addr(2), Encryption::Allow), plain);
+    assert!(candidates.try_other_form(addr(2), Encryption::Allow));
+    assert!(
+        !candidates.try_other_form(addr(2), Encryption::Allow),
+        "both failed"
+    );
+    candidates.on_failed(addr(2), at(0));
+    let encrypted = (Form::Encrypted(3), true);
+    assert_eq!(candidates.form(addr(2), Encryption::Allow), encrypted);
+}
+
 #[test]
 fn an_address_whose_connection_crossed_another_is_dialed_soon() {
     let mut candidates = Candidates::new(Rng::from_seed(1));

@@ -56,6 +56,8 @@ pub struct ExtendedGreeting {
     pub metadata_size: Option<u32>,
     /// The port at which the sender listens.
     pub port: Option<u16>,
+    /// Whether the sender would rather be dialed with encryption: `e`, which no BEP describes.
+    pub encryption: Option<bool>,
     /// Requests that the sender keeps waiting at most.
     pub queue: Option<u32>,
     /// Whether the sender downloads nothing (BEP 21).
@@ -77,7 +79,8 @@ impl ExtendedGreeting {
             what: "an extended handshake is no dictionary",
             at: 0,
         })?;
-        let [m, size, port, queue, only, client, ip] = dict.pick([
+        let [e, m, size, port, queue, only, client, ip] = dict.pick([
+            "e",
             "m",
             "metadata_size",
             "p",
@@ -92,6 +95,7 @@ impl ExtendedGreeting {
             metadata: m.and_then(|m| number(m, Extension::Metadata)),
             metadata_size: whole(size),
             port: whole(port).filter(|&port| port != 0),
+            encryption: e.and_then(Value::int).map(|e| e != 0),
             queue: whole(queue),
             upload_only: only.and_then(Value::int).map(|only| only != 0),
             client: client.and_then(Value::bytes).map(one_line),
@@ -111,6 +115,7 @@ impl ExtendedGreeting {
             IpAddr::V6(ip) => bencode::bytes(ip.octets()),
         };
         let entries = [
+            self.encryption.map(|e| ("e", int(e.into()))),
             Some(("m", bencode::dict(numbers))),
             self.metadata_size.map(|size| ("metadata_size", int(size))),
             self.port.map(|port| ("p", int(port.into()))),
@@ -134,6 +139,7 @@ impl ExtendedGreeting {
         keep(&mut self.metadata, later.metadata);
         keep(&mut self.metadata_size, later.metadata_size);
         keep(&mut self.port, later.port);
+        keep(&mut self.encryption, later.encryption);
         keep(&mut self.queue, later.queue);
         keep(&mut self.upload_only, later.upload_only);
         keep(&mut self.client, later.client);
@@ -198,6 +204,7 @@ mod tests {
             metadata: Some(2),
             metadata_size: Some(5),
             port: Some(6881),
+            encryption: Some(true),
             queue: Some(500),
             upload_only: Some(true),
             client: Some("x".into()),
@@ -207,7 +214,7 @@ mod tests {
         said.encode(&mut out);
         assert_eq!(
             out,
-            b"d1:md11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei5e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v1:x\
+            b"d1:ei1e1:md11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei5e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v1:x\
               6:yourip4:\x01\x02\x03\x04e"
         );
         assert_eq!(ExtendedGreeting::parse(&out), Ok(said));

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use brooklet::base::{
     BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, Totals,
 };
+use brooklet::mse::Encryption;
 use brooklet::peer::{FrameLimits, Segment};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Effect, Order, Report, Stay, Then, Us};
@@ -276,6 +277,7 @@ fn session(count: usize) -> Session {
         key: 0,
         families: Families { v4: true, v6: true },
         allow_local: false,
+        encryption: Encryption::Off,
         share: FrameLimits::of(PIECES).longest(),
         heartbeat: false,
     };

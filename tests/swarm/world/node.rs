@@ -7,6 +7,7 @@ use std::rc::Rc;
 use brooklet::base::{
     Bits, Duration, Geometry, InfoHash, Now, Padding, PeerId, TorrentKey, Totals, limits,
 };
+use brooklet::mse::Encryption;
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Order, Snapshot, Stay, Then, Us};
 use brooklet::tracker::Families;
@@ -344,6 +345,7 @@ impl Node {
                 v6: false,
             },
             allow_local: false,
+            encryption: Encryption::Off,
             share: limits::UNSENT,
             heartbeat: false,
         };

@@ -9,6 +9,7 @@ use super::super::torrent::{SECOND, Torrent};
 use super::super::world::{TORRENT, World};
 use super::super::{cut, speech};
 use brooklet::base::{Bits, Duration, Now, Padding, Totals, limits};
+use brooklet::mse::Encryption;
 use brooklet::peer::{EndReason, FrameLimits};
 use brooklet::session::{Config, Session};
 use brooklet::torrent::{Order, Source, Stay, Then, Us};
@@ -86,6 +87,7 @@ fn world(script: &mut Script<'_>) -> World {
         key: 0,
         families: Families { v4: true, v6: true },
         allow_local: false,
+        encryption: Encryption::Off,
         // Little memory for each peer, now and then, but as much as the program gives it.
         share: (torrent.local.unsent >> (odd >> 5)).max(FrameLimits::of(0).longest()),
         heartbeat: odd & 1 == 1,

@@ -1,0 +1,69 @@
+//! In which form each address is dialed, encrypted or not. Of an address nothing is known at first
+//! but what other peers say of it, see [`Encryption::begins_encrypted`]. Where the first form fails
+//! the other one follows at once, and what has worked is remembered.
+
+use std::net::SocketAddr;
+
+use super::{Candidate, Candidates};
+use crate::base::reach::canonical;
+use crate::mse::{Encryption, Form};
+use crate::wire::extended::exchange::ENCRYPTED;
+
+/// What is known of an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Known {
+    /// The form in which it is dialed, of [`Encryption::forms`]: whether it is the second one.
+    second: Option<bool>,
+    /// The peer has taken that form.
+    taken: bool,
+    /// The other one has just failed.
+    again: bool,
+}
+
+impl Known {
+    /// The dial failed, or the connection that came of it is over.
+    pub(super) fn on_failed(&mut self) {
+        if self.again || !self.taken {
+            *self = Known::default();
+        }
+    }
+}
+
+impl Candidates {
+    /// In which form to dial an address, and whether the other one is to follow if that fails.
+    pub fn form(&mut self, addr: SocketAddr, setting: Encryption) -> (Form, bool) {
+        let [first, second] = setting.forms();
+        let Some(candidate) = self.candidate(addr) else {
+            return (first, false);
+        };
+        let wishes = candidate.flags & ENCRYPTED != 0;
+        let form = &mut candidate.form;
+        let usual = || setting.begins_encrypted(wishes);
+        let is_second = *form.second.get_or_insert_with(usual);
+        let chosen = if is_second { second } else { first };
+        (chosen, first != second && !form.again)
+    }
+
+    /// The form in which an address was dialed failed. Whether it is to be dialed in the other one.
+    pub fn try_other_form(&mut self, addr: SocketAddr, setting: Encryption) -> bool {
+        let (_, other) = self.form(addr, setting);
+        let candidate = self.candidate(addr).filter(|_| other);
+        let form = candidate.map(|it| &mut it.form);
+        form.is_some_and(|form| {
+            form.second = form.second.map(|second| !second);
+            form.again = true;
+            true
+        })
+    }
+
+    /// The peer at this address has taken the form in which it was dialed.
+    pub fn on_form_taken(&mut self, addr: SocketAddr) {
+        if let Some(candidate) = self.candidate(addr) {
+            (candidate.form.taken, candidate.form.again) = (true, false);
+        }
+    }
+
+    fn candidate(&mut self, addr: SocketAddr) -> Option<&mut Candidate> {
+        self.known.get_mut(&canonical(addr))
+    }
+}
