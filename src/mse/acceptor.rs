@@ -10,6 +10,9 @@ use crate::base::{InfoHash, Rng, limits};
 const OFFER: usize = CONSTANT.len() + 6;
 /// Bytes of a length.
 const LENGTH: usize = 2;
+/// Keys that are tried so that the secret does not begin with a zero byte. One in 256 does, so that
+/// the third try fails once in 16 million.
+const TRIES: usize = 3;
 
 /// What this end waits for, at first for the other end's key.
 #[derive(Debug, Default)]
@@ -53,8 +56,7 @@ impl Acceptor {
                     let Some(theirs) = rest.first_chunk::<KEY>() else {
                         return Ok((taken, None));
                     };
-                    let private = Private::new(rng);
-                    let secret = private.secret(theirs).ok_or(Refused::Key)?;
+                    let (private, secret) = answer(theirs, rng).ok_or(Refused::Key)?;
                     out.extend_from_slice(&private.public());
                     pad(rng, out);
                     self.0 = Stage::Mark(secret.mark(), secret);
@@ -132,4 +134,21 @@ impl Acceptor {
     pub fn awaits_key(&self) -> bool {
         matches!(self.0, Stage::Key)
     }
+}
+
+/// A key for this one of the other end, and what both know then. rtorrent leaves out the zero bytes
+/// that a secret begins with, and so calculates another hash; this end can choose otherwise.
+fn answer(theirs: &[u8; KEY], rng: &mut Rng) -> Option<(Private, Secret)> {
+    let mut made = || {
+        let private = Private::new(rng);
+        let secret = private.secret(theirs)?;
+        Some((private, secret))
+    };
+    let mut chosen = made()?;
+    for _ in 1..TRIES {
+        if chosen.1.begins_with_zero() {
+            chosen = made()?;
+        }
+    }
+    Some(chosen)
 }

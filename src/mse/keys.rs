@@ -41,6 +41,11 @@ impl Private {
 }
 
 impl Secret {
+    /// Whether its first byte is 0.
+    pub fn begins_with_zero(&self) -> bool {
+        self.0.starts_with(&[0])
+    }
+
     /// `HASH('req1', S)`: where it stands the padding of the end that dialed is over.
     pub fn mark(&self) -> [u8; HASH] {
         hash(&[b"req1", &self.0])
