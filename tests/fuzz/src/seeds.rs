@@ -85,10 +85,15 @@ pub fn all(testdata: &Path) -> Seeds {
     add("http", &answers(&wire));
     add("wire", &streams(&wire, &said));
     add("peer", &dialogues(said));
-    for target in ["session", "peer", "trackers", "resume", "dht", "exchange"] {
+    for target in [
+        "session", "peer", "trackers", "resume", "dht", "exchange", "greeting",
+    ] {
         add(target, &scripts(target.len() as u64));
     }
     add("exchange", &exchanges());
+    // Honest encrypted handshakes: each setting, what is offered, and the parts that they come in.
+    let honest = |number: u8| vec![2, number % 5, number / 5 + 1, 7 * number + 1];
+    add("greeting", &(0..15).map(honest).collect::<Vec<_>>());
     seeds
 }
 

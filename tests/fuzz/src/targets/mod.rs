@@ -5,6 +5,7 @@ pub mod bencode;
 pub mod dht;
 pub mod exchange;
 pub mod extended;
+pub mod greeting;
 pub mod http;
 pub mod json;
 pub mod krpc;
@@ -35,6 +36,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("trackers", trackers::run),
     ("dht", dht::run),
     ("exchange", exchange::run),
+    ("greeting", greeting::run),
     ("resume", resume::run),
     ("peer", peer::run),
     ("session", session::run),
