@@ -3,6 +3,7 @@
 //! repeats it to the byte. `make sweep` runs many, `make crowd` the large ones.
 
 mod churn;
+mod encrypted;
 mod exchange;
 mod fairness;
 mod flow;

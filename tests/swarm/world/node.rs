@@ -158,6 +158,8 @@ pub struct Node {
     pub limits: (Option<u64>, Option<u64>),
     /// It tells peers of others, and hears of others from them.
     pub pex: bool,
+    /// Whether its connections are encrypted.
+    pub encryption: Encryption,
     /// Connections that its session may have.
     pub max_peers: usize,
     /// Torrents that it may download at the same time; none: any number.
@@ -210,6 +212,7 @@ impl Node {
             disk_rate: None,
             limits: (None, None),
             pex: false,
+            encryption: Encryption::Off,
             max_peers: limits::PEERS,
             active: None,
             writer: Writer::default(),
@@ -345,7 +348,7 @@ impl Node {
                 v6: false,
             },
             allow_local: false,
-            encryption: Encryption::Off,
+            encryption: self.encryption,
             share: limits::UNSENT,
             heartbeat: false,
         };

@@ -4,12 +4,13 @@
 use std::hash::Hash as _;
 
 use brooklet::base::{BLOCK, Block, Duration, TorrentKey, sooner};
+use brooklet::mse::Encryption;
 use brooklet::peer::{EndReason, Segment};
 use brooklet::session::{Appetite, DiskLoad, Session, sleep};
 use brooklet::torrent::{Effect, Report, Snapshot};
 use brooklet::tracker::Action;
 use brooklet::wire::Message;
-use brooklet::wire::message::PIECE_HEADER;
+use brooklet::wire::message::{PIECE_HEADER, piece_header};
 
 use super::manners::{Answer, Manners};
 use super::node::Role;
@@ -309,6 +310,9 @@ impl World {
         if !session.wants_to_send(key) {
             return 0;
         }
+        if node.encryption != Encryption::Off {
+            return self.flush_sealed(n, session, key, most);
+        }
         let (manners, out) = (node.manners, node.outs.entry(key).or_default());
         let other = self.conns[conn].nodes[1 - end];
         let pipe = &mut self.conns[conn].pipes[end];
@@ -369,6 +373,45 @@ impl World {
             sent += part;
         }
         // A full socket tells when it has room again.
+        let takes_more = pipe.room() > 0;
+        if sent > 0 {
+            session.transmitted(key, sent, self.now);
+            self.offer(conn, end);
+        }
+        if takes_more && session.upload_allowance(key) == 0 {
+            session.await_upload(key);
+        }
+        sent
+    }
+
+    /// The same of a node that may encrypt: bytes are put together, sealed, and sent as far as
+    /// there is room. Such nodes mean well.
+    fn flush_sealed(&mut self, n: usize, session: &mut Session, key: usize, most: u64) -> usize {
+        let node = &mut self.nodes[n];
+        let (conn, end) = node.links[&key];
+        let other = self.conns[conn].nodes[1 - end];
+        let pipe = &mut self.conns[conn].pipes[end];
+        let (room, mut bytes, mut allowance) = (pipe.room(), Vec::new(), most);
+        for segment in session.transmit(key) {
+            match segment {
+                _ if bytes.len() >= room => break,
+                Segment::Bytes(part) => bytes.extend_from_slice(part),
+                Segment::Block { block, skip } if skip > 0 || allowance >= block.len.into() => {
+                    allowance = allowance.saturating_sub(block.len.into());
+                    let start = bytes.len() + PIECE_HEADER;
+                    bytes.extend_from_slice(&piece_header(block));
+                    bytes.extend_from_slice(self.source.read(block));
+                    node.blocks_sent += u32::from(skip == 0);
+                    bytes.drain(start - PIECE_HEADER..start - PIECE_HEADER + skip);
+                }
+                Segment::Block { .. } => break,
+            }
+        }
+        let sealed = session.seal(key, &mut bytes).bytes();
+        let sent = sealed.len().min(room);
+        sealed[..sent].hash(&mut self.digest);
+        pipe.socket().push_bytes(&sealed[..sent]);
+        *node.sent_to.entry(other).or_default() += sent as u64;
         let takes_more = pipe.room() > 0;
         if sent > 0 {
             session.transmitted(key, sent, self.now);
