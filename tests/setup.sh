@@ -14,6 +14,7 @@ need transmission-daemon transmission-daemon
 need aria2c aria2
 need opentracker opentracker
 need rtorrent rtorrent
+need qbittorrent-nox qbittorrent-nox
 need mktorrent mktorrent
 need ip iproute2
 need mkfs.ext4 e2fsprogs

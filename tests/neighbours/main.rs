@@ -99,6 +99,7 @@ const LSD: Ways = Ways {
     peer: None,
     node: None,
     down: None,
+    secrecy: None,
 };
 
 /// Somebody on a host who listens to the local network, and perhaps says something there.

@@ -1,10 +1,11 @@
 //! Clients that others wrote, each run the same way: it joins the swarm of one torrent on a host of
 //! its own, checks what is in its folder, gets the rest, and stays to seed until it is dropped.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::child::{Child, Stream, command};
 use super::content::Content;
@@ -23,6 +24,21 @@ pub enum Program {
     Libtorrent,
     /// npm's `webtorrent`
     WebTorrent,
+    /// `qbittorrent-nox`
+    QBittorrent,
+    /// `rtorrent`
+    Rtorrent,
+}
+
+/// Which connections it makes and takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Plain ones, as far as that can be said.
+    Off,
+    /// Those with an encrypted handshake.
+    Handshake,
+    /// Those whose payload is encrypted, too.
+    Require,
 }
 
 /// How it finds peers beside trackers, and how fast it is.
@@ -38,6 +54,8 @@ pub struct Ways {
     pub node: Option<SocketAddr>,
     /// Bytes a second that it receives at most.
     pub down: Option<u32>,
+    /// Which connections it makes and takes; `None`: as usual.
+    pub secrecy: Option<Secrecy>,
 }
 
 /// The port that each listens on.
@@ -49,7 +67,8 @@ pub struct Client {
     program: Program,
     /// The running program.
     pub child: Child,
-    _config: Dir,
+    host: Host,
+    config: Dir,
 }
 
 impl Program {
@@ -69,6 +88,8 @@ impl Program {
                 found
             }
             Program::WebTorrent => super::npm_installed("webtorrent"),
+            Program::QBittorrent => super::installed(&["qbittorrent-nox"]),
+            Program::Rtorrent => super::installed(&["rtorrent"]),
         }
     }
 
@@ -103,14 +124,20 @@ impl Program {
                 command.args(ways.lsd.then_some("--lsd"));
                 let down = ways.down.unwrap_or(0).to_string();
                 command.args(["--down", &down]);
+                if let Some(secrecy) = ways.secrecy {
+                    command.args(["--encryption", secrecy.word()]);
+                }
                 command
             }
             Program::WebTorrent => webtorrent(ways, host, torrent, folder),
+            Program::QBittorrent => qbittorrent(ways, host, torrent, folder, &config),
+            Program::Rtorrent => rtorrent(ways, host, torrent, folder, &config),
         };
         Client {
             program: self,
+            host: host.clone(),
             child: Child::spawn(&format!("{self:?}"), &mut command),
-            _config: config,
+            config,
         }
     }
 }
@@ -119,6 +146,22 @@ impl Client {
     /// Waits until it says that it has everything and seeds.
     pub fn wait_whole(&mut self, within: Duration) {
         let program = self.program;
+        // These two do not print it.
+        match program {
+            Program::QBittorrent => {
+                // It says so before it has looked at the files, and hangs up while it does.
+                let seen = Cell::new(0);
+                return self.wait_until(within, |client| {
+                    let is_whole = client.is_qbittorrent(&["uploading", "stalledUP"]);
+                    seen.set(if is_whole { seen.get() + 1 } else { 0 });
+                    seen.get() == STEADY
+                });
+            }
+            Program::Rtorrent => {
+                return self.wait_until(within, |it| it.config.join("whole").exists());
+            }
+            _ => {}
+        }
         self.child.find("whole content", within, |stream, line| {
             let seeding = match program {
                 Program::Transmission => line.starts_with("Seeding, "),
@@ -129,10 +172,126 @@ impl Client {
                             .is_ok_and(|state| state.find("seeding") == Some(&Json::Bool(true)))
                 }
                 Program::WebTorrent => line.starts_with("{\"event\":\"whole\""),
+                Program::QBittorrent | Program::Rtorrent => false,
             };
             seeding.then_some(())
         });
     }
+
+    fn wait_until(&mut self, within: Duration, is_so: impl Fn(&Client) -> bool) {
+        let deadline = Instant::now() + within;
+        while !is_so(self) {
+            if Instant::now() > deadline || !self.child.is_running() {
+                self.child.fail("no whole content");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until it takes connections for the torrent, if it tells that.
+    pub fn wait_ready(&mut self, within: Duration) {
+        match self.program {
+            Program::QBittorrent => self.wait_until(within, |client| {
+                client.is_qbittorrent(&["downloading", "stalledDL", "uploading", "stalledUP"])
+            }),
+            Program::Rtorrent => {
+                self.wait_until(within, |client| client.config.join("ready").exists());
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether its page for browsers says that the torrent is in one of these states.
+    fn is_qbittorrent(&self, states: &[&str]) -> bool {
+        let page = format!("http://127.0.0.1:{PAGE}/api/v2/torrents/info");
+        let script = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read())";
+        let mut asking = command(Some(&self.host), "python3");
+        let said = asking.args(["-c", script, &page]).output();
+        let said = said.map(|done| done.stdout).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        states
+            .iter()
+            .any(|state| said.contains(&format!("\"state\":\"{state}\"")))
+    }
+}
+
+impl Secrecy {
+    /// What brooklet calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Secrecy::Off => "off",
+            Secrecy::Handshake => "handshake",
+            Secrecy::Require => "require",
+        }
+    }
+}
+
+/// Times in a row that qBittorrent says that it has everything: more than a second's.
+const STEADY: u32 = 12;
+/// The port of qBittorrent's page.
+const PAGE: u16 = 8080;
+
+fn qbittorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
+    // Prefer, require, none; what is required is RC4.
+    let encryption = match ways.secrecy {
+        None => 0,
+        Some(Secrecy::Off) => 2,
+        Some(Secrecy::Handshake | Secrecy::Require) => 1,
+    };
+    let settings = format!(
+        "[LegalNotice]\nAccepted=true\n[BitTorrent]\nSession\\Port={PORT}\nSession\\BTProtocol=TCP\n\
+         Session\\DHTEnabled=false\nSession\\PeXEnabled={}\nSession\\LSDEnabled={}\n\
+         Session\\Encryption={encryption}\nSession\\MultiConnectionsPerIp=true\n[Preferences]\n\
+         Connection\\UPnP=false\nWebUI\\AuthSubnetWhitelistEnabled=true\n\
+         WebUI\\AuthSubnetWhitelist=0.0.0.0/0\nWebUI\\HostHeaderValidation=false\n",
+        ways.pex, ways.lsd
+    );
+    std::fs::create_dir_all(config.join("qBittorrent/config")).unwrap();
+    config.file("qBittorrent/config/qBittorrent.conf", &settings);
+    let mut command = command(Some(host), "qbittorrent-nox");
+    command
+        .arg(format!("--profile={}", config.display()))
+        .arg(format!("--webui-port={PAGE}"))
+        .arg(format!("--save-path={}", folder.display()))
+        .arg("--skip-dialog=true")
+        .arg(torrent)
+        .env("HOME", &**config);
+    command
+}
+
+fn rtorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) -> Command {
+    let encryption = match ways.secrecy {
+        None => "",
+        Some(Secrecy::Off) => "none",
+        Some(Secrecy::Handshake) => "require,allow_incoming,try_outgoing",
+        Some(Secrecy::Require) => "require,require_RC4,allow_incoming,try_outgoing",
+    };
+    let encryption = match encryption {
+        "" => String::new(),
+        words => format!("protocol.encryption.set = {words}\n"),
+    };
+    let state = config.join("state");
+    std::fs::create_dir_all(&state).unwrap();
+    let [whole, ready] = ["whole", "ready"]
+        .map(|name| format!("execute.nothrow=touch,{}", config.join(name).display()));
+    let settings = format!(
+        "directory.default.set = {}\nsession.path.set = {}\n\
+         network.port_range.set = {PORT}-{PORT}\nnetwork.port_random.set = no\n\
+         dht.mode.set = disable\nprotocol.pex.set = no\nsystem.daemon.set = true\n\
+         trackers.use_udp.set = no\n{encryption}\
+         method.set_key = event.download.finished,noted,\"{whole}\"\n\
+         method.set_key = event.download.resumed,noted,\"{ready}\"\n\
+         method.set_key = event.download.hash_done,noted,\"branch=d.complete=,\\\"{whole}\\\"\"\n\
+         schedule2 = add,0,0,\"load.start=\\\"{}\\\"\"\n",
+        folder.display(),
+        state.display(),
+        torrent.display(),
+    );
+    config.file("rtorrent.rc", &settings);
+    let mut command = command(Some(host), "rtorrent");
+    command.args(["-n", "-o"]);
+    command.arg(format!("import={}", config.join("rtorrent.rc").display()));
+    command
 }
 
 fn webtorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path) -> Command {
@@ -180,8 +339,14 @@ fn transmission(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config:
         config.file("dht.bootstrap", &line);
     }
     let down = ways.down.map_or(1 << 20, |down| down / 1000);
+    let encryption = match ways.secrecy {
+        None => 1,
+        Some(Secrecy::Off) => 0,
+        Some(Secrecy::Handshake | Secrecy::Require) => 2,
+    };
     let settings = format!(
         r#"{{
+        "encryption": {encryption},
         "dht-enabled": {dht}, "pex-enabled": {pex}, "lpd-enabled": {lsd}, "utp-enabled": false, "rpc-enabled": false,
         "speed-limit-down-enabled": true, "speed-limit-down": {down},
         "port-forwarding-enabled": false, "blocklist-enabled": false, "rename-partial-files": false, "preallocation": 0, "cache-size-mb": 0
@@ -224,6 +389,11 @@ fn aria2(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Dir) 
         .arg(format!("--dht-listen-port={PORT}"))
         .arg(format!("--dht-file-path={}", config.join("dht").display()))
         .arg(format!("--listen-port={PORT}"))
+        .args(match ways.secrecy {
+            None | Some(Secrecy::Off) => None,
+            Some(Secrecy::Handshake) => Some("--bt-require-crypto=true"),
+            Some(Secrecy::Require) => Some("--bt-force-encryption=true"),
+        })
         .arg("--dir")
         .args([folder, torrent]);
     command

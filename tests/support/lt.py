@@ -2,12 +2,21 @@
 TORRENT may be a magnet link.
 
 usage: lt.py TORRENT|LINK DIR --listen ADDR:PORT[,ADDR:PORT]... [--peer ADDR PORT] [--lsd] [--down BYTES]
+             [--encryption off|handshake|require]
 """
 
 import argparse
 import json
 
 import libtorrent as lt
+
+
+# Policy in and out, and the payload that is allowed.
+ENCRYPTION = {
+    "off": (lt.enc_policy.disabled, lt.enc_level.both),
+    "handshake": (lt.enc_policy.forced, lt.enc_level.plaintext),
+    "require": (lt.enc_policy.forced, lt.enc_level.rc4),
+}
 
 
 def arguments():
@@ -18,12 +27,13 @@ def arguments():
     parser.add_argument("--peer", nargs=2, default=[])
     parser.add_argument("--lsd", action="store_true")
     parser.add_argument("--down", type=int, default=0)
+    parser.add_argument("--encryption", choices=ENCRYPTION)
     return parser.parse_args()
 
 
 def session(args):
     kinds = lt.alert.category_t
-    return lt.session({
+    settings = {
         "listen_interfaces": args.listen,
         "enable_dht": False,
         "enable_lsd": args.lsd,
@@ -37,7 +47,11 @@ def session(args):
         "unchoke_slots_limit": 50,
         "alert_mask": kinds.status_notification | kinds.tracker_notification | kinds.error_notification
         | kinds.storage_notification | kinds.peer_notification,
-    })
+    }
+    if args.encryption:
+        policy, level = ENCRYPTION[args.encryption]
+        settings.update(in_enc_policy=policy, out_enc_policy=policy, allowed_enc_level=level)
+    return lt.session(settings)
 
 
 def say(**fields):
