@@ -22,6 +22,7 @@ const SELECTION: usize = 6;
 pub struct Initiator {
     torrent: InfoHash,
     offer: u32,
+    misread: bool,
     stage: Stage,
 }
 
@@ -45,6 +46,7 @@ impl Initiator {
         Initiator {
             torrent,
             offer,
+            misread: false,
             stage: Stage::Key(private),
         }
     }
@@ -70,6 +72,7 @@ impl Initiator {
                         return Ok((taken, None));
                     };
                     let secret = private.secret(theirs).ok_or(Refused::Key)?;
+                    self.misread = secret.begins_with_zero();
                     self.stage = self.third(&secret, initial, rng, out);
                     taken += KEY;
                 }
@@ -133,6 +136,11 @@ impl Initiator {
         let mut constant = CONSTANT;
         theirs.apply(&mut constant);
         Stage::Constant(constant, ours, theirs)
+    }
+
+    /// Whether rtorrent calculates other keys: it leaves out the zero bytes that a secret begins with.
+    pub fn is_misread(&self) -> bool {
+        self.misread
     }
 
     /// Whether the other end has sent nothing that it takes yet.

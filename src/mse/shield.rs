@@ -38,6 +38,8 @@ pub struct Shield {
     out: Vec<u8>,
     /// What came of it, and cannot be taken before more comes.
     kept: Vec<u8>,
+    /// [`Terms::initial`] stands in [`Shield::out`].
+    carries: bool,
     state: State,
 }
 
@@ -49,7 +51,7 @@ enum State {
     Answers(Acceptor),
     Through {
         /// Opens so many bytes that come, if they are to be opened.
-        incoming: Option<(Rc4, usize)>,
+        incoming: Option<(Rc4, u64)>,
         outgoing: Option<Rc4>,
     },
 }
@@ -69,6 +71,7 @@ impl Shield {
         Shield {
             out: Vec::new(),
             kept: Vec::new(),
+            carries: false,
             state,
         }
     }
@@ -94,6 +97,17 @@ impl Shield {
             State::Answers(acceptor) => acceptor.awaits_key(),
             State::Through { .. } => false,
         }
+    }
+
+    /// Whether what is to be sent as it is ends with [`Terms::initial`].
+    pub fn carries_initial(&self) -> bool {
+        self.carries
+    }
+
+    /// Whether an end that we dialed may have calculated other keys than we have, by an error that
+    /// other keys avoid.
+    pub fn is_misread(&self) -> bool {
+        matches!(&self.state, State::Asks(initiator) if initiator.is_misread())
     }
 
     /// Whether the payload is encrypted.
@@ -128,8 +142,8 @@ impl Shield {
             State::Dials(..) => return Ok(Opened::default()),
             State::Through { incoming, .. } => {
                 let over = incoming.as_mut().is_some_and(|(cipher, left)| {
-                    let part = bytes.len().min(*left);
-                    cipher.apply(&mut bytes[..part]);
+                    let part = (bytes.len() as u64).min(*left);
+                    cipher.apply(&mut bytes[..part as usize]);
                     *left -= part;
                     *left == 0
                 });
@@ -153,6 +167,7 @@ impl Shield {
             taken,
             said: asks && awaited && !self.awaits_key(),
         };
+        self.carries |= opened.said;
         self.kept.clear();
         let Some(both) = both else {
             self.kept.extend_from_slice(&bytes[taken..]);
@@ -165,7 +180,7 @@ impl Shield {
             encrypted,
             initial,
         } = both;
-        let left = if encrypted { usize::MAX } else { initial };
+        let left = if encrypted { u64::MAX } else { initial as u64 };
         self.kept = Vec::new();
         self.state = State::Through {
             incoming: (left > 0).then_some((incoming, left)),
@@ -194,7 +209,7 @@ impl Shield {
     pub fn transmitted(&mut self, bytes: usize, after: Option<Rc4>) -> usize {
         let own = bytes.min(self.out.len());
         if own == self.out.len() {
-            self.out = Vec::new();
+            (self.out, self.carries) = (Vec::new(), false);
         } else {
             self.out.drain(..own);
         }

@@ -17,6 +17,10 @@ pub enum EndReason {
     /// It did not take the form in which it was dialed: it is dialed in the other one, encrypted
     /// or not.
     OtherForm,
+    /// It did not find the keys of its encrypted handshake: it is dialed again, with other keys.
+    OtherKeys,
+    /// More peers at once begin encrypted handshakes than are answered.
+    KeyFlood,
     /// The handshake names a torrent that we do not have, or that is paused, queued, failed or
     /// ending.
     NotServed,
@@ -94,6 +98,8 @@ impl EndReason {
         match self {
             EndReason::TooEarly
             | EndReason::OtherForm
+            | EndReason::OtherKeys
+            | EndReason::KeyFlood
             | EndReason::Duplicate
             | EndReason::ConnectTimeout
             | EndReason::HandshakeTimeout
@@ -146,6 +152,8 @@ impl fmt::Display for EndReason {
                     "it hangs up: encryption is switched over and it is dialed again"
                 )
             }
+            EndReason::OtherKeys => write!(f, "it hangs up: it is dialed again with other keys"),
+            EndReason::KeyFlood => write!(f, "too many begin encrypted handshakes at once"),
             EndReason::NotServed => {
                 write!(f, "it asked for a torrent that is not shared here now")
             }
@@ -200,6 +208,8 @@ mod tests {
             EndReason::Unencrypted,
             EndReason::Encryption("no keys"),
             EndReason::OtherForm,
+            EndReason::OtherKeys,
+            EndReason::KeyFlood,
             EndReason::OtherTorrent,
             EndReason::TooEarly,
             EndReason::Ourselves,

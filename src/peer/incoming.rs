@@ -15,6 +15,8 @@ pub enum Failed {
     Unencrypted,
     /// Its encrypted handshake was wrong.
     Encryption,
+    /// It began an encrypted handshake when more did than are answered.
+    KeyFlood,
     /// Its handshake names a torrent that we do not have, or that is paused, queued, failed or
     /// ending.
     NotServed,
@@ -57,6 +59,7 @@ impl Failed {
             }
             EndReason::Unencrypted => Failed::Unencrypted,
             EndReason::Encryption(_) => Failed::Encryption,
+            EndReason::KeyFlood => Failed::KeyFlood,
             EndReason::NotServed => Failed::NotServed,
             EndReason::TooEarly => Failed::TooEarly,
             EndReason::Closed | EndReason::Network(_) | EndReason::HandshakeTimeout
@@ -85,6 +88,7 @@ impl fmt::Display for Failed {
             Failed::Foreign(foreign) => return foreign.fmt(f),
             Failed::Unencrypted => "without encryption",
             Failed::Encryption => "with a wrong encrypted handshake",
+            Failed::KeyFlood => "one of too many encrypted handshakes",
             Failed::NotServed => "for a torrent not shared here",
             Failed::Ourselves => "from this very client",
             Failed::Silent => "silent",

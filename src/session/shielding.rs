@@ -2,7 +2,8 @@
 //! those on which one end does not take the other one's form. See [`crate::mse`].
 
 use super::torrents::Torrents;
-use crate::base::{PeerKey, Rng};
+use crate::base::{Duration, Host, Now, PeerKey, Rng, SortedMap, limits};
+use crate::mse::keys::KEY;
 use crate::mse::shield::Terms;
 use crate::mse::{Encryption, Rc4, Refused, Shield};
 use crate::peer::{EndReason, Greeting};
@@ -25,6 +26,38 @@ pub(super) struct Shielding {
     pub rng: Rng,
     /// The cipher of the connection that was sealed last, for what follows if so many bytes go.
     after: Option<(PeerKey, usize, Rc4)>,
+    exchanges: Exchanges,
+}
+
+/// Keys of peers that dialed us which were answered within a second, since an answer costs more
+/// than all else that a stranger can have.
+#[derive(Debug, Default)]
+struct Exchanges {
+    begun: Now,
+    all: u32,
+    hosts: SortedMap<Host, u32>,
+}
+
+impl Exchanges {
+    /// Whether one more of this host may be answered. `since`: when it connected.
+    fn admit(&mut self, host: Host, since: Now) -> bool {
+        if since.since(self.begun) >= Duration::from_secs(1) {
+            *self = Exchanges {
+                begun: since,
+                ..Exchanges::default()
+            };
+        }
+        if self.all >= limits::MSE_KEYS {
+            return false;
+        }
+        let its = self.hosts.get_or_insert_with(host, || 0);
+        if *its >= limits::MSE_KEYS_HOST {
+            return false;
+        }
+        *its += 1;
+        self.all += 1;
+        true
+    }
 }
 
 impl Shielding {
@@ -34,6 +67,7 @@ impl Shielding {
             // Not the numbers that others draw from the same seed.
             rng: Rng::from_seed(seed ^ 0x6d73_6500),
             after: None,
+            exchanges: Exchanges::default(),
         }
     }
 
@@ -65,6 +99,14 @@ impl Shielding {
         let (Some(shield), Some(bytes)) = (&mut slot.shield, bytes.get_mut(kept..)) else {
             return 0;
         };
+        if let Machine::Greeting(greeting) = &mut slot.machine {
+            let answered = !greeting.is_outbound() && shield.awaits_key() && bytes.len() >= KEY;
+            let (host, since) = (Host::of(greeting.addr()), greeting.since());
+            if answered && !self.exchanges.admit(host, since) {
+                greeting.refuse(EndReason::KeyFlood);
+                return 0;
+            }
+        }
         let initial = match &slot.machine {
             Machine::Greeting(greeting) => greeting.transmit(),
             Machine::Peer(_) => &[],
@@ -174,7 +216,7 @@ fn reason_of(refused: Refused) -> EndReason {
 }
 
 /// Why a connection ends: if the peer has not taken the form in which it was dialed, it is dialed
-/// in the other one.
+/// in the other one, or once more with other keys.
 pub(super) fn why(
     slot: &Slot,
     (torrents, setting): (&mut Torrents, Encryption),
@@ -197,8 +239,13 @@ pub(super) fn why(
     let (addr, torrent) = (slot.addr(), slot.torrent);
     let torrent = torrent.filter(|_| dialed && untaken && hung_up);
     let torrent = torrent.and_then(|torrent| torrents.get_mut(torrent));
-    let torrent = torrent.filter(|it| it.life.is_among_peers());
-    if torrent.is_some_and(|it| it.candidates.try_other_form(addr, setting)) {
+    let Some(torrent) = torrent.filter(|it| it.life.is_among_peers()) else {
+        return reason;
+    };
+    let misread = slot.shield.as_deref().is_some_and(Shield::is_misread);
+    if misread && torrent.candidates.try_other_keys(addr) {
+        EndReason::OtherKeys
+    } else if torrent.candidates.try_other_form(addr, setting) {
         EndReason::OtherForm
     } else {
         reason

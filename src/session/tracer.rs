@@ -2,6 +2,7 @@
 //! pass `Session::open` and `Session::transmitted`, so that the protocol machines need not.
 
 use crate::base::{PeerKey, SortedMap};
+use crate::mse::Shield;
 use crate::peer::{Greeting, Input, Segment};
 use crate::torrent::{Effect, Effects, Slot};
 use crate::wire::message::{PIECE_HEADER, PREFIX, frame_len};
@@ -57,14 +58,15 @@ impl Tracer {
             match segment {
                 _ if left == 0 => break,
                 Segment::Bytes(_) if unsealed > 0 => {
-                    let part = left.min(std::mem::take(&mut unsealed));
-                    tell(
-                        slot,
-                        true,
-                        format!("{part} bytes of the encrypted handshake"),
-                        effects,
-                    );
+                    let part = left.min(unsealed);
+                    let words = format!("{part} bytes of the encrypted handshake");
+                    tell(slot, true, words, effects);
+                    let shield = slot.shield.as_deref();
+                    if part == unsealed && shield.is_some_and(Shield::carries_initial) {
+                        tell(slot, true, String::from("handshake"), effects);
+                    }
                     left -= part;
+                    unsealed = 0;
                 }
                 Segment::Bytes(bytes) => {
                     let end = left.min(bytes.len());

@@ -313,7 +313,11 @@ impl Torrent {
     ) {
         if matches!(
             reason,
-            EndReason::Stopping | EndReason::Replaced | EndReason::Duplicate | EndReason::OtherForm
+            EndReason::Stopping
+                | EndReason::Replaced
+                | EndReason::Duplicate
+                | EndReason::OtherForm
+                | EndReason::OtherKeys
         ) {
             return;
         }

@@ -240,7 +240,12 @@ impl<'a> Twins<'a> {
     fn remember(&mut self, addr: SocketAddr, reason: &EndReason, useful: bool, now: Now) {
         match reason.redial() {
             Redial::Never => self.candidates.refuse(addr, now),
-            Redial::Later if matches!(reason, EndReason::Stopping | EndReason::OtherForm) => {
+            Redial::Later
+                if matches!(
+                    reason,
+                    EndReason::Stopping | EndReason::OtherForm | EndReason::OtherKeys
+                ) =>
+            {
                 self.candidates.on_left(addr, now);
             }
             Redial::Later if useful && reason.is_loss() => self.candidates.on_lost(addr, now),

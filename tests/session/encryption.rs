@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use brooklet::base::{Duration, InfoHash, Rng, limits};
 use brooklet::mse::shield::Terms;
-use brooklet::mse::{Encryption, Shield};
+use brooklet::mse::{Encryption, Shield, keys};
 use brooklet::peer::{EndReason, Segment};
-use brooklet::session::sleep;
+use brooklet::session::{command, sleep};
 use brooklet::torrent::Report;
 use brooklet::wire::message::piece_header;
 
@@ -474,4 +474,105 @@ fn peers_hear_what_we_prefer() {
         let e = heard.windows(6).any(|part| part == b"d1:ei1");
         assert_eq!(e, said, "{setting:?}");
     }
+}
+
+/// A peer that answers with this key, after which it hangs up: as rtorrent does where the secret
+/// begins with a zero byte, which it leaves out.
+fn hangs_up_on_the_secret(bench: &mut Bench, key: usize) {
+    bench.session.handle_connected(key, bench.now);
+    bench.stops_reading(key);
+    bench.turn();
+    let first = write(bench, key, usize::MAX).expect("the end that dialed speaks first");
+    let theirs = first.first_chunk().expect("it begins with a key");
+    let mut rng = Rng::from_seed(key as u64);
+    let unlucky = loop {
+        let private = keys::Private::new(&mut rng);
+        if private.secret(theirs).unwrap().begins_with_zero() {
+            break private.public();
+        }
+    };
+    hand(bench, key, &unlucky);
+    bench.turn();
+    assert!(write(bench, key, usize::MAX).is_some(), "message 3");
+    bench
+        .session
+        .handle_closed(key, EndReason::Closed, bench.now);
+    bench.turn();
+    bench.wait(Duration::from_millis(200));
+}
+
+#[test]
+fn a_secret_that_begins_with_zero_is_exchanged_for_another_once() {
+    let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
+    let mut bench = getter(Encryption::Prefer);
+    let first = bench.dials(addr);
+    hangs_up_on_the_secret(&mut bench, first);
+    let again = bench.dialled(addr).expect("it is dialed again at once");
+    hangs_up_on_the_secret(&mut bench, again);
+    // Bad luck twice is no bad luck: the other form follows.
+    let plain = bench.dialled(addr).expect("the other form follows");
+    bench.session.handle_connected(plain, bench.now);
+    bench.stops_reading(plain);
+    bench.turn();
+    let first = write(&mut bench, plain, usize::MAX).unwrap();
+    assert!(first.starts_with(b"\x13"));
+
+    let mut bench = getter(Encryption::Require);
+    let first = bench.dials(addr);
+    hangs_up_on_the_secret(&mut bench, first);
+    let again = bench.dialled(addr).expect("it is dialed again at once");
+    hangs_up_on_the_secret(&mut bench, again);
+    assert!(bench.dialled(addr).is_none(), "it waits as after a failure");
+}
+
+/// Our handshake is told in words where it goes out as a part of the encrypted one, too, and once.
+#[test]
+fn a_handshake_inside_the_encrypted_one_is_told() {
+    for size in [1, 7, 100, 2_000] {
+        let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
+        let mut bench = getter(Encryption::Require);
+        command::trace(&mut bench.session);
+        let key = bench.dials(addr);
+        bench.session.handle_connected(key, bench.now);
+        let mut peer = Veiled::dialed(&mut bench, key, Encryption::Require);
+        peer.talks(&mut bench, size);
+        peer.says(&mut bench, HELLO);
+        let told = bench.traced.iter().filter(|(_, ours, _)| *ours);
+        let told = told.filter(|(_, _, words)| words == "handshake").count();
+        assert_eq!(told, 1, "{size}: {:?}", bench.traced);
+    }
+}
+
+/// Exchanges of keys cost more than anything else that a stranger can have of us.
+#[test]
+fn strangers_have_so_many_keys_exchanged_a_second() {
+    let mut bench = Bench::seeder(2);
+    let mut number = 0;
+    let mut flood = |bench: &mut Bench, host: u8, keys: u32| {
+        let mut answered = 0;
+        for _ in 0..keys {
+            number += 1;
+            let key = bench.accepts(SocketAddr::from(([192, 0, 2, host], number)));
+            bench.stops_reading(key);
+            let number = (1..).map(|at: u8| at.wrapping_mul(151));
+            hand(bench, key, &number.take(keys::KEY).collect::<Vec<u8>>());
+            bench.turn();
+            answered += u32::from(write(bench, key, usize::MAX).is_some());
+            if !bench.is_gone(key) {
+                bench
+                    .session
+                    .handle_closed(key, EndReason::Closed, bench.now);
+                bench.turn();
+            }
+        }
+        answered
+    };
+    let most = limits::MSE_KEYS_HOST;
+    assert_eq!(flood(&mut bench, 1, most + 20), most);
+    assert_eq!(flood(&mut bench, 2, 5), 5, "another host has its own");
+    bench.wait(Duration::from_millis(1_100));
+    assert_eq!(flood(&mut bench, 1, 5), 5);
+    let hosts = (10..).take((limits::MSE_KEYS / most) as usize + 1);
+    let all: u32 = hosts.map(|host| flood(&mut bench, host, most)).sum();
+    assert_eq!(all, limits::MSE_KEYS - 5, "and all of them together");
 }

@@ -18,6 +18,8 @@ pub(super) struct Known {
     taken: bool,
     /// The other one has just failed.
     again: bool,
+    /// It was dialed in the same form once more, since that failed by keys that some misread.
+    rekeyed: bool,
 }
 
 impl Known {
@@ -26,6 +28,7 @@ impl Known {
         if self.again || !self.taken {
             *self = Known::default();
         }
+        self.rekeyed = false;
     }
 }
 
@@ -56,10 +59,18 @@ impl Candidates {
         })
     }
 
+    /// The form in which an address was dialed failed by keys that some clients misread. Whether it
+    /// is to be dialed in that form again: once, since no client has such bad luck twice.
+    pub fn try_other_keys(&mut self, addr: SocketAddr) -> bool {
+        let candidate = self.candidate(addr);
+        candidate.is_some_and(|it| !std::mem::replace(&mut it.form.rekeyed, true))
+    }
+
     /// The peer at this address has taken the form in which it was dialed.
     pub fn on_form_taken(&mut self, addr: SocketAddr) {
         if let Some(candidate) = self.candidate(addr) {
-            (candidate.form.taken, candidate.form.again) = (true, false);
+            let form = &mut candidate.form;
+            (form.taken, form.again, form.rekeyed) = (true, false, false);
         }
     }
 
