@@ -138,7 +138,7 @@ impl Initiator {
         Stage::Constant(constant, ours, theirs)
     }
 
-    /// Whether rtorrent calculates other keys: it leaves out the zero bytes that a secret begins with.
+    /// Whether rtorrent calculates other keys: it leaves out zero bytes that a secret begins with.
     pub fn is_misread(&self) -> bool {
         self.misread
     }

@@ -80,6 +80,7 @@ fn each_bound_is_named_by_a_test() {
             "limits.rs",
             "limits/dht.rs",
             "limits/disk.rs",
+            "limits/encryption.rs",
             "limits/finding.rs",
             "limits/metadata.rs",
             "limits/unattended.rs",
