@@ -72,8 +72,8 @@ pub fn torrent_hash(torrent: InfoHash) -> [u8; HASH] {
     hash(&[b"req2", &torrent.0])
 }
 
-/// Random bytes: hashes of what the generator gives. From its numbers as they are, in a padding that
-/// everybody can read, our next keys could be calculated.
+/// Random bytes: hashes of what the generator gives. Of its numbers as they are, in a padding that
+/// all can read, our next keys could be calculated.
 pub fn fill(bytes: &mut [u8], rng: &mut Rng) {
     for part in bytes.chunks_mut(HASH) {
         let random: [[u8; 8]; 3] = std::array::from_fn(|_| rng.bits64().to_le_bytes());

@@ -251,3 +251,26 @@ pub(super) fn why(
         reason
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_keys_are_answered_in_a_second() {
+        let host = |last: u8| Host::of(([192, 0, 2, last], 1).into());
+        let mut exchanges = Exchanges::default();
+        let mut flood = |last: u8, since: Now| {
+            let admitted = (0..limits::MSE_KEYS_HOST + 1)
+                .filter(|_| exchanges.admit(host(last), since))
+                .count();
+            admitted as u32
+        };
+        let begun = Now::default() + Duration::from_secs(9);
+        let all: u32 = (0..100).map(|last| flood(last, begun)).sum();
+        assert_eq!(all, limits::MSE_KEYS);
+        assert_eq!(flood(200, begun + Duration::from_millis(999)), 0);
+        let later = begun + Duration::from_secs(1);
+        assert_eq!(flood(1, later), limits::MSE_KEYS_HOST);
+    }
+}
