@@ -15,7 +15,7 @@ pub struct Rc4 {
 }
 
 impl Rc4 {
-    /// The stream of this key, without its first [`DISCARDED`] bytes.
+    /// The stream of this key, without the first 1,024 bytes, which MSE leaves out.
     pub fn new(key: &[u8; 20]) -> Rc4 {
         let mut state: [u16; 256] = std::array::from_fn(|place| place as u16);
         let mut other = 0_u8;

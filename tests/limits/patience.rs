@@ -100,3 +100,18 @@ fn time_within_which_two_connections_crossed() {
     assert!(newer_stays(limits::CROSSING));
     assert!(!newer_stays(limits::CROSSING + TICK));
 }
+
+#[test]
+fn silence_after_which_a_peer_is_dialed_in_the_other_form() {
+    let mut bench = Bench::getter(4, &[0]);
+    let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
+    let plain = bench.dials(addr);
+    bench.session.handle_connected(plain, bench.now);
+    bench.turn();
+    bench.wait(limits::FORM_TIME - TICK);
+    assert!(!bench.is_gone(plain));
+    bench.wait(TICK);
+    assert!(bench.is_gone(plain));
+    bench.wait(Duration::from_millis(100));
+    assert!(bench.dialled(addr).is_some());
+}
