@@ -14,9 +14,9 @@ pub enum EndReason {
     Unencrypted,
     /// Its encrypted handshake is wrong: in this.
     Encryption(&'static str),
-    /// It did not take the form in which it was dialed: it is dialed in the other one, encrypted
-    /// or not.
-    OtherForm,
+    /// It did not take the form in which it was dialed, for this reason: it is dialed in the other
+    /// one, encrypted or not.
+    OtherForm(Box<EndReason>),
     /// It did not find the keys of its encrypted handshake: it is dialed again, with other keys.
     OtherKeys,
     /// More peers at once begin encrypted handshakes than are answered.
@@ -97,7 +97,7 @@ impl EndReason {
     pub fn redial(&self) -> Redial {
         match self {
             EndReason::TooEarly
-            | EndReason::OtherForm
+            | EndReason::OtherForm(_)
             | EndReason::OtherKeys
             | EndReason::KeyFlood
             | EndReason::Duplicate
@@ -146,10 +146,10 @@ impl fmt::Display for EndReason {
             EndReason::NotBitTorrent => write!(f, "it does not speak BitTorrent"),
             EndReason::Unencrypted => write!(f, "it is not encrypted"),
             EndReason::Encryption(why) => write!(f, "its encrypted handshake is wrong: {why}"),
-            EndReason::OtherForm => {
+            EndReason::OtherForm(why) => {
                 write!(
                     f,
-                    "it hangs up: encryption is switched over and it is dialed again"
+                    "{why}; encryption is switched over and it is dialed again"
                 )
             }
             EndReason::OtherKeys => write!(f, "it hangs up: it is dialed again with other keys"),
@@ -207,7 +207,7 @@ mod tests {
             EndReason::NotBitTorrent,
             EndReason::Unencrypted,
             EndReason::Encryption("no keys"),
-            EndReason::OtherForm,
+            EndReason::OtherForm(Box::new(EndReason::Closed)),
             EndReason::OtherKeys,
             EndReason::KeyFlood,
             EndReason::OtherTorrent,

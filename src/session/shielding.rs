@@ -246,7 +246,7 @@ pub(super) fn why(
     if misread && torrent.candidates.try_other_keys(addr) {
         EndReason::OtherKeys
     } else if torrent.candidates.try_other_form(addr, setting) {
-        EndReason::OtherForm
+        EndReason::OtherForm(Box::new(reason))
     } else {
         reason
     }

@@ -316,7 +316,7 @@ impl Torrent {
             EndReason::Stopping
                 | EndReason::Replaced
                 | EndReason::Duplicate
-                | EndReason::OtherForm
+                | EndReason::OtherForm(_)
                 | EndReason::OtherKeys
         ) {
             return;

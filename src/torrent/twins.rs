@@ -243,7 +243,7 @@ impl<'a> Twins<'a> {
             Redial::Later
                 if matches!(
                     reason,
-                    EndReason::Stopping | EndReason::OtherForm | EndReason::OtherKeys
+                    EndReason::Stopping | EndReason::OtherForm(_) | EndReason::OtherKeys
                 ) =>
             {
                 self.candidates.on_left(addr, now);
