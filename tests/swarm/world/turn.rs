@@ -372,15 +372,7 @@ impl World {
             room = room.saturating_sub(part);
             sent += part;
         }
-        // A full socket tells when it has room again.
-        let takes_more = pipe.room() > 0;
-        if sent > 0 {
-            session.transmitted(key, sent, self.now);
-            self.offer(conn, end);
-        }
-        if takes_more && session.upload_allowance(key) == 0 {
-            session.await_upload(key);
-        }
+        self.finish_flush(n, session, key, sent);
         sent
     }
 
@@ -398,11 +390,11 @@ impl World {
                 Segment::Bytes(part) => bytes.extend_from_slice(part),
                 Segment::Block { block, skip } if skip > 0 || allowance >= block.len.into() => {
                     allowance = allowance.saturating_sub(block.len.into());
-                    let start = bytes.len() + PIECE_HEADER;
+                    let start = bytes.len();
                     bytes.extend_from_slice(&piece_header(block));
                     bytes.extend_from_slice(self.source.read(block));
                     node.blocks_sent += u32::from(skip == 0);
-                    bytes.drain(start - PIECE_HEADER..start - PIECE_HEADER + skip);
+                    bytes.drain(start..start + skip);
                 }
                 Segment::Block { .. } => break,
             }
@@ -412,7 +404,15 @@ impl World {
         sealed[..sent].hash(&mut self.digest);
         pipe.socket().push_bytes(&sealed[..sent]);
         *node.sent_to.entry(other).or_default() += sent as u64;
-        let takes_more = pipe.room() > 0;
+        self.finish_flush(n, session, key, sent);
+        sent
+    }
+
+    /// So many bytes have gone to the socket of this slot.
+    fn finish_flush(&mut self, n: usize, session: &mut Session, key: usize, sent: usize) {
+        let (conn, end) = self.nodes[n].links[&key];
+        // A full socket tells when it has room again.
+        let takes_more = self.conns[conn].pipes[end].room() > 0;
         if sent > 0 {
             session.transmitted(key, sent, self.now);
             self.offer(conn, end);
@@ -420,6 +420,5 @@ impl World {
         if takes_more && session.upload_allowance(key) == 0 {
             session.await_upload(key);
         }
-        sent
     }
 }
