@@ -224,10 +224,7 @@ impl Dht {
     /// Hands nodes of the other family, which this node named to a lookup, to that family's lookup
     /// of the same torrent.
     pub(super) fn lend(&mut self, info_hash: InfoHash, from: SocketAddr, nodes: &[NodeInfo]) {
-        let other = match Family::of(from.ip()) {
-            Family::V4 => Family::V6,
-            Family::V6 => Family::V4,
-        };
+        let other = Family::of(from.ip()).other();
         if let Some(active) = self.lookups.of_mut(info_hash, other) {
             active.lookup.add_named(nodes, from);
         }

@@ -202,10 +202,7 @@ impl Finding {
             *found = SortedSet::new();
         }
         let nodes = summary.answers;
-        let other = match summary.family {
-            Family::V4 => Family::V6,
-            Family::V6 => Family::V4,
-        };
+        let other = summary.family.other();
         let both = self.dht.as_ref().is_some_and(|dht| dht.can_ask(other));
         let looked = torrents.get_mut(*key);
         if let Some(awake) = looked.and_then(|torrent| torrent.awake.as_mut()) {

@@ -31,6 +31,14 @@ impl Family {
         }
     }
 
+    /// The one that this is not.
+    pub fn other(self) -> Family {
+        match self {
+            Family::V4 => Family::V6,
+            Family::V6 => Family::V4,
+        }
+    }
+
     /// Its index in an array that has something of each.
     pub fn index(self) -> usize {
         match self {
