@@ -14,14 +14,6 @@ use brooklet::wire::message::piece_header;
 use crate::session::{Bench, PIECE};
 use crate::transcript::words::{encode, message_words};
 
-const ALL: [Encryption; 5] = [
-    Encryption::Off,
-    Encryption::Allow,
-    Encryption::Prefer,
-    Encryption::Handshake,
-    Encryption::Require,
-];
-
 /// The other end of a connection, which speaks MSE.
 struct Veiled {
     key: usize,
@@ -331,14 +323,17 @@ fn dialing(bench: &mut Bench, addr: SocketAddr, theirs: Encryption) -> (Vec<bool
 #[test]
 fn each_setting_dials_until_a_form_is_taken() {
     let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
-    for ours in ALL {
-        for theirs in ALL {
+    for (_, ours) in Encryption::ALL {
+        for (_, theirs) in Encryption::ALL {
             let mut bench = getter(ours);
             let (forms, taken) = dialing(&mut bench, addr, theirs);
-            let both = |ours: bool, theirs: bool| ours && theirs;
-            let common = both(ours.takes_plain(), theirs.takes_plain())
-                || both(ours.takes_encrypted(), theirs.takes_encrypted());
-            assert_eq!(taken, common, "{ours:?} dials {theirs:?}: {forms:?}");
+            let plain = ours.takes_plain() && theirs.takes_plain();
+            let encrypted = ours.takes_encrypted() && theirs.takes_encrypted();
+            assert_eq!(
+                taken,
+                plain || encrypted,
+                "{ours:?} dials {theirs:?}: {forms:?}"
+            );
             let expected: &[bool] = match (ours, theirs) {
                 (Encryption::Off, _) => &[false],
                 (Encryption::Allow, Encryption::Handshake | Encryption::Require) => &[false, true],
@@ -453,7 +448,8 @@ fn a_peer_waits_encrypted_until_its_torrent_is_awake() {
 /// Where it is preferred, peers hear of that in `e` of the extended handshake.
 #[test]
 fn peers_hear_what_we_prefer() {
-    for (setting, said) in ALL.into_iter().zip([false, false, true, true, true]) {
+    let said = [false, false, true, true, true];
+    for ((_, setting), said) in Encryption::ALL.into_iter().zip(said) {
         let mut bench = getter(setting);
         let offer = if setting == Encryption::Off { 0 } else { 2 };
         let heard = if offer == 0 {

@@ -94,11 +94,14 @@ fn a_peer_that_was_lost_and_hung_up_later_waits_as_others() {
 fn a_peer_that_others_call_encrypted_is_dialed_so() {
     use crate::mse::{Encryption, Form};
     use crate::wire::extended::exchange::ENCRYPTED;
-    let mut candidates = Candidates::new(Rng::from_seed(1));
-    for last in 1..=2 {
-        candidates.add(addr(last), Source::Exchange, at(0));
-    }
-    candidates.mark(addr(2), ENCRYPTED);
+    let named = || {
+        let mut candidates = Candidates::new(Rng::from_seed(1));
+        for last in 1..=2 {
+            candidates.add(addr(last), Source::Exchange, at(0));
+        }
+        candidates.mark(addr(2), ENCRYPTED);
+        candidates
+    };
     for (setting, first, second) in [
         (Encryption::Allow, Form::Plain, Form::Encrypted(3)),
         (Encryption::Off, Form::Plain, Form::Plain),
@@ -108,15 +111,12 @@ fn a_peer_that_others_call_encrypted_is_dialed_so() {
             Form::Encrypted(1),
         ),
     ] {
-        let mut candidates = Candidates::new(Rng::from_seed(1));
-        for last in 1..=2 {
-            candidates.add(addr(last), Source::Exchange, at(0));
-        }
-        candidates.mark(addr(2), ENCRYPTED);
+        let mut candidates = named();
         assert_eq!(candidates.form(addr(1), setting).0, first);
         assert_eq!(candidates.form(addr(2), setting).0, second);
     }
     // What has worked counts more, until it fails.
+    let mut candidates = named();
     assert!(candidates.try_other_form(addr(2), Encryption::Allow));
     candidates.on_form_taken(addr(2));
     let plain = (Form::Plain, true);
