@@ -171,7 +171,7 @@ fn incoming_connections_that_are_refused_are_counted_and_all_is_said_at_the_end(
 }
 
 /// What a peer has sent is kept while the torrent that it names wakes up. If that takes too long it
-/// is our disk's reason: the peer was neither slow nor cut off within its handshake.
+/// is our disk's fault: the peer was neither slow nor cut off within its handshake.
 #[test]
 fn peers_whose_torrent_did_not_wake_up_in_time_are_a_kind_of_their_own() {
     let mut bench = Bench::seeder(4);
