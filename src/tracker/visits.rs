@@ -159,7 +159,9 @@ impl Line {
                 self.waiting.remove(&id.torrent);
                 // Torrents mostly give up in the order in which they came: this one is in front.
                 let place = self.order.iter().position(|it| *it == id.torrent);
-                place.map(|place| self.order.remove(place));
+                if let Some(place) = place {
+                    self.order.remove(place);
+                }
             }
         }
     }
