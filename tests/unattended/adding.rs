@@ -20,9 +20,7 @@ const FAULTS: &str = "BROOKLET_FAULTS";
 const ENDING: &str = "the process is ending: repeat this once it is started again";
 
 fn adding(run: &Run, args: &[&str]) -> Child {
-    let mut command = brooklet(None);
-    command.arg("add").args(args);
-    Child::spawn("add", command.env("BROOKLET_DIR", run.folder()))
+    run.asks(&[&["add"], args].concat())
 }
 
 /// Wherever the kill comes between the calls that reach the disk, also where the client has no
@@ -195,9 +193,7 @@ fn a_torrent_whose_disk_does_not_answer_is_told_of_when_the_process_ends() {
         let dir = Dir::new();
         let (content, _) = (dir.folder("content"), dir.folder("real/sub"));
         let room = Room::bind(&content, &dir.join("real"));
-        let mut command = room.enter();
-        command.arg(env!("CARGO_BIN_EXE_brooklet"));
-        let child = Run::begin_by(command, &dir.join("run"), &["--no-trackers"]);
+        let child = Run::begin_by(room.brooklet(), &dir.join("run"), &["--no-trackers"]);
         let mut run = Run { dir, child };
         room.stall();
         let torrent = one("a", 1000, 1);
@@ -233,9 +229,7 @@ fn a_torrent_that_is_brought_for_a_link_is_on_disk_before_that_is_said() {
     let dir = Dir::new();
     let state = dir.folder("run/torrents");
     let room = Room::bind(&state, &dir.folder("real"));
-    let mut command = room.enter();
-    command.arg(env!("CARGO_BIN_EXE_brooklet"));
-    let child = Run::begin_by(command, &dir.join("run"), &["--no-trackers", "--no-dht"]);
+    let child = Run::begin_by(room.brooklet(), &dir.join("run"), &["--no-trackers", "--no-dht"]);
     let mut run = Run { dir, child };
     let torrent = one("a", 1000, 1);
     run.says(&["add", &link(&torrent, &[])]);

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::links::{link, seed};
 use super::run::{Run, SOON, one};
-use super::support::child::{Child, Stream, brooklet};
+use super::support::child::Stream;
 use super::support::torrent::metainfo;
 
 /// A tracker that knows no peer.
@@ -179,9 +179,7 @@ fn one_that_is_resumed_while_it_becomes_known_keeps_its_files() {
     let held = fs::File::create(&fresh).unwrap();
     flock(&held, FlockOperation::LockExclusive).unwrap();
     let path = torrent.write(&run.dir.join("same.torrent"), &[]);
-    let mut add = brooklet(None);
-    add.arg("add").arg(path).env("BROOKLET_DIR", run.folder());
-    let mut add = Child::spawn("add", &mut add);
+    let mut add = run.asks(&["add", path.to_str().unwrap()]);
     run.child.line("the disk does not answer", SOON);
     run.says(&["resume", "1"]);
     // It is not ours, so it is made anew.

@@ -175,9 +175,7 @@ fn what_is_not_added_is_told_also_when_the_process_ends() {
 fn a_process_that_does_not_answer_is_told_of() {
     let run = Run::start();
     run.child.signal("STOP");
-    let mut command = brooklet(None);
-    command.arg("status").env("BROOKLET_DIR", run.folder());
-    let mut status = Child::spawn("status", &mut command);
+    let mut status = run.asks(&["status"]);
     let line = status.line("has not answered for 5 s: waiting", SOON);
     let folder = run.folder();
     assert!(line.starts_with(&*folder.to_string_lossy()), "{line}");

@@ -7,7 +7,7 @@ use std::time::Instant;
 use brooklet::base::limits;
 
 use super::run::{Run, SOON, one, wait};
-use super::support::child::{Child, brooklet};
+use super::support::child::Child;
 use super::support::content::Content;
 use super::support::dir::Dir;
 use super::support::room::Room;
@@ -28,15 +28,10 @@ fn a_state_folder_that_does_not_answer_delays_only_requests_that_change_somethin
     assert_eq!(run.add(&one("a", 1000, 1), &[]), "1 a\n");
     run.until(&["downloading"]);
     room.stall();
-    let asks = |run: &Run, args: &[&str]| {
-        let mut command = brooklet(None);
-        command.args(args).env("BROOKLET_DIR", run.folder());
-        Child::spawn(args[0], &mut command)
-    };
     let path = run.dir.join("b.torrent");
     one("b", 1000, 2).write(&path, &[]);
-    let mut pausing = asks(&run, &["pause", "1"]);
-    let mut adding = asks(&run, &["add", path.to_str().unwrap()]);
+    let mut pausing = run.asks(&["pause", "1"]);
+    let mut adding = run.asks(&["add", path.to_str().unwrap()]);
     // It is paused for all to see, though the one that asked is not told yet.
     wait("it is not paused", || {
         run.torrents()[0].get("state").text() == "paused"
@@ -272,9 +267,8 @@ impl Stalled {
     fn adding(&self, name: &str, seed: u64) -> Child {
         let path = self.run.dir.join(format!("{name}.torrent"));
         one(name, 1000, seed).write(&path, &[]);
-        let mut command = brooklet(None);
-        command.arg("add").arg("-d").arg(&self.sub).arg(path);
-        Child::spawn("add", command.env("BROOKLET_DIR", self.run.folder()))
+        let [dir, path] = [&self.sub, &path].map(|it| it.to_str().unwrap());
+        self.run.asks(&["add", "-d", dir, path])
     }
 
     /// The process is killed, and started on a disk that does not answer.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::run::{Run, one, wait};
-use super::support::child::Child;
 use super::support::json::Json;
 
 impl Run {
@@ -125,10 +124,7 @@ fn no_kill_amid_changes_loses_a_torrent_or_its_flags() {
         let name = names[random() % names.len()].clone();
         let (number, paused) = known[&name];
         let command = ["pause", "resume", "remove"][random() % 3];
-        let mut program = super::support::child::brooklet(None);
-        program.args([command, &number.to_string()]);
-        program.env("BROOKLET_DIR", run.folder());
-        let mut client = Child::spawn(command, &mut program);
+        let mut client = run.asks(&[command, &number.to_string()]);
         let until =
             std::time::Instant::now() + std::time::Duration::from_micros(random() as u64 % 12_000);
         while std::time::Instant::now() < until {

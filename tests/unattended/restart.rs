@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::run::{Run, SOON, one, wait};
-use super::support::child::{Child, brooklet};
 use super::support::content::Content;
 use super::support::torrent::Torrent;
 use super::support::trackers::OpenTracker;
@@ -47,10 +46,7 @@ fn files(folder: &Path) -> usize {
 
 /// Removes a torrent with its data, and kills the process when `now` says so. Whether it answered.
 fn kill_amid_removal(run: &mut Run, number: &str, mut now: impl FnMut() -> bool) -> bool {
-    let mut command = brooklet(None);
-    command.args(["remove", "--data", number]);
-    command.env("BROOKLET_DIR", run.folder());
-    let mut client = Child::spawn("remove", &mut command);
+    let mut client = run.asks(&["remove", "--data", number]);
     while !now() {
         std::hint::spin_loop();
     }

@@ -90,10 +90,20 @@ impl Run {
         self.dir.join("run")
     }
 
-    pub fn output(&self, args: &[&str]) -> Output {
+    /// A command that steers the process.
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = brooklet(None);
         command.args(args).env("BROOKLET_DIR", self.folder());
-        command.output().unwrap()
+        command
+    }
+
+    pub fn output(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Begins such a command, which may take its time.
+    pub fn asks(&self, args: &[&str]) -> Child {
+        Child::spawn(args[0], &mut self.command(args))
     }
 
     /// What a command prints, which must end with 0.

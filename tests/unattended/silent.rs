@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::run::{Run, SOON, one, wait};
-use super::support::child::{Child, brooklet};
+use super::support::child::Child;
 use super::support::dir::Dir;
 use super::support::room::Room;
 
@@ -29,19 +29,16 @@ impl Beside {
     }
 
     fn begin(room: &Room, folder: &Path) -> Child {
-        let mut command = room.enter();
-        command.arg(env!("CARGO_BIN_EXE_brooklet"));
-        Run::begin_by(command, folder, &["--no-trackers", "--no-dht"])
+        Run::begin_by(room.brooklet(), folder, &["--no-trackers", "--no-dht"])
     }
 
     /// A command that adds a torrent whose content is to lie below the mount.
     fn adding(&self, number: u64, below: &str) -> Child {
         let path = self.run.dir.join(format!("m{number}.torrent"));
         one(&format!("m{number}"), 1000, number).write(&path, &[]);
-        let mut command = brooklet(None);
         let dir = self.content.join(below);
-        command.arg("add").arg("-d").arg(dir).arg(path);
-        Child::spawn("add", command.env("BROOKLET_DIR", self.run.folder()))
+        let [dir, path] = [&dir, &path].map(|it| it.to_str().unwrap());
+        self.run.asks(&["add", "-d", dir, path])
     }
 
     /// Such commands, for one folder or for a folder each.
