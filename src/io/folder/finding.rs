@@ -108,7 +108,8 @@ impl Findings {
         self.under_way.remove(&id)
     }
 
-    /// Gives up those that are being added, and tells nobody of the others: who wanted to hear.
+    /// Gives up those that are being added. Whoever waits for one of them, or for the files of a
+    /// link, comes back, and is not told by anybody else.
     pub fn turn_away(&mut self) -> Vec<Asker> {
         let mut askers = Vec::new();
         self.under_way.retain(|_, finding| match &mut finding.next {
