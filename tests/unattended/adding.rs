@@ -229,7 +229,11 @@ fn a_torrent_that_is_brought_for_a_link_is_on_disk_before_that_is_said() {
     let dir = Dir::new();
     let state = dir.folder("run/torrents");
     let room = Room::bind(&state, &dir.folder("real"));
-    let child = Run::begin_by(room.brooklet(), &dir.join("run"), &["--no-trackers", "--no-dht"]);
+    let child = Run::begin_by(
+        room.brooklet(),
+        &dir.join("run"),
+        &["--no-trackers", "--no-dht"],
+    );
     let mut run = Run { dir, child };
     let torrent = one("a", 1000, 1);
     run.says(&["add", &link(&torrent, &[])]);

@@ -90,30 +90,32 @@ struct State {
     /// How many of them wait for something to open.
     idle: usize,
     started: u64,
-    /// How often a disk has ceased to answer or answered again.
-    turns: u64,
+    /// The folders that do not answer now.
+    silent: Silent,
 }
 
 impl State {
-    /// The folders that do not answer now.
-    fn silent(&self) -> Silent {
+    /// A disk has ceased to answer, or answered again.
+    fn on_turn(&mut self) {
         let told = self.threads.values().filter(|at| at.told);
-        Silent::new(told.map(|at| at.dir.clone()).collect(), self.turns)
+        let folders = told.map(|at| at.dir.clone()).collect();
+        self.silent = Silent::new(folders, self.silent.turns + 1);
     }
 
     /// A thread waits for this disk, or for none.
     fn set(&mut self, thread: u64, asks: Option<(PathBuf, Instant)>) {
         if let Some(at) = self.threads.get_mut(&thread) {
-            self.turns += u64::from(at.told);
-            (at.asks, at.told) = (asks, false);
+            at.asks = asks;
+            if std::mem::take(&mut at.told) {
+                self.on_turn();
+            }
         }
     }
 
     /// Where in the queue the first task is that need not wait for a folder that does not answer.
     fn next(&self) -> Option<usize> {
-        let silent = self.silent();
         let mut queue = self.queue.iter();
-        queue.position(|(_, task)| !silent.has(task.dir()))
+        queue.position(|(_, task)| !self.silent.has(task.dir()))
     }
 }
 
@@ -230,16 +232,17 @@ impl Opener {
         if self.waiting == 0 {
             return;
         }
-        let mut state = self.shared.lock();
-        let State { threads, turns, .. } = &mut *state;
-        for at in threads.values_mut() {
+        let (mut state, mut is_new) = (self.shared.lock(), false);
+        for at in state.threads.values_mut() {
             let asks = at.asks.as_ref().filter(|_| !at.told);
             if let Some((path, _)) = asks.filter(|(_, since)| since.elapsed() >= SILENCE) {
                 let path = path.display();
                 log::warn!("{path}: the disk does not answer: still waiting");
-                at.told = true;
-                *turns += 1;
+                (at.told, is_new) = (true, true);
             }
+        }
+        if is_new {
+            state.on_turn();
         }
         drop(state);
         // Without a thread, the others wait, too.
@@ -248,12 +251,7 @@ impl Opener {
 
     /// Takes note of the folders that do not answer now. Whether these are others than before.
     pub fn note_silent(&self, silent: &mut Silent) -> bool {
-        let state = self.shared.lock();
-        let is_new = state.turns != silent.turns;
-        if is_new {
-            *silent = state.silent();
-        }
-        is_new
+        silent.follow(&self.shared.lock().silent)
     }
 
     /// Wakes a thread if something can be opened, or starts one if every other one waits for a disk
@@ -403,6 +401,7 @@ mod tests {
             let number = 1000 + number as u64;
             opener.shared.lock().threads.insert(number, at);
         }
+        opener.shared.lock().on_turn();
         opener
     }
 
@@ -444,6 +443,7 @@ mod tests {
         opener.hand_over();
         // One that gets its answer goes on with what waits.
         opener.shared.lock().threads.clear();
+        opener.shared.lock().on_turn();
         opener.look_after();
         assert_eq!(opener.wait().0, 5);
     }

@@ -6,7 +6,7 @@ use std::path::{self, Path, PathBuf};
 use crate::base::limits;
 
 /// The folders that threads wait for at a moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Silent {
     folders: Vec<PathBuf>,
     /// The mounts that these lie on, going by their names.
@@ -20,19 +20,34 @@ pub struct Silent {
 impl Silent {
     /// These do not answer.
     pub fn new(folders: Vec<PathBuf>, turns: u64) -> Silent {
+        if folders.is_empty() {
+            return Silent::by_table("", folders, turns);
+        }
+        // The system tells this without asking a disk.
+        let table = std::fs::read_to_string("/proc/self/mountinfo");
+        Silent::by_table(&table.unwrap_or_default(), folders, turns)
+    }
+
+    /// The same by the system's table of mounts.
+    fn by_table(table: &str, folders: Vec<PathBuf>, turns: u64) -> Silent {
         let mut silent = Silent {
+            mounts: mounts(table),
             turns,
             ..Silent::default()
         };
-        if !folders.is_empty() {
-            // The system tells this without asking a disk.
-            let text = std::fs::read_to_string("/proc/self/mountinfo");
-            silent.mounts = mounts(&text.unwrap_or_default());
-            let on = folders.iter().filter_map(|folder| silent.mount(folder));
-            silent.on = on.map(Path::to_path_buf).collect();
-            silent.folders = folders;
-        }
+        let on = folders.iter().filter_map(|folder| silent.mount(folder));
+        silent.on = on.map(Path::to_path_buf).collect();
+        silent.folders = folders;
         silent
+    }
+
+    /// Becomes what is known `now`. Whether that is something else.
+    pub fn follow(&mut self, now: &Silent) -> bool {
+        let is_new = self.turns != now.turns;
+        if is_new {
+            self.clone_from(now);
+        }
+        is_new
     }
 
     /// Whether it is of no use to ask this folder now: it does not answer, or as many threads wait
@@ -74,14 +89,7 @@ mod tests {
                      36 22 0:32 / /mnt/my\\040disk rw shared:1 - nfs4 host:/ rw\n";
         let silent = |count: usize| {
             let folders = (0..count).map(|it| PathBuf::from(format!("/mnt/my disk/{it}")));
-            let mut silent = Silent {
-                mounts: mounts(table),
-                folders: folders.collect(),
-                ..Silent::default()
-            };
-            let on = silent.folders.iter().filter_map(|it| silent.mount(it));
-            silent.on = on.map(Path::to_path_buf).collect();
-            silent
+            Silent::by_table(table, folders.collect(), 1)
         };
         let few = silent(limits::OPENERS_EACH - 1);
         assert!(few.has(Path::new("/mnt/my disk/0")));
