@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::base::{InfoHash, Now, Rng, SortedMap, limits, sooner};
+use crate::base::{InfoHash, Rng, SortedMap, Time, limits, sooner};
 use crate::wire::lsd::Search;
 
 /// What is announced, and who was heard.
@@ -19,9 +19,9 @@ pub struct Lsd {
     cookie: String,
     wanted: SortedMap<InfoHash, Wanted>,
     /// When the next datagram is due.
-    at: Option<Now>,
+    at: Option<Time>,
     /// When the last one was sent.
-    sent: Option<Now>,
+    sent: Option<Time>,
     /// Hosts that were heard.
     hosts: SortedMap<IpAddr, Heard>,
 }
@@ -30,11 +30,11 @@ pub struct Lsd {
 #[derive(Clone, Debug)]
 struct Heard {
     /// It is forgotten then.
-    until: Now,
+    until: Time,
     /// Ports that it has named, the one heard last at the end.
     ports: Vec<u16>,
     /// When a port was added last.
-    added: Now,
+    added: Time,
 }
 
 /// What the cookie of one begins with that is no peer itself.
@@ -43,7 +43,7 @@ const ASKER: &str = "ask-";
 /// One torrent that is announced.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
-    next: Now,
+    next: Time,
     /// It was announced before.
     told: bool,
 }
@@ -71,7 +71,7 @@ impl Lsd {
     }
 
     /// A torrent is announced from now on, if it was not yet.
-    pub fn want(&mut self, info_hash: InfoHash, now: Now) {
+    pub fn want(&mut self, info_hash: InfoHash, now: Time) {
         if !self.wanted.contains_key(&info_hash) {
             let wanted = Wanted {
                 next: now,
@@ -89,7 +89,7 @@ impl Lsd {
 
     /// All torrents are announced as at their beginning: there is a network that was not there
     /// before.
-    pub fn renew(&mut self, now: Now) {
+    pub fn renew(&mut self, now: Time) {
         for wanted in self.wanted.values_mut() {
             *wanted = Wanted {
                 next: now,
@@ -100,12 +100,12 @@ impl Lsd {
     }
 
     /// When [`Lsd::turn`] has something to do.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.at
     }
 
     /// What is to be announced now.
-    pub fn turn(&mut self, now: Now) -> Option<Search> {
+    pub fn turn(&mut self, now: Time) -> Option<Search> {
         self.at.filter(|&at| at <= now)?;
         let free = self.sent.map_or(now, |sent| sent + limits::LSD_GAP);
         if free > now {
@@ -113,7 +113,7 @@ impl Lsd {
             return None;
         }
         let mut info_hashes = Vec::new();
-        let mut next: Option<Now> = None;
+        let mut next: Option<Time> = None;
         for (&info_hash, wanted) in self.wanted.iter_mut() {
             if wanted.next <= now && info_hashes.len() < limits::LSD_HASHES {
                 info_hashes.push(info_hash);
@@ -144,7 +144,7 @@ impl Lsd {
         &mut self,
         from: SocketAddr,
         datagram: &[u8],
-        now: Now,
+        now: Time,
     ) -> Option<(SocketAddr, Vec<InfoHash>)> {
         let mut search = Search::parse(datagram).ok()?;
         let asks = |cookie: &String| cookie.starts_with(ASKER);
@@ -162,7 +162,7 @@ impl Lsd {
     }
 
     /// Whether this port of a host counts: one of the few that it has named lately.
-    fn believes(&mut self, ip: IpAddr, port: u16, now: Now) -> bool {
+    fn believes(&mut self, ip: IpAddr, port: u16, now: Time) -> bool {
         self.hosts.retain(|_, heard| heard.until > now);
         if self.hosts.len() >= limits::LSD_HOSTS && !self.hosts.contains_key(&ip) {
             // A flood of made-up hosts shuts out none that is new.
@@ -201,8 +201,8 @@ mod tests {
     use crate::base::Duration;
     use crate::wire::Family;
 
-    fn at(millis: u64) -> Now {
-        Now::default() + Duration::from_millis(millis)
+    fn at(millis: u64) -> Time {
+        Time::default() + Duration::from_millis(millis)
     }
 
     fn hash(number: usize) -> InfoHash {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     /// All that is announced until then: the moments, and what.
-    fn run(lsd: &mut Lsd, until: Now) -> Vec<(Now, Vec<InfoHash>)> {
+    fn run(lsd: &mut Lsd, until: Time) -> Vec<(Time, Vec<InfoHash>)> {
         let mut said = Vec::new();
         while let Some(due) = lsd.next_deadline().filter(|&due| due <= until) {
             if let Some(search) = lsd.turn(due) {
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(said, expected.map(|it| (at(it), vec![hash(1)])));
         lsd.renew(at(800_000));
         let said = run(&mut lsd, at(850_000));
-        let moments: Vec<Now> = said.into_iter().map(|it| it.0).collect();
+        let moments: Vec<Time> = said.into_iter().map(|it| it.0).collect();
         assert_eq!(moments, [at(800_000), at(800_000 + again)]);
         lsd.unwant(&hash(1));
         assert_eq!(run(&mut lsd, at(10_000_000)), []);

@@ -8,7 +8,7 @@ mod session;
 #[allow(dead_code)]
 mod transcript;
 
-use brooklet::base::{BLOCK, Block, Duration, InfoHash, Now, PeerId};
+use brooklet::base::{BLOCK, Block, Duration, InfoHash, PeerId, Time};
 use brooklet::peer::{Choke, EndReason, Input, Peer};
 use brooklet::wire::bencode::{self, Value};
 use brooklet::wire::{Handshake, Message, Metainfo};
@@ -17,7 +17,7 @@ use transcript::Setting;
 use transcript::pair::{Heard, Pair};
 use transcript::words::encode;
 
-const START: Now = Now::from_micros(0);
+const START: Time = Time::from_micros(0);
 
 /// A connection on which both handshakes are done, to a peer without extensions.
 fn greeted(setting: &Setting) -> Peer {

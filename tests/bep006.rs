@@ -10,7 +10,7 @@ mod transcript;
 use std::fs;
 use std::net::IpAddr;
 
-use brooklet::base::{Bits, Block, InfoHash, Now};
+use brooklet::base::{Bits, Block, InfoHash, Time};
 use brooklet::peer::{EndReason, FrameLimits, Input, Peer, Segment, allowed_fast_set};
 use brooklet::wire::Message;
 use brooklet::wire::message::Kind;
@@ -19,7 +19,7 @@ use transcript::pair::Pair;
 use transcript::words::{block, encode, event_words};
 use transcript::{Setting, replay, whole};
 
-const START: Now = Now::from_micros(0);
+const START: Time = Time::from_micros(0);
 
 /// A connection on which both handshakes are done, ours still to be sent.
 fn greeted(setting: &Setting, caps: &str) -> Peer {

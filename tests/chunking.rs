@@ -9,7 +9,7 @@ mod transcript;
 
 use std::collections::BTreeSet;
 
-use brooklet::base::{Bits, Block, Holdings, InfoHash, Now, PeerId, Rng, limits};
+use brooklet::base::{Bits, Block, Holdings, InfoHash, PeerId, Rng, Time, limits};
 use brooklet::peer::{Choke, EndReason, Event, FrameLimits, Input, Peer, Phase, Segment};
 use brooklet::wire::handshake::LEN;
 use brooklet::wire::message::{Kind, piece_header};
@@ -38,7 +38,7 @@ struct Heard {
 /// Listens to a stream that comes in reads cut as `cut` says. Requests are served, and as soon as
 /// it may be this side asks for the first five pieces.
 fn listen(setting: &Setting, stream: &[u8], cut: Cut<'_>) -> Heard {
-    let now = Now::default();
+    let now = Time::default();
     let mut pair = Pair::accept(setting.local, ([192, 0, 2, 7], 50_001).into(), now);
     let (mut events, mut reason, mut rest) = (Vec::new(), None, stream);
     while !rest.is_empty() && reason.is_none() {
@@ -94,7 +94,7 @@ fn told(event: &Told<'_>) -> (String, Vec<u8>) {
     }
 }
 
-fn answer(peer: &mut Peer, event: &Told<'_>, now: Now) -> Result<(), EndReason> {
+fn answer(peer: &mut Peer, event: &Told<'_>, now: Time) -> Result<(), EndReason> {
     match event {
         Told::Greeted(_) => {
             peer.introduce(&Bits::full(23), vec![1, 2]);

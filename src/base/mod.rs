@@ -40,4 +40,4 @@ pub use rate::{Bucket, Meter, Totals};
 pub use reach::{Reach, plain};
 pub use rng::Rng;
 pub use sorted::{SortedMap, SortedSet};
-pub use time::{Duration, Now, sooner};
+pub use time::{Duration, Time, sooner};

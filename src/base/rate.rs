@@ -1,14 +1,14 @@
 //! How fast bytes flow, and how to keep them from flowing faster.
 
-use super::time::{Duration, Now};
+use super::time::{Duration, Time};
 
 /// Bytes a second, averaged over about the last few seconds: a sum that decays by half in each
 /// [`Meter::HALF_LIFE`].
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     weight: f64,
-    since: Now,
-    at: Now,
+    since: Time,
+    at: Time,
     total: u64,
 }
 
@@ -23,7 +23,7 @@ impl Meter {
     pub const QUIET: Duration = Duration::from_secs(5);
 
     /// A meter that has seen nothing.
-    pub fn new(now: Now) -> Meter {
+    pub fn new(now: Time) -> Meter {
         Meter {
             weight: 0.0,
             since: now,
@@ -33,14 +33,14 @@ impl Meter {
     }
 
     /// Notes bytes that have just flowed.
-    pub fn add(&mut self, bytes: u64, now: Now) {
+    pub fn add(&mut self, bytes: u64, now: Time) {
         self.weight = self.decayed(now) + bytes as f64;
         self.at = self.at.max(now);
         self.total += bytes;
     }
 
     /// Bytes a second.
-    pub fn rate(&self, now: Now) -> u64 {
+    pub fn rate(&self, now: Time) -> u64 {
         if self.weight == 0.0 {
             return 0;
         }
@@ -54,7 +54,7 @@ impl Meter {
 
     /// Bytes a second as they are shown: those of the last seconds. Where nothing flows any more
     /// the average takes a minute to come down; this falls to 0 within [`Meter::QUIET`].
-    pub fn shown(&self, now: Now) -> u64 {
+    pub fn shown(&self, now: Time) -> u64 {
         let silent = now.since(self.at);
         let left = Self::QUIET.saturating_sub(silent).as_secs_f64();
         let falling = (Self::QUIET - Self::YOUNGEST).as_secs_f64();
@@ -66,7 +66,7 @@ impl Meter {
         self.total
     }
 
-    fn decayed(&self, now: Now) -> f64 {
+    fn decayed(&self, now: Time) -> f64 {
         let elapsed = now.since(self.at);
         if elapsed.is_zero() {
             return self.weight;
@@ -122,12 +122,12 @@ pub struct Bucket(Option<Box<Limit>>);
 struct Limit {
     rate: u64,
     tokens: f64,
-    at: Now,
+    at: Time,
 }
 
 impl Bucket {
     /// A bucket for `rate` bytes a second; `None`: no limit.
-    pub fn new(rate: Option<u64>, now: Now) -> Bucket {
+    pub fn new(rate: Option<u64>, now: Time) -> Bucket {
         let limit = |rate| Limit {
             rate,
             tokens: 0.0,
@@ -142,7 +142,7 @@ impl Bucket {
     }
 
     /// Changes the limit from now on; debts remain as long as there is one.
-    pub fn set_rate(&mut self, rate: Option<u64>, now: Now) {
+    pub fn set_rate(&mut self, rate: Option<u64>, now: Time) {
         self.available(now);
         match (&mut self.0, rate) {
             (Some(limit), Some(rate)) => (limit.rate, limit.at) = (rate, now),
@@ -151,7 +151,7 @@ impl Bucket {
     }
 
     /// Bytes that may flow now.
-    pub fn available(&mut self, now: Now) -> u64 {
+    pub fn available(&mut self, now: Time) -> u64 {
         let Some(limit) = &mut self.0 else {
             return u64::MAX;
         };
@@ -162,7 +162,7 @@ impl Bucket {
     }
 
     /// Notes that bytes flowed. More than was available is a debt that the coming time pays off.
-    pub fn take(&mut self, bytes: u64, now: Now) {
+    pub fn take(&mut self, bytes: u64, now: Time) {
         // What time has brought so far is bounded by the burst, whatever is taken now.
         self.available(now);
         if let Some(limit) = &mut self.0 {
@@ -179,7 +179,7 @@ impl Bucket {
 
     /// When at least `bytes` (or the whole burst, if that is less) may flow; `None` if they may
     /// now.
-    pub fn ready_at(&mut self, bytes: u64, now: Now) -> Option<Now> {
+    pub fn ready_at(&mut self, bytes: u64, now: Time) -> Option<Time> {
         self.available(now);
         let limit = self.0.as_ref()?;
         let wanted = (bytes as f64).min(Self::burst(limit.rate));
@@ -212,29 +212,29 @@ mod tests {
 
     #[test]
     fn a_meter_finds_a_steady_rate_and_forgets_it() {
-        let mut meter = Meter::new(Now::default());
+        let mut meter = Meter::new(Time::default());
         for tenth in 0..300 {
-            meter.add(1000, Now::from_micros(tenth * 100_000));
+            meter.add(1000, Time::from_micros(tenth * 100_000));
         }
-        let rate = meter.rate(Now::from_micros(30_000_000));
+        let rate = meter.rate(Time::from_micros(30_000_000));
         assert!((9_500..10_500).contains(&rate), "{rate}");
-        assert!(meter.rate(Now::from_micros(90_000_000)) < 10);
-        let mut young = Meter::new(Now::default());
+        assert!(meter.rate(Time::from_micros(90_000_000)) < 10);
+        let mut young = Meter::new(Time::default());
         for tenth in 0..20 {
-            young.add(1000, Now::from_micros(tenth * 100_000));
+            young.add(1000, Time::from_micros(tenth * 100_000));
         }
-        let rate = young.rate(Now::from_micros(2_000_000));
+        let rate = young.rate(Time::from_micros(2_000_000));
         assert!((9_500..10_500).contains(&rate), "{rate}");
         assert_eq!(meter.total(), 300_000);
     }
 
     #[test]
     fn what_is_shown_is_the_rate_of_the_last_seconds() {
-        let mut meter = Meter::new(Now::default());
+        let mut meter = Meter::new(Time::default());
         for tenth in 0..300 {
-            meter.add(10_000_000, Now::from_micros(tenth * 100_000));
+            meter.add(10_000_000, Time::from_micros(tenth * 100_000));
         }
-        let last = Now::from_micros(29_900_000);
+        let last = Time::from_micros(29_900_000);
         let after = |millis| last + Duration::from_millis(millis);
         let (rate, shown) = (meter.rate(after(900)), meter.shown(after(900)));
         assert_eq!(shown, rate, "a short pause changes nothing");
@@ -249,10 +249,10 @@ mod tests {
 
     #[test]
     fn a_bucket_holds_its_rate() {
-        let mut bucket = Bucket::new(Some(100_000), Now::default());
+        let mut bucket = Bucket::new(Some(100_000), Time::default());
         let (mut sent, mut micros) = (0, 0);
         while micros < 10_000_000 {
-            let now = Now::from_micros(micros);
+            let now = Time::from_micros(micros);
             if let Some(later) = bucket.ready_at(16_384, now) {
                 micros = later.as_micros().max(micros + 1);
                 continue;
@@ -262,11 +262,11 @@ mod tests {
         }
         assert!((950_000..=1_050_000).contains(&sent), "{sent}");
         // A debt is not paid by time that had filled the bucket before.
-        let later = Now::from_micros(100_000_000);
+        let later = Time::from_micros(100_000_000);
         bucket.take(100_000, later);
         assert!(bucket.ready_at(16_384, later).is_some());
         assert_eq!(
-            Bucket::new(None, Now::default()).ready_at(u64::MAX, Now::default()),
+            Bucket::new(None, Time::default()).ready_at(u64::MAX, Time::default()),
             None
         );
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::lookup::{Found, Lookup};
-use crate::base::{Duration, InfoHash, Now, limits, sooner};
+use crate::base::{Duration, InfoHash, Time, limits, sooner};
 use crate::wire::Family;
 
 /// A lookup under way, and what it is for.
@@ -89,7 +89,7 @@ impl Lookups {
     }
 
     /// When something is to be looked at.
-    pub fn next_deadline(&self, slow_after: Duration) -> Option<Now> {
+    pub fn next_deadline(&self, slow_after: Duration) -> Option<Time> {
         let all = self.active.iter();
         all.map(|active| active.lookup.next_deadline(slow_after))
             .fold(None, sooner)

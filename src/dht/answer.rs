@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::half::Half;
 use super::tokens::Tokens;
-use crate::base::{InfoHash, NodeId, Now, Rng, limits};
+use crate::base::{InfoHash, NodeId, Rng, Time, limits};
 use crate::wire::Family;
 use crate::wire::krpc::{
     Ask, Body, Failure, Message, Query, Reply, Samples, Values, pack_node, pack_value,
@@ -23,7 +23,7 @@ pub struct Answering<'a> {
     /// For choices.
     pub rng: &'a mut Rng,
     /// The time.
-    pub now: Now,
+    pub now: Time,
 }
 
 /// Bytes of `v`: two letters and a version.

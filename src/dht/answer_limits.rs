@@ -2,7 +2,7 @@
 //! and in all, so that queries cannot flood us. Memory is fixed: addresses share a number of
 //! counters, by a hash with a secret seed.
 
-use crate::base::{Now, Rng, limits};
+use crate::base::{Rng, Time, limits};
 use std::net::IpAddr;
 
 /// The counters.
@@ -28,7 +28,7 @@ impl AnswerLimits {
     }
 
     /// Whether this address may be answered now; if so, it counts.
-    pub fn may_answer(&mut self, ip: IpAddr, now: Now) -> bool {
+    pub fn may_answer(&mut self, ip: IpAddr, now: Time) -> bool {
         let second = now.as_micros() / 1_000_000;
         if second != self.second || self.each.is_empty() {
             self.second = second;
@@ -69,7 +69,7 @@ mod tests {
     fn one_address_and_all_together_get_so_many_a_second() {
         let mut limits_of = AnswerLimits::new(&mut Rng::from_seed(1));
         for second in 0..3 {
-            let now = Now::from_micros(second * 1_000_000 + 5);
+            let now = Time::from_micros(second * 1_000_000 + 5);
             let one: IpAddr = "192.0.2.1".parse().unwrap();
             let to_one = (0..10_000).filter(|_| limits_of.may_answer(one, now));
             assert_eq!(to_one.count(), limits::DHT_ANSWERS_EACH.into());

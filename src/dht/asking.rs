@@ -12,7 +12,7 @@ use super::queries::{Purpose, Queries, Sent};
 use super::silent::Silent;
 use super::table::Table;
 use super::wanted::Outcome;
-use crate::base::{Duration, InfoHash, NodeId, Now, limits, sooner};
+use crate::base::{Duration, InfoHash, NodeId, Time, limits, sooner};
 use crate::wire::Family;
 use crate::wire::krpc::{Ask, Body, Message, NodeInfo, Query, Want as Families};
 
@@ -23,7 +23,7 @@ const HOME_WAITS: Duration = Duration::from_secs(10);
 
 impl Dht {
     /// Some nodes have become slow: others are asked in their place.
-    pub(super) fn note_slow(&mut self, now: Now) {
+    pub(super) fn note_slow(&mut self, now: Time) {
         let slow_after = self.round_trips.slow_after();
         for active in self.lookups.iter_mut() {
             for node in active.lookup.tick(slow_after, now) {
@@ -39,7 +39,7 @@ impl Dht {
     }
 
     /// Announces torrents to the nodes that were found, as the pace allows.
-    pub(super) fn send_announces(&mut self, now: Now) {
+    pub(super) fn send_announces(&mut self, now: Time) {
         while let Some((info_hash, found)) = self.announces.front() {
             let want = self.wanted.get(*info_hash);
             let (Some(port), Some(token)) = (want.and_then(|want| want.port), &found.token) else {
@@ -63,7 +63,7 @@ impl Dht {
     }
 
     /// Begins the lookups that are due.
-    pub(super) fn begin_lookups(&mut self, now: Now) {
+    pub(super) fn begin_lookups(&mut self, now: Time) {
         for family in FAMILIES {
             if self.home_at(family).is_some_and(|at| at <= now) && self.lookups.has_room() {
                 self.begin_home(family);
@@ -88,7 +88,7 @@ impl Dht {
     }
 
     /// When our home is to be looked up: the nodes near to our own id.
-    pub(super) fn home_at(&self, family: Family) -> Option<Now> {
+    pub(super) fn home_at(&self, family: Family) -> Option<Time> {
         let half = self.halves.iter().flatten();
         let due = half
             .filter(|half| half.family == family)
@@ -98,7 +98,7 @@ impl Dht {
     }
 
     /// Whether a torrent's lookup is due by then.
-    fn wanted_by(&self, family: Family, by: Now) -> bool {
+    fn wanted_by(&self, family: Family, by: Time) -> bool {
         let due = self.wanted.next_deadline(family);
         due.is_some_and(|due| due <= by)
     }
@@ -114,7 +114,7 @@ impl Dht {
         self.lookups.begin(family, None, lookup);
     }
 
-    fn begin_torrent(&mut self, info_hash: InfoHash, family: Family, now: Now) {
+    fn begin_torrent(&mut self, info_hash: InfoHash, family: Family, now: Time) {
         let target = NodeId::from(info_hash);
         let nearest = self.wanted.nodes(info_hash, family);
         let Some(half) = self.halves.iter().flatten().find(|it| it.family == family) else {
@@ -137,7 +137,7 @@ impl Dht {
     }
 
     /// Sends what the lookups ask next, as the pace allows.
-    pub(super) fn send_lookups(&mut self, now: Now) {
+    pub(super) fn send_lookups(&mut self, now: Time) {
         while let Some((number, info_hash, target, ask)) = self.next_ask(now) {
             if !self.pace.take(now) {
                 return;
@@ -158,7 +158,7 @@ impl Dht {
     /// of a host that is being asked at many.
     fn next_ask(
         &mut self,
-        now: Now,
+        now: Time,
     ) -> Option<(u32, Option<InfoHash>, NodeId, super::lookup::Ask)> {
         let (silent, queries, halves) = (&self.silent, &self.queries, &self.halves);
         for active in self.lookups.iter_mut() {
@@ -178,7 +178,7 @@ impl Dht {
     }
 
     /// Ends the lookups that are done. Returns whether there was one.
-    pub(super) fn end_lookups(&mut self, now: Now) -> bool {
+    pub(super) fn end_lookups(&mut self, now: Time) -> bool {
         let mut ended = false;
         while let Some((active, found)) = self.lookups.next_done() {
             ended = true;
@@ -194,7 +194,7 @@ impl Dht {
         ended
     }
 
-    fn end_torrent(&mut self, info_hash: InfoHash, active: &Active, found: Vec<Found>, now: Now) {
+    fn end_torrent(&mut self, info_hash: InfoHash, active: &Active, found: Vec<Found>, now: Time) {
         let nodes: Vec<NodeInfo> = found.iter().map(|found| found.node).collect();
         let outcome = Outcome {
             answered: active.lookup.answers() > 0,
@@ -231,7 +231,7 @@ impl Dht {
     }
 
     /// Notes nodes that were named: upkeep may ask whether they are alive.
-    pub(super) fn suggest(&mut self, nodes: &[NodeInfo], now: Now) {
+    pub(super) fn suggest(&mut self, nodes: &[NodeInfo], now: Time) {
         for node in nodes {
             let is_silent = self.silent.has(node.addr, now);
             let half = self.half(Family::of(node.addr.ip()));
@@ -245,7 +245,7 @@ impl Dht {
     }
 
     /// Asks one node of the routing table, or one that may come into it, from time to time.
-    pub(super) fn keep_up(&mut self, now: Now) {
+    pub(super) fn keep_up(&mut self, now: Time) {
         let (free_at, due) = self.upkeep;
         if due.is_some_and(|due| due > now) {
             return;
@@ -273,7 +273,7 @@ impl Dht {
         self.upkeep = (next_free, next.map(|at| at.max(least)));
     }
 
-    fn next_check(&mut self, now: Now) -> Option<(NodeInfo, NodeId)> {
+    fn next_check(&mut self, now: Time) -> Option<(NodeInfo, NodeId)> {
         let mut halves: Vec<usize> = vec![0, 1];
         self.rng.shuffle(&mut halves);
         for index in halves {
@@ -307,7 +307,7 @@ impl Dht {
         id: Option<NodeId>,
         ask: Ask<'_>,
         purpose: Purpose,
-        now: Now,
+        now: Time,
     ) {
         let families = self.halves.iter().flatten();
         let is_poor = families.clone().any(|half| half.is_poor());
@@ -348,7 +348,7 @@ fn is_left_alone(
     addr: SocketAddr,
     (silent, queries): (&Silent, &Queries),
     table: Option<&Table>,
-    now: Now,
+    now: Time,
 ) -> bool {
     let ports = silent.other_ports(addr, now) + queries.other_ports(addr);
     let is_known = || table.is_some_and(|table| table.is_known(addr));

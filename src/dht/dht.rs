@@ -19,7 +19,7 @@ use super::silent::Silent;
 use super::tokens::Tokens;
 use super::wanted::{Want, Wanted};
 use crate::base::reach::may_name;
-use crate::base::{InfoHash, NodeId, Now, Rng, plain, sooner};
+use crate::base::{InfoHash, NodeId, Rng, Time, plain, sooner};
 use crate::wire::Family;
 use crate::wire::krpc::{Body, Message, NodeInfo, Query, Reply, Unreadable};
 
@@ -53,16 +53,16 @@ pub struct Dht {
     pub(super) tokens: Tokens,
     pub(super) answer_limits: AnswerLimits,
     /// When upkeep may ask again, and when it has something to ask.
-    pub(super) upkeep: (Now, Option<Now>),
+    pub(super) upkeep: (Time, Option<Time>),
     /// When a node last answered us.
-    pub(super) heard: Now,
+    pub(super) heard: Time,
     pub(super) rng: Rng,
     pub(super) outputs: Outputs,
 }
 
 impl Dht {
     /// A node that knows only the nodes that were saved. `secret`: what tokens are made of.
-    pub fn new(config: Config, secret: u64, mut rng: Rng, now: Now) -> Dht {
+    pub fn new(config: Config, secret: u64, mut rng: Rng, now: Time) -> Dht {
         let mut half = |there: bool, family| {
             let (id, nodes) = config.saved.nodes_of(family);
             there.then(|| Half::new(family, id, nodes, &mut rng, now))
@@ -105,7 +105,7 @@ impl Dht {
 
     /// A torrent takes part: its peers are looked for, and it is announced, until
     /// [`Dht::unwant`]. Called again it changes how.
-    pub fn want(&mut self, info_hash: InfoHash, want: Want, now: Now) {
+    pub fn want(&mut self, info_hash: InfoHash, want: Want, now: Time) {
         self.wanted.insert(info_hash, want, now);
     }
 
@@ -132,7 +132,7 @@ impl Dht {
     }
 
     /// A datagram came.
-    pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Now) {
+    pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
         let from = plain(from);
         let family = Family::of(from.ip());
         if self.half(family).is_none() || !may_name(from, from) {
@@ -164,7 +164,7 @@ impl Dht {
     }
 
     /// Does what is due.
-    pub fn turn(&mut self, now: Now) {
+    pub fn turn(&mut self, now: Time) {
         self.pace.forget_wait();
         while let Some(sent) = self.queries.next_lost(now) {
             let half = self.half(Family::of(sent.to.ip()));
@@ -192,7 +192,7 @@ impl Dht {
     }
 
     /// When [`Dht::turn`] has something to do though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let slow_after = self.round_trips.slow_after();
         let mut next = sooner(self.queries.next_deadline(), self.pace.next_deadline());
         next = sooner(next, self.lookups.next_deadline(slow_after));
@@ -256,12 +256,12 @@ impl Dht {
 
     /// Whether a query is answered. BEP 43: who only reads "no longer responds to 'query' messages
     /// that it receives".
-    fn may_answer(&mut self, from: SocketAddr, now: Now) -> bool {
+    fn may_answer(&mut self, from: SocketAddr, now: Time) -> bool {
         let is_read_only = self.reached.is_read_only(from.ip(), now);
         !is_read_only && self.answer_limits.may_answer(from.ip(), now)
     }
 
-    fn on_query(&mut self, from: SocketAddr, message: &Message<'_>, query: &Query<'_>, now: Now) {
+    fn on_query(&mut self, from: SocketAddr, message: &Message<'_>, query: &Query<'_>, now: Time) {
         self.reached.on_query(from.ip(), now);
         if !self.may_answer(from, now) {
             return;
@@ -303,7 +303,7 @@ impl Dht {
         }
     }
 
-    fn on_reply(&mut self, from: SocketAddr, message: &Message<'_>, reply: &Reply<'_>, now: Now) {
+    fn on_reply(&mut self, from: SocketAddr, message: &Message<'_>, reply: &Reply<'_>, now: Time) {
         let Some(sent) = self.queries.take(message.transaction, from) else {
             return;
         };

@@ -8,7 +8,7 @@ use super::table::Table;
 use super::votes::Votes;
 use super::wanted::backoff;
 use super::{guard, secure_id};
-use crate::base::{NodeId, Now, Rng, limits};
+use crate::base::{NodeId, Rng, Time, limits};
 use crate::wire::Family;
 use crate::wire::krpc::NodeInfo;
 
@@ -27,9 +27,9 @@ pub struct Half {
     saved: Vec<NodeInfo>,
     votes: Votes,
     /// When our id last followed a vote.
-    moved: Option<Now>,
+    moved: Option<Time>,
     /// When our home, the nodes near to our own id, is to be looked up; `None`: that is under way.
-    home_due: Option<Now>,
+    home_due: Option<Time>,
     /// Our id has changed while its neighbours were looked up.
     has_moved: bool,
     failures: u32,
@@ -44,7 +44,7 @@ impl Half {
         id: Option<NodeId>,
         saved: Vec<NodeInfo>,
         rng: &mut Rng,
-        now: Now,
+        now: Time,
     ) -> Half {
         let id = id.unwrap_or_else(|| NodeId::random(rng));
         Half {
@@ -101,11 +101,11 @@ impl Half {
     }
 
     /// When upkeep has something to ask.
-    pub fn check_at(&self) -> Option<Now> {
+    pub fn check_at(&self) -> Option<Time> {
         if self.saved.is_empty() {
             self.table.check_at()
         } else {
-            Some(Now::default())
+            Some(Time::default())
         }
     }
 
@@ -136,7 +136,7 @@ impl Half {
 
     /// A node says where it sees us. If several agree, and our id does not fit that address (BEP
     /// 42), we get one that does, and look for our new neighbours.
-    pub fn note_vote(&mut self, voter: SocketAddr, seen: IpAddr, rng: &mut Rng, now: Now) {
+    pub fn note_vote(&mut self, voter: SocketAddr, seen: IpAddr, rng: &mut Rng, now: Time) {
         if Family::of(seen.to_canonical()) != self.family {
             return;
         }
@@ -157,7 +157,7 @@ impl Half {
     }
 
     /// When our home is to be looked up: the nodes near to our own id.
-    pub fn home_due(&self) -> Option<Now> {
+    pub fn home_due(&self) -> Option<Time> {
         self.home_due.filter(|_| self.can_ask())
     }
 
@@ -168,7 +168,7 @@ impl Half {
     }
 
     /// It was looked up. While few nodes are known, that is repeated soon.
-    pub fn end_home(&mut self, now: Now) {
+    pub fn end_home(&mut self, now: Time) {
         let wait = if self.is_poor() {
             self.failures += 1;
             backoff(self.failures - 1)

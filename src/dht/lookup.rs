@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 
 use super::guard;
-use crate::base::{Distance, Duration, NodeId, Now, limits, network, sooner};
+use crate::base::{Distance, Duration, NodeId, Time, limits, network, sooner};
 use crate::wire::krpc::NodeInfo;
 
 /// A lookup under way.
@@ -41,9 +41,9 @@ enum State {
     /// Not asked yet.
     New,
     /// Asked at this time.
-    Asked(Now),
+    Asked(Time),
     /// The same, and it takes long.
-    Slow(Now),
+    Slow(Time),
     /// It is so slow that the lookup may end without it.
     Late,
     /// It answered, with a token or without.
@@ -141,7 +141,7 @@ impl Lookup {
     }
 
     /// This node was asked.
-    pub fn on_asked(&mut self, addr: SocketAddr, now: Now) {
+    pub fn on_asked(&mut self, addr: SocketAddr, now: Time) {
         if let Some(node) = self.find(addr) {
             node.state = State::Asked(now);
             self.queries += 1;
@@ -199,7 +199,7 @@ impl Lookup {
     }
 
     /// Notes the nodes that have become slow, which is after `slow_after`, and returns them.
-    pub fn tick(&mut self, slow_after: Duration, now: Now) -> Vec<SocketAddr> {
+    pub fn tick(&mut self, slow_after: Duration, now: Time) -> Vec<SocketAddr> {
         let mut slow = Vec::new();
         let hold = hold(self.answers);
         for node in &mut self.candidates {
@@ -234,7 +234,7 @@ impl Lookup {
     }
 
     /// When [`Lookup::tick`] or [`Lookup::is_done`] says something else though nothing happens.
-    pub fn next_deadline(&self, slow_after: Duration) -> Option<Now> {
+    pub fn next_deadline(&self, slow_after: Duration) -> Option<Time> {
         let due = self.candidates.iter().map(|node| match node.state {
             State::Asked(at) => Some(at + slow_after),
             State::Slow(at) => Some(at + hold(self.answers)),

@@ -1,7 +1,7 @@
 //! How fast we ask: at most [`limits::DHT_QUERIES`] queries in any second. One lookup may use them
 //! all at once; a thousand torrents share them.
 
-use crate::base::{Duration, Now, limits};
+use crate::base::{Duration, Time, limits};
 use std::collections::VecDeque;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -9,14 +9,14 @@ const SECOND: Duration = Duration::from_secs(1);
 /// When the last queries were sent.
 #[derive(Debug, Default)]
 pub struct Pace {
-    sent: VecDeque<Now>,
+    sent: VecDeque<Time>,
     /// A query was held back by the limit since [`Pace::forget_wait`].
     waiting: bool,
 }
 
 impl Pace {
     /// Whether a query may be sent now; if so, it counts as sent.
-    pub fn take(&mut self, now: Now) -> bool {
+    pub fn take(&mut self, now: Time) -> bool {
         while self.sent.front().is_some_and(|&at| at + SECOND <= now) {
             self.sent.pop_front();
         }
@@ -34,7 +34,7 @@ impl Pace {
     }
 
     /// When the next query may be sent, if something waits for that.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let first = self.sent.front().filter(|_| self.waiting)?;
         Some(*first + SECOND)
     }
@@ -48,7 +48,7 @@ mod tests {
     fn no_second_has_more_than_it_may() {
         let mut pace = Pace::default();
         let mut sent = Vec::new();
-        let mut now = Now::from_micros(3);
+        let mut now = Time::from_micros(3);
         for _ in 0..400 {
             pace.forget_wait();
             while pace.take(now) {

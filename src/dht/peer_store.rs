@@ -1,7 +1,7 @@
 //! Peers that others announced to us: the part of the DHT's content that we keep. Bounded in info
 //! hashes, in peers of each and in all; what is oldest goes first.
 
-use crate::base::{Duration, Host, InfoHash, Now, Reach, Rng, SortedMap, limits};
+use crate::base::{Duration, Host, InfoHash, Reach, Rng, SortedMap, Time, limits};
 use std::net::SocketAddr;
 
 /// The stored peers of one address family.
@@ -10,7 +10,7 @@ pub struct PeerStore {
     swarms: SortedMap<InfoHash, Vec<Stored>>,
     peers: usize,
     /// When what is too old is looked for again.
-    sweep_at: Now,
+    sweep_at: Time,
 }
 
 /// A peer, and the second at which it is forgotten.
@@ -26,7 +26,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 impl PeerStore {
     /// Stores a peer, or keeps it for longer. One of few peers is worth more than one of many: when
     /// the store is full, the largest swarm loses its oldest peer.
-    pub fn insert(&mut self, info_hash: InfoHash, addr: SocketAddr, now: Now) {
+    pub fn insert(&mut self, info_hash: InfoHash, addr: SocketAddr, now: Time) {
         self.sweep(now);
         let stored = Stored {
             addr,
@@ -53,7 +53,7 @@ impl PeerStore {
     }
 
     /// Up to so many peers of a torrent, chosen at random.
-    pub fn some(&self, hash: InfoHash, most: usize, rng: &mut Rng, now: Now) -> Vec<SocketAddr> {
+    pub fn some(&self, hash: InfoHash, most: usize, rng: &mut Rng, now: Time) -> Vec<SocketAddr> {
         let now = second(now);
         let swarm = self.swarms.get(&hash).map_or(&[][..], Vec::as_slice);
         let live = swarm.iter().filter(|stored| stored.until > now);
@@ -85,7 +85,7 @@ impl PeerStore {
     }
 
     /// Forgets what is too old, from time to time.
-    fn sweep(&mut self, now: Now) {
+    fn sweep(&mut self, now: Time) {
         if now < self.sweep_at {
             return;
         }
@@ -131,7 +131,7 @@ fn remove_oldest(swarm: &mut Vec<Stored>) {
     swarm.remove(0);
 }
 
-fn second(now: Now) -> u32 {
+fn second(now: Time) -> u32 {
     u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX)
 }
 
@@ -150,8 +150,8 @@ mod tests {
         ([7, a, b, c], 6881).into()
     }
 
-    fn at(secs: u64) -> Now {
-        Now::from_micros(secs * 1_000_000)
+    fn at(secs: u64) -> Time {
+        Time::from_micros(secs * 1_000_000)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Queries that wait for their answers, by transaction id.
 
 use super::guard;
-use crate::base::{InfoHash, NodeId, Now, Rng, SortedMap, SortedSet, limits};
+use crate::base::{InfoHash, NodeId, Rng, SortedMap, SortedSet, Time, limits};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -27,7 +27,7 @@ pub struct Sent {
     /// The id of the node there, as far as it is known.
     pub id: Option<NodeId>,
     /// When it was sent.
-    pub at: Now,
+    pub at: Time,
     /// What it is for.
     pub purpose: Purpose,
 }
@@ -37,7 +37,7 @@ pub struct Sent {
 pub struct Queries {
     sent: SortedMap<Transaction, Sent>,
     /// In the order in which they went.
-    order: VecDeque<(Now, Transaction)>,
+    order: VecDeque<(Time, Transaction)>,
 }
 
 impl Queries {
@@ -76,7 +76,7 @@ impl Queries {
     }
 
     /// The next query that will not be answered any more.
-    pub fn next_lost(&mut self, now: Now) -> Option<Sent> {
+    pub fn next_lost(&mut self, now: Time) -> Option<Sent> {
         while let Some(&(at, transaction)) = self.order.front() {
             let is_lost = at + limits::DHT_LOST <= now;
             if !is_lost && self.sent.contains_key(&transaction) {
@@ -93,7 +93,7 @@ impl Queries {
     }
 
     /// When [`Queries::next_lost`] has something.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let mut waiting = self.order.iter();
         let first = waiting.find(|(_, transaction)| self.sent.contains_key(transaction));
         first.map(|(at, _)| *at + limits::DHT_LOST)
@@ -113,7 +113,7 @@ mod tests {
             let sent = Sent {
                 to,
                 id: None,
-                at: Now::default(),
+                at: Time::default(),
                 purpose: Purpose::Check,
             };
             queries.add(sent, &mut rng);
@@ -142,7 +142,7 @@ mod tests {
             at,
             purpose: Purpose::Check,
         };
-        let start = Now::default();
+        let start = Time::default();
         let later = start + Duration::from_secs(1);
         let first = queries.add(sent(1, start), &mut rng);
         let second = queries.add(sent(2, later), &mut rng);

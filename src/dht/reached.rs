@@ -2,7 +2,7 @@
 //! our queries say that we are read-only (BEP 43), we answer none, and other nodes do not keep us
 //! in their tables. There is no such router between us and nodes around us.
 
-use crate::base::{Now, Reach, limits};
+use crate::base::{Reach, Time, limits};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -10,18 +10,18 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub struct Reached {
     /// The latest at the end, and when.
-    written_to: VecDeque<(IpAddr, Now)>,
+    written_to: VecDeque<(IpAddr, Time)>,
     /// When a query last came from an address that we had not sent to, or when we began.
-    last: Now,
+    last: Time,
     /// When a node last answered us, or when we began.
-    heard: Now,
+    heard: Time,
     /// We are gone soon: nobody should keep us in a table.
     brief: bool,
 }
 
 impl Reached {
     /// Until it is known, we count as reachable.
-    pub fn new(now: Now) -> Reached {
+    pub fn new(now: Time) -> Reached {
         Reached {
             written_to: VecDeque::new(),
             last: now,
@@ -36,7 +36,7 @@ impl Reached {
     }
 
     /// We send to an address: a router may let its packets in for a while.
-    pub fn on_sent(&mut self, ip: IpAddr, now: Now) {
+    pub fn on_sent(&mut self, ip: IpAddr, now: Time) {
         let before = self.written_to.iter().position(|(to, _)| *to == ip);
         if let Some(before) = before {
             self.written_to.remove(before);
@@ -47,8 +47,8 @@ impl Reached {
     }
 
     /// A query came from this address.
-    pub fn on_query(&mut self, ip: IpAddr, now: Now) {
-        let opened = |(to, at): &(IpAddr, Now)| *to == ip && now.since(*at) < limits::DHT_OPENED;
+    pub fn on_query(&mut self, ip: IpAddr, now: Time) {
+        let opened = |(to, at): &(IpAddr, Time)| *to == ip && now.since(*at) < limits::DHT_OPENED;
         if !Reach::of(ip).is_local() && !self.written_to.iter().any(opened) {
             self.last = now;
         }
@@ -56,7 +56,7 @@ impl Reached {
 
     /// A node at this address answered. If none did for longer than a single one is left unasked,
     /// the network was away: it is to be seen anew whether we are reached.
-    pub fn on_answer(&mut self, ip: IpAddr, now: Now) {
+    pub fn on_answer(&mut self, ip: IpAddr, now: Time) {
         if Reach::of(ip).is_local() {
             return;
         }
@@ -68,7 +68,7 @@ impl Reached {
 
     /// Whether the node at this address should not keep us in its table: nothing from there reaches
     /// us unless we have written first, or we are gone soon.
-    pub fn is_read_only(&self, to: IpAddr, now: Now) -> bool {
+    pub fn is_read_only(&self, to: IpAddr, now: Time) -> bool {
         let is_reached = now.since(self.last) < limits::DHT_UNREACHED;
         self.brief || !(is_reached || Reach::of(to).is_local())
     }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn only_an_unbidden_query_shows_that_we_are_reached() {
-        let start = Now::from_micros(5);
+        let start = Time::from_micros(5);
         let mut reached = Reached::new(start);
         let is_read_only = |reached: &Reached, now| reached.is_read_only(ip(9), now);
         let later = start + limits::DHT_UNREACHED;
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn many_packets_to_few_addresses_leave_the_others_known() {
-        let start = Now::from_micros(5);
+        let start = Time::from_micros(5);
         let mut reached = Reached::new(start);
         let later = start + limits::DHT_UNREACHED;
         reached.on_sent(ip(0), later);
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_way_that_we_have_opened_closes_again() {
-        let start = Now::from_micros(5);
+        let start = Time::from_micros(5);
         let mut reached = Reached::new(start);
         let later = start + limits::DHT_UNREACHED;
         reached.on_sent(ip(1), start);
@@ -132,7 +132,7 @@ mod tests {
     /// While no packet comes at all, nobody can reach us, and that says nothing of the time after.
     #[test]
     fn without_a_network_nothing_is_learnt() {
-        let start = Now::from_micros(5);
+        let start = Time::from_micros(5);
         let minutes = |count: u32| start + Duration::from_secs(60) * count;
         let mut reached = Reached::new(start);
         (0..20).for_each(|minute| reached.on_answer(ip(1), minutes(minute)));
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn nodes_around_us_need_no_router() {
-        let start = Now::from_micros(5);
+        let start = Time::from_micros(5);
         let mut reached = Reached::new(start);
         let (local, later) = (
             IpAddr::from([192, 168, 0, 7]),

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::guard;
-use crate::base::{Now, SortedMap, limits, network};
+use crate::base::{SortedMap, Time, limits, network};
 
 /// The silent addresses.
 #[derive(Debug, Default)]
@@ -13,14 +13,14 @@ pub struct Silent(SortedMap<SocketAddr, Silence>);
 #[derive(Debug)]
 struct Silence {
     /// Until when the address is left alone.
-    until: Now,
+    until: Time,
     /// No port of its host has answered since.
     counts: bool,
 }
 
 impl Silent {
     /// This address did not answer. `is_host_known`: another port of its host does.
-    pub fn note(&mut self, addr: SocketAddr, is_host_known: bool, now: Now) {
+    pub fn note(&mut self, addr: SocketAddr, is_host_known: bool, now: Time) {
         if self.0.len() >= limits::DHT_SILENT {
             self.0.retain(|_, silence| silence.until > now);
         }
@@ -49,7 +49,7 @@ impl Silent {
     }
 
     /// At how many other ports of its host nobody answered, and nobody elsewhere there since.
-    pub fn other_ports(&self, addr: SocketAddr, now: Now) -> usize {
+    pub fn other_ports(&self, addr: SocketAddr, now: Time) -> usize {
         let lasting = self
             .0
             .iter()
@@ -59,7 +59,7 @@ impl Silent {
     }
 
     /// Whether this address is to be left alone.
-    pub fn has(&self, addr: SocketAddr, now: Now) -> bool {
+    pub fn has(&self, addr: SocketAddr, now: Time) -> bool {
         let has = |addr| self.0.get(&addr).is_some_and(|silence| silence.until > now);
         has(addr) || has(host(addr))
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn silence_is_remembered_for_a_while_and_of_so_many() {
-        let (mut silent, start) = (Silent::default(), Now::default());
+        let (mut silent, start) = (Silent::default(), Time::default());
         let addr =
             |number: usize| SocketAddr::from(([9, 0, (number / 256) as u8, number as u8], 1));
         for number in 0..limits::DHT_SILENT + 3 {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_host_that_is_silent_at_several_ports_is_left_alone_at_all() {
-        let (start, most) = (Now::default(), limits::DHT_PORTS_EACH as u16);
+        let (start, most) = (Time::default(), limits::DHT_PORTS_EACH as u16);
         let at_port = |port| SocketAddr::from(([9, 0, 0, 7], port));
         let noted = |ports: u16, is_host_known, ip: [u8; 4]| {
             let mut silent = Silent::default();

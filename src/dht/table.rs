@@ -10,7 +10,7 @@
 use std::net::SocketAddr;
 
 use super::{guard, secure_id};
-use crate::base::{Duration, NodeId, Now, Rng, limits, network};
+use crate::base::{Duration, NodeId, Rng, Time, limits, network};
 use crate::wire::krpc::NodeInfo;
 
 /// The nodes of one address family.
@@ -95,7 +95,7 @@ impl Table {
     }
 
     /// A node has answered.
-    pub fn on_answer(&mut self, info: NodeInfo, now: Now) {
+    pub fn on_answer(&mut self, info: NodeInfo, now: Time) {
         if info.id == self.own {
             return;
         }
@@ -199,7 +199,7 @@ impl Table {
 
     /// What upkeep should ask now: a node that waits for a place which is free, or the one that was
     /// not heard for longest, if that is too long. It counts as asked.
-    pub fn next_check(&mut self, now: Now, rng: &mut Rng) -> Option<Check> {
+    pub fn next_check(&mut self, now: Time, rng: &mut Rng) -> Option<Check> {
         for index in (0..self.buckets.len()).rev() {
             if self.is_open(index) {
                 if let Some(node) = self.buckets[index].waiting.pop() {
@@ -228,13 +228,13 @@ impl Table {
     }
 
     /// When there is something to check.
-    pub fn check_at(&self) -> Option<Now> {
+    pub fn check_at(&self) -> Option<Time> {
         let mut indices = 0..self.buckets.len();
         if indices.any(|index| self.is_open(index) && !self.buckets[index].waiting.is_empty()) {
-            return Some(Now::default());
+            return Some(Time::default());
         }
         let due = self.nodes().map(Node::due).min()?;
-        Some(Now::from_micros(u64::from(due) * 1_000_000))
+        Some(Time::from_micros(u64::from(due) * 1_000_000))
     }
 
     fn nodes(&self) -> impl Iterator<Item = &Node> {
@@ -365,7 +365,7 @@ fn capacity(bucket: usize) -> usize {
     limits::DHT_K * limits::DHT_WIDE_BUCKETS.get(bucket).unwrap_or(&1)
 }
 
-fn second(now: Now) -> u32 {
+fn second(now: Time) -> u32 {
     // The first second is 1: 0 is never.
     u32::try_from(now.as_micros() / 1_000_000 + 1).unwrap_or(u32::MAX / 2)
 }

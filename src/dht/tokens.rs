@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::{InfoHash, Now, limits};
+use crate::base::{InfoHash, Time, limits};
 use sha1::{Digest as _, Sha1};
 
 /// Bytes of a token: eight cannot be guessed in the minutes that it counts.
@@ -17,29 +17,29 @@ pub type Token = [u8; LENGTH];
 #[derive(Clone, Debug)]
 pub struct Tokens {
     seed: u64,
-    since: Now,
+    since: Time,
 }
 
 impl Tokens {
     /// Tokens by this secret seed.
-    pub fn new(seed: u64, now: Now) -> Tokens {
+    pub fn new(seed: u64, now: Time) -> Tokens {
         Tokens { seed, since: now }
     }
 
     /// The token of an address for a torrent.
-    pub fn make(&self, ip: IpAddr, info_hash: InfoHash, now: Now) -> Token {
+    pub fn make(&self, ip: IpAddr, info_hash: InfoHash, now: Time) -> Token {
         self.of_period(self.period(now), ip, info_hash)
     }
 
     /// Whether this is such a token, of now or of the period before.
-    pub fn is_valid(&self, token: &[u8], ip: IpAddr, info_hash: InfoHash, now: Now) -> bool {
+    pub fn is_valid(&self, token: &[u8], ip: IpAddr, info_hash: InfoHash, now: Time) -> bool {
         let period = self.period(now);
         let earlier = period.checked_sub(1);
         let mut valid = [Some(period), earlier].into_iter().flatten();
         valid.any(|period| self.of_period(period, ip, info_hash) == token)
     }
 
-    fn period(&self, now: Now) -> u64 {
+    fn period(&self, now: Time) -> u64 {
         (now.since(self.since).as_secs()) / limits::DHT_TOKENS.as_secs()
     }
 
@@ -68,7 +68,7 @@ mod tests {
     /// a secret that changes every five minutes and tokens up to ten minutes old are accepted."
     #[test]
     fn a_token_counts_for_its_address_and_torrent_for_five_to_ten_minutes() {
-        let start = Now::from_micros(77_000_000);
+        let start = Time::from_micros(77_000_000);
         let tokens = Tokens::new(1, start);
         let (ip, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let (hash, wrong) = (InfoHash([1; 20]), InfoHash([2; 20]));

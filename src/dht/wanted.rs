@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{Duration, InfoHash, NodeId, Now, Rng, limits, sooner};
+use crate::base::{Duration, InfoHash, NodeId, Rng, Time, limits, sooner};
 use crate::wire::Family;
 use crate::wire::krpc::{NodeInfo, nodes, pack_node};
 
@@ -35,7 +35,7 @@ pub struct Outcome<'a> {
 pub struct Wanted {
     torrents: BTreeMap<InfoHash, Torrent>,
     /// Which are to be looked up, of each family: urgent ones first, then by time.
-    due: [BTreeSet<(bool, Now, InfoHash)>; 2],
+    due: [BTreeSet<(bool, Time, InfoHash)>; 2],
     /// Lookups that began, of each family.
     begun: [u32; 2],
 }
@@ -50,8 +50,8 @@ struct Torrent {
 #[derive(Clone, Debug, Default)]
 struct Course {
     /// When the next one begins; `None`: one is under way.
-    due: Option<Now>,
-    ended: Now,
+    due: Option<Time>,
+    ended: Time,
     /// Lookups in a row that did not help.
     failures: u32,
     /// Few nodes answered in the last one.
@@ -59,12 +59,12 @@ struct Course {
     /// Compact node info of the nodes nearest to the info hash.
     nodes: Box<[u8]>,
     /// Nodes that have taken an announce lately: the front of their ids, and when.
-    told: Box<[([u8; 8], Now)]>,
+    told: Box<[([u8; 8], Time)]>,
 }
 
 impl Wanted {
     /// A torrent takes part from now on, or takes part in another way.
-    pub fn insert(&mut self, info_hash: InfoHash, want: Want, now: Now) {
+    pub fn insert(&mut self, info_hash: InfoHash, want: Want, now: Time) {
         let torrent = self.torrents.get(&info_hash);
         let was_urgent = torrent.map(|torrent| torrent.want.is_urgent);
         let mut courses = match torrent {
@@ -118,7 +118,7 @@ impl Wanted {
 
     /// The next torrent to look up now: mostly an urgent one, but the others have turns, too. Its
     /// lookup counts as under way.
-    pub fn begin_lookup(&mut self, family: Family, now: Now) -> Option<InfoHash> {
+    pub fn begin_lookup(&mut self, family: Family, now: Time) -> Option<InfoHash> {
         let due = &mut self.due[family.index()];
         let begun = &mut self.begun[family.index()];
         let fair = (*begun + 1) % limits::DHT_FAIR == 0;
@@ -142,11 +142,11 @@ impl Wanted {
     }
 
     /// A node has taken the announce of a torrent.
-    pub fn on_announced(&mut self, info_hash: InfoHash, family: Family, node: NodeId, now: Now) {
+    pub fn on_announced(&mut self, info_hash: InfoHash, family: Family, node: NodeId, now: Time) {
         if let Some(torrent) = self.torrents.get_mut(&info_hash) {
             let told = &mut torrent.courses[family.index()].told;
-            let is_other = |(id, at): &&([u8; 8], Now)| *id != front(node) && is_fresh(*at, now);
-            let mut list: Vec<([u8; 8], Now)> = told.iter().filter(is_other).copied().collect();
+            let is_other = |(id, at): &&([u8; 8], Time)| *id != front(node) && is_fresh(*at, now);
+            let mut list: Vec<([u8; 8], Time)> = told.iter().filter(is_other).copied().collect();
             if list.len() >= limits::DHT_TOLD {
                 list.remove(0);
             }
@@ -156,10 +156,10 @@ impl Wanted {
     }
 
     /// Whether a torrent is to be announced to this node: it has not taken an announce lately.
-    pub fn is_news(&self, info_hash: InfoHash, family: Family, node: NodeId, now: Now) -> bool {
+    pub fn is_news(&self, info_hash: InfoHash, family: Family, node: NodeId, now: Time) -> bool {
         let torrent = self.torrents.get(&info_hash);
         let told = torrent.map_or(&[][..], |torrent| &torrent.courses[family.index()].told);
-        let knows = |&(id, at): &([u8; 8], Now)| id == front(node) && is_fresh(at, now);
+        let knows = |&(id, at): &([u8; 8], Time)| id == front(node) && is_fresh(at, now);
         !told.iter().any(knows)
     }
 
@@ -171,7 +171,7 @@ impl Wanted {
         family: Family,
         outcome: Outcome<'_>,
         rng: &mut Rng,
-        now: Now,
+        now: Time,
     ) {
         let Some(torrent) = self.torrents.get_mut(&info_hash) else {
             return;
@@ -207,7 +207,7 @@ impl Wanted {
     /// Begins again the lookups that did not help, or in which few nodes answered, since another
     /// node of this family is known by now. Where it is the only one, which may come and go, those
     /// that it could not help are not asked each time.
-    pub fn hurry(&mut self, family: Family, is_alone: bool, now: Now) {
+    pub fn hurry(&mut self, family: Family, is_alone: bool, now: Time) {
         let due = &mut self.due[family.index()];
         for (info_hash, torrent) in &mut self.torrents {
             let course = &mut torrent.courses[family.index()];
@@ -226,15 +226,15 @@ impl Wanted {
     }
 
     /// When a lookup in this family is to begin.
-    pub fn next_deadline(&self, family: Family) -> Option<Now> {
+    pub fn next_deadline(&self, family: Family) -> Option<Time> {
         let due = &self.due[family.index()];
         let at = |later| first(due, later).map(|(_, at, _)| at);
         sooner(at(false), at(true))
     }
 }
 
-fn first(due: &BTreeSet<(bool, Now, InfoHash)>, later: bool) -> Option<(bool, Now, InfoHash)> {
-    let least = (later, Now::default(), InfoHash([0; 20]));
+fn first(due: &BTreeSet<(bool, Time, InfoHash)>, later: bool) -> Option<(bool, Time, InfoHash)> {
+    let least = (later, Time::default(), InfoHash([0; 20]));
     let first = due.range(least..).next().copied();
     first.filter(|(class, ..)| *class == later)
 }
@@ -244,7 +244,7 @@ fn front(node: NodeId) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-fn is_fresh(told: Now, now: Now) -> bool {
+fn is_fresh(told: Time, now: Time) -> bool {
     now.since(told) < limits::DHT_ANNOUNCE_AGAIN
 }
 

@@ -5,7 +5,7 @@ use super::decode::decode;
 use super::head::Head;
 use super::inflate::is_gzip;
 use super::reader::{Part, Reader};
-use crate::base::{Duration, Now, limits};
+use crate::base::{Duration, Time, limits};
 
 /// An answer of which some came in.
 #[derive(Debug)]
@@ -16,16 +16,16 @@ pub struct Download {
     most: usize,
     /// Bytes that came, and when something came last.
     taken: usize,
-    heard: Now,
+    heard: Time,
     /// Since when its pace is looked at, and the bytes that had come by then; `None`: nothing came.
-    pace: Option<(Now, usize)>,
+    pace: Option<(Time, usize)>,
     /// When it has taken too long, whatever comes.
-    until: Now,
+    until: Time,
 }
 
 impl Download {
     /// Nothing so far. `most`: bytes of the body.
-    pub fn new(most: usize, now: Now) -> Download {
+    pub fn new(most: usize, now: Time) -> Download {
         Download {
             reader: Reader::new(most + limits::HTTP_HEAD),
             head: None,
@@ -42,7 +42,7 @@ impl Download {
     ///
     /// # Errors
     /// What is wrong, in a few words. Nothing is to be taken afterwards.
-    pub fn take(&mut self, mut bytes: &[u8], now: Now) -> Result<bool, String> {
+    pub fn take(&mut self, mut bytes: &[u8], now: Time) -> Result<bool, String> {
         self.heard = now;
         self.pace.get_or_insert((now, 0));
         self.taken += bytes.len();
@@ -74,14 +74,14 @@ impl Download {
     }
 
     /// When it may be given up if nothing comes: [`Download::late`] tells.
-    pub fn deadline(&self) -> Now {
+    pub fn deadline(&self) -> Time {
         let silent = self.until.min(self.heard + limits::HTTP_TIME);
         let slow = self.pace.map(|(since, _)| since + limits::URL_PACE_TIME);
         slow.map_or(silent, |slow| slow.min(silent))
     }
 
     /// Why it is given up, once it is.
-    pub fn late(&mut self, now: Now) -> Option<String> {
+    pub fn late(&mut self, now: Time) -> Option<String> {
         let (silent, all) = (limits::HTTP_TIME, limits::URL_TIME);
         if now >= self.until {
             Some(format!("it is not there after {} s", all.as_secs()))
@@ -96,8 +96,8 @@ impl Download {
         }
     }
 
-    fn is_slow(&mut self, now: Now) -> bool {
-        let due = |(since, _): &(Now, usize)| now >= *since + limits::URL_PACE_TIME;
+    fn is_slow(&mut self, now: Time) -> bool {
+        let due = |(since, _): &(Time, usize)| now >= *since + limits::URL_PACE_TIME;
         let Some((_, before)) = self.pace.filter(due) else {
             return false;
         };
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_bounded_in_length() {
-        let now = Now::default();
+        let now = Time::default();
         let answer = |length: usize| {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
             [head.as_bytes(), &vec![b'x'; length]].concat()
@@ -142,7 +142,7 @@ mod tests {
     }
 
     /// Takes so many bytes each time that so long has passed, until it is given up: when and why.
-    fn given_up(bytes: usize, pause: Duration, start: Now) -> (Now, String) {
+    fn given_up(bytes: usize, pause: Duration, start: Time) -> (Time, String) {
         let mut download = Download::new(limits::MIB, start);
         let head = b"HTTP/1.1 200 OK\r\n\r\n";
         assert_eq!(download.take(head, start), Ok(false));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn silence_ends_it_and_so_does_a_trickle() {
-        let start = Now::default();
+        let start = Time::default();
         let mut download = Download::new(limits::MIB, start);
         assert_eq!(download.deadline(), start + limits::HTTP_TIME);
         assert_eq!(download.late(start), None);
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_is_not_the_servers_fault() {
-        let start = Now::default();
+        let start = Time::default();
         let mut download = Download::new(limits::MIB, start);
         let head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n123";
         assert_eq!(download.take(head, start), Ok(false));

@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::net::Stream;
 use super::net::resolve::Resolver;
 use super::net::tcp::plain;
-use crate::base::{Duration, Now, Reach, limits};
+use crate::base::{Duration, Reach, Time, limits};
 use crate::http::{Download, Head, Url, get, shown};
 use crate::wire::magnet;
 
@@ -238,7 +238,7 @@ impl UrlFetcher<'_> {
     }
 
     /// Waits until something happens, or until then.
-    fn sleep(&mut self, until: Now) -> Result<(), String> {
+    fn sleep(&mut self, until: Time) -> Result<(), String> {
         let timeout = until.since(self.clock.now()).min(TICK);
         let mut events = Events::with_capacity(8);
         match self.poll.poll(&mut events, Some(timeout)) {

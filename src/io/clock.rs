@@ -1,8 +1,8 @@
-//! The clock that the machines' `Now` comes from: the system's monotonic one.
+//! The clock that the machines' `Time` comes from: the system's monotonic one.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::base::{Duration, Now};
+use crate::base::{Duration, Time};
 
 /// Starts at one hour, so that no machine computes a moment before zero.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl Clock {
     }
 
     /// This moment.
-    pub fn now(&self) -> Now {
-        Now::default() + HEAD_START + self.0.elapsed()
+    pub fn now(&self) -> Time {
+        Time::default() + HEAD_START + self.0.elapsed()
     }
 }

@@ -9,7 +9,7 @@ use super::disk::content::sending::Sending;
 use super::disk::{DiskError, Why};
 use super::net::{PeerSocket, tcp};
 use super::reactor::Reactor;
-use crate::base::{BLOCK, Now, TorrentKey, limits};
+use crate::base::{BLOCK, Time, TorrentKey, limits};
 use crate::peer::{EndReason, Segment};
 use crate::wire::message::{PIECE_HEADER, piece_header};
 
@@ -109,7 +109,7 @@ impl Reactor {
     /// limit these are messages and blocks that have begun. Then slots with blocks left are sent a
     /// block each, in the order of [`Session::next_upload`](crate::session::Session::next_upload),
     /// as far as the limit allows.
-    pub(super) fn flush(&mut self, now: Now) {
+    pub(super) fn flush(&mut self, now: Time) {
         let mut keys = self.session.take_unflushed();
         keys.append(&mut self.sockets.unwritten);
         for key in keys {
@@ -139,7 +139,7 @@ impl Reactor {
 
     /// Writes to a slot's socket once: messages, and blocks that may be sent. `allowance`: bytes of
     /// blocks that may begin.
-    fn write_once(&mut self, key: usize, allowance: u64, now: Now) -> Left {
+    fn write_once(&mut self, key: usize, allowance: u64, now: Time) -> Left {
         let ready = |socket: &PeerSocket| socket.writable && !socket.stream.is_connecting();
         let writable = self.sockets.get(key).is_some_and(|socket| ready(socket));
         if !writable || !self.session.wants_to_send(key) {
@@ -180,7 +180,7 @@ impl Reactor {
 
     /// A file that another program has changed ends its torrent, since that program may have
     /// changed other files, too. After another error the file may be readable later.
-    fn on_lost(&mut self, lost: Lost, now: Now) {
+    fn on_lost(&mut self, lost: Lost, now: Time) {
         let Lost {
             torrent,
             pieces,

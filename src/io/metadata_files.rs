@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use sha1::{Digest as _, Sha1};
 
 use super::disk::state;
-use crate::base::{Duration, InfoHash, Now, PeerKey, SortedMap, TorrentKey, limits, sooner};
+use crate::base::{Duration, InfoHash, PeerKey, SortedMap, Time, TorrentKey, limits, sooner};
 use crate::session::{Session, extending};
 use crate::wire::bencode;
 use crate::wire::extended::metadata::BLOCK;
@@ -24,7 +24,7 @@ pub struct MetadataFiles {
     /// Blocks that peers wait for, of dictionaries that are not kept.
     waiting: Vec<Waiting>,
     /// No file is read before.
-    next_read: Now,
+    next_read: Time,
 }
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ struct Kept {
     info_hash: InfoHash,
     /// `None`: it cannot be read.
     info: Option<Vec<u8>>,
-    until: Now,
+    until: Time,
 }
 
 impl Kept {
@@ -58,7 +58,7 @@ impl MetadataFiles {
             elsewhere: SortedMap::new(),
             kept: Vec::new(),
             waiting: Vec::new(),
-            next_read: Now::default(),
+            next_read: Time::default(),
         }
     }
 
@@ -74,7 +74,7 @@ impl MetadataFiles {
         session: &mut Session,
         (torrent, key): (TorrentKey, PeerKey),
         piece: u32,
-        now: Now,
+        now: Time,
     ) {
         let Some(info_hash) = session.torrent(torrent).map(|it| it.order.info_hash) else {
             return;
@@ -90,13 +90,13 @@ impl MetadataFiles {
 
     /// Frees the dictionaries that no peer has asked for lately, and reads those that peers wait
     /// for.
-    pub fn turn(&mut self, session: &mut Session, now: Now) {
+    pub fn turn(&mut self, session: &mut Session, now: Time) {
         self.sweep(now);
         self.answer_all(session, now);
     }
 
     /// When [`MetadataFiles::turn`] is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let read = Some(self.next_read).filter(|_| !self.waiting.is_empty());
         self.kept
             .iter()
@@ -104,7 +104,7 @@ impl MetadataFiles {
             .fold(read, sooner)
     }
 
-    fn answer_all(&mut self, session: &mut Session, now: Now) {
+    fn answer_all(&mut self, session: &mut Session, now: Time) {
         for wait in std::mem::take(&mut self.waiting) {
             if self.keep(wait.info_hash, now) {
                 let block = self.block(wait.piece);
@@ -118,7 +118,7 @@ impl MetadataFiles {
 
     /// Has this dictionary kept, as the one that was asked for last. False: its file may not be
     /// read yet.
-    fn keep(&mut self, info_hash: InfoHash, now: Now) -> bool {
+    fn keep(&mut self, info_hash: InfoHash, now: Time) -> bool {
         let until = now + limits::METADATA_KEPT;
         let place = self.kept.iter().position(|it| it.info_hash == info_hash);
         if let Some(place) = place {
@@ -154,7 +154,7 @@ impl MetadataFiles {
         info.get(start..end).filter(|block| !block.is_empty())
     }
 
-    fn sweep(&mut self, now: Now) {
+    fn sweep(&mut self, now: Time) {
         self.kept.retain(|kept| kept.until > now);
     }
 
@@ -209,7 +209,7 @@ mod tests {
         }
 
         /// A block, if its file was read; `None`: it may not be read yet.
-        fn block(&mut self, info_hash: InfoHash, piece: u32, now: Now) -> Option<Option<&[u8]>> {
+        fn block(&mut self, info_hash: InfoHash, piece: u32, now: Time) -> Option<Option<&[u8]>> {
             let kept = self.files.keep(info_hash, now);
             kept.then(|| self.files.block(piece))
         }
@@ -219,8 +219,8 @@ mod tests {
         }
     }
 
-    fn later(seconds: u64) -> Now {
-        Now::default() + Duration::from_secs(seconds)
+    fn later(seconds: u64) -> Time {
+        Time::default() + Duration::from_secs(seconds)
     }
 
     #[test]

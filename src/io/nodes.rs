@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use super::disk::state;
 use super::net::{NamedBy, Outreach};
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 use crate::dht::{Config, Dht, Saved};
 use crate::session::Start;
 use crate::tracker::Families;
@@ -69,7 +69,7 @@ impl Nodes {
     }
 
     /// A torrent that was added while the process runs names this node: it is looked up at once.
-    pub fn look_up_new(&mut self, node: &str, outreach: &mut Outreach, now: Now) {
+    pub fn look_up_new(&mut self, node: &str, outreach: &mut Outreach, now: Time) {
         if let Some((host, port, by)) = self.add_host(node) {
             outreach.look_up_node(host.clone(), *port, *by, now);
         }
@@ -115,7 +115,7 @@ impl Nodes {
     }
 
     /// Looks up the hosts to begin with: those that are named, and with `usual` the others, too.
-    pub fn look_up(&self, outreach: &mut Outreach, usual: bool, now: Now) {
+    pub fn look_up(&self, outreach: &mut Outreach, usual: bool, now: Time) {
         for (host, port, by) in &self.named {
             outreach.look_up_node(host.clone(), *port, *by, now);
         }

@@ -16,7 +16,7 @@ use super::clock::Clock;
 use super::net::{Heard, Outreach, tcp};
 use super::nodes::Nodes;
 use super::scrape::Asking;
-use crate::base::{Duration, InfoHash, Now, PeerId, Rng, plain, sooner};
+use crate::base::{Duration, InfoHash, PeerId, Rng, Time, plain, sooner};
 use crate::dht::{self, Dht, Output, Want};
 use crate::session::datagrams::Protocol;
 use crate::tracker::{Families, Identity, Shared, Trackers};
@@ -204,7 +204,7 @@ impl Search {
     }
 
     /// Does what is to be done now.
-    fn act(&mut self, tell: &mut dyn FnMut(Event), now: Now) {
+    fn act(&mut self, tell: &mut dyn FnMut(Event), now: Time) {
         self.asking.admit(now);
         while let Some(action) = self.asking.trackers.next_action() {
             let (asking, looking, nearby) = (&mut self.asking, &mut self.looking, &mut self.nearby);
@@ -280,14 +280,14 @@ impl Search {
         event.into_iter().for_each(tell);
     }
 
-    fn is_over(&self, now: Now) -> bool {
+    fn is_over(&self, now: Time) -> bool {
         let looking = self.looking.as_ref().is_some_and(|it| !it.over);
         let listening = self.nearby.as_ref().is_some_and(|it| !it.is_over(now));
         self.left && self.asking.trackers.is_idle() && !looking && !listening
     }
 
     /// Sleeps until something happens, and takes it in.
-    fn sleep(&mut self, until: Option<Now>, events: &mut Events) -> Result<(), String> {
+    fn sleep(&mut self, until: Option<Time>, events: &mut Events) -> Result<(), String> {
         let trackers = self.asking.trackers.next_deadline();
         let mut due = sooner(trackers, self.asking.shared.next_deadline());
         due = sooner(due, sooner(self.outreach.next_deadline(), until));
@@ -337,7 +337,7 @@ impl Looking {
         ways: &Ways,
         families: Families,
         random: (u64, u64),
-        now: Now,
+        now: Time,
     ) -> Looking {
         let (state_dir, bind) = (ways.state_dir.clone(), ways.bind);
         let (mut nodes, saved) = Nodes::load(state_dir, ways.dht_nodes.clone(), bind);
@@ -363,7 +363,7 @@ impl Looking {
     }
 
     /// Looks for peers; nobody is told of us.
-    fn look_for(&mut self, info_hash: InfoHash, now: Now) {
+    fn look_for(&mut self, info_hash: InfoHash, now: Time) {
         let want = Want {
             port: None,
             implied: false,
@@ -372,17 +372,17 @@ impl Looking {
         self.dht.want(info_hash, want, now);
     }
 
-    fn next_deadline(&self) -> Option<Now> {
+    fn next_deadline(&self) -> Option<Time> {
         if self.over {
             None
         } else if self.stirred {
-            Some(Now::default())
+            Some(Time::default())
         } else {
             self.dht.next_deadline()
         }
     }
 
-    fn turn(&mut self, now: Now) {
+    fn turn(&mut self, now: Time) {
         let due = self.dht.next_deadline().is_some_and(|at| at <= now);
         if !self.over && (std::mem::take(&mut self.stirred) || due) {
             self.dht.turn(now);
@@ -403,7 +403,7 @@ fn hear(
     asking: &mut Asking,
     looking: &mut Option<Looking>,
     nearby: &mut Option<Nearby>,
-    now: Now,
+    now: Time,
 ) {
     match (heard, looking) {
         (Heard::Search(from, bytes), _) => {

@@ -10,7 +10,7 @@ use super::disk::{Store, places, state};
 use super::merging;
 use super::metadata_files::MetadataFiles;
 use super::setup::{Mode, Only, Setup, Wanted};
-use crate::base::{Now, SortedMap, TorrentKey};
+use crate::base::{SortedMap, Time, TorrentKey};
 use crate::session::{Session, command, extending};
 use crate::storage::select;
 use crate::torrent::{Effect, Report, Stage};
@@ -41,7 +41,7 @@ impl Pending {
     }
 
     /// When [`Pending::turn`] has something to do though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.files.next_deadline()
     }
 
@@ -50,7 +50,7 @@ impl Pending {
         &mut self,
         effect: Effect,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         match effect {
             Effect::Metadata { torrent, info } => {
@@ -73,7 +73,7 @@ impl Pending {
         &mut self,
         setups: Vec<Setup>,
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) -> Result<Vec<Setup>, String> {
         let mut described = Vec::new();
         for mut setup in setups {
@@ -95,7 +95,7 @@ impl Pending {
         info: &[u8],
         store: &mut Store,
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) {
         let Some((setup, wanted)) = self.unknown.remove(&torrent) else {
             return;
@@ -138,7 +138,7 @@ impl Pending {
 
     /// Goes on with torrents whose files were opened, and with peers that wait for metadata; frees
     /// those that no peer asked for lately.
-    pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) {
+    pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Time) {
         self.files.turn(session, now);
         if self.opening.is_empty() {
             return;
@@ -181,7 +181,7 @@ pub fn add_linked(
     setup: &Setup,
     link: &Link,
     session: &mut Session,
-    now: Now,
+    now: Time,
 ) -> Result<TorrentKey, String> {
     let added = session.add(setup.order_of_link(link), now);
     added.map_err(|_| String::from("the torrent is there already"))

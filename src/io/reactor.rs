@@ -25,7 +25,7 @@ use super::pending::Pending;
 use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
-use crate::base::{Now, TorrentKey, limits, sooner};
+use crate::base::{Time, TorrentKey, limits, sooner};
 use crate::peer::{EndReason, Peer};
 use crate::session::{Session, command, datagrams, reopening, view};
 use crate::torrent::{Effect, Source};
@@ -58,7 +58,7 @@ pub struct Reactor {
     /// Writes that the session has not been told of.
     pub(super) written: Vec<(TorrentKey, Written)>,
     pub(super) listeners: Listeners,
-    caught: Option<(i32, Now)>,
+    caught: Option<(i32, Time)>,
     /// The session is over.
     over: Option<Over>,
     pub(super) busy: bool,
@@ -68,9 +68,9 @@ pub struct Reactor {
 #[derive(Clone, Copy, Debug)]
 struct Over {
     /// When the session was over.
-    at: Now,
+    at: Time,
     /// When everything was written, or was to be.
-    written: Option<Now>,
+    written: Option<Time>,
 }
 
 impl Reactor {
@@ -167,7 +167,7 @@ impl Reactor {
 
     /// When everything is to be written, after a signal or the end of the session, and after that
     /// when everything is to be saved.
-    fn over_by(&self) -> Option<Now> {
+    fn over_by(&self) -> Option<Time> {
         let over = self.over?;
         let caught = self.caught.map(|(_, at)| at + limits::STOP_PATIENCE);
         Some(match (over.written, caught) {
@@ -190,7 +190,7 @@ impl Reactor {
         }
     }
 
-    fn next_deadline(&mut self, now: Now) -> Option<Now> {
+    fn next_deadline(&mut self, now: Time) -> Option<Time> {
         let mut next = sooner(self.session.next_deadline(), self.outreach.next_deadline());
         next = sooner(next, self.over_by());
         let held = self.pending.next_deadline();
@@ -245,14 +245,14 @@ impl Reactor {
         }
     }
 
-    fn on_signal(&mut self, now: Now) {
+    fn on_signal(&mut self, now: Time) {
         if let Some(signal) = signal::pending() {
             self.caught = Some((signal, now));
             self.session.stop_all(&signal::name(signal), now);
         }
     }
 
-    fn on_woken(&mut self, now: Now) {
+    fn on_woken(&mut self, now: Time) {
         self.on_signal(now);
         if signal::resized() {
             logging::redraw();
@@ -268,7 +268,7 @@ impl Reactor {
         }
     }
 
-    fn on_peer_event(&mut self, key: usize, event: &Event, now: Now) {
+    fn on_peer_event(&mut self, key: usize, event: &Event, now: Time) {
         let Some(socket) = self.sockets.get(key) else {
             return;
         };
@@ -302,7 +302,7 @@ impl Reactor {
         }
     }
 
-    fn perform(&mut self, now: Now, reporter: &mut Reporter<'_>) {
+    fn perform(&mut self, now: Time, reporter: &mut Reporter<'_>) {
         while let Some(effect) = self.session.next_effect() {
             match effect {
                 Effect::Dial { key, addr } => self.dial(key, addr, now),
@@ -371,7 +371,7 @@ impl Reactor {
         self.read_back(now);
     }
 
-    fn on_metadata(&mut self, torrent: TorrentKey, info: &[u8], now: Now) {
+    fn on_metadata(&mut self, torrent: TorrentKey, info: &[u8], now: Time) {
         if let Some(unattended) = &mut self.unattended {
             let parts = (&mut self.store, &mut self.session);
             unattended.on_metadata(torrent, info, parts, now);
@@ -390,14 +390,14 @@ impl Reactor {
     }
 
     /// Closes the files of a torrent that is to be opened anew.
-    fn reopen(&mut self, torrent: TorrentKey, now: Now) {
+    fn reopen(&mut self, torrent: TorrentKey, now: Time) {
         if let Some(known) = self.session.torrent(torrent) {
             self.store.close(torrent, known.order.info_hash);
         }
         reopening::release_files(&mut self.session, torrent, now);
     }
 
-    fn dial(&mut self, key: usize, addr: SocketAddr, now: Now) {
+    fn dial(&mut self, key: usize, addr: SocketAddr, now: Time) {
         let registry = self.poll.registry();
         let begun = Stream::connect(addr, self.bind)
             .and_then(|stream| self.sockets.add(registry, key, PeerSocket::new(stream)));
@@ -407,7 +407,7 @@ impl Reactor {
         }
     }
 
-    fn sweep(&mut self, now: Now) {
+    fn sweep(&mut self, now: Time) {
         let session = &self.session;
         let (waiting, ready): (Vec<usize>, Vec<usize>) =
             std::mem::take(&mut self.sockets.after_uploads)
@@ -429,7 +429,7 @@ impl Reactor {
 }
 
 /// Tells the session what happened outside of peers' connections.
-fn hear(session: &mut Session, heard: Heard<'_>, now: Now) {
+fn hear(session: &mut Session, heard: Heard<'_>, now: Time) {
     match heard {
         Heard::Tracker(input) => session.handle_tracker(input, now),
         Heard::Datagram(from, bytes) => datagrams::handle(session, from, bytes, now),

@@ -7,7 +7,7 @@ use std::io;
 use super::disk::{Blocks, Unsaved, Written};
 use super::net::{PeerSocket, Stream, tcp};
 use super::reactor::{EVENTS, Reactor};
-use crate::base::{Block, Now, PeerKey, SortedSet, TorrentKey, limits};
+use crate::base::{Block, PeerKey, SortedSet, Time, TorrentKey, limits};
 use crate::peer::{EndReason, Peer};
 use crate::session::{Appetite, DiskLoad, sleep};
 
@@ -18,7 +18,7 @@ pub const GATHERED: usize = 4;
 
 impl Reactor {
     /// Takes the connections that peers have made.
-    pub(super) fn accept_peers(&mut self, now: Now) {
+    pub(super) fn accept_peers(&mut self, now: Time) {
         for place in std::mem::take(&mut self.listeners.ready) {
             let Some(socket) = self.listeners.sockets.get(place) else {
                 continue;
@@ -62,7 +62,7 @@ impl Reactor {
     }
 
     /// One read of each socket that may have something, in the order in which they came to have it.
-    pub(super) fn read_peers(&mut self, now: Now) {
+    pub(super) fn read_peers(&mut self, now: Time) {
         self.store.begin_turn();
         // Sockets that waited for the disk have waited longer than those that were read since.
         let mut keys = self.take_resumable(now);
@@ -99,7 +99,7 @@ impl Reactor {
     }
 
     /// Reads at most this many bytes of a socket.
-    fn read_peer(&mut self, key: usize, most: usize, now: Now) {
+    fn read_peer(&mut self, key: usize, most: usize, now: Time) {
         let (Some(socket), Some(start)) = (self.sockets.get(key), self.session.unparsed(key))
         else {
             return;
@@ -169,7 +169,7 @@ impl Reactor {
     }
 
     /// Sockets that waited for the disk and need not any more are read in the next turn.
-    pub(super) fn resume_sockets(&mut self, now: Now) {
+    pub(super) fn resume_sockets(&mut self, now: Time) {
         let mut keys = self.take_resumable(now);
         if keys.is_empty() {
             return;
@@ -180,7 +180,7 @@ impl Reactor {
     }
 
     /// Takes the sockets that need not wait for the disk any more.
-    fn take_resumable(&mut self, now: Now) -> Vec<usize> {
+    fn take_resumable(&mut self, now: Time) -> Vec<usize> {
         let (waiting, keys): (Vec<usize>, Vec<usize>) =
             std::mem::take(&mut self.sockets.after_disk)
                 .into_iter()
@@ -218,7 +218,7 @@ impl Reactor {
     }
 
     /// Takes the outcome of writing one buffer; the session is told of several at once.
-    pub(super) fn take_written(&mut self, torrent: TorrentKey, written: Written, now: Now) {
+    pub(super) fn take_written(&mut self, torrent: TorrentKey, written: Written, now: Time) {
         self.written.push((torrent, written));
         if self.written.len() == GATHERED {
             self.tell_written(now);
@@ -226,7 +226,7 @@ impl Reactor {
     }
 
     /// Tells the session what was written.
-    pub(super) fn tell_written(&mut self, now: Now) {
+    pub(super) fn tell_written(&mut self, now: Time) {
         let mut written = std::mem::take(&mut self.written);
         let torrents: SortedSet<TorrentKey> = written.iter().map(|(torrent, _)| *torrent).collect();
         for &torrent in &torrents {
@@ -243,7 +243,7 @@ impl Reactor {
     }
 
     /// Tells the session what was written of one torrent.
-    fn tell_written_of(&mut self, torrent: TorrentKey, written: &[&Written], now: Now) {
+    fn tell_written_of(&mut self, torrent: TorrentKey, written: &[&Written], now: Time) {
         if let Some(message) = self.store.content(torrent).take_unpinned() {
             self.session.warn(Some(torrent), message);
         }
@@ -272,7 +272,7 @@ impl Reactor {
     }
 
     /// Saves what is due, and tells the session what was not saved.
-    pub(super) fn go_on_saving(&mut self, now: Now) {
+    pub(super) fn go_on_saving(&mut self, now: Time) {
         self.store.go_on();
         while let Some((torrent, unsaved)) = self.store.next_unsaved() {
             self.on_unsaved(torrent, unsaved, now);
@@ -281,7 +281,7 @@ impl Reactor {
 
     /// Content that did not reach the disk ends its torrent; resume data that were not saved only
     /// cost the next run a check.
-    pub(super) fn on_unsaved(&mut self, torrent: TorrentKey, unsaved: Unsaved, now: Now) {
+    pub(super) fn on_unsaved(&mut self, torrent: TorrentKey, unsaved: Unsaved, now: Time) {
         match unsaved {
             Unsaved::Content(error) => self.session.fail(torrent, error.to_string(), now),
             Unsaved::Record(error) => {
@@ -293,7 +293,7 @@ impl Reactor {
 
     /// Makes a torrent's files that have no bytes, and cuts those that are too long to their
     /// length.
-    pub(super) fn make_ready(&mut self, torrent: TorrentKey, now: Now) {
+    pub(super) fn make_ready(&mut self, torrent: TorrentKey, now: Time) {
         if let Err(error) = self.store.make_ready(torrent) {
             self.session.fail(torrent, error.to_string(), now);
         }
@@ -301,7 +301,7 @@ impl Reactor {
 
     /// Before a download counts as complete: fails it if another program has changed what was
     /// written.
-    fn look_for_changes(&mut self, torrent: TorrentKey, now: Now) {
+    fn look_for_changes(&mut self, torrent: TorrentKey, now: Time) {
         if let Some(error) = self.store.find_changed(torrent) {
             let why = error.to_string();
             self.session.handle_changed(torrent, why, now);
@@ -310,7 +310,7 @@ impl Reactor {
 
     /// Content that is to be hashed: existing files, and blocks that came out of order. In slices,
     /// for a bounded time.
-    pub(super) fn read_back(&mut self, now: Now) {
+    pub(super) fn read_back(&mut self, now: Time) {
         while self.clock.now().since(now) < limits::CHECK_TURN {
             if let Some((torrent, piece)) = self.session.next_hole() {
                 let hole = self.store.content(torrent).is_hole(piece);

@@ -25,7 +25,7 @@ use super::setup::{Ending, Process, Reporter, Setup};
 use super::signal;
 use super::threads;
 use super::tokens;
-use crate::base::{Duration, InfoHash, Now, PeerId, Rng, sorted_by_key};
+use crate::base::{Duration, InfoHash, PeerId, Rng, Time, sorted_by_key};
 use crate::peer::FrameLimits;
 use crate::session::{Config, Session, command, view};
 use crate::torrent::{Report, Source, Then, Us};
@@ -334,7 +334,7 @@ fn open(
     setups: Vec<Setup>,
     store: &mut Store,
     session: &mut Session,
-    now: Now,
+    now: Time,
     reporter: &mut Reporter<'_>,
 ) -> Result<usize, String> {
     for (id, setup) in setups.iter().enumerate() {

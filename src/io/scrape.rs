@@ -8,7 +8,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use super::clock::Clock;
 use super::net::{Heard, Outreach, tcp};
-use crate::base::{InfoHash, Now, Rng, sooner, sorted_by_key};
+use crate::base::{InfoHash, Rng, Time, sooner, sorted_by_key};
 use crate::tracker::{Counts, Families, Input, Shared, Trackers};
 
 /// What a tracker answered.
@@ -97,7 +97,7 @@ impl Asking {
         info_hash: InfoHash,
         families: Families,
         allow_local: bool,
-        now: Now,
+        now: Time,
         rng: Rng,
     ) -> Asking {
         let mut shared = Shared::default();
@@ -113,17 +113,17 @@ impl Asking {
         Asking { trackers, shared }
     }
 
-    pub(super) fn hear(&mut self, heard: Heard<'_>, now: Now) {
+    pub(super) fn hear(&mut self, heard: Heard<'_>, now: Time) {
         self.handle(heard.input(), now);
     }
 
-    pub(super) fn handle(&mut self, input: Input<'_>, now: Now) {
+    pub(super) fn handle(&mut self, input: Input<'_>, now: Time) {
         if !self.shared.recipients(&input).is_empty() {
             self.trackers.handle(input, &mut self.shared, now);
         }
     }
 
-    pub(super) fn admit(&mut self, now: Now) {
+    pub(super) fn admit(&mut self, now: Time) {
         while let Some(input) = self.shared.next_admitted(now) {
             self.handle(input, now);
         }

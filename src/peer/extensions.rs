@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::end_reason::EndReason;
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 use crate::wire::extended::HANDSHAKE;
 use crate::wire::extended::metadata::blocks;
 use crate::wire::{ExtendedGreeting, Extension, MetadataMessage, PeerExchange};
@@ -26,7 +26,7 @@ pub struct Extensions {
     /// How many were read for it.
     served: u32,
     /// It gets no other before.
-    next_at: Now,
+    next_at: Time,
 }
 
 /// What a message of an extension means.
@@ -101,7 +101,7 @@ impl Extensions {
 
     /// When the next block that it waits for may be read; `None`: it waits for none, or for one
     /// that is being read.
-    pub(super) fn wanted_at(&self) -> Option<Now> {
+    pub(super) fn wanted_at(&self) -> Option<Time> {
         let waits = self.reading.is_none() && !self.wanted.is_empty();
         waits.then_some(self.next_at)
     }
@@ -109,7 +109,7 @@ impl Extensions {
     /// Removes and returns the next block that it waits for, if that may be read now. Most peers
     /// ask for each block once: one that has got all of them several times gets further ones
     /// slowly.
-    pub(super) fn next_wanted(&mut self, now: Now) -> Option<u32> {
+    pub(super) fn next_wanted(&mut self, now: Time) -> Option<u32> {
         self.wanted_at().filter(|&at| at <= now)?;
         self.reading = self.wanted.pop_front();
         self.served = self.served.saturating_add(1);
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(extensions.hear(0, b"de"), Err(EndReason::ExtendedFlood));
         assert!((0..limits::METADATA_QUEUE).all(|_| extensions.want(7)));
         assert!(!extensions.want(7));
-        assert_eq!(extensions.next_wanted(Now::default()), Some(7));
+        assert_eq!(extensions.next_wanted(Time::default()), Some(7));
         assert!(extensions.want(7) && extensions.wanting() == limits::METADATA_QUEUE);
     }
     #[test]
@@ -198,7 +198,7 @@ mod tests {
             ..ExtendedGreeting::default()
         });
         let all = 3 * limits::METADATA_COPIES;
-        let now = Now::default();
+        let now = Time::default();
         for piece in 0..all {
             assert!(extensions.want(piece % 3));
             assert_eq!(extensions.wanted_at(), Some(now));

@@ -12,7 +12,7 @@ use super::end_reason::EndReason;
 use super::input::Input;
 use super::local::Local;
 use super::phase::{Capabilities, Phase, Step, step};
-use crate::base::{Duration, Now, limits};
+use crate::base::{Duration, Time, limits};
 use crate::wire::message::Kind;
 use crate::wire::{Foreign, Handshake, handshake};
 
@@ -39,9 +39,9 @@ pub struct Greeting {
     /// What is to be sent of our handshake.
     pub(super) out: Vec<u8>,
     /// When the network connection came up; before that, when we began to dial.
-    pub(super) since: Now,
+    pub(super) since: Time,
     /// When something was sent last.
-    pub(super) said: Now,
+    pub(super) said: Time,
     /// How long the network may take to answer our dial.
     patience: Duration,
     /// How long the peer may take to send anything at all.
@@ -50,12 +50,12 @@ pub struct Greeting {
 
 impl Greeting {
     /// A connection that we begin, for the torrent of `local`.
-    pub fn dial(local: &Local, addr: SocketAddr, now: Now) -> Greeting {
+    pub fn dial(local: &Local, addr: SocketAddr, now: Time) -> Greeting {
         Greeting::dial_for(limits::CONNECT_TIME, local, addr, now)
     }
 
     /// The same; the network is to answer the dial within this time.
-    pub fn dial_for(patience: Duration, local: &Local, addr: SocketAddr, now: Now) -> Greeting {
+    pub fn dial_for(patience: Duration, local: &Local, addr: SocketAddr, now: Time) -> Greeting {
         let mut greeting = Greeting::new(addr, Phase::Dialing, now);
         greeting.patience = patience;
         greeting.outbound = true;
@@ -64,11 +64,11 @@ impl Greeting {
     }
 
     /// A connection that a peer began: its handshake will say for which torrent.
-    pub fn accept(addr: SocketAddr, now: Now) -> Greeting {
+    pub fn accept(addr: SocketAddr, now: Time) -> Greeting {
         Greeting::new(addr, Phase::Greeting, now)
     }
 
-    fn new(addr: SocketAddr, phase: Phase, now: Now) -> Greeting {
+    fn new(addr: SocketAddr, phase: Phase, now: Time) -> Greeting {
         Greeting {
             addr,
             outbound: false,
@@ -131,7 +131,7 @@ impl Greeting {
     }
 
     /// When the network connection came up; before that, when we began to dial.
-    pub fn since(&self) -> Now {
+    pub fn since(&self) -> Time {
         self.since
     }
 
@@ -153,7 +153,7 @@ impl Greeting {
     }
 
     /// When to call [`Greeting::handle_timeout`].
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         match self.phase {
             Phase::Dialing => Some(self.since.later(self.patience)),
             Phase::Greeting if self.heard => Some(self.since.later(limits::HANDSHAKE_TIME)),
@@ -195,7 +195,7 @@ impl Greeting {
     }
 
     /// The network connection is up.
-    pub fn handle_connected(&mut self, now: Now) {
+    pub fn handle_connected(&mut self, now: Time) {
         if self.is_dialing() {
             self.phase = Phase::Greeting;
             self.since = now;
@@ -206,7 +206,7 @@ impl Greeting {
     ///
     /// # Errors
     /// The network or the peer took too long.
-    pub fn handle_timeout(&mut self, now: Now) -> Result<(), EndReason> {
+    pub fn handle_timeout(&mut self, now: Time) -> Result<(), EndReason> {
         if self.next_deadline().is_none_or(|at| now < at) {
             Ok(())
         } else if self.is_dialing() {
@@ -287,7 +287,7 @@ impl Greeting {
     }
 
     /// Notes how many bytes of [`Greeting::transmit`] were sent.
-    pub fn transmitted(&mut self, bytes: usize, now: Now) {
+    pub fn transmitted(&mut self, bytes: usize, now: Time) {
         if bytes > 0 {
             self.said = now;
             self.out.drain(..bytes.min(self.out.len()));

@@ -9,7 +9,7 @@ use super::local::Local;
 use super::peer::{Event, Peer};
 use super::phase::{Step, step};
 use super::request::Arrival;
-use crate::base::{Bits, Block, Holdings, Now, limits};
+use crate::base::{Bits, Block, Holdings, Time, limits};
 use crate::wire::Message;
 use crate::wire::message::{BITFIELD, PREFIX, frame_len};
 
@@ -19,7 +19,7 @@ impl Peer {
     pub fn next_event<'a>(
         &mut self,
         input: &mut Input<'a>,
-        now: Now,
+        now: Time,
     ) -> Result<Option<Event<'a>>, EndReason> {
         self.contact.on_heard(now);
         loop {
@@ -121,7 +121,7 @@ impl Peer {
     fn on_message<'a>(
         &mut self,
         message: Message<'a>,
-        now: Now,
+        now: Time,
     ) -> Result<Option<Event<'a>>, EndReason> {
         if self.early.is_some() && message.kind().is_about_pieces() {
             return self.on_early(message).map(|()| None);
@@ -255,7 +255,7 @@ impl Peer {
 
     /// BEP 3: a choke drops what was asked. BEP 6: with the fast extension it does not; each
     /// request is answered or rejected.
-    fn on_choke<'a>(&mut self, now: Now) -> Option<Event<'a>> {
+    fn on_choke<'a>(&mut self, now: Time) -> Option<Event<'a>> {
         if self.choke.peer_choking {
             return None;
         }
@@ -282,7 +282,7 @@ impl Peer {
         piece: u32,
         begin: u32,
         data: &'a [u8],
-        now: Now,
+        now: Time,
     ) -> Result<Option<Event<'a>>, EndReason> {
         let Ok(len) = u32::try_from(data.len()) else {
             return Err(EndReason::BadRequest);

@@ -17,7 +17,7 @@ use super::outbox::Outbox;
 use super::phase::{Capabilities, Phase};
 use super::piece::Uploads;
 use super::request::Requests;
-use crate::base::{Block, Duration, Holdings, Meter, Now, limits, sooner};
+use crate::base::{Block, Duration, Holdings, Meter, Time, limits, sooner};
 use crate::wire::{Message, MetadataMessage, PeerExchange};
 
 /// What happened on a connection.
@@ -106,7 +106,7 @@ pub struct Peer {
 impl Peer {
     /// The peer whose handshake was answered by [`Greeting::answer`]. What has not been sent of our
     /// own handshake goes out first.
-    pub fn opened(local: Local, greeting: &mut Greeting, now: Now) -> Peer {
+    pub fn opened(local: Local, greeting: &mut Greeting, now: Time) -> Peer {
         Peer {
             local,
             addr: greeting.addr,
@@ -154,7 +154,7 @@ impl Peer {
     }
 
     /// How long we have said nothing to it.
-    pub fn unspoken(&self, now: Now) -> Duration {
+    pub fn unspoken(&self, now: Time) -> Duration {
         self.contact.unspoken(now)
     }
 
@@ -200,12 +200,12 @@ impl Peer {
     }
 
     /// The moment the connection came up.
-    pub fn since(&self) -> Now {
+    pub fn since(&self) -> Time {
         self.contact.since
     }
 
     /// How many more blocks to ask for. While it chokes us only those of [`Peer::allowed`] count.
-    pub fn room(&self, now: Now) -> usize {
+    pub fn room(&self, now: Time) -> usize {
         if self.is_open() && self.choke.am_interested && !self.contact.is_clock_stopped() {
             let theirs = self.extensions().and_then(|it| it.theirs().queue);
             let queue = theirs.map_or(usize::MAX, |most| (most as usize).max(1));
@@ -255,7 +255,7 @@ impl Peer {
     }
 
     /// Whether it owes us blocks and sends none.
-    pub fn is_snubbing(&self, now: Now) -> bool {
+    pub fn is_snubbing(&self, now: Time) -> bool {
         self.requests.is_snubbing(self.contact.its_time(now))
     }
 
@@ -276,7 +276,7 @@ impl Peer {
     }
 
     /// Deadlines that have passed: an error ends the connection.
-    pub fn handle_timeout(&mut self, now: Now) -> Result<(), EndReason> {
+    pub fn handle_timeout(&mut self, now: Time) -> Result<(), EndReason> {
         if !self.is_open() {
             return Ok(());
         }
@@ -294,29 +294,29 @@ impl Peer {
     }
 
     /// The blocks that have just become late: they may be asked of others. Each is named once.
-    pub fn take_late(&mut self, now: Now) -> Vec<Block> {
+    pub fn take_late(&mut self, now: Time) -> Vec<Block> {
         self.requests.take_late(self.contact.its_time(now))
     }
 
     /// The requests that are lost: they are taken back.
-    pub fn take_lost(&mut self, now: Now) -> Vec<Block> {
+    pub fn take_lost(&mut self, now: Time) -> Vec<Block> {
         self.requests.take_lost(self.contact.its_time(now))
     }
 
     /// We stop reading from it, for a reason of ours: nothing that it owes us is late meanwhile.
-    pub fn suspend_reading(&mut self, now: Now) {
+    pub fn suspend_reading(&mut self, now: Time) {
         self.contact.stop_clock(now);
     }
 
     /// We read from it again.
-    pub fn resume_reading(&mut self, now: Now) {
+    pub fn resume_reading(&mut self, now: Time) {
         if let Some(stopped_for) = self.contact.start_clock(now) {
             self.requests.postpone(stopped_for);
         }
     }
 
     /// When to call [`Peer::handle_timeout`], [`Peer::take_late`] and [`Peer::take_lost`].
-    pub fn next_deadline(&self, now: Now) -> Option<Now> {
+    pub fn next_deadline(&self, now: Time) -> Option<Time> {
         if !self.is_open() {
             return None;
         }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::queue::slim;
-use crate::base::{BLOCK, Block, Duration, Meter, Now, limits, sooner};
+use crate::base::{BLOCK, Block, Duration, Meter, Time, limits, sooner};
 
 /// Requests in flight before a peer has sent anything.
 const FIRST_DEPTH: usize = 4;
@@ -23,7 +23,7 @@ const BACKOFF: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     block: Block,
-    at: Now,
+    at: Time,
     late: bool,
     /// Requests made after it that may still be answered before it counts as lost.
     patience: usize,
@@ -49,18 +49,18 @@ pub struct Requests {
     called_off: VecDeque<Block>,
     depth: usize,
     growing: bool,
-    round: Option<(Now, u64)>,
+    round: Option<(Time, u64)>,
     last_round: u64,
     mean: f64,
     deviation: f64,
     /// The shortest time that a block took, in seconds.
     quickest: f64,
-    last_block: Option<Now>,
+    last_block: Option<Time>,
     /// A request was lost, and no block came since it was made.
     silent: bool,
     /// A block came since the peer choked us last.
     answered: bool,
-    backoff_until: Option<Now>,
+    backoff_until: Option<Time>,
 }
 
 impl Default for Requests {
@@ -86,7 +86,7 @@ impl Default for Requests {
 impl Requests {
     /// How many more to ask for now. Where many are in flight anyway, they are asked for in
     /// batches: a write for each few that came would cost a twentieth of a whole download.
-    pub fn room(&self, now: Now) -> usize {
+    pub fn room(&self, now: Time) -> usize {
         if self.backoff_until.is_some_and(|until| now < until) {
             return 0;
         }
@@ -125,7 +125,7 @@ impl Requests {
     /// Whether this peer owes us blocks and has sent none for a long time, or is late with one
     /// before it ever sent any. That lasts until it sends a block, even after its requests are
     /// lost.
-    pub fn is_snubbing(&self, now: Now) -> bool {
+    pub fn is_snubbing(&self, now: Time) -> bool {
         if self.silent {
             return true;
         }
@@ -139,7 +139,7 @@ impl Requests {
     }
 
     /// Notes that a block was asked for.
-    pub fn ask(&mut self, block: Block, now: Now) {
+    pub fn ask(&mut self, block: Block, now: Time) {
         self.asked.push_back(Asked {
             block,
             at: now,
@@ -162,7 +162,7 @@ impl Requests {
     }
 
     /// The peer will not send this block; true if it was in flight.
-    pub fn on_reject(&mut self, block: Block, choked: bool, now: Now) -> bool {
+    pub fn on_reject(&mut self, block: Block, choked: bool, now: Time) -> bool {
         let known = self.remove(block).is_some();
         if known && !choked {
             self.backoff_until = Some(now.later(BACKOFF));
@@ -172,7 +172,7 @@ impl Requests {
 
     /// The peer chokes us. If it unchoked us, answered nothing and chokes us again, it is not asked
     /// at once when it unchokes us the next time.
-    pub fn on_choke(&mut self, now: Now) {
+    pub fn on_choke(&mut self, now: Time) {
         let answered = std::mem::take(&mut self.answered);
         if !answered && !self.asked.is_empty() {
             self.backoff_until = Some(now.later(BACKOFF));
@@ -180,7 +180,7 @@ impl Requests {
     }
 
     /// A block came.
-    pub fn on_block(&mut self, block: Block, down: &Meter, now: Now) -> Arrival {
+    pub fn on_block(&mut self, block: Block, down: &Meter, now: Time) -> Arrival {
         let place = self.asked.iter().position(|asked| asked.block == block);
         for passed in self.asked.iter_mut().take(place.unwrap_or(0)) {
             passed.patience = passed.patience.saturating_sub(1);
@@ -214,7 +214,7 @@ impl Requests {
     }
 
     /// The blocks that have just become late. Each is named once.
-    pub fn take_late(&mut self, now: Now) -> Vec<Block> {
+    pub fn take_late(&mut self, now: Time) -> Vec<Block> {
         let patience = self.patience();
         let mut late = Vec::new();
         for asked in self.asked.iter_mut() {
@@ -227,7 +227,7 @@ impl Requests {
     }
 
     /// Takes back the requests that are lost. Their blocks may still come.
-    pub fn take_lost(&mut self, now: Now) -> Vec<Block> {
+    pub fn take_lost(&mut self, now: Time) -> Vec<Block> {
         let asked = self.asked.iter().copied();
         let lost: Vec<Asked> = asked.filter(|asked| self.is_lost(asked, now)).collect();
         let unanswered = |asked: &Asked| self.last_block.is_none_or(|last| last < asked.at);
@@ -249,12 +249,12 @@ impl Requests {
         self.last_block = self.last_block.map(|at| at.later(by));
     }
 
-    fn is_lost(&self, asked: &Asked, now: Now) -> bool {
+    fn is_lost(&self, asked: &Asked, now: Time) -> bool {
         asked.patience == 0 || now.since(asked.at) >= limits::SNUBBED
     }
 
     /// When to look again: the next block becomes late or lost, or a backoff ends.
-    pub fn next_deadline(&self, now: Now) -> Option<Now> {
+    pub fn next_deadline(&self, now: Time) -> Option<Time> {
         let oldest = self.asked.iter().find(|asked| !asked.late);
         let late = oldest.map(|asked| asked.at.later(self.patience()));
         let backoff = self.backoff_until.filter(|&until| now < until);
@@ -289,7 +289,7 @@ impl Requests {
         }
     }
 
-    fn adapt(&mut self, down: &Meter, now: Now) {
+    fn adapt(&mut self, down: &Meter, now: Time) {
         if self.growing {
             self.depth = self.depth.saturating_add(1).min(limits::DEPTH_MOST);
             let (start, before) = *self.round.get_or_insert((now, down.total()));

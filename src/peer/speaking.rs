@@ -5,7 +5,7 @@ use super::outbox::Outbox;
 use super::peer::{Peer, Segment};
 use super::phase::Phase;
 use super::piece::{Refused, Uploads};
-use crate::base::{Bits, Block, Now};
+use crate::base::{Bits, Block, Time};
 use crate::wire::extended::HANDSHAKE;
 use crate::wire::extended::metadata::BLOCK;
 use crate::wire::message::PIECE_HEADER;
@@ -84,14 +84,14 @@ impl Peer {
 
     /// When the next block of the metadata may be read for it; `None`: it waits for none, or has
     /// not taken what was sent before.
-    pub fn metadata_at(&self) -> Option<Now> {
+    pub fn metadata_at(&self) -> Option<Time> {
         let takes = self.is_open() && self.unsent() < BLOCK as usize;
         self.extensions().filter(|_| takes)?.wanted_at()
     }
 
     /// The next block of the metadata to be read for it, if that may be now: then
     /// [`Peer::answer_metadata`] is to follow.
-    pub fn next_metadata(&mut self, now: Now) -> Option<u32> {
+    pub fn next_metadata(&mut self, now: Time) -> Option<u32> {
         self.metadata_at()?;
         self.extensions.as_mut()?.next_wanted(now)
     }
@@ -106,7 +106,7 @@ impl Peer {
     }
 
     /// Asks for a block.
-    pub fn request(&mut self, block: Block, now: Now) {
+    pub fn request(&mut self, block: Block, now: Time) {
         self.requests.ask(block, now);
         self.say(Message::Request(block));
     }
@@ -223,7 +223,7 @@ impl Peer {
     }
 
     /// Notes how many bytes of that were sent. Returns how many of them were content.
-    pub fn transmitted(&mut self, bytes: usize, now: Now) -> u64 {
+    pub fn transmitted(&mut self, bytes: usize, now: Time) -> u64 {
         if bytes == 0 {
             return 0;
         }

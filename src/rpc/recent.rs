@@ -1,16 +1,16 @@
 //! Which torrents changed lately, and which are gone, for clients that ask repeatedly: what a
 //! client is shown now is compared with what it was shown before.
 
-use crate::base::{Now, SortedMap, Totals, limits};
+use crate::base::{SortedMap, Time, Totals, limits};
 use crate::session::{State, TorrentView, View};
 
 /// What was last shown of torrents. Empty until a client asks.
 #[derive(Debug, Default)]
 pub struct Recent {
     /// By number: what it looked like, and since when.
-    seen: SortedMap<u32, (Look, Now)>,
+    seen: SortedMap<u32, (Look, Time)>,
     /// Numbers of torrents that are gone, and since when.
-    removed: SortedMap<u32, Now>,
+    removed: SortedMap<u32, Time>,
 }
 
 /// What changes of a torrent when something happens to it.
@@ -26,8 +26,8 @@ struct Look {
 impl Recent {
     /// Looks at all torrents: those that are or became different within
     /// [`limits::RECENTLY_ACTIVE`].
-    pub fn look<'a>(&mut self, view: &'a View, now: Now) -> Vec<&'a TorrentView> {
-        let is_recent = |at: Now| now.since(at) < limits::RECENTLY_ACTIVE;
+    pub fn look<'a>(&mut self, view: &'a View, now: Time) -> Vec<&'a TorrentView> {
+        let is_recent = |at: Time| now.since(at) < limits::RECENTLY_ACTIVE;
         let before = std::mem::take(&mut self.seen);
         let mut active = Vec::new();
         for torrent in &view.torrents {

@@ -1,7 +1,7 @@
 //! What answers are made of.
 
 use super::process::About;
-use crate::base::Now;
+use crate::base::Time;
 use crate::session::{PeerView, TorrentView, View, WaysView};
 
 /// What answers are made of.
@@ -18,14 +18,14 @@ pub struct World<'a> {
     /// Looks up how it looks for them.
     pub ways: &'a dyn Fn(&TorrentView) -> WaysView,
     /// The time.
-    pub now: Now,
+    pub now: Time,
     /// The same in seconds since 1970.
     pub unix: u64,
 }
 
 impl World<'_> {
     /// A moment in seconds since 1970.
-    pub fn unix_of(&self, moment: Now) -> u64 {
+    pub fn unix_of(&self, moment: Time) -> u64 {
         let (past, ahead) = (self.now.since(moment), moment.since(self.now));
         let unix = self.unix.saturating_sub(past.as_secs());
         unix.saturating_add(ahead.as_secs())

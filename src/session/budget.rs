@@ -1,7 +1,7 @@
 //! The budgets of a session: connections, dials a second, bytes a second, refusals a second.
 
 use super::fair_shares::FairShares;
-use crate::base::{BLOCK, Bucket, Duration, Meter, Now, PeerKey, TorrentKey, limits};
+use crate::base::{BLOCK, Bucket, Duration, Meter, PeerKey, Time, TorrentKey, limits};
 
 /// Content in one direction: its rate, its limit, and the peers that wait for the limit.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Flow {
 
 impl Flow {
     /// A flow with this limit in bytes a second, or none.
-    pub fn new(limit: Option<u64>, now: Now) -> Flow {
+    pub fn new(limit: Option<u64>, now: Time) -> Flow {
         Flow {
             meter: Meter::new(now),
             bucket: Bucket::new(limit, now),
@@ -33,8 +33,8 @@ impl Flow {
     /// latter allows a block, `None`: now.
     pub fn next_peer(
         &mut self,
-        now: Now,
-        mut own: impl FnMut(TorrentKey) -> Option<Now>,
+        now: Time,
+        mut own: impl FnMut(TorrentKey) -> Option<Time>,
     ) -> Option<PeerKey> {
         let closed = self.bucket.ready_at(u64::from(BLOCK), now).is_some();
         let may = |torrent| own(torrent).is_none();
@@ -45,9 +45,9 @@ impl Flow {
     pub fn next_at(
         &mut self,
         bytes: u64,
-        now: Now,
-        own: impl FnMut(TorrentKey) -> Option<Now>,
-    ) -> Option<Now> {
+        now: Time,
+        own: impl FnMut(TorrentKey) -> Option<Time>,
+    ) -> Option<Time> {
         let own = self.queue.waiting().map(own).min()?;
         let ready_at = self.bucket.ready_at(bytes, now);
         Some(own.unwrap_or(now).max(ready_at.unwrap_or(now)))
@@ -60,12 +60,12 @@ pub struct Connections {
     most: usize,
     half_open: usize,
     open: usize,
-    next: Now,
+    next: Time,
 }
 
 impl Connections {
     /// A budget of `most` connections.
-    pub fn new(most: usize, now: Now) -> Connections {
+    pub fn new(most: usize, now: Time) -> Connections {
         Connections {
             most,
             half_open: 0,
@@ -100,12 +100,12 @@ impl Connections {
     }
 
     /// When the next dial may be begun.
-    pub fn next(&self) -> Now {
+    pub fn next(&self) -> Time {
         self.next
     }
 
     /// Notes a dial begun. Up to a second's worth of unused dials may be made back to back.
-    pub fn on_dial(&mut self, now: Now) {
+    pub fn on_dial(&mut self, now: Time) {
         self.open += 1;
         self.half_open += 1;
         let gap = Duration::from_secs(1) / limits::DIALS_PER_SECOND;
@@ -134,13 +134,13 @@ impl Connections {
 /// How many uTP connections were refused in the second that began last.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    since: Now,
+    since: Time,
     count: u32,
 }
 
 impl Refusals {
     /// Counts one more; false: there were enough.
-    pub(super) fn enter(&mut self, now: Now) -> bool {
+    pub(super) fn enter(&mut self, now: Time) -> bool {
         if now.since(self.since) >= Duration::from_secs(1) {
             (self.since, self.count) = (now, 0);
         }
@@ -150,8 +150,8 @@ impl Refusals {
 }
 
 /// A second ago, so that the dials of one second may be saved up.
-fn a_second_before(now: Now) -> Now {
-    Now::from_micros(now.as_micros().saturating_sub(1_000_000))
+fn a_second_before(now: Time) -> Time {
+    Time::from_micros(now.as_micros().saturating_sub(1_000_000))
 }
 
 #[cfg(test)]
@@ -160,11 +160,11 @@ mod tests {
 
     #[test]
     fn ten_dials_a_second_after_a_burst_of_ten() {
-        let start = Now::from_micros(60_000_000);
-        let mut connections = Connections::new(1000, Now::default());
+        let start = Time::from_micros(60_000_000);
+        let mut connections = Connections::new(1000, Time::default());
         let mut begun = 0;
         for milli in 0..=2000 {
-            let now = Now::from_micros(start.as_micros() + milli * 1000);
+            let now = Time::from_micros(start.as_micros() + milli * 1000);
             while connections.may_dial() && connections.next() <= now {
                 connections.on_dial(now);
                 connections.on_connected();
@@ -176,10 +176,10 @@ mod tests {
 
     #[test]
     fn connections_are_counted() {
-        let mut connections = Connections::new(2, Now::default());
+        let mut connections = Connections::new(2, Time::default());
         connections.on_accept();
         assert!(connections.may_accept() && connections.may_dial());
-        connections.on_dial(Now::default());
+        connections.on_dial(Time::default());
         assert!(!connections.may_accept() && !connections.may_dial());
         connections.on_closed(true);
         assert_eq!(connections.open(), 1);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::reopening;
 use super::session::Session;
 use super::tracer::Tracer;
-use crate::base::{Now, PeerKey, TorrentKey};
+use crate::base::{PeerKey, Time, TorrentKey};
 use crate::torrent::{Report, Stage, Stay, Then};
 
 /// A change that a user asks for.
@@ -71,7 +71,7 @@ pub enum Refused {
 ///
 /// # Errors
 /// Nothing is changed, and why.
-pub fn perform(session: &mut Session, command: Command, now: Now) -> Result<(), Refused> {
+pub fn perform(session: &mut Session, command: Command, now: Time) -> Result<(), Refused> {
     match command {
         Command::Pause(_) | Command::Resume(_) if is_ending(session) => {
             return Err(Refused::AllEnding);
@@ -134,7 +134,7 @@ pub fn add_trackers(
     session: &mut Session,
     torrent: TorrentKey,
     tiers: &[Vec<String>],
-    now: Now,
+    now: Time,
 ) -> usize {
     let families = session.config.us.families;
     let added = session.with_torrent(torrent, |torrent, lent| {
@@ -194,7 +194,7 @@ fn limit(
     session: &mut Session,
     torrent: Option<TorrentKey>,
     limits: Change,
-    now: Now,
+    now: Time,
 ) -> Result<(), Refused> {
     let (down, up, keys): (_, _, Vec<PeerKey>) = match torrent {
         None => {

@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 
 use super::session::Session;
-use crate::base::{Now, Reach};
+use crate::base::{Reach, Time};
 use crate::torrent::{Effect, Namer, Source};
 use crate::tracker;
 use crate::wire::utp_packet::{Kind, Packet};
@@ -40,7 +40,7 @@ impl Protocol {
 
 /// Takes a datagram that came from this address. What is to be sent in return is an
 /// [`Effect::Datagram`].
-pub fn handle(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
+pub fn handle(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Time) {
     match Protocol::of(bytes) {
         Protocol::Tracker => session.handle_tracker(tracker::Input::Datagram { from, bytes }, now),
         Protocol::Utp => handle_utp(session, from, bytes, now),
@@ -51,7 +51,7 @@ pub fn handle(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
 
 /// Takes a datagram that came to a group of the local network: a peer that is found so is dialed at
 /// once.
-pub fn handle_search(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
+pub fn handle_search(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Time) {
     let found = session.finding.nearby.receive(from, bytes, now);
     let Some((peer, info_hashes)) = found else {
         return;
@@ -70,7 +70,7 @@ pub fn handle_search(session: &mut Session, from: SocketAddr, bytes: &[u8], now:
 /// Refuses a connection that a peer opens over uTP. Some clients (Transmission 4.1: after 21.7 s)
 /// turn to TCP late unless they are refused. No other packet is answered, nor a peer that would be
 /// refused over TCP as well.
-fn handle_utp(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Now) {
+fn handle_utp(session: &mut Session, from: SocketAddr, bytes: &[u8], now: Time) {
     let Ok(packet) = Packet::parse(bytes) else {
         return;
     };

@@ -3,7 +3,7 @@
 //! with the longest one has to go.
 
 use super::session::Session;
-use crate::base::{Now, PeerKey, limits};
+use crate::base::{PeerKey, Time, limits};
 use crate::peer::EndReason;
 use crate::torrent::Slot;
 
@@ -14,7 +14,7 @@ use crate::torrent::Slot;
 pub(super) fn grant(
     session: &mut Session,
     (key, bytes): (PeerKey, usize),
-    now: Now,
+    now: Time,
 ) -> Result<(), EndReason> {
     loop {
         let open = session.slots.iter().filter(|(_, slot)| !slot.is_closing());

@@ -4,7 +4,7 @@
 use super::early_bitfields;
 use super::session::Session;
 use crate::base::reach::canonical;
-use crate::base::{CLIENT_NAME, Holdings, Now, PeerKey, TorrentKey, limits};
+use crate::base::{CLIENT_NAME, Holdings, PeerKey, Time, TorrentKey, limits};
 use crate::peer::{EndReason, Event};
 use crate::torrent::exchanged::Exchanged;
 use crate::torrent::metadata::{MetadataFetch, length};
@@ -37,7 +37,7 @@ pub(super) fn observe(
     session: &mut Session,
     key: PeerKey,
     event: Event<'_>,
-    now: Now,
+    now: Time,
 ) -> Result<(), EndReason> {
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return Ok(());
@@ -97,7 +97,7 @@ pub(super) fn observe(
 
 /// Tells peers of others, asks peers for metadata, ends connections to peers that sent wrong
 /// metadata, and passes the metadata on once they are whole.
-pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
+pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Time) {
     session.with_torrent(key, |torrent, lent| torrent.tell_peers(lent, now));
     share_memory(session, key, now);
     let Some(fetch) = session.torrents.get_mut(key).and_then(fetch_of) else {
@@ -124,7 +124,7 @@ pub(super) fn plan(session: &mut Session, key: TorrentKey, now: Now) {
 
 /// Says how much of the memory for metadata a torrent needs now, or none any more. Those whose turn
 /// begins or ends by that are planned for, too.
-fn share_memory(session: &mut Session, key: TorrentKey, now: Now) {
+fn share_memory(session: &mut Session, key: TorrentKey, now: Time) {
     let short = session.torrents.fetching.short();
     let fetch = session.torrents.get_mut(key).and_then(fetch_of);
     let needs = fetch.map(|fetch| fetch.needs(short));
@@ -149,7 +149,7 @@ fn fetch_of(torrent: &mut Torrent) -> Option<&mut Box<MetadataFetch>> {
 /// Has the next block of metadata read that a peer waits for, if its queue is short enough; under
 /// an upload limit it waits for that as others do. A peer that has pieces hears that we are
 /// interested before we have the metadata: it may have unchoked us by then.
-pub(super) fn plan_peer(session: &mut Session, key: PeerKey, now: Now) {
+pub(super) fn plan_peer(session: &mut Session, key: PeerKey, now: Time) {
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
     };
@@ -198,7 +198,7 @@ pub fn report_metadata(
     session: &mut Session,
     key: TorrentKey,
     (name, size, pieces): &(String, u64, u32),
-    now: Now,
+    now: Time,
 ) {
     if let Some(torrent) = session.torrents.get(key) {
         let report = Report::Metadata {
@@ -235,7 +235,7 @@ fn greet_again(session: &mut Session, key: PeerKey) {
 /// A torrent that has turned out to be private leaves the peers that the DHT, other peers and the
 /// local network have found (BEP 27). One that dialed us may have found us in the same way: where
 /// there are trackers, these may have told it of us, too, so it stays.
-fn leave_found(session: &mut Session, key: TorrentKey, now: Now) {
+fn leave_found(session: &mut Session, key: TorrentKey, now: Time) {
     session.torrents[key].candidates.forget_found();
     let torrent = &session.torrents[key];
     let has_trackers = !torrent.trackers.is_empty();
@@ -262,7 +262,7 @@ fn leave_found(session: &mut Session, key: TorrentKey, now: Now) {
 
 /// The metadata of a torrent are there, and its files opened: it goes on as if it had begun with
 /// them. Peers that it has met stay.
-pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Now) {
+pub fn learn(session: &mut Session, key: TorrentKey, order: Order, now: Time) {
     let us = session.config.us;
     if !expects(session, key) {
         return;

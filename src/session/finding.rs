@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::hosts::{Hosts, longest_wait};
 use super::nearby::Nearby;
 use super::torrents::Torrents;
-use crate::base::{InfoHash, Now, Rng, SortedMap, SortedSet, TorrentKey, limits, sooner};
+use crate::base::{InfoHash, Rng, SortedMap, SortedSet, Time, TorrentKey, limits, sooner};
 use crate::dht::{self, Dht, Event, Output, Summary, Want};
 use crate::torrent::{Effect, Lent, Namer, Report, Source, Torrent};
 use crate::wire::Family;
@@ -42,7 +42,7 @@ pub struct Finding {
     /// When bootstrap hosts are looked up.
     hosts: Hosts,
     /// When the nodes are to be saved for the next run.
-    keep_at: Option<Now>,
+    keep_at: Option<Time>,
     /// The search of the local network.
     pub nearby: Nearby,
     /// Something has happened that our node must act on.
@@ -81,7 +81,7 @@ impl Finding {
     }
 
     /// A datagram of the DHT came.
-    pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Now) {
+    pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
         let wanted = !self.wanted.is_empty();
         if let Some(dht) = self.dht.as_mut().filter(|_| wanted) {
             dht.receive(from, datagram, now);
@@ -90,13 +90,13 @@ impl Finding {
     }
 
     /// When something is to be done though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let nearby = self.nearby.next_deadline();
         let Some(dht) = self.dht.as_ref().filter(|_| !self.wanted.is_empty()) else {
             return nearby;
         };
         if self.stirred {
-            return Some(Now::default());
+            return Some(Time::default());
         }
         let hosts = self.hosts.next_deadline();
         let next = sooner(dht.next_deadline(), sooner(hosts, self.keep_at));
@@ -105,7 +105,7 @@ impl Finding {
 
     /// Has the torrents of this turn take part, and does what is due. `port`: the one that peers
     /// may dial.
-    pub fn plan(&mut self, torrents: &mut Torrents, lent: &mut Lent<'_>, port: u16, now: Now) {
+    pub fn plan(&mut self, torrents: &mut Torrents, lent: &mut Lent<'_>, port: u16, now: Time) {
         self.nearby.plan(torrents, lent, now);
         if self.dht.is_none() && self.start.is_none() {
             return;
@@ -140,7 +140,7 @@ impl Finding {
     }
 
     /// A torrent takes part, in another way than before, or no longer.
-    fn note(&mut self, torrent: &Torrent, port: u16, now: Now) {
+    fn note(&mut self, torrent: &Torrent, port: u16, now: Time) {
         let info_hash = torrent.order.info_hash;
         if torrent.order.dht && torrent.life.is_among_peers() {
             let want = Want {
@@ -155,7 +155,7 @@ impl Finding {
         }
     }
 
-    fn take(&mut self, output: Output, torrents: &mut Torrents, lent: &mut Lent<'_>, now: Now) {
+    fn take(&mut self, output: Output, torrents: &mut Torrents, lent: &mut Lent<'_>, now: Time) {
         match output {
             Output::Datagram { to, bytes } => {
                 lent.effects.push_back(Effect::Datagram { to, bytes });
@@ -212,7 +212,7 @@ impl Finding {
         lent.effects.push_back(Effect::Report { torrent, report });
     }
 
-    fn want(&mut self, key: TorrentKey, info_hash: InfoHash, want: Want, now: Now) {
+    fn want(&mut self, key: TorrentKey, info_hash: InfoHash, want: Want, now: Time) {
         if let Some(start) = self.start.take() {
             let Start {
                 config,
@@ -254,7 +254,7 @@ impl Finding {
     }
 
     /// Whether bootstrap hosts are to be looked up now, and whether the usual ones, too.
-    fn due_hosts(&mut self, torrents: &Torrents, now: Now) -> Option<bool> {
+    fn due_hosts(&mut self, torrents: &Torrents, now: Time) -> Option<bool> {
         if self.wanted.is_empty() {
             return None;
         }

@@ -3,19 +3,19 @@
 //! asked when nobody else has led us anywhere: a look-up of names costs memory, and those hosts
 //! have enough to do.
 
-use crate::base::{Duration, Now, limits};
+use crate::base::{Duration, Time, limits};
 use crate::torrent::Torrent;
 
 /// When to look up which hosts.
 #[derive(Debug, Default)]
 pub struct Hosts {
-    begun: Now,
+    begun: Time,
     /// Hosts are named that have not been looked up yet.
     fresh: bool,
     /// There are usual ones, which have not been asked yet, and this long is left to others.
     usual: Option<Duration>,
     /// When something is due; `None`: enough nodes are known, or there is no host.
-    next: Option<Now>,
+    next: Option<Time>,
     /// There are hosts.
     exist: bool,
     /// How often all were looked up.
@@ -25,7 +25,7 @@ pub struct Hosts {
 impl Hosts {
     /// From now on nodes are wanted. `named`, `usual`: there are such hosts; `saved`: nodes of the
     /// last run are known.
-    pub fn new(named: bool, usual: bool, saved: bool, now: Now) -> Hosts {
+    pub fn new(named: bool, usual: bool, saved: bool, now: Time) -> Hosts {
         let left_to_others = if named || saved {
             limits::DHT_HOSTS_SOON
         } else {
@@ -43,7 +43,7 @@ impl Hosts {
 
     /// So many nodes are known. A few may be a circle of their own, which one that names no others
     /// makes of us.
-    pub fn know(&mut self, nodes: usize, now: Now) {
+    pub fn know(&mut self, nodes: usize, now: Time) {
         if nodes >= limits::DHT_POOR {
             self.next = None;
         } else if self.next.is_none() && self.exist {
@@ -52,7 +52,7 @@ impl Hosts {
     }
 
     /// When [`Hosts::due`] is to be asked.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.next
     }
 
@@ -66,7 +66,7 @@ impl Hosts {
 
     /// Whether hosts are to be looked up now, and if so, whether the usual ones are among them.
     /// `longest_wait`: as long as the torrent that can wait least.
-    pub fn due(&mut self, longest_wait: impl FnOnce() -> Duration, now: Now) -> Option<bool> {
+    pub fn due(&mut self, longest_wait: impl FnOnce() -> Duration, now: Time) -> Option<bool> {
         if self.next? > now {
             return None;
         }

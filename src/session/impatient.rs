@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::base::{Now, PeerId, SortedSet, limits};
+use crate::base::{PeerId, SortedSet, Time, limits};
 use crate::peer::{EndReason, Peer};
 
 /// What the peer id of rqbit begins with.
@@ -23,7 +23,7 @@ impl Impatient {
 
     /// Remembers the host of a peer that may have hung up since we said nothing. To be called
     /// before its machine is closed.
-    pub fn note(&mut self, peer: &Peer, reason: &EndReason, now: Now) {
+    pub fn note(&mut self, peer: &Peer, reason: &EndReason, now: Time) {
         let by_other = matches!(reason, EndReason::Closed | EndReason::Network(_));
         let waited = (limits::IMPATIENCE..limits::KEEP_ALIVE).contains(&peer.unspoken(now));
         if peer.is_open() && by_other && waited && self.0.len() < limits::IMPATIENT_HOSTS {

@@ -1,7 +1,7 @@
 //! Incoming connections that fail before they belong to a torrent, counted by what went wrong, so
 //! that "0 peers" has a reason. They are not named one by one, since there may be many.
 
-use crate::base::{Duration, Now, SortedMap, limits};
+use crate::base::{Duration, SortedMap, Time, limits};
 use crate::peer::incoming::Failed;
 
 /// Those of one moment are counted together before the user hears of them.
@@ -12,13 +12,13 @@ const GATHER: Duration = Duration::from_secs(1);
 pub(super) struct FailedIncoming {
     counts: SortedMap<Failed, u64>,
     /// When the counts are to be reported; `None`: nothing is new.
-    due: Option<Now>,
-    reported: Option<Now>,
+    due: Option<Time>,
+    reported: Option<Time>,
 }
 
 impl FailedIncoming {
     /// Counts one more.
-    pub(super) fn count(&mut self, failed: Failed, now: Now) {
+    pub(super) fn count(&mut self, failed: Failed, now: Time) {
         *self.counts.get_or_insert_with(failed, Default::default) += 1;
         let next = self
             .reported
@@ -27,12 +27,12 @@ impl FailedIncoming {
     }
 
     /// When the user is to hear of them.
-    pub(super) fn deadline(&self) -> Option<Now> {
+    pub(super) fn deadline(&self) -> Option<Time> {
         self.due
     }
 
     /// The counts, if it is time to report them; all that are new, if the session is ending.
-    pub(super) fn take_due(&mut self, ending: bool, now: Now) -> Option<Vec<(Failed, u64)>> {
+    pub(super) fn take_due(&mut self, ending: bool, now: Time) -> Option<Vec<(Failed, u64)>> {
         self.due.filter(|&at| ending || at <= now)?;
         self.due = None;
         self.reported = Some(now);

@@ -14,7 +14,7 @@ use super::requested;
 use super::sending::Sealed;
 use super::session::Session;
 use super::shielding;
-use crate::base::{Block, Now, PeerKey, TorrentKey};
+use crate::base::{Block, PeerKey, Time, TorrentKey};
 use crate::peer::incoming::Failed;
 use crate::peer::{EndReason, Event, Greeting, Input, Peer};
 use crate::pieces::Accepted;
@@ -38,7 +38,7 @@ impl Session {
 
     /// A peer dials us; its handshake will say for which torrent. The key of the slot for the
     /// socket, or `None`: close it.
-    pub fn handle_accepted(&mut self, addr: SocketAddr, now: Now) -> Option<PeerKey> {
+    pub fn handle_accepted(&mut self, addr: SocketAddr, now: Time) -> Option<PeerKey> {
         if !self.torrents.expect_peers() {
             return None;
         }
@@ -57,7 +57,7 @@ impl Session {
     }
 
     /// A dial was answered. It may have been given up in the same turn: then nothing happens.
-    pub fn handle_connected(&mut self, key: PeerKey, now: Now) {
+    pub fn handle_connected(&mut self, key: PeerKey, now: Time) {
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_dialing()) else {
             return;
         };
@@ -67,7 +67,7 @@ impl Session {
     }
 
     /// The connection failed, or the other end closed it.
-    pub fn handle_closed(&mut self, key: PeerKey, reason: EndReason, now: Now) {
+    pub fn handle_closed(&mut self, key: PeerKey, reason: EndReason, now: Time) {
         self.hang_up(key, reason, now);
     }
 
@@ -98,7 +98,7 @@ impl Session {
         &mut self,
         key: PeerKey,
         input: &mut Input<'a>,
-        now: Now,
+        now: Time,
     ) -> Option<Write<'a>> {
         let write = match self.greet(key, input, now) {
             Ok(true) => self.next_write(key, input, now),
@@ -113,7 +113,7 @@ impl Session {
     }
 
     /// Reads the peer's handshake, if that has not come. Returns whether messages may follow.
-    fn greet(&mut self, key: PeerKey, input: &mut Input<'_>, now: Now) -> Result<bool, EndReason> {
+    fn greet(&mut self, key: PeerKey, input: &mut Input<'_>, now: Time) -> Result<bool, EndReason> {
         match self.slots.get(key).map(|slot| &slot.machine) {
             None => Ok(false),
             Some(Machine::Peer(_)) => Ok(true),
@@ -135,7 +135,7 @@ impl Session {
         &mut self,
         key: PeerKey,
         input: &mut Input<'a>,
-        now: Now,
+        now: Time,
     ) -> Option<Write<'a>> {
         let torrent = self.torrent_of(key)?;
         loop {
@@ -175,14 +175,14 @@ impl Session {
 
     /// Suspends reading from a slot's socket, since the disk is behind: meanwhile no block that its
     /// peer owes us is late.
-    pub fn suspend_reading(&mut self, key: PeerKey, now: Now) {
+    pub fn suspend_reading(&mut self, key: PeerKey, now: Time) {
         if let Some(member) = self.member(key) {
             member.peer.suspend_reading(now);
         }
     }
 
     /// It is read again.
-    pub fn resume_reading(&mut self, key: PeerKey, now: Now) {
+    pub fn resume_reading(&mut self, key: PeerKey, now: Time) {
         if let Some(member) = self.member(key) {
             member.peer.resume_reading(now);
             self.touch(key);
@@ -202,7 +202,7 @@ impl Session {
     }
 
     /// Notes this many bytes of what was sealed as sent: they are metered and traced.
-    pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Now) {
+    pub fn transmitted(&mut self, key: PeerKey, bytes: usize, now: Time) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
@@ -235,7 +235,7 @@ impl Session {
 
     /// What [`Session::next_read`] asked for cannot be read. During the check its piece counts as
     /// missing; later it means that a file of ours is gone, and the torrent ends.
-    pub fn handle_unreadable(&mut self, torrent: TorrentKey, why: String, now: Now) {
+    pub fn handle_unreadable(&mut self, torrent: TorrentKey, why: String, now: Time) {
         let failed = self.with_torrent(torrent, |torrent, lent| {
             let content = torrent.awake_mut();
             let Some(checking) = &mut content.checking else {
@@ -275,7 +275,7 @@ impl Session {
 
     /// A block could not be written: whatever its hash says, its piece is not verified, and the
     /// torrent ends.
-    pub fn handle_unwritten(&mut self, torrent: TorrentKey, block: Block, why: String, now: Now) {
+    pub fn handle_unwritten(&mut self, torrent: TorrentKey, block: Block, why: String, now: Time) {
         if let Some(torrent) = self.torrents.get_mut(torrent) {
             torrent.awake_mut().damage.on_unwritten(block.piece);
         }
@@ -303,7 +303,7 @@ impl Session {
 
     /// Another program has changed a file: the torrent ends, and what is recorded of that file is
     /// recorded anew.
-    pub fn handle_changed(&mut self, torrent: TorrentKey, why: String, now: Now) {
+    pub fn handle_changed(&mut self, torrent: TorrentKey, why: String, now: Time) {
         if let Some(torrent) = self.torrents.get_mut(torrent) {
             torrent.resume_state.set_outdated();
         }
@@ -312,7 +312,7 @@ impl Session {
 
     // Helpers.
 
-    fn accept(&mut self, key: PeerKey, block: Block, data: &[u8], now: Now) -> bool {
+    fn accept(&mut self, key: PeerKey, block: Block, data: &[u8], now: Time) -> bool {
         let Some((torrent, member)) = self.slots.get(key).and_then(Slot::peer_of) else {
             return false;
         };
@@ -340,7 +340,7 @@ impl Session {
         &mut self,
         key: PeerKey,
         event: Event<'_>,
-        now: Now,
+        now: Time,
     ) -> Result<(), EndReason> {
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return Ok(());
@@ -388,7 +388,7 @@ impl Session {
     }
 
     /// Ends a connection: its slot and its socket are given up when effects are performed next.
-    pub(super) fn hang_up(&mut self, key: PeerKey, reason: EndReason, now: Now) {
+    pub(super) fn hang_up(&mut self, key: PeerKey, reason: EndReason, now: Time) {
         let slot = self.slots.get_mut(key);
         let Some(slot) = slot.filter(|slot| !slot.is_closing()) else {
             return;
@@ -433,7 +433,7 @@ impl Session {
     }
 
     /// No torrent is left that a peer could ask for: connections that have not named one end, too.
-    pub(super) fn leave_strangers(&mut self, now: Now) {
+    pub(super) fn leave_strangers(&mut self, now: Time) {
         let slots = self.slots.iter();
         let strangers = slots.filter(|(_, slot)| slot.torrent.is_none());
         for key in strangers.map(|(key, _)| key).collect::<Vec<PeerKey>>() {

@@ -7,7 +7,7 @@ use super::extending;
 use super::impatient::Impatient;
 use super::session::Session;
 use super::torrents::Torrents;
-use crate::base::{Now, PeerKey, TorrentKey, limits};
+use crate::base::{PeerKey, Time, TorrentKey, limits};
 use crate::peer::{EndReason, Input, Peer, allowed_fast_set};
 use crate::torrent::{Agenda, Effects, Machine, Member, Report, Slot, Stage, Torrent, Twins, Us};
 
@@ -31,7 +31,7 @@ impl Meeting<'_> {
         &mut self,
         key: PeerKey,
         input: &mut Input<'_>,
-        now: Now,
+        now: Time,
     ) -> Result<bool, EndReason> {
         let Slot {
             torrent: owner,
@@ -128,7 +128,7 @@ fn say_holdings(torrent: &Torrent, member: &mut Member) {
 
 /// Sends our pieces to peers that connected before these were known. If the torrent has to wait in
 /// the queue, they are disconnected.
-pub(super) fn introduce_all(session: &mut Session, key: TorrentKey, now: Now) {
+pub(super) fn introduce_all(session: &mut Session, key: TorrentKey, now: Time) {
     let Some(torrent) = session.torrents.get(key) else {
         return;
     };

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::{Duration, Now, SortedMap, TorrentKey, limits, sooner};
+use crate::base::{Duration, SortedMap, Time, TorrentKey, limits, sooner};
 use crate::torrent::metadata::{Needs, Room, solo_time};
 
 /// Who may keep what.
@@ -43,13 +43,13 @@ struct Wish {
 #[derive(Clone, Copy, Debug)]
 struct Grant {
     wish: Wish,
-    since: Now,
+    since: Time,
     /// When it was of use last.
-    moved: Now,
+    moved: Time,
 }
 
 impl Grant {
-    fn ends(&self) -> Now {
+    fn ends(&self) -> Time {
         let silent = self.moved + limits::METADATA_LATE * 2;
         silent.min(self.since + self.wish.time)
     }
@@ -65,7 +65,7 @@ impl Lane {
     }
 
     /// A torrent wants this part now, or (0) none. `moved`: when it was of use last.
-    fn ask(&mut self, torrent: TorrentKey, wish: Wish, moved: Option<Now>, now: Now) {
+    fn ask(&mut self, torrent: TorrentKey, wish: Wish, moved: Option<Time>, now: Time) {
         let had = self.part(torrent);
         if let Some(grant) = self.grants.get_mut(&torrent) {
             grant.moved = grant.since.max(moved.unwrap_or(grant.since));
@@ -89,7 +89,7 @@ impl Lane {
     }
 
     /// Ends grants that are over while others wait, and begins those that there is enough for.
-    fn settle(&mut self, now: Now) {
+    fn settle(&mut self, now: Time) {
         while let Some(&(first, wish)) = self.waiting.front() {
             let more = wish.part.saturating_sub(self.part(first));
             if more <= self.free {
@@ -125,7 +125,7 @@ impl Lane {
     }
 
     /// When a grant of another torrent ends for which this one waits.
-    fn wait(&self, torrent: TorrentKey) -> Option<Now> {
+    fn wait(&self, torrent: TorrentKey) -> Option<Time> {
         let ends = self.grants.values().map(Grant::ends).min();
         ends.filter(|_| self.is_waiting(torrent))
     }
@@ -153,7 +153,7 @@ impl MetadataMemory {
     }
 
     /// A torrent needs so much now. Returns the torrents that have another room than before.
-    pub fn ask(&mut self, torrent: TorrentKey, needs: Needs, now: Now) -> Vec<TorrentKey> {
+    pub fn ask(&mut self, torrent: TorrentKey, needs: Needs, now: Time) -> Vec<TorrentKey> {
         let before = self.having();
         let [short, long] = needs.moved;
         let wish = Wish {
@@ -198,8 +198,8 @@ mod tests {
 
     const MIB: u32 = limits::MIB as u32;
 
-    fn at(seconds: u64) -> Now {
-        Now::default() + Duration::from_secs(seconds)
+    fn at(seconds: u64) -> Time {
+        Time::default() + Duration::from_secs(seconds)
     }
 
     fn needs(shorts: u32, longest: u32) -> Needs {

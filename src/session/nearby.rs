@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::torrents::Torrents;
-use crate::base::{InfoHash, Now};
+use crate::base::{InfoHash, Time};
 use crate::lsd::Lsd;
 use crate::torrent::{Effect, Lent};
 
@@ -20,18 +20,18 @@ impl Nearby {
     }
 
     /// There is a network that was not there before: all torrents are announced anew.
-    pub fn renew(&mut self, now: Now) {
+    pub fn renew(&mut self, now: Time) {
         self.0.iter_mut().for_each(|lsd| lsd.renew(now));
     }
 
     /// When something is to be announced.
-    pub(super) fn next_deadline(&self) -> Option<Now> {
+    pub(super) fn next_deadline(&self) -> Option<Time> {
         self.0.as_ref()?.next_deadline()
     }
 
     /// Has the torrents of this turn take part, and announces what is due. A private torrent (BEP
     /// 27) never takes part.
-    pub(super) fn plan(&mut self, torrents: &Torrents, lent: &mut Lent<'_>, now: Now) {
+    pub(super) fn plan(&mut self, torrents: &Torrents, lent: &mut Lent<'_>, now: Time) {
         let Some(lsd) = &mut self.0 else {
             return;
         };
@@ -57,7 +57,7 @@ impl Nearby {
         &mut self,
         from: SocketAddr,
         datagram: &[u8],
-        now: Now,
+        now: Time,
     ) -> Option<(SocketAddr, Vec<InfoHash>)> {
         self.0.as_mut()?.receive(from, datagram, now)
     }

@@ -1,12 +1,12 @@
 //! A peer of a torrent disconnects: what it owes and what it was owed goes back.
 
 use super::session::Session;
-use crate::base::{Now, PeerKey};
+use crate::base::{PeerKey, Time};
 use crate::peer::EndReason;
 use crate::torrent::Slot;
 
 /// A torrent's peer is gone: what was asked of it may be asked of others.
-pub(super) fn part_with_peer(session: &mut Session, key: PeerKey, reason: &EndReason, now: Now) {
+pub(super) fn part_with_peer(session: &mut Session, key: PeerKey, reason: &EndReason, now: Time) {
     let Some((left, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return;
     };

@@ -8,13 +8,13 @@ use super::extending;
 use super::meeting;
 use super::session::Session;
 use super::sleep;
-use crate::base::{BLOCK, Host, Now, PeerKey, TorrentKey, limits, plain};
+use crate::base::{BLOCK, Host, PeerKey, Time, TorrentKey, limits, plain};
 use crate::peer::EndReason;
 use crate::torrent::{Choker, Effect, Report, Slot, Stage, Terms, Torrent};
 
 impl Session {
     /// Decides what to do. Once a turn, after all that happened was told.
-    pub fn plan(&mut self, now: Now) {
+    pub fn plan(&mut self, now: Time) {
         self.wake_torrents(now);
         for place in 0..self.agenda.torrents.len() {
             let torrent = self.agenda.torrents[place];
@@ -49,7 +49,7 @@ impl Session {
     }
 
     /// Takes the verdicts on a torrent's pieces.
-    pub(super) fn apply_verdicts(&mut self, torrent: TorrentKey, now: Now) {
+    pub(super) fn apply_verdicts(&mut self, torrent: TorrentKey, now: Time) {
         let judged =
             self.with_torrent(torrent, |torrent, lent| torrent.take_verdicts(lent.effects));
         let Some((guilty, new)) = judged else {
@@ -63,14 +63,14 @@ impl Session {
         }
     }
 
-    fn complete(&mut self, torrent: TorrentKey, now: Now) {
+    fn complete(&mut self, torrent: TorrentKey, now: Time) {
         let done = self.with_torrent(torrent, |torrent, lent| torrent.complete(lent, now));
         if done == Some(true) {
             self.stop(torrent, "complete", now);
         }
     }
 
-    fn ban(&mut self, addr: SocketAddr, now: Now) {
+    fn ban(&mut self, addr: SocketAddr, now: Time) {
         let host = Host::of(addr);
         self.bans.add(plain(addr));
         for torrent in self.torrents.iter_mut() {
@@ -87,7 +87,7 @@ impl Session {
     // The steps of a turn.
 
     /// Plans for torrents whose deadline has come.
-    fn wake_torrents(&mut self, now: Now) {
+    fn wake_torrents(&mut self, now: Time) {
         let mut due: Vec<TorrentKey> = self.torrents.plan.due(now).collect();
         if !self.connections.may_accept() {
             due.extend(self.torrents.unused.due(now));
@@ -104,7 +104,7 @@ impl Session {
         }
     }
 
-    fn finish_check(&mut self, torrent: TorrentKey, now: Now) {
+    fn finish_check(&mut self, torrent: TorrentKey, now: Time) {
         match self.with_torrent(torrent, |t, lent| t.finish_check(lent.effects, now)) {
             Some(Ok(true)) => {
                 self.complete(torrent, now);
@@ -116,7 +116,7 @@ impl Session {
     }
 
     /// Lets a torrent join its swarm, if it may: a download waits while enough others download.
-    pub(super) fn join_swarm(&mut self, torrent: TorrentKey, now: Now) {
+    pub(super) fn join_swarm(&mut self, torrent: TorrentKey, now: Time) {
         self.stir(torrent);
         let full = self.torrents.is_full_for(torrent);
         self.with_torrent(torrent, |torrent, lent| {
@@ -134,7 +134,7 @@ impl Session {
     }
 
     /// A torrent that was paused goes on.
-    pub(super) fn resume(&mut self, torrent: TorrentKey, now: Now) {
+    pub(super) fn resume(&mut self, torrent: TorrentKey, now: Time) {
         self.stir(torrent);
         let resumed = self
             .torrents
@@ -146,7 +146,7 @@ impl Session {
     }
 
     /// Downloads that waited begin, as many as may.
-    fn begin_queued(&mut self, now: Now) {
+    fn begin_queued(&mut self, now: Time) {
         while let Some(torrent) = self.torrents.queue.next() {
             self.torrents[torrent].leave_queue(now);
             self.join_swarm(torrent, now);
@@ -154,7 +154,7 @@ impl Session {
     }
 
     /// Handles the slots whose deadline has come: late requests, connections that take too long.
-    fn update_slots(&mut self, now: Now) {
+    fn update_slots(&mut self, now: Time) {
         while let Some(key) = self.timers.next_due(now) {
             let slot = &mut self.slots[key];
             self.timers.disarm(key, slot);
@@ -173,7 +173,7 @@ impl Session {
         }
     }
 
-    fn plan_uploads(&mut self, torrent: TorrentKey, now: Now) {
+    fn plan_uploads(&mut self, torrent: TorrentKey, now: Time) {
         if self.torrents.get(torrent).is_some_and(Torrent::wants_reads) {
             self.torrents.set_reading(torrent);
         }
@@ -204,7 +204,7 @@ impl Session {
     /// Interest, requests, deadlines and output of every slot that something happened to. Under a
     /// download limit the slots that could be asked for more wait for their turn, and are asked for
     /// a block at a time.
-    fn plan_downloads(&mut self, now: Now) {
+    fn plan_downloads(&mut self, now: Time) {
         self.each_torrent(|session, torrent| {
             if let Some(torrent) = session.torrents.get_mut(torrent) {
                 torrent.active = torrent.census.active as u32 + 1;
@@ -238,7 +238,7 @@ impl Session {
         });
     }
 
-    fn update_slot(&mut self, key: PeerKey, now: Now) {
+    fn update_slot(&mut self, key: PeerKey, now: Time) {
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return;
         };
@@ -273,7 +273,7 @@ impl Session {
 
     /// Asks a slot for as many blocks as it can take, at most `most`. If it could take more, it
     /// waits: for the download limit, or for something to ask it for.
-    fn ask(&mut self, key: PeerKey, most: usize, now: Now) {
+    fn ask(&mut self, key: PeerKey, most: usize, now: Time) {
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return;
         };
@@ -292,7 +292,7 @@ impl Session {
 
     /// A peer was looked at: it is counted, looked at again in time, and written to if there is
     /// something to say.
-    fn settle_peer(&mut self, key: PeerKey, now: Now) {
+    fn settle_peer(&mut self, key: PeerKey, now: Time) {
         if let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) {
             self.torrents[torrent].census.recount(member);
             let deadline = member.peer.next_deadline(now);
@@ -333,7 +333,7 @@ impl Session {
         }
     }
 
-    fn plan_stay(&mut self, torrent: TorrentKey, now: Now) {
+    fn plan_stay(&mut self, torrent: TorrentKey, now: Time) {
         let staying = self.torrents.get(torrent).filter(|t| t.is_running());
         if let Some(reason) = staying.and_then(|torrent| torrent.stay_over(now)) {
             self.torrents[torrent].life.reached = true;
@@ -350,7 +350,7 @@ impl Session {
         self.torrents.refile(torrent);
     }
 
-    fn plan_trackers(&mut self, now: Now) {
+    fn plan_trackers(&mut self, now: Time) {
         self.each_torrent(|session, torrent| {
             let may_dial = session.connections.may_dial();
             session.with_torrent(torrent, |torrent, lent| {
@@ -367,7 +367,7 @@ impl Session {
         });
     }
 
-    fn plan_reports(&mut self, torrent: TorrentKey, now: Now) {
+    fn plan_reports(&mut self, torrent: TorrentKey, now: Time) {
         let searched = self.with_torrent(torrent, |torrent, lent| {
             if torrent.life.is_among_peers() {
                 torrent.update_search(lent.effects, now)
@@ -386,7 +386,7 @@ impl Session {
 
     /// Reports incoming connections that failed, if it is time; all that are new, if the session is
     /// ending.
-    pub(super) fn report_incoming(&mut self, ending: bool, now: Now) {
+    pub(super) fn report_incoming(&mut self, ending: bool, now: Time) {
         if let Some(counts) = self.incoming.take_due(ending, now) {
             let (torrent, report) = (None, Report::FailedIncoming(counts));
             self.effects.push_back(Effect::Report { torrent, report });
@@ -395,7 +395,7 @@ impl Session {
 
     // Connections made and ended.
 
-    fn dial_peers(&mut self, now: Now) {
+    fn dial_peers(&mut self, now: Time) {
         let mut first = self.make_room_to_dial(now);
         while self.connections.may_dial() && self.connections.next() <= now {
             let next = || self.torrents.next_to_dial(&mut self.slots, now);
@@ -415,7 +415,7 @@ impl Session {
 
     /// With all slots taken, makes room for an address that is to be dialed. Its torrent, which is
     /// to have the room.
-    fn make_room_to_dial(&mut self, now: Now) -> Option<TorrentKey> {
+    fn make_room_to_dial(&mut self, now: Time) -> Option<TorrentKey> {
         if self.connections.may_accept() || !self.replacing.may_clear_to_dial(now) {
             return None;
         }
@@ -431,7 +431,7 @@ impl Session {
     }
 
     /// Whether there is a slot for a peer that dials us; with all taken, after making room.
-    pub(super) fn has_room_to_accept(&mut self, addr: SocketAddr, now: Now) -> bool {
+    pub(super) fn has_room_to_accept(&mut self, addr: SocketAddr, now: Time) -> bool {
         self.torrents.refile_all(&self.agenda.torrents);
         if !self.connections.may_accept() {
             for key in self.replacing.clear_to_accept(&self.slots, addr, now) {

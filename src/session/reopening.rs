@@ -3,12 +3,12 @@
 //! Until then it is shown under its number.
 
 use super::session::Session;
-use crate::base::{InfoHash, Now, TorrentKey};
+use crate::base::{InfoHash, Time, TorrentKey};
 use crate::torrent::{Stage, Then, Torrent};
 
 /// Steers a torrent that has failed, or that is opened anew since it had: it is opened anew, or
 /// stays as it is (`paused`). False: it is none of these.
-pub(super) fn steer(session: &mut Session, key: TorrentKey, paused: bool, now: Now) -> bool {
+pub(super) fn steer(session: &mut Session, key: TorrentKey, paused: bool, now: Time) -> bool {
     let Some(torrent) = session.torrents.get_mut(key) else {
         return false;
     };
@@ -45,7 +45,7 @@ pub(super) fn steer(session: &mut Session, key: TorrentKey, paused: bool, now: N
 
 /// The files of a torrent are being closed, as [`Effect::Reopen`](crate::torrent::Effect::Reopen)
 /// asks for: nothing of them is used any more.
-pub fn release_files(session: &mut Session, torrent: TorrentKey, now: Now) {
+pub fn release_files(session: &mut Session, torrent: TorrentKey, now: Time) {
     if let Some(torrent) = session.torrents.get_mut(torrent) {
         let progress = torrent.progress(now);
         torrent.life.unchecked = Some(Box::new(progress));

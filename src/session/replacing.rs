@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 use slab::Slab;
 
-use crate::base::{Duration, Host, Now, PeerKey, SortedMap, TorrentKey, limits};
+use crate::base::{Duration, Host, PeerKey, SortedMap, Time, TorrentKey, limits};
 use crate::torrent::{Member, Slot};
 
 /// While all slots are taken, connections of no use are looked for this often, since it takes a
@@ -29,14 +29,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Replacing {
     /// To make room for an address to dial.
-    dial_at: Now,
+    dial_at: Time,
     /// To make room for a peer that dials us.
-    accept_at: Now,
+    accept_at: Time,
 }
 
 impl Replacing {
     /// At once.
-    pub fn new(now: Now) -> Replacing {
+    pub fn new(now: Time) -> Replacing {
         Replacing {
             dial_at: now,
             accept_at: now,
@@ -44,7 +44,7 @@ impl Replacing {
     }
 
     /// Whether connections may be given up for an address to dial.
-    pub fn may_clear_to_dial(&self, now: Now) -> bool {
+    pub fn may_clear_to_dial(&self, now: Time) -> bool {
         self.dial_at <= now
     }
 
@@ -54,7 +54,7 @@ impl Replacing {
         &mut self,
         slots: &Slab<Slot>,
         (torrent, addr): (TorrentKey, SocketAddr),
-        now: Now,
+        now: Time,
     ) -> Vec<PeerKey> {
         self.dial_at = now + LOOK_EVERY;
         let mut ending = to_end(slots, addr, now, |member| member.useful == 0);
@@ -69,7 +69,7 @@ impl Replacing {
         &mut self,
         slots: &Slab<Slot>,
         addr: SocketAddr,
-        now: Now,
+        now: Time,
     ) -> Vec<PeerKey> {
         if self.accept_at > now {
             return Vec::new();
@@ -85,7 +85,7 @@ impl Replacing {
 fn to_end(
     slots: &Slab<Slot>,
     addr: SocketAddr,
-    now: Now,
+    now: Time,
     is_useless: impl Fn(&Member) -> bool,
 ) -> Vec<PeerKey> {
     let silent = |slot: &Slot| slot.is_silent() && now.since(slot.since()) >= limits::WORDLESS;
@@ -117,7 +117,7 @@ fn to_end(
 
 /// Of the host with most slots, if the host `incoming` would still not have more with one of them:
 /// the connection that transfers nothing, or else the youngest.
-fn one_too_many(slots: &Slab<Slot>, incoming: Host, now: Now) -> Option<PeerKey> {
+fn one_too_many(slots: &Slab<Slot>, incoming: Host, now: Time) -> Option<PeerKey> {
     let host = |slot: &Slot| Host::of(slot.addr());
     let mut counts: SortedMap<Host, usize> = SortedMap::new();
     for (_, slot) in slots {
@@ -134,7 +134,7 @@ fn one_too_many(slots: &Slab<Slot>, incoming: Host, now: Now) -> Option<PeerKey>
 /// Of the torrent with most slots, if the torrent `dialing` would still not have more with one of
 /// them: the connection that transfers nothing, or else the youngest. One dial at a time, since a
 /// dial may fail.
-fn one_of_the_largest(slots: &Slab<Slot>, dialing: TorrentKey, now: Now) -> Option<PeerKey> {
+fn one_of_the_largest(slots: &Slab<Slot>, dialing: TorrentKey, now: Time) -> Option<PeerKey> {
     let mut counts: SortedMap<TorrentKey, usize> = SortedMap::new();
     for (_, slot) in slots {
         if let Some(torrent) = slot.torrent {
@@ -155,17 +155,17 @@ fn one_of_the_largest(slots: &Slab<Slot>, dialing: TorrentKey, now: Now) -> Opti
 
 /// Connections in the order in which they are given up: those that transfer nothing first, the
 /// youngest first.
-fn least_use(slot: &Slot, now: Now) -> (bool, Reverse<Now>) {
+fn least_use(slot: &Slot, now: Time) -> (bool, Reverse<Time>) {
     let moving = slot.member().is_some_and(|member| is_moving(member, now));
     (moving, Reverse(slot.since()))
 }
 
-fn is_moving(member: &Member, now: Now) -> bool {
+fn is_moving(member: &Member, now: Time) -> bool {
     member.peer.down().rate(now) + member.peer.up().rate(now) > 0
 }
 
 /// Whether it has what we lack and lets us have it.
-fn gives(member: &Member, now: Now) -> bool {
+fn gives(member: &Member, now: Time) -> bool {
     let lets = !member.peer.choke_state().peer_choking && !member.peer.is_snubbing(now);
     member.useful > 0 && (lets || member.peer.down().rate(now) > 0)
 }

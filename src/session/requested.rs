@@ -1,7 +1,7 @@
 //! What becomes of a request of a peer.
 
 use super::session::Session;
-use crate::base::{Block, Now, PeerKey};
+use crate::base::{Block, PeerKey, Time};
 use crate::peer::EndReason;
 use crate::torrent::{Effect, Slot};
 
@@ -10,7 +10,7 @@ pub(super) fn answer(
     session: &mut Session,
     key: PeerKey,
     block: Block,
-    now: Now,
+    now: Time,
 ) -> Result<(), EndReason> {
     let Some((torrent, member)) = session.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
         return Ok(());

@@ -5,7 +5,7 @@ use slab::Slab;
 
 use super::budget::Flow;
 use super::torrents::Torrents;
-use crate::base::{BLOCK, Now, PeerKey, TorrentKey, limits};
+use crate::base::{BLOCK, PeerKey, Time, TorrentKey, limits};
 use crate::torrent::metadata::length;
 use crate::torrent::{Effect, Effects, Slot};
 
@@ -36,7 +36,7 @@ pub(super) struct Sending<'a> {
 
 impl Sending<'_> {
     /// Counts content that was sent to a peer.
-    pub(super) fn count(&mut self, torrent: TorrentKey, key: PeerKey, content: u64, now: Now) {
+    pub(super) fn count(&mut self, torrent: TorrentKey, key: PeerKey, content: u64, now: Time) {
         let traffic = &mut self.torrents[torrent].traffic;
         traffic.on_sent(content, now);
         traffic.up_limit.take(content, now);
@@ -57,7 +57,7 @@ impl Sending<'_> {
 
     /// See [`Session::next_upload`](super::Session::next_upload). Blocks of metadata go out under
     /// the same limits: the peers whose turn it is to get one are passed over here.
-    pub(super) fn next_upload(&mut self, now: Now) -> Option<PeerKey> {
+    pub(super) fn next_upload(&mut self, now: Time) -> Option<PeerKey> {
         loop {
             let torrents = &mut *self.torrents;
             let own = |torrent| own_limit(torrents, torrent, now);
@@ -71,7 +71,7 @@ impl Sending<'_> {
 
     /// Has the block of metadata read that a peer waits for, if it may have one now. It counts
     /// under the limits, and not as content.
-    pub(super) fn read_metadata(&mut self, key: PeerKey, now: Now) -> bool {
+    pub(super) fn read_metadata(&mut self, key: PeerKey, now: Time) -> bool {
         let Some((torrent, member)) = self.slots.get_mut(key).and_then(Slot::peer_of_mut) else {
             return false;
         };
@@ -93,7 +93,7 @@ impl Sending<'_> {
     }
 
     /// See [`Session::next_upload_at`](super::Session::next_upload_at).
-    pub(super) fn next_upload_at(&mut self, now: Now) -> Option<Now> {
+    pub(super) fn next_upload_at(&mut self, now: Time) -> Option<Time> {
         let rate = self.up.bucket.rate().unwrap_or_default();
         let bytes = (rate / limits::SENDS_PER_SECOND).max(u64::from(BLOCK));
         let torrents = &mut *self.torrents;
@@ -103,7 +103,7 @@ impl Sending<'_> {
 }
 
 /// When the limit of a torrent lets one of its peers have a block; `None`: now.
-fn own_limit(torrents: &mut Torrents, torrent: TorrentKey, now: Now) -> Option<Now> {
+fn own_limit(torrents: &mut Torrents, torrent: TorrentKey, now: Time) -> Option<Time> {
     let traffic = &mut torrents.get_mut(torrent)?.traffic;
     traffic.up_limit.ready_at(u64::from(BLOCK), now)
 }

@@ -22,7 +22,7 @@ use super::shielding::Shielding;
 use super::timers::Timers;
 use super::torrents::Torrents;
 use super::tracer::Tracer;
-use crate::base::{Block, Now, PeerKey, Rng, TorrentKey, sooner};
+use crate::base::{Block, PeerKey, Rng, Time, TorrentKey, sooner};
 use crate::peer::{EndReason, Peer, Segment};
 use crate::pieces::Pieces;
 use crate::torrent::{
@@ -60,7 +60,7 @@ pub struct Session {
 
 impl Session {
     /// A session without torrents. `seed` decides everything random.
-    pub fn new(config: Config, seed: u64, now: Now) -> Session {
+    pub fn new(config: Config, seed: u64, now: Time) -> Session {
         Session {
             slots: Slab::new(),
             torrents: Torrents::new(config.active, config.metadata, Rng::from_seed(seed)),
@@ -88,7 +88,7 @@ impl Session {
     ///
     /// # Errors
     /// There is a torrent of this info hash already, under this key.
-    pub fn add(&mut self, order: Order, now: Now) -> Result<TorrentKey, TorrentKey> {
+    pub fn add(&mut self, order: Order, now: Time) -> Result<TorrentKey, TorrentKey> {
         let us = self.config.us;
         let torrent = self.torrents.add(order, &us, &mut self.shared, now)?;
         torrent.report_start(us.port, &mut self.effects);
@@ -114,7 +114,7 @@ impl Session {
         torrent: TorrentKey,
         addrs: &[SocketAddr],
         by: impl Into<Namer>,
-        now: Now,
+        now: Time,
     ) {
         if let Some(torrent) = self.torrents.get_mut(torrent) {
             torrent.add_peers(addrs, by.into(), &self.bans, now);
@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// Something happened to what trackers were asked.
-    pub fn handle_tracker(&mut self, input: Input<'_>, now: Now) {
+    pub fn handle_tracker(&mut self, input: Input<'_>, now: Time) {
         for torrent in self.shared.recipients(&input) {
             self.with_torrent(torrent, |torrent, lent| {
                 torrent.trackers.handle(input, lent.shared, now);
@@ -142,12 +142,12 @@ impl Session {
 
     /// Ends a torrent, if it has not ended: peers are left, trackers told, state saved. `reason` is
     /// for the user.
-    pub fn stop(&mut self, torrent: TorrentKey, reason: &str, now: Now) {
+    pub fn stop(&mut self, torrent: TorrentKey, reason: &str, now: Time) {
         self.leave(torrent, Then::End, reason, now);
     }
 
     /// Has a torrent leave its swarm.
-    pub(super) fn leave(&mut self, torrent: TorrentKey, then: Then, reason: &str, now: Now) {
+    pub(super) fn leave(&mut self, torrent: TorrentKey, then: Then, reason: &str, now: Time) {
         let Some(ending) = self.torrents.get_mut(torrent) else {
             return;
         };
@@ -172,13 +172,13 @@ impl Session {
     }
 
     /// Ends all torrents, those included that are added later.
-    pub fn stop_all(&mut self, reason: &str, now: Now) {
+    pub fn stop_all(&mut self, reason: &str, now: Time) {
         let all = self.torrents.end(reason).into_iter();
         all.for_each(|torrent| self.stop(torrent, reason, now));
     }
 
     /// A torrent cannot go on, and ends. `why` is the line for the user.
-    pub fn fail(&mut self, torrent: TorrentKey, why: String, now: Now) {
+    pub fn fail(&mut self, torrent: TorrentKey, why: String, now: Time) {
         let Some(failed) = self.torrents.get_mut(torrent) else {
             return;
         };
@@ -278,13 +278,13 @@ impl Session {
 
     /// The slot that is sent a block next under the upload limits; `None`: no peer waits, or the
     /// limits allow nothing yet. A slot that has more to be sent after that is to wait again.
-    pub fn next_upload(&mut self, now: Now) -> Option<PeerKey> {
+    pub fn next_upload(&mut self, now: Time) -> Option<PeerKey> {
         self.sending().next_upload(now)
     }
 
     /// When to call [`Session::next_upload`] again, if any slot waits: with a high limit several
     /// blocks are due by then.
-    pub fn next_upload_at(&mut self, now: Now) -> Option<Now> {
+    pub fn next_upload_at(&mut self, now: Time) -> Option<Time> {
         self.sending().next_upload_at(now)
     }
 
@@ -300,7 +300,7 @@ impl Session {
     }
 
     /// When [`Session::plan`] has something to do though nothing happens.
-    pub fn next_deadline(&mut self) -> Option<Now> {
+    pub fn next_deadline(&mut self) -> Option<Time> {
         self.torrents.refile_all(&self.agenda.torrents);
         if self.is_over() {
             return None;
@@ -428,7 +428,7 @@ impl Session {
     }
 
     /// A slot is looked at again by then, and written to if there is something to say.
-    pub(super) fn arm(&mut self, key: PeerKey, deadline: Option<Now>) {
+    pub(super) fn arm(&mut self, key: PeerKey, deadline: Option<Time>) {
         let slot = &mut self.slots[key];
         self.timers.arm(key, slot, deadline);
         if slot.wants_to_send() && !slot.unflushed {

@@ -2,7 +2,7 @@
 //! those on which one end does not take the other one's form. See [`crate::mse`].
 
 use super::torrents::Torrents;
-use crate::base::{Duration, Host, Now, PeerKey, Rng, SortedMap, limits};
+use crate::base::{Duration, Host, PeerKey, Rng, SortedMap, Time, limits};
 use crate::mse::keys::KEY;
 use crate::mse::shield::Terms;
 use crate::mse::{Encryption, Rc4, Refused, Shield};
@@ -33,14 +33,14 @@ pub(super) struct Shielding {
 /// than all else that a stranger can have.
 #[derive(Debug, Default)]
 struct Exchanges {
-    begun: Now,
+    begun: Time,
     all: u32,
     hosts: SortedMap<Host, u32>,
 }
 
 impl Exchanges {
     /// Whether one more of this host may be answered. `since`: when it connected.
-    fn admit(&mut self, host: Host, since: Now) -> bool {
+    fn admit(&mut self, host: Host, since: Time) -> bool {
         if since.since(self.begun) >= Duration::from_secs(1) {
             *self = Exchanges {
                 begun: since,
@@ -260,13 +260,13 @@ mod tests {
     fn so_many_keys_are_answered_in_a_second() {
         let host = |last: u8| Host::of(([192, 0, 2, last], 1).into());
         let mut exchanges = Exchanges::default();
-        let mut flood = |last: u8, since: Now| {
+        let mut flood = |last: u8, since: Time| {
             let admitted = (0..limits::MSE_KEYS_HOST + 1)
                 .filter(|_| exchanges.admit(host(last), since))
                 .count();
             admitted as u32
         };
-        let begun = Now::default() + Duration::from_secs(9);
+        let begun = Time::default() + Duration::from_secs(9);
         let all: u32 = (0..100).map(|last| flood(last, begun)).sum();
         assert_eq!(all, limits::MSE_KEYS);
         assert_eq!(flood(200, begun + Duration::from_millis(999)), 0);

@@ -3,7 +3,7 @@
 //! is to be checked after others sleeps until then, too.
 
 use super::session::Session;
-use crate::base::{Now, PeerKey, TorrentKey};
+use crate::base::{PeerKey, Time, TorrentKey};
 use crate::torrent::Order;
 
 /// A torrent falls asleep, as [`Effect::Sleep`](crate::torrent::effect::Effect::Sleep) allows: its
@@ -14,7 +14,7 @@ pub fn fall_asleep(session: &mut Session, torrent: TorrentKey) -> bool {
 
 /// A torrent that was added just now may sleep until it is its turn to be checked: its files may be
 /// let go of. False: it may not, since there is nothing to check, or it is its turn.
-pub fn await_check(session: &mut Session, torrent: TorrentKey, now: Now) -> bool {
+pub fn await_check(session: &mut Session, torrent: TorrentKey, now: Time) -> bool {
     session.torrents.await_check(torrent, now)
 }
 
@@ -28,7 +28,7 @@ pub(super) fn begin_checks(session: &mut Session) {
 
 /// A torrent is awake again, as [`Effect::Wake`](crate::torrent::effect::Effect::Wake) asks for,
 /// with the order that a start would give it. The peers that wait for it are to be read from again.
-pub fn wake_up(session: &mut Session, torrent: TorrentKey, order: Order, now: Now) {
+pub fn wake_up(session: &mut Session, torrent: TorrentKey, order: Order, now: Time) {
     session.torrents.wake_up(torrent, order, now);
     session.stir(torrent);
 }

@@ -1,17 +1,17 @@
 //! When slots and torrents are looked at again though nothing happens to them.
 
-use crate::base::{Now, PeerKey, SortedMap, SortedSet, TorrentKey};
+use crate::base::{PeerKey, SortedMap, SortedSet, Time, TorrentKey};
 use crate::torrent::Slot;
 
 /// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look:
 /// most deadlines move away before they come, so a slot is armed anew when its reminder comes up,
 /// not each time the deadline moves.
 #[derive(Debug, Default)]
-pub struct Timers(SortedSet<(Now, PeerKey)>);
+pub struct Timers(SortedSet<(Time, PeerKey)>);
 
 impl Timers {
     /// Sets the reminder so that the slot is looked at by `at`.
-    pub fn arm(&mut self, key: PeerKey, slot: &mut Slot, at: Option<Now>) {
+    pub fn arm(&mut self, key: PeerKey, slot: &mut Slot, at: Option<Time>) {
         let Some(at) = at else { return };
         if slot.armed.is_none_or(|armed| at < armed) {
             self.disarm(key, slot);
@@ -28,13 +28,13 @@ impl Timers {
     }
 
     /// A slot whose reminder has come up: to be disarmed.
-    pub fn next_due(&self, now: Now) -> Option<PeerKey> {
+    pub fn next_due(&self, now: Time) -> Option<PeerKey> {
         let &(at, key) = self.0.first()?;
         (at <= now).then_some(key)
     }
 
     /// When the next reminder comes up.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.0.first().map(|&(at, _)| at)
     }
 
@@ -47,13 +47,13 @@ impl Timers {
 /// Moments by torrent, soonest first: one a torrent, or none.
 #[derive(Debug, Default)]
 pub struct Alarms {
-    set: SortedMap<TorrentKey, Now>,
-    order: SortedSet<(Now, TorrentKey)>,
+    set: SortedMap<TorrentKey, Time>,
+    order: SortedSet<(Time, TorrentKey)>,
 }
 
 impl Alarms {
     /// Replaces the moment of a torrent.
-    pub fn set(&mut self, torrent: TorrentKey, at: Option<Now>) {
+    pub fn set(&mut self, torrent: TorrentKey, at: Option<Time>) {
         let before = match at {
             Some(at) => self.set.insert(torrent, at),
             None => self.set.remove(&torrent),
@@ -65,12 +65,12 @@ impl Alarms {
     }
 
     /// The soonest moment.
-    pub fn first(&self) -> Option<Now> {
+    pub fn first(&self) -> Option<Time> {
         self.order.first().map(|&(at, _)| at)
     }
 
     /// The torrents whose moment has come, the longest due first.
-    pub fn due(&self, now: Now) -> impl Iterator<Item = TorrentKey> + '_ {
+    pub fn due(&self, now: Time) -> impl Iterator<Item = TorrentKey> + '_ {
         let due = self.order.iter().take_while(move |(at, _)| *at <= now);
         due.map(|&(_, torrent)| torrent)
     }

@@ -10,7 +10,7 @@ use super::invariants;
 use super::metadata_memory::MetadataMemory;
 use super::queue::Queue;
 use super::timers::Alarms;
-use crate::base::{Block, InfoHash, Now, PeerKey, Rng, SortedMap, SortedSet, TorrentKey, limits};
+use crate::base::{Block, InfoHash, PeerKey, Rng, SortedMap, SortedSet, Time, TorrentKey, limits};
 use crate::mse::torrent_hash;
 use crate::peer::{EndReason, FrameLimits};
 use crate::torrent::{Order, Slot, Stage, Torrent, Twins, Us};
@@ -94,7 +94,7 @@ impl Torrents {
         order: Order,
         us: &Us,
         shared: &mut Shared,
-        now: Now,
+        now: Time,
     ) -> Result<&mut Torrent, TorrentKey> {
         if let Some(key) = self.find(&order.info_hash) {
             return Err(key);
@@ -119,7 +119,7 @@ impl Torrents {
     }
 
     /// Gives one its part of the addresses of peers that may be remembered.
-    fn share_addresses(&mut self, key: TorrentKey, now: Now) {
+    fn share_addresses(&mut self, key: TorrentKey, now: Time) {
         let most = limits::CANDIDATES_ALL / self.slab.len().next_power_of_two();
         let most = most.clamp(limits::CANDIDATES_LEAST, limits::CANDIDATES);
         if let Some(torrent) = self.slab.get_mut(key) {
@@ -143,7 +143,7 @@ impl Torrents {
     }
 
     /// One sleeps until it is checked, if it may.
-    pub fn await_check(&mut self, key: TorrentKey, now: Now) -> bool {
+    pub fn await_check(&mut self, key: TorrentKey, now: Time) -> bool {
         self.refile(key);
         let enough = self.checks.are_enough_without(key);
         let torrent = self.slab.get_mut(key);
@@ -156,7 +156,7 @@ impl Torrents {
     }
 
     /// One is awake again.
-    pub fn wake_up(&mut self, key: TorrentKey, order: Order, now: Now) {
+    pub fn wake_up(&mut self, key: TorrentKey, order: Order, now: Time) {
         if let Some(torrent) = self.slab.get_mut(key) {
             torrent.wake_up(order, &mut self.rng, now);
             self.reading.insert(key);
@@ -164,7 +164,7 @@ impl Torrents {
     }
 
     /// The metadata of one are there.
-    pub fn describe(&mut self, key: TorrentKey, order: Order, now: Now) {
+    pub fn describe(&mut self, key: TorrentKey, order: Order, now: Time) {
         self.allow_frames(FrameLimits::of(order.geometry.pieces()));
         if let Some(torrent) = self.slab.get_mut(key) {
             torrent.describe(order, &mut self.rng, now);
@@ -301,7 +301,7 @@ impl Torrents {
     }
 
     /// One was planned for in this turn.
-    pub fn on_planned(&mut self, key: TorrentKey, now: Now) {
+    pub fn on_planned(&mut self, key: TorrentKey, now: Time) {
         if let Some(torrent) = self.slab.get_mut(key) {
             torrent.stirred = false;
         }
@@ -363,7 +363,7 @@ impl Torrents {
 
     /// The torrent that may dial next: of those with an address that is due and whose peer is
     /// probably not connected, the one with the fewest connections for its needs.
-    pub fn next_to_dial(&mut self, slots: &mut Slab<Slot>, now: Now) -> Option<TorrentKey> {
+    pub fn next_to_dial(&mut self, slots: &mut Slab<Slot>, now: Time) -> Option<TorrentKey> {
         let due: Vec<TorrentKey> = self.dial.due(now).collect();
         for key in due {
             Twins::of(&mut self.slab[key], slots).withhold_connected(now);
@@ -382,7 +382,7 @@ impl Torrents {
 
     /// An address to dial, if there is one and something that it could give us, and its torrent:
     /// of several the one with the fewest connections.
-    pub fn wanted_dial(&self, now: Now) -> Option<(TorrentKey, SocketAddr)> {
+    pub fn wanted_dial(&self, now: Time) -> Option<(TorrentKey, SocketAddr)> {
         let due = self.dial.due(now).map(|key| &self[key]);
         let wanting = due.filter(|torrent| torrent.life.complete_at.is_none());
         let torrent = wanting.min_by_key(|torrent| torrent.connections.len())?;

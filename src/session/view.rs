@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::session::Session;
-use crate::base::{InfoHash, Now, TorrentKey, Totals, sorted_by_key};
+use crate::base::{InfoHash, Time, TorrentKey, Totals, sorted_by_key};
 use crate::torrent::metadata::Reached;
 use crate::torrent::{Member, Progress, Stage, Stay, Then, Torrent, lent};
 use crate::tracker::TrackerView;
@@ -139,7 +139,7 @@ pub fn torrent_keys(session: &Session) -> Vec<TorrentKey> {
 }
 
 /// All that there is to be seen at a moment.
-pub fn snapshot(session: &Session, now: Now) -> View {
+pub fn snapshot(session: &Session, now: Time) -> View {
     let torrents = session.torrents.iter();
     let torrents = torrents.filter(|torrent| !torrent.life.is_being_removed());
     let torrents: Vec<TorrentView> = torrents.map(|t| TorrentView::of(t, now)).collect();
@@ -189,7 +189,7 @@ pub fn torrents(session: &Session) -> impl Iterator<Item = &Torrent> {
 }
 
 /// The peers of a torrent that are connected.
-pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> {
+pub fn peers(session: &Session, torrent: TorrentKey, now: Time) -> Vec<PeerView> {
     let torrent = session.torrents.get(torrent);
     let members = torrent.map(|torrent| lent::greeted(&session.slots, &torrent.connections));
     let members = members.into_iter().flatten();
@@ -200,7 +200,7 @@ pub fn peers(session: &Session, torrent: TorrentKey, now: Now) -> Vec<PeerView> 
 }
 
 /// How a torrent looks for peers.
-pub fn ways(session: &Session, torrent: TorrentKey, now: Now) -> WaysView {
+pub fn ways(session: &Session, torrent: TorrentKey, now: Time) -> WaysView {
     let torrent = session.torrents.get(torrent);
     torrent.map_or_else(WaysView::default, |torrent| WaysView {
         trackers: torrent.trackers.views(now),
@@ -209,7 +209,7 @@ pub fn ways(session: &Session, torrent: TorrentKey, now: Now) -> WaysView {
 }
 
 impl TorrentView {
-    fn of(torrent: &Torrent, now: Now) -> TorrentView {
+    fn of(torrent: &Torrent, now: Time) -> TorrentView {
         let traffic = &torrent.traffic;
         let (progress, left) = (torrent.progress(now), torrent.is_downloading());
         let state = State::of(torrent);
@@ -284,7 +284,7 @@ impl Pause {
 }
 
 impl PeerView {
-    fn of(member: &Member, pieces: u32, now: Now) -> PeerView {
+    fn of(member: &Member, pieces: u32, now: Time) -> PeerView {
         let peer = &member.peer;
         let has = f64::from(peer.holdings().count());
         PeerView {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::{Now, PeerKey, TorrentKey};
+use crate::base::{PeerKey, Time, TorrentKey};
 use crate::peer::EndReason;
 
 /// Lists of slots and torrents. For each of the first four lists a slot or torrent has a flag that
@@ -24,5 +24,5 @@ pub struct Agenda {
     /// A torrent has begun to leave its swarm: its trackers are told in the next turn at once.
     pub leaving: bool,
     /// When the download limit allows more to be asked for.
-    pub ask_at: Option<Now>,
+    pub ask_at: Option<Time>,
 }

@@ -9,7 +9,7 @@ use super::haves::Haves;
 use super::metadata::MetadataFetch;
 use super::order::{Existing, Order};
 use super::search::Explanation;
-use crate::base::{Bits, Block, Geometry, Now, Rng};
+use crate::base::{Bits, Block, Geometry, Rng, Time};
 use crate::pieces::{Pieces, Verdict};
 
 /// What one torrent has while it is awake.
@@ -42,7 +42,7 @@ pub struct Awake {
 impl Awake {
     /// That part of a torrent with this order. It begins with a check if there is anything to
     /// hash.
-    pub fn new(order: Order, (picks, chokes): (Rng, Rng), now: Now) -> Awake {
+    pub fn new(order: Order, (picks, chokes): (Rng, Rng), now: Time) -> Awake {
         let (hashes, wanted, trusted) = (order.hashes, order.wanted, order.trusted);
         let checking = (order.to_hash.count() > 0)
             .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash))

@@ -16,7 +16,7 @@ use super::ports::Ports;
 use super::refused::Refused;
 use super::source::{Namer, Source};
 use crate::base::reach::{canonical, lacks_interface};
-use crate::base::{Duration, Now, Reach, Rng, SortedMap, limits};
+use crate::base::{Duration, Reach, Rng, SortedMap, Time, limits};
 
 /// Whether an address may be dialed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +35,7 @@ struct Candidate {
     by: Namer,
     failures: u32,
     /// When the last dial or connection failed.
-    failed: Now,
+    failed: Time,
     /// What other peers say of it (BEP 11).
     flags: u8,
     /// Its connection was of use and was lost by a network failure.
@@ -102,7 +102,7 @@ impl Candidates {
     }
 
     /// Adds an address; true if it is new and can be dialed at all.
-    pub fn add(&mut self, addr: SocketAddr, by: impl Into<Namer>, now: Now) -> bool {
+    pub fn add(&mut self, addr: SocketAddr, by: impl Into<Namer>, now: Time) -> bool {
         let (addr, by) = (canonical(addr), by.into());
         let is_users = by.source == Source::User;
         let leads = Reach::of(addr.ip()) != Reach::Nowhere;
@@ -148,7 +148,7 @@ impl Candidates {
     }
 
     /// An address that was not tried yet takes its place.
-    fn enter(&mut self, addr: SocketAddr, now: Now) {
+    fn enter(&mut self, addr: SocketAddr, now: Time) {
         if let Some(by) = self.known.get(&addr).map(|candidate| candidate.by) {
             let place = self.order.place_of(by, self.rng.bits32(), now);
             self.set_status(addr, Status::Waits(place));
@@ -156,7 +156,7 @@ impl Candidates {
     }
 
     /// A known address was named by this one, too: the better one counts.
-    fn promote(&mut self, addr: SocketAddr, by: Namer, now: Now) {
+    fn promote(&mut self, addr: SocketAddr, by: Namer, now: Time) {
         let candidate = self.known.get(&addr).copied();
         let Some(candidate) = candidate.filter(|it| by.source < it.by.source) else {
             return;
@@ -174,7 +174,7 @@ impl Candidates {
 
     /// The peer itself has just said that it is there. If it failed before, it is dialed again
     /// soon, though not at once each time: anybody may say so.
-    pub fn hear(&mut self, addr: SocketAddr, now: Now) {
+    pub fn hear(&mut self, addr: SocketAddr, now: Time) {
         let addr = canonical(addr);
         let Some(candidate) = self.known.get(&addr).filter(|it| it.failures > 0) else {
             return;
@@ -190,7 +190,7 @@ impl Candidates {
 
     /// How many addresses there may be beside those that are connected. Those that are too many
     /// are forgotten.
-    pub fn set_room(&mut self, room: usize, now: Now) {
+    pub fn set_room(&mut self, room: usize, now: Time) {
         self.room = room as u32;
         while self.waiting() > room {
             let Some(last) = self.order.last(None) else {
@@ -201,7 +201,7 @@ impl Candidates {
     }
 
     /// Makes room for one more address of this namer, unless it would be the last of all itself.
-    fn make_room(&mut self, by: Namer, now: Now) -> bool {
+    fn make_room(&mut self, by: Namer, now: Time) -> bool {
         if self.waiting() < self.room as usize {
             return true;
         }
@@ -241,19 +241,19 @@ impl Candidates {
 
     /// The next address to dial, if one is due. Its dial ends in [`Candidates::on_closed`],
     /// [`Candidates::on_failed`] and the like.
-    pub fn next(&mut self, now: Now) -> Option<SocketAddr> {
+    pub fn next(&mut self, now: Time) -> Option<SocketAddr> {
         let addr = self.order.take_turn(now)?;
         self.set_status(addr, Status::Busy);
         Some(addr)
     }
 
     /// The address that [`Candidates::next`] would give.
-    pub fn peek(&self, now: Now) -> Option<SocketAddr> {
+    pub fn peek(&self, now: Time) -> Option<SocketAddr> {
         self.order.peek(now)
     }
 
     /// When the next address is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.order.next_deadline()
     }
 
@@ -275,14 +275,14 @@ impl Candidates {
 
     /// The dial failed, or the connection ended before the peer was of any use: wait, longer each
     /// time, then forget. What the user named is never forgotten, and waits least.
-    pub fn on_failed(&mut self, addr: SocketAddr, now: Now) {
+    pub fn on_failed(&mut self, addr: SocketAddr, now: Time) {
         self.fail(addr, limits::REDIAL, now);
     }
 
     /// Two connections to the peer that listens there are over, each end may have closed a
     /// different one: dialing again soon mends it. To be called after [`Candidates::on_closed`] and
     /// the like.
-    pub fn on_crossed(&mut self, addr: SocketAddr, now: Now) {
+    pub fn on_crossed(&mut self, addr: SocketAddr, now: Time) {
         let candidate = self.known.get_mut(&addr);
         if let Some(candidate) = candidate.filter(|c| c.status != Status::Busy) {
             // The end of its connection counted already.
@@ -291,7 +291,7 @@ impl Candidates {
         }
     }
 
-    fn fail(&mut self, addr: SocketAddr, first: Duration, now: Now) {
+    fn fail(&mut self, addr: SocketAddr, first: Duration, now: Time) {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
@@ -321,23 +321,23 @@ impl Candidates {
 
     /// We have left the swarm, and the connection with it: if we come back, the peer is dialed
     /// without a wait.
-    pub fn on_left(&mut self, addr: SocketAddr, now: Now) {
+    pub fn on_left(&mut self, addr: SocketAddr, now: Time) {
         self.schedule(addr, now);
     }
 
     /// A connection that was of use is over: the first wait again.
-    pub fn on_closed(&mut self, addr: SocketAddr, now: Now) {
+    pub fn on_closed(&mut self, addr: SocketAddr, now: Time) {
         self.reset(addr, false, now);
     }
 
     /// A connection that was of use failed, and neither end wanted that: a short wait, doubled up
     /// to [`limits::REDIAL`] for [`limits::DIAL_FAILURES`] failures. After these the address is
     /// dialed as often as others.
-    pub fn on_lost(&mut self, addr: SocketAddr, now: Now) {
+    pub fn on_lost(&mut self, addr: SocketAddr, now: Time) {
         self.reset(addr, true, now);
     }
 
-    fn reset(&mut self, addr: SocketAddr, lost: bool, now: Now) {
+    fn reset(&mut self, addr: SocketAddr, lost: bool, now: Time) {
         if let Some(candidate) = self.known.get_mut(&addr) {
             (candidate.failures, candidate.lost) = (0, lost);
             candidate.worked = true;
@@ -346,7 +346,7 @@ impl Candidates {
     }
 
     /// The address is not worth another dial in this run.
-    pub fn refuse(&mut self, addr: SocketAddr, now: Now) {
+    pub fn refuse(&mut self, addr: SocketAddr, now: Time) {
         if self.known.contains_key(&addr) {
             self.owe(addr.ip(), now);
         }
@@ -355,7 +355,7 @@ impl Candidates {
     }
 
     /// An address that was tried, or withheld, waits until then.
-    fn schedule(&mut self, addr: SocketAddr, at: Now) {
+    fn schedule(&mut self, addr: SocketAddr, at: Time) {
         if let Some(&Candidate { by, worked, .. }) = self.known.get(&addr) {
             let again = Again { by, worked, at };
             let place = self.order.place_again(again, self.rng.bits32());
@@ -386,7 +386,7 @@ impl Candidates {
     }
 
     /// Forgets an address. If it was dialed, its host is not to be scanned by the next ones.
-    fn drop(&mut self, addr: SocketAddr, now: Now) {
+    fn drop(&mut self, addr: SocketAddr, now: Time) {
         if self.known.get(&addr).is_some_and(Candidate::was_tried) {
             self.owe(addr.ip(), now);
         }

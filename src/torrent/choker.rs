@@ -13,7 +13,7 @@
 
 use std::cmp::Reverse;
 
-use crate::base::{Now, Rng, SortedMap, SortedSet, limits, sorted_by_key};
+use crate::base::{Rng, SortedMap, SortedSet, Time, limits, sorted_by_key};
 
 /// What the choker needs to know of a peer.
 #[derive(Clone, Copy, Debug)]
@@ -34,25 +34,25 @@ pub struct View {
     /// It has its slot, or had it lately, and asked for nothing.
     pub idle_unchoked: bool,
     /// When the connection came up.
-    pub since: Now,
+    pub since: Time,
     /// While it is choked: since when it has waited for a slot.
-    pub waits_since: Now,
+    pub waits_since: Time,
 }
 
 /// Decides which peers are unchoked.
 #[derive(Debug)]
 pub struct Choker {
-    next_round: Now,
-    next_optimistic: Now,
+    next_round: Time,
+    next_optimistic: Time,
     optimistic: Option<usize>,
     /// When each currently unchoked peer was unchoked.
-    unchoked_at: SortedMap<usize, Now>,
+    unchoked_at: SortedMap<usize, Time>,
     rng: Rng,
 }
 
 impl Choker {
     /// A choker whose first round is due at once.
-    pub fn new(now: Now, rng: Rng) -> Choker {
+    pub fn new(now: Time, rng: Rng) -> Choker {
         Choker {
             next_round: now,
             next_optimistic: now,
@@ -63,7 +63,7 @@ impl Choker {
     }
 
     /// When the next round is due.
-    pub fn next_round(&self) -> Now {
+    pub fn next_round(&self) -> Time {
         self.next_round
     }
 
@@ -78,7 +78,7 @@ impl Choker {
 
     /// Chooses afresh: the keys of all that are to be unchoked, the others are to be choked.
     /// `slots` are the regular ones.
-    pub fn round(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
+    pub fn round(&mut self, views: &[View], slots: usize, seeding: bool, now: Time) -> Vec<usize> {
         self.next_round = now + limits::CHOKE_ROUND;
         let served: SortedSet<usize> = views
             .iter()
@@ -141,7 +141,7 @@ impl Choker {
     /// Fills slots that have fallen empty since the last round: the keys to unchoke now. Regular
     /// ones go to the peers that give us most, as in a round: a random choice would favour peers
     /// that give nothing, since these are always waiting.
-    pub fn refill(&mut self, views: &[View], slots: usize, seeding: bool, now: Now) -> Vec<usize> {
+    pub fn refill(&mut self, views: &[View], slots: usize, seeding: bool, now: Time) -> Vec<usize> {
         let taken = views
             .iter()
             .filter(|view| view.interested && view.unchoked && !view.idle_unchoked)
@@ -161,7 +161,13 @@ impl Choker {
 
     /// A choked, interested peer that is not among `chosen`: when seeding, the one that has waited
     /// longest; else newcomers are three times as likely.
-    fn draw(&mut self, views: &[View], chosen: &[usize], seeding: bool, now: Now) -> Option<usize> {
+    fn draw(
+        &mut self,
+        views: &[View],
+        chosen: &[usize],
+        seeding: bool,
+        now: Time,
+    ) -> Option<usize> {
         let waits = |view: &&View| view.interested && !view.unchoked && !chosen.contains(&view.key);
         let waiting = views.iter().filter(waits);
         let (idle_unchoked, others): (Vec<&View>, Vec<&View>) =
@@ -207,13 +213,13 @@ mod tests {
             starved: false,
             snubbing: false,
             idle_unchoked: false,
-            since: Now::default(),
-            waits_since: Now::default(),
+            since: Time::default(),
+            waits_since: Time::default(),
         }
     }
 
-    fn at(seconds: u64) -> Now {
-        Now::from_micros(seconds * 1_000_000)
+    fn at(seconds: u64) -> Time {
+        Time::from_micros(seconds * 1_000_000)
     }
 
     #[test]

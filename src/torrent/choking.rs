@@ -6,7 +6,7 @@ use super::census::Census;
 use super::choker::{Choker, View};
 use super::lent;
 use super::slot::{Member, Slot};
-use crate::base::{Now, PeerKey, Rng, SortedSet, limits};
+use crate::base::{PeerKey, Rng, SortedSet, Time, limits};
 
 /// The choker and what makes it decide.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Choking {
     /// Peers that want something of us, as the process counts them.
     pub counted: usize,
     /// When to check whether the peers unchoked last use their slots.
-    unused_at: Option<Now>,
+    unused_at: Option<Time>,
 }
 
 /// What the process says of a decision.
@@ -35,7 +35,7 @@ pub struct Terms<'a> {
 
 impl Choking {
     /// No peer is unchoked, and the first round is due at once.
-    pub fn new(now: Now, rng: Rng) -> Choking {
+    pub fn new(now: Time, rng: Rng) -> Choking {
         Choking {
             choker: Choker::new(now, rng),
             due: false,
@@ -50,13 +50,13 @@ impl Choking {
     }
 
     /// When all peers are judged anew.
-    pub fn next_round(&self) -> Now {
+    pub fn next_round(&self) -> Time {
         self.choker.next_round()
     }
 
     /// When to check whether the peers unchoked last use their slots, which matters while all
     /// connections are taken.
-    pub fn unused_at(&self) -> Option<Now> {
+    pub fn unused_at(&self) -> Option<Time> {
         self.unused_at
     }
 
@@ -66,7 +66,7 @@ impl Choking {
         census: Census,
         (slots, keys): (&Slab<Slot>, &SortedSet<PeerKey>),
         terms: Terms<'_>,
-        now: Now,
+        now: Time,
     ) -> Vec<(PeerKey, bool)> {
         let due = now >= self.choker.next_round();
         let unused_due = terms.short && self.unused_at.is_some_and(|at| at <= now);
@@ -94,7 +94,7 @@ impl Choking {
     }
 
     /// Chokes or unchokes a peer. Whether that is a change.
-    pub fn set(&mut self, member: &mut Member, choking: bool, now: Now) -> bool {
+    pub fn set(&mut self, member: &mut Member, choking: bool, now: Time) -> bool {
         if member.peer.choke_state().am_choking == choking {
             return false;
         }
@@ -114,7 +114,7 @@ impl Choking {
     }
 }
 
-fn view(key: PeerKey, member: &Member, terms: Terms<'_>, now: Now) -> View {
+fn view(key: PeerKey, member: &Member, terms: Terms<'_>, now: Time) -> View {
     let peer = &member.peer;
     View {
         key,

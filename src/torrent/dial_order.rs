@@ -10,7 +10,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::source::{Namer, Source};
-use crate::base::{Now, SortedMap, SortedSet, sooner};
+use crate::base::{SortedMap, SortedSet, Time, sooner};
 
 /// Where an address stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,7 +56,7 @@ pub struct Again {
     /// A connection to it has been of use.
     pub worked: bool,
     /// When.
-    pub at: Now,
+    pub at: Time,
 }
 
 /// The place of an address in the order.
@@ -89,18 +89,18 @@ impl DialPlace {
     }
 
     /// When it is due; what was not tried yet is due at once.
-    pub fn due_at(&self) -> Now {
+    pub fn due_at(&self) -> Time {
         if self.is_untried() {
-            Now::default()
+            Time::default()
         } else {
-            Now::from_micros(self.number)
+            Time::from_micros(self.number)
         }
     }
 }
 
 impl DialOrder {
     /// The place that a new address of this namer would have.
-    pub fn place_of(&self, by: Namer, tie: u32, now: Now) -> DialPlace {
+    pub fn place_of(&self, by: Namer, tie: u32, now: Time) -> DialPlace {
         let line = line(by.source);
         if !is_untried(line) {
             let number = now.as_micros();
@@ -151,12 +151,12 @@ impl DialOrder {
     }
 
     /// The address to dial now.
-    pub fn peek(&self, now: Now) -> Option<SocketAddr> {
+    pub fn peek(&self, now: Time) -> Option<SocketAddr> {
         self.next(now).map(|(_, addr)| addr)
     }
 
     /// Takes the turn of that address; it is to be removed.
-    pub fn take_turn(&mut self, now: Now) -> Option<SocketAddr> {
+    pub fn take_turn(&mut self, now: Time) -> Option<SocketAddr> {
         let (turn, addr) = self.next(now)?;
         if let Some(turn) = turn {
             self.turn = ((turn + 1) % TURNS.len()) as u8;
@@ -165,7 +165,7 @@ impl DialOrder {
     }
 
     /// The address to dial now, and whose turn it is; the user's needs none.
-    fn next(&self, now: Now) -> Option<(Option<usize>, SocketAddr)> {
+    fn next(&self, now: Time) -> Option<(Option<usize>, SocketAddr)> {
         let due = |line: Line| self.first(line).filter(|(place, _)| place.due_at() <= now);
         if let Some((_, addr)) = due(Line::User) {
             return Some((None, addr));
@@ -179,7 +179,7 @@ impl DialOrder {
     }
 
     /// When an address is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         if self.waiting.is_empty() {
             return None;
         }

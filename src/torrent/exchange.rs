@@ -13,7 +13,7 @@ use super::exchanged::Exchanged;
 use super::lent;
 use super::slot::{Member, Slot};
 use crate::base::reach::{is_link_local, may_name};
-use crate::base::{Duration, Now, PeerKey, SortedSet, limits, sooner, sorted_by_key};
+use crate::base::{Duration, PeerKey, SortedSet, Time, limits, sooner, sorted_by_key};
 use crate::wire::extended::exchange::{ENCRYPTED, REACHABLE, SEED};
 use crate::wire::{Extension, PeerExchange};
 
@@ -25,7 +25,7 @@ pub struct Exchange {
     /// Peers that went, those last that went last.
     gone: Vec<Gone>,
     /// When somebody is to be told of something.
-    at: Option<Now>,
+    at: Option<Time>,
 }
 
 /// A peer that went.
@@ -49,7 +49,7 @@ struct Here {
 
 impl Exchange {
     /// A peer has greeted us, or has said something of itself.
-    pub fn on_known(&mut self, member: &mut Member, now: Now) {
+    pub fn on_known(&mut self, member: &mut Member, now: Time) {
         let theirs = member.peer.extensions().map(|it| it.theirs());
         let wants = theirs.is_some_and(|it| it.number(Extension::Exchange).is_some());
         if member.exchanged.came == 0 && member.dialable_at().is_some() {
@@ -65,7 +65,7 @@ impl Exchange {
     }
 
     /// A peer has gone.
-    pub fn on_gone(&mut self, member: &mut Member, now: Now) {
+    pub fn on_gone(&mut self, member: &mut Member, now: Time) {
         let Exchanged { came, .. } = std::mem::take(&mut member.exchanged);
         if let Some(addr) = member.dialable_at().filter(|_| came > 0) {
             if self.gone.len() == limits::PEX_NAMED {
@@ -76,14 +76,14 @@ impl Exchange {
         }
     }
 
-    fn change(&mut self, now: Now) -> u32 {
+    fn change(&mut self, now: Time) -> u32 {
         self.changes += 1;
         self.at = sooner(self.at, Some(now + limits::PEX_SOON));
         self.changes
     }
 
     /// When [`Exchange::plan`] has something to do.
-    pub fn deadline(&self) -> Option<Now> {
+    pub fn deadline(&self) -> Option<Time> {
         self.at
     }
 
@@ -92,7 +92,7 @@ impl Exchange {
         &mut self,
         slots: &mut Slab<Slot>,
         keys: &SortedSet<PeerKey>,
-        now: Now,
+        now: Time,
     ) -> Vec<(PeerKey, PeerExchange)> {
         let mut messages = Vec::new();
         if self.at.is_none_or(|at| at > now) {

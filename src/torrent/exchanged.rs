@@ -1,7 +1,7 @@
 //! What is remembered of one peer for peer exchange (BEP 11): of which changes among its torrent's
 //! peers it was told, when it may be told more, and how often it may name others.
 
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 
 /// What is remembered of one peer for peer exchange.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,14 +11,14 @@ pub struct Exchanged {
     /// It was told of all changes up to this one.
     pub told: u32,
     /// When it may be told of more; `None`: it does not want to hear.
-    pub next: Option<Now>,
+    pub next: Option<Time>,
     /// When all messages that came of it are paid for: each costs [`limits::PEX_HEARD_GAP`].
-    paid: Now,
+    paid: Time,
 }
 
 impl Exchanged {
     /// A message of it has come: whether it counts.
-    pub fn hear(&mut self, now: Now) -> bool {
+    pub fn hear(&mut self, now: Time) -> bool {
         let paid = self.paid.max(now);
         let ahead = limits::PEX_HEARD_GAP * (limits::PEX_HEARD_AT_ONCE - 1);
         let counts = paid.since(now) <= ahead;
@@ -35,7 +35,7 @@ mod tests {
     use crate::base::Duration;
 
     fn heard(exchanged: &mut Exchanged, seconds: std::ops::Range<u64>) -> usize {
-        let at = |seconds| Now::default() + Duration::from_secs(seconds);
+        let at = |seconds| Time::default() + Duration::from_secs(seconds);
         let heard = seconds.filter(|&second| exchanged.hear(at(second)));
         heard.count()
     }

@@ -13,7 +13,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::{InfoHash, Now, PeerKey, SortedMap, SortedSet, limits, sooner};
+use crate::base::{InfoHash, PeerKey, SortedMap, SortedSet, Time, limits, sooner};
 use crate::wire::extended::metadata::blocks;
 
 mod asked;
@@ -40,7 +40,7 @@ pub struct MetadataFetch {
     /// That is another than at the last plan.
     changed: bool,
     /// When other lengths are fetched in place of these.
-    next_lengths_at: Option<Now>,
+    next_lengths_at: Option<Time>,
     /// Peers that sent wrong blocks and were not reported yet.
     liars: Vec<PeerKey>,
     whole: Option<Vec<u8>>,
@@ -80,7 +80,7 @@ impl MetadataFetch {
         (key, host): (PeerKey, IpAddr),
         size: Option<u32>,
         orderly: bool,
-        now: Now,
+        now: Time,
     ) {
         let size = size.filter(|&size| (1..=limits::METADATA_BYTES as u32).contains(&size));
         let asked = || Asked::new(host, orderly);
@@ -117,7 +117,7 @@ impl MetadataFetch {
         key: PeerKey,
         (piece, total): (u32, Option<u32>),
         data: &[u8],
-        now: Now,
+        now: Time,
     ) -> bool {
         let Some(peer) = self.peers.get_mut(&key) else {
             return false;
@@ -162,7 +162,7 @@ impl MetadataFetch {
     }
 
     /// A peer does not send a block.
-    pub fn on_reject(&mut self, key: PeerKey, piece: u32, now: Now) {
+    pub fn on_reject(&mut self, key: PeerKey, piece: u32, now: Time) {
         if let Some(peer) = self.peers.get_mut(&key) {
             if peer.asked.remove(&piece).is_some() && peer.size.is_some() {
                 peer.until = Some(now + limits::METADATA_BACKOFF);
@@ -172,7 +172,7 @@ impl MetadataFetch {
     }
 
     /// The peers to ask now, and the block for each.
-    pub fn plan(&mut self, now: Now) -> Vec<(PeerKey, u32)> {
+    pub fn plan(&mut self, now: Time) -> Vec<(PeerKey, u32)> {
         let mut asks = Vec::new();
         self.changed = false;
         if self.whole.is_some() {
@@ -202,12 +202,12 @@ impl MetadataFetch {
     }
 
     /// When there is something to ask though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         if self.whole.is_some() {
             return None;
         }
         if self.changed {
-            return Some(Now::default());
+            return Some(Time::default());
         }
         let peers = self.peers.values().map(|peer| {
             let late = peer
@@ -288,7 +288,7 @@ impl MetadataFetch {
 
     /// The lengths to fetch now: those in front that there is room for. Where there are several,
     /// their hosts get a strike after each turn.
-    fn active(&mut self, now: Now) -> Vec<u32> {
+    fn active(&mut self, now: Time) -> Vec<u32> {
         let mut sizes = self.fitting();
         if sizes.len() < 2 {
             self.next_lengths_at = None;
@@ -347,7 +347,7 @@ impl MetadataFetch {
 
     /// Chooses the peer to ask alone, where the blocks of several were wrong. Each time that all
     /// were asked, they get more time for it: some are slow.
-    fn choose_solo(&mut self, size: u32, now: Now) {
+    fn choose_solo(&mut self, size: u32, now: Time) {
         let Some(attempt) = self.attempts.get_mut(&size).filter(|it| it.apart) else {
             return;
         };
@@ -370,7 +370,7 @@ impl MetadataFetch {
         }
     }
 
-    fn plan_attempt(&mut self, size: u32, now: Now, asks: &mut Vec<(PeerKey, u32)>) {
+    fn plan_attempt(&mut self, size: u32, now: Time, asks: &mut Vec<(PeerKey, u32)>) {
         self.choose_solo(size, now);
         let Some(attempt) = self.attempts.get(&size) else {
             return;

@@ -5,12 +5,12 @@
 
 use std::net::IpAddr;
 
-use crate::base::{Now, SortedMap, limits};
+use crate::base::{SortedMap, Time, limits};
 
 /// For each host of which ports were dialed and forgotten lately, when all of them will have been
 /// paid for: each costs [`limits::HOST_PORT_GAP`].
 #[derive(Debug, Default)]
-pub struct Ports(SortedMap<IpAddr, Now>);
+pub struct Ports(SortedMap<IpAddr, Time>);
 
 /// Those that are paid for are looked for each time that so many were added, and when there is no
 /// room.
@@ -18,14 +18,14 @@ const SWEEP: usize = 64;
 
 impl Ports {
     /// How many ports of this host were forgotten and are not paid for.
-    pub fn owed(&self, ip: IpAddr, now: Now) -> usize {
+    pub fn owed(&self, ip: IpAddr, now: Time) -> usize {
         let paid = self.0.get(&ip).copied().unwrap_or(now);
         let gap = limits::HOST_PORT_GAP.as_micros();
         paid.since(now).as_micros().div_ceil(gap) as usize
     }
 
     /// A port of this host was dialed and is forgotten.
-    pub fn owe(&mut self, ip: IpAddr, now: Now) {
+    pub fn owe(&mut self, ip: IpAddr, now: Time) {
         if !self.0.contains_key(&ip) {
             if self.0.len() % SWEEP == 0 || self.0.len() >= limits::CANDIDATES {
                 self.0.retain(|_, paid| *paid > now);
@@ -44,8 +44,8 @@ mod tests {
     use super::*;
     use crate::base::Duration;
 
-    fn at(seconds: u64) -> Now {
-        Now::default() + Duration::from_secs(seconds)
+    fn at(seconds: u64) -> Time {
+        Time::default() + Duration::from_secs(seconds)
     }
 
     fn host(number: usize) -> IpAddr {

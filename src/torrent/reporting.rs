@@ -1,7 +1,7 @@
 //! When the user hears of progress: once a second while there is any.
 
 use super::effect::Progress;
-use crate::base::{Duration, Now, Totals};
+use crate::base::{Duration, Time, Totals};
 
 /// Progress is reported this often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -16,12 +16,12 @@ pub struct Reporting {
     /// The peers that were connected then.
     peers: usize,
     totals: Totals,
-    next: Now,
+    next: Time,
 }
 
 impl Reporting {
     /// Nothing has been reported yet.
-    pub fn new(heartbeat: bool, now: Now) -> Reporting {
+    pub fn new(heartbeat: bool, now: Time) -> Reporting {
         Reporting {
             heartbeat,
             flowing: false,
@@ -32,7 +32,7 @@ impl Reporting {
     }
 
     /// This is being reported.
-    pub fn on_reported(&mut self, progress: Progress, totals: Totals, now: Now) {
+    pub fn on_reported(&mut self, progress: Progress, totals: Totals, now: Time) {
         *self = Reporting {
             heartbeat: self.heartbeat,
             flowing: progress.down_rate + progress.up_rate > 0,
@@ -48,7 +48,7 @@ impl Reporting {
     }
 
     /// When the next report is due.
-    pub fn next(&self) -> Now {
+    pub fn next(&self) -> Time {
         self.next
     }
 }

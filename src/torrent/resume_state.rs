@@ -1,13 +1,13 @@
 //! What the resume data of a torrent say, and when they are saved again.
 
-use crate::base::{Now, Totals, limits};
+use crate::base::{Time, Totals, limits};
 
 /// What the resume data of a torrent said when they were saved last, and whether that is outdated.
 #[derive(Debug)]
 pub struct ResumeState {
     /// Something has happened since then that belongs in it.
     outdated: bool,
-    at: Now,
+    at: Time,
     totals: Totals,
     /// It says that nothing is being written.
     clean: bool,
@@ -15,7 +15,7 @@ pub struct ResumeState {
 
 impl ResumeState {
     /// Resume data that are as they should be now.
-    pub fn new(now: Now) -> ResumeState {
+    pub fn new(now: Time) -> ResumeState {
         ResumeState {
             outdated: false,
             at: now,
@@ -45,12 +45,12 @@ impl ResumeState {
     }
 
     /// When the resume data are to be saved again.
-    pub fn deadline(&self) -> Option<Now> {
+    pub fn deadline(&self) -> Option<Time> {
         self.outdated.then(|| self.at + limits::SAVE_EVERY)
     }
 
     /// It is being saved.
-    pub fn on_saved(&mut self, totals: Totals, clean: bool, now: Now) {
+    pub fn on_saved(&mut self, totals: Totals, clean: bool, now: Time) {
         *self = ResumeState {
             outdated: false,
             at: now,

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::metadata::Reached;
-use crate::base::{Duration, Now, SortedMap, SortedSet, limits, plain, sooner};
+use crate::base::{Duration, SortedMap, SortedSet, Time, limits, plain, sooner};
 use crate::wire::Family;
 
 /// What is known of the search for peers, to explain why there is none.
@@ -25,15 +25,15 @@ pub struct Explanation {
     /// Why dials failed since a peer was connected last, and how many.
     failed: SortedMap<String, usize>,
     /// The moment since which no peer is connected.
-    alone: Option<Now>,
+    alone: Option<Time>,
     /// Blocks of the metadata that have come, and since when no more have, while peers are
     /// connected that could send some.
-    stuck: Option<(u32, Now)>,
+    stuck: Option<(u32, Time)>,
     /// When the user was told last, and after how long again.
-    told: Option<(Now, Duration)>,
+    told: Option<(Time, Duration)>,
     /// Bytes that count as progress, and when they grew last.
     moved: u64,
-    moved_at: Now,
+    moved_at: Time,
 }
 
 /// Dials of peers that have come to nothing yet.
@@ -50,7 +50,7 @@ const PRIVATE: &str = "if it is a private torrent, clients do not give it: get i
 
 impl Explanation {
     /// A search that has not begun, with these trackers. `dht`: the DHT is asked, too.
-    pub fn new(tiers: &[Vec<String>], dht: bool, now: Now) -> Explanation {
+    pub fn new(tiers: &[Vec<String>], dht: bool, now: Time) -> Explanation {
         let urls: SortedSet<&str> = tiers.iter().flatten().map(|url| url.trim()).collect();
         let urls = urls.into_iter().take(limits::TRACKERS);
         Explanation {
@@ -127,7 +127,7 @@ impl Explanation {
     }
 
     /// Whether a download is without a peer now.
-    pub fn set_alone(&mut self, alone: bool, now: Now) {
+    pub fn set_alone(&mut self, alone: bool, now: Time) {
         if !alone {
             self.alone = None;
             self.failed.clear();
@@ -138,14 +138,14 @@ impl Explanation {
 
     /// How many blocks of the metadata have come from peers that are connected; `None`: there are
     /// none, or the metadata are there.
-    pub fn set_fetched(&mut self, blocks: Option<u32>, now: Now) {
+    pub fn set_fetched(&mut self, blocks: Option<u32>, now: Time) {
         let before = self.stuck.filter(|(before, _)| Some(*before) == blocks);
         self.stuck = before.or(blocks.map(|blocks| (blocks, now)));
     }
 
     /// When the user is to be told: soon, after a minute more, which late answers may have taken,
     /// and then rarely. `idle`: neither trackers nor peers are being tried.
-    pub fn tell_at(&self, idle: bool) -> Option<Now> {
+    pub fn tell_at(&self, idle: bool) -> Option<Time> {
         let wait = if idle && (!self.dht || self.looked().is_some()) {
             limits::TRACKER_HURRY
         } else {
@@ -161,7 +161,7 @@ impl Explanation {
     }
 
     /// Whether to tell now, see [`Explanation::words`] and [`Explanation::fetch_words`].
-    pub fn tells(&mut self, idle: bool, now: Now) -> bool {
+    pub fn tells(&mut self, idle: bool, now: Time) -> bool {
         let due = self.tell_at(idle).is_some_and(|at| at <= now);
         if due {
             let wait = match self.told {
@@ -191,7 +191,7 @@ impl Explanation {
     }
 
     /// Notes how many bytes have moved in all; since when there were no more.
-    pub fn on_moved(&mut self, bytes: u64, now: Now) -> Now {
+    pub fn on_moved(&mut self, bytes: u64, now: Time) -> Time {
         if bytes != self.moved {
             (self.moved, self.moved_at) = (bytes, now);
         }
@@ -199,12 +199,12 @@ impl Explanation {
     }
 
     /// Time counts from now on.
-    pub fn restart(&mut self, now: Now) {
+    pub fn restart(&mut self, now: Time) {
         self.moved_at = now;
     }
 
     /// When so much time will have passed without progress.
-    pub fn patient_until(&self, patience: Duration) -> Now {
+    pub fn patient_until(&self, patience: Duration) -> Time {
         self.moved_at + patience
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::exchanged::Exchanged;
 use crate::base::reach::canonical;
-use crate::base::{Block, Geometry, Now, PeerId, Rng, TorrentKey, limits};
+use crate::base::{Block, Geometry, PeerId, Rng, Time, TorrentKey, limits};
 use crate::mse::Shield;
 use crate::peer::{EndReason, Greeting, Peer, Phase, Segment};
 
@@ -24,7 +24,7 @@ pub struct Slot {
     /// It is on the list of those to write to.
     pub unflushed: bool,
     /// When a reminder to look at it comes up.
-    pub armed: Option<Now>,
+    pub armed: Option<Time>,
 }
 
 /// The protocol machine of a connection.
@@ -105,7 +105,7 @@ impl Slot {
     }
 
     /// When the network connection came up; before that, when we began to dial.
-    pub fn since(&self) -> Now {
+    pub fn since(&self) -> Time {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.since(),
             Machine::Peer(member) => member.peer.since(),
@@ -144,7 +144,7 @@ impl Slot {
     }
 
     /// Our dial was answered.
-    pub fn handle_connected(&mut self, rng: &mut Rng, now: Now) {
+    pub fn handle_connected(&mut self, rng: &mut Rng, now: Time) {
         if let Machine::Greeting(greeting) = &mut self.machine {
             greeting.handle_connected(now);
         }
@@ -187,7 +187,7 @@ impl Slot {
     }
 
     /// When to call [`Slot::handle_timeout`].
-    pub fn next_deadline(&self, now: Now) -> Option<Now> {
+    pub fn next_deadline(&self, now: Time) -> Option<Time> {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.next_deadline(),
             Machine::Peer(member) => member.peer.next_deadline(now),
@@ -198,7 +198,7 @@ impl Slot {
     ///
     /// # Errors
     /// The connection is to end.
-    pub fn handle_timeout(&mut self, now: Now) -> Result<(), EndReason> {
+    pub fn handle_timeout(&mut self, now: Time) -> Result<(), EndReason> {
         match &mut self.machine {
             Machine::Greeting(greeting) => greeting.handle_timeout(now),
             Machine::Peer(member) => member.peer.handle_timeout(now),
@@ -223,11 +223,11 @@ pub struct Member {
     /// Bytes of content that the disk was told to read ahead for it.
     pub read_ahead: u64,
     /// When it was unchoked, or asked for something after that.
-    pub offered: Now,
+    pub offered: Time,
     /// When it was choked last, or else connected.
-    pub waits_since: Now,
+    pub waits_since: Time,
     /// When it was choked after it had not used its upload slot.
-    pub wasted: Option<Now>,
+    pub wasted: Option<Time>,
     /// It is on the list of those to plan for.
     pub touched: bool,
     /// It was told what we have.
@@ -250,8 +250,8 @@ impl Member {
             wants_more: false,
             askable: false,
             read_ahead: 0,
-            offered: Now::default(),
-            waits_since: Now::default(),
+            offered: Time::default(),
+            waits_since: Time::default(),
             wasted: None,
             touched: false,
             introduced: false,
@@ -291,7 +291,7 @@ impl Member {
 
     /// Whether it may ask, says that it wants something, and for [`limits::UNUSED`] neither asked
     /// nor got anything.
-    pub fn is_unused(&self, now: Now) -> bool {
+    pub fn is_unused(&self, now: Time) -> bool {
         let choke = self.peer.choke_state();
         let may_ask = self.peer.is_open() && choke.peer_interested && !choke.am_choking;
         let served = self.peer.uploads_waiting() > 0 || self.peer.up().rate(now) > 0;
@@ -300,7 +300,7 @@ impl Member {
 
     /// Whether that is so, or was so when it might ask last. It is forgotten after
     /// [`limits::BARREN`], so that it is tried again.
-    pub fn is_idle_unchoked(&self, now: Now) -> bool {
+    pub fn is_idle_unchoked(&self, now: Time) -> bool {
         let lately = |at| now.since(at) < limits::BARREN;
         self.wasted.is_some_and(lately) || self.is_unused(now)
     }
@@ -343,5 +343,5 @@ pub struct Ended {
     /// Whether we dialed it.
     pub outbound: bool,
     /// When it ended.
-    pub at: Now,
+    pub at: Time,
 }

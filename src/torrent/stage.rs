@@ -1,7 +1,7 @@
 //! How far a torrent is: from the check of what is on disk to the way out.
 
 use super::effect::Progress;
-use crate::base::Now;
+use crate::base::Time;
 
 /// How far a torrent is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +17,7 @@ pub enum Stage {
     /// Peers are gone; trackers are being told, until this moment at the latest.
     Leaving {
         /// When to stop waiting for them.
-        until: Now,
+        until: Time,
         /// What comes then.
         then: Then,
     },
@@ -60,13 +60,13 @@ pub struct Life {
     /// How far it is.
     pub stage: Stage,
     /// When it began.
-    pub started: Now,
+    pub started: Time,
     /// When nothing was left to download.
-    pub complete_at: Option<Now>,
+    pub complete_at: Option<Time>,
     /// Why it failed, if it did.
     pub failure: Option<String>,
     /// Since when nothing has been left to get for it and it has had no peers.
-    pub resting: Option<Now>,
+    pub resting: Option<Time>,
     /// The outside knows that it may sleep.
     pub drowsy: bool,
     /// It sleeps, and is to wake up.
@@ -86,7 +86,7 @@ pub struct Life {
 impl Life {
     /// A torrent that begins now: with the check of what is on disk, unless only its info hash is
     /// known (`undescribed`).
-    pub fn new(number: u32, undescribed: bool, now: Now) -> Life {
+    pub fn new(number: u32, undescribed: bool, now: Time) -> Life {
         Life {
             number,
             stage: if undescribed {

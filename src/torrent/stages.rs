@@ -9,11 +9,11 @@ use super::order::{Existing, Order, Stay};
 use super::slot::Slot;
 use super::stage::{Stage, Then};
 use super::torrent::Torrent;
-use crate::base::{Bits, Now, Rng, limits};
+use crate::base::{Bits, Rng, Time, limits};
 
 impl Torrent {
     /// Its metadata are there: it goes on with the check of what is on disk, unless it is paused.
-    pub fn describe(&mut self, order: Order, rng: &mut Rng, now: Now) {
+    pub fn describe(&mut self, order: Order, rng: &mut Rng, now: Time) {
         let [picks, chokes] = [(); 2].map(|()| Rng::from_seed(rng.bits64()));
         self.order = order.kept();
         let mut awake = Awake::new(order, (picks, chokes), now);
@@ -35,7 +35,7 @@ impl Torrent {
     ///
     /// # Errors
     /// Nothing may be written, and why.
-    pub fn finish_check(&mut self, effects: &mut Effects, now: Now) -> Result<bool, String> {
+    pub fn finish_check(&mut self, effects: &mut Effects, now: Time) -> Result<bool, String> {
         let slice = |it: &Awake| it.checking.as_ref().and_then(|c| c.next_slice());
         let awake = self.awake.as_mut().filter(|it| slice(it).is_none());
         let Some(awake) = awake.filter(|_| self.life.stage == Stage::Checking) else {
@@ -105,7 +105,7 @@ impl Torrent {
     }
 
     /// It is its turn to download.
-    pub fn leave_queue(&mut self, now: Now) {
+    pub fn leave_queue(&mut self, now: Time) {
         self.life.stage = Stage::Running;
         if let Some(awake) = &mut self.awake {
             awake.search.restart(now);
@@ -115,7 +115,7 @@ impl Torrent {
     /// Joins the swarm, once the check is over and nothing has ended the torrent. Before the first
     /// write its resume data are saved: what clean ones omit would not be hashed again after a
     /// kill.
-    pub fn join_swarm(&mut self, lent: &mut Lent<'_>, now: Now) {
+    pub fn join_swarm(&mut self, lent: &mut Lent<'_>, now: Time) {
         let complete = self.life.complete_at.is_some();
         if self.resume_state.is_outdated() || !complete {
             self.save(complete, lent.effects, now);
@@ -124,7 +124,7 @@ impl Torrent {
     }
 
     /// Begins to ask trackers, or asks anew after a pause.
-    pub fn announce(&mut self, lent: &mut Lent<'_>, now: Now) {
+    pub fn announce(&mut self, lent: &mut Lent<'_>, now: Time) {
         self.update_totals();
         self.trackers.start(lent.shared, now);
         self.trackers.restart(lent.shared, now);
@@ -166,7 +166,7 @@ impl Torrent {
     }
 
     /// Reports once that everything selected is there. True: the torrent is not to stay.
-    pub fn complete(&mut self, lent: &mut Lent<'_>, now: Now) -> bool {
+    pub fn complete(&mut self, lent: &mut Lent<'_>, now: Time) -> bool {
         let whole = self.is_running() && self.is_complete();
         if self.life.complete_at.is_some() || !whole {
             return false;
@@ -195,7 +195,7 @@ impl Torrent {
 
     /// Frees what only a download or peers need, if there is nothing left to get, and wakes up when
     /// there is a peer to be dialed.
-    pub fn update_idleness(&mut self, lent: &mut Lent<'_>, now: Now) {
+    pub fn update_idleness(&mut self, lent: &mut Lent<'_>, now: Time) {
         let torrent = self.key;
         let dial = self.candidates.next_deadline();
         let Some(awake) = &mut self.awake else {
@@ -229,7 +229,7 @@ impl Torrent {
 
     /// When it is to fall asleep: at once if that costs nothing, since nothing is to be saved. Not
     /// if some of its content is missing, or a peer is to be dialed soon.
-    pub fn drowsy_deadline(&self) -> Option<Now> {
+    pub fn drowsy_deadline(&self) -> Option<Time> {
         let mut at = self.life.resting.filter(|_| !self.life.drowsy)?;
         if self.resume_state.is_worth_closing(self.totals()) {
             at = at + limits::DROWSY;
@@ -253,7 +253,7 @@ impl Torrent {
     }
 
     /// Sleeps until it is checked. False: there is nothing to check, or the check has begun.
-    pub fn await_check(&mut self, now: Now) -> bool {
+    pub fn await_check(&mut self, now: Time) -> bool {
         let progress = self.progress(now);
         let waits = progress.checking.is_some_and(|(decided, _)| decided == 0);
         if waits {
@@ -285,7 +285,7 @@ impl Torrent {
     }
 
     /// Wakes up with what `io` has found. If its files have changed, they are checked again.
-    pub fn wake_up(&mut self, order: Order, rng: &mut Rng, now: Now) {
+    pub fn wake_up(&mut self, order: Order, rng: &mut Rng, now: Time) {
         let mut random = || Rng::from_seed(rng.bits64());
         let [picks, chokes] = [(); 2].map(|()| random());
         let awake = Awake::new(order, (picks, chokes), now);
@@ -303,7 +303,7 @@ impl Torrent {
     }
 
     /// Why it stays no longer, if that is so.
-    pub fn stay_over(&self, now: Now) -> Option<&'static str> {
+    pub fn stay_over(&self, now: Time) -> Option<&'static str> {
         let (Some(since), Stay::Until { ratio, time }) = (self.life.complete_at, self.order.stay)
         else {
             return None;
@@ -329,7 +329,7 @@ impl Torrent {
     }
 
     /// When the time to stay is over.
-    pub fn stay_deadline(&self) -> Option<Now> {
+    pub fn stay_deadline(&self) -> Option<Time> {
         match (self.life.complete_at, self.order.stay) {
             (Some(since), Stay::Until { time, .. }) if !self.life.endless => {
                 time.map(|time| since + time)
@@ -339,7 +339,7 @@ impl Torrent {
     }
 
     /// Begins to leave, unless it is on the way out already: its connections end.
-    pub fn begin_leaving(&mut self, then: Then, now: Now) -> bool {
+    pub fn begin_leaving(&mut self, then: Then, now: Time) -> bool {
         let until = now + limits::FAREWELL;
         match self.life.stage {
             Stage::Over => return false,
@@ -359,7 +359,7 @@ impl Torrent {
 
     /// Saves what is known and tells trackers, once its peers are gone. `was_running`: it was in
     /// its swarm.
-    pub fn leave(&mut self, was_running: bool, lent: &mut Lent<'_>, now: Now) {
+    pub fn leave(&mut self, was_running: bool, lent: &mut Lent<'_>, now: Time) {
         let changed = self.resume_state.is_worth_closing(self.totals());
         if was_running && changed {
             self.save(true, lent.effects, now);
@@ -378,7 +378,7 @@ impl Torrent {
 
     /// Goes on leaving: saves what was still being written when it was stopped, and is over once
     /// trackers know.
-    pub fn update_leaving(&mut self, effects: &mut Effects, now: Now) {
+    pub fn update_leaving(&mut self, effects: &mut Effects, now: Time) {
         if self.resume_state.is_outdated() && self.is_away() {
             self.save(true, effects, now);
         }
@@ -400,7 +400,7 @@ impl Torrent {
     }
 
     /// Goes on after a pause: true, and it may join the swarm if the check is over.
-    pub fn resume(&mut self, now: Now) -> bool {
+    pub fn resume(&mut self, now: Time) -> bool {
         if !matches!(
             self.life.stage,
             Stage::Paused

@@ -14,7 +14,7 @@ use super::slot::{Member, Slot};
 use super::source::{Namer, Source};
 use super::torrent::Torrent;
 use crate::base::BLOCK;
-use crate::base::{Duration, Now, limits, sooner};
+use crate::base::{Duration, Time, limits, sooner};
 use crate::mse::{Encryption, Form, Shield};
 use crate::peer::{EndReason, Greeting};
 use crate::tracker::{Need, Response};
@@ -22,7 +22,7 @@ use crate::wire::PeerExchange;
 
 impl Torrent {
     /// Chokes and unchokes peers, if it is time.
-    pub fn update_chokes(&mut self, terms: Terms<'_>, lent: &mut Lent<'_>, now: Now) {
+    pub fn update_chokes(&mut self, terms: Terms<'_>, lent: &mut Lent<'_>, now: Time) {
         let slots = (&*lent.slots, &self.connections);
         let Some(awake) = &mut self.awake else {
             return;
@@ -45,7 +45,7 @@ impl Torrent {
 
     /// Tells peers of the pieces they have not been told of, if it is time. Whether we are still
     /// interested in each peer is updated at the same time.
-    pub fn tell_pieces(&mut self, lent: &mut Lent<'_>, now: Now) {
+    pub fn tell_pieces(&mut self, lent: &mut Lent<'_>, now: Time) {
         let Some(awake) = &mut self.awake else {
             return;
         };
@@ -74,7 +74,7 @@ impl Torrent {
     }
 
     /// Tells peers of each other (BEP 11), if it is time.
-    pub fn tell_peers(&mut self, lent: &mut Lent<'_>, now: Now) {
+    pub fn tell_peers(&mut self, lent: &mut Lent<'_>, now: Time) {
         let awake = self.awake.as_mut();
         let messages = awake.map(|it| it.exchange.plan(lent.slots, &self.connections, now));
         for (key, message) in messages.into_iter().flatten() {
@@ -91,7 +91,7 @@ impl Torrent {
         message: PeerExchange,
         from: (&Member, u16),
         bans: &Bans,
-        now: Now,
+        now: Time,
     ) {
         let complete = self.life.complete_at.is_some();
         let by = Namer::at(Source::Exchange, from.0.peer.addr());
@@ -105,7 +105,7 @@ impl Torrent {
 
     /// Begins a connection to the address that is due next. One that may be anybody's is not waited
     /// for as long as others while further addresses are due.
-    pub fn dial(&mut self, us: &Us, now: Now) -> Option<Slot> {
+    pub fn dial(&mut self, us: &Us, now: Time) -> Option<Slot> {
         let addr = self.candidates.next(now)?;
         let others = self.candidates.peek(now).is_some();
         let patience = if others && self.candidates.is_doubtful(addr) {
@@ -126,7 +126,7 @@ impl Torrent {
     }
 
     /// Hears what trackers answered, and asks them. `may_dial`: more connections may be made.
-    pub fn update_trackers(&mut self, may_dial: bool, lent: &mut Lent<'_>, now: Now) {
+    pub fn update_trackers(&mut self, may_dial: bool, lent: &mut Lent<'_>, now: Time) {
         self.update_totals();
         if self.trackers.next_deadline().is_some_and(|at| at <= now) {
             self.trackers.handle_timeout(lent.shared, now);
@@ -161,7 +161,7 @@ impl Torrent {
     }
 
     /// Passes on what trackers answered, and what they are to be asked.
-    pub fn hear_trackers(&mut self, lent: &mut Lent<'_>, now: Now) {
+    pub fn hear_trackers(&mut self, lent: &mut Lent<'_>, now: Time) {
         while let Some(response) = self.trackers.next_response() {
             self.on_response(response, lent, now);
         }
@@ -171,7 +171,7 @@ impl Torrent {
         }
     }
 
-    fn on_response(&mut self, response: Response, lent: &mut Lent<'_>, now: Now) {
+    fn on_response(&mut self, response: Response, lent: &mut Lent<'_>, now: Time) {
         let Response {
             url,
             outcome,
@@ -199,7 +199,7 @@ impl Torrent {
     }
 
     /// Whether a peer is being tried, or is to be dialed now.
-    fn is_trying(&self, now: Now) -> bool {
+    fn is_trying(&self, now: Time) -> bool {
         let next = self.candidates.next_deadline();
         !self.connections.is_empty() || next.is_some_and(|at| at <= now)
     }
@@ -220,7 +220,7 @@ impl Torrent {
     ///
     /// # Errors
     /// There was no progress for longer than its user wants to wait, and why.
-    pub fn update_search(&mut self, effects: &mut Effects, now: Now) -> Result<(), String> {
+    pub fn update_search(&mut self, effects: &mut Effects, now: Time) -> Result<(), String> {
         let alone = self.is_downloading() && self.census.open == 0;
         let (idle, dials) = (self.is_search_idle(), self.dials());
         let totals = self.totals();
@@ -264,7 +264,7 @@ impl Torrent {
     }
 
     /// Finds out whether it has got nothing for long though it downloads.
-    pub fn update_stall(&mut self, now: Now) {
+    pub fn update_stall(&mut self, now: Time) {
         let down = self.totals().down;
         let wants = self.life.is_among_peers() && self.is_downloading();
         let awake = self.awake.as_mut().filter(|_| wants);
@@ -273,7 +273,7 @@ impl Torrent {
     }
 
     /// When that may change though nothing happens.
-    fn stall_deadline(&self) -> Option<Now> {
+    fn stall_deadline(&self) -> Option<Time> {
         let wants = self.life.is_among_peers() && self.is_downloading();
         let awake = self.awake.as_ref();
         let awake = awake.filter(|_| wants && !self.life.stalled)?;
@@ -294,7 +294,7 @@ impl Torrent {
     }
 
     /// When [`Torrent::update_search`] or [`Torrent::tell_peers`] has something to do.
-    pub fn swarm_deadline(&self) -> Option<Now> {
+    pub fn swarm_deadline(&self) -> Option<Time> {
         let awake = self.awake.as_ref()?;
         let (search, patience) = (&awake.search, self.search_patience());
         let end = patience.map(|patience| search.patient_until(patience));

@@ -19,7 +19,7 @@ use super::slot::{Ended, Slot};
 use super::source::{Namer, Source};
 use super::stage::{Life, Stage};
 use super::traffic::Traffic;
-use crate::base::{Block, Now, PeerKey, Rng, SortedSet, TorrentKey, Totals, sooner};
+use crate::base::{Block, PeerKey, Rng, SortedSet, Time, TorrentKey, Totals, sooner};
 use crate::peer::Peer;
 use crate::pieces::Taker;
 use crate::tracker::{Shared, Trackers};
@@ -81,7 +81,7 @@ impl Torrent {
         order: Order,
         (us, shared): (&Us, &mut Shared),
         rng: &mut Rng,
-        now: Now,
+        now: Time,
     ) -> Torrent {
         let kept = order.kept();
         let mut trackers = Trackers::new(
@@ -140,7 +140,7 @@ impl Torrent {
     }
 
     /// Tells the user how far it is.
-    pub fn report_progress(&mut self, effects: &mut Effects, now: Now) {
+    pub fn report_progress(&mut self, effects: &mut Effects, now: Time) {
         let progress = self.progress(now);
         self.reporting.on_reported(progress, self.totals(), now);
         if let Some(fetch) = self.fetch() {
@@ -155,7 +155,7 @@ impl Torrent {
     }
 
     /// Has what is known saved. While it sleeps there is nothing new.
-    pub fn save(&mut self, clean: bool, effects: &mut Effects, now: Now) {
+    pub fn save(&mut self, clean: bool, effects: &mut Effects, now: Time) {
         let Some(awake) = &self.awake else { return };
         let verified = awake.served();
         let clean = clean && awake.damage.allows_clean(&verified);
@@ -173,7 +173,7 @@ impl Torrent {
     // What is known of it.
 
     /// How far it is.
-    pub fn progress(&self, now: Now) -> Progress {
+    pub fn progress(&self, now: Time) -> Progress {
         if let Some(unchecked) = &self.life.unchecked {
             return **unchecked;
         }
@@ -258,7 +258,7 @@ impl Torrent {
     }
 
     /// When it has something to do though nothing happens, dials aside.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let mut next = sooner(self.trackers.next_deadline(), self.report_deadline());
         match self.life.stage {
             Stage::Checking | Stage::Queued | Stage::Paused | Stage::Reopening { .. } => {}
@@ -285,7 +285,7 @@ impl Torrent {
     }
 
     /// Progress is reported while there is any: an idle seed sleeps.
-    fn report_deadline(&self) -> Option<Now> {
+    fn report_deadline(&self) -> Option<Time> {
         let stale = self.reporting.is_stale(self.totals(), self.census.open);
         let lively = self.is_running() && (self.is_downloading() || stale);
         let early = self.is_checking() || self.life.stage == Stage::Metadata;
@@ -293,7 +293,7 @@ impl Torrent {
     }
 
     /// Reports progress, if it is time.
-    pub fn update_report(&mut self, effects: &mut Effects, now: Now) {
+    pub fn update_report(&mut self, effects: &mut Effects, now: Time) {
         if self.report_deadline().is_some_and(|at| at <= now) {
             self.report_progress(effects, now);
         }
@@ -319,7 +319,7 @@ impl Torrent {
     // Its peers.
 
     /// Adds addresses of peers, except those that are barred.
-    pub fn add_peers(&mut self, addrs: &[SocketAddr], by: Namer, bans: &Bans, now: Now) {
+    pub fn add_peers(&mut self, addrs: &[SocketAddr], by: Namer, bans: &Bans, now: Time) {
         if let (Source::User | Source::Link, Some(awake)) = (by.source, &mut self.awake) {
             awake.search.add_named(addrs);
         }
@@ -354,7 +354,7 @@ impl Torrent {
         (key, peer): (PeerKey, &mut Peer),
         most: usize,
         picked: &mut Vec<Block>,
-        now: Now,
+        now: Time,
     ) -> Asked {
         let room = peer.room(now);
         let active = self.active as usize;

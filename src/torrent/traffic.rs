@@ -1,12 +1,12 @@
 //! How much content a torrent has received and sent in this run, how fast, and its own limits.
 //! Most torrents of a process have none of this.
 
-use crate::base::{Bucket, Meter, Now, Totals};
+use crate::base::{Bucket, Meter, Time, Totals};
 
 /// Bytes of content in both directions.
 #[derive(Debug)]
 pub struct Traffic {
-    since: Now,
+    since: Time,
     /// `None`: nothing has flowed yet.
     meters: Option<Box<Meters>>,
     /// What may be received.
@@ -23,7 +23,7 @@ struct Meters {
 
 impl Traffic {
     /// Nothing has flowed yet, and there is no limit.
-    pub fn new(now: Now) -> Traffic {
+    pub fn new(now: Time) -> Traffic {
         Traffic {
             since: now,
             meters: None,
@@ -33,12 +33,12 @@ impl Traffic {
     }
 
     /// Counts content that was received.
-    pub fn on_received(&mut self, bytes: u64, now: Now) {
+    pub fn on_received(&mut self, bytes: u64, now: Time) {
         self.meters().down.add(bytes, now);
     }
 
     /// Counts content that was sent.
-    pub fn on_sent(&mut self, bytes: u64, now: Now) {
+    pub fn on_sent(&mut self, bytes: u64, now: Time) {
         self.meters().up.add(bytes, now);
     }
 
@@ -62,7 +62,7 @@ impl Traffic {
     }
 
     /// Bytes a second, received and sent: see [`Meter::shown`].
-    pub fn rates(&self, now: Now) -> (u64, u64) {
+    pub fn rates(&self, now: Time) -> (u64, u64) {
         let meters = self.meters.as_ref();
         meters.map_or((0, 0), |it| (it.down.shown(now), it.up.shown(now)))
     }
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_rate_is_that_since_the_start() {
-        let start = Now::default() + Duration::from_secs(9);
+        let start = Time::default() + Duration::from_secs(9);
         let now = start + Duration::from_secs(30);
         let (mut traffic, mut meter) = (Traffic::new(start), Meter::new(start));
         assert_eq!(traffic.rates(now), (0, 0));

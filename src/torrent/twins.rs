@@ -25,7 +25,7 @@ use super::candidates::Candidates;
 use super::lent;
 use super::slot::{Ended, Member, Slot};
 use super::torrent::Torrent;
-use crate::base::{Duration, Now, PeerId, PeerKey, SortedSet, limits};
+use crate::base::{Duration, PeerId, PeerKey, SortedSet, Time, limits};
 use crate::peer::{EndReason, Redial};
 
 /// Bytes of a peer id that name the client and its version (BEP 20).
@@ -62,7 +62,7 @@ impl<'a> Twins<'a> {
         key: PeerKey,
         (remote, ours): (PeerId, PeerId),
         closing: &[(PeerKey, EndReason)],
-        now: Now,
+        now: Time,
     ) -> Result<Option<PeerKey>, EndReason> {
         let Some(twin) = self.twin(key, remote, closing) else {
             self.adopt(key, remote, now);
@@ -102,7 +102,7 @@ impl<'a> Twins<'a> {
     /// Moves what is known of the peer's addresses to the connection that stays. One incoming
     /// connection less has an unknown listening address, so other addresses of its host may be
     /// dialed.
-    fn inherit(&mut self, from: PeerKey, to: PeerKey, now: Now) {
+    fn inherit(&mut self, from: PeerKey, to: PeerKey, now: Time) {
         let listens_at = std::mem::take(&mut self.slots[from].listens_at);
         let slot = &mut self.slots[to];
         slot.listens_at.extend(listens_at);
@@ -110,7 +110,7 @@ impl<'a> Twins<'a> {
     }
 
     /// Withholds the addresses that are due and whose peers are probably connected.
-    pub fn withhold_connected(&mut self, now: Now) {
+    pub fn withhold_connected(&mut self, now: Time) {
         while let Some(addr) = self.candidates.peek(now) {
             if let Some(key) = self.connected_at(addr) {
                 self.candidates.next(now);
@@ -127,7 +127,7 @@ impl<'a> Twins<'a> {
     /// libtorrent does on the older of two. Dialed again, it would hang up on the other one. A peer
     /// id alone proves nothing, so both must be connections that we began, and one of them must
     /// have come up within the last [`limits::CROSSING`].
-    fn elsewhere(&self, key: PeerKey, remote: PeerId, now: Now) -> Option<PeerKey> {
+    fn elsewhere(&self, key: PeerKey, remote: PeerId, now: Time) -> Option<PeerKey> {
         let over = &self.slots[key];
         let is_same = |&(other, member): &(PeerKey, &Member)| {
             let peer = &member.peer;
@@ -144,7 +144,7 @@ impl<'a> Twins<'a> {
 
     /// The same for a peer that hung up before it greeted us on the new connection, under this key:
     /// the address of the old one is no longer dialed.
-    fn adopt(&mut self, key: PeerKey, remote: PeerId, now: Now) {
+    fn adopt(&mut self, key: PeerKey, remote: PeerId, now: Time) {
         let slot = &mut self.slots[key];
         let ended = self.ended.as_deref().filter(|ended| {
             let began = ended.outbound && slot.is_outbound();
@@ -192,7 +192,7 @@ impl<'a> Twins<'a> {
         key: PeerKey,
         was_dialing: bool,
         reason: &EndReason,
-        now: Now,
+        now: Time,
     ) {
         let hung_up = matches!(reason, EndReason::Closed | EndReason::Network(_));
         let remote = self.slots[key].member().map(|member| member.remote);
@@ -237,7 +237,7 @@ impl<'a> Twins<'a> {
         }
     }
 
-    fn remember(&mut self, addr: SocketAddr, reason: &EndReason, useful: bool, now: Now) {
+    fn remember(&mut self, addr: SocketAddr, reason: &EndReason, useful: bool, now: Time) {
         match reason.redial() {
             Redial::Never => self.candidates.refuse(addr, now),
             Redial::Later
@@ -267,6 +267,6 @@ fn may_be_one(one: (PeerId, SocketAddr), other: (PeerId, SocketAddr)) -> bool {
     id == other_id || (same_client && one.1.port() == other.1.port())
 }
 
-fn apart(one: Now, other: Now) -> Duration {
+fn apart(one: Time, other: Time) -> Duration {
     one.since(other).max(other.since(one))
 }

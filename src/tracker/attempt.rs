@@ -2,14 +2,14 @@
 
 use super::action::Id;
 use super::standing::Failure;
-use crate::base::{Duration, Now};
+use crate::base::{Duration, Time};
 use crate::wire::Retry;
 
 /// What has come of asking, over all families.
 #[derive(Debug)]
 pub struct Attempt {
     /// When it ends in any case.
-    pub give_up: Now,
+    pub give_up: Time,
     /// The look-up of its name, as long as it lasts.
     pub lookup: Option<Id>,
     /// It answered over a family.
@@ -24,7 +24,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// Nothing has come of it yet.
-    pub fn new(give_up: Now) -> Attempt {
+    pub fn new(give_up: Time) -> Attempt {
         Attempt {
             give_up,
             lookup: None,

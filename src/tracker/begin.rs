@@ -5,12 +5,12 @@ use super::shared::Shared;
 use super::tiers;
 use super::tracker::Tracker;
 use super::trackers::Trackers;
-use crate::base::{Now, sooner};
+use crate::base::{Time, sooner};
 
 impl Trackers {
     /// Begins the round that is due. Of many torrents that have the same tracker a few ask it at a
     /// time, since a question that waits takes memory; one that knows no peer does not wait.
-    pub(super) fn begin_if_due(&mut self, shared: &mut Shared, now: Now) {
+    pub(super) fn begin_if_due(&mut self, shared: &mut Shared, now: Time) {
         if self.due.is_none_or(|due| due > now) {
             return;
         }
@@ -29,13 +29,13 @@ impl Trackers {
     }
 
     /// The tracker that a round asks first.
-    fn first(&self, now: Now) -> Option<&Tracker> {
+    fn first(&self, now: Time) -> Option<&Tracker> {
         let may = self.trackers.iter().filter(|it| may_ask(it, now));
         may.min_by_key(|tracker| tracker.place)
     }
 
     /// Asks the trackers anew, but those that are to be left alone, and those still being asked.
-    pub(super) fn begin_round(&mut self, shared: &mut Shared, now: Now) {
+    pub(super) fn begin_round(&mut self, shared: &mut Shared, now: Time) {
         self.waits = false;
         let first = self.first(now);
         self.permit = first.and_then(|first| shared.sites.take_permit(first.site()));
@@ -48,7 +48,7 @@ impl Trackers {
 
     /// The next round begins when the tracker that answered says so; if none answered, when the
     /// first may be tried again. While no peer is known, each may be asked as soon as it allows.
-    pub(super) fn next_round(&self) -> Option<Now> {
+    pub(super) fn next_round(&self) -> Option<Time> {
         if !self.round.is_over() {
             return None;
         }
@@ -74,6 +74,6 @@ impl Trackers {
     }
 }
 
-fn may_ask(tracker: &Tracker, now: Now) -> bool {
+fn may_ask(tracker: &Tracker, now: Time) -> bool {
     !tracker.is_busy() && tracker.schedule().may_ask(now)
 }

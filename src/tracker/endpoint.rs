@@ -9,7 +9,7 @@ use super::site::{Site, Sites};
 use super::standing::{Context, Over, Stage, Standing, failed};
 use super::udp::Patience;
 use super::{http, udp};
-use crate::base::{Now, Reach};
+use crate::base::{Reach, Time};
 use crate::http::Scheme;
 use crate::wire::Family;
 use crate::wire::announce::Event;
@@ -96,7 +96,7 @@ impl Endpoint {
     pub fn ask(
         &mut self,
         (site, tracker_id): Known<'_>,
-        give_up: Now,
+        give_up: Time,
         context: &mut Context<'_>,
     ) -> Over {
         let event = if context.us.is_leaving() {
@@ -132,7 +132,7 @@ impl Endpoint {
 
     /// We leave: a question that the tracker may have read goes on until this moment, others are
     /// dropped.
-    pub fn leave(&mut self, until: Now, context: &mut Context<'_>) {
+    pub fn leave(&mut self, until: Time, context: &mut Context<'_>) {
         let Some(talk) = &mut self.talk else { return };
         match &mut talk.exchange {
             Exchange::Http(exchange) if exchange.has_asked() => exchange.limit(until),
@@ -157,7 +157,7 @@ impl Endpoint {
     }
 
     /// When [`Endpoint::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         match &self.talk.as_ref()?.exchange {
             Exchange::Http(exchange) => exchange.next_deadline(),
             Exchange::Udp(exchange) => exchange.next_deadline(),

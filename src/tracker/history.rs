@@ -1,7 +1,7 @@
 //! What a tracker said last and when it is asked next, for people.
 
 use super::action::Counts;
-use crate::base::Now;
+use crate::base::Time;
 
 /// How the last visit to a tracker ended, over all families.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -9,7 +9,7 @@ pub enum Last {
     /// It answered.
     Answered {
         /// When.
-        at: Now,
+        at: Time,
         /// Peers that it named.
         peers: u32,
         /// How many take part, as far as it said.
@@ -18,7 +18,7 @@ pub enum Last {
     /// It failed.
     Failed {
         /// When.
-        at: Now,
+        at: Time,
         /// Why.
         why: String,
     },
@@ -32,7 +32,7 @@ pub enum Next {
     /// It is due, and asked once fewer of the process's torrents ask it.
     Queued,
     /// At this moment, unless something happens before.
-    At(Now),
+    At(Time),
     /// When others fail, which come before it.
     Spare,
     /// Not as things are: the torrent is not announced, or the tracker wants to be left alone.
@@ -54,7 +54,7 @@ pub struct TrackerView {
 
 impl Last {
     /// What is known after an answer. `before`: the same visit's answer over another family.
-    pub fn answered(before: Option<&Last>, peers: usize, counts: Counts, at: Now) -> Last {
+    pub fn answered(before: Option<&Last>, peers: usize, counts: Counts, at: Time) -> Last {
         let (others, known) = match before {
             Some(Last::Answered { peers, counts, .. }) => (*peers, *counts),
             _ => (0, Counts::default()),

@@ -13,7 +13,7 @@ use super::reading::read;
 use super::site::Site;
 use super::standing::{Context, Failure, Over, Question, Stage, failed, refused};
 use super::visits::Ticket;
-use crate::base::{Duration, Now, Reach, limits};
+use crate::base::{Duration, Reach, Time, limits};
 use crate::http::{Url, get, shown};
 use crate::wire::Family;
 
@@ -30,7 +30,7 @@ pub struct Exchange {
     /// Where it connected last.
     to: Option<SocketAddr>,
     step: Step,
-    give_up: Now,
+    give_up: Time,
 }
 
 /// A question, and the URL that it or the last redirect has.
@@ -52,7 +52,10 @@ enum Step {
         patience: Option<Duration>,
     },
     /// A connection is made; these addresses are left if it fails.
-    Connecting { others: Vec<SocketAddr>, until: Now },
+    Connecting {
+        others: Vec<SocketAddr>,
+        until: Time,
+    },
     /// The request is out.
     Reading(Gathered),
 }
@@ -67,7 +70,7 @@ impl Exchange {
     pub fn begin(
         site: &Site,
         addrs: &[SocketAddr],
-        give_up: Now,
+        give_up: Time,
         context: &mut Context<'_>,
     ) -> Result<Exchange, Failure> {
         let family = addrs
@@ -128,7 +131,7 @@ impl Exchange {
     }
 
     /// When [`Exchange::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         match self.step {
             Step::Waiting { patience, .. } => patience.is_none().then_some(self.give_up),
             Step::Connecting { until, .. } => Some(until.min(self.give_up)),
@@ -137,7 +140,7 @@ impl Exchange {
     }
 
     /// Gives up no later than this.
-    pub fn limit(&mut self, give_up: Now) {
+    pub fn limit(&mut self, give_up: Time) {
         self.give_up = self.give_up.min(give_up);
         if let Step::Waiting { patience, .. } = &mut self.step {
             *patience = None;

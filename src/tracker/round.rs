@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 
 /// What is wanted of a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -42,15 +42,15 @@ struct Open {
     most: usize,
     /// How many more there may be the next time that the round is widened.
     step: usize,
-    widen_at: Now,
+    widen_at: Time,
     /// The same two while peers are connected.
     calm: usize,
-    patient_until: Now,
+    patient_until: Time,
 }
 
 impl Round {
     /// A round that asks these trackers.
-    pub fn new(queue: VecDeque<usize>, now: Now) -> Round {
+    pub fn new(queue: VecDeque<usize>, now: Time) -> Round {
         let mut round = Round::default();
         if !queue.is_empty() {
             round.open = Some(Box::new(Open {
@@ -81,7 +81,7 @@ impl Round {
 
     /// When the trackers that were asked first will have been silent for
     /// [`limits::TRACKER_HURRY`], if there are others to go on to.
-    pub fn hurry(&self) -> Option<Now> {
+    pub fn hurry(&self) -> Option<Time> {
         let open = self.open.as_ref()?;
         (!open.queue.is_empty()).then_some(open.widen_at)
     }
@@ -98,7 +98,7 @@ impl Round {
     }
 
     /// When more trackers are asked though none of those asked is heard of.
-    pub fn next_deadline(&self, need: Need) -> Option<Now> {
+    pub fn next_deadline(&self, need: Need) -> Option<Time> {
         let open = self.open.as_ref()?;
         let at = match need {
             Need::Nothing => open.patient_until,
@@ -108,7 +108,7 @@ impl Round {
     }
 
     /// The next tracker to ask, if one is to be asked now.
-    pub fn next(&mut self, need: Need, now: Now) -> Option<usize> {
+    pub fn next(&mut self, need: Need, now: Time) -> Option<usize> {
         let widens = self.next_deadline(need).is_some_and(|at| at <= now);
         let open = self.open.as_mut()?;
         if widens && need == Need::Nothing {
@@ -151,7 +151,7 @@ impl Round {
     }
 
     /// These trackers are to be asked, too.
-    pub fn add(&mut self, trackers: Range<usize>, now: Now) {
+    pub fn add(&mut self, trackers: Range<usize>, now: Time) {
         match &mut self.open {
             Some(open) => open.queue.extend(trackers),
             None => self.open = Round::new(trackers.collect(), now).open,
@@ -184,11 +184,11 @@ impl Round {
 mod tests {
     use super::*;
 
-    fn at(hurries: u32) -> Now {
-        Now::default() + limits::TRACKER_HURRY * hurries
+    fn at(hurries: u32) -> Time {
+        Time::default() + limits::TRACKER_HURRY * hurries
     }
 
-    fn asked(round: &mut Round, need: Need, now: Now) -> usize {
+    fn asked(round: &mut Round, need: Need, now: Time) -> usize {
         std::iter::from_fn(|| round.next(need, now)).count()
     }
 

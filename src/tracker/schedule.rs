@@ -1,7 +1,7 @@
 //! When one tracker may be asked again: after the interval it named, within bounds; sooner for more
 //! peers, but not before its `min interval`; after a failure, later each time.
 
-use crate::base::{Duration, Now, limits};
+use crate::base::{Duration, Time, limits};
 use crate::wire::Retry;
 
 /// One tracker's times.
@@ -12,18 +12,18 @@ pub struct Schedule {
     /// Failures since the last answer.
     failures: u32,
     again: Again,
-    early: Now,
+    early: Time,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Again {
-    At(Now),
+    At(Time),
     Never,
 }
 
 impl Default for Again {
     fn default() -> Again {
-        Again::At(Now::default())
+        Again::At(Time::default())
     }
 }
 
@@ -33,7 +33,7 @@ impl Schedule {
         &mut self,
         interval: Option<Duration>,
         min_interval: Option<Duration>,
-        now: Now,
+        now: Time,
     ) {
         let interval = bounded(interval.unwrap_or(limits::INTERVAL_DEFAULT));
         let doublings = self.answers.min(limits::EARLY_DOUBLINGS);
@@ -46,7 +46,7 @@ impl Schedule {
     }
 
     /// The tracker did not answer (`None`), or refused and said when to come again (BEP 31).
-    pub fn failed(&mut self, retry: Option<Retry>, now: Now) {
+    pub fn failed(&mut self, retry: Option<Retry>, now: Time) {
         let doubled = limits::TRACKER_BACKOFF * 2_u32.saturating_pow(self.failures.min(20));
         let wait = doubled.min(limits::TRACKER_BACKOFF_MOST);
         self.failures = self.failures.saturating_add(1);
@@ -58,7 +58,7 @@ impl Schedule {
     }
 
     /// When the tracker is to be asked again; `None`: never.
-    pub fn next(&self) -> Option<Now> {
+    pub fn next(&self) -> Option<Time> {
         match self.again {
             Again::At(at) => Some(at),
             Again::Never => None,
@@ -67,7 +67,7 @@ impl Schedule {
 
     /// The moment from which it may be asked if there is a reason to: after a failure and after an
     /// answer it is left alone for a while. `None`: never.
-    pub fn free(&self) -> Option<Now> {
+    pub fn free(&self) -> Option<Time> {
         if self.failures == 0 {
             Some(self.early)
         } else {
@@ -76,7 +76,7 @@ impl Schedule {
     }
 
     /// Whether it may be asked now.
-    pub fn may_ask(&self, now: Now) -> bool {
+    pub fn may_ask(&self, now: Time) -> bool {
         self.free().is_some_and(|at| at <= now)
     }
 }
@@ -90,7 +90,7 @@ fn bounded(span: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    const START: Now = Now::from_micros(1_000_000_000);
+    const START: Time = Time::from_micros(1_000_000_000);
 
     fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
@@ -186,6 +186,6 @@ mod tests {
         assert_eq!(schedule.next(), Some(START + limits::INTERVAL_MOST));
         schedule.failed(Some(Retry::Never), START);
         assert_eq!(schedule.next(), None);
-        assert!(!schedule.may_ask(Now::from_micros(u64::MAX)));
+        assert!(!schedule.may_ask(Time::from_micros(u64::MAX)));
     }
 }

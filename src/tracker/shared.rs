@@ -13,7 +13,7 @@ use super::action::{Id, Input};
 use super::locals::Locals;
 use super::site::Sites;
 use super::visits::{Ticket, Visits};
-use crate::base::{Now, TorrentKey, limits, plain};
+use crate::base::{Time, TorrentKey, limits, plain};
 use crate::wire::udp_tracker::Response;
 
 /// The shared part. After each call of a torrent's machine, and when [`Shared::next_deadline`] has
@@ -49,7 +49,7 @@ pub struct Known {
     /// The id.
     pub id: u64,
     /// When it came.
-    pub since: Now,
+    pub since: Time,
 }
 
 impl Shared {
@@ -88,7 +88,7 @@ impl Shared {
 
     /// The next question that may be sent, or whose connection id did not come, or the next torrent
     /// that may begin to ask.
-    pub fn next_admitted(&mut self, now: Now) -> Option<Input<'static>> {
+    pub fn next_admitted(&mut self, now: Time) -> Option<Input<'static>> {
         if let Some(id) = self.unanswered.pop_front() {
             return Some(Input::Unanswered { id });
         }
@@ -100,16 +100,16 @@ impl Shared {
     }
 
     /// When [`Shared::next_admitted`] is to be called again.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         if self.unanswered.is_empty() && !self.sites.has_next() {
             self.visits.next_deadline()
         } else {
-            Some(Now::default())
+            Some(Time::default())
         }
     }
 
     /// A question is to be asked: [`Shared::next_admitted`] names it when it may be.
-    pub(super) fn enter(&mut self, ticket: Ticket, now: Now) {
+    pub(super) fn enter(&mut self, ticket: Ticket, now: Time) {
         match self.connections.get_mut(&ticket.addr) {
             Some(connection) if !ticket.connects && connection.asking.is_some() => {
                 connection.waiting.push(ticket);
@@ -119,12 +119,12 @@ impl Shared {
     }
 
     /// A question over HTTP is over, or is not to be asked any more.
-    pub(super) fn leave(&mut self, id: Id, now: Now) {
+    pub(super) fn leave(&mut self, id: Id, now: Time) {
         self.visits.leave(id, now);
     }
 
     /// The same for one over UDP. Those that waited for it to get a connection id go on without it.
-    pub(super) fn leave_udp(&mut self, ticket: Ticket, transaction: u32, now: Now) {
+    pub(super) fn leave_udp(&mut self, ticket: Ticket, transaction: u32, now: Time) {
         self.visits.leave(ticket.id, now);
         self.unanswered.retain(|&id| id != ticket.id);
         self.forget_asked(ticket, transaction);
@@ -141,12 +141,12 @@ impl Shared {
     }
 
     /// The address has answered as a tracker does.
-    pub(super) fn prove(&mut self, addr: SocketAddr, now: Now) {
+    pub(super) fn prove(&mut self, addr: SocketAddr, now: Time) {
         self.visits.prove(addr, now);
     }
 
     /// The connection id of a tracker, if it is still valid.
-    pub(super) fn connection(&self, addr: SocketAddr, now: Now) -> Option<Known> {
+    pub(super) fn connection(&self, addr: SocketAddr, now: Time) -> Option<Known> {
         let known = self.connections.get(&addr)?.known;
         known.filter(|known| now.since(known.since) < limits::UDP_CONNECTION)
     }
@@ -158,7 +158,7 @@ impl Shared {
     }
 
     /// This question asks for a connection id. All others to that address wait for it.
-    pub(super) fn connect(&mut self, ticket: Ticket, now: Now) {
+    pub(super) fn connect(&mut self, ticket: Ticket, now: Time) {
         self.connections.retain(|_, connection| {
             let holds = |known: Known| now.since(known.since) < limits::UDP_CONNECTION;
             connection.asking.is_some() || connection.known.is_some_and(holds)
@@ -170,7 +170,7 @@ impl Shared {
     }
 
     /// The connection id came that this question asked for.
-    pub(super) fn connected(&mut self, ticket: Ticket, id: u64, now: Now) {
+    pub(super) fn connected(&mut self, ticket: Ticket, id: u64, now: Time) {
         let connection = self.connections.entry(ticket.addr).or_default();
         connection.known = Some(Known { id, since: now });
         connection.asking = None;

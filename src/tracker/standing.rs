@@ -2,7 +2,7 @@
 
 use super::action::Outbox;
 use super::shared::Shared;
-use crate::base::{Duration, InfoHash, Now, PeerId, Rng, limits};
+use crate::base::{Duration, InfoHash, PeerId, Rng, Time, limits};
 use crate::http::Url;
 use crate::wire::announce::{Event, Query, Reply};
 use crate::wire::scrape::scrape_url;
@@ -62,7 +62,7 @@ pub enum Stage {
     /// Trackers that know us are told that we leave, until this moment at the latest.
     Leaving {
         /// When to give up.
-        until: Now,
+        until: Time,
     },
     /// Not in the swarm: everybody is asked once how it is.
     Scraping,
@@ -92,7 +92,7 @@ pub struct Standing {
 /// What a tracker's machine may use while it handles an input.
 pub struct Context<'a> {
     /// The moment.
-    pub now: Now,
+    pub now: Time,
     /// Where we stand.
     pub us: &'a Standing,
     /// For transaction ids.

@@ -12,7 +12,7 @@ use super::schedule::Schedule;
 use super::site::Site;
 use super::standing::{Context, Failure, Families, Heard, Over, Stage, Standing, failed};
 use super::{http, naming};
-use crate::base::{Now, limits, sooner};
+use crate::base::{Time, limits, sooner};
 use crate::wire::Scraped;
 use crate::wire::announce::Reply;
 
@@ -136,7 +136,7 @@ impl Tracker {
 
     /// We leave: questions that the tracker may have read go on until this moment, the rest is
     /// dropped.
-    pub fn leave(&mut self, until: Now, context: &mut Context<'_>) {
+    pub fn leave(&mut self, until: Time, context: &mut Context<'_>) {
         self.end_lookup();
         self.endpoints
             .iter_mut()
@@ -155,7 +155,7 @@ impl Tracker {
     }
 
     /// When [`Tracker::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let looking_up = self.attempt.as_ref().filter(|it| it.lookup.is_some());
         let lookup = looking_up.map(|attempt| attempt.give_up);
         let deadlines = self.endpoints.iter().map(Endpoint::next_deadline);

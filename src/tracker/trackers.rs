@@ -10,7 +10,7 @@ use super::site::Permit;
 use super::standing::{Context, Families, Identity, Stage, Standing};
 use super::tiers::{self, usable};
 use super::tracker::Tracker;
-use crate::base::{InfoHash, Now, Rng, TorrentKey, limits, plain, sooner};
+use crate::base::{InfoHash, Rng, Time, TorrentKey, limits, plain, sooner};
 
 /// The machine. Commands are [`Trackers::start`], [`Trackers::set_need`], [`Trackers::want_peers`],
 /// [`Trackers::completed`] and [`Trackers::stop`]; what happens outside goes to
@@ -26,7 +26,7 @@ pub struct Trackers {
     /// More peers would be welcome before the next round is due.
     pub(super) wanting: bool,
     /// When the next round is due.
-    pub(super) due: Option<Now>,
+    pub(super) due: Option<Time>,
     /// It is due, and begins when fewer of the process's torrents ask the same tracker.
     pub(super) waits: bool,
     /// Our permit to ask it, or the tracker that the round goes on to: until the round is over, or
@@ -35,7 +35,7 @@ pub struct Trackers {
     /// Nothing was left to download when we started.
     began_complete: bool,
     /// When the first of the questions under way is to be seen to.
-    patience: Option<Now>,
+    patience: Option<Time>,
     rng: Rng,
     pub(super) out: Outbox,
 }
@@ -77,7 +77,7 @@ impl Trackers {
         tiers: &[Vec<String>],
         families: Families,
         shared: &mut Shared,
-        now: Now,
+        now: Time,
     ) -> usize {
         let before = self.trackers.len();
         let lent = (&mut shared.sites, &mut self.out);
@@ -104,7 +104,7 @@ impl Trackers {
         families: Families,
         allow_local: bool,
         shared: &mut Shared,
-        now: Now,
+        now: Time,
         rng: Rng,
     ) -> Trackers {
         let nameless = Identity::nameless(info_hash);
@@ -116,11 +116,11 @@ impl Trackers {
 
     /// Asks each tracker once for peers, as one that has nothing yet: it is done when it is idle,
     /// and [`Trackers::stop`] takes it back.
-    pub fn ask_once(&mut self, shared: &mut Shared, now: Now) {
+    pub fn ask_once(&mut self, shared: &mut Shared, now: Time) {
         self.ask_all(Stage::Asking, shared, now);
     }
 
-    fn ask_all(&mut self, stage: Stage, shared: &mut Shared, now: Now) {
+    fn ask_all(&mut self, stage: Stage, shared: &mut Shared, now: Time) {
         self.us.stage = stage;
         self.trackers.iter_mut().for_each(|it| it.queued = true);
         self.settle(shared, now);
@@ -138,7 +138,7 @@ impl Trackers {
     }
 
     /// Begins to announce.
-    pub fn start(&mut self, shared: &mut Shared, now: Now) {
+    pub fn start(&mut self, shared: &mut Shared, now: Time) {
         if self.us.stage == Stage::Waiting {
             self.us.stage = Stage::Announcing;
             self.began_complete = self.us.left == 0;
@@ -149,7 +149,7 @@ impl Trackers {
 
     /// The download is complete. All trackers that know us are told so. Nothing is said if there
     /// was nothing to download at the start (BEP 3).
-    pub fn completed(&mut self, shared: &mut Shared, now: Now) {
+    pub fn completed(&mut self, shared: &mut Shared, now: Time) {
         if self.us.stage != Stage::Announcing || self.began_complete || self.us.completed {
             return;
         }
@@ -158,7 +158,7 @@ impl Trackers {
     }
 
     /// More peers are wanted: the next round begins as soon as the tracker in use allows.
-    pub fn want_peers(&mut self, shared: &mut Shared, now: Now) {
+    pub fn want_peers(&mut self, shared: &mut Shared, now: Time) {
         if self.us.stage == Stage::Announcing && !self.wanting {
             self.wanting = true;
             // What is due stays so while it waits.
@@ -170,7 +170,7 @@ impl Trackers {
     }
 
     /// What is wanted of trackers from now on.
-    pub fn set_need(&mut self, need: Need, shared: &mut Shared, now: Now) {
+    pub fn set_need(&mut self, need: Need, shared: &mut Shared, now: Time) {
         if self.need == need {
             return;
         }
@@ -183,7 +183,7 @@ impl Trackers {
 
     /// Tells every tracker that knows us that we leave, within [`limits::FAREWELL`]; nothing else
     /// is said afterwards.
-    pub fn stop(&mut self, shared: &mut Shared, now: Now) {
+    pub fn stop(&mut self, shared: &mut Shared, now: Time) {
         if self.us.is_leaving() {
             return;
         }
@@ -201,7 +201,7 @@ impl Trackers {
     }
 
     /// Announces anew after [`Trackers::stop`].
-    pub fn restart(&mut self, shared: &mut Shared, now: Now) {
+    pub fn restart(&mut self, shared: &mut Shared, now: Time) {
         if self.us.is_leaving() {
             let (trackers, mut context) = self.context(shared, now);
             for tracker in trackers {
@@ -216,7 +216,7 @@ impl Trackers {
 
     /// Handles what happened outside, or the admission of a question. False: it does not concern
     /// any of these trackers.
-    pub fn handle(&mut self, input: Input<'_>, shared: &mut Shared, now: Now) -> bool {
+    pub fn handle(&mut self, input: Input<'_>, shared: &mut Shared, now: Time) -> bool {
         if let Input::MayAsk { .. } = input {
             if self.waits {
                 self.begin_round(shared, now);
@@ -247,7 +247,7 @@ impl Trackers {
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, shared: &mut Shared, now: Now) {
+    pub fn handle_timeout(&mut self, shared: &mut Shared, now: Time) {
         if self.patience.is_some_and(|until| until <= now) {
             self.tell(shared, now, Tracker::handle_timeout);
         }
@@ -261,19 +261,19 @@ impl Trackers {
     }
 
     /// When [`Trackers::handle_timeout`] is due; `None`: not before something else happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let round = self.due.filter(|_| !self.waits);
         let round = sooner(sooner(round, self.patience), self.widening());
         sooner(round, self.yielding())
     }
 
     /// When to give our permit up, as the tracker is silent and there are others to go on to.
-    fn yielding(&self) -> Option<Now> {
+    fn yielding(&self) -> Option<Time> {
         self.permit.as_ref().and_then(|_| self.round.hurry())
     }
 
     /// When to ask more trackers in this round; never while the maximum is asked already.
-    fn widening(&self) -> Option<Now> {
+    fn widening(&self) -> Option<Time> {
         let at = self.round.next_deadline(self.need)?;
         (self.busy() < limits::TRACKERS_AT_ONCE).then_some(at)
     }
@@ -309,7 +309,7 @@ impl Trackers {
     fn tell(
         &mut self,
         shared: &mut Shared,
-        now: Now,
+        now: Time,
         mut input: impl FnMut(&mut Tracker, &mut Context<'_>),
     ) {
         let (trackers, mut context) = self.context(shared, now);
@@ -322,7 +322,7 @@ impl Trackers {
     fn context<'a>(
         &'a mut self,
         shared: &'a mut Shared,
-        now: Now,
+        now: Time,
     ) -> (&'a mut [Tracker], Context<'a>) {
         let context = Context {
             now,
@@ -335,7 +335,7 @@ impl Trackers {
     }
 
     /// Acts on what trackers answered, asks the next ones, and finds out when there is more to do.
-    pub(super) fn settle(&mut self, shared: &mut Shared, now: Now) {
+    pub(super) fn settle(&mut self, shared: &mut Shared, now: Time) {
         if self.us.stage == Stage::Announcing {
             self.announce(shared, now);
             // What is due stays so while it waits.
@@ -354,7 +354,7 @@ impl Trackers {
     }
 
     /// Asks all in the queue, up to the maximum at a time.
-    fn ask_queued(&mut self, shared: &mut Shared, now: Now) {
+    fn ask_queued(&mut self, shared: &mut Shared, now: Time) {
         while self.busy() < limits::TRACKERS_AT_ONCE {
             let Some(next) = self.trackers.iter().position(|it| it.queued) else {
                 return;
@@ -365,7 +365,7 @@ impl Trackers {
     }
 
     /// Goes on with the round, and tells the trackers that know us what they have not been told.
-    fn announce(&mut self, shared: &mut Shared, now: Now) {
+    fn announce(&mut self, shared: &mut Shared, now: Time) {
         loop {
             (0..self.trackers.len()).for_each(|number| self.hear(number));
             if self.busy() >= limits::TRACKERS_AT_ONCE {
@@ -405,7 +405,7 @@ impl Trackers {
         }
     }
 
-    fn ask(&mut self, number: usize, shared: &mut Shared, now: Now) {
+    fn ask(&mut self, number: usize, shared: &mut Shared, now: Time) {
         let (trackers, mut context) = self.context(shared, now);
         trackers[number].ask(&mut context);
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::action::{Action, Id, Input};
 use super::standing::{Context, Heard, Over, Question, failed, refused};
 use super::visits::Ticket;
-use crate::base::{Duration, Now, limits, sooner};
+use crate::base::{Duration, Time, limits, sooner};
 use crate::wire::Family;
 use crate::wire::udp_tracker::{Body, Request, Response};
 
@@ -16,7 +16,7 @@ use crate::wire::udp_tracker::{Body, Request, Response};
 pub struct Exchange {
     question: Question,
     ticket: Ticket,
-    began: Now,
+    began: Time,
     /// The connection id came in this exchange, so that an error does not mean that it has expired;
     /// or one has expired already.
     fresh: bool,
@@ -24,9 +24,9 @@ pub struct Exchange {
     transaction: u32,
     losses: u32,
     /// When to send again what was sent.
-    repeat_at: Now,
+    repeat_at: Time,
     /// When to give up; `None` until it is admitted, with `patience` from then on.
-    give_up: Option<Now>,
+    give_up: Option<Time>,
     patience: Option<Duration>,
     nonsense: Option<Nonsense>,
 }
@@ -45,7 +45,7 @@ enum Step {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Nonsense {
     why: String,
-    until: Now,
+    until: Time,
 }
 
 /// How long an exchange may take.
@@ -56,7 +56,7 @@ pub enum Patience {
     /// This long after it is admitted.
     For(Duration),
     /// Until this moment, admitted or not.
-    Until(Now),
+    Until(Time),
 }
 
 impl Exchange {
@@ -110,14 +110,14 @@ impl Exchange {
     }
 
     /// When [`Exchange::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let late = self.nonsense.as_ref().map(|nonsense| nonsense.until);
         let repeat_at = (self.step != Step::Waiting).then_some(self.repeat_at);
         sooner(sooner(late, self.give_up), repeat_at)
     }
 
     /// Gives up no later than this.
-    pub fn limit(&mut self, give_up: Now) {
+    pub fn limit(&mut self, give_up: Time) {
         self.give_up = sooner(self.give_up, Some(give_up));
         self.patience = None;
     }
@@ -201,7 +201,7 @@ impl Exchange {
 
     /// Notes an answer that makes no sense. A better one may follow it, but is not waited for as
     /// long as a lost one.
-    fn doubt(&mut self, why: &str, now: Now) -> Over {
+    fn doubt(&mut self, why: &str, now: Time) -> Over {
         self.nonsense.get_or_insert_with(|| Nonsense {
             why: format!("the answer makes no sense: {why}"),
             until: now + limits::UDP_SECOND_ANSWER,

@@ -4,11 +4,11 @@ use super::history::{Next, TrackerView};
 use super::round::Need;
 use super::standing::Stage;
 use super::trackers::Trackers;
-use crate::base::Now;
+use crate::base::Time;
 
 impl Trackers {
     /// What each tracker said last, and when it is asked next.
-    pub fn views(&self, now: Now) -> Vec<TrackerView> {
+    pub fn views(&self, now: Time) -> Vec<TrackerView> {
         let trackers = self.trackers.iter().enumerate();
         let views = trackers.map(|(number, tracker)| TrackerView {
             url: tracker.url().to_owned(),
@@ -19,7 +19,7 @@ impl Trackers {
         views.collect()
     }
 
-    fn next_visit(&self, number: usize, now: Now) -> Next {
+    fn next_visit(&self, number: usize, now: Time) -> Next {
         let tracker = &self.trackers[number];
         if tracker.is_busy() {
             return Next::Asking;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::action::Id;
-use crate::base::{Duration, Now, TorrentKey, limits};
+use crate::base::{Duration, Time, TorrentKey, limits};
 
 /// A question that is to be asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +33,7 @@ pub struct Ticket {
 pub struct Visits {
     lines: BTreeMap<Target, Line>,
     /// Lines in which a question waits, by the moment when the next may go.
-    due: BTreeSet<(Now, Target)>,
+    due: BTreeSet<(Time, Target)>,
     /// Lines whose next question lacks a connection, until one is free.
     blocked: BTreeSet<Target>,
     /// Where each question is that waits or is connected.
@@ -60,17 +60,17 @@ enum State {
 #[derive(Debug, Default)]
 struct Line {
     /// When all questions asked so far will have been a gap apart.
-    even: Now,
+    even: Time,
     /// The same of those that are asked on the way out, if it is a tracker's line.
-    even_leaving: Now,
+    even_leaving: Time,
     waiting: BTreeMap<TorrentKey, VecDeque<Ticket>>,
     /// Those torrents, in the order in which they go: one that comes waits for those there.
     order: VecDeque<TorrentKey>,
     connected: usize,
     /// Where it stands among those that are due.
-    scheduled: Option<Now>,
+    scheduled: Option<Time>,
     /// Until when a tracker's proof counts.
-    proven_until: Now,
+    proven_until: Time,
 }
 
 impl Target {
@@ -97,9 +97,9 @@ impl Target {
 }
 
 /// The first moment from this one on at which questions to trackers go together.
-fn together(at: Now) -> Now {
+fn together(at: Time) -> Time {
     let every = (limits::PROVEN_GAP * limits::PROVEN_AT_ONCE).as_micros() as u64;
-    Now::from_micros(at.as_micros().next_multiple_of(every))
+    Time::from_micros(at.as_micros().next_multiple_of(every))
 }
 
 impl Line {
@@ -133,7 +133,7 @@ impl Line {
     }
 
     /// When the next may go.
-    fn free_at(&self, target: Target, now: Now) -> Now {
+    fn free_at(&self, target: Target, now: Time) -> Time {
         let Some(next) = self.next() else { return now };
         let ahead = target.gap(next) * (target.at_once() - 1);
         let even = match target {
@@ -148,7 +148,7 @@ impl Line {
     }
 
     /// Whether a tracker's proof is too old.
-    fn is_stale(&self, now: Now) -> bool {
+    fn is_stale(&self, now: Time) -> bool {
         self.proven_until <= now
     }
 
@@ -182,7 +182,7 @@ impl Line {
 
 impl Visits {
     /// A question is to be asked: [`Visits::next`] names it when it may be, perhaps at once.
-    pub fn enter(&mut self, ticket: Ticket, now: Now) {
+    pub fn enter(&mut self, ticket: Ticket, now: Time) {
         let tracker = Target::Tracker(ticket.addr);
         let proven = self.lines.get(&tracker);
         let target = if proven.is_some_and(|line| !line.is_stale(now)) {
@@ -196,7 +196,7 @@ impl Visits {
 
     /// The next question that may be sent. Of several it is the one of the torrent with the fewest
     /// connections, and then the one to the address with the fewest.
-    pub fn next(&mut self, now: Now) -> Option<Ticket> {
+    pub fn next(&mut self, now: Time) -> Option<Ticket> {
         loop {
             let due = self.due.iter().take_while(|(at, _)| *at <= now);
             let targets: Vec<Target> = due.map(|&(_, target)| target).collect();
@@ -213,12 +213,12 @@ impl Visits {
     }
 
     /// When [`Visits::next`] has something.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.due.first().map(|&(at, _)| at)
     }
 
     /// A question is over, or is not to be asked any more.
-    pub fn leave(&mut self, id: Id, now: Now) {
+    pub fn leave(&mut self, id: Id, now: Time) {
         let Some((target, state)) = self.at.remove(&id) else {
             return;
         };
@@ -241,7 +241,7 @@ impl Visits {
 
     /// This address has answered as a tracker does. Questions to it no longer wait for questions to
     /// other ports of the same host.
-    pub fn prove(&mut self, addr: SocketAddr, now: Now) {
+    pub fn prove(&mut self, addr: SocketAddr, now: Time) {
         let (target, host) = (Target::Tracker(addr), Target::of_host(addr));
         let until = now + limits::PROVEN_FOR;
         let known = self.lines.get_mut(&target);
@@ -268,7 +268,7 @@ impl Visits {
     }
 
     /// Takes out all questions over UDP to this address that wait.
-    pub fn take_waiting(&mut self, addr: SocketAddr, now: Now) -> Vec<Ticket> {
+    pub fn take_waiting(&mut self, addr: SocketAddr, now: Time) -> Vec<Ticket> {
         let mut taken = Vec::new();
         for target in [Target::Tracker(addr), Target::of_host(addr)] {
             if let Some(line) = self.lines.get_mut(&target) {
@@ -282,7 +282,7 @@ impl Visits {
         taken
     }
 
-    fn insert(&mut self, target: Target, ticket: Ticket, now: Now) {
+    fn insert(&mut self, target: Target, ticket: Ticket, now: Time) {
         self.at.insert(ticket.id, (target, State::Waiting));
         let line = self.lines.entry(target).or_default();
         line.add(ticket);
@@ -290,7 +290,7 @@ impl Visits {
     }
 
     /// Lets the first in a line go, unless it lacks a connection.
-    fn take(&mut self, target: Target, now: Now) -> Option<Ticket> {
+    fn take(&mut self, target: Target, now: Time) -> Option<Ticket> {
         let line = self.lines.get_mut(&target)?;
         let ticket = line.next()?;
         let full = self.connected >= limits::TRACKER_CONNECTIONS
@@ -326,7 +326,7 @@ impl Visits {
     }
 
     /// Notes when the next of a line may go, if any question waits there.
-    fn reschedule(&mut self, target: Target, now: Now) {
+    fn reschedule(&mut self, target: Target, now: Time) {
         self.unschedule(target);
         self.blocked.remove(&target);
         let Some(line) = self.lines.get_mut(&target) else {
@@ -353,7 +353,7 @@ impl Visits {
 
     /// Forgets lines that no longer delay any question, when there are twice as many lines as the
     /// last time.
-    fn forget_idle(&mut self, now: Now) {
+    fn forget_idle(&mut self, now: Time) {
         if self.lines.len() < self.kept.max(16) {
             return;
         }

@@ -1,6 +1,6 @@
 //! What it costs to be a node: bytes of upkeep, bursts of announces. Memory: `tests/finding/cost.rs`.
 
-use brooklet::base::{Duration, InfoHash, Now, limits};
+use brooklet::base::{Duration, InfoHash, Time, limits};
 use brooklet::dht::Output;
 
 use crate::lookups::Scenario;
@@ -67,7 +67,7 @@ fn a_thousand_torrents_announce_without_a_burst() {
         assert!(within.count() <= limits::DHT_QUERIES, "at {at:?}");
     }
     // Each lookup's end: the first within the first quarter of an hour, and so on.
-    let mut ends = std::collections::BTreeMap::<InfoHash, Vec<Now>>::new();
+    let mut ends = std::collections::BTreeMap::<InfoHash, Vec<Time>>::new();
     for (at, output) in &node.said {
         if let Output::Looked(summary) = output {
             assert!(summary.announced > 0);

@@ -1,6 +1,6 @@
 //! How well lookups do in a world, as a line of a table.
 
-use brooklet::base::{Duration, InfoHash, Now};
+use brooklet::base::{Duration, InfoHash, Time};
 use brooklet::dht::{Event, Output};
 
 use crate::world::{Kind, World};
@@ -142,7 +142,7 @@ fn look_up(world: &mut World, count: usize) -> Vec<Try> {
     tries
 }
 
-fn judge(said: &[(Now, Output)], hash: InfoHash, peer: std::net::SocketAddr, began: Now) -> Try {
+fn judge(said: &[(Time, Output)], hash: InfoHash, peer: std::net::SocketAddr, began: Time) -> Try {
     let mut queries = 0;
     let (mut found, mut ended) = (None, None);
     for (at, output) in said {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 
-use brooklet::base::{Duration, InfoHash, NodeId, Now, Rng};
+use brooklet::base::{Duration, InfoHash, NodeId, Rng, Time};
 use brooklet::dht::{Config, Dht, Output, Want};
 use brooklet::wire::Family;
 use brooklet::wire::krpc::{
@@ -39,15 +39,15 @@ pub struct Node {
     /// Behind a router that lets only answers in.
     pub is_hidden: bool,
     /// What it had to say besides datagrams, and when.
-    pub said: Vec<(Now, Output)>,
+    pub said: Vec<(Time, Output)>,
     /// Datagrams and bytes that it sent, headers of IP and UDP included.
     pub sent: (u64, u64),
     /// The queries among them.
     pub asked: (u64, u64),
     /// When it sent those.
-    pub asked_at: Vec<Now>,
-    written_to: BTreeMap<SocketAddr, Now>,
-    wakes_at: Option<Now>,
+    pub asked_at: Vec<Time>,
+    written_to: BTreeMap<SocketAddr, Time>,
+    wakes_at: Option<Time>,
 }
 
 enum Happening {
@@ -62,7 +62,7 @@ enum Happening {
 /// All nodes.
 pub struct World {
     /// The time.
-    pub now: Now,
+    pub now: Time,
     /// The nodes, in the order in which they joined.
     pub nodes: Vec<Node>,
     /// The times of queries are noted.
@@ -70,7 +70,7 @@ pub struct World {
     /// Datagrams that went to nobody.
     pub lost: BTreeMap<SocketAddr, u64>,
     places: BTreeMap<SocketAddr, usize>,
-    queue: BinaryHeap<Reverse<(Now, u64, usize)>>,
+    queue: BinaryHeap<Reverse<(Time, u64, usize)>>,
     happenings: Vec<Option<Happening>>,
     free: Vec<usize>,
     count: u64,
@@ -82,7 +82,7 @@ impl World {
     /// An empty one.
     pub fn new(seed: u64) -> World {
         World {
-            now: Now::from_micros(1_000_000),
+            now: Time::from_micros(1_000_000),
             nodes: Vec::new(),
             keeps_times: false,
             lost: BTreeMap::new(),
@@ -155,7 +155,7 @@ impl World {
     }
 
     /// Lets time go by.
-    pub fn run_until(&mut self, until: Now) {
+    pub fn run_until(&mut self, until: Time) {
         while let Some(&Reverse((at, _, slot))) = self.queue.peek() {
             if at > until {
                 break;
@@ -243,7 +243,7 @@ impl World {
         }
     }
 
-    fn push(&mut self, at: Now, happening: Happening) {
+    fn push(&mut self, at: Time, happening: Happening) {
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.happenings[slot] = Some(happening);

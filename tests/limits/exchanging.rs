@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Duration, Now, Rng, limits};
+use brooklet::base::{Duration, Rng, Time, limits};
 use brooklet::peer::EndReason;
 use brooklet::torrent::{Candidates, Source};
 use brooklet::wire::PeerExchange;
@@ -141,7 +141,7 @@ fn who_breaks_the_rules_is_ignored() {
 #[test]
 fn addresses_of_trackers_find_a_place_among_those_of_peers() {
     let mut candidates = Candidates::new(Rng::from_seed(1));
-    let now = Now::default();
+    let now = Time::default();
     let host = |it: u32| SocketAddr::from(((0x2d00_0000 + it).to_be_bytes(), 7));
     let many = limits::CANDIDATES as u32;
     assert!((0..many).all(|it| candidates.add(host(it), Source::Exchange, now)));

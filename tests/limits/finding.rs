@@ -1,6 +1,6 @@
 //! Bounds of how torrents take part in the DHT.
 
-use brooklet::base::{Duration, NodeId, Now, limits};
+use brooklet::base::{Duration, NodeId, Time, limits};
 use brooklet::dht;
 use brooklet::session::{Command, Start, command};
 use brooklet::torrent::Order;
@@ -49,7 +49,7 @@ fn hosts_are_asked_for_later_each_time() {
 }
 
 /// Seconds until hosts are looked up for the first times, and whether with the usual ones.
-fn looks(bench: &mut Bench, begun: Now) -> Vec<(u64, bool)> {
+fn looks(bench: &mut Bench, begun: Time) -> Vec<(u64, bool)> {
     bench.wait(limits::DHT_HOSTS_LATE);
     let finds = bench.finds.iter();
     let finds = finds.map(|&(at, usual)| (at.since(begun).as_secs(), usual));

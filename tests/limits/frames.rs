@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, PeerId, limits};
+use brooklet::base::{BLOCK, Bits, Block, Duration, Geometry, InfoHash, PeerId, Time, limits};
 use brooklet::peer::{EndReason, FrameLimits, Input, Local, Peer};
 use brooklet::torrent::{Order, Report};
 use brooklet::wire::message::PIECE_HEADER;
@@ -25,8 +25,8 @@ fn local() -> Local {
     }
 }
 
-fn at(time: Duration) -> Now {
-    Now::default() + time
+fn at(time: Duration) -> Time {
+    Time::default() + time
 }
 
 /// One microsecond, the finest that time is.
@@ -35,11 +35,11 @@ const TICK: Duration = Duration::from_micros(1);
 /// A connection on which both have greeted, with the fast extension; we have this many pieces.
 fn open(held: u32) -> Peer {
     let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
-    let mut pair = Pair::accept(local(), addr, Now::default());
+    let mut pair = Pair::accept(local(), addr, Time::default());
     let mut hello = Vec::new();
     Handshake::with_fast(local().info_hash, PeerId([3; 20])).encode(&mut hello);
     let mut input = Input::new(&hello);
-    let greeted = pair.next_event(&mut input, Now::default());
+    let greeted = pair.next_event(&mut input, Time::default());
     assert!(matches!(greeted, Ok(Some(Heard::Greeted(_)))));
     let mut peer = pair.into_peer();
     let mut bits = Bits::new(PIECES);
@@ -57,7 +57,7 @@ fn hear(peer: &mut Peer, messages: &[Message<'_>]) -> Result<(), EndReason> {
         .iter()
         .for_each(|message| message.encode(&mut bytes));
     let mut input = Input::new(&bytes);
-    while peer.next_event(&mut input, Now::default())?.is_some() {}
+    while peer.next_event(&mut input, Time::default())?.is_some() {}
     Ok(())
 }
 

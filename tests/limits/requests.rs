@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use brooklet::base::{BLOCK, Block, Duration, Meter, Now, limits};
+use brooklet::base::{BLOCK, Block, Duration, Meter, Time, limits};
 use brooklet::peer::Requests;
 use brooklet::peer::request::Arrival;
 
@@ -16,8 +16,8 @@ fn block(number: u32) -> Block {
     }
 }
 
-fn micros(micros: u64) -> Now {
-    Now::from_micros(micros)
+fn micros(micros: u64) -> Time {
+    Time::from_micros(micros)
 }
 
 /// What is in flight after so many seconds on a link that brings a block every `gap`, each
@@ -79,9 +79,9 @@ fn requests_in_flight_to_a_near_peer() {
 }
 
 /// Requests to a peer that takes so long for each block, after some of them; the time by then.
-fn slow(seconds: u64, blocks: u32) -> (Requests, Now) {
+fn slow(seconds: u64, blocks: u32) -> (Requests, Time) {
     let (mut requests, down) = (Requests::default(), Meter::new(micros(0)));
-    let mut now = Now::default();
+    let mut now = Time::default();
     for number in 0..blocks {
         requests.ask(block(number), now);
         now = now + Duration::from_secs(seconds);

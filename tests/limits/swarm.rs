@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Bits, Duration, Now, Rng, TorrentKey, limits};
+use brooklet::base::{Bits, Duration, Rng, Time, TorrentKey, limits};
 use brooklet::peer::EndReason;
 use brooklet::torrent::choker::View;
 use brooklet::torrent::{Bans, Candidates, Choker, Report, Source};
@@ -19,8 +19,8 @@ fn candidates() -> Candidates {
     Candidates::new(Rng::from_seed(1))
 }
 
-fn after(time: Duration) -> Now {
-    Now::default() + time
+fn after(time: Duration) -> Time {
+    Time::default() + time
 }
 
 /// How many of these calls have been begun.
@@ -92,15 +92,15 @@ fn dials_in_a_second_and_dials_under_way() {
 fn addresses_remembered() {
     let mut known = candidates();
     for n in 0..limits::CANDIDATES {
-        assert!(known.add(addr(n), Source::Tracker, Now::default()));
+        assert!(known.add(addr(n), Source::Tracker, Time::default()));
     }
     let one_more = addr(limits::CANDIDATES);
-    assert!(!known.add(one_more, Source::Tracker, Now::default()));
+    assert!(!known.add(one_more, Source::Tracker, Time::default()));
     assert_eq!(known.len(), limits::CANDIDATES);
     // One that failed makes room.
-    let tried = known.next(Now::default()).unwrap();
-    known.on_failed(tried, Now::default());
-    assert!(known.add(one_more, Source::Tracker, Now::default()));
+    let tried = known.next(Time::default()).unwrap();
+    known.on_failed(tried, Time::default());
+    assert!(known.add(one_more, Source::Tracker, Time::default()));
     assert_eq!(known.len(), limits::CANDIDATES);
 }
 
@@ -174,7 +174,7 @@ fn hosts_banned() {
 /// The waits between calls that all fail, until the address is forgotten, or there have been so
 /// many.
 fn waits(source: Source, most: usize) -> Vec<Duration> {
-    let (mut known, mut now, mut waits) = (candidates(), Now::default(), Vec::new());
+    let (mut known, mut now, mut waits) = (candidates(), Time::default(), Vec::new());
     known.add(addr(1), source, now);
     while let Some(due) = known.next_deadline().filter(|_| waits.len() <= most) {
         waits.push(due.since(now));
@@ -241,14 +241,14 @@ fn view(key: usize, rate: u64) -> View {
         starved: false,
         snubbing: false,
         idle_unchoked: false,
-        since: Now::default(),
-        waits_since: Now::default(),
+        since: Time::default(),
+        waits_since: Time::default(),
     }
 }
 
 #[test]
 fn rounds_of_the_choker() {
-    let mut choker = Choker::new(Now::default(), Rng::from_seed(1));
+    let mut choker = Choker::new(Time::default(), Rng::from_seed(1));
     let mut views: Vec<View> = (0..1_000)
         .map(|key| view(key, 1_000 - key as u64))
         .collect();
@@ -294,9 +294,9 @@ fn newcomers_are_tried_first() {
         let now = after(Duration::from_secs(3600));
         let draws = 3_000;
         let tried = (0..draws).filter(|&seed| {
-            let mut choker = Choker::new(Now::default(), Rng::from_seed(seed));
+            let mut choker = Choker::new(Time::default(), Rng::from_seed(seed));
             let mut views: Vec<View> = (0..9).map(|key| view(key, 0)).collect();
-            views[0].since = Now::from_micros(now.as_micros() - age.as_micros() as u64);
+            views[0].since = Time::from_micros(now.as_micros() - age.as_micros() as u64);
             choker.round(&views, 0, false, now) == [0]
         });
         tried.count() as f64 / draws as f64

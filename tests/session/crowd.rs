@@ -1,6 +1,6 @@
 //! Many peers: a turn costs what happened in it, and where nothing happens there are few turns.
 
-use brooklet::base::{Duration, Now, Rng, limits};
+use brooklet::base::{Duration, Rng, Time, limits};
 use brooklet::peer::EndReason;
 
 use crate::session::Bench;
@@ -38,7 +38,7 @@ fn an_idle_crowd_wakes_us_for_keep_alives_only() {
     let keys = bench.crowd(PEERS);
     // The last progress is reported, and the reminders of the time for greetings come up.
     bench.wait(Duration::from_secs(30));
-    let due = Now::default() + limits::KEEP_ALIVE;
+    let due = Time::default() + limits::KEEP_ALIVE;
     assert_eq!(bench.session.next_deadline(), Some(due));
     // All have come at once, so their deadlines fall together: those for keep-alives, and those of
     // their silence that move away.

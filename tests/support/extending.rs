@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{CLIENT_NAME, Now, limits};
+use brooklet::base::{CLIENT_NAME, Time, limits};
 use brooklet::peer::Peer;
 use brooklet::wire::{ExtendedGreeting, Extension, Message, MetadataMessage, PeerExchange};
 
@@ -11,7 +11,7 @@ use super::Setting;
 use super::words::{hex, numbers};
 
 /// Does what a story says, if it is about extensions.
-pub fn act(peer: &mut Peer, what: &str, setting: &Setting, now: Now) -> bool {
+pub fn act(peer: &mut Peer, what: &str, setting: &Setting, now: Time) -> bool {
     let number = || numbers(what)[0];
     let size = setting.info.len() as u32;
     match what.trim_end_matches(|c: char| c.is_ascii_digit()).trim() {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Duration, InfoHash, NodeId, Now, Rng};
+use brooklet::base::{Duration, InfoHash, NodeId, Rng, Time};
 use brooklet::dht::{Config, Dht, Output, Saved, Want};
 use brooklet::wire::krpc::{Ask, Body, Message, Query};
 
@@ -26,7 +26,7 @@ const NODES: [(&str, &str); 3] = [
 const WAY: Duration = Duration::from_millis(20);
 
 struct World {
-    now: Now,
+    now: Time,
     nodes: Vec<(SocketAddr, Dht)>,
     told: String,
     /// Whether our lookup has ended.
@@ -79,7 +79,7 @@ pub fn lookup() -> String {
 
 impl World {
     fn new() -> World {
-        let now = Now::from_micros(1_000_000);
+        let now = Time::from_micros(1_000_000);
         let node = |(number, (addr, id)): (u64, &(&str, &str))| {
             let id = InfoHash::from_hex(id).map(NodeId::from);
             let saved = Saved {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Block, Now, PeerId};
+use brooklet::base::{Block, PeerId, Time};
 use brooklet::peer::{EndReason, Event, Greeting, Input, Local, Peer, Phase, Segment};
 
 /// One connection.
@@ -27,13 +27,13 @@ pub enum Heard<'a> {
 
 impl Pair {
     /// A connection that we begin.
-    pub fn dial(local: Local, addr: SocketAddr, now: Now) -> Pair {
+    pub fn dial(local: Local, addr: SocketAddr, now: Time) -> Pair {
         let machine = Machine::Greeting(Greeting::dial(&local, addr, now));
         Pair { local, machine }
     }
 
     /// A connection that a peer began.
-    pub fn accept(local: Local, addr: SocketAddr, now: Now) -> Pair {
+    pub fn accept(local: Local, addr: SocketAddr, now: Time) -> Pair {
         let machine = Machine::Greeting(Greeting::accept(addr, now));
         Pair { local, machine }
     }
@@ -63,7 +63,7 @@ impl Pair {
     pub fn next_event<'a>(
         &mut self,
         input: &mut Input<'a>,
-        now: Now,
+        now: Time,
     ) -> Result<Option<Heard<'a>>, EndReason> {
         let greeting = match &mut self.machine {
             Machine::Peer(peer) => return Ok(peer.next_event(input, now)?.map(Heard::Event)),
@@ -114,7 +114,7 @@ impl Pair {
     }
 
     /// So much of that is gone.
-    pub fn transmitted(&mut self, bytes: usize, now: Now) {
+    pub fn transmitted(&mut self, bytes: usize, now: Time) {
         match &mut self.machine {
             Machine::Greeting(greeting) => greeting.transmitted(bytes, now),
             Machine::Peer(peer) => drop(peer.transmitted(bytes, now)),
@@ -122,14 +122,14 @@ impl Pair {
     }
 
     /// The network connection is up.
-    pub fn handle_connected(&mut self, now: Now) {
+    pub fn handle_connected(&mut self, now: Time) {
         if let Machine::Greeting(greeting) = &mut self.machine {
             greeting.handle_connected(now);
         }
     }
 
     /// When to call [`Pair::handle_timeout`].
-    pub fn next_deadline(&self, now: Now) -> Option<Now> {
+    pub fn next_deadline(&self, now: Time) -> Option<Time> {
         match &self.machine {
             Machine::Greeting(greeting) => greeting.next_deadline(),
             Machine::Peer(peer) => peer.next_deadline(now),
@@ -137,7 +137,7 @@ impl Pair {
     }
 
     /// Time has passed: the blocks that are late, and those that are lost.
-    pub fn handle_timeout(&mut self, now: Now) -> (Result<(), EndReason>, [Vec<Block>; 2]) {
+    pub fn handle_timeout(&mut self, now: Time) -> (Result<(), EndReason>, [Vec<Block>; 2]) {
         match &mut self.machine {
             Machine::Greeting(greeting) => (greeting.handle_timeout(now), Default::default()),
             Machine::Peer(peer) => {

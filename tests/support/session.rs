@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use sha1::{Digest as _, Sha1};
 
 use brooklet::base::{
-    BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, TorrentKey,
+    BLOCK, Bits, Block, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash, Time, TorrentKey,
     Totals, limits,
 };
 use brooklet::mse::Encryption;
@@ -57,7 +57,7 @@ pub struct Bench {
     /// What was announced to the local network.
     pub searches: Vec<Search>,
     /// When hosts of the DHT were asked for, and whether the usual ones, too.
-    pub finds: Vec<(Now, bool)>,
+    pub finds: Vec<(Time, bool)>,
     /// How often nodes of the DHT were to be kept.
     pub keeps: usize,
     /// Messages that were traced: of whom, whether we sent them, in words.
@@ -69,7 +69,7 @@ pub struct Bench {
     /// What it wants of trackers.
     pub announces: Vec<Action>,
     /// The time.
-    pub now: Now,
+    pub now: Time,
     peers: BTreeMap<usize, Other>,
     dialled: Vec<(usize, SocketAddr)>,
     /// Peers that read nothing.
@@ -142,8 +142,10 @@ impl Bench {
         let held = trusted.clone();
         let (mut config, mut order) = terms(&setting, trusted, download);
         adjust(&mut config, &mut order);
-        let mut session = Session::new(config, 1, Now::default());
-        let torrent = session.add(order, Now::default()).expect("it is the first");
+        let mut session = Session::new(config, 1, Time::default());
+        let torrent = session
+            .add(order, Time::default())
+            .expect("it is the first");
         let mut bench = Bench {
             session,
             torrent,
@@ -164,7 +166,7 @@ impl Bench {
             closed: Vec::new(),
             reopened: Vec::new(),
             announces: Vec::new(),
-            now: Now::default(),
+            now: Time::default(),
             peers: BTreeMap::new(),
             dialled: Vec::new(),
             deaf: Vec::new(),

@@ -31,7 +31,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use brooklet::base::{Bits, Block, Duration, Now, PeerId, limits};
+use brooklet::base::{Bits, Block, Duration, PeerId, Time, limits};
 use brooklet::peer::{EndReason, Input, Local, Peer, Redial, Segment, allowed_fast_set};
 use brooklet::wire::message::{frame_len, piece_header};
 use brooklet::wire::{Metainfo, bencode, handshake};
@@ -116,7 +116,7 @@ pub fn replay(story: &str, setting: &Setting, cut: Cut<'_>) -> String {
         setting,
         cut,
         pair: None,
-        now: Now::default(),
+        now: Time::default(),
         socket: None,
         sent: Vec::new(),
         greeted: false,
@@ -149,7 +149,7 @@ struct Stage<'s, 'c> {
     setting: &'s Setting,
     cut: Cut<'c>,
     pair: Option<Pair>,
-    now: Now,
+    now: Time,
     /// Bytes that the socket still takes; `None`: any number.
     socket: Option<usize>,
     /// Bytes sent that no whole message has been made of yet.
@@ -221,7 +221,7 @@ impl Stage<'_, '_> {
     /// Time goes by; the machine is woken whenever it asked to be.
     fn pass_time(&mut self, until: &str) {
         let seconds: f64 = until.trim_end_matches('s').parse().expect("at SECONDS");
-        let until = Now::default() + Duration::from_secs_f64(seconds);
+        let until = Time::default() + Duration::from_secs_f64(seconds);
         loop {
             let now = self.now;
             let Some(pair) = self.pair.as_mut().filter(|pair| !pair.is_closing()) else {
@@ -445,7 +445,7 @@ fn more(alike: &mut u32) -> Option<String> {
     (count > 0).then(|| format!("  (and {count} times more like that)"))
 }
 
-fn seconds_of(at: Now) -> String {
+fn seconds_of(at: Time) -> String {
     format!("{}s", at.as_micros() as f64 / 1e6)
 }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use brooklet::base::{Duration, Now, Rng};
+use brooklet::base::{Duration, Rng, Time};
 use brooklet::session::{Change, Command, Session, command};
 
 use crate::world::disk::Source;
@@ -30,8 +30,8 @@ const LEVELS: usize = 4;
 /// `limits::IMPATIENT_HOSTS`.
 const LEFT_OUT: [&str; 2] = ["slots.machine.peer.cut", "impatient"];
 
-fn second(number: u64) -> Now {
-    Now::from_micros(number * 1_000_000)
+fn second(number: u64) -> Time {
+    Time::from_micros(number * 1_000_000)
 }
 
 /// Lines that each part of a session prints, by the names of its fields.

@@ -1,7 +1,7 @@
 //! Encrypted connections: a swarm of clients with every setting, of which some cannot speak with
 //! each other, completes, and those that allow encryption find it out by themselves.
 
-use brooklet::base::{Duration, Now};
+use brooklet::base::{Duration, Time};
 use brooklet::mse::Encryption;
 
 use crate::world::disk::Source;
@@ -22,9 +22,9 @@ fn run(seed: u64, settings: &[Encryption], rough: bool) -> (World, u64) {
         natted: false,
         side: false,
     };
-    world.add(Role::Seed, Manners::Honest, link(0), Now::default());
+    world.add(Role::Seed, Manners::Honest, link(0), Time::default());
     for place in 0..4 * settings.len() {
-        let joins = Now::from_micros(place as u64 * 100_000);
+        let joins = Time::from_micros(place as u64 * 100_000);
         world.add(Role::Client(None), Manners::Honest, link(place), joins);
     }
     for (place, node) in world.nodes.iter_mut().enumerate() {
@@ -37,7 +37,7 @@ fn run(seed: u64, settings: &[Encryption], rough: bool) -> (World, u64) {
     let all = world.nodes[1..].iter().all(|node| node.fate.done.is_some());
     assert!(all, "{settings:?}, seed {seed}");
     let done = world.nodes.iter().filter_map(|node| node.fate.done).max();
-    let seconds = done.unwrap().since(Now::default()).as_secs();
+    let seconds = done.unwrap().since(Time::default()).as_secs();
     (world, seconds)
 }
 

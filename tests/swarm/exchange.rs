@@ -1,6 +1,6 @@
 //! Peer exchange (BEP 11): a swarm whose tracker names one peer only finds together all the same.
 
-use brooklet::base::{Duration, Now};
+use brooklet::base::{Duration, Time};
 
 use crate::world::disk::Source;
 use crate::world::manners::Manners;
@@ -20,17 +20,17 @@ fn run(seed: u64, pex: bool, natted: usize) -> (World, u64) {
         natted,
         side: false,
     };
-    let first = world.add(Role::Seed, Manners::Honest, link(0, false), Now::default());
+    let first = world.add(Role::Seed, Manners::Honest, link(0, false), Time::default());
     world.tracker.only = Some(world.nodes[first].addr);
     for place in 0..20 {
         let link = link(place, place >= 20 - natted);
-        let joins = Now::from_micros(place as u64 * 100_000);
+        let joins = Time::from_micros(place as u64 * 100_000);
         world.add(Role::Client(None), Manners::Honest, link, joins);
     }
     world.nodes.iter_mut().for_each(|node| node.pex = pex);
     world.run(Duration::from_secs(1800));
     let done = world.nodes.iter().filter_map(|node| node.fate.done).max();
-    let seconds = done.unwrap().since(Now::default()).as_secs();
+    let seconds = done.unwrap().since(Time::default()).as_secs();
     (world, seconds)
 }
 

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use brooklet::base::{Duration, Now};
+use brooklet::base::{Duration, Time};
 use brooklet::session::{Command, command};
 
 use crate::world::disk::Source;
@@ -23,8 +23,8 @@ const POPULAR: u32 = 1;
 const START: u64 = 15;
 const MEASURED: u64 = 30;
 
-fn second(number: u64) -> Now {
-    Now::from_micros(number * 1_000_000)
+fn second(number: u64) -> Time {
+    Time::from_micros(number * 1_000_000)
 }
 
 fn link(number: usize, up: u64, natted: bool) -> Link {

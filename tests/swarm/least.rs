@@ -9,7 +9,7 @@
 //! own coming: that is a flow in a network, and the least time is found by halving. Besides, nobody
 //! can have everything before the seeds have sent everything once, to where he is.
 
-use brooklet::base::{Duration, Now};
+use brooklet::base::{Duration, Time};
 
 use crate::flow::Flow;
 use crate::world::node::{Node, Role};
@@ -237,7 +237,7 @@ impl Kind {
 
 /// What a node is here: none if it gives nothing and is not waited for.
 fn kind(node: &Node, parts: bool) -> Option<Kind> {
-    let millis = |at: Now| at.as_micros() / 1000;
+    let millis = |at: Time| at.as_micros() / 1000;
     let until = match (node.manners.gives(), node.role) {
         (None, _) => return None,
         (Some(u64::MAX), Role::Client(stay)) if node.is_client() => {

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use brooklet::base::{Duration, Now, Rng, limits};
+use brooklet::base::{Duration, Rng, Time, limits};
 
 use crate::least::least;
 use crate::world::disk::Source;
@@ -170,10 +170,10 @@ impl Scenario {
                 natted: false,
                 ..self.link(&mut rng)
             };
-            world.add(Role::Seed, Manners::Honest, link, Now::default());
+            world.add(Role::Seed, Manners::Honest, link, Time::default());
         }
         let client = Role::Client(self.stay.map(Duration::from_secs));
-        let joins = |rng: &mut Rng| Now::from_micros(rng.below(1 + self.arrival * 1_000_000));
+        let joins = |rng: &mut Rng| Time::from_micros(rng.below(1 + self.arrival * 1_000_000));
         for _ in 0..self.clients {
             let link = self.link(&mut rng);
             let at = joins(&mut rng);
@@ -207,7 +207,7 @@ impl Scenario {
     }
 
     fn befall(&self, world: &mut World) {
-        let seconds = |at: u64| Now::from_micros(at * 1_000_000);
+        let seconds = |at: u64| Time::from_micros(at * 1_000_000);
         if let Some(mean) = self.breaks {
             let first = Act::Break(mean);
             world.queue.push(seconds(1), Event::Script(first));

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use brooklet::base::{Duration, Now};
+use brooklet::base::{Duration, Time};
 
 use crate::world::disk::Source;
 use crate::world::manners::Manners;
@@ -25,7 +25,7 @@ fn link(number: u64) -> Link {
 /// Adds a node with these torrents.
 fn add(world: &mut World, source: &Rc<Source>, role: Role, torrents: &[u32]) -> usize {
     let number = world.nodes.len() as u64;
-    let joins = Now::from_micros(number * 100_000);
+    let joins = Time::from_micros(number * 100_000);
     let node = world.add(role, Manners::Honest, link(number), joins);
     world.nodes[node].shares.clear();
     for &torrent in torrents {
@@ -41,7 +41,7 @@ fn two_nodes_have_a_connection_for_each_torrent() {
     world.strict = true;
     let seed = add(&mut world, &source, Role::Seed, &[0, 1]);
     let client = add(&mut world, &source, Role::Client(None), &[1, 0]);
-    world.run_until(Now::from_micros(5_000_000));
+    world.run_until(Time::from_micros(5_000_000));
     assert_eq!(world.nodes[seed].links.len(), 2);
     let verified = world.nodes[client].shares.iter();
     let verified: Vec<u32> = verified.map(|share| share.verified.count()).collect();
@@ -91,7 +91,7 @@ fn sleeping_seeds_serve_every_peer_that_connects() {
             let comes = [5, 20, 400, 400, 401, 900];
             for (place, seconds) in comes.into_iter().enumerate() {
                 let torrents: &[u32] = [&[0][..], &[0, 1], &[2, 0]][place % 3];
-                let joins = Now::from_micros(seconds * 1_000_000);
+                let joins = Time::from_micros(seconds * 1_000_000);
                 let stays = Role::Client(Some(Duration::from_secs(10)));
                 let client = world.add(stays, Manners::Honest, link(place as u64), joins);
                 world.nodes[client].shares.clear();

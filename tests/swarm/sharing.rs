@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use brooklet::base::{Bits, Duration, Now, Totals, limits};
+use brooklet::base::{Bits, Duration, Time, Totals, limits};
 use brooklet::torrent::Snapshot;
 
 use crate::world::disk::Source;
@@ -29,8 +29,8 @@ fn link(number: u64, natted: bool) -> Link {
     }
 }
 
-fn second(number: u64) -> Now {
-    Now::from_micros(number * 1_000_000)
+fn second(number: u64) -> Time {
+    Time::from_micros(number * 1_000_000)
 }
 
 /// Content that nobody has whole before the time is over, in pieces of `piece` KiB.

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use brooklet::base::{InfoHash, Now, PeerId, Rng, sooner};
+use brooklet::base::{InfoHash, PeerId, Rng, Time, sooner};
 use brooklet::io::net::{Heard, Outreach};
 use brooklet::tracker::{Action, Counts, Families, Identity, Input, Response, Shared, Trackers};
 use mio::{Events, Poll, Token, Waker};
@@ -93,7 +93,7 @@ impl Client {
         self.trackers.completed(&mut self.shared, now);
     }
 
-    pub fn now(&self) -> Now {
+    pub fn now(&self) -> Time {
         START + self.began.elapsed() * self.speed
     }
 
@@ -194,13 +194,13 @@ impl Client {
     }
 }
 
-fn tell(trackers: &mut Trackers, shared: &mut Shared, input: Input<'_>, now: Now) {
+fn tell(trackers: &mut Trackers, shared: &mut Shared, input: Input<'_>, now: Time) {
     if !shared.recipients(&input).is_empty() {
         trackers.handle(input, shared, now);
     }
 }
 
-const START: Now = Now::from_micros(3_600_000_000);
+const START: Time = Time::from_micros(3_600_000_000);
 
 fn owned(tiers: &[&[&str]]) -> Vec<Vec<String>> {
     let tier = |tier: &&[&str]| tier.iter().map(|&url| url.to_owned()).collect();
@@ -317,12 +317,12 @@ impl Crowd {
         }
     }
 
-    fn now(&self) -> Now {
+    fn now(&self) -> Time {
         START + self.began.elapsed()
     }
 }
 
-fn tell_one(torrents: &mut [Trackers], shared: &mut Shared, input: Input<'_>, now: Now) {
+fn tell_one(torrents: &mut [Trackers], shared: &mut Shared, input: Input<'_>, now: Time) {
     for torrent in shared.recipients(&input) {
         torrents[torrent].handle(input, shared, now);
     }

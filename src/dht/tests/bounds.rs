@@ -83,7 +83,7 @@ fn contacts_are_bounded_and_the_last_ones_count() {
 #[test]
 fn saved_nodes_serve_while_few_are_known() {
     let mut rng = Rng::from_seed(99_999);
-    let now = Now::from_micros(1_000_000);
+    let now = Time::from_micros(1_000_000);
     let node = |number: usize| NodeInfo {
         id: NodeId::random(&mut Rng::from_seed(number as u64)),
         addr: host(number),
@@ -165,16 +165,16 @@ fn an_id_is_kept_for_a_while() {
         None,
         Vec::new(),
         &mut Rng::from_seed(1),
-        Now::default(),
+        Time::default(),
     );
     let mut rng = Rng::from_seed(2);
-    let mut vote = |half: &mut Half, seen: &str, now: Now| {
+    let mut vote = |half: &mut Half, seen: &str, now: Time| {
         for number in 0..limits::DHT_VOTES_KEPT {
             half.note_vote(host(number), seen.parse().unwrap(), &mut rng, now);
         }
         half.table.own()
     };
-    let start = Now::from_micros(7);
+    let start = Time::from_micros(7);
     let first = vote(&mut half, "198.51.100.1", start);
     let soon = start + (limits::DHT_ID_KEPT - Duration::from_micros(1));
     assert_eq!(vote(&mut half, "203.0.113.1", soon), first);

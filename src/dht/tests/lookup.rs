@@ -3,8 +3,8 @@
 use super::*;
 use crate::base::Rng;
 
-fn at(millis: u64) -> Now {
-    Now::from_micros(millis * 1000)
+fn at(millis: u64) -> Time {
+    Time::from_micros(millis * 1000)
 }
 
 const SLOW: Duration = Duration::from_millis(300);
@@ -23,7 +23,7 @@ fn lookup(nodes: &[NodeInfo]) -> Lookup {
 }
 
 /// All that may be asked now are asked.
-fn ask_all(lookup: &mut Lookup, now: Now) -> Vec<SocketAddr> {
+fn ask_all(lookup: &mut Lookup, now: Time) -> Vec<SocketAddr> {
     let mut asked = Vec::new();
     while let Some(ask) = lookup.peek() {
         lookup.on_asked(ask.addr, now);

@@ -7,7 +7,7 @@ mod bounds;
 use std::net::SocketAddr;
 
 use super::{Config, Dht, Event, Output, Saved, Want, secure_id};
-use crate::base::{Duration, InfoHash, NodeId, Now, Rng, limits};
+use crate::base::{Duration, InfoHash, NodeId, Rng, Time, limits};
 use crate::wire::Family;
 use crate::wire::krpc::{
     Ask, Body, Message, NodeInfo, Query, Reply, Values, Want as Families, pack_node, pack_value,
@@ -16,7 +16,7 @@ use crate::wire::krpc::{
 /// One machine, and what it sent.
 struct Bench {
     dht: Dht,
-    now: Now,
+    now: Time,
     sent: Vec<(SocketAddr, Vec<u8>)>,
     said: Vec<Output>,
 }
@@ -35,7 +35,7 @@ impl Bench {
             v6: true,
             saved,
         };
-        let now = Now::from_micros(9_000_000);
+        let now = Time::from_micros(9_000_000);
         Bench {
             dht: Dht::new(config, 5, Rng::from_seed(5), now),
             now,

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn at(secs: u64) -> Now {
-    Now::from_micros(secs * 1_000_000)
+fn at(secs: u64) -> Time {
+    Time::from_micros(secs * 1_000_000)
 }
 
 /// A node whose id shares so many bits with ours, on an address in a network of its own.
@@ -192,7 +192,7 @@ fn upkeep_asks_waiting_nodes_and_long_silent_ones() {
     table.on_answer(known, at(1));
     let new = node(own, 0, 2, &mut rng);
     assert!(table.suggest(new) && !table.suggest(new), "once");
-    assert_eq!(table.check_at(), Some(Now::default()));
+    assert_eq!(table.check_at(), Some(Time::default()));
     let check = table.next_check(at(2), &mut rng).unwrap();
     assert_eq!((check.node, check.is_new), (new, true));
     assert_eq!(table.next_check(at(2), &mut rng), None);

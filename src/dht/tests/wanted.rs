@@ -3,8 +3,8 @@
 use super::*;
 use crate::base::NodeId;
 
-fn at(secs: u64) -> Now {
-    Now::from_micros(secs * 1_000_000)
+fn at(secs: u64) -> Time {
+    Time::from_micros(secs * 1_000_000)
 }
 
 fn hash(number: u8) -> InfoHash {

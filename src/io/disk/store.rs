@@ -23,7 +23,7 @@ use super::threads::opening::{Outcome, Request, StoreParams};
 use super::threads::saving::Means;
 use super::threads::writer::EntryId;
 use super::threads::{Saver, Saving, Unsaved, Writer, Written};
-use crate::base::{InfoHash, Now, SortedSet, TorrentKey};
+use crate::base::{InfoHash, SortedSet, Time, TorrentKey};
 use crate::storage::Backlog;
 use crate::torrent::Snapshot;
 
@@ -141,7 +141,7 @@ impl Store {
     }
 
     /// When [`Store::go_on`] is to be called without a result: a disk may not answer.
-    pub fn next_deadline(&self, now: Now) -> Option<Now> {
+    pub fn next_deadline(&self, now: Time) -> Option<Time> {
         self.opener.is_busy().then(|| now + opener::LOOK)
     }
 

@@ -1,6 +1,6 @@
 //! Limits of rates that a user has set while a run lasts, and that outlive it.
 
-use crate::base::Now;
+use crate::base::Time;
 use crate::session::{Change, Command, Session, command, view};
 use crate::wire::json::Json;
 
@@ -69,7 +69,7 @@ impl Chosen {
 
     /// Limits all torrents together as the user has chosen, where the options say what they said
     /// then.
-    pub fn apply(self, options: Limits, session: &mut Session, now: Now) {
+    pub fn apply(self, options: Limits, session: &mut Session, now: Time) {
         let holds = |chosen, before, option| (option == before).then_some(chosen);
         let (torrent, limits) = (
             None,

@@ -9,7 +9,7 @@ use mio::Registry;
 use mio::event::Event;
 
 use super::records::Version;
-use crate::base::{InfoHash, Now, limits};
+use crate::base::{InfoHash, Time, limits};
 use crate::io::clock;
 use crate::io::net::{ClientKey, Incoming, Server};
 use crate::io::tokens;
@@ -126,7 +126,7 @@ impl Control {
         registry: &Registry,
         session: &mut Session,
         folder: &mut dyn Folder,
-        now: Now,
+        now: Time,
     ) {
         let mut turn = Turn::default();
         for _ in 0..limits::CONTROL_CLIENTS {
@@ -145,7 +145,7 @@ impl Control {
     }
 
     /// Takes the next request, if there is one.
-    fn take_request(&mut self, registry: &Registry, turn: &mut Turn, now: Now) {
+    fn take_request(&mut self, registry: &Registry, turn: &mut Turn, now: Time) {
         let open = self.ready.iter().chain(&self.waiting);
         let at_work = open.map(|open| open.exchange.weight()).sum();
         let Some((client, incoming)) = self.server.next_request(registry, at_work, now) else {
@@ -244,7 +244,7 @@ impl Control {
     }
 
     /// When there is something to do though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.server.next_deadline()
     }
 
@@ -255,7 +255,7 @@ impl Control {
         session: &mut Session,
         folder: &mut dyn Folder,
         turn: &mut Turn,
-        now: Now,
+        now: Time,
     ) {
         let view = turn
             .view
@@ -321,7 +321,7 @@ struct Done {
 }
 
 /// Performs commands in this order.
-fn perform(commands: &[Command], session: &mut Session, now: Now) -> Done {
+fn perform(commands: &[Command], session: &mut Session, now: Time) -> Done {
     let mut done = Done::default();
     for &command in commands {
         let torrent = command
@@ -392,7 +392,7 @@ mod tests {
             active: None,
             after_stay: Then::Pause,
         };
-        Session::new(config, 1, Now::default())
+        Session::new(config, 1, Time::default())
     }
 
     #[test]
@@ -407,7 +407,7 @@ mod tests {
             peer_limit: 4,
         };
         let mut control = Control::open(&dir, about, poll.registry()).unwrap();
-        let (mut session, now) = (session(), Now::default());
+        let (mut session, now) = (session(), Time::default());
         let mut client = unix::connect(&dir).unwrap();
         client.set_nonblocking(true).unwrap();
         // Each answer has the id of its request.

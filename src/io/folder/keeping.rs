@@ -13,7 +13,7 @@ use super::library::Library;
 use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::records::Version;
-use crate::base::{InfoHash, Now, TorrentKey};
+use crate::base::{InfoHash, Time, TorrentKey};
 use crate::io::disk::threads::finding::{Placed, Sought};
 use crate::io::disk::threads::opener::OpenId;
 use crate::io::disk::{DiskError, Store, state};
@@ -53,7 +53,7 @@ impl Library {
         written: Result<(), DiskError>,
         store: &mut Store,
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) -> Option<Answer> {
         let outcome = written.clone();
         let told = opening.brought_by.take().map(|(asker, added)| {
@@ -116,12 +116,12 @@ impl Library {
     }
 
     /// When [`Library::save`] has something to do though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.records.next_deadline()
     }
 
     /// Begins to save what has changed: see [`Library::versions`].
-    pub fn save(&mut self, now: Now) {
+    pub fn save(&mut self, now: Time) {
         if let Some((path, text)) = self.records.next_text(now) {
             self.arrivals.write_list(path, text);
         }
@@ -164,7 +164,7 @@ impl Library {
         &mut self,
         answers: &mut Vec<Answer>,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         while !command::is_ending(session) && !self.is_busy() {
             let Some(it) = self.fetches.next_fetched() else {
@@ -212,7 +212,7 @@ impl Library {
         id: OpenId,
         placed: Placed,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) -> (bool, Option<Answer>) {
         let Some(finding) = self.finding.end(id) else {
             return (false, None);
@@ -255,7 +255,7 @@ impl Library {
         (setup, chosen, place): (Setup, Result<(), String>, Option<PathBuf>),
         (record, is_again): (Record, bool),
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         let info_hash = setup.metainfo.info_hash;
         let again = reopening::find(session, &info_hash);
@@ -376,7 +376,7 @@ impl Library {
         (info_hash, mut record): (InfoHash, Record),
         session: &mut Session,
         begin: impl FnOnce(&mut Session) -> Option<TorrentKey>,
-        now: Now,
+        now: Time,
     ) -> Option<TorrentKey> {
         if let Some(before) = reopening::find(session, &info_hash) {
             // What was changed of it meanwhile holds.

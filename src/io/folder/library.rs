@@ -20,7 +20,7 @@ use super::record::Record;
 use super::records::Records;
 use super::shelf::{self, Shelf};
 use super::url_fetches::{Long, UrlFetches};
-use crate::base::{InfoHash, Now, SortedMap, SortedSet};
+use crate::base::{InfoHash, SortedMap, SortedSet, Time};
 use crate::io::by_url::{self, Access};
 use crate::io::claims::Claims;
 use crate::io::disk::threads::opener::OpenId;
@@ -101,7 +101,7 @@ impl Library {
     }
 
     /// Takes up the torrents that are in the folder. What cannot be read is told, and left.
-    pub fn load(&mut self, store: &mut Store, session: &mut Session, now: Now) {
+    pub fn load(&mut self, store: &mut Store, session: &mut Session, now: Time) {
         let state_dir = self.setup.state_dir();
         let mut warn = |line| session.warn(None, line);
         self.records = Records::load(&state_dir, &mut warn);
@@ -125,7 +125,7 @@ impl Library {
 
     /// Takes up torrents that are in the folder, a few at a time: with all at once their files
     /// would be described in memory together.
-    fn load_some(&mut self, store: &mut Store, session: &mut Session, now: Now) {
+    fn load_some(&mut self, store: &mut Store, session: &mut Session, now: Time) {
         if command::is_ending(session) {
             return;
         }
@@ -147,7 +147,7 @@ impl Library {
         brought: Brought,
         store: &mut Store,
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) {
         let info_hash = brought.info_hash();
         let record = self.records.get(&info_hash).cloned().unwrap_or_else(|| {
@@ -186,7 +186,7 @@ impl Library {
         ticket: Ticket,
         add: Add,
         parts: (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) -> Option<Answer> {
         let offer = match &add.source {
             Source::Named(name) if by_url::is_url(name) => {
@@ -204,7 +204,7 @@ impl Library {
         ticket: Ticket,
         offer: Result<Offer, Trouble>,
         parts: (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) -> Option<Answer> {
         match offer {
             Ok(offer) => self.take(offer, parts, now),
@@ -218,7 +218,7 @@ impl Library {
         &mut self,
         offer: Offer,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) -> Option<Answer> {
         let is_early = self.is_early(&offer.brought.info_hash(), session);
         let is_there = || view::find(session, &offer.brought.info_hash()).is_some();
@@ -284,7 +284,7 @@ impl Library {
     }
 
     /// Goes on with torrents whose files were opened or closed. Answers come back.
-    pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Now) -> Vec<Answer> {
+    pub fn turn(&mut self, store: &mut Store, session: &mut Session, now: Time) -> Vec<Answer> {
         let (mut answers, mut moved) = (Vec::new(), false);
         while let Some((ticket, written)) = self.arrivals.next_written() {
             let Some(opening) = self.arrivals.take(ticket) else {
@@ -370,7 +370,7 @@ impl Library {
         outcome: Outcome,
         store: &mut Store,
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) -> Option<Answer> {
         let Opening {
             asker,

@@ -12,7 +12,7 @@ use super::library::Library;
 use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::shelf;
-use crate::base::{InfoHash, Now, TorrentKey, limits};
+use crate::base::{InfoHash, Time, TorrentKey, limits};
 use crate::io::disk::threads::finding::Sought;
 use crate::io::disk::threads::opening::Opened;
 use crate::io::disk::{Store, state};
@@ -30,7 +30,7 @@ impl Library {
         &mut self,
         opening: Opening,
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) -> Option<Answer> {
         let Opening {
             asker,
@@ -53,7 +53,7 @@ impl Library {
         path: &Path,
         store: &mut Store,
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) {
         match Brought::read(path) {
             Ok(brought) => self.take_up(brought, store, session, now),
@@ -68,7 +68,7 @@ impl Library {
         &mut self,
         info_hash: &InfoHash,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         let is_found = self.finding.described(info_hash).is_none();
         if !is_found || self.arrivals.has(info_hash) {
@@ -90,7 +90,7 @@ impl Library {
         &mut self,
         info_hash: &InfoHash,
         parts: (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         if self.late.remove(info_hash) && reopening::find(parts.1, info_hash).is_some() {
             self.reopen(info_hash, parts, now);
@@ -105,7 +105,7 @@ impl Library {
         record: Record,
         why: String,
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) {
         let info_hash = setup.metainfo.info_hash;
         if let Some(torrent) = reopening::find(session, &info_hash) {
@@ -129,7 +129,7 @@ impl Library {
         path: &Path,
         why: &str,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         let Some(info_hash) = shelf::info_hash(path) else {
             return session.warn(None, why.to_string());
@@ -157,7 +157,7 @@ impl Library {
     }
 
     /// Has a torrent connect to the peers that the options name.
-    pub(super) fn connect_named(&mut self, torrent: TorrentKey, session: &mut Session, now: Now) {
+    pub(super) fn connect_named(&mut self, torrent: TorrentKey, session: &mut Session, now: Time) {
         for (host, port) in &self.setup.handling.peers {
             if let Ok(ip) = host.parse() {
                 let addr = SocketAddr::new(ip, *port);
@@ -177,7 +177,7 @@ impl Library {
         torrent: TorrentKey,
         info: &[u8],
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         let info_hash = session.torrent(torrent).map(|it| it.order.info_hash);
         let Some(info_hash) = info_hash else { return };
@@ -246,7 +246,7 @@ impl Library {
         (metainfo, place): (Metainfo, PathBuf),
         wanted: Record,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) -> Option<Answer> {
         let Description {
             torrent,
@@ -305,7 +305,7 @@ impl Library {
         setup: Setup,
         result: Result<Opened, String>,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         if !Library::is_linked(session, torrent, &setup.metainfo.info_hash) {
             return;
@@ -338,7 +338,7 @@ impl Library {
         (asker, (torrent, added)): (Asker, (TorrentKey, Added)),
         (brought, wanted): (Brought, Record),
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) -> Option<Answer> {
         let info_hash = brought.info_hash();
         let merged = match brought {
@@ -371,7 +371,7 @@ impl Library {
         &mut self,
         (torrent, link): (TorrentKey, &Link),
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) -> Merged {
         let info_hash = link.info_hash;
         let fresh = self.records.change(info_hash, |special| {
@@ -396,7 +396,7 @@ impl Library {
         (torrent, info_hash): (TorrentKey, InfoHash),
         tiers: &[Vec<String>],
         session: &mut Session,
-        now: Now,
+        now: Time,
     ) -> usize {
         if !self.setup().sources.trackers {
             return 0;

@@ -2,20 +2,20 @@
 //! meanwhile would hear of a part of them, and a service manager that is told that the process is
 //! ready would start such clients: so both wait, but not for ever.
 
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 
 /// Whether others wait for the torrents of the folder.
 #[derive(Debug)]
-pub struct Loading(Option<Now>);
+pub struct Loading(Option<Time>);
 
 impl Loading {
     /// The process has begun.
-    pub fn new(now: Now) -> Loading {
+    pub fn new(now: Time) -> Loading {
         Loading(Some(now + limits::LOADING))
     }
 
     /// Notes whether some are still to come; once none are, nobody waits again.
-    pub fn turn(&mut self, to_come: bool, now: Now) {
+    pub fn turn(&mut self, to_come: bool, now: Time) {
         self.0 = self.0.filter(|&until| to_come && now < until);
     }
 
@@ -25,7 +25,7 @@ impl Loading {
     }
 
     /// When they wait no longer.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.0
     }
 }
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn others_wait_for_the_torrents_and_not_for_a_disk_that_does_not_answer() {
-        let start = Now::default() + Duration::from_secs(100);
+        let start = Time::default() + Duration::from_secs(100);
         let mut loading = Loading::new(start);
         loading.turn(true, start);
         assert!(loading.lasts());

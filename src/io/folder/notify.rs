@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process;
 
-use crate::base::{Duration, Now};
+use crate::base::{Duration, Time};
 
 /// The service manager.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Notifier {
     /// The socket to send by, and where to; `None`: there is no service manager.
     socket: Option<(UnixDatagram, SocketAddr)>,
     /// How often it is told that the loop turns, and when it is the next time.
-    watchdog: Option<(Duration, Now)>,
+    watchdog: Option<(Duration, Time)>,
     ready: bool,
     stopping: bool,
 }
@@ -25,7 +25,7 @@ pub struct Notifier {
 impl Notifier {
     /// The service manager that has started this process, if one has. What is wrong with how it
     /// names itself is said to `warn`.
-    pub fn from_environment(warn: &mut dyn FnMut(String), now: Now) -> Notifier {
+    pub fn from_environment(warn: &mut dyn FnMut(String), now: Time) -> Notifier {
         let number = |name| {
             env::var(name)
                 .ok()
@@ -41,7 +41,7 @@ impl Notifier {
         address: Option<&OsStr>,
         every: Option<u64>,
         warn: &mut dyn FnMut(String),
-        now: Now,
+        now: Time,
     ) -> Notifier {
         let address = address.filter(|address| !address.is_empty());
         let socket = address.and_then(|address| match connect(address) {
@@ -82,7 +82,7 @@ impl Notifier {
     }
 
     /// The loop turns. The first time that is to say: the process does what it is for.
-    pub fn turn(&mut self, now: Now) {
+    pub fn turn(&mut self, now: Time) {
         if !std::mem::replace(&mut self.ready, true) {
             self.say("READY=1");
         }
@@ -93,7 +93,7 @@ impl Notifier {
     }
 
     /// When to say that the loop turns though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.watchdog.map(|(_, at)| at)
     }
 
@@ -126,7 +126,7 @@ mod tests {
         let path = env::temp_dir().join(&name);
         let abstract_name = SocketAddr::from_abstract_name(&name).unwrap();
         let said = |address: &OsStr, hears: UnixDatagram| {
-            let now = Now::default();
+            let now = Time::default();
             let mut warn = |line: String| panic!("{line}");
             let mut notifier = Notifier::new(Some(address), Some(1_000_000), &mut warn, now);
             notifier.turn(now);
@@ -155,7 +155,7 @@ mod tests {
     fn without_a_manager_nothing_is_said_and_a_wrong_name_is() {
         let mut said = Vec::new();
         let mut warn = |line| said.push(line);
-        let now = Now::default();
+        let now = Time::default();
         let nobody = Notifier::new(None, Some(1_000_000), &mut warn, now);
         assert_eq!(nobody.next_deadline(), None);
         let wrong = Notifier::new(Some(OsStr::new("vsock:2:1")), Some(1), &mut warn, now);

@@ -5,7 +5,7 @@ use super::arrivals::Opening;
 use super::control::ENDING;
 use super::library::Library;
 use super::offers::{Answer, Asker};
-use crate::base::Now;
+use crate::base::Time;
 use crate::io::disk::{DiskError, state};
 use crate::rpc::{Added, Merged, Trouble};
 
@@ -40,7 +40,7 @@ pub fn finish(library: &mut Library) -> Vec<Answer> {
         match library.arrivals.take(ticket) {
             Some(opening) => answers.extend(leave(library, opening, written)),
             // What could not be written is tried once more.
-            None => drop(library.records.on_written(written, Now::default())),
+            None => drop(library.records.on_written(written, Time::default())),
         }
     }
     for (_, opening) in std::mem::take(&mut library.opening) {
@@ -80,6 +80,6 @@ pub fn keep_list(library: &mut Library) {
         if let Err(error) = &written {
             log::warn!("{error}");
         }
-        drop(library.records.on_written(written, Now::default()));
+        drop(library.records.on_written(written, Time::default()));
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::chosen::Limits;
-use crate::base::{InfoHash, Now, TorrentKey};
+use crate::base::{InfoHash, Time, TorrentKey};
 use crate::session::{Change, Command, Session, command};
 use crate::wire::json::Json;
 use crate::wire::magnet;
@@ -79,7 +79,7 @@ impl Record {
     }
 
     /// Applies the record to a torrent that was added just now.
-    pub fn apply(&self, torrent: TorrentKey, session: &mut Session, now: Now) {
+    pub fn apply(&self, torrent: TorrentKey, session: &mut Session, now: Time) {
         if self.reached {
             command::set_reached(session, torrent);
         }

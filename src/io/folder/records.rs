@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::chosen::{Chosen, Limits};
 use super::record::{Record, Special};
-use crate::base::{Duration, InfoHash, Now, SortedMap, limits, sooner};
+use crate::base::{Duration, InfoHash, SortedMap, Time, limits, sooner};
 use crate::io::claims::Taken;
 use crate::io::disk::{DiskError, state};
 use crate::torrent::{Stage, Then, Torrent};
@@ -37,9 +37,9 @@ pub struct Records {
     writing: Version,
     settled: Version,
     /// Until then the file is left alone, however much changes.
-    rests_until: Now,
+    rests_until: Time,
     /// When a file that could not be written is tried again.
-    retry_at: Option<Now>,
+    retry_at: Option<Time>,
     /// Why it could not be written the last time.
     refusal: Option<String>,
 }
@@ -235,7 +235,7 @@ impl Records {
 
     /// The file's path and what it is to say, if something has changed and no earlier state is
     /// being written: [`Records::on_written`] is to be called when it is.
-    pub fn next_text(&mut self, now: Now) -> Option<(PathBuf, Vec<u8>)> {
+    pub fn next_text(&mut self, now: Time) -> Option<(PathBuf, Vec<u8>)> {
         let again = self.retry_at.is_some_and(|at| at <= now);
         let is_settled = self.settled == self.now && !again;
         if self.writing > self.settled || is_settled || now < self.rests_until {
@@ -250,7 +250,7 @@ impl Records {
     }
 
     /// When [`Records::next_text`] has something though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let changed = self.writing == self.settled && self.settled < self.now;
         sooner(self.retry_at, changed.then_some(self.rests_until))
     }
@@ -269,7 +269,7 @@ impl Records {
     }
 
     /// The file was written, or could not be: what went wrong comes back once.
-    pub fn on_written(&mut self, written: Result<(), DiskError>, now: Now) -> Option<DiskError> {
+    pub fn on_written(&mut self, written: Result<(), DiskError>, now: Time) -> Option<DiskError> {
         self.settled = self.writing;
         match written {
             Ok(()) => {
@@ -349,7 +349,7 @@ mod tests {
         records.set(hashes[1], plain.clone());
         let limits = |down| Limits { down, up: Some(7) };
         records.note_limits(limits(Some(5)), limits(None));
-        let now = Now::default();
+        let now = Time::default();
         let (path, text) = records.next_text(now).unwrap();
         state::replace(&path, &text).unwrap();
         assert_eq!(records.next_text(now), None, "it is being written");
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_long_list_is_not_written_again_for_each_change() {
-        let (mut records, mut now) = (Records::default(), Now::default());
+        let (mut records, mut now) = (Records::default(), Time::default());
         let hash = |number: u16| {
             let mut hash = [0; 20];
             hash[..2].copy_from_slice(&number.to_be_bytes());
@@ -418,7 +418,7 @@ mod tests {
     fn what_cannot_be_written_is_told_once_and_tried_again_in_time() {
         let mut records = Records::default();
         let error = || DiskError::new("list", std::io::Error::other("no"));
-        let mut now = Now::default();
+        let mut now = Time::default();
         records.next_number();
         assert_eq!(records.versions(), (1, 0));
         assert!(records.next_text(now).is_some());

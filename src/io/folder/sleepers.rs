@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::library::Library;
-use crate::base::{Now, TorrentKey, limits};
+use crate::base::{Time, TorrentKey, limits};
 use crate::io::disk::Store;
 use crate::io::disk::threads::opening::{Due, Reloaded, Stored};
 use crate::session::{Session, sleep, view};
@@ -83,7 +83,7 @@ fn reload(torrent: TorrentKey, library: &Library, store: &mut Store, session: &S
 }
 
 /// Torrents that were found again wake up; one that was not fails.
-pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now: Now) {
+pub fn wake_up(library: &Library, store: &mut Store, session: &mut Session, now: Time) {
     while let Some((torrent, reloaded)) = store.opener().next_reloaded() {
         let Reloaded {
             info_hash,

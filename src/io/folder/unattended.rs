@@ -22,7 +22,7 @@ use super::record::Record;
 use super::settings::Wishes;
 use super::sleepers::{self, Sleepers};
 use super::watch::{Found, Watch};
-use crate::base::{InfoHash, Now, TorrentKey, limits, sooner};
+use crate::base::{InfoHash, Time, TorrentKey, limits, sooner};
 use crate::io::disk::Store;
 use crate::io::net::Outreach;
 use crate::io::nodes::Nodes;
@@ -58,7 +58,7 @@ impl Unattended {
         (port, waker): (u16, Arc<Waker>),
         registry: &Registry,
         warn: &mut dyn FnMut(String),
-        now: Now,
+        now: Time,
     ) -> Result<Unattended, String> {
         let about = About {
             config_dir: absolute(&setup.folder),
@@ -82,7 +82,7 @@ impl Unattended {
     }
 
     /// Takes up the torrents that are in the folder.
-    pub fn load(&mut self, store: &mut Store, session: &mut Session, now: Now) {
+    pub fn load(&mut self, store: &mut Store, session: &mut Session, now: Time) {
         self.library.load(store, session, now);
     }
 
@@ -115,7 +115,7 @@ impl Unattended {
         registry: &Registry,
         session: &mut Session,
         store: &mut Store,
-        now: Now,
+        now: Time,
     ) {
         self.heed_signals(session, now);
         self.note_changed(session);
@@ -157,7 +157,7 @@ impl Unattended {
         &mut self,
         answers: &mut Vec<Answer>,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         if command::is_ending(session) {
             self.refuse_adds(answers);
@@ -180,7 +180,7 @@ impl Unattended {
     }
 
     /// The process ends: what is not on disk yet is written, and who waits is answered.
-    pub fn finish(&mut self, registry: &Registry, session: &mut Session, now: Now) {
+    pub fn finish(&mut self, registry: &Registry, session: &mut Session, now: Time) {
         self.note_runs();
         let mut answers = parting::finish(&mut self.library);
         self.refuse_adds(&mut answers);
@@ -247,7 +247,7 @@ impl Unattended {
         }
     }
 
-    fn heed_signals(&mut self, session: &mut Session, now: Now) {
+    fn heed_signals(&mut self, session: &mut Session, now: Time) {
         if signal::is_ending() {
             self.notifier.stop();
         }
@@ -258,7 +258,7 @@ impl Unattended {
     }
 
     /// Reads the settings again. What cannot be done about them is said.
-    fn reload(&mut self, session: &mut Session, now: Now) {
+    fn reload(&mut self, session: &mut Session, now: Time) {
         self.watch.look_anew(now);
         let (changes, later) = match self.wishes.reload() {
             Ok(changes) => changes,
@@ -300,7 +300,7 @@ impl Unattended {
         &mut self,
         answers: &mut Vec<Answer>,
         (store, session): (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         while let Some(Found { name, content }) = self.watch.next(now) {
             if command::is_ending(session) {
@@ -353,13 +353,13 @@ impl Unattended {
         torrent: TorrentKey,
         info: &[u8],
         parts: (&mut Store, &mut Session),
-        now: Now,
+        now: Time,
     ) {
         self.library.on_metadata(torrent, info, parts, now);
     }
 
     /// Has the hosts looked up that torrents have named.
-    pub fn look_up(&mut self, nodes: &mut Nodes, outreach: &mut Outreach, now: Now) {
+    pub fn look_up(&mut self, nodes: &mut Nodes, outreach: &mut Outreach, now: Time) {
         let Hosts { nodes: new, peers } = std::mem::take(&mut self.library.hosts);
         new.iter()
             .for_each(|node| nodes.look_up_new(node, outreach, now));
@@ -397,7 +397,7 @@ impl Unattended {
     }
 
     /// When there is something to do though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let next = sooner(self.watch.next_deadline(), self.library.next_deadline());
         if self.loading.lasts() {
             return sooner(next, self.loading.next_deadline());

@@ -19,7 +19,7 @@ use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 
 use super::brought::{Brought, is_link};
-use crate::base::{Now, SortedMap, SortedSet, limits, printable, sooner};
+use crate::base::{SortedMap, SortedSet, Time, limits, printable, sooner};
 use crate::io::disk::{DiskError, Why};
 use crate::io::tokens;
 use crate::wire::{Metainfo, magnet};
@@ -48,7 +48,7 @@ pub struct Watch {
     /// The folder was taken away.
     gone: bool,
     /// When to look at the whole folder in any case.
-    rescan_at: Now,
+    rescan_at: Time,
     /// Names that are to be looked at.
     queue: VecDeque<OsString>,
     /// Files that are there and were looked at.
@@ -68,7 +68,7 @@ struct Sight {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fate {
     /// It may not be whole, and is taken or refused if it is the same at this moment.
-    Doubted(Now),
+    Doubted(Time),
     /// It is being added, or refused.
     Adding,
     /// It cannot be moved away: it stays until it changes.
@@ -102,7 +102,7 @@ impl Watch {
         folder: &Path,
         registry: &Registry,
         warn: &mut dyn FnMut(String),
-        now: Now,
+        now: Time,
     ) -> Result<Watch, String> {
         let dir = folder.join("watch");
         let failed = dir.join(FAILED);
@@ -170,7 +170,7 @@ impl Watch {
     }
 
     /// Has the whole folder looked at.
-    pub fn look_anew(&mut self, now: Now) {
+    pub fn look_anew(&mut self, now: Time) {
         self.rescan_at = now;
     }
 
@@ -180,7 +180,7 @@ impl Watch {
     }
 
     /// When there is something to do though nothing happens.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let fates = self.sights.values().map(|sight| match sight.fate {
             Fate::Doubted(at) => Some(at),
             Fate::Adding | Fate::Stuck => None,
@@ -197,7 +197,7 @@ impl Watch {
     /// The next file that is whole, or cannot be: it counts as being added until [`Watch::accept`]
     /// or [`Watch::refuse`] is called for it, and at most [`limits::WATCH_AT_ONCE`] are at one
     /// time.
-    pub fn next(&mut self, now: Now) -> Option<Found> {
+    pub fn next(&mut self, now: Time) -> Option<Found> {
         if !self.has_room() {
             return None;
         }
@@ -213,7 +213,7 @@ impl Watch {
     }
 
     /// Puts the names into the queue that are to be looked at.
-    fn scan(&mut self, now: Now) {
+    fn scan(&mut self, now: Time) {
         if std::mem::take(&mut self.gone) {
             // Whoever has taken it away may be about to put another one in its place.
             self.rescan_at = self.rescan_at.min(now + limits::WATCH_SETTLED);
@@ -242,7 +242,7 @@ impl Watch {
     }
 
     /// Looks at a file: the torrent, or why it is refused; `None`: it is left for now.
-    fn look(&mut self, name: &OsStr, now: Now) -> Option<Result<Brought, String>> {
+    fn look(&mut self, name: &OsStr, now: Time) -> Option<Result<Brought, String>> {
         let path = self.dir.join(name);
         let Ok(found) = fs::symlink_metadata(&path) else {
             self.sights.remove(name);

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 use crate::rpc::Heard;
 
 /// Bytes read at a time.
@@ -36,7 +36,7 @@ pub struct Client<S> {
     /// It is closed once the output is sent.
     closing: bool,
     /// When bytes moved last.
-    pub moved: Now,
+    pub moved: Time,
 }
 
 /// What a client may take of what all clients share.
@@ -67,7 +67,7 @@ pub enum Step {
 
 impl<S: Read + Write> Client<S> {
     /// A client that has just come.
-    pub fn new(stream: S, now: Now) -> Client<S> {
+    pub fn new(stream: S, now: Time) -> Client<S> {
         Client {
             stream,
             input: Vec::new(),
@@ -100,13 +100,13 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Since when it is for the client to do something; `None`: it waits for us.
-    pub fn silent_since(&self) -> Option<Now> {
+    pub fn silent_since(&self) -> Option<Time> {
         let is_asking = self.is_busy || self.is_held;
         (!self.output.is_empty() || !is_asking).then_some(self.moved)
     }
 
     /// A part of the answer to the request that was handed out.
-    pub fn send(&mut self, text: String, now: Now) {
+    pub fn send(&mut self, text: String, now: Time) {
         if text.is_empty() {
             return;
         }
@@ -122,7 +122,7 @@ impl<S: Read + Write> Client<S> {
     /// Answers the request that was handed out; `None`: there is nothing to say. The client is
     /// closed afterwards if its line was not read to its end, or was the last of
     /// [`limits::CONTROL_GARBAGE`] in a row that were no JSON.
-    pub fn answer(&mut self, text: Option<String>, heard: Heard, now: Now) {
+    pub fn answer(&mut self, text: Option<String>, heard: Heard, now: Time) {
         self.is_busy = false;
         self.garbage = match heard {
             Heard::Json => 0,
@@ -140,7 +140,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Writes what is to be written, then looks for a request, then reads, once.
-    pub fn step(&mut self, room: Room, now: Now) -> Step {
+    pub fn step(&mut self, room: Room, now: Time) -> Step {
         if !self.flush(now) {
             return Step::Close;
         }
@@ -198,7 +198,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    fn read(&mut self, now: Now) -> Step {
+    fn read(&mut self, now: Time) -> Step {
         let start = self.input.len();
         self.input.resize(start + READ, 0);
         let buffer = self.input.get_mut(start..).unwrap_or_default();
@@ -222,7 +222,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Sends what the socket takes; whether it is still open.
-    fn flush(&mut self, now: Now) -> bool {
+    fn flush(&mut self, now: Time) -> bool {
         while let Some(rest @ [_, ..]) = self.output.get(self.sent..) {
             match retry(|| self.stream.write(rest)) {
                 Ok(0) => return false,

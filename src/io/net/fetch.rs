@@ -12,7 +12,7 @@ use slab::Slab;
 
 use super::stream::Stream;
 use super::tcp;
-use crate::base::{Duration, Now, limits, sooner};
+use crate::base::{Duration, Time, limits, sooner};
 use crate::tracker::Id;
 
 /// How long to wait for an answer over a kept connection before the request is repeated over a new
@@ -40,7 +40,7 @@ struct Connection {
 enum Use {
     Exchange(Exchange),
     /// It is kept until this moment.
-    Kept(Now),
+    Kept(Time),
 }
 
 /// A request and its answer.
@@ -54,7 +54,7 @@ struct Exchange {
     received: u64,
     /// The connection was kept from an exchange before, and is given up for a new one if nothing
     /// came back over it by then.
-    again: Option<Now>,
+    again: Option<Time>,
 }
 
 /// What a step has come to.
@@ -100,7 +100,7 @@ impl Fetcher {
         addr: SocketAddr,
         request: Vec<u8>,
         registry: &Registry,
-        now: Now,
+        now: Time,
     ) -> Result<Start, String> {
         let mut exchange = Exchange {
             id,
@@ -150,7 +150,7 @@ impl Fetcher {
 
     /// Ends an exchange whose answer had this many bytes. The connection is kept for the next to
     /// the same address, unless more came than that, or there are enough.
-    pub fn release(&mut self, id: Id, length: u64, registry: &Registry, now: Now) {
+    pub fn release(&mut self, id: Id, length: u64, registry: &Registry, now: Time) {
         let Some(key) = self.find(id) else { return };
         let connection = &mut self.connections[key];
         let addr = connection.addr;
@@ -168,7 +168,7 @@ impl Fetcher {
     }
 
     /// When [`Fetcher::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         self.connections
             .iter()
             .map(|(_, connection)| sooner(connection.kept_until(), connection.answer_by()))
@@ -178,7 +178,7 @@ impl Fetcher {
     /// Closes connections that were kept for long enough without being used, and repeats over a new
     /// connection what a server does not answer over a kept one: some servers keep a connection
     /// open and serve it no more.
-    pub fn handle_timeout(&mut self, registry: &Registry, now: Now) {
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Time) {
         let silent = self.connections.iter().filter(|(_, connection)| {
             let until = connection.answer_by();
             until.is_some_and(|until| until <= now)
@@ -309,7 +309,7 @@ impl Fetcher {
 }
 
 impl Connection {
-    fn kept_until(&self) -> Option<Now> {
+    fn kept_until(&self) -> Option<Time> {
         match self.used {
             Use::Exchange(_) => None,
             Use::Kept(until) => Some(until),
@@ -317,7 +317,7 @@ impl Connection {
     }
 
     /// When an answer over a kept connection is not waited for any more.
-    fn answer_by(&self) -> Option<Now> {
+    fn answer_by(&self) -> Option<Time> {
         match &self.used {
             Use::Exchange(exchange) if exchange.is_unheard() => exchange.again,
             Use::Exchange(_) | Use::Kept(_) => None,

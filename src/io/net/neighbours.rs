@@ -16,7 +16,7 @@ use rustix::net::{SocketType, sockopt};
 
 use super::interfaces::{Changes, Interface, Network, multicast_interfaces};
 use super::{socket, tcp};
-use crate::base::{Duration, Now, Reach, limits, sooner};
+use crate::base::{Duration, Reach, Time, limits, sooner};
 use crate::tracker::Families;
 use crate::wire::Family;
 use crate::wire::lsd::{GROUP_V4, GROUP_V6, Search, group};
@@ -31,7 +31,7 @@ pub struct Neighbours {
     sockets: Option<[Option<Multicast>; 2]>,
     /// What tells of interfaces that come and go, and when it is heeded.
     changes: Option<Changes>,
-    heeded: Option<Now>,
+    heeded: Option<Time>,
     /// Where the groups were announced to last.
     interfaces: Vec<Interface>,
     /// The networks that we were in then.
@@ -43,10 +43,10 @@ pub struct Neighbours {
 struct Multicast {
     socket: UdpSocket,
     /// When the second began in which datagrams are counted, and how many there were.
-    since: Now,
+    since: Time,
     count: usize,
     /// There were too many: it is read again from then on.
-    resumes: Option<Now>,
+    resumes: Option<Time>,
 }
 
 impl Neighbours {
@@ -103,7 +103,7 @@ impl Neighbours {
         &mut self,
         token: Token,
         registry: &Registry,
-        now: Now,
+        now: Time,
         hear: &mut dyn FnMut(SocketAddr, &[u8]),
     ) -> bool {
         let Some(number) = token.0.checked_sub(self.first) else {
@@ -130,14 +130,14 @@ impl Neighbours {
     }
 
     /// When [`Neighbours::handle_timeout`] is due.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let open = self.sockets.iter().flatten().flatten();
         open.fold(self.heeded, |next, open| sooner(next, open.resumes))
     }
 
     /// Reads again from sockets to which too much came. Whether there is a network that was not
     /// there before.
-    pub fn handle_timeout(&mut self, registry: &Registry, now: Now) -> bool {
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Time) -> bool {
         let sockets = self.sockets.iter_mut().flatten();
         for (open, token) in sockets.zip(self.first..) {
             let Some(open) = open else { continue };
@@ -177,7 +177,7 @@ impl Neighbours {
         match opened {
             Ok(socket) => Some(Multicast {
                 socket,
-                since: Now::default(),
+                since: Time::default(),
                 count: 0,
                 resumes: None,
             }),
@@ -191,7 +191,7 @@ impl Neighbours {
 }
 
 impl Multicast {
-    fn receive(&mut self, registry: &Registry, now: Now, hear: &mut dyn FnMut(SocketAddr, &[u8])) {
+    fn receive(&mut self, registry: &Registry, now: Time, hear: &mut dyn FnMut(SocketAddr, &[u8])) {
         let mut buffer = [0; limits::LSD_DATAGRAM];
         if now.since(self.since) >= SECOND {
             (self.since, self.count) = (now, 0);
@@ -283,7 +283,7 @@ mod tests {
         let mut texts = vec![text(100); many];
         texts[0] = text(2 * limits::LSD_DATAGRAM);
         says(&texts);
-        let (mut heard, mut now, mut pauses) = (0, Now::default() + 10 * SECOND, 0);
+        let (mut heard, mut now, mut pauses) = (0, Time::default() + 10 * SECOND, 0);
         while heard < many {
             let timeout = std::time::Duration::from_secs(20);
             poll.poll(&mut events, Some(timeout)).unwrap();

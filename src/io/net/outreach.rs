@@ -14,7 +14,7 @@ use super::fetch::{Fetcher, Start, Step};
 use super::neighbours::Neighbours;
 use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
-use crate::base::{InfoHash, Now, Reach, limits, sooner};
+use crate::base::{InfoHash, Reach, Time, limits, sooner};
 use crate::tracker::{Action, Families, Id, Input};
 use crate::wire::lsd::Search;
 
@@ -127,7 +127,7 @@ impl Outreach {
     }
 
     /// Does what the machine asks for.
-    pub fn perform(&mut self, action: Action, registry: &Registry, now: Now, hear: Hear<'_>) {
+    pub fn perform(&mut self, action: Action, registry: &Registry, now: Time, hear: Hear<'_>) {
         match action {
             Action::Resolve { id, host, .. } => {
                 self.resolver.look_up(Asker::Tracker(id), host, now);
@@ -157,7 +157,7 @@ impl Outreach {
     }
 
     /// A socket is ready.
-    pub fn on_event(&mut self, event: &Event, registry: &Registry, now: Now, hear: Hear<'_>) {
+    pub fn on_event(&mut self, event: &Event, registry: &Registry, now: Time, hear: Hear<'_>) {
         let hear_search = &mut |from, bytes: &[u8]| hear(Heard::Search(from, bytes));
         if self
             .neighbours
@@ -170,7 +170,7 @@ impl Outreach {
     }
 
     /// The loop was woken: names may have been found.
-    pub fn on_woken(&mut self, now: Now, hear: Hear<'_>) {
+    pub fn on_woken(&mut self, now: Time, hear: Hear<'_>) {
         while let Some((asker, found)) = self.resolver.next_found(now) {
             self.unresolved -= usize::from(matches!(asker, Asker::Node { .. }));
             match (asker, found) {
@@ -195,7 +195,7 @@ impl Outreach {
 
     /// Looks up a peer of this torrent (none: perhaps of all) that the user named; see
     /// [`Outreach::take_peers`].
-    pub fn look_up_peer(&mut self, of: Option<InfoHash>, host: String, port: u16, now: Now) {
+    pub fn look_up_peer(&mut self, of: Option<InfoHash>, host: String, port: u16, now: Time) {
         let asker = Asker::Peer {
             of,
             host: host.clone(),
@@ -214,7 +214,7 @@ impl Outreach {
     }
 
     /// Looks up a host that may be a node of the DHT; see [`Outreach::take_nodes`].
-    pub fn look_up_node(&mut self, host: String, port: u16, by: NamedBy, now: Now) {
+    pub fn look_up_node(&mut self, host: String, port: u16, by: NamedBy, now: Time) {
         self.unresolved += 1;
         let asker = Asker::Node {
             host: host.clone(),
@@ -254,19 +254,19 @@ impl Outreach {
     }
 
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         if self.unread.is_empty() {
             sooner(
                 self.fetcher.next_deadline(),
                 self.neighbours.next_deadline(),
             )
         } else {
-            Some(Now::default())
+            Some(Time::default())
         }
     }
 
     /// Reads on where the last turn stopped, and closes connections that were kept and not used.
-    pub fn handle_timeout(&mut self, registry: &Registry, now: Now, hear: Hear<'_>) {
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Time, hear: Hear<'_>) {
         self.fetcher.handle_timeout(registry, now);
         self.new_network |= self.neighbours.handle_timeout(registry, now);
         for token in std::mem::take(&mut self.unread) {

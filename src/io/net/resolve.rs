@@ -15,7 +15,7 @@ use mio::Waker;
 use slab::Slab;
 
 use super::tcp;
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 use crate::io::channel::{Receiver, Sender, channel};
 
 /// Addresses of a name, or why there are none.
@@ -49,7 +49,7 @@ struct Lookup<K> {
 /// What a look-up found, which counts until a moment.
 #[derive(Debug)]
 struct Kept {
-    until: Now,
+    until: Time,
     host: String,
     found: Found,
 }
@@ -70,16 +70,16 @@ impl<K> Resolver<K> {
     }
 
     /// Asks for a name. The loop is woken when [`Resolver::next_found`] has the answer.
-    pub fn look_up(&mut self, wanted_for: K, host: String, now: Now) {
+    pub fn look_up(&mut self, wanted_for: K, host: String, now: Time) {
         self.ask(wanted_for, host, false, now);
     }
 
     /// The same for a name that can wait for others.
-    pub fn look_up_later(&mut self, wanted_for: K, host: String, now: Now) {
+    pub fn look_up_later(&mut self, wanted_for: K, host: String, now: Time) {
         self.ask(wanted_for, host, true, now);
     }
 
-    fn ask(&mut self, wanted_for: K, host: String, can_wait: bool, now: Now) {
+    fn ask(&mut self, wanted_for: K, host: String, can_wait: bool, now: Time) {
         let known = match host.parse() {
             Ok(ip) => Some(Ok(vec![ip])),
             Err(_) => self.known(&host, now),
@@ -103,7 +103,7 @@ impl<K> Resolver<K> {
     }
 
     /// The next answer.
-    pub fn next_found(&mut self, now: Now) -> Option<(K, Found)> {
+    pub fn next_found(&mut self, now: Time) -> Option<(K, Found)> {
         while self.ready.is_empty() {
             let (key, found) = self.answers.try_recv().ok()?;
             let Some(lookup) = self.running.try_remove(key) else {
@@ -119,13 +119,13 @@ impl<K> Resolver<K> {
     }
 
     /// What was found a short while ago.
-    fn known(&mut self, host: &str, now: Now) -> Option<Found> {
+    fn known(&mut self, host: &str, now: Time) -> Option<Found> {
         self.kept.retain(|kept| kept.until > now);
         let kept = self.kept.iter().find(|kept| kept.host == host)?;
         Some(kept.found.clone())
     }
 
-    fn keep(&mut self, host: String, found: Found, now: Now) {
+    fn keep(&mut self, host: String, found: Found, now: Time) {
         if self.kept.len() == limits::LOOKUPS_KEPT {
             self.kept.pop_front();
         }
@@ -210,7 +210,7 @@ mod tests {
     use mio::{Events, Poll, Token};
     use std::time::Duration;
 
-    const START: Now = Now::from_micros(3_600_000_000);
+    const START: Time = Time::from_micros(3_600_000_000);
 
     fn resolver() -> (Resolver<u32>, Poll) {
         let poll = Poll::new().unwrap();

@@ -12,7 +12,7 @@ use slab::Slab;
 use super::client::{Client, Room, Step};
 use super::tcp;
 use super::unix::{self, SocketGuard};
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 use crate::rpc::Heard;
 
 /// A client, as long as it is connected.
@@ -97,7 +97,7 @@ impl Server {
         &mut self,
         registry: &Registry,
         at_work: usize,
-        now: Now,
+        now: Time,
     ) -> Option<(ClientKey, Incoming)> {
         self.accept(registry, now);
         // Each of them once: a client that has more to say is on the list again for the next time.
@@ -193,13 +193,13 @@ impl Server {
     }
 
     /// Sends a part of the answer to a request. If the client is gone, nothing happens.
-    pub fn send(&mut self, key: ClientKey, text: String, now: Now) {
+    pub fn send(&mut self, key: ClientKey, text: String, now: Time) {
         self.change_client(key, |client| client.send(text, now));
     }
 
     /// Answers a request; `None`: with nothing more. What it was decides whether the client is
     /// closed afterwards, see `Client::answer`. If the client is gone, nothing happens.
-    pub fn answer(&mut self, key: ClientKey, text: Option<String>, heard: Heard, now: Now) {
+    pub fn answer(&mut self, key: ClientKey, text: Option<String>, heard: Heard, now: Time) {
         self.change_client(key, |client| client.answer(text, heard, now));
         self.make_held_ready();
     }
@@ -213,7 +213,7 @@ impl Server {
     }
 
     /// When a client has been idle for too long.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let is_full = self.is_full();
         let clients = self.clients.iter();
         let late = clients.filter_map(|(_, (_, client))| late_at(client, is_full));
@@ -221,7 +221,7 @@ impl Server {
     }
 
     /// Closes clients that have been idle for too long, or do not read.
-    pub fn sweep(&mut self, registry: &Registry, now: Now) {
+    pub fn sweep(&mut self, registry: &Registry, now: Time) {
         let is_full = self.is_full();
         let clients = self.clients.iter();
         let late = clients.filter(|(_, (_, it))| late_at(it, is_full).is_some_and(|at| at <= now));
@@ -243,7 +243,7 @@ impl Server {
         }
     }
 
-    fn accept(&mut self, registry: &Registry, now: Now) {
+    fn accept(&mut self, registry: &Registry, now: Time) {
         // As many as there may be, so that a flood of them does not keep the others waiting.
         for _ in 0..limits::CONTROL_CLIENTS {
             if !self.calling {
@@ -293,7 +293,7 @@ impl Server {
 }
 
 /// When a client is closed unless it does something. `is_full`: others wait for it to read.
-fn late_at(client: &Client<UnixStream>, is_full: bool) -> Option<Now> {
+fn late_at(client: &Client<UnixStream>, is_full: bool) -> Option<Time> {
     let patience = if is_full && client.unsent() > 0 {
         limits::CONTROL_STUCK
     } else {

@@ -16,7 +16,7 @@ use mio::{Interest, Registry, Token};
 use rustix::net::{SocketType, sockopt};
 
 use super::{socket, tcp};
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 use crate::tracker::Families;
 
 /// The sockets of both families, and those connected to trackers.
@@ -33,7 +33,7 @@ struct Connected {
     to: SocketAddr,
     local: IpAddr,
     socket: UdpSocket,
-    used: Now,
+    used: Time,
 }
 
 /// What a socket had for us.
@@ -109,7 +109,7 @@ impl Udp {
         to: SocketAddr,
         bytes: &[u8],
         registry: &Registry,
-        now: Now,
+        now: Time,
     ) -> io::Result<Option<IpAddr>> {
         match self.connected_to(to, registry, now) {
             Some(connected) => {
@@ -162,7 +162,7 @@ impl Udp {
         &mut self,
         to: SocketAddr,
         registry: &Registry,
-        now: Now,
+        now: Time,
     ) -> Option<&Connected> {
         let is_ours = |place: &Option<Connected>| place.as_ref().is_some_and(|it| it.to == to);
         let place = match self.connected.iter().position(is_ours) {
@@ -265,7 +265,7 @@ mod tests {
         let port = there.local_addr().unwrap().port();
         let mut ask = |last: usize| {
             let to = SocketAddr::from(([127, 0, 0, 1 + last as u8], port));
-            udp.ask(to, b"question", registry, Now::default()).unwrap()
+            udp.ask(to, b"question", registry, Time::default()).unwrap()
         };
         for last in 0..limits::TRACKER_SOCKETS {
             assert_eq!(ask(last), Some(ip));

@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 use slab::Slab;
 
 use crate::base::reach::canonical;
-use crate::base::{InfoHash, Now, PeerId, limits, sooner};
+use crate::base::{InfoHash, PeerId, Time, limits, sooner};
 use crate::io::net::{Outreach, tcp};
 use crate::lsd::Lsd;
 use crate::wire::extended::HANDSHAKE;
@@ -31,7 +31,7 @@ pub struct Nearby {
     tokens: Range<usize>,
     callers: Slab<Caller>,
     found: Vec<SocketAddr>,
-    until: Now,
+    until: Time,
 }
 
 /// Bytes read at a time.
@@ -71,7 +71,7 @@ impl Nearby {
         (port, bind): (Option<u16>, Option<IpAddr>),
         (registry, tokens): (&Registry, Range<usize>),
         seed: u64,
-        now: Now,
+        now: Time,
     ) -> Result<Nearby, String> {
         let mut listeners = tcp::Listeners::open(Some(port.unwrap_or(0)), bind)?;
         for (socket, token) in listeners.sockets.iter_mut().zip(tokens.clone()) {
@@ -93,14 +93,14 @@ impl Nearby {
     }
 
     /// Announces what is due.
-    pub fn turn(&mut self, outreach: &mut Outreach, registry: &Registry, now: Now) {
+    pub fn turn(&mut self, outreach: &mut Outreach, registry: &Registry, now: Time) {
         if let Some(search) = self.lsd.turn(now) {
             outreach.search(&search, registry);
         }
     }
 
     /// A datagram came to the group.
-    pub fn receive(&mut self, from: SocketAddr, bytes: &[u8], now: Now) {
+    pub fn receive(&mut self, from: SocketAddr, bytes: &[u8], now: Time) {
         let heard = self.lsd.receive(from, bytes, now);
         self.found.extend(heard.map(|(addr, _)| addr));
     }
@@ -124,12 +124,12 @@ impl Nearby {
     }
 
     /// Whether no more is waited for.
-    pub fn is_over(&self, now: Now) -> bool {
+    pub fn is_over(&self, now: Time) -> bool {
         self.until <= now
     }
 
     /// When [`Nearby::turn`] has something to do, or it is over.
-    pub fn next_deadline(&self) -> Option<Now> {
+    pub fn next_deadline(&self) -> Option<Time> {
         sooner(self.lsd.next_deadline(), Some(self.until))
     }
 
@@ -258,7 +258,7 @@ mod tests {
     /// What nothing here takes.
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    fn open(poll: &Poll, now: Now) -> Nearby {
+    fn open(poll: &Poll, now: Time) -> Nearby {
         let bind = Some(Ipv4Addr::LOCALHOST.into());
         let us = (HASH, PeerId(*b"-bk0100-abcdefghijkl"));
         Nearby::new(us, (None, bind), (poll.registry(), TOKENS), 1, now).unwrap()
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn callers_are_bounded_and_say_where_they_listen() {
         let mut poll = Poll::new().unwrap();
-        let start = Now::default() + Duration::from_secs(3600);
+        let start = Time::default() + Duration::from_secs(3600);
         let mut nearby = open(&poll, start);
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, nearby.listeners.port));
         let callers = (0..=limits::NEARBY_CALLERS).map(|_| TcpStream::connect(addr).unwrap());

@@ -19,8 +19,8 @@ fn local() -> Local {
     }
 }
 
-fn at(seconds: u64) -> Now {
-    Now::from_micros(seconds * 1_000_000)
+fn at(seconds: u64) -> Time {
+    Time::from_micros(seconds * 1_000_000)
 }
 
 fn addr() -> SocketAddr {
@@ -154,7 +154,7 @@ fn the_network_and_the_peer_have_their_time_each() {
     greeting.handle_connected(at(9));
     let due = at(9) + limits::HANDSHAKE_TIME;
     assert_eq!(greeting.next_deadline(), Some(due));
-    let before = Now::from_micros(due.as_micros() - 1);
+    let before = Time::from_micros(due.as_micros() - 1);
     assert_eq!(
         (greeting.handle_timeout(before), before + tick),
         (Ok(()), due)

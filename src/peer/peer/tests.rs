@@ -8,11 +8,11 @@ use crate::wire::Handshake;
 const LOCAL: PeerId = PeerId(*b"-bk0100-ABCDEFGHIJKL");
 const REMOTE: PeerId = PeerId(*b"-TR3000-abcdefghijkl");
 
-fn at(seconds: u64) -> Now {
-    Now::from_micros(seconds * 1_000_000)
+fn at(seconds: u64) -> Time {
+    Time::from_micros(seconds * 1_000_000)
 }
 
-fn hear(peer: &mut Peer, bytes: &[u8], now: Now) {
+fn hear(peer: &mut Peer, bytes: &[u8], now: Time) {
     let mut input = Input::new(bytes);
     while let Some(event) = peer.next_event(&mut input, now).unwrap() {
         if let Event::Requested(block) = event {

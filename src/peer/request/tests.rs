@@ -11,8 +11,8 @@ fn block(number: u32) -> Block {
     }
 }
 
-fn at(millis: u64) -> Now {
-    Now::from_micros(millis * 1000)
+fn at(millis: u64) -> Time {
+    Time::from_micros(millis * 1000)
 }
 
 /// The depth, and the requests in flight, after twenty seconds on a link that brings a block every
@@ -21,7 +21,7 @@ fn in_flight(latency: u64, gap: u64) -> (usize, usize) {
     let (mut requests, mut down) = (Requests::default(), Meter::new(at(0)));
     let (mut asked, mut next) = (VecDeque::new(), 0);
     for step in 0..20_000_000 / gap {
-        let now = Now::from_micros(step * gap);
+        let now = Time::from_micros(step * gap);
         while requests.room(now) > 0 {
             requests.ask(block(next), now);
             asked.push_back((block(next), now));

@@ -7,7 +7,7 @@ mod torrents;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::base::{Duration, InfoHash, Now, Totals, limits};
+use crate::base::{Duration, InfoHash, Time, Totals, limits};
 use crate::session::{Change, Command, Pause, PeerView, Rates, State, TorrentView, View, WaysView};
 use crate::torrent::Progress;
 use crate::tracker::{Counts, Last, Next, TrackerView};
@@ -65,8 +65,8 @@ fn view() -> View {
 }
 
 /// Trackers that answered and failed at the start of time, and when they are asked next.
-fn ways(now: Now) -> WaysView {
-    let (at, later) = (Now::default(), now + Duration::from_secs(90));
+fn ways(now: Time) -> WaysView {
+    let (at, later) = (Time::default(), now + Duration::from_secs(90));
     let answered = Last::Answered {
         at,
         peers: 7,
@@ -97,7 +97,7 @@ fn ways(now: Now) -> WaysView {
 struct Run {
     memory: Memory,
     view: View,
-    now: Now,
+    now: Time,
     commands: Vec<Command>,
     adds: Vec<Add>,
     /// How many of them were added together.
@@ -118,7 +118,7 @@ impl Run {
         Run {
             memory: Memory::default(),
             view: view(),
-            now: Now::from_micros(1_000_000),
+            now: Time::from_micros(1_000_000),
             commands: Vec::new(),
             adds: Vec::new(),
             rows: Vec::new(),

@@ -6,14 +6,14 @@ use std::ops::RangeInclusive;
 
 use super::super::source::{Namer, Source};
 use super::{Candidate, Candidates, Status};
-use crate::base::{Host, Now, Reach, limits};
+use crate::base::{Host, Reach, Time, limits};
 
 impl Candidates {
     /// Whether strangers may name one more port of this host. In the world a host has
     /// [`limits::HOST_PORTS`] places. Whoever has named many of them gives way to another, before
     /// they are tried; and a port that failed gives its place to one that is named later, at the
     /// pace of `ports`. Around us each machine knows its own ports.
-    pub(super) fn has_place(&mut self, ip: IpAddr, by: Namer, now: Now) -> bool {
+    pub(super) fn has_place(&mut self, ip: IpAddr, by: Namer, now: Time) -> bool {
         if Reach::of(ip).is_local() {
             return true;
         }
@@ -54,7 +54,7 @@ impl Candidates {
         (most > named(by) + 1).then_some(addr)
     }
 
-    pub(super) fn owe(&mut self, ip: IpAddr, now: Now) {
+    pub(super) fn owe(&mut self, ip: IpAddr, now: Time) {
         if !Reach::of(ip).is_local() {
             self.ports.owe(ip, now);
         }
@@ -74,7 +74,7 @@ impl Candidates {
 
     /// From `at` on, the addresses of this host that [`Candidates::withhold`] kept back may be
     /// dialed.
-    pub fn release(&mut self, ip: IpAddr, at: Now) {
+    pub fn release(&mut self, ip: IpAddr, at: Time) {
         let known = self.known.range(ports(ip.to_canonical()));
         let withheld = known.filter(|(_, c)| c.status == Status::Withheld);
         let withheld: Vec<SocketAddr> = withheld.map(|(&addr, _)| addr).collect();

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 mod turns;
 
-fn at(seconds: u64) -> Now {
-    Now::from_micros(seconds * 1_000_000)
+fn at(seconds: u64) -> Time {
+    Time::from_micros(seconds * 1_000_000)
 }
 
 fn addr(last: u8) -> SocketAddr {
@@ -33,7 +33,7 @@ fn each_address_is_dialed_by_one_connection_at_a_time() {
 
 /// Calls the first address until it is forgotten: when that is, and the waits before each call, in
 /// milliseconds.
-fn never_answers(candidates: &mut Candidates) -> (Now, Vec<u64>) {
+fn never_answers(candidates: &mut Candidates) -> (Time, Vec<u64>) {
     let (mut now, mut waits) = (at(0), Vec::new());
     while let Some(due) = candidates.next_deadline() {
         waits.push(due.since(now).as_millis() as u64);
@@ -234,7 +234,7 @@ fn unusable_addresses_are_not_dialed_and_the_number_is_bounded() {
 
 /// Names ports of one host in the world, each time all of them, every half minute, as a tracker
 /// does; nobody answers at any but the last. How many seconds pass until that one is dialed.
-fn found_after(dead: u16, fails: impl Fn(&mut Candidates, SocketAddr, Now)) -> Option<u64> {
+fn found_after(dead: u16, fails: impl Fn(&mut Candidates, SocketAddr, Time)) -> Option<u64> {
     let mut candidates = Candidates::new(Rng::from_seed(1));
     let port = |port| SocketAddr::from(([192, 0, 2, 1], port));
     for second in 0..3600 {
@@ -259,7 +259,10 @@ fn ports_that_failed_give_their_place_to_another() {
     let dead = |candidates: &mut Candidates, addr, now| candidates.on_failed(addr, now);
     let refused = |candidates: &mut Candidates, addr, now| candidates.refuse(addr, now);
     let most = limits::HOST_PORTS as u16;
-    for fails in [&dead as &dyn Fn(&mut Candidates, SocketAddr, Now), &refused] {
+    for fails in [
+        &dead as &dyn Fn(&mut Candidates, SocketAddr, Time),
+        &refused,
+    ] {
         assert_eq!(found_after(most - 1, fails), Some(0));
         assert_eq!(found_after(most, fails), Some(30));
         assert_eq!(

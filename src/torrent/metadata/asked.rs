@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::{Duration, Now, SortedMap, SortedSet, limits};
+use crate::base::{Duration, SortedMap, SortedSet, Time, limits};
 
 /// A peer that speaks the metadata extension.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Asked {
     /// Bytes of the dictionary, as it says; `None`: it does not have it.
     pub(super) size: Option<u32>,
     /// The blocks that it was asked for, and when.
-    pub(super) asked: SortedMap<u32, Now>,
+    pub(super) asked: SortedMap<u32, Time>,
     /// The blocks that it was asked for and has not sent in time: they count if they come.
     pub(super) late: SortedSet<u32>,
     /// Blocks that it may be asked for at a time.
@@ -21,7 +21,7 @@ pub(super) struct Asked {
     /// It answers one request at a time.
     pub(super) orderly: bool,
     /// It is left alone until then.
-    pub(super) until: Option<Now>,
+    pub(super) until: Option<Time>,
     /// How long it is left alone next where it has said no size.
     pub(super) poll: Duration,
 }
@@ -52,8 +52,8 @@ impl Asked {
     }
 
     /// Notes the requests that it has not answered in time; whether there are any.
-    pub(super) fn miss_late(&mut self, now: Now) -> bool {
-        let late = |at: &Now| now.since(*at) >= limits::METADATA_LATE;
+    pub(super) fn miss_late(&mut self, now: Time) -> bool {
+        let late = |at: &Time| now.since(*at) >= limits::METADATA_LATE;
         if !self.asked.values().any(late) {
             return false;
         }

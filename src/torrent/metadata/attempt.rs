@@ -2,7 +2,7 @@
 
 use sha1::{Digest as _, Sha1};
 
-use crate::base::{Duration, InfoHash, Now, PeerKey, SortedMap, SortedSet, limits};
+use crate::base::{Duration, InfoHash, PeerKey, SortedMap, SortedSet, Time, limits};
 use crate::wire::extended::metadata::{BLOCK, blocks};
 
 /// SHA-1 of a block.
@@ -15,15 +15,15 @@ pub(super) struct Attempt {
     /// The blocks of several peers together were wrong: one alone is asked.
     pub(super) apart: bool,
     /// The peer that is asked alone, and until when.
-    pub(super) solo: Option<(PeerKey, Now)>,
+    pub(super) solo: Option<(PeerKey, Time)>,
     /// How often a peer that was asked alone did not send all in time.
     pub(super) tried: u32,
     /// Blocks of dictionaries that were wrong, by their senders.
     doubted: Vec<(PeerKey, u32, Sum)>,
     /// When a block came last, or the peer to ask alone was chosen.
-    pub(super) moved: Option<Now>,
+    pub(super) moved: Option<Time>,
     /// When a block came last.
-    pub(super) came: Option<Now>,
+    pub(super) came: Option<Time>,
 }
 
 impl Attempt {
@@ -34,7 +34,7 @@ impl Attempt {
     }
 
     /// Other lengths have their turn: the peer that is asked alone does not lose time by that.
-    pub(super) fn stop_clock(&mut self, now: Now) {
+    pub(super) fn stop_clock(&mut self, now: Time) {
         if let Some((_, until)) = &mut self.solo {
             *until = (*until).max(now + limits::METADATA_TURN);
             self.moved = Some(now);

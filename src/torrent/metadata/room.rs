@@ -1,7 +1,7 @@
 //! The memory that one search may use. What all searches of a process take together is bounded, so
 //! each is told what it may keep, and says what it could use.
 
-use crate::base::{Now, limits};
+use crate::base::{Time, limits};
 
 /// What a search may keep of dictionaries that are not whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,7 +13,7 @@ pub struct Room {
     /// Whether longer ones are fetched.
     pub longs: bool,
     /// Others have their turn; it ends by then.
-    pub wait: Option<Now>,
+    pub wait: Option<Time>,
 }
 
 /// What a search could use.
@@ -24,7 +24,7 @@ pub struct Needs {
     /// Bytes of the longest of the others; 0: there is none.
     pub longest: u32,
     /// When a block came last: of a short one, and of a longer one.
-    pub moved: [Option<Now>; 2],
+    pub moved: [Option<Time>; 2],
 }
 
 impl Default for Room {

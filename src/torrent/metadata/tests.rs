@@ -6,8 +6,8 @@ use super::*;
 use crate::base::Duration;
 use crate::wire::extended::metadata::BLOCK;
 
-fn at(seconds: u64) -> Now {
-    Now::default() + Duration::from_secs(seconds)
+fn at(seconds: u64) -> Time {
+    Time::default() + Duration::from_secs(seconds)
 }
 
 /// A peer on a host of its own.
@@ -30,7 +30,7 @@ fn block(info: &[u8], piece: u32) -> &[u8] {
 }
 
 /// Has these requests answered from what each peer has.
-fn answer(fetch: &mut MetadataFetch, asks: &[(PeerKey, u32)], has: &[&[u8]], now: Now) {
+fn answer(fetch: &mut MetadataFetch, asks: &[(PeerKey, u32)], has: &[&[u8]], now: Time) {
     for &(key, piece) in asks {
         let total = Some(has[key].len() as u32);
         fetch.on_data(key, (piece, total), block(has[key], piece), now);

@@ -8,8 +8,8 @@ const DIALS: Dials = Dials {
     waiting: 3,
 };
 
-fn at(secs: u64) -> Now {
-    Now::default() + Duration::from_secs(secs)
+fn at(secs: u64) -> Time {
+    Time::default() + Duration::from_secs(secs)
 }
 
 fn search(outcomes: &[Option<Result<usize, &str>>]) -> Explanation {

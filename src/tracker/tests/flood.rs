@@ -61,12 +61,12 @@ fn flood(
     urls: Vec<String>,
     seconds: u64,
     answer: impl Fn(&mut Bench, &Get),
-) -> BTreeMap<SocketAddr, Vec<Now>> {
+) -> BTreeMap<SocketAddr, Vec<Time>> {
     let tiers: Vec<Vec<&str>> = urls.iter().map(|url| vec![url.as_str()]).collect();
     let tiers: Vec<&[&str]> = tiers.iter().map(Vec::as_slice).collect();
     let mut bench = Bench::started(&tiers);
     let end = bench.now + Duration::from_secs(seconds);
-    let mut asked: BTreeMap<SocketAddr, Vec<Now>> = BTreeMap::new();
+    let mut asked: BTreeMap<SocketAddr, Vec<Time>> = BTreeMap::new();
     while bench.now < end {
         match bench.wanted() {
             Some(Action::Connect { id, addr, request }) => {
@@ -88,8 +88,8 @@ fn flood(
 }
 
 /// The most in any half minute.
-fn densest(times: &[Now]) -> usize {
-    let until = |from: Now| {
+fn densest(times: &[Time]) -> usize {
+    let until = |from: Time| {
         times
             .iter()
             .filter(move |at| **at >= from && at.since(from) < limits::INTERVAL_LEAST)
@@ -221,7 +221,7 @@ fn no_answer_makes_us_announce_more_often() {
     for seed in 0..10 {
         let mut rng = Rng::from_seed(seed);
         let mut bench = Bench::started(&[&["http://10.0.0.1/announce"]]);
-        let mut asked: Vec<Now> = Vec::new();
+        let mut asked: Vec<Time> = Vec::new();
         let end = bench.now + Duration::from_secs(12 * 3600);
         while bench.now < end {
             bench.trackers.want_peers(&mut bench.shared, bench.now);

@@ -17,19 +17,19 @@ const LATENCY: Duration = Duration::from_millis(80);
 struct World {
     shared: Shared,
     machines: Vec<Trackers>,
-    now: Now,
-    began: Now,
+    now: Time,
+    began: Time,
     /// What an answer takes to arrive.
     latency: Duration,
     /// The only one that answers.
     tracker: Option<SocketAddr>,
     /// What is on its way to us.
-    coming: BTreeMap<(Now, usize), Coming>,
+    coming: BTreeMap<(Time, usize), Coming>,
     sent: usize,
     /// Announces, by when they were made, and which torrent made them.
-    announces: Vec<(Now, usize)>,
+    announces: Vec<(Time, usize)>,
     /// All connections and datagrams.
-    asked: Vec<Now>,
+    asked: Vec<Time>,
     connects: usize,
     open: usize,
     most_open: usize,
@@ -42,7 +42,7 @@ enum Coming {
 }
 
 /// A torrent that begins to announce.
-fn machine(key: usize, tiers: &[&[&str]], shared: &mut Shared, now: Now) -> Trackers {
+fn machine(key: usize, tiers: &[&[&str]], shared: &mut Shared, now: Time) -> Trackers {
     let identity = Identity {
         info_hash: HASH,
         peer_id: PeerId(*b"-bk0100-abcdefghijkl"),
@@ -59,7 +59,7 @@ fn machine(key: usize, tiers: &[&[&str]], shared: &mut Shared, now: Now) -> Trac
 impl World {
     /// All torrents begin to announce at once. Only this address answers.
     fn new(tiers: &[&[&str]], tracker: Option<&str>) -> World {
-        let now = Now::from_micros(3_600_000_000);
+        let now = Time::from_micros(3_600_000_000);
         let mut shared = Shared::default();
         let machines = (0..TORRENTS).map(|key| machine(key, tiers, &mut shared, now));
         let machines = machines.collect();
@@ -208,7 +208,7 @@ impl World {
     /// The most that any second saw.
     fn densest(&self) -> usize {
         let times = || self.announces.iter().map(|&(at, _)| at);
-        let within = |from: Now| {
+        let within = |from: Time| {
             let second = Duration::from_secs(1);
             times().filter(move |&at| at >= from && at.since(from) <= second)
         };

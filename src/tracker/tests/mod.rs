@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Action, Counts, Families, Id, Identity, Input, Need, Response, Shared, Trackers};
-use crate::base::{Duration, InfoHash, Now, PeerId, Rng, sooner};
+use crate::base::{Duration, InfoHash, PeerId, Rng, Time, sooner};
 
 const HASH: InfoHash = InfoHash(*b"hhhhhhhhhhhhhhhhhhhh");
 const BOTH: Families = Families { v4: true, v6: true };
@@ -26,7 +26,7 @@ const BOTH: Families = Families { v4: true, v6: true };
 struct Bench {
     trackers: Trackers,
     shared: Shared,
-    now: Now,
+    now: Time,
     actions: VecDeque<Action>,
     reports: Vec<Response>,
 }
@@ -56,7 +56,7 @@ impl Bench {
             key: 0x1234_abcd,
             port: 6881,
         };
-        let now = Now::from_micros(3_600_000_000);
+        let now = Time::from_micros(3_600_000_000);
         let (tiers, rng, mut shared) = (owned(tiers), Rng::from_seed(1), Shared::default());
         let trackers = Trackers::new(0, &tiers, identity, families, &mut shared, rng);
         let mut bench = Bench::around(trackers, shared, now);
@@ -72,13 +72,13 @@ impl Bench {
     }
 
     fn scraper(tiers: &[&[&str]]) -> Bench {
-        let now = Now::from_micros(3_600_000_000);
+        let now = Time::from_micros(3_600_000_000);
         let (mut shared, rng) = (Shared::default(), Rng::from_seed(1));
         let trackers = Trackers::scraper(&owned(tiers), HASH, BOTH, false, &mut shared, now, rng);
         Bench::around(trackers, shared, now)
     }
 
-    fn around(trackers: Trackers, shared: Shared, now: Now) -> Bench {
+    fn around(trackers: Trackers, shared: Shared, now: Time) -> Bench {
         Bench {
             trackers,
             shared,
@@ -136,7 +136,7 @@ impl Bench {
     }
 
     /// When something is due, of the machine or of what is shared.
-    fn next_deadline(&self) -> Option<Now> {
+    fn next_deadline(&self) -> Option<Time> {
         sooner(self.trackers.next_deadline(), self.shared.next_deadline())
     }
 

@@ -4,8 +4,8 @@ use super::*;
 
 const HOST: [u8; 4] = [192, 0, 2, 1];
 
-fn at(millis: u64) -> Now {
-    Now::default() + Duration::from_millis(3_600_000 + millis)
+fn at(millis: u64) -> Time {
+    Time::default() + Duration::from_millis(3_600_000 + millis)
 }
 
 fn addr(port: u16) -> SocketAddr {

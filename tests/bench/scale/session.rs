@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use brooklet::base::{
-    BLOCK, Bits, Block, Duration, Geometry, InfoHash, Now, Padding, PeerId, PieceHash, Totals,
+    BLOCK, Bits, Block, Duration, Geometry, InfoHash, Padding, PeerId, PieceHash, Time, Totals,
 };
 use brooklet::mse::Encryption;
 use brooklet::peer::{FrameLimits, Segment};
@@ -107,7 +107,7 @@ struct World {
     session: Session,
     keys: Vec<usize>,
     asked: Vec<VecDeque<Block>>,
-    now: Now,
+    now: Time,
     ended: usize,
     written: usize,
 }
@@ -121,7 +121,7 @@ impl World {
             session: session(count),
             keys: Vec::new(),
             asked: vec![VecDeque::new(); ACTIVE],
-            now: Now::default(),
+            now: Time::default(),
             ended: 0,
             written: 0,
         };
@@ -315,7 +315,9 @@ fn session(count: usize) -> Session {
         sequential: false,
         metadata_size: None,
     };
-    let mut session = Session::new(config, 1, Now::default());
-    session.add(order, Now::default()).expect("it is the first");
+    let mut session = Session::new(config, 1, Time::default());
+    session
+        .add(order, Time::default())
+        .expect("it is the first");
     session
 }

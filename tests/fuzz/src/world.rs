@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use brooklet::base::{BLOCK, Bits, Block, Duration, Now, TorrentKey, limits, sooner};
+use brooklet::base::{BLOCK, Bits, Block, Duration, Time, TorrentKey, limits, sooner};
 use brooklet::peer::{EndReason, Peer, Segment};
 use brooklet::session::Session;
 use brooklet::torrent::{Effect, Report};
@@ -29,7 +29,7 @@ const TORRENTS: [TorrentKey; 2] = [TORRENT, 1];
 pub struct World {
     pub torrent: &'static Torrent,
     pub session: Session,
-    pub now: Now,
+    pub now: Time,
     pub outside: Outside,
     pub disk: Disk,
     pub peers: BTreeMap<usize, Other>,
@@ -60,7 +60,7 @@ impl World {
         let mut world = World {
             torrent,
             session,
-            now: Now::default(),
+            now: Time::default(),
             outside: Outside::default(),
             disk: Disk {
                 bytes: [disk, vec![0; torrent.content.len()]],
@@ -206,7 +206,7 @@ impl World {
         self.turn();
     }
 
-    fn next_deadline(&mut self) -> Option<Now> {
+    fn next_deadline(&mut self) -> Option<Time> {
         let due = self.session.next_deadline();
         let turn = self.session.next_upload_at(self.now);
         // What is due in less than a microsecond is due now: some time goes by in any case.

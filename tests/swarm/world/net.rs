@@ -6,7 +6,7 @@
 //! more (a socket's buffer). In a rough network packets of different connections overtake each
 //! other.
 
-use brooklet::base::{Duration, Now};
+use brooklet::base::{Duration, Time};
 
 use super::queue::Event;
 use super::stream::Stream;
@@ -60,7 +60,7 @@ pub struct Pipe {
     /// In the receiver's socket.
     pub inbox: Stream,
     /// When the last of what is on the way comes.
-    arrives: Now,
+    arrives: Time,
     /// How the receiver will see it end, once the rest is read: in order, or not.
     pub ended: Option<bool>,
     /// The receiver is to look at it.
@@ -328,7 +328,7 @@ pub fn span(bytes: usize, rate: u64) -> Duration {
 
 /// The first moment a turn may be at: those that would follow each other closely are one, as they
 /// are in a real loop.
-pub fn round_up(at: Now) -> Now {
+pub fn round_up(at: Time) -> Time {
     const TURN: u64 = 500;
-    Now::from_micros(at.as_micros().div_ceil(TURN) * TURN)
+    Time::from_micros(at.as_micros().div_ceil(TURN) * TURN)
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
 
 use brooklet::base::{
-    Bits, Duration, Geometry, InfoHash, Now, Padding, PeerId, TorrentKey, Totals, limits,
+    Bits, Duration, Geometry, InfoHash, Padding, PeerId, Time, TorrentKey, Totals, limits,
 };
 use brooklet::mse::Encryption;
 use brooklet::session::{Config, Session};
@@ -49,9 +49,9 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fate {
     /// When it first came.
-    pub joined: Option<Now>,
+    pub joined: Option<Time>,
     /// When it had everything.
-    pub done: Option<Now>,
+    pub done: Option<Time>,
     /// Pieces that came and were wrong.
     pub failed: u32,
 }
@@ -138,9 +138,9 @@ pub struct Node {
     /// Directions that wait for the uplink.
     pub turns: VecDeque<(usize, usize)>,
     pub sending: bool,
-    pub down_free: Now,
-    pub wake_at: Option<Now>,
-    pub turned_at: Option<Now>,
+    pub down_free: Time,
+    pub wake_at: Option<Time>,
+    pub turned_at: Option<Time>,
     pub blocks_sent: u32,
     /// Bytes of block frames written to the sockets of each other node, by its number.
     pub sent_to: BTreeMap<usize, u64>,
@@ -168,9 +168,9 @@ pub struct Node {
     /// Directions that are not read while the disk is behind.
     pub suspended: Vec<(usize, usize)>,
     /// When it is to come.
-    pub joins: Now,
+    pub joins: Time,
     /// From when to when it is to be away.
-    pub absent: Vec<(Now, Now)>,
+    pub absent: Vec<(Time, Time)>,
 }
 
 impl Node {
@@ -200,7 +200,7 @@ impl Node {
             writable: Vec::new(),
             turns: VecDeque::new(),
             sending: false,
-            down_free: Now::default(),
+            down_free: Time::default(),
             wake_at: None,
             turned_at: None,
             blocks_sent: 0,
@@ -217,7 +217,7 @@ impl Node {
             active: None,
             writer: Writer::default(),
             suspended: Vec::new(),
-            joins: Now::default(),
+            joins: Time::default(),
             absent: Vec::new(),
         };
         node.takes(0, source);
@@ -252,7 +252,7 @@ impl Node {
     }
 
     /// Starts the session, with what is on disk.
-    pub fn start(&mut self, source: &Source, seed: u64, now: Now) {
+    pub fn start(&mut self, source: &Source, seed: u64, now: Time) {
         self.run += 1;
         self.outs.clear();
         self.unread.clear();
@@ -271,7 +271,7 @@ impl Node {
     }
 
     /// Adds one more torrent to the session that runs: `full`, it is a seed of it. Its key.
-    pub fn adds(&mut self, number: u32, full: bool, source: &Rc<Source>, now: Now) -> TorrentKey {
+    pub fn adds(&mut self, number: u32, full: bool, source: &Rc<Source>, now: Time) -> TorrentKey {
         let share = Share::new(number, full, source);
         let mut order = self.order(&share, source);
         (order.trusted, order.download) = (share.verified.clone(), !full);

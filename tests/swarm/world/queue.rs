@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use brooklet::base::Now;
+use brooklet::base::Time;
 use brooklet::tracker::Id;
 
 /// Something that happens. Nodes, connections and their directions (0: from the caller) are named
@@ -65,26 +65,26 @@ pub struct Queue {
 }
 
 struct Entry {
-    at: Now,
+    at: Time,
     number: u64,
     event: Event,
 }
 
 impl Queue {
     /// This will happen then.
-    pub fn push(&mut self, at: Now, event: Event) {
+    pub fn push(&mut self, at: Time, event: Event) {
         let number = self.next;
         self.next += 1;
         self.heap.push(Reverse(Entry { at, number, event }));
     }
 
     /// When something happens next.
-    pub fn next_at(&self) -> Option<Now> {
+    pub fn next_at(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse(entry)| entry.at)
     }
 
     /// What happens next, and when.
-    pub fn pop(&mut self) -> Option<(Now, Event)> {
+    pub fn pop(&mut self) -> Option<(Time, Event)> {
         let Reverse(Entry { at, event, .. }) = self.heap.pop()?;
         Some((at, event))
     }

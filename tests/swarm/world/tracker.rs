@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use brooklet::base::{Duration, Now, Rng};
+use brooklet::base::{Duration, Rng, Time};
 
 /// Where it is said to be.
 pub const URL: &str = "http://192.0.2.1:6969/announce";
@@ -17,7 +17,7 @@ const PEERS: usize = 50;
 /// Who takes part in which torrent, as far as announced, and when each announced last.
 #[derive(Default)]
 pub struct Tracker {
-    torrents: BTreeMap<String, BTreeMap<SocketAddrV4, Now>>,
+    torrents: BTreeMap<String, BTreeMap<SocketAddrV4, Time>>,
     /// Those that do not announce, and take part in all.
     mute: Vec<SocketAddrV4>,
     /// The only peer that is named; none: all are.
@@ -31,7 +31,7 @@ impl Tracker {
     }
 
     /// The response to an HTTP request from this address.
-    pub fn answer(&mut self, from: Ipv4Addr, request: &[u8], now: Now, rng: &mut Rng) -> Vec<u8> {
+    pub fn answer(&mut self, from: Ipv4Addr, request: &[u8], now: Time, rng: &mut Rng) -> Vec<u8> {
         let request = String::from_utf8_lossy(request);
         let field = |name: &str| {
             let rest = request.split_once(&format!("{name}="))?.1;

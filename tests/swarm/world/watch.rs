@@ -1,6 +1,6 @@
 //! What must be true of every node at all times, whatever others do to it.
 
-use brooklet::base::{Block, Duration, Now};
+use brooklet::base::{Block, Duration, Time};
 use brooklet::session::Session;
 
 use super::disk::Source;
@@ -25,7 +25,7 @@ const CLOSE: Duration = Duration::from_millis(100);
 pub struct Watch {
     turns: u32,
     idle: usize,
-    last: Now,
+    last: Time,
 }
 
 impl Watch {
@@ -71,7 +71,7 @@ impl Node {
     }
 
     /// A turn is over; `busy`: something happened in it.
-    pub fn watch(&mut self, session: &mut Session, busy: bool, now: Now) {
+    pub fn watch(&mut self, session: &mut Session, busy: bool, now: Time) {
         let watch = &mut self.watch;
         let close = now.since(watch.last) < CLOSE;
         watch.idle = if busy || !close { 0 } else { watch.idle + 1 };

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use brooklet::base::{Bits, Duration, Now, Rng};
+use brooklet::base::{Bits, Duration, Rng, Time};
 use brooklet::session::sleep;
 use brooklet::tracker::{Id, Input};
 
@@ -18,7 +18,7 @@ use super::tracker::Tracker;
 
 /// Everything there is.
 pub struct World {
-    pub now: Now,
+    pub now: Time,
     pub queue: Queue,
     pub rng: Rng,
     pub source: Rc<Source>,
@@ -53,7 +53,7 @@ impl World {
     /// One without nodes.
     pub fn new(source: &Rc<Source>, seed: u64) -> World {
         World {
-            now: Now::default(),
+            now: Time::default(),
             queue: Queue::default(),
             rng: Rng::from_seed(seed),
             source: Rc::clone(source),
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// Another node, which comes at this time. Its number.
-    pub fn add(&mut self, role: Role, manners: Manners, link: Link, joins: Now) -> usize {
+    pub fn add(&mut self, role: Role, manners: Manners, link: Link, joins: Time) -> usize {
         let number = self.nodes.len();
         let mut node = Node::new(number, role, manners, link, &self.source);
         node.joins = joins;
@@ -98,7 +98,7 @@ impl World {
     /// Lets time pass until all have what they came for. The number of the run: equal runs have
     /// equal numbers.
     pub fn run(&mut self, limit: Duration) -> u64 {
-        let limit = Now::default() + limit;
+        let limit = Time::default() + limit;
         while self.nodes.iter().any(|node| !node.is_satisfied()) {
             self.step_many(limit);
         }
@@ -107,14 +107,14 @@ impl World {
     }
 
     /// Lets time pass until then.
-    pub fn run_until(&mut self, until: Now) {
+    pub fn run_until(&mut self, until: Time) {
         while self.queue.next_at().is_some_and(|at| at <= until) {
             self.step();
         }
         self.now = until;
     }
 
-    fn step_many(&mut self, limit: Now) {
+    fn step_many(&mut self, limit: Time) {
         for _ in 0..1000 {
             if !self.step() || self.now > limit {
                 let left = self.nodes.iter().filter(|node| !node.is_satisfied());
@@ -180,7 +180,7 @@ impl World {
     }
 
     /// A node is to have a turn then, or as soon after as turns may be.
-    pub fn wake(&mut self, n: usize, at: Now) {
+    pub fn wake(&mut self, n: usize, at: Time) {
         let node = &mut self.nodes[n];
         let after = node
             .turned_at

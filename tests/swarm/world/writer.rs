@@ -125,7 +125,7 @@ impl World {
 
 #[cfg(test)]
 mod tests {
-    use brooklet::base::Now;
+    use brooklet::base::Time;
 
     use super::super::disk::Source;
     use super::super::manners::Manners;
@@ -144,7 +144,7 @@ mod tests {
             natted: false,
             side: false,
         };
-        let start = Now::default();
+        let start = Time::default();
         world.add(Role::Seed, Manners::Honest, link, start);
         let client = world.add(Role::Client(None), Manners::Honest, link, start);
         world.nodes[client].disk_rate = Some(100 << 10);

@@ -11,7 +11,7 @@ const TORRENT: &[u8] =
 struct World {
     folder: PathBuf,
     watch: Watch,
-    now: Now,
+    now: Time,
     _poll: Poll,
 }
 
@@ -21,7 +21,7 @@ impl World {
         let folder = std::env::temp_dir().join(format!("brooklet-watch-{name}-{id}"));
         let _ = fs::remove_dir_all(&folder);
         let poll = Poll::new().unwrap();
-        let now = Now::default() + Duration::from_secs(1000);
+        let now = Time::default() + Duration::from_secs(1000);
         let warn = &mut |line: String| panic!("{line}");
         let watch = Watch::open(&folder, poll.registry(), warn, now).unwrap();
         World {

@@ -9,7 +9,7 @@ use mio::{Events, Poll};
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const START: Now = Now::from_micros(3_600_000_000);
+const START: Time = Time::from_micros(3_600_000_000);
 const REQUEST: &[u8] = b"GET /announce HTTP/1.1\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nde";
 
@@ -116,7 +116,7 @@ impl Bench {
     }
 
     /// An exchange over a new connection, which is kept.
-    fn keep(&mut self, server: &Server, now: Now) -> TcpStream {
+    fn keep(&mut self, server: &Server, now: Time) -> TcpStream {
         let (id, start) = self.start(server.addr);
         assert_eq!(start, Start::Connecting);
         let mut stream = self.connect(id, server);
@@ -124,18 +124,18 @@ impl Bench {
         stream
     }
 
-    fn answer(&mut self, id: Id, stream: &mut TcpStream, now: Now) {
+    fn answer(&mut self, id: Id, stream: &mut TcpStream, now: Time) {
         stream.write_all(ANSWER).unwrap();
         assert_eq!(self.outcome(id), Step::Bytes(ANSWER.len()));
         self.release(id, now);
     }
 
-    fn release(&mut self, id: Id, now: Now) {
+    fn release(&mut self, id: Id, now: Time) {
         let registry = self.poll.registry();
         self.fetcher.release(id, ANSWER.len() as u64, registry, now);
     }
 
-    fn pass(&mut self, now: Now) {
+    fn pass(&mut self, now: Time) {
         self.fetcher.handle_timeout(self.poll.registry(), now);
     }
 }

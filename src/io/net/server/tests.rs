@@ -21,7 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Bench {
     poll: Poll,
     server: Server,
-    now: Now,
+    now: Time,
     /// Bytes of requests that are being worked on.
     at_work: usize,
     dir: Folder,
@@ -54,7 +54,7 @@ impl Bench {
         Bench {
             server: open(&dir.0, &poll).unwrap(),
             poll,
-            now: Now::default(),
+            now: Time::default(),
             at_work: 0,
             dir,
         }
@@ -307,14 +307,14 @@ fn a_client_that_never_reads_delays_no_other_and_is_closed() {
     bench.turn();
     assert_eq!(
         bench.server.next_deadline(),
-        Some(Now::default() + limits::CONTROL_IDLE)
+        Some(Time::default() + limits::CONTROL_IDLE)
     );
-    bench.now = Now::default() + (limits::CONTROL_IDLE - Duration::from_micros(1));
+    bench.now = Time::default() + (limits::CONTROL_IDLE - Duration::from_micros(1));
     bench.turn();
     assert_eq!(bench.server.clients.len(), 2);
     other.write_all(b"again\n").unwrap();
     let (other_key, _) = bench.request();
-    bench.now = Now::default() + limits::CONTROL_IDLE;
+    bench.now = Time::default() + limits::CONTROL_IDLE;
     bench.turn();
     assert_eq!(
         bench.server.clients.len(),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::super::script::Script;
-use brooklet::base::{Duration, InfoHash, NodeId, Now, Reach, Rng, limits};
+use brooklet::base::{Duration, InfoHash, NodeId, Reach, Rng, Time, limits};
 use brooklet::dht::{Config, Dht, Output, Saved, Want};
 use brooklet::wire::Family;
 use brooklet::wire::krpc::{Body, Message, NodeInfo, Reply, Values, pack_node, pack_value};
@@ -16,7 +16,7 @@ const OPEN: usize = 64;
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {
     let script = &mut Script::new(data);
-    let mut now = Now::from_micros(1_000_000);
+    let mut now = Time::from_micros(1_000_000);
     let saved = Saved::read(script.bytes()).unwrap_or_default();
     let config = Config {
         v4: true,
@@ -49,7 +49,7 @@ fn answer(
     script: &mut Script<'_>,
     dht: &mut Dht,
     open: &mut VecDeque<(SocketAddr, Vec<u8>)>,
-    now: Now,
+    now: Time,
 ) {
     let place = script.below(open.len());
     let Some((to, query)) = open.remove(place) else {
@@ -96,8 +96,8 @@ fn answer(
 fn settle(
     dht: &mut Dht,
     open: &mut VecDeque<(SocketAddr, Vec<u8>)>,
-    sent: &mut Vec<Now>,
-    now: Now,
+    sent: &mut Vec<Time>,
+    now: Time,
 ) {
     dht.turn(now);
     while let Some(output) = dht.next_output() {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::script::Script;
-use brooklet::base::{Duration, Now, Reach, Rng, limits};
+use brooklet::base::{Duration, Reach, Rng, Time, limits};
 use brooklet::torrent::{Candidates, Namer, Source};
 use brooklet::wire::PeerExchange;
 
@@ -24,8 +24,8 @@ const SOURCES: [Source; 6] = [
 /// What is known from outside of the addresses.
 struct Known {
     candidates: Candidates,
-    start: Now,
-    now: Now,
+    start: Time,
+    now: Time,
     room: usize,
     /// Those that the user named.
     users: BTreeSet<SocketAddr>,
@@ -37,7 +37,7 @@ struct Known {
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {
     let script = &mut Script::new(data);
-    let start = Now::from_micros(1_000_000);
+    let start = Time::from_micros(1_000_000);
     let mut known = Known {
         candidates: Candidates::new(Rng::from_seed(script.byte().into())),
         start,

@@ -2,7 +2,7 @@
 
 use super::super::cut;
 use super::super::script::Script;
-use brooklet::base::{InfoHash, Now, PeerId, Rng, limits};
+use brooklet::base::{InfoHash, PeerId, Rng, Time, limits};
 use brooklet::tracker::{Action, Families, Identity, Input, Response, Shared, Trackers};
 
 /// Fails where a promise is broken.
@@ -26,7 +26,7 @@ pub fn run(data: &[u8]) {
 /// What the tracker machine does about an answer, after which the connection is closed.
 fn what_follows(scrape: bool, answer: &[u8], cuts: &[u8]) -> (Vec<Action>, Vec<Response>) {
     let url = String::from("http://192.0.2.1:6969/announce");
-    let (info_hash, now) = (InfoHash(*b"abcdefghijklmnopqrst"), Now::default());
+    let (info_hash, now) = (InfoHash(*b"abcdefghijklmnopqrst"), Time::default());
     let (families, rng) = (Families { v4: true, v6: true }, Rng::from_seed(1));
     let mut shared = Shared::default();
     let mut trackers = if scrape {

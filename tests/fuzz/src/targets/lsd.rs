@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use brooklet::base::{Duration, InfoHash, Now};
+use brooklet::base::{Duration, InfoHash, Time};
 use brooklet::lsd::Lsd;
 use brooklet::wire::Family;
 use brooklet::wire::lsd::Search;
@@ -11,7 +11,7 @@ use brooklet::wire::lsd::Search;
 /// Fails where a promise is broken.
 pub fn run(bytes: &[u8]) {
     let ours = InfoHash([0xab; 20]);
-    let (mut lsd, now) = (Lsd::new(6881, 1), Now::default());
+    let (mut lsd, now) = (Lsd::new(6881, 1), Time::default());
     lsd.want(ours, now);
     let from: SocketAddr = "192.0.2.1:6771".parse().unwrap();
     for seconds in 0..3 {

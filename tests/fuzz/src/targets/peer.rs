@@ -7,7 +7,7 @@ use super::super::torrent::Torrent;
 use super::super::transcript::pair::{Heard, Pair};
 use super::super::transcript::words::heard_words;
 use super::super::{cut, speech};
-use brooklet::base::{Bits, Block, Duration, Now, limits};
+use brooklet::base::{Bits, Block, Duration, Time, limits};
 use brooklet::peer::{EndReason, Event, Input, Local, Segment};
 use brooklet::wire::message::{frame_len, piece_header};
 use brooklet::wire::{Message, handshake};
@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
 struct Story<'a> {
     torrent: &'a Torrent,
     pair: Pair,
-    now: Now,
+    now: Time,
     /// What we said.
     said: Vec<u8>,
     /// What happened, in words.
@@ -34,7 +34,7 @@ impl Story<'_> {
     fn tell(data: &[u8], in_parts: bool) -> (Vec<String>, Vec<u8>) {
         let script = &mut Script::new(data);
         let torrent = Torrent::get(script.below(256));
-        let (now, addr) = (Now::default(), SocketAddr::from(([192, 0, 2, 1], 6881)));
+        let (now, addr) = (Time::default(), SocketAddr::from(([192, 0, 2, 1], 6881)));
         let local = Local {
             unsent: usize::from(script.byte()) * 64,
             ..torrent.local

@@ -8,7 +8,7 @@ use super::super::script::Script;
 use super::super::torrent::{SECOND, Torrent};
 use super::super::world::{TORRENT, World};
 use super::super::{cut, speech};
-use brooklet::base::{Bits, Duration, Now, Padding, Totals, limits};
+use brooklet::base::{Bits, Duration, Padding, Time, Totals, limits};
 use brooklet::mse::Encryption;
 use brooklet::peer::{EndReason, FrameLimits};
 use brooklet::session::{Config, Session};
@@ -131,9 +131,9 @@ fn world(script: &mut Script<'_>) -> World {
         to_hash: Bits::new(pieces),
         ..order.clone()
     };
-    let mut session = Session::new(config, script.byte().into(), Now::default());
+    let mut session = Session::new(config, script.byte().into(), Time::default());
     for (key, order) in [(TORRENT, order), (1, second)] {
-        assert_eq!(session.add(order, Now::default()), Ok(key));
+        assert_eq!(session.add(order, Time::default()), Ok(key));
     }
     World::new(torrent, session, disk)
 }

@@ -2,14 +2,14 @@
 
 use super::super::outside::{Outside, URLS};
 use super::super::script::Script;
-use brooklet::base::{Duration, InfoHash, Now, PeerId, Rng, limits, sooner};
+use brooklet::base::{Duration, InfoHash, PeerId, Rng, Time, limits, sooner};
 use brooklet::tracker::{Families, Identity, Input, Shared, Trackers};
 
 /// Fails where a promise is broken.
 pub fn run(data: &[u8]) {
     let script = &mut Script::new(data);
     let (mut now, mut outside, mut shared) =
-        (Now::default(), Outside::default(), Shared::default());
+        (Time::default(), Outside::default(), Shared::default());
     let mut trackers = machine(script, &mut shared, now);
     while let Some(step) = script.step() {
         match step % 8 {
@@ -42,17 +42,17 @@ pub fn run(data: &[u8]) {
     assert_eq!(shared.next_deadline(), None, "nothing waits for its turn");
 }
 
-fn due(trackers: &Trackers, shared: &Shared) -> Option<Now> {
+fn due(trackers: &Trackers, shared: &Shared) -> Option<Time> {
     sooner(trackers.next_deadline(), shared.next_deadline())
 }
 
-fn tell(trackers: &mut Trackers, shared: &mut Shared, input: Input<'_>, now: Now) {
+fn tell(trackers: &mut Trackers, shared: &mut Shared, input: Input<'_>, now: Time) {
     if !shared.recipients(&input).is_empty() {
         trackers.handle(input, shared, now);
     }
 }
 
-fn machine(script: &mut Script<'_>, shared: &mut Shared, now: Now) -> Trackers {
+fn machine(script: &mut Script<'_>, shared: &mut Shared, now: Time) -> Trackers {
     let families = script.byte();
     let families = Families {
         v4: families & 1 == 0,
@@ -84,7 +84,7 @@ fn url(script: &mut Script<'_>) -> String {
 }
 
 /// What is due is done, and what the machine wants is noted.
-fn settle(trackers: &mut Trackers, shared: &mut Shared, outside: &mut Outside, now: Now) {
+fn settle(trackers: &mut Trackers, shared: &mut Shared, outside: &mut Outside, now: Time) {
     for _ in 0..4 {
         if trackers.next_deadline().is_some_and(|due| due <= now) {
             trackers.handle_timeout(shared, now);
