@@ -60,10 +60,22 @@ def tell(ses, address):
     ses.add_dht_node((host.strip("[]"), int(port)))
 
 
-def add(ses, params, folder):
-    # A torrent that is added before the DHT runs is not looked for until much later.
-    while not known(ses):
+def join(sessions, asked):
+    """Waits until each session's table holds a node. A node ignores an address that asks much at once for a while, so those that know
+    none are told of the others again."""
+    again = time.monotonic() + 2
+    while lonely := [ses for ses in sessions if not known(ses)]:
         time.sleep(0.01)
+        if time.monotonic() > again:
+            again = time.monotonic() + 2
+            for ses in lonely:
+                for address in asked:
+                    tell(ses, address)
+
+
+def add(ses, params, folder, asked):
+    # A torrent that is added before the DHT runs is not looked for until much later.
+    join([ses], asked)
     params.save_path = folder
     params.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
     return ses.add_torrent(params)
@@ -82,8 +94,8 @@ def main():
             tell(nodes[at], address)
         tell(nodes[0] if nodes else new, address)
         nodes.append(new)
-    while len(nodes) > 1 and not all(map(known, nodes)):
-        time.sleep(0.01)
+    if len(nodes) > 1:
+        join(nodes, addresses[:4])
     say(event="nodes", count=len(nodes))
     clients = []
     if args.seed:
@@ -91,11 +103,11 @@ def main():
         ses = session(listen, ask)
         params = lt.add_torrent_params()
         params.ti = lt.torrent_info(torrent)
-        clients.append(("seed", ses, add(ses, params, folder)))
+        clients.append(("seed", ses, add(ses, params, folder, addresses[:4] or [ask])))
     if args.get:
         link, folder, listen = args.get
         ses = session(listen, ask)
-        clients.append(("get", ses, add(ses, lt.parse_magnet_uri(link), folder)))
+        clients.append(("get", ses, add(ses, lt.parse_magnet_uri(link), folder, addresses[:4] or [ask])))
     before = {}
     while True:
         for ses in nodes:
