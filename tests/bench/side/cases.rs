@@ -49,9 +49,10 @@ pub enum Kind {
         seeds: usize,
         piece_kib: u32,
         disk: bool,
+        rc4: bool,
     },
     /// 2 GiB to so many leechers together.
-    Upload { leechers: usize },
+    Upload { leechers: usize, rc4: bool },
     /// So many peers that say nothing, for so many seconds.
     Idle { peers: usize, seed: bool },
     /// The whole content from some, among many that say nothing.
@@ -63,6 +64,14 @@ const fn download(seeds: usize, piece_kib: u32) -> Kind {
         seeds,
         piece_kib,
         disk: false,
+        rc4: false,
+    }
+}
+
+const fn upload(leechers: usize) -> Kind {
+    Kind::Upload {
+        leechers,
+        rc4: false,
     }
 }
 
@@ -96,17 +105,17 @@ pub const CASES: &[Case] = &[
     Case {
         name: "upload-1",
         title: "Upload to 1 leecher",
-        kind: Kind::Upload { leechers: 1 },
+        kind: upload(1),
     },
     Case {
         name: "upload-4",
         title: "Upload to 4 leechers",
-        kind: Kind::Upload { leechers: 4 },
+        kind: upload(4),
     },
     Case {
         name: "upload-50",
         title: "Upload to 50 leechers",
-        kind: Kind::Upload { leechers: 50 },
+        kind: upload(50),
     },
     Case {
         name: "disk-4",
@@ -115,6 +124,25 @@ pub const CASES: &[Case] = &[
             seeds: 4,
             piece_kib: 1024,
             disk: true,
+            rc4: false,
+        },
+    },
+    Case {
+        name: "rc4-download",
+        title: "Download from 4 seeds that require RC4, pieces of 1 MiB",
+        kind: Kind::Download {
+            seeds: 4,
+            piece_kib: 1024,
+            disk: false,
+            rc4: true,
+        },
+    },
+    Case {
+        name: "rc4-upload",
+        title: "Upload to 4 leechers that require RC4",
+        kind: Kind::Upload {
+            leechers: 4,
+            rc4: true,
         },
     },
     Case {
@@ -150,6 +178,10 @@ impl Case {
     /// Whether this client takes part.
     pub fn takes(&self, client: &Client) -> bool {
         match (self.kind, client) {
+            (
+                Kind::Download { rc4: true, .. } | Kind::Upload { rc4: true, .. },
+                Client::Floor { .. } | Client::Rqbit(_),
+            ) => false,
             (Kind::Download { .. }, Client::Floor { sendfile }) => !sendfile,
             (Kind::Idle { .. } | Kind::Crowd { .. }, client) => {
                 matches!(client, Client::Brooklet { .. })
@@ -183,8 +215,9 @@ impl Case {
                 seeds,
                 piece_kib,
                 disk,
-            } => run.download(seeds, piece_kib, disk),
-            Kind::Upload { leechers } => run.upload(leechers),
+                rc4,
+            } => run.download(seeds, piece_kib, disk, rc4),
+            Kind::Upload { leechers, rc4 } => run.upload(leechers, rc4),
             Kind::Idle { peers, seed } => run.idle(peers, seed, idle),
             Kind::Crowd { active, idle } => run.crowd(active, idle),
         }
@@ -204,6 +237,7 @@ impl Run<'_> {
             folder,
             state: &self.place.state,
             peers,
+            rc4: false,
         }
     }
 
@@ -219,15 +253,25 @@ impl Run<'_> {
         Process::spawn(&self.place.net.of_client(), words, &log)
     }
 
-    fn download(&self, seeds: usize, piece_kib: u32, disk: bool) -> Result<Values, Failure> {
+    fn download(
+        &self,
+        seeds: usize,
+        piece_kib: u32,
+        disk: bool,
+        rc4: bool,
+    ) -> Result<Values, Failure> {
         let torrent = self.place.torrent(piece_kib);
         let folder = if disk {
             &self.place.disk
         } else {
             &self.place.result
         };
-        let start = self.client.get(&self.job(&torrent, folder, seeds))?;
-        let load = self.load(piece_kib, &["--seeds".into(), seeds.to_string()])?;
+        let mut job = self.job(&torrent, folder, seeds);
+        job.rc4 = rc4;
+        let start = self.client.get(&job)?;
+        let mut options = vec!["--seeds".into(), seeds.to_string()];
+        options.extend(rc4.then(|| "--rc4".into()));
+        let load = self.load(piece_kib, &options)?;
         if disk {
             sync(folder)?;
         }
@@ -247,9 +291,9 @@ impl Run<'_> {
         Ok(values)
     }
 
-    fn upload(&self, leechers: usize) -> Result<Values, Failure> {
+    fn upload(&self, leechers: usize, rc4: bool) -> Result<Values, Failure> {
         let torrent = self.place.torrent(1024);
-        let options = [
+        let mut options = vec![
             "--leechers".into(),
             leechers.to_string(),
             "--total".into(),
@@ -257,8 +301,10 @@ impl Run<'_> {
             "--client".into(),
             format!("{CLIENT}:{PORT}"),
         ];
+        options.extend(rc4.then(|| "--rc4".into()));
         let mut load = self.load(1024, &options)?;
-        let job = self.job(&torrent, &self.place.content, leechers);
+        let mut job = self.job(&torrent, &self.place.content, leechers);
+        job.rc4 = rc4;
         let mut process = self.start(&self.client.seed(&job)?)?;
         self.ready(&mut load, &mut process)?;
         let (before, load_before) = (process.usage(), load.usage());

@@ -1,6 +1,6 @@
 //! The clients, and how each is made to download one torrent and end, or to seed one whose content
-//! is complete: with its defaults, but without what would leave the machine and without encryption
-//! (the load generator has none), and with room for all peers of a case.
+//! is complete: with its defaults, but without what would leave the machine, with encryption off or
+//! required as the case has it, and with room for all peers of a case.
 
 use std::ffi::OsString;
 use std::fs;
@@ -42,6 +42,8 @@ pub struct Job<'a> {
     pub state: &'a Path,
     /// How many peers there are.
     pub peers: usize,
+    /// Whether every connection is to be encrypted with RC4.
+    pub rc4: bool,
 }
 
 /// A command, and how to tell that it is done.
@@ -210,6 +212,9 @@ fn brooklet(program: &Path, verb: &str, job: &Job<'_>) -> Vec<OsString> {
     command.push(job.folder.into());
     command.push("--state".into());
     command.push(job.state.into());
+    if job.rc4 {
+        command.extend(words(&["--encryption", "require"]));
+    }
     // What fits its default is left to it.
     if job.peers > 60 {
         command.extend(words(&["--max-peers", &job.peers.to_string()]));
@@ -233,15 +238,19 @@ fn libtorrent(verb: &str, job: &Job<'_>) -> Vec<OsString> {
     let mut command = words(&[PYTHON.as_ref(), script.as_os_str(), verb.as_ref()]);
     command.extend(words(&[job.torrent, job.folder]));
     command.push(PORT.into());
+    command.extend(job.rc4.then(|| "rc4".into()));
     command
 }
 
 fn transmission(job: &Job<'_>, finish: &Path) -> Result<Vec<OsString>, Failure> {
-    let settings = r#"{
+    let encryption = if job.rc4 { 2 } else { 0 };
+    let settings = format!(
+        r#"{{
         "dht-enabled": false, "pex-enabled": false, "lpd-enabled": false, "utp-enabled": false, "rpc-enabled": false,
         "port-forwarding-enabled": false, "blocklist-enabled": false, "upload-slots-per-torrent": 50,
-        "encryption": 0
-    }"#;
+        "encryption": {encryption}
+    }}"#
+    );
     fs::write(job.state.join("settings.json"), settings)?;
     let mut command = words(&["transmission-cli", "--no-portmap", "--port", PORT]);
     command.push("--config-dir".into());
@@ -267,6 +276,12 @@ fn aria2(job: &Job<'_>, options: &[&str]) -> Vec<OsString> {
         PORT,
     ]);
     command.extend(words(options));
+    if job.rc4 {
+        command.extend(words(&[
+            "--bt-require-crypto=true",
+            "--bt-min-crypto-level=arc4",
+        ]));
+    }
     command.push("--dir".into());
     command.extend(words(&[job.folder, job.torrent]));
     command
@@ -290,8 +305,13 @@ fn rqbit(program: &Path, job: &Job<'_>) -> Vec<OsString> {
 }
 
 fn rtorrent(job: &Job<'_>, finish: &Path) -> Result<Vec<OsString>, Failure> {
+    let encryption = if job.rc4 {
+        "protocol.encryption.set = allow_incoming,try_outgoing,require,require_RC4\n"
+    } else {
+        ""
+    };
     let settings = format!(
-        "directory.default.set = {}\nsession.path.set = {}\nnetwork.port_range.set = {PORT}-{PORT}\n\
+        "{encryption}directory.default.set = {}\nsession.path.set = {}\nnetwork.port_range.set = {PORT}-{PORT}\n\
          network.port_random.set = no\ndht.mode.set = disable\nprotocol.pex.set = no\nsystem.daemon.set = true\n\
          trackers.use_udp.set = no\nmethod.set_key = event.download.finished,noted,\"execute.nothrow={}\"\n\
          schedule2 = add,0,0,\"load.start=\\\"{}\\\"\"\n",

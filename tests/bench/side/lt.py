@@ -1,7 +1,7 @@
 """libtorrent as a client to measure, with its default settings but for what would leave the machine, and
-without encryption and uTP, which the load generator has not.
+without uTP, which the load generator has not, and without encryption, or with RC4 alone.
 
-usage: lt.py get|seed TORRENT DIR PORT
+usage: lt.py get|seed TORRENT DIR PORT [rc4]
 """
 
 import os
@@ -12,7 +12,7 @@ import libtorrent as lt
 
 
 def main():
-    verb, torrent, folder, port = sys.argv[1:]
+    verb, torrent, folder, port, *rc4 = sys.argv[1:]
     settings = {
         "listen_interfaces": f"0.0.0.0:{port}",
         "enable_dht": False,
@@ -24,6 +24,9 @@ def main():
         "out_enc_policy": lt.enc_policy.pe_disabled,
         "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.storage_notification,
     }
+    if rc4:
+        settings["out_enc_policy"] = settings["in_enc_policy"] = lt.enc_policy.pe_forced
+        settings["allowed_enc_level"] = lt.enc_level.pe_rc4
     if verb == "seed":
         settings["unchoke_slots_limit"] = -1
     session = lt.session(settings)

@@ -69,7 +69,7 @@ struct Load {
 }
 
 /// `load TORRENT CONTENT [--seeds N] [--leechers N] [--idle N] [--total BYTES] [--depth N]
-/// [--client ADDRESS] [--dial]`
+/// [--client ADDRESS] [--dial] [--rc4]`
 pub fn main(args: Args) -> Result<(), Failure> {
     let poll = Poll::new()?;
     let registry = poll.registry();
@@ -141,11 +141,9 @@ impl Load {
                 continue;
             };
             let role = self.world.role(number(*local.ip()));
-            self.add(Connection::Peer(Peer::new(
-                stream,
-                role,
-                number(*local.ip()),
-            )))?;
+            let shield = self.world.rc4.then(|| peer::shield(None));
+            let number = number(*local.ip());
+            self.add(Connection::Peer(Peer::new(stream, role, number, shield)))?;
         }
         Ok(())
     }
@@ -212,7 +210,9 @@ impl Load {
         for number in self.world.dialers(idle) {
             let role = self.world.role(number);
             let stream = peer::dial(address(number), self.world.client()?)?;
-            self.add(Connection::Peer(Peer::new(stream, role, number)))?;
+            let torrent = self.world.torrent.info_hash;
+            let shield = self.world.rc4.then(|| peer::shield(Some(torrent)));
+            self.add(Connection::Peer(Peer::new(stream, role, number, shield)))?;
         }
         Ok(())
     }

@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::FileExt as _;
 
-use brooklet::base::{Block, PeerId};
+use brooklet::base::{Block, InfoHash, PeerId};
+use brooklet::mse::shield::Terms;
+use brooklet::mse::{Encryption, Shield, setting, torrent_hash};
 use brooklet::wire::message::{PIECE_HEADER, frame_len, piece_header};
 use brooklet::wire::{Handshake, Message, handshake};
 use mio::net::TcpStream;
@@ -16,6 +19,9 @@ use super::world::World;
 
 /// What a connection may send before others have their turn.
 const TURN: usize = 1 << 20;
+
+/// What is sealed at a time.
+const SEALED: usize = 256 << 10;
 
 /// The number of `piece`.
 const PIECE: u8 = 7;
@@ -32,6 +38,10 @@ pub struct Peer {
     pub stream: TcpStream,
     pub number: usize,
     role: Role,
+    /// Where the payload is to be RC4.
+    shield: Option<Box<Shield>>,
+    /// What it has sealed, and how much of that is sent.
+    sealed: (Vec<u8>, usize),
     greeted: bool,
     heard: bool,
     /// The beginning of a message whose end has not come.
@@ -54,6 +64,13 @@ impl Role {
     }
 }
 
+/// What a connection of this torrent needs where its payload is to be RC4.
+pub fn shield(dialed: Option<InfoHash>) -> Box<Shield> {
+    dialed.map_or_else(Shield::accept, |torrent| {
+        Shield::dial(torrent, setting::RC4)
+    })
+}
+
 /// Begins to connect from an address of our own.
 pub fn dial(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream, Failure> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -67,8 +84,8 @@ pub fn dial(from: Ipv4Addr, to: SocketAddr) -> Result<TcpStream, Failure> {
 }
 
 impl Peer {
-    /// A connection that is made or being made.
-    pub fn new(stream: TcpStream, role: Role, number: usize) -> Peer {
+    /// A connection that is made, or, with `shield`, has begun to be.
+    pub fn new(stream: TcpStream, role: Role, number: usize, shield: Option<Box<Shield>>) -> Peer {
         // Requests must not wait for answers to others. Where that cannot be set, the connection is
         // broken and will say so.
         let _ = stream.set_nodelay(true);
@@ -76,6 +93,8 @@ impl Peer {
             stream,
             number,
             role,
+            shield,
+            sealed: (Vec::new(), 0),
             greeted: false,
             heard: false,
             cut: Vec::new(),
@@ -117,11 +136,18 @@ impl Peer {
         if let Role::Leecher(asker) = &mut self.role {
             asker.ask(world, &mut self.out);
         }
-        self.write(world)
+        if self.shield.is_some() {
+            self.write_sealed(world)
+        } else {
+            self.write(world)
+        }
     }
 
-    fn greet(&mut self, world: &World) {
+    fn greet(&mut self, world: &mut World) {
         self.greeted = true;
+        if let Some(shield) = &mut self.shield {
+            shield.begin(&mut world.rng);
+        }
         let mut peer_id = *b"-LG0100-000000000000";
         peer_id[8..].copy_from_slice(format!("{:012}", self.number).as_bytes());
         let handshake = Handshake {
@@ -148,8 +174,12 @@ impl Peer {
 
     fn read(&mut self, buffer: &mut [u8], world: &mut World) -> Result<(), Failure> {
         loop {
-            let kept = self.cut.len();
-            buffer[..kept].copy_from_slice(&self.cut);
+            let before = match &self.shield {
+                Some(shield) if shield.is_shaking_hands() => shield.kept(),
+                _ => &self.cut,
+            };
+            let kept = before.len();
+            buffer[..kept].copy_from_slice(before);
             let count = match self.stream.read(&mut buffer[kept..]) {
                 Ok(0) => return Err("hung up".into()),
                 Ok(count) => count,
@@ -158,14 +188,46 @@ impl Peer {
                 Err(why) if why.kind() == ErrorKind::NotConnected => return Ok(()),
                 Err(why) => return Err(why.into()),
             };
-            let bytes = &buffer[..kept + count];
+            let bytes = &mut buffer[..kept + count];
+            let own = self.open(bytes, kept, world)?;
+            if self
+                .shield
+                .as_ref()
+                .is_some_and(|shield| shield.is_shaking_hands())
+            {
+                return Ok(());
+            }
+            let bytes = &bytes[own..];
             let used = self.take(bytes, world)?;
             self.cut.clear();
             self.cut.extend_from_slice(&bytes[used..]);
-            if kept + count < buffer.len() {
+            if own + bytes.len() < buffer.len() {
                 return Ok(());
             }
         }
+    }
+
+    /// Opens what was read after `kept` bytes, in place; how many of all belonged to the encrypted
+    /// handshake.
+    fn open(&mut self, bytes: &mut [u8], kept: usize, world: &mut World) -> Result<usize, Failure> {
+        let Some(shield) = &mut self.shield else {
+            return Ok(0);
+        };
+        let from = if shield.is_shaking_hands() { 0 } else { kept };
+        let ours = world.torrent.info_hash;
+        let terms = Terms {
+            setting: Encryption::Require,
+            torrent: &mut |hash| (*hash == torrent_hash(ours)).then_some(ours),
+            initial: &self.out,
+            rng: &mut world.rng,
+        };
+        let opened = shield
+            .open(&mut bytes[from..], terms)
+            .map_err(|why| format!("{why:?}"))?;
+        if opened.said {
+            self.out.clear();
+        }
+        Ok(opened.taken)
     }
 
     /// Takes all that can be taken; how many bytes that was.
@@ -261,6 +323,57 @@ impl Peer {
             }
         }
         Ok(true)
+    }
+
+    /// As [`Peer::write`], through the shield: blocks are read and sealed.
+    fn write_sealed(&mut self, world: &mut World) -> Result<bool, Failure> {
+        let mut turn = 0;
+        while turn < TURN {
+            if self.sealed.1 == self.sealed.0.len() {
+                self.seal(world)?;
+            }
+            let (bytes, from) = &mut self.sealed;
+            if bytes.is_empty() {
+                return Ok(false);
+            }
+            match rustix::net::send(&self.stream, &bytes[*from..], SendFlags::NOSIGNAL) {
+                Ok(count) => {
+                    *from += count;
+                    turn += count;
+                }
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::NOTCONN) => return Ok(false),
+                Err(why) => return Err(why.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts together what is to be sent next.
+    fn seal(&mut self, world: &mut World) -> Result<(), Failure> {
+        let Some(shield) = &mut self.shield else {
+            return Ok(());
+        };
+        let bytes = &mut self.sealed.0;
+        bytes.clear();
+        bytes.extend_from_slice(shield.out());
+        if !shield.is_shaking_hands() {
+            bytes.append(&mut self.out);
+            while bytes.len() < SEALED {
+                let Some(block) = self.wanted.pop_front() else {
+                    break;
+                };
+                bytes.extend_from_slice(&piece_header(block));
+                let from = bytes.len();
+                bytes.resize(from + block.len as usize, 0);
+                let offset = world.geometry().offset(block);
+                world.content.read_exact_at(&mut bytes[from..], offset)?;
+                world.sent(self.number, block.len as usize);
+            }
+        }
+        let after = shield.seal(bytes);
+        shield.transmitted(bytes.len(), after);
+        self.sealed.1 = 0;
+        Ok(())
     }
 
     /// Messages go into one packet with the data after them.

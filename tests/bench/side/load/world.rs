@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::time::Instant;
 
-use brooklet::base::{BLOCK, Block, Geometry};
+use brooklet::base::{BLOCK, Block, Geometry, Rng};
 use brooklet::wire::Metainfo;
 
 use super::super::{Failure, args::Args, torrent};
@@ -20,6 +20,9 @@ pub struct World {
     idle: usize,
     /// Whether seeds connect to the client, not it to them.
     dial: bool,
+    /// Whether connections are encrypted, with RC4 for the payload.
+    pub rc4: bool,
+    pub rng: Rng,
     /// Peers from this number on have connected to the client.
     undialled: usize,
     /// Requests that a leecher keeps outstanding.
@@ -55,6 +58,8 @@ impl World {
             leechers: 0,
             idle: 0,
             dial: false,
+            rc4: false,
+            rng: Rng::from_seed(1),
             undialled: 0,
             depth: 200,
             left_to_ask: 0,
@@ -78,6 +83,7 @@ impl World {
                 "--total" => world.want(args.number("--total")?),
                 "--client" => world.client = Some(args.next("--client ADDRESS")?.parse()?),
                 "--dial" => world.dial = true,
+                "--rc4" => world.rc4 = true,
                 other => return Err(format!("load: {other}: unknown").into()),
             }
         }
