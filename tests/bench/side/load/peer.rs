@@ -66,8 +66,9 @@ impl Role {
 
 /// What a connection of this torrent needs where its payload is to be RC4.
 pub fn shield(dialed: Option<InfoHash>) -> Box<Shield> {
-    dialed.map_or_else(Shield::accept, |torrent| {
-        Shield::dial(torrent, setting::RC4)
+    Box::new(match dialed {
+        Some(torrent) => Shield::dial(torrent, setting::RC4),
+        None => Shield::accept(),
     })
 }
 
