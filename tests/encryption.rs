@@ -14,7 +14,7 @@ use support::dir::Dir;
 use support::net::{Family, Net};
 use support::torrent::Torrent;
 
-use Program::{Aria2, Libtorrent, QBittorrent, Rtorrent, Transmission};
+use Program::{Aria2, Libtorrent, QBittorrent, Rtorrent, Transmission, WebTorrent};
 use Secrecy::{Handshake, Off, Require};
 
 /// Transmission and aria2 think about whom to serve every ten seconds, and may need two turns.
@@ -49,6 +49,8 @@ matrix! {
     qbittorrent_encrypted: QBittorrent, Require;
     rtorrent_plain: Rtorrent, Off;
     rtorrent_encrypted: Rtorrent, Require;
+    webtorrent_plain: WebTorrent, Off;
+    webtorrent_encrypted: WebTorrent, Require;
 }
 
 /// One end of a connection.
@@ -147,10 +149,14 @@ fn meet(
             peer.get("state").text() == "connected"
         });
         let encrypted = met.get("encrypted") == &support::json::Json::Bool(true);
-        // aria2 cannot be told to dial plainly.
-        if !(program == Aria2 && secrecy == Off && dialing == End::Theirs) {
-            assert_eq!(encrypted, secrecy != Off);
-        }
+        let expected = match (program, dialing) {
+            // It cannot be told to dial plainly.
+            (Aria2, End::Theirs) if secrecy == Off => return,
+            // It accepts plain peers even where it dials no others.
+            (WebTorrent, End::Ours) if setting == "allow" => false,
+            _ => secrecy != Off,
+        };
+        assert_eq!(encrypted, expected);
     };
     let taken = match seed {
         End::Theirs => {

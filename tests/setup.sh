@@ -40,9 +40,9 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 node_folder=${CARGO_TARGET_DIR:-target}/node
-for package in bittorrent-tracker@10 bittorrent-dht@11 webtorrent@2.8.5; do
-  name=${package%@*}
-  [ ! -d "$node_folder/node_modules/$name" ] || continue
+for package in bittorrent-tracker@10 bittorrent-dht@11 webtorrent@3.0.21; do
+  name=${package%@*} version=${package#*@}
+  grep -qs "\"version\": \"$version[.\"]" "$node_folder/node_modules/$name/package.json" && continue
   echo "installing: $name (npm)"
   mkdir -p "$node_folder"
   npm install --prefix "$node_folder" --ignore-scripts --omit=optional --no-audit --no-fund --silent "$package" ||

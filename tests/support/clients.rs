@@ -305,6 +305,7 @@ fn webtorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path) -> Comman
         }
     }
     command.args(ways.lsd.then_some("--lsd"));
+    command.args((ways.secrecy == Some(Secrecy::Off)).then_some("--plain"));
     command
 }
 

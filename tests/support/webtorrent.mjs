@@ -1,28 +1,24 @@
 // npm's webtorrent as a client: joins the swarm of a torrent, checks what is in its folder, gets the rest, and seeds until it is
 // stopped. Says {"event":"whole"} once it has everything. It speaks TCP only: its uTP and WebRTC stand on native modules that are
 // built or fetched when they are installed, and browsers are no part of the tests. It dials the peer, joins the DHT by the node, and
-// searches the local network, if it is told so.
-// usage: node webtorrent.mjs FOLDER_WITH_NODE_MODULES PORT TORRENT|LINK FOLDER [--peer HOST:PORT] [--node HOST:PORT] [--lsd]
+// searches the local network, if it is told so. It dials with encryption, and accepts every form, unless it is told to be plain.
+// usage: node webtorrent.mjs FOLDER_WITH_NODE_MODULES PORT TORRENT|LINK FOLDER [--peer HOST:PORT] [--node HOST:PORT] [--lsd] [--plain]
 import { register } from 'node:module'
 import { parseArgs } from 'node:util'
 
-const { positionals: [modules, port, torrent, path], values: { peer, node, lsd } } = parseArgs({
-  allowPositionals: true, options: { peer: { type: 'string' }, node: { type: 'string' }, lsd: { type: 'boolean', default: false } }
+const { positionals: [modules, port, torrent, path], values: { peer, node, lsd, plain } } = parseArgs({
+  allowPositionals: true,
+  options: {
+    peer: { type: 'string' }, node: { type: 'string' }, lsd: { type: 'boolean', default: false }, plain: { type: 'boolean', default: false }
+  }
 })
 
-// What would load the native part of WebRTC gets nothing instead. And webtorrent 2.8 asks uint8-util for the hexadecimal digits of
-// an info hash that is written in them already, which uint8-util 2.3 answers with an exception: it cannot read a link then.
+// What would load the native part of WebRTC gets nothing instead.
 const hooks = `
   const script = (text) => ({ url: 'data:text/javascript,' + encodeURIComponent(text), shortCircuit: true })
   export async function resolve (name, context, next) {
-    if (name === 'webrtc-polyfill') {
-      return script('export default {}; export const RTCPeerConnection = 0, RTCSessionDescription = 0, RTCIceCandidate = 0')
-    }
-    const found = await next(name, context)
-    if (name !== 'uint8-util' || !/[/]webtorrent[/](lib|index)/.test(context.parentURL)) return found
-    const url = JSON.stringify(found.url)
-    return script('export * from ' + url + '; import { arr2hex as digits } from ' + url +
-      "; export const arr2hex = (data) => typeof data === 'string' ? data : digits(data)")
+    if (name !== 'webrtc-polyfill') return next(name, context)
+    return script('export default {}; export const RTCPeerConnection = 0, RTCSessionDescription = 0, RTCIceCandidate = 0')
   }`
 register(`data:text/javascript,${encodeURIComponent(hooks)}`)
 
@@ -30,7 +26,7 @@ const { default: WebTorrent } = await import(`${modules}/node_modules/webtorrent
 const say = (event, fields) => console.log(JSON.stringify({ event, ...fields }))
 const client = new WebTorrent({
   torrentPort: Number(port), dhtPort: Number(port), dht: node ? { bootstrap: [node] } : false, lsd, utp: false, natUpnp: false,
-  natPmp: false, tracker: { wrtc: false }
+  natPmp: false, secure: plain ? 0 : 2, tracker: { wrtc: false }
 })
 client.on('error', (error) => { say('error', { message: String(error) }); process.exit(1) })
 const added = client.add(torrent, { path })
