@@ -3,6 +3,7 @@
 # make install   puts it in PREFIX/bin (PREFIX=/usr/local; DESTDIR stands before that)
 # make test    everything, with real clients and trackers (installs them, needs root for network
 #              namespaces); ends with a list of what could not run
+# make test-newer   encryption with the rtorrent of Debian's unstable suite, which is fetched into target/newer/rtorrent (needs root)
 # make check   format, lints, documentation, rules of the house
 # make ci      check and test
 # make fresh   make ci on a new Debian 13 in a folder (needs root, debootstrap and the network); it
@@ -81,11 +82,16 @@ ci: check test
 fresh:
 	@tests/fresh.sh
 
+.PHONY: test-newer
+test-newer:
+	tests/newer.sh sid rtorrent $(target)/newer/rtorrent
+	NEWER_RTORRENT=$(abspath $(target))/newer/rtorrent/rtorrent cargo test --locked $(tested) --test encryption rtorrent -- --include-ignored
+
 # The newer Transmission beside which the bench may run.
 newer := $(if $(NEWER),$(abspath $(target))/bench/transmission/transmission-daemon)
 ifneq ($(newer),)
 $(newer):
-	tests/bench/transmission.sh $(dir $@)
+	tests/newer.sh trixie transmission-daemon $(dir $@)
 endif
 
 # Building the bench builds another brooklet over the one of the release profile, so that is put aside.

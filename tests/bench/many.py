@@ -14,7 +14,7 @@ many.py --beside BROOKLET [COUNT [PIECE_LENGTH]]
 The same content and tracker for each client that is installed, in ROUNDS (environment: 3) rounds in alternating order: a first start
 of each, then starts with resume data, whose medians are printed with their ratios to the best of the others. TRANSMISSION
 (environment): the daemon of Transmission to run, if not the one in the search path; NEWER_TRANSMISSION: another one to run beside it,
-such as transmission.sh fetches. IDLE (environment: 60): seconds over which idle CPU is measured.
+such as newer.sh fetches. IDLE (environment: 60): seconds over which idle CPU is measured.
 """
 import os
 import shutil

@@ -270,6 +270,9 @@ fn rtorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Di
         "" => String::new(),
         words => format!("protocol.encryption.set = {words}\n"),
     };
+    // Another version than the machine's, see tests/newer.sh.
+    let newer = std::env::var("NEWER_RTORRENT").ok();
+    let schedule = newer.as_ref().map_or("schedule2", |_| "schedule");
     let state = config.join("state");
     std::fs::create_dir_all(&state).unwrap();
     let [whole, ready] = ["whole", "ready"]
@@ -282,13 +285,13 @@ fn rtorrent(ways: &Ways, host: &Host, torrent: &Path, folder: &Path, config: &Di
          method.set_key = event.download.finished,noted,\"{whole}\"\n\
          method.set_key = event.download.resumed,noted,\"{ready}\"\n\
          method.set_key = event.download.hash_done,noted,\"branch=d.complete=,\\\"{whole}\\\"\"\n\
-         schedule2 = add,0,0,\"load.start=\\\"{}\\\"\"\n",
+         {schedule} = add,0,0,\"load.start=\\\"{}\\\"\"\n",
         folder.display(),
         state.display(),
         torrent.display(),
     );
     config.file("rtorrent.rc", &settings);
-    let mut command = command(Some(host), "rtorrent");
+    let mut command = command(Some(host), newer.as_deref().unwrap_or("rtorrent"));
     command.args(["-n", "-o"]);
     command.arg(format!("import={}", config.join("rtorrent.rc").display()));
     command

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Puts a newer daemon of Transmission than that of Debian 12, with the libraries it needs, into
-# `FOLDER`, from Debian 13; nothing is installed. `FOLDER/transmission-daemon` starts it by its own
-# dynamic linker. What is there already is kept. Needs the apt of a Debian and the network.
+# Puts the program of a package of a newer Debian, with the libraries it needs, into FOLDER; nothing
+# is installed. FOLDER/PACKAGE starts it by its own dynamic linker. What is there already is kept.
+# Needs the apt of a Debian and the network.
 #
-# transmission.sh FOLDER
+# newer.sh SUITE PACKAGE FOLDER
 set -eu
 
-suite=trixie
-folder=$(realpath -m "$1")
-if [ -x "$folder/transmission-daemon" ]; then
+suite=$1 package=$2
+folder=$(realpath -m "$3")
+if [ -x "$folder/$package" ]; then
   exit
 fi
 
@@ -17,7 +17,7 @@ fi
 mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' 'Created-By: Packages' |
   awk '$1 == "Debian" && $2 == "Debian" && !found { print $3; found = 1 }')
 if [ -z "$mirror" ]; then
-  echo "transmission.sh: apt knows no mirror of Debian here" >&2
+  echo "newer.sh: apt knows no mirror of Debian here" >&2
   exit 1
 fi
 # An apt of its own, for which nothing is installed yet.
@@ -34,12 +34,12 @@ own() {
     -o Debug::NoLocking=true -o APT::Sandbox::User=root "$@"
 }
 own update
-own install --download-only --yes --no-install-recommends transmission-daemon >"$apt/log"
+own install --download-only --yes --no-install-recommends "$package" >"$apt/log"
 
 rm -rf "$folder"
 mkdir -p "$folder/system"
-for package in "$apt"/archives/*.deb; do
-  dpkg-deb -x "$package" "$folder/system"
+for archive in "$apt"/archives/*.deb; do
+  dpkg-deb -x "$archive" "$folder/system"
 done
 # The linker of the system, wherever it lies there, and the folders of libraries beside it.
 linker=$(find "$folder/system/usr" -name 'ld-linux-*.so.*' | head -n 1)
@@ -47,8 +47,8 @@ libraries=$(dirname "$linker")
 for beside in "$folder"/system/usr/lib/*/; do
   libraries=$libraries:${beside%/}
 done
-cat >"$folder/transmission-daemon" <<END
+cat >"$folder/$package" <<END
 #!/bin/sh
-exec '$linker' --library-path '$libraries' '$folder/system/usr/bin/transmission-daemon' "\$@"
+exec '$linker' --library-path '$libraries' '$folder/system/usr/bin/$package' "\$@"
 END
-chmod +x "$folder/transmission-daemon"
+chmod +x "$folder/$package"
