@@ -46,6 +46,9 @@ pub struct Query {
     pub tracker_id: Option<Vec<u8>>,
 }
 
+/// Bytes of most queries at most.
+const USUAL_QUERY: usize = 320;
+
 /// A tracker's answer to an announce.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
@@ -89,6 +92,7 @@ impl Query {
     /// The URL to get: the announce URL and the query, joined by `&` where it has a query already.
     pub fn url(&self, announce: &str) -> String {
         let mut url = joined(announce, "info_hash=");
+        url.reserve(USUAL_QUERY);
         percent::encode(&self.info_hash.0, &mut url);
         url.push_str("&peer_id=");
         percent::encode(&self.peer_id.0, &mut url);
@@ -116,33 +120,56 @@ impl Answer {
     /// end it with a newline.
     pub fn parse(body: &[u8]) -> Result<Answer, Malformed> {
         let answer = dictionary(body)?;
-        if let Some(reason) = answer.bytes("failure reason") {
+        let [
+            failure,
+            peers,
+            peers6,
+            interval,
+            min_interval,
+            tracker_id,
+            complete,
+            incomplete,
+            warning,
+            external_ip,
+        ] = answer.pick([
+            "failure reason",
+            "peers",
+            "peers6",
+            "interval",
+            "min interval",
+            "tracker id",
+            "complete",
+            "incomplete",
+            "warning message",
+            "external ip",
+        ]);
+        if let Some(reason) = failure.and_then(Value::bytes) {
             return Ok(Answer::Failure {
                 reason: one_line(reason),
                 retry: retry::beside_failure(answer),
             });
         }
         let mut named = Named::default();
-        for (key, due) in [("peers", Family::V4), ("peers6", Family::V6)] {
-            if let Some(list) = answer.get(key) {
+        for (list, due) in [(peers, Family::V4), (peers6, Family::V6)] {
+            if let Some(list) = list {
                 named.take(list, due);
             }
         }
         named.peers.truncate(limits::REPLY_PEERS);
         Ok(Answer::Reply(Reply {
-            interval: seconds(answer, "interval"),
-            min_interval: seconds(answer, "min interval"),
-            tracker_id: answer
-                .bytes("tracker id")
+            interval: interval.and_then(seconds),
+            min_interval: min_interval.and_then(seconds),
+            tracker_id: tracker_id
+                .and_then(Value::bytes)
                 .filter(|id| id.len() <= limits::TRACKER_ID)
                 .map(<[u8]>::to_vec),
-            seeders: answer.int("complete").map(count),
-            leechers: answer.int("incomplete").map(count),
-            warning: answer.bytes("warning message").map(one_line),
+            seeders: complete.and_then(Value::int).map(count),
+            leechers: incomplete.and_then(Value::int).map(count),
+            warning: warning.and_then(Value::bytes).map(one_line),
             peers: named.peers,
             misplaced: named.misplaced,
             unreadable: named.unreadable,
-            external: answer.bytes("external ip").and_then(external),
+            external: external_ip.and_then(Value::bytes).and_then(external),
         }))
     }
 }

@@ -9,8 +9,8 @@
 use nom::Parser as _;
 use nom::bytes::complete::{tag, take};
 use nom::character::complete::digit1;
-use nom::combinator::{map, opt, recognize};
-use nom::sequence::{delimited, preceded, terminated};
+use nom::combinator::opt;
+use nom::sequence::{delimited, terminated};
 
 use super::{ENDS_EARLY, Malformed, Parsed, Wrong, finish};
 use crate::base::{limits, sorted_by};
@@ -227,7 +227,10 @@ fn value<'a>(input: &'a [u8], depth: u32, reading: &mut Reading) -> Parsed<'a, V
     reading.left = fewer;
     match input.first() {
         Some(b'i') => integer(input, reading.nearest),
-        Some(b'0'..=b'9') => map(string, Value::Bytes).parse(input),
+        Some(b'0'..=b'9') => {
+            let (rest, bytes) = string(input)?;
+            Ok((rest, Value::Bytes(bytes)))
+        }
         Some(b'l' | b'd') => container(input, depth, reading),
         Some(_) => Wrong::at(input, "no value begins with this byte"),
         None => Wrong::at(input, ENDS_EARLY),
@@ -238,47 +241,51 @@ fn container<'a>(input: &'a [u8], depth: u32, reading: &mut Reading) -> Parsed<'
     let Some(depth) = depth.checked_sub(1) else {
         return Wrong::at(input, "lists and dictionaries are nested too deep");
     };
-    if input.first() == Some(&b'l') {
-        let items = |rest| until_end(rest, |rest| value(rest, depth, reading));
-        let list = recognize(delimited(tag("l"), items, tag("e")));
-        return map(list, |raw| Value::List(List { raw })).parse(input);
+    let is_list = input.first() == Some(&b'l');
+    let mut rest = behind(input);
+    loop {
+        match rest.first() {
+            Some(b'e') => break,
+            Some(_) => {}
+            None => return Wrong::at(rest, ENDS_EARLY),
+        }
+        if !is_list {
+            (rest, _) = string(rest)?;
+        }
+        (rest, _) = value(rest, depth, reading)?;
     }
-    let entries = |rest| {
-        until_end(rest, |rest| {
-            preceded(string, |rest| value(rest, depth, reading)).parse(rest)
-        })
+    let rest = behind(rest);
+    let length = input.len().saturating_sub(rest.len());
+    let raw = input.get(..length).unwrap_or_default();
+    let container = if is_list {
+        Value::List(List { raw })
+    } else {
+        Value::Dict(Dict { raw })
     };
-    let dict = recognize(delimited(tag("d"), entries, tag("e")));
-    map(dict, |raw| Value::Dict(Dict { raw })).parse(input)
-}
-
-/// Items one after the other, up to the `e` that ends a container.
-fn until_end<'a, T>(
-    mut rest: &'a [u8],
-    mut item: impl FnMut(&'a [u8]) -> Parsed<'a, T>,
-) -> Parsed<'a, ()> {
-    while rest.first().is_some_and(|&byte| byte != b'e') {
-        (rest, _) = item(rest)?;
-    }
-    Ok((rest, ()))
+    Ok((rest, container))
 }
 
 fn integer(input: &[u8], nearest: bool) -> Parsed<'_, Value<'_>> {
-    let digits = recognize((opt(tag("-")), digit1));
-    let (rest, digits) = delimited(tag("i"), digits, tag("e")).parse(input)?;
-    match digits {
-        [b'0', _, ..] | [b'-', b'0', ..] => {
-            Wrong::at(input, "a number begins with a needless zero")
+    let signed = (opt(tag("-")), digit1);
+    let (rest, (minus, digits)) = delimited(tag("i"), signed, tag("e")).parse(input)?;
+    let negative = minus.is_some();
+    if matches!(digits, [b'0', _, ..]) || (negative && digits.first() == Some(&b'0')) {
+        return Wrong::at(input, "a number begins with a needless zero");
+    }
+    let number = number(digits).and_then(|number| {
+        if negative {
+            0_i64.checked_sub_unsigned(number)
+        } else {
+            i64::try_from(number).ok()
         }
-        _ => match number(digits) {
-            Some(number) => Ok((rest, Value::Int(number))),
-            None if nearest => {
-                let negative = digits.first() == Some(&b'-');
-                let number = if negative { i64::MIN } else { i64::MAX };
-                Ok((rest, Value::Int(number)))
-            }
-            None => Wrong::at(input, "a number is too large"),
-        },
+    });
+    match number {
+        Some(number) => Ok((rest, Value::Int(number))),
+        None if nearest => {
+            let number = if negative { i64::MIN } else { i64::MAX };
+            Ok((rest, Value::Int(number)))
+        }
+        None => Wrong::at(input, "a number is too large"),
     }
 }
 
@@ -287,144 +294,24 @@ fn string(input: &[u8]) -> Parsed<'_, &[u8]> {
     if matches!(digits, [b'0', _, ..]) {
         return Wrong::at(input, "a length begins with a needless zero");
     }
-    match number::<usize>(digits) {
+    match number(digits).and_then(|length| usize::try_from(length).ok()) {
         Some(length) if length <= rest.len() => take(length).parse(rest),
         _ => Wrong::at(input, "a string is longer than the data"),
     }
 }
 
-fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
+/// The bytes behind the first.
+fn behind(input: &[u8]) -> &[u8] {
+    input.get(1..).unwrap_or_default()
+}
+
+/// The number that these digits are; `None`: it is too large for any.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = u64::from(digit.wrapping_sub(b'0'));
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(text: &[u8]) -> (&'static str, usize) {
-        let malformed = decode(text).unwrap_err();
-        (malformed.what, malformed.at)
-    }
-
-    #[test]
-    fn a_number_past_64_bits_is_refused_or_the_nearest_one() {
-        let text = b"d1:ai9223372036854775808e1:bi-99999999999999999999e1:ci1ee";
-        assert_eq!(refused(text), ("a number is too large", 4));
-        let dict = decode_nearest(text).unwrap().0.dict().unwrap();
-        assert_eq!(dict.int("a"), Some(i64::MAX));
-        assert_eq!((dict.int("b"), dict.int("c")), (Some(i64::MIN), Some(1)));
-        assert!(decode_nearest(b"i01e").is_err() && decode_nearest(b"i-e").is_err());
-    }
-
-    #[test]
-    fn each_kind_of_value_is_read() {
-        assert_eq!(decode(b"i-42e!"), Ok((Value::Int(-42), &b"!"[..])));
-        assert_eq!(decode(b"i0e"), Ok((Value::Int(0), &b""[..])));
-        assert_eq!(
-            decode(b"i-9223372036854775808e"),
-            Ok((Value::Int(i64::MIN), &b""[..]))
-        );
-        assert_eq!(decode(b"4:spam4"), Ok((Value::Bytes(b"spam"), &b"4"[..])));
-        let list = decode(b"l4:spami1elee").unwrap().0.list().unwrap();
-        let mut items = list.iter();
-        assert_eq!(items.next(), Some(Value::Bytes(b"spam")));
-        assert_eq!(items.next(), Some(Value::Int(1)));
-        assert!(
-            items
-                .next()
-                .unwrap()
-                .list()
-                .unwrap()
-                .iter()
-                .next()
-                .is_none()
-        );
-        assert_eq!((items.next(), items.next()), (None, None));
-    }
-
-    #[test]
-    fn a_dictionary_keeps_its_bytes_and_its_first_values() {
-        let text = b"d1:bd1:xi1ee1:ai2e1:bi3e0:0:e";
-        let dict = decode(text).unwrap().0.dict().unwrap();
-        assert_eq!(dict.raw(), text);
-        assert_eq!(dict.dict("b").map(Dict::raw), Some(&b"d1:xi1ee"[..]));
-        assert_eq!(
-            (dict.int("a"), dict.int("b"), dict.int("x")),
-            (Some(2), None, None)
-        );
-        assert_eq!(dict.bytes(""), Some(&b""[..]));
-        assert_eq!(dict.iter().count(), 4);
-        let [a, none, b] = dict.pick(["a", "none", "b"]);
-        assert_eq!((a, none), (Some(Value::Int(2)), None));
-        assert!(b.unwrap().dict().is_some());
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_its_place() {
-        assert_eq!(refused(b""), (ENDS_EARLY, 0));
-        assert_eq!(refused(b"x"), ("no value begins with this byte", 0));
-        assert_eq!(
-            refused(b"li1ei01ee"),
-            ("a number begins with a needless zero", 4)
-        );
-        assert_eq!(
-            refused(b"i-0e"),
-            ("a number begins with a needless zero", 0)
-        );
-        assert_eq!(refused(b"i-e"), ("unexpected byte", 2));
-        assert_eq!(
-            refused(b"i9223372036854775808e"),
-            ("a number is too large", 0)
-        );
-        assert_eq!(refused(b"i12"), (ENDS_EARLY, 3));
-        assert_eq!(
-            refused(b"d1:a5:spam"),
-            ("a string is longer than the data", 4)
-        );
-        assert_eq!(
-            refused(b"99999999999999999999:"),
-            ("a string is longer than the data", 0)
-        );
-        assert_eq!(
-            refused(b"04:spam"),
-            ("a length begins with a needless zero", 0)
-        );
-        assert_eq!(refused(b"d1:a"), (ENDS_EARLY, 4));
-        assert_eq!(refused(b"d1:ae"), ("no value begins with this byte", 4));
-        assert_eq!(refused(b"di1ei1ee"), ("unexpected byte", 1));
-        assert_eq!(refused(b"li1e"), (ENDS_EARLY, 4));
-    }
-
-    #[test]
-    fn depth_and_number_of_values_are_bounded() {
-        let nest = |depth: u32| [b"l".repeat(depth as usize), b"e".repeat(depth as usize)].concat();
-        assert!(decode(&nest(limits::BENCODE_DEPTH)).is_ok());
-        let (what, at) = refused(&nest(limits::BENCODE_DEPTH + 1));
-        assert_eq!(what, "lists and dictionaries are nested too deep");
-        assert_eq!(at, limits::BENCODE_DEPTH as usize);
-        assert!(
-            decode(&b"l".repeat(1 << 20)).is_err(),
-            "and the stack is not"
-        );
-        let many = |values: usize| [&b"l"[..], &b"0:".repeat(values - 1), b"e"].concat();
-        assert!(decode(&many(limits::BENCODE_VALUES)).is_ok());
-        assert_eq!(
-            refused(&many(limits::BENCODE_VALUES + 1)).0,
-            "there are too many values"
-        );
-    }
-
-    #[test]
-    fn what_is_encoded_is_canonical_and_reads_back() {
-        let text = dict([
-            ("spam", list([bytes("a"), bytes(b"\xff")])),
-            ("cow", int(i64::MIN)),
-            ("", dict([])),
-        ]);
-        assert_eq!(text, b"d0:de3:cowi-9223372036854775808e4:spaml1:a1:\xffee");
-        assert_eq!(
-            decode(&text).map(|(value, rest)| (value.dict().unwrap().raw(), rest)),
-            Ok((&text[..], &b""[..]))
-        );
-    }
-}
+mod tests;

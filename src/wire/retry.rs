@@ -27,16 +27,17 @@ impl Retry {
 /// trackers say the same. `min interval` is never undercut; `interval` counts where neither is
 /// given.
 pub(super) fn beside_failure(answer: Dict<'_>) -> Option<Retry> {
-    let least = seconds(answer, "min interval");
-    match answer.get("retry in").and_then(retry_in) {
+    let [least, retry, usual] = answer.pick(["min interval", "retry in", "interval"]);
+    let least = least.and_then(seconds);
+    match retry.and_then(retry_in) {
         Some(retry) => Some(retry.and_after(least.unwrap_or_default())),
-        None => least.or(seconds(answer, "interval")).map(Retry::After),
+        None => least.or(usual.and_then(seconds)).map(Retry::After),
     }
 }
 
-/// A time that a tracker names under this key; `None`: it names none, or a negative one.
-pub(super) fn seconds(answer: Dict<'_>, key: &str) -> Option<Duration> {
-    answer.get(key).and_then(number).map(Duration::from_secs)
+/// A time that a tracker names; `None`: a negative one, or something else.
+pub(super) fn seconds(value: Value<'_>) -> Option<Duration> {
+    number(value).map(Duration::from_secs)
 }
 
 /// BEP 31: minutes, or the word `never`.
