@@ -1,7 +1,7 @@
 //! Twenty-byte names: of a torrent, of a peer, of a piece's content. Each is a type of its own, so
 //! that one cannot be passed for another.
 
-use std::fmt;
+use std::{fmt, str};
 
 use super::rng::Rng;
 
@@ -95,7 +95,12 @@ impl InfoHash {
 }
 
 fn hex(bytes: &[u8; 20], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
+    let mut text = [0; 40];
+    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    f.write_str(str::from_utf8(&text).unwrap_or_default())
 }
 
 impl fmt::Display for InfoHash {

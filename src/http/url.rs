@@ -198,6 +198,10 @@ fn visible(target: &str) -> String {
     if !target.starts_with('/') {
         out.push('/');
     }
+    if target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        out.push_str(target);
+        return out;
+    }
     for byte in target.bytes() {
         if byte.is_ascii_graphic() {
             out.push(char::from(byte));

@@ -44,6 +44,14 @@ impl Metainfo {
     pub fn elsewhere(&self) -> BTreeMap<usize, Others> {
         let mut elsewhere: BTreeMap<usize, Others> = BTreeMap::new();
         let alike = naming::clashes(&self.files, Matching::Libtorrent);
+        let as_given = self.names.root.is_none() && self.names.files.is_empty();
+        let ordinary = |file: &FileEntry| {
+            let (root, below) = file.path.split_once('/').unwrap_or((&file.path, ""));
+            is_ordinary(root) && is_ordinary(below)
+        };
+        if !alike && as_given && self.files.iter().all(ordinary) {
+            return elsewhere;
+        }
         for style in STYLES {
             for (index, path) in self.in_style(style, alike) {
                 elsewhere.entry(index).or_default().push((style, path));

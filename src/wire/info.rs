@@ -206,10 +206,13 @@ fn read_hashes(pieces: Option<Value<'_>>, geometry: Geometry) -> Result<Vec<Piec
             "it has {found} piece hashes where its content needs {count}"
         )));
     }
-    hashes
-        .map(|hash| hash.try_into().map(PieceHash))
-        .collect::<Result<_, _>>()
-        .map_err(|_| Invalid::new("its last piece hash is cut short"))
+    // All at once: a vector that grows is copied again and again.
+    let mut all = Vec::with_capacity(count as usize);
+    for hash in hashes {
+        let hash = hash.try_into().map(PieceHash);
+        all.push(hash.map_err(|_| Invalid::new("its last piece hash is cut short"))?);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

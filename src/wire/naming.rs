@@ -13,6 +13,8 @@ use super::given::{Given, Names};
 use super::{fold, paths};
 use crate::base::limits;
 
+/// Files of which each is compared with each other.
+const FEW: usize = 16;
 /// Bytes that a number and its dot may take.
 const NUMBER: usize = 12;
 
@@ -28,8 +30,22 @@ pub enum Matching {
     Libtorrent,
 }
 
+impl Matching {
+    /// What is the same for paths that match.
+    fn key(self, path: &str) -> Cow<'_, str> {
+        match self {
+            Matching::Exact => Cow::Borrowed(path),
+            Matching::Folded => fold::path(path),
+            Matching::Libtorrent => Cow::Owned(path.to_ascii_lowercase()),
+        }
+    }
+}
+
 /// Whether [`separate`] would change any path.
 pub(super) fn clashes(files: &[FileEntry], matching: Matching) -> bool {
+    if are_apart(files, matching) {
+        return false;
+    }
     let mut places = Places::new(files, matching);
     let mut on_disk = files.iter().filter(|file| file.kind == FileKind::File);
     !on_disk.all(|file| places.take(&file.path))
@@ -38,6 +54,9 @@ pub(super) fn clashes(files: &[FileEntry], matching: Matching) -> bool {
 /// Gives each file that lies on disk a path that no other file or folder has. Returns whether any
 /// path was changed.
 pub(super) fn separate(files: &mut [FileEntry], names: &mut Names, matching: Matching) -> bool {
+    if are_apart(files, matching) {
+        return false;
+    }
     let mut places = Places::new(files, matching);
     let (mut made, mut clashing) = (Vec::new(), Vec::new());
     for (index, file) in files.iter_mut().enumerate() {
@@ -77,6 +96,24 @@ pub(super) fn separate(files: &mut [FileEntry], names: &mut Names, matching: Mat
     !clashing.is_empty()
 }
 
+/// Whether there are few files and each has a place of its own, which takes little to see.
+fn are_apart(files: &[FileEntry], matching: Matching) -> bool {
+    let on_disk = files.iter().filter(|file| file.kind == FileKind::File);
+    let keys = on_disk.map(|file| matching.key(&file.path)).take(FEW);
+    let keys: Vec<Cow<'_, str>> = keys.collect();
+    let lies_in = |file: &str, folder: &str| {
+        let rest = file.strip_prefix(folder);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let apart = |(at, one): (usize, &Cow<'_, str>)| {
+        let others = keys.iter().skip(at.saturating_add(1));
+        !others
+            .into_iter()
+            .any(|other| lies_in(one, other) || lies_in(other, one))
+    };
+    keys.len() < FEW && keys.iter().enumerate().all(apart)
+}
+
 /// The places that are taken, each by a hash: if two are equal by chance, a file only gets a number
 /// without need.
 struct Places {
@@ -101,17 +138,9 @@ impl Places {
         places
     }
 
-    fn key<'a>(&self, path: &'a str) -> Cow<'a, str> {
-        match self.matching {
-            Matching::Exact => Cow::Borrowed(path),
-            Matching::Folded => fold::path(path),
-            Matching::Libtorrent => Cow::Owned(path.to_ascii_lowercase()),
-        }
-    }
-
     /// All folders on the way to a file.
     fn add_folders(&mut self, path: &str) {
-        let key = self.key(path);
+        let key = self.matching.key(path);
         let mut hasher = DefaultHasher::new();
         let Some((way, _)) = key.rsplit_once('/') else {
             return;
@@ -127,7 +156,7 @@ impl Places {
 
     /// Takes a place, unless it is taken.
     fn take(&mut self, path: &str) -> bool {
-        let hash = hash(&self.key(path));
+        let hash = hash(&self.matching.key(path));
         !self.folders.contains(&hash) && self.files.insert(hash)
     }
 
@@ -137,7 +166,7 @@ impl Places {
         let (stem, extension) = paths::split(name);
         let room = limits::NAME_BYTES.saturating_sub(extension.len().saturating_add(NUMBER));
         let stem = paths::cut(stem, room);
-        let family = hash(&self.key(&format!("{folder}/{stem}/{extension}")));
+        let family = hash(&self.matching.key(&format!("{folder}/{stem}/{extension}")));
         let mut number = self.numbers.get(&family).copied().unwrap_or(0);
         loop {
             number = number.saturating_add(1);

@@ -1,14 +1,16 @@
 //! Percent-encoding (RFC 3986), for announce URLs, their logins and magnet links.
 
-use std::fmt::Write as _;
-
 /// Appends bytes; all but letters, digits and `-._~` become `%XX`.
 pub fn encode(bytes: &[u8], out: &mut String) {
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            let _ = write!(out, "%{byte:02X}");
+            out.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                let digit = char::from_digit(u32::from(digit), 16).unwrap_or('0');
+                out.push(digit.to_ascii_uppercase());
+            }
         }
     }
 }
