@@ -67,7 +67,11 @@ impl Pieces {
         rng: Rng,
     ) -> Pieces {
         let pieces = geometry.pieces();
-        debug_assert_eq!(hashes.len(), pieces as usize, "metainfo has one per piece");
+        let is_whole = hashes.is_empty();
+        debug_assert!(
+            is_whole || hashes.len() == pieces as usize,
+            "one for each piece"
+        );
         let (mut needed, mut rarity, mut size) = (Bits::new(pieces), Rarity::new(pieces), 0);
         for piece in wanted.ones().take_while(|&piece| piece < pieces) {
             needed.set(piece);
@@ -95,6 +99,26 @@ impl Pieces {
             retired: false,
             repeated: 1,
         }
+    }
+
+    /// A table of which every piece is verified, without what [`Pieces::retire`] would free: what
+    /// [`Pieces::new`], [`Pieces::with_padding`] and [`Pieces::restore`] make one piece at a time.
+    pub fn whole(geometry: Geometry, wanted: &Bits, padding: Padding, rng: Rng) -> Pieces {
+        let (pieces, size) = (geometry.pieces(), geometry.size());
+        let mut whole = Pieces::new(Geometry::UNKNOWN, Vec::new(), &Bits::new(1), false, rng);
+        whole.geometry = geometry;
+        whole.verified = Bits::full(pieces);
+        whole.needed = Bits::new(pieces);
+        whole.verified_bytes = size - padding.bytes_in(0..size);
+        whole.padding = padding;
+        whole.wanted = if wanted.count() == pieces {
+            whole.verified_bytes
+        } else {
+            wanted.ones().map(|piece| whole.content_size(piece)).sum()
+        };
+        whole.done = whole.wanted;
+        whole.retire();
+        whole
     }
 
     /// Once every wanted piece is verified, frees what only a download needs: the hashes, and the

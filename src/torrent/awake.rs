@@ -47,9 +47,14 @@ impl Awake {
         let checking = (order.to_hash.count() > 0)
             .then(|| Checking::new(order.geometry, hashes.clone(), order.to_hash))
             .map(Box::new);
-        let mut pieces = Pieces::new(order.geometry, hashes, &wanted, order.sequential, picks);
-        pieces = pieces.with_padding(order.padding);
-        pieces.restore(&trusted);
+        let pieces = if trusted.all() {
+            Pieces::whole(order.geometry, &wanted, order.padding, picks)
+        } else {
+            let pieces = Pieces::new(order.geometry, hashes, &wanted, order.sequential, picks);
+            let mut pieces = pieces.with_padding(order.padding);
+            pieces.restore(&trusted);
+            pieces
+        };
         let is_undescribed = order.geometry == Geometry::UNKNOWN;
         let fetch = is_undescribed.then(|| MetadataFetch::new(order.info_hash));
         Awake {
