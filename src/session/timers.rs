@@ -1,6 +1,8 @@
 //! When slots and torrents are looked at again though nothing happens to them.
 
-use crate::base::{PeerKey, SortedMap, SortedSet, Time, TorrentKey};
+use std::cmp::Reverse;
+
+use crate::base::{PeerKey, SortedSet, Time, TorrentKey};
 use crate::torrent::Slot;
 
 /// Deadlines by slot, soonest first: one a slot, whatever happens. It is only a reminder to look:
@@ -47,31 +49,40 @@ impl Timers {
 /// Moments by torrent, soonest first: one a torrent, or none.
 #[derive(Debug, Default)]
 pub struct Alarms {
-    set: SortedMap<TorrentKey, Time>,
-    order: SortedSet<(Time, TorrentKey)>,
+    /// By the torrent's key.
+    set: Vec<Option<Time>>,
+    /// The soonest stands last: what comes and goes often is at the end, where it moves little.
+    order: SortedSet<Reverse<(Time, TorrentKey)>>,
 }
 
 impl Alarms {
     /// Replaces the moment of a torrent.
     pub fn set(&mut self, torrent: TorrentKey, at: Option<Time>) {
-        let before = match at {
-            Some(at) => self.set.insert(torrent, at),
-            None => self.set.remove(&torrent),
-        };
-        if before != at {
-            before.map(|before| self.order.remove(&(before, torrent)));
-            at.map(|at| self.order.insert((at, torrent)));
+        let before = self.set.get(torrent).copied().flatten();
+        if before == at {
+            return;
         }
+        if let Some(before) = before {
+            self.order.remove(&Reverse((before, torrent)));
+        }
+        if let Some(at) = at {
+            self.order.insert(Reverse((at, torrent)));
+        }
+        if self.set.len() <= torrent {
+            self.set.resize(torrent + 1, None);
+        }
+        self.set[torrent] = at;
     }
 
     /// The soonest moment.
     pub fn first(&self) -> Option<Time> {
-        self.order.first().map(|&(at, _)| at)
+        self.order.last().map(|&Reverse((at, _))| at)
     }
 
     /// The torrents whose moment has come, the longest due first.
     pub fn due(&self, now: Time) -> impl Iterator<Item = TorrentKey> + '_ {
-        let due = self.order.iter().take_while(move |(at, _)| *at <= now);
-        due.map(|&(_, torrent)| torrent)
+        let soonest = self.order.iter().rev().map(|&Reverse(it)| it);
+        let due = soonest.take_while(move |(at, _)| *at <= now);
+        due.map(|(_, torrent)| torrent)
     }
 }
