@@ -42,26 +42,32 @@ pub struct Part {
 impl Elsewhere {
     /// The bytes of these files, in this folder. What an earlier run kept there is found.
     pub fn new(dir: &Path, geometry: Geometry, barred: BTreeSet<usize>) -> Elsewhere {
-        let mut kept = Bits::new(geometry.pieces());
+        let mut elsewhere = Elsewhere::nothing(dir, geometry);
+        elsewhere.barred = barred;
         let entries = fs::read_dir(dir);
         let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let is_there = !entries.as_ref().is_err_and(missing);
+        elsewhere.is_there = !entries.as_ref().is_err_and(missing);
         for entry in entries.into_iter().flatten().flatten() {
             let number = entry
                 .file_name()
                 .to_str()
                 .and_then(|name| name.parse().ok());
             if let Some(piece) = number.filter(|&piece: &u32| piece < geometry.pieces()) {
-                kept.set(piece);
+                elsewhere.kept.set(piece);
             }
         }
+        elsewhere
+    }
+
+    /// The bytes of no file, in this folder, which is not looked at.
+    pub fn nothing(dir: &Path, geometry: Geometry) -> Elsewhere {
         Elsewhere {
             dir: dir.to_path_buf(),
             geometry,
-            barred,
+            barred: BTreeSet::new(),
             neighbours: BTreeSet::new(),
-            kept,
-            is_there,
+            kept: Bits::new(geometry.pieces()),
+            is_there: false,
         }
     }
 

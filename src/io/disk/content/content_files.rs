@@ -24,7 +24,7 @@ use crate::io::disk::faults::{self, Call};
 use crate::io::disk::handles::Pool;
 use crate::io::disk::handles::files::Files;
 use crate::io::disk::handles::holes::{self, Holes};
-use crate::io::disk::handles::pool::{Handle, Side};
+use crate::io::disk::handles::pool::{Handle, Share, Side};
 use crate::io::disk::handles::stat;
 use crate::io::disk::handles::tree::{Access, Tree};
 use crate::storage::{Layout, Span, Stamp};
@@ -284,9 +284,14 @@ impl ContentFiles {
         self.files.tree.sibling(side)
     }
 
+    /// What keeps its files and folders open.
+    pub fn handles(&self) -> &Share {
+        self.files.tree.handles()
+    }
+
     /// Closes all files and folders. What is used again is opened again.
     pub fn rest(&self) {
-        self.files.tree.handles().close();
+        self.handles().close();
     }
 
     /// What must be synced: see [`Ledger::unsynced`].

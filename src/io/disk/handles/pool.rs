@@ -7,11 +7,13 @@
 
 use std::fs::File;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::process::Resource;
 
+use super::stat::Identity;
 use crate::base::{SortedMap, limits};
 
 /// The two users of handles: each has files and a folder of its own.
@@ -44,9 +46,19 @@ pub struct Handle {
     names: Box<str>,
     /// When its name was known to lead to it last.
     named: Mutex<Instant>,
+    /// The path of a folder without links on its way, once it was asked for.
+    real: Mutex<Option<PathBuf>>,
 }
 
 impl Handle {
+    /// The path of a folder without links on its way, which `find` finds out unless it
+    /// is known.
+    pub fn real_path(&self, find: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
+        let mut real = lock(&self.real);
+        *real = real.take().or_else(find);
+        real.clone()
+    }
+
     /// The names that lead to a folder from the root.
     pub fn names(&self) -> &str {
         &self.names
@@ -85,6 +97,16 @@ struct Open {
     /// Torrents that had a share so far.
     shares: u64,
     most: usize,
+    /// The folder that a torrent's content was found in last: most torrents lie in one.
+    root: Option<Root>,
+}
+
+/// A folder of content, as long as a torrent has it open.
+#[derive(Debug)]
+struct Root {
+    dir: Box<Path>,
+    identity: Identity,
+    handle: Weak<Handle>,
 }
 
 impl Pool {
@@ -95,6 +117,7 @@ impl Pool {
             uses: 0,
             shares: 0,
             most: most.max(1),
+            root: None,
         };
         Pool {
             open: Arc::new(Mutex::new(open)),
@@ -148,6 +171,31 @@ impl Share {
         Some(Arc::clone(handle))
     }
 
+    /// The folder `dir` of the content is to be opened, and is this one now. If another torrent has
+    /// it open, that serves for this one, too.
+    pub fn join(&self, dir: &Path, identity: Identity) {
+        let mut open = lock(&self.pool.open);
+        let root = open.root.as_ref();
+        let root = root.filter(|root| root.identity == identity && *root.dir == *dir);
+        let Some(handle) = root.and_then(|root| root.handle.upgrade()) else {
+            return;
+        };
+        open.uses += 1;
+        let entry = (open.uses, handle);
+        open.handles.insert((self.number, HandleKey::Root), entry);
+    }
+
+    /// Keeps the folder of the content, which was opened.
+    pub fn keep_root(&self, dir: &Path, identity: Identity, file: File) -> Arc<Handle> {
+        let handle = self.keep(HandleKey::Root, "", file);
+        lock(&self.pool.open).root = Some(Root {
+            dir: dir.into(),
+            identity,
+            handle: Arc::downgrade(&handle),
+        });
+        handle
+    }
+
     /// Closes a handle of any torrent if the maximum is reached, so that one can be opened.
     pub fn make_room(&self) {
         let mut open = lock(&self.pool.open);
@@ -169,6 +217,7 @@ impl Share {
             file,
             names: names.into(),
             named: Mutex::new(Instant::now()),
+            real: Mutex::new(None),
         });
         self.make_room();
         let mut open = lock(&self.pool.open);

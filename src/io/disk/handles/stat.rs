@@ -1,7 +1,8 @@
 //! What the system says of a file: which one it is, its size, and its times.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::{Stat, Statx, Timespec, Timestamps, UTIME_OMIT};
 
@@ -23,6 +24,16 @@ pub struct Identity {
     /// The device that it lies on.
     pub device: u64,
     inode: u64,
+}
+
+impl Identity {
+    /// Which file was found.
+    pub fn of(found: &Metadata) -> Identity {
+        Identity {
+            device: found.dev(),
+            inode: found.ino(),
+        }
+    }
 }
 
 /// Size and time of an open file.

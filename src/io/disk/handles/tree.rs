@@ -16,7 +16,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::birth;
 use super::pool::{Handle, HandleKey, Pool, Share, Side};
-use super::stat::{Identity, Times, identity, stamp, stamp_of_statx, timestamps};
+use super::stat::{self, Identity, Times, identity, stamp, stamp_of_statx, timestamps};
 use crate::io::disk::disk_error::{DiskError, Why};
 use crate::io::disk::faults::{self, Call};
 use crate::storage::{Birth, Stamp};
@@ -183,7 +183,7 @@ impl Tree {
         let open = self.folder("", false).ok();
         let told = open.and_then(|open| {
             let number = open.as_raw_fd();
-            fs::read_link(format!("/proc/self/fd/{number}")).ok()
+            open.real_path(|| fs::read_link(format!("/proc/self/fd/{number}")).ok())
         });
         told.filter(|path| !path.as_os_str().as_bytes().ends_with(b" (deleted)"))
             .or_else(|| fs::canonicalize(&self.dir).ok())
@@ -301,8 +301,11 @@ impl Tree {
             Some(root) => root,
             None => {
                 self.handles.make_room();
-                let opened = open_root(&self.dir, create)?;
-                self.handles.keep(HandleKey::Root, "", opened.into())
+                let opened = File::from(open_root(&self.dir, create)?);
+                match stat::look_at(&opened) {
+                    Ok((identity, _)) => self.handles.keep_root(&self.dir, identity, opened),
+                    Err(_) => self.handles.keep(HandleKey::Root, "", opened),
+                }
             }
         };
         if names.is_empty() {

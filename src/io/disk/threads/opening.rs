@@ -13,6 +13,7 @@ use crate::io::disk::content::existing::{Strangers, Survey};
 use crate::io::disk::disk_error::DiskError;
 use crate::io::disk::elsewhere::Elsewhere;
 use crate::io::disk::handles::Pool;
+use crate::io::disk::handles::stat::Identity;
 use crate::io::disk::places;
 use crate::io::disk::state;
 use crate::storage::resume::{self, Verdict};
@@ -233,7 +234,8 @@ fn content(
     warnings: &mut Vec<String>,
 ) -> Result<ContentFiles, String> {
     let dir = &request.dir;
-    match fs::metadata(dir) {
+    let found = fs::metadata(dir);
+    match &found {
         Ok(found) if found.is_dir() => {}
         Ok(_) => return Err(format!("{}: it is not a folder", dir.display())),
         Err(_) if request.download => {
@@ -242,6 +244,9 @@ fn content(
         Err(_) => return Err(format!("{}: there is no such folder", dir.display())),
     }
     let mut disk = ContentFiles::new(dir, Arc::clone(&request.metainfo), pool);
+    if let Ok(found) = &found {
+        disk.handles().join(dir, Identity::of(found));
+    }
     // One obstacle may be in the way of every file.
     let errors = disk.look();
     let errors: SortedSet<String> = errors.iter().map(ToString::to_string).collect();
@@ -348,7 +353,12 @@ fn admit(
         strangers = survey.strangers(disk, known);
     }
     let wanted = disk.layout().select(chosen.iter().copied()).pieces;
-    let earlier = Elsewhere::new(parts, metainfo.geometry, BTreeSet::new());
+    // What is whole has no file whose place is barred: the folder for their bytes is not there.
+    let earlier = if request.selection.is_none() && known.trusted.all() {
+        Elsewhere::nothing(parts, metainfo.geometry)
+    } else {
+        Elsewhere::new(parts, metainfo.geometry, BTreeSet::new())
+    };
     let neighbours = survey.neighbours(disk, &wanted, earlier.kept());
     disk.spare(strangers.precious);
     let elsewhere = if neighbours.barred.is_empty() {
