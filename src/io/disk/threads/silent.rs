@@ -1,6 +1,8 @@
 //! The folders of content that do not answer: the server of their mount may be gone, or their disk
 //! may sleep. What lies there waits, and keeps no thread and no memory from what lies elsewhere.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{self, Path, PathBuf};
 
 use crate::base::limits;
@@ -76,12 +78,36 @@ impl Silent {
 /// Where file systems are mounted, by the table of the system.
 fn mounts(table: &str) -> Vec<PathBuf> {
     let places = table.lines().filter_map(|line| line.split(' ').nth(4));
-    places.map(|it| it.replace("\\040", " ").into()).collect()
+    places.map(|it| unescaped(it.as_bytes()).into()).collect()
+}
+
+/// A path of the table, which has `\\NNN`, in octal digits, for spaces, tabs, line breaks and
+/// backslashes.
+fn unescaped(mut path: &[u8]) -> OsString {
+    let mut bytes = Vec::with_capacity(path.len());
+    while let [first, rest @ ..] = path {
+        path = rest;
+        match (first, rest) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..]) => {
+                bytes.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'));
+                path = rest;
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    OsString::from_vec(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mounts_have_the_names_that_their_users_gave_them() {
+        let table = "1 0 0:1 / /a\\040b\\011c\\012d\\134e\\9 rw - x x\n2 0 0:1 / /\u{e9} rw - x x";
+        let names = ["/a b\tc\nd\\e\\9", "/\u{e9}"];
+        assert_eq!(mounts(table), names.map(PathBuf::from));
+    }
 
     #[test]
     fn a_few_folders_of_a_mount_are_asked_and_those_elsewhere_always() {
