@@ -14,7 +14,7 @@ use crate::base::{InfoHash, SortedSet, sorted_by};
 pub struct Shelf {
     unopened: VecDeque<PathBuf>,
     /// Those whose disk does not answer: they are not read meanwhile, since each takes memory.
-    aside: Vec<PathBuf>,
+    aside: Vec<(InfoHash, PathBuf)>,
 }
 
 impl Shelf {
@@ -29,16 +29,17 @@ impl Shelf {
         loop {
             let path = self.unopened.pop_front()?;
             // Another program has put there what bears no such name.
-            if !info_hash(&path).is_some_and(|it| is_silent(&it)) {
-                return Some(path);
+            match info_hash(&path).filter(&is_silent) {
+                Some(torrent) => self.aside.push((torrent, path)),
+                None => return Some(path),
             }
-            self.aside.push(path);
         }
     }
 
     /// Other disks answer than before.
     pub fn look_anew(&mut self) {
-        self.unopened.extend(self.aside.drain(..));
+        let aside = self.aside.drain(..);
+        self.unopened.extend(aside.map(|(_, path)| path));
     }
 
     /// Whether all are taken up.
@@ -48,8 +49,8 @@ impl Shelf {
 
     /// Whether one that is not taken up yet may be this torrent.
     pub fn may_have(&self, torrent: &InfoHash) -> bool {
-        let is_aside = |path: &PathBuf| info_hash(path).as_ref() == Some(torrent);
-        !self.unopened.is_empty() || self.aside.iter().any(is_aside)
+        let mut aside = self.aside.iter();
+        !self.unopened.is_empty() || aside.any(|(it, _)| it == torrent)
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Unattended {
     loading: Loading,
     /// Torrents that have begun something else by themselves.
     changed: Vec<TorrentKey>,
+    /// What is not on disk yet was written, as far as the disk takes it.
+    finished: bool,
 }
 
 impl Unattended {
@@ -78,6 +80,7 @@ impl Unattended {
             library: Library::new(setup, waker),
             sleepers: Sleepers::default(),
             changed: Vec::new(),
+            finished: false,
         })
     }
 
@@ -186,6 +189,7 @@ impl Unattended {
         self.refuse_adds(&mut answers);
         self.settle_all(answers, session);
         parting::keep_list(&mut self.library);
+        self.finished = true;
         for _ in 0..limits::LAST_TURNS {
             self.tell_kept();
             self.control.turn(registry, session, &mut self.library, now);
@@ -408,8 +412,11 @@ impl Unattended {
 }
 
 impl Drop for Unattended {
-    /// Writes what is not on disk yet, also if the loop has failed.
+    /// Writes what is not on disk yet if the loop has failed.
     fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
         self.note_runs();
         parting::finish(&mut self.library);
         parting::keep_list(&mut self.library);
