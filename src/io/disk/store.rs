@@ -18,9 +18,10 @@ use super::content::sending::Sending;
 use super::content::{Blocks, ContentFiles};
 use super::disk_error::DiskError;
 use super::handles::Pool;
-use super::threads::opener::{self, OpenId, Opener};
+use super::threads::opener::{OpenId, Opener};
 use super::threads::opening::{Outcome, Request, StoreParams};
 use super::threads::saving::Means;
+use super::threads::waiting::LOOK;
 use super::threads::writer::EntryId;
 use super::threads::{Saver, Saving, Unsaved, Writer, Written};
 use crate::base::{InfoHash, SortedSet, Time, TorrentKey};
@@ -142,7 +143,7 @@ impl Store {
 
     /// When [`Store::go_on`] is to be called without a result: a disk may not answer.
     pub fn next_deadline(&self, now: Time) -> Option<Time> {
-        self.opener.is_busy().then(|| now + opener::LOOK)
+        (self.opener.is_busy() || self.saver.is_busy()).then(|| now + LOOK)
     }
 
     /// Keeps the files of this torrent, whose key has none yet.
@@ -297,6 +298,7 @@ impl Store {
     /// that is due. To be called when something was written or saved.
     pub fn go_on(&mut self) {
         self.opener.look_after();
+        self.saver.look_after();
         while let Some((id, outcome)) = self.saver.next_outcome() {
             if let Ok(synced) = &outcome {
                 if synced.bytes > 0 {

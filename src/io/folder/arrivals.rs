@@ -11,7 +11,7 @@ use super::offers::Asker;
 use super::record::Record;
 use super::records::Version;
 use super::state_writer::{StateWriter, Ticket, Written};
-use crate::base::{InfoHash, SortedMap, TorrentKey, limits};
+use crate::base::{InfoHash, SortedMap, Time, TorrentKey, limits};
 use crate::io::disk::state;
 use crate::io::setup::Setup;
 use crate::rpc::Added;
@@ -113,6 +113,16 @@ impl Arrivals {
     /// Writes the list.
     pub fn write_list(&mut self, path: PathBuf, text: Vec<u8>) {
         self.state_writer.write(path, text);
+    }
+
+    /// Tells of disks that do not answer: see [`StateWriter::look_after`].
+    pub fn look_after(&mut self, now: Time) {
+        self.state_writer.look_after(now);
+    }
+
+    /// When that is due though nothing happens.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.state_writer.next_deadline()
     }
 
     /// The next file that was written, or could not be.

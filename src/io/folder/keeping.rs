@@ -13,7 +13,7 @@ use super::library::Library;
 use super::offers::{Answer, Asker, Offer};
 use super::record::Record;
 use super::records::Version;
-use crate::base::{InfoHash, Time, TorrentKey};
+use crate::base::{InfoHash, Time, TorrentKey, sooner};
 use crate::io::disk::threads::finding::{Placed, Sought};
 use crate::io::disk::threads::opener::OpenId;
 use crate::io::disk::{DiskError, Store, state};
@@ -117,7 +117,7 @@ impl Library {
 
     /// When [`Library::save`] has something to do though nothing happens.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.records.next_deadline()
+        sooner(self.records.next_deadline(), self.arrivals.next_deadline())
     }
 
     /// Begins to save what has changed: see [`Library::versions`].
@@ -125,6 +125,7 @@ impl Library {
         if let Some((path, text)) = self.records.next_text(now) {
             self.arrivals.write_list(path, text);
         }
+        self.arrivals.look_after(now);
     }
 
     /// The version of what is known now, and the version that is on disk or that the disk refused.

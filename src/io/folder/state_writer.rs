@@ -7,8 +7,9 @@ use std::sync::Arc;
 use mio::Waker;
 
 use super::brought::is_link;
+use crate::base::{SortedMap, Time};
 use crate::io::channel::{Receiver, Sender, channel};
-use crate::io::disk::threads::waiting;
+use crate::io::disk::threads::waiting::{LOOK, Waiting};
 use crate::io::disk::{DiskError, state};
 use crate::io::threads;
 
@@ -21,8 +22,10 @@ pub struct StateWriter {
     waker: Arc<Waker>,
     told: Sender<Written>,
     hears: Receiver<Written>,
-    /// Files that are being written.
-    writing: usize,
+    /// Files that are being written, and what each of their threads waits for.
+    writing: SortedMap<Ticket, Arc<Waiting>>,
+    /// When to look whether their disk answers.
+    look_at: Option<Time>,
     /// Files that were to be written so far.
     tickets: Ticket,
 }
@@ -38,7 +41,8 @@ impl StateWriter {
             waker,
             told,
             hears,
-            writing: 0,
+            writing: SortedMap::new(),
+            look_at: None,
             tickets: 0,
         }
     }
@@ -57,11 +61,12 @@ impl StateWriter {
         other: Option<PathBuf>,
     ) -> Ticket {
         self.tickets += 1;
-        self.writing += 1;
+        let waiting = Arc::new(Waiting::default());
+        self.writing.insert(self.tickets, Arc::clone(&waiting));
         let (ticket, told) = (self.tickets, self.told.clone());
         let waker = Arc::clone(&self.waker);
         let work = move || {
-            let written = waiting::tell_of(&path, || {
+            let written = waiting.call(&path, || {
                 if is_link(&path) {
                     // The torrent will lie there once peers have sent it.
                     state::look(&path.with_extension("torrent"))?;
@@ -84,14 +89,34 @@ impl StateWriter {
     /// The next file that was written, or could not be.
     pub fn next_written(&mut self) -> Option<Written> {
         let written = self.hears.try_recv().ok()?;
-        self.writing -= 1;
+        self.writing.remove(&written.0);
         Some(written)
+    }
+
+    /// Tells of disks that do not answer. To be called once a turn of the loop.
+    pub fn look_after(&mut self, now: Time) {
+        self.writing.values().for_each(|it| it.look_after());
+        self.look_at = (!self.writing.is_empty()).then(|| now + LOOK);
+    }
+
+    /// When [`StateWriter::look_after`] is due.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.look_at
     }
 
     /// Waits for all files that are being written: what became of them.
     pub fn finish(&mut self) -> Vec<Written> {
-        let written = 0..std::mem::take(&mut self.writing);
-        written.filter_map(|_| self.hears.recv().ok()).collect()
+        let mut all = Vec::new();
+        while !self.writing.is_empty() {
+            match self.hears.recv_timeout(LOOK) {
+                Ok(written) => {
+                    self.writing.remove(&written.0);
+                    all.push(written);
+                }
+                Err(_) => self.writing.values().for_each(|it| it.look_after()),
+            }
+        }
+        all
     }
 }
 

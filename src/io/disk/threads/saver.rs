@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 use rustix::fs::Advice;
 
-use super::waiting;
+use super::waiting::Waiting;
 use super::writer::EntryId;
 use crate::io::channel::{Missing, Receiver, Sender, channel};
 use crate::io::disk::content::ledger::Unsynced;
@@ -84,6 +84,7 @@ pub struct Saver {
 struct Thread {
     jobs: Sender<Job>,
     outcomes: Receiver<Outcome>,
+    waiting: Arc<Waiting>,
 }
 
 impl Saver {
@@ -108,7 +109,7 @@ impl Saver {
             self.thread = start(&self.waker).ok();
         }
         let Some(thread) = &self.thread else {
-            self.done.push_back((id, save(job)));
+            self.done.push_back((id, save(job, &Waiting::default())));
             // A loop that cannot be woken sees it on its next turn.
             let _ = self.waker.wake();
             return Ok(());
@@ -118,6 +119,17 @@ impl Saver {
         }
         self.waiting.push_back((id, path));
         Ok(())
+    }
+
+    /// Whether jobs are under way.
+    pub fn is_busy(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Tells of a disk that does not answer: see [`Waiting::look_after`].
+    pub fn look_after(&self) {
+        let thread = self.thread.iter();
+        thread.for_each(|thread| thread.waiting.look_after());
     }
 
     /// The outcome of the next job that is done, and its torrent; `None` if none is yet.
@@ -146,27 +158,33 @@ fn start(waker: &Arc<Waker>) -> io::Result<Thread> {
     let (jobs, todo) = channel::<Job>();
     let (done, outcomes) = channel();
     let waker = Arc::clone(waker);
+    let waiting = Arc::new(Waiting::default());
+    let told = Arc::clone(&waiting);
     thread::Builder::new()
         .name(String::from("saver"))
         .spawn(move || {
             while let Ok(job) = todo.recv() {
-                if done.send(save(job)).is_err() {
+                if done.send(save(job, &told)).is_err() {
                     break;
                 }
                 // A loop that cannot be woken sees it on its next turn.
                 let _ = waker.wake();
             }
         })?;
-    Ok(Thread { jobs, outcomes })
+    Ok(Thread {
+        jobs,
+        outcomes,
+        waiting,
+    })
 }
 
-fn save(mut job: Job) -> Outcome {
+fn save(mut job: Job, waiting: &Waiting) -> Outcome {
     let bytes = job.content.bytes;
     let begun = Instant::now();
     sync(&job.content, &mut job.tree).map_err(Unsaved::Content)?;
     let time = begun.elapsed();
     if let Some(bytes) = job.bytes {
-        let replaced = waiting::tell_of(&job.path, || state::replace(&job.path, &bytes));
+        let replaced = waiting.call(&job.path, || state::replace(&job.path, &bytes));
         replaced.map_err(Unsaved::Record)?;
     }
     Ok(Synced { bytes, time })

@@ -2,35 +2,44 @@
 //! call may last for any time. Meanwhile a signal can end the process only if the main thread is
 //! not in that call, since the system gives signals to the main thread.
 
-use std::panic;
-use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::io::channel::{Missing, channel};
-
+/// How often it is looked whether a disk answers, while it is asked.
+pub const LOOK: Duration = Duration::from_secs(1);
 /// How long nothing is said.
-const SILENCE: Duration = Duration::from_secs(5);
+pub const SILENCE: Duration = Duration::from_secs(5);
 
-/// Makes calls to the disk at this path, in a thread. If they last long, that is said once.
-pub fn tell_of<T: Send>(path: &Path, mut calls: impl FnMut() -> T + Send) -> T {
-    let made = thread::scope(|scope| {
-        let (done, ended) = channel::<()>();
-        let calls = || {
-            let _ends = done;
-            calls()
-        };
-        let thread = thread::Builder::new().name(String::from("waiting"));
-        let thread = thread.spawn_scoped(scope, calls).ok()?;
-        if ended.recv_timeout(SILENCE) == Err(Missing::Yet) {
-            let path = path.display();
-            log::warn!("{path}: the disk does not answer: still waiting");
-        }
-        Some(thread.join())
-    });
-    match made {
-        Some(Ok(result)) => result,
-        Some(Err(panic)) => panic::resume_unwind(panic),
-        None => calls(),
+/// What a thread asks a disk for, for the loop to see.
+#[derive(Debug, Default)]
+pub struct Waiting(Mutex<Option<(PathBuf, Instant)>>);
+
+impl Waiting {
+    /// Makes calls to the disk at this path.
+    pub fn call<T>(&self, path: &Path, calls: impl FnOnce() -> T) -> T {
+        *self.lock() = Some((path.to_path_buf(), Instant::now()));
+        let made = calls();
+        *self.lock() = None;
+        made
     }
+
+    /// Says once which disk does not answer. To be called at least every [`LOOK`] while it may be
+    /// asked.
+    pub fn look_after(&self) {
+        let mut asks = self.lock();
+        if let Some((path, _)) = asks.take_if(|(_, since)| since.elapsed() >= SILENCE) {
+            tell(&path);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(PathBuf, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that this disk does not answer.
+pub fn tell(path: &Path) {
+    let path = path.display();
+    log::warn!("{path}: the disk does not answer: still waiting");
 }
