@@ -25,7 +25,7 @@ use super::pending::Pending;
 use super::setup::{Ending, Reporter};
 use super::signal;
 use super::tokens::{LISTENERS, OUTREACH, PEERS, UNATTENDED, WAKER};
-use crate::base::{Time, TorrentKey, limits, sooner};
+use crate::base::{Duration, Time, TorrentKey, limits, sooner};
 use crate::peer::{EndReason, Peer};
 use crate::session::{Session, command, datagrams, reopening, view};
 use crate::torrent::{Effect, Source};
@@ -178,12 +178,14 @@ impl Reactor {
     }
 
     fn gather(&mut self, events: &mut Events) -> io::Result<()> {
-        let now = self.clock.now();
-        let timeout = if self.busy {
-            Some(std::time::Duration::ZERO)
-        } else {
-            self.next_deadline(now).map(|at| at.since(now))
-        };
+        let mut timeout = Some(Duration::ZERO);
+        if !self.busy {
+            if self.session.connections() == 0 && !self.store.opener().is_busy() {
+                self.outreach.await_answers();
+            }
+            let now = self.clock.now();
+            timeout = self.next_deadline(now).map(|at| at.since(now));
+        }
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,

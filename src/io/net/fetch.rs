@@ -167,6 +167,12 @@ impl Fetcher {
         }
     }
 
+    /// Whether several exchanges are under way.
+    pub fn has_several(&self) -> bool {
+        let mut all = self.connections.iter();
+        all.nth(self.kept().count() + 1).is_some()
+    }
+
     /// When [`Fetcher::handle_timeout`] is due.
     pub fn next_deadline(&self) -> Option<Time> {
         self.connections

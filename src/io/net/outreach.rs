@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 
 use mio::event::Event;
 use mio::{Registry, Token, Waker};
@@ -14,7 +15,7 @@ use super::fetch::{Fetcher, Start, Step};
 use super::neighbours::Neighbours;
 use super::resolve::Resolver;
 use super::udp::{self, Received, Udp};
-use crate::base::{InfoHash, Reach, Time, limits, sooner};
+use crate::base::{Duration, InfoHash, Reach, Time, limits, sooner};
 use crate::tracker::{Action, Families, Id, Input};
 use crate::wire::lsd::Search;
 
@@ -92,6 +93,9 @@ enum Asker {
     },
 }
 
+/// Answers of trackers that come within this time are taken in one turn where that delays nobody:
+/// each time that the process wakes up costs more than to read an answer.
+const TOGETHER: Duration = Duration::from_millis(2);
 /// Reads of one socket in one turn.
 const READS: usize = 16;
 
@@ -251,6 +255,14 @@ impl Outreach {
     /// Whether a local network has come since the last call.
     pub fn take_new_network(&mut self) -> bool {
         std::mem::take(&mut self.new_network)
+    }
+
+    /// Gives trackers a moment if several are being asked over HTTP, or one about several torrents.
+    /// Not to be called while somebody else waits.
+    pub fn await_answers(&self) {
+        if self.fetcher.has_several() {
+            thread::sleep(TOGETHER);
+        }
     }
 
     /// When [`Outreach::handle_timeout`] is due: at once if the last turn left something unread.
