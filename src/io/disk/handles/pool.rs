@@ -288,4 +288,23 @@ mod tests {
         drop(shares);
         assert!(pool.is_empty());
     }
+
+    #[test]
+    fn torrents_of_one_folder_have_it_open_once_as_long_as_it_is_the_same() {
+        let pool = Pool::new(8);
+        let [one, two, other] = [(); 3].map(|()| pool.share());
+        let (dir, elsewhere) = (Path::new("/dev"), Path::new("/proc"));
+        let [here, there] = [dir, elsewhere].map(|it| Identity::of(&it.metadata().unwrap()));
+        let first = one.keep_root(dir, here, File::open(dir).unwrap());
+        two.join(dir, here);
+        let second = two.get(HandleKey::Root).unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        // Another folder, and another one that has taken the name.
+        other.join(elsewhere, here);
+        other.join(dir, there);
+        assert!(other.get(HandleKey::Root).is_none());
+        drop((one, two, first, second));
+        other.join(dir, here);
+        assert!(other.get(HandleKey::Root).is_none(), "nobody has it open");
+    }
 }
