@@ -1,6 +1,6 @@
 //! States, what is taken in, and what is read back.
 
-use brooklet::base::{BLOCK, Bits, Block, Geometry, Holdings, PieceHash, Rng, limits};
+use brooklet::base::{BLOCK, Bits, Block, Geometry, Holdings, Padding, PieceHash, Rng, limits};
 use brooklet::pieces::{Accepted, Pieces, State};
 
 use crate::support::*;
@@ -30,6 +30,24 @@ fn what_is_wanted_and_held_is_counted() {
     assert_eq!(pieces.wants_of(&some), 1);
     pieces.restore(&Bits::full(6));
     assert!(pieces.is_complete() && pieces.left() == 0 && pieces.partial_count() == 0);
+}
+
+#[test]
+fn a_whole_torrent_counts_as_one_whose_pieces_were_restored() {
+    let geometry = Geometry::new(5 * 40_000 + 10, 40_000).expect("a geometry");
+    let padding = || Padding::new([10..50, 120_000..170_000]);
+    for wanted in [Bits::full(6), bits(6, [0, 3, 5]), Bits::new(6)] {
+        let (hashes, rng) = (vec![PieceHash([0; 20]); 6], || Rng::from_seed(1));
+        let restored = Pieces::new(geometry, hashes, &wanted, false, rng());
+        let mut restored = restored.with_padding(padding());
+        restored.restore(&Bits::full(6));
+        let whole = Pieces::whole(geometry, &wanted, padding(), rng());
+        whole.assert_invariants();
+        let counts = |it: &Pieces| (it.wanted(), it.done(), it.left(), it.verified_bytes());
+        assert_eq!(counts(&whole), counts(&restored));
+        assert_eq!(whole.verified(), restored.verified());
+        assert!(whole.is_complete() && whole.state(5) == State::Verified);
+    }
 }
 
 #[test]
