@@ -7,6 +7,7 @@ mod encryption;
 mod finding;
 mod metadata;
 mod unattended;
+mod utp;
 
 pub use dht::*;
 pub use disk::*;
@@ -14,6 +15,7 @@ pub use encryption::*;
 pub use finding::*;
 pub use metadata::*;
 pub use unattended::*;
+pub use utp::*;
 
 use super::time::Duration;
 

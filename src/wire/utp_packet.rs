@@ -7,6 +7,16 @@ use nom::number::streaming::{be_u8, be_u16, be_u32};
 use super::{Malformed, Parsed, Wrong, finish};
 
 const VERSION: u8 = 1;
+/// Bytes of a head without extensions.
+pub const HEAD: usize = 20;
+/// The extension that names packets which came beyond a gap.
+const SACK: u8 = 1;
+/// The extension of libtorrent that says why a connection ends, in four bytes.
+const REASON: u8 = 3;
+/// An extension of ours that only makes a packet longer. Receivers pass over what they do not know.
+const PADDING: u8 = 200;
+/// Bytes that an extension has at most, with its own two in front.
+const LONGEST: usize = 2 + u8::MAX as usize;
 
 /// What a packet is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,14 +52,74 @@ pub struct Packet {
     pub ack: u16,
 }
 
+/// What follows the head of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Body<'a> {
+    /// A bit for each packet from `ack + 2` on, the lowest of a byte first: whether it came.
+    pub sack: &'a [u8],
+    /// Why the connection ends, in libtorrent's numbers.
+    pub reason: Option<u32>,
+    /// The content.
+    pub content: &'a [u8],
+}
+
+/// What is written between the head of a packet and its content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extensions<'a> {
+    /// See [`Body::sack`].
+    pub sack: &'a [u8],
+    /// See [`Body::reason`].
+    pub reason: Option<u32>,
+    /// Bytes by which it is made longer: none, or at least two.
+    pub padding: usize,
+}
+
 impl Packet {
     /// Reads the head of a datagram; the extensions behind it are passed over and must be whole.
     pub fn parse(datagram: &[u8]) -> Result<Packet, Malformed> {
-        finish(datagram, packet(datagram)).map(|(packet, _)| packet)
+        Packet::read(datagram).map(|(packet, _)| packet)
+    }
+
+    /// Reads a datagram. Extensions that are not known are passed over.
+    pub fn read(datagram: &[u8]) -> Result<(Packet, Body<'_>), Malformed> {
+        let ((packet, body), content) = finish(datagram, packet(datagram))?;
+        Ok((packet, Body { content, ..body }))
     }
 
     /// Appends the datagram, without extensions or content: 20 bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_with(Extensions::default(), out);
+    }
+
+    /// Appends the head and these extensions.
+    pub fn encode_with(&self, extensions: Extensions<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.encode_head(out);
+        let mut link = start + 1;
+        let mut extend = |kind, bytes: &[u8], zeros: usize| {
+            out[link] = kind;
+            link = out.len();
+            out.extend([0, (bytes.len() + zeros) as u8]);
+            out.extend_from_slice(bytes);
+            out.resize(out.len() + zeros, 0);
+        };
+        if !extensions.sack.is_empty() {
+            extend(SACK, extensions.sack, 0);
+        }
+        if let Some(reason) = extensions.reason {
+            extend(REASON, &reason.to_be_bytes(), 0);
+        }
+        let mut left = extensions.padding;
+        while left >= 2 {
+            let mut part = left.min(LONGEST);
+            // A single byte left over would have no room for an extension's head.
+            part -= usize::from(left - part == 1);
+            extend(PADDING, &[], part - 2);
+            left -= part;
+        }
+    }
+
+    fn encode_head(&self, out: &mut Vec<u8>) {
         let kind: u8 = match self.kind {
             Kind::Data => 0,
             Kind::Fin => 1,
@@ -80,7 +150,7 @@ impl Packet {
     }
 }
 
-fn packet(input: &[u8]) -> Parsed<'_, Packet> {
+fn packet(input: &[u8]) -> Parsed<'_, (Packet, Body<'_>)> {
     let (rest, (first, extension, connection)) = (be_u8, be_u8, be_u16).parse(input)?;
     if first & 0x0f != VERSION {
         return Wrong::at(input, "this is no uTP of version 1");
@@ -96,10 +166,16 @@ fn packet(input: &[u8]) -> Parsed<'_, Packet> {
     let (rest, (timestamp, difference, window)) = (be_u32, be_u32, be_u32).parse(rest)?;
     let (mut rest, (seq, ack)) = (be_u16, be_u16).parse(rest)?;
     let mut next = extension;
+    let mut body = Body::default();
     while next != 0 {
         let (behind, (following, length)) = (be_u8, be_u8).parse(rest)?;
-        (rest, _) = take(length).parse(behind)?;
-        next = following;
+        let (behind, bytes) = take(length).parse(behind)?;
+        match (next, <[u8; 4]>::try_from(bytes)) {
+            (SACK, _) => body.sack = bytes,
+            (REASON, Ok(reason)) => body.reason = Some(u32::from_be_bytes(reason)),
+            _ => {}
+        }
+        (rest, next) = (behind, following);
     }
     let packet = Packet {
         kind,
@@ -110,7 +186,7 @@ fn packet(input: &[u8]) -> Parsed<'_, Packet> {
         seq,
         ack,
     };
-    Ok((rest, packet))
+    Ok((rest, (packet, body)))
 }
 
 #[cfg(test)]
@@ -155,6 +231,33 @@ mod tests {
         assert_eq!(Packet::parse(&whole), Ok(packet));
         for cut in 20..whole.len() {
             assert!(Packet::parse(&whole[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    /// Whatever stands between head and content is read as it was written, and padding of any
+    /// length makes the packet longer by just that.
+    #[test]
+    fn what_is_written_is_read() {
+        let packet = Packet::parse(&SYN).unwrap();
+        for padding in (0..600).filter(|&padding| padding != 1) {
+            let sack: &[u8] = if padding % 2 == 0 { &[5, 0, 0, 1] } else { &[] };
+            let reason = (padding % 3 == 0).then_some(8);
+            let extensions = Extensions {
+                sack,
+                reason,
+                padding,
+            };
+            let mut out = Vec::new();
+            packet.encode_with(extensions, &mut out);
+            let others = reason.map_or(0, |_| 6) + if sack.is_empty() { 0 } else { 6 };
+            assert_eq!(out.len(), HEAD + others + padding);
+            out.extend(b"content");
+            let body = Body {
+                sack,
+                reason,
+                content: b"content",
+            };
+            assert_eq!(Packet::read(&out), Ok((packet, body)), "{padding}");
         }
     }
 

@@ -1,0 +1,117 @@
+//! Packets that belong to no connection: calls, and what is left of connections that are forgotten.
+//! Each answer is no longer than what it answers, and there are few in a second.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::cookie::Cookies;
+use crate::base::{Duration, Time, limits};
+use crate::wire::utp_packet::{HEAD, Kind, Packet};
+
+/// Answers to packets that belong to no connection.
+#[derive(Debug)]
+pub(super) struct Strays {
+    cookies: Cookies,
+    answers: VecDeque<(SocketAddr, Packet)>,
+    since: Time,
+    answered: u32,
+    refused: u32,
+}
+
+impl Strays {
+    /// Answers by this secret.
+    pub(super) fn new(secret: u64) -> Strays {
+        Strays {
+            cookies: Cookies(secret),
+            answers: VecDeque::new(),
+            since: Time::default(),
+            answered: 0,
+            refused: 0,
+        }
+    }
+
+    /// The numbers of a call and of our answer to it, if this packet is one of the first that
+    /// followed: the very first may be lost, or late.
+    pub(super) fn admits(
+        &self,
+        from: SocketAddr,
+        packet: &Packet,
+        now: Time,
+    ) -> Option<(u16, u16)> {
+        let (cookie, id) = (
+            packet.ack.wrapping_add(1),
+            packet.connection.wrapping_sub(1),
+        );
+        let mut calls = (1..=limits::UTP_FIRST).map(|before| packet.seq.wrapping_sub(before));
+        let is_known = |call: &u16| self.cookies.is_valid(cookie, (from, id, *call), now);
+        let call = calls.find(is_known).filter(|_| packet.kind == Kind::Data);
+        call.map(|call| (call, cookie))
+    }
+
+    /// Answers a call.
+    pub(super) fn answer(&mut self, from: SocketAddr, call: &Packet, now: Time) {
+        let timestamp = now.as_micros() as u32;
+        let answer = Packet {
+            kind: Kind::State,
+            connection: call.connection,
+            timestamp,
+            difference: timestamp.wrapping_sub(call.timestamp),
+            window: limits::UTP_WINDOW as u32,
+            seq: self.cookies.make(from, call.connection, call.seq, now),
+            ack: call.seq,
+        };
+        self.push(from, answer, now);
+    }
+
+    /// Says that there is no such connection. An acknowledgement is not answered: it needs nothing.
+    pub(super) fn refuse(&mut self, from: SocketAddr, packet: &Packet, now: Time) {
+        if matches!(packet.kind, Kind::State | Kind::Reset) {
+            return;
+        }
+        self.begin(now);
+        self.refused += 1;
+        if self.refused <= limits::UTP_STRAYS {
+            self.push(from, packet.refusal(now.as_micros() as u32), now);
+        }
+    }
+
+    /// Ends a connection that we called for and need no more.
+    pub(super) fn hang_up(&mut self, to: SocketAddr, connection: u16, now: Time) {
+        let reset = Packet {
+            kind: Kind::Reset,
+            connection,
+            timestamp: now.as_micros() as u32,
+            difference: 0,
+            window: 0,
+            seq: 0,
+            ack: 0,
+        };
+        self.push(to, reset, now);
+    }
+
+    fn push(&mut self, to: SocketAddr, packet: Packet, now: Time) {
+        self.begin(now);
+        self.answered += 1;
+        if self.answered <= limits::UTP_ANSWERS {
+            self.answers.push_back((to, packet));
+        }
+    }
+
+    fn begin(&mut self, now: Time) {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            (self.since, self.answered, self.refused) = (now, 0, 0);
+        }
+    }
+
+    /// Whether there is anything to send.
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    /// Appends the next answer.
+    pub(super) fn transmit(&mut self, out: &mut Vec<u8>) -> Option<(SocketAddr, usize)> {
+        let (to, packet) = self.answers.pop_front()?;
+        packet.encode(out);
+        Some((to, HEAD))
+    }
+}
